@@ -1,0 +1,240 @@
+//! The manifest resolved and validated: what every peer, launcher, operator and simulator works from.
+//!
+//! A [`Plan`] is a pure function of the manifest. Nothing in it depends on the machine it was made on: addresses, keys
+//! and ports are [`crate::Bindings`], and shards are derived from the recipe and the data's labels by each peer.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+/// The manifest resolved and validated, with one entry a peer.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Plan {
+    /// `metadata.name`.
+    pub name: String,
+    /// The one seed that everything random follows from.
+    pub seed: u64,
+    /// One entry a peer, in index order: `peers[i].index == i`.
+    pub peers: Vec<PeerPlan>,
+    /// The model's tensors and their sizes.
+    pub model: ModelPlan,
+    /// Where the data comes from, its shape, and how it is split.
+    pub data: DataPlan,
+    /// How each peer trains.
+    pub training: TrainingPlan,
+    /// How chunks are swapped.
+    pub exchange: ExchangePlan,
+    /// How updates are combined.
+    pub aggregation: AggregationPlan,
+    /// How connections are made and kept.
+    pub transport: TransportPlan,
+    /// Where results go.
+    pub output: OutputPlan,
+    /// What is allowed but probably not meant.
+    pub warnings: Vec<Warning>,
+}
+
+/// One peer of the plan.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct PeerPlan {
+    /// Position in [`Plan::peers`], the peer's name everywhere: `0..n`.
+    pub index: u32,
+    /// Name of the group that it belongs to.
+    pub group: String,
+    /// What it may do.
+    pub role: Role,
+    /// Its neighbours' indices, ascending, without itself.
+    pub neighbours: Vec<u32>,
+}
+
+/// What a peer may do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Role {
+    /// Follows the protocol.
+    Honest,
+}
+
+/// The model's tensors in declared order, the order in which parameters are flattened, chunked, folded and hashed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ModelPlan {
+    /// What kind of network.
+    pub architecture: Architecture,
+    /// Tensors in declared order, with the names and shapes that PyTorch gives them.
+    pub tensors: Vec<TensorPlan>,
+    /// Sum of the tensors' element counts.
+    pub parameters: u64,
+    /// `parameters * 4`: an update's size as little-endian f32.
+    pub bytes: u64,
+}
+
+/// The network that the tensors belong to.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", tag = "type")]
+pub enum Architecture {
+    /// Fully connected layers with ReLU between them: `fc1`, `fc2`, …, each with `weight` [out, in] and `bias` [out].
+    Mlp {
+        /// Widths from the flattened input to the classes, at least two entries.
+        widths: Vec<u32>,
+    },
+}
+
+/// One tensor of the model.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct TensorPlan {
+    /// PyTorch's name for it, for example `fc1.weight`.
+    pub name: String,
+    /// PyTorch's shape for it, row-major, for example `[128, 784]`.
+    pub shape: Vec<u64>,
+}
+
+/// Where the data comes from, its shape, and how it is split.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct DataPlan {
+    /// The data set.
+    pub source: DataSource,
+    /// Shape of one image without the batch dimension, for example `[28, 28]`.
+    pub input_shape: Vec<u32>,
+    /// Number of classes; labels are `0..classes`.
+    pub classes: u32,
+    /// How the training split is divided among the peers.
+    pub partition: Partition,
+}
+
+/// The data set.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", tag = "type")]
+pub enum DataSource {
+    /// UCI optical digits, shipped with the project: 1,797 images of 8×8, 10 classes.
+    Digits,
+    /// A folder with the four IDX files of MNIST or Fashion-MNIST, plain or gzipped.
+    Idx {
+        /// The folder; not part of [`Plan::hash`], since it may differ by machine.
+        path: String,
+    },
+}
+
+/// How the training split is divided among the peers.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", tag = "type")]
+pub enum Partition {
+    /// A seeded shuffle dealt out evenly.
+    Iid,
+    /// Each class divided by proportions drawn from a symmetric Dirichlet distribution.
+    Dirichlet {
+        /// Concentration, > 0: small is skewed.
+        alpha: f64,
+        /// Every peer gets at least this many samples.
+        min_samples: u32,
+    },
+    /// Index ranges of the training split written in the manifest, one list a peer.
+    Explicit {
+        /// `shards[peer]` = half-open ranges `[start, end)` of sample indices.
+        shards: Vec<Vec<(u32, u32)>>,
+    },
+}
+
+/// How each peer trains.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct TrainingPlan {
+    /// Number of rounds, ≥ 1.
+    pub rounds: u32,
+    /// Local passes over the shard in a round, ≥ 1.
+    pub epochs: u32,
+    /// Samples a step, ≥ 1; the last step of an epoch takes what is left.
+    pub batch_size: u32,
+    /// Step size of plain SGD, finite and > 0. The optimiser has no state that outlives a round.
+    pub learning_rate: f64,
+    /// Where burn computes.
+    pub backend: Backend,
+    /// Training threads of one peer, ≥ 1.
+    pub threads: u32,
+}
+
+/// Where burn computes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Backend {
+    /// Pure-Rust CPU backend.
+    Flex,
+    /// CUDA through CubeCL.
+    Cuda,
+}
+
+/// How chunks are swapped.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ExchangePlan {
+    /// Neighbours served at once, the optimistic slot included, ≥ 1.
+    pub upload_slots: u32,
+    /// Upper bound of the time between two choices of whom to serve.
+    pub unchoke_interval: Duration,
+    /// Upper bound of the time between two rotations of the optimistic slot.
+    pub optimistic_unchoke_interval: Duration,
+    /// Which missing chunk is asked first.
+    pub chunk_selection: ChunkSelection,
+    /// Chunks an update is cut into, `1..=parameters`, resolved.
+    pub num_chunks: u32,
+    /// RAM that a peer's chunk store may keep, bytes; what is over goes to a file.
+    pub memory_budget: u64,
+}
+
+/// Which missing chunk is asked first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum ChunkSelection {
+    /// The chunk that the fewest neighbours have.
+    RarestFirst,
+    /// In an order drawn from the peer's seed.
+    Random,
+    /// By origin, then by index.
+    Sequential,
+}
+
+/// How updates are combined.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", tag = "type")]
+pub enum AggregationPlan {
+    /// The mean weighted by signed sample counts, folded in peer order in f64.
+    Fedavg,
+}
+
+/// How connections are made and kept.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct TransportPlan {
+    /// Time between two pings on a silent connection.
+    pub keep_alive: Duration,
+    /// Silence after which a connection counts as broken; longer than `keep_alive`.
+    pub idle_timeout: Duration,
+    /// How long a peer tries to reach a neighbour, at the start and after a break, before that neighbour counts as lost.
+    pub lost_after: Duration,
+    /// Largest UDP payload that path discovery may use, bytes, 1200..=65527.
+    pub mtu: u16,
+}
+
+/// Where results go.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct OutputPlan {
+    /// Folder in which a run makes its own results folder; not part of [`Plan::hash`].
+    pub directory: String,
+    /// Whether each peer also writes the model that it ended with; not part of [`Plan::hash`].
+    pub peer_models: bool,
+}
+
+/// Something that is allowed but probably not meant.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Warning {
+    /// The field that it is about, for example `exchange.uploadSlots`.
+    pub path: String,
+    /// What it means and what would do.
+    pub message: String,
+}
