@@ -1,0 +1,1 @@
+//! Training: the only module that knows burn.
