@@ -1,0 +1,193 @@
+//! The authority of one run: it alone says which key is which peer's. Its own key is never written anywhere.
+
+use std::fmt;
+use std::time::{Duration, SystemTime};
+
+use rcgen::{
+    BasicConstraints, CertificateParams, CertificateSigningRequestParams, DistinguishedName,
+    DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair, KeyUsagePurpose, PKCS_ED25519,
+    PublicKeyData, SanType,
+};
+use rustls_pki_types::CertificateSigningRequestDer;
+use rustls_pki_types::pem::{self, PemObject};
+
+use crate::identity::{Identity, Role, RunId};
+use crate::key::{KeyError, PeerKey};
+
+/// Validity starts this much before the signing, for machines whose clocks disagree.
+pub const CLOCK_TOLERANCE: Duration = Duration::from_secs(5 * 60);
+
+/// The longest life of an authority: runs are short, and dates stay within what certificates can say.
+pub const MAX_LIFETIME: Duration = Duration::from_secs(366 * 24 * 60 * 60);
+
+/// The largest certificate request that is read, in bytes of PEM.
+pub const MAX_REQUEST_BYTES: usize = 8192;
+
+/// Why nothing was signed.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum AuthorityError {
+    /// A lifetime of zero or beyond [`MAX_LIFETIME`].
+    #[error("an authority cannot live for {} s; from 1 to {} s are possible", .0.as_secs(), MAX_LIFETIME.as_secs())]
+    Lifetime(Duration),
+    /// No key for the authority or the coordinator.
+    #[error("no key could be made")]
+    Key(#[from] KeyError),
+    /// A certificate request beyond [`MAX_REQUEST_BYTES`].
+    #[error("the certificate request has {found} bytes; at most {MAX_REQUEST_BYTES} are read")]
+    RequestTooLarge {
+        /// Bytes of the request.
+        found: usize,
+    },
+    /// Text without a PEM section `CERTIFICATE REQUEST`.
+    #[error("the certificate request is not PEM with the label `CERTIFICATE REQUEST`")]
+    RequestPem(#[source] pem::Error),
+    /// A request that cannot be decoded, or whose signature is not by the key that it shows.
+    #[error("the certificate request is refused")]
+    Request(#[source] rcgen::Error),
+    /// A key of another kind than Ed25519.
+    #[error("the certificate request shows a key that is not Ed25519; make it with `PeerKey`")]
+    RequestKey,
+    /// The authority is past its own end.
+    #[error("the authority of run {0} has expired; start a new run")]
+    Expired(RunId),
+    /// The certificate could not be written.
+    #[error("the certificate could not be signed")]
+    Sign(#[source] rcgen::Error),
+}
+
+/// Signs the certificates of one run.
+pub struct Authority {
+    run: RunId,
+    not_after: SystemTime,
+    certificate_pem: String,
+    issuer: Issuer<'static, KeyPair>,
+}
+
+impl Authority {
+    /// A new authority with a new key, valid until `now + lifetime`. What it signs ends with it.
+    ///
+    /// # Errors
+    /// When the lifetime is zero or longer than [`MAX_LIFETIME`], or no key can be made.
+    pub fn generate(
+        run: RunId,
+        lifetime: Duration,
+        now: SystemTime,
+    ) -> Result<Self, AuthorityError> {
+        let not_after = Some(lifetime)
+            .filter(|lifetime| (1..=MAX_LIFETIME.as_secs()).contains(&lifetime.as_secs()))
+            .and_then(|lifetime| now.checked_add(lifetime))
+            .ok_or(AuthorityError::Lifetime(lifetime))?;
+        let key = KeyPair::generate_for(&PKCS_ED25519).map_err(KeyError::Generate)?;
+        let mut params = CertificateParams::default();
+        params.distinguished_name = common_name(format!("FLTorrent run {run}"));
+        params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
+        params.key_usages = vec![KeyUsagePurpose::KeyCertSign];
+        params.not_before = (now - CLOCK_TOLERANCE).into();
+        params.not_after = not_after.into();
+        let certificate_pem = params
+            .self_signed(&key)
+            .map_err(AuthorityError::Sign)?
+            .pem();
+        Ok(Self {
+            run,
+            not_after,
+            certificate_pem,
+            issuer: Issuer::new(params, key),
+        })
+    }
+
+    /// The run whose peers it signs.
+    pub const fn run(&self) -> RunId {
+        self.run
+    }
+
+    /// The authority's certificate, which every peer needs.
+    pub fn certificate_pem(&self) -> &str {
+        &self.certificate_pem
+    }
+
+    /// The certificate (PEM) of one attempt of a peer, for the key in a request. Nothing but the key is taken from the request.
+    ///
+    /// # Errors
+    /// When the request is too large, is not PEM, cannot be decoded, is not signed by its own key, or the key is not Ed25519; when the
+    /// authority has expired.
+    pub fn sign_peer(
+        &self,
+        request_pem: &str,
+        index: u32,
+        attempt: u32,
+        now: SystemTime,
+    ) -> Result<String, AuthorityError> {
+        if request_pem.len() > MAX_REQUEST_BYTES {
+            return Err(AuthorityError::RequestTooLarge {
+                found: request_pem.len(),
+            });
+        }
+        let request = CertificateSigningRequestDer::from_pem_slice(request_pem.as_bytes())
+            .map_err(AuthorityError::RequestPem)?;
+        let key = CertificateSigningRequestParams::from_der(&request)
+            .map_err(AuthorityError::Request)?
+            .public_key;
+        if PublicKeyData::algorithm(&key) != &PKCS_ED25519 {
+            return Err(AuthorityError::RequestKey);
+        }
+        self.sign(&key, Identity::peer(self.run, index, attempt), now)
+    }
+
+    /// A key and certificate (PEM) for the run's coordinator.
+    ///
+    /// # Errors
+    /// When no key can be made or the authority has expired.
+    pub fn issue_coordinator(&self, now: SystemTime) -> Result<(PeerKey, String), AuthorityError> {
+        let key = PeerKey::generate()?;
+        let certificate = self.sign(key.pair(), Identity::coordinator(self.run), now)?;
+        Ok((key, certificate))
+    }
+
+    fn sign(
+        &self,
+        key: &impl PublicKeyData,
+        identity: Identity,
+        now: SystemTime,
+    ) -> Result<String, AuthorityError> {
+        if now >= self.not_after {
+            return Err(AuthorityError::Expired(self.run));
+        }
+        let mut params = CertificateParams::default();
+        params.distinguished_name = common_name(match identity.role {
+            Role::Peer { index, attempt } => format!("FLTorrent peer {index} attempt {attempt}"),
+            Role::Coordinator => "FLTorrent coordinator".into(),
+        });
+        let name = identity
+            .to_string()
+            .try_into()
+            .map_err(AuthorityError::Sign)?;
+        params.subject_alt_names = vec![SanType::DnsName(name)];
+        params.is_ca = IsCa::ExplicitNoCa;
+        params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
+        params.extended_key_usages = vec![
+            ExtendedKeyUsagePurpose::ServerAuth,
+            ExtendedKeyUsagePurpose::ClientAuth,
+        ];
+        params.use_authority_key_identifier_extension = true;
+        params.not_before = (now - CLOCK_TOLERANCE).into();
+        params.not_after = self.not_after.into();
+        Ok(params
+            .signed_by(key, &self.issuer)
+            .map_err(AuthorityError::Sign)?
+            .pem())
+    }
+}
+
+impl fmt::Debug for Authority {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "Authority({}, key not shown)", self.run)
+    }
+}
+
+fn common_name(name: String) -> DistinguishedName {
+    let mut distinguished = DistinguishedName::new();
+    distinguished.push(DnType::CommonName, name);
+    distinguished
+}

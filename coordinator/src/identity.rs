@@ -1,0 +1,337 @@
+//! Who holds a certificate: a peer of a run, or its coordinator, written as the certificate's only DNS name.
+
+use std::fmt;
+use std::str::FromStr;
+
+use rustls::crypto::ring;
+use rustls_pki_types::CertificateDer;
+use webpki::EndEntityCert;
+
+use crate::hex;
+
+const DOMAIN: &str = "fltorrent";
+const COORDINATOR: &str = "coordinator";
+
+/// The largest certificate that is looked at, in bytes; those of an [`Authority`](crate::authority::Authority) have about 500.
+pub const MAX_CERTIFICATE_BYTES: usize = 4096;
+
+/// Why a name or certificate tells no identity.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum IdentityError {
+    /// The system gave no random bytes.
+    #[error("the system gave no randomness for a run id")]
+    NoRandomness,
+    /// A run id of another form.
+    #[error("`{0}` is not a run id; expected 32 lower-case hex digits")]
+    Run(String),
+    /// A DNS name of another form.
+    #[error(
+        "`{0}` is not an identity; expected `peer-<index>.attempt-<attempt>.<run>.fltorrent` or `coordinator.<run>.fltorrent`"
+    )]
+    Name(String),
+    /// A certificate beyond [`MAX_CERTIFICATE_BYTES`].
+    #[error("the certificate has {found} bytes; at most {MAX_CERTIFICATE_BYTES} are read")]
+    TooLarge {
+        /// Bytes of the certificate.
+        found: usize,
+    },
+    /// Bytes that are no X.509 version 3 certificate.
+    #[error("the certificate cannot be read")]
+    Unreadable(#[source] webpki::Error),
+    /// A certificate with no DNS name, or with several.
+    #[error("the certificate has {found} DNS names; expected exactly one")]
+    NameCount {
+        /// DNS names of the certificate.
+        found: usize,
+    },
+}
+
+/// The id of one run of an experiment: 128 random bits.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct RunId([u8; 16]);
+
+impl RunId {
+    /// A new run's id, from the system's randomness.
+    ///
+    /// # Errors
+    /// When the system gives no randomness.
+    pub fn random() -> Result<Self, IdentityError> {
+        let mut bytes = [0; 16];
+        ring::default_provider()
+            .secure_random
+            .fill(&mut bytes)
+            .map_err(|_| IdentityError::NoRandomness)?;
+        Ok(Self(bytes))
+    }
+
+    /// The run with these bits.
+    pub const fn from_bytes(bytes: [u8; 16]) -> Self {
+        Self(bytes)
+    }
+
+    /// The bits as bytes, in the order of their hex digits.
+    pub const fn as_bytes(&self) -> &[u8; 16] {
+        &self.0
+    }
+}
+
+impl fmt::Display for RunId {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&hex::encode(&self.0))
+    }
+}
+
+impl fmt::Debug for RunId {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "RunId({self})")
+    }
+}
+
+impl FromStr for RunId {
+    type Err = IdentityError;
+
+    fn from_str(text: &str) -> Result<Self, IdentityError> {
+        hex::decode(text)
+            .map(Self)
+            .ok_or_else(|| IdentityError::Run(shortened(text)))
+    }
+}
+
+/// What the holder of a certificate is in its run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Role {
+    /// A peer; `attempt` counts how often it was replaced.
+    Peer {
+        /// The peer's index in the plan.
+        index: u32,
+        /// 0 for the first process or pod of this index.
+        attempt: u32,
+    },
+    /// What collects the peers' reports.
+    Coordinator,
+}
+
+impl fmt::Display for Role {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Peer { index, attempt } => write!(formatter, "peer {index}, attempt {attempt}"),
+            Self::Coordinator => formatter.write_str("the coordinator"),
+        }
+    }
+}
+
+/// A role in a run. Its text form is the DNS name of its certificate.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Identity {
+    /// The run.
+    pub run: RunId,
+    /// The role in it.
+    pub role: Role,
+}
+
+impl Identity {
+    /// The identity of one attempt of a peer.
+    pub const fn peer(run: RunId, index: u32, attempt: u32) -> Self {
+        Self {
+            run,
+            role: Role::Peer { index, attempt },
+        }
+    }
+
+    /// The identity of the run's coordinator.
+    pub const fn coordinator(run: RunId) -> Self {
+        Self {
+            run,
+            role: Role::Coordinator,
+        }
+    }
+
+    /// The name by which to dial: [`tls`](crate::tls) refuses a server whose certificate has another one. A peer's attempt is left out,
+    /// since who dials cannot know it beforehand.
+    pub fn server_name(&self) -> String {
+        let Self { run, role } = self;
+        match role {
+            Role::Peer { index, .. } => format!("peer-{index}.{run}.{DOMAIN}"),
+            Role::Coordinator => format!("{COORDINATOR}.{run}.{DOMAIN}"),
+        }
+    }
+}
+
+impl fmt::Display for Identity {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { run, role } = self;
+        match role {
+            Role::Peer { index, attempt } => {
+                write!(formatter, "peer-{index}.attempt-{attempt}.{run}.{DOMAIN}")
+            }
+            Role::Coordinator => write!(formatter, "{COORDINATOR}.{run}.{DOMAIN}"),
+        }
+    }
+}
+
+impl FromStr for Identity {
+    type Err = IdentityError;
+
+    fn from_str(name: &str) -> Result<Self, IdentityError> {
+        let wrong = || IdentityError::Name(shortened(name));
+        let mut labels = name.split('.');
+        let mut next = || labels.next().ok_or_else(wrong);
+        let first = next()?;
+        let role = if first == COORDINATOR {
+            Role::Coordinator
+        } else {
+            let index = numbered(first, "peer-").ok_or_else(wrong)?;
+            let attempt = numbered(next()?, "attempt-").ok_or_else(wrong)?;
+            Role::Peer { index, attempt }
+        };
+        let run = next()?.parse()?;
+        if next()? != DOMAIN || labels.next().is_some() {
+            return Err(wrong());
+        }
+        Ok(Self { run, role })
+    }
+}
+
+/// The identity that a certificate names. This reads the name only; whether to believe it is for [`tls`](crate::tls) or
+/// [`signature`](crate::signature) to say.
+///
+/// # Errors
+/// When the certificate is too large or unreadable, or has not exactly one DNS name, or that is no identity.
+pub fn identity_of(certificate: &CertificateDer<'_>) -> Result<Identity, IdentityError> {
+    if certificate.len() > MAX_CERTIFICATE_BYTES {
+        return Err(IdentityError::TooLarge {
+            found: certificate.len(),
+        });
+    }
+    let parsed = EndEntityCert::try_from(certificate).map_err(IdentityError::Unreadable)?;
+    let mut names = parsed.valid_dns_names();
+    match (names.next(), names.count()) {
+        (Some(name), 0) => name.parse(),
+        (first, rest) => Err(IdentityError::NameCount {
+            found: usize::from(first.is_some()) + rest,
+        }),
+    }
+}
+
+/// A decimal number after a prefix; one spelling for each number.
+fn numbered(label: &str, prefix: &str) -> Option<u32> {
+    let digits = label.strip_prefix(prefix)?;
+    let canonical = digits == "0" || !digits.starts_with(['0', '+']);
+    digits.parse().ok().filter(|_| canonical)
+}
+
+/// Enough of a foreign text to be recognised in a message.
+fn shortened(text: &str) -> String {
+    text.chars().take(80).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const RUN: RunId = RunId::from_bytes([0x5a; 16]);
+    const HEX: &str = "5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a";
+
+    #[test]
+    fn names_are_those_of_the_design() {
+        assert_eq!(
+            Identity::peer(RUN, 3, 0).to_string(),
+            format!("peer-3.attempt-0.{HEX}.fltorrent")
+        );
+        assert_eq!(
+            Identity::peer(RUN, 3, 7).server_name(),
+            format!("peer-3.{HEX}.fltorrent")
+        );
+        assert_eq!(
+            Identity::coordinator(RUN).to_string(),
+            format!("coordinator.{HEX}.fltorrent")
+        );
+        assert_eq!(
+            Identity::coordinator(RUN).server_name(),
+            Identity::coordinator(RUN).to_string()
+        );
+    }
+
+    #[test]
+    fn other_spellings_are_refused() {
+        for wrong in [
+            String::new(),
+            "fltorrent".into(),
+            format!("peer-3.{HEX}.fltorrent"),
+            format!("peer-03.attempt-0.{HEX}.fltorrent"),
+            format!("peer-+3.attempt-0.{HEX}.fltorrent"),
+            format!("peer-.attempt-0.{HEX}.fltorrent"),
+            format!("peer--3.attempt-0.{HEX}.fltorrent"),
+            format!("peer-4294967296.attempt-0.{HEX}.fltorrent"),
+            format!("Peer-3.attempt-0.{HEX}.fltorrent"),
+            format!("peer-3.attempt-0.{HEX}.fltorrent."),
+            format!("peer-3.attempt-0.{HEX}.fltorrent.example"),
+            format!("peer-3.attempt-0.{HEX}.example"),
+            format!("peer-3.attempt-0.{HEX}"),
+            format!("peer-3.attempt-0.{}.fltorrent", &HEX[1..]),
+            format!("peer-3.attempt-0.{}.fltorrent", HEX.to_uppercase()),
+            format!("coordinator.attempt-0.{HEX}.fltorrent"),
+            format!("coordinator-0.{HEX}.fltorrent"),
+            format!("*.{HEX}.fltorrent"),
+        ] {
+            assert!(wrong.parse::<Identity>().is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn a_foreign_certificate_has_no_identity() {
+        let named = |names: &[&str]| {
+            let names: Vec<String> = names.iter().map(ToString::to_string).collect();
+            let key = rcgen::KeyPair::generate().unwrap();
+            rcgen::CertificateParams::new(names)
+                .unwrap()
+                .self_signed(&key)
+                .unwrap()
+                .der()
+                .clone()
+        };
+        let good = format!("coordinator.{HEX}.fltorrent");
+        assert_eq!(
+            identity_of(&named(&[&good])),
+            Ok(Identity::coordinator(RUN))
+        );
+        assert_eq!(
+            identity_of(&named(&[])),
+            Err(IdentityError::NameCount { found: 0 })
+        );
+        assert_eq!(
+            identity_of(&named(&[&good, &good])),
+            Err(IdentityError::NameCount { found: 2 })
+        );
+        assert!(matches!(
+            identity_of(&named(&["example.org"])),
+            Err(IdentityError::Name(_))
+        ));
+        let large = CertificateDer::from(vec![0; MAX_CERTIFICATE_BYTES + 1]);
+        assert_eq!(
+            identity_of(&large),
+            Err(IdentityError::TooLarge {
+                found: MAX_CERTIFICATE_BYTES + 1
+            })
+        );
+    }
+
+    proptest! {
+        #[test]
+        fn every_identity_survives_its_name(run: [u8; 16], index: u32, attempt: u32) {
+            let run = RunId::from_bytes(run);
+            for identity in [Identity::peer(run, index, attempt), Identity::coordinator(run)] {
+                prop_assert_eq!(identity.to_string().parse(), Ok(identity));
+            }
+        }
+
+        #[test]
+        fn no_text_and_no_bytes_panic(text in ".*", bytes: Vec<u8>) {
+            let _ = text.parse::<Identity>();
+            let _ = identity_of(&CertificateDer::from(bytes));
+        }
+    }
+}

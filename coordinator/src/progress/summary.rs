@@ -1,0 +1,122 @@
+//! The figures of one round over all peers.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+use crate::report::{ModelHash, RoundReport};
+
+/// Mean and largest value over the peers.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Spread {
+    /// The mean.
+    pub mean: f64,
+    /// The largest.
+    pub max: f64,
+}
+
+/// A round that all peers have finished.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct RoundSummary {
+    /// The round, from 0.
+    pub round: u32,
+    /// Peers that it sums over.
+    pub peers: usize,
+    /// Training samples of all peers.
+    pub samples: u64,
+    /// Share of the test samples classified rightly, in [0, 1]; none when no peer evaluated any.
+    pub accuracy: Option<f64>,
+    /// Mean loss over the test samples; none when there are none, or a peer's loss was not finite.
+    pub loss: Option<f64>,
+    /// Mean of the peers' training losses, weighted by their samples; none when a peer with samples has none.
+    pub train_loss: Option<f64>,
+    /// Chunks that the peers hold, in sum.
+    pub chunks_held: u64,
+    /// Chunks that the peers should hold, in sum.
+    pub chunks_total: u64,
+    /// Payload bytes sent, in sum.
+    pub bytes_sent: u64,
+    /// Payload bytes received, in sum.
+    pub bytes_received: u64,
+    /// Payload bytes received for nothing, in sum.
+    pub bytes_wasted: u64,
+    /// Wall-clock seconds of training.
+    pub train_seconds: Spread,
+    /// Wall-clock seconds of the exchange.
+    pub exchange_seconds: Spread,
+    /// Wall-clock seconds of the aggregation.
+    pub aggregate_seconds: Spread,
+    /// Wall-clock seconds of the evaluation.
+    pub evaluate_seconds: Spread,
+    /// The largest resident set of any peer.
+    pub peak_rss_bytes: u64,
+    /// The model of the peer with the lowest index.
+    pub model_hash: ModelHash,
+    /// Whether all peers have that model.
+    pub models_agree: bool,
+}
+
+impl RoundSummary {
+    /// Sums in peer order, so that the figures do not depend on the order of arrival. `reports` has at least one.
+    pub(super) fn of(round: u32, reports: &BTreeMap<u32, RoundReport>) -> Self {
+        let sum = |count: fn(&RoundReport) -> u64| {
+            reports
+                .values()
+                .fold(0, |sum: u64, report| sum.saturating_add(count(report)))
+        };
+        let spread = |seconds: fn(&RoundReport) -> f64| Spread {
+            mean: reports.values().map(seconds).sum::<f64>() / reports.len() as f64,
+            max: reports.values().map(seconds).fold(0.0, f64::max),
+        };
+        let samples = sum(|report| report.samples);
+        let evaluated = sum(|report| report.evaluation.total);
+        let loss_sum: Option<f64> = reports
+            .values()
+            .map(|report| report.evaluation.loss_sum)
+            .sum();
+        let train_loss_sum: Option<f64> = reports
+            .values()
+            .filter(|report| report.samples > 0)
+            .map(|report| report.train.loss.map(|loss| loss * report.samples as f64))
+            .sum();
+        let model_hash = reports
+            .values()
+            .next()
+            .map_or(ModelHash::from_bytes([0; 32]), |report| report.model_hash);
+        Self {
+            round,
+            peers: reports.len(),
+            samples,
+            accuracy: mean(
+                Some(sum(|report| report.evaluation.correct) as f64),
+                evaluated,
+            ),
+            loss: mean(loss_sum, evaluated),
+            train_loss: mean(train_loss_sum, samples),
+            chunks_held: sum(|report| report.chunks_held),
+            chunks_total: sum(|report| report.chunks_total),
+            bytes_sent: sum(|report| report.bytes_sent),
+            bytes_received: sum(|report| report.bytes_received),
+            bytes_wasted: sum(|report| report.wasted.duplicate + report.wasted.corrupt),
+            train_seconds: spread(|report| report.train.seconds),
+            exchange_seconds: spread(|report| report.exchange_seconds),
+            aggregate_seconds: spread(|report| report.aggregate_seconds),
+            evaluate_seconds: spread(|report| report.evaluation.seconds),
+            peak_rss_bytes: reports
+                .values()
+                .map(|report| report.peak_rss_bytes)
+                .max()
+                .unwrap_or(0),
+            model_hash,
+            models_agree: reports
+                .values()
+                .all(|report| report.model_hash == model_hash),
+        }
+    }
+}
+
+fn mean(sum: Option<f64>, count: u64) -> Option<f64> {
+    sum.filter(|_| count > 0).map(|sum| sum / count as f64)
+}

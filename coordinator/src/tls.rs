@@ -1,0 +1,135 @@
+//! Mutual TLS 1.3 under a run's authority, for HTTPS here and for QUIC between peers.
+//!
+//! Both sides must show a certificate that the authority signed for this run and that is valid now. A client also refuses a server that
+//! is not the one it dialled (see [`Identity::server_name`]); a server takes any member of the run, and then has to look at
+//! [`identity_of`] for who it is. Sessions are not resumed, since resumption would outlive a certificate.
+
+mod verifier;
+
+use std::sync::Arc;
+
+use rustls::client::Resumption;
+use rustls::crypto::CryptoProvider;
+use rustls::crypto::ring::{self, cipher_suite};
+use rustls::version::TLS13;
+use rustls::{ClientConfig, ServerConfig};
+use rustls_pki_types::CertificateDer;
+use rustls_pki_types::pem::PemObject;
+
+use crate::identity::{Identity, IdentityError, identity_of};
+use crate::key::PeerKey;
+use crate::signature::{SignatureError, TrustedAuthority};
+use verifier::RunVerifier;
+
+/// The application protocol (ALPN) of reports to the coordinator.
+pub const HTTP_ALPN: &[u8] = b"http/1.1";
+
+/// Why there is no TLS configuration.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum TlsError {
+    /// Text that is no certificate in PEM.
+    #[error("the certificate is not PEM with the label `CERTIFICATE`")]
+    CertificatePem(#[source] rustls_pki_types::pem::Error),
+    /// A certificate that names nobody.
+    #[error("the own certificate names no one of a run")]
+    Identity(#[from] IdentityError),
+    /// An authority's certificate that is not one.
+    #[error("the authority's certificate is refused")]
+    Authority(#[from] SignatureError),
+    /// A certificate and key that do not belong together.
+    #[error("the certificate and the private key cannot be used together")]
+    Key(#[source] rustls::Error),
+}
+
+/// What a member of a run shows of itself, and whom it believes.
+#[derive(Debug)]
+pub struct Credentials {
+    identity: Identity,
+    certificate: CertificateDer<'static>,
+    key: PeerKey,
+    verifier: Arc<RunVerifier>,
+}
+
+impl Credentials {
+    /// A key, the certificate for it, and the certificate of the authority that signed it. The run is the one that the certificate names.
+    ///
+    /// # Errors
+    /// When a certificate cannot be read or names no identity.
+    pub fn new(authority_pem: &str, certificate_pem: &str, key: PeerKey) -> Result<Self, TlsError> {
+        let certificate = CertificateDer::from_pem_slice(certificate_pem.as_bytes())
+            .map_err(TlsError::CertificatePem)?;
+        let identity = identity_of(&certificate)?;
+        let authority = TrustedAuthority::from_pem(identity.run, authority_pem)?;
+        Ok(Self {
+            identity,
+            certificate,
+            key,
+            verifier: Arc::new(RunVerifier::new(authority)),
+        })
+    }
+
+    /// Whom the certificate names.
+    pub const fn identity(&self) -> Identity {
+        self.identity
+    }
+
+    /// The own certificate, to send along with what [`key`](Self::key) signed.
+    pub const fn certificate(&self) -> &CertificateDer<'static> {
+        &self.certificate
+    }
+
+    /// The own key.
+    pub const fn key(&self) -> &PeerKey {
+        &self.key
+    }
+
+    /// A server that takes only members of this run, with these application protocols, the preferred one first.
+    ///
+    /// # Errors
+    /// When certificate and key do not belong together.
+    pub fn server_config(&self, alpn: &[&[u8]]) -> Result<Arc<ServerConfig>, TlsError> {
+        let mut config = ServerConfig::builder_with_provider(provider())
+            .with_protocol_versions(&[&TLS13])
+            .map_err(TlsError::Key)?
+            .with_client_cert_verifier(Arc::clone(&self.verifier) as _)
+            .with_single_cert(vec![self.certificate.clone()], self.key.private_key_der())
+            .map_err(TlsError::Key)?;
+        config.alpn_protocols = owned(alpn);
+        config.send_tls13_tickets = 0;
+        Ok(Arc::new(config))
+    }
+
+    /// A client that takes only the member of this run that it dials by [`Identity::server_name`], with these application protocols, the
+    /// preferred one first.
+    ///
+    /// # Errors
+    /// When certificate and key do not belong together.
+    pub fn client_config(&self, alpn: &[&[u8]]) -> Result<Arc<ClientConfig>, TlsError> {
+        let mut config = ClientConfig::builder_with_provider(provider())
+            .with_protocol_versions(&[&TLS13])
+            .map_err(TlsError::Key)?
+            .dangerous()
+            .with_custom_certificate_verifier(Arc::clone(&self.verifier) as _)
+            .with_client_auth_cert(vec![self.certificate.clone()], self.key.private_key_der())
+            .map_err(TlsError::Key)?;
+        config.alpn_protocols = owned(alpn);
+        config.resumption = Resumption::disabled();
+        Ok(Arc::new(config))
+    }
+}
+
+/// *ring*, with AES-128-GCM first: the fastest suite where AES is in hardware, and the one that QUIC's first packets need anyway.
+fn provider() -> Arc<CryptoProvider> {
+    let mut provider = ring::default_provider();
+    provider.cipher_suites = vec![
+        cipher_suite::TLS13_AES_128_GCM_SHA256,
+        cipher_suite::TLS13_AES_256_GCM_SHA384,
+        cipher_suite::TLS13_CHACHA20_POLY1305_SHA256,
+    ];
+    Arc::new(provider)
+}
+
+fn owned(alpn: &[&[u8]]) -> Vec<Vec<u8>> {
+    alpn.iter().map(|protocol| protocol.to_vec()).collect()
+}

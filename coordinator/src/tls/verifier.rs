@@ -1,0 +1,145 @@
+//! One rule for both directions of a handshake: the other side is a member of this run.
+
+use std::sync::Arc;
+
+use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::crypto::{WebPkiSupportedAlgorithms, verify_tls13_signature};
+use rustls::server::danger::{ClientCertVerified, ClientCertVerifier};
+use rustls::{
+    CertificateError, DigitallySignedStruct, DistinguishedName, Error, OtherError,
+    PeerIncompatible, SignatureScheme,
+};
+use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
+use webpki::KeyUsage;
+use webpki::ring::ED25519;
+
+use crate::signature::{SignatureError, TrustedAuthority};
+
+const ALGORITHMS: WebPkiSupportedAlgorithms = WebPkiSupportedAlgorithms {
+    all: &[ED25519],
+    mapping: &[(SignatureScheme::ED25519, &[ED25519])],
+};
+
+/// Verifies certificates of a run's members, of servers also that they are whom the client dialled.
+#[derive(Debug)]
+pub(super) struct RunVerifier {
+    authority: TrustedAuthority,
+}
+
+impl RunVerifier {
+    pub(super) const fn new(authority: TrustedAuthority) -> Self {
+        Self { authority }
+    }
+}
+
+impl ServerCertVerifier for RunVerifier {
+    fn verify_server_cert(
+        &self,
+        end_entity: &CertificateDer<'_>,
+        _intermediates: &[CertificateDer<'_>],
+        server_name: &ServerName<'_>,
+        _ocsp_response: &[u8],
+        now: UnixTime,
+    ) -> Result<ServerCertVerified, Error> {
+        let identity = self
+            .authority
+            .verify(end_entity, KeyUsage::server_auth(), now)
+            .map_err(refusal)?;
+        let found = identity.server_name();
+        if server_name.to_str() != found {
+            let expected = server_name.to_owned();
+            return Err(CertificateError::NotValidForNameContext {
+                expected,
+                presented: vec![found],
+            }
+            .into());
+        }
+        Ok(ServerCertVerified::assertion())
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        _: &[u8],
+        _: &CertificateDer<'_>,
+        _: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        Err(PeerIncompatible::Tls12NotOffered.into())
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        verify_tls13_signature(message, certificate, signature, &ALGORITHMS)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        ALGORITHMS.supported_schemes()
+    }
+}
+
+impl ClientCertVerifier for RunVerifier {
+    fn root_hint_subjects(&self) -> &[DistinguishedName] {
+        &[]
+    }
+
+    fn verify_client_cert(
+        &self,
+        end_entity: &CertificateDer<'_>,
+        _intermediates: &[CertificateDer<'_>],
+        now: UnixTime,
+    ) -> Result<ClientCertVerified, Error> {
+        self.authority
+            .verify(end_entity, KeyUsage::client_auth(), now)
+            .map_err(refusal)?;
+        Ok(ClientCertVerified::assertion())
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        _: &[u8],
+        _: &CertificateDer<'_>,
+        _: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        Err(PeerIncompatible::Tls12NotOffered.into())
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        verify_tls13_signature(message, certificate, signature, &ALGORITHMS)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        ALGORITHMS.supported_schemes()
+    }
+}
+
+/// The reason in the words of rustls, which choose the alert that the other side sees.
+fn refusal(error: SignatureError) -> Error {
+    match &error {
+        SignatureError::Chain {
+            reason: webpki::Error::CertExpired { .. },
+            ..
+        } => CertificateError::Expired,
+        SignatureError::Chain {
+            reason: webpki::Error::CertNotValidYet { .. },
+            ..
+        } => CertificateError::NotValidYet,
+        SignatureError::Chain {
+            reason: webpki::Error::UnknownIssuer,
+            ..
+        } => CertificateError::UnknownIssuer,
+        SignatureError::Chain {
+            reason: webpki::Error::InvalidSignatureForPublicKey,
+            ..
+        } => CertificateError::BadSignature,
+        _ => CertificateError::Other(OtherError(Arc::new(error))),
+    }
+    .into()
+}
