@@ -1,1 +1,80 @@
 //! Training: the only module that knows burn.
+//!
+//! A [`Trainer`] hides the backend and the network. Parameters cross its boundary as one slice of f32 in declared order
+//! ([`fltorrent_crds::plan::ModelPlan::tensors`]), each tensor row-major in PyTorch's shape.
+
+pub mod backend;
+pub mod bench;
+#[cfg(feature = "cuda")]
+mod cuda;
+mod error;
+#[cfg(feature = "flex")]
+mod flex;
+mod hash;
+pub mod init;
+#[cfg(any(feature = "flex", feature = "cuda"))]
+mod mlp;
+pub mod safetensors;
+mod seeds;
+#[cfg(any(feature = "flex", feature = "cuda"))]
+mod sgd;
+
+pub use error::TrainError;
+pub use hash::model_hash;
+
+use crate::data::Samples;
+
+/// One peer's model and how it learns.
+pub trait Trainer: Send {
+    /// Number of parameters.
+    fn parameters(&self) -> u64;
+
+    /// Copies the parameters into `out` in declared order.
+    ///
+    /// # Errors
+    /// When `out` does not hold exactly [`Trainer::parameters`] values, or the device fails.
+    fn flatten(&self, out: &mut [f32]) -> Result<(), TrainError>;
+
+    /// Replaces the parameters by `values`, in declared order.
+    ///
+    /// # Errors
+    /// When there are not exactly [`Trainer::parameters`] values.
+    fn set(&mut self, values: &[f32]) -> Result<(), TrainError>;
+
+    /// Trains on the shard for one round: `epochs` passes of plain SGD in batches, each pass in an order drawn from the
+    /// seed, the peer and the round; the last batch of a pass takes what is left. Nothing of the optimiser outlives the
+    /// round.
+    ///
+    /// # Errors
+    /// When the shard does not fit the model, the loss is not finite, or the device fails.
+    fn train(&mut self, shard: &Samples, round: u32) -> Result<TrainReport, TrainError>;
+
+    /// Counts right answers and sums the cross entropy over the samples.
+    ///
+    /// # Errors
+    /// When the samples do not fit the model, the loss is not finite, or the device fails.
+    fn evaluate(&mut self, samples: &Samples) -> Result<EvalCounts, TrainError>;
+}
+
+/// What a round of training did.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct TrainReport {
+    /// Mean cross entropy (nats) over all samples of all passes, each before the step that it was part of; 0 when the
+    /// shard is empty.
+    pub loss: f64,
+    /// Samples seen, with repetition over passes.
+    pub samples: u64,
+    /// Steps taken.
+    pub steps: u64,
+}
+
+/// What an evaluation counted.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct EvalCounts {
+    /// Samples whose largest logit, the first among equals, is at their label.
+    pub correct: u64,
+    /// Samples evaluated.
+    pub total: u64,
+    /// Sum of the cross entropies, nats.
+    pub loss_sum: f64,
+}

@@ -1,0 +1,137 @@
+//! Which backend computes, and whether it can.
+
+use fltorrent_crds::plan::{Architecture, Backend, ModelPlan, TrainingPlan};
+use thiserror::Error;
+
+use super::{TrainError, Trainer};
+
+/// A backend that cannot be used.
+#[derive(Debug, Error)]
+pub enum BackendError {
+    /// The program was built without it.
+    #[error(
+        "training.backend is {backend}; expected one of those that this program was built with ({built}): build with --features {backend}, or choose another"
+    )]
+    NotBuilt {
+        /// The backend asked for.
+        backend: &'static str,
+        /// The backends that are there.
+        built: &'static str,
+    },
+    /// A library or file that the backend loads at run time is missing.
+    #[error(
+        "training.backend is {backend}, but {found}; expected {expected}: {next}, or choose training.backend = flex"
+    )]
+    Missing {
+        /// The backend asked for.
+        backend: &'static str,
+        /// What was found.
+        found: String,
+        /// What it needs.
+        expected: &'static str,
+        /// What to do.
+        next: &'static str,
+    },
+    /// The tensors are not those of the architecture.
+    #[error(
+        "model.tensors are {found:?}; expected {expected:?}, as model.architecture has: make the plan with this version"
+    )]
+    Tensors {
+        /// The plan's tensors.
+        found: Vec<String>,
+        /// The tensors that follow from the architecture.
+        expected: Vec<String>,
+    },
+    /// Threads could not be started.
+    #[error("training.threads = {threads} could not be started: lower it")]
+    Threads {
+        /// Threads asked for.
+        threads: u32,
+        /// What the thread pool said.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// The initial parameters could not be put in place.
+    #[error("the initial model could not be made")]
+    Init(#[from] TrainError),
+}
+
+const BUILT: &str = match (cfg!(feature = "flex"), cfg!(feature = "cuda")) {
+    (true, true) => "flex, cuda",
+    (true, false) => "flex",
+    (false, true) => "cuda",
+    (false, false) => "none",
+};
+
+/// Checks that a backend was built in and finds what it needs on this machine, before anything starts.
+///
+/// # Errors
+/// [`BackendError::NotBuilt`] and [`BackendError::Missing`].
+pub fn probe(backend: Backend) -> Result<(), BackendError> {
+    match backend {
+        #[cfg(feature = "flex")]
+        Backend::Flex => Ok(()),
+        #[cfg(feature = "cuda")]
+        Backend::Cuda => super::cuda::probe(),
+        #[cfg(not(all(feature = "flex", feature = "cuda")))]
+        missing => Err(BackendError::NotBuilt {
+            backend: match missing {
+                Backend::Flex => "flex",
+                Backend::Cuda => "cuda",
+            },
+            built: BUILT,
+        }),
+    }
+}
+
+/// Makes the trainer of one peer, with the initial parameters that follow from the seed.
+///
+/// # Errors
+/// As [`probe`], and a plan whose tensors do not follow from its architecture.
+pub fn trainer(
+    model: &ModelPlan,
+    training: &TrainingPlan,
+    seed: u64,
+    peer: u32,
+) -> Result<Box<dyn Trainer>, BackendError> {
+    probe(training.backend)?;
+    check_tensors(model)?;
+    let mut trainer = match training.backend {
+        #[cfg(feature = "flex")]
+        Backend::Flex => super::flex::trainer(model, training, seed, peer)?,
+        #[cfg(feature = "cuda")]
+        Backend::Cuda => super::cuda::trainer(model, training, seed, peer),
+        #[cfg(not(all(feature = "flex", feature = "cuda")))]
+        missing => {
+            return Err(probe(missing)
+                .err()
+                .unwrap_or_else(|| unreachable!("probed above")));
+        }
+    };
+    trainer.set(&super::init::parameters(model, seed))?;
+    Ok(trainer)
+}
+
+/// Names and shapes must be those that the network computes with, since everything else goes by them.
+fn check_tensors(model: &ModelPlan) -> Result<(), BackendError> {
+    let Architecture::Mlp { widths } = &model.architecture;
+    let expected: Vec<String> = widths
+        .windows(2)
+        .zip(1..)
+        .flat_map(|(pair, layer)| {
+            [
+                format!("fc{layer}.weight [{}, {}]", pair[1], pair[0]),
+                format!("fc{layer}.bias [{}]", pair[1]),
+            ]
+        })
+        .collect();
+    let found: Vec<String> = model
+        .tensors
+        .iter()
+        .map(|tensor| format!("{} {:?}", tensor.name, tensor.shape))
+        .collect();
+    if found == expected {
+        Ok(())
+    } else {
+        Err(BackendError::Tensors { found, expected })
+    }
+}

@@ -1,0 +1,56 @@
+use thiserror::Error;
+
+/// Training or evaluation that could not be done.
+#[derive(Debug, Error)]
+pub enum TrainError {
+    /// A slice of parameters has the wrong length.
+    #[error(
+        "found {found} parameters; expected {expected}, as the model has: use a slice of that length"
+    )]
+    Length {
+        /// Values given.
+        found: usize,
+        /// Values that the model has.
+        expected: usize,
+    },
+    /// Samples do not fit the model.
+    #[error(
+        "found samples of {found_len} pixels and {found_classes} classes; expected {expected_len} pixels and at most {expected_classes} classes, as the model has: correct data or model"
+    )]
+    Samples {
+        /// Pixels of an image.
+        found_len: usize,
+        /// Classes of the data.
+        found_classes: u32,
+        /// Inputs of the model.
+        expected_len: usize,
+        /// Outputs of the model.
+        expected_classes: usize,
+    },
+    /// The loss left the finite numbers.
+    #[error(
+        "the loss is {loss} in round {round}; expected a finite number: lower training.learningRate"
+    )]
+    Diverged {
+        /// The round.
+        round: u32,
+        /// What the loss is.
+        loss: f64,
+    },
+    /// The loss of an evaluation left the finite numbers.
+    #[error(
+        "the loss of the evaluated model is {loss}; expected a finite number: lower training.learningRate"
+    )]
+    EvaluationDiverged {
+        /// What the loss is.
+        loss: f64,
+    },
+    /// The device failed.
+    #[error(
+        "the device failed: {reason}: see the log of its driver, or use training.backend = flex"
+    )]
+    Device {
+        /// What burn said.
+        reason: String,
+    },
+}

@@ -1,0 +1,54 @@
+use burn::backend::{Autodiff, Flex};
+use fltorrent_crds::plan::{ModelPlan, TrainingPlan};
+use rayon::{ThreadPool, ThreadPoolBuilder};
+
+use super::{EvalCounts, TrainError, TrainReport, Trainer, backend::BackendError, sgd::Sgd};
+use crate::data::Samples;
+
+/// A trainer on flex, whose kernels run on the rayon pool that they are called from.
+struct Pooled {
+    pool: ThreadPool,
+    inner: Sgd<Autodiff<Flex>>,
+}
+
+pub(super) fn trainer(
+    model: &ModelPlan,
+    training: &TrainingPlan,
+    seed: u64,
+    peer: u32,
+) -> Result<Box<dyn Trainer>, BackendError> {
+    let pool = ThreadPoolBuilder::new()
+        .num_threads(training.threads as usize)
+        .thread_name(|thread| format!("train-{thread}"))
+        .build()
+        .map_err(|source| BackendError::Threads {
+            threads: training.threads,
+            source: source.into(),
+        })?;
+    Ok(Box::new(Pooled {
+        pool,
+        inner: Sgd::new(model, training, seed, peer),
+    }))
+}
+
+impl Trainer for Pooled {
+    fn parameters(&self) -> u64 {
+        self.inner.parameters()
+    }
+
+    fn flatten(&self, out: &mut [f32]) -> Result<(), TrainError> {
+        self.inner.flatten(out)
+    }
+
+    fn set(&mut self, values: &[f32]) -> Result<(), TrainError> {
+        self.inner.set(values)
+    }
+
+    fn train(&mut self, shard: &Samples, round: u32) -> Result<TrainReport, TrainError> {
+        self.pool.install(|| self.inner.train(shard, round))
+    }
+
+    fn evaluate(&mut self, samples: &Samples) -> Result<EvalCounts, TrainError> {
+        self.pool.install(|| self.inner.evaluate(samples))
+    }
+}

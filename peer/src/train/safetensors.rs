@@ -1,0 +1,139 @@
+//! The model as a safetensors file (<https://github.com/huggingface/safetensors>) that PyTorch loads strictly.
+//!
+//! For an MLP of three layers the module is
+//! `torch.nn.Sequential(OrderedDict(fc1=Linear(…), relu1=ReLU(), fc2=Linear(…), relu2=ReLU(), fc3=Linear(…)))` on flattened
+//! images.
+
+use std::{
+    borrow::Cow,
+    collections::{BTreeMap, HashMap},
+    fs::{File, Permissions},
+    io,
+    os::unix::fs::PermissionsExt,
+    path::{Path, PathBuf},
+};
+
+use fltorrent_crds::plan::{ModelPlan, TensorPlan};
+use safetensors::{Dtype, SafeTensorError, View};
+use thiserror::Error;
+
+use super::{TrainError, hash::little_endian};
+
+/// A model file that could not be written.
+#[derive(Debug, Error)]
+pub enum SaveError {
+    /// The parameters are not those of the model.
+    #[error(transparent)]
+    Parameters(#[from] TrainError),
+    /// The file system refused.
+    #[error("{}: cannot be written: check the folder, its permissions and the space left", path.display())]
+    Write {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// The format refused.
+    #[error("{}: cannot be written as safetensors: check the folder and the space left", path.display())]
+    Format {
+        /// The file.
+        path: PathBuf,
+        /// What the format said.
+        source: SafeTensorError,
+    },
+}
+
+/// One tensor's part of the flat parameters.
+struct Part<'a> {
+    shape: Vec<usize>,
+    bytes: Cow<'a, [u8]>,
+}
+
+impl View for &Part<'_> {
+    fn dtype(&self) -> Dtype {
+        Dtype::F32
+    }
+
+    fn shape(&self) -> &[usize] {
+        &self.shape
+    }
+
+    fn data(&self) -> Cow<'_, [u8]> {
+        Cow::Borrowed(&self.bytes)
+    }
+
+    fn data_len(&self) -> usize {
+        self.bytes.len()
+    }
+}
+
+/// Writes the parameters (f32, declared order) under the plan's names and shapes, with `metadata` in the header. The file
+/// appears whole or not at all; one that is there already is replaced.
+///
+/// # Errors
+/// [`SaveError`].
+pub fn save(
+    path: &Path,
+    model: &ModelPlan,
+    parameters: &[f32],
+    metadata: &BTreeMap<String, String>,
+) -> Result<(), SaveError> {
+    let parts = split(model, parameters)?;
+    let metadata: HashMap<String, String> = metadata.clone().into_iter().collect();
+    let write_error = |source| SaveError::Write {
+        path: path.to_owned(),
+        source,
+    };
+    let folder = path
+        .parent()
+        .filter(|folder| !folder.as_os_str().is_empty())
+        .unwrap_or_else(|| Path::new("."));
+    // The temporary file has the mode that any new file would have, so that others may read the model.
+    let temporary = tempfile::Builder::new()
+        .prefix(".model-")
+        .permissions(Permissions::from_mode(0o666))
+        .tempfile_in(folder)
+        .map_err(write_error)?
+        .into_temp_path();
+    let named = parts.iter().map(|(name, part)| (*name, part));
+    safetensors::serialize_to_file(named, Some(metadata), &temporary).map_err(|source| {
+        SaveError::Format {
+            path: path.to_owned(),
+            source,
+        }
+    })?;
+    File::open(&temporary)
+        .and_then(|file| file.sync_all())
+        .map_err(write_error)?;
+    temporary
+        .persist(path)
+        .map_err(|error| write_error(error.error))
+}
+
+fn split<'a>(
+    model: &'a ModelPlan,
+    parameters: &'a [f32],
+) -> Result<Vec<(&'a str, Part<'a>)>, TrainError> {
+    let len = |tensor: &TensorPlan| tensor.shape.iter().product::<u64>() as usize;
+    let expected = model.tensors.iter().map(len).sum();
+    if parameters.len() != expected {
+        return Err(TrainError::Length {
+            found: parameters.len(),
+            expected,
+        });
+    }
+    let mut rest = parameters;
+    let parts = model.tensors.iter().map(|tensor| {
+        let (head, tail) = rest.split_at(len(tensor));
+        rest = tail;
+        let shape = tensor.shape.iter().map(|&extent| extent as usize).collect();
+        (
+            tensor.name.as_str(),
+            Part {
+                shape,
+                bytes: little_endian(head),
+            },
+        )
+    });
+    Ok(parts.collect())
+}
