@@ -5,8 +5,10 @@
 //! [`progress`] neither read a clock nor do input or output; [`intake`] and [`client`] drive them.
 
 pub mod authority;
+pub mod client;
 mod hex;
 pub mod identity;
+pub mod intake;
 pub mod key;
 pub mod progress;
 pub mod report;
