@@ -3,7 +3,16 @@
 //! A [`Plan`] is a pure function of the manifest. Nothing in it depends on the machine it was made on: addresses, keys
 //! and ports are [`crate::Bindings`], and shards are derived from the recipe and the data's labels by each peer.
 
+mod build;
+mod data;
+mod hash;
+mod model;
+mod settings;
+
 use std::time::Duration;
+
+pub use data::{DIGITS_TEST, DIGITS_TRAIN};
+pub use model::MAX_PARAMETERS;
 
 use serde::{Deserialize, Serialize};
 

@@ -1,0 +1,115 @@
+//! Errors about a manifest: all at once, each with the path of its field.
+
+use std::fmt;
+
+/// Errors that are printed in full; what is over is only counted.
+const PRINTED: usize = 50;
+/// Characters of a user's text that an error repeats.
+const QUOTED: usize = 60;
+
+/// One thing that is wrong with a manifest.
+///
+/// Prints as `topology.custom.edges[3]: peer 9 does not exist; peers are 0–7`.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub struct FieldError {
+    /// The field without the `spec.` in front; empty when the text as a whole is meant.
+    pub path: String,
+    /// What was found there.
+    pub found: String,
+    /// What would do.
+    pub expected: String,
+}
+
+impl FieldError {
+    pub(crate) fn new(
+        path: impl Into<String>,
+        found: impl Into<String>,
+        expected: impl Into<String>,
+    ) -> Self {
+        Self {
+            path: path.into(),
+            found: found.into(),
+            expected: expected.into(),
+        }
+    }
+}
+
+impl fmt::Display for FieldError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if !self.path.is_empty() {
+            write!(f, "{}: ", self.path)?;
+        }
+        write!(f, "{}; {}", self.found, self.expected)
+    }
+}
+
+/// Everything that is wrong with a manifest, at least one entry, in the order of the fields.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub struct Errors(Vec<FieldError>);
+
+impl Errors {
+    pub(crate) fn one(error: FieldError) -> Self {
+        Self(vec![error])
+    }
+
+    /// What was collected; at least one error.
+    pub(crate) fn all(errors: Vec<FieldError>) -> Self {
+        Self(errors)
+    }
+
+    /// `Ok(value)` when there is nothing wrong.
+    pub(crate) fn or<T>(errors: Vec<FieldError>, value: T) -> Result<T, Self> {
+        if errors.is_empty() {
+            Ok(value)
+        } else {
+            Err(Self(errors))
+        }
+    }
+
+    /// The errors, one a field and fault.
+    pub fn iter(&self) -> std::slice::Iter<'_, FieldError> {
+        self.0.iter()
+    }
+
+    /// The errors as a list.
+    pub fn into_vec(self) -> Vec<FieldError> {
+        self.0
+    }
+}
+
+impl<'a> IntoIterator for &'a Errors {
+    type Item = &'a FieldError;
+    type IntoIter = std::slice::Iter<'a, FieldError>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.iter()
+    }
+}
+
+impl fmt::Display for Errors {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (i, error) in self.0.iter().take(PRINTED).enumerate() {
+            if i > 0 {
+                writeln!(f)?;
+            }
+            write!(f, "{error}")?;
+        }
+        if self.0.len() > PRINTED {
+            write!(f, "\n… and {} more errors", self.0.len() - PRINTED)?;
+        }
+        Ok(())
+    }
+}
+
+/// A user's text in quotes, without control characters and of bounded length.
+pub(crate) fn quote(text: &str) -> String {
+    let mut quoted: String = text
+        .chars()
+        .take(QUOTED)
+        .map(|c| if c.is_control() { ' ' } else { c })
+        .collect();
+    if text.chars().nth(QUOTED).is_some() {
+        quoted.push('…');
+    }
+    format!("`{quoted}`")
+}

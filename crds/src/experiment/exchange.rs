@@ -1,0 +1,55 @@
+//! How chunks are swapped.
+#![allow(
+    missing_docs,
+    reason = "a described value would turn the schema of an enum into a oneOf"
+)]
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::{ByteSize, Interval};
+
+/// How chunks are swapped.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Exchange {
+    /// Neighbours served at once, the optimistic one included.
+    #[schemars(range(min = 1, max = 10_000))]
+    pub upload_slots: u32,
+    /// Longest time between two choices of whom to serve, 1ms to 1h.
+    pub unchoke_interval: Interval,
+    /// Longest time between two changes of the optimistic choice, from unchokeInterval to 24h.
+    pub optimistic_unchoke_interval: Interval,
+    /// Which missing chunk is asked for first.
+    pub chunk_selection: ExchangeOrder,
+    /// Chunks that an update is cut into. Without it: 10, or more where a chunk would pass 256 KiB, but never more than
+    /// the model has parameters.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "u32", range(min = 1, max = 65_536))]
+    pub num_chunks: Option<u32>,
+    /// RAM that a peer keeps chunks in; what is over goes to a file.
+    pub memory_budget: ByteSize,
+}
+
+impl Default for Exchange {
+    fn default() -> Self {
+        Self {
+            upload_slots: 4,
+            unchoke_interval: Interval::from_secs(10),
+            optimistic_unchoke_interval: Interval::from_secs(30),
+            chunk_selection: ExchangeOrder::RarestFirst,
+            num_chunks: None,
+            memory_budget: ByteSize::from_mebibytes(256),
+        }
+    }
+}
+
+/// Orders of asking: `rarestFirst`, `random`, `sequential`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+#[schemars(inline)]
+pub enum ExchangeOrder {
+    RarestFirst,
+    Random,
+    Sequential,
+}

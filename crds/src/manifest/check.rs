@@ -1,0 +1,350 @@
+//! Walks a value along the schema and collects everything that does not fit.
+
+use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{
+    JSONSchemaProps, JSONSchemaPropsOrArray,
+};
+use serde_json::{Map, Value};
+
+use super::{document, reserved};
+use crate::{ByteSize, FieldError, Interval, byte_size, errors::quote, experiment, interval};
+
+/// Errors after which a walk stops: enough to work on, and bounded.
+const MAX_ERRORS: usize = 1_000;
+
+/// Adds everything in `value` that does not fit `schema`.
+pub(super) fn check(schema: &JSONSchemaProps, value: &Value, errors: &mut Vec<FieldError>) {
+    walk(schema, value, "", errors);
+}
+
+/// Removes the fields that do not fit, so that their defaults stand in for them.
+pub(super) fn strip(schema: &JSONSchemaProps, value: &mut Value) {
+    let Value::Object(fields) = value else { return };
+    fields.retain(|name, value| {
+        let Some(field) = property(schema, name) else {
+            return false;
+        };
+        strip(field, value);
+        let mut errors = Vec::new();
+        walk(field, value, "", &mut errors);
+        errors.is_empty()
+    });
+}
+
+fn walk(schema: &JSONSchemaProps, value: &Value, path: &str, errors: &mut Vec<FieldError>) {
+    if errors.len() >= MAX_ERRORS {
+        return;
+    }
+    if value.is_null() {
+        errors.push(FieldError::new(path, "has no value", no_value(schema)));
+        return;
+    }
+    if schema.x_kubernetes_int_or_string == Some(true) {
+        quantity(value, path, errors);
+        return;
+    }
+    match (schema.type_.as_deref(), value) {
+        (Some("object"), Value::Object(fields)) => object(schema, fields, path, errors),
+        (Some("array"), Value::Array(items)) => array(schema, items, path, errors),
+        (Some("string"), Value::String(text)) => string(schema, text, path, errors),
+        (Some("integer"), Value::Number(number)) if number.is_i64() || number.is_u64() => {
+            range(schema, value, path, errors);
+        }
+        (Some("number"), Value::Number(_)) => range(schema, value, path, errors),
+        (Some("boolean"), Value::Bool(_)) => {}
+        _ => errors.push(FieldError::new(
+            path,
+            format!("{} is not {}", describe(value), kind(schema)),
+            format!("write {}", sample(schema)),
+        )),
+    }
+}
+
+/// What to do about a field without a value.
+fn no_value(schema: &JSONSchemaProps) -> String {
+    let write = format!("write {}", sample(schema));
+    match &schema.default {
+        Some(_) => format!("{write}, or remove the field for its default"),
+        None => write,
+    }
+}
+
+fn object(
+    schema: &JSONSchemaProps,
+    fields: &Map<String, Value>,
+    path: &str,
+    errors: &mut Vec<FieldError>,
+) {
+    let known = schema.properties.iter().flatten();
+    for (name, value) in fields {
+        match property(schema, name) {
+            Some(field) => walk(field, value, &reserved::join(path, name), errors),
+            None => errors.push(reserved::unknown(
+                path,
+                name,
+                known.clone().map(|(name, _)| name.as_str()),
+            )),
+        }
+        if errors.len() >= MAX_ERRORS {
+            return;
+        }
+    }
+    for name in schema.required.iter().flatten() {
+        if !fields.contains_key(name) {
+            let help = property(schema, name)
+                .map_or_else(String::new, |field| format!("write {}", sample(field)));
+            errors.push(FieldError::new(
+                reserved::join(path, name),
+                "is missing",
+                help,
+            ));
+        }
+    }
+    union(schema, fields, path, errors);
+}
+
+/// `type` names the member that holds the settings: that one is there if it has settings without a default, and no other.
+fn union(
+    schema: &JSONSchemaProps,
+    fields: &Map<String, Value>,
+    path: &str,
+    errors: &mut Vec<FieldError>,
+) {
+    let Some(types) = property(schema, "type").map(texts) else {
+        return;
+    };
+    let Some(Value::String(chosen)) = fields.get("type") else {
+        return;
+    };
+    if !types.contains(&chosen.as_str()) {
+        return;
+    }
+    for other in types.iter().filter(|name| *name != chosen) {
+        if fields.contains_key(*other) {
+            errors.push(FieldError::new(
+                reserved::join(path, other),
+                format!("is there, but {} is {chosen}", reserved::join(path, "type")),
+                format!("remove it, or write `type: {other}`"),
+            ));
+        }
+    }
+    let needed =
+        property(schema, chosen).filter(|member| member.required.iter().flatten().next().is_some());
+    if let Some(member) = needed.filter(|_| !fields.contains_key(chosen)) {
+        errors.push(FieldError::new(
+            reserved::join(path, chosen),
+            "is missing",
+            format!(
+                "type {chosen} wants `{chosen}:` with {}",
+                member
+                    .required
+                    .iter()
+                    .flatten()
+                    .cloned()
+                    .collect::<Vec<_>>()
+                    .join(", ")
+            ),
+        ));
+    }
+}
+
+fn array(schema: &JSONSchemaProps, items: &[Value], path: &str, errors: &mut Vec<FieldError>) {
+    let least = schema.min_items.unwrap_or(0);
+    let most = schema.max_items.unwrap_or(i64::MAX);
+    let count = i64::try_from(items.len()).unwrap_or(i64::MAX);
+    if count < least || count > most {
+        let wanted = if least == most {
+            format!("exactly {least}")
+        } else if count < least {
+            format!("at least {least}")
+        } else {
+            format!("at most {most}")
+        };
+        errors.push(FieldError::new(
+            path,
+            entries(items.len()),
+            format!("{wanted} will do"),
+        ));
+        // A list that is too long is not looked through: the bound is there to save the work.
+        if count > most {
+            return;
+        }
+    }
+    if let Some(JSONSchemaPropsOrArray::Schema(item)) = &schema.items {
+        for (i, value) in items.iter().enumerate() {
+            walk(item, value, &format!("{path}[{i}]"), errors);
+        }
+    }
+}
+
+fn entries(count: usize) -> String {
+    match count {
+        0 => "the list is empty".to_owned(),
+        1 => "the list has 1 entry".to_owned(),
+        n => format!("the list has {n} entries"),
+    }
+}
+
+fn string(schema: &JSONSchemaProps, text: &str, path: &str, errors: &mut Vec<FieldError>) {
+    let allowed = texts(schema);
+    if !allowed.is_empty() {
+        if !allowed.contains(&text) {
+            errors.push(reserved::not_allowed(path, text, &allowed));
+        }
+        return;
+    }
+    if let Some(pattern) = schema.pattern.as_deref() {
+        if let Some(fault) = form(pattern, text) {
+            errors.push(FieldError::new(
+                path,
+                fault,
+                format!("write {}", sample(schema)),
+            ));
+            return;
+        }
+    }
+    let length = i64::try_from(text.chars().count()).unwrap_or(i64::MAX);
+    if length < schema.min_length.unwrap_or(0) {
+        errors.push(FieldError::new(
+            path,
+            "the text is empty",
+            format!("write {}", sample(schema)),
+        ));
+    }
+    if let Some(most) = schema.max_length.filter(|most| length > *most) {
+        errors.push(FieldError::new(
+            path,
+            format!("{} has {length} characters", quote(text)),
+            format!("at most {most} will do"),
+        ));
+    }
+}
+
+/// What is wrong with a text under one of the schema's patterns. The patterns are those of our own types, whose parsers
+/// are exact where a regular expression is not; an unknown pattern is a fault of the schema and fits nothing.
+fn form(pattern: &str, text: &str) -> Option<String> {
+    match pattern {
+        interval::PATTERN => text
+            .parse::<Interval>()
+            .err()
+            .map(|error| format!("{} is {error}", quote(text))),
+        byte_size::PATTERN => text
+            .parse::<ByteSize>()
+            .err()
+            .map(|error| format!("{} is {error}", quote(text))),
+        experiment::NAME_PATTERN => {
+            (!document::is_label(text)).then(|| format!("{} is not a name", quote(text)))
+        }
+        _ => Some(format!("{} cannot be checked", quote(text))),
+    }
+}
+
+fn quantity(value: &Value, path: &str, errors: &mut Vec<FieldError>) {
+    let fault = match value {
+        Value::String(text) => form(byte_size::PATTERN, text),
+        Value::Number(number) => match number.as_u64().map(ByteSize::try_from) {
+            Some(Ok(_)) => None,
+            Some(Err(error)) => Some(format!("{number} is {error}")),
+            None => Some(format!("{number} is not a whole number of bytes")),
+        },
+        other => Some(format!("{} is not a quantity of bytes", describe(other))),
+    };
+    if let Some(fault) = fault {
+        errors.push(FieldError::new(
+            path,
+            fault,
+            "write a quantity of bytes such as 256Mi",
+        ));
+    }
+}
+
+fn range(schema: &JSONSchemaProps, value: &Value, path: &str, errors: &mut Vec<FieldError>) {
+    let number = value.as_f64().unwrap_or(f64::NAN);
+    let least = schema.minimum.unwrap_or(f64::NEG_INFINITY);
+    let most = schema.maximum.unwrap_or(f64::INFINITY);
+    if !(least..=most).contains(&number) {
+        errors.push(FieldError::new(
+            path,
+            format!("{value} is out of range"),
+            format!("{} will do", bounds(schema)),
+        ));
+    }
+}
+
+fn bounds(schema: &JSONSchemaProps) -> String {
+    match (schema.minimum, schema.maximum) {
+        (Some(least), Some(most)) => format!("{least} to {most}"),
+        (Some(least), None) => format!("{least} or more"),
+        (None, Some(most)) => format!("{most} or less"),
+        (None, None) => "any number".to_owned(),
+    }
+}
+
+fn property<'a>(schema: &'a JSONSchemaProps, name: &str) -> Option<&'a JSONSchemaProps> {
+    schema.properties.as_ref()?.get(name)
+}
+
+/// The texts that the schema allows; none when it allows any.
+fn texts(schema: &JSONSchemaProps) -> Vec<&str> {
+    schema
+        .enum_
+        .iter()
+        .flatten()
+        .filter_map(|value| value.0.as_str())
+        .collect()
+}
+
+/// What the schema wants, as a noun.
+fn kind(schema: &JSONSchemaProps) -> &'static str {
+    match schema.type_.as_deref() {
+        Some("object") => "a map",
+        Some("array") => "a list",
+        Some("integer") => "a whole number",
+        Some("number") => "a number",
+        Some("boolean") => "true or false",
+        Some("string") => "a text",
+        _ => "anything that fits",
+    }
+}
+
+/// What a user can write, as a noun.
+fn sample(schema: &JSONSchemaProps) -> String {
+    if schema.x_kubernetes_int_or_string == Some(true) {
+        return "a quantity of bytes such as 256Mi".to_owned();
+    }
+    match schema.type_.as_deref() {
+        Some("object") => {
+            let fields: Vec<&str> = schema
+                .properties
+                .iter()
+                .flatten()
+                .map(|(name, _)| name.as_str())
+                .collect();
+            format!("a map of {}", fields.join(", "))
+        }
+        Some("array") => "a list in square brackets or one entry a line with `- `".to_owned(),
+        Some("integer") => format!("a whole number, {}", bounds(schema)),
+        Some("number") => format!("a number, {}", bounds(schema)),
+        Some("string") => match schema.pattern.as_deref() {
+            Some(interval::PATTERN) => {
+                "a duration such as 10s, 1m30s or 500ms, at most a year".to_owned()
+            }
+            Some(experiment::NAME_PATTERN) => {
+                "a name of a–z, 0–9 and `-`, a letter first, no `-` at the end".to_owned()
+            }
+            _ if texts(schema).is_empty() => "a text".to_owned(),
+            _ => format!("one of {}", texts(schema).join(", ")),
+        },
+        _ => kind(schema).to_owned(),
+    }
+}
+
+/// A value in an error: what it is, and itself where that is short.
+pub(super) fn describe(value: &Value) -> String {
+    match value {
+        Value::Null => "nothing".to_owned(),
+        Value::Bool(_) | Value::Number(_) => value.to_string(),
+        Value::String(text) => quote(text),
+        Value::Array(_) => "a list".to_owned(),
+        Value::Object(_) => "a map".to_owned(),
+    }
+}

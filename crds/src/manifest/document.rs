@@ -1,0 +1,185 @@
+//! The YAML document: bounded reading, and what stands around `spec`.
+
+use serde_json::{Map, Value};
+
+use super::{check, reserved};
+use crate::{FieldError, errors::quote, experiment::MAX_NAME};
+
+/// Longest manifest in bytes: 1 MiB, about what a cluster can store as one object.
+pub const MAX_BYTES: usize = 1 << 20;
+
+const API_VERSION: &str = "fltorrent.io/v1alpha1";
+const KIND: &str = "FLTorrentExperiment";
+const FIELDS: [&str; 4] = ["apiVersion", "kind", "metadata", "spec"];
+/// What `metadata` may hold in a file: the common fields, and what a cluster adds to an object that is printed.
+const METADATA: [&str; 13] = [
+    "annotations",
+    "creationTimestamp",
+    "deletionGracePeriodSeconds",
+    "deletionTimestamp",
+    "finalizers",
+    "generation",
+    "labels",
+    "managedFields",
+    "name",
+    "namespace",
+    "ownerReferences",
+    "resourceVersion",
+    "uid",
+];
+
+/// Reads YAML into a value, with bounds on its size, depth, nodes and aliases.
+pub(super) fn yaml(text: &str) -> Result<Value, FieldError> {
+    if text.len() > MAX_BYTES {
+        return Err(FieldError::new(
+            "",
+            format!("the text has {} bytes", text.len()),
+            format!("a manifest has at most {MAX_BYTES}"),
+        ));
+    }
+    let options = serde_saphyr::options! {
+        budget: serde_saphyr::budget! {
+            max_depth: 64,
+            max_documents: 1,
+            max_nodes: 500_000,
+            max_events: 1_000_000,
+            max_aliases: 1_000,
+            max_anchors: 1_000,
+        },
+        duplicate_keys: serde_saphyr::DuplicateKeyPolicy::Error,
+        strict_booleans: true,
+        with_snippet: true,
+    };
+    serde_saphyr::from_str_with_options(text, options).map_err(|error| {
+        FieldError::new(
+            "",
+            format!("this is not a YAML document that can be read: {error}"),
+            "correct the place that is named",
+        )
+    })
+}
+
+/// Reads the one document of a manifest, which must be a map.
+pub(super) fn read(text: &str) -> Result<Value, FieldError> {
+    let value = yaml(text)?;
+    if value.is_object() {
+        return Ok(value);
+    }
+    let found = if value.is_null() {
+        "the manifest is empty".to_owned()
+    } else {
+        format!("the manifest is {}", check::describe(&value))
+    };
+    Err(FieldError::new(
+        "",
+        found,
+        format!("it starts with `apiVersion: {API_VERSION}` and `kind: {KIND}`"),
+    ))
+}
+
+/// Checks all but `spec`.
+pub(super) fn check_envelope(document: &Value, errors: &mut Vec<FieldError>) {
+    let empty = Map::new();
+    let fields = document.as_object().unwrap_or(&empty);
+    check_constant(fields.get("apiVersion"), "apiVersion", API_VERSION, errors);
+    check_constant(fields.get("kind"), "kind", KIND, errors);
+    for name in fields
+        .keys()
+        .filter(|name| !FIELDS.contains(&name.as_str()))
+    {
+        errors.push(reserved::unknown_top(name, &FIELDS));
+    }
+    match fields.get("metadata") {
+        Some(Value::Object(metadata)) => {
+            for name in metadata
+                .keys()
+                .filter(|name| !METADATA.contains(&name.as_str()))
+            {
+                errors.push(reserved::unknown(
+                    "metadata",
+                    name,
+                    METADATA.iter().copied(),
+                ));
+            }
+            for name in ["labels", "annotations"] {
+                check_texts(metadata.get(name), name, errors);
+            }
+            check_name(metadata.get("name").unwrap_or(&Value::Null), errors);
+        }
+        None | Some(Value::Null) => check_name(&Value::Null, errors),
+        Some(other) => errors.push(FieldError::new(
+            "metadata",
+            format!("{} is not a map", check::describe(other)),
+            "write `metadata: {name: my-experiment}`",
+        )),
+    }
+}
+
+fn check_constant(value: Option<&Value>, path: &str, expected: &str, errors: &mut Vec<FieldError>) {
+    match value {
+        Some(Value::String(text)) if text == expected => {}
+        Some(value) if !value.is_null() => errors.push(FieldError::new(
+            path,
+            format!("{} is not known", check::describe(value)),
+            format!("write {expected}"),
+        )),
+        _ => errors.push(FieldError::new(
+            path,
+            "is missing",
+            format!("write {expected}"),
+        )),
+    }
+}
+
+/// Labels and annotations: maps of texts.
+fn check_texts(value: Option<&Value>, name: &str, errors: &mut Vec<FieldError>) {
+    let Some(value) = value else { return };
+    let texts = value
+        .as_object()
+        .is_some_and(|map| map.values().all(Value::is_string));
+    if !texts {
+        errors.push(FieldError::new(
+            format!("metadata.{name}"),
+            format!("{} is not a map of texts", check::describe(value)),
+            "put quotes around every value",
+        ));
+    }
+}
+
+/// Checks `metadata.name`.
+pub(super) fn check_name(value: &Value, errors: &mut Vec<FieldError>) {
+    const PATH: &str = "metadata.name";
+    let rule = format!(
+        "a name has a–z, 0–9 and `-`, a letter first, no `-` at the end, at most {MAX_NAME} characters"
+    );
+    match value {
+        Value::String(name) if name.len() > MAX_NAME => errors.push(FieldError::new(
+            PATH,
+            format!("{} has {} characters", quote(name), name.chars().count()),
+            rule,
+        )),
+        Value::String(name) if !is_label(name) => {
+            errors.push(FieldError::new(
+                PATH,
+                format!("{} is not a name", quote(name)),
+                rule,
+            ));
+        }
+        Value::String(_) => {}
+        Value::Null => errors.push(FieldError::new(PATH, "is missing", rule)),
+        other => errors.push(FieldError::new(
+            PATH,
+            format!("{} is not a text", check::describe(other)),
+            rule,
+        )),
+    }
+}
+
+/// Whether the text is a label by RFC 1035, of any length.
+pub(super) fn is_label(text: &str) -> bool {
+    text.starts_with(|c: char| c.is_ascii_lowercase())
+        && !text.ends_with('-')
+        && text
+            .bytes()
+            .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
+}

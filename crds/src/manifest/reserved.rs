@@ -1,0 +1,213 @@
+//! Names and values that are kept for later: refused as not supported yet, so that no manifest changes its meaning.
+
+use crate::{FieldError, errors::quote};
+
+const LATER: &str = "not supported yet";
+
+/// Fields by the path of what they stand in.
+const FIELDS: [(&str, &[&str]); 12] = [
+    (
+        "",
+        &[
+            "churn",
+            "kubernetes",
+            "liveness",
+            "managedBy",
+            "network",
+            "suspend",
+        ],
+    ),
+    ("groups[]", &["deviceProfile", "gpu"]),
+    (
+        "topology",
+        &[
+            "erdosRenyi",
+            "exponential",
+            "hypercube",
+            "randomRegular",
+            "smallWorld",
+            "torus",
+        ],
+    ),
+    ("model", &["cnn", "lenet", "resnet18", "transformer"]),
+    ("data", &["cifar10", "synthetic", "text"]),
+    ("data.partition", &["classes", "quantity", "shards"]),
+    (
+        "training",
+        &["earlyStop", "momentum", "optimizer", "weightDecay"],
+    ),
+    ("exchange", &["compression", "quorum"]),
+    (
+        "aggregation",
+        &[
+            "fedprox",
+            "geometricMedian",
+            "krum",
+            "median",
+            "multiKrum",
+            "quorum",
+            "trimmedMean",
+        ],
+    ),
+    ("transport", &["congestionControl", "tcp"]),
+    ("checkpoint", &["periodic"]),
+    ("output", &["checkpoints"]),
+];
+
+/// Values by the path of their field.
+const VALUES: [(&str, &[&str]); 9] = [
+    ("groups[].role", &["byzantine"]),
+    (
+        "topology.type",
+        &[
+            "erdosRenyi",
+            "exponential",
+            "hypercube",
+            "randomRegular",
+            "smallWorld",
+            "torus",
+        ],
+    ),
+    ("model.type", &["cnn", "lenet", "resnet18", "transformer"]),
+    ("data.type", &["cifar10", "synthetic", "text"]),
+    ("data.partition.type", &["classes", "quantity", "shards"]),
+    ("training.backend", &["tch"]),
+    ("exchange.chunkSelection", &["importance"]),
+    (
+        "aggregation.type",
+        &[
+            "fedprox",
+            "geometricMedian",
+            "krum",
+            "median",
+            "multiKrum",
+            "trimmedMean",
+        ],
+    ),
+    ("checkpoint.type", &["periodic"]),
+];
+
+/// `path` without the numbers of list entries: `groups[3].role` → `groups[].role`.
+fn general(path: &str) -> String {
+    let mut inside = false;
+    path.chars()
+        .filter(|&c| {
+            if c == ']' {
+                inside = false;
+            }
+            let keep = !inside;
+            if c == '[' {
+                inside = true;
+            }
+            keep
+        })
+        .collect()
+}
+
+fn listed(table: &[(&str, &[&str])], path: &str, name: &str) -> bool {
+    let path = general(path);
+    table
+        .iter()
+        .any(|(at, names)| *at == path && names.contains(&name))
+}
+
+/// `parent.name`, or `name` at the top.
+pub(super) fn join(parent: &str, name: &str) -> String {
+    if parent.is_empty() {
+        name.to_owned()
+    } else {
+        format!("{parent}.{name}")
+    }
+}
+
+/// The error about a field that the schema does not have.
+pub(super) fn unknown<'a>(
+    parent: &str,
+    name: &str,
+    known: impl Iterator<Item = &'a str>,
+) -> FieldError {
+    // A field's name is a user's text: bounded and without control characters in the path as well.
+    let shown = quote(name);
+    let path = join(parent, shown.trim_matches('`'));
+    if listed(&FIELDS, parent, name) {
+        return FieldError::new(path, LATER, "remove it");
+    }
+    let known: Vec<&str> = known.collect();
+    let help = match nearest(name, &known) {
+        Some(near) => format!("did you mean `{near}`?"),
+        None if known.is_empty() => "there are no fields here".to_owned(),
+        None => format!("the fields here are {}", known.join(", ")),
+    };
+    FieldError::new(path, "unknown field", help)
+}
+
+/// The error about a field beside `spec`.
+pub(super) fn unknown_top(name: &str, known: &[&str]) -> FieldError {
+    if name == "status" {
+        return FieldError::new(name, LATER, "remove it");
+    }
+    let mut error = unknown("", name, known.iter().copied());
+    let spec = super::SPEC_SCHEMA.properties.as_ref();
+    if spec.is_some_and(|fields| fields.contains_key(name)) {
+        error.expected = "it belongs under `spec`".to_owned();
+    }
+    error
+}
+
+/// The error about a text that is none of the allowed ones.
+pub(super) fn not_allowed(path: &str, text: &str, allowed: &[&str]) -> FieldError {
+    let list = allowed.join(", ");
+    if listed(&VALUES, path, text) {
+        return FieldError::new(
+            path,
+            format!("{} is {LATER}", quote(text)),
+            format!("now there is {list}"),
+        );
+    }
+    let help = match nearest(text, allowed) {
+        Some(near) => format!("did you mean `{near}`? Allowed: {list}"),
+        None => format!("allowed: {list}"),
+    };
+    FieldError::new(path, format!("{} is not known", quote(text)), help)
+}
+
+/// The name that was probably meant: at most a third of the letters differ.
+fn nearest<'a>(name: &str, known: &[&'a str]) -> Option<&'a str> {
+    // A long text is no misspelling of a field, and the distance costs the product of the lengths.
+    if name.len() > 64 {
+        return None;
+    }
+    let lower = name.to_ascii_lowercase();
+    known
+        .iter()
+        .map(|candidate| {
+            (
+                strsim::osa_distance(&lower, &candidate.to_ascii_lowercase()),
+                *candidate,
+            )
+        })
+        .filter(|(distance, candidate)| *distance <= candidate.chars().count().div_ceil(3))
+        .min()
+        .map(|(_, candidate)| candidate)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_of_entries_are_left_out() {
+        assert_eq!(general("groups[13].role"), "groups[].role");
+        assert_eq!(general("a[0][1].b"), "a[][].b");
+    }
+
+    #[test]
+    fn the_nearest_name_is_found() {
+        assert_eq!(nearest("ruonds", &["rounds", "epochs"]), Some("rounds"));
+        assert_eq!(
+            nearest("batchsize", &["rounds", "batchSize"]),
+            Some("batchSize")
+        );
+        assert_eq!(nearest("zzz", &["rounds", "epochs"]), None);
+    }
+}

@@ -1,0 +1,195 @@
+//! From the manifest to the plan.
+
+use std::collections::HashMap;
+
+use super::{PeerPlan, Plan, Role, Warning, data, model, settings};
+use crate::{
+    Errors, Experiment, FieldError,
+    experiment::{ExperimentSpec, Group, GroupRole, MAX_PEERS, TopologyType},
+    manifest, topology,
+};
+
+/// Neighbours of one peer above which a warning is given.
+const MANY_NEIGHBOURS: usize = 16;
+
+/// What is found on the way from the manifest to the plan.
+#[derive(Default)]
+pub(super) struct Findings {
+    pub(super) errors: Vec<FieldError>,
+    pub(super) warnings: Vec<Warning>,
+}
+
+impl Findings {
+    pub(super) fn error(
+        &mut self,
+        path: &str,
+        found: impl Into<String>,
+        expected: impl Into<String>,
+    ) {
+        self.errors.push(FieldError::new(path, found, expected));
+    }
+
+    pub(super) fn warn(&mut self, path: &str, message: impl Into<String>) {
+        self.warnings.push(Warning {
+            path: path.to_owned(),
+            message: message.into(),
+        });
+    }
+}
+
+impl Plan {
+    /// Reads a manifest with settings over it (see [`manifest::parse_with`]) and makes its plan.
+    ///
+    /// # Errors
+    /// What is wrong with the form of the manifest, and what is wrong with its meaning as far as the faulty fields leave
+    /// it open.
+    pub fn load(text: &str, sets: &[(String, String)]) -> Result<Self, Errors> {
+        let draft = manifest::Draft::read(text, sets)?;
+        let Some(experiment) = draft.experiment else {
+            return Err(Errors::all(draft.errors));
+        };
+        if draft.errors.is_empty() {
+            return Self::from_experiment(&experiment);
+        }
+        let mut errors = draft.errors;
+        if let Err(more) = Self::from_experiment(&experiment) {
+            // A faulty field stands at its default now, so nothing can be said about what belongs with it.
+            let faulty: Vec<String> = errors
+                .iter()
+                .map(|error| section(&error.path).to_owned())
+                .collect();
+            errors.extend(
+                more.into_vec()
+                    .into_iter()
+                    .filter(|error| !faulty.iter().any(|name| name == section(&error.path))),
+            );
+        }
+        Err(Errors::all(errors))
+    }
+
+    /// The plan that follows from a manifest, and from nothing else.
+    ///
+    /// # Errors
+    /// Everything that is wrong with the manifest, each with the path of its field.
+    pub fn from_experiment(experiment: &Experiment) -> Result<Self, Errors> {
+        let spec = &experiment.spec;
+        let mut findings = Findings::default();
+        manifest::check_name(experiment.metadata.name.as_deref(), &mut findings.errors);
+        findings.errors.extend(manifest::check_spec(spec));
+        if !findings.errors.is_empty() {
+            return Err(Errors::all(findings.errors));
+        }
+        let peers = peers(spec, &mut findings);
+        let count = peers.as_ref().map(|peers| peers.len() as u32);
+        let degree = peers
+            .iter()
+            .flatten()
+            .map(|peer| peer.neighbours.len())
+            .max()
+            .unwrap_or(0);
+        let data = data::resolve(&spec.data, total(&spec.groups), &mut findings);
+        let model = data.as_ref().and_then(|data| {
+            model::resolve(&spec.model, &data.input_shape, data.classes, &mut findings)
+        });
+        let training = settings::training(&spec.training, data.as_ref(), count, &mut findings);
+        let exchange = settings::exchange(&spec.exchange, model.as_ref(), degree, &mut findings);
+        let transport = settings::transport(&spec.transport, &mut findings);
+        let (Some(peers), Some(data), Some(model), true) =
+            (peers, data, model, findings.errors.is_empty())
+        else {
+            return Err(Errors::all(findings.errors));
+        };
+        Ok(Self {
+            name: experiment.metadata.name.clone().unwrap_or_default(),
+            seed: spec.seed,
+            peers,
+            model,
+            data,
+            training,
+            exchange,
+            aggregation: settings::aggregation(&spec.aggregation),
+            transport,
+            output: settings::output(&spec.output),
+            warnings: findings.warnings,
+        })
+    }
+}
+
+/// The first name of a path: what is said about one part of it may follow from another part.
+fn section(path: &str) -> &str {
+    path.split(['.', '[']).next().unwrap_or(path)
+}
+
+/// Peers of all groups together.
+fn total(groups: &[Group]) -> u64 {
+    groups.iter().map(|group| u64::from(group.count)).sum()
+}
+
+/// One entry a peer; none when the groups or the topology are wrong.
+fn peers(spec: &ExperimentSpec, findings: &mut Findings) -> Option<Vec<PeerPlan>> {
+    let mut names: HashMap<&str, usize> = HashMap::new();
+    for (i, group) in spec.groups.iter().enumerate() {
+        if let Some(first) = names.insert(&group.name, i) {
+            findings.error(
+                &format!("groups[{i}].name"),
+                format!("`{}` is the name of groups[{first}] already", group.name),
+                "give every group a name of its own",
+            );
+        }
+    }
+    let count = total(&spec.groups);
+    let Some(count) = u32::try_from(count)
+        .ok()
+        .filter(|count| *count <= MAX_PEERS)
+    else {
+        findings.error(
+            "groups",
+            format!("{count} peers in all"),
+            format!("at most {MAX_PEERS} will do"),
+        );
+        return None;
+    };
+    let neighbours = match topology::neighbours(&spec.topology, count) {
+        Ok(neighbours) => neighbours,
+        Err(errors) => {
+            findings.errors.extend(errors);
+            return None;
+        }
+    };
+    warn_about_wiring(spec, &neighbours, findings);
+    let members = spec
+        .groups
+        .iter()
+        .flat_map(|group| (0..group.count).map(move |_| group));
+    let peers = members
+        .zip(neighbours)
+        .zip(0..)
+        .map(|((group, neighbours), index)| PeerPlan {
+            index,
+            group: group.name.clone(),
+            role: match group.role {
+                GroupRole::Honest => Role::Honest,
+            },
+            neighbours,
+        });
+    Some(peers.collect())
+}
+
+fn warn_about_wiring(spec: &ExperimentSpec, neighbours: &[Vec<u32>], findings: &mut Findings) {
+    let degree = neighbours.iter().map(Vec::len).max().unwrap_or(0);
+    if spec.topology.kind == TopologyType::Star && degree > 2 {
+        let hub = spec.topology.star.unwrap_or_default().hub;
+        findings.warn(
+            "topology.star.hub",
+            format!(
+                "every chunk between the other {degree} peers goes through peer {hub}, which carries most of the traffic; \
+                 a ring or a tree shares it out"
+            ),
+        );
+    } else if degree > MANY_NEIGHBOURS {
+        findings.warn(
+            "topology",
+            format!("a peer has {degree} neighbours; 10 to {MANY_NEIGHBOURS} do as well in a big swarm and cost less"),
+        );
+    }
+}

@@ -1,0 +1,66 @@
+//! The plan's hash, by which peers know that they work from the same plan.
+
+use blake3::Hasher;
+use serde_json::Value;
+
+use super::{DataSource, Plan};
+
+/// Domain of the hash; another format of the plan takes another one.
+const CONTEXT: &str = "fltorrent.io v1alpha1 plan hash";
+
+impl Plan {
+    /// BLAKE3 (key derivation mode) of the plan as canonical JSON: keys sorted, no white space, without what may differ
+    /// by machine (the data's folder and `output`) and without the warnings.
+    pub fn hash(&self) -> [u8; 32] {
+        let mut hasher = Hasher::new_derive_key(CONTEXT);
+        canonical(&self.shared(), &mut hasher);
+        *hasher.finalize().as_bytes()
+    }
+
+    /// The part of the plan that is the same on all machines.
+    fn shared(&self) -> Value {
+        let mut plan = self.clone();
+        if let DataSource::Idx { path } = &mut plan.data.source {
+            path.clear();
+        }
+        plan.warnings.clear();
+        let mut value = serde_json::to_value(plan).unwrap_or_default();
+        if let Value::Object(fields) = &mut value {
+            fields.remove("output");
+        }
+        value
+    }
+}
+
+/// Feeds JSON with sorted keys to the hash, whatever order the map type keeps.
+fn canonical(value: &Value, hasher: &mut Hasher) {
+    match value {
+        Value::Object(fields) => {
+            let mut names: Vec<&String> = fields.keys().collect();
+            names.sort_unstable();
+            hasher.update(b"{");
+            for (i, name) in names.into_iter().enumerate() {
+                if i > 0 {
+                    hasher.update(b",");
+                }
+                hasher.update(Value::from(name.as_str()).to_string().as_bytes());
+                hasher.update(b":");
+                canonical(&fields[name], hasher);
+            }
+            hasher.update(b"}");
+        }
+        Value::Array(items) => {
+            hasher.update(b"[");
+            for (i, item) in items.iter().enumerate() {
+                if i > 0 {
+                    hasher.update(b",");
+                }
+                canonical(item, hasher);
+            }
+            hasher.update(b"]");
+        }
+        scalar => {
+            hasher.update(scalar.to_string().as_bytes());
+        }
+    }
+}

@@ -1,0 +1,223 @@
+//! Training, exchange, aggregation, transport and output.
+
+use std::time::Duration;
+
+use super::{
+    AggregationPlan, Backend, ChunkSelection, DataPlan, ExchangePlan, ModelPlan, OutputPlan,
+    Partition, TrainingPlan, TransportPlan, build::Findings,
+};
+use crate::{
+    Interval,
+    experiment::{
+        Aggregation, AggregationType, Exchange, ExchangeOrder, Output, Training, TrainingBackend,
+        Transport,
+    },
+};
+
+/// Size of a chunk that the default number of chunks keeps to, in bytes.
+const CHUNK_BYTES: u64 = 256 << 10;
+/// The default number of chunks of a small update.
+const FEW_CHUNKS: u64 = 10;
+const HOUR: Duration = Duration::from_secs(3600);
+const DAY: Duration = Duration::from_secs(24 * 3600);
+
+/// How each peer trains; `peers` is none when their number is not known.
+pub(super) fn training(
+    training: &Training,
+    data: Option<&DataPlan>,
+    peers: Option<u32>,
+    findings: &mut Findings,
+) -> TrainingPlan {
+    if let Some(largest) = data.and_then(|data| typical_shard(data, peers?)) {
+        if u64::from(training.batch_size) > largest && largest > 0 {
+            findings.error(
+                "training.batchSize",
+                format!(
+                    "{} is more than the {largest} training samples of a peer",
+                    training.batch_size
+                ),
+                format!("at most {largest} will do"),
+            );
+        }
+    }
+    TrainingPlan {
+        rounds: training.rounds,
+        epochs: training.epochs,
+        batch_size: training.batch_size,
+        learning_rate: training.learning_rate,
+        backend: match training.backend {
+            TrainingBackend::Flex => Backend::Flex,
+            TrainingBackend::Cuda => Backend::Cuda,
+        },
+        threads: training.threads,
+    }
+}
+
+/// Training samples that a peer has: the mean where they are drawn, the most where they are written down.
+fn typical_shard(data: &DataPlan, peers: u32) -> Option<u64> {
+    match &data.partition {
+        Partition::Iid | Partition::Dirichlet { .. } => {
+            Some(u64::from(data.train_samples()?).div_ceil(u64::from(peers.max(1))))
+        }
+        Partition::Explicit { shards } => shards
+            .iter()
+            .map(|ranges| {
+                ranges
+                    .iter()
+                    .map(|(start, end)| u64::from(end - start))
+                    .sum()
+            })
+            .max(),
+    }
+}
+
+/// How chunks are swapped; `degree` is the largest number of neighbours, 0 when it is not known.
+pub(super) fn exchange(
+    exchange: &Exchange,
+    model: Option<&ModelPlan>,
+    degree: usize,
+    findings: &mut Findings,
+) -> ExchangePlan {
+    let slots = exchange.upload_slots;
+    // The default says nothing about what a user meant.
+    if degree > 0 && slots as usize >= degree && slots != Exchange::default().upload_slots {
+        findings.warn(
+            "exchange.uploadSlots",
+            format!("{slots} slots for at most {degree} neighbours: nobody is ever choked"),
+        );
+    }
+    within(
+        "exchange.unchokeInterval",
+        exchange.unchoke_interval,
+        Duration::from_millis(1),
+        HOUR,
+        findings,
+    );
+    within(
+        "exchange.optimisticUnchokeInterval",
+        exchange.optimistic_unchoke_interval,
+        Duration::from_millis(1),
+        DAY,
+        findings,
+    );
+    if exchange.optimistic_unchoke_interval < exchange.unchoke_interval {
+        findings.error(
+            "exchange.optimisticUnchokeInterval",
+            format!(
+                "{} is shorter than unchokeInterval, {}",
+                exchange.optimistic_unchoke_interval, exchange.unchoke_interval
+            ),
+            "take the same or more",
+        );
+    }
+    ExchangePlan {
+        upload_slots: slots,
+        unchoke_interval: exchange.unchoke_interval.get(),
+        optimistic_unchoke_interval: exchange.optimistic_unchoke_interval.get(),
+        chunk_selection: match exchange.chunk_selection {
+            ExchangeOrder::RarestFirst => ChunkSelection::RarestFirst,
+            ExchangeOrder::Random => ChunkSelection::Random,
+            ExchangeOrder::Sequential => ChunkSelection::Sequential,
+        },
+        num_chunks: num_chunks(exchange.num_chunks, model, findings),
+        memory_budget: exchange.memory_budget.get(),
+    }
+}
+
+fn num_chunks(asked: Option<u32>, model: Option<&ModelPlan>, findings: &mut Findings) -> u32 {
+    let Some(model) = model else {
+        return asked.unwrap_or(1);
+    };
+    let Some(asked) = asked else {
+        let chunks = model
+            .bytes
+            .div_ceil(CHUNK_BYTES)
+            .max(FEW_CHUNKS)
+            .min(model.parameters);
+        return u32::try_from(chunks).unwrap_or(u32::MAX);
+    };
+    if u64::from(asked) > model.parameters {
+        findings.error(
+            "exchange.numChunks",
+            format!(
+                "{asked} is more than the model's {} parameters",
+                model.parameters
+            ),
+            format!("at most {} will do", model.parameters),
+        );
+    }
+    asked
+}
+
+/// How updates are combined.
+pub(super) fn aggregation(aggregation: &Aggregation) -> AggregationPlan {
+    match aggregation.kind {
+        AggregationType::Fedavg => AggregationPlan::Fedavg,
+    }
+}
+
+/// How connections are made and kept.
+pub(super) fn transport(transport: &Transport, findings: &mut Findings) -> TransportPlan {
+    let least = Duration::from_millis(100);
+    within(
+        "transport.keepAlive",
+        transport.keep_alive,
+        least,
+        HOUR,
+        findings,
+    );
+    within(
+        "transport.idleTimeout",
+        transport.idle_timeout,
+        least,
+        DAY,
+        findings,
+    );
+    within(
+        "transport.lostAfter",
+        transport.lost_after,
+        least,
+        DAY,
+        findings,
+    );
+    if transport.idle_timeout <= transport.keep_alive {
+        findings.error(
+            "transport.idleTimeout",
+            format!(
+                "{} is not longer than keepAlive, {}",
+                transport.idle_timeout, transport.keep_alive
+            ),
+            "three or four times keepAlive is usual",
+        );
+    }
+    TransportPlan {
+        keep_alive: transport.keep_alive.get(),
+        idle_timeout: transport.idle_timeout.get(),
+        lost_after: transport.lost_after.get(),
+        mtu: transport.mtu,
+    }
+}
+
+/// Where results go.
+pub(super) fn output(output: &Output) -> OutputPlan {
+    OutputPlan {
+        directory: output.directory.clone(),
+        peer_models: output.peer_models,
+    }
+}
+
+fn within(
+    path: &str,
+    interval: Interval,
+    least: Duration,
+    most: Duration,
+    findings: &mut Findings,
+) {
+    if !(least..=most).contains(&interval.get()) {
+        findings.error(
+            path,
+            format!("{interval} is out of range"),
+            format!("{least:?} to {}h will do", most.as_secs() / 3600),
+        );
+    }
+}

@@ -1,0 +1,120 @@
+//! Each class divided among the peers by proportions drawn from a symmetric Dirichlet distribution.
+//!
+//! Source of the method: T.-M. H. Hsu, H. Qi, M. Brown, "Measuring the Effects of Non-Identical Data Distribution for
+//! Federated Visual Classification", 2019, in the form by class of Q. Li et al., "Federated Learning on Non-IID Data
+//! Silos", 2022.
+
+use rand_core::Rng;
+
+use super::{DRAWS, ShardError};
+use crate::seeds;
+
+/// Draws until every peer has `min_samples`, [`DRAWS`] times at most.
+pub(super) fn divide(
+    alpha: f64,
+    min_samples: u32,
+    seed: u64,
+    peers: usize,
+    labels: &[u8],
+) -> Result<Vec<Vec<u32>>, ShardError> {
+    let samples = labels.len();
+    // An empty shard has nothing to train on and no weight in the mean.
+    let min_samples = min_samples.max(1);
+    if min_samples as usize > samples / peers {
+        return Err(ShardError::MinSamples {
+            min_samples,
+            peers,
+            samples,
+        });
+    }
+    let mut classes: Vec<Vec<u32>> = vec![Vec::new(); 256];
+    for (index, &label) in (0_u32..).zip(labels) {
+        classes[usize::from(label)].push(index);
+    }
+    let mut best = 0;
+    for attempt in 0..DRAWS {
+        let mut rng = seeds::rng(seed, "shards.dirichlet", 0, attempt);
+        let mut shards = vec![Vec::new(); peers];
+        for class in classes.iter().filter(|class| !class.is_empty()) {
+            let mut order = class.clone();
+            seeds::shuffle(&mut rng, &mut order);
+            let mut rest = order.as_slice();
+            let proportions = proportions(&mut rng, alpha, peers);
+            for (shard, count) in shards.iter_mut().zip(round(&proportions, rest.len())) {
+                let (own, others) = rest.split_at(count.min(rest.len()));
+                shard.extend_from_slice(own);
+                rest = others;
+            }
+        }
+        let least = shards.iter().map(Vec::len).min().unwrap_or(0) as u32;
+        if least >= min_samples {
+            for shard in &mut shards {
+                shard.sort_unstable();
+            }
+            return Ok(shards);
+        }
+        best = best.max(least);
+    }
+    Err(ShardError::Unlucky { min_samples, best })
+}
+
+/// A draw from the symmetric Dirichlet distribution: positive numbers that sum to 1.
+fn proportions(rng: &mut impl Rng, alpha: f64, peers: usize) -> Vec<f64> {
+    // In logarithms, since a gamma variate of a small shape is often below the smallest f64.
+    let logs: Vec<f64> = (0..peers).map(|_| log_gamma_variate(rng, alpha)).collect();
+    let largest = logs.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+    let weights: Vec<f64> = logs.iter().map(|log| libm::exp(log - largest)).collect();
+    let sum: f64 = weights.iter().sum();
+    weights.into_iter().map(|weight| weight / sum).collect()
+}
+
+/// The logarithm of a gamma variate of scale 1.
+///
+/// Source: G. Marsaglia, W. W. Tsang, "A Simple Method for Generating Gamma Variables", ACM TOMS 26(3), 2000, with its
+/// section 6 for shapes below 1: a variate of shape a + 1 times U^(1/a).
+fn log_gamma_variate(rng: &mut impl Rng, shape: f64) -> f64 {
+    if shape < 1.0 {
+        let log = log_gamma_variate(rng, shape + 1.0);
+        return log + libm::log(seeds::unit(rng)) / shape;
+    }
+    let d = shape - 1.0 / 3.0;
+    let c = 1.0 / libm::sqrt(9.0 * d);
+    loop {
+        let x = normal(rng);
+        let root = 1.0 + c * x;
+        if root <= 0.0 {
+            continue;
+        }
+        let v = root * root * root;
+        if libm::log(seeds::unit(rng)) < 0.5 * x * x + d - d * v + d * libm::log(v) {
+            return libm::log(d) + libm::log(v);
+        }
+    }
+}
+
+/// A standard normal variate.
+///
+/// Source: G. E. P. Box, M. E. Muller, "A Note on the Generation of Random Normal Deviates", Annals of Mathematical
+/// Statistics 29(2), 1958.
+fn normal(rng: &mut impl Rng) -> f64 {
+    let radius = libm::sqrt(-2.0 * libm::log(seeds::unit(rng)));
+    radius * libm::cos(core::f64::consts::TAU * seeds::unit(rng))
+}
+
+/// Whole numbers near `proportions * total` that sum to `total`: rounded down, and what is left goes one by one to the
+/// largest remainders, the lower index first among equals.
+fn round(proportions: &[f64], total: usize) -> Vec<usize> {
+    let exact: Vec<f64> = proportions.iter().map(|part| part * total as f64).collect();
+    let mut counts: Vec<usize> = exact
+        .iter()
+        .map(|part| libm::floor(*part) as usize)
+        .collect();
+    let mut order: Vec<usize> = (0..counts.len()).collect();
+    let remainder = |i: usize| exact[i] - libm::floor(exact[i]);
+    order.sort_by(|&a, &b| remainder(b).total_cmp(&remainder(a)).then(a.cmp(&b)));
+    let given: usize = counts.iter().sum();
+    for &i in order.iter().cycle().take(total.saturating_sub(given)) {
+        counts[i] += 1;
+    }
+    counts
+}
