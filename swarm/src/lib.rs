@@ -1,1 +1,34 @@
-//! Skeleton.
+//! The exchange of FLTorrent as state machines without I/O.
+//!
+//! Nothing in this crate reads a clock, opens a socket or draws randomness of its own: time comes in as an argument,
+//! randomness as a seed. The same code runs in the real peer, in tests in virtual time, and in the simulator.
+//!
+//! The centre is [`Swarm`], one peer's view of the exchange. Its methods fall into three kinds:
+//! - inputs: `handle_*`, [`Swarm::begin_round`] and [`Swarm::publish`], each with `now`;
+//! - outputs: [`Swarm::poll_action`], to be called until it returns `None` after every input, and
+//!   [`Swarm::poll_timeout`], the time at which [`Swarm::handle_timeout`] wants to be called;
+//! - getters with `&self`.
+//!
+//! Time must never run backwards between two calls.
+
+pub mod bitfield;
+mod choker;
+pub mod chunk;
+mod config;
+mod link;
+pub mod message;
+pub mod metainfo;
+mod rate;
+mod round;
+pub mod sim;
+mod swarm;
+
+pub use bitfield::Bitfield;
+pub use chunk::{ChunkId, ChunkLayout};
+pub use config::{Config, Selection};
+pub use message::{Hello, HelloMismatch, Message, PieceHeader};
+pub use metainfo::{EvaluationCounts, Metainfo, SignedMetainfo, Verifier};
+pub use swarm::{Action, Departure, Failure, Notice, PieceVerdict, Stats, Swarm, Violation};
+
+/// Time since any fixed moment, the same for all calls to one state machine.
+pub type Time = std::time::Duration;

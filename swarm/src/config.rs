@@ -1,0 +1,61 @@
+//! What one peer's swarm needs to know; all of it follows from the plan and the bindings.
+
+use std::time::Duration;
+
+use crate::{
+    chunk::ChunkLayout,
+    message::{Hello, Limits},
+};
+
+/// Which missing chunk is asked first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Selection {
+    /// The chunk that the fewest neighbours have, ties by a hash of receiver and chunk.
+    RarestFirst,
+    /// By a hash of receiver and chunk.
+    Random,
+    /// By origin, then by index.
+    Sequential,
+}
+
+/// What one peer's swarm needs to know.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// What this peer says of itself: its index, the run, the plan's and the data's hash.
+    pub hello: Hello,
+    /// Peers of the plan.
+    pub peers: u32,
+    /// Indices of this peer's neighbours.
+    pub neighbours: Vec<u32>,
+    /// How updates are cut.
+    pub layout: ChunkLayout,
+    /// Rounds of the run, ≥ 1.
+    pub rounds: u32,
+    /// Neighbours served at once, the optimistic one included, ≥ 1.
+    pub upload_slots: u32,
+    /// Upper bound of the time between two choices of whom to serve.
+    pub unchoke_interval: Duration,
+    /// Upper bound of the time between two rotations of the optimistic slot.
+    pub optimistic_interval: Duration,
+    /// Which missing chunk is asked first.
+    pub selection: Selection,
+    /// How long a neighbour may be away before it counts as lost.
+    pub lost_after: Duration,
+    /// Seed of the peer's own choices.
+    pub seed: u64,
+}
+
+impl Config {
+    /// This peer's index.
+    pub fn me(&self) -> u32 {
+        self.hello.peer
+    }
+
+    /// The bounds of messages.
+    pub fn limits(&self) -> Limits {
+        Limits {
+            peers: self.peers,
+            chunks: self.layout.chunks(),
+        }
+    }
+}

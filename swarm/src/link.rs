@@ -1,0 +1,214 @@
+//! One neighbour: what flows in both directions between it and this peer.
+
+use std::{
+    collections::{BTreeMap, VecDeque},
+    time::Duration,
+};
+
+use crate::{
+    Time,
+    chunk::ChunkId,
+    config::Config,
+    rate::{DeliveryRate, Mark, RollingRate},
+};
+
+/// Bytes that are asked for before a neighbour's rate is known.
+const FIRST_WINDOW: u64 = 64 * 1024;
+/// Most requests that wait at one neighbour.
+pub(crate) const MAX_OUTSTANDING: usize = 64;
+/// Most requests of a neighbour that are kept: twice what an honest one sends.
+pub(crate) const MAX_QUEUED: usize = 2 * MAX_OUTSTANDING;
+/// Piece streams open to one neighbour at once; the second hides the gap between two pieces.
+pub(crate) const MAX_ACTIVE: usize = 2;
+/// First time that a sender of a wrong piece is not asked; doubles each time.
+const FIRST_PENALTY: Duration = Duration::from_secs(1);
+/// Longest such time: it may be the only path.
+const LONGEST_PENALTY: Duration = Duration::from_secs(64);
+/// How long a neighbour with a new slot is waited for before its response time is known, and at most.
+const FIRST_PATIENCE: Duration = Duration::from_secs(1);
+const LONGEST_PATIENCE: Duration = Duration::from_secs(5);
+/// Span of the rolling rate by which neighbours are ranked.
+const RANKING_SPAN: Duration = Duration::from_secs(20);
+
+/// Whether there is a connection.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum LinkState {
+    /// No connection since then.
+    Away { since: Time, why: String },
+    /// Connected; the neighbour's hello has not come yet.
+    Greeting,
+    /// Both know each other.
+    Open,
+    /// It held everything and left.
+    Departed,
+}
+
+/// A request that waits for its piece.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Outstanding {
+    pub(crate) position: u32,
+    pub(crate) bytes: u32,
+    pub(crate) mark: Mark,
+    /// How long it should take at the neighbour's rate; none while that is unknown.
+    pub(crate) expected: Option<Duration>,
+}
+
+/// One neighbour.
+#[derive(Debug)]
+pub(crate) struct Link {
+    pub(crate) peer: u32,
+    pub(crate) state: LinkState,
+
+    // What this peer asks of the neighbour.
+    pub(crate) choked: bool,
+    pub(crate) interested: bool,
+    pub(crate) chokes_seen: u32,
+    pub(crate) requests_sent: u32,
+    pub(crate) outstanding: BTreeMap<u32, Outstanding>,
+    pub(crate) outstanding_bytes: u64,
+    pub(crate) delivery: DeliveryRate,
+    pub(crate) received: RollingRate,
+    penalty: Duration,
+    pub(crate) not_before: Time,
+
+    // What the neighbour asks of this peer.
+    pub(crate) choking: bool,
+    pub(crate) peer_interested: bool,
+    pub(crate) chokes_sent: u32,
+    pub(crate) last_requested: u32,
+    pub(crate) last_started: u32,
+    pub(crate) queue: VecDeque<(u32, ChunkId)>,
+    pub(crate) active: Vec<u32>,
+    /// Since when it has waited for a slot.
+    pub(crate) waiting_since: Time,
+    /// When it last asked for something.
+    pub(crate) last_request_at: Time,
+    /// When it got its slot, while nothing has been served since.
+    pub(crate) unserved_since: Option<Time>,
+    /// Shortest time from an unchoke to the request that followed.
+    pub(crate) response: Option<Duration>,
+
+    // Announcements of the current round that were not sent yet.
+    pub(crate) haves: Vec<u32>,
+    pub(crate) haves_due: Option<Time>,
+    pub(crate) haves_sent_at: Option<Time>,
+}
+
+impl Link {
+    pub(crate) fn new(peer: u32, now: Time) -> Self {
+        Self {
+            peer,
+            state: LinkState::Away {
+                since: now,
+                why: "it was never reached".to_owned(),
+            },
+            choked: true,
+            interested: false,
+            chokes_seen: 0,
+            requests_sent: 0,
+            outstanding: BTreeMap::new(),
+            outstanding_bytes: 0,
+            delivery: DeliveryRate::default(),
+            received: RollingRate::new(RANKING_SPAN),
+            penalty: Duration::ZERO,
+            not_before: Time::ZERO,
+            choking: true,
+            peer_interested: false,
+            chokes_sent: 0,
+            last_requested: 0,
+            last_started: 0,
+            queue: VecDeque::new(),
+            active: Vec::new(),
+            waiting_since: now,
+            last_request_at: now,
+            unserved_since: None,
+            response: None,
+            haves: Vec::new(),
+            haves_due: None,
+            haves_sent_at: None,
+        }
+    }
+
+    pub(crate) fn is_open(&self) -> bool {
+        self.state == LinkState::Open
+    }
+
+    /// Back to how a connection starts; what was learned about rates and faults stays.
+    pub(crate) fn reset(&mut self, state: LinkState, now: Time) {
+        let fresh = Self::new(self.peer, now);
+        let old = std::mem::replace(self, fresh);
+        self.state = state;
+        self.delivery = old.delivery;
+        self.received = old.received;
+        self.penalty = old.penalty;
+        self.not_before = old.not_before;
+        self.response = old.response;
+    }
+
+    /// Whether it got its slot so recently that its first request may still be on its way.
+    pub(crate) fn is_settling(&self, now: Time) -> bool {
+        let patience = self
+            .response
+            .map_or(FIRST_PATIENCE, |response| response * 4)
+            .min(LONGEST_PATIENCE);
+        !self.choking
+            && self
+                .unserved_since
+                .is_some_and(|since| now < since + patience)
+    }
+
+    /// A wrong or overdue piece: not asked for a while, each time longer, but never for good.
+    pub(crate) fn penalise(&mut self, now: Time) {
+        self.penalty = (self.penalty * 2).clamp(FIRST_PENALTY, LONGEST_PENALTY);
+        self.not_before = now + self.penalty;
+    }
+
+    /// Whether requests may be sent.
+    pub(crate) fn may_ask(&self, now: Time) -> bool {
+        self.is_open() && !self.choked && now >= self.not_before
+    }
+
+    /// Bytes that should be outstanding: one and a half times what the neighbour delivers in the shortest time that a
+    /// piece has taken, and a chunk.
+    fn window(&self, chunk: u32) -> u64 {
+        let chunk = u64::from(chunk);
+        let least = 2 * chunk;
+        match (self.delivery.rate(), self.delivery.latency()) {
+            (Some(rate), Some(latency)) => {
+                least.max((1.5 * rate * latency.as_secs_f64()) as u64 + chunk)
+            }
+            _ => least.max(FIRST_WINDOW),
+        }
+    }
+
+    /// Whether one more chunk may be asked for.
+    pub(crate) fn has_room(&self, chunk: u32) -> bool {
+        self.outstanding.len() < MAX_OUTSTANDING && self.outstanding_bytes < self.window(chunk)
+    }
+
+    /// Seconds until what is outstanding has come, at the neighbour's rate or else at `fallback`.
+    pub(crate) fn load(&self, fallback: f64) -> f64 {
+        self.outstanding_bytes as f64 / self.delivery.rate().unwrap_or(fallback)
+    }
+
+    /// How long one more chunk should take.
+    pub(crate) fn expected(&self, bytes: u32) -> Option<Duration> {
+        let rate = self.delivery.rate()?;
+        let queued = (self.outstanding_bytes + u64::from(bytes)) as f64 / rate;
+        Some(self.delivery.latency()? + Duration::try_from_secs_f64(queued).ok()?)
+    }
+
+    pub(crate) fn remove_outstanding(&mut self, request: u32) -> Option<Outstanding> {
+        let gone = self.outstanding.remove(&request)?;
+        self.outstanding_bytes -= u64::from(gone.bytes);
+        Some(gone)
+    }
+
+    /// When the neighbour counts as lost.
+    pub(crate) fn lost_at(&self, config: &Config) -> Option<Time> {
+        match self.state {
+            LinkState::Away { since, .. } => Some(since + config.lost_after),
+            _ => None,
+        }
+    }
+}

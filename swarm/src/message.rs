@@ -1,0 +1,119 @@
+//! The messages between neighbours and their wire form.
+//!
+//! A control stream carries frames: length of what follows (u32), id (u8), body. All integers are big-endian. The ids of
+//! the nine messages are those of [BEP 3](https://www.bittorrent.org/beps/bep_0003.html); ours start at 32. A piece
+//! travels on a stream of its own: a header frame with id 7, then the chunk's bytes, then the end of the stream.
+
+mod codec;
+mod hello;
+
+use bytes::Bytes;
+
+pub use codec::{DecodeError, FrameDecoder, Limits};
+pub(crate) use codec::{Reader, Writer};
+pub use hello::{Hello, HelloMismatch, PROTOCOL_VERSION};
+
+use crate::{bitfield::Bitfield, chunk::ChunkId, metainfo::SignedMetainfo};
+
+/// One message of the control stream.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Message {
+    /// Requests that were not started are dropped, and none will be answered until [`Message::Unchoke`].
+    Choke {
+        /// The last request that was started on this connection, 0 for none: it and those before it still end.
+        last_started: u32,
+    },
+    /// Requests will be answered.
+    Unchoke,
+    /// The receiver has something that the sender misses.
+    Interested,
+    /// The receiver has nothing that the sender misses.
+    NotInterested,
+    /// The sender now holds these chunks.
+    Have {
+        /// Round of the chunks.
+        round: u32,
+        /// Positions `origin * chunks + index`, ascending, without repetition.
+        positions: Vec<u32>,
+    },
+    /// The sender holds exactly these chunks of a round.
+    Bitfield {
+        /// Round of the chunks.
+        round: u32,
+        /// One bit a position.
+        held: Bitfield,
+    },
+    /// Asks for a chunk.
+    Request {
+        /// Ascending on a connection, from 1.
+        request: u32,
+        /// Number of chokes that the sender has seen on this connection; the receiver ignores a request that crossed a
+        /// choke on the wire.
+        chokes: u32,
+        /// What is asked for.
+        chunk: ChunkId,
+    },
+    /// The request is no longer wanted.
+    Cancel {
+        /// Its id.
+        request: u32,
+    },
+    /// First message in both directions.
+    Hello(Hello),
+    /// An origin's signed chunk hashes.
+    Metainfo(SignedMetainfo),
+    /// The sender holds all chunks of a round.
+    Complete {
+        /// The round.
+        round: u32,
+    },
+}
+
+/// What stands before a chunk's bytes on a piece's stream.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PieceHeader {
+    /// The request that it answers.
+    pub request: u32,
+    /// The chunk.
+    pub chunk: ChunkId,
+    /// Bytes that follow.
+    pub length: u32,
+}
+
+impl PieceHeader {
+    /// Length of the encoded header, bytes.
+    pub const LEN: usize = 4 + 1 + 5 * 4;
+
+    /// The header's frame.
+    pub fn encode(&self) -> Bytes {
+        let mut out = Writer::new();
+        out.u8(codec::PIECE);
+        out.u32(self.request);
+        out.chunk(self.chunk);
+        out.u32(self.length);
+        out.frame()
+    }
+
+    /// Reads a header's frame.
+    pub fn decode(frame: &[u8; Self::LEN]) -> Result<Self, DecodeError> {
+        let mut input = Reader::new(frame);
+        let length = input.u32()?;
+        let id = input.u8()?;
+        if id != codec::PIECE {
+            return Err(DecodeError::UnknownId(id));
+        }
+        if length as usize != Self::LEN - 4 {
+            return Err(DecodeError::Length {
+                found: length,
+                limit: Self::LEN as u32 - 4,
+            });
+        }
+        let header = Self {
+            request: input.u32()?,
+            chunk: input.chunk()?,
+            length: input.u32()?,
+        };
+        input.end()?;
+        Ok(header)
+    }
+}

@@ -1,0 +1,449 @@
+//! Bytes to messages and back. Every length is checked against what the plan allows before memory is taken.
+
+use bytes::{BufMut, Bytes, BytesMut};
+use thiserror::Error;
+
+use super::{Hello, Message};
+use crate::{
+    bitfield::Bitfield,
+    chunk::ChunkId,
+    metainfo::{MAX_CERTIFICATE, MAX_SIGNATURE, METAINFO_PREFIX, SignedMetainfo},
+};
+
+const CHOKE: u8 = 0;
+const UNCHOKE: u8 = 1;
+const INTERESTED: u8 = 2;
+const NOT_INTERESTED: u8 = 3;
+const HAVE: u8 = 4;
+const BITFIELD: u8 = 5;
+const REQUEST: u8 = 6;
+pub(super) const PIECE: u8 = 7;
+const CANCEL: u8 = 8;
+const HELLO: u8 = 32;
+const METAINFO: u8 = 33;
+const COMPLETE: u8 = 34;
+
+/// What the plan allows: the bounds that every message is checked against.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Peers of the plan.
+    pub peers: u32,
+    /// Chunks of an update.
+    pub chunks: u32,
+}
+
+impl Limits {
+    /// Positions of a round: peers × chunks.
+    pub fn positions(&self) -> u32 {
+        self.peers.saturating_mul(self.chunks)
+    }
+
+    /// Longest body of a metainfo: what comes before the hashes, and the hashes.
+    fn metainfo_body(&self) -> usize {
+        METAINFO_PREFIX + 32 * self.chunks as usize
+    }
+
+    /// Longest frame, id included and length excluded.
+    fn frame(&self) -> usize {
+        let metainfo = 12 + self.metainfo_body() + MAX_CERTIFICATE + MAX_SIGNATURE;
+        // A have of every position is the longest form of a have: up to five bytes each.
+        let have = 16 + 5 * self.positions() as usize;
+        1 + metainfo.max(have)
+    }
+}
+
+/// Why bytes are not a message.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum DecodeError {
+    /// The frame ends too early.
+    #[error("a message ends after {0} bytes, in the middle of a field")]
+    Truncated(usize),
+    /// The frame is longer than its message.
+    #[error("{0} bytes follow the end of a message")]
+    Trailing(usize),
+    /// The frame's length is not one that a message of this plan can have.
+    #[error("a frame of {found} bytes, at most {limit} are possible")]
+    Length {
+        /// Length that the frame claims.
+        found: u32,
+        /// Longest possible.
+        limit: u32,
+    },
+    /// No message has this id.
+    #[error("unknown message id {0}")]
+    UnknownId(u8),
+    /// Positions that are not ascending or not in the plan.
+    #[error("a have with positions that are not ascending or not below {0}")]
+    Positions(u32),
+    /// A bitfield of the wrong length or with spare bits set.
+    #[error("a bitfield that does not have exactly {0} positions")]
+    Bitfield(u32),
+    /// A chunk that the plan does not have.
+    #[error("chunk {index} of origin {origin} does not exist; the plan has {} peers of {} chunks", limits.peers, limits.chunks)]
+    NoSuchChunk {
+        /// Its origin.
+        origin: u32,
+        /// Its index.
+        index: u32,
+        /// What there is.
+        limits: Limits,
+    },
+    /// A metainfo in an unknown form.
+    #[error("a metainfo of version {found}, this peer knows version 1")]
+    MetainfoVersion {
+        /// The version.
+        found: u8,
+    },
+    /// A metainfo with a wrong number of chunks.
+    #[error("a metainfo with {found} chunks, the plan has {expected}")]
+    ChunkCount {
+        /// Chunks in the metainfo.
+        found: u32,
+        /// Chunks in the plan.
+        expected: u32,
+    },
+    /// A metainfo with impossible evaluation counts.
+    #[error("a metainfo whose evaluation counts are impossible")]
+    Evaluation,
+    /// A metainfo of an update without weight.
+    #[error("a metainfo of an update trained on no sample")]
+    NoSamples,
+}
+
+impl Message {
+    /// The message's frame, length included.
+    pub fn encode(&self) -> Bytes {
+        let mut out = Writer::new();
+        match self {
+            Self::Choke { last_started } => {
+                out.u8(CHOKE);
+                out.u32(*last_started);
+            }
+            Self::Unchoke => out.u8(UNCHOKE),
+            Self::Interested => out.u8(INTERESTED),
+            Self::NotInterested => out.u8(NOT_INTERESTED),
+            Self::Have { round, positions } => {
+                out.u8(HAVE);
+                out.u32(*round);
+                let mut next = 0;
+                for &position in positions {
+                    out.varint(position - next);
+                    next = position + 1;
+                }
+            }
+            Self::Bitfield { round, held } => {
+                out.u8(BITFIELD);
+                out.u32(*round);
+                out.bytes(held.as_bytes());
+            }
+            Self::Request {
+                request,
+                chokes,
+                chunk,
+            } => {
+                out.u8(REQUEST);
+                out.u32(*request);
+                out.u32(*chokes);
+                out.chunk(*chunk);
+            }
+            Self::Cancel { request } => {
+                out.u8(CANCEL);
+                out.u32(*request);
+            }
+            Self::Hello(hello) => {
+                out.u8(HELLO);
+                hello.encode(&mut out);
+            }
+            Self::Metainfo(signed) => {
+                out.u8(METAINFO);
+                for field in [&signed.body, &signed.certificate, &signed.signature] {
+                    out.u32(field.len() as u32);
+                    out.bytes(field);
+                }
+            }
+            Self::Complete { round } => {
+                out.u8(COMPLETE);
+                out.u32(*round);
+            }
+        }
+        out.frame()
+    }
+
+    /// Reads what follows a frame's length.
+    pub fn decode(frame: &[u8], limits: &Limits) -> Result<Self, DecodeError> {
+        let mut input = Reader::new(frame);
+        let message = match input.u8()? {
+            CHOKE => Self::Choke {
+                last_started: input.u32()?,
+            },
+            UNCHOKE => Self::Unchoke,
+            INTERESTED => Self::Interested,
+            NOT_INTERESTED => Self::NotInterested,
+            HAVE => decode_have(&mut input, limits)?,
+            BITFIELD => {
+                let round = input.u32()?;
+                let positions = limits.positions();
+                let held = Bitfield::from_bytes(input.rest(), positions)
+                    .ok_or(DecodeError::Bitfield(positions))?;
+                Self::Bitfield { round, held }
+            }
+            REQUEST => {
+                let (request, chokes, chunk) = (input.u32()?, input.u32()?, input.chunk()?);
+                check_chunk(chunk, limits)?;
+                Self::Request {
+                    request,
+                    chokes,
+                    chunk,
+                }
+            }
+            CANCEL => Self::Cancel {
+                request: input.u32()?,
+            },
+            HELLO => Self::Hello(Hello::decode(&mut input)?),
+            METAINFO => Self::Metainfo(SignedMetainfo {
+                body: input.field(limits.metainfo_body())?,
+                certificate: input.field(MAX_CERTIFICATE)?,
+                signature: input.field(MAX_SIGNATURE)?,
+            }),
+            COMPLETE => Self::Complete {
+                round: input.u32()?,
+            },
+            id => return Err(DecodeError::UnknownId(id)),
+        };
+        input.end()?;
+        Ok(message)
+    }
+}
+
+fn decode_have(input: &mut Reader<'_>, limits: &Limits) -> Result<Message, DecodeError> {
+    let round = input.u32()?;
+    let out_of_range = DecodeError::Positions(limits.positions());
+    let mut positions = Vec::new();
+    let mut next = 0u32;
+    while !input.is_empty() {
+        let position = next
+            .checked_add(input.varint()?)
+            .ok_or_else(|| out_of_range.clone())?;
+        if position >= limits.positions() {
+            return Err(out_of_range);
+        }
+        positions.push(position);
+        next = position + 1;
+    }
+    Ok(Message::Have { round, positions })
+}
+
+fn check_chunk(chunk: ChunkId, limits: &Limits) -> Result<(), DecodeError> {
+    if chunk.origin < limits.peers && chunk.index < limits.chunks {
+        return Ok(());
+    }
+    Err(DecodeError::NoSuchChunk {
+        origin: chunk.origin,
+        index: chunk.index,
+        limits: *limits,
+    })
+}
+
+/// Cuts a control stream's bytes into messages.
+#[derive(Debug)]
+pub struct FrameDecoder {
+    limits: Limits,
+    buffer: BytesMut,
+}
+
+impl FrameDecoder {
+    /// For one direction of one control stream.
+    pub fn new(limits: Limits) -> Self {
+        Self {
+            limits,
+            buffer: BytesMut::new(),
+        }
+    }
+
+    /// Adds bytes as they come; call [`Self::next`] until it returns `None` before adding more.
+    pub fn extend(&mut self, bytes: &[u8]) {
+        self.buffer.extend_from_slice(bytes);
+    }
+
+    /// The next whole message, or `None` when more bytes are needed.
+    #[expect(
+        clippy::should_implement_trait,
+        reason = "an iterator would hide that None may be followed by Some"
+    )]
+    pub fn next(&mut self) -> Option<Result<Message, DecodeError>> {
+        let length = u32::from_be_bytes(*self.buffer.first_chunk()?);
+        let limit = self.limits.frame();
+        if length == 0 || length as usize > limit {
+            return Some(Err(DecodeError::Length {
+                found: length,
+                limit: limit as u32,
+            }));
+        }
+        let end = 4 + length as usize;
+        if self.buffer.len() < end {
+            return None;
+        }
+        let frame = self.buffer.split_to(end);
+        Some(Message::decode(&frame[4..], &self.limits))
+    }
+}
+
+/// Builds the body of a frame.
+pub(crate) struct Writer(BytesMut);
+
+impl Writer {
+    /// Leaves room for the frame's length.
+    pub(crate) fn new() -> Self {
+        let mut buffer = BytesMut::with_capacity(64);
+        buffer.put_u32(0);
+        Self(buffer)
+    }
+
+    pub(crate) fn u8(&mut self, value: u8) {
+        self.0.put_u8(value);
+    }
+
+    pub(crate) fn u16(&mut self, value: u16) {
+        self.0.put_u16(value);
+    }
+
+    pub(crate) fn u32(&mut self, value: u32) {
+        self.0.put_u32(value);
+    }
+
+    pub(crate) fn u64(&mut self, value: u64) {
+        self.0.put_u64(value);
+    }
+
+    /// Seven bits a byte, the lowest first, the highest bit set when more follow.
+    pub(crate) fn varint(&mut self, mut value: u32) {
+        while value >= 0x80 {
+            self.u8(value as u8 | 0x80);
+            value >>= 7;
+        }
+        self.u8(value as u8);
+    }
+
+    pub(crate) fn bytes(&mut self, value: &[u8]) {
+        self.0.put_slice(value);
+    }
+
+    pub(crate) fn chunk(&mut self, chunk: ChunkId) {
+        self.u32(chunk.round);
+        self.u32(chunk.origin);
+        self.u32(chunk.index);
+    }
+
+    /// What was written, without a frame's length.
+    pub(crate) fn finish(mut self) -> Bytes {
+        self.0.split_off(4).freeze()
+    }
+
+    /// What was written as a frame.
+    pub(crate) fn frame(mut self) -> Bytes {
+        let length = (self.0.len() - 4) as u32;
+        self.0[..4].copy_from_slice(&length.to_be_bytes());
+        self.0.freeze()
+    }
+}
+
+/// Reads the fields of a frame.
+pub(crate) struct Reader<'a> {
+    whole: usize,
+    left: &'a [u8],
+}
+
+impl<'a> Reader<'a> {
+    pub(crate) fn new(bytes: &'a [u8]) -> Self {
+        Self {
+            whole: bytes.len(),
+            left: bytes,
+        }
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.left.is_empty()
+    }
+
+    fn take(&mut self, count: usize) -> Result<&'a [u8], DecodeError> {
+        let (taken, left) = self
+            .left
+            .split_at_checked(count)
+            .ok_or(DecodeError::Truncated(self.whole))?;
+        self.left = left;
+        Ok(taken)
+    }
+
+    pub(crate) fn array<const N: usize>(&mut self) -> Result<[u8; N], DecodeError> {
+        let (taken, left) = self
+            .left
+            .split_first_chunk()
+            .ok_or(DecodeError::Truncated(self.whole))?;
+        self.left = left;
+        Ok(*taken)
+    }
+
+    pub(crate) fn u8(&mut self) -> Result<u8, DecodeError> {
+        self.array().map(u8::from_be_bytes)
+    }
+
+    pub(crate) fn u16(&mut self) -> Result<u16, DecodeError> {
+        self.array().map(u16::from_be_bytes)
+    }
+
+    pub(crate) fn u32(&mut self) -> Result<u32, DecodeError> {
+        self.array().map(u32::from_be_bytes)
+    }
+
+    pub(crate) fn u64(&mut self) -> Result<u64, DecodeError> {
+        self.array().map(u64::from_be_bytes)
+    }
+
+    pub(crate) fn varint(&mut self) -> Result<u32, DecodeError> {
+        let mut value = 0u32;
+        for shift in [0, 7, 14, 21, 28] {
+            let byte = self.u8()?;
+            let bits = u32::from(byte & 0x7f);
+            if shift == 28 && bits > 0x0f {
+                break;
+            }
+            value |= bits << shift;
+            if byte & 0x80 == 0 {
+                return Ok(value);
+            }
+        }
+        Err(DecodeError::Positions(u32::MAX))
+    }
+
+    pub(crate) fn chunk(&mut self) -> Result<ChunkId, DecodeError> {
+        Ok(ChunkId {
+            round: self.u32()?,
+            origin: self.u32()?,
+            index: self.u32()?,
+        })
+    }
+
+    /// A field with its length before it, copied out of the frame.
+    fn field(&mut self, limit: usize) -> Result<Bytes, DecodeError> {
+        let length = self.u32()?;
+        if length as usize > limit {
+            return Err(DecodeError::Length {
+                found: length,
+                limit: limit as u32,
+            });
+        }
+        Ok(Bytes::copy_from_slice(self.take(length as usize)?))
+    }
+
+    fn rest(&mut self) -> &'a [u8] {
+        std::mem::take(&mut self.left)
+    }
+
+    pub(crate) fn end(&self) -> Result<(), DecodeError> {
+        if self.left.is_empty() {
+            Ok(())
+        } else {
+            Err(DecodeError::Trailing(self.left.len()))
+        }
+    }
+}

@@ -1,0 +1,140 @@
+//! Metainfo: an origin's signed list of its update's chunk hashes, flooded before the chunks.
+//!
+//! It carries its origin's certificate, so that a peer several hops away can check it without knowing the origin.
+
+use bytes::Bytes;
+
+use crate::message::{DecodeError, Reader, Writer};
+
+/// Version of the metainfo's form.
+const VERSION: u8 = 1;
+/// Bytes of a metainfo before its hashes.
+pub(crate) const METAINFO_PREFIX: usize = 89;
+/// Longest certificate (DER) that is accepted, bytes.
+pub const MAX_CERTIFICATE: usize = 4096;
+/// Longest signature that is accepted, bytes.
+pub const MAX_SIGNATURE: usize = 256;
+
+/// Counts of an evaluation on a part of the test split; sums over peers give the whole.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct EvaluationCounts {
+    /// Samples whose class was predicted.
+    pub correct: u32,
+    /// Samples evaluated.
+    pub total: u32,
+    /// Sum of the samples' losses.
+    pub loss_sum: f64,
+}
+
+/// What an origin says of its update.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Metainfo {
+    /// The run that it belongs to.
+    pub run: [u8; 16],
+    /// The run's attempt.
+    pub attempt: u32,
+    /// The round that it belongs to.
+    pub round: u32,
+    /// Whose update it is.
+    pub origin: u32,
+    /// Samples that the update was trained on: its weight in the mean.
+    pub samples: u64,
+    /// How the model that the origin last aggregated did on its part of the test split.
+    pub evaluation: EvaluationCounts,
+    /// BLAKE3 of the model that training started from.
+    pub base: [u8; 32],
+    /// BLAKE3 of each chunk.
+    pub hashes: Vec<[u8; 32]>,
+}
+
+impl Metainfo {
+    /// The bytes that are signed.
+    pub fn encode(&self) -> Bytes {
+        let mut out = Writer::new();
+        out.u8(VERSION);
+        out.bytes(&self.run);
+        out.u32(self.attempt);
+        out.u32(self.round);
+        out.u32(self.origin);
+        out.u64(self.samples);
+        out.u32(self.evaluation.correct);
+        out.u32(self.evaluation.total);
+        out.u64(self.evaluation.loss_sum.to_bits());
+        out.bytes(&self.base);
+        out.u32(self.hashes.len() as u32);
+        for hash in &self.hashes {
+            out.bytes(hash);
+        }
+        out.finish()
+    }
+
+    /// Reads the signed bytes of an update of `chunks` chunks.
+    pub fn decode(body: &[u8], chunks: u32) -> Result<Self, DecodeError> {
+        let mut input = Reader::new(body);
+        let version = input.u8()?;
+        if version != VERSION {
+            return Err(DecodeError::MetainfoVersion { found: version });
+        }
+        let run = input.array()?;
+        let (attempt, round, origin) = (input.u32()?, input.u32()?, input.u32()?);
+        let samples = input.u64()?;
+        let evaluation = EvaluationCounts {
+            correct: input.u32()?,
+            total: input.u32()?,
+            loss_sum: f64::from_bits(input.u64()?),
+        };
+        if evaluation.correct > evaluation.total || !evaluation.loss_sum.is_finite() {
+            return Err(DecodeError::Evaluation);
+        }
+        if samples == 0 {
+            return Err(DecodeError::NoSamples);
+        }
+        let base = input.array()?;
+        let found = input.u32()?;
+        if found != chunks {
+            return Err(DecodeError::ChunkCount {
+                found,
+                expected: chunks,
+            });
+        }
+        // The count is the one of our own layout, hence bounded.
+        let mut hashes = Vec::with_capacity(chunks as usize);
+        for _ in 0..chunks {
+            hashes.push(input.array()?);
+        }
+        input.end()?;
+        Ok(Self {
+            run,
+            attempt,
+            round,
+            origin,
+            samples,
+            evaluation,
+            base,
+            hashes,
+        })
+    }
+}
+
+/// A metainfo as it travels: the signed bytes, who signed, and the signature.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SignedMetainfo {
+    /// [`Metainfo::encode`].
+    pub body: Bytes,
+    /// The origin's certificate, DER.
+    pub certificate: Bytes,
+    /// The signature over `body` under the certificate's key.
+    pub signature: Bytes,
+}
+
+/// Checks that a metainfo's body was signed by its origin under the experiment's authority.
+pub trait Verifier: Send {
+    /// `Err` says what is wrong.
+    fn verify(
+        &mut self,
+        origin: u32,
+        certificate: &[u8],
+        body: &[u8],
+        signature: &[u8],
+    ) -> Result<(), String>;
+}

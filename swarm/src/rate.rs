@@ -1,0 +1,126 @@
+//! How fast a neighbour delivers, measured so that idle time does not count.
+
+use std::time::Duration;
+
+use crate::Time;
+
+/// Deliveries that the windowed maximum looks back on.
+const WINDOW: usize = 16;
+
+/// Delivery rate of one neighbour in the manner of BBR's rate samples (Cardwell et al., "BBR: Congestion-Based
+/// Congestion Control", ACM Queue 2016): bytes delivered between asking for a chunk and having it, over that time.
+#[derive(Debug, Default)]
+pub(crate) struct DeliveryRate {
+    delivered: u64,
+    samples: [f64; WINDOW],
+    next: usize,
+    latency: Option<Duration>,
+}
+
+/// State when a request was sent.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Mark {
+    delivered: u64,
+    at: Time,
+}
+
+impl Mark {
+    pub(crate) fn at(&self) -> Time {
+        self.at
+    }
+}
+
+impl DeliveryRate {
+    pub(crate) fn mark(&self, now: Time) -> Mark {
+        Mark {
+            delivered: self.delivered,
+            at: now,
+        }
+    }
+
+    pub(crate) fn on_delivery(&mut self, now: Time, mark: Mark, bytes: u32) {
+        self.delivered += u64::from(bytes);
+        // A microsecond keeps the division defined when virtual time stands still.
+        let elapsed = now.saturating_sub(mark.at).max(Duration::from_micros(1));
+        self.samples[self.next] = (self.delivered - mark.delivered) as f64 / elapsed.as_secs_f64();
+        self.next = (self.next + 1) % WINDOW;
+        self.latency = Some(self.latency.map_or(elapsed, |least| least.min(elapsed)));
+    }
+
+    /// Bytes a second, the best of the last deliveries; none before the first.
+    pub(crate) fn rate(&self) -> Option<f64> {
+        let best = self.samples.iter().copied().fold(0.0, f64::max);
+        (best > 0.0).then_some(best)
+    }
+
+    /// Shortest time from asking to having.
+    pub(crate) fn latency(&self) -> Option<Duration> {
+        self.latency
+    }
+}
+
+/// Bytes a second over about `span`, older bytes fading away exponentially.
+#[derive(Debug)]
+pub(crate) struct RollingRate {
+    span: Duration,
+    weight: f64,
+    at: Time,
+}
+
+impl RollingRate {
+    pub(crate) fn new(span: Duration) -> Self {
+        Self {
+            span,
+            weight: 0.0,
+            at: Time::ZERO,
+        }
+    }
+
+    fn faded(&self, now: Time) -> f64 {
+        let elapsed = now.saturating_sub(self.at).as_secs_f64();
+        self.weight * (-elapsed / self.span.as_secs_f64()).exp()
+    }
+
+    pub(crate) fn add(&mut self, now: Time, bytes: u32) {
+        self.weight = self.faded(now) + f64::from(bytes);
+        self.at = now;
+    }
+
+    pub(crate) fn rate(&self, now: Time) -> f64 {
+        self.faded(now) / self.span.as_secs_f64()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn idle_time_does_not_lower_the_delivery_rate() {
+        let mut rate = DeliveryRate::default();
+        for second in [0, 100, 5000] {
+            let mark = rate.mark(Time::from_secs(second));
+            rate.on_delivery(Time::from_secs(second + 1), mark, 1000);
+        }
+        assert_eq!(rate.rate(), Some(1000.0));
+        assert_eq!(rate.latency(), Some(Duration::from_secs(1)));
+    }
+
+    #[test]
+    fn pipelined_requests_see_what_was_delivered_in_between() {
+        let mut rate = DeliveryRate::default();
+        let marks = [rate.mark(Time::ZERO), rate.mark(Time::ZERO)];
+        rate.on_delivery(Time::from_secs(1), marks[0], 1000);
+        rate.on_delivery(Time::from_secs(1), marks[1], 1000);
+        assert_eq!(rate.rate(), Some(2000.0));
+    }
+
+    #[test]
+    fn a_rolling_rate_fades() {
+        let mut rate = RollingRate::new(Duration::from_secs(10));
+        rate.add(Time::from_secs(1), 1000);
+        let fresh = rate.rate(Time::from_secs(1));
+        assert!((fresh - 100.0).abs() < 1e-9);
+        assert!(rate.rate(Time::from_secs(21)) < fresh / 7.0);
+    }
+}

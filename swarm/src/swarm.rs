@@ -1,0 +1,442 @@
+//! One peer's view of the exchange: all rounds that matter now, all neighbours, what to do next.
+//!
+//! A peer whose current round is c serves c − 1 until its neighbours have completed it, exchanges c, and keeps what
+//! neighbours announce of c + 1. More skew cannot happen among honest peers: to complete c + 1 a peer needs an update
+//! of every origin, and an origin makes one only after it has completed c.
+
+mod choking;
+mod downloads;
+mod gossip;
+mod outputs;
+mod uploads;
+
+use std::{collections::VecDeque, sync::Arc};
+
+pub use outputs::{Action, Departure, Failure, Notice, PieceVerdict, Stats, Violation};
+
+use crate::{
+    Time,
+    bitfield::Bitfield,
+    choker::Choker,
+    chunk::ChunkId,
+    config::Config,
+    link::{Link, LinkState},
+    message::Message,
+    metainfo::{SignedMetainfo, Verifier},
+    round::Round,
+};
+
+/// One peer's view of the exchange.
+pub struct Swarm {
+    config: Arc<Config>,
+    verifier: Box<dyn Verifier>,
+    links: Vec<Link>,
+    previous: Option<Round>,
+    current: Round,
+    next: Round,
+    choker: Choker,
+    /// When the exchange of the current round began here: its own update was published.
+    published_at: Option<Time>,
+    released: u32,
+    ended: bool,
+    actions: VecDeque<Action>,
+    stats: Stats,
+}
+
+impl Swarm {
+    /// A peer at the start of round 0, without connections.
+    pub fn new(config: Config, verifier: Box<dyn Verifier>, now: Time) -> Self {
+        let links = config
+            .neighbours
+            .iter()
+            .map(|&peer| Link::new(peer, now))
+            .collect();
+        let choker = Choker::new(
+            config.upload_slots,
+            config.unchoke_interval,
+            config.optimistic_interval,
+            now,
+        );
+        let round = |number| new_round(&config, number);
+        let (current, next) = (round(0), round(1));
+        Self {
+            config: Arc::new(config),
+            verifier,
+            links,
+            previous: None,
+            current,
+            next,
+            choker,
+            published_at: None,
+            released: 0,
+            ended: false,
+            actions: VecDeque::new(),
+            stats: Stats::default(),
+        }
+    }
+
+    /// The round that this peer is in.
+    pub fn round(&self) -> u32 {
+        self.current.number
+    }
+
+    /// Chunks of the current round that this peer holds.
+    pub fn held(&self) -> &Bitfield {
+        self.current.held()
+    }
+
+    /// Counts since the start.
+    pub fn stats(&self) -> &Stats {
+        &self.stats
+    }
+
+    /// Neighbours that are connected and known.
+    pub fn open_links(&self) -> usize {
+        self.links.iter().filter(|link| link.is_open()).count()
+    }
+
+    /// Neighbours that this peer serves, and neighbours that serve this peer.
+    pub fn unchoked(&self) -> (usize, usize) {
+        let open = || self.links.iter().filter(|link| link.is_open());
+        (
+            open().filter(|link| !link.choking).count(),
+            open().filter(|link| !link.choked).count(),
+        )
+    }
+
+    /// Sample count that an origin has signed for the current round.
+    pub fn samples(&self, origin: u32) -> Option<u64> {
+        Some(self.current.metainfo(origin)?.parsed.samples)
+    }
+
+    /// What an origin's metainfo of the current round says.
+    pub fn metainfo(&self, origin: u32) -> Option<&crate::metainfo::Metainfo> {
+        Some(&self.current.metainfo(origin)?.parsed)
+    }
+
+    /// Goes on to the next round, after the current one was completed. Calls before that do nothing.
+    pub fn begin_round(&mut self, now: Time) {
+        if !self.current.is_complete()
+            || self.current.number + 1 >= self.config.rounds
+            || self.ended
+        {
+            return;
+        }
+        let after = new_round(&self.config, self.next.number + 1);
+        let next = std::mem::replace(&mut self.next, after);
+        self.previous = Some(std::mem::replace(&mut self.current, next));
+        self.published_at = None;
+        for link in &mut self.links {
+            link.haves.clear();
+            link.haves_due = None;
+        }
+        self.settle(now);
+    }
+
+    /// This peer's own update of the current round, whose chunks the driver has stored.
+    pub fn publish(&mut self, now: Time, signed: SignedMetainfo) {
+        let me = self.config.me();
+        let Ok(parsed) =
+            crate::metainfo::Metainfo::decode(&signed.body, self.config.layout.chunks())
+        else {
+            return;
+        };
+        if parsed.origin != me
+            || parsed.round != self.current.number
+            || self.current.metainfo(me).is_some()
+        {
+            return;
+        }
+        self.published_at = Some(now);
+        self.adopt_metainfo(parsed, signed, None);
+        for index in 0..self.config.layout.chunks() {
+            self.hold(now, me * self.config.layout.chunks() + index);
+        }
+        self.after_hold(now);
+        self.settle(now);
+    }
+
+    /// A connection to a neighbour is there; the other side is known to be it.
+    pub fn handle_connected(&mut self, now: Time, peer: u32) {
+        let Some(at) = self.find(peer) else { return };
+        self.drop_link(now, at, LinkState::Greeting);
+        self.send(at, Message::Hello(self.config.hello.clone()));
+        self.settle(now);
+    }
+
+    /// The connection to a neighbour is gone.
+    pub fn handle_disconnected(&mut self, now: Time, peer: u32, departure: Departure) {
+        let Some(at) = self.find(peer) else { return };
+        match departure {
+            Departure::Finished if self.current.is_complete() && self.is_last() => {
+                self.current.add_complete(at);
+                self.drop_link(now, at, LinkState::Departed);
+            }
+            Departure::Finished => {
+                self.went_away(now, at, "it left before this peer was complete".to_owned());
+            }
+            Departure::Failed(message) => self.fail(Failure::Neighbour { peer, message }),
+            Departure::Broken(why) => self.went_away(now, at, why),
+        }
+        self.settle(now);
+    }
+
+    /// A connection could not be made; kept to say why when the neighbour counts as lost.
+    pub fn handle_unreachable(&mut self, peer: u32, reason: String) {
+        let Some(at) = self.find(peer) else { return };
+        if let LinkState::Away { why, .. } = &mut self.links[at].state {
+            *why = reason;
+        }
+    }
+
+    /// A message came from a neighbour.
+    pub fn handle_message(&mut self, now: Time, peer: u32, message: Message) {
+        let Some(at) = self.find(peer) else { return };
+        if let Err(violation) = self.dispatch(now, at, message) {
+            self.violated(now, at, violation);
+        }
+        self.settle(now);
+    }
+
+    /// Bytes of a neighbour were no message.
+    pub fn handle_garbage(&mut self, now: Time, peer: u32, error: crate::message::DecodeError) {
+        let Some(at) = self.find(peer) else { return };
+        self.violated(now, at, Violation::Decode(error));
+        self.settle(now);
+    }
+
+    /// The time of [`Self::poll_timeout`] has come.
+    pub fn handle_timeout(&mut self, now: Time) {
+        let lost = self
+            .links
+            .iter()
+            .find(|link| link.lost_at(&self.config).is_some_and(|at| at <= now));
+        if let Some(Link {
+            peer,
+            state: LinkState::Away { why, .. },
+            ..
+        }) = lost
+        {
+            let failure = Failure::Lost {
+                peer: *peer,
+                after: self.config.lost_after,
+                why: why.clone(),
+            };
+            self.fail(failure);
+        }
+        self.drop_overdue(now);
+        if self.choker.next <= now {
+            self.choose_whom_to_serve(now);
+        }
+        self.settle(now);
+    }
+
+    /// What the driver has to do next; call until `None` after every input.
+    pub fn poll_action(&mut self) -> Option<Action> {
+        self.actions.pop_front()
+    }
+
+    /// When [`Self::handle_timeout`] wants to be called.
+    pub fn poll_timeout(&self, now: Time) -> Option<Time> {
+        if self.ended {
+            return None;
+        }
+        let links = self.links.iter();
+        let lost = links.clone().filter_map(|link| link.lost_at(&self.config));
+        let haves = links.clone().filter_map(|link| link.haves_due);
+        let penalties = links.map(|link| link.not_before).filter(|&at| at > now);
+        let overdue = self.next_overdue(now);
+        let choke = self.someone_waits().then_some(self.choker.next);
+        lost.chain(haves)
+            .chain(penalties)
+            .chain(overdue)
+            .chain(choke)
+            .min()
+    }
+
+    fn dispatch(&mut self, now: Time, at: usize, message: Message) -> Result<(), Violation> {
+        match (&self.links[at].state, message) {
+            (LinkState::Greeting, Message::Hello(theirs)) => self.greeted(now, at, &theirs),
+            (LinkState::Greeting, _) => Err(Violation::NoHello),
+            (LinkState::Open, Message::Hello(_)) => Err(Violation::SecondHello),
+            (LinkState::Open, message) => self.dispatch_open(now, at, message),
+            // What was on its way when the connection went is of no use.
+            (LinkState::Away { .. } | LinkState::Departed, _) => Ok(()),
+        }
+    }
+
+    fn dispatch_open(&mut self, now: Time, at: usize, message: Message) -> Result<(), Violation> {
+        match message {
+            Message::Choke { last_started } => self.got_choke(at, last_started),
+            Message::Unchoke => self.links[at].choked = false,
+            Message::Interested => self.got_interest(now, at, true),
+            Message::NotInterested => self.got_interest(now, at, false),
+            Message::Have { round, positions } => {
+                return self.got_haves(at, round, positions.into_iter());
+            }
+            Message::Bitfield { round, held } => return self.got_haves(at, round, held.iter()),
+            Message::Request {
+                request,
+                chokes,
+                chunk,
+            } => return self.got_request(now, at, request, chokes, chunk),
+            Message::Cancel { request } => self.got_cancel(at, request),
+            Message::Metainfo(signed) => return self.got_metainfo(at, signed),
+            Message::Complete { round } => return self.got_complete(at, round),
+            // `dispatch` takes them before.
+            Message::Hello(_) => return Err(Violation::SecondHello),
+        }
+        Ok(())
+    }
+
+    fn greeted(
+        &mut self,
+        now: Time,
+        at: usize,
+        theirs: &crate::message::Hello,
+    ) -> Result<(), Violation> {
+        self.config.hello.check(theirs, self.links[at].peer)?;
+        self.links[at].state = LinkState::Open;
+        self.links[at].waiting_since = now;
+        self.tell_everything(at);
+        Ok(())
+    }
+
+    /// What follows from any input: requests, uploads, announcements, and whether a round or the run is over.
+    fn settle(&mut self, now: Time) {
+        if self.ended {
+            return;
+        }
+        self.update_interest();
+        self.ask(now);
+        self.fill_slots(now);
+        self.start_uploads();
+        self.flush_haves(now);
+        self.release();
+        if self.is_last() && self.current.is_complete() && self.everyone_is_done() {
+            self.ended = true;
+            self.actions.push_back(Action::Leave);
+        }
+    }
+
+    fn everyone_is_done(&self) -> bool {
+        self.current.all_links_complete()
+    }
+
+    fn is_last(&self) -> bool {
+        self.current.number + 1 >= self.config.rounds
+    }
+
+    fn release(&mut self) {
+        let Some(previous) = &self.previous else {
+            return;
+        };
+        if previous.number >= self.released && previous.all_links_complete() {
+            self.released = previous.number + 1;
+            self.actions.push_back(Action::Release {
+                round: previous.number,
+            });
+        }
+    }
+
+    fn went_away(&mut self, now: Time, at: usize, why: String) {
+        // A second report of the same break keeps the first reason and time.
+        if !matches!(self.links[at].state, LinkState::Away { .. }) {
+            self.drop_link(now, at, LinkState::Away { since: now, why });
+        }
+    }
+
+    fn violated(&mut self, now: Time, at: usize, violation: Violation) {
+        self.stats.violations += 1;
+        let peer = self.links[at].peer;
+        self.went_away(now, at, violation.to_string());
+        self.actions
+            .push_back(Action::Disconnect { peer, violation });
+    }
+
+    /// Undoes everything that belonged to a connection.
+    fn drop_link(&mut self, now: Time, at: usize, state: LinkState) {
+        let outstanding: Vec<u32> = self.links[at]
+            .outstanding
+            .values()
+            .map(|request| request.position)
+            .collect();
+        self.links[at].reset(state, now);
+        for position in outstanding {
+            self.current.give_up(position, at);
+        }
+        let window = [
+            self.previous.as_mut(),
+            Some(&mut self.current),
+            Some(&mut self.next),
+        ];
+        for round in window.into_iter().flatten() {
+            round.forget_link(at);
+        }
+    }
+
+    fn fail(&mut self, failure: Failure) {
+        if !self.ended {
+            self.ended = true;
+            self.actions.push_back(Action::Fail(failure));
+        }
+    }
+
+    fn send(&mut self, at: usize, message: Message) {
+        self.actions.push_back(Action::Send {
+            to: self.links[at].peer,
+            message,
+        });
+    }
+
+    fn find(&self, peer: u32) -> Option<usize> {
+        self.links.iter().position(|link| link.peer == peer)
+    }
+
+    fn round_mut(&mut self, number: u32) -> Option<&mut Round> {
+        let window = [
+            self.previous.as_mut(),
+            Some(&mut self.current),
+            Some(&mut self.next),
+        ];
+        window
+            .into_iter()
+            .flatten()
+            .find(|round| round.number == number)
+    }
+
+    /// A round that is over and gone is ignored, one that cannot be yet is a violation.
+    fn check_round(&self, number: u32) -> Result<(), Violation> {
+        if number > self.next.number || number >= self.config.rounds {
+            return Err(Violation::FutureRound {
+                found: number,
+                current: self.current.number,
+            });
+        }
+        Ok(())
+    }
+
+    fn position(&self, chunk: ChunkId) -> u32 {
+        chunk.origin * self.config.layout.chunks() + chunk.index
+    }
+
+    fn chunk_at(&self, round: u32, position: u32) -> ChunkId {
+        let chunks = self.config.layout.chunks();
+        ChunkId {
+            round,
+            origin: position / chunks,
+            index: position % chunks,
+        }
+    }
+}
+
+fn new_round(config: &Config, number: u32) -> Round {
+    Round::new(
+        number,
+        config.peers,
+        config.layout.chunks(),
+        config.neighbours.len(),
+        config.selection,
+        config.seed,
+    )
+}

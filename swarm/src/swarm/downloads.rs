@@ -1,0 +1,343 @@
+//! What this peer asks for, of whom, and what it does with the answer.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+
+use super::{Action, Failure, Notice, PieceVerdict, Swarm};
+use crate::{
+    Time,
+    link::Outstanding,
+    message::{Message, PieceHeader},
+    round::ChunkState,
+};
+
+/// A request is overdue near the end after so many times of what it should take.
+const LATE: u32 = 2;
+/// But never before so long.
+const SOONEST_LATE: Duration = Duration::from_millis(50);
+/// What a request should take while a neighbour's rate is unknown.
+const UNKNOWN: Duration = Duration::from_millis(500);
+/// A request is given up, when there is another holder, after so many times of what it should take and this long.
+const HOPELESS: u32 = 8;
+const HOPELESS_AT_LEAST: Duration = Duration::from_secs(2);
+
+impl Outstanding {
+    /// When a second holder may be asked.
+    fn late_at(&self) -> Time {
+        let expected = self.expected.unwrap_or(UNKNOWN);
+        self.mark.at() + (expected * LATE).max(SOONEST_LATE)
+    }
+
+    /// When it is given up.
+    fn hopeless_at(&self, lost_after: Duration) -> Time {
+        let patience = self.expected.map_or(lost_after, |expected| {
+            expected * HOPELESS + HOPELESS_AT_LEAST
+        });
+        self.mark.at() + patience
+    }
+}
+
+impl Swarm {
+    /// A piece's stream has begun: whether its bytes shall be read. The length is bounded here.
+    pub fn handle_piece_header(&mut self, peer: u32, header: &PieceHeader) -> PieceVerdict {
+        let expected = self
+            .find(peer)
+            .and_then(|at| self.links[at].outstanding.get(&header.request));
+        let is_expected = expected.is_some_and(|outstanding| {
+            header.chunk == self.chunk_at(self.current.number, outstanding.position)
+                && header.length == outstanding.bytes
+        });
+        if is_expected {
+            return PieceVerdict::Read;
+        }
+        self.stats.unrequested += 1;
+        PieceVerdict::Stop
+    }
+
+    /// A piece has come in full.
+    pub fn handle_piece(&mut self, now: Time, peer: u32, request: u32, data: Bytes) {
+        let Some(at) = self.find(peer) else { return };
+        let Some(outstanding) = self.links[at].remove_outstanding(request) else {
+            // It was cancelled while it came.
+            self.stats.duplicate += data.len() as u64;
+            return self.settle(now);
+        };
+        let link = &mut self.links[at];
+        link.delivery
+            .on_delivery(now, outstanding.mark, outstanding.bytes);
+        link.received.add(now, outstanding.bytes);
+        self.take(now, at, outstanding.position, data);
+        self.settle(now);
+    }
+
+    /// A piece's stream ended before its time.
+    pub fn handle_piece_failed(&mut self, now: Time, peer: u32, request: u32) {
+        let Some(at) = self.find(peer) else { return };
+        if let Some(outstanding) = self.links[at].remove_outstanding(request) {
+            self.current.give_up(outstanding.position, at);
+            self.links[at].penalise(now);
+        }
+        self.settle(now);
+    }
+
+    fn take(&mut self, now: Time, at: usize, position: u32, data: Bytes) {
+        let chunk = self.chunk_at(self.current.number, position);
+        let expected = self
+            .current
+            .metainfo(chunk.origin)
+            .map(|known| known.parsed.hashes[chunk.index as usize]);
+        if expected != Some(*blake3::hash(&data).as_bytes()) {
+            self.stats.corrupt += 1;
+            self.current.give_up(position, at);
+            self.links[at].penalise(now);
+            let from = self.links[at].peer;
+            return self
+                .actions
+                .push_back(Action::Notice(Notice::Corrupt { from, chunk }));
+        }
+        if !all_finite(&data) {
+            return self.fail(Failure::NotFinite {
+                origin: chunk.origin,
+                round: chunk.round,
+            });
+        }
+        self.stats.payload_received += data.len() as u64;
+        self.actions.push_back(Action::Store { chunk, data });
+        self.withdraw_second(position, at);
+        self.hold(now, position);
+        self.after_hold(now);
+    }
+
+    /// The other link that was asked for a chunk that has come.
+    fn withdraw_second(&mut self, position: u32, came_from: usize) {
+        let ChunkState::InFlight { first, second } = self.current.state(position) else {
+            return;
+        };
+        let others = [Some(first), second]
+            .into_iter()
+            .flatten()
+            .map(usize::from)
+            .filter(|&at| at != came_from);
+        for at in others {
+            let found = self.links[at]
+                .outstanding
+                .iter()
+                .find(|(_, request)| request.position == position);
+            if let Some(request) = found.map(|(&request, _)| request) {
+                self.withdraw(at, request);
+            }
+        }
+    }
+
+    fn withdraw(&mut self, at: usize, request: u32) -> Option<Outstanding> {
+        let gone = self.links[at].remove_outstanding(request)?;
+        self.send(at, Message::Cancel { request });
+        let from = self.links[at].peer;
+        self.actions
+            .push_back(Action::AbortDownload { from, request });
+        Some(gone)
+    }
+
+    /// Requests that the neighbour has not started are asked anew.
+    pub(super) fn got_choke(&mut self, at: usize, last_started: u32) {
+        let link = &mut self.links[at];
+        link.choked = true;
+        link.chokes_seen += 1;
+        let dropped: Vec<u32> = link
+            .outstanding
+            .range(last_started.saturating_add(1)..)
+            .map(|(&id, _)| id)
+            .collect();
+        for request in dropped {
+            if let Some(outstanding) = self.links[at].remove_outstanding(request) {
+                self.current.give_up(outstanding.position, at);
+            }
+        }
+    }
+
+    /// Sends requests while there is something to ask and somebody to ask.
+    pub(super) fn ask(&mut self, now: Time) {
+        let longest = self.config.layout.longest();
+        let fallback = self
+            .links
+            .iter()
+            .filter_map(|link| link.delivery.rate())
+            .fold(1.0, f64::max);
+        let mut cursor = None;
+        loop {
+            let able = |at: usize| self.links[at].may_ask(now) && self.links[at].has_room(longest);
+            if !(0..self.links.len()).any(|at| able(at) && self.current.is_askable(at)) {
+                break;
+            }
+            let Some(key) = self.current.next_wanted(cursor) else {
+                break;
+            };
+            cursor = Some(key);
+            let position = key.2;
+            let holder = (0..self.links.len())
+                .filter(|&at| able(at) && self.current.link(at).has.contains(position))
+                .min_by(|&a, &b| {
+                    self.links[a]
+                        .load(fallback)
+                        .total_cmp(&self.links[b].load(fallback))
+                });
+            if let Some(at) = holder {
+                self.current.ask(position, at);
+                self.request(now, at, position);
+            }
+        }
+        if self.current.is_endgame() {
+            self.ask_again(now);
+        }
+    }
+
+    /// Near the end: what is late is asked at a second holder too.
+    fn ask_again(&mut self, now: Time) {
+        let longest = self.config.layout.longest();
+        let late: Vec<(usize, u32)> = self
+            .links
+            .iter()
+            .enumerate()
+            .flat_map(|(at, link)| link.outstanding.values().map(move |request| (at, request)))
+            .filter(|(_, request)| request.late_at() <= now && self.is_asked_once(request.position))
+            .map(|(at, request)| (at, request.position))
+            .collect();
+        for (asked, position) in late {
+            let other = (0..self.links.len()).find(|&at| {
+                at != asked
+                    && self.links[at].may_ask(now)
+                    && self.links[at].has_room(longest)
+                    && self.current.link(at).has.contains(position)
+            });
+            if let Some(at) = other {
+                self.current.ask_again(position, at);
+                self.request(now, at, position);
+            }
+        }
+    }
+
+    fn is_asked_once(&self, position: u32) -> bool {
+        matches!(
+            self.current.state(position),
+            ChunkState::InFlight { second: None, .. }
+        )
+    }
+
+    fn request(&mut self, now: Time, at: usize, position: u32) {
+        let chunk = self.chunk_at(self.current.number, position);
+        let bytes = self.config.layout.bytes(chunk.index);
+        let link = &mut self.links[at];
+        link.requests_sent += 1;
+        let outstanding = Outstanding {
+            position,
+            bytes,
+            mark: link.delivery.mark(now),
+            expected: link.expected(bytes),
+        };
+        link.outstanding.insert(link.requests_sent, outstanding);
+        link.outstanding_bytes += u64::from(bytes);
+        let message = Message::Request {
+            request: link.requests_sent,
+            chokes: link.chokes_seen,
+            chunk,
+        };
+        self.send(at, message);
+    }
+
+    /// Gives up requests that are hopeless while somebody else has the chunk.
+    pub(super) fn drop_overdue(&mut self, now: Time) {
+        let lost_after = self.config.lost_after;
+        for at in 0..self.links.len() {
+            let hopeless: Vec<u32> = self.links[at]
+                .outstanding
+                .iter()
+                .filter(|(_, request)| {
+                    request.hopeless_at(lost_after) <= now && self.has_other(at, request.position)
+                })
+                .map(|(&id, _)| id)
+                .collect();
+            for request in hopeless {
+                let Some(outstanding) = self.withdraw(at, request) else {
+                    continue;
+                };
+                self.stats.overdue += 1;
+                self.current.give_up(outstanding.position, at);
+                self.links[at].penalise(now);
+                let (from, chunk) = (
+                    self.links[at].peer,
+                    self.chunk_at(self.current.number, outstanding.position),
+                );
+                self.actions
+                    .push_back(Action::Notice(Notice::Overdue { from, chunk }));
+            }
+        }
+    }
+
+    fn has_other(&self, at: usize, position: u32) -> bool {
+        (0..self.links.len())
+            .any(|other| other != at && self.current.link(other).has.contains(position))
+    }
+
+    /// When a request becomes late or hopeless.
+    pub(super) fn next_overdue(&self, now: Time) -> Option<Time> {
+        let endgame = self.current.is_endgame();
+        let waits = self
+            .links
+            .iter()
+            .enumerate()
+            .flat_map(|(at, link)| link.outstanding.values().map(move |r| (at, r)));
+        waits
+            .filter(|(at, request)| self.has_other(*at, request.position))
+            .flat_map(|(_, request)| {
+                let late =
+                    (endgame && self.is_asked_once(request.position)).then(|| request.late_at());
+                [late, Some(request.hopeless_at(self.config.lost_after))]
+            })
+            .flatten()
+            .filter(|&at| at > now)
+            .min()
+    }
+
+    /// The chunk is in the store: everybody may know.
+    pub(super) fn hold(&mut self, now: Time, position: u32) {
+        self.current.hold(position);
+        self.announce(now, position);
+    }
+
+    /// After one or more chunks were added.
+    pub(super) fn after_hold(&mut self, now: Time) {
+        if !self.current.is_complete() {
+            return;
+        }
+        if let Some(published) = self.published_at {
+            self.choker.set_round_length(now.saturating_sub(published));
+        }
+        let round = self.current.number;
+        self.announce_complete(round);
+        self.actions.push_back(Action::Complete { round });
+    }
+}
+
+/// Whether no little-endian f32 in `data` is NaN or infinite: those have all exponent bits set.
+fn all_finite(data: &[u8]) -> bool {
+    data.chunks_exact(4)
+        .all(|element| u16::from_le_bytes([element[2], element[3]]) & 0x7f80 != 0x7f80)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::all_finite;
+
+    #[test]
+    fn nan_and_infinity_are_seen() {
+        for value in [0.0, -1.5, f32::MAX, f32::MIN_POSITIVE] {
+            assert!(all_finite(&value.to_le_bytes()));
+        }
+        for value in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
+            let mut data = vec![0; 64];
+            data.extend(value.to_le_bytes());
+            assert!(!all_finite(&data));
+        }
+    }
+}

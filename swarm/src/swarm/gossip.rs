@@ -1,0 +1,225 @@
+//! What peers tell each other without being asked: metainfos, haves, completion, interest.
+
+use std::time::Duration;
+
+use super::{Action, Notice, Swarm, Violation};
+use crate::{
+    Time,
+    message::Message,
+    metainfo::{Metainfo, SignedMetainfo},
+    round::{KnownMetainfo, Round},
+};
+
+/// Announcements wait at most so long for others to share their message.
+const COALESCE: Duration = Duration::from_millis(10);
+
+impl Swarm {
+    /// A neighbour has just been greeted: everything that it may not know.
+    pub(super) fn tell_everything(&mut self, at: usize) {
+        let mut messages = Vec::new();
+        let window = [
+            self.previous.as_mut(),
+            Some(&mut self.current),
+            Some(&mut self.next),
+        ];
+        for round in window.into_iter().flatten() {
+            describe(round, at, &mut messages);
+        }
+        for message in messages {
+            self.send(at, message);
+        }
+    }
+
+    pub(super) fn got_haves(
+        &mut self,
+        at: usize,
+        round: u32,
+        positions: impl Iterator<Item = u32>,
+    ) -> Result<(), Violation> {
+        self.check_round(round)?;
+        if let Some(round) = self.round_mut(round) {
+            for position in positions {
+                round.add_have(at, position);
+            }
+        }
+        Ok(())
+    }
+
+    pub(super) fn got_complete(&mut self, at: usize, round: u32) -> Result<(), Violation> {
+        self.check_round(round)?;
+        if let Some(round) = self.round_mut(round) {
+            round.add_complete(at);
+        }
+        Ok(())
+    }
+
+    pub(super) fn got_metainfo(
+        &mut self,
+        at: usize,
+        signed: SignedMetainfo,
+    ) -> Result<(), Violation> {
+        let parsed = Metainfo::decode(&signed.body, self.config.layout.chunks())?;
+        let (origin, number) = (parsed.origin, parsed.round);
+        self.check_round(number)?;
+        let bad = |why: &str| Violation::Metainfo {
+            origin,
+            why: why.to_owned(),
+        };
+        if origin >= self.config.peers {
+            return Err(bad("there is no such peer"));
+        }
+        if parsed.run != self.config.hello.run || parsed.attempt != self.config.hello.attempt {
+            return Err(bad("it belongs to another run"));
+        }
+        let Some(round) = self.round_mut(number) else {
+            return Ok(());
+        };
+        round.mark_metainfo(at, origin);
+        let known = round
+            .metainfo(origin)
+            .map(|known| known.signed.body == signed.body);
+        if known == Some(true) {
+            return Ok(());
+        }
+        self.verifier
+            .verify(origin, &signed.certificate, &signed.body, &signed.signature)
+            .map_err(|why| bad(&why))?;
+        if known == Some(false) {
+            self.actions.push_back(Action::Notice(Notice::Equivocation {
+                origin,
+                round: number,
+            }));
+            return Ok(());
+        }
+        self.adopt_metainfo(parsed, signed, Some(at));
+        Ok(())
+    }
+
+    /// Keeps a metainfo that holds and floods it.
+    pub(super) fn adopt_metainfo(
+        &mut self,
+        parsed: Metainfo,
+        signed: SignedMetainfo,
+        from: Option<usize>,
+    ) {
+        let (origin, number) = (parsed.origin, parsed.round);
+        let open: Vec<usize> = (0..self.links.len())
+            .filter(|&at| self.links[at].is_open())
+            .collect();
+        let Some(round) = self.round_mut(number) else {
+            return;
+        };
+        let unaware: Vec<usize> = open
+            .into_iter()
+            .filter(|&at| Some(at) != from && round.mark_metainfo(at, origin))
+            .collect();
+        round.set_metainfo(
+            origin,
+            KnownMetainfo {
+                parsed,
+                signed: signed.clone(),
+            },
+        );
+        for at in unaware {
+            self.send(at, Message::Metainfo(signed.clone()));
+        }
+    }
+
+    /// Remembers to tell every neighbour that lacks the chunk.
+    pub(super) fn announce(&mut self, now: Time, position: u32) {
+        for (at, link) in self.links.iter_mut().enumerate() {
+            if !link.is_open() || self.current.link(at).has.contains(position) {
+                continue;
+            }
+            link.haves.push(position);
+            if link.haves_due.is_none() {
+                let busy = !link.active.is_empty();
+                let recent = link
+                    .haves_sent_at
+                    .map(|sent| sent + COALESCE)
+                    .filter(|&due| busy && due > now);
+                link.haves_due = Some(recent.unwrap_or(now));
+            }
+        }
+    }
+
+    pub(super) fn announce_complete(&mut self, round: u32) {
+        for at in 0..self.links.len() {
+            self.links[at].haves.clear();
+            self.links[at].haves_due = None;
+            if self.links[at].is_open() {
+                self.send(at, Message::Complete { round });
+            }
+        }
+    }
+
+    /// Sends the announcements that are due.
+    pub(super) fn flush_haves(&mut self, now: Time) {
+        for at in 0..self.links.len() {
+            let link = &mut self.links[at];
+            if link.haves_due.is_none_or(|due| due > now) {
+                continue;
+            }
+            link.haves_due = None;
+            link.haves_sent_at = Some(now);
+            let has = &self.current.link(at).has;
+            let mut positions: Vec<u32> = std::mem::take(&mut link.haves);
+            positions.retain(|&position| !has.contains(position));
+            positions.sort_unstable();
+            if positions.is_empty() {
+                continue;
+            }
+            let round = self.current.number;
+            // Deltas take a byte or more each; the whole bitfield is shorter when there are many.
+            let message = if positions.len() > self.current.held().as_bytes().len() {
+                Message::Bitfield {
+                    round,
+                    held: self.current.held().clone(),
+                }
+            } else {
+                Message::Have { round, positions }
+            };
+            self.send(at, message);
+        }
+    }
+
+    /// Tells neighbours whether they have something that this peer misses.
+    pub(super) fn update_interest(&mut self) {
+        for at in 0..self.links.len() {
+            let interesting = self.current.is_interesting(at);
+            let link = &mut self.links[at];
+            if !link.is_open() || link.interested == interesting {
+                continue;
+            }
+            link.interested = interesting;
+            self.send(
+                at,
+                if interesting {
+                    Message::Interested
+                } else {
+                    Message::NotInterested
+                },
+            );
+        }
+    }
+}
+
+fn describe(round: &mut Round, at: usize, messages: &mut Vec<Message>) {
+    let number = round.number;
+    let known: Vec<_> = round
+        .metainfos()
+        .map(|known| (known.parsed.origin, known.signed.clone()))
+        .collect();
+    for (origin, signed) in known {
+        round.mark_metainfo(at, origin);
+        messages.push(Message::Metainfo(signed));
+    }
+    if round.is_complete() {
+        messages.push(Message::Complete { round: number });
+    } else if !round.held().is_empty() {
+        messages.push(Message::Bitfield {
+            round: number,
+            held: round.held().clone(),
+        });
+    }
+}

@@ -1,0 +1,223 @@
+//! What a swarm tells its driver.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use thiserror::Error;
+
+use crate::{
+    chunk::ChunkId,
+    message::{DecodeError, HelloMismatch, Message},
+};
+
+/// Something that the driver has to do, in the order in which it is polled.
+#[derive(Debug)]
+pub enum Action {
+    /// Send a message on the neighbour's control stream.
+    Send {
+        /// Neighbour.
+        to: u32,
+        /// What.
+        message: Message,
+    },
+    /// Send a stored chunk on a stream of its own, and report [`crate::Swarm::handle_upload_ended`].
+    Upload {
+        /// Neighbour.
+        to: u32,
+        /// Its request.
+        request: u32,
+        /// What it asked for.
+        chunk: ChunkId,
+    },
+    /// Reset an upload's stream; its end is still reported.
+    AbortUpload {
+        /// Neighbour.
+        to: u32,
+        /// Its request.
+        request: u32,
+    },
+    /// Stop reading the stream that answers a request, when it has begun.
+    AbortDownload {
+        /// Neighbour.
+        from: u32,
+        /// The request.
+        request: u32,
+    },
+    /// Keep a chunk that has been verified.
+    Store {
+        /// Which.
+        chunk: ChunkId,
+        /// Its bytes.
+        data: Bytes,
+    },
+    /// All chunks of a round are held.
+    Complete {
+        /// The round.
+        round: u32,
+    },
+    /// Nobody will ask for this round any more.
+    Release {
+        /// The round.
+        round: u32,
+    },
+    /// Close the connection to a neighbour that broke the rules.
+    Disconnect {
+        /// Neighbour.
+        peer: u32,
+        /// What it did.
+        violation: Violation,
+    },
+    /// Something that a person may want to know.
+    Notice(Notice),
+    /// All rounds are over here and at the neighbours.
+    Leave,
+    /// The run cannot go on.
+    Fail(Failure),
+}
+
+/// How a connection ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Departure {
+    /// The neighbour said that it has finished.
+    Finished,
+    /// The neighbour said that the run has failed, and why.
+    Failed(String),
+    /// Anything else.
+    Broken(String),
+}
+
+/// Whether a piece's bytes shall be read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PieceVerdict {
+    /// Read exactly the bytes that the header says.
+    Read,
+    /// Stop the stream.
+    Stop,
+}
+
+/// What a neighbour may not do.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum Violation {
+    /// Its bytes are no message.
+    #[error("it sent what is no message: {0}")]
+    Decode(#[from] DecodeError),
+    /// It means another experiment.
+    #[error("{0}")]
+    Hello(#[from] HelloMismatch),
+    /// It began without a hello.
+    #[error("its first message was not a hello")]
+    NoHello,
+    /// It greeted twice.
+    #[error("it sent a second hello")]
+    SecondHello,
+    /// It speaks of a round that nobody can be in.
+    #[error("it spoke of round {found} while this peer is in round {current}")]
+    FutureRound {
+        /// That round.
+        found: u32,
+        /// This peer's.
+        current: u32,
+    },
+    /// Its request ids do not ascend.
+    #[error("it sent request {found} after request {last}")]
+    RequestOrder {
+        /// The new one.
+        found: u32,
+        /// The one before.
+        last: u32,
+    },
+    /// It asks for more than any honest peer does.
+    #[error("it has more than {0} requests waiting")]
+    Flood(usize),
+    /// It passed on a metainfo that does not hold.
+    #[error("it sent a metainfo of origin {origin} that does not hold: {why}")]
+    Metainfo {
+        /// Whose.
+        origin: u32,
+        /// What is wrong.
+        why: String,
+    },
+}
+
+/// Why the run cannot go on.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum Failure {
+    /// A neighbour is gone for good.
+    #[error("peer {peer} is lost: not reachable for {after:?} ({why})")]
+    Lost {
+        /// Which.
+        peer: u32,
+        /// How long it was waited for.
+        after: Duration,
+        /// How the connection ended.
+        why: String,
+    },
+    /// A neighbour said that the run has failed.
+    #[error("{message}")]
+    Neighbour {
+        /// Which neighbour said so.
+        peer: u32,
+        /// Its reason.
+        message: String,
+    },
+    /// An origin signed an update with NaN or infinity.
+    #[error("peer {origin} published NaN or infinity in round {round}; lower its learning rate")]
+    NotFinite {
+        /// Which.
+        origin: u32,
+        /// When.
+        round: u32,
+    },
+}
+
+/// Something that a person may want to know.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum Notice {
+    /// A piece did not have the hash that its origin signed.
+    #[error("peer {from} sent a wrong chunk {} of origin {} in round {}; it is asked elsewhere", chunk.index, chunk.origin, chunk.round)]
+    Corrupt {
+        /// Who sent it.
+        from: u32,
+        /// Which chunk it should have been.
+        chunk: ChunkId,
+    },
+    /// A request was not answered in time.
+    #[error("peer {from} has not answered a request for chunk {} of origin {}; it is asked elsewhere", chunk.index, chunk.origin)]
+    Overdue {
+        /// Who was asked.
+        from: u32,
+        /// For what.
+        chunk: ChunkId,
+    },
+    /// An origin has signed two different metainfos for one round.
+    #[error("peer {origin} signed two different updates for round {round}; the first one counts")]
+    Equivocation {
+        /// Which.
+        origin: u32,
+        /// When.
+        round: u32,
+    },
+}
+
+/// Counts since the start.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Stats {
+    /// Bytes of chunks received and kept.
+    pub payload_received: u64,
+    /// Chunks whose upload ended well.
+    pub uploads: u64,
+    /// Bytes of chunks that came although they were held already.
+    pub duplicate: u64,
+    /// Pieces that did not have the signed hash.
+    pub corrupt: u64,
+    /// Pieces that nobody had asked for.
+    pub unrequested: u64,
+    /// Requests that were given up for being overdue.
+    pub overdue: u64,
+    /// Requests of others that could not be served: choked, or not held.
+    pub refused: u64,
+    /// Connections closed since the neighbour broke the rules.
+    pub violations: u64,
+    /// Times that this peer choked a neighbour.
+    pub chokes: u64,
+}

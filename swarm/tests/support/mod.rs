@@ -1,0 +1,144 @@
+//! Networks for the tests: topologies, configurations, and what every run has to fulfil.
+#![allow(dead_code, clippy::unwrap_used, reason = "each test file uses its own part; these are tests")]
+
+use std::time::Duration;
+
+use fltorrent_swarm::{
+    ChunkLayout, Config, Hello, Selection, Time,
+    message::PROTOCOL_VERSION,
+    sim::{LinkProfile, Network, NetworkConfig, Outcome},
+};
+
+/// Edges of named topologies.
+pub(crate) fn edges(topology: &str, peers: u32) -> Vec<(u32, u32)> {
+    match topology {
+        "star" => (1..peers).map(|leaf| (0, leaf)).collect(),
+        "ring" if peers > 2 => (0..peers).map(|at| (at, (at + 1) % peers)).collect(),
+        "ring" => (1..peers).map(|at| (at - 1, at)).collect(),
+        "mesh" => (0..peers)
+            .flat_map(|a| (a + 1..peers).map(move |b| (a, b)))
+            .collect(),
+        "tree" => (1..peers).map(|child| ((child - 1) / 2, child)).collect(),
+        // A ring with chords: connected, of degree about four.
+        "chords" => {
+            let mut edges = edges("ring", peers);
+            let chords = (0..peers)
+                .map(|at| (at, (at + peers / 3 + 1) % peers))
+                .filter(|(a, b)| a != b);
+            edges.extend(chords);
+            edges
+                .iter_mut()
+                .for_each(|edge| *edge = (edge.0.min(edge.1), edge.0.max(edge.1)));
+            edges.sort_unstable();
+            edges.dedup();
+            edges
+        }
+        other => panic!("no topology {other}"),
+    }
+}
+
+pub(crate) struct Setup {
+    pub(crate) peers: u32,
+    pub(crate) chunks: u32,
+    pub(crate) elements: u64,
+    pub(crate) rounds: u32,
+    pub(crate) slots: u32,
+    pub(crate) seed: u64,
+    pub(crate) selection: Selection,
+    pub(crate) link: LinkProfile,
+    pub(crate) train: Duration,
+}
+
+impl Default for Setup {
+    fn default() -> Self {
+        Self {
+            peers: 8,
+            chunks: 6,
+            elements: 600,
+            rounds: 2,
+            slots: 4,
+            seed: 1,
+            selection: Selection::RarestFirst,
+            link: LinkProfile {
+                rate: 100_000.0,
+                delay: Duration::from_millis(5),
+            },
+            train: Duration::from_millis(20),
+        }
+    }
+}
+
+impl Setup {
+    pub(crate) fn config(&self, me: u32, edges: &[(u32, u32)]) -> Config {
+        let mut neighbours: Vec<u32> = edges
+            .iter()
+            .filter_map(|&(a, b)| {
+                if a == me {
+                    Some(b)
+                } else {
+                    (b == me).then_some(a)
+                }
+            })
+            .collect();
+        neighbours.sort_unstable();
+        let hello = Hello {
+            version: PROTOCOL_VERSION,
+            run: [7; 16],
+            attempt: 0,
+            peer: me,
+            plan: [1; 32],
+            data: [2; 32],
+        };
+        Config {
+            hello,
+            peers: self.peers,
+            neighbours,
+            layout: ChunkLayout::new(self.elements, self.chunks).unwrap(),
+            rounds: self.rounds,
+            upload_slots: self.slots,
+            unchoke_interval: Duration::from_secs(10),
+            optimistic_interval: Duration::from_secs(30),
+            selection: self.selection,
+            lost_after: Duration::from_secs(30),
+            seed: self.seed.wrapping_mul(1_000_003) + u64::from(me),
+        }
+    }
+
+    pub(crate) fn network(&self, topology: &str) -> Network {
+        self.network_of(&edges(topology, self.peers))
+    }
+
+    pub(crate) fn network_of(&self, edges: &[(u32, u32)]) -> Network {
+        Network::new(NetworkConfig {
+            nodes: (0..self.peers).map(|me| self.config(me, edges)).collect(),
+            link: self.link,
+            // Peers do not train equally fast.
+            train_times: (0..self.peers)
+                .map(|me| self.train * (1 + me % 3))
+                .collect(),
+            reconnect: Duration::from_millis(200),
+        })
+    }
+
+    /// Everybody has left, holds the same bits in every round, and never stored more than three rounds.
+    pub(crate) fn assert_complete(&self, network: &Network) {
+        for node in 0..self.peers {
+            assert_eq!(
+                network.outcome(node),
+                &Outcome::Left,
+                "peer {node}: {:?}",
+                network.progress(node)
+            );
+            assert_eq!(network.digests(node).len(), self.rounds as usize);
+            assert_eq!(
+                network.digests(node),
+                network.digests(0),
+                "peer {node} differs from peer 0"
+            );
+            assert!(network.stored_most(node) <= (3 * self.peers * self.chunks) as usize);
+        }
+    }
+}
+
+/// Far more virtual time than any of the tests needs.
+pub(crate) const LONG: Time = Duration::from_secs(3600);
