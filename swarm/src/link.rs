@@ -8,7 +8,6 @@ use std::{
 use crate::{
     Time,
     chunk::ChunkId,
-    config::Config,
     rate::{DeliveryRate, Mark, RollingRate},
 };
 
@@ -35,8 +34,8 @@ const RANKING_SPAN: Duration = Duration::from_secs(20);
 pub(crate) enum LinkState {
     /// No connection since then.
     Away { since: Time, why: String },
-    /// Connected; the neighbour's hello has not come yet.
-    Greeting,
+    /// Connected; the neighbour's hello has not come yet, and the link has been of no use since then.
+    Greeting { since: Time },
     /// Both know each other.
     Open,
     /// It held everything and left.
@@ -133,6 +132,10 @@ impl Link {
         self.state == LinkState::Open
     }
 
+    pub(crate) fn is_connected(&self) -> bool {
+        matches!(self.state, LinkState::Greeting { .. } | LinkState::Open)
+    }
+
     /// Back to how a connection starts; what was learned about rates and faults stays.
     pub(crate) fn reset(&mut self, state: LinkState, now: Time) {
         let fresh = Self::new(self.peer, now);
@@ -157,8 +160,12 @@ impl Link {
                 .is_some_and(|since| now < since + patience)
     }
 
-    /// A wrong or overdue piece: not asked for a while, each time longer, but never for good.
+    /// A wrong or overdue piece: not asked for a while, each time longer, but never for good. What was asked for before
+    /// the penalty began does not make it longer.
     pub(crate) fn penalise(&mut self, now: Time) {
+        if now < self.not_before {
+            return;
+        }
         self.penalty = (self.penalty * 2).clamp(FIRST_PENALTY, LONGEST_PENALTY);
         self.not_before = now + self.penalty;
     }
@@ -204,11 +211,11 @@ impl Link {
         Some(gone)
     }
 
-    /// When the neighbour counts as lost.
-    pub(crate) fn lost_at(&self, config: &Config) -> Option<Time> {
+    /// Since when the neighbour has been of no use: not connected, or connected without a hello that fits.
+    pub(crate) fn useless_since(&self) -> Option<Time> {
         match self.state {
-            LinkState::Away { since, .. } => Some(since + config.lost_after),
-            _ => None,
+            LinkState::Away { since, .. } | LinkState::Greeting { since } => Some(since),
+            LinkState::Open | LinkState::Departed => None,
         }
     }
 }

@@ -97,7 +97,9 @@ impl Metainfo {
                 expected: chunks,
             });
         }
-        // The count is the one of our own layout, hence bounded.
+        if input.left() < 32 * chunks as usize {
+            return Err(DecodeError::Truncated(body.len()));
+        }
         let mut hashes = Vec::with_capacity(chunks as usize);
         for _ in 0..chunks {
             hashes.push(input.array()?);

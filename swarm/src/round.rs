@@ -3,6 +3,8 @@
 //! Invariant: a chunk is in exactly one state ([`ChunkState`]), and it is in `wanted` exactly when it is
 //! [`ChunkState::Missing`], its metainfo is known and at least one connected neighbour has it.
 
+mod check;
+
 use std::{collections::BTreeSet, ops::Bound};
 
 use crate::{

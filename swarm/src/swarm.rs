@@ -4,8 +4,10 @@
 //! neighbours announce of c + 1. More skew cannot happen among honest peers: to complete c + 1 a peer needs an update
 //! of every origin, and an origin makes one only after it has completed c.
 
+mod check;
 mod choking;
 mod downloads;
+mod ending;
 mod gossip;
 mod outputs;
 mod uploads;
@@ -37,8 +39,11 @@ pub struct Swarm {
     choker: Choker,
     /// When the exchange of the current round began here: its own update was published.
     published_at: Option<Time>,
+    /// Rounds below this are released.
     released: u32,
     ended: bool,
+    /// Time of the last input.
+    latest: Time,
     actions: VecDeque<Action>,
     stats: Stats,
 }
@@ -70,9 +75,15 @@ impl Swarm {
             published_at: None,
             released: 0,
             ended: false,
+            latest: now,
             actions: VecDeque::new(),
             stats: Stats::default(),
         }
+    }
+
+    /// Peers of the plan.
+    pub fn peers(&self) -> u32 {
+        self.config.peers
     }
 
     /// The round that this peer is in.
@@ -122,6 +133,9 @@ impl Swarm {
         {
             return;
         }
+        // Every origin has published the current round, hence completed the one before: it is over, even where a
+        // neighbour's word of that is still on its way.
+        self.release_previous();
         let after = new_round(&self.config, self.next.number + 1);
         let next = std::mem::replace(&mut self.next, after);
         self.previous = Some(std::mem::replace(&mut self.current, next));
@@ -159,7 +173,8 @@ impl Swarm {
     /// A connection to a neighbour is there; the other side is known to be it.
     pub fn handle_connected(&mut self, now: Time, peer: u32) {
         let Some(at) = self.find(peer) else { return };
-        self.drop_link(now, at, LinkState::Greeting);
+        let since = self.links[at].useless_since().unwrap_or(now);
+        self.drop_link(now, at, LinkState::Greeting { since });
         self.send(at, Message::Hello(self.config.hello.clone()));
         self.settle(now);
     }
@@ -207,23 +222,7 @@ impl Swarm {
 
     /// The time of [`Self::poll_timeout`] has come.
     pub fn handle_timeout(&mut self, now: Time) {
-        let lost = self
-            .links
-            .iter()
-            .find(|link| link.lost_at(&self.config).is_some_and(|at| at <= now));
-        if let Some(Link {
-            peer,
-            state: LinkState::Away { why, .. },
-            ..
-        }) = lost
-        {
-            let failure = Failure::Lost {
-                peer: *peer,
-                after: self.config.lost_after,
-                why: why.clone(),
-            };
-            self.fail(failure);
-        }
+        self.give_up_links(now);
         self.drop_overdue(now);
         if self.choker.next <= now {
             self.choose_whom_to_serve(now);
@@ -242,7 +241,7 @@ impl Swarm {
             return None;
         }
         let links = self.links.iter();
-        let lost = links.clone().filter_map(|link| link.lost_at(&self.config));
+        let lost = (0..self.links.len()).filter_map(|at| self.give_up_at(at));
         let haves = links.clone().filter_map(|link| link.haves_due);
         let penalties = links.map(|link| link.not_before).filter(|&at| at > now);
         let overdue = self.next_overdue(now);
@@ -256,8 +255,8 @@ impl Swarm {
 
     fn dispatch(&mut self, now: Time, at: usize, message: Message) -> Result<(), Violation> {
         match (&self.links[at].state, message) {
-            (LinkState::Greeting, Message::Hello(theirs)) => self.greeted(now, at, &theirs),
-            (LinkState::Greeting, _) => Err(Violation::NoHello),
+            (LinkState::Greeting { .. }, Message::Hello(theirs)) => self.greeted(now, at, &theirs),
+            (LinkState::Greeting { .. }, _) => Err(Violation::NoHello),
             (LinkState::Open, Message::Hello(_)) => Err(Violation::SecondHello),
             (LinkState::Open, message) => self.dispatch_open(now, at, message),
             // What was on its way when the connection went is of no use.
@@ -304,6 +303,7 @@ impl Swarm {
 
     /// What follows from any input: requests, uploads, announcements, and whether a round or the run is over.
     fn settle(&mut self, now: Time) {
+        self.latest = now;
         if self.ended {
             return;
         }
@@ -313,40 +313,14 @@ impl Swarm {
         self.start_uploads();
         self.flush_haves(now);
         self.release();
-        if self.is_last() && self.current.is_complete() && self.everyone_is_done() {
-            self.ended = true;
-            self.actions.push_back(Action::Leave);
-        }
-    }
-
-    fn everyone_is_done(&self) -> bool {
-        self.current.all_links_complete()
-    }
-
-    fn is_last(&self) -> bool {
-        self.current.number + 1 >= self.config.rounds
-    }
-
-    fn release(&mut self) {
-        let Some(previous) = &self.previous else {
-            return;
-        };
-        if previous.number >= self.released && previous.all_links_complete() {
-            self.released = previous.number + 1;
-            self.actions.push_back(Action::Release {
-                round: previous.number,
-            });
-        }
-    }
-
-    fn went_away(&mut self, now: Time, at: usize, why: String) {
-        // A second report of the same break keeps the first reason and time.
-        if !matches!(self.links[at].state, LinkState::Away { .. }) {
-            self.drop_link(now, at, LinkState::Away { since: now, why });
-        }
+        self.leave_when_done();
     }
 
     fn violated(&mut self, now: Time, at: usize, violation: Violation) {
+        // What was on its way when the connection went is nobody's fault.
+        if !self.links[at].is_connected() {
+            return;
+        }
         self.stats.violations += 1;
         let peer = self.links[at].peer;
         self.went_away(now, at, violation.to_string());
@@ -372,13 +346,6 @@ impl Swarm {
         ];
         for round in window.into_iter().flatten() {
             round.forget_link(at);
-        }
-    }
-
-    fn fail(&mut self, failure: Failure) {
-        if !self.ended {
-            self.ended = true;
-            self.actions.push_back(Action::Fail(failure));
         }
     }
 

@@ -75,6 +75,9 @@ pub enum DecodeError {
     /// Positions that are not ascending or not in the plan.
     #[error("a have with positions that are not ascending or not below {0}")]
     Positions(u32),
+    /// A number that does not fit, or that is longer than it needs to be.
+    #[error("a number that is not in its shortest form of at most 32 bits")]
+    Varint,
     /// A bitfield of the wrong length or with spare bits set.
     #[error("a bitfield that does not have exactly {0} positions")]
     Bitfield(u32),
@@ -365,6 +368,11 @@ impl<'a> Reader<'a> {
         self.left.is_empty()
     }
 
+    /// Bytes that were not read yet.
+    pub(crate) fn left(&self) -> usize {
+        self.left.len()
+    }
+
     fn take(&mut self, count: usize) -> Result<&'a [u8], DecodeError> {
         let (taken, left) = self
             .left
@@ -408,11 +416,15 @@ impl<'a> Reader<'a> {
                 break;
             }
             value |= bits << shift;
+            // Only the shortest form is allowed, so that a message has one form.
+            if byte == 0 && shift > 0 {
+                break;
+            }
             if byte & 0x80 == 0 {
                 return Ok(value);
             }
         }
-        Err(DecodeError::Positions(u32::MAX))
+        Err(DecodeError::Varint)
     }
 
     pub(crate) fn chunk(&mut self) -> Result<ChunkId, DecodeError> {

@@ -109,7 +109,7 @@ impl Swarm {
         self.stats.chokes += 1;
         let link = &mut self.links[at];
         link.choking = true;
-        link.chokes_sent += 1;
+        link.chokes_sent = link.chokes_sent.wrapping_add(1);
         link.waiting_since = now;
         link.unserved_since = None;
         link.queue.clear();

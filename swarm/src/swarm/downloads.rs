@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-use super::{Action, Failure, Notice, PieceVerdict, Swarm};
+use super::{Action, Failure, Notice, PieceVerdict, Swarm, Violation};
 use crate::{
     Time,
     link::Outstanding,
@@ -41,17 +41,27 @@ impl Outstanding {
 impl Swarm {
     /// A piece's stream has begun: whether its bytes shall be read. The length is bounded here.
     pub fn handle_piece_header(&mut self, peer: u32, header: &PieceHeader) -> PieceVerdict {
-        let expected = self
-            .find(peer)
-            .and_then(|at| self.links[at].outstanding.get(&header.request));
-        let is_expected = expected.is_some_and(|outstanding| {
-            header.chunk == self.chunk_at(self.current.number, outstanding.position)
-                && header.length == outstanding.bytes
-        });
-        if is_expected {
-            return PieceVerdict::Read;
-        }
+        let Some(at) = self.find(peer) else {
+            return PieceVerdict::Stop;
+        };
+        let request = header.request;
+        let link = &self.links[at];
+        let is_honest = match link.outstanding.get(&request) {
+            Some(outstanding)
+                if header.chunk == self.chunk_at(self.current.number, outstanding.position)
+                    && header.length == outstanding.bytes =>
+            {
+                return PieceVerdict::Read;
+            }
+            Some(_) => false,
+            // It may have been withdrawn while the piece was on its way.
+            None => !link.is_open() || (1..=link.requests_sent).contains(&request),
+        };
         self.stats.unrequested += 1;
+        if !is_honest {
+            self.violated(self.latest, at, Violation::Piece { request });
+            self.settle(self.latest);
+        }
         PieceVerdict::Stop
     }
 
@@ -89,6 +99,7 @@ impl Swarm {
             .map(|known| known.parsed.hashes[chunk.index as usize]);
         if expected != Some(*blake3::hash(&data).as_bytes()) {
             self.stats.corrupt += 1;
+            self.stats.corrupt_bytes += data.len() as u64;
             self.current.give_up(position, at);
             self.links[at].penalise(now);
             let from = self.links[at].peer;
@@ -143,7 +154,7 @@ impl Swarm {
     pub(super) fn got_choke(&mut self, at: usize, last_started: u32) {
         let link = &mut self.links[at];
         link.choked = true;
-        link.chokes_seen += 1;
+        link.chokes_seen = link.chokes_seen.wrapping_add(1);
         let dropped: Vec<u32> = link
             .outstanding
             .range(last_started.saturating_add(1)..)
@@ -290,12 +301,13 @@ impl Swarm {
         waits
             .filter(|(at, request)| self.has_other(*at, request.position))
             .flat_map(|(_, request)| {
-                let late =
-                    (endgame && self.is_asked_once(request.position)).then(|| request.late_at());
+                // Asking a second one is tried again on every input once the request is late.
+                let late = (endgame && self.is_asked_once(request.position))
+                    .then(|| request.late_at())
+                    .filter(|&at| at > now);
                 [late, Some(request.hopeless_at(self.config.lost_after))]
             })
             .flatten()
-            .filter(|&at| at > now)
             .min()
     }
 

@@ -129,6 +129,12 @@ pub enum Violation {
     /// It asks for more than any honest peer does.
     #[error("it has more than {0} requests waiting")]
     Flood(usize),
+    /// It sends a piece that nobody asked for, or another one than was asked for.
+    #[error("it answered request {request} with what was not asked for")]
+    Piece {
+        /// The request that the piece claims to answer.
+        request: u32,
+    },
     /// It passed on a metainfo that does not hold.
     #[error("it sent a metainfo of origin {origin} that does not hold: {why}")]
     Metainfo {
@@ -189,6 +195,12 @@ pub enum Notice {
         /// For what.
         chunk: ChunkId,
     },
+    /// A neighbour stayed away after this peer had finished; whether it finished too is not known here.
+    #[error("peer {peer} was not heard of again after this peer had finished")]
+    NoGoodbye {
+        /// Which.
+        peer: u32,
+    },
     /// An origin has signed two different metainfos for one round.
     #[error("peer {origin} signed two different updates for round {round}; the first one counts")]
     Equivocation {
@@ -210,6 +222,8 @@ pub struct Stats {
     pub duplicate: u64,
     /// Pieces that did not have the signed hash.
     pub corrupt: u64,
+    /// Bytes of those pieces.
+    pub corrupt_bytes: u64,
     /// Pieces that nobody had asked for.
     pub unrequested: u64,
     /// Requests that were given up for being overdue.

@@ -34,9 +34,10 @@ impl Swarm {
     ) -> Result<(), Violation> {
         self.check_round(chunk.round)?;
         let position = self.position(chunk);
-        let held = self
-            .round_mut(chunk.round)
-            .is_some_and(|round| round.held().contains(position));
+        let held = chunk.round >= self.released
+            && self
+                .round_mut(chunk.round)
+                .is_some_and(|round| round.held().contains(position));
         let link = &mut self.links[at];
         if request <= link.last_requested {
             return Err(Violation::RequestOrder {

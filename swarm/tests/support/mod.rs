@@ -1,5 +1,9 @@
 //! Networks for the tests: topologies, configurations, and what every run has to fulfil.
-#![allow(dead_code, clippy::unwrap_used, reason = "each test file uses its own part; these are tests")]
+#![allow(
+    dead_code,
+    clippy::unwrap_used,
+    reason = "each test file uses its own part; these are tests"
+)]
 
 use std::time::Duration;
 

@@ -1,0 +1,108 @@
+//! The invariants of a swarm, checked by going through all of it: for tests and fuzzing.
+
+use super::Swarm;
+use crate::{
+    link::{Link, MAX_ACTIVE, MAX_OUTSTANDING, MAX_QUEUED},
+    round::ChunkState,
+};
+
+impl Swarm {
+    /// `Err` names the first invariant that does not hold. It costs far more than any input.
+    #[doc(hidden)]
+    pub fn check(&self) -> Result<(), String> {
+        let rounds = [
+            self.previous.as_ref(),
+            Some(&self.current),
+            Some(&self.next),
+        ];
+        for round in rounds.into_iter().flatten() {
+            round.check()?;
+        }
+        if !self.next.held().is_empty() {
+            return Err("chunks of a round that has not begun are held".to_owned());
+        }
+        for (at, link) in self.links.iter().enumerate() {
+            self.check_link(at, link)
+                .map_err(|what| format!("link to peer {}: {what}", link.peer))?;
+        }
+        for position in 0..self.current.held().len() {
+            let ChunkState::InFlight { first, second } = self.current.state(position) else {
+                continue;
+            };
+            for at in [Some(first), second].into_iter().flatten() {
+                let requests = self.links[usize::from(at)].outstanding.values();
+                if requests
+                    .filter(|request| request.position == position)
+                    .count()
+                    != 1
+                {
+                    return Err(format!("chunk {position} is in flight without one request"));
+                }
+            }
+        }
+        let served = self.links.iter();
+        let served = served.filter(|link| link.is_open() && link.peer_interested && !link.choking);
+        if served.count() > self.choker.slots() {
+            return Err("more neighbours are served than there are slots".to_owned());
+        }
+        Ok(())
+    }
+
+    fn check_link(&self, at: usize, link: &Link) -> Result<(), String> {
+        let requests = link.outstanding.values();
+        let bytes: u64 = requests
+            .clone()
+            .map(|request| u64::from(request.bytes))
+            .sum();
+        let astray = requests.clone().find(|request| {
+            !matches!(self.current.state(request.position), ChunkState::InFlight { first, second }
+                if usize::from(first) == at || second.map(usize::from) == Some(at))
+        });
+        let lied_to = requests
+            .clone()
+            .find(|request| !self.current.link(at).has.contains(request.position));
+        let broken = [
+            (
+                bytes != link.outstanding_bytes,
+                "bytes on their way were counted wrongly",
+            ),
+            (astray.is_some(), "a request's chunk is not in flight there"),
+            (lied_to.is_some(), "it was asked for what it has not"),
+            (
+                !link.is_open() && !link.outstanding.is_empty(),
+                "requests wait without a connection",
+            ),
+            (
+                link.outstanding.len() > MAX_OUTSTANDING,
+                "too many requests wait",
+            ),
+            (
+                link.queue.len() > MAX_QUEUED,
+                "too many of its requests are kept",
+            ),
+            (link.active.len() > MAX_ACTIVE, "too many uploads run"),
+            (
+                link.choking && !link.queue.is_empty(),
+                "requests of a choked neighbour are kept",
+            ),
+            (
+                !link.is_open() && !link.choking,
+                "it has a slot without a connection",
+            ),
+            (
+                link.haves.len() > self.current.held().count() as usize,
+                "more is announced than is held",
+            ),
+            (
+                link.queue
+                    .iter()
+                    .any(|(_, chunk)| chunk.round < self.released),
+                "it waits for a chunk that is released",
+            ),
+        ];
+        match broken.iter().find(|(is_broken, _)| *is_broken) {
+            Some((_, what)) => Err((*what).to_owned()),
+            None => Ok(()),
+        }
+    }
+}

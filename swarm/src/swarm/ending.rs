@@ -1,0 +1,106 @@
+//! How rounds, links and the run end.
+
+use std::time::Duration;
+
+use super::{Action, Failure, Notice, Swarm};
+use crate::{Time, link::LinkState};
+
+/// How long a peer that has finished waits for a broken connection to a neighbour that has finished too: the neighbour
+/// may not have heard yet that this peer is complete.
+const LINGER: Duration = Duration::from_secs(2);
+
+impl Swarm {
+    /// Leaves when nobody needs this peer any more, and every neighbour could hear that this peer needs nobody.
+    pub(super) fn leave_when_done(&mut self) {
+        let done = |at: usize| match self.links[at].state {
+            LinkState::Open => self.current.link(at).complete,
+            LinkState::Departed => true,
+            LinkState::Away { .. } | LinkState::Greeting { .. } => false,
+        };
+        if self.has_finished() && (0..self.links.len()).all(done) {
+            self.ended = true;
+            self.actions.push_back(Action::Leave);
+        }
+    }
+
+    /// Whether this peer holds everything of the last round.
+    pub(super) fn has_finished(&self) -> bool {
+        self.is_last() && self.current.is_complete()
+    }
+
+    pub(super) fn is_last(&self) -> bool {
+        self.current.number + 1 >= self.config.rounds
+    }
+
+    /// Releases the previous round once no neighbour needs it.
+    pub(super) fn release(&mut self) {
+        let over = self.previous.as_ref();
+        if over.is_some_and(|previous| previous.all_links_complete()) {
+            self.release_previous();
+        }
+    }
+
+    pub(super) fn release_previous(&mut self) {
+        let Some(previous) = &self.previous else {
+            return;
+        };
+        let round = previous.number;
+        if round < self.released {
+            return;
+        }
+        self.released = round + 1;
+        for link in &mut self.links {
+            link.queue.retain(|(_, chunk)| chunk.round > round);
+        }
+        self.actions.push_back(Action::Release { round });
+    }
+
+    /// When a neighbour that is of no use is given up.
+    pub(super) fn give_up_at(&self, at: usize) -> Option<Time> {
+        let patience = if self.has_finished() && self.current.link(at).complete {
+            LINGER.min(self.config.lost_after)
+        } else {
+            self.config.lost_after
+        };
+        Some(self.links[at].useless_since()? + patience)
+    }
+
+    /// A neighbour that stays away ends the run; a peer that has finished goes without its goodbye.
+    pub(super) fn give_up_links(&mut self, now: Time) {
+        for at in 0..self.links.len() {
+            if self.give_up_at(at).is_none_or(|due| due > now) {
+                continue;
+            }
+            let peer = self.links[at].peer;
+            if !self.has_finished() {
+                let why = match &self.links[at].state {
+                    LinkState::Away { why, .. } => why.clone(),
+                    _ => "it was connected, but sent no hello".to_owned(),
+                };
+                let after = self.config.lost_after;
+                return self.fail(Failure::Lost { peer, after, why });
+            }
+            if !self.current.link(at).complete {
+                self.actions
+                    .push_back(Action::Notice(Notice::NoGoodbye { peer }));
+            }
+            self.drop_link(now, at, LinkState::Departed);
+        }
+    }
+
+    /// The link is of no use from now on; what is known of an earlier end stays.
+    pub(super) fn went_away(&mut self, now: Time, at: usize, why: String) {
+        if !self.links[at].is_connected() {
+            return;
+        }
+        let since = self.links[at].useless_since().unwrap_or(now);
+        self.drop_link(now, at, LinkState::Away { since, why });
+    }
+
+    pub(super) fn fail(&mut self, failure: Failure) {
+        if !self.ended {
+            self.ended = true;
+            self.actions.push_back(Action::Fail(failure));
+        }
+    }
+}
