@@ -1,4 +1,18 @@
 //! The process that trains and exchanges: training, data, chunk store, transport and the driver around the swarm.
 
+pub mod aggregate;
 pub mod data;
+pub mod driver;
+pub mod journal;
+pub mod metrics;
+pub mod process;
+pub mod store;
 pub mod train;
+pub mod transport;
+pub mod worker;
+
+/// An error and what caused it, in one line.
+pub(crate) fn chain(error: &dyn std::error::Error) -> String {
+    let causes = std::iter::successors(error.source(), |cause| cause.source());
+    causes.fold(error.to_string(), |line, cause| format!("{line}: {cause}"))
+}

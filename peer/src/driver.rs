@@ -1,0 +1,286 @@
+//! The loop that ties a swarm to its transport, its store and its training thread. It decides nothing itself.
+
+mod links;
+mod rounds;
+
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, mpsc::SyncSender},
+    time::{Duration, Instant, SystemTime},
+};
+
+use fltorrent_coordinator::{
+    client::Reporter,
+    identity::Role,
+    report::RoundReport,
+    signature::{SignatureError, SignatureVerifier},
+};
+use fltorrent_swarm::{Action, Departure, Failure, Swarm, Time, Verifier};
+use thiserror::Error;
+use tokio::sync::mpsc;
+
+use crate::{
+    journal::{Journal, JournalError},
+    metrics::Metrics,
+    store::{ChunkStore, StoreError},
+    transport::{CLOSE_FAILED, CLOSE_VIOLATION, Event, Link, Transport},
+    worker::{Completed, Progress, WorkError},
+};
+use rounds::RoundFigures;
+
+/// Events taken before the swarm's actions are carried out: announcements of chunks that came together go together.
+const BATCH: usize = 32;
+/// How long the end of the run may take to reach the neighbours.
+const GRACE: Duration = Duration::from_secs(3);
+
+/// Why a peer's run ended early.
+#[derive(Debug, Error)]
+pub enum RunError {
+    /// The swarm cannot go on.
+    #[error(transparent)]
+    Swarm(#[from] Failure),
+    /// The training thread ended early.
+    #[error(transparent)]
+    Work(#[from] WorkError),
+    /// A chunk could not be kept.
+    #[error("a chunk could not be kept")]
+    Store(#[from] StoreError),
+    /// The metrics file could not be written.
+    #[error("the round's figures could not be kept")]
+    Journal(#[from] JournalError),
+    /// The training thread is gone without a word.
+    #[error("the training thread ended without a word; see the log for a panic")]
+    WorkerGone,
+}
+
+impl RunError {
+    /// What the neighbours are told: whose fault it is, and why.
+    fn told(&self, me: u32) -> String {
+        match self {
+            Self::Swarm(failure) => failure.to_string(),
+            own => format!("peer {me} failed: {}", crate::chain(own)),
+        }
+    }
+}
+
+/// What the driver works with.
+pub struct Parts {
+    /// The state machine.
+    pub swarm: Swarm,
+    /// When the swarm's time began.
+    pub epoch: Instant,
+    /// Connections.
+    pub transport: Transport,
+    /// What they report.
+    pub events: mpsc::Receiver<Event>,
+    /// Where chunks are.
+    pub store: ChunkStore,
+    /// What the training thread reports.
+    pub progress: mpsc::Receiver<Progress>,
+    /// Where it waits for complete rounds.
+    pub completed: SyncSender<Completed>,
+    /// Where `bt_complete` goes, if anywhere.
+    pub reporter: Option<Reporter>,
+    /// Where the rounds' figures are kept.
+    pub journal: Journal,
+    /// What is served to Prometheus.
+    pub metrics: Arc<Metrics>,
+    /// This peer's index and attempt.
+    pub peer: (u32, u32),
+    /// Peers × chunks.
+    pub positions: u64,
+}
+
+/// One peer's run.
+pub struct Driver {
+    parts: Parts,
+    links: BTreeMap<u32, Link>,
+    figures: RoundFigures,
+    leaving: bool,
+    parameters: Option<Vec<f32>>,
+}
+
+impl Driver {
+    /// Ready to run.
+    pub fn new(parts: Parts) -> Self {
+        Self {
+            parts,
+            links: BTreeMap::new(),
+            figures: RoundFigures::default(),
+            leaving: false,
+            parameters: None,
+        }
+    }
+
+    /// Runs until all rounds are over here and at the neighbours; gives the final parameters in declared order.
+    ///
+    /// # Errors
+    /// Whatever ends the run early; the neighbours have been told by then.
+    pub async fn run(mut self) -> Result<Vec<f32>, RunError> {
+        let result = self.drive().await;
+        let me = self.parts.peer.0;
+        match result {
+            Ok(()) => {
+                for link in std::mem::take(&mut self.links).into_values() {
+                    link.finish().await;
+                }
+                self.parts
+                    .transport
+                    .close(crate::transport::CLOSE_FINISHED, "finished", GRACE)
+                    .await;
+            }
+            Err(ref error) => {
+                self.parts
+                    .transport
+                    .close(CLOSE_FAILED, &error.told(me), GRACE)
+                    .await
+            }
+        }
+        if let Some(reporter) = self.parts.reporter.take() {
+            let unsent = reporter.close(GRACE).await;
+            if unsent > 0 {
+                tracing::warn!(
+                    unsent,
+                    "the coordinator was away to the end; its figures are in the metrics file"
+                );
+            }
+        }
+        result.map(|()| self.parameters.unwrap_or_default())
+    }
+
+    async fn drive(&mut self) -> Result<(), RunError> {
+        loop {
+            self.act()?;
+            if self.leaving && self.parameters.is_some() {
+                return Ok(());
+            }
+            let now = self.now();
+            let timeout = self
+                .parts
+                .swarm
+                .poll_timeout(now)
+                .map(|at| self.parts.epoch + at);
+            tokio::select! {
+                event = self.parts.events.recv() => {
+                    if let Some(event) = event {
+                        self.take(event);
+                    }
+                    for _ in 0..BATCH {
+                        let Ok(event) = self.parts.events.try_recv() else { break };
+                        self.take(event);
+                    }
+                }
+                progress = self.parts.progress.recv(), if self.parameters.is_none() => match progress {
+                    Some(progress) => self.progressed(progress)?,
+                    None => return Err(RunError::WorkerGone),
+                },
+                () = sleep_until(timeout) => {
+                    let now = self.now();
+                    self.parts.swarm.handle_timeout(now);
+                }
+            }
+        }
+    }
+
+    fn now(&self) -> Time {
+        self.parts.epoch.elapsed()
+    }
+
+    /// Carries out what the swarm wants.
+    fn act(&mut self) -> Result<(), RunError> {
+        while let Some(action) = self.parts.swarm.poll_action() {
+            match action {
+                Action::Send { to, message } => {
+                    if let Some(link) = self.links.get(&to) {
+                        link.send(&message);
+                    }
+                }
+                Action::Upload { to, request, chunk } => self.upload(to, request, chunk)?,
+                Action::AbortUpload { to, request } => {
+                    if let Some(link) = self.links.get(&to) {
+                        link.abort_upload(request);
+                    }
+                }
+                Action::AbortDownload { from, request } => {
+                    if let Some(link) = self.links.get(&from) {
+                        link.abort_download(request);
+                    }
+                }
+                Action::Store { chunk, data } => self.parts.store.put(chunk, data)?,
+                Action::Complete { round } => self.completed(round)?,
+                Action::Release { round } => self.release(round),
+                Action::Disconnect { peer, violation } => {
+                    tracing::warn!(neighbour = peer, round = self.parts.swarm.round(), %violation, "connection closed");
+                    if let Some(link) = self.links.remove(&peer) {
+                        link.close(CLOSE_VIOLATION, &violation.to_string());
+                    }
+                }
+                Action::Notice(notice) => {
+                    tracing::warn!(round = self.parts.swarm.round(), "{notice}")
+                }
+                Action::Leave => self.leaving = true,
+                Action::Fail(failure) => return Err(failure.into()),
+            }
+        }
+        self.parts
+            .metrics
+            .update(&self.parts.swarm, &self.parts.store);
+        Ok(())
+    }
+}
+
+/// Waits for ever without a time.
+async fn sleep_until(time: Option<Instant>) {
+    match time {
+        Some(time) => tokio::time::sleep_until(time.into()).await,
+        None => std::future::pending().await,
+    }
+}
+
+/// Checks metainfos under the run's authority.
+pub struct CertificateVerifier {
+    verifier: SignatureVerifier,
+    attempt: u32,
+}
+
+impl CertificateVerifier {
+    /// For one attempt of a run.
+    pub fn new(verifier: SignatureVerifier, attempt: u32) -> Self {
+        Self { verifier, attempt }
+    }
+}
+
+impl Verifier for CertificateVerifier {
+    fn verify(
+        &mut self,
+        origin: u32,
+        certificate: &[u8],
+        body: &[u8],
+        signature: &[u8],
+    ) -> Result<(), String> {
+        let identity = self
+            .verifier
+            .verify(certificate, body, signature, SystemTime::now())
+            .map_err(|error: SignatureError| crate::chain(&error))?;
+        let expected = Role::Peer {
+            index: origin,
+            attempt: self.attempt,
+        };
+        if identity.role == expected {
+            Ok(())
+        } else {
+            Err(format!(
+                "it is signed by {}, not by {expected}",
+                identity.role
+            ))
+        }
+    }
+}
+
+/// How a connection that is not needed any more ends, as the swarm hears of it.
+fn replaced() -> Departure {
+    Departure::Broken("it has made a newer connection".to_owned())
+}
+
+/// A report as the coordinator and the metrics file take it.
+pub(crate) type Report = RoundReport;

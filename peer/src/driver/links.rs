@@ -1,0 +1,80 @@
+//! What the transport reports, told to the swarm.
+
+use fltorrent_swarm::{ChunkId, PieceHeader};
+
+use super::{Driver, RunError, replaced};
+use crate::transport::{CLOSE_REPLACED, Event, Link, LinkEvent};
+
+impl Driver {
+    pub(super) fn take(&mut self, event: Event) {
+        match event {
+            Event::Connected(link) => self.connected(link),
+            Event::Unreachable { peer, reason } => {
+                self.parts.swarm.handle_unreachable(peer, reason)
+            }
+            Event::Link {
+                peer,
+                generation,
+                event,
+            } => {
+                let is_current = self
+                    .links
+                    .get(&peer)
+                    .is_some_and(|link| link.generation() == generation);
+                if is_current {
+                    self.happened(peer, event);
+                }
+            }
+        }
+    }
+
+    fn connected(&mut self, link: Link) {
+        let (now, peer) = (self.now(), link.peer());
+        tracing::info!(neighbour = peer, "connected");
+        if let Some(old) = self.links.insert(peer, link) {
+            old.close(CLOSE_REPLACED, "there is a newer connection");
+            self.parts.swarm.handle_disconnected(now, peer, replaced());
+        }
+        self.parts.swarm.handle_connected(now, peer);
+    }
+
+    fn happened(&mut self, peer: u32, event: LinkEvent) {
+        let now = self.now();
+        let swarm = &mut self.parts.swarm;
+        match event {
+            LinkEvent::Message(message) => swarm.handle_message(now, peer, message),
+            LinkEvent::Garbage(error) => swarm.handle_garbage(now, peer, error),
+            LinkEvent::PieceHeader { header, verdict } => {
+                // A stream whose connection has gone no longer waits for its verdict.
+                verdict.send(swarm.handle_piece_header(peer, &header)).ok();
+            }
+            LinkEvent::Piece { request, data } => swarm.handle_piece(now, peer, request, data),
+            LinkEvent::PieceFailed { request } => swarm.handle_piece_failed(now, peer, request),
+            LinkEvent::UploadEnded { request, sent } => {
+                self.figures.bytes_sent += u64::from(sent.unwrap_or(0));
+                swarm.handle_upload_ended(now, peer, request, sent.is_some());
+            }
+            LinkEvent::Closed(departure) => {
+                tracing::info!(neighbour = peer, ?departure, "disconnected");
+                self.links.remove(&peer);
+                swarm.handle_disconnected(now, peer, departure);
+            }
+        }
+    }
+
+    pub(super) fn upload(&mut self, to: u32, request: u32, chunk: ChunkId) -> Result<(), RunError> {
+        let Some(link) = self.links.get(&to) else {
+            return Ok(());
+        };
+        let data = self.parts.store.get(chunk)?;
+        link.upload(
+            PieceHeader {
+                request,
+                chunk,
+                length: data.len() as u32,
+            },
+            data,
+        );
+        Ok(())
+    }
+}

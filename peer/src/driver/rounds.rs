@@ -1,0 +1,157 @@
+//! What the training thread reports, told to the swarm, and the figures of each round.
+
+use std::time::Instant;
+
+use fltorrent_coordinator::report::{ModelHash, TrainFigures, WastedBytes};
+
+use super::{Driver, Report, RunError};
+use crate::{
+    metrics,
+    worker::{Completed, Progress},
+};
+
+/// What is measured of the round that is on.
+#[derive(Debug, Default)]
+pub(super) struct RoundFigures {
+    train: Option<TrainFigures>,
+    base: [u8; 32],
+    samples: u64,
+    published_at: Option<Instant>,
+    exchange_seconds: f64,
+    pub(super) bytes_sent: u64,
+    received_before: u64,
+    duplicate_before: u64,
+    corrupt_before: u64,
+    /// The round whose chunks the training thread still reads, or will.
+    unread: u32,
+    /// Rounds that may be dropped once they have been read.
+    released: Vec<u32>,
+}
+
+impl Driver {
+    pub(super) fn progressed(&mut self, progress: Progress) -> Result<(), RunError> {
+        match progress {
+            Progress::Training { round } => {
+                tracing::info!(round, "training");
+                self.parts.metrics.set_ready();
+                self.parts.journal.training(round)?;
+            }
+            Progress::Published {
+                metainfo,
+                train,
+                base,
+            } => {
+                self.figures.train = Some(train);
+                self.figures.base = base;
+                self.figures.published_at = Some(Instant::now());
+                let now = self.now();
+                self.parts.swarm.publish(now, metainfo);
+            }
+            Progress::Aggregated {
+                round,
+                model,
+                seconds,
+                evaluation,
+            } => {
+                let report = self.report(round, model, seconds, evaluation);
+                tracing::info!(round, %model, "aggregated");
+                self.parts.metrics.round_done(&report);
+                self.parts.journal.round(&report)?;
+                if let Some(reporter) = &self.parts.reporter
+                    && let Err(error) = reporter.report(report)
+                {
+                    tracing::warn!(
+                        round,
+                        error = crate::chain(&error),
+                        "the round could not be reported"
+                    );
+                }
+                self.figures.unread = round + 1;
+                for round in std::mem::take(&mut self.figures.released) {
+                    self.release(round);
+                }
+            }
+            Progress::Finished { parameters } => self.parameters = Some(parameters),
+            Progress::Failed(error) => return Err(error.into()),
+        }
+        Ok(())
+    }
+
+    /// All chunks of a round are held: the next one begins for the swarm, and the training thread combines.
+    pub(super) fn completed(&mut self, round: u32) -> Result<(), RunError> {
+        let origins = self.parts.swarm.peers();
+        let mut weights = Vec::with_capacity(origins as usize);
+        for origin in 0..origins {
+            // Every chunk has come, so every metainfo has.
+            let Some(metainfo) = self.parts.swarm.metainfo(origin) else {
+                return Err(RunError::WorkerGone);
+            };
+            if metainfo.base != self.figures.base {
+                tracing::warn!(
+                    round,
+                    origin,
+                    "this peer trained from another model than peer {origin}"
+                );
+            }
+            weights.push(metainfo.samples);
+        }
+        self.figures.samples = weights
+            .get(self.parts.peer.0 as usize)
+            .copied()
+            .unwrap_or(0);
+        self.figures.exchange_seconds = self
+            .figures
+            .published_at
+            .map_or(0.0, |at| at.elapsed().as_secs_f64());
+        tracing::info!(round, seconds = self.figures.exchange_seconds, "complete");
+        // The thread waits for nothing else; when it has gone, its end is reported by its own channel.
+        self.parts.completed.try_send(Completed { weights }).ok();
+        let now = self.now();
+        self.parts.swarm.begin_round(now);
+        Ok(())
+    }
+
+    /// A round's chunks go once the training thread has read them too.
+    pub(super) fn release(&mut self, round: u32) {
+        if round < self.figures.unread {
+            self.parts.store.release(round);
+        } else {
+            self.figures.released.push(round);
+        }
+    }
+
+    fn report(
+        &mut self,
+        round: u32,
+        model_hash: ModelHash,
+        aggregate_seconds: f64,
+        evaluation: fltorrent_coordinator::report::EvaluationFigures,
+    ) -> Report {
+        let stats = *self.parts.swarm.stats();
+        let figures = &mut self.figures;
+        let since = |now: u64, before: &mut u64| now - std::mem::replace(before, now);
+        Report {
+            peer: self.parts.peer.0,
+            attempt: self.parts.peer.1,
+            round,
+            samples: figures.samples,
+            chunks_held: self.parts.positions,
+            chunks_total: self.parts.positions,
+            model_hash,
+            train: figures.train.unwrap_or(TrainFigures {
+                loss: None,
+                seconds: 0.0,
+            }),
+            exchange_seconds: figures.exchange_seconds,
+            aggregate_seconds,
+            evaluation,
+            bytes_sent: std::mem::take(&mut figures.bytes_sent),
+            bytes_received: since(stats.payload_received, &mut figures.received_before),
+            wasted: WastedBytes {
+                duplicate: since(stats.duplicate, &mut figures.duplicate_before),
+                corrupt: since(stats.corrupt_bytes, &mut figures.corrupt_before),
+            },
+            peak_rss_bytes: metrics::peak_rss(),
+        }
+    }
+}

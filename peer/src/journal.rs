@@ -1,0 +1,96 @@
+//! The metrics file of one peer: a JSON line when training begins and a JSON line for each finished round.
+
+use std::{
+    fs::File,
+    io::{self, Write},
+    path::{Path, PathBuf},
+    time::{SystemTime, UNIX_EPOCH},
+};
+
+use fltorrent_coordinator::report::RoundReport;
+use serde::Serialize;
+use thiserror::Error;
+
+/// Why figures could not be kept.
+#[derive(Debug, Error)]
+#[error("{path} cannot be written: make room there, or choose another folder")]
+pub struct JournalError {
+    path: PathBuf,
+    #[source]
+    source: io::Error,
+}
+
+/// The metrics file of one peer.
+#[derive(Debug)]
+pub struct Journal {
+    path: PathBuf,
+    file: File,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase", tag = "event")]
+enum Line<'a> {
+    Training {
+        time: f64,
+        round: u32,
+    },
+    Round {
+        time: f64,
+        #[serde(flatten)]
+        report: &'a RoundReport,
+    },
+}
+
+impl Journal {
+    /// Makes the file; one that is there is not touched.
+    ///
+    /// # Errors
+    /// When it exists or cannot be made.
+    pub fn create(path: &Path) -> Result<Self, JournalError> {
+        let path = path.to_owned();
+        match File::create_new(&path) {
+            Ok(file) => Ok(Self { path, file }),
+            Err(source) => Err(JournalError { path, source }),
+        }
+    }
+
+    /// Training of a round begins.
+    ///
+    /// # Errors
+    /// When the file cannot be written.
+    pub fn training(&mut self, round: u32) -> Result<(), JournalError> {
+        self.line(&Line::Training {
+            time: unix_seconds(),
+            round,
+        })
+    }
+
+    /// A round is over.
+    ///
+    /// # Errors
+    /// When the file cannot be written.
+    pub fn round(&mut self, report: &RoundReport) -> Result<(), JournalError> {
+        self.line(&Line::Round {
+            time: unix_seconds(),
+            report,
+        })
+    }
+
+    /// One write a line, so that a reader never sees half a line for long and nothing is lost with the process.
+    fn line(&mut self, line: &Line<'_>) -> Result<(), JournalError> {
+        let mut text = serde_json::to_vec(line).unwrap_or_default();
+        text.push(b'\n');
+        self.file.write_all(&text).map_err(|source| JournalError {
+            path: self.path.clone(),
+            source,
+        })
+    }
+}
+
+/// For people and plots only; nothing is decided by it.
+fn unix_seconds() -> f64 {
+    SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default()
+        .as_secs_f64()
+}

@@ -1,0 +1,336 @@
+//! A peer as a process of its own: it announces itself to its launcher, waits for its bindings, and runs.
+//!
+//! The launcher holds the other end of standard input. When that ends, so does this process, at once: nobody is left to
+//! look after it. The status endpoint is something else and may come and go.
+
+mod lifeline;
+mod prepare;
+
+use std::{
+    fs::File,
+    io::{self, Write},
+    net::{Ipv4Addr, SocketAddr},
+    path::{Path, PathBuf},
+    process::ExitCode,
+    sync::{Arc, Mutex},
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context, Result, anyhow, bail};
+use fltorrent_coordinator::{
+    client::Reporter,
+    identity::{Identity, Role},
+    key::PeerKey,
+    signature::SignatureVerifier,
+    tls::{Credentials, HTTP_ALPN},
+};
+use fltorrent_crds::{Announcement, Bindings, Plan, plan::ChunkSelection, seeds};
+use fltorrent_swarm::{Config, Hello, Selection, Swarm, message::PROTOCOL_VERSION};
+use rand_core::Rng;
+use tokio::sync::mpsc;
+
+use crate::{
+    driver::{CertificateVerifier, Driver, Parts},
+    journal::Journal,
+    metrics::{self, Metrics},
+    store::ChunkStore,
+    train::{backend, model_hash, safetensors},
+    transport::{Transport, socket},
+    worker,
+};
+use prepare::Prepared;
+
+/// What the command line says.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// The peer's index in the plan.
+    pub index: u32,
+    /// Whether a launcher holds standard input and output.
+    pub launched: bool,
+    /// The manifest.
+    pub manifest: PathBuf,
+    /// The run's results folder; the peer writes into its `peers` folder.
+    pub results: PathBuf,
+    /// Where the final model goes, when this peer is to write it.
+    pub model_out: Option<PathBuf>,
+}
+
+/// Exit code when the run failed here.
+const FAILED: u8 = 1;
+/// Exit code when the launcher has gone.
+pub const LAUNCHER_GONE: u8 = 3;
+/// Events that wait for the driver.
+const EVENTS: usize = 1024;
+
+/// Runs a peer; the reason of a failure is the last line on standard error.
+pub fn main(options: Options) -> ExitCode {
+    match run(&options) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            let reason = format!("{error:#}");
+            tracing::error!(reason, "the peer failed");
+            eprintln!("error: {reason}");
+            ExitCode::from(FAILED)
+        }
+    }
+}
+
+fn run(options: &Options) -> Result<()> {
+    if !options.launched {
+        bail!(
+            "a peer is started by `fltorrent run`; several machines by hand are not supported yet"
+        );
+    }
+    let bindings = lifeline::watch();
+    let text = std::fs::read_to_string(&options.manifest)
+        .with_context(|| format!("{} cannot be read", options.manifest.display()))?;
+    let plan = Plan::load(&text, &[]).map_err(|errors| anyhow!("{errors}"))?;
+    if options.index as usize >= plan.peers.len() {
+        bail!(
+            "there is no peer {}: the plan has peers 0–{}",
+            options.index,
+            plan.peers.len() - 1
+        );
+    }
+    let folder = options.results.join("peers");
+    std::fs::create_dir_all(&folder)
+        .with_context(|| format!("{} cannot be made", folder.display()))?;
+    log_to(&folder.join(format!("peer-{}.log", options.index)))?;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
+    runtime.block_on(
+        Peer {
+            options,
+            plan,
+            folder,
+        }
+        .run(bindings),
+    )
+}
+
+/// JSON lines, at the level that `FLTORRENT_LOG` says.
+fn log_to(path: &Path) -> Result<()> {
+    let file =
+        File::create_new(path).with_context(|| format!("{} cannot be made", path.display()))?;
+    let filter = std::env::var("FLTORRENT_LOG").unwrap_or_else(|_| "info".to_owned());
+    tracing_subscriber::fmt()
+        .json()
+        .flatten_event(true)
+        .with_current_span(true)
+        .with_span_list(false)
+        .with_env_filter(
+            tracing_subscriber::EnvFilter::try_new(filter)
+                .context("FLTORRENT_LOG is no log filter")?,
+        )
+        .with_writer(Mutex::new(file))
+        .init();
+    std::panic::set_hook(Box::new(|panic| {
+        tracing::error!(%panic, "panic");
+        eprintln!("error: this is a bug in fltorrent: {panic}");
+    }));
+    Ok(())
+}
+
+struct Peer<'a> {
+    options: &'a Options,
+    plan: Plan,
+    folder: PathBuf,
+}
+
+impl Peer<'_> {
+    async fn run(self, bindings: lifeline::Waiting) -> Result<()> {
+        let index = self.options.index;
+        let _span = tracing::info_span!("peer", peer = index).entered();
+        backend::probe(self.plan.training.backend)?;
+        // Keys and sockets first: the launcher signs while data and model are being made.
+        let key = PeerKey::generate()?;
+        let any_port = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+        let socket = socket::bind(any_port)?;
+        let metrics = Arc::new(Metrics::new(&self.plan.name, index));
+        let (metrics_address, _server) = metrics::serve(any_port, Arc::clone(&metrics)).await?;
+        announce(&Announcement {
+            index,
+            certificate_request: key.request_pem()?,
+            address: socket.local_addr()?,
+            metrics: metrics_address,
+        })?;
+        let plan = self.plan.clone();
+        let preparing = tokio::task::spawn_blocking(move || prepare::prepare(&plan, index));
+        let bindings = bindings.bindings().await?;
+        let prepared = preparing.await??;
+        self.train(bindings, key, socket, metrics, prepared).await
+    }
+
+    async fn train(
+        self,
+        bindings: Bindings,
+        key: PeerKey,
+        socket: socket::Socket,
+        metrics: Arc<Metrics>,
+        prepared: Prepared,
+    ) -> Result<()> {
+        let index = self.options.index;
+        let plan = &self.plan;
+        if bindings.addresses.len() != plan.peers.len() {
+            bail!(
+                "the bindings have {} addresses, the plan has {} peers",
+                bindings.addresses.len(),
+                plan.peers.len()
+            );
+        }
+        let credentials = Arc::new(Credentials::new(
+            &bindings.authority,
+            &bindings.certificate,
+            key,
+        )?);
+        let identity = credentials.identity();
+        if identity.role
+            != (Role::Peer {
+                index,
+                attempt: bindings.attempt,
+            })
+            || identity.run.to_string() != bindings.run
+        {
+            bail!(
+                "the certificate is for {identity}, not for peer {index} of run {}",
+                bindings.run
+            );
+        }
+        let layout = prepared.layout;
+        let store = ChunkStore::new(self.folder.clone(), plan.exchange.memory_budget);
+        let config = self.swarm_config(&bindings, identity, &prepared);
+        let limits = config.limits();
+        let (events_in, events) = mpsc::channel(EVENTS);
+        let neighbours = &plan.peers[index as usize].neighbours;
+        let transport = Transport::start(
+            socket,
+            &credentials,
+            &plan.transport,
+            layout.longest(),
+            neighbours,
+            &bindings.addresses,
+            limits,
+            events_in,
+        )?;
+        let reporter = match bindings.coordinator {
+            Some(address) => {
+                let tls = credentials.client_config(&[HTTP_ALPN])?;
+                Some(Reporter::start(
+                    &address.to_string(),
+                    identity.run,
+                    tls,
+                    index.into(),
+                )?)
+            }
+            None => None,
+        };
+        let verifier = SignatureVerifier::new(&bindings.authority, identity.run, plan.peers.len())?;
+        let verifier = CertificateVerifier::new(verifier, bindings.attempt);
+        let epoch = Instant::now();
+        let (progress_in, progress) = mpsc::channel(4);
+        let (completed, completed_out) = std::sync::mpsc::sync_channel(1);
+        let work = worker::Work {
+            trainer: prepared.trainer,
+            shard: prepared.shard,
+            test_part: prepared.test_part,
+            layout,
+            rounds: plan.training.rounds,
+            store: store.clone(),
+            credentials: Arc::clone(&credentials),
+            peer: (index, bindings.attempt),
+        };
+        let parts = Parts {
+            positions: u64::from(limits.positions()),
+            swarm: Swarm::new(config, Box::new(verifier), Duration::ZERO),
+            epoch,
+            transport,
+            events,
+            store,
+            progress,
+            completed,
+            reporter,
+            journal: Journal::create(&self.folder.join(format!("peer-{index}.jsonl")))?,
+            metrics,
+            peer: (index, bindings.attempt),
+        };
+        let span = tracing::Span::current();
+        let thread = std::thread::Builder::new()
+            .name("train".to_owned())
+            .spawn(move || {
+                let _span = span.entered();
+                worker::run(work, &completed_out, &progress_in);
+            })?;
+        let parameters = Driver::new(parts).run().await?;
+        // It has sent its last word already.
+        thread.join().ok();
+        self.save(&bindings.run, &parameters)
+    }
+
+    fn save(&self, run: &str, parameters: &[f32]) -> Result<()> {
+        let own = self
+            .folder
+            .join(format!("peer-{}.safetensors", self.options.index));
+        let own = self.plan.output.peer_models.then_some(own);
+        let metadata = [
+            ("format", "pt".to_owned()),
+            ("experiment", self.plan.name.clone()),
+            ("run", run.to_owned()),
+            ("rounds", self.plan.training.rounds.to_string()),
+            (
+                "modelHash",
+                model_hash(parameters)
+                    .iter()
+                    .map(|byte| format!("{byte:02x}"))
+                    .collect(),
+            ),
+        ];
+        let metadata = metadata
+            .map(|(key, value)| (key.to_owned(), value))
+            .into_iter()
+            .collect();
+        for path in own.iter().chain(&self.options.model_out) {
+            safetensors::save(path, &self.plan.model, parameters, &metadata)?;
+        }
+        Ok(())
+    }
+
+    fn swarm_config(&self, bindings: &Bindings, identity: Identity, prepared: &Prepared) -> Config {
+        let (plan, index) = (&self.plan, self.options.index);
+        let exchange = &plan.exchange;
+        Config {
+            hello: Hello {
+                version: PROTOCOL_VERSION,
+                run: *identity.run.as_bytes(),
+                attempt: bindings.attempt,
+                peer: index,
+                plan: plan.hash(),
+                data: prepared.label_hash,
+            },
+            peers: plan.peers.len() as u32,
+            neighbours: plan.peers[index as usize].neighbours.clone(),
+            layout: prepared.layout,
+            rounds: plan.training.rounds,
+            upload_slots: exchange.upload_slots,
+            unchoke_interval: exchange.unchoke_interval,
+            optimistic_interval: exchange.optimistic_unchoke_interval,
+            selection: match exchange.chunk_selection {
+                ChunkSelection::RarestFirst => Selection::RarestFirst,
+                ChunkSelection::Random => Selection::Random,
+                ChunkSelection::Sequential => Selection::Sequential,
+            },
+            lost_after: plan.transport.lost_after,
+            seed: seeds::rng(plan.seed, "swarm", index, 0).next_u64(),
+        }
+    }
+}
+
+fn announce(announcement: &Announcement) -> Result<()> {
+    let mut line = serde_json::to_vec(announcement)?;
+    line.push(b'\n');
+    let mut stdout = io::stdout().lock();
+    stdout
+        .write_all(&line)
+        .and_then(|()| stdout.flush())
+        .context("the launcher does not listen")
+}

@@ -1,0 +1,83 @@
+//! QUIC between neighbours: the only module that knows quinn.
+//!
+//! One connection an edge, made by the neighbour with the lower index. On it one bidirectional control stream, opened by
+//! the one that dialled, and one unidirectional stream a piece, opened by the one that sends it. Both sides show a
+//! certificate of the run's authority; who is not a neighbour of this experiment is refused.
+
+mod config;
+mod connection;
+mod dial;
+mod endpoint;
+mod pieces;
+pub mod socket;
+
+pub use config::{CLOSE_FAILED, CLOSE_FINISHED, CLOSE_REFUSED, CLOSE_REPLACED, CLOSE_VIOLATION};
+pub use connection::{Link, LinkError};
+pub use endpoint::{Transport, TransportError};
+
+use bytes::Bytes;
+use fltorrent_swarm::{Departure, Message, PieceHeader, PieceVerdict, message::DecodeError};
+use tokio::sync::oneshot;
+
+/// Names one connection among all that a process ever had, so that what belongs to an old one is not taken for new.
+pub type Generation = u64;
+
+/// What the transport reports to the driver.
+#[derive(Debug)]
+pub enum Event {
+    /// A connection to a neighbour is there, and its control stream is open.
+    Connected(Link),
+    /// A neighbour could not be reached; the transport tries again.
+    Unreachable {
+        /// The neighbour.
+        peer: u32,
+        /// What went wrong.
+        reason: String,
+    },
+    /// Something happened on a connection.
+    Link {
+        /// The neighbour.
+        peer: u32,
+        /// Its connection.
+        generation: Generation,
+        /// What happened.
+        event: LinkEvent,
+    },
+}
+
+/// What happened on a connection.
+#[derive(Debug)]
+pub enum LinkEvent {
+    /// A message came.
+    Message(Message),
+    /// The control stream's bytes are no message.
+    Garbage(DecodeError),
+    /// A piece's stream has begun; the answer says whether to read it.
+    PieceHeader {
+        /// Its header.
+        header: PieceHeader,
+        /// Where the verdict goes.
+        verdict: oneshot::Sender<PieceVerdict>,
+    },
+    /// A piece has come in full.
+    Piece {
+        /// The request that it answers.
+        request: u32,
+        /// The chunk's bytes.
+        data: Bytes,
+    },
+    /// A piece's stream ended before its time.
+    PieceFailed {
+        /// The request that it should have answered.
+        request: u32,
+    },
+    /// An upload was taken by the transport, or came to nothing.
+    UploadEnded {
+        /// The request that it answers.
+        request: u32,
+        /// Bytes of the chunk when it was sent.
+        sent: Option<u32>,
+    },
+    /// The connection is gone.
+    Closed(Departure),
+}

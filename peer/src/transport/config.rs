@@ -1,0 +1,104 @@
+//! quinn's settings as they follow from the plan.
+
+use std::{sync::Arc, time::Duration};
+
+use fltorrent_crds::plan::TransportPlan;
+use quinn::{IdleTimeout, MtuDiscoveryConfig, TransportConfig, VarInt, congestion::CubicConfig};
+
+/// The application protocol between peers.
+pub(super) const ALPN: &[u8] = b"fltorrent/1";
+
+/// The run is over here and at the neighbour.
+pub const CLOSE_FINISHED: u32 = 0;
+/// The run has failed; the reason says why.
+pub const CLOSE_FAILED: u32 = 1;
+/// The neighbour broke the rules; the reason says how.
+pub const CLOSE_VIOLATION: u32 = 2;
+/// The other side is not a neighbour; the reason says what it is.
+pub const CLOSE_REFUSED: u32 = 3;
+/// A newer connection to the same neighbour has taken its place.
+pub const CLOSE_REPLACED: u32 = 4;
+
+/// Piece streams that a neighbour may have open: as many as there are requests.
+const PIECE_STREAMS: u32 = 64;
+/// Cubic starts with so much in flight: a model of a few hundred KiB needs no slow start, a LAN bears it.
+const INITIAL_WINDOW: u64 = 128 * 1024;
+/// Round-trip time assumed before the first measurement; quinn's 333 ms is made for the Internet's worst links.
+const INITIAL_RTT: Duration = Duration::from_millis(100);
+/// What one connection may have in its receive buffers, and the least that it may hold for sending.
+const LEAST_RECEIVE_WINDOW: u32 = 4 * 1024 * 1024;
+const LEAST_SEND_WINDOW: u64 = 1024 * 1024;
+
+/// Settings of all connections; `chunk` is the longest chunk in bytes.
+pub(super) fn transport(plan: &TransportPlan, chunk: u32) -> Arc<TransportConfig> {
+    let mut config = TransportConfig::default();
+    let mut cubic = CubicConfig::default();
+    cubic.initial_window(INITIAL_WINDOW);
+    let mut discovery = MtuDiscoveryConfig::default();
+    discovery.upper_bound(plan.mtu);
+    // The plan bounds the time-out far below what a VarInt of milliseconds holds.
+    let idle = IdleTimeout::try_from(plan.idle_timeout).unwrap_or_else(|_| VarInt::MAX.into());
+    config
+        .max_idle_timeout(Some(idle))
+        .keep_alive_interval(Some(plan.keep_alive))
+        .max_concurrent_bidi_streams(1u32.into())
+        .max_concurrent_uni_streams(PIECE_STREAMS.into())
+        .stream_receive_window(chunk.saturating_add(64).max(256 * 1024).into())
+        .receive_window(chunk.saturating_mul(4).max(LEAST_RECEIVE_WINDOW).into())
+        // Two pieces in the transport: the next is chosen when one of them is through.
+        .send_window((u64::from(chunk) * 2).max(LEAST_SEND_WINDOW))
+        .send_fairness(false)
+        .datagram_receive_buffer_size(None)
+        .initial_rtt(INITIAL_RTT)
+        .mtu_discovery_config(Some(discovery))
+        .congestion_controller_factory(Arc::new(cubic));
+    Arc::new(config)
+}
+
+/// Largest UDP payload that the endpoint takes.
+pub(super) fn max_payload(plan: &TransportPlan) -> u16 {
+    plan.mtu.max(1472)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn plan() -> TransportPlan {
+        TransportPlan {
+            keep_alive: Duration::from_secs(5),
+            idle_timeout: Duration::from_secs(20),
+            lost_after: Duration::from_secs(30),
+            mtu: 1452,
+        }
+    }
+
+    #[test]
+    fn every_field_of_the_plan_reaches_quinn() {
+        let shown = |plan: &TransportPlan| format!("{:?}", transport(plan, 1000));
+        let changes: [fn(&mut TransportPlan); 3] = [
+            |plan| plan.keep_alive = Duration::from_secs(7),
+            |plan| plan.idle_timeout = Duration::from_secs(21),
+            |plan| plan.mtu = 6500,
+        ];
+        for change in changes {
+            let mut changed = plan();
+            change(&mut changed);
+            assert_ne!(shown(&plan()), shown(&changed));
+        }
+        assert_eq!(
+            max_payload(&TransportPlan {
+                mtu: 6500,
+                ..plan()
+            }),
+            6500
+        );
+    }
+
+    #[test]
+    fn windows_hold_two_pieces() {
+        let shown = format!("{:?}", transport(&plan(), 50_000_000));
+        assert!(shown.contains("send_window: 100000000"), "{shown}");
+        assert!(shown.contains("receive_window: 200000000"), "{shown}");
+    }
+}

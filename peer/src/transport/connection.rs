@@ -1,0 +1,334 @@
+//! One connection: its control stream in both directions, its pieces, its end.
+
+use std::{
+    sync::atomic::{AtomicU64, Ordering},
+    time::Duration,
+};
+
+use bytes::Bytes;
+use fltorrent_coordinator::identity::IdentityError;
+use fltorrent_swarm::{Departure, Message, PieceHeader, message::FrameDecoder};
+use quinn::{ConnectError, Connection, ConnectionError, RecvStream, SendStream, VarInt};
+use thiserror::Error;
+use tokio::{sync::mpsc, task::AbortHandle};
+
+use super::{
+    CLOSE_FAILED, CLOSE_FINISHED, CLOSE_REFUSED, CLOSE_REPLACED, CLOSE_VIOLATION, Event,
+    Generation, LinkEvent, endpoint::Shared, pieces,
+};
+
+/// Control messages that wait for a neighbour that reads slowly; more than that, and it is given up.
+const CONTROL_QUEUE: usize = 4096;
+/// Bytes that are read from a control stream at once.
+const CONTROL_READ: usize = 64 * 1024;
+/// How long the one that dialled may take to open the control stream.
+const OPEN_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long the last control messages may take to be acknowledged.
+const FLUSH_TIMEOUT: Duration = Duration::from_secs(5);
+/// Longest reason that is taken over from a neighbour, characters.
+const LONGEST_REASON: usize = 400;
+
+/// Why there is no link to a neighbour.
+#[derive(Debug, Error)]
+pub enum LinkError {
+    /// The address or name cannot be dialled.
+    #[error("it cannot be dialled")]
+    Connect(#[from] ConnectError),
+    /// The connection failed.
+    #[error("the connection failed")]
+    Connection(#[from] ConnectionError),
+    /// The control stream was not opened in time.
+    #[error("no control stream within {OPEN_TIMEOUT:?}")]
+    NoControlStream,
+    /// TLS gave no certificate.
+    #[error("it showed no certificate")]
+    NoCertificate,
+    /// The certificate names nobody.
+    #[error("its certificate names nobody")]
+    Identity(#[from] IdentityError),
+    /// The certificate is the coordinator's.
+    #[error("its certificate is not a peer's")]
+    NotAPeer,
+    /// The certificate is of another attempt.
+    #[error("it belongs to attempt {found} of the run, this peer to attempt {expected}")]
+    Attempt {
+        /// Its attempt.
+        found: u32,
+        /// Ours.
+        expected: u32,
+    },
+    /// A peer of this run that the topology does not connect to this one.
+    #[error("peer {peer} is not a neighbour of peer {me}")]
+    NotANeighbour {
+        /// Who it is.
+        peer: u32,
+        /// Who this is.
+        me: u32,
+    },
+    /// The higher index does not dial.
+    #[error("peer {peer} has to wait to be dialled")]
+    WrongDirection {
+        /// Who it is.
+        peer: u32,
+    },
+}
+
+/// A connection to a neighbour, as the driver holds it. Dropping it closes nothing; see [`Link::close`].
+#[derive(Debug)]
+pub struct Link {
+    peer: u32,
+    generation: Generation,
+    connection: Connection,
+    control: Option<mpsc::Sender<Bytes>>,
+    writer: Option<tokio::task::JoinHandle<()>>,
+    uploads: pieces::Running,
+    downloads: pieces::Running,
+    events: mpsc::Sender<Event>,
+    tasks: [AbortHandle; 3],
+}
+
+impl Link {
+    /// The neighbour.
+    pub fn peer(&self) -> u32 {
+        self.peer
+    }
+
+    /// Names this connection.
+    pub fn generation(&self) -> Generation {
+        self.generation
+    }
+
+    /// Smoothed round-trip time.
+    pub fn rtt(&self) -> Duration {
+        self.connection.rtt()
+    }
+
+    /// Bytes of UDP payload sent and received.
+    pub fn wire_bytes(&self) -> (u64, u64) {
+        let stats = self.connection.stats();
+        (stats.udp_tx.bytes, stats.udp_rx.bytes)
+    }
+
+    /// Queues a control message. A neighbour that has not read thousands of them is given up.
+    pub fn send(&self, message: &Message) {
+        let Some(control) = &self.control else { return };
+        if control.try_send(message.encode()).is_err() {
+            let reason = "it does not read its control messages";
+            self.connection
+                .close(VarInt::from_u32(CLOSE_VIOLATION), reason.as_bytes());
+        }
+    }
+
+    /// Sends a piece on a stream of its own; [`LinkEvent::UploadEnded`] follows.
+    pub fn upload(&self, header: PieceHeader, data: Bytes) {
+        pieces::upload(
+            &self.uploads,
+            self.connection.clone(),
+            header,
+            data,
+            self.reporter(),
+        );
+    }
+
+    /// Resets an upload's stream.
+    pub fn abort_upload(&self, request: u32) {
+        pieces::abort(&self.uploads, request);
+    }
+
+    /// Stops reading the stream that answers a request.
+    pub fn abort_download(&self, request: u32) {
+        pieces::abort(&self.downloads, request);
+    }
+
+    /// Closes at once.
+    pub fn close(&self, code: u32, reason: &str) {
+        self.connection
+            .close(VarInt::from_u32(code), reason.as_bytes());
+    }
+
+    /// Closes after everything that was queued has been acknowledged, or the neighbour has gone.
+    pub async fn finish(mut self) {
+        self.control = None;
+        if let Some(writer) = self.writer.take() {
+            // A neighbour that does not acknowledge in time has left, or never will.
+            tokio::time::timeout(FLUSH_TIMEOUT, writer).await.ok();
+        }
+        self.connection
+            .close(VarInt::from_u32(CLOSE_FINISHED), b"finished");
+    }
+
+    fn reporter(&self) -> Reporter {
+        Reporter {
+            peer: self.peer,
+            generation: self.generation,
+            events: self.events.clone(),
+        }
+    }
+}
+
+impl Drop for Link {
+    fn drop(&mut self) {
+        for task in &self.tasks {
+            task.abort();
+        }
+    }
+}
+
+/// Sends what happens on one connection to the driver.
+#[derive(Clone)]
+pub(super) struct Reporter {
+    peer: u32,
+    generation: Generation,
+    events: mpsc::Sender<Event>,
+}
+
+impl Reporter {
+    /// False when the driver is gone.
+    pub(super) async fn report(&self, event: LinkEvent) -> bool {
+        let (peer, generation) = (self.peer, self.generation);
+        self.events
+            .send(Event::Link {
+                peer,
+                generation,
+                event,
+            })
+            .await
+            .is_ok()
+    }
+}
+
+/// Sets up a connection that this peer has dialled.
+pub(super) async fn open(
+    connection: Connection,
+    peer: u32,
+    shared: &Shared,
+) -> Result<(), LinkError> {
+    let (send, receive) = connection.open_bi().await?;
+    start(connection, peer, send, receive, shared).await;
+    Ok(())
+}
+
+/// Sets up a connection that this peer was dialled on.
+pub(super) async fn accept(
+    connection: Connection,
+    peer: u32,
+    shared: &Shared,
+) -> Result<(), LinkError> {
+    let Ok(streams) = tokio::time::timeout(OPEN_TIMEOUT, connection.accept_bi()).await else {
+        let error = LinkError::NoControlStream;
+        connection.close(
+            VarInt::from_u32(CLOSE_REFUSED),
+            error.to_string().as_bytes(),
+        );
+        return Err(error);
+    };
+    let (send, receive) = streams?;
+    start(connection, peer, send, receive, shared).await;
+    Ok(())
+}
+
+async fn start(
+    connection: Connection,
+    peer: u32,
+    send: SendStream,
+    receive: RecvStream,
+    shared: &Shared,
+) {
+    static GENERATIONS: AtomicU64 = AtomicU64::new(0);
+    let generation = GENERATIONS.fetch_add(1, Ordering::Relaxed);
+    let (control, queue) = mpsc::channel(CONTROL_QUEUE);
+    let reporter = Reporter {
+        peer,
+        generation,
+        events: shared.events.clone(),
+    };
+    let downloads = pieces::Running::default();
+    // Nothing is read before the driver knows the link: its first event must be the connection.
+    let (known, until_known) = tokio::sync::watch::channel(());
+    let reader = read_control(receive, FrameDecoder::new(shared.limits), reporter.clone());
+    let pieces = pieces::receive(connection.clone(), downloads.clone(), reporter.clone());
+    let end = watch_end(connection.clone(), reporter);
+    let writer = tokio::spawn(write_control(send, queue));
+    let link = Link {
+        peer,
+        generation,
+        connection,
+        control: Some(control),
+        writer: Some(writer),
+        uploads: pieces::Running::default(),
+        downloads,
+        events: shared.events.clone(),
+        tasks: [
+            tokio::spawn(after(until_known.clone(), reader)).abort_handle(),
+            tokio::spawn(after(until_known.clone(), pieces)).abort_handle(),
+            tokio::spawn(after(until_known, end)).abort_handle(),
+        ],
+    };
+    if shared.events.send(Event::Connected(link)).await.is_ok() {
+        known.send_replace(());
+    }
+}
+
+/// Runs a task once the driver knows of its connection.
+async fn after(mut known: tokio::sync::watch::Receiver<()>, task: impl Future<Output = ()>) {
+    if known.changed().await.is_ok() {
+        task.await;
+    }
+}
+
+async fn read_control(mut stream: RecvStream, mut decoder: FrameDecoder, reporter: Reporter) {
+    // A stream that ends or fails ends the connection too, and that is reported elsewhere.
+    while let Ok(Some(chunk)) = stream.read_chunk(CONTROL_READ, true).await {
+        decoder.extend(&chunk.bytes);
+        while let Some(message) = decoder.next() {
+            let (event, go_on) = match message {
+                Ok(message) => (LinkEvent::Message(message), true),
+                Err(error) => (LinkEvent::Garbage(error), false),
+            };
+            if !reporter.report(event).await || !go_on {
+                return;
+            }
+        }
+    }
+}
+
+async fn write_control(mut stream: SendStream, mut queue: mpsc::Receiver<Bytes>) {
+    // Control goes before pieces. A priority can only be refused on a stream that is closed.
+    stream.set_priority(i32::MAX).ok();
+    let mut batch = Vec::new();
+    while queue.recv_many(&mut batch, 256).await > 0 {
+        if stream.write_all_chunks(&mut batch).await.is_err() {
+            return;
+        }
+        batch.clear();
+    }
+    if stream.finish().is_ok() {
+        stream.stopped().await.ok();
+    }
+}
+
+async fn watch_end(connection: Connection, reporter: Reporter) {
+    let error = connection.closed().await;
+    reporter.report(LinkEvent::Closed(departure(&error))).await;
+}
+
+fn departure(error: &ConnectionError) -> Departure {
+    let ConnectionError::ApplicationClosed(close) = error else {
+        return Departure::Broken(error.to_string());
+    };
+    let reason: String = String::from_utf8_lossy(&close.reason)
+        .chars()
+        .take(LONGEST_REASON)
+        .collect();
+    match u32::try_from(close.error_code.into_inner()) {
+        Ok(CLOSE_FINISHED) => Departure::Finished,
+        Ok(CLOSE_FAILED) => Departure::Failed(reason),
+        Ok(CLOSE_VIOLATION) => Departure::Broken(format!("it closed the connection: {reason}")),
+        Ok(CLOSE_REFUSED) => Departure::Broken(format!("it refused the connection: {reason}")),
+        Ok(CLOSE_REPLACED) => Departure::Broken("it has a newer connection".to_owned()),
+        _ => Departure::Broken(format!(
+            "it closed the connection with code {}: {reason}",
+            close.error_code
+        )),
+    }
+}

@@ -1,0 +1,205 @@
+//! The endpoint: takes and makes connections, and finds out who is on the other side.
+
+use std::{net::SocketAddr, sync::Arc, time::Duration};
+
+use fltorrent_coordinator::{
+    identity::{Role, identity_of},
+    tls::{Credentials, TlsError},
+};
+use fltorrent_crds::plan::TransportPlan;
+use fltorrent_swarm::message::Limits;
+use quinn::{
+    ClientConfig, Connection, Endpoint, EndpointConfig, ServerConfig, TokioRuntime, VarInt,
+    crypto::rustls::{NoInitialCipherSuite, QuicClientConfig, QuicServerConfig},
+};
+use rustls_pki_types::CertificateDer;
+use thiserror::Error;
+use tokio::{sync::mpsc, task::JoinSet};
+
+use super::{
+    CLOSE_REFUSED, Event, config,
+    connection::{self, LinkError},
+    dial,
+    socket::Socket,
+};
+
+/// Why there is no transport.
+#[derive(Debug, Error)]
+pub enum TransportError {
+    /// The credentials do not work.
+    #[error("this peer's credentials cannot be used")]
+    Tls(#[from] TlsError),
+    /// The certificate is the coordinator's.
+    #[error("this peer's certificate is the coordinator's")]
+    NotAPeer,
+    /// The cipher that QUIC starts with is not there.
+    #[error("the TLS provider lacks QUIC's first cipher suite")]
+    Suite(#[from] NoInitialCipherSuite),
+    /// The endpoint cannot be made.
+    #[error("the QUIC endpoint cannot be made")]
+    Endpoint(#[from] std::io::Error),
+}
+
+/// What the tasks of all connections share.
+pub(super) struct Shared {
+    pub(super) me: u32,
+    pub(super) attempt: u32,
+    pub(super) neighbours: Vec<u32>,
+    pub(super) limits: Limits,
+    pub(super) events: mpsc::Sender<Event>,
+}
+
+/// The endpoint of one peer, dialling and accepting in the background until dropped.
+pub struct Transport {
+    endpoint: Endpoint,
+    tasks: JoinSet<()>,
+}
+
+impl Transport {
+    /// Starts on a bound socket: accepts neighbours with lower indices and dials those with higher ones at
+    /// `addresses[index]`, again and again.
+    ///
+    /// # Errors
+    /// When the credentials or the socket cannot be used.
+    #[expect(clippy::too_many_arguments, reason = "each comes from another place")]
+    pub fn start(
+        socket: Socket,
+        credentials: &Credentials,
+        plan: &TransportPlan,
+        chunk: u32,
+        neighbours: &[u32],
+        addresses: &[SocketAddr],
+        limits: Limits,
+        events: mpsc::Sender<Event>,
+    ) -> Result<Self, TransportError> {
+        let transport = config::transport(plan, chunk);
+        let tls = QuicServerConfig::try_from(credentials.server_config(&[config::ALPN])?)?;
+        let mut server = ServerConfig::with_crypto(Arc::new(tls));
+        server.transport_config(Arc::clone(&transport));
+        let tls = QuicClientConfig::try_from(credentials.client_config(&[config::ALPN])?)?;
+        let mut client = ClientConfig::new(Arc::new(tls));
+        client.transport_config(transport);
+
+        let mut settings = EndpointConfig::default();
+        // `max_payload` is at least QUIC's least of 1200.
+        settings
+            .max_udp_payload_size(config::max_payload(plan))
+            .ok();
+        let mut endpoint = Endpoint::new_with_abstract_socket(
+            settings,
+            Some(server),
+            socket,
+            Arc::new(TokioRuntime),
+        )?;
+        endpoint.set_default_client_config(client);
+
+        let identity = credentials.identity();
+        let (me, attempt) = match identity.role {
+            Role::Peer { index, attempt } => (index, attempt),
+            Role::Coordinator => return Err(TransportError::NotAPeer),
+        };
+        let shared = Arc::new(Shared {
+            me,
+            attempt,
+            neighbours: neighbours.to_vec(),
+            limits,
+            events,
+        });
+        let mut tasks = JoinSet::new();
+        tasks.spawn(accept(endpoint.clone(), Arc::clone(&shared)));
+        for &neighbour in neighbours.iter().filter(|&&neighbour| neighbour > me) {
+            if let Some(&address) = addresses.get(neighbour as usize) {
+                let target = dial::Target {
+                    peer: neighbour,
+                    address,
+                    run: identity.run,
+                };
+                tasks.spawn(dial::keep_dialling(
+                    endpoint.clone(),
+                    target,
+                    Arc::clone(&shared),
+                ));
+            }
+        }
+        Ok(Self { endpoint, tasks })
+    }
+
+    /// Closes every connection with a code and a reason, and waits until the other sides know or `grace` is over.
+    pub async fn close(mut self, code: u32, reason: &str, grace: Duration) {
+        self.tasks.abort_all();
+        self.endpoint
+            .close(VarInt::from_u32(code), reason.as_bytes());
+        // Whoever has not answered by then is gone.
+        tokio::time::timeout(grace, self.endpoint.wait_idle())
+            .await
+            .ok();
+    }
+}
+
+async fn accept(endpoint: Endpoint, shared: Arc<Shared>) {
+    let mut handshakes = JoinSet::new();
+    while let Some(incoming) = endpoint.accept().await {
+        while handshakes.try_join_next().is_some() {}
+        // Strangers cannot fill the memory with handshakes that they never end.
+        if handshakes.len() > 2 * shared.neighbours.len() + 16 {
+            incoming.refuse();
+            continue;
+        }
+        let shared = Arc::clone(&shared);
+        handshakes.spawn(async move {
+            let from = incoming.remote_address();
+            match incoming.await {
+                Ok(connection) => welcome(connection, &shared).await,
+                Err(error) => tracing::warn!(%from, %error, "a connection was not accepted"),
+            }
+        });
+    }
+}
+
+async fn welcome(connection: Connection, shared: &Shared) {
+    let from = connection.remote_address();
+    let is_dialler = |peer: u32| peer < shared.me;
+    match identify(&connection, shared).and_then(|peer| {
+        is_dialler(peer)
+            .then_some(peer)
+            .ok_or(LinkError::WrongDirection { peer })
+    }) {
+        Ok(peer) => {
+            if let Err(error) = connection::accept(connection, peer, shared).await {
+                tracing::warn!(%from, neighbour = peer, %error, "a connection was not used");
+            }
+        }
+        Err(error) => {
+            tracing::warn!(%from, %error, "a connection was refused");
+            connection.close(
+                VarInt::from_u32(CLOSE_REFUSED),
+                error.to_string().as_bytes(),
+            );
+        }
+    }
+}
+
+/// Which neighbour is on the other side, by the certificate that TLS has verified.
+pub(super) fn identify(connection: &Connection, shared: &Shared) -> Result<u32, LinkError> {
+    let chain = connection
+        .peer_identity()
+        .and_then(|identity| identity.downcast::<Vec<CertificateDer<'static>>>().ok())
+        .ok_or(LinkError::NoCertificate)?;
+    let identity = identity_of(chain.first().ok_or(LinkError::NoCertificate)?)?;
+    let Role::Peer { index, attempt } = identity.role else {
+        return Err(LinkError::NotAPeer);
+    };
+    if attempt != shared.attempt {
+        return Err(LinkError::Attempt {
+            found: attempt,
+            expected: shared.attempt,
+        });
+    }
+    if !shared.neighbours.contains(&index) {
+        return Err(LinkError::NotANeighbour {
+            peer: index,
+            me: shared.me,
+        });
+    }
+    Ok(index)
+}

@@ -1,0 +1,141 @@
+//! Pieces: one unidirectional stream each, a header and then a chunk's bytes.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use bytes::Bytes;
+use fltorrent_swarm::{PieceHeader, PieceVerdict};
+use quinn::{Connection, RecvStream};
+use tokio::{
+    sync::oneshot,
+    task::{AbortHandle, JoinSet},
+};
+
+use super::{LinkEvent, connection::Reporter};
+
+/// The tasks that send or receive pieces, by request.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Running(Arc<Mutex<HashMap<u32, AbortHandle>>>);
+
+impl Running {
+    fn with<T>(&self, change: impl FnOnce(&mut HashMap<u32, AbortHandle>) -> T) -> T {
+        change(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+/// Ends the task of a request, which resets or stops its stream.
+pub(super) fn abort(running: &Running, request: u32) {
+    if let Some(task) = running.with(|tasks| tasks.remove(&request)) {
+        task.abort();
+    }
+}
+
+/// Reports that an upload came to nothing unless it is told otherwise.
+struct UploadGuard {
+    request: u32,
+    running: Running,
+    reporter: Reporter,
+    sent: Option<u32>,
+}
+
+impl Drop for UploadGuard {
+    fn drop(&mut self) {
+        self.running.with(|tasks| tasks.remove(&self.request));
+        let (request, sent, reporter) = (self.request, self.sent, self.reporter.clone());
+        // A task that is aborted cannot wait for the driver to take the report itself.
+        tokio::spawn(async move {
+            reporter
+                .report(LinkEvent::UploadEnded { request, sent })
+                .await
+        });
+    }
+}
+
+pub(super) fn upload(
+    running: &Running,
+    connection: Connection,
+    header: PieceHeader,
+    data: Bytes,
+    reporter: Reporter,
+) {
+    let request = header.request;
+    let guard = UploadGuard {
+        request,
+        running: running.clone(),
+        reporter,
+        sent: None,
+    };
+    running.with(|tasks| {
+        let task = tokio::spawn(async move {
+            // The whole guard lives in the task: it reports when the task ends, however it ends.
+            let mut guard = guard;
+            let Ok(mut stream) = connection.open_uni().await else {
+                return;
+            };
+            if stream
+                .write_all_chunks(&mut [header.encode(), data])
+                .await
+                .is_ok()
+                && stream.finish().is_ok()
+            {
+                guard.sent = Some(header.length);
+            }
+        });
+        tasks.insert(request, task.abort_handle());
+    });
+}
+
+/// Takes pieces until the connection is gone.
+pub(super) async fn receive(connection: Connection, running: Running, reporter: Reporter) {
+    let mut streams = JoinSet::new();
+    while let Ok(stream) = connection.accept_uni().await {
+        while streams.try_join_next().is_some() {}
+        streams.spawn(receive_one(stream, running.clone(), reporter.clone()));
+    }
+}
+
+async fn receive_one(mut stream: RecvStream, running: Running, reporter: Reporter) {
+    let mut header = [0; PieceHeader::LEN];
+    if stream.read_exact(&mut header).await.is_err() {
+        return;
+    }
+    let header = match PieceHeader::decode(&header) {
+        Ok(header) => header,
+        Err(error) => {
+            reporter.report(LinkEvent::Garbage(error)).await;
+            return;
+        }
+    };
+    let (verdict, answer) = oneshot::channel();
+    if !reporter
+        .report(LinkEvent::PieceHeader { header, verdict })
+        .await
+    {
+        return;
+    }
+    // Dropping the stream stops it.
+    if answer.await != Ok(PieceVerdict::Read) {
+        return;
+    }
+    let request = header.request;
+    let body = tokio::spawn(async move {
+        // The verdict has bounded the length.
+        let mut data = vec![0; header.length as usize];
+        stream.read_exact(&mut data).await.map(|()| data)
+    });
+    running.with(|tasks| tasks.insert(request, body.abort_handle()));
+    let result = body.await;
+    running.with(|tasks| tasks.remove(&request));
+    let event = match result {
+        Ok(Ok(data)) => LinkEvent::Piece {
+            request,
+            data: data.into(),
+        },
+        // Aborted by this peer: nobody waits for it.
+        Err(_) => return,
+        Ok(Err(_)) => LinkEvent::PieceFailed { request },
+    };
+    reporter.report(event).await;
+}
