@@ -84,7 +84,8 @@ pub struct ModelPlan {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", tag = "type")]
 pub enum Architecture {
-    /// Fully connected layers with ReLU between them: `fc1`, `fc2`, …, each with `weight` [out, in] and `bias` [out].
+    /// Fully connected layers with ReLU between them: `fc1`, `fc2`, …, each with `weight` of shape `[out, in]`
+    /// and `bias` of shape `[out]`.
     Mlp {
         /// Widths from the flattened input to the classes, at least two entries.
         widths: Vec<u32>,

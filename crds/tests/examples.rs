@@ -24,3 +24,32 @@ fn fashion_mnist_is_a_plan_without_warnings() {
     assert_eq!(plan.model.parameters, 784 * 128 + 128 + 128 * 10 + 10);
     assert_eq!(plan.data.input_shape, [28, 28]);
 }
+
+/// The plan of the quickstart, with the settings of its training fixed here so that they can be tuned there.
+#[test]
+fn the_plan_of_the_quickstart_is_pinned() {
+    let sets = [
+        ("training.rounds", "10"),
+        ("training.epochs", "5"),
+        ("training.batchSize", "16"),
+        ("training.learningRate", "0.1"),
+    ]
+    .map(|(path, value)| (path.to_owned(), value.to_owned()));
+    let plan = Plan::load(QUICKSTART, &sets).unwrap();
+    let golden: Plan = serde_json::from_str(include_str!("golden/quickstart.json")).unwrap();
+    assert_eq!(
+        plan,
+        golden,
+        "{}",
+        serde_json::to_string_pretty(&plan).unwrap()
+    );
+    let hash: String = plan
+        .hash()
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect();
+    assert_eq!(
+        hash,
+        "e5181bd9579825a02249e7b6a37e50c177926709aac8229ba2d754c220d5e62f"
+    );
+}

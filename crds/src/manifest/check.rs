@@ -192,15 +192,17 @@ fn string(schema: &JSONSchemaProps, text: &str, path: &str, errors: &mut Vec<Fie
         }
         return;
     }
-    if let Some(pattern) = schema.pattern.as_deref() {
-        if let Some(fault) = form(pattern, text) {
-            errors.push(FieldError::new(
-                path,
-                fault,
-                format!("write {}", sample(schema)),
-            ));
-            return;
-        }
+    if let Some(fault) = schema
+        .pattern
+        .as_deref()
+        .and_then(|pattern| form(pattern, text))
+    {
+        errors.push(FieldError::new(
+            path,
+            fault,
+            format!("write {}", sample(schema)),
+        ));
+        return;
     }
     let length = i64::try_from(text.chars().count()).unwrap_or(i64::MAX);
     if length < schema.min_length.unwrap_or(0) {

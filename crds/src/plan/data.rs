@@ -1,7 +1,7 @@
 //! The data's recipe.
 
 use super::{DataPlan, DataSource, Partition, build::Findings};
-use crate::experiment::{Data, DataType, PartitionSpec, PartitionType};
+use crate::experiment::{Data, DataType, MAX_PEERS, PartitionSpec, PartitionType};
 
 /// Training images of the digits: those whose index is not 4 modulo 5.
 pub const DIGITS_TRAIN: u32 = 1_438;
@@ -37,7 +37,9 @@ pub(super) fn resolve(data: &Data, peers: u64, findings: &mut Findings) -> Optio
         }
     };
     let samples = known_samples(&source).map(u64::from);
-    if let Some(samples) = samples.filter(|samples| peers > *samples) {
+    if let Some(samples) =
+        samples.filter(|samples| peers > *samples && peers <= u64::from(MAX_PEERS))
+    {
         findings.error(
             "groups",
             format!("{peers} peers for {samples} training samples"),

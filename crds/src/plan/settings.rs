@@ -28,22 +28,19 @@ pub(super) fn training(
     peers: Option<u32>,
     findings: &mut Findings,
 ) -> TrainingPlan {
-    if let Some(largest) = data.and_then(|data| typical_shard(data, peers?)) {
-        if u64::from(training.batch_size) > largest && largest > 0 {
-            findings.error(
-                "training.batchSize",
-                format!(
-                    "{} is more than the {largest} training samples of a peer",
-                    training.batch_size
-                ),
-                format!("at most {largest} will do"),
-            );
-        }
+    let batch = training.batch_size;
+    let largest = data.and_then(|data| typical_shard(data, peers?));
+    if let Some(largest) = largest.filter(|&largest| u64::from(batch) > largest) {
+        findings.error(
+            "training.batchSize",
+            format!("{batch} is more than the {largest} training samples of a peer"),
+            format!("at most {largest} will do"),
+        );
     }
     TrainingPlan {
         rounds: training.rounds,
         epochs: training.epochs,
-        batch_size: training.batch_size,
+        batch_size: batch,
         learning_rate: training.learning_rate,
         backend: match training.backend {
             TrainingBackend::Flex => Backend::Flex,

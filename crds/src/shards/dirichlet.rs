@@ -118,3 +118,51 @@ fn round(proportions: &[f64], total: usize) -> Vec<usize> {
     }
     counts
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rounding_keeps_the_total_and_prefers_large_remainders() {
+        assert_eq!(round(&[0.5, 0.3, 0.2], 10), [5, 3, 2]);
+        assert_eq!(round(&[0.26, 0.37, 0.37], 10), [2, 4, 4]);
+        assert_eq!(round(&[0.25, 0.25, 0.25, 0.25], 6), [2, 2, 1, 1]);
+        assert_eq!(round(&[1.0, 0.0], 7), [7, 0]);
+        assert_eq!(round(&[0.5, 0.5], 0), [0, 0]);
+    }
+
+    /// A part of a symmetric Dirichlet draw has mean 1/n and variance (n − 1) / (n² (n α + 1)).
+    #[test]
+    fn proportions_have_the_moments_of_the_distribution() {
+        for alpha in [0.1, 0.5, 1.0, 3.0, 50.0] {
+            let mut rng = seeds::rng(1, "test.dirichlet", 0, 0);
+            let draws = 20_000;
+            let first: Vec<f64> = (0..draws)
+                .map(|_| proportions(&mut rng, alpha, 4)[0])
+                .collect();
+            let mean = first.iter().sum::<f64>() / f64::from(draws);
+            let variance =
+                first.iter().map(|part| (part - mean).powi(2)).sum::<f64>() / f64::from(draws);
+            let expected = 3.0 / (16.0 * (4.0 * alpha + 1.0));
+            assert!(
+                (mean - 0.25).abs() < 5.0 * (expected / f64::from(draws)).sqrt(),
+                "{alpha}: {mean}"
+            );
+            assert!(
+                (variance / expected - 1.0).abs() < 0.08,
+                "{alpha}: {variance} {expected}"
+            );
+        }
+    }
+
+    #[test]
+    fn extreme_shapes_give_numbers() {
+        let mut rng = seeds::rng(1, "test.dirichlet", 0, 0);
+        for alpha in [0.001, 1e6] {
+            let parts = proportions(&mut rng, alpha, 100);
+            assert!(parts.iter().all(|part| (0.0..=1.0).contains(part)));
+            assert!((parts.iter().sum::<f64>() - 1.0).abs() < 1e-9);
+        }
+    }
+}

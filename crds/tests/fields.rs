@@ -1,0 +1,411 @@
+//! No field is ignored: when it changes, the plan changes.
+
+#[path = "support/document.rs"]
+mod support;
+
+use std::collections::BTreeSet;
+
+use fltorrent_crds::{Plan, definition};
+use serde_json::{Value, json};
+use support::{manifest, put};
+
+fn plan(document: &Value) -> Plan {
+    Plan::load(&document.to_string(), &[]).unwrap_or_else(|errors| panic!("{errors}\n{document}"))
+}
+
+/// Whether a field's change shows in what peers compare, or only in what a machine does with the results.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Hash {
+    Changes,
+    Stays,
+}
+
+/// Field, where to put a value, the section that it needs, the value before, and the value after.
+type Case = (
+    &'static str,
+    &'static str,
+    &'static [(&'static str, &'static str)],
+    Value,
+    Value,
+    Hash,
+);
+
+fn cases() -> Vec<Case> {
+    use Hash::{Changes, Stays};
+    const CUSTOM: &[(&str, &str)] =
+        &[("topology", r#"{"type": "custom", "custom": {"edges": []}}"#)];
+    const STAR: &[(&str, &str)] = &[("topology", r#"{"type": "star"}"#)];
+    const TREE: &[(&str, &str)] = &[("topology", r#"{"type": "tree"}"#)];
+    const IDX: &[(&str, &str)] = &[("data", r#"{"type": "idx", "idx": {"path": "x"}}"#)];
+    const DIRICHLET: &[(&str, &str)] = &[(
+        "data/partition",
+        r#"{"type": "dirichlet", "dirichlet": {"alpha": 1}}"#,
+    )];
+    const EXPLICIT: &[(&str, &str)] = &[
+        (
+            "data/partition",
+            r#"{"type": "explicit", "explicit": {"shards": []}}"#,
+        ),
+        ("groups", r#"[{"name": "a", "count": 1}]"#),
+    ];
+    let path = |ends: &[[u32; 2]]| json!(ends);
+    vec![
+        ("seed", "seed", &[], json!(1), json!(2), Changes),
+        (
+            "groups[].name",
+            "groups/0/name",
+            &[],
+            json!("x"),
+            json!("y"),
+            Changes,
+        ),
+        (
+            "groups[].count",
+            "groups/0/count",
+            &[],
+            json!(3),
+            json!(4),
+            Changes,
+        ),
+        (
+            "topology.type",
+            "topology/type",
+            &[],
+            json!("ring"),
+            json!("mesh"),
+            Changes,
+        ),
+        (
+            "topology.star.hub",
+            "topology/star/hub",
+            STAR,
+            json!(0),
+            json!(1),
+            Changes,
+        ),
+        (
+            "topology.tree.arity",
+            "topology/tree/arity",
+            TREE,
+            json!(2),
+            json!(3),
+            Changes,
+        ),
+        (
+            "topology.custom.edges",
+            "topology/custom/edges",
+            CUSTOM,
+            path(&[[0, 1], [1, 2], [2, 3], [3, 4], [4, 5], [5, 6], [6, 7]]),
+            path(&[[0, 1], [1, 2], [2, 3], [3, 4], [4, 5], [5, 6], [5, 7]]),
+            Changes,
+        ),
+        (
+            "model.mlp.hidden",
+            "model/mlp/hidden",
+            &[],
+            json!([8]),
+            json!([8, 8]),
+            Changes,
+        ),
+        (
+            "data.type",
+            "data",
+            &[],
+            json!({"type": "digits"}),
+            json!({"type": "idx", "idx": {"path": "x"}}),
+            Changes,
+        ),
+        (
+            "data.idx.path",
+            "data/idx/path",
+            IDX,
+            json!("x"),
+            json!("y"),
+            Stays,
+        ),
+        (
+            "data.idx.inputShape",
+            "data/idx/inputShape",
+            IDX,
+            json!([2, 8]),
+            json!([4, 4]),
+            Changes,
+        ),
+        (
+            "data.idx.classes",
+            "data/idx/classes",
+            IDX,
+            json!(10),
+            json!(11),
+            Changes,
+        ),
+        (
+            "data.partition.type",
+            "data/partition",
+            &[],
+            json!({"type": "iid"}),
+            json!({"type": "dirichlet", "dirichlet": {"alpha": 1}}),
+            Changes,
+        ),
+        (
+            "data.partition.dirichlet.alpha",
+            "data/partition/dirichlet/alpha",
+            DIRICHLET,
+            json!(0.5),
+            json!(0.6),
+            Changes,
+        ),
+        (
+            "data.partition.dirichlet.minSamples",
+            "data/partition/dirichlet/minSamples",
+            DIRICHLET,
+            json!(1),
+            json!(2),
+            Changes,
+        ),
+        (
+            "data.partition.explicit.shards",
+            "data/partition/explicit/shards",
+            EXPLICIT,
+            json!([[[0, 100]]]),
+            json!([[[0, 101]]]),
+            Changes,
+        ),
+        (
+            "training.rounds",
+            "training/rounds",
+            &[],
+            json!(1),
+            json!(2),
+            Changes,
+        ),
+        (
+            "training.epochs",
+            "training/epochs",
+            &[],
+            json!(1),
+            json!(2),
+            Changes,
+        ),
+        (
+            "training.batchSize",
+            "training/batchSize",
+            &[],
+            json!(1),
+            json!(2),
+            Changes,
+        ),
+        (
+            "training.learningRate",
+            "training/learningRate",
+            &[],
+            json!(0.1),
+            json!(0.2),
+            Changes,
+        ),
+        (
+            "training.backend",
+            "training/backend",
+            &[],
+            json!("flex"),
+            json!("cuda"),
+            Changes,
+        ),
+        (
+            "training.threads",
+            "training/threads",
+            &[],
+            json!(1),
+            json!(2),
+            Changes,
+        ),
+        (
+            "exchange.uploadSlots",
+            "exchange/uploadSlots",
+            &[],
+            json!(1),
+            json!(2),
+            Changes,
+        ),
+        (
+            "exchange.unchokeInterval",
+            "exchange/unchokeInterval",
+            &[],
+            json!("1s"),
+            json!("2s"),
+            Changes,
+        ),
+        (
+            "exchange.optimisticUnchokeInterval",
+            "exchange/optimisticUnchokeInterval",
+            &[],
+            json!("30s"),
+            json!("31s"),
+            Changes,
+        ),
+        (
+            "exchange.chunkSelection",
+            "exchange/chunkSelection",
+            &[],
+            json!("random"),
+            json!("sequential"),
+            Changes,
+        ),
+        (
+            "exchange.numChunks",
+            "exchange/numChunks",
+            &[],
+            json!(3),
+            json!(4),
+            Changes,
+        ),
+        (
+            "exchange.memoryBudget",
+            "exchange/memoryBudget",
+            &[],
+            json!("1Mi"),
+            json!(7),
+            Changes,
+        ),
+        (
+            "transport.keepAlive",
+            "transport/keepAlive",
+            &[],
+            json!("1s"),
+            json!("2s"),
+            Changes,
+        ),
+        (
+            "transport.idleTimeout",
+            "transport/idleTimeout",
+            &[],
+            json!("10s"),
+            json!("20s"),
+            Changes,
+        ),
+        (
+            "transport.lostAfter",
+            "transport/lostAfter",
+            &[],
+            json!("10s"),
+            json!("20s"),
+            Changes,
+        ),
+        (
+            "transport.mtu",
+            "transport/mtu",
+            &[],
+            json!(1200),
+            json!(9000),
+            Changes,
+        ),
+        (
+            "output.directory",
+            "output/directory",
+            &[],
+            json!("a"),
+            json!("b"),
+            Stays,
+        ),
+        (
+            "output.peerModels",
+            "output/peerModels",
+            &[],
+            json!(false),
+            json!(true),
+            Stays,
+        ),
+    ]
+}
+
+#[test]
+fn a_changed_field_changes_the_plan() {
+    for (field, place, needs, before, after, hash) in cases() {
+        let mut document = manifest();
+        for (place, value) in needs {
+            put(&mut document, place, serde_json::from_str(value).unwrap());
+        }
+        put(&mut document, place, before);
+        let first = plan(&document);
+        put(&mut document, place, after);
+        let second = plan(&document);
+        let without_warnings = |plan: &Plan| Plan {
+            warnings: Vec::new(),
+            ..plan.clone()
+        };
+        assert_ne!(
+            without_warnings(&first),
+            without_warnings(&second),
+            "{field} is ignored"
+        );
+        assert_eq!(
+            first.hash() != second.hash(),
+            hash == Hash::Changes,
+            "{field} and the hash"
+        );
+    }
+}
+
+#[test]
+fn the_name_changes_the_plan() {
+    let mut document = manifest();
+    let first = plan(&document);
+    put(&mut document, "^metadata/name", json!("other"));
+    assert_ne!(first.hash(), plan(&document).hash());
+}
+
+/// Fields that have one value only; another one is refused, which the table of wrong manifests shows.
+const ONE_VALUE: [&str; 5] = [
+    "groups[].role",
+    "model.type",
+    "aggregation.type",
+    "transport.type",
+    "checkpoint.type",
+];
+
+#[test]
+fn no_field_of_the_schema_is_missing_above() {
+    let crd = serde_json::to_value(definition::definition()).unwrap();
+    let spec = &crd["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"]["spec"];
+    let mut fields = BTreeSet::new();
+    leaves(spec, "", &mut fields);
+    let mut covered: BTreeSet<String> = cases().iter().map(|case| case.0.to_owned()).collect();
+    for field in ONE_VALUE {
+        let pointer = field.replace("[]", "/items").replace('.', "/");
+        let pointer: String = pointer
+            .split('/')
+            .map(|step| {
+                if step == "items" {
+                    "/items".to_owned()
+                } else {
+                    format!("/properties/{step}")
+                }
+            })
+            .collect();
+        let schema = spec.pointer(&pointer).unwrap();
+        assert_eq!(
+            schema["enum"].as_array().unwrap().len(),
+            1,
+            "{field} has values to choose from now"
+        );
+        covered.insert(field.to_owned());
+    }
+    assert_eq!(fields, covered);
+}
+
+fn leaves(schema: &Value, path: &str, fields: &mut BTreeSet<String>) {
+    if let Some(properties) = schema["properties"].as_object() {
+        for (name, property) in properties {
+            let path = if path.is_empty() {
+                name.clone()
+            } else {
+                format!("{path}.{name}")
+            };
+            leaves(property, &path, fields);
+        }
+    } else if schema["items"]["properties"].is_object() {
+        leaves(&schema["items"], &format!("{path}[]"), fields);
+    } else {
+        fields.insert(path.to_owned());
+    }
+}

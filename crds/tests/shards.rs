@@ -1,0 +1,222 @@
+//! Shards: every sample once, the same on every machine.
+
+use fltorrent_crds::{
+    plan::Partition,
+    seeds,
+    shards::{self, ShardError},
+};
+use proptest::prelude::*;
+use rand_core::Rng;
+
+fn labels(count: u32) -> Vec<u8> {
+    let mut rng = seeds::rng(3, "test.labels", 0, 0);
+    (0..count)
+        .map(|_| seeds::below(&mut rng, 10) as u8)
+        .collect()
+}
+
+fn digest(shards: &[Vec<u32>]) -> String {
+    let mut hasher = blake3::Hasher::new();
+    for shard in shards {
+        hasher.update(&(shard.len() as u32).to_le_bytes());
+        for index in shard {
+            hasher.update(&index.to_le_bytes());
+        }
+    }
+    hasher.finalize().to_hex()[..16].to_owned()
+}
+
+fn dirichlet(alpha: f64, min_samples: u32) -> Partition {
+    Partition::Dirichlet { alpha, min_samples }
+}
+
+#[test]
+fn results_are_pinned() {
+    let labels = labels(1_438);
+    let derive = |partition: &Partition, peers| {
+        digest(&shards::derive(partition, 42, peers, &labels, 10).unwrap())
+    };
+    let found = [
+        derive(&Partition::Iid, 8),
+        derive(&dirichlet(0.5, 1), 8),
+        derive(&dirichlet(0.3, 20), 8),
+        derive(&dirichlet(100.0, 1), 100),
+        derive(&dirichlet(1e6, 1), 3),
+        digest(&shards::test_part(42, 8, 359)),
+    ];
+    assert_eq!(found, PINNED);
+}
+
+const PINNED: [&str; 6] = [
+    "da3a35e5d798c558",
+    "053c5473a9ef9aa1",
+    "fa546209f6936eb6",
+    "5acd36412e5443e0",
+    "832fd96149ce7168",
+    "66f1bb02abb822d2",
+];
+
+#[test]
+fn the_source_of_randomness_is_pinned() {
+    let mut rng = seeds::rng(1, "test", 2, 3);
+    let found = [
+        rng.next_u64(),
+        rng.next_u64(),
+        u64::from(seeds::below(&mut rng, 1000)),
+        seeds::unit(&mut rng).to_bits(),
+    ];
+    assert_eq!(found, STREAM);
+}
+
+const STREAM: [u64; 4] = [
+    2858428172711519583,
+    7741235275012617303,
+    817,
+    4606082991572202319,
+];
+
+#[test]
+fn streams_differ_by_everything() {
+    let first = |seed, purpose, peer, round| seeds::rng(seed, purpose, peer, round).next_u64();
+    let base = first(1, "a", 2, 3);
+    for other in [
+        first(2, "a", 2, 3),
+        first(1, "b", 2, 3),
+        first(1, "a", 3, 3),
+        first(1, "a", 2, 4),
+        first(1, "a", 3, 2),
+    ] {
+        assert_ne!(base, other);
+    }
+}
+
+#[test]
+fn numbers_are_spread_evenly() {
+    let mut rng = seeds::rng(1, "test", 0, 0);
+    let mut counts = [0_u32; 6];
+    for _ in 0..60_000 {
+        counts[seeds::below(&mut rng, 6) as usize] += 1;
+    }
+    // Five standard deviations of a binomial count.
+    assert!(
+        counts.iter().all(|count| count.abs_diff(10_000) < 460),
+        "{counts:?}"
+    );
+    let sum: f64 = (0..60_000).map(|_| seeds::unit(&mut rng)).sum();
+    assert!((sum / 60_000.0 - 0.5).abs() < 0.006);
+}
+
+#[test]
+fn a_small_alpha_is_skewed_and_a_large_one_even() {
+    let labels = labels(20_000);
+    let spread = |alpha| {
+        let shards = shards::derive(&dirichlet(alpha, 1), 5, 10, &labels, 10).unwrap();
+        // The share of the commonest class, averaged over the peers: 0.1 when all classes are alike.
+        let share = |shard: &Vec<u32>| {
+            let mut counts = [0_usize; 10];
+            for index in shard {
+                counts[usize::from(labels[*index as usize])] += 1;
+            }
+            *counts.iter().max().unwrap() as f64 / shard.len() as f64
+        };
+        shards.iter().map(share).sum::<f64>() / 10.0
+    };
+    let (skewed, middle, even) = (spread(0.05), spread(1.0), spread(10_000.0));
+    assert!(
+        skewed > 0.5 && skewed > middle && middle > even && even < 0.13,
+        "{skewed} {middle} {even}"
+    );
+}
+
+#[test]
+fn wrong_recipes_are_refused() {
+    let few = [0_u8, 1, 2, 1];
+    let derive = |partition: &Partition, peers, classes| {
+        shards::derive(partition, 1, peers, &few, classes).unwrap_err()
+    };
+    assert_eq!(derive(&Partition::Iid, 0, 10), ShardError::NoPeers);
+    assert_eq!(
+        derive(&Partition::Iid, 5, 10),
+        ShardError::TooFewSamples {
+            samples: 4,
+            peers: 5
+        }
+    );
+    assert_eq!(
+        derive(&Partition::Iid, 2, 2).to_string(),
+        "training sample 2 has label 2; labels are below 2, as the manifest's data says"
+    );
+    assert_eq!(
+        derive(&dirichlet(1.0, 3), 2, 10).to_string(),
+        "data.partition.dirichlet.minSamples: 3 samples for each of 2 peers are more than the 4 training samples; at \
+         most 2 will do"
+    );
+    let explicit = |shards| derive(&Partition::Explicit { shards }, 2, 10).to_string();
+    assert!(explicit(vec![vec![(0, 1)]]).contains("1 shards for 2 peers"));
+    for wrong in [
+        vec![(0, 5)],
+        vec![(1, 1)],
+        vec![(2, 1)],
+        vec![(0, 2), (1, 3)],
+        vec![],
+        vec![(0, u32::MAX)],
+    ] {
+        assert!(explicit(vec![vec![(0, 1)], wrong]).contains("shards[1]"));
+    }
+}
+
+#[test]
+fn a_division_that_never_comes_out_says_what_would_do() {
+    let labels = labels(400);
+    let error = shards::derive(&dirichlet(0.001, 40), 1, 8, &labels, 10).unwrap_err();
+    let ShardError::Unlucky {
+        min_samples: 40,
+        best,
+    } = error
+    else {
+        panic!("{error}");
+    };
+    // Fewer peers than classes with one class each: with 0.001 nearly all of a class goes to one peer.
+    assert!(best < 40);
+    assert!(error.to_string().contains("take minSamples"));
+}
+
+#[test]
+fn explicit_shards_are_as_written() {
+    let shards = vec![vec![(3, 5), (0, 1)], vec![(1, 3)]];
+    let found = shards::derive(&Partition::Explicit { shards }, 9, 2, &labels(5), 10).unwrap();
+    assert_eq!(found, [vec![0, 3, 4], vec![1, 2]]);
+}
+
+proptest! {
+    #[test]
+    fn every_sample_belongs_to_one_peer(
+        seed: u64, peers in 1_usize..20, count in 20_u32..400, alpha in 0.05_f64..50.0, iid: bool
+    ) {
+        let labels = labels(count);
+        let partition = if iid { Partition::Iid } else { dirichlet(alpha, 1) };
+        match shards::derive(&partition, seed, peers, &labels, 10) {
+            Ok(shards) => {
+                prop_assert_eq!(shards.len(), peers);
+                prop_assert!(shards.iter().all(|shard| !shard.is_empty() && shard.is_sorted()));
+                let mut all = shards.concat();
+                all.sort_unstable();
+                prop_assert_eq!(all, (0..count).collect::<Vec<_>>());
+            }
+            Err(error) => {
+                let unlucky = matches!(error, ShardError::Unlucky { .. });
+                prop_assert!(unlucky && !iid, "{}", error);
+            }
+        }
+    }
+
+    #[test]
+    fn test_parts_cover_the_test_samples_once(seed: u64, peers in 1_usize..20, count in 0_u32..400) {
+        let parts = shards::test_part(seed, peers, count);
+        let sizes: Vec<usize> = parts.iter().map(Vec::len).collect();
+        prop_assert!(sizes.iter().max().unwrap() - sizes.iter().min().unwrap() <= 1);
+        let mut all = parts.concat();
+        all.sort_unstable();
+        prop_assert_eq!(all, (0..count).collect::<Vec<_>>());
+    }
+}

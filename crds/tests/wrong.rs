@@ -1,0 +1,969 @@
+//! Wrong manifests: every error names its field, what was found and what would do.
+
+#[path = "support/document.rs"]
+mod support;
+
+use fltorrent_crds::{Plan, manifest};
+use serde_json::{Value, json};
+use support::{manifest as base, put, remove};
+
+fn errors(document: &Value) -> Vec<String> {
+    errors_of(&document.to_string(), &[])
+}
+
+fn errors_of(text: &str, sets: &[(&str, &str)]) -> Vec<String> {
+    let sets: Vec<(String, String)> = sets
+        .iter()
+        .map(|(a, b)| ((*a).to_owned(), (*b).to_owned()))
+        .collect();
+    match Plan::load(text, &sets) {
+        Ok(_) => Vec::new(),
+        Err(errors) => errors.iter().map(ToString::to_string).collect(),
+    }
+}
+
+#[test]
+fn the_base_is_right() {
+    assert_eq!(errors(&base()), [""; 0]);
+}
+
+#[test]
+fn one_wrong_value_is_one_error() {
+    let table = [
+        // What stands around spec.
+        (
+            "^apiVersion",
+            json!("v1"),
+            "apiVersion: `v1` is not known; write fltorrent.io/v1alpha1",
+        ),
+        (
+            "^apiVersion",
+            Value::Null,
+            "apiVersion: is missing; write fltorrent.io/v1alpha1",
+        ),
+        (
+            "^kind",
+            json!("Pod"),
+            "kind: `Pod` is not known; write FLTorrentExperiment",
+        ),
+        (
+            "^kind",
+            json!(3),
+            "kind: 3 is not known; write FLTorrentExperiment",
+        ),
+        (
+            "^metadata",
+            json!([]),
+            "metadata: a list is not a map; write `metadata: {name: my-experiment}`",
+        ),
+        (
+            "^metadata/name",
+            json!(5),
+            "metadata.name: 5 is not a text; a name has a–z",
+        ),
+        (
+            "^metadata/name",
+            json!("Upper"),
+            "metadata.name: `Upper` is not a name; a name has a–z",
+        ),
+        (
+            "^metadata/name",
+            json!("1a"),
+            "metadata.name: `1a` is not a name",
+        ),
+        (
+            "^metadata/name",
+            json!("a-"),
+            "metadata.name: `a-` is not a name",
+        ),
+        (
+            "^metadata/name",
+            json!(""),
+            "metadata.name: `` is not a name",
+        ),
+        (
+            "^metadata/name",
+            json!("a".repeat(46)),
+            "has 46 characters; a name has a–z, 0–9 and `-`, a letter first, no `-` at the end, at most 45 characters",
+        ),
+        (
+            "^metadata/nmae",
+            json!("x"),
+            "metadata.nmae: unknown field; did you mean `name`?",
+        ),
+        (
+            "^metadata/labels",
+            json!({"a": 1}),
+            "metadata.labels: a map is not a map of texts; put quotes around every value",
+        ),
+        (
+            "^spec",
+            Value::Null,
+            "spec: is missing; groups, topology, model and data belong under it",
+        ),
+        (
+            "^spec",
+            json!([1]),
+            "a list is not a map; write a map of aggregation,",
+        ),
+        ("^status", json!({}), "status: not supported yet; remove it"),
+        (
+            "^training",
+            json!({}),
+            "training: unknown field; it belongs under `spec`",
+        ),
+        // Names that are kept for later, and names that are wrong.
+        (
+            "network",
+            json!({}),
+            "network: not supported yet; remove it",
+        ),
+        (
+            "liveness",
+            json!({}),
+            "liveness: not supported yet; remove it",
+        ),
+        ("churn", json!({}), "churn: not supported yet; remove it"),
+        (
+            "kubernetes",
+            json!({}),
+            "kubernetes: not supported yet; remove it",
+        ),
+        (
+            "suspend",
+            json!(true),
+            "suspend: not supported yet; remove it",
+        ),
+        (
+            "managedBy",
+            json!("x"),
+            "managedBy: not supported yet; remove it",
+        ),
+        (
+            "groups/0/deviceProfile",
+            json!("pi4"),
+            "groups[0].deviceProfile: not supported yet; remove it",
+        ),
+        (
+            "groups/0/gpu",
+            json!({}),
+            "groups[0].gpu: not supported yet; remove it",
+        ),
+        (
+            "training/optimizer",
+            json!("momentum"),
+            "training.optimizer: not supported yet; remove it",
+        ),
+        (
+            "topologyy",
+            json!({}),
+            "topologyy: unknown field; did you mean `topology`?",
+        ),
+        (
+            "training/batchsize",
+            json!(3),
+            "training.batchsize: unknown field; did you mean `batchSize`?",
+        ),
+        (
+            "training/zzzzzz",
+            json!(3),
+            "training.zzzzzz: unknown field; the fields here are backend, batchSize",
+        ),
+        // Seed.
+        (
+            "seed",
+            json!(-1),
+            "seed: -1 is out of range; 0 to 9007199254740991 will do",
+        ),
+        (
+            "seed",
+            json!(9_007_199_254_740_992_u64),
+            "seed: 9007199254740992 is out of range; 0 to 9007199254740991 will do",
+        ),
+        (
+            "seed",
+            json!(1.5),
+            "seed: 1.5 is not a whole number; write a whole number, 0 to 9007199254740991",
+        ),
+        (
+            "seed",
+            json!("7"),
+            "seed: `7` is not a whole number; write a whole number",
+        ),
+        (
+            "seed",
+            Value::Null,
+            "seed: has no value; write a whole number, 0 to 9007199254740991, or remove the field for its default",
+        ),
+        // Groups.
+        (
+            "groups",
+            json!([]),
+            "groups: the list is empty; at least 1 will do",
+        ),
+        (
+            "groups",
+            json!({"name": "a"}),
+            "groups: a map is not a list; write a list",
+        ),
+        ("groups", Value::Null, "groups: has no value; write a list"),
+        (
+            "groups/0",
+            json!("a"),
+            "groups[0]: `a` is not a map; write a map of count, name, role",
+        ),
+        (
+            "groups/0/name",
+            json!("A"),
+            "groups[0].name: `A` is not a name; write a name of a–z",
+        ),
+        (
+            "groups/0/name",
+            json!("b"),
+            "groups[1].name: `b` is the name of groups[0] already; give every group a name of its own",
+        ),
+        (
+            "groups/0/name",
+            json!(1),
+            "groups[0].name: 1 is not a text; write a name",
+        ),
+        (
+            "groups/0/count",
+            json!(0),
+            "groups[0].count: 0 is out of range; 1 to 10000 will do",
+        ),
+        (
+            "groups/0/count",
+            json!(-5),
+            "groups[0].count: -5 is out of range; 1 to 10000 will do",
+        ),
+        (
+            "groups/0/count",
+            json!(10_001),
+            "groups[0].count: 10001 is out of range; 1 to 10000 will do",
+        ),
+        (
+            "groups/0/count",
+            json!(1e30),
+            "groups[0].count: 1e+30 is not a whole number; write a whole number, 1 to 10000",
+        ),
+        (
+            "groups/0/count",
+            json!(10_000),
+            "groups: 10003 peers in all; at most 10000 will do",
+        ),
+        (
+            "groups/0/role",
+            json!("byzantine"),
+            "groups[0].role: `byzantine` is not supported yet; now there is honest",
+        ),
+        (
+            "groups/0/role",
+            json!("honset"),
+            "groups[0].role: `honset` is not known; did you mean `honest`?",
+        ),
+        (
+            "groups/0/role",
+            json!(1),
+            "groups[0].role: 1 is not a text; write one of honest",
+        ),
+        // Topology.
+        (
+            "topology",
+            Value::Null,
+            "topology: has no value; write a map of custom, star, tree, type",
+        ),
+        (
+            "topology",
+            json!("ring"),
+            "topology: `ring` is not a map; write a map of custom, star, tree, type",
+        ),
+        (
+            "topology",
+            json!({}),
+            "topology.type: is missing; write one of star, ring, mesh, tree, custom",
+        ),
+        (
+            "topology/type",
+            json!("rign"),
+            "topology.type: `rign` is not known; did you mean `ring`? Allowed: star, ring, mesh, tree, custom",
+        ),
+        (
+            "topology/type",
+            json!("torus"),
+            "topology.type: `torus` is not supported yet; now there is star, ring, mesh, tree, custom",
+        ),
+        (
+            "topology/torus",
+            json!({}),
+            "topology.torus: not supported yet; remove it",
+        ),
+        (
+            "topology/tree",
+            json!({"arity": 2}),
+            "topology.tree: is there, but topology.type is ring; remove it, or write `type: tree`",
+        ),
+        (
+            "topology",
+            json!({"type": "custom"}),
+            "topology.custom: is missing; type custom wants `custom:` with edges",
+        ),
+        (
+            "topology",
+            json!({"type": "custom", "custom": {}}),
+            "topology.custom.edges: is missing; write a list",
+        ),
+        (
+            "topology",
+            json!({"type": "star", "star": {"hub": 8}}),
+            "topology.star.hub: peer 8 does not exist; peers are 0–7",
+        ),
+        (
+            "topology",
+            json!({"type": "star", "star": {"hub": 10_000}}),
+            "topology.star.hub: 10000 is out of range; 0 to 9999 will do",
+        ),
+        (
+            "topology",
+            json!({"type": "tree", "tree": {"arity": 0}}),
+            "topology.tree.arity: 0 is out of range; 1 to 9999 will do",
+        ),
+        (
+            "topology",
+            json!({"type": "custom", "custom": {"edges": [[0, 1, 2]]}}),
+            "topology.custom.edges[0]: the list has 3 entries; exactly 2 will do",
+        ),
+        (
+            "topology",
+            json!({"type": "custom", "custom": {"edges": [[0, -1]]}}),
+            "topology.custom.edges[0][1]: -1 is out of range; 0 to 9999 will do",
+        ),
+        (
+            "topology",
+            json!({"type": "custom", "custom": {"edges": vec![[0, 1]; 50_001]}}),
+            "topology.custom.edges: the list has 50001 entries; at most 50000 will do",
+        ),
+        (
+            "topology",
+            json!({"type": "custom", "custom": {"edges": [[0, 1], [1, 2], [4, 5], [6, 7]]}}),
+            "topology.custom.edges: the graph is not connected, it has 4 parts: {0–2}, {3}, {4–5}, {6–7}; add connections between them",
+        ),
+        // Model.
+        (
+            "model",
+            json!({"type": "mlp"}),
+            "model.mlp: is missing; type mlp wants `mlp:` with hidden",
+        ),
+        (
+            "model/type",
+            json!("resnet18"),
+            "model.type: `resnet18` is not supported yet; now there is mlp",
+        ),
+        (
+            "model/type",
+            json!("svm"),
+            "model.type: `svm` is not known; allowed: mlp",
+        ),
+        (
+            "model/mlp/hidden",
+            json!(64),
+            "model.mlp.hidden: 64 is not a list; write a list",
+        ),
+        (
+            "model/mlp/hidden",
+            json!([0]),
+            "model.mlp.hidden[0]: 0 is out of range; 1 to 65536 will do",
+        ),
+        (
+            "model/mlp/hidden",
+            json!([65_537]),
+            "model.mlp.hidden[0]: 65537 is out of range; 1 to 65536 will do",
+        ),
+        (
+            "model/mlp/hidden",
+            json!(vec![8; 17]),
+            "model.mlp.hidden: the list has 17 entries; at most 16 will do",
+        ),
+        (
+            "model/mlp/hidden",
+            json!([65_536, 65_536]),
+            "model.mlp.hidden: the model has 4299948042 parameters; at most 1073741824 will do; take narrower layers",
+        ),
+        // Data.
+        (
+            "data/type",
+            json!("digit"),
+            "data.type: `digit` is not known; did you mean `digits`? Allowed: digits, idx",
+        ),
+        (
+            "data/type",
+            json!("idx"),
+            "data.idx: is missing; type idx wants `idx:` with path",
+        ),
+        (
+            "data/idx",
+            json!({"path": "x"}),
+            "data.idx: is there, but data.type is digits; remove it, or write `type: idx`",
+        ),
+        (
+            "data",
+            json!({"type": "idx", "idx": {"path": ""}}),
+            "data.idx.path: the text is empty; write a text",
+        ),
+        (
+            "data",
+            json!({"type": "idx", "idx": {}}),
+            "data.idx.path: is missing; write a text",
+        ),
+        (
+            "data",
+            json!({"type": "idx", "idx": {"path": "p".repeat(4097)}}),
+            "has 4097 characters; at most 4096 will do",
+        ),
+        (
+            "data",
+            json!({"type": "idx", "idx": {"path": "x", "inputShape": [28]}}),
+            "data.idx.inputShape: the list has 1 entry; exactly 2 will do",
+        ),
+        (
+            "data",
+            json!({"type": "idx", "idx": {"path": "x", "inputShape": [28, 5000]}}),
+            "data.idx.inputShape[1]: 5000 is out of range; 1 to 4096 will do",
+        ),
+        (
+            "data",
+            json!({"type": "idx", "idx": {"path": "x", "classes": 1}}),
+            "data.idx.classes: 1 is out of range; 2 to 256 will do",
+        ),
+        (
+            "data/partition/type",
+            json!("shards"),
+            "data.partition.type: `shards` is not supported yet; now there is iid, dirichlet, explicit",
+        ),
+        (
+            "data/partition",
+            json!({"type": "dirichlet"}),
+            "data.partition.dirichlet: is missing; type dirichlet wants `dirichlet:` with alpha",
+        ),
+        (
+            "data/partition",
+            json!({"type": "dirichlet", "dirichlet": {"alpha": 0}}),
+            "data.partition.dirichlet.alpha: 0 is out of range; 0.001 to 1000000 will do",
+        ),
+        (
+            "data/partition",
+            json!({"type": "dirichlet", "dirichlet": {"alpha": "x"}}),
+            "data.partition.dirichlet.alpha: `x` is not a number; write a number, 0.001 to 1000000",
+        ),
+        (
+            "data/partition",
+            json!({"type": "dirichlet", "dirichlet": {"alpha": 1, "minSamples": 0}}),
+            "data.partition.dirichlet.minSamples: 0 is out of range; 1 to 1000000 will do",
+        ),
+        (
+            "data/partition",
+            json!({"type": "dirichlet", "dirichlet": {"alpha": 1, "minSamples": 180}}),
+            "data.partition.dirichlet.minSamples: 180 samples for each of 8 peers are 1440; the data has 1438 training samples; at most 179 will do",
+        ),
+        (
+            "data/partition",
+            json!({"type": "explicit", "explicit": {"shards": [[[0, 100]]]}}),
+            "data.partition.explicit.shards: 1 shards for 8 peers; give every peer one, in the order of the peers",
+        ),
+        (
+            "data/partition",
+            json!({"type": "explicit", "explicit": {"shards": [[[0, 70]], [[5, 5]], [[0, 9]], [[0, 9]], [[0, 9]], [[0, 9]], [[0, 9]], [[0, 9]]]}}),
+            "data.partition.explicit.shards[1][0]: [5, 5) is empty; the end comes after the last sample",
+        ),
+        (
+            "data/partition",
+            json!({"type": "explicit", "explicit": {"shards": [[[0, 70]], [[5, 1439]], [[0, 9]], [[0, 9]], [[0, 9]], [[0, 9]], [[0, 9]], [[0, 9]]]}}),
+            "data.partition.explicit.shards[1][0]: [5, 1439) goes past the data; training samples are 0–1437",
+        ),
+        (
+            "data/partition",
+            json!({"type": "explicit", "explicit": {"shards": [[[0, 70], [69, 80]], [[5, 9]], [[0, 9]], [[0, 9]], [[0, 9]], [[0, 9]], [[0, 9]], [[0, 9]]]}}),
+            "data.partition.explicit.shards[0]: sample 69 is there twice; name every sample of a peer once",
+        ),
+        (
+            "data/partition",
+            json!({"type": "explicit", "explicit": {"shards": [[[0, 4_294_967_296_u64]]]}}),
+            "data.partition.explicit.shards[0][0][1]: 4294967296 is out of range; 0 to 4294967295 will do",
+        ),
+        // Training.
+        (
+            "training/rounds",
+            json!(0),
+            "training.rounds: 0 is out of range; 1 to 1000000 will do",
+        ),
+        (
+            "training/rounds",
+            json!(10.0),
+            "training.rounds: 10.0 is not a whole number; write a whole number, 1 to 1000000",
+        ),
+        (
+            "training/epochs",
+            json!(0),
+            "training.epochs: 0 is out of range; 1 to 10000 will do",
+        ),
+        (
+            "training/batchSize",
+            json!(0),
+            "training.batchSize: 0 is out of range; 1 to 1048576 will do",
+        ),
+        (
+            "training/batchSize",
+            json!(181),
+            "training.batchSize: 181 is more than the 180 training samples of a peer; at most 180 will do",
+        ),
+        (
+            "training/learningRate",
+            json!(0),
+            "training.learningRate: 0 is out of range; 0.000000001 to 1000 will do",
+        ),
+        (
+            "training/learningRate",
+            json!(-0.1),
+            "training.learningRate: -0.1 is out of range",
+        ),
+        (
+            "training/learningRate",
+            json!("fast"),
+            "training.learningRate: `fast` is not a number; write a number",
+        ),
+        (
+            "training/backend",
+            json!("tch"),
+            "training.backend: `tch` is not supported yet; now there is flex, cuda",
+        ),
+        (
+            "training/backend",
+            json!("Flex"),
+            "training.backend: `Flex` is not known; did you mean `flex`? Allowed: flex, cuda",
+        ),
+        (
+            "training/threads",
+            json!(0),
+            "training.threads: 0 is out of range; 1 to 1024 will do",
+        ),
+        (
+            "training",
+            Value::Null,
+            "training: has no value; write a map of backend, batchSize, epochs, learningRate, rounds, threads, or remove the field for its default",
+        ),
+        // Exchange.
+        (
+            "exchange/uploadSlots",
+            json!(0),
+            "exchange.uploadSlots: 0 is out of range; 1 to 10000 will do",
+        ),
+        (
+            "exchange/unchokeInterval",
+            json!(10),
+            "exchange.unchokeInterval: 10 is not a text; write a duration such as 10s, 1m30s or 500ms, at most a year",
+        ),
+        (
+            "exchange/unchokeInterval",
+            json!("10"),
+            "exchange.unchokeInterval: `10` is not a duration; write a duration such as 10s",
+        ),
+        (
+            "exchange/unchokeInterval",
+            json!("0s"),
+            "exchange.unchokeInterval: 0s is out of range; 1ms to 1h will do",
+        ),
+        (
+            "exchange/unchokeInterval",
+            json!("31s"),
+            "exchange.optimisticUnchokeInterval: 30s is shorter than unchokeInterval, 31s; take the same or more",
+        ),
+        (
+            "exchange/optimisticUnchokeInterval",
+            json!("25h"),
+            "exchange.optimisticUnchokeInterval: 25h is out of range; 1ms to 24h will do",
+        ),
+        (
+            "exchange/chunkSelection",
+            json!("rarest"),
+            "exchange.chunkSelection: `rarest` is not known; allowed: rarestFirst, random, sequential",
+        ),
+        (
+            "exchange/numChunks",
+            json!(0),
+            "exchange.numChunks: 0 is out of range; 1 to 65536 will do",
+        ),
+        (
+            "exchange/numChunks",
+            json!(1211),
+            "exchange.numChunks: 1211 is more than the model's 1210 parameters; at most 1210 will do",
+        ),
+        (
+            "exchange/numChunks",
+            Value::Null,
+            "exchange.numChunks: has no value; write a whole number, 1 to 65536",
+        ),
+        (
+            "exchange/memoryBudget",
+            json!("1KB"),
+            "exchange.memoryBudget: `1KB` is not a quantity of bytes; write a quantity of bytes such as 256Mi",
+        ),
+        (
+            "exchange/memoryBudget",
+            json!(-1),
+            "exchange.memoryBudget: -1 is not a whole number of bytes; write a quantity of bytes such as 256Mi",
+        ),
+        (
+            "exchange/memoryBudget",
+            json!(1_u64 << 51),
+            "exchange.memoryBudget: 2251799813685248 is more than 1024Ti; write a quantity",
+        ),
+        (
+            "exchange/memoryBudget",
+            json!([]),
+            "exchange.memoryBudget: a list is not a quantity of bytes",
+        ),
+        // The rest.
+        (
+            "aggregation/type",
+            json!("krum"),
+            "aggregation.type: `krum` is not supported yet; now there is fedavg",
+        ),
+        (
+            "aggregation/type",
+            json!("fedagv"),
+            "aggregation.type: `fedagv` is not known; did you mean `fedavg`?",
+        ),
+        (
+            "transport/type",
+            json!("udp"),
+            "transport.type: `udp` is not known; allowed: quic",
+        ),
+        (
+            "transport/keepAlive",
+            json!("20s"),
+            "transport.idleTimeout: 20s is not longer than keepAlive, 20s; three or four times keepAlive is usual",
+        ),
+        (
+            "transport/keepAlive",
+            json!("1ms"),
+            "transport.keepAlive: 1ms is out of range; 100ms to 1h will do",
+        ),
+        (
+            "transport/idleTimeout",
+            json!("25h"),
+            "transport.idleTimeout: 25h is out of range; 100ms to 24h will do",
+        ),
+        (
+            "transport/lostAfter",
+            json!("-1s"),
+            "transport.lostAfter: `-1s` is not a duration",
+        ),
+        (
+            "transport/lostAfter",
+            json!("0s"),
+            "transport.lostAfter: 0s is out of range; 100ms to 24h will do",
+        ),
+        (
+            "transport/mtu",
+            json!(1199),
+            "transport.mtu: 1199 is out of range; 1200 to 65527 will do",
+        ),
+        (
+            "transport/mtu",
+            json!(65_528),
+            "transport.mtu: 65528 is out of range; 1200 to 65527 will do",
+        ),
+        (
+            "checkpoint/type",
+            json!("periodic"),
+            "checkpoint.type: `periodic` is not supported yet; now there is none",
+        ),
+        (
+            "output/directory",
+            json!(""),
+            "output.directory: the text is empty; write a text",
+        ),
+        (
+            "output/peerModels",
+            json!("yes"),
+            "output.peerModels: `yes` is not true or false; write true or false",
+        ),
+    ];
+    for (place, value, expected) in table {
+        let mut document = base();
+        put(&mut document, place, value.clone());
+        let found = errors(&document);
+        assert!(
+            found.len() == 1 && found[0].contains(expected),
+            "{place} = {value}\nexpected: {expected}\nfound: {found:#?}"
+        );
+    }
+}
+
+#[test]
+fn every_required_field_is_missed() {
+    for (place, expected) in [
+        ("^apiVersion", "apiVersion: is missing"),
+        ("^kind", "kind: is missing"),
+        ("^metadata", "metadata.name: is missing"),
+        ("^metadata/name", "metadata.name: is missing"),
+        ("^spec", "spec: is missing"),
+        ("groups", "groups: is missing"),
+        ("groups/0/name", "groups[0].name: is missing"),
+        ("groups/0/count", "groups[0].count: is missing"),
+        ("topology", "topology: is missing"),
+        ("topology/type", "topology.type: is missing"),
+        ("model", "model: is missing"),
+        ("model/type", "model.type: is missing"),
+        ("model/mlp/hidden", "model.mlp.hidden: is missing"),
+        ("data", "data: is missing"),
+        ("data/type", "data.type: is missing"),
+        ("data/partition/type", "data.partition.type: is missing"),
+    ] {
+        let mut document = base();
+        remove(&mut document, place);
+        let found = errors(&document);
+        assert!(
+            found.len() == 1 && found[0].starts_with(expected),
+            "{place}: {found:#?}"
+        );
+    }
+}
+
+#[test]
+fn all_errors_come_at_once() {
+    let mut document = base();
+    put(&mut document, "training/ruonds", json!(3));
+    put(&mut document, "groups/1/name", json!("a"));
+    put(&mut document, "exchange/uploadSlots", json!(0));
+    put(
+        &mut document,
+        "topology",
+        json!({"type": "custom", "custom": {"edges": [[0, 9], [1, 1], [0, 1], [1, 0]]}}),
+    );
+    assert_eq!(
+        errors(&document),
+        [
+            "exchange.uploadSlots: 0 is out of range; 1 to 10000 will do",
+            "training.ruonds: unknown field; did you mean `rounds`?",
+            "groups[1].name: `a` is the name of groups[0] already; give every group a name of its own",
+            "topology.custom.edges[0]: peer 9 does not exist; peers are 0–7",
+            "topology.custom.edges[1]: peer 1 is connected to itself; name two peers",
+            "topology.custom.edges[3]: peers 0 and 1 are connected already by edges[2]; remove one of the two",
+        ]
+    );
+}
+
+#[test]
+fn a_default_in_the_place_of_a_wrong_value_makes_no_error() {
+    let mut document = base();
+    // With keepAlive at its default of 5s the timeout would seem too short.
+    put(&mut document, "transport/keepAlive", json!("fast"));
+    put(&mut document, "transport/idleTimeout", json!("2s"));
+    assert_eq!(errors(&document).len(), 1);
+}
+
+#[test]
+fn a_mesh_that_would_fill_the_memory_is_refused() {
+    let mut document = base();
+    put(&mut document, "topology/type", json!("mesh"));
+    put(
+        &mut document,
+        "groups",
+        json!([{"name": "a", "count": 1415}]),
+    );
+    let found = errors(&document);
+    assert!(
+        found[0].starts_with("topology.type: a mesh of 1415 peers has 1000405 connections"),
+        "{found:#?}"
+    );
+}
+
+#[test]
+fn more_peers_than_samples_are_refused() {
+    let mut document = base();
+    put(
+        &mut document,
+        "groups",
+        json!([{"name": "a", "count": 1439}]),
+    );
+    let found = errors(&document);
+    assert!(
+        found[0].starts_with("groups: 1439 peers for 1438 training samples"),
+        "{found:#?}"
+    );
+}
+
+#[test]
+fn texts_that_are_no_manifest() {
+    let good = base().to_string();
+    for (text, expected) in [
+        (String::new(), "the manifest is empty; it starts with"),
+        (
+            "# only a comment\n".to_owned(),
+            "the manifest is empty; it starts with",
+        ),
+        (
+            "just a text".to_owned(),
+            "the manifest is `just a text`; it starts with",
+        ),
+        (
+            "- a\n- b\n".to_owned(),
+            "the manifest is a list; it starts with",
+        ),
+        ("a: [".to_owned(), "not a YAML document"),
+        ("a:\n\tb: c".to_owned(), "not a YAML document"),
+        (format!("{good}\n---\n{good}"), "not a YAML document"),
+        ("kind: a\nkind: b\n".to_owned(), "not a YAML document"),
+        ("a: &a {b: *a}".to_owned(), "not a YAML document"),
+        ("[".repeat(10_000), "not a YAML document"),
+        (
+            format!("x: {}", "1,".repeat(600_000)),
+            "the text has 1200003 bytes; a manifest has at most 1048576",
+        ),
+        ("spec: {seed: .nan}".to_owned(), "not a YAML document"),
+        (
+            "spec: {training: {learningRate: .inf}}".to_owned(),
+            "not a YAML document",
+        ),
+    ] {
+        let found = errors_of(&text, &[]).join("\n");
+        assert!(
+            found.contains(expected),
+            "{}\n{found}",
+            text.chars().take(60).collect::<String>()
+        );
+    }
+}
+
+#[test]
+fn aliases_do_not_blow_up() {
+    let mut text = "a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n".to_owned();
+    for i in 1..12 {
+        let list = vec![format!("*a{}", i - 1); 10].join(", ");
+        text += &format!("a{i}: &a{i} [{list}]\n");
+    }
+    assert!(
+        errors_of(&text, &[])
+            .join("")
+            .contains("not a YAML document")
+    );
+}
+
+#[test]
+fn duplicate_keys_are_named() {
+    let found = errors_of("kind: a\nkind: b\n", &[]).join("");
+    assert!(
+        found.contains("kind") && found.contains("duplicate"),
+        "{found}"
+    );
+}
+
+#[test]
+fn settings_are_checked_like_the_file() {
+    let text = base().to_string();
+    for (path, value, expected) in [
+        ("training.rounds", "0", "training.rounds: 0 is out of range"),
+        (
+            "training.rounds",
+            "",
+            "training.rounds: --set gives it no value; write --set path=value",
+        ),
+        ("training.rounds", "[", "not a YAML document"),
+        (
+            "trainnig.rounds",
+            "3",
+            "trainnig: unknown field; did you mean `training`?",
+        ),
+        (
+            "groups[2].count",
+            "3",
+            "groups[2].count: --set: entry 2 does not exist; the list has 2, counted from 0",
+        ),
+        (
+            "groups.count",
+            "3",
+            "groups.count: --set: a list has no field `count`; name a field of a map",
+        ),
+        (
+            "topology[0]",
+            "3",
+            "topology[0]: --set: a map has no entry 0; name an entry of a list",
+        ),
+        (
+            "seed.x",
+            "3",
+            "seed.x: --set: 7 has no field `x`; name a field of a map",
+        ),
+        ("a..b", "3", "--set `a..b`: not the path of a field"),
+        ("kind", "Pod", "kind: `Pod` is not known"),
+    ] {
+        let found = errors_of(&text, &[(path, value)]);
+        assert!(
+            found.iter().any(|error| error.contains(expected)),
+            "{path}={value}: {found:#?}"
+        );
+    }
+}
+
+#[test]
+fn settings_reach_the_plan() {
+    let sets = [
+        ("groups[0].count", "4"),
+        ("spec.training.rounds", "3"),
+        ("training.rounds", "9"),
+        ("metadata.name", "other"),
+        ("model.mlp.hidden", "[4, 5]"),
+        ("exchange.memoryBudget", "1Mi"),
+        ("topology.type", "tree"),
+        ("topology.tree.arity", "3"),
+    ]
+    .map(|(path, value)| (path.to_owned(), value.to_owned()));
+    let plan = Plan::load(&base().to_string(), &sets).unwrap();
+    assert_eq!(plan.peers.len(), 7);
+    assert_eq!(plan.training.rounds, 9);
+    assert_eq!(plan.name, "other");
+    assert_eq!(plan.model.parameters, 64 * 4 + 4 + 4 * 5 + 5 + 5 * 10 + 10);
+    assert_eq!(plan.exchange.memory_budget, 1 << 20);
+    assert_eq!(plan.peers[0].neighbours, [1, 2, 3]);
+}
+
+#[test]
+fn an_object_as_a_cluster_prints_it_is_read() {
+    let mut document = base();
+    put(
+        &mut document,
+        "^metadata",
+        json!({
+            "name": "test", "namespace": "lab", "uid": "u", "resourceVersion": "12", "generation": 1,
+            "creationTimestamp": "2026-01-01T00:00:00Z", "labels": {"a": "b"}, "annotations": {},
+            "managedFields": [],
+        }),
+    );
+    let experiment = manifest::parse(&document.to_string()).unwrap();
+    assert_eq!(experiment.metadata.namespace.as_deref(), Some("lab"));
+    assert!(Plan::from_experiment(&experiment).is_ok());
+}
+
+#[test]
+fn an_experiment_that_no_text_was_read_for_is_checked_as_well() {
+    let mut experiment = manifest::parse(&base().to_string()).unwrap();
+    experiment.metadata.name = None;
+    experiment.spec.training.rounds = 0;
+    experiment.spec.training.learning_rate = f64::NAN;
+    experiment.spec.model.mlp = None;
+    let found: Vec<String> = Plan::from_experiment(&experiment)
+        .unwrap_err()
+        .iter()
+        .map(|error| error.path.clone())
+        .collect();
+    assert_eq!(
+        found,
+        [
+            "metadata.name",
+            "model.mlp",
+            "training.learningRate",
+            "training.rounds"
+        ]
+    );
+}
