@@ -1,4 +1,5 @@
 //! The custom resource definition: generated, structural, and its rules agree with the reader of manifests.
+#![allow(clippy::unwrap_used, reason = "tests may panic")]
 
 #[path = "support/document.rs"]
 mod support;

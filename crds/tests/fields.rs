@@ -1,4 +1,5 @@
 //! No field is ignored: when it changes, the plan changes.
+#![allow(clippy::unwrap_used, reason = "tests may panic")]
 
 #[path = "support/document.rs"]
 mod support;

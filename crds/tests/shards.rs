@@ -1,4 +1,5 @@
 //! Shards: every sample once, the same on every machine.
+#![allow(clippy::unwrap_used, reason = "tests may panic")]
 
 use fltorrent_crds::{
     plan::Partition,

@@ -1,4 +1,5 @@
 //! Every topology is a connected graph without loops, seen alike from both ends.
+#![allow(clippy::unwrap_used, reason = "tests may panic")]
 
 #[path = "support/document.rs"]
 mod support;

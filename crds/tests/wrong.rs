@@ -811,20 +811,35 @@ fn texts_that_are_no_manifest() {
             "- a\n- b\n".to_owned(),
             "the manifest is a list; it starts with",
         ),
-        ("a: [".to_owned(), "not a YAML document"),
-        ("a:\n\tb: c".to_owned(), "not a YAML document"),
-        (format!("{good}\n---\n{good}"), "not a YAML document"),
-        ("kind: a\nkind: b\n".to_owned(), "not a YAML document"),
-        ("a: &a {b: *a}".to_owned(), "not a YAML document"),
-        ("[".repeat(10_000), "not a YAML document"),
+        ("a: [".to_owned(), "cannot be read as one YAML document"),
+        (
+            "a:\n\tb: c".to_owned(),
+            "cannot be read as one YAML document",
+        ),
+        (
+            format!("{good}\n---\n{good}"),
+            "cannot be read as one YAML document",
+        ),
+        (
+            "kind: a\nkind: b\n".to_owned(),
+            "cannot be read as one YAML document",
+        ),
+        (
+            "a: &a {b: *a}".to_owned(),
+            "cannot be read as one YAML document",
+        ),
+        ("[".repeat(10_000), "cannot be read as one YAML document"),
         (
             format!("x: {}", "1,".repeat(600_000)),
             "the text has 1200003 bytes; a manifest has at most 1048576",
         ),
-        ("spec: {seed: .nan}".to_owned(), "not a YAML document"),
+        (
+            "spec: {seed: .nan}".to_owned(),
+            "cannot be read as one YAML document",
+        ),
         (
             "spec: {training: {learningRate: .inf}}".to_owned(),
-            "not a YAML document",
+            "cannot be read as one YAML document",
         ),
     ] {
         let found = errors_of(&text, &[]).join("\n");
@@ -846,7 +861,7 @@ fn aliases_do_not_blow_up() {
     assert!(
         errors_of(&text, &[])
             .join("")
-            .contains("not a YAML document")
+            .contains("cannot be read as one YAML document")
     );
 }
 
@@ -869,7 +884,11 @@ fn settings_are_checked_like_the_file() {
             "",
             "training.rounds: --set gives it no value; write --set path=value",
         ),
-        ("training.rounds", "[", "not a YAML document"),
+        (
+            "training.rounds",
+            "[",
+            "cannot be read as one YAML document",
+        ),
         (
             "trainnig.rounds",
             "3",

@@ -40,7 +40,7 @@ pub(super) fn yaml(text: &str) -> Result<Value, FieldError> {
     let options = serde_saphyr::options! {
         budget: serde_saphyr::budget! {
             max_depth: 64,
-            max_documents: 1,
+            max_documents: 2,
             max_nodes: 500_000,
             max_events: 1_000_000,
             max_aliases: 1_000,
@@ -53,8 +53,8 @@ pub(super) fn yaml(text: &str) -> Result<Value, FieldError> {
     serde_saphyr::from_str_with_options(text, options).map_err(|error| {
         FieldError::new(
             "",
-            format!("this is not a YAML document that can be read: {error}"),
-            "correct the place that is named",
+            "the text cannot be read as one YAML document",
+            error.render_with_formatter(&serde_saphyr::UserMessageFormatter),
         )
     })
 }

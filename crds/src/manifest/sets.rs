@@ -34,7 +34,10 @@ fn set(document: &mut Value, path: &str, text: &str) -> Result<(), FieldError> {
             "write a path such as training.rounds or groups[0].count",
         )
     })?;
-    let value = document::yaml(text)?;
+    let value = document::yaml(text).map_err(|error| FieldError {
+        path: shown.to_owned(),
+        ..error
+    })?;
     if value.is_null() {
         return Err(FieldError::new(
             shown,

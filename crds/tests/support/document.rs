@@ -1,4 +1,5 @@
 //! A manifest to change one thing of.
+#![allow(clippy::unwrap_used, reason = "tests may panic")]
 #![allow(
     dead_code,
     unreachable_pub,
