@@ -15,7 +15,6 @@ pub mod init;
 #[cfg(any(feature = "flex", feature = "cuda"))]
 mod mlp;
 pub mod safetensors;
-mod seeds;
 #[cfg(any(feature = "flex", feature = "cuda"))]
 mod sgd;
 

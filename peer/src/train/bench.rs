@@ -6,7 +6,10 @@ use std::{
     process::{Command, Stdio},
 };
 
-use fltorrent_crds::plan::{Architecture, Backend, ModelPlan, TensorPlan, TrainingPlan};
+use fltorrent_crds::{
+    plan::{Architecture, Backend, ModelPlan, TensorPlan, TrainingPlan},
+    seeds,
+};
 use rand_core::Rng;
 use rustix::time::{ClockId, clock_gettime};
 use serde::Deserialize;
@@ -15,7 +18,6 @@ use thiserror::Error;
 use super::{
     TrainError,
     backend::{self, BackendError},
-    seeds,
 };
 use crate::data::Samples;
 
@@ -195,7 +197,7 @@ fn model(widths: &[u32]) -> ModelPlan {
 
 /// Noise: what the pixels show does not change the speed.
 fn random_samples() -> Samples {
-    let mut rng = seeds::rng(1, "bench", 0, 0);
+    let mut rng = seeds::rng(1, "train.bench", 0, 0);
     let mut pixels = vec![0; SAMPLES * INPUTS as usize];
     rng.fill_bytes(&mut pixels);
     let mut labels = vec![0; SAMPLES];

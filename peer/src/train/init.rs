@@ -1,15 +1,13 @@
 //! Initial parameters: drawn in plain Rust from the seed alone, so that every machine and backend starts from the same.
 
-use fltorrent_crds::plan::ModelPlan;
+use fltorrent_crds::{plan::ModelPlan, seeds};
 use rand_core::Rng;
-
-use super::seeds;
 
 /// Draws weights and biases from U(−1/√fan_in, 1/√fan_in), as PyTorch's `Linear` does, where fan_in is the width of the
 /// layer's input; in declared order.
 #[must_use]
 pub fn parameters(model: &ModelPlan, seed: u64) -> Vec<f32> {
-    let mut rng = seeds::rng(seed, "init", 0, 0);
+    let mut rng = seeds::rng(seed, "train.init", 0, 0);
     let mut values = Vec::new();
     let mut bound = 1.0;
     for tensor in &model.tensors {

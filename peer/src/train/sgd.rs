@@ -2,10 +2,12 @@ use burn::tensor::{
     Int, Tensor, TensorData,
     backend::{AutodiffBackend, Backend},
 };
-use fltorrent_crds::plan::{Architecture, ModelPlan, TrainingPlan};
-use rand_core::Rng;
+use fltorrent_crds::{
+    plan::{Architecture, ModelPlan, TrainingPlan},
+    seeds,
+};
 
-use super::{EvalCounts, TrainError, TrainReport, Trainer, mlp, seeds};
+use super::{EvalCounts, TrainError, TrainReport, Trainer, mlp};
 use crate::data::Samples;
 
 /// Bounds the memory of an evaluation's activations.
@@ -102,13 +104,13 @@ impl<B: AutodiffBackend> Sgd<B> {
             .map(|tensor| Tensor::from_inner(tensor).require_grad())
             .collect();
         let loss = mlp::cross_entropy(mlp::logits(&leaves, self.images(samples, indices)), labels);
-        let mut gradients = loss.backward();
-        let learning_rate = self.learning_rate;
+        // Scaled here, where it costs one multiplication, so that the gradients come out as the steps to take.
+        let mut steps = (loss.clone() * self.learning_rate).backward();
         self.parameters.extend(leaves.into_iter().map(|leaf| {
-            let gradient = leaf.grad_remove(&mut gradients);
+            let step = leaf.grad_remove(&mut steps);
             let value = leaf.inner();
-            match gradient {
-                Some(gradient) => value - gradient * learning_rate,
+            match step {
+                Some(step) => value - step,
                 None => value,
             }
         }));
@@ -148,11 +150,11 @@ impl<B: AutodiffBackend> Trainer for Sgd<B> {
 
     fn train(&mut self, shard: &Samples, round: u32) -> Result<TrainReport, TrainError> {
         self.check(shard)?;
-        let mut rng = seeds::rng(self.seed, "shuffle", self.peer, round);
+        let mut rng = seeds::rng(self.seed, "train.shuffle", self.peer, round);
         let mut order: Vec<usize> = (0..shard.len()).collect();
         let (mut loss_sum, mut report) = (0.0, TrainReport::default());
         for _ in 0..self.epochs {
-            shuffle(&mut order, &mut rng);
+            seeds::shuffle(&mut rng, &mut order);
             // Read back once an epoch, so that a device with a queue of its own is not stopped at every step.
             let losses: Vec<_> = order
                 .chunks(self.batch)
@@ -207,14 +209,6 @@ impl<B: AutodiffBackend> Trainer for Sgd<B> {
                 loss: counts.loss_sum,
             })
         }
-    }
-}
-
-/// Fisher and Yates's shuffle; the bias of the multiply-shift draw is below 2⁻³² for any shard.
-fn shuffle(order: &mut [usize], rng: &mut impl Rng) {
-    for last in (1..order.len()).rev() {
-        let drawn = (u128::from(rng.next_u64()) * (last as u128 + 1)) >> 64;
-        order.swap(last, drawn as usize);
     }
 }
 
