@@ -15,6 +15,8 @@ pub mod bitfield;
 mod choker;
 pub mod chunk;
 mod config;
+#[doc(hidden)]
+pub mod fuzzing;
 mod link;
 pub mod message;
 pub mod metainfo;

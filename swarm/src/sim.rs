@@ -5,6 +5,7 @@
 mod event;
 mod network;
 mod node;
+mod script;
 
 pub use network::{LinkProfile, Network, NetworkConfig};
-pub use node::{Outcome, origin_data};
+pub use node::{KeyedVerifier, Outcome, origin_data, origin_metainfo, sign};

@@ -35,32 +35,36 @@ pub struct NetworkConfig {
 }
 
 /// One direction of a link.
-struct Pipe {
-    profile: LinkProfile,
+pub(super) struct Pipe {
+    pub(super) profile: LinkProfile,
     /// When the transport has sent all that it has taken.
     free_at: Time,
     /// When the last control message arrives: they stay in order.
     control_at: Time,
-    corrupt_next: bool,
+    pub(super) corrupt_next: bool,
+    /// Pieces are taken and never sent.
+    pub(super) mute: bool,
 }
 
 /// One link; `connection` names the connection that exists, so that what belongs to an older one is dropped.
-struct Edge {
+pub(super) struct Edge {
     connection: Option<u64>,
-    severed: bool,
+    pub(super) severed: bool,
 }
 
 /// Swarms in virtual time.
 pub struct Network {
     now: Time,
     agenda: Agenda,
-    nodes: Vec<Node>,
-    pipes: BTreeMap<(u32, u32), Pipe>,
-    edges: BTreeMap<(u32, u32), Edge>,
+    pub(super) nodes: Vec<Node>,
+    pub(super) pipes: BTreeMap<(u32, u32), Pipe>,
+    pub(super) edges: BTreeMap<(u32, u32), Edge>,
     reconnect: Duration,
     connections: u64,
     aborted: std::collections::BTreeSet<(u32, u32, u64, u32)>,
     steps: u64,
+    pub(super) checked: bool,
+    pub(super) fault: Option<String>,
 }
 
 impl Network {
@@ -76,6 +80,8 @@ impl Network {
             connections: 0,
             aborted: Default::default(),
             steps: 0,
+            checked: false,
+            fault: None,
         };
         for (node, train_time) in config.nodes.into_iter().zip(config.train_times) {
             let me = node.me();
@@ -85,6 +91,7 @@ impl Network {
                     free_at: Time::ZERO,
                     control_at: Time::ZERO,
                     corrupt_next: false,
+                    mute: false,
                 };
                 network.pipes.insert((me, neighbour), pipe);
                 if me < neighbour {
@@ -194,48 +201,6 @@ impl Network {
             self.step();
         }
         true
-    }
-
-    /// Breaks a connection; it comes back after the reconnect time.
-    pub fn disconnect(&mut self, a: u32, b: u32) {
-        self.break_edge(a, b, Departure::Broken("cut by the script".to_owned()));
-    }
-
-    /// Breaks a link for good.
-    pub fn sever(&mut self, a: u32, b: u32) {
-        if let Some(edge) = self.edges.get_mut(&ordered(a, b)) {
-            edge.severed = true;
-        }
-        self.disconnect(a, b);
-    }
-
-    /// Takes a node away for good.
-    pub fn kill(&mut self, node: u32) {
-        self.nodes[node as usize].outcome = Outcome::Killed;
-        for neighbour in self.nodes[node as usize].config.neighbours.clone() {
-            self.sever(node, neighbour);
-        }
-    }
-
-    /// Makes a link slower to answer, both ways.
-    pub fn set_delay(&mut self, a: u32, b: u32, delay: Duration) {
-        for direction in [(a, b), (b, a)] {
-            if let Some(pipe) = self.pipes.get_mut(&direction) {
-                pipe.profile.delay = delay;
-            }
-        }
-    }
-
-    /// Damages the next piece that `from` sends to `to`.
-    pub fn corrupt_next(&mut self, from: u32, to: u32) {
-        if let Some(pipe) = self.pipes.get_mut(&(from, to)) {
-            pipe.corrupt_next = true;
-        }
-    }
-
-    /// A message that the node at `from` never made arrives at `to`.
-    pub fn inject(&mut self, from: u32, to: u32, message: Message) {
-        self.send(from, to, message);
     }
 
     fn happen(&mut self, what: What) {
@@ -351,6 +316,12 @@ impl Network {
         while let Some(action) = self.nodes[at as usize].swarm.poll_action() {
             self.carry_out(at, action);
         }
+        if self.checked && self.fault.is_none() {
+            let checked = self.nodes[at as usize].swarm.check();
+            self.fault = checked
+                .err()
+                .map(|what| format!("peer {at}, step {}: {what}", self.steps));
+        }
         self.set_timer(at);
     }
 
@@ -360,14 +331,18 @@ impl Network {
         match action {
             Action::Send { to, message } => self.send(at, to, message),
             Action::Upload { to, request, chunk } => {
-                if let Some(data) = node.store.get(&chunk).cloned() {
-                    let header = PieceHeader {
-                        request,
-                        chunk,
-                        length: data.len() as u32,
-                    };
-                    self.upload(at, to, header, data);
-                }
+                let Some(data) = node.store.get(&chunk).cloned() else {
+                    let what = format!("peer {at} was to send {chunk:?}, which it has not stored");
+                    self.fault.get_or_insert(what);
+                    return;
+                };
+                let length = data.len() as u32;
+                let header = PieceHeader {
+                    request,
+                    chunk,
+                    length,
+                };
+                self.upload(at, to, header, data);
             }
             Action::AbortUpload { to, request } => {
                 if let Some(connection) = self.connection(at, to) {
@@ -410,7 +385,7 @@ impl Network {
         }
     }
 
-    fn send(&mut self, from: u32, to: u32, message: Message) {
+    pub(super) fn send(&mut self, from: u32, to: u32, message: Message) {
         let Some(connection) = self.connection(from, to) else {
             return;
         };
@@ -440,6 +415,9 @@ impl Network {
         let Some(pipe) = self.pipes.get_mut(&(from, to)) else {
             return;
         };
+        if pipe.mute {
+            return;
+        }
         let size = PieceHeader::LEN + data.len();
         pipe.free_at =
             pipe.free_at.max(self.now) + Duration::from_secs_f64(size as f64 / pipe.profile.rate);
@@ -471,7 +449,7 @@ impl Network {
     }
 
     /// Ends a connection: `a` has ended it, `b` hears of it after the link's delay.
-    fn break_edge(&mut self, a: u32, b: u32, departure: Departure) {
+    pub(super) fn break_edge(&mut self, a: u32, b: u32, departure: Departure) {
         let Some(edge) = self.edges.get_mut(&ordered(a, b)) else {
             return;
         };
@@ -533,7 +511,7 @@ impl Network {
     }
 }
 
-fn ordered(a: u32, b: u32) -> (u32, u32) {
+pub(super) fn ordered(a: u32, b: u32) -> (u32, u32) {
     (a.min(b), a.max(b))
 }
 

@@ -72,34 +72,19 @@ impl Node {
     /// The update of a round, stored, and its metainfo.
     pub(super) fn train(&mut self, round: u32) -> SignedMetainfo {
         let (layout, origin) = (self.config.layout, self.config.me());
-        let mut hashes = Vec::new();
         for index in 0..layout.chunks() {
             let chunk = ChunkId {
                 round,
                 origin,
                 index,
             };
-            let data = origin_data(&layout, chunk);
-            hashes.push(*blake3::hash(&data).as_bytes());
-            self.keep(chunk, data);
+            self.keep(chunk, origin_data(&layout, chunk));
         }
-        let body = Metainfo {
-            run: self.config.hello.run,
-            attempt: self.config.hello.attempt,
-            round,
-            origin,
-            samples: u64::from(origin) + 1,
-            evaluation: EvaluationCounts::default(),
+        let metainfo = Metainfo {
             base: self.digests.last().copied().unwrap_or_default(),
-            hashes,
-        }
-        .encode();
-        let signature = keyed(origin, &body);
-        SignedMetainfo {
-            certificate: Bytes::copy_from_slice(&origin.to_be_bytes()),
-            signature,
-            body,
-        }
+            ..origin_metainfo(&self.config, round, origin)
+        };
+        sign(origin, &metainfo)
     }
 
     pub(super) fn finish_round(&mut self, now: Time, round: u32) {
@@ -132,8 +117,40 @@ pub fn origin_data(layout: &ChunkLayout, chunk: ChunkId) -> Bytes {
         .collect()
 }
 
-/// Stands for signatures: a keyed hash whose key follows from the origin.
-struct KeyedVerifier;
+/// What an origin says of the update that it makes in a round.
+pub fn origin_metainfo(config: &Config, round: u32, origin: u32) -> Metainfo {
+    let chunk = |index| ChunkId {
+        round,
+        origin,
+        index,
+    };
+    Metainfo {
+        run: config.hello.run,
+        attempt: config.hello.attempt,
+        round,
+        origin,
+        samples: u64::from(origin) + 1,
+        evaluation: EvaluationCounts::default(),
+        base: [0; 32],
+        hashes: (0..config.layout.chunks())
+            .map(|index| *blake3::hash(&origin_data(&config.layout, chunk(index))).as_bytes())
+            .collect(),
+    }
+}
+
+/// A metainfo as `origin` signs it in virtual time.
+pub fn sign(origin: u32, metainfo: &Metainfo) -> SignedMetainfo {
+    let body = metainfo.encode();
+    SignedMetainfo {
+        certificate: Bytes::copy_from_slice(&origin.to_be_bytes()),
+        signature: keyed(origin, &body),
+        body,
+    }
+}
+
+/// Stands for signatures: a keyed hash whose key follows from the origin, so that runs need no key of anybody.
+#[derive(Clone, Copy, Debug)]
+pub struct KeyedVerifier;
 
 fn keyed(origin: u32, body: &[u8]) -> Bytes {
     let key = blake3::derive_key("fltorrent simulated signature", &origin.to_be_bytes());

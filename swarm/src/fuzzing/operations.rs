@@ -1,0 +1,359 @@
+//! One swarm among three neighbours that say and do anything, in any order.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
+
+use bytes::Bytes;
+
+use crate::{
+    Bitfield, Time,
+    chunk::{ChunkId, ChunkLayout},
+    config::{Config, Selection},
+    message::{Hello, Message, PROTOCOL_VERSION, PieceHeader},
+    sim::{KeyedVerifier, origin_data, origin_metainfo, sign},
+    swarm::{Action, Departure, PieceVerdict, Swarm},
+};
+
+const PEERS: u32 = 4;
+const CHUNKS: u32 = 3;
+const ROUNDS: u32 = 3;
+/// No input makes one neighbour's swarm do more than this.
+const MOST_ACTIONS: usize = 400;
+
+/// Each operation takes a few bytes; the end of the bytes ends the run.
+pub fn swarm_ops(data: &[u8]) {
+    let mut world = World::new();
+    let mut bytes = data.iter().copied();
+    while world.operate(&mut bytes).is_some() {
+        world.settle();
+        if world.over {
+            return;
+        }
+    }
+}
+
+struct World {
+    config: Config,
+    swarm: Swarm,
+    now: Time,
+    /// Requests that the swarm has sent on connections that still exist.
+    requests: BTreeMap<(u32, u32), ChunkId>,
+    uploads: BTreeSet<(u32, u32)>,
+    stored: BTreeMap<ChunkId, Bytes>,
+    completed: Option<u32>,
+    over: bool,
+}
+
+impl World {
+    fn new() -> Self {
+        let hello = Hello {
+            version: PROTOCOL_VERSION,
+            run: [7; 16],
+            attempt: 0,
+            peer: 0,
+            plan: [1; 32],
+            data: [2; 32],
+        };
+        let config = Config {
+            hello,
+            peers: PEERS,
+            neighbours: (1..PEERS).collect(),
+            #[expect(clippy::expect_used, reason = "constants")]
+            layout: ChunkLayout::new(7, CHUNKS).expect("seven elements make three chunks"),
+            rounds: ROUNDS,
+            upload_slots: 2,
+            unchoke_interval: Duration::from_secs(10),
+            optimistic_interval: Duration::from_secs(30),
+            selection: Selection::RarestFirst,
+            lost_after: Duration::from_secs(30),
+            seed: 1,
+        };
+        Self {
+            swarm: Swarm::new(config.clone(), Box::new(KeyedVerifier), Time::ZERO),
+            config,
+            now: Time::ZERO,
+            requests: BTreeMap::new(),
+            uploads: BTreeSet::new(),
+            stored: BTreeMap::new(),
+            completed: None,
+            over: false,
+        }
+    }
+
+    /// `None` at the end of the bytes.
+    fn operate(&mut self, bytes: &mut impl Iterator<Item = u8>) -> Option<()> {
+        let kind = bytes.next()?;
+        let peer = 1 + u32::from(kind >> 6) % (PEERS - 1);
+        match kind % 16 {
+            0 => self.advance(Duration::from_millis(1 << (bytes.next()? % 16))),
+            1 => {
+                self.forget(peer);
+                self.swarm.handle_connected(self.now, peer);
+                let hello = Hello {
+                    peer,
+                    ..self.config.hello.clone()
+                };
+                self.swarm
+                    .handle_message(self.now, peer, Message::Hello(hello));
+            }
+            2 => {
+                let departure = match bytes.next()? % 8 {
+                    0 => Departure::Finished,
+                    1 => Departure::Failed("it says so".to_owned()),
+                    _ => Departure::Broken("cut".to_owned()),
+                };
+                self.forget(peer);
+                self.swarm.handle_disconnected(self.now, peer, departure);
+            }
+            3 => self.publish(),
+            4 => {
+                if self.completed == Some(self.swarm.round()) {
+                    self.swarm.begin_round(self.now);
+                }
+            }
+            5 => self.answer(peer, bytes.next()?),
+            6 => {
+                for _ in 0..PEERS * CHUNKS {
+                    self.answer(peer, u8::MAX);
+                    self.settle();
+                }
+            }
+            7 => {
+                if let Some(&(to, request)) = self.uploads.iter().next() {
+                    self.uploads.remove(&(to, request));
+                    self.swarm
+                        .handle_upload_ended(self.now, to, request, kind & 16 == 0);
+                }
+            }
+            8 => {
+                let header = PieceHeader {
+                    request: u32::from(bytes.next()?),
+                    chunk: self.chunk(bytes)?,
+                    length: u32::from(bytes.next()?),
+                };
+                let verdict = self.swarm.handle_piece_header(peer, &header);
+                let asked = self.requests.get(&(peer, header.request));
+                assert!(verdict == PieceVerdict::Stop || asked == Some(&header.chunk));
+            }
+            9 => self
+                .swarm
+                .handle_unreachable(peer, "nobody is there".to_owned()),
+            10 => self.tell_all(peer),
+            _ => {
+                let message = self.message(bytes)?;
+                self.swarm.handle_message(self.now, peer, message);
+            }
+        }
+        Some(())
+    }
+
+    fn advance(&mut self, time: Duration) {
+        let until = self.now + time;
+        while let Some(due) = self
+            .swarm
+            .poll_timeout(self.now)
+            .filter(|&due| due <= until)
+        {
+            self.now = self.now.max(due);
+            self.swarm.handle_timeout(self.now);
+            self.settle();
+            // A timer that is due again at once would never let time pass.
+            let mut again = 0;
+            while self
+                .swarm
+                .poll_timeout(self.now)
+                .is_some_and(|due| due <= self.now)
+            {
+                self.swarm.handle_timeout(self.now);
+                self.settle();
+                again += 1;
+                assert!(again < 8, "a timer fires again and again");
+            }
+        }
+        self.now = until;
+    }
+
+    fn publish(&mut self) {
+        let round = self.swarm.round();
+        let me = self.config.me();
+        for index in 0..CHUNKS {
+            let chunk = ChunkId {
+                round,
+                origin: me,
+                index,
+            };
+            self.stored
+                .insert(chunk, origin_data(&self.config.layout, chunk));
+        }
+        let signed = sign(me, &origin_metainfo(&self.config, round, me));
+        self.swarm.publish(self.now, signed);
+    }
+
+    /// What a neighbour says that holds everything of this peer's round.
+    fn tell_all(&mut self, peer: u32) {
+        let round = self.swarm.round();
+        let metainfos = (1..PEERS).map(|origin| {
+            let metainfo = origin_metainfo(&self.config, round, origin);
+            Message::Metainfo(sign(origin, &metainfo))
+        });
+        let rest = [
+            Message::Complete { round },
+            Message::Unchoke,
+            Message::Interested,
+        ];
+        let messages: Vec<_> = metainfos.chain(rest).collect();
+        for message in messages {
+            self.swarm.handle_message(self.now, peer, message);
+            self.settle();
+        }
+    }
+
+    /// A piece for the neighbour's oldest request: right, wrong, or broken off.
+    fn answer(&mut self, peer: u32, how: u8) {
+        let mut mine = self.requests.range((peer, 0)..(peer + 1, 0));
+        let Some((&(_, request), &chunk)) = mine.next() else {
+            return;
+        };
+        let data = origin_data(&self.config.layout, chunk);
+        let header = PieceHeader {
+            request,
+            chunk,
+            length: data.len() as u32,
+        };
+        if self.swarm.handle_piece_header(peer, &header) == PieceVerdict::Stop {
+            return;
+        }
+        self.requests.remove(&(peer, request));
+        match how % 8 {
+            0 => self.swarm.handle_piece_failed(self.now, peer, request),
+            1 => {
+                let wrong = vec![0x55; data.len()];
+                self.swarm
+                    .handle_piece(self.now, peer, request, wrong.into());
+            }
+            _ => self.swarm.handle_piece(self.now, peer, request, data),
+        }
+    }
+
+    fn chunk(&self, bytes: &mut impl Iterator<Item = u8>) -> Option<ChunkId> {
+        Some(ChunkId {
+            round: u32::from(bytes.next()? % 4),
+            origin: u32::from(bytes.next()?) % PEERS,
+            index: u32::from(bytes.next()?) % CHUNKS,
+        })
+    }
+
+    fn message(&self, bytes: &mut impl Iterator<Item = u8>) -> Option<Message> {
+        let kind = bytes.next()?;
+        let round = u32::from(kind >> 4) % (ROUNDS + 1);
+        let small = |byte: u8| u32::from(byte) % 8;
+        Some(match kind % 12 {
+            0 => Message::Choke {
+                last_started: small(bytes.next()?),
+            },
+            1 => Message::Unchoke,
+            2 => Message::Interested,
+            3 => Message::NotInterested,
+            4 | 5 => {
+                let mask = u16::from_be_bytes([bytes.next()?, bytes.next()?]);
+                let set = (0..PEERS * CHUNKS).filter(|at| mask >> at & 1 != 0);
+                if kind % 12 == 4 {
+                    let positions = set.collect();
+                    Message::Have { round, positions }
+                } else {
+                    let mut held = Bitfield::new(PEERS * CHUNKS);
+                    set.for_each(|position| {
+                        held.insert(position);
+                    });
+                    Message::Bitfield { round, held }
+                }
+            }
+            6 => Message::Request {
+                request: u32::from(bytes.next()?),
+                chokes: small(bytes.next()?) / 4,
+                chunk: self.chunk(bytes)?,
+            },
+            7 => Message::Cancel {
+                request: u32::from(bytes.next()?),
+            },
+            8 | 9 => {
+                let (origin, how) = (u32::from(bytes.next()?) % PEERS, bytes.next()?);
+                let mut metainfo = origin_metainfo(&self.config, round, origin);
+                match how % 16 {
+                    0 => metainfo.samples += 1,
+                    1 => metainfo.attempt += 1,
+                    2 => metainfo.origin = u32::from(how),
+                    _ => {}
+                }
+                let signer = if how % 16 == 3 { PEERS } else { origin };
+                Message::Metainfo(sign(signer, &metainfo))
+            }
+            10 => Message::Complete { round },
+            _ => Message::Hello(Hello {
+                peer: small(bytes.next()?),
+                ..self.config.hello.clone()
+            }),
+        })
+    }
+
+    fn forget(&mut self, peer: u32) {
+        self.requests.retain(|&(to, _), _| to != peer);
+        self.uploads.retain(|&(to, _)| to != peer);
+    }
+
+    /// Does what the swarm wants and checks what it promises.
+    fn settle(&mut self) {
+        let mut actions = 0;
+        while let Some(action) = self.swarm.poll_action() {
+            actions += 1;
+            assert!(actions < MOST_ACTIONS, "one input has too many effects");
+            self.carry_out(action);
+        }
+        if let Err(what) = self.swarm.check() {
+            panic!("{what}");
+        }
+        let most = (3 * PEERS * CHUNKS) as usize;
+        assert!(self.stored.len() <= most, "chunks are never released");
+    }
+
+    fn carry_out(&mut self, action: Action) {
+        match action {
+            Action::Send {
+                to,
+                message: Message::Request { request, chunk, .. },
+            } => {
+                assert!(!self.stored.contains_key(&chunk), "it holds {chunk:?}");
+                self.requests.insert((to, request), chunk);
+            }
+            Action::Upload { to, request, chunk } => {
+                assert!(self.stored.contains_key(&chunk), "{chunk:?} is not stored");
+                self.uploads.insert((to, request));
+            }
+            Action::AbortUpload { to, request } => {
+                assert!(self.uploads.contains(&(to, request)));
+            }
+            Action::AbortDownload { from, request } => {
+                self.requests.remove(&(from, request));
+            }
+            Action::Store { chunk, data } => {
+                assert_eq!(data, origin_data(&self.config.layout, chunk));
+                assert!(self.stored.insert(chunk, data).is_none(), "stored twice");
+            }
+            Action::Complete { round } => {
+                let held = self.stored.keys().filter(|chunk| chunk.round == round);
+                assert_eq!(held.count() as u32, PEERS * CHUNKS);
+                self.completed = Some(round);
+            }
+            Action::Release { round } => self.stored.retain(|chunk, _| chunk.round != round),
+            Action::Disconnect { peer, .. } => self.forget(peer),
+            Action::Leave => {
+                assert_eq!(self.completed, Some(ROUNDS - 1), "it left too early");
+                self.over = true;
+            }
+            Action::Fail(_) => self.over = true,
+            Action::Send { .. } | Action::Notice(_) => {}
+        }
+    }
+}
