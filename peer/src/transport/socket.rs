@@ -1,6 +1,10 @@
 //! The UDP socket under the endpoint: the seam at which links will be shaped.
 
-use std::{io, net::SocketAddr, sync::Arc};
+use std::{
+    io,
+    net::{SocketAddr, UdpSocket},
+    sync::Arc,
+};
 
 use quinn::{AsyncUdpSocket, Runtime, TokioRuntime};
 use thiserror::Error;
@@ -24,7 +28,15 @@ pub type Socket = Arc<dyn AsyncUdpSocket>;
 /// # Errors
 /// When the address cannot be bound.
 pub fn bind(address: SocketAddr) -> Result<Socket, BindError> {
-    std::net::UdpSocket::bind(address)
-        .and_then(|socket| TokioRuntime.wrap_udp_socket(socket))
+    UdpSocket::bind(address)
+        .and_then(wrap)
         .map_err(|source| BindError { address, source })
+}
+
+/// A socket that is bound already. Must be called within a tokio runtime.
+///
+/// # Errors
+/// When the system refuses what QUIC needs of a socket.
+pub fn wrap(socket: UdpSocket) -> io::Result<Socket> {
+    TokioRuntime.wrap_udp_socket(socket)
 }

@@ -1,0 +1,87 @@
+//! Peers over real QUIC on loopback: the same bits as a sequential FedAvg, whatever the topology.
+#![allow(clippy::unwrap_used, reason = "these are tests")]
+
+mod support;
+
+use std::{sync::Arc, time::Duration};
+
+use fltorrent_peer::driver::RunError;
+use support::{Adder, Run};
+
+fn ring(peers: u32) -> Vec<(u32, u32)> {
+    (0..peers).map(|at| (at, (at + 1) % peers)).collect()
+}
+
+fn star(peers: u32) -> Vec<(u32, u32)> {
+    (1..peers).map(|leaf| (0, leaf)).collect()
+}
+
+fn mesh(peers: u32) -> Vec<(u32, u32)> {
+    (0..peers)
+        .flat_map(|a| (a + 1..peers).map(move |b| (a, b)))
+        .collect()
+}
+
+#[test]
+fn every_peer_ends_with_the_bits_of_a_sequential_mean() {
+    for edges in [ring(5), star(5), mesh(5)] {
+        let run = Arc::new(Run::new(5, edges));
+        let oracle = run.oracle();
+        for result in run.all() {
+            assert_eq!(result.unwrap(), oracle);
+        }
+    }
+}
+
+#[test]
+fn one_peer_alone_trains_to_the_end() {
+    let run = Arc::new(Run::new(1, vec![]));
+    assert_eq!(run.all().remove(0).unwrap(), run.oracle());
+}
+
+#[test]
+fn chunks_that_do_not_fit_in_ram_come_from_the_file() {
+    let run = Arc::new(Run {
+        budget: 6000,
+        elements: 20_000,
+        ..Run::new(3, ring(3))
+    });
+    let oracle = run.oracle();
+    for result in run.all() {
+        assert_eq!(result.unwrap(), oracle);
+    }
+}
+
+#[test]
+fn an_update_that_is_not_finite_ends_the_run_with_its_origins_name() {
+    let run = Arc::new(Run::new(3, star(3)));
+    let results = run.each(3, |me| {
+        let poison = if me == 2 { f32::NAN } else { 0.0 };
+        Box::new(Adder {
+            poison,
+            ..run.adder(me)
+        })
+    });
+    for result in results {
+        let error = result.unwrap_err();
+        assert!(
+            error
+                .to_string()
+                .starts_with("peer 2 published NaN or infinity in round 0"),
+            "{error}"
+        );
+    }
+}
+
+#[test]
+fn a_neighbour_that_never_comes_ends_the_run_with_its_name() {
+    let run = Arc::new(Run {
+        lost_after: Duration::from_secs(2),
+        ..Run::new(3, ring(3))
+    });
+    for result in run.each(2, |me| Box::new(run.adder(me))) {
+        let error = result.unwrap_err();
+        assert!(matches!(error, RunError::Swarm(_)), "{error:?}");
+        assert!(error.to_string().starts_with("peer 2 is lost"), "{error}");
+    }
+}

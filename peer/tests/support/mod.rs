@@ -1,0 +1,335 @@
+//! Peers in one process: real QUIC on loopback, real certificates, and a trainer that needs no data.
+#![allow(
+    dead_code,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "each test file uses its own part; these are tests"
+)]
+
+use std::{
+    net::{Ipv4Addr, SocketAddr, UdpSocket},
+    path::Path,
+    sync::Arc,
+    thread::JoinHandle,
+    time::{Duration, Instant, SystemTime},
+};
+
+use fltorrent_coordinator::{
+    authority::Authority, identity::RunId, key::PeerKey, signature::SignatureVerifier,
+    tls::Credentials,
+};
+use fltorrent_crds::plan::{DataPlan, DataSource, Partition, TransportPlan};
+use fltorrent_peer::{
+    data::{self, Samples, Split},
+    driver::{CertificateVerifier, Driver, Parts, RunError},
+    journal::Journal,
+    metrics::Metrics,
+    store::ChunkStore,
+    train::{EvalCounts, TrainError, TrainReport, Trainer},
+    transport::{Transport, socket},
+    worker,
+};
+use fltorrent_swarm::{ChunkLayout, Config, Hello, Selection, Swarm, message::PROTOCOL_VERSION};
+use tokio::sync::mpsc;
+
+pub(crate) const LIFETIME: Duration = Duration::from_secs(3600);
+
+/// "Trains" by adding what follows from peer, round and position, so that every round differs on every peer.
+pub(crate) struct Adder {
+    pub(crate) parameters: Vec<f32>,
+    pub(crate) peer: u32,
+    pub(crate) samples: u64,
+    /// What it adds to the first parameter, to break things.
+    pub(crate) poison: f32,
+}
+
+impl Trainer for Adder {
+    fn parameters(&self) -> u64 {
+        self.parameters.len() as u64
+    }
+
+    fn flatten(&self, out: &mut [f32]) -> Result<(), TrainError> {
+        out.copy_from_slice(&self.parameters);
+        Ok(())
+    }
+
+    fn set(&mut self, values: &[f32]) -> Result<(), TrainError> {
+        self.parameters.copy_from_slice(values);
+        Ok(())
+    }
+
+    fn train(&mut self, _shard: &Samples, round: u32) -> Result<TrainReport, TrainError> {
+        for (at, value) in self.parameters.iter_mut().enumerate() {
+            *value += 0.01 * (self.peer + 1) as f32 * ((at as f32) * 0.37 + round as f32).sin();
+        }
+        self.parameters[0] += self.poison;
+        Ok(TrainReport {
+            loss: 1.0,
+            samples: self.samples,
+            steps: 1,
+        })
+    }
+
+    fn evaluate(&mut self, _samples: &Samples) -> Result<EvalCounts, TrainError> {
+        Ok(EvalCounts {
+            correct: 1,
+            total: 2,
+            loss_sum: 0.5,
+        })
+    }
+}
+
+/// A run in the making.
+pub(crate) struct Run {
+    pub(crate) id: RunId,
+    pub(crate) authority: Authority,
+    pub(crate) peers: u32,
+    pub(crate) edges: Vec<(u32, u32)>,
+    pub(crate) elements: usize,
+    pub(crate) chunks: u32,
+    pub(crate) rounds: u32,
+    pub(crate) budget: u64,
+    pub(crate) lost_after: Duration,
+}
+
+impl Run {
+    pub(crate) fn new(peers: u32, edges: Vec<(u32, u32)>) -> Self {
+        let id = RunId::random().unwrap();
+        Self {
+            id,
+            authority: Authority::generate(id, LIFETIME, SystemTime::now()).unwrap(),
+            peers,
+            edges,
+            elements: 5000,
+            chunks: 7,
+            rounds: 3,
+            budget: u64::MAX,
+            lost_after: Duration::from_secs(20),
+        }
+    }
+
+    pub(crate) fn neighbours(&self, me: u32) -> Vec<u32> {
+        let other = |&(a, b): &(u32, u32)| {
+            if a == me {
+                Some(b)
+            } else {
+                (b == me).then_some(a)
+            }
+        };
+        let mut neighbours: Vec<u32> = self.edges.iter().filter_map(other).collect();
+        neighbours.sort_unstable();
+        neighbours
+    }
+
+    pub(crate) fn plan(&self) -> TransportPlan {
+        TransportPlan {
+            keep_alive: Duration::from_millis(500),
+            idle_timeout: Duration::from_secs(2),
+            lost_after: self.lost_after,
+            mtu: 1452,
+        }
+    }
+
+    pub(crate) fn credentials(&self, peer: u32) -> Credentials {
+        let key = PeerKey::generate().unwrap();
+        let request = key.request_pem().unwrap();
+        let certificate = self
+            .authority
+            .sign_peer(&request, peer, 0, SystemTime::now())
+            .unwrap();
+        Credentials::new(self.authority.certificate_pem(), &certificate, key).unwrap()
+    }
+
+    pub(crate) fn layout(&self) -> ChunkLayout {
+        ChunkLayout::new(self.elements as u64, self.chunks).unwrap()
+    }
+
+    pub(crate) fn config(&self, me: u32) -> Config {
+        Config {
+            hello: Hello {
+                version: PROTOCOL_VERSION,
+                run: *self.id.as_bytes(),
+                attempt: 0,
+                peer: me,
+                plan: [1; 32],
+                data: [2; 32],
+            },
+            peers: self.peers,
+            neighbours: self.neighbours(me),
+            layout: self.layout(),
+            rounds: self.rounds,
+            upload_slots: 4,
+            unchoke_interval: Duration::from_secs(10),
+            optimistic_interval: Duration::from_secs(30),
+            selection: Selection::RarestFirst,
+            lost_after: self.lost_after,
+            seed: u64::from(me) + 77,
+        }
+    }
+
+    pub(crate) fn adder(&self, peer: u32) -> Adder {
+        Adder {
+            parameters: vec![0.25; self.elements],
+            peer,
+            samples: u64::from(peer) + 1,
+            poison: 0.0,
+        }
+    }
+
+    /// The mean that a plain sequential FedAvg gives after all rounds.
+    pub(crate) fn oracle(&self) -> Vec<f32> {
+        let mut parameters = vec![0.25; self.elements];
+        for round in 0..self.rounds {
+            let mut sums = vec![0.0f64; self.elements];
+            for peer in 0..self.peers {
+                let mut trainer = Adder {
+                    parameters: parameters.clone(),
+                    ..self.adder(peer)
+                };
+                trainer.train(&samples(1), round).unwrap();
+                for (sum, value) in sums.iter_mut().zip(&trainer.parameters) {
+                    *sum += f64::from(peer + 1) * f64::from(*value);
+                }
+            }
+            let total = f64::from(self.peers * (self.peers + 1) / 2);
+            parameters = sums.iter().map(|sum| (sum / total) as f32).collect();
+        }
+        parameters
+    }
+
+    /// Binds a socket for each peer, so that all addresses are known before anybody starts.
+    pub(crate) fn sockets(&self) -> Vec<UdpSocket> {
+        (0..self.peers)
+            .map(|_| UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).unwrap())
+            .collect()
+    }
+
+    /// Runs one peer to its end on a thread of its own.
+    pub(crate) fn spawn(
+        self: &Arc<Self>,
+        me: u32,
+        socket: UdpSocket,
+        addresses: &[SocketAddr],
+        folder: &Path,
+        trainer: Box<dyn Trainer>,
+    ) -> JoinHandle<Result<Vec<f32>, RunError>> {
+        let (run, addresses, folder) = (Arc::clone(self), addresses.to_vec(), folder.to_owned());
+        std::thread::spawn(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread()
+                .enable_all()
+                .build()
+                .unwrap();
+            runtime.block_on(run.peer(me, socket, &addresses, &folder, trainer))
+        })
+    }
+
+    async fn peer(
+        &self,
+        me: u32,
+        socket: UdpSocket,
+        addresses: &[SocketAddr],
+        folder: &Path,
+        trainer: Box<dyn Trainer>,
+    ) -> Result<Vec<f32>, RunError> {
+        let credentials = Arc::new(self.credentials(me));
+        let (layout, config) = (self.layout(), self.config(me));
+        let (events_in, events) = mpsc::channel(256);
+        let transport = Transport::start(
+            socket::wrap(socket).unwrap(),
+            &credentials,
+            &self.plan(),
+            layout.longest(),
+            &self.neighbours(me),
+            addresses,
+            config.limits(),
+            events_in,
+        )
+        .unwrap();
+        let verifier = SignatureVerifier::new(
+            self.authority.certificate_pem(),
+            self.id,
+            self.peers as usize,
+        )
+        .unwrap();
+        let store = ChunkStore::new(folder.to_owned(), self.budget);
+        let (progress_in, progress) = mpsc::channel(4);
+        let (completed, completed_out) = std::sync::mpsc::sync_channel(1);
+        let work = worker::Work {
+            trainer,
+            shard: samples(me + 1),
+            test_part: samples(2),
+            layout,
+            rounds: self.rounds,
+            store: store.clone(),
+            credentials: Arc::clone(&credentials),
+            peer: (me, 0),
+        };
+        let thread = std::thread::spawn(move || worker::run(work, &completed_out, &progress_in));
+        let parts = Parts {
+            positions: u64::from(config.limits().positions()),
+            swarm: Swarm::new(
+                config,
+                Box::new(CertificateVerifier::new(verifier, 0)),
+                Duration::ZERO,
+            ),
+            epoch: Instant::now(),
+            transport,
+            events,
+            store,
+            progress,
+            completed,
+            reporter: None,
+            journal: Journal::create(&folder.join(format!("{me}.jsonl"))).unwrap(),
+            metrics: Arc::new(Metrics::new("test", me)),
+            peer: (me, 0),
+        };
+        let result = Driver::new(parts).run().await;
+        thread.join().unwrap();
+        result
+    }
+
+    /// Runs all peers to their ends.
+    pub(crate) fn all(self: &Arc<Self>) -> Vec<Result<Vec<f32>, RunError>> {
+        self.each(self.peers, |me| Box::new(self.adder(me)))
+    }
+
+    /// Runs the first `count` peers with trainers of the test's making.
+    pub(crate) fn each(
+        self: &Arc<Self>,
+        count: u32,
+        trainer: impl Fn(u32) -> Box<dyn Trainer>,
+    ) -> Vec<Result<Vec<f32>, RunError>> {
+        let folder = tempfile::tempdir().unwrap();
+        let sockets = self.sockets();
+        let addresses: Vec<_> = sockets
+            .iter()
+            .map(|socket| socket.local_addr().unwrap())
+            .collect();
+        let threads: Vec<_> = (0..count)
+            .zip(sockets)
+            .map(|(me, socket)| self.spawn(me, socket, &addresses, folder.path(), trainer(me)))
+            .collect();
+        threads
+            .into_iter()
+            .map(|thread| thread.join().unwrap())
+            .collect()
+    }
+}
+
+/// Digits that nobody looks at.
+pub(crate) fn samples(count: u32) -> Samples {
+    let plan = DataPlan {
+        source: DataSource::Digits,
+        input_shape: vec![8, 8],
+        classes: 10,
+        partition: Partition::Iid,
+    };
+    let labels = data::labels(&plan).unwrap();
+    data::load(
+        &plan,
+        &labels,
+        Split::Train,
+        &(0..count).collect::<Vec<_>>(),
+    )
+    .unwrap()
+}
