@@ -43,19 +43,6 @@ impl Labels {
     }
 }
 
-/// A whole data set in memory.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Dataset {
-    /// The training split.
-    pub train: Samples,
-    /// The test split.
-    pub test: Samples,
-    /// Pixels of one image.
-    pub input_len: usize,
-    /// Number of classes.
-    pub classes: u32,
-}
-
 /// Reads the labels of both splits.
 ///
 /// # Errors
@@ -122,28 +109,6 @@ pub fn load(
         idx::image_len(&plan.input_shape)?,
         plan.classes,
     ))
-}
-
-/// Loads both splits whole.
-///
-/// # Errors
-/// As [`labels`].
-pub fn load_all(plan: &DataPlan) -> Result<Dataset, DataError> {
-    let labels = labels(plan)?;
-    let whole = |split| {
-        load(
-            plan,
-            &labels,
-            split,
-            &(0u32..).take(labels.of(split).len()).collect::<Vec<_>>(),
-        )
-    };
-    Ok(Dataset {
-        train: whole(Split::Train)?,
-        test: whole(Split::Test)?,
-        input_len: idx::image_len(&plan.input_shape)?,
-        classes: plan.classes,
-    })
 }
 
 /// What two peers compare before they exchange: BLAKE3 over the image shape, the number of classes and the labels of

@@ -81,7 +81,7 @@ pub enum DataError {
     },
     /// A label is not a class.
     #[error(
-        "{file}: label {found} of sample {index} is not a class; expected less than data.classes = {classes}: correct data.classes or the file"
+        "{file}: label {found} of sample {index} is not a class; expected less than data.idx.classes = {classes}: correct data.idx.classes or the file"
     )]
     Label {
         /// The file.
@@ -107,7 +107,7 @@ pub enum DataError {
     },
     /// The shape has no usable size.
     #[error(
-        "data.inputShape is {shape:?}; expected extents of at least 1 and at most {max} pixels in all: correct data.inputShape"
+        "data.idx.inputShape is {shape:?}; expected extents of at least 1 and at most {max} pixels in all: correct data.idx.inputShape"
     )]
     Shape {
         /// The plan's shape.

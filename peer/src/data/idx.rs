@@ -119,7 +119,7 @@ fn header(source: &mut Source, shape: &[u32]) -> Result<usize, DataError> {
             source,
             "the image shape",
             format!("{found:?}"),
-            format!("data.inputShape = {shape:?}"),
+            format!("data.idx.inputShape = {shape:?}"),
         ));
     }
     let element: u64 = shape.iter().map(|&extent| u64::from(extent)).product();

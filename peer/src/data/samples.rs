@@ -70,28 +70,4 @@ impl Samples {
         }
         out
     }
-
-    /// A copy of the samples at `indices`, in that order.
-    ///
-    /// # Panics
-    /// When an index is not below [`Samples::len`].
-    #[must_use]
-    pub fn subset(&self, indices: &[u32]) -> Self {
-        let mut pixels = Vec::with_capacity(indices.len() * self.input_len);
-        let mut labels = Vec::with_capacity(indices.len());
-        for &index in indices {
-            let index = index as usize;
-            pixels.extend_from_slice(&self.pixels[index * self.input_len..][..self.input_len]);
-            labels.push(self.labels[index]);
-        }
-        Self {
-            pixels,
-            labels,
-            ..Self {
-                pixels: Vec::new(),
-                labels: Vec::new(),
-                ..*self
-            }
-        }
-    }
 }

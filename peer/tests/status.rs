@@ -1,0 +1,55 @@
+//! What Prometheus and Kubernetes ask a peer over HTTP.
+#![allow(clippy::unwrap_used, reason = "these are tests")]
+
+use std::{net::SocketAddr, sync::Arc};
+
+use fltorrent_peer::metrics::{Metrics, serve};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+};
+
+async fn get(address: SocketAddr, path: &str) -> String {
+    let mut stream = TcpStream::connect(address).await.unwrap();
+    stream
+        .write_all(format!("GET {path} HTTP/1.1\r\nhost: peer\r\n\r\n").as_bytes())
+        .await
+        .unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await.unwrap();
+    answer
+}
+
+#[tokio::test]
+async fn metrics_health_and_readiness_are_served() {
+    let metrics = Arc::new(Metrics::new("digits", 3));
+    let (address, _server) = serve("127.0.0.1:0".parse().unwrap(), Arc::clone(&metrics))
+        .await
+        .unwrap();
+    let text = get(address, "/metrics").await;
+    assert!(text.starts_with("HTTP/1.1 200"), "{text}");
+    for line in [
+        "# TYPE fltorrent_round gauge",
+        "fltorrent_rounds_total{experiment=\"digits\",peer=\"3\"} 0",
+        "fltorrent_payload_received_bytes_total{experiment=\"digits\",peer=\"3\"} 0",
+        "# EOF",
+    ] {
+        assert!(text.contains(line), "{line} is missing in\n{text}");
+    }
+    assert!(get(address, "/healthz").await.starts_with("HTTP/1.1 200"));
+    assert!(
+        get(address, "/readyz").await.starts_with("HTTP/1.1 503"),
+        "training has not begun"
+    );
+    assert!(get(address, "/else").await.starts_with("HTTP/1.1 404"));
+}
+
+#[tokio::test]
+async fn an_address_in_use_is_named() {
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap();
+    let error = serve(address, Arc::new(Metrics::new("digits", 0)))
+        .await
+        .unwrap_err();
+    assert!(error.to_string().contains(&address.to_string()), "{error}");
+}

@@ -1,0 +1,47 @@
+#!/usr/bin/env bash
+# Everything that has to hold before a change lands. On a bare Debian with Rust it installs what it needs itself.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+step() { printf '\n== %s (%s)\n' "$1" "$(date +%T)"; }
+
+# Debian packages: PyTorch reads our models, Fashion-MNIST is the data of the reference tests.
+packages=()
+for package in python3-torch dataset-fashion-mnist; do
+  dpkg -s "$package" >/dev/null 2>&1 || packages+=("$package")
+done
+if [ ${#packages[@]} -gt 0 ]; then
+  step "apt: ${packages[*]}"
+  as_root=$([ "$(id -u)" = 0 ] || echo sudo)
+  $as_root apt-get update -qq
+  DEBIAN_FRONTEND=noninteractive $as_root apt-get install -y -qq --no-install-recommends "${packages[@]}" >/dev/null
+fi
+
+step "format"
+cargo fmt --all -- --check
+cargo fmt --manifest-path fuzz/Cargo.toml -- --check
+
+step "clippy"
+cargo clippy --quiet --workspace --all-targets --locked -- -D warnings
+
+step "tests"
+cargo test --quiet --workspace --locked
+
+step "documentation"
+RUSTDOCFLAGS="-D warnings" cargo doc --quiet --workspace --no-deps --document-private-items --locked
+
+step "CUDA backend compiles"
+cargo clippy --quiet -p fltorrent-cli --features cuda --locked -- -D warnings
+
+step "fuzz targets compile"
+cargo check --quiet --manifest-path fuzz/Cargo.toml --locked
+
+step "licences, bans, sources"
+if ! cargo deny --version >/dev/null 2>&1; then
+  # A tool that runs for seconds need not be optimised for minutes.
+  CARGO_PROFILE_RELEASE_OPT_LEVEL=0 CARGO_PROFILE_RELEASE_LTO=off CARGO_PROFILE_RELEASE_CODEGEN_UNITS=256 \
+    cargo install --quiet --locked cargo-deny@0.20.2
+fi
+cargo deny --log-level error check bans licenses sources
+
+step "all checks passed"
