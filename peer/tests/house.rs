@@ -1,0 +1,115 @@
+//! The invariants of ARCHITECTURE.md that a compiler does not check.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "these are tests")]
+
+use std::{
+    collections::BTreeMap,
+    fs,
+    path::{Path, PathBuf},
+};
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .parent()
+        .unwrap()
+        .to_owned()
+}
+
+fn sources(folder: &Path, found: &mut Vec<PathBuf>) {
+    for entry in fs::read_dir(folder).unwrap().map(Result::unwrap) {
+        let path = entry.path();
+        if path.is_dir() {
+            sources(&path, found);
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            found.push(path);
+        }
+    }
+}
+
+/// Sources under `folder` that mention `word` in code.
+fn mentions(folder: &str, word: &str) -> Vec<String> {
+    let mut files = Vec::new();
+    sources(&root().join(folder), &mut files);
+    let code = |text: &str| {
+        text.lines()
+            .any(|line| line.split("//").next().unwrap().contains(word))
+    };
+    let hits = files
+        .iter()
+        .filter(|path| code(&fs::read_to_string(path).unwrap()));
+    let mut names: Vec<String> = hits
+        .map(|path| {
+            path.strip_prefix(root())
+                .unwrap()
+                .to_str()
+                .unwrap()
+                .to_owned()
+        })
+        .collect();
+    names.sort();
+    names
+}
+
+#[test]
+fn dependencies_point_one_way() {
+    let allowed: BTreeMap<&str, &[&str]> = [
+        ("crds", &[][..]),
+        ("swarm", &[]),
+        ("coordinator", &["crds"]),
+        ("peer", &["coordinator", "crds", "swarm"]),
+        ("cli", &["coordinator", "crds", "peer", "swarm"]),
+    ]
+    .into();
+    for (name, allowed) in allowed {
+        let manifest = fs::read_to_string(root().join(name).join("Cargo.toml")).unwrap();
+        let used = manifest
+            .lines()
+            .filter_map(|line| line.strip_prefix("fltorrent-")?.split(['.', ' ']).next());
+        for used in used {
+            assert!(allowed.contains(&used), "{name} may not depend on {used}");
+        }
+    }
+}
+
+#[test]
+fn only_train_knows_burn_and_only_transport_knows_quinn() {
+    for (word, home) in [
+        ("burn::", "peer/src/train/"),
+        ("quinn::", "peer/src/transport/"),
+    ] {
+        for folder in [
+            "crds/src",
+            "swarm/src",
+            "coordinator/src",
+            "peer/src",
+            "cli/src",
+        ] {
+            for file in mentions(folder, word) {
+                assert!(file.starts_with(home), "{file} knows {word}");
+            }
+        }
+    }
+}
+
+#[test]
+fn what_decides_reads_no_clock_and_opens_nothing() {
+    for folder in ["crds/src", "swarm/src"] {
+        for word in [
+            "Instant::now",
+            "SystemTime::now",
+            "tokio",
+            "std::net::Udp",
+            "std::net::Tcp",
+            "thread::",
+        ] {
+            assert_eq!(
+                mentions(folder, word),
+                Vec::<String>::new(),
+                "{folder} uses {word}"
+            );
+        }
+    }
+    assert_eq!(
+        mentions("coordinator/src", "Instant::now"),
+        ["coordinator/src/client.rs"]
+    );
+}
