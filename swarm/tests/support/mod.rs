@@ -41,6 +41,47 @@ pub(crate) fn edges(topology: &str, peers: u32) -> Vec<(u32, u32)> {
     }
 }
 
+/// A connected graph: a random spanning tree and some more edges, all drawn from `choices`.
+pub(crate) fn random_edges(peers: u32, choices: &[u32]) -> Vec<(u32, u32)> {
+    let mut choices = choices.iter().copied();
+    let mut edges: Vec<(u32, u32)> = (1..peers)
+        .map(|child| (choices.next().unwrap_or(0) % child, child))
+        .collect();
+    while let (Some(a), Some(b)) = (choices.next(), choices.next()) {
+        let (a, b) = (a % peers, b % peers);
+        if a != b {
+            edges.push((a.min(b), a.max(b)));
+        }
+    }
+    edges.sort_unstable();
+    edges.dedup();
+    edges
+}
+
+/// A connected graph of degree four or a little less: two rings, the second one through a shuffled order.
+pub(crate) fn random_degree_four(peers: u32, seed: u64) -> Vec<(u32, u32)> {
+    let mut order: Vec<u32> = (0..peers).collect();
+    let mut state = seed;
+    for at in (1..order.len()).rev() {
+        // Knuth's linear congruential generator is random enough for a test's graph.
+        state = state
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
+        order.swap(at, (state >> 33) as usize % (at + 1));
+    }
+    let shuffled = edges("ring", peers)
+        .into_iter()
+        .map(|(a, b)| (order[a as usize], order[b as usize]));
+    let mut edges: Vec<(u32, u32)> = edges("ring", peers)
+        .into_iter()
+        .chain(shuffled)
+        .map(|(a, b)| (a.min(b), a.max(b)))
+        .collect();
+    edges.sort_unstable();
+    edges.dedup();
+    edges
+}
+
 pub(crate) struct Setup {
     pub(crate) peers: u32,
     pub(crate) chunks: u32,
@@ -126,6 +167,7 @@ impl Setup {
 
     /// Everybody has left, holds the same bits in every round, and never stored more than three rounds.
     pub(crate) fn assert_complete(&self, network: &Network) {
+        assert_eq!(network.fault(), None);
         for node in 0..self.peers {
             assert_eq!(
                 network.outcome(node),
