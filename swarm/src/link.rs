@@ -23,9 +23,13 @@ pub(crate) const MAX_ACTIVE: usize = 2;
 const FIRST_PENALTY: Duration = Duration::from_secs(1);
 /// Longest such time: it may be the only path.
 const LONGEST_PENALTY: Duration = Duration::from_secs(64);
-/// How long a neighbour with a new slot is waited for before its response time is known, and at most.
+/// How long a neighbour with a new slot is waited for before its response time is known, and at most unless its response
+/// takes longer.
 const FIRST_PATIENCE: Duration = Duration::from_secs(1);
 const LONGEST_PATIENCE: Duration = Duration::from_secs(5);
+/// Bounds of a response time that is guessed because requests come too late.
+const SHORTEST_RESPONSE: Duration = Duration::from_millis(1);
+const LONGEST_RESPONSE: Duration = Duration::from_secs(16);
 /// Span of the rolling rate by which neighbours are ranked.
 const RANKING_SPAN: Duration = Duration::from_secs(20);
 
@@ -85,7 +89,9 @@ pub(crate) struct Link {
     /// When it got its slot, while nothing has been served since.
     pub(crate) unserved_since: Option<Time>,
     /// Shortest time from an unchoke to the request that followed.
-    pub(crate) response: Option<Duration>,
+    response: Option<Duration>,
+    /// A request came too late for a slot since the last unchoke.
+    crossed: bool,
 
     // Announcements of the current round that were not sent yet.
     pub(crate) haves: Vec<u32>,
@@ -122,6 +128,7 @@ impl Link {
             last_request_at: now,
             unserved_since: None,
             response: None,
+            crossed: false,
             haves: Vec::new(),
             haves_due: None,
             haves_sent_at: None,
@@ -150,14 +157,37 @@ impl Link {
 
     /// Whether it got its slot so recently that its first request may still be on its way.
     pub(crate) fn is_settling(&self, now: Time) -> bool {
-        let patience = self
-            .response
-            .map_or(FIRST_PATIENCE, |response| response * 4)
-            .min(LONGEST_PATIENCE);
+        let patience = self.response.map_or(FIRST_PATIENCE, |response| {
+            (response * 4).min(LONGEST_PATIENCE).max(response * 5 / 4)
+        });
         !self.choking
             && self
                 .unserved_since
                 .is_some_and(|since| now < since + patience)
+    }
+
+    /// It has a slot from now on.
+    pub(crate) fn open_slot(&mut self, now: Time) {
+        self.choking = false;
+        self.crossed = false;
+        self.last_request_at = now;
+        self.unserved_since = Some(now);
+    }
+
+    /// A request came while it had its slot.
+    pub(crate) fn on_request_in_time(&mut self, now: Time) {
+        if let Some(since) = self.unserved_since {
+            let response = now.saturating_sub(since);
+            self.response = Some(self.response.map_or(response, |least| least.min(response)));
+        }
+    }
+
+    /// A request crossed a choke: the slot moved on faster than requests travel, so that it is waited for longer.
+    pub(crate) fn on_request_too_late(&mut self) {
+        if !std::mem::replace(&mut self.crossed, true) {
+            let response = self.response.unwrap_or(FIRST_PATIENCE / 4);
+            self.response = Some((response * 2).clamp(SHORTEST_RESPONSE, LONGEST_RESPONSE));
+        }
     }
 
     /// A wrong or overdue piece: not asked for a while, each time longer, but never for good. What was asked for before

@@ -258,6 +258,24 @@ proptest! {
 }
 
 #[test]
+fn a_slot_waits_for_requests_that_travel_longer_than_before() {
+    // Shrunk from a random script: two children whose links become slow share their parent's only slot.
+    let setup = Setup {
+        peers: 3,
+        slots: 1,
+        rounds: 3,
+        ..Setup::default()
+    };
+    let mut network = setup.network("star");
+    network.run_until(Duration::from_millis(300));
+    for leaf in [1, 2] {
+        network.set_delay(0, leaf, Duration::from_millis(300));
+    }
+    assert!(network.run(support::LONG), "the slot moves too fast");
+    setup.assert_complete(&network);
+}
+
+#[test]
 fn cut_at_every_moment_of_the_end() {
     // A ring of three, once for each moment: one connection is cut there and comes back.
     let setup = Setup {

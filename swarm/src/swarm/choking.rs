@@ -99,9 +99,7 @@ impl Swarm {
     }
 
     fn unchoke(&mut self, now: Time, at: usize) {
-        self.links[at].choking = false;
-        self.links[at].last_request_at = now;
-        self.links[at].unserved_since = Some(now);
+        self.links[at].open_slot(now);
         self.send(at, Message::Unchoke);
     }
 

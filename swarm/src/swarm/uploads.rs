@@ -50,15 +50,15 @@ impl Swarm {
         // It crossed a choke on the wire, or asks for what was never announced.
         if link.choking || chokes != link.chokes_sent || !held {
             self.stats.refused += 1;
+            if chokes != link.chokes_sent {
+                link.on_request_too_late();
+            }
             return Ok(());
         }
         if link.queue.len() >= MAX_QUEUED {
             return Err(Violation::Flood(MAX_QUEUED));
         }
-        if let Some(since) = link.unserved_since {
-            let response = now.saturating_sub(since);
-            link.response = Some(link.response.map_or(response, |least| least.min(response)));
-        }
+        link.on_request_in_time(now);
         link.queue.push_back((request, chunk));
         Ok(())
     }
