@@ -5,6 +5,8 @@
     reason = "each test file uses its own part; these are tests"
 )]
 
+pub(crate) mod bench;
+
 use std::time::Duration;
 
 use fltorrent_swarm::{

@@ -1,0 +1,193 @@
+//! One swarm whose neighbours are played by the test.
+
+use std::time::Duration;
+
+use fltorrent_swarm::{
+    Action, ChunkId, Config, Failure, Hello, Message, Notice, Swarm, Time, Violation,
+    sim::{KeyedVerifier, origin_data, origin_metainfo, sign},
+};
+
+use super::{Setup, edges};
+
+/// Peer 0 of a topology, and all that it has wanted so far.
+pub(crate) struct Bench {
+    pub(crate) config: Config,
+    pub(crate) swarm: Swarm,
+    pub(crate) now: Time,
+    actions: Vec<Action>,
+}
+
+impl Bench {
+    pub(crate) fn new(setup: &Setup, topology: &str) -> Self {
+        let config = setup.config(0, &edges(topology, setup.peers));
+        Self::of(config)
+    }
+
+    pub(crate) fn of(config: Config) -> Self {
+        Self {
+            swarm: Swarm::new(config.clone(), Box::new(KeyedVerifier), Time::ZERO),
+            config,
+            now: Time::ZERO,
+            actions: Vec::new(),
+        }
+    }
+
+    /// With all neighbours there.
+    pub(crate) fn connected(mut self) -> Self {
+        for peer in self.config.neighbours.clone() {
+            self.connect(peer);
+        }
+        self.actions.clear();
+        self
+    }
+
+    pub(crate) fn hello(&self, peer: u32) -> Hello {
+        Hello {
+            peer,
+            ..self.config.hello.clone()
+        }
+    }
+
+    pub(crate) fn connect_silently(&mut self, peer: u32) {
+        self.swarm.handle_connected(self.now, peer);
+        self.drain();
+    }
+
+    pub(crate) fn connect(&mut self, peer: u32) {
+        self.connect_silently(peer);
+        self.hear(peer, Message::Hello(self.hello(peer)));
+    }
+
+    pub(crate) fn hear(&mut self, peer: u32, message: Message) {
+        self.swarm.handle_message(self.now, peer, message);
+        self.drain();
+    }
+
+    /// The true metainfo of an origin in the swarm's round.
+    pub(crate) fn hear_metainfo(&mut self, peer: u32, origin: u32) {
+        let metainfo = origin_metainfo(&self.config, self.swarm.round(), origin);
+        self.hear(peer, Message::Metainfo(sign(origin, &metainfo)));
+    }
+
+    pub(crate) fn publish(&mut self) {
+        let me = self.config.me();
+        let metainfo = origin_metainfo(&self.config, self.swarm.round(), me);
+        self.swarm.publish(self.now, sign(me, &metainfo));
+        self.drain();
+    }
+
+    /// Neighbour 1 gives all that is missing of the swarm's round.
+    pub(crate) fn complete_round(&mut self, round: u32) {
+        self.publish();
+        for origin in 1..self.config.peers {
+            self.hear_metainfo(1, origin);
+        }
+        self.hear(1, Message::Complete { round });
+        self.hear(1, Message::Unchoke);
+        while !self.swarm.held().is_full() {
+            let asked = self.requests(1);
+            assert!(!asked.is_empty());
+            self.forget_sent();
+            for (request, chunk) in asked {
+                let data = origin_data(&self.config.layout, chunk);
+                self.swarm.handle_piece(self.now, 1, request, data);
+                self.drain();
+            }
+        }
+        self.forget_sent();
+    }
+
+    /// Lets time pass, with every timer at its time.
+    pub(crate) fn pass(&mut self, time: Duration) {
+        let until = self.now + time;
+        while let Some(due) = self
+            .swarm
+            .poll_timeout(self.now)
+            .filter(|&due| due <= until)
+        {
+            self.now = self.now.max(due);
+            self.swarm.handle_timeout(self.now);
+            self.drain();
+        }
+        self.now = until;
+    }
+
+    pub(crate) fn drain(&mut self) {
+        while let Some(action) = self.swarm.poll_action() {
+            self.actions.push(action);
+        }
+    }
+
+    /// Forgets what was sent so far.
+    pub(crate) fn forget_sent(&mut self) {
+        self.actions.clear();
+    }
+
+    pub(crate) fn sent(&self, peer: u32) -> Vec<Message> {
+        let of = |action: &Action| match action {
+            Action::Send { to, message } if *to == peer => Some(message.clone()),
+            _ => None,
+        };
+        self.actions.iter().filter_map(of).collect()
+    }
+
+    /// Requests sent to a neighbour: id and chunk.
+    pub(crate) fn requests(&self, peer: u32) -> Vec<(u32, ChunkId)> {
+        let of = |message| match message {
+            Message::Request { request, chunk, .. } => Some((request, chunk)),
+            _ => None,
+        };
+        self.sent(peer).into_iter().filter_map(of).collect()
+    }
+
+    /// Uploads started to a neighbour: its request and chunk.
+    pub(crate) fn uploads(&self, peer: u32) -> Vec<(u32, ChunkId)> {
+        let of = |action: &Action| match action {
+            Action::Upload { to, request, chunk } if *to == peer => Some((*request, *chunk)),
+            _ => None,
+        };
+        self.actions.iter().filter_map(of).collect()
+    }
+
+    /// Why a neighbour's link was closed last.
+    pub(crate) fn disconnected(&self, neighbour: u32) -> Option<Violation> {
+        let of = |action: &Action| match action {
+            Action::Disconnect { peer, violation } if *peer == neighbour => Some(violation.clone()),
+            _ => None,
+        };
+        self.actions.iter().rev().find_map(of)
+    }
+
+    pub(crate) fn notices(&self) -> Vec<Notice> {
+        let of = |action: &Action| match action {
+            Action::Notice(notice) => Some(notice.clone()),
+            _ => None,
+        };
+        self.actions.iter().filter_map(of).collect()
+    }
+
+    pub(crate) fn failure(&self) -> Option<Failure> {
+        self.actions.iter().find_map(|action| match action {
+            Action::Fail(failure) => Some(failure.clone()),
+            _ => None,
+        })
+    }
+
+    pub(crate) fn completed(&self, round: u32) -> bool {
+        let is_it =
+            |action: &Action| matches!(action, Action::Complete { round: it } if *it == round);
+        self.actions.iter().any(is_it)
+    }
+
+    pub(crate) fn released(&self, round: u32) -> bool {
+        let is_it =
+            |action: &Action| matches!(action, Action::Release { round: it } if *it == round);
+        self.actions.iter().any(is_it)
+    }
+
+    pub(crate) fn left(&self) -> bool {
+        self.actions
+            .iter()
+            .any(|action| matches!(action, Action::Leave))
+    }
+}
