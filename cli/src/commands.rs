@@ -1,0 +1,67 @@
+//! The commands, and the exit codes that they share.
+
+pub mod bench;
+pub mod run;
+mod validate;
+
+use std::{process::ExitCode, time::SystemTime};
+
+use crate::{
+    arguments::{Command, PeerArguments},
+    manifest::ManifestError,
+    output::{self, Event, Failed, Printer},
+};
+
+/// The run failed, or could not start on this machine.
+pub const FAILED: u8 = 1;
+/// The manifest or the command line is wrong.
+pub const USAGE: u8 = 2;
+/// Ctrl-C or SIGTERM.
+pub const INTERRUPTED: u8 = 130;
+
+/// Does what the command line says. `started` is when the process began.
+pub fn dispatch(command: Command, started: SystemTime) -> ExitCode {
+    match command {
+        Command::Run(arguments) => run::run(&arguments, started),
+        Command::Validate(arguments) => validate::validate(&arguments),
+        Command::Bench(arguments) => bench::bench(&arguments.what),
+        Command::Peer(arguments) => peer(arguments),
+    }
+}
+
+fn peer(arguments: PeerArguments) -> ExitCode {
+    let PeerArguments {
+        manifest,
+        index,
+        launched,
+        results,
+        model_out,
+    } = arguments;
+    fltorrent_peer::process::main(fltorrent_peer::process::Options {
+        index,
+        launched,
+        manifest,
+        results,
+        model_out,
+    })
+}
+
+/// Tells what is wrong with a manifest, a line a field.
+fn refuse_manifest(error: &ManifestError, printer: &mut Printer) -> ExitCode {
+    let fields = match error {
+        ManifestError::Fields { errors } => errors.iter().map(Into::into).collect(),
+        _ => Vec::new(),
+    };
+    let text = crate::chain(error);
+    printer.print(&Event::Failed(Failed {
+        error: text.clone(),
+        fields,
+        exit_code: USAGE,
+        summary: None,
+    }));
+    match error {
+        ManifestError::Fields { .. } => text.lines().for_each(output::error),
+        _ => output::error(&text),
+    }
+    ExitCode::from(USAGE)
+}

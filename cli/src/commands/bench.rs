@@ -1,0 +1,125 @@
+//! `fltorrent bench`: what a user can measure on a machine, as Markdown tables.
+
+mod table;
+
+use std::{process::ExitCode, time::SystemTime};
+
+use fltorrent_peer::train::bench::{self as training, BenchError};
+
+use super::{FAILED, refuse_manifest, run};
+use crate::{
+    arguments::{Benchmark, QuickstartArguments, TrainArguments},
+    manifest::Resolved,
+    output::{self, Printer, Summary},
+};
+use table::{Row, spread};
+
+const QUICKSTART: &str = include_str!("../../../examples/quickstart.yaml");
+/// Passes of one measurement of the training.
+const EPOCHS: u32 = 10;
+const MEBIBYTE: f64 = 1024.0 * 1024.0;
+
+pub(super) fn bench(what: &Benchmark) -> ExitCode {
+    let mut printer = Printer::new(output::Format::Text, false);
+    printer.line(&table::machine());
+    let done = match what {
+        Benchmark::Quickstart(arguments) => quickstart(arguments, &mut printer),
+        Benchmark::Train(arguments) => train(arguments, &mut printer),
+        Benchmark::All(arguments) => quickstart(&arguments.quickstart, &mut printer)
+            .and_then(|()| train(&arguments.train, &mut printer)),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(code) => code,
+    }
+}
+
+fn quickstart(arguments: &QuickstartArguments, printer: &mut Printer) -> Result<(), ExitCode> {
+    let resolved = match &arguments.file {
+        Some(file) => Resolved::read(file, &[]),
+        None => Resolved::from_text(QUICKSTART, &[]),
+    }
+    .map_err(|error| refuse_manifest(&error, printer))?;
+    let mut summaries = Vec::new();
+    for _ in 0..arguments.runs {
+        let folder = tempfile::tempdir().map_err(|error| {
+            output::error(&format!("no folder for the results could be made: {error}"));
+            ExitCode::from(FAILED)
+        })?;
+        let request = run::Request {
+            resolved: &resolved,
+            out: Some(folder.path()),
+            started: SystemTime::now(),
+        };
+        let summary = run::execute(request, &mut Printer::silent())
+            .map_err(|failure| run::report(&failure, printer))?;
+        summaries.push(summary);
+    }
+    printer.line(&format!(
+        "\n{}: {} peers, {} rounds, runs: {}\n",
+        resolved.plan.name,
+        resolved.plan.peers.len(),
+        resolved.plan.training.rounds,
+        arguments.runs
+    ));
+    printer.line(&table::table(&quickstart_rows(&summaries)));
+    Ok(())
+}
+
+fn quickstart_rows(summaries: &[Summary]) -> Vec<Row> {
+    let each = |figure: fn(&Summary) -> Option<f64>| spread(summaries.iter().filter_map(figure));
+    let beyond = spread(
+        summaries
+            .iter()
+            .flat_map(|summary| &summary.rounds)
+            .filter_map(|round| round.beyond_training_seconds),
+    );
+    let hash = summaries.first().and_then(|summary| summary.model_hash);
+    let same = summaries.iter().all(|summary| summary.model_hash == hash);
+    vec![
+        Row::new(
+            "start-up: command to training on all peers, s",
+            each(|s| s.startup_seconds),
+        )
+        .at_most(3.0),
+        Row::new("a round beyond its training, s", beyond).at_most(0.15),
+        Row::new(
+            "peak resident set of a peer, MiB",
+            each(|s| s.peak_rss_bytes.map(|bytes| bytes as f64 / MEBIBYTE)),
+        )
+        .at_most(200.0),
+        Row::new("whole run, s", each(|s| Some(s.wall_seconds))),
+        Row::new("test accuracy", each(|s| s.accuracy)),
+        Row::text(
+            "model",
+            match hash {
+                Some(hash) if same => format!("`{hash}` in every run"),
+                _ => "differs between runs".to_owned(),
+            },
+        ),
+    ]
+}
+
+fn train(arguments: &TrainArguments, printer: &mut Printer) -> Result<(), ExitCode> {
+    let options = training::Options {
+        python: arguments.python.clone(),
+        repetitions: arguments.repetitions,
+        epochs: EPOCHS,
+    };
+    let report = training::run(&options).map_err(|error: BenchError| {
+        output::error(&crate::chain(&error));
+        ExitCode::from(FAILED)
+    })?;
+    let each =
+        |figure: fn(&training::Repetition) -> f64| spread(report.repetitions.iter().map(figure));
+    printer.line(&format!(
+        "\nmlp 784-128-10, batches of 64, one thread, PyTorch {}, repetitions: {}\n",
+        report.torch_version, arguments.repetitions
+    ));
+    printer.line(&table::table(&[
+        Row::new("FLTorrent, samples for each CPU second", each(|r| r.ours)),
+        Row::new("PyTorch, samples for each CPU second", each(|r| r.torch)),
+        Row::new("FLTorrent ÷ PyTorch", each(training::Repetition::ratio)).at_least(2.0),
+    ]));
+    Ok(())
+}

@@ -1,0 +1,384 @@
+//! `fltorrent run`: from a manifest to a results folder.
+
+use std::{
+    io,
+    path::{Path, PathBuf},
+    process::ExitCode,
+    time::SystemTime,
+};
+
+use fltorrent_coordinator::identity::RunId;
+use thiserror::Error;
+use time::{OffsetDateTime, format_description::well_known::Rfc3339};
+use tokio::signal::unix::{Signal, SignalKind, signal};
+
+use super::{FAILED, INTERRUPTED, refuse_manifest};
+use crate::{
+    arguments::RunArguments,
+    launcher::{self, Ended, LaunchError, Launcher, Measured, Results, ResultsError, Setup},
+    manifest::{ManifestError, Resolved},
+    output::{
+        self, Description, Event, Failed, Outcome, PeerSummary, Printer, Started, Summary, describe,
+    },
+    preflight::{self, PreflightError},
+};
+
+/// Why a run is not complete.
+#[derive(Debug, Error)]
+pub enum RunError {
+    /// The resolved manifest cannot be written.
+    #[error(transparent)]
+    Manifest(#[from] ManifestError),
+    /// This machine lacks something.
+    #[error(transparent)]
+    Preflight(#[from] PreflightError),
+    /// Results cannot be kept.
+    #[error(transparent)]
+    Results(#[from] ResultsError),
+    /// The system gave no way to wait for processes, or this program's path.
+    #[error("the launcher could not be set up")]
+    System(#[source] io::Error),
+    /// The peers could not start, or one of them failed.
+    #[error(transparent)]
+    Launch(#[from] LaunchError),
+    /// Its user ended it.
+    #[error("interrupted by {0}; all peers have ended")]
+    Interrupted(&'static str),
+    /// A peer ended well, but not after the last round.
+    #[error("peer {peer} ended after {found} of {expected} rounds; see {}", log.display())]
+    Incomplete {
+        /// The peer.
+        peer: usize,
+        /// Rounds that it finished.
+        found: u32,
+        /// Rounds of the run.
+        expected: u32,
+        /// Its log.
+        log: PathBuf,
+    },
+    /// The peers' models are not the same.
+    #[error("after round {round} the peers had different models; compare modelHash in {}, and report it as a bug", folder.display())]
+    ModelsDiffer {
+        /// The first such round, from 0.
+        round: u32,
+        /// The peers' files.
+        folder: PathBuf,
+    },
+    /// No model was left.
+    #[error("{}: the final model is not there; see the log of peer 0", path.display())]
+    NoModel {
+        /// Where it should be.
+        path: PathBuf,
+    },
+}
+
+/// A run that is not complete, with what was measured.
+#[derive(Debug, Error)]
+#[error("{error}")]
+pub struct RunFailure {
+    /// Why.
+    #[source]
+    pub error: RunError,
+    /// How far it came; none when it did not start.
+    pub summary: Option<Box<Summary>>,
+}
+
+impl<E: Into<RunError>> From<E> for RunFailure {
+    fn from(error: E) -> Self {
+        Self {
+            error: error.into(),
+            summary: None,
+        }
+    }
+}
+
+/// One run to make.
+#[derive(Clone, Copy, Debug)]
+pub struct Request<'a> {
+    /// What to run.
+    pub resolved: &'a Resolved,
+    /// The results folder; none: a new one in the manifest's `output.directory`.
+    pub out: Option<&'a Path>,
+    /// When the command began.
+    pub started: SystemTime,
+}
+
+pub(super) fn run(arguments: &RunArguments, started: SystemTime) -> ExitCode {
+    let mut printer = Printer::new(arguments.output, arguments.quiet);
+    let resolved = match Resolved::read(&arguments.manifest.file, &arguments.manifest.sets()) {
+        Ok(resolved) => resolved,
+        Err(error) => return refuse_manifest(&error, &mut printer),
+    };
+    if !arguments.quiet {
+        for warning in &resolved.plan.warnings {
+            output::warning(&format!("{}: {}", warning.path, warning.message));
+        }
+    }
+    let request = Request {
+        resolved: &resolved,
+        out: arguments.out.as_deref(),
+        started,
+    };
+    match execute(request, &mut printer) {
+        Ok(_) => ExitCode::SUCCESS,
+        Err(failure) => report(&failure, &mut printer),
+    }
+}
+
+/// Prints a failure and gives its exit code.
+pub(super) fn report(failure: &RunFailure, printer: &mut Printer) -> ExitCode {
+    let RunFailure { error, summary } = failure;
+    let exit_code = match error {
+        RunError::Interrupted(_) => INTERRUPTED,
+        _ => FAILED,
+    };
+    let text = crate::chain(error);
+    printer.print(&Event::Failed(Failed {
+        error: text.clone(),
+        fields: Vec::new(),
+        exit_code,
+        summary: summary.as_deref(),
+    }));
+    match summary {
+        Some(summary) => output::error(&format!(
+            "{text}\n  {} of its rounds were finished; what was measured is in {}",
+            summary.rounds.len(),
+            summary.results
+        )),
+        None => output::error(&text),
+    }
+    ExitCode::from(exit_code)
+}
+
+/// Makes a run, from the first check to `summary.json`.
+///
+/// # Errors
+/// When it cannot start, fails or is interrupted. All processes have ended then, and what was measured is kept.
+pub fn execute(request: Request<'_>, printer: &mut Printer) -> Result<Summary, RunFailure> {
+    let Resolved { experiment, plan } = request.resolved;
+    let samples = preflight::check(plan)?;
+    let description = describe(experiment, plan, Some(samples));
+    let results = match request.out {
+        Some(path) => Results::at(path)?,
+        None => Results::within(
+            Path::new(&plan.output.directory),
+            &plan.name,
+            request.started.into(),
+        )?,
+    };
+    results.write_manifest(&request.resolved.yaml()?)?;
+    results.write_json("plan.json", plan)?;
+    let setup = Setup {
+        program: std::env::current_exe().map_err(RunError::System)?,
+        plan: plan.clone(),
+        results,
+    };
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(RunError::System)?;
+    let done = runtime.block_on(drive(&setup, &description, printer));
+    conclude(request, &setup, done, printer)
+}
+
+/// A run whose processes are gone.
+struct Done {
+    run: Option<RunId>,
+    ended: Ended,
+    result: Result<(), RunError>,
+    rounds_printed: usize,
+}
+
+/// Drives a run until all its processes are gone.
+async fn drive(setup: &Setup, description: &Description, printer: &mut Printer) -> Done {
+    let mut done = Done {
+        run: None,
+        ended: Ended {
+            exits: Vec::new(),
+            measured: Measured::default(),
+        },
+        result: Ok(()),
+        rounds_printed: 0,
+    };
+    let mut signals = match Signals::new() {
+        Ok(signals) => signals,
+        Err(error) => {
+            done.result = Err(RunError::System(error));
+            return done;
+        }
+    };
+    let mut launcher = match Launcher::start(setup.clone()) {
+        Ok(launcher) => launcher,
+        Err(error) => {
+            done.result = Err(error.into());
+            return done;
+        }
+    };
+    done.run = Some(launcher.run());
+    printer.print(&Event::Started(Started {
+        run: launcher.run().to_string(),
+        results: setup.results.path(),
+        description,
+        warnings: &setup.plan.warnings,
+    }));
+    done.result = loop {
+        let event = tokio::select! {
+            signal = signals.next() => break Err(RunError::Interrupted(signal)),
+            event = launcher.next() => event,
+        };
+        match event {
+            Ok(Some(launcher::Event::Starting { ready })) => printer.print(&Event::Starting {
+                ready,
+                peers: setup.plan.peers.len(),
+            }),
+            Ok(Some(launcher::Event::Started)) => {}
+            Ok(Some(launcher::Event::Round(summary))) => {
+                done.rounds_printed += 1;
+                printer.print(&Event::Round {
+                    rounds: setup.plan.training.rounds,
+                    summary: &summary,
+                });
+            }
+            Ok(None) => break Ok(()),
+            Err(error) => break Err(error.into()),
+        }
+    };
+    done.ended = launcher.end().await;
+    done
+}
+
+/// Says how a run ended, in `summary.json` and to its user.
+fn conclude(
+    request: Request<'_>,
+    setup: &Setup,
+    done: Done,
+    printer: &mut Printer,
+) -> Result<Summary, RunFailure> {
+    // Figures that did not come through the status endpoint come from the peers' files.
+    for round in done.ended.measured.rounds.iter().skip(done.rounds_printed) {
+        printer.print(&Event::Round {
+            rounds: setup.plan.training.rounds,
+            summary: &round.summary,
+        });
+    }
+    let result = done
+        .result
+        .and_then(|()| check_complete(setup, &done.ended.measured));
+    let mut summary = summary(request, setup, done.run, &done.ended);
+    if let Err(error) = &result {
+        summary.outcome = match error {
+            RunError::Interrupted(_) => Outcome::Interrupted,
+            _ => Outcome::Failed,
+        };
+        summary.error = Some(crate::chain(error));
+    }
+    let written = setup.results.write_json("summary.json", &summary);
+    match result.and_then(|()| written.map_err(Into::into)) {
+        Ok(()) => {
+            printer.print(&Event::Finished(&summary));
+            Ok(summary)
+        }
+        Err(error) => Err(RunFailure {
+            error,
+            summary: Some(Box::new(summary)),
+        }),
+    }
+}
+
+fn check_complete(setup: &Setup, measured: &Measured) -> Result<(), RunError> {
+    let expected = setup.plan.training.rounds;
+    let short = (0..)
+        .zip(&measured.rounds_by_peer)
+        .find(|(_, found)| **found < expected);
+    if let Some((peer, &found)) = short {
+        return Err(RunError::Incomplete {
+            peer: peer as usize,
+            found,
+            expected,
+            log: setup.results.of_peer(peer, "log"),
+        });
+    }
+    if let Some(differing) = measured
+        .rounds
+        .iter()
+        .find(|round| !round.summary.models_agree)
+    {
+        return Err(RunError::ModelsDiffer {
+            round: differing.summary.round,
+            folder: setup.results.path().join("peers"),
+        });
+    }
+    let path = setup.results.model();
+    if !path.is_file() {
+        return Err(RunError::NoModel { path });
+    }
+    Ok(())
+}
+
+fn summary(request: Request<'_>, setup: &Setup, run: Option<RunId>, ended: &Ended) -> Summary {
+    let measured = &ended.measured;
+    let last = measured.rounds.last().map(|round| &round.summary);
+    let started = OffsetDateTime::from(request.started);
+    let peers = (0..).zip(&ended.exits).map(|(index, exit)| PeerSummary {
+        index,
+        rounds: measured
+            .rounds_by_peer
+            .get(index as usize)
+            .copied()
+            .unwrap_or(0),
+        exit: match exit.as_ref().map(|exit| &exit.status) {
+            Some(Ok(status)) => status.to_string(),
+            Some(Err(error)) => error.clone(),
+            None => "unknown".to_owned(),
+        },
+    });
+    Summary {
+        outcome: Outcome::Complete,
+        error: None,
+        name: setup.plan.name.clone(),
+        run: run.map(|run| run.to_string()),
+        version: env!("CARGO_PKG_VERSION"),
+        started: started.format(&Rfc3339).unwrap_or_default(),
+        results: setup.results.path().display().to_string(),
+        wall_seconds: request.started.elapsed().unwrap_or_default().as_secs_f64(),
+        startup_seconds: measured
+            .training_began
+            .map(|began| (began - unix_seconds(started)).max(0.0)),
+        accuracy: last.and_then(|last| last.accuracy),
+        loss: last.and_then(|last| last.loss),
+        model_hash: last.map(|last| last.model_hash),
+        peak_rss_bytes: measured
+            .rounds
+            .iter()
+            .map(|round| round.summary.peak_rss_bytes)
+            .max(),
+        rounds: measured.rounds.clone(),
+        peers: peers.collect(),
+    }
+}
+
+fn unix_seconds(time: OffsetDateTime) -> f64 {
+    time.unix_timestamp_nanos() as f64 * 1e-9
+}
+
+/// What ends a run from outside. A hang-up is left to its default, so that `nohup` works.
+struct Signals {
+    interrupt: Signal,
+    terminate: Signal,
+}
+
+impl Signals {
+    fn new() -> io::Result<Self> {
+        Ok(Self {
+            interrupt: signal(SignalKind::interrupt())?,
+            terminate: signal(SignalKind::terminate())?,
+        })
+    }
+
+    async fn next(&mut self) -> &'static str {
+        tokio::select! {
+            _ = self.interrupt.recv() => "SIGINT",
+            _ = self.terminate.recv() => "SIGTERM",
+        }
+    }
+}

@@ -1,0 +1,52 @@
+//! `fltorrent validate`: what would run, or everything that is wrong.
+
+use std::process::ExitCode;
+
+use serde::Serialize;
+
+use super::refuse_manifest;
+use crate::{
+    arguments::ValidateArguments,
+    manifest::Resolved,
+    output::{self, Description, Format, Printer, describe, description_text},
+};
+use fltorrent_crds::plan::Warning;
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Valid<'a> {
+    event: &'static str,
+    #[serde(flatten)]
+    description: &'a Description,
+    warnings: &'a [Warning],
+}
+
+pub(super) fn validate(arguments: &ValidateArguments) -> ExitCode {
+    let mut printer = Printer::new(arguments.output, false);
+    let resolved = match Resolved::read(&arguments.manifest.file, &arguments.manifest.sets()) {
+        Ok(resolved) => resolved,
+        Err(error) => return refuse_manifest(&error, &mut printer),
+    };
+    let description = describe(&resolved.experiment, &resolved.plan, None);
+    let warnings = &resolved.plan.warnings;
+    match arguments.output {
+        Format::Text => {
+            printer.line(&description_text(&description));
+            for warning in warnings {
+                output::warning(&format!("{}: {}", warning.path, warning.message));
+            }
+            printer.line("the manifest is valid");
+        }
+        Format::Json => {
+            let valid = Valid {
+                event: "valid",
+                description: &description,
+                warnings,
+            };
+            if let Ok(line) = serde_json::to_string(&valid) {
+                printer.line(&line);
+            }
+        }
+    }
+    ExitCode::SUCCESS
+}

@@ -1,0 +1,405 @@
+//! Runs an experiment on this machine: a process a peer, and nothing that a peer needs once it trains but a pipe.
+//!
+//! The launcher is the run's authority and takes its status; it decides nothing. A peer lives as long as its standard
+//! input is open, so that whatever becomes of the launcher, no peer outlives it.
+
+mod child;
+mod failure;
+mod journal;
+mod results;
+
+use std::{
+    ffi::OsString,
+    io,
+    net::{Ipv4Addr, SocketAddr, TcpListener},
+    path::{Path, PathBuf},
+    time::{Duration, SystemTime},
+};
+
+use fltorrent_coordinator::{
+    authority::{Authority, AuthorityError, MAX_LIFETIME},
+    identity::{IdentityError, RunId},
+    intake::{Intake, Reported},
+    progress::{Progress, RoundSummary},
+    tls::{Credentials, HTTP_ALPN, TlsError},
+};
+use fltorrent_crds::{Announcement, Bindings, Plan};
+use thiserror::Error;
+use tokio::{
+    sync::{mpsc, oneshot, watch},
+    task::JoinSet,
+    time::{Instant, Interval, MissedTickBehavior, interval_at, sleep_until, timeout},
+};
+
+pub use child::Exit;
+use child::{ChildEvent, Order};
+pub use failure::PeerFailure;
+pub use journal::{Measured, RoundFigures};
+pub use results::{Results, ResultsError};
+
+/// How long the peers may take until all of them listen, and what each peer adds to it.
+const START_LIMIT: (Duration, Duration) = (Duration::from_secs(60), Duration::from_secs(1));
+/// Time between two words on a start that is not over yet.
+const START_NEWS: Duration = Duration::from_secs(2);
+/// How long a peer whose pipe has ended may take to go; then it is killed.
+const LEAVE_GRACE: Duration = Duration::from_secs(1);
+/// How long reports that are under way may take when the status endpoint closes.
+const STATUS_GRACE: Duration = Duration::from_millis(200);
+/// Reports that wait to be counted.
+const REPORTS: usize = 1024;
+
+/// Why a run ended before its end.
+#[derive(Debug, Error)]
+pub enum LaunchError {
+    /// A process could not be started.
+    #[error(
+        "the process of peer {index} could not be started; see the limits of open files and processes (ulimit -n, ulimit -u)"
+    )]
+    Spawn {
+        /// The peer.
+        index: u32,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// No run id.
+    #[error("the run could not be given an id")]
+    Run(#[from] IdentityError),
+    /// No certificate.
+    #[error("the run's authority could not sign")]
+    Authority(#[from] AuthorityError),
+    /// No TLS.
+    #[error("the status endpoint could not be secured")]
+    Tls(#[from] TlsError),
+    /// No port for the status endpoint.
+    #[error("the status endpoint could not listen on the loopback address")]
+    Status(#[source] io::Error),
+    /// A process said something else than its announcement.
+    #[error("peer {index} did not announce itself: {reason}; is {} the program that was built with this launcher?", program.display())]
+    Announcement {
+        /// The peer.
+        index: u32,
+        /// What was wrong.
+        reason: String,
+        /// What was started.
+        program: PathBuf,
+    },
+    /// Not all peers listened in time.
+    #[error(
+        "only {announced} of {peers} peers were ready after {seconds} s; run fewer peers on this machine"
+    )]
+    StartTimeout {
+        /// Peers that listened.
+        announced: usize,
+        /// All peers.
+        peers: usize,
+        /// The limit.
+        seconds: u64,
+    },
+    /// Bindings could not be written.
+    #[error("the bindings could not be written as JSON")]
+    Bindings(#[from] serde_json::Error),
+    /// A peer ended before the run was over.
+    #[error("{0}")]
+    Peer(PeerFailure),
+}
+
+/// What to run.
+#[derive(Clone, Debug)]
+pub struct Setup {
+    /// This program, or another build of it, which has the command `peer`.
+    pub program: PathBuf,
+    /// The plan; its resolved manifest lies in the results folder.
+    pub plan: Plan,
+    /// Where results go.
+    pub results: Results,
+}
+
+/// What has happened.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Event {
+    /// The start takes a while; so many peers listen.
+    Starting {
+        /// Peers that listen.
+        ready: usize,
+    },
+    /// All peers have their bindings.
+    Started,
+    /// All peers have reported a round.
+    Round(Box<RoundSummary>),
+}
+
+/// A run under way. Dropping it kills its processes.
+#[derive(Debug)]
+pub struct Launcher {
+    setup: Setup,
+    authority: Authority,
+    bindings: Vec<oneshot::Sender<Vec<u8>>>,
+    announcements: Vec<Option<Announcement>>,
+    exits: Vec<Option<Exit>>,
+    events: mpsc::UnboundedReceiver<ChildEvent>,
+    order: watch::Sender<Order>,
+    children: JoinSet<()>,
+    status: Option<Intake>,
+    reports: Option<mpsc::Receiver<Reported>>,
+    deadline: Instant,
+    news: Interval,
+}
+
+/// What is left of a run that has ended.
+#[derive(Clone, Debug)]
+pub struct Ended {
+    /// How each peer's process ended, in index order; none for one that was never started.
+    pub exits: Vec<Option<Exit>>,
+    /// What the peers measured.
+    pub measured: Measured,
+}
+
+impl Launcher {
+    /// Starts the processes. Must be called within a tokio runtime that drives input, output and time.
+    ///
+    /// # Errors
+    /// When a process cannot be started or there is no randomness; those that were started are killed then.
+    pub fn start(setup: Setup) -> Result<Self, LaunchError> {
+        let authority = Authority::generate(RunId::random()?, MAX_LIFETIME, SystemTime::now())?;
+        let peers = setup.plan.peers.len();
+        let (events_in, events) = mpsc::unbounded_channel();
+        let (order, orders) = watch::channel(Order::Run);
+        let mut children = JoinSet::new();
+        let mut bindings = Vec::with_capacity(peers);
+        for peer in &setup.plan.peers {
+            let index = peer.index;
+            let process = child::spawn(&setup.program, &peer_arguments(&setup.results, index))
+                .map_err(|source| LaunchError::Spawn { index, source })?;
+            let (line_in, line) = oneshot::channel();
+            bindings.push(line_in);
+            children.spawn(child::tend(
+                index,
+                process,
+                setup.results.of_peer(index, "stderr"),
+                line,
+                orders.clone(),
+                events_in.clone(),
+            ));
+        }
+        let now = Instant::now();
+        let mut news = interval_at(now + START_NEWS, START_NEWS);
+        news.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        Ok(Self {
+            authority,
+            bindings,
+            announcements: vec![None; peers],
+            exits: vec![None; peers],
+            events,
+            order,
+            children,
+            status: None,
+            reports: None,
+            deadline: now
+                + START_LIMIT.0
+                + START_LIMIT.1 * u32::try_from(peers).unwrap_or(u32::MAX),
+            news,
+            setup,
+        })
+    }
+
+    /// The run's id.
+    pub const fn run(&self) -> RunId {
+        self.authority.run()
+    }
+
+    /// What happens next; none when all peers have ended well. Nothing is lost when this future is dropped.
+    ///
+    /// # Errors
+    /// When the run cannot go on. The processes are there until [`Launcher::end`].
+    pub async fn next(&mut self) -> Result<Option<Event>, LaunchError> {
+        loop {
+            if self.exits.iter().all(Option::is_some) {
+                return Ok(None);
+            }
+            let starting = !self.bindings.is_empty();
+            let event = tokio::select! {
+                event = self.events.recv() => match event {
+                    Some(event) => self.child_event(event)?,
+                    None => return Ok(None),
+                },
+                Some(reported) = next_report(&mut self.reports) =>
+                    reported.summary.map(|summary| Event::Round(Box::new(summary))),
+                _ = self.news.tick(), if starting => Some(Event::Starting { ready: self.ready() }),
+                () = sleep_until(self.deadline), if starting => return Err(self.too_slow()),
+            };
+            if event.is_some() {
+                return Ok(event);
+            }
+        }
+    }
+
+    /// Closes the status endpoint. The peers train on; their figures are read from their files at the end.
+    pub async fn close_status(&mut self) {
+        if let Some(status) = self.status.take() {
+            status.stop(STATUS_GRACE).await;
+        }
+    }
+
+    /// Ends what still runs: the pipes end, and what is there after a second is killed. Then reads what was measured.
+    pub async fn end(mut self) -> Ended {
+        // Peers that are there learn it from their pipes' end; without any there is nobody to tell.
+        self.order.send(Order::Leave).ok();
+        if timeout(LEAVE_GRACE, self.all_gone()).await.is_err() {
+            self.order.send(Order::Kill).ok();
+            self.all_gone().await;
+        }
+        self.close_status().await;
+        let plan = &self.setup.plan;
+        let peers = u32::try_from(plan.peers.len()).unwrap_or(u32::MAX);
+        Ended {
+            measured: Measured::read(&self.setup.results, peers, plan.training.rounds),
+            exits: self.exits,
+        }
+    }
+
+    async fn all_gone(&mut self) {
+        while self.children.join_next().await.is_some() {}
+        while let Ok(event) = self.events.try_recv() {
+            if let ChildEvent::Exited(exit) = event {
+                self.note_exit(exit);
+            }
+        }
+    }
+
+    fn note_exit(&mut self, exit: Exit) {
+        if let Some(place) = self.exits.get_mut(exit.index as usize) {
+            *place = Some(exit);
+        }
+    }
+
+    fn child_event(&mut self, event: ChildEvent) -> Result<Option<Event>, LaunchError> {
+        match event {
+            ChildEvent::Exited(exit) => {
+                let failure = (!exit.succeeded() || !self.bindings.is_empty())
+                    .then(|| PeerFailure::of(&exit, &self.setup.results));
+                self.note_exit(exit);
+                failure.map_or(Ok(None), |failure| Err(LaunchError::Peer(failure)))
+            }
+            ChildEvent::Announced(index, announcement) => {
+                let refused = |reason| LaunchError::Announcement {
+                    index,
+                    reason,
+                    program: self.setup.program.clone(),
+                };
+                let announcement = announcement.map_err(refused)?;
+                if announcement.index != index {
+                    return Err(refused(format!(
+                        "it says that it is peer {}",
+                        announcement.index
+                    )));
+                }
+                self.announcements[index as usize] = Some(announcement);
+                if self.ready() < self.announcements.len() {
+                    return Ok(None);
+                }
+                self.bind()?;
+                Ok(Some(Event::Started))
+            }
+        }
+    }
+
+    /// Opens the status endpoint, signs the peers' keys and tells everybody where the others are.
+    fn bind(&mut self) -> Result<(), LaunchError> {
+        let coordinator = self.open_status()?;
+        let announced: Vec<&Announcement> = self.announcements.iter().flatten().collect();
+        let addresses: Vec<SocketAddr> = announced.iter().map(|peer| peer.address).collect();
+        let mut bindings = Bindings {
+            run: self.run().to_string(),
+            attempt: 0,
+            authority: self.authority.certificate_pem().to_owned(),
+            certificate: String::new(),
+            addresses,
+            coordinator: Some(coordinator),
+        };
+        let mut lines = Vec::with_capacity(announced.len());
+        for peer in announced {
+            bindings.certificate = self.authority.sign_peer(
+                &peer.certificate_request,
+                peer.index,
+                bindings.attempt,
+                SystemTime::now(),
+            )?;
+            let mut line = serde_json::to_vec(&bindings)?;
+            line.push(b'\n');
+            lines.push(line);
+        }
+        for (sender, line) in self.bindings.drain(..).zip(lines) {
+            // A peer that is gone already says so by its exit.
+            sender.send(line).ok();
+        }
+        Ok(())
+    }
+
+    fn open_status(&mut self) -> Result<SocketAddr, LaunchError> {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).map_err(LaunchError::Status)?;
+        listener
+            .set_nonblocking(true)
+            .map_err(LaunchError::Status)?;
+        let listener = tokio::net::TcpListener::from_std(listener).map_err(LaunchError::Status)?;
+        let (key, certificate) = self.authority.issue_coordinator(SystemTime::now())?;
+        let tls = Credentials::new(self.authority.certificate_pem(), &certificate, key)?
+            .server_config(&[HTTP_ALPN])?;
+        let plan = &self.setup.plan;
+        let peers = u32::try_from(plan.peers.len()).unwrap_or(u32::MAX);
+        let progress = Progress::new(peers, plan.training.rounds);
+        let (reports_in, reports) = mpsc::channel(REPORTS);
+        let status = Intake::start(listener, tls, self.run(), progress, reports_in)
+            .map_err(LaunchError::Status)?;
+        let address = status.address();
+        self.reports = Some(reports);
+        self.status = Some(status);
+        Ok(address)
+    }
+
+    fn ready(&self) -> usize {
+        self.announcements.iter().flatten().count()
+    }
+
+    fn too_slow(&self) -> LaunchError {
+        let peers = self.announcements.len();
+        let limit = START_LIMIT.0 + START_LIMIT.1 * u32::try_from(peers).unwrap_or(u32::MAX);
+        LaunchError::StartTimeout {
+            announced: self.ready(),
+            peers,
+            seconds: limit.as_secs(),
+        }
+    }
+}
+
+/// Waits for ever when there is no status endpoint.
+async fn next_report(reports: &mut Option<mpsc::Receiver<Reported>>) -> Option<Reported> {
+    let received = match reports {
+        Some(reports) => reports.recv().await,
+        None => std::future::pending().await,
+    };
+    if received.is_none() {
+        *reports = None;
+    }
+    received
+}
+
+fn peer_arguments(results: &Results, index: u32) -> Vec<OsString> {
+    // One argument an option, so that no path is taken for an option by how it begins.
+    let option = |name: &str, value: &Path| {
+        let mut argument = OsString::from(name);
+        argument.push(value);
+        argument
+    };
+    let mut arguments: Vec<OsString> = vec![
+        "peer".into(),
+        format!("--index={index}").into(),
+        "--launched".into(),
+        option("--results=", results.path()),
+    ];
+    if index == 0 {
+        // All peers end with the same model, so one of them writes it.
+        arguments.push(option("--model-out=", &results.model()));
+    }
+    arguments.extend(["--".into(), results.manifest().into()]);
+    arguments
+}

@@ -1,0 +1,258 @@
+//! The results folder of one run: made new, never overwritten.
+//!
+//! ```text
+//! manifest.yaml       the manifest with all defaults; runs again as it is
+//! plan.json           what follows from it
+//! summary.json        how the run ended, and its figures by round
+//! model.safetensors   the model that all peers ended with
+//! peers/peer-3.log    log, JSON lines
+//! peers/peer-3.jsonl  metrics, JSON lines
+//! peers/peer-3.stderr what the process said before its end
+//! ```
+
+use std::{
+    fs::{self, DirBuilder, File},
+    io::{self, ErrorKind, Write},
+    os::unix::fs::DirBuilderExt,
+    path::{Path, PathBuf},
+};
+
+use serde::Serialize;
+use thiserror::Error;
+use time::{OffsetDateTime, macros::format_description};
+
+/// Starts of one experiment in one second; more are refused.
+const NAMES_A_SECOND: u32 = 1000;
+
+/// Why results cannot be kept.
+#[derive(Debug, Error)]
+pub enum ResultsError {
+    /// The folder has files of something else.
+    #[error("{}: is not empty, and results are never overwritten; name another folder with --out, or remove this one", path.display())]
+    Occupied {
+        /// The folder.
+        path: PathBuf,
+    },
+    /// The folder cannot be made.
+    #[error("{}: the results folder cannot be made; name another one with --out", path.display())]
+    Make {
+        /// The folder.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// A file cannot be written.
+    #[error("{}: cannot be written; make room there, or name another folder with --out", path.display())]
+    Write {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+}
+
+/// The results folder of one run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Results {
+    path: PathBuf,
+}
+
+impl Results {
+    /// Takes a folder that is new or empty.
+    ///
+    /// # Errors
+    /// When there is something in it, or it cannot be made.
+    pub fn at(path: &Path) -> Result<Self, ResultsError> {
+        let failed = |source| ResultsError::Make {
+            path: path.to_owned(),
+            source,
+        };
+        fs::create_dir_all(path).map_err(failed)?;
+        if fs::read_dir(path).map_err(failed)?.next().is_some() {
+            return Err(ResultsError::Occupied {
+                path: path.to_owned(),
+            });
+        }
+        Self {
+            path: path.to_owned(),
+        }
+        .furnish()
+    }
+
+    /// Makes `<parent>/<name>-<UTC time>`, with a number behind it when another run of this second has that name.
+    ///
+    /// # Errors
+    /// When it cannot be made.
+    pub fn within(parent: &Path, name: &str, now: OffsetDateTime) -> Result<Self, ResultsError> {
+        let time = now
+            .to_offset(time::UtcOffset::UTC)
+            .format(format_description!(
+                "[year][month][day]T[hour][minute][second]Z"
+            ))
+            .unwrap_or_else(|_| now.unix_timestamp().to_string());
+        let failed = |path: &Path, source| ResultsError::Make {
+            path: path.to_owned(),
+            source,
+        };
+        fs::create_dir_all(parent).map_err(|source| failed(parent, source))?;
+        let first = parent.join(format!("{name}-{time}"));
+        for number in 1..=NAMES_A_SECOND {
+            let path = match number {
+                1 => first.clone(),
+                _ => parent.join(format!("{name}-{time}-{number}")),
+            };
+            match fs::create_dir(&path) {
+                Ok(()) => return Self { path }.furnish(),
+                Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
+                Err(source) => return Err(failed(&path, source)),
+            }
+        }
+        Err(failed(&first, ErrorKind::AlreadyExists.into()))
+    }
+
+    fn furnish(self) -> Result<Self, ResultsError> {
+        let path = self.path.join("peers");
+        // Of two runs that were given the same empty folder, one makes this and the other stops here.
+        match DirBuilder::new().mode(0o755).create(&path) {
+            Ok(()) => Ok(self),
+            Err(source) => Err(ResultsError::Make { path, source }),
+        }
+    }
+
+    /// The folder.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The resolved manifest.
+    pub fn manifest(&self) -> PathBuf {
+        self.path.join("manifest.yaml")
+    }
+
+    /// The final model.
+    pub fn model(&self) -> PathBuf {
+        self.path.join("model.safetensors")
+    }
+
+    /// A file of one peer: `log`, `jsonl` or `stderr`.
+    pub fn of_peer(&self, index: u32, extension: &str) -> PathBuf {
+        self.path
+            .join("peers")
+            .join(format!("peer-{index}.{extension}"))
+    }
+
+    /// Writes the resolved manifest.
+    ///
+    /// # Errors
+    /// When the file exists or cannot be written.
+    pub fn write_manifest(&self, yaml: &str) -> Result<(), ResultsError> {
+        write(&self.manifest(), yaml.as_bytes())
+    }
+
+    /// Writes a JSON file for people to read.
+    ///
+    /// # Errors
+    /// When the file exists or cannot be written.
+    pub fn write_json(&self, name: &str, value: &impl Serialize) -> Result<(), ResultsError> {
+        let path = self.path.join(name);
+        let text = serde_json::to_string_pretty(value);
+        match text {
+            Ok(text) => write(&path, format!("{text}\n").as_bytes()),
+            Err(error) => Err(ResultsError::Write {
+                path,
+                source: error.into(),
+            }),
+        }
+    }
+}
+
+fn write(path: &Path, bytes: &[u8]) -> Result<(), ResultsError> {
+    File::create_new(path)
+        .and_then(|mut file| file.write_all(bytes))
+        .map_err(|source| ResultsError::Write {
+            path: path.to_owned(),
+            source,
+        })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::chain;
+
+    #[test]
+    fn starts_in_one_second_have_different_folders() {
+        let parent = tempfile::tempdir().unwrap();
+        let now = OffsetDateTime::from_unix_timestamp(1_700_000_000).unwrap();
+        let names: Vec<String> = (0..3)
+            .map(|_| Results::within(&parent.path().join("runs"), "digits", now).unwrap())
+            .map(|results| {
+                results
+                    .path()
+                    .file_name()
+                    .unwrap()
+                    .to_string_lossy()
+                    .into_owned()
+            })
+            .collect();
+        assert_eq!(
+            names,
+            [
+                "digits-20231114T221320Z",
+                "digits-20231114T221320Z-2",
+                "digits-20231114T221320Z-3"
+            ]
+        );
+    }
+
+    #[test]
+    fn only_an_empty_folder_is_taken_and_only_once() {
+        let parent = tempfile::tempdir().unwrap();
+        Results::at(parent.path()).unwrap();
+        let error = Results::at(parent.path()).unwrap_err();
+        assert!(matches!(error, ResultsError::Occupied { .. }), "{error}");
+        assert!(error.to_string().contains("--out"));
+    }
+
+    #[test]
+    fn a_folder_below_a_file_is_refused_with_its_name() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let path = file.path().join("runs");
+        for error in [
+            Results::at(&path).unwrap_err(),
+            Results::within(&path, "x", OffsetDateTime::UNIX_EPOCH).unwrap_err(),
+        ] {
+            assert!(
+                error.to_string().contains(&path.display().to_string()),
+                "{error}"
+            );
+            assert!(chain(&error).contains("directory"), "{}", chain(&error));
+        }
+    }
+
+    #[test]
+    fn a_file_that_is_there_is_kept_and_a_full_disk_is_named() {
+        let folder = tempfile::tempdir().unwrap();
+        let results = Results::at(folder.path()).unwrap();
+        results.write_manifest("first").unwrap();
+        assert!(results.write_manifest("second").is_err());
+        assert_eq!(fs::read_to_string(results.manifest()).unwrap(), "first");
+        // Creating it anew is not possible, so the device stands in for a full file system through a plain write.
+        let full = File::options()
+            .write(true)
+            .open("/dev/full")
+            .unwrap()
+            .write_all(b"x")
+            .unwrap_err();
+        let error = ResultsError::Write {
+            path: results.manifest(),
+            source: full,
+        };
+        assert!(
+            chain(&error).contains("make room there"),
+            "{}",
+            chain(&error)
+        );
+        assert!(chain(&error).contains("No space left"), "{}", chain(&error));
+    }
+}

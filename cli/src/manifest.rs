@@ -1,0 +1,136 @@
+//! From the manifest's file to what a run works from.
+
+use std::{
+    fs::File,
+    io::{self, Read},
+    path::{Path, PathBuf},
+};
+
+use fltorrent_crds::{Errors, Experiment, Plan, manifest};
+use thiserror::Error;
+
+/// A manifest that cannot be used.
+#[derive(Debug, Error)]
+pub enum ManifestError {
+    /// The operating system refused.
+    #[error("{}: cannot be read; name a manifest, such as examples/quickstart.yaml", path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// The file is no manifest by its size alone.
+    #[error("{}: has more than {} bytes; name a manifest", path.display(), manifest::MAX_BYTES)]
+    TooLarge {
+        /// The file.
+        path: PathBuf,
+    },
+    /// Wrong fields.
+    #[error("{errors}")]
+    Fields {
+        /// All of them.
+        errors: Errors,
+    },
+    /// The manifest with its defaults cannot be written down.
+    #[error("the resolved manifest cannot be written as YAML; report this as a bug")]
+    Resolve(#[source] serde_saphyr::ser::Error),
+}
+
+impl From<Errors> for ManifestError {
+    fn from(errors: Errors) -> Self {
+        Self::Fields { errors }
+    }
+}
+
+/// A manifest and its plan.
+#[derive(Clone, Debug)]
+pub struct Resolved {
+    /// The manifest with all defaults written out.
+    pub experiment: Experiment,
+    /// What follows from it.
+    pub plan: Plan,
+}
+
+impl Resolved {
+    /// Reads a file, with settings over it.
+    ///
+    /// # Errors
+    /// When the file cannot be read or is too large, and as [`Resolved::from_text`].
+    pub fn read(path: &Path, sets: &[(String, String)]) -> Result<Self, ManifestError> {
+        Self::from_text(&read(path)?, sets)
+    }
+
+    /// Takes a manifest's text, with settings over it.
+    ///
+    /// # Errors
+    /// Everything that is wrong with the manifest.
+    pub fn from_text(text: &str, sets: &[(String, String)]) -> Result<Self, ManifestError> {
+        let plan = Plan::load(text, sets)?;
+        let mut experiment = manifest::parse_with(text, sets)?;
+        experiment.spec.exchange.num_chunks = Some(plan.exchange.num_chunks);
+        Ok(Self { experiment, plan })
+    }
+
+    /// The manifest as YAML, which gives the same plan again without any setting.
+    ///
+    /// # Errors
+    /// When a value has no form in YAML.
+    pub fn yaml(&self) -> Result<String, ManifestError> {
+        serde_saphyr::to_string(&self.experiment).map_err(ManifestError::Resolve)
+    }
+}
+
+/// Reads no more than a manifest may have, whatever the path names.
+fn read(path: &Path) -> Result<String, ManifestError> {
+    let failed = |source| ManifestError::Read {
+        path: path.to_owned(),
+        source,
+    };
+    let mut text = String::new();
+    let limit = manifest::MAX_BYTES as u64 + 1;
+    let file = File::open(path).map_err(failed)?;
+    file.take(limit).read_to_string(&mut text).map_err(failed)?;
+    if text.len() as u64 == limit {
+        return Err(ManifestError::TooLarge {
+            path: path.to_owned(),
+        });
+    }
+    Ok(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_resolved_manifest_gives_the_same_plan() {
+        for text in [
+            include_str!("../../examples/quickstart.yaml"),
+            include_str!("../../examples/fashion-mnist.yaml"),
+        ] {
+            for topology in ["{type: star}", "{type: tree, tree: {arity: 3}}"] {
+                let sets = [("topology".to_owned(), topology.to_owned())];
+                let resolved = Resolved::from_text(text, &sets).unwrap();
+                let yaml = resolved.yaml().unwrap();
+                let again = Resolved::from_text(&yaml, &[]).unwrap();
+                assert_eq!(again.plan, resolved.plan);
+                assert_eq!(again.yaml().unwrap(), yaml);
+                for default in ["numChunks", "uploadSlots: 4", "keepAlive: 5s"] {
+                    assert!(yaml.contains(default), "{yaml} has no {default}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn files_that_are_no_manifests_are_refused() {
+        let missing = Resolved::read(Path::new("no/such.yaml"), &[]).unwrap_err();
+        assert!(missing.to_string().contains("no/such.yaml"), "{missing}");
+        let endless = Resolved::read(Path::new("/dev/zero"), &[]).unwrap_err();
+        assert!(
+            matches!(endless, ManifestError::TooLarge { .. }),
+            "{endless}"
+        );
+    }
+}

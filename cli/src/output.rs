@@ -1,0 +1,96 @@
+//! What a user sees on standard output and standard error.
+
+mod describe;
+mod event;
+mod text;
+
+use std::io::{self, ErrorKind, Write};
+
+use clap::ValueEnum;
+
+pub use describe::{Description, describe};
+pub use event::{Event, Failed, Field, Outcome, PeerSummary, Started, Summary};
+pub(crate) use text::description as description_text;
+
+/// The form of standard output.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// For people
+    #[default]
+    Text,
+    /// One JSON object a line
+    Json,
+}
+
+/// Writes events to standard output. A reader that goes away, or a full disk behind it, does not end a run: what was
+/// measured is in the results folder.
+#[derive(Debug)]
+pub struct Printer {
+    format: Format,
+    quiet: bool,
+    closed: bool,
+}
+
+impl Printer {
+    /// A printer; a quiet one prints only how things ended.
+    pub const fn new(format: Format, quiet: bool) -> Self {
+        Self {
+            format,
+            quiet,
+            closed: false,
+        }
+    }
+
+    /// One that prints nothing.
+    pub const fn silent() -> Self {
+        Self {
+            format: Format::Text,
+            quiet: true,
+            closed: true,
+        }
+    }
+
+    /// Prints an event, as far as the format shows it.
+    pub fn print(&mut self, event: &Event<'_>) {
+        let text = match self.format {
+            _ if self.quiet && !event.is_final() => None,
+            Format::Text => text::text(event),
+            Format::Json if matches!(event, Event::Starting { .. }) => None,
+            Format::Json => serde_json::to_string(event).ok(),
+        };
+        if let Some(text) = text {
+            self.line(&text);
+        }
+    }
+
+    /// Prints a line of text.
+    pub fn line(&mut self, text: &str) {
+        if self.closed {
+            return;
+        }
+        let mut stdout = io::stdout().lock();
+        if let Err(error) = writeln!(stdout, "{text}").and_then(|()| stdout.flush()) {
+            self.closed = true;
+            if error.kind() != ErrorKind::BrokenPipe {
+                warning(&format!(
+                    "standard output cannot be written: {error}; nothing more is printed"
+                ));
+            }
+        }
+    }
+}
+
+/// Prints a warning to standard error.
+pub fn warning(text: &str) {
+    to_stderr("warning", text);
+}
+
+/// Prints an error to standard error; it ends with what to do next.
+pub fn error(text: &str) {
+    to_stderr("error", text);
+}
+
+fn to_stderr(kind: &str, text: &str) {
+    // There is no other place to complain to.
+    writeln!(io::stderr().lock(), "{kind}: {text}").ok();
+}

@@ -1,0 +1,88 @@
+//! What a plan will run, in the few words of a header.
+
+use fltorrent_crds::{
+    Experiment, Plan,
+    experiment::TopologyType,
+    plan::{Architecture, Backend, DataSource, Partition},
+};
+use serde::Serialize;
+
+use crate::preflight::Samples;
+
+/// What runs.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Description {
+    /// The experiment's name.
+    pub name: String,
+    /// Peers.
+    pub peers: usize,
+    /// How they are wired, for example `ring`.
+    pub topology: String,
+    /// Rounds.
+    pub rounds: u32,
+    /// The model, for example `mlp 64-64-10`.
+    pub model: String,
+    /// Its parameters.
+    pub parameters: u64,
+    /// Chunks of an update.
+    pub chunks: u32,
+    /// Bytes of an update.
+    pub update_bytes: u64,
+    /// The data and its division, for example `digits, dirichlet(0.5)`.
+    pub data: String,
+    /// Training samples of all peers, when the data was read.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub train_samples: Option<usize>,
+    /// Test samples, when the data was read.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub test_samples: Option<usize>,
+    /// Where peers compute.
+    pub backend: Backend,
+}
+
+/// Describes a plan; with the size of the data when that is known.
+pub fn describe(experiment: &Experiment, plan: &Plan, samples: Option<Samples>) -> Description {
+    let Architecture::Mlp { widths } = &plan.model.architecture;
+    let widths: Vec<String> = widths.iter().map(ToString::to_string).collect();
+    Description {
+        name: plan.name.clone(),
+        peers: plan.peers.len(),
+        topology: topology(experiment),
+        rounds: plan.training.rounds,
+        model: format!("mlp {}", widths.join("-")),
+        parameters: plan.model.parameters,
+        chunks: plan.exchange.num_chunks,
+        update_bytes: plan.model.bytes,
+        data: data(plan),
+        train_samples: samples.map(|samples| samples.train),
+        test_samples: samples.map(|samples| samples.test),
+        backend: plan.training.backend,
+    }
+}
+
+fn topology(experiment: &Experiment) -> String {
+    let topology = &experiment.spec.topology;
+    match topology.kind {
+        TopologyType::Ring => "ring".to_owned(),
+        TopologyType::Star => "star".to_owned(),
+        TopologyType::Mesh => "mesh".to_owned(),
+        TopologyType::Tree => match &topology.tree {
+            Some(tree) => format!("tree({})", tree.arity),
+            None => "tree".to_owned(),
+        },
+        TopologyType::Custom => "custom".to_owned(),
+    }
+}
+
+fn data(plan: &Plan) -> String {
+    let source = match &plan.data.source {
+        DataSource::Digits => "digits",
+        DataSource::Idx { path } => path,
+    };
+    match &plan.data.partition {
+        Partition::Iid => format!("{source}, iid"),
+        Partition::Dirichlet { alpha, .. } => format!("{source}, dirichlet({alpha})"),
+        Partition::Explicit { .. } => format!("{source}, explicit shards"),
+    }
+}

@@ -1,0 +1,163 @@
+//! Events of a run, as `--output json` writes them: one object a line, told apart by `event`.
+
+use std::path::Path;
+
+use fltorrent_coordinator::{progress::RoundSummary, report::ModelHash};
+use fltorrent_crds::{FieldError, plan::Warning};
+use serde::{Serialize, Serializer};
+
+use super::Description;
+use crate::launcher::RoundFigures;
+
+/// One event.
+#[derive(Debug, Serialize)]
+#[serde(tag = "event", rename_all = "camelCase")]
+pub enum Event<'a> {
+    /// The start takes a while; for people only.
+    Starting {
+        /// Peers that listen.
+        ready: usize,
+        /// All peers.
+        peers: usize,
+    },
+    /// The processes are being started.
+    Started(Started<'a>),
+    /// All peers have finished a round.
+    Round {
+        /// Rounds of the run.
+        rounds: u32,
+        /// Its figures.
+        #[serde(flatten)]
+        summary: &'a RoundSummary,
+    },
+    /// The run is complete.
+    Finished(&'a Summary),
+    /// The run has ended before its end, or did not start.
+    Failed(Failed<'a>),
+}
+
+impl Event<'_> {
+    pub(super) const fn is_final(&self) -> bool {
+        matches!(self, Self::Finished(_) | Self::Failed(_))
+    }
+}
+
+/// A run begins.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Started<'a> {
+    /// The run's id, 32 hex digits.
+    pub run: String,
+    /// The results folder.
+    #[serde(serialize_with = "path")]
+    pub results: &'a Path,
+    /// What runs.
+    #[serde(flatten)]
+    pub description: &'a Description,
+    /// What is allowed but probably not meant.
+    pub warnings: &'a [Warning],
+}
+
+/// A run has failed.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Failed<'a> {
+    /// Why, and what to do next.
+    pub error: String,
+    /// Wrong fields of the manifest.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub fields: Vec<Field<'a>>,
+    /// The exit code that follows.
+    pub exit_code: u8,
+    /// How far the run came; none when it did not start.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub summary: Option<&'a Summary>,
+}
+
+/// A wrong field of the manifest.
+#[derive(Debug, Serialize)]
+pub struct Field<'a> {
+    /// The field's path.
+    pub path: &'a str,
+    /// What was found.
+    pub found: &'a str,
+    /// What would do.
+    pub expected: &'a str,
+}
+
+impl<'a> From<&'a FieldError> for Field<'a> {
+    fn from(error: &'a FieldError) -> Self {
+        Self {
+            path: &error.path,
+            found: &error.found,
+            expected: &error.expected,
+        }
+    }
+}
+
+/// How a run ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Outcome {
+    /// All rounds, on all peers.
+    Complete,
+    /// Something went wrong.
+    Failed,
+    /// Its user ended it.
+    Interrupted,
+}
+
+/// A run that has ended: the file `summary.json`.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Summary {
+    /// How.
+    pub outcome: Outcome,
+    /// Why, unless it is complete.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub error: Option<String>,
+    /// The experiment's name.
+    pub name: String,
+    /// The run's id; none when nothing was started.
+    pub run: Option<String>,
+    /// The version of this program.
+    pub version: &'static str,
+    /// When the launcher began, UTC, RFC 3339.
+    pub started: String,
+    /// The results folder.
+    pub results: String,
+    /// Seconds from the launcher's beginning to the end.
+    pub wall_seconds: f64,
+    /// Seconds from the launcher's beginning until the last peer trained.
+    pub startup_seconds: Option<f64>,
+    /// Share of the test samples that the last finished round's model classifies rightly.
+    pub accuracy: Option<f64>,
+    /// Mean loss of that model on the test samples.
+    pub loss: Option<f64>,
+    /// That model's hash.
+    pub model_hash: Option<ModelHash>,
+    /// Largest resident set of any peer, bytes.
+    pub peak_rss_bytes: Option<u64>,
+    /// Finished rounds.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub rounds: Vec<RoundFigures>,
+    /// The peers in index order.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub peers: Vec<PeerSummary>,
+}
+
+/// How one peer ended.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct PeerSummary {
+    /// Its index.
+    pub index: u32,
+    /// Rounds that it finished.
+    pub rounds: u32,
+    /// Its exit, as the system says it.
+    pub exit: String,
+}
+
+fn path<S: Serializer>(path: &Path, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_str(&path.display())
+}

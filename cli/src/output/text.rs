@@ -1,0 +1,163 @@
+//! Events for people.
+
+use fltorrent_coordinator::progress::RoundSummary;
+
+use super::{Description, Event, Started, Summary};
+
+/// Digits of a model's hash in a round's line.
+const SHORT_HASH: usize = 12;
+
+pub(super) fn text(event: &Event<'_>) -> Option<String> {
+    match event {
+        Event::Starting { ready, peers } => {
+            Some(format!("starting: {ready} of {peers} peers are ready"))
+        }
+        Event::Started(started) => Some(header(started)),
+        Event::Round { rounds, summary } => Some(round(*rounds, summary)),
+        Event::Finished(summary) => Some(finished(summary)),
+        // Errors go to standard error.
+        Event::Failed(_) => None,
+    }
+}
+
+pub(crate) fn description(description: &Description) -> String {
+    let Description {
+        name,
+        peers,
+        topology,
+        rounds,
+        model,
+        parameters,
+        chunks,
+        update_bytes,
+        data,
+        ..
+    } = description;
+    let images = match (description.train_samples, description.test_samples) {
+        (Some(train), Some(test)) => {
+            format!(
+                ": {} training and {} test images",
+                grouped(train as u64),
+                grouped(test as u64)
+            )
+        }
+        _ => String::new(),
+    };
+    format!(
+        "{name}: {peers} peers, {topology}, {rounds} rounds\n  \
+         data     {data}{images}\n  \
+         model    {model}: {} parameters, {} in {chunks} chunks",
+        grouped(*parameters),
+        bytes(*update_bytes),
+    )
+}
+
+fn header(started: &Started<'_>) -> String {
+    format!(
+        "{}\n  results  {}\n\n{:>9} {:>9} {:>9} {:>13} {:>10} {:>9} {:>10}  {}",
+        description(started.description),
+        started.results.display(),
+        "round",
+        "accuracy",
+        "loss",
+        "chunks",
+        "sent",
+        "train",
+        "exchange",
+        "model"
+    )
+}
+
+fn round(rounds: u32, summary: &RoundSummary) -> String {
+    let hash = summary.model_hash.to_string();
+    format!(
+        "{:>9} {:>9} {:>9} {:>13} {:>10} {:>8.2}s {:>9.2}s  {}{}",
+        format!("{}/{rounds}", u64::from(summary.round) + 1),
+        figure(summary.accuracy),
+        figure(summary.loss),
+        format!("{}/{}", summary.chunks_held, summary.chunks_total),
+        bytes(summary.bytes_sent),
+        summary.train_seconds.max,
+        summary.exchange_seconds.mean,
+        hash.get(..SHORT_HASH).unwrap_or(&hash),
+        if summary.models_agree {
+            ""
+        } else {
+            " and others"
+        },
+    )
+}
+
+fn finished(summary: &Summary) -> String {
+    let hash = summary
+        .model_hash
+        .map_or_else(String::new, |hash| hash.to_string());
+    format!(
+        "\naccuracy  {}\nmodel     {hash}, the same on all {} peers\nresults   {}",
+        figure(summary.accuracy),
+        summary.peers.len(),
+        summary.results
+    )
+}
+
+fn figure(value: Option<f64>) -> String {
+    value.map_or_else(|| "-".to_owned(), |value| format!("{value:.4}"))
+}
+
+/// `12,345`.
+fn grouped(number: u64) -> String {
+    let digits = number.to_string();
+    let mut grouped = String::with_capacity(digits.len() * 4 / 3);
+    for (i, digit) in digits.chars().enumerate() {
+        if i > 0 && (digits.len() - i).is_multiple_of(3) {
+            grouped.push(',');
+        }
+        grouped.push(digit);
+    }
+    grouped
+}
+
+/// `1.5 MiB`.
+fn bytes(bytes: u64) -> String {
+    const UNITS: [&str; 5] = ["KiB", "MiB", "GiB", "TiB", "PiB"];
+    let mut value = bytes as f64;
+    let mut unit = "B";
+    for larger in UNITS {
+        if value < 1024.0 {
+            break;
+        }
+        value /= 1024.0;
+        unit = larger;
+    }
+    match unit {
+        "B" => format!("{bytes} B"),
+        _ => format!("{value:.1} {unit}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_readable() {
+        for (number, text) in [
+            (0, "0"),
+            (999, "999"),
+            (1000, "1,000"),
+            (1_234_567, "1,234,567"),
+        ] {
+            assert_eq!(grouped(number), text);
+        }
+        for (number, text) in [
+            (0, "0 B"),
+            (1023, "1023 B"),
+            (1536, "1.5 KiB"),
+            (5 << 20, "5.0 MiB"),
+        ] {
+            assert_eq!(bytes(number), text);
+        }
+        assert_eq!(figure(None), "-");
+        assert_eq!(figure(Some(0.91234)), "0.9123");
+    }
+}
