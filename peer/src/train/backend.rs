@@ -68,18 +68,21 @@ const BUILT: &str = match (cfg!(feature = "flex"), cfg!(feature = "cuda")) {
 /// [`BackendError::NotBuilt`] and [`BackendError::Missing`].
 pub fn probe(backend: Backend) -> Result<(), BackendError> {
     match backend {
-        #[cfg(feature = "flex")]
-        Backend::Flex => Ok(()),
+        Backend::Flex if cfg!(feature = "flex") => Ok(()),
         #[cfg(feature = "cuda")]
         Backend::Cuda => super::cuda::probe(),
-        #[cfg(not(all(feature = "flex", feature = "cuda")))]
-        missing => Err(BackendError::NotBuilt {
-            backend: match missing {
-                Backend::Flex => "flex",
-                Backend::Cuda => "cuda",
-            },
-            built: BUILT,
-        }),
+        missing => Err(not_built(missing)),
+    }
+}
+
+fn not_built(backend: Backend) -> BackendError {
+    let backend = match backend {
+        Backend::Flex => "flex",
+        Backend::Cuda => "cuda",
+    };
+    BackendError::NotBuilt {
+        backend,
+        built: BUILT,
     }
 }
 
@@ -101,11 +104,7 @@ pub fn trainer(
         #[cfg(feature = "cuda")]
         Backend::Cuda => super::cuda::trainer(model, training, seed, peer),
         #[cfg(not(all(feature = "flex", feature = "cuda")))]
-        missing => {
-            return Err(probe(missing)
-                .err()
-                .unwrap_or_else(|| unreachable!("probed above")));
-        }
+        missing => return Err(not_built(missing)),
     };
     trainer.set(&super::init::parameters(model, seed))?;
     Ok(trainer)
