@@ -40,9 +40,7 @@ impl Swarm {
                 }
             }
         }
-        let served = self.links.iter();
-        let served = served.filter(|link| link.is_open() && link.peer_interested && !link.choking);
-        if served.count() > self.choker.slots() {
+        if self.served() > self.choker.slots() {
             return Err("more neighbours are served than there are slots".to_owned());
         }
         Ok(())

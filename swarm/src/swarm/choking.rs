@@ -4,17 +4,19 @@ use super::{Action, Swarm};
 use crate::{
     Time,
     choker::{Candidate, Choker},
+    link::Link,
     message::Message,
 };
 
 impl Swarm {
     /// A slot that is free is filled at once.
     pub(super) fn fill_slots(&mut self, now: Time) {
+        let mut used = self.served();
+        // Most inputs leave every slot as it is.
+        if used >= self.choker.slots() || !self.someone_waits() {
+            return;
+        }
         let mut candidates = self.candidates(now);
-        let mut used = candidates
-            .iter()
-            .filter(|candidate| candidate.unchoked)
-            .count();
         while used < self.choker.slots() {
             let Some(link) = Choker::fill(&candidates) else {
                 return;
@@ -43,6 +45,12 @@ impl Swarm {
         }
     }
 
+    /// Slots that are used: an unchoked neighbour that wants nothing uses none.
+    pub(super) fn served(&self) -> usize {
+        let uses = |link: &&Link| link.is_open() && link.peer_interested && !link.choking;
+        self.links.iter().filter(uses).count()
+    }
+
     /// Whether an interested neighbour has no slot.
     pub(super) fn someone_waits(&self) -> bool {
         self.links
@@ -58,14 +66,8 @@ impl Swarm {
         }
         link.peer_interested = interested;
         // One that kept its unchoke while it was not interested has no right to a slot that others fill.
-        if interested && !self.links[at].choking {
-            let used = self
-                .links
-                .iter()
-                .filter(|link| link.is_open() && link.peer_interested && !link.choking);
-            if used.count() > self.choker.slots() {
-                self.choke(now, at);
-            }
+        if interested && !self.links[at].choking && self.served() > self.choker.slots() {
+            self.choke(now, at);
         }
     }
 
@@ -73,7 +75,7 @@ impl Swarm {
         let leeching = !self.current.is_complete();
         let positions = self.current.held().len();
         let patience = self.choker.interval();
-        let interested = |link: &crate::link::Link| link.is_open() && link.peer_interested;
+        let interested = |link: &Link| link.is_open() && link.peer_interested;
         self.links
             .iter()
             .enumerate()
