@@ -55,11 +55,13 @@ pub enum BackendError {
     Init(#[from] TrainError),
 }
 
+#[cfg(not(any(feature = "flex", feature = "cuda")))]
+compile_error!("nothing can train without a backend: build with the feature flex, cuda or both");
+
 const BUILT: &str = match (cfg!(feature = "flex"), cfg!(feature = "cuda")) {
     (true, true) => "flex, cuda",
     (true, false) => "flex",
-    (false, true) => "cuda",
-    (false, false) => "none",
+    (false, _) => "cuda",
 };
 
 /// Checks that a backend was built in and finds what it needs on this machine, before anything starts.
