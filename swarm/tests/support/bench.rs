@@ -185,6 +185,12 @@ impl Bench {
         self.actions.iter().any(is_it)
     }
 
+    /// Whether a request's piece need not be read any more.
+    pub(crate) fn aborted(&self, neighbour: u32, id: u32) -> bool {
+        let is_it = |action: &Action| matches!(action, Action::AbortDownload { from, request } if (*from, *request) == (neighbour, id));
+        self.actions.iter().any(is_it)
+    }
+
     pub(crate) fn left(&self) -> bool {
         self.actions
             .iter()

@@ -1,0 +1,763 @@
+//! The rules of asking, serving, announcing and leaving, each shown at one swarm whose neighbours the test plays.
+#![allow(clippy::unwrap_used, reason = "helpers of tests")]
+
+mod support;
+
+use std::time::Duration;
+
+use fltorrent_swarm::{
+    Bitfield, ChunkId, Config, Departure, Failure, Message, Notice, PieceHeader, PieceVerdict,
+    Selection, Time, sim::origin_data,
+};
+use support::{Setup, bench::Bench};
+
+const MS: Duration = Duration::from_millis(1);
+
+/// Peer 0 of four, with neighbours 1, 2 and 3; `chunks` chunks an update of four elements each.
+fn config(chunks: u32) -> Config {
+    let setup = Setup {
+        peers: 4,
+        chunks,
+        elements: u64::from(4 * chunks),
+        rounds: 4,
+        ..Setup::default()
+    };
+    setup.config(0, &support::edges("star", 4))
+}
+
+fn bench(chunks: u32) -> Bench {
+    Bench::of(config(chunks)).connected()
+}
+
+fn have(positions: impl IntoIterator<Item = u32>) -> Message {
+    Message::Have {
+        round: 0,
+        positions: positions.into_iter().collect(),
+    }
+}
+
+/// Positions that were asked of a neighbour, in order.
+fn asked(bench: &Bench, peer: u32) -> Vec<u32> {
+    let chunks = bench.config.layout.chunks();
+    let position = |(_, chunk): (u32, ChunkId)| chunk.origin * chunks + chunk.index;
+    bench.requests(peer).into_iter().map(position).collect()
+}
+
+/// A neighbour answers a request with what it asked for.
+fn answer(bench: &mut Bench, peer: u32, (request, chunk): (u32, ChunkId)) {
+    let data = origin_data(&bench.config.layout, chunk);
+    let header = PieceHeader {
+        request,
+        chunk,
+        length: data.len() as u32,
+    };
+    assert_eq!(
+        bench.swarm.handle_piece_header(peer, &header),
+        PieceVerdict::Read
+    );
+    bench.swarm.handle_piece(bench.now, peer, request, data);
+    bench.drain();
+}
+
+#[test]
+fn a_hello_is_the_first_message_and_what_is_held_follows_the_neighbours() {
+    let mut bench = Bench::of(config(3));
+    bench.publish();
+    bench.connect_silently(1);
+    assert!(matches!(bench.sent(1)[..], [Message::Hello(_)]));
+    let hello = bench.hello(1);
+    bench.hear(1, Message::Hello(hello));
+    let mut own = Bitfield::new(12);
+    for position in 0..3 {
+        own.insert(position);
+    }
+    let sent = bench.sent(1);
+    assert!(
+        matches!(&sent[1..], [Message::Metainfo(_), Message::Bitfield { round: 0, held }] if *held == own),
+        "{sent:?}"
+    );
+}
+
+#[test]
+fn nothing_is_asked_before_an_unchoke() {
+    let mut bench = bench(3);
+    bench.hear_metainfo(1, 1);
+    bench.hear(1, have(3..6));
+    assert_eq!(bench.sent(1), [Message::Interested], "links start choked");
+    bench.hear(1, Message::Unchoke);
+    assert_eq!(bench.requests(1).len(), 3);
+}
+
+#[test]
+fn requests_wait_for_the_metainfo() {
+    let mut bench = bench(3);
+    bench.hear(1, have(3..6));
+    bench.hear(1, Message::Unchoke);
+    assert!(bench.requests(1).is_empty());
+    bench.hear_metainfo(2, 1);
+    assert_eq!(bench.requests(1).len(), 3);
+}
+
+#[test]
+fn the_rarest_is_asked_first() {
+    let mut bench = bench(3);
+    bench.hear_metainfo(1, 1);
+    bench.hear(2, have([3, 5]));
+    bench.hear(3, have([3]));
+    bench.hear(1, have(3..6));
+    bench.hear(1, Message::Unchoke);
+    assert_eq!(asked(&bench, 1), [4, 5, 3]);
+}
+
+#[test]
+fn sequential_selection_asks_in_order_and_random_does_not_look_at_rarity() {
+    let order = |selection| {
+        let mut bench = Bench::of(Config {
+            selection,
+            ..config(6)
+        })
+        .connected();
+        bench.hear_metainfo(1, 1);
+        bench.hear(2, have([6, 8]));
+        bench.hear(1, have(6..12));
+        bench.hear(1, Message::Unchoke);
+        asked(&bench, 1)
+    };
+    assert_eq!(order(Selection::Sequential), [6, 7, 8, 9, 10, 11]);
+    let rarest = order(Selection::RarestFirst);
+    assert!(
+        rarest[4..].contains(&6) && rarest[4..].contains(&8),
+        "{rarest:?}"
+    );
+    let random = order(Selection::Random);
+    let without = |order: &[u32]| -> Vec<u32> {
+        let rare = |at: &u32| ![6, 8].contains(at);
+        order.iter().copied().filter(rare).collect()
+    };
+    assert_eq!(without(&random), without(&rarest), "ties are the same hash");
+    assert_ne!(random, rarest);
+}
+
+#[test]
+fn receivers_break_ties_differently() {
+    let order = |seed| {
+        let mut bench = Bench::of(Config { seed, ..config(12) }).connected();
+        bench.hear_metainfo(1, 1);
+        bench.hear(1, have(12..24));
+        bench.hear(1, Message::Unchoke);
+        asked(&bench, 1)
+    };
+    assert_eq!(order(1), order(1));
+    assert_ne!(order(1), order(2));
+}
+
+#[test]
+fn a_chunk_has_one_owner() {
+    let mut bench = bench(12);
+    bench.hear_metainfo(1, 1);
+    for peer in [1, 2, 3] {
+        bench.hear(peer, have(12..24));
+        bench.hear(peer, Message::Unchoke);
+    }
+    let mut all: Vec<u32> = [1, 2, 3]
+        .iter()
+        .flat_map(|&peer| asked(&bench, peer))
+        .collect();
+    all.sort_unstable();
+    assert_eq!(all, (12..24).collect::<Vec<_>>());
+}
+
+#[test]
+fn endgame_asks_two_at_most_when_nothing_else_is_left_and_cancels_at_the_first_piece() {
+    let mut bench = bench(1);
+    bench.publish();
+    for origin in 1..4 {
+        bench.hear_metainfo(1, origin);
+    }
+    for peer in [1, 2, 3] {
+        bench.hear(peer, have([1]));
+        bench.hear(peer, Message::Unchoke);
+    }
+    let owner = [1, 2, 3]
+        .into_iter()
+        .find(|&peer| !bench.requests(peer).is_empty())
+        .unwrap();
+    bench.pass(5 * 1000 * MS);
+    let total = |bench: &Bench| {
+        [1, 2, 3]
+            .iter()
+            .map(|&peer| asked(bench, peer).len())
+            .sum::<usize>()
+    };
+    assert_eq!(
+        total(&bench),
+        1,
+        "two chunks are still to be asked for when somebody has them"
+    );
+    bench.hear(2, have([2, 3]));
+    let again = |bench: &Bench, peer| asked(bench, peer).iter().filter(|&&at| at == 1).count();
+    let second = [1, 2, 3]
+        .into_iter()
+        .find(|&peer| peer != owner && again(&bench, peer) == 1)
+        .unwrap();
+    bench.pass(60 * MS);
+    bench.hear(3, Message::Unchoke);
+    assert_eq!(
+        [1, 2, 3]
+            .iter()
+            .map(|&peer| again(&bench, peer))
+            .sum::<usize>(),
+        2
+    );
+
+    let first = bench.requests(owner)[0].0;
+    let request = *bench
+        .requests(second)
+        .iter()
+        .find(|(_, chunk)| chunk.origin == 1)
+        .unwrap();
+    answer(&mut bench, second, request);
+    assert!(
+        bench
+            .sent(owner)
+            .contains(&Message::Cancel { request: first })
+    );
+    assert!(bench.aborted(owner, first));
+    bench.swarm.check().unwrap();
+}
+
+#[test]
+fn the_pipeline_is_as_deep_as_the_bandwidth_delay_product() {
+    // 16,000 bytes a chunk.
+    let setup = Setup {
+        peers: 4,
+        chunks: 40,
+        elements: 160_000,
+        ..Setup::default()
+    };
+    let mut bench = Bench::new(&setup, "star").connected();
+    bench.hear_metainfo(1, 1);
+    bench.hear(1, have(40..80));
+    bench.hear(1, Message::Unchoke);
+    // 64 KiB before the rate is known, the last chunk reaching beyond.
+    assert_eq!(bench.requests(1).len(), 5);
+    // One chunk each 100 ms: 160 kB/s × 100 ms × 1.5 and a chunk are 40,000 bytes, which three chunks reach.
+    let mut answered = 0;
+    for _ in 0..20 {
+        bench.now += 100 * MS;
+        let next = bench.requests(1)[answered];
+        answer(&mut bench, 1, next);
+        answered += 1;
+        bench.swarm.check().unwrap();
+    }
+    assert_eq!(bench.requests(1).len() - answered, 3);
+}
+
+#[test]
+fn requests_go_to_who_needs_least_time_for_what_it_owes() {
+    let setup = Setup {
+        peers: 4,
+        chunks: 60,
+        elements: 240_000,
+        ..Setup::default()
+    };
+    let mut bench = Bench::new(&setup, "star").connected();
+    bench.hear_metainfo(1, 1);
+    bench.hear_metainfo(1, 2);
+    // Rates become known: neighbour 1 takes 10 ms a chunk, neighbour 2 takes 100 ms.
+    for (peer, position, time) in [(1, 60, 10), (2, 61, 100)] {
+        bench.hear(peer, have([position]));
+        bench.hear(peer, Message::Unchoke);
+        bench.now += time * MS;
+        let request = bench.requests(peer)[0];
+        answer(&mut bench, peer, request);
+    }
+    bench.forget_sent();
+    // Both are choked until both are known to have everything, so that one input decides on all requests.
+    bench.hear(2, Message::Choke { last_started: 1 });
+    bench.hear(1, Message::Choke { last_started: 1 });
+    for peer in [1, 2] {
+        bench.hear(peer, have(120..180));
+    }
+    bench.hear(2, Message::Unchoke);
+    let slow = bench.requests(2).len();
+    bench.hear(1, Message::Unchoke);
+    assert_eq!(
+        (bench.requests(1).len(), slow),
+        (3, 3),
+        "each has its pipeline"
+    );
+    // From now on, whoever has room is asked; the fast one has room ten times as often.
+    let (mut fast_served, mut slow_served) = (0, 0);
+    for turn in 1..=30u32 {
+        bench.now += 10 * MS;
+        let next = bench.requests(1)[fast_served];
+        answer(&mut bench, 1, next);
+        fast_served += 1;
+        if turn % 10 == 0 {
+            let next = bench.requests(2)[slow_served];
+            answer(&mut bench, 2, next);
+            slow_served += 1;
+        }
+    }
+    let (fast, slow) = (bench.requests(1).len(), bench.requests(2).len());
+    assert!(
+        fast >= 30 && slow <= 7,
+        "{fast} of the fast one, {slow} of the slow one"
+    );
+}
+
+#[test]
+fn a_choke_gives_back_what_was_not_started() {
+    let mut bench = bench(3);
+    bench.hear_metainfo(1, 1);
+    bench.hear(1, have(3..6));
+    bench.hear(1, Message::Unchoke);
+    let requests = bench.requests(1);
+    bench.hear(2, Message::Unchoke);
+    bench.hear(2, have(3..6));
+    assert!(bench.requests(2).is_empty());
+    bench.hear(1, Message::Choke { last_started: 1 });
+    let others: Vec<_> = bench.requests(2).iter().map(|it| it.1).collect();
+    assert_eq!(others, [requests[1].1, requests[2].1]);
+    answer(&mut bench, 1, requests[0]);
+    assert_eq!(bench.swarm.held().count(), 1, "what was started still ends");
+}
+
+#[test]
+fn a_request_that_crossed_a_choke_is_ignored_and_asked_again_after_the_unchoke() {
+    let mut bench = Bench::of(Config {
+        upload_slots: 1,
+        ..config(3)
+    })
+    .connected();
+    bench.publish();
+    bench.hear(1, Message::Interested);
+    bench.hear(2, Message::Interested);
+    let own = ChunkId {
+        round: 0,
+        origin: 0,
+        index: 0,
+    };
+    // Neighbour 1 asks for nothing, so that its slot goes to neighbour 2.
+    bench.pass(5 * 1000 * MS);
+    assert!(bench.sent(1).contains(&Message::Choke { last_started: 0 }));
+    bench.forget_sent();
+    bench.hear(
+        1,
+        Message::Request {
+            request: 1,
+            chokes: 0,
+            chunk: own,
+        },
+    );
+    assert!(bench.uploads(1).is_empty());
+    assert_eq!(bench.swarm.open_links(), 3);
+}
+
+#[test]
+fn a_slot_that_is_free_is_filled_at_once() {
+    let mut bench = Bench::of(Config {
+        upload_slots: 1,
+        ..config(3)
+    })
+    .connected();
+    bench.publish();
+    bench.hear(1, Message::Interested);
+    assert!(bench.sent(1).contains(&Message::Unchoke));
+    bench.hear(2, Message::Interested);
+    assert!(!bench.sent(2).contains(&Message::Unchoke));
+    bench.hear(1, Message::NotInterested);
+    assert!(bench.sent(2).contains(&Message::Unchoke));
+    assert_eq!(bench.swarm.check(), Ok(()));
+    // A neighbour that goes frees its slot too.
+    bench.hear(3, Message::Interested);
+    assert!(!bench.sent(3).contains(&Message::Unchoke));
+    bench
+        .swarm
+        .handle_disconnected(bench.now, 2, Departure::Broken("cut".to_owned()));
+    bench.drain();
+    assert!(bench.sent(3).contains(&Message::Unchoke));
+}
+
+#[test]
+fn the_most_deprived_is_served_first_once_complete() {
+    let mut bench = Bench::of(Config {
+        upload_slots: 1,
+        ..config(3)
+    })
+    .connected();
+    bench.complete_round(0);
+    bench.hear(1, Message::Interested);
+    bench.hear(2, have([0, 1, 2]));
+    bench.hear(3, have([0]));
+    bench.hear(2, Message::Interested);
+    bench.hear(3, Message::Interested);
+    bench.forget_sent();
+    bench.hear(1, Message::NotInterested);
+    assert!(bench.sent(3).contains(&Message::Unchoke));
+    assert!(!bench.sent(2).contains(&Message::Unchoke));
+}
+
+#[test]
+fn whoever_gives_most_is_served_while_chunks_are_missing() {
+    let mut bench = Bench::of(Config {
+        upload_slots: 1,
+        ..config(3)
+    })
+    .connected();
+    bench.publish();
+    bench.hear(1, Message::Interested);
+    for peer in [2, 3] {
+        bench.hear_metainfo(peer, peer);
+    }
+    bench.hear(3, have([9, 10]));
+    bench.hear(2, have([6]));
+    for peer in [2, 3] {
+        bench.hear(peer, Message::Unchoke);
+        for request in bench.requests(peer) {
+            answer(&mut bench, peer, request);
+        }
+        bench.hear(peer, Message::Interested);
+    }
+    bench.forget_sent();
+    bench.hear(1, Message::NotInterested);
+    assert!(
+        bench.sent(3).contains(&Message::Unchoke),
+        "it gave two chunks"
+    );
+    assert!(!bench.sent(2).contains(&Message::Unchoke), "it gave one");
+}
+
+/// Times between choices while somebody waits for a slot, after a round of two seconds.
+fn time_between_choices(unchoke_interval: Duration) -> Duration {
+    let config = Config {
+        upload_slots: 1,
+        unchoke_interval,
+        ..config(3)
+    };
+    let mut bench = Bench::of(config).connected();
+    bench.publish();
+    bench.pass(2000 * MS);
+    bench.complete_round(0);
+    bench.hear(2, Message::Interested);
+    bench.hear(3, Message::Interested);
+    let choice = |bench: &mut Bench| -> Time {
+        let due = bench.swarm.poll_timeout(bench.now).unwrap().max(bench.now);
+        bench.pass(due - bench.now);
+        due
+    };
+    choice(&mut bench);
+    let first = choice(&mut bench);
+    choice(&mut bench) - first
+}
+
+#[test]
+fn choices_are_made_each_twentieth_of_the_last_round_and_at_least_each_interval() {
+    assert_eq!(time_between_choices(Duration::from_secs(10)), 100 * MS);
+    assert_eq!(time_between_choices(30 * MS), 30 * MS);
+}
+
+#[test]
+fn haves_go_at_once_on_an_idle_link_and_are_gathered_on_a_busy_one() {
+    let mut bench = bench(40);
+    bench.publish();
+    bench.hear_metainfo(1, 1);
+    bench.hear(1, have(40..46));
+    bench.hear(1, Message::Unchoke);
+    let requests = bench.requests(1);
+    bench.forget_sent();
+    let haves = |bench: &Bench, peer| -> usize {
+        let is_have = |message: &Message| matches!(message, Message::Have { .. });
+        bench
+            .sent(peer)
+            .iter()
+            .filter(|message| is_have(message))
+            .count()
+    };
+    bench.now += MS;
+    answer(&mut bench, 1, requests[0]);
+    answer(&mut bench, 1, requests[1]);
+    assert_eq!(
+        (haves(&bench, 2), haves(&bench, 3)),
+        (2, 2),
+        "both are idle"
+    );
+    assert_eq!(haves(&bench, 1), 0, "it has them");
+    // Neighbour 2 is being served.
+    bench.hear(2, Message::Interested);
+    let own = ChunkId {
+        round: 0,
+        origin: 0,
+        index: 0,
+    };
+    bench.hear(
+        2,
+        Message::Request {
+            request: 1,
+            chokes: 0,
+            chunk: own,
+        },
+    );
+    bench.forget_sent();
+    for &request in &requests[2..5] {
+        bench.pass(MS);
+        answer(&mut bench, 1, request);
+    }
+    assert_eq!((haves(&bench, 2), haves(&bench, 3)), (0, 3));
+    bench.pass(7 * MS - Duration::from_nanos(1));
+    assert_eq!(haves(&bench, 2), 0, "ten milliseconds are not over yet");
+    bench.pass(Duration::from_nanos(1));
+    assert_eq!(haves(&bench, 2), 1, "three chunks in one message");
+}
+
+#[test]
+fn many_haves_become_a_bitfield() {
+    let mut bench = bench(40);
+    bench.publish();
+    let sent = bench.sent(2);
+    // Forty positions of 160 take 40 bytes, the bitfield 20.
+    assert!(
+        sent.iter()
+            .any(|message| matches!(message, Message::Bitfield { .. }))
+    );
+    assert!(
+        !sent
+            .iter()
+            .any(|message| matches!(message, Message::Have { .. }))
+    );
+}
+
+#[test]
+fn a_round_is_released_when_every_neighbour_has_completed_it() {
+    let mut bench = bench(3);
+    bench.complete_round(0);
+    bench.swarm.begin_round(bench.now);
+    bench.hear(2, Message::Complete { round: 0 });
+    assert!(!bench.released(0));
+    bench.hear(3, Message::Complete { round: 0 });
+    assert!(bench.released(0));
+    let old = ChunkId {
+        round: 0,
+        origin: 0,
+        index: 0,
+    };
+    bench.hear(1, Message::Interested);
+    bench.hear(
+        1,
+        Message::Request {
+            request: 1,
+            chokes: 0,
+            chunk: old,
+        },
+    );
+    assert!(bench.uploads(1).is_empty(), "its bytes may be gone");
+}
+
+#[test]
+fn a_round_is_released_before_the_one_after_the_next_begins() {
+    let mut bench = bench(3);
+    bench.complete_round(0);
+    bench.swarm.begin_round(bench.now);
+    // Neighbours 2 and 3 never say that they have completed round 0; their updates of round 1 show it.
+    bench.complete_round(1);
+    assert!(!bench.released(0));
+    bench.swarm.begin_round(bench.now);
+    bench.drain();
+    assert!(bench.released(0));
+    assert!(!bench.released(1));
+}
+
+/// A swarm that holds everything of its only round, whose neighbours 2 and 3 have gone after completing it.
+fn finished() -> Bench {
+    let mut bench = Bench::of(Config {
+        rounds: 1,
+        ..config(3)
+    })
+    .connected();
+    bench.complete_round(0);
+    for peer in [2, 3] {
+        bench.hear(peer, Message::Complete { round: 0 });
+    }
+    bench
+}
+
+#[test]
+fn a_peer_leaves_when_all_neighbours_are_complete() {
+    let mut bench = Bench::of(Config {
+        rounds: 1,
+        ..config(3)
+    })
+    .connected();
+    bench.complete_round(0);
+    for peer in [2, 3] {
+        assert!(!bench.left());
+        bench.hear(peer, Message::Complete { round: 0 });
+    }
+    assert!(bench.left());
+}
+
+#[test]
+fn a_neighbour_that_has_finished_is_complete() {
+    let mut bench = Bench::of(Config {
+        rounds: 1,
+        ..config(3)
+    })
+    .connected();
+    bench.complete_round(0);
+    for peer in [2, 3] {
+        bench
+            .swarm
+            .handle_disconnected(bench.now, peer, Departure::Finished);
+    }
+    bench.drain();
+    assert!(bench.left());
+    assert!(finished().left());
+}
+
+#[test]
+fn a_neighbour_that_left_too_early_counts_as_lost() {
+    let mut bench = bench(3);
+    bench
+        .swarm
+        .handle_disconnected(bench.now, 2, Departure::Finished);
+    bench.pass(Duration::from_secs(31));
+    let Some(Failure::Lost { peer: 2, why, .. }) = bench.failure() else {
+        panic!("not lost");
+    };
+    assert_eq!(why, "it left before this peer was complete");
+}
+
+/// A swarm that has finished while the connection to neighbour 3 is broken.
+fn finished_without_three(said_complete: bool) -> Bench {
+    let mut bench = Bench::of(Config {
+        rounds: 1,
+        ..config(3)
+    })
+    .connected();
+    if said_complete {
+        bench.hear(3, Message::Complete { round: 0 });
+    }
+    bench
+        .swarm
+        .handle_disconnected(bench.now, 3, Departure::Broken("cut".to_owned()));
+    bench.complete_round(0);
+    bench.hear(2, Message::Complete { round: 0 });
+    assert!(
+        !bench.left(),
+        "neighbour 3 may not know yet that nobody needs it"
+    );
+    bench
+}
+
+#[test]
+fn a_peer_that_has_finished_tells_a_neighbour_that_comes_back_before_it_leaves() {
+    let mut bench = finished_without_three(true);
+    bench.pass(1000 * MS);
+    bench.connect(3);
+    assert!(bench.sent(3).contains(&Message::Complete { round: 0 }));
+    assert!(bench.left());
+}
+
+#[test]
+fn a_peer_that_has_finished_waits_two_seconds_for_a_neighbour_that_has_finished_too() {
+    let mut bench = finished_without_three(true);
+    bench.pass(2000 * MS - Duration::from_nanos(1));
+    assert!(!bench.left());
+    bench.pass(Duration::from_nanos(1));
+    assert!(bench.left());
+    assert_eq!(bench.notices(), []);
+}
+
+#[test]
+fn a_peer_that_has_finished_goes_without_a_neighbour_that_stays_away() {
+    let mut bench = finished_without_three(false);
+    bench.pass(Duration::from_secs(29));
+    assert!(!bench.left(), "it may still need something");
+    bench.pass(Duration::from_secs(1));
+    assert!(bench.left());
+    assert_eq!(bench.notices(), [Notice::NoGoodbye { peer: 3 }]);
+    assert_eq!(bench.failure(), None);
+}
+
+#[test]
+fn a_neighbours_failure_ends_the_run_with_its_words() {
+    let mut bench = bench(3);
+    let message = "peer 9 is lost".to_owned();
+    bench
+        .swarm
+        .handle_disconnected(bench.now, 2, Departure::Failed(message.clone()));
+    bench.drain();
+    assert_eq!(
+        bench.failure(),
+        Some(Failure::Neighbour {
+            peer: 2,
+            message: message.clone()
+        })
+    );
+    assert_eq!(bench.failure().unwrap().to_string(), message);
+}
+
+#[test]
+fn why_a_neighbour_is_unreachable_is_in_the_failure() {
+    let mut bench = Bench::of(config(3));
+    bench.connect(1);
+    bench.connect(2);
+    bench
+        .swarm
+        .handle_unreachable(3, "connection refused".to_owned());
+    bench.pass(Duration::from_secs(30));
+    let failure = bench.failure().unwrap().to_string();
+    assert_eq!(
+        failure,
+        "peer 3 is lost: not reachable for 30s (connection refused)"
+    );
+}
+
+#[test]
+fn a_peer_without_neighbours_completes_alone() {
+    let setup = Setup {
+        peers: 1,
+        rounds: 2,
+        ..Setup::default()
+    };
+    let mut bench = Bench::new(&setup, "ring");
+    bench.publish();
+    assert!(bench.completed(0));
+    bench.swarm.begin_round(bench.now);
+    bench.drain();
+    assert!(bench.released(0));
+    bench.publish();
+    assert!(bench.completed(1));
+    assert!(bench.left());
+}
+
+#[test]
+fn a_broken_connection_loses_nothing() {
+    let mut bench = bench(3);
+    bench.hear_metainfo(1, 1);
+    bench.hear(1, have(3..6));
+    bench.hear(1, Message::Unchoke);
+    let requests = bench.requests(1);
+    answer(&mut bench, 1, requests[0]);
+    bench
+        .swarm
+        .handle_disconnected(bench.now, 1, Departure::Broken("cut".to_owned()));
+    bench.drain();
+    bench.swarm.check().unwrap();
+    bench.forget_sent();
+    bench.connect(1);
+    assert!(
+        bench.requests(1).is_empty(),
+        "a new connection starts choked"
+    );
+    bench.hear(1, have(3..6));
+    bench.hear(1, Message::Unchoke);
+    let again: Vec<_> = bench.requests(1).iter().map(|it| it.1).collect();
+    assert_eq!(
+        again,
+        [requests[1].1, requests[2].1],
+        "what was on its way is asked anew"
+    );
+    assert_eq!(bench.requests(1)[0].0, 1, "ids start anew");
+}
