@@ -28,7 +28,8 @@ pub struct RoundFigures {
     /// From the end of the round before, or the beginning of the first training, to the end of this one on the last
     /// peer, in seconds.
     pub wall_seconds: Option<f64>,
-    /// `wall_seconds` without the slowest peer's training.
+    /// `wall_seconds` without the longest training of any peer. A peer may begin to train while another one still
+    /// finishes the round before, so it can be a little below 0; the sum over the rounds is exact.
     pub beyond_training_seconds: Option<f64>,
 }
 
@@ -84,14 +85,12 @@ impl Measured {
             .summaries()
             .map(|summary| {
                 let span = spans.get(&summary.round).copied().unwrap_or_default();
-                // Clocks may be set while a run goes on; a negative time says nothing.
-                let wall = before.map(|before| (span.end - before).max(0.0));
+                let wall = before.map(|before| span.end - before);
                 before = Some(span.end);
                 RoundFigures {
                     summary: *summary,
                     wall_seconds: wall,
-                    beyond_training_seconds: wall
-                        .map(|wall| (wall - span.longest_training).max(0.0)),
+                    beyond_training_seconds: wall.map(|wall| wall - span.longest_training),
                 }
             })
             .collect();
@@ -112,7 +111,7 @@ enum Line {
 
 fn lines(file: File) -> impl Iterator<Item = (f64, Line)> {
     let mut reader = BufReader::new(file);
-    let mut next = move || {
+    let next = move || {
         let mut line = Vec::new();
         match (&mut reader)
             .take(LONGEST_LINE)
@@ -122,7 +121,7 @@ fn lines(file: File) -> impl Iterator<Item = (f64, Line)> {
             _ => None,
         }
     };
-    std::iter::from_fn(move || next()).filter_map(|line| parse(&line))
+    std::iter::from_fn(next).filter_map(|line| parse(&line))
 }
 
 fn parse(line: &[u8]) -> Option<(f64, Line)> {

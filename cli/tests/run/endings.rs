@@ -1,0 +1,151 @@
+//! Runs that end before their end: nothing is left running, and what was measured is kept.
+
+use std::{fs, path::Path, process::Command};
+
+use rustix::process::Signal;
+use serde_json::Value;
+
+use crate::support::{ENDLESS, Endless, Process, example, read_json, stderr, stdout};
+
+/// What every run that trained for a round leaves, even one whose launcher was killed.
+fn assert_kept(results: &Path, peers: u32) {
+    for name in ["manifest.yaml", "plan.json"] {
+        assert!(results.join(name).is_file(), "{name} is missing");
+    }
+    for peer in 0..peers {
+        let metrics = fs::read_to_string(results.join(format!("peers/peer-{peer}.jsonl"))).unwrap();
+        let rounds = metrics
+            .lines()
+            .filter_map(|line| serde_json::from_str::<Value>(line).ok());
+        assert!(
+            rounds.into_iter().any(|line| line["event"] == "round"),
+            "peer {peer} has no round in\n{metrics}"
+        );
+        assert!(results.join(format!("peers/peer-{peer}.log")).is_file());
+    }
+}
+
+fn assert_gone(peers: &[Process]) {
+    peers.iter().for_each(Process::assert_gone);
+}
+
+#[test]
+fn a_killed_peer_ends_the_run_with_its_name_and_last_log_lines() {
+    let mut run = Endless::start(4);
+    run.wait_for("round");
+    let peers = run.peers();
+    assert_eq!(peers.len(), 4);
+    peers[2].signal(Signal::KILL);
+    let (output, folder) = run.end();
+    let errors = stderr(&output);
+    assert_eq!(output.status.code(), Some(1), "{errors}");
+    assert!(
+        errors.starts_with("error: peer 2 was killed by signal 9"),
+        "{errors}"
+    );
+    assert!(errors.contains("\n  | "), "no log lines in\n{errors}");
+    assert!(errors.contains("peer-2.log"), "{errors}");
+    assert_gone(&peers);
+    assert_kept(folder.path(), 4);
+    let summary = read_json(&folder.path().join("summary.json"));
+    assert_eq!(summary["outcome"], "failed");
+    assert!(!summary["rounds"].as_array().unwrap().is_empty());
+}
+
+#[test]
+fn signals_end_a_run_in_order() {
+    for signal in [Signal::INT, Signal::TERM] {
+        let mut run = Endless::start(3);
+        run.wait_for("round");
+        let peers = run.peers();
+        assert_eq!(peers.len(), 3);
+        run.signal(signal);
+        let (output, folder) = run.end();
+        let errors = stderr(&output);
+        assert_eq!(output.status.code(), Some(130), "{errors}");
+        assert!(errors.starts_with("error: interrupted by SIG"), "{errors}");
+        assert_gone(&peers);
+        assert_kept(folder.path(), 3);
+        let summary = read_json(&folder.path().join("summary.json"));
+        assert_eq!(summary["outcome"], "interrupted");
+        let exits = summary["peers"].as_array().unwrap();
+        // They were not killed: each noticed that its launcher let go.
+        assert!(
+            exits.iter().all(|peer| peer["exit"] == "exit status: 3"),
+            "{exits:?}"
+        );
+    }
+}
+
+#[test]
+fn a_run_can_be_interrupted_while_it_starts() {
+    let mut run = Endless::start(3);
+    run.wait_for("started");
+    let peers = run.peers();
+    run.signal(Signal::INT);
+    let (output, folder) = run.end();
+    assert_eq!(output.status.code(), Some(130), "{}", stderr(&output));
+    assert_gone(&peers);
+    assert_eq!(
+        read_json(&folder.path().join("summary.json"))["outcome"],
+        "interrupted"
+    );
+}
+
+#[test]
+fn a_peer_that_hangs_is_killed() {
+    let mut run = Endless::start(3);
+    run.wait_for("round");
+    let peers = run.peers();
+    peers[1].signal(Signal::STOP);
+    run.signal(Signal::INT);
+    let (output, folder) = run.end();
+    assert_eq!(output.status.code(), Some(130), "{}", stderr(&output));
+    assert_gone(&peers);
+    let summary = read_json(&folder.path().join("summary.json"));
+    assert_eq!(summary["peers"][1]["exit"], "signal: 9 (SIGKILL)");
+}
+
+#[test]
+fn a_killed_launcher_leaves_no_peer() {
+    let mut run = Endless::start(4);
+    run.wait_for("round");
+    let peers = run.peers();
+    assert_eq!(peers.len(), 4);
+    run.signal(Signal::KILL);
+    assert_gone(&peers);
+    let (_, folder) = run.end();
+    assert_kept(folder.path(), 4);
+}
+
+#[test]
+fn a_full_disk_ends_the_run_with_its_reason() {
+    // A small disk of its own, in a mount namespace that goes with the process.
+    let script = "mount -t tmpfs -o size=256k tmpfs \"$1\" && \"$2\" run \"$3\" --out \"$1/run\" --set \"$4\" --quiet; \
+                  code=$?; ls \"$1/run\" \"$1/run/peers\"; exit $code";
+    let folder = tempfile::tempdir().unwrap();
+    let output = Command::new("unshare")
+        .args(["--map-root-user", "--mount", "sh", "-c", script, "sh"])
+        .arg(folder.path())
+        .arg(env!("CARGO_BIN_EXE_fltorrent"))
+        .arg(example("quickstart.yaml"))
+        .arg(ENDLESS)
+        .output()
+        .unwrap();
+    let errors = stderr(&output);
+    assert!(
+        errors.starts_with("error: peer "),
+        "expected a peer's error; this test needs util-linux, and to be root or to have user namespaces:\n{errors}"
+    );
+    assert_eq!(output.status.code(), Some(1), "{errors}");
+    let first = errors.lines().next().unwrap();
+    assert!(
+        first.contains("cannot be written: make room there"),
+        "{errors}"
+    );
+    assert!(first.contains("No space left on device"), "{errors}");
+    let files = stdout(&output);
+    for kept in ["manifest.yaml", "plan.json", "peer-0.jsonl"] {
+        assert!(files.contains(kept), "{kept} is missing in\n{files}");
+    }
+}

@@ -1,0 +1,12 @@
+//! `fltorrent` as its users have it: real processes on real data.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "these are tests")]
+
+mod complete;
+mod endings;
+mod oracle;
+#[path = "../../../peer/tests/support/oracle.rs"]
+mod oracle_rounds;
+mod peer;
+mod refused;
+mod status;
+mod support;

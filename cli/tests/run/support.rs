@@ -1,0 +1,172 @@
+//! Runs the program and looks at what it leaves.
+
+use std::{
+    fs,
+    io::{BufRead, BufReader, Lines},
+    os::fd::OwnedFd,
+    path::{Path, PathBuf},
+    process::{Child, ChildStdout, Command, Output, Stdio},
+};
+
+use rustix::{
+    event::{PollFd, PollFlags, Timespec, poll},
+    process::{Pid, PidfdFlags, Signal, kill_process, pidfd_open},
+};
+use serde_json::Value;
+use tempfile::TempDir;
+
+/// How long a process that must end may take, so that a test that fails does not hang.
+const PATIENCE: Timespec = Timespec {
+    tv_sec: 60,
+    tv_nsec: 0,
+};
+/// More rounds than any test waits for.
+pub(crate) const ENDLESS: &str = "training.rounds=1000000";
+
+pub(crate) fn example(name: &str) -> PathBuf {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
+    root.join("examples").join(name)
+}
+
+pub(crate) fn fltorrent(arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_fltorrent"));
+    command.args(arguments);
+    command
+}
+
+/// `fltorrent run` of an example, with settings.
+pub(crate) fn run(name: &str, out: &Path, sets: &[&str]) -> Command {
+    let mut command = fltorrent(&["run"]);
+    command.arg(example(name)).arg("--out").arg(out);
+    for set in sets {
+        command.args(["--set", set]);
+    }
+    command
+}
+
+/// The quickstart to its end, with settings; gives its summary.
+pub(crate) fn summary(name: &str, sets: &[&str]) -> Value {
+    let folder = tempfile::tempdir().unwrap();
+    let output = run(name, folder.path(), sets).output().unwrap();
+    assert!(output.status.success(), "{}", stderr(&output));
+    read_json(&folder.path().join("summary.json"))
+}
+
+pub(crate) fn read_json(path: &Path) -> Value {
+    serde_json::from_str(&fs::read_to_string(path).unwrap()).unwrap()
+}
+
+pub(crate) fn stderr(output: &Output) -> String {
+    String::from_utf8(output.stderr.clone()).unwrap()
+}
+
+pub(crate) fn stdout(output: &Output) -> String {
+    String::from_utf8(output.stdout.clone()).unwrap()
+}
+
+/// A process, by a handle that no later process can get.
+pub(crate) struct Process {
+    pub(crate) index: u32,
+    pid: Pid,
+    handle: OwnedFd,
+}
+
+impl Process {
+    pub(crate) fn signal(&self, signal: Signal) {
+        kill_process(self.pid, signal).unwrap();
+    }
+
+    /// Waits until it is gone.
+    pub(crate) fn assert_gone(&self) {
+        let mut handles = [PollFd::new(&self.handle, PollFlags::IN)];
+        let ready = poll(&mut handles, Some(&PATIENCE)).unwrap();
+        assert_eq!(ready, 1, "peer {} is still there", self.index);
+    }
+}
+
+/// A run that goes on until somebody ends it.
+pub(crate) struct Endless {
+    folder: TempDir,
+    launcher: Child,
+    stdout: Lines<BufReader<ChildStdout>>,
+}
+
+impl Endless {
+    /// Starts the quickstart with so many peers.
+    pub(crate) fn start(peers: u32) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let count = format!("groups[0].count={peers}");
+        let mut launcher = run("quickstart.yaml", folder.path(), &[ENDLESS, &count])
+            .args(["--output", "json"])
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let stdout = BufReader::new(launcher.stdout.take().unwrap()).lines();
+        Self {
+            folder,
+            launcher,
+            stdout,
+        }
+    }
+
+    pub(crate) fn results(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// Reads events up to the next of a kind.
+    pub(crate) fn wait_for(&mut self, kind: &str) -> Value {
+        loop {
+            let Some(line) = self.stdout.next() else {
+                panic!("the run has ended before `{kind}`");
+            };
+            let event: Value = serde_json::from_str(&line.unwrap()).unwrap();
+            if event["event"] == kind {
+                return event;
+            }
+        }
+    }
+
+    /// The peers' processes: those that were given this run's folder.
+    pub(crate) fn peers(&self) -> Vec<Process> {
+        let folder = format!("--results={}", self.results().display());
+        let mut peers: Vec<Process> = fs::read_dir("/proc")
+            .unwrap()
+            .filter_map(|entry| process(&entry.unwrap().path(), &folder))
+            .collect();
+        peers.sort_by_key(|peer| peer.index);
+        peers
+    }
+
+    pub(crate) fn signal(&self, signal: Signal) {
+        let pid = Pid::from_raw(self.launcher.id().try_into().unwrap()).unwrap();
+        kill_process(pid, signal).unwrap();
+    }
+
+    /// Waits for the launcher's end; gives its output and the results.
+    pub(crate) fn end(self) -> (Output, TempDir) {
+        // Its events are read to the end, so that it never waits for its reader.
+        drop(self.stdout.map(Result::unwrap).collect::<Vec<String>>());
+        (self.launcher.wait_with_output().unwrap(), self.folder)
+    }
+}
+
+fn process(path: &Path, folder: &str) -> Option<Process> {
+    let pid: i32 = path.file_name()?.to_str()?.parse().ok()?;
+    // A process may go while it is looked at.
+    let line = fs::read(path.join("cmdline")).ok()?;
+    let line = String::from_utf8(line).ok()?;
+    let arguments: Vec<&str> = line.split('\0').collect();
+    if !arguments.contains(&folder) {
+        return None;
+    }
+    let index = arguments
+        .iter()
+        .find_map(|argument| argument.strip_prefix("--index="))?;
+    let pid = Pid::from_raw(pid)?;
+    Some(Process {
+        index: index.parse().unwrap(),
+        pid,
+        handle: pidfd_open(pid, PidfdFlags::empty()).ok()?,
+    })
+}
