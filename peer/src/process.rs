@@ -34,7 +34,7 @@ use crate::{
     journal::Journal,
     metrics::{self, Metrics},
     store::ChunkStore,
-    train::{backend, model_hash, safetensors},
+    train::{backend, safetensors},
     transport::{Transport, socket},
     worker,
 };
@@ -264,31 +264,16 @@ impl Peer<'_> {
         let parameters = Driver::new(parts).run().await?;
         // It has sent its last word already.
         thread.join().ok();
-        self.save(&bindings.run, &parameters)
+        self.save(&parameters)
     }
 
-    fn save(&self, run: &str, parameters: &[f32]) -> Result<()> {
+    fn save(&self, parameters: &[f32]) -> Result<()> {
         let own = self
             .folder
             .join(format!("peer-{}.safetensors", self.options.index));
         let own = self.plan.output.peer_models.then_some(own);
-        let metadata = [
-            ("format", "pt".to_owned()),
-            ("experiment", self.plan.name.clone()),
-            ("run", run.to_owned()),
-            ("rounds", self.plan.training.rounds.to_string()),
-            (
-                "modelHash",
-                model_hash(parameters)
-                    .iter()
-                    .map(|byte| format!("{byte:02x}"))
-                    .collect(),
-            ),
-        ];
-        let metadata = metadata
-            .map(|(key, value)| (key.to_owned(), value))
-            .into_iter()
-            .collect();
+        // One entry only: the library writes several in any order, and equal models shall be equal files.
+        let metadata = [("format".to_owned(), "pt".to_owned())].into();
         for path in own.iter().chain(&self.options.model_out) {
             safetensors::save(path, &self.plan.model, parameters, &metadata)?;
         }
