@@ -314,7 +314,7 @@ impl World {
         if let Err(what) = self.swarm.check() {
             panic!("{what}");
         }
-        let most = (3 * PEERS * CHUNKS) as usize;
+        let most = (2 * PEERS * CHUNKS) as usize;
         assert!(self.stored.len() <= most, "chunks are never released");
     }
 

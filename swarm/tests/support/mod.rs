@@ -167,7 +167,7 @@ impl Setup {
         })
     }
 
-    /// Everybody has left, holds the same bits in every round, and never stored more than three rounds.
+    /// Everybody has left, holds the same bits in every round, and never stored more than two rounds.
     pub(crate) fn assert_complete(&self, network: &Network) {
         assert_eq!(network.fault(), None);
         for node in 0..self.peers {
@@ -183,7 +183,7 @@ impl Setup {
                 network.digests(0),
                 "peer {node} differs from peer 0"
             );
-            assert!(network.stored_most(node) <= (3 * self.peers * self.chunks) as usize);
+            assert!(network.stored_most(node) <= (2 * self.peers * self.chunks) as usize);
         }
     }
 }
