@@ -3,6 +3,7 @@
 //! The launcher holds the other end of standard input. When that ends, so does this process, at once: nobody is left to
 //! look after it. The status endpoint is something else and may come and go.
 
+mod config;
 mod lifeline;
 mod prepare;
 
@@ -19,14 +20,13 @@ use std::{
 use anyhow::{Context, Result, anyhow, bail};
 use fltorrent_coordinator::{
     client::Reporter,
-    identity::{Identity, Role},
+    identity::Role,
     key::PeerKey,
     signature::SignatureVerifier,
     tls::{Credentials, HTTP_ALPN},
 };
-use fltorrent_crds::{Announcement, Bindings, Plan, plan::ChunkSelection, seeds};
-use fltorrent_swarm::{Config, Hello, Selection, Swarm, message::PROTOCOL_VERSION};
-use rand_core::Rng;
+use fltorrent_crds::{Announcement, Bindings, Plan};
+use fltorrent_swarm::Swarm;
 use tokio::sync::mpsc;
 
 use crate::{
@@ -199,7 +199,14 @@ impl Peer<'_> {
         }
         let layout = prepared.layout;
         let store = ChunkStore::new(self.folder.clone(), plan.exchange.memory_budget);
-        let config = self.swarm_config(&bindings, identity, &prepared);
+        let config = config::swarm(
+            plan,
+            index,
+            identity.run,
+            bindings.attempt,
+            prepared.label_hash,
+            layout,
+        );
         let limits = config.limits();
         let (events_in, events) = mpsc::channel(EVENTS);
         let neighbours = &plan.peers[index as usize].neighbours;
@@ -278,35 +285,6 @@ impl Peer<'_> {
             safetensors::save(path, &self.plan.model, parameters, &metadata)?;
         }
         Ok(())
-    }
-
-    fn swarm_config(&self, bindings: &Bindings, identity: Identity, prepared: &Prepared) -> Config {
-        let (plan, index) = (&self.plan, self.options.index);
-        let exchange = &plan.exchange;
-        Config {
-            hello: Hello {
-                version: PROTOCOL_VERSION,
-                run: *identity.run.as_bytes(),
-                attempt: bindings.attempt,
-                peer: index,
-                plan: plan.hash(),
-                data: prepared.label_hash,
-            },
-            peers: plan.peers.len() as u32,
-            neighbours: plan.peers[index as usize].neighbours.clone(),
-            layout: prepared.layout,
-            rounds: plan.training.rounds,
-            upload_slots: exchange.upload_slots,
-            unchoke_interval: exchange.unchoke_interval,
-            optimistic_interval: exchange.optimistic_unchoke_interval,
-            selection: match exchange.chunk_selection {
-                ChunkSelection::RarestFirst => Selection::RarestFirst,
-                ChunkSelection::Random => Selection::Random,
-                ChunkSelection::Sequential => Selection::Sequential,
-            },
-            lost_after: plan.transport.lost_after,
-            seed: seeds::rng(plan.seed, "swarm", index, 0).next_u64(),
-        }
     }
 }
 
