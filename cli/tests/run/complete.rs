@@ -89,7 +89,10 @@ fn peers_keep_their_models_when_asked_to() {
     assert!(model.len() > 4810 * 4);
     for peer in 0..5 {
         let path = folder.path().join(format!("peers/peer-{peer}.safetensors"));
-        assert!(fs::read(path).unwrap() == model, "peer {peer} has another model");
+        assert!(
+            fs::read(path).unwrap() == model,
+            "peer {peer} has another model"
+        );
     }
 }
 
