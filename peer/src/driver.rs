@@ -57,7 +57,11 @@ impl RunError {
     /// What the neighbours are told: whose fault it is, and why.
     fn told(&self, me: u32) -> String {
         match self {
-            Self::Swarm(failure) => failure.to_string(),
+            Self::Swarm(
+                failure @ (Failure::Lost { .. }
+                | Failure::Neighbour { .. }
+                | Failure::NotFinite { .. }),
+            ) => failure.to_string(),
             own => format!("peer {me} failed: {}", crate::chain(own)),
         }
     }

@@ -24,7 +24,7 @@ use crate::{
     config::Config,
     link::{Link, LinkState},
     message::Message,
-    metainfo::{SignedMetainfo, Verifier},
+    metainfo::{Metainfo, SignedMetainfo, Verifier},
     round::Round,
 };
 
@@ -121,7 +121,7 @@ impl Swarm {
     }
 
     /// What an origin's metainfo of the current round says.
-    pub fn metainfo(&self, origin: u32) -> Option<&crate::metainfo::Metainfo> {
+    pub fn metainfo(&self, origin: u32) -> Option<&Metainfo> {
         Some(&self.current.metainfo(origin)?.parsed)
     }
 
@@ -150,10 +150,10 @@ impl Swarm {
     /// This peer's own update of the current round, whose chunks the driver has stored.
     pub fn publish(&mut self, now: Time, signed: SignedMetainfo) {
         let me = self.config.me();
-        let Ok(parsed) =
-            crate::metainfo::Metainfo::decode(&signed.body, self.config.layout.chunks())
-        else {
-            return;
+        let parsed = match Metainfo::decode(&signed.body, self.config.layout.chunks()) {
+            Ok(parsed) => parsed,
+            // Every neighbour would refuse it, and all would wait for this peer for ever.
+            Err(error) => return self.fail(Failure::Unpublishable(error)),
         };
         if parsed.origin != me
             || parsed.round != self.current.number

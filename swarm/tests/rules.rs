@@ -6,8 +6,9 @@ mod support;
 use std::time::Duration;
 
 use fltorrent_swarm::{
-    Bitfield, ChunkId, Config, Departure, Failure, Message, Notice, PieceHeader, PieceVerdict,
-    Selection, Time, sim::origin_data,
+    Bitfield, ChunkId, Config, Departure, Failure, Message, Metainfo, Notice, PieceHeader,
+    PieceVerdict, Selection, Time,
+    sim::{origin_data, origin_metainfo, sign},
 };
 use support::{Setup, bench::Bench};
 
@@ -740,4 +741,19 @@ fn a_broken_connection_loses_nothing() {
         "what was on its way is asked anew"
     );
     assert_eq!(bench.requests(1)[0].0, 1, "ids start anew");
+}
+
+#[test]
+fn an_update_that_nobody_would_accept_ends_the_run_here() {
+    for wrong in [
+        |metainfo: &mut Metainfo| metainfo.samples = 0,
+        |metainfo: &mut Metainfo| metainfo.evaluation.loss_sum = f64::NAN,
+    ] {
+        let mut bench = bench(2);
+        let mut metainfo = origin_metainfo(&bench.config, 0, 0);
+        wrong(&mut metainfo);
+        bench.swarm.publish(bench.now, sign(0, &metainfo));
+        bench.drain();
+        assert!(matches!(bench.failure(), Some(Failure::Unpublishable(_))));
+    }
 }

@@ -174,6 +174,9 @@ pub enum Failure {
         /// When.
         round: u32,
     },
+    /// This peer's own update cannot be described so that others accept it.
+    #[error("this peer's own update cannot be published")]
+    Unpublishable(#[source] DecodeError),
 }
 
 /// Something that a person may want to know.
