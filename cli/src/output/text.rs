@@ -61,7 +61,7 @@ fn header(started: &Started<'_>) -> String {
         "accuracy",
         "loss",
         "chunks",
-        "sent",
+        "received",
         "train",
         "exchange",
         "model"
@@ -76,7 +76,7 @@ fn round(rounds: u32, summary: &RoundSummary) -> String {
         figure(summary.accuracy),
         figure(summary.loss),
         format!("{}/{}", summary.chunks_held, summary.chunks_total),
-        bytes(summary.bytes_sent),
+        bytes(summary.bytes_received),
         summary.train_seconds.max,
         summary.exchange_seconds.mean,
         hash.get(..SHORT_HASH).unwrap_or(&hash),

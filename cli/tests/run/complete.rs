@@ -34,6 +34,11 @@ fn the_quickstart_learns_and_all_peers_end_with_the_same_model() {
         assert_eq!(lines.count(), 1, "round {round} in\n{text}");
     }
 
+    // Each peer gets each of the others' chunks once, in every round.
+    for round in summary["rounds"].as_array().unwrap() {
+        assert_eq!(round["bytesReceived"], 8 * 7 * 4810 * 4, "{round}");
+    }
+
     // Each peer says the same of itself.
     for peer in 0..8 {
         let path = folder.path().join(format!("peers/peer-{peer}.jsonl"));

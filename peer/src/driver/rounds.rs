@@ -4,6 +4,8 @@ use std::time::Instant;
 
 use fltorrent_coordinator::report::{ModelHash, TrainFigures, WastedBytes};
 
+use fltorrent_swarm::Stats;
+
 use super::{Driver, Report, RunError};
 use crate::{
     metrics,
@@ -19,9 +21,9 @@ pub(super) struct RoundFigures {
     published_at: Option<Instant>,
     exchange_seconds: f64,
     pub(super) bytes_sent: u64,
-    received_before: u64,
-    duplicate_before: u64,
-    corrupt_before: u64,
+    /// Counts when the round was complete, and when the one before it was.
+    stats: Stats,
+    stats_before: Stats,
     /// The round whose chunks the training thread still reads, or will.
     unread: u32,
     /// Rounds that may be dropped once they have been read.
@@ -99,6 +101,8 @@ impl Driver {
             .get(self.parts.peer.0 as usize)
             .copied()
             .unwrap_or(0);
+        let stats = *self.parts.swarm.stats();
+        self.figures.stats_before = std::mem::replace(&mut self.figures.stats, stats);
         self.figures.exchange_seconds = self
             .figures
             .published_at
@@ -127,9 +131,8 @@ impl Driver {
         aggregate_seconds: f64,
         evaluation: fltorrent_coordinator::report::EvaluationFigures,
     ) -> Report {
-        let stats = *self.parts.swarm.stats();
         let figures = &mut self.figures;
-        let since = |now: u64, before: &mut u64| now - std::mem::replace(before, now);
+        let (stats, before) = (figures.stats, figures.stats_before);
         Report {
             peer: self.parts.peer.0,
             attempt: self.parts.peer.1,
@@ -146,10 +149,10 @@ impl Driver {
             aggregate_seconds,
             evaluation,
             bytes_sent: std::mem::take(&mut figures.bytes_sent),
-            bytes_received: since(stats.payload_received, &mut figures.received_before),
+            bytes_received: stats.payload_received - before.payload_received,
             wasted: WastedBytes {
-                duplicate: since(stats.duplicate, &mut figures.duplicate_before),
-                corrupt: since(stats.corrupt_bytes, &mut figures.corrupt_before),
+                duplicate: stats.duplicate - before.duplicate,
+                corrupt: stats.corrupt_bytes - before.corrupt_bytes,
             },
             peak_rss_bytes: metrics::peak_rss(),
         }
