@@ -97,7 +97,7 @@ fn a_peer_that_hangs_is_killed() {
     let mut run = Endless::start(3);
     run.wait_for("round");
     let peers = run.peers();
-    peers[1].signal(Signal::STOP);
+    peers[1].stop();
     run.signal(Signal::INT);
     let (output, folder) = run.end();
     assert_eq!(output.status.code(), Some(130), "{}", stderr(&output));

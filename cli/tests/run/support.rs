@@ -76,6 +76,23 @@ impl Process {
         kill_process(self.pid, signal).unwrap();
     }
 
+    /// Stops it, and waits until each of its threads has stopped: the signal only asks for it.
+    pub(crate) fn stop(&self) {
+        self.signal(Signal::STOP);
+        let threads = format!("/proc/{}/task", self.pid.as_raw_nonzero());
+        let is_stopped = |stat: String| stat.rsplit(") ").next().unwrap().starts_with('T');
+        let all_stopped = || {
+            let mut threads = fs::read_dir(&threads).unwrap();
+            threads.all(|thread| {
+                let stat = fs::read_to_string(thread.unwrap().path().join("stat"));
+                stat.is_ok_and(is_stopped)
+            })
+        };
+        while !all_stopped() {
+            std::thread::yield_now();
+        }
+    }
+
     /// Waits until it is gone.
     pub(crate) fn assert_gone(&self) {
         let mut handles = [PollFd::new(&self.handle, PollFlags::IN)];
