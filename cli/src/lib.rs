@@ -2,10 +2,9 @@
 
 pub mod arguments;
 pub mod commands;
-mod errors;
 pub mod launcher;
 pub mod manifest;
 pub mod output;
 pub mod preflight;
 
-pub use errors::chain;
+pub(crate) use fltorrent_peer::chain;

@@ -1,5 +1,7 @@
 //! Nodes, the links between them, and the loop that lets things happen in order.
 
+mod links;
+
 use std::{collections::BTreeMap, time::Duration};
 
 use super::{
@@ -9,7 +11,7 @@ use super::{
 use crate::{
     Time,
     config::Config,
-    message::{Message, PieceHeader},
+    message::PieceHeader,
     swarm::{Action, Departure, Notice, PieceVerdict, Stats},
 };
 
@@ -385,108 +387,6 @@ impl Network {
         }
     }
 
-    pub(super) fn send(&mut self, from: u32, to: u32, message: Message) {
-        let Some(connection) = self.connection(from, to) else {
-            return;
-        };
-        let Some(pipe) = self.pipes.get_mut(&(from, to)) else {
-            return;
-        };
-        let busy = Duration::from_secs_f64(message.encode().len() as f64 / pipe.profile.rate);
-        // Control goes before pieces, yet its bytes take their time from them.
-        pipe.free_at = pipe.free_at.max(self.now) + busy;
-        pipe.control_at = pipe.control_at.max(self.now + busy + pipe.profile.delay);
-        let arrival = pipe.control_at;
-        self.agenda.add(
-            arrival,
-            What::Message {
-                from,
-                to,
-                connection,
-                message,
-            },
-        );
-    }
-
-    fn upload(&mut self, from: u32, to: u32, header: PieceHeader, data: bytes::Bytes) {
-        let Some(connection) = self.connection(from, to) else {
-            return;
-        };
-        let Some(pipe) = self.pipes.get_mut(&(from, to)) else {
-            return;
-        };
-        if pipe.mute {
-            return;
-        }
-        let size = PieceHeader::LEN + data.len();
-        pipe.free_at =
-            pipe.free_at.max(self.now) + Duration::from_secs_f64(size as f64 / pipe.profile.rate);
-        let data = if std::mem::take(&mut pipe.corrupt_next) {
-            damaged(&data)
-        } else {
-            data
-        };
-        let (sent, arrival) = (pipe.free_at, pipe.free_at + pipe.profile.delay);
-        self.agenda.add(
-            sent,
-            What::UploadEnded {
-                at: from,
-                to,
-                connection,
-                request: header.request,
-            },
-        );
-        self.agenda.add(
-            arrival,
-            What::Piece {
-                from,
-                to,
-                connection,
-                header,
-                data,
-            },
-        );
-    }
-
-    /// Ends a connection: `a` has ended it, `b` hears of it after the link's delay.
-    pub(super) fn break_edge(&mut self, a: u32, b: u32, departure: Departure) {
-        let Some(edge) = self.edges.get_mut(&ordered(a, b)) else {
-            return;
-        };
-        let Some(connection) = edge.connection else {
-            return;
-        };
-        let Some(pipe) = self.pipes.get(&(a, b)) else {
-            return;
-        };
-        let heard = pipe.control_at.max(self.now + pipe.profile.delay);
-        // What `a` sent before the end still arrives, as on a connection that is closed with care.
-        edge.connection = Some(connection);
-        self.agenda.add(
-            heard,
-            What::Disconnected {
-                at: b,
-                from: a,
-                connection,
-                departure: departure.clone(),
-            },
-        );
-        if let Departure::Broken(why) = departure {
-            if let Some(edge) = self.edges.get_mut(&ordered(a, b)) {
-                edge.connection = None;
-            }
-            let here = What::Disconnected {
-                at: a,
-                from: b,
-                connection,
-                departure: Departure::Broken(why),
-            };
-            self.agenda.add(self.now, here);
-            self.agenda
-                .add(heard + self.reconnect, What::Connect { a, b });
-        }
-    }
-
     fn connection(&self, a: u32, b: u32) -> Option<u64> {
         self.edges.get(&ordered(a, b))?.connection
     }
@@ -513,12 +413,4 @@ impl Network {
 
 pub(super) fn ordered(a: u32, b: u32) -> (u32, u32) {
     (a.min(b), a.max(b))
-}
-
-fn damaged(data: &bytes::Bytes) -> bytes::Bytes {
-    let mut copy = data.to_vec();
-    if let Some(first) = copy.first_mut() {
-        *first ^= 1;
-    }
-    copy.into()
 }
