@@ -12,10 +12,9 @@ use std::{
 use fltorrent_coordinator::{
     client::Reporter,
     identity::Role,
-    report::RoundReport,
     signature::{SignatureError, SignatureVerifier},
 };
-use fltorrent_swarm::{Action, Departure, Failure, Swarm, Time, Verifier};
+use fltorrent_swarm::{Action, Failure, Swarm, Time, Verifier};
 use thiserror::Error;
 use tokio::sync::mpsc;
 
@@ -48,6 +47,16 @@ pub enum RunError {
     /// The metrics file could not be written.
     #[error("the round's figures could not be kept")]
     Journal(#[from] JournalError),
+    /// A round was complete without the metainfo of one of its origins.
+    #[error(
+        "round {round} is complete, but peer {origin} has not described its update; this is a bug"
+    )]
+    NoMetainfo {
+        /// Which round.
+        round: u32,
+        /// Whose update.
+        origin: u32,
+    },
     /// The training thread is gone without a word.
     #[error("the training thread ended without a word; see the log for a panic")]
     WorkerGone,
@@ -280,11 +289,3 @@ impl Verifier for CertificateVerifier {
         }
     }
 }
-
-/// How a connection that is not needed any more ends, as the swarm hears of it.
-fn replaced() -> Departure {
-    Departure::Broken("it has made a newer connection".to_owned())
-}
-
-/// A report as the coordinator and the metrics file take it.
-pub(crate) type Report = RoundReport;

@@ -1,8 +1,8 @@
 //! What the transport reports, told to the swarm.
 
-use fltorrent_swarm::{ChunkId, PieceHeader};
+use fltorrent_swarm::{ChunkId, Departure, PieceHeader};
 
-use super::{Driver, RunError, replaced};
+use super::{Driver, RunError};
 use crate::transport::{CLOSE_REPLACED, Event, Link, LinkEvent};
 
 impl Driver {
@@ -33,7 +33,8 @@ impl Driver {
         tracing::info!(neighbour = peer, "connected");
         if let Some(old) = self.links.insert(peer, link) {
             old.close(CLOSE_REPLACED, "there is a newer connection");
-            self.parts.swarm.handle_disconnected(now, peer, replaced());
+            let departure = Departure::Broken("it has made a newer connection".to_owned());
+            self.parts.swarm.handle_disconnected(now, peer, departure);
         }
         self.parts.swarm.handle_connected(now, peer);
     }

@@ -2,11 +2,13 @@
 
 use std::time::Instant;
 
-use fltorrent_coordinator::report::{ModelHash, TrainFigures, WastedBytes};
+use fltorrent_coordinator::report::{
+    EvaluationFigures, ModelHash, RoundReport, TrainFigures, WastedBytes,
+};
 
 use fltorrent_swarm::Stats;
 
-use super::{Driver, Report, RunError};
+use super::{Driver, RunError};
 use crate::{
     metrics,
     worker::{Completed, Progress},
@@ -86,7 +88,7 @@ impl Driver {
         for origin in 0..origins {
             // Every chunk has come, so every metainfo has.
             let Some(metainfo) = self.parts.swarm.metainfo(origin) else {
-                return Err(RunError::WorkerGone);
+                return Err(RunError::NoMetainfo { round, origin });
             };
             if metainfo.base != self.figures.base {
                 tracing::warn!(
@@ -129,11 +131,11 @@ impl Driver {
         round: u32,
         model_hash: ModelHash,
         aggregate_seconds: f64,
-        evaluation: fltorrent_coordinator::report::EvaluationFigures,
-    ) -> Report {
+        evaluation: EvaluationFigures,
+    ) -> RoundReport {
         let figures = &mut self.figures;
         let (stats, before) = (figures.stats, figures.stats_before);
-        Report {
+        RoundReport {
             peer: self.parts.peer.0,
             attempt: self.parts.peer.1,
             round,

@@ -65,16 +65,6 @@ impl Repetition {
     }
 }
 
-impl Report {
-    /// The median of the repetitions' ratios; `None` without repetitions.
-    #[must_use]
-    pub fn median_ratio(&self) -> Option<f64> {
-        let mut ratios: Vec<f64> = self.repetitions.iter().map(Repetition::ratio).collect();
-        ratios.sort_by(f64::total_cmp);
-        ratios.get(ratios.len() / 2).copied()
-    }
-}
-
 /// A measurement that could not be made.
 #[derive(Debug, Error)]
 pub enum BenchError {

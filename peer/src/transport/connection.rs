@@ -98,17 +98,6 @@ impl Link {
         self.generation
     }
 
-    /// Smoothed round-trip time.
-    pub fn rtt(&self) -> Duration {
-        self.connection.rtt()
-    }
-
-    /// Bytes of UDP payload sent and received.
-    pub fn wire_bytes(&self) -> (u64, u64) {
-        let stats = self.connection.stats();
-        (stats.udp_tx.bytes, stats.udp_rx.bytes)
-    }
-
     /// Queues a control message. A neighbour that has not read thousands of them is given up.
     pub fn send(&self, message: &Message) {
         let Some(control) = &self.control else { return };
