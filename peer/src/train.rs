@@ -12,6 +12,7 @@ mod error;
 mod flex;
 mod hash;
 pub mod init;
+pub mod layers;
 #[cfg(any(feature = "flex", feature = "cuda"))]
 mod mlp;
 pub mod safetensors;
