@@ -1,5 +1,6 @@
 //! The loop that ties a swarm to its transport, its store and its training thread. It decides nothing itself.
 
+mod exchange;
 mod links;
 mod rounds;
 
@@ -25,6 +26,7 @@ use crate::{
     transport::{CLOSE_FAILED, CLOSE_VIOLATION, Event, Link, Transport},
     worker::{Completed, Progress, WorkError},
 };
+use exchange::ExchangeNotes;
 use rounds::RoundFigures;
 
 /// Events taken before the swarm's actions are carried out: announcements of chunks that came together go together.
@@ -109,6 +111,7 @@ pub struct Driver {
     parts: Parts,
     links: BTreeMap<u32, Link>,
     figures: RoundFigures,
+    exchange: ExchangeNotes,
     leaving: bool,
     parameters: Option<Vec<f32>>,
 }
@@ -116,10 +119,13 @@ pub struct Driver {
 impl Driver {
     /// Ready to run.
     pub fn new(parts: Parts) -> Self {
+        let peers = parts.swarm.peers();
+        let chunks = parts.positions / u64::from(peers.max(1));
         Self {
             parts,
             links: BTreeMap::new(),
             figures: RoundFigures::default(),
+            exchange: ExchangeNotes::new(peers, chunks as u32),
             leaving: false,
             parameters: None,
         }
@@ -219,7 +225,10 @@ impl Driver {
                         link.abort_download(request);
                     }
                 }
-                Action::Store { chunk, data } => self.parts.store.put(chunk, data)?,
+                Action::Store { chunk, data } => {
+                    self.exchange.stored(self.now(), chunk.origin);
+                    self.parts.store.put(chunk, data)?;
+                }
                 Action::Complete { round } => self.completed(round)?,
                 Action::Release { round } => self.release(round),
                 Action::Disconnect { peer, violation } => {

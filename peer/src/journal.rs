@@ -1,4 +1,7 @@
-//! The metrics file of one peer: a JSON line when training begins and a JSON line for each finished round.
+//! The metrics file of one peer, JSON lines: when a training begins, how the exchange of a round went, and the figures of
+//! each finished round.
+
+pub mod exchange;
 
 use std::{
     fs::File,
@@ -10,6 +13,8 @@ use std::{
 use fltorrent_coordinator::report::RoundReport;
 use serde::Serialize;
 use thiserror::Error;
+
+use exchange::Exchange;
 
 /// Why figures could not be kept.
 #[derive(Debug, Error)]
@@ -33,6 +38,11 @@ enum Line<'a> {
     Training {
         time: f64,
         round: u32,
+    },
+    Exchange {
+        time: f64,
+        #[serde(flatten)]
+        exchange: &'a Exchange,
     },
     Round {
         time: f64,
@@ -62,6 +72,17 @@ impl Journal {
         self.line(&Line::Training {
             time: unix_seconds(),
             round,
+        })
+    }
+
+    /// All chunks of a round are held.
+    ///
+    /// # Errors
+    /// When the file cannot be written.
+    pub fn exchange(&mut self, exchange: &Exchange) -> Result<(), JournalError> {
+        self.line(&Line::Exchange {
+            time: unix_seconds(),
+            exchange,
         })
     }
 

@@ -71,6 +71,8 @@ pub(crate) struct Link {
     pub(crate) outstanding_bytes: u64,
     pub(crate) delivery: DeliveryRate,
     pub(crate) received: RollingRate,
+    /// Bytes of chunks that came from it and were kept, since the start.
+    pub(crate) kept: u64,
     penalty: Duration,
     pub(crate) not_before: Time,
 
@@ -115,6 +117,7 @@ impl Link {
             outstanding_bytes: 0,
             delivery: DeliveryRate::default(),
             received: RollingRate::new(RANKING_SPAN),
+            kept: 0,
             penalty: Duration::ZERO,
             not_before: Time::ZERO,
             choking: true,
@@ -150,6 +153,7 @@ impl Link {
         self.state = state;
         self.delivery = old.delivery;
         self.received = old.received;
+        self.kept = old.kept;
         self.penalty = old.penalty;
         self.not_before = old.not_before;
         self.response = old.response;

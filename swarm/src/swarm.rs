@@ -101,6 +101,11 @@ impl Swarm {
         &self.stats
     }
 
+    /// Bytes of chunks received and kept since the start, by neighbour; they add up to [`Stats::payload_received`].
+    pub fn received_from(&self) -> impl Iterator<Item = (u32, u64)> {
+        self.links.iter().map(|link| (link.peer, link.kept))
+    }
+
     /// Neighbours that are connected and known.
     pub fn open_links(&self) -> usize {
         self.links.iter().filter(|link| link.is_open()).count()

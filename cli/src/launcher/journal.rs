@@ -15,7 +15,7 @@ use serde_json::Value;
 
 use super::results::Results;
 
-/// Longest line that is read, in bytes; a report has at most 1 KiB.
+/// Longest line that is read, in bytes; a report has at most 1 KiB, an exchange 12 KiB.
 const LONGEST_LINE: u64 = 16 * 1024;
 
 /// A finished round.

@@ -46,6 +46,22 @@ fn the_quickstart_learns_and_all_peers_end_with_the_same_model() {
         let last: Value = serde_json::from_str(text.lines().last().unwrap()).unwrap();
         assert_eq!(last["modelHash"], hash, "peer {peer}");
         assert_eq!(last["round"], 9);
+        let exchanges: Vec<Value> = text
+            .lines()
+            .map(|line| serde_json::from_str(line).unwrap())
+            .filter(|line: &Value| line["event"] == "exchange")
+            .collect();
+        for (round, exchange) in exchanges.iter().enumerate() {
+            assert_eq!(exchange["round"], round);
+            let flows = exchange["flows"].as_array().unwrap();
+            let received = flows.iter().map(|flow| &flow["bytesReceived"]);
+            let received: u64 = received.map(|bytes| bytes.as_u64().unwrap()).sum();
+            assert_eq!(received, 7 * 4810 * 4, "{exchange}");
+            let end = exchange["completion"].as_array().unwrap().last().unwrap();
+            assert_eq!(end[1], 80, "{exchange}");
+            assert_eq!(exchange["origins"].as_array().unwrap().len(), 8);
+        }
+        assert_eq!(exchanges.len(), 10);
         let log = folder.path().join(format!("peers/peer-{peer}.log"));
         for line in fs::read_to_string(log).unwrap().lines() {
             serde_json::from_str::<Value>(line).unwrap();

@@ -52,7 +52,9 @@ impl Driver {
             LinkEvent::Piece { request, data } => swarm.handle_piece(now, peer, request, data),
             LinkEvent::PieceFailed { request } => swarm.handle_piece_failed(now, peer, request),
             LinkEvent::UploadEnded { request, sent } => {
-                self.figures.bytes_sent += u64::from(sent.unwrap_or(0));
+                let bytes = u64::from(sent.unwrap_or(0));
+                self.figures.bytes_sent += bytes;
+                self.exchange.sent(peer, bytes);
                 swarm.handle_upload_ended(now, peer, request, sent.is_some());
             }
             LinkEvent::Closed(departure) => {

@@ -49,6 +49,7 @@ impl Driver {
                 self.figures.base = base;
                 self.figures.published_at = Some(Instant::now());
                 let now = self.now();
+                self.exchange.published(now, self.parts.peer.0);
                 self.parts.swarm.publish(now, metainfo);
             }
             Progress::Aggregated {
@@ -112,6 +113,10 @@ impl Driver {
         tracing::info!(round, seconds = self.figures.exchange_seconds, "complete");
         // The thread waits for nothing else; when it has gone, its end is reported by its own channel.
         self.parts.completed.try_send(Completed { weights }).ok();
+        let exchange = self
+            .exchange
+            .finish(round, self.parts.swarm.received_from());
+        self.parts.journal.exchange(&exchange)?;
         let now = self.now();
         self.parts.swarm.begin_round(now);
         Ok(())

@@ -154,6 +154,11 @@ impl Network {
         self.nodes[node as usize].swarm.stats()
     }
 
+    /// Bytes of chunks that a node has received and kept, by neighbour.
+    pub fn received_from(&self, node: u32) -> impl Iterator<Item = (u32, u64)> {
+        self.nodes[node as usize].swarm.received_from()
+    }
+
     /// What a node has reported.
     pub fn notices(&self, node: u32) -> &[Notice] {
         &self.nodes[node as usize].notices

@@ -114,6 +114,7 @@ impl Swarm {
             });
         }
         self.stats.payload_received += data.len() as u64;
+        self.links[at].kept += data.len() as u64;
         self.actions.push_back(Action::Store { chunk, data });
         self.withdraw_second(position, at);
         self.hold(now, position);

@@ -183,6 +183,8 @@ impl Setup {
                 network.digests(0),
                 "peer {node} differs from peer 0"
             );
+            let received: u64 = network.received_from(node).map(|(_, bytes)| bytes).sum();
+            assert_eq!(received, network.stats(node).payload_received);
             assert!(network.stored_most(node) <= (2 * self.peers * self.chunks) as usize);
         }
     }
