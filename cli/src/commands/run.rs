@@ -267,7 +267,7 @@ fn conclude(
     let mut summary = summary(request, setup, done.run, &done.ended);
     if let Err(error) = &result {
         summary.outcome = match error {
-            RunError::Interrupted(_) => Outcome::Interrupted,
+            RunError::Interrupted(_) => Outcome::Stopped,
             _ => Outcome::Failed,
         };
         summary.error = Some(crate::chain(error));
@@ -333,7 +333,7 @@ fn summary(request: Request<'_>, setup: &Setup, run: Option<RunId>, ended: &Ende
         },
     });
     Summary {
-        outcome: Outcome::Complete,
+        outcome: Outcome::Completed,
         error: None,
         name: setup.plan.name.clone(),
         run: run.map(|run| run.to_string()),

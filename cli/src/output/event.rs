@@ -99,12 +99,14 @@ impl<'a> From<&'a FieldError> for Field<'a> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub enum Outcome {
-    /// All rounds, on all peers.
-    Complete,
+    /// All rounds that the manifest asks for, on all peers.
+    Completed,
+    /// It ended before its last round, since `training.earlyStop` was met.
+    Converged,
+    /// Its user ended it.
+    Stopped,
     /// Something went wrong.
     Failed,
-    /// Its user ended it.
-    Interrupted,
 }
 
 /// A run that has ended: the file `summary.json`.

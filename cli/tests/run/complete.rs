@@ -23,7 +23,7 @@ fn the_quickstart_learns_and_all_peers_end_with_the_same_model() {
 
     let summary = read_json(&folder.path().join("summary.json"));
     let hash = summary["modelHash"].as_str().unwrap();
-    assert_eq!(summary["outcome"], "complete");
+    assert_eq!(summary["outcome"], "completed");
     assert!(summary["accuracy"].as_f64().unwrap() >= 0.90, "{text}");
     assert!(text.contains(&format!("model     {hash}, the same on all 8 peers")));
     for round in 1..=10 {
@@ -178,7 +178,7 @@ fn a_reader_that_goes_away_does_not_end_the_run() {
     assert!(output.status.success());
     assert_eq!(
         read_json(&folder.path().join("summary.json"))["outcome"],
-        "complete"
+        "completed"
     );
 }
 

@@ -67,7 +67,7 @@ fn signals_end_a_run_in_order() {
         assert_gone(&peers);
         assert_kept(folder.path(), 3);
         let summary = read_json(&folder.path().join("summary.json"));
-        assert_eq!(summary["outcome"], "interrupted");
+        assert_eq!(summary["outcome"], "stopped");
         let exits = summary["peers"].as_array().unwrap();
         // They were not killed: each noticed that its launcher let go.
         assert!(
@@ -88,7 +88,7 @@ fn a_run_can_be_interrupted_while_it_starts() {
     assert_gone(&peers);
     assert_eq!(
         read_json(&folder.path().join("summary.json"))["outcome"],
-        "interrupted"
+        "stopped"
     );
 }
 
