@@ -108,12 +108,22 @@ pub struct TensorPlan {
 pub struct DataPlan {
     /// The data set.
     pub source: DataSource,
-    /// Shape of one image without the batch dimension, for example `[28, 28]`.
+    /// Shape of one input without the batch dimension: `[height, width]`, `[channels, height, width]` or `[features]`;
+    /// `[context]` for a text.
     pub input_shape: Vec<u32>,
     /// Number of classes; labels are `0..classes`.
     pub classes: u32,
     /// How the training split is divided among the peers.
     pub partition: Partition,
+}
+
+/// What one sample of a data set is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SampleKind {
+    /// An input of numbers, an image or a vector, with one label.
+    Labelled,
+    /// A window of a text: `context` bytes, each with the byte that follows it as its label.
+    Text,
 }
 
 /// The data set.

@@ -12,7 +12,7 @@ mod source;
 use fltorrent_crds::plan::{DataPlan, DataSource};
 
 pub use error::DataError;
-pub use samples::Samples;
+pub use samples::{Inputs, Samples};
 
 /// One of the two parts of a data set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -81,7 +81,7 @@ pub fn load(
             })
         })
         .collect::<Result<Vec<u8>, DataError>>()?;
-    let (pixels, white) = match &plan.source {
+    let (levels, white) = match &plan.source {
         DataSource::Digits => (
             digits::images(&plan.input_shape, split, indices)?,
             digits::WHITE,
@@ -103,9 +103,9 @@ pub fn load(
         }
     };
     Ok(Samples::new(
-        pixels,
-        white,
+        Inputs::Grey { levels, white },
         chosen,
+        1,
         idx::image_len(&plan.input_shape)?,
         plan.classes,
     ))

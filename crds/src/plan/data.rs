@@ -1,6 +1,6 @@
 //! The data's recipe.
 
-use super::{DataPlan, DataSource, Partition, build::Findings};
+use super::{DataPlan, DataSource, Partition, SampleKind, build::Findings};
 use crate::experiment::{Data, DataType, MAX_PEERS, PartitionSpec, PartitionType};
 
 /// Training images of the digits: those whose index is not 4 modulo 5.
@@ -11,6 +11,13 @@ pub const DIGITS_TEST: u32 = 359;
 const TINY_SHARD: u64 = 10;
 
 impl DataPlan {
+    /// What one sample is, which decides what models fit.
+    pub fn sample_kind(&self) -> SampleKind {
+        match self.source {
+            DataSource::Digits | DataSource::Idx { .. } => SampleKind::Labelled,
+        }
+    }
+
     /// Training samples of the data set where the project knows them; none for files, whose headers say it.
     pub fn train_samples(&self) -> Option<u32> {
         known_samples(&self.source)

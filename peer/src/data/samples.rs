@@ -1,27 +1,59 @@
-/// Labelled images, one byte a pixel and contiguous, that are scaled to 0..=1 as they are gathered.
+/// Samples of one peer: inputs of `input_len` values each, contiguous, with `targets` labels a sample.
+///
+/// Inputs stay in the type of their file (one byte or one f32 a value) until they are gathered.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Samples {
-    pixels: Vec<u8>,
-    scale: f32,
+    inputs: Inputs,
     labels: Vec<u8>,
+    targets: usize,
     input_len: usize,
     classes: u32,
 }
 
-impl Samples {
-    /// `pixels` holds `labels.len()` images of `input_len` bytes, where `white` means 1.0.
-    pub(crate) fn new(
-        pixels: Vec<u8>,
+/// The inputs' values, sample after sample.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Inputs {
+    /// Grey levels; `white` means 1.0.
+    Grey {
+        /// One byte a value.
+        levels: Vec<u8>,
+        /// The level of 1.0, at least 1.
         white: u8,
+    },
+    /// Numbers as they are.
+    Numbers(Vec<f32>),
+    /// Bytes of a text, each the whole number of its token.
+    Tokens(Vec<u8>),
+}
+
+impl Inputs {
+    fn len(&self) -> usize {
+        match self {
+            Self::Grey { levels: bytes, .. } | Self::Tokens(bytes) => bytes.len(),
+            Self::Numbers(numbers) => numbers.len(),
+        }
+    }
+}
+
+impl Samples {
+    /// `labels` holds `targets` labels `< classes` a sample, `inputs` holds `input_len` values a sample.
+    ///
+    /// # Panics
+    /// When the lengths do not belong to a whole number of samples, or a sample has no label.
+    #[must_use]
+    pub fn new(
+        inputs: Inputs,
         labels: Vec<u8>,
+        targets: usize,
         input_len: usize,
         classes: u32,
     ) -> Self {
-        debug_assert_eq!(pixels.len(), labels.len() * input_len);
+        assert!(targets > 0 && labels.len().is_multiple_of(targets));
+        assert_eq!(inputs.len() * targets, labels.len() * input_len);
         Self {
-            pixels,
-            scale: 1.0 / f32::from(white),
+            inputs,
             labels,
+            targets,
             input_len,
             classes,
         }
@@ -30,7 +62,7 @@ impl Samples {
     /// Number of samples.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.labels.len()
+        self.labels.len() / self.targets
     }
 
     /// Whether there is no sample.
@@ -39,13 +71,19 @@ impl Samples {
         self.labels.is_empty()
     }
 
-    /// One label `< classes` a sample.
+    /// `len() * targets()` labels `< classes`, sample after sample.
     #[must_use]
     pub fn labels(&self) -> &[u8] {
         &self.labels
     }
 
-    /// Pixels of one image.
+    /// Labels of one sample: 1, or the context of a text, where each position has the byte that follows it.
+    #[must_use]
+    pub fn targets(&self) -> usize {
+        self.targets
+    }
+
+    /// Values of one input.
     #[must_use]
     pub fn input_len(&self) -> usize {
         self.input_len
@@ -57,17 +95,60 @@ impl Samples {
         self.classes
     }
 
-    /// The images at `indices`, one after the other, as `indices.len() * input_len` values in 0..=1.
+    /// The inputs at `indices`, one after the other, as `indices.len() * input_len` values: bytes of images scaled to
+    /// 0..=1, f32 as they are, tokens of a text as whole numbers 0..=255.
     ///
     /// # Panics
     /// When an index is not below [`Samples::len`].
     #[must_use]
     pub fn gather(&self, indices: &[usize]) -> Vec<f32> {
+        match &self.inputs {
+            Inputs::Grey { levels, white } => {
+                let scale = 1.0 / f32::from(*white);
+                self.collect(levels, indices, |level| f32::from(level) * scale)
+            }
+            Inputs::Numbers(numbers) => self.collect(numbers, indices, |number| number),
+            Inputs::Tokens(tokens) => self.collect(tokens, indices, f32::from),
+        }
+    }
+
+    fn collect<T: Copy>(
+        &self,
+        values: &[T],
+        indices: &[usize],
+        convert: impl Fn(T) -> f32,
+    ) -> Vec<f32> {
         let mut out = Vec::with_capacity(indices.len() * self.input_len);
         for &index in indices {
-            let image = &self.pixels[index * self.input_len..][..self.input_len];
-            out.extend(image.iter().map(|&pixel| f32::from(pixel) * self.scale));
+            let input = &values[index * self.input_len..][..self.input_len];
+            out.extend(input.iter().map(|&value| convert(value)));
         }
         out
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_kind_of_value_is_gathered_in_the_order_asked() {
+        let of =
+            |inputs, labels: &[u8], targets| Samples::new(inputs, labels.to_vec(), targets, 2, 9);
+        let grey = of(
+            Inputs::Grey {
+                levels: vec![0, 4, 8, 2],
+                white: 8,
+            },
+            &[1, 2],
+            1,
+        );
+        assert_eq!(grey.gather(&[1, 0]), [1.0, 0.25, 0.0, 0.5]);
+        let numbers = of(Inputs::Numbers(vec![-1.5, 4.0, 8.0, 1e9]), &[1, 2], 1);
+        assert_eq!(numbers.gather(&[1, 1]), [8.0, 1e9, 8.0, 1e9]);
+        let text = of(Inputs::Tokens(b"abcd".to_vec()), b"bcde", 2);
+        assert_eq!(text.gather(&[1]), [99.0, 100.0]);
+        assert_eq!((text.len(), text.targets()), (2, 2));
+        assert_eq!((numbers.len(), numbers.targets()), (2, 1));
     }
 }

@@ -19,7 +19,7 @@ use super::{
     TrainError,
     backend::{self, BackendError},
 };
-use crate::data::Samples;
+use crate::data::{Inputs, Samples};
 
 const SCRIPT: &str = include_str!("../../benches/torch_mlp.py");
 const INPUTS: u32 = 784;
@@ -193,7 +193,11 @@ fn random_samples() -> Samples {
     let mut labels = vec![0; SAMPLES];
     rng.fill_bytes(&mut labels);
     labels.iter_mut().for_each(|label| *label %= CLASSES);
-    Samples::new(pixels, u8::MAX, labels, INPUTS as usize, u32::from(CLASSES))
+    let inputs = Inputs::Grey {
+        levels: pixels,
+        white: u8::MAX,
+    };
+    Samples::new(inputs, labels, 1, INPUTS as usize, u32::from(CLASSES))
 }
 
 fn cpu_seconds() -> f64 {
