@@ -24,7 +24,10 @@ pub use model::{MlpModel, Model, ModelType};
 pub use settings::{
     Aggregation, AggregationType, Checkpoint, CheckpointType, Output, Transport, TransportType,
 };
-pub use topology::{CustomTopology, StarTopology, Topology, TopologyType, TreeTopology};
+pub use topology::{
+    CustomTopology, ErdosRenyiTopology, RandomRegularTopology, SmallWorldTopology, StarTopology,
+    Topology, TopologyType, TorusTopology, TreeTopology,
+};
 pub use training::{Training, TrainingBackend};
 
 /// Most peers of an experiment.

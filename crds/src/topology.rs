@@ -1,6 +1,10 @@
 //! Who is whose neighbour.
 
-use std::fmt::Write;
+mod custom;
+mod lattice;
+mod parts;
+mod random;
+mod regular;
 
 use crate::{
     FieldError,
@@ -9,110 +13,163 @@ use crate::{
 
 /// Most connections of an experiment, so that a mesh does not fill the memory.
 const MAX_EDGES: u64 = 1_000_000;
-/// Parts, and ranges of a part, that an error about a disconnected graph prints.
-const PRINTED: usize = 6;
+/// Draws of a random graph before it is given up.
+const DRAWS: u32 = 100;
+
+/// Connections as pairs of peers, each connection once.
+type Edges = Vec<(u32, u32)>;
 
 /// Every peer's neighbours, ascending, without itself; `peers` is at least 1.
+///
+/// What is random follows from the experiment's `seed`: purpose `topology.<type>`, round = the number of the draw. The
+/// first draw that is connected is taken.
 ///
 /// # Errors
 /// Everything that keeps the wiring from being a connected graph without loops and without repeated connections.
 pub(crate) fn neighbours(
     topology: &Topology,
     peers: u32,
+    seed: u64,
 ) -> Result<Vec<Vec<u32>>, Vec<FieldError>> {
-    let edges: Vec<(u32, u32)> = match topology.kind {
-        TopologyType::Star => star(topology.star.unwrap_or_default().hub, peers)?,
-        TopologyType::Ring if peers <= 2 => (1..peers).map(|i| (i - 1, i)).collect(),
-        TopologyType::Ring => (0..peers).map(|i| (i, (i + 1) % peers)).collect(),
-        TopologyType::Mesh => mesh(peers)?,
-        TopologyType::Tree => {
-            let arity = topology.tree.unwrap_or_default().arity.max(1);
-            (1..peers).map(|i| ((i - 1) / arity, i)).collect()
+    let edges = match topology.kind {
+        TopologyType::Star => star(topology.star.unwrap_or_default().hub, peers).map_err(one),
+        TopologyType::Ring => Ok(ring(peers)),
+        TopologyType::Mesh => mesh(peers).map_err(one),
+        TopologyType::Tree => Ok(tree(topology.tree.unwrap_or_default().arity.max(1), peers)),
+        TopologyType::RandomRegular => settings(topology.random_regular, "randomRegular")
+            .and_then(|regular| regular::random(regular, peers, seed))
+            .map_err(one),
+        TopologyType::SmallWorld => settings(topology.small_world, "smallWorld")
+            .and_then(|small| random::small_world(small, peers, seed))
+            .map_err(one),
+        TopologyType::Exponential => Ok(lattice::exponential(peers)),
+        TopologyType::Torus => {
+            lattice::torus(topology.torus.unwrap_or_default(), peers).map_err(one)
         }
-        TopologyType::Custom => custom(topology, peers)?,
-    };
+        TopologyType::ErdosRenyi => settings(topology.erdos_renyi, "erdosRenyi")
+            .and_then(|erdos| random::erdos_renyi(erdos, peers, seed))
+            .map_err(one),
+        TopologyType::Hypercube => lattice::hypercube(peers).map_err(one),
+        TopologyType::Custom => custom::edges(topology, peers),
+    }?;
+    let neighbours = lists(&edges, peers);
+    let parts = parts::components(&neighbours);
+    if parts.len() > 1 {
+        return Err(one(FieldError::new(
+            "topology.custom.edges",
+            format!(
+                "the graph is not connected, it has {} parts: {}",
+                parts.len(),
+                parts::describe(&parts)
+            ),
+            "add connections between them",
+        )));
+    }
+    Ok(neighbours)
+}
+
+fn one(error: FieldError) -> Vec<FieldError> {
+    vec![error]
+}
+
+/// The settings that the type wants; the schema sees to it that a manifest has them.
+fn settings<T>(settings: Option<T>, name: &str) -> Result<T, FieldError> {
+    settings.ok_or_else(|| {
+        FieldError::new(
+            format!("topology.{name}"),
+            "is missing",
+            format!("type {name} wants its settings"),
+        )
+    })
+}
+
+/// Neighbours by peer, ascending.
+fn lists(edges: &[(u32, u32)], peers: u32) -> Vec<Vec<u32>> {
     let mut neighbours = vec![Vec::new(); peers as usize];
-    for (a, b) in edges {
+    for &(a, b) in edges {
         neighbours[a as usize].push(b);
         neighbours[b as usize].push(a);
     }
     for list in &mut neighbours {
         list.sort_unstable();
     }
-    let parts = components(&neighbours);
-    if parts.len() > 1 {
-        return Err(vec![FieldError::new(
-            "topology.custom.edges",
-            format!(
-                "the graph is not connected, it has {} parts: {}",
-                parts.len(),
-                describe(&parts)
-            ),
-            "add connections between them",
-        )]);
-    }
-    Ok(neighbours)
+    neighbours
 }
 
-fn star(hub: u32, peers: u32) -> Result<Vec<(u32, u32)>, Vec<FieldError>> {
+/// The first connected graph of [`DRAWS`] draws; none when there was no such.
+fn first_connected(peers: u32, mut draw: impl FnMut(u32) -> Edges) -> Option<Edges> {
+    (0..DRAWS)
+        .map(&mut draw)
+        .find(|edges| parts::components(&lists(edges, peers)).len() == 1)
+}
+
+fn star(hub: u32, peers: u32) -> Result<Edges, FieldError> {
     if hub >= peers {
-        return Err(vec![missing_peer("topology.star.hub", hub, peers)]);
+        return Err(missing_peer("topology.star.hub", hub, peers));
     }
     Ok((0..peers).filter(|&i| i != hub).map(|i| (hub, i)).collect())
 }
 
-fn mesh(peers: u32) -> Result<Vec<(u32, u32)>, Vec<FieldError>> {
-    let edges = u64::from(peers) * u64::from(peers - 1) / 2;
+fn ring(peers: u32) -> Edges {
+    if peers <= 2 {
+        return (1..peers).map(|i| (i - 1, i)).collect();
+    }
+    (0..peers).map(|i| (i, (i + 1) % peers)).collect()
+}
+
+fn tree(arity: u32, peers: u32) -> Edges {
+    (1..peers).map(|i| ((i - 1) / arity, i)).collect()
+}
+
+fn mesh(peers: u32) -> Result<Edges, FieldError> {
+    let edges = pairs(peers);
     if edges > MAX_EDGES {
-        return Err(vec![FieldError::new(
+        return Err(FieldError::new(
             "topology.type",
             format!("a mesh of {peers} peers has {edges} connections"),
             format!(
                 "at most {MAX_EDGES} are possible, in a mesh of 1414 peers; take another topology or fewer peers"
             ),
-        )]);
+        ));
     }
-    Ok((0..peers)
-        .flat_map(|a| (a + 1..peers).map(move |b| (a, b)))
-        .collect())
+    Ok(all_pairs(peers))
 }
 
-fn custom(topology: &Topology, peers: u32) -> Result<Vec<(u32, u32)>, Vec<FieldError>> {
-    let mut errors = Vec::new();
-    let mut edges = Vec::new();
-    let listed = topology.custom.iter().flat_map(|custom| &custom.edges);
-    for (i, &[a, b]) in listed.enumerate() {
-        let path = format!("topology.custom.edges[{i}]");
-        let strangers: Vec<u32> = [a, b].into_iter().filter(|&end| end >= peers).collect();
-        for &stranger in &strangers {
-            errors.push(missing_peer(&path, stranger, peers));
-        }
-        if a == b {
-            errors.push(FieldError::new(
-                path,
-                format!("peer {a} is connected to itself"),
-                "name two peers",
-            ));
-        } else if strangers.is_empty() {
-            edges.push((a.min(b), a.max(b), i));
-        }
+fn all_pairs(peers: u32) -> Edges {
+    (0..peers)
+        .flat_map(|a| (a + 1..peers).map(move |b| (a, b)))
+        .collect()
+}
+
+/// Pairs of different peers.
+fn pairs(peers: u32) -> u64 {
+    u64::from(peers) * u64::from(peers.saturating_sub(1)) / 2
+}
+
+/// What keeps a graph with so many neighbours a peer from being made.
+fn check_size(path: &str, degree: u32, peers: u32) -> Result<(), FieldError> {
+    if degree >= peers {
+        return Err(FieldError::new(
+            path,
+            format!("{degree} neighbours for each of {peers} peers"),
+            match peers {
+                1 => "one peer has no neighbours; take more peers or type ring".to_owned(),
+                _ => format!("at most {} will do", peers - 1),
+            },
+        ));
     }
-    edges.sort_unstable();
-    for pair in edges.windows(2) {
-        let ((a, b, first), (c, d, second)) = (pair[0], pair[1]);
-        if (a, b) == (c, d) {
-            errors.push(FieldError::new(
-                format!("topology.custom.edges[{second}]"),
-                format!("peers {a} and {b} are connected already by edges[{first}]"),
-                "remove one of the two",
-            ));
-        }
+    let edges = u64::from(peers) * u64::from(degree) / 2;
+    if edges > MAX_EDGES {
+        return Err(FieldError::new(
+            path,
+            format!("{peers} peers with {degree} neighbours have {edges} connections"),
+            format!(
+                "at most {MAX_EDGES} are possible; take {} neighbours or fewer",
+                2 * MAX_EDGES / u64::from(peers)
+            ),
+        ));
     }
-    if errors.is_empty() {
-        Ok(edges.into_iter().map(|(a, b, _)| (a, b)).collect())
-    } else {
-        Err(errors)
-    }
+    Ok(())
 }
 
 /// `peer 9 does not exist; peers are 0–7`.
@@ -124,60 +181,22 @@ fn missing_peer(path: &str, peer: u32, peers: u32) -> FieldError {
     FieldError::new(path, format!("peer {peer} does not exist"), known)
 }
 
-/// The graph's connected parts, each ascending, in the order of their smallest peers.
-fn components(neighbours: &[Vec<u32>]) -> Vec<Vec<u32>> {
-    let mut seen = vec![false; neighbours.len()];
-    let mut parts = Vec::new();
-    for start in 0..neighbours.len() {
-        if seen[start] {
-            continue;
-        }
-        seen[start] = true;
-        let mut part = vec![start as u32];
-        let mut next = 0;
-        while let Some(&peer) = part.get(next) {
-            next += 1;
-            for &neighbour in &neighbours[peer as usize] {
-                if !seen[neighbour as usize] {
-                    seen[neighbour as usize] = true;
-                    part.push(neighbour);
-                }
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_connected_draw_is_taken_and_the_draws_are_bounded() {
+        let mut drawn = 0;
+        let edges = first_connected(3, |draw| {
+            drawn += 1;
+            match draw {
+                7 => vec![(0, 1), (1, 2)],
+                _ => vec![(0, 1)],
             }
-        }
-        part.sort_unstable();
-        parts.push(part);
+        });
+        assert_eq!(edges, Some(vec![(0, 1), (1, 2)]));
+        assert_eq!(drawn, 8);
+        assert_eq!(first_connected(3, |_| vec![(1, 2)]), None);
     }
-    parts
-}
-
-/// `{0–3}, {4, 5}, {6}`, shortened when there are many.
-fn describe(parts: &[Vec<u32>]) -> String {
-    let mut text = String::new();
-    for (i, part) in parts.iter().take(PRINTED).enumerate() {
-        let comma = if i > 0 { ", " } else { "" };
-        // Writing to a String does not fail.
-        let _ = write!(text, "{comma}{{{}}}", ranges(part));
-    }
-    if parts.len() > PRINTED {
-        let _ = write!(text, " and {} more", parts.len() - PRINTED);
-    }
-    text
-}
-
-/// Ascending numbers as ranges: `0–3, 5, 8–9`.
-fn ranges(numbers: &[u32]) -> String {
-    let runs: Vec<&[u32]> = numbers.chunk_by(|a, b| a + 1 == *b).collect();
-    let mut texts: Vec<String> = runs
-        .iter()
-        .take(PRINTED)
-        .map(|run| match run {
-            [first, .., last] => format!("{first}–{last}"),
-            [only] => only.to_string(),
-            [] => String::new(),
-        })
-        .collect();
-    if runs.len() > PRINTED {
-        texts.push("…".to_owned());
-    }
-    texts.join(", ")
 }

@@ -114,6 +114,62 @@ fn rules_agree_with_the_reader() {
             Some(("topology", json!({"type": "star", "tree": {"arity": 3}}))),
             false,
         ),
+        (Some(("topology", json!({"type": "randomRegular"}))), false),
+        (
+            Some((
+                "topology",
+                json!({"type": "randomRegular", "randomRegular": {"degree": 3}}),
+            )),
+            true,
+        ),
+        (
+            Some((
+                "topology",
+                json!({"type": "ring", "randomRegular": {"degree": 3}}),
+            )),
+            false,
+        ),
+        (Some(("topology", json!({"type": "smallWorld"}))), false),
+        (
+            Some((
+                "topology",
+                json!({"type": "smallWorld", "smallWorld": {"degree": 4, "rewire": 0.2}}),
+            )),
+            true,
+        ),
+        (
+            Some((
+                "topology",
+                json!({"type": "mesh", "smallWorld": {"degree": 4, "rewire": 0.2}}),
+            )),
+            false,
+        ),
+        (Some(("topology", json!({"type": "exponential"}))), true),
+        (Some(("topology", json!({"type": "hypercube"}))), true),
+        (Some(("topology", json!({"type": "torus"}))), true),
+        (
+            Some(("topology", json!({"type": "torus", "torus": {"rows": 2}}))),
+            true,
+        ),
+        (
+            Some(("topology", json!({"type": "hypercube", "torus": {}}))),
+            false,
+        ),
+        (Some(("topology", json!({"type": "erdosRenyi"}))), false),
+        (
+            Some((
+                "topology",
+                json!({"type": "erdosRenyi", "erdosRenyi": {"probability": 0.8}}),
+            )),
+            true,
+        ),
+        (
+            Some((
+                "topology",
+                json!({"type": "exponential", "erdosRenyi": {"probability": 0.8}}),
+            )),
+            false,
+        ),
         (Some(("topology", json!({"type": "custom"}))), false),
         (
             Some(("topology", json!({"type": "ring", "custom": {"edges": []}}))),

@@ -37,6 +37,13 @@ fn cases() -> Vec<Case> {
         &[("topology", r#"{"type": "custom", "custom": {"edges": []}}"#)];
     const STAR: &[(&str, &str)] = &[("topology", r#"{"type": "star"}"#)];
     const TREE: &[(&str, &str)] = &[("topology", r#"{"type": "tree"}"#)];
+    const REGULAR: &[(&str, &str)] = &[("topology", r#"{"type": "randomRegular"}"#)];
+    const SMALL: &[(&str, &str)] = &[(
+        "topology",
+        r#"{"type": "smallWorld", "smallWorld": {"degree": 4, "rewire": 0.5}}"#,
+    )];
+    const TORUS: &[(&str, &str)] = &[("topology", r#"{"type": "torus"}"#)];
+    const ERDOS: &[(&str, &str)] = &[("topology", r#"{"type": "erdosRenyi"}"#)];
     const IDX: &[(&str, &str)] = &[("data", r#"{"type": "idx", "idx": {"path": "x"}}"#)];
     const DIRICHLET: &[(&str, &str)] = &[(
         "data/partition",
@@ -90,6 +97,54 @@ fn cases() -> Vec<Case> {
             TREE,
             json!(2),
             json!(3),
+            Changes,
+        ),
+        (
+            "topology.randomRegular.degree",
+            "topology/randomRegular/degree",
+            REGULAR,
+            json!(3),
+            json!(4),
+            Changes,
+        ),
+        (
+            "topology.smallWorld.degree",
+            "topology/smallWorld/degree",
+            SMALL,
+            json!(4),
+            json!(6),
+            Changes,
+        ),
+        (
+            "topology.smallWorld.rewire",
+            "topology/smallWorld/rewire",
+            SMALL,
+            json!(0.5),
+            json!(0),
+            Changes,
+        ),
+        (
+            "topology.torus.rows",
+            "topology/torus/rows",
+            TORUS,
+            json!(2),
+            json!(1),
+            Changes,
+        ),
+        (
+            "topology.torus.cols",
+            "topology/torus/cols",
+            TORUS,
+            json!(4),
+            json!(2),
+            Changes,
+        ),
+        (
+            "topology.erdosRenyi.probability",
+            "topology/erdosRenyi/probability",
+            ERDOS,
+            json!(0.5),
+            json!(0.9),
             Changes,
         ),
         (

@@ -271,32 +271,132 @@ fn one_wrong_value_is_one_error() {
         (
             "topology",
             Value::Null,
-            "topology: has no value; write a map of custom, star, tree, type",
+            "topology: has no value; write a map of custom, erdosRenyi, randomRegular, smallWorld, star, torus, tree, type",
         ),
         (
             "topology",
             json!("ring"),
-            "topology: `ring` is not a map; write a map of custom, star, tree, type",
+            "topology: `ring` is not a map; write a map of custom, erdosRenyi, randomRegular, smallWorld, star, torus, tree, type",
         ),
         (
             "topology",
             json!({}),
-            "topology.type: is missing; write one of star, ring, mesh, tree, custom",
+            "topology.type: is missing; write one of star, ring, mesh, tree, randomRegular, smallWorld, exponential, torus, erdosRenyi, hypercube, custom",
         ),
         (
             "topology/type",
             json!("rign"),
-            "topology.type: `rign` is not known; did you mean `ring`? Allowed: star, ring, mesh, tree, custom",
+            "topology.type: `rign` is not known; did you mean `ring`? Allowed: star, ring, mesh, tree, randomRegular, smallWorld, exponential, torus, erdosRenyi, hypercube, custom",
         ),
         (
-            "topology/type",
-            json!("torus"),
-            "topology.type: `torus` is not supported yet; now there is star, ring, mesh, tree, custom",
+            "topology",
+            json!({"type": "hypercube", "torus": {}}),
+            "topology.torus: is there, but topology.type is hypercube; remove it, or write `type: torus`",
         ),
         (
-            "topology/torus",
-            json!({}),
-            "topology.torus: not supported yet; remove it",
+            "topology",
+            json!({"type": "hypercube", "hypercube": {}}),
+            "topology.hypercube: unknown field; the fields here are",
+        ),
+        (
+            "topology",
+            json!({"type": "randomRegular"}),
+            "topology.randomRegular: is missing; type randomRegular wants `randomRegular:` with degree",
+        ),
+        (
+            "topology",
+            json!({"type": "randomRegular", "randomRegular": {"degree": 0}}),
+            "topology.randomRegular.degree: 0 is out of range; 1 to 9999 will do",
+        ),
+        (
+            "topology",
+            json!({"type": "randomRegular", "randomRegular": {"degree": 2.5}}),
+            "topology.randomRegular.degree: 2.5 is not a whole number",
+        ),
+        (
+            "topology",
+            json!({"type": "randomRegular", "randomRegular": {"degree": 8}}),
+            "topology.randomRegular.degree: 8 neighbours for each of 8 peers; at most 7 will do",
+        ),
+        (
+            "topology",
+            json!({"type": "randomRegular", "randomRegular": {"degree": 1}}),
+            "topology.randomRegular.degree: with 1 neighbour each, 8 peers are not connected; take 2 or more",
+        ),
+        (
+            "topology",
+            json!({"type": "smallWorld"}),
+            "topology.smallWorld: is missing; type smallWorld wants `smallWorld:` with degree, rewire",
+        ),
+        (
+            "topology",
+            json!({"type": "smallWorld", "smallWorld": {"degree": 4}}),
+            "topology.smallWorld.rewire: is missing",
+        ),
+        (
+            "topology",
+            json!({"type": "smallWorld", "smallWorld": {"degree": 1, "rewire": 0.1}}),
+            "topology.smallWorld.degree: 1 is out of range; 2 to 9998 will do",
+        ),
+        (
+            "topology",
+            json!({"type": "smallWorld", "smallWorld": {"degree": 3, "rewire": 0.1}}),
+            "topology.smallWorld.degree: 3 neighbours cannot be half on each side; take 2 or 4",
+        ),
+        (
+            "topology",
+            json!({"type": "smallWorld", "smallWorld": {"degree": 7, "rewire": 0.1}}),
+            "topology.smallWorld.degree: 7 neighbours cannot be half on each side; take 6",
+        ),
+        (
+            "topology",
+            json!({"type": "smallWorld", "smallWorld": {"degree": 8, "rewire": 0.1}}),
+            "topology.smallWorld.degree: 8 neighbours for each of 8 peers; at most 7 will do",
+        ),
+        (
+            "topology",
+            json!({"type": "smallWorld", "smallWorld": {"degree": 4, "rewire": 1.5}}),
+            "topology.smallWorld.rewire: 1.5 is out of range; 0 to 1 will do",
+        ),
+        (
+            "topology",
+            json!({"type": "torus", "torus": {"rows": 3}}),
+            "topology.torus.rows: 3 does not divide the number of peers, 8; 2 does, or take another number of peers",
+        ),
+        (
+            "topology",
+            json!({"type": "torus", "torus": {"cols": 7}}),
+            "topology.torus.cols: 7 does not divide the number of peers, 8; 8 does, or take another number of peers",
+        ),
+        (
+            "topology",
+            json!({"type": "torus", "torus": {"rows": 2, "cols": 3}}),
+            "topology.torus: 2 rows of 3 are 6, but there are 8 peers; rows times cols is the number of peers",
+        ),
+        (
+            "topology",
+            json!({"type": "torus", "torus": {"rows": 0}}),
+            "topology.torus.rows: 0 is out of range; 1 to 10000 will do",
+        ),
+        (
+            "topology",
+            json!({"type": "erdosRenyi"}),
+            "topology.erdosRenyi: is missing; type erdosRenyi wants `erdosRenyi:` with probability",
+        ),
+        (
+            "topology",
+            json!({"type": "erdosRenyi", "erdosRenyi": {"probability": 0}}),
+            "topology.erdosRenyi.probability: 0 is out of range; 0.000001 to 1 will do",
+        ),
+        (
+            "topology",
+            json!({"type": "erdosRenyi", "erdosRenyi": {"probability": 1.1}}),
+            "topology.erdosRenyi.probability: 1.1 is out of range",
+        ),
+        (
+            "topology",
+            json!({"type": "erdosRenyi", "erdosRenyi": {"probability": 0.01}}),
+            "topology.erdosRenyi.probability: 0.01 is too low: none of 100 graphs of 8 peers was connected; graphs are seldom connected below ln n ÷ n, here 0.2599; take more",
         ),
         (
             "topology/tree",
@@ -777,6 +877,63 @@ fn a_mesh_that_would_fill_the_memory_is_refused() {
         found[0].starts_with("topology.type: a mesh of 1415 peers has 1000405 connections"),
         "{found:#?}"
     );
+}
+
+/// What depends on the number of peers, and graphs that would fill the memory.
+#[test]
+fn wirings_that_the_number_of_peers_forbids_are_refused() {
+    for (peers, topology, expected) in [
+        (
+            6,
+            json!({"type": "hypercube"}),
+            "topology.type: a hypercube of 6 peers is not possible; the number of peers is a power of two; \
+             take 4 or 8 peers, or type exponential",
+        ),
+        (
+            7,
+            json!({"type": "randomRegular", "randomRegular": {"degree": 3}}),
+            "topology.randomRegular.degree: 3 neighbours for each of 7 peers; one of the two numbers is even; \
+             take 4 neighbours, or 8 peers",
+        ),
+        (
+            1,
+            json!({"type": "randomRegular", "randomRegular": {"degree": 3}}),
+            "topology.randomRegular.degree: 3 neighbours for each of 1 peers; one peer has no neighbours; \
+             take more peers or type ring",
+        ),
+        (
+            10_000,
+            json!({"type": "randomRegular", "randomRegular": {"degree": 201}}),
+            "topology.randomRegular.degree: 10000 peers with 201 neighbours have 1005000 connections; \
+             at most 1000000 are possible; take 200 neighbours or fewer",
+        ),
+        (
+            10_000,
+            json!({"type": "smallWorld", "smallWorld": {"degree": 202, "rewire": 0}}),
+            "topology.smallWorld.degree: 10000 peers with 202 neighbours have 1010000 connections; \
+             at most 1000000 are possible; take 200 neighbours or fewer",
+        ),
+        (
+            10_000,
+            json!({"type": "erdosRenyi", "erdosRenyi": {"probability": 0.5}}),
+            "topology.erdosRenyi.probability: 10000 peers have about 24997500 connections; \
+             at most 1000000 are possible; take a probability of 0.0200 or less",
+        ),
+    ] {
+        let mut document = base();
+        put(
+            &mut document,
+            "groups",
+            json!([{"name": "a", "count": peers}]),
+        );
+        put(
+            &mut document,
+            "data",
+            json!({"type": "idx", "idx": {"path": "x"}}),
+        );
+        put(&mut document, "topology", topology);
+        assert_eq!(errors(&document), [expected]);
+    }
 }
 
 #[test]

@@ -63,16 +63,32 @@ pub fn describe(experiment: &Experiment, plan: &Plan, samples: Option<Samples>) 
 
 fn topology(experiment: &Experiment) -> String {
     let topology = &experiment.spec.topology;
-    match topology.kind {
-        TopologyType::Ring => "ring".to_owned(),
-        TopologyType::Star => "star".to_owned(),
-        TopologyType::Mesh => "mesh".to_owned(),
-        TopologyType::Tree => match &topology.tree {
-            Some(tree) => format!("tree({})", tree.arity),
-            None => "tree".to_owned(),
-        },
-        TopologyType::Custom => "custom".to_owned(),
-    }
+    let name = topology.kind.name();
+    let settings = match topology.kind {
+        TopologyType::Star
+        | TopologyType::Ring
+        | TopologyType::Mesh
+        | TopologyType::Exponential
+        | TopologyType::Hypercube
+        | TopologyType::Custom => None,
+        TopologyType::Tree => topology.tree.map(|tree| tree.arity.to_string()),
+        TopologyType::RandomRegular => topology
+            .random_regular
+            .map(|regular| regular.degree.to_string()),
+        TopologyType::SmallWorld => topology
+            .small_world
+            .map(|small| format!("{}, {}", small.degree, small.rewire)),
+        TopologyType::Torus => topology.torus.and_then(|torus| {
+            let side =
+                |side: Option<u32>| side.map_or_else(|| "auto".to_owned(), |n| n.to_string());
+            (torus.rows.is_some() || torus.cols.is_some())
+                .then(|| format!("{}×{}", side(torus.rows), side(torus.cols)))
+        }),
+        TopologyType::ErdosRenyi => topology
+            .erdos_renyi
+            .map(|erdos| erdos.probability.to_string()),
+    };
+    settings.map_or_else(|| name.to_owned(), |settings| format!("{name}({settings})"))
 }
 
 fn data(plan: &Plan) -> String {

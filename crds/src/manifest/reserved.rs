@@ -5,7 +5,7 @@ use crate::{FieldError, errors::quote};
 const LATER: &str = "not supported yet";
 
 /// Fields by the path of what they stand in.
-const FIELDS: [(&str, &[&str]); 12] = [
+const FIELDS: [(&str, &[&str]); 11] = [
     (
         "",
         &[
@@ -18,17 +18,6 @@ const FIELDS: [(&str, &[&str]); 12] = [
         ],
     ),
     ("groups[]", &["deviceProfile", "gpu"]),
-    (
-        "topology",
-        &[
-            "erdosRenyi",
-            "exponential",
-            "hypercube",
-            "randomRegular",
-            "smallWorld",
-            "torus",
-        ],
-    ),
     ("model", &["cnn", "lenet", "resnet18", "transformer"]),
     ("data", &["cifar10", "synthetic", "text"]),
     ("data.partition", &["classes", "quantity", "shards"]),
@@ -55,19 +44,8 @@ const FIELDS: [(&str, &[&str]); 12] = [
 ];
 
 /// Values by the path of their field.
-const VALUES: [(&str, &[&str]); 9] = [
+const VALUES: [(&str, &[&str]); 8] = [
     ("groups[].role", &["byzantine"]),
-    (
-        "topology.type",
-        &[
-            "erdosRenyi",
-            "exponential",
-            "hypercube",
-            "randomRegular",
-            "smallWorld",
-            "torus",
-        ],
-    ),
     ("model.type", &["cnn", "lenet", "resnet18", "transformer"]),
     ("data.type", &["cifar10", "synthetic", "text"]),
     ("data.partition.type", &["classes", "quantity", "shards"]),

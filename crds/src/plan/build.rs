@@ -149,7 +149,7 @@ fn peers(spec: &ExperimentSpec, findings: &mut Findings) -> Option<Vec<PeerPlan>
         );
         return None;
     };
-    let neighbours = match topology::neighbours(&spec.topology, count) {
+    let neighbours = match topology::neighbours(&spec.topology, count, spec.seed) {
         Ok(neighbours) => neighbours,
         Err(errors) => {
             findings.errors.extend(errors);
@@ -185,6 +185,11 @@ fn warn_about_wiring(spec: &ExperimentSpec, neighbours: &[Vec<u32>], findings: &
                 "every chunk between the other {degree} peers goes through peer {hub}, which carries most of the traffic; \
                  a ring or a tree shares it out"
             ),
+        );
+    } else if spec.topology.kind == TopologyType::Torus && degree < 3 && neighbours.len() > 4 {
+        findings.warn(
+            "topology.torus",
+            "one row is a ring; take a number of peers that is rows times columns, both 3 or more",
         );
     } else if degree > MANY_NEIGHBOURS {
         findings.warn(

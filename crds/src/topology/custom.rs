@@ -1,0 +1,43 @@
+//! Connections that the manifest lists one by one.
+
+use super::{Edges, missing_peer};
+use crate::{FieldError, experiment::Topology};
+
+/// The listed connections, the lower peer first, ascending.
+pub(super) fn edges(topology: &Topology, peers: u32) -> Result<Edges, Vec<FieldError>> {
+    let mut errors = Vec::new();
+    let mut edges = Vec::new();
+    let listed = topology.custom.iter().flat_map(|custom| &custom.edges);
+    for (i, &[a, b]) in listed.enumerate() {
+        let path = format!("topology.custom.edges[{i}]");
+        let strangers: Vec<u32> = [a, b].into_iter().filter(|&end| end >= peers).collect();
+        for &stranger in &strangers {
+            errors.push(missing_peer(&path, stranger, peers));
+        }
+        if a == b {
+            errors.push(FieldError::new(
+                path,
+                format!("peer {a} is connected to itself"),
+                "name two peers",
+            ));
+        } else if strangers.is_empty() {
+            edges.push((a.min(b), a.max(b), i));
+        }
+    }
+    edges.sort_unstable();
+    for pair in edges.windows(2) {
+        let ((a, b, first), (c, d, second)) = (pair[0], pair[1]);
+        if (a, b) == (c, d) {
+            errors.push(FieldError::new(
+                format!("topology.custom.edges[{second}]"),
+                format!("peers {a} and {b} are connected already by edges[{first}]"),
+                "remove one of the two",
+            ));
+        }
+    }
+    if errors.is_empty() {
+        Ok(edges.into_iter().map(|(a, b, _)| (a, b)).collect())
+    } else {
+        Err(errors)
+    }
+}

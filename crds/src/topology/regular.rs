@@ -1,0 +1,106 @@
+//! Random graphs in which every peer has the same number of neighbours.
+
+use std::collections::HashSet;
+
+use rand_core::Rng;
+
+use super::{DRAWS, Edges, all_pairs, check_size, first_connected, ring};
+use crate::{FieldError, experiment::RandomRegularTopology, seeds};
+
+const PATH: &str = "topology.randomRegular.degree";
+/// Exchanges that are tried for every connection. Milo et al., "On the uniform generation of random graphs with
+/// prescribed degree sequences" (2003), find that a few are enough.
+const SWAPS: usize = 10;
+
+/// A connected random graph of the given degree.
+///
+/// Two neighbours a peer are a ring through the peers in random order. More are a circulant graph whose connections
+/// have exchanged ends many times: a–b, c–d become a–d, c–b where that gives no loop and no repetition. Source: Cooper,
+/// Dyer and Greenhill, "Sampling regular graphs and a peer-to-peer network" (Combinatorics, Probability and Computing
+/// 16, 2007): the walk is rapidly mixing, and its limit is uniform.
+pub(super) fn random(
+    settings: RandomRegularTopology,
+    peers: u32,
+    seed: u64,
+) -> Result<Edges, FieldError> {
+    let degree = settings.degree;
+    check_size(PATH, degree, peers)?;
+    if !(u64::from(peers) * u64::from(degree)).is_multiple_of(2) {
+        return Err(FieldError::new(
+            PATH,
+            format!("{degree} neighbours for each of {peers} peers"),
+            format!(
+                "one of the two numbers is even; take {} neighbours, or {} peers",
+                degree + 1,
+                peers + 1
+            ),
+        ));
+    }
+    if degree == 1 && peers > 2 {
+        return Err(FieldError::new(
+            PATH,
+            format!("with 1 neighbour each, {peers} peers are not connected"),
+            "take 2 or more; 3 or more keep the peers connected when one of them is lost",
+        ));
+    }
+    if degree + 1 == peers {
+        return Ok(all_pairs(peers));
+    }
+    let rng = |draw| seeds::rng(seed, "topology.randomRegular", 0, draw);
+    if degree == 2 {
+        let mut order: Vec<u32> = (0..peers).collect();
+        seeds::shuffle(&mut rng(0), &mut order);
+        let place = |i: u32| order[i as usize];
+        return Ok(ring(peers)
+            .into_iter()
+            .map(|(a, b)| (place(a), place(b)))
+            .collect());
+    }
+    let start = circulant(peers, degree);
+    first_connected(peers, |draw| exchanged(start.clone(), &mut rng(draw))).ok_or_else(|| {
+        FieldError::new(
+            PATH,
+            format!("none of {DRAWS} graphs with {degree} neighbours each was connected"),
+            "take more neighbours or another seed",
+        )
+    })
+}
+
+/// Every peer with its nearest on the ring, and with the one opposite when `degree` is odd (`peers` is even then).
+pub(super) fn circulant(peers: u32, degree: u32) -> Edges {
+    let near = (1..=degree / 2).flat_map(|step| (0..peers).map(move |i| (i, (i + step) % peers)));
+    let opposite = if degree.is_multiple_of(2) {
+        0..0
+    } else {
+        0..peers / 2
+    };
+    near.chain(opposite.map(|i| (i, i + peers / 2))).collect()
+}
+
+/// Exchanges the ends of random connections; all degrees stay.
+fn exchanged(mut edges: Edges, rng: &mut impl Rng) -> Edges {
+    let ordered = |a: u32, b: u32| (a.min(b), a.max(b));
+    // Asked only whether something is in it, so its order does not matter.
+    let mut known: HashSet<(u32, u32)> = edges.iter().map(|&(a, b)| ordered(a, b)).collect();
+    let count = edges.len() as u32;
+    for _ in 0..edges.len() * SWAPS {
+        let (i, j) = (
+            seeds::below(rng, count) as usize,
+            seeds::below(rng, count) as usize,
+        );
+        let ((a, b), (mut c, mut d)) = (edges[i], edges[j]);
+        if rng.next_u32() & 1 == 1 {
+            (c, d) = (d, c);
+        }
+        if a == d || c == b || known.contains(&ordered(a, d)) || known.contains(&ordered(c, b)) {
+            continue;
+        }
+        known.remove(&ordered(a, b));
+        known.remove(&ordered(c, d));
+        known.insert(ordered(a, d));
+        known.insert(ordered(c, b));
+        edges[i] = (a, d);
+        edges[j] = (c, b);
+    }
+    edges
+}
