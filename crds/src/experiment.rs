@@ -22,13 +22,16 @@ pub use data::{
 pub use exchange::{Exchange, ExchangeOrder};
 pub use model::{MlpModel, Model, ModelType};
 pub use settings::{
-    Aggregation, AggregationType, Checkpoint, CheckpointType, Output, Transport, TransportType,
+    Aggregation, AggregationType, Checkpoint, CheckpointType, Fedprox, Output, Transport,
+    TransportType,
 };
 pub use topology::{
     CustomTopology, ErdosRenyiTopology, RandomRegularTopology, SmallWorldTopology, StarTopology,
     Topology, TopologyType, TorusTopology, TreeTopology,
 };
-pub use training::{Training, TrainingBackend};
+pub use training::{
+    CosineSchedule, Schedule, ScheduleType, StepSchedule, Training, TrainingBackend,
+};
 
 /// Most peers of an experiment.
 pub const MAX_PEERS: u32 = 10_000;

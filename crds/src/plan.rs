@@ -7,6 +7,7 @@ mod build;
 mod data;
 mod hash;
 mod model;
+mod schedule;
 mod settings;
 
 use std::time::Duration;
@@ -100,6 +101,19 @@ pub struct TensorPlan {
     pub name: String,
     /// PyTorch's shape for it, row-major, for example `[128, 784]`.
     pub shape: Vec<u64>,
+    /// What its elements are before the first round.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub start: Start,
+}
+
+/// What the elements of a tensor are before the first round.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Start {
+    /// Uniform in ±1/√fan_in, PyTorch's rule for linear and convolution layers: fan_in is the product of all extents but
+    /// the first, and a tensor of one extent takes that of the tensor before it.
+    #[default]
+    FanIn,
 }
 
 /// Where the data comes from, its shape, and how it is split.
@@ -169,12 +183,51 @@ pub struct TrainingPlan {
     pub epochs: u32,
     /// Samples a step, ≥ 1; the last step of an epoch takes what is left.
     pub batch_size: u32,
-    /// Step size of plain SGD, finite and > 0. The optimiser has no state that outlives a round.
+    /// Step size of SGD before the schedule, finite and > 0. The optimiser has no state that outlives a round.
     pub learning_rate: f64,
+    /// How the step size changes from round to round.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub schedule: Schedule,
+    /// Rounds at the start in which the step size rises to the learning rate; the schedule begins after them.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub warmup_rounds: u32,
+    /// Part of the last step's direction that the next step keeps, 0..1.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub momentum: f64,
+    /// What is added to the gradient for each unit of a parameter, ≥ 0.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub weight_decay: f64,
+    /// Largest Euclidean norm of a gradient over all parameters, > 0; none leaves gradients as they are.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub clip_norm: Option<f64>,
+    /// FedProx's mu: factor of `1/2 · ‖w − w_round‖²` in the loss, ≥ 0.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub proximal: f64,
     /// Where burn computes.
     pub backend: Backend,
     /// Training threads of one peer, ≥ 1.
     pub threads: u32,
+}
+
+/// How the step size changes from round to round.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", tag = "type")]
+pub enum Schedule {
+    /// Not at all.
+    #[default]
+    Constant,
+    /// Multiplied by a factor every so many rounds.
+    Step {
+        /// Rounds between two steps, ≥ 1.
+        rounds: u32,
+        /// The factor, > 0.
+        factor: f64,
+    },
+    /// Half a cosine wave from the learning rate down.
+    Cosine {
+        /// Where the wave ends, as a part of the learning rate, 0..=1.
+        floor: f64,
+    },
 }
 
 /// Where burn computes.
@@ -221,7 +274,8 @@ pub enum ChunkSelection {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", tag = "type")]
 pub enum AggregationPlan {
-    /// The mean weighted by signed sample counts, folded in peer order in f64.
+    /// The mean weighted by signed sample counts, folded in peer order in f64. FedProx combines in this way too; what it
+    /// adds is [`TrainingPlan::proximal`].
     Fedavg,
 }
 
@@ -257,4 +311,9 @@ pub struct Warning {
     pub path: String,
     /// What it means and what would do.
     pub message: String,
+}
+
+/// What a plan does not write, so that plans which do not use it stay as they were.
+fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
 }

@@ -176,6 +176,46 @@ fn rules_agree_with_the_reader() {
             false,
         ),
         (Some(("model", json!({"type": "mlp"}))), false),
+        (
+            Some(("training", json!({"schedule": {"type": "step"}}))),
+            false,
+        ),
+        (
+            Some((
+                "training",
+                json!({"schedule": {"type": "step", "step": {"rounds": 3}}}),
+            )),
+            true,
+        ),
+        (
+            Some((
+                "training",
+                json!({"schedule": {"type": "cosine", "warmupRounds": 3}}),
+            )),
+            true,
+        ),
+        (
+            Some((
+                "training",
+                json!({"schedule": {"type": "constant", "cosine": {}}}),
+            )),
+            false,
+        ),
+        (Some(("aggregation", json!({"type": "fedprox"}))), false),
+        (
+            Some((
+                "aggregation",
+                json!({"type": "fedprox", "fedprox": {"mu": 0.1}}),
+            )),
+            true,
+        ),
+        (
+            Some((
+                "aggregation",
+                json!({"type": "fedavg", "fedprox": {"mu": 0.1}}),
+            )),
+            false,
+        ),
         (Some(("data", json!({"type": "idx"}))), false),
         (
             Some(("data", json!({"type": "idx", "idx": {"path": "x"}}))),

@@ -49,6 +49,10 @@ fn cases() -> Vec<Case> {
         "data/partition",
         r#"{"type": "dirichlet", "dirichlet": {"alpha": 1}}"#,
     )];
+    const STEP: &[(&str, &str)] = &[(
+        "training/schedule",
+        r#"{"type": "step", "step": {"rounds": 1}}"#,
+    )];
     const EXPLICIT: &[(&str, &str)] = &[
         (
             "data/partition",
@@ -260,6 +264,86 @@ fn cases() -> Vec<Case> {
             Changes,
         ),
         (
+            "training.momentum",
+            "training/momentum",
+            &[],
+            json!(0.0),
+            json!(0.9),
+            Changes,
+        ),
+        (
+            "training.weightDecay",
+            "training/weightDecay",
+            &[],
+            json!(0.0),
+            json!(0.0005),
+            Changes,
+        ),
+        (
+            "training.clipNorm",
+            "training/clipNorm",
+            &[],
+            json!(1),
+            json!(2),
+            Changes,
+        ),
+        (
+            "training.schedule.type",
+            "training/schedule/type",
+            &[],
+            json!("constant"),
+            json!("cosine"),
+            Changes,
+        ),
+        (
+            "training.schedule.warmupRounds",
+            "training/schedule/warmupRounds",
+            &[],
+            json!(0),
+            json!(1),
+            Changes,
+        ),
+        (
+            "training.schedule.step.rounds",
+            "training/schedule/step/rounds",
+            STEP,
+            json!(1),
+            json!(2),
+            Changes,
+        ),
+        (
+            "training.schedule.step.factor",
+            "training/schedule/step/factor",
+            STEP,
+            json!(0.1),
+            json!(0.5),
+            Changes,
+        ),
+        (
+            "training.schedule.cosine.floor",
+            "training/schedule/cosine/floor",
+            &[("training/schedule", r#"{"type": "cosine"}"#)],
+            json!(0),
+            json!(0.1),
+            Changes,
+        ),
+        (
+            "aggregation.type",
+            "aggregation",
+            &[],
+            json!({"type": "fedavg"}),
+            json!({"type": "fedprox", "fedprox": {"mu": 0.1}}),
+            Changes,
+        ),
+        (
+            "aggregation.fedprox.mu",
+            "aggregation",
+            &[],
+            json!({"type": "fedprox", "fedprox": {"mu": 0.1}}),
+            json!({"type": "fedprox", "fedprox": {"mu": 0.2}}),
+            Changes,
+        ),
+        (
             "training.backend",
             "training/backend",
             &[],
@@ -411,10 +495,9 @@ fn the_name_changes_the_plan() {
 }
 
 /// Fields that have one value only; another one is refused, which the table of wrong manifests shows.
-const ONE_VALUE: [&str; 5] = [
+const ONE_VALUE: [&str; 4] = [
     "groups[].role",
     "model.type",
-    "aggregation.type",
     "transport.type",
     "checkpoint.type",
 ];

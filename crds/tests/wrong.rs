@@ -632,6 +632,71 @@ fn one_wrong_value_is_one_error() {
             "training.learningRate: `fast` is not a number; write a number",
         ),
         (
+            "training/momentum",
+            json!(1),
+            "training.momentum: 1 is out of range; 0 to 0.9999 will do",
+        ),
+        (
+            "training/momentum",
+            json!(-0.5),
+            "training.momentum: -0.5 is out of range",
+        ),
+        (
+            "training/weightDecay",
+            json!(-1e-4),
+            "training.weightDecay: -0.0001 is out of range; 0 to 1 will do",
+        ),
+        (
+            "training/clipNorm",
+            json!(0),
+            "training.clipNorm: 0 is out of range; 0.000001 to 1000000 will do",
+        ),
+        (
+            "training/clipNorm",
+            Value::Null,
+            "training.clipNorm: has no value; write a number",
+        ),
+        (
+            "training/schedule",
+            json!("cosine"),
+            "training.schedule: `cosine` is not a map; write a map of cosine, step, type, warmupRounds",
+        ),
+        (
+            "training/schedule/type",
+            json!("cosin"),
+            "training.schedule.type: `cosin` is not known; did you mean `cosine`? Allowed: constant, step, cosine",
+        ),
+        (
+            "training/schedule/type",
+            json!("step"),
+            "training.schedule.step: is missing; type step wants `step:` with rounds",
+        ),
+        (
+            "training/schedule",
+            json!({"type": "step", "step": {"rounds": 0}}),
+            "training.schedule.step.rounds: 0 is out of range; 1 to 1000000 will do",
+        ),
+        (
+            "training/schedule",
+            json!({"type": "step", "step": {"rounds": 1, "factor": 1.5}}),
+            "training.schedule.step.factor: 1.5 is out of range; 0.000001 to 1 will do",
+        ),
+        (
+            "training/schedule",
+            json!({"cosine": {}}),
+            "training.schedule.cosine: is there, but training.schedule.type is constant; remove it, or write `type: cosine`",
+        ),
+        (
+            "training/schedule",
+            json!({"type": "cosine", "cosine": {"floor": 2}}),
+            "training.schedule.cosine.floor: 2 is out of range; 0 to 1 will do",
+        ),
+        (
+            "training/schedule/warmupRounds",
+            json!(50),
+            "training.schedule.warmupRounds: 50 leaves nothing of 50 rounds; at most 49 will do",
+        ),
+        (
             "training/backend",
             json!("tch"),
             "training.backend: `tch` is not supported yet; now there is flex, cuda",
@@ -649,7 +714,7 @@ fn one_wrong_value_is_one_error() {
         (
             "training",
             Value::Null,
-            "training: has no value; write a map of backend, batchSize, epochs, learningRate, rounds, threads, or remove the field for its default",
+            "training: has no value; write a map of backend, batchSize, clipNorm, epochs, learningRate, momentum, rounds, schedule, threads, weightDecay, or remove the field for its default",
         ),
         // Exchange.
         (
@@ -726,7 +791,22 @@ fn one_wrong_value_is_one_error() {
         (
             "aggregation/type",
             json!("krum"),
-            "aggregation.type: `krum` is not supported yet; now there is fedavg",
+            "aggregation.type: `krum` is not supported yet; now there is fedavg, fedprox",
+        ),
+        (
+            "aggregation",
+            json!({"fedprox": {"mu": 0.1}}),
+            "aggregation.fedprox: is there, but aggregation.type is fedavg; remove it, or write `type: fedprox`",
+        ),
+        (
+            "aggregation/type",
+            json!("fedprox"),
+            "aggregation.fedprox: is missing; type fedprox wants `fedprox:` with mu",
+        ),
+        (
+            "aggregation",
+            json!({"type": "fedprox", "fedprox": {"mu": -1}}),
+            "aggregation.fedprox.mu: -1 is out of range; 0 to 1000 will do",
         ),
         (
             "aggregation/type",

@@ -6,7 +6,7 @@ mod oracle;
 
 use fltorrent_crds::{
     Plan,
-    plan::{Backend, TensorPlan},
+    plan::{Architecture, Backend, ModelPlan},
     seeds,
 };
 use fltorrent_peer::{
@@ -343,20 +343,9 @@ fn an_empty_shard_leaves_the_model_as_it_is() {
 fn samples_of_another_shape_are_refused() {
     let digits = plan(&[]);
     let mut other = plan(&[]);
-    other.model.architecture = fltorrent_crds::plan::Architecture::Mlp {
+    other.model = ModelPlan::new(Architecture::Mlp {
         widths: vec![9, 4, 10],
-    };
-    other.model.tensors = [
-        ("fc1.weight", vec![4, 9]),
-        ("fc1.bias", vec![4]),
-        ("fc2.weight", vec![10, 4]),
-        ("fc2.bias", vec![10]),
-    ]
-    .map(|(name, shape)| TensorPlan {
-        name: name.to_owned(),
-        shape,
-    })
-    .to_vec();
+    });
     let mut trainer = trainer(&other, 0);
     let expected = "found samples of 64 pixels and 10 classes; expected 9 pixels and at most 10 classes, as the model \
                     has: correct data or model";

@@ -4,27 +4,49 @@
     reason = "a described value would turn the schema of an enum into a oneOf"
 )]
 
+#![allow(unreachable_pub, reason = "KubeSchema copies the types into functions")]
+
+use kube_derive::KubeSchema;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::Interval;
 
 /// How updates are combined.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase", default)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
+#[x_kube(
+    crates(kube_core = "::kube_core"),
+    validation = Rule::new("(self.type == 'fedprox') == has(self.fedprox)")
+        .message(Message::Message("fedprox must be there exactly when type is fedprox".into())),
+)]
+#[serde(rename_all = "camelCase")]
 pub struct Aggregation {
-    /// The rule; fedavg is the mean weighted by sample counts.
-    #[serde(rename = "type")]
+    /// The rule, and which member holds its settings; fedavg, the mean weighted by sample counts, has none.
+    #[serde(rename = "type", default)]
     pub kind: AggregationType,
+    /// The mean of fedavg, of peers whose training is held near the model that the round started from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Fedprox")]
+    pub fedprox: Option<Fedprox>,
 }
 
-/// Rules of aggregation: `fedavg`.
+/// Settings of FedProx.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Fedprox {
+    /// Factor of the proximal term `mu/2 · ‖w − w_round‖²` that is added to the loss of every step.
+    #[schemars(range(min = 0.0, max = 1000.0))]
+    pub mu: f64,
+}
+
+/// Rules of aggregation: `fedavg`, `fedprox`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 #[schemars(inline)]
 pub enum AggregationType {
     #[default]
     Fedavg,
+    Fedprox,
 }
 
 /// How connections are made and kept.

@@ -4,10 +4,13 @@
     reason = "a described value would turn the schema of an enum into a oneOf"
 )]
 
+#![allow(unreachable_pub, reason = "KubeSchema copies the types into functions")]
+
+use kube_derive::KubeSchema;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// How each peer trains: plain SGD, whose state is reset each round.
+/// How each peer trains: SGD, whose state is reset each round.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Training {
@@ -20,9 +23,22 @@ pub struct Training {
     /// Samples a step; the last step of a pass takes what is left.
     #[schemars(range(min = 1, max = 1_048_576))]
     pub batch_size: u32,
-    /// Step size.
+    /// Step size, before the schedule.
     #[schemars(range(min = 0.000_000_001, max = 1000.0))]
     pub learning_rate: f64,
+    /// How the step size changes from round to round.
+    pub schedule: Schedule,
+    /// Part of the last step's direction that the next step keeps; 0 is plain SGD.
+    #[schemars(range(min = 0.0, max = 0.9999))]
+    pub momentum: f64,
+    /// What is added to the gradient for each unit of a parameter.
+    #[schemars(range(min = 0.0, max = 1.0))]
+    pub weight_decay: f64,
+    /// Largest Euclidean norm of a step's gradient over all parameters; a larger gradient is scaled down to it. Without it
+    /// nothing is scaled.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "f64", range(min = 0.000_001, max = 1_000_000.0))]
+    pub clip_norm: Option<f64>,
     /// Where a peer computes.
     pub backend: TrainingBackend,
     /// Training threads of one peer.
@@ -37,6 +53,10 @@ impl Default for Training {
             epochs: 1,
             batch_size: 64,
             learning_rate: 0.05,
+            schedule: Schedule::default(),
+            momentum: 0.0,
+            weight_decay: 0.0,
+            clip_norm: None,
             backend: TrainingBackend::Flex,
             threads: 1,
         }
@@ -50,4 +70,69 @@ impl Default for Training {
 pub enum TrainingBackend {
     Flex,
     Cuda,
+}
+
+/// How the step size changes from round to round.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
+#[x_kube(
+    crates(kube_core = "::kube_core"),
+    validation = Rule::new("(self.type == 'step') == has(self.step)")
+        .message(Message::Message("step must be there exactly when type is step".into())),
+    validation = Rule::new("self.type == 'cosine' || !has(self.cosine)")
+        .message(Message::Message("cosine may only be there when type is cosine".into())),
+)]
+#[serde(rename_all = "camelCase")]
+pub struct Schedule {
+    /// Which member holds the settings; constant has none.
+    #[serde(rename = "type", default)]
+    pub kind: ScheduleType,
+    /// Multiplied by a factor every so many rounds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "StepSchedule")]
+    pub step: Option<StepSchedule>,
+    /// Half a cosine wave, from the learning rate down.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "CosineSchedule")]
+    pub cosine: Option<CosineSchedule>,
+    /// Rounds at the start in which the step size rises in equal parts to the learning rate; the schedule begins after them.
+    #[serde(default)]
+    #[schemars(range(max = 1_000_000))]
+    pub warmup_rounds: u32,
+}
+
+/// Schedules: `constant`, `step`, `cosine`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+#[schemars(inline)]
+pub enum ScheduleType {
+    #[default]
+    Constant,
+    Step,
+    Cosine,
+}
+
+/// Settings of a step schedule.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct StepSchedule {
+    /// Rounds between two steps.
+    #[schemars(range(min = 1, max = 1_000_000))]
+    pub rounds: u32,
+    /// What the step size is multiplied by.
+    #[serde(default = "tenth")]
+    #[schemars(range(min = 0.000_001, max = 1.0))]
+    pub factor: f64,
+}
+
+fn tenth() -> f64 {
+    0.1
+}
+
+/// Settings of a cosine schedule.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", default)]
+pub struct CosineSchedule {
+    /// Where the wave ends, as a part of the learning rate.
+    #[schemars(range(min = 0.0, max = 1.0))]
+    pub floor: f64,
 }

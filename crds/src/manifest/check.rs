@@ -109,10 +109,12 @@ fn union(
     path: &str,
     errors: &mut Vec<FieldError>,
 ) {
-    let Some(types) = property(schema, "type").map(texts) else {
+    let Some(kind) = property(schema, "type") else {
         return;
     };
-    let Some(Value::String(chosen)) = fields.get("type") else {
+    let types = texts(kind);
+    let default = kind.default.as_ref().map(|default| &default.0);
+    let Some(Value::String(chosen)) = fields.get("type").or(default) else {
         return;
     };
     if !types.contains(&chosen.as_str()) {

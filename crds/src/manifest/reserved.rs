@@ -23,13 +23,12 @@ const FIELDS: [(&str, &[&str]); 11] = [
     ("data.partition", &["classes", "quantity", "shards"]),
     (
         "training",
-        &["earlyStop", "momentum", "optimizer", "weightDecay"],
+        &["earlyStop", "optimizer"],
     ),
     ("exchange", &["compression", "quorum"]),
     (
         "aggregation",
         &[
-            "fedprox",
             "geometricMedian",
             "krum",
             "median",
@@ -54,7 +53,6 @@ const VALUES: [(&str, &[&str]); 8] = [
     (
         "aggregation.type",
         &[
-            "fedprox",
             "geometricMedian",
             "krum",
             "median",

@@ -91,7 +91,13 @@ impl Plan {
         let model = data.as_ref().and_then(|data| {
             model::resolve(&spec.model, &data.input_shape, data.classes, &mut findings)
         });
-        let training = settings::training(&spec.training, data.as_ref(), count, &mut findings);
+        let training = settings::training(
+            &spec.training,
+            &spec.aggregation,
+            data.as_ref(),
+            count,
+            &mut findings,
+        );
         let exchange = settings::exchange(&spec.exchange, model.as_ref(), degree, &mut findings);
         let transport = settings::transport(&spec.transport, &mut findings);
         let (Some(peers), Some(data), Some(model), true) =

@@ -1,6 +1,6 @@
 //! The model's tensors.
 
-use super::{Architecture, ModelPlan, TensorPlan, build::Findings};
+use super::{Architecture, ModelPlan, Start, TensorPlan, build::Findings};
 use crate::experiment::{Model, ModelType};
 
 /// Most parameters of a model: an update of 4 GiB.
@@ -31,40 +31,71 @@ fn mlp(
         .chain(hidden.iter().copied())
         .chain([classes])
         .collect();
-    let tensors: Vec<TensorPlan> = widths
-        .windows(2)
-        .enumerate()
-        .flat_map(|(i, pair)| {
-            let (inputs, outputs) = (u64::from(pair[0]), u64::from(pair[1]));
-            [
-                TensorPlan {
-                    name: format!("fc{}.weight", i + 1),
-                    shape: vec![outputs, inputs],
-                },
-                TensorPlan {
-                    name: format!("fc{}.bias", i + 1),
-                    shape: vec![outputs],
-                },
-            ]
-        })
-        .collect();
     // At most 17 layers of 2^24 × 2^16: no overflow.
-    let parameters: u64 = tensors
-        .iter()
-        .map(|tensor| tensor.shape.iter().product::<u64>())
-        .sum();
-    if parameters > MAX_PARAMETERS {
+    let model = ModelPlan::new(Architecture::Mlp { widths });
+    if model.parameters > MAX_PARAMETERS {
         findings.error(
             "model.mlp.hidden",
-            format!("the model has {parameters} parameters"),
+            format!("the model has {} parameters", model.parameters),
             format!("at most {MAX_PARAMETERS} will do; take narrower layers"),
         );
         return None;
     }
-    Some(ModelPlan {
-        architecture: Architecture::Mlp { widths },
-        tensors,
-        parameters,
-        bytes: parameters * 4,
-    })
+    Some(model)
+}
+
+impl ModelPlan {
+    /// The model of an architecture, whose tensors follow from it.
+    #[must_use]
+    pub fn new(architecture: Architecture) -> Self {
+        let tensors = architecture.tensors();
+        let parameters = tensors.iter().map(TensorPlan::elements).sum();
+        Self {
+            architecture,
+            tensors,
+            parameters,
+            bytes: parameters * 4,
+        }
+    }
+}
+
+impl TensorPlan {
+    /// A tensor of this name and shape that starts as [`Start::FanIn`] says.
+    #[must_use]
+    pub fn new(name: impl Into<String>, shape: impl Into<Vec<u64>>) -> Self {
+        Self {
+            name: name.into(),
+            shape: shape.into(),
+            start: Start::FanIn,
+        }
+    }
+
+    /// Product of the extents.
+    #[must_use]
+    pub fn elements(&self) -> u64 {
+        self.shape.iter().product()
+    }
+}
+
+impl Architecture {
+    /// The tensors in declared order.
+    #[must_use]
+    pub fn tensors(&self) -> Vec<TensorPlan> {
+        match self {
+            Self::Mlp { widths } => widths
+                .windows(2)
+                .zip(1..)
+                .flat_map(|(pair, layer)| linear(&format!("fc{layer}"), pair[0], pair[1]))
+                .collect(),
+        }
+    }
+}
+
+/// Weight and bias of a fully connected layer.
+fn linear(name: &str, inputs: u32, outputs: u32) -> [TensorPlan; 2] {
+    let (inputs, outputs) = (u64::from(inputs), u64::from(outputs));
+    [
+        TensorPlan::new(format!("{name}.weight"), [outputs, inputs]),
+        TensorPlan::new(format!("{name}.bias"), [outputs]),
+    ]
 }

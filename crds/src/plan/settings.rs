@@ -4,13 +4,13 @@ use std::time::Duration;
 
 use super::{
     AggregationPlan, Backend, ChunkSelection, DataPlan, ExchangePlan, ModelPlan, OutputPlan,
-    Partition, TrainingPlan, TransportPlan, build::Findings,
+    Partition, Schedule, TrainingPlan, TransportPlan, build::Findings,
 };
 use crate::{
     Interval,
     experiment::{
-        Aggregation, AggregationType, Exchange, ExchangeOrder, Output, Training, TrainingBackend,
-        Transport,
+        Aggregation, AggregationType, Exchange, ExchangeOrder, Output, ScheduleType, Training,
+        TrainingBackend, Transport,
     },
 };
 
@@ -21,9 +21,18 @@ const FEW_CHUNKS: u64 = 10;
 const HOUR: Duration = Duration::from_secs(3600);
 const DAY: Duration = Duration::from_secs(24 * 3600);
 
+impl Default for TrainingPlan {
+    /// What follows from a manifest that says nothing about training.
+    fn default() -> Self {
+        let (training, aggregation) = (Training::default(), Aggregation::default());
+        self::training(&training, &aggregation, None, None, &mut Findings::default())
+    }
+}
+
 /// How each peer trains; `peers` is none when their number is not known.
 pub(super) fn training(
     training: &Training,
+    aggregation: &Aggregation,
     data: Option<&DataPlan>,
     peers: Option<u32>,
     findings: &mut Findings,
@@ -42,11 +51,53 @@ pub(super) fn training(
         epochs: training.epochs,
         batch_size: batch,
         learning_rate: training.learning_rate,
+        schedule: schedule(training, findings),
+        warmup_rounds: training.schedule.warmup_rounds,
+        momentum: training.momentum,
+        weight_decay: training.weight_decay,
+        clip_norm: training.clip_norm,
+        proximal: aggregation.fedprox.map_or(0.0, |fedprox| fedprox.mu),
         backend: match training.backend {
             TrainingBackend::Flex => Backend::Flex,
             TrainingBackend::Cuda => Backend::Cuda,
         },
         threads: training.threads,
+    }
+}
+
+fn schedule(training: &Training, findings: &mut Findings) -> Schedule {
+    let schedule = &training.schedule;
+    if schedule.warmup_rounds >= training.rounds {
+        findings.error(
+            "training.schedule.warmupRounds",
+            format!(
+                "{} leaves nothing of {} rounds",
+                schedule.warmup_rounds, training.rounds
+            ),
+            format!("at most {} will do", training.rounds.saturating_sub(1)),
+        );
+    }
+    match schedule.kind {
+        ScheduleType::Constant => Schedule::Constant,
+        ScheduleType::Cosine => Schedule::Cosine {
+            floor: schedule.cosine.unwrap_or_default().floor,
+        },
+        // The reader has refused a step schedule without its settings.
+        ScheduleType::Step => schedule.step.map_or(Schedule::Constant, |step| {
+            if step.rounds >= training.rounds - schedule.warmup_rounds.min(training.rounds) {
+                findings.warn(
+                    "training.schedule.step.rounds",
+                    format!(
+                        "the first step comes after {} rounds, when the run is over",
+                        step.rounds
+                    ),
+                );
+            }
+            Schedule::Step {
+                rounds: step.rounds,
+                factor: step.factor,
+            }
+        }),
     }
 }
 
@@ -149,7 +200,7 @@ fn num_chunks(asked: Option<u32>, model: Option<&ModelPlan>, findings: &mut Find
 /// How updates are combined.
 pub(super) fn aggregation(aggregation: &Aggregation) -> AggregationPlan {
     match aggregation.kind {
-        AggregationType::Fedavg => AggregationPlan::Fedavg,
+        AggregationType::Fedavg | AggregationType::Fedprox => AggregationPlan::Fedavg,
     }
 }
 

@@ -7,7 +7,7 @@ use std::{
 };
 
 use fltorrent_crds::{
-    plan::{Architecture, Backend, ModelPlan, TensorPlan, TrainingPlan},
+    plan::{Architecture, Backend, ModelPlan, TrainingPlan},
     seeds,
 };
 use rand_core::Rng;
@@ -134,14 +134,15 @@ pub fn run(options: &Options) -> Result<Report, BenchError> {
 
 fn ours(epochs: u32) -> Result<f64, BenchError> {
     let classes = u32::from(CLASSES);
-    let model = model(&[INPUTS, HIDDEN, classes]);
+    let model = ModelPlan::new(Architecture::Mlp {
+        widths: vec![INPUTS, HIDDEN, classes],
+    });
     let training = TrainingPlan {
-        rounds: 2,
-        epochs: 1,
         batch_size: BATCH,
         learning_rate: 0.05,
         backend: Backend::Flex,
         threads: 1,
+        ..TrainingPlan::default()
     };
     let samples = random_samples();
     let mut trainer = backend::trainer(&model, &training, 1, 0)?;
@@ -151,38 +152,6 @@ fn ours(epochs: u32) -> Result<f64, BenchError> {
         trainer.train(&samples, round)?;
     }
     Ok(SAMPLES as f64 * f64::from(epochs) / (cpu_seconds() - start))
-}
-
-fn model(widths: &[u32]) -> ModelPlan {
-    let tensors: Vec<TensorPlan> = widths
-        .windows(2)
-        .zip(1..)
-        .flat_map(|(pair, layer)| {
-            let (inputs, outputs) = (u64::from(pair[0]), u64::from(pair[1]));
-            [
-                TensorPlan {
-                    name: format!("fc{layer}.weight"),
-                    shape: vec![outputs, inputs],
-                },
-                TensorPlan {
-                    name: format!("fc{layer}.bias"),
-                    shape: vec![outputs],
-                },
-            ]
-        })
-        .collect();
-    let parameters = tensors
-        .iter()
-        .map(|tensor| tensor.shape.iter().product::<u64>())
-        .sum();
-    ModelPlan {
-        architecture: Architecture::Mlp {
-            widths: widths.to_vec(),
-        },
-        tensors,
-        parameters,
-        bytes: parameters * 4,
-    }
 }
 
 /// Noise: what the pixels show does not change the speed.
