@@ -14,7 +14,7 @@ mod hash;
 pub mod init;
 pub mod layers;
 #[cfg(any(feature = "flex", feature = "cuda"))]
-mod mlp;
+mod network;
 pub mod safetensors;
 #[cfg(any(feature = "flex", feature = "cuda"))]
 mod sgd;
@@ -41,7 +41,7 @@ pub trait Trainer: Send {
     /// When there are not exactly [`Trainer::parameters`] values.
     fn set(&mut self, values: &[f32]) -> Result<(), TrainError>;
 
-    /// Trains on the shard for one round: `epochs` passes of plain SGD in batches, each pass in an order drawn from the
+    /// Trains on the shard for one round: `epochs` passes of SGD in batches, each pass in an order drawn from the
     /// seed, the peer and the round; the last batch of a pass takes what is left. Nothing of the optimiser outlives the
     /// round.
     ///
@@ -49,7 +49,7 @@ pub trait Trainer: Send {
     /// When the shard does not fit the model, the loss is not finite, or the device fails.
     fn train(&mut self, shard: &Samples, round: u32) -> Result<TrainReport, TrainError>;
 
-    /// Counts right answers and sums the cross entropy over the samples.
+    /// Counts right answers and sums the cross entropy over the samples' labels.
     ///
     /// # Errors
     /// When the samples do not fit the model, the loss is not finite, or the device fails.
@@ -71,9 +71,9 @@ pub struct TrainReport {
 /// What an evaluation counted.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct EvalCounts {
-    /// Samples whose largest logit, the first among equals, is at their label.
+    /// Labels at which the largest logit is, the first among equals.
     pub correct: u64,
-    /// Samples evaluated.
+    /// Labels evaluated: one a sample, or one a position of a text.
     pub total: u64,
     /// Sum of the cross entropies, nats.
     pub loss_sum: f64,

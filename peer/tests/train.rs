@@ -347,7 +347,7 @@ fn samples_of_another_shape_are_refused() {
         widths: vec![9, 4, 10],
     });
     let mut trainer = trainer(&other, 0);
-    let expected = "found samples of 64 pixels and 10 classes; expected 9 pixels and at most 10 classes, as the model \
+    let expected = "found samples of 64 values, labels a sample: 1, classes: 10; expected 9 values, labels: 1, classes: at most 10, as the model \
                     has: correct data or model";
     assert_eq!(
         trainer

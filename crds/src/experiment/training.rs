@@ -3,7 +3,6 @@
     missing_docs,
     reason = "a described value would turn the schema of an enum into a oneOf"
 )]
-
 #![allow(unreachable_pub, reason = "KubeSchema copies the types into functions")]
 
 use kube_derive::KubeSchema;

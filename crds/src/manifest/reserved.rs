@@ -21,10 +21,7 @@ const FIELDS: [(&str, &[&str]); 11] = [
     ("model", &["cnn", "lenet", "resnet18", "transformer"]),
     ("data", &["cifar10", "synthetic", "text"]),
     ("data.partition", &["classes", "quantity", "shards"]),
-    (
-        "training",
-        &["earlyStop", "optimizer"],
-    ),
+    ("training", &["earlyStop", "optimizer"]),
     ("exchange", &["compression", "quorum"]),
     (
         "aggregation",

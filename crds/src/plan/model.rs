@@ -89,6 +89,30 @@ impl Architecture {
                 .collect(),
         }
     }
+
+    /// Values of one input.
+    #[must_use]
+    pub fn input_len(&self) -> u64 {
+        match self {
+            Self::Mlp { widths } => widths.first().copied().unwrap_or(0).into(),
+        }
+    }
+
+    /// Logits of one label.
+    #[must_use]
+    pub fn classes(&self) -> u32 {
+        match self {
+            Self::Mlp { widths } => widths.last().copied().unwrap_or(0),
+        }
+    }
+
+    /// Labels of one sample.
+    #[must_use]
+    pub fn targets(&self) -> u64 {
+        match self {
+            Self::Mlp { .. } => 1,
+        }
+    }
 }
 
 /// Weight and bias of a fully connected layer.

@@ -25,7 +25,13 @@ impl Default for TrainingPlan {
     /// What follows from a manifest that says nothing about training.
     fn default() -> Self {
         let (training, aggregation) = (Training::default(), Aggregation::default());
-        self::training(&training, &aggregation, None, None, &mut Findings::default())
+        self::training(
+            &training,
+            &aggregation,
+            None,
+            None,
+            &mut Findings::default(),
+        )
     }
 }
 

@@ -1,9 +1,12 @@
 //! Which backend computes, and whether it can.
 
-use fltorrent_crds::plan::{Architecture, Backend, ModelPlan, TrainingPlan};
+use fltorrent_crds::plan::{Architecture, Backend, ModelPlan, TensorPlan, TrainingPlan};
 use thiserror::Error;
 
-use super::{TrainError, Trainer};
+use super::{
+    TrainError, Trainer,
+    network::{self, Network},
+};
 
 /// A backend that cannot be used.
 #[derive(Debug, Error)]
@@ -100,39 +103,44 @@ pub fn trainer(
 ) -> Result<Box<dyn Trainer>, BackendError> {
     probe(training.backend)?;
     check_tensors(model)?;
-    let mut trainer = match training.backend {
-        #[cfg(feature = "flex")]
-        Backend::Flex => super::flex::trainer(model, training, seed, peer)?,
-        #[cfg(feature = "cuda")]
-        Backend::Cuda => super::cuda::trainer(model, training, seed, peer),
-        #[cfg(not(all(feature = "flex", feature = "cuda")))]
-        missing => return Err(not_built(missing)),
+    let mut trainer = match &model.architecture {
+        Architecture::Mlp { .. } => build(network::Mlp, model, training, seed, peer)?,
     };
     trainer.set(&super::init::parameters(model, seed))?;
     Ok(trainer)
 }
 
+fn build<N: Network>(
+    network: N,
+    model: &ModelPlan,
+    training: &TrainingPlan,
+    seed: u64,
+    peer: u32,
+) -> Result<Box<dyn Trainer>, BackendError> {
+    match training.backend {
+        #[cfg(feature = "flex")]
+        Backend::Flex => super::flex::trainer(network, model, training, seed, peer),
+        #[cfg(feature = "cuda")]
+        Backend::Cuda => Ok(super::cuda::trainer(network, model, training, seed, peer)),
+        #[cfg(not(all(feature = "flex", feature = "cuda")))]
+        missing => Err(not_built(missing)),
+    }
+}
+
 /// Names and shapes must be those that the network computes with, since everything else goes by them.
 fn check_tensors(model: &ModelPlan) -> Result<(), BackendError> {
-    let Architecture::Mlp { widths } = &model.architecture;
-    let expected: Vec<String> = widths
-        .windows(2)
-        .zip(1..)
-        .flat_map(|(pair, layer)| {
-            [
-                format!("fc{layer}.weight [{}, {}]", pair[1], pair[0]),
-                format!("fc{layer}.bias [{}]", pair[1]),
-            ]
-        })
-        .collect();
-    let found: Vec<String> = model
-        .tensors
-        .iter()
-        .map(|tensor| format!("{} {:?}", tensor.name, tensor.shape))
-        .collect();
-    if found == expected {
-        Ok(())
-    } else {
-        Err(BackendError::Tensors { found, expected })
+    let list = |tensors: &[TensorPlan]| {
+        tensors
+            .iter()
+            .map(|tensor| format!("{} {:?}", tensor.name, tensor.shape))
+            .collect()
+    };
+    let expected = model.architecture.tensors();
+    if model.tensors == expected {
+        return Ok(());
     }
+    Err(BackendError::Tensors {
+        found: list(&model.tensors),
+        expected: list(&expected),
+    })
 }

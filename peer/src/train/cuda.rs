@@ -7,7 +7,7 @@ use burn::backend::{Autodiff, Cuda};
 use fltorrent_crds::plan::{ModelPlan, TrainingPlan};
 use libloading::{Library, Symbol};
 
-use super::{Trainer, backend::BackendError, sgd::Sgd};
+use super::{Trainer, backend::BackendError, network::Network, sgd::Sgd};
 
 const DRIVER: [&str; 2] = ["libcuda.so.1", "libcuda.so"];
 const COMPILER: [&str; 4] = [
@@ -19,13 +19,16 @@ const COMPILER: [&str; 4] = [
 /// Where CubeCL looks for CUDA's headers when `CUDA_PATH` is not set.
 const FOLDERS: [&str; 2] = ["/usr/local/cuda", "/opt/cuda"];
 
-pub(super) fn trainer(
+pub(super) fn trainer<N: Network>(
+    network: N,
     model: &ModelPlan,
     training: &TrainingPlan,
     seed: u64,
     peer: u32,
 ) -> Box<dyn Trainer> {
-    Box::new(Sgd::<Autodiff<Cuda>>::new(model, training, seed, peer))
+    Box::new(Sgd::<Autodiff<Cuda>, N>::new(
+        network, model, training, seed, peer,
+    ))
 }
 
 /// Finds the driver, a device, the run-time compiler and CUDA's headers, each of which the backend would panic without.

@@ -15,17 +15,21 @@ pub enum TrainError {
     },
     /// Samples do not fit the model.
     #[error(
-        "found samples of {found_len} pixels and {found_classes} classes; expected {expected_len} pixels and at most {expected_classes} classes, as the model has: correct data or model"
+        "found samples of {found_len} values, labels a sample: {found_targets}, classes: {found_classes}; expected {expected_len} values, labels: {expected_targets}, classes: at most {expected_classes}, as the model has: correct data or model"
     )]
     Samples {
-        /// Pixels of an image.
-        found_len: usize,
+        /// Values of an input.
+        found_len: u64,
         /// Classes of the data.
         found_classes: u32,
+        /// Labels of a sample.
+        found_targets: u64,
         /// Inputs of the model.
-        expected_len: usize,
+        expected_len: u64,
         /// Outputs of the model.
-        expected_classes: usize,
+        expected_classes: u32,
+        /// Positions that the model gives logits for.
+        expected_targets: u64,
     },
     /// The loss left the finite numbers.
     #[error(

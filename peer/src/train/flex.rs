@@ -2,16 +2,19 @@ use burn::backend::{Autodiff, Flex};
 use fltorrent_crds::plan::{ModelPlan, TrainingPlan};
 use rayon::{ThreadPool, ThreadPoolBuilder};
 
-use super::{EvalCounts, TrainError, TrainReport, Trainer, backend::BackendError, sgd::Sgd};
+use super::{
+    EvalCounts, TrainError, TrainReport, Trainer, backend::BackendError, network::Network, sgd::Sgd,
+};
 use crate::data::Samples;
 
 /// A trainer on flex, whose kernels run on the rayon pool that they are called from.
-struct Pooled {
+struct Pooled<N> {
     pool: ThreadPool,
-    inner: Sgd<Autodiff<Flex>>,
+    inner: Sgd<Autodiff<Flex>, N>,
 }
 
-pub(super) fn trainer(
+pub(super) fn trainer<N: Network>(
+    network: N,
     model: &ModelPlan,
     training: &TrainingPlan,
     seed: u64,
@@ -27,11 +30,11 @@ pub(super) fn trainer(
         })?;
     Ok(Box::new(Pooled {
         pool,
-        inner: Sgd::new(model, training, seed, peer),
+        inner: Sgd::new(network, model, training, seed, peer),
     }))
 }
 
-impl Trainer for Pooled {
+impl<N: Network> Trainer for Pooled<N> {
     fn parameters(&self) -> u64 {
         self.inner.parameters()
     }

@@ -1,52 +1,53 @@
+mod optimiser;
+
 use burn::tensor::{
     Int, Tensor, TensorData,
     backend::{AutodiffBackend, Backend},
 };
 use fltorrent_crds::{
-    plan::{Architecture, ModelPlan, TrainingPlan},
+    plan::{ModelPlan, TrainingPlan},
     seeds,
 };
 
-use super::{EvalCounts, TrainError, TrainReport, Trainer, mlp};
+use self::optimiser::Optimiser;
+use super::{
+    EvalCounts, TrainError, TrainReport, Trainer,
+    layers::LearningBackend,
+    network::{self, Network, Parameters},
+};
 use crate::data::Samples;
 
-/// Bounds the memory of an evaluation's activations.
-const EVALUATION_BATCH: usize = 256;
-
-/// Plain SGD on a burn backend: `parameter −= learning_rate · gradient`, which has no state that could outlive a round.
-pub(super) struct Sgd<B: AutodiffBackend> {
+/// SGD on a burn backend, whose state ends with the round.
+pub(super) struct Sgd<B: AutodiffBackend, N> {
+    network: N,
+    model: ModelPlan,
+    training: TrainingPlan,
     device: B::Device,
-    /// Two-dimensional each: a bias `[out]` is kept as `[out, 1]`.
+    /// As [`Parameters`] describes them.
     parameters: Vec<Tensor<B::InnerBackend, 2>>,
-    inputs: usize,
-    classes: usize,
     seed: u64,
     peer: u32,
-    epochs: u32,
-    batch: usize,
-    learning_rate: f64,
 }
 
-impl<B: AutodiffBackend> Sgd<B> {
+impl<B: LearningBackend, N: Network> Sgd<B, N> {
     /// Starts with all parameters zero.
-    pub(super) fn new(model: &ModelPlan, training: &TrainingPlan, seed: u64, peer: u32) -> Self {
-        let Architecture::Mlp { widths } = &model.architecture;
+    pub(super) fn new(
+        network: N,
+        model: &ModelPlan,
+        training: &TrainingPlan,
+        seed: u64,
+        peer: u32,
+    ) -> Self {
         let device = B::Device::default();
-        let parameters = widths
-            .windows(2)
-            .flat_map(|pair| [[pair[1] as usize, pair[0] as usize], [pair[1] as usize, 1]])
-            .map(|shape| Tensor::zeros(shape, &device))
-            .collect();
+        let zeros = |tensor| Tensor::zeros(network::matrix_shape(tensor), &device);
         Self {
-            parameters,
+            parameters: model.tensors.iter().map(zeros).collect(),
+            network,
+            model: model.clone(),
+            training: training.clone(),
             device,
-            inputs: widths.first().map_or(0, |&width| width as usize),
-            classes: widths.last().map_or(0, |&width| width as usize),
             seed,
             peer,
-            epochs: training.epochs,
-            batch: training.batch_size as usize,
-            learning_rate: training.learning_rate,
         }
     }
 
@@ -58,14 +59,20 @@ impl<B: AutodiffBackend> Sgd<B> {
     }
 
     fn check(&self, samples: &Samples) -> Result<(), TrainError> {
-        if samples.input_len() == self.inputs && samples.classes() as usize <= self.classes {
+        let model = &self.model.architecture;
+        if samples.input_len() as u64 == model.input_len()
+            && samples.classes() <= model.classes()
+            && samples.targets() as u64 == model.targets()
+        {
             return Ok(());
         }
         Err(TrainError::Samples {
-            found_len: samples.input_len(),
+            found_len: samples.input_len() as u64,
             found_classes: samples.classes(),
-            expected_len: self.inputs,
-            expected_classes: self.classes,
+            found_targets: samples.targets() as u64,
+            expected_len: model.input_len(),
+            expected_classes: model.classes(),
+            expected_targets: model.targets(),
         })
     }
 
@@ -78,47 +85,60 @@ impl<B: AutodiffBackend> Sgd<B> {
         }
     }
 
-    fn images<A: Backend<Device = B::Device>>(
+    fn inputs<A: Backend<Device = B::Device>>(
         &self,
         samples: &Samples,
         indices: &[usize],
     ) -> Tensor<A, 2> {
-        let pixels = TensorData::new(
+        let values = TensorData::new(
             samples.gather(indices),
             [indices.len(), samples.input_len()],
         );
-        Tensor::from_data(pixels, &self.device)
+        Tensor::from_data(values, &self.device)
+    }
+
+    fn labels(&self, samples: &Samples, indices: &[usize]) -> Tensor<B, 2, Int> {
+        let labels: Vec<i32> = indices
+            .iter()
+            .flat_map(|&index| labels(samples, index))
+            .map(|&label| i32::from(label))
+            .collect();
+        let shape = [1, labels.len()];
+        Tensor::from_data(TensorData::new(labels, shape), &self.device)
     }
 
     /// Takes one step and gives the batch's mean loss before it.
-    fn step(&mut self, samples: &Samples, indices: &[usize]) -> Tensor<B::InnerBackend, 1> {
-        let labels: Vec<i32> = indices
-            .iter()
-            .map(|&index| i32::from(samples.labels()[index]))
-            .collect();
-        let labels: Tensor<B, 2, Int> =
-            Tensor::from_data(TensorData::new(labels, [1, indices.len()]), &self.device);
+    fn step(
+        &mut self,
+        optimiser: &mut Optimiser<B::InnerBackend>,
+        samples: &Samples,
+        indices: &[usize],
+    ) -> Tensor<B::InnerBackend, 1> {
         let leaves: Vec<Tensor<B, 2>> = self
             .parameters
             .drain(..)
             .map(|tensor| Tensor::from_inner(tensor).require_grad())
             .collect();
-        let loss = mlp::cross_entropy(mlp::logits(&leaves, self.images(samples, indices)), labels);
-        // Scaled here, where it costs one multiplication, so that the gradients come out as the steps to take.
-        let mut steps = (loss.clone() * self.learning_rate).backward();
-        self.parameters.extend(leaves.into_iter().map(|leaf| {
-            let step = leaf.grad_remove(&mut steps);
-            let value = leaf.inner();
-            match step {
-                Some(step) => value - step,
-                None => value,
-            }
-        }));
+        let parameters = Parameters::new(&leaves, &self.model.tensors);
+        let logits = self
+            .network
+            .logits(parameters, self.inputs(samples, indices));
+        let loss = network::cross_entropy(logits, self.labels(samples, indices));
+        // Scaled here, where it costs one multiplication, so that plain gradients come out as the steps to take.
+        let mut steps = (loss.clone() * optimiser.step_size()).backward();
+        let (values, steps) = leaves
+            .into_iter()
+            .map(|leaf| {
+                let step = leaf.grad_remove(&mut steps);
+                (leaf.inner(), step)
+            })
+            .unzip();
+        self.parameters = optimiser.apply(values, steps);
         loss.inner()
     }
 }
 
-impl<B: AutodiffBackend> Trainer for Sgd<B> {
+impl<B: LearningBackend, N: Network> Trainer for Sgd<B, N> {
     fn parameters(&self) -> u64 {
         self.len() as u64
     }
@@ -153,14 +173,16 @@ impl<B: AutodiffBackend> Trainer for Sgd<B> {
         let mut rng = seeds::rng(self.seed, "train.shuffle", self.peer, round);
         let mut order: Vec<usize> = (0..shard.len()).collect();
         let (mut loss_sum, mut report) = (0.0, TrainReport::default());
-        for _ in 0..self.epochs {
+        let mut optimiser = Optimiser::new(&self.training, round, &self.parameters);
+        let batch_size = self.training.batch_size as usize;
+        for _ in 0..self.training.epochs {
             seeds::shuffle(&mut rng, &mut order);
             // Read back once an epoch, so that a device with a queue of its own is not stopped at every step.
             let losses: Vec<_> = order
-                .chunks(self.batch)
-                .map(|batch| self.step(shard, batch))
+                .chunks(batch_size)
+                .map(|batch| self.step(&mut optimiser, shard, batch))
                 .collect();
-            for (loss, batch) in losses.into_iter().zip(order.chunks(self.batch)) {
+            for (loss, batch) in losses.into_iter().zip(order.chunks(batch_size)) {
                 let mean = *read(loss)?
                     .as_slice::<f32>()
                     .map_err(device_error)?
@@ -188,15 +210,17 @@ impl<B: AutodiffBackend> Trainer for Sgd<B> {
         self.check(samples)?;
         let indices: Vec<usize> = (0..samples.len()).collect();
         let mut counts = EvalCounts::default();
-        for batch in indices.chunks(EVALUATION_BATCH) {
-            let logits = mlp::logits(&self.parameters, self.images(samples, batch));
-            let data = read(logits.transpose())?;
+        for batch in indices.chunks(N::EVALUATION_BATCH) {
+            let parameters = Parameters::new(&self.parameters, &self.model.tensors);
+            let inputs = self.inputs(samples, batch);
+            let data = read(self.network.logits(parameters, inputs).transpose())?;
             let rows = data
                 .as_slice::<f32>()
                 .map_err(device_error)?
-                .chunks_exact(self.classes);
-            for (row, &index) in rows.zip(batch) {
-                let label = usize::from(samples.labels()[index]);
+                .chunks_exact(self.model.architecture.classes() as usize);
+            let labels = batch.iter().flat_map(|&index| labels(samples, index));
+            for (row, &label) in rows.zip(labels) {
+                let label = usize::from(label);
                 counts.total += 1;
                 counts.correct += u64::from(first_largest(row) == Some(label));
                 counts.loss_sum += cross_entropy(row, label);
@@ -210,6 +234,12 @@ impl<B: AutodiffBackend> Trainer for Sgd<B> {
             })
         }
     }
+}
+
+/// The labels of one sample.
+fn labels(samples: &Samples, index: usize) -> &[u8] {
+    let targets = samples.targets();
+    &samples.labels()[index * targets..][..targets]
 }
 
 fn first_largest(logits: &[f32]) -> Option<usize> {

@@ -1,0 +1,37 @@
+//! Fully connected layers with ReLU between them.
+//!
+//! Activations are kept feature-major, `[features, batch]`: then a layer is `weight · input`, and the gradient of a weight
+//! comes out contiguous in the weight's own `[out, in]` layout, so neither a step nor flattening has to transpose.
+
+use burn::tensor::{Tensor, activation::relu};
+
+use super::{Network, Parameters};
+use crate::train::layers::LayerBackend;
+
+/// `fc1`, `fc2`, …; the parameters say how many there are and how wide.
+pub(in crate::train) struct Mlp;
+
+impl Network for Mlp {
+    const EVALUATION_BATCH: usize = 256;
+
+    fn logits<B: LayerBackend>(
+        &self,
+        mut parameters: Parameters<'_, B>,
+        inputs: Tensor<B, 2>,
+    ) -> Tensor<B, 2> {
+        let mut activation = linear(&mut parameters, inputs.transpose());
+        while parameters.left() > 0 {
+            activation = linear(&mut parameters, relu(activation));
+        }
+        activation
+    }
+}
+
+/// One fully connected layer on `[in, count]`: `[out, count]`.
+pub(super) fn linear<B: LayerBackend>(
+    parameters: &mut Parameters<'_, B>,
+    input: Tensor<B, 2>,
+) -> Tensor<B, 2> {
+    let weight = parameters.matrix();
+    weight.matmul(input) + parameters.matrix()
+}
