@@ -9,7 +9,19 @@ use burn::tensor::{
     ops::{ConvOptions, FloatTensor},
 };
 
-#[cfg(test)]
+#[cfg(feature = "flex")]
+mod convolution;
+#[cfg(feature = "flex")]
+mod flex;
+#[cfg(feature = "flex")]
+mod geometry;
+#[cfg(feature = "flex")]
+mod lowering;
+#[cfg(feature = "flex")]
+mod pooling;
+#[cfg(feature = "flex")]
+mod product;
+#[cfg(all(test, feature = "flex"))]
 mod tests;
 
 /// Where a window lies on a plane, in pixels, the same for height and width.
@@ -61,12 +73,6 @@ pub trait LearningBackend: LayerBackend + AutodiffBackend<InnerBackend: LayerBac
 
 impl<B: LayerBackend + AutodiffBackend<InnerBackend: LayerBackend>> LearningBackend for B {}
 
-#[cfg(feature = "flex")]
-impl LayerBackend for burn::backend::Flex {}
-
-#[cfg(feature = "flex")]
-impl LayerBackend for burn::backend::Autodiff<burn::backend::Flex> {}
-
 #[cfg(feature = "cuda")]
 impl LayerBackend for burn::backend::Cuda {}
 
@@ -110,7 +116,7 @@ pub fn conv2d<B: LayerBackend>(
 /// as [`conv2d`]'s without padding. The gradient goes to the first among equals.
 ///
 /// # Panics
-/// When the kernel is larger than the plane, or the stride is 0.
+/// When the kernel is larger than the plane or 255, or the stride is 0.
 pub fn max_pool2d<B: LayerBackend>(
     input: Tensor<B, 4>,
     kernel: usize,
@@ -138,6 +144,11 @@ fn pool<B: LayerBackend>(
     operation: fn(FloatTensor<B>, Window) -> FloatTensor<B>,
 ) -> Tensor<B, 4> {
     let [_, _, height, width] = input.dims();
+    // A place in a window is kept in 16 bits.
+    assert!(
+        kernel <= 255,
+        "a pooling kernel of {kernel}; expected at most 255"
+    );
     let window = Window {
         kernel: [kernel; 2],
         stride,
@@ -149,6 +160,12 @@ fn pool<B: LayerBackend>(
 }
 
 impl Window {
+    /// Height and width of the output on a plane.
+    fn output(self, height: usize, width: usize) -> [usize; 2] {
+        let along = |len: usize, kernel: usize| (len + 2 * self.padding - kernel) / self.stride + 1;
+        [along(height, self.kernel[0]), along(width, self.kernel[1])]
+    }
+
     fn check(self, height: usize, width: usize) {
         let Self {
             kernel: [rows, columns],
