@@ -8,6 +8,7 @@
 mod data;
 mod exchange;
 mod model;
+mod partition;
 mod settings;
 mod topology;
 mod training;
@@ -16,11 +17,13 @@ use kube_derive::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-pub use data::{
-    Data, DataType, DirichletPartition, ExplicitPartition, IdxData, PartitionSpec, PartitionType,
-};
+pub use data::{Data, DataType, IdxData};
 pub use exchange::{Exchange, ExchangeOrder};
 pub use model::{MlpModel, Model, ModelType};
+pub use partition::{
+    ClassesPartition, DirichletPartition, ExplicitPartition, PartitionSpec, PartitionType,
+    QuantityPartition, ShardsPartition,
+};
 pub use settings::{
     Aggregation, AggregationType, Checkpoint, CheckpointType, Fedprox, Output, Transport,
     TransportType,

@@ -7,6 +7,7 @@ mod build;
 mod data;
 mod hash;
 mod model;
+mod partition;
 mod schedule;
 mod settings;
 
@@ -171,6 +172,25 @@ pub enum Partition {
         /// `shards[peer]` = half-open ranges `[start, end)` of sample indices.
         shards: Vec<Vec<(u32, u32)>>,
     },
+    /// A few classes for each peer; a class is divided evenly among the peers that hold it.
+    Classes {
+        /// Classes of a peer, at most as many as there are.
+        per_peer: u32,
+    },
+    /// Sorted by label, cut into `peers * per_peer` pieces, which are dealt out.
+    Shards {
+        /// Pieces of a peer, ≥ 1.
+        per_peer: u32,
+    },
+    /// Sizes drawn from a symmetric Dirichlet distribution; which samples is left to chance.
+    Quantity {
+        /// Concentration, > 0: small is skewed.
+        alpha: f64,
+        /// Every peer gets at least this many samples.
+        min_samples: u32,
+    },
+    /// Slices of equal length in the data's order.
+    Contiguous,
 }
 
 /// How each peer trains.

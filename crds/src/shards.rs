@@ -1,102 +1,19 @@
 //! Which samples belong to which peer: the same on every machine, from the recipe and the data's labels.
 
+mod by_label;
 mod dirichlet;
+mod error;
+mod histogram;
 
 use crate::{plan::Partition, seeds};
 
-/// Draws of a Dirichlet division before it is given up.
-const DRAWS: u32 = 100;
-
-/// Why the samples cannot be divided.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum ShardError {
-    /// There are no peers.
-    #[error("there is no peer to give samples to")]
-    NoPeers,
-    /// More samples than an index can name.
-    #[error(
-        "the data has {found} training samples; at most {} can be divided",
-        u32::MAX
-    )]
-    TooManySamples {
-        /// Training samples.
-        found: usize,
-    },
-    /// Some peer would have nothing to train on.
-    #[error("the data has {samples} training samples for {peers} peers; every peer needs one")]
-    TooFewSamples {
-        /// Training samples.
-        samples: usize,
-        /// Peers.
-        peers: usize,
-    },
-    /// A label that the manifest does not allow.
-    #[error(
-        "training sample {index} has label {label}; labels are below {classes}, as the manifest's data says"
-    )]
-    Label {
-        /// The sample.
-        index: usize,
-        /// Its label.
-        label: u8,
-        /// The manifest's number of classes.
-        classes: u32,
-    },
-    /// `minSamples` asks for more than there is.
-    #[error(
-        "data.partition.dirichlet.minSamples: {min_samples} samples for each of {peers} peers are more than the \
-         {samples} training samples; at most {} will do", samples / (*peers).max(1)
-    )]
-    MinSamples {
-        /// The manifest's `minSamples`.
-        min_samples: u32,
-        /// Peers.
-        peers: usize,
-        /// Training samples.
-        samples: usize,
-    },
-    /// No draw gave every peer enough.
-    #[error(
-        "data.partition.dirichlet: in {DRAWS} draws some peer always had fewer than {min_samples} samples, at best \
-         {best}; take minSamples {best} or less, a larger alpha, fewer peers or another seed"
-    )]
-    Unlucky {
-        /// The manifest's `minSamples`.
-        min_samples: u32,
-        /// Samples of the poorest peer in the best draw.
-        best: u32,
-    },
-    /// The manifest lists another number of shards.
-    #[error(
-        "data.partition.explicit.shards: {shards} shards for {peers} peers; give every peer one"
-    )]
-    ShardCount {
-        /// Shards of the manifest.
-        shards: usize,
-        /// Peers.
-        peers: usize,
-    },
-    /// A range that the data does not have.
-    #[error(
-        "data.partition.explicit.shards[{peer}]: [{start}, {end}) is not a range of the {samples} training samples, \
-         or meets another range of the same peer"
-    )]
-    Range {
-        /// The shard.
-        peer: usize,
-        /// First sample of the range.
-        start: u32,
-        /// First sample after the range.
-        end: u32,
-        /// Training samples.
-        samples: usize,
-    },
-}
+pub use error::ShardError;
+pub use histogram::histogram;
 
 /// The training samples of every peer: `shards[peer]` is ascending and not empty.
 ///
-/// `labels[i]` is the label of training sample `i`. Under iid and Dirichlet every sample belongs to exactly one peer. The
-/// result is the same on every machine: nothing but integers, IEEE basic operations and pure-Rust `libm` goes into it.
+/// `labels[i]` is the label of training sample `i`. Every sample belongs to exactly one peer, but under an explicit
+/// division. The result is the same on every machine: nothing but integers, IEEE basic operations and pure-Rust `libm` goes into it.
 ///
 /// # Errors
 /// When a label is not below `classes`, or the samples do not suffice for the recipe.
@@ -130,10 +47,29 @@ pub fn derive(
     match partition {
         Partition::Iid => Ok(deal(seed, "shards.iid", peers, count)),
         Partition::Dirichlet { alpha, min_samples } => {
-            dirichlet::divide(*alpha, *min_samples, seed, peers, labels)
+            dirichlet::by_class(*alpha, *min_samples, seed, peers, labels)
         }
+        Partition::Quantity { alpha, min_samples } => {
+            dirichlet::by_quantity(*alpha, *min_samples, seed, peers, count)
+        }
+        Partition::Classes { per_peer } => by_label::classes(*per_peer, seed, peers, labels),
+        Partition::Shards { per_peer } => by_label::pieces(*per_peer, seed, peers, labels),
+        Partition::Contiguous => Ok(slices(peers, count)),
         Partition::Explicit { shards } => explicit(shards, peers, samples),
     }
+}
+
+/// Checks that there are `least` samples for every peer, of whom there is at least one.
+fn least(field: &'static str, least: u32, peers: usize, samples: usize) -> Result<(), ShardError> {
+    if least as usize <= samples / peers {
+        return Ok(());
+    }
+    Err(ShardError::Least {
+        field,
+        least,
+        peers,
+        samples,
+    })
 }
 
 /// Every peer's part of the test samples `0..test_count`, ascending; the parts cover them exactly once, and their sizes
@@ -157,6 +93,15 @@ fn deal(seed: u64, purpose: &str, peers: usize, count: u32) -> Vec<Vec<u32>> {
         part.sort_unstable();
     }
     parts
+}
+
+/// Cuts `0..count` into slices in order, whose lengths differ by one at most.
+fn slices(parts: usize, count: u32) -> Vec<Vec<u32>> {
+    // Within u64: both factors come from a u32 and from a number of parts that does not exceed one.
+    let edge = |part: usize| (part as u64 * u64::from(count) / parts as u64) as u32;
+    (0..parts)
+        .map(|part| (edge(part)..edge(part + 1)).collect())
+        .collect()
 }
 
 /// The ranges that the manifest lists, checked against the data.

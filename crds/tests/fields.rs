@@ -53,6 +53,18 @@ fn cases() -> Vec<Case> {
         "training/schedule",
         r#"{"type": "step", "step": {"rounds": 1}}"#,
     )];
+    const CLASSES: &[(&str, &str)] = &[(
+        "data/partition",
+        r#"{"type": "classes", "classes": {"perPeer": 2}}"#,
+    )];
+    const SHARDS: &[(&str, &str)] = &[(
+        "data/partition",
+        r#"{"type": "shards", "shards": {"perPeer": 2}}"#,
+    )];
+    const QUANTITY: &[(&str, &str)] = &[(
+        "data/partition",
+        r#"{"type": "quantity", "quantity": {"alpha": 1}}"#,
+    )];
     const EXPLICIT: &[(&str, &str)] = &[
         (
             "data/partition",
@@ -229,6 +241,38 @@ fn cases() -> Vec<Case> {
             EXPLICIT,
             json!([[[0, 100]]]),
             json!([[[0, 101]]]),
+            Changes,
+        ),
+        (
+            "data.partition.classes.perPeer",
+            "data/partition/classes/perPeer",
+            CLASSES,
+            json!(2),
+            json!(3),
+            Changes,
+        ),
+        (
+            "data.partition.shards.perPeer",
+            "data/partition/shards/perPeer",
+            SHARDS,
+            json!(2),
+            json!(3),
+            Changes,
+        ),
+        (
+            "data.partition.quantity.alpha",
+            "data/partition/quantity/alpha",
+            QUANTITY,
+            json!(0.5),
+            json!(0.6),
+            Changes,
+        ),
+        (
+            "data.partition.quantity.minSamples",
+            "data/partition/quantity/minSamples",
+            QUANTITY,
+            json!(1),
+            json!(2),
             Changes,
         ),
         (

@@ -31,6 +31,137 @@ fn dirichlet(alpha: f64, min_samples: u32) -> Partition {
     Partition::Dirichlet { alpha, min_samples }
 }
 
+fn quantity(alpha: f64, min_samples: u32) -> Partition {
+    Partition::Quantity { alpha, min_samples }
+}
+
+/// The classes that each peer has samples of.
+fn held(histogram: &[Vec<u32>]) -> Vec<Vec<usize>> {
+    let of = |counts: &Vec<u32>| {
+        (0..counts.len())
+            .filter(|&class| counts[class] > 0)
+            .collect()
+    };
+    histogram.iter().map(of).collect()
+}
+
+#[test]
+fn a_peer_has_its_classes_and_holders_share_a_class_evenly() {
+    let labels = labels(5_000);
+    for (peers, per_peer) in [(10, 1), (8, 2), (7, 3), (3, 4), (100, 2), (4, 10)] {
+        let partition = Partition::Classes { per_peer };
+        let shards = shards::derive(&partition, 11, peers, &labels, 10).unwrap();
+        let histogram = shards::histogram(&shards, &labels, 10);
+        let held = held(&histogram);
+        assert!(
+            held.iter()
+                .all(|classes| classes.len() == per_peer as usize)
+        );
+        let mut holders = Vec::new();
+        for class in 0..10 {
+            let counts = histogram
+                .iter()
+                .map(|counts| counts[class])
+                .filter(|&count| count > 0);
+            let counts: Vec<u32> = counts.collect();
+            assert!(counts.iter().max().unwrap() - counts.iter().min().unwrap() <= 1);
+            holders.push(counts.len());
+        }
+        assert!(holders.iter().max().unwrap() - holders.iter().min().unwrap() <= 1);
+    }
+}
+
+#[test]
+fn other_seeds_give_other_classes() {
+    let labels = labels(1_000);
+    let of = |seed| {
+        let shards = shards::derive(&Partition::Classes { per_peer: 2 }, seed, 5, &labels, 10);
+        held(&shards::histogram(&shards.unwrap(), &labels, 10))
+    };
+    assert!((1..5).any(|seed| of(seed) != of(0)));
+}
+
+#[test]
+fn pieces_are_as_in_the_paper() {
+    // 100 peers with two pieces of 300 samples of one label each.
+    let labels: Vec<u8> = (0..60_000_u32).map(|i| (i * 7 % 10) as u8).collect();
+    let shards = shards::derive(&Partition::Shards { per_peer: 2 }, 1, 100, &labels, 10).unwrap();
+    let histogram = shards::histogram(&shards, &labels, 10);
+    for counts in &histogram {
+        let mut counts: Vec<u32> = counts.iter().copied().filter(|&count| count > 0).collect();
+        counts.sort_unstable();
+        assert!(counts == [300, 300] || counts == [600], "{counts:?}");
+    }
+    let classes: std::collections::BTreeSet<_> = held(&histogram).into_iter().collect();
+    assert!(classes.len() > 20, "{}", classes.len());
+}
+
+#[test]
+fn quantities_are_skewed_by_alpha_and_labels_are_not() {
+    let labels = labels(50_000);
+    let sizes = |alpha| {
+        let shards = shards::derive(&quantity(alpha, 1), 5, 10, &labels, 10).unwrap();
+        let largest = shards
+            .iter()
+            .max_by_key(|shard| shard.len())
+            .unwrap()
+            .clone();
+        // The largest shard has every class in its share, within five standard deviations.
+        let counts = &shards::histogram(std::slice::from_ref(&largest), &labels, 10)[0];
+        let mean = largest.len() as f64 / 10.0;
+        assert!(
+            counts
+                .iter()
+                .all(|&count| (f64::from(count) - mean).abs() < 5.0 * mean.sqrt() + 1.0)
+        );
+        largest.len()
+    };
+    let (skewed, even) = (sizes(0.1), sizes(10_000.0));
+    assert!(skewed > 15_000 && even < 5_500, "{skewed} {even}");
+}
+
+#[test]
+fn slices_are_in_order() {
+    let shards = shards::derive(&Partition::Contiguous, 1, 3, &labels(10), 10).unwrap();
+    assert_eq!(shards, [vec![0, 1, 2], vec![3, 4, 5], vec![6, 7, 8, 9]]);
+}
+
+#[test]
+fn a_histogram_counts_by_peer_and_class() {
+    let found = shards::histogram(&[vec![0, 2, 3], vec![], vec![1]], &[2, 0, 2, 1], 3);
+    assert_eq!(found, [[0, 1, 2], [0, 0, 0], [1, 0, 0]]);
+}
+
+#[test]
+fn labels_that_do_not_suffice_are_named() {
+    let derive = |per_peer, peers, labels: &[u8]| {
+        shards::derive(&Partition::Classes { per_peer }, 1, peers, labels, 10)
+            .unwrap_err()
+            .to_string()
+    };
+    let too_many = derive(3, 2, &[0, 0, 1, 1]);
+    assert!(
+        too_many.contains("perPeer: 3 classes for each of 2 peers; the training samples show 2")
+    );
+    let too_few = derive(1, 2, &[0, 1, 2]);
+    assert!(too_few.contains("perPeer: 1 classes for each of 2 peers"));
+    let lonely = derive(1, 4, &[0, 1, 1, 1, 1]);
+    assert!(lonely.contains("would have no sample"), "{lonely}");
+    let pieces = shards::derive(&Partition::Shards { per_peer: 3 }, 1, 2, &[0, 1, 2, 3], 10);
+    assert_eq!(
+        pieces.unwrap_err().to_string(),
+        "data.partition.shards.perPeer: 3 samples for each of 2 peers are more than the 4 training samples; at most 2 \
+         will do"
+    );
+    let quantity = shards::derive(&quantity(1.0, 3), 1, 2, &[0, 1, 2, 3], 10);
+    assert!(
+        quantity
+            .unwrap_err()
+            .to_string()
+            .starts_with("data.partition.quantity.minSamples: 3")
+    );
+}
+
 #[test]
 fn results_are_pinned() {
     let labels = labels(1_438);
@@ -44,17 +175,25 @@ fn results_are_pinned() {
         derive(&dirichlet(100.0, 1), 100),
         derive(&dirichlet(1e6, 1), 3),
         digest(&shards::test_part(42, 8, 359)),
+        derive(&Partition::Classes { per_peer: 2 }, 8),
+        derive(&Partition::Shards { per_peer: 2 }, 8),
+        derive(&quantity(0.5, 1), 8),
+        derive(&Partition::Contiguous, 8),
     ];
     assert_eq!(found, PINNED);
 }
 
-const PINNED: [&str; 6] = [
+const PINNED: [&str; 10] = [
     "da3a35e5d798c558",
     "053c5473a9ef9aa1",
     "fa546209f6936eb6",
     "5acd36412e5443e0",
     "832fd96149ce7168",
     "66f1bb02abb822d2",
+    "f82ac171ba2ff088",
+    "ae1dbe8d987ed4d8",
+    "04df6df8bdc9167e",
+    "8f4e58741e10ac5b",
 ];
 
 #[test]
@@ -171,6 +310,7 @@ fn a_division_that_never_comes_out_says_what_would_do() {
     let labels = labels(400);
     let error = shards::derive(&dirichlet(0.001, 40), 1, 8, &labels, 10).unwrap_err();
     let ShardError::Unlucky {
+        partition: "dirichlet",
         min_samples: 40,
         best,
     } = error
@@ -192,21 +332,38 @@ fn explicit_shards_are_as_written() {
 proptest! {
     #[test]
     fn every_sample_belongs_to_one_peer(
-        seed: u64, peers in 1_usize..20, count in 20_u32..400, alpha in 0.05_f64..50.0, iid: bool
+        seed: u64, peers in 1_usize..20, count in 20_u32..400, alpha in 0.05_f64..50.0, per_peer in 1_u32..11,
+        kind in 0..6
     ) {
         let labels = labels(count);
-        let partition = if iid { Partition::Iid } else { dirichlet(alpha, 1) };
+        let partition = match kind {
+            0 => Partition::Iid,
+            1 => dirichlet(alpha, 1),
+            2 => quantity(alpha, 1),
+            3 => Partition::Classes { per_peer },
+            4 => Partition::Shards { per_peer },
+            _ => Partition::Contiguous,
+        };
         match shards::derive(&partition, seed, peers, &labels, 10) {
             Ok(shards) => {
                 prop_assert_eq!(shards.len(), peers);
                 prop_assert!(shards.iter().all(|shard| !shard.is_empty() && shard.is_sorted()));
+                let histogram = shards::histogram(&shards, &labels, 10);
+                for (shard, counts) in shards.iter().zip(histogram) {
+                    prop_assert_eq!(shard.len() as u32, counts.iter().sum::<u32>());
+                }
                 let mut all = shards.concat();
                 all.sort_unstable();
                 prop_assert_eq!(all, (0..count).collect::<Vec<_>>());
             }
             Err(error) => {
-                let unlucky = matches!(error, ShardError::Unlucky { .. });
-                prop_assert!(unlucky && !iid, "{}", error);
+                let expected = match error {
+                    ShardError::Unlucky { .. } => kind == 1 || kind == 2,
+                    ShardError::Classes { .. } | ShardError::Empty { .. } => kind == 3,
+                    ShardError::Least { .. } => kind == 4,
+                    _ => false,
+                };
+                prop_assert!(expected, "{}", error);
             }
         }
     }

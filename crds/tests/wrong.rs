@@ -537,8 +537,53 @@ fn one_wrong_value_is_one_error() {
         ),
         (
             "data/partition/type",
-            json!("shards"),
-            "data.partition.type: `shards` is not supported yet; now there is iid, dirichlet, explicit",
+            json!("shard"),
+            "data.partition.type: `shard` is not known; did you mean `shards`? Allowed: iid, dirichlet, explicit, classes, shards, quantity, contiguous",
+        ),
+        (
+            "data/partition/type",
+            json!("classes"),
+            "data.partition.classes: is missing; type classes wants `classes:` with perPeer",
+        ),
+        (
+            "data/partition",
+            json!({"type": "iid", "quantity": {"alpha": 1}}),
+            "data.partition.quantity: is there, but data.partition.type is iid; remove it, or write `type: quantity`",
+        ),
+        (
+            "data/partition",
+            json!({"type": "classes", "classes": {"perPeer": 0}}),
+            "data.partition.classes.perPeer: 0 is out of range; 1 to 256 will do",
+        ),
+        (
+            "data/partition",
+            json!({"type": "classes", "classes": {"perPeer": 11}}),
+            "data.partition.classes.perPeer: 11 classes of 10; the data has 10 classes; at most so many will do",
+        ),
+        (
+            "data/partition",
+            json!({"type": "classes", "classes": {"perPeer": 1}}),
+            "data.partition.classes.perPeer: 8 peers with 1 classes each leave classes without a holder; the data has 10 classes; at least 2 will do",
+        ),
+        (
+            "data/partition",
+            json!({"type": "shards", "shards": {"perPeer": 0}}),
+            "data.partition.shards.perPeer: 0 is out of range; 1 to 1000 will do",
+        ),
+        (
+            "data/partition",
+            json!({"type": "shards", "shards": {"perPeer": 180}}),
+            "data.partition.shards.perPeer: 180 samples for each of 8 peers are 1440; the data has 1438 training samples; at most 179 will do",
+        ),
+        (
+            "data/partition",
+            json!({"type": "quantity", "quantity": {"alpha": 0}}),
+            "data.partition.quantity.alpha: 0 is out of range; 0.001 to 1000000 will do",
+        ),
+        (
+            "data/partition",
+            json!({"type": "quantity", "quantity": {"alpha": 1, "minSamples": 180}}),
+            "data.partition.quantity.minSamples: 180 samples for each of 8 peers are 1440; the data has 1438 training samples; at most 179 will do",
         ),
         (
             "data/partition",

@@ -100,5 +100,9 @@ fn data(plan: &Plan) -> String {
         Partition::Iid => format!("{source}, iid"),
         Partition::Dirichlet { alpha, .. } => format!("{source}, dirichlet({alpha})"),
         Partition::Explicit { .. } => format!("{source}, explicit shards"),
+        Partition::Classes { per_peer } => format!("{source}, classes({per_peer})"),
+        Partition::Shards { per_peer } => format!("{source}, shards({per_peer})"),
+        Partition::Quantity { alpha, .. } => format!("{source}, quantity({alpha})"),
+        Partition::Contiguous => format!("{source}, contiguous"),
     }
 }

@@ -5,7 +5,7 @@ use crate::{FieldError, errors::quote};
 const LATER: &str = "not supported yet";
 
 /// Fields by the path of what they stand in.
-const FIELDS: [(&str, &[&str]); 11] = [
+const FIELDS: &[(&str, &[&str])] = &[
     (
         "",
         &[
@@ -20,7 +20,6 @@ const FIELDS: [(&str, &[&str]); 11] = [
     ("groups[]", &["deviceProfile", "gpu"]),
     ("model", &["cnn", "lenet", "resnet18", "transformer"]),
     ("data", &["cifar10", "synthetic", "text"]),
-    ("data.partition", &["classes", "quantity", "shards"]),
     ("training", &["earlyStop", "optimizer"]),
     ("exchange", &["compression", "quorum"]),
     (
@@ -40,11 +39,10 @@ const FIELDS: [(&str, &[&str]); 11] = [
 ];
 
 /// Values by the path of their field.
-const VALUES: [(&str, &[&str]); 8] = [
+const VALUES: &[(&str, &[&str])] = &[
     ("groups[].role", &["byzantine"]),
     ("model.type", &["cnn", "lenet", "resnet18", "transformer"]),
     ("data.type", &["cifar10", "synthetic", "text"]),
-    ("data.partition.type", &["classes", "quantity", "shards"]),
     ("training.backend", &["tch"]),
     ("exchange.chunkSelection", &["importance"]),
     (
@@ -102,7 +100,7 @@ pub(super) fn unknown<'a>(
     // A field's name is a user's text: bounded and without control characters in the path as well.
     let shown = quote(name);
     let path = join(parent, shown.trim_matches('`'));
-    if listed(&FIELDS, parent, name) {
+    if listed(FIELDS, parent, name) {
         return FieldError::new(path, LATER, "remove it");
     }
     let known: Vec<&str> = known.collect();
@@ -130,7 +128,7 @@ pub(super) fn unknown_top(name: &str, known: &[&str]) -> FieldError {
 /// The error about a text that is none of the allowed ones.
 pub(super) fn not_allowed(path: &str, text: &str, allowed: &[&str]) -> FieldError {
     let list = allowed.join(", ");
-    if listed(&VALUES, path, text) {
+    if listed(VALUES, path, text) {
         return FieldError::new(
             path,
             format!("{} is {LATER}", quote(text)),

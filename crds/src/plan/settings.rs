@@ -110,7 +110,12 @@ fn schedule(training: &Training, findings: &mut Findings) -> Schedule {
 /// Training samples that a peer has: the mean where they are drawn, the most where they are written down.
 fn typical_shard(data: &DataPlan, peers: u32) -> Option<u64> {
     match &data.partition {
-        Partition::Iid | Partition::Dirichlet { .. } => {
+        Partition::Iid
+        | Partition::Dirichlet { .. }
+        | Partition::Classes { .. }
+        | Partition::Shards { .. }
+        | Partition::Quantity { .. }
+        | Partition::Contiguous => {
             Some(u64::from(data.train_samples()?).div_ceil(u64::from(peers.max(1))))
         }
         Partition::Explicit { shards } => shards

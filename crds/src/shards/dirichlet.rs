@@ -1,42 +1,87 @@
-//! Each class divided among the peers by proportions drawn from a symmetric Dirichlet distribution.
+//! Divisions by proportions drawn from a symmetric Dirichlet distribution: of each class, or of the samples as a whole.
 //!
-//! Source of the method: T.-M. H. Hsu, H. Qi, M. Brown, "Measuring the Effects of Non-Identical Data Distribution for
-//! Federated Visual Classification", 2019, in the form by class of Q. Li et al., "Federated Learning on Non-IID Data
-//! Silos", 2022.
+//! Sources: by class T.-M. H. Hsu, H. Qi, M. Brown, "Measuring the Effects of Non-Identical Data Distribution for
+//! Federated Visual Classification", 2019, in the form of Q. Li et al., "Federated Learning on Non-IID Data Silos: An
+//! Experimental Study", ICDE 2022; by quantity the latter's section on quantity skew.
 
 use rand_core::Rng;
 
-use super::{DRAWS, ShardError};
+use super::ShardError;
 use crate::seeds;
 
-/// Draws until every peer has `min_samples`, [`DRAWS`] times at most.
-pub(super) fn divide(
+/// Draws before a division is given up.
+pub(super) const DRAWS: u32 = 100;
+
+/// Each class divided by proportions of its own.
+pub(super) fn by_class(
     alpha: f64,
     min_samples: u32,
     seed: u64,
     peers: usize,
     labels: &[u8],
 ) -> Result<Vec<Vec<u32>>, ShardError> {
-    let samples = labels.len();
-    // An empty shard has nothing to train on and no weight in the mean.
-    let min_samples = min_samples.max(1);
-    if min_samples as usize > samples / peers {
-        return Err(ShardError::MinSamples {
-            min_samples,
-            peers,
-            samples,
-        });
-    }
     let mut classes: Vec<Vec<u32>> = vec![Vec::new(); 256];
     for (index, &label) in (0_u32..).zip(labels) {
         classes[usize::from(label)].push(index);
     }
+    classes.retain(|class| !class.is_empty());
+    let names = Names {
+        partition: "dirichlet",
+        field: "dirichlet.minSamples",
+        purpose: "shards.dirichlet",
+    };
+    divide(&classes, alpha, min_samples, seed, peers, &names)
+}
+
+/// All samples, shuffled, divided by one draw of proportions.
+pub(super) fn by_quantity(
+    alpha: f64,
+    min_samples: u32,
+    seed: u64,
+    peers: usize,
+    count: u32,
+) -> Result<Vec<Vec<u32>>, ShardError> {
+    let names = Names {
+        partition: "quantity",
+        field: "quantity.minSamples",
+        purpose: "shards.quantity",
+    };
+    divide(
+        &[(0..count).collect()],
+        alpha,
+        min_samples,
+        seed,
+        peers,
+        &names,
+    )
+}
+
+/// What a division is called.
+struct Names {
+    partition: &'static str,
+    field: &'static str,
+    purpose: &'static str,
+}
+
+/// Divides every part among the peers; drawn until every peer has `min_samples`, [`DRAWS`] times at most.
+fn divide(
+    parts: &[Vec<u32>],
+    alpha: f64,
+    min_samples: u32,
+    seed: u64,
+    peers: usize,
+    names: &Names,
+) -> Result<Vec<Vec<u32>>, ShardError> {
+    let samples = parts.iter().map(Vec::len).sum();
+    // An empty shard has nothing to train on and no weight in the mean.
+    let min_samples = min_samples.max(1);
+    super::least(names.field, min_samples, peers, samples)?;
     let mut best = 0;
     for attempt in 0..DRAWS {
-        let mut rng = seeds::rng(seed, "shards.dirichlet", 0, attempt);
+        let mut rng = seeds::rng(seed, names.purpose, 0, attempt);
         let mut shards = vec![Vec::new(); peers];
-        for class in classes.iter().filter(|class| !class.is_empty()) {
-            let mut order = class.clone();
+        for part in parts {
+            let mut order = part.clone();
             seeds::shuffle(&mut rng, &mut order);
             let mut rest = order.as_slice();
             let proportions = proportions(&mut rng, alpha, peers);
@@ -55,7 +100,11 @@ pub(super) fn divide(
         }
         best = best.max(least);
     }
-    Err(ShardError::Unlucky { min_samples, best })
+    Err(ShardError::Unlucky {
+        partition: names.partition,
+        min_samples,
+        best,
+    })
 }
 
 /// A draw from the symmetric Dirichlet distribution: positive numbers that sum to 1.
