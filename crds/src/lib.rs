@@ -1,5 +1,6 @@
 //! The API of FLTorrent: the manifest's types, defaults and validation, and the [`Plan`] that follows from it.
 
+pub mod analysis;
 mod bindings;
 mod byte_size;
 pub mod definition;
