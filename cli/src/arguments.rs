@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-use crate::output::Format;
+use crate::{output::Format, rate::BitRate};
 
 const EXIT_CODES: &str = "Exit codes:
     0  complete
@@ -12,6 +12,14 @@ const EXIT_CODES: &str = "Exit codes:
     2  the manifest or the command line is wrong; nothing was started
     3  a peer whose launcher has gone
   130  interrupted (Ctrl-C or SIGTERM)";
+
+const PLAN_EXAMPLES: &str = "Examples:
+  fltorrent plan examples/quickstart.yaml
+  fltorrent plan exp.yaml --up 20Mbit --down 100Mbit
+  fltorrent plan exp.yaml --set topology.type=star --peers
+  fltorrent plan exp.yaml --dot | dot -Tsvg > wiring.svg
+
+Times are the least possible, without delays, headers and losses.";
 
 /// Decentralised federated learning: peers train, and swap chunks of their models as a BitTorrent swarm.
 #[derive(Debug, Parser)]
@@ -31,6 +39,9 @@ pub enum Command {
     /// Check a manifest and show what would run, or everything that is wrong with it
     #[command(after_help = EXIT_CODES)]
     Validate(ValidateArguments),
+    /// Show what a manifest will cost before it runs: wiring, bytes, least time, memory
+    #[command(after_help = PLAN_EXAMPLES)]
+    Plan(PlanArguments),
     /// Measure this machine and print a Markdown table
     Bench(BenchArguments),
     /// One peer of a run; started by `run`
@@ -74,6 +85,29 @@ pub struct ValidateArguments {
     /// The manifest.
     #[command(flatten)]
     pub manifest: ManifestArguments,
+    /// What standard output is: text, or one JSON object
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    pub output: Format,
+}
+
+/// `fltorrent plan`.
+#[derive(Clone, Debug, Args)]
+pub struct PlanArguments {
+    /// The manifest.
+    #[command(flatten)]
+    pub manifest: ManifestArguments,
+    /// Rate of every peer's uplink, for example 20Mbit; without it as the downlink
+    #[arg(long, value_name = "RATE")]
+    pub up: Option<BitRate>,
+    /// Rate of every peer's downlink, for example 100Mbit; without it as the uplink
+    #[arg(long, value_name = "RATE")]
+    pub down: Option<BitRate>,
+    /// List all peers with all their neighbours
+    #[arg(long)]
+    pub peers: bool,
+    /// Print the wiring as a graph for Graphviz instead
+    #[arg(long, conflicts_with_all = ["output", "peers", "up", "down"])]
+    pub dot: bool,
     /// What standard output is: text, or one JSON object
     #[arg(long, value_enum, default_value_t = Format::Text)]
     pub output: Format,

@@ -1,6 +1,7 @@
 //! The commands, and the exit codes that they share.
 
 pub mod bench;
+mod plan;
 pub mod run;
 mod validate;
 
@@ -24,6 +25,7 @@ pub fn dispatch(command: Command, started: SystemTime) -> ExitCode {
     match command {
         Command::Run(arguments) => run::run(&arguments, started),
         Command::Validate(arguments) => validate::validate(&arguments),
+        Command::Plan(arguments) => plan::plan(&arguments),
         Command::Bench(arguments) => bench::bench(&arguments.what),
         Command::Peer(arguments) => peer(arguments),
     }

@@ -6,5 +6,6 @@ pub mod launcher;
 pub mod manifest;
 pub mod output;
 pub mod preflight;
+pub mod rate;
 
 pub(crate) use fltorrent_peer::chain;

@@ -1,0 +1,50 @@
+//! `fltorrent plan`: what a manifest will cost, before anything runs.
+
+mod dot;
+mod forecast;
+mod text;
+
+use std::process::ExitCode;
+
+use super::refuse_manifest;
+use crate::{
+    arguments::PlanArguments,
+    manifest::Resolved,
+    output::{self, Format, Printer},
+};
+
+pub(super) use forecast::Forecast;
+
+pub(super) fn plan(arguments: &PlanArguments) -> ExitCode {
+    let mut printer = Printer::new(arguments.output, false);
+    let resolved = match Resolved::read(&arguments.manifest.file, &arguments.manifest.sets()) {
+        Ok(resolved) => resolved,
+        Err(error) => return refuse_manifest(&error, &mut printer),
+    };
+    let warnings = &resolved.plan.warnings;
+    if arguments.dot {
+        printer.line(&dot::dot(&resolved));
+        warn(warnings);
+        return ExitCode::SUCCESS;
+    }
+    let links = forecast::links(arguments.up, arguments.down);
+    let forecast = Forecast::of(&resolved, &links);
+    match arguments.output {
+        Format::Text => {
+            printer.line(&text::text(&forecast, arguments.peers));
+            warn(warnings);
+        }
+        Format::Json => {
+            if let Ok(line) = serde_json::to_string(&forecast) {
+                printer.line(&line);
+            }
+        }
+    }
+    ExitCode::SUCCESS
+}
+
+fn warn(warnings: &[fltorrent_crds::plan::Warning]) {
+    for warning in warnings {
+        output::warning(&format!("{}: {}", warning.path, warning.message));
+    }
+}

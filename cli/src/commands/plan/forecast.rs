@@ -1,0 +1,163 @@
+//! The figures of a plan, as `fltorrent plan` shows them.
+
+use fltorrent_crds::{
+    Plan,
+    analysis::{self, Bound, Memory, Rates, Wiring},
+    plan::Warning,
+};
+use serde::Serialize;
+
+use crate::{
+    manifest::Resolved,
+    output::{Description, describe},
+    rate::BitRate,
+};
+
+/// Links that are shown when none is asked for, in megabits a second.
+const USUAL: [u32; 3] = [10, 100, 1000];
+/// Memory of all peers above which a note is given: what a laptop has.
+const MUCH_MEMORY: u64 = 16 << 30;
+/// Chunks smaller than this cost more in messages than they help.
+const SMALL_CHUNK: u64 = 4 << 10;
+
+/// What a manifest will cost.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(in crate::commands) struct Forecast<'a> {
+    pub(super) event: &'static str,
+    #[serde(flatten)]
+    pub(super) description: Description,
+    pub(super) wiring: Wiring,
+    pub(super) received_by_each: u64,
+    pub(super) exchanged_a_round: u64,
+    pub(super) exchanged: u64,
+    pub(super) bounds: Vec<LinkBound>,
+    pub(super) memory: Memory,
+    pub(super) memory_of_all: u64,
+    pub(super) details: Vec<PeerForecast<'a>>,
+    pub(super) warnings: &'a [Warning],
+    pub(super) notes: Vec<String>,
+}
+
+/// A peer's part.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct PeerForecast<'a> {
+    pub(super) peer: u32,
+    pub(super) group: &'a str,
+    pub(super) neighbours: &'a [u32],
+    pub(super) parts_without_it: u32,
+    pub(super) least_sent: u64,
+    pub(super) memory: u64,
+}
+
+/// What links like these allow.
+#[derive(Clone, Copy, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct LinkBound {
+    pub(super) up: BitRate,
+    pub(super) down: BitRate,
+    #[serde(flatten)]
+    pub(super) bound: Bound,
+}
+
+/// The links to show: the ones asked for, or the usual ones. A direction that is not given is like the other.
+pub(super) fn links(up: Option<BitRate>, down: Option<BitRate>) -> Vec<(BitRate, BitRate)> {
+    match (up, down) {
+        (None, None) => USUAL
+            .map(|megabits| (BitRate::megabits(megabits), BitRate::megabits(megabits)))
+            .to_vec(),
+        (Some(rate), None) | (None, Some(rate)) => vec![(rate, rate)],
+        (Some(up), Some(down)) => vec![(up, down)],
+    }
+}
+
+impl<'a> Forecast<'a> {
+    pub(in crate::commands) fn of(resolved: &'a Resolved, links: &[(BitRate, BitRate)]) -> Self {
+        let plan = &resolved.plan;
+        let wiring = analysis::wiring(plan);
+        let traffic = analysis::traffic(plan, &wiring);
+        let bounds = links
+            .iter()
+            .map(|&(up, down)| LinkBound {
+                up,
+                down,
+                bound: analysis::exchange_bound(plan, &wiring, |_| Rates {
+                    up: up.bytes(),
+                    down: down.bytes(),
+                }),
+            })
+            .collect();
+        let details: Vec<PeerForecast<'a>> = plan
+            .peers
+            .iter()
+            .zip(&traffic.least_sent)
+            .map(|(peer, &least_sent)| PeerForecast {
+                peer: peer.index,
+                group: &peer.group,
+                neighbours: &peer.neighbours,
+                parts_without_it: wiring.cuts.parts(peer.index),
+                least_sent,
+                memory: analysis::memory(plan, peer.neighbours.len() as u32).total(),
+            })
+            .collect();
+        let memory_of_all = details.iter().map(|peer| peer.memory).sum();
+        Self {
+            event: "plan",
+            description: describe(&resolved.experiment, plan, None),
+            received_by_each: traffic.received_by_each,
+            exchanged_a_round: traffic.total,
+            exchanged: traffic.total * u64::from(plan.training.rounds),
+            bounds,
+            memory: analysis::memory(plan, wiring.most_neighbours),
+            memory_of_all,
+            notes: notes(plan, &wiring, memory_of_all),
+            details,
+            warnings: &plan.warnings,
+            wiring,
+        }
+    }
+}
+
+/// What is allowed and may well be meant, but is good to know.
+fn notes(plan: &Plan, wiring: &Wiring, memory_of_all: u64) -> Vec<String> {
+    let mut notes = Vec::new();
+    let slots = plan.exchange.upload_slots;
+    if wiring.peers > 1 && slots >= wiring.most_neighbours {
+        notes.push(format!(
+            "nobody is ever choked: {slots} upload slots for at most {} neighbours; exchange.uploadSlots below that makes \
+             the choker choose",
+            wiring.most_neighbours
+        ));
+    }
+    let busiest = wiring.cuts.cut_vertices.iter().max_by_key(|cut| {
+        // Of several the first.
+        (cut.parts, std::cmp::Reverse(cut.peer))
+    });
+    if let Some(cut) = busiest {
+        let count = wiring.cuts.cut_vertices.len();
+        notes.push(format!(
+            "{}: without peer {} the others fall into {} parts, and it sends at least {} times its own update",
+            match count {
+                1 => "1 peer holds the rest together".to_owned(),
+                _ => format!("{count} peers hold the rest together"),
+            },
+            cut.peer,
+            cut.parts,
+            u64::from(cut.parts) * u64::from(wiring.peers) - u64::from(wiring.peers - 1),
+        ));
+    }
+    let chunk = plan.model.bytes / u64::from(plan.exchange.num_chunks.max(1));
+    if chunk < SMALL_CHUNK && plan.exchange.num_chunks > 10 {
+        notes.push(format!(
+            "chunks of {chunk} bytes: their messages cost as much as they do; fewer exchange.numChunks will do"
+        ));
+    }
+    if memory_of_all > MUCH_MEMORY {
+        notes.push(format!(
+            "all peers on one machine may want {}; fewer peers, a smaller model or exchange.memoryBudget lower it",
+            crate::output::bytes(memory_of_all)
+        ));
+    }
+    notes
+}
