@@ -3,6 +3,7 @@
 mod exchange;
 mod links;
 mod rounds;
+mod status;
 
 use std::{
     collections::BTreeMap,
@@ -20,7 +21,7 @@ use thiserror::Error;
 use tokio::sync::mpsc;
 
 use crate::{
-    journal::{Journal, JournalError},
+    journal::{Journal, JournalError, status::State},
     metrics::Metrics,
     store::{ChunkStore, StoreError},
     transport::{CLOSE_FAILED, CLOSE_VIOLATION, Event, Link, Transport},
@@ -28,6 +29,7 @@ use crate::{
 };
 use exchange::ExchangeNotes;
 use rounds::RoundFigures;
+use status::Sampler;
 
 /// Events taken before the swarm's actions are carried out: announcements of chunks that came together go together.
 const BATCH: usize = 32;
@@ -114,6 +116,12 @@ pub struct Driver {
     exchange: ExchangeNotes,
     leaving: bool,
     parameters: Option<Vec<f32>>,
+    /// What the training thread does, and in which round.
+    state: State,
+    state_round: u32,
+    sampler: Sampler,
+    /// Payload of the whole run.
+    bytes_sent: u64,
 }
 
 impl Driver {
@@ -128,6 +136,10 @@ impl Driver {
             exchange: ExchangeNotes::new(peers, chunks as u32),
             leaving: false,
             parameters: None,
+            state: State::Connecting,
+            state_round: 0,
+            sampler: Sampler::default(),
+            bytes_sent: 0,
         }
     }
 
@@ -136,7 +148,14 @@ impl Driver {
     /// # Errors
     /// Whatever ends the run early; the neighbours have been told by then.
     pub async fn run(mut self) -> Result<Vec<f32>, RunError> {
-        let result = self.drive().await;
+        let result = match self.drive().await {
+            Ok(()) => self.end_with(State::Finished),
+            Err(error) => {
+                // The first error is the one that is told.
+                self.end_with(State::Failed).ok();
+                Err(error)
+            }
+        };
         let me = self.parts.peer.0;
         match result {
             Ok(()) => {
@@ -170,6 +189,7 @@ impl Driver {
     async fn drive(&mut self) -> Result<(), RunError> {
         loop {
             self.act()?;
+            self.observe()?;
             if self.leaving && self.parameters.is_some() {
                 return Ok(());
             }
@@ -179,6 +199,7 @@ impl Driver {
                 .swarm
                 .poll_timeout(now)
                 .map(|at| self.parts.epoch + at);
+            let wake = [timeout, self.status_due()].into_iter().flatten().min();
             tokio::select! {
                 event = self.parts.events.recv() => {
                     if let Some(event) = event {
@@ -193,9 +214,11 @@ impl Driver {
                     Some(progress) => self.progressed(progress)?,
                     None => return Err(RunError::WorkerGone),
                 },
-                () = sleep_until(timeout) => {
-                    let now = self.now();
-                    self.parts.swarm.handle_timeout(now);
+                () = sleep_until(wake) => {
+                    if timeout.is_some_and(|at| at <= Instant::now()) {
+                        let now = self.now();
+                        self.parts.swarm.handle_timeout(now);
+                    }
                 }
             }
         }

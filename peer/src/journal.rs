@@ -1,7 +1,8 @@
-//! The metrics file of one peer, JSON lines: when a training begins, how the exchange of a round went, and the figures of
-//! each finished round.
+//! The metrics file of one peer, JSON lines: when a training begins, what the peer is doing, how the exchange of a round went,
+//! and the figures of each finished round.
 
 pub mod exchange;
+pub mod status;
 
 use std::{
     fs::File,
@@ -15,6 +16,7 @@ use serde::Serialize;
 use thiserror::Error;
 
 use exchange::Exchange;
+use status::Status;
 
 /// Why figures could not be kept.
 #[derive(Debug, Error)]
@@ -43,6 +45,11 @@ enum Line<'a> {
         time: f64,
         #[serde(flatten)]
         exchange: &'a Exchange,
+    },
+    Status {
+        time: f64,
+        #[serde(flatten)]
+        status: &'a Status,
     },
     Round {
         time: f64,
@@ -83,6 +90,17 @@ impl Journal {
         self.line(&Line::Exchange {
             time: unix_seconds(),
             exchange,
+        })
+    }
+
+    /// What the peer is doing.
+    ///
+    /// # Errors
+    /// When the file cannot be written.
+    pub fn status(&mut self, status: &Status) -> Result<(), JournalError> {
+        self.line(&Line::Status {
+            time: unix_seconds(),
+            status,
         })
     }
 

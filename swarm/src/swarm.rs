@@ -120,6 +120,15 @@ impl Swarm {
         )
     }
 
+    /// Neighbours whose chunks this peer wants, and neighbours that want chunks of this peer.
+    pub fn interested(&self) -> (usize, usize) {
+        let open = || self.links.iter().filter(|link| link.is_open());
+        (
+            open().filter(|link| link.interested).count(),
+            open().filter(|link| link.peer_interested).count(),
+        )
+    }
+
     /// Sample count that an origin has signed for the current round.
     pub fn samples(&self, origin: u32) -> Option<u64> {
         Some(self.current.metainfo(origin)?.parsed.samples)

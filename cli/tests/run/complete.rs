@@ -43,9 +43,15 @@ fn the_quickstart_learns_and_all_peers_end_with_the_same_model() {
     for peer in 0..8 {
         let path = folder.path().join(format!("peers/peer-{peer}.jsonl"));
         let text = fs::read_to_string(path).unwrap();
-        let last: Value = serde_json::from_str(text.lines().last().unwrap()).unwrap();
+        let lines: Vec<Value> = text
+            .lines()
+            .map(|line| serde_json::from_str(line).unwrap())
+            .collect();
+        let last = lines.iter().rfind(|line| line["event"] == "round");
+        let last = last.unwrap();
         assert_eq!(last["modelHash"], hash, "peer {peer}");
         assert_eq!(last["round"], 9);
+        assert_statuses(&lines);
         let exchanges: Vec<Value> = text
             .lines()
             .map(|line| serde_json::from_str(line).unwrap())
@@ -73,6 +79,28 @@ fn the_quickstart_learns_and_all_peers_end_with_the_same_model() {
     let plan = serde_json::to_value(Plan::load(&manifest, &[]).unwrap()).unwrap();
     assert_eq!(plan, read_json(&folder.path().join("plan.json")));
     assert!(folder.path().join("model.safetensors").is_file());
+}
+
+/// What a peer says of itself while it runs fits to what it says of its rounds.
+fn assert_statuses(lines: &[Value]) {
+    let of = |event| lines.iter().filter(move |line| line["event"] == event);
+    let statuses: Vec<&Value> = of("status").collect();
+    assert_eq!(statuses[0]["state"], "connecting");
+    let last = statuses.last().unwrap();
+    assert_eq!(last["state"], "finished");
+    assert_eq!((&last["held"], &last["total"]), (&80.into(), &80.into()));
+    for field in ["bytesSent", "bytesReceived"] {
+        let sum: u64 = of("round").map(|line| line[field].as_u64().unwrap()).sum();
+        assert!(last[field].as_u64().unwrap() >= sum, "{field} in {last}");
+    }
+    for pair in statuses.windows(2) {
+        for field in ["time", "round", "bytesSent", "bytesReceived", "faults"] {
+            let [before, after] = [pair[0], pair[1]].map(|status| status[field].as_f64().unwrap());
+            assert!(before <= after, "{field} of {} after {}", pair[1], pair[0]);
+        }
+        assert!(pair[1]["held"].as_u64() <= pair[1]["total"].as_u64());
+        assert!(pair[1]["chokedBy"].as_u64() <= pair[1]["neighbours"].as_u64());
+    }
 }
 
 #[test]

@@ -55,6 +55,7 @@ impl Driver {
                 let bytes = u64::from(sent.unwrap_or(0));
                 self.figures.bytes_sent += bytes;
                 self.exchange.sent(peer, bytes);
+                self.bytes_sent += bytes;
                 swarm.handle_upload_ended(now, peer, request, sent.is_some());
             }
             LinkEvent::Closed(departure) => {

@@ -10,6 +10,7 @@ use fltorrent_swarm::Stats;
 
 use super::{Driver, RunError};
 use crate::{
+    journal::status::State,
     metrics,
     worker::{Completed, Progress},
 };
@@ -37,6 +38,7 @@ impl Driver {
         match progress {
             Progress::Training { round } => {
                 tracing::info!(round, "training");
+                (self.state, self.state_round) = (State::Training, round);
                 self.parts.metrics.set_ready();
                 self.parts.journal.training(round)?;
             }
@@ -45,6 +47,7 @@ impl Driver {
                 train,
                 base,
             } => {
+                self.state = State::Exchanging;
                 self.figures.train = Some(train);
                 self.figures.base = base;
                 self.figures.published_at = Some(Instant::now());
@@ -76,7 +79,10 @@ impl Driver {
                     self.release(round);
                 }
             }
-            Progress::Finished { parameters } => self.parameters = Some(parameters),
+            Progress::Finished { parameters } => {
+                self.state = State::Serving;
+                self.parameters = Some(parameters);
+            }
             Progress::Failed(error) => return Err(error.into()),
         }
         Ok(())
@@ -111,6 +117,7 @@ impl Driver {
             .published_at
             .map_or(0.0, |at| at.elapsed().as_secs_f64());
         tracing::info!(round, seconds = self.figures.exchange_seconds, "complete");
+        self.state = State::Aggregating;
         // The thread waits for nothing else; when it has gone, its end is reported by its own channel.
         self.parts.completed.try_send(Completed { weights }).ok();
         let exchange = self
