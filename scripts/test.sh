@@ -5,9 +5,10 @@ cd "$(dirname "$0")/.."
 
 step() { printf '\n== %s (%s)\n' "$1" "$(date +%T)"; }
 
-# Debian packages: PyTorch reads our models, Fashion-MNIST is the data of the reference tests.
+# Debian packages: PyTorch reads our models, Fashion-MNIST is the data of the reference tests, tmux is the terminal of the
+# live view's tests.
 packages=()
-for package in python3-torch dataset-fashion-mnist; do
+for package in python3-torch dataset-fashion-mnist tmux; do
   dpkg -s "$package" >/dev/null 2>&1 || packages+=("$package")
 done
 if [ ${#packages[@]} -gt 0 ]; then

@@ -74,6 +74,9 @@ pub struct RunArguments {
     /// Print only the final lines and errors
     #[arg(long)]
     pub quiet: bool,
+    /// Print a line a round; without it a terminal shows a live view
+    #[arg(long)]
+    pub plain: bool,
     /// What standard output is: text, or one JSON object a line
     #[arg(long, value_enum, default_value_t = Format::Text)]
     pub output: Format,
@@ -190,6 +193,13 @@ pub enum BackendName {
     Flex,
     /// CUDA
     Cuda,
+}
+
+impl RunArguments {
+    /// Whether the run shall be shown on the terminal while it goes on, if there is one.
+    pub fn wants_live(&self) -> bool {
+        !self.plain && !self.quiet && self.output == Format::Text
+    }
 }
 
 impl ManifestArguments {

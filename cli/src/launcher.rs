@@ -34,6 +34,7 @@ use tokio::{
 pub use child::Exit;
 use child::{ChildEvent, Order};
 pub use failure::PeerFailure;
+pub(crate) use journal::{Line, parse as parse_line};
 pub use journal::{Measured, RoundFigures};
 pub use results::{Results, ResultsError};
 

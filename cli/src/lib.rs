@@ -3,6 +3,7 @@
 pub mod arguments;
 pub mod commands;
 pub mod launcher;
+pub mod live;
 pub mod manifest;
 pub mod output;
 pub mod preflight;

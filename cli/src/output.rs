@@ -29,6 +29,8 @@ pub struct Printer {
     format: Format,
     quiet: bool,
     closed: bool,
+    /// Lines that wait while something else is on the screen.
+    held: Option<Vec<String>>,
 }
 
 impl Printer {
@@ -38,6 +40,7 @@ impl Printer {
             format,
             quiet,
             closed: false,
+            held: None,
         }
     }
 
@@ -47,6 +50,7 @@ impl Printer {
             format: Format::Text,
             quiet: true,
             closed: true,
+            held: None,
         }
     }
 
@@ -63,10 +67,25 @@ impl Printer {
         }
     }
 
+    /// Keeps all lines until [`Self::release`].
+    pub fn hold(&mut self) {
+        self.held.get_or_insert_default();
+    }
+
+    /// Prints the lines that were kept, and from now on at once.
+    pub fn release(&mut self) {
+        for line in self.held.take().unwrap_or_default() {
+            self.line(&line);
+        }
+    }
+
     /// Prints a line of text.
     pub fn line(&mut self, text: &str) {
         if self.closed {
             return;
+        }
+        if let Some(held) = &mut self.held {
+            return held.push(text.to_owned());
         }
         let mut stdout = io::stdout().lock();
         if let Err(error) = writeln!(stdout, "{text}").and_then(|()| stdout.flush()) {
@@ -77,6 +96,12 @@ impl Printer {
                 ));
             }
         }
+    }
+}
+
+impl Drop for Printer {
+    fn drop(&mut self) {
+        self.release();
     }
 }
 

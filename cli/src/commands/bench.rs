@@ -50,6 +50,7 @@ fn quickstart(arguments: &QuickstartArguments, printer: &mut Printer) -> Result<
             resolved: &resolved,
             out: Some(folder.path()),
             started: SystemTime::now(),
+            live: false,
         };
         let summary = run::execute(request, &mut Printer::silent())
             .map_err(|failure| run::report(&failure, printer))?;

@@ -16,6 +16,7 @@ use super::{FAILED, INTERRUPTED, refuse_manifest};
 use crate::{
     arguments::RunArguments,
     launcher::{self, Ended, LaunchError, Launcher, Measured, Results, ResultsError, Setup},
+    live::{Live, Wish},
     manifest::{ManifestError, Resolved},
     output::{
         self, Description, Event, Failed, Outcome, PeerSummary, Printer, Started, Summary, describe,
@@ -101,6 +102,8 @@ pub struct Request<'a> {
     pub out: Option<&'a Path>,
     /// When the command began.
     pub started: SystemTime,
+    /// Whether the run is shown on the terminal while it goes on.
+    pub live: bool,
 }
 
 pub(super) fn run(arguments: &RunArguments, started: SystemTime) -> ExitCode {
@@ -118,6 +121,7 @@ pub(super) fn run(arguments: &RunArguments, started: SystemTime) -> ExitCode {
         resolved: &resolved,
         out: arguments.out.as_deref(),
         started,
+        live: arguments.wants_live() && Live::is_possible(),
     };
     match execute(request, &mut printer) {
         Ok(_) => ExitCode::SUCCESS,
@@ -177,7 +181,7 @@ pub fn execute(request: Request<'_>, printer: &mut Printer) -> Result<Summary, R
         .enable_all()
         .build()
         .map_err(RunError::System)?;
-    let done = runtime.block_on(drive(&setup, &description, printer));
+    let done = runtime.block_on(drive(request, &setup, &description, printer));
     conclude(request, &setup, done, printer)
 }
 
@@ -190,7 +194,12 @@ struct Done {
 }
 
 /// Drives a run until all its processes are gone.
-async fn drive(setup: &Setup, description: &Description, printer: &mut Printer) -> Done {
+async fn drive(
+    request: Request<'_>,
+    setup: &Setup,
+    description: &Description,
+    printer: &mut Printer,
+) -> Done {
     let mut done = Done {
         run: None,
         ended: Ended {
@@ -215,6 +224,17 @@ async fn drive(setup: &Setup, description: &Description, printer: &mut Printer) 
         }
     };
     done.run = Some(launcher.run());
+    let mut live = request
+        .live
+        .then(|| Live::open(&setup.plan, description, &setup.results, request.started))
+        .and_then(|opened| {
+            opened
+                .inspect_err(|error| output::warning(&format!("no live view: {error}")))
+                .ok()
+        });
+    if live.is_some() {
+        printer.hold();
+    }
     printer.print(&Event::Started(Started {
         run: launcher.run().to_string(),
         results: setup.results.path(),
@@ -224,13 +244,24 @@ async fn drive(setup: &Setup, description: &Description, printer: &mut Printer) 
     done.result = loop {
         let event = tokio::select! {
             signal = signals.next() => break Err(RunError::Interrupted(signal)),
+            wish = next_wish(&mut live) => match wish {
+                Wish::Interrupt => break Err(RunError::Interrupted("Ctrl-C")),
+                Wish::Plain => {
+                    live = None;
+                    printer.release();
+                    continue;
+                }
+            },
             event = launcher.next() => event,
         };
         match event {
-            Ok(Some(launcher::Event::Starting { ready })) => printer.print(&Event::Starting {
-                ready,
-                peers: setup.plan.peers.len(),
-            }),
+            Ok(Some(launcher::Event::Starting { ready })) => match &mut live {
+                Some(live) => live.ready(ready),
+                None => printer.print(&Event::Starting {
+                    ready,
+                    peers: setup.plan.peers.len(),
+                }),
+            },
             Ok(Some(launcher::Event::Started)) => {}
             Ok(Some(launcher::Event::Round(summary))) => {
                 done.rounds_printed += 1;
@@ -243,8 +274,18 @@ async fn drive(setup: &Setup, description: &Description, printer: &mut Printer) 
             Err(error) => break Err(error.into()),
         }
     };
+    drop(live);
+    printer.release();
     done.ended = launcher.end().await;
     done
+}
+
+/// Waits for ever without a view.
+async fn next_wish(live: &mut Option<Live>) -> Wish {
+    match live {
+        Some(live) => live.next().await,
+        None => std::future::pending().await,
+    }
 }
 
 /// Says how a run ended, in `summary.json` and to its user.

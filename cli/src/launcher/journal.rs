@@ -10,6 +10,7 @@ use fltorrent_coordinator::{
     progress::{Progress, RoundSummary},
     report::RoundReport,
 };
+use fltorrent_peer::journal::status::Status;
 use serde::Serialize;
 use serde_json::Value;
 
@@ -72,7 +73,7 @@ impl Measured {
                             span.longest_training = span.longest_training.max(report.train.seconds);
                         }
                     }
-                    Line::Round(_) => {}
+                    Line::Round(_) | Line::Status(_) => {}
                 }
             }
             began.extend(first_training);
@@ -104,8 +105,14 @@ impl Measured {
     }
 }
 
-enum Line {
+/// A line of a peer's metrics file.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Line {
+    /// A training begins.
     Training,
+    /// What the peer is doing.
+    Status(Status),
+    /// A round is over.
     Round(Box<RoundReport>),
 }
 
@@ -124,13 +131,17 @@ fn lines(file: File) -> impl Iterator<Item = (f64, Line)> {
     std::iter::from_fn(next).filter_map(|line| parse(&line))
 }
 
-fn parse(line: &[u8]) -> Option<(f64, Line)> {
+/// A line and its time in seconds since 1970; none when it is not whole, or of a kind that is not known here.
+pub(crate) fn parse(line: &[u8]) -> Option<(f64, Line)> {
     let Ok(Value::Object(mut fields)) = serde_json::from_slice(line) else {
         return None;
     };
     let time = fields.remove("time")?.as_f64()?;
     match fields.remove("event")?.as_str()? {
         "training" => Some((time, Line::Training)),
+        "status" => serde_json::from_value(Value::Object(fields))
+            .ok()
+            .map(|status| (time, Line::Status(status))),
         "round" => serde_json::from_value(Value::Object(fields))
             .ok()
             .map(|report| (time, Line::Round(Box::new(report)))),

@@ -54,7 +54,7 @@ pub(crate) fn description(description: &Description) -> String {
 
 fn header(started: &Started<'_>) -> String {
     format!(
-        "{}\n  results  {}\n\n{:>9} {:>9} {:>9} {:>13} {:>10} {:>9} {:>10}  {}",
+        "{}\n  results  {}\n\n{:>9} {:>8} {:>8} {:>11} {:>9} {:>7} {:>8}  {}",
         description(started.description),
         started.results.display(),
         "round",
@@ -71,7 +71,7 @@ fn header(started: &Started<'_>) -> String {
 fn round(rounds: u32, summary: &RoundSummary) -> String {
     let hash = summary.model_hash.to_string();
     format!(
-        "{:>9} {:>9} {:>9} {:>13} {:>10} {:>8.2}s {:>9.2}s  {}{}",
+        "{:>9} {:>8} {:>8} {:>11} {:>9} {:>6.2}s {:>7.2}s  {}{}",
         format!("{}/{rounds}", u64::from(summary.round) + 1),
         figure(summary.accuracy),
         figure(summary.loss),

@@ -3,6 +3,7 @@
 
 mod complete;
 mod endings;
+mod live;
 mod oracle;
 #[path = "../../../peer/tests/support/oracle.rs"]
 mod oracle_rounds;

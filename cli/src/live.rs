@@ -1,0 +1,193 @@
+//! The live view of a run: what the peers write into their metrics files, as a table that is redrawn in place.
+//!
+//! It reads files only, so it costs the peers nothing and shows peers whoever started them.
+
+mod board;
+mod columns;
+mod draw;
+mod format;
+mod peer;
+#[cfg(test)]
+mod samples;
+mod screen;
+mod tail;
+mod view;
+
+use std::{
+    io,
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
+
+use crossterm::event::{Event, EventStream};
+use fltorrent_crds::Plan;
+use futures_core::Stream;
+use rustix::process::{Signal, kill_current_process_group};
+use tokio::{
+    signal::unix::{SignalKind, signal},
+    time::{Interval, MissedTickBehavior, interval, timeout},
+};
+
+use self::{
+    board::Board,
+    draw::{Look, draw},
+    format::Glyphs,
+    screen::Screen,
+    tail::Tail,
+    view::{Command, View},
+};
+use crate::{launcher::Results, output::Description};
+
+/// Time between two looks at the files, and so between two pictures.
+const TICK: Duration = Duration::from_millis(100);
+
+/// How long this process may take to stop when it is told to; a session's leader does not stop.
+const STOP_TIME: Duration = Duration::from_secs(1);
+
+/// What the user wants that is beyond the view.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Wish {
+    /// The run shall end, as by Ctrl-C.
+    Interrupt,
+    /// Plain lines instead of the view.
+    Plain,
+}
+
+/// A view that is up. Dropping it gives the terminal back.
+pub struct Live {
+    /// None while this process is stopped.
+    screen: Option<Screen>,
+    keys: EventStream,
+    ticks: Interval,
+    board: Board,
+    tails: Vec<Tail>,
+    buffer: Vec<u8>,
+    view: View,
+    look: Look,
+    /// Something to show is new.
+    is_stale: bool,
+    /// The second of the last picture: the clock goes on when nothing else does.
+    second: u64,
+}
+
+impl Live {
+    /// Whether there is a terminal for it.
+    pub fn is_possible() -> bool {
+        screen::is_there()
+    }
+
+    /// Takes the terminal. Must be called within a tokio runtime that drives time. `started` is when the command began.
+    ///
+    /// # Errors
+    /// When the terminal does not do what is asked; it is as it was then.
+    pub fn open(
+        plan: &Plan,
+        description: &Description,
+        results: &Results,
+        started: SystemTime,
+    ) -> io::Result<Self> {
+        let degrees: Vec<u32> = plan
+            .peers
+            .iter()
+            .map(|peer| u32::try_from(peer.neighbours.len()).unwrap_or(u32::MAX))
+            .collect();
+        let tails = plan
+            .peers
+            .iter()
+            .map(|peer| Tail::new(&results.of_peer(peer.index, "jsonl")))
+            .collect();
+        let mut ticks = interval(TICK);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        Ok(Self {
+            screen: Some(Screen::open()?),
+            keys: EventStream::new(),
+            ticks,
+            board: Board::new(description, &degrees, unix_seconds(started)),
+            tails,
+            buffer: Vec::new(),
+            view: View::default(),
+            look: Look {
+                colour: screen::has_colour(),
+                glyphs: if screen::is_utf8() {
+                    Glyphs::UNICODE
+                } else {
+                    Glyphs::ASCII
+                },
+            },
+            is_stale: true,
+            second: 0,
+        })
+    }
+
+    /// So many peers listen.
+    pub fn ready(&mut self, ready: usize) {
+        self.board.ready = ready;
+        self.is_stale = true;
+    }
+
+    /// Draws and takes keys until one is pressed that the view cannot serve. Nothing is lost when this future is dropped.
+    pub async fn next(&mut self) -> Wish {
+        loop {
+            let event = tokio::select! {
+                _ = self.ticks.tick() => match self.look_and_draw() {
+                    Ok(()) => continue,
+                    // The terminal has gone; lines may go elsewhere.
+                    Err(_) => return Wish::Plain,
+                },
+                event = std::future::poll_fn(|context| Pin::new(&mut self.keys).poll_next(context)) => event,
+            };
+            // Keys and new sizes are seen at the next tick.
+            self.is_stale = true;
+            let wanted = match event {
+                Some(Ok(Event::Key(key))) => self.view.key(key),
+                Some(Ok(_)) => None,
+                Some(Err(_)) | None => return Wish::Plain,
+            };
+            match wanted {
+                Some(Command::Interrupt) => return Wish::Interrupt,
+                Some(Command::Plain) => return Wish::Plain,
+                Some(Command::Suspend) if self.suspend().await.is_err() => return Wish::Plain,
+                Some(Command::Suspend) | None => {}
+            }
+        }
+    }
+
+    /// Stops this process and whatever shares its job, as Ctrl-Z does where a program leaves the terminal alone. The peers
+    /// are in groups of their own and go on meanwhile.
+    async fn suspend(&mut self) -> io::Result<()> {
+        let mut resumed = signal(SignalKind::from_raw(Signal::CONT.as_raw()))?;
+        self.screen = None;
+        kill_current_process_group(Signal::TSTP)?;
+        timeout(STOP_TIME, resumed.recv()).await.ok();
+        // It may go on in the background.
+        if !screen::is_there() {
+            return Err(io::ErrorKind::NotConnected.into());
+        }
+        self.screen = Some(Screen::open()?);
+        Ok(())
+    }
+
+    fn look_and_draw(&mut self) -> io::Result<()> {
+        for (peer, tail) in (0..).zip(&mut self.tails) {
+            tail.read(&mut self.buffer, |time, line| {
+                self.board.take(peer, time, &line);
+                self.is_stale = true;
+            });
+        }
+        let now = unix_seconds(SystemTime::now());
+        let is_due = self.is_stale || now as u64 != self.second;
+        match &mut self.screen {
+            Some(screen) if is_due => {
+                (self.is_stale, self.second) = (false, now as u64);
+                let (board, view, look) = (&self.board, &mut self.view, self.look);
+                screen.draw(|area, buffer| draw(area, buffer, board, view, look, now))
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+fn unix_seconds(time: SystemTime) -> f64 {
+    time.duration_since(UNIX_EPOCH)
+        .unwrap_or_default()
+        .as_secs_f64()
+}

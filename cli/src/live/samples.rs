@@ -1,0 +1,91 @@
+//! Lines for tests.
+
+use fltorrent_coordinator::report::{
+    EvaluationFigures, ModelHash, RoundReport, TrainFigures, WastedBytes,
+};
+use fltorrent_peer::journal::status::{State, Status};
+
+use super::board::Board;
+use crate::{launcher::Line, output::Description};
+
+pub(super) const START: f64 = 1_700_000_000.0;
+
+pub(super) fn status(state: State, round: u32) -> Status {
+    Status {
+        state,
+        round,
+        held: 40,
+        total: 80,
+        bytes_sent: 3 << 20,
+        bytes_received: 2 << 20,
+        bytes_wasted: 1024,
+        neighbours: 2,
+        interested: 1,
+        interested_in: 2,
+        unchoked: 2,
+        choked_by: 1,
+        faults: 0,
+    }
+}
+
+pub(super) fn report(peer: u32, round: u32) -> RoundReport {
+    RoundReport {
+        peer,
+        attempt: 0,
+        round,
+        samples: 100,
+        chunks_held: 80,
+        chunks_total: 80,
+        model_hash: ModelHash::from_bytes([7; 32]),
+        train: TrainFigures {
+            loss: Some(0.25),
+            seconds: 1.5,
+        },
+        exchange_seconds: 0.5,
+        aggregate_seconds: 0.125,
+        evaluation: EvaluationFigures {
+            correct: 90,
+            total: 100,
+            loss_sum: Some(50.0),
+            seconds: 0.25,
+        },
+        bytes_sent: 1000,
+        bytes_received: 2000,
+        wasted: WastedBytes::default(),
+        peak_rss_bytes: 1 << 27,
+    }
+}
+
+pub(super) fn description(peers: u32) -> Description {
+    Description {
+        name: "quickstart".to_owned(),
+        peers: peers as usize,
+        topology: "ring".to_owned(),
+        rounds: 10,
+        model: "mlp 64-64-10".to_owned(),
+        parameters: 4810,
+        chunks: 10,
+        update_bytes: 19_240,
+        data: "digits, iid".to_owned(),
+        train_samples: None,
+        test_samples: None,
+        backend: fltorrent_crds::plan::Backend::Flex,
+    }
+}
+
+/// A run of so many peers and 10 rounds, of which `finished` are over, one every 4 seconds.
+pub(super) fn board(peers: u32, finished: u32) -> Board {
+    let mut board = Board::new(&description(peers), &vec![2; peers as usize], START);
+    for peer in 0..peers {
+        board.take(peer, START, &Line::Training);
+        board.take(peer, START, &Line::Status(status(State::Training, 0)));
+        for round in 0..finished {
+            let end = START + 4.0 * f64::from(round + 1);
+            board.take(peer, end, &Line::Round(Box::new(report(peer, round))));
+        }
+        let now = START + 4.0 * f64::from(finished);
+        let state = [State::Training, State::Exchanging, State::Aggregating][peer as usize % 3];
+        board.take(peer, now, &Line::Status(status(state, finished)));
+    }
+    board
+}
