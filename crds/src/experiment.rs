@@ -19,7 +19,7 @@ use serde::{Deserialize, Serialize};
 
 pub use data::{Data, DataType, IdxData};
 pub use exchange::{Exchange, ExchangeOrder};
-pub use model::{MlpModel, Model, ModelType};
+pub use model::{MlpModel, Model, ModelType, Resnet18Model, TransformerModel};
 pub use partition::{
     ClassesPartition, DirichletPartition, ExplicitPartition, PartitionSpec, PartitionType,
     QuantityPartition, ShardsPartition,

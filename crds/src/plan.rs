@@ -3,6 +3,7 @@
 //! A [`Plan`] is a pure function of the manifest. Nothing in it depends on the machine it was made on: addresses, keys
 //! and ports are [`crate::Bindings`], and shards are derived from the recipe and the data's labels by each peer.
 
+mod architecture;
 mod build;
 mod data;
 mod hash;
@@ -92,6 +93,47 @@ pub enum Architecture {
         /// Widths from the flattened input to the classes, at least two entries.
         widths: Vec<u32>,
     },
+    /// LeNet-5 with ReLU and max pooling: `conv1` (6 of 5×5, padding 2), pooling, `conv2` (16 of 5×5), pooling, `fc1` (120),
+    /// `fc2` (84), `fc3`. Y. LeCun et al., "Gradient-Based Learning Applied to Document Recognition", Proc. IEEE 86(11),
+    /// 1998, in the form that is usual for 28×28 pixels.
+    Lenet {
+        /// Channels, height and width of an image.
+        input: [u32; 3],
+        /// Logits.
+        classes: u32,
+    },
+    /// The network of B. McMahan et al., "Communication-Efficient Learning of Deep Networks from Decentralized Data",
+    /// AISTATS 2017: `conv1` (32 of 5×5, padding 2), pooling, `conv2` (64 of 5×5, padding 2), pooling, `fc1` (512), `fc2`.
+    Cnn {
+        /// Channels, height and width of an image.
+        input: [u32; 3],
+        /// Logits.
+        classes: u32,
+    },
+    /// ResNet-18 for small images: a first layer of 3×3 without pooling (K. He et al., "Deep Residual Learning for Image
+    /// Recognition", CVPR 2016, sections 3.3 and 4.2) and group normalisation (Y. Wu, K. He, "Group Normalization", ECCV
+    /// 2018), under torchvision's names.
+    Resnet18 {
+        /// Channels, height and width of an image.
+        input: [u32; 3],
+        /// Logits.
+        classes: u32,
+        /// Groups of channels that are normalised together.
+        groups: u32,
+    },
+    /// A decoder of text, byte by byte: `token` and `position` embeddings, pre-norm layers of causal self-attention and GELU
+    /// (R. Xiong et al., "On Layer Normalization in the Transformer Architecture", ICML 2020) under the names of PyTorch's
+    /// `TransformerEncoder`, and `head`, with logits of all 256 bytes.
+    Transformer {
+        /// Bytes that it sees at once.
+        context: u32,
+        /// Layers of attention and feed-forward.
+        layers: u32,
+        /// Attention heads, which divide the width.
+        heads: u32,
+        /// Width of an embedding; the feed-forward layers are four times as wide.
+        width: u32,
+    },
 }
 
 /// One tensor of the model.
@@ -115,6 +157,12 @@ pub enum Start {
     /// the first, and a tensor of one extent takes that of the tensor before it.
     #[default]
     FanIn,
+    /// Standard normal, PyTorch's rule for embeddings.
+    Normal,
+    /// 1: the scale of a normalisation.
+    Ones,
+    /// 0: the offset of a normalisation.
+    Zeros,
 }
 
 /// Where the data comes from, its shape, and how it is split.

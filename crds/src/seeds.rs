@@ -43,6 +43,15 @@ pub fn unit(rng: &mut impl Rng) -> f64 {
     ((rng.next_u64() >> 12) as f64 + 0.5) / PARTS
 }
 
+/// A standard normal variate.
+///
+/// Source: G. E. P. Box, M. E. Muller, "A Note on the Generation of Random Normal Deviates", Annals of Mathematical
+/// Statistics 29(2), 1958.
+pub fn normal(rng: &mut impl Rng) -> f64 {
+    let radius = libm::sqrt(-2.0 * libm::log(unit(rng)));
+    radius * libm::cos(core::f64::consts::TAU * unit(rng))
+}
+
 /// Puts the items into a random order, each equally likely (Fisher–Yates).
 ///
 /// At most `u32::MAX` items are moved.

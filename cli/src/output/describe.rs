@@ -43,14 +43,12 @@ pub struct Description {
 
 /// Describes a plan; with the size of the data when that is known.
 pub fn describe(experiment: &Experiment, plan: &Plan, samples: Option<Samples>) -> Description {
-    let Architecture::Mlp { widths } = &plan.model.architecture;
-    let widths: Vec<String> = widths.iter().map(ToString::to_string).collect();
     Description {
         name: plan.name.clone(),
         peers: plan.peers.len(),
         topology: topology(experiment),
         rounds: plan.training.rounds,
-        model: format!("mlp {}", widths.join("-")),
+        model: model(&plan.model.architecture),
         parameters: plan.model.parameters,
         chunks: plan.exchange.num_chunks,
         update_bytes: plan.model.bytes,
@@ -58,6 +56,24 @@ pub fn describe(experiment: &Experiment, plan: &Plan, samples: Option<Samples>) 
         train_samples: samples.map(|samples| samples.train),
         test_samples: samples.map(|samples| samples.test),
         backend: plan.training.backend,
+    }
+}
+
+fn model(architecture: &Architecture) -> String {
+    match architecture {
+        Architecture::Mlp { widths } => {
+            let widths: Vec<String> = widths.iter().map(ToString::to_string).collect();
+            format!("mlp {}", widths.join("-"))
+        }
+        Architecture::Lenet { .. } => "lenet".to_owned(),
+        Architecture::Cnn { .. } => "cnn".to_owned(),
+        Architecture::Resnet18 { groups, .. } => format!("resnet18, {groups} groups"),
+        Architecture::Transformer {
+            layers,
+            heads,
+            width,
+            ..
+        } => format!("transformer, layers {layers}, heads {heads}, width {width}"),
     }
 }
 

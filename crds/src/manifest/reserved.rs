@@ -18,7 +18,6 @@ const FIELDS: &[(&str, &[&str])] = &[
         ],
     ),
     ("groups[]", &["deviceProfile", "gpu"]),
-    ("model", &["cnn", "lenet", "resnet18", "transformer"]),
     ("data", &["cifar10", "synthetic", "text"]),
     ("training", &["earlyStop", "optimizer"]),
     ("exchange", &["compression", "quorum"]),
@@ -41,7 +40,6 @@ const FIELDS: &[(&str, &[&str])] = &[
 /// Values by the path of their field.
 const VALUES: &[(&str, &[&str])] = &[
     ("groups[].role", &["byzantine"]),
-    ("model.type", &["cnn", "lenet", "resnet18", "transformer"]),
     ("data.type", &["cifar10", "synthetic", "text"]),
     ("training.backend", &["tch"]),
     ("exchange.chunkSelection", &["importance"]),

@@ -88,9 +88,9 @@ impl Plan {
             .max()
             .unwrap_or(0);
         let data = data::resolve(&spec.data, total(&spec.groups), &mut findings);
-        let model = data.as_ref().and_then(|data| {
-            model::resolve(&spec.model, &data.input_shape, data.classes, &mut findings)
-        });
+        let model = data
+            .as_ref()
+            .and_then(|data| model::resolve(&spec.model, data, &mut findings));
         let training = settings::training(
             &spec.training,
             &spec.aggregation,

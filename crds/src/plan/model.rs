@@ -1,125 +1,165 @@
-//! The model's tensors.
+//! The model that the manifest asks for, and whether the data fits it.
 
-use super::{Architecture, ModelPlan, Start, TensorPlan, build::Findings};
-use crate::experiment::{Model, ModelType};
+use super::{Architecture, DataPlan, ModelPlan, SampleKind, build::Findings};
+use crate::experiment::{Model, ModelType, TransformerModel};
 
 /// Most parameters of a model: an update of 4 GiB.
 pub const MAX_PARAMETERS: u64 = 1 << 30;
+/// Smallest side of an image that LeNet-5's second convolution and pooling leave a pixel of.
+const LENET_SIDE: u32 = 12;
+/// Smallest side of an image that two halvings leave a pixel of.
+const CNN_SIDE: u32 = 4;
+/// Channels of a ResNet-18's first layer; those of all others are multiples of it.
+const RESNET_CHANNELS: u32 = 64;
 
-/// The tensors for inputs and classes of the data; none when there are too many parameters.
+/// The model for this data; none when they do not fit or there are too many parameters.
 pub(super) fn resolve(
     model: &Model,
-    input_shape: &[u32],
-    classes: u32,
+    data: &DataPlan,
     findings: &mut Findings,
 ) -> Option<ModelPlan> {
-    match model.kind {
-        ModelType::Mlp => mlp(&model.mlp.as_ref()?.hidden, input_shape, classes, findings),
+    let fitting = match data.sample_kind() {
+        SampleKind::Text => model.kind == ModelType::Transformer,
+        SampleKind::Labelled => model.kind != ModelType::Transformer,
+    };
+    if !fitting {
+        let (samples, help) = match data.sample_kind() {
+            SampleKind::Text => ("a text", "write `type: transformer`, or take other data"),
+            SampleKind::Labelled => (
+                "inputs with one label each",
+                "a transformer wants `data.type: text`; write another type",
+            ),
+        };
+        findings.error(
+            "model.type",
+            format!(
+                "{} does not fit the data, which is {samples}",
+                name(model.kind)
+            ),
+            help,
+        );
+        return None;
     }
-}
-
-fn mlp(
-    hidden: &[u32],
-    input_shape: &[u32],
-    classes: u32,
-    findings: &mut Findings,
-) -> Option<ModelPlan> {
-    // Both sides of an image are at most 4,096, so the product fits.
-    let input = input_shape.iter().product();
-    let widths: Vec<u32> = [input]
-        .into_iter()
-        .chain(hidden.iter().copied())
-        .chain([classes])
-        .collect();
-    // At most 17 layers of 2^24 × 2^16: no overflow.
-    let model = ModelPlan::new(Architecture::Mlp { widths });
+    let classes = data.classes;
+    let (architecture, path) = match model.kind {
+        ModelType::Mlp => {
+            let hidden = model.mlp.as_ref()?.hidden.iter().copied();
+            // Bounded by the data's schema, so the product fits.
+            let input = data.input_shape.iter().product();
+            let widths = [input].into_iter().chain(hidden).chain([classes]).collect();
+            (Architecture::Mlp { widths }, "model.mlp.hidden")
+        }
+        ModelType::Lenet => {
+            let input = image(data, model.kind, LENET_SIDE, findings)?;
+            (Architecture::Lenet { input, classes }, "model.type")
+        }
+        ModelType::Cnn => {
+            let input = image(data, model.kind, CNN_SIDE, findings)?;
+            (Architecture::Cnn { input, classes }, "model.type")
+        }
+        ModelType::Resnet18 => {
+            let groups = model.resnet18.unwrap_or_default().groups;
+            let input = image(data, model.kind, 1, findings);
+            if !RESNET_CHANNELS.is_multiple_of(groups) {
+                findings.error(
+                    "model.resnet18.groups",
+                    format!("{groups} groups do not divide {RESNET_CHANNELS} channels"),
+                    "1, 2, 4, 8, 16, 32 or 64 will do",
+                );
+                return None;
+            }
+            let input = input?;
+            let architecture = Architecture::Resnet18 {
+                input,
+                classes,
+                groups,
+            };
+            (architecture, "model.type")
+        }
+        ModelType::Transformer => {
+            let spec = model.transformer.unwrap_or_default();
+            (transformer(spec, data, findings)?, "model.transformer")
+        }
+    };
+    let model = ModelPlan::new(architecture);
     if model.parameters > MAX_PARAMETERS {
         findings.error(
-            "model.mlp.hidden",
+            path,
             format!("the model has {} parameters", model.parameters),
-            format!("at most {MAX_PARAMETERS} will do; take narrower layers"),
+            format!("at most {MAX_PARAMETERS} will do; take narrower layers or smaller inputs"),
         );
         return None;
     }
     Some(model)
 }
 
-impl ModelPlan {
-    /// The model of an architecture, whose tensors follow from it.
-    #[must_use]
-    pub fn new(architecture: Architecture) -> Self {
-        let tensors = architecture.tensors();
-        let parameters = tensors.iter().map(TensorPlan::elements).sum();
-        Self {
-            architecture,
-            tensors,
-            parameters,
-            bytes: parameters * 4,
+/// Channels, height and width of the data's images.
+fn image(data: &DataPlan, kind: ModelType, side: u32, findings: &mut Findings) -> Option<[u32; 3]> {
+    let image = match data.input_shape[..] {
+        [height, width] => [1, height, width],
+        [channels, height, width] => [channels, height, width],
+        _ => {
+            findings.error(
+                "model.type",
+                format!(
+                    "{} wants images, and the data's inputs have the shape {:?}",
+                    name(kind),
+                    data.input_shape
+                ),
+                "write `type: mlp`, or data of [height, width] or [channels, height, width]",
+            );
+            return None;
         }
+    };
+    if image[1].min(image[2]) < side {
+        findings.error(
+            "model.type",
+            format!(
+                "{} wants images of at least {side}×{side} pixels, and the data's have {}×{}",
+                name(kind),
+                image[1],
+                image[2]
+            ),
+            "write `type: mlp`, or take larger images",
+        );
+        return None;
     }
+    Some(image)
 }
 
-impl TensorPlan {
-    /// A tensor of this name and shape that starts as [`Start::FanIn`] says.
-    #[must_use]
-    pub fn new(name: impl Into<String>, shape: impl Into<Vec<u64>>) -> Self {
-        Self {
-            name: name.into(),
-            shape: shape.into(),
-            start: Start::FanIn,
-        }
+fn transformer(
+    spec: TransformerModel,
+    data: &DataPlan,
+    findings: &mut Findings,
+) -> Option<Architecture> {
+    let TransformerModel {
+        layers,
+        heads,
+        width,
+    } = spec;
+    if !width.is_multiple_of(heads) {
+        findings.error(
+            "model.transformer.width",
+            format!("{width} cannot be divided among {heads} heads"),
+            format!("{} will do", width.next_multiple_of(heads)),
+        );
+        return None;
     }
-
-    /// Product of the extents.
-    #[must_use]
-    pub fn elements(&self) -> u64 {
-        self.shape.iter().product()
-    }
+    let context = data.input_shape.iter().product();
+    Some(Architecture::Transformer {
+        context,
+        layers,
+        heads,
+        width,
+    })
 }
 
-impl Architecture {
-    /// The tensors in declared order.
-    #[must_use]
-    pub fn tensors(&self) -> Vec<TensorPlan> {
-        match self {
-            Self::Mlp { widths } => widths
-                .windows(2)
-                .zip(1..)
-                .flat_map(|(pair, layer)| linear(&format!("fc{layer}"), pair[0], pair[1]))
-                .collect(),
-        }
+fn name(kind: ModelType) -> &'static str {
+    match kind {
+        ModelType::Mlp => "mlp",
+        ModelType::Lenet => "lenet",
+        ModelType::Cnn => "cnn",
+        ModelType::Resnet18 => "resnet18",
+        ModelType::Transformer => "transformer",
     }
-
-    /// Values of one input.
-    #[must_use]
-    pub fn input_len(&self) -> u64 {
-        match self {
-            Self::Mlp { widths } => widths.first().copied().unwrap_or(0).into(),
-        }
-    }
-
-    /// Logits of one label.
-    #[must_use]
-    pub fn classes(&self) -> u32 {
-        match self {
-            Self::Mlp { widths } => widths.last().copied().unwrap_or(0),
-        }
-    }
-
-    /// Labels of one sample.
-    #[must_use]
-    pub fn targets(&self) -> u64 {
-        match self {
-            Self::Mlp { .. } => 1,
-        }
-    }
-}
-
-/// Weight and bias of a fully connected layer.
-fn linear(name: &str, inputs: u32, outputs: u32) -> [TensorPlan; 2] {
-    let (inputs, outputs) = (u64::from(inputs), u64::from(outputs));
-    [
-        TensorPlan::new(format!("{name}.weight"), [outputs, inputs]),
-        TensorPlan::new(format!("{name}.bias"), [outputs]),
-    ]
 }

@@ -129,7 +129,7 @@ fn log_gamma_variate(rng: &mut impl Rng, shape: f64) -> f64 {
     let d = shape - 1.0 / 3.0;
     let c = 1.0 / libm::sqrt(9.0 * d);
     loop {
-        let x = normal(rng);
+        let x = seeds::normal(rng);
         let root = 1.0 + c * x;
         if root <= 0.0 {
             continue;
@@ -139,15 +139,6 @@ fn log_gamma_variate(rng: &mut impl Rng, shape: f64) -> f64 {
             return libm::log(d) + libm::log(v);
         }
     }
-}
-
-/// A standard normal variate.
-///
-/// Source: G. E. P. Box, M. E. Muller, "A Note on the Generation of Random Normal Deviates", Annals of Mathematical
-/// Statistics 29(2), 1958.
-fn normal(rng: &mut impl Rng) -> f64 {
-    let radius = libm::sqrt(-2.0 * libm::log(seeds::unit(rng)));
-    radius * libm::cos(core::f64::consts::TAU * seeds::unit(rng))
 }
 
 /// Whole numbers near `proportions * total` that sum to `total`: rounded down, and what is left goes one by one to the

@@ -103,9 +103,33 @@ pub fn trainer(
 ) -> Result<Box<dyn Trainer>, BackendError> {
     probe(training.backend)?;
     check_tensors(model)?;
-    let mut trainer = match &model.architecture {
-        Architecture::Mlp { .. } => build(network::Mlp, model, training, seed, peer)?,
-    };
+    let mut trainer = match model.architecture {
+        Architecture::Mlp { .. } => build(network::Mlp, model, training, seed, peer),
+        Architecture::Lenet { input, .. } => {
+            build(network::Lenet { input }, model, training, seed, peer)
+        }
+        Architecture::Cnn { input, .. } => {
+            build(network::Cnn { input }, model, training, seed, peer)
+        }
+        Architecture::Resnet18 { input, groups, .. } => {
+            let network = network::Resnet18 { input, groups };
+            build(network, model, training, seed, peer)
+        }
+        Architecture::Transformer {
+            context,
+            layers,
+            heads,
+            width,
+        } => {
+            let network = network::Transformer {
+                context,
+                layers,
+                heads,
+                width,
+            };
+            build(network, model, training, seed, peer)
+        }
+    }?;
     trainer.set(&super::init::parameters(model, seed))?;
     Ok(trainer)
 }

@@ -1,13 +1,20 @@
 //! What the trainer knows of a network: its logits under parameters that the trainer keeps.
 
+mod cnn;
+mod image;
+mod lenet;
 mod mlp;
+mod resnet;
+mod transformer;
 
 use burn::tensor::{Int, Tensor, activation::log_softmax, backend::Backend};
 use fltorrent_crds::plan::TensorPlan;
 
 use super::layers::LayerBackend;
 
-pub(super) use mlp::Mlp;
+pub(super) use self::{
+    cnn::Cnn, lenet::Lenet, mlp::Mlp, resnet::Resnet18, transformer::Transformer,
+};
 
 /// A network that an SGD trainer can train. Its tensors, their order, names, shapes and first values are those of the plan
 /// ([`fltorrent_crds::plan::ModelPlan::tensors`]); the trainer keeps them.
@@ -53,6 +60,39 @@ impl<'a, B: Backend> Parameters<'a, B> {
         self.tensors = &self.tensors[1..];
         matrix
     }
+
+    /// The next tensor in its declared shape, which has `D` extents.
+    ///
+    /// # Panics
+    /// When there is none left, or it has another number of extents.
+    pub(super) fn tensor<const D: usize>(&mut self) -> Tensor<B, D> {
+        let declared = &self.tensors[0].shape;
+        assert_eq!(
+            declared.len(),
+            D,
+            "{} has the shape {declared:?}",
+            self.tensors[0].name
+        );
+        let shape: [usize; D] = std::array::from_fn(|at| declared[at] as usize);
+        self.matrix().reshape(shape)
+    }
+
+    /// The next tensors, to be taken apart from those after them.
+    ///
+    /// # Panics
+    /// When there are not so many left.
+    pub(super) fn take(&mut self, count: usize) -> Self {
+        let (matrices, tensors);
+        (matrices, self.matrices) = self.matrices.split_at(count);
+        (tensors, self.tensors) = self.tensors.split_at(count);
+        Self { matrices, tensors }
+    }
+}
+
+/// A fully connected layer on `[in, count]`: `[out, count]`.
+fn linear<B: Backend>(parameters: &mut Parameters<'_, B>, input: Tensor<B, 2>) -> Tensor<B, 2> {
+    let weight = parameters.matrix();
+    weight.matmul(input) + parameters.matrix()
 }
 
 /// Extents of the matrix that a tensor is kept as.

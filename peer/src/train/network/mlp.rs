@@ -5,7 +5,7 @@
 
 use burn::tensor::{Tensor, activation::relu};
 
-use super::{Network, Parameters};
+use super::{Network, Parameters, linear};
 use crate::train::layers::LayerBackend;
 
 /// `fc1`, `fc2`, …; the parameters say how many there are and how wide.
@@ -25,13 +25,4 @@ impl Network for Mlp {
         }
         activation
     }
-}
-
-/// One fully connected layer on `[in, count]`: `[out, count]`.
-pub(super) fn linear<B: LayerBackend>(
-    parameters: &mut Parameters<'_, B>,
-    input: Tensor<B, 2>,
-) -> Tensor<B, 2> {
-    let weight = parameters.matrix();
-    weight.matmul(input) + parameters.matrix()
 }
