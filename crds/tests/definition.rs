@@ -176,6 +176,27 @@ fn rules_agree_with_the_reader() {
             false,
         ),
         (Some(("model", json!({"type": "mlp"}))), false),
+        (Some(("model", json!({"type": "cnn"}))), true),
+        (
+            Some(("model", json!({"type": "cnn", "mlp": {"hidden": []}}))),
+            false,
+        ),
+        (Some(("model", json!({"type": "resnet18"}))), true),
+        (
+            Some((
+                "model",
+                json!({"type": "resnet18", "resnet18": {"groups": 2}}),
+            )),
+            true,
+        ),
+        (
+            Some(("model", json!({"type": "cnn", "resnet18": {"groups": 2}}))),
+            false,
+        ),
+        (
+            Some(("model", json!({"type": "cnn", "transformer": {}}))),
+            false,
+        ),
         (
             Some(("training", json!({"schedule": {"type": "step"}}))),
             false,

@@ -455,14 +455,54 @@ fn one_wrong_value_is_one_error() {
             "model.mlp: is missing; type mlp wants `mlp:` with hidden",
         ),
         (
-            "model/type",
-            json!("resnet18"),
-            "model.type: `resnet18` is not supported yet; now there is mlp",
+            "model",
+            json!({"type": "lenet"}),
+            "model.type: lenet wants images of at least 12×12 pixels, and the data's have 8×8; write `type: mlp`, or take larger images",
+        ),
+        (
+            "model",
+            json!({"type": "transformer"}),
+            "model.type: transformer does not fit the data, which is inputs with one label each; a transformer wants `data.type: text`",
+        ),
+        (
+            "model",
+            json!({"type": "resnet18", "resnet18": {"groups": 3}}),
+            "model.resnet18.groups: 3 groups do not divide 64 channels; 1, 2, 4, 8, 16, 32 or 64 will do",
+        ),
+        (
+            "model",
+            json!({"type": "resnet18", "resnet18": {"groups": 0}}),
+            "model.resnet18.groups: 0 is out of range; 1 to 64 will do",
+        ),
+        (
+            "model",
+            json!({"type": "resnet18", "resnet18": {"layers": 18}}),
+            "model.resnet18.layers: unknown field; the fields here are groups",
+        ),
+        (
+            "model",
+            json!({"type": "lenet", "mlp": {"hidden": [8]}}),
+            "model.mlp: is there, but model.type is lenet; remove it, or write `type: mlp`",
+        ),
+        (
+            "model",
+            json!({"type": "transformer", "transformer": {"layers": 49}}),
+            "model.transformer.layers: 49 is out of range; 1 to 48 will do",
+        ),
+        (
+            "model",
+            json!({"type": "transformer", "transformer": {"heads": 0}}),
+            "model.transformer.heads: 0 is out of range; 1 to 64 will do",
+        ),
+        (
+            "model",
+            json!({"type": "transformer", "transformer": {"width": 5000}}),
+            "model.transformer.width: 5000 is out of range; 1 to 4096 will do",
         ),
         (
             "model/type",
             json!("svm"),
-            "model.type: `svm` is not known; allowed: mlp",
+            "model.type: `svm` is not known; allowed: mlp, lenet, cnn, resnet18, transformer",
         ),
         (
             "model/mlp/hidden",
@@ -487,7 +527,7 @@ fn one_wrong_value_is_one_error() {
         (
             "model/mlp/hidden",
             json!([65_536, 65_536]),
-            "model.mlp.hidden: the model has 4299948042 parameters; at most 1073741824 will do; take narrower layers",
+            "model.mlp.hidden: the model has 4299948042 parameters; at most 1073741824 will do; take narrower layers or smaller inputs",
         ),
         // Data.
         (
