@@ -98,7 +98,7 @@ impl Transformer {
         let part = |index: usize| {
             projected
                 .clone()
-                .slice([index * width..(index + 1) * width])
+                .narrow(0, index * width, width)
                 .reshape([heads, depth, batch, context])
                 .swap_dims(1, 2)
         };
