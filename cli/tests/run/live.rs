@@ -162,15 +162,18 @@ fn rows(screen: &[String]) -> Vec<usize> {
         .collect()
 }
 
-/// Processes that were given this run's folder.
-fn processes(results: &Path) -> usize {
-    let folder = results.to_str().unwrap().as_bytes();
+/// Processes that were given this run's folder, by their command lines.
+fn processes(results: &Path) -> Vec<(String, String)> {
+    let folder = results.to_str().unwrap();
     let entries = std::fs::read_dir("/proc").unwrap().map(Result::unwrap);
-    // A process may go while it is looked at; the terminal's own has the folder's parent only.
-    let lines = entries.filter_map(|entry| std::fs::read(entry.path().join("cmdline")).ok());
-    lines
-        .filter(|line| line.windows(folder.len()).any(|part| part == folder))
-        .count()
+    let lines = entries.filter_map(|entry| {
+        // A process may go while it is looked at.
+        let line = std::fs::read(entry.path().join("cmdline")).ok()?;
+        let pid = entry.file_name().into_string().ok()?;
+        Some((pid, String::from_utf8(line).ok()?))
+    });
+    // The terminal's own has the folder's parent only.
+    lines.filter(|(_, line)| line.contains(folder)).collect()
 }
 
 #[test]
@@ -268,7 +271,7 @@ fn keys_scroll_and_ctrl_c_leaves_a_clean_terminal() {
         "{lines}"
     );
     terminal.assert_usable();
-    assert_eq!(processes(&terminal.results()), 0);
+    assert_eq!(processes(&terminal.results()), []);
     let outcome = &read_json(&terminal.results().join("summary.json"))["outcome"];
     assert_eq!(outcome, "stopped");
 }
@@ -290,6 +293,29 @@ fn a_terminated_launcher_gives_the_terminal_back() {
             .contains("error: interrupted by SIGTERM")
     );
     terminal.assert_usable();
+}
+
+#[test]
+fn a_run_that_fails_gives_the_terminal_back_with_the_reason() {
+    let terminal = Terminal::open(80, 24);
+    terminal.run("", "--set training.rounds=1000000");
+    terminal.wait_for_rows(0, 8);
+    let peers = processes(&terminal.results());
+    let (pid, _) = peers
+        .iter()
+        .find(|(_, line)| line.contains("--index=2\0"))
+        .unwrap();
+    let killed = Command::new("kill").args(["-KILL", pid]).status().unwrap();
+    assert!(killed.success());
+    terminal.wait_for_prompt();
+    let lines = terminal.scrollback();
+    assert!(
+        lines.contains("error: peer 2 was killed by signal 9"),
+        "{lines}"
+    );
+    assert!(lines.contains("1/1000000 "), "{lines}");
+    terminal.assert_usable();
+    assert_eq!(processes(&terminal.results()), []);
 }
 
 #[test]
@@ -326,6 +352,6 @@ fn lines_are_printed_where_a_view_is_not_wanted_or_not_possible() {
                 .any(|line| line.contains("interrupted by SIG"));
             is_said && last_line(screen) == PROMPT
         });
-        assert_eq!(processes(&terminal.results()), 0);
+        assert_eq!(processes(&terminal.results()), []);
     }
 }
