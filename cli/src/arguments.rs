@@ -4,14 +4,70 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-use crate::{output::Format, rate::BitRate};
+use crate::{
+    commands::init::{DataChoice, ModelChoice, PartitionChoice, TopologyChoice},
+    output::Format,
+    rate::BitRate,
+};
 
-const EXIT_CODES: &str = "Exit codes:
+/// A text with the exit codes after it.
+macro_rules! with_exit_codes {
+    ($text:literal) => {
+        concat!(
+            $text,
+            "Exit codes:
     0  complete
     1  the run failed, or could not start on this machine
     2  the manifest or the command line is wrong; nothing was started
     3  a peer whose launcher has gone
-  130  interrupted (Ctrl-C or SIGTERM)";
+  130  interrupted (Ctrl-C or SIGTERM)"
+        )
+    };
+}
+
+const FIRST_STEPS: &str = with_exit_codes!(
+    "Examples:
+  fltorrent run examples/quickstart.yaml
+  fltorrent init && fltorrent plan experiment.yaml && fltorrent run experiment.yaml
+
+"
+);
+
+const RUN_EXAMPLES: &str = with_exit_codes!(
+    "Examples:
+  fltorrent run examples/quickstart.yaml
+  fltorrent run exp.yaml --set training.rounds=20 --set 'topology={type: star}'
+  fltorrent run exp.yaml --out results/first --output json
+
+"
+);
+
+const VALIDATE_EXAMPLES: &str = with_exit_codes!(
+    "Examples:
+  fltorrent validate exp.yaml
+  fltorrent validate exp.yaml --set groups[0].count=100 --output json
+
+"
+);
+
+const BENCH_EXAMPLES: &str = "Examples:
+  fltorrent bench quickstart --runs 10
+  fltorrent bench train --python .venv/bin/python";
+
+const INIT_EXAMPLES: &str = "Examples:
+  fltorrent init
+  fltorrent init ring.yaml --peers 8 --topology ring --rounds 20
+  fltorrent init fashion.yaml --data-path /usr/share/datasets/fashion-mnist
+
+Without a terminal, what no flag says takes its default; one flag is needed at least.";
+
+const COMPLETIONS_EXAMPLES: &str = "Examples:
+  source <(fltorrent completions bash)
+  fltorrent completions zsh > ~/.zfunc/_fltorrent
+  fltorrent completions fish > ~/.config/fish/completions/fltorrent.fish";
+
+const MAN_EXAMPLES: &str = "Examples:
+  fltorrent man ~/.local/share/man/man1 && man fltorrent-plan";
 
 const PLAN_EXAMPLES: &str = "Examples:
   fltorrent plan examples/quickstart.yaml
@@ -23,7 +79,7 @@ Times are the least possible, without delays, headers and losses.";
 
 /// Decentralised federated learning: peers train, and swap chunks of their models as a BitTorrent swarm.
 #[derive(Debug, Parser)]
-#[command(name = "fltorrent", version, after_help = EXIT_CODES)]
+#[command(name = "fltorrent", version, after_help = FIRST_STEPS)]
 pub struct Arguments {
     /// What to do.
     #[command(subcommand)]
@@ -34,15 +90,25 @@ pub struct Arguments {
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Run an experiment on this machine, one process a peer
-    #[command(after_help = EXIT_CODES)]
+    #[command(after_help = RUN_EXAMPLES)]
     Run(RunArguments),
     /// Check a manifest and show what would run, or everything that is wrong with it
-    #[command(after_help = EXIT_CODES)]
+    #[command(after_help = VALIDATE_EXAMPLES)]
     Validate(ValidateArguments),
     /// Show what a manifest will cost before it runs: wiring, bytes, least time, memory
     #[command(after_help = PLAN_EXAMPLES)]
     Plan(PlanArguments),
+    /// Write a manifest to start from: asks, or takes flags
+    #[command(after_help = INIT_EXAMPLES)]
+    Init(InitArguments),
+    /// Print the completions of a shell
+    #[command(after_help = COMPLETIONS_EXAMPLES)]
+    Completions(CompletionsArguments),
+    /// Write a man page for every command
+    #[command(after_help = MAN_EXAMPLES)]
+    Man(ManArguments),
     /// Measure this machine and print a Markdown table
+    #[command(after_help = BENCH_EXAMPLES)]
     Bench(BenchArguments),
     /// One peer of a run; started by `run`
     #[command(hide = true)]
@@ -114,6 +180,66 @@ pub struct PlanArguments {
     /// What standard output is: text, or one JSON object
     #[arg(long, value_enum, default_value_t = Format::Text)]
     pub output: Format,
+}
+
+/// `fltorrent init`.
+#[derive(Clone, Debug, Args)]
+pub struct InitArguments {
+    /// The manifest to write; its name becomes that of the experiment
+    #[arg(default_value = "experiment.yaml")]
+    pub file: PathBuf,
+    /// How many peers
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    pub peers: Option<u32>,
+    /// How they are wired
+    #[arg(long, value_enum)]
+    pub topology: Option<TopologyChoice>,
+    /// What they train
+    #[arg(long, value_enum)]
+    pub model: Option<ModelChoice>,
+    /// What they learn from
+    #[arg(long, value_enum)]
+    pub data: Option<DataChoice>,
+    /// Folder of the data, for --data idx
+    #[arg(long, value_name = "DIR")]
+    pub data_path: Option<String>,
+    /// How the data is divided
+    #[arg(long, value_enum)]
+    pub partition: Option<PartitionChoice>,
+    /// How many rounds
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    pub rounds: Option<u32>,
+    /// Replace the file if it is there
+    #[arg(long)]
+    pub force: bool,
+}
+
+impl InitArguments {
+    /// Whether a flag says what to write, so that nobody has to be asked.
+    pub const fn says_something(&self) -> bool {
+        self.peers.is_some()
+            || self.topology.is_some()
+            || self.model.is_some()
+            || self.data.is_some()
+            || self.data_path.is_some()
+            || self.partition.is_some()
+            || self.rounds.is_some()
+    }
+}
+
+/// `fltorrent completions`.
+#[derive(Clone, Copy, Debug, Args)]
+pub struct CompletionsArguments {
+    /// Which shell
+    #[arg(value_enum)]
+    pub shell: clap_complete::Shell,
+}
+
+/// `fltorrent man`.
+#[derive(Clone, Debug, Args)]
+pub struct ManArguments {
+    /// The folder to write into, made if it is not there
+    pub folder: PathBuf,
 }
 
 /// `fltorrent bench`.
@@ -232,6 +358,20 @@ mod tests {
     #[test]
     fn the_command_line_is_well_formed() {
         Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn the_help_of_every_command_has_an_example() {
+        let command = Arguments::command();
+        let visible = command
+            .get_subcommands()
+            .filter(|command| !command.is_hide_set());
+        for command in [&command].into_iter().chain(visible) {
+            let help = command.get_after_help().map(ToString::to_string);
+            let name = command.get_name();
+            let example = help.is_some_and(|help| help.contains("Examples:\n  "));
+            assert!(example, "{name}: write an example into its after_help");
+        }
     }
 
     #[test]

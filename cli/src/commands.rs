@@ -1,6 +1,9 @@
 //! The commands, and the exit codes that they share.
 
 pub mod bench;
+mod completions;
+pub mod init;
+mod man;
 mod plan;
 pub mod run;
 mod validate;
@@ -26,6 +29,9 @@ pub fn dispatch(command: Command, started: SystemTime) -> ExitCode {
         Command::Run(arguments) => run::run(&arguments, started),
         Command::Validate(arguments) => validate::validate(&arguments),
         Command::Plan(arguments) => plan::plan(&arguments),
+        Command::Init(arguments) => init::init(&arguments),
+        Command::Completions(arguments) => completions::completions(&arguments),
+        Command::Man(arguments) => man::man(&arguments),
         Command::Bench(arguments) => bench::bench(&arguments.what),
         Command::Peer(arguments) => peer(arguments),
     }

@@ -7,7 +7,7 @@ use fltorrent_crds::experiment::TopologyType;
 use crate::manifest::Resolved;
 
 /// Distance of neighbours on the circle, in inches.
-const STEP: f64 = 0.6;
+const STEP: f64 = 0.75;
 
 /// The graph in Graphviz's language; `dot` draws it with the layout that it names.
 pub(super) fn dot(resolved: &Resolved) -> String {
@@ -19,7 +19,7 @@ pub(super) fn dot(resolved: &Resolved) -> String {
     };
     let mut text = format!(
         "graph \"{}\" {{\n  layout={layout}; overlap=false; bgcolor=\"transparent\";\n  \
-         node [shape=circle, width=0.35, fixedsize=true, fontname=\"sans-serif\", fontsize=10, style=filled, \
+         node [shape=circle, width=0.28, fixedsize=true, fontname=\"sans-serif\", fontsize=9, style=filled, \
          fillcolor=\"white\"];\n  edge [color=\"#555555\"];\n",
         plan.name
     );

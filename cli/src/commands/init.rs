@@ -1,0 +1,222 @@
+//! `fltorrent init`: writes a manifest to start from.
+
+mod ask;
+mod choices;
+mod template;
+
+use std::{
+    fs::OpenOptions,
+    io::{self, IsTerminal, Write},
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
+
+use thiserror::Error;
+
+use super::{FAILED, USAGE, refuse_manifest};
+use crate::{
+    arguments::InitArguments,
+    manifest::{ManifestError, Resolved},
+    output::{self, Format, Printer, description_text},
+};
+pub use choices::{DataChoice, ModelChoice, PartitionChoice, TopologyChoice};
+
+/// Why there is no manifest.
+#[derive(Debug, Error)]
+enum InitError {
+    /// Nobody to ask.
+    #[error(
+        "there is no terminal to ask on; say what you want with --peers, --topology, --model, --data, --partition or \
+         --rounds (what is left out takes its default)"
+    )]
+    NoTerminal,
+    /// The folder of IDX files is not named.
+    #[error("--data idx wants --data-path DIR, the folder with the four IDX files")]
+    NoPath,
+    /// It is there already.
+    #[error("{}: is there already; name another file, or take --force to replace it", path.display())]
+    Exists {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The terminal has gone or the question was interrupted.
+    #[error("the question was not answered; answer it, or say what you want with flags (--help)")]
+    Ask(#[from] dialoguer::Error),
+    /// What was asked for is not possible together.
+    #[error(transparent)]
+    Manifest(#[from] ManifestError),
+    /// The operating system refused.
+    #[error("{}: cannot be written; name a file in a folder that can", path.display())]
+    Write {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+}
+
+pub(super) fn init(arguments: &InitArguments) -> ExitCode {
+    let mut printer = Printer::new(Format::Text, false);
+    match write(arguments) {
+        Ok(resolved) => {
+            let file = arguments.file.display();
+            let description = output::describe(&resolved.experiment, &resolved.plan, None);
+            printer.line(&description_text(&description));
+            for warning in &resolved.plan.warnings {
+                output::warning(&format!("{}: {}", warning.path, warning.message));
+            }
+            printer.line(&format!(
+                "wrote {file}; see what it costs: fltorrent plan {file}; run it: fltorrent run {file}"
+            ));
+            ExitCode::SUCCESS
+        }
+        Err(InitError::Manifest(error)) => refuse_manifest(&error, &mut printer),
+        Err(error) => {
+            output::error(&crate::chain(&error));
+            ExitCode::from(match error {
+                InitError::Write { .. } => FAILED,
+                _ => USAGE,
+            })
+        }
+    }
+}
+
+/// Asks what is open, checks the manifest and only then writes it.
+fn write(arguments: &InitArguments) -> Result<Resolved, InitError> {
+    let path = &arguments.file;
+    if path.exists() && !arguments.force {
+        return Err(InitError::Exists { path: path.clone() });
+    }
+    let choices = if io::stdin().is_terminal() && io::stderr().is_terminal() {
+        ask::choices(arguments)?
+    } else if arguments.says_something() {
+        choices::Choices::of(arguments)
+    } else {
+        return Err(InitError::NoTerminal);
+    };
+    if choices.data == DataChoice::Idx && choices.data_path.is_none() {
+        return Err(InitError::NoPath);
+    }
+    let text = template::manifest(&choices, &name(path));
+    let resolved = Resolved::from_text(&text, &[])?;
+    save(path, &text, arguments.force)?;
+    Ok(resolved)
+}
+
+/// A file that appeared in the meantime is kept as well, unless it may be replaced.
+fn save(path: &Path, text: &str, force: bool) -> Result<(), InitError> {
+    let mut options = OpenOptions::new();
+    options.write(true).truncate(true);
+    if force {
+        options.create(true);
+    } else {
+        options.truncate(false).create_new(true);
+    }
+    options
+        .open(path)
+        .and_then(|mut file| file.write_all(text.as_bytes()))
+        .map_err(|source| match source.kind() {
+            io::ErrorKind::AlreadyExists => InitError::Exists {
+                path: path.to_owned(),
+            },
+            _ => InitError::Write {
+                path: path.to_owned(),
+                source,
+            },
+        })
+}
+
+/// The file's name as that of an experiment.
+fn name(path: &Path) -> String {
+    let stem = path.file_stem().unwrap_or_default().to_string_lossy();
+    let letters: String = stem
+        .chars()
+        .map(|c| match c.to_ascii_lowercase() {
+            c if c.is_ascii_lowercase() || c.is_ascii_digit() => c,
+            _ => '-',
+        })
+        .skip_while(|c| !c.is_ascii_lowercase())
+        .take(fltorrent_crds::experiment::MAX_NAME)
+        .collect();
+    match letters.trim_end_matches('-') {
+        "" => "experiment".to_owned(),
+        name => name.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::ValueEnum;
+
+    use super::*;
+
+    #[test]
+    fn file_names_become_names() {
+        for (path, expected) in [
+            ("a/My Ring.yaml", "my-ring"),
+            ("42-rings.yaml", "rings"),
+            ("ümlaut_.yml", "mlaut"),
+            ("7.yaml", "experiment"),
+            ("..", "experiment"),
+        ] {
+            assert_eq!(name(Path::new(path)), expected);
+        }
+        assert_eq!(name(Path::new(&"a".repeat(90))).len(), 45);
+    }
+
+    /// Whatever is chosen, the manifest is valid and has a plan.
+    #[test]
+    fn every_choice_is_a_plan() {
+        for &topology in TopologyChoice::value_variants() {
+            for &model in ModelChoice::value_variants() {
+                for &data in DataChoice::value_variants() {
+                    for &partition in PartitionChoice::value_variants() {
+                        for peers in [1, 2, 3, 7, 8, 16, 37, 100] {
+                            let choices = choices::Choices {
+                                peers,
+                                topology,
+                                model,
+                                data,
+                                data_path: Some("x: #\"y\"".to_owned()),
+                                partition,
+                                rounds: 3,
+                            };
+                            let text = template::manifest(&choices, "test");
+                            let found = Resolved::from_text(&text, &[]);
+                            if topology == TopologyChoice::Hypercube && !peers.is_power_of_two() {
+                                let error = found.unwrap_err().to_string();
+                                assert!(error.contains("power of two"), "{error}");
+                                continue;
+                            }
+                            let found = found.unwrap_or_else(|error| panic!("{error}\n{text}"));
+                            assert_eq!(found.plan.peers.len(), peers as usize);
+                            assert_eq!(found.plan.training.rounds, 3);
+                            assert_eq!(
+                                found.experiment.spec.topology.kind.name(),
+                                topology.to_possible_value().unwrap().get_name()
+                            );
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_file_is_replaced_only_when_asked() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.yaml");
+        save(&path, "first", false).unwrap();
+        let error = save(&path, "x", false).unwrap_err();
+        assert!(error.to_string().ends_with("take --force to replace it"));
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), "first");
+        save(&path, "2nd", true).unwrap();
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), "2nd");
+        let nowhere = save(Path::new("/proc/a.yaml"), "x", false).unwrap_err();
+        assert!(
+            nowhere
+                .to_string()
+                .contains("/proc/a.yaml: cannot be written")
+        );
+    }
+}

@@ -1,0 +1,112 @@
+//! `fltorrent man`: a man page for every command, made from the command line's own form.
+
+use std::{
+    fs, io,
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
+
+use clap::{Command, CommandFactory};
+use thiserror::Error;
+
+use super::FAILED;
+use crate::{
+    arguments::{Arguments, ManArguments},
+    output::{self, Format, Printer},
+};
+
+/// A page that is not there.
+#[derive(Debug, Error)]
+#[error("{}: cannot be written; name a folder that can", path.display())]
+struct ManError {
+    path: PathBuf,
+    source: io::Error,
+}
+
+pub(super) fn man(arguments: &ManArguments) -> ExitCode {
+    match write(&arguments.folder) {
+        Ok(pages) => {
+            let folder = arguments.folder.display();
+            Printer::new(Format::Text, false).line(&format!(
+                "wrote {pages} pages into {folder}; read one: man {folder}/fltorrent.1"
+            ));
+            ExitCode::SUCCESS
+        }
+        Err(error) => {
+            output::error(&crate::chain(&error));
+            ExitCode::from(FAILED)
+        }
+    }
+}
+
+/// Gives the number of pages.
+fn write(folder: &Path) -> Result<usize, ManError> {
+    let failed = |path: &Path| {
+        let path = path.to_owned();
+        move |source| ManError { path, source }
+    };
+    fs::create_dir_all(folder).map_err(failed(folder))?;
+    let mut command = Arguments::command();
+    command.build();
+    let pages = pages(&command, "fltorrent");
+    for (name, command) in &pages {
+        let path = folder.join(format!("{name}.1"));
+        let mut page = Vec::new();
+        clap_mangen::Man::new(command.clone().display_name(name.clone()))
+            .render(&mut page)
+            .and_then(|()| fs::write(&path, &page))
+            .map_err(failed(&path))?;
+    }
+    Ok(pages.len())
+}
+
+/// The command and all below it that are not hidden, with the names of their pages.
+fn pages(command: &Command, name: &str) -> Vec<(String, Command)> {
+    let below = command
+        .get_subcommands()
+        .filter(|command| !command.is_hide_set() && command.get_name() != "help")
+        .flat_map(|command| pages(command, &format!("{name}-{}", command.get_name())));
+    [(name.to_owned(), command.clone())]
+        .into_iter()
+        .chain(below)
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_command_that_help_lists_has_a_page() {
+        let folder = tempfile::tempdir().unwrap();
+        let count = write(&folder.path().join("man1")).unwrap();
+        let page = |name: &str| fs::read_to_string(folder.path().join("man1").join(name)).unwrap();
+        assert!(
+            page("fltorrent.1").contains("fltorrent\\-plan"),
+            "{}",
+            page("fltorrent.1")
+        );
+        assert!(page("fltorrent-bench-train.1").contains("\\-\\-python"));
+        let commands = Arguments::command();
+        let visible = commands
+            .get_subcommands()
+            .filter(|command| !command.is_hide_set());
+        for command in visible {
+            assert!(page(&format!("fltorrent-{}.1", command.get_name())).contains(".SH SYNOPSIS"));
+        }
+        assert_eq!(
+            fs::read_dir(folder.path().join("man1")).unwrap().count(),
+            count
+        );
+    }
+
+    #[test]
+    fn a_folder_that_cannot_be_made_is_named() {
+        let error = write(Path::new("/proc/man")).unwrap_err();
+        assert!(
+            error
+                .to_string()
+                .starts_with("/proc/man: cannot be written")
+        );
+    }
+}

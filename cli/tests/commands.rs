@@ -1,0 +1,243 @@
+//! Commands that start nothing: plan, init, completions, man and what they say when something is wrong.
+#![allow(
+    clippy::unwrap_used,
+    missing_docs,
+    reason = "tests may panic and have no users"
+)]
+
+use std::{
+    fs,
+    io::Write,
+    path::Path,
+    process::{Command, Output, Stdio},
+};
+
+use serde_json::Value;
+
+const PROGRAM: &str = env!("CARGO_BIN_EXE_fltorrent");
+const QUICKSTART: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../examples/quickstart.yaml");
+
+/// Runs it without a terminal.
+fn fltorrent(folder: &Path, arguments: &[&str]) -> Output {
+    let mut command = Command::new(PROGRAM);
+    command.args(arguments).current_dir(folder);
+    command.stdin(Stdio::null()).output().unwrap()
+}
+
+fn here(arguments: &[&str]) -> Output {
+    fltorrent(Path::new("."), arguments)
+}
+
+fn stdout(output: &Output) -> &str {
+    std::str::from_utf8(&output.stdout).unwrap()
+}
+
+fn stderr(output: &Output) -> &str {
+    std::str::from_utf8(&output.stderr).unwrap()
+}
+
+/// Runs a program with text on its standard input.
+fn fed(command: &mut Command, text: &[u8]) -> Output {
+    command.stdin(Stdio::piped()).stdout(Stdio::piped());
+    let mut child = command.stderr(Stdio::piped()).spawn().unwrap();
+    child.stdin.take().unwrap().write_all(text).unwrap();
+    child.wait_with_output().unwrap()
+}
+
+#[test]
+fn graphviz_draws_every_wiring() {
+    for topology in [
+        "ring",
+        "{type: star, star: {hub: 3}}",
+        "mesh",
+        "{type: tree, tree: {arity: 3}}",
+        "{type: randomRegular, randomRegular: {degree: 3}}",
+        "{type: smallWorld, smallWorld: {degree: 4, rewire: 0.5}}",
+        "exponential",
+        "torus",
+        "{type: erdosRenyi, erdosRenyi: {probability: 0.6}}",
+        "hypercube",
+        "{type: custom, custom: {edges: [[0,1],[1,2],[2,3],[3,4],[4,5],[5,6],[6,7]]}}",
+    ] {
+        let set = match topology.starts_with('{') {
+            true => format!("topology={topology}"),
+            false => format!("topology={{type: {topology}}}"),
+        };
+        let graph = here(&["plan", QUICKSTART, "--dot", "--set", &set]);
+        assert!(graph.status.success(), "{}", stderr(&graph));
+        let svg = fed(Command::new("dot").arg("-Tsvg"), &graph.stdout);
+        assert!(svg.status.success(), "{topology}: {}", stderr(&svg));
+        assert_eq!(stderr(&svg), "", "{topology}");
+        let edges = stdout(&graph).matches(" -- ").count();
+        assert_eq!(
+            stdout(&svg).matches("class=\"node\"").count(),
+            8,
+            "{topology}"
+        );
+        assert_eq!(
+            stdout(&svg).matches("class=\"edge\"").count(),
+            edges,
+            "{topology}"
+        );
+    }
+}
+
+#[test]
+fn a_plan_is_one_json_object() {
+    let plan = here(&[
+        "plan", QUICKSTART, "--output", "json", "--up", "20Mbit", "--down", "100Mbit",
+    ]);
+    assert_eq!(plan.status.code(), Some(0));
+    let plan: Value = serde_json::from_slice(&plan.stdout).unwrap();
+    assert_eq!(plan["event"], "plan");
+    assert_eq!(plan["wiring"]["diameter"], 4);
+    assert_eq!(plan["details"].as_array().unwrap().len(), 8);
+    assert_eq!(plan["details"][3]["neighbours"], serde_json::json!([2, 4]));
+    assert_eq!(plan["receivedByEach"], 7 * 4810 * 4);
+    // Seven updates into each peer from two uplinks; all uplinks together are slower.
+    let seconds = plan["bounds"][0]["seconds"].as_f64().unwrap();
+    let expected = 7.0 * 4810.0 * 4.0 / 2.5e6;
+    assert!((seconds / expected - 1.0).abs() < 1e-9, "{seconds}");
+}
+
+#[test]
+fn wrong_command_lines_say_what_would_do() {
+    for (arguments, expected) in [
+        (&["plan", QUICKSTART, "--up", "20MB"][..], "such as 100Mbit"),
+        (
+            &["plan", QUICKSTART, "--up", "1bit"],
+            "from 1kbit to 10000Gbit",
+        ),
+        (
+            &["plan", QUICKSTART, "--dot", "--peers"],
+            "cannot be used with",
+        ),
+        (&["plan", "nowhere.yaml"], "name a manifest"),
+        (
+            &[
+                "plan",
+                QUICKSTART,
+                "--set",
+                "topology.type=hypercube",
+                "--set",
+                "groups[0].count=6",
+            ],
+            "topology.type: a hypercube of 6 peers is not possible",
+        ),
+        (&["init"], "say what you want with --peers, --topology"),
+        (&["init", "--data", "idx"], "--data-path DIR"),
+        (&["init", "--peers", "0"], "0 is not in 1..=10000"),
+        (
+            &["init", "--topology", "circle"],
+            "possible values: ring, star",
+        ),
+        (&["completions", "tcsh"], "possible values: bash"),
+    ] {
+        let folder = tempfile::tempdir().unwrap();
+        let output = fltorrent(folder.path(), arguments);
+        assert_eq!(output.status.code(), Some(2), "{arguments:?}");
+        assert!(
+            stderr(&output).contains(expected),
+            "{arguments:?}: {}",
+            stderr(&output)
+        );
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
+    }
+}
+
+#[test]
+fn init_writes_a_manifest_that_plans() {
+    let folder = tempfile::tempdir().unwrap();
+    let init = |arguments: &[&str]| fltorrent(folder.path(), &[&["init"], arguments].concat());
+    let made = init(&["my ring.yaml", "--peers", "5"]);
+    assert_eq!(made.status.code(), Some(0), "{}", stderr(&made));
+    assert!(
+        stdout(&made).starts_with("my-ring: 5 peers, ring, 10 rounds"),
+        "{}",
+        stdout(&made)
+    );
+    let planned = fltorrent(folder.path(), &["plan", "my ring.yaml"]);
+    assert_eq!(planned.status.code(), Some(0), "{}", stderr(&planned));
+
+    let first = fs::read(folder.path().join("my ring.yaml")).unwrap();
+    let again = init(&["my ring.yaml", "--peers", "6"]);
+    assert_eq!(again.status.code(), Some(2));
+    assert!(
+        stderr(&again).contains("my ring.yaml: is there already"),
+        "{}",
+        stderr(&again)
+    );
+    assert_eq!(fs::read(folder.path().join("my ring.yaml")).unwrap(), first);
+    let forced = init(&["my ring.yaml", "--peers", "6", "--force"]);
+    assert_eq!(forced.status.code(), Some(0), "{}", stderr(&forced));
+    assert_ne!(fs::read(folder.path().join("my ring.yaml")).unwrap(), first);
+
+    let impossible = init(&["cube.yaml", "--peers", "6", "--topology", "hypercube"]);
+    assert_eq!(impossible.status.code(), Some(2));
+    assert!(
+        stderr(&impossible).contains("take 4 or 8 peers"),
+        "{}",
+        stderr(&impossible)
+    );
+    assert!(!folder.path().join("cube.yaml").exists());
+    let nowhere = init(&["no/folder.yaml", "--peers", "6"]);
+    assert_eq!(nowhere.status.code(), Some(1));
+    assert!(
+        stderr(&nowhere).contains("cannot be written"),
+        "{}",
+        stderr(&nowhere)
+    );
+}
+
+/// On a real terminal, which `script` makes: peers, wiring (one down: star), data, division, model, rounds.
+#[test]
+fn init_asks_on_a_terminal() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut script = Command::new("script");
+    script
+        .args(["--quiet", "--return", "--command"])
+        .arg(format!("'{PROGRAM}' init asked.yaml --rounds 4"))
+        .arg("/dev/null")
+        .current_dir(folder.path())
+        .env("TERM", "xterm");
+    let asked = fed(&mut script, b"12\r\x1b[B\r\r\r\r");
+    assert!(asked.status.success(), "{}", stdout(&asked));
+    let manifest = fs::read_to_string(folder.path().join("asked.yaml")).unwrap();
+    for line in ["      count: 12", "    type: star", "    rounds: 4"] {
+        assert!(manifest.contains(line), "{line} in {manifest}");
+    }
+}
+
+#[test]
+fn completions_are_scripts_of_the_shell() {
+    let bash = here(&["completions", "bash"]);
+    assert!(
+        fed(Command::new("bash").arg("-n"), &bash.stdout)
+            .status
+            .success()
+    );
+    for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
+        let script = here(&["completions", shell]);
+        assert!(stdout(&script).contains("validate"), "{shell}");
+        assert!(
+            stdout(&script).contains("--up") || stdout(&script).contains("-l up"),
+            "{shell}"
+        );
+    }
+}
+
+#[test]
+fn man_pages_are_written() {
+    let folder = tempfile::tempdir().unwrap();
+    let man = fltorrent(folder.path(), &["man", "pages"]);
+    assert_eq!(man.status.code(), Some(0), "{}", stderr(&man));
+    let page = fs::read_to_string(folder.path().join("pages/fltorrent-plan.1")).unwrap();
+    assert!(page.contains("Examples"), "{page}");
+    let file = fltorrent(folder.path(), &["man", "/proc/pages"]);
+    assert_eq!(file.status.code(), Some(1));
+    assert!(
+        stderr(&file).contains("/proc/pages: cannot be written"),
+        "{}",
+        stderr(&file)
+    );
+}
