@@ -1067,6 +1067,11 @@ fn wirings_that_the_number_of_peers_forbids_are_refused() {
              take more peers or type ring",
         ),
         (
+            2,
+            json!({"type": "smallWorld", "smallWorld": {"degree": 2, "rewire": 0}}),
+            "topology.type: a small world of 2 peers is not possible; take 3 peers or more, or type ring",
+        ),
+        (
             10_000,
             json!({"type": "randomRegular", "randomRegular": {"degree": 201}}),
             "topology.randomRegular.degree: 10000 peers with 201 neighbours have 1005000 connections; \

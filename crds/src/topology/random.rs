@@ -22,6 +22,13 @@ pub(super) fn small_world(
 ) -> Result<Edges, FieldError> {
     const PATH: &str = "topology.smallWorld.degree";
     let SmallWorldTopology { degree, rewire } = settings;
+    if peers < 3 {
+        return Err(FieldError::new(
+            "topology.type",
+            format!("a small world of {peers} peers is not possible"),
+            "take 3 peers or more, or type ring",
+        ));
+    }
     check_size(PATH, degree, peers)?;
     if !degree.is_multiple_of(2) {
         return Err(FieldError::new(

@@ -60,7 +60,6 @@ fn topology(choices: &Choices) -> String {
         TopologyChoice::Torus => ("torus", String::new()),
         TopologyChoice::Exponential => ("exponential", String::new()),
         TopologyChoice::Hypercube => ("hypercube", String::new()),
-        // One peer or two have too few neighbours for the settings of the next three; a line is what they would be.
         TopologyChoice::RandomRegular => (
             "randomRegular",
             format!(

@@ -160,25 +160,24 @@ fn line(peer: &PeerForecast<'_>, all: bool) -> String {
     )
 }
 
-/// As many numbers as fit, and how many are left out.
+/// As many numbers as fit into so many columns, and how many are left out.
 fn shortened(numbers: &[u32], width: usize) -> String {
+    let texts: Vec<String> = numbers.iter().map(ToString::to_string).collect();
+    let whole = texts.join(", ");
+    if whole.len() <= width {
+        return whole;
+    }
     let mut text = String::new();
-    for (i, number) in numbers.iter().enumerate() {
+    for (i, number) in texts.iter().enumerate() {
         let comma = if i == 0 { "" } else { ", " };
-        let next = format!("{comma}{number}");
-        let rest = numbers.len() - i;
-        let tail = format!(" … {rest} more");
-        let last = rest == 1;
-        let room = if last {
-            width
-        } else {
-            width.saturating_sub(tail.len())
-        };
-        if text.len() + next.len() > room {
-            text.push_str(&tail);
-            return text;
+        let tail = format!(" … {} more", texts.len() - i - 1);
+        let columns = text.len() + comma.len() + number.len() + tail.chars().count();
+        if columns > width && i > 0 {
+            let _ = write!(text, " … {} more", texts.len() - i);
+            break;
         }
-        text.push_str(&next);
+        text.push_str(comma);
+        text.push_str(number);
     }
     text
 }
@@ -244,9 +243,11 @@ mod tests {
     #[test]
     fn long_lists_are_cut_with_a_count() {
         assert_eq!(shortened(&[1, 2, 30], 8), "1, 2, 30");
-        assert_eq!(shortened(&[1, 2, 30, 4], 10), " … 4 more");
+        assert_eq!(shortened(&[1, 2, 30, 4], 10), "1 … 3 more");
+        assert_eq!(shortened(&[1, 2, 30, 44], 10), "1 … 3 more");
+        assert_eq!(shortened(&[7; 30], 14), "7, 7 … 28 more");
         assert_eq!(shortened(&[1, 2, 30, 4], 11), "1, 2, 30, 4");
-        assert_eq!(shortened(&[1, 2, 30, 40], 11), "1 … 3 more");
+        assert_eq!(shortened(&[], 11), "");
         let many = [("groups[0].count", "60"), ("data.partition", "{type: iid}")];
         assert!(shown(&many, false).contains("… and 44 more; --peers lists all"));
         let all = shown(&many, true);
