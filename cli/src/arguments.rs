@@ -107,6 +107,10 @@ pub enum Command {
     /// Write a man page for every command
     #[command(after_help = MAN_EXAMPLES)]
     Man(ManArguments),
+    /// Make report.html anew from the results folders of one run
+    Report(ReportArguments),
+    /// Lay two or more runs side by side
+    Compare(CompareArguments),
     /// Measure this machine and print a Markdown table
     #[command(after_help = BENCH_EXAMPLES)]
     Bench(BenchArguments),
@@ -242,6 +246,34 @@ pub struct ManArguments {
     pub folder: PathBuf,
 }
 
+/// `fltorrent report`.
+#[derive(Clone, Debug, Args)]
+pub struct ReportArguments {
+    /// The results folder; several when peers of one run kept their results on several machines
+    #[arg(required = true, value_name = "DIR")]
+    pub folders: Vec<PathBuf>,
+    /// Where to write the page; without it report.html in the first folder
+    #[arg(long, value_name = "FILE")]
+    pub out: Option<PathBuf>,
+}
+
+/// `fltorrent compare`.
+#[derive(Clone, Debug, Args)]
+pub struct CompareArguments {
+    /// Results folders, at least two
+    #[arg(required = true, num_args = 2.., value_name = "RUN")]
+    pub runs: Vec<PathBuf>,
+    /// Measure time and bytes up to this share of right answers; without it what all runs reach
+    #[arg(long, value_name = "SHARE", value_parser = share)]
+    pub accuracy: Option<f64>,
+    /// Also write a page with the runs' curves over each other
+    #[arg(long, value_name = "FILE")]
+    pub html: Option<PathBuf>,
+    /// What standard output is: text, or one JSON object
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    pub output: Format,
+}
+
 /// `fltorrent bench`.
 #[derive(Clone, Debug, Args)]
 pub struct BenchArguments {
@@ -339,6 +371,13 @@ impl ManifestArguments {
             ("training.backend".to_owned(), name.to_owned())
         });
         self.set.iter().cloned().chain(backend).collect()
+    }
+}
+
+fn share(text: &str) -> Result<f64, String> {
+    match text.parse() {
+        Ok(share) if (0.0..=1.0).contains(&share) => Ok(share),
+        _ => Err("expected a share from 0 to 1, for example 0.9".to_owned()),
     }
 }
 

@@ -5,6 +5,8 @@ mod completions;
 pub mod init;
 mod man;
 mod plan;
+mod compare;
+mod report;
 pub mod run;
 mod validate;
 
@@ -32,6 +34,8 @@ pub fn dispatch(command: Command, started: SystemTime) -> ExitCode {
         Command::Init(arguments) => init::init(&arguments),
         Command::Completions(arguments) => completions::completions(&arguments),
         Command::Man(arguments) => man::man(&arguments),
+        Command::Report(arguments) => report::report(&arguments),
+        Command::Compare(arguments) => compare::compare(&arguments),
         Command::Bench(arguments) => bench::bench(&arguments.what),
         Command::Peer(arguments) => peer(arguments),
     }

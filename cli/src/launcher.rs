@@ -5,7 +5,7 @@
 
 mod child;
 mod failure;
-mod journal;
+pub(crate) mod journal;
 mod results;
 
 use std::{

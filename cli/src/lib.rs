@@ -8,5 +8,6 @@ pub mod manifest;
 pub mod output;
 pub mod preflight;
 pub mod rate;
+pub mod report;
 
 pub(crate) use fltorrent_peer::chain;

@@ -22,6 +22,7 @@ use crate::{
         self, Description, Event, Failed, Outcome, PeerSummary, Printer, Started, Summary, describe,
     },
     preflight::{self, PreflightError},
+    report,
 };
 
 /// Why a run is not complete.
@@ -314,6 +315,13 @@ fn conclude(
         summary.error = Some(crate::chain(error));
     }
     let written = setup.results.write_json("summary.json", &summary);
+    // A page that cannot be made changes nothing about the run: `fltorrent report` makes it anew.
+    let folder = setup.results.path().to_owned();
+    let page = folder.join(report::FILE);
+    match report::write(&[folder], &page) {
+        Ok(_) => summary.report = Some(page.display().to_string()),
+        Err(error) => output::warning(&format!("there is no report: {}", crate::chain(&error))),
+    }
     match result.and_then(|()| written.map_err(Into::into)) {
         Ok(()) => {
             printer.print(&Event::Finished(&summary));
@@ -381,6 +389,7 @@ fn summary(request: Request<'_>, setup: &Setup, run: Option<RunId>, ended: &Ende
         version: env!("CARGO_PKG_VERSION"),
         started: started.format(&Rfc3339).unwrap_or_default(),
         results: setup.results.path().display().to_string(),
+        report: None,
         wall_seconds: request.started.elapsed().unwrap_or_default().as_secs_f64(),
         startup_seconds: measured
             .training_began

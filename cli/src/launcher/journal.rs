@@ -10,7 +10,7 @@ use fltorrent_coordinator::{
     progress::{Progress, RoundSummary},
     report::RoundReport,
 };
-use fltorrent_peer::journal::status::Status;
+use fltorrent_peer::journal::{exchange::Exchange, status::Status};
 use serde::Serialize;
 use serde_json::Value;
 
@@ -63,7 +63,7 @@ impl Measured {
                 continue;
             };
             let mut first_training = None;
-            for (time, line) in lines(file) {
+            for (time, line) in lines(file).flatten() {
                 match line {
                     Line::Training => first_training = first_training.or(Some(time)),
                     Line::Round(report) if report.peer == index => {
@@ -73,7 +73,7 @@ impl Measured {
                             span.longest_training = span.longest_training.max(report.train.seconds);
                         }
                     }
-                    Line::Round(_) | Line::Status(_) => {}
+                    Line::Round(_) | Line::Status(_) | Line::Exchange(_) | Line::Other => {}
                 }
             }
             began.extend(first_training);
@@ -112,11 +112,16 @@ pub(crate) enum Line {
     Training,
     /// What the peer is doing.
     Status(Status),
+    /// All chunks of a round are held.
+    Exchange(Box<Exchange>),
     /// A round is over.
     Round(Box<RoundReport>),
+    /// One of a later version.
+    Other,
 }
 
-fn lines(file: File) -> impl Iterator<Item = (f64, Line)> {
+/// The lines of a metrics file with their Unix times; none for a line that is cut or damaged.
+pub(crate) fn lines(file: File) -> impl Iterator<Item = Option<(f64, Line)>> {
     let mut reader = BufReader::new(file);
     let next = move || {
         let mut line = Vec::new();
@@ -128,25 +133,25 @@ fn lines(file: File) -> impl Iterator<Item = (f64, Line)> {
             _ => None,
         }
     };
-    std::iter::from_fn(next).filter_map(|line| parse(&line))
+    std::iter::from_fn(next).map(|line| parse(&line))
 }
 
-/// A line and its time in seconds since 1970; none when it is not whole, or of a kind that is not known here.
+/// A line and its time in seconds since 1970; none when it is not whole.
 pub(crate) fn parse(line: &[u8]) -> Option<(f64, Line)> {
     let Ok(Value::Object(mut fields)) = serde_json::from_slice(line) else {
         return None;
     };
     let time = fields.remove("time")?.as_f64()?;
-    match fields.remove("event")?.as_str()? {
-        "training" => Some((time, Line::Training)),
-        "status" => serde_json::from_value(Value::Object(fields))
-            .ok()
-            .map(|status| (time, Line::Status(status))),
-        "round" => serde_json::from_value(Value::Object(fields))
-            .ok()
-            .map(|report| (time, Line::Round(Box::new(report)))),
-        _ => None,
-    }
+    let event = fields.remove("event")?;
+    let fields = Value::Object(fields);
+    let line = match event.as_str()? {
+        "training" => Line::Training,
+        "status" => Line::Status(serde_json::from_value(fields).ok()?),
+        "exchange" => Line::Exchange(Box::new(serde_json::from_value(fields).ok()?)),
+        "round" => Line::Round(Box::new(serde_json::from_value(fields).ok()?)),
+        _ => Line::Other,
+    };
+    Some((time, line))
 }
 
 #[cfg(test)]

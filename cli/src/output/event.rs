@@ -128,6 +128,9 @@ pub struct Summary {
     pub started: String,
     /// The results folder.
     pub results: String,
+    /// The page about the run, once it is made; `summary.json` is written before.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub report: Option<String>,
     /// Seconds from the launcher's beginning to the end.
     pub wall_seconds: f64,
     /// Seconds from the launcher's beginning until the last peer trained.

@@ -93,10 +93,14 @@ fn finished(summary: &Summary) -> String {
         .model_hash
         .map_or_else(String::new, |hash| hash.to_string());
     format!(
-        "\naccuracy  {}\nmodel     {hash}, the same on all {} peers\nresults   {}",
+        "\naccuracy  {}\nmodel     {hash}, the same on all {} peers\nresults   {}{}",
         figure(summary.accuracy),
         summary.peers.len(),
-        summary.results
+        summary.results,
+        match &summary.report {
+            Some(report) => format!("\nreport    {report}"),
+            None => String::new(),
+        }
     )
 }
 

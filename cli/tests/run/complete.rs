@@ -186,7 +186,7 @@ fn quiet_prints_only_how_it_ended() {
         .lines()
         .filter_map(|line| line.split_whitespace().next())
         .collect();
-    assert_eq!(first_words, ["accuracy", "model", "results"]);
+    assert_eq!(first_words, ["accuracy", "model", "results", "report"]);
 }
 
 #[test]

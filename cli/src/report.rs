@@ -1,0 +1,142 @@
+//! `report.html`: one self-contained page about a run, made from what its peers have written.
+
+pub(crate) mod compare;
+mod history;
+mod page;
+mod plot;
+mod read;
+mod run;
+pub(crate) mod table;
+
+use std::{
+    fs, io,
+    path::{Path, PathBuf},
+};
+
+use thiserror::Error;
+
+use crate::manifest::ManifestError;
+
+pub use read::MAX_FILE;
+pub use run::Run;
+
+/// The page's name in the results folder.
+pub const FILE: &str = "report.html";
+
+/// Why there is no report.
+#[derive(Debug, Error)]
+pub enum ReportError {
+    /// The path names no results folder.
+    #[error("{}: no run is there: neither manifest.yaml nor a peer's metrics; name the results folder of a run", path.display())]
+    NoRun {
+        /// The path.
+        path: PathBuf,
+    },
+    /// No folder says what was run.
+    #[error("{}: there is no manifest.yaml; copy the run's manifest there under that name", path.display())]
+    NoManifest {
+        /// The first folder.
+        path: PathBuf,
+    },
+    /// The manifest cannot be used.
+    #[error("{}: the run's manifest cannot be used by this version; it was changed, or written by another version", path.display())]
+    Manifest {
+        /// The manifest.
+        path: PathBuf,
+        /// Why.
+        source: ManifestError,
+    },
+    /// A file cannot be read.
+    #[error("{}: cannot be read", path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// A file is too large to be ours.
+    #[error("{}: has more than {MAX_FILE} bytes, more than any run writes there", path.display())]
+    TooLarge {
+        /// The file.
+        path: PathBuf,
+    },
+    /// A file is not what a run writes.
+    #[error("{}: is not what a run writes there; remove it to make the report without it", path.display())]
+    Malformed {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        source: serde_json::Error,
+    },
+    /// Folders of different runs.
+    #[error("{} and {} are of different runs: {what} {first_value} and {second_value}; name folders of one run, or use `fltorrent compare`", first.display(), second.display())]
+    Different {
+        /// One folder.
+        first: PathBuf,
+        /// Another one.
+        second: PathBuf,
+        /// What differs.
+        what: &'static str,
+        /// There.
+        first_value: String,
+        /// And there.
+        second_value: String,
+    },
+    /// Two folders tell different things of one peer.
+    #[error("peer {peer} is in {} and in {} with different figures; leave one of the folders out, or remove one of its files", first.display(), second.display())]
+    Twice {
+        /// The peer.
+        peer: u32,
+        /// One file.
+        first: PathBuf,
+        /// Another one.
+        second: PathBuf,
+    },
+    /// The page cannot be written.
+    #[error("{}: the report cannot be written; name another file with --out", path.display())]
+    Write {
+        /// The page.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+}
+
+/// Makes the report of the run in these folders and writes it.
+///
+/// # Errors
+/// When the folders are not of one run, or the page cannot be written.
+pub fn write(folders: &[PathBuf], out: &Path) -> Result<Run, ReportError> {
+    let run = Run::read(folders)?;
+    write_page(out, &page::page(&run).into_string())?;
+    Ok(run)
+}
+
+/// Writes the page about several runs.
+///
+/// # Errors
+/// When it cannot be written.
+pub(crate) fn write_comparison(
+    comparison: &compare::Comparison,
+    out: &Path,
+) -> Result<(), ReportError> {
+    write_page(out, &page::comparison(comparison).into_string())
+}
+
+/// Puts a page in its place at once, so that nobody sees half of it.
+fn write_page(out: &Path, text: &str) -> Result<(), ReportError> {
+    let failed = |source| ReportError::Write {
+        path: out.to_owned(),
+        source,
+    };
+    let mut name = out.file_name().unwrap_or_default().to_owned();
+    name.push(".part");
+    let part = out.with_file_name(name);
+    fs::write(&part, text)
+        .and_then(|()| fs::rename(&part, out))
+        .map_err(|source| {
+            // What is half written would only be in the way.
+            fs::remove_file(&part).ok();
+            failed(source)
+        })
+}

@@ -1,0 +1,101 @@
+//! What one peer has written, summed up while it is read: memory does not grow with what a round's exchange has noted.
+
+use std::{collections::BTreeMap, fs::File, path::Path};
+
+use fltorrent_coordinator::report::RoundReport;
+use fltorrent_peer::journal::exchange::{Cause, Exchange};
+
+use super::ReportError;
+use crate::launcher::journal::{Line, lines};
+
+/// What one peer has written.
+#[derive(Debug, Default)]
+pub(super) struct History {
+    /// When its first training began, in seconds since 1970.
+    pub(super) began: Option<f64>,
+    /// Finished rounds, with when they ended.
+    pub(super) rounds: BTreeMap<u32, (f64, RoundReport)>,
+    /// When all chunks of each round were held, and why the round ended.
+    pub(super) complete: BTreeMap<u32, (f64, Cause)>,
+    /// Bytes sent and received by neighbour.
+    pub(super) flows: BTreeMap<u32, (u64, u64)>,
+    /// Sum of the seconds until all chunks of an origin were held, and rounds, by origin.
+    pub(super) origins: BTreeMap<u32, (f64, u32)>,
+    /// The exchange of the first round.
+    pub(super) first: Option<Exchange>,
+    /// The exchanges of the last two rounds: peers are at most one round apart.
+    pub(super) last: [Option<Exchange>; 2],
+    /// Lines that were not understood: cut, damaged, or of another version.
+    pub(super) damaged: usize,
+}
+
+impl History {
+    /// Reads a metrics file of peer `index` of a run of so many peers and rounds.
+    pub(super) fn read(
+        path: &Path,
+        index: u32,
+        (peers, rounds): (u32, u32),
+    ) -> Result<Self, ReportError> {
+        let file = File::open(path).map_err(|source| ReportError::Read {
+            path: path.to_owned(),
+            source,
+        })?;
+        let mut history = Self::default();
+        for line in lines(file) {
+            match line {
+                Some((time, Line::Training)) => history.began = history.began.or(Some(time)),
+                Some((time, Line::Round(report)))
+                    if report.peer == index && report.round < rounds && report.check().is_ok() =>
+                {
+                    history.rounds.insert(report.round, (time, *report));
+                }
+                Some((time, Line::Exchange(exchange))) if is_possible(&exchange, peers, rounds) => {
+                    history.add(time, *exchange);
+                }
+                Some((_, Line::Status(_) | Line::Other)) => {}
+                _ => history.damaged += 1,
+            }
+        }
+        Ok(history)
+    }
+
+    fn add(&mut self, time: f64, exchange: Exchange) {
+        self.complete.insert(exchange.round, (time, exchange.cause));
+        for flow in &exchange.flows {
+            let sum = self.flows.entry(flow.neighbour).or_default();
+            sum.0 = sum.0.saturating_add(flow.bytes_sent);
+            sum.1 = sum.1.saturating_add(flow.bytes_received);
+        }
+        for &(origin, seconds) in &exchange.origins {
+            let sum = self.origins.entry(origin).or_default();
+            sum.0 += seconds;
+            sum.1 += 1;
+        }
+        self.first.get_or_insert_with(|| exchange.clone());
+        let [_, last] = std::mem::take(&mut self.last);
+        self.last = [last, Some(exchange)];
+    }
+
+    /// The exchange of a round, when it is one of those that are kept.
+    pub(super) fn exchange(&self, round: u32) -> Option<&Exchange> {
+        let kept = [
+            self.first.as_ref(),
+            self.last[0].as_ref(),
+            self.last[1].as_ref(),
+        ];
+        kept.into_iter()
+            .flatten()
+            .find(|exchange| exchange.round == round)
+    }
+}
+
+/// Whether the figures can be those of the run: a file is not trusted with memory or with the drawing.
+fn is_possible(exchange: &Exchange, peers: u32, rounds: u32) -> bool {
+    let seconds = exchange.completion.iter().map(|point| point.0);
+    let mut seconds = seconds.chain(exchange.origins.iter().map(|origin| origin.1));
+    exchange.round < rounds
+        && seconds.all(|seconds| seconds.is_finite() && seconds.abs() < 1e9)
+        && exchange.completion.is_sorted_by(|a, b| a.0 <= b.0)
+        && exchange.flows.iter().all(|flow| flow.neighbour < peers)
+        && exchange.origins.iter().all(|origin| origin.0 < peers)
+}

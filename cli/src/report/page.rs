@@ -1,0 +1,160 @@
+//! The page: one file without any other, and without a script.
+
+mod about;
+mod comparison;
+mod endings;
+mod exchange;
+mod figure;
+mod learning;
+mod time;
+mod units;
+
+use maud::{DOCTYPE, Markup, PreEscaped, html};
+
+use super::run::Run;
+use crate::output::{Description, describe};
+pub(super) use comparison::page as comparison;
+pub(crate) use units::{bytes, duration, percent};
+
+const STYLE: &str = include_str!("style.css");
+/// Nothing is loaded, not even by text that a manifest brings along.
+const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; img-src data:";
+
+/// The page about one run.
+pub(super) fn page(run: &Run) -> Markup {
+    let description = describe(&run.resolved.experiment, &run.resolved.plan, None);
+    let sections = [
+        ("learning", "Learning", learning::section(run)),
+        ("time", "Time and bytes", time::section(run)),
+        ("exchange", "Exchange", exchange::section(run)),
+        ("endings", "Why rounds ended", endings::section(run)),
+        ("manifest", "Manifest", about::manifest(run)),
+        ("reproduce", "How to reproduce", about::reproduce(run)),
+    ];
+    let head = html! {
+        p class="kicker" { "FLTorrent run" }
+        h1 { (description.name) }
+        p class="subtitle" { (subtitle(&description)) }
+        (ending(run))
+        (tiles(run, &description))
+        @if !run.notes.is_empty() {
+            ul class="notes" { @for note in &run.notes { li { (note) } } }
+        }
+    };
+    document(
+        &format!("{} · FLTorrent run", description.name),
+        &head,
+        &sections,
+    )
+}
+
+/// A page of sections, each with id and name, behind a head.
+pub(super) fn document(title: &str, head: &Markup, sections: &[(&str, &str, Markup)]) -> Markup {
+    html! {
+        (DOCTYPE)
+        html lang="en" {
+            head {
+                meta charset="utf-8";
+                meta name="viewport" content="width=device-width, initial-scale=1";
+                meta name="color-scheme" content="light dark";
+                meta http-equiv="Content-Security-Policy" content=(POLICY);
+                link rel="icon" href="data:,";
+                title { (title) }
+                style { (PreEscaped(STYLE)) }
+            }
+            body {
+                a class="skip" href="#main" { "Skip to the figures" }
+                header {
+                    (head)
+                    nav aria-label="Sections" {
+                        @for (id, name, _) in sections { a href={ "#" (id) } { (name) } }
+                    }
+                }
+                main id="main" {
+                    @for (id, name, content) in sections {
+                        section id=(id) aria-labelledby={ (id) "-heading" } {
+                            h2 id={ (id) "-heading" } { (name) }
+                            (content)
+                        }
+                    }
+                }
+                footer { "Made by fltorrent " (env!("CARGO_PKG_VERSION")) ". This file needs no other file and loads nothing." }
+            }
+        }
+    }
+}
+
+fn subtitle(description: &Description) -> String {
+    let Description {
+        peers,
+        topology,
+        model,
+        data,
+        ..
+    } = description;
+    format!("{peers} peers · {topology} · {model} · {data}")
+}
+
+/// How the run ended, in words and by a symbol.
+fn ending(run: &Run) -> Markup {
+    let (planned, finished) = (run.planned_rounds(), run.finished_rounds());
+    let Some(ending) = &run.ending else {
+        return html! {
+            p class="ending open" { span aria-hidden="true" { "◌ " } "No summary: the run is still on, its launcher was killed, or peers were started by hand" }
+        };
+    };
+    let (class, symbol, words) = match ending.outcome.as_str() {
+        "completed" | "complete" => ("good", "✓", format!("Completed all {planned} rounds")),
+        "converged" => (
+            "good",
+            "✓",
+            format!("Converged after {finished} of {planned} rounds"),
+        ),
+        "stopped" | "interrupted" => (
+            "open",
+            "■",
+            format!("Stopped after {finished} of {planned} rounds"),
+        ),
+        "failed" => (
+            "bad",
+            "✗",
+            format!("Failed after {finished} of {planned} rounds"),
+        ),
+        other => ("open", "◌", format!("Ended: {other}")),
+    };
+    html! {
+        p class={ "ending " (class) } { span aria-hidden="true" { (symbol) " " } (words) }
+        @if let Some(error) = &ending.error { p class="error" { (error) } }
+    }
+}
+
+/// The figures that people look for first.
+fn tiles(run: &Run, description: &Description) -> Markup {
+    let last = run.last();
+    let best = run
+        .rounds
+        .iter()
+        .filter_map(|round| Some((round.accuracy?, round.number)))
+        .max_by(|a, b| a.0.total_cmp(&b.0).then(b.1.cmp(&a.1)));
+    let hash = last.map(|last| last.model.to_string()).unwrap_or_default();
+    let short: String = hash.chars().take(12).collect();
+    let peers = description.peers;
+    html! {
+        dl class="tiles" {
+            (tile("Accuracy", &percent(last.and_then(|last| last.accuracy)), &best.map_or_else(String::new, |(best, round)| format!("best {} in round {}", percent(Some(best)), round + 1))))
+            (tile("Loss", &last.and_then(|last| last.loss).map_or_else(|| "–".to_owned(), |loss| format!("{loss:.4}")), "on the test samples"))
+            (tile("Time", &run.ending.as_ref().map_or_else(|| last.map_or_else(|| "–".to_owned(), |last| duration(last.seconds)), |ending| duration(ending.wall_seconds)), &run.ending.as_ref().and_then(|ending| ending.startup_seconds).map_or_else(String::new, |startup| format!("of it {} to start", duration(startup)))))
+            (tile("Bytes received", &bytes(run.rounds.last().map_or(0, |last| last.bytes)), &format!("by all {peers} peers")))
+            (tile("Model", if short.is_empty() { "–" } else { &short }, match last {
+                Some(last) if last.models_agree && last.peers == peers => "the same bits on all peers",
+                Some(last) if last.models_agree => "the same bits on the peers that are here",
+                Some(_) => "differs between peers",
+                None => "no round is finished",
+            }))
+        }
+    }
+}
+
+fn tile(name: &str, value: &str, note: &str) -> Markup {
+    html! { div { dt { (name) } dd { strong { (value) } @if !note.is_empty() { span { (note) } } } } }
+}

@@ -1,0 +1,180 @@
+//! Why each round ended, and who was waited for.
+
+use std::collections::BTreeMap;
+
+use fltorrent_peer::journal::exchange::Cause;
+use maud::{Markup, html};
+
+use super::{
+    figure::{Table, absent, figure},
+    units::duration,
+};
+use crate::report::{
+    plot::{GroupedBars, Name},
+    run::Run,
+};
+
+/// Most peers that are named.
+const MOST_NAMED: usize = 12;
+
+/// How one round ended.
+struct Ending {
+    round: u32,
+    causes: BTreeMap<&'static str, usize>,
+    /// Whose update was ready last, and how long after the first one.
+    last_update: (u32, f64),
+    /// Who was complete last, and how long after the last update was ready.
+    last_complete: (u32, f64),
+}
+
+pub(super) fn section(run: &Run) -> Markup {
+    let endings: Vec<Ending> = run
+        .rounds
+        .iter()
+        .filter_map(|round| ending(run, round.number))
+        .collect();
+    if endings.is_empty() {
+        return absent(
+            "Why rounds ended",
+            "the peers' metrics have no exchange lines.",
+        );
+    }
+    let mut causes: BTreeMap<&str, usize> = BTreeMap::new();
+    for (cause, peers) in endings.iter().flat_map(|ending| &ending.causes) {
+        *causes.entry(cause).or_default() += peers;
+    }
+    let table = Table::new(
+        &[
+            "Round",
+            "Ended with",
+            "Last update by",
+            "After the first",
+            "Complete last",
+            "After the last update",
+        ],
+        endings.len(),
+        |at| {
+            let ending = &endings[at];
+            let causes: Vec<&str> = ending.causes.keys().copied().collect();
+            vec![
+                (ending.round + 1).to_string(),
+                causes.join(", "),
+                format!("peer {}", ending.last_update.0),
+                duration(ending.last_update.1),
+                format!("peer {}", ending.last_complete.0),
+                duration(ending.last_complete.1),
+            ]
+        },
+    );
+    let (waited, swapped): (f64, f64) =
+        endings
+            .iter()
+            .fold((0.0, 0.0), |(waited, swapped), ending| {
+                (
+                    waited + ending.last_update.1,
+                    swapped + ending.last_complete.1,
+                )
+            });
+    html! {
+        p {
+            @for (cause, count) in &causes {
+                (count) " times a peer's round ended with " strong { (cause) } ". "
+            }
+            "Between the first and the last update of a round " (duration(waited / endings.len() as f64))
+            " went by on average, and " (duration(swapped / endings.len() as f64)) " from then until everybody held everything."
+        }
+        div class="grid" {
+            (waited_for(&endings, "Whose update came last", "last-update", "rounds that waited for its training", |ending| ending.last_update.0))
+            (waited_for(&endings, "Who was complete last", "last-complete", "rounds in which it was the last to hold everything", |ending| ending.last_complete.0))
+        }
+        details class="wide" { summary { "Every round" } (table.draw("How each round ended")) }
+    }
+}
+
+fn ending(run: &Run, round: u32) -> Option<Ending> {
+    let mut causes: BTreeMap<&'static str, usize> = BTreeMap::new();
+    let mut ready: Vec<(u32, f64)> = Vec::new();
+    let mut complete: Vec<(u32, f64)> = Vec::new();
+    for (&peer, history) in &run.peers {
+        let (Some(&(time, cause)), Some((_, report))) =
+            (history.complete.get(&round), history.rounds.get(&round))
+        else {
+            continue;
+        };
+        *causes.entry(words(cause)).or_default() += 1;
+        ready.push((peer, time - report.exchange_seconds));
+        complete.push((peer, time));
+    }
+    let latest = |times: &[(u32, f64)]| times.iter().copied().max_by(|a, b| a.1.total_cmp(&b.1));
+    let first = ready
+        .iter()
+        .map(|(_, time)| *time)
+        .fold(f64::INFINITY, f64::min);
+    let (last_update, last_complete) = (latest(&ready)?, latest(&complete)?);
+    Some(Ending {
+        round,
+        causes,
+        last_update: (last_update.0, last_update.1 - first),
+        last_complete: (last_complete.0, (last_complete.1 - last_update.1).max(0.0)),
+    })
+}
+
+const fn words(cause: Cause) -> &'static str {
+    match cause {
+        Cause::AllChunks => "all chunks of all peers",
+    }
+}
+
+fn waited_for(
+    endings: &[Ending],
+    title: &str,
+    id: &str,
+    x: &str,
+    peer: impl Fn(&Ending) -> u32,
+) -> Markup {
+    let mut counts: BTreeMap<u32, usize> = BTreeMap::new();
+    for ending in endings {
+        *counts.entry(peer(ending)).or_default() += 1;
+    }
+    let mut counts: Vec<(u32, usize)> = counts.into_iter().collect();
+    counts.sort_by_key(|&(peer, count)| (std::cmp::Reverse(count), peer));
+    let most = counts.first().copied().unwrap_or_default();
+    let description = format!(
+        "Peer {} in {} of {} rounds.{}",
+        most.0,
+        most.1,
+        endings.len(),
+        if counts.len() > MOST_NAMED {
+            format!(
+                " The {MOST_NAMED} most frequent of {} peers are drawn.",
+                counts.len()
+            )
+        } else {
+            String::new()
+        }
+    );
+    let name = Name {
+        id,
+        title,
+        description: &description,
+    };
+    let plot = GroupedBars {
+        x,
+        y: "",
+        parts: &["rounds"],
+        groups: counts
+            .iter()
+            .take(MOST_NAMED)
+            .map(|(peer, count)| {
+                (
+                    format!("peer {peer}"),
+                    vec![(*count as f64, count.to_string())],
+                )
+            })
+            .collect(),
+    };
+    let table = Table::new(&["Peer", "Rounds"], counts.len(), |at| {
+        vec![counts[at].0.to_string(), counts[at].1.to_string()]
+    });
+    figure(&name, &plot.draw(&name), &table)
+}

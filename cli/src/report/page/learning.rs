@@ -1,0 +1,288 @@
+//! Accuracy and loss: by round, by bytes, by seconds; and whose data they were learned from.
+
+use maud::{Markup, html};
+
+use super::{
+    figure::{Table, absent, figure},
+    units::{Unit, bytes, duration, percent},
+};
+use crate::report::{
+    plot::{Bubbles, Lines, Name, Series, range_name, ranges},
+    read::Histogram,
+    run::{Round, Run},
+};
+
+/// What rounds are laid out by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum By {
+    Rounds,
+    Bytes,
+    Seconds,
+}
+
+impl By {
+    pub(crate) const ALL: [Self; 3] = [Self::Rounds, Self::Bytes, Self::Seconds];
+
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Rounds => "round",
+            Self::Bytes => "bytes",
+            Self::Seconds => "seconds",
+        }
+    }
+
+    pub(crate) const fn of(self, round: &Round) -> f64 {
+        match self {
+            Self::Rounds => (round.number + 1) as f64,
+            Self::Bytes => round.bytes as f64,
+            Self::Seconds => round.seconds,
+        }
+    }
+
+    /// The axis' unit and label when it reaches to `most`.
+    pub(crate) fn axis(self, most: f64) -> (f64, String) {
+        match self {
+            Self::Rounds => (1.0, "round".to_owned()),
+            Self::Bytes => {
+                let unit = Unit::of_bytes(most);
+                (unit.size, format!("{} received by all peers", unit.name))
+            }
+            Self::Seconds => {
+                let unit = Unit::of_seconds(most);
+                (
+                    unit.size,
+                    format!("{} since the first training began", unit.name),
+                )
+            }
+        }
+    }
+}
+
+/// Accuracy or loss.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum What {
+    Accuracy,
+    Loss,
+}
+
+impl What {
+    pub(crate) const ALL: [Self; 2] = [Self::Accuracy, Self::Loss];
+
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Accuracy => "Accuracy",
+            Self::Loss => "Loss",
+        }
+    }
+
+    /// In per cent, or as it is.
+    pub(crate) fn of(self, round: &Round) -> Option<f64> {
+        match self {
+            Self::Accuracy => round.accuracy.map(|share| share * 100.0),
+            Self::Loss => round.loss,
+        }
+    }
+
+    pub(crate) const fn axis(self) -> &'static str {
+        match self {
+            Self::Accuracy => "% of the test samples classified rightly",
+            Self::Loss => "mean loss",
+        }
+    }
+
+    /// The axis' least and greatest span; accuracy has a natural one, loss begins at zero.
+    pub(crate) const fn spans(self) -> ((f64, f64), (f64, f64)) {
+        match self {
+            Self::Accuracy => ((f64::INFINITY, f64::NEG_INFINITY), (0.0, 100.0)),
+            Self::Loss => ((0.0, 0.0), (0.0, f64::MAX)),
+        }
+    }
+}
+
+pub(super) fn section(run: &Run) -> Markup {
+    if run.rounds.is_empty() {
+        return html! { (absent("Accuracy and loss", "no round was finished.")) (histogram(run)) };
+    }
+    html! {
+        div class="grid" {
+            @for by in By::ALL {
+                @for what in What::ALL { (curve(run, what, by)) }
+            }
+            (histogram(run))
+        }
+    }
+}
+
+fn curve(run: &Run, what: What, by: By) -> Markup {
+    let points = |figure: &dyn Fn(&Round) -> Option<f64>| -> Vec<(f64, f64)> {
+        let point = |round| Some((by.of(round), figure(round)?));
+        run.rounds.iter().filter_map(point).collect()
+    };
+    let most = run.rounds.last().map_or(0.0, |last| by.of(last));
+    let (unit, x) = by.axis(most);
+    let scaled = |points: Vec<(f64, f64)>| -> Vec<(f64, f64)> {
+        points.into_iter().map(|(x, y)| (x / unit, y)).collect()
+    };
+    let main = scaled(points(&|round| what.of(round)));
+    let (title, id) = (
+        format!("{} by {}", what.name(), by.name()),
+        format!("{}-by-{}", what.name().to_lowercase(), by.name()),
+    );
+    if main.is_empty() {
+        return absent(&title, "no peer has test samples.");
+    }
+    let ending = |points: &[(f64, f64)]| {
+        points
+            .last()
+            .map_or_else(String::new, |(_, y)| written(what, *y))
+    };
+    let mut series = vec![Series {
+        name: "test samples".to_owned(),
+        end: ending(&main),
+        points: main.clone(),
+        style: Some(0),
+    }];
+    if what == What::Loss {
+        let train = scaled(points(&|round| round.train_loss));
+        series.push(Series {
+            name: "training, mean of the peers".to_owned(),
+            end: ending(&train),
+            points: train,
+            style: Some(1),
+        });
+    }
+    let (at_least, at_most) = what.spans();
+    let description = says(what, by, run, &main);
+    let name = Name {
+        id: &id,
+        title: &title,
+        description: &description,
+    };
+    let lines = Lines {
+        x: &x,
+        y: what.axis(),
+        whole_x: by == By::Rounds,
+        at_least,
+        at_most,
+        series,
+    };
+    figure(&name, &lines.draw(&name), &table(run, what, by))
+}
+
+fn written(what: What, figure: f64) -> String {
+    match what {
+        What::Accuracy => format!("{figure:.2} %"),
+        What::Loss => format!("{figure:.3}"),
+    }
+}
+
+fn says(what: What, by: By, run: &Run, points: &[(f64, f64)]) -> String {
+    let (Some(first), Some(last)) = (points.first(), points.last()) else {
+        return String::new();
+    };
+    let (from, to) = (written(what, first.1), written(what, last.1));
+    let until = run.rounds.last().map_or_else(String::new, |last| match by {
+        By::Rounds => format!("{} rounds", run.rounds.len()),
+        By::Bytes => bytes(last.bytes),
+        By::Seconds => duration(last.seconds),
+    });
+    format!("From {from} after the first round to {to} after {until}.")
+}
+
+fn table(run: &Run, what: What, by: By) -> Table {
+    let accuracy = |round: &Round| percent(round.accuracy);
+    let loss = |loss: Option<f64>| loss.map_or_else(|| "–".to_owned(), |loss| format!("{loss:.4}"));
+    let place = |round: &Round| match by {
+        By::Rounds => None,
+        By::Bytes => Some(bytes(round.bytes)),
+        By::Seconds => Some(duration(round.seconds)),
+    };
+    let mut head = vec!["Round"];
+    head.extend(match by {
+        By::Rounds => None,
+        By::Bytes => Some("Bytes received"),
+        By::Seconds => Some("Time"),
+    });
+    head.extend(match what {
+        What::Accuracy => ["Accuracy"].as_slice(),
+        What::Loss => &["Test loss", "Training loss"],
+    });
+    Table::new(&head, run.rounds.len(), |at| {
+        let round = &run.rounds[at];
+        let mut row = vec![(round.number + 1).to_string()];
+        row.extend(place(round));
+        match what {
+            What::Accuracy => row.push(accuracy(round)),
+            What::Loss => row.extend([loss(round.loss), loss(round.train_loss)]),
+        }
+        row
+    })
+}
+
+/// Most peers and classes that are drawn one by one.
+const MOST_PEERS: usize = 50;
+const MOST_CLASSES: usize = 40;
+
+fn histogram(run: &Run) -> Markup {
+    const TITLE: &str = "Whose data is what";
+    let Some(Histogram { classes, peers }) = &run.histogram else {
+        return absent(TITLE, "the results folder has no histogram.json.");
+    };
+    let (by_peer, by_class) = (
+        ranges(peers.len(), MOST_PEERS),
+        ranges(*classes, MOST_CLASSES),
+    );
+    let count =
+        |peers_range: &std::ops::Range<usize>, classes_range: &std::ops::Range<usize>| -> u64 {
+            let of_peer = |peer: &Vec<u64>| -> u64 {
+                peer.iter()
+                    .skip(classes_range.start)
+                    .take(classes_range.len())
+                    .sum()
+            };
+            peers
+                .iter()
+                .skip(peers_range.start)
+                .take(peers_range.len())
+                .map(of_peer)
+                .sum()
+        };
+    if by_peer.is_empty() || by_class.is_empty() {
+        return absent(TITLE, "histogram.json has no counts.");
+    }
+    let samples: Vec<u64> = peers.iter().map(|peer| peer.iter().sum()).collect();
+    let description = format!(
+        "Training samples of each peer by class; the area of a circle is the count. Peers have {} to {} samples.",
+        samples.iter().min().unwrap_or(&0),
+        samples.iter().max().unwrap_or(&0)
+    );
+    let name = Name {
+        id: "histogram",
+        title: TITLE,
+        description: &description,
+    };
+    let row = |class: &std::ops::Range<usize>| {
+        let counts = by_peer.iter().map(|peer| count(peer, class)).collect();
+        (range_name(class), counts)
+    };
+    let bubbles = Bubbles {
+        x: "peer",
+        y: "class",
+        columns: by_peer.iter().map(range_name).collect(),
+        rows: by_class.iter().map(row).collect(),
+    };
+    let mut head = vec!["Peer".to_owned(), "Samples".to_owned()];
+    head.extend(
+        by_class
+            .iter()
+            .map(|class| format!("Class {}", range_name(class))),
+    );
+    let head: Vec<&str> = head.iter().map(String::as_str).collect();
+    let table = Table::new(&head, peers.len(), |peer| {
+        let own = peer..peer + 1;
+        let mut row = vec![peer.to_string(), samples[peer].to_string()];
+        row.extend(by_class.iter().map(|class| count(&own, class).to_string()));
+        row
+    });
+    figure(&name, &bubbles.draw(&name), &table)
+}

@@ -1,0 +1,86 @@
+//! Figures as people read them.
+
+pub(crate) use crate::output::{bytes, grouped};
+
+/// `95.26 %`.
+pub(crate) fn percent(share: Option<f64>) -> String {
+    share.map_or_else(|| "–".to_owned(), |share| format!("{:.2} %", share * 100.0))
+}
+
+/// `0.35 s`, `2 min 5 s`, `1 h 2 min`.
+pub(crate) fn duration(seconds: f64) -> String {
+    match seconds {
+        seconds if seconds < 0.1 => format!("{:.1} ms", seconds * 1e3),
+        seconds if seconds < 60.0 => format!("{seconds:.2} s"),
+        seconds if seconds < 3600.0 => format!(
+            "{:.0} min {:.0} s",
+            (seconds / 60.0).floor(),
+            (seconds % 60.0).floor()
+        ),
+        seconds => format!(
+            "{:.0} h {:.0} min",
+            (seconds / 3600.0).floor(),
+            (seconds % 3600.0 / 60.0).floor()
+        ),
+    }
+}
+
+/// A unit in which an axis has figures of a readable size.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Unit {
+    /// Its name.
+    pub(crate) name: &'static str,
+    /// One of it in bytes or seconds.
+    pub(crate) size: f64,
+}
+
+impl Unit {
+    /// For bytes up to `most`.
+    pub(crate) fn of_bytes(most: f64) -> Self {
+        let units = [
+            ("TiB", 1_u64 << 40),
+            ("GiB", 1 << 30),
+            ("MiB", 1 << 20),
+            ("KiB", 1 << 10),
+        ];
+        let fitting = units.into_iter().find(|(_, size)| most >= *size as f64);
+        let (name, size) = fitting.unwrap_or(("bytes", 1));
+        Self {
+            name,
+            size: size as f64,
+        }
+    }
+
+    /// For seconds up to `most`.
+    pub(crate) fn of_seconds(most: f64) -> Self {
+        let (name, size) = match most {
+            most if most < 0.5 => ("milliseconds", 1e-3),
+            most if most < 300.0 => ("seconds", 1.0),
+            most if most < 18_000.0 => ("minutes", 60.0),
+            _ => ("hours", 3600.0),
+        };
+        Self { name, size }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn figures_are_readable() {
+        assert_eq!(percent(Some(0.95264)), "95.26 %");
+        assert_eq!(percent(None), "–");
+        for (seconds, text) in [
+            (0.0123, "12.3 ms"),
+            (1.5, "1.50 s"),
+            (125.0, "2 min 5 s"),
+            (3725.0, "1 h 2 min"),
+        ] {
+            assert_eq!(duration(seconds), text);
+        }
+        assert_eq!(Unit::of_bytes(5e6).name, "MiB");
+        assert_eq!(Unit::of_bytes(12.0).name, "bytes");
+        assert_eq!(Unit::of_seconds(600.0).name, "minutes");
+    }
+}

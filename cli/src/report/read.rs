@@ -1,0 +1,153 @@
+//! One results folder, read with bounds and without trust: the files may be cut, damaged or of something else.
+
+use std::{
+    collections::BTreeMap,
+    fs::{self, File},
+    io::{ErrorKind, Read},
+    path::{Path, PathBuf},
+};
+
+use fltorrent_crds::Plan;
+use serde::{Deserialize, de::DeserializeOwned};
+
+use super::ReportError;
+use crate::manifest::Resolved;
+
+/// Largest file that is read as a whole, in bytes.
+pub const MAX_FILE: u64 = 64 << 20;
+
+/// What is in one results folder.
+#[derive(Debug)]
+pub(super) struct Folder {
+    pub(super) path: PathBuf,
+    pub(super) manifest: Option<(String, Resolved)>,
+    /// Of the plan, when it is there.
+    pub(super) plan_hash: Option<[u8; 32]>,
+    pub(super) ending: Option<Ending>,
+    pub(super) histogram: Option<Histogram>,
+    /// The peers' metrics files by index.
+    pub(super) peers: BTreeMap<u32, PathBuf>,
+}
+
+/// How the run ended, from `summary.json`; another version may say less.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub(crate) struct Ending {
+    pub(crate) outcome: String,
+    pub(crate) error: Option<String>,
+    pub(crate) run: Option<String>,
+    pub(crate) version: String,
+    pub(crate) started: String,
+    pub(crate) wall_seconds: f64,
+    pub(crate) startup_seconds: Option<f64>,
+}
+
+/// Training samples by peer and class, from `histogram.json`.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+pub(crate) struct Histogram {
+    pub(crate) classes: usize,
+    pub(crate) peers: Vec<Vec<u64>>,
+}
+
+impl Folder {
+    pub(super) fn read(path: &Path) -> Result<Self, ReportError> {
+        let peers = metrics(path)?;
+        let manifest_path = path.join("manifest.yaml");
+        let manifest = match text(&manifest_path)? {
+            Some(text) => match Resolved::from_text(&text, &[]) {
+                Ok(resolved) => Some((text, resolved)),
+                Err(source) => {
+                    return Err(ReportError::Manifest {
+                        path: manifest_path,
+                        source,
+                    });
+                }
+            },
+            None => None,
+        };
+        if manifest.is_none() && peers.is_empty() {
+            return Err(ReportError::NoRun {
+                path: path.to_owned(),
+            });
+        }
+        // The file is the better witness of what was run; one of another version cannot be read, and is not needed.
+        let plan_hash = text(&path.join("plan.json"))?
+            .and_then(|text| serde_json::from_str::<Plan>(&text).ok())
+            .map(|plan| plan.hash())
+            .or_else(|| Some(manifest.as_ref()?.1.plan.hash()));
+        Ok(Self {
+            path: path.to_owned(),
+            manifest,
+            plan_hash,
+            ending: json(&path.join("summary.json"))?,
+            histogram: json(&path.join("histogram.json"))?,
+            peers,
+        })
+    }
+}
+
+/// The peers' metrics files; a folder without them is allowed.
+fn metrics(folder: &Path) -> Result<BTreeMap<u32, PathBuf>, ReportError> {
+    let path = folder.join("peers");
+    let failed = |source| ReportError::Read {
+        path: path.clone(),
+        source,
+    };
+    let entries = match fs::read_dir(&path) {
+        Ok(entries) => entries,
+        Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {
+            return Ok(BTreeMap::new());
+        }
+        Err(source) => return Err(failed(source)),
+    };
+    let mut files = BTreeMap::new();
+    for entry in entries {
+        let path = entry.map_err(failed)?.path();
+        let index = path
+            .file_name()
+            .and_then(|name| name.to_str()?.strip_prefix("peer-")?.strip_suffix(".jsonl"))
+            .and_then(|index| index.parse().ok());
+        if let Some(index) = index {
+            files.insert(index, path);
+        }
+    }
+    Ok(files)
+}
+
+/// A file's text; none when there is no such file.
+pub(super) fn text(path: &Path) -> Result<Option<String>, ReportError> {
+    let failed = |source| ReportError::Read {
+        path: path.to_owned(),
+        source,
+    };
+    let file = match File::open(path) {
+        Ok(file) => file,
+        Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {
+            return Ok(None);
+        }
+        Err(source) => return Err(failed(source)),
+    };
+    let mut text = String::new();
+    file.take(MAX_FILE + 1)
+        .read_to_string(&mut text)
+        .map_err(failed)?;
+    if text.len() as u64 > MAX_FILE {
+        return Err(ReportError::TooLarge {
+            path: path.to_owned(),
+        });
+    }
+    Ok(Some(text))
+}
+
+fn json<T: DeserializeOwned>(path: &Path) -> Result<Option<T>, ReportError> {
+    let Some(text) = text(path)? else {
+        return Ok(None);
+    };
+    match serde_json::from_str(&text) {
+        Ok(value) => Ok(Some(value)),
+        Err(source) => Err(ReportError::Malformed {
+            path: path.to_owned(),
+            source,
+        }),
+    }
+}

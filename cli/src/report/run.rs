@@ -1,0 +1,283 @@
+//! A run as its folders tell it.
+
+use std::{
+    collections::BTreeMap,
+    fs,
+    path::{Path, PathBuf},
+};
+
+use fltorrent_coordinator::report::{ModelHash, RoundReport};
+
+use super::{
+    ReportError,
+    history::History,
+    read::{Ending, Folder, Histogram},
+};
+use crate::manifest::Resolved;
+
+/// A run as its folders tell it.
+#[derive(Debug)]
+pub struct Run {
+    pub(super) folders: Vec<PathBuf>,
+    pub(super) manifest: String,
+    pub(super) resolved: Resolved,
+    pub(super) plan_hash: [u8; 32],
+    pub(super) ending: Option<Ending>,
+    pub(super) histogram: Option<Histogram>,
+    /// By index; peers whose metrics are in no folder are missing.
+    pub(super) peers: BTreeMap<u32, History>,
+    /// Rounds that at least one peer has finished, ascending.
+    pub(super) rounds: Vec<Round>,
+    /// What a reader should know about where the figures come from.
+    pub(super) notes: Vec<String>,
+}
+
+/// One round over the peers whose figures are there.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Round {
+    pub(crate) number: u32,
+    /// Peers whose figures are there.
+    pub(crate) peers: usize,
+    pub(crate) accuracy: Option<f64>,
+    pub(crate) loss: Option<f64>,
+    pub(crate) train_loss: Option<f64>,
+    /// Payload bytes received up to the end of this round, in sum.
+    pub(crate) bytes: u64,
+    /// Seconds from the first training to the end of this round on the last peer.
+    pub(crate) seconds: f64,
+    /// Means over the peers, in seconds.
+    pub(crate) train: f64,
+    pub(crate) exchange: f64,
+    pub(crate) aggregate: f64,
+    pub(crate) evaluate: f64,
+    /// The largest resident set of any peer so far.
+    pub(crate) peak_rss: u64,
+    pub(crate) model: ModelHash,
+    pub(crate) models_agree: bool,
+}
+
+impl Run {
+    /// Reads the folders of one run, which may come from several machines.
+    ///
+    /// # Errors
+    /// When a folder has no run, the folders are of different runs, or two of them differ about a peer.
+    pub fn read(folders: &[PathBuf]) -> Result<Self, ReportError> {
+        let folders: Vec<Folder> = folders
+            .iter()
+            .map(|path| Folder::read(path))
+            .collect::<Result<_, _>>()?;
+        check_same(&folders)?;
+        let first = folders.iter().find_map(|folder| folder.manifest.clone());
+        let Some((manifest, resolved)) = first else {
+            return Err(ReportError::NoManifest {
+                path: folders
+                    .first()
+                    .map_or_else(PathBuf::new, |folder| folder.path.clone()),
+            });
+        };
+        let plan = &resolved.plan;
+        let sizes = (plan.peers.len() as u32, plan.training.rounds);
+        let mut notes = Vec::new();
+        let mut peers = BTreeMap::new();
+        for (index, path) in metrics(&folders, sizes.0, &mut notes)? {
+            let history = History::read(path, index, sizes)?;
+            if history.damaged > 0 {
+                notes.push(format!(
+                    "{} lines of peer {index}'s metrics could not be read and are left out.",
+                    history.damaged
+                ));
+            }
+            peers.insert(index, history);
+        }
+        let missing = sizes.0 as usize - peers.len();
+        if missing > 0 {
+            notes.push(format!(
+                "The metrics of {missing} of {} peers are not there; figures are of the others.",
+                sizes.0
+            ));
+        }
+        if folders.len() > 1 {
+            notes.push("Times come from the clocks of several machines.".to_owned());
+        }
+        Ok(Self {
+            plan_hash: folders
+                .iter()
+                .find_map(|folder| folder.plan_hash)
+                .unwrap_or_else(|| plan.hash()),
+            ending: folders.iter().find_map(|folder| folder.ending.clone()),
+            histogram: folders.iter().find_map(|folder| folder.histogram.clone()),
+            rounds: rounds(&peers),
+            folders: folders.into_iter().map(|folder| folder.path).collect(),
+            manifest,
+            resolved,
+            peers,
+            notes,
+        })
+    }
+
+    /// The last round that all peers have finished, or else the last that any has.
+    pub(super) fn last(&self) -> Option<&Round> {
+        let all = self.resolved.plan.peers.len();
+        let whole = self.rounds.iter().rev().find(|round| round.peers == all);
+        whole.or(self.rounds.last())
+    }
+
+    /// The plan's hash in hex.
+    pub(super) fn plan_hash(&self) -> String {
+        ModelHash::from_bytes(self.plan_hash).to_string()
+    }
+
+    /// Rounds in the plan.
+    pub fn planned_rounds(&self) -> u32 {
+        self.resolved.plan.training.rounds
+    }
+
+    /// Rounds of which there are figures.
+    pub fn finished_rounds(&self) -> usize {
+        self.rounds.len()
+    }
+
+    /// What a reader should know about where the figures come from.
+    pub fn notes(&self) -> &[String] {
+        &self.notes
+    }
+}
+
+fn check_same(folders: &[Folder]) -> Result<(), ReportError> {
+    let hex = |hash: [u8; 32]| ModelHash::from_bytes(hash).to_string();
+    let run = |folder: &Folder| folder.ending.as_ref()?.run.clone();
+    let plan = |folder: &Folder| folder.plan_hash.map(hex);
+    same(folders, "plan hash", plan)?;
+    same(folders, "run id", run)
+}
+
+fn same(
+    folders: &[Folder],
+    what: &'static str,
+    value: impl Fn(&Folder) -> Option<String>,
+) -> Result<(), ReportError> {
+    let mut known = folders
+        .iter()
+        .filter_map(|folder| Some((&folder.path, value(folder)?)));
+    let Some((first, first_value)) = known.next() else {
+        return Ok(());
+    };
+    match known.find(|(_, value)| *value != first_value) {
+        Some((second, second_value)) => Err(ReportError::Different {
+            first: first.clone(),
+            second: second.clone(),
+            what,
+            first_value,
+            second_value,
+        }),
+        None => Ok(()),
+    }
+}
+
+/// One metrics file a peer. A peer that is there twice with the same file counts once.
+fn metrics<'a>(
+    folders: &'a [Folder],
+    peers: u32,
+    notes: &mut Vec<String>,
+) -> Result<BTreeMap<u32, &'a Path>, ReportError> {
+    let mut files: BTreeMap<u32, &Path> = BTreeMap::new();
+    let of_the_run = |folder: &'a Folder| folder.peers.range(..peers);
+    for (&index, path) in folders.iter().flat_map(of_the_run) {
+        let size = |path: &Path| fs::metadata(path).map_or(0, |metadata| metadata.len());
+        match files.get(&index) {
+            // A folder may have an empty file of a peer that ran elsewhere.
+            Some(_) if size(path) == 0 => {}
+            Some(first) if size(first) > 0 => {
+                if !is_same(first, path)? {
+                    return Err(ReportError::Twice {
+                        peer: index,
+                        first: (*first).to_owned(),
+                        second: path.clone(),
+                    });
+                }
+                notes.push(format!(
+                    "Peer {index} is there twice with the same figures; {} is taken.",
+                    first.display()
+                ));
+            }
+            _ => {
+                files.insert(index, path);
+            }
+        }
+    }
+    Ok(files)
+}
+
+fn is_same(first: &Path, second: &Path) -> Result<bool, ReportError> {
+    Ok(super::read::text(first)? == super::read::text(second)?)
+}
+
+fn rounds(peers: &BTreeMap<u32, History>) -> Vec<Round> {
+    let began = peers.values().filter_map(|peer| peer.began);
+    let began = began.fold(f64::INFINITY, f64::min);
+    let mut by_round: BTreeMap<u32, Vec<&(f64, RoundReport)>> = BTreeMap::new();
+    for (round, report) in peers.values().flat_map(|peer| &peer.rounds) {
+        by_round.entry(*round).or_default().push(report);
+    }
+    let mut bytes = 0_u64;
+    by_round
+        .into_iter()
+        .map(|(number, reports)| {
+            let round = Round::of(number, &reports, began, bytes);
+            bytes = round.bytes;
+            round
+        })
+        .collect()
+}
+
+impl Round {
+    /// `reports` has at least one.
+    fn of(number: u32, reports: &[&(f64, RoundReport)], began: f64, bytes_before: u64) -> Self {
+        let sum = |count: fn(&RoundReport) -> u64| {
+            let counts = reports.iter().map(|(_, report)| count(report));
+            counts.fold(0, u64::saturating_add)
+        };
+        let mean = |seconds: fn(&RoundReport) -> f64| {
+            let sum: f64 = reports.iter().map(|(_, report)| seconds(report)).sum();
+            sum / reports.len() as f64
+        };
+        let (evaluated, samples) = (sum(|r| r.evaluation.total), sum(|r| r.samples));
+        let share = |sum: f64, count: u64| (count > 0).then(|| sum / count as f64);
+        let loss: Option<f64> = reports.iter().map(|(_, r)| r.evaluation.loss_sum).sum();
+        let train_loss: Option<f64> = reports
+            .iter()
+            .filter(|(_, report)| report.samples > 0)
+            .map(|(_, report)| Some(report.train.loss? * report.samples as f64))
+            .sum();
+        let end = reports.iter().map(|(time, _)| *time).fold(0.0, f64::max);
+        let model = reports
+            .first()
+            .map_or(ModelHash::from_bytes([0; 32]), |(_, report)| {
+                report.model_hash
+            });
+        Self {
+            number,
+            peers: reports.len(),
+            accuracy: share(sum(|r| r.evaluation.correct) as f64, evaluated),
+            loss: loss.and_then(|loss| share(loss, evaluated)),
+            train_loss: train_loss.and_then(|loss| share(loss, samples)),
+            bytes: bytes_before.saturating_add(sum(|r| r.bytes_received)),
+            seconds: if began.is_finite() {
+                (end - began).max(0.0)
+            } else {
+                0.0
+            },
+            train: mean(|r| r.train.seconds),
+            exchange: mean(|r| r.exchange_seconds),
+            aggregate: mean(|r| r.aggregate_seconds),
+            evaluate: mean(|r| r.evaluation.seconds),
+            peak_rss: reports
+                .iter()
+                .map(|(_, report)| report.peak_rss_bytes)
+                .max()
+                .unwrap_or(0),
+            model,
+            models_agree: reports.iter().all(|(_, report)| report.model_hash == model),
+        }
+    }
+}
