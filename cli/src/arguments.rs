@@ -69,6 +69,14 @@ const COMPLETIONS_EXAMPLES: &str = "Examples:
 const MAN_EXAMPLES: &str = "Examples:
   fltorrent man ~/.local/share/man/man1 && man fltorrent-plan";
 
+const REPORT_EXAMPLES: &str = "Examples:
+  fltorrent report runs/quickstart-20261121T122841Z
+  fltorrent report results-of-a results-of-b --out report.html";
+
+const COMPARE_EXAMPLES: &str = "Examples:
+  fltorrent compare runs/ring runs/star
+  fltorrent compare runs/ring runs/star --accuracy 0.9 --html both.html";
+
 const PLAN_EXAMPLES: &str = "Examples:
   fltorrent plan examples/quickstart.yaml
   fltorrent plan exp.yaml --up 20Mbit --down 100Mbit
@@ -108,8 +116,10 @@ pub enum Command {
     #[command(after_help = MAN_EXAMPLES)]
     Man(ManArguments),
     /// Make report.html anew from the results folders of one run
+    #[command(after_help = REPORT_EXAMPLES)]
     Report(ReportArguments),
     /// Lay two or more runs side by side
+    #[command(after_help = COMPARE_EXAMPLES)]
     Compare(CompareArguments),
     /// Measure this machine and print a Markdown table
     #[command(after_help = BENCH_EXAMPLES)]

@@ -1,11 +1,11 @@
 //! The commands, and the exit codes that they share.
 
 pub mod bench;
+mod compare;
 mod completions;
 pub mod init;
 mod man;
 mod plan;
-mod compare;
 mod report;
 pub mod run;
 mod validate;

@@ -149,7 +149,9 @@ fn differences(runs: &[Run]) -> Vec<Difference> {
         .map(|run| {
             let mut leaves = BTreeMap::new();
             let manifest = serde_json::to_value(&run.resolved.experiment).unwrap_or_default();
-            collect(&manifest, "", &mut leaves);
+            // As `--set` writes them: what lies below `spec` without it.
+            collect(&manifest["spec"], "", &mut leaves);
+            collect(&manifest["metadata"], "metadata", &mut leaves);
             leaves
         })
         .collect();

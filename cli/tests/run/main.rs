@@ -1,6 +1,7 @@
 //! `fltorrent` as its users have it: real processes on real data.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "these are tests")]
 
+mod chromium;
 mod complete;
 mod endings;
 mod live;
@@ -9,5 +10,6 @@ mod oracle;
 mod oracle_rounds;
 mod peer;
 mod refused;
+mod report;
 mod status;
 mod support;

@@ -107,7 +107,7 @@ impl GroupedBars<'_> {
         let group = bar * bars + if self.groups.len() <= 16 { 8.0 } else { 4.0 };
         let bottom = TOP + group * self.groups.len() as f64;
         let longest = self.groups.iter().map(|(name, _)| name.chars().count());
-        let left = longest.max().unwrap_or(1) as f64 * CHARACTER + 16.0;
+        let left = longest.max().unwrap_or(1).max(self.y.len()) as f64 * CHARACTER + 16.0;
         let most = self
             .groups
             .iter()

@@ -10,8 +10,8 @@ use super::{
 
 /// Most points of a drawn line; of more, each part keeps its lowest and highest.
 const MOST_POINTS: usize = 240;
-/// Up to so many points, each has a marker and says its figures.
-const MARKED: usize = 40;
+/// About so many points of a line have a marker that says its figures.
+const MARKED: usize = 16;
 const HEIGHT: f64 = 270.0;
 const LEFT: f64 = 50.0;
 const TOP: f64 = 38.0;
