@@ -119,7 +119,7 @@ impl Run {
     pub(super) fn last(&self) -> Option<&Round> {
         let all = self.resolved.plan.peers.len();
         let whole = self.rounds.iter().rev().find(|round| round.peers == all);
-        whole.or(self.rounds.last())
+        whole.or_else(|| self.rounds.last())
     }
 
     /// The plan's hash in hex.

@@ -214,7 +214,7 @@ fn topology(run: &Run) -> Markup {
         let sent = run.peers.get(&from).and_then(|peer| peer.flows.get(&to));
         received
             .map(|flow| flow.1)
-            .or(sent.map(|flow| flow.0))
+            .or_else(|| sent.map(|flow| flow.0))
             .unwrap_or(0)
     };
     let mut links = Vec::new();
