@@ -38,7 +38,14 @@ pub(super) struct Ticks {
 impl Ticks {
     /// About `wanted` steps of 1, 2 or 5 times a power of ten that enclose the span; whole numbers only when `whole`.
     pub(super) fn around((from, to): (f64, f64), wanted: usize, whole: bool) -> Self {
-        let span = (to - from).max(f64::MIN_POSITIVE);
+        // A span of nothing gets one of the figures' own size.
+        let size = from.abs().max(to.abs());
+        let to = if to - from > 1e-9 * size {
+            to
+        } else {
+            from + (size * 0.1).max(1.0)
+        };
+        let span = to - from;
         let rough = span / wanted.max(1) as f64;
         let power = 10_f64.powf(rough.log10().floor());
         let step = [1.0, 2.0, 5.0, 10.0]
