@@ -97,7 +97,7 @@ impl Board {
                     self.finished.push((time, *summary));
                 }
             }
-            Line::Round(_) | Line::Status(_) => {}
+            Line::Round(_) | Line::Status(_) | Line::Exchange(_) | Line::Other => {}
         }
     }
 

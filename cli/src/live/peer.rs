@@ -80,7 +80,7 @@ impl Peer {
         let first = self.heard.map_or(time, |(first, _)| first);
         self.heard = Some((first, time));
         match line {
-            Line::Training => {}
+            Line::Training | Line::Exchange(_) | Line::Other => {}
             Line::Status(status) => {
                 self.status = Some(*status);
                 self.samples.push_back(Sample {
