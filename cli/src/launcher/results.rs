@@ -4,6 +4,7 @@
 //! manifest.yaml       the manifest with all defaults; runs again as it is
 //! plan.json           what follows from it
 //! summary.json        how the run ended, and its figures by round
+//! report.html         a page about the run
 //! model.safetensors   the model that all peers ended with
 //! peers/peer-3.log    log, JSON lines
 //! peers/peer-3.jsonl  metrics, JSON lines
