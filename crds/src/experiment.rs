@@ -5,6 +5,7 @@
 
 #![allow(unreachable_pub, reason = "KubeSchema copies the types into functions")]
 
+mod column;
 mod data;
 mod exchange;
 mod model;
@@ -17,7 +18,12 @@ use kube_derive::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-pub use data::{Data, DataType, IdxData};
+pub use column::Column;
+pub(crate) use column::{COLUMN_PATTERN, MAX_COLUMN, name_fault};
+pub(crate) use data::SHA256_PATTERN;
+pub use data::{
+    CsvData, Data, DataType, IdxData, IdxSha256, SafetensorsData, SplitSha256, TextData,
+};
 pub use exchange::{Exchange, ExchangeOrder};
 pub use model::{MlpModel, Model, ModelType, Resnet18Model, TransformerModel};
 pub use partition::{

@@ -533,7 +533,7 @@ fn one_wrong_value_is_one_error() {
         (
             "data/type",
             json!("digit"),
-            "data.type: `digit` is not known; did you mean `digits`? Allowed: digits, idx",
+            "data.type: `digit` is not known; did you mean `digits`? Allowed: digits, idx, csv, safetensors, text",
         ),
         (
             "data/type",
@@ -574,6 +574,181 @@ fn one_wrong_value_is_one_error() {
             "data",
             json!({"type": "idx", "idx": {"path": "x", "classes": 1}}),
             "data.idx.classes: 1 is out of range; 2 to 256 will do",
+        ),
+        (
+            "data",
+            json!({"type": "csv"}),
+            "data.csv: is missing; type csv wants `csv:` with",
+        ),
+        (
+            "data",
+            json!({"type": "csv", "csv": {"train": "", "test": "b.csv", "labelColumn": "y", "classes": 3, "inputShape": [4]}}),
+            "data.csv.train: the text is empty",
+        ),
+        (
+            "data",
+            json!({"type": "csv", "csv": {"train": "a.csv", "labelColumn": "y", "classes": 3, "inputShape": [4]}}),
+            "data.csv.test: is missing; write a text",
+        ),
+        (
+            "data",
+            json!({"type": "csv", "csv": {"train": "a.csv", "test": "b.csv", "labelColumn": true, "classes": 3, "inputShape": [4]}}),
+            "data.csv.labelColumn: true is not a column; write the column's name, or its number counted from 0",
+        ),
+        (
+            "data",
+            json!({"type": "csv", "csv": {"train": "a.csv", "test": "b.csv", "labelColumn": -1, "classes": 3, "inputShape": [4]}}),
+            "data.csv.labelColumn: -1 is out of range; write the column's name, or its number counted from 0",
+        ),
+        (
+            "data",
+            json!({"type": "csv", "csv": {"train": "a.csv", "test": "b.csv", "labelColumn": "", "classes": 3, "inputShape": [4]}}),
+            "data.csv.labelColumn: `` is not the name of a column",
+        ),
+        (
+            "data",
+            json!({"type": "csv", "csv": {"train": "a.csv", "test": "b.csv", "classes": 3, "inputShape": [4]}}),
+            "data.csv.labelColumn: is missing; write the column's name, or its number counted from 0",
+        ),
+        (
+            "data",
+            json!({"type": "csv", "csv": {"train": "a.csv", "test": "b.csv", "labelColumn": "y", "classes": 3, "inputShape": [4], "header": false}}),
+            "data.csv.labelColumn: `y` is a name, but header is false; write the column's number counted from 0, or `header: true`",
+        ),
+        (
+            "data",
+            json!({"type": "csv", "csv": {"train": "a.csv", "test": "b.csv", "labelColumn": "y", "classes": 3, "inputShape": [4], "header": "maybe"}}),
+            "data.csv.header: `maybe` is not true or false",
+        ),
+        (
+            "data",
+            json!({"type": "csv", "csv": {"train": "a.csv", "test": "b.csv", "labelColumn": "y", "classes": 257, "inputShape": [4]}}),
+            "data.csv.classes: 257 is out of range; 2 to 256 will do",
+        ),
+        (
+            "data",
+            json!({"type": "csv", "csv": {"train": "a.csv", "test": "b.csv", "labelColumn": "y", "classes": 3, "inputShape": []}}),
+            "data.csv.inputShape: the list is empty; at least 1 will do",
+        ),
+        (
+            "data",
+            json!({"type": "csv", "csv": {"train": "a.csv", "test": "b.csv", "labelColumn": "y", "classes": 3, "inputShape": [1, 2, 3, 4]}}),
+            "data.csv.inputShape: the list has 4 entries; at most 3 will do",
+        ),
+        (
+            "data",
+            json!({"type": "csv", "csv": {"train": "a.csv", "test": "b.csv", "labelColumn": "y", "classes": 3, "inputShape": [0]}}),
+            "data.csv.inputShape[0]: 0 is out of range; 1 to 65536 will do",
+        ),
+        (
+            "data",
+            json!({"type": "csv", "csv": {"train": "a.csv", "test": "b.csv", "labelColumn": "y", "classes": 3, "inputShape": [65536, 257]}}),
+            "data.csv.inputShape: an input has 16842752 values; at most 16777216 will do",
+        ),
+        (
+            "data",
+            json!({"type": "csv", "csv": {"train": "a.csv", "test": "b.csv", "labelColumn": "y", "classes": 3, "inputShape": [4], "divisor": 0}}),
+            "data.csv.divisor: 0 is out of range",
+        ),
+        (
+            "data",
+            json!({"type": "csv", "csv": {"train": "a.csv", "test": "b.csv", "labelColumn": "y", "classes": 3, "inputShape": [4], "divisor": 2, "normalise": true}}),
+            "data.csv.divisor: 2 is there beside normalise; remove one of the two",
+        ),
+        (
+            "data",
+            json!({"type": "csv", "csv": {"train": "a.csv", "test": "b.csv", "labelColumn": "y", "classes": 3, "inputShape": [4], "normalise": 1}}),
+            "data.csv.normalise: 1 is not true or false",
+        ),
+        (
+            "data",
+            json!({"type": "csv", "csv": {"train": "a.csv", "test": "b.csv", "labelColumn": "y", "classes": 3, "inputShape": [4], "sha256": {"train": "0F"}}}),
+            "data.csv.sha256.train: `0F` is not a SHA-256; write the 64 digits (0–9, a–f) that sha256sum prints",
+        ),
+        (
+            "data",
+            json!({"type": "csv", "csv": {"train": "https://example.org/a.csv", "test": "b.csv", "labelColumn": "y", "classes": 3, "inputShape": [4]}}),
+            "data.csv.train: `https://example.org/a.csv` comes without its SHA-256; write data.csv.sha256.train, so that every peer has the same data",
+        ),
+        (
+            "data",
+            json!({"type": "csv", "csv": {"train": "a.csv", "test": "s3://bucket/a.csv", "labelColumn": "y", "classes": 3, "inputShape": [4]}}),
+            "data.csv.test: `s3://bucket/a.csv` is no URL that can be fetched; write a path, or a URL that begins with https:// or http://",
+        ),
+        (
+            "data",
+            json!({"type": "csv", "csv": {"train": "a.csv", "test": "https:///a.csv", "labelColumn": "y", "classes": 3, "inputShape": [4]}}),
+            "data.csv.test: `https:///a.csv` is not a URL",
+        ),
+        (
+            "data",
+            json!({"type": "csv", "csv": {"train": "a.csv", "test": "https://me:secret@example.org/a.csv", "labelColumn": "y", "classes": 3, "inputShape": [4]}}),
+            "data.csv.test: the URL holds a user name or a password; the manifest is kept with the results",
+        ),
+        (
+            "data",
+            json!({"type": "idx", "idx": {"path": "https://example.org/mnist"}}),
+            "data.idx.path: `https://example.org/mnist` comes without its SHA-256; write data.idx.sha256",
+        ),
+        (
+            "data",
+            json!({"type": "idx", "idx": {"path": "x", "sha256": {"trainImages": "x"}}}),
+            "data.idx.sha256.testLabels: is missing; write the 64 digits",
+        ),
+        (
+            "data",
+            json!({"type": "safetensors", "safetensors": {"path": "x", "classes": 1, "inputShape": [4]}}),
+            "data.safetensors.classes: 1 is out of range; 2 to 256 will do",
+        ),
+        (
+            "data",
+            json!({"type": "safetensors", "safetensors": {"path": "x", "classes": 2}}),
+            "data.safetensors.inputShape: is missing",
+        ),
+        (
+            "data",
+            json!({"type": "safetensors", "safetensors": {"path": "x", "classes": 2, "inputShape": [65536, 65536, 2]}}),
+            "data.safetensors.inputShape: an input has 8589934592 values; at most 16777216 will do",
+        ),
+        (
+            "data",
+            json!({"type": "safetensors", "safetensors": {"path": "http://example.org", "classes": 2, "inputShape": [4], "sha256": {}}}),
+            "data.safetensors.path: `http://example.org` comes without its SHA-256; write data.safetensors.sha256 with train and test",
+        ),
+        (
+            "data",
+            json!({"type": "text", "text": {}}),
+            "data.text.path: is missing; write a text",
+        ),
+        (
+            "data",
+            json!({"type": "text", "text": {"path": "x", "context": 0}}),
+            "data.text.context: 0 is out of range; 1 to 4096 will do",
+        ),
+        (
+            "data",
+            json!({"type": "text", "text": {"path": "x", "testFraction": 1}}),
+            "data.text.testFraction: 1 is out of range; 0.001 to 0.9 will do",
+        ),
+        (
+            "data",
+            json!({"type": "text", "text": {"path": "https://example.org/x"}}),
+            "data.text.path: `https://example.org/x` comes without its SHA-256; write data.text.sha256",
+        ),
+        (
+            "data",
+            json!({"type": "text", "text": {"path": "x"}, "partition": {"type": "classes", "classes": {"perPeer": 3}}}),
+            "data.partition.type: classes divides by class, and the windows of a text have none; for a text there is iid, contiguous, quantity, explicit",
+        ),
+        (
+            "data",
+            json!({"type": "text", "text": {"path": "x"}, "partition": {"type": "dirichlet", "dirichlet": {"alpha": 3}}}),
+            "data.partition.type: dirichlet divides by class",
+        ),
+        (
+            "data",
+            json!({"type": "text", "text": {"path": "x"}, "partition": {"type": "shards", "shards": {"perPeer": 3}}}),
+            "data.partition.type: shards divides by class",
         ),
         (
             "data/partition/type",

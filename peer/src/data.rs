@@ -5,11 +5,20 @@
 
 mod digits;
 mod error;
+pub mod fetch;
+mod file;
 mod idx;
 mod samples;
+mod sha256;
 mod source;
+mod table;
+mod tensors;
+mod text;
 
-use fltorrent_crds::plan::{DataPlan, DataSource};
+use fltorrent_crds::{
+    experiment::IdxSha256,
+    plan::{Columns, DataFile, DataPlan, DataSource},
+};
 
 pub use error::DataError;
 pub use samples::{Inputs, Samples};
@@ -23,13 +32,26 @@ pub enum Split {
     Test,
 }
 
+impl Split {
+    fn of<T>(self, train: T, test: T) -> T {
+        match self {
+            Self::Train => train,
+            Self::Test => test,
+        }
+    }
+}
+
 /// The labels of both splits, in the data set's order.
-#[derive(Clone, Debug, PartialEq, Eq)]
+///
+/// The windows of a text have no class: each has 0 here.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Labels {
     /// One label `< classes` a training sample.
     pub train: Vec<u8>,
     /// One label `< classes` a test sample.
     pub test: Vec<u8>,
+    /// BLAKE3 of a text.
+    pub text: Option<[u8; 32]>,
 }
 
 impl Labels {
@@ -43,23 +65,59 @@ impl Labels {
     }
 }
 
-/// Reads the labels of both splits.
+/// Reads the labels of both splits; files by URL are fetched first.
 ///
 /// # Errors
 /// A file that is missing, unreadable, damaged, or not what the plan says; each error names the file.
 pub fn labels(plan: &DataPlan) -> Result<Labels, DataError> {
+    let of = |train, test| Labels {
+        train,
+        test,
+        text: None,
+    };
     match &plan.source {
         DataSource::Digits => digits::labels(plan.classes),
-        DataSource::Idx { path } => Ok(Labels {
-            train: idx::labels(idx::open(path, "train-labels-idx1-ubyte")?, plan.classes)?,
-            test: idx::labels(idx::open(path, "t10k-labels-idx1-ubyte")?, plan.classes)?,
-        }),
+        DataSource::Idx { path, sha256 } => {
+            let read = |name, hash: fn(&IdxSha256) -> &String| {
+                let hash = sha256.as_ref().map(|hashes| hash(hashes).as_str());
+                idx::labels(file::open_in(path, name, hash)?, plan.classes)
+            };
+            Ok(of(
+                read("train-labels-idx1-ubyte", |hashes| &hashes.train_labels)?,
+                read("t10k-labels-idx1-ubyte", |hashes| &hashes.test_labels)?,
+            ))
+        }
+        DataSource::Csv {
+            train,
+            test,
+            columns,
+        } => {
+            let read = |file| table::labels(open_table(file, columns, plan)?, plan.classes);
+            Ok(of(read(train)?, read(test)?))
+        }
+        DataSource::Safetensors { train, test } => {
+            let read = |file| tensors::Tensors::open(file::find(file)?)?.labels(plan.classes);
+            Ok(of(read(train)?, read(test)?))
+        }
+        DataSource::Text {
+            file,
+            test_fraction,
+        } => {
+            let source = file::find(file)?.open()?;
+            let windows = text::windows(source, input_len(plan)?, *test_fraction)?;
+            Ok(Labels {
+                train: vec![0; windows.train],
+                test: vec![0; windows.test],
+                text: Some(windows.content),
+            })
+        }
     }
 }
 
-/// Loads the images at `indices` of a split, in the order of `indices`; memory is one byte a pixel of these images.
+/// Loads the samples at `indices` of a split, in the order of `indices`; memory is that of these samples: one byte a
+/// value of images and texts, four of numbers.
 ///
-/// The whole file is read, so that damage anywhere in it is found.
+/// With no index at all, everything in the file is checked as far as its format allows.
 ///
 /// # Errors
 /// As [`labels`], and an index that is not below the number of labels.
@@ -81,38 +139,68 @@ pub fn load(
             })
         })
         .collect::<Result<Vec<u8>, DataError>>()?;
-    let (levels, white) = match &plan.source {
-        DataSource::Digits => (
-            digits::images(&plan.input_shape, split, indices)?,
-            digits::WHITE,
-        ),
-        DataSource::Idx { path } => {
-            let name = match split {
-                Split::Train => "train-images-idx3-ubyte",
-                Split::Test => "t10k-images-idx3-ubyte",
+    let len = input_len(plan)?;
+    let inputs = match &plan.source {
+        DataSource::Digits => Inputs::Grey {
+            levels: digits::images(&plan.input_shape, split, indices)?,
+            white: digits::WHITE,
+        },
+        DataSource::Idx { path, sha256 } => {
+            let name = split.of("train-images-idx3-ubyte", "t10k-images-idx3-ubyte");
+            let hash = sha256.as_ref();
+            let hash =
+                hash.map(|hashes| split.of(&hashes.train_images, &hashes.test_images).as_str());
+            let source = file::open_in(path, name, hash)?;
+            Inputs::Grey {
+                levels: idx::images(source, &plan.input_shape, all.len(), indices)?,
+                white: u8::MAX,
+            }
+        }
+        DataSource::Csv {
+            train,
+            test,
+            columns,
+        } => {
+            let scaling = if columns.normalise {
+                table::Scaling::normalise(open_table(train, columns, plan)?)?
+            } else {
+                table::Scaling::Divide(columns.divisor)
             };
-            (
-                idx::images(
-                    idx::open(path, name)?,
-                    &plan.input_shape,
-                    all.len(),
-                    indices,
-                )?,
-                u8::MAX,
-            )
+            let table = open_table(split.of(train, test), columns, plan)?;
+            Inputs::Numbers(table::inputs(table, &scaling, all.len(), indices)?)
+        }
+        DataSource::Safetensors { train, test } => {
+            let tensors = tensors::Tensors::open(file::find(split.of(train, test))?)?;
+            tensors.inputs(&plan.input_shape, all.len(), indices)?
+        }
+        DataSource::Text { file, .. } => {
+            let first = split.of(0, labels.train.len());
+            let windows: Vec<usize> = indices
+                .iter()
+                .map(|&index| first + index as usize)
+                .collect();
+            let (inputs, targets) = text::load(file::find(file)?.open()?, len, &windows)?;
+            let inputs = Inputs::Tokens(inputs);
+            return Ok(Samples::new(inputs, targets, len, len, plan.classes));
         }
     };
-    Ok(Samples::new(
-        Inputs::Grey { levels, white },
-        chosen,
-        1,
-        idx::image_len(&plan.input_shape)?,
-        plan.classes,
-    ))
+    Ok(Samples::new(inputs, chosen, 1, len, plan.classes))
+}
+
+fn open_table(
+    file: &DataFile,
+    columns: &Columns,
+    plan: &DataPlan,
+) -> Result<table::Table, DataError> {
+    table::Table::open(file::find(file)?.open()?, columns, input_len(plan)?)
+}
+
+fn input_len(plan: &DataPlan) -> Result<usize, DataError> {
+    idx::image_len(&plan.input_shape)
 }
 
 /// What two peers compare before they exchange: BLAKE3 over the image shape, the number of classes and the labels of
-/// both splits, each list preceded by its length (u64, little-endian).
+/// both splits, each list preceded by its length (u64, little-endian); of a text also BLAKE3 of its bytes.
 ///
 /// Images are left out: they would have to be read whole by every peer before it may greet its neighbours.
 #[must_use]
@@ -126,6 +214,9 @@ pub fn label_hash(plan: &DataPlan, labels: &Labels) -> [u8; 32] {
     for list in [&labels.train, &labels.test] {
         hasher.update(&(list.len() as u64).to_le_bytes());
         hasher.update(list);
+    }
+    if let Some(text) = &labels.text {
+        hasher.update(text);
     }
     *hasher.finalize().as_bytes()
 }

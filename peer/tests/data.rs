@@ -21,7 +21,7 @@ fn digits() -> DataPlan {
 fn idx_plan(folder: &Path) -> DataPlan {
     let path = folder.to_str().unwrap().to_owned();
     DataPlan {
-        source: DataSource::Idx { path },
+        source: DataSource::Idx { path, sha256: None },
         input_shape: vec![2, 3],
         classes: 4,
         partition: Partition::Iid,
@@ -119,7 +119,8 @@ fn only_the_chosen_images_come_in_the_order_asked() {
         labels,
         Labels {
             train: vec![0, 1, 2, 3, 0],
-            test: vec![3, 2]
+            test: vec![3, 2],
+            ..Labels::default()
         }
     );
     let samples = data::load(&plan, &labels, Split::Train, &[3, 0, 3]).unwrap();
@@ -167,20 +168,24 @@ fn the_hash_covers_labels_splits_classes_and_shape() {
     let base = Labels {
         train: vec![1, 2, 3],
         test: vec![4],
+        ..Labels::default()
     };
     let hash = data::label_hash(&plan, &base);
     for other in [
         Labels {
             train: vec![1, 2],
             test: vec![3, 4],
+            ..Labels::default()
         },
         Labels {
             train: vec![1, 2, 4],
             test: vec![4],
+            ..Labels::default()
         },
         Labels {
             train: vec![1, 2, 3],
             test: vec![5],
+            ..Labels::default()
         },
     ] {
         assert_ne!(data::label_hash(&plan, &other), hash);

@@ -110,7 +110,10 @@ fn topology(experiment: &Experiment) -> String {
 fn data(plan: &Plan) -> String {
     let source = match &plan.data.source {
         DataSource::Digits => "digits",
-        DataSource::Idx { path } => path,
+        DataSource::Idx { path, .. } => path,
+        DataSource::Csv { train, .. } => &train.path,
+        DataSource::Safetensors { train, .. } => train.path.trim_end_matches("/train.safetensors"),
+        DataSource::Text { file, .. } => &file.path,
     };
     match &plan.data.partition {
         Partition::Iid => format!("{source}, iid"),

@@ -10,6 +10,7 @@ use crate::{ByteSize, FieldError, Interval, byte_size, errors::quote, experiment
 
 /// Errors after which a walk stops: enough to work on, and bounded.
 const MAX_ERRORS: usize = 1_000;
+const COLUMN_SAMPLE: &str = "the column's name, or its number counted from 0";
 
 /// Adds everything in `value` that does not fit `schema`.
 pub(super) fn check(schema: &JSONSchemaProps, value: &Value, errors: &mut Vec<FieldError>) {
@@ -39,7 +40,10 @@ fn walk(schema: &JSONSchemaProps, value: &Value, path: &str, errors: &mut Vec<Fi
         return;
     }
     if schema.x_kubernetes_int_or_string == Some(true) {
-        quantity(value, path, errors);
+        match schema.pattern.as_deref() {
+            Some(experiment::COLUMN_PATTERN) => column(value, path, errors),
+            _ => quantity(value, path, errors),
+        }
         return;
     }
     match (schema.type_.as_deref(), value) {
@@ -235,6 +239,13 @@ fn form(pattern: &str, text: &str) -> Option<String> {
             .parse::<ByteSize>()
             .err()
             .map(|error| format!("{} is {error}", quote(text))),
+        experiment::SHA256_PATTERN => {
+            let fits = text.len() == 64
+                && text
+                    .bytes()
+                    .all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
+            (!fits).then(|| format!("{} is not a SHA-256", quote(text)))
+        }
         experiment::NAME_PATTERN => {
             (!document::is_label(text)).then(|| format!("{} is not a name", quote(text)))
         }
@@ -257,6 +268,28 @@ fn quantity(value: &Value, path: &str, errors: &mut Vec<FieldError>) {
             path,
             fault,
             "write a quantity of bytes such as 256Mi",
+        ));
+    }
+}
+
+fn column(value: &Value, path: &str, errors: &mut Vec<FieldError>) {
+    let fault = match value {
+        Value::String(name) => {
+            experiment::name_fault(name).map(|fault| format!("{} is {fault}", quote(name)))
+        }
+        Value::Number(number) => {
+            let fits = number
+                .as_u64()
+                .is_some_and(|number| number <= experiment::MAX_COLUMN.into());
+            (!fits).then(|| format!("{number} is out of range"))
+        }
+        other => Some(format!("{} is not a column", describe(other))),
+    };
+    if let Some(fault) = fault {
+        errors.push(FieldError::new(
+            path,
+            fault,
+            format!("write {COLUMN_SAMPLE}"),
         ));
     }
 }
@@ -312,6 +345,9 @@ fn kind(schema: &JSONSchemaProps) -> &'static str {
 
 /// What a user can write, as a noun.
 fn sample(schema: &JSONSchemaProps) -> String {
+    if schema.pattern.as_deref() == Some(experiment::COLUMN_PATTERN) {
+        return COLUMN_SAMPLE.to_owned();
+    }
     if schema.x_kubernetes_int_or_string == Some(true) {
         return "a quantity of bytes such as 256Mi".to_owned();
     }
@@ -331,6 +367,9 @@ fn sample(schema: &JSONSchemaProps) -> String {
         Some("string") => match schema.pattern.as_deref() {
             Some(interval::PATTERN) => {
                 "a duration such as 10s, 1m30s or 500ms, at most a year".to_owned()
+            }
+            Some(experiment::SHA256_PATTERN) => {
+                "the 64 digits (0–9, a–f) that sha256sum prints".to_owned()
             }
             Some(experiment::NAME_PATTERN) => {
                 "a name of a–z, 0–9 and `-`, a letter first, no `-` at the end".to_owned()

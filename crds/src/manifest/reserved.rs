@@ -18,7 +18,7 @@ const FIELDS: &[(&str, &[&str])] = &[
         ],
     ),
     ("groups[]", &["deviceProfile", "gpu"]),
-    ("data", &["cifar10", "synthetic", "text"]),
+    ("data", &["cifar10", "synthetic"]),
     ("training", &["earlyStop", "optimizer"]),
     ("exchange", &["compression", "quorum"]),
     (
@@ -40,7 +40,7 @@ const FIELDS: &[(&str, &[&str])] = &[
 /// Values by the path of their field.
 const VALUES: &[(&str, &[&str])] = &[
     ("groups[].role", &["byzantine"]),
-    ("data.type", &["cifar10", "synthetic", "text"]),
+    ("data.type", &["cifar10", "synthetic"]),
     ("training.backend", &["tch"]),
     ("exchange.chunkSelection", &["importance"]),
     (

@@ -10,7 +10,7 @@ const CONTEXT: &str = "fltorrent.io v1alpha1 plan hash";
 
 impl Plan {
     /// BLAKE3 (key derivation mode) of the plan as canonical JSON: keys sorted, no white space, without what may differ
-    /// by machine (the data's folder and `output`) and without the warnings.
+    /// by machine (where the data lies, and `output`) and without the warnings.
     pub fn hash(&self) -> [u8; 32] {
         let mut hasher = Hasher::new_derive_key(CONTEXT);
         canonical(&self.shared(), &mut hasher);
@@ -20,8 +20,14 @@ impl Plan {
     /// The part of the plan that is the same on all machines.
     fn shared(&self) -> Value {
         let mut plan = self.clone();
-        if let DataSource::Idx { path } = &mut plan.data.source {
-            path.clear();
+        match &mut plan.data.source {
+            DataSource::Digits => {}
+            DataSource::Idx { path, .. } => path.clear(),
+            DataSource::Csv { train, test, .. } | DataSource::Safetensors { train, test } => {
+                train.path.clear();
+                test.path.clear();
+            }
+            DataSource::Text { file, .. } => file.path.clear(),
         }
         plan.warnings.clear();
         let mut value = serde_json::to_value(plan).unwrap_or_default();

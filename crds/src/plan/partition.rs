@@ -58,6 +58,25 @@ pub(super) fn resolve(
     }
 }
 
+/// Whether a division needs no classes, which the windows of a text do not have.
+pub(super) fn suits_text(spec: &PartitionSpec, findings: &mut Findings) -> bool {
+    let name = match spec.kind {
+        PartitionType::Iid
+        | PartitionType::Contiguous
+        | PartitionType::Quantity
+        | PartitionType::Explicit => return true,
+        PartitionType::Dirichlet => "dirichlet",
+        PartitionType::Classes => "classes",
+        PartitionType::Shards => "shards",
+    };
+    findings.error(
+        "data.partition.type",
+        format!("{name} divides by class, and the windows of a text have none"),
+        "for a text there is iid, contiguous, quantity, explicit",
+    );
+    false
+}
+
 /// There must be `least` samples for every peer.
 fn least(field: &str, least: u32, peers: u64, samples: Option<u64>, findings: &mut Findings) {
     let wanted = u64::from(least) * peers;

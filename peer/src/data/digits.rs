@@ -22,7 +22,11 @@ pub(super) fn labels(classes: u32) -> Result<Labels, DataError> {
             train.push(label)
         }
     }
-    Ok(Labels { train, test })
+    Ok(Labels {
+        train,
+        test,
+        text: None,
+    })
 }
 
 pub(super) fn images(shape: &[u32], split: Split, indices: &[u32]) -> Result<Vec<u8>, DataError> {

@@ -2,7 +2,7 @@ use std::{io, path::PathBuf};
 
 use thiserror::Error;
 
-use super::Split;
+use super::{Split, fetch::FetchError};
 
 /// Data that cannot be had, or that is not what the plan says.
 #[derive(Debug, Error)]
@@ -81,17 +81,158 @@ pub enum DataError {
     },
     /// A label is not a class.
     #[error(
-        "{file}: label {found} of sample {index} is not a class; expected less than data.idx.classes = {classes}: correct data.idx.classes or the file"
+        "{file}: label {found} of sample {index} is not a class; expected less than data.{section}.classes = {classes}: correct data.{section}.classes or the file"
     )]
     Label {
         /// The file.
         file: String,
+        /// The data's type in the manifest.
+        section: &'static str,
         /// The sample.
         index: usize,
         /// Its label.
-        found: u8,
+        found: i64,
         /// Number of classes.
         classes: u32,
+    },
+    /// A file by URL could not be fetched.
+    #[error(transparent)]
+    Fetch(#[from] FetchError),
+    /// A URL that nothing vouches for.
+    #[error("{file}: comes without its SHA-256; write it beside the URL as sha256")]
+    NoHash {
+        /// The URL.
+        file: String,
+    },
+    /// Another file than the manifest means.
+    #[error(
+        "{file}: its SHA-256 is {found}; expected {expected}, as the manifest says: give that file, or correct the manifest's sha256"
+    )]
+    Hash {
+        /// The file.
+        file: String,
+        /// Of the file.
+        found: String,
+        /// Of the manifest.
+        expected: String,
+    },
+    /// There is no such file.
+    #[error("{file}: is not there; correct the path in data or put the file in place")]
+    Absent {
+        /// The file.
+        file: String,
+    },
+    /// A text that is no text.
+    #[error(
+        "{file}: is not UTF-8 after about {near} bytes; expected a text in UTF-8: convert it, for example with iconv -t UTF-8"
+    )]
+    NotUtf8 {
+        /// The file.
+        file: String,
+        /// Bytes before the piece with the fault.
+        near: u64,
+    },
+    /// A text that is too short or too long.
+    #[error(
+        "{file}: {length} bytes are not 2 to {most} windows of {context} bytes with one byte more: give a longer text, or correct data.text.context"
+    )]
+    Windows {
+        /// The file.
+        file: String,
+        /// Its bytes.
+        length: u64,
+        /// Bytes of a window.
+        context: usize,
+        /// Most windows.
+        most: u32,
+    },
+    /// The parser of CSV failed.
+    #[error("{file}: cannot be read as CSV: check the file")]
+    Csv {
+        /// The file.
+        file: String,
+        /// What the parser said.
+        source: csv::Error,
+    },
+    /// There is no such column.
+    #[error(
+        "{file}: there is no column {wanted}; the header has {found}: correct data.csv.labelColumn, or write `header: false` and the column's number"
+    )]
+    Column {
+        /// The file.
+        file: String,
+        /// The manifest's label column.
+        wanted: String,
+        /// The header's first names.
+        found: String,
+    },
+    /// There are not so many columns.
+    #[error("{file}: the labels are in column {label}, but data.csv.inputShape makes rows of {width} fields, 0–{}: correct data.csv.labelColumn or data.csv.inputShape", width - 1)]
+    ColumnNumber {
+        /// The file.
+        file: String,
+        /// Number of the labels' column.
+        label: usize,
+        /// Fields of a row.
+        width: usize,
+    },
+    /// A row has too few or too many fields.
+    #[error(
+        "{file}, line {line}: {found} fields; expected {expected}, a label and the values of data.csv.inputShape: correct the file or data.csv.inputShape"
+    )]
+    Row {
+        /// The file.
+        file: String,
+        /// The row's line, counted from 1.
+        line: u64,
+        /// Its fields.
+        found: usize,
+        /// The fields that the manifest means.
+        expected: usize,
+    },
+    /// A field cannot be used.
+    #[error(
+        "{file}, line {line}, column {column}: `{found}`; expected {expected}: correct the file, or data.csv"
+    )]
+    Cell {
+        /// The file.
+        file: String,
+        /// The row's line, counted from 1.
+        line: u64,
+        /// The column, counted from 0.
+        column: usize,
+        /// The field, cut.
+        found: String,
+        /// What it has to be.
+        expected: String,
+    },
+    /// A file became shorter between two readings.
+    #[error(
+        "{file}: has become shorter since its labels were read; leave it alone while peers start"
+    )]
+    Changed {
+        /// The file.
+        file: String,
+    },
+    /// The header of a safetensors file cannot be used.
+    #[error("{file}: its header is not that of a safetensors file: give another file")]
+    TensorHeader {
+        /// The file.
+        file: String,
+        /// What is wrong with it.
+        source: serde_json::Error,
+    },
+    /// A value that no model can learn from.
+    #[error(
+        "{file}: sample {index} has the value {found}; expected finite numbers: correct the file"
+    )]
+    Value {
+        /// The file.
+        file: String,
+        /// The sample.
+        index: usize,
+        /// The value.
+        found: f32,
     },
     /// A sample is asked that the split does not have.
     #[error(

@@ -1,19 +1,13 @@
 //! The IDX format of MNIST: a magic number (two zero bytes, the element type, the number of dimensions), one big-endian
 //! u32 a dimension, and the elements (<http://yann.lecun.com/exdb/mnist/>).
 
-use std::path::Path;
-
 use super::{DataError, source::Source};
 
 const UNSIGNED_BYTE: u8 = 8;
 /// Bounds the memory that labels may take.
-const MAX_SAMPLES: u32 = 1 << 24;
+pub(super) const MAX_SAMPLES: u32 = 1 << 24;
 /// Bounds the memory that one image may take.
 const MAX_IMAGE_LEN: usize = 1 << 24;
-
-pub(super) fn open(folder: &str, name: &str) -> Result<Source, DataError> {
-    Source::open(Path::new(folder), name)
-}
 
 /// Pixels of an image of this shape.
 pub(super) fn image_len(shape: &[u32]) -> Result<usize, DataError> {
@@ -38,7 +32,8 @@ pub(super) fn labels(mut source: Source, classes: u32) -> Result<Vec<u8>, DataEr
         return Err(DataError::Label {
             file: source.name(),
             index,
-            found: labels[index],
+            section: "idx",
+            found: labels[index].into(),
             classes,
         });
     }

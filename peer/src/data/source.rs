@@ -12,7 +12,7 @@ use super::DataError;
 const LARGEST_EXPANSION: u64 = 1032;
 
 /// A stream of content bytes that knows its name, how much it can hold and how far it was read.
-pub(crate) struct Source {
+pub(super) struct Source {
     name: String,
     reader: Box<dyn Read>,
     possible: u64,
@@ -33,54 +33,40 @@ impl Source {
         }
     }
 
-    /// Opens `folder/name`, or else `folder/name.gz`.
-    pub(super) fn open(folder: &Path, name: &str) -> Result<Self, DataError> {
-        for gzipped in [false, true] {
-            let path = folder.join(if gzipped {
-                format!("{name}.gz")
-            } else {
-                name.to_owned()
-            });
-            let shown = path.display().to_string();
-            let file = match File::open(&path) {
-                Ok(file) => file,
-                Err(error) if error.kind() == ErrorKind::NotFound => continue,
-                Err(source) => {
-                    return Err(DataError::Read {
-                        file: shown,
-                        source,
-                    });
-                }
-            };
-            let size = match file.metadata() {
-                Ok(metadata) => metadata.len(),
-                Err(source) => {
-                    return Err(DataError::Read {
-                        file: shown,
-                        source,
-                    });
-                }
-            };
-            let (reader, possible): (Box<dyn Read>, u64) = if gzipped {
-                (
-                    Box::new(MultiGzDecoder::new(BufReader::new(file))),
-                    size.saturating_mul(LARGEST_EXPANSION),
-                )
-            } else {
-                (Box::new(BufReader::new(file)), size)
-            };
-            return Ok(Self {
-                name: shown,
-                reader,
-                possible,
-                position: 0,
-                expected: 0,
-            });
-        }
-        Err(DataError::Missing {
-            folder: folder.to_owned(),
-            name: name.to_owned(),
-        })
+    /// Opens a file that is shown as `name`.
+    ///
+    /// None when there is no such file.
+    pub(super) fn open(
+        path: &Path,
+        name: String,
+        gzipped: bool,
+    ) -> Result<Option<Self>, DataError> {
+        let opened = File::open(path).and_then(|file| Ok((file.metadata()?.len(), file)));
+        let (size, file) = match opened {
+            Ok(opened) => opened,
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+            Err(source) => return Err(DataError::Read { file: name, source }),
+        };
+        let (reader, possible): (Box<dyn Read>, u64) = if gzipped {
+            (
+                Box::new(MultiGzDecoder::new(BufReader::new(file))),
+                size.saturating_mul(LARGEST_EXPANSION),
+            )
+        } else {
+            (Box::new(BufReader::new(file)), size)
+        };
+        Ok(Some(Self {
+            name,
+            reader,
+            possible,
+            position: 0,
+            expected: 0,
+        }))
+    }
+
+    /// The stream of content, for a reader of its own.
+    pub(super) fn into_reader(self) -> Box<dyn Read> {
+        self.reader
     }
 
     pub(super) fn name(&self) -> String {
@@ -122,7 +108,8 @@ impl Source {
         }
     }
 
-    fn read(&mut self, buffer: &mut [u8]) -> Result<usize, DataError> {
+    /// Reads what comes next; nothing at the end.
+    pub(super) fn read(&mut self, buffer: &mut [u8]) -> Result<usize, DataError> {
         loop {
             match self.reader.read(buffer) {
                 Ok(read) => {

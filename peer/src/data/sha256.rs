@@ -1,0 +1,44 @@
+use std::{fs::File, io, path::Path};
+
+use ring::digest::{Context, SHA256};
+
+/// A SHA-256 in the making.
+pub(super) struct Digest(Context);
+
+impl Digest {
+    pub(super) fn new() -> Self {
+        Self(Context::new(&SHA256))
+    }
+
+    pub(super) fn update(&mut self, bytes: &[u8]) {
+        self.0.update(bytes);
+    }
+
+    /// 64 lower-case hexadecimal digits.
+    pub(super) fn finish(self) -> String {
+        let digest = self.0.finish();
+        digest
+            .as_ref()
+            .iter()
+            .map(|byte| format!("{byte:02x}"))
+            .collect()
+    }
+}
+
+impl io::Write for Digest {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.update(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// The SHA-256 of a file, read in pieces.
+pub(super) fn of_file(path: &Path) -> io::Result<String> {
+    let mut digest = Digest::new();
+    io::copy(&mut File::open(path)?, &mut digest)?;
+    Ok(digest.finish())
+}
