@@ -2,6 +2,7 @@
 
 pub mod arguments;
 pub mod commands;
+pub mod histogram;
 pub mod launcher;
 pub mod live;
 pub mod manifest;

@@ -1,14 +1,13 @@
 //! What is looked at once before anything starts, so that a fault of this machine is one clear message and not one a peer.
 
-use fltorrent_crds::{
-    Plan,
-    shards::{self, ShardError},
-};
+use fltorrent_crds::{Plan, shards::ShardError};
 use fltorrent_peer::{
     data::{self, DataError, Split},
     train::backend::{self, BackendError},
 };
 use thiserror::Error;
+
+use crate::histogram::Histogram;
 
 /// Why a run cannot start on this machine.
 #[derive(Debug, Error)]
@@ -24,6 +23,15 @@ pub enum PreflightError {
     Shards(#[from] ShardError),
 }
 
+/// What was found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Checked {
+    /// How much data there is.
+    pub samples: Samples,
+    /// How it is shared out.
+    pub histogram: Histogram,
+}
+
 /// How much data there is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Samples {
@@ -33,26 +41,31 @@ pub struct Samples {
     pub test: usize,
 }
 
-/// Probes the backend, reads all data files once and divides the training samples.
+/// Probes the backend, fetches and reads all data files once and divides the training samples.
 ///
 /// # Errors
 /// [`PreflightError`].
-pub fn check(plan: &Plan) -> Result<Samples, PreflightError> {
+pub fn check(plan: &Plan) -> Result<Checked, PreflightError> {
     backend::probe(plan.training.backend)?;
     let labels = data::labels(&plan.data)?;
-    shards::derive(
-        &plan.data.partition,
-        plan.seed,
-        plan.peers.len(),
-        &labels.train,
-        plan.data.classes,
-    )?;
+    let histogram = Histogram::of(plan, &labels)?;
     for split in [Split::Train, Split::Test] {
-        // No image is asked for, but the whole file is read and checked.
+        // No sample is asked for, but the whole file is read and checked.
         data::load(&plan.data, &labels, split, &[])?;
     }
-    Ok(Samples {
-        train: labels.train.len(),
-        test: labels.test.len(),
+    Ok(Checked {
+        samples: Samples {
+            train: labels.train.len(),
+            test: labels.test.len(),
+        },
+        histogram,
     })
+}
+
+/// Reads the labels, of files by URL after fetching them, and counts each peer's samples.
+///
+/// # Errors
+/// [`PreflightError`].
+pub fn histogram(plan: &Plan) -> Result<Histogram, PreflightError> {
+    Ok(Histogram::of(plan, &data::labels(&plan.data)?)?)
 }

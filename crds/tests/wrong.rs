@@ -692,7 +692,7 @@ fn one_wrong_value_is_one_error() {
         ),
         (
             "data",
-            json!({"type": "idx", "idx": {"path": "x", "sha256": {"trainImages": "x"}}}),
+            json!({"type": "idx", "idx": {"path": "x", "sha256": {"trainImages": "0".repeat(64), "trainLabels": "1".repeat(64), "testImages": "a".repeat(64)}}}),
             "data.idx.sha256.testLabels: is missing; write the 64 digits",
         ),
         (

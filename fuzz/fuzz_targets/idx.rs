@@ -27,6 +27,7 @@ libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
     let plan = DataPlan {
         source: DataSource::Idx {
             path: folder.path().display().to_string(),
+            sha256: None,
         },
         input_shape: vec![2, 3],
         classes: 4,

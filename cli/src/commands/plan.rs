@@ -2,6 +2,7 @@
 
 mod dot;
 mod forecast;
+mod shares;
 mod text;
 
 use std::process::ExitCode;
@@ -11,6 +12,7 @@ use crate::{
     arguments::PlanArguments,
     manifest::Resolved,
     output::{self, Format, Printer},
+    preflight,
 };
 
 pub(super) use forecast::Forecast;
@@ -28,7 +30,7 @@ pub(super) fn plan(arguments: &PlanArguments) -> ExitCode {
         return ExitCode::SUCCESS;
     }
     let links = forecast::links(arguments.up, arguments.down);
-    let forecast = Forecast::of(&resolved, &links);
+    let forecast = Forecast::of(&resolved, &links).with_data(preflight::histogram(&resolved.plan));
     match arguments.output {
         Format::Text => {
             printer.line(&text::text(&forecast, arguments.peers));

@@ -161,8 +161,8 @@ pub(super) fn report(failure: &RunFailure, printer: &mut Printer) -> ExitCode {
 /// When it cannot start, fails or is interrupted. All processes have ended then, and what was measured is kept.
 pub fn execute(request: Request<'_>, printer: &mut Printer) -> Result<Summary, RunFailure> {
     let Resolved { experiment, plan } = request.resolved;
-    let samples = preflight::check(plan)?;
-    let description = describe(experiment, plan, Some(samples));
+    let checked = preflight::check(plan)?;
+    let description = describe(experiment, plan, Some(checked.samples));
     let results = match request.out {
         Some(path) => Results::at(path)?,
         None => Results::within(
@@ -173,6 +173,7 @@ pub fn execute(request: Request<'_>, printer: &mut Printer) -> Result<Summary, R
     };
     results.write_manifest(&request.resolved.yaml()?)?;
     results.write_json("plan.json", plan)?;
+    results.write_json("histogram.json", &checked.histogram)?;
     let setup = Setup {
         program: std::env::current_exe().map_err(RunError::System)?,
         plan: plan.clone(),

@@ -3,6 +3,7 @@
 //! ```text
 //! manifest.yaml       the manifest with all defaults; runs again as it is
 //! plan.json           what follows from it
+//! histogram.json      training samples by peer and class
 //! summary.json        how the run ended, and its figures by round
 //! report.html         a page about the run
 //! model.safetensors   the model that all peers ended with

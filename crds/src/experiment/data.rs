@@ -92,16 +92,16 @@ pub struct IdxData {
 #[serde(rename_all = "camelCase")]
 pub struct IdxSha256 {
     /// Of `train-images-idx3-ubyte`, with `.gz` where it has that.
-    #[schemars(regex(pattern = SHA256_PATTERN))]
+    #[schemars(length(min = 64, max = 64), regex(pattern = SHA256_PATTERN))]
     pub train_images: String,
     /// Of `train-labels-idx1-ubyte`, with `.gz` where it has that.
-    #[schemars(regex(pattern = SHA256_PATTERN))]
+    #[schemars(length(min = 64, max = 64), regex(pattern = SHA256_PATTERN))]
     pub train_labels: String,
     /// Of `t10k-images-idx3-ubyte`, with `.gz` where it has that.
-    #[schemars(regex(pattern = SHA256_PATTERN))]
+    #[schemars(length(min = 64, max = 64), regex(pattern = SHA256_PATTERN))]
     pub test_images: String,
     /// Of `t10k-labels-idx1-ubyte`, with `.gz` where it has that.
-    #[schemars(regex(pattern = SHA256_PATTERN))]
+    #[schemars(length(min = 64, max = 64), regex(pattern = SHA256_PATTERN))]
     pub test_labels: String,
 }
 
@@ -153,11 +153,11 @@ pub struct CsvData {
 pub struct SplitSha256 {
     /// Of the training samples' file.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(with = "String", regex(pattern = SHA256_PATTERN))]
+    #[schemars(with = "String", length(min = 64, max = 64), regex(pattern = SHA256_PATTERN))]
     pub train: Option<String>,
     /// Of the test samples' file.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(with = "String", regex(pattern = SHA256_PATTERN))]
+    #[schemars(with = "String", length(min = 64, max = 64), regex(pattern = SHA256_PATTERN))]
     pub test: Option<String>,
 }
 
@@ -199,7 +199,7 @@ pub struct TextData {
     pub path: String,
     /// SHA-256 of the file; a URL needs it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(with = "String", regex(pattern = SHA256_PATTERN))]
+    #[schemars(with = "String", length(min = 64, max = 64), regex(pattern = SHA256_PATTERN))]
     pub sha256: Option<String>,
     /// Bytes of a window.
     #[serde(default = "context")]

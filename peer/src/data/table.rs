@@ -252,8 +252,8 @@ pub(super) fn inputs(
                     file: table.name.clone(),
                     line: table.line(),
                     column: place + usize::from(place >= table.label),
-                    found: "a number that is too large".to_owned(),
-                    expected: "one that a 32-bit float can hold".to_owned(),
+                    found: row[place].to_string(),
+                    expected: "a number that a 32-bit float can hold".to_owned(),
                 });
             }
         }

@@ -8,8 +8,10 @@ use fltorrent_crds::{
 use serde::Serialize;
 
 use crate::{
+    histogram::Histogram,
     manifest::Resolved,
     output::{Description, describe},
+    preflight::PreflightError,
     rate::BitRate,
 };
 
@@ -35,6 +37,11 @@ pub(in crate::commands) struct Forecast<'a> {
     pub(super) memory: Memory,
     pub(super) memory_of_all: u64,
     pub(super) details: Vec<PeerForecast<'a>>,
+    /// The peers' shares of the data, where it could be read.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) histogram: Option<Histogram>,
+    #[serde(skip)]
+    batch_size: u32,
     pub(super) warnings: &'a [Warning],
     pub(super) notes: Vec<String>,
 }
@@ -113,9 +120,26 @@ impl<'a> Forecast<'a> {
             memory_of_all,
             notes: notes(plan, &wiring, memory_of_all),
             details,
+            histogram: None,
+            batch_size: plan.training.batch_size,
             warnings: &plan.warnings,
             wiring,
         }
+    }
+
+    /// Adds the shares of the data, or why they are not known.
+    pub(super) fn with_data(mut self, read: Result<Histogram, PreflightError>) -> Self {
+        match read {
+            Ok(histogram) => {
+                self.notes.extend(histogram.notes(self.batch_size));
+                self.histogram = Some(histogram);
+            }
+            Err(error) => self.notes.push(format!(
+                "the peers' shares of the data are not known here: {}",
+                crate::chain(&error)
+            )),
+        }
+        self
     }
 }
 

@@ -4,7 +4,10 @@ use std::fmt::Write;
 
 use fltorrent_crds::analysis::Limit;
 
-use super::forecast::{Forecast, LinkBound, PeerForecast};
+use super::{
+    forecast::{Forecast, LinkBound, PeerForecast},
+    shares::shares,
+};
 use crate::output::{bytes, description_text, grouped};
 
 /// Columns of a terminal.
@@ -21,6 +24,10 @@ pub(super) fn text(forecast: &Forecast<'_>, all_peers: bool) -> String {
     round(forecast, &mut text);
     memory(forecast, &mut text);
     peers(forecast, all_peers, &mut text);
+    if let Some(histogram) = &forecast.histogram {
+        let listed = if all_peers { usize::MAX } else { LISTED };
+        text.push_str(&shares(histogram, listed));
+    }
     for note in &forecast.notes {
         let _ = write!(text, "\n{}", wrapped(&format!("note: {note}"), "  "));
     }
