@@ -722,16 +722,6 @@ fn one_wrong_value_is_one_error() {
         ),
         (
             "data",
-            json!({"type": "text", "text": {"path": "x", "context": 0}}),
-            "data.text.context: 0 is out of range; 1 to 4096 will do",
-        ),
-        (
-            "data",
-            json!({"type": "text", "text": {"path": "x", "testFraction": 1}}),
-            "data.text.testFraction: 1 is out of range; 0.001 to 0.9 will do",
-        ),
-        (
-            "data",
             json!({"type": "text", "text": {"path": "https://example.org/x"}}),
             "data.text.path: `https://example.org/x` comes without its SHA-256; write data.text.sha256",
         ),
@@ -1137,6 +1127,32 @@ fn one_wrong_value_is_one_error() {
             found.len() == 1 && found[0].contains(expected),
             "{place} = {value}\nexpected: {expected}\nfound: {found:#?}"
         );
+    }
+}
+
+#[test]
+fn wrong_settings_of_a_text_are_errors() {
+    for (setting, value, expected) in [
+        (
+            "context",
+            json!(0),
+            "data.text.context: 0 is out of range; 1 to 4096 will do",
+        ),
+        (
+            "testFraction",
+            json!(1),
+            "data.text.testFraction: 1 is out of range; 0.001 to 0.9 will do",
+        ),
+    ] {
+        let mut document = base();
+        put(&mut document, "model", json!({"type": "transformer"}));
+        put(
+            &mut document,
+            "data",
+            json!({"type": "text", "text": {"path": "x"}}),
+        );
+        put(&mut document, &format!("data/text/{setting}"), value);
+        assert_eq!(errors(&document), [expected]);
     }
 }
 
