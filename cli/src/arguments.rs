@@ -319,9 +319,25 @@ pub struct TrainArguments {
     /// A Python interpreter that has PyTorch
     #[arg(long, default_value = "python3")]
     pub python: PathBuf,
+    /// The network that is trained
+    #[arg(long, value_enum, default_value_t = BenchModel::All)]
+    pub model: BenchModel,
     /// How often each side is measured
     #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..=1000))]
     pub repetitions: u32,
+}
+
+/// What `fltorrent bench train` trains.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum BenchModel {
+    /// Fully connected layers 784-128-10
+    Mlp,
+    /// LeNet-5
+    Lenet,
+    /// The FedAvg paper's convolutional network
+    Cnn,
+    /// All of these
+    All,
 }
 
 /// `fltorrent bench all`.

@@ -4,11 +4,11 @@ mod table;
 
 use std::{process::ExitCode, time::SystemTime};
 
-use fltorrent_peer::train::bench::{self as training, BenchError};
+use fltorrent_peer::train::bench::{self as training, BenchError, Model};
 
 use super::{FAILED, refuse_manifest, run};
 use crate::{
-    arguments::{Benchmark, QuickstartArguments, TrainArguments},
+    arguments::{BenchModel, Benchmark, QuickstartArguments, TrainArguments},
     manifest::Resolved,
     output::{self, Printer, Summary},
 };
@@ -102,10 +102,27 @@ fn quickstart_rows(summaries: &[Summary]) -> Vec<Row> {
 }
 
 fn train(arguments: &TrainArguments, printer: &mut Printer) -> Result<(), ExitCode> {
+    let models = match arguments.model {
+        BenchModel::Mlp => &[Model::Mlp][..],
+        BenchModel::Lenet => &[Model::Lenet],
+        BenchModel::Cnn => &[Model::Cnn],
+        BenchModel::All => &Model::ALL,
+    };
+    models
+        .iter()
+        .try_for_each(|&model| train_one(model, arguments, printer))
+}
+
+fn train_one(
+    model: Model,
+    arguments: &TrainArguments,
+    printer: &mut Printer,
+) -> Result<(), ExitCode> {
     let options = training::Options {
         python: arguments.python.clone(),
         repetitions: arguments.repetitions,
         epochs: EPOCHS,
+        model,
     };
     let report = training::run(&options).map_err(|error: BenchError| {
         output::error(&crate::chain(&error));
@@ -113,14 +130,21 @@ fn train(arguments: &TrainArguments, printer: &mut Printer) -> Result<(), ExitCo
     })?;
     let each =
         |figure: fn(&training::Repetition) -> f64| spread(report.repetitions.iter().map(figure));
+    let (network, target) = match model {
+        Model::Mlp => ("mlp 784-128-10", 2.0),
+        Model::Lenet => ("lenet", 0.9),
+        Model::Cnn => ("cnn", 0.7),
+    };
     printer.line(&format!(
-        "\nmlp 784-128-10, batches of 64, one thread, PyTorch {}, repetitions: {}\n",
-        report.torch_version, arguments.repetitions
+        "\n{network}, batches of {}, one thread, PyTorch {}, repetitions: {}\n",
+        training::BATCH,
+        report.torch_version,
+        arguments.repetitions
     ));
     printer.line(&table::table(&[
         Row::new("FLTorrent, samples for each CPU second", each(|r| r.ours)),
         Row::new("PyTorch, samples for each CPU second", each(|r| r.torch)),
-        Row::new("FLTorrent ÷ PyTorch", each(training::Repetition::ratio)).at_least(2.0),
+        Row::new("FLTorrent ÷ PyTorch", each(training::Repetition::ratio)).at_least(target),
     ]));
     Ok(())
 }

@@ -2,7 +2,7 @@
 
 use std::{
     io::{self, Write},
-    path::{Path, PathBuf},
+    path::PathBuf,
     process::{Command, Stdio},
 };
 
@@ -21,12 +21,58 @@ use super::{
 };
 use crate::data::{Inputs, Samples};
 
-const SCRIPT: &str = include_str!("../../benches/torch_mlp.py");
-const INPUTS: u32 = 784;
-const HIDDEN: u32 = 128;
+const SCRIPT: &str = include_str!("../../benches/torch_train.py");
+const SIDE: u32 = 28;
 const CLASSES: u8 = 10;
-const BATCH: u32 = 64;
-const SAMPLES: usize = 7500;
+/// Samples of a step, on both sides.
+pub const BATCH: u32 = 64;
+
+/// The networks that are measured, on images of 28×28 pixels in 10 classes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Model {
+    /// Fully connected layers 784-128-10.
+    Mlp,
+    /// LeNet-5.
+    Lenet,
+    /// The FedAvg paper's convolutional network.
+    Cnn,
+}
+
+impl Model {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Mlp, Self::Lenet, Self::Cnn];
+
+    /// Its name in a manifest.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Mlp => "mlp",
+            Self::Lenet => "lenet",
+            Self::Cnn => "cnn",
+        }
+    }
+
+    /// Samples of an epoch, fewer where each costs more.
+    #[must_use]
+    pub fn samples(self) -> u32 {
+        match self {
+            Self::Mlp => 7500,
+            Self::Lenet => 2048,
+            Self::Cnn => 512,
+        }
+    }
+
+    fn plan(self) -> ModelPlan {
+        let (input, classes) = ([1, SIDE, SIDE], u32::from(CLASSES));
+        ModelPlan::new(match self {
+            Self::Mlp => Architecture::Mlp {
+                widths: vec![SIDE * SIDE, 128, classes],
+            },
+            Self::Lenet => Architecture::Lenet { input, classes },
+            Self::Cnn => Architecture::Cnn { input, classes },
+        })
+    }
+}
 
 /// How much is measured.
 #[derive(Clone, Debug)]
@@ -35,8 +81,10 @@ pub struct Options {
     pub python: PathBuf,
     /// Times that each side is measured.
     pub repetitions: u32,
-    /// Passes over 7,500 samples in one measurement, after one that is not counted.
+    /// Passes over the samples in one measurement, after one that is not counted.
     pub epochs: u32,
+    /// The network.
+    pub model: Model,
 }
 
 /// What was measured.
@@ -109,7 +157,7 @@ struct Answer {
     samples_per_cpu_second: f64,
 }
 
-/// Trains an MLP 784-128-10 with batches of 64 on both sides in turns.
+/// Trains a network with batches of [`BATCH`] on both sides in turns.
 ///
 /// Our side counts the CPU time of the whole process, so nothing else should run in it.
 ///
@@ -121,8 +169,8 @@ pub fn run(options: &Options) -> Result<Report, BenchError> {
         repetitions: Vec::new(),
     };
     for _ in 0..options.repetitions {
-        let ours = ours(options.epochs)?;
-        let answer = torch(&options.python, options.epochs)?;
+        let ours = ours(options)?;
+        let answer = torch(options)?;
         report.torch_version = answer.version;
         report.repetitions.push(Repetition {
             ours,
@@ -132,11 +180,8 @@ pub fn run(options: &Options) -> Result<Report, BenchError> {
     Ok(report)
 }
 
-fn ours(epochs: u32) -> Result<f64, BenchError> {
-    let classes = u32::from(CLASSES);
-    let model = ModelPlan::new(Architecture::Mlp {
-        widths: vec![INPUTS, HIDDEN, classes],
-    });
+fn ours(options: &Options) -> Result<f64, BenchError> {
+    let model = options.model.plan();
     let training = TrainingPlan {
         batch_size: BATCH,
         learning_rate: 0.05,
@@ -144,29 +189,31 @@ fn ours(epochs: u32) -> Result<f64, BenchError> {
         threads: 1,
         ..TrainingPlan::default()
     };
-    let samples = random_samples();
+    let samples = random_samples(options.model.samples() as usize);
     let mut trainer = backend::trainer(&model, &training, 1, 0)?;
     trainer.train(&samples, 0)?;
     let start = cpu_seconds();
-    for round in 1..=epochs {
+    for round in 1..=options.epochs {
         trainer.train(&samples, round)?;
     }
-    Ok(SAMPLES as f64 * f64::from(epochs) / (cpu_seconds() - start))
+    let trained = f64::from(options.model.samples()) * f64::from(options.epochs);
+    Ok(trained / (cpu_seconds() - start))
 }
 
 /// Noise: what the pixels show does not change the speed.
-fn random_samples() -> Samples {
+fn random_samples(count: usize) -> Samples {
+    let pixels = (SIDE * SIDE) as usize;
     let mut rng = seeds::rng(1, "train.bench", 0, 0);
-    let mut pixels = vec![0; SAMPLES * INPUTS as usize];
-    rng.fill_bytes(&mut pixels);
-    let mut labels = vec![0; SAMPLES];
+    let mut levels = vec![0; count * pixels];
+    rng.fill_bytes(&mut levels);
+    let mut labels = vec![0; count];
     rng.fill_bytes(&mut labels);
     labels.iter_mut().for_each(|label| *label %= CLASSES);
     let inputs = Inputs::Grey {
-        levels: pixels,
+        levels,
         white: u8::MAX,
     };
-    Samples::new(inputs, labels, 1, INPUTS as usize, u32::from(CLASSES))
+    Samples::new(inputs, labels, 1, pixels, u32::from(CLASSES))
 }
 
 fn cpu_seconds() -> f64 {
@@ -174,22 +221,17 @@ fn cpu_seconds() -> f64 {
     time.tv_sec as f64 + time.tv_nsec as f64 * 1e-9
 }
 
-fn torch(python: &Path, epochs: u32) -> Result<Answer, BenchError> {
+fn torch(options: &Options) -> Result<Answer, BenchError> {
+    let python = &options.python;
     let python_error = |source| BenchError::Python {
-        python: python.to_owned(),
+        python: python.clone(),
         source,
     };
-    let arguments = [
-        INPUTS,
-        HIDDEN,
-        u32::from(CLASSES),
-        BATCH,
-        SAMPLES as u32,
-        epochs,
-    ];
+    let sizes = [BATCH, options.model.samples(), options.epochs];
     let mut child = Command::new(python)
         .arg("-")
-        .args(arguments.map(|value| value.to_string()))
+        .arg(options.model.name())
+        .args(sizes.map(|value| value.to_string()))
         // PyTorch's kernels read these before the script can say anything.
         .envs([
             ("OMP_NUM_THREADS", "1"),
@@ -209,13 +251,13 @@ fn torch(python: &Path, epochs: u32) -> Result<Answer, BenchError> {
         let stderr = String::from_utf8_lossy(&output.stderr);
         let last = stderr.lines().last().unwrap_or("no message").to_owned();
         return Err(BenchError::Script {
-            python: python.to_owned(),
+            python: python.clone(),
             stderr: last,
         });
     }
     let answer = String::from_utf8_lossy(&output.stdout).trim().to_owned();
     serde_json::from_str(&answer).map_err(|source| BenchError::Answer {
-        python: python.to_owned(),
+        python: python.clone(),
         answer,
         source,
     })

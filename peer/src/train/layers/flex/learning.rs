@@ -28,9 +28,14 @@ impl LayerBackend for Autodiff<Flex> {
             let outputs = weight.shape().dims::<4>()[0];
             FloatTensor::<Self>::new(tensor(vec![0.0; outputs], [outputs]))
         });
+        // Once for the output and its gradient.
+        let (values, kernels) = (
+            input.primitive.to_contiguous(),
+            weight.primitive.to_contiguous(),
+        );
         let output = Flex::layer_conv2d(
-            input.primitive.clone(),
-            weight.primitive.clone(),
+            values.clone(),
+            kernels.clone(),
             Some(bias.primitive),
             window,
         );
@@ -42,8 +47,8 @@ impl LayerBackend for Autodiff<Flex> {
         {
             OpsKind::Tracked(preparation) => {
                 let state = Convolved {
-                    input: input.primitive,
-                    weight: weight.primitive,
+                    input: values,
+                    weight: kernels,
                     window,
                 };
                 preparation.finish(state, output)
@@ -64,6 +69,7 @@ impl LayerBackend for Autodiff<Flex> {
 #[derive(Debug)]
 struct Convolution;
 
+/// Contiguous, both of them.
 #[derive(Clone, Debug)]
 struct Convolved {
     input: FlexTensor,
@@ -84,13 +90,11 @@ impl Backward<Flex, 3> for Convolution {
             gradients.register::<Flex>(node.id, tensor(values, [geometry.outputs]));
         }
         if let Some(node) = weight_node {
-            let input = input.to_contiguous();
             let values =
                 convolution::weight_gradient(geometry, input.storage(), gradient.storage());
             gradients.register::<Flex>(node.id, tensor(values, weight.shape().dims::<4>()));
         }
         if let Some(node) = input_node {
-            let weight = weight.to_contiguous();
             let values =
                 convolution::input_gradient(geometry, weight.storage(), gradient.storage());
             gradients.register::<Flex>(node.id, tensor(values, input.shape().dims::<4>()));
