@@ -21,7 +21,8 @@ pub struct FieldError {
 }
 
 impl FieldError {
-    pub(crate) fn new(
+    /// An error about a field.
+    pub fn new(
         path: impl Into<String>,
         found: impl Into<String>,
         expected: impl Into<String>,

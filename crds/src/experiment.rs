@@ -6,6 +6,7 @@
 #![allow(unreachable_pub, reason = "KubeSchema copies the types into functions")]
 
 mod column;
+mod custom;
 mod data;
 mod exchange;
 mod model;
@@ -20,6 +21,7 @@ use serde::{Deserialize, Serialize};
 
 pub use column::Column;
 pub(crate) use column::{COLUMN_PATTERN, MAX_COLUMN, name_fault};
+pub use custom::Custom;
 pub(crate) use data::SHA256_PATTERN;
 pub use data::{
     CsvData, Data, DataType, IdxData, IdxSha256, SafetensorsData, SplitSha256, TextData,

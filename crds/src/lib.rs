@@ -3,6 +3,7 @@
 pub mod analysis;
 mod bindings;
 mod byte_size;
+pub mod catalogue;
 pub mod definition;
 mod errors;
 pub mod experiment;

@@ -5,6 +5,7 @@
 
 mod check;
 mod document;
+mod free;
 mod reserved;
 mod sets;
 

@@ -5,6 +5,7 @@
 
 mod architecture;
 mod build;
+mod custom;
 mod data;
 mod hash;
 mod model;
@@ -18,6 +19,7 @@ pub use data::{DIGITS_TEST, DIGITS_TRAIN, MAX_INPUT, is_url};
 pub use model::MAX_PARAMETERS;
 
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 
 use crate::experiment::{Column, IdxSha256};
 
@@ -136,6 +138,19 @@ pub enum Architecture {
         /// Width of an embedding; the feed-forward layers are four times as wide.
         width: u32,
     },
+    /// A network that the program brings itself.
+    Custom {
+        /// The name under which the program registered it.
+        name: String,
+        /// What it is given.
+        settings: Map<String, Value>,
+        /// Shape of one input without the batch dimension.
+        input: Vec<u32>,
+        /// Logits of one label.
+        classes: u32,
+        /// Labels of one sample.
+        targets: u32,
+    },
 }
 
 /// One tensor of the model.
@@ -228,6 +243,13 @@ pub enum DataSource {
         /// Share of the windows, at the end, that are test samples, in 0..1.
         #[serde(rename = "testFraction")]
         test_fraction: f64,
+    },
+    /// A data set that the program brings itself.
+    Custom {
+        /// The name under which the program registered it.
+        name: String,
+        /// What it is given.
+        settings: Map<String, Value>,
     },
 }
 

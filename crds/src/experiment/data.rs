@@ -9,7 +9,7 @@ use kube_derive::KubeSchema;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Column, PartitionSpec};
+use super::{Column, Custom, PartitionSpec};
 
 /// A SHA-256 as `sha256sum` prints it.
 pub(crate) const SHA256_PATTERN: &str = "^[0-9a-f]{64}$";
@@ -26,6 +26,8 @@ pub(crate) const SHA256_PATTERN: &str = "^[0-9a-f]{64}$";
         .message(Message::Message("safetensors must be there exactly when type is safetensors".into())),
     validation = Rule::new("(self.type == 'text') == has(self.text)")
         .message(Message::Message("text must be there exactly when type is text".into())),
+    validation = Rule::new("(self.type == 'custom') == has(self.custom)")
+        .message(Message::Message("custom must be there exactly when type is custom".into())),
 )]
 #[serde(rename_all = "camelCase")]
 pub struct Data {
@@ -48,12 +50,16 @@ pub struct Data {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "TextData")]
     pub text: Option<TextData>,
+    /// A data set that the program brings itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Custom")]
+    pub custom: Option<Custom>,
     /// How the training samples are divided among the peers.
     #[serde(default)]
     pub partition: PartitionSpec,
 }
 
-/// Data sets: `digits`, `idx`, `csv`, `safetensors`, `text`.
+/// Data sets: `digits`, `idx`, `csv`, `safetensors`, `text`, `custom`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 #[schemars(inline)]
@@ -63,6 +69,7 @@ pub enum DataType {
     Csv,
     Safetensors,
     Text,
+    Custom,
 }
 
 /// A folder of IDX files.

@@ -9,6 +9,8 @@ use kube_derive::KubeSchema;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::Custom;
+
 /// The network that every peer trains.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
 #[x_kube(
@@ -19,6 +21,8 @@ use serde::{Deserialize, Serialize};
         .message(Message::Message("resnet18 may be there only when type is resnet18".into())),
     validation = Rule::new("self.type == 'transformer' || !has(self.transformer)")
         .message(Message::Message("transformer may be there only when type is transformer".into())),
+    validation = Rule::new("(self.type == 'custom') == has(self.custom)")
+        .message(Message::Message("custom must be there exactly when type is custom".into())),
 )]
 #[serde(rename_all = "camelCase")]
 pub struct Model {
@@ -37,9 +41,13 @@ pub struct Model {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "TransformerModel")]
     pub transformer: Option<TransformerModel>,
+    /// A network that the program brings itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Custom")]
+    pub custom: Option<Custom>,
 }
 
-/// Kinds of networks: `mlp`, `lenet`, `cnn`, `resnet18`, `transformer`.
+/// Kinds of networks: `mlp`, `lenet`, `cnn`, `resnet18`, `transformer`, `custom`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 #[schemars(inline)]
@@ -49,6 +57,7 @@ pub enum ModelType {
     Cnn,
     Resnet18,
     Transformer,
+    Custom,
 }
 
 /// Settings of a network of fully connected layers.

@@ -5,7 +5,7 @@ use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{
 };
 use serde_json::{Map, Value};
 
-use super::{document, reserved};
+use super::{document, free, reserved};
 use crate::{ByteSize, FieldError, Interval, byte_size, errors::quote, experiment, interval};
 
 /// Errors after which a walk stops: enough to work on, and bounded.
@@ -20,6 +20,9 @@ pub(super) fn check(schema: &JSONSchemaProps, value: &Value, errors: &mut Vec<Fi
 /// Removes the fields that do not fit, so that their defaults stand in for them.
 pub(super) fn strip(schema: &JSONSchemaProps, value: &mut Value) {
     let Value::Object(fields) = value else { return };
+    if schema.x_kubernetes_preserve_unknown_fields == Some(true) {
+        return;
+    }
     fields.retain(|name, value| {
         let Some(field) = property(schema, name) else {
             return false;
@@ -78,6 +81,9 @@ fn object(
     path: &str,
     errors: &mut Vec<FieldError>,
 ) {
+    if schema.x_kubernetes_preserve_unknown_fields == Some(true) {
+        return free::check(fields, path, errors);
+    }
     let known = schema.properties.iter().flatten();
     for (name, value) in fields {
         match property(schema, name) {

@@ -12,6 +12,12 @@ impl ModelPlan {
     #[must_use]
     pub fn new(architecture: Architecture) -> Self {
         let tensors = architecture.tensors();
+        Self::with_tensors(architecture, tensors)
+    }
+
+    /// The model of an architecture whose tensors somebody else says: [`Architecture::Custom`].
+    #[must_use]
+    pub fn with_tensors(architecture: Architecture, tensors: Vec<TensorPlan>) -> Self {
         let parameters = tensors.iter().map(TensorPlan::elements).sum();
         Self {
             architecture,
@@ -47,7 +53,8 @@ impl TensorPlan {
 }
 
 impl Architecture {
-    /// The tensors in declared order.
+    /// The tensors in declared order; empty for [`Architecture::Custom`], whose tensors a
+    /// [`crate::catalogue::Catalogue`] says.
     #[must_use]
     pub fn tensors(&self) -> Vec<TensorPlan> {
         match self {
@@ -61,6 +68,7 @@ impl Architecture {
                 width,
                 ..
             } => transformer(*context, *layers, *width),
+            Self::Custom { .. } => Vec::new(),
         }
     }
 
@@ -73,6 +81,7 @@ impl Architecture {
                 input.iter().map(|&extent| u64::from(extent)).product()
             }
             Self::Transformer { context, .. } => (*context).into(),
+            Self::Custom { input, .. } => input.iter().map(|&extent| u64::from(extent)).product(),
         }
     }
 
@@ -83,7 +92,8 @@ impl Architecture {
             Self::Mlp { widths } => widths.last().copied().unwrap_or(0),
             Self::Lenet { classes, .. }
             | Self::Cnn { classes, .. }
-            | Self::Resnet18 { classes, .. } => *classes,
+            | Self::Resnet18 { classes, .. }
+            | Self::Custom { classes, .. } => *classes,
             Self::Transformer { .. } => TOKENS,
         }
     }
@@ -93,6 +103,7 @@ impl Architecture {
     pub fn targets(&self) -> u64 {
         match self {
             Self::Transformer { context, .. } => (*context).into(),
+            Self::Custom { targets, .. } => (*targets).into(),
             _ => 1,
         }
     }

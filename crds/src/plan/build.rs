@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use super::{PeerPlan, Plan, Role, Warning, data, model, settings};
 use crate::{
     Errors, Experiment, FieldError,
+    catalogue::{BuiltIn, Catalogue},
     experiment::{ExperimentSpec, Group, GroupRole, MAX_PEERS, TopologyType},
     manifest, topology,
 };
@@ -44,15 +45,27 @@ impl Plan {
     /// What is wrong with the form of the manifest, and what is wrong with its meaning as far as the faulty fields leave
     /// it open.
     pub fn load(text: &str, sets: &[(String, String)]) -> Result<Self, Errors> {
+        Self::load_with(text, sets, &BuiltIn)
+    }
+
+    /// As [`Plan::load`], in a program that has networks and data sets of its own.
+    ///
+    /// # Errors
+    /// As [`Plan::load`], and what the catalogue refuses.
+    pub fn load_with(
+        text: &str,
+        sets: &[(String, String)],
+        catalogue: &dyn Catalogue,
+    ) -> Result<Self, Errors> {
         let draft = manifest::Draft::read(text, sets)?;
         let Some(experiment) = draft.experiment else {
             return Err(Errors::all(draft.errors));
         };
         if draft.errors.is_empty() {
-            return Self::from_experiment(&experiment);
+            return Self::from_experiment_with(&experiment, catalogue);
         }
         let mut errors = draft.errors;
-        if let Err(more) = Self::from_experiment(&experiment) {
+        if let Err(more) = Self::from_experiment_with(&experiment, catalogue) {
             // A faulty field stands at its default now, so nothing can be said about what belongs with it.
             let faulty: Vec<String> = errors
                 .iter()
@@ -72,6 +85,17 @@ impl Plan {
     /// # Errors
     /// Everything that is wrong with the manifest, each with the path of its field.
     pub fn from_experiment(experiment: &Experiment) -> Result<Self, Errors> {
+        Self::from_experiment_with(experiment, &BuiltIn)
+    }
+
+    /// As [`Plan::from_experiment`], in a program that has networks and data sets of its own.
+    ///
+    /// # Errors
+    /// As [`Plan::from_experiment`], and what the catalogue refuses.
+    pub fn from_experiment_with(
+        experiment: &Experiment,
+        catalogue: &dyn Catalogue,
+    ) -> Result<Self, Errors> {
         let spec = &experiment.spec;
         let mut findings = Findings::default();
         manifest::check_name(experiment.metadata.name.as_deref(), &mut findings.errors);
@@ -87,10 +111,10 @@ impl Plan {
             .map(|peer| peer.neighbours.len())
             .max()
             .unwrap_or(0);
-        let data = data::resolve(&spec.data, total(&spec.groups), &mut findings);
+        let data = data::resolve(&spec.data, total(&spec.groups), catalogue, &mut findings);
         let model = data
             .as_ref()
-            .and_then(|data| model::resolve(&spec.model, data, &mut findings));
+            .and_then(|data| model::resolve(&spec.model, data, catalogue, &mut findings));
         let training = settings::training(
             &spec.training,
             &spec.aggregation,

@@ -3,9 +3,11 @@
 mod file;
 
 use super::{
-    Columns, DataFile, DataPlan, DataSource, Partition, SampleKind, build::Findings, partition,
+    Columns, DataFile, DataPlan, DataSource, Partition, SampleKind, build::Findings, custom,
+    partition,
 };
 use crate::{
+    catalogue::Catalogue,
     errors::quote,
     experiment::{Column, CsvData, Data, DataType, MAX_PEERS, SafetensorsData, TextData},
 };
@@ -30,7 +32,8 @@ impl DataPlan {
             DataSource::Digits
             | DataSource::Idx { .. }
             | DataSource::Csv { .. }
-            | DataSource::Safetensors { .. } => SampleKind::Labelled,
+            | DataSource::Safetensors { .. }
+            | DataSource::Custom { .. } => SampleKind::Labelled,
             DataSource::Text { .. } => SampleKind::Text,
         }
     }
@@ -55,13 +58,19 @@ fn known_samples(source: &DataSource) -> Option<u32> {
         DataSource::Idx { .. }
         | DataSource::Csv { .. }
         | DataSource::Safetensors { .. }
-        | DataSource::Text { .. } => None,
+        | DataSource::Text { .. }
+        | DataSource::Custom { .. } => None,
     }
 }
 
 /// The recipe; none when the data or the partition cannot be one.
-pub(super) fn resolve(data: &Data, peers: u64, findings: &mut Findings) -> Option<DataPlan> {
-    let (source, input_shape, classes) = source(data, findings)?;
+pub(super) fn resolve(
+    data: &Data,
+    peers: u64,
+    catalogue: &dyn Catalogue,
+    findings: &mut Findings,
+) -> Option<DataPlan> {
+    let (source, input_shape, classes) = source(data, catalogue, findings)?;
     let samples = known_samples(&source).map(u64::from);
     if let Some(samples) =
         samples.filter(|samples| peers > *samples && peers <= u64::from(MAX_PEERS))
@@ -96,7 +105,11 @@ pub(super) fn resolve(data: &Data, peers: u64, findings: &mut Findings) -> Optio
 }
 
 /// Where the data is, the shape of an input, and the classes.
-fn source(data: &Data, findings: &mut Findings) -> Option<(DataSource, Vec<u32>, u32)> {
+fn source(
+    data: &Data,
+    catalogue: &dyn Catalogue,
+    findings: &mut Findings,
+) -> Option<(DataSource, Vec<u32>, u32)> {
     match data.kind {
         DataType::Digits => Some((DataSource::Digits, vec![8, 8], 10)),
         DataType::Idx => {
@@ -118,6 +131,7 @@ fn source(data: &Data, findings: &mut Findings) -> Option<(DataSource, Vec<u32>,
         DataType::Csv => csv(data.csv.as_ref()?, findings),
         DataType::Safetensors => safetensors(data.safetensors.as_ref()?, findings),
         DataType::Text => text(data.text.as_ref()?, findings),
+        DataType::Custom => custom::data_set(data.custom.as_ref()?, catalogue, findings),
     }
 }
 

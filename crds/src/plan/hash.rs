@@ -21,7 +21,7 @@ impl Plan {
     fn shared(&self) -> Value {
         let mut plan = self.clone();
         match &mut plan.data.source {
-            DataSource::Digits => {}
+            DataSource::Digits | DataSource::Custom { .. } => {}
             DataSource::Idx { path, .. } => path.clear(),
             DataSource::Csv { train, test, .. } | DataSource::Safetensors { train, test } => {
                 train.path.clear();

@@ -1,7 +1,10 @@
 //! The model that the manifest asks for, and whether the data fits it.
 
-use super::{Architecture, DataPlan, ModelPlan, SampleKind, build::Findings};
-use crate::experiment::{Model, ModelType, TransformerModel};
+use super::{Architecture, DataPlan, ModelPlan, SampleKind, build::Findings, custom};
+use crate::{
+    catalogue::Catalogue,
+    experiment::{Model, ModelType, TransformerModel},
+};
 
 /// Most parameters of a model: an update of 4 GiB.
 pub const MAX_PARAMETERS: u64 = 1 << 30;
@@ -16,8 +19,12 @@ const RESNET_CHANNELS: u32 = 64;
 pub(super) fn resolve(
     model: &Model,
     data: &DataPlan,
+    catalogue: &dyn Catalogue,
     findings: &mut Findings,
 ) -> Option<ModelPlan> {
+    if model.kind == ModelType::Custom {
+        return custom::network(model.custom.as_ref()?, data, catalogue, findings);
+    }
     let fitting = match data.sample_kind() {
         SampleKind::Text => model.kind == ModelType::Transformer,
         SampleKind::Labelled => model.kind != ModelType::Transformer,
@@ -80,6 +87,7 @@ pub(super) fn resolve(
             let spec = model.transformer.unwrap_or_default();
             (transformer(spec, data, findings)?, "model.transformer")
         }
+        ModelType::Custom => return None,
     };
     let model = ModelPlan::new(architecture);
     if model.parameters > MAX_PARAMETERS {
@@ -161,5 +169,6 @@ fn name(kind: ModelType) -> &'static str {
         ModelType::Cnn => "cnn",
         ModelType::Resnet18 => "resnet18",
         ModelType::Transformer => "transformer",
+        ModelType::Custom => "custom",
     }
 }
