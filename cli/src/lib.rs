@@ -12,3 +12,33 @@ pub mod rate;
 pub mod report;
 
 pub(crate) use fltorrent_peer::chain;
+
+use std::{process::ExitCode, time::SystemTime};
+
+use clap::Parser;
+pub use fltorrent_peer::extend;
+/// The allocator of the program. Page faults of big tensors cost the CPU backend up to 2.5×; mimalloc keeps its pages.
+pub use mimalloc::MiMalloc as Allocator;
+
+/// The program `fltorrent`, with networks and data sets of its own: reads the command line and does what it says.
+///
+/// It has to be the first that `main` does: peers are processes of the same program, started with the command `peer`.
+///
+/// ```no_run
+/// use fltorrent_cli::{Allocator, extend::Extensions, main_with};
+///
+/// #[global_allocator]
+/// static ALLOCATOR: Allocator = Allocator;
+///
+/// fn main() -> std::process::ExitCode {
+///     main_with(Extensions::new())
+/// }
+/// ```
+pub fn main_with(extensions: extend::Extensions) -> ExitCode {
+    let started = SystemTime::now();
+    if let Err(error) = extend::install(extensions) {
+        output::error(&error.to_string());
+        return ExitCode::from(commands::FAILED);
+    }
+    commands::dispatch(arguments::Arguments::parse().command, started)
+}

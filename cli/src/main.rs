@@ -1,15 +1,12 @@
 //! `fltorrent`: decentralised federated learning from the command line.
 
-use std::{process::ExitCode, time::SystemTime};
+use std::process::ExitCode;
 
-use clap::Parser;
-use fltorrent_cli::{arguments::Arguments, commands};
+use fltorrent_cli::{Allocator, extend::Extensions, main_with};
 
-// Page faults of big tensors cost the CPU backend up to 2.5×; mimalloc keeps its pages.
 #[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+static ALLOCATOR: Allocator = Allocator;
 
 fn main() -> ExitCode {
-    let started = SystemTime::now();
-    commands::dispatch(Arguments::parse().command, started)
+    main_with(Extensions::new())
 }

@@ -7,6 +7,7 @@ use std::{
 };
 
 use fltorrent_crds::{Errors, Experiment, Plan, manifest};
+use fltorrent_peer::extend;
 use thiserror::Error;
 
 /// A manifest that cannot be used.
@@ -66,7 +67,7 @@ impl Resolved {
     /// # Errors
     /// Everything that is wrong with the manifest.
     pub fn from_text(text: &str, sets: &[(String, String)]) -> Result<Self, ManifestError> {
-        let plan = Plan::load(text, sets)?;
+        let plan = Plan::load_with(text, sets, extend::installed())?;
         let mut experiment = manifest::parse_with(text, sets)?;
         experiment.spec.exchange.num_chunks = Some(plan.exchange.num_chunks);
         Ok(Self { experiment, plan })
@@ -101,6 +102,8 @@ fn read(path: &Path) -> Result<String, ManifestError> {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
 
     #[test]
@@ -121,6 +124,25 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn free_settings_are_written_as_they_were_read() {
+        let settings = r##"{a: "007", b: "null", c: 1e5, d: 1.0, e: [1, {f: -3, g: []}], h: 18446744073709551615, i: null,
+            "j k": "ü: #", l: "1e5", m: "yes", n: "", o: 0.1, p: {}, q: "two\nlines", r: true, s: ".inf"}"##;
+        let model = format!("{{type: custom, custom: {{name: x, settings: {settings}}}}}");
+        let sets = [("model".to_owned(), model)];
+        let quickstart = include_str!("../../examples/quickstart.yaml");
+        let experiment = manifest::parse_with(quickstart, &sets).unwrap();
+        let read = &experiment.spec.model.custom.as_ref().unwrap().settings;
+        assert_eq!(read.len(), 16);
+        assert_eq!((&read["a"], &read["d"]), (&json!("007"), &json!(1.0)));
+        let yaml = serde_saphyr::to_string(&experiment).unwrap();
+        assert_eq!(
+            manifest::parse(&yaml).unwrap().spec.model,
+            experiment.spec.model,
+            "{yaml}"
+        );
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! What is looked at once before anything starts, so that a fault of this machine is one clear message and not one a peer.
 
-use fltorrent_crds::{Plan, shards::ShardError};
+use fltorrent_crds::{Plan, plan::Architecture, shards::ShardError};
 use fltorrent_peer::{
     data::{self, DataError, Split},
     train::backend::{self, BackendError},
@@ -41,7 +41,8 @@ pub struct Samples {
     pub test: usize,
 }
 
-/// Probes the backend, fetches and reads all data files once and divides the training samples.
+/// Probes the backend, fetches and reads all data files once, divides the training samples, and tries out a network of the
+/// program's own.
 ///
 /// # Errors
 /// [`PreflightError`].
@@ -52,6 +53,10 @@ pub fn check(plan: &Plan) -> Result<Checked, PreflightError> {
     for split in [Split::Train, Split::Test] {
         // No sample is asked for, but the whole file is read and checked.
         data::load(&plan.data, &labels, split, &[])?;
+    }
+    if matches!(plan.model.architecture, Architecture::Custom { .. }) {
+        // A program's own network is tried out when its trainer is made.
+        backend::trainer(&plan.model, &plan.training, plan.seed, 0)?;
     }
     Ok(Checked {
         samples: Samples {

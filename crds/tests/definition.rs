@@ -1,9 +1,12 @@
 //! The custom resource definition: generated, structural, and its rules agree with the reader of manifests.
 #![allow(clippy::unwrap_used, reason = "tests may panic")]
 
+#[path = "support/catalogue.rs"]
+mod catalogue;
 #[path = "support/document.rs"]
 mod support;
 
+use catalogue::Own;
 use fltorrent_crds::{Plan, definition};
 use kube_core::cel::Validator;
 use serde_json::{Value, json};
@@ -43,6 +46,10 @@ fn every_list_and_text_is_bounded_and_every_number_has_a_range() {
     fn walk(schema: &Value, path: &str) {
         let has = |key: &str| !schema[key].is_null();
         match schema["type"].as_str() {
+            // What is in there is bounded by the reader of manifests.
+            Some("object") if has("x-kubernetes-preserve-unknown-fields") => {
+                assert!(path.ends_with(".custom.settings"), "{path} is left open");
+            }
             Some("object") => {
                 for (name, property) in schema["properties"].as_object().unwrap() {
                     walk(property, &format!("{path}.{name}"));
@@ -237,6 +244,33 @@ fn rules_agree_with_the_reader() {
             )),
             false,
         ),
+        (Some(("model", json!({"type": "custom"}))), false),
+        (
+            Some((
+                "model",
+                json!({"type": "custom", "custom": {"name": "wide", "settings": {"a": [{"b": 1}]}}}),
+            )),
+            true,
+        ),
+        (
+            Some(("model", json!({"type": "cnn", "custom": {"name": "wide"}}))),
+            false,
+        ),
+        (Some(("data", json!({"type": "custom"}))), false),
+        (
+            Some((
+                "data",
+                json!({"type": "custom", "custom": {"name": "grid"}}),
+            )),
+            true,
+        ),
+        (
+            Some((
+                "data",
+                json!({"type": "digits", "custom": {"name": "grid"}}),
+            )),
+            false,
+        ),
         (Some(("data", json!({"type": "idx"}))), false),
         (
             Some(("data", json!({"type": "idx", "idx": {"path": "x"}}))),
@@ -280,7 +314,7 @@ fn rules_agree_with_the_reader() {
         }
         let rules = Validator::new().validate(&schema, &document, None);
         assert_eq!(rules.is_ok(), fits, "{change:?}: {rules:?}");
-        let plan = Plan::load(&document.to_string(), &[]);
+        let plan = Plan::load_with(&document.to_string(), &[], &Own::default());
         assert_eq!(plan.is_ok(), fits, "{change:?}: {plan:?}");
     }
 }

@@ -1,17 +1,21 @@
 //! No field is ignored: when it changes, the plan changes.
 #![allow(clippy::unwrap_used, reason = "tests may panic")]
 
+#[path = "support/catalogue.rs"]
+mod catalogue;
 #[path = "support/document.rs"]
 mod support;
 
 use std::collections::BTreeSet;
 
+use catalogue::Own;
 use fltorrent_crds::{Plan, definition};
 use serde_json::{Value, json};
 use support::{manifest, put};
 
 fn plan(document: &Value) -> Plan {
-    Plan::load(&document.to_string(), &[]).unwrap_or_else(|errors| panic!("{errors}\n{document}"))
+    Plan::load_with(&document.to_string(), &[], &Own::default())
+        .unwrap_or_else(|errors| panic!("{errors}\n{document}"))
 }
 
 /// Whether a field's change shows in what peers compare, or only in what a machine does with the results.
@@ -57,6 +61,10 @@ fn cases() -> Vec<Case> {
         ("data", r#"{"type": "text", "text": {"path": "x"}}"#),
         ("model", r#"{"type": "transformer"}"#),
     ];
+    const NETWORK: &[(&str, &str)] =
+        &[("model", r#"{"type": "custom", "custom": {"name": "wide"}}"#)];
+    const DATA_SET: &[(&str, &str)] =
+        &[("data", r#"{"type": "custom", "custom": {"name": "grid"}}"#)];
     const HASHES: [&str; 2] = [
         "0000000000000000000000000000000000000000000000000000000000000000",
         "0000000000000000000000000000000000000000000000000000000000000001",
@@ -679,6 +687,38 @@ fn cases() -> Vec<Case> {
             &[],
             json!("random"),
             json!("sequential"),
+            Changes,
+        ),
+        (
+            "model.custom.name",
+            "model/custom/name",
+            NETWORK,
+            json!("wide"),
+            json!("narrow"),
+            Changes,
+        ),
+        (
+            "model.custom.settings",
+            "model/custom/settings",
+            NETWORK,
+            json!({"unread": [1, 2]}),
+            json!({"unread": [1, 3]}),
+            Changes,
+        ),
+        (
+            "data.custom.name",
+            "data/custom/name",
+            DATA_SET,
+            json!("grid"),
+            json!("formed"),
+            Changes,
+        ),
+        (
+            "data.custom.settings",
+            "data/custom/settings",
+            DATA_SET,
+            json!({}),
+            json!({"unread": null}),
             Changes,
         ),
         (

@@ -502,7 +502,7 @@ fn one_wrong_value_is_one_error() {
         (
             "model/type",
             json!("svm"),
-            "model.type: `svm` is not known; allowed: mlp, lenet, cnn, resnet18, transformer",
+            "model.type: `svm` is not known; allowed: mlp, lenet, cnn, resnet18, transformer, custom",
         ),
         (
             "model/mlp/hidden",

@@ -8,6 +8,7 @@ mod error;
 pub mod fetch;
 mod file;
 mod idx;
+mod own;
 mod samples;
 mod sha256;
 mod source;
@@ -21,6 +22,8 @@ use fltorrent_crds::{
 };
 
 pub use error::DataError;
+pub(crate) use own::{AnyData, Registered};
+pub use own::{OwnData, OwnError};
 pub use samples::{Inputs, Samples};
 
 /// One of the two parts of a data set.
@@ -50,8 +53,8 @@ pub struct Labels {
     pub train: Vec<u8>,
     /// One label `< classes` a test sample.
     pub test: Vec<u8>,
-    /// BLAKE3 of a text.
-    pub text: Option<[u8; 32]>,
+    /// BLAKE3 of what peers compare beside the labels: of a text its bytes, of a program's own data set what it says.
+    pub content: Option<[u8; 32]>,
 }
 
 impl Labels {
@@ -73,7 +76,7 @@ pub fn labels(plan: &DataPlan) -> Result<Labels, DataError> {
     let of = |train, test| Labels {
         train,
         test,
-        text: None,
+        content: None,
     };
     match &plan.source {
         DataSource::Digits => digits::labels(plan.classes),
@@ -108,9 +111,10 @@ pub fn labels(plan: &DataPlan) -> Result<Labels, DataError> {
             Ok(Labels {
                 train: vec![0; windows.train],
                 test: vec![0; windows.test],
-                text: Some(windows.content),
+                content: Some(windows.content),
             })
         }
+        DataSource::Custom { name, settings } => own::labels(name, settings, plan),
     }
 }
 
@@ -183,6 +187,7 @@ pub fn load(
             let inputs = Inputs::Tokens(inputs);
             return Ok(Samples::new(inputs, targets, len, len, plan.classes));
         }
+        DataSource::Custom { name, settings } => own::inputs(name, settings, split, indices, len)?,
     };
     Ok(Samples::new(inputs, chosen, 1, len, plan.classes))
 }
@@ -200,7 +205,7 @@ fn input_len(plan: &DataPlan) -> Result<usize, DataError> {
 }
 
 /// What two peers compare before they exchange: BLAKE3 over the image shape, the number of classes and the labels of
-/// both splits, each list preceded by its length (u64, little-endian); of a text also BLAKE3 of its bytes.
+/// both splits, each list preceded by its length (u64, little-endian), and [`Labels::content`] where there is one.
 ///
 /// Images are left out: they would have to be read whole by every peer before it may greet its neighbours.
 #[must_use]
@@ -215,8 +220,8 @@ pub fn label_hash(plan: &DataPlan, labels: &Labels) -> [u8; 32] {
         hasher.update(&(list.len() as u64).to_le_bytes());
         hasher.update(list);
     }
-    if let Some(text) = &labels.text {
-        hasher.update(text);
+    if let Some(content) = &labels.content {
+        hasher.update(content);
     }
     *hasher.finalize().as_bytes()
 }

@@ -3,6 +3,7 @@
 pub mod aggregate;
 pub mod data;
 pub mod driver;
+pub mod extend;
 pub mod journal;
 pub mod metrics;
 pub mod process;

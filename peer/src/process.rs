@@ -31,6 +31,7 @@ use tokio::sync::mpsc;
 
 use crate::{
     driver::{CertificateVerifier, Driver, Parts},
+    extend,
     journal::Journal,
     metrics::{self, Metrics},
     store::ChunkStore,
@@ -84,7 +85,8 @@ fn run(options: &Options) -> Result<()> {
     let bindings = lifeline::watch();
     let text = std::fs::read_to_string(&options.manifest)
         .with_context(|| format!("{} cannot be read", options.manifest.display()))?;
-    let plan = Plan::load(&text, &[]).map_err(|errors| anyhow!("{errors}"))?;
+    let plan =
+        Plan::load_with(&text, &[], extend::installed()).map_err(|errors| anyhow!("{errors}"))?;
     if options.index as usize >= plan.peers.len() {
         bail!(
             "there is no peer {}: the plan has peers 0–{}",
@@ -127,7 +129,7 @@ fn log_to(path: &Path) -> Result<()> {
         .init();
     std::panic::set_hook(Box::new(|panic| {
         tracing::error!(%panic, "panic");
-        eprintln!("error: this is a bug in fltorrent: {panic}");
+        eprintln!("error: this is a bug in {}: {panic}", extend::blame());
     }));
     Ok(())
 }

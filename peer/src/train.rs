@@ -15,12 +15,20 @@ pub mod init;
 pub mod layers;
 #[cfg(any(feature = "flex", feature = "cuda"))]
 mod network;
+#[cfg(any(feature = "flex", feature = "cuda"))]
+mod own;
 pub mod safetensors;
 #[cfg(any(feature = "flex", feature = "cuda"))]
 mod sgd;
 
+#[cfg(any(feature = "flex", feature = "cuda"))]
+pub use self::{network::Parameters, own::OwnNetwork};
+#[doc(no_inline)]
+pub use burn;
 pub use error::TrainError;
 pub use hash::model_hash;
+#[cfg(any(feature = "flex", feature = "cuda"))]
+pub(crate) use own::{AnyNetwork, Registered};
 
 use crate::data::Samples;
 

@@ -74,6 +74,7 @@ fn model(architecture: &Architecture) -> String {
             width,
             ..
         } => format!("transformer, layers {layers}, heads {heads}, width {width}"),
+        Architecture::Custom { name, .. } => format!("custom {name}"),
     }
 }
 
@@ -114,6 +115,7 @@ fn data(plan: &Plan) -> String {
         DataSource::Csv { train, .. } => &train.path,
         DataSource::Safetensors { train, .. } => train.path.trim_end_matches("/train.safetensors"),
         DataSource::Text { file, .. } => &file.path,
+        DataSource::Custom { name, .. } => name,
     };
     match &plan.data.partition {
         Partition::Iid => format!("{source}, iid"),

@@ -3,8 +3,8 @@
 use std::collections::HashSet;
 
 use super::{
-    Architecture, DataPlan, DataSource, MAX_PARAMETERS, ModelPlan, SampleKind, TensorPlan,
-    build::Findings,
+    Architecture, DataPlan, DataSource, MAX_INPUT, MAX_PARAMETERS, ModelPlan, SampleKind,
+    TensorPlan, build::Findings,
 };
 use crate::{
     FieldError,
@@ -19,8 +19,6 @@ const MAX_TENSORS: usize = 1 << 16;
 const MAX_NAME: usize = 256;
 /// Most extents of a tensor.
 const MAX_RANK: usize = 8;
-/// Most values of one input.
-const MAX_INPUT: u64 = 1 << 24;
 /// What a safetensors file keeps for itself.
 const METADATA: &str = "__metadata__";
 
@@ -80,7 +78,7 @@ pub(super) fn data_set(
     let values = input_shape.iter().try_fold(1u64, |values, &extent| {
         values
             .checked_mul(extent.into())
-            .filter(|values| (1..=MAX_INPUT).contains(values))
+            .filter(|values| (1..=u64::from(MAX_INPUT)).contains(values))
     });
     let mut refuse = |found: String, expected: String| {
         let found = format!("the data set {} has {found}", quote(&custom.name));

@@ -25,7 +25,7 @@ pub(super) fn labels(classes: u32) -> Result<Labels, DataError> {
     Ok(Labels {
         train,
         test,
-        text: None,
+        content: None,
     })
 }
 

@@ -1,8 +1,10 @@
 use std::{io, path::PathBuf};
 
+use fltorrent_crds::FieldError;
 use thiserror::Error;
 
-use super::{Split, fetch::FetchError};
+use super::{OwnError, Split, fetch::FetchError};
+use crate::extend::Panicked;
 
 /// Data that cannot be had, or that is not what the plan says.
 #[derive(Debug, Error)]
@@ -255,5 +257,49 @@ pub enum DataError {
         shape: Vec<u32>,
         /// The most pixels an image may have.
         max: usize,
+    },
+    /// This program has no such data set of its own.
+    #[error(
+        "this program has no data set `{name}`; it has {known}: run the program that registers it (docs/own-model.md)"
+    )]
+    Unknown {
+        /// The name in the manifest.
+        name: String,
+        /// The names that it has.
+        known: String,
+    },
+    /// A program's own data set does not take its settings, which it took when the plan was made.
+    #[error("the data set `{name}` refuses data.custom.settings")]
+    Settings {
+        /// Its name.
+        name: String,
+        /// What it says.
+        source: FieldError,
+    },
+    /// A program's own data set failed.
+    #[error("the data set `{name}` failed")]
+    Own {
+        /// Its name.
+        name: String,
+        /// What it said.
+        source: OwnError,
+    },
+    /// The code of a program's own data set panicked.
+    #[error("the data set `{name}` failed")]
+    Panicked {
+        /// Its name.
+        name: String,
+        /// What it said.
+        source: Panicked,
+    },
+    /// A program's own data set gave what no peer can train on.
+    #[error("the data set `{name}` gave {found}; expected {expected}: correct its code")]
+    Gave {
+        /// Its name.
+        name: String,
+        /// What it gave.
+        found: String,
+        /// What would do.
+        expected: String,
     },
 }

@@ -27,7 +27,7 @@ pub enum Inputs {
 }
 
 impl Inputs {
-    fn len(&self) -> usize {
+    pub(super) fn len(&self) -> usize {
         match self {
             Self::Grey { levels: bytes, .. } | Self::Tokens(bytes) => bytes.len(),
             Self::Numbers(numbers) => numbers.len(),

@@ -1,11 +1,16 @@
 //! Which backend computes, and whether it can.
 
-use fltorrent_crds::plan::{Architecture, Backend, ModelPlan, TensorPlan, TrainingPlan};
+use fltorrent_crds::{
+    FieldError,
+    catalogue::Task,
+    plan::{Architecture, Backend, ModelPlan, TensorPlan, TrainingPlan},
+};
 use thiserror::Error;
 
 use super::{
     TrainError, Trainer,
     network::{self, Network},
+    own,
 };
 
 /// A backend that cannot be used.
@@ -52,6 +57,32 @@ pub enum BackendError {
         threads: u32,
         /// What the thread pool said.
         source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// This program has no such network of its own.
+    #[error(
+        "this program has no network `{name}`; it has {known}: run the program that registers it (docs/own-model.md)"
+    )]
+    Unknown {
+        /// The name in the manifest.
+        name: String,
+        /// The names that it has.
+        known: String,
+    },
+    /// A program's own network does not take its settings, which it took when the plan was made.
+    #[error("the network `{name}` refuses model.custom.settings")]
+    Settings {
+        /// Its name.
+        name: String,
+        /// What it says.
+        source: FieldError,
+    },
+    /// A program's own network cannot compute with its tensors.
+    #[error("the network `{name}` cannot be used")]
+    Trial {
+        /// Its name.
+        name: String,
+        /// What came of two inputs of ones.
+        source: TrainError,
     },
     /// The initial parameters could not be put in place.
     #[error("the initial model could not be made")]
@@ -102,7 +133,9 @@ pub fn trainer(
     peer: u32,
 ) -> Result<Box<dyn Trainer>, BackendError> {
     probe(training.backend)?;
-    check_tensors(model)?;
+    if !matches!(model.architecture, Architecture::Custom { .. }) {
+        check_tensors(model, &model.architecture.tensors())?;
+    }
     let mut trainer = match model.architecture {
         Architecture::Mlp { .. } => build(network::Mlp, model, training, seed, peer),
         Architecture::Lenet { input, .. } => {
@@ -129,12 +162,27 @@ pub fn trainer(
             };
             build(network, model, training, seed, peer)
         }
+        Architecture::Custom {
+            ref name,
+            ref settings,
+            ref input,
+            classes,
+            targets,
+        } => {
+            let task = Task {
+                input_shape: input.clone(),
+                classes,
+                targets,
+            };
+            own::trainer(name, settings, &task, model, training, seed, peer)
+        }
     }?;
     trainer.set(&super::init::parameters(model, seed))?;
+    own::try_out(trainer.as_mut(), &model.architecture)?;
     Ok(trainer)
 }
 
-fn build<N: Network>(
+pub(super) fn build<N: Network>(
     network: N,
     model: &ModelPlan,
     training: &TrainingPlan,
@@ -152,19 +200,21 @@ fn build<N: Network>(
 }
 
 /// Names and shapes must be those that the network computes with, since everything else goes by them.
-fn check_tensors(model: &ModelPlan) -> Result<(), BackendError> {
+pub(super) fn check_tensors(
+    model: &ModelPlan,
+    expected: &[TensorPlan],
+) -> Result<(), BackendError> {
     let list = |tensors: &[TensorPlan]| {
         tensors
             .iter()
             .map(|tensor| format!("{} {:?}", tensor.name, tensor.shape))
             .collect()
     };
-    let expected = model.architecture.tensors();
     if model.tensors == expected {
         return Ok(());
     }
     Err(BackendError::Tensors {
         found: list(&model.tensors),
-        expected: list(&expected),
+        expected: list(expected),
     })
 }

@@ -1,5 +1,7 @@
 use thiserror::Error;
 
+use crate::extend::Panicked;
+
 /// Training or evaluation that could not be done.
 #[derive(Debug, Error)]
 pub enum TrainError {
@@ -56,5 +58,13 @@ pub enum TrainError {
     Device {
         /// What burn said.
         reason: String,
+    },
+    /// The code of a program's own network panicked.
+    #[error("the network `{network}` failed")]
+    Own {
+        /// Its name.
+        network: String,
+        /// What it said.
+        source: Panicked,
     },
 }

@@ -35,7 +35,8 @@ pub(super) trait Network: Send + 'static {
 ///
 /// The trainer keeps each as a matrix `[first extent, product of the others]`, so that optimiser and gradients need not
 /// know ranks; a bias `[out]` is a column `[out, 1]`.
-pub(super) struct Parameters<'a, B: Backend> {
+#[derive(Debug)]
+pub struct Parameters<'a, B: Backend> {
     matrices: &'a [Tensor<B, 2>],
     tensors: &'a [TensorPlan],
 }
@@ -46,7 +47,8 @@ impl<'a, B: Backend> Parameters<'a, B> {
     }
 
     /// Number of tensors not yet taken.
-    pub(super) fn left(&self) -> usize {
+    #[must_use]
+    pub fn left(&self) -> usize {
         self.matrices.len()
     }
 
@@ -54,7 +56,11 @@ impl<'a, B: Backend> Parameters<'a, B> {
     ///
     /// # Panics
     /// When there is none left.
-    pub(super) fn matrix(&mut self) -> Tensor<B, 2> {
+    pub fn matrix(&mut self) -> Tensor<B, 2> {
+        assert!(
+            !self.matrices.is_empty(),
+            "the network takes more tensors than it has"
+        );
         let matrix = self.matrices[0].clone();
         self.matrices = &self.matrices[1..];
         self.tensors = &self.tensors[1..];
@@ -65,15 +71,17 @@ impl<'a, B: Backend> Parameters<'a, B> {
     ///
     /// # Panics
     /// When there is none left, or it has another number of extents.
-    pub(super) fn tensor<const D: usize>(&mut self) -> Tensor<B, D> {
-        let declared = &self.tensors[0].shape;
-        assert_eq!(
-            declared.len(),
-            D,
-            "{} has the shape {declared:?}",
-            self.tensors[0].name
-        );
-        let shape: [usize; D] = std::array::from_fn(|at| declared[at] as usize);
+    pub fn tensor<const D: usize>(&mut self) -> Tensor<B, D> {
+        let mut shape = [0; D];
+        if let Some(TensorPlan {
+            name,
+            shape: declared,
+            ..
+        }) = self.tensors.first()
+        {
+            assert_eq!(declared.len(), D, "{name} has the shape {declared:?}");
+            shape = std::array::from_fn(|at| declared[at] as usize);
+        }
         self.matrix().reshape(shape)
     }
 
@@ -81,7 +89,8 @@ impl<'a, B: Backend> Parameters<'a, B> {
     ///
     /// # Panics
     /// When there are not so many left.
-    pub(super) fn take(&mut self, count: usize) -> Self {
+    #[must_use]
+    pub fn take(&mut self, count: usize) -> Self {
         let (matrices, tensors);
         (matrices, self.matrices) = self.matrices.split_at(count);
         (tensors, self.tensors) = self.tensors.split_at(count);

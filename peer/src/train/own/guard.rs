@@ -1,0 +1,53 @@
+//! A trainer whose panics are errors.
+
+use crate::{
+    data::Samples,
+    extend::{self, Panicked},
+    train::{EvalCounts, TrainError, TrainReport, Trainer},
+};
+
+/// Turns panics of a program's own network into errors. After one the trainer may be without its parameters.
+pub(super) struct Guarded {
+    name: String,
+    inner: Box<dyn Trainer>,
+}
+
+impl Guarded {
+    pub(super) fn new(name: &str, inner: Box<dyn Trainer>) -> Self {
+        Self {
+            name: name.to_owned(),
+            inner,
+        }
+    }
+}
+
+pub(super) fn error(name: &str, source: Panicked) -> TrainError {
+    TrainError::Own {
+        network: name.to_owned(),
+        source,
+    }
+}
+
+impl Trainer for Guarded {
+    fn parameters(&self) -> u64 {
+        self.inner.parameters()
+    }
+
+    fn flatten(&self, out: &mut [f32]) -> Result<(), TrainError> {
+        self.inner.flatten(out)
+    }
+
+    fn set(&mut self, values: &[f32]) -> Result<(), TrainError> {
+        self.inner.set(values)
+    }
+
+    fn train(&mut self, shard: &Samples, round: u32) -> Result<TrainReport, TrainError> {
+        let Self { name, inner } = self;
+        extend::guard(|| inner.train(shard, round)).map_err(|panic| error(name, panic))?
+    }
+
+    fn evaluate(&mut self, samples: &Samples) -> Result<EvalCounts, TrainError> {
+        let Self { name, inner } = self;
+        extend::guard(|| inner.evaluate(samples)).map_err(|panic| error(name, panic))?
+    }
+}
