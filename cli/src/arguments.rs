@@ -134,6 +134,14 @@ pub enum Command {
 pub struct ManifestArguments {
     /// The manifest (YAML), kind FLTorrentExperiment
     pub file: PathBuf,
+    /// What is changed in it.
+    #[command(flatten)]
+    pub settings: SettingArguments,
+}
+
+/// What is changed in a manifest.
+#[derive(Clone, Debug, Args)]
+pub struct SettingArguments {
     /// Change one field for this run, for example training.rounds=20; may be given several times
     #[arg(long, value_name = "PATH=VALUE", value_parser = setting)]
     pub set: Vec<(String, String)>,
@@ -145,12 +153,18 @@ pub struct ManifestArguments {
 /// `fltorrent run`.
 #[derive(Clone, Debug, Args)]
 pub struct RunArguments {
-    /// The manifest.
+    /// The manifest (YAML), kind FLTorrentExperiment; with --resume, DIR's own when it is left out
+    #[arg(required_unless_present = "resume")]
+    pub file: Option<PathBuf>,
+    /// What is changed in it.
     #[command(flatten)]
-    pub manifest: ManifestArguments,
+    pub settings: SettingArguments,
     /// The results folder, new or empty; without it a new one in the manifest's output.directory
     #[arg(long, value_name = "DIR")]
     pub out: Option<PathBuf>,
+    /// Go on with the run of this results folder, from the last checkpoint that all peers have
+    #[arg(long, value_name = "DIR", conflicts_with = "out")]
+    pub resume: Option<PathBuf>,
     /// Print only the final lines and errors
     #[arg(long)]
     pub quiet: bool,
@@ -365,6 +379,9 @@ pub struct PeerArguments {
     /// The run's results folder
     #[arg(long)]
     pub results: PathBuf,
+    /// Go on from the checkpoint after so many finished rounds
+    #[arg(long, value_name = "ROUNDS")]
+    pub resume: Option<u32>,
     /// Where to write the final model
     #[arg(long)]
     pub model_out: Option<PathBuf>,
@@ -387,6 +404,13 @@ impl RunArguments {
 }
 
 impl ManifestArguments {
+    /// As [`SettingArguments::sets`].
+    pub fn sets(&self) -> Vec<(String, String)> {
+        self.settings.sets()
+    }
+}
+
+impl SettingArguments {
     /// The changes in order, the backend last.
     pub fn sets(&self) -> Vec<(String, String)> {
         let backend = self.backend.map(|backend| {

@@ -47,6 +47,7 @@ fn peer(arguments: PeerArguments) -> ExitCode {
         index,
         launched,
         results,
+        resume,
         model_out,
     } = arguments;
     fltorrent_peer::process::main(fltorrent_peer::process::Options {
@@ -54,6 +55,7 @@ fn peer(arguments: PeerArguments) -> ExitCode {
         launched,
         manifest,
         results,
+        resume: resume.map(fltorrent_peer::checkpoint::Resume::After),
         model_out,
     })
 }

@@ -113,6 +113,8 @@ pub struct Setup {
     pub plan: Plan,
     /// Where results go.
     pub results: Results,
+    /// Finished rounds of the checkpoint that all peers go on from.
+    pub resume: Option<u32>,
 }
 
 /// What has happened.
@@ -169,7 +171,7 @@ impl Launcher {
         let mut bindings = Vec::with_capacity(peers);
         for peer in &setup.plan.peers {
             let index = peer.index;
-            let process = child::spawn(&setup.program, &peer_arguments(&setup.results, index))
+            let process = child::spawn(&setup.program, &peer_arguments(&setup, index))
                 .map_err(|source| LaunchError::Spawn { index, source })?;
             let (line_in, line) = oneshot::channel();
             bindings.push(line_in);
@@ -384,7 +386,8 @@ async fn next_report(reports: &mut Option<mpsc::Receiver<Reported>>) -> Option<R
     received
 }
 
-fn peer_arguments(results: &Results, index: u32) -> Vec<OsString> {
+fn peer_arguments(setup: &Setup, index: u32) -> Vec<OsString> {
+    let results = &setup.results;
     // One argument an option, so that no path is taken for an option by how it begins.
     let option = |name: &str, value: &Path| {
         let mut argument = OsString::from(name);
@@ -397,6 +400,9 @@ fn peer_arguments(results: &Results, index: u32) -> Vec<OsString> {
         "--launched".into(),
         option("--results=", results.path()),
     ];
+    if let Some(rounds) = setup.resume {
+        arguments.push(format!("--resume={rounds}").into());
+    }
     if index == 0 {
         // All peers end with the same model, so one of them writes it.
         arguments.push(option("--model-out=", &results.model()));

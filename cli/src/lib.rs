@@ -10,6 +10,7 @@ pub mod output;
 pub mod preflight;
 pub mod rate;
 pub mod report;
+pub mod resume;
 
 pub(crate) use fltorrent_peer::chain;
 

@@ -3,7 +3,10 @@
 use fltorrent_crds::{Plan, plan::Architecture, shards::ShardError};
 use fltorrent_peer::{
     data::{self, DataError, Split},
-    train::backend::{self, BackendError},
+    train::{
+        backend::{self, BackendError},
+        safetensors::{self, LoadError},
+    },
 };
 use thiserror::Error;
 
@@ -30,6 +33,17 @@ pub struct Checked {
     pub samples: Samples,
     /// How it is shared out.
     pub histogram: Histogram,
+}
+
+/// Reads the model that a new run starts from, when the manifest names one.
+///
+/// # Errors
+/// When it cannot be read or is not one of the plan's model.
+pub fn check_initial_model(plan: &Plan) -> Result<(), LoadError> {
+    match &plan.init_from {
+        Some(from) => safetensors::load(from, &plan.model).map(drop),
+        None => Ok(()),
+    }
 }
 
 /// How much data there is.

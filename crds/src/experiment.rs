@@ -5,9 +5,11 @@
 
 #![allow(unreachable_pub, reason = "KubeSchema copies the types into functions")]
 
+mod checkpoint;
 mod column;
 mod custom;
 mod data;
+mod early_stop;
 mod exchange;
 mod model;
 mod partition;
@@ -19,6 +21,7 @@ use kube_derive::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+pub use checkpoint::{Checkpoint, CheckpointType, PeriodicCheckpoint};
 pub use column::Column;
 pub(crate) use column::{COLUMN_PATTERN, MAX_COLUMN, name_fault};
 pub use custom::Custom;
@@ -26,16 +29,14 @@ pub(crate) use data::SHA256_PATTERN;
 pub use data::{
     CsvData, Data, DataType, IdxData, IdxSha256, SafetensorsData, SplitSha256, TextData,
 };
+pub use early_stop::EarlyStop;
 pub use exchange::{Exchange, ExchangeOrder};
-pub use model::{MlpModel, Model, ModelType, Resnet18Model, TransformerModel};
+pub use model::{InitFrom, MlpModel, Model, ModelType, Resnet18Model, TransformerModel};
 pub use partition::{
     ClassesPartition, DirichletPartition, ExplicitPartition, PartitionSpec, PartitionType,
     QuantityPartition, ShardsPartition,
 };
-pub use settings::{
-    Aggregation, AggregationType, Checkpoint, CheckpointType, Fedprox, Output, Transport,
-    TransportType,
-};
+pub use settings::{Aggregation, AggregationType, Fedprox, Output, Transport, TransportType};
 pub use topology::{
     CustomTopology, ErdosRenyiTopology, RandomRegularTopology, SmallWorldTopology, StarTopology,
     Topology, TopologyType, TorusTopology, TreeTopology,

@@ -12,11 +12,13 @@ mod model;
 mod partition;
 mod schedule;
 mod settings;
+mod start;
 
 use std::time::Duration;
 
 pub use data::{DIGITS_TEST, DIGITS_TRAIN, MAX_INPUT, is_url};
 pub use model::MAX_PARAMETERS;
+pub use start::{EarlyStopPlan, InitFromPlan};
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -35,10 +37,19 @@ pub struct Plan {
     pub peers: Vec<PeerPlan>,
     /// The model's tensors and their sizes.
     pub model: ModelPlan,
+    /// Where the first model comes from; none: it is drawn from the seed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub init_from: Option<InitFromPlan>,
     /// Where the data comes from, its shape, and how it is split.
     pub data: DataPlan,
     /// How each peer trains.
     pub training: TrainingPlan,
+    /// What ends the run before its last round.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub early_stop: Option<EarlyStopPlan>,
+    /// Rounds from one checkpoint to the next; none without checkpoints.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub checkpoint_every: Option<u32>,
     /// How chunks are swapped.
     pub exchange: ExchangePlan,
     /// How updates are combined.

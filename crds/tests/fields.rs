@@ -226,6 +226,22 @@ fn cases() -> Vec<Case> {
             Changes,
         ),
         (
+            "model.initFrom.path",
+            "model/initFrom/path",
+            &[],
+            json!("x"),
+            json!("y"),
+            Stays,
+        ),
+        (
+            "model.initFrom.sha256",
+            "model/initFrom",
+            &[],
+            json!({"path": "x", "sha256": "0".repeat(64)}),
+            json!({"path": "x", "sha256": "1".repeat(64)}),
+            Changes,
+        ),
+        (
             "data.type",
             "data",
             &[],
@@ -642,6 +658,30 @@ fn cases() -> Vec<Case> {
             Changes,
         ),
         (
+            "training.earlyStop.targetAccuracy",
+            "training/earlyStop/targetAccuracy",
+            &[],
+            json!(0.5),
+            json!(0.6),
+            Changes,
+        ),
+        (
+            "training.earlyStop.patience",
+            "training/earlyStop/patience",
+            &[],
+            json!(1),
+            json!(2),
+            Changes,
+        ),
+        (
+            "training.earlyStop.minDelta",
+            "training/earlyStop",
+            &[],
+            json!({"patience": 3}),
+            json!({"patience": 3, "minDelta": 0.01}),
+            Changes,
+        ),
+        (
             "training.backend",
             "training/backend",
             &[],
@@ -770,6 +810,22 @@ fn cases() -> Vec<Case> {
             Changes,
         ),
         (
+            "checkpoint.type",
+            "checkpoint/type",
+            &[],
+            json!("none"),
+            json!("periodic"),
+            Changes,
+        ),
+        (
+            "checkpoint.periodic.everyRounds",
+            "checkpoint",
+            &[],
+            json!({"type": "periodic"}),
+            json!({"type": "periodic", "periodic": {"everyRounds": 2}}),
+            Changes,
+        ),
+        (
             "output.directory",
             "output/directory",
             &[],
@@ -825,7 +881,7 @@ fn the_name_changes_the_plan() {
 }
 
 /// Fields that have one value only; another one is refused, which the table of wrong manifests shows.
-const ONE_VALUE: [&str; 3] = ["groups[].role", "transport.type", "checkpoint.type"];
+const ONE_VALUE: [&str; 2] = ["groups[].role", "transport.type"];
 
 #[test]
 fn no_field_of_the_schema_is_missing_above() {
@@ -871,5 +927,42 @@ fn leaves(schema: &Value, path: &str, fields: &mut BTreeSet<String>) {
         leaves(&schema["items"], &format!("{path}[]"), fields);
     } else {
         fields.insert(path.to_owned());
+    }
+}
+
+#[test]
+fn the_rounds_of_a_cosine_are_fixed() {
+    let mut document = manifest();
+    put(&mut document, "training/schedule/type", json!("cosine"));
+    let hashes = [10, 20].map(|rounds| {
+        put(&mut document, "training/rounds", json!(rounds));
+        plan(&document).resume_hash()
+    });
+    assert_ne!(hashes[0], hashes[1]);
+}
+
+#[test]
+fn a_run_that_goes_on_may_change_its_rounds_and_checkpoints_only() {
+    let mut document = manifest();
+    let hash = plan(&document).resume_hash();
+    put(&mut document, "training/rounds", json!(77));
+    put(&mut document, "checkpoint/type", json!("periodic"));
+    put(&mut document, "output/directory", json!("elsewhere"));
+    assert_eq!(plan(&document).resume_hash(), hash);
+    for (field, place, needs, before, after, changes) in cases() {
+        let mut document = manifest();
+        for (place, value) in needs {
+            put(&mut document, place, serde_json::from_str(value).unwrap());
+        }
+        let hashes = [before, after].map(|value| {
+            put(&mut document, place, value);
+            plan(&document).resume_hash()
+        });
+        let may = field == "training.rounds" || field.starts_with("checkpoint.");
+        assert_eq!(
+            hashes[0] == hashes[1],
+            may || changes == Hash::Stays,
+            "{field} and a resumed run"
+        );
     }
 }

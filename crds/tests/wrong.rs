@@ -1105,8 +1105,63 @@ fn one_wrong_value_is_one_error() {
         ),
         (
             "checkpoint/type",
-            json!("periodic"),
-            "checkpoint.type: `periodic` is not supported yet; now there is none",
+            json!("sometimes"),
+            "checkpoint.type: `sometimes` is not known; allowed: none, periodic",
+        ),
+        (
+            "checkpoint",
+            json!({"type": "none", "periodic": {}}),
+            "checkpoint.periodic: is there, but checkpoint.type is none",
+        ),
+        (
+            "checkpoint",
+            json!({"type": "periodic", "periodic": {"everyRounds": 0}}),
+            "checkpoint.periodic.everyRounds: 0 is out of range; 1 to 1000000 will do",
+        ),
+        (
+            "checkpoint",
+            json!({"type": "periodic", "periodic": {"every": 2}}),
+            "checkpoint.periodic.every: unknown field",
+        ),
+        (
+            "training/earlyStop",
+            json!({}),
+            "training.earlyStop: has no rule; write targetAccuracy, patience or both, or remove it",
+        ),
+        (
+            "training/earlyStop",
+            json!({"targetAccuracy": 0.9, "minDelta": 0.1}),
+            "training.earlyStop.minDelta: is there without patience; write patience, or remove it",
+        ),
+        (
+            "training/earlyStop",
+            json!({"targetAccuracy": 91}),
+            "training.earlyStop.targetAccuracy: 91 is out of range; 0 to 1 will do",
+        ),
+        (
+            "training/earlyStop",
+            json!({"patience": 0}),
+            "training.earlyStop.patience: 0 is out of range; 1 to 1000000 will do",
+        ),
+        (
+            "training/earlyStop",
+            json!({"patience": 1, "minDelta": -0.5}),
+            "training.earlyStop.minDelta: -0.5 is out of range; 0 to 1 will do",
+        ),
+        (
+            "model/initFrom",
+            json!({}),
+            "model.initFrom.path: is missing; write a text",
+        ),
+        (
+            "model/initFrom",
+            json!({"path": ""}),
+            "model.initFrom.path: the text is empty; write a text",
+        ),
+        (
+            "model/initFrom",
+            json!({"path": "x", "sha256": "ABC"}),
+            "model.initFrom.sha256: `ABC` is no SHA-256; write 64 digits of 0–9 and a–f",
         ),
         (
             "output/directory",

@@ -30,6 +30,7 @@ use fltorrent_swarm::Swarm;
 use tokio::sync::mpsc;
 
 use crate::{
+    checkpoint::{self, Resume},
     driver::{CertificateVerifier, Driver, Parts},
     extend,
     journal::Journal,
@@ -52,6 +53,8 @@ pub struct Options {
     pub manifest: PathBuf,
     /// The run's results folder; the peer writes into its `peers` folder.
     pub results: PathBuf,
+    /// The checkpoint that it goes on from; none: it begins anew.
+    pub resume: Option<Resume>,
     /// Where the final model goes, when this peer is to write it.
     pub model_out: Option<PathBuf>,
 }
@@ -97,7 +100,8 @@ fn run(options: &Options) -> Result<()> {
     let folder = options.results.join("peers");
     std::fs::create_dir_all(&folder)
         .with_context(|| format!("{} cannot be made", folder.display()))?;
-    log_to(&folder.join(format!("peer-{}.log", options.index)))?;
+    let log = folder.join(format!("peer-{}.log", options.index));
+    log_to(&log, options.resume.is_some())?;
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;
@@ -111,10 +115,13 @@ fn run(options: &Options) -> Result<()> {
     )
 }
 
-/// JSON lines, at the level that `FLTORRENT_LOG` says.
-fn log_to(path: &Path) -> Result<()> {
-    let file =
-        File::create_new(path).with_context(|| format!("{} cannot be made", path.display()))?;
+/// JSON lines, at the level that `FLTORRENT_LOG` says; a run that goes on appends to what is there.
+fn log_to(path: &Path, goes_on: bool) -> Result<()> {
+    let file = match goes_on {
+        true => File::options().create(true).append(true).open(path),
+        false => File::create_new(path),
+    };
+    let file = file.with_context(|| format!("{} cannot be made", path.display()))?;
     let filter = std::env::var("FLTORRENT_LOG").unwrap_or_else(|_| "info".to_owned());
     tracing_subscriber::fmt()
         .json()
@@ -158,7 +165,9 @@ impl Peer<'_> {
             metrics: metrics_address,
         })?;
         let plan = self.plan.clone();
-        let preparing = tokio::task::spawn_blocking(move || prepare::prepare(&plan, index));
+        let (folder, resume) = (self.folder.clone(), self.options.resume);
+        let preparing =
+            tokio::task::spawn_blocking(move || prepare::prepare(&plan, index, &folder, resume));
         let bindings = bindings.bindings().await?;
         let prepared = preparing.await??;
         self.train(bindings, key, socket, metrics, prepared).await
@@ -208,6 +217,7 @@ impl Peer<'_> {
             bindings.attempt,
             prepared.label_hash,
             layout,
+            &prepared.start,
         );
         let limits = config.limits();
         let (events_in, events) = mpsc::channel(EVENTS);
@@ -239,12 +249,23 @@ impl Peer<'_> {
         let epoch = Instant::now();
         let (progress_in, progress) = mpsc::channel(4);
         let (completed, completed_out) = std::sync::mpsc::sync_channel(1);
+        let journal_path = self.folder.join(format!("peer-{index}.jsonl"));
+        let journal = match self.options.resume {
+            Some(_) => Journal::resume(&journal_path, prepared.start.round)?,
+            None => Journal::create(&journal_path)?,
+        };
+        let checkpoints = plan.checkpoint_every.map(|every| checkpoint::Writer {
+            folder: self.folder.clone(),
+            every,
+            plan: plan.resume_hash(),
+        });
         let work = worker::Work {
             trainer: prepared.trainer,
             shard: prepared.shard,
             test_part: prepared.test_part,
             layout,
-            rounds: plan.training.rounds,
+            start: prepared.start,
+            checkpoints: checkpoints.map(|writer| (writer, journal_path)),
             store: store.clone(),
             credentials: Arc::clone(&credentials),
             peer: (index, bindings.attempt),
@@ -259,7 +280,7 @@ impl Peer<'_> {
             progress,
             completed,
             reporter,
-            journal: Journal::create(&self.folder.join(format!("peer-{index}.jsonl")))?,
+            journal,
             metrics,
             peer: (index, bindings.attempt),
         };

@@ -26,6 +26,7 @@ pub use self::{network::Parameters, own::OwnNetwork};
 #[doc(no_inline)]
 pub use burn;
 pub use error::TrainError;
+pub(crate) use hash::little_endian;
 pub use hash::model_hash;
 #[cfg(any(feature = "flex", feature = "cuda"))]
 pub(crate) use own::{AnyNetwork, Registered};

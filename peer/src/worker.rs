@@ -3,7 +3,8 @@
 //! It runs apart from the driver, so that others' chunks flow while this peer computes.
 
 use std::{
-    sync::mpsc::Receiver,
+    path::PathBuf,
+    sync::mpsc::{Receiver, SyncSender, sync_channel},
     time::{Duration, Instant},
 };
 
@@ -13,12 +14,15 @@ use fltorrent_coordinator::{
     report::{EvaluationFigures, ModelHash, TrainFigures},
     tls::Credentials,
 };
-use fltorrent_swarm::{ChunkId, ChunkLayout, EvaluationCounts, Metainfo, SignedMetainfo};
+use fltorrent_swarm::{
+    ChunkId, ChunkLayout, EvaluationCounts, Metainfo, SignedMetainfo, StopRecord,
+};
 use thiserror::Error;
 use tokio::sync::mpsc;
 
 use crate::{
     aggregate,
+    checkpoint::{self, Header},
     data::Samples,
     store::{ChunkStore, StoreError},
     train::{TrainError, Trainer, model_hash},
@@ -43,6 +47,14 @@ pub enum WorkError {
         /// Why.
         source: StoreError,
     },
+    /// The model could not be kept.
+    #[error("after round {round}")]
+    Checkpoint {
+        /// When.
+        round: u32,
+        /// Why.
+        source: checkpoint::WriteError,
+    },
     /// The metainfo could not be signed.
     #[error("the update of round {round} could not be signed")]
     Sign {
@@ -63,8 +75,10 @@ pub struct Work {
     pub test_part: Samples,
     /// How updates are cut.
     pub layout: ChunkLayout,
-    /// Rounds of the run.
-    pub rounds: u32,
+    /// Where this peer begins.
+    pub start: Start,
+    /// What writes checkpoints, and the metrics file that is flushed before; none: nothing is kept.
+    pub checkpoints: Option<(checkpoint::Writer, PathBuf)>,
     /// Where chunks are.
     pub store: ChunkStore,
     /// Whose update it is, and who signs.
@@ -73,11 +87,48 @@ pub struct Work {
     pub peer: (u32, u32),
 }
 
+/// Where a peer begins: with drawn values, with a file's, or with a checkpoint's.
+#[derive(Clone, Debug, Default)]
+pub struct Start {
+    /// The first round.
+    pub round: u32,
+    /// The model in declared order, which the trainer has too.
+    pub parameters: Vec<f32>,
+    /// That model's BLAKE3.
+    pub model: [u8; 32],
+    /// That model on this peer's part of the test split; nothing before the first round.
+    pub evaluation: EvaluationCounts,
+    /// What the rules of early stop had seen.
+    pub stop: StopRecord,
+}
+
+impl Start {
+    /// The beginning of a run with the model that a trainer has.
+    ///
+    /// # Errors
+    /// When the device fails.
+    pub fn fresh(trainer: &dyn Trainer) -> Result<Self, TrainError> {
+        let mut parameters = vec![0.0; trainer.parameters() as usize];
+        trainer.flatten(&mut parameters)?;
+        Ok(Self {
+            model: model_hash(&parameters),
+            parameters,
+            ..Self::default()
+        })
+    }
+}
+
 /// What the driver tells the thread: all chunks of a round are held, with these weights by origin.
 #[derive(Debug)]
 pub struct Completed {
     /// Signed sample counts in origin order.
     pub weights: Vec<u64>,
+    /// Whether this was the last round.
+    pub is_last: bool,
+    /// Whether it is the last one by a rule of early stop.
+    pub converged: bool,
+    /// What the rules of early stop have seen.
+    pub stop: StopRecord,
 }
 
 /// What the thread tells the driver.
@@ -107,6 +158,8 @@ pub enum Progress {
         seconds: f64,
         /// The new model on this peer's part of the test split.
         evaluation: EvaluationFigures,
+        /// Told once the figures are in the metrics file, where somebody waits for it.
+        noted: Option<SyncSender<()>>,
     },
     /// All rounds are over.
     Finished {
@@ -127,6 +180,7 @@ pub fn run(work: Work, completed: &Receiver<Completed>, progress: &mpsc::Sender<
 
 struct Thread<'a> {
     work: Work,
+    round: u32,
     parameters: Vec<f32>,
     base: [u8; 32],
     evaluation: EvaluationCounts,
@@ -140,11 +194,14 @@ impl<'a> Thread<'a> {
         completed: &'a Receiver<Completed>,
         progress: &'a mpsc::Sender<Progress>,
     ) -> Self {
+        let mut work = work;
+        let start = std::mem::take(&mut work.start);
         Self {
-            parameters: vec![0.0; work.trainer.parameters() as usize],
             work,
-            base: [0; 32],
-            evaluation: EvaluationCounts::default(),
+            round: start.round,
+            parameters: start.parameters,
+            base: start.model,
+            evaluation: start.evaluation,
             completed,
             progress,
         }
@@ -152,21 +209,34 @@ impl<'a> Thread<'a> {
 
     /// `None` when the driver has gone.
     fn all_rounds(mut self) -> Option<Result<(), WorkError>> {
-        if let Err(source) = self.work.trainer.flatten(&mut self.parameters) {
-            return Some(Err(WorkError::Train { round: 0, source }));
-        }
-        self.base = model_hash(&self.parameters);
-        for round in 0..self.work.rounds {
+        loop {
+            let round = self.round;
             self.tell(Progress::Training { round })?;
             match self.update(round) {
                 Ok(published) => self.tell(published)?,
                 Err(error) => return Some(Err(error)),
             }
             let completed = self.completed.recv().ok()?;
-            match self.combine(round, &completed.weights) {
+            let is_due = self
+                .work
+                .checkpoints
+                .as_ref()
+                .is_some_and(|(writer, _)| writer.is_due(round + 1, completed.is_last));
+            let (noted, is_noted) = sync_channel(1);
+            match self.combine(round, &completed.weights, is_due.then_some(noted)) {
                 Ok(aggregated) => self.tell(aggregated)?,
                 Err(error) => return Some(Err(error)),
             }
+            if is_due {
+                is_noted.recv().ok()?;
+                if let Err(source) = self.keep_model(&completed) {
+                    return Some(Err(WorkError::Checkpoint { round, source }));
+                }
+            }
+            if completed.is_last {
+                break;
+            }
+            self.round += 1;
         }
         let parameters = std::mem::take(&mut self.parameters);
         self.tell(Progress::Finished { parameters })?;
@@ -251,7 +321,34 @@ impl<'a> Thread<'a> {
             .collect()
     }
 
-    fn combine(&mut self, round: u32, weights: &[u64]) -> Result<Progress, WorkError> {
+    /// Writes a checkpoint. The next update is published after it only, so that of two peers' newest checkpoints at most
+    /// one round of checkpoints lies between.
+    fn keep_model(&self, completed: &Completed) -> Result<(), checkpoint::WriteError> {
+        let Some((writer, journal)) = &self.work.checkpoints else {
+            return Ok(());
+        };
+        let header = Header {
+            peer: self.work.peer.0,
+            rounds: self.round + 1,
+            plan: writer.plan,
+            model: self.base,
+            evaluation: self.evaluation,
+            stop: completed.stop,
+            converged: completed.converged,
+        };
+        let started = Instant::now();
+        writer.write(&header, &self.parameters, journal)?;
+        let seconds = started.elapsed().as_secs_f64();
+        tracing::info!(round = self.round, seconds, "checkpoint written");
+        Ok(())
+    }
+
+    fn combine(
+        &mut self,
+        round: u32,
+        weights: &[u64],
+        noted: Option<SyncSender<()>>,
+    ) -> Result<Progress, WorkError> {
         let trained = |source| WorkError::Train { round, source };
         let started = Instant::now();
         aggregate::fedavg(
@@ -282,6 +379,7 @@ impl<'a> Thread<'a> {
             model: ModelHash::from_bytes(self.base),
             seconds,
             evaluation,
+            noted,
         })
     }
 }

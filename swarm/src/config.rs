@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use crate::{
     chunk::ChunkLayout,
+    early_stop::EarlyStop,
     message::{Hello, Limits},
 };
 
@@ -21,7 +22,7 @@ pub enum Selection {
 /// What one peer's swarm needs to know.
 #[derive(Clone, Debug)]
 pub struct Config {
-    /// What this peer says of itself: its index, the run, the plan's and the data's hash.
+    /// What this peer says of itself: its index, the run, the plan's and the data's hash, and where it starts.
     pub hello: Hello,
     /// Peers of the plan.
     pub peers: u32,
@@ -29,8 +30,10 @@ pub struct Config {
     pub neighbours: Vec<u32>,
     /// How updates are cut.
     pub layout: ChunkLayout,
-    /// Rounds of the run, ≥ 1.
+    /// Rounds of the run, ≥ 1 and more than the first one's number.
     pub rounds: u32,
+    /// What ends the run earlier.
+    pub early_stop: Option<EarlyStop>,
     /// Neighbours served at once, the optimistic one included, ≥ 1.
     pub upload_slots: u32,
     /// Upper bound of the time between two choices of whom to serve.
@@ -49,6 +52,11 @@ impl Config {
     /// This peer's index.
     pub fn me(&self) -> u32 {
         self.hello.peer
+    }
+
+    /// The round that this peer starts with: 0, or the one after its checkpoint's.
+    pub fn first_round(&self) -> u32 {
+        self.hello.first_round
     }
 
     /// The bounds of messages.

@@ -15,6 +15,7 @@ pub mod bitfield;
 mod choker;
 pub mod chunk;
 mod config;
+mod early_stop;
 #[doc(hidden)]
 pub mod fuzzing;
 mod link;
@@ -28,6 +29,7 @@ mod swarm;
 pub use bitfield::Bitfield;
 pub use chunk::{ChunkId, ChunkLayout};
 pub use config::{Config, Selection};
+pub use early_stop::{Convergence, EarlyStop, StopRecord, StopRules};
 pub use message::{Hello, HelloMismatch, Message, PieceHeader};
 pub use metainfo::{EvaluationCounts, Metainfo, SignedMetainfo, Verifier};
 pub use swarm::{Action, Departure, Failure, Notice, PieceVerdict, Stats, Swarm, Violation};

@@ -22,6 +22,7 @@ use crate::{
     choker::Choker,
     chunk::ChunkId,
     config::Config,
+    early_stop::{Convergence, EarlyStop, StopRecord},
     link::{Link, LinkState},
     message::Message,
     metainfo::{Metainfo, SignedMetainfo, Verifier},
@@ -41,6 +42,9 @@ pub struct Swarm {
     published_at: Option<Time>,
     /// Rounds below this are released.
     released: u32,
+    early_stop: Option<EarlyStop>,
+    /// Why the current round is the last one although the plan has more.
+    convergence: Option<Convergence>,
     ended: bool,
     /// Time of the last input.
     latest: Time,
@@ -49,7 +53,7 @@ pub struct Swarm {
 }
 
 impl Swarm {
-    /// A peer at the start of round 0, without connections.
+    /// A peer at the start of its first round, without connections.
     pub fn new(config: Config, verifier: Box<dyn Verifier>, now: Time) -> Self {
         let links = config
             .neighbours
@@ -63,8 +67,11 @@ impl Swarm {
             now,
         );
         let round = |number| new_round(&config, number);
-        let (current, next) = (round(0), round(1));
+        let first = config.first_round();
+        let (current, next) = (round(first), round(first + 1));
         Self {
+            early_stop: config.early_stop,
+            convergence: None,
             config: Arc::new(config),
             verifier,
             links,
@@ -73,7 +80,7 @@ impl Swarm {
             next,
             choker,
             published_at: None,
-            released: 0,
+            released: first,
             ended: false,
             latest: now,
             actions: VecDeque::new(),
@@ -139,12 +146,25 @@ impl Swarm {
         Some(&self.current.metainfo(origin)?.parsed)
     }
 
-    /// Goes on to the next round, after the current one was completed. Calls before that do nothing.
+    /// Whether the current round is the last one; that it ends the run early is known once it is complete.
+    pub fn is_last(&self) -> bool {
+        self.convergence.is_some() || self.current.number + 1 >= self.config.rounds
+    }
+
+    /// Why the run ends early, once the round that ends it is complete.
+    pub fn convergence(&self) -> Option<Convergence> {
+        self.convergence
+    }
+
+    /// What the rules of early stop have seen up to the last complete round.
+    pub fn stop_record(&self) -> StopRecord {
+        self.early_stop.map(|stop| stop.record).unwrap_or_default()
+    }
+
+    /// Goes on to the next round, after the current one was completed. Calls before that, and after the last round, do
+    /// nothing.
     pub fn begin_round(&mut self, now: Time) {
-        if !self.current.is_complete()
-            || self.current.number + 1 >= self.config.rounds
-            || self.ended
-        {
+        if !self.current.is_complete() || self.is_last() || self.ended {
             return;
         }
         // Every origin has published the current round, hence completed the one before: it is over, even where a

@@ -60,11 +60,7 @@ fn a_second_hello_closes_the_link() {
 
 #[test]
 fn each_field_of_a_hello_must_fit() {
-    let lies: [(Lie<Hello>, &str); 6] = [
-        (
-            |it| it.version = 9,
-            "it speaks protocol version 9, this peer 1; run the same release everywhere",
-        ),
+    let lies: [(Lie<Hello>, &str); 7] = [
         (
             |it| it.run = [8; 16],
             "it belongs to run 08080808080808080808080808080808, this peer to 07070707070707070707070707070707",
@@ -79,6 +75,14 @@ fn each_field_of_a_hello_must_fit() {
         ),
         (|it| it.plan[0] = 0xaa, "its plan's hash is aa01"),
         (|it| it.data[0] = 0xbb, "its data's hash is bb02"),
+        (
+            |it| it.first_round = 4,
+            "it starts with round 5, this peer with round 1; resume",
+        ),
+        (
+            |it| it.model[0] = 0xcc,
+            "the model that it starts from has hash cc03",
+        ),
     ];
     for (lie, reason) in lies {
         let mut bench = bench();

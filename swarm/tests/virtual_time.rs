@@ -5,7 +5,7 @@ mod support;
 use std::time::Duration;
 
 use fltorrent_swarm::{
-    Failure, Selection,
+    EarlyStop, Failure, Selection, StopRecord, StopRules,
     sim::{LinkProfile, Outcome},
 };
 use support::{LONG, Setup};
@@ -210,4 +210,95 @@ fn the_star_takes_the_time_that_its_hub_needs() {
     let bound = 7.0 * 400_000.0 / 1e6;
     let ratio = network.now().as_secs_f64() / bound;
     assert!((1.0..1.1).contains(&ratio), "{ratio}");
+}
+
+/// The simulated accuracy is 0.60, 0.74, 0.80, 0.84, 0.87, 0.89, 0.90, … after rounds 0, 1, 2, …
+fn early_stop(target_accuracy: Option<f64>, patience: Option<u32>, min_delta: f64) -> EarlyStop {
+    EarlyStop {
+        rules: StopRules {
+            target_accuracy,
+            patience,
+            min_delta,
+        },
+        record: StopRecord::default(),
+    }
+}
+
+#[test]
+fn all_peers_stop_early_after_the_same_round_on_every_topology() {
+    let met = early_stop(Some(0.8), None, 0.0);
+    // 0.84 is no gain above 0.05 on 0.80, 0.87 is one, 0.89 and 0.90 are none.
+    let plateau = early_stop(None, Some(2), 0.05);
+    for (early_stop, last) in [(met, 3), (plateau, 7)] {
+        for topology in TOPOLOGIES {
+            for (peers, seed) in [(1, 0), (2, 1), (8, 2), (8, 3), (17, 4)] {
+                let setup = Setup {
+                    peers,
+                    seed,
+                    rounds: 100,
+                    early_stop: Some(early_stop),
+                    ..Setup::default()
+                };
+                let mut network = setup.network(topology);
+                if peers > 2 {
+                    // The last peer's links are a hundred times slower than the others'.
+                    for neighbour in setup
+                        .config(peers - 1, &support::edges(topology, peers))
+                        .neighbours
+                    {
+                        let slow = LinkProfile {
+                            rate: 1_000.0,
+                            delay: Duration::from_millis(400),
+                        };
+                        network.set_profile(peers - 1, neighbour, slow);
+                        network.set_profile(neighbour, peers - 1, slow);
+                    }
+                }
+                assert!(network.run(24 * LONG), "{topology} of {peers} wedged");
+                Setup {
+                    rounds: last + 1,
+                    ..setup
+                }
+                .assert_complete(&network);
+            }
+        }
+    }
+}
+
+#[test]
+fn a_link_that_breaks_at_the_early_end_holds_nobody_up() {
+    for cut in (0..4000).step_by(97) {
+        let setup = Setup {
+            rounds: 100,
+            early_stop: Some(early_stop(Some(0.6), None, 0.0)),
+            ..Setup::default()
+        };
+        let mut network = setup.network("ring");
+        network.run_until(Duration::from_millis(cut));
+        network.disconnect(2, 3);
+        assert!(network.run(LONG));
+        Setup { rounds: 2, ..setup }.assert_complete(&network);
+    }
+}
+
+#[test]
+fn a_run_that_starts_in_the_middle_ends_as_the_whole_one() {
+    for topology in TOPOLOGIES {
+        let whole = Setup {
+            rounds: 8,
+            ..Setup::default()
+        };
+        let rest = Setup {
+            first_round: 5,
+            rounds: 8,
+            ..Setup::default()
+        };
+        let digests = [whole, rest].map(|setup| {
+            let mut network = setup.network(topology);
+            assert!(network.run(LONG), "{topology} wedged");
+            setup.assert_complete(&network);
+            network.digests(0).to_vec()
+        });
+        assert_eq!(digests[0][5..], digests[1]);
+    }
 }

@@ -5,7 +5,7 @@ use bytes::Bytes;
 use fltorrent_swarm::{
     Bitfield, ChunkId, EvaluationCounts, Hello, Message, Metainfo, PieceHeader, SignedMetainfo,
     fuzzing,
-    message::{DecodeError, FrameDecoder, Limits, PROTOCOL_VERSION},
+    message::{DecodeError, FrameDecoder, Limits},
 };
 
 /// Three peers of three chunks: nine positions.
@@ -68,12 +68,13 @@ fn vectors() -> Vec<(Message, Vec<u8>)> {
         held.insert(position);
     }
     let hello = Hello {
-        version: PROTOCOL_VERSION,
         run: [0x11; 16],
         attempt: 1,
         peer: 2,
         plan: [0x66; 32],
         data: [0x77; 32],
+        first_round: 3,
+        model: [0x88; 32],
     };
     let signed = SignedMetainfo {
         body: metainfo().encode(),
@@ -107,9 +108,10 @@ fn vectors() -> Vec<(Message, Vec<u8>)> {
         (Message::Cancel { request: 5 }, "00000005 08 00000005"),
         (
             Message::Hello(hello),
-            "0000005b 20 0001 11111111111111111111111111111111 00000001 00000002
+            "0000007f 20 0002 11111111111111111111111111111111 00000001 00000002
              6666666666666666666666666666666666666666666666666666666666666666
-             7777777777777777777777777777777777777777777777777777777777777777",
+             7777777777777777777777777777777777777777777777777777777777777777
+             00000003 8888888888888888888888888888888888888888888888888888888888888888",
         ),
         (Message::Complete { round: 2 }, "00000005 22 00000002"),
     ];
@@ -172,6 +174,23 @@ fn large_numbers_in_a_have_take_several_bytes() {
     let frame = message.encode();
     assert_eq!(frame, hex("0000000b 04 00000000 7f 8001 be823d"));
     assert_eq!(Message::decode(&frame[4..], &limits), Ok(message));
+}
+
+#[test]
+fn a_hello_of_another_version_is_refused_by_its_number_whatever_follows() {
+    let version_one = hex(
+        "0000005b 20 0001 11111111111111111111111111111111 00000001 00000002
+             6666666666666666666666666666666666666666666666666666666666666666
+             7777777777777777777777777777777777777777777777777777777777777777",
+    );
+    let Some(Err(error)) = decode(&version_one) else {
+        panic!("it was accepted");
+    };
+    assert_eq!(error, DecodeError::ProtocolVersion { found: 1 });
+    assert_eq!(
+        error.to_string(),
+        "a hello of protocol version 1, this peer speaks 2; run the same release everywhere"
+    );
 }
 
 /// Each way of changing a byte that a table of single-byte errors needs.

@@ -48,6 +48,7 @@ fn quickstart(arguments: &QuickstartArguments, printer: &mut Printer) -> Result<
         })?;
         let request = run::Request {
             resolved: &resolved,
+            resume: None,
             out: Some(folder.path()),
             started: SystemTime::now(),
             live: false,

@@ -8,11 +8,15 @@ use std::{
 };
 
 use fltorrent_coordinator::identity::RunId;
+use fltorrent_peer::{
+    journal::{self, JournalError},
+    train::safetensors::LoadError,
+};
 use thiserror::Error;
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-use super::{FAILED, INTERRUPTED, refuse_manifest};
+use super::{FAILED, INTERRUPTED, USAGE, refuse_manifest};
 use crate::{
     arguments::RunArguments,
     launcher::{self, Ended, LaunchError, Launcher, Measured, Results, ResultsError, Setup},
@@ -23,6 +27,7 @@ use crate::{
     },
     preflight::{self, PreflightError},
     report,
+    resume::{self, ResumeError, Resumption},
 };
 
 /// Why a run is not complete.
@@ -34,6 +39,12 @@ pub enum RunError {
     /// This machine lacks something.
     #[error(transparent)]
     Preflight(#[from] PreflightError),
+    /// The model that a run should start from cannot be used.
+    #[error(transparent)]
+    InitialModel(#[from] LoadError),
+    /// The metrics files of a run that goes on cannot be continued.
+    #[error(transparent)]
+    Journal(#[from] JournalError),
     /// Results cannot be kept.
     #[error(transparent)]
     Results(#[from] ResultsError),
@@ -101,6 +112,8 @@ pub struct Request<'a> {
     pub resolved: &'a Resolved,
     /// The results folder; none: a new one in the manifest's `output.directory`.
     pub out: Option<&'a Path>,
+    /// The run that goes on instead of a new one: its folder and its finished rounds.
+    pub resume: Option<(&'a Results, u32)>,
     /// When the command began.
     pub started: SystemTime,
     /// Whether the run is shown on the terminal while it goes on.
@@ -109,9 +122,10 @@ pub struct Request<'a> {
 
 pub(super) fn run(arguments: &RunArguments, started: SystemTime) -> ExitCode {
     let mut printer = Printer::new(arguments.output, arguments.quiet);
-    let resolved = match Resolved::read(&arguments.manifest.file, &arguments.manifest.sets()) {
-        Ok(resolved) => resolved,
-        Err(error) => return refuse_manifest(&error, &mut printer),
+    let (resolved, resumed) = match what(arguments) {
+        Ok(what) => what,
+        Err(ResumeError::Manifest(error)) => return refuse_manifest(&error, &mut printer),
+        Err(error) => return refuse_resume(&error, &mut printer),
     };
     if !arguments.quiet {
         for warning in &resolved.plan.warnings {
@@ -121,6 +135,7 @@ pub(super) fn run(arguments: &RunArguments, started: SystemTime) -> ExitCode {
     let request = Request {
         resolved: &resolved,
         out: arguments.out.as_deref(),
+        resume: resumed.as_ref().map(|(results, rounds)| (results, *rounds)),
         started,
         live: arguments.wants_live() && Live::is_possible(),
     };
@@ -128,6 +143,40 @@ pub(super) fn run(arguments: &RunArguments, started: SystemTime) -> ExitCode {
         Ok(_) => ExitCode::SUCCESS,
         Err(failure) => report(&failure, &mut printer),
     }
+}
+
+/// The manifest that is run, and the folder and the finished rounds of a run that goes on.
+fn what(arguments: &RunArguments) -> Result<(Resolved, Option<(Results, u32)>), ResumeError> {
+    let (file, sets) = (arguments.file.as_deref(), arguments.settings.sets());
+    let Some(folder) = &arguments.resume else {
+        let resolved = Resolved::read(file.unwrap_or(Path::new("")), &sets);
+        return Ok((resolved.map_err(ResumeError::Manifest)?, None));
+    };
+    let Resumption {
+        resolved,
+        results,
+        common,
+    } = resume::find(folder, file, &sets)?;
+    for damaged in &common.damaged {
+        output::warning(&format!(
+            "{}; the run goes on after round {}",
+            crate::chain(damaged),
+            common.rounds
+        ));
+    }
+    Ok((resolved, Some((results, common.rounds))))
+}
+
+fn refuse_resume(error: &ResumeError, printer: &mut Printer) -> ExitCode {
+    let text = crate::chain(error);
+    printer.print(&Event::Failed(Failed {
+        error: text.clone(),
+        fields: Vec::new(),
+        exit_code: USAGE,
+        summary: None,
+    }));
+    output::error(&text);
+    ExitCode::from(USAGE)
 }
 
 /// Prints a failure and gives its exit code.
@@ -146,9 +195,13 @@ pub(super) fn report(failure: &RunFailure, printer: &mut Printer) -> ExitCode {
     }));
     match summary {
         Some(summary) => output::error(&format!(
-            "{text}\n  {} of its rounds were finished; what was measured is in {}",
+            "{text}\n  {} of its rounds were finished; what was measured is in {}{}",
             summary.rounds.len(),
-            summary.results
+            summary.results,
+            match &summary.resume {
+                Some(command) => format!("\n  go on with: {command}"),
+                None => String::new(),
+            }
         )),
         None => output::error(&text),
     }
@@ -163,14 +216,25 @@ pub fn execute(request: Request<'_>, printer: &mut Printer) -> Result<Summary, R
     let Resolved { experiment, plan } = request.resolved;
     let checked = preflight::check(plan)?;
     let description = describe(experiment, plan, Some(checked.samples));
-    let results = match request.out {
-        Some(path) => Results::at(path)?,
-        None => Results::within(
+    if request.resume.is_none() {
+        preflight::check_initial_model(plan)?;
+    }
+    let results = match (request.resume, request.out) {
+        (Some((results, _)), _) => results.clone(),
+        (None, Some(path)) => Results::at(path)?,
+        (None, None) => Results::within(
             Path::new(&plan.output.directory),
             &plan.name,
             request.started.into(),
         )?,
     };
+    let _lock = results.lock()?;
+    if let Some((_, rounds)) = request.resume {
+        // Before anybody follows them.
+        for peer in 0..plan.peers.len() as u32 {
+            journal::trim(&results.of_peer(peer, "jsonl"), rounds)?;
+        }
+    }
     results.write_manifest(&request.resolved.yaml()?)?;
     results.write_json("plan.json", plan)?;
     results.write_json("histogram.json", &checked.histogram)?;
@@ -178,6 +242,7 @@ pub fn execute(request: Request<'_>, printer: &mut Printer) -> Result<Summary, R
         program: std::env::current_exe().map_err(RunError::System)?,
         plan: plan.clone(),
         results,
+        resume: request.resume.map(|(_, rounds)| rounds),
     };
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
@@ -209,7 +274,7 @@ async fn drive(
             measured: Measured::default(),
         },
         result: Ok(()),
-        rounds_printed: 0,
+        rounds_printed: setup.resume.unwrap_or(0) as usize,
     };
     let mut signals = match Signals::new() {
         Ok(signals) => signals,
@@ -241,6 +306,7 @@ async fn drive(
         run: launcher.run().to_string(),
         results: setup.results.path(),
         description,
+        resumed_after: setup.resume,
         warnings: &setup.plan.warnings,
     }));
     done.result = loop {
@@ -314,6 +380,8 @@ fn conclude(
             _ => Outcome::Failed,
         };
         summary.error = Some(crate::chain(error));
+        summary.reason = None;
+        summary.resume = resume::command(&setup.results, setup.plan.peers.len() as u32);
     }
     let written = setup.results.write_json("summary.json", &summary);
     // A page that cannot be made changes nothing about the run: `fltorrent report` makes it anew.
@@ -336,7 +404,10 @@ fn conclude(
 }
 
 fn check_complete(setup: &Setup, measured: &Measured) -> Result<(), RunError> {
-    let expected = setup.plan.training.rounds;
+    let expected = match &measured.converged {
+        Some((round, _)) => round + 1,
+        None => setup.plan.training.rounds,
+    };
     let short = (0..)
         .zip(&measured.rounds_by_peer)
         .find(|(_, found)| **found < expected);
@@ -383,8 +454,17 @@ fn summary(request: Request<'_>, setup: &Setup, run: Option<RunId>, ended: &Ende
         },
     });
     Summary {
-        outcome: Outcome::Completed,
+        outcome: match measured.converged {
+            Some(_) => Outcome::Converged,
+            None => Outcome::Completed,
+        },
         error: None,
+        reason: measured
+            .converged
+            .as_ref()
+            .map(|(_, reason)| reason.clone()),
+        resume: None,
+        resumed_after: setup.resume,
         name: setup.plan.name.clone(),
         run: run.map(|run| run.to_string()),
         version: env!("CARGO_PKG_VERSION"),

@@ -178,7 +178,8 @@ async fn keep_tail(mut stderr: ChildStderr, path: PathBuf) -> String {
     let mut buffer = [0; TAIL];
     while let Ok(read @ 1..) = stderr.read(&mut buffer).await {
         let bytes = &buffer[..read];
-        let file = file.get_or_insert_with(|| File::create_new(&path));
+        let file =
+            file.get_or_insert_with(|| File::options().create(true).append(true).open(&path));
         if let Ok(file) = file {
             file.write_all(bytes).ok();
         }

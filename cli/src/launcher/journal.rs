@@ -26,7 +26,7 @@ pub struct RoundFigures {
     /// Over all peers.
     #[serde(flatten)]
     pub summary: RoundSummary,
-    /// From the end of the round before, or the beginning of the first training, to the end of this one on the last
+    /// From the end of the round before, or the beginning of the first training since the run was started or resumed, to the end of this one on the last
     /// peer, in seconds.
     pub wall_seconds: Option<f64>,
     /// `wall_seconds` without the longest training of any peer. A peer may begin to train while another one still
@@ -37,12 +37,14 @@ pub struct RoundFigures {
 /// What the peers measured.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Measured {
-    /// When the last peer began to train, in seconds since 1970.
+    /// When the last peer began to train, in seconds since 1970; of a run that went on, the last time.
     pub training_began: Option<f64>,
     /// Rounds that all peers have finished, in order.
     pub rounds: Vec<RoundFigures>,
     /// Finished rounds of each peer.
     pub rounds_by_peer: Vec<u32>,
+    /// The round that ended the run early, and why.
+    pub converged: Option<(u32, String)>,
 }
 
 /// Times of one round, in seconds since 1970.
@@ -56,16 +58,26 @@ impl Measured {
     /// Reads the metrics files of all peers; a file or line that cannot be read counts as not there.
     pub fn read(results: &Results, peers: u32, rounds: u32) -> Self {
         let mut progress = Progress::new(peers, rounds);
-        let mut began = Vec::new();
+        let mut converged = None;
+        // By the round that a start or a resumption begins with: how many peers began, and when the last of them did.
+        let mut began: BTreeMap<u32, (u32, f64)> = BTreeMap::new();
         let mut spans: BTreeMap<u32, Span> = BTreeMap::new();
         for index in 0..peers {
             let Ok(file) = File::open(results.of_peer(index, "jsonl")) else {
                 continue;
             };
-            let mut first_training = None;
+            let mut starts = true;
             for (time, line) in lines(file).flatten() {
                 match line {
-                    Line::Training => first_training = first_training.or(Some(time)),
+                    Line::Training { round } if starts => {
+                        let (peers, last) = began.entry(round).or_default();
+                        *peers += 1;
+                        *last = last.max(time);
+                        starts = false;
+                    }
+                    Line::Training { .. } => {}
+                    Line::Resumed => starts = true,
+                    Line::Converged { round, reason } => converged = Some((round, reason)),
                     Line::Round(report) if report.peer == index => {
                         if progress.handle_report(&report).is_ok() {
                             let span = spans.entry(report.round).or_default();
@@ -76,17 +88,20 @@ impl Measured {
                     Line::Round(_) | Line::Status(_) | Line::Exchange(_) | Line::Other => {}
                 }
             }
-            began.extend(first_training);
         }
-        let training_began = (began.len() == peers as usize)
-            .then(|| began.into_iter().reduce(f64::max))
-            .flatten();
-        let mut before = training_began;
+        let all_began = |round| match began.get(&round) {
+            Some(&(count, last)) if count == peers => Some(last),
+            _ => None,
+        };
+        let training_began = began.keys().next_back().and_then(|&round| all_began(round));
+        let mut before = None;
         let rounds = progress
             .summaries()
             .map(|summary| {
                 let span = spans.get(&summary.round).copied().unwrap_or_default();
-                let wall = before.map(|before| span.end - before);
+                let wall = all_began(summary.round)
+                    .or(before)
+                    .map(|before| span.end - before);
                 before = Some(span.end);
                 RoundFigures {
                     summary: *summary,
@@ -97,6 +112,7 @@ impl Measured {
             .collect();
         Self {
             training_began,
+            converged,
             rounds,
             rounds_by_peer: (0..peers)
                 .map(|peer| progress.rounds_reported(peer).unwrap_or(0))
@@ -109,7 +125,19 @@ impl Measured {
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Line {
     /// A training begins.
-    Training,
+    Training {
+        /// Which round's.
+        round: u32,
+    },
+    /// The run goes on from a checkpoint.
+    Resumed,
+    /// The round is the last one, by a rule of early stop.
+    Converged {
+        /// Which.
+        round: u32,
+        /// Why.
+        reason: String,
+    },
     /// What the peer is doing.
     Status(Status),
     /// All chunks of a round are held.
@@ -143,9 +171,20 @@ pub(crate) fn parse(line: &[u8]) -> Option<(f64, Line)> {
     };
     let time = fields.remove("time")?.as_f64()?;
     let event = fields.remove("event")?;
+    let number = fields.get("round").and_then(Value::as_u64);
+    let number = number.and_then(|round| u32::try_from(round).ok());
+    let text = fields
+        .get("reason")
+        .and_then(Value::as_str)
+        .map(str::to_owned);
     let fields = Value::Object(fields);
     let line = match event.as_str()? {
-        "training" => Line::Training,
+        "training" => Line::Training { round: number? },
+        "resumed" => Line::Resumed,
+        "converged" => Line::Converged {
+            round: number?,
+            reason: text?,
+        },
         "status" => Line::Status(serde_json::from_value(fields).ok()?),
         "exchange" => Line::Exchange(Box::new(serde_json::from_value(fields).ok()?)),
         "round" => Line::Round(Box::new(serde_json::from_value(fields).ok()?)),
@@ -196,6 +235,36 @@ mod tests {
         assert_eq!(first.beyond_training_seconds, Some(0.5));
         assert_eq!(first.summary.accuracy, Some(0.9));
         assert!(first.summary.models_agree);
+    }
+
+    #[test]
+    fn the_time_between_two_parts_of_a_run_counts_for_no_round() {
+        let folder = tempfile::tempdir().unwrap();
+        let results = Results::at(folder.path()).unwrap();
+        let training =
+            |time, round| format!("{{\"event\":\"training\",\"time\":{time},\"round\":{round}}}\n");
+        for peer in 0..2 {
+            let late = f64::from(peer);
+            let text = training(100.0 + late, 0)
+                + &round(peer, 0, 103.0, 2.0, 7)
+                + "{\"event\":\"resumed\",\"time\":900,\"round\":1}\n"
+                + &training(1000.0 + late, 1)
+                + &round(peer, 1, 1004.0, 2.0, 8)
+                + &training(1004.5, 2)
+                + "{\"event\":\"converged\",\"time\":1005,\"round\":2,\"reason\":\"why\"}\n"
+                + &round(peer, 2, 1006.0, 1.0, 9);
+            std::fs::write(results.of_peer(peer, "jsonl"), text).unwrap();
+        }
+        let measured = Measured::read(&results, 2, 5);
+        assert_eq!(measured.training_began, Some(1001.0));
+        let walls: Vec<_> = measured
+            .rounds
+            .iter()
+            .map(|round| round.wall_seconds)
+            .collect();
+        assert_eq!(walls, [Some(2.0), Some(3.0), Some(2.0)]);
+        assert_eq!(measured.converged, Some((2, "why".to_owned())));
+        assert_eq!(measured.rounds_by_peer, [3, 3]);
     }
 
     #[test]

@@ -10,6 +10,7 @@
 //! peers/peer-3.log    log, JSON lines
 //! peers/peer-3.jsonl  metrics, JSON lines
 //! peers/peer-3.stderr what the process said before its end
+//! peers/peer-3.rounds-8.checkpoint  the newest two, when the manifest asks for them
 //! ```
 
 use std::{
@@ -43,6 +44,12 @@ pub enum ResultsError {
         /// What the system said.
         source: io::Error,
     },
+    /// The run of this folder is still there.
+    #[error("{}: another fltorrent runs in this folder; wait for its end, or end it", path.display())]
+    InUse {
+        /// The folder.
+        path: PathBuf,
+    },
     /// A file cannot be written.
     #[error("{}: cannot be written; make room there, or name another folder with --out", path.display())]
     Write {
@@ -57,6 +64,8 @@ pub enum ResultsError {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Results {
     path: PathBuf,
+    /// A run goes on here: its files are replaced.
+    reopened: bool,
 }
 
 impl Results {
@@ -77,6 +86,7 @@ impl Results {
         }
         Self {
             path: path.to_owned(),
+            reopened: false,
         }
         .furnish()
     }
@@ -104,12 +114,44 @@ impl Results {
                 _ => parent.join(format!("{name}-{time}-{number}")),
             };
             match fs::create_dir(&path) {
-                Ok(()) => return Self { path }.furnish(),
+                Ok(()) => {
+                    return Self {
+                        path,
+                        reopened: false,
+                    }
+                    .furnish();
+                }
                 Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
                 Err(source) => return Err(failed(&path, source)),
             }
         }
         Err(failed(&first, ErrorKind::AlreadyExists.into()))
+    }
+
+    /// The folder of a run that goes on: its manifest, plan and summary are replaced.
+    pub fn reopen(path: &Path) -> Self {
+        Self {
+            path: path.to_owned(),
+            reopened: true,
+        }
+    }
+
+    /// Keeps others from running in this folder, as long as the file that is given back is open. It goes with the
+    /// process, however that ends.
+    ///
+    /// # Errors
+    /// When another process has it, or the folder cannot be opened.
+    pub fn lock(&self) -> Result<File, ResultsError> {
+        let path = self.path.clone();
+        let file = match File::open(&path) {
+            Ok(file) => file,
+            Err(source) => return Err(ResultsError::Make { path, source }),
+        };
+        match file.try_lock() {
+            Ok(()) => Ok(file),
+            Err(fs::TryLockError::WouldBlock) => Err(ResultsError::InUse { path }),
+            Err(fs::TryLockError::Error(source)) => Err(ResultsError::Make { path, source }),
+        }
     }
 
     fn furnish(self) -> Result<Self, ResultsError> {
@@ -124,6 +166,11 @@ impl Results {
     /// The folder.
     pub fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// The folder of the peers' files.
+    pub fn peers(&self) -> PathBuf {
+        self.path.join("peers")
     }
 
     /// The resolved manifest.
@@ -148,7 +195,7 @@ impl Results {
     /// # Errors
     /// When the file exists or cannot be written.
     pub fn write_manifest(&self, yaml: &str) -> Result<(), ResultsError> {
-        write(&self.manifest(), yaml.as_bytes())
+        self.write(&self.manifest(), yaml.as_bytes())
     }
 
     /// Writes a JSON file for people to read.
@@ -159,12 +206,35 @@ impl Results {
         let path = self.path.join(name);
         let text = serde_json::to_string_pretty(value);
         match text {
-            Ok(text) => write(&path, format!("{text}\n").as_bytes()),
+            Ok(text) => self.write(&path, format!("{text}\n").as_bytes()),
             Err(error) => Err(ResultsError::Write {
                 path,
                 source: error.into(),
             }),
         }
+    }
+}
+
+impl Results {
+    fn write(&self, path: &Path, bytes: &[u8]) -> Result<(), ResultsError> {
+        if !self.reopened {
+            return write(path, bytes);
+        }
+        // The old file stays until the new one is whole.
+        let temporary = path.with_extension("tmp");
+        match fs::remove_file(&temporary) {
+            Err(source) if source.kind() != ErrorKind::NotFound => {
+                return Err(ResultsError::Write {
+                    path: temporary,
+                    source,
+                });
+            }
+            _ => write(&temporary, bytes)?,
+        }
+        fs::rename(&temporary, path).map_err(|source| ResultsError::Write {
+            path: path.to_owned(),
+            source,
+        })
     }
 }
 
@@ -234,6 +304,23 @@ mod tests {
             );
             assert!(chain(&error).contains("directory"), "{}", chain(&error));
         }
+    }
+
+    #[test]
+    fn a_reopened_folder_has_its_files_replaced_and_one_user() {
+        let folder = tempfile::tempdir().unwrap();
+        let first = Results::at(folder.path()).unwrap();
+        first.write_manifest("first").unwrap();
+        let lock = first.lock().unwrap();
+        let again = Results::reopen(folder.path());
+        let error = again.lock().unwrap_err();
+        assert!(matches!(error, ResultsError::InUse { .. }), "{error}");
+        drop(lock);
+        again.lock().unwrap();
+        again.write_manifest("second").unwrap();
+        again.write_manifest("third").unwrap();
+        assert_eq!(fs::read_to_string(first.manifest()).unwrap(), "third");
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 2);
     }
 
     #[test]

@@ -85,7 +85,7 @@ impl Board {
         };
         place.take(time, line);
         match line {
-            Line::Training => {
+            Line::Training { .. } => {
                 self.training_began =
                     Some(self.training_began.map_or(time, |began| began.min(time)));
             }
@@ -97,7 +97,12 @@ impl Board {
                     self.finished.push((time, *summary));
                 }
             }
-            Line::Round(_) | Line::Status(_) | Line::Exchange(_) | Line::Other => {}
+            Line::Round(_)
+            | Line::Status(_)
+            | Line::Exchange(_)
+            | Line::Resumed
+            | Line::Converged { .. }
+            | Line::Other => {}
         }
     }
 
@@ -289,7 +294,7 @@ mod tests {
         for _ in 0..2 {
             board.take(0, START, &Line::Round(Box::new(report(1, 0))));
         }
-        board.take(9, START, &Line::Training);
+        board.take(9, START, &Line::Training { round: 0 });
         assert_eq!(board.rounds_finished(), 0);
     }
 

@@ -80,7 +80,11 @@ impl Peer {
         let first = self.heard.map_or(time, |(first, _)| first);
         self.heard = Some((first, time));
         match line {
-            Line::Training | Line::Exchange(_) | Line::Other => {}
+            Line::Training { .. }
+            | Line::Exchange(_)
+            | Line::Resumed
+            | Line::Converged { .. }
+            | Line::Other => {}
             Line::Status(status) => {
                 self.status = Some(*status);
                 self.samples.push_back(Sample {

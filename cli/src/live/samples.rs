@@ -77,7 +77,7 @@ pub(super) fn description(peers: u32) -> Description {
 pub(super) fn board(peers: u32, finished: u32) -> Board {
     let mut board = Board::new(&description(peers), &vec![2; peers as usize], START);
     for peer in 0..peers {
-        board.take(peer, START, &Line::Training);
+        board.take(peer, START, &Line::Training { round: 0 });
         board.take(peer, START, &Line::Status(status(State::Training, 0)));
         for round in 0..finished {
             let end = START + 4.0 * f64::from(round + 1);

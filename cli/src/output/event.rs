@@ -54,6 +54,9 @@ pub struct Started<'a> {
     /// What runs.
     #[serde(flatten)]
     pub description: &'a Description,
+    /// Finished rounds that the run goes on from.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub resumed_after: Option<u32>,
     /// What is allowed but probably not meant.
     pub warnings: &'a [Warning],
 }
@@ -115,9 +118,18 @@ pub enum Outcome {
 pub struct Summary {
     /// How.
     pub outcome: Outcome,
-    /// Why, unless it is complete.
+    /// Why it was stopped or failed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
+    /// Which rule of early stop was met, when it converged.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// The command that lets it go on, when it was stopped or failed and every peer has a checkpoint.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub resume: Option<String>,
+    /// Finished rounds that it went on from the last time.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub resumed_after: Option<u32>,
     /// The experiment's name.
     pub name: String,
     /// The run's id; none when nothing was started.

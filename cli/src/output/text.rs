@@ -54,9 +54,14 @@ pub(crate) fn description(description: &Description) -> String {
 
 fn header(started: &Started<'_>) -> String {
     format!(
-        "{}\n  results  {}\n\n{:>9} {:>8} {:>8} {:>11} {:>9} {:>7} {:>8}  {}",
+        "{}\n  results  {}{}\n\n{:>9} {:>8} {:>8} {:>11} {:>9} {:>7} {:>8}  {}",
         description(started.description),
         started.results.display(),
+        started
+            .resumed_after
+            .map_or_else(String::new, |rounds| format!(
+                ", goes on after round {rounds}"
+            )),
         "round",
         "accuracy",
         "loss",
@@ -89,11 +94,15 @@ fn round(rounds: u32, summary: &RoundSummary) -> String {
 }
 
 fn finished(summary: &Summary) -> String {
+    let reason = match &summary.reason {
+        Some(reason) => format!("\nended     early, {reason}"),
+        None => String::new(),
+    };
     let hash = summary
         .model_hash
         .map_or_else(String::new, |hash| hash.to_string());
     format!(
-        "\naccuracy  {}\nmodel     {hash}, the same on all {} peers\nresults   {}{}",
+        "{reason}\naccuracy  {}\nmodel     {hash}, the same on all {} peers\nresults   {}{}",
         figure(summary.accuracy),
         summary.peers.len(),
         summary.results,

@@ -43,7 +43,7 @@ impl History {
         let mut history = Self::default();
         for line in lines(file) {
             match line {
-                Some((time, Line::Training)) => history.began = history.began.or(Some(time)),
+                Some((time, Line::Training { .. })) => history.began = history.began.or(Some(time)),
                 Some((time, Line::Round(report)))
                     if report.peer == index && report.round < rounds && report.check().is_ok() =>
                 {

@@ -11,5 +11,6 @@ mod oracle_rounds;
 mod peer;
 mod refused;
 mod report;
+mod resume;
 mod status;
 mod support;

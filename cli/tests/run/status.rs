@@ -27,6 +27,7 @@ fn peers_train_on_to_the_same_model_when_the_status_endpoint_closes() {
         program: env!("CARGO_BIN_EXE_fltorrent").into(),
         plan: resolved.plan,
         results,
+        resume: None,
     };
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()

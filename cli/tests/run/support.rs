@@ -111,9 +111,25 @@ pub(crate) struct Endless {
 impl Endless {
     /// Starts the quickstart with so many peers.
     pub(crate) fn start(peers: u32) -> Self {
+        Self::with(&[ENDLESS, &format!("groups[0].count={peers}")])
+    }
+
+    /// Starts the quickstart with settings.
+    pub(crate) fn with(sets: &[&str]) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let count = format!("groups[0].count={peers}");
-        let mut launcher = run("quickstart.yaml", folder.path(), &[ENDLESS, &count])
+        let command = run("quickstart.yaml", folder.path(), sets);
+        Self::of(command, folder)
+    }
+
+    /// Goes on with the run of a folder.
+    pub(crate) fn resume(folder: TempDir) -> Self {
+        let mut command = fltorrent(&["run", "--resume"]);
+        command.arg(folder.path());
+        Self::of(command, folder)
+    }
+
+    fn of(mut command: Command, folder: TempDir) -> Self {
+        let mut launcher = command
             .args(["--output", "json"])
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())

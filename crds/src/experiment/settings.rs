@@ -1,4 +1,4 @@
-//! Aggregation, transport, checkpoint and output.
+//! Aggregation, transport and output.
 #![allow(
     missing_docs,
     reason = "a described value would turn the schema of an enum into a oneOf"
@@ -84,24 +84,6 @@ impl Default for Transport {
 #[schemars(inline)]
 pub enum TransportType {
     Quic,
-}
-
-/// What is kept so that a run can go on later.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase", default)]
-pub struct Checkpoint {
-    /// When a checkpoint is written.
-    #[serde(rename = "type")]
-    pub kind: CheckpointType,
-}
-
-/// Kinds of checkpoints: `none`.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-#[schemars(inline)]
-pub enum CheckpointType {
-    #[default]
-    None,
 }
 
 /// Where results go.

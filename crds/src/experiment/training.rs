@@ -9,6 +9,8 @@ use kube_derive::KubeSchema;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::EarlyStop;
+
 /// How each peer trains: SGD, whose state is reset each round.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
@@ -38,6 +40,10 @@ pub struct Training {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(with = "f64", range(min = 0.000_001, max = 1_000_000.0))]
     pub clip_norm: Option<f64>,
+    /// What ends a run before its last round; without it, nothing does.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "EarlyStop")]
+    pub early_stop: Option<EarlyStop>,
     /// Where a peer computes.
     pub backend: TrainingBackend,
     /// Training threads of one peer.
@@ -56,6 +62,7 @@ impl Default for Training {
             momentum: 0.0,
             weight_decay: 0.0,
             clip_norm: None,
+            early_stop: None,
             backend: TrainingBackend::Flex,
             threads: 1,
         }

@@ -19,7 +19,7 @@ const FIELDS: &[(&str, &[&str])] = &[
     ),
     ("groups[]", &["deviceProfile", "gpu"]),
     ("data", &["cifar10", "synthetic"]),
-    ("training", &["earlyStop", "optimizer"]),
+    ("training", &["optimizer"]),
     ("exchange", &["compression", "quorum"]),
     (
         "aggregation",
@@ -33,7 +33,6 @@ const FIELDS: &[(&str, &[&str])] = &[
         ],
     ),
     ("transport", &["congestionControl", "tcp"]),
-    ("checkpoint", &["periodic"]),
     ("output", &["checkpoints"]),
 ];
 
@@ -53,7 +52,6 @@ const VALUES: &[(&str, &[&str])] = &[
             "trimmedMean",
         ],
     ),
-    ("checkpoint.type", &["periodic"]),
 ];
 
 /// `path` without the numbers of list entries: `groups[3].role` → `groups[].role`.

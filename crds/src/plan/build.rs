@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use super::{PeerPlan, Plan, Role, Warning, data, model, settings};
+use super::{PeerPlan, Plan, Role, Warning, data, model, settings, start};
 use crate::{
     Errors, Experiment, FieldError,
     catalogue::{BuiltIn, Catalogue},
@@ -122,6 +122,7 @@ impl Plan {
             count,
             &mut findings,
         );
+        let early_stop = start::early_stop(spec.training.early_stop.as_ref(), &mut findings);
         let exchange = settings::exchange(&spec.exchange, model.as_ref(), degree, &mut findings);
         let transport = settings::transport(&spec.transport, &mut findings);
         let (Some(peers), Some(data), Some(model), true) =
@@ -134,8 +135,11 @@ impl Plan {
             seed: spec.seed,
             peers,
             model,
+            init_from: start::init_from(&spec.model),
             data,
             training,
+            early_stop,
+            checkpoint_every: start::checkpoint_every(&spec.checkpoint),
             exchange,
             aggregation: settings::aggregation(&spec.aggregation),
             transport,

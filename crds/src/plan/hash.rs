@@ -3,17 +3,33 @@
 use blake3::Hasher;
 use serde_json::Value;
 
-use super::{DataSource, Plan};
+use super::{DataSource, Plan, Schedule};
 
 /// Domain of the hash; another format of the plan takes another one.
 const CONTEXT: &str = "fltorrent.io v1alpha1 plan hash";
+/// Domain of the hash that checkpoints carry.
+const RESUME_CONTEXT: &str = "fltorrent.io v1alpha1 resume hash";
 
 impl Plan {
     /// BLAKE3 (key derivation mode) of the plan as canonical JSON: keys sorted, no white space, without what may differ
-    /// by machine (where the data lies, and `output`) and without the warnings.
+    /// by machine (where the data and the first model lie, and `output`) and without the warnings.
     pub fn hash(&self) -> [u8; 32] {
         let mut hasher = Hasher::new_derive_key(CONTEXT);
         canonical(&self.shared(), &mut hasher);
+        *hasher.finalize().as_bytes()
+    }
+
+    /// As [`Plan::hash`], but without what a run may change when it goes on from a checkpoint: the number of rounds, and
+    /// when checkpoints are written. The number of rounds stays in where the learning rate follows from it.
+    pub fn resume_hash(&self) -> [u8; 32] {
+        let mut plan = self.clone();
+        // A cosine ends with the last round, so that another number of rounds is another schedule.
+        if !matches!(plan.training.schedule, Schedule::Cosine { .. }) {
+            plan.training.rounds = 0;
+        }
+        plan.checkpoint_every = None;
+        let mut hasher = Hasher::new_derive_key(RESUME_CONTEXT);
+        canonical(&plan.shared(), &mut hasher);
         *hasher.finalize().as_bytes()
     }
 
@@ -28,6 +44,9 @@ impl Plan {
                 test.path.clear();
             }
             DataSource::Text { file, .. } => file.path.clear(),
+        }
+        if let Some(from) = &mut plan.init_from {
+            from.path.clear();
         }
         plan.warnings.clear();
         let mut value = serde_json::to_value(plan).unwrap_or_default();

@@ -60,11 +60,16 @@ impl Driver {
                 model,
                 seconds,
                 evaluation,
+                noted,
             } => {
                 let report = self.report(round, model, seconds, evaluation);
                 tracing::info!(round, %model, "aggregated");
                 self.parts.metrics.round_done(&report);
                 self.parts.journal.round(&report)?;
+                if let Some(noted) = noted {
+                    // Nobody waits when the thread has gone.
+                    noted.try_send(()).ok();
+                }
                 if let Some(reporter) = &self.parts.reporter
                     && let Err(error) = reporter.report(report)
                 {
@@ -118,8 +123,20 @@ impl Driver {
             .map_or(0.0, |at| at.elapsed().as_secs_f64());
         tracing::info!(round, seconds = self.figures.exchange_seconds, "complete");
         self.state = State::Aggregating;
+        let swarm = &self.parts.swarm;
+        let convergence = swarm.convergence();
+        let completed = Completed {
+            weights,
+            is_last: swarm.is_last(),
+            converged: convergence.is_some(),
+            stop: swarm.stop_record(),
+        };
+        if let Some(why) = convergence {
+            tracing::info!(round, %why, "converged");
+            self.parts.journal.converged(round, &why.to_string())?;
+        }
         // The thread waits for nothing else; when it has gone, its end is reported by its own channel.
-        self.parts.completed.try_send(Completed { weights }).ok();
+        self.parts.completed.try_send(completed).ok();
         let exchange = self
             .exchange
             .finish(round, self.parts.swarm.received_from());

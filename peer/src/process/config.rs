@@ -2,8 +2,10 @@
 
 use fltorrent_coordinator::identity::RunId;
 use fltorrent_crds::{Plan, plan::ChunkSelection, seeds};
-use fltorrent_swarm::{ChunkLayout, Config, Hello, Selection, message::PROTOCOL_VERSION};
+use fltorrent_swarm::{ChunkLayout, Config, EarlyStop, Hello, Selection, StopRules};
 use rand_core::Rng;
+
+use crate::worker::Start;
 
 /// For peer `index`, which is in the plan.
 pub(super) fn swarm(
@@ -13,21 +15,31 @@ pub(super) fn swarm(
     attempt: u32,
     label_hash: [u8; 32],
     layout: ChunkLayout,
+    start: &Start,
 ) -> Config {
     let exchange = &plan.exchange;
     Config {
         hello: Hello {
-            version: PROTOCOL_VERSION,
             run: *run.as_bytes(),
             attempt,
             peer: index,
             plan: plan.hash(),
             data: label_hash,
+            first_round: start.round,
+            model: start.model,
         },
         peers: plan.peers.len() as u32,
         neighbours: plan.peers[index as usize].neighbours.clone(),
         layout,
         rounds: plan.training.rounds,
+        early_stop: plan.early_stop.map(|stop| EarlyStop {
+            rules: StopRules {
+                target_accuracy: stop.target_accuracy,
+                patience: stop.patience,
+                min_delta: stop.min_delta,
+            },
+            record: start.stop,
+        }),
         upload_slots: exchange.upload_slots,
         unchoke_interval: exchange.unchoke_interval,
         optimistic_interval: exchange.optimistic_unchoke_interval,
@@ -54,7 +66,9 @@ mod tests {
             .collect();
         let plan = Plan::load(QUICKSTART, &sets).unwrap();
         let layout = ChunkLayout::new(plan.model.parameters, plan.exchange.num_chunks).unwrap();
-        let mut config = swarm(&plan, 3, RunId::from_bytes([1; 16]), 0, [2; 32], layout);
+        let start = Start::default();
+        let run = RunId::from_bytes([1; 16]);
+        let mut config = swarm(&plan, 3, run, 0, [2; 32], layout, &start);
         // The plan's hash changes with every field; what matters here is the rest.
         config.hello.plan = [0; 32];
         format!("{config:?}")
@@ -67,6 +81,8 @@ mod tests {
             ("groups[0].count", "9"),
             ("topology", "{type: mesh}"),
             ("training.rounds", "11"),
+            ("training.earlyStop", "{targetAccuracy: 0.9}"),
+            ("training.earlyStop", "{patience: 3}"),
             ("exchange.uploadSlots", "2"),
             ("exchange.unchokeInterval", "3s"),
             ("exchange.optimisticUnchokeInterval", "31s"),

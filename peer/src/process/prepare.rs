@@ -1,24 +1,35 @@
 //! What takes time before training can begin: the data and the model.
 
+use std::path::Path;
+
 use anyhow::{Context, Result};
 use fltorrent_crds::{Plan, shards};
 use fltorrent_swarm::ChunkLayout;
 
 use crate::{
+    checkpoint::{self, Resume},
     data::{self, Samples, Split},
-    train::{Trainer, backend},
+    train::{Trainer, backend, model_hash, safetensors},
+    worker::Start,
 };
 
 /// A peer that is ready to train.
 pub(super) struct Prepared {
     pub(super) trainer: Box<dyn Trainer>,
+    pub(super) start: Start,
     pub(super) shard: Samples,
     pub(super) test_part: Samples,
     pub(super) label_hash: [u8; 32],
     pub(super) layout: ChunkLayout,
 }
 
-pub(super) fn prepare(plan: &Plan, index: u32) -> Result<Prepared> {
+/// `folder` holds the peer's checkpoints; `resume` says which one it goes on from.
+pub(super) fn prepare(
+    plan: &Plan,
+    index: u32,
+    folder: &Path,
+    resume: Option<Resume>,
+) -> Result<Prepared> {
     let (index_at, peers) = (index as usize, plan.peers.len());
     let labels = data::labels(&plan.data)?;
     let shards = shards::derive(
@@ -30,12 +41,49 @@ pub(super) fn prepare(plan: &Plan, index: u32) -> Result<Prepared> {
     )?;
     let test_parts = shards::test_part(plan.seed, peers, labels.test.len() as u32);
     let part = |parts: &[Vec<u32>], split| data::load(&plan.data, &labels, split, &parts[index_at]);
+    let mut trainer = backend::trainer(&plan.model, &plan.training, plan.seed, index)?;
+    let start = start(plan, index, folder, resume, trainer.as_mut())?;
     Ok(Prepared {
         shard: part(&shards, Split::Train)?,
         test_part: part(&test_parts, Split::Test)?,
         label_hash: data::label_hash(&plan.data, &labels),
-        trainer: backend::trainer(&plan.model, &plan.training, plan.seed, index)?,
+        trainer,
+        start,
         layout: ChunkLayout::new(plan.model.parameters, plan.exchange.num_chunks)
             .context("exchange.numChunks does not fit the model")?,
+    })
+}
+
+/// Where the peer begins; the trainer has that model afterwards.
+fn start(
+    plan: &Plan,
+    index: u32,
+    folder: &Path,
+    resume: Option<Resume>,
+    trainer: &mut dyn Trainer,
+) -> Result<Start> {
+    if let Some(resume) = resume {
+        let (header, parameters, damaged) = checkpoint::load(folder, index, plan, resume)?;
+        for error in damaged {
+            tracing::warn!("{}; an older checkpoint is used", crate::chain(&error));
+        }
+        trainer.set(&parameters)?;
+        return Ok(Start {
+            round: header.rounds,
+            model: header.model,
+            parameters,
+            evaluation: header.evaluation,
+            stop: header.stop,
+        });
+    }
+    let Some(from) = &plan.init_from else {
+        return Ok(Start::fresh(trainer)?);
+    };
+    let parameters = safetensors::load(from, &plan.model)?;
+    trainer.set(&parameters)?;
+    Ok(Start {
+        model: model_hash(&parameters),
+        parameters,
+        ..Start::default()
     })
 }

@@ -7,7 +7,7 @@ pub fn model_hash(parameters: &[f32]) -> [u8; 32] {
 }
 
 /// The parameters' bytes; borrowed where the machine is little-endian itself.
-pub(super) fn little_endian(parameters: &[f32]) -> Cow<'_, [u8]> {
+pub(crate) fn little_endian(parameters: &[f32]) -> Cow<'_, [u8]> {
     if cfg!(target_endian = "little") {
         Cow::Borrowed(bytemuck::cast_slice(parameters))
     } else {

@@ -4,6 +4,8 @@
 //! `torch.nn.Sequential(OrderedDict(fc1=Linear(…), relu1=ReLU(), fc2=Linear(…), relu2=ReLU(), fc3=Linear(…)))` on flattened
 //! images.
 
+mod load;
+
 use std::{
     borrow::Cow,
     collections::{BTreeMap, HashMap},
@@ -16,6 +18,8 @@ use std::{
 use fltorrent_crds::plan::{ModelPlan, TensorPlan};
 use safetensors::{Dtype, SafeTensorError, View};
 use thiserror::Error;
+
+pub use load::{LoadError, load};
 
 use super::{TrainError, hash::little_endian};
 

@@ -29,7 +29,7 @@ use fltorrent_peer::{
     transport::{Transport, socket},
     worker,
 };
-use fltorrent_swarm::{ChunkLayout, Config, Hello, Selection, Swarm, message::PROTOCOL_VERSION};
+use fltorrent_swarm::{ChunkLayout, Config, Hello, Selection, Swarm};
 use tokio::sync::mpsc;
 
 pub(crate) const LIFETIME: Duration = Duration::from_secs(3600);
@@ -147,17 +147,19 @@ impl Run {
     pub(crate) fn config(&self, me: u32) -> Config {
         Config {
             hello: Hello {
-                version: PROTOCOL_VERSION,
                 run: *self.id.as_bytes(),
                 attempt: 0,
                 peer: me,
                 plan: [1; 32],
                 data: [2; 32],
+                first_round: 0,
+                model: [3; 32],
             },
             peers: self.peers,
             neighbours: self.neighbours(me),
             layout: self.layout(),
             rounds: self.rounds,
+            early_stop: None,
             upload_slots: 4,
             unchoke_interval: Duration::from_secs(10),
             optimistic_interval: Duration::from_secs(30),
@@ -255,11 +257,12 @@ impl Run {
         let (progress_in, progress) = mpsc::channel(4);
         let (completed, completed_out) = std::sync::mpsc::sync_channel(1);
         let work = worker::Work {
+            start: worker::Start::fresh(trainer.as_ref()).unwrap(),
+            checkpoints: None,
             trainer,
             shard: samples(me + 1),
             test_part: samples(2),
             layout,
-            rounds: self.rounds,
             store: store.clone(),
             credentials: Arc::clone(&credentials),
             peer: (me, 0),

@@ -11,7 +11,7 @@ use crate::{
     Bitfield, Time,
     chunk::{ChunkId, ChunkLayout},
     config::{Config, Selection},
-    message::{Hello, Message, PROTOCOL_VERSION, PieceHeader},
+    message::{Hello, Message, PieceHeader},
     sim::{KeyedVerifier, origin_data, origin_metainfo, sign},
     swarm::{Action, Departure, PieceVerdict, Swarm},
 };
@@ -49,12 +49,13 @@ struct World {
 impl World {
     fn new() -> Self {
         let hello = Hello {
-            version: PROTOCOL_VERSION,
             run: [7; 16],
             attempt: 0,
             peer: 0,
             plan: [1; 32],
             data: [2; 32],
+            first_round: 0,
+            model: [3; 32],
         };
         let config = Config {
             hello,
@@ -63,6 +64,7 @@ impl World {
             #[expect(clippy::expect_used, reason = "constants")]
             layout: ChunkLayout::new(7, CHUNKS).expect("seven elements make three chunks"),
             rounds: ROUNDS,
+            early_stop: None,
             upload_slots: 2,
             unchoke_interval: Duration::from_secs(10),
             optimistic_interval: Duration::from_secs(30),

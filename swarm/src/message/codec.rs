@@ -91,6 +91,15 @@ pub enum DecodeError {
         /// What there is.
         limits: Limits,
     },
+    /// A hello of another build.
+    #[error(
+        "a hello of protocol version {found}, this peer speaks {}; run the same release everywhere",
+        super::PROTOCOL_VERSION
+    )]
+    ProtocolVersion {
+        /// The neighbour's.
+        found: u16,
+    },
     /// A metainfo in an unknown form.
     #[error("a metainfo of version {found}, this peer knows version 1")]
     MetainfoVersion {

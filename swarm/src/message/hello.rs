@@ -5,13 +5,11 @@ use thiserror::Error;
 use super::{DecodeError, Reader, Writer};
 
 /// Version of the protocol between peers.
-pub const PROTOCOL_VERSION: u16 = 1;
+pub const PROTOCOL_VERSION: u16 = 2;
 
 /// Who is there, and what it believes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Hello {
-    /// [`PROTOCOL_VERSION`] of the sender.
-    pub version: u16,
     /// The run.
     pub run: [u8; 16],
     /// The run's attempt.
@@ -22,21 +20,15 @@ pub struct Hello {
     pub plan: [u8; 32],
     /// Hash of the data's labels and shape that the sender has.
     pub data: [u8; 32],
+    /// The round that the sender starts with: 0, or the one after its checkpoint's.
+    pub first_round: u32,
+    /// BLAKE3 of the model that the sender starts from.
+    pub model: [u8; 32],
 }
 
 /// Why two peers cannot work together.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum HelloMismatch {
-    /// Another build.
-    #[error(
-        "it speaks protocol version {found}, this peer {expected}; run the same release everywhere"
-    )]
-    Version {
-        /// The neighbour's.
-        found: u16,
-        /// Ours.
-        expected: u16,
-    },
     /// Another run of an experiment.
     #[error("it belongs to run {found}, this peer to {expected}")]
     Run {
@@ -79,17 +71,33 @@ pub enum HelloMismatch {
         /// Ours.
         expected: String,
     },
+    /// It goes on from another checkpoint.
+    #[error(
+        "it starts with round {}, this peer with round {}; resume all peers from the same round",
+        u64::from(*found) + 1,
+        u64::from(*expected) + 1
+    )]
+    FirstRound {
+        /// The neighbour's, from 0.
+        found: u32,
+        /// Ours, from 0.
+        expected: u32,
+    },
+    /// It starts from other values.
+    #[error(
+        "the model that it starts from has hash {found}, this peer's {expected}; give all peers the same model.initFrom file, or the checkpoints of one run"
+    )]
+    Model {
+        /// The neighbour's.
+        found: String,
+        /// Ours.
+        expected: String,
+    },
 }
 
 impl Hello {
     /// Whether a neighbour that should be `peer` and says `theirs` means the same experiment.
     pub fn check(&self, theirs: &Self, peer: u32) -> Result<(), HelloMismatch> {
-        if theirs.version != self.version {
-            return Err(HelloMismatch::Version {
-                found: theirs.version,
-                expected: self.version,
-            });
-        }
         if theirs.run != self.run {
             return Err(HelloMismatch::Run {
                 found: hex(&theirs.run),
@@ -120,26 +128,46 @@ impl Hello {
                 expected: hex(&self.data),
             });
         }
+        if theirs.first_round != self.first_round {
+            return Err(HelloMismatch::FirstRound {
+                found: theirs.first_round,
+                expected: self.first_round,
+            });
+        }
+        if theirs.model != self.model {
+            return Err(HelloMismatch::Model {
+                found: hex(&theirs.model),
+                expected: hex(&self.model),
+            });
+        }
         Ok(())
     }
 
     pub(super) fn encode(&self, out: &mut Writer) {
-        out.u16(self.version);
+        out.u16(PROTOCOL_VERSION);
         out.bytes(&self.run);
         out.u32(self.attempt);
         out.u32(self.peer);
         out.bytes(&self.plan);
         out.bytes(&self.data);
+        out.u32(self.first_round);
+        out.bytes(&self.model);
     }
 
     pub(super) fn decode(input: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        // What follows may have another form in another version.
+        let version = input.u16()?;
+        if version != PROTOCOL_VERSION {
+            return Err(DecodeError::ProtocolVersion { found: version });
+        }
         Ok(Self {
-            version: input.u16()?,
             run: input.array()?,
             attempt: input.u32()?,
             peer: input.u32()?,
             plan: input.array()?,
             data: input.array()?,
+            first_round: input.u32()?,
+            model: input.array()?,
         })
     }
 }

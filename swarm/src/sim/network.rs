@@ -86,7 +86,7 @@ impl Network {
             fault: None,
         };
         for (node, train_time) in config.nodes.into_iter().zip(config.train_times) {
-            let me = node.me();
+            let (me, first) = (node.me(), node.first_round());
             for &neighbour in &node.neighbours {
                 let pipe = Pipe {
                     profile: config.link,
@@ -113,9 +113,13 @@ impl Network {
                     );
                 }
             }
-            network
-                .agenda
-                .add(train_time, What::Trained { at: me, round: 0 });
+            network.agenda.add(
+                train_time,
+                What::Trained {
+                    at: me,
+                    round: first,
+                },
+            );
             network.nodes.push(Node::new(node, train_time));
         }
         for at in 0..network.nodes.len() as u32 {
@@ -360,7 +364,7 @@ impl Network {
             Action::Store { chunk, data } => node.keep(chunk, data),
             Action::Complete { round } => {
                 node.finish_round(now, round);
-                if round + 1 < node.config.rounds {
+                if !node.swarm.is_last() {
                     node.swarm.begin_round(now);
                     let train_time = node.train_time;
                     self.agenda.add(

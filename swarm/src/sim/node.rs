@@ -130,11 +130,23 @@ pub fn origin_metainfo(config: &Config, round: u32, origin: u32) -> Metainfo {
         round,
         origin,
         samples: u64::from(origin) + 1,
-        evaluation: EvaluationCounts::default(),
+        evaluation: learning_curve(round),
         base: [0; 32],
         hashes: (0..config.layout.chunks())
             .map(|index| *blake3::hash(&origin_data(&config.layout, chunk(index))).as_bytes())
             .collect(),
+    }
+}
+
+/// What each origin says of the model that the round before `round` made: nothing at first, then 0.6 and ever less on top.
+fn learning_curve(round: u32) -> EvaluationCounts {
+    match round {
+        0 => EvaluationCounts::default(),
+        round => EvaluationCounts {
+            correct: 100 - 80 / (round + 1),
+            total: 100,
+            loss_sum: 1.0,
+        },
     }
 }
 

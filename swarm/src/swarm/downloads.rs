@@ -326,6 +326,7 @@ impl Swarm {
         if let Some(published) = self.published_at {
             self.choker.set_round_length(now.saturating_sub(published));
         }
+        self.decide();
         let round = self.current.number;
         self.announce_complete(round);
         self.actions.push_back(Action::Complete { round });

@@ -28,8 +28,20 @@ impl Swarm {
         self.is_last() && self.current.is_complete()
     }
 
-    pub(super) fn is_last(&self) -> bool {
-        self.current.number + 1 >= self.config.rounds
+    /// The current round is complete: whether it is the last one follows from what all origins signed.
+    pub(super) fn decide(&mut self) {
+        // Nothing was evaluated before the first round of a run.
+        let Some(evaluated) = self.current.number.checked_sub(1) else {
+            return;
+        };
+        let Some(stop) = &mut self.early_stop else {
+            return;
+        };
+        let counts = self
+            .current
+            .metainfos()
+            .map(|known| known.parsed.evaluation);
+        self.convergence = stop.observe(evaluated, counts);
     }
 
     /// Releases the previous round once no neighbour needs it.

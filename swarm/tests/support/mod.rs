@@ -10,8 +10,7 @@ pub(crate) mod bench;
 use std::time::Duration;
 
 use fltorrent_swarm::{
-    ChunkLayout, Config, Hello, Selection, Time,
-    message::PROTOCOL_VERSION,
+    ChunkLayout, Config, EarlyStop, Hello, Selection, Time,
     sim::{LinkProfile, Network, NetworkConfig, Outcome},
 };
 
@@ -89,6 +88,8 @@ pub(crate) struct Setup {
     pub(crate) chunks: u32,
     pub(crate) elements: u64,
     pub(crate) rounds: u32,
+    pub(crate) first_round: u32,
+    pub(crate) early_stop: Option<EarlyStop>,
     pub(crate) slots: u32,
     pub(crate) seed: u64,
     pub(crate) selection: Selection,
@@ -103,6 +104,8 @@ impl Default for Setup {
             chunks: 6,
             elements: 600,
             rounds: 2,
+            first_round: 0,
+            early_stop: None,
             slots: 4,
             seed: 1,
             selection: Selection::RarestFirst,
@@ -129,12 +132,13 @@ impl Setup {
             .collect();
         neighbours.sort_unstable();
         let hello = Hello {
-            version: PROTOCOL_VERSION,
             run: [7; 16],
             attempt: 0,
             peer: me,
             plan: [1; 32],
             data: [2; 32],
+            first_round: self.first_round,
+            model: [3; 32],
         };
         Config {
             hello,
@@ -142,6 +146,7 @@ impl Setup {
             neighbours,
             layout: ChunkLayout::new(self.elements, self.chunks).unwrap(),
             rounds: self.rounds,
+            early_stop: self.early_stop,
             upload_slots: self.slots,
             unchoke_interval: Duration::from_secs(10),
             optimistic_interval: Duration::from_secs(30),
@@ -177,7 +182,10 @@ impl Setup {
                 "peer {node}: {:?}",
                 network.progress(node)
             );
-            assert_eq!(network.digests(node).len(), self.rounds as usize);
+            assert_eq!(
+                network.digests(node).len(),
+                (self.rounds - self.first_round) as usize
+            );
             assert_eq!(
                 network.digests(node),
                 network.digests(0),

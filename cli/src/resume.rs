@@ -1,0 +1,234 @@
+//! `fltorrent run --resume DIR`: what goes on, and from where.
+//!
+//! A run goes on in its own results folder: its metrics files are continued, its rounds numbered on, and `summary.json`
+//! tells of the whole run in the end.
+
+use std::path::{Path, PathBuf};
+
+use fltorrent_crds::plan::Schedule;
+use fltorrent_peer::checkpoint::{self, Common};
+use serde_json::Value;
+use thiserror::Error;
+
+use crate::{
+    launcher::{Results, ResultsError},
+    manifest::{ManifestError, Resolved},
+};
+
+/// Differences that are listed; what is over is counted.
+const LISTED: usize = 20;
+/// Characters of a value that are shown.
+const SHOWN: usize = 60;
+/// What may differ when a run goes on.
+const MAY_DIFFER: &str = "only training.rounds (unless the schedule is a cosine), checkpoint, output and the paths of data and model.initFrom";
+
+/// Why a run cannot go on.
+#[derive(Debug, Error)]
+pub enum ResumeError {
+    /// The folder's own manifest.
+    #[error("{} is not the results folder of a run", folder.display())]
+    NoRun {
+        /// The folder.
+        folder: PathBuf,
+        /// What is wrong with the manifest in it.
+        source: ManifestError,
+    },
+    /// The manifest that was named, or a setting.
+    #[error(transparent)]
+    Manifest(ManifestError),
+    /// The folder cannot be used.
+    #[error(transparent)]
+    Results(#[from] ResultsError),
+    /// It would be another run.
+    #[error("the run in {} had another manifest:{}\n  {MAY_DIFFER} may differ when a run goes on; start a new run, or leave the rest as it was", folder.display(), lines(differences))]
+    Differs {
+        /// The results folder.
+        folder: PathBuf,
+        /// Path, value then, value now.
+        differences: Vec<(String, String, String)>,
+    },
+    /// There is nothing to go on from.
+    #[error(transparent)]
+    Checkpoint(#[from] checkpoint::ResumeError),
+}
+
+/// A run that goes on.
+#[derive(Debug)]
+pub struct Resumption {
+    /// What it goes on with.
+    pub resolved: Resolved,
+    /// Where.
+    pub results: Results,
+    /// From where.
+    pub common: Common,
+}
+
+/// Finds where the run in `folder` goes on. Without `file` its own manifest counts; `sets` are applied over either.
+///
+/// # Errors
+/// When the folder has no run, the manifest is another one, or no round is there that all peers have.
+pub fn find(
+    folder: &Path,
+    file: Option<&Path>,
+    sets: &[(String, String)],
+) -> Result<Resumption, ResumeError> {
+    let results = Results::reopen(folder);
+    let own = results.manifest();
+    let before = Resolved::read(&own, &[]).map_err(|source| ResumeError::NoRun {
+        folder: folder.to_owned(),
+        source,
+    })?;
+    let resolved = Resolved::read(file.unwrap_or(&own), sets).map_err(ResumeError::Manifest)?;
+    if resolved.plan.resume_hash() != before.plan.resume_hash() {
+        return Err(ResumeError::Differs {
+            folder: folder.to_owned(),
+            differences: differences(&before, &resolved),
+        });
+    }
+    // Not kept: the run itself takes it. What another run is writing now is not looked at.
+    drop(results.lock()?);
+    let common = checkpoint::common(&results.peers(), &resolved.plan)?;
+    Ok(Resumption {
+        resolved,
+        results,
+        common,
+    })
+}
+
+/// The command that lets a run go on, when its peers have left checkpoints.
+pub fn command(results: &Results, peers: u32) -> Option<String> {
+    let has_one = |peer| {
+        checkpoint::list(&results.peers(), peer).is_ok_and(|checkpoints| !checkpoints.is_empty())
+    };
+    let path = results.path().display().to_string();
+    (0..peers)
+        .all(has_one)
+        .then(|| format!("fltorrent run --resume {}", quoted(&path)))
+}
+
+/// A path as a shell takes it.
+fn quoted(path: &str) -> String {
+    let is_plain = |c: char| c.is_alphanumeric() || "/._-+:@".contains(c);
+    if path.chars().all(is_plain) {
+        path.to_owned()
+    } else {
+        format!("'{}'", path.replace('\'', r"'\''"))
+    }
+}
+
+fn differences(before: &Resolved, now: &Resolved) -> Vec<(String, String, String)> {
+    let value = |resolved: &Resolved| {
+        let mut value = serde_json::to_value(&resolved.experiment.spec).unwrap_or_default();
+        if let Value::Object(fields) = &mut value {
+            fields.insert(
+                "metadata.name".to_owned(),
+                resolved.plan.name.clone().into(),
+            );
+            for field in ["checkpoint", "output"] {
+                fields.remove(field);
+            }
+        }
+        value
+    };
+    let mut found = Vec::new();
+    compare("", &value(before), &value(now), &mut found);
+    let rounds_matter = matches!(now.plan.training.schedule, Schedule::Cosine { .. });
+    found.retain(|(path, _, _)| match path.as_str() {
+        "data.idx.path" | "model.initFrom.path" => false,
+        "training.rounds" => rounds_matter,
+        _ => true,
+    });
+    found
+}
+
+/// Collects the leaves that differ, with their paths.
+fn compare(path: &str, before: &Value, now: &Value, found: &mut Vec<(String, String, String)>) {
+    match (before, now) {
+        (Value::Object(a), Value::Object(b)) => {
+            let mut names: Vec<&String> = a.keys().chain(b.keys()).collect();
+            names.sort_unstable();
+            names.dedup();
+            for name in names {
+                let path = match path {
+                    "" => name.clone(),
+                    _ => format!("{path}.{name}"),
+                };
+                let of = |fields: &serde_json::Map<String, Value>| {
+                    fields.get(name).cloned().unwrap_or_default()
+                };
+                compare(&path, &of(a), &of(b), found);
+            }
+        }
+        (Value::Array(a), Value::Array(b)) if a.len() == b.len() => {
+            for (at, (a, b)) in a.iter().zip(b).enumerate() {
+                compare(&format!("{path}[{at}]"), a, b, found);
+            }
+        }
+        _ if before != now => found.push((path.to_owned(), shown(before), shown(now))),
+        _ => {}
+    }
+}
+
+fn shown(value: &Value) -> String {
+    if value.is_null() {
+        return "not there".to_owned();
+    }
+    let text = value.to_string();
+    match text.char_indices().nth(SHOWN) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text,
+    }
+}
+
+fn lines(differences: &[(String, String, String)]) -> String {
+    let mut text: String = differences
+        .iter()
+        .take(LISTED)
+        .map(|(path, before, now)| format!("\n  {path}: {before} then, {now} now"))
+        .collect();
+    if differences.len() > LISTED {
+        text += &format!("\n  … and {} more", differences.len() - LISTED);
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const QUICKSTART: &str = include_str!("../../examples/quickstart.yaml");
+
+    fn resolved(sets: &[(&str, &str)]) -> Resolved {
+        let sets: Vec<_> = sets
+            .iter()
+            .map(|(path, value)| ((*path).to_owned(), (*value).to_owned()))
+            .collect();
+        Resolved::from_text(QUICKSTART, &sets).unwrap()
+    }
+
+    #[test]
+    fn differences_are_listed_by_field() {
+        let now = resolved(&[
+            ("training.batchSize", "7"),
+            ("topology", "{type: star, star: {hub: 2}}"),
+            ("output.directory", "elsewhere"),
+        ]);
+        let found = differences(&resolved(&[]), &now);
+        let text = lines(&found);
+        for expected in [
+            "\n  training.batchSize: 8 then, 7 now",
+            "\n  topology.type: \"ring\" then, \"star\" now",
+            "\n  topology.star: not there then, {\"hub\":2} now",
+        ] {
+            assert!(text.contains(expected), "{expected} is missing in{text}");
+        }
+        assert_eq!(found.len(), 3, "{text}");
+    }
+
+    #[test]
+    fn paths_are_quoted_for_a_shell() {
+        assert_eq!(quoted("runs/digits-1"), "runs/digits-1");
+        assert_eq!(quoted("my runs"), "'my runs'");
+        assert_eq!(quoted("it's"), r"'it'\''s'");
+    }
+}
