@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use fltorrent_peer::checkpoint::Resume;
 
 use crate::{
     commands::init::{DataChoice, ModelChoice, PartitionChoice, TopologyChoice},
@@ -379,9 +380,9 @@ pub struct PeerArguments {
     /// The run's results folder
     #[arg(long)]
     pub results: PathBuf,
-    /// Go on from the checkpoint after so many finished rounds
-    #[arg(long, value_name = "ROUNDS")]
-    pub resume: Option<u32>,
+    /// Go on from this peer's newest checkpoint, or from the one after so many finished rounds
+    #[arg(long, value_name = "ROUNDS", num_args = 0..=1, require_equals = true, default_missing_value = "newest", value_parser = checkpoint)]
+    pub resume: Option<Resume>,
     /// Where to write the final model
     #[arg(long)]
     pub model_out: Option<PathBuf>,
@@ -431,6 +432,14 @@ fn share(text: &str) -> Result<f64, String> {
     }
 }
 
+fn checkpoint(text: &str) -> Result<Resume, String> {
+    match (text, text.parse()) {
+        ("newest", _) => Ok(Resume::Newest),
+        (_, Ok(rounds @ 1..)) => Ok(Resume::After(rounds)),
+        _ => Err("expected a number of finished rounds, at least 1".to_owned()),
+    }
+}
+
 fn setting(text: &str) -> Result<(String, String), String> {
     match text.split_once('=') {
         Some((path, value)) if !path.is_empty() => Ok((path.to_owned(), value.to_owned())),
@@ -460,6 +469,24 @@ mod tests {
             let name = command.get_name();
             let example = help.is_some_and(|help| help.contains("Examples:\n  "));
             assert!(example, "{name}: write an example into its after_help");
+        }
+    }
+
+    #[test]
+    fn a_peer_goes_on_from_its_newest_checkpoint_or_from_a_named_one() {
+        let resume = |option: &[&'static str]| {
+            let line = ["fltorrent", "peer", "x.yaml", "--index=0", "--results=r"];
+            let parsed = Arguments::try_parse_from(line.iter().chain(option)).ok()?;
+            match parsed.command {
+                Command::Peer(arguments) => Some(arguments.resume),
+                _ => None,
+            }
+        };
+        assert_eq!(resume(&[]), Some(None));
+        assert_eq!(resume(&["--resume"]), Some(Some(Resume::Newest)));
+        assert_eq!(resume(&["--resume=8"]), Some(Some(Resume::After(8))));
+        for wrong in ["--resume=0", "--resume=-1", "--resume=x"] {
+            assert_eq!(resume(&[wrong]), None, "{wrong}");
         }
     }
 

@@ -55,7 +55,7 @@ fn peer(arguments: PeerArguments) -> ExitCode {
         launched,
         manifest,
         results,
-        resume: resume.map(fltorrent_peer::checkpoint::Resume::After),
+        resume,
         model_out,
     })
 }

@@ -1,5 +1,7 @@
 //! `fltorrent run`: from a manifest to a results folder.
 
+mod signals;
+
 use std::{
     io,
     path::{Path, PathBuf},
@@ -14,7 +16,6 @@ use fltorrent_peer::{
 };
 use thiserror::Error;
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
-use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::{FAILED, INTERRUPTED, USAGE, refuse_manifest};
 use crate::{
@@ -29,6 +30,7 @@ use crate::{
     report,
     resume::{self, ResumeError, Resumption},
 };
+use signals::Signals;
 
 /// Why a run is not complete.
 #[derive(Debug, Error)]
@@ -490,26 +492,4 @@ fn summary(request: Request<'_>, setup: &Setup, run: Option<RunId>, ended: &Ende
 
 fn unix_seconds(time: OffsetDateTime) -> f64 {
     time.unix_timestamp_nanos() as f64 * 1e-9
-}
-
-/// What ends a run from outside. A hang-up is left to its default, so that `nohup` works.
-struct Signals {
-    interrupt: Signal,
-    terminate: Signal,
-}
-
-impl Signals {
-    fn new() -> io::Result<Self> {
-        Ok(Self {
-            interrupt: signal(SignalKind::interrupt())?,
-            terminate: signal(SignalKind::terminate())?,
-        })
-    }
-
-    async fn next(&mut self) -> &'static str {
-        tokio::select! {
-            _ = self.interrupt.recv() => "SIGINT",
-            _ = self.terminate.recv() => "SIGTERM",
-        }
-    }
 }

@@ -52,7 +52,10 @@ impl History {
                 Some((time, Line::Exchange(exchange))) if is_possible(&exchange, peers, rounds) => {
                     history.add(time, *exchange);
                 }
-                Some((_, Line::Status(_) | Line::Other)) => {}
+                Some((
+                    _,
+                    Line::Status(_) | Line::Resumed | Line::Converged { .. } | Line::Other,
+                )) => {}
                 _ => history.damaged += 1,
             }
         }

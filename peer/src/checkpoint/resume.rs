@@ -258,3 +258,107 @@ fn rounds_of(found: &[Vec<u32>]) -> String {
     let more = if found.len() > NAMED { ", …" } else { "" };
     format!("{}{more}", shown.join(", "))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::checkpoint::{file::tests::header, write};
+
+    const QUICKSTART: &str = include_str!("../../../examples/quickstart.yaml");
+
+    fn plan(sets: &[(&str, &str)]) -> Plan {
+        let sets: Vec<_> = [("groups[0].count", "2"), ("model.mlp.hidden", "[]")]
+            .iter()
+            .chain(sets)
+            .map(|(path, value)| ((*path).to_owned(), (*value).to_owned()))
+            .collect();
+        Plan::load(QUICKSTART, &sets).unwrap()
+    }
+
+    fn put(folder: &Path, plan: &Plan, peer: u32, rounds: u32, model: u8) {
+        let header = Header {
+            peer,
+            rounds,
+            plan: plan.resume_hash(),
+            model: [model; 32],
+            ..header()
+        };
+        let parameters = vec![f32::from(model); plan.model.parameters as usize];
+        write(&path(folder, peer, rounds), &header, &parameters).unwrap();
+    }
+
+    #[test]
+    fn the_last_round_that_all_have_is_found() {
+        let (folder, plan) = (tempfile::tempdir().unwrap(), plan(&[]));
+        let folder = folder.path();
+        for (peer, rounds) in [(0, 4), (0, 6), (1, 2), (1, 4)] {
+            put(folder, &plan, peer, rounds, rounds as u8);
+        }
+        let found = common(folder, &plan).unwrap();
+        assert_eq!((found.rounds, found.model), (4, [4; 32]));
+        assert!(found.damaged.is_empty());
+        let (header, parameters, _) = load(folder, 0, &plan, Resume::Newest).unwrap();
+        assert_eq!((header.rounds, parameters[0]), (6, 6.0));
+        let (header, parameters, _) = load(folder, 0, &plan, Resume::After(4)).unwrap();
+        assert_eq!((header.rounds, parameters[0]), (4, 4.0));
+        let missing = load(folder, 0, &plan, Resume::After(3)).unwrap_err();
+        assert!(missing.to_string().contains("peer-0.rounds-3"), "{missing}");
+    }
+
+    #[test]
+    fn a_peer_takes_the_one_before_a_damaged_checkpoint_and_says_so() {
+        let (folder, plan) = (tempfile::tempdir().unwrap(), plan(&[]));
+        let folder = folder.path();
+        put(folder, &plan, 0, 4, 1);
+        std::fs::write(path(folder, 0, 6), b"half").unwrap();
+        // Under another round's name.
+        std::fs::copy(path(folder, 0, 4), path(folder, 0, 5)).unwrap();
+        let (header, _, damaged) = load(folder, 0, &plan, Resume::Newest).unwrap();
+        assert_eq!(header.rounds, 4);
+        assert!(
+            matches!(
+                damaged[..],
+                [ReadError::Length { .. }, ReadError::Renamed { .. }]
+            ),
+            "{damaged:?}"
+        );
+        let none = load(folder, 1, &plan, Resume::Newest).unwrap_err();
+        assert!(matches!(none, ResumeError::None { peer: 1, .. }), "{none}");
+    }
+
+    #[test]
+    fn what_is_of_another_run_or_needs_nothing_more_is_refused() {
+        let (folder, first) = (tempfile::tempdir().unwrap(), plan(&[]));
+        let folder = folder.path();
+        put(folder, &first, 0, 4, 1);
+        put(folder, &first, 1, 4, 2);
+        let error = common(folder, &first).unwrap_err();
+        assert!(
+            matches!(error, ResumeError::OtherModel { rounds: 4, peer: 1 }),
+            "{error}"
+        );
+        put(folder, &first, 1, 4, 1);
+        common(
+            folder,
+            &plan(&[("training.rounds", "70"), ("checkpoint.type", "periodic")]),
+        )
+        .unwrap();
+        let error = common(folder, &plan(&[("training.rounds", "4")])).unwrap_err();
+        assert!(
+            matches!(
+                error,
+                ResumeError::Finished {
+                    rounds: 4,
+                    asked: 4
+                }
+            ),
+            "{error}"
+        );
+        let error = common(folder, &plan(&[("seed", "4")])).unwrap_err();
+        assert!(matches!(error, ResumeError::OtherPlan { .. }), "{error}");
+        let error = load(folder, 0, &plan(&[("seed", "4")]), Resume::After(4)).unwrap_err();
+        assert!(matches!(error, ResumeError::OtherPlan { .. }), "{error}");
+        let error = common(Path::new("no/such"), &first).unwrap_err();
+        assert!(matches!(error, ResumeError::Folder { .. }), "{error}");
+    }
+}

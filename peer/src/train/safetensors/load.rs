@@ -179,3 +179,113 @@ fn short(text: &str) -> String {
         None => text.to_owned(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use fltorrent_crds::Plan;
+
+    use super::*;
+    use crate::train::safetensors::save;
+
+    const QUICKSTART: &str = include_str!("../../../../examples/quickstart.yaml");
+
+    fn model() -> ModelPlan {
+        Plan::load(QUICKSTART, &[]).unwrap().model
+    }
+
+    fn from(path: &Path) -> InitFromPlan {
+        InitFromPlan {
+            path: path.display().to_string(),
+            sha256: None,
+        }
+    }
+
+    /// A file of the format with a header of the test's making.
+    fn file(header: &str, data: &[u8]) -> tempfile::NamedTempFile {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let length = (header.len() as u64).to_le_bytes();
+        let bytes = [&length, header.as_bytes(), data].concat();
+        std::fs::write(file.path(), bytes).unwrap();
+        file
+    }
+
+    fn error(file: &Path) -> String {
+        crate::chain(&load(&from(file), &model()).unwrap_err())
+    }
+
+    #[test]
+    fn what_was_saved_is_loaded_bit_for_bit() {
+        let (folder, model) = (tempfile::tempdir().unwrap(), model());
+        let path = folder.path().join("model.safetensors");
+        let values: Vec<f32> = (0..model.parameters).map(|at| at as f32 * 0.37).collect();
+        save(&path, &model, &values, &[].into()).unwrap();
+        assert_eq!(load(&from(&path), &model).unwrap(), values);
+        let sha256 = Sha256::digest(std::fs::read(&path).unwrap());
+        let sha256: String = sha256.iter().map(|byte| format!("{byte:02x}")).collect();
+        let mut from = from(&path);
+        from.sha256 = Some(sha256.clone());
+        assert_eq!(load(&from, &model).unwrap(), values);
+        from.sha256 = Some("b".repeat(64));
+        let error = load(&from, &model).unwrap_err().to_string();
+        assert!(error.contains(&sha256) && error.contains("bbbb"), "{error}");
+    }
+
+    #[test]
+    fn values_that_cannot_be_trained_are_refused_with_their_tensor() {
+        let (folder, model) = (tempfile::tempdir().unwrap(), model());
+        let path = folder.path().join("model.safetensors");
+        for wrong in [f32::NAN, f32::INFINITY] {
+            let mut values = vec![0.5; model.parameters as usize];
+            if let Some(last) = values.last_mut() {
+                *last = wrong;
+            }
+            save(&path, &model, &values, &[].into()).unwrap();
+            let error = error(&path);
+            assert!(error.contains("NaN or infinity in fc2.bias"), "{error}");
+        }
+    }
+
+    #[test]
+    fn files_of_another_form_or_model_are_refused() {
+        let other = file(
+            r#"{"weights":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}}"#,
+            &[0; 4],
+        );
+        let text = error(other.path());
+        assert!(
+            text.contains("has weights; expected only fc1.weight, fc1.bias"),
+            "{text}"
+        );
+        let half = file(
+            r#"{"fc1.weight":{"dtype":"F16","shape":[64,64],"data_offsets":[0,8192]}}"#,
+            &[0; 8192],
+        );
+        let text = error(half.path());
+        assert!(
+            text.contains("has fc1.weight F16 [64, 64]; expected fc1.weight F32 [64, 64]"),
+            "{text}"
+        );
+        let part = file("{}", &[]);
+        let text = error(part.path());
+        assert!(
+            text.contains("has no fc1.weight; expected fc1.weight F32 [64, 64]"),
+            "{text}"
+        );
+        for damaged in [
+            file(
+                r#"{"a":{"dtype":"F32","shape":[9],"data_offsets":[0,4]}}"#,
+                &[0; 4],
+            ),
+            file("not JSON", &[]),
+            tempfile::NamedTempFile::new().unwrap(),
+        ] {
+            let text = error(damaged.path());
+            assert!(text.contains("is no safetensors file"), "{text}");
+        }
+        assert!(matches!(
+            load(&from(Path::new("/dev/zero")), &model()),
+            Err(LoadError::TooLarge { .. })
+        ));
+        assert!(error(Path::new("/")).contains("cannot be read"));
+    }
+}
