@@ -151,7 +151,7 @@ pub(super) fn run(arguments: &RunArguments, started: SystemTime) -> ExitCode {
 fn what(arguments: &RunArguments) -> Result<(Resolved, Option<(Results, u32)>), ResumeError> {
     let (file, sets) = (arguments.file.as_deref(), arguments.settings.sets());
     let Some(folder) = &arguments.resume else {
-        let resolved = Resolved::read(file.unwrap_or(Path::new("")), &sets);
+        let resolved = Resolved::read(file.unwrap_or_else(|| Path::new("")), &sets);
         return Ok((resolved.map_err(ResumeError::Manifest)?, None));
     };
     let Resumption {
