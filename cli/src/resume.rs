@@ -134,7 +134,12 @@ fn differences(before: &Resolved, now: &Resolved) -> Vec<(String, String, String
     compare("", &value(before), &value(now), &mut found);
     let rounds_matter = matches!(now.plan.training.schedule, Schedule::Cosine { .. });
     found.retain(|(path, _, _)| match path.as_str() {
-        "data.idx.path" | "model.initFrom.path" => false,
+        "data.idx.path"
+        | "data.csv.train"
+        | "data.csv.test"
+        | "data.safetensors.path"
+        | "data.text.path"
+        | "model.initFrom.path" => false,
         "training.rounds" => rounds_matter,
         _ => true,
     });

@@ -964,7 +964,7 @@ fn one_wrong_value_is_one_error() {
         (
             "training",
             Value::Null,
-            "training: has no value; write a map of backend, batchSize, clipNorm, epochs, learningRate, momentum, rounds, schedule, threads, weightDecay, or remove the field for its default",
+            "training: has no value; write a map of backend, batchSize, clipNorm, earlyStop, epochs, learningRate, momentum, rounds, schedule, threads, weightDecay, or remove the field for its default",
         ),
         // Exchange.
         (
@@ -1161,7 +1161,7 @@ fn one_wrong_value_is_one_error() {
         (
             "model/initFrom",
             json!({"path": "x", "sha256": "ABC"}),
-            "model.initFrom.sha256: `ABC` is no SHA-256; write 64 digits of 0–9 and a–f",
+            "model.initFrom.sha256: `ABC` is not a SHA-256; write the 64 digits (0–9, a–f) that sha256sum prints",
         ),
         (
             "output/directory",

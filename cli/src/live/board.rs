@@ -25,6 +25,8 @@ pub(super) struct Board {
     training_began: Option<f64>,
     /// The rounds that all peers have finished, and when the last of them did.
     pub(super) finished: Vec<(f64, RoundSummary)>,
+    /// How many of them are of a time before the run went on.
+    finished_before: usize,
 }
 
 /// The order of the rows; troubled peers come first in both.
@@ -75,6 +77,7 @@ impl Board {
             ),
             training_began: None,
             finished: Vec::new(),
+            finished_before: 0,
         }
     }
 
@@ -97,10 +100,14 @@ impl Board {
                     self.finished.push((time, *summary));
                 }
             }
+            // What was before tells nothing about the pace.
+            Line::Resumed => {
+                self.finished_before = self.finished.len();
+                self.training_began = None;
+            }
             Line::Round(_)
             | Line::Status(_)
             | Line::Exchange(_)
-            | Line::Resumed
             | Line::Converged { .. }
             | Line::Other => {}
         }
@@ -148,11 +155,12 @@ impl Board {
 
     /// Seconds until the last round is over, at the pace of the last finished ones; none before the first is.
     pub(super) fn remaining(&self, now: f64) -> Option<f64> {
-        let (last, _) = *self.finished.last()?;
-        let count = self.finished.len().min(ETA_ROUNDS);
-        let from = match self.finished.len() - count {
+        let finished = self.finished.get(self.finished_before..)?;
+        let (last, _) = *finished.last()?;
+        let count = finished.len().min(ETA_ROUNDS);
+        let from = match finished.len() - count {
             0 => self.training_began?,
-            before => self.finished[before - 1].0,
+            before => finished[before - 1].0,
         };
         let pace = (last - from).max(0.0) / count as f64;
         let left = self.rounds().saturating_sub(self.rounds_finished());
@@ -285,6 +293,26 @@ mod tests {
             board.remaining(START + 108.0),
             Some(12.0),
             "108 s for 9 rounds"
+        );
+    }
+
+    #[test]
+    fn the_pace_of_a_run_that_goes_on_is_that_since_then() {
+        let mut board = board(2, 3);
+        let again = START + 9000.0;
+        for peer in 0..2 {
+            board.take(peer, again, &Line::Resumed);
+            board.take(peer, again, &Line::Training { round: 3 });
+        }
+        assert_eq!(board.rounds_finished(), 3);
+        assert_eq!(board.remaining(again + 1.0), None);
+        for peer in 0..2 {
+            board.take(peer, again + 3.0, &Line::Round(Box::new(report(peer, 3))));
+        }
+        assert_eq!(
+            board.remaining(again + 3.0),
+            Some(18.0),
+            "3 s for each of 6"
         );
     }
 

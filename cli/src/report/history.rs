@@ -11,8 +11,10 @@ use crate::launcher::journal::{Line, lines};
 /// What one peer has written.
 #[derive(Debug, Default)]
 pub(super) struct History {
-    /// When its first training began, in seconds since 1970.
+    /// When its first training began, in seconds since 1970. All times leave out the pauses of a run that went on later.
     pub(super) began: Option<f64>,
+    /// Whether the run went on from a checkpoint.
+    pub(super) resumed: bool,
     /// Finished rounds, with when they ended.
     pub(super) rounds: BTreeMap<u32, (f64, RoundReport)>,
     /// When all chunks of each round were held, and why the round ended.
@@ -41,7 +43,17 @@ impl History {
             source,
         })?;
         let mut history = Self::default();
+        let (mut latest, mut pauses) = (None::<f64>, 0.0);
         for line in lines(file) {
+            let line = line.map(|(time, line)| {
+                if matches!(line, Line::Resumed) {
+                    // What was made again is not in the file: the pause begins with the last line that was kept.
+                    pauses += latest.map_or(0.0, |latest| (time - latest).max(0.0));
+                    history.resumed = true;
+                }
+                latest = Some(time);
+                (time - pauses, line)
+            });
             match line {
                 Some((time, Line::Training { .. })) => history.began = history.began.or(Some(time)),
                 Some((time, Line::Round(report)))
@@ -101,4 +113,31 @@ fn is_possible(exchange: &Exchange, peers: u32, rounds: u32) -> bool {
         && exchange.completion.is_sorted_by(|a, b| a.0 <= b.0)
         && exchange.flows.iter().all(|flow| flow.neighbour < peers)
         && exchange.origins.iter().all(|origin| origin.0 < peers)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_pauses_of_a_run_that_went_on_are_left_out() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let lines = [
+            r#"{"event":"resumed","time":50,"round":0}"#,
+            r#"{"event":"training","time":100,"round":0}"#,
+            r#"{"event":"exchange","time":103,"round":0,"cause":"all chunks of all peers","completion":[],"origins":[],"flows":[]}"#,
+            r#"{"event":"resumed","time":1103,"round":1}"#,
+            r#"{"event":"exchange","time":1105,"round":1,"cause":"all chunks of all peers","completion":[],"origins":[],"flows":[]}"#,
+            r#"{"event":"resumed","time":5000,"round":2}"#,
+            // A clock that was set back.
+            r#"{"event":"resumed","time":4000,"round":2}"#,
+            r#"{"event":"exchange","time":4001,"round":2,"cause":"all chunks of all peers","completion":[],"origins":[],"flows":[]}"#,
+        ];
+        std::fs::write(file.path(), lines.join("\n") + "\n").unwrap();
+        let history = History::read(file.path(), 0, (2, 5)).unwrap();
+        assert_eq!((history.began, history.resumed), (Some(100.0), true));
+        let times: Vec<f64> = history.complete.values().map(|(time, _)| *time).collect();
+        assert_eq!(times[..2], [103.0, 105.0]);
+        assert_eq!(history.damaged, 0);
+    }
 }

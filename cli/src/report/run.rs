@@ -96,6 +96,10 @@ impl Run {
                 sizes.0
             ));
         }
+        if peers.values().any(|history| history.resumed) {
+            let note = "The run was stopped and went on later; times leave out the pauses, and the rounds that were made again.";
+            notes.push(note.to_owned());
+        }
         if folders.len() > 1 {
             notes.push("Times come from the clocks of several machines.".to_owned());
         }
