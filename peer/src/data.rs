@@ -10,7 +10,7 @@ mod file;
 mod idx;
 mod own;
 mod samples;
-mod sha256;
+pub(crate) mod sha256;
 mod source;
 mod table;
 mod tensors;

@@ -3,19 +3,19 @@ use std::{fs::File, io, path::Path};
 use ring::digest::{Context, SHA256};
 
 /// A SHA-256 in the making.
-pub(super) struct Digest(Context);
+pub(crate) struct Digest(Context);
 
 impl Digest {
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self(Context::new(&SHA256))
     }
 
-    pub(super) fn update(&mut self, bytes: &[u8]) {
+    pub(crate) fn update(&mut self, bytes: &[u8]) {
         self.0.update(bytes);
     }
 
     /// 64 lower-case hexadecimal digits.
-    pub(super) fn finish(self) -> String {
+    pub(crate) fn finish(self) -> String {
         let digest = self.0.finish();
         digest
             .as_ref()
@@ -34,6 +34,13 @@ impl io::Write for Digest {
     fn flush(&mut self) -> io::Result<()> {
         Ok(())
     }
+}
+
+/// The SHA-256 of bytes that are there, as 64 lower-case hexadecimal digits.
+pub(crate) fn of_bytes(bytes: &[u8]) -> String {
+    let mut digest = Digest::new();
+    digest.update(bytes);
+    digest.finish()
 }
 
 /// The SHA-256 of a file, read in pieces.

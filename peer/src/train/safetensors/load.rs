@@ -8,8 +8,9 @@ use std::{
 
 use fltorrent_crds::plan::{InitFromPlan, ModelPlan};
 use safetensors::{Dtype, SafeTensorError, SafeTensors};
-use sha2::{Digest, Sha256};
 use thiserror::Error;
+
+use crate::data::sha256;
 
 /// Longest header that is read, bytes: names, shapes and metadata of a model.
 const LONGEST_HEADER: u64 = 1 << 20;
@@ -89,10 +90,7 @@ pub fn load(from: &InitFromPlan, model: &ModelPlan) -> Result<Vec<f32>, LoadErro
     let path = PathBuf::from(&from.path);
     let bytes = read(&path, 8 + LONGEST_HEADER + model.bytes)?;
     if let Some(expected) = &from.sha256 {
-        let found: String = Sha256::digest(&bytes)
-            .iter()
-            .map(|byte| format!("{byte:02x}"))
-            .collect();
+        let found = sha256::of_bytes(&bytes);
         if found != *expected {
             let expected = expected.clone();
             return Err(LoadError::Hash {
@@ -220,8 +218,7 @@ mod tests {
         let values: Vec<f32> = (0..model.parameters).map(|at| at as f32 * 0.37).collect();
         save(&path, &model, &values, &[].into()).unwrap();
         assert_eq!(load(&from(&path), &model).unwrap(), values);
-        let sha256 = Sha256::digest(std::fs::read(&path).unwrap());
-        let sha256: String = sha256.iter().map(|byte| format!("{byte:02x}")).collect();
+        let sha256 = sha256::of_bytes(&std::fs::read(&path).unwrap());
         let mut from = from(&path);
         from.sha256 = Some(sha256.clone());
         assert_eq!(load(&from, &model).unwrap(), values);
