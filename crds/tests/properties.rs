@@ -1,8 +1,11 @@
 //! Whatever the input, there is a plan or a list of errors, never a panic.
 
+#[path = "support/catalogue.rs"]
+mod catalogue;
 #[path = "support/document.rs"]
 mod support;
 
+use catalogue::Own;
 use fltorrent_crds::{ByteSize, Interval, Plan, manifest};
 use proptest::prelude::*;
 use serde_json::{Value, json};
@@ -54,7 +57,7 @@ fn any_value() -> impl Strategy<Value = Value> {
     })
 }
 
-const PLACES: [&str; 24] = [
+const PLACES: [&str; 27] = [
     "^metadata",
     "^metadata/name",
     "^spec",
@@ -69,7 +72,10 @@ const PLACES: [&str; 24] = [
     "topology/custom/edges",
     "model",
     "model/mlp/hidden",
+    "model/custom/name",
+    "model/custom/settings",
     "data",
+    "data/custom/settings",
     "data/partition",
     "data/partition/dirichlet",
     "data/partition/explicit/shards",
@@ -108,7 +114,7 @@ proptest! {
                 document = copy;
             }
         }
-        if let Err(errors) = Plan::load(&document.to_string(), &[]) {
+        if let Err(errors) = Plan::load_with(&document.to_string(), &[], &Own::default()) {
             prop_assert!(!errors.into_vec().is_empty());
         }
     }

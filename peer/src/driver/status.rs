@@ -171,11 +171,11 @@ mod tests {
         let day = Duration::from_secs(24 * 3600);
         let mut now = Time::ZERO;
         while now < day {
-            assert!(sampler.wants(now, State::Exchanging, 0));
+            assert!(sampler.wants(now, STATUS.state, STATUS.round));
             sampler.take(now, STATUS);
             lines += 1;
             sampler.stale = true;
-            now = sampler.due(State::Exchanging, 0).unwrap();
+            now = sampler.due(STATUS.state, STATUS.round).unwrap();
         }
         assert!((20_000..25_000).contains(&lines), "{lines} lines a day");
     }
