@@ -1455,7 +1455,7 @@ fn settings_are_checked_like_the_file() {
         (
             "training.rounds",
             "",
-            "training.rounds: --set gives it no value; write --set path=value",
+            "training.rounds: --set gives it no value; write --set path=value; to take a field out, set the whole map that holds it",
         ),
         (
             "training.rounds",

@@ -4,6 +4,7 @@
 mod chromium;
 mod complete;
 mod endings;
+mod examples;
 mod live;
 mod oracle;
 #[path = "../../../peer/tests/support/oracle.rs"]

@@ -42,7 +42,7 @@ fn set(document: &mut Value, path: &str, text: &str) -> Result<(), FieldError> {
         return Err(FieldError::new(
             shown,
             "--set gives it no value",
-            "write --set path=value",
+            "write --set path=value; to take a field out, set the whole map that holds it",
         ));
     }
     let mut place = document;

@@ -1,0 +1,223 @@
+//! The examples: each is run in a reduced form, and the commands in its comments fit it.
+
+use std::{
+    collections::BTreeSet,
+    fs,
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+use fltorrent_crds::Plan;
+use serde_json::Value;
+
+use crate::support::{example, fltorrent, read_json, stderr, stdout};
+
+/// How an example becomes small enough for every change to run it.
+struct Reduced {
+    file: &'static str,
+    sets: &'static [&'static str],
+    /// What the model must reach even so: well above chance, well below what is usual.
+    accuracy: f64,
+}
+
+const REDUCED: [Reduced; 9] = [
+    Reduced {
+        file: "choking.yaml",
+        sets: &[
+            "groups[0].count=5",
+            "model.mlp.hidden=[64]",
+            "training.rounds=3",
+        ],
+        accuracy: 0.55,
+    },
+    Reduced {
+        file: "fashion-mnist.yaml",
+        sets: &[
+            "groups[0].count=3",
+            "data.partition={type: explicit, explicit: {shards: [[[0, 1000]], [[1000, 2000]], [[2000, 3000]]]}}",
+            "training.rounds=3",
+        ],
+        accuracy: 0.5,
+    },
+    Reduced {
+        file: "hospitals.yaml",
+        sets: &["training.rounds=4"],
+        accuracy: 0.9,
+    },
+    Reduced {
+        file: "lenet.yaml",
+        sets: &[
+            "groups[0].count=2",
+            "data.partition={type: explicit, explicit: {shards: [[[0, 1500]], [[1500, 3000]]]}}",
+            "training.rounds=3",
+        ],
+        accuracy: 0.4,
+    },
+    Reduced {
+        file: "quickstart.yaml",
+        sets: &["groups[0].count=4", "training.rounds=2"],
+        accuracy: 0.8,
+    },
+    Reduced {
+        file: "small-world.yaml",
+        sets: &["groups[0].count=12", "training.rounds=2"],
+        accuracy: 0.7,
+    },
+    Reduced {
+        file: "specialists.yaml",
+        sets: &["training.rounds=4"],
+        accuracy: 0.6,
+    },
+    Reduced {
+        file: "text.yaml",
+        sets: &["groups[0].count=2", "training.rounds=3"],
+        accuracy: 0.24,
+    },
+    Reduced {
+        file: "two-sites.yaml",
+        sets: &["training.rounds=4"],
+        accuracy: 0.5,
+    },
+];
+
+/// The repository's root, which the examples' paths start from.
+fn root() -> PathBuf {
+    example("").parent().unwrap().to_owned()
+}
+
+/// All experiments in the folder, whoever has added them.
+fn shipped() -> BTreeSet<String> {
+    fs::read_dir(example(""))
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .filter(|name| name.ends_with(".yaml"))
+        .filter(|name| text(name).contains("kind: FLTorrentExperiment"))
+        .collect()
+}
+
+fn text(file: &str) -> String {
+    fs::read_to_string(example(file)).unwrap()
+}
+
+#[test]
+fn every_example_is_run_here_and_told_of_in_the_docs() {
+    let run: BTreeSet<String> = REDUCED.iter().map(|it| it.file.to_owned()).collect();
+    assert_eq!(shipped(), run);
+    let docs = fs::read_to_string(root().join("docs/examples.md")).unwrap();
+    for file in run {
+        let name = file.trim_end_matches(".yaml");
+        let link = format!("[{name}](../examples/{file})");
+        assert!(docs.contains(&link), "{link} is not in docs/examples.md");
+        let heading = format!("\n## {name}\n");
+        assert!(docs.contains(&heading), "{name} has no paragraph");
+    }
+}
+
+#[test]
+fn every_example_is_a_plan_that_bears_its_name() {
+    for file in shipped() {
+        let plan = Plan::load(&text(&file), &[]).unwrap();
+        assert_eq!(format!("{}.yaml", plan.name), file);
+        assert_eq!(plan.warnings, [], "{file}");
+    }
+}
+
+#[test]
+fn every_example_learns_in_a_reduced_form() {
+    for reduced in &REDUCED {
+        let folder = tempfile::tempdir().unwrap();
+        let file = format!("examples/{}", reduced.file);
+        let mut command = fltorrent(&["run", &file, "--out"]);
+        command.arg(folder.path()).current_dir(root());
+        for set in reduced.sets {
+            command.args(["--set", set]);
+        }
+        let output = command.output().unwrap();
+        let errors = stderr(&output);
+        assert!(output.status.success(), "{file}: {errors}");
+        assert_eq!(errors, "", "{file}");
+        assert_learnt(folder.path(), reduced, &stdout(&output));
+    }
+}
+
+/// All peers have gone through all rounds, and each ended with the one model, which is a good one.
+fn assert_learnt(results: &Path, reduced: &Reduced, shown: &str) {
+    let file = reduced.file;
+    let summary = read_json(&results.join("summary.json"));
+    assert_eq!(summary["outcome"], "completed", "{file}\n{shown}");
+    let accuracy = summary["accuracy"].as_f64().unwrap();
+    assert!(accuracy >= reduced.accuracy, "{file}\n{shown}");
+
+    let plan = read_json(&results.join("plan.json"));
+    let peers = plan["peers"].as_array().unwrap().len();
+    assert!(peers > 1, "{file}");
+    for peer in 0..peers {
+        let metrics = fs::read_to_string(results.join(format!("peers/peer-{peer}.jsonl"))).unwrap();
+        let last = metrics
+            .lines()
+            .map(|line| serde_json::from_str::<Value>(line).unwrap())
+            .rfind(|line| line["event"] == "round");
+        let last = last.unwrap();
+        let whole = plan["training"]["rounds"].as_u64().unwrap();
+        assert_eq!(last["round"].as_u64().unwrap() + 1, whole, "{file}");
+        assert_eq!(last["modelHash"], summary["modelHash"], "{file}: {peer}");
+    }
+}
+
+/// What a comment tells people to type is right: its file and settings make a plan.
+#[test]
+fn the_commands_in_the_comments_are_valid() {
+    for file in shipped() {
+        let commands = commands(&text(&file));
+        assert!(!commands.is_empty(), "{file} shows no command");
+        for command in commands {
+            let words = words(&command);
+            match words[0].as_str() {
+                "run" | "plan" | "validate" => assert_valid(&file, &command, &words[1..]),
+                "compare" | "report" => {}
+                other => panic!("{file}: `{command}`: what is {other}?"),
+            }
+        }
+    }
+}
+
+/// The commands of a comment, `fltorrent …`, as one line each.
+fn commands(manifest: &str) -> Vec<String> {
+    let comment: Vec<&str> = manifest
+        .lines()
+        .filter_map(|line| line.trim_start().strip_prefix('#'))
+        .collect();
+    let comment = comment.join("\n").replace("\\\n", " ");
+    comment
+        .lines()
+        .filter_map(|line| line.strip_prefix("   fltorrent "))
+        .map(str::to_owned)
+        .collect()
+}
+
+/// The words as a shell takes them apart; a pipe's or a redirection's other end is left out.
+fn words(command: &str) -> Vec<String> {
+    let command = command.split(" | ").next().unwrap();
+    let script = format!("show() {{ printf '%s\\n' \"$@\"; }}; show {command}");
+    let output = Command::new("sh").args(["-c", &script]).output().unwrap();
+    assert!(output.status.success(), "{command}: {}", stderr(&output));
+    stdout(&output).lines().map(str::to_owned).collect()
+}
+
+fn assert_valid(file: &str, command: &str, words: &[String]) {
+    let mut validate = fltorrent(&["validate"]);
+    validate.current_dir(root());
+    let mut words = words.iter();
+    let mut files = Vec::new();
+    while let Some(word) = words.next() {
+        match word.as_str() {
+            "--set" => drop(validate.arg(word).arg(words.next().unwrap())),
+            "--out" | "--resume" => drop(words.next()),
+            "--dot" | "--peers" => {}
+            _ => files.push(word),
+        }
+    }
+    assert_eq!(files, [&format!("examples/{file}")], "{command}");
+    let output = validate.arg(files[0]).output().unwrap();
+    assert!(output.status.success(), "{command}: {}", stderr(&output));
+}
