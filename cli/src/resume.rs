@@ -101,18 +101,21 @@ pub fn command(results: &Results, peers: u32) -> Option<String> {
         checkpoint::list(&results.peers(), peer).is_ok_and(|checkpoints| !checkpoints.is_empty())
     };
     let path = results.path().display().to_string();
+    // The program as its user called it: it may be one of their own.
+    let program = std::env::args().next();
+    let program = program.as_deref().unwrap_or("fltorrent");
     (0..peers)
         .all(has_one)
-        .then(|| format!("fltorrent run --resume {}", quoted(&path)))
+        .then(|| format!("{} run --resume {}", quoted(program), quoted(&path)))
 }
 
-/// A path as a shell takes it.
-fn quoted(path: &str) -> String {
+/// A word as a shell takes it.
+fn quoted(word: &str) -> String {
     let is_plain = |c: char| c.is_alphanumeric() || "/._-+:@".contains(c);
-    if path.chars().all(is_plain) {
-        path.to_owned()
+    if word.chars().all(is_plain) {
+        word.to_owned()
     } else {
-        format!("'{}'", path.replace('\'', r"'\''"))
+        format!("'{}'", word.replace('\'', r"'\''"))
     }
 }
 

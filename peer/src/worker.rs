@@ -48,13 +48,8 @@ pub enum WorkError {
         source: StoreError,
     },
     /// The model could not be kept.
-    #[error("after round {round}")]
-    Checkpoint {
-        /// When.
-        round: u32,
-        /// Why.
-        source: checkpoint::WriteError,
-    },
+    #[error(transparent)]
+    Checkpoint(#[from] checkpoint::WriteError),
     /// The metainfo could not be signed.
     #[error("the update of round {round} could not be signed")]
     Sign {
@@ -229,8 +224,8 @@ impl<'a> Thread<'a> {
             }
             if is_due {
                 is_noted.recv().ok()?;
-                if let Err(source) = self.keep_model(&completed) {
-                    return Some(Err(WorkError::Checkpoint { round, source }));
+                if let Err(error) = self.keep_model(&completed) {
+                    return Some(Err(error.into()));
                 }
             }
             if completed.is_last {

@@ -156,7 +156,12 @@ fn a_stopped_run_has_a_report_too() {
 /// A results folder with some of the peers of another one.
 fn part(of: &Path, peers: &[u32], into: &Path) {
     fs::create_dir_all(into.join("peers")).unwrap();
-    for file in ["manifest.yaml", "plan.json", "summary.json"] {
+    for file in [
+        "manifest.yaml",
+        "plan.json",
+        "histogram.json",
+        "summary.json",
+    ] {
         fs::copy(of.join(file), into.join(file)).unwrap();
     }
     for peer in peers {

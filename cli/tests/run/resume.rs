@@ -86,18 +86,18 @@ fn a_run_that_is_killed_again_and_again_ends_with_the_model_of_one_that_was_not(
         if signal != Signal::KILL {
             let errors = stderr(&output);
             assert_eq!(output.status.code(), Some(130), "{errors}");
+            let command = format!(
+                "{} run --resume {}",
+                env!("CARGO_BIN_EXE_fltorrent"),
+                results.path().display()
+            );
             assert!(
-                errors.contains("\n  go on with: fltorrent run --resume "),
+                errors.contains(&format!("\n  go on with: {command}")),
                 "{errors}"
             );
             let summary = read_json(&results.path().join("summary.json"));
             assert_eq!(summary["outcome"], "stopped");
-            assert!(
-                summary["resume"]
-                    .as_str()
-                    .unwrap()
-                    .starts_with("fltorrent run --resume")
-            );
+            assert_eq!(summary["resume"], *command);
         }
         folder = Some(results);
     }
@@ -278,6 +278,39 @@ fn a_folder_without_a_run_or_without_checkpoints_is_refused() {
         errors.contains("peer 0 has no checkpoint") && errors.contains("checkpoint.type periodic"),
         "{errors}"
     );
+}
+
+#[test]
+fn a_checkpoint_that_cannot_be_written_ends_the_run_with_its_place() {
+    let folder = finished(2);
+    // The name that a checkpoint of peer 1 has while it is written.
+    fs::create_dir(folder.path().join("peers/.peer-1.checkpoint")).unwrap();
+    let output = resume(folder.path(), &["training.rounds=8"])
+        .output()
+        .unwrap();
+    let errors = stderr(&output);
+    assert_eq!(output.status.code(), Some(1), "{errors}");
+    for expected in [
+        "peer 1 failed",
+        "peer-1.rounds-4.checkpoint: the checkpoint cannot be written: make room there",
+        "--set checkpoint.type=none",
+        "\n  go on with: ",
+    ] {
+        assert!(
+            errors.contains(expected),
+            "{expected} is missing in\n{errors}"
+        );
+    }
+    let summary = read_json(&folder.path().join("summary.json"));
+    assert_eq!(summary["outcome"], "failed");
+    assert_eq!(summary["resumedAfter"], 2);
+    // With room it ends as it would have.
+    fs::remove_dir(folder.path().join("peers/.peer-1.checkpoint")).unwrap();
+    let output = resume(folder.path(), &[]).output().unwrap();
+    assert!(output.status.success(), "{}", stderr(&output));
+    let whole = crate::support::summary("quickstart.yaml", &[PEERS, "training.rounds=8"]);
+    let resumed = read_json(&folder.path().join("summary.json"));
+    assert_eq!(resumed["modelHash"], whole["modelHash"]);
 }
 
 #[test]
