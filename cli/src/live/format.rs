@@ -157,7 +157,7 @@ mod tests {
         assert_eq!(spark(&[], 5), "");
         assert_eq!(spark(&[0.3], 5), "=");
         assert_eq!(spark(&[0.0, 0.5, 1.0], 3), "_=#");
-        assert_eq!(spark(&[0.0, 9.0, 0.5, 0.7, 9.0, 1.0, 0.2], 3), "#+_");
+        assert_eq!(spark(&[0.0, 9.0, 0.5, 7.0, 9.0, 1.0, 0.2], 3), "#+_");
         assert_eq!(spark(&[1.0, 2.0], 0), "");
     }
 }
