@@ -155,7 +155,7 @@ fn assert_learnt(results: &Path, reduced: &Reduced, shown: &str) {
     let summary = read_json(&results.join("summary.json"));
     let plan = read_json(&results.join("plan.json"));
     let rounds = summary["rounds"].as_array().unwrap().len();
-    if plan["training"]["earlyStop"].is_null() {
+    if plan["earlyStop"].is_null() {
         assert_eq!(summary["outcome"], "completed", "{file}\n{shown}");
         assert_eq!(plan["training"]["rounds"], rounds, "{file}");
     } else {
