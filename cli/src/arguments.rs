@@ -1,8 +1,9 @@
 //! The command line's form.
 
-use std::path::PathBuf;
+use std::{net::SocketAddr, path::PathBuf};
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{ArgGroup, Args, Parser, Subcommand, ValueEnum};
+use fltorrent_crds::Interval;
 use fltorrent_peer::checkpoint::Resume;
 
 use crate::{
@@ -47,6 +48,18 @@ const VALIDATE_EXAMPLES: &str = with_exit_codes!(
     "Examples:
   fltorrent validate exp.yaml
   fltorrent validate exp.yaml --set groups[0].count=100 --output json
+
+"
+);
+
+const KEYS_EXAMPLES: &str = "Examples:
+  fltorrent keys init exp.yaml
+  fltorrent keys init --peers 4 --out keys --days 90";
+
+const PEER_EXAMPLES: &str = with_exit_codes!(
+    "Examples:
+  fltorrent peer --index 3 --bindings nodes.yaml exp.yaml
+  fltorrent peer --index 3 --bindings nodes.yaml --keys keys/peer-3 --data /srv/mnist --wait 1h exp.yaml
 
 "
 );
@@ -125,9 +138,12 @@ pub enum Command {
     /// Measure this machine and print a Markdown table
     #[command(after_help = BENCH_EXAMPLES)]
     Bench(BenchArguments),
-    /// One peer of a run; started by `run`
-    #[command(hide = true)]
-    Peer(PeerArguments),
+    /// Make keys for the peers of an experiment on several machines
+    #[command(after_help = KEYS_EXAMPLES)]
+    Keys(KeysArguments),
+    /// Run one peer of an experiment on several machines
+    #[command(after_help = PEER_EXAMPLES)]
+    Peer(Box<PeerArguments>),
 }
 
 /// A manifest and what is changed in it.
@@ -366,26 +382,100 @@ pub struct AllArguments {
     pub train: TrainArguments,
 }
 
+/// `fltorrent keys`.
+#[derive(Clone, Debug, Args)]
+pub struct KeysArguments {
+    /// What to do.
+    #[command(subcommand)]
+    pub what: KeysCommand,
+}
+
+/// What can be done with keys.
+#[derive(Clone, Debug, Subcommand)]
+pub enum KeysCommand {
+    /// Make an authority and a folder of keys for each peer, to be copied to its machine
+    #[command(after_help = KEYS_EXAMPLES)]
+    Init(KeysInitArguments),
+}
+
+/// `fltorrent keys init`.
+#[derive(Clone, Debug, Args)]
+#[command(group = ArgGroup::new("whose").required(true).args(["file", "peers"]))]
+pub struct KeysInitArguments {
+    /// The manifest, for the number of its peers
+    pub file: Option<PathBuf>,
+    /// The number of peers, instead of a manifest
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    pub peers: Option<u32>,
+    /// Change one field of the manifest, as for the peers themselves
+    #[arg(long, value_name = "PATH=VALUE", value_parser = setting, requires = "file")]
+    pub set: Vec<(String, String)>,
+    /// The folder for the keys, new or empty
+    #[arg(long, value_name = "DIR", default_value = "keys")]
+    pub out: PathBuf,
+    /// How long the keys are valid
+    #[arg(long, default_value_t = 30, value_parser = clap::value_parser!(u32).range(1..=366))]
+    pub days: u32,
+    /// How many runs the keys are good for, each with the next --attempt
+    #[arg(long, default_value_t = 16, value_parser = clap::value_parser!(u32).range(1..=1000))]
+    pub attempts: u32,
+}
+
 /// `fltorrent peer`.
 #[derive(Clone, Debug, Args)]
 pub struct PeerArguments {
-    /// The manifest, resolved
-    pub manifest: PathBuf,
-    /// The peer's index in the plan
+    /// The manifest (YAML), the same on all machines; without it a mesh with the defaults of the nodes file
+    pub manifest: Option<PathBuf>,
+    /// Which peer this is
     #[arg(long)]
     pub index: u32,
+    /// For a peer that its user starts.
+    #[command(flatten)]
+    pub by_hand: ByHandArguments,
     /// A launcher holds standard input and output
-    #[arg(long)]
+    #[arg(long, hide = true, conflicts_with_all = ["bindings", "out", "data", "attempt", "metrics"])]
     pub launched: bool,
     /// The run's results folder
-    #[arg(long)]
-    pub results: PathBuf,
-    /// Go on from this peer's newest checkpoint, or from the one after so many finished rounds
+    #[arg(long, hide = true, requires = "launched")]
+    pub results: Option<PathBuf>,
+    /// Go on in the results folder --out from this peer's newest checkpoint, or from the one after so many finished rounds
     #[arg(long, value_name = "ROUNDS", num_args = 0..=1, require_equals = true, default_missing_value = "newest", value_parser = checkpoint)]
     pub resume: Option<Resume>,
     /// Where to write the final model
-    #[arg(long)]
+    #[arg(long, hide = true, requires = "launched")]
     pub model_out: Option<PathBuf>,
+}
+
+/// `fltorrent peer`, started by hand.
+#[derive(Clone, Debug, Args)]
+pub struct ByHandArguments {
+    /// The nodes file (YAML or JSON): where the peers are, the same on all machines
+    #[arg(long, value_name = "FILE")]
+    pub bindings: Option<PathBuf>,
+    /// The keys of this peer, or the folder in which the keys of all are
+    #[arg(long, value_name = "DIR", default_value = "keys")]
+    pub keys: PathBuf,
+    /// Which run with these keys this is, the same on all machines; without it attempt in the nodes file, or 0
+    #[arg(long)]
+    pub attempt: Option<u32>,
+    /// The results folder, new or empty; without it a new one in the manifest's output.directory
+    #[arg(long, value_name = "DIR")]
+    pub out: Option<PathBuf>,
+    /// Where this machine has the data
+    #[arg(long, value_name = "PATH")]
+    pub data: Option<PathBuf>,
+    /// What is changed in the manifest, on all machines alike.
+    #[command(flatten)]
+    pub settings: SettingArguments,
+    /// How long to wait for neighbours that are started later, such as 30s or 2h
+    #[arg(long, default_value = "10m")]
+    pub wait: Interval,
+    /// Serve metrics there, for example 127.0.0.1:9090
+    #[arg(long, value_name = "ADDRESS")]
+    pub metrics: Option<SocketAddr>,
+    /// Print only errors
+    #[arg(long)]
+    pub quiet: bool,
 }
 
 /// Where peers compute.

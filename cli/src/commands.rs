@@ -4,7 +4,9 @@ pub mod bench;
 mod compare;
 mod completions;
 pub mod init;
+mod keys;
 mod man;
+mod peer;
 mod plan;
 mod report;
 pub mod run;
@@ -13,7 +15,7 @@ mod validate;
 use std::{process::ExitCode, time::SystemTime};
 
 use crate::{
-    arguments::{Command, PeerArguments},
+    arguments::Command,
     manifest::ManifestError,
     output::{self, Event, Failed, Printer},
 };
@@ -37,27 +39,9 @@ pub fn dispatch(command: Command, started: SystemTime) -> ExitCode {
         Command::Report(arguments) => report::report(&arguments),
         Command::Compare(arguments) => compare::compare(&arguments),
         Command::Bench(arguments) => bench::bench(&arguments.what),
-        Command::Peer(arguments) => peer(arguments),
+        Command::Keys(arguments) => keys::keys(&arguments.what),
+        Command::Peer(arguments) => peer::peer(*arguments, started),
     }
-}
-
-fn peer(arguments: PeerArguments) -> ExitCode {
-    let PeerArguments {
-        manifest,
-        index,
-        launched,
-        results,
-        resume,
-        model_out,
-    } = arguments;
-    fltorrent_peer::process::main(fltorrent_peer::process::Options {
-        index,
-        launched,
-        manifest,
-        results,
-        resume,
-        model_out,
-    })
 }
 
 /// Tells what is wrong with a manifest, a line a field.

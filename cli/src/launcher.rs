@@ -310,7 +310,7 @@ impl Launcher {
     fn bind(&mut self) -> Result<(), LaunchError> {
         let coordinator = self.open_status()?;
         let announced: Vec<&Announcement> = self.announcements.iter().flatten().collect();
-        let addresses: Vec<SocketAddr> = announced.iter().map(|peer| peer.address).collect();
+        let addresses = announced.iter().map(|peer| peer.address.into()).collect();
         let mut bindings = Bindings {
             run: self.run().to_string(),
             attempt: 0,

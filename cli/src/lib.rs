@@ -3,6 +3,7 @@
 pub mod arguments;
 pub mod commands;
 pub mod histogram;
+pub mod keys;
 pub mod launcher;
 pub mod live;
 pub mod manifest;

@@ -27,6 +27,12 @@ pub enum ManifestError {
         /// The file.
         path: PathBuf,
     },
+    /// A data folder for data without one.
+    #[error("--data does not fit: the manifest's data is {kind}, which has no path; remove --data")]
+    NoDataPath {
+        /// `data.type`.
+        kind: String,
+    },
     /// Wrong fields.
     #[error("{errors}")]
     Fields {
@@ -82,8 +88,27 @@ impl Resolved {
     }
 }
 
+/// The setting that puts this machine's data folder in the place of the manifest's.
+///
+/// # Errors
+/// When the manifest is wrong, or its data is not in a folder or file.
+pub(crate) fn with_data_path(
+    text: &str,
+    sets: &[(String, String)],
+    path: &Path,
+) -> Result<(String, String), ManifestError> {
+    let experiment = manifest::parse_with(text, sets)?;
+    let data = serde_json::to_value(&experiment.spec.data).unwrap_or_default();
+    let kind = data["type"].as_str().unwrap_or_default().to_owned();
+    if !data[&kind]["path"].is_string() {
+        return Err(ManifestError::NoDataPath { kind });
+    }
+    let quoted = serde_json::Value::from(path.to_string_lossy()).to_string();
+    Ok((format!("data.{kind}.path"), quoted))
+}
+
 /// Reads no more than a manifest may have, whatever the path names.
-fn read(path: &Path) -> Result<String, ManifestError> {
+pub(crate) fn read(path: &Path) -> Result<String, ManifestError> {
     let failed = |source| ManifestError::Read {
         path: path.to_owned(),
         source,

@@ -10,7 +10,7 @@ use clap::ValueEnum;
 
 pub use describe::{Description, describe};
 pub use event::{Event, Failed, Field, Outcome, PeerSummary, Started, Summary};
-pub(crate) use text::{bytes, description as description_text, grouped};
+pub(crate) use text::{bytes, description as description_text, figure, grouped};
 
 /// The form of standard output.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]

@@ -74,17 +74,9 @@ pub fn find(
 ) -> Result<Resumption, ResumeError> {
     let results = Results::reopen(folder);
     let own = results.manifest();
-    let before = Resolved::read(&own, &[]).map_err(|source| ResumeError::NoRun {
-        folder: folder.to_owned(),
-        source,
-    })?;
+    let before = own_manifest(&results)?;
     let resolved = Resolved::read(file.unwrap_or(&own), sets).map_err(ResumeError::Manifest)?;
-    if resolved.plan.resume_hash() != before.plan.resume_hash() {
-        return Err(ResumeError::Differs {
-            folder: folder.to_owned(),
-            differences: differences(&before, &resolved),
-        });
-    }
+    check(folder, &before, &resolved)?;
     // Not kept: the run itself takes it. What another run is writing now is not looked at.
     drop(results.lock()?);
     let common = checkpoint::common(&results.peers(), &resolved.plan)?;
@@ -92,6 +84,33 @@ pub fn find(
         resolved,
         results,
         common,
+    })
+}
+
+/// The folder in which one peer by itself goes on, with this manifest.
+///
+/// # Errors
+/// When the folder has no run, or one of another manifest.
+pub fn reopen(folder: &Path, resolved: &Resolved) -> Result<Results, ResumeError> {
+    let results = Results::reopen(folder);
+    check(folder, &own_manifest(&results)?, resolved)?;
+    Ok(results)
+}
+
+fn own_manifest(results: &Results) -> Result<Resolved, ResumeError> {
+    Resolved::read(&results.manifest(), &[]).map_err(|source| ResumeError::NoRun {
+        folder: results.path().to_owned(),
+        source,
+    })
+}
+
+fn check(folder: &Path, before: &Resolved, resolved: &Resolved) -> Result<(), ResumeError> {
+    if resolved.plan.resume_hash() == before.plan.resume_hash() {
+        return Ok(());
+    }
+    Err(ResumeError::Differs {
+        folder: folder.to_owned(),
+        differences: differences(before, resolved),
     })
 }
 

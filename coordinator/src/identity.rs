@@ -5,6 +5,7 @@ use std::str::FromStr;
 
 use rustls::crypto::ring;
 use rustls_pki_types::CertificateDer;
+use rustls_pki_types::pem::PemObject;
 use webpki::EndEntityCert;
 
 use crate::hex;
@@ -212,6 +213,25 @@ pub fn identity_of(certificate: &CertificateDer<'_>) -> Result<Identity, Identit
             found: usize::from(first.is_some()) + rest,
         }),
     }
+}
+
+/// The certificates of a PEM text, each with the identity that it names; what stands between them is passed over.
+///
+/// # Errors
+/// When one of them cannot be read or names no identity, or there is none.
+pub fn certificates(pem: &str) -> Result<Vec<(Identity, String)>, IdentityError> {
+    const BEGIN: &str = "-----BEGIN CERTIFICATE-----";
+    let mut found = Vec::new();
+    for rest in pem.split(BEGIN).skip(1) {
+        let text = format!("{BEGIN}{rest}");
+        let certificate = CertificateDer::from_pem_slice(text.as_bytes())
+            .map_err(|_| IdentityError::Unreadable(webpki::Error::BadDer))?;
+        found.push((identity_of(&certificate)?, text));
+    }
+    if found.is_empty() {
+        return Err(IdentityError::Unreadable(webpki::Error::BadDer));
+    }
+    Ok(found)
 }
 
 /// A decimal number after a prefix; one spelling for each number.

@@ -52,6 +52,14 @@ impl PeerKey {
             .map_err(KeyError::Parse)
     }
 
+    /// The same key once more.
+    ///
+    /// # Errors
+    /// When the key cannot be read back.
+    pub fn duplicate(&self) -> Result<Self, KeyError> {
+        Self::from_pem(&self.to_pem())
+    }
+
     /// The private key as PKCS#8 in PEM.
     pub fn to_pem(&self) -> String {
         self.pair.serialize_pem()

@@ -7,14 +7,15 @@
 mod verifier;
 
 use std::sync::Arc;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use rustls::client::Resumption;
 use rustls::crypto::CryptoProvider;
 use rustls::crypto::ring::{self, cipher_suite};
 use rustls::version::TLS13;
 use rustls::{ClientConfig, ServerConfig};
-use rustls_pki_types::CertificateDer;
 use rustls_pki_types::pem::PemObject;
+use rustls_pki_types::{CertificateDer, UnixTime};
 
 use crate::identity::{Identity, IdentityError, identity_of};
 use crate::key::PeerKey;
@@ -42,6 +43,43 @@ pub enum TlsError {
     Key(#[source] rustls::Error),
 }
 
+/// Why others would not believe the own certificate.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum OwnError {
+    /// Its time is over.
+    #[error(
+        "the own certificate has expired; make new keys, or compare the clock of this machine (date -u)"
+    )]
+    Expired,
+    /// Its time has not come.
+    #[error(
+        "the own certificate is not valid yet; compare the clock of this machine (date -u) with that of the one that made the keys"
+    )]
+    NotYetValid,
+    /// It is not the authority's.
+    #[error(
+        "the own certificate is not by the authority beside it; copy the whole folder from one `fltorrent keys init`"
+    )]
+    Foreign(#[source] SignatureError),
+    /// The key is another one.
+    #[error(transparent)]
+    Key(#[from] TlsError),
+}
+
+impl From<SignatureError> for OwnError {
+    fn from(error: SignatureError) -> Self {
+        match &error {
+            SignatureError::Chain { reason, .. } => match reason {
+                webpki::Error::CertExpired { .. } => Self::Expired,
+                webpki::Error::CertNotValidYet { .. } => Self::NotYetValid,
+                _ => Self::Foreign(error),
+            },
+            _ => Self::Foreign(error),
+        }
+    }
+}
+
 /// What a member of a run shows of itself, and whom it believes.
 #[derive(Debug)]
 pub struct Credentials {
@@ -67,6 +105,18 @@ impl Credentials {
             key,
             verifier: Arc::new(RunVerifier::new(authority)),
         })
+    }
+
+    /// Checks that the own certificate is what others will believe at `now`.
+    ///
+    /// # Errors
+    /// When it is not the authority's, or out of its time.
+    pub fn check_own(&self, now: SystemTime) -> Result<(), OwnError> {
+        let now = UnixTime::since_unix_epoch(now.duration_since(UNIX_EPOCH).unwrap_or_default());
+        self.verifier.check(&self.certificate, now)?;
+        // What is checked here is that key and certificate belong together.
+        self.server_config(&[])?;
+        Ok(())
     }
 
     /// Whom the certificate names.

@@ -4,6 +4,8 @@ use std::net::SocketAddr;
 
 use serde::{Deserialize, Serialize};
 
+use crate::PeerAddress;
+
 /// A launcher's answer to a peer's [`Announcement`]: everything that the peer needs beside the manifest and its index.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -17,7 +19,7 @@ pub struct Bindings {
     /// This peer's certificate signed by the authority, PEM.
     pub certificate: String,
     /// Where each peer of the plan listens (QUIC), in index order.
-    pub addresses: Vec<SocketAddr>,
+    pub addresses: Vec<PeerAddress>,
     /// Where `bt_complete` goes; none: nowhere.
     pub coordinator: Option<SocketAddr>,
 }

@@ -57,7 +57,7 @@ pub(crate) fn spec_schema() -> JSONSchemaProps {
 
 /// Removes the formats of Rust's integers, which the API server does not know and warns about (the ranges stay), and
 /// `nullable`: a field without a value is left out.
-fn tidy(schema: &mut JSONSchemaProps) {
+pub(crate) fn tidy(schema: &mut JSONSchemaProps) {
     schema.format = None;
     schema.nullable = None;
     for property in schema

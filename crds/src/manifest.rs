@@ -16,7 +16,9 @@ use serde_json::Value;
 
 use crate::{Errors, Experiment, ExperimentSpec, FieldError, definition};
 
+pub(crate) use check::check as check_value;
 pub use document::MAX_BYTES;
+pub(crate) use document::yaml;
 
 static SPEC_SCHEMA: LazyLock<JSONSchemaProps> = LazyLock::new(definition::spec_schema);
 

@@ -16,13 +16,14 @@ use fltorrent_coordinator::{
     identity::Role,
     signature::{SignatureError, SignatureVerifier},
 };
-use fltorrent_swarm::{Action, Failure, Swarm, Time, Verifier};
+use fltorrent_swarm::{Action, Failure, HelloMismatch, Swarm, Time, Verifier, Violation};
 use thiserror::Error;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 
 use crate::{
     journal::{Journal, JournalError, status::State},
     metrics::Metrics,
+    news::News,
     store::{ChunkStore, StoreError},
     transport::{CLOSE_FAILED, CLOSE_VIOLATION, Event, Link, Transport},
     worker::{Completed, Progress, WorkError},
@@ -61,6 +62,17 @@ pub enum RunError {
         /// Whose update.
         origin: u32,
     },
+    /// A neighbour, which is a member of the run, means another experiment.
+    #[error("peer {peer} does not fit: {mismatch}")]
+    Unlike {
+        /// Which.
+        peer: u32,
+        /// In what.
+        mismatch: HelloMismatch,
+    },
+    /// Its user ended it.
+    #[error("stopped by {0}; its neighbours have been told")]
+    Stopped(&'static str),
     /// The training thread is gone without a word.
     #[error("the training thread ended without a word; see the log for a panic")]
     WorkerGone,
@@ -75,6 +87,10 @@ impl RunError {
                 | Failure::Neighbour { .. }
                 | Failure::NotFinite { .. }),
             ) => failure.to_string(),
+            Self::Unlike { peer, mismatch } => {
+                format!("peer {peer} does not fit peer {me}: {mismatch}")
+            }
+            Self::Stopped(by) => format!("peer {me} was stopped by its user ({by})"),
             own => format!("peer {me} failed: {}", crate::chain(own)),
         }
     }
@@ -102,6 +118,10 @@ pub struct Parts {
     pub journal: Journal,
     /// What is served to Prometheus.
     pub metrics: Arc<Metrics>,
+    /// Where somebody listens to what happens, if anybody does.
+    pub news: Option<mpsc::Sender<News>>,
+    /// Ends the run with a word on who wants it; for ever open when nobody does.
+    pub stop: oneshot::Receiver<&'static str>,
     /// This peer's index and attempt.
     pub peer: (u32, u32),
     /// Peers × chunks.
@@ -214,6 +234,9 @@ impl Driver {
                     Some(progress) => self.progressed(progress)?,
                     None => return Err(RunError::WorkerGone),
                 },
+                Ok(by) = &mut self.parts.stop, if !self.parts.stop.is_terminated() => {
+                    return Err(RunError::Stopped(by));
+                }
                 () = sleep_until(wake) => {
                     if timeout.is_some_and(|at| at <= Instant::now()) {
                         let now = self.now();
@@ -222,6 +245,10 @@ impl Driver {
                 }
             }
         }
+    }
+
+    fn tell(&self, news: News) {
+        tell(&self.parts.news, news);
     }
 
     fn now(&self) -> Time {
@@ -256,6 +283,13 @@ impl Driver {
                 Action::Release { round } => self.release(round),
                 Action::Disconnect { peer, violation } => {
                     tracing::warn!(neighbour = peer, round = self.parts.swarm.round(), %violation, "connection closed");
+                    if let Violation::Hello(mismatch) = &violation
+                        && !self.parts.swarm.has_met(peer)
+                    {
+                        // It will mean the same when it comes back.
+                        let mismatch = mismatch.clone();
+                        return Err(RunError::Unlike { peer, mismatch });
+                    }
                     if let Some(link) = self.links.remove(&peer) {
                         link.close(CLOSE_VIOLATION, &violation.to_string());
                     }
@@ -271,6 +305,13 @@ impl Driver {
             .metrics
             .update(&self.parts.swarm, &self.parts.store);
         Ok(())
+    }
+}
+
+/// Tells whoever listens. One that does not keep up misses news, which are in the log and the metrics file as well.
+fn tell(listener: &Option<mpsc::Sender<News>>, news: News) {
+    if let Some(listener) = listener {
+        listener.try_send(news).ok();
     }
 }
 

@@ -7,6 +7,7 @@ pub mod driver;
 pub mod extend;
 pub mod journal;
 pub mod metrics;
+pub mod news;
 pub mod process;
 pub mod store;
 pub mod train;

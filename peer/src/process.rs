@@ -3,6 +3,7 @@
 //! The launcher holds the other end of standard input. When that ends, so does this process, at once: nobody is left to
 //! look after it. The status endpoint is something else and may come and go.
 
+pub mod by_hand;
 mod config;
 mod lifeline;
 mod prepare;
@@ -27,7 +28,7 @@ use fltorrent_coordinator::{
 };
 use fltorrent_crds::{Announcement, Bindings, Plan};
 use fltorrent_swarm::Swarm;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 
 use crate::{
     checkpoint::{self, Resume},
@@ -47,8 +48,6 @@ use prepare::Prepared;
 pub struct Options {
     /// The peer's index in the plan.
     pub index: u32,
-    /// Whether a launcher holds standard input and output.
-    pub launched: bool,
     /// The manifest.
     pub manifest: PathBuf,
     /// The run's results folder; the peer writes into its `peers` folder.
@@ -80,11 +79,6 @@ pub fn main(options: Options) -> ExitCode {
 }
 
 fn run(options: &Options) -> Result<()> {
-    if !options.launched {
-        bail!(
-            "a peer is started by `fltorrent run`; several machines by hand are not supported yet"
-        );
-    }
     let bindings = lifeline::watch();
     let text = std::fs::read_to_string(&options.manifest)
         .with_context(|| format!("{} cannot be read", options.manifest.display()))?;
@@ -107,9 +101,10 @@ fn run(options: &Options) -> Result<()> {
         .build()?;
     runtime.block_on(
         Peer {
-            options,
+            options: options.clone(),
             plan,
             folder,
+            watched: None,
         }
         .run(bindings),
     )
@@ -141,13 +136,14 @@ fn log_to(path: &Path, goes_on: bool) -> Result<()> {
     Ok(())
 }
 
-struct Peer<'a> {
-    options: &'a Options,
+struct Peer {
+    options: Options,
     plan: Plan,
     folder: PathBuf,
+    watched: Option<by_hand::Watched>,
 }
 
-impl Peer<'_> {
+impl Peer {
     async fn run(self, bindings: lifeline::Waiting) -> Result<()> {
         let index = self.options.index;
         let _span = tracing::info_span!("peer", peer = index).entered();
@@ -174,7 +170,7 @@ impl Peer<'_> {
     }
 
     async fn train(
-        self,
+        mut self,
         bindings: Bindings,
         key: PeerKey,
         socket: socket::Socket,
@@ -182,6 +178,12 @@ impl Peer<'_> {
         prepared: Prepared,
     ) -> Result<()> {
         let index = self.options.index;
+        // Nobody stops a peer but its launcher, unless it was started by hand.
+        let (news, stop) = match self.watched.take() {
+            Some(watched) => (Some((watched.news, watched.wait)), watched.stop),
+            None => (None, oneshot::channel().1),
+        };
+        let (news, wait) = news.unzip();
         let plan = &self.plan;
         if bindings.addresses.len() != plan.peers.len() {
             bail!(
@@ -218,6 +220,7 @@ impl Peer<'_> {
             prepared.label_hash,
             layout,
             &prepared.start,
+            wait,
         );
         let limits = config.limits();
         let (events_in, events) = mpsc::channel(EVENTS);
@@ -282,6 +285,8 @@ impl Peer<'_> {
             reporter,
             journal,
             metrics,
+            news,
+            stop,
             peer: (index, bindings.attempt),
         };
         let span = tracing::Span::current();

@@ -8,12 +8,16 @@ mod config;
 mod connection;
 mod dial;
 mod endpoint;
+mod explain;
 mod pieces;
+mod probe;
 pub mod socket;
 
 pub use config::{CLOSE_FAILED, CLOSE_FINISHED, CLOSE_REFUSED, CLOSE_REPLACED, CLOSE_VIOLATION};
 pub use connection::{Link, LinkError};
 pub use endpoint::{Transport, TransportError};
+
+use std::net::IpAddr;
 
 use bytes::Bytes;
 use fltorrent_swarm::{Departure, Message, PieceHeader, PieceVerdict, message::DecodeError};
@@ -32,6 +36,13 @@ pub enum Event {
         /// The neighbour.
         peer: u32,
         /// What went wrong.
+        reason: String,
+    },
+    /// Somebody wanted to connect and was refused.
+    Stranger {
+        /// From where.
+        from: IpAddr,
+        /// Why it was refused.
         reason: String,
     },
     /// Something happened on a connection.

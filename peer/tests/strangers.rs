@@ -35,7 +35,7 @@ fn target() -> Target {
     let socket = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
     let address = socket.local_addr().unwrap();
     // Peer 4 is dialled at an address where nobody is.
-    let addresses = vec![address; 5];
+    let addresses = vec![address.into(); 5];
     let (events_in, events) = mpsc::channel(64);
     let transport = Transport::start(
         socket::wrap(socket).unwrap(),
@@ -61,7 +61,7 @@ impl Target {
     async fn event(&mut self) -> Event {
         loop {
             match self.events.recv().await.unwrap() {
-                Event::Unreachable { .. } => {}
+                Event::Unreachable { .. } | Event::Stranger { .. } => {}
                 event => return event,
             }
         }
@@ -245,7 +245,7 @@ async fn a_server_that_is_not_the_peer_is_not_believed() {
             &run.plan(),
             100,
             neighbours,
-            &[address; 2],
+            &[address.into(), address.into()],
             limits,
             events,
         )

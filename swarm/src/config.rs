@@ -42,8 +42,10 @@ pub struct Config {
     pub optimistic_interval: Duration,
     /// Which missing chunk is asked first.
     pub selection: Selection,
-    /// How long a neighbour may be away before it counts as lost.
+    /// How long a neighbour that was met may be away before it counts as lost.
     pub lost_after: Duration,
+    /// How long a neighbour that was never met is waited for: it may be started later.
+    pub join_within: Duration,
     /// Seed of the peer's own choices.
     pub seed: u64,
 }

@@ -61,6 +61,8 @@ pub(crate) struct Outstanding {
 pub(crate) struct Link {
     pub(crate) peer: u32,
     pub(crate) state: LinkState,
+    /// Whether both ever knew each other.
+    pub(crate) met: bool,
 
     // What this peer asks of the neighbour.
     pub(crate) choked: bool,
@@ -109,6 +111,7 @@ impl Link {
                 since: now,
                 why: "it was never reached".to_owned(),
             },
+            met: false,
             choked: true,
             interested: false,
             chokes_seen: 0,
@@ -151,6 +154,7 @@ impl Link {
         let fresh = Self::new(self.peer, now);
         let old = std::mem::replace(self, fresh);
         self.state = state;
+        self.met = old.met;
         self.delivery = old.delivery;
         self.received = old.received;
         self.kept = old.kept;

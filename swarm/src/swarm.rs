@@ -118,6 +118,18 @@ impl Swarm {
         self.links.iter().filter(|link| link.is_open()).count()
     }
 
+    /// Whether a neighbour is connected and known.
+    pub fn is_open(&self, peer: u32) -> bool {
+        self.links
+            .iter()
+            .any(|link| link.peer == peer && link.is_open())
+    }
+
+    /// Whether a neighbour was ever connected and known.
+    pub fn has_met(&self, peer: u32) -> bool {
+        self.links.iter().any(|link| link.peer == peer && link.met)
+    }
+
     /// Neighbours that this peer serves, and neighbours that serve this peer.
     pub fn unchoked(&self) -> (usize, usize) {
         let open = || self.links.iter().filter(|link| link.is_open());
@@ -330,6 +342,7 @@ impl Swarm {
     ) -> Result<(), Violation> {
         self.config.hello.check(theirs, self.links[at].peer)?;
         self.links[at].state = LinkState::Open;
+        self.links[at].met = true;
         self.links[at].waiting_since = now;
         self.tell_everything(at);
         Ok(())

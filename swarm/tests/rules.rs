@@ -757,3 +757,39 @@ fn an_update_that_nobody_would_accept_ends_the_run_here() {
         assert!(matches!(bench.failure(), Some(Failure::Unpublishable(_))));
     }
 }
+
+#[test]
+fn a_neighbour_that_was_never_met_is_waited_for_longer_than_one_that_went_away() {
+    let late = || {
+        let mut bench = Bench::of(Config {
+            join_within: Duration::from_secs(600),
+            ..config(3)
+        });
+        bench.connect(2);
+        bench.connect(3);
+        bench.pass(Duration::from_secs(599));
+        assert_eq!(bench.failure(), None);
+        assert!(!bench.swarm.has_met(1));
+        bench
+    };
+    let mut never = late();
+    never.pass(Duration::from_secs(2));
+    let Some(Failure::Lost { peer: 1, after, .. }) = never.failure() else {
+        panic!("peer 1 is still waited for");
+    };
+    assert_eq!(after, Duration::from_secs(600));
+
+    let mut met = late();
+    met.connect(1);
+    assert!(met.swarm.is_open(1));
+    met.swarm
+        .handle_disconnected(met.now, 1, Departure::Broken("cut".to_owned()));
+    met.pass(Duration::from_secs(29));
+    assert_eq!(met.failure(), None);
+    met.pass(Duration::from_secs(2));
+    let Some(Failure::Lost { peer: 1, after, .. }) = met.failure() else {
+        panic!("peer 1 is still waited for");
+    };
+    assert_eq!(after, Duration::from_secs(30));
+    assert!(met.swarm.has_met(1));
+}

@@ -30,7 +30,7 @@ use crate::{
     report,
     resume::{self, ResumeError, Resumption},
 };
-use signals::Signals;
+pub(super) use signals::Signals;
 
 /// Why a run is not complete.
 #[derive(Debug, Error)]

@@ -18,6 +18,8 @@ struct Valid<'a> {
     event: &'static str,
     #[serde(flatten)]
     description: &'a Description,
+    /// By which peers on several machines know that they work from the same plan.
+    plan_hash: String,
     warnings: &'a [Warning],
 }
 
@@ -32,6 +34,7 @@ pub(super) fn validate(arguments: &ValidateArguments) -> ExitCode {
     match arguments.output {
         Format::Text => {
             printer.line(&description_text(&description));
+            printer.line(&format!("  plan     {}", resolved.plan.hash_text()));
             for warning in warnings {
                 output::warning(&format!("{}: {}", warning.path, warning.message));
             }
@@ -41,6 +44,7 @@ pub(super) fn validate(arguments: &ValidateArguments) -> ExitCode {
             let valid = Valid {
                 event: "valid",
                 description: &description,
+                plan_hash: resolved.plan.hash_text(),
                 warnings,
             };
             if let Ok(line) = serde_json::to_string(&valid) {

@@ -4,6 +4,7 @@ use std::{
     collections::BTreeMap,
     fs::File,
     io::{BufRead, BufReader, Read},
+    ops::Range,
 };
 
 use fltorrent_coordinator::{
@@ -57,12 +58,18 @@ struct Span {
 impl Measured {
     /// Reads the metrics files of all peers; a file or line that cannot be read counts as not there.
     pub fn read(results: &Results, peers: u32, rounds: u32) -> Self {
+        Self::of(results, 0..peers, rounds)
+    }
+
+    /// As [`Measured::read`], but of these peers only, as if there were no others.
+    pub fn of(results: &Results, indices: Range<u32>, rounds: u32) -> Self {
+        let peers = indices.len() as u32;
         let mut progress = Progress::new(peers, rounds);
         let mut converged = None;
         // By the round that a start or a resumption begins with: how many peers began, and when the last of them did.
         let mut began: BTreeMap<u32, (u32, f64)> = BTreeMap::new();
         let mut spans: BTreeMap<u32, Span> = BTreeMap::new();
-        for index in 0..peers {
+        for (place, index) in (0..).zip(indices) {
             let Ok(file) = File::open(results.of_peer(index, "jsonl")) else {
                 continue;
             };
@@ -79,7 +86,11 @@ impl Measured {
                     Line::Resumed => starts = true,
                     Line::Converged { round, reason } => converged = Some((round, reason)),
                     Line::Round(report) if report.peer == index => {
-                        if progress.handle_report(&report).is_ok() {
+                        let here = RoundReport {
+                            peer: place,
+                            ..*report
+                        };
+                        if progress.handle_report(&here).is_ok() {
                             let span = spans.entry(report.round).or_default();
                             span.end = span.end.max(time);
                             span.longest_training = span.longest_training.max(report.train.seconds);

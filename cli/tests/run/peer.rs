@@ -55,28 +55,31 @@ fn bindings_that_are_none_are_refused() {
 }
 
 #[test]
-fn a_peer_without_a_launcher_or_a_place_in_the_plan_says_so() {
-    for (arguments, message) in [
-        (&["peer", "--index=1"][..], "fltorrent run"),
-        (
-            &["peer", "--index=8", "--launched"][..],
-            "there is no peer 8",
-        ),
-    ] {
-        let folder = tempfile::tempdir().unwrap();
-        // Held open, since its end would be the peer's end.
-        let mut child = fltorrent(arguments)
-            .arg("--results")
-            .arg(folder.path())
-            .arg(example("quickstart.yaml"))
-            .stdin(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let stdin = child.stdin.take();
-        let output = child.wait_with_output().unwrap();
-        drop(stdin);
-        assert_eq!(output.status.code(), Some(1));
-        assert!(stderr(&output).contains(message), "{}", stderr(&output));
-    }
+fn a_peer_without_a_place_in_the_plan_says_so() {
+    let folder = tempfile::tempdir().unwrap();
+    // Held open, since its end would be the peer's end.
+    let mut child = fltorrent(&["peer", "--index=8", "--launched", "--results"])
+        .arg(folder.path())
+        .arg(example("quickstart.yaml"))
+        .stdin(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let stdin = child.stdin.take();
+    let output = child.wait_with_output().unwrap();
+    drop(stdin);
+    assert_eq!(output.status.code(), Some(1));
+    let errors = stderr(&output);
+    assert!(errors.contains("there is no peer 8"), "{errors}");
+}
+
+#[test]
+fn a_peer_with_neither_launcher_nor_nodes_file_says_what_is_missing() {
+    let output = fltorrent(&["peer", "--index=1"])
+        .arg(example("quickstart.yaml"))
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(2));
+    let errors = stderr(&output);
+    assert!(errors.contains("--bindings is missing"), "{errors}");
 }

@@ -30,6 +30,17 @@ impl RunVerifier {
     pub(super) const fn new(authority: TrustedAuthority) -> Self {
         Self { authority }
     }
+
+    /// Whether others take a certificate as a peer's.
+    pub(super) fn check(
+        &self,
+        certificate: &CertificateDer<'_>,
+        now: UnixTime,
+    ) -> Result<(), SignatureError> {
+        self.authority
+            .verify(certificate, KeyUsage::client_auth(), now)
+            .map(|_| ())
+    }
 }
 
 impl ServerCertVerifier for RunVerifier {

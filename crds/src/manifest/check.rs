@@ -13,7 +13,7 @@ const MAX_ERRORS: usize = 1_000;
 const COLUMN_SAMPLE: &str = "the column's name, or its number counted from 0";
 
 /// Adds everything in `value` that does not fit `schema`.
-pub(super) fn check(schema: &JSONSchemaProps, value: &Value, errors: &mut Vec<FieldError>) {
+pub(crate) fn check(schema: &JSONSchemaProps, value: &Value, errors: &mut Vec<FieldError>) {
     walk(schema, value, "", errors);
 }
 

@@ -29,7 +29,7 @@ const METADATA: [&str; 13] = [
 ];
 
 /// Reads YAML into a value, with bounds on its size, depth, nodes and aliases.
-pub(super) fn yaml(text: &str) -> Result<Value, FieldError> {
+pub(crate) fn yaml(text: &str) -> Result<Value, FieldError> {
     if text.len() > MAX_BYTES {
         return Err(FieldError::new(
             "",

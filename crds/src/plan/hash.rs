@@ -33,6 +33,11 @@ impl Plan {
         *hasher.finalize().as_bytes()
     }
 
+    /// [`Self::hash`] as 64 hex digits, for people to compare.
+    pub fn hash_text(&self) -> String {
+        blake3::Hash::from_bytes(self.hash()).to_hex().to_string()
+    }
+
     /// The part of the plan that is the same on all machines.
     fn shared(&self) -> Value {
         let mut plan = self.clone();

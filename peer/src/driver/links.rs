@@ -2,16 +2,24 @@
 
 use fltorrent_swarm::{ChunkId, Departure, PieceHeader};
 
-use super::{Driver, RunError};
-use crate::transport::{CLOSE_REPLACED, Event, Link, LinkEvent};
+use super::{Driver, RunError, tell};
+use crate::{
+    news::News,
+    transport::{CLOSE_REPLACED, Event, Link, LinkEvent},
+};
 
 impl Driver {
     pub(super) fn take(&mut self, event: Event) {
         match event {
             Event::Connected(link) => self.connected(link),
             Event::Unreachable { peer, reason } => {
-                self.parts.swarm.handle_unreachable(peer, reason)
+                self.tell(News::Away {
+                    neighbour: peer,
+                    why: reason.clone(),
+                });
+                self.parts.swarm.handle_unreachable(peer, reason);
             }
+            Event::Stranger { from, reason } => self.tell(News::Stranger { from, why: reason }),
             Event::Link {
                 peer,
                 generation,
@@ -43,7 +51,13 @@ impl Driver {
         let now = self.now();
         let swarm = &mut self.parts.swarm;
         match event {
-            LinkEvent::Message(message) => swarm.handle_message(now, peer, message),
+            LinkEvent::Message(message) => {
+                let known = swarm.is_open(peer);
+                swarm.handle_message(now, peer, message);
+                if !known && swarm.is_open(peer) {
+                    tell(&self.parts.news, News::Met { neighbour: peer });
+                }
+            }
             LinkEvent::Garbage(error) => swarm.handle_garbage(now, peer, error),
             LinkEvent::PieceHeader { header, verdict } => {
                 // A stream whose connection has gone no longer waits for its verdict.
@@ -61,6 +75,10 @@ impl Driver {
             LinkEvent::Closed(departure) => {
                 tracing::info!(neighbour = peer, ?departure, "disconnected");
                 self.links.remove(&peer);
+                if let Departure::Broken(why) = &departure {
+                    let (neighbour, why) = (peer, why.clone());
+                    tell(&self.parts.news, News::Away { neighbour, why });
+                }
                 swarm.handle_disconnected(now, peer, departure);
             }
         }

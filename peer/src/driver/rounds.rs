@@ -12,6 +12,7 @@ use super::{Driver, RunError};
 use crate::{
     journal::status::State,
     metrics,
+    news::News,
     worker::{Completed, Progress},
 };
 
@@ -65,6 +66,7 @@ impl Driver {
                 let report = self.report(round, model, seconds, evaluation);
                 tracing::info!(round, %model, "aggregated");
                 self.parts.metrics.round_done(&report);
+                self.tell(News::Round(Box::new(report)));
                 self.parts.journal.round(&report)?;
                 if let Some(noted) = noted {
                     // Nobody waits when the thread has gone.

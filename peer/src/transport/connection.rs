@@ -14,7 +14,10 @@ use tokio::{sync::mpsc, task::AbortHandle};
 
 use super::{
     CLOSE_FAILED, CLOSE_FINISHED, CLOSE_REFUSED, CLOSE_REPLACED, CLOSE_VIOLATION, Event,
-    Generation, LinkEvent, endpoint::Shared, pieces,
+    Generation, LinkEvent,
+    endpoint::Shared,
+    explain::{explain, foreign},
+    pieces,
 };
 
 /// Control messages that wait for a neighbour that reads slowly; more than that, and it is given up.
@@ -25,8 +28,6 @@ const CONTROL_READ: usize = 64 * 1024;
 const OPEN_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long the last control messages may take to be acknowledged.
 const FLUSH_TIMEOUT: Duration = Duration::from_secs(5);
-/// Longest reason that is taken over from a neighbour, characters.
-const LONGEST_REASON: usize = 400;
 
 /// Why there is no link to a neighbour.
 #[derive(Debug, Error)]
@@ -34,9 +35,40 @@ pub enum LinkError {
     /// The address or name cannot be dialled.
     #[error("it cannot be dialled")]
     Connect(#[from] ConnectError),
+    /// The host's name is not known.
+    #[error(
+        "the host {host} cannot be resolved; check it in the nodes file, and DNS or /etc/hosts here"
+    )]
+    Resolve {
+        /// The name.
+        host: String,
+        /// What the system says.
+        source: std::io::Error,
+    },
+    /// The socket is IPv4 and the addresses are IPv6, or the other way round.
+    #[error(
+        "its addresses are IPv6 and the one at which this peer listens is IPv4, or the other way round; let this peer listen at :: or give both the same kind"
+    )]
+    OtherFamily,
+    /// A machine says that nobody listens there.
+    #[error(
+        "it refuses: look whether it is started there, and whether address and port in the nodes file are right"
+    )]
+    Refused {
+        /// What the system says.
+        source: std::io::Error,
+    },
+    /// Silence.
+    #[error(
+        "no answer: look whether that machine is up and has this address, and whether firewalls let UDP port {port} in"
+    )]
+    NoAnswer {
+        /// The port.
+        port: u16,
+    },
     /// The connection failed.
-    #[error("the connection failed")]
-    Connection(#[from] ConnectionError),
+    #[error("{}", explain(.0))]
+    Connection(ConnectionError),
     /// The control stream was not opened in time.
     #[error("no control stream within {OPEN_TIMEOUT:?}")]
     NoControlStream,
@@ -71,6 +103,12 @@ pub enum LinkError {
         /// Who it is.
         peer: u32,
     },
+}
+
+impl From<ConnectionError> for LinkError {
+    fn from(error: ConnectionError) -> Self {
+        Self::Connection(error)
+    }
 }
 
 /// A connection to a neighbour, as the driver holds it. Dropping it closes nothing; see [`Link::close`].
@@ -303,12 +341,9 @@ async fn watch_end(connection: Connection, reporter: Reporter) {
 
 fn departure(error: &ConnectionError) -> Departure {
     let ConnectionError::ApplicationClosed(close) = error else {
-        return Departure::Broken(error.to_string());
+        return Departure::Broken(explain(error));
     };
-    let reason: String = String::from_utf8_lossy(&close.reason)
-        .chars()
-        .take(LONGEST_REASON)
-        .collect();
+    let reason = foreign(&close.reason);
     match u32::try_from(close.error_code.into_inner()) {
         Ok(CLOSE_FINISHED) => Departure::Finished,
         Ok(CLOSE_FAILED) => Departure::Failed(reason),

@@ -3,38 +3,46 @@
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use fltorrent_coordinator::identity::{Identity, RunId};
+use fltorrent_crds::PeerAddress;
 use quinn::{Connection, Endpoint};
+use tokio::time::{Instant, sleep, timeout};
 
 use super::{
     Event,
     connection::{self, LinkError},
     endpoint::{Shared, identify},
+    probe,
 };
 
 const FIRST_BACKOFF: Duration = Duration::from_millis(50);
 const LONGEST_BACKOFF: Duration = Duration::from_secs(2);
+/// A connection that lasted shorter was refused right after it was made, so that the next one is not tried at once.
+const LASTING: Duration = Duration::from_secs(5);
+/// How long a handshake may take: QUIC itself sends its first packet less and less often, and a neighbour that starts
+/// late would be found late.
+const HANDSHAKE: Duration = Duration::from_secs(5);
 
 /// Whom to dial.
 pub(super) struct Target {
     pub(super) peer: u32,
-    pub(super) address: SocketAddr,
+    pub(super) address: PeerAddress,
     pub(super) run: RunId,
 }
 
 /// Dials until there is a connection, waits until it is gone, and starts again.
 pub(super) async fn keep_dialling(endpoint: Endpoint, target: Target, shared: Arc<Shared>) {
     let mut backoff = FIRST_BACKOFF;
-    loop {
-        match dial(&endpoint, &target, &shared).await {
+    for attempt in 0.. {
+        match dial(&endpoint, &target, attempt, &shared).await {
             Ok(connection) => {
-                backoff = FIRST_BACKOFF;
+                let since = Instant::now();
                 connection.closed().await;
+                if since.elapsed() > LASTING {
+                    backoff = FIRST_BACKOFF;
+                }
             }
             Err(error) => {
-                let reason = match std::error::Error::source(&error) {
-                    Some(source) => format!("{error}: {source}"),
-                    None => error.to_string(),
-                };
+                let reason = crate::chain(&error);
                 tracing::debug!(neighbour = target.peer, address = %target.address, reason, "not reached");
                 let event = Event::Unreachable {
                     peer: target.peer,
@@ -47,7 +55,7 @@ pub(super) async fn keep_dialling(endpoint: Endpoint, target: Target, shared: Ar
         }
         // Neighbours that broke off together do not all come back at the same moment.
         let spread = Duration::from_millis(u64::from((shared.me * 7 + target.peer * 13) % 32));
-        tokio::time::sleep(backoff + spread).await;
+        sleep(backoff + spread).await;
         backoff = (backoff * 2).min(LONGEST_BACKOFF);
     }
 }
@@ -55,12 +63,51 @@ pub(super) async fn keep_dialling(endpoint: Endpoint, target: Target, shared: Ar
 async fn dial(
     endpoint: &Endpoint,
     target: &Target,
+    attempt: usize,
     shared: &Shared,
 ) -> Result<Connection, LinkError> {
+    let address = resolve(endpoint, &target.address, attempt).await?;
     // The name leaves out the attempt; `identify` checks it.
     let name = Identity::peer(target.run, target.peer, 0).server_name();
-    let connection = endpoint.connect(target.address, &name)?.await?;
+    let connecting = endpoint.connect(address, &name)?;
+    let connection = tokio::select! {
+        connected = timeout(HANDSHAKE, connecting) => {
+            connected.map_err(|_| LinkError::NoAnswer { port: address.port() })??
+        }
+        source = probe::refusal(address) => return Err(LinkError::Refused { source }),
+    };
     identify(&connection, shared)?;
     connection::open(connection.clone(), target.peer, shared).await?;
     Ok(connection)
+}
+
+/// One of the host's addresses that this socket can reach, another one at each attempt. Names are looked up each time,
+/// since they may change or appear while a neighbour is waited for.
+async fn resolve(
+    endpoint: &Endpoint,
+    address: &PeerAddress,
+    attempt: usize,
+) -> Result<SocketAddr, LinkError> {
+    let found: Vec<SocketAddr> = match address.ip() {
+        Some(address) => vec![address],
+        None => tokio::net::lookup_host((address.host(), address.port()))
+            .await
+            .map_err(|source| LinkError::Resolve {
+                host: address.host().to_owned(),
+                source,
+            })?
+            .collect(),
+    };
+    // Only a socket at the address `::` sends to both kinds.
+    let own = endpoint.local_addr().ok();
+    let reaches = |address: &SocketAddr| match own {
+        Some(SocketAddr::V4(_)) => address.is_ipv4(),
+        Some(SocketAddr::V6(own)) => own.ip().is_unspecified() || address.is_ipv6(),
+        None => true,
+    };
+    let usable: Vec<SocketAddr> = found.into_iter().filter(reaches).collect();
+    usable
+        .get(attempt % usable.len().max(1))
+        .copied()
+        .ok_or(LinkError::OtherFamily)
 }

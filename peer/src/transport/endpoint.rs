@@ -1,12 +1,12 @@
 //! The endpoint: takes and makes connections, and finds out who is on the other side.
 
-use std::{net::SocketAddr, sync::Arc, time::Duration};
+use std::{net::IpAddr, sync::Arc, time::Duration};
 
 use fltorrent_coordinator::{
     identity::{Role, identity_of},
     tls::{Credentials, TlsError},
 };
-use fltorrent_crds::plan::TransportPlan;
+use fltorrent_crds::{PeerAddress, plan::TransportPlan};
 use fltorrent_swarm::message::Limits;
 use quinn::{
     ClientConfig, Connection, Endpoint, EndpointConfig, ServerConfig, TokioRuntime, VarInt,
@@ -20,6 +20,7 @@ use super::{
     CLOSE_REFUSED, Event, config,
     connection::{self, LinkError},
     dial,
+    explain::explain,
     socket::Socket,
 };
 
@@ -49,6 +50,18 @@ pub(super) struct Shared {
     pub(super) events: mpsc::Sender<Event>,
 }
 
+impl Shared {
+    async fn refused(&self, from: IpAddr, reason: String) {
+        // IPv4 addresses look like themselves, whatever kind of socket they came through.
+        let from = from.to_canonical();
+        // A driver that has gone needs no news.
+        self.events
+            .send(Event::Stranger { from, reason })
+            .await
+            .ok();
+    }
+}
+
 /// The endpoint of one peer, dialling and accepting in the background until dropped.
 pub struct Transport {
     endpoint: Endpoint,
@@ -68,7 +81,7 @@ impl Transport {
         plan: &TransportPlan,
         chunk: u32,
         neighbours: &[u32],
-        addresses: &[SocketAddr],
+        addresses: &[PeerAddress],
         limits: Limits,
         events: mpsc::Sender<Event>,
     ) -> Result<Self, TransportError> {
@@ -108,10 +121,10 @@ impl Transport {
         let mut tasks = JoinSet::new();
         tasks.spawn(accept(endpoint.clone(), Arc::clone(&shared)));
         for &neighbour in neighbours.iter().filter(|&&neighbour| neighbour > me) {
-            if let Some(&address) = addresses.get(neighbour as usize) {
+            if let Some(address) = addresses.get(neighbour as usize) {
                 let target = dial::Target {
                     peer: neighbour,
-                    address,
+                    address: address.clone(),
                     run: identity.run,
                 };
                 tasks.spawn(dial::keep_dialling(
@@ -150,7 +163,11 @@ async fn accept(endpoint: Endpoint, shared: Arc<Shared>) {
             let from = incoming.remote_address();
             match incoming.await {
                 Ok(connection) => welcome(connection, &shared).await,
-                Err(error) => tracing::warn!(%from, %error, "a connection was not accepted"),
+                Err(error) => {
+                    let reason = explain(&error);
+                    tracing::warn!(%from, reason, "a connection was not accepted");
+                    shared.refused(from.ip(), reason).await;
+                }
             }
         });
     }
@@ -170,11 +187,10 @@ async fn welcome(connection: Connection, shared: &Shared) {
             }
         }
         Err(error) => {
-            tracing::warn!(%from, %error, "a connection was refused");
-            connection.close(
-                VarInt::from_u32(CLOSE_REFUSED),
-                error.to_string().as_bytes(),
-            );
+            let reason = error.to_string();
+            tracing::warn!(%from, reason, "a connection was refused");
+            connection.close(VarInt::from_u32(CLOSE_REFUSED), reason.as_bytes());
+            shared.refused(from.ip(), reason).await;
         }
     }
 }

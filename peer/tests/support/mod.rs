@@ -165,6 +165,7 @@ impl Run {
             optimistic_interval: Duration::from_secs(30),
             selection: Selection::RarestFirst,
             lost_after: self.lost_after,
+            join_within: self.lost_after,
             seed: u64::from(me) + 77,
         }
     }
@@ -242,7 +243,10 @@ impl Run {
             &self.plan(),
             layout.longest(),
             &self.neighbours(me),
-            addresses,
+            &addresses
+                .iter()
+                .map(|&address| address.into())
+                .collect::<Vec<_>>(),
             config.limits(),
             events_in,
         )
@@ -284,6 +288,8 @@ impl Run {
             reporter: None,
             journal: Journal::create(&folder.join(format!("{me}.jsonl"))).unwrap(),
             metrics: Arc::new(Metrics::new("test", me)),
+            news: None,
+            stop: tokio::sync::oneshot::channel().1,
             peer: (me, 0),
         };
         let result = Driver::new(parts).run().await;

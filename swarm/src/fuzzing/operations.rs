@@ -70,6 +70,7 @@ impl World {
             optimistic_interval: Duration::from_secs(30),
             selection: Selection::RarestFirst,
             lost_after: Duration::from_secs(30),
+            join_within: Duration::from_secs(30),
             seed: 1,
         };
         Self {

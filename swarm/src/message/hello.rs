@@ -55,7 +55,7 @@ pub enum HelloMismatch {
     },
     /// Another manifest.
     #[error(
-        "its plan's hash is {found}, this peer's {expected}; give both the same manifest and the same release"
+        "its plan's hash is {found}, this peer's {expected}; give both the same manifest and settings, and the same release; `fltorrent validate` prints the hash"
     )]
     Plan {
         /// The neighbour's.
@@ -64,7 +64,9 @@ pub enum HelloMismatch {
         expected: String,
     },
     /// Other data.
-    #[error("its data's hash is {found}, this peer's {expected}; the data files differ")]
+    #[error(
+        "its data's hash is {found}, this peer's {expected}; the data files differ: compare their checksums"
+    )]
     Data {
         /// The neighbour's.
         found: String,

@@ -72,9 +72,19 @@ impl Swarm {
         let patience = if self.has_finished() && self.current.link(at).complete {
             LINGER.min(self.config.lost_after)
         } else {
-            self.config.lost_after
+            self.patience(at)
         };
         Some(self.links[at].useless_since()? + patience)
+    }
+
+    /// How long this peer does without a neighbour. One that was never met is waited for longer, until the last round
+    /// has shown that it is there and reached by others.
+    fn patience(&self, at: usize) -> Duration {
+        if self.links[at].met || self.has_finished() {
+            self.config.lost_after
+        } else {
+            self.config.join_within
+        }
     }
 
     /// A neighbour that stays away ends the run; a peer that has finished goes without its goodbye.
@@ -89,7 +99,7 @@ impl Swarm {
                     LinkState::Away { why, .. } => why.clone(),
                     _ => "it was connected, but sent no hello".to_owned(),
                 };
-                let after = self.config.lost_after;
+                let after = self.patience(at);
                 return self.fail(Failure::Lost { peer, after, why });
             }
             if !self.current.link(at).complete {

@@ -152,6 +152,7 @@ impl Setup {
             optimistic_interval: Duration::from_secs(30),
             selection: self.selection,
             lost_after: Duration::from_secs(30),
+            join_within: Duration::from_secs(30),
             seed: self.seed.wrapping_mul(1_000_003) + u64::from(me),
         }
     }

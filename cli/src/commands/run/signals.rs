@@ -5,20 +5,20 @@ use std::io;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 /// What ends a run from outside. A hang-up is left to its default, so that `nohup` works.
-pub(super) struct Signals {
+pub(in crate::commands) struct Signals {
     interrupt: Signal,
     terminate: Signal,
 }
 
 impl Signals {
-    pub(super) fn new() -> io::Result<Self> {
+    pub(in crate::commands) fn new() -> io::Result<Self> {
         Ok(Self {
             interrupt: signal(SignalKind::interrupt())?,
             terminate: signal(SignalKind::terminate())?,
         })
     }
 
-    pub(super) async fn next(&mut self) -> &'static str {
+    pub(in crate::commands) async fn next(&mut self) -> &'static str {
         tokio::select! {
             _ = self.interrupt.recv() => "SIGINT",
             _ = self.terminate.recv() => "SIGTERM",

@@ -1,0 +1,93 @@
+//! `fltorrent peer`: one peer of a run on several machines, or, hidden, one that a launcher started.
+
+mod lines;
+mod setup;
+mod watch;
+
+use std::{process::ExitCode, time::SystemTime};
+
+use fltorrent_peer::{process, train::safetensors::LoadError};
+use thiserror::Error;
+
+use super::{FAILED, INTERRUPTED, USAGE, refuse_manifest};
+use crate::{
+    arguments::PeerArguments,
+    keys::KeysError,
+    launcher::ResultsError,
+    manifest::ManifestError,
+    output::{self, Format, Printer},
+    preflight::PreflightError,
+    resume::ResumeError,
+};
+
+/// Why a peer that was started by hand is not complete.
+#[derive(Debug, Error)]
+pub(super) enum PeerError {
+    /// The command line or a file that everybody shares is wrong.
+    #[error("{0}")]
+    Usage(String),
+    /// The manifest is wrong.
+    #[error(transparent)]
+    Manifest(#[from] ManifestError),
+    /// The keys cannot be used.
+    #[error(transparent)]
+    Keys(#[from] KeysError),
+    /// This machine lacks something.
+    #[error(transparent)]
+    Preflight(#[from] PreflightError),
+    /// It cannot go on in the folder that was named.
+    #[error(transparent)]
+    Resume(#[from] ResumeError),
+    /// The model that it should start from cannot be used.
+    #[error(transparent)]
+    InitialModel(#[from] LoadError),
+    /// Results cannot be kept.
+    #[error(transparent)]
+    Results(#[from] ResultsError),
+    /// The system gave no way to wait for signals.
+    #[error("the peer could not be set up")]
+    System(#[from] std::io::Error),
+    /// Its user ended it.
+    #[error("interrupted by {0}; the neighbours have been told")]
+    Interrupted(&'static str),
+    /// It failed.
+    #[error("{0}")]
+    Failed(String),
+}
+
+pub(super) fn peer(arguments: PeerArguments, started: SystemTime) -> ExitCode {
+    if arguments.launched {
+        return launched(arguments);
+    }
+    let mut printer = Printer::new(Format::Text, arguments.by_hand.quiet);
+    let result = setup::prepare(&arguments, started)
+        .and_then(|setup| watch::run(setup, started, &mut printer));
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(PeerError::Manifest(error)) => refuse_manifest(&error, &mut printer),
+        Err(error) => {
+            let code = match error {
+                PeerError::Usage(_) | PeerError::Resume(_) => USAGE,
+                PeerError::Interrupted(_) => INTERRUPTED,
+                _ => FAILED,
+            };
+            crate::chain(&error).lines().for_each(output::error);
+            ExitCode::from(code)
+        }
+    }
+}
+
+/// The launcher gives what the command line requires.
+fn launched(arguments: PeerArguments) -> ExitCode {
+    let (Some(manifest), Some(results)) = (arguments.manifest, arguments.results) else {
+        output::error("--launched needs --results and a manifest; it is for `fltorrent run`");
+        return ExitCode::from(USAGE);
+    };
+    process::main(process::Options {
+        index: arguments.index,
+        manifest,
+        results,
+        resume: arguments.resume,
+        model_out: arguments.model_out,
+    })
+}

@@ -1,0 +1,179 @@
+//! Lines for the person who started a peer.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    net::{IpAddr, SocketAddr},
+};
+
+use fltorrent_coordinator::report::RoundReport;
+use fltorrent_peer::news::News;
+
+use super::setup::Setup;
+use crate::output::{Summary, bytes, description_text, figure};
+
+/// Refusals of strangers that are told; more are in the log only.
+const STRANGERS: usize = 20;
+/// Digits of a model's hash in a round's line.
+const SHORT_HASH: usize = 12;
+
+/// What has been told so far.
+pub(super) struct Lines<'a> {
+    setup: &'a Setup,
+    listens: SocketAddr,
+    metrics: Option<SocketAddr>,
+    /// Neighbours that are not connected, with the last that is known of the cause.
+    missing: BTreeMap<u32, Option<String>>,
+    met: BTreeSet<u32>,
+    strangers: BTreeSet<(IpAddr, String)>,
+    rounds_begun: bool,
+}
+
+impl<'a> Lines<'a> {
+    pub(super) fn new(setup: &'a Setup, listens: SocketAddr, metrics: Option<SocketAddr>) -> Self {
+        Self {
+            setup,
+            listens,
+            metrics,
+            missing: neighbours(setup).iter().map(|&peer| (peer, None)).collect(),
+            met: BTreeSet::new(),
+            strangers: BTreeSet::new(),
+            rounds_begun: false,
+        }
+    }
+
+    pub(super) fn has_met_anyone(&self) -> bool {
+        !self.met.is_empty()
+    }
+
+    pub(super) fn header(&self) -> String {
+        let plan = &self.setup.resolved.plan;
+        let list: Vec<String> = neighbours(self.setup)
+            .iter()
+            .map(ToString::to_string)
+            .collect();
+        let metrics = match self.metrics {
+            Some(address) => format!("\n  metrics  http://{address}/metrics"),
+            None => String::new(),
+        };
+        format!(
+            "{}\n  plan     {}\n  run      {}, attempt {}\n  peer     {} of {}, listens on UDP {}, neighbours {}{metrics}\n  results  {}",
+            description_text(&self.setup.description),
+            plan.hash_text(),
+            self.setup.run,
+            self.setup.attempt,
+            self.setup.index,
+            plan.peers.len(),
+            self.listens,
+            list.join(", "),
+            self.setup.results.path().display(),
+        )
+    }
+
+    /// Who is missing, where it should be, and why; none when all are there.
+    pub(super) fn waiting(&self) -> Option<String> {
+        let missing: Vec<String> = self
+            .missing
+            .iter()
+            .map(|(&peer, why)| self.one_missing(peer, why.as_deref()))
+            .collect();
+        (!missing.is_empty()).then(|| missing.join("\n"))
+    }
+
+    fn one_missing(&self, peer: u32, why: Option<&str>) -> String {
+        let address = self
+            .setup
+            .nodes
+            .peers
+            .get(peer as usize)
+            .map_or_else(String::new, |node| format!(" at {}", node.address));
+        let why = why.unwrap_or(if peer < self.setup.index {
+            "it has not connected: it is the one that dials; look whether it is started and what it says"
+        } else {
+            "it has not answered yet"
+        });
+        format!("waiting for peer {peer}{address}: {why}")
+    }
+
+    /// What to print about it; none when it was told before.
+    pub(super) fn news(&mut self, news: &News) -> Option<String> {
+        match news {
+            News::Met { neighbour } => {
+                self.missing.remove(neighbour);
+                self.met.insert(*neighbour);
+                let all = neighbours(self.setup).len();
+                Some(format!(
+                    "connected to peer {neighbour}: {} of {all} neighbours are there",
+                    all - self.missing.len()
+                ))
+            }
+            News::Away { neighbour, why } => {
+                let before = self.missing.insert(*neighbour, Some(why.clone()));
+                (before.flatten().as_ref() != Some(why))
+                    .then(|| self.one_missing(*neighbour, Some(why)))
+            }
+            News::Stranger { from, why } => {
+                let is_told = self.strangers.len() >= STRANGERS
+                    || !self.strangers.insert((*from, why.clone()));
+                (!is_told).then(|| format!("refused a connection from {from}: {why}"))
+            }
+            News::Round(report) => Some(self.round(report)),
+        }
+    }
+
+    fn round(&mut self, report: &RoundReport) -> String {
+        let head = if std::mem::replace(&mut self.rounds_begun, true) {
+            String::new()
+        } else {
+            format!(
+                "\n{:>9} {:>9} {:>9} {:>13} {:>10} {:>9} {:>10}  model\n",
+                "round", "accuracy", "loss", "chunks", "received", "train", "exchange"
+            )
+        };
+        let evaluation = &report.evaluation;
+        let share =
+            (evaluation.total > 0).then(|| evaluation.correct as f64 / evaluation.total as f64);
+        let loss = evaluation
+            .loss_sum
+            .filter(|_| evaluation.total > 0)
+            .map(|sum| sum / evaluation.total as f64);
+        let hash = report.model_hash.to_string();
+        format!(
+            "{head}{:>9} {:>9} {:>9} {:>13} {:>10} {:>8.2}s {:>9.2}s  {}",
+            format!(
+                "{}/{}",
+                u64::from(report.round) + 1,
+                self.setup.resolved.plan.training.rounds
+            ),
+            figure(share),
+            figure(loss),
+            format!("{}/{}", report.chunks_held, report.chunks_total),
+            bytes(report.bytes_received),
+            report.train.seconds,
+            report.exchange_seconds,
+            hash.get(..SHORT_HASH).unwrap_or(&hash),
+        )
+    }
+}
+
+fn neighbours(setup: &Setup) -> &[u32] {
+    let peers = &setup.resolved.plan.peers;
+    peers
+        .get(setup.index as usize)
+        .map_or(&[], |peer| &peer.neighbours)
+}
+
+/// How it ended; accuracy is over this peer's part of the test data.
+pub(super) fn finished(summary: &Summary) -> String {
+    let hash = summary
+        .model_hash
+        .map_or_else(String::new, |hash| hash.to_string());
+    let reason = match &summary.reason {
+        Some(reason) => format!("\nended     early, {reason}"),
+        None => String::new(),
+    };
+    format!(
+        "{reason}\naccuracy  {} on this peer's part of the test data\nmodel     {hash}\nresults   {}",
+        figure(summary.accuracy),
+        summary.results
+    )
+}

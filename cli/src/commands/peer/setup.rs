@@ -1,0 +1,155 @@
+//! What a peer needs, from the command line, the manifest, the nodes file and the keys.
+
+use std::{
+    fs::File,
+    io::Read,
+    path::{Path, PathBuf},
+    time::SystemTime,
+};
+
+use fltorrent_coordinator::identity::RunId;
+use fltorrent_crds::{Bindings, Errors, manifest, nodes::Nodes};
+
+use super::PeerError;
+use crate::{
+    arguments::PeerArguments,
+    keys::{self, OwnKeys},
+    launcher::Results,
+    manifest::{Resolved, with_data_path},
+    output::{Description, describe},
+    preflight, resume,
+};
+
+/// A peer that can be started.
+pub(super) struct Setup {
+    pub(super) index: u32,
+    pub(super) attempt: u32,
+    pub(super) run: RunId,
+    pub(super) resolved: Resolved,
+    pub(super) description: Description,
+    pub(super) nodes: Nodes,
+    pub(super) bindings: Bindings,
+    pub(super) keys: OwnKeys,
+    pub(super) results: Results,
+    /// Keeps others out of the results folder.
+    pub(super) _lock: File,
+    pub(super) arguments: PeerArguments,
+}
+
+pub(super) fn prepare(arguments: &PeerArguments, started: SystemTime) -> Result<Setup, PeerError> {
+    let by_hand = &arguments.by_hand;
+    let Some(path) = &by_hand.bindings else {
+        return Err(PeerError::Usage(
+            "--bindings is missing: name the nodes file that says where the peers are".to_owned(),
+        ));
+    };
+    let text = read_bounded(path)?;
+    let nodes = Nodes::parse(&text).map_err(|errors| in_file(path, &errors))?;
+    let text = match &arguments.manifest {
+        Some(manifest) => crate::manifest::read(manifest)?,
+        None => nodes.default_manifest(),
+    };
+    let mut sets = by_hand.settings.sets();
+    if let Some(data) = &by_hand.data {
+        sets.push(with_data_path(&text, &sets, data)?);
+    }
+    let resolved = Resolved::from_text(&text, &sets)?;
+    let plan = &resolved.plan;
+    nodes.check(plan).map_err(|errors| in_file(path, &errors))?;
+    let index = arguments.index;
+    if index as usize >= plan.peers.len() {
+        return Err(PeerError::Usage(format!(
+            "there is no peer {index}: the plan has peers 0 to {}; correct --index",
+            plan.peers.len() - 1
+        )));
+    }
+    let attempt = match (by_hand.attempt, nodes.attempt) {
+        (Some(here), Some(there)) if here != there => {
+            return Err(PeerError::Usage(format!(
+                "--attempt is {here}, but attempt in {} is {there}; give both the same value, or one of them only",
+                path.display()
+            )));
+        }
+        (here, there) => here.or(there).unwrap_or(0),
+    };
+    let keys = keys::read(&by_hand.keys, index, attempt)?;
+    if let Some(authority) = &nodes.authority
+        && authority.trim() != keys.authority.trim()
+    {
+        return Err(PeerError::Usage(format!(
+            "authority in {} is not the one of {}; copy the keys and the nodes file of the same experiment",
+            path.display(),
+            by_hand.keys.display()
+        )));
+    }
+    let samples = preflight::check(plan)?;
+    let description = describe(&resolved.experiment, plan, Some(samples));
+    let results = match (arguments.resume, &by_hand.out) {
+        (Some(_), Some(folder)) => resume::reopen(folder, &resolved)?,
+        (Some(_), None) => {
+            return Err(PeerError::Usage(
+                "--resume without --out: name the results folder in which this peer goes on"
+                    .to_owned(),
+            ));
+        }
+        (None, Some(path)) => Results::at(path)?,
+        (None, None) => Results::within(
+            Path::new(&plan.output.directory),
+            &format!("{}-peer-{index}", plan.name),
+            started.into(),
+        )?,
+    };
+    let lock = results.lock()?;
+    results.write_manifest(&resolved.yaml()?)?;
+    results.write_json("plan.json", plan)?;
+    let bindings = Bindings {
+        run: keys.identity.run.to_string(),
+        attempt,
+        authority: keys.authority.clone(),
+        certificate: keys.certificate.clone(),
+        addresses: nodes
+            .peers
+            .iter()
+            .map(|node| node.address.clone())
+            .collect(),
+        coordinator: None,
+    };
+    Ok(Setup {
+        index,
+        attempt,
+        run: keys.identity.run,
+        resolved,
+        description,
+        nodes,
+        bindings,
+        keys,
+        results,
+        _lock: lock,
+        arguments: arguments.clone(),
+    })
+}
+
+fn read_bounded(path: &PathBuf) -> Result<String, PeerError> {
+    let failed = |error: std::io::Error| {
+        PeerError::Usage(format!(
+            "{}: cannot be read; name the nodes file: {error}",
+            path.display()
+        ))
+    };
+    let mut text = String::new();
+    File::open(path)
+        .map_err(failed)?
+        .take(manifest::MAX_BYTES as u64 + 1)
+        .read_to_string(&mut text)
+        .map_err(failed)?;
+    Ok(text)
+}
+
+/// The errors with the file's name in front, a line each.
+fn in_file(path: &Path, errors: &Errors) -> PeerError {
+    let lines: Vec<String> = errors
+        .iter()
+        .map(|error| format!("{}: {error}", path.display()))
+        .collect();
+    PeerError::Usage(lines.join("\n"))
+}

@@ -1,0 +1,176 @@
+//! Runs a peer, tells what happens to it, and writes down how it ended.
+
+use std::{
+    fmt::Display,
+    time::{Duration, SystemTime},
+};
+
+use fltorrent_peer::{news::News, process::by_hand::ByHand};
+use time::{OffsetDateTime, format_description::well_known::Rfc3339};
+use tokio::{
+    sync::{mpsc, oneshot},
+    time::{Instant, MissedTickBehavior, interval_at},
+};
+
+use super::{PeerError, lines::Lines, setup::Setup};
+use crate::{
+    commands::run::Signals,
+    launcher::Measured,
+    output::{Outcome, PeerSummary, Printer, Summary},
+};
+
+/// Time between two words on neighbours that are not there.
+const NEWS: Duration = Duration::from_secs(5);
+/// News that wait to be told.
+const QUEUE: usize = 1024;
+
+/// Runs the peer to its end.
+pub(super) fn run(
+    setup: Setup,
+    started: SystemTime,
+    printer: &mut Printer,
+) -> Result<(), PeerError> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
+    let mut resumed_after = None;
+    let result = runtime.block_on(drive(&setup, printer, &mut resumed_after));
+    let summary = summary(&setup, started, resumed_after, &result);
+    let written = setup.results.write_json("summary.json", &summary);
+    result?;
+    written?;
+    printer.line(&super::lines::finished(&summary));
+    Ok(())
+}
+
+async fn drive(
+    setup: &Setup,
+    printer: &mut Printer,
+    resumed_after: &mut Option<u32>,
+) -> Result<(), PeerError> {
+    let mut signals = Signals::new()?;
+    let (news_in, mut news) = mpsc::channel(QUEUE);
+    let (stop_in, stop) = oneshot::channel();
+    let mut stop_in = Some(stop_in);
+    let plan = &setup.resolved.plan;
+    let by_hand = &setup.arguments.by_hand;
+    let ready = ByHand {
+        index: setup.index,
+        plan: plan.clone(),
+        results: setup.results.path().to_owned(),
+        resume: setup.arguments.resume,
+        bindings: setup.bindings.clone(),
+        key: setup
+            .keys
+            .key
+            .duplicate()
+            .map_err(|error| PeerError::Failed(crate::chain(&error)))?,
+        listen: setup
+            .nodes
+            .peers
+            .get(setup.index as usize)
+            .and_then(|node| node.bind),
+        metrics: by_hand.metrics,
+        wait: by_hand.wait.get(),
+        news: news_in,
+        stop,
+    }
+    .prepare();
+    let ready = tokio::select! {
+        ready = ready => ready.map_err(failed)?,
+        signal = signals.next() => return Err(PeerError::Interrupted(signal)),
+    };
+    *resumed_after = setup.arguments.resume.map(|_| ready.first_round);
+    let mut lines = Lines::new(setup, ready.address, ready.metrics_address);
+    printer.line(&lines.header());
+    if let Some(rounds) = resumed_after {
+        printer.line(&format!("  goes on  after {rounds} finished rounds"));
+    }
+    let mut ticks = interval_at(Instant::now() + NEWS, NEWS);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut stopped = None;
+    let mut running = std::pin::pin!(ready.run());
+    let result = loop {
+        tokio::select! {
+            // Rounds that are told come before the end.
+            biased;
+            Some(news) = news.recv() => {
+                if matches!(news, News::Met { .. }) && !lines.has_met_anyone() {
+                    setup.keys.mark_used(setup.attempt)?;
+                }
+                if let Some(line) = lines.news(&news) {
+                    printer.line(&line);
+                }
+            }
+            signal = signals.next() => match stop_in.take() {
+                Some(stop) => {
+                    stopped = Some(signal);
+                    stop.send(signal).ok();
+                }
+                // Whoever asks twice does not want to wait.
+                None => return Err(PeerError::Interrupted(signal)),
+            },
+            _ = ticks.tick() => {
+                if let Some(line) = lines.waiting() {
+                    printer.line(&line);
+                }
+            }
+            result = &mut running => break result,
+        }
+    };
+    match (result, stopped) {
+        (Ok(()), _) => Ok(()),
+        (Err(_), Some(signal)) => Err(PeerError::Interrupted(signal)),
+        (Err(error), None) => Err(failed(error)),
+    }
+}
+
+/// The peer's error with its causes.
+fn failed(error: impl Display) -> PeerError {
+    PeerError::Failed(format!("{error:#}"))
+}
+
+fn summary(
+    setup: &Setup,
+    started: SystemTime,
+    resumed_after: Option<u32>,
+    result: &Result<(), PeerError>,
+) -> Summary {
+    let index = setup.index;
+    let rounds = setup.resolved.plan.training.rounds;
+    let measured = Measured::of(&setup.results, index..index + 1, rounds);
+    let last = measured.rounds.last().map(|round| round.summary);
+    let (outcome, exit) = match result {
+        Ok(()) if measured.converged.is_some() => (Outcome::Converged, "exit status: 0"),
+        Ok(()) => (Outcome::Completed, "exit status: 0"),
+        Err(PeerError::Interrupted(_)) => (Outcome::Stopped, "exit status: 130"),
+        Err(_) => (Outcome::Failed, "exit status: 1"),
+    };
+    Summary {
+        outcome,
+        error: result.as_ref().err().map(|error| crate::chain(error)),
+        reason: measured.converged.map(|(_, reason)| reason),
+        resume: None,
+        resumed_after,
+        name: setup.resolved.plan.name.clone(),
+        run: Some(setup.run.to_string()),
+        version: env!("CARGO_PKG_VERSION"),
+        started: OffsetDateTime::from(started)
+            .format(&Rfc3339)
+            .unwrap_or_default(),
+        results: setup.results.path().display().to_string(),
+        report: None,
+        wall_seconds: started.elapsed().unwrap_or_default().as_secs_f64(),
+        startup_seconds: None,
+        accuracy: last.and_then(|last| last.accuracy),
+        loss: last.and_then(|last| last.loss),
+        model_hash: last.map(|last| last.model_hash),
+        peak_rss_bytes: last.map(|last| last.peak_rss_bytes),
+        peers: vec![PeerSummary {
+            index: setup.index,
+            rounds: u32::try_from(measured.rounds.len()).unwrap_or(u32::MAX),
+            exit: exit.to_owned(),
+        }],
+        rounds: measured.rounds,
+    }
+}

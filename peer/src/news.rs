@@ -1,0 +1,31 @@
+//! What a person who watches one peer is told.
+
+use std::net::IpAddr;
+
+use fltorrent_coordinator::report::RoundReport;
+
+/// Something that happened at a peer.
+#[derive(Clone, Debug, PartialEq)]
+pub enum News {
+    /// A neighbour is connected and means the same experiment.
+    Met {
+        /// Which.
+        neighbour: u32,
+    },
+    /// The connection to a neighbour is gone, or was never of use.
+    Away {
+        /// Which.
+        neighbour: u32,
+        /// What is known of the cause.
+        why: String,
+    },
+    /// Somebody wanted to connect and was refused.
+    Stranger {
+        /// From where.
+        from: IpAddr,
+        /// Why it was refused.
+        why: String,
+    },
+    /// A round is over.
+    Round(Box<RoundReport>),
+}
