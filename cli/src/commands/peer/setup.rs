@@ -82,8 +82,11 @@ pub(super) fn prepare(arguments: &PeerArguments, started: SystemTime) -> Result<
             by_hand.keys.display()
         )));
     }
-    let samples = preflight::check(plan)?;
-    let description = describe(&resolved.experiment, plan, Some(samples));
+    let checked = preflight::check(plan)?;
+    if arguments.resume.is_none() {
+        preflight::check_initial_model(plan)?;
+    }
+    let description = describe(&resolved.experiment, plan, Some(checked.samples));
     let results = match (arguments.resume, &by_hand.out) {
         (Some(_), Some(folder)) => resume::reopen(folder, &resolved)?,
         (Some(_), None) => {
@@ -102,6 +105,7 @@ pub(super) fn prepare(arguments: &PeerArguments, started: SystemTime) -> Result<
     let lock = results.lock()?;
     results.write_manifest(&resolved.yaml()?)?;
     results.write_json("plan.json", plan)?;
+    results.write_json("histogram.json", &checked.histogram)?;
     let bindings = Bindings {
         run: keys.identity.run.to_string(),
         attempt,
