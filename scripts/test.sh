@@ -7,9 +7,9 @@ step() { printf '\n== %s (%s)\n' "$1" "$(date +%T)"; }
 
 # Debian packages: Chromium shows the reports, PyTorch reads our models, Fashion-MNIST is the data of the reference tests,
 # tmux is the terminal of the live view's tests, Graphviz draws wirings, iproute2 makes the network namespaces of the tests of
-# several machines (which need root).
+# several machines (which need root), nftables their firewalls and routers.
 packages=()
-for package in chromium python3-torch dataset-fashion-mnist graphviz iproute2 tmux; do
+for package in chromium python3-torch dataset-fashion-mnist graphviz iproute2 nftables tmux; do
   dpkg -s "$package" >/dev/null 2>&1 || packages+=("$package")
 done
 if [ ${#packages[@]} -gt 0 ]; then

@@ -13,7 +13,7 @@
 mod error;
 
 use std::{
-    fs::{self, DirBuilder, OpenOptions},
+    fs::{self, DirBuilder, OpenOptions, Permissions},
     io::{ErrorKind, Read, Write},
     os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt},
     path::{Path, PathBuf},
@@ -70,6 +70,7 @@ pub fn init(folder: &Path, wanted: Wanted, now: SystemTime) -> Result<RunId, Key
     fs::create_dir_all(parent).map_err(KeysError::write(parent))?;
     let draft = tempfile::Builder::new()
         .prefix(".keys-")
+        .permissions(Permissions::from_mode(0o700))
         .tempdir_in(parent)
         .map_err(KeysError::write(parent))?;
     for index in 0..wanted.peers {

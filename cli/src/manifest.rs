@@ -88,7 +88,7 @@ impl Resolved {
     }
 }
 
-/// The setting that puts this machine's data folder in the place of the manifest's.
+/// The settings that put this machine's data in the place of the manifest's: a folder or file, of CSV the folder of both.
 ///
 /// # Errors
 /// When the manifest is wrong, or its data is not in a folder or file.
@@ -96,15 +96,26 @@ pub(crate) fn with_data_path(
     text: &str,
     sets: &[(String, String)],
     path: &Path,
-) -> Result<(String, String), ManifestError> {
+) -> Result<Vec<(String, String)>, ManifestError> {
     let experiment = manifest::parse_with(text, sets)?;
     let data = serde_json::to_value(&experiment.spec.data).unwrap_or_default();
     let kind = data["type"].as_str().unwrap_or_default().to_owned();
-    if !data[&kind]["path"].is_string() {
+    let here: Vec<(String, String)> = ["path", "train", "test"]
+        .into_iter()
+        .filter_map(|field| {
+            let there = data[&kind][field].as_str()?;
+            let here = match field {
+                "path" => path.to_owned(),
+                _ => path.join(Path::new(there).file_name()?),
+            };
+            let quoted = serde_json::Value::from(here.to_string_lossy()).to_string();
+            Some((format!("data.{kind}.{field}"), quoted))
+        })
+        .collect();
+    if here.is_empty() {
         return Err(ManifestError::NoDataPath { kind });
     }
-    let quoted = serde_json::Value::from(path.to_string_lossy()).to_string();
-    Ok((format!("data.{kind}.path"), quoted))
+    Ok(here)
 }
 
 /// Reads no more than a manifest may have, whatever the path names.

@@ -58,6 +58,16 @@ pub enum LinkError {
         /// What the system says.
         source: std::io::Error,
     },
+    /// The network, or this machine, says that there is no way.
+    #[error(
+        "there is no way to it: look whether its address in the nodes file is right and its machine up, and whether routes and firewalls, here too, let UDP port {port} through"
+    )]
+    NoWay {
+        /// The port.
+        port: u16,
+        /// What the system says.
+        source: std::io::Error,
+    },
     /// Silence.
     #[error(
         "no answer: look whether that machine is up and has this address, and whether firewalls let UDP port {port} in"

@@ -1,6 +1,6 @@
 //! Reaching the neighbours with higher indices, and reaching them again after a break.
 
-use std::{net::SocketAddr, sync::Arc, time::Duration};
+use std::{io::ErrorKind, net::SocketAddr, sync::Arc, time::Duration};
 
 use fltorrent_coordinator::identity::{Identity, RunId};
 use fltorrent_crds::PeerAddress;
@@ -74,7 +74,10 @@ async fn dial(
         connected = timeout(HANDSHAKE, connecting) => {
             connected.map_err(|_| LinkError::NoAnswer { port: address.port() })??
         }
-        source = probe::refusal(address) => return Err(LinkError::Refused { source }),
+        source = probe::refusal(address) => return Err(match source.kind() {
+            ErrorKind::ConnectionRefused => LinkError::Refused { source },
+            _ => LinkError::NoWay { port: address.port(), source },
+        }),
     };
     identify(&connection, shared)?;
     connection::open(connection.clone(), target.peer, shared).await?;

@@ -10,7 +10,7 @@ use std::{
 
 use tokio::net::UdpSocket;
 
-/// The refusal of an address; pending for ever when there is none.
+/// What the network says against an address; pending for ever when that is nothing.
 pub(super) async fn refusal(address: SocketAddr) -> io::Error {
     match try_one_byte(address).await {
         Err(error) => error,

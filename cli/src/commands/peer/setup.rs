@@ -51,7 +51,7 @@ pub(super) fn prepare(arguments: &PeerArguments, started: SystemTime) -> Result<
     };
     let mut sets = by_hand.settings.sets();
     if let Some(data) = &by_hand.data {
-        sets.push(with_data_path(&text, &sets, data)?);
+        sets.extend(with_data_path(&text, &sets, data)?);
     }
     let resolved = Resolved::from_text(&text, &sets)?;
     let plan = &resolved.plan;

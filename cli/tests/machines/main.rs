@@ -1,0 +1,88 @@
+//! Machines that share nothing but files, as network namespaces; needs root, iproute2 and nftables.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "these are tests")]
+
+mod network;
+mod refused;
+mod symptoms;
+
+use std::{fs, path::Path};
+
+use serde_json::Value;
+
+use network::{Network, Peer, fltorrent, quickstart};
+
+fn read_json(path: &Path) -> Value {
+    serde_json::from_str(&fs::read_to_string(path).unwrap()).unwrap()
+}
+
+#[test]
+fn machines_that_share_only_files_end_with_the_model_of_one_machine() {
+    let network = Network::new(4, &["training.rounds=3"]);
+    // Two are named by IPv4 and two by IPv6 addresses.
+    network.write_nodes(&["10.77.0.10", "fd77::11", "10.77.0.12", "fd77::13"]);
+    let mut peers: Vec<Peer> = [2, 0, 1].map(|i| network.start(i, &[])).into();
+    // Peer 2 dials peer 3, which comes only after it was missed.
+    peers[0].until("waiting for peer 3 at [fd77::13]:8888: it refuses");
+    peers.push(network.start(3, &[]));
+    for peer in peers {
+        peer.succeed();
+    }
+
+    let alone = network.path("alone");
+    let output = fltorrent()
+        .arg("run")
+        .args(network.sets())
+        .arg("--out")
+        .arg(&alone)
+        .arg(quickstart())
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{output:?}");
+    let summary = read_json(&alone.join("summary.json"));
+    let model = fs::read(alone.join("model.safetensors")).unwrap();
+    for i in 0..4 {
+        let results = network.results(i);
+        assert_eq!(
+            read_json(&results.join("summary.json"))["modelHash"],
+            summary["modelHash"]
+        );
+        assert!(fs::read(results.join("model.safetensors")).unwrap() == model);
+        for file in ["plan.json", "histogram.json"] {
+            assert_eq!(
+                read_json(&results.join(file)),
+                read_json(&alone.join(file)),
+                "{file}"
+            );
+        }
+    }
+
+    // The folders of all machines together make one report.
+    let page = network.path("report.html");
+    let report = fltorrent()
+        .arg("report")
+        .args((0..4).map(|i| network.results(i)))
+        .arg("--out")
+        .arg(&page)
+        .output()
+        .unwrap();
+    assert!(report.status.success(), "{report:?}");
+    let notes = String::from_utf8(report.stderr).unwrap();
+    assert!(!notes.contains("missing"), "{notes}");
+    let page = fs::read_to_string(page).unwrap();
+    let hash = summary["modelHash"].as_str().unwrap();
+    assert!(page.contains(&hash[..12]), "the page lacks the model");
+}
+
+#[test]
+fn one_way_with_small_packets_is_enough() {
+    // As in a tunnel: the least that IPv6 allows.
+    let network = Network::new(2, &["training.rounds=2"]);
+    network.write_nodes(&["fd77::10", "fd77::11"]);
+    for i in 0..2 {
+        network.set_link(i, "mtu 1280");
+    }
+    let peers = [1, 0].map(|i| network.start(i, &[]));
+    for peer in peers {
+        peer.succeed();
+    }
+}
