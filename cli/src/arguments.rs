@@ -408,7 +408,7 @@ pub struct KeysInitArguments {
     #[arg(long, value_parser = clap::value_parser!(u32).range(1..=10_000))]
     pub peers: Option<u32>,
     /// Change one field of the manifest, as for the peers themselves
-    #[arg(long, value_name = "PATH=VALUE", value_parser = setting, requires = "file")]
+    #[arg(long, value_name = "PATH=VALUE", value_parser = setting, conflicts_with = "peers")]
     pub set: Vec<(String, String)>,
     /// The folder for the keys, new or empty
     #[arg(long, value_name = "DIR", default_value = "keys")]
