@@ -86,3 +86,75 @@ fn one_way_with_small_packets_is_enough() {
         peer.succeed();
     }
 }
+
+#[test]
+fn machines_go_on_from_their_checkpoints() {
+    let sets = [
+        "training.rounds=6",
+        "checkpoint={type: periodic, periodic: {everyRounds: 1}}",
+    ];
+    let whole = Network::new(2, &sets);
+    for peer in [0, 1].map(|i| whole.start(i, &[])) {
+        peer.succeed();
+    }
+
+    let network = Network::new(2, &sets);
+    let mut peers = [0, 1].map(|i| network.start(i, &["--set", "training.rounds=1000000"]));
+    for peer in &mut peers {
+        peer.until("2/1000000");
+    }
+    let [stays, leaves] = peers;
+    leaves.interrupt();
+    leaves.fail(130, "interrupted by SIGINT");
+    stays.fail(1, "peer 1 was stopped by its user");
+
+    // Both have the checkpoints after one and two rounds, or later ones; another manifest would be another run.
+    let differs = ["--resume", "--attempt", "1", "--set", "seed=7"];
+    network.start(0, &differs).fail(2, "seed: 42 then, 7 now");
+    let rounds = [0, 1].map(|i| {
+        let peers = network.results(i).join("peers");
+        let names = fs::read_dir(peers).unwrap();
+        let names = names.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+        names
+            .filter_map(|name| {
+                let rounds = name.split_once(".rounds-")?.1;
+                rounds.strip_suffix(".checkpoint")?.parse::<u32>().ok()
+            })
+            .max()
+            .unwrap()
+    });
+    let common = rounds[0].min(rounds[1]);
+    let resume = format!("--resume={common}");
+    let until = format!("training.rounds={}", common + 2);
+    let go_on = [&resume, "--attempt", "1", "--set", &until];
+    let afresh = network.path("afresh").display().to_string();
+    let peers = [
+        network.start(0, &go_on),
+        network.start(1, &["--out", &afresh, "--attempt", "1", "--set", &until]),
+    ];
+    for peer in peers {
+        peer.fail(
+            1,
+            symptoms::documented("resume all peers from the same round"),
+        );
+    }
+    for peer in [0, 1].map(|i| network.start(i, &go_on)) {
+        peer.succeed();
+    }
+    let hashes = |network: &Network, i| {
+        let summary = read_json(&network.results(i).join("summary.json"));
+        let rounds = summary["rounds"].as_array().unwrap().clone();
+        rounds
+            .into_iter()
+            .map(|round| (round["round"].clone(), round["modelHash"].clone()))
+            .collect::<Vec<_>>()
+    };
+    for i in 0..2 {
+        let found = hashes(&network, i);
+        assert_eq!(found.len() as u32, common + 2);
+        let both = found.len().min(6);
+        assert_eq!(found[..both], hashes(&whole, i)[..both]);
+        let summary = read_json(&network.results(i).join("summary.json"));
+        assert_eq!(summary["resumedAfter"], common);
+    }
+}

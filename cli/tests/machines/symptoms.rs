@@ -8,7 +8,7 @@ use crate::network::{Network, Peer};
 const PAGE: &str = include_str!("../../../docs/troubleshooting.md");
 
 /// The words, which must be on the page too, whatever the line breaks there.
-fn documented(words: &str) -> &str {
+pub(crate) fn documented(words: &str) -> &str {
     let page: Vec<&str> = PAGE.split_whitespace().collect();
     assert!(
         page.join(" ").contains(words),
