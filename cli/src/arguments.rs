@@ -565,7 +565,7 @@ mod tests {
     #[test]
     fn a_peer_goes_on_from_its_newest_checkpoint_or_from_a_named_one() {
         let resume = |option: &[&'static str]| {
-            let line = ["fltorrent", "peer", "x.yaml", "--index=0", "--results=r"];
+            let line = ["fltorrent", "peer", "x.yaml", "--index=0"];
             let parsed = Arguments::try_parse_from(line.iter().chain(option)).ok()?;
             match parsed.command {
                 Command::Peer(arguments) => Some(arguments.resume),

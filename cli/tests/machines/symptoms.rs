@@ -160,8 +160,11 @@ fn a_neighbour_that_never_comes_and_one_that_goes_away() {
 #[test]
 fn another_plan() {
     let network = Network::new(3, &["training.rounds=2"]);
-    let peers =
-        [0, 1, 2].map(|i| network.start(i, if i == 2 { &["--set", "seed=7"] } else { &[] }));
+    let mut dialler = network.start(0, &[]);
+    let dialled = network.start(1, &[]);
+    dialler.until("connected to peer 1");
+    let other = network.start(2, &["--set", "seed=7"]);
+    let peers = [dialler, dialled, other];
     for (i, peer) in peers.into_iter().enumerate() {
         let ended = peer.end();
         assert_eq!(ended.code, Some(1), "{ended:?}");

@@ -11,6 +11,12 @@ const BAD_CERTIFICATE: u64 = 42;
 const CERTIFICATE_EXPIRED: u64 = 45;
 const NO_APPLICATION_PROTOCOL: u64 = 120;
 
+/// How QUIC says that the process on the other side is about to go (RFC 9000, 20.1).
+const ENDING: [TransportErrorCode; 2] = [
+    TransportErrorCode::CONNECTION_REFUSED,
+    TransportErrorCode::APPLICATION_ERROR,
+];
+
 /// Why a connection failed or ended.
 pub(super) fn explain(error: &ConnectionError) -> String {
     match error {
@@ -24,6 +30,9 @@ pub(super) fn explain(error: &ConnectionError) -> String {
                 fault(alert),
                 foreign(&close.reason)
             ),
+            None if ENDING.contains(&close.error_code) => {
+                "it takes no connection any more: it is ending, look what it says".to_owned()
+            }
             None => error.to_string(),
         },
         ConnectionError::TimedOut => {
