@@ -212,7 +212,7 @@ impl Peer {
         }
         let layout = prepared.layout;
         let store = ChunkStore::new(self.folder.clone(), plan.exchange.memory_budget);
-        let config = config::swarm(
+        let mut config = config::swarm(
             plan,
             index,
             identity.run,
@@ -220,8 +220,8 @@ impl Peer {
             prepared.label_hash,
             layout,
             &prepared.start,
-            wait,
         );
+        config.join_within = wait.unwrap_or(config.join_within);
         let limits = config.limits();
         let (events_in, events) = mpsc::channel(EVENTS);
         let neighbours = &plan.peers[index as usize].neighbours;

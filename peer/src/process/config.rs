@@ -1,7 +1,5 @@
 //! The swarm's configuration as it follows from the plan.
 
-use std::time::Duration;
-
 use fltorrent_coordinator::identity::RunId;
 use fltorrent_crds::{Plan, plan::ChunkSelection, seeds};
 use fltorrent_swarm::{ChunkLayout, Config, EarlyStop, Hello, Selection, StopRules};
@@ -9,8 +7,7 @@ use rand_core::Rng;
 
 use crate::worker::Start;
 
-/// For peer `index`, which is in the plan. `join_within` is how long neighbours are waited for that were never met;
-/// without it they are waited for as long as others.
+/// For peer `index`, which is in the plan. Neighbours that were never met are waited for as long as others.
 pub(super) fn swarm(
     plan: &Plan,
     index: u32,
@@ -19,7 +16,6 @@ pub(super) fn swarm(
     label_hash: [u8; 32],
     layout: ChunkLayout,
     start: &Start,
-    join_within: Option<Duration>,
 ) -> Config {
     let exchange = &plan.exchange;
     Config {
@@ -53,7 +49,7 @@ pub(super) fn swarm(
             ChunkSelection::Sequential => Selection::Sequential,
         },
         lost_after: plan.transport.lost_after,
-        join_within: join_within.unwrap_or(plan.transport.lost_after),
+        join_within: plan.transport.lost_after,
         seed: seeds::rng(plan.seed, "swarm", index, 0).next_u64(),
     }
 }
@@ -73,7 +69,7 @@ mod tests {
         let layout = ChunkLayout::new(plan.model.parameters, plan.exchange.num_chunks).unwrap();
         let start = Start::default();
         let run = RunId::from_bytes([1; 16]);
-        let mut config = swarm(&plan, 3, run, 0, [2; 32], layout, &start, None);
+        let mut config = swarm(&plan, 3, run, 0, [2; 32], layout, &start);
         // The plan's hash changes with every field; what matters here is the rest.
         config.hello.plan = [0; 32];
         format!("{config:?}")
