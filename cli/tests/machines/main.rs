@@ -158,3 +158,50 @@ fn machines_go_on_from_their_checkpoints() {
         assert_eq!(summary["resumedAfter"], common);
     }
 }
+
+/// An array in the form of MNIST's files: unsigned bytes, with these extents.
+fn idx(extents: &[u32], bytes: impl Iterator<Item = u8>) -> Vec<u8> {
+    let mut file = vec![0, 0, 8, extents.len() as u8];
+    file.extend(extents.iter().flat_map(|extent| extent.to_be_bytes()));
+    file.extend(bytes);
+    file
+}
+
+#[test]
+fn a_nodes_file_alone_is_an_experiment() {
+    let network = Network::new(2, &[]);
+    let nodes = fs::read_to_string(network.path("nodes.yaml")).unwrap();
+    let training = "training: {rounds: 2, batch_size: 16, learning_rate: 0.1}\n";
+    fs::write(network.path("nodes.yaml"), format!("{training}{nodes}")).unwrap();
+    let data = network.path("mnist");
+    fs::create_dir(&data).unwrap();
+    for (name, count) in [("train", 200), ("t10k", 50)] {
+        let image = |i: u32| (0..28 * 28).map(move |pixel| ((i % 10) * 20 + pixel % 7) as u8);
+        let images = idx(&[count, 28, 28], (0..count).flat_map(image));
+        let labels = idx(&[count], (0..count).map(|i| (i % 10) as u8));
+        fs::write(data.join(format!("{name}-images-idx3-ubyte")), images).unwrap();
+        fs::write(data.join(format!("{name}-labels-idx1-ubyte")), labels).unwrap();
+    }
+    let data = data.display().to_string();
+    let more = ["--data", &data, "--metrics", "127.0.0.1:9464"];
+    let mut peers = [0, 1].map(|i| network.start_without_manifest(i, &more));
+    for peer in &mut peers {
+        peer.until("metrics  http://127.0.0.1:9464/metrics");
+    }
+    for peer in peers {
+        peer.succeed();
+    }
+    let manifest = fs::read_to_string(network.results(0).join("manifest.yaml")).unwrap();
+    for field in [
+        "rounds: 2",
+        "batchSize: 16",
+        "learningRate: 0.1",
+        "type: mesh",
+        &data,
+    ] {
+        assert!(manifest.contains(field), "{field} is not in {manifest}");
+    }
+    let hash = |i| read_json(&network.results(i).join("summary.json"))["modelHash"].clone();
+    assert!(hash(0).is_string());
+    assert_eq!(hash(0), hash(1));
+}

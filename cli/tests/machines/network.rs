@@ -217,13 +217,23 @@ impl Network {
 
     /// Starts a peer on any machine. What `more` says of keys, results and time to wait goes before what is usual.
     pub(crate) fn start_at(&self, machine: u32, index: u32, more: &[&str]) -> Peer {
+        let sets: Vec<&str> = self.sets().collect();
+        let mut command = self.command(machine, index, &[&sets, more].concat());
+        Peer::start(command.arg(quickstart()))
+    }
+
+    /// Starts a peer that has no manifest.
+    pub(crate) fn start_without_manifest(&self, index: u32, more: &[&str]) -> Peer {
+        Peer::start(&mut self.command(index, index, more))
+    }
+
+    fn command(&self, machine: u32, index: u32, more: &[&str]) -> Command {
         let mut command = Command::new("ip");
         command
             .args(["netns", "exec", &self.machine(machine)])
             .arg(env!("CARGO_BIN_EXE_fltorrent"))
             .args(["peer", "--index", &index.to_string(), "--bindings"])
             .arg(self.path("nodes.yaml"))
-            .args(self.sets())
             .args(more);
         for (option, usual) in [
             ("--keys", self.path(&format!("keys/peer-{index}"))),
@@ -234,7 +244,7 @@ impl Network {
                 command.arg(option).arg(usual);
             }
         }
-        Peer::start(command.arg(quickstart()))
+        command
     }
 
     /// The results folder of a peer.
