@@ -3,14 +3,17 @@
 use std::{
     collections::BTreeSet,
     fs,
+    net::UdpSocket,
     path::{Path, PathBuf},
-    process::Command,
+    process::{Child, Command, Stdio},
 };
 
 use fltorrent_crds::Plan;
 use serde_json::Value;
 
 use crate::support::{example, fltorrent, read_json, stderr, stdout};
+
+const SEVERAL_MACHINES: &str = "several-machines.yaml";
 
 /// How an example becomes small enough for every change to run it.
 struct Reduced {
@@ -20,7 +23,7 @@ struct Reduced {
     accuracy: f64,
 }
 
-const REDUCED: [Reduced; 10] = [
+const REDUCED: [Reduced; 11] = [
     Reduced {
         file: "choking.yaml",
         sets: &[
@@ -65,6 +68,11 @@ const REDUCED: [Reduced; 10] = [
     Reduced {
         file: "quickstart.yaml",
         sets: &["groups[0].count=4", "training.rounds=2"],
+        accuracy: 0.8,
+    },
+    Reduced {
+        file: SEVERAL_MACHINES,
+        sets: &["training.rounds=2"],
         accuracy: 0.8,
     },
     Reduced {
@@ -189,10 +197,64 @@ fn the_commands_in_the_comments_are_valid() {
             let words = words(&command);
             match words[0].as_str() {
                 "run" | "plan" | "validate" => assert_valid(&file, &command, &words[1..]),
+                // `several_machines_end_with_the_model_of_one` follows them.
+                "keys" | "peer" if file == SEVERAL_MACHINES => {}
                 "compare" | "report" => {}
                 other => panic!("{file}: `{command}`: what is {other}?"),
             }
         }
+    }
+}
+
+/// The comment's commands, with places and ports of this test's own.
+#[test]
+fn several_machines_end_with_the_model_of_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+    // All are held until each has its own.
+    let sockets = [(); 4].map(|()| UdpSocket::bind("0.0.0.0:0").unwrap());
+    let mut nodes = text("several-machines.nodes.yaml");
+    for (index, socket) in sockets.iter().enumerate() {
+        let (shown, free) = (
+            format!(":888{index}\""),
+            socket.local_addr().unwrap().port(),
+        );
+        assert_eq!(nodes.matches(&shown).count(), 1, "{shown} in\n{nodes}");
+        nodes = nodes.replace(&shown, &format!(":{free}\""));
+    }
+    fs::write(at("nodes.yaml"), nodes).unwrap();
+    drop(sockets);
+
+    let commands = commands(&text(SEVERAL_MACHINES));
+    let of = |name: &str, index: usize| {
+        let command = commands.iter().find(|command| command.starts_with(name));
+        let words = words(command.unwrap()).into_iter().enumerate();
+        let words = words.map(|(place, word)| match &*word {
+            "examples/several-machines.nodes.yaml" => at("nodes.yaml"),
+            "keys" if place > 0 => at("keys"),
+            "machine-0" => at(&format!("machine-{index}")),
+            "0" => index.to_string(),
+            _ => word,
+        });
+        let mut command = fltorrent(&[]);
+        command.args(words).current_dir(root());
+        command
+    };
+    let made = of("keys", 0).args(["--out", &at("keys")]).output().unwrap();
+    assert!(made.status.success(), "{}", stderr(&made));
+    let peers: Vec<Child> = (0..4)
+        .map(|index| of("peer", index).stdout(Stdio::null()).spawn().unwrap())
+        .collect();
+    for mut peer in peers {
+        assert!(peer.wait().unwrap().success());
+    }
+
+    let one = of("run", 0).args(["--out", &at("one")]).output().unwrap();
+    assert!(one.status.success(), "{}", stderr(&one));
+    let hash =
+        |name: String| read_json(&Path::new(&at(&name)).join("summary.json"))["modelHash"].clone();
+    for index in 0..4 {
+        assert_eq!(hash(format!("machine-{index}")), hash("one".to_owned()));
     }
 }
 
