@@ -240,7 +240,7 @@ fn several_machines_end_with_the_model_of_one() {
         command.args(words).current_dir(root());
         command
     };
-    let made = of("keys", 0).args(["--out", &at("keys")]).output().unwrap();
+    let made = of("keys", 0).output().unwrap();
     assert!(made.status.success(), "{}", stderr(&made));
     let peers: Vec<Child> = (0..4)
         .map(|index| of("peer", index).stdout(Stdio::null()).spawn().unwrap())
