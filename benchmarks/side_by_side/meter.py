@@ -28,6 +28,8 @@ def stat(pid: int) -> tuple[int, float, int] | None:
         fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     except OSError:
         return None
+    if len(fields) < 22:
+        return None
     return int(fields[1]), sum(map(int, fields[11:15])) / TICK, int(fields[21]) * PAGE
 
 

@@ -1,6 +1,7 @@
 //! The process that trains and exchanges: training, data, chunk store, transport and the driver around the swarm.
 
 pub mod aggregate;
+pub mod buffers;
 pub mod checkpoint;
 pub mod data;
 pub mod driver;

@@ -31,6 +31,7 @@ use fltorrent_swarm::Swarm;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::{
+    buffers::Buffers,
     checkpoint::{self, Resume},
     driver::{CertificateVerifier, Driver, Parts},
     extend,
@@ -224,12 +225,13 @@ impl Peer {
         config.join_within = wait.unwrap_or(config.join_within);
         let limits = config.limits();
         let (events_in, events) = mpsc::channel(EVENTS);
+        let buffers = Buffers::new(layout.longest());
         let neighbours = &plan.peers[index as usize].neighbours;
         let transport = Transport::start(
             socket,
             &credentials,
             &plan.transport,
-            layout.longest(),
+            &buffers,
             neighbours,
             &bindings.addresses,
             limits,
@@ -269,6 +271,7 @@ impl Peer {
             layout,
             start: prepared.start,
             checkpoints: checkpoints.map(|writer| (writer, journal_path)),
+            buffers,
             store: store.clone(),
             credentials: Arc::clone(&credentials),
             peer: (index, bindings.attempt),

@@ -22,10 +22,11 @@ use tokio::sync::mpsc;
 
 use crate::{
     aggregate,
+    buffers::Buffers,
     checkpoint::{self, Header},
     data::Samples,
     store::{ChunkStore, StoreError},
-    train::{TrainError, Trainer, model_hash},
+    train::{TrainError, Trainer, little_endian, model_hash},
 };
 
 /// Why the training thread ended early.
@@ -74,6 +75,8 @@ pub struct Work {
     pub start: Start,
     /// What writes checkpoints, and the metrics file that is flushed before; none: nothing is kept.
     pub checkpoints: Option<(checkpoint::Writer, PathBuf)>,
+    /// Where this peer's own chunks go.
+    pub buffers: Buffers,
     /// Where chunks are.
     pub store: ChunkStore,
     /// Whose update it is, and who signs.
@@ -256,11 +259,11 @@ impl<'a> Thread<'a> {
                 .filter(|loss| loss.is_finite()),
             seconds: started.elapsed().as_secs_f64(),
         };
-        // The store takes the vector over, as one buffer that its chunks share.
-        let mut update = vec![0.0; self.parameters.len()];
-        self.work.trainer.flatten(&mut update).map_err(trained)?;
+        // Nobody needs the round's base here any more: its place serves for the update until the updates are combined.
+        let update = &mut self.parameters;
+        self.work.trainer.flatten(update).map_err(trained)?;
         let hashes = self
-            .keep(round, update)
+            .keep(round)
             .map_err(|source| WorkError::Store { round, source })?;
         let run = self.work.credentials.identity().run;
         let (origin, attempt) = self.work.peer;
@@ -295,21 +298,23 @@ impl<'a> Thread<'a> {
     }
 
     /// Puts the update's chunks into the store and gives their hashes.
-    fn keep(&self, round: u32, update: Vec<f32>) -> Result<Vec<[u8; 32]>, StoreError> {
-        let whole = little_endian(update);
+    fn keep(&self, round: u32) -> Result<Vec<[u8; 32]>, StoreError> {
+        let whole = little_endian(&self.parameters);
         let layout = &self.work.layout;
         (0..layout.chunks())
             .map(|index| {
                 let range = layout.range(index);
-                let data = whole.slice(range.start as usize * 4..range.end as usize * 4);
-                let hash = *blake3::hash(&data).as_bytes();
+                let bytes = &whole[range.start as usize * 4..range.end as usize * 4];
+                let mut data = self.work.buffers.take(bytes.len());
+                data.bytes_mut().copy_from_slice(bytes);
+                let hash = *blake3::hash(bytes).as_bytes();
                 self.work.store.put(
                     ChunkId {
                         round,
                         origin: self.work.peer.0,
                         index,
                     },
-                    data,
+                    data.freeze(),
                 )?;
                 Ok(hash)
             })
@@ -385,23 +390,5 @@ fn figures(counts: &EvaluationCounts, elapsed: Duration) -> EvaluationFigures {
         total: counts.total.into(),
         loss_sum: Some(counts.loss_sum).filter(|sum| sum.is_finite()),
         seconds: elapsed.as_secs_f64(),
-    }
-}
-
-/// The bytes of f32 in little-endian order, without a copy where the machine has that order.
-fn little_endian(values: Vec<f32>) -> Bytes {
-    if cfg!(target_endian = "little") {
-        struct Owner(Vec<f32>);
-        impl AsRef<[u8]> for Owner {
-            fn as_ref(&self) -> &[u8] {
-                bytemuck::cast_slice(&self.0)
-            }
-        }
-        Bytes::from_owner(Owner(values))
-    } else {
-        values
-            .iter()
-            .flat_map(|value| value.to_le_bytes())
-            .collect()
     }
 }

@@ -6,7 +6,10 @@ mod support;
 use std::{net::SocketAddr, sync::Arc, time::SystemTime};
 
 use fltorrent_coordinator::{authority::Authority, key::PeerKey, tls::Credentials};
-use fltorrent_peer::transport::{CLOSE_REFUSED, Event, LinkEvent, Transport, socket};
+use fltorrent_peer::{
+    buffers::Buffers,
+    transport::{CLOSE_REFUSED, Event, LinkEvent, Transport, socket},
+};
 use fltorrent_swarm::{ChunkId, Message, PieceHeader, PieceVerdict, message::DecodeError};
 use quinn::{
     ClientConfig, Connection, ConnectionError, Endpoint,
@@ -41,7 +44,7 @@ fn target() -> Target {
         socket::wrap(socket).unwrap(),
         &run.credentials(2),
         &run.plan(),
-        run.layout().longest(),
+        &Buffers::new(run.layout().longest()),
         &[0, 4],
         &addresses,
         run.config(2).limits(),
@@ -243,7 +246,7 @@ async fn a_server_that_is_not_the_peer_is_not_believed() {
             socket,
             credentials,
             &run.plan(),
-            100,
+            &Buffers::new(100),
             neighbours,
             &[address.into(), address.into()],
             limits,

@@ -283,7 +283,12 @@ async fn start(
     // Nothing is read before the driver knows the link: its first event must be the connection.
     let (known, until_known) = tokio::sync::watch::channel(());
     let reader = read_control(receive, FrameDecoder::new(shared.limits), reporter.clone());
-    let pieces = pieces::receive(connection.clone(), downloads.clone(), reporter.clone());
+    let pieces = pieces::receive(
+        connection.clone(),
+        downloads.clone(),
+        shared.buffers.clone(),
+        reporter.clone(),
+    );
     let end = watch_end(connection.clone(), reporter);
     let writer = tokio::spawn(write_control(send, queue));
     let link = Link {

@@ -16,6 +16,8 @@ use rustls_pki_types::CertificateDer;
 use thiserror::Error;
 use tokio::{sync::mpsc, task::JoinSet};
 
+use crate::buffers::Buffers;
+
 use super::{
     CLOSE_REFUSED, Event, config,
     connection::{self, LinkError},
@@ -48,6 +50,7 @@ pub(super) struct Shared {
     pub(super) neighbours: Vec<u32>,
     pub(super) limits: Limits,
     pub(super) events: mpsc::Sender<Event>,
+    pub(super) buffers: Buffers,
 }
 
 impl Shared {
@@ -79,13 +82,13 @@ impl Transport {
         socket: Socket,
         credentials: &Credentials,
         plan: &TransportPlan,
-        chunk: u32,
+        buffers: &Buffers,
         neighbours: &[u32],
         addresses: &[PeerAddress],
         limits: Limits,
         events: mpsc::Sender<Event>,
     ) -> Result<Self, TransportError> {
-        let transport = config::transport(plan, chunk);
+        let transport = config::transport(plan, buffers.longest());
         let tls = QuicServerConfig::try_from(credentials.server_config(&[config::ALPN])?)?;
         let mut server = ServerConfig::with_crypto(Arc::new(tls));
         server.transport_config(Arc::clone(&transport));
@@ -117,6 +120,7 @@ impl Transport {
             neighbours: neighbours.to_vec(),
             limits,
             events,
+            buffers: buffers.clone(),
         });
         let mut tasks = JoinSet::new();
         tasks.spawn(accept(endpoint.clone(), Arc::clone(&shared)));

@@ -14,6 +14,7 @@ use tokio::{
 };
 
 use super::{LinkEvent, connection::Reporter};
+use crate::buffers::Buffers;
 
 /// The tasks that send or receive pieces, by request.
 #[derive(Clone, Debug, Default)]
@@ -88,15 +89,30 @@ pub(super) fn upload(
 }
 
 /// Takes pieces until the connection is gone.
-pub(super) async fn receive(connection: Connection, running: Running, reporter: Reporter) {
+pub(super) async fn receive(
+    connection: Connection,
+    running: Running,
+    buffers: Buffers,
+    reporter: Reporter,
+) {
     let mut streams = JoinSet::new();
     while let Ok(stream) = connection.accept_uni().await {
         while streams.try_join_next().is_some() {}
-        streams.spawn(receive_one(stream, running.clone(), reporter.clone()));
+        streams.spawn(receive_one(
+            stream,
+            running.clone(),
+            buffers.clone(),
+            reporter.clone(),
+        ));
     }
 }
 
-async fn receive_one(mut stream: RecvStream, running: Running, reporter: Reporter) {
+async fn receive_one(
+    mut stream: RecvStream,
+    running: Running,
+    buffers: Buffers,
+    reporter: Reporter,
+) {
     let mut header = [0; PieceHeader::LEN];
     if stream.read_exact(&mut header).await.is_err() {
         return;
@@ -122,17 +138,17 @@ async fn receive_one(mut stream: RecvStream, running: Running, reporter: Reporte
     let request = header.request;
     let body = tokio::spawn(async move {
         // The verdict has bounded the length.
-        let mut data = vec![0; header.length as usize];
-        stream.read_exact(&mut data).await.map(|()| data)
+        let mut data = buffers.take(header.length as usize);
+        stream
+            .read_exact(data.bytes_mut())
+            .await
+            .map(|()| data.freeze())
     });
     running.with(|tasks| tasks.insert(request, body.abort_handle()));
     let result = body.await;
     running.with(|tasks| tasks.remove(&request));
     let event = match result {
-        Ok(Ok(data)) => LinkEvent::Piece {
-            request,
-            data: data.into(),
-        },
+        Ok(Ok(data)) => LinkEvent::Piece { request, data },
         // Aborted by this peer: nobody waits for it.
         Err(_) => return,
         Ok(Err(_)) => LinkEvent::PieceFailed { request },

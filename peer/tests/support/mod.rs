@@ -20,6 +20,7 @@ use fltorrent_coordinator::{
 };
 use fltorrent_crds::plan::{DataPlan, DataSource, Partition, TransportPlan};
 use fltorrent_peer::{
+    buffers::Buffers,
     data::{self, Samples, Split},
     driver::{CertificateVerifier, Driver, Parts, RunError},
     journal::Journal,
@@ -237,11 +238,12 @@ impl Run {
         let credentials = Arc::new(self.credentials(me));
         let (layout, config) = (self.layout(), self.config(me));
         let (events_in, events) = mpsc::channel(256);
+        let buffers = Buffers::new(layout.longest());
         let transport = Transport::start(
             socket::wrap(socket).unwrap(),
             &credentials,
             &self.plan(),
-            layout.longest(),
+            &buffers,
             &self.neighbours(me),
             &addresses
                 .iter()
@@ -267,6 +269,7 @@ impl Run {
             shard: samples(me + 1),
             test_part: samples(2),
             layout,
+            buffers,
             store: store.clone(),
             credentials: Arc::clone(&credentials),
             peer: (me, 0),
