@@ -90,9 +90,7 @@ pub struct Work {
 pub struct Start {
     /// The first round.
     pub round: u32,
-    /// The model in declared order, which the trainer has too.
-    pub parameters: Vec<f32>,
-    /// That model's BLAKE3.
+    /// BLAKE3 of the model, which the trainer has.
     pub model: [u8; 32],
     /// That model on this peer's part of the test split; nothing before the first round.
     pub evaluation: EvaluationCounts,
@@ -106,14 +104,18 @@ impl Start {
     /// # Errors
     /// When the device fails.
     pub fn fresh(trainer: &dyn Trainer) -> Result<Self, TrainError> {
-        let mut parameters = vec![0.0; trainer.parameters() as usize];
-        trainer.flatten(&mut parameters)?;
         Ok(Self {
-            model: model_hash(&parameters),
-            parameters,
+            model: model_hash(&flat(trainer)?),
             ..Self::default()
         })
     }
+}
+
+/// A copy of a trainer's parameters.
+fn flat(trainer: &dyn Trainer) -> Result<Vec<f32>, TrainError> {
+    let mut parameters = vec![0.0; trainer.parameters() as usize];
+    trainer.flatten(&mut parameters)?;
+    Ok(parameters)
 }
 
 /// What the driver tells the thread: all chunks of a round are held, with these weights by origin.
@@ -179,8 +181,9 @@ pub fn run(work: Work, completed: &Receiver<Completed>, progress: &mpsc::Sender<
 struct Thread<'a> {
     work: Work,
     round: u32,
-    parameters: Vec<f32>,
     base: [u8; 32],
+    /// How long the last combination took.
+    combining: Duration,
     evaluation: EvaluationCounts,
     completed: &'a Receiver<Completed>,
     progress: &'a mpsc::Sender<Progress>,
@@ -197,8 +200,8 @@ impl<'a> Thread<'a> {
         Self {
             work,
             round: start.round,
-            parameters: start.parameters,
             base: start.model,
+            combining: Duration::ZERO,
             evaluation: start.evaluation,
             completed,
             progress,
@@ -221,14 +224,17 @@ impl<'a> Thread<'a> {
                 .as_ref()
                 .is_some_and(|(writer, _)| writer.is_due(round + 1, completed.is_last));
             let (noted, is_noted) = sync_channel(1);
-            match self.combine(round, &completed.weights, is_due.then_some(noted)) {
+            if let Err(error) = self.combine(round, &completed.weights) {
+                return Some(Err(error));
+            }
+            match self.assess(round, is_due.then_some(noted)) {
                 Ok(aggregated) => self.tell(aggregated)?,
                 Err(error) => return Some(Err(error)),
             }
             if is_due {
                 is_noted.recv().ok()?;
                 if let Err(error) = self.keep_model(&completed) {
-                    return Some(Err(error.into()));
+                    return Some(Err(error));
                 }
             }
             if completed.is_last {
@@ -236,8 +242,13 @@ impl<'a> Thread<'a> {
             }
             self.round += 1;
         }
-        let parameters = std::mem::take(&mut self.parameters);
-        self.tell(Progress::Finished { parameters })?;
+        match flat(self.work.trainer.as_ref()) {
+            Ok(parameters) => self.tell(Progress::Finished { parameters })?,
+            Err(source) => {
+                let round = self.round;
+                return Some(Err(WorkError::Train { round, source }));
+            }
+        }
         Some(Ok(()))
     }
 
@@ -259,11 +270,9 @@ impl<'a> Thread<'a> {
                 .filter(|loss| loss.is_finite()),
             seconds: started.elapsed().as_secs_f64(),
         };
-        // Nobody needs the round's base here any more: its place serves for the update until the updates are combined.
-        let update = &mut self.parameters;
-        self.work.trainer.flatten(update).map_err(trained)?;
+        let update = flat(self.work.trainer.as_ref()).map_err(trained)?;
         let hashes = self
-            .keep(round)
+            .keep(round, &update)
             .map_err(|source| WorkError::Store { round, source })?;
         let run = self.work.credentials.identity().run;
         let (origin, attempt) = self.work.peer;
@@ -298,8 +307,8 @@ impl<'a> Thread<'a> {
     }
 
     /// Puts the update's chunks into the store and gives their hashes.
-    fn keep(&self, round: u32) -> Result<Vec<[u8; 32]>, StoreError> {
-        let whole = little_endian(&self.parameters);
+    fn keep(&self, round: u32, update: &[f32]) -> Result<Vec<[u8; 32]>, StoreError> {
+        let whole = little_endian(update);
         let layout = &self.work.layout;
         (0..layout.chunks())
             .map(|index| {
@@ -323,13 +332,14 @@ impl<'a> Thread<'a> {
 
     /// Writes a checkpoint. The next update is published after it only, so that of two peers' newest checkpoints at most
     /// one round of checkpoints lies between.
-    fn keep_model(&self, completed: &Completed) -> Result<(), checkpoint::WriteError> {
+    fn keep_model(&self, completed: &Completed) -> Result<(), WorkError> {
+        let round = self.round;
         let Some((writer, journal)) = &self.work.checkpoints else {
             return Ok(());
         };
         let header = Header {
             peer: self.work.peer.0,
-            rounds: self.round + 1,
+            rounds: round + 1,
             plan: writer.plan,
             model: self.base,
             evaluation: self.evaluation,
@@ -337,48 +347,58 @@ impl<'a> Thread<'a> {
             converged: completed.converged,
         };
         let started = Instant::now();
-        writer.write(&header, &self.parameters, journal)?;
+        let parameters = flat(self.work.trainer.as_ref())
+            .map_err(|source| WorkError::Train { round, source })?;
+        writer.write(&header, &parameters, journal)?;
         let seconds = started.elapsed().as_secs_f64();
-        tracing::info!(round = self.round, seconds, "checkpoint written");
+        tracing::info!(round, seconds, "checkpoint written");
         Ok(())
     }
 
-    fn combine(
-        &mut self,
-        round: u32,
-        weights: &[u64],
-        noted: Option<SyncSender<()>>,
-    ) -> Result<Progress, WorkError> {
-        let trained = |source| WorkError::Train { round, source };
+    /// Gives the trainer the round's new model. The parameters are flat in memory only here and in [`Thread::update`]: a
+    /// model more that each peer holds while chunks come in is felt where many peers share a machine.
+    fn combine(&mut self, round: u32, weights: &[u64]) -> Result<(), WorkError> {
         let started = Instant::now();
+        let trainer = &mut self.work.trainer;
+        let mut parameters = vec![0.0; trainer.parameters() as usize];
         aggregate::fedavg(
             &self.work.store,
             &self.work.layout,
             round,
             weights,
-            &mut self.parameters,
+            &mut parameters,
         )
         .map_err(|source| WorkError::Store { round, source })?;
-        self.work.trainer.set(&self.parameters).map_err(trained)?;
-        self.base = model_hash(&self.parameters);
-        let seconds = started.elapsed().as_secs_f64();
+        trainer
+            .set(&parameters)
+            .map_err(|source| WorkError::Train { round, source })?;
+        self.base = model_hash(&parameters);
+        self.combining = started.elapsed();
+        Ok(())
+    }
+
+    /// Evaluates the new model and says what became of the round.
+    fn assess(
+        &mut self,
+        round: u32,
+        noted: Option<SyncSender<()>>,
+    ) -> Result<Progress, WorkError> {
         let started = Instant::now();
         let counts = self
             .work
             .trainer
             .evaluate(&self.work.test_part)
-            .map_err(trained)?;
+            .map_err(|source| WorkError::Train { round, source })?;
         self.evaluation = EvaluationCounts {
             correct: counts.correct as u32,
             total: counts.total as u32,
             loss_sum: counts.loss_sum,
         };
-        let evaluation = figures(&self.evaluation, started.elapsed());
         Ok(Progress::Aggregated {
             round,
             model: ModelHash::from_bytes(self.base),
-            seconds,
-            evaluation,
+            seconds: self.combining.as_secs_f64(),
+            evaluation: figures(&self.evaluation, started.elapsed()),
             noted,
         })
     }

@@ -71,7 +71,6 @@ fn start(
         return Ok(Start {
             round: header.rounds,
             model: header.model,
-            parameters,
             evaluation: header.evaluation,
             stop: header.stop,
         });
@@ -83,7 +82,6 @@ fn start(
     trainer.set(&parameters)?;
     Ok(Start {
         model: model_hash(&parameters),
-        parameters,
         ..Start::default()
     })
 }

@@ -10,7 +10,7 @@ use rand_core::Rng;
 #[must_use]
 pub fn parameters(model: &ModelPlan, seed: u64) -> Vec<f32> {
     let mut rng = seeds::rng(seed, "train.init", 0, 0);
-    let mut values = Vec::new();
+    let mut values = Vec::with_capacity(model.parameters as usize);
     let mut bound = 1.0;
     for tensor in &model.tensors {
         // A bias follows its layer's weight and takes that weight's bound.
