@@ -378,11 +378,7 @@ impl<'a> Thread<'a> {
     }
 
     /// Evaluates the new model and says what became of the round.
-    fn assess(
-        &mut self,
-        round: u32,
-        noted: Option<SyncSender<()>>,
-    ) -> Result<Progress, WorkError> {
+    fn assess(&mut self, round: u32, noted: Option<SyncSender<()>>) -> Result<Progress, WorkError> {
         let started = Instant::now();
         let counts = self
             .work

@@ -18,6 +18,8 @@ mod geometry;
 #[cfg(feature = "flex")]
 mod lowering;
 #[cfg(feature = "flex")]
+mod matmul;
+#[cfg(feature = "flex")]
 mod pooling;
 #[cfg(feature = "flex")]
 mod product;
@@ -37,6 +39,11 @@ pub struct Window {
 
 /// A backend that the layers run on. What is given here computes with burn's own operations.
 pub trait LayerBackend: Backend {
+    /// As [`matmul`].
+    fn layer_matmul(left: FloatTensor<Self>, right: FloatTensor<Self>) -> FloatTensor<Self> {
+        Self::float_matmul(left, right)
+    }
+
     /// As [`conv2d`].
     fn layer_conv2d(
         input: FloatTensor<Self>,
@@ -78,6 +85,22 @@ impl LayerBackend for burn::backend::Cuda {}
 
 #[cfg(feature = "cuda")]
 impl LayerBackend for burn::backend::Autodiff<burn::backend::Cuda> {}
+
+/// The product of `[m, k]` and `[k, n]`: `[m, n]`.
+///
+/// # Panics
+/// When the shapes do not fit each other.
+pub fn matmul<B: LayerBackend>(left: Tensor<B, 2>, right: Tensor<B, 2>) -> Tensor<B, 2> {
+    let ([rows, inner], [found, columns]) = (left.dims(), right.dims());
+    assert!(
+        inner == found,
+        "{rows}×{inner} and {found}×{columns} cannot be multiplied"
+    );
+    Tensor::new(TensorPrimitive::Float(B::layer_matmul(
+        left.into_primitive().tensor(),
+        right.into_primitive().tensor(),
+    )))
+}
 
 /// Convolves `[in, batch, h, w]` with a weight `[out, in, kh, kw]` and adds a bias `[out]`: `[out, batch, oh, ow]`, where
 /// `oh = (h + 2·padding − kh) ÷ stride + 1`, rounded down, and `ow` likewise. As in PyTorch the kernel is not flipped.

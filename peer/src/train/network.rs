@@ -10,7 +10,7 @@ mod transformer;
 use burn::tensor::{Int, Tensor, activation::log_softmax, backend::Backend};
 use fltorrent_crds::plan::TensorPlan;
 
-use super::layers::LayerBackend;
+use super::layers::{self, LayerBackend};
 
 pub(super) use self::{
     cnn::Cnn, lenet::Lenet, mlp::Mlp, resnet::Resnet18, transformer::Transformer,
@@ -99,9 +99,12 @@ impl<'a, B: Backend> Parameters<'a, B> {
 }
 
 /// A fully connected layer on `[in, count]`: `[out, count]`.
-fn linear<B: Backend>(parameters: &mut Parameters<'_, B>, input: Tensor<B, 2>) -> Tensor<B, 2> {
+fn linear<B: LayerBackend>(
+    parameters: &mut Parameters<'_, B>,
+    input: Tensor<B, 2>,
+) -> Tensor<B, 2> {
     let weight = parameters.matrix();
-    weight.matmul(input) + parameters.matrix()
+    layers::matmul(weight, input) + parameters.matrix()
 }
 
 /// Extents of the matrix that a tensor is kept as.

@@ -6,11 +6,21 @@ use burn::{
 };
 use burn_flex::FlexTensor;
 
-use super::{LayerBackend, Window, convolution, geometry::Geometry, pooling::Pooling};
+use super::{
+    LayerBackend, Window, convolution,
+    geometry::Geometry,
+    matmul::{Matrix, matmul},
+    pooling::Pooling,
+};
 
 mod learning;
 
 impl LayerBackend for Flex {
+    fn layer_matmul(left: FlexTensor, right: FlexTensor) -> FlexTensor {
+        let (left, right) = (strided(left), strided(right));
+        product(matrix(&left), matrix(&right))
+    }
+
     fn layer_conv2d(
         input: FlexTensor,
         weight: FlexTensor,
@@ -37,6 +47,29 @@ impl LayerBackend for Flex {
     fn layer_relu_max_pool2d(input: FlexTensor, window: Window) -> FlexTensor {
         pool(input, window, true).output
     }
+}
+
+/// A matrix as it lies in memory, or a copy of it when it is flipped or repeats itself.
+fn strided(tensor: FlexTensor) -> FlexTensor {
+    if tensor.layout().strides().iter().all(|&step| step > 0) {
+        tensor
+    } else {
+        tensor.to_contiguous()
+    }
+}
+
+/// A matrix that [`strided`] gave.
+fn matrix(tensor: &FlexTensor) -> Matrix<'_> {
+    let steps = tensor.layout().strides();
+    Matrix {
+        values: &tensor.storage()[tensor.layout().start_offset()..],
+        shape: tensor.shape().dims(),
+        steps: [steps[0].unsigned_abs(), steps[1].unsigned_abs()],
+    }
+}
+
+fn product(left: Matrix<'_>, right: Matrix<'_>) -> FlexTensor {
+    tensor(matmul(left, right), [left.shape[0], right.shape[1]])
 }
 
 fn geometry(input: &FlexTensor, weight: &FlexTensor, window: Window) -> Geometry {

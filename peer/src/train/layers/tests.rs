@@ -7,7 +7,7 @@ use burn::{
 use proptest::prelude::*;
 use rayon::ThreadPoolBuilder;
 
-use super::{conv2d, max_pool2d, relu_max_pool2d};
+use super::{conv2d, matmul, max_pool2d, relu_max_pool2d};
 
 type Learning = Autodiff<Flex>;
 
@@ -116,7 +116,58 @@ fn burns(
     }
 }
 
+/// The product of two matrices and its gradients, as bits, where each matrix lies in memory as `views` says.
+fn product_of(
+    operation: fn(Tensor<Learning, 2>, Tensor<Learning, 2>) -> Tensor<Learning, 2>,
+    [rows, inner, columns]: [usize; 3],
+    views: [usize; 2],
+) -> [Vec<u32>; 3] {
+    // A matrix of its own; a transposed one; a part of a larger one; one with its rows in reverse; a row repeated.
+    let view = |leaf: Tensor<Learning, 2>, which, rows: usize| match which {
+        0 => leaf,
+        1 => leaf.transpose(),
+        2 => leaf.narrow(0, 1, rows),
+        3 => leaf.flip([0]),
+        _ => leaf.expand([rows as i64, -1]),
+    };
+    let leaf = |[rows, columns]: [usize; 2], which, seed| {
+        let shape = match which {
+            0 | 3 => [rows, columns],
+            1 => [columns, rows],
+            2 => [rows + 2, columns],
+            _ => [1, columns],
+        };
+        fractions(shape, seed).require_grad()
+    };
+    let left = leaf([rows, inner], views[0], 1);
+    let right = leaf([inner, columns], views[1], 2);
+    let output = operation(
+        view(left.clone(), views[0], rows),
+        view(right.clone(), views[1], inner),
+    );
+    let mut gradients = (output.clone() * fractions([rows, columns], 3))
+        .sum()
+        .backward();
+    let bits = |tensor| values(tensor).into_iter().map(f32::to_bits).collect();
+    [
+        bits(output.inner()),
+        bits(left.grad_remove(&mut gradients).unwrap()),
+        bits(right.grad_remove(&mut gradients).unwrap()),
+    ]
+}
+
 proptest! {
+    #[test]
+    fn a_product_and_its_gradients_are_burns_to_the_last_bit(
+        shape in prop::array::uniform3(1_usize..40), views in prop::array::uniform2(0_usize..5), large in 0_u8..8,
+    ) {
+        // Large enough for threads, now and then.
+        let shape = if large == 0 { shape.map(|extent| extent + 190) } else { shape };
+        let ours = product_of(matmul, shape, views);
+        let burns = product_of(|left, right| left.matmul(right), shape, views);
+        prop_assert!(ours == burns, "{shape:?} {views:?}");
+    }
+
     #[test]
     fn a_convolution_and_its_gradients_are_burns(case in case()) {
         let leaves = (numbers(case.input(), 1), numbers(case.weight(), 2), numbers([case.outputs], 3));
@@ -291,4 +342,10 @@ fn channels_that_differ_are_refused() {
         1,
         0,
     );
+}
+
+#[test]
+#[should_panic(expected = "2×3 and 2×3 cannot be multiplied")]
+fn matrices_that_do_not_fit_are_refused() {
+    matmul(numbers([2, 3], 1), numbers([2, 3], 2));
 }

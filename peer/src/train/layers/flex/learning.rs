@@ -15,9 +15,27 @@ use burn::{
 };
 use burn_flex::FlexTensor;
 
-use super::{LayerBackend, Pooling, Window, convolution, geometry, pool, tensor};
+use super::{
+    LayerBackend, Pooling, Window, convolution, geometry, matrix, pool, product, strided, tensor,
+};
 
 impl LayerBackend for Autodiff<Flex> {
+    fn layer_matmul(left: FloatTensor<Self>, right: FloatTensor<Self>) -> FloatTensor<Self> {
+        let state = Factors {
+            left: strided(left.primitive),
+            right: strided(right.primitive),
+        };
+        let output = product(matrix(&state.left), matrix(&state.right));
+        match Product
+            .prepare::<NoCheckpointing>([left.node, right.node])
+            .compute_bound()
+            .stateful()
+        {
+            OpsKind::Tracked(preparation) => preparation.finish(state, output),
+            OpsKind::UnTracked(preparation) => preparation.finish(output),
+        }
+    }
+
     fn layer_conv2d(
         input: FloatTensor<Self>,
         weight: FloatTensor<Self>,
@@ -63,6 +81,34 @@ impl LayerBackend for Autodiff<Flex> {
 
     fn layer_relu_max_pool2d(input: FloatTensor<Self>, window: Window) -> FloatTensor<Self> {
         max_pool2d(input, window, true)
+    }
+}
+
+#[derive(Debug)]
+struct Product;
+
+/// Both of them strided.
+#[derive(Clone, Debug)]
+struct Factors {
+    left: FlexTensor,
+    right: FlexTensor,
+}
+
+impl Backward<Flex, 2> for Product {
+    type State = Factors;
+
+    fn backward(self, ops: Ops<Factors, 2>, gradients: &mut Gradients, _: &mut Checkpointer) {
+        let gradient = strided(gradients.consume::<Flex>(&ops.node));
+        let gradient = matrix(&gradient);
+        let [left, right] = ops.parents;
+        if let Some(node) = left {
+            let other = matrix(&ops.state.right).transposed();
+            gradients.register::<Flex>(node.id, product(gradient, other));
+        }
+        if let Some(node) = right {
+            let other = matrix(&ops.state.left).transposed();
+            gradients.register::<Flex>(node.id, product(other, gradient));
+        }
     }
 }
 
