@@ -18,9 +18,7 @@ pub(crate) use fltorrent_peer::chain;
 use std::{process::ExitCode, time::SystemTime};
 
 use clap::Parser;
-pub use fltorrent_peer::extend;
-/// The allocator of the program. Page faults of big tensors cost the CPU backend up to 2.5×; mimalloc keeps its pages.
-pub use mimalloc::MiMalloc as Allocator;
+pub use fltorrent_peer::{extend, memory::Allocator};
 
 /// The program `fltorrent`, with networks and data sets of its own: reads the command line and does what it says.
 ///

@@ -7,6 +7,7 @@ pub mod data;
 pub mod driver;
 pub mod extend;
 pub mod journal;
+pub mod memory;
 pub mod metrics;
 pub mod news;
 pub mod process;

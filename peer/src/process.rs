@@ -36,6 +36,7 @@ use crate::{
     driver::{CertificateVerifier, Driver, Parts},
     extend,
     journal::Journal,
+    memory,
     metrics::{self, Metrics},
     store::ChunkStore,
     train::{backend, safetensors},
@@ -97,6 +98,7 @@ fn run(options: &Options) -> Result<()> {
         .with_context(|| format!("{} cannot be made", folder.display()))?;
     let log = folder.join(format!("peer-{}.log", options.index));
     log_to(&log, options.resume.is_some())?;
+    memory::keep();
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;

@@ -25,6 +25,7 @@ use crate::{
     buffers::Buffers,
     checkpoint::{self, Header},
     data::Samples,
+    memory,
     store::{ChunkStore, StoreError},
     train::{TrainError, Trainer, little_endian, model_hash},
 };
@@ -210,6 +211,7 @@ impl<'a> Thread<'a> {
 
     /// `None` when the driver has gone.
     fn all_rounds(mut self) -> Option<Result<(), WorkError>> {
+        memory::give_back();
         loop {
             let round = self.round;
             self.tell(Progress::Training { round })?;
@@ -240,6 +242,7 @@ impl<'a> Thread<'a> {
             if completed.is_last {
                 break;
             }
+            memory::give_back();
             self.round += 1;
         }
         match flat(self.work.trainer.as_ref()) {
@@ -270,10 +273,12 @@ impl<'a> Thread<'a> {
                 .filter(|loss| loss.is_finite()),
             seconds: started.elapsed().as_secs_f64(),
         };
-        let update = flat(self.work.trainer.as_ref()).map_err(trained)?;
-        let hashes = self
-            .keep(round, &update)
-            .map_err(|source| WorkError::Store { round, source })?;
+        let hashes = {
+            let update = flat(self.work.trainer.as_ref()).map_err(trained)?;
+            self.keep(round, &update)
+                .map_err(|source| WorkError::Store { round, source })?
+        };
+        memory::give_back();
         let run = self.work.credentials.identity().run;
         let (origin, attempt) = self.work.peer;
         let body = Metainfo {

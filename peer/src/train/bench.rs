@@ -19,7 +19,10 @@ use super::{
     TrainError,
     backend::{self, BackendError},
 };
-use crate::data::{Inputs, Samples};
+use crate::{
+    data::{Inputs, Samples},
+    memory,
+};
 
 const SCRIPT: &str = include_str!("../../benches/torch_train.py");
 const SIDE: u32 = 28;
@@ -164,6 +167,8 @@ struct Answer {
 /// # Errors
 /// [`BenchError`].
 pub fn run(options: &Options) -> Result<Report, BenchError> {
+    // As in a peer.
+    memory::keep();
     let mut report = Report {
         torch_version: String::new(),
         repetitions: Vec::new(),
