@@ -14,8 +14,11 @@ const PURGE_DELAY: libmimalloc_sys::mi_option_t = 15;
 /// Milliseconds, far longer than a phase: an hour.
 const NEVER: std::ffi::c_long = 3_600_000;
 
-/// From now on free pages stay with the process until [`give_back`].
+/// From now on free pages stay with the process until [`give_back`], and a page is no larger than what is used of it.
 pub fn keep() {
+    // A system that cannot disable huge pages does not have them.
+    #[cfg(target_os = "linux")]
+    rustix::thread::disable_transparent_huge_pages(true).ok();
     // SAFETY: an atomic store into mimalloc's table of options, at an index within it; allowed at any time and without
     // mimalloc being the program's allocator.
     unsafe { mi_option_set(PURGE_DELAY, NEVER) }

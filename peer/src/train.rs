@@ -44,6 +44,15 @@ pub trait Trainer: Send {
     /// When `out` does not hold exactly [`Trainer::parameters`] values, or the device fails.
     fn flatten(&self, out: &mut [f32]) -> Result<(), TrainError>;
 
+    /// Moves the parameters into `out`, as [`Trainer::flatten`] copies them. What held them may be free until
+    /// [`Trainer::set`], which has to come before anything else.
+    ///
+    /// # Errors
+    /// As [`Trainer::flatten`].
+    fn take(&mut self, out: &mut [f32]) -> Result<(), TrainError> {
+        self.flatten(out)
+    }
+
     /// Replaces the parameters by `values`, in declared order.
     ///
     /// # Errors

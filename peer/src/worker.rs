@@ -274,7 +274,9 @@ impl<'a> Thread<'a> {
             seconds: started.elapsed().as_secs_f64(),
         };
         let hashes = {
-            let update = flat(self.work.trainer.as_ref()).map_err(trained)?;
+            let trainer = &mut self.work.trainer;
+            let mut update = vec![0.0; trainer.parameters() as usize];
+            trainer.take(&mut update).map_err(trained)?;
             self.keep(round, &update)
                 .map_err(|source| WorkError::Store { round, source })?
         };

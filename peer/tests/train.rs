@@ -293,6 +293,28 @@ fn what_is_set_comes_back() {
 }
 
 #[test]
+fn what_is_taken_has_to_be_set_again() {
+    let plan = plan(&[]);
+    let mut trainer = trainer(&plan, 0);
+    let before = parameters(&*trainer);
+    let mut taken = vec![0.0; before.len()];
+    assert!(trainer.take(&mut taken[1..]).is_err());
+    trainer.take(&mut taken).unwrap();
+    assert_eq!(taken, before);
+    let without = [
+        trainer.flatten(&mut taken).unwrap_err(),
+        trainer.take(&mut taken).unwrap_err(),
+        trainer.train(&shard(&plan, 300), 0).unwrap_err(),
+    ];
+    for error in without {
+        assert!(matches!(error, TrainError::Taken), "{error}");
+    }
+    trainer.set(&taken).unwrap();
+    assert_eq!(parameters(&*trainer), before);
+    trainer.train(&shard(&plan, 300), 0).unwrap();
+}
+
+#[test]
 fn evaluation_counts_what_a_plain_implementation_counts() {
     let plan = plan(&[]);
     let test = samples(&plan, Split::Test, &(0..359).collect::<Vec<_>>());

@@ -15,6 +15,9 @@ pub enum TrainError {
         /// Values that the model has.
         expected: usize,
     },
+    /// The parameters were taken, and not set again.
+    #[error("the trainer has no parameters: set them first")]
+    Taken,
     /// Samples do not fit the model.
     #[error(
         "found samples of {found_len} values, labels a sample: {found_targets}, classes: {found_classes}; expected {expected_len} values, labels: {expected_targets}, classes: at most {expected_classes}, as the model has: correct data or model"

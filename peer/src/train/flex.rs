@@ -43,6 +43,10 @@ impl<N: Network> Trainer for Pooled<N> {
         self.inner.flatten(out)
     }
 
+    fn take(&mut self, out: &mut [f32]) -> Result<(), TrainError> {
+        self.inner.take(out)
+    }
+
     fn set(&mut self, values: &[f32]) -> Result<(), TrainError> {
         self.inner.set(values)
     }

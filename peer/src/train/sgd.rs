@@ -23,14 +23,14 @@ pub(super) struct Sgd<B: AutodiffBackend, N> {
     model: ModelPlan,
     training: TrainingPlan,
     device: B::Device,
-    /// As [`Parameters`] describes them.
+    /// As [`Parameters`] describes them; none before they are set and after they were taken.
     parameters: Vec<Tensor<B::InnerBackend, 2>>,
     seed: u64,
     peer: u32,
 }
 
 impl<B: LearningBackend, N: Network> Sgd<B, N> {
-    /// Starts with all parameters zero.
+    /// Starts without parameters.
     pub(super) fn new(
         network: N,
         model: &ModelPlan,
@@ -38,27 +38,23 @@ impl<B: LearningBackend, N: Network> Sgd<B, N> {
         seed: u64,
         peer: u32,
     ) -> Self {
-        let device = B::Device::default();
-        let zeros = |tensor| Tensor::zeros(network::matrix_shape(tensor), &device);
         Self {
-            parameters: model.tensors.iter().map(zeros).collect(),
+            parameters: Vec::new(),
             network,
             model: model.clone(),
             training: training.clone(),
-            device,
+            device: B::Device::default(),
             seed,
             peer,
         }
     }
 
     fn len(&self) -> usize {
-        self.parameters
-            .iter()
-            .map(|tensor| tensor.shape().num_elements())
-            .sum()
+        self.model.parameters as usize
     }
 
     fn check(&self, samples: &Samples) -> Result<(), TrainError> {
+        self.check_set()?;
         let model = &self.model.architecture;
         if samples.input_len() as u64 == model.input_len()
             && samples.classes() <= model.classes()
@@ -74,6 +70,14 @@ impl<B: LearningBackend, N: Network> Sgd<B, N> {
             expected_classes: model.classes(),
             expected_targets: model.targets(),
         })
+    }
+
+    fn check_set(&self) -> Result<(), TrainError> {
+        if self.parameters.len() == self.model.tensors.len() {
+            Ok(())
+        } else {
+            Err(TrainError::Taken)
+        }
     }
 
     fn check_len(&self, found: usize) -> Result<(), TrainError> {
@@ -145,24 +149,26 @@ impl<B: LearningBackend, N: Network> Trainer for Sgd<B, N> {
 
     fn flatten(&self, out: &mut [f32]) -> Result<(), TrainError> {
         self.check_len(out.len())?;
-        let mut rest = out;
-        for tensor in &self.parameters {
-            let data = read(tensor.clone())?;
-            let values = data.as_slice::<f32>().map_err(device_error)?;
-            let (head, tail) = rest.split_at_mut(values.len());
-            head.copy_from_slice(values);
-            rest = tail;
-        }
-        Ok(())
+        self.check_set()?;
+        copy(self.parameters.iter().cloned(), out)
+    }
+
+    fn take(&mut self, out: &mut [f32]) -> Result<(), TrainError> {
+        self.check_len(out.len())?;
+        self.check_set()?;
+        copy(self.parameters.drain(..), out)
     }
 
     fn set(&mut self, values: &[f32]) -> Result<(), TrainError> {
         self.check_len(values.len())?;
+        self.parameters.clear();
         let mut rest = values;
-        for tensor in &mut self.parameters {
-            let shape = tensor.shape();
-            let (head, tail) = rest.split_at(shape.num_elements());
-            *tensor = Tensor::from_data(TensorData::new(head.to_vec(), shape), &self.device);
+        for tensor in &self.model.tensors {
+            let shape = network::matrix_shape(tensor);
+            let (head, tail) = rest.split_at(shape.iter().product());
+            let values = TensorData::new(head.to_vec(), shape);
+            self.parameters
+                .push(Tensor::from_data(values, &self.device));
             rest = tail;
         }
         Ok(())
@@ -260,6 +266,22 @@ fn cross_entropy(logits: &[f32], label: usize) -> f64 {
         .map(|&logit| libm::exp(f64::from(logit - largest)))
         .sum();
     libm::log(sum) - f64::from(logits[label] - largest)
+}
+
+/// Copies tensors into `out`, one after the other.
+fn copy<B: Backend>(
+    tensors: impl Iterator<Item = Tensor<B, 2>>,
+    out: &mut [f32],
+) -> Result<(), TrainError> {
+    let mut rest = out;
+    for tensor in tensors {
+        let data = read(tensor)?;
+        let values = data.as_slice::<f32>().map_err(device_error)?;
+        let (head, tail) = rest.split_at_mut(values.len());
+        head.copy_from_slice(values);
+        rest = tail;
+    }
+    Ok(())
 }
 
 fn read<B: Backend, const D: usize>(tensor: Tensor<B, D>) -> Result<TensorData, TrainError> {

@@ -37,6 +37,10 @@ impl Trainer for Guarded {
         self.inner.flatten(out)
     }
 
+    fn take(&mut self, out: &mut [f32]) -> Result<(), TrainError> {
+        self.inner.take(out)
+    }
+
     fn set(&mut self, values: &[f32]) -> Result<(), TrainError> {
         self.inner.set(values)
     }
