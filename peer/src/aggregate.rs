@@ -9,38 +9,78 @@ use fltorrent_swarm::{ChunkId, ChunkLayout};
 
 use crate::store::{ChunkStore, StoreError};
 
-/// Folds a round's updates, one of each origin with `weights[origin]` samples, into `out`, which has the layout's
-/// elements.
-///
-/// # Errors
-/// When a chunk is missing or cannot be read.
-pub fn fedavg(
-    store: &ChunkStore,
-    layout: &ChunkLayout,
+/// The mean of a round's updates, from its first element to its last.
+#[derive(Debug)]
+pub struct FedAvg<'a> {
+    store: &'a ChunkStore,
+    layout: &'a ChunkLayout,
     round: u32,
-    weights: &[u64],
-    out: &mut [f32],
-) -> Result<(), StoreError> {
-    let mut sums = Vec::new();
-    for index in 0..layout.chunks() {
-        let range = layout.range(index);
-        let (start, end) = (range.start as usize, range.end as usize);
-        sums.clear();
-        sums.resize(end - start, 0.0);
-        for (origin, &weight) in (0u32..).zip(weights) {
-            let data = store.get(ChunkId {
-                round,
-                origin,
-                index,
-            })?;
-            add(&mut sums, weight as f64, &data);
-        }
-        let total = weights.iter().sum::<u64>() as f64;
-        for (value, sum) in out[start..end].iter_mut().zip(&sums) {
-            *value = (sum / total) as f32;
+    weights: &'a [u64],
+    /// The next chunk.
+    index: u32,
+    sums: Vec<f64>,
+    /// Elements of `sums` that were given.
+    given: usize,
+}
+
+impl<'a> FedAvg<'a> {
+    /// Of one update of each origin with `weights[origin]` samples.
+    pub fn new(
+        store: &'a ChunkStore,
+        layout: &'a ChunkLayout,
+        round: u32,
+        weights: &'a [u64],
+    ) -> Self {
+        Self {
+            store,
+            layout,
+            round,
+            weights,
+            index: 0,
+            sums: Vec::new(),
+            given: 0,
         }
     }
-    Ok(())
+
+    /// The next `count` elements; fewer where the layout has no more.
+    ///
+    /// # Errors
+    /// When a chunk is missing or cannot be read.
+    pub fn next(&mut self, count: usize) -> Result<Vec<f32>, StoreError> {
+        let total = self.weights.iter().sum::<u64>() as f64;
+        let mut values = Vec::with_capacity(count);
+        while values.len() < count {
+            if self.given == self.sums.len() {
+                if self.index == self.layout.chunks() {
+                    break;
+                }
+                self.fold()?;
+            }
+            let left = &self.sums[self.given..];
+            let part = &left[..left.len().min(count - values.len())];
+            values.extend(part.iter().map(|sum| (sum / total) as f32));
+            self.given += part.len();
+        }
+        Ok(values)
+    }
+
+    /// Sums the next chunk of all origins.
+    fn fold(&mut self) -> Result<(), StoreError> {
+        let range = self.layout.range(self.index);
+        self.sums.clear();
+        self.sums.resize((range.end - range.start) as usize, 0.0);
+        self.given = 0;
+        for (origin, &weight) in (0u32..).zip(self.weights) {
+            let data = self.store.get(ChunkId {
+                round: self.round,
+                origin,
+                index: self.index,
+            })?;
+            add(&mut self.sums, weight as f64, &data);
+        }
+        self.index += 1;
+        Ok(())
+    }
 }
 
 /// Adds `weight` times the little-endian f32 in `data`.
@@ -94,11 +134,16 @@ mod tests {
         let mut results = Vec::new();
         for order in [(0..12).collect::<Vec<u32>>(), (0..12).rev().collect()] {
             let store = store_of(&layout, &updates, order.into_iter());
-            let mut out = vec![0.0; 7];
-            fedavg(&store, &layout, 3, &weights, &mut out).unwrap();
-            results.push(out);
+            results.push(FedAvg::new(&store, &layout, 3, &weights).next(7).unwrap());
+            // In parts that are no chunks, and beyond the end.
+            let mut fold = FedAvg::new(&store, &layout, 3, &weights);
+            let parts: Vec<f32> = [2, 0, 4, 9, 1]
+                .into_iter()
+                .flat_map(|count| fold.next(count).unwrap())
+                .collect();
+            results.push(parts);
         }
-        assert_eq!(results[0], results[1]);
+        assert!(results.iter().all(|result| *result == results[0]));
         for at in 0..7 {
             let sum = updates
                 .iter()
@@ -112,7 +157,9 @@ mod tests {
     fn a_missing_chunk_is_named() {
         let layout = ChunkLayout::new(4, 2).unwrap();
         let store = store_of(&layout, &[vec![0.0; 4]], 0..2);
-        let error = fedavg(&store, &layout, 3, &[1, 1], &mut [0.0; 4]).unwrap_err();
+        let error = FedAvg::new(&store, &layout, 3, &[1, 1])
+            .next(4)
+            .unwrap_err();
         assert_eq!(
             error.to_string(),
             "chunk 0 of origin 1 in round 3 is not in the store"

@@ -44,14 +44,20 @@ pub trait Trainer: Send {
     /// When `out` does not hold exactly [`Trainer::parameters`] values, or the device fails.
     fn flatten(&self, out: &mut [f32]) -> Result<(), TrainError>;
 
-    /// Moves the parameters into `out`, as [`Trainer::flatten`] copies them. What held them may be free until
-    /// [`Trainer::set`], which has to come before anything else.
+    /// Moves the parameters into `out`, as [`Trainer::flatten`] copies them. There are none until they are set again.
     ///
     /// # Errors
     /// As [`Trainer::flatten`].
-    fn take(&mut self, out: &mut [f32]) -> Result<(), TrainError> {
-        self.flatten(out)
-    }
+    fn take(&mut self, out: &mut [f32]) -> Result<(), TrainError>;
+
+    /// Numbers of values of the model's tensors in declared order.
+    fn lengths(&self) -> Vec<usize>;
+
+    /// Sets the next tensor, where the ones before it are set.
+    ///
+    /// # Errors
+    /// When all are set, or this one has another number of values.
+    fn push(&mut self, values: Vec<f32>) -> Result<(), TrainError>;
 
     /// Replaces the parameters by `values`, in declared order.
     ///

@@ -21,7 +21,7 @@ use thiserror::Error;
 use tokio::sync::mpsc;
 
 use crate::{
-    aggregate,
+    aggregate::FedAvg,
     buffers::Buffers,
     checkpoint::{self, Header},
     data::Samples,
@@ -362,24 +362,28 @@ impl<'a> Thread<'a> {
         Ok(())
     }
 
-    /// Gives the trainer the round's new model. The parameters are flat in memory only here and in [`Thread::update`]: a
-    /// model more that each peer holds while chunks come in is felt where many peers share a machine.
+    /// Gives the trainer the round's new model, tensor by tensor: a model more in the memory of each peer is felt where many
+    /// share a machine.
     fn combine(&mut self, round: u32, weights: &[u64]) -> Result<(), WorkError> {
         let started = Instant::now();
-        let trainer = &mut self.work.trainer;
-        let mut parameters = vec![0.0; trainer.parameters() as usize];
-        aggregate::fedavg(
-            &self.work.store,
-            &self.work.layout,
-            round,
-            weights,
-            &mut parameters,
-        )
-        .map_err(|source| WorkError::Store { round, source })?;
-        trainer
-            .set(&parameters)
-            .map_err(|source| WorkError::Train { round, source })?;
-        self.base = model_hash(&parameters);
+        let Work {
+            trainer,
+            store,
+            layout,
+            ..
+        } = &mut self.work;
+        let mut fold = FedAvg::new(store, layout, round, weights);
+        let mut hasher = blake3::Hasher::new();
+        for length in trainer.lengths() {
+            let values = fold
+                .next(length)
+                .map_err(|source| WorkError::Store { round, source })?;
+            hasher.update(&little_endian(&values));
+            trainer
+                .push(values)
+                .map_err(|source| WorkError::Train { round, source })?;
+        }
+        self.base = *hasher.finalize().as_bytes();
         self.combining = started.elapsed();
         Ok(())
     }

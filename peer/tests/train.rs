@@ -309,7 +309,16 @@ fn what_is_taken_has_to_be_set_again() {
     for error in without {
         assert!(matches!(error, TrainError::Taken), "{error}");
     }
-    trainer.set(&taken).unwrap();
+    let lengths = trainer.lengths();
+    assert_eq!(lengths, [4096, 64, 640, 10]);
+    let mut rest = &taken[..];
+    for length in lengths {
+        let error = trainer.push(vec![0.0; length + 1]).unwrap_err();
+        assert!(matches!(error, TrainError::Length { .. }), "{error}");
+        trainer.push(rest[..length].to_vec()).unwrap();
+        rest = &rest[length..];
+    }
+    assert!(trainer.push(Vec::new()).is_err(), "all are set");
     assert_eq!(parameters(&*trainer), before);
     trainer.train(&shard(&plan, 300), 0).unwrap();
 }

@@ -47,6 +47,14 @@ impl<N: Network> Trainer for Pooled<N> {
         self.inner.take(out)
     }
 
+    fn lengths(&self) -> Vec<usize> {
+        self.inner.lengths()
+    }
+
+    fn push(&mut self, values: Vec<f32>) -> Result<(), TrainError> {
+        self.inner.push(values)
+    }
+
     fn set(&mut self, values: &[f32]) -> Result<(), TrainError> {
         self.inner.set(values)
     }

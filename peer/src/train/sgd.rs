@@ -5,7 +5,7 @@ use burn::tensor::{
     backend::{AutodiffBackend, Backend},
 };
 use fltorrent_crds::{
-    plan::{ModelPlan, TrainingPlan},
+    plan::{ModelPlan, TensorPlan, TrainingPlan},
     seeds,
 };
 
@@ -159,16 +159,31 @@ impl<B: LearningBackend, N: Network> Trainer for Sgd<B, N> {
         copy(self.parameters.drain(..), out)
     }
 
+    fn lengths(&self) -> Vec<usize> {
+        let lengths = self.model.tensors.iter().map(TensorPlan::elements);
+        lengths.map(|length| length as usize).collect()
+    }
+
+    fn push(&mut self, values: Vec<f32>) -> Result<(), TrainError> {
+        let tensor = self.model.tensors.get(self.parameters.len());
+        let expected = tensor.map_or(0, |tensor| tensor.elements() as usize);
+        let Some(tensor) = tensor.filter(|_| values.len() == expected) else {
+            let found = values.len();
+            return Err(TrainError::Length { found, expected });
+        };
+        let values = TensorData::new(values, network::matrix_shape(tensor));
+        self.parameters
+            .push(Tensor::from_data(values, &self.device));
+        Ok(())
+    }
+
     fn set(&mut self, values: &[f32]) -> Result<(), TrainError> {
         self.check_len(values.len())?;
         self.parameters.clear();
         let mut rest = values;
-        for tensor in &self.model.tensors {
-            let shape = network::matrix_shape(tensor);
-            let (head, tail) = rest.split_at(shape.iter().product());
-            let values = TensorData::new(head.to_vec(), shape);
-            self.parameters
-                .push(Tensor::from_data(values, &self.device));
+        for length in self.lengths() {
+            let (head, tail) = rest.split_at(length);
+            self.push(head.to_vec())?;
             rest = tail;
         }
         Ok(())

@@ -54,6 +54,18 @@ impl Trainer for Adder {
         Ok(())
     }
 
+    fn take(&mut self, out: &mut [f32]) -> Result<(), TrainError> {
+        self.flatten(out)
+    }
+
+    fn lengths(&self) -> Vec<usize> {
+        vec![self.parameters.len()]
+    }
+
+    fn push(&mut self, values: Vec<f32>) -> Result<(), TrainError> {
+        self.set(&values)
+    }
+
     fn set(&mut self, values: &[f32]) -> Result<(), TrainError> {
         self.parameters.copy_from_slice(values);
         Ok(())
