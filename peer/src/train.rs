@@ -44,11 +44,12 @@ pub trait Trainer: Send {
     /// When `out` does not hold exactly [`Trainer::parameters`] values, or the device fails.
     fn flatten(&self, out: &mut [f32]) -> Result<(), TrainError>;
 
-    /// Moves the parameters into `out`, as [`Trainer::flatten`] copies them. There are none until they are set again.
+    /// Moves out the values of the first tensor that is left; none when all have gone. The trainer has no model then until
+    /// all are set again.
     ///
     /// # Errors
-    /// As [`Trainer::flatten`].
-    fn take(&mut self, out: &mut [f32]) -> Result<(), TrainError>;
+    /// When the device fails.
+    fn take_first(&mut self) -> Result<Option<Vec<f32>>, TrainError>;
 
     /// Numbers of values of the model's tensors in declared order.
     fn lengths(&self) -> Vec<usize>;

@@ -14,9 +14,7 @@ use fltorrent_coordinator::{
     report::{EvaluationFigures, ModelHash, TrainFigures},
     tls::Credentials,
 };
-use fltorrent_swarm::{
-    ChunkId, ChunkLayout, EvaluationCounts, Metainfo, SignedMetainfo, StopRecord,
-};
+use fltorrent_swarm::{ChunkLayout, EvaluationCounts, Metainfo, SignedMetainfo, StopRecord};
 use thiserror::Error;
 use tokio::sync::mpsc;
 
@@ -24,6 +22,7 @@ use crate::{
     aggregate::FedAvg,
     buffers::Buffers,
     checkpoint::{self, Header},
+    cut::Cutter,
     data::Samples,
     memory,
     store::{ChunkStore, StoreError},
@@ -273,13 +272,7 @@ impl<'a> Thread<'a> {
                 .filter(|loss| loss.is_finite()),
             seconds: started.elapsed().as_secs_f64(),
         };
-        let hashes = {
-            let trainer = &mut self.work.trainer;
-            let mut update = vec![0.0; trainer.parameters() as usize];
-            trainer.take(&mut update).map_err(trained)?;
-            self.keep(round, &update)
-                .map_err(|source| WorkError::Store { round, source })?
-        };
+        let hashes = self.cut(round)?;
         memory::give_back();
         let run = self.work.credentials.identity().run;
         let (origin, attempt) = self.work.peer;
@@ -313,28 +306,27 @@ impl<'a> Thread<'a> {
         })
     }
 
-    /// Puts the update's chunks into the store and gives their hashes.
-    fn keep(&self, round: u32, update: &[f32]) -> Result<Vec<[u8; 32]>, StoreError> {
-        let whole = little_endian(update);
-        let layout = &self.work.layout;
-        (0..layout.chunks())
-            .map(|index| {
-                let range = layout.range(index);
-                let bytes = &whole[range.start as usize * 4..range.end as usize * 4];
-                let mut data = self.work.buffers.take(bytes.len());
-                data.bytes_mut().copy_from_slice(bytes);
-                let hash = *blake3::hash(bytes).as_bytes();
-                self.work.store.put(
-                    ChunkId {
-                        round,
-                        origin: self.work.peer.0,
-                        index,
-                    },
-                    data.freeze(),
-                )?;
-                Ok(hash)
-            })
-            .collect()
+    /// Moves the update out of the trainer into the store, tensor by tensor, and gives its chunks' hashes: a model more in
+    /// the memory of each peer is felt where many share a machine.
+    fn cut(&mut self, round: u32) -> Result<Vec<[u8; 32]>, WorkError> {
+        let Work {
+            trainer,
+            store,
+            layout,
+            buffers,
+            peer: (origin, _),
+            ..
+        } = &mut self.work;
+        let mut cutter = Cutter::new(store, layout, buffers, round, *origin);
+        while let Some(values) = trainer
+            .take_first()
+            .map_err(|source| WorkError::Train { round, source })?
+        {
+            cutter
+                .add(&values)
+                .map_err(|source| WorkError::Store { round, source })?;
+        }
+        Ok(cutter.hashes())
     }
 
     /// Writes a checkpoint. The next update is published after it only, so that of two peers' newest checkpoints at most
@@ -362,8 +354,7 @@ impl<'a> Thread<'a> {
         Ok(())
     }
 
-    /// Gives the trainer the round's new model, tensor by tensor: a model more in the memory of each peer is felt where many
-    /// share a machine.
+    /// Gives the trainer the round's new model, tensor by tensor as well.
     fn combine(&mut self, round: u32, weights: &[u64]) -> Result<(), WorkError> {
         let started = Instant::now();
         let Work {

@@ -58,6 +58,7 @@ fn an_update_that_is_not_finite_ends_the_run_with_its_origins_name() {
     let results = run.each(3, |me| {
         let poison = if me == 2 { f32::NAN } else { 0.0 };
         Box::new(Adder {
+            taken: false,
             poison,
             ..run.adder(me)
         })

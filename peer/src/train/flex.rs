@@ -43,8 +43,8 @@ impl<N: Network> Trainer for Pooled<N> {
         self.inner.flatten(out)
     }
 
-    fn take(&mut self, out: &mut [f32]) -> Result<(), TrainError> {
-        self.inner.take(out)
+    fn take_first(&mut self) -> Result<Option<Vec<f32>>, TrainError> {
+        self.inner.take_first()
     }
 
     fn lengths(&self) -> Vec<usize> {

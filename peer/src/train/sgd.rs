@@ -150,13 +150,23 @@ impl<B: LearningBackend, N: Network> Trainer for Sgd<B, N> {
     fn flatten(&self, out: &mut [f32]) -> Result<(), TrainError> {
         self.check_len(out.len())?;
         self.check_set()?;
-        copy(self.parameters.iter().cloned(), out)
+        let mut rest = out;
+        for tensor in &self.parameters {
+            let data = read(tensor.clone())?;
+            let values = data.as_slice::<f32>().map_err(device_error)?;
+            let (head, tail) = rest.split_at_mut(values.len());
+            head.copy_from_slice(values);
+            rest = tail;
+        }
+        Ok(())
     }
 
-    fn take(&mut self, out: &mut [f32]) -> Result<(), TrainError> {
-        self.check_len(out.len())?;
-        self.check_set()?;
-        copy(self.parameters.drain(..), out)
+    fn take_first(&mut self) -> Result<Option<Vec<f32>>, TrainError> {
+        if self.parameters.is_empty() {
+            return Ok(None);
+        }
+        let values = read(self.parameters.remove(0))?.into_vec();
+        values.map(Some).map_err(device_error)
     }
 
     fn lengths(&self) -> Vec<usize> {
@@ -281,22 +291,6 @@ fn cross_entropy(logits: &[f32], label: usize) -> f64 {
         .map(|&logit| libm::exp(f64::from(logit - largest)))
         .sum();
     libm::log(sum) - f64::from(logits[label] - largest)
-}
-
-/// Copies tensors into `out`, one after the other.
-fn copy<B: Backend>(
-    tensors: impl Iterator<Item = Tensor<B, 2>>,
-    out: &mut [f32],
-) -> Result<(), TrainError> {
-    let mut rest = out;
-    for tensor in tensors {
-        let data = read(tensor)?;
-        let values = data.as_slice::<f32>().map_err(device_error)?;
-        let (head, tail) = rest.split_at_mut(values.len());
-        head.copy_from_slice(values);
-        rest = tail;
-    }
-    Ok(())
 }
 
 fn read<B: Backend, const D: usize>(tensor: Tensor<B, D>) -> Result<TensorData, TrainError> {

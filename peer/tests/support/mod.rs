@@ -38,6 +38,8 @@ pub(crate) const LIFETIME: Duration = Duration::from_secs(3600);
 /// "Trains" by adding what follows from peer, round and position, so that every round differs on every peer.
 pub(crate) struct Adder {
     pub(crate) parameters: Vec<f32>,
+    /// Whether they were given away.
+    pub(crate) taken: bool,
     pub(crate) peer: u32,
     pub(crate) samples: u64,
     /// What it adds to the first parameter, to break things.
@@ -54,8 +56,9 @@ impl Trainer for Adder {
         Ok(())
     }
 
-    fn take(&mut self, out: &mut [f32]) -> Result<(), TrainError> {
-        self.flatten(out)
+    fn take_first(&mut self) -> Result<Option<Vec<f32>>, TrainError> {
+        self.taken = !self.taken;
+        Ok(self.taken.then(|| self.parameters.clone()))
     }
 
     fn lengths(&self) -> Vec<usize> {
@@ -185,6 +188,7 @@ impl Run {
 
     pub(crate) fn adder(&self, peer: u32) -> Adder {
         Adder {
+            taken: false,
             parameters: vec![0.25; self.elements],
             peer,
             samples: u64::from(peer) + 1,
@@ -199,6 +203,7 @@ impl Run {
             let mut sums = vec![0.0f64; self.elements];
             for peer in 0..self.peers {
                 let mut trainer = Adder {
+                    taken: false,
                     parameters: parameters.clone(),
                     ..self.adder(peer)
                 };
