@@ -39,7 +39,7 @@ pub struct Window {
 
 /// A backend that the layers run on. What is given here computes with burn's own operations.
 pub trait LayerBackend: Backend {
-    /// As [`matmul`].
+    /// As [`matmul()`].
     fn layer_matmul(left: FloatTensor<Self>, right: FloatTensor<Self>) -> FloatTensor<Self> {
         Self::float_matmul(left, right)
     }
