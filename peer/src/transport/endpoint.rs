@@ -23,7 +23,7 @@ use super::{
     connection::{self, LinkError},
     dial,
     explain::explain,
-    socket::Socket,
+    socket::{self, Socket},
 };
 
 /// Why there is no transport.
@@ -104,7 +104,7 @@ impl Transport {
         let mut endpoint = Endpoint::new_with_abstract_socket(
             settings,
             Some(server),
-            socket,
+            socket::bounded(socket, config::max_payload(plan)),
             Arc::new(TokioRuntime),
         )?;
         endpoint.set_default_client_config(client);
