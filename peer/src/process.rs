@@ -277,6 +277,7 @@ impl Peer {
             store: store.clone(),
             credentials: Arc::clone(&credentials),
             peer: (index, bindings.attempt),
+            is_model_wanted: self.model_files().next().is_some(),
         };
         let parts = Parts {
             positions: u64::from(limits.positions()),
@@ -307,15 +308,20 @@ impl Peer {
         self.save(&parameters)
     }
 
-    fn save(&self, parameters: &[f32]) -> Result<()> {
+    /// Where the final model goes.
+    fn model_files(&self) -> impl Iterator<Item = PathBuf> {
         let own = self
             .folder
             .join(format!("peer-{}.safetensors", self.options.index));
         let own = self.plan.output.peer_models.then_some(own);
+        own.into_iter().chain(self.options.model_out.clone())
+    }
+
+    fn save(&self, parameters: &[f32]) -> Result<()> {
         // One entry only: the library writes several in any order, and equal models shall be equal files.
         let metadata = [("format".to_owned(), "pt".to_owned())].into();
-        for path in own.iter().chain(&self.options.model_out) {
-            safetensors::save(path, &self.plan.model, parameters, &metadata)?;
+        for path in self.model_files() {
+            safetensors::save(&path, &self.plan.model, parameters, &metadata)?;
         }
         Ok(())
     }

@@ -83,6 +83,8 @@ pub struct Work {
     pub credentials: std::sync::Arc<Credentials>,
     /// This peer's index and attempt.
     pub peer: (u32, u32),
+    /// Whether the final parameters are wanted.
+    pub is_model_wanted: bool,
 }
 
 /// Where a peer begins: with drawn values, with a file's, or with a checkpoint's.
@@ -163,7 +165,7 @@ pub enum Progress {
     },
     /// All rounds are over.
     Finished {
-        /// The final parameters in declared order.
+        /// The final parameters in declared order; none where nobody wants them.
         parameters: Vec<f32>,
     },
     /// The thread ended early.
@@ -244,7 +246,7 @@ impl<'a> Thread<'a> {
             memory::give_back();
             self.round += 1;
         }
-        match flat(self.work.trainer.as_ref()) {
+        match self.final_model() {
             Ok(parameters) => self.tell(Progress::Finished { parameters })?,
             Err(source) => {
                 let round = self.round;
@@ -352,6 +354,18 @@ impl<'a> Thread<'a> {
         let seconds = started.elapsed().as_secs_f64();
         tracing::info!(round, seconds, "checkpoint written");
         Ok(())
+    }
+
+    fn final_model(&mut self) -> Result<Vec<f32>, TrainError> {
+        let trainer = &mut self.work.trainer;
+        let mut parameters = Vec::new();
+        if self.work.is_model_wanted {
+            parameters.reserve_exact(trainer.parameters() as usize);
+            while let Some(values) = trainer.take_first()? {
+                parameters.extend(values);
+            }
+        }
+        Ok(parameters)
     }
 
     /// Gives the trainer the round's new model, tensor by tensor as well.

@@ -290,6 +290,7 @@ impl Run {
             store: store.clone(),
             credentials: Arc::clone(&credentials),
             peer: (me, 0),
+            is_model_wanted: true,
         };
         let thread = std::thread::spawn(move || worker::run(work, &completed_out, &progress_in));
         let parts = Parts {
