@@ -36,7 +36,9 @@ use crate::data::Samples;
 /// One peer's model and how it learns.
 pub trait Trainer: Send {
     /// Number of parameters.
-    fn parameters(&self) -> u64;
+    fn parameters(&self) -> u64 {
+        self.lengths().iter().map(|&length| length as u64).sum()
+    }
 
     /// Copies the parameters into `out` in declared order.
     ///
@@ -64,7 +66,21 @@ pub trait Trainer: Send {
     ///
     /// # Errors
     /// When there are not exactly [`Trainer::parameters`] values.
-    fn set(&mut self, values: &[f32]) -> Result<(), TrainError>;
+    fn set(&mut self, values: &[f32]) -> Result<(), TrainError> {
+        let lengths = self.lengths();
+        let (found, expected) = (values.len(), lengths.iter().sum());
+        if found != expected {
+            return Err(TrainError::Length { found, expected });
+        }
+        while self.take_first()?.is_some() {}
+        let mut rest = values;
+        for length in lengths {
+            let (head, tail) = rest.split_at(length);
+            self.push(head.to_vec())?;
+            rest = tail;
+        }
+        Ok(())
+    }
 
     /// Trains on the shard for one round: `epochs` passes of SGD in batches, each pass in an order drawn from the
     /// seed, the peer and the round; the last batch of a pass takes what is left. Nothing of the optimiser outlives the

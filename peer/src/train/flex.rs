@@ -35,10 +35,6 @@ pub(super) fn trainer<N: Network>(
 }
 
 impl<N: Network> Trainer for Pooled<N> {
-    fn parameters(&self) -> u64 {
-        self.inner.parameters()
-    }
-
     fn flatten(&self, out: &mut [f32]) -> Result<(), TrainError> {
         self.inner.flatten(out)
     }
@@ -53,10 +49,6 @@ impl<N: Network> Trainer for Pooled<N> {
 
     fn push(&mut self, values: Vec<f32>) -> Result<(), TrainError> {
         self.inner.push(values)
-    }
-
-    fn set(&mut self, values: &[f32]) -> Result<(), TrainError> {
-        self.inner.set(values)
     }
 
     fn train(&mut self, shard: &Samples, round: u32) -> Result<TrainReport, TrainError> {

@@ -49,10 +49,6 @@ impl<B: LearningBackend, N: Network> Sgd<B, N> {
         }
     }
 
-    fn len(&self) -> usize {
-        self.model.parameters as usize
-    }
-
     fn check(&self, samples: &Samples) -> Result<(), TrainError> {
         self.check_set()?;
         let model = &self.model.architecture;
@@ -77,15 +73,6 @@ impl<B: LearningBackend, N: Network> Sgd<B, N> {
             Ok(())
         } else {
             Err(TrainError::Taken)
-        }
-    }
-
-    fn check_len(&self, found: usize) -> Result<(), TrainError> {
-        let expected = self.len();
-        if found == expected {
-            Ok(())
-        } else {
-            Err(TrainError::Length { found, expected })
         }
     }
 
@@ -143,12 +130,11 @@ impl<B: LearningBackend, N: Network> Sgd<B, N> {
 }
 
 impl<B: LearningBackend, N: Network> Trainer for Sgd<B, N> {
-    fn parameters(&self) -> u64 {
-        self.len() as u64
-    }
-
     fn flatten(&self, out: &mut [f32]) -> Result<(), TrainError> {
-        self.check_len(out.len())?;
+        let (found, expected) = (out.len(), self.model.parameters as usize);
+        if found != expected {
+            return Err(TrainError::Length { found, expected });
+        }
         self.check_set()?;
         let mut rest = out;
         for tensor in &self.parameters {
@@ -184,18 +170,6 @@ impl<B: LearningBackend, N: Network> Trainer for Sgd<B, N> {
         let values = TensorData::new(values, network::matrix_shape(tensor));
         self.parameters
             .push(Tensor::from_data(values, &self.device));
-        Ok(())
-    }
-
-    fn set(&mut self, values: &[f32]) -> Result<(), TrainError> {
-        self.check_len(values.len())?;
-        self.parameters.clear();
-        let mut rest = values;
-        for length in self.lengths() {
-            let (head, tail) = rest.split_at(length);
-            self.push(head.to_vec())?;
-            rest = tail;
-        }
         Ok(())
     }
 

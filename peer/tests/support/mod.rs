@@ -47,10 +47,6 @@ pub(crate) struct Adder {
 }
 
 impl Trainer for Adder {
-    fn parameters(&self) -> u64 {
-        self.parameters.len() as u64
-    }
-
     fn flatten(&self, out: &mut [f32]) -> Result<(), TrainError> {
         out.copy_from_slice(&self.parameters);
         Ok(())
@@ -66,11 +62,7 @@ impl Trainer for Adder {
     }
 
     fn push(&mut self, values: Vec<f32>) -> Result<(), TrainError> {
-        self.set(&values)
-    }
-
-    fn set(&mut self, values: &[f32]) -> Result<(), TrainError> {
-        self.parameters.copy_from_slice(values);
+        self.parameters = values;
         Ok(())
     }
 

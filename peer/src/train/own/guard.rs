@@ -29,10 +29,6 @@ pub(super) fn error(name: &str, source: Panicked) -> TrainError {
 }
 
 impl Trainer for Guarded {
-    fn parameters(&self) -> u64 {
-        self.inner.parameters()
-    }
-
     fn flatten(&self, out: &mut [f32]) -> Result<(), TrainError> {
         self.inner.flatten(out)
     }
@@ -47,10 +43,6 @@ impl Trainer for Guarded {
 
     fn push(&mut self, values: Vec<f32>) -> Result<(), TrainError> {
         self.inner.push(values)
-    }
-
-    fn set(&mut self, values: &[f32]) -> Result<(), TrainError> {
-        self.inner.set(values)
     }
 
     fn train(&mut self, shard: &Samples, round: u32) -> Result<TrainReport, TrainError> {
