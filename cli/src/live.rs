@@ -24,7 +24,7 @@ use futures_core::Stream;
 use rustix::process::{Signal, kill_current_process_group};
 use tokio::{
     signal::unix::{SignalKind, signal},
-    time::{Interval, MissedTickBehavior, interval, timeout},
+    time::{Instant, Interval, MissedTickBehavior, interval, timeout_at},
 };
 
 use self::{
@@ -52,10 +52,21 @@ pub enum Wish {
     Plain,
 }
 
+/// What the view draws on.
+enum Display {
+    /// The terminal is ours.
+    Up(Screen),
+    /// This process was told to stop, and somebody else has the terminal until it is continued.
+    Stopped {
+        continued: tokio::signal::unix::Signal,
+        /// When it goes on in any case.
+        until: Instant,
+    },
+}
+
 /// A view that is up. Dropping it gives the terminal back.
 pub struct Live {
-    /// None while this process is stopped.
-    screen: Option<Screen>,
+    display: Display,
     keys: EventStream,
     ticks: Interval,
     board: Board,
@@ -98,7 +109,7 @@ impl Live {
         let mut ticks = interval(TICK);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         Ok(Self {
-            screen: Some(Screen::open()?),
+            display: Display::Up(Screen::open()?),
             keys: EventStream::new(),
             ticks,
             board: Board::new(description, &degrees, unix_seconds(started)),
@@ -127,6 +138,10 @@ impl Live {
     /// Draws and takes keys until one is pressed that the view cannot serve. Nothing is lost when this future is dropped.
     pub async fn next(&mut self) -> Wish {
         loop {
+            // A future that was dropped meanwhile left the rest of a stop to this one.
+            if self.go_on().await.is_err() {
+                return Wish::Plain;
+            }
             let event = tokio::select! {
                 _ = self.ticks.tick() => match self.look_and_draw() {
                     Ok(()) => continue,
@@ -145,7 +160,7 @@ impl Live {
             match wanted {
                 Some(Command::Interrupt) => return Wish::Interrupt,
                 Some(Command::Plain) => return Wish::Plain,
-                Some(Command::Suspend) if self.suspend().await.is_err() => return Wish::Plain,
+                Some(Command::Suspend) if self.suspend().is_err() => return Wish::Plain,
                 Some(Command::Suspend) | None => {}
             }
         }
@@ -153,16 +168,27 @@ impl Live {
 
     /// Stops this process and whatever shares its job, as Ctrl-Z does where a program leaves the terminal alone. The peers
     /// are in groups of their own and go on meanwhile.
-    async fn suspend(&mut self) -> io::Result<()> {
-        let mut resumed = signal(SignalKind::from_raw(Signal::CONT.as_raw()))?;
-        self.screen = None;
+    fn suspend(&mut self) -> io::Result<()> {
+        // Assigned before the signal: whatever was there has given the terminal back by then.
+        self.display = Display::Stopped {
+            continued: signal(SignalKind::from_raw(Signal::CONT.as_raw()))?,
+            until: Instant::now() + STOP_TIME,
+        };
         kill_current_process_group(Signal::TSTP)?;
-        timeout(STOP_TIME, resumed.recv()).await.ok();
+        Ok(())
+    }
+
+    /// Takes the terminal again after a stop. Other events end this future again and again, so all it knows is in `display`.
+    async fn go_on(&mut self) -> io::Result<()> {
+        let Display::Stopped { continued, until } = &mut self.display else {
+            return Ok(());
+        };
+        timeout_at(*until, continued.recv()).await.ok();
         // It may go on in the background.
         if !screen::is_there() {
             return Err(io::ErrorKind::NotConnected.into());
         }
-        self.screen = Some(Screen::open()?);
+        self.display = Display::Up(Screen::open()?);
         Ok(())
     }
 
@@ -175,8 +201,8 @@ impl Live {
         }
         let now = unix_seconds(SystemTime::now());
         let is_due = self.is_stale || now as u64 != self.second;
-        match &mut self.screen {
-            Some(screen) if is_due => {
+        match &mut self.display {
+            Display::Up(screen) if is_due => {
                 (self.is_stale, self.second) = (false, now as u64);
                 let (board, view, look) = (&self.board, &mut self.view, self.look);
                 screen.draw(|area, buffer| draw(area, buffer, board, view, look, now))
