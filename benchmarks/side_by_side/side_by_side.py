@@ -10,12 +10,14 @@ interpreter that has them. Runs each contender --repetitions times in turns, pri
 import argparse
 import json
 import os
+import platform
 import shutil
 import statistics
 import subprocess
 import sys
 import tempfile
 import venv
+from importlib.metadata import version
 from pathlib import Path
 
 CONTENDERS = ("plain PyTorch", "Flower, simulation", "Flower, deployment", "FLTorrent")
@@ -58,6 +60,13 @@ def in_environment(options) -> None:
         os.execv(python, [str(python), *sys.argv])
 
 
+def versions(names: list[str]) -> list[str]:
+    """What is compared; a package that none of the contenders needs may be absent."""
+    used = [("Flower", "flwr")] if any(name.startswith("Flower") for name in names) else []
+    packages = [*used, ("PyTorch", "torch")]
+    return [f"{name} {version(package)}" for name, package in packages] + [f"Python {platform.python_version()}"]
+
+
 def row(name: str, runs: list[dict[str, float]]) -> str:
     """One line of the table."""
     median = {key: statistics.median(run[key] for run in runs) for key in runs[0]}
@@ -79,9 +88,8 @@ def main() -> int:
     base = options.keep or Path(tempfile.mkdtemp(prefix="side-by-side-"))
     base.mkdir(parents=True, exist_ok=bool(not options.keep))
     python = Path(sys.executable)
-    versions = "import flwr, torch, platform; print(f'Flower {flwr.__version__}, PyTorch {torch.__version__}, Python {platform.python_version()}')"
-    print(subprocess.run([str(python), "-c", versions], check=True, capture_output=True, text=True).stdout)
     names = options.contender or list(CONTENDERS)
+    print(", ".join(versions(names)))
     failed = False
     for workload in (WORKLOADS[name] for name in options.workload or WORKLOADS):
         data = cut(workload, options.data, base / workload.name / "data").absolute()

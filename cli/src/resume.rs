@@ -63,6 +63,25 @@ pub struct Resumption {
     pub common: Common,
 }
 
+impl Resumption {
+    /// What its user should know before it goes on.
+    pub fn warnings(&self) -> Vec<String> {
+        let damaged = self.common.damaged.iter().map(|damaged| {
+            let rounds = self.common.rounds;
+            let error = crate::chain(damaged);
+            format!("{error}; the run goes on after round {rounds}")
+        });
+        let metrics = (0..self.resolved.plan.peers.len() as u32)
+            .map(|peer| self.results.of_peer(peer, "jsonl"))
+            .filter(|path| !path.is_file())
+            .map(|path| {
+                let path = path.display();
+                format!("{path} is gone: put it back, or the run will end with exit code 1, as its figures will not be whole")
+            });
+        damaged.chain(metrics).collect()
+    }
+}
+
 /// Finds where the run in `folder` goes on. Without `file` its own manifest counts; `sets` are applied over either.
 ///
 /// # Errors

@@ -130,13 +130,11 @@ impl Swarm {
         self.links.iter().any(|link| link.peer == peer && link.met)
     }
 
-    /// Neighbours that this peer serves, and neighbours that serve this peer.
+    /// Neighbours that have one of this peer's slots (BEP 3: one that wants nothing has none, choked or not), and neighbours
+    /// that serve this peer.
     pub fn unchoked(&self) -> (usize, usize) {
-        let open = || self.links.iter().filter(|link| link.is_open());
-        (
-            open().filter(|link| !link.choking).count(),
-            open().filter(|link| !link.choked).count(),
-        )
+        let open = self.links.iter().filter(|link| link.is_open());
+        (self.served(), open.filter(|link| !link.choked).count())
     }
 
     /// Neighbours whose chunks this peer wants, and neighbours that want chunks of this peer.

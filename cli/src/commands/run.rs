@@ -28,7 +28,7 @@ use crate::{
     },
     preflight::{self, PreflightError},
     report,
-    resume::{self, ResumeError, Resumption},
+    resume::{self, ResumeError},
 };
 pub(super) use signals::Signals;
 
@@ -154,19 +154,11 @@ fn what(arguments: &RunArguments) -> Result<(Resolved, Option<(Results, u32)>), 
         let resolved = Resolved::read(file.unwrap_or_else(|| Path::new("")), &sets);
         return Ok((resolved.map_err(ResumeError::Manifest)?, None));
     };
-    let Resumption {
-        resolved,
-        results,
-        common,
-    } = resume::find(folder, file, &sets)?;
-    for damaged in &common.damaged {
-        output::warning(&format!(
-            "{}; the run goes on after round {}",
-            crate::chain(damaged),
-            common.rounds
-        ));
+    let found = resume::find(folder, file, &sets)?;
+    for warning in found.warnings() {
+        output::warning(&warning);
     }
-    Ok((resolved, Some((results, common.rounds))))
+    Ok((found.resolved, Some((found.results, found.common.rounds))))
 }
 
 fn refuse_resume(error: &ResumeError, printer: &mut Printer) -> ExitCode {

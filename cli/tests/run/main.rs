@@ -13,5 +13,6 @@ mod peer;
 mod refused;
 mod report;
 mod resume;
+mod side_by_side;
 mod status;
 mod support;

@@ -281,6 +281,24 @@ fn a_folder_without_a_run_or_without_checkpoints_is_refused() {
 }
 
 #[test]
+fn gone_metrics_are_told_of_before_and_after() {
+    let folder = finished(3);
+    let metrics = folder.path().join("peers/peer-1.jsonl");
+    fs::remove_file(&metrics).unwrap();
+    let output = resume(folder.path(), &["training.rounds=5"])
+        .output()
+        .unwrap();
+    let errors = stderr(&output);
+    assert_eq!(output.status.code(), Some(1), "{errors}");
+    let first = errors.lines().next().unwrap();
+    assert!(
+        first.starts_with("warning: ") && first.contains("peer-1.jsonl is gone"),
+        "{errors}"
+    );
+    assert!(errors.contains("peer 1 ended after"), "{errors}");
+}
+
+#[test]
 fn a_checkpoint_that_cannot_be_written_ends_the_run_with_its_place() {
     let folder = finished(2);
     // The name that a checkpoint of peer 1 has while it is written.

@@ -46,7 +46,7 @@ pub struct Status {
     pub interested: u32,
     /// Those that want chunks of it.
     pub interested_in: u32,
-    /// Those that it serves.
+    /// Those that want chunks of it and have a slot.
     pub unchoked: u32,
     /// Those that do not serve it.
     pub choked_by: u32,
