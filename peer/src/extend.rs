@@ -90,7 +90,8 @@ impl Extensions {
     }
 
     pub(crate) fn network_named(&self, name: &str) -> Option<&dyn train::AnyNetwork> {
-        self.networks.get(name).map(Box::as_ref)
+        let built_in = || (name == train::synthetic::NAME).then_some(train::synthetic::NETWORK);
+        self.networks.get(name).map(Box::as_ref).or_else(built_in)
     }
 
     pub(crate) fn network_names(&self) -> Vec<&str> {

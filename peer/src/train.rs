@@ -20,6 +20,8 @@ mod own;
 pub mod safetensors;
 #[cfg(any(feature = "flex", feature = "cuda"))]
 mod sgd;
+#[cfg(any(feature = "flex", feature = "cuda"))]
+pub(crate) mod synthetic;
 
 #[cfg(any(feature = "flex", feature = "cuda"))]
 pub use self::{network::Parameters, own::OwnNetwork};

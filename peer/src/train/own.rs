@@ -69,12 +69,12 @@ pub(crate) trait AnyNetwork: Send + Sync {
 #[derive(Clone, Copy)]
 pub(crate) struct Order<'a> {
     name: &'a str,
-    settings: &'a Map<String, Value>,
-    task: &'a Task,
-    model: &'a ModelPlan,
+    pub(super) settings: &'a Map<String, Value>,
+    pub(super) task: &'a Task,
+    pub(super) model: &'a ModelPlan,
     training: &'a TrainingPlan,
-    seed: u64,
-    peer: u32,
+    pub(super) seed: u64,
+    pub(super) peer: u32,
 }
 
 pub(crate) struct Registered<N>(PhantomData<fn() -> N>);
