@@ -1,5 +1,6 @@
 //! The command line's form.
 
+mod bench;
 mod examples;
 
 use std::{net::SocketAddr, path::PathBuf};
@@ -8,6 +9,10 @@ use clap::{ArgGroup, Args, Parser, Subcommand, ValueEnum};
 use fltorrent_crds::Interval;
 use fltorrent_peer::checkpoint::Resume;
 
+pub use self::bench::{
+    AllArguments, BenchArguments, BenchModel, Benchmark, Contender, ExchangeArguments,
+    QuickstartArguments, TrainArguments,
+};
 use self::examples::{
     BENCH_EXAMPLES, COMPARE_EXAMPLES, COMPLETIONS_EXAMPLES, FIRST_STEPS, INIT_EXAMPLES,
     KEYS_EXAMPLES, MAN_EXAMPLES, PEER_EXAMPLES, PLAN_EXAMPLES, REPORT_EXAMPLES, RUN_EXAMPLES,
@@ -233,73 +238,6 @@ pub struct CompareArguments {
     /// What standard output is: text, or one JSON object
     #[arg(long, value_enum, default_value_t = Format::Text)]
     pub output: Format,
-}
-
-/// `fltorrent bench`.
-#[derive(Clone, Debug, Args)]
-pub struct BenchArguments {
-    /// What to measure.
-    #[command(subcommand)]
-    pub what: Benchmark,
-}
-
-/// What can be measured.
-#[derive(Clone, Debug, Subcommand)]
-pub enum Benchmark {
-    /// Run an experiment: start-up, seconds of a round beyond its training, memory
-    Quickstart(QuickstartArguments),
-    /// Train next to PyTorch: samples for each second of CPU time on one thread
-    Train(TrainArguments),
-    /// All of them
-    All(AllArguments),
-}
-
-/// `fltorrent bench quickstart`.
-#[derive(Clone, Debug, Args)]
-pub struct QuickstartArguments {
-    /// The manifest; without it the quickstart example
-    pub file: Option<PathBuf>,
-    /// How often it is run
-    #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..=1000))]
-    pub runs: u32,
-}
-
-/// `fltorrent bench train`.
-#[derive(Clone, Debug, Args)]
-pub struct TrainArguments {
-    /// A Python interpreter that has PyTorch
-    #[arg(long, default_value = "python3")]
-    pub python: PathBuf,
-    /// The network that is trained
-    #[arg(long, value_enum, default_value_t = BenchModel::All)]
-    pub model: BenchModel,
-    /// How often each side is measured
-    #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..=1000))]
-    pub repetitions: u32,
-}
-
-/// What `fltorrent bench train` trains.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum BenchModel {
-    /// Fully connected layers 784-128-10
-    Mlp,
-    /// LeNet-5
-    Lenet,
-    /// The FedAvg paper's convolutional network
-    Cnn,
-    /// All of these
-    All,
-}
-
-/// `fltorrent bench all`.
-#[derive(Clone, Debug, Args)]
-pub struct AllArguments {
-    /// For the quickstart.
-    #[command(flatten)]
-    pub quickstart: QuickstartArguments,
-    /// For the training.
-    #[command(flatten)]
-    pub train: TrainArguments,
 }
 
 /// `fltorrent keys`.

@@ -110,6 +110,11 @@ pub fn warning(text: &str) {
     to_stderr("warning", text);
 }
 
+/// Prints what goes on to standard error.
+pub fn progress(text: &str) {
+    to_stderr("now", text);
+}
+
 /// Prints an error to standard error; it ends with what to do next.
 pub fn error(text: &str) {
     to_stderr("error", text);

@@ -21,7 +21,7 @@ use thiserror::Error;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::{
-    journal::{Journal, JournalError, status::State},
+    journal::{Journal, JournalError, exchange::TransportFigures, status::State},
     metrics::Metrics,
     news::News,
     store::{ChunkStore, StoreError},
@@ -142,6 +142,8 @@ pub struct Driver {
     sampler: Sampler,
     /// Payload of the whole run.
     bytes_sent: u64,
+    /// What QUIC counted on connections that are gone, and all control messages.
+    transport_gone: TransportFigures,
 }
 
 impl Driver {
@@ -160,6 +162,7 @@ impl Driver {
             state_round: 0,
             sampler: Sampler::default(),
             bytes_sent: 0,
+            transport_gone: TransportFigures::default(),
         }
     }
 
@@ -261,7 +264,7 @@ impl Driver {
             match action {
                 Action::Send { to, message } => {
                     if let Some(link) = self.links.get(&to) {
-                        link.send(&message);
+                        self.transport_gone.control_bytes += link.send(&message);
                     }
                 }
                 Action::Upload { to, request, chunk } => self.upload(to, request, chunk)?,
@@ -291,6 +294,7 @@ impl Driver {
                         return Err(RunError::Unlike { peer, mismatch });
                     }
                     if let Some(link) = self.links.remove(&peer) {
+                        self.gone(&link);
                         link.close(CLOSE_VIOLATION, &violation.to_string());
                     }
                 }
@@ -301,6 +305,8 @@ impl Driver {
                 Action::Fail(failure) => return Err(failure.into()),
             }
         }
+        let now = self.now();
+        self.exchange.waits(now, self.parts.swarm.waits_for());
         self.parts
             .metrics
             .update(&self.parts.swarm, &self.parts.store);

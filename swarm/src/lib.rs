@@ -32,7 +32,7 @@ pub use config::{Config, Selection};
 pub use early_stop::{Convergence, EarlyStop, StopRecord, StopRules};
 pub use message::{Hello, HelloMismatch, Message, PieceHeader};
 pub use metainfo::{EvaluationCounts, Metainfo, SignedMetainfo, Verifier};
-pub use swarm::{Action, Departure, Failure, Notice, PieceVerdict, Stats, Swarm, Violation};
+pub use swarm::{Action, Departure, Failure, Notice, PieceVerdict, Stats, Swarm, Violation, Wait};
 
 /// Time since any fixed moment, the same for all calls to one state machine.
 pub type Time = std::time::Duration;

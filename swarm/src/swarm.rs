@@ -14,7 +14,7 @@ mod uploads;
 
 use std::{collections::VecDeque, sync::Arc};
 
-pub use outputs::{Action, Departure, Failure, Notice, PieceVerdict, Stats, Violation};
+pub use outputs::{Action, Departure, Failure, Notice, PieceVerdict, Stats, Violation, Wait};
 
 use crate::{
     Time,
@@ -135,6 +135,19 @@ impl Swarm {
     pub fn unchoked(&self) -> (usize, usize) {
         let open = self.links.iter().filter(|link| link.is_open());
         (self.served(), open.filter(|link| !link.choked).count())
+    }
+
+    /// What this peer waits for.
+    pub fn waits_for(&self) -> Wait {
+        let mut wanted = self
+            .links
+            .iter()
+            .filter(|link| link.is_open() && link.interested);
+        match wanted.next() {
+            None => Wait::Nothing,
+            Some(first) if !first.choked || wanted.any(|link| !link.choked) => Wait::Served,
+            Some(_) => Wait::Choked,
+        }
     }
 
     /// Neighbours whose chunks this peer wants, and neighbours that want chunks of this peer.

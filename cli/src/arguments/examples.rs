@@ -54,7 +54,8 @@ pub(super) const PEER_EXAMPLES: &str = with_exit_codes!(
 
 pub(super) const BENCH_EXAMPLES: &str = "Examples:
   fltorrent bench quickstart --runs 10
-  fltorrent bench train --python .venv/bin/python";
+  fltorrent bench train --python .venv/bin/python
+  sudo fltorrent bench exchange --case ring --case mesh";
 
 pub(super) const INIT_EXAMPLES: &str = "Examples:
   fltorrent init

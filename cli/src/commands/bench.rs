@@ -1,5 +1,6 @@
 //! `fltorrent bench`: what a user can measure on a machine, as Markdown tables.
 
+mod exchange;
 mod table;
 
 use std::{process::ExitCode, time::SystemTime};
@@ -25,6 +26,7 @@ pub(super) fn bench(what: &Benchmark) -> ExitCode {
     let done = match what {
         Benchmark::Quickstart(arguments) => quickstart(arguments, &mut printer),
         Benchmark::Train(arguments) => train(arguments, &mut printer),
+        Benchmark::Exchange(arguments) => exchange::exchange(arguments, &mut printer),
         Benchmark::All(arguments) => quickstart(&arguments.quickstart, &mut printer)
             .and_then(|()| train(&arguments.train, &mut printer)),
     };

@@ -1,10 +1,12 @@
 //! Notes on the exchange that is on: when chunks came, and over which links.
 
-use std::{cmp::Reverse, collections::BTreeMap};
+use std::{cmp::Reverse, collections::BTreeMap, time::Duration};
 
-use fltorrent_swarm::Time;
+use fltorrent_swarm::{Time, Wait};
 
-use crate::journal::exchange::{Cause, Exchange, Flow, MAX_FLOWS, MAX_ORIGINS, MAX_POINTS};
+use crate::journal::exchange::{
+    Cause, Exchange, Flow, MAX_FLOWS, MAX_ORIGINS, MAX_POINTS, TransportFigures, Waits,
+};
 
 /// Notes on the exchange that is on; their size is bounded by [`MAX_POINTS`] and the number of peers.
 #[derive(Debug)]
@@ -20,6 +22,12 @@ pub(super) struct ExchangeNotes {
     sent: BTreeMap<u32, u64>,
     /// Bytes received up to the last round's end, by neighbour.
     received_before: BTreeMap<u32, u64>,
+    /// What the peer has been waiting for since then.
+    wait: (Time, Wait),
+    /// Time spent without anything to ask for, and choked.
+    waited: [Duration; 2],
+    /// Up to the last round's end.
+    transport_before: TransportFigures,
 }
 
 impl ExchangeNotes {
@@ -34,6 +42,23 @@ impl ExchangeNotes {
             origins: vec![(0, Time::ZERO); peers as usize],
             sent: BTreeMap::new(),
             received_before: BTreeMap::new(),
+            wait: (Time::ZERO, Wait::Served),
+            waited: [Duration::ZERO; 2],
+            transport_before: TransportFigures::default(),
+        }
+    }
+
+    /// What the peer waits for from now on. It counts from when its own update was ready.
+    pub(super) fn waits(&mut self, now: Time, wait: Wait) {
+        let (since, before) = std::mem::replace(&mut self.wait, (now, wait));
+        let Some(published) = self.published else {
+            return;
+        };
+        let passed = now.saturating_sub(since.max(published));
+        match before {
+            Wait::Nothing => self.waited[0] += passed,
+            Wait::Choked => self.waited[1] += passed,
+            Wait::Served => {}
         }
     }
 
@@ -71,12 +96,19 @@ impl ExchangeNotes {
         self.held * (MAX_POINTS as u64 - 1) / self.total.max(1)
     }
 
-    /// The round is over; `received` are all bytes received since the start, by neighbour. The notes begin anew.
+    /// The round is over; `received` are all bytes received since the start, by neighbour, and `transport` is what QUIC
+    /// has counted since then. The notes begin anew.
     pub(super) fn finish(
         &mut self,
+        now: Time,
         round: u32,
         received: impl Iterator<Item = (u32, u64)>,
+        transport: TransportFigures,
     ) -> Exchange {
+        self.waits(now, Wait::Served);
+        let [nothing, choked] =
+            std::mem::take(&mut self.waited).map(|time| rounded(time.as_secs_f64()));
+        let before = std::mem::replace(&mut self.transport_before, transport);
         let published = self.published.take().unwrap_or_default();
         let seconds = |at: Time| rounded(at.as_secs_f64() - published.as_secs_f64());
         let stride = self.origins.len().div_ceil(MAX_ORIGINS).max(1);
@@ -95,6 +127,8 @@ impl ExchangeNotes {
                 .map(|(origin, (_, last))| (origin, seconds(*last)))
                 .collect(),
             cause: Cause::AllChunks,
+            waits: Waits { nothing, choked },
+            transport: transport.since(before),
         };
         self.held = 0;
         self.points.clear();
@@ -146,7 +180,15 @@ mod tests {
         notes.stored(ms(150), 1);
         notes.sent(1, 8);
         notes.sent(1, 8);
-        let exchange = notes.finish(4, [(1, 24), (2, 8)].into_iter());
+        notes.waits(ms(90), Wait::Nothing);
+        notes.waits(ms(105), Wait::Choked);
+        notes.waits(ms(115), Wait::Served);
+        notes.waits(ms(140), Wait::Nothing);
+        let counted = TransportFigures {
+            packets: 7,
+            ..TransportFigures::default()
+        };
+        let exchange = notes.finish(ms(150), 4, [(1, 24), (2, 8)].into_iter(), counted);
         assert_eq!(
             exchange,
             Exchange {
@@ -166,6 +208,11 @@ mod tests {
                 ],
                 origins: vec![(0, 0.0), (1, 0.05), (2, 0.01)],
                 cause: Cause::AllChunks,
+                waits: Waits {
+                    nothing: 0.015,
+                    choked: 0.01
+                },
+                transport: counted,
             }
         );
 
@@ -173,7 +220,14 @@ mod tests {
         for origin in [1, 1, 2, 2] {
             notes.stored(ms(300), origin);
         }
-        let next = notes.finish(5, [(1, 48), (2, 8)].into_iter());
+        let next = notes.finish(
+            ms(300),
+            5,
+            [(1, 48), (2, 8)].into_iter(),
+            counted.plus(counted),
+        );
+        assert_eq!(next.transport, counted);
+        assert_eq!(next.waits, Waits::default());
         assert_eq!(next.completion.first(), Some(&(0.0, 2)));
         assert_eq!(next.completion.last(), Some(&(0.1, 6)));
         let received: Vec<u64> = next.flows.iter().map(|flow| flow.bytes_received).collect();
@@ -188,7 +242,8 @@ mod tests {
         for at in 0..999 * 50 {
             notes.stored(ms(at), 1 + (at / 50) as u32);
         }
-        let exchange = notes.finish(0, (1..1000).map(|peer| (peer, u64::from(peer))));
+        let received = (1..1000).map(|peer| (peer, u64::from(peer)));
+        let exchange = notes.finish(ms(50_000), 0, received, TransportFigures::default());
         assert!(exchange.completion.len() <= MAX_POINTS);
         assert_eq!(exchange.completion.last().map(|last| last.1), Some(50_000));
         assert!(exchange.origins.len() <= MAX_ORIGINS);

@@ -4,6 +4,7 @@ use fltorrent_swarm::{ChunkId, Departure, PieceHeader};
 
 use super::{Driver, RunError, tell};
 use crate::{
+    journal::exchange::TransportFigures,
     news::News,
     transport::{CLOSE_REPLACED, Event, Link, LinkEvent},
 };
@@ -40,6 +41,7 @@ impl Driver {
         let (now, peer) = (self.now(), link.peer());
         tracing::info!(neighbour = peer, "connected");
         if let Some(old) = self.links.insert(peer, link) {
+            self.gone(&old);
             old.close(CLOSE_REPLACED, "there is a newer connection");
             let departure = Departure::Broken("it has made a newer connection".to_owned());
             self.parts.swarm.handle_disconnected(now, peer, departure);
@@ -74,7 +76,9 @@ impl Driver {
             }
             LinkEvent::Closed(departure) => {
                 tracing::info!(neighbour = peer, ?departure, "disconnected");
-                self.links.remove(&peer);
+                if let Some(link) = self.links.remove(&peer) {
+                    self.transport_gone = self.transport_gone.plus(link.figures());
+                }
                 if let Departure::Broken(why) = &departure {
                     let (neighbour, why) = (peer, why.clone());
                     tell(&self.parts.news, News::Away { neighbour, why });
@@ -82,6 +86,17 @@ impl Driver {
                 swarm.handle_disconnected(now, peer, departure);
             }
         }
+    }
+
+    /// A connection is gone; what it counted stays.
+    pub(super) fn gone(&mut self, link: &Link) {
+        self.transport_gone = self.transport_gone.plus(link.figures());
+    }
+
+    /// What QUIC has counted since the start.
+    pub(super) fn transport_figures(&self) -> TransportFigures {
+        let links = self.links.values().map(Link::figures);
+        links.fold(self.transport_gone, TransportFigures::plus)
     }
 
     pub(super) fn upload(&mut self, to: u32, request: u32, chunk: ChunkId) -> Result<(), RunError> {

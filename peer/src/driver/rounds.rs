@@ -139,11 +139,10 @@ impl Driver {
         }
         // The thread waits for nothing else; when it has gone, its end is reported by its own channel.
         self.parts.completed.try_send(completed).ok();
-        let exchange = self
-            .exchange
-            .finish(round, self.parts.swarm.received_from());
+        let (now, transport) = (self.now(), self.transport_figures());
+        let received = self.parts.swarm.received_from();
+        let exchange = self.exchange.finish(now, round, received, transport);
         self.parts.journal.exchange(&exchange)?;
-        let now = self.now();
         self.parts.swarm.begin_round(now);
         Ok(())
     }

@@ -24,6 +24,66 @@ pub struct Exchange {
     pub origins: Vec<(u32, f64)>,
     /// Why the round ended here.
     pub cause: Cause,
+    /// What it waited for.
+    #[serde(default)]
+    pub waits: Waits,
+    /// What it cost beside the payload.
+    #[serde(default)]
+    pub transport: TransportFigures,
+}
+
+/// Seconds of a round's exchange in which nothing could be asked for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Waits {
+    /// No neighbour had a chunk that was missing.
+    pub nothing: f64,
+    /// Neighbours had some, and all of them choked this peer.
+    pub choked: f64,
+}
+
+/// What QUIC counted at one peer since the line of the round before, over all its connections.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct TransportFigures {
+    /// Bytes of control messages that were queued.
+    pub control_bytes: u64,
+    /// Bytes of UDP payload sent.
+    pub udp_bytes: u64,
+    /// Packets sent.
+    pub packets: u64,
+    /// Packets that were given up as lost.
+    pub lost: u64,
+    /// Times that congestion was found.
+    pub congestion_events: u64,
+    /// Times that a neighbour's windows or stream limits held data back.
+    pub blocked: u64,
+}
+
+impl TransportFigures {
+    /// Sums, or differences, figure by figure.
+    fn with(self, other: Self, combine: fn(u64, u64) -> u64) -> Self {
+        Self {
+            control_bytes: combine(self.control_bytes, other.control_bytes),
+            udp_bytes: combine(self.udp_bytes, other.udp_bytes),
+            packets: combine(self.packets, other.packets),
+            lost: combine(self.lost, other.lost),
+            congestion_events: combine(self.congestion_events, other.congestion_events),
+            blocked: combine(self.blocked, other.blocked),
+        }
+    }
+
+    /// Both together.
+    #[must_use]
+    pub fn plus(self, other: Self) -> Self {
+        self.with(other, u64::saturating_add)
+    }
+
+    /// What is new since `before`.
+    #[must_use]
+    pub fn since(self, before: Self) -> Self {
+        self.with(before, u64::saturating_sub)
+    }
 }
 
 /// What flowed over one link.

@@ -55,12 +55,12 @@ impl AnyNetwork for Synthetic {
     }
 
     fn trainer(&self, order: Order<'_>) -> Result<Box<dyn Trainer>, BackendError> {
-        let tensors = self
-            .tensors(order.settings, order.task)
-            .map_err(|source| BackendError::Settings {
-                name: NAME.to_owned(),
-                source,
-            })?;
+        let tensors =
+            self.tensors(order.settings, order.task)
+                .map_err(|source| BackendError::Settings {
+                    name: NAME.to_owned(),
+                    source,
+                })?;
         backend::check_tensors(order.model, &tensors)?;
         Ok(Box::new(Noise {
             values: None,
@@ -192,7 +192,10 @@ mod tests {
             let mut values = vec![0.0; 100];
             noise.flatten(&mut values).unwrap();
             assert!(noise.flatten(&mut [0.0]).is_err());
-            assert!(noise.push(vec![0.0; 100]).is_err(), "it has a model already");
+            assert!(
+                noise.push(vec![0.0; 100]).is_err(),
+                "it has a model already"
+            );
             assert_eq!(noise.take_first().unwrap(), Some(values.clone()));
             assert_eq!(noise.take_first().unwrap(), None);
             values

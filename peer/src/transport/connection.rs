@@ -12,6 +12,8 @@ use quinn::{ConnectError, Connection, ConnectionError, RecvStream, SendStream, V
 use thiserror::Error;
 use tokio::{sync::mpsc, task::AbortHandle};
 
+use crate::journal::exchange::TransportFigures;
+
 use super::{
     CLOSE_FAILED, CLOSE_FINISHED, CLOSE_REFUSED, CLOSE_REPLACED, CLOSE_VIOLATION, Event,
     Generation, LinkEvent,
@@ -146,13 +148,34 @@ impl Link {
         self.generation
     }
 
-    /// Queues a control message. A neighbour that has not read thousands of them is given up.
-    pub fn send(&self, message: &Message) {
-        let Some(control) = &self.control else { return };
-        if control.try_send(message.encode()).is_err() {
+    /// Queues a control message and gives its length in bytes. A neighbour that has not read thousands of them is given
+    /// up.
+    pub fn send(&self, message: &Message) -> u64 {
+        let Some(control) = &self.control else {
+            return 0;
+        };
+        let encoded = message.encode();
+        let length = encoded.len() as u64;
+        if control.try_send(encoded).is_err() {
             let reason = "it does not read its control messages";
             self.connection
                 .close(VarInt::from_u32(CLOSE_VIOLATION), reason.as_bytes());
+        }
+        length
+    }
+
+    /// What QUIC has counted on this connection.
+    pub fn figures(&self) -> TransportFigures {
+        let stats = self.connection.stats();
+        TransportFigures {
+            control_bytes: 0,
+            udp_bytes: stats.udp_tx.bytes,
+            packets: stats.path.sent_packets,
+            lost: stats.path.lost_packets,
+            congestion_events: stats.path.congestion_events,
+            blocked: stats.frame_tx.data_blocked
+                + stats.frame_tx.stream_data_blocked
+                + stats.frame_tx.streams_blocked_uni,
         }
     }
 

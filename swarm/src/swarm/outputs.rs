@@ -214,6 +214,17 @@ pub enum Notice {
     },
 }
 
+/// What a peer waits for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Wait {
+    /// No neighbour has a chunk that it misses.
+    Nothing,
+    /// Some have one, and all of them choke it.
+    Choked,
+    /// It may ask.
+    Served,
+}
+
 /// Counts since the start.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Stats {

@@ -1,0 +1,128 @@
+//! What can be measured.
+
+use std::{fmt, path::PathBuf};
+
+use clap::{Args, Subcommand, ValueEnum, builder::PossibleValuesParser};
+
+/// `fltorrent bench`.
+#[derive(Clone, Debug, Args)]
+pub struct BenchArguments {
+    /// What to measure.
+    #[command(subcommand)]
+    pub what: Benchmark,
+}
+
+/// What can be measured.
+#[derive(Clone, Debug, Subcommand)]
+pub enum Benchmark {
+    /// Run an experiment: start-up, seconds of a round beyond its training, memory
+    Quickstart(QuickstartArguments),
+    /// Train next to PyTorch: samples for each second of CPU time on one thread
+    Train(TrainArguments),
+    /// Exchange updates over namespaces with shaped links, beside libtorrent, direct push and a server; needs root
+    Exchange(ExchangeArguments),
+    /// Those that need no root: quickstart and train
+    All(AllArguments),
+}
+
+/// `fltorrent bench quickstart`.
+#[derive(Clone, Debug, Args)]
+pub struct QuickstartArguments {
+    /// The manifest; without it the quickstart example
+    pub file: Option<PathBuf>,
+    /// How often it is run
+    #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..=1000))]
+    pub runs: u32,
+}
+
+/// `fltorrent bench train`.
+#[derive(Clone, Debug, Args)]
+pub struct TrainArguments {
+    /// A Python interpreter that has PyTorch
+    #[arg(long, default_value = "python3")]
+    pub python: PathBuf,
+    /// The network that is trained
+    #[arg(long, value_enum, default_value_t = BenchModel::All)]
+    pub model: BenchModel,
+    /// How often each side is measured
+    #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..=1000))]
+    pub repetitions: u32,
+}
+
+/// What `fltorrent bench train` trains.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum BenchModel {
+    /// Fully connected layers 784-128-10
+    Mlp,
+    /// LeNet-5
+    Lenet,
+    /// The FedAvg paper's convolutional network
+    Cnn,
+    /// All of these
+    All,
+}
+
+/// `fltorrent bench all`.
+#[derive(Clone, Debug, Args)]
+pub struct AllArguments {
+    /// For the quickstart.
+    #[command(flatten)]
+    pub quickstart: QuickstartArguments,
+    /// For the training.
+    #[command(flatten)]
+    pub train: TrainArguments,
+}
+
+/// `fltorrent bench exchange`.
+#[derive(Clone, Debug, Args)]
+pub struct ExchangeArguments {
+    /// Only this case; may be given several times
+    #[arg(long, value_name = "NAME", value_parser = PossibleValuesParser::new(["mesh", "ring", "star", "tree", "unequal", "regular"]))]
+    pub case: Vec<String>,
+    /// Only this contender; may be given several times
+    #[arg(long, value_enum)]
+    pub contender: Vec<Contender>,
+    /// Rounds of ours that are measured, after one in which connections are made
+    #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..=1000))]
+    pub rounds: u32,
+    /// A Python interpreter that has libtorrent
+    #[arg(long, default_value = "python3")]
+    pub python: PathBuf,
+    /// Keep logs and metrics in this folder
+    #[arg(long, value_name = "DIR")]
+    pub keep: Option<PathBuf>,
+}
+
+/// Who exchanges.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Contender {
+    /// Our own peers
+    Fltorrent,
+    /// libtorrent, an update a torrent, over the same edges
+    Libtorrent,
+    /// Whole updates over the edges by TCP, along shortest ways
+    Direct,
+    /// A server that averages and sends the mean back, by TCP
+    Server,
+}
+
+impl Contender {
+    /// All of them.
+    pub const ALL: [Self; 4] = [
+        Self::Fltorrent,
+        Self::Libtorrent,
+        Self::Direct,
+        Self::Server,
+    ];
+}
+
+impl fmt::Display for Contender {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Fltorrent => "fltorrent",
+            Self::Libtorrent => "libtorrent",
+            Self::Direct => "direct",
+            Self::Server => "server",
+        })
+    }
+}

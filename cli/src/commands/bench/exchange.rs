@@ -1,0 +1,225 @@
+//! `fltorrent bench exchange`: n updates to n peers over given edges and real, shaped links, beside what else there is, and
+//! the least time that is possible.
+
+mod case;
+mod lab;
+mod libtorrent;
+mod meter;
+mod outcome;
+mod plain;
+mod swarm;
+
+use std::{fmt::Write, io, path::PathBuf, process::ExitCode};
+
+use fltorrent_crds::Plan;
+use thiserror::Error;
+
+use self::{
+    case::{CASES, Case},
+    lab::{Lab, LabError},
+    outcome::Outcome,
+};
+use crate::{
+    arguments::{Contender, ExchangeArguments},
+    commands::{FAILED, INTERRUPTED, run::Signals},
+    keys::KeysError,
+    manifest::{ManifestError, Resolved},
+    output::{self, Printer},
+};
+
+/// Why a contender has no figures.
+#[derive(Debug, Error)]
+enum Failed {
+    #[error(transparent)]
+    Lab(#[from] LabError),
+    #[error(transparent)]
+    Manifest(#[from] ManifestError),
+    #[error(transparent)]
+    Keys(#[from] KeysError),
+    #[error("a file or process could not be made or read")]
+    Files(#[source] io::Error),
+    #[error("peer {index} failed: {errors}")]
+    Peer { index: u32, errors: String },
+    #[error("libtorrent could not make its torrents: {errors}")]
+    Libtorrent { errors: String },
+    #[error("the libtorrent of peer {index} ended early; what it said is above")]
+    Gone { index: u32 },
+    #[error("a TCP connection failed")]
+    Plain(#[source] io::Error),
+}
+
+/// One case, ready to be run by every contender.
+struct Contest<'a> {
+    case: &'a Case,
+    resolved: &'a Resolved,
+    lab: &'a Lab,
+}
+
+impl Contest<'_> {
+    fn plan(&self) -> &Plan {
+        &self.resolved.plan
+    }
+}
+
+/// Measures what the command line asks for; Ctrl-C leaves nothing behind.
+pub(super) fn exchange(
+    arguments: &ExchangeArguments,
+    printer: &mut Printer,
+) -> Result<(), ExitCode> {
+    let failed = |error: &Failed| {
+        output::error(&crate::chain(error));
+        ExitCode::from(FAILED)
+    };
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| failed(&Failed::Files(error)))?;
+    runtime.block_on(async {
+        let mut signals = Signals::new().map_err(|error| failed(&Failed::Files(error)))?;
+        tokio::select! {
+            done = measure(arguments, printer) => done.map_err(|error| failed(&error)),
+            signal = signals.next() => {
+                output::error(&format!("interrupted by {signal}; the namespaces are gone"));
+                Err(ExitCode::from(INTERRUPTED))
+            }
+        }
+    })
+}
+
+async fn measure(arguments: &ExchangeArguments, printer: &mut Printer) -> Result<(), Failed> {
+    let contenders = contenders(arguments, printer).await;
+    printer.line("");
+    printer.line(HEAD);
+    for case in CASES {
+        if !arguments.case.is_empty() && !arguments.case.iter().any(|name| name == case.name) {
+            continue;
+        }
+        let resolved = case.resolve(arguments.rounds + 1)?;
+        let bound = case.bound(&resolved.plan).seconds;
+        let mut text = String::new();
+        for &contender in &contenders {
+            output::progress(&format!("{}: {contender}", case.name));
+            let outcome = contest(arguments, case, &resolved, contender).await?;
+            let target = (contender == Contender::Fltorrent).then_some(case.target);
+            // Writing into a string cannot fail.
+            write!(
+                text,
+                "{}",
+                row(&case.describe(), contender, &outcome, bound, target)
+            )
+            .ok();
+        }
+        printer.line(text.trim_end());
+    }
+    Ok(())
+}
+
+/// Those that are wanted and there.
+async fn contenders(arguments: &ExchangeArguments, printer: &mut Printer) -> Vec<Contender> {
+    let wanted = if arguments.contender.is_empty() {
+        Contender::ALL.to_vec()
+    } else {
+        arguments.contender.clone()
+    };
+    let libtorrent = if wanted.contains(&Contender::Libtorrent) {
+        libtorrent::version(&arguments.python).await
+    } else {
+        None
+    };
+    match &libtorrent {
+        Some(version) => printer.line(&format!("libtorrent {version}")),
+        None if wanted.contains(&Contender::Libtorrent) => output::warning(&format!(
+            "{} has no module libtorrent, so it is left out; install it with pip, and name the interpreter with --python",
+            arguments.python.display()
+        )),
+        None => {}
+    }
+    let is_there =
+        |contender: &Contender| *contender != Contender::Libtorrent || libtorrent.is_some();
+    wanted.into_iter().filter(is_there).collect()
+}
+
+async fn contest(
+    arguments: &ExchangeArguments,
+    case: &Case,
+    resolved: &Resolved,
+    contender: Contender,
+) -> Result<Outcome, Failed> {
+    let mut links = case.links();
+    if contender == Contender::Server {
+        // The server is one more machine with a link like the first one's.
+        links.extend(links.first().copied());
+    }
+    let lab = Lab::new(&links)?;
+    let folder = match &arguments.keep {
+        Some(folder) => kept(folder.join(format!("{}-{contender}", case.name)))?,
+        None => Folder::Temporary(tempfile::tempdir().map_err(Failed::Files)?),
+    };
+    let contest = Contest {
+        case,
+        resolved,
+        lab: &lab,
+    };
+    match contender {
+        Contender::Fltorrent => swarm::run(&contest, folder.path()).await,
+        Contender::Libtorrent => libtorrent::run(&contest, folder.path(), &arguments.python).await,
+        Contender::Direct => plain::direct(&contest).await,
+        Contender::Server => plain::server(&contest).await,
+    }
+}
+
+/// Where a contender's files are.
+enum Folder {
+    Temporary(tempfile::TempDir),
+    Kept(PathBuf),
+}
+
+impl Folder {
+    fn path(&self) -> &std::path::Path {
+        match self {
+            Self::Temporary(folder) => folder.path(),
+            Self::Kept(folder) => folder,
+        }
+    }
+}
+
+fn kept(folder: PathBuf) -> Result<Folder, Failed> {
+    std::fs::create_dir_all(&folder).map_err(Failed::Files)?;
+    Ok(Folder::Kept(folder))
+}
+
+const HEAD: &str = "| case | contender | s | ÷ bound | target | wire ÷ payload | control ÷ payload | duplicates | CPU s/GB | memory of a peer, MB | last |
+|---|---|---:|---:|---|---:|---:|---:|---:|---:|---|";
+
+fn row(
+    case: &str,
+    contender: Contender,
+    outcome: &Outcome,
+    bound: f64,
+    target: Option<f64>,
+) -> String {
+    let figure = |value: Option<f64>, digits: usize| {
+        value.map_or_else(|| "–".to_owned(), |value| format!("{value:.digits$}"))
+    };
+    let percent = |value: Option<f64>| {
+        value.map_or_else(|| "–".to_owned(), |value| format!("{:.2} %", 100.0 * value))
+    };
+    let seconds = outcome.median();
+    let ratio = seconds.map(|seconds| seconds / bound);
+    let target = match (ratio, target) {
+        (Some(ratio), Some(target)) if ratio <= target => format!("≤ {target}: met"),
+        (Some(_), Some(target)) => format!("≤ {target}: **missed**"),
+        _ => String::new(),
+    };
+    format!(
+        "| {case} | {contender} | {} | {} | {target} | {} | {} | {} | {} | {} | {} |\n",
+        figure(seconds, 2),
+        figure(ratio, 3),
+        figure(outcome.wire, 3),
+        percent(outcome.control),
+        percent(outcome.duplicates),
+        figure(outcome.cpu, 2),
+        figure(outcome.memory.map(|bytes| bytes as f64 / 1e6), 0),
+        outcome.slowest.as_deref().unwrap_or("–"),
+    )
+}

@@ -1,0 +1,217 @@
+//! Our own peers: the processes that a user starts on several machines, one on each of the laboratory's.
+
+use std::{
+    fs::{self, File},
+    path::Path,
+    process::Stdio,
+    time::SystemTime,
+};
+
+use fltorrent_peer::journal::exchange::Exchange;
+
+use super::{Contest, Failed, lab::address, meter::Meter, outcome::Outcome};
+use crate::{
+    keys::{self, Wanted},
+    launcher::{
+        Results,
+        journal::{Line, lines},
+    },
+};
+
+const PORT: u16 = 8888;
+const ATTEMPTS: u32 = 1;
+const DAYS: u32 = 1;
+
+/// One peer's round: its neighbours' chunks from `began` to `ended`, Unix times.
+struct Round {
+    began: f64,
+    ended: f64,
+    exchange: Exchange,
+}
+
+/// What one peer measured.
+#[derive(Default)]
+struct Figures {
+    rounds: Vec<Round>,
+    duplicates: u64,
+    memory: u64,
+}
+
+pub(super) async fn run(contest: &Contest<'_>, folder: &Path) -> Result<Outcome, Failed> {
+    let peers = contest.plan().peers.len() as u32;
+    prepare(contest, folder, peers)?;
+    let program = std::env::current_exe().map_err(Failed::Files)?;
+    let mut children = Vec::new();
+    for index in 0..peers {
+        let mut command = contest.lab.command(index, &program);
+        command
+            .args([
+                "peer",
+                "--quiet",
+                "--wait",
+                "2m",
+                "--index",
+                &index.to_string(),
+            ])
+            .arg("--bindings")
+            .arg(folder.join("nodes.yaml"))
+            .arg("--keys")
+            .arg(folder.join(format!("keys/peer-{index}")))
+            .arg("--out")
+            .arg(results(folder, index))
+            .arg(folder.join("experiment.yaml"))
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped());
+        children.push(command.spawn().map_err(Failed::Files)?);
+    }
+    let before = contest.lab.counters()?;
+    let mut meter = Meter::new(
+        children
+            .iter()
+            .filter_map(tokio::process::Child::id)
+            .collect(),
+    );
+    let all = async {
+        for (index, child) in (0..).zip(children) {
+            let output = child.wait_with_output().await.map_err(Failed::Files)?;
+            if !output.status.success() {
+                return Err(Failed::Peer {
+                    index,
+                    errors: String::from_utf8_lossy(&output.stderr).trim().to_owned(),
+                });
+            }
+        }
+        Ok(())
+    };
+    tokio::select! {
+        done = all => done?,
+        () = meter.watch() => {}
+    }
+    let wire: u64 = contest
+        .lab
+        .counters()?
+        .iter()
+        .zip(&before)
+        .map(|((sent, _), (before, _))| sent.bytes - before.bytes)
+        .sum();
+    let figures: Vec<Figures> = (0..peers)
+        .map(|index| read(&results(folder, index), index))
+        .collect::<Result<_, _>>()?;
+    Ok(conclude(contest, &figures, wire, &meter))
+}
+
+fn prepare(contest: &Contest<'_>, folder: &Path, peers: u32) -> Result<(), Failed> {
+    let nodes: Vec<String> = (0..peers)
+        .map(|index| {
+            let host = address(index);
+            format!("  - {{id: {index}, host: '{host}', port: {PORT}, type: honest}}\n")
+        })
+        .collect();
+    let wanted = Wanted {
+        peers,
+        attempts: ATTEMPTS,
+        days: DAYS,
+    };
+    fs::write(
+        folder.join("nodes.yaml"),
+        format!("nodes:\n{}", nodes.concat()),
+    )
+    .map_err(Failed::Files)?;
+    let manifest = contest.resolved.yaml()?;
+    fs::write(folder.join("experiment.yaml"), manifest).map_err(Failed::Files)?;
+    keys::init(&folder.join("keys"), wanted, SystemTime::now())?;
+    Ok(())
+}
+
+fn results(folder: &Path, index: u32) -> std::path::PathBuf {
+    folder.join(format!("results-{index}"))
+}
+
+fn read(folder: &Path, index: u32) -> Result<Figures, Failed> {
+    let path = Results::reopen(folder).of_peer(index, "jsonl");
+    let file = File::open(path).map_err(Failed::Files)?;
+    let mut figures = Figures::default();
+    for (time, line) in lines(file).flatten() {
+        match line {
+            Line::Exchange(exchange) => {
+                let lasted = exchange.completion.last().map_or(0.0, |last| last.0);
+                figures.rounds.push(Round {
+                    began: time - lasted,
+                    ended: time,
+                    exchange: *exchange,
+                });
+            }
+            Line::Round(report) => {
+                figures.duplicates += report.wasted.duplicate;
+                figures.memory = figures.memory.max(report.peak_rss_bytes);
+            }
+            _ => {}
+        }
+    }
+    Ok(figures)
+}
+
+fn conclude(contest: &Contest<'_>, figures: &[Figures], wire: u64, meter: &Meter) -> Outcome {
+    let rounds = figures
+        .iter()
+        .map(|peer| peer.rounds.len())
+        .min()
+        .unwrap_or(0);
+    let span = |round: usize| {
+        let of = || figures.iter().map(|peer| &peer.rounds[round]);
+        let began = of().map(|round| round.began).fold(f64::INFINITY, f64::min);
+        let ended = of().map(|round| round.ended).fold(0.0, f64::max);
+        (began, ended)
+    };
+    // Connections are made in the first one.
+    let measured: Vec<(f64, f64)> = (1..rounds).map(span).collect();
+    let payload = contest.case.payload() as f64;
+    let whole = payload * rounds as f64;
+    let control: u64 = figures
+        .iter()
+        .flat_map(|peer| &peer.rounds)
+        .map(|round| round.exchange.transport.control_bytes)
+        .sum();
+    let duplicates: u64 = figures.iter().map(|peer| peer.duplicates).sum();
+    let cpu = match (measured.first(), measured.last()) {
+        (Some(first), Some(last)) => {
+            Some(meter.cpu(first.0, last.1) / (payload * measured.len() as f64 / 1e9))
+        }
+        _ => None,
+    };
+    Outcome {
+        seconds: measured
+            .iter()
+            .map(|(began, ended)| ended - began)
+            .collect(),
+        wire: Some(wire as f64 / whole),
+        control: Some(control as f64 / whole),
+        duplicates: Some(duplicates as f64 / whole),
+        cpu,
+        memory: figures.iter().map(|peer| peer.memory).max(),
+        slowest: slowest(figures, rounds),
+    }
+}
+
+/// Who was last in the last round, and what it waited for.
+fn slowest(figures: &[Figures], rounds: usize) -> Option<String> {
+    let last = rounds.checked_sub(1)?;
+    let (index, round) = figures
+        .iter()
+        .map(|peer| &peer.rounds[last])
+        .enumerate()
+        .max_by(|(_, a), (_, b)| a.ended.total_cmp(&b.ended))?;
+    let seconds = (round.ended - round.began).max(f64::MIN_POSITIVE);
+    let Exchange {
+        waits, transport, ..
+    } = &round.exchange;
+    Some(format!(
+        "peer {index}: nothing of interest {:.0} %, choked {:.0} %, packets lost {:.1} %, congestion {}×, windows full {}×",
+        100.0 * waits.nothing / seconds,
+        100.0 * waits.choked / seconds,
+        100.0 * transport.lost as f64 / transport.packets.max(1) as f64,
+        transport.congestion_events,
+        transport.blocked,
+    ))
+}
