@@ -4,6 +4,8 @@ use std::{fmt, path::PathBuf};
 
 use clap::{Args, Subcommand, ValueEnum, builder::PossibleValuesParser};
 
+use super::setting;
+
 /// `fltorrent bench`.
 #[derive(Clone, Debug, Args)]
 pub struct BenchArguments {
@@ -88,6 +90,9 @@ pub struct ExchangeArguments {
     /// A Python interpreter that has libtorrent
     #[arg(long, default_value = "python3")]
     pub python: PathBuf,
+    /// Change one field of the manifest of every case, such as exchange.uploadSlots=8; may be given several times
+    #[arg(long, value_name = "PATH=VALUE", value_parser = setting)]
+    pub set: Vec<(String, String)>,
     /// Keep logs and metrics in this folder
     #[arg(long, value_name = "DIR")]
     pub keep: Option<PathBuf>,

@@ -94,7 +94,7 @@ async fn measure(arguments: &ExchangeArguments, printer: &mut Printer) -> Result
         if !arguments.case.is_empty() && !arguments.case.iter().any(|name| name == case.name) {
             continue;
         }
-        let resolved = case.resolve(arguments.rounds + 1)?;
+        let resolved = case.resolve(arguments.rounds + 1, &arguments.set)?;
         let bound = case.bound(&resolved.plan).seconds;
         let mut text = String::new();
         for &contender in &contenders {

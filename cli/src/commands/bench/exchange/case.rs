@@ -90,8 +90,12 @@ impl Case {
     /// The experiment without training: rounds whose updates are noise.
     ///
     /// # Errors
-    /// Never, unless the case is written down wrongly.
-    pub(super) fn resolve(&self, rounds: u32) -> Result<Resolved, ManifestError> {
+    /// Settings that cannot be.
+    pub(super) fn resolve(
+        &self,
+        rounds: u32,
+        sets: &[(String, String)],
+    ) -> Result<Resolved, ManifestError> {
         let text = format!(
             "apiVersion: fltorrent.io/v1alpha1
 kind: FLTorrentExperiment
@@ -108,7 +112,7 @@ spec:
             self.topology,
             self.update
         );
-        Resolved::from_text(&text, &[])
+        Resolved::from_text(&text, sets)
     }
 
     /// Bytes of an update.
@@ -159,7 +163,7 @@ mod tests {
         // By hand: (n − 1)S/u, (n − 1)²S/u at the centre, (2n + 1)S/u inside a binary tree, n(n − 1)S/Σu.
         let expected = [14.0, 5.6, 39.2, 13.6, 8.615, 12.0];
         for (case, expected) in CASES.iter().zip(expected) {
-            let plan = case.resolve(2).unwrap().plan;
+            let plan = case.resolve(2, &[]).unwrap().plan;
             assert_eq!(plan.model.bytes, case.update());
             assert_eq!(plan.peers.len(), case.links().len());
             let seconds = case.bound(&plan).seconds;

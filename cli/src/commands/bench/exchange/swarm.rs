@@ -158,14 +158,15 @@ fn conclude(contest: &Contest<'_>, figures: &[Figures], wire: u64, meter: &Meter
         .map(|peer| peer.rounds.len())
         .min()
         .unwrap_or(0);
-    let span = |round: usize| {
-        let of = || figures.iter().map(|peer| &peer.rounds[round]);
-        let began = of().map(|round| round.began).fold(f64::INFINITY, f64::min);
-        let ended = of().map(|round| round.ended).fold(0.0, f64::max);
-        (began, ended)
-    };
-    // Connections are made in the first one.
-    let measured: Vec<(f64, f64)> = (1..rounds).map(span).collect();
+    let ends: Vec<f64> = (0..rounds)
+        .map(|round| {
+            let ends = figures.iter().map(|peer| peer.rounds[round].ended);
+            ends.fold(0.0, f64::max)
+        })
+        .collect();
+    // Connections are made in the first round. A peer that is complete goes on with the next round while others still finish
+    // this one, so a round lasts from the last peer's end of the one before to the last peer's end.
+    let measured: Vec<(f64, f64)> = ends.windows(2).map(|pair| (pair[0], pair[1])).collect();
     let payload = contest.case.payload() as f64;
     let whole = payload * rounds as f64;
     let control: u64 = figures
