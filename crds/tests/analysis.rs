@@ -129,6 +129,7 @@ fn the_bound_is_that_of_the_closed_forms() {
         up: if peer == 5 { 1e8 } else { 1e6 },
         down: 1e6,
     };
+    star.exchange.upload_slots = 4;
     assert!(close(factor(&star, hub).0, 15.0 / 4.0));
     star.exchange.upload_slots = 15;
     assert!(close(factor(&star, hub).0, 1.0));

@@ -50,6 +50,6 @@ fn the_plan_of_the_quickstart_is_pinned() {
         .collect();
     assert_eq!(
         hash,
-        "e5181bd9579825a02249e7b6a37e50c177926709aac8229ba2d754c220d5e62f"
+        "59d3bfaf18c59ee5218f76a094ec534cf26d1be239d5f9692817bca749bf4b2d"
     );
 }

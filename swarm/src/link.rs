@@ -233,12 +233,22 @@ impl Link {
 
     /// Seconds until what is outstanding has come, at the neighbour's rate or else at `fallback`.
     pub(crate) fn load(&self, fallback: f64) -> f64 {
-        self.outstanding_bytes as f64 / self.delivery.rate().unwrap_or(fallback)
+        self.outstanding_bytes as f64 / self.rate(fallback)
+    }
+
+    /// Whether it has delivered anything yet.
+    pub(crate) fn is_measured(&self) -> bool {
+        self.delivery.typical().is_some()
+    }
+
+    /// Bytes a second that it delivers lately, or else `fallback`.
+    pub(crate) fn rate(&self, fallback: f64) -> f64 {
+        self.delivery.typical().unwrap_or(fallback)
     }
 
     /// How long one more chunk should take.
     pub(crate) fn expected(&self, bytes: u32) -> Option<Duration> {
-        let rate = self.delivery.rate()?;
+        let rate = self.delivery.typical()?;
         let queued = (self.outstanding_bytes + u64::from(bytes)) as f64 / rate;
         Some(self.delivery.latency()? + Duration::try_from_secs_f64(queued).ok()?)
     }

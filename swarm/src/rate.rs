@@ -6,6 +6,8 @@ use crate::Time;
 
 /// Deliveries that the windowed maximum looks back on.
 const WINDOW: usize = 16;
+/// Weight of the newest delivery in the average.
+const GAIN: f64 = 0.25;
 
 /// Delivery rate of one neighbour in the manner of BBR's rate samples (Cardwell et al., "BBR: Congestion-Based
 /// Congestion Control", ACM Queue 2016): bytes delivered between asking for a chunk and having it, over that time.
@@ -14,6 +16,7 @@ pub(crate) struct DeliveryRate {
     delivered: u64,
     samples: [f64; WINDOW],
     next: usize,
+    typical: Option<f64>,
     latency: Option<Duration>,
 }
 
@@ -42,7 +45,12 @@ impl DeliveryRate {
         self.delivered += u64::from(bytes);
         // A microsecond keeps the division defined when virtual time stands still.
         let elapsed = now.saturating_sub(mark.at).max(Duration::from_micros(1));
-        self.samples[self.next] = (self.delivered - mark.delivered) as f64 / elapsed.as_secs_f64();
+        let sample = (self.delivered - mark.delivered) as f64 / elapsed.as_secs_f64();
+        self.samples[self.next] = sample;
+        self.typical = Some(
+            self.typical
+                .map_or(sample, |rate| rate + (sample - rate) * GAIN),
+        );
         self.next = (self.next + 1) % WINDOW;
         self.latency = Some(self.latency.map_or(elapsed, |least| least.min(elapsed)));
     }
@@ -51,6 +59,11 @@ impl DeliveryRate {
     pub(crate) fn rate(&self) -> Option<f64> {
         let best = self.samples.iter().copied().fold(0.0, f64::max);
         (best > 0.0).then_some(best)
+    }
+
+    /// Bytes a second, lately on average; none before the first.
+    pub(crate) fn typical(&self) -> Option<f64> {
+        self.typical
     }
 
     /// Shortest time from asking to having.

@@ -4,6 +4,8 @@ use std::{fmt, path::PathBuf};
 
 use clap::{Args, Subcommand, ValueEnum, builder::PossibleValuesParser};
 
+use fltorrent_crds::ByteSize;
+
 use super::setting;
 
 /// `fltorrent bench`.
@@ -84,8 +86,11 @@ pub struct ExchangeArguments {
     /// Only this contender; may be given several times
     #[arg(long, value_enum)]
     pub contender: Vec<Contender>,
-    /// Rounds of ours that are measured, after one in which connections are made
-    #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..=1000))]
+    /// Size of an update, such as 100k or 25M; without it that of the case, and only then there is a target
+    #[arg(long, value_name = "BYTES")]
+    pub update: Option<ByteSize>,
+    /// Rounds of ours; connections are made in the first one
+    #[arg(long, default_value_t = 4, value_parser = clap::value_parser!(u32).range(1..=1000))]
     pub rounds: u32,
     /// A Python interpreter that has libtorrent
     #[arg(long, default_value = "python3")]

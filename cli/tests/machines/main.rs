@@ -1,6 +1,7 @@
 //! Machines that share nothing but files, as network namespaces; needs root, iproute2 and nftables.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "these are tests")]
 
+mod bench;
 mod network;
 mod refused;
 mod symptoms;

@@ -22,8 +22,8 @@ pub struct Exchange {
     pub optimistic_unchoke_interval: Interval,
     /// Which missing chunk is asked for first.
     pub chunk_selection: ExchangeOrder,
-    /// Chunks that an update is cut into. Without it: 10, or more where a chunk would pass 256 KiB, but never more than
-    /// the model has parameters.
+    /// Chunks that an update is cut into. Without it: chunks of 32 KiB, but 10 to 40 of them, or more where a chunk would
+    /// pass 256 KiB, and never more than the model has parameters.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(with = "u32", range(min = 1, max = 65_536))]
     pub num_chunks: Option<u32>,
@@ -34,7 +34,7 @@ pub struct Exchange {
 impl Default for Exchange {
     fn default() -> Self {
         Self {
-            upload_slots: 4,
+            upload_slots: 8,
             unchoke_interval: Interval::from_secs(10),
             optimistic_unchoke_interval: Interval::from_secs(30),
             chunk_selection: ExchangeOrder::RarestFirst,

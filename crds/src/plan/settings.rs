@@ -14,9 +14,14 @@ use crate::{
     },
 };
 
-/// Size of a chunk that the default number of chunks keeps to, in bytes.
-const CHUNK_BYTES: u64 = 256 << 10;
-/// The default number of chunks of a small update.
+/// Most bytes of a chunk by default.
+const LARGE_CHUNK: u64 = 256 << 10;
+/// Bytes of a chunk of an update of which there are not [`MANY_CHUNKS`] by default: at the end of a round a peer waits for the
+/// last chunk that its neighbour has just begun to receive.
+const SMALL_CHUNK: u64 = 32 << 10;
+/// The default number of chunks of an update, unless it is very small or large.
+const MANY_CHUNKS: u64 = 40;
+/// The least default number of chunks.
 const FEW_CHUNKS: u64 = 10;
 const HOUR: Duration = Duration::from_secs(3600);
 const DAY: Duration = Duration::from_secs(24 * 3600);
@@ -190,8 +195,9 @@ fn num_chunks(asked: Option<u32>, model: Option<&ModelPlan>, findings: &mut Find
     let Some(asked) = asked else {
         let chunks = model
             .bytes
-            .div_ceil(CHUNK_BYTES)
-            .max(FEW_CHUNKS)
+            .div_ceil(SMALL_CHUNK)
+            .clamp(FEW_CHUNKS, MANY_CHUNKS)
+            .max(model.bytes.div_ceil(LARGE_CHUNK))
             .min(model.parameters);
         return u32::try_from(chunks).unwrap_or(u32::MAX);
     };

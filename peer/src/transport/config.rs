@@ -21,8 +21,9 @@ pub const CLOSE_REPLACED: u32 = 4;
 
 /// Piece streams that a neighbour may have open: as many as there are requests.
 const PIECE_STREAMS: u32 = 64;
-/// Cubic starts with so much in flight: a model of a few hundred KiB needs no slow start, a LAN bears it.
-const INITIAL_WINDOW: u64 = 128 * 1024;
+/// Cubic starts with so much in flight: twice what a web server does, and little enough for seven neighbours at once behind a
+/// router of 10 Mbit/s.
+const INITIAL_WINDOW: u64 = 32 * 1024;
 /// Round-trip time assumed before the first measurement; quinn's 333 ms is made for the Internet's worst links.
 const INITIAL_RTT: Duration = Duration::from_millis(100);
 /// What one connection may have in its receive buffers, and the least that it may hold for sending.

@@ -14,6 +14,8 @@ use crate::{
 
 /// A request is overdue near the end after so many times of what it should take.
 const LATE: u32 = 2;
+/// A second holder must be so many times faster than what the first one has left to send: what it began is thrown away.
+const WORTH: f64 = 3.0;
 /// But never before so long.
 const SOONEST_LATE: Duration = Duration::from_millis(50);
 /// What a request should take while a neighbour's rate is unknown.
@@ -200,13 +202,14 @@ impl Swarm {
             }
         }
         if self.current.is_endgame() {
-            self.ask_again(now);
+            self.ask_again(now, fallback);
         }
     }
 
     /// Near the end: what is late is asked at a second holder too.
-    fn ask_again(&mut self, now: Time) {
+    fn ask_again(&mut self, now: Time, fallback: f64) {
         let longest = self.config.layout.longest();
+        let chunk = f64::from(longest);
         let late: Vec<(usize, u32)> = self
             .links
             .iter()
@@ -216,13 +219,20 @@ impl Swarm {
             .map(|(at, request)| (at, request.position))
             .collect();
         for (asked, position) in late {
-            let other = (0..self.links.len()).find(|&at| {
-                at != asked
-                    && self.links[at].may_ask(now)
-                    && self.links[at].has_room(longest)
-                    && self.current.link(at).has.contains(position)
-            });
-            if let Some(at) = other {
+            let rest = self.links[asked].load(fallback);
+            let takes =
+                |at: usize| self.links[at].load(fallback) + chunk / self.links[at].rate(fallback);
+            let other = (0..self.links.len())
+                .filter(|&at| {
+                    at != asked
+                        && self.links[at].may_ask(now)
+                        && self.links[at].has_room(longest)
+                        && self.current.link(at).has.contains(position)
+                })
+                .map(|at| (at, takes(at)))
+                .min_by(|a, b| a.1.total_cmp(&b.1))
+                .filter(|&(_, time)| !self.links[asked].is_measured() || time * WORTH < rest);
+            if let Some((at, _)) = other {
                 self.current.ask_again(position, at);
                 self.request(now, at, position);
             }

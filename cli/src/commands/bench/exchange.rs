@@ -94,13 +94,17 @@ async fn measure(arguments: &ExchangeArguments, printer: &mut Printer) -> Result
         if !arguments.case.is_empty() && !arguments.case.iter().any(|name| name == case.name) {
             continue;
         }
-        let resolved = case.resolve(arguments.rounds + 1, &arguments.set)?;
+        let case = arguments
+            .update
+            .map_or(*case, |update| case.with_update(update.get()));
+        let resolved = case.resolve(arguments.rounds, &arguments.set)?;
         let bound = case.bound(&resolved.plan).seconds;
         let mut text = String::new();
         for &contender in &contenders {
             output::progress(&format!("{}: {contender}", case.name));
-            let outcome = contest(arguments, case, &resolved, contender).await?;
-            let target = (contender == Contender::Fltorrent).then_some(case.target);
+            let outcome = contest(arguments, &case, &resolved, contender).await?;
+            let target = (contender == Contender::Fltorrent && arguments.update.is_none())
+                .then_some(case.target);
             // Writing into a string cannot fail.
             write!(
                 text,
@@ -204,7 +208,7 @@ fn row(
     let percent = |value: Option<f64>| {
         value.map_or_else(|| "–".to_owned(), |value| format!("{:.2} %", 100.0 * value))
     };
-    let seconds = outcome.median();
+    let seconds = outcome.seconds;
     let ratio = seconds.map(|seconds| seconds / bound);
     let target = match (ratio, target) {
         (Some(ratio), Some(target)) if ratio <= target => format!("≤ {target}: met"),

@@ -34,7 +34,7 @@ pub(super) fn manifest(choices: &Choices, name: &str) -> String {
          # How chunks are swapped; what is left out is chosen from the model's size.\n  \
          exchange:\n    \
          # Neighbours that a peer serves at once.\n    \
-         uploadSlots: 4\n    \
+         uploadSlots: 8\n    \
          # rarestFirst, random or sequential.\n    \
          chunkSelection: rarestFirst\n",
         topology(choices),

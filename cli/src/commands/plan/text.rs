@@ -276,7 +276,10 @@ mod tests {
             "{text}"
         );
         assert!(text.contains("at least 49 times its own"), "{text}");
-        let quiet = shown(&[("topology.type", "mesh")], false);
+        let quiet = shown(
+            &[("topology.type", "mesh"), ("groups[0].count", "12")],
+            false,
+        );
         assert!(!quiet.contains("note:"), "{quiet}");
     }
 

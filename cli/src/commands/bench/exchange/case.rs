@@ -15,7 +15,7 @@ use crate::{
 type Links = &'static [(u32, u32, u32)];
 
 /// A case as it is written down: links are machines, Mbit/s up and Mbit/s down.
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug)]
 pub(super) struct Case {
     /// Its name on the command line.
     pub(super) name: &'static str,
@@ -75,6 +75,11 @@ pub(super) const CASES: &[Case] = &[
 ];
 
 impl Case {
+    /// The same with updates of another size.
+    pub(super) fn with_update(self, update: u64) -> Self {
+        Self { update, ..self }
+    }
+
     /// The link of every machine.
     pub(super) fn links(&self) -> Vec<Link> {
         let same = |&(count, up, down): &(u32, u32, u32)| {

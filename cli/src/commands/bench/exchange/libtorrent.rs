@@ -113,7 +113,7 @@ pub(super) async fn run(
         .sum();
     let payload = contest.case.payload() as f64;
     Ok(Outcome {
-        seconds: vec![last.ended - began],
+        seconds: Some(last.ended - began),
         wire: Some(wire as f64 / payload),
         duplicates: Some(last.redundant as f64 / payload),
         cpu: Some(meter.cpu(began, last.ended) / (payload / 1e9)),

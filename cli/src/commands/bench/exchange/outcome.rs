@@ -3,8 +3,8 @@
 /// One exchange, or several rounds of it.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Outcome {
-    /// Seconds of each round, from the first update that is there to the last peer that has all.
-    pub(super) seconds: Vec<f64>,
+    /// Seconds of a round: until the last peer has all updates.
+    pub(super) seconds: Option<f64>,
     /// Bytes on all uplinks, with all headers, for each byte of payload.
     pub(super) wire: Option<f64>,
     /// Bytes of control messages for each byte of payload.
@@ -17,13 +17,4 @@ pub(super) struct Outcome {
     pub(super) memory: Option<u64>,
     /// Who was last, and what it waited for.
     pub(super) slowest: Option<String>,
-}
-
-impl Outcome {
-    /// The median of the rounds' times; of an even number the upper of the middle two.
-    pub(super) fn median(&self) -> Option<f64> {
-        let mut seconds = self.seconds.clone();
-        seconds.sort_by(f64::total_cmp);
-        seconds.get(seconds.len() / 2).copied()
-    }
 }

@@ -220,7 +220,7 @@ async fn finish(
         ended = ended.max(complete);
     }
     Ok(Outcome {
-        seconds: vec![(ended - began).as_secs_f64()],
+        seconds: Some((ended - began).as_secs_f64()),
         ..Outcome::default()
     })
 }

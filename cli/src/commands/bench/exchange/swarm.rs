@@ -158,15 +158,14 @@ fn conclude(contest: &Contest<'_>, figures: &[Figures], wire: u64, meter: &Meter
         .map(|peer| peer.rounds.len())
         .min()
         .unwrap_or(0);
-    let ends: Vec<f64> = (0..rounds)
-        .map(|round| {
-            let ends = figures.iter().map(|peer| peer.rounds[round].ended);
-            ends.fold(0.0, f64::max)
-        })
-        .collect();
-    // Connections are made in the first round. A peer that is complete goes on with the next round while others still finish
-    // this one, so a round lasts from the last peer's end of the one before to the last peer's end.
-    let measured: Vec<(f64, f64)> = ends.windows(2).map(|pair| (pair[0], pair[1])).collect();
+    let last = |time: fn(&Round) -> f64, round: usize| {
+        let times = figures.iter().filter_map(|peer| peer.rounds.get(round));
+        times.map(time).fold(0.0, f64::max)
+    };
+    // A peer that is complete goes on with the next round while others still finish this one, so a single round has no
+    // beginning: all of them count, from when the last peer has begun, and connections are being made.
+    let began = last(|round| round.began, 0);
+    let ended = last(|round| round.ended, rounds.saturating_sub(1));
     let payload = contest.case.payload() as f64;
     let whole = payload * rounds as f64;
     let control: u64 = figures
@@ -175,21 +174,12 @@ fn conclude(contest: &Contest<'_>, figures: &[Figures], wire: u64, meter: &Meter
         .map(|round| round.exchange.transport.control_bytes)
         .sum();
     let duplicates: u64 = figures.iter().map(|peer| peer.duplicates).sum();
-    let cpu = match (measured.first(), measured.last()) {
-        (Some(first), Some(last)) => {
-            Some(meter.cpu(first.0, last.1) / (payload * measured.len() as f64 / 1e9))
-        }
-        _ => None,
-    };
     Outcome {
-        seconds: measured
-            .iter()
-            .map(|(began, ended)| ended - began)
-            .collect(),
+        seconds: (rounds > 0).then(|| (ended - began) / rounds as f64),
         wire: Some(wire as f64 / whole),
         control: Some(control as f64 / whole),
         duplicates: Some(duplicates as f64 / whole),
-        cpu,
+        cpu: Some(meter.cpu(began, ended) / (whole / 1e9)),
         memory: figures.iter().map(|peer| peer.memory).max(),
         slowest: slowest(figures, rounds),
     }

@@ -1,0 +1,110 @@
+//! `fltorrent bench exchange` in a reduced form: its namespaces, its contenders, its table, and that nothing is left.
+
+use std::{
+    fs,
+    io::{BufRead, BufReader},
+    process::Stdio,
+};
+
+use rustix::process::{Pid, Signal, kill_process};
+
+use crate::network::fltorrent;
+
+/// Namespaces of a benchmark by its process.
+fn left_by(process: u32) -> Vec<String> {
+    let prefix = format!("fltorrent-bench-{process}-");
+    let entries = fs::read_dir("/run/netns").into_iter().flatten();
+    entries
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .filter(|name| name.starts_with(&prefix))
+        .collect()
+}
+
+/// The cells of a contender's row.
+fn row(table: &str, contender: &str) -> Vec<String> {
+    let row = table
+        .lines()
+        .find(|line| line.contains(&format!("| {contender} |")))
+        .unwrap_or_else(|| panic!("no row of {contender} in\n{table}"));
+    row.split('|').map(|cell| cell.trim().to_owned()).collect()
+}
+
+#[test]
+fn a_reduced_exchange_has_a_row_for_each_contender_and_leaves_nothing() {
+    let child = fltorrent()
+        .args(["bench", "exchange", "--case", "ring", "--rounds", "2"])
+        .args(["--update", "100k", "--contender", "fltorrent"])
+        .args(["--contender", "direct", "--contender", "server"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let process = child.id();
+    let output = child.wait_with_output().unwrap();
+    assert!(output.status.success(), "{output:?}");
+    let table = String::from_utf8(output.stdout).unwrap();
+    for contender in ["fltorrent", "direct", "server"] {
+        let cells = row(&table, contender);
+        // 7 · 100 kB through 10 Mbit/s; the server gets and gives one update a peer.
+        let (seconds, ratio): (f64, f64) = (cells[3].parse().unwrap(), cells[4].parse().unwrap());
+        assert!((seconds / 0.56 - ratio).abs() < 0.02 * ratio, "{table}");
+        assert!(ratio > 1.0, "nothing is faster than its links:\n{table}");
+    }
+    let ours = row(&table, "fltorrent");
+    let wire: f64 = ours[6].parse().unwrap();
+    assert!(wire > 1.05, "headers have their weight:\n{table}");
+    assert!(
+        ours[7].ends_with(" %") && ours[8].ends_with(" %"),
+        "{table}"
+    );
+    assert!(ours[11].starts_with("peer "), "{table}");
+    assert_eq!(left_by(process), Vec::<String>::new());
+}
+
+#[test]
+fn an_interrupted_exchange_leaves_nothing() {
+    let mut child = fltorrent()
+        .args(["bench", "exchange", "--case", "ring"])
+        .args(["--contender", "fltorrent"])
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let process = child.id();
+    let mut errors = BufReader::new(child.stderr.take().unwrap()).lines();
+    let first = errors.next().unwrap().unwrap();
+    assert_eq!(first, "now: ring: fltorrent");
+    kill_process(Pid::from_raw(process as i32).unwrap(), Signal::INT).unwrap();
+    assert_eq!(child.wait().unwrap().code(), Some(130));
+    let rest: Vec<String> = errors.map(Result::unwrap).collect();
+    assert!(rest.concat().contains("interrupted by SIGINT"), "{rest:?}");
+    assert_eq!(left_by(process), Vec::<String>::new());
+}
+
+#[test]
+fn wrong_arguments_are_refused_before_anything_is_made() {
+    for (arguments, expected) in [
+        (["--case", "cube"], "possible values: mesh, ring"),
+        (["--update", "many"], "not a quantity of bytes"),
+        (["--rounds", "0"], "0 is not in 1..=1000"),
+        (["--contender", "flower"], "possible values: fltorrent"),
+    ] {
+        let output = fltorrent()
+            .args(["bench", "exchange"])
+            .args(arguments)
+            .output()
+            .unwrap();
+        let errors = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(2), "{errors}");
+        assert!(errors.contains(expected), "{errors}");
+    }
+    let output = fltorrent()
+        .args(["bench", "exchange", "--update", "1001"])
+        .output()
+        .unwrap();
+    let errors = String::from_utf8(output.stderr).unwrap();
+    assert!(
+        !output.status.success() && errors.contains("multiple of 4"),
+        "{errors}"
+    );
+}
