@@ -129,6 +129,25 @@ mod tests {
     }
 
     #[test]
+    fn the_typical_rate_follows_what_is_delivered_lately() {
+        let mut rate = DeliveryRate::default();
+        assert_eq!(rate.typical(), None);
+        let mut deliver = |bytes: u32| {
+            let mark = rate.mark(Time::ZERO);
+            rate.on_delivery(Time::from_secs(1), mark, bytes);
+            rate.typical().unwrap()
+        };
+        assert!((deliver(4000) - 4000.0).abs() < 1e-9);
+        for _ in 0..40 {
+            deliver(1000);
+        }
+        assert!(
+            (deliver(1000) - 1000.0).abs() < 1.0,
+            "one good moment is forgotten"
+        );
+    }
+
+    #[test]
     fn a_rolling_rate_fades() {
         let mut rate = RollingRate::new(Duration::from_secs(10));
         rate.add(Time::from_secs(1), 1000);

@@ -288,6 +288,45 @@ fn requests_go_to_the_holder_with_the_least_outstanding_divided_by_its_rate() {
     );
 }
 
+/// Peer 1 takes 100 ms a chunk and peer 2 so long. The only chunk that is left is late at peer 1, and peer 2 has it too:
+/// whether that one is asked as well.
+fn second_is_asked(milliseconds: u32) -> bool {
+    let setup = Setup {
+        peers: 3,
+        chunks: 2,
+        elements: 2_000,
+        ..Setup::default()
+    };
+    let mut bench = Bench::new(&setup, "mesh").connected();
+    bench.publish();
+    bench.hear_metainfo(1, 1);
+    bench.hear_metainfo(2, 2);
+    // Two chunks make the rates known.
+    for (peer, position, time) in [(1, 2, 100), (2, 4, milliseconds)] {
+        bench.hear(peer, Message::Unchoke);
+        bench.hear(peer, have([position]));
+        let request = bench.requests(peer)[0];
+        bench.now += time * MS;
+        answer(&mut bench, peer, request);
+    }
+    // The others are all in flight.
+    bench.hear(1, have([3, 5]));
+    assert_eq!(asked(&bench, 1)[1..].len(), 2);
+    bench.hear(2, have([3, 5]));
+    bench.pass(1000 * MS);
+    bench.hear(2, Message::Unchoke);
+    let all = asked(&bench, 2).len();
+    bench.swarm.check().unwrap();
+    all > 1
+}
+
+#[test]
+fn a_second_holder_is_asked_near_the_end_only_when_it_is_much_faster() {
+    assert!(second_is_asked(10));
+    assert!(!second_is_asked(100));
+    assert!(!second_is_asked(1000));
+}
+
 #[test]
 fn a_choke_gives_back_what_was_not_started() {
     let mut bench = bench(3);
