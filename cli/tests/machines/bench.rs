@@ -12,7 +12,7 @@ use crate::network::fltorrent;
 
 /// Namespaces of a benchmark by its process.
 fn left_by(process: u32) -> Vec<String> {
-    let prefix = format!("fltorrent-bench-{process}-");
+    let prefix = format!("bench-fltorrent-{process}-");
     let entries = fs::read_dir("/run/netns").into_iter().flatten();
     entries
         .map(|entry| entry.unwrap().file_name().into_string().unwrap())

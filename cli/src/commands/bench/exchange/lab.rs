@@ -22,7 +22,7 @@ use crate::rate::BitRate;
 
 /// Where iproute2 keeps the namespaces.
 const NAMESPACES: &str = "/run/netns";
-const PREFIX: &str = "fltorrent-bench-";
+const PREFIX: &str = "bench-fltorrent-";
 /// The port of a machine.
 const PORT: &str = "eth0";
 /// Seconds that a link's queue holds, as a home router's does.
