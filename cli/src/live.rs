@@ -15,11 +15,12 @@ mod view;
 
 use std::{
     io,
-    time::{Duration, SystemTime, UNIX_EPOCH},
+    time::{Duration, SystemTime},
 };
 
 use crossterm::event::{Event, EventStream};
 use fltorrent_crds::Plan;
+use fltorrent_peer::journal::unix_seconds;
 use futures_core::Stream;
 use rustix::process::{Signal, kill_current_process_group};
 use tokio::{
@@ -210,10 +211,4 @@ impl Live {
             _ => Ok(()),
         }
     }
-}
-
-fn unix_seconds(time: SystemTime) -> f64 {
-    time.duration_since(UNIX_EPOCH)
-        .unwrap_or_default()
-        .as_secs_f64()
 }

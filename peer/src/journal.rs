@@ -102,7 +102,7 @@ impl Journal {
             Err(source) => return Err(JournalError { path, source }),
         };
         journal.line(&Line::Resumed {
-            time: unix_seconds(),
+            time: unix_seconds(SystemTime::now()),
             round,
         })?;
         Ok(journal)
@@ -114,7 +114,7 @@ impl Journal {
     /// When the file cannot be written.
     pub fn training(&mut self, round: u32) -> Result<(), JournalError> {
         self.line(&Line::Training {
-            time: unix_seconds(),
+            time: unix_seconds(SystemTime::now()),
             round,
         })
     }
@@ -125,7 +125,7 @@ impl Journal {
     /// When the file cannot be written.
     pub fn exchange(&mut self, exchange: &Exchange) -> Result<(), JournalError> {
         self.line(&Line::Exchange {
-            time: unix_seconds(),
+            time: unix_seconds(SystemTime::now()),
             exchange,
         })
     }
@@ -136,7 +136,7 @@ impl Journal {
     /// When the file cannot be written.
     pub fn status(&mut self, status: &Status) -> Result<(), JournalError> {
         self.line(&Line::Status {
-            time: unix_seconds(),
+            time: unix_seconds(SystemTime::now()),
             status,
         })
     }
@@ -147,7 +147,7 @@ impl Journal {
     /// When the file cannot be written.
     pub fn round(&mut self, report: &RoundReport) -> Result<(), JournalError> {
         self.line(&Line::Round {
-            time: unix_seconds(),
+            time: unix_seconds(SystemTime::now()),
             report,
         })
     }
@@ -158,7 +158,7 @@ impl Journal {
     /// When the file cannot be written.
     pub fn converged(&mut self, round: u32, reason: &str) -> Result<(), JournalError> {
         self.line(&Line::Converged {
-            time: unix_seconds(),
+            time: unix_seconds(SystemTime::now()),
             round,
             reason,
         })
@@ -221,10 +221,10 @@ fn trimmed(path: &Path, round: u32) -> io::Result<()> {
     fs::rename(&temporary, path)
 }
 
-/// For people and plots only; nothing is decided by it.
-fn unix_seconds() -> f64 {
-    SystemTime::now()
-        .duration_since(UNIX_EPOCH)
+/// A time as the lines have it: seconds since 1970. For people and plots only; nothing is decided by it.
+#[must_use]
+pub fn unix_seconds(time: SystemTime) -> f64 {
+    time.duration_since(UNIX_EPOCH)
         .unwrap_or_default()
         .as_secs_f64()
 }

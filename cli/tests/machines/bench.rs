@@ -8,12 +8,12 @@ use std::{
 
 use rustix::process::{Pid, Signal, kill_process};
 
-use crate::network::fltorrent;
+use crate::{namespaces, network::fltorrent};
 
 /// Namespaces of a benchmark by its process.
 fn left_by(process: u32) -> Vec<String> {
     let prefix = format!("bench-fltorrent-{process}-");
-    let entries = fs::read_dir("/run/netns").into_iter().flatten();
+    let entries = fs::read_dir(namespaces::FOLDER).into_iter().flatten();
     entries
         .map(|entry| entry.unwrap().file_name().into_string().unwrap())
         .filter(|name| name.starts_with(&prefix))

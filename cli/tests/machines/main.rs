@@ -2,6 +2,8 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "these are tests")]
 
 mod bench;
+#[path = "../../src/commands/bench/exchange/namespaces.rs"]
+mod namespaces;
 mod network;
 mod refused;
 mod symptoms;

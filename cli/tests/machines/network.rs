@@ -13,9 +13,8 @@ use std::{
 
 use rustix::process::{Pid, Signal, kill_process};
 
-/// Where iproute2 keeps the namespaces, and files that stand for those of `/etc` in them.
-const NAMESPACES: &str = "/run/netns";
-const ETC: &str = "/etc/netns";
+use crate::namespaces;
+
 const PREFIX: &str = "fltorrent-";
 
 pub(crate) fn fltorrent() -> Command {
@@ -58,7 +57,8 @@ impl Network {
     /// changed by `sets` and wired as a mesh.
     pub(crate) fn new(machines: u32, sets: &[&str]) -> Self {
         static COUNT: AtomicU32 = AtomicU32::new(0);
-        sweep();
+        // What tests left behind that were killed.
+        namespaces::sweep(PREFIX);
         let count = COUNT.fetch_add(1, Ordering::Relaxed);
         let own = [
             format!("groups[0].count={machines}"),
@@ -178,7 +178,7 @@ impl Network {
 
     /// The file `/etc/hosts` of a machine; the same file is changed when it is there.
     pub(crate) fn write_hosts(&self, index: u32, text: &str) {
-        let folder = Path::new(ETC).join(self.machine(index));
+        let folder = Path::new(namespaces::ETC).join(self.machine(index));
         fs::create_dir_all(&folder).unwrap();
         fs::write(folder.join("hosts"), text).unwrap();
     }
@@ -266,44 +266,7 @@ fn configure(machine: &str, port: &str, addresses: &[String]) {
 
 impl Drop for Network {
     fn drop(&mut self) {
-        remove(&format!("{}-", self.name));
-    }
-}
-
-/// Removes what tests left behind that were killed.
-fn sweep() {
-    for name in namespaces() {
-        let process = name
-            .strip_prefix(PREFIX)
-            .and_then(|rest| rest.split('-').next());
-        if let Some(process) = process
-            && !Path::new("/proc").join(process).exists()
-        {
-            remove(&name);
-        }
-    }
-}
-
-fn namespaces() -> Vec<String> {
-    // Before the first namespace there is no such folder.
-    let Ok(entries) = fs::read_dir(NAMESPACES) else {
-        return Vec::new();
-    };
-    entries
-        .filter_map(|entry| entry.ok()?.file_name().into_string().ok())
-        .collect()
-}
-
-/// Deletes all namespaces whose names begin so. What another test has deleted meanwhile need not go.
-fn remove(prefix: &str) {
-    for name in namespaces() {
-        if name.starts_with(prefix) {
-            Command::new("ip")
-                .args(["netns", "del", &name])
-                .output()
-                .ok();
-            fs::remove_dir_all(Path::new(ETC).join(name)).ok();
-        }
+        namespaces::remove(&format!("{}-", self.name));
     }
 }
 

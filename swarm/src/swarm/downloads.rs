@@ -14,10 +14,10 @@ use crate::{
 
 /// A request is overdue near the end after so many times of what it should take.
 const LATE: u32 = 2;
-/// A second holder must be so many times faster than what the first one has left to send: what it began is thrown away.
-const WORTH: f64 = 3.0;
 /// But never before so long.
 const SOONEST_LATE: Duration = Duration::from_millis(50);
+/// A second holder must be so many times faster than what the first one has left to send: what it began is thrown away.
+const WORTH: f64 = 3.0;
 /// What a request should take while a neighbour's rate is unknown.
 const UNKNOWN: Duration = Duration::from_millis(500);
 /// A request is given up, when there is another holder, after so many times of what it should take and this long.

@@ -5,6 +5,7 @@ mod case;
 mod lab;
 mod libtorrent;
 mod meter;
+mod namespaces;
 mod outcome;
 mod plain;
 mod swarm;

@@ -4,7 +4,7 @@
 //! where the switch sends to it, each by a token bucket (tc-tbf(8)) with a queue of 50 ms.
 
 use std::{
-    fs::{self, File},
+    fs::File,
     io,
     net::Ipv4Addr,
     os::fd::AsFd,
@@ -18,10 +18,9 @@ use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 use serde::Deserialize;
 use thiserror::Error;
 
+use super::namespaces;
 use crate::rate::BitRate;
 
-/// Where iproute2 keeps the namespaces.
-const NAMESPACES: &str = "/run/netns";
 const PREFIX: &str = "bench-fltorrent-";
 /// The port of a machine.
 const PORT: &str = "eth0";
@@ -90,7 +89,7 @@ impl Lab {
         if !rustix::process::geteuid().is_root() {
             return Err(LabError::NotRoot);
         }
-        sweep();
+        namespaces::sweep(PREFIX);
         let count = COUNT.fetch_add(1, Ordering::Relaxed);
         let lab = Self {
             name: format!("{PREFIX}{}-{count}", std::process::id()),
@@ -146,7 +145,7 @@ impl Lab {
     ) -> Result<T, LabError> {
         let name = self.machine(index);
         let entered = thread::scope(|scope| {
-            let path = Path::new(NAMESPACES).join(&name);
+            let path = Path::new(namespaces::FOLDER).join(&name);
             let thread = scope.spawn(move || {
                 let namespace = File::open(path)?;
                 move_into_link_name_space(namespace.as_fd(), Some(LinkNameSpaceType::Network))?;
@@ -160,15 +159,11 @@ impl Lab {
         entered.map_err(|source| LabError::Enter { name, source })
     }
 
-    /// What every machine has sent and received so far.
-    pub(super) fn counters(&self) -> Result<Vec<(Counter, Counter)>, LabError> {
-        let switch = self.switch();
+    /// Bytes that all machines together have sent so far, with Ethernet's headers.
+    pub(super) fn sent(&self) -> Result<u64, LabError> {
         (0..self.machines)
-            .map(|index| {
-                let sent = counter(&self.machine(index), PORT)?;
-                Ok((sent, counter(&switch, &format!("port-{index}"))?))
-            })
-            .collect()
+            .map(|index| Ok(counter(&self.machine(index), PORT)?.bytes))
+            .sum()
     }
 }
 
@@ -180,7 +175,7 @@ pub(super) fn address(index: u32) -> Ipv4Addr {
 
 impl Drop for Lab {
     fn drop(&mut self) {
-        remove(&format!("{}-", self.name));
+        namespaces::remove(&format!("{}-", self.name));
     }
 }
 
@@ -226,42 +221,6 @@ fn run(program: &'static str, arguments: &str) -> Result<Vec<u8>, LabError> {
         command: format!("{program} {arguments}"),
         errors: String::from_utf8_lossy(&output.stderr).trim().to_owned(),
     })
-}
-
-/// Removes what a benchmark left behind that was killed.
-fn sweep() {
-    for name in namespaces() {
-        let process = name
-            .strip_prefix(PREFIX)
-            .and_then(|rest| rest.split('-').next());
-        if let Some(process) = process
-            && !Path::new("/proc").join(process).exists()
-        {
-            remove(&name);
-        }
-    }
-}
-
-fn namespaces() -> Vec<String> {
-    // Before the first namespace there is no such folder.
-    let Ok(entries) = fs::read_dir(NAMESPACES) else {
-        return Vec::new();
-    };
-    entries
-        .filter_map(|entry| entry.ok()?.file_name().into_string().ok())
-        .collect()
-}
-
-/// Deletes all namespaces whose names begin so, and with them their links. There is nobody to tell when that fails.
-fn remove(prefix: &str) {
-    for name in namespaces() {
-        if name.starts_with(prefix) {
-            Command::new("ip")
-                .args(["netns", "del", &name])
-                .output()
-                .ok();
-        }
-    }
 }
 
 #[cfg(test)]

@@ -1,7 +1,8 @@
 //! libtorrent over the same edges: one process a machine, an update a torrent, no peer exchange.
 
-use std::{fs, path::Path, process::Stdio};
+use std::{fs, path::Path, process::Stdio, time::SystemTime};
 
+use fltorrent_peer::journal::unix_seconds;
 use serde::Deserialize;
 use serde_json::json;
 use tokio::{
@@ -9,12 +10,7 @@ use tokio::{
     process::{ChildStdin, ChildStdout, Command},
 };
 
-use super::{
-    Contest, Failed,
-    lab::address,
-    meter::{Meter, unix_seconds},
-    outcome::Outcome,
-};
+use super::{Contest, Failed, lab::address, meter::Meter, outcome::Outcome};
 
 const SCRIPT: &str = include_str!("libtorrent.py");
 /// What an interpreter is asked.
@@ -89,14 +85,14 @@ pub(super) async fn run(
     for (index, _, lines) in &mut pipes {
         next(*index, lines).await?;
     }
-    let before = contest.lab.counters()?;
+    let before = contest.lab.sent()?;
     let mut meter = Meter::new(
         children
             .iter()
             .filter_map(tokio::process::Child::id)
             .collect(),
     );
-    let began = unix_seconds();
+    let began = unix_seconds(SystemTime::now());
     let mut last = Last {
         ended: began,
         redundant: 0,
@@ -105,12 +101,7 @@ pub(super) async fn run(
         done = exchange(&mut pipes, &mut last) => done?,
         () = meter.watch() => {}
     }
-    let after = contest.lab.counters()?;
-    let wire: u64 = after
-        .iter()
-        .zip(&before)
-        .map(|((sent, _), (before, _))| sent.bytes - before.bytes)
-        .sum();
+    let wire = contest.lab.sent()? - before;
     let payload = contest.case.payload() as f64;
     Ok(Outcome {
         seconds: Some(last.ended - began),

@@ -2,9 +2,10 @@
 
 use std::{
     fs,
-    time::{Duration, SystemTime, UNIX_EPOCH},
+    time::{Duration, SystemTime},
 };
 
+use fltorrent_peer::journal::unix_seconds;
 use rustix::param::{clock_ticks_per_second, page_size};
 
 /// Time between two looks.
@@ -47,7 +48,7 @@ impl Meter {
 
     fn look(&mut self) {
         let mut sample = Sample {
-            time: unix_seconds(),
+            time: unix_seconds(SystemTime::now()),
             ..Sample::default()
         };
         for process in &self.processes {
@@ -91,13 +92,6 @@ fn stat(process: u32) -> Option<(f64, u64)> {
         ticks as f64 / clock_ticks_per_second() as f64,
         number(21)? * page_size() as u64,
     ))
-}
-
-pub(super) fn unix_seconds() -> f64 {
-    SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .unwrap_or_default()
-        .as_secs_f64()
 }
 
 #[cfg(test)]

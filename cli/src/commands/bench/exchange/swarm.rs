@@ -65,7 +65,7 @@ pub(super) async fn run(contest: &Contest<'_>, folder: &Path) -> Result<Outcome,
             .stderr(Stdio::piped());
         children.push(command.spawn().map_err(Failed::Files)?);
     }
-    let before = contest.lab.counters()?;
+    let before = contest.lab.sent()?;
     let mut meter = Meter::new(
         children
             .iter()
@@ -88,13 +88,7 @@ pub(super) async fn run(contest: &Contest<'_>, folder: &Path) -> Result<Outcome,
         done = all => done?,
         () = meter.watch() => {}
     }
-    let wire: u64 = contest
-        .lab
-        .counters()?
-        .iter()
-        .zip(&before)
-        .map(|((sent, _), (before, _))| sent.bytes - before.bytes)
-        .sum();
+    let wire = contest.lab.sent()? - before;
     let figures: Vec<Figures> = (0..peers)
         .map(|index| read(&results(folder, index), index))
         .collect::<Result<_, _>>()?;
