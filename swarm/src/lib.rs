@@ -24,6 +24,7 @@ pub mod metainfo;
 mod rate;
 mod round;
 pub mod sim;
+pub mod simulation;
 mod swarm;
 
 pub use bitfield::Bitfield;
@@ -31,7 +32,7 @@ pub use chunk::{ChunkId, ChunkLayout};
 pub use config::{Config, Selection};
 pub use early_stop::{Convergence, EarlyStop, StopRecord, StopRules};
 pub use message::{Hello, HelloMismatch, Message, PieceHeader};
-pub use metainfo::{EvaluationCounts, Metainfo, SignedMetainfo, Verifier};
+pub use metainfo::{EvaluationCounts, Metainfo, PieceFault, SignedMetainfo, Verifier};
 pub use swarm::{Action, Departure, Failure, Notice, PieceVerdict, Stats, Swarm, Violation, Wait};
 
 /// Time since any fixed moment, the same for all calls to one state machine.

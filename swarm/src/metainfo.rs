@@ -129,9 +129,18 @@ pub struct SignedMetainfo {
     pub signature: Bytes,
 }
 
-/// Checks that a metainfo's body was signed by its origin under the experiment's authority.
+/// What is wrong with a piece.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PieceFault {
+    /// It does not have the hash that its origin signed.
+    Corrupt,
+    /// Its origin has signed NaN or infinity.
+    NotFinite,
+}
+
+/// Checks what origins say, and that what comes is what they said.
 pub trait Verifier: Send {
-    /// `Err` says what is wrong.
+    /// Whether a metainfo's body was signed by its origin under the experiment's authority; `Err` says what is wrong.
     fn verify(
         &mut self,
         origin: u32,
@@ -139,4 +148,39 @@ pub trait Verifier: Send {
         body: &[u8],
         signature: &[u8],
     ) -> Result<(), String>;
+
+    /// Whether a piece is what its origin signed, and an update at all: finite little-endian f32. A simulation whose
+    /// pieces have no content says that it is.
+    fn check(&mut self, data: &[u8], hash: &[u8; 32]) -> Result<(), PieceFault> {
+        if blake3::hash(data).as_bytes() != hash {
+            return Err(PieceFault::Corrupt);
+        }
+        if !all_finite(data) {
+            return Err(PieceFault::NotFinite);
+        }
+        Ok(())
+    }
+}
+
+/// Whether no little-endian f32 in `data` is NaN or infinite: those have all exponent bits set.
+fn all_finite(data: &[u8]) -> bool {
+    data.chunks_exact(4)
+        .all(|element| u16::from_le_bytes([element[2], element[3]]) & 0x7f80 != 0x7f80)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::all_finite;
+
+    #[test]
+    fn nan_and_infinity_are_seen() {
+        for value in [0.0, -1.5, f32::MAX, f32::MIN_POSITIVE] {
+            assert!(all_finite(&value.to_le_bytes()));
+        }
+        for value in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
+            let mut data = vec![0; 64];
+            data.extend(value.to_le_bytes());
+            assert!(!all_finite(&data));
+        }
+    }
 }

@@ -20,7 +20,7 @@ use crate::{
     Time,
     bitfield::Bitfield,
     choker::Choker,
-    chunk::ChunkId,
+    chunk::{ChunkId, ChunkLayout},
     config::Config,
     early_stop::{Convergence, EarlyStop, StopRecord},
     link::{Link, LinkState},
@@ -91,6 +91,11 @@ impl Swarm {
     /// Peers of the plan.
     pub fn peers(&self) -> u32 {
         self.config.peers
+    }
+
+    /// How updates are cut.
+    pub fn layout(&self) -> &ChunkLayout {
+        &self.config.layout
     }
 
     /// The round that this peer is in.

@@ -9,6 +9,7 @@ use crate::{
     Time,
     link::Outstanding,
     message::{Message, PieceHeader},
+    metainfo::PieceFault,
     round::ChunkState,
 };
 
@@ -95,25 +96,32 @@ impl Swarm {
 
     fn take(&mut self, now: Time, at: usize, position: u32, data: Bytes) {
         let chunk = self.chunk_at(self.current.number, position);
-        let expected = self
+        let hash = self
             .current
             .metainfo(chunk.origin)
             .map(|known| known.parsed.hashes[chunk.index as usize]);
-        if expected != Some(*blake3::hash(&data).as_bytes()) {
-            self.stats.corrupt += 1;
-            self.stats.corrupt_bytes += data.len() as u64;
-            self.current.give_up(position, at);
-            self.links[at].penalise(now);
-            let from = self.links[at].peer;
-            return self
-                .actions
-                .push_back(Action::Notice(Notice::Corrupt { from, chunk }));
-        }
-        if !all_finite(&data) {
-            return self.fail(Failure::NotFinite {
-                origin: chunk.origin,
-                round: chunk.round,
-            });
+        let checked = match hash {
+            Some(hash) => self.verifier.check(&data, &hash),
+            None => Err(PieceFault::Corrupt),
+        };
+        match checked {
+            Ok(()) => {}
+            Err(PieceFault::Corrupt) => {
+                self.stats.corrupt += 1;
+                self.stats.corrupt_bytes += data.len() as u64;
+                self.current.give_up(position, at);
+                self.links[at].penalise(now);
+                let from = self.links[at].peer;
+                return self
+                    .actions
+                    .push_back(Action::Notice(Notice::Corrupt { from, chunk }));
+            }
+            Err(PieceFault::NotFinite) => {
+                return self.fail(Failure::NotFinite {
+                    origin: chunk.origin,
+                    round: chunk.round,
+                });
+            }
         }
         self.stats.payload_received += data.len() as u64;
         self.links[at].kept += data.len() as u64;
@@ -340,28 +348,5 @@ impl Swarm {
         let round = self.current.number;
         self.announce_complete(round);
         self.actions.push_back(Action::Complete { round });
-    }
-}
-
-/// Whether no little-endian f32 in `data` is NaN or infinite: those have all exponent bits set.
-fn all_finite(data: &[u8]) -> bool {
-    data.chunks_exact(4)
-        .all(|element| u16::from_le_bytes([element[2], element[3]]) & 0x7f80 != 0x7f80)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::all_finite;
-
-    #[test]
-    fn nan_and_infinity_are_seen() {
-        for value in [0.0, -1.5, f32::MAX, f32::MIN_POSITIVE] {
-            assert!(all_finite(&value.to_le_bytes()));
-        }
-        for value in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
-            let mut data = vec![0; 64];
-            data.extend(value.to_le_bytes());
-            assert!(!all_finite(&data));
-        }
     }
 }

@@ -1,0 +1,203 @@
+//! The time cases of `fltorrent bench exchange` in virtual time: a laboratory for the rules of the swarm.
+//!
+//! `cargo run --release -p fltorrent-swarm --example exchange [CASE…]` prints each case's time ÷ bound, seconds a round, wire
+//! bytes ÷ payload, and what the last peer of each round waited for. It takes a second a case.
+#![allow(clippy::expect_used, reason = "an example on fixed input")]
+
+use std::time::{Duration, Instant};
+
+use fltorrent_swarm::{
+    ChunkLayout, Config, Hello, Selection,
+    simulation::{Access, PeerScenario, Scenario, Simulation, TransportModel},
+};
+
+struct Case {
+    name: &'static str,
+    edges: Vec<(u32, u32)>,
+    update: u64,
+    /// Bytes a second up and down.
+    links: Vec<(f64, f64)>,
+    /// Seconds.
+    bound: f64,
+    /// Time ÷ bound as docs/benchmarks.md has it.
+    measured: f64,
+}
+
+const MEGABIT: f64 = 125_000.0;
+const ROUNDS: u32 = 4;
+
+fn cases() -> Vec<Case> {
+    let ring = |n: u32| (0..n).map(|at| (at, (at + 1) % n)).collect::<Vec<_>>();
+    let mesh: Vec<_> = (0..8)
+        .flat_map(|a| (a + 1..8).map(move |b| (a, b)))
+        .collect();
+    let tens = |n| vec![(10.0 * MEGABIT, 10.0 * MEGABIT); n];
+    let mut unequal = vec![(20.0 * MEGABIT, 20.0 * MEGABIT); 6];
+    unequal.extend([(5.0 * MEGABIT, 20.0 * MEGABIT); 2]);
+    // Two rings, the second one through every fifth peer: 4-regular and not far from random.
+    let mut regular = ring(16);
+    regular.extend((0..16).map(|at| (at, (at + 5) % 16)));
+    vec![
+        Case {
+            name: "mesh",
+            edges: mesh.clone(),
+            update: 2_500_000,
+            links: tens(8),
+            bound: 14.0,
+            measured: 1.121,
+        },
+        Case {
+            name: "ring",
+            edges: ring(8),
+            update: 1_000_000,
+            links: tens(8),
+            bound: 5.6,
+            measured: 1.154,
+        },
+        Case {
+            name: "star",
+            edges: (1..8).map(|leaf| (0, leaf)).collect(),
+            update: 1_000_000,
+            links: tens(8),
+            bound: 39.2,
+            measured: 1.057,
+        },
+        Case {
+            name: "tree",
+            edges: (1..8).map(|child| ((child - 1) / 2, child)).collect(),
+            update: 1_000_000,
+            links: tens(8),
+            bound: 13.6,
+            measured: 1.070,
+        },
+        Case {
+            name: "unequal",
+            edges: mesh,
+            update: 2_500_000,
+            links: unequal,
+            bound: 8.615,
+            measured: 1.525,
+        },
+        Case {
+            name: "regular",
+            edges: regular,
+            update: 1_000_000,
+            links: tens(16),
+            bound: 12.0,
+            measured: 1.118,
+        },
+    ]
+}
+
+fn config(case: &Case, me: u32, seed: u64) -> Config {
+    let peers = case.links.len() as u32;
+    let mut neighbours: Vec<u32> = case
+        .edges
+        .iter()
+        .filter_map(|&(a, b)| {
+            if a == me {
+                Some(b)
+            } else {
+                (b == me).then_some(a)
+            }
+        })
+        .collect();
+    neighbours.sort_unstable();
+    let chunks = case.update.div_ceil(32 * 1024).clamp(10, 40) as u32;
+    Config {
+        hello: Hello {
+            run: [7; 16],
+            attempt: 0,
+            peer: me,
+            plan: [1; 32],
+            data: [2; 32],
+            first_round: 0,
+            model: [3; 32],
+        },
+        peers,
+        neighbours,
+        layout: ChunkLayout::new(case.update / 4, chunks).expect("a layout"),
+        rounds: ROUNDS,
+        early_stop: None,
+        upload_slots: 8,
+        unchoke_interval: Duration::from_secs(10),
+        optimistic_interval: Duration::from_secs(30),
+        selection: Selection::RarestFirst,
+        lost_after: Duration::from_secs(30),
+        join_within: Duration::from_secs(30),
+        seed: seed.wrapping_mul(1_000_003) + u64::from(me),
+    }
+}
+
+fn main() {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    println!(
+        "case      seed  ÷ bound  measured  ÷ measured  s a round   wire  control  duplicates  lost  nothing  choked   CPU s"
+    );
+    for case in cases() {
+        if !arguments.is_empty() && !arguments.iter().any(|name| name == case.name) {
+            continue;
+        }
+        for seed in 1..=3 {
+            run(&case, seed);
+        }
+    }
+}
+
+fn run(case: &Case, seed: u64) {
+    let peers = case.links.len() as u32;
+    let scenario = Scenario {
+        peers: (0..peers)
+            .map(|me| PeerScenario {
+                config: config(case, me, seed),
+                access: Access {
+                    up: Some(case.links[me as usize].0),
+                    down: Some(case.links[me as usize].1),
+                    delay: Duration::ZERO,
+                    queue: Duration::from_millis(50),
+                },
+                train: Duration::ZERO,
+            })
+            .collect(),
+        transport: TransportModel::default(),
+    };
+    let began = Instant::now();
+    let mut simulation = Simulation::new(scenario);
+    if let Err(error) = simulation.run(Duration::from_secs(100_000)) {
+        println!("{:<9} {error}", case.name);
+        return;
+    }
+    let figures = simulation.figures();
+    let first = figures.iter().map(|peer| peer.rounds[0].published).max();
+    let last = figures
+        .iter()
+        .map(|peer| peer.rounds[ROUNDS as usize - 1].completed)
+        .max();
+    let seconds =
+        (last.unwrap_or_default() - first.unwrap_or_default()).as_secs_f64() / f64::from(ROUNDS);
+    let payload = f64::from(peers * (peers - 1) * ROUNDS) * case.update as f64;
+    let sum = |what: fn(&fltorrent_swarm::simulation::PeerFigures) -> u64| {
+        figures.iter().map(what).sum::<u64>() as f64
+    };
+    // The last peer of the last round.
+    let slowest = figures
+        .iter()
+        .map(|peer| peer.rounds[ROUNDS as usize - 1])
+        .max_by_key(|round| round.completed)
+        .expect("peers");
+    let lasted = (slowest.completed - slowest.published).as_secs_f64();
+    let ratio = seconds / case.bound;
+    println!(
+        "{:<9} {seed:>4} {ratio:>8.3} {:>9.3} {:>11.3} {seconds:>10.3} {:>6.3} {:>7.2}% {:>10.2}% {:>5} {:>7.0}% {:>6.0}% {:>7.2}",
+        case.name,
+        case.measured,
+        ratio / case.measured,
+        sum(|peer| peer.sent) / payload,
+        100.0 * sum(|peer| peer.control) / payload,
+        100.0 * sum(|peer| peer.stats.duplicate) / payload,
+        sum(|peer| peer.lost),
+        100.0 * slowest.nothing.as_secs_f64() / lasted,
+        100.0 * slowest.choked.as_secs_f64() / lasted,
+        began.elapsed().as_secs_f64(),
+    );
+}

@@ -1,0 +1,30 @@
+//! Runs in virtual time over access links: how long an exchange will take before anybody has started a machine.
+//!
+//! [`Simulation`] drives the very state machines of the real peer ([`crate::Swarm`], not one rule is simulated) over a model
+//! of its transport, packet by packet:
+//! - every peer has one link to the network: a token bucket with a bounded queue in each direction, first in, first out,
+//!   shared by all its connections and by their acknowledgements; a one-way delay; nothing else is slow;
+//! - every connection has a window (Cubic as quinn runs it), a control stream that goes before pieces, and pieces strictly in
+//!   order; what overflows a queue is lost, found out by later acknowledgements or a time-out, and sent again;
+//! - an upload has ended for the state machine when the transport has *taken* it, which holds
+//!   [`TransportModel::send_window`] bytes that are not acknowledged, as in the real peer;
+//! - every packet pays for its headers ([`TransportModel::overhead`]), acknowledgements ride on packets of the other
+//!   direction where there are any;
+//! - a peer trains for as long as the scenario says; hashing, signing and folding take no time.
+//!
+//! What a piece contains is of no interest here: no bytes are made, copied or hashed ([`crate::Verifier::check`]). Moving
+//! real bytes through scripted faults is what [`crate::sim`] is for. Every run is deterministic: the same scenario gives
+//! the same events in the same order.
+//!
+//! Not modelled: pacing of packets within a window, reordering and loss other than by full queues, and CPU time.
+
+mod agenda;
+mod bucket;
+mod figures;
+mod flow;
+mod peer;
+mod window;
+mod world;
+
+pub use figures::{PeerFigures, RoundFigures};
+pub use world::{Access, PeerScenario, Scenario, Simulation, SimulationError, TransportModel};

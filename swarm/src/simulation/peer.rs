@@ -1,0 +1,91 @@
+//! One simulated peer: a real state machine, and a trainer that makes its update out of nothing.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+
+use super::figures::{PeerFigures, Waiting};
+use crate::{
+    Time,
+    config::Config,
+    metainfo::{EvaluationCounts, Metainfo, PieceFault, SignedMetainfo, Verifier},
+    swarm::Swarm,
+};
+
+/// Bytes of a peer's certificate (DER, Ed25519) and of its signature.
+const CERTIFICATE: [u8; 352] = [0; 352];
+const SIGNATURE: [u8; 64] = [0; 64];
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum State {
+    Running,
+    Left,
+}
+
+pub(super) struct Peer {
+    pub(super) swarm: Swarm,
+    pub(super) state: State,
+    pub(super) train: Duration,
+    /// Its neighbours, ascending, and the flow to each.
+    pub(super) flows: Vec<(u32, u32)>,
+    /// The timer that is set, so that it is not set twice.
+    pub(super) timer: Option<Time>,
+    pub(super) waiting: Waiting,
+    pub(super) figures: PeerFigures,
+    template: Metainfo,
+}
+
+impl Peer {
+    pub(super) fn new(config: Config, train: Duration) -> Self {
+        let template = Metainfo {
+            run: config.hello.run,
+            attempt: config.hello.attempt,
+            round: config.first_round(),
+            origin: config.me(),
+            samples: 1,
+            evaluation: EvaluationCounts::default(),
+            base: [0; 32],
+            hashes: vec![[0; 32]; config.layout.chunks() as usize],
+        };
+        Self {
+            swarm: Swarm::new(config, Box::new(Trusting), Time::ZERO),
+            state: State::Running,
+            train,
+            flows: Vec::new(),
+            timer: None,
+            waiting: Waiting::new(),
+            figures: PeerFigures::default(),
+            template,
+        }
+    }
+
+    pub(super) fn flow_to(&self, neighbour: u32) -> Option<u32> {
+        let at = self
+            .flows
+            .binary_search_by_key(&neighbour, |&(peer, _)| peer);
+        at.ok().map(|at| self.flows[at].1)
+    }
+
+    /// What it says of its update of the current round.
+    pub(super) fn update(&mut self) -> SignedMetainfo {
+        self.template.round = self.swarm.round();
+        SignedMetainfo {
+            body: self.template.encode(),
+            certificate: Bytes::from_static(&CERTIFICATE),
+            signature: Bytes::from_static(&SIGNATURE),
+        }
+    }
+}
+
+/// Nobody lies here, and pieces have no content.
+struct Trusting;
+
+impl Verifier for Trusting {
+    fn verify(&mut self, _: u32, _: &[u8], _: &[u8], _: &[u8]) -> Result<(), String> {
+        Ok(())
+    }
+
+    fn check(&mut self, _: &[u8], _: &[u8; 32]) -> Result<(), PieceFault> {
+        Ok(())
+    }
+}

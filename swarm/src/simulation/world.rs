@@ -1,0 +1,563 @@
+//! Peers, their links, and the loop that lets things happen in order.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use thiserror::Error;
+
+use super::{
+    agenda::{Agenda, NO_PACKET, What},
+    bucket::Bucket,
+    figures::PeerFigures,
+    flow::{Arrived, Control, Flow},
+    peer::{Peer, State},
+    window::{ACK_DELAY, Cubic},
+};
+use crate::{
+    Time,
+    config::Config,
+    message::PieceHeader,
+    swarm::{Action, Departure, PieceVerdict},
+};
+
+/// A peer's link to the network.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Access {
+    /// Bytes a second that it sends at most, all headers included; none: without a limit.
+    pub up: Option<f64>,
+    /// Bytes a second that it receives at most.
+    pub down: Option<f64>,
+    /// From its uplink to any other peer's downlink.
+    pub delay: Duration,
+    /// What waits in front of the up- and the downlink takes at most so long to pass; more is lost.
+    pub queue: Duration,
+}
+
+/// One peer.
+#[derive(Clone, Debug)]
+pub struct PeerScenario {
+    /// Its state machine's configuration; the peer's index is its position.
+    pub config: Config,
+    /// Its link.
+    pub access: Access,
+    /// How long it trains in every round.
+    pub train: Duration,
+}
+
+/// How the transport behaves; the defaults are those of the real peer.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct TransportModel {
+    /// Bytes of streams in a full packet.
+    pub payload: u32,
+    /// Bytes of headers of every packet: QUIC, UDP, IP, Ethernet.
+    pub overhead: u32,
+    /// Bytes of a packet that is an acknowledgement and nothing else.
+    pub acknowledgement: u32,
+    /// Packets that are acknowledged together.
+    pub acknowledged_together: u32,
+    /// Bytes on their way before the first acknowledgement.
+    pub initial_window: u32,
+    /// The least that a connection holds for sending, unless two chunks are more.
+    pub send_window: u64,
+    /// Bytes that pass a link at once after a pause.
+    pub burst: f64,
+}
+
+impl Default for TransportModel {
+    fn default() -> Self {
+        Self {
+            payload: 1418,
+            overhead: 34 + 28 + 14,
+            acknowledgement: 40 + 28 + 14,
+            acknowledged_together: 2,
+            initial_window: 32 * 1024,
+            send_window: 1024 * 1024,
+            burst: 15_140.0,
+        }
+    }
+}
+
+/// What is simulated.
+#[derive(Clone, Debug)]
+pub struct Scenario {
+    /// In index order; whom each is wired to is in its configuration.
+    pub peers: Vec<PeerScenario>,
+    /// The transport.
+    pub transport: TransportModel,
+}
+
+/// Why a simulation has no result.
+#[derive(Clone, Debug, Error, PartialEq, Eq)]
+pub enum SimulationError {
+    /// A state machine gave up, as the real peer would.
+    #[error("peer {peer} failed after {} s of virtual time: {why}", at.as_secs_f64())]
+    Failed {
+        /// Which.
+        peer: u32,
+        /// When.
+        at: Time,
+        /// What it said.
+        why: String,
+    },
+    /// Nothing is left that could happen, and peers still run.
+    #[error("nothing happens any more after {} s of virtual time, and {running} peers have not finished; this is a bug", at.as_secs_f64())]
+    Stuck {
+        /// When.
+        at: Time,
+        /// How many.
+        running: usize,
+    },
+    /// It takes too long.
+    #[error("the run is not over after {} s of virtual time", limit.as_secs_f64())]
+    TooLong {
+        /// The bound.
+        limit: Time,
+    },
+}
+
+/// A run in virtual time.
+pub struct Simulation {
+    now: Time,
+    agenda: Agenda,
+    peers: Vec<Peer>,
+    up: Vec<Bucket>,
+    down: Vec<Bucket>,
+    delay: Vec<Duration>,
+    /// Flow 2e is the one from the lower to the higher end of edge e, flow 2e + 1 the way back.
+    flows: Vec<Flow>,
+    transport: TransportModel,
+    send_window: u64,
+    /// Stands for every piece.
+    content: Bytes,
+    running: usize,
+    steps: u64,
+    failed: Option<SimulationError>,
+}
+
+impl Simulation {
+    /// All peers at the start of their first round; connections are being made.
+    pub fn new(scenario: Scenario) -> Self {
+        let transport = scenario.transport;
+        let longest = scenario
+            .peers
+            .iter()
+            .map(|peer| peer.config.layout.longest())
+            .max()
+            .unwrap_or(0);
+        let mut simulation = Self {
+            now: Time::ZERO,
+            agenda: Agenda::default(),
+            peers: Vec::with_capacity(scenario.peers.len()),
+            up: Vec::new(),
+            down: Vec::new(),
+            delay: Vec::new(),
+            flows: Vec::new(),
+            transport,
+            send_window: transport.send_window.max(2 * u64::from(longest)),
+            content: Bytes::from(vec![0; longest as usize]),
+            running: scenario.peers.len(),
+            steps: 0,
+            failed: None,
+        };
+        let delays: Vec<Duration> = scenario
+            .peers
+            .iter()
+            .map(|peer| peer.access.delay)
+            .collect();
+        let mut wires: Vec<Vec<(u32, u32)>> = vec![Vec::new(); delays.len()];
+        for (me, peer) in (0..).zip(scenario.peers) {
+            let Access {
+                up, down, queue, ..
+            } = peer.access;
+            simulation.up.push(Bucket::new(up, transport.burst, queue));
+            simulation
+                .down
+                .push(Bucket::new(down, transport.burst, queue));
+            for &neighbour in peer.config.neighbours.iter().filter(|&&other| other > me) {
+                let edge = simulation.flows.len() as u32 / 2;
+                for (from, to) in [(me, neighbour), (neighbour, me)] {
+                    let packet = transport.payload + transport.overhead;
+                    let cubic = Cubic::new(transport.initial_window, packet);
+                    wires[from as usize].push((to, simulation.flows.len() as u32));
+                    simulation.flows.push(Flow::new(from, to, cubic));
+                }
+                // A hello, its answer, and the stream that is opened then.
+                let there = delays[me as usize] + delays[neighbour as usize];
+                simulation.agenda.add(there * 2, What::Connected { edge });
+            }
+            simulation
+                .agenda
+                .add(peer.train, What::Trained { peer: me });
+            simulation.peers.push(Peer::new(peer.config, peer.train));
+        }
+        simulation.delay = delays;
+        for (peer, mut flows) in simulation.peers.iter_mut().zip(wires) {
+            flows.sort_unstable();
+            peer.flows = flows;
+        }
+        simulation
+    }
+
+    /// Virtual time.
+    pub fn now(&self) -> Time {
+        self.now
+    }
+
+    /// Events that have happened.
+    pub fn steps(&self) -> u64 {
+        self.steps
+    }
+
+    /// Chunks held of all that have to be held in the round that each peer is in, by all peers.
+    pub fn progress(&self) -> (u64, u64) {
+        let held = |peer: &Peer| {
+            let held = peer.swarm.held();
+            (u64::from(held.count()), u64::from(held.len()))
+        };
+        let add = |a: (u64, u64), b: (u64, u64)| (a.0 + b.0, a.1 + b.1);
+        self.peers.iter().map(held).fold((0, 0), add)
+    }
+
+    /// Whether all peers have left.
+    pub fn is_over(&self) -> bool {
+        self.running == 0
+    }
+
+    /// What the peers have measured so far, in index order.
+    pub fn figures(&self) -> Vec<PeerFigures> {
+        self.peers
+            .iter()
+            .enumerate()
+            .map(|(at, peer)| PeerFigures {
+                sent: self.up[at].passed,
+                received: self.down[at].passed,
+                lost: peer
+                    .flows
+                    .iter()
+                    .map(|&(_, flow)| self.flows[flow as usize].lost)
+                    .sum(),
+                stats: *peer.swarm.stats(),
+                ..peer.figures.clone()
+            })
+            .collect()
+    }
+
+    /// Lets everything happen until all runs are over.
+    ///
+    /// # Errors
+    /// A peer fails, nothing happens any more, or it takes longer than `limit` of virtual time.
+    pub fn run(&mut self, limit: Time) -> Result<(), SimulationError> {
+        while self.step(limit)? {}
+        Ok(())
+    }
+
+    /// Lets the next event happen; false when all runs are over.
+    ///
+    /// # Errors
+    /// As for [`Self::run`].
+    pub fn step(&mut self, limit: Time) -> Result<bool, SimulationError> {
+        if let Some(error) = &self.failed {
+            return Err(error.clone());
+        }
+        if self.is_over() {
+            return Ok(false);
+        }
+        let Some((time, what)) = self.agenda.pop() else {
+            return Err(SimulationError::Stuck {
+                at: self.now,
+                running: self.running,
+            });
+        };
+        if time > limit {
+            return Err(SimulationError::TooLong { limit });
+        }
+        self.now = time;
+        self.steps += 1;
+        self.happen(what);
+        Ok(true)
+    }
+
+    fn happen(&mut self, what: What) {
+        let now = self.now;
+        match what {
+            What::Connected { edge } => self.connected(edge),
+            What::Arrives { flow, packet, acks } => {
+                let to = self.flows[flow as usize].to as usize;
+                let bytes = self.bytes_of(flow, packet);
+                if let Some(at) = self.down[to].pass(now, bytes) {
+                    self.agenda.add(at, What::Delivered { flow, packet, acks });
+                }
+            }
+            What::Delivered { flow, packet, acks } => self.delivered(flow, packet, acks),
+            What::Taken { flow, request } => {
+                let Flow { from, to, .. } = self.flows[flow as usize];
+                if self.is_running(from) {
+                    let swarm = &mut self.peers[from as usize].swarm;
+                    swarm.handle_upload_ended(now, to, request, true);
+                    self.act(from);
+                }
+            }
+            What::AckDue { flow } => {
+                self.flows[flow as usize].ack_timer = false;
+                if self.flows[flow as usize].unacknowledged > 0 {
+                    self.acknowledge(flow);
+                }
+            }
+            What::Probe { flow } => self.probe(flow),
+            What::Trained { peer } => {
+                let at = &mut self.peers[peer as usize];
+                let update = at.update();
+                at.waiting.publish(now);
+                at.swarm.publish(now, update);
+                self.act(peer);
+            }
+            What::Timer { peer } => {
+                let at = &mut self.peers[peer as usize];
+                if at.state == State::Running && at.timer == Some(now) {
+                    at.timer = None;
+                    at.swarm.handle_timeout(now);
+                    self.act(peer);
+                }
+            }
+        }
+    }
+
+    fn is_running(&self, peer: u32) -> bool {
+        self.peers[peer as usize].state == State::Running
+    }
+
+    fn connected(&mut self, edge: u32) {
+        let flow = 2 * edge as usize;
+        let Flow { from, to, .. } = self.flows[flow];
+        self.flows[flow].is_open = true;
+        self.flows[flow + 1].is_open = true;
+        for (at, other) in [(from, to), (to, from)] {
+            self.peers[at as usize]
+                .swarm
+                .handle_connected(self.now, other);
+            self.act(at);
+        }
+    }
+
+    /// Does what a peer's state machine wants, and sends what its connections have room for.
+    fn act(&mut self, at: u32) {
+        while let Some(action) = self.peers[at as usize].swarm.poll_action() {
+            self.carry_out(at, action);
+        }
+        let peer = &mut self.peers[at as usize];
+        peer.waiting.waits(self.now, peer.swarm.waits_for());
+        self.set_timer(at);
+    }
+
+    fn carry_out(&mut self, at: u32, action: Action) {
+        let now = self.now;
+        match action {
+            Action::Send { to, message } => {
+                let bytes = message.encode().len() as u32;
+                self.peers[at as usize].figures.control += u64::from(bytes);
+                self.say(at, to, Control::Message(message), bytes);
+            }
+            Action::Upload { to, request, chunk } => {
+                let Some(flow) = self.peers[at as usize].flow_to(to) else {
+                    return;
+                };
+                let length = self.length(at, chunk.index);
+                self.flows[flow as usize].upload(PieceHeader {
+                    request,
+                    chunk,
+                    length,
+                });
+                self.take_uploads(flow);
+                self.pump(flow);
+            }
+            // What the transport has taken is sent, and a piece whose request was withdrawn is dropped where it arrives.
+            Action::AbortUpload { .. } | Action::AbortDownload { .. } => {}
+            Action::Store { .. } | Action::Release { .. } => {}
+            Action::Complete { .. } => {
+                let peer = &mut self.peers[at as usize];
+                let round = peer.waiting.complete(now);
+                peer.figures.rounds.push(round);
+                if !peer.swarm.is_last() {
+                    peer.swarm.begin_round(now);
+                    let trained = now + peer.train;
+                    self.agenda.add(trained, What::Trained { peer: at });
+                }
+            }
+            Action::Leave => {
+                self.peers[at as usize].state = State::Left;
+                self.running -= 1;
+                let neighbours: Vec<u32> = self.peers[at as usize]
+                    .flows
+                    .iter()
+                    .map(|&(neighbour, _)| neighbour)
+                    .collect();
+                for neighbour in neighbours {
+                    self.say(at, neighbour, Control::Finished, 1);
+                }
+            }
+            Action::Disconnect { peer, violation } => {
+                self.fail(at, format!("peer {peer}: {violation}"));
+            }
+            // The state machine counts them.
+            Action::Notice(_) => {}
+            Action::Fail(failure) => self.fail(at, failure.to_string()),
+        }
+    }
+
+    fn fail(&mut self, peer: u32, why: String) {
+        let at = self.now;
+        self.failed
+            .get_or_insert(SimulationError::Failed { peer, at, why });
+    }
+
+    fn length(&self, at: u32, index: u32) -> u32 {
+        self.peers[at as usize].swarm.layout().bytes(index)
+    }
+
+    fn say(&mut self, at: u32, to: u32, control: Control, bytes: u32) {
+        let Some(flow) = self.peers[at as usize].flow_to(to) else {
+            return;
+        };
+        if self.flows[flow as usize].is_open {
+            self.flows[flow as usize].say(control, bytes);
+            self.pump(flow);
+        }
+    }
+
+    fn set_timer(&mut self, at: u32) {
+        let now = self.now;
+        let peer = &mut self.peers[at as usize];
+        if peer.state != State::Running {
+            return;
+        }
+        let Some(wanted) = peer.swarm.poll_timeout(now).map(|time| time.max(now)) else {
+            return;
+        };
+        if peer.timer.is_none_or(|set| wanted < set || set < now) {
+            peer.timer = Some(wanted);
+            self.agenda.add(wanted, What::Timer { peer: at });
+        }
+    }
+
+    fn bytes_of(&self, flow: u32, packet: u64) -> u32 {
+        if packet == NO_PACKET {
+            return self.transport.acknowledgement;
+        }
+        self.flows[flow as usize].payload_of(packet) + self.transport.overhead
+    }
+
+    /// Sends what a connection has and its window allows.
+    fn pump(&mut self, flow: u32) {
+        while self.send_packet(flow, false) {}
+    }
+
+    fn send_packet(&mut self, flow: u32, is_probe: bool) -> bool {
+        let now = self.now;
+        let at = flow as usize;
+        let Some((packet, payload)) = self.flows[at].build(now, self.transport.payload, is_probe)
+        else {
+            return false;
+        };
+        let back = &mut self.flows[at ^ 1];
+        back.unacknowledged = 0;
+        let acks = back.received;
+        self.transmit(flow, packet, payload + self.transport.overhead, acks);
+        if self.flows[at].probe_at.is_none() {
+            let due = now + self.flows[at].rtt.patience();
+            self.flows[at].probe_at = Some(due);
+            self.agenda.add(due, What::Probe { flow });
+        }
+        true
+    }
+
+    /// Everything that came on `flow` is acknowledged, on a packet with data where there is one to send.
+    fn acknowledge(&mut self, flow: u32) {
+        let back = flow ^ 1;
+        if !self.send_packet(back, false) {
+            let came = &mut self.flows[flow as usize];
+            came.unacknowledged = 0;
+            let acks = came.received;
+            self.transmit(back, NO_PACKET, self.transport.acknowledgement, acks);
+        }
+    }
+
+    fn transmit(&mut self, flow: u32, packet: u64, bytes: u32, acks: u64) {
+        let from = self.flows[flow as usize].from as usize;
+        if let Some(passed) = self.up[from].pass(self.now, bytes) {
+            let at = passed + self.delay[from];
+            self.agenda.add(at, What::Arrives { flow, packet, acks });
+        }
+    }
+
+    fn probe(&mut self, flow: u32) {
+        let now = self.now;
+        let at = &mut self.flows[flow as usize];
+        at.probe_at = None;
+        if !at.has_in_flight() {
+            return;
+        }
+        let due = at.last_sent + at.rtt.patience();
+        if due > now {
+            at.probe_at = Some(due);
+            self.agenda.add(due, What::Probe { flow });
+            return;
+        }
+        at.probe();
+        self.send_packet(flow, true);
+    }
+
+    fn take_uploads(&mut self, flow: u32) {
+        let window = self.send_window;
+        while let Some(request) = self.flows[flow as usize].pop_taken(window) {
+            self.agenda.add(self.now, What::Taken { flow, request });
+        }
+    }
+
+    fn delivered(&mut self, flow: u32, packet: u64, acks: u64) {
+        let now = self.now;
+        let back = flow ^ 1;
+        if let Some(newest) = acks.checked_sub(1) {
+            self.flows[back as usize].on_ack(now, newest);
+            self.take_uploads(back);
+        }
+        let mut arrived = Arrived::default();
+        if packet != NO_PACKET {
+            let came = &mut self.flows[flow as usize];
+            let is_gap = packet > came.received;
+            came.received = came.received.max(packet + 1);
+            came.arrive(packet, &mut arrived);
+            came.unacknowledged += 1;
+            if is_gap || came.unacknowledged >= self.transport.acknowledged_together {
+                self.acknowledge(flow);
+            } else if !came.ack_timer {
+                came.ack_timer = true;
+                self.agenda.add(now + ACK_DELAY, What::AckDue { flow });
+            }
+        }
+        self.pump(back);
+        self.hand_over(flow, arrived);
+    }
+
+    /// What came goes to the state machine.
+    fn hand_over(&mut self, flow: u32, arrived: Arrived) {
+        let Flow { from, to, .. } = self.flows[flow as usize];
+        if !self.is_running(to) || (arrived.control.is_empty() && arrived.pieces.is_empty()) {
+            return;
+        }
+        let now = self.now;
+        let swarm = &mut self.peers[to as usize].swarm;
+        for control in arrived.control {
+            match control {
+                Control::Message(message) => swarm.handle_message(now, from, message),
+                Control::Finished => swarm.handle_disconnected(now, from, Departure::Finished),
+            }
+        }
+        for header in arrived.pieces {
+            if swarm.handle_piece_header(from, &header) == PieceVerdict::Read {
+                let data = self.content.slice(..header.length as usize);
+                swarm.handle_piece(now, from, header.request, data);
+            }
+        }
+        self.act(to);
+    }
+}
