@@ -216,12 +216,8 @@ impl Driver {
             if self.leaving && self.parameters.is_some() {
                 return Ok(());
             }
-            let now = self.now();
-            let timeout = self
-                .parts
-                .swarm
-                .poll_timeout(now)
-                .map(|at| self.parts.epoch + at);
+            let timeout = self.parts.swarm.poll_timeout();
+            let timeout = timeout.map(|at| self.parts.epoch + at);
             let wake = [timeout, self.status_due()].into_iter().flatten().min();
             tokio::select! {
                 event = self.parts.events.recv() => {

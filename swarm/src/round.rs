@@ -101,6 +101,10 @@ impl Round {
         &self.held
     }
 
+    pub(crate) fn in_flight(&self) -> u32 {
+        self.in_flight
+    }
+
     pub(crate) fn is_complete(&self) -> bool {
         self.held.is_full()
     }

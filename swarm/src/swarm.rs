@@ -297,16 +297,18 @@ impl Swarm {
         self.actions.pop_front()
     }
 
-    /// When [`Self::handle_timeout`] wants to be called.
-    pub fn poll_timeout(&self, now: Time) -> Option<Time> {
+    /// When [`Self::handle_timeout`] wants to be called: a time after the last input, which may have passed since.
+    pub fn poll_timeout(&self) -> Option<Time> {
         if self.ended {
             return None;
         }
         let links = self.links.iter();
         let lost = (0..self.links.len()).filter_map(|at| self.give_up_at(at));
         let haves = links.clone().filter_map(|link| link.haves_due);
-        let penalties = links.map(|link| link.not_before).filter(|&at| at > now);
-        let overdue = self.next_overdue(now);
+        let penalties = links
+            .map(|link| link.not_before)
+            .filter(|&at| at > self.latest);
+        let overdue = self.next_overdue();
         let choke = self.someone_waits().then_some(self.choker.next);
         lost.chain(haves)
             .chain(penalties)

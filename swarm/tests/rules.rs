@@ -463,7 +463,7 @@ fn time_between_choices(unchoke_interval: Duration) -> Duration {
     bench.hear(2, Message::Interested);
     bench.hear(3, Message::Interested);
     let choice = |bench: &mut Bench| -> Time {
-        let due = bench.swarm.poll_timeout(bench.now).unwrap().max(bench.now);
+        let due = bench.swarm.poll_timeout().unwrap().max(bench.now);
         bench.pass(due - bench.now);
         due
     };
@@ -831,4 +831,24 @@ fn a_neighbour_that_was_never_met_is_waited_for_longer_than_one_that_went_away()
     };
     assert_eq!(after, Duration::from_secs(30));
     assert!(met.swarm.has_met(1));
+}
+
+#[test]
+fn a_time_that_passes_before_it_is_asked_for_is_still_due() {
+    // Shrunk from random operations: two timers at one moment, of which only the first was ever called.
+    let mut bench = bench(3);
+    bench.hear_metainfo(1, 3);
+    bench.hear(1, have([9]));
+    bench.hear(1, Message::Unchoke);
+    let (request, _) = bench.requests(1)[0];
+    let wrong = vec![7; 16].into();
+    bench.swarm.handle_piece(bench.now, 1, request, wrong);
+    bench.drain();
+    bench.forget_sent();
+    // The driver was busy for exactly as long as the sender is not asked again.
+    bench.now = Duration::from_secs(1);
+    assert_eq!(bench.swarm.poll_timeout(), Some(bench.now));
+    bench.swarm.handle_timeout(bench.now);
+    bench.drain();
+    assert_eq!(asked(&bench, 1), [9]);
 }

@@ -154,21 +154,13 @@ impl World {
 
     fn advance(&mut self, time: Duration) {
         let until = self.now + time;
-        while let Some(due) = self
-            .swarm
-            .poll_timeout(self.now)
-            .filter(|&due| due <= until)
-        {
+        while let Some(due) = self.swarm.poll_timeout().filter(|&due| due <= until) {
             self.now = self.now.max(due);
             self.swarm.handle_timeout(self.now);
             self.settle();
             // A timer that is due again at once would never let time pass.
             let mut again = 0;
-            while self
-                .swarm
-                .poll_timeout(self.now)
-                .is_some_and(|due| due <= self.now)
-            {
+            while self.swarm.poll_timeout().is_some_and(|due| due <= self.now) {
                 self.swarm.handle_timeout(self.now);
                 self.settle();
                 again += 1;

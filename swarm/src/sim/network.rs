@@ -410,7 +410,7 @@ impl Network {
         if !node.is_running() {
             return;
         }
-        let Some(wanted) = node.swarm.poll_timeout(now).map(|time| time.max(now)) else {
+        let Some(wanted) = node.swarm.poll_timeout().map(|time| time.max(now)) else {
             return;
         };
         if node.timer.is_none_or(|set| wanted < set || set < now) {

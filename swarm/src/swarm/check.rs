@@ -18,8 +18,12 @@ impl Swarm {
         for round in rounds.into_iter().flatten() {
             round.check()?;
         }
-        if !self.next.held().is_empty() {
-            return Err("chunks of a round that has not begun are held".to_owned());
+        if !self.next.held().is_empty() || self.next.in_flight() > 0 {
+            return Err("chunks of a round that has not begun are held or asked for".to_owned());
+        }
+        let previous = self.previous.as_ref();
+        if previous.is_some_and(|previous| !previous.is_complete()) {
+            return Err("a round is over that is not complete".to_owned());
         }
         for (at, link) in self.links.iter().enumerate() {
             self.check_link(at, link)
@@ -42,6 +46,29 @@ impl Swarm {
         }
         if self.served() > self.choker.slots() {
             return Err("more neighbours are served than there are slots".to_owned());
+        }
+        if self.ended {
+            return Ok(());
+        }
+        self.check_progress()
+    }
+
+    /// Nothing that could be done was left undone by the last input: what waits, waits for a neighbour or a timer.
+    fn check_progress(&self) -> Result<(), String> {
+        if self.served() < self.choker.slots() && self.someone_waits() {
+            return Err("a neighbour waits while a slot is free".to_owned());
+        }
+        let longest = self.config.layout.longest();
+        for (at, link) in self.links.iter().enumerate() {
+            let peer = link.peer;
+            if link.may_ask(self.latest) && link.has_room(longest) && self.current.is_askable(at) {
+                return Err(format!(
+                    "peer {peer} has what nobody is asked for, and could be asked"
+                ));
+            }
+            if link.is_open() && link.interested != self.current.is_interesting(at) {
+                return Err(format!("peer {peer} was told the wrong interest"));
+            }
         }
         Ok(())
     }
@@ -90,6 +117,14 @@ impl Swarm {
             (
                 link.haves.len() > self.current.held().count() as usize,
                 "more is announced than is held",
+            ),
+            (
+                link.haves_due.is_some() == link.haves.is_empty(),
+                "announcements wait without a time, or the other way round",
+            ),
+            (
+                !link.is_open() && !link.haves.is_empty(),
+                "announcements wait without a connection",
             ),
             (
                 link.queue

@@ -310,7 +310,7 @@ impl Swarm {
     }
 
     /// When a request becomes late or hopeless.
-    pub(super) fn next_overdue(&self, now: Time) -> Option<Time> {
+    pub(super) fn next_overdue(&self) -> Option<Time> {
         let endgame = self.current.is_endgame();
         let waits = self
             .links
@@ -323,7 +323,7 @@ impl Swarm {
                 // Asking a second one is tried again on every input once the request is late.
                 let late = (endgame && self.is_asked_once(request.position))
                     .then(|| request.late_at())
-                    .filter(|&at| at > now);
+                    .filter(|&at| at > self.latest);
                 [late, Some(request.hopeless_at(self.config.lost_after))]
             })
             .flatten()

@@ -100,11 +100,7 @@ impl Bench {
     /// Lets time pass, with every timer at its time.
     pub(crate) fn pass(&mut self, time: Duration) {
         let until = self.now + time;
-        while let Some(due) = self
-            .swarm
-            .poll_timeout(self.now)
-            .filter(|&due| due <= until)
-        {
+        while let Some(due) = self.swarm.poll_timeout().filter(|&due| due <= until) {
             self.now = self.now.max(due);
             self.swarm.handle_timeout(self.now);
             self.drain();

@@ -6,6 +6,7 @@
 )]
 
 pub(crate) mod bench;
+pub(crate) mod interaction;
 
 use std::time::Duration;
 
