@@ -430,7 +430,7 @@ impl Simulation {
         if peer.state != State::Running {
             return;
         }
-        let Some(wanted) = peer.swarm.poll_timeout(now).map(|time| time.max(now)) else {
+        let Some(wanted) = peer.swarm.poll_timeout().map(|time| time.max(now)) else {
             return;
         };
         if peer.timer.is_none_or(|set| wanted < set || set < now) {
