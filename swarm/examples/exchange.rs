@@ -138,7 +138,7 @@ fn main() {
         if !arguments.is_empty() && !arguments.iter().any(|name| name == case.name) {
             continue;
         }
-        for seed in 1..=3 {
+        for seed in 1..=5 {
             run(&case, seed);
         }
     }

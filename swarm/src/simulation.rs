@@ -23,8 +23,10 @@ mod bucket;
 mod figures;
 mod flow;
 mod peer;
+mod scenario;
 mod window;
 mod world;
 
 pub use figures::{PeerFigures, RoundFigures};
-pub use world::{Access, PeerScenario, Scenario, Simulation, SimulationError, TransportModel};
+pub use scenario::{Access, PeerScenario, Scenario, SimulationError, TransportModel};
+pub use world::Simulation;

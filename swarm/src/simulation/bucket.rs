@@ -28,7 +28,8 @@ impl Bucket {
         Self {
             pace,
             burst: Duration::from_secs_f64(burst * pace),
-            longest,
+            // tc counts what the bucket lets through at once on top of the queue.
+            longest: longest + Duration::from_secs_f64(burst * pace),
             free_at: Time::ZERO,
             passed: 0,
             dropped: 0,

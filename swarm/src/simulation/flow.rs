@@ -85,6 +85,9 @@ pub(super) struct Flow {
 /// Packets that may overtake one before it counts as lost.
 const OVERTAKEN: u64 = 3;
 
+/// Belongs to no message.
+const NO_ITEM: u64 = u64::MAX;
+
 impl Flow {
     pub(super) fn new(from: u32, to: u32, cubic: Cubic) -> Self {
         Self {
@@ -269,11 +272,20 @@ impl Flow {
         }
     }
 
-    /// What the oldest packet carried is sent once more, to provoke an acknowledgement.
+    /// What the oldest packet carried is sent once more, to provoke an acknowledgement; a byte of nothing when only its
+    /// acknowledgement was lost.
     pub(super) fn probe(&mut self) {
         let Some(oldest) = self.sent.iter_mut().find(|sent| !sent.is_over) else {
             return;
         };
+        if oldest.arrived {
+            self.again.push_front(Part {
+                is_control: true,
+                item: NO_ITEM,
+                bytes: 1,
+            });
+            return;
+        }
         oldest.is_over = true;
         self.in_flight -= oldest.payload;
         self.lost += 1;

@@ -1,119 +1,21 @@
 //! Peers, their links, and the loop that lets things happen in order.
 
+mod packets;
+
 use std::time::Duration;
 
 use bytes::Bytes;
-use thiserror::Error;
 
 use super::{
-    agenda::{Agenda, NO_PACKET, What},
+    Access, Scenario, SimulationError, TransportModel,
+    agenda::{Agenda, What},
     bucket::Bucket,
     figures::PeerFigures,
-    flow::{Arrived, Control, Flow},
+    flow::{Control, Flow},
     peer::{Peer, State},
-    window::{ACK_DELAY, Cubic},
+    window::Cubic,
 };
-use crate::{
-    Time,
-    config::Config,
-    message::PieceHeader,
-    swarm::{Action, Departure, PieceVerdict},
-};
-
-/// A peer's link to the network.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Access {
-    /// Bytes a second that it sends at most, all headers included; none: without a limit.
-    pub up: Option<f64>,
-    /// Bytes a second that it receives at most.
-    pub down: Option<f64>,
-    /// From its uplink to any other peer's downlink.
-    pub delay: Duration,
-    /// What waits in front of the up- and the downlink takes at most so long to pass; more is lost.
-    pub queue: Duration,
-}
-
-/// One peer.
-#[derive(Clone, Debug)]
-pub struct PeerScenario {
-    /// Its state machine's configuration; the peer's index is its position.
-    pub config: Config,
-    /// Its link.
-    pub access: Access,
-    /// How long it trains in every round.
-    pub train: Duration,
-}
-
-/// How the transport behaves; the defaults are those of the real peer.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct TransportModel {
-    /// Bytes of streams in a full packet.
-    pub payload: u32,
-    /// Bytes of headers of every packet: QUIC, UDP, IP, Ethernet.
-    pub overhead: u32,
-    /// Bytes of a packet that is an acknowledgement and nothing else.
-    pub acknowledgement: u32,
-    /// Packets that are acknowledged together.
-    pub acknowledged_together: u32,
-    /// Bytes on their way before the first acknowledgement.
-    pub initial_window: u32,
-    /// The least that a connection holds for sending, unless two chunks are more.
-    pub send_window: u64,
-    /// Bytes that pass a link at once after a pause.
-    pub burst: f64,
-}
-
-impl Default for TransportModel {
-    fn default() -> Self {
-        Self {
-            payload: 1418,
-            overhead: 34 + 28 + 14,
-            acknowledgement: 40 + 28 + 14,
-            acknowledged_together: 2,
-            initial_window: 32 * 1024,
-            send_window: 1024 * 1024,
-            burst: 15_140.0,
-        }
-    }
-}
-
-/// What is simulated.
-#[derive(Clone, Debug)]
-pub struct Scenario {
-    /// In index order; whom each is wired to is in its configuration.
-    pub peers: Vec<PeerScenario>,
-    /// The transport.
-    pub transport: TransportModel,
-}
-
-/// Why a simulation has no result.
-#[derive(Clone, Debug, Error, PartialEq, Eq)]
-pub enum SimulationError {
-    /// A state machine gave up, as the real peer would.
-    #[error("peer {peer} failed after {} s of virtual time: {why}", at.as_secs_f64())]
-    Failed {
-        /// Which.
-        peer: u32,
-        /// When.
-        at: Time,
-        /// What it said.
-        why: String,
-    },
-    /// Nothing is left that could happen, and peers still run.
-    #[error("nothing happens any more after {} s of virtual time, and {running} peers have not finished; this is a bug", at.as_secs_f64())]
-    Stuck {
-        /// When.
-        at: Time,
-        /// How many.
-        running: usize,
-    },
-    /// It takes too long.
-    #[error("the run is not over after {} s of virtual time", limit.as_secs_f64())]
-    TooLong {
-        /// The bound.
-        limit: Time,
-    },
-}
+use crate::{Time, message::PieceHeader, swarm::Action};
 
 /// A run in virtual time.
 pub struct Simulation {
@@ -437,127 +339,5 @@ impl Simulation {
             peer.timer = Some(wanted);
             self.agenda.add(wanted, What::Timer { peer: at });
         }
-    }
-
-    fn bytes_of(&self, flow: u32, packet: u64) -> u32 {
-        if packet == NO_PACKET {
-            return self.transport.acknowledgement;
-        }
-        self.flows[flow as usize].payload_of(packet) + self.transport.overhead
-    }
-
-    /// Sends what a connection has and its window allows.
-    fn pump(&mut self, flow: u32) {
-        while self.send_packet(flow, false) {}
-    }
-
-    fn send_packet(&mut self, flow: u32, is_probe: bool) -> bool {
-        let now = self.now;
-        let at = flow as usize;
-        let Some((packet, payload)) = self.flows[at].build(now, self.transport.payload, is_probe)
-        else {
-            return false;
-        };
-        let back = &mut self.flows[at ^ 1];
-        back.unacknowledged = 0;
-        let acks = back.received;
-        self.transmit(flow, packet, payload + self.transport.overhead, acks);
-        if self.flows[at].probe_at.is_none() {
-            let due = now + self.flows[at].rtt.patience();
-            self.flows[at].probe_at = Some(due);
-            self.agenda.add(due, What::Probe { flow });
-        }
-        true
-    }
-
-    /// Everything that came on `flow` is acknowledged, on a packet with data where there is one to send.
-    fn acknowledge(&mut self, flow: u32) {
-        let back = flow ^ 1;
-        if !self.send_packet(back, false) {
-            let came = &mut self.flows[flow as usize];
-            came.unacknowledged = 0;
-            let acks = came.received;
-            self.transmit(back, NO_PACKET, self.transport.acknowledgement, acks);
-        }
-    }
-
-    fn transmit(&mut self, flow: u32, packet: u64, bytes: u32, acks: u64) {
-        let from = self.flows[flow as usize].from as usize;
-        if let Some(passed) = self.up[from].pass(self.now, bytes) {
-            let at = passed + self.delay[from];
-            self.agenda.add(at, What::Arrives { flow, packet, acks });
-        }
-    }
-
-    fn probe(&mut self, flow: u32) {
-        let now = self.now;
-        let at = &mut self.flows[flow as usize];
-        at.probe_at = None;
-        if !at.has_in_flight() {
-            return;
-        }
-        let due = at.last_sent + at.rtt.patience();
-        if due > now {
-            at.probe_at = Some(due);
-            self.agenda.add(due, What::Probe { flow });
-            return;
-        }
-        at.probe();
-        self.send_packet(flow, true);
-    }
-
-    fn take_uploads(&mut self, flow: u32) {
-        let window = self.send_window;
-        while let Some(request) = self.flows[flow as usize].pop_taken(window) {
-            self.agenda.add(self.now, What::Taken { flow, request });
-        }
-    }
-
-    fn delivered(&mut self, flow: u32, packet: u64, acks: u64) {
-        let now = self.now;
-        let back = flow ^ 1;
-        if let Some(newest) = acks.checked_sub(1) {
-            self.flows[back as usize].on_ack(now, newest);
-            self.take_uploads(back);
-        }
-        let mut arrived = Arrived::default();
-        if packet != NO_PACKET {
-            let came = &mut self.flows[flow as usize];
-            let is_gap = packet > came.received;
-            came.received = came.received.max(packet + 1);
-            came.arrive(packet, &mut arrived);
-            came.unacknowledged += 1;
-            if is_gap || came.unacknowledged >= self.transport.acknowledged_together {
-                self.acknowledge(flow);
-            } else if !came.ack_timer {
-                came.ack_timer = true;
-                self.agenda.add(now + ACK_DELAY, What::AckDue { flow });
-            }
-        }
-        self.pump(back);
-        self.hand_over(flow, arrived);
-    }
-
-    /// What came goes to the state machine.
-    fn hand_over(&mut self, flow: u32, arrived: Arrived) {
-        let Flow { from, to, .. } = self.flows[flow as usize];
-        if !self.is_running(to) || (arrived.control.is_empty() && arrived.pieces.is_empty()) {
-            return;
-        }
-        let now = self.now;
-        let swarm = &mut self.peers[to as usize].swarm;
-        for control in arrived.control {
-            match control {
-                Control::Message(message) => swarm.handle_message(now, from, message),
-                Control::Finished => swarm.handle_disconnected(now, from, Departure::Finished),
-            }
-        }
-        for header in arrived.pieces {
-            if swarm.handle_piece_header(from, &header) == PieceVerdict::Read {
-                let data = self.content.slice(..header.length as usize);
-                swarm.handle_piece(now, from, header.request, data);
-            }
-        }
-        self.act(to);
     }
 }

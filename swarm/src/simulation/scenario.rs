@@ -1,0 +1,102 @@
+//! What is simulated.
+
+use std::time::Duration;
+
+use thiserror::Error;
+
+use crate::{Time, config::Config};
+
+/// A peer's link to the network.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Access {
+    /// Bytes a second that it sends at most, all headers included; none: without a limit.
+    pub up: Option<f64>,
+    /// Bytes a second that it receives at most.
+    pub down: Option<f64>,
+    /// From its uplink to any other peer's downlink.
+    pub delay: Duration,
+    /// What waits in front of the up- and the downlink takes at most so long to pass; more is lost.
+    pub queue: Duration,
+}
+
+/// One peer.
+#[derive(Clone, Debug)]
+pub struct PeerScenario {
+    /// Its state machine's configuration; the peer's index is its position.
+    pub config: Config,
+    /// Its link.
+    pub access: Access,
+    /// How long it trains in every round.
+    pub train: Duration,
+}
+
+/// How the transport behaves; the defaults are those of the real peer.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct TransportModel {
+    /// Bytes of streams in a full packet.
+    pub payload: u32,
+    /// Bytes of headers of every packet: QUIC, UDP, IP, Ethernet.
+    pub overhead: u32,
+    /// Bytes of a packet that is an acknowledgement and nothing else.
+    pub acknowledgement: u32,
+    /// Packets that are acknowledged together.
+    pub acknowledged_together: u32,
+    /// Bytes on their way before the first acknowledgement.
+    pub initial_window: u32,
+    /// The least that a connection holds for sending, unless two chunks are more.
+    pub send_window: u64,
+    /// Bytes that pass a link at once after a pause.
+    pub burst: f64,
+}
+
+impl Default for TransportModel {
+    fn default() -> Self {
+        Self {
+            payload: 1418,
+            overhead: 34 + 28 + 14,
+            acknowledgement: 40 + 28 + 14,
+            acknowledged_together: 2,
+            initial_window: 32 * 1024,
+            send_window: 1024 * 1024,
+            burst: 15_140.0,
+        }
+    }
+}
+
+/// What is simulated.
+#[derive(Clone, Debug)]
+pub struct Scenario {
+    /// In index order; whom each is wired to is in its configuration.
+    pub peers: Vec<PeerScenario>,
+    /// The transport.
+    pub transport: TransportModel,
+}
+
+/// Why a simulation has no result.
+#[derive(Clone, Debug, Error, PartialEq, Eq)]
+pub enum SimulationError {
+    /// A state machine gave up, as the real peer would.
+    #[error("peer {peer} failed after {} s of virtual time: {why}", at.as_secs_f64())]
+    Failed {
+        /// Which.
+        peer: u32,
+        /// When.
+        at: Time,
+        /// What it said.
+        why: String,
+    },
+    /// Nothing is left that could happen, and peers still run.
+    #[error("nothing happens any more after {} s of virtual time, and {running} peers have not finished; this is a bug", at.as_secs_f64())]
+    Stuck {
+        /// When.
+        at: Time,
+        /// How many.
+        running: usize,
+    },
+    /// It takes too long.
+    #[error("the run is not over after {} s of virtual time", limit.as_secs_f64())]
+    TooLong {
+        /// The bound.
+        limit: Time,
+    },
+}

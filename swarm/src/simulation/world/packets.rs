@@ -1,0 +1,135 @@
+//! Packets: sent as windows allow, acknowledged, and what they bring.
+
+use super::Simulation;
+use crate::{
+    simulation::{
+        agenda::{NO_PACKET, What},
+        flow::{Arrived, Control, Flow},
+        window::ACK_DELAY,
+    },
+    swarm::{Departure, PieceVerdict},
+};
+
+impl Simulation {
+    pub(super) fn bytes_of(&self, flow: u32, packet: u64) -> u32 {
+        if packet == NO_PACKET {
+            return self.transport.acknowledgement;
+        }
+        self.flows[flow as usize].payload_of(packet) + self.transport.overhead
+    }
+
+    /// Sends what a connection has and its window allows.
+    pub(super) fn pump(&mut self, flow: u32) {
+        while self.send_packet(flow, false) {}
+    }
+
+    fn send_packet(&mut self, flow: u32, is_probe: bool) -> bool {
+        let now = self.now;
+        let at = flow as usize;
+        let Some((packet, payload)) = self.flows[at].build(now, self.transport.payload, is_probe)
+        else {
+            return false;
+        };
+        let back = &mut self.flows[at ^ 1];
+        back.unacknowledged = 0;
+        let acks = back.received;
+        self.transmit(flow, packet, payload + self.transport.overhead, acks);
+        if self.flows[at].probe_at.is_none() {
+            let due = now + self.flows[at].rtt.patience();
+            self.flows[at].probe_at = Some(due);
+            self.agenda.add(due, What::Probe { flow });
+        }
+        true
+    }
+
+    /// Everything that came on `flow` is acknowledged, on a packet with data where there is one to send.
+    pub(super) fn acknowledge(&mut self, flow: u32) {
+        let back = flow ^ 1;
+        if !self.send_packet(back, false) {
+            let came = &mut self.flows[flow as usize];
+            came.unacknowledged = 0;
+            let acks = came.received;
+            self.transmit(back, NO_PACKET, self.transport.acknowledgement, acks);
+        }
+    }
+
+    fn transmit(&mut self, flow: u32, packet: u64, bytes: u32, acks: u64) {
+        let from = self.flows[flow as usize].from as usize;
+        if let Some(passed) = self.up[from].pass(self.now, bytes) {
+            let at = passed + self.delay[from];
+            self.agenda.add(at, What::Arrives { flow, packet, acks });
+        }
+    }
+
+    pub(super) fn probe(&mut self, flow: u32) {
+        let now = self.now;
+        let at = &mut self.flows[flow as usize];
+        at.probe_at = None;
+        if !at.has_in_flight() {
+            return;
+        }
+        let due = at.last_sent + at.rtt.patience();
+        if due > now {
+            at.probe_at = Some(due);
+            self.agenda.add(due, What::Probe { flow });
+            return;
+        }
+        at.probe();
+        self.send_packet(flow, true);
+    }
+
+    pub(super) fn take_uploads(&mut self, flow: u32) {
+        let window = self.send_window;
+        while let Some(request) = self.flows[flow as usize].pop_taken(window) {
+            self.agenda.add(self.now, What::Taken { flow, request });
+        }
+    }
+
+    pub(super) fn delivered(&mut self, flow: u32, packet: u64, acks: u64) {
+        let now = self.now;
+        let back = flow ^ 1;
+        if let Some(newest) = acks.checked_sub(1) {
+            self.flows[back as usize].on_ack(now, newest);
+            self.take_uploads(back);
+        }
+        let mut arrived = Arrived::default();
+        if packet != NO_PACKET {
+            let came = &mut self.flows[flow as usize];
+            let is_gap = packet > came.received;
+            came.received = came.received.max(packet + 1);
+            came.arrive(packet, &mut arrived);
+            came.unacknowledged += 1;
+            if is_gap || came.unacknowledged >= self.transport.acknowledged_together {
+                self.acknowledge(flow);
+            } else if !came.ack_timer {
+                came.ack_timer = true;
+                self.agenda.add(now + ACK_DELAY, What::AckDue { flow });
+            }
+        }
+        self.pump(back);
+        self.hand_over(flow, arrived);
+    }
+
+    /// What came goes to the state machine.
+    fn hand_over(&mut self, flow: u32, arrived: Arrived) {
+        let Flow { from, to, .. } = self.flows[flow as usize];
+        if !self.is_running(to) || (arrived.control.is_empty() && arrived.pieces.is_empty()) {
+            return;
+        }
+        let now = self.now;
+        let swarm = &mut self.peers[to as usize].swarm;
+        for control in arrived.control {
+            match control {
+                Control::Message(message) => swarm.handle_message(now, from, message),
+                Control::Finished => swarm.handle_disconnected(now, from, Departure::Finished),
+            }
+        }
+        for header in arrived.pieces {
+            if swarm.handle_piece_header(from, &header) == PieceVerdict::Read {
+                let data = self.content.slice(..header.length as usize);
+                swarm.handle_piece(now, from, header.request, data);
+            }
+        }
+        self.act(to);
+    }
+}
