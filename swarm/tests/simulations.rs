@@ -1,4 +1,5 @@
 //! Simulations beside closed forms, beside what was measured, and beside themselves.
+#![allow(clippy::unwrap_used, reason = "these are tests")]
 
 mod support;
 

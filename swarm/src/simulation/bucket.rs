@@ -71,7 +71,7 @@ mod tests {
             bucket.pass(now, 500),
             Some(now + Duration::from_millis(600))
         );
-        assert_eq!(bucket.pass(now, 500), None, "the queue is full");
+        assert_eq!(bucket.pass(now, 501), None, "the queue is full");
         assert_eq!((bucket.passed, bucket.dropped), (700, 1));
         assert!(bucket.pass(now, 100).is_some());
     }
