@@ -77,6 +77,8 @@ pub(crate) struct Link {
     pub(crate) kept: u64,
     penalty: Duration,
     pub(crate) not_before: Time,
+    /// Penalties since a chunk was last kept: others are asked first, and it gets one request at a time.
+    pub(crate) doubts: u32,
 
     // What the neighbour asks of this peer.
     pub(crate) choking: bool,
@@ -123,6 +125,7 @@ impl Link {
             kept: 0,
             penalty: Duration::ZERO,
             not_before: Time::ZERO,
+            doubts: 0,
             choking: true,
             peer_interested: false,
             chokes_sent: 0,
@@ -160,6 +163,7 @@ impl Link {
         self.kept = old.kept;
         self.penalty = old.penalty;
         self.not_before = old.not_before;
+        self.doubts = old.doubts;
         self.response = old.response;
     }
 
@@ -206,6 +210,14 @@ impl Link {
         }
         self.penalty = (self.penalty * 2).clamp(FIRST_PENALTY, LONGEST_PENALTY);
         self.not_before = now + self.penalty;
+        self.doubts = self.doubts.saturating_add(1);
+    }
+
+    /// A chunk of it was right.
+    pub(crate) fn keep(&mut self, bytes: u64) {
+        self.kept += bytes;
+        self.penalty /= 2;
+        self.doubts = 0;
     }
 
     /// Whether requests may be sent.
@@ -228,6 +240,9 @@ impl Link {
 
     /// Whether one more chunk may be asked for.
     pub(crate) fn has_room(&self, chunk: u32) -> bool {
+        if self.doubts > 0 {
+            return self.outstanding.is_empty();
+        }
         self.outstanding.len() < MAX_OUTSTANDING && self.outstanding_bytes < self.window(chunk)
     }
 
@@ -239,6 +254,11 @@ impl Link {
     /// Whether it has delivered anything yet.
     pub(crate) fn is_measured(&self) -> bool {
         self.delivery.typical().is_some()
+    }
+
+    /// Whether it has delivered, and nothing has been wrong since.
+    pub(crate) fn is_proven(&self) -> bool {
+        self.is_measured() && self.doubts == 0
     }
 
     /// Bytes a second that it delivers lately, or else `fallback`.

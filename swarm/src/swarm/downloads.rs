@@ -124,7 +124,7 @@ impl Swarm {
             }
         }
         self.stats.payload_received += data.len() as u64;
-        self.links[at].kept += data.len() as u64;
+        self.links[at].keep(data.len() as u64);
         self.actions.push_back(Action::Store { chunk, data });
         self.withdraw_second(position, at);
         self.hold(now, position);
@@ -200,9 +200,10 @@ impl Swarm {
             let holder = (0..self.links.len())
                 .filter(|&at| able(at) && self.current.link(at).has.contains(position))
                 .min_by(|&a, &b| {
-                    self.links[a]
-                        .load(fallback)
-                        .total_cmp(&self.links[b].load(fallback))
+                    let (a, b) = (&self.links[a], &self.links[b]);
+                    a.doubts
+                        .cmp(&b.doubts)
+                        .then(a.load(fallback).total_cmp(&b.load(fallback)))
                 });
             if let Some(at) = holder {
                 self.current.ask(position, at);
@@ -230,13 +231,17 @@ impl Swarm {
             let rest = self.links[asked].load(fallback);
             let takes =
                 |at: usize| self.links[at].load(fallback) + chunk / self.links[at].rate(fallback);
-            let other = (0..self.links.len())
-                .filter(|&at| {
-                    at != asked
-                        && self.links[at].may_ask(now)
-                        && self.links[at].has_room(longest)
-                        && self.current.link(at).has.contains(position)
-                })
+            let holders = (0..self.links.len()).filter(|&at| {
+                at != asked
+                    && self.links[at].may_ask(now)
+                    && self.current.link(at).has.contains(position)
+            });
+            // One that delivers is waited for rather than another one asked that never did.
+            let is_proven = |at: &usize| self.links[*at].is_proven();
+            let some_proven = holders.clone().any(|at| is_proven(&at));
+            let other = holders
+                .filter(|at| is_proven(at) || !some_proven)
+                .filter(|&at| self.links[at].has_room(longest))
                 .map(|at| (at, takes(at)))
                 .min_by(|a, b| a.1.total_cmp(&b.1))
                 .filter(|&(_, time)| !self.links[asked].is_measured() || time * WORTH < rest);

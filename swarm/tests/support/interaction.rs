@@ -436,7 +436,10 @@ impl World {
 
     /// A piece on its way is no longer sent or read.
     fn abort(&mut self, from: u32, to: u32, request: u32) {
-        let Some(connection) = self.connection(to, from).or(self.connection(from, to)) else {
+        let Some(connection) = self
+            .connection(to, from)
+            .or_else(|| self.connection(from, to))
+        else {
             return;
         };
         let pipe = self.pipe(from, to);
@@ -493,9 +496,9 @@ impl Node {
         let all = self.config.peers * self.config.layout.chunks();
         assert_eq!(chunks.len() as u32, all, "round {round} is not complete");
         let mut hasher = blake3::Hasher::new();
-        chunks
-            .into_iter()
-            .for_each(|data| drop(hasher.update(data)));
+        for data in chunks {
+            hasher.update(data);
+        }
         self.digests.push(*hasher.finalize().as_bytes());
     }
 }
