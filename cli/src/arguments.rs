@@ -6,7 +6,7 @@ mod examples;
 use std::{net::SocketAddr, path::PathBuf};
 
 use clap::{ArgGroup, Args, Parser, Subcommand, ValueEnum};
-use fltorrent_crds::Interval;
+use fltorrent_crds::{BitRate, Interval};
 use fltorrent_peer::checkpoint::Resume;
 
 pub use self::bench::{
@@ -21,7 +21,6 @@ use self::examples::{
 use crate::{
     commands::init::{DataChoice, ModelChoice, PartitionChoice, TopologyChoice},
     output::Format,
-    rate::BitRate,
 };
 
 /// Decentralised federated learning: peers train, and swap chunks of their models as a BitTorrent swarm.

@@ -9,7 +9,6 @@ pub mod live;
 pub mod manifest;
 pub mod output;
 pub mod preflight;
-pub mod rate;
 pub mod report;
 pub mod resume;
 

@@ -12,7 +12,7 @@ mod traffic;
 
 use serde::Serialize;
 
-pub use bound::{Bound, Limit, Rates, exchange_bound};
+pub use bound::{Bound, Limit, Rates, declared_rates, exchange_bound};
 pub use cuts::{CutVertex, Cuts};
 pub use memory::{Memory, memory};
 pub use traffic::{Traffic, traffic};

@@ -5,6 +5,8 @@ use std::{borrow::Cow, fmt, str::FromStr};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize, de};
 
+use crate::decimal::{self, DecimalError};
+
 /// Longest text that is read.
 pub(crate) const MAX_LENGTH: usize = 32;
 /// The form as a regular expression, for the API server.
@@ -83,28 +85,12 @@ impl FromStr for ByteSize {
             .iter()
             .find(|(name, _)| *name == suffix)
             .ok_or(ByteSizeError::Form)?;
-        let (whole, fraction) = number.split_once('.').unwrap_or((number, "0"));
-        if whole.is_empty() || fraction.is_empty() || fraction.contains('.') {
-            return Err(ByteSizeError::Form);
-        }
-        let fraction = fraction.trim_end_matches('0');
-        // At most 32 digits: `10^len` fits, and a product that does not is over the limit in any case.
-        let divisor = u128::try_from(fraction.len())
-            .ok()
-            .and_then(|length| u32::try_from(length).ok())
-            .and_then(|length| 10_u128.checked_pow(length))
-            .ok_or(ByteSizeError::Form)?;
-        let digits: u128 = format!("{whole}{fraction}")
-            .parse()
-            .map_err(|_| ByteSizeError::Large)?;
-        let scaled = digits
-            .checked_mul(u128::from(*scale))
-            .ok_or(ByteSizeError::Large)?;
-        if !scaled.is_multiple_of(divisor) {
-            return Err(ByteSizeError::Fraction);
-        }
-        u64::try_from(scaled / divisor)
-            .map_err(|_| ByteSizeError::Large)?
+        decimal::scaled(number, *scale)
+            .map_err(|error| match error {
+                DecimalError::Form => ByteSizeError::Form,
+                DecimalError::Fraction => ByteSizeError::Fraction,
+                DecimalError::Large => ByteSizeError::Large,
+            })?
             .try_into()
     }
 }

@@ -12,6 +12,7 @@ mod data;
 mod early_stop;
 mod exchange;
 mod model;
+mod network;
 mod partition;
 mod settings;
 mod topology;
@@ -32,6 +33,7 @@ pub use data::{
 pub use early_stop::EarlyStop;
 pub use exchange::{Exchange, ExchangeOrder};
 pub use model::{InitFrom, MlpModel, Model, ModelType, Resnet18Model, TransformerModel};
+pub use network::{AccessLink, Network};
 pub use partition::{
     ClassesPartition, DirichletPartition, ExplicitPartition, PartitionSpec, PartitionType,
     QuantityPartition, ShardsPartition,
@@ -109,6 +111,9 @@ pub struct ExperimentSpec {
     /// How connections are made and kept.
     #[serde(default)]
     pub transport: Transport,
+    /// The links that peers are given, emulated by each peer's process.
+    #[serde(default)]
+    pub network: Network,
     /// What is kept so that a run can go on later.
     #[serde(default)]
     pub checkpoint: Checkpoint,
@@ -118,7 +123,7 @@ pub struct ExperimentSpec {
 }
 
 /// Peers of one kind.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Group {
     /// Its name, by RFC 1035, once in the experiment.
@@ -130,6 +135,18 @@ pub struct Group {
     /// What they may do.
     #[serde(default)]
     pub role: GroupRole,
+    /// Their link; each field that is there replaces that of `network.default`.
+    #[serde(default)]
+    pub network: AccessLink,
+    /// How many times as long as this machine needs their training takes.
+    #[serde(default = "as_it_is")]
+    #[schemars(range(min = 1.0, max = 1000.0))]
+    pub compute_slowdown: f64,
+}
+
+/// The slowdown of a peer that trains as fast as it can.
+const fn as_it_is() -> f64 {
+    1.0
 }
 
 /// What the peers of a group may do.

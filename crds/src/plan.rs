@@ -9,6 +9,7 @@ mod custom;
 mod data;
 mod hash;
 mod model;
+mod network;
 mod partition;
 mod schedule;
 mod settings;
@@ -18,6 +19,7 @@ use std::time::Duration;
 
 pub use data::{DIGITS_TEST, DIGITS_TRAIN, MAX_INPUT, is_url};
 pub use model::MAX_PARAMETERS;
+pub use network::{LinkPlan, RatePlan};
 pub use start::{EarlyStopPlan, InitFromPlan};
 
 use serde::{Deserialize, Serialize};
@@ -63,7 +65,7 @@ pub struct Plan {
 }
 
 /// One peer of the plan.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct PeerPlan {
     /// Position in [`Plan::peers`], the peer's name everywhere: `0..n`.
@@ -74,6 +76,15 @@ pub struct PeerPlan {
     pub role: Role,
     /// Its neighbours' indices, ascending, without itself.
     pub neighbours: Vec<u32>,
+    /// The link that its process emulates; none: the machine's own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub link: Option<LinkPlan>,
+    /// How many times as long as the machine needs its training takes, ≥ 1.
+    #[serde(
+        default = "network::as_it_is",
+        skip_serializing_if = "network::is_as_it_is"
+    )]
+    pub compute_slowdown: f64,
 }
 
 /// What a peer may do.

@@ -114,11 +114,6 @@ fn one_wrong_value_is_one_error() {
         ),
         // Names that are kept for later, and names that are wrong.
         (
-            "network",
-            json!({}),
-            "network: not supported yet; remove it",
-        ),
-        (
             "liveness",
             json!({}),
             "liveness: not supported yet; remove it",
@@ -210,7 +205,7 @@ fn one_wrong_value_is_one_error() {
         (
             "groups/0",
             json!("a"),
-            "groups[0]: `a` is not a map; write a map of count, name, role",
+            "groups[0]: `a` is not a map; write a map of computeSlowdown, count, name, network, role",
         ),
         (
             "groups/0/name",
@@ -1036,6 +1031,142 @@ fn one_wrong_value_is_one_error() {
             "exchange/memoryBudget",
             json!([]),
             "exchange.memoryBudget: a list is not a quantity of bytes",
+        ),
+        // Links.
+        (
+            "network",
+            json!([]),
+            "network: a list is not a map; write a map of default",
+        ),
+        (
+            "network/up",
+            json!("10Mbit"),
+            "network.up: unknown field; the fields here are default",
+        ),
+        (
+            "network/default",
+            json!("10Mbit"),
+            "network.default: `10Mbit` is not a map; write a map of delay, down, jitter, loss, queue, up",
+        ),
+        (
+            "network/default/bandwidth",
+            json!("10Mbit"),
+            "network.default.bandwidth: unknown field; the fields here are delay, down, jitter, loss, queue, up",
+        ),
+        (
+            "network/default/up",
+            json!(10),
+            "network.default.up: 10 is not a text; write a rate in bits a second such as 10Mbit",
+        ),
+        (
+            "network/default/up",
+            json!("10mbps"),
+            "network.default.up: `10mbps` is bytes for some and bits for others; a rate is in bits a second, such as 100Mbit; write",
+        ),
+        (
+            "network/default/down",
+            json!("10"),
+            "network.default.down: `10` is not a rate of bits; a rate is a number and bit, kbit, Mbit or Gbit",
+        ),
+        (
+            "network/default/down",
+            json!("0Mbit"),
+            "network.default.down: `0Mbit` is out of range; a rate is from 1kbit to 10Tbit",
+        ),
+        (
+            "network/default/up",
+            json!("2kbit"),
+            "network.default.up: a QUIC handshake takes 24s at 2kbit, and peers wait 5s for it; 10kbit or more will do",
+        ),
+        (
+            "network/default/delay",
+            json!(5),
+            "network.default.delay: 5 is not a text; write a duration such as 10s",
+        ),
+        (
+            "network/default/delay",
+            json!("-5ms"),
+            "network.default.delay: `-5ms` is not a duration; write a duration",
+        ),
+        (
+            "network/default/delay",
+            json!("11s"),
+            "network.default.delay: 11s is out of range; at most 1s will do",
+        ),
+        (
+            "network/default",
+            json!({"delay": "5ms", "jitter": "6ms"}),
+            "network.default.jitter: 6ms is more than the delay, 5ms; at most the delay will do",
+        ),
+        (
+            "groups/0/network/jitter",
+            json!("1ms"),
+            "groups[0].network.jitter: 1ms is more than the delay, 0ns; at most the delay will do",
+        ),
+        (
+            "network/default/loss",
+            json!(0.01),
+            "network.default.loss: 0.01 is not a text; write a percentage such as 1% or 0.05%",
+        ),
+        (
+            "network/default/loss",
+            json!("0.01"),
+            "network.default.loss: `0.01` is not a percentage; write a percentage such as 1%",
+        ),
+        (
+            "network/default/loss",
+            json!("51%"),
+            "network.default.loss: 51% is out of range; at most 50% will do: no connection holds on a link that loses more",
+        ),
+        (
+            "network/default/loss",
+            json!("101%"),
+            "network.default.loss: `101%` is more than 100%; write a percentage",
+        ),
+        (
+            "network/default/queue",
+            json!("50ms"),
+            "network.default.queue: nothing waits at a link without a rate; write up or down too, or remove it",
+        ),
+        (
+            "groups/1/network/queue",
+            json!("50ms"),
+            "groups[1].network.queue: nothing waits at a link without a rate; write up or down too, or remove it",
+        ),
+        (
+            "network/default",
+            json!({"up": "10Mbit", "queue": "1ms"}),
+            "network.default.queue: 1ms at 10Mbit is 1250 bytes, less than one packet of transport.mtu, 1500; take 2ms or more",
+        ),
+        (
+            "groups/0/network",
+            json!({"down": "1Mbit", "queue": "1k"}),
+            "groups[0].network.queue: 1k at 1Mbit is 1000 bytes, less than one packet of transport.mtu, 1500; take 12ms or more",
+        ),
+        (
+            "network/default",
+            json!({"up": "10Gbit", "queue": "1s"}),
+            "network.default.queue: 1s at 10Gbit is 1250000000 bytes; at most 64Mi will do",
+        ),
+        (
+            "network/default",
+            json!({"up": "10Mbit", "queue": 65536}),
+            "network.default.queue: 65536 is not a text; write a time such as 50ms",
+        ),
+        (
+            "network/default",
+            json!({"up": "10Mbit", "queue": "many"}),
+            "network.default.queue: `many` is neither a time nor a quantity of bytes; write a time such as 50ms",
+        ),
+        (
+            "groups/0/computeSlowdown",
+            json!(0.5),
+            "groups[0].computeSlowdown: 0.5 is out of range; 1 to 1000 will do",
+        ),
+        (
+            "groups/0/computeSlowdown",
+            json!("2x"),
+            "groups[0].computeSlowdown: `2x` is not a number; write a number, 1 to 1000",
         ),
         // The rest.
         (

@@ -1,6 +1,7 @@
 //! `fltorrent plan`: what a manifest will cost, before anything runs.
 
 mod dot;
+mod emulated;
 mod forecast;
 mod shares;
 mod text;
@@ -30,7 +31,7 @@ pub(super) fn plan(arguments: &PlanArguments) -> ExitCode {
         return ExitCode::SUCCESS;
     }
     let links = forecast::links(arguments.up, arguments.down);
-    let forecast = Forecast::of(&resolved, &links).with_data(preflight::histogram(&resolved.plan));
+    let forecast = Forecast::of(&resolved, links).with_data(preflight::histogram(&resolved.plan));
     match arguments.output {
         Format::Text => {
             printer.line(&text::text(&forecast, arguments.peers));

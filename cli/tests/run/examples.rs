@@ -23,7 +23,7 @@ struct Reduced {
     accuracy: f64,
 }
 
-const REDUCED: [Reduced; 11] = [
+const REDUCED: [Reduced; 12] = [
     Reduced {
         file: "choking.yaml",
         sets: &[
@@ -74,6 +74,11 @@ const REDUCED: [Reduced; 11] = [
         file: SEVERAL_MACHINES,
         sets: &["training.rounds=2"],
         accuracy: 0.8,
+    },
+    Reduced {
+        file: "slow-links.yaml",
+        sets: &["training.rounds=2", "groups[0].count=2"],
+        accuracy: 0.6,
     },
     Reduced {
         file: "small-world.yaml",

@@ -19,9 +19,9 @@
 use serde::Serialize;
 
 use super::{Wiring, traffic::updates_sent};
-use crate::Plan;
+use crate::{Plan, plan::RatePlan};
 
-/// What a peer's link carries, in bytes a second, both above 0.
+/// What a peer's link carries, in bytes a second, both above 0; infinite without a limit.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Rates {
@@ -29,6 +29,23 @@ pub struct Rates {
     pub up: f64,
     /// To the peer.
     pub down: f64,
+}
+
+/// The rates that the manifest gives each peer's link, infinite where it gives none; none when it gives no peer a rate.
+pub fn declared_rates(plan: &Plan) -> Option<Vec<Rates>> {
+    let bytes = |rate: Option<RatePlan>| rate.map_or(f64::INFINITY, RatePlan::bytes);
+    let rates = plan.peers.iter().map(|peer| {
+        let link = peer.link.unwrap_or_default();
+        Rates {
+            up: bytes(link.up),
+            down: bytes(link.down),
+        }
+    });
+    let rates: Vec<Rates> = rates.collect();
+    rates
+        .iter()
+        .any(|rates| rates.up.min(rates.down).is_finite())
+        .then_some(rates)
 }
 
 /// The least time of an exchange.

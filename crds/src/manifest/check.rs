@@ -6,7 +6,10 @@ use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{
 use serde_json::{Map, Value};
 
 use super::{document, free, reserved};
-use crate::{ByteSize, FieldError, Interval, byte_size, errors::quote, experiment, interval};
+use crate::{
+    BitRate, ByteSize, FieldError, Interval, Percentage, QueueLength, bit_rate, byte_size,
+    errors::quote, experiment, interval, percentage, queue_length,
+};
 
 /// Errors after which a walk stops: enough to work on, and bounded.
 const MAX_ERRORS: usize = 1_000;
@@ -245,6 +248,18 @@ fn form(pattern: &str, text: &str) -> Option<String> {
             .parse::<ByteSize>()
             .err()
             .map(|error| format!("{} is {error}", quote(text))),
+        bit_rate::PATTERN => text
+            .parse::<BitRate>()
+            .err()
+            .map(|error| format!("{} is {error}", quote(text))),
+        percentage::PATTERN => text
+            .parse::<Percentage>()
+            .err()
+            .map(|error| format!("{} is {error}", quote(text))),
+        queue_length::PATTERN => text
+            .parse::<QueueLength>()
+            .err()
+            .map(|error| format!("{} is {error}", quote(text))),
         experiment::SHA256_PATTERN => {
             let fits = text.len() == 64
                 && text
@@ -374,6 +389,9 @@ fn sample(schema: &JSONSchemaProps) -> String {
             Some(interval::PATTERN) => {
                 "a duration such as 10s, 1m30s or 500ms, at most a year".to_owned()
             }
+            Some(bit_rate::PATTERN) => bit_rate::SAMPLE.to_owned(),
+            Some(percentage::PATTERN) => percentage::SAMPLE.to_owned(),
+            Some(queue_length::PATTERN) => queue_length::SAMPLE.to_owned(),
             Some(experiment::SHA256_PATTERN) => {
                 "the 64 digits (0–9, a–f) that sha256sum prints".to_owned()
             }

@@ -8,14 +8,7 @@ const LATER: &str = "not supported yet";
 const FIELDS: &[(&str, &[&str])] = &[
     (
         "",
-        &[
-            "churn",
-            "kubernetes",
-            "liveness",
-            "managedBy",
-            "network",
-            "suspend",
-        ],
+        &["churn", "kubernetes", "liveness", "managedBy", "suspend"],
     ),
     ("groups[]", &["deviceProfile", "gpu"]),
     ("data", &["cifar10", "synthetic"]),

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use super::{PeerPlan, Plan, Role, Warning, data, model, settings, start};
+use super::{LinkPlan, PeerPlan, Plan, Role, Warning, data, model, network, settings, start};
 use crate::{
     Errors, Experiment, FieldError,
     catalogue::{BuiltIn, Catalogue},
@@ -103,7 +103,9 @@ impl Plan {
         if !findings.errors.is_empty() {
             return Err(Errors::all(findings.errors));
         }
-        let peers = peers(spec, &mut findings);
+        let transport = settings::transport(&spec.transport, &mut findings);
+        let links = network::links(spec, transport.mtu, &mut findings);
+        let peers = peers(spec, &links, &mut findings);
         let count = peers.as_ref().map(|peers| peers.len() as u32);
         let degree = peers
             .iter()
@@ -124,7 +126,6 @@ impl Plan {
         );
         let early_stop = start::early_stop(spec.training.early_stop.as_ref(), &mut findings);
         let exchange = settings::exchange(&spec.exchange, model.as_ref(), degree, &mut findings);
-        let transport = settings::transport(&spec.transport, &mut findings);
         let (Some(peers), Some(data), Some(model), true) =
             (peers, data, model, findings.errors.is_empty())
         else {
@@ -160,7 +161,11 @@ fn total(groups: &[Group]) -> u64 {
 }
 
 /// One entry a peer; none when the groups or the topology are wrong.
-fn peers(spec: &ExperimentSpec, findings: &mut Findings) -> Option<Vec<PeerPlan>> {
+fn peers(
+    spec: &ExperimentSpec,
+    links: &[Option<LinkPlan>],
+    findings: &mut Findings,
+) -> Option<Vec<PeerPlan>> {
     let mut names: HashMap<&str, usize> = HashMap::new();
     for (i, group) in spec.groups.iter().enumerate() {
         if let Some(first) = names.insert(&group.name, i) {
@@ -194,17 +199,20 @@ fn peers(spec: &ExperimentSpec, findings: &mut Findings) -> Option<Vec<PeerPlan>
     let members = spec
         .groups
         .iter()
-        .flat_map(|group| (0..group.count).map(move |_| group));
+        .zip(links)
+        .flat_map(|member| (0..member.0.count).map(move |_| member));
     let peers = members
         .zip(neighbours)
         .zip(0..)
-        .map(|((group, neighbours), index)| PeerPlan {
+        .map(|(((group, link), neighbours), index)| PeerPlan {
             index,
             group: group.name.clone(),
             role: match group.role {
                 GroupRole::Honest => Role::Honest,
             },
             neighbours,
+            link: *link,
+            compute_slowdown: group.compute_slowdown,
         });
     Some(peers.collect())
 }

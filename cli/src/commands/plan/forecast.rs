@@ -1,18 +1,17 @@
 //! The figures of a plan, as `fltorrent plan` shows them.
 
 use fltorrent_crds::{
-    Plan,
+    BitRate, Plan,
     analysis::{self, Bound, Memory, Rates, Wiring},
-    plan::Warning,
+    plan::{LinkPlan, Warning},
 };
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
 use crate::{
     histogram::Histogram,
     manifest::Resolved,
     output::{Description, describe},
     preflight::PreflightError,
-    rate::BitRate,
 };
 
 /// Links that are shown when none is asked for, in megabits a second.
@@ -34,6 +33,9 @@ pub(in crate::commands) struct Forecast<'a> {
     pub(super) exchanged_a_round: u64,
     pub(super) exchanged: u64,
     pub(super) bounds: Vec<LinkBound>,
+    /// Groups with a link or a slowdown of their own.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(super) emulated: Vec<Emulated<'a>>,
     pub(super) memory: Memory,
     pub(super) memory_of_all: u64,
     pub(super) details: Vec<PeerForecast<'a>>,
@@ -58,43 +60,88 @@ pub(super) struct PeerForecast<'a> {
     pub(super) memory: u64,
 }
 
-/// What links like these allow.
+/// What the processes of a group's peers emulate.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Emulated<'a> {
+    pub(super) group: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) link: Option<LinkPlan>,
+    pub(super) compute_slowdown: f64,
+}
+
+/// What links like these allow; the manifest's where no rates are named.
 #[derive(Clone, Copy, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct LinkBound {
-    pub(super) up: BitRate,
-    pub(super) down: BitRate,
+    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "bits")]
+    pub(super) up: Option<BitRate>,
+    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "bits")]
+    pub(super) down: Option<BitRate>,
     #[serde(flatten)]
     pub(super) bound: Bound,
 }
 
-/// The links to show: the ones asked for, or the usual ones. A direction that is not given is like the other.
-pub(super) fn links(up: Option<BitRate>, down: Option<BitRate>) -> Vec<(BitRate, BitRate)> {
-    match (up, down) {
-        (None, None) => USUAL
-            .map(|megabits| (BitRate::megabits(megabits), BitRate::megabits(megabits)))
-            .to_vec(),
-        (Some(rate), None) | (None, Some(rate)) => vec![(rate, rate)],
-        (Some(up), Some(down)) => vec![(up, down)],
+/// Bits a second, as a number.
+fn bits<S: Serializer>(rate: &Option<BitRate>, serializer: S) -> Result<S::Ok, S::Error> {
+    rate.map(BitRate::get).serialize(serializer)
+}
+
+/// The links that were asked for, if any. A direction that is not given is like the other.
+pub(super) fn links(up: Option<BitRate>, down: Option<BitRate>) -> Option<(BitRate, BitRate)> {
+    up.or(down).zip(down.or(up))
+}
+
+/// The bounds to show: for the links that were asked for, else for those of the manifest, else for usual ones.
+fn bounds(plan: &Plan, wiring: &Wiring, asked: Option<(BitRate, BitRate)>) -> Vec<LinkBound> {
+    let equal = |(up, down): (BitRate, BitRate)| LinkBound {
+        up: Some(up),
+        down: Some(down),
+        bound: analysis::exchange_bound(plan, wiring, |_| Rates {
+            up: up.bytes(),
+            down: down.bytes(),
+        }),
+    };
+    if let Some(links) = asked {
+        return vec![equal(links)];
     }
+    if let Some(rates) = analysis::declared_rates(plan) {
+        return vec![LinkBound {
+            up: None,
+            down: None,
+            bound: analysis::exchange_bound(plan, wiring, |peer| rates[peer as usize]),
+        }];
+    }
+    USUAL
+        .map(|megabits| equal((BitRate::megabits(megabits), BitRate::megabits(megabits))))
+        .to_vec()
+}
+
+/// What each group emulates, without those that have nothing of their own.
+fn emulated(plan: &Plan) -> Vec<Emulated<'_>> {
+    let mut groups: Vec<Emulated<'_>> = Vec::new();
+    for peer in &plan.peers {
+        let is_new = groups.last().is_none_or(|last| last.group != peer.group);
+        if is_new {
+            groups.push(Emulated {
+                group: &peer.group,
+                link: peer.link,
+                compute_slowdown: peer.compute_slowdown,
+            });
+        }
+    }
+    groups.retain(|group| group.link.is_some() || group.compute_slowdown != 1.0);
+    groups
 }
 
 impl<'a> Forecast<'a> {
-    pub(in crate::commands) fn of(resolved: &'a Resolved, links: &[(BitRate, BitRate)]) -> Self {
+    pub(in crate::commands) fn of(
+        resolved: &'a Resolved,
+        links: Option<(BitRate, BitRate)>,
+    ) -> Self {
         let plan = &resolved.plan;
         let wiring = analysis::wiring(plan);
         let traffic = analysis::traffic(plan, &wiring);
-        let bounds = links
-            .iter()
-            .map(|&(up, down)| LinkBound {
-                up,
-                down,
-                bound: analysis::exchange_bound(plan, &wiring, |_| Rates {
-                    up: up.bytes(),
-                    down: down.bytes(),
-                }),
-            })
-            .collect();
         let details: Vec<PeerForecast<'a>> = plan
             .peers
             .iter()
@@ -115,7 +162,8 @@ impl<'a> Forecast<'a> {
             received_by_each: traffic.received_by_each,
             exchanged_a_round: traffic.total,
             exchanged: traffic.total * u64::from(plan.training.rounds),
-            bounds,
+            bounds: bounds(plan, &wiring, links),
+            emulated: emulated(plan),
             memory: analysis::memory(plan, wiring.most_neighbours),
             memory_of_all,
             notes: notes(plan, &wiring, memory_of_all),

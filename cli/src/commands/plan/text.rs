@@ -2,9 +2,10 @@
 
 use std::fmt::Write;
 
-use fltorrent_crds::analysis::Limit;
+use fltorrent_crds::{BitRate, analysis::Limit};
 
 use super::{
+    emulated::emulated,
     forecast::{Forecast, LinkBound, PeerForecast},
     shares::shares,
 };
@@ -23,6 +24,7 @@ pub(super) fn text(forecast: &Forecast<'_>, all_peers: bool) -> String {
     wiring(forecast, &mut text);
     round(forecast, &mut text);
     memory(forecast, &mut text);
+    emulated(&forecast.emulated, &mut text);
     peers(forecast, all_peers, &mut text);
     if let Some(histogram) = &forecast.histogram {
         let listed = if all_peers { usize::MAX } else { LISTED };
@@ -91,11 +93,10 @@ fn round(forecast: &Forecast<'_>, text: &mut String) {
 }
 
 fn bound(link: &LinkBound) -> String {
-    let rates = if link.up == link.down {
-        format!("{} up and down", link.up)
-    } else {
-        format!("{} up, {} down", link.up, link.down)
-    };
+    let rates = link.up.zip(link.down).map_or_else(
+        || "the manifest's rates".to_owned(),
+        |(up, down)| rates(up, down),
+    );
     let limit = match link.bound.limit {
         Limit::Downlink { .. } => "downlinks".to_owned(),
         Limit::NeighboursUplinks { peer } => format!("peer {peer}'s neighbours"),
@@ -103,6 +104,15 @@ fn bound(link: &LinkBound) -> String {
         Limit::Uplink { peer } => format!("peer {peer}'s uplink"),
     };
     format!("{} at {rates} ({limit})", seconds(link.bound.seconds))
+}
+
+/// The rates of a link.
+pub(super) fn rates(up: BitRate, down: BitRate) -> String {
+    if up == down {
+        format!("{up} up and down")
+    } else {
+        format!("{up} up, {down} down")
+    }
 }
 
 /// Three figures, and no more digits than mean something.
@@ -219,7 +229,7 @@ mod tests {
             .map(|(a, b)| ((*a).to_owned(), (*b).to_owned()))
             .collect();
         let resolved = Resolved::from_text(QUICKSTART, &sets).unwrap();
-        text(&Forecast::of(&resolved, &forecast::links(None, None)), all)
+        text(&Forecast::of(&resolved, forecast::links(None, None)), all)
     }
 
     #[test]

@@ -1,15 +1,12 @@
 //! What is measured: who is wired to whom, over which links, with how large updates.
 
 use fltorrent_crds::{
-    Plan,
+    BitRate, Plan,
     analysis::{self, Bound, Rates},
 };
 
 use super::lab::Link;
-use crate::{
-    manifest::{ManifestError, Resolved},
-    rate::BitRate,
-};
+use crate::manifest::{ManifestError, Resolved};
 
 /// Links of machines: so many with the same one, then so many with another one.
 type Links = &'static [(u32, u32, u32)];

@@ -14,12 +14,12 @@ use std::{
     thread,
 };
 
+use fltorrent_crds::BitRate;
 use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 use serde::Deserialize;
 use thiserror::Error;
 
 use super::namespaces;
-use crate::rate::BitRate;
 
 const PREFIX: &str = "bench-fltorrent-";
 /// The port of a machine.

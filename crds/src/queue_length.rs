@@ -1,0 +1,117 @@
+//! How much waits at a link: `50ms` of its rate, or `64Ki` bytes.
+
+use std::{borrow::Cow, fmt, str::FromStr};
+
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde::{Deserialize, Serialize};
+
+use crate::{ByteSize, Interval};
+
+/// Longest text that is read.
+const MAX_LENGTH: usize = 32;
+/// The form as a regular expression, for the API server.
+pub(crate) const PATTERN: &str =
+    r"^([0-9]+(\.[0-9]+)?(k|M|G|T|Ki|Mi|Gi|Ti)|([0-9]+(\.[0-9]+)?(ns|us|µs|ms|s|m|h))+)$";
+/// What a user can write.
+pub(crate) const SAMPLE: &str =
+    "a time such as 50ms, at the link's rate, or a quantity of bytes such as 64Ki";
+
+/// The length of a link's queue: the time that the last byte waits when it is full, or its bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "Cow<'_, str>", into = "String")]
+pub enum QueueLength {
+    /// As many bytes as the link carries in this time.
+    Time(Interval),
+    /// So many bytes.
+    Bytes(ByteSize),
+}
+
+/// The text is neither a time nor a quantity of bytes with a suffix.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("neither a time nor a quantity of bytes")]
+pub struct QueueLengthError;
+
+impl FromStr for QueueLength {
+    type Err = QueueLengthError;
+
+    fn from_str(text: &str) -> Result<Self, QueueLengthError> {
+        if let Ok(time) = text.parse() {
+            return Ok(Self::Time(time));
+        }
+        // A number alone would be bytes to some and milliseconds to others.
+        if text.ends_with(|c: char| c.is_ascii_digit()) {
+            return Err(QueueLengthError);
+        }
+        text.parse().map(Self::Bytes).map_err(|_| QueueLengthError)
+    }
+}
+
+impl fmt::Display for QueueLength {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Time(time) => time.fmt(f),
+            // What is no multiple of a unit is written with one even so, that it is read again.
+            Self::Bytes(bytes) if bytes.get() % 1000 != 0 && bytes.get() % 1024 != 0 => {
+                write!(f, "{}.{:03}k", bytes.get() / 1000, bytes.get() % 1000)
+            }
+            Self::Bytes(bytes) if bytes.get() == 0 => f.write_str("0k"),
+            Self::Bytes(bytes) => bytes.fmt(f),
+        }
+    }
+}
+
+impl TryFrom<Cow<'_, str>> for QueueLength {
+    type Error = QueueLengthError;
+
+    fn try_from(text: Cow<'_, str>) -> Result<Self, QueueLengthError> {
+        text.parse()
+    }
+}
+
+impl From<QueueLength> for String {
+    fn from(length: QueueLength) -> Self {
+        length.to_string()
+    }
+}
+
+impl JsonSchema for QueueLength {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        "QueueLength".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({"type": "string", "pattern": PATTERN, "maxLength": MAX_LENGTH})
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_and_bytes_are_told_apart_and_print_as_they_read() {
+        for (text, shown) in [
+            ("50ms", "50ms"),
+            ("64Ki", "64Ki"),
+            ("100k", "100k"),
+            ("1m", "1m"),
+            ("1M", "1M"),
+            ("1.5k", "1.500k"),
+            ("0k", "0k"),
+            ("1.452k", "1.452k"),
+        ] {
+            let length: QueueLength = text.parse().unwrap();
+            assert_eq!(length.to_string(), shown);
+            assert_eq!(shown.parse::<QueueLength>().unwrap(), length);
+        }
+        assert!(matches!("1m".parse(), Ok(QueueLength::Time(_))));
+        assert!(matches!("1M".parse(), Ok(QueueLength::Bytes(_))));
+        for text in ["", "50", "-1ms", "50 ms", "1.5", "10Mbit", "20p"] {
+            assert_eq!(text.parse::<QueueLength>(), Err(QueueLengthError), "{text}");
+        }
+    }
+}
