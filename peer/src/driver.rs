@@ -16,7 +16,7 @@ use fltorrent_coordinator::{
     identity::Role,
     signature::{SignatureError, SignatureVerifier},
 };
-use fltorrent_swarm::{Action, Failure, HelloMismatch, Swarm, Time, Verifier, Violation};
+use fltorrent_swarm::{Action, Failure, HelloMismatch, Notice, Swarm, Time, Verifier, Violation};
 use thiserror::Error;
 use tokio::sync::{mpsc, oneshot};
 
@@ -295,7 +295,11 @@ impl Driver {
                     }
                 }
                 Action::Notice(notice) => {
-                    tracing::warn!(round = self.parts.swarm.round(), "{notice}")
+                    let proof = match &notice {
+                        Notice::Equivocation { proof, .. } => Some(format!("{:x}", **proof)),
+                        _ => None,
+                    };
+                    tracing::warn!(round = self.parts.swarm.round(), proof, "{notice}")
                 }
                 Action::Leave => self.leaving = true,
                 Action::Fail(failure) => return Err(failure.into()),

@@ -16,6 +16,7 @@ mod choker;
 pub mod chunk;
 mod config;
 mod early_stop;
+mod equivocation;
 #[doc(hidden)]
 pub mod fuzzing;
 mod link;
@@ -31,6 +32,7 @@ pub use bitfield::Bitfield;
 pub use chunk::{ChunkId, ChunkLayout};
 pub use config::{Config, Selection};
 pub use early_stop::{Convergence, EarlyStop, StopRecord, StopRules};
+pub use equivocation::{Equivocation, EquivocationError};
 pub use message::{Hello, HelloMismatch, Message, PieceHeader};
 pub use metainfo::{EvaluationCounts, Metainfo, PieceFault, SignedMetainfo, Verifier};
 pub use swarm::{Action, Departure, Failure, Notice, PieceVerdict, Stats, Swarm, Violation, Wait};

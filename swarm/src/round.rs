@@ -32,6 +32,8 @@ type Key = (u32, u64, u32);
 pub(crate) struct KnownMetainfo {
     pub(crate) parsed: Metainfo,
     pub(crate) signed: SignedMetainfo,
+    /// The origin has signed another one too.
+    pub(crate) disputed: bool,
 }
 
 /// What a neighbour has told about a round.
@@ -119,6 +121,12 @@ impl Round {
 
     pub(crate) fn metainfo(&self, origin: u32) -> Option<&KnownMetainfo> {
         self.metainfos.get(origin as usize)?.as_deref()
+    }
+
+    /// What was known of an origin when it is first seen to have signed something else too.
+    pub(crate) fn dispute(&mut self, origin: u32) -> Option<&SignedMetainfo> {
+        let known = self.metainfos.get_mut(origin as usize)?.as_deref_mut()?;
+        (!std::mem::replace(&mut known.disputed, true)).then_some(&known.signed)
     }
 
     pub(crate) fn metainfos(&self) -> impl Iterator<Item = &KnownMetainfo> {

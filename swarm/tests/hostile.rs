@@ -3,9 +3,19 @@
 
 mod support;
 
-use std::time::Duration;
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU32, Ordering},
+    },
+    time::Duration,
+};
 
-use fltorrent_swarm::{ChunkId, Message, Time, sim::origin_data};
+use fltorrent_swarm::{
+    ChunkId, Equivocation, EquivocationError, Message, Metainfo, Notice, SignedMetainfo, Swarm,
+    Time, Verifier,
+    sim::{KeyedVerifier, origin_data, origin_metainfo, sign},
+};
 use support::{LONG, Setup, bench::Bench};
 
 const MS: Duration = Duration::from_millis(1);
@@ -73,5 +83,148 @@ fn liars_that_claim_to_have_everything_cannot_keep_a_peer_from_the_one_that_has_
                 "{liars} liars, {every:?} a chunk: {took:?} of {needed:?}"
             );
         }
+    }
+}
+
+/// What `origin` signs for a round when it says that it trained on `samples`.
+fn signed(bench: &Bench, round: u32, origin: u32, samples: u64) -> SignedMetainfo {
+    let metainfo = Metainfo {
+        samples,
+        ..origin_metainfo(&bench.config, round, origin)
+    };
+    sign(origin, &metainfo)
+}
+
+/// Counts how often it was asked.
+struct Counting(Arc<AtomicU32>);
+
+impl Verifier for Counting {
+    fn verify(
+        &mut self,
+        origin: u32,
+        certificate: &[u8],
+        body: &[u8],
+        signature: &[u8],
+    ) -> Result<(), String> {
+        self.0.fetch_add(1, Ordering::Relaxed);
+        KeyedVerifier.verify(origin, certificate, body, signature)
+    }
+}
+
+#[test]
+fn two_metainfos_of_one_origin_and_round_are_a_proof_that_convinces_anybody() {
+    let mut bench = hub(4, 2);
+    let verified = Arc::new(AtomicU32::new(0));
+    let verifier = Box::new(Counting(verified.clone()));
+    bench.swarm = Swarm::new(bench.config.clone(), verifier, bench.now);
+    let mut bench = bench.connected();
+    let versions = [70, 80, 90].map(|samples| signed(&bench, 0, 2, samples));
+    for version in &versions[..2] {
+        bench.hear(1, Message::Metainfo(version.clone()));
+    }
+    let [Notice::Equivocation { proof, .. }] = &bench.notices()[..] else {
+        panic!("{:?}", bench.notices());
+    };
+    // Whoever gets the proof needs nothing but the bytes, the plan and the authority.
+    let shown = Equivocation::decode(&proof.encode(), bench.config.limits()).unwrap();
+    assert_eq!(shown.verify(3, &mut KeyedVerifier).unwrap(), (2, 0));
+    assert_eq!(format!("{shown:x}").len(), 2 * proof.encode().len());
+    // The other neighbours have both, so that they can convict the origin too.
+    for other in [2, 3] {
+        let passed_on = versions[..2].iter().cloned().map(Message::Metainfo);
+        assert_eq!(bench.sent(other), passed_on.collect::<Vec<_>>());
+    }
+    // More of the kind is neither checked nor passed on nor told.
+    bench.forget_sent();
+    let before = verified.load(Ordering::Relaxed);
+    for _ in 0..100 {
+        for (peer, version) in (1..4).zip(&versions) {
+            bench.hear(peer, Message::Metainfo(version.clone()));
+        }
+    }
+    assert_eq!(verified.load(Ordering::Relaxed), before);
+    assert!(bench.notices().is_empty() && bench.sent(2).is_empty());
+    assert_eq!(bench.swarm.samples(2), Some(70), "the first one counts");
+    assert_eq!(bench.swarm.open_links(), 3);
+}
+
+#[test]
+fn what_proves_nothing_is_no_proof() {
+    let bench = hub(4, 3);
+    let limits = bench.config.limits();
+    let proof = |first: &SignedMetainfo, second: &SignedMetainfo| {
+        let frames = [first, second].map(|it| Message::Metainfo(it.clone()).encode());
+        Equivocation::decode(&frames.concat(), limits).unwrap()
+    };
+    let convict = |first: &SignedMetainfo, second: &SignedMetainfo| {
+        proof(first, second).verify(3, &mut KeyedVerifier)
+    };
+    let true_one = signed(&bench, 1, 2, 70);
+    assert_eq!(
+        convict(&true_one, &signed(&bench, 1, 2, 80)).unwrap(),
+        (2, 1)
+    );
+    let same = convict(&true_one, &true_one);
+    assert!(matches!(same, Err(EquivocationError::Same)));
+    let mut another_run = origin_metainfo(&bench.config, 1, 2);
+    another_run.run = [8; 16];
+    let mut another_attempt = origin_metainfo(&bench.config, 1, 2);
+    another_attempt.attempt = 1;
+    for unrelated in [
+        signed(&bench, 0, 2, 80),
+        signed(&bench, 1, 3, 80),
+        sign(2, &another_run),
+        sign(2, &another_attempt),
+    ] {
+        let verdict = convict(&true_one, &unrelated);
+        assert!(matches!(verdict, Err(EquivocationError::Unrelated)));
+    }
+    // Neighbour 3 cannot convict 2 with what it signed itself.
+    let forged = sign(
+        3,
+        &Metainfo::decode(&signed(&bench, 1, 2, 80).body, 3).unwrap(),
+    );
+    for (first, second) in [(&true_one, &forged), (&forged, &true_one)] {
+        let verdict = convict(first, second);
+        assert!(matches!(verdict, Err(EquivocationError::Signature(_))));
+    }
+    let unreadable = proof(&true_one, &true_one).verify(4, &mut KeyedVerifier);
+    assert!(matches!(unreadable, Err(EquivocationError::Metainfo(_))));
+
+    let bytes = proof(&true_one, &forged).encode();
+    let trailing = [&bytes[..], &[0]].concat();
+    let thrice = [&bytes[..], &Message::Metainfo(forged).encode()].concat();
+    let other = [&Message::Unchoke.encode()[..], &bytes].concat();
+    let no_proofs = [&[], &bytes[..bytes.len() - 1], &trailing, &thrice, &other];
+    for no_proof in no_proofs {
+        let verdict = Equivocation::decode(no_proof, limits);
+        assert!(
+            matches!(verdict, Err(EquivocationError::Form)),
+            "{verdict:?}"
+        );
+    }
+}
+
+#[test]
+fn one_lie_of_an_origin_is_known_to_all_and_holds_nobody_up() {
+    let setup = Setup::default();
+    let mut network = setup.network("ring");
+    network.check_always();
+    let config = setup.config(5, &support::edges("ring", 8));
+    while network.progress(4).1 < 40 {
+        assert!(network.step());
+    }
+    let lie = Metainfo {
+        samples: 77,
+        ..origin_metainfo(&config, 0, 5)
+    };
+    network.inject(3, 4, Message::Metainfo(sign(5, &lie)));
+    assert!(network.run(LONG));
+    setup.assert_complete(&network);
+    for node in 0..8 {
+        let [Notice::Equivocation { proof, .. }] = network.notices(node) else {
+            panic!("peer {node}: {:?}", network.notices(node));
+        };
+        assert_eq!(proof.verify(6, &mut KeyedVerifier).unwrap(), (5, 0));
     }
 }

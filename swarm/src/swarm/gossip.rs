@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::{Action, Notice, Swarm, Violation};
 use crate::{
     Time,
+    equivocation::Equivocation,
     message::Message,
     metainfo::{Metainfo, SignedMetainfo},
     round::{KnownMetainfo, Round},
@@ -77,8 +78,8 @@ impl Swarm {
         round.mark_metainfo(at, origin);
         let known = round
             .metainfo(origin)
-            .map(|known| known.signed.body == signed.body);
-        // This peer's own update comes from its own training only.
+            .map(|known| known.disputed || known.signed.body == signed.body);
+        // This peer's own update comes from its own training only; that an origin lies is proven once.
         if known == Some(true) || known.is_none() && origin == self.config.me() {
             return Ok(());
         }
@@ -86,14 +87,31 @@ impl Swarm {
             .verify(origin, &signed.certificate, &signed.body, &signed.signature)
             .map_err(|why| bad(&why))?;
         if known == Some(false) {
-            self.actions.push_back(Action::Notice(Notice::Equivocation {
-                origin,
-                round: number,
-            }));
+            self.dispute(at, (number, origin), signed);
             return Ok(());
         }
         self.adopt_metainfo(parsed, signed, Some(at));
         Ok(())
+    }
+
+    /// An origin has signed two updates for one round: the neighbours have the first one and get the second, so that
+    /// everybody holds the proof.
+    fn dispute(&mut self, from: usize, (round, origin): (u32, u32), second: SignedMetainfo) {
+        let Some(first) = self.round_mut(round).and_then(|it| it.dispute(origin)) else {
+            return;
+        };
+        let proof = Box::new(Equivocation::new(first.clone(), second.clone()));
+        for at in (0..self.links.len()).filter(|&at| at != from) {
+            if self.links[at].is_open() {
+                self.send(at, Message::Metainfo(second.clone()));
+            }
+        }
+        let notice = Notice::Equivocation {
+            origin,
+            round,
+            proof,
+        };
+        self.actions.push_back(Action::Notice(notice));
     }
 
     /// Keeps a metainfo that holds and floods it.
@@ -119,6 +137,7 @@ impl Swarm {
             KnownMetainfo {
                 parsed,
                 signed: signed.clone(),
+                disputed: false,
             },
         );
         for at in unaware {

@@ -7,6 +7,7 @@ use thiserror::Error;
 
 use crate::{
     chunk::ChunkId,
+    equivocation::Equivocation,
     message::{DecodeError, HelloMismatch, Message},
 };
 
@@ -211,6 +212,8 @@ pub enum Notice {
         origin: u32,
         /// When.
         round: u32,
+        /// What convinces everybody else.
+        proof: Box<Equivocation>,
     },
 }
 
