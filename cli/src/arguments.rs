@@ -16,7 +16,7 @@ pub use self::bench::{
 use self::examples::{
     BENCH_EXAMPLES, COMPARE_EXAMPLES, COMPLETIONS_EXAMPLES, FIRST_STEPS, INIT_EXAMPLES,
     KEYS_EXAMPLES, MAN_EXAMPLES, PEER_EXAMPLES, PLAN_EXAMPLES, REPORT_EXAMPLES, RUN_EXAMPLES,
-    VALIDATE_EXAMPLES,
+    SIMULATE_EXAMPLES, VALIDATE_EXAMPLES,
 };
 use crate::{
     commands::init::{DataChoice, ModelChoice, PartitionChoice, TopologyChoice},
@@ -44,6 +44,9 @@ pub enum Command {
     /// Show what a manifest will cost before it runs: wiring, bytes, least time, memory
     #[command(after_help = PLAN_EXAMPLES)]
     Plan(PlanArguments),
+    /// Run an experiment's exchange in virtual time and show what a run would
+    #[command(after_help = SIMULATE_EXAMPLES)]
+    Simulate(SimulateArguments),
     /// Write a manifest to start from: asks, or takes flags
     #[command(after_help = INIT_EXAMPLES)]
     Init(InitArguments),
@@ -146,6 +149,35 @@ pub struct PlanArguments {
     /// Print the wiring as a graph for Graphviz instead
     #[arg(long, conflicts_with_all = ["output", "peers", "up", "down"])]
     pub dot: bool,
+    /// What standard output is: text, or one JSON object
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    pub output: Format,
+}
+
+/// `fltorrent simulate`.
+#[derive(Clone, Debug, Args)]
+pub struct SimulateArguments {
+    /// The manifest.
+    #[command(flatten)]
+    pub manifest: ManifestArguments,
+    /// The seed of everything random; the same as --set seed=…
+    #[arg(long, value_name = "N")]
+    pub seed: Option<u64>,
+    /// Rate of every uplink, for example 20Mbit; without it as the downlink
+    #[arg(long, value_name = "RATE")]
+    pub up: Option<BitRate>,
+    /// Rate of every downlink, for example 100Mbit; without it as the uplink
+    #[arg(long, value_name = "RATE")]
+    pub down: Option<BitRate>,
+    /// One-way delay from every peer to every other
+    #[arg(long, value_name = "TIME")]
+    pub delay: Option<Interval>,
+    /// How long a peer trains in a round; without it nothing is trained and the exchange is alone
+    #[arg(long, value_name = "TIME")]
+    pub train_time: Option<Interval>,
+    /// Also write a page with plots
+    #[arg(long, value_name = "FILE")]
+    pub html: Option<PathBuf>,
     /// What standard output is: text, or one JSON object
     #[arg(long, value_enum, default_value_t = Format::Text)]
     pub output: Format,

@@ -10,6 +10,7 @@ mod peer;
 mod plan;
 mod report;
 pub mod run;
+mod simulate;
 mod validate;
 
 use std::{process::ExitCode, time::SystemTime};
@@ -33,6 +34,7 @@ pub fn dispatch(command: Command, started: SystemTime) -> ExitCode {
         Command::Run(arguments) => run::run(&arguments, started),
         Command::Validate(arguments) => validate::validate(&arguments),
         Command::Plan(arguments) => plan::plan(&arguments),
+        Command::Simulate(arguments) => simulate::simulate(&arguments),
         Command::Init(arguments) => init::init(&arguments),
         Command::Completions(arguments) => completions::completions(&arguments),
         Command::Man(arguments) => man::man(&arguments),

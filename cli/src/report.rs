@@ -2,8 +2,8 @@
 
 pub(crate) mod compare;
 mod history;
-mod page;
-mod plot;
+pub(crate) mod page;
+pub(crate) mod plot;
 mod read;
 mod run;
 pub(crate) mod table;
@@ -124,7 +124,7 @@ pub(crate) fn write_comparison(
 }
 
 /// Puts a page in its place at once, so that nobody sees half of it.
-fn write_page(out: &Path, text: &str) -> Result<(), ReportError> {
+pub(crate) fn write_page(out: &Path, text: &str) -> Result<(), ReportError> {
     let failed = |source| ReportError::Write {
         path: out.to_owned(),
         source,

@@ -1,4 +1,4 @@
-//! Commands that start nothing: plan, init, completions, man and what they say when something is wrong.
+//! Commands that start nothing: plan, simulate, init, completions, man and what they say when something is wrong.
 #![allow(
     clippy::unwrap_used,
     missing_docs,
@@ -124,6 +124,40 @@ fn wrong_command_lines_say_what_would_do() {
             ],
             "topology.type: a hypercube of 6 peers is not possible",
         ),
+        (
+            &["simulate", QUICKSTART],
+            "nothing says how fast the links are, and everything would take no time; give --up",
+        ),
+        (
+            &["simulate", QUICKSTART, "--up", "fast"],
+            "a rate is a number",
+        ),
+        (
+            &[
+                "simulate",
+                QUICKSTART,
+                "--up",
+                "1Mbit",
+                "--train-time",
+                "long",
+            ],
+            "--train-time",
+        ),
+        (
+            &["simulate", QUICKSTART, "--up", "1Mbit", "--seed", "-1"],
+            "--seed",
+        ),
+        (
+            &[
+                "simulate",
+                QUICKSTART,
+                "--up",
+                "1Mbit",
+                "--set",
+                "exchange.numChunks=0",
+            ],
+            "exchange.numChunks",
+        ),
         (&["init"], "say what you want with --peers, --topology"),
         (&["init", "--data", "idx"], "--data-path DIR"),
         (&["init", "--peers", "0"], "0 is not in 1..=10000"),
@@ -143,6 +177,52 @@ fn wrong_command_lines_say_what_would_do() {
         );
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
     }
+}
+
+#[test]
+fn a_simulation_shows_what_a_run_would_and_a_seed_gives_the_same_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let simulate = |more: &[&str]| {
+        let arguments = [
+            "simulate",
+            QUICKSTART,
+            "--up",
+            "1Mbit",
+            "--train-time",
+            "2s",
+        ];
+        let output = fltorrent(folder.path(), &[&arguments, more].concat());
+        assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+        stdout(&output).to_owned()
+    };
+    let text = simulate(&["--html", "page.html"]);
+    for part in ["÷ bound", "bottleneck", "duplicates 0.00 %", "0 chokes"] {
+        assert!(text.contains(part), "{part}: {text}");
+    }
+    let page = fs::read_to_string(folder.path().join("page.html")).unwrap();
+    assert!(
+        page.contains("<svg") && !page.contains("<script") && page.contains("Use of the links")
+    );
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+
+    let json = |more: &[&str]| simulate(&[&["--output", "json"], more].concat());
+    let first = json(&[]);
+    assert_eq!(first, json(&[]));
+    assert_eq!(json(&["--seed", "7"]), json(&["--set", "seed=7"]));
+    assert_ne!(first, json(&["--seed", "7"]));
+    let figures: Value = serde_json::from_str(&first).unwrap();
+    // By hand: seven updates of 19,240 bytes at 125,000 bytes a second.
+    assert!((figures["bound"]["seconds"].as_f64().unwrap() - 1.077).abs() < 1e-3);
+    assert_eq!(figures["payload"], 10 * 8 * 7 * 19_240);
+    let rounds = figures["eachRound"].as_array().unwrap();
+    assert_eq!(rounds.len(), 10);
+    for round in rounds {
+        let [seconds, exchange] = ["seconds", "exchange"].map(|key| round[key].as_f64().unwrap());
+        assert!((seconds - exchange - 2.0).abs() < 1e-6 && exchange > 1.0);
+    }
+    // A peer that nobody waits for.
+    let alone: Value = serde_json::from_str(&json(&["--set", "groups[0].count=1"])).unwrap();
+    assert!(alone["overBound"].is_null() && alone["payload"] == 0);
 }
 
 #[test]

@@ -4,7 +4,7 @@
 //! look after it. The status endpoint is something else and may come and go.
 
 pub mod by_hand;
-mod config;
+pub mod config;
 mod lifeline;
 mod prepare;
 
@@ -215,15 +215,13 @@ impl Peer {
         }
         let layout = prepared.layout;
         let store = ChunkStore::new(self.folder.clone(), plan.exchange.memory_budget);
-        let mut config = config::swarm(
-            plan,
-            index,
-            identity.run,
-            bindings.attempt,
-            prepared.label_hash,
-            layout,
-            &prepared.start,
-        );
+        let occasion = config::Occasion {
+            run: identity.run,
+            attempt: bindings.attempt,
+            plan: plan.hash(),
+            data: prepared.label_hash,
+        };
+        let mut config = config::swarm(plan, index, &occasion, layout, &prepared.start);
         config.join_within = wait.unwrap_or(config.join_within);
         let limits = config.limits();
         let (events_in, events) = mpsc::channel(EVENTS);

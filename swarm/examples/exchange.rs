@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use fltorrent_swarm::{
     ChunkLayout, Config, Hello, Selection,
-    simulation::{Access, PeerScenario, Scenario, Simulation, TransportModel},
+    simulation::{Access, Lane, PeerScenario, Scenario, Simulation, TransportModel},
 };
 
 struct Case {
@@ -24,6 +24,7 @@ struct Case {
 }
 
 const MEGABIT: f64 = 125_000.0;
+const QUEUE: Duration = Duration::from_millis(50);
 const ROUNDS: u32 = 4;
 
 fn cases() -> Vec<Case> {
@@ -151,15 +152,15 @@ fn run(case: &Case, seed: u64) {
             .map(|me| PeerScenario {
                 config: config(case, me, seed),
                 access: Access {
-                    up: Some(case.links[me as usize].0),
-                    down: Some(case.links[me as usize].1),
-                    delay: Duration::ZERO,
-                    queue: Duration::from_millis(50),
+                    up: Some(Lane::new(case.links[me as usize].0, QUEUE)),
+                    down: Some(Lane::new(case.links[me as usize].1, QUEUE)),
+                    ..Access::default()
                 },
                 train: Duration::ZERO,
             })
             .collect(),
         transport: TransportModel::default(),
+        seed,
     };
     let began = Instant::now();
     let mut simulation = Simulation::new(scenario);

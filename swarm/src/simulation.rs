@@ -3,7 +3,8 @@
 //! [`Simulation`] drives the very state machines of the real peer ([`crate::Swarm`], not one rule is simulated) over a model
 //! of its transport, packet by packet:
 //! - every peer has one link to the network: a token bucket with a bounded queue in each direction, first in, first out,
-//!   shared by all its connections and by their acknowledgements; a one-way delay; nothing else is slow;
+//!   shared by all its connections and by their acknowledgements; a one-way delay that may wander, and random loss, both
+//!   drawn from the scenario's seed; nothing else is slow;
 //! - every connection has a window (Cubic as quinn runs it), a control stream that goes before pieces, and pieces strictly in
 //!   order; what overflows a queue is lost, found out by later acknowledgements or a time-out, and sent again;
 //! - an upload has ended for the state machine when the transport has *taken* it, which holds
@@ -16,9 +17,10 @@
 //! real bytes through scripted faults is what [`crate::sim`] is for. Every run is deterministic: the same scenario gives
 //! the same events in the same order.
 //!
-//! Not modelled: pacing of packets within a window, reordering and loss other than by full queues, and CPU time.
+//! Not modelled: pacing of packets within a window, reordering, and CPU time.
 
 mod agenda;
+mod air;
 mod bucket;
 mod figures;
 mod flow;
@@ -28,5 +30,5 @@ mod window;
 mod world;
 
 pub use figures::{PeerFigures, RoundFigures};
-pub use scenario::{Access, PeerScenario, Scenario, SimulationError, TransportModel};
+pub use scenario::{Access, Lane, PeerScenario, Scenario, SimulationError, TransportModel};
 pub use world::Simulation;

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use fltorrent_swarm::{
     Time,
-    simulation::{Access, PeerFigures, PeerScenario, Scenario, Simulation, TransportModel},
+    simulation::{Access, Lane, PeerFigures, PeerScenario, Scenario, Simulation, TransportModel},
 };
 use support::{Setup, edges, random_degree_four};
 
@@ -24,6 +24,7 @@ struct Case {
     rounds: u32,
     delay: Duration,
     queue: Duration,
+    loss: f64,
     transport: TransportModel,
 }
 
@@ -40,6 +41,7 @@ impl Case {
             rounds: 4,
             delay: Duration::ZERO,
             queue: Duration::from_millis(50),
+            loss: 0.0,
             transport: TransportModel::default(),
         }
     }
@@ -76,16 +78,18 @@ impl Case {
         let peer = |me: u32| PeerScenario {
             config: setup.config(me, &self.edges),
             access: Access {
-                up: Some(self.links[me as usize].0),
-                down: Some(self.links[me as usize].1),
+                up: Some(Lane::new(self.links[me as usize].0, self.queue)),
+                down: Some(Lane::new(self.links[me as usize].1, self.queue)),
                 delay: self.delay,
-                queue: self.queue,
+                jitter: self.delay / 4,
+                loss: self.loss,
             },
             train: Duration::ZERO,
         };
         Scenario {
             peers: (0..self.peers()).map(peer).collect(),
             transport: self.transport,
+            seed,
         }
     }
 
@@ -160,12 +164,13 @@ fn nobody_receives_faster_than_the_link_carries() {
 }
 
 #[test]
-fn everything_comes_however_little_the_queues_hold() {
-    for (queue, delay) in [(3, 0), (8, 40), (200, 5)] {
+fn everything_comes_however_little_the_queues_hold_and_however_much_is_lost() {
+    for (queue, delay, loss) in [(3, 0, 0.0), (8, 40, 0.0), (200, 5, 0.1)] {
         let case = Case {
             rounds: 2,
             queue: Duration::from_millis(queue),
             delay: Duration::from_millis(delay),
+            loss,
             transport: TransportModel {
                 burst: 3000.0,
                 ..TransportModel::default()

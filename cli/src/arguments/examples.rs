@@ -32,6 +32,14 @@ pub(super) const RUN_EXAMPLES: &str = with_exit_codes!(
 "
 );
 
+pub(super) const SIMULATE_EXAMPLES: &str = with_exit_codes!(
+    "Examples:
+  fltorrent simulate exp.yaml --up 20Mbit --down 100Mbit --train-time 30s
+  fltorrent simulate exp.yaml --up 10Mbit --set groups[0].count=100 --html simulation.html
+
+"
+);
+
 pub(super) const VALIDATE_EXAMPLES: &str = with_exit_codes!(
     "Examples:
   fltorrent validate exp.yaml

@@ -14,6 +14,7 @@ use maud::{DOCTYPE, Markup, PreEscaped, html};
 use super::run::Run;
 use crate::output::{Description, describe};
 pub(super) use comparison::page as comparison;
+pub(crate) use figure::{Table, figure};
 pub(crate) use units::{bytes, duration, percent};
 
 const STYLE: &str = include_str!("style.css");
@@ -49,7 +50,7 @@ pub(super) fn page(run: &Run) -> Markup {
 }
 
 /// A page of sections, each with id and name, behind a head.
-pub(super) fn document(title: &str, head: &Markup, sections: &[(&str, &str, Markup)]) -> Markup {
+pub(crate) fn document(title: &str, head: &Markup, sections: &[(&str, &str, Markup)]) -> Markup {
     html! {
         (DOCTYPE)
         html lang="en" {

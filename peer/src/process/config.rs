@@ -7,24 +7,35 @@ use rand_core::Rng;
 
 use crate::worker::Start;
 
+/// What all peers of a run say of it.
+#[derive(Clone, Copy, Debug)]
+pub struct Occasion {
+    /// The run.
+    pub run: RunId,
+    /// Its attempt.
+    pub attempt: u32,
+    /// [`Plan::hash`].
+    pub plan: [u8; 32],
+    /// Hash of the data's labels.
+    pub data: [u8; 32],
+}
+
 /// For peer `index`, which is in the plan. Neighbours that were never met are waited for as long as others.
-pub(super) fn swarm(
+pub fn swarm(
     plan: &Plan,
     index: u32,
-    run: RunId,
-    attempt: u32,
-    label_hash: [u8; 32],
+    occasion: &Occasion,
     layout: ChunkLayout,
     start: &Start,
 ) -> Config {
     let exchange = &plan.exchange;
     Config {
         hello: Hello {
-            run: *run.as_bytes(),
-            attempt,
+            run: *occasion.run.as_bytes(),
+            attempt: occasion.attempt,
             peer: index,
-            plan: plan.hash(),
-            data: label_hash,
+            plan: occasion.plan,
+            data: occasion.data,
             first_round: start.round,
             model: start.model,
         },
@@ -68,10 +79,14 @@ mod tests {
         let plan = Plan::load(QUICKSTART, &sets).unwrap();
         let layout = ChunkLayout::new(plan.model.parameters, plan.exchange.num_chunks).unwrap();
         let start = Start::default();
-        let run = RunId::from_bytes([1; 16]);
-        let mut config = swarm(&plan, 3, run, 0, [2; 32], layout, &start);
         // The plan's hash changes with every field; what matters here is the rest.
-        config.hello.plan = [0; 32];
+        let occasion = Occasion {
+            run: RunId::from_bytes([1; 16]),
+            attempt: 0,
+            plan: [0; 32],
+            data: [2; 32],
+        };
+        let config = swarm(&plan, 3, &occasion, layout, &start);
         format!("{config:?}")
     }
 

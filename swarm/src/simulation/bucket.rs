@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::Lane;
 use crate::Time;
 
 /// A rate, what may pass at once after a pause, and what may wait.
@@ -22,14 +23,15 @@ pub(super) struct Bucket {
 }
 
 impl Bucket {
-    /// `rate` in bytes a second, none without a limit; `burst` in bytes.
-    pub(super) fn new(rate: Option<f64>, burst: f64, longest: Duration) -> Self {
-        let pace = rate.map_or(0.0, f64::recip);
+    /// Without a lane there is no limit; `burst` in bytes.
+    pub(super) fn new(lane: Option<Lane>, burst: f64) -> Self {
+        let pace = lane.map_or(0.0, |lane| lane.rate.recip());
+        let queue = lane.map_or(0.0, |lane| lane.queue);
         Self {
             pace,
             burst: Duration::from_secs_f64(burst * pace),
             // tc counts what the bucket lets through at once on top of the queue.
-            longest: longest + Duration::from_secs_f64(burst * pace),
+            longest: Duration::from_secs_f64((queue + burst) * pace),
             free_at: Time::ZERO,
             passed: 0,
             dropped: 0,
@@ -60,7 +62,13 @@ mod tests {
 
     #[test]
     fn a_burst_passes_at_once_and_the_rest_at_the_rate() {
-        let mut bucket = Bucket::new(Some(1000.0), 100.0, Duration::from_secs(1));
+        let mut bucket = Bucket::new(
+            Some(Lane {
+                rate: 1000.0,
+                queue: 1000.0,
+            }),
+            100.0,
+        );
         let now = Time::from_secs(10);
         assert_eq!(bucket.pass(now, 100), Some(now));
         assert_eq!(
@@ -78,7 +86,7 @@ mod tests {
 
     #[test]
     fn without_a_limit_nothing_waits() {
-        let mut bucket = Bucket::new(None, 0.0, Duration::ZERO);
+        let mut bucket = Bucket::new(None, 0.0);
         assert_eq!(bucket.pass(Time::ZERO, u32::MAX), Some(Time::ZERO));
     }
 }

@@ -6,17 +6,38 @@ use thiserror::Error;
 
 use crate::{Time, config::Config};
 
-/// A peer's link to the network.
+/// One direction of a peer's link.
 #[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Lane {
+    /// Bytes a second, headers included.
+    pub rate: f64,
+    /// Bytes that wait before more is lost.
+    pub queue: f64,
+}
+
+impl Lane {
+    /// With a queue that takes so long to pass.
+    pub fn new(rate: f64, queue: Duration) -> Self {
+        Self {
+            rate,
+            queue: rate * queue.as_secs_f64(),
+        }
+    }
+}
+
+/// A peer's link to the network.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Access {
-    /// Bytes a second that it sends at most, all headers included; none: without a limit.
-    pub up: Option<f64>,
-    /// Bytes a second that it receives at most.
-    pub down: Option<f64>,
+    /// What it sends; none: without a limit.
+    pub up: Option<Lane>,
+    /// What it receives.
+    pub down: Option<Lane>,
     /// From its uplink to any other peer's downlink.
     pub delay: Duration,
-    /// What waits in front of the up- and the downlink takes at most so long to pass; more is lost.
-    pub queue: Duration,
+    /// How far the delay wanders up and down; packets keep their order.
+    pub jitter: Duration,
+    /// Share of what it sends that is lost on the way.
+    pub loss: f64,
 }
 
 /// One peer.
@@ -70,6 +91,8 @@ pub struct Scenario {
     pub peers: Vec<PeerScenario>,
     /// The transport.
     pub transport: TransportModel,
+    /// Where what is lost, and by how much a delay wanders, follows from.
+    pub seed: u64,
 }
 
 /// Why a simulation has no result.

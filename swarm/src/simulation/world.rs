@@ -9,13 +9,14 @@ use bytes::Bytes;
 use super::{
     Access, Scenario, SimulationError, TransportModel,
     agenda::{Agenda, What},
+    air::Air,
     bucket::Bucket,
     figures::PeerFigures,
     flow::{Control, Flow},
     peer::{Peer, State},
     window::Cubic,
 };
-use crate::{Time, message::PieceHeader, swarm::Action};
+use crate::{Time, message::PieceHeader, round::mix, swarm::Action};
 
 /// A run in virtual time.
 pub struct Simulation {
@@ -24,7 +25,7 @@ pub struct Simulation {
     peers: Vec<Peer>,
     up: Vec<Bucket>,
     down: Vec<Bucket>,
-    delay: Vec<Duration>,
+    air: Vec<Air>,
     /// Flow 2e is the one from the lower to the higher end of edge e, flow 2e + 1 the way back.
     flows: Vec<Flow>,
     transport: TransportModel,
@@ -52,7 +53,7 @@ impl Simulation {
             peers: Vec::with_capacity(scenario.peers.len()),
             up: Vec::new(),
             down: Vec::new(),
-            delay: Vec::new(),
+            air: Vec::new(),
             flows: Vec::new(),
             transport,
             send_window: transport.send_window.max(2 * u64::from(longest)),
@@ -68,13 +69,11 @@ impl Simulation {
             .collect();
         let mut wires: Vec<Vec<(u32, u32)>> = vec![Vec::new(); delays.len()];
         for (me, peer) in (0..).zip(scenario.peers) {
-            let Access {
-                up, down, queue, ..
-            } = peer.access;
-            simulation.up.push(Bucket::new(up, transport.burst, queue));
-            simulation
-                .down
-                .push(Bucket::new(down, transport.burst, queue));
+            let Access { up, down, .. } = peer.access;
+            simulation.up.push(Bucket::new(up, transport.burst));
+            simulation.down.push(Bucket::new(down, transport.burst));
+            let seed = mix(scenario.seed ^ mix(u64::from(me)));
+            simulation.air.push(Air::new(&peer.access, seed));
             for &neighbour in peer.config.neighbours.iter().filter(|&&other| other > me) {
                 let edge = simulation.flows.len() as u32 / 2;
                 for (from, to) in [(me, neighbour), (neighbour, me)] {
@@ -92,7 +91,6 @@ impl Simulation {
                 .add(peer.train, What::Trained { peer: me });
             simulation.peers.push(Peer::new(peer.config, peer.train));
         }
-        simulation.delay = delays;
         for (peer, mut flows) in simulation.peers.iter_mut().zip(wires) {
             flows.sort_unstable();
             peer.flows = flows;

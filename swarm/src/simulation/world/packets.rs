@@ -55,8 +55,10 @@ impl Simulation {
 
     fn transmit(&mut self, flow: u32, packet: u64, bytes: u32, acks: u64) {
         let from = self.flows[flow as usize].from as usize;
-        if let Some(passed) = self.up[from].pass(self.now, bytes) {
-            let at = passed + self.delay[from];
+        let Some(passed) = self.up[from].pass(self.now, bytes) else {
+            return;
+        };
+        if let Some(at) = self.air[from].cross(passed) {
             self.agenda.add(at, What::Arrives { flow, packet, acks });
         }
     }

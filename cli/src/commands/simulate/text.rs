@@ -1,0 +1,100 @@
+//! A simulation in words.
+
+use fltorrent_crds::analysis::Limit;
+
+use super::summary::{Round, Simulated};
+use crate::output::{bytes, description_text};
+
+/// Rounds that are shown one by one.
+const SHOWN: usize = 40;
+
+pub(super) fn text(simulated: &Simulated) -> String {
+    let mut lines = vec![
+        description_text(&simulated.description),
+        format!(
+            "  bound    {:.3} s a round at least: {}",
+            simulated.bound.seconds,
+            limit(simulated.bound.limit)
+        ),
+        String::new(),
+        format!(
+            "{:>7} {:>11} {:>11} {:>8} {:>6}  {}",
+            "round", "time", "exchange", "÷ bound", "last", "what the last one waited for"
+        ),
+    ];
+    lines.extend(simulated.rounds.iter().take(SHOWN).map(row));
+    if let Some(more) = simulated.rounds.len().checked_sub(SHOWN + 1) {
+        lines.push(format!("    … {} rounds more", more + 1));
+    }
+    lines.push(String::new());
+    lines.extend(totals(simulated));
+    lines.join("\n")
+}
+
+fn row(round: &Round) -> String {
+    format!(
+        "{:>7} {:>9.3} s {:>9.3} s {:>8} {:>6}  {}",
+        round.round,
+        round.seconds,
+        round.exchange,
+        ratio(round.over_bound),
+        round.last,
+        why(round)
+    )
+}
+
+/// What the last peer of a round waited for.
+pub(super) fn why(round: &Round) -> String {
+    format!(
+        "served {:.0} %, nothing to ask for {:.0} %, choked {:.0} %",
+        100.0 * (1.0 - round.nothing - round.choked).max(0.0),
+        100.0 * round.nothing,
+        100.0 * round.choked
+    )
+}
+
+fn ratio(ratio: Option<f64>) -> String {
+    ratio.map_or_else(|| "–".to_owned(), |ratio| format!("{ratio:.3}"))
+}
+
+fn totals(simulated: &Simulated) -> Vec<String> {
+    let payload = simulated.payload.max(1) as f64;
+    let mut lines = vec![
+        format!(
+            "  in all      {:.3} s; exchange ÷ bound {}",
+            simulated.seconds,
+            ratio(simulated.over_bound)
+        ),
+        format!(
+            "  bytes       {} of chunks, {} on the wire ({:.3} ×), control {:.2} %, duplicates {:.2} %",
+            bytes(simulated.payload),
+            bytes(simulated.wire),
+            simulated.wire as f64 / payload,
+            100.0 * simulated.control as f64 / payload,
+            100.0 * simulated.duplicate as f64 / payload
+        ),
+        format!(
+            "  counts      {} chokes, {} packets lost, {} events simulated",
+            simulated.chokes, simulated.packets_lost, simulated.events
+        ),
+    ];
+    if let Some(most) = simulated.bottleneck {
+        lines.push(format!(
+            "  bottleneck  peer {}'s {}, busy for {:.0} % of the exchange",
+            most.peer,
+            most.link,
+            100.0 * most.busy
+        ));
+    }
+    lines
+}
+
+/// What the bound comes from.
+pub(super) fn limit(limit: Limit) -> String {
+    match limit {
+        Limit::Downlink { peer } => format!("peer {peer}'s downlink"),
+        Limit::NeighboursUplinks { peer } => format!("the uplinks of peer {peer}'s neighbours"),
+        Limit::AllUplinks => "all uplinks together".to_owned(),
+        Limit::Uplink { peer } => format!("peer {peer}'s uplink"),
+    }
+}
