@@ -163,16 +163,16 @@ pub struct SimulateArguments {
     /// The seed of everything random; the same as --set seed=…
     #[arg(long, value_name = "N")]
     pub seed: Option<u64>,
-    /// Rate of every uplink, for example 20Mbit; without it as the downlink
+    /// Rate of every uplink, for example 20Mbit; without it the manifest's, and where that has none no limit
     #[arg(long, value_name = "RATE")]
     pub up: Option<BitRate>,
-    /// Rate of every downlink, for example 100Mbit; without it as the uplink
+    /// Rate of every downlink, for example 100Mbit; without it the manifest's, and where that has none no limit
     #[arg(long, value_name = "RATE")]
     pub down: Option<BitRate>,
-    /// One-way delay from every peer to every other
+    /// One-way delay from every peer to every other; without it the manifest's
     #[arg(long, value_name = "TIME")]
     pub delay: Option<Interval>,
-    /// How long a peer trains in a round; without it nothing is trained and the exchange is alone
+    /// How long a peer trains in a round, times its computeSlowdown; without it the exchange is alone
     #[arg(long, value_name = "TIME")]
     pub train_time: Option<Interval>,
     /// Also write a page with plots

@@ -35,7 +35,7 @@ pub(super) const RUN_EXAMPLES: &str = with_exit_codes!(
 pub(super) const SIMULATE_EXAMPLES: &str = with_exit_codes!(
     "Examples:
   fltorrent simulate exp.yaml --up 20Mbit --down 100Mbit --train-time 30s
-  fltorrent simulate exp.yaml --up 10Mbit --set groups[0].count=100 --html simulation.html
+  fltorrent simulate exp.yaml --up 10Mbit --down 10Mbit --set groups[0].count=100 --html simulation.html
 
 "
 );

@@ -3,7 +3,10 @@
 use std::time::Duration;
 
 use fltorrent_coordinator::identity::RunId;
-use fltorrent_crds::{Plan, plan::PeerPlan};
+use fltorrent_crds::{
+    BitRate, Plan,
+    plan::{LinkPlan, PeerPlan, RatePlan},
+};
 use fltorrent_peer::{
     process::config::{self, Occasion},
     worker::Start,
@@ -14,19 +17,25 @@ use fltorrent_swarm::{
 };
 use thiserror::Error;
 
-use crate::{arguments::SimulateArguments, rate::BitRate};
+use crate::arguments::SimulateArguments;
 
-/// Waiting time of a full queue in front of a link.
+/// Waiting time of a full queue in front of a link of the command line.
 const QUEUE: Duration = Duration::from_millis(50);
-/// Packets that a queue holds at least.
+/// Bytes that such a queue holds at least: twenty packets.
 const LEAST_QUEUED: f64 = 20.0 * 1500.0;
+/// Headers that count at a link of the manifest: QUIC's, UDP's and IP's.
+const OVERHEAD: u32 = 34 + 28;
+/// A packet that only acknowledges, with them.
+const ACKNOWLEDGEMENT: u32 = 40 + 28;
+/// What passes an emulated link at once after a pause: a packet.
+const BURST: f64 = 1480.0;
 
 /// Why a plan cannot be simulated.
 #[derive(Debug, Error)]
 pub(super) enum ScenarioError {
     /// Without rates the exchange takes no time.
     #[error(
-        "nothing says how fast the links are, and everything would take no time; give --up or --down, such as --up 20Mbit"
+        "nothing says how fast the links are, and everything would take no time; give --up or --down, such as --up 20Mbit, or network.default in the manifest"
     )]
     NoRates,
     /// A model without so many parameters.
@@ -39,16 +48,16 @@ pub(super) enum ScenarioError {
 pub(super) struct Asked {
     up: Option<BitRate>,
     down: Option<BitRate>,
-    delay: Duration,
+    delay: Option<Duration>,
     train: Duration,
 }
 
 impl From<&SimulateArguments> for Asked {
     fn from(arguments: &SimulateArguments) -> Self {
         Self {
-            up: arguments.up.or(arguments.down),
-            down: arguments.down.or(arguments.up),
-            delay: arguments.delay.map_or(Duration::ZERO, |delay| delay.get()),
+            up: arguments.up,
+            down: arguments.down,
+            delay: arguments.delay.map(|delay| delay.get()),
             train: arguments
                 .train_time
                 .map_or(Duration::ZERO, |time| time.get()),
@@ -67,35 +76,118 @@ pub(super) fn scenario(plan: &Plan, asked: &Asked) -> Result<Scenario, ScenarioE
         plan: plan.hash(),
         data: [0; 32],
     };
-    let peer = |peer: &PeerPlan| {
-        Ok(PeerScenario {
-            config: config::swarm(plan, peer.index, &occasion, layout, &Start::default()),
-            access: access(asked)?,
-            train: asked.train,
-        })
+    let peer = |peer: &PeerPlan| PeerScenario {
+        config: config::swarm(plan, peer.index, &occasion, layout, &Start::default()),
+        access: access(peer.link.unwrap_or_default(), asked),
+        train: asked.train.mul_f64(peer.compute_slowdown),
     };
+    let peers: Vec<PeerScenario> = plan.peers.iter().map(peer).collect();
+    let has_rate = |peer: &PeerScenario| peer.access.up.is_some() || peer.access.down.is_some();
+    if !peers.iter().any(has_rate) {
+        return Err(ScenarioError::NoRates);
+    }
     Ok(Scenario {
-        peers: plan.peers.iter().map(peer).collect::<Result<_, _>>()?,
-        transport: TransportModel::default(),
+        peers,
+        transport: TransportModel {
+            overhead: OVERHEAD,
+            acknowledgement: ACKNOWLEDGEMENT,
+            burst: BURST,
+            ..TransportModel::default()
+        },
         seed: plan.seed,
     })
 }
 
-fn access(asked: &Asked) -> Result<Access, ScenarioError> {
-    if asked.up.is_none() && asked.down.is_none() {
-        return Err(ScenarioError::NoRates);
-    }
-    let lane = |rate: BitRate| {
+/// The manifest's link, and over it what the command line says.
+fn access(link: LinkPlan, asked: &Asked) -> Access {
+    let declared = |rate: RatePlan| Lane {
+        rate: rate.bytes(),
+        queue: rate.queue as f64,
+    };
+    let given = |rate: BitRate| {
         let rate = rate.bytes();
         Lane {
             rate,
             queue: (rate * QUEUE.as_secs_f64()).max(LEAST_QUEUED),
         }
     };
-    Ok(Access {
-        up: asked.up.map(lane),
-        down: asked.down.map(lane),
-        delay: asked.delay,
-        ..Access::default()
-    })
+    let delay = asked.delay.unwrap_or(link.delay);
+    Access {
+        up: asked.up.map(given).or_else(|| link.up.map(declared)),
+        down: asked.down.map(given).or_else(|| link.down.map(declared)),
+        delay,
+        jitter: link.jitter.min(delay),
+        loss: f64::from(link.loss) / 1e6,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const QUICKSTART: &str = include_str!("../../../../examples/quickstart.yaml");
+
+    fn first(sets: &[(&str, &str)], asked: Asked) -> PeerScenario {
+        let sets: Vec<_> = sets
+            .iter()
+            .map(|(path, value)| ((*path).to_owned(), (*value).to_owned()))
+            .collect();
+        let plan = Plan::load(QUICKSTART, &sets).unwrap();
+        scenario(&plan, &asked).unwrap().peers.remove(0)
+    }
+
+    const NOTHING: Asked = Asked {
+        up: None,
+        down: None,
+        delay: None,
+        train: Duration::from_secs(2),
+    };
+
+    #[test]
+    fn links_and_slowness_come_from_the_manifest() {
+        let sets = [
+            (
+                "network.default",
+                "{up: 8Mbit, delay: 10ms, jitter: 1ms, loss: 1%, queue: 64Ki}",
+            ),
+            ("groups[0].network", "{down: 16Mbit}"),
+            ("groups[0].computeSlowdown", "2.5"),
+        ];
+        let peer = first(&sets, NOTHING);
+        let lane = |rate| {
+            Some(Lane {
+                rate,
+                queue: 65_536.0,
+            })
+        };
+        let expected = Access {
+            up: lane(1e6),
+            down: lane(2e6),
+            delay: Duration::from_millis(10),
+            jitter: Duration::from_millis(1),
+            loss: 0.01,
+        };
+        assert_eq!(peer.access, expected);
+        assert_eq!(peer.train, Duration::from_secs(5));
+    }
+
+    #[test]
+    fn the_command_line_comes_first() {
+        let asked = Asked {
+            down: Some(BitRate::megabits(80)),
+            delay: Some(Duration::ZERO),
+            ..NOTHING
+        };
+        let sets = [(
+            "network.default",
+            "{up: 8Mbit, down: 8Mbit, delay: 10ms, jitter: 1ms}",
+        )];
+        let access = first(&sets, asked).access;
+        assert_eq!(access.up.unwrap().rate, 1e6);
+        assert_eq!(access.down.unwrap().rate, 1e7);
+        assert_eq!(
+            (access.delay, access.jitter),
+            (Duration::ZERO, Duration::ZERO)
+        );
+    }
 }

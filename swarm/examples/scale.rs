@@ -1,0 +1,134 @@
+//! What a simulation costs: one round of ten chunks a peer on a random 10-regular graph.
+//!
+//! `cargo run --release -p fltorrent-swarm --example scale N…` prints CPU seconds, memory and the round's time for each number
+//! of peers.
+#![allow(clippy::expect_used, reason = "an example on fixed input")]
+
+use std::{
+    collections::BTreeSet,
+    time::{Duration, Instant},
+};
+
+use fltorrent_swarm::{
+    ChunkLayout, Config, Hello, Selection,
+    simulation::{Access, Lane, PeerScenario, Scenario, Simulation, TransportModel},
+};
+use rand_chacha::ChaCha8Rng;
+use rand_core::{Rng, SeedableRng};
+
+const DEGREE: u32 = 10;
+const CHUNKS: u32 = 10;
+/// A million parameters: chunks of 400 kB.
+const ELEMENTS: u64 = 1_000_000;
+/// 100 Mbit/s.
+const RATE: f64 = 12.5e6;
+
+fn main() {
+    println!(
+        "peers  deliveries    events  CPU s  µs/delivery  peak MiB  round s  ÷ bound  control"
+    );
+    for argument in std::env::args().skip(1) {
+        let (peers, chunks) = match argument.split_once('/') {
+            Some((peers, chunks)) => (peers.to_owned(), chunks.parse().expect("chunks")),
+            None => (argument, CHUNKS),
+        };
+        run(peers.parse().expect("a number of peers"), chunks);
+    }
+}
+
+/// Five random rings over each other, without double edges: 10-regular.
+fn edges(peers: u32) -> BTreeSet<(u32, u32)> {
+    let mut rng = ChaCha8Rng::seed_from_u64(1);
+    let mut edges = BTreeSet::new();
+    while edges.len() < (peers * DEGREE / 2) as usize {
+        let mut order: Vec<u32> = (0..peers).collect();
+        for last in (1..order.len()).rev() {
+            order.swap(last, rng.next_u64() as usize % (last + 1));
+        }
+        let ring = (0..order.len()).map(|at| {
+            let (a, b) = (order[at], order[(at + 1) % order.len()]);
+            (a.min(b), a.max(b))
+        });
+        edges.extend(ring);
+    }
+    edges
+}
+
+fn run(peers: u32, chunks: u32) {
+    let mut neighbours = vec![Vec::new(); peers as usize];
+    for (a, b) in edges(peers) {
+        neighbours[a as usize].push(b);
+        neighbours[b as usize].push(a);
+    }
+    let layout = ChunkLayout::new(ELEMENTS, chunks).expect("a layout");
+    let lane = Lane::new(RATE, Duration::from_millis(50));
+    let began = Instant::now();
+    let peer = |(me, mut neighbours): (u32, Vec<u32>)| {
+        neighbours.sort_unstable();
+        PeerScenario {
+            config: Config {
+                hello: Hello {
+                    run: [7; 16],
+                    attempt: 0,
+                    peer: me,
+                    plan: [1; 32],
+                    data: [2; 32],
+                    first_round: 0,
+                    model: [3; 32],
+                },
+                peers,
+                neighbours,
+                layout,
+                rounds: 1,
+                early_stop: None,
+                upload_slots: 8,
+                unchoke_interval: Duration::from_secs(10),
+                optimistic_interval: Duration::from_secs(30),
+                selection: Selection::RarestFirst,
+                lost_after: Duration::from_secs(30),
+                join_within: Duration::from_secs(30),
+                seed: u64::from(me) * 1_000_003,
+            },
+            access: Access {
+                up: Some(lane),
+                down: Some(lane),
+                delay: Duration::from_millis(5),
+                ..Access::default()
+            },
+            train: Duration::ZERO,
+        }
+    };
+    let scenario = Scenario {
+        peers: (0..).zip(neighbours).map(peer).collect(),
+        transport: TransportModel::default().in_units_of(layout.longest().div_ceil(4)),
+        seed: 1,
+    };
+    let mut simulation = Simulation::new(scenario);
+    simulation
+        .run(Duration::from_secs(1_000_000))
+        .expect("a run");
+    let seconds = began.elapsed().as_secs_f64();
+    let figures = simulation.figures();
+    let last = figures.iter().map(|peer| peer.rounds[0].completed).max();
+    let round = last.unwrap_or_default().as_secs_f64();
+    let bound = f64::from(peers - 1) * ELEMENTS as f64 * 4.0 / RATE;
+    let deliveries = u64::from(peers) * u64::from(peers - 1) * u64::from(chunks);
+    let control: u64 = figures.iter().map(|peer| peer.control).sum();
+    let payload: u64 = figures.iter().map(|peer| peer.stats.payload_received).sum();
+    println!(
+        "{peers:>5} {deliveries:>11} {:>9} {seconds:>6.1} {:>12.2} {:>9} {round:>8.2} {:>8.3} {:>7.2}%",
+        simulation.steps(),
+        seconds * 1e6 / deliveries as f64,
+        peak_memory() >> 20,
+        round / bound,
+        100.0 * control as f64 / payload as f64,
+    );
+}
+
+/// Bytes that this process had in memory at most, by proc(5).
+fn peak_memory() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+    let kibibytes = line.and_then(|line| line.split_whitespace().next()?.parse::<u64>().ok());
+    kibibytes.unwrap_or(0) << 10
+}
