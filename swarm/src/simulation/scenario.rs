@@ -51,6 +51,15 @@ pub struct PeerScenario {
     pub train: Duration,
 }
 
+/// How a connection's window follows what the network does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Congestion {
+    /// It begins with [`TransportModel::initial_window`], grows, and falls with every loss, as quinn's does.
+    Cubic,
+    /// It stays at [`TransportModel::initial_window`], and queues hold whatever comes.
+    Fixed,
+}
+
 /// How the transport behaves; the defaults are those of the real peer.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct TransportModel {
@@ -62,6 +71,8 @@ pub struct TransportModel {
     pub acknowledgement: u32,
     /// Packets that are acknowledged together.
     pub acknowledged_together: u32,
+    /// What windows follow.
+    pub congestion: Congestion,
     /// Bytes on their way before the first acknowledgement.
     pub initial_window: u32,
     /// The least that a connection holds for sending, unless two chunks are more.
@@ -77,9 +88,28 @@ impl Default for TransportModel {
             overhead: 34 + 28 + 14,
             acknowledgement: 40 + 28 + 14,
             acknowledged_together: 2,
+            congestion: Congestion::Cubic,
             initial_window: 32 * 1024,
             send_window: 1024 * 1024,
             burst: 15_140.0,
+        }
+    }
+}
+
+impl TransportModel {
+    /// The same headers and acknowledgements in units of `payload` bytes instead of packets, and windows of two of them:
+    /// for many peers, whose packets would be too many events.
+    pub fn in_units_of(self, payload: u32) -> Self {
+        let packets = f64::from(payload) / f64::from(self.payload);
+        Self {
+            payload,
+            overhead: (packets * f64::from(self.overhead)) as u32,
+            acknowledgement: (packets * f64::from(self.acknowledgement)) as u32
+                / self.acknowledged_together,
+            acknowledged_together: 1,
+            congestion: Congestion::Fixed,
+            initial_window: 2 * payload,
+            ..self
         }
     }
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use super::{
-    Access, Scenario, SimulationError, TransportModel,
+    Access, Congestion, Lane, Scenario, SimulationError, TransportModel,
     agenda::{Agenda, What},
     air::Air,
     bucket::Bucket,
@@ -70,6 +70,14 @@ impl Simulation {
         let mut wires: Vec<Vec<(u32, u32)>> = vec![Vec::new(); delays.len()];
         for (me, peer) in (0..).zip(scenario.peers) {
             let Access { up, down, .. } = peer.access;
+            let endless = |lane: Lane| match transport.congestion {
+                Congestion::Cubic => lane,
+                Congestion::Fixed => Lane {
+                    queue: f64::from(u32::MAX),
+                    ..lane
+                },
+            };
+            let (up, down) = (up.map(endless), down.map(endless));
             simulation.up.push(Bucket::new(up, transport.burst));
             simulation.down.push(Bucket::new(down, transport.burst));
             let seed = mix(scenario.seed ^ mix(u64::from(me)));
@@ -78,7 +86,10 @@ impl Simulation {
                 let edge = simulation.flows.len() as u32 / 2;
                 for (from, to) in [(me, neighbour), (neighbour, me)] {
                     let packet = transport.payload + transport.overhead;
-                    let cubic = Cubic::new(transport.initial_window, packet);
+                    let cubic = match transport.congestion {
+                        Congestion::Cubic => Cubic::new(transport.initial_window, packet),
+                        Congestion::Fixed => Cubic::fixed(transport.initial_window),
+                    };
                     wires[from as usize].push((to, simulation.flows.len() as u32));
                     simulation.flows.push(Flow::new(from, to, cubic));
                 }
