@@ -106,7 +106,7 @@ fn wrong_command_lines_say_what_would_do() {
         (&["plan", QUICKSTART, "--up", "20MB"][..], "such as 100Mbit"),
         (
             &["plan", QUICKSTART, "--up", "1bit"],
-            "from 1kbit to 10000Gbit",
+            "from 1kbit to 10Tbit",
         ),
         (
             &["plan", QUICKSTART, "--dot", "--peers"],
@@ -144,7 +144,7 @@ fn wrong_command_lines_say_what_would_do() {
             "--train-time",
         ),
         (
-            &["simulate", QUICKSTART, "--up", "1Mbit", "--seed", "-1"],
+            &["simulate", QUICKSTART, "--up", "1Mbit", "--seed", "one"],
             "--seed",
         ),
         (
