@@ -11,7 +11,7 @@ use fltorrent_peer::checkpoint::Resume;
 
 pub use self::bench::{
     AllArguments, BenchArguments, BenchModel, Benchmark, Contender, ExchangeArguments,
-    QuickstartArguments, TrainArguments,
+    LoopbackArguments, QuickstartArguments, TrainArguments,
 };
 use self::examples::{
     BENCH_EXAMPLES, COMPARE_EXAMPLES, COMPLETIONS_EXAMPLES, FIRST_STEPS, INIT_EXAMPLES,

@@ -4,6 +4,7 @@
 //! the one that dialled, and one unidirectional stream a piece, opened by the one that sends it. Both sides show a
 //! certificate of the run's authority; who is not a neighbour of this experiment is refused.
 
+pub mod bare;
 mod config;
 mod connection;
 mod dial;

@@ -25,7 +25,10 @@ pub enum Benchmark {
     Train(TrainArguments),
     /// Exchange updates over namespaces with shaped links, beside libtorrent, direct push and a server; needs root
     Exchange(ExchangeArguments),
-    /// Those that need no root: quickstart and train
+    /// Exchange updates on this machine without shaping, beside a bare QUIC transfer of as much: bytes for each CPU second,
+    /// time, memory
+    Loopback(LoopbackArguments),
+    /// Those that need no root and nothing but PyTorch: quickstart and train
     All(AllArguments),
 }
 
@@ -99,6 +102,29 @@ pub struct ExchangeArguments {
     #[arg(long, value_name = "PATH=VALUE", value_parser = setting)]
     pub set: Vec<(String, String)>,
     /// Keep logs and metrics in this folder
+    #[arg(long, value_name = "DIR")]
+    pub keep: Option<PathBuf>,
+}
+
+/// `fltorrent bench loopback`.
+#[derive(Clone, Debug, Args)]
+pub struct LoopbackArguments {
+    /// Only this case; may be given several times
+    #[arg(long, value_name = "NAME", value_parser = PossibleValuesParser::new(["mesh", "spill", "pair", "memory"]))]
+    pub case: Vec<String>,
+    /// Size of an update, such as 100k or 25M; without it that of the case, and only then there is a target
+    #[arg(long, value_name = "BYTES")]
+    pub update: Option<ByteSize>,
+    /// Rounds of ours; connections are made in the first one
+    #[arg(long, default_value_t = 4, value_parser = clap::value_parser!(u32).range(1..=1000))]
+    pub rounds: u32,
+    /// How often each side is measured, in turns
+    #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..=1000))]
+    pub repetitions: u32,
+    /// Change one field of the manifest of every case, such as transport.mtu=6500; may be given several times
+    #[arg(long, value_name = "PATH=VALUE", value_parser = setting)]
+    pub set: Vec<(String, String)>,
+    /// Keep the results folders in this folder
     #[arg(long, value_name = "DIR")]
     pub keep: Option<PathBuf>,
 }

@@ -5,7 +5,7 @@ use std::{cmp::Reverse, collections::BTreeMap, time::Duration};
 use fltorrent_swarm::{Time, Wait};
 
 use crate::journal::exchange::{
-    Cause, Exchange, Flow, MAX_FLOWS, MAX_ORIGINS, MAX_POINTS, TransportFigures, Waits,
+    Cause, Cpu, Exchange, Flow, MAX_FLOWS, MAX_ORIGINS, MAX_POINTS, TransportFigures, Waits,
 };
 
 /// Notes on the exchange that is on; their size is bounded by [`MAX_POINTS`] and the number of peers.
@@ -28,6 +28,8 @@ pub(super) struct ExchangeNotes {
     waited: [Duration; 2],
     /// Up to the last round's end.
     transport_before: TransportFigures,
+    /// Up to the last round's end.
+    cpu_before: Cpu,
 }
 
 impl ExchangeNotes {
@@ -45,6 +47,7 @@ impl ExchangeNotes {
             wait: (Time::ZERO, Wait::Served),
             waited: [Duration::ZERO; 2],
             transport_before: TransportFigures::default(),
+            cpu_before: Cpu::default(),
         }
     }
 
@@ -96,19 +99,21 @@ impl ExchangeNotes {
         self.held * (MAX_POINTS as u64 - 1) / self.total.max(1)
     }
 
-    /// The round is over; `received` are all bytes received since the start, by neighbour, and `transport` is what QUIC
-    /// has counted since then. The notes begin anew.
+    /// The round is over; `received` are all bytes received since the start, by neighbour, `transport` is what QUIC has
+    /// counted since then, and `cpu` what this process has computed. The notes begin anew.
     pub(super) fn finish(
         &mut self,
         now: Time,
         round: u32,
         received: impl Iterator<Item = (u32, u64)>,
         transport: TransportFigures,
+        cpu: Cpu,
     ) -> Exchange {
         self.waits(now, Wait::Served);
         let [nothing, choked] =
             std::mem::take(&mut self.waited).map(|time| rounded(time.as_secs_f64()));
         let before = std::mem::replace(&mut self.transport_before, transport);
+        let cpu_before = std::mem::replace(&mut self.cpu_before, cpu);
         let published = self.published.take().unwrap_or_default();
         let seconds = |at: Time| rounded(at.as_secs_f64() - published.as_secs_f64());
         let stride = self.origins.len().div_ceil(MAX_ORIGINS).max(1);
@@ -129,6 +134,7 @@ impl ExchangeNotes {
             cause: Cause::AllChunks,
             waits: Waits { nothing, choked },
             transport: transport.since(before),
+            cpu: cpu.since(cpu_before),
         };
         self.held = 0;
         self.points.clear();
@@ -188,7 +194,11 @@ mod tests {
             packets: 7,
             ..TransportFigures::default()
         };
-        let exchange = notes.finish(ms(150), 4, [(1, 24), (2, 8)].into_iter(), counted);
+        let cpu = Cpu {
+            exchange: 0.5,
+            process: 2.0,
+        };
+        let exchange = notes.finish(ms(150), 4, [(1, 24), (2, 8)].into_iter(), counted, cpu);
         assert_eq!(
             exchange,
             Exchange {
@@ -213,6 +223,7 @@ mod tests {
                     choked: 0.01
                 },
                 transport: counted,
+                cpu,
             }
         );
 
@@ -225,8 +236,17 @@ mod tests {
             5,
             [(1, 48), (2, 8)].into_iter(),
             counted.plus(counted),
+            Cpu {
+                exchange: 0.75,
+                process: 3.0,
+            },
         );
         assert_eq!(next.transport, counted);
+        let new = Cpu {
+            exchange: 0.25,
+            process: 1.0,
+        };
+        assert_eq!(next.cpu, new);
         assert_eq!(next.waits, Waits::default());
         assert_eq!(next.completion.first(), Some(&(0.0, 2)));
         assert_eq!(next.completion.last(), Some(&(0.1, 6)));
@@ -243,7 +263,13 @@ mod tests {
             notes.stored(ms(at), 1 + (at / 50) as u32);
         }
         let received = (1..1000).map(|peer| (peer, u64::from(peer)));
-        let exchange = notes.finish(ms(50_000), 0, received, TransportFigures::default());
+        let exchange = notes.finish(
+            ms(50_000),
+            0,
+            received,
+            TransportFigures::default(),
+            Cpu::default(),
+        );
         assert!(exchange.completion.len() <= MAX_POINTS);
         assert_eq!(exchange.completion.last().map(|last| last.1), Some(50_000));
         assert!(exchange.origins.len() <= MAX_ORIGINS);

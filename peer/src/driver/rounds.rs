@@ -10,7 +10,8 @@ use fltorrent_swarm::Stats;
 
 use super::{Driver, RunError};
 use crate::{
-    journal::status::State,
+    clock,
+    journal::{exchange::Cpu, status::State},
     metrics,
     news::News,
     worker::{Completed, Progress},
@@ -141,7 +142,11 @@ impl Driver {
         self.parts.completed.try_send(completed).ok();
         let (now, transport) = (self.now(), self.transport_figures());
         let received = self.parts.swarm.received_from();
-        let exchange = self.exchange.finish(now, round, received, transport);
+        let cpu = Cpu {
+            exchange: clock::thread_seconds(),
+            process: clock::process_seconds(),
+        };
+        let exchange = self.exchange.finish(now, round, received, transport, cpu);
         self.parts.journal.exchange(&exchange)?;
         self.parts.swarm.begin_round(now);
         Ok(())

@@ -30,6 +30,30 @@ pub struct Exchange {
     /// What it cost beside the payload.
     #[serde(default)]
     pub transport: TransportFigures,
+    /// What it cost this machine.
+    #[serde(default)]
+    pub cpu: Cpu,
+}
+
+/// CPU seconds since the line of the round before, in the first round since the process began.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Cpu {
+    /// Of the exchange: connections, encryption, hashes of what came, and the chunk store.
+    pub exchange: f64,
+    /// Of the whole process, with training, this peer's own chunks and their hashes, and the combination of the round before.
+    pub process: f64,
+}
+
+impl Cpu {
+    /// What is new since `before`.
+    #[must_use]
+    pub fn since(self, before: Self) -> Self {
+        Self {
+            exchange: self.exchange - before.exchange,
+            process: self.process - before.process,
+        }
+    }
 }
 
 /// Seconds of a round's exchange in which nothing could be asked for.

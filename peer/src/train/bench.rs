@@ -11,7 +11,6 @@ use fltorrent_crds::{
     seeds,
 };
 use rand_core::Rng;
-use rustix::time::{ClockId, clock_gettime};
 use serde::Deserialize;
 use thiserror::Error;
 
@@ -20,6 +19,7 @@ use super::{
     backend::{self, BackendError},
 };
 use crate::{
+    clock::process_seconds,
     data::{Inputs, Samples},
     memory,
 };
@@ -197,12 +197,12 @@ fn ours(options: &Options) -> Result<f64, BenchError> {
     let samples = random_samples(options.model.samples() as usize);
     let mut trainer = backend::trainer(&model, &training, 1, 0)?;
     trainer.train(&samples, 0)?;
-    let start = cpu_seconds();
+    let start = process_seconds();
     for round in 1..=options.epochs {
         trainer.train(&samples, round)?;
     }
     let trained = f64::from(options.model.samples()) * f64::from(options.epochs);
-    Ok(trained / (cpu_seconds() - start))
+    Ok(trained / (process_seconds() - start))
 }
 
 /// Noise: what the pixels show does not change the speed.
@@ -219,11 +219,6 @@ fn random_samples(count: usize) -> Samples {
         white: u8::MAX,
     };
     Samples::new(inputs, labels, 1, pixels, u32::from(CLASSES))
-}
-
-fn cpu_seconds() -> f64 {
-    let time = clock_gettime(ClockId::ProcessCPUTime);
-    time.tv_sec as f64 + time.tv_nsec as f64 * 1e-9
 }
 
 fn torch(options: &Options) -> Result<Answer, BenchError> {

@@ -9,7 +9,8 @@ use fltorrent_coordinator::{
 use fltorrent_crds::{PeerAddress, plan::TransportPlan};
 use fltorrent_swarm::message::Limits;
 use quinn::{
-    ClientConfig, Connection, Endpoint, EndpointConfig, ServerConfig, TokioRuntime, VarInt,
+    ClientConfig, Connection, Endpoint, EndpointConfig, ServerConfig, TokioRuntime,
+    TransportConfig, VarInt,
     crypto::rustls::{NoInitialCipherSuite, QuicClientConfig, QuicServerConfig},
 };
 use rustls_pki_types::CertificateDer;
@@ -89,26 +90,8 @@ impl Transport {
         events: mpsc::Sender<Event>,
     ) -> Result<Self, TransportError> {
         let transport = config::transport(plan, buffers.longest());
-        let tls = QuicServerConfig::try_from(credentials.server_config(&[config::ALPN])?)?;
-        let mut server = ServerConfig::with_crypto(Arc::new(tls));
-        server.transport_config(Arc::clone(&transport));
-        let tls = QuicClientConfig::try_from(credentials.client_config(&[config::ALPN])?)?;
-        let mut client = ClientConfig::new(Arc::new(tls));
-        client.transport_config(transport);
-
-        let mut settings = EndpointConfig::default();
-        // `max_payload` is at least QUIC's least of 1200.
-        settings
-            .max_udp_payload_size(config::max_payload(plan))
-            .ok();
-        let mut endpoint = Endpoint::new_with_abstract_socket(
-            settings,
-            Some(server),
-            socket::bounded(socket, config::max_payload(plan)),
-            Arc::new(TokioRuntime),
-        )?;
-        endpoint.set_default_client_config(client);
-
+        let socket = socket::bounded(socket, config::max_payload(plan));
+        let endpoint = open(socket, credentials, plan, transport)?;
         let identity = credentials.identity();
         let (me, attempt) = match identity.role {
             Role::Peer { index, attempt } => (index, attempt),
@@ -151,6 +134,31 @@ impl Transport {
             .await
             .ok();
     }
+}
+
+/// An endpoint on a bound socket that takes and makes connections between members of the run.
+pub(super) fn open(
+    socket: Socket,
+    credentials: &Credentials,
+    plan: &TransportPlan,
+    transport: Arc<TransportConfig>,
+) -> Result<Endpoint, TransportError> {
+    let tls = QuicServerConfig::try_from(credentials.server_config(&[config::ALPN])?)?;
+    let mut server = ServerConfig::with_crypto(Arc::new(tls));
+    server.transport_config(Arc::clone(&transport));
+    let tls = QuicClientConfig::try_from(credentials.client_config(&[config::ALPN])?)?;
+    let mut client = ClientConfig::new(Arc::new(tls));
+    client.transport_config(transport);
+
+    let mut settings = EndpointConfig::default();
+    // `max_payload` is at least QUIC's least of 1200.
+    settings
+        .max_udp_payload_size(config::max_payload(plan))
+        .ok();
+    let mut endpoint =
+        Endpoint::new_with_abstract_socket(settings, Some(server), socket, Arc::new(TokioRuntime))?;
+    endpoint.set_default_client_config(client);
+    Ok(endpoint)
 }
 
 async fn accept(endpoint: Endpoint, shared: Arc<Shared>) {

@@ -1,0 +1,188 @@
+//! `fltorrent bench loopback`: what the exchange costs where no link bounds it, beside a bare QUIC transfer of as many bytes.
+
+mod case;
+mod ours;
+
+use std::{io, path::PathBuf, process::ExitCode, time::SystemTime};
+
+use fltorrent_crds::Plan;
+use fltorrent_peer::transport::bare::{self, BareError, Transfer};
+use thiserror::Error;
+
+use self::{
+    case::{CASES, Case, Target},
+    ours::Ours,
+};
+use super::table::{self, Row, spread};
+use crate::{
+    arguments::LoopbackArguments,
+    commands::{FAILED, refuse_manifest, run},
+    launcher::Results,
+    output::{self, Printer},
+};
+
+const MEGABYTE: f64 = 1e6;
+const GIGABYTE: f64 = 1e9;
+/// Updates that a peer may have in memory beside the chunks: its parameters, its update and the new model.
+const UPDATES: f64 = 3.0;
+
+/// Why there are no figures.
+#[derive(Debug, Error)]
+enum Failed {
+    #[error("the folder for the results cannot be made, or what is in it cannot be read")]
+    Files(#[from] io::Error),
+    #[error("the bare transfer failed")]
+    Bare(#[from] BareError),
+}
+
+/// One turn of each side.
+struct Turn {
+    ours: Ours,
+    bare: Transfer,
+}
+
+/// Measures what the command line asks for.
+pub(super) fn loopback(
+    arguments: &LoopbackArguments,
+    printer: &mut Printer,
+) -> Result<(), ExitCode> {
+    for case in CASES {
+        if !arguments.case.is_empty() && !arguments.case.iter().any(|name| name == case.name) {
+            continue;
+        }
+        let case = arguments
+            .update
+            .map_or(*case, |update| case.with_update(update.get()));
+        let turns = measure(&case, arguments, printer)?;
+        printer.line(&table::table(&rows(&case, &turns.0, &turns.1)));
+    }
+    Ok(())
+}
+
+fn measure(
+    case: &Case,
+    arguments: &LoopbackArguments,
+    printer: &mut Printer,
+) -> Result<(Plan, Vec<Turn>), ExitCode> {
+    let failed = |error: Failed| {
+        output::error(&crate::chain(&error));
+        ExitCode::from(FAILED)
+    };
+    let resolved = case
+        .resolve(arguments.rounds, &arguments.set)
+        .map_err(|error| refuse_manifest(&error, printer))?;
+    let plan = &resolved.plan;
+    let peers = plan.peers.len() as u32;
+    let mut turns = Vec::new();
+    for turn in 0..arguments.repetitions {
+        output::progress(&format!("{}: turn {turn}", case.name));
+        let folder = Folder::new(arguments, case, turn).map_err(failed)?;
+        let request = run::Request {
+            resolved: &resolved,
+            resume: None,
+            out: Some(folder.path()),
+            started: SystemTime::now(),
+            live: false,
+        };
+        run::execute(request, &mut Printer::silent())
+            .map_err(|failure| run::report(&failure, printer))?;
+        let results = Results::reopen(folder.path());
+        let ours = Ours::read(&results, peers).map_err(|error| failed(error.into()))?;
+        let each_way = (ours.payload / 2.0) as u64;
+        let bare =
+            bare::transfer(&plan.transport, each_way).map_err(|error| failed(error.into()))?;
+        turns.push(Turn { ours, bare });
+    }
+    printer.line(&format!(
+        "\n{}: {peers} peers, updates of {} MB, memory budget {:.0} MiB, MTU {}, {} rounds, turns: {}\n",
+        case.name,
+        plan.model.bytes as f64 / MEGABYTE,
+        plan.exchange.memory_budget as f64 / super::MEBIBYTE,
+        plan.transport.mtu,
+        arguments.rounds,
+        arguments.repetitions
+    ));
+    Ok((resolved.plan, turns))
+}
+
+fn rows(case: &Case, plan: &Plan, turns: &[Turn]) -> Vec<Row> {
+    let each = |figure: &dyn Fn(&Turn) -> f64| spread(turns.iter().map(figure));
+    let ours_for_cpu = |turn: &Turn| turn.ours.payload / turn.ours.exchange;
+    let bare_for_cpu = |turn: &Turn| turn.bare.payload as f64 / turn.bare.cpu;
+    let ours_in_time = |turn: &Turn| turn.ours.payload / turn.ours.seconds;
+    let bare_in_time = |turn: &Turn| turn.bare.payload as f64 / turn.bare.seconds;
+    let allowed = plan.exchange.memory_budget as f64 + UPDATES * plan.model.bytes as f64;
+    let cpu = Row::new(
+        "for each CPU second: FLTorrent ÷ bare QUIC",
+        each(&|turn| ours_for_cpu(turn) / bare_for_cpu(turn)),
+    );
+    let speed = Row::new(
+        "for each second: FLTorrent ÷ bare QUIC",
+        each(&|turn| ours_in_time(turn) / bare_in_time(turn)),
+    );
+    let memory = Row::new(
+        "peak resident set ÷ (memory budget + 3 updates)",
+        each(&|turn| turn.ours.memory as f64 / allowed),
+    );
+    let (cpu, speed, memory) = match case.target {
+        Some(Target::Cpu(least)) => (cpu.at_least(least), speed, memory),
+        Some(Target::Speed(least)) => (cpu, speed.at_least(least), memory),
+        Some(Target::Memory) => (cpu, speed, memory.at_most(1.0)),
+        None => (cpu, speed, memory),
+    };
+    vec![
+        Row::new(
+            "FLTorrent, MB for each CPU second of the exchange",
+            each(&|turn| ours_for_cpu(turn) / MEGABYTE),
+        ),
+        Row::new(
+            "bare QUIC, MB for each CPU second",
+            each(&|turn| bare_for_cpu(turn) / MEGABYTE),
+        ),
+        cpu,
+        Row::new(
+            "FLTorrent, MB/s",
+            each(&|turn| ours_in_time(turn) / MEGABYTE),
+        ),
+        Row::new(
+            "bare QUIC, MB/s",
+            each(&|turn| bare_in_time(turn) / MEGABYTE),
+        ),
+        speed,
+        Row::new(
+            "FLTorrent, CPU seconds for each GB: the exchange",
+            each(&|turn| GIGABYTE / ours_for_cpu(turn)),
+        ),
+        Row::new(
+            "the same: whole processes, with noise, own hashes and the mean",
+            each(&|turn| GIGABYTE * turn.ours.process / turn.ours.payload),
+        ),
+        Row::new(
+            "peak resident set of a peer, MiB",
+            each(&|turn| turn.ours.memory as f64 / super::MEBIBYTE),
+        ),
+        memory,
+    ]
+}
+
+/// Where a run's files are.
+enum Folder {
+    Temporary(tempfile::TempDir),
+    Kept(PathBuf),
+}
+
+impl Folder {
+    fn new(arguments: &LoopbackArguments, case: &Case, turn: u32) -> Result<Self, Failed> {
+        Ok(match &arguments.keep {
+            Some(folder) => Self::Kept(folder.join(format!("{}-{turn}", case.name))),
+            None => Self::Temporary(tempfile::tempdir()?),
+        })
+    }
+
+    fn path(&self) -> &std::path::Path {
+        match self {
+            Self::Temporary(folder) => folder.path(),
+            Self::Kept(folder) => folder,
+        }
+    }
+}

@@ -1,0 +1,121 @@
+//! What is measured, as manifests without training.
+
+use crate::manifest::{ManifestError, Resolved};
+
+/// What has to be reached.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) enum Target {
+    /// So much of bare QUIC's payload for each CPU second.
+    Cpu(f64),
+    /// So much of bare QUIC's payload for each second.
+    Speed(f64),
+    /// No more memory than the budget and three updates.
+    Memory,
+}
+
+/// A case as it is written down.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Case {
+    /// Its name on the command line.
+    pub(super) name: &'static str,
+    peers: u32,
+    update: u64,
+    /// What `exchange.memoryBudget` says.
+    budget: &'static str,
+    pub(super) target: Option<Target>,
+}
+
+/// All cases, each a mesh.
+pub(super) const CASES: &[Case] = &[
+    Case {
+        name: "mesh",
+        peers: 8,
+        update: 25_000_000,
+        budget: "512Mi",
+        target: Some(Target::Cpu(0.75)),
+    },
+    Case {
+        name: "spill",
+        peers: 8,
+        update: 25_000_000,
+        budget: "32Mi",
+        target: Some(Target::Cpu(0.65)),
+    },
+    Case {
+        name: "pair",
+        peers: 2,
+        update: 250_000_000,
+        budget: "1Gi",
+        target: Some(Target::Speed(0.85)),
+    },
+    Case {
+        name: "memory",
+        peers: 8,
+        update: 100_000_000,
+        budget: "256Mi",
+        target: Some(Target::Memory),
+    },
+];
+
+impl Case {
+    /// The same with updates of another size, for which no target is set.
+    pub(super) fn with_update(self, update: u64) -> Self {
+        Self {
+            update,
+            target: None,
+            ..self
+        }
+    }
+
+    /// The experiment: rounds whose updates are noise.
+    ///
+    /// # Errors
+    /// Settings that cannot be.
+    pub(super) fn resolve(
+        &self,
+        rounds: u32,
+        sets: &[(String, String)],
+    ) -> Result<Resolved, ManifestError> {
+        let text = format!(
+            "apiVersion: fltorrent.io/v1alpha1
+kind: FLTorrentExperiment
+metadata: {{name: {}}}
+spec:
+  groups: [{{name: peers, count: {}}}]
+  topology: {{type: mesh}}
+  model: {{type: custom, custom: {{name: synthetic, settings: {{bytes: {}}}}}}}
+  data: {{type: digits, partition: {{type: iid}}}}
+  training: {{rounds: {rounds}}}
+  exchange: {{memoryBudget: {}}}
+",
+            self.name, self.peers, self.update, self.budget
+        );
+        Resolved::from_text(&text, sets)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn two_rounds_of_the_mesh_fit_into_memory_and_spill_and_memory_do_not() {
+        for case in CASES {
+            let plan = case.resolve(2, &[]).unwrap().plan;
+            assert_eq!(plan.model.bytes, case.update);
+            let held = 2 * plan.model.bytes * plan.peers.len() as u64;
+            let fits = held <= plan.exchange.memory_budget;
+            assert_eq!(fits, matches!(case.name, "mesh" | "pair"), "{}", case.name);
+        }
+    }
+
+    #[test]
+    fn another_size_has_no_target_and_other_settings_are_read() {
+        let case = CASES[0].with_update(4000);
+        assert_eq!(case.target, None);
+        let sets = [("transport.mtu".to_owned(), "6500".to_owned())];
+        let plan = case.resolve(2, &sets).unwrap().plan;
+        assert_eq!((plan.model.bytes, plan.transport.mtu), (4000, 6500));
+        assert!(CASES[0].with_update(4001).resolve(2, &[]).is_err());
+    }
+}
