@@ -1,20 +1,27 @@
 //! The UDP socket under the endpoint: the seam at which links will be shaped.
 
+mod load;
+
 use std::{
     io::{self, IoSliceMut},
     net::{Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket},
     pin::Pin,
     sync::{Arc, Mutex, PoisonError},
     task::{Context, Poll},
-    time::{Duration, Instant},
+    time::Instant,
 };
 
 use quinn::{
     AsyncUdpSocket, Runtime, TokioRuntime, UdpPoller,
     udp::{RecvMeta, Transmit},
 };
-use socket2::{Domain, Protocol, Socket as RawSocket, Type};
+use socket2::{Domain, Protocol, SockRef, Socket as RawSocket, Type};
 use thiserror::Error;
+
+use load::Load;
+
+/// Bytes of datagrams that wait in the kernel: seven neighbours may send while this process waits for a CPU.
+const RECEIVE_BUFFER: usize = 4 * 1024 * 1024;
 
 /// Why there is no socket.
 #[derive(Debug, Error)]
@@ -83,6 +90,10 @@ fn dual_stack(address: SocketAddr) -> io::Result<UdpSocket> {
 /// # Errors
 /// When the system refuses what QUIC needs of a socket.
 pub fn wrap(socket: UdpSocket) -> io::Result<Socket> {
+    // As much as the system allows (net.core.rmem_max); with less, more is lost while this process waits for a CPU.
+    SockRef::from(&socket)
+        .set_recv_buffer_size(RECEIVE_BUFFER)
+        .ok();
     TokioRuntime.wrap_udp_socket(socket)
 }
 
@@ -112,47 +123,6 @@ impl Bounded {
     }
 }
 
-/// How much is sent, to tell a slow link from a fast one.
-///
-/// Datagrams that are handed over together (GSO) cost a quarter of the CPU time, but travel through a queue of the kernel as
-/// one: on a slow link ten of them take as long as the whole queue may, are lost together, and are acknowledged together, so
-/// that a mesh of eight over 10 Mbit/s takes 1.16 instead of 1.10 times as long as it must (docs/benchmarks.md). On a slow
-/// link CPU time does not matter.
-#[derive(Clone, Copy, Debug)]
-struct Load {
-    since: Instant,
-    bytes: usize,
-    /// More was sent than a slow link carries, in the interval before or in this one.
-    is_high: bool,
-}
-
-impl Load {
-    const INTERVAL: Duration = Duration::from_millis(10);
-    /// 100 Mbit/s.
-    const HIGH: usize = 125_000;
-
-    fn begin(now: Instant) -> Self {
-        Self {
-            since: now,
-            bytes: 0,
-            is_high: false,
-        }
-    }
-
-    fn add(&mut self, now: Instant, bytes: usize) {
-        let passed = now.saturating_duration_since(self.since);
-        if passed >= Self::INTERVAL {
-            *self = Self {
-                since: now,
-                bytes: 0,
-                is_high: self.bytes >= Self::HIGH && passed < 2 * Self::INTERVAL,
-            };
-        }
-        self.bytes += bytes;
-        self.is_high |= self.bytes >= Self::HIGH;
-    }
-}
-
 impl AsyncUdpSocket for Bounded {
     fn create_io_poller(self: Arc<Self>) -> Pin<Box<dyn UdpPoller>> {
         Arc::clone(&self.socket).create_io_poller()
@@ -178,7 +148,7 @@ impl AsyncUdpSocket for Bounded {
     }
 
     fn max_transmit_segments(&self) -> usize {
-        if self.load(|load| load.is_high) {
+        if self.load(|load| load.is_high()) {
             self.socket.max_transmit_segments()
         } else {
             1
@@ -197,25 +167,6 @@ impl AsyncUdpSocket for Bounded {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_link_is_slow_until_much_is_sent_and_again_when_nothing_was() {
-        let start = Instant::now();
-        let mut load = Load::begin(start);
-        let at = |milliseconds| start + Duration::from_millis(milliseconds);
-        // 10 Mbit/s.
-        for millisecond in 0..100 {
-            load.add(at(millisecond), 1250);
-            assert!(!load.is_high);
-        }
-        // 1 Gbit/s.
-        for millisecond in 100..200 {
-            load.add(at(millisecond), 125_000);
-            assert!(load.is_high || millisecond == 100);
-        }
-        load.add(at(1000), 1250);
-        assert!(!load.is_high);
-    }
 
     #[tokio::test]
     async fn there_is_room_for_all_that_the_system_puts_together_and_little_more() {
