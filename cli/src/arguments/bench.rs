@@ -86,6 +86,9 @@ pub struct ExchangeArguments {
     /// Only this case; may be given several times
     #[arg(long, value_name = "NAME", value_parser = PossibleValuesParser::new(["mesh", "ring", "star", "tree", "unequal", "regular"]))]
     pub case: Vec<String>,
+    /// So many machines instead of those of the case; may be given several times, and has no target
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(3..=100))]
+    pub peers: Vec<u32>,
     /// Only this contender; may be given several times
     #[arg(long, value_enum)]
     pub contender: Vec<Contender>,

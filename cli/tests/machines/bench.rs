@@ -62,6 +62,26 @@ fn a_reduced_exchange_has_a_row_for_each_contender_and_leaves_nothing() {
 }
 
 #[test]
+fn a_case_grows_with_the_number_of_peers() {
+    let output = fltorrent()
+        .args(["bench", "exchange", "--case", "regular", "--rounds", "1"])
+        .args(["--peers", "4", "--peers", "6", "--update", "100k"])
+        .args(["--contender", "fltorrent"])
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{output:?}");
+    let table = String::from_utf8(output.stdout).unwrap();
+    for peers in [4.0, 6.0] {
+        let name = format!("regular, 0.1 MB, {peers} × 10/10 Mbit/s | fltorrent");
+        let cells = row(&table, &name);
+        let (seconds, ratio): (f64, f64) = (cells[3].parse().unwrap(), cells[4].parse().unwrap());
+        let bound = (peers - 1.0) * 0.08;
+        assert!((seconds / bound - ratio).abs() < 0.05 * ratio, "{table}");
+        assert_eq!(cells[5], "", "no target for other sizes");
+    }
+}
+
+#[test]
 fn an_interrupted_exchange_leaves_nothing() {
     let mut child = fltorrent()
         .args(["bench", "exchange", "--case", "ring"])
@@ -88,6 +108,7 @@ fn wrong_arguments_are_refused_before_anything_is_made() {
         (["--update", "many"], "not a quantity of bytes"),
         (["--rounds", "0"], "0 is not in 1..=1000"),
         (["--contender", "flower"], "possible values: fltorrent"),
+        (["--peers", "2"], "2 is not in 3..=100"),
     ] {
         let output = fltorrent()
             .args(["bench", "exchange"])

@@ -1,6 +1,6 @@
 //! A bare QUIC transfer, to see what the exchange adds to it: two endpoints in one process, each on a thread of its own, and
-//! one connection over which both send and read and throw away. The TLS suite, MTU, acknowledgements and segmentation are
-//! those of the exchange; there are no chunks, no hashes and no store.
+//! one connection over which both send an update again and again and write what comes over the update that came before. The
+//! TLS suite, MTU, acknowledgements and segmentation are those of the exchange; there are no chunks, no hashes and no store.
 
 use std::{
     net::Ipv4Addr,
@@ -17,7 +17,9 @@ use fltorrent_coordinator::{
     tls::{Credentials, TlsError},
 };
 use fltorrent_crds::plan::TransportPlan;
-use quinn::{ConnectError, Connection, ConnectionError, Endpoint, ReadError, VarInt, WriteError};
+use quinn::{
+    ConnectError, Connection, ConnectionError, Endpoint, ReadExactError, VarInt, WriteError,
+};
 use thiserror::Error;
 
 use super::{
@@ -69,7 +71,7 @@ pub enum BareError {
     Write(#[from] WriteError),
     /// Not everything came.
     #[error("the stream could not be read")]
-    Read(#[from] ReadError),
+    Read(#[from] ReadExactError),
     /// The other side stopped or has gone.
     #[error("the other endpoint has gone")]
     Gone,
@@ -86,11 +88,13 @@ pub struct Transfer {
     pub cpu: f64,
 }
 
-/// Sends `bytes` in each direction at once, over loopback, after the connection was made.
+/// Sends `bytes` in each direction at once, over loopback, after the connection was made: an update of `update` bytes, again
+/// and again.
 ///
 /// # Errors
 /// [`BareError`].
-pub fn transfer(plan: &TransportPlan, bytes: u64) -> Result<Transfer, BareError> {
+pub fn transfer(plan: &TransportPlan, update: usize, bytes: u64) -> Result<Transfer, BareError> {
+    let work = Work { update, bytes };
     let run = RunId::random()?;
     let authority = Authority::generate(run, LIFETIME, SystemTime::now())?;
     let (listener, dialler) = (credentials(&authority, 0)?, credentials(&authority, 1)?);
@@ -103,14 +107,14 @@ pub fn transfer(plan: &TransportPlan, bytes: u64) -> Result<Transfer, BareError>
                 // The other side has gone when it does not take this, and says why.
                 address_in.send(endpoint.local_addr()?).ok();
                 let incoming = endpoint.accept().await.ok_or(BareError::Gone)?;
-                exchange(&endpoint, incoming.await?, bytes).await
+                exchange(&endpoint, incoming.await?, work).await
             })
         });
         let one = on_a_runtime(async {
             let endpoint = endpoint(plan, &dialler)?;
             let address = address.recv().map_err(|_| BareError::Gone)?;
             let connection = endpoint.connect(address, &name)?.await?;
-            exchange(&endpoint, connection, bytes).await
+            exchange(&endpoint, connection, work).await
         });
         // A panic was printed by the thread.
         (one, other.join().unwrap_or(Err(BareError::Gone)))
@@ -122,6 +126,15 @@ pub fn transfer(plan: &TransportPlan, bytes: u64) -> Result<Transfer, BareError>
         seconds: (ended - began).as_secs_f64(),
         cpu: one.cpu + other.cpu,
     })
+}
+
+/// What is sent in one direction.
+#[derive(Clone, Copy)]
+struct Work {
+    /// Size of what lies in memory.
+    update: usize,
+    /// Bytes that are sent of it.
+    bytes: u64,
 }
 
 /// What one side took.
@@ -163,10 +176,16 @@ fn endpoint(plan: &TransportPlan, credentials: &Credentials) -> Result<Endpoint,
 async fn exchange(
     endpoint: &Endpoint,
     connection: Connection,
-    bytes: u64,
+    work: Work,
 ) -> Result<Side, BareError> {
+    let update = Bytes::from(vec![7; work.update]);
+    // Not 0: the pages shall be there before the first byte comes.
+    let mut room = vec![8; work.update];
     let (began, cpu) = (Instant::now(), clock::thread_seconds());
-    let (sent, received) = tokio::join!(send(&connection, bytes), receive(&connection, bytes));
+    let (sent, received) = tokio::join!(
+        send(&connection, &update, work.bytes),
+        receive(&connection, &mut room, work.bytes)
+    );
     sent?;
     received?;
     let side = Side {
@@ -180,14 +199,10 @@ async fn exchange(
 }
 
 /// Ends when everything was acknowledged.
-async fn send(connection: &Connection, bytes: u64) -> Result<(), BareError> {
-    let piece = Bytes::from(vec![7; PIECE]);
+async fn send(connection: &Connection, update: &Bytes, bytes: u64) -> Result<(), BareError> {
     let mut stream = connection.open_uni().await?;
-    let mut left = bytes;
-    while left > 0 {
-        let part = piece.slice(..left.min(PIECE as u64) as usize);
-        left -= part.len() as u64;
-        stream.write_chunk(part).await?;
+    for (at, length) in parts(update.len(), bytes) {
+        stream.write_chunk(update.slice(at..at + length)).await?;
     }
     // It was not finished before.
     stream.finish().ok();
@@ -196,22 +211,36 @@ async fn send(connection: &Connection, bytes: u64) -> Result<(), BareError> {
     Ok(())
 }
 
-/// Throws away what comes.
-async fn receive(connection: &Connection, bytes: u64) -> Result<(), BareError> {
+async fn receive(connection: &Connection, room: &mut [u8], bytes: u64) -> Result<(), BareError> {
     let mut stream = connection.accept_uni().await?;
-    let mut left = bytes;
-    while let Some(chunk) = stream.read_chunk(PIECE, true).await? {
-        left = left.saturating_sub(chunk.bytes.len() as u64);
-    }
-    if left > 0 {
-        return Err(BareError::Gone);
+    for (at, length) in parts(room.len(), bytes) {
+        stream.read_exact(&mut room[at..at + length]).await?;
     }
     Ok(())
+}
+
+/// Where the parts of at most [`PIECE`] bytes begin that are handed over one after the other, and their lengths.
+fn parts(update: usize, bytes: u64) -> impl Iterator<Item = (usize, usize)> {
+    let mut sent = 0;
+    std::iter::from_fn(move || {
+        let at = (sent % update.max(1) as u64) as usize;
+        let left = usize::try_from(bytes - sent).unwrap_or(usize::MAX);
+        let length = left.min(PIECE).min(update - at);
+        sent += length as u64;
+        (length > 0).then_some((at, length))
+    })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_update_is_sent_again_and_again_until_all_bytes_are() {
+        let all: Vec<_> = parts(PIECE + 3, 2 * PIECE as u64).collect();
+        assert_eq!(all, [(0, PIECE), (PIECE, 3), (0, PIECE - 3)]);
+        assert_eq!(parts(0, 5).count() + parts(5, 0).count(), 0);
+    }
 
     #[test]
     fn everything_comes_in_both_directions_and_costs_time() {
@@ -227,7 +256,7 @@ mod tests {
             payload,
             seconds,
             cpu,
-        } = transfer(&plan, bytes).unwrap();
+        } = transfer(&plan, 2 * PIECE + 5, bytes).unwrap();
         assert_eq!(payload, 2 * bytes);
         assert!(seconds > 0.0 && cpu > 0.0);
     }

@@ -95,27 +95,46 @@ async fn measure(arguments: &ExchangeArguments, printer: &mut Printer) -> Result
         if !arguments.case.is_empty() && !arguments.case.iter().any(|name| name == case.name) {
             continue;
         }
-        let case = arguments
-            .update
-            .map_or(*case, |update| case.with_update(update.get()));
-        let resolved = case.resolve(arguments.rounds, &arguments.set)?;
-        let bound = case.bound(&resolved.plan).seconds;
-        let mut text = String::new();
-        for &contender in &contenders {
-            output::progress(&format!("{}: {contender}", case.name));
-            let outcome = contest(arguments, &case, &resolved, contender).await?;
-            let target = (contender == Contender::Fltorrent && arguments.update.is_none())
-                .then_some(case.target);
-            // Writing into a string cannot fail.
-            write!(
-                text,
-                "{}",
-                row(&case.describe(), contender, &outcome, bound, target)
-            )
-            .ok();
+        let sized = |machines: Option<u32>| {
+            let case = machines.map_or(*case, |machines| case.with_machines(machines));
+            arguments
+                .update
+                .map_or(case, |update| case.with_update(update.get()))
+        };
+        let cases: Vec<Case> = match arguments.peers.as_slice() {
+            [] => vec![sized(None)],
+            peers => peers.iter().map(|&peers| sized(Some(peers))).collect(),
+        };
+        for case in &cases {
+            contests(case, &contenders, arguments, printer).await?;
         }
-        printer.line(text.trim_end());
     }
+    Ok(())
+}
+
+/// One case, a row for each contender.
+async fn contests(
+    case: &Case,
+    contenders: &[Contender],
+    arguments: &ExchangeArguments,
+    printer: &mut Printer,
+) -> Result<(), Failed> {
+    let resolved = case.resolve(arguments.rounds, &arguments.set)?;
+    let bound = case.bound(&resolved.plan).seconds;
+    let mut text = String::new();
+    for &contender in contenders {
+        output::progress(&format!("{}: {contender}", case.name));
+        let outcome = contest(arguments, case, &resolved, contender).await?;
+        let target = case.target.filter(|_| contender == Contender::Fltorrent);
+        // Writing into a string cannot fail.
+        write!(
+            text,
+            "{}",
+            row(&case.describe(), contender, &outcome, bound, target)
+        )
+        .ok();
+    }
+    printer.line(text.trim_end());
     Ok(())
 }
 
@@ -157,7 +176,7 @@ async fn contest(
     }
     let lab = Lab::new(&links)?;
     let folder = match &arguments.keep {
-        Some(folder) => kept(folder.join(format!("{}-{contender}", case.name)))?,
+        Some(folder) => kept(folder.join(format!("{}-{}-{contender}", case.name, case.machines)))?,
         None => Folder::Temporary(tempfile::tempdir().map_err(Failed::Files)?),
     };
     let contest = Contest {

@@ -89,8 +89,8 @@ fn measure(
         let results = Results::reopen(folder.path());
         let ours = Ours::read(&results, peers).map_err(|error| failed(error.into()))?;
         let each_way = (ours.payload / 2.0) as u64;
-        let bare =
-            bare::transfer(&plan.transport, each_way).map_err(|error| failed(error.into()))?;
+        let bare = bare::transfer(&plan.transport, plan.model.bytes as usize, each_way)
+            .map_err(|error| failed(error.into()))?;
         turns.push(Turn { ours, bare });
     }
     printer.line(&format!(

@@ -8,85 +8,123 @@ use fltorrent_crds::{
 use super::lab::Link;
 use crate::manifest::{ManifestError, Resolved};
 
-/// Links of machines: so many with the same one, then so many with another one.
+/// Kinds of links: of so many of all parts of the machines, Mbit/s up and Mbit/s down.
 type Links = &'static [(u32, u32, u32)];
 
-/// A case as it is written down: links are machines, Mbit/s up and Mbit/s down.
+/// A case as it is written down.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Case {
     /// Its name on the command line.
     pub(super) name: &'static str,
-    topology: &'static str,
+    /// How so many machines are wired, as a manifest says it.
+    topology: fn(u32) -> &'static str,
+    pub(super) machines: u32,
     update: u64,
     links: Links,
     /// The most that the time may be of the least possible one.
-    pub(super) target: f64,
+    pub(super) target: Option<f64>,
 }
 
-const TENS: Links = &[(8, 10, 10)];
+const MESH: &str = "{type: mesh}";
+const TENS: Links = &[(1, 10, 10)];
 
 /// All cases.
 pub(super) const CASES: &[Case] = &[
     Case {
         name: "mesh",
-        topology: "{type: mesh}",
+        topology: |_| MESH,
+        machines: 8,
         update: 2_500_000,
         links: TENS,
-        target: 1.12,
+        target: Some(1.12),
     },
     Case {
         name: "ring",
-        topology: "{type: ring}",
+        topology: |_| "{type: ring}",
+        machines: 8,
         update: 1_000_000,
         links: TENS,
-        target: 1.12,
+        target: Some(1.12),
     },
     Case {
         name: "star",
-        topology: "{type: star}",
+        topology: |_| "{type: star}",
+        machines: 8,
         update: 1_000_000,
         links: TENS,
-        target: 1.07,
+        target: Some(1.07),
     },
     Case {
         name: "tree",
-        topology: "{type: tree, tree: {arity: 2}}",
+        topology: |_| "{type: tree, tree: {arity: 2}}",
+        machines: 8,
         update: 1_000_000,
         links: TENS,
-        target: 1.09,
+        target: Some(1.09),
     },
     Case {
         name: "unequal",
-        topology: "{type: mesh}",
+        topology: |_| MESH,
+        machines: 8,
         update: 2_500_000,
         links: &[(6, 20, 20), (2, 5, 20)],
-        target: 1.20,
+        target: Some(1.20),
     },
     Case {
         name: "regular",
-        topology: "{type: randomRegular, randomRegular: {degree: 4}}",
+        topology: |machines| match machines {
+            // With fewer, all neighbours are too few.
+            ..=4 => MESH,
+            _ => "{type: randomRegular, randomRegular: {degree: 4}}",
+        },
+        machines: 16,
         update: 1_000_000,
-        links: &[(16, 10, 10)],
-        target: 1.15,
+        links: TENS,
+        target: Some(1.15),
     },
 ];
 
 impl Case {
-    /// The same with updates of another size.
+    /// The same with updates of another size, for which no target is set.
     pub(super) fn with_update(self, update: u64) -> Self {
-        Self { update, ..self }
+        Self {
+            update,
+            target: None,
+            ..self
+        }
+    }
+
+    /// The same with so many machines, for which no target is set.
+    pub(super) fn with_machines(self, machines: u32) -> Self {
+        Self {
+            machines,
+            target: None,
+            ..self
+        }
+    }
+
+    /// How many machines have a link of each kind, Mbit/s up and Mbit/s down; what does not go into the parts is of the first.
+    fn kinds(&self) -> Vec<(u32, u32, u32)> {
+        let parts: u32 = self.links.iter().map(|(share, ..)| share).sum();
+        let of = |&(share, up, down): &(u32, u32, u32)| (self.machines * share / parts, up, down);
+        let mut kinds: Vec<_> = self.links.iter().map(of).collect();
+        let counted: u32 = kinds.iter().map(|(count, ..)| count).sum();
+        if let Some((count, ..)) = kinds.first_mut() {
+            *count += self.machines - counted;
+        }
+        kinds
     }
 
     /// The link of every machine.
     pub(super) fn links(&self) -> Vec<Link> {
-        let same = |&(count, up, down): &(u32, u32, u32)| {
+        let same = |(count, up, down): (u32, u32, u32)| {
             let link = Link {
                 up: BitRate::megabits(up),
                 down: BitRate::megabits(down),
             };
             std::iter::repeat_n(link, count as usize)
         };
-        self.links.iter().flat_map(same).collect()
+        self.kinds().into_iter().flat_map(same).collect()
     }
 
     /// The experiment without training: rounds whose updates are noise.
@@ -110,8 +148,8 @@ spec:
   training: {{rounds: {rounds}}}
 ",
             self.name,
-            self.links().len(),
-            self.topology,
+            self.machines,
+            (self.topology)(self.machines),
             self.update
         );
         Resolved::from_text(&text, sets)
@@ -124,7 +162,7 @@ spec:
 
     /// Bytes that have to be received in one round, by all peers together.
     pub(super) fn payload(&self) -> u64 {
-        let peers = self.links().len() as u64;
+        let peers = u64::from(self.machines);
         peers * (peers - 1) * self.update
     }
 
@@ -143,7 +181,7 @@ spec:
     /// What it is, in a few words.
     pub(super) fn describe(&self) -> String {
         let links: Vec<String> = self
-            .links
+            .kinds()
             .iter()
             .map(|(count, up, down)| format!("{count} × {up}/{down} Mbit/s"))
             .collect();
@@ -175,5 +213,25 @@ mod tests {
                 case.name
             );
         }
+    }
+
+    #[test]
+    fn any_number_of_machines_has_links_of_the_same_kinds_and_no_target() {
+        for case in CASES {
+            for machines in [3, 4, 8, 13, 32] {
+                let case = case.with_machines(machines);
+                assert_eq!((case.links().len() as u32, case.target), (machines, None));
+                assert_eq!(
+                    case.resolve(2, &[]).unwrap().plan.peers.len() as u32,
+                    machines
+                );
+            }
+        }
+        let unequal = CASES.iter().find(|case| case.name == "unequal").unwrap();
+        assert_eq!(unequal.kinds(), [(6, 20, 20), (2, 5, 20)]);
+        assert_eq!(
+            unequal.with_machines(13).kinds(),
+            [(10, 20, 20), (3, 5, 20)]
+        );
     }
 }
