@@ -67,6 +67,30 @@ fn each_case_has_figures_of_both_sides() {
 }
 
 #[test]
+fn a_peer_has_three_updates_in_memory_beside_its_budget_at_most() {
+    // What both have at the end is 384 MB, what is allowed 305.
+    let output = loopback(&[
+        "--case",
+        "pair",
+        "--update",
+        "96M",
+        "--rounds",
+        "2",
+        "--repetitions",
+        "1",
+        "--set",
+        "exchange.memoryBudget=16Mi",
+    ]);
+    assert!(output.status.success(), "{output:?}");
+    let table = String::from_utf8(output.stdout).unwrap();
+    let peak = median(&table, "peak resident set of a peer, MiB") * 1024.0 * 1024.0;
+    let ratio = median(&table, "peak resident set ÷ (memory budget + 3 updates)");
+    let allowed = 16.0 * 1024.0 * 1024.0 + 3.0 * 96e6;
+    assert!((peak / allowed - ratio).abs() < 0.01, "{table}");
+    assert!(ratio <= 1.0, "{table}");
+}
+
+#[test]
 fn wrong_arguments_are_refused() {
     for (arguments, expected) in [
         (
