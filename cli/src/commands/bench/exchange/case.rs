@@ -145,7 +145,7 @@ spec:
   topology: {}
   model: {{type: custom, custom: {{name: synthetic, settings: {{bytes: {}}}}}}}
   data: {{type: digits, partition: {{type: iid}}}}
-  training: {{rounds: {rounds}}}
+  training: {{rounds: {rounds}, batchSize: 8}}
 ",
             self.name,
             self.machines,
@@ -218,7 +218,7 @@ mod tests {
     #[test]
     fn any_number_of_machines_has_links_of_the_same_kinds_and_no_target() {
         for case in CASES {
-            for machines in [3, 4, 8, 13, 32] {
+            for machines in [3, 4, 8, 13, 32, 100] {
                 let case = case.with_machines(machines);
                 assert_eq!((case.links().len() as u32, case.target), (machines, None));
                 assert_eq!(
