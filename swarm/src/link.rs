@@ -79,6 +79,8 @@ pub(crate) struct Link {
     pub(crate) not_before: Time,
     /// Penalties since a chunk was last kept: others are asked first, and it gets one request at a time.
     pub(crate) doubts: u32,
+    /// Since when it has broken rules without a chunk that went well either way: coming back is no use then.
+    pub(crate) at_fault_since: Option<Time>,
 
     // What the neighbour asks of this peer.
     pub(crate) choking: bool,
@@ -126,6 +128,7 @@ impl Link {
             penalty: Duration::ZERO,
             not_before: Time::ZERO,
             doubts: 0,
+            at_fault_since: None,
             choking: true,
             peer_interested: false,
             chokes_sent: 0,
@@ -164,6 +167,7 @@ impl Link {
         self.penalty = old.penalty;
         self.not_before = old.not_before;
         self.doubts = old.doubts;
+        self.at_fault_since = old.at_fault_since;
         self.response = old.response;
     }
 
@@ -218,6 +222,7 @@ impl Link {
         self.kept += bytes;
         self.penalty /= 2;
         self.doubts = 0;
+        self.at_fault_since = None;
     }
 
     /// Whether requests may be sent.

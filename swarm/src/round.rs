@@ -180,9 +180,18 @@ impl Round {
     /// A link announces that it holds everything.
     pub(crate) fn add_complete(&mut self, link: usize) {
         self.links[link].complete = true;
+        // Saying so again is a short message, and must not cost more than that.
+        if self.links[link].has.is_full() {
+            return;
+        }
         for position in 0..self.held.len() {
             self.add_have(link, position);
         }
+    }
+
+    /// A link that said so is not complete.
+    pub(crate) fn forget_complete(&mut self, link: usize) {
+        self.links[link].complete = false;
     }
 
     /// A link went away: what it had is no longer available, and what it knew will be told again.

@@ -387,7 +387,9 @@ impl Swarm {
             return;
         }
         self.stats.violations += 1;
-        let peer = self.links[at].peer;
+        let link = &mut self.links[at];
+        link.at_fault_since.get_or_insert(now);
+        let peer = link.peer;
         self.went_away(now, at, violation.to_string());
         self.actions
             .push_back(Action::Disconnect { peer, violation });

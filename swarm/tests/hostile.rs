@@ -12,11 +12,17 @@ use std::{
 };
 
 use fltorrent_swarm::{
-    ChunkId, Equivocation, EquivocationError, Message, Metainfo, Notice, SignedMetainfo, Swarm,
-    Time, Verifier,
-    sim::{KeyedVerifier, origin_data, origin_metainfo, sign},
+    Bitfield, ChunkId, Equivocation, EquivocationError, Message, Metainfo, Notice, SignedMetainfo,
+    Swarm, Time, Verifier,
+    sim::{KeyedVerifier, LinkProfile, Outcome, origin_data, origin_metainfo, sign},
 };
-use support::{LONG, Setup, bench::Bench};
+use support::{
+    LONG, Setup,
+    bench::Bench,
+    edges,
+    interaction::{Vice, World},
+    random_degree_four,
+};
 
 const MS: Duration = Duration::from_millis(1);
 
@@ -210,7 +216,7 @@ fn one_lie_of_an_origin_is_known_to_all_and_holds_nobody_up() {
     let setup = Setup::default();
     let mut network = setup.network("ring");
     network.check_always();
-    let config = setup.config(5, &support::edges("ring", 8));
+    let config = setup.config(5, &edges("ring", 8));
     while network.progress(4).1 < 40 {
         assert!(network.step());
     }
@@ -226,5 +232,187 @@ fn one_lie_of_an_origin_is_known_to_all_and_holds_nobody_up() {
             panic!("peer {node}: {:?}", network.notices(node));
         };
         assert_eq!(proof.verify(6, &mut KeyedVerifier).unwrap(), (5, 0));
+    }
+}
+
+/// Plays a run of eight to its end although `vices` are there.
+fn complete_in_spite_of(topology: &str, vices: impl IntoIterator<Item = (u32, u32)>, vice: Vice) {
+    let setup = Setup {
+        chunks: 3,
+        elements: 12,
+        ..Setup::default()
+    };
+    let edges = edges(topology, 8);
+    let mut world = World::new(&setup, &edges);
+    for (from, to) in vices {
+        world.spoil(from, to, vice);
+    }
+    let most = 100 * u64::from(setup.rounds * setup.peers * setup.chunks) * edges.len() as u64;
+    assert!(world.settle(most), "{vice:?} in a {topology} wedged it");
+    for node in &world.nodes {
+        assert_eq!(node.outcome, Outcome::Left, "{vice:?} in a {topology}");
+        assert_eq!(node.digests, world.nodes[0].digests);
+    }
+}
+
+#[test]
+fn who_never_unchokes_or_never_ends_a_piece_is_gone_around() {
+    for vice in [Vice::NeverUnchokes, Vice::SlowLoris] {
+        complete_in_spite_of("ring", [(3, 4)], vice);
+        // Half of a mesh serve nobody but the next one, or what they make could be had from nobody.
+        let mean = (0..4).flat_map(|from| (0..8).map(move |to| (from, to)));
+        let mean = mean.filter(|&(from, to)| from != to && to != from + 1);
+        complete_in_spite_of("mesh", mean, vice);
+    }
+}
+
+#[test]
+fn a_link_that_trickles_holds_up_only_what_it_alone_can_give() {
+    let time = |trickles: bool| {
+        let setup = Setup::default();
+        let mut network = setup.network("ring");
+        network.check_always();
+        if trickles {
+            let trickle = LinkProfile {
+                rate: 100.0,
+                ..setup.link
+            };
+            network.set_profile(3, 4, trickle);
+        }
+        assert!(network.run(LONG));
+        setup.assert_complete(&network);
+        network.now()
+    };
+    let (even, uneven) = (time(false), time(true));
+    // All of 134 kB through that link would take twenty minutes and more.
+    assert!(uneven < even * 30, "{uneven:?} instead of {even:?}");
+}
+
+#[test]
+fn a_round_that_is_played_back_later_changes_nothing() {
+    for later in 1..3 {
+        let mut bench = hub(4, 4);
+        let said: Vec<Message> = (1..4)
+            .map(|origin| Message::Metainfo(signed(&bench, 0, origin, u64::from(origin) + 1)))
+            .chain([
+                Message::Bitfield {
+                    round: 0,
+                    held: Bitfield::new(12),
+                },
+                Message::Have {
+                    round: 0,
+                    positions: (3..12).collect(),
+                },
+                Message::Complete { round: 0 },
+                Message::Interested,
+                Message::Unchoke,
+            ])
+            .collect();
+        for round in 0..later {
+            bench.complete_round(round);
+            bench.swarm.begin_round(bench.now);
+            bench.drain();
+        }
+        bench.forget_sent();
+        // Neighbour 1 has completed that round, so that it would be taken for one that began anew.
+        for peer in 2..4 {
+            for message in &said {
+                bench.hear(peer, message.clone());
+                bench.swarm.check().unwrap();
+            }
+            assert!(
+                bench.requests(peer).is_empty(),
+                "nothing of it is asked for"
+            );
+        }
+        assert!(bench.swarm.held().is_empty());
+        assert!((0..4).all(|origin| bench.swarm.metainfo(origin).is_none()));
+        // A chunk of that round is no answer to a request of this one, though it has the same place.
+        bench.hear_metainfo(1, 3);
+        let round = bench.swarm.round();
+        let positions = vec![9];
+        bench.hear(1, Message::Have { round, positions });
+        let (request, chunk) = bench.requests(1)[0];
+        let old = origin_data(&bench.config.layout, ChunkId { round: 0, ..chunk });
+        bench.swarm.handle_piece(bench.now, 1, request, old);
+        bench.drain();
+        assert_eq!(bench.swarm.stats().corrupt, 1);
+        assert_eq!(bench.swarm.open_links(), 3);
+        bench.pass(Duration::from_secs(1));
+        let (request, chunk) = bench.requests(1)[1];
+        let data = origin_data(&bench.config.layout, chunk);
+        bench.swarm.handle_piece(bench.now, 1, request, data);
+        bench.drain();
+        bench.forget_sent();
+        bench.complete_round(later);
+    }
+}
+
+/// A linear congruential generator (Knuth) is random enough for faults: true in `percent` of all calls.
+struct Chance(u64);
+
+impl Chance {
+    fn draw(&mut self, below: u64) -> u64 {
+        self.0 = self
+            .0
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
+        (self.0 >> 33) % below
+    }
+
+    fn happens(&mut self, percent: u64) -> bool {
+        self.draw(100) < percent
+    }
+}
+
+#[test]
+fn half_of_thirty_two_send_bad_pieces_and_drop_connections_and_all_end_with_the_same_model() {
+    for seed in 1..4 {
+        let setup = Setup {
+            peers: 32,
+            rounds: 3,
+            seed,
+            ..Setup::default()
+        };
+        let edges = random_degree_four(32, seed);
+        let mut network = setup.network_of(&edges);
+        let neighbours: Vec<Vec<u32>> = (0..32)
+            .map(|me| setup.config(me, &edges).neighbours)
+            .collect();
+        let mut chance = Chance(seed);
+        let mut seen = [0; 32];
+        let mut dropped = 0;
+        while !network.is_over() {
+            assert!(network.now() < LONG && network.step(), "wedged");
+            for bad in (0..32).step_by(2) {
+                let uploads = network.stats(bad).uploads;
+                if uploads == seen[bad as usize] {
+                    continue;
+                }
+                seen[bad as usize] = uploads;
+                let of_its = &neighbours[bad as usize];
+                let other = of_its[chance.draw(of_its.len() as u64) as usize];
+                if chance.happens(5) {
+                    network.corrupt_next(bad, other);
+                }
+                if chance.happens(5) {
+                    network.disconnect(bad, other);
+                    dropped += 1;
+                }
+            }
+        }
+        setup.assert_complete(&network);
+        let corrupt: u64 = (0..32).map(|node| network.stats(node).corrupt).sum();
+        let sent: u64 = (0..32)
+            .step_by(2)
+            .map(|bad| network.stats(bad).uploads)
+            .sum();
+        // About one in twenty, or it would be another test.
+        for count in [corrupt, dropped] {
+            assert!(
+                (sent / 40..sent / 10).contains(&count),
+                "{corrupt} bad, {dropped} dropped of {sent}"
+            );
+        }
     }
 }

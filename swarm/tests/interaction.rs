@@ -25,6 +25,8 @@ enum Op {
     Piece(usize, usize, Fate),
     Ending(usize, usize),
     Train(u32),
+    /// Its process dies and begins anew.
+    Restart(u32),
     /// Milliseconds.
     Pass(u16),
 }
@@ -100,6 +102,7 @@ impl Case {
                 Op::Piece(choice, which, fate) => world.piece(choice, which, fate),
                 Op::Ending(choice, which) => world.ending(choice, which),
                 Op::Train(node) => world.train(node % self.peers),
+                Op::Restart(node) => world.restart(node % self.peers),
                 Op::Pass(time) => {
                     let time = Duration::from_millis(time.into());
                     if world.now() + time < MOST_TIME {
@@ -135,6 +138,23 @@ impl Case {
         }
     }
 
+    /// With peers that begin anew not everybody can complete what others have released: then all fail, and say so.
+    fn play_with_restarts(&self) {
+        let mut world = self.perform();
+        // Reconnecting for as long as a lost neighbour is waited for takes steps too.
+        let most = self.most_steps(&world) + 150 * 100 * world.edges.len() as u64;
+        assert!(world.settle(most), "wedged: {}", self.describe(&world));
+        let left = |node: &&support::interaction::Node| node.outcome == Outcome::Left;
+        let digests = world.nodes.iter().filter(left).map(|node| &node.digests);
+        let longest = digests.clone().max_by_key(|it| it.len());
+        // One that began anew in the first round has counted it twice at most.
+        assert!(
+            digests.clone().all(|it| Some(it) == longest),
+            "{}",
+            self.describe(&world)
+        );
+    }
+
     fn describe(&self, world: &World) -> String {
         let nodes = world.nodes.iter().map(|node| {
             let (swarm, outcome) = (&node.swarm, &node.outcome);
@@ -151,5 +171,12 @@ proptest! {
     #[test]
     fn everything_ends_in_bounded_steps_whatever_happened(case in case(op())) {
         case.play();
+    }
+
+    #[test]
+    fn everything_ends_although_peers_begin_anew(
+        case in case(prop_oneof![30 => op(), 1 => (0..8u32).prop_map(Op::Restart)])
+    ) {
+        case.play_with_restarts();
     }
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use fltorrent_swarm::{
     Bitfield, ChunkId, Config, Departure, Failure, Message, Metainfo, Notice, PieceHeader,
-    PieceVerdict, Selection, Time,
+    PieceVerdict, Selection, Time, Violation,
     sim::{origin_data, origin_metainfo, sign},
 };
 use support::{Setup, bench::Bench};
@@ -851,4 +851,63 @@ fn a_time_that_passes_before_it_is_asked_for_is_still_due() {
     bench.swarm.handle_timeout(bench.now);
     bench.drain();
     assert_eq!(asked(&bench, 1), [9]);
+}
+
+#[test]
+fn who_breaks_the_rules_whenever_it_comes_back_counts_as_lost() {
+    let mut bench = bench(3);
+    for _ in 0..100 {
+        bench.connect(1);
+        bench.hear(1, Message::Complete { round: 9 });
+        bench.pass(Duration::from_millis(500));
+        if bench.failure().is_some() {
+            break;
+        }
+    }
+    let Some(Failure::Lost { peer: 1, why, .. }) = bench.failure() else {
+        panic!("{:?}", bench.failure());
+    };
+    assert!(why.starts_with("it spoke of round 9"), "{why}");
+    assert!(bench.now >= Duration::from_secs(30));
+}
+
+#[test]
+fn one_that_begins_anew_is_served_again_while_what_it_lost_is_kept() {
+    let mut bench = bench(3);
+    bench.complete_round(0);
+    // Neighbour 1 had all of round 0, died, and has its own update only.
+    bench.hear(1, have([3]));
+    assert_eq!(bench.disconnected(1), Some(Violation::Anew { round: 0 }));
+    bench.connect(1);
+    bench.hear(1, have([3, 4, 5]));
+    bench.hear(1, Message::Interested);
+    let chunk = ChunkId {
+        round: 0,
+        origin: 2,
+        index: 0,
+    };
+    let request = Message::Request {
+        request: 1,
+        chokes: 0,
+        chunk,
+    };
+    bench.hear(1, request);
+    assert_eq!(bench.uploads(1), [(1, chunk)]);
+    // Once the round is released there is no way back.
+    bench.hear(1, Message::Complete { round: 0 });
+    for peer in [2, 3] {
+        bench.hear(peer, Message::Complete { round: 0 });
+    }
+    bench.swarm.begin_round(bench.now);
+    bench.drain();
+    assert!(bench.released(0));
+    for _ in 0..100 {
+        bench.hear(1, have([3]));
+        bench.pass(Duration::from_millis(500));
+        bench.connect(1);
+    }
+    let Some(Failure::Lost { peer: 1, why, .. }) = bench.failure() else {
+        panic!("{:?}", bench.failure());
+    };
+    assert!(why.starts_with("it has begun anew"), "{why}");
 }

@@ -115,7 +115,9 @@ impl Swarm {
         if !self.links[at].is_connected() {
             return;
         }
-        let since = self.links[at].useless_since().unwrap_or(now);
+        let link = &self.links[at];
+        let since = link.useless_since().or(link.at_fault_since);
+        let since = since.unwrap_or(now);
         self.drop_link(now, at, LinkState::Away { since, why });
     }
 

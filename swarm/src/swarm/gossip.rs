@@ -38,10 +38,21 @@ impl Swarm {
         positions: impl Iterator<Item = u32>,
     ) -> Result<(), Violation> {
         self.check_round(round)?;
-        if let Some(round) = self.round_mut(round) {
-            for position in positions {
-                round.add_have(at, position);
+        let is_kept = round >= self.released;
+        let Some(round) = self.round_mut(round) else {
+            return Ok(());
+        };
+        // Who has said that it is complete tells no more of that round, unless it died and began anew. What is still kept
+        // it can have again; what is released nobody can give it.
+        if round.link(at).complete {
+            if is_kept {
+                round.forget_complete(at);
             }
+            let round = round.number;
+            return Err(Violation::Anew { round });
+        }
+        for position in positions {
+            round.add_have(at, position);
         }
         Ok(())
     }

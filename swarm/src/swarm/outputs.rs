@@ -119,6 +119,12 @@ pub enum Violation {
         /// This peer's.
         current: u32,
     },
+    /// It had completed a round and tells of its chunks again.
+    #[error("it has begun anew: it had said that it was complete in round {round}")]
+    Anew {
+        /// The round.
+        round: u32,
+    },
     /// Its request ids do not ascend.
     #[error("it sent request {found} after request {last}")]
     RequestOrder {

@@ -19,6 +19,7 @@ impl Swarm {
         link.last_request_at = now;
         link.unserved_since = None;
         if sent {
+            link.at_fault_since = None;
             self.stats.uploads += 1;
         }
         self.settle(now);

@@ -14,6 +14,9 @@ use fltorrent_swarm::{
 
 use super::Setup;
 
+/// How long after a break a connection is made again, at most.
+const RECONNECT: Duration = Duration::from_millis(200);
+
 /// What becomes of a piece.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Fate {
@@ -27,6 +30,15 @@ pub(crate) enum Fate {
     BrokenOff,
     /// It comes, and will come a second time.
     Twice,
+}
+
+/// What a neighbour does not do for another one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Vice {
+    /// It never gives a slot.
+    NeverUnchokes,
+    /// It begins to send what it is asked for, and never ends.
+    SlowLoris,
 }
 
 enum Parcel {
@@ -73,6 +85,7 @@ pub(crate) struct World {
     pub(crate) steps: u64,
     /// Edges whose connection has lost, repeated or swapped a message, which no transport does for long.
     lossy: Vec<(u32, u32)>,
+    vices: BTreeMap<(u32, u32), Vice>,
 }
 
 impl World {
@@ -90,7 +103,12 @@ impl World {
             now: Time::ZERO,
             steps: 0,
             lossy: Vec::new(),
+            vices: BTreeMap::new(),
         }
+    }
+
+    pub(crate) fn spoil(&mut self, from: u32, to: u32, vice: Vice) {
+        self.vices.insert((from, to), vice);
     }
 
     pub(crate) fn is_over(&self) -> bool {
@@ -130,11 +148,13 @@ impl World {
         let Some((from, to)) = self.choose(choice, |pipe| !pipe.pieces.is_empty()) else {
             return;
         };
+        let is_slow = self.vices.get(&(from, to)) == Some(&Vice::SlowLoris);
+        let fate = if is_slow { Fate::Header } else { fate };
         let now = self.now;
         let pipe = self.pipe(from, to);
         let at = which % pipe.pieces.len();
         let mut piece = pipe.pieces.swap_remove(at);
-        self.steps += 1;
+        self.steps += u64::from(!(is_slow && piece.accepted));
         let node = &mut self.nodes[to as usize];
         if node.open.get(&from) != Some(&piece.connection) {
             return;
@@ -148,7 +168,10 @@ impl World {
             piece.accepted = true;
         }
         match fate {
-            Fate::Header => return self.pipe(from, to).pieces.push(piece),
+            Fate::Header => {
+                // It goes behind the others.
+                return self.pipe(from, to).pieces.push(piece);
+            }
             Fate::BrokenOff => node.swarm.handle_piece_failed(now, from, request),
             Fate::Whole | Fate::Twice => {
                 node.swarm
@@ -218,13 +241,7 @@ impl World {
     /// Makes a connection where there is none, or anew where only one side knows that there is none.
     pub(crate) fn connect(&mut self, edge: usize) {
         let (a, b) = self.edges[edge % self.edges.len()];
-        let both =
-            self.connection(a, b).is_some() && self.connection(a, b) == self.connection(b, a);
-        if both
-            || [a, b]
-                .iter()
-                .any(|&it| !self.nodes[it as usize].is_running())
-        {
+        if !self.is_cut(edge) {
             return;
         }
         self.steps += 1;
@@ -293,13 +310,15 @@ impl World {
             let edge = self.edges.iter().position(|&it| it == (a, b)).unwrap();
             self.cut(edge, false);
         }
+        let mut reconnect = self.now;
         while !self.is_over() {
             let before = self.steps;
             if before > most {
                 return false;
             }
-            for edge in 0..self.edges.len() {
-                self.connect(edge);
+            if reconnect <= self.now {
+                reconnect = self.now + RECONNECT;
+                (0..self.edges.len()).for_each(|edge| self.connect(edge));
             }
             for turn in 0..self.pipes.len() {
                 self.deliver(turn);
@@ -313,12 +332,24 @@ impl World {
                 self.pass(Duration::from_millis(1));
                 continue;
             }
-            let Some((due, _)) = self.next_timer() else {
+            let timer = self.next_timer().map(|(due, _)| due);
+            let waits = (0..self.edges.len()).any(|edge| self.is_cut(edge));
+            let Some(due) = timer.into_iter().chain(waits.then_some(reconnect)).min() else {
                 return false;
             };
             self.pass(due.saturating_sub(self.now));
         }
         true
+    }
+
+    /// Whether both sides of an edge run, and not both know of one connection.
+    fn is_cut(&self, edge: usize) -> bool {
+        let (a, b) = self.edges[edge % self.edges.len()];
+        let here = self.connection(a, b);
+        let both_run = [a, b]
+            .iter()
+            .all(|&it| self.nodes[it as usize].is_running());
+        both_run && (here.is_none() || here != self.connection(b, a))
     }
 
     fn choose(&self, choice: usize, has_some: fn(&Pipe) -> bool) -> Option<(u32, u32)> {
@@ -376,7 +407,9 @@ impl World {
         let node = &mut self.nodes[at as usize];
         match action {
             Action::Send { to, message } => {
-                if let Some(connection) = self.connection(at, to) {
+                let is_kept = message == Message::Unchoke
+                    && self.vices.get(&(at, to)) == Some(&Vice::NeverUnchokes);
+                if let Some(connection) = self.connection(at, to).filter(|_| !is_kept) {
                     let parcel = (connection, Parcel::Message(message));
                     self.pipe(at, to).control.push_back(parcel);
                 }

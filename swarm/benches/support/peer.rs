@@ -1,0 +1,336 @@
+//! One peer of a large swarm, and what its neighbours say to it.
+
+use std::{
+    collections::VecDeque,
+    time::{Duration, Instant},
+};
+
+use bytes::Bytes;
+use fltorrent_swarm::{
+    Action, Bitfield, ChunkId, ChunkLayout, Config, Departure, Hello, Message, Metainfo,
+    PieceHeader, PieceVerdict, Selection, SignedMetainfo, Swarm, Time, Verifier,
+};
+
+pub(crate) const PEERS: u32 = 1000;
+pub(crate) const CHUNKS: u32 = 10;
+pub(crate) const NEIGHBOURS: u32 = 10;
+pub(crate) const POSITIONS: u32 = PEERS * CHUNKS;
+/// Chunks are small, so that hashing them does not hide what is measured.
+const ELEMENTS: u64 = 64;
+const CHUNK: [u8; 4 * ELEMENTS as usize] = [0; 4 * ELEMENTS as usize];
+
+/// Signatures are not the state machines' work.
+struct Trusting;
+
+impl Verifier for Trusting {
+    fn verify(&mut self, _: u32, _: &[u8], _: &[u8], _: &[u8]) -> Result<(), String> {
+        Ok(())
+    }
+}
+
+/// The peer that is measured, with all that it has asked for.
+pub(crate) struct Peer {
+    pub(crate) swarm: Swarm,
+    now: Time,
+    asked: VecDeque<(u32, u32, ChunkId)>,
+    uploads: Vec<(u32, u32)>,
+    /// Chokes that each neighbour was told, by its index.
+    chokes: [u32; NEIGHBOURS as usize + 1],
+    unchoked: [bool; NEIGHBOURS as usize + 1],
+    requests: u32,
+    /// Neighbours that have said that they hold everything.
+    spoken: u32,
+    /// What the neighbours have not announced yet.
+    unsaid: Vec<(u32, u32)>,
+}
+
+fn hello(peer: u32) -> Hello {
+    Hello {
+        run: [7; 16],
+        attempt: 0,
+        peer,
+        plan: [1; 32],
+        data: [2; 32],
+        first_round: 0,
+        model: [3; 32],
+    }
+}
+
+/// What an origin signs: certificate and signature are as long as real ones.
+pub(crate) fn metainfo(round: u32, origin: u32) -> SignedMetainfo {
+    let metainfo = Metainfo {
+        run: [7; 16],
+        attempt: 0,
+        round,
+        origin,
+        samples: 100,
+        evaluation: Default::default(),
+        base: [0; 32],
+        hashes: vec![*blake3::hash(&CHUNK).as_bytes(); CHUNKS as usize],
+    };
+    SignedMetainfo {
+        body: metainfo.encode(),
+        certificate: vec![0; 400].into(),
+        signature: vec![0; 64].into(),
+    }
+}
+
+/// Three fifths of all chunks, others for each neighbour.
+pub(crate) fn holdings(neighbour: u32) -> Bitfield {
+    let mut held = Bitfield::new(POSITIONS);
+    for position in 0..POSITIONS {
+        if (position.wrapping_mul(2_654_435_761) >> 8).wrapping_mul(neighbour * 2 + 1) % 5 < 3 {
+            held.insert(position);
+        }
+    }
+    held
+}
+
+/// A neighbour's request for a chunk that this peer made itself.
+pub(crate) fn request(request: u32, chokes: u32) -> Message {
+    Message::Request {
+        request,
+        chokes,
+        chunk: ChunkId {
+            round: 0,
+            origin: 0,
+            index: request % CHUNKS,
+        },
+    }
+}
+
+/// How long `times` ticks take. A tick that can do nothing says so; then it goes on, untimed, with a new peer.
+pub(crate) fn timed(
+    times: u64,
+    peer: &mut Peer,
+    anew: fn() -> Peer,
+    tick: impl Fn(&mut Peer) -> bool,
+) -> Duration {
+    let mut spent = Duration::ZERO;
+    let mut done = 0;
+    while done < times {
+        let start = Instant::now();
+        while done < times && tick(peer) {
+            done += 1;
+        }
+        spent += start.elapsed();
+        if done < times {
+            *peer = anew();
+        }
+    }
+    spent
+}
+
+impl Peer {
+    /// All neighbours are there and want something; this peer's own update is published.
+    pub(crate) fn connected() -> Self {
+        let config = Config {
+            hello: hello(0),
+            peers: PEERS,
+            neighbours: (1..=NEIGHBOURS).collect(),
+            layout: ChunkLayout::new(ELEMENTS * u64::from(CHUNKS), CHUNKS).unwrap(),
+            rounds: 3,
+            early_stop: None,
+            upload_slots: 4,
+            unchoke_interval: Duration::from_secs(10),
+            optimistic_interval: Duration::from_secs(30),
+            selection: Selection::RarestFirst,
+            lost_after: Duration::from_secs(30),
+            join_within: Duration::from_secs(30),
+            seed: 1,
+        };
+        let mut peer = Self {
+            swarm: Swarm::new(config, Box::new(Trusting), Time::ZERO),
+            now: Time::ZERO,
+            asked: VecDeque::new(),
+            uploads: Vec::new(),
+            chokes: Default::default(),
+            unchoked: Default::default(),
+            requests: 0,
+            spoken: 0,
+            unsaid: Vec::new(),
+        };
+        for neighbour in 1..=NEIGHBOURS {
+            peer.swarm.handle_connected(peer.now, neighbour);
+            peer.hear(neighbour, Message::Hello(hello(neighbour)));
+            peer.hear(neighbour, Message::Interested);
+        }
+        peer.publish();
+        peer
+    }
+
+    /// In the middle of a round: all metainfos are known, and each neighbour has three fifths of the chunks.
+    pub(crate) fn asking() -> Self {
+        let mut peer = Self::connected();
+        peer.hear_metainfos();
+        peer.hear_holdings();
+        peer
+    }
+
+    /// All metainfos are known; no neighbour has said what it has.
+    pub(crate) fn described() -> Self {
+        let mut peer = Self::connected();
+        peer.hear_metainfos();
+        peer
+    }
+
+    fn publish(&mut self) {
+        let signed = metainfo(self.swarm.round(), 0);
+        self.swarm.publish(self.now, signed);
+        self.drain();
+    }
+
+    pub(crate) fn next_round(&mut self) {
+        self.swarm.begin_round(self.now);
+        self.publish();
+    }
+
+    pub(crate) fn hear_metainfos(&mut self) {
+        for origin in 1..PEERS {
+            let signed = metainfo(self.swarm.round(), origin);
+            self.hear(1, Message::Metainfo(signed));
+        }
+    }
+
+    pub(crate) fn hear_holdings(&mut self) {
+        for neighbour in 1..=NEIGHBOURS {
+            self.hear_bitfield_of(neighbour);
+            self.hear(neighbour, Message::Unchoke);
+            let held = holdings(neighbour);
+            let unsaid = (0..POSITIONS).filter(|&at| !held.contains(at));
+            self.unsaid.extend(unsaid.map(|at| (neighbour, at)));
+        }
+    }
+
+    pub(crate) fn hear_bitfield_of(&mut self, neighbour: u32) {
+        let held = holdings(neighbour);
+        let round = self.swarm.round();
+        self.hear(neighbour, Message::Bitfield { round, held });
+    }
+
+    /// The next neighbour that has not said what it has says so.
+    pub(crate) fn hear_bitfield(&mut self) -> bool {
+        if self.spoken == NEIGHBOURS {
+            return false;
+        }
+        self.spoken += 1;
+        let mut held = Bitfield::new(POSITIONS);
+        for position in 0..POSITIONS {
+            held.insert(position);
+        }
+        self.hear(self.spoken, Message::Bitfield { round: 0, held });
+        true
+    }
+
+    pub(crate) fn hear(&mut self, neighbour: u32, message: Message) {
+        self.swarm.handle_message(self.now, neighbour, message);
+        self.drain();
+    }
+
+    /// A neighbour announces so many more chunks.
+    pub(crate) fn hear_haves(&mut self, count: usize) -> bool {
+        let Some(&(neighbour, _)) = self.unsaid.last() else {
+            return false;
+        };
+        let mut positions = Vec::with_capacity(count);
+        while positions.len() < count
+            && let Some((_, at)) = self.unsaid.pop_if(|it| it.0 == neighbour)
+        {
+            positions.push(at);
+        }
+        positions.reverse();
+        self.hear(
+            neighbour,
+            Message::Have {
+                round: 0,
+                positions,
+            },
+        );
+        true
+    }
+
+    /// The answer to the oldest request comes, a tenth of a millisecond later.
+    pub(crate) fn take_piece(&mut self) -> bool {
+        let Some((from, request, chunk)) = self.asked.pop_front() else {
+            return false;
+        };
+        self.now += Duration::from_micros(100);
+        let length = CHUNK.len() as u32;
+        let header = PieceHeader {
+            request,
+            chunk,
+            length,
+        };
+        if self.swarm.handle_piece_header(from, &header) == PieceVerdict::Read {
+            let data = Bytes::from_static(&CHUNK);
+            self.swarm.handle_piece(self.now, from, request, data);
+        }
+        self.drain();
+        true
+    }
+
+    pub(crate) fn flap(&mut self, neighbour: u32) {
+        self.hear(neighbour, Message::Choke { last_started: 0 });
+        self.hear(neighbour, Message::Unchoke);
+        self.asked.clear();
+    }
+
+    pub(crate) fn reconnect(&mut self, neighbour: u32) {
+        let cut = Departure::Broken(String::new());
+        self.swarm.handle_disconnected(self.now, neighbour, cut);
+        self.swarm.handle_connected(self.now, neighbour);
+        self.hear(neighbour, Message::Hello(hello(neighbour)));
+        self.hear_bitfield_of(neighbour);
+        self.hear(neighbour, Message::Interested);
+        self.hear(neighbour, Message::Unchoke);
+        self.asked.clear();
+    }
+
+    /// The choker's time has come.
+    pub(crate) fn choose(&mut self) {
+        self.now += Duration::from_secs(10);
+        self.swarm.handle_timeout(self.now);
+        self.drain();
+        self.asked.clear();
+    }
+
+    /// A neighbour that has a slot.
+    pub(crate) fn served(&self) -> u32 {
+        (1..=NEIGHBOURS)
+            .find(|&it| self.unchoked[it as usize])
+            .unwrap()
+    }
+
+    /// It asks for a chunk and gets it.
+    pub(crate) fn serve(&mut self, neighbour: u32) {
+        self.requests += 1;
+        let chokes = self.chokes[neighbour as usize];
+        self.hear(neighbour, request(self.requests, chokes));
+        let (to, request) = self.uploads.pop().unwrap();
+        self.swarm.handle_upload_ended(self.now, to, request, true);
+        self.drain();
+    }
+
+    fn drain(&mut self) {
+        while let Some(action) = self.swarm.poll_action() {
+            match action {
+                Action::Send { to, message } => self.sent(to, message),
+                Action::Upload { to, request, .. } => self.uploads.push((to, request)),
+                Action::Disconnect { peer, violation } => panic!("peer {peer}: {violation}"),
+                _ => {}
+            }
+        }
+    }
+
+    fn sent(&mut self, to: u32, message: Message) {
+        match message {
+            Message::Request { request, chunk, .. } => self.asked.push_back((to, request, chunk)),
+            Message::Choke { .. } => {
+                self.chokes[to as usize] += 1;
+                self.unchoked[to as usize] = false;
+            }
+            Message::Unchoke => self.unchoked[to as usize] = true,
+            _ => {}
+        }
+    }
+}
