@@ -104,6 +104,23 @@ fn picker(criterion: &mut Criterion) {
             bencher.iter(|| peer.flap(1));
         },
     );
+    group.bench_function(
+        "choke and unchoke of one that has only the commonest chunk",
+        |bencher| {
+            let mut peer = Peer::described();
+            // The others have everything, and choke.
+            while peer.hear_bitfield() && peer.spoken + 1 < NEIGHBOURS {}
+            let last = vec![POSITIONS - 1];
+            peer.hear(
+                NEIGHBOURS,
+                Message::Have {
+                    round: 0,
+                    positions: last,
+                },
+            );
+            bencher.iter(|| peer.flap(NEIGHBOURS));
+        },
+    );
     group.bench_function("complete, said once more", |bencher| {
         let mut peer = Peer::asking();
         peer.hear(1, Message::Complete { round: 0 });

@@ -39,7 +39,7 @@ pub(crate) struct Peer {
     unchoked: [bool; NEIGHBOURS as usize + 1],
     requests: u32,
     /// Neighbours that have said that they hold everything.
-    spoken: u32,
+    pub(crate) spoken: u32,
     /// What the neighbours have not announced yet.
     unsaid: Vec<(u32, u32)>,
 }
