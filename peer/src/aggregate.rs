@@ -94,13 +94,14 @@ fn add(sums: &mut [f64], weight: f64, data: &Bytes) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::buffers::Buffers;
 
     fn store_of(
         layout: &ChunkLayout,
         updates: &[Vec<f32>],
         order: impl Iterator<Item = u32>,
     ) -> ChunkStore {
-        let store = ChunkStore::new(std::env::temp_dir(), u64::MAX);
+        let store = ChunkStore::new(std::env::temp_dir(), u64::MAX, &Buffers::new(64), 0);
         for position in order {
             let (origin, index) = (position / layout.chunks(), position % layout.chunks());
             let range = layout.range(index);

@@ -41,7 +41,8 @@ impl Buffers {
     /// A buffer of `length` bytes, whatever they are.
     pub fn take(&self, length: usize) -> Buffer {
         let free = self.0.list().pop();
-        let mut data = free.unwrap_or_else(|| Vec::with_capacity(self.0.longest));
+        // Zeros of the system's: nothing is written before the bytes come.
+        let mut data = free.unwrap_or_else(|| vec![0; self.0.longest]);
         data.resize(length, 0);
         Buffer {
             data,

@@ -89,7 +89,7 @@ mod tests {
         let buffers = Buffers::new(64);
         let values: Vec<f32> = (0..10u8).map(f32::from).collect();
         for parts in [vec![10], vec![0, 1, 1, 7, 0, 1], vec![4, 4, 2], vec![9, 3]] {
-            let store = ChunkStore::new(std::env::temp_dir(), u64::MAX);
+            let store = ChunkStore::new(std::env::temp_dir(), u64::MAX, &buffers, 2);
             let mut cutter = Cutter::new(&store, &layout, &buffers, 7, 2);
             // One value too many in the last case.
             let mut rest = [&values[..], &[99.0; 2]].concat();

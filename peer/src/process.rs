@@ -214,7 +214,9 @@ impl Peer {
             );
         }
         let layout = prepared.layout;
-        let store = ChunkStore::new(self.folder.clone(), plan.exchange.memory_budget);
+        let buffers = Buffers::new(layout.longest());
+        let budget = plan.exchange.memory_budget;
+        let store = ChunkStore::new(self.folder.clone(), budget, &buffers, index);
         let occasion = config::Occasion {
             run: identity.run,
             attempt: bindings.attempt,
@@ -225,7 +227,6 @@ impl Peer {
         config.join_within = wait.unwrap_or(config.join_within);
         let limits = config.limits();
         let (events_in, events) = mpsc::channel(EVENTS);
-        let buffers = Buffers::new(layout.longest());
         let neighbours = &plan.peers[index as usize].neighbours;
         let transport = Transport::start(
             socket,

@@ -1,7 +1,8 @@
 //! The chunk store: an append-only file a round, with a RAM budget before it.
 //!
-//! A chunk stays in RAM while the budget lasts; the oldest ones go to the file. The files have no name, so that nothing
-//! is left behind however the process ends.
+//! A chunk stays in RAM while the budget lasts. The oldest ones of other origins go to the file first, since every neighbour
+//! asks for this peer's own and few for those that others have too. The files have no name, so that nothing is left behind
+//! however the process ends.
 
 use std::{
     collections::{BTreeMap, HashMap, VecDeque},
@@ -15,6 +16,8 @@ use std::{
 use bytes::Bytes;
 use fltorrent_swarm::ChunkId;
 use thiserror::Error;
+
+use crate::buffers::Buffers;
 
 /// Why a chunk cannot be kept or given back.
 #[derive(Debug, Error)]
@@ -57,7 +60,12 @@ struct Inner {
     budget: u64,
     used: u64,
     places: HashMap<ChunkId, Place>,
-    oldest_first: VecDeque<ChunkId>,
+    /// What chunks are read into that come back from a file.
+    buffers: Buffers,
+    /// The origin of this peer's own chunks.
+    own: u32,
+    /// Chunks by age, the oldest first: those of others, and this peer's own.
+    oldest_first: [VecDeque<ChunkId>; 2],
     files: BTreeMap<u32, RoundFile>,
 }
 
@@ -74,14 +82,17 @@ struct RoundFile {
 }
 
 impl ChunkStore {
-    /// An empty store that keeps up to `budget` bytes in RAM and the rest in files in `folder`.
-    pub fn new(folder: PathBuf, budget: u64) -> Self {
+    /// An empty store of peer `own` that keeps up to `budget` bytes in RAM and the rest in files in `folder`. What comes back
+    /// from there is in `buffers`, which hold the longest chunk.
+    pub fn new(folder: PathBuf, budget: u64, buffers: &Buffers, own: u32) -> Self {
         Self(Arc::new(Mutex::new(Inner {
             folder,
             budget,
             used: 0,
             places: HashMap::new(),
-            oldest_first: VecDeque::new(),
+            buffers: buffers.clone(),
+            own,
+            oldest_first: [VecDeque::new(), VecDeque::new()],
             files: BTreeMap::new(),
         })))
     }
@@ -104,7 +115,7 @@ impl ChunkStore {
     /// # Errors
     /// When it is not there, or the file cannot be read.
     pub fn get(&self, chunk: ChunkId) -> Result<Bytes, StoreError> {
-        let (file, offset, length, folder) = {
+        let (file, offset, mut data, folder) = {
             let inner = self.inner();
             match inner.places.get(&chunk) {
                 None => return Err(StoreError::Missing { chunk }),
@@ -114,18 +125,22 @@ impl ChunkStore {
                         .files
                         .get(&chunk.round)
                         .ok_or(StoreError::Missing { chunk })?;
-                    (Arc::clone(&file.file), offset, length, inner.folder.clone())
+                    (
+                        Arc::clone(&file.file),
+                        offset,
+                        inner.buffers.take(length),
+                        inner.folder.clone(),
+                    )
                 }
             }
         };
-        let mut data = vec![0; length];
-        file.read_exact_at(&mut data, offset)
+        file.read_exact_at(data.bytes_mut(), offset)
             .map_err(|source| StoreError::Read {
                 round: chunk.round,
                 folder,
                 source,
             })?;
-        Ok(data.into())
+        Ok(data.freeze())
     }
 
     /// Drops everything of a round.
@@ -143,12 +158,13 @@ impl ChunkStore {
 impl Inner {
     fn put(&mut self, chunk: ChunkId, data: Bytes) -> Result<(), StoreError> {
         self.used += data.len() as u64;
-        self.oldest_first.push_back(chunk);
+        self.oldest_first[usize::from(chunk.origin == self.own)].push_back(chunk);
         if let Some(Place::Memory(old)) = self.places.insert(chunk, Place::Memory(data)) {
             self.used -= old.len() as u64;
         }
         while self.used > self.budget {
-            let Some(oldest) = self.oldest_first.pop_front() else {
+            let mut oldest = self.oldest_first.iter_mut();
+            let Some(oldest) = oldest.find_map(VecDeque::pop_front) else {
                 break;
             };
             self.spill(oldest)?;
@@ -190,7 +206,9 @@ impl Inner {
 
     fn release(&mut self, round: u32) {
         self.files.remove(&round);
-        self.oldest_first.retain(|chunk| chunk.round != round);
+        for chunks in &mut self.oldest_first {
+            chunks.retain(|chunk| chunk.round != round);
+        }
         let mut freed = 0;
         self.places.retain(|chunk, place| {
             let stays = chunk.round != round;
@@ -219,10 +237,39 @@ mod tests {
         vec![index as u8; 100].into()
     }
 
+    /// Of peer 1.
+    fn store(folder: &std::path::Path, budget: u64) -> ChunkStore {
+        ChunkStore::new(folder.to_owned(), budget, &Buffers::new(100), 1)
+    }
+
+    #[test]
+    fn own_chunks_stay_in_memory_while_there_are_others() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = store(folder.path(), 250);
+        let own = |index| ChunkId {
+            origin: 1,
+            ..chunk(0, index)
+        };
+        let in_memory = |chunk| matches!(store.inner().places[&chunk], Place::Memory(_));
+        store.put(own(0), data(0)).unwrap();
+        for index in 0..3 {
+            store.put(chunk(0, index), data(index)).unwrap();
+        }
+        assert!(in_memory(own(0)) && in_memory(chunk(0, 2)));
+        assert_eq!(store.sizes(), (200, 200));
+        for index in 1..3 {
+            store.put(own(index), data(index)).unwrap();
+        }
+        assert!(!in_memory(own(0)) && in_memory(own(1)) && in_memory(own(2)));
+        assert_eq!(store.get(own(0)).unwrap(), data(0));
+        store.release(0);
+        assert_eq!(store.sizes(), (0, 0));
+    }
+
     #[test]
     fn chunks_beyond_the_budget_come_back_from_the_file() {
         let folder = tempfile::tempdir().unwrap();
-        let store = ChunkStore::new(folder.path().to_owned(), 250);
+        let store = store(folder.path(), 250);
         for index in 0..10 {
             store.put(chunk(0, index), data(index)).unwrap();
         }
@@ -240,7 +287,7 @@ mod tests {
     #[test]
     fn a_released_round_is_gone_and_the_others_stay() {
         let folder = tempfile::tempdir().unwrap();
-        let store = ChunkStore::new(folder.path().to_owned(), 250);
+        let store = store(folder.path(), 250);
         for round in 0..2 {
             for index in 0..4 {
                 store.put(chunk(round, index), data(index)).unwrap();
@@ -260,7 +307,7 @@ mod tests {
 
     #[test]
     fn a_folder_that_cannot_be_written_is_named() {
-        let store = ChunkStore::new("/proc/nowhere".into(), 50);
+        let store = store("/proc/nowhere".as_ref(), 50);
         let error = store.put(chunk(0, 0), data(0)).unwrap_err();
         assert!(error.to_string().contains("/proc/nowhere"), "{error}");
     }

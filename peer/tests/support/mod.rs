@@ -268,7 +268,7 @@ impl Run {
             self.peers as usize,
         )
         .unwrap();
-        let store = ChunkStore::new(folder.to_owned(), self.budget);
+        let store = ChunkStore::new(folder.to_owned(), self.budget, &buffers, me);
         let (progress_in, progress) = mpsc::channel(4);
         let (completed, completed_out) = std::sync::mpsc::sync_channel(1);
         let work = worker::Work {
