@@ -261,9 +261,9 @@ impl Link {
         self.delivery.typical().is_some()
     }
 
-    /// Whether it has delivered, and nothing has been wrong since.
-    pub(crate) fn is_proven(&self) -> bool {
-        self.is_measured() && self.doubts == 0
+    /// How little it can be relied on: penalties since the last chunk, and whether there never was one.
+    pub(crate) fn doubt(&self) -> (u32, bool) {
+        (self.doubts, !self.is_measured())
     }
 
     /// Bytes a second that it delivers lately, or else `fallback`.

@@ -482,31 +482,6 @@ fn a_metainfo_with_a_wrong_number_of_chunks_closes_the_link() {
 }
 
 #[test]
-fn the_first_of_two_metainfos_of_an_origin_counts() {
-    let mut bench = bench().connected();
-    bench.hear_metainfo(1, 2);
-    let second = Metainfo {
-        samples: 77,
-        ..origin_metainfo(&bench.config, 0, 2)
-    };
-    bench.hear(3, Message::Metainfo(sign(2, &second)));
-    assert_eq!(bench.swarm.samples(2), Some(3));
-    assert!(matches!(
-        bench.notices()[..],
-        [Notice::Equivocation {
-            origin: 2,
-            round: 0,
-            ..
-        }]
-    ));
-    assert_eq!(
-        bench.swarm.open_links(),
-        3,
-        "who passes it on is not to blame"
-    );
-}
-
-#[test]
 fn nobody_else_makes_this_peers_update() {
     let mut bench = bench().connected();
     let other = Metainfo {

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use super::{Action, Failure, Notice, PieceVerdict, Swarm, Violation};
 use crate::{
     Time,
-    link::Outstanding,
+    link::{Link, Outstanding},
     message::{Message, PieceHeader},
     metainfo::PieceFault,
     round::ChunkState,
@@ -24,6 +24,8 @@ const UNKNOWN: Duration = Duration::from_millis(500);
 /// A request is given up, when there is another holder, after so many times of what it should take and this long.
 const HOPELESS: u32 = 8;
 const HOPELESS_AT_LEAST: Duration = Duration::from_secs(2);
+/// The time doubles so often at most.
+const MOST_DOUBLINGS: u32 = 16;
 
 impl Outstanding {
     /// When a second holder may be asked.
@@ -32,12 +34,14 @@ impl Outstanding {
         self.mark.at() + (expected * LATE).max(SOONEST_LATE)
     }
 
-    /// When it is given up.
-    fn hopeless_at(&self, lost_after: Duration) -> Time {
+    /// When it is given up. Each time that the neighbour was given up it is waited for twice as long: a chunk may take
+    /// longer on every link than anybody thought.
+    fn hopeless_at(&self, link: &Link, lost_after: Duration) -> Time {
         let patience = self.expected.map_or(lost_after, |expected| {
             expected * HOPELESS + HOPELESS_AT_LEAST
         });
-        self.mark.at() + patience
+        let again = 1 << link.doubts.min(MOST_DOUBLINGS);
+        self.mark.at() + patience.saturating_mul(again)
     }
 }
 
@@ -232,16 +236,21 @@ impl Swarm {
             let takes =
                 |at: usize| self.links[at].load(fallback) + chunk / self.links[at].rate(fallback);
             let holders = (0..self.links.len()).filter(|&at| {
+                let link = &self.links[at];
                 at != asked
-                    && self.links[at].may_ask(now)
+                    && link.is_open()
+                    && !link.choked
                     && self.current.link(at).has.contains(position)
             });
-            // One that delivers is waited for rather than another one asked that never did.
-            let is_proven = |at: &usize| self.links[*at].is_proven();
-            let some_proven = holders.clone().any(|at| is_proven(&at));
+            // The surest one is waited for rather than another one asked that may never deliver.
+            let Some(surest) = holders.clone().map(|at| self.links[at].doubt()).min() else {
+                continue;
+            };
+            let doubts = self.links[asked].doubts;
             let other = holders
-                .filter(|at| is_proven(at) || !some_proven)
-                .filter(|&at| self.links[at].has_room(longest))
+                .filter(|&at| self.links[at].doubt() == surest)
+                .filter(|&at| self.links[at].doubts < doubts.max(1))
+                .filter(|&at| self.links[at].may_ask(now) && self.links[at].has_room(longest))
                 .map(|at| (at, takes(at)))
                 .min_by(|a, b| a.1.total_cmp(&b.1))
                 .filter(|&(_, time)| !self.links[asked].is_measured() || time * WORTH < rest);
@@ -288,7 +297,8 @@ impl Swarm {
                 .outstanding
                 .iter()
                 .filter(|(_, request)| {
-                    request.hopeless_at(lost_after) <= now && self.has_other(at, request.position)
+                    request.hopeless_at(&self.links[at], lost_after) <= now
+                        && self.has_other(at, request.position)
                 })
                 .map(|(&id, _)| id)
                 .collect();
@@ -324,12 +334,13 @@ impl Swarm {
             .flat_map(|(at, link)| link.outstanding.values().map(move |r| (at, r)));
         waits
             .filter(|(at, request)| self.has_other(*at, request.position))
-            .flat_map(|(_, request)| {
+            .flat_map(|(at, request)| {
                 // Asking a second one is tried again on every input once the request is late.
                 let late = (endgame && self.is_asked_once(request.position))
                     .then(|| request.late_at())
                     .filter(|&at| at > self.latest);
-                [late, Some(request.hopeless_at(self.config.lost_after))]
+                let hopeless = request.hopeless_at(&self.links[at], self.config.lost_after);
+                [late, Some(hopeless)]
             })
             .flatten()
             .min()
