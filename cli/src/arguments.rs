@@ -10,8 +10,8 @@ use fltorrent_crds::{BitRate, Interval};
 use fltorrent_peer::checkpoint::Resume;
 
 pub use self::bench::{
-    AllArguments, BenchArguments, BenchModel, Benchmark, Contender, ExchangeArguments,
-    LoopbackArguments, QuickstartArguments, TrainArguments,
+    AllArguments, BenchArguments, BenchModel, Benchmark, CongestionArguments, Contender,
+    ExchangeArguments, LoopbackArguments, QuickstartArguments, TrainArguments,
 };
 use self::examples::{
     BENCH_EXAMPLES, COMPARE_EXAMPLES, COMPLETIONS_EXAMPLES, FIRST_STEPS, INIT_EXAMPLES,

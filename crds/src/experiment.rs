@@ -38,7 +38,9 @@ pub use partition::{
     ClassesPartition, DirichletPartition, ExplicitPartition, PartitionSpec, PartitionType,
     QuantityPartition, ShardsPartition,
 };
-pub use settings::{Aggregation, AggregationType, Fedprox, Output, Transport, TransportType};
+pub use settings::{
+    Aggregation, AggregationType, CongestionControlType, Fedprox, Output, Transport, TransportType,
+};
 pub use topology::{
     CustomTopology, ErdosRenyiTopology, RandomRegularTopology, SmallWorldTopology, StarTopology,
     Topology, TopologyType, TorusTopology, TreeTopology,

@@ -19,7 +19,7 @@ use std::time::Duration;
 
 pub use data::{DIGITS_TEST, DIGITS_TRAIN, MAX_INPUT, is_url};
 pub use model::MAX_PARAMETERS;
-pub use network::{LinkPlan, RatePlan};
+pub use network::{CongestionControl, LinkPlan, RatePlan};
 pub use start::{EarlyStopPlan, InitFromPlan};
 
 use serde::{Deserialize, Serialize};
@@ -457,6 +457,9 @@ pub struct TransportPlan {
     pub lost_after: Duration,
     /// Largest UDP payload that path discovery may use, bytes, 1200..=65527.
     pub mtu: u16,
+    /// What decides how much is in flight.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub congestion_control: CongestionControl,
 }
 
 /// Where results go.

@@ -230,6 +230,14 @@ fn cases() -> Vec<Case> {
             Changes,
         ),
         (
+            "transport.congestionControl",
+            "transport/congestionControl",
+            &[],
+            json!("auto"),
+            json!("cubic"),
+            Changes,
+        ),
+        (
             "topology.type",
             "topology/type",
             &[],

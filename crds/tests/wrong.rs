@@ -1168,6 +1168,16 @@ fn one_wrong_value_is_one_error() {
             json!("2x"),
             "groups[0].computeSlowdown: `2x` is not a number; write a number, 1 to 1000",
         ),
+        (
+            "transport/congestionControl",
+            json!("bbr"),
+            "transport.congestionControl: `bbr` is not known; allowed: auto, cubic, rateAware",
+        ),
+        (
+            "transport/congestionControl",
+            json!("rateAware"),
+            "transport.congestionControl: rateAware goes by the rate up, and groups[0] has none; give every group a network with up, or write auto",
+        ),
         // The rest.
         (
             "aggregation/type",

@@ -13,6 +13,7 @@ pub mod memory;
 pub mod metrics;
 pub mod news;
 pub mod process;
+pub mod shaper;
 pub mod store;
 pub mod train;
 pub mod transport;

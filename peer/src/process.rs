@@ -40,7 +40,7 @@ use crate::{
     metrics::{self, Metrics},
     store::ChunkStore,
     train::{backend, safetensors},
-    transport::{Transport, socket},
+    transport::{self, Transport, socket},
     worker,
 };
 use prepare::Prepared;
@@ -227,13 +227,18 @@ impl Peer {
         config.join_within = wait.unwrap_or(config.join_within);
         let limits = config.limits();
         let (events_in, events) = mpsc::channel(EVENTS);
-        let neighbours = &plan.peers[index as usize].neighbours;
+        let own = &plan.peers[index as usize];
+        let socket = match &own.link {
+            Some(link) => transport::shape(socket, link, plan.seed, index),
+            None => socket,
+        };
         let transport = Transport::start(
             socket,
             &credentials,
             &plan.transport,
+            &own.link.unwrap_or_default(),
             &buffers,
-            neighbours,
+            &own.neighbours,
             &bindings.addresses,
             limits,
             events_in,
@@ -277,6 +282,7 @@ impl Peer {
             credentials: Arc::clone(&credentials),
             peer: (index, bindings.attempt),
             is_model_wanted: self.model_files().next().is_some(),
+            slowdown: own.compute_slowdown,
         };
         let parts = Parts {
             positions: u64::from(limits.positions()),

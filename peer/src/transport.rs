@@ -6,17 +6,20 @@
 
 pub mod bare;
 mod config;
+mod congestion;
 mod connection;
 mod dial;
 mod endpoint;
 mod explain;
 mod pieces;
 mod probe;
+mod shaped;
 pub mod socket;
 
 pub use config::{CLOSE_FAILED, CLOSE_FINISHED, CLOSE_REFUSED, CLOSE_REPLACED, CLOSE_VIOLATION};
 pub use connection::{Link, LinkError};
 pub use endpoint::{Transport, TransportError};
+pub use shaped::shape;
 
 use std::net::IpAddr;
 

@@ -85,6 +85,8 @@ pub struct Work {
     pub peer: (u32, u32),
     /// Whether the final parameters are wanted.
     pub is_model_wanted: bool,
+    /// How many times as long as it needs a training takes, ≥ 1.
+    pub slowdown: f64,
 }
 
 /// Where a peer begins: with drawn values, with a file's, or with a checkpoint's.
@@ -268,6 +270,7 @@ impl<'a> Thread<'a> {
             .trainer
             .train(&self.work.shard, round)
             .map_err(trained)?;
+        self.slow_down(started.elapsed());
         let train = TrainFigures {
             loss: (report.samples > 0)
                 .then_some(report.loss)
@@ -306,6 +309,13 @@ impl<'a> Thread<'a> {
             train,
             base: self.base,
         })
+    }
+
+    /// Waits until a training that took so long has taken as long as it shall, or the driver has gone.
+    fn slow_down(&self, taken: Duration) {
+        let rest = rest(taken, self.work.slowdown);
+        // Nothing is complete before this peer's own update is there, so that all this can bring is the driver's end.
+        self.completed.recv_timeout(rest).ok();
     }
 
     /// Moves the update out of the trainer into the store, tensor by tensor, and gives its chunks' hashes: a model more in
@@ -416,11 +426,30 @@ impl<'a> Thread<'a> {
     }
 }
 
+/// What is missing to so many times of what something took.
+fn rest(taken: Duration, slowdown: f64) -> Duration {
+    let rest = taken.as_secs_f64() * (slowdown - 1.0).max(0.0);
+    Duration::try_from_secs_f64(rest).unwrap_or_default()
+}
+
 fn figures(counts: &EvaluationCounts, elapsed: Duration) -> EvaluationFigures {
     EvaluationFigures {
         correct: counts.correct.into(),
         total: counts.total.into(),
         loss_sum: Some(counts.loss_sum).filter(|sum| sum.is_finite()),
         seconds: elapsed.as_secs_f64(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_slow_machine_takes_so_many_times_as_long() {
+        let second = Duration::from_secs(1);
+        assert_eq!(rest(second, 1.0), Duration::ZERO);
+        assert_eq!(rest(second, 3.0), 2 * second);
+        assert_eq!(rest(2 * second, 1.5), second);
     }
 }

@@ -6,6 +6,7 @@ mod support;
 use std::{net::SocketAddr, sync::Arc, time::SystemTime};
 
 use fltorrent_coordinator::{authority::Authority, key::PeerKey, tls::Credentials};
+use fltorrent_crds::plan::LinkPlan;
 use fltorrent_peer::{
     buffers::Buffers,
     transport::{CLOSE_REFUSED, Event, LinkEvent, Transport, socket},
@@ -44,6 +45,7 @@ fn target() -> Target {
         socket::wrap(socket).unwrap(),
         &run.credentials(2),
         &run.plan(),
+        &LinkPlan::default(),
         &Buffers::new(run.layout().longest()),
         &[0, 4],
         &addresses,
@@ -246,6 +248,7 @@ async fn a_server_that_is_not_the_peer_is_not_believed() {
             socket,
             credentials,
             &run.plan(),
+            &LinkPlan::default(),
             &Buffers::new(100),
             neighbours,
             &[address.into(), address.into()],

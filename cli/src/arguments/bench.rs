@@ -4,7 +4,7 @@ use std::{fmt, path::PathBuf};
 
 use clap::{Args, Subcommand, ValueEnum, builder::PossibleValuesParser};
 
-use fltorrent_crds::ByteSize;
+use fltorrent_crds::{BitRate, ByteSize};
 
 use super::setting;
 
@@ -28,6 +28,8 @@ pub enum Benchmark {
     /// Exchange updates on this machine without shaping, beside a bare QUIC transfer of as much: bytes for each CPU second,
     /// time, memory
     Loopback(LoopbackArguments),
+    /// Send over an emulated link with each congestion control, over round-trip times and losses
+    Congestion(CongestionArguments),
     /// Those that need no root and nothing but PyTorch: quickstart and train
     All(AllArguments),
 }
@@ -80,11 +82,31 @@ pub struct AllArguments {
     pub train: TrainArguments,
 }
 
+/// `fltorrent bench congestion`.
+#[derive(Clone, Debug, Args)]
+pub struct CongestionArguments {
+    /// Rate of both peers' links, both ways
+    #[arg(long, value_name = "RATE", default_value = "20Mbit")]
+    pub rate: BitRate,
+    /// Size of an update, which each of two peers sends to the other in every round
+    #[arg(long, value_name = "BYTES", default_value = "5M")]
+    pub update: ByteSize,
+    /// Rounds that are measured, after one in which connections are made
+    #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u32).range(1..=1000))]
+    pub rounds: u32,
+    /// Only this round-trip time in milliseconds; may be given several times
+    #[arg(long, value_name = "MS", value_parser = clap::value_parser!(u32).range(0..=1000))]
+    pub rtt: Vec<u32>,
+    /// Only this share of lost packets in percent; may be given several times
+    #[arg(long, value_name = "PERCENT", value_parser = clap::value_parser!(u32).range(0..=50))]
+    pub loss: Vec<u32>,
+}
+
 /// `fltorrent bench exchange`.
 #[derive(Clone, Debug, Args)]
 pub struct ExchangeArguments {
     /// Only this case; may be given several times
-    #[arg(long, value_name = "NAME", value_parser = PossibleValuesParser::new(["mesh", "ring", "star", "tree", "unequal", "regular"]))]
+    #[arg(long, value_name = "NAME", value_parser = PossibleValuesParser::new(["mesh", "ring", "star", "tree", "unequal", "regular", "mesh-far", "ring-far", "mesh-lossy", "ring-lossy"]))]
     pub case: Vec<String>,
     /// So many machines instead of those of the case; may be given several times, and has no target
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(3..=100))]

@@ -1,5 +1,6 @@
 //! `fltorrent bench`: what a user can measure on a machine, as Markdown tables.
 
+mod congestion;
 mod exchange;
 mod loopback;
 mod table;
@@ -29,6 +30,7 @@ pub(super) fn bench(what: &Benchmark) -> ExitCode {
         Benchmark::Train(arguments) => train(arguments, &mut printer),
         Benchmark::Exchange(arguments) => exchange::exchange(arguments, &mut printer),
         Benchmark::Loopback(arguments) => loopback::loopback(arguments, &mut printer),
+        Benchmark::Congestion(arguments) => congestion::congestion(arguments, &mut printer),
         Benchmark::All(arguments) => quickstart(&arguments.quickstart, &mut printer)
             .and_then(|()| train(&arguments.train, &mut printer)),
     };

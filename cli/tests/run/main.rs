@@ -6,6 +6,7 @@ mod complete;
 mod endings;
 mod examples;
 mod live;
+mod network;
 mod oracle;
 #[path = "../../../peer/tests/support/oracle.rs"]
 mod oracle_rounds;

@@ -64,6 +64,8 @@ pub struct Transport {
     /// Largest UDP payload that path discovery may use, in bytes.
     #[schemars(range(min = 1200, max = 65_527))]
     pub mtu: u16,
+    /// What decides how much is in flight: auto takes rateAware for a peer whose network has a rate up, and cubic for others.
+    pub congestion_control: CongestionControlType,
 }
 
 impl Default for Transport {
@@ -74,6 +76,7 @@ impl Default for Transport {
             idle_timeout: Interval::from_secs(20),
             lost_after: Interval::from_secs(30),
             mtu: 1452,
+            congestion_control: CongestionControlType::Auto,
         }
     }
 }
@@ -84,6 +87,16 @@ impl Default for Transport {
 #[schemars(inline)]
 pub enum TransportType {
     Quic,
+}
+
+/// Congestion controls: `auto`, `cubic`, `rateAware`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+#[schemars(inline)]
+pub enum CongestionControlType {
+    Auto,
+    Cubic,
+    RateAware,
 }
 
 /// Where results go.

@@ -25,7 +25,7 @@ const FIELDS: &[(&str, &[&str])] = &[
             "trimmedMean",
         ],
     ),
-    ("transport", &["congestionControl", "tcp"]),
+    ("transport", &["tcp"]),
     ("output", &["checkpoints"]),
 ];
 

@@ -104,7 +104,7 @@ impl Plan {
             return Err(Errors::all(findings.errors));
         }
         let transport = settings::transport(&spec.transport, &mut findings);
-        let links = network::links(spec, transport.mtu, &mut findings);
+        let links = network::links(spec, &transport, &mut findings);
         let peers = peers(spec, &links, &mut findings);
         let count = peers.as_ref().map(|peers| peers.len() as u32);
         let degree = peers

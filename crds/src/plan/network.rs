@@ -4,7 +4,7 @@ use std::{collections::BTreeSet, time::Duration};
 
 use serde::{Deserialize, Serialize};
 
-use super::build::Findings;
+use super::{TransportPlan, build::Findings};
 use crate::{
     BitRate, FieldError, Interval, Percentage, QueueLength,
     experiment::{AccessLink, ExperimentSpec},
@@ -57,6 +57,30 @@ pub struct RatePlan {
     pub queue: u64,
 }
 
+/// What decides how much is in flight on a connection.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum CongestionControl {
+    /// [`Self::RateAware`] for a peer with a rate up, [`Self::Cubic`] for others.
+    #[default]
+    Auto,
+    /// RFC 9438.
+    Cubic,
+    /// The rate that the manifest gives the link.
+    RateAware,
+}
+
+impl CongestionControl {
+    /// What a peer with this link takes, which is not [`Self::Auto`].
+    #[must_use]
+    pub fn over(self, link: &LinkPlan) -> Self {
+        match (self, link.up) {
+            (Self::Auto | Self::RateAware, Some(_)) => Self::RateAware,
+            (_, None) | (Self::Cubic, _) => Self::Cubic,
+        }
+    }
+}
+
 impl RatePlan {
     /// Bytes a second.
     pub fn bytes(self) -> f64 {
@@ -93,11 +117,11 @@ impl Merged<'_> {
 /// The links of the groups, in order; none for a group without one.
 pub(super) fn links(
     spec: &ExperimentSpec,
-    mtu: u16,
+    transport: &TransportPlan,
     findings: &mut Findings,
 ) -> Vec<Option<LinkPlan>> {
     let default = &spec.network.default;
-    let largest = u64::from(mtu) + HEADERS;
+    let largest = u64::from(transport.mtu) + HEADERS;
     let mut errors = Vec::new();
     let merged: Vec<Merged<'_>> = spec
         .groups
@@ -125,6 +149,17 @@ pub(super) fn links(
             (link != LinkPlan::default()).then_some(link)
         })
         .collect();
+    let unknown = merged.iter().find(|merged| merged.link.up.is_none());
+    if let (CongestionControl::RateAware, Some(merged)) = (transport.congestion_control, unknown) {
+        errors.push(FieldError::new(
+            "transport.congestionControl",
+            format!(
+                "rateAware goes by the rate up, and groups[{}] has none",
+                merged.group
+            ),
+            "give every group a network with up, or write auto",
+        ));
+    }
     let no_rate = |link: &AccessLink| link.up.is_none() && link.down.is_none();
     if default.queue.is_some() && merged.iter().all(|merged| no_rate(&merged.link)) {
         errors.push(nothing_waits("network.default.queue"));

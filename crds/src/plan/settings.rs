@@ -3,14 +3,14 @@
 use std::time::Duration;
 
 use super::{
-    AggregationPlan, Backend, ChunkSelection, DataPlan, ExchangePlan, ModelPlan, OutputPlan,
-    Partition, Schedule, TrainingPlan, TransportPlan, build::Findings,
+    AggregationPlan, Backend, ChunkSelection, CongestionControl, DataPlan, ExchangePlan, ModelPlan,
+    OutputPlan, Partition, Schedule, TrainingPlan, TransportPlan, build::Findings,
 };
 use crate::{
     Interval,
     experiment::{
-        Aggregation, AggregationType, Exchange, ExchangeOrder, Output, ScheduleType, Training,
-        TrainingBackend, Transport,
+        Aggregation, AggregationType, CongestionControlType, Exchange, ExchangeOrder, Output,
+        ScheduleType, Training, TrainingBackend, Transport,
     },
 };
 
@@ -260,6 +260,11 @@ pub(super) fn transport(transport: &Transport, findings: &mut Findings) -> Trans
         idle_timeout: transport.idle_timeout.get(),
         lost_after: transport.lost_after.get(),
         mtu: transport.mtu,
+        congestion_control: match transport.congestion_control {
+            CongestionControlType::Auto => CongestionControl::Auto,
+            CongestionControlType::Cubic => CongestionControl::Cubic,
+            CongestionControlType::RateAware => CongestionControl::RateAware,
+        },
     }
 }
 

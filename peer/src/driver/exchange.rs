@@ -2,6 +2,7 @@
 
 use std::{cmp::Reverse, collections::BTreeMap, time::Duration};
 
+use fltorrent_crds::plan::CongestionControl;
 use fltorrent_swarm::{Time, Wait};
 
 use crate::journal::exchange::{
@@ -135,6 +136,7 @@ impl ExchangeNotes {
             waits: Waits { nothing, choked },
             transport: transport.since(before),
             cpu: cpu.since(cpu_before),
+            congestion_control: CongestionControl::default(),
         };
         self.held = 0;
         self.points.clear();
@@ -224,6 +226,7 @@ mod tests {
                 },
                 transport: counted,
                 cpu,
+                congestion_control: CongestionControl::default(),
             }
         );
 

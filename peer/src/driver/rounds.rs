@@ -11,7 +11,10 @@ use fltorrent_swarm::Stats;
 use super::{Driver, RunError};
 use crate::{
     clock,
-    journal::{exchange::Cpu, status::State},
+    journal::{
+        exchange::{Cpu, Exchange},
+        status::State,
+    },
     metrics,
     news::News,
     worker::{Completed, Progress},
@@ -146,7 +149,10 @@ impl Driver {
             exchange: clock::thread_seconds(),
             process: clock::process_seconds(),
         };
-        let exchange = self.exchange.finish(now, round, received, transport, cpu);
+        let exchange = Exchange {
+            congestion_control: self.parts.transport.congestion_control(),
+            ..self.exchange.finish(now, round, received, transport, cpu)
+        };
         self.parts.journal.exchange(&exchange)?;
         self.parts.swarm.begin_round(now);
         Ok(())

@@ -1,5 +1,6 @@
 //! How one round's exchange went at one peer: what `report.html` draws.
 
+use fltorrent_crds::plan::CongestionControl;
 use serde::{Deserialize, Serialize};
 
 /// Most points of a completion curve.
@@ -30,6 +31,9 @@ pub struct Exchange {
     /// What it cost beside the payload.
     #[serde(default)]
     pub transport: TransportFigures,
+    /// What decided how much was in flight.
+    #[serde(default)]
+    pub congestion_control: CongestionControl,
     /// What it cost this machine.
     #[serde(default)]
     pub cpu: Cpu,

@@ -16,7 +16,7 @@ use fltorrent_coordinator::{
     key::{KeyError, PeerKey},
     tls::{Credentials, TlsError},
 };
-use fltorrent_crds::plan::TransportPlan;
+use fltorrent_crds::plan::{LinkPlan, TransportPlan};
 use quinn::{
     ConnectError, Connection, ConnectionError, Endpoint, ReadExactError, VarInt, WriteError,
 };
@@ -163,7 +163,7 @@ fn on_a_runtime<T>(task: impl Future<Output = Result<T, BareError>>) -> Result<T
 }
 
 fn endpoint(plan: &TransportPlan, credentials: &Credentials) -> Result<Endpoint, BareError> {
-    let mut transport = config::transport(plan, PIECE as u32);
+    let mut transport = config::transport(plan, &LinkPlan::default(), PIECE as u32);
     // One stream carries all, where the exchange has one a piece.
     if let Some(settings) = Arc::get_mut(&mut transport) {
         settings.stream_receive_window(STREAM_WINDOW.into());
@@ -233,6 +233,8 @@ fn parts(update: usize, bytes: u64) -> impl Iterator<Item = (usize, usize)> {
 
 #[cfg(test)]
 mod tests {
+    use fltorrent_crds::plan::CongestionControl;
+
     use super::*;
 
     #[test]
@@ -249,6 +251,7 @@ mod tests {
             idle_timeout: Duration::from_secs(20),
             lost_after: Duration::from_secs(30),
             mtu: 1452,
+            congestion_control: CongestionControl::Auto,
         };
         // Not a whole number of pieces.
         let bytes = 3 * PIECE as u64 + 17;

@@ -2,8 +2,10 @@
 
 use std::{sync::Arc, time::Duration};
 
-use fltorrent_crds::plan::TransportPlan;
+use fltorrent_crds::plan::{CongestionControl, LinkPlan, TransportPlan};
 use quinn::{IdleTimeout, MtuDiscoveryConfig, TransportConfig, VarInt, congestion::CubicConfig};
+
+use super::congestion::RateAwareConfig;
 
 /// The application protocol between peers.
 pub(super) const ALPN: &[u8] = b"fltorrent/1";
@@ -30,8 +32,8 @@ const INITIAL_RTT: Duration = Duration::from_millis(100);
 const LEAST_RECEIVE_WINDOW: u32 = 4 * 1024 * 1024;
 const LEAST_SEND_WINDOW: u64 = 1024 * 1024;
 
-/// Settings of all connections; `chunk` is the longest chunk in bytes.
-pub(super) fn transport(plan: &TransportPlan, chunk: u32) -> Arc<TransportConfig> {
+/// Settings of all connections over a link; `chunk` is the longest chunk in bytes.
+pub(super) fn transport(plan: &TransportPlan, link: &LinkPlan, chunk: u32) -> Arc<TransportConfig> {
     let mut config = TransportConfig::default();
     let mut cubic = CubicConfig::default();
     cubic.initial_window(INITIAL_WINDOW);
@@ -50,9 +52,13 @@ pub(super) fn transport(plan: &TransportPlan, chunk: u32) -> Arc<TransportConfig
         .send_window((u64::from(chunk) * 2).max(LEAST_SEND_WINDOW))
         .send_fairness(false)
         .datagram_receive_buffer_size(None)
-        .initial_rtt(INITIAL_RTT)
+        .initial_rtt(INITIAL_RTT + link.delay * 2)
         .mtu_discovery_config(Some(discovery))
         .congestion_controller_factory(Arc::new(cubic));
+    let control = plan.congestion_control.over(link);
+    if let (CongestionControl::RateAware, Some(up)) = (control, link.up) {
+        config.congestion_controller_factory(Arc::new(RateAwareConfig::new(up)));
+    }
     Arc::new(config)
 }
 
@@ -71,12 +77,14 @@ mod tests {
             idle_timeout: Duration::from_secs(20),
             lost_after: Duration::from_secs(30),
             mtu: 1452,
+            congestion_control: CongestionControl::Auto,
         }
     }
 
     #[test]
     fn every_field_of_the_plan_reaches_quinn() {
-        let shown = |plan: &TransportPlan| format!("{:?}", transport(plan, 1000));
+        let shown =
+            |plan: &TransportPlan| format!("{:?}", transport(plan, &LinkPlan::default(), 1000));
         let changes: [fn(&mut TransportPlan); 3] = [
             |plan| plan.keep_alive = Duration::from_secs(7),
             |plan| plan.idle_timeout = Duration::from_secs(21),
@@ -98,7 +106,7 @@ mod tests {
 
     #[test]
     fn windows_hold_two_pieces() {
-        let shown = format!("{:?}", transport(&plan(), 50_000_000));
+        let shown = format!("{:?}", transport(&plan(), &LinkPlan::default(), 50_000_000));
         assert!(shown.contains("send_window: 100000000"), "{shown}");
         assert!(shown.contains("receive_window: 200000000"), "{shown}");
     }

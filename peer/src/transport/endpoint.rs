@@ -6,7 +6,10 @@ use fltorrent_coordinator::{
     identity::{Role, identity_of},
     tls::{Credentials, TlsError},
 };
-use fltorrent_crds::{PeerAddress, plan::TransportPlan};
+use fltorrent_crds::{
+    PeerAddress,
+    plan::{CongestionControl, LinkPlan, TransportPlan},
+};
 use fltorrent_swarm::message::Limits;
 use quinn::{
     ClientConfig, Connection, Endpoint, EndpointConfig, ServerConfig, TokioRuntime,
@@ -70,11 +73,13 @@ impl Shared {
 pub struct Transport {
     endpoint: Endpoint,
     tasks: JoinSet<()>,
+    control: CongestionControl,
 }
 
 impl Transport {
     /// Starts on a bound socket: accepts neighbours with lower indices and dials those with higher ones at
-    /// `addresses[index]`, again and again.
+    /// `addresses[index]`, again and again. `link` is what the socket's datagrams go through (see [`super::shape`]); the
+    /// default one when nothing is known of it.
     ///
     /// # Errors
     /// When the credentials or the socket cannot be used.
@@ -83,13 +88,14 @@ impl Transport {
         socket: Socket,
         credentials: &Credentials,
         plan: &TransportPlan,
+        link: &LinkPlan,
         buffers: &Buffers,
         neighbours: &[u32],
         addresses: &[PeerAddress],
         limits: Limits,
         events: mpsc::Sender<Event>,
     ) -> Result<Self, TransportError> {
-        let transport = config::transport(plan, buffers.longest());
+        let transport = config::transport(plan, link, buffers.longest());
         let socket = socket::bounded(socket, config::max_payload(plan));
         let endpoint = open(socket, credentials, plan, transport)?;
         let identity = credentials.identity();
@@ -121,7 +127,18 @@ impl Transport {
                 ));
             }
         }
-        Ok(Self { endpoint, tasks })
+        let control = plan.congestion_control.over(link);
+        tracing::info!(?control, ?link, "congestion control");
+        Ok(Self {
+            endpoint,
+            tasks,
+            control,
+        })
+    }
+
+    /// Which congestion control runs.
+    pub const fn congestion_control(&self) -> CongestionControl {
+        self.control
     }
 
     /// Closes every connection with a code and a reason, and waits until the other sides know or `grace` is over.

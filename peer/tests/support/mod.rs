@@ -18,7 +18,9 @@ use fltorrent_coordinator::{
     authority::Authority, identity::RunId, key::PeerKey, signature::SignatureVerifier,
     tls::Credentials,
 };
-use fltorrent_crds::plan::{DataPlan, DataSource, Partition, TransportPlan};
+use fltorrent_crds::plan::{
+    CongestionControl, DataPlan, DataSource, LinkPlan, Partition, TransportPlan,
+};
 use fltorrent_peer::{
     buffers::Buffers,
     data::{self, Samples, Split},
@@ -135,6 +137,7 @@ impl Run {
             idle_timeout: Duration::from_secs(2),
             lost_after: self.lost_after,
             mtu: 1452,
+            congestion_control: CongestionControl::Auto,
         }
     }
 
@@ -252,6 +255,7 @@ impl Run {
             socket::wrap(socket).unwrap(),
             &credentials,
             &self.plan(),
+            &LinkPlan::default(),
             &buffers,
             &self.neighbours(me),
             &addresses
@@ -283,6 +287,7 @@ impl Run {
             credentials: Arc::clone(&credentials),
             peer: (me, 0),
             is_model_wanted: true,
+            slowdown: 1.0,
         };
         let thread = std::thread::spawn(move || worker::run(work, &completed_out, &progress_in));
         let parts = Parts {

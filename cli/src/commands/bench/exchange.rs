@@ -123,6 +123,13 @@ async fn contests(
     let bound = case.bound(&resolved.plan).seconds;
     let mut text = String::new();
     for &contender in contenders {
+        if case.is_emulated() && contender != Contender::Fltorrent {
+            output::progress(&format!(
+                "{}: {contender} is left out: our peers' processes emulate these links, and nothing else goes through them",
+                case.name
+            ));
+            continue;
+        }
         output::progress(&format!("{}: {contender}", case.name));
         let outcome = contest(arguments, case, &resolved, contender).await?;
         let target = case.target.filter(|_| contender == Contender::Fltorrent);
@@ -169,7 +176,7 @@ async fn contest(
     resolved: &Resolved,
     contender: Contender,
 ) -> Result<Outcome, Failed> {
-    let mut links = case.links();
+    let mut links = case.kernel_links();
     if contender == Contender::Server {
         // The server is one more machine with a link like the first one's.
         links.extend(links.first().copied());

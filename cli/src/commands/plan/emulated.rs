@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use fltorrent_crds::plan::{LinkPlan, RatePlan};
+use fltorrent_crds::plan::{CongestionControl, LinkPlan, RatePlan};
 
 use super::forecast::Emulated;
 use crate::output::bytes;
@@ -16,6 +16,9 @@ pub(super) fn emulated(groups: &[Emulated<'_>], text: &mut String) {
     for group in groups {
         let name: String = group.group.chars().take(14).collect();
         let mut parts: Vec<String> = group.link.iter().flat_map(link).collect();
+        if group.congestion_control == CongestionControl::RateAware {
+            parts.push("congestion control goes by the rate up".to_owned());
+        }
         if group.compute_slowdown != 1.0 {
             parts.push(format!("trains {}× slower", group.compute_slowdown));
         }

@@ -3,7 +3,7 @@
 use fltorrent_crds::{
     BitRate, Plan,
     analysis::{self, Bound, Memory, Rates, Wiring},
-    plan::{LinkPlan, Warning},
+    plan::{CongestionControl, LinkPlan, Warning},
 };
 use serde::{Serialize, Serializer};
 
@@ -68,6 +68,7 @@ pub(super) struct Emulated<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) link: Option<LinkPlan>,
     pub(super) compute_slowdown: f64,
+    pub(super) congestion_control: CongestionControl,
 }
 
 /// What links like these allow; the manifest's where no rates are named.
@@ -127,6 +128,10 @@ fn emulated(plan: &Plan) -> Vec<Emulated<'_>> {
                 group: &peer.group,
                 link: peer.link,
                 compute_slowdown: peer.compute_slowdown,
+                congestion_control: plan
+                    .transport
+                    .congestion_control
+                    .over(&peer.link.unwrap_or_default()),
             });
         }
     }

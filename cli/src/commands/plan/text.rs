@@ -258,6 +258,39 @@ mod tests {
     }
 
     #[test]
+    fn links_of_the_manifest_are_shown_and_bound_the_exchange() {
+        let text = shown(
+            &[
+                (
+                    "groups",
+                    "[{name: fast, count: 4}, {name: slow, count: 4, network: {up: 2Mbit, down: 8Mbit}, computeSlowdown: 2.5}]",
+                ),
+                (
+                    "network.default",
+                    "{up: 10Mbit, down: 10Mbit, delay: 20ms, jitter: 1ms, loss: 0.5%}",
+                ),
+            ],
+            false,
+        );
+        for line in [
+            "at the manifest's rates (all uplinks)",
+            "  fast           up and down 10 Mbit/s, queue 61.0 KiB\n",
+            "                 delay 20ms ± 1ms, 0.5 % lost\n",
+            "  slow           up 2 Mbit/s, queue 29.3 KiB\n",
+            "                 down 8 Mbit/s, queue 48.8 KiB\n",
+            "                 congestion control goes by the rate up\n",
+            "                 trains 2.5× slower\n",
+        ] {
+            assert!(text.contains(line), "{line}\n{text}");
+        }
+        assert!(
+            text.lines().all(|line| line.chars().count() <= WIDTH),
+            "{text}"
+        );
+        assert!(!shown(&[], false).contains("emulated"));
+    }
+
+    #[test]
     fn long_lists_are_cut_with_a_count() {
         assert_eq!(shortened(&[1, 2, 30], 8), "1, 2, 30");
         assert_eq!(shortened(&[1, 2, 30, 4], 10), "1 … 3 more");

@@ -21,12 +21,28 @@ pub(super) struct Case {
     pub(super) machines: u32,
     update: u64,
     links: Links,
+    /// What the peers' processes emulate beside the links' rates; none: the kernel shapes the links.
+    way: Option<Way>,
     /// The most that the time may be of the least possible one.
     pub(super) target: Option<f64>,
 }
 
 const MESH: &str = "{type: mesh}";
 const TENS: Links = &[(1, 10, 10)];
+
+/// The way from a peer to another one.
+#[derive(Clone, Copy, Debug)]
+struct Way {
+    /// Milliseconds.
+    delay: u32,
+    /// Percent.
+    loss: u32,
+}
+
+const FAR: Option<Way> = Some(Way { delay: 50, loss: 0 });
+const LOSSY: Option<Way> = Some(Way { delay: 5, loss: 1 });
+/// What the kernel's links carry where the peers' processes emulate slower ones, Mbit/s.
+const WIDE: u32 = 10_000;
 
 /// All cases.
 pub(super) const CASES: &[Case] = &[
@@ -36,6 +52,7 @@ pub(super) const CASES: &[Case] = &[
         machines: 8,
         update: 2_500_000,
         links: TENS,
+        way: None,
         target: Some(1.12),
     },
     Case {
@@ -44,6 +61,7 @@ pub(super) const CASES: &[Case] = &[
         machines: 8,
         update: 1_000_000,
         links: TENS,
+        way: None,
         target: Some(1.12),
     },
     Case {
@@ -52,6 +70,7 @@ pub(super) const CASES: &[Case] = &[
         machines: 8,
         update: 1_000_000,
         links: TENS,
+        way: None,
         target: Some(1.07),
     },
     Case {
@@ -60,6 +79,7 @@ pub(super) const CASES: &[Case] = &[
         machines: 8,
         update: 1_000_000,
         links: TENS,
+        way: None,
         target: Some(1.09),
     },
     Case {
@@ -68,6 +88,7 @@ pub(super) const CASES: &[Case] = &[
         machines: 8,
         update: 2_500_000,
         links: &[(6, 20, 20), (2, 5, 20)],
+        way: None,
         target: Some(1.20),
     },
     Case {
@@ -80,7 +101,44 @@ pub(super) const CASES: &[Case] = &[
         machines: 16,
         update: 1_000_000,
         links: TENS,
+        way: None,
         target: Some(1.15),
+    },
+    Case {
+        name: "mesh-far",
+        topology: |_| MESH,
+        machines: 8,
+        update: 2_500_000,
+        links: TENS,
+        way: FAR,
+        target: Some(1.20),
+    },
+    Case {
+        name: "ring-far",
+        topology: |_| "{type: ring}",
+        machines: 8,
+        update: 1_000_000,
+        links: TENS,
+        way: FAR,
+        target: Some(1.20),
+    },
+    Case {
+        name: "mesh-lossy",
+        topology: |_| MESH,
+        machines: 8,
+        update: 2_500_000,
+        links: TENS,
+        way: LOSSY,
+        target: Some(1.25),
+    },
+    Case {
+        name: "ring-lossy",
+        topology: |_| "{type: ring}",
+        machines: 8,
+        update: 1_000_000,
+        links: TENS,
+        way: LOSSY,
+        target: Some(1.25),
     },
 ];
 
@@ -115,16 +173,43 @@ impl Case {
         kinds
     }
 
-    /// The link of every machine.
+    /// Whether the peers' processes emulate the links; what does not go through them cannot be measured then.
+    pub(super) fn is_emulated(&self) -> bool {
+        self.way.is_some()
+    }
+
+    /// The link of every peer.
     pub(super) fn links(&self) -> Vec<Link> {
         let same = |(count, up, down): (u32, u32, u32)| {
-            let link = Link {
-                up: BitRate::megabits(up),
-                down: BitRate::megabits(down),
-            };
-            std::iter::repeat_n(link, count as usize)
+            std::iter::repeat_n(link(up, down), count as usize)
         };
         self.kinds().into_iter().flat_map(same).collect()
+    }
+
+    /// The link that the kernel gives every machine.
+    pub(super) fn kernel_links(&self) -> Vec<Link> {
+        let links = self.links();
+        if self.is_emulated() {
+            vec![link(WIDE, WIDE); links.len()]
+        } else {
+            links
+        }
+    }
+
+    /// The groups of the manifest: one for each kind of link, with its link where the peers' processes emulate it.
+    fn groups(&self) -> String {
+        let group = |(index, &(count, up, down)): (usize, &(u32, u32, u32))| {
+            let network = self.way.map_or_else(String::new, |Way { delay, loss }| {
+                format!(
+                    ", network: {{up: {up}Mbit, down: {down}Mbit, delay: {delay}ms, loss: {loss}%}}"
+                )
+            });
+            format!("{{name: peers-{index}, count: {count}{network}}}")
+        };
+        let kinds = self.kinds();
+        let there = kinds.iter().enumerate().filter(|(_, kind)| kind.0 > 0);
+        let groups: Vec<String> = there.map(group).collect();
+        format!("[{}]", groups.join(", "))
     }
 
     /// The experiment without training: rounds whose updates are noise.
@@ -141,14 +226,14 @@ impl Case {
 kind: FLTorrentExperiment
 metadata: {{name: {}}}
 spec:
-  groups: [{{name: peers, count: {}}}]
+  groups: {}
   topology: {}
   model: {{type: custom, custom: {{name: synthetic, settings: {{bytes: {}}}}}}}
   data: {{type: digits, partition: {{type: iid}}}}
   training: {{rounds: {rounds}, batchSize: 8}}
 ",
             self.name,
-            self.machines,
+            self.groups(),
             (self.topology)(self.machines),
             self.update
         );
@@ -185,12 +270,22 @@ spec:
             .iter()
             .map(|(count, up, down)| format!("{count} × {up}/{down} Mbit/s"))
             .collect();
+        let way = self.way.map_or_else(String::new, |Way { delay, loss }| {
+            format!(", {delay} ms one way, {loss} % lost, emulated")
+        });
         format!(
-            "{}, {} MB, {}",
+            "{}, {} MB, {}{way}",
             self.name,
             self.update as f64 / 1e6,
             links.join(" and ")
         )
+    }
+}
+
+fn link(up: u32, down: u32) -> Link {
+    Link {
+        up: BitRate::megabits(up),
+        down: BitRate::megabits(down),
     }
 }
 
@@ -201,11 +296,19 @@ mod tests {
     #[test]
     fn every_case_is_an_experiment_with_the_bound_of_its_topology() {
         // By hand: (n − 1)S/u, (n − 1)²S/u at the centre, (2n + 1)S/u inside a binary tree, n(n − 1)S/Σu.
-        let expected = [14.0, 5.6, 39.2, 13.6, 8.615, 12.0];
+        let expected = [14.0, 5.6, 39.2, 13.6, 8.615, 12.0, 14.0, 5.6, 14.0, 5.6];
         for (case, expected) in CASES.iter().zip(expected) {
             let plan = case.resolve(2, &[]).unwrap().plan;
             assert_eq!(plan.model.bytes, case.update());
             assert_eq!(plan.peers.len(), case.links().len());
+            let is_emulated = plan.peers.iter().all(|peer| peer.link.is_some());
+            assert_eq!(is_emulated, case.is_emulated());
+            if let Some(rates) = analysis::declared_rates(&plan) {
+                let wiring = analysis::wiring(&plan);
+                let declared =
+                    analysis::exchange_bound(&plan, &wiring, |peer| rates[peer as usize]);
+                assert_eq!(declared, case.bound(&plan));
+            }
             let seconds = case.bound(&plan).seconds;
             assert!(
                 (seconds - expected).abs() < 1e-3,

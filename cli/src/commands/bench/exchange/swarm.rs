@@ -7,6 +7,7 @@ use std::{
     time::SystemTime,
 };
 
+use fltorrent_crds::plan::CongestionControl;
 use fltorrent_peer::journal::exchange::Exchange;
 
 use super::{Contest, Failed, lab::address, meter::Meter, outcome::Outcome};
@@ -189,14 +190,21 @@ fn slowest(figures: &[Figures], rounds: usize) -> Option<String> {
         .max_by(|(_, a), (_, b)| a.ended.total_cmp(&b.ended))?;
     let seconds = (round.ended - round.began).max(f64::MIN_POSITIVE);
     let Exchange {
-        waits, transport, ..
+        waits,
+        transport,
+        congestion_control,
+        ..
     } = &round.exchange;
     Some(format!(
-        "peer {index}: nothing of interest {:.0} %, choked {:.0} %, packets lost {:.1} %, congestion {}×, windows full {}×",
+        "peer {index}: nothing of interest {:.0} %, choked {:.0} %, packets lost {:.1} %, congestion {}×, windows full {}×, {}",
         100.0 * waits.nothing / seconds,
         100.0 * waits.choked / seconds,
         100.0 * transport.lost as f64 / transport.packets.max(1) as f64,
         transport.congestion_events,
         transport.blocked,
+        match congestion_control {
+            CongestionControl::RateAware => "rate-aware",
+            CongestionControl::Auto | CongestionControl::Cubic => "Cubic",
+        },
     ))
 }
