@@ -121,9 +121,14 @@ mod tests {
         (socket, address)
     }
 
-    fn send(socket: &Socket, destination: SocketAddr, number: u16) {
+    fn numbered(number: u16) -> [u8; LENGTH] {
         let mut contents = [0; LENGTH];
         contents[..2].copy_from_slice(&number.to_be_bytes());
+        contents
+    }
+
+    fn send(socket: &Socket, destination: SocketAddr, number: u16) {
+        let contents = numbered(number);
         socket
             .try_send(&Transmit {
                 destination,
@@ -193,14 +198,14 @@ mod tests {
     #[tokio::test]
     async fn what_is_received_is_handed_over_no_faster_than_the_link() {
         let (socket, to) = bound();
-        let (other, _) = bound();
+        let other = std::net::UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
         let link = LinkPlan {
             down: rate(20 * 1028),
             ..LinkPlan::default()
         };
         let shaped = shape(socket, &link, 1, 0);
         for number in 0..30 {
-            send(&other, to, number);
+            other.send_to(&numbered(number), to).unwrap();
         }
         let got = receive(&shaped, 20).await;
         assert!(got.iter().map(|(number, _)| *number).eq(0..20));

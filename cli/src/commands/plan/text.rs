@@ -273,7 +273,7 @@ mod tests {
             false,
         );
         for line in [
-            "at the manifest's rates (all uplinks)",
+            "at the manifest's rates (peer 5's neighbours)",
             "  fast           up and down 10 Mbit/s, queue 61.0 KiB\n",
             "                 delay 20ms ± 1ms, 0.5 % lost\n",
             "  slow           up 2 Mbit/s, queue 29.3 KiB\n",
