@@ -1,13 +1,10 @@
 //! What a simulation costs: one round of ten chunks a peer on a random 10-regular graph.
 //!
-//! `cargo run --release -p fltorrent-swarm --example scale N…` prints CPU seconds, memory and the round's time for each number
-//! of peers.
+//! `cargo run --release -p fltorrent-swarm --example scale PEERS[/CHUNKS[/UNITS]]…` prints seconds, memory and the round's time;
+//! a chunk travels in so many units (1 without it), 0: in packets.
 #![allow(clippy::expect_used, reason = "an example on fixed input")]
 
-use std::{
-    collections::BTreeSet,
-    time::{Duration, Instant},
-};
+use std::{collections::BTreeSet, time::Duration};
 
 use fltorrent_swarm::{
     ChunkLayout, Config, Hello, Selection,
@@ -18,8 +15,8 @@ use rand_core::{Rng, SeedableRng};
 
 const DEGREE: u32 = 10;
 const CHUNKS: u32 = 10;
-/// A million parameters: chunks of 400 kB.
-const ELEMENTS: u64 = 1_000_000;
+/// Parameters: chunks of 40 kB.
+const ELEMENTS: u64 = 100_000;
 /// 100 Mbit/s.
 const RATE: f64 = 12.5e6;
 
@@ -28,11 +25,13 @@ fn main() {
         "peers  deliveries    events  CPU s  µs/delivery  peak MiB  round s  ÷ bound  control"
     );
     for argument in std::env::args().skip(1) {
-        let (peers, chunks) = match argument.split_once('/') {
-            Some((peers, chunks)) => (peers.to_owned(), chunks.parse().expect("chunks")),
-            None => (argument, CHUNKS),
-        };
-        run(peers.parse().expect("a number of peers"), chunks);
+        let mut numbers = argument
+            .split('/')
+            .map(|text| text.parse().expect("a number"));
+        let peers = numbers.next().expect("a number of peers");
+        let chunks = numbers.next().unwrap_or(CHUNKS);
+        let parts = numbers.next().unwrap_or(1);
+        run(peers, chunks, (parts > 0).then_some(parts));
     }
 }
 
@@ -54,7 +53,7 @@ fn edges(peers: u32) -> BTreeSet<(u32, u32)> {
     edges
 }
 
-fn run(peers: u32, chunks: u32) {
+fn run(peers: u32, chunks: u32, unit: Option<u32>) {
     let mut neighbours = vec![Vec::new(); peers as usize];
     for (a, b) in edges(peers) {
         neighbours[a as usize].push(b);
@@ -62,7 +61,7 @@ fn run(peers: u32, chunks: u32) {
     }
     let layout = ChunkLayout::new(ELEMENTS, chunks).expect("a layout");
     let lane = Lane::new(RATE, Duration::from_millis(50));
-    let began = Instant::now();
+    let began = cpu_seconds();
     let peer = |(me, mut neighbours): (u32, Vec<u32>)| {
         neighbours.sort_unstable();
         PeerScenario {
@@ -100,14 +99,17 @@ fn run(peers: u32, chunks: u32) {
     };
     let scenario = Scenario {
         peers: (0..).zip(neighbours).map(peer).collect(),
-        transport: TransportModel::default().in_units_of(layout.longest().div_ceil(4)),
+        transport: TransportModel {
+            unit: unit.map(|parts| layout.longest().div_ceil(parts)),
+            ..TransportModel::default()
+        },
         seed: 1,
     };
     let mut simulation = Simulation::new(scenario);
     simulation
         .run(Duration::from_secs(1_000_000))
         .expect("a run");
-    let seconds = began.elapsed().as_secs_f64();
+    let seconds = cpu_seconds() - began;
     let figures = simulation.figures();
     let last = figures.iter().map(|peer| peer.rounds[0].completed).max();
     let round = last.unwrap_or_default().as_secs_f64();
@@ -123,6 +125,17 @@ fn run(peers: u32, chunks: u32) {
         round / bound,
         100.0 * control as f64 / payload as f64,
     );
+}
+
+/// Seconds that this process has computed, by proc(5): ticks of a hundredth.
+fn cpu_seconds() -> f64 {
+    let text = std::fs::read_to_string("/proc/self/stat").unwrap_or_default();
+    let fields = text.rsplit_once(')').map_or("", |(_, fields)| fields);
+    let ticks = fields.split_whitespace().skip(11).take(2);
+    ticks
+        .filter_map(|field| field.parse::<f64>().ok())
+        .sum::<f64>()
+        / 100.0
 }
 
 /// Bytes that this process had in memory at most, by proc(5).

@@ -71,6 +71,8 @@ pub(crate) struct Link {
     pub(crate) requests_sent: u32,
     pub(crate) outstanding: BTreeMap<u32, Outstanding>,
     pub(crate) outstanding_bytes: u64,
+    /// No request becomes hopeless before this; it may be that of one which has been answered.
+    pub(crate) hopeless_from: Option<Time>,
     pub(crate) delivery: DeliveryRate,
     pub(crate) received: RollingRate,
     /// Bytes of chunks that came from it and were kept, since the start.
@@ -122,6 +124,7 @@ impl Link {
             requests_sent: 0,
             outstanding: BTreeMap::new(),
             outstanding_bytes: 0,
+            hopeless_from: None,
             delivery: DeliveryRate::default(),
             received: RollingRate::new(RANKING_SPAN),
             kept: 0,

@@ -2,6 +2,8 @@
 //!
 //! It carries its origin's certificate, so that a peer several hops away can check it without knowing the origin.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 
 use crate::message::{DecodeError, Reader, Writer};
@@ -66,6 +68,15 @@ impl Metainfo {
             out.bytes(hash);
         }
         out.finish()
+    }
+
+    /// Round and origin, without looking at the rest.
+    pub(crate) fn peek(body: &[u8]) -> Result<(u32, u32), DecodeError> {
+        let mut input = Reader::new(body);
+        input.u8()?;
+        input.array::<16>()?;
+        input.u32()?;
+        Ok((input.u32()?, input.u32()?))
     }
 
     /// Reads the signed bytes of an update of `chunks` chunks.
@@ -140,6 +151,14 @@ pub enum PieceFault {
 
 /// Checks what origins say, and that what comes is what they said.
 pub trait Verifier: Send {
+    /// Reads a metainfo of an update of `chunks` chunks. A simulation reads each one once for all its peers.
+    ///
+    /// # Errors
+    /// As [`Metainfo::decode`].
+    fn read(&mut self, signed: &SignedMetainfo, chunks: u32) -> Result<Arc<Metainfo>, DecodeError> {
+        Metainfo::decode(&signed.body, chunks).map(Arc::new)
+    }
+
     /// Whether a metainfo's body was signed by its origin under the experiment's authority; `Err` says what is wrong.
     fn verify(
         &mut self,

@@ -16,6 +16,8 @@ pub(crate) struct DeliveryRate {
     delivered: u64,
     samples: [f64; WINDOW],
     next: usize,
+    /// The best of the samples.
+    best: f64,
     typical: Option<f64>,
     latency: Option<Duration>,
 }
@@ -47,6 +49,7 @@ impl DeliveryRate {
         let elapsed = now.saturating_sub(mark.at).max(Duration::from_micros(1));
         let sample = (self.delivered - mark.delivered) as f64 / elapsed.as_secs_f64();
         self.samples[self.next] = sample;
+        self.best = self.samples.iter().copied().fold(0.0, f64::max);
         self.typical = Some(
             self.typical
                 .map_or(sample, |rate| rate + (sample - rate) * GAIN),
@@ -57,8 +60,7 @@ impl DeliveryRate {
 
     /// Bytes a second, the best of the last deliveries; none before the first.
     pub(crate) fn rate(&self) -> Option<f64> {
-        let best = self.samples.iter().copied().fold(0.0, f64::max);
-        (best > 0.0).then_some(best)
+        (self.best > 0.0).then_some(self.best)
     }
 
     /// Bytes a second, lately on average; none before the first.

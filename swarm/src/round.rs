@@ -5,7 +5,7 @@
 
 mod check;
 
-use std::{collections::BTreeSet, ops::Bound};
+use std::{collections::BTreeSet, ops::Bound, sync::Arc};
 
 use crate::{
     bitfield::Bitfield,
@@ -24,13 +24,16 @@ pub(crate) enum ChunkState {
     Held,
 }
 
+/// Links of a word of holders.
+const WORD: usize = u64::BITS as usize;
+
 /// Position of a chunk in the order of asking: rank, tie-break, position.
 type Key = (u32, u64, u32);
 
 /// What an origin signed, parsed and as it travels.
 #[derive(Clone, Debug)]
 pub(crate) struct KnownMetainfo {
-    pub(crate) parsed: Metainfo,
+    pub(crate) parsed: Arc<Metainfo>,
     pub(crate) signed: SignedMetainfo,
     /// The origin has signed another one too.
     pub(crate) disputed: bool,
@@ -60,6 +63,8 @@ pub(crate) struct Round {
     seed: u64,
     states: Vec<ChunkState>,
     availability: Vec<u32>,
+    /// For each chunk a bit a link that has it, in as many words as the links need.
+    holders: Vec<u64>,
     wanted: BTreeSet<Key>,
     metainfos: Vec<Option<Box<KnownMetainfo>>>,
     held: Bitfield,
@@ -91,6 +96,7 @@ impl Round {
             seed: mix(seed ^ u64::from(number)),
             states: vec![ChunkState::Missing; positions as usize],
             availability: vec![0; positions as usize],
+            holders: vec![0; positions as usize * links.div_ceil(WORD)],
             wanted: BTreeSet::new(),
             metainfos: vec![None; peers as usize],
             held: Bitfield::new(positions),
@@ -168,13 +174,24 @@ impl Round {
         if self.links[link].has.contains(position) {
             return;
         }
-        self.leave(position);
+        let wanted = self.is_wanted(position);
+        if wanted {
+            self.wanted.remove(&self.key(position));
+        }
         self.links[link].has.insert(position);
         self.availability[position as usize] += 1;
+        let words = self.words();
+        self.holders[position as usize * words + link / WORD] |= 1 << (link % WORD);
         if self.states[position as usize] != ChunkState::Held {
             self.links[link].interesting += 1;
         }
-        self.enter(position);
+        if wanted {
+            // For the other links nothing has changed.
+            self.wanted.insert(self.key(position));
+            self.links[link].askable += 1;
+        } else {
+            self.enter(position);
+        }
     }
 
     /// A link announces that it holds everything.
@@ -200,6 +217,8 @@ impl Round {
         for position in had {
             let wanted = self.leave(position);
             self.availability[position as usize] -= 1;
+            let words = self.words();
+            self.holders[position as usize * words + link / WORD] &= !(1 << (link % WORD));
             if wanted {
                 self.enter(position);
             }
@@ -264,11 +283,7 @@ impl Round {
         }
         self.states[position as usize] = ChunkState::Held;
         if self.held.insert(position) {
-            for view in &mut self.links {
-                if view.has.contains(position) {
-                    view.interesting -= 1;
-                }
-            }
+            self.for_holders(position, |view| view.interesting -= 1);
         }
     }
 
@@ -287,27 +302,44 @@ impl Round {
         }
     }
 
+    fn words(&self) -> usize {
+        self.links.len().div_ceil(WORD)
+    }
+
+    /// Changes what is counted of every link that has a chunk.
+    fn for_holders(&mut self, position: u32, change: impl Fn(&mut LinkView)) {
+        let words = self.words();
+        let from = position as usize * words;
+        for (word, &bits) in self.holders[from..from + words].iter().enumerate() {
+            let mut left = bits;
+            while left != 0 {
+                let bit = left.trailing_zeros() as usize;
+                left &= left - 1;
+                change(&mut self.links[word * WORD + bit]);
+            }
+        }
+    }
+
+    /// Whether a chunk is in `wanted`, by the invariant.
+    fn is_wanted(&self, position: u32) -> bool {
+        let at = position as usize;
+        self.states[at] == ChunkState::Missing
+            && self.availability[at] > 0
+            && self.metainfos[(position / self.chunks) as usize].is_some()
+    }
+
     /// Puts a chunk into `wanted` when it belongs there.
     fn enter(&mut self, position: u32) {
-        let at = position as usize;
-        let known = self.metainfos[(position / self.chunks) as usize].is_some();
-        if !known || self.states[at] != ChunkState::Missing || self.availability[at] == 0 {
-            return;
-        }
-        if self.wanted.insert(self.key(position)) {
-            for view in &mut self.links {
-                view.askable += u32::from(view.has.contains(position));
-            }
+        if self.is_wanted(position) && self.wanted.insert(self.key(position)) {
+            self.for_holders(position, |view| view.askable += 1);
         }
     }
 
     /// Takes a chunk out of `wanted` when it is there.
     fn leave(&mut self, position: u32) -> bool {
-        let was = self.wanted.remove(&self.key(position));
+        let was = self.is_wanted(position) && self.wanted.remove(&self.key(position));
         if was {
-            for view in &mut self.links {
-                view.askable -= u32::from(view.has.contains(position));
-            }
+            self.for_holders(position, |view| view.askable -= 1);
         }
         was
     }

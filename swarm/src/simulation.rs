@@ -30,7 +30,5 @@ mod window;
 mod world;
 
 pub use figures::{PeerFigures, RoundFigures};
-pub use scenario::{
-    Access, Congestion, Lane, PeerScenario, Scenario, SimulationError, TransportModel,
-};
+pub use scenario::{Access, Lane, PeerScenario, Scenario, SimulationError, TransportModel};
 pub use world::Simulation;

@@ -212,7 +212,7 @@ impl Swarm {
     /// This peer's own update of the current round, whose chunks the driver has stored.
     pub fn publish(&mut self, now: Time, signed: SignedMetainfo) {
         let me = self.config.me();
-        let parsed = match Metainfo::decode(&signed.body, self.config.layout.chunks()) {
+        let parsed = match self.verifier.read(&signed, self.config.layout.chunks()) {
             Ok(parsed) => parsed,
             // Every neighbour would refuse it, and all would wait for this peer for ever.
             Err(error) => return self.fail(Failure::Unpublishable(error)),
@@ -269,10 +269,17 @@ impl Swarm {
     /// A message came from a neighbour.
     pub fn handle_message(&mut self, now: Time, peer: u32, message: Message) {
         let Some(at) = self.find(peer) else { return };
-        if let Err(violation) = self.dispatch(now, at, message) {
-            self.violated(now, at, violation);
+        let follows = Follows::of(&message);
+        let done = self.dispatch(now, at, message);
+        match (done, follows) {
+            (Ok(()), Follows::Requests) => self.settle_haves(now, at),
+            (Ok(()), Follows::Uploads) => self.settle_uploads(now),
+            (Ok(()), Follows::Anything) => self.settle(now),
+            (Err(violation), _) => {
+                self.violated(now, at, violation);
+                self.settle(now);
+            }
         }
-        self.settle(now);
     }
 
     /// Bytes of a neighbour were no message.
@@ -381,6 +388,30 @@ impl Swarm {
         self.leave_when_done();
     }
 
+    /// What follows from a neighbour's announcements: interest in it, and requests to it. Most messages are announcements.
+    fn settle_haves(&mut self, now: Time, at: usize) {
+        self.latest = now;
+        if self.ended {
+            return;
+        }
+        self.update_interest_in(at);
+        let link = &self.links[at];
+        let may_ask = self.current.is_askable(at)
+            && link.may_ask(now)
+            && link.has_room(self.config.layout.longest());
+        if may_ask || self.current.is_endgame() {
+            self.ask(now);
+        }
+    }
+
+    /// What follows from a request, or from the end of an upload.
+    fn settle_uploads(&mut self, now: Time) {
+        self.latest = now;
+        if !self.ended {
+            self.start_uploads();
+        }
+    }
+
     fn violated(&mut self, now: Time, at: usize, violation: Violation) {
         // What was on its way when the connection went is nobody's fault.
         if !self.links[at].is_connected() {
@@ -460,6 +491,23 @@ impl Swarm {
             round,
             origin: position / chunks,
             index: position % chunks,
+        }
+    }
+}
+
+/// What may follow from a message.
+enum Follows {
+    Requests,
+    Uploads,
+    Anything,
+}
+
+impl Follows {
+    fn of(message: &Message) -> Self {
+        match message {
+            Message::Have { .. } | Message::Bitfield { .. } => Self::Requests,
+            Message::Request { .. } => Self::Uploads,
+            _ => Self::Anything,
         }
     }
 }

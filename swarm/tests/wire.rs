@@ -139,6 +139,7 @@ fn every_message_has_its_vector() {
             "{message:?} is encoded as {:02x?}",
             &message.encode()[..]
         );
+        assert_eq!(message.length() as usize, frame.len(), "{message:?}");
         assert_eq!(decode(&frame), Some(Ok(message)));
     }
 }
@@ -453,4 +454,21 @@ fn metainfos_that_make_no_sense_are_refused() {
         Metainfo::decode(&other_version, 3),
         Err(DecodeError::MetainfoVersion { found: 2 })
     );
+}
+
+#[test]
+fn the_length_of_a_have_is_that_of_its_encoding() {
+    for positions in [
+        vec![0],
+        vec![127],
+        vec![128],
+        vec![5, 6, 7, 200, 20_000],
+        vec![16_383, 32_768, u32::MAX - 1],
+    ] {
+        let have = Message::Have {
+            round: 1,
+            positions,
+        };
+        assert_eq!(have.length() as usize, have.encode().len(), "{have:?}");
+    }
 }

@@ -181,6 +181,35 @@ impl Message {
         out.frame()
     }
 
+    /// Bytes of [`Self::encode`].
+    pub fn length(&self) -> u32 {
+        const HEAD: u32 = 4 + 1;
+        match self {
+            Self::Have { positions, .. } => {
+                let mut next = 0;
+                let bytes = positions.iter().map(|&position| {
+                    let delta = position - next;
+                    next = position + 1;
+                    (u32::BITS - delta.leading_zeros()).div_ceil(7).max(1)
+                });
+                HEAD + 4 + bytes.sum::<u32>()
+            }
+            Self::Request { .. } => HEAD + 5 * 4,
+            Self::Metainfo(SignedMetainfo {
+                body,
+                certificate,
+                signature,
+            }) => {
+                let fields = [body, certificate, signature];
+                HEAD + fields
+                    .map(|field| 4 + field.len() as u32)
+                    .iter()
+                    .sum::<u32>()
+            }
+            rare => rare.encode().len() as u32,
+        }
+    }
+
     /// Reads what follows a frame's length.
     pub fn decode(frame: &[u8], limits: &Limits) -> Result<Self, DecodeError> {
         let mut input = Reader::new(frame);

@@ -29,12 +29,30 @@ impl Air {
         }
     }
 
+    pub(super) fn delay(&self) -> Duration {
+        self.delay
+    }
+
+    pub(super) fn loss(&self) -> f64 {
+        self.loss
+    }
+
+    /// When what leaves the uplink at `left` arrives, were nothing ever lost.
+    pub(super) fn cross_whole(&mut self, left: Time) -> Time {
+        self.packets += 1;
+        self.wander(left)
+    }
+
     /// When a packet that leaves the uplink at `left` arrives; none when it is lost.
     pub(super) fn cross(&mut self, left: Time) -> Option<Time> {
         self.packets += 1;
         if self.loss > 0.0 && self.draw(0) < self.loss {
             return None;
         }
+        Some(self.wander(left))
+    }
+
+    fn wander(&mut self, left: Time) -> Time {
         let mut at = left + self.delay;
         if !self.jitter.is_zero() {
             let wanders = self.jitter.mul_f64(2.0 * self.draw(1));
@@ -44,7 +62,7 @@ impl Air {
                 .max(self.last);
             self.last = at;
         }
-        Some(at)
+        at
     }
 
     /// A number of 0..1 for the packet.

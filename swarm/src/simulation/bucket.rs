@@ -38,6 +38,28 @@ impl Bucket {
         }
     }
 
+    /// Bytes that pass in a time; none without a limit.
+    pub(super) fn bytes_in(&self, time: Duration) -> f64 {
+        if self.pace == 0.0 {
+            return 0.0;
+        }
+        time.as_secs_f64() / self.pace
+    }
+
+    /// When so many bytes have passed that wait however long the queue is.
+    pub(super) fn wait(&mut self, now: Time, bytes: u32) -> Time {
+        self.passed += u64::from(bytes);
+        let busy = Duration::from_secs_f64(f64::from(bytes) * self.pace);
+        self.free_at = self.free_at.max(now.saturating_sub(self.burst)) + busy;
+        self.free_at.max(now)
+    }
+
+    /// When so many bytes have passed that wait no longer than a full queue takes.
+    pub(super) fn express(&mut self, now: Time, bytes: u32) -> Time {
+        let longest = now + self.longest;
+        self.wait(now, bytes).min(longest)
+    }
+
     /// When a packet of so many bytes has passed; none when the queue is full.
     pub(super) fn pass(&mut self, now: Time, bytes: u32) -> Option<Time> {
         self.passed += u64::from(bytes);

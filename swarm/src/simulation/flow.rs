@@ -46,6 +46,30 @@ pub(super) struct Arrived {
     pub(super) pieces: Vec<PieceHeader>,
 }
 
+/// Messages that travel together.
+#[derive(Debug)]
+pub(super) struct Batch {
+    /// Others may join until then.
+    pub(super) closes: Time,
+    pub(super) messages: Vec<Control>,
+}
+
+/// What travels in units.
+#[derive(Debug, Default)]
+pub(super) struct Units {
+    /// Pieces that were not sent in full: what is left of the first one counts in `sent`.
+    pub(super) waiting: VecDeque<PieceHeader>,
+    pub(super) sent: u32,
+    /// Pieces whose last unit was sent.
+    pub(super) travelling: VecDeque<PieceHeader>,
+    /// Units on their way, and how many may be.
+    pub(super) in_flight: u32,
+    pub(super) window: u32,
+    pub(super) batches: VecDeque<Batch>,
+    /// When the last batch comes: they stay in order.
+    pub(super) told_at: Time,
+}
+
 /// One direction of a connection.
 #[derive(Debug)]
 pub(super) struct Flow {
@@ -74,6 +98,9 @@ pub(super) struct Flow {
     pub(super) last_sent: Time,
     pub(super) lost: u64,
 
+    /// What travels in units.
+    pub(super) units: Units,
+
     // Receiver.
     /// Packets that came and are not acknowledged.
     pub(super) unacknowledged: u32,
@@ -84,6 +111,11 @@ pub(super) struct Flow {
 
 /// Packets that may overtake one before it counts as lost.
 const OVERTAKEN: u64 = 3;
+
+/// Bytes of a piece's stream.
+pub(super) fn piece_bytes(length: u32) -> u32 {
+    PieceHeader::LEN as u32 + length
+}
 
 /// Belongs to no message.
 const NO_ITEM: u64 = u64::MAX;
@@ -109,6 +141,7 @@ impl Flow {
             probe_at: None,
             last_sent: Time::ZERO,
             lost: 0,
+            units: Units::default(),
             unacknowledged: 0,
             received: 0,
             ack_timer: false,
@@ -122,10 +155,18 @@ impl Flow {
 
     /// A piece joins the others.
     pub(super) fn upload(&mut self, header: PieceHeader) {
-        let bytes = PieceHeader::LEN as u32 + header.length;
-        self.pieces.push(header, bytes);
-        self.offered += u64::from(bytes);
-        self.untaken.push_back((header.request, self.offered));
+        self.pieces.push(header, piece_bytes(header.length));
+    }
+
+    /// A piece is offered to the transport, which takes it when it has room.
+    pub(super) fn offer(&mut self, request: u32, length: u32) {
+        self.offered += u64::from(piece_bytes(length));
+        self.untaken.push_back((request, self.offered));
+    }
+
+    /// Bytes of pieces need not be kept any more.
+    pub(super) fn acknowledge(&mut self, bytes: u32) {
+        self.acknowledged += u64::from(bytes);
     }
 
     /// The next upload that the transport has taken, when it holds `window` bytes that are not acknowledged.

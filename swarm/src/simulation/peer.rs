@@ -1,6 +1,10 @@
 //! One simulated peer: a real state machine, and a trainer that makes its update out of nothing.
 
-use std::time::Duration;
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
 
 use bytes::Bytes;
 
@@ -8,6 +12,7 @@ use super::figures::{PeerFigures, Waiting};
 use crate::{
     Time,
     config::Config,
+    message::DecodeError,
     metainfo::{EvaluationCounts, Metainfo, PieceFault, SignedMetainfo, Verifier},
     swarm::Swarm,
 };
@@ -15,6 +20,9 @@ use crate::{
 /// Bytes of a peer's certificate (DER, Ed25519) and of its signature.
 const CERTIFICATE: [u8; 352] = [0; 352];
 const SIGNATURE: [u8; 64] = [0; 64];
+
+/// Rounds before the newest one whose metainfos are kept: skew is one round.
+const KEPT: u32 = 3;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum State {
@@ -36,7 +44,7 @@ pub(super) struct Peer {
 }
 
 impl Peer {
-    pub(super) fn new(config: Config, train: Duration) -> Self {
+    pub(super) fn new(config: Config, train: Duration, read: &Read) -> Self {
         let template = Metainfo {
             run: config.hello.run,
             attempt: config.hello.attempt,
@@ -48,7 +56,7 @@ impl Peer {
             hashes: vec![[0; 32]; config.layout.chunks() as usize],
         };
         Self {
-            swarm: Swarm::new(config, Box::new(Trusting), Time::ZERO),
+            swarm: Swarm::new(config, Box::new(Trusting(Arc::clone(read))), Time::ZERO),
             state: State::Running,
             train,
             flows: Vec::new(),
@@ -77,10 +85,31 @@ impl Peer {
     }
 }
 
+/// Metainfos that one of the peers has read, by round and origin.
+pub(super) type Read = Arc<Mutex<BTreeMap<u32, Vec<Option<Arc<Metainfo>>>>>>;
+
 /// Nobody lies here, and pieces have no content.
-struct Trusting;
+struct Trusting(Read);
 
 impl Verifier for Trusting {
+    fn read(&mut self, signed: &SignedMetainfo, chunks: u32) -> Result<Arc<Metainfo>, DecodeError> {
+        let (round, origin) = Metainfo::peek(&signed.body)?;
+        let mut rounds = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let origins = rounds.entry(round).or_default();
+        let at = origin as usize;
+        if origins.len() <= at {
+            origins.resize(at + 1, None);
+        }
+        if let Some(known) = &origins[at] {
+            return Ok(Arc::clone(known));
+        }
+        let parsed = Arc::new(Metainfo::decode(&signed.body, chunks)?);
+        origins[at] = Some(Arc::clone(&parsed));
+        // Nobody speaks of rounds that are long over.
+        rounds.retain(|&number, _| number + KEPT >= round);
+        Ok(parsed)
+    }
+
     fn verify(&mut self, _: u32, _: &[u8], _: &[u8], _: &[u8]) -> Result<(), String> {
         Ok(())
     }

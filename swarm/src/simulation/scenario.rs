@@ -51,15 +51,6 @@ pub struct PeerScenario {
     pub train: Duration,
 }
 
-/// How a connection's window follows what the network does.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Congestion {
-    /// It begins with [`TransportModel::initial_window`], grows, and falls with every loss, as quinn's does.
-    Cubic,
-    /// It stays at [`TransportModel::initial_window`], and queues hold whatever comes.
-    Fixed,
-}
-
 /// How the transport behaves; the defaults are those of the real peer.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct TransportModel {
@@ -71,14 +62,15 @@ pub struct TransportModel {
     pub acknowledgement: u32,
     /// Packets that are acknowledged together.
     pub acknowledged_together: u32,
-    /// What windows follow.
-    pub congestion: Congestion,
     /// Bytes on their way before the first acknowledgement.
     pub initial_window: u32,
     /// The least that a connection holds for sending, unless two chunks are more.
     pub send_window: u64,
     /// Bytes that pass a link at once after a pause.
     pub burst: f64,
+    /// Bytes of pieces that travel as one; none: packets. Units make large simulations cheap: connections share a link unit by
+    /// unit, nothing is lost (loss takes its share of the rate), and control messages wait as if queues were full.
+    pub unit: Option<u32>,
 }
 
 impl Default for TransportModel {
@@ -88,7 +80,7 @@ impl Default for TransportModel {
             overhead: 34 + 28 + 14,
             acknowledgement: 40 + 28 + 14,
             acknowledged_together: 2,
-            congestion: Congestion::Cubic,
+            unit: None,
             initial_window: 32 * 1024,
             send_window: 1024 * 1024,
             burst: 15_140.0,
@@ -97,20 +89,16 @@ impl Default for TransportModel {
 }
 
 impl TransportModel {
-    /// The same headers and acknowledgements in units of `payload` bytes instead of packets, and windows of two of them:
-    /// for many peers, whose packets would be too many events.
-    pub fn in_units_of(self, payload: u32) -> Self {
-        let packets = f64::from(payload) / f64::from(self.payload);
-        Self {
-            payload,
-            overhead: (packets * f64::from(self.overhead)) as u32,
-            acknowledgement: (packets * f64::from(self.acknowledgement)) as u32
-                / self.acknowledged_together,
-            acknowledged_together: 1,
-            congestion: Congestion::Fixed,
-            initial_window: 2 * payload,
-            ..self
-        }
+    /// Bytes on the wire of so many bytes of a stream: packets with their headers, and the ones that are lost and sent again.
+    pub(super) fn wire(&self, bytes: u32, loss: f64) -> u32 {
+        let headers = f64::from(self.overhead) / f64::from(self.payload);
+        (f64::from(bytes) * (1.0 + headers) / (1.0 - loss)) as u32
+    }
+
+    /// Bytes of the acknowledgements of so many bytes of a stream.
+    pub(super) fn acknowledgements(&self, bytes: u32) -> u32 {
+        let packets = f64::from(bytes) / f64::from(self.payload);
+        (packets * f64::from(self.acknowledgement) / f64::from(self.acknowledged_together)) as u32
     }
 }
 

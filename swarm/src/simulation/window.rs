@@ -86,14 +86,6 @@ impl Cubic {
         }
     }
 
-    /// One that stays as it is: it is always in recovery.
-    pub(super) fn fixed(window: u32) -> Self {
-        Self {
-            recovery: Some(Time::MAX),
-            ..Self::new(window, window)
-        }
-    }
-
     /// `bytes` that were sent at `sent` are acknowledged; the window did not wait for something to send.
     pub(super) fn on_ack(&mut self, now: Time, sent: Time, bytes: u32, rtt: Duration) {
         if self.recovery.is_some_and(|since| sent <= since) {

@@ -1,19 +1,20 @@
 //! Peers, their links, and the loop that lets things happen in order.
 
 mod packets;
+mod units;
 
 use std::time::Duration;
 
 use bytes::Bytes;
 
 use super::{
-    Access, Congestion, Lane, Scenario, SimulationError, TransportModel,
+    Access, Scenario, SimulationError, TransportModel,
     agenda::{Agenda, What},
     air::Air,
     bucket::Bucket,
     figures::PeerFigures,
     flow::{Control, Flow},
-    peer::{Peer, State},
+    peer::{Peer, Read, State},
     window::Cubic,
 };
 use crate::{Time, message::PieceHeader, round::mix, swarm::Action};
@@ -62,6 +63,7 @@ impl Simulation {
             steps: 0,
             failed: None,
         };
+        let read = Read::default();
         let delays: Vec<Duration> = scenario
             .peers
             .iter()
@@ -70,14 +72,6 @@ impl Simulation {
         let mut wires: Vec<Vec<(u32, u32)>> = vec![Vec::new(); delays.len()];
         for (me, peer) in (0..).zip(scenario.peers) {
             let Access { up, down, .. } = peer.access;
-            let endless = |lane: Lane| match transport.congestion {
-                Congestion::Cubic => lane,
-                Congestion::Fixed => Lane {
-                    queue: f64::from(u32::MAX),
-                    ..lane
-                },
-            };
-            let (up, down) = (up.map(endless), down.map(endless));
             simulation.up.push(Bucket::new(up, transport.burst));
             simulation.down.push(Bucket::new(down, transport.burst));
             let seed = mix(scenario.seed ^ mix(u64::from(me)));
@@ -86,10 +80,7 @@ impl Simulation {
                 let edge = simulation.flows.len() as u32 / 2;
                 for (from, to) in [(me, neighbour), (neighbour, me)] {
                     let packet = transport.payload + transport.overhead;
-                    let cubic = match transport.congestion {
-                        Congestion::Cubic => Cubic::new(transport.initial_window, packet),
-                        Congestion::Fixed => Cubic::fixed(transport.initial_window),
-                    };
+                    let cubic = Cubic::new(transport.initial_window, packet);
                     wires[from as usize].push((to, simulation.flows.len() as u32));
                     simulation.flows.push(Flow::new(from, to, cubic));
                 }
@@ -100,7 +91,9 @@ impl Simulation {
             simulation
                 .agenda
                 .add(peer.train, What::Trained { peer: me });
-            simulation.peers.push(Peer::new(peer.config, peer.train));
+            simulation
+                .peers
+                .push(Peer::new(peer.config, peer.train, &read));
         }
         for (peer, mut flows) in simulation.peers.iter_mut().zip(wires) {
             flows.sort_unstable();
@@ -199,13 +192,24 @@ impl Simulation {
                     self.agenda.add(at, What::Delivered { flow, packet, acks });
                 }
             }
+            What::UnitArrives {
+                flow,
+                bytes,
+                is_last,
+            } => self.unit_arrives(flow, bytes, is_last),
+            What::UnitDelivered {
+                flow,
+                bytes,
+                is_last,
+            } => self.unit_delivered(flow, bytes, is_last),
+            What::Told { flow } => self.told(flow),
             What::Delivered { flow, packet, acks } => self.delivered(flow, packet, acks),
             What::Taken { flow, request } => {
                 let Flow { from, to, .. } = self.flows[flow as usize];
                 if self.is_running(from) {
                     let swarm = &mut self.peers[from as usize].swarm;
                     swarm.handle_upload_ended(now, to, request, true);
-                    self.act(from);
+                    self.act_quietly(from);
                 }
             }
             What::AckDue { flow } => {
@@ -260,11 +264,23 @@ impl Simulation {
         self.set_timer(at);
     }
 
+    /// As [`Self::act`], after something from which only uploads and requests follow: without requests neither timers nor what
+    /// the peer waits for have changed.
+    fn act_quietly(&mut self, at: u32) {
+        while let Some(action) = self.peers[at as usize].swarm.poll_action() {
+            let is_upload = matches!(action, Action::Upload { .. });
+            self.carry_out(at, action);
+            if !is_upload {
+                return self.act(at);
+            }
+        }
+    }
+
     fn carry_out(&mut self, at: u32, action: Action) {
         let now = self.now;
         match action {
             Action::Send { to, message } => {
-                let bytes = message.encode().len() as u32;
+                let bytes = message.length();
                 self.peers[at as usize].figures.control += u64::from(bytes);
                 self.say(at, to, Control::Message(message), bytes);
             }
@@ -273,13 +289,20 @@ impl Simulation {
                     return;
                 };
                 let length = self.length(at, chunk.index);
-                self.flows[flow as usize].upload(PieceHeader {
+                let header = PieceHeader {
                     request,
                     chunk,
                     length,
-                });
+                };
+                self.flows[flow as usize].offer(request, length);
+                match self.transport.unit {
+                    Some(unit) => self.upload_in_units(flow, header, unit),
+                    None => {
+                        self.flows[flow as usize].upload(header);
+                        self.pump(flow);
+                    }
+                }
                 self.take_uploads(flow);
-                self.pump(flow);
             }
             // What the transport has taken is sent, and a piece whose request was withdrawn is dropped where it arrives.
             Action::AbortUpload { .. } | Action::AbortDownload { .. } => {}
@@ -329,10 +352,14 @@ impl Simulation {
         let Some(flow) = self.peers[at as usize].flow_to(to) else {
             return;
         };
-        if self.flows[flow as usize].is_open {
-            self.flows[flow as usize].say(control, bytes);
-            self.pump(flow);
+        if !self.flows[flow as usize].is_open {
+            return;
         }
+        if self.transport.unit.is_some() {
+            return self.say_in_units(flow, control, bytes);
+        }
+        self.flows[flow as usize].say(control, bytes);
+        self.pump(flow);
     }
 
     fn set_timer(&mut self, at: u32) {

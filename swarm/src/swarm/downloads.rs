@@ -37,11 +37,19 @@ impl Outstanding {
     /// When it is given up. Each time that the neighbour was given up it is waited for twice as long: a chunk may take
     /// longer on every link than anybody thought.
     fn hopeless_at(&self, link: &Link, lost_after: Duration) -> Time {
-        let patience = self.expected.map_or(lost_after, |expected| {
-            expected * HOPELESS + HOPELESS_AT_LEAST
-        });
         let again = 1 << link.doubts.min(MOST_DOUBLINGS);
-        self.mark.at() + patience.saturating_mul(again)
+        self.mark.at() + self.patience(lost_after).saturating_mul(again)
+    }
+
+    /// It is never given up before.
+    fn hopeful_until(&self, lost_after: Duration) -> Time {
+        self.mark.at() + self.patience(lost_after)
+    }
+
+    fn patience(&self, lost_after: Duration) -> Duration {
+        self.expected.map_or(lost_after, |expected| {
+            expected * HOPELESS + HOPELESS_AT_LEAST
+        })
     }
 }
 
@@ -184,6 +192,9 @@ impl Swarm {
 
     /// Sends requests while there is something to ask and somebody to ask.
     pub(super) fn ask(&mut self, now: Time) {
+        if self.current.held().is_full() {
+            return;
+        }
         let longest = self.config.layout.longest();
         let fallback = self
             .links
@@ -279,6 +290,8 @@ impl Swarm {
             mark: link.delivery.mark(now),
             expected: link.expected(bytes),
         };
+        let hopeless = outstanding.hopeful_until(self.config.lost_after);
+        link.hopeless_from = Some(link.hopeless_from.map_or(hopeless, |at| at.min(hopeless)));
         link.outstanding.insert(link.requests_sent, outstanding);
         link.outstanding_bytes += u64::from(bytes);
         let message = Message::Request {
@@ -316,6 +329,9 @@ impl Swarm {
                 self.actions
                     .push_back(Action::Notice(Notice::Overdue { from, chunk }));
             }
+            let link = &mut self.links[at];
+            let requests = link.outstanding.values();
+            link.hopeless_from = requests.map(|r| r.hopeful_until(lost_after)).min();
         }
     }
 
@@ -324,17 +340,26 @@ impl Swarm {
             .any(|other| other != at && self.current.link(other).has.contains(position))
     }
 
-    /// When a request becomes late or hopeless.
+    /// When a request becomes late or hopeless, or a little earlier. Every request is looked at only near the end, or where one
+    /// is hopeless and only its holder has the chunk.
     pub(super) fn next_overdue(&self) -> Option<Time> {
         let endgame = self.current.is_endgame();
-        let waits = self
-            .links
-            .iter()
-            .enumerate()
-            .flat_map(|(at, link)| link.outstanding.values().map(move |r| (at, r)));
-        waits
-            .filter(|(at, request)| self.has_other(*at, request.position))
-            .flat_map(|(at, request)| {
+        (0..self.links.len())
+            .filter_map(|at| {
+                let from = self.links[at].hopeless_from?;
+                match !endgame && from > self.latest {
+                    true => Some(from),
+                    false => self.next_overdue_at(at, endgame),
+                }
+            })
+            .min()
+    }
+
+    fn next_overdue_at(&self, at: usize, endgame: bool) -> Option<Time> {
+        let requests = self.links[at].outstanding.values();
+        requests
+            .filter(|request| self.has_other(at, request.position))
+            .flat_map(|request| {
                 // Asking a second one is tried again on every input once the request is late.
                 let late = (endgame && self.is_asked_once(request.position))
                     .then(|| request.late_at())

@@ -1,6 +1,6 @@
 //! What peers tell each other without being asked: metainfos, haves, completion, interest.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use super::{Action, Notice, Swarm, Violation};
 use crate::{
@@ -70,7 +70,7 @@ impl Swarm {
         at: usize,
         signed: SignedMetainfo,
     ) -> Result<(), Violation> {
-        let parsed = Metainfo::decode(&signed.body, self.config.layout.chunks())?;
+        let parsed = self.verifier.read(&signed, self.config.layout.chunks())?;
         let (origin, number) = (parsed.origin, parsed.round);
         self.check_round(number)?;
         let bad = |why: &str| Violation::Metainfo {
@@ -128,7 +128,7 @@ impl Swarm {
     /// Keeps a metainfo that holds and floods it.
     pub(super) fn adopt_metainfo(
         &mut self,
-        parsed: Metainfo,
+        parsed: Arc<Metainfo>,
         signed: SignedMetainfo,
         from: Option<usize>,
     ) {
@@ -217,21 +217,25 @@ impl Swarm {
     /// Tells neighbours whether they have something that this peer misses.
     pub(super) fn update_interest(&mut self) {
         for at in 0..self.links.len() {
-            let interesting = self.current.is_interesting(at);
-            let link = &mut self.links[at];
-            if !link.is_open() || link.interested == interesting {
-                continue;
-            }
-            link.interested = interesting;
-            self.send(
-                at,
-                if interesting {
-                    Message::Interested
-                } else {
-                    Message::NotInterested
-                },
-            );
+            self.update_interest_in(at);
         }
+    }
+
+    pub(super) fn update_interest_in(&mut self, at: usize) {
+        let interesting = self.current.is_interesting(at);
+        let link = &mut self.links[at];
+        if !link.is_open() || link.interested == interesting {
+            return;
+        }
+        link.interested = interesting;
+        self.send(
+            at,
+            if interesting {
+                Message::Interested
+            } else {
+                Message::NotInterested
+            },
+        );
     }
 }
 

@@ -22,7 +22,7 @@ impl Swarm {
             link.at_fault_since = None;
             self.stats.uploads += 1;
         }
-        self.settle(now);
+        self.settle_uploads(now);
     }
 
     pub(super) fn got_request(

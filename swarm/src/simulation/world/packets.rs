@@ -2,6 +2,7 @@
 
 use super::Simulation;
 use crate::{
+    message::Message,
     simulation::{
         agenda::{NO_PACKET, What},
         flow::{Arrived, Control, Flow},
@@ -113,12 +114,19 @@ impl Simulation {
     }
 
     /// What came goes to the state machine.
-    fn hand_over(&mut self, flow: u32, arrived: Arrived) {
+    pub(super) fn hand_over(&mut self, flow: u32, arrived: Arrived) {
         let Flow { from, to, .. } = self.flows[flow as usize];
         if !self.is_running(to) || (arrived.control.is_empty() && arrived.pieces.is_empty()) {
             return;
         }
         let now = self.now;
+        let is_quiet = |control: &Control| match control {
+            Control::Message(message) => {
+                matches!(message, Message::Have { .. } | Message::Request { .. })
+            }
+            Control::Finished => false,
+        };
+        let is_quiet = arrived.pieces.is_empty() && arrived.control.iter().all(is_quiet);
         let swarm = &mut self.peers[to as usize].swarm;
         for control in arrived.control {
             match control {
@@ -132,6 +140,9 @@ impl Simulation {
                 swarm.handle_piece(now, from, header.request, data);
             }
         }
-        self.act(to);
+        match is_quiet {
+            true => self.act_quietly(to),
+            false => self.act(to),
+        }
     }
 }
