@@ -175,12 +175,24 @@ pub struct SimulateArguments {
     /// How long a peer trains in a round, times its computeSlowdown; without it the exchange is alone
     #[arg(long, value_name = "TIME")]
     pub train_time: Option<Interval>,
+    /// What travels: packets, or whole chunks, which is quicker and a few hundredths off; without it packets up to 50 million
+    #[arg(long, value_enum)]
+    pub detail: Option<Detail>,
     /// Also write a page with plots
     #[arg(long, value_name = "FILE")]
     pub html: Option<PathBuf>,
     /// What standard output is: text, or one JSON object
     #[arg(long, value_enum, default_value_t = Format::Text)]
     pub output: Format,
+}
+
+/// What travels in a simulation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Detail {
+    /// Every packet, with congestion windows, full queues and losses
+    Packets,
+    /// Chunks as they are; connections take turns
+    Chunks,
 }
 
 /// `fltorrent init`.

@@ -220,6 +220,10 @@ fn a_simulation_shows_what_a_run_would_and_a_seed_gives_the_same_one() {
         let [seconds, exchange] = ["seconds", "exchange"].map(|key| round[key].as_f64().unwrap());
         assert!((seconds - exchange - 2.0).abs() < 1e-6 && exchange > 1.0);
     }
+    // Whole chunks take other times, and nearly the same.
+    let chunks: Value = serde_json::from_str(&json(&["--detail", "chunks"])).unwrap();
+    let ratio = chunks["overBound"].as_f64().unwrap() / figures["overBound"].as_f64().unwrap();
+    assert!((0.85..1.15).contains(&ratio) && ratio != 1.0, "{ratio}");
     // A peer that nobody waits for.
     let alone: Value = serde_json::from_str(&json(&["--set", "groups[0].count=1"])).unwrap();
     assert!(alone["overBound"].is_null() && alone["payload"] == 0);

@@ -17,7 +17,7 @@ use fltorrent_swarm::{
 };
 use thiserror::Error;
 
-use crate::arguments::SimulateArguments;
+use crate::arguments::{Detail, SimulateArguments};
 
 /// Waiting time of a full queue in front of a link of the command line.
 const QUEUE: Duration = Duration::from_millis(50);
@@ -29,6 +29,9 @@ const OVERHEAD: u32 = 34 + 28;
 const ACKNOWLEDGEMENT: u32 = 40 + 28;
 /// What passes an emulated link at once after a pause: a packet.
 const BURST: f64 = 1480.0;
+
+/// Packets of a run that are simulated one by one unless it is asked for: minutes.
+const MOST_PACKETS: f64 = 5e7;
 
 /// Why a plan cannot be simulated.
 #[derive(Debug, Error)]
@@ -50,6 +53,7 @@ pub(super) struct Asked {
     down: Option<BitRate>,
     delay: Option<Duration>,
     train: Duration,
+    detail: Option<Detail>,
 }
 
 impl From<&SimulateArguments> for Asked {
@@ -61,6 +65,7 @@ impl From<&SimulateArguments> for Asked {
             train: arguments
                 .train_time
                 .map_or(Duration::ZERO, |time| time.get()),
+            detail: arguments.detail,
         }
     }
 }
@@ -92,9 +97,21 @@ pub(super) fn scenario(plan: &Plan, asked: &Asked) -> Result<Scenario, ScenarioE
             overhead: OVERHEAD,
             acknowledgement: ACKNOWLEDGEMENT,
             burst: BURST,
+            unit: (detail(plan, asked) == Detail::Chunks).then(|| layout.longest()),
             ..TransportModel::default()
         },
         seed: plan.seed,
+    })
+}
+
+/// What is asked for, or else packets while they are not too many.
+fn detail(plan: &Plan, asked: &Asked) -> Detail {
+    let peers = plan.peers.len() as f64;
+    let bytes = peers * (peers - 1.0) * plan.model.bytes as f64 * f64::from(plan.training.rounds);
+    let packets = bytes / f64::from(TransportModel::default().payload);
+    asked.detail.unwrap_or(match packets <= MOST_PACKETS {
+        true => Detail::Packets,
+        false => Detail::Chunks,
     })
 }
 
@@ -141,6 +158,7 @@ mod tests {
         down: None,
         delay: None,
         train: Duration::from_secs(2),
+        detail: None,
     };
 
     #[test]
@@ -189,5 +207,24 @@ mod tests {
             (access.delay, access.jitter),
             (Duration::ZERO, Duration::ZERO)
         );
+    }
+
+    #[test]
+    fn many_packets_travel_as_chunks_unless_packets_are_asked_for() {
+        let unit = |rounds: &str, detail| {
+            let asked = Asked {
+                up: Some(BitRate::megabits(1)),
+                detail,
+                ..NOTHING
+            };
+            let sets = [("training.rounds".to_owned(), rounds.to_owned())];
+            let plan = Plan::load(QUICKSTART, &sets).unwrap();
+            scenario(&plan, &asked).unwrap().transport.unit
+        };
+        assert_eq!(unit("10", None), None);
+        // 56 updates of 19,240 bytes are 760 packets.
+        assert_eq!(unit("100000", None), Some(481 * 4));
+        assert_eq!(unit("100000", Some(Detail::Packets)), None);
+        assert_eq!(unit("1", Some(Detail::Chunks)), Some(481 * 4));
     }
 }

@@ -122,7 +122,7 @@ impl Simulated {
             events: simulation.steps(),
             bottleneck: bottleneck(&peers),
             peers,
-            notes: notes(plan.early_stop.is_some(), longest.unwrap_or_default()),
+            notes: notes(resolved, scenario, longest.unwrap_or_default()),
         }
     }
 }
@@ -206,7 +206,7 @@ fn bottleneck(peers: &[Peer]) -> Option<Bottleneck> {
         })
 }
 
-fn notes(has_early_stop: bool, train: Duration) -> Vec<String> {
+fn notes(resolved: &Resolved, scenario: &Scenario, train: Duration) -> Vec<String> {
     let mut notes = Vec::new();
     if train.is_zero() {
         notes.push(
@@ -214,7 +214,13 @@ fn notes(has_early_stop: bool, train: Duration) -> Vec<String> {
                 .to_owned(),
         );
     }
-    if has_early_stop {
+    if scenario.transport.unit.is_some() {
+        notes.push(
+            "chunks travel as a whole here, which puts times a few hundredths off; --detail packets is slower and nearer"
+                .to_owned(),
+        );
+    }
+    if resolved.plan.early_stop.is_some() {
         notes.push(
             "nothing is learned in a simulation, so that training.earlyStop never ends it"
                 .to_owned(),
