@@ -10,11 +10,14 @@ mod downloads;
 mod ending;
 mod gossip;
 mod outputs;
+mod settle;
 mod uploads;
 
 use std::{collections::VecDeque, sync::Arc};
 
 pub use outputs::{Action, Departure, Failure, Notice, PieceVerdict, Stats, Violation, Wait};
+
+use settle::Follows;
 
 use crate::{
     Time,
@@ -273,6 +276,7 @@ impl Swarm {
         let done = self.dispatch(now, at, message);
         match (done, follows) {
             (Ok(()), Follows::Requests) => self.settle_haves(now, at),
+            (Ok(()), Follows::OnlyRequests) => self.settle_metainfo(now),
             (Ok(()), Follows::Uploads) => self.settle_uploads(now),
             (Ok(()), Follows::Anything) => self.settle(now),
             (Err(violation), _) => {
@@ -373,45 +377,6 @@ impl Swarm {
         Ok(())
     }
 
-    /// What follows from any input: requests, uploads, announcements, and whether a round or the run is over.
-    fn settle(&mut self, now: Time) {
-        self.latest = now;
-        if self.ended {
-            return;
-        }
-        self.update_interest();
-        self.ask(now);
-        self.fill_slots(now);
-        self.start_uploads();
-        self.flush_haves(now);
-        self.release();
-        self.leave_when_done();
-    }
-
-    /// What follows from a neighbour's announcements: interest in it, and requests to it. Most messages are announcements.
-    fn settle_haves(&mut self, now: Time, at: usize) {
-        self.latest = now;
-        if self.ended {
-            return;
-        }
-        self.update_interest_in(at);
-        let link = &self.links[at];
-        let may_ask = self.current.is_askable(at)
-            && link.may_ask(now)
-            && link.has_room(self.config.layout.longest());
-        if may_ask || self.current.is_endgame() {
-            self.ask(now);
-        }
-    }
-
-    /// What follows from a request, or from the end of an upload.
-    fn settle_uploads(&mut self, now: Time) {
-        self.latest = now;
-        if !self.ended {
-            self.start_uploads();
-        }
-    }
-
     fn violated(&mut self, now: Time, at: usize, violation: Violation) {
         // What was on its way when the connection went is nobody's fault.
         if !self.links[at].is_connected() {
@@ -491,23 +456,6 @@ impl Swarm {
             round,
             origin: position / chunks,
             index: position % chunks,
-        }
-    }
-}
-
-/// What may follow from a message.
-enum Follows {
-    Requests,
-    Uploads,
-    Anything,
-}
-
-impl Follows {
-    fn of(message: &Message) -> Self {
-        match message {
-            Message::Have { .. } | Message::Bitfield { .. } => Self::Requests,
-            Message::Request { .. } => Self::Uploads,
-            _ => Self::Anything,
         }
     }
 }

@@ -123,7 +123,7 @@ mod tests {
         let mut pending = 0;
         let mut added = 0;
         for step in 0..20_000_u64 {
-            if mix(step) % 3 > 0 || pending == 0 {
+            if !mix(step).is_multiple_of(3) || pending == 0 {
                 added += 1;
                 pending += 1;
                 let time = last.0 + mix(step + 7) % (1 << (mix(step + 9) % 20));

@@ -15,7 +15,9 @@ use crate::{
 #[derive(Debug)]
 pub(super) enum Control {
     /// A message of the state machine.
-    Message(Message),
+    Message(Box<Message>),
+    /// An origin's metainfo of a round: in a flood there are more of them on their way than of anything else.
+    Metainfo { round: u32, origin: u32 },
     /// The sender has finished and closes the connection.
     Finished,
 }

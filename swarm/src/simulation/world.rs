@@ -3,7 +3,7 @@
 mod packets;
 mod units;
 
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
 use bytes::Bytes;
 
@@ -17,7 +17,13 @@ use super::{
     peer::{Peer, Read, State},
     window::Cubic,
 };
-use crate::{Time, message::PieceHeader, round::mix, swarm::Action};
+use crate::{
+    Time,
+    message::{Message, PieceHeader},
+    metainfo::{Metainfo, SignedMetainfo},
+    round::mix,
+    swarm::Action,
+};
 
 /// A run in virtual time.
 pub struct Simulation {
@@ -33,6 +39,8 @@ pub struct Simulation {
     send_window: u64,
     /// Stands for every piece.
     content: Bytes,
+    /// What every origin has signed, by round.
+    signed: BTreeMap<u32, Vec<Option<SignedMetainfo>>>,
     running: usize,
     steps: u64,
     failed: Option<SimulationError>,
@@ -59,6 +67,7 @@ impl Simulation {
             transport,
             send_window: transport.send_window.max(2 * u64::from(longest)),
             content: Bytes::from(vec![0; longest as usize]),
+            signed: BTreeMap::new(),
             running: scenario.peers.len(),
             steps: 0,
             failed: None,
@@ -223,6 +232,13 @@ impl Simulation {
                 let at = &mut self.peers[peer as usize];
                 let update = at.update();
                 at.waiting.publish(now);
+                let round = at.swarm.round();
+                // Skew is one round: nobody speaks of older ones any more.
+                self.signed = self.signed.split_off(&round.saturating_sub(2));
+                self.signed
+                    .entry(round)
+                    .or_insert_with(|| vec![None; self.up.len()])[peer as usize] =
+                    Some(update.clone());
                 at.swarm.publish(now, update);
                 self.act(peer);
             }
@@ -282,7 +298,8 @@ impl Simulation {
             Action::Send { to, message } => {
                 let bytes = message.length();
                 self.peers[at as usize].figures.control += u64::from(bytes);
-                self.say(at, to, Control::Message(message), bytes);
+                let control = self.control(message);
+                self.say(at, to, control, bytes);
             }
             Action::Upload { to, request, chunk } => {
                 let Some(flow) = self.peers[at as usize].flow_to(to) else {
@@ -335,6 +352,17 @@ impl Simulation {
             // The state machine counts them.
             Action::Notice(_) => {}
             Action::Fail(failure) => self.fail(at, failure.to_string()),
+        }
+    }
+
+    /// A metainfo by its name, anything else as it is.
+    fn control(&self, message: Message) -> Control {
+        match &message {
+            Message::Metainfo(signed) => match Metainfo::peek(&signed.body) {
+                Ok((round, origin)) => Control::Metainfo { round, origin },
+                Err(_) => Control::Message(Box::new(message)),
+            },
+            _ => Control::Message(Box::new(message)),
         }
     }
 

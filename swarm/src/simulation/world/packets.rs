@@ -122,15 +122,22 @@ impl Simulation {
         let now = self.now;
         let is_quiet = |control: &Control| match control {
             Control::Message(message) => {
-                matches!(message, Message::Have { .. } | Message::Request { .. })
+                matches!(**message, Message::Have { .. } | Message::Request { .. })
             }
+            Control::Metainfo { .. } => true,
             Control::Finished => false,
         };
         let is_quiet = arrived.pieces.is_empty() && arrived.control.iter().all(is_quiet);
         let swarm = &mut self.peers[to as usize].swarm;
         for control in arrived.control {
             match control {
-                Control::Message(message) => swarm.handle_message(now, from, message),
+                Control::Message(message) => swarm.handle_message(now, from, *message),
+                Control::Metainfo { round, origin } => {
+                    let round = self.signed.get(&round);
+                    if let Some(Some(signed)) = round.and_then(|all| all.get(origin as usize)) {
+                        swarm.handle_message(now, from, Message::Metainfo(signed.clone()));
+                    }
+                }
                 Control::Finished => swarm.handle_disconnected(now, from, Departure::Finished),
             }
         }

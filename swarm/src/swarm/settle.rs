@@ -1,0 +1,74 @@
+//! What follows from an input: most inputs can change little, and only that is looked at.
+
+use super::Swarm;
+use crate::{Time, message::Message};
+
+/// What may follow from a message.
+pub(super) enum Follows {
+    /// Interest in the neighbour, and requests to it.
+    Requests,
+    /// Requests to anybody.
+    OnlyRequests,
+    Uploads,
+    Anything,
+}
+
+impl Follows {
+    pub(super) fn of(message: &Message) -> Self {
+        match message {
+            Message::Have { .. } | Message::Bitfield { .. } => Self::Requests,
+            Message::Metainfo(_) => Self::OnlyRequests,
+            Message::Request { .. } => Self::Uploads,
+            _ => Self::Anything,
+        }
+    }
+}
+
+impl Swarm {
+    /// What follows from any input: requests, uploads, announcements, and whether a round or the run is over.
+    pub(super) fn settle(&mut self, now: Time) {
+        self.latest = now;
+        if self.ended {
+            return;
+        }
+        self.update_interest();
+        self.ask(now);
+        self.fill_slots(now);
+        self.start_uploads();
+        self.flush_haves(now);
+        self.release();
+        self.leave_when_done();
+    }
+
+    /// What follows from a neighbour's announcements: interest in it, and requests to it. Most messages are announcements.
+    pub(super) fn settle_haves(&mut self, now: Time, at: usize) {
+        self.latest = now;
+        if self.ended {
+            return;
+        }
+        self.update_interest_in(at);
+        let link = &self.links[at];
+        let may_ask = self.current.is_askable(at)
+            && link.may_ask(now)
+            && link.has_room(self.config.layout.longest());
+        if may_ask || self.current.is_endgame() {
+            self.ask(now);
+        }
+    }
+
+    /// What follows from a metainfo: its chunks may be asked for.
+    pub(super) fn settle_metainfo(&mut self, now: Time) {
+        self.latest = now;
+        if !self.ended {
+            self.ask(now);
+        }
+    }
+
+    /// What follows from a request, or from the end of an upload.
+    pub(super) fn settle_uploads(&mut self, now: Time) {
+        self.latest = now;
+        if !self.ended {
+            self.start_uploads();
+        }
+    }
+}
