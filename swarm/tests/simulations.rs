@@ -184,6 +184,25 @@ fn everything_comes_however_little_the_queues_hold_and_however_much_is_lost() {
 }
 
 #[test]
+fn whole_chunks_take_nearly_as_long_as_packets() {
+    for topology in ["mesh", "ring", "star", "chords"] {
+        let case = |unit| Case {
+            rounds: 2,
+            delay: Duration::from_millis(2),
+            transport: TransportModel {
+                unit,
+                ..TransportModel::default()
+            },
+            ..Case::new(topology, 8, 500_000)
+        };
+        let chunks = case(Some(32 * 1024));
+        let ratio = chunks.seconds(1) / case(None).seconds(1);
+        assert!((0.85..1.1).contains(&ratio), "{topology}: {ratio}");
+        assert_eq!(chunks.run(2), chunks.run(2));
+    }
+}
+
+#[test]
 fn more_delay_takes_longer() {
     let seconds = |milliseconds| {
         let case = Case {
