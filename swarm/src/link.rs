@@ -17,8 +17,9 @@ const FIRST_WINDOW: u64 = 64 * 1024;
 pub(crate) const MAX_OUTSTANDING: usize = 64;
 /// Most requests of a neighbour that are kept: twice what an honest one sends.
 pub(crate) const MAX_QUEUED: usize = 2 * MAX_OUTSTANDING;
-/// Piece streams open to one neighbour at once; the second hides the gap between two pieces.
-pub(crate) const MAX_ACTIVE: usize = 2;
+/// Pieces handed to the transport for one neighbour at once. What the transport has not taken yet can still be reordered
+/// and given to others; it takes the next one while it still has a window's worth of this one to send.
+pub(crate) const MAX_ACTIVE: usize = 1;
 /// First time that a sender of a wrong piece is not asked; doubles each time.
 const FIRST_PENALTY: Duration = Duration::from_secs(1);
 /// Longest such time: it may be the only path.
@@ -54,6 +55,10 @@ pub(crate) struct Outstanding {
     pub(crate) mark: Mark,
     /// How long it should take at the neighbour's rate; none while that is unknown.
     pub(crate) expected: Option<Duration>,
+    /// Its piece has begun to come.
+    pub(crate) begun: bool,
+    /// It was withdrawn for another link, and the answer is on its way.
+    pub(crate) withdrawn_for: Option<usize>,
 }
 
 /// One neighbour.
@@ -246,12 +251,13 @@ impl Link {
         }
     }
 
-    /// Whether one more chunk may be asked for.
-    pub(crate) fn has_room(&self, chunk: u32) -> bool {
+    /// Whether one more chunk may be asked for, beside so many bytes that are about to be.
+    pub(crate) fn has_room(&self, chunk: u32, coming: u64) -> bool {
+        let asked = self.outstanding_bytes + coming;
         if self.doubts > 0 {
-            return self.outstanding.is_empty();
+            return asked == 0;
         }
-        self.outstanding.len() < MAX_OUTSTANDING && self.outstanding_bytes < self.window(chunk)
+        self.outstanding.len() < MAX_OUTSTANDING && asked < self.window(chunk)
     }
 
     /// Seconds until what is outstanding has come, at the neighbour's rate or else at `fallback`.

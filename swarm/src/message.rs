@@ -22,6 +22,8 @@ pub enum Message {
     Choke {
         /// The last request that was started on this connection, 0 for none: it and those before it still end.
         last_started: u32,
+        /// Requests before it that were not started, ascending.
+        skipped: Vec<u32>,
     },
     /// Requests will be answered.
     Unchoke,
@@ -55,6 +57,16 @@ pub enum Message {
     },
     /// The request is no longer wanted.
     Cancel {
+        /// Its id.
+        request: u32,
+    },
+    /// The request may be forgotten unless its piece has begun; [`Message::Reject`] says that it is.
+    Withdraw {
+        /// Its id.
+        request: u32,
+    },
+    /// The request, which was withdrawn, will not be answered.
+    Reject {
         /// Its id.
         request: u32,
     },

@@ -44,6 +44,8 @@ pub(crate) struct KnownMetainfo {
 pub(crate) struct LinkView {
     /// Chunks that it has.
     pub(crate) has: Bitfield,
+    /// Chunks that were sent to it, whether they have come or not.
+    sent: Bitfield,
     /// Metainfos that it has, or that were sent to it.
     pub(crate) metainfos: Bitfield,
     /// It said that it is complete, and holds that state however often it reconnects.
@@ -84,6 +86,7 @@ impl Round {
         let positions = peers * chunks;
         let view = LinkView {
             has: Bitfield::new(positions),
+            sent: Bitfield::new(positions),
             metainfos: Bitfield::new(peers),
             complete: false,
             interesting: 0,
@@ -225,6 +228,7 @@ impl Round {
         }
         let view = &mut self.links[link];
         view.has = Bitfield::new(view.has.len());
+        view.sent = Bitfield::new(view.sent.len());
         view.metainfos = Bitfield::new(view.metainfos.len());
         view.interesting = 0;
         view.askable = 0;
@@ -273,6 +277,20 @@ impl Round {
                 self.enter(position);
             }
         }
+    }
+
+    /// A chunk is sent to a link.
+    pub(crate) fn mark_sent(&mut self, link: usize, position: u32) {
+        self.links[link].sent.insert(position);
+    }
+
+    /// Links that have a chunk or to which it was sent.
+    pub(crate) fn copies(&self, position: u32) -> u32 {
+        let on_their_way = self
+            .links
+            .iter()
+            .filter(|view| view.sent.contains(position) && !view.has.contains(position));
+        self.availability[position as usize] + on_their_way.count() as u32
     }
 
     /// The chunk is now held.

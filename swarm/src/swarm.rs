@@ -9,6 +9,7 @@ mod choking;
 mod downloads;
 mod ending;
 mod gossip;
+mod moving;
 mod outputs;
 mod settle;
 mod uploads;
@@ -341,7 +342,10 @@ impl Swarm {
 
     fn dispatch_open(&mut self, now: Time, at: usize, message: Message) -> Result<(), Violation> {
         match message {
-            Message::Choke { last_started } => self.got_choke(at, last_started),
+            Message::Choke {
+                last_started,
+                skipped,
+            } => self.got_choke(at, last_started, &skipped),
             Message::Unchoke => self.links[at].choked = false,
             Message::Interested => self.got_interest(now, at, true),
             Message::NotInterested => self.got_interest(now, at, false),
@@ -355,6 +359,8 @@ impl Swarm {
                 chunk,
             } => return self.got_request(now, at, request, chokes, chunk),
             Message::Cancel { request } => self.got_cancel(at, request),
+            Message::Withdraw { request } => self.got_withdrawal(at, request),
+            Message::Reject { request } => return self.got_reject(at, request),
             Message::Metainfo(signed) => return self.got_metainfo(at, signed),
             Message::Complete { round } => return self.got_complete(at, round),
             // `dispatch` takes them before.

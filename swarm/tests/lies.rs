@@ -401,8 +401,8 @@ fn a_flood_of_requests_closes_the_link() {
         origin: 0,
         index: 0,
     };
-    // Two are being sent, 128 wait.
-    for request in 1..=130 {
+    // One is being sent, 128 wait.
+    for request in 1..=129 {
         bench.hear(
             1,
             Message::Request {
@@ -415,7 +415,7 @@ fn a_flood_of_requests_closes_the_link() {
     }
     assert_eq!(bench.swarm.open_links(), 3);
     let last = Message::Request {
-        request: 131,
+        request: 130,
         chokes: 0,
         chunk: own,
     };
@@ -588,7 +588,7 @@ fn a_piece_other_than_asked_for_closes_the_link() {
 #[test]
 fn a_piece_that_was_withdrawn_on_its_way_is_nobodys_fault() {
     let (mut bench, request, chunk) = asked();
-    bench.hear(1, Message::Choke { last_started: 0 });
+    bench.hear(1, Message::Choke { last_started: 0, skipped: Vec::new() });
     let header = PieceHeader {
         request,
         chunk,
@@ -804,7 +804,7 @@ fn a_ring_completes_after_lies_that_break_no_rule() {
             round: 0,
             positions: everything,
         },
-        Message::Choke { last_started: 0 },
+        Message::Choke { last_started: 0, skipped: Vec::new() },
         Message::Unchoke,
         Message::NotInterested,
         Message::Cancel { request: 1 },

@@ -197,6 +197,7 @@ impl Script {
         match lie {
             Lie::Choke(last_started) => Message::Choke {
                 last_started: *last_started,
+                skipped: (0..*last_started).step_by(2).take(8).collect(),
             },
             Lie::Unchoke => Message::Unchoke,
             Lie::Interest(true) => Message::Interested,

@@ -82,7 +82,22 @@ fn vectors() -> Vec<(Message, Vec<u8>)> {
         signature: Bytes::from_static(&[0x51, 0x60, 0x70]),
     };
     let table = [
-        (Message::Choke { last_started: 7 }, "00000005 00 00000007"),
+        (
+            Message::Choke {
+                last_started: 7,
+                skipped: vec![],
+            },
+            "00000005 00 00000007",
+        ),
+        (
+            Message::Choke {
+                last_started: 7,
+                skipped: vec![3, 5],
+            },
+            "00000007 00 00000007 03 01",
+        ),
+        (Message::Withdraw { request: 5 }, "00000005 23 00000005"),
+        (Message::Reject { request: 5 }, "00000005 10 00000005"),
         (Message::Unchoke, "00000001 01"),
         (Message::Interested, "00000001 02"),
         (Message::NotInterested, "00000001 03"),

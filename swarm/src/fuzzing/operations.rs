@@ -244,17 +244,22 @@ impl World {
         let kind = bytes.next()?;
         let round = u32::from(kind >> 4) % (ROUNDS + 1);
         let small = |byte: u8| u32::from(byte) % 8;
-        Some(match kind % 12 {
-            0 => Message::Choke {
-                last_started: small(bytes.next()?),
-            },
+        Some(match kind % 14 {
+            0 => {
+                let (last_started, mask) = (small(bytes.next()?), bytes.next()?);
+                let skipped = (0..last_started).filter(|at| mask >> at & 1 != 0);
+                Message::Choke {
+                    last_started,
+                    skipped: skipped.collect(),
+                }
+            }
             1 => Message::Unchoke,
             2 => Message::Interested,
             3 => Message::NotInterested,
             4 | 5 => {
                 let mask = u16::from_be_bytes([bytes.next()?, bytes.next()?]);
                 let set = (0..PEERS * CHUNKS).filter(|at| mask >> at & 1 != 0);
-                if kind % 12 == 4 {
+                if kind % 14 == 4 {
                     let positions = set.collect();
                     Message::Have { round, positions }
                 } else {
@@ -286,6 +291,12 @@ impl World {
                 Message::Metainfo(sign(signer, &metainfo))
             }
             10 => Message::Complete { round },
+            11 => Message::Withdraw {
+                request: u32::from(bytes.next()?),
+            },
+            12 => Message::Reject {
+                request: u32::from(bytes.next()?),
+            },
             _ => Message::Hello(Hello {
                 peer: small(bytes.next()?),
                 ..self.config.hello.clone()

@@ -19,9 +19,11 @@ const BITFIELD: u8 = 5;
 const REQUEST: u8 = 6;
 pub(super) const PIECE: u8 = 7;
 const CANCEL: u8 = 8;
+const REJECT: u8 = 16;
 const HELLO: u8 = 32;
 const METAINFO: u8 = 33;
 const COMPLETE: u8 = 34;
+const WITHDRAW: u8 = 35;
 
 /// What the plan allows: the bounds that every message is checked against.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -75,6 +77,9 @@ pub enum DecodeError {
     /// Positions that are not ascending or not in the plan.
     #[error("a have with positions that are not ascending or not below {0}")]
     Positions(u32),
+    /// Skipped requests that are not ascending or do not come before the last one.
+    #[error("a choke with skipped requests that are not ascending or not below {0}")]
+    Skipped(u32),
     /// A number that does not fit, or that is longer than it needs to be.
     #[error("a number that is not in its shortest form of at most 32 bits")]
     Varint,
@@ -127,9 +132,13 @@ impl Message {
     pub fn encode(&self) -> Bytes {
         let mut out = Writer::new();
         match self {
-            Self::Choke { last_started } => {
+            Self::Choke {
+                last_started,
+                skipped,
+            } => {
                 out.u8(CHOKE);
                 out.u32(*last_started);
+                out.ascending(skipped);
             }
             Self::Unchoke => out.u8(UNCHOKE),
             Self::Interested => out.u8(INTERESTED),
@@ -137,11 +146,7 @@ impl Message {
             Self::Have { round, positions } => {
                 out.u8(HAVE);
                 out.u32(*round);
-                let mut next = 0;
-                for &position in positions {
-                    out.varint(position - next);
-                    next = position + 1;
-                }
+                out.ascending(positions);
             }
             Self::Bitfield { round, held } => {
                 out.u8(BITFIELD);
@@ -160,6 +165,14 @@ impl Message {
             }
             Self::Cancel { request } => {
                 out.u8(CANCEL);
+                out.u32(*request);
+            }
+            Self::Withdraw { request } => {
+                out.u8(WITHDRAW);
+                out.u32(*request);
+            }
+            Self::Reject { request } => {
+                out.u8(REJECT);
                 out.u32(*request);
             }
             Self::Hello(hello) => {
@@ -214,9 +227,14 @@ impl Message {
     pub fn decode(frame: &[u8], limits: &Limits) -> Result<Self, DecodeError> {
         let mut input = Reader::new(frame);
         let message = match input.u8()? {
-            CHOKE => Self::Choke {
-                last_started: input.u32()?,
-            },
+            CHOKE => {
+                let last_started = input.u32()?;
+                let skipped = ascending(&mut input, last_started, DecodeError::Skipped)?;
+                Self::Choke {
+                    last_started,
+                    skipped,
+                }
+            }
             UNCHOKE => Self::Unchoke,
             INTERESTED => Self::Interested,
             NOT_INTERESTED => Self::NotInterested,
@@ -240,6 +258,12 @@ impl Message {
             CANCEL => Self::Cancel {
                 request: input.u32()?,
             },
+            WITHDRAW => Self::Withdraw {
+                request: input.u32()?,
+            },
+            REJECT => Self::Reject {
+                request: input.u32()?,
+            },
             HELLO => Self::Hello(Hello::decode(&mut input)?),
             METAINFO => Self::Metainfo(SignedMetainfo {
                 body: input.field(limits.metainfo_body())?,
@@ -258,20 +282,27 @@ impl Message {
 
 fn decode_have(input: &mut Reader<'_>, limits: &Limits) -> Result<Message, DecodeError> {
     let round = input.u32()?;
-    let out_of_range = DecodeError::Positions(limits.positions());
-    let mut positions = Vec::new();
+    let positions = ascending(input, limits.positions(), DecodeError::Positions)?;
+    Ok(Message::Have { round, positions })
+}
+
+/// Numbers below `limit` to the end of the frame.
+fn ascending(
+    input: &mut Reader<'_>,
+    limit: u32,
+    out_of_range: fn(u32) -> DecodeError,
+) -> Result<Vec<u32>, DecodeError> {
+    let mut numbers = Vec::new();
     let mut next = 0u32;
     while !input.is_empty() {
-        let position = next
+        let number = next
             .checked_add(input.varint()?)
-            .ok_or_else(|| out_of_range.clone())?;
-        if position >= limits.positions() {
-            return Err(out_of_range);
-        }
-        positions.push(position);
-        next = position + 1;
+            .filter(|&number| number < limit)
+            .ok_or_else(|| out_of_range(limit))?;
+        numbers.push(number);
+        next = number + 1;
     }
-    Ok(Message::Have { round, positions })
+    Ok(numbers)
 }
 
 fn check_chunk(chunk: ChunkId, limits: &Limits) -> Result<(), DecodeError> {
@@ -363,6 +394,15 @@ impl Writer {
             value >>= 7;
         }
         self.u8(value as u8);
+    }
+
+    /// Ascending numbers, each as the difference to the one before plus one (the first: to 0).
+    fn ascending(&mut self, numbers: &[u32]) {
+        let mut next = 0;
+        for &number in numbers {
+            self.varint(number - next);
+            next = number + 1;
+        }
     }
 
     pub(crate) fn bytes(&mut self, value: &[u8]) {

@@ -112,11 +112,15 @@ impl Swarm {
         link.chokes_sent = link.chokes_sent.wrapping_add(1);
         link.waiting_since = now;
         link.unserved_since = None;
-        link.queue.clear();
         let (to, last_started) = (link.peer, link.last_started);
+        let mut skipped: Vec<u32> = link.queue.drain(..).map(|(request, _)| request).collect();
+        skipped.retain(|&request| request < last_started);
         self.actions.push_back(Action::Send {
             to,
-            message: Message::Choke { last_started },
+            message: Message::Choke {
+                last_started,
+                skipped,
+            },
         });
     }
 }

@@ -60,12 +60,16 @@ impl Swarm {
             return PieceVerdict::Stop;
         };
         let request = header.request;
-        let link = &self.links[at];
-        let is_honest = match link.outstanding.get(&request) {
-            Some(outstanding)
-                if header.chunk == self.chunk_at(self.current.number, outstanding.position)
-                    && header.length == outstanding.bytes =>
-            {
+        let expected = self.links[at].outstanding.get(&request).map(|outstanding| {
+            let chunk = self.chunk_at(self.current.number, outstanding.position);
+            (chunk, outstanding.bytes)
+        });
+        let link = &mut self.links[at];
+        let is_honest = match expected {
+            Some(expected) if expected == (header.chunk, header.length) => {
+                if let Some(outstanding) = link.outstanding.get_mut(&request) {
+                    outstanding.begun = true;
+                }
                 return PieceVerdict::Read;
             }
             Some(_) => false,
@@ -174,7 +178,7 @@ impl Swarm {
     }
 
     /// Requests that the neighbour has not started are asked anew.
-    pub(super) fn got_choke(&mut self, at: usize, last_started: u32) {
+    pub(super) fn got_choke(&mut self, at: usize, last_started: u32, skipped: &[u32]) {
         let link = &mut self.links[at];
         link.choked = true;
         link.chokes_seen = link.chokes_seen.wrapping_add(1);
@@ -182,6 +186,7 @@ impl Swarm {
             .outstanding
             .range(last_started.saturating_add(1)..)
             .map(|(&id, _)| id)
+            .chain(skipped.iter().copied())
             .collect();
         for request in dropped {
             if let Some(outstanding) = self.links[at].remove_outstanding(request) {
@@ -203,7 +208,7 @@ impl Swarm {
             .fold(1.0, f64::max);
         let mut cursor = None;
         loop {
-            let able = |at: usize| self.links[at].may_ask(now) && self.links[at].has_room(longest);
+            let able = |at: usize| self.links[at].may_ask(now) && self.links[at].has_room(longest, 0);
             if !(0..self.links.len()).any(|at| able(at) && self.current.is_askable(at)) {
                 break;
             }
@@ -225,6 +230,7 @@ impl Swarm {
                 self.request(now, at, position);
             }
         }
+        self.move_requests(now, fallback);
         if self.current.is_endgame() {
             self.ask_again(now, fallback);
         }
@@ -261,7 +267,7 @@ impl Swarm {
             let other = holders
                 .filter(|&at| self.links[at].doubt() == surest)
                 .filter(|&at| self.links[at].doubts < doubts.max(1))
-                .filter(|&at| self.links[at].may_ask(now) && self.links[at].has_room(longest))
+                .filter(|&at| self.links[at].may_ask(now) && self.links[at].has_room(longest, 0))
                 .map(|at| (at, takes(at)))
                 .min_by(|a, b| a.1.total_cmp(&b.1))
                 .filter(|&(_, time)| !self.links[asked].is_measured() || time * WORTH < rest);
@@ -272,7 +278,7 @@ impl Swarm {
         }
     }
 
-    fn is_asked_once(&self, position: u32) -> bool {
+    pub(super) fn is_asked_once(&self, position: u32) -> bool {
         matches!(
             self.current.state(position),
             ChunkState::InFlight { second: None, .. }
@@ -289,6 +295,8 @@ impl Swarm {
             bytes,
             mark: link.delivery.mark(now),
             expected: link.expected(bytes),
+            begun: false,
+            withdrawn_for: None,
         };
         let hopeless = outstanding.hopeful_until(self.config.lost_after);
         link.hopeless_from = Some(link.hopeless_from.map_or(hopeless, |at| at.min(hopeless)));

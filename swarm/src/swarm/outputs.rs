@@ -125,6 +125,12 @@ pub enum Violation {
         /// The round.
         round: u32,
     },
+    /// It will not answer a request that was not withdrawn.
+    #[error("it rejected request {request}, which was not withdrawn")]
+    Reject {
+        /// Which.
+        request: u32,
+    },
     /// Its request ids do not ascend.
     #[error("it sent request {found} after request {last}")]
     RequestOrder {

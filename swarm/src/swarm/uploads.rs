@@ -5,6 +5,7 @@ use crate::{
     Time,
     chunk::ChunkId,
     link::{MAX_ACTIVE, MAX_QUEUED},
+    message::Message,
 };
 
 impl Swarm {
@@ -73,6 +74,15 @@ impl Swarm {
         }
     }
 
+    /// The neighbour would rather have a request answered by somebody else.
+    pub(super) fn got_withdrawal(&mut self, at: usize, request: u32) {
+        let queue = &mut self.links[at].queue;
+        if let Some(found) = queue.iter().position(|&(queued, _)| queued == request) {
+            queue.remove(found);
+            self.send(at, Message::Reject { request });
+        }
+    }
+
     /// Starts what the transport has room for, the most deprived neighbour first.
     pub(super) fn start_uploads(&mut self) {
         let mut order: Vec<usize> = (0..self.links.len())
@@ -80,19 +90,36 @@ impl Swarm {
             .collect();
         order.sort_by_key(|&at| self.current.link(at).has.count());
         for at in order {
-            let link = &mut self.links[at];
-            while link.active.len() < MAX_ACTIVE {
-                let Some((request, chunk)) = link.queue.pop_front() else {
+            while self.links[at].active.len() < MAX_ACTIVE {
+                let Some((request, chunk)) = self.next_queued(at) else {
                     break;
                 };
+                let link = &mut self.links[at];
                 link.active.push(request);
-                link.last_started = request;
-                self.actions.push_back(Action::Upload {
-                    to: link.peer,
-                    request,
-                    chunk,
-                });
+                link.last_started = link.last_started.max(request);
+                let to = link.peer;
+                if chunk.round == self.current.number {
+                    let position = self.position(chunk);
+                    self.current.mark_sent(at, position);
+                }
+                self.actions
+                    .push_back(Action::Upload { to, request, chunk });
             }
         }
+    }
+
+    /// Takes the request of a neighbour whose chunk the fewest others have or are being sent: first copies go before
+    /// second ones, which others can pass on (the aim of super-seeding, BEP 16). An older round goes first.
+    fn next_queued(&mut self, at: usize) -> Option<(u32, ChunkId)> {
+        let copies = |chunk: ChunkId| {
+            if chunk.round == self.current.number {
+                1 + self.current.copies(self.position(chunk))
+            } else {
+                0
+            }
+        };
+        let queue = self.links[at].queue.iter().enumerate();
+        let (place, _) = queue.min_by_key(|(place, (_, chunk))| (copies(*chunk), *place))?;
+        self.links[at].queue.remove(place)
     }
 }
