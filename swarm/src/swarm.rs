@@ -360,7 +360,7 @@ impl Swarm {
             } => return self.got_request(now, at, request, chokes, chunk),
             Message::Cancel { request } => self.got_cancel(at, request),
             Message::Withdraw { request } => self.got_withdrawal(at, request),
-            Message::Reject { request } => return self.got_reject(at, request),
+            Message::Reject { request } => return self.got_reject(now, at, request),
             Message::Metainfo(signed) => return self.got_metainfo(at, signed),
             Message::Complete { round } => return self.got_complete(at, round),
             // `dispatch` takes them before.

@@ -177,7 +177,10 @@ const FLOODS: [Flood; 13] = [
     ("unchoke and choke", MOST_OUTSTANDING + 1, |it, turn| {
         it.hear(match turn {
             0 => Message::Complete { round: 0 },
-            turn if turn % 2 == 0 => Message::Choke { last_started: 0, skipped: Vec::new() },
+            turn if turn % 2 == 0 => Message::Choke {
+                last_started: 0,
+                skipped: Vec::new(),
+            },
             _ => Message::Unchoke,
         });
     }),
@@ -187,7 +190,10 @@ const FLOODS: [Flood; 13] = [
         |it, turn| {
             it.hear(Message::Complete { round: 0 });
             it.hear(Message::Unchoke);
-            it.hear(Message::Choke { last_started: 0, skipped: Vec::new() });
+            it.hear(Message::Choke {
+                last_started: 0,
+                skipped: Vec::new(),
+            });
             let header = PieceHeader {
                 request: 1 + turn % 2,
                 chunk: ChunkId {

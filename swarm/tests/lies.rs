@@ -588,7 +588,13 @@ fn a_piece_other_than_asked_for_closes_the_link() {
 #[test]
 fn a_piece_that_was_withdrawn_on_its_way_is_nobodys_fault() {
     let (mut bench, request, chunk) = asked();
-    bench.hear(1, Message::Choke { last_started: 0, skipped: Vec::new() });
+    bench.hear(
+        1,
+        Message::Choke {
+            last_started: 0,
+            skipped: Vec::new(),
+        },
+    );
     let header = PieceHeader {
         request,
         chunk,
@@ -804,7 +810,10 @@ fn a_ring_completes_after_lies_that_break_no_rule() {
             round: 0,
             positions: everything,
         },
-        Message::Choke { last_started: 0, skipped: Vec::new() },
+        Message::Choke {
+            last_started: 0,
+            skipped: Vec::new(),
+        },
         Message::Unchoke,
         Message::NotInterested,
         Message::Cancel { request: 1 },

@@ -337,7 +337,13 @@ fn a_choke_gives_back_what_was_not_started() {
     bench.hear(2, Message::Unchoke);
     bench.hear(2, have(3..6));
     assert!(bench.requests(2).is_empty());
-    bench.hear(1, Message::Choke { last_started: 1, skipped: Vec::new() });
+    bench.hear(
+        1,
+        Message::Choke {
+            last_started: 1,
+            skipped: Vec::new(),
+        },
+    );
     let others: Vec<_> = bench.requests(2).iter().map(|it| it.1).collect();
     assert_eq!(others, [requests[1].1, requests[2].1]);
     answer(&mut bench, 1, requests[0]);
@@ -361,7 +367,10 @@ fn a_request_that_crossed_a_choke_is_ignored_and_asked_again_after_the_unchoke()
     };
     // Neighbour 1 asks for nothing, so that its slot goes to neighbour 2.
     bench.pass(5 * 1000 * MS);
-    assert!(bench.sent(1).contains(&Message::Choke { last_started: 0, skipped: Vec::new() }));
+    assert!(bench.sent(1).contains(&Message::Choke {
+        last_started: 0,
+        skipped: Vec::new()
+    }));
     bench.forget_sent();
     bench.hear(
         1,

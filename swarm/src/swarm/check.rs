@@ -61,7 +61,8 @@ impl Swarm {
         let longest = self.config.layout.longest();
         for (at, link) in self.links.iter().enumerate() {
             let peer = link.peer;
-            if link.may_ask(self.latest) && link.has_room(longest, 0) && self.current.is_askable(at) {
+            if link.may_ask(self.latest) && link.has_room(longest, 0) && self.current.is_askable(at)
+            {
                 return Err(format!(
                     "peer {peer} has what nobody is asked for, and could be asked"
                 ));

@@ -208,7 +208,8 @@ impl Swarm {
             .fold(1.0, f64::max);
         let mut cursor = None;
         loop {
-            let able = |at: usize| self.links[at].may_ask(now) && self.links[at].has_room(longest, 0);
+            let able =
+                |at: usize| self.links[at].may_ask(now) && self.links[at].has_room(longest, 0);
             if !(0..self.links.len()).any(|at| able(at) && self.current.is_askable(at)) {
                 break;
             }
@@ -285,7 +286,7 @@ impl Swarm {
         )
     }
 
-    fn request(&mut self, now: Time, at: usize, position: u32) {
+    pub(super) fn request(&mut self, now: Time, at: usize, position: u32) {
         let chunk = self.chunk_at(self.current.number, position);
         let bytes = self.config.layout.bytes(chunk.index);
         let link = &mut self.links[at];

@@ -5,7 +5,7 @@
 //! comes twice.
 
 use super::{Swarm, Violation};
-use crate::{Time, message::Message};
+use crate::{Time, message::Message, round::ChunkState};
 
 /// A neighbour must be so many times faster than the rest of the queue in which the request waits.
 const WORTH: f64 = 1.5;
@@ -64,19 +64,37 @@ impl Swarm {
             .map(|(from, request, _)| (from, request))
     }
 
-    /// A request that was withdrawn is free to be asked elsewhere.
-    pub(super) fn got_reject(&mut self, at: usize, request: u32) -> Result<(), Violation> {
+    /// A request that was withdrawn is free: it goes where it was withdrawn for, or else where any missing chunk would.
+    pub(super) fn got_reject(
+        &mut self,
+        now: Time,
+        at: usize,
+        request: u32,
+    ) -> Result<(), Violation> {
         let link = &mut self.links[at];
-        match link.outstanding.get(&request) {
-            Some(outstanding) if outstanding.withdrawn_for.is_some() => {
-                let position = outstanding.position;
-                link.remove_outstanding(request);
-                self.current.give_up(position, at);
-                Ok(())
-            }
+        let Some(outstanding) = link.outstanding.get(&request) else {
             // It was cancelled meanwhile, or its piece has come.
-            None if (1..=link.requests_sent).contains(&request) => Ok(()),
-            _ => Err(Violation::Reject { request }),
+            let is_known = (1..=link.requests_sent).contains(&request);
+            return is_known.then_some(()).ok_or(Violation::Reject { request });
+        };
+        let Some(to) = outstanding.withdrawn_for else {
+            return Err(Violation::Reject { request });
+        };
+        let position = outstanding.position;
+        link.remove_outstanding(request);
+        self.current.give_up(position, at);
+        let longest = self.config.layout.longest();
+        let is_missing = self.current.state(position) == ChunkState::Missing;
+        let link = &self.links[to];
+        // Chosen anew it could come back here at once, and so for ever.
+        if is_missing
+            && link.may_ask(now)
+            && link.has_room(longest, 0)
+            && self.current.link(to).has.contains(position)
+        {
+            self.current.ask(position, to);
+            self.request(now, to, position);
         }
+        Ok(())
     }
 }
