@@ -5,6 +5,7 @@
 //! certificate of the run's authority; who is not a neighbour of this experiment is refused.
 
 pub mod bare;
+mod bounded;
 mod config;
 mod congestion;
 mod connection;

@@ -24,6 +24,7 @@ pub mod message;
 pub mod metainfo;
 mod rate;
 mod round;
+pub mod sending;
 pub mod sim;
 pub mod simulation;
 mod swarm;

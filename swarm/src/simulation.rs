@@ -5,10 +5,10 @@
 //! - every peer has one link to the network: a token bucket with a bounded queue in each direction, first in, first out,
 //!   shared by all its connections and by their acknowledgements; a one-way delay that may wander, and random loss, both
 //!   drawn from the scenario's seed; nothing else is slow;
-//! - every connection has a window (Cubic as quinn runs it), a control stream that goes before pieces, and pieces strictly in
+//! - every connection has a window (Cubic as quinn runs it, within [`crate::sending::WindowBound`]), a control stream that goes before pieces, and pieces strictly in
 //!   order; what overflows a queue is lost, found out by later acknowledgements or a time-out, and sent again;
 //! - an upload has ended for the state machine when the transport has *taken* it, which holds
-//!   [`TransportModel::send_window`] bytes that are not acknowledged, as in the real peer;
+//!   [`crate::sending::held_for_sending`] bytes that are not acknowledged, as in the real peer;
 //! - every packet pays for its headers ([`TransportModel::overhead`]), acknowledgements ride on packets of the other
 //!   direction where there are any;
 //! - a peer trains for as long as the scenario says; hashing, signing and folding take no time.

@@ -3,9 +3,10 @@
 use std::{sync::Arc, time::Duration};
 
 use fltorrent_crds::plan::{CongestionControl, LinkPlan, TransportPlan};
-use quinn::{IdleTimeout, MtuDiscoveryConfig, TransportConfig, VarInt, congestion::CubicConfig};
+use fltorrent_swarm::sending::held_for_sending;
+use quinn::{IdleTimeout, MtuDiscoveryConfig, TransportConfig, VarInt};
 
-use super::congestion::RateAwareConfig;
+use super::{bounded::BoundedConfig, congestion::RateAwareConfig};
 
 /// The application protocol between peers.
 pub(super) const ALPN: &[u8] = b"fltorrent/1";
@@ -28,15 +29,12 @@ const PIECE_STREAMS: u32 = 64;
 const INITIAL_WINDOW: u64 = 32 * 1024;
 /// Round-trip time assumed before the first measurement; quinn's 333 ms is made for the Internet's worst links.
 const INITIAL_RTT: Duration = Duration::from_millis(100);
-/// What one connection may have in its receive buffers, and the least that it may hold for sending.
+/// What one connection may have in its receive buffers at least.
 const LEAST_RECEIVE_WINDOW: u32 = 4 * 1024 * 1024;
-const LEAST_SEND_WINDOW: u64 = 1024 * 1024;
 
 /// Settings of all connections over a link; `chunk` is the longest chunk in bytes.
 pub(super) fn transport(plan: &TransportPlan, link: &LinkPlan, chunk: u32) -> Arc<TransportConfig> {
     let mut config = TransportConfig::default();
-    let mut cubic = CubicConfig::default();
-    cubic.initial_window(INITIAL_WINDOW);
     let mut discovery = MtuDiscoveryConfig::default();
     discovery.upper_bound(plan.mtu);
     // The plan bounds the time-out far below what a VarInt of milliseconds holds.
@@ -48,13 +46,13 @@ pub(super) fn transport(plan: &TransportPlan, link: &LinkPlan, chunk: u32) -> Ar
         .max_concurrent_uni_streams(PIECE_STREAMS.into())
         .stream_receive_window(chunk.saturating_add(64).max(256 * 1024).into())
         .receive_window(chunk.saturating_mul(4).max(LEAST_RECEIVE_WINDOW).into())
-        // Two pieces in the transport: the next is chosen when one of them is through.
-        .send_window((u64::from(chunk) * 2).max(LEAST_SEND_WINDOW))
+        // Follows the congestion window with every piece.
+        .send_window(held_for_sending(INITIAL_WINDOW))
         .send_fairness(false)
         .datagram_receive_buffer_size(None)
         .initial_rtt(INITIAL_RTT + link.delay * 2)
         .mtu_discovery_config(Some(discovery))
-        .congestion_controller_factory(Arc::new(cubic));
+        .congestion_controller_factory(Arc::new(BoundedConfig::new(INITIAL_WINDOW)));
     let control = plan.congestion_control.over(link);
     if let (CongestionControl::RateAware, Some(up)) = (control, link.up) {
         config.congestion_controller_factory(Arc::new(RateAwareConfig::new(up)));
@@ -105,9 +103,8 @@ mod tests {
     }
 
     #[test]
-    fn windows_hold_two_pieces() {
+    fn a_neighbour_may_send_four_pieces_ahead() {
         let shown = format!("{:?}", transport(&plan(), &LinkPlan::default(), 50_000_000));
-        assert!(shown.contains("send_window: 100000000"), "{shown}");
         assert!(shown.contains("receive_window: 200000000"), "{shown}");
     }
 }

@@ -7,7 +7,9 @@ use std::{
 
 use bytes::Bytes;
 use fltorrent_coordinator::identity::IdentityError;
-use fltorrent_swarm::{Departure, Message, PieceHeader, message::FrameDecoder};
+use fltorrent_swarm::{
+    Departure, Message, PieceHeader, message::FrameDecoder, sending::held_for_sending,
+};
 use quinn::{ConnectError, Connection, ConnectionError, RecvStream, SendStream, VarInt};
 use thiserror::Error;
 use tokio::{sync::mpsc, task::AbortHandle};
@@ -181,6 +183,8 @@ impl Link {
 
     /// Sends a piece on a stream of its own; [`LinkEvent::UploadEnded`] follows.
     pub fn upload(&self, header: PieceHeader, data: Bytes) {
+        let window = self.connection.stats().path.cwnd;
+        self.connection.set_send_window(held_for_sending(window));
         pieces::upload(
             &self.uploads,
             self.connection.clone(),

@@ -9,6 +9,7 @@ use super::window::{Cubic, RoundTrip};
 use crate::{
     Time,
     message::{Message, PieceHeader},
+    sending::held_for_sending,
 };
 
 /// What travels on the control stream.
@@ -96,6 +97,8 @@ pub(super) struct Flow {
     acknowledged: u64,
     /// Uploads that the transport has not taken yet, with `offered` as it was with them.
     untaken: VecDeque<(u32, u64)>,
+    /// Bytes of pieces that the transport holds, on their way or not.
+    holds: u64,
     pub(super) probe_at: Option<Time>,
     pub(super) last_sent: Time,
     pub(super) lost: u64,
@@ -140,6 +143,7 @@ impl Flow {
             offered: 0,
             acknowledged: 0,
             untaken: VecDeque::new(),
+            holds: 0,
             probe_at: None,
             last_sent: Time::ZERO,
             lost: 0,
@@ -162,6 +166,7 @@ impl Flow {
 
     /// A piece is offered to the transport, which takes it when it has room.
     pub(super) fn offer(&mut self, request: u32, length: u32) {
+        self.holds = held_for_sending(self.cubic.window() as u64);
         self.offered += u64::from(piece_bytes(length));
         self.untaken.push_back((request, self.offered));
     }
@@ -171,10 +176,10 @@ impl Flow {
         self.acknowledged += u64::from(bytes);
     }
 
-    /// The next upload that the transport has taken, when it holds `window` bytes that are not acknowledged.
-    pub(super) fn pop_taken(&mut self, window: u64) -> Option<u32> {
+    /// The next upload that the transport has taken.
+    pub(super) fn pop_taken(&mut self) -> Option<u32> {
         let &(request, end) = self.untaken.front()?;
-        if end > self.acknowledged + window {
+        if end > self.acknowledged + self.holds {
             return None;
         }
         self.untaken.pop_front();
@@ -203,7 +208,7 @@ impl Flow {
             self.is_idle = true;
             return None;
         }
-        if !is_probe && f64::from(self.in_flight + room) > self.cubic.window {
+        if !is_probe && f64::from(self.in_flight + room) > self.cubic.window() {
             self.is_idle = false;
             return None;
         }
@@ -294,9 +299,8 @@ impl Flow {
                 continue;
             }
             if sent.arrived {
-                if !self.is_idle {
-                    self.cubic.on_ack(now, sent.at, sent.payload, rtt);
-                }
+                self.cubic
+                    .on_ack(now, sent.at, sent.payload, rtt, !self.is_idle);
                 let pieces = sent.parts.iter().filter(|part| !part.is_control);
                 self.acknowledged += pieces.map(|part| u64::from(part.bytes)).sum::<u64>();
             } else if at + OVERTAKEN <= newest || too_old.is_some_and(|time| sent.at <= time) {

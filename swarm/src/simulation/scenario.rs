@@ -64,8 +64,6 @@ pub struct TransportModel {
     pub acknowledged_together: u32,
     /// Bytes on their way before the first acknowledgement.
     pub initial_window: u32,
-    /// The least that a connection holds for sending, unless two chunks are more.
-    pub send_window: u64,
     /// Bytes that pass a link at once after a pause.
     pub burst: f64,
     /// Bytes of pieces that travel as one; none: packets. Units make large simulations cheap: connections share a link unit by
@@ -82,7 +80,6 @@ impl Default for TransportModel {
             acknowledged_together: 2,
             unit: None,
             initial_window: 32 * 1024,
-            send_window: 1024 * 1024,
             burst: 15_140.0,
         }
     }

@@ -2,10 +2,12 @@
 
 use std::time::Duration;
 
-use crate::Time;
+use crate::{Time, sending::WindowBound};
 
 const BETA: f64 = 0.7;
 const GROWTH: f64 = 0.4;
+/// The window may be so many times its bound before it stops growing.
+const AHEAD: f64 = 2.0;
 /// A round-trip time before the first was measured.
 const FIRST_RTT: Duration = Duration::from_millis(100);
 /// How long an acknowledgement may be held back.
@@ -64,7 +66,8 @@ impl RoundTrip {
 pub(super) struct Cubic {
     /// Bytes of a packet.
     packet: f64,
-    pub(super) window: f64,
+    window: f64,
+    bound: WindowBound,
     threshold: f64,
     recovery: Option<Time>,
     most: f64,
@@ -78,6 +81,7 @@ impl Cubic {
         Self {
             packet: packet.into(),
             window: initial.into(),
+            bound: WindowBound::default(),
             threshold: f64::INFINITY,
             recovery: None,
             most: 0.0,
@@ -86,9 +90,27 @@ impl Cubic {
         }
     }
 
-    /// `bytes` that were sent at `sent` are acknowledged; the window did not wait for something to send.
-    pub(super) fn on_ack(&mut self, now: Time, sent: Time, bytes: u32, rtt: Duration) {
-        if self.recovery.is_some_and(|since| sent <= since) {
+    /// Bytes that may be on their way.
+    pub(super) fn window(&self) -> f64 {
+        self.bound
+            .bytes()
+            .map_or(self.window, |bound| self.window.min(bound as f64))
+    }
+
+    /// `bytes` that were sent at `sent` are acknowledged; `is_busy` unless the window waited for something to send.
+    pub(super) fn on_ack(
+        &mut self,
+        now: Time,
+        sent: Time,
+        bytes: u32,
+        rtt: Duration,
+        is_busy: bool,
+    ) {
+        self.bound
+            .on_ack(now, bytes.into(), now.saturating_sub(sent));
+        let bound = self.bound.bytes();
+        let may_grow = is_busy && bound.is_none_or(|bound| self.window < AHEAD * bound as f64);
+        if !may_grow || self.recovery.is_some_and(|since| sent <= since) {
             return;
         }
         if self.window < self.threshold {
@@ -120,6 +142,7 @@ impl Cubic {
 
     /// A packet that was sent at `sent` was lost; one loss counts for all that was on its way.
     pub(super) fn on_loss(&mut self, now: Time, sent: Time) {
+        self.bound.on_loss();
         if self.recovery.is_some_and(|since| sent <= since) {
             return;
         }
@@ -146,7 +169,7 @@ mod tests {
     fn the_window_doubles_until_the_first_loss_and_then_comes_back_as_the_cubic_does() {
         let mut cubic = Cubic::new(10_000, 1000);
         let rtt = 1000 * MS;
-        cubic.on_ack(rtt, Time::ZERO, 10_000, rtt);
+        cubic.on_ack(rtt, Time::ZERO, 10_000, rtt, true);
         assert!((cubic.window - 20_000.0).abs() < 1e-9);
         cubic.on_loss(rtt, MS);
         cubic.on_loss(rtt, 2 * MS);
@@ -159,7 +182,7 @@ mod tests {
             let sent = now;
             now += rtt;
             for _ in 0..(cubic.window / 1000.0) as u32 {
-                cubic.on_ack(now, sent.max(rtt + MS), 1000, rtt);
+                cubic.on_ack(now, sent.max(rtt + MS), 1000, rtt, true);
             }
         }
         let until_most = (20.0_f64 * 0.3 / 0.4).cbrt();

@@ -36,7 +36,6 @@ pub struct Simulation {
     /// Flow 2e is the one from the lower to the higher end of edge e, flow 2e + 1 the way back.
     flows: Vec<Flow>,
     transport: TransportModel,
-    send_window: u64,
     /// Stands for every piece.
     content: Bytes,
     /// What every origin has signed, by round.
@@ -65,7 +64,6 @@ impl Simulation {
             air: Vec::new(),
             flows: Vec::new(),
             transport,
-            send_window: transport.send_window.max(2 * u64::from(longest)),
             content: Bytes::from(vec![0; longest as usize]),
             signed: BTreeMap::new(),
             running: scenario.peers.len(),

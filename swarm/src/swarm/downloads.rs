@@ -231,7 +231,7 @@ impl Swarm {
                 self.request(now, at, position);
             }
         }
-        self.move_requests(now, fallback);
+        self.move_requests(now);
         if self.current.is_endgame() {
             self.ask_again(now, fallback);
         }

@@ -12,24 +12,29 @@ const WORTH: f64 = 1.5;
 
 impl Swarm {
     /// Withdraws requests for neighbours that have room and nothing else to give.
-    pub(super) fn move_requests(&mut self, now: Time, fallback: f64) {
+    pub(super) fn move_requests(&mut self, now: Time) {
         for to in 0..self.links.len() {
-            let link = &self.links[to];
-            let is_sure = link.is_measured() && link.doubts == 0;
-            if !link.may_ask(now) || !is_sure || self.current.is_askable(to) {
-                continue;
+            self.move_requests_to(now, to);
+        }
+    }
+
+    /// Withdraws requests for one neighbour, where it has room and nothing else to give.
+    pub(super) fn move_requests_to(&mut self, now: Time, to: usize) {
+        let link = &self.links[to];
+        let is_sure = link.is_measured() && link.doubts == 0;
+        if !link.may_ask(now) || !is_sure || self.current.is_askable(to) {
+            return;
+        }
+        while let Some((from, request)) = self.worth_moving(to) {
+            if let Some(outstanding) = self.links[from].outstanding.get_mut(&request) {
+                outstanding.withdrawn_for = Some(to);
             }
-            while let Some((from, request)) = self.worth_moving(to, fallback) {
-                if let Some(outstanding) = self.links[from].outstanding.get_mut(&request) {
-                    outstanding.withdrawn_for = Some(to);
-                }
-                self.send(from, Message::Withdraw { request });
-            }
+            self.send(from, Message::Withdraw { request });
         }
     }
 
     /// The newest request in the longest queue that `to` would answer sooner.
-    fn worth_moving(&self, to: usize, fallback: f64) -> Option<(usize, u32)> {
+    fn worth_moving(&self, to: usize) -> Option<(usize, u32)> {
         let longest = self.config.layout.longest();
         if !self.links[to].has_room(longest, 0) {
             return None;
@@ -46,10 +51,11 @@ impl Swarm {
             return None;
         }
         let bytes = link.outstanding_bytes + coming + u64::from(longest);
-        let takes = bytes as f64 / link.rate(fallback);
+        let rate = link.rate(1.0);
+        let takes = bytes as f64 / rate;
         let others = self.links.iter().enumerate().filter(|&(at, _)| at != to);
         others
-            .map(|(from, link)| (from, link, link.load(fallback)))
+            .map(|(from, link)| (from, link, link.load(rate)))
             .filter(|(_, _, left)| takes * WORTH < *left)
             .filter_map(|(from, link, left)| {
                 let newest = link.outstanding.iter().rev().find(|(_, request)| {

@@ -48,11 +48,12 @@ impl Swarm {
         }
         self.update_interest_in(at);
         let link = &self.links[at];
-        let may_ask = self.current.is_askable(at)
-            && link.may_ask(now)
-            && link.has_room(self.config.layout.longest());
-        if may_ask || self.current.is_endgame() {
+        let is_idle = link.outstanding.is_empty();
+        let may_ask = link.may_ask(now) && link.has_room(self.config.layout.longest(), 0);
+        if may_ask && self.current.is_askable(at) || self.current.is_endgame() {
             self.ask(now);
+        } else if may_ask && is_idle {
+            self.move_requests_to(now, at);
         }
     }
 

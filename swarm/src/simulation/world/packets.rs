@@ -82,8 +82,7 @@ impl Simulation {
     }
 
     pub(super) fn take_uploads(&mut self, flow: u32) {
-        let window = self.send_window;
-        while let Some(request) = self.flows[flow as usize].pop_taken(window) {
+        while let Some(request) = self.flows[flow as usize].pop_taken() {
             self.agenda.add(self.now, What::Taken { flow, request });
         }
     }
