@@ -270,7 +270,13 @@ impl Peer {
     }
 
     pub(crate) fn flap(&mut self, neighbour: u32) {
-        self.hear(neighbour, Message::Choke { last_started: 0 });
+        self.hear(
+            neighbour,
+            Message::Choke {
+                last_started: 0,
+                skipped: Vec::new(),
+            },
+        );
         self.hear(neighbour, Message::Unchoke);
         self.asked.clear();
     }

@@ -309,14 +309,15 @@ impl Simulation {
                     chunk,
                     length,
                 };
-                self.flows[flow as usize].offer(request, length);
-                match self.transport.unit {
+                let unit = self.transport.unit;
+                match unit {
                     Some(unit) => self.upload_in_units(flow, header, unit),
                     None => {
                         self.flows[flow as usize].upload(header);
                         self.pump(flow);
                     }
                 }
+                self.flows[flow as usize].offer(request, length, unit);
                 self.take_uploads(flow);
             }
             // What the transport has taken is sent, and a piece whose request was withdrawn is dropped where it arrives.
