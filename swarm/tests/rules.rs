@@ -920,3 +920,188 @@ fn one_that_begins_anew_is_served_again_while_what_it_lost_is_kept() {
     };
     assert!(why.starts_with("it has begun anew"), "{why}");
 }
+
+fn request(request: u32, index: u32) -> Message {
+    Message::Request {
+        request,
+        chokes: 0,
+        chunk: ChunkId {
+            round: 0,
+            origin: 0,
+            index,
+        },
+    }
+}
+
+/// A peer whose neighbours 1 and 2 ask for its own chunks: 0 goes to neighbour 1 and 1 to neighbour 2, which waits for 0 and 2.
+fn uploading() -> Bench {
+    let mut bench = bench(3);
+    bench.publish();
+    for peer in [1, 2] {
+        bench.hear(peer, Message::Interested);
+    }
+    bench.hear(1, request(1, 0));
+    for (id, index) in [(1, 1), (2, 0), (3, 2)] {
+        bench.hear(2, request(id, index));
+    }
+    bench
+}
+
+fn started(bench: &Bench, peer: u32) -> Vec<u32> {
+    bench.uploads(peer).iter().map(|(id, _)| *id).collect()
+}
+
+#[test]
+fn first_copies_are_sent_before_second_ones() {
+    let mut bench = uploading();
+    assert_eq!(started(&bench, 2), [1]);
+    for request in [1, 3] {
+        let now = bench.now;
+        bench.swarm.handle_upload_ended(now, 2, request, true);
+        bench.drain();
+        bench.swarm.check().unwrap();
+    }
+    assert_eq!(
+        started(&bench, 2),
+        [1, 3, 2],
+        "neighbour 1 was sent the chunk of request 2"
+    );
+}
+
+#[test]
+fn a_withdrawn_request_is_rejected_unless_its_piece_has_begun() {
+    let mut bench = uploading();
+    bench.hear(2, Message::Withdraw { request: 1 });
+    assert!(!bench.sent(2).contains(&Message::Reject { request: 1 }));
+    bench.hear(2, Message::Withdraw { request: 2 });
+    assert!(bench.sent(2).contains(&Message::Reject { request: 2 }));
+    for request in [1, 3] {
+        let now = bench.now;
+        bench.swarm.handle_upload_ended(now, 2, request, true);
+        bench.drain();
+    }
+    assert_eq!(started(&bench, 2), [1, 3]);
+    bench.hear(2, Message::Withdraw { request: 7 });
+    assert_eq!(bench.swarm.open_links(), 3);
+}
+
+#[test]
+fn a_choke_names_what_it_skipped() {
+    let mut bench = Bench::of(Config {
+        upload_slots: 1,
+        ..config(3)
+    })
+    .connected();
+    bench.publish();
+    bench.hear(1, Message::Interested);
+    for (id, index) in [(1, 0), (2, 1), (3, 2)] {
+        bench.hear(1, request(id, index));
+    }
+    // Others have chunk 1 already.
+    for peer in [2, 3] {
+        bench.hear(peer, have([1]));
+    }
+    let now = bench.now;
+    bench.swarm.handle_upload_ended(now, 1, 1, true);
+    bench.drain();
+    assert_eq!(started(&bench, 1), [1, 3]);
+    bench.hear(2, Message::Interested);
+    bench.pass(5 * 1000 * MS);
+    assert!(bench.sent(1).contains(&Message::Choke {
+        last_started: 3,
+        skipped: vec![2]
+    }));
+}
+
+#[test]
+fn what_a_choke_skipped_is_asked_elsewhere() {
+    let mut bench = bench(3);
+    bench.hear_metainfo(1, 1);
+    bench.hear(1, have(3..6));
+    bench.hear(1, Message::Unchoke);
+    let requests = bench.requests(1);
+    bench.hear(2, Message::Unchoke);
+    bench.hear(2, have(3..6));
+    bench.hear(
+        1,
+        Message::Choke {
+            last_started: 3,
+            skipped: vec![2],
+        },
+    );
+    let others: Vec<_> = bench.requests(2).iter().map(|it| it.1).collect();
+    assert_eq!(others, [requests[1].1]);
+}
+
+/// Peer 1 takes a second a chunk and was asked for two more, peer 2 takes 10 ms, has them too, and has nothing else.
+fn withdrawing() -> Bench {
+    let setup = Setup {
+        peers: 3,
+        chunks: 3,
+        elements: 3_000,
+        ..Setup::default()
+    };
+    let mut bench = Bench::new(&setup, "mesh").connected();
+    bench.publish();
+    bench.hear_metainfo(1, 1);
+    bench.hear_metainfo(2, 2);
+    for (peer, position, time) in [(1, 3, 1000), (2, 6, 10)] {
+        bench.hear(peer, Message::Unchoke);
+        bench.hear(peer, have([position]));
+        let request = bench.requests(peer)[0];
+        bench.now += time * MS;
+        answer(&mut bench, peer, request);
+    }
+    bench.hear(1, have([4, 5]));
+    bench.forget_sent();
+    bench.hear(2, have([4, 5]));
+    bench
+}
+
+#[test]
+fn requests_that_wait_at_a_slow_neighbour_move_to_a_fast_one() {
+    let mut bench = withdrawing();
+    let withdrawn: Vec<u32> = bench
+        .sent(1)
+        .into_iter()
+        .filter_map(|message| match message {
+            Message::Withdraw { request } => Some(request),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(withdrawn, [3, 2], "the newest first");
+    assert!(
+        bench.requests(2).is_empty(),
+        "it is not known yet whether they have begun"
+    );
+    bench.hear(1, Message::Reject { request: 3 });
+    assert_eq!(bench.requests(2).len(), 1);
+    bench.swarm.check().unwrap();
+    // The other one had begun.
+    let begun = (
+        2,
+        ChunkId {
+            round: 0,
+            origin: 1,
+            index: if asked(&bench, 2) == [5] { 1 } else { 2 },
+        },
+    );
+    answer(&mut bench, 1, begun);
+    bench.hear(1, Message::Reject { request: 2 });
+    assert_eq!(bench.swarm.open_links(), 2);
+    assert_eq!(bench.requests(2).len(), 1, "nothing is asked twice");
+    bench.swarm.check().unwrap();
+}
+
+#[test]
+fn a_rejection_of_what_was_not_withdrawn_closes_the_link() {
+    for request in [1, 9] {
+        let mut bench = bench(3);
+        bench.hear_metainfo(1, 1);
+        bench.hear(1, have(3..6));
+        bench.hear(1, Message::Unchoke);
+        bench.hear(1, Message::Reject { request });
+        assert_eq!(bench.disconnected(1), Some(Violation::Reject { request }));
+        bench.swarm.check().unwrap();
+    }
+}

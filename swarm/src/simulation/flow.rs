@@ -166,9 +166,10 @@ impl Flow {
 
     /// A piece is offered to the transport, which takes it when it has room.
     pub(super) fn offer(&mut self, request: u32, length: u32, unit: Option<u32>) {
-        let window = unit.map_or(self.cubic.window() as u64, |unit| {
-            u64::from(self.units.window) * u64::from(unit)
-        });
+        let window = match unit {
+            Some(unit) => u64::from(self.units.window) * u64::from(unit),
+            None => self.cubic.window() as u64,
+        };
         self.holds = held_for_sending(window);
         self.offered += u64::from(piece_bytes(length));
         self.untaken.push_back((request, self.offered));
