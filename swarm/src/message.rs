@@ -5,12 +5,13 @@
 //! travels on a stream of its own: a header frame with id 7, then the chunk's bytes, then the end of the stream.
 
 mod codec;
+mod fields;
 mod hello;
 
 use bytes::Bytes;
 
 pub use codec::{DecodeError, FrameDecoder, Limits};
-pub(crate) use codec::{Reader, Writer};
+pub(crate) use fields::{Reader, Writer};
 pub use hello::{Hello, HelloMismatch, PROTOCOL_VERSION};
 
 use crate::{bitfield::Bitfield, chunk::ChunkId, metainfo::SignedMetainfo};
