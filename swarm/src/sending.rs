@@ -17,6 +17,8 @@ const HEADROOM: Duration = Duration::from_millis(40);
 const GAIN: f64 = 1.25;
 /// Least bound, bytes: with one proportional to the rate alone, whoever is ahead would stay ahead.
 const LEAST_BOUND: f64 = 32.0 * 1024.0;
+/// A controller's window may be so many times the bound before it stops growing.
+const AHEAD: u64 = 2;
 /// Least that a connection holds for sending, bytes.
 const LEAST_HELD: u64 = 16 * 1024;
 
@@ -56,8 +58,19 @@ impl WindowBound {
         self.has_lost = true;
     }
 
+    /// A controller's window, within the bound.
+    pub fn limit(&self, window: u64) -> u64 {
+        self.bytes().map_or(window, |bound| window.min(bound))
+    }
+
+    /// Whether a controller's window shall grow: it may be ahead of the bound, so that a higher one finds it ready, but not far.
+    pub fn lets_grow(&self, window: u64) -> bool {
+        self.bytes()
+            .is_none_or(|bound| window < bound.saturating_mul(AHEAD))
+    }
+
     /// Bytes; none while there is no bound.
-    pub fn bytes(&self) -> Option<u64> {
+    fn bytes(&self) -> Option<u64> {
         let least_rtt = self.least_rtt.filter(|_| self.has_lost)?;
         let span = GAIN * least_rtt.as_secs_f64() + HEADROOM.as_secs_f64();
         Some((self.best * span).max(LEAST_BOUND) as u64)

@@ -10,9 +10,6 @@ use fltorrent_swarm::sending::WindowBound;
 use quinn::congestion::{Controller, ControllerFactory, CubicConfig};
 use quinn_proto::RttEstimator;
 
-/// Cubic's window may be so many times the bound before it stops growing, so that a higher bound finds it ready.
-const AHEAD: u64 = 2;
-
 /// Makes the controllers of connections.
 #[derive(Debug)]
 pub(super) struct BoundedConfig {
@@ -53,8 +50,7 @@ impl Bounded {
     }
 
     fn may_grow(&self) -> bool {
-        let bound = self.bound.bytes();
-        bound.is_none_or(|bound| self.cubic.window() < bound.saturating_mul(AHEAD))
+        self.bound.lets_grow(self.cubic.window())
     }
 }
 
@@ -105,8 +101,7 @@ impl Controller for Bounded {
     }
 
     fn window(&self) -> u64 {
-        let window = self.cubic.window();
-        self.bound.bytes().map_or(window, |bound| window.min(bound))
+        self.bound.limit(self.cubic.window())
     }
 
     fn clone_box(&self) -> Box<dyn Controller> {

@@ -168,7 +168,7 @@ impl Flow {
     pub(super) fn offer(&mut self, request: u32, length: u32, unit: Option<u32>) {
         let window = match unit {
             Some(unit) => u64::from(self.units.window) * u64::from(unit),
-            None => self.cubic.window() as u64,
+            None => self.cubic.window(),
         };
         self.holds = held_for_sending(window);
         self.offered += u64::from(piece_bytes(length));
@@ -212,7 +212,7 @@ impl Flow {
             self.is_idle = true;
             return None;
         }
-        if !is_probe && f64::from(self.in_flight + room) > self.cubic.window() {
+        if !is_probe && u64::from(self.in_flight + room) > self.cubic.window() {
             self.is_idle = false;
             return None;
         }

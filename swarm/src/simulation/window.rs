@@ -6,8 +6,6 @@ use crate::{Time, sending::WindowBound};
 
 const BETA: f64 = 0.7;
 const GROWTH: f64 = 0.4;
-/// The window may be so many times its bound before it stops growing.
-const AHEAD: f64 = 2.0;
 /// A round-trip time before the first was measured.
 const FIRST_RTT: Duration = Duration::from_millis(100);
 /// How long an acknowledgement may be held back.
@@ -91,10 +89,8 @@ impl Cubic {
     }
 
     /// Bytes that may be on their way.
-    pub(super) fn window(&self) -> f64 {
-        self.bound
-            .bytes()
-            .map_or(self.window, |bound| self.window.min(bound as f64))
+    pub(super) fn window(&self) -> u64 {
+        self.bound.limit(self.window as u64)
     }
 
     /// `bytes` that were sent at `sent` are acknowledged; `is_busy` unless the window waited for something to send.
@@ -108,8 +104,7 @@ impl Cubic {
     ) {
         self.bound
             .on_ack(now, bytes.into(), now.saturating_sub(sent));
-        let bound = self.bound.bytes();
-        let may_grow = is_busy && bound.is_none_or(|bound| self.window < AHEAD * bound as f64);
+        let may_grow = is_busy && self.bound.lets_grow(self.window as u64);
         if !may_grow || self.recovery.is_some_and(|since| sent <= since) {
             return;
         }
