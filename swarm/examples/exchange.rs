@@ -19,8 +19,14 @@ struct Case {
     links: Vec<(f64, f64)>,
     /// Seconds.
     bound: f64,
-    /// Time ÷ bound as docs/benchmarks.md has it.
-    measured: f64,
+    way: Option<Way>,
+}
+
+/// A way that the peers' processes emulate, and go by its declared rate.
+#[derive(Clone, Copy)]
+struct Way {
+    delay: Duration,
+    loss: f64,
 }
 
 const MEGABIT: f64 = 125_000.0;
@@ -35,17 +41,25 @@ fn cases() -> Vec<Case> {
     let tens = |n| vec![(10.0 * MEGABIT, 10.0 * MEGABIT); n];
     let mut unequal = vec![(20.0 * MEGABIT, 20.0 * MEGABIT); 6];
     unequal.extend([(5.0 * MEGABIT, 20.0 * MEGABIT); 2]);
+    let far = Way {
+        delay: Duration::from_millis(50),
+        loss: 0.0,
+    };
+    let lossy = Way {
+        delay: Duration::from_millis(5),
+        loss: 0.01,
+    };
     // Two rings, the second one through every fifth peer: 4-regular and not far from random.
     let mut regular = ring(16);
     regular.extend((0..16).map(|at| (at, (at + 5) % 16)));
-    vec![
+    let all = vec![
         Case {
             name: "mesh",
             edges: mesh.clone(),
             update: 2_500_000,
             links: tens(8),
             bound: 14.0,
-            measured: 1.121,
+            way: None,
         },
         Case {
             name: "ring",
@@ -53,7 +67,7 @@ fn cases() -> Vec<Case> {
             update: 1_000_000,
             links: tens(8),
             bound: 5.6,
-            measured: 1.154,
+            way: None,
         },
         Case {
             name: "star",
@@ -61,7 +75,7 @@ fn cases() -> Vec<Case> {
             update: 1_000_000,
             links: tens(8),
             bound: 39.2,
-            measured: 1.057,
+            way: None,
         },
         Case {
             name: "tree",
@@ -69,7 +83,7 @@ fn cases() -> Vec<Case> {
             update: 1_000_000,
             links: tens(8),
             bound: 13.6,
-            measured: 1.070,
+            way: None,
         },
         Case {
             name: "unequal",
@@ -77,7 +91,7 @@ fn cases() -> Vec<Case> {
             update: 2_500_000,
             links: unequal,
             bound: 8.615,
-            measured: 1.525,
+            way: None,
         },
         Case {
             name: "regular",
@@ -85,9 +99,23 @@ fn cases() -> Vec<Case> {
             update: 1_000_000,
             links: tens(16),
             bound: 12.0,
-            measured: 1.118,
+            way: None,
         },
-    ]
+    ];
+    let over = |name, at: usize, way| Case {
+        name,
+        way: Some(way),
+        edges: all[at].edges.clone(),
+        links: all[at].links.clone(),
+        ..all[at]
+    };
+    let emulated = [
+        over("mesh-far", 0, far),
+        over("ring-far", 1, far),
+        over("mesh-lossy", 0, lossy),
+        over("ring-lossy", 1, lossy),
+    ];
+    all.into_iter().chain(emulated).collect()
 }
 
 fn config(case: &Case, me: u32, seed: u64) -> Config {
@@ -133,7 +161,7 @@ fn config(case: &Case, me: u32, seed: u64) -> Config {
 fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     println!(
-        "case      seed  ÷ bound  measured  ÷ measured  s a round   wire  control  duplicates  lost  nothing  choked   CPU s"
+        "case       seed  ÷ bound  s a round   wire  control  duplicates  lost  nothing  choked   CPU s"
     );
     for case in cases() {
         if !arguments.is_empty() && !arguments.iter().any(|name| name == case.name) {
@@ -154,18 +182,31 @@ fn run(case: &Case, seed: u64) {
                 access: Access {
                     up: Some(Lane::new(case.links[me as usize].0, QUEUE)),
                     down: Some(Lane::new(case.links[me as usize].1, QUEUE)),
+                    delay: case.way.map_or(Duration::ZERO, |way| way.delay),
+                    loss: case.way.map_or(0.0, |way| way.loss),
                     ..Access::default()
                 },
+                is_rate_aware: case.way.is_some(),
                 train: Duration::ZERO,
             })
             .collect(),
-        transport: TransportModel::default(),
+        transport: match case.way {
+            None => TransportModel::default(),
+            // Rates count whole IP packets, and what passes at once after a pause is a packet.
+            Some(_) => TransportModel {
+                overhead: 34 + 28,
+                acknowledgement: 40 + 28,
+                burst: 1480.0,
+                ..TransportModel::default()
+            },
+        },
         seed,
+        order: Vec::new(),
     };
     let began = Instant::now();
     let mut simulation = Simulation::new(scenario);
     if let Err(error) = simulation.run(Duration::from_secs(100_000)) {
-        println!("{:<9} {error}", case.name);
+        println!("{:<10} {error}", case.name);
         return;
     }
     let figures = simulation.figures();
@@ -189,10 +230,8 @@ fn run(case: &Case, seed: u64) {
     let lasted = (slowest.completed - slowest.published).as_secs_f64();
     let ratio = seconds / case.bound;
     println!(
-        "{:<9} {seed:>4} {ratio:>8.3} {:>9.3} {:>11.3} {seconds:>10.3} {:>6.3} {:>7.2}% {:>10.2}% {:>5} {:>7.0}% {:>6.0}% {:>7.2}",
+        "{:<10} {seed:>4} {ratio:>8.3} {seconds:>10.3} {:>6.3} {:>7.2}% {:>10.2}% {:>5} {:>7.0}% {:>6.0}% {:>7.2}",
         case.name,
-        case.measured,
-        ratio / case.measured,
         sum(|peer| peer.sent) / payload,
         100.0 * sum(|peer| peer.control) / payload,
         100.0 * sum(|peer| peer.stats.duplicate) / payload,

@@ -1,7 +1,7 @@
 //! What a simulation costs: one round of ten chunks a peer on a random 10-regular graph.
 //!
-//! `cargo run --release -p fltorrent-swarm --example scale PEERS[/CHUNKS[/UNITS]]…` prints seconds, memory and the round's time;
-//! a chunk travels in so many units (1 without it), 0: in packets.
+//! `cargo run --release -p fltorrent-swarm --example scale PEERS[/CHUNKS[/UNITS[/COHORT]]]…` prints seconds, memory and the
+//! round's time; a chunk travels in so many units (1 without it), 0: in packets; so many peers' updates travel as one.
 #![allow(clippy::expect_used, reason = "an example on fixed input")]
 
 use std::{collections::BTreeSet, time::Duration};
@@ -31,7 +31,8 @@ fn main() {
         let peers = numbers.next().expect("a number of peers");
         let chunks = numbers.next().unwrap_or(CHUNKS);
         let parts = numbers.next().unwrap_or(1);
-        run(peers, chunks, (parts > 0).then_some(parts));
+        let cohort = numbers.next().unwrap_or(1);
+        run(peers, chunks, (parts > 0).then_some(parts), cohort);
     }
 }
 
@@ -53,7 +54,7 @@ fn edges(peers: u32) -> BTreeSet<(u32, u32)> {
     edges
 }
 
-fn run(peers: u32, chunks: u32, unit: Option<u32>) {
+fn run(peers: u32, chunks: u32, unit: Option<u32>, cohort: u32) {
     let mut neighbours = vec![Vec::new(); peers as usize];
     for (a, b) in edges(peers) {
         neighbours[a as usize].push(b);
@@ -94,6 +95,7 @@ fn run(peers: u32, chunks: u32, unit: Option<u32>) {
                 delay: Duration::from_millis(5),
                 ..Access::default()
             },
+            is_rate_aware: false,
             train: Duration::ZERO,
         }
     };
@@ -104,7 +106,9 @@ fn run(peers: u32, chunks: u32, unit: Option<u32>) {
             ..TransportModel::default()
         },
         seed: 1,
+        order: Vec::new(),
     };
+    let scenario = scenario.in_cohorts(cohort).expect("cohorts");
     let mut simulation = Simulation::new(scenario);
     simulation
         .run(Duration::from_secs(1_000_000))
@@ -114,9 +118,9 @@ fn run(peers: u32, chunks: u32, unit: Option<u32>) {
     let last = figures.iter().map(|peer| peer.rounds[0].completed).max();
     let round = last.unwrap_or_default().as_secs_f64();
     let bound = f64::from(peers - 1) * ELEMENTS as f64 * 4.0 / RATE;
-    let deliveries = u64::from(peers) * u64::from(peers - 1) * u64::from(chunks);
     let control: u64 = figures.iter().map(|peer| peer.control).sum();
     let payload: u64 = figures.iter().map(|peer| peer.stats.payload_received).sum();
+    let deliveries = payload / u64::from(layout.longest() * cohort);
     println!(
         "{peers:>5} {deliveries:>11} {:>9} {seconds:>6.1} {:>12.2} {:>9} {round:>8.2} {:>8.3} {:>7.2}%",
         simulation.steps(),

@@ -11,9 +11,9 @@ use crate::{
 /// Which missing chunk is asked first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Selection {
-    /// The chunk that the fewest neighbours have, ties by a hash of receiver and chunk.
+    /// The chunk that the fewest neighbours have, ties in an order that each receiver draws for each round.
     RarestFirst,
-    /// By a hash of receiver and chunk.
+    /// In such an order alone.
     Random,
     /// By origin, then by index.
     Sequential,

@@ -35,7 +35,9 @@ pub use config::{Config, Selection};
 pub use early_stop::{Convergence, EarlyStop, StopRecord, StopRules};
 pub use equivocation::{Equivocation, EquivocationError};
 pub use message::{Hello, HelloMismatch, Message, PieceHeader};
-pub use metainfo::{EvaluationCounts, Metainfo, PieceFault, SignedMetainfo, Verifier};
+pub use metainfo::{
+    EvaluationCounts, KnownMetainfo, Metainfo, PieceFault, SignedMetainfo, Verifier,
+};
 pub use swarm::{Action, Departure, Failure, Notice, PieceVerdict, Stats, Swarm, Violation, Wait};
 
 /// Time since any fixed moment, the same for all calls to one state machine.

@@ -140,6 +140,15 @@ pub struct SignedMetainfo {
     pub signature: Bytes,
 }
 
+/// What an origin signed, read and as it travels.
+#[derive(Clone, Debug, PartialEq)]
+pub struct KnownMetainfo {
+    /// What it says.
+    pub parsed: Metainfo,
+    /// As it travels.
+    pub signed: SignedMetainfo,
+}
+
 /// What is wrong with a piece.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PieceFault {
@@ -155,8 +164,13 @@ pub trait Verifier: Send {
     ///
     /// # Errors
     /// As [`Metainfo::decode`].
-    fn read(&mut self, signed: &SignedMetainfo, chunks: u32) -> Result<Arc<Metainfo>, DecodeError> {
-        Metainfo::decode(&signed.body, chunks).map(Arc::new)
+    fn read(
+        &mut self,
+        signed: SignedMetainfo,
+        chunks: u32,
+    ) -> Result<Arc<KnownMetainfo>, DecodeError> {
+        let parsed = Metainfo::decode(&signed.body, chunks)?;
+        Ok(Arc::new(KnownMetainfo { parsed, signed }))
     }
 
     /// Whether a metainfo's body was signed by its origin under the experiment's authority; `Err` says what is wrong.

@@ -4,14 +4,19 @@
 //! [`ChunkState::Missing`], its metainfo is known and at least one connected neighbour has it.
 
 mod check;
+mod holders;
+mod order;
+mod ranks;
+mod wanted;
 
-use std::{collections::BTreeSet, ops::Bound, sync::Arc};
-
-use crate::{
-    bitfield::Bitfield,
-    config::Selection,
-    metainfo::{Metainfo, SignedMetainfo},
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
 };
+
+pub(crate) use self::wanted::Cursor;
+use self::{holders::Holders, order::Order, ranks::Ranks, wanted::Wanted};
+use crate::{bitfield::Bitfield, config::Selection, metainfo::KnownMetainfo};
 
 /// Where a chunk is; links are named by their position among the neighbours.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,26 +29,11 @@ pub(crate) enum ChunkState {
     Held,
 }
 
-/// Links of a word of holders.
-const WORD: usize = u64::BITS as usize;
-
-/// Position of a chunk in the order of asking: rank, tie-break, position.
-type Key = (u32, u64, u32);
-
-/// What an origin signed, parsed and as it travels.
-#[derive(Clone, Debug)]
-pub(crate) struct KnownMetainfo {
-    pub(crate) parsed: Arc<Metainfo>,
-    pub(crate) signed: SignedMetainfo,
-    /// The origin has signed another one too.
-    pub(crate) disputed: bool,
-}
-
 /// What a neighbour has told about a round.
 #[derive(Clone, Debug)]
 pub(crate) struct LinkView {
-    /// Chunks that it has.
-    pub(crate) has: Bitfield,
+    /// Ranks of the chunks that it has.
+    has: Ranks,
     /// Chunks that were sent to it, whether they have come or not.
     sent: Bitfield,
     /// Metainfos that it has, or that were sent to it.
@@ -62,15 +52,17 @@ pub(crate) struct Round {
     pub(crate) number: u32,
     selection: Selection,
     chunks: u32,
-    seed: u64,
-    states: Vec<ChunkState>,
-    availability: Vec<u32>,
-    /// For each chunk a bit a link that has it, in as many words as the links need.
-    holders: Vec<u64>,
-    wanted: BTreeSet<Key>,
-    metainfos: Vec<Option<Box<KnownMetainfo>>>,
+    /// Among chunks that are wanted alike, the one of the lowest rank is asked first.
+    order: Order,
+    holders: Holders,
+    /// In levels of as many holders, rarest first; or all in one.
+    wanted: Wanted,
+    metainfos: Vec<Option<Arc<KnownMetainfo>>>,
+    /// Origins that have signed something else too.
+    disputed: BTreeSet<u32>,
     held: Bitfield,
-    in_flight: u32,
+    /// The link that a chunk was asked of, and a second one.
+    in_flight: BTreeMap<u32, (u16, Option<u16>)>,
     links: Vec<LinkView>,
 }
 
@@ -85,25 +77,30 @@ impl Round {
     ) -> Self {
         let positions = peers * chunks;
         let view = LinkView {
-            has: Bitfield::new(positions),
+            has: Ranks::new(positions),
             sent: Bitfield::new(positions),
             metainfos: Bitfield::new(peers),
             complete: false,
             interesting: 0,
             askable: 0,
         };
+        let order = match selection {
+            Selection::Sequential => Order::sequential(positions),
+            Selection::RarestFirst | Selection::Random => {
+                Order::random(positions, mix(seed ^ u64::from(number)))
+            }
+        };
         Self {
             number,
             selection,
             chunks,
-            seed: mix(seed ^ u64::from(number)),
-            states: vec![ChunkState::Missing; positions as usize],
-            availability: vec![0; positions as usize],
-            holders: vec![0; positions as usize * links.div_ceil(WORD)],
-            wanted: BTreeSet::new(),
+            order,
+            holders: Holders::new(positions, links),
+            wanted: Wanted::new(positions, links + 1),
             metainfos: vec![None; peers as usize],
+            disputed: BTreeSet::new(),
             held: Bitfield::new(positions),
-            in_flight: 0,
+            in_flight: BTreeMap::new(),
             links: vec![view; links],
         }
     }
@@ -113,7 +110,7 @@ impl Round {
     }
 
     pub(crate) fn in_flight(&self) -> u32 {
-        self.in_flight
+        self.in_flight.len() as u32
     }
 
     pub(crate) fn is_complete(&self) -> bool {
@@ -124,18 +121,45 @@ impl Round {
         &self.links[link]
     }
 
+    /// Whether a link has a chunk.
+    pub(crate) fn has(&self, link: usize, position: u32) -> bool {
+        self.holders.contains(position, link)
+    }
+
+    /// How many chunks a link has.
+    pub(crate) fn count(&self, link: usize) -> u32 {
+        self.links[link].has.count()
+    }
+
+    /// Chunks that this peer holds and a link lacks.
+    pub(crate) fn ahead_of(&self, link: usize) -> u32 {
+        let view = &self.links[link];
+        self.held.count() + view.interesting - view.has.count()
+    }
+
     pub(crate) fn state(&self, position: u32) -> ChunkState {
-        self.states[position as usize]
+        if self.held.contains(position) {
+            return ChunkState::Held;
+        }
+        match self.in_flight.get(&position) {
+            Some(&(first, second)) => ChunkState::InFlight { first, second },
+            None => ChunkState::Missing,
+        }
     }
 
     pub(crate) fn metainfo(&self, origin: u32) -> Option<&KnownMetainfo> {
         self.metainfos.get(origin as usize)?.as_deref()
     }
 
+    /// Whether an origin has signed something else too.
+    pub(crate) fn is_disputed(&self, origin: u32) -> bool {
+        self.disputed.contains(&origin)
+    }
+
     /// What was known of an origin when it is first seen to have signed something else too.
-    pub(crate) fn dispute(&mut self, origin: u32) -> Option<&SignedMetainfo> {
-        let known = self.metainfos.get_mut(origin as usize)?.as_deref_mut()?;
-        (!std::mem::replace(&mut known.disputed, true)).then_some(&known.signed)
+    pub(crate) fn dispute(&mut self, origin: u32) -> Option<&KnownMetainfo> {
+        let known = self.metainfos.get(origin as usize)?.as_deref()?;
+        self.disputed.insert(origin).then_some(known)
     }
 
     pub(crate) fn metainfos(&self) -> impl Iterator<Item = &KnownMetainfo> {
@@ -153,18 +177,19 @@ impl Round {
 
     /// Whether nothing is left to ask: every chunk is held or on its way.
     pub(crate) fn is_endgame(&self) -> bool {
-        self.held.count() + self.in_flight == self.held.len() && self.in_flight > 0
+        self.held.count() + self.in_flight() == self.held.len() && !self.in_flight.is_empty()
     }
 
     pub(crate) fn all_links_complete(&self) -> bool {
         self.links.iter().all(|view| view.complete)
     }
 
-    pub(crate) fn set_metainfo(&mut self, origin: u32, metainfo: KnownMetainfo) {
-        self.metainfos[origin as usize] = Some(Box::new(metainfo));
-        for position in origin * self.chunks..(origin + 1) * self.chunks {
-            self.enter(position);
-        }
+    /// True when chunks can be asked for since.
+    pub(crate) fn set_metainfo(&mut self, origin: u32, metainfo: Arc<KnownMetainfo>) -> bool {
+        self.metainfos[origin as usize] = Some(metainfo);
+        let positions = origin * self.chunks..(origin + 1) * self.chunks;
+        let entered = positions.filter(|&position| self.enter(position));
+        entered.count() > 0
     }
 
     /// True when it was not known that the link has it.
@@ -174,25 +199,21 @@ impl Round {
 
     /// A link announces a chunk.
     pub(crate) fn add_have(&mut self, link: usize, position: u32) {
-        if self.links[link].has.contains(position) {
+        if self.holders.contains(position, link) {
             return;
         }
-        let wanted = self.is_wanted(position);
-        if wanted {
-            self.wanted.remove(&self.key(position));
-        }
-        self.links[link].has.insert(position);
-        self.availability[position as usize] += 1;
-        let words = self.words();
-        self.holders[position as usize * words + link / WORD] |= 1 << (link % WORD);
-        if self.states[position as usize] != ChunkState::Held {
-            self.links[link].interesting += 1;
-        }
-        if wanted {
+        let rank = self.order.rank(position);
+        let before = self.level(position);
+        let is_first = self.holders.count(position) == 0;
+        self.holders.insert(position, link);
+        let view = &mut self.links[link];
+        view.has.insert(rank);
+        view.interesting += u32::from(!self.held.contains(position));
+        if self.wanted.remove(before, rank) {
             // For the other links nothing has changed.
-            self.wanted.insert(self.key(position));
-            self.links[link].askable += 1;
-        } else {
+            view.askable += 1;
+            self.wanted.insert(self.level(position), rank);
+        } else if is_first {
             self.enter(position);
         }
     }
@@ -201,7 +222,7 @@ impl Round {
     pub(crate) fn add_complete(&mut self, link: usize) {
         self.links[link].complete = true;
         // Saying so again is a short message, and must not cost more than that.
-        if self.links[link].has.is_full() {
+        if self.count(link) == self.held.len() {
             return;
         }
         for position in 0..self.held.len() {
@@ -216,18 +237,17 @@ impl Round {
 
     /// A link went away: what it had is no longer available, and what it knew will be told again.
     pub(crate) fn forget_link(&mut self, link: usize) {
-        let had: Vec<u32> = self.links[link].has.iter().collect();
-        for position in had {
+        let none = Ranks::new(self.held.len());
+        let had = std::mem::replace(&mut self.links[link].has, none);
+        for rank in had.iter() {
+            let position = self.order.position(rank);
             let wanted = self.leave(position);
-            self.availability[position as usize] -= 1;
-            let words = self.words();
-            self.holders[position as usize * words + link / WORD] &= !(1 << (link % WORD));
+            self.holders.remove(position, link);
             if wanted {
                 self.enter(position);
             }
         }
         let view = &mut self.links[link];
-        view.has = Bitfield::new(view.has.len());
         view.sent = Bitfield::new(view.sent.len());
         view.metainfos = Bitfield::new(view.metainfos.len());
         view.interesting = 0;
@@ -237,45 +257,30 @@ impl Round {
     /// Asks `link` for a chunk that is wanted.
     pub(crate) fn ask(&mut self, position: u32, link: usize) {
         self.leave(position);
-        self.states[position as usize] = ChunkState::InFlight {
-            first: link as u16,
-            second: None,
-        };
-        self.in_flight += 1;
+        self.in_flight.insert(position, (link as u16, None));
     }
 
     /// Asks a second link for a chunk that is on its way.
     pub(crate) fn ask_again(&mut self, position: u32, link: usize) {
-        if let ChunkState::InFlight { second, .. } = &mut self.states[position as usize] {
+        if let Some((_, second)) = self.in_flight.get_mut(&position) {
             *second = Some(link as u16);
         }
     }
 
     /// A request to `link` came to nothing.
     pub(crate) fn give_up(&mut self, position: u32, link: usize) {
-        let ChunkState::InFlight { first, second } = self.states[position as usize] else {
+        let Some(asked) = self.in_flight.get_mut(&position) else {
             return;
         };
         let link = link as u16;
-        let left = if first == link {
-            second
-        } else if second == Some(link) {
-            Some(first)
-        } else {
-            return;
-        };
-        match left {
-            Some(first) => {
-                self.states[position as usize] = ChunkState::InFlight {
-                    first,
-                    second: None,
-                }
-            }
-            None => {
-                self.in_flight -= 1;
-                self.states[position as usize] = ChunkState::Missing;
+        match *asked {
+            (first, second) if second == Some(link) => *asked = (first, None),
+            (first, Some(second)) if first == link => *asked = (second, None),
+            (first, None) if first == link => {
+                self.in_flight.remove(&position);
                 self.enter(position);
             }
+            _ => {}
         }
     }
 
@@ -286,78 +291,69 @@ impl Round {
 
     /// Links that have a chunk or to which it was sent.
     pub(crate) fn copies(&self, position: u32) -> u32 {
-        let on_their_way = self
-            .links
-            .iter()
-            .filter(|view| view.sent.contains(position) && !view.has.contains(position));
-        self.availability[position as usize] + on_their_way.count() as u32
+        let sent = (0..).zip(&self.links);
+        let on_their_way = sent
+            .filter(|(_, view)| view.sent.contains(position))
+            .filter(|&(link, _)| !self.holders.contains(position, link));
+        (self.holders.count(position) + on_their_way.count()) as u32
     }
 
     /// The chunk is now held.
     pub(crate) fn hold(&mut self, position: u32) {
         self.leave(position);
-        if let ChunkState::InFlight { .. } = self.states[position as usize] {
-            self.in_flight -= 1;
-        }
-        self.states[position as usize] = ChunkState::Held;
+        self.in_flight.remove(&position);
         if self.held.insert(position) {
-            self.for_holders(position, |view| view.interesting -= 1);
-        }
-    }
-
-    /// The next wanted chunk after `cursor` in the order of asking.
-    pub(crate) fn next_wanted(&self, cursor: Option<Key>) -> Option<Key> {
-        let from = cursor.map_or(Bound::Unbounded, Bound::Excluded);
-        self.wanted.range((from, Bound::Unbounded)).next().copied()
-    }
-
-    fn key(&self, position: u32) -> Key {
-        let tie = mix(self.seed ^ u64::from(position));
-        match self.selection {
-            Selection::RarestFirst => (self.availability[position as usize], tie, position),
-            Selection::Random => (0, tie, position),
-            Selection::Sequential => (0, 0, position),
-        }
-    }
-
-    fn words(&self) -> usize {
-        self.links.len().div_ceil(WORD)
-    }
-
-    /// Changes what is counted of every link that has a chunk.
-    fn for_holders(&mut self, position: u32, change: impl Fn(&mut LinkView)) {
-        let words = self.words();
-        let from = position as usize * words;
-        for (word, &bits) in self.holders[from..from + words].iter().enumerate() {
-            let mut left = bits;
-            while left != 0 {
-                let bit = left.trailing_zeros() as usize;
-                left &= left - 1;
-                change(&mut self.links[word * WORD + bit]);
+            for link in self.holders.of(position) {
+                self.links[link].interesting -= 1;
             }
         }
-    }
-
-    /// Whether a chunk is in `wanted`, by the invariant.
-    fn is_wanted(&self, position: u32) -> bool {
-        let at = position as usize;
-        self.states[at] == ChunkState::Missing
-            && self.availability[at] > 0
-            && self.metainfos[(position / self.chunks) as usize].is_some()
-    }
-
-    /// Puts a chunk into `wanted` when it belongs there.
-    fn enter(&mut self, position: u32) {
-        if self.is_wanted(position) && self.wanted.insert(self.key(position)) {
-            self.for_holders(position, |view| view.askable += 1);
+        if self.held.is_full() {
+            self.wanted.shrink();
         }
+    }
+
+    /// The next chunk in the order of asking that one of `links` has.
+    pub(crate) fn next_wanted(&self, cursor: &mut Cursor, links: &[usize]) -> Option<u32> {
+        let one_has = |word| {
+            let words = links.iter().map(|&link| self.links[link].has.word(word));
+            words.fold(0, |all, word| all | word)
+        };
+        let rank = self.wanted.first(cursor, one_has)?;
+        Some(self.order.position(rank))
+    }
+
+    /// The level at which a chunk is wanted, when it is.
+    fn level(&self, position: u32) -> usize {
+        match self.selection {
+            Selection::RarestFirst => self.holders.count(position),
+            Selection::Random | Selection::Sequential => 0,
+        }
+    }
+
+    /// Puts a chunk into `wanted` when it belongs there and is not there.
+    fn enter(&mut self, position: u32) -> bool {
+        let level = self.level(position);
+        let belongs = self.holders.count(position) > 0
+            && self.metainfo(position / self.chunks).is_some()
+            && self.state(position) == ChunkState::Missing;
+        let is_new = belongs && self.wanted.insert(level, self.order.rank(position));
+        if is_new {
+            for link in self.holders.of(position) {
+                self.links[link].askable += 1;
+            }
+        }
+        is_new
     }
 
     /// Takes a chunk out of `wanted` when it is there.
     fn leave(&mut self, position: u32) -> bool {
-        let was = self.is_wanted(position) && self.wanted.remove(&self.key(position));
+        let was = self
+            .wanted
+            .remove(self.level(position), self.order.rank(position));
         if was {
-            self.for_holders(position, |view| view.askable -= 1);
+            for link in self.holders.of(position) {
+                self.links[link].askable -= 1;
+            }
         }
         was
     }

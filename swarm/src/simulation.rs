@@ -22,6 +22,7 @@
 mod agenda;
 mod air;
 mod bucket;
+mod cohorts;
 mod figures;
 mod flow;
 mod peer;
@@ -29,6 +30,7 @@ mod scenario;
 mod window;
 mod world;
 
+pub use cohorts::CohortError;
 pub use figures::{PeerFigures, RoundFigures};
 pub use scenario::{Access, Lane, PeerScenario, Scenario, SimulationError, TransportModel};
 pub use world::Simulation;

@@ -6,6 +6,7 @@
 
 mod check;
 mod choking;
+mod dispatch;
 mod downloads;
 mod ending;
 mod gossip;
@@ -40,7 +41,8 @@ pub struct Swarm {
     links: Vec<Link>,
     previous: Option<Round>,
     current: Round,
-    next: Round,
+    /// None until a neighbour speaks of it.
+    next: Option<Box<Round>>,
     choker: Choker,
     /// When the exchange of the current round began here: its own update was published.
     published_at: Option<Time>,
@@ -70,9 +72,8 @@ impl Swarm {
             config.optimistic_interval,
             now,
         );
-        let round = |number| new_round(&config, number);
         let first = config.first_round();
-        let (current, next) = (round(first), round(first + 1));
+        let current = new_round(&config, first);
         Self {
             early_stop: config.early_stop,
             convergence: None,
@@ -81,7 +82,7 @@ impl Swarm {
             links,
             previous: None,
             current,
-            next,
+            next: None,
             choker,
             published_at: None,
             released: first,
@@ -202,8 +203,8 @@ impl Swarm {
         // Every origin has published the current round, hence completed the one before: it is over, even where a
         // neighbour's word of that is still on its way.
         self.release_previous();
-        let after = new_round(&self.config, self.next.number + 1);
-        let next = std::mem::replace(&mut self.next, after);
+        let next = self.next.take().map(|next| *next);
+        let next = next.unwrap_or_else(|| new_round(&self.config, self.next_number()));
         self.previous = Some(std::mem::replace(&mut self.current, next));
         self.published_at = None;
         for link in &mut self.links {
@@ -216,19 +217,19 @@ impl Swarm {
     /// This peer's own update of the current round, whose chunks the driver has stored.
     pub fn publish(&mut self, now: Time, signed: SignedMetainfo) {
         let me = self.config.me();
-        let parsed = match self.verifier.read(&signed, self.config.layout.chunks()) {
-            Ok(parsed) => parsed,
+        let known = match self.verifier.read(signed, self.config.layout.chunks()) {
+            Ok(known) => known,
             // Every neighbour would refuse it, and all would wait for this peer for ever.
             Err(error) => return self.fail(Failure::Unpublishable(error)),
         };
-        if parsed.origin != me
-            || parsed.round != self.current.number
+        if known.parsed.origin != me
+            || known.parsed.round != self.current.number
             || self.current.metainfo(me).is_some()
         {
             return;
         }
         self.published_at = Some(now);
-        self.adopt_metainfo(parsed, signed, None);
+        self.adopt_metainfo(known, None);
         for index in 0..self.config.layout.chunks() {
             self.hold(now, me * self.config.layout.chunks() + index);
         }
@@ -273,14 +274,13 @@ impl Swarm {
     /// A message came from a neighbour.
     pub fn handle_message(&mut self, now: Time, peer: u32, message: Message) {
         let Some(at) = self.find(peer) else { return };
-        let follows = Follows::of(&message);
-        let done = self.dispatch(now, at, message);
-        match (done, follows) {
-            (Ok(()), Follows::Requests) => self.settle_haves(now, at),
-            (Ok(()), Follows::OnlyRequests) => self.settle_metainfo(now),
-            (Ok(()), Follows::Uploads) => self.settle_uploads(now),
-            (Ok(()), Follows::Anything) => self.settle(now),
-            (Err(violation), _) => {
+        match self.dispatch(now, at, message) {
+            Ok(Follows::Nothing) => self.latest = now,
+            Ok(Follows::Requests) => self.settle_haves(now, at),
+            Ok(Follows::OnlyRequests) => self.settle_metainfo(now),
+            Ok(Follows::Uploads) => self.settle_uploads(now),
+            Ok(Follows::Anything) => self.settle(now),
+            Err(violation) => {
                 self.violated(now, at, violation);
                 self.settle(now);
             }
@@ -329,46 +329,6 @@ impl Swarm {
             .min()
     }
 
-    fn dispatch(&mut self, now: Time, at: usize, message: Message) -> Result<(), Violation> {
-        match (&self.links[at].state, message) {
-            (LinkState::Greeting { .. }, Message::Hello(theirs)) => self.greeted(now, at, &theirs),
-            (LinkState::Greeting { .. }, _) => Err(Violation::NoHello),
-            (LinkState::Open, Message::Hello(_)) => Err(Violation::SecondHello),
-            (LinkState::Open, message) => self.dispatch_open(now, at, message),
-            // What was on its way when the connection went is of no use.
-            (LinkState::Away { .. } | LinkState::Departed, _) => Ok(()),
-        }
-    }
-
-    fn dispatch_open(&mut self, now: Time, at: usize, message: Message) -> Result<(), Violation> {
-        match message {
-            Message::Choke {
-                last_started,
-                skipped,
-            } => self.got_choke(at, last_started, &skipped),
-            Message::Unchoke => self.links[at].choked = false,
-            Message::Interested => self.got_interest(now, at, true),
-            Message::NotInterested => self.got_interest(now, at, false),
-            Message::Have { round, positions } => {
-                return self.got_haves(at, round, positions.into_iter());
-            }
-            Message::Bitfield { round, held } => return self.got_haves(at, round, held.iter()),
-            Message::Request {
-                request,
-                chokes,
-                chunk,
-            } => return self.got_request(now, at, request, chokes, chunk),
-            Message::Cancel { request } => self.got_cancel(at, request),
-            Message::Withdraw { request } => self.got_withdrawal(at, request),
-            Message::Reject { request } => return self.got_reject(now, at, request),
-            Message::Metainfo(signed) => return self.got_metainfo(at, signed),
-            Message::Complete { round } => return self.got_complete(at, round),
-            // `dispatch` takes them before.
-            Message::Hello(_) => return Err(Violation::SecondHello),
-        }
-        Ok(())
-    }
-
     fn greeted(
         &mut self,
         now: Time,
@@ -411,7 +371,7 @@ impl Swarm {
         let window = [
             self.previous.as_mut(),
             Some(&mut self.current),
-            Some(&mut self.next),
+            self.next.as_deref_mut(),
         ];
         for round in window.into_iter().flatten() {
             round.forget_link(at);
@@ -429,21 +389,35 @@ impl Swarm {
         self.links.iter().position(|link| link.peer == peer)
     }
 
+    fn next_number(&self) -> u32 {
+        self.current.number + 1
+    }
+
+    /// What a neighbour says of a round is noted there; the next one begins with that.
     fn round_mut(&mut self, number: u32) -> Option<&mut Round> {
-        let window = [
-            self.previous.as_mut(),
-            Some(&mut self.current),
-            Some(&mut self.next),
-        ];
+        if number == self.next_number() {
+            let new = || Box::new(new_round(&self.config, number));
+            return Some(self.next.get_or_insert_with(new));
+        }
+        let window = [self.previous.as_mut(), Some(&mut self.current)];
         window
             .into_iter()
             .flatten()
             .find(|round| round.number == number)
     }
 
+    /// Whether this peer holds a chunk of the current round or of the one before.
+    fn holds(&self, chunk: ChunkId) -> bool {
+        let position = self.position(chunk);
+        [self.previous.as_ref(), Some(&self.current)]
+            .into_iter()
+            .flatten()
+            .any(|round| round.number == chunk.round && round.held().contains(position))
+    }
+
     /// A round that is over and gone is ignored, one that cannot be yet is a violation.
     fn check_round(&self, number: u32) -> Result<(), Violation> {
-        if number > self.next.number || number >= self.config.rounds {
+        if number > self.next_number() || number >= self.config.rounds {
             return Err(Violation::FutureRound {
                 found: number,
                 current: self.current.number,

@@ -7,7 +7,9 @@ use std::time::Duration;
 
 use fltorrent_swarm::{
     Time,
-    simulation::{Access, Lane, PeerFigures, PeerScenario, Scenario, Simulation, TransportModel},
+    simulation::{
+        Access, CohortError, Lane, PeerFigures, PeerScenario, Scenario, Simulation, TransportModel,
+    },
 };
 use support::{Setup, edges, random_degree_four};
 
@@ -25,6 +27,7 @@ struct Case {
     delay: Duration,
     queue: Duration,
     loss: f64,
+    is_rate_aware: bool,
     transport: TransportModel,
 }
 
@@ -42,6 +45,7 @@ impl Case {
             delay: Duration::ZERO,
             queue: Duration::from_millis(50),
             loss: 0.0,
+            is_rate_aware: false,
             transport: TransportModel::default(),
         }
     }
@@ -57,7 +61,25 @@ impl Case {
                 case
             }
             "regular" => Self::of(random_degree_four(16, 1), 16, 1_000_000),
+            "mesh-far" | "ring-far" => Self::named(&name[..4]).over(50, 0.0),
+            "mesh-lossy" | "ring-lossy" => Self::named(&name[..4]).over(5, 0.01),
             other => Self::new(other, 8, 1_000_000),
+        }
+    }
+
+    /// Over links that the peers' processes emulate, and whose rate they go by.
+    fn over(self, milliseconds: u64, loss: f64) -> Self {
+        Self {
+            delay: Duration::from_millis(milliseconds),
+            loss,
+            is_rate_aware: true,
+            transport: TransportModel {
+                overhead: 34 + 28,
+                acknowledgement: 40 + 28,
+                burst: 1480.0,
+                ..TransportModel::default()
+            },
+            ..self
         }
     }
 
@@ -81,15 +103,20 @@ impl Case {
                 up: Some(Lane::new(self.links[me as usize].0, self.queue)),
                 down: Some(Lane::new(self.links[me as usize].1, self.queue)),
                 delay: self.delay,
-                jitter: self.delay / 4,
+                jitter: match self.is_rate_aware {
+                    true => Duration::ZERO,
+                    false => self.delay / 4,
+                },
                 loss: self.loss,
             },
+            is_rate_aware: self.is_rate_aware,
             train: Duration::ZERO,
         };
         Scenario {
             peers: (0..self.peers()).map(peer).collect(),
             transport: self.transport,
             seed,
+            order: Vec::new(),
         }
     }
 
@@ -203,6 +230,46 @@ fn whole_chunks_take_nearly_as_long_as_packets() {
 }
 
 #[test]
+fn cohorts_take_nearly_as_long_and_leave_every_peer_its_place() {
+    const UPDATE: u64 = 400_000;
+    let mut case = Case::new("chords", 24, UPDATE);
+    case.rounds = 2;
+    case.links[3] = (5.0 * MEGABIT, 10.0 * MEGABIT);
+    let run = |size| {
+        let scenario = case.scenario(1).in_cohorts(size).unwrap();
+        let mut simulation = Simulation::new(scenario);
+        simulation.run(LIMIT).unwrap();
+        simulation.figures()
+    };
+    let end = |figures: &[PeerFigures]| {
+        let ends = figures.iter().map(|peer| peer.rounds[1].completed);
+        ends.max().unwrap().as_secs_f64()
+    };
+    let exact = run(1);
+    assert_eq!(exact, case.run(1));
+    for size in [2, 3, 5] {
+        let cohorts = run(size);
+        assert_eq!(cohorts, run(size));
+        let ratio = end(&cohorts) / end(&exact);
+        assert!((0.85..1.25).contains(&ratio), "{size}: {ratio}");
+        let all = 2 * u64::from(24_u32.div_ceil(size) * size) * UPDATE;
+        for (peer, figures) in (0..).zip(&cohorts) {
+            let own = 2 * u64::from(size) * UPDATE * u64::from(peer % size == 0);
+            assert_eq!(figures.stats.payload_received, all - own, "{size}: {peer}");
+        }
+    }
+    assert_eq!(
+        case.scenario(1).in_cohorts(24).unwrap_err(),
+        CohortError::Size {
+            size: 24,
+            peers: 24
+        }
+    );
+    let large = Case::new("ring", 6, 1 << 36).scenario(1).in_cohorts(3);
+    assert_eq!(large.unwrap_err(), CohortError::Chunk { size: 3 });
+}
+
+#[test]
 fn more_delay_takes_longer() {
     let seconds = |milliseconds| {
         let case = Case {
@@ -235,5 +302,5 @@ fn cases_are_as_fast_as_in_the_table_and_the_table_is_near_what_was_measured() {
         assert!(error.abs() <= tolerance, "{name}: {error}");
         rows += 1;
     }
-    assert_eq!(rows, 6);
+    assert_eq!(rows, 10);
 }

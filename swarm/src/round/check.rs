@@ -5,24 +5,29 @@ use super::{ChunkState, Round};
 impl Round {
     /// `Err` names the first invariant that does not hold.
     pub(crate) fn check(&self) -> Result<(), String> {
-        let mut in_flight = 0;
         for position in 0..self.held.len() {
             self.check_chunk(position)
                 .map_err(|what| format!("round {}, chunk {position}: {what}", self.number))?;
-            in_flight += u32::from(matches!(self.state(position), ChunkState::InFlight { .. }));
         }
-        if in_flight != self.in_flight {
-            return Err(format!(
-                "round {}: {in_flight} chunks are in flight, {} were counted",
-                self.number, self.in_flight
-            ));
+        let mut all: Vec<u32> = self.wanted.iter().map(|(_, rank)| rank).collect();
+        all.sort_unstable();
+        if all.windows(2).any(|two| two[0] == two[1]) {
+            return Err(format!("round {}: a chunk is wanted twice", self.number));
         }
         for (link, view) in self.links.iter().enumerate() {
-            let has = |position: &u32| view.has.contains(*position);
+            let has = |position: &u32| view.has.contains(self.order.rank(*position));
+            let told = (0..self.held.len()).filter(has);
+            if !told.eq((0..self.held.len()).filter(|&at| self.has(link, at))) {
+                return Err(format!(
+                    "round {}, link {link}: what it has was noted in two ways",
+                    self.number
+                ));
+            }
             let interesting = (0..self.held.len())
                 .filter(|position| has(position) && !self.held.contains(*position))
                 .count();
-            let askable = self.wanted.iter().filter(|key| has(&key.2)).count();
+            let wanted = self.wanted.iter();
+            let askable = wanted.filter(|&(_, rank)| view.has.contains(rank)).count();
             if (interesting, askable) != (view.interesting as usize, view.askable as usize) {
                 return Err(format!(
                     "round {}, link {link}: counted {} interesting and {} askable, there are {interesting} and {askable}",
@@ -36,23 +41,14 @@ impl Round {
     fn check_chunk(&self, position: u32) -> Result<(), String> {
         let state = self.state(position);
         let known = self.metainfo(position / self.chunks).is_some();
-        let holders = self
-            .links
-            .iter()
-            .filter(|view| view.has.contains(position))
-            .count();
-        if holders != self.availability[position as usize] as usize {
-            return Err(format!(
-                "{holders} links have it, another number was counted"
-            ));
+        let rank = self.order.rank(position);
+        let wanted = self.wanted.contains(self.level(position), rank);
+        let holders = self.holders.count(position);
+        if wanted != (state == ChunkState::Missing && known && holders > 0) {
+            return Err(format!("it is {state:?}, and wanted: {wanted}"));
         }
-        let wanted = self.wanted.iter().filter(|key| key.2 == position).count();
-        let should = usize::from(state == ChunkState::Missing && known && holders > 0);
-        if wanted != should || should != usize::from(self.wanted.contains(&self.key(position))) {
-            return Err(format!("it is wanted {wanted} times as {state:?}"));
-        }
-        if (state == ChunkState::Held) != self.held.contains(position) {
-            return Err(format!("it is {state:?}, the bitfield says otherwise"));
+        if self.held.contains(position) && self.in_flight.contains_key(&position) {
+            return Err("it is held and in flight".to_owned());
         }
         if state != ChunkState::Missing && !known {
             return Err(format!("it is {state:?} without a metainfo"));

@@ -5,9 +5,10 @@ mod stream;
 use std::collections::VecDeque;
 
 use self::stream::Stream;
-use super::window::{Cubic, RoundTrip};
+use super::window::{RoundTrip, Window};
 use crate::{
     Time,
+    chunk::ChunkId,
     message::{Message, PieceHeader},
     sending::held_for_sending,
 };
@@ -19,6 +20,14 @@ pub(super) enum Control {
     Message(Box<Message>),
     /// An origin's metainfo of a round: in a flood there are more of them on their way than of anything else.
     Metainfo { round: u32, origin: u32 },
+    /// [`Message::Have`].
+    Have { round: u32, positions: Vec<u32> },
+    /// [`Message::Request`].
+    Request {
+        request: u32,
+        chokes: u32,
+        chunk: ChunkId,
+    },
     /// The sender has finished and closes the connection.
     Finished,
 }
@@ -88,7 +97,7 @@ pub(super) struct Flow {
     /// Number of the oldest packet in `sent`.
     oldest: u64,
     in_flight: u32,
-    pub(super) cubic: Cubic,
+    pub(super) window: Window,
     pub(super) rtt: RoundTrip,
     /// The window was larger than what there was to send.
     is_idle: bool,
@@ -126,7 +135,7 @@ pub(super) fn piece_bytes(length: u32) -> u32 {
 const NO_ITEM: u64 = u64::MAX;
 
 impl Flow {
-    pub(super) fn new(from: u32, to: u32, cubic: Cubic) -> Self {
+    pub(super) fn new(from: u32, to: u32, window: Window) -> Self {
         Self {
             from,
             to,
@@ -137,7 +146,7 @@ impl Flow {
             sent: VecDeque::new(),
             oldest: 0,
             in_flight: 0,
-            cubic,
+            window,
             rtt: RoundTrip::new(),
             is_idle: true,
             offered: 0,
@@ -168,7 +177,7 @@ impl Flow {
     pub(super) fn offer(&mut self, request: u32, length: u32, unit: Option<u32>) {
         let window = match unit {
             Some(unit) => u64::from(self.units.window) * u64::from(unit),
-            None => self.cubic.window(),
+            None => self.window.bytes(),
         };
         self.holds = held_for_sending(window);
         self.offered += u64::from(piece_bytes(length));
@@ -212,7 +221,7 @@ impl Flow {
             self.is_idle = true;
             return None;
         }
-        if !is_probe && u64::from(self.in_flight + room) > self.cubic.window() {
+        if !is_probe && u64::from(self.in_flight + room) > self.window.bytes() {
             self.is_idle = false;
             return None;
         }
@@ -227,6 +236,7 @@ impl Flow {
         }
         let payload = room - left;
         self.in_flight += payload;
+        self.window.on_sent(now, payload);
         self.last_sent = now;
         self.sent.push_back(Sent {
             at: now,
@@ -303,13 +313,13 @@ impl Flow {
                 continue;
             }
             if sent.arrived {
-                self.cubic
+                self.window
                     .on_ack(now, sent.at, sent.payload, rtt, !self.is_idle);
                 let pieces = sent.parts.iter().filter(|part| !part.is_control);
                 self.acknowledged += pieces.map(|part| u64::from(part.bytes)).sum::<u64>();
             } else if at + OVERTAKEN <= newest || too_old.is_some_and(|time| sent.at <= time) {
                 self.lost += 1;
-                self.cubic.on_loss(now, sent.at);
+                self.window.on_loss(now, sent.at, sent.payload);
                 self.again.extend(sent.parts.drain(..));
             } else {
                 continue;
@@ -317,6 +327,7 @@ impl Flow {
             sent.is_over = true;
             self.in_flight -= sent.payload;
         }
+        self.window.set_in_flight(self.in_flight);
         while self.sent.front().is_some_and(|sent| sent.is_over) {
             self.sent.pop_front();
             self.oldest += 1;
@@ -341,5 +352,6 @@ impl Flow {
         self.in_flight -= oldest.payload;
         self.lost += 1;
         self.again.extend(oldest.parts.drain(..));
+        self.window.set_in_flight(self.in_flight);
     }
 }

@@ -13,7 +13,7 @@ use crate::{
     Time,
     config::Config,
     message::DecodeError,
-    metainfo::{EvaluationCounts, Metainfo, PieceFault, SignedMetainfo, Verifier},
+    metainfo::{EvaluationCounts, KnownMetainfo, Metainfo, PieceFault, SignedMetainfo, Verifier},
     swarm::Swarm,
 };
 
@@ -86,13 +86,17 @@ impl Peer {
 }
 
 /// Metainfos that one of the peers has read, by round and origin.
-pub(super) type Read = Arc<Mutex<BTreeMap<u32, Vec<Option<Arc<Metainfo>>>>>>;
+pub(super) type Read = Arc<Mutex<BTreeMap<u32, Vec<Option<Arc<KnownMetainfo>>>>>>;
 
 /// Nobody lies here, and pieces have no content.
 struct Trusting(Read);
 
 impl Verifier for Trusting {
-    fn read(&mut self, signed: &SignedMetainfo, chunks: u32) -> Result<Arc<Metainfo>, DecodeError> {
+    fn read(
+        &mut self,
+        signed: SignedMetainfo,
+        chunks: u32,
+    ) -> Result<Arc<KnownMetainfo>, DecodeError> {
         let (round, origin) = Metainfo::peek(&signed.body)?;
         let mut rounds = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let origins = rounds.entry(round).or_default();
@@ -103,11 +107,12 @@ impl Verifier for Trusting {
         if let Some(known) = &origins[at] {
             return Ok(Arc::clone(known));
         }
-        let parsed = Arc::new(Metainfo::decode(&signed.body, chunks)?);
-        origins[at] = Some(Arc::clone(&parsed));
+        let parsed = Metainfo::decode(&signed.body, chunks)?;
+        let known = Arc::new(KnownMetainfo { parsed, signed });
+        origins[at] = Some(Arc::clone(&known));
         // Nobody speaks of rounds that are long over.
         rounds.retain(|&number, _| number + KEPT >= round);
-        Ok(parsed)
+        Ok(known)
     }
 
     fn verify(&mut self, _: u32, _: &[u8], _: &[u8], _: &[u8]) -> Result<(), String> {

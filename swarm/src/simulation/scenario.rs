@@ -47,6 +47,8 @@ pub struct PeerScenario {
     pub config: Config,
     /// Its link.
     pub access: Access,
+    /// Whether its connections go by the uplink's rate ([`crate::sending::RateAware`]) instead of searching for it by losses.
+    pub is_rate_aware: bool,
     /// How long it trains in every round.
     pub train: Duration,
 }
@@ -60,10 +62,6 @@ pub struct TransportModel {
     pub overhead: u32,
     /// Bytes of a packet that is an acknowledgement and nothing else.
     pub acknowledgement: u32,
-    /// Packets that are acknowledged together.
-    pub acknowledged_together: u32,
-    /// Bytes on their way before the first acknowledgement.
-    pub initial_window: u32,
     /// Bytes that pass a link at once after a pause.
     pub burst: f64,
     /// Bytes of pieces that travel as one; none: packets. Units make large simulations cheap: connections share a link unit by
@@ -77,9 +75,7 @@ impl Default for TransportModel {
             payload: 1418,
             overhead: 34 + 28 + 14,
             acknowledgement: 40 + 28 + 14,
-            acknowledged_together: 2,
             unit: None,
-            initial_window: 32 * 1024,
             burst: 15_140.0,
         }
     }
@@ -92,10 +88,10 @@ impl TransportModel {
         (f64::from(bytes) * (1.0 + headers) / (1.0 - loss)) as u32
     }
 
-    /// Bytes of the acknowledgements of so many bytes of a stream.
-    pub(super) fn acknowledgements(&self, bytes: u32) -> u32 {
+    /// Bytes of the acknowledgements of so many bytes of a stream, one for `together` packets.
+    pub(super) fn acknowledgements(&self, bytes: u32, together: u32) -> u32 {
         let packets = f64::from(bytes) / f64::from(self.payload);
-        (packets * f64::from(self.acknowledgement) / f64::from(self.acknowledged_together)) as u32
+        (packets * f64::from(self.acknowledgement) / f64::from(together)) as u32
     }
 }
 
@@ -108,6 +104,8 @@ pub struct Scenario {
     pub transport: TransportModel,
     /// Where what is lost, and by how much a delay wanders, follows from.
     pub seed: u64,
+    /// The index that each peer had before [`Scenario::in_cohorts`]; empty: its own. Figures have those.
+    pub order: Vec<u32>,
 }
 
 /// Why a simulation has no result.

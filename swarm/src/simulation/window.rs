@@ -1,8 +1,17 @@
-//! How much a connection may have on its way: Cubic (RFC 9438) as quinn runs it, and its round-trip times (RFC 9002).
+//! How much a connection may have on its way: Cubic (RFC 9438) as quinn runs it or the control of a declared rate, and
+//! round-trip times (RFC 9002).
 
-use std::time::Duration;
+use std::{
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
 
-use crate::{Time, sending::WindowBound};
+use crate::{
+    Time,
+    sending::{
+        ACKNOWLEDGED_TOGETHER, DeclaredLink, RateAware, WindowBound, first_window, least_bound,
+    },
+};
 
 const BETA: f64 = 0.7;
 const GROWTH: f64 = 0.4;
@@ -59,7 +68,98 @@ impl RoundTrip {
     }
 }
 
-/// A congestion window.
+/// What all connections of a peer know of its uplink, where the peer goes by its rate.
+pub(super) type Uplink = Arc<Mutex<DeclaredLink>>;
+
+fn lock(uplink: &Uplink) -> MutexGuard<'_, DeclaredLink> {
+    uplink.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// The congestion window of a connection.
+#[derive(Debug)]
+pub(super) enum Window {
+    /// Found by losses.
+    Cubic(Cubic),
+    /// From the uplink's declared rate; `headers` in bytes a packet.
+    RateAware {
+        controller: RateAware,
+        uplink: Uplink,
+        headers: u32,
+    },
+}
+
+impl Window {
+    /// Bytes that may be on their way.
+    pub(super) fn bytes(&self) -> u64 {
+        match self {
+            Self::Cubic(cubic) => cubic.window(),
+            Self::RateAware {
+                controller, uplink, ..
+            } => controller.window(&lock(uplink)),
+        }
+    }
+
+    /// Packets that are acknowledged together: as the real peer asks for, or every second one.
+    pub(super) const fn acknowledged_together(&self) -> u32 {
+        match self {
+            Self::Cubic(_) => ACKNOWLEDGED_TOGETHER,
+            Self::RateAware { .. } => 2,
+        }
+    }
+
+    pub(super) fn on_sent(&mut self, now: Time, bytes: u32) {
+        if let Self::RateAware {
+            controller,
+            uplink,
+            headers,
+        } = self
+        {
+            controller.on_sent(&mut lock(uplink), now, bytes.into(), (*headers).into());
+        }
+    }
+
+    /// `bytes` that were sent at `sent` are acknowledged; `is_busy` unless the window waited for something to send.
+    pub(super) fn on_ack(
+        &mut self,
+        now: Time,
+        sent: Time,
+        bytes: u32,
+        rtt: Duration,
+        is_busy: bool,
+    ) {
+        match self {
+            Self::Cubic(cubic) => cubic.on_ack(now, sent, bytes, rtt, is_busy),
+            Self::RateAware {
+                controller, uplink, ..
+            } => {
+                let took = now.saturating_sub(sent);
+                controller.on_ack(&mut lock(uplink), now, bytes.into(), took, rtt);
+            }
+        }
+    }
+
+    /// A packet that was sent at `sent` was lost.
+    pub(super) fn on_loss(&mut self, now: Time, sent: Time, bytes: u32) {
+        match self {
+            Self::Cubic(cubic) => cubic.on_loss(now, sent),
+            Self::RateAware {
+                controller, uplink, ..
+            } => controller.on_loss(&mut lock(uplink), now, bytes.into(), false),
+        }
+    }
+
+    /// What is on its way after losses and acknowledgements.
+    pub(super) fn set_in_flight(&mut self, bytes: u32) {
+        if let Self::RateAware {
+            controller, uplink, ..
+        } = self
+        {
+            controller.set_in_flight(&mut lock(uplink), bytes.into());
+        }
+    }
+}
+
+/// A congestion window that is found by losses.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Cubic {
     /// Bytes of a packet.
@@ -75,11 +175,11 @@ pub(super) struct Cubic {
 }
 
 impl Cubic {
-    pub(super) fn new(initial: u32, packet: u32) -> Self {
+    pub(super) fn new(neighbours: usize, packet: u32) -> Self {
         Self {
             packet: packet.into(),
-            window: initial.into(),
-            bound: WindowBound::default(),
+            window: first_window(neighbours) as f64,
+            bound: WindowBound::new(least_bound(neighbours)),
             threshold: f64::INFINITY,
             recovery: None,
             most: 0.0,
@@ -89,19 +189,12 @@ impl Cubic {
     }
 
     /// Bytes that may be on their way.
-    pub(super) fn window(&self) -> u64 {
+    fn window(&self) -> u64 {
         self.bound.limit(self.window as u64)
     }
 
     /// `bytes` that were sent at `sent` are acknowledged; `is_busy` unless the window waited for something to send.
-    pub(super) fn on_ack(
-        &mut self,
-        now: Time,
-        sent: Time,
-        bytes: u32,
-        rtt: Duration,
-        is_busy: bool,
-    ) {
+    fn on_ack(&mut self, now: Time, sent: Time, bytes: u32, rtt: Duration, is_busy: bool) {
         self.bound
             .on_ack(now, bytes.into(), now.saturating_sub(sent));
         let may_grow = is_busy && self.bound.lets_grow(self.window as u64);
@@ -136,7 +229,7 @@ impl Cubic {
     }
 
     /// A packet that was sent at `sent` was lost; one loss counts for all that was on its way.
-    pub(super) fn on_loss(&mut self, now: Time, sent: Time) {
+    fn on_loss(&mut self, now: Time, sent: Time) {
         self.bound.on_loss();
         if self.recovery.is_some_and(|since| sent <= since) {
             return;
@@ -162,7 +255,8 @@ mod tests {
 
     #[test]
     fn the_window_doubles_until_the_first_loss_and_then_comes_back_as_the_cubic_does() {
-        let mut cubic = Cubic::new(10_000, 1000);
+        let mut cubic = Cubic::new(100, 1000);
+        cubic.window = 10_000.0;
         let rtt = 1000 * MS;
         cubic.on_ack(rtt, Time::ZERO, 10_000, rtt, true);
         assert!((cubic.window - 20_000.0).abs() < 1e-9);

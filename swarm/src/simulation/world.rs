@@ -3,25 +3,30 @@
 mod packets;
 mod units;
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
 
 use bytes::Bytes;
 
 use super::{
-    Access, Scenario, SimulationError, TransportModel,
+    Access, PeerScenario, Scenario, SimulationError, TransportModel,
     agenda::{Agenda, What},
     air::Air,
     bucket::Bucket,
     figures::PeerFigures,
     flow::{Control, Flow},
     peer::{Peer, Read, State},
-    window::Cubic,
+    window::{Cubic, Uplink, Window},
 };
 use crate::{
     Time,
     message::{Message, PieceHeader},
     metainfo::{Metainfo, SignedMetainfo},
     round::mix,
+    sending::{DeclaredLink, RateAware},
     swarm::Action,
 };
 
@@ -38,11 +43,15 @@ pub struct Simulation {
     transport: TransportModel,
     /// Stands for every piece.
     content: Bytes,
+    /// Lists of messages that have come, to be used again.
+    spare: Vec<Vec<Control>>,
     /// What every origin has signed, by round.
     signed: BTreeMap<u32, Vec<Option<SignedMetainfo>>>,
     running: usize,
     steps: u64,
     failed: Option<SimulationError>,
+    /// What the scenario called each peer, where that is not its index.
+    order: Vec<u32>,
 }
 
 impl Simulation {
@@ -65,10 +74,12 @@ impl Simulation {
             flows: Vec::new(),
             transport,
             content: Bytes::from(vec![0; longest as usize]),
+            spare: Vec::new(),
             signed: BTreeMap::new(),
             running: scenario.peers.len(),
             steps: 0,
             failed: None,
+            order: scenario.order,
         };
         let read = Read::default();
         let delays: Vec<Duration> = scenario
@@ -76,6 +87,12 @@ impl Simulation {
             .iter()
             .map(|peer| peer.access.delay)
             .collect();
+        let degrees: Vec<usize> = scenario
+            .peers
+            .iter()
+            .map(|peer| peer.config.neighbours.len())
+            .collect();
+        let uplinks: Vec<Option<Uplink>> = scenario.peers.iter().map(uplink).collect();
         let mut wires: Vec<Vec<(u32, u32)>> = vec![Vec::new(); delays.len()];
         for (me, peer) in (0..).zip(scenario.peers) {
             let Access { up, down, .. } = peer.access;
@@ -86,10 +103,10 @@ impl Simulation {
             for &neighbour in peer.config.neighbours.iter().filter(|&&other| other > me) {
                 let edge = simulation.flows.len() as u32 / 2;
                 for (from, to) in [(me, neighbour), (neighbour, me)] {
-                    let packet = transport.payload + transport.overhead;
-                    let cubic = Cubic::new(transport.initial_window, packet);
+                    let degree = degrees[from as usize];
+                    let window = window(&transport, degree, uplinks[from as usize].as_ref());
                     wires[from as usize].push((to, simulation.flows.len() as u32));
-                    simulation.flows.push(Flow::new(from, to, cubic));
+                    simulation.flows.push(Flow::new(from, to, window));
                 }
                 // A hello, its answer, and the stream that is opened then.
                 let there = delays[me as usize] + delays[neighbour as usize];
@@ -134,23 +151,31 @@ impl Simulation {
         self.running == 0
     }
 
-    /// What the peers have measured so far, in index order.
+    /// What the peers have measured so far, in the order of their first indices.
     pub fn figures(&self) -> Vec<PeerFigures> {
-        self.peers
-            .iter()
-            .enumerate()
-            .map(|(at, peer)| PeerFigures {
-                sent: self.up[at].passed,
-                received: self.down[at].passed,
-                lost: peer
-                    .flows
-                    .iter()
-                    .map(|&(_, flow)| self.flows[flow as usize].lost)
-                    .sum(),
-                stats: *peer.swarm.stats(),
-                ..peer.figures.clone()
+        let lost = |peer: &Peer| {
+            let flows = peer.flows.iter();
+            flows.map(|&(_, flow)| self.flows[flow as usize].lost).sum()
+        };
+        let mut figures: Vec<(u32, PeerFigures)> = (0..)
+            .zip(&self.peers)
+            .map(|(at, peer)| {
+                let figures = PeerFigures {
+                    sent: self.up[at as usize].passed,
+                    received: self.down[at as usize].passed,
+                    lost: lost(peer),
+                    stats: *peer.swarm.stats(),
+                    ..peer.figures.clone()
+                };
+                (self.name(at), figures)
             })
-            .collect()
+            .collect();
+        figures.sort_unstable_by_key(|&(name, _)| name);
+        figures.into_iter().map(|(_, figures)| figures).collect()
+    }
+
+    fn name(&self, peer: u32) -> u32 {
+        self.order.get(peer as usize).copied().unwrap_or(peer)
     }
 
     /// Lets everything happen until all runs are over.
@@ -227,18 +252,7 @@ impl Simulation {
             }
             What::Probe { flow } => self.probe(flow),
             What::Trained { peer } => {
-                let at = &mut self.peers[peer as usize];
-                let update = at.update();
-                at.waiting.publish(now);
-                let round = at.swarm.round();
-                // Skew is one round: nobody speaks of older ones any more.
-                self.signed = self.signed.split_off(&round.saturating_sub(2));
-                self.signed
-                    .entry(round)
-                    .or_insert_with(|| vec![None; self.up.len()])[peer as usize] =
-                    Some(update.clone());
-                at.swarm.publish(now, update);
-                self.act(peer);
+                self.trained(peer);
             }
             What::Timer { peer } => {
                 let at = &mut self.peers[peer as usize];
@@ -249,6 +263,24 @@ impl Simulation {
                 }
             }
         }
+    }
+
+    /// A peer's update is ready. In cohorts most peers have none of their own.
+    fn trained(&mut self, peer: u32) {
+        let now = self.now;
+        let at = &mut self.peers[peer as usize];
+        at.waiting.publish(now);
+        if peer < at.swarm.peers() {
+            let update = at.update();
+            let round = at.swarm.round();
+            // Skew is one round: nobody speaks of older ones any more.
+            self.signed = self.signed.split_off(&round.saturating_sub(2));
+            let signed = self.signed.entry(round).or_default();
+            signed.resize(at.swarm.peers() as usize, None);
+            signed[peer as usize] = Some(update.clone());
+            at.swarm.publish(now, update);
+        }
+        self.act(peer);
     }
 
     fn is_running(&self, peer: u32) -> bool {
@@ -354,19 +386,29 @@ impl Simulation {
         }
     }
 
-    /// A metainfo by its name, anything else as it is.
+    /// A metainfo by its name, anything else as it is: what there is most of without an allocation of its own.
     fn control(&self, message: Message) -> Control {
-        match &message {
+        match message {
             Message::Metainfo(signed) => match Metainfo::peek(&signed.body) {
                 Ok((round, origin)) => Control::Metainfo { round, origin },
-                Err(_) => Control::Message(Box::new(message)),
+                Err(_) => Control::Message(Box::new(Message::Metainfo(signed))),
             },
-            _ => Control::Message(Box::new(message)),
+            Message::Have { round, positions } => Control::Have { round, positions },
+            Message::Request {
+                request,
+                chokes,
+                chunk,
+            } => Control::Request {
+                request,
+                chokes,
+                chunk,
+            },
+            other => Control::Message(Box::new(other)),
         }
     }
 
     fn fail(&mut self, peer: u32, why: String) {
-        let at = self.now;
+        let (at, peer) = (self.now, self.name(peer));
         self.failed
             .get_or_insert(SimulationError::Failed { peer, at, why });
     }
@@ -401,6 +443,28 @@ impl Simulation {
         if peer.timer.is_none_or(|set| wanted < set || set < now) {
             peer.timer = Some(wanted);
             self.agenda.add(wanted, What::Timer { peer: at });
+        }
+    }
+}
+
+/// What a peer's connections share of its uplink, where they go by its rate.
+fn uplink(peer: &PeerScenario) -> Option<Uplink> {
+    let lane = peer.access.up.filter(|_| peer.is_rate_aware)?;
+    Some(Arc::new(Mutex::new(DeclaredLink::new(
+        lane.rate, lane.queue,
+    ))))
+}
+
+fn window(transport: &TransportModel, neighbours: usize, uplink: Option<&Uplink>) -> Window {
+    match uplink {
+        Some(uplink) => Window::RateAware {
+            controller: RateAware::new(Time::ZERO, transport.payload.into()),
+            uplink: Arc::clone(uplink),
+            headers: transport.overhead,
+        },
+        None => {
+            let packet = transport.payload + transport.overhead;
+            Window::Cubic(Cubic::new(neighbours, packet))
         }
     }
 }

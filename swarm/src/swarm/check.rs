@@ -3,7 +3,7 @@
 use super::Swarm;
 use crate::{
     link::{Link, MAX_ACTIVE, MAX_OUTSTANDING, MAX_QUEUED},
-    round::ChunkState,
+    round::{ChunkState, Round},
 };
 
 impl Swarm {
@@ -13,12 +13,13 @@ impl Swarm {
         let rounds = [
             self.previous.as_ref(),
             Some(&self.current),
-            Some(&self.next),
+            self.next.as_deref(),
         ];
         for round in rounds.into_iter().flatten() {
             round.check()?;
         }
-        if !self.next.held().is_empty() || self.next.in_flight() > 0 {
+        let has_begun = |round: &Round| !round.held().is_empty() || round.in_flight() > 0;
+        if self.next.as_deref().is_some_and(has_begun) {
             return Err("chunks of a round that has not begun are held or asked for".to_owned());
         }
         let previous = self.previous.as_ref();
@@ -86,7 +87,7 @@ impl Swarm {
         });
         let lied_to = requests
             .clone()
-            .find(|request| !self.current.link(at).has.contains(request.position));
+            .find(|request| !self.current.has(at, request.position));
         let broken = [
             (
                 bytes != link.outstanding_bytes,

@@ -88,7 +88,7 @@ impl Swarm {
                 } else {
                     0.0
                 },
-                missing: positions - self.current.link(at).has.count(),
+                missing: positions - self.current.count(at),
                 settling: link.is_settling(now),
                 idle: !link.choking
                     && !link.is_settling(now)

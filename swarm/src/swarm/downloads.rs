@@ -10,7 +10,7 @@ use crate::{
     link::{Link, Outstanding},
     message::{Message, PieceHeader},
     metainfo::PieceFault,
-    round::ChunkState,
+    round::{ChunkState, Cursor},
 };
 
 /// A request is overdue near the end after so many times of what it should take.
@@ -200,26 +200,28 @@ impl Swarm {
         if self.current.held().is_full() {
             return;
         }
+        self.ask_what_is_wanted(now);
+        self.move_requests(now);
+        if self.current.is_endgame() {
+            self.ask_again(now);
+        }
+    }
+
+    fn ask_what_is_wanted(&mut self, now: Time) {
         let longest = self.config.layout.longest();
-        let fallback = self
-            .links
-            .iter()
-            .filter_map(|link| link.delivery.rate())
-            .fold(1.0, f64::max);
-        let mut cursor = None;
-        loop {
-            let able =
-                |at: usize| self.links[at].may_ask(now) && self.links[at].has_room(longest, 0);
-            if !(0..self.links.len()).any(|at| able(at) && self.current.is_askable(at)) {
-                break;
-            }
-            let Some(key) = self.current.next_wanted(cursor) else {
-                break;
-            };
-            cursor = Some(key);
-            let position = key.2;
-            let holder = (0..self.links.len())
-                .filter(|&at| able(at) && self.current.link(at).has.contains(position))
+        let mut able: Vec<usize> = (0..self.links.len())
+            .filter(|&at| self.current.is_askable(at))
+            .filter(|&at| self.links[at].may_ask(now) && self.links[at].has_room(longest, 0))
+            .collect();
+        if able.is_empty() {
+            return;
+        }
+        let fallback = self.best_rate();
+        let mut cursor = Cursor::default();
+        while let Some(position) = self.current.next_wanted(&mut cursor, &able) {
+            let holders = able.iter().copied();
+            let holder = holders
+                .filter(|&at| self.current.has(at, position))
                 .min_by(|&a, &b| {
                     let (a, b) = (&self.links[a], &self.links[b]);
                     a.doubts
@@ -230,15 +232,22 @@ impl Swarm {
                 self.current.ask(position, at);
                 self.request(now, at, position);
             }
-        }
-        self.move_requests(now);
-        if self.current.is_endgame() {
-            self.ask_again(now, fallback);
+            able.retain(|&at| self.links[at].has_room(longest, 0) && self.current.is_askable(at));
+            if able.is_empty() {
+                return;
+            }
         }
     }
 
+    /// Bytes a second that the fastest neighbour delivers: what one is taken to do that has delivered nothing yet.
+    fn best_rate(&self) -> f64 {
+        let rates = self.links.iter().filter_map(|link| link.delivery.rate());
+        rates.fold(1.0, f64::max)
+    }
+
     /// Near the end: what is late is asked at a second holder too.
-    fn ask_again(&mut self, now: Time, fallback: f64) {
+    fn ask_again(&mut self, now: Time) {
+        let fallback = self.best_rate();
         let longest = self.config.layout.longest();
         let chunk = f64::from(longest);
         let late: Vec<(usize, u32)> = self
@@ -255,10 +264,7 @@ impl Swarm {
                 |at: usize| self.links[at].load(fallback) + chunk / self.links[at].rate(fallback);
             let holders = (0..self.links.len()).filter(|&at| {
                 let link = &self.links[at];
-                at != asked
-                    && link.is_open()
-                    && !link.choked
-                    && self.current.link(at).has.contains(position)
+                at != asked && link.is_open() && !link.choked && self.current.has(at, position)
             });
             // The surest one is waited for rather than another one asked that may never deliver.
             let Some(surest) = holders.clone().map(|at| self.links[at].doubt()).min() else {
@@ -345,8 +351,7 @@ impl Swarm {
     }
 
     fn has_other(&self, at: usize, position: u32) -> bool {
-        (0..self.links.len())
-            .any(|other| other != at && self.current.link(other).has.contains(position))
+        (0..self.links.len()).any(|other| other != at && self.current.has(other, position))
     }
 
     /// When a request becomes late or hopeless, or a little earlier. Every request is looked at only near the end, or where one

@@ -2,17 +2,20 @@
 
 use std::{sync::Arc, time::Duration};
 
-use super::{Action, Notice, Swarm, Violation};
+use super::{Action, Notice, Swarm, Violation, settle::Follows};
 use crate::{
     Time,
     equivocation::Equivocation,
     message::Message,
-    metainfo::{Metainfo, SignedMetainfo},
-    round::{KnownMetainfo, Round},
+    metainfo::{KnownMetainfo, SignedMetainfo},
+    round::Round,
 };
 
-/// Announcements wait at most so long for others to share their message.
+/// Announcements to a neighbour that is being served follow each other no sooner, so that some share a message.
 const COALESCE: Duration = Duration::from_millis(10);
+/// To one that knows of plenty which it lacks and could ask for here they are not urgent.
+const COALESCE_PLENTY: Duration = Duration::from_millis(40);
+const PLENTY: usize = 64;
 
 impl Swarm {
     /// A neighbour has just been greeted: everything that it may not know.
@@ -21,7 +24,7 @@ impl Swarm {
         let window = [
             self.previous.as_mut(),
             Some(&mut self.current),
-            Some(&mut self.next),
+            self.next.as_deref_mut(),
         ];
         for round in window.into_iter().flatten() {
             describe(round, at, &mut messages);
@@ -69,8 +72,9 @@ impl Swarm {
         &mut self,
         at: usize,
         signed: SignedMetainfo,
-    ) -> Result<(), Violation> {
-        let parsed = self.verifier.read(&signed, self.config.layout.chunks())?;
+    ) -> Result<Follows, Violation> {
+        let read = self.verifier.read(signed, self.config.layout.chunks())?;
+        let (parsed, signed) = (&read.parsed, &read.signed);
         let (origin, number) = (parsed.origin, parsed.round);
         self.check_round(number)?;
         let bad = |why: &str| Violation::Metainfo {
@@ -84,25 +88,27 @@ impl Swarm {
             return Err(bad("it belongs to another run"));
         }
         let Some(round) = self.round_mut(number) else {
-            return Ok(());
+            return Ok(Follows::Nothing);
         };
         round.mark_metainfo(at, origin);
         let known = round
             .metainfo(origin)
-            .map(|known| known.disputed || known.signed.body == signed.body);
+            .map(|known| round.is_disputed(origin) || known.signed.body == signed.body);
         // This peer's own update comes from its own training only; that an origin lies is proven once.
         if known == Some(true) || known.is_none() && origin == self.config.me() {
-            return Ok(());
+            return Ok(Follows::Nothing);
         }
         self.verifier
             .verify(origin, &signed.certificate, &signed.body, &signed.signature)
             .map_err(|why| bad(&why))?;
         if known == Some(false) {
-            self.dispute(at, (number, origin), signed);
-            return Ok(());
+            self.dispute(at, (number, origin), signed.clone());
+            return Ok(Follows::Nothing);
         }
-        self.adopt_metainfo(parsed, signed, Some(at));
-        Ok(())
+        Ok(match self.adopt_metainfo(read, Some(at)) {
+            true => Follows::OnlyRequests,
+            false => Follows::Nothing,
+        })
     }
 
     /// An origin has signed two updates for one round: the neighbours have the first one and get the second, so that
@@ -111,7 +117,7 @@ impl Swarm {
         let Some(first) = self.round_mut(round).and_then(|it| it.dispute(origin)) else {
             return;
         };
-        let proof = Box::new(Equivocation::new(first.clone(), second.clone()));
+        let proof = Box::new(Equivocation::new(first.signed.clone(), second.clone()));
         for at in (0..self.links.len()).filter(|&at| at != from) {
             if self.links[at].is_open() {
                 self.send(at, Message::Metainfo(second.clone()));
@@ -125,51 +131,46 @@ impl Swarm {
         self.actions.push_back(Action::Notice(notice));
     }
 
-    /// Keeps a metainfo that holds and floods it.
+    /// Keeps a metainfo that holds and floods it; true when chunks can be asked for since.
     pub(super) fn adopt_metainfo(
         &mut self,
-        parsed: Arc<Metainfo>,
-        signed: SignedMetainfo,
+        known: Arc<KnownMetainfo>,
         from: Option<usize>,
-    ) {
-        let (origin, number) = (parsed.origin, parsed.round);
+    ) -> bool {
+        let (origin, number) = (known.parsed.origin, known.parsed.round);
         let open: Vec<usize> = (0..self.links.len())
             .filter(|&at| self.links[at].is_open())
             .collect();
         let Some(round) = self.round_mut(number) else {
-            return;
+            return false;
         };
         let unaware: Vec<usize> = open
             .into_iter()
             .filter(|&at| Some(at) != from && round.mark_metainfo(at, origin))
             .collect();
-        round.set_metainfo(
-            origin,
-            KnownMetainfo {
-                parsed,
-                signed: signed.clone(),
-                disputed: false,
-            },
-        );
+        let is_askable = round.set_metainfo(origin, Arc::clone(&known));
         for at in unaware {
-            self.send(at, Message::Metainfo(signed.clone()));
+            self.send(at, Message::Metainfo(known.signed.clone()));
         }
+        is_askable
     }
 
     /// Remembers to tell every neighbour that lacks the chunk.
     pub(super) fn announce(&mut self, now: Time, position: u32) {
         for (at, link) in self.links.iter_mut().enumerate() {
-            if !link.is_open() || self.current.link(at).has.contains(position) {
+            if !link.is_open() || self.current.has(at, position) {
                 continue;
             }
             link.haves.push(position);
             if link.haves_due.is_none() {
-                let busy = !link.active.is_empty();
-                let recent = link
-                    .haves_sent_at
-                    .map(|sent| sent + COALESCE)
-                    .filter(|&due| busy && due > now);
-                link.haves_due = Some(recent.unwrap_or(now));
+                let known = self.current.ahead_of(at) as usize - link.haves.len();
+                let pause = match link.active.is_empty() {
+                    _ if known >= PLENTY => COALESCE_PLENTY,
+                    false => COALESCE,
+                    true => Duration::ZERO,
+                };
+                let due = link.haves_sent_at.map_or(now, |sent| sent + pause);
+                link.haves_due = Some(due.max(now));
             }
         }
     }
@@ -193,9 +194,8 @@ impl Swarm {
             }
             link.haves_due = None;
             link.haves_sent_at = Some(now);
-            let has = &self.current.link(at).has;
             let mut positions: Vec<u32> = std::mem::take(&mut link.haves);
-            positions.retain(|&position| !has.contains(position));
+            positions.retain(|&position| !self.current.has(at, position));
             positions.sort_unstable();
             if positions.is_empty() {
                 continue;

@@ -62,7 +62,7 @@ impl Swarm {
                     !request.begun
                         && request.withdrawn_for.is_none()
                         && self.is_asked_once(request.position)
-                        && self.current.link(to).has.contains(request.position)
+                        && self.current.has(to, request.position)
                 });
                 newest.map(|(&request, _)| (from, request, left))
             })
@@ -96,7 +96,7 @@ impl Swarm {
         if is_missing
             && link.may_ask(now)
             && link.has_room(longest, 0)
-            && self.current.link(to).has.contains(position)
+            && self.current.has(to, position)
         {
             self.current.ask(position, to);
             self.request(now, to, position);

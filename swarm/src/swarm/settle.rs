@@ -1,27 +1,17 @@
 //! What follows from an input: most inputs can change little, and only that is looked at.
 
 use super::Swarm;
-use crate::{Time, message::Message};
+use crate::Time;
 
 /// What may follow from a message.
 pub(super) enum Follows {
+    Nothing,
     /// Interest in the neighbour, and requests to it.
     Requests,
     /// Requests to anybody.
     OnlyRequests,
     Uploads,
     Anything,
-}
-
-impl Follows {
-    pub(super) fn of(message: &Message) -> Self {
-        match message {
-            Message::Have { .. } | Message::Bitfield { .. } => Self::Requests,
-            Message::Metainfo(_) => Self::OnlyRequests,
-            Message::Request { .. } => Self::Uploads,
-            _ => Self::Anything,
-        }
-    }
 }
 
 impl Swarm {

@@ -35,11 +35,7 @@ impl Swarm {
         chunk: ChunkId,
     ) -> Result<(), Violation> {
         self.check_round(chunk.round)?;
-        let position = self.position(chunk);
-        let held = chunk.round >= self.released
-            && self
-                .round_mut(chunk.round)
-                .is_some_and(|round| round.held().contains(position));
+        let held = chunk.round >= self.released && self.holds(chunk);
         let link = &mut self.links[at];
         if request <= link.last_requested {
             return Err(Violation::RequestOrder {
@@ -88,7 +84,7 @@ impl Swarm {
         let mut order: Vec<usize> = (0..self.links.len())
             .filter(|&at| !self.links[at].queue.is_empty())
             .collect();
-        order.sort_by_key(|&at| self.current.link(at).has.count());
+        order.sort_by_key(|&at| self.current.count(at));
         for at in order {
             while self.links[at].active.len() < MAX_ACTIVE {
                 let Some((request, chunk)) = self.next_queued(at) else {

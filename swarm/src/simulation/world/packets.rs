@@ -11,6 +11,9 @@ use crate::{
     swarm::{Departure, PieceVerdict},
 };
 
+/// Lists that are kept to be used again.
+const MOST_SPARE: usize = 4096;
+
 impl Simulation {
     pub(super) fn bytes_of(&self, flow: u32, packet: u64) -> u32 {
         if packet == NO_PACKET {
@@ -101,7 +104,7 @@ impl Simulation {
             came.received = came.received.max(packet + 1);
             came.arrive(packet, &mut arrived);
             came.unacknowledged += 1;
-            if is_gap || came.unacknowledged >= self.transport.acknowledged_together {
+            if is_gap || came.unacknowledged >= came.window.acknowledged_together() {
                 self.acknowledge(flow);
             } else if !came.ack_timer {
                 came.ack_timer = true;
@@ -113,22 +116,19 @@ impl Simulation {
     }
 
     /// What came goes to the state machine.
-    pub(super) fn hand_over(&mut self, flow: u32, arrived: Arrived) {
+    pub(super) fn hand_over(&mut self, flow: u32, mut arrived: Arrived) {
         let Flow { from, to, .. } = self.flows[flow as usize];
         if !self.is_running(to) || (arrived.control.is_empty() && arrived.pieces.is_empty()) {
             return;
         }
         let now = self.now;
         let is_quiet = |control: &Control| match control {
-            Control::Message(message) => {
-                matches!(**message, Message::Have { .. } | Message::Request { .. })
-            }
-            Control::Metainfo { .. } => true,
-            Control::Finished => false,
+            Control::Metainfo { .. } | Control::Have { .. } | Control::Request { .. } => true,
+            Control::Message(_) | Control::Finished => false,
         };
         let is_quiet = arrived.pieces.is_empty() && arrived.control.iter().all(is_quiet);
         let swarm = &mut self.peers[to as usize].swarm;
-        for control in arrived.control {
+        for control in arrived.control.drain(..) {
             match control {
                 Control::Message(message) => swarm.handle_message(now, from, *message),
                 Control::Metainfo { round, origin } => {
@@ -137,8 +137,26 @@ impl Simulation {
                         swarm.handle_message(now, from, Message::Metainfo(signed.clone()));
                     }
                 }
+                Control::Have { round, positions } => {
+                    swarm.handle_message(now, from, Message::Have { round, positions });
+                }
+                Control::Request {
+                    request,
+                    chokes,
+                    chunk,
+                } => {
+                    let message = Message::Request {
+                        request,
+                        chokes,
+                        chunk,
+                    };
+                    swarm.handle_message(now, from, message);
+                }
                 Control::Finished => swarm.handle_disconnected(now, from, Departure::Finished),
             }
+        }
+        if self.transport.unit.is_some() && self.spare.len() < MOST_SPARE {
+            self.spare.push(arrived.control);
         }
         for header in arrived.pieces {
             if swarm.handle_piece_header(from, &header) == PieceVerdict::Read {

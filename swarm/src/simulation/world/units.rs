@@ -69,7 +69,8 @@ impl Simulation {
     pub(super) fn unit_delivered(&mut self, flow: u32, bytes: u32, is_last: bool) {
         let now = self.now;
         let (from, to) = (self.flows[flow as usize].from, self.flows[flow as usize].to);
-        let acknowledgements = self.transport.acknowledgements(bytes);
+        let together = self.flows[flow as usize].window.acknowledged_together();
+        let acknowledgements = self.transport.acknowledgements(bytes, together);
         self.up[to as usize].express(now, acknowledgements);
         self.down[from as usize].express(now, acknowledgements);
         let sender = &mut self.flows[flow as usize];
@@ -105,11 +106,13 @@ impl Simulation {
         let passed = self.up[from].express(now, bytes);
         let arrives = self.air[from].cross_whole(passed);
         let told = self.down[to].express(arrives, bytes);
+        let mut messages = self.spare.pop().unwrap_or_default();
+        messages.push(control);
         let units = &mut self.flows[at].units;
         units.told_at = units.told_at.max(told);
         units.batches.push_back(Batch {
             closes: now + TOGETHER,
-            messages: vec![control],
+            messages,
         });
         self.agenda.add(units.told_at, What::Told { flow });
     }

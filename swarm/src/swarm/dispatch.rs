@@ -1,0 +1,66 @@
+//! Where each message goes.
+
+use super::{Swarm, Violation, settle::Follows};
+use crate::{Time, link::LinkState, message::Message};
+
+impl Swarm {
+    pub(super) fn dispatch(
+        &mut self,
+        now: Time,
+        at: usize,
+        message: Message,
+    ) -> Result<Follows, Violation> {
+        match (&self.links[at].state, message) {
+            (LinkState::Greeting { .. }, Message::Hello(theirs)) => {
+                self.greeted(now, at, &theirs)?;
+                Ok(Follows::Anything)
+            }
+            (LinkState::Greeting { .. }, _) => Err(Violation::NoHello),
+            (LinkState::Open, Message::Hello(_)) => Err(Violation::SecondHello),
+            (LinkState::Open, message) => self.dispatch_open(now, at, message),
+            // What was on its way when the connection went is of no use.
+            (LinkState::Away { .. } | LinkState::Departed, _) => Ok(Follows::Nothing),
+        }
+    }
+
+    fn dispatch_open(
+        &mut self,
+        now: Time,
+        at: usize,
+        message: Message,
+    ) -> Result<Follows, Violation> {
+        match message {
+            Message::Choke {
+                last_started,
+                skipped,
+            } => self.got_choke(at, last_started, &skipped),
+            Message::Unchoke => self.links[at].choked = false,
+            Message::Interested => self.got_interest(now, at, true),
+            Message::NotInterested => self.got_interest(now, at, false),
+            Message::Have { round, positions } => {
+                self.got_haves(at, round, positions.into_iter())?;
+                return Ok(Follows::Requests);
+            }
+            Message::Bitfield { round, held } => {
+                self.got_haves(at, round, held.iter())?;
+                return Ok(Follows::Requests);
+            }
+            Message::Request {
+                request,
+                chokes,
+                chunk,
+            } => {
+                self.got_request(now, at, request, chokes, chunk)?;
+                return Ok(Follows::Uploads);
+            }
+            Message::Cancel { request } => self.got_cancel(at, request),
+            Message::Withdraw { request } => self.got_withdrawal(at, request),
+            Message::Reject { request } => self.got_reject(now, at, request)?,
+            Message::Metainfo(signed) => return self.got_metainfo(at, signed),
+            Message::Complete { round } => self.got_complete(at, round)?,
+            // `dispatch` takes them before.
+            Message::Hello(_) => return Err(Violation::SecondHello),
+        }
+        Ok(Follows::Anything)
+    }
+}
