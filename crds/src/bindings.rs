@@ -21,7 +21,7 @@ pub struct Bindings {
     /// Where each peer of the plan listens (QUIC), in index order.
     pub addresses: Vec<PeerAddress>,
     /// Where `bt_complete` goes; none: nowhere.
-    pub coordinator: Option<SocketAddr>,
+    pub coordinator: Option<PeerAddress>,
 }
 
 /// What a peer tells its launcher as soon as it listens: one line of JSON on standard output.

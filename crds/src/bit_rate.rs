@@ -2,15 +2,15 @@
 
 use std::{borrow::Cow, fmt, str::FromStr};
 
-use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
 
 use crate::decimal::{self, DecimalError};
 
 /// Longest text that is read.
 const MAX_LENGTH: usize = 32;
-/// The form as a regular expression, for the API server.
-pub(crate) const PATTERN: &str = r"^[0-9]+(\.[0-9]+)? ?([kKmMgGtT]?[bB][iI][tT]|k|M|G|T)$";
+/// The form as a regular expression, for the API server; one digit at least is not 0.
+pub(crate) const PATTERN: &str =
+    r"^([0-9]*[1-9][0-9]*(\.[0-9]+)?|0+\.[0-9]*[1-9][0-9]*) ?([kKmMgGtT]?[bB][iI][tT]|k|M|G|T)$";
 /// What a user can write.
 pub(crate) const SAMPLE: &str = "a rate in bits a second such as 10Mbit, 1.5Gbit or 56kbit";
 
@@ -132,33 +132,7 @@ impl fmt::Display for BitRate {
     }
 }
 
-impl TryFrom<Cow<'_, str>> for BitRate {
-    type Error = BitRateError;
-
-    fn try_from(text: Cow<'_, str>) -> Result<Self, BitRateError> {
-        text.parse()
-    }
-}
-
-impl From<BitRate> for String {
-    fn from(rate: BitRate) -> Self {
-        rate.to_string()
-    }
-}
-
-impl JsonSchema for BitRate {
-    fn inline_schema() -> bool {
-        true
-    }
-
-    fn schema_name() -> Cow<'static, str> {
-        "BitRate".into()
-    }
-
-    fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        json_schema!({"type": "string", "pattern": PATTERN, "maxLength": MAX_LENGTH})
-    }
-}
+text_form!(BitRate, BitRateError);
 
 #[cfg(test)]
 mod tests {

@@ -148,7 +148,13 @@ impl JsonSchema for ByteSize {
     }
 
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        json_schema!({"x-kubernetes-int-or-string": true, "pattern": PATTERN, "maxLength": MAX_LENGTH})
+        json_schema!({
+            "x-kubernetes-int-or-string": true,
+            "pattern": PATTERN,
+            "maxLength": MAX_LENGTH,
+            "minimum": 0,
+            "maximum": MAX,
+        })
     }
 }
 

@@ -1,7 +1,8 @@
 //! The custom resource definition of [`Experiment`], as the API server and the reader of manifests use it.
 
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{
-    CustomResourceDefinition, JSONSchemaProps, JSONSchemaPropsOrArray,
+    CustomResourceDefinition, JSONSchemaProps, JSONSchemaPropsOrArray, JSONSchemaPropsOrBool,
+    ValidationRule,
 };
 use kube_core::CustomResourceExt;
 
@@ -25,6 +26,7 @@ pub fn definition() -> CustomResourceDefinition {
             .and_then(|s| s.open_api_v3_schema.as_mut())
         {
             tidy(schema);
+            bound(schema);
         }
     }
     definition
@@ -56,9 +58,9 @@ pub(crate) fn spec_schema() -> JSONSchemaProps {
 }
 
 /// Removes the formats of Rust's integers, which the API server does not know and warns about (the ranges stay), and
-/// `nullable`: a field without a value is left out.
+/// `nullable`: a field without a value is left out. The format of times is the API server's.
 pub(crate) fn tidy(schema: &mut JSONSchemaProps) {
-    schema.format = None;
+    schema.format.take_if(|format| *format != "date-time");
     schema.nullable = None;
     for property in schema
         .properties
@@ -69,5 +71,37 @@ pub(crate) fn tidy(schema: &mut JSONSchemaProps) {
     }
     if let Some(JSONSchemaPropsOrArray::Schema(items)) = &mut schema.items {
         tidy(items);
+    }
+    if let Some(JSONSchemaPropsOrBool::Schema(values)) = &mut schema.additional_properties {
+        tidy(values);
+    }
+}
+
+/// Says a smallest value that is a fraction once more, as a rule: the API server cuts the fraction off before it compares a
+/// whole number with it, so that 0 would pass for 0.001 or more.
+fn bound(schema: &mut JSONSchemaProps) {
+    if let Some(minimum) = schema.minimum.filter(|minimum| minimum.fract() != 0.0) {
+        let rule = ValidationRule {
+            rule: format!("self >= {minimum}"),
+            message: Some(format!("{minimum} or more will do")),
+            ..ValidationRule::default()
+        };
+        schema
+            .x_kubernetes_validations
+            .get_or_insert_default()
+            .push(rule);
+    }
+    for property in schema
+        .properties
+        .iter_mut()
+        .flat_map(|all| all.values_mut())
+    {
+        bound(property);
+    }
+    if let Some(JSONSchemaPropsOrArray::Schema(items)) = &mut schema.items {
+        bound(items);
+    }
+    if let Some(JSONSchemaPropsOrBool::Schema(values)) = &mut schema.additional_properties {
+        bound(values);
     }
 }

@@ -102,6 +102,11 @@ impl fmt::Display for Errors {
     }
 }
 
+/// `path[key]` for a key of the user's, bounded and without control characters.
+pub(crate) fn entry(path: &str, key: &str) -> String {
+    format!("{path}[{}]", quote(key).trim_matches('`'))
+}
+
 /// A user's text in quotes, without control characters and of bounded length.
 pub(crate) fn quote(text: &str) -> String {
     let mut quoted: String = text

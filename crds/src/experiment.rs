@@ -11,6 +11,7 @@ mod custom;
 mod data;
 mod early_stop;
 mod exchange;
+pub mod kubernetes;
 mod model;
 mod network;
 mod partition;
@@ -22,6 +23,8 @@ use kube_derive::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::status::ExperimentStatus;
+
 pub use checkpoint::{Checkpoint, CheckpointType, PeriodicCheckpoint};
 pub use column::Column;
 pub(crate) use column::{COLUMN_PATTERN, MAX_COLUMN, name_fault};
@@ -32,6 +35,7 @@ pub use data::{
 };
 pub use early_stop::EarlyStop;
 pub use exchange::{Exchange, ExchangeOrder};
+pub use kubernetes::{GroupKubernetes, Kubernetes};
 pub use model::{InitFrom, MlpModel, Model, ModelType, Resnet18Model, TransformerModel};
 pub use network::{AccessLink, Network};
 pub use partition::{
@@ -70,6 +74,16 @@ pub(crate) const NAME_PATTERN: &str = "^[a-z]([-a-z0-9]*[a-z0-9])?$";
     singular = "fltorrentexperiment",
     shortname = "flt",
     namespaced,
+    status = "ExperimentStatus",
+    printcolumn(name = "Topology", json_path = ".spec.topology.type", type_ = "string", description = "How the peers are wired"),
+    printcolumn(name = "Peers", json_path = ".status.peers.text", type_ = "string", description = "Peers that are ready, of all"),
+    printcolumn(name = "Round", json_path = ".status.round.text", type_ = "string", description = "Rounds that all peers have completed, of all"),
+    printcolumn(name = "Accuracy", json_path = ".status.accuracy", type_ = "string", description = "Share of the test samples that the newest model classifies rightly"),
+    printcolumn(name = "Phase", json_path = ".status.phase", type_ = "string", description = "What the experiment is doing"),
+    printcolumn(name = "Loss", json_path = ".status.loss", type_ = "string", description = "Loss of the newest model over the test samples", priority = 1),
+    printcolumn(name = "Model", json_path = ".status.model", type_ = "string", description = "BLAKE3 of the model that all peers ended with", priority = 1),
+    printcolumn(name = "Exchanged", json_path = ".status.exchanged.text", type_ = "string", description = "Bytes of chunks that peers have received", priority = 1),
+    printcolumn(name = "Age", json_path = ".metadata.creationTimestamp", type_ = "date"),
     derive = "PartialEq",
     doc = "An experiment in decentralised federated learning.",
     crates(kube = "::kube_derive", kube_core = "::kube_core"),
@@ -85,6 +99,38 @@ pub(crate) const NAME_PATTERN: &str = "^[a-z]([-a-z0-9]*[a-z0-9])?$";
         .message(Message::Message("groups: every name may be there once".into())),
     validation = Rule::new("self.groups.map(g, g.count).sum() <= 10000")
         .message(Message::Message("groups: at most 10000 peers in all".into())),
+    validation = Rule::new("self.seed == oldSelf.seed")
+        .message(Message::Message("seed: cannot be changed; make a new experiment".into())),
+    validation = Rule::new("self.topology == oldSelf.topology")
+        .message(Message::Message("topology: cannot be changed; make a new experiment".into())),
+    validation = Rule::new("self.model == oldSelf.model")
+        .message(Message::Message("model: cannot be changed; make a new experiment".into())),
+    validation = Rule::new("self.data == oldSelf.data")
+        .message(Message::Message("data: cannot be changed; make a new experiment".into())),
+    validation = Rule::new("self.training == oldSelf.training")
+        .message(Message::Message("training: cannot be changed; make a new experiment".into())),
+    validation = Rule::new("self.exchange == oldSelf.exchange")
+        .message(Message::Message("exchange: cannot be changed; make a new experiment".into())),
+    validation = Rule::new("self.aggregation == oldSelf.aggregation")
+        .message(Message::Message("aggregation: cannot be changed; make a new experiment".into())),
+    validation = Rule::new("self.transport == oldSelf.transport")
+        .message(Message::Message("transport: cannot be changed; make a new experiment".into())),
+    validation = Rule::new("self.network == oldSelf.network")
+        .message(Message::Message("network: cannot be changed; make a new experiment".into())),
+    validation = Rule::new("self.checkpoint == oldSelf.checkpoint")
+        .message(Message::Message("checkpoint: cannot be changed; make a new experiment".into())),
+    validation = Rule::new("self.output == oldSelf.output")
+        .message(Message::Message("output: cannot be changed; make a new experiment".into())),
+    validation = Rule::new("self.groups.map(g, g.name) == oldSelf.groups.map(g, g.name)")
+        .message(Message::Message("groups[].name: cannot be changed; make a new experiment".into())),
+    validation = Rule::new("self.groups.map(g, g.count) == oldSelf.groups.map(g, g.count)")
+        .message(Message::Message("groups[].count: cannot be changed; make a new experiment".into())),
+    validation = Rule::new("self.groups.map(g, g.role) == oldSelf.groups.map(g, g.role)")
+        .message(Message::Message("groups[].role: cannot be changed; make a new experiment".into())),
+    validation = Rule::new("self.groups.map(g, g.network) == oldSelf.groups.map(g, g.network)")
+        .message(Message::Message("groups[].network: cannot be changed; make a new experiment".into())),
+    validation = Rule::new("self.groups.map(g, g.computeSlowdown) == oldSelf.groups.map(g, g.computeSlowdown)")
+        .message(Message::Message("groups[].computeSlowdown: cannot be changed; make a new experiment".into())),
 )]
 #[serde(rename_all = "camelCase")]
 pub struct ExperimentSpec {
@@ -122,6 +168,48 @@ pub struct ExperimentSpec {
     /// Where results go.
     #[serde(default)]
     pub output: Output,
+    /// What the pods are like on a cluster; a run on one machine reads nothing of it.
+    #[serde(default, skip_serializing_if = "Kubernetes::is_empty")]
+    #[schemars(extend("default" = Kubernetes::default()))]
+    pub kubernetes: Kubernetes,
+    /// Whether the experiment's pods are taken away until this is false again; they then go on from their checkpoints. A run
+    /// on one machine does not read it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    #[schemars(extend("default" = false))]
+    pub suspend: bool,
+    /// How often, after a peer has failed, all peers may be started again. A run on one machine does not read it.
+    #[serde(default = "restarts", skip_serializing_if = "is_restarts")]
+    #[schemars(range(max = 100), extend("default" = restarts()))]
+    pub restarts: u32,
+}
+
+/// Enough for faults that pass, few enough that one that stays is soon seen.
+const fn restarts() -> u32 {
+    3
+}
+
+#[allow(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "serde hands out references"
+)]
+const fn is_restarts(count: &u32) -> bool {
+    *count == restarts()
+}
+
+impl ExperimentSpec {
+    /// What peers are told: all but what says how and when their pods are made. It gives the same plan, and is written
+    /// without those fields.
+    #[must_use]
+    pub fn for_peers(&self) -> Self {
+        let mut spec = self.clone();
+        spec.kubernetes = Kubernetes::default();
+        spec.suspend = false;
+        spec.restarts = restarts();
+        for group in &mut spec.groups {
+            group.kubernetes = GroupKubernetes::default();
+        }
+        spec
+    }
 }
 
 /// Peers of one kind.
@@ -144,6 +232,9 @@ pub struct Group {
     #[serde(default = "as_it_is")]
     #[schemars(range(min = 1.0, max = 1000.0))]
     pub compute_slowdown: f64,
+    /// What differs of `spec.kubernetes`; each field that is there replaces that of the experiment.
+    #[serde(default, skip_serializing_if = "GroupKubernetes::is_empty")]
+    pub kubernetes: GroupKubernetes,
 }
 
 /// The slowdown of a peer that trains as fast as it can.

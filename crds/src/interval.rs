@@ -2,7 +2,6 @@
 
 use std::{borrow::Cow, fmt, str::FromStr, time::Duration};
 
-use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
 
 /// Longest text that is read.
@@ -139,33 +138,7 @@ impl fmt::Display for Interval {
     }
 }
 
-impl TryFrom<Cow<'_, str>> for Interval {
-    type Error = IntervalError;
-
-    fn try_from(text: Cow<'_, str>) -> Result<Self, IntervalError> {
-        text.parse()
-    }
-}
-
-impl From<Interval> for String {
-    fn from(interval: Interval) -> Self {
-        interval.to_string()
-    }
-}
-
-impl JsonSchema for Interval {
-    fn inline_schema() -> bool {
-        true
-    }
-
-    fn schema_name() -> Cow<'static, str> {
-        "Interval".into()
-    }
-
-    fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        json_schema!({"type": "string", "pattern": PATTERN, "maxLength": MAX_LENGTH})
-    }
-}
+text_form!(Interval, IntervalError);
 
 #[cfg(test)]
 mod tests {

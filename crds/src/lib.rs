@@ -1,5 +1,8 @@
 //! The API of FLTorrent: the manifest's types, defaults and validation, and the [`Plan`] that follows from it.
 
+#[macro_use]
+mod text_form;
+
 mod address;
 pub mod analysis;
 mod bindings;
@@ -15,9 +18,11 @@ pub mod manifest;
 pub mod nodes;
 mod percentage;
 pub mod plan;
+mod quantity;
 mod queue_length;
 pub mod seeds;
 pub mod shards;
+pub mod status;
 mod topology;
 
 pub use address::{AddressError, PeerAddress};
@@ -29,4 +34,5 @@ pub use experiment::{Experiment, ExperimentSpec};
 pub use interval::{Interval, IntervalError};
 pub use percentage::{Percentage, PercentageError};
 pub use plan::Plan;
+pub use quantity::{Quantity, QuantityError};
 pub use queue_length::{QueueLength, QueueLengthError};

@@ -2,15 +2,14 @@
 
 use std::{borrow::Cow, fmt, str::FromStr};
 
-use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
 
 use crate::decimal;
 
 /// Longest text that is read.
 const MAX_LENGTH: usize = 16;
-/// The form as a regular expression, for the API server.
-pub(crate) const PATTERN: &str = r"^[0-9]+(\.[0-9]+)?%$";
+/// The form as a regular expression, for the API server; no more than the whole.
+pub(crate) const PATTERN: &str = r"^0*(100(\.0+)?|[0-9]{1,2}(\.[0-9]+)?)%$";
 /// What a user can write.
 pub(crate) const SAMPLE: &str = "a percentage such as 1% or 0.05%";
 
@@ -70,33 +69,7 @@ impl fmt::Display for Percentage {
     }
 }
 
-impl TryFrom<Cow<'_, str>> for Percentage {
-    type Error = PercentageError;
-
-    fn try_from(text: Cow<'_, str>) -> Result<Self, PercentageError> {
-        text.parse()
-    }
-}
-
-impl From<Percentage> for String {
-    fn from(share: Percentage) -> Self {
-        share.to_string()
-    }
-}
-
-impl JsonSchema for Percentage {
-    fn inline_schema() -> bool {
-        true
-    }
-
-    fn schema_name() -> Cow<'static, str> {
-        "Percentage".into()
-    }
-
-    fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        json_schema!({"type": "string", "pattern": PATTERN, "maxLength": MAX_LENGTH})
-    }
-}
+text_form!(Percentage, PercentageError);
 
 #[cfg(test)]
 mod tests {

@@ -8,6 +8,7 @@ mod build;
 mod custom;
 mod data;
 mod hash;
+mod kubernetes;
 mod model;
 mod network;
 mod partition;

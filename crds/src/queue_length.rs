@@ -2,7 +2,6 @@
 
 use std::{borrow::Cow, fmt, str::FromStr};
 
-use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
 
 use crate::{ByteSize, Interval};
@@ -60,33 +59,7 @@ impl fmt::Display for QueueLength {
     }
 }
 
-impl TryFrom<Cow<'_, str>> for QueueLength {
-    type Error = QueueLengthError;
-
-    fn try_from(text: Cow<'_, str>) -> Result<Self, QueueLengthError> {
-        text.parse()
-    }
-}
-
-impl From<QueueLength> for String {
-    fn from(length: QueueLength) -> Self {
-        length.to_string()
-    }
-}
-
-impl JsonSchema for QueueLength {
-    fn inline_schema() -> bool {
-        true
-    }
-
-    fn schema_name() -> Cow<'static, str> {
-        "QueueLength".into()
-    }
-
-    fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        json_schema!({"type": "string", "pattern": PATTERN, "maxLength": MAX_LENGTH})
-    }
-}
+text_form!(QueueLength, QueueLengthError);
 
 #[cfg(test)]
 mod tests {

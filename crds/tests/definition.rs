@@ -3,6 +3,8 @@
 
 #[path = "support/catalogue.rs"]
 mod catalogue;
+#[path = "support/changes.rs"]
+mod changes;
 #[path = "support/document.rs"]
 mod support;
 
@@ -50,6 +52,10 @@ fn every_list_and_text_is_bounded_and_every_number_has_a_range() {
             Some("object") if has("x-kubernetes-preserve-unknown-fields") => {
                 assert!(path.ends_with(".custom.settings"), "{path} is left open");
             }
+            Some("object") if has("additionalProperties") => {
+                assert!(has("maxProperties"), "{path} has no maxProperties");
+                walk(&schema["additionalProperties"], &format!("{path}{{}}"));
+            }
             Some("object") => {
                 for (name, property) in schema["properties"].as_object().unwrap() {
                     walk(property, &format!("{path}.{name}"));
@@ -64,27 +70,30 @@ fn every_list_and_text_is_bounded_and_every_number_has_a_range() {
                 assert!(has("minimum") && has("maximum"), "{path} has no range")
             }
             Some("boolean") => {}
-            None => assert_eq!(
-                schema["x-kubernetes-int-or-string"],
-                json!(true),
-                "{path} has no type"
-            ),
+            None => {
+                assert_eq!(
+                    schema["x-kubernetes-int-or-string"],
+                    json!(true),
+                    "{path} has no type"
+                );
+                assert!(
+                    has("minimum") && has("maximum") && has("pattern"),
+                    "{path} has no range"
+                );
+            }
             Some(other) => panic!("{path}: {other}"),
         }
-        for key in [
-            "oneOf",
-            "anyOf",
-            "allOf",
-            "not",
-            "$ref",
-            "additionalProperties",
-            "nullable",
-            "format",
-        ] {
+        for key in ["oneOf", "anyOf", "allOf", "not", "$ref", "nullable"] {
             assert!(!has(key), "{path} has {key}");
         }
+        let format = schema["format"].as_str();
+        assert!(
+            matches!(format, None | Some("date-time")),
+            "{path}: {format:?}"
+        );
     }
     walk(&schema()["properties"]["spec"], "spec");
+    walk(&schema()["properties"]["status"], "status");
 }
 
 /// What the API server's rules refuse, the reader refuses too, and the other way round.
@@ -244,6 +253,10 @@ fn rules_agree_with_the_reader() {
             )),
             false,
         ),
+        // Fractions as the smallest value, which the API server compares with whole numbers in its own way.
+        (Some(("training/learningRate", json!(0))), false),
+        (Some(("training/learningRate", json!(0.0))), false),
+        (Some(("training/learningRate", json!(1))), true),
         (Some(("model", json!({"type": "custom"}))), false),
         (
             Some((
@@ -306,6 +319,153 @@ fn rules_agree_with_the_reader() {
             )),
             false,
         ),
+        (Some(("kubernetes/volumes", json!([{"name": "a"}]))), false),
+        (
+            Some(("kubernetes/volumes", json!([{"name": "a", "emptyDir": {}}]))),
+            true,
+        ),
+        (
+            Some((
+                "kubernetes/volumes",
+                json!([{"name": "a", "emptyDir": {}, "configMap": {"name": "b"}}]),
+            )),
+            false,
+        ),
+        (
+            Some((
+                "kubernetes/volumes",
+                json!([{"name": "fltorrent", "emptyDir": {}}]),
+            )),
+            false,
+        ),
+        (
+            Some(("kubernetes/env", json!([{"name": "A", "valueFrom": {}}]))),
+            false,
+        ),
+        (
+            Some((
+                "kubernetes/env",
+                json!([{"name": "A", "valueFrom": {"fieldRef": {"fieldPath": "metadata.uid"}}}]),
+            )),
+            true,
+        ),
+        (
+            Some((
+                "kubernetes/env",
+                json!([{"name": "A", "value": "b", "valueFrom": {"fieldRef": {"fieldPath": "metadata.uid"}}}]),
+            )),
+            false,
+        ),
+        (
+            Some(("kubernetes/env", json!([{"name": "FLTORRENT_RUN"}]))),
+            false,
+        ),
+        (Some(("kubernetes/env", json!([{"name": "FLT"}]))), true),
+        (
+            Some(("kubernetes/tolerations", json!([{"operator": "Exists"}]))),
+            true,
+        ),
+        (
+            Some(("kubernetes/tolerations", json!([{"operator": "Equal"}]))),
+            false,
+        ),
+        (
+            Some((
+                "kubernetes/tolerations",
+                json!([{"key": "a", "value": "b"}]),
+            )),
+            true,
+        ),
+        (
+            Some((
+                "kubernetes/tolerations",
+                json!([{"key": "a", "operator": "Exists", "value": "b"}]),
+            )),
+            false,
+        ),
+        (
+            Some((
+                "kubernetes/tolerations",
+                json!([{"key": "a", "effect": "NoExecute", "tolerationSeconds": 0}]),
+            )),
+            true,
+        ),
+        (
+            Some((
+                "groups/0/kubernetes/tolerations",
+                json!([{"key": "a", "effect": "NoSchedule", "tolerationSeconds": 0}]),
+            )),
+            false,
+        ),
+        (Some(("kubernetes/data", json!({"type": "claim"}))), false),
+        (
+            Some((
+                "kubernetes/data",
+                json!({"type": "claim", "claim": {"claimName": "a"}}),
+            )),
+            true,
+        ),
+        (
+            Some((
+                "kubernetes/data",
+                json!({"type": "image", "claim": {"claimName": "a"}}),
+            )),
+            false,
+        ),
+        (
+            Some((
+                "kubernetes/data",
+                json!({"type": "claimByIndex", "claimByIndex": {"prefix": "a"}}),
+            )),
+            true,
+        ),
+        (
+            Some(("kubernetes/data", json!({"claimByIndex": {"prefix": "a"}}))),
+            false,
+        ),
+        (
+            Some(("kubernetes/storage/scratch", json!({"type": "newClaim"}))),
+            false,
+        ),
+        (
+            Some((
+                "kubernetes/storage/scratch",
+                json!({"type": "newClaim", "newClaim": {"size": "1Gi"}}),
+            )),
+            true,
+        ),
+        (
+            Some((
+                "kubernetes/storage/scratch",
+                json!({"type": "newClaim", "newClaim": {"size": "1Gi"}, "emptyDir": {}}),
+            )),
+            false,
+        ),
+        (
+            Some(("kubernetes/storage/output", json!({"type": "claim"}))),
+            false,
+        ),
+        (
+            Some((
+                "kubernetes/storage/output",
+                json!({"type": "claimByIndex", "claim": {"claimName": "a"}}),
+            )),
+            false,
+        ),
+        (
+            Some((
+                "kubernetes/storage/output",
+                json!({"type": "newClaim", "newClaim": {"size": "1Gi"}}),
+            )),
+            true,
+        ),
+        (
+            Some((
+                "kubernetes/storage/output",
+                json!({"newClaim": {"size": "1Gi"}}),
+            )),
+            false,
+        ),
     ];
     for (change, fits) in table {
         let mut document = manifest();
@@ -319,31 +479,120 @@ fn rules_agree_with_the_reader() {
     }
 }
 
+/// Fills in the defaults, as the API server does.
+fn fill(schema: &Value, value: &mut Value) {
+    if let (Some(properties), Some(fields)) =
+        (schema["properties"].as_object(), value.as_object_mut())
+    {
+        for (name, property) in properties {
+            if !property["default"].is_null() {
+                fields
+                    .entry(name.clone())
+                    .or_insert_with(|| property["default"].clone());
+            }
+            if let Some(field) = fields.get_mut(name) {
+                fill(property, field);
+            }
+        }
+    }
+    for item in value.as_array_mut().into_iter().flatten() {
+        fill(&schema["items"], item);
+    }
+}
+
 /// A default written out is the same as the field left out, so that the API server's defaulting changes nothing.
 #[test]
 fn defaults_of_the_schema_are_those_of_the_plan() {
-    fn fill(schema: &Value, value: &mut Value) {
-        if let (Some(properties), Some(fields)) =
-            (schema["properties"].as_object(), value.as_object_mut())
-        {
-            for (name, property) in properties {
-                if !property["default"].is_null() {
-                    fields
-                        .entry(name.clone())
-                        .or_insert_with(|| property["default"].clone());
-                }
-                if let Some(field) = fields.get_mut(name) {
-                    fill(property, field);
-                }
-            }
-        }
-        for item in value.as_array_mut().into_iter().flatten() {
-            fill(&schema["items"], item);
-        }
-    }
     let mut document = manifest();
     let short = Plan::load(&document.to_string(), &[]).unwrap();
     fill(&schema(), &mut document);
     assert_eq!(document["spec"]["exchange"]["memoryBudget"], json!("256Mi"));
     assert_eq!(Plan::load(&document.to_string(), &[]).unwrap(), short);
+}
+
+#[test]
+fn only_what_later_pods_may_take_can_be_changed() {
+    let schema = schema();
+    let mut before = manifest();
+    fill(&schema, &mut before);
+    for (place, value, refused) in changes::changes() {
+        let mut after = manifest();
+        put(&mut after, place, value.clone());
+        fill(&schema, &mut after);
+        let made = Validator::new().validate(&schema, &after, None);
+        assert!(made.is_ok(), "{place} = {value}: {made:?}");
+        let changed = Validator::new().validate(&schema, &after, Some(&before));
+        let Some(name) = refused else {
+            assert!(changed.is_ok(), "{place} = {value}: {changed:?}");
+            continue;
+        };
+        let said = changed.unwrap_err()[0].message.clone();
+        assert_eq!(
+            said,
+            format!("{name}: cannot be changed; make a new experiment"),
+            "{place} = {value}"
+        );
+    }
+}
+
+#[test]
+fn columns_are_ready_texts_of_the_status() {
+    let crd = serde_json::to_value(definition::definition()).unwrap();
+    let version = &crd["spec"]["versions"][0];
+    assert_eq!(version["subresources"], json!({"status": {}}));
+    let columns = version["additionalPrinterColumns"].as_array().unwrap();
+    let shown = |wide: bool| -> Vec<&str> {
+        columns
+            .iter()
+            .filter(|column| (column["priority"] == json!(1)) == wide)
+            .map(|column| column["name"].as_str().unwrap())
+            .collect()
+    };
+    assert_eq!(
+        shown(false),
+        ["Topology", "Peers", "Round", "Accuracy", "Phase", "Age"]
+    );
+    assert_eq!(shown(true), ["Loss", "Model", "Exchanged"]);
+    for column in columns.iter().filter(|column| column["type"] != "date") {
+        let path = column["jsonPath"].as_str().unwrap();
+        let pointer = path.replace('.', "/properties/");
+        let field = schema().pointer(&pointer).cloned().unwrap_or_default();
+        assert_eq!(field["type"], "string", "{path}");
+    }
+}
+
+/// A definition has to fit into etcd twice: `kubectl apply` keeps a copy in an annotation of 256 KiB at most.
+#[test]
+fn the_definition_is_far_from_its_limits() {
+    let bytes = serde_json::to_string(&definition::definition())
+        .unwrap()
+        .len();
+    assert!(bytes < 128 * 1024, "{bytes} bytes");
+}
+
+/// Each rule is walked as often as the lists around it allow; the API server refuses a definition whose rules might cost more
+/// than it wants to spend on one object. This counts the walks that each rule may cause, far below that.
+#[test]
+fn rules_are_walked_seldom_enough() {
+    fn walk(schema: &Value, times: u64, path: &str) {
+        for rule in schema["x-kubernetes-validations"]
+            .as_array()
+            .into_iter()
+            .flatten()
+        {
+            assert!(times <= 2_000, "{path} is checked {times} times: {rule}");
+        }
+        for (name, property) in schema["properties"].as_object().into_iter().flatten() {
+            walk(property, times, &format!("{path}.{name}"));
+        }
+        if schema["items"].is_object() {
+            let most = schema["maxItems"].as_u64().unwrap();
+            walk(
+                &schema["items"],
+                times.saturating_mul(most),
+                &format!("{path}[]"),
+            );
+        }
+    }
+    walk(&schema()["properties"]["spec"], 1, "spec");
 }

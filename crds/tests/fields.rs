@@ -3,13 +3,15 @@
 
 #[path = "support/catalogue.rs"]
 mod catalogue;
+#[path = "support/pods.rs"]
+mod pods;
 #[path = "support/document.rs"]
 mod support;
 
 use std::collections::BTreeSet;
 
 use catalogue::Own;
-use fltorrent_crds::{Plan, definition};
+use fltorrent_crds::{Plan, definition, experiment::GroupKubernetes, manifest::parse as read};
 use serde_json::{Value, json};
 use support::{manifest, put};
 
@@ -1026,7 +1028,124 @@ fn no_field_of_the_schema_is_missing_above() {
         );
         covered.insert(field.to_owned());
     }
+    covered.extend(of_life().map(|(field, _)| field.to_owned()));
+    for (name, place, value) in pods::pods() {
+        let prefix = place.replace("groups/1", "groups[]").replace('/', ".");
+        let pointer = prefix
+            .replace("groups[]", "properties/groups/items")
+            .replace('.', "/");
+        let pointer = match pointer.rsplit_once('/') {
+            Some((parent, field)) => format!("/{parent}/properties/{field}"),
+            None => format!("/properties/{pointer}"),
+        };
+        let schema = spec.pointer(&pointer).unwrap();
+        let before = covered.len();
+        written(schema, &value, &prefix, &mut covered);
+        assert!(covered.len() > before, "{name} adds nothing");
+    }
     assert_eq!(fields, covered);
+}
+
+/// Fields that say when pods are made, with another value than the default; read by operator: `operator/src/life/tests.rs`.
+fn of_life() -> [(&'static str, Value); 2] {
+    [("restarts", json!(7)), ("suspend", json!(true))]
+}
+
+/// The leaves of the schema that a value has.
+fn written(schema: &Value, value: &Value, path: &str, fields: &mut BTreeSet<String>) {
+    match value {
+        Value::Object(members) if schema["properties"].is_object() => {
+            for (name, member) in members {
+                let schema = &schema["properties"][name];
+                written(schema, member, &format!("{path}.{name}"), fields);
+            }
+        }
+        Value::Array(items) if schema["items"]["properties"].is_object() => {
+            for item in items {
+                written(&schema["items"], item, &format!("{path}[]"), fields);
+            }
+        }
+        _ => {
+            fields.insert(path.to_owned());
+        }
+    }
+}
+
+/// Whether all that one value says is in the other.
+fn within(part: &Value, whole: &Value) -> bool {
+    match (part, whole) {
+        (Value::Object(part), Value::Object(whole)) => part
+            .iter()
+            .all(|(name, value)| within(value, whole.get(name).unwrap_or(&Value::Null))),
+        (Value::Array(part), Value::Array(whole)) => {
+            part.len() == whole.len() && part.iter().zip(whole).all(|(a, b)| within(a, b))
+        }
+        // A list without entries is left out, and an amount is written as a text.
+        (Value::Array(part), Value::Null) => part.is_empty(),
+        (Value::Number(part), Value::String(whole)) => part.to_string() == *whole,
+        _ => part == whole,
+    }
+}
+
+/// Read by operator: `operator/tests/golden.rs`, which fails when one of them does not reach a pod.
+#[test]
+fn what_says_how_pods_are_made_is_read_and_is_no_part_of_the_plan() {
+    let life = of_life().map(|(field, value)| (field, field, value));
+    let without = plan(&manifest());
+    for (name, place, value) in pods::pods().into_iter().chain(life) {
+        let mut document = manifest();
+        put(&mut document, place, value.clone());
+        assert_eq!(plan(&document), without, "{name}");
+        let experiment = read(&document.to_string()).unwrap();
+        let again = serde_json::to_value(&experiment).unwrap();
+        let kept = again["spec"].pointer(&format!("/{place}")).unwrap();
+        assert!(within(&value, kept), "{name}: {value}\n{kept}");
+        let told = experiment.spec.for_peers();
+        assert_eq!(
+            serde_json::to_value(&told).unwrap(),
+            serde_json::to_value(read(&manifest().to_string()).unwrap().spec).unwrap(),
+            "{name} is told to peers"
+        );
+    }
+}
+
+#[test]
+fn a_group_replaces_whole_fields_of_the_experiment() {
+    let mut document = manifest();
+    for (_, place, value) in pods::pods()
+        .into_iter()
+        .filter(|(name, ..)| name.starts_with("placement"))
+    {
+        put(&mut document, place, value);
+    }
+    put(
+        &mut document,
+        "kubernetes/resources",
+        json!({"limits": {"cpu": "4"}}),
+    );
+    let spec = read(&document.to_string()).unwrap().spec;
+    let [first, second] = [0, 1].map(|i| spec.kubernetes.of_group(&spec.groups[i].kubernetes));
+    let zone = |given: &GroupKubernetes| {
+        given.node_selector.as_ref().unwrap()["topology.kubernetes.io/zone"].clone()
+    };
+    assert_eq!(zone(&first), "zone-a");
+    assert_eq!(zone(&second), "zone-b");
+    assert_eq!(first.priority_class_name, None);
+    assert_eq!(second.priority_class_name.as_deref(), Some("high"));
+    // Where the group says nothing, the experiment's holds.
+    assert_eq!(first.resources, second.resources);
+    let memory = "300Mi".parse().unwrap();
+    let resources = first.resources.unwrap().with_defaults(memory);
+    assert_eq!(
+        serde_json::to_value(resources).unwrap(),
+        json!({"requests": {"memory": "300Mi"}, "limits": {"cpu": "4"}}),
+        "a limit alone is the request as well"
+    );
+    let resources = fltorrent_crds::experiment::kubernetes::Resources::default();
+    assert_eq!(
+        serde_json::to_value(resources.with_defaults(memory)).unwrap(),
+        json!({"requests": {"cpu": "100m", "memory": "300Mi"}})
+    );
 }
 
 fn leaves(schema: &Value, path: &str, fields: &mut BTreeSet<String>) {

@@ -9,7 +9,7 @@ use std::time::Duration;
 use fltorrent_crds::{
     Plan,
     analysis::{Limit, declared_rates, exchange_bound, wiring},
-    plan::{LinkPlan, RatePlan},
+    plan::{CongestionControl, LinkPlan, RatePlan},
 };
 use serde_json::{Value, json};
 use support::{manifest, put};
@@ -75,6 +75,35 @@ fn what_is_wrong_with_the_default_is_wrong_once() {
 fn a_rate_that_a_process_may_not_reach_is_warned_about() {
     let plan = plan(&json!({"up": "10Gbit"}), &json!({}));
     assert_eq!(plan.warnings[0].path, "network.default.up");
+}
+
+/// Whether the manifest says how fast peer 7 sends, and which control it wants.
+#[test]
+fn the_congestion_control_is_what_was_asked_for() {
+    let asked = |control: &str, default: Value| {
+        let mut document = manifest();
+        put(&mut document, "network", json!({"default": default}));
+        put(&mut document, "transport/congestionControl", json!(control));
+        let plan = Plan::load(&document.to_string(), &[]).unwrap();
+        let link = plan.peers[7].link.unwrap_or_default();
+        plan.transport.congestion_control.over(&link)
+    };
+    for (control, without, with) in [
+        (
+            "auto",
+            CongestionControl::Cubic,
+            CongestionControl::RateAware,
+        ),
+        ("cubic", CongestionControl::Cubic, CongestionControl::Cubic),
+        (
+            "newReno",
+            CongestionControl::NewReno,
+            CongestionControl::NewReno,
+        ),
+    ] {
+        assert_eq!(asked(control, json!({"down": "8Mbit"})), without);
+        assert_eq!(asked(control, json!({"up": "8Mbit"})), with);
+    }
 }
 
 #[test]

@@ -6,7 +6,7 @@ mod catalogue;
 mod support;
 
 use catalogue::Own;
-use fltorrent_crds::{ByteSize, Interval, Plan, manifest};
+use fltorrent_crds::{ByteSize, Interval, Plan, Quantity, manifest};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 use support::{manifest as base, put};
@@ -47,6 +47,10 @@ fn any_value() -> impl Strategy<Value = Value> {
                     "edges",
                     "name",
                     "count",
+                    "cpu",
+                    "key",
+                    "emptyDir",
+                    "newClaim",
                     "[a-zA-Z]{1,8}"
                 ],
                 inner,
@@ -57,7 +61,7 @@ fn any_value() -> impl Strategy<Value = Value> {
     })
 }
 
-const PLACES: [&str; 27] = [
+const PLACES: [&str; 36] = [
     "^metadata",
     "^metadata/name",
     "^spec",
@@ -85,6 +89,15 @@ const PLACES: [&str; 27] = [
     "exchange/memoryBudget",
     "transport/idleTimeout",
     "output",
+    "kubernetes",
+    "kubernetes/resources/requests",
+    "kubernetes/nodeSelector",
+    "kubernetes/affinity",
+    "kubernetes/volumes",
+    "kubernetes/env",
+    "kubernetes/storage/output",
+    "groups/0/kubernetes",
+    "restarts",
 ];
 
 proptest! {
@@ -93,6 +106,7 @@ proptest! {
         let _ = manifest::parse(&text);
         let _ = text.parse::<Interval>();
         let _ = text.parse::<ByteSize>();
+        let _ = text.parse::<Quantity>();
     }
 
     #[test]
@@ -125,9 +139,11 @@ proptest! {
     }
 
     #[test]
-    fn sizes_and_intervals_print_as_they_read(bytes in 0..=1_u64 << 50, nanoseconds in 0..1_u64 << 54) {
+    fn sizes_and_intervals_print_as_they_read(bytes in 0..=1_u64 << 50, nanoseconds in 0..1_u64 << 54, thousandths in any::<u32>()) {
         let size = ByteSize::try_from(bytes).unwrap();
         prop_assert_eq!(size.to_string().parse::<ByteSize>().unwrap(), size);
+        let quantity = Quantity::from_thousandths(thousandths);
+        prop_assert_eq!(quantity.to_string().parse::<Quantity>().unwrap(), quantity);
         let interval: Interval = format!("{nanoseconds}ns").parse().unwrap();
         prop_assert_eq!(interval.to_string().parse::<Interval>().unwrap(), interval);
     }

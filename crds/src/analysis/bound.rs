@@ -8,9 +8,9 @@
 //! 3. `(k_v·n − n + 1)·S ÷ u_v` for every v, where `k_v` is the number of parts that the others fall into without v: a
 //!    cut vertex sends into each part all that does not come from there, any other peer at least its own update.
 //!
-//! `u_v` is no more than the upload slots carry: the sum of that many of the fastest downlinks among the neighbours. With
-//! equal links the largest of the three is reached on a mesh, ring, star and tree, and nearly so on other graphs; with
-//! unequal ones the true optimum, a linear programme, can be up to twice as long on a ring.
+//! `u_v` is no more than all neighbours together receive. Upload slots are no limit: one that is choked still receives what is on
+//! its way, while another is served. With equal links the largest of the three is reached on a mesh, ring, star and tree; with
+//! unequal ones the true optimum, a linear programme, can be many times as long (docs/bound.md; the command line computes it).
 //!
 //! Sources: Massoulié and Twigg, "Rate-optimal schemes for peer-to-peer live streaming" (Performance Evaluation 65,
 //! 2008) for 1 and 2, which follow from cuts around receivers and senders; 3 is the cut between a peer with the rest and
@@ -85,12 +85,11 @@ pub enum Limit {
 pub fn exchange_bound(plan: &Plan, wiring: &Wiring, rates: impl Fn(u32) -> Rates) -> Bound {
     let (peers, update) = (u64::from(wiring.peers), plan.model.bytes as f64);
     let rates: Vec<Rates> = (0..wiring.peers).map(rates).collect();
-    let slots = plan.exchange.upload_slots as usize;
     let uplinks: Vec<f64> = plan
         .peers
         .iter()
         .zip(&rates)
-        .map(|(peer, own)| own.up.min(served(&peer.neighbours, &rates, slots)))
+        .map(|(peer, own)| own.up.min(received(&peer.neighbours, &rates)))
         .collect();
     let mut bound = Bound {
         seconds: 0.0,
@@ -127,9 +126,7 @@ pub fn exchange_bound(plan: &Plan, wiring: &Wiring, rates: impl Fn(u32) -> Rates
     bound
 }
 
-/// What the fastest downlinks of `slots` neighbours take together.
-fn served(neighbours: &[u32], rates: &[Rates], slots: usize) -> f64 {
-    let mut downlinks: Vec<f64> = neighbours.iter().map(|&w| rates[w as usize].down).collect();
-    downlinks.sort_unstable_by(|a, b| b.total_cmp(a));
-    downlinks.iter().take(slots).sum()
+/// What the neighbours receive together at most, bytes a second.
+fn received(neighbours: &[u32], rates: &[Rates]) -> f64 {
+    neighbours.iter().map(|&w| rates[w as usize].down).sum()
 }

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use crate::Plan;
+use crate::{Plan, Quantity};
 
 /// Program, threads, buffers of the socket and the trainer's own: what a peer of a tiny model takes, measured.
 const PROGRAM: u64 = 36 << 20;
@@ -13,6 +13,9 @@ const LEAST_RECEIVED: u64 = 4 << 20;
 const LEAST_SENT: u64 = 1 << 20;
 const CHUNKS_RECEIVED: u64 = 4;
 const CHUNKS_SENT: u64 = 2;
+
+/// Step of a pod's request.
+const STEP: u64 = 16 << 20;
 
 /// A forecast of a peer's memory, in bytes: what it may hold at the most demanding moment on the CPU.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -36,6 +39,11 @@ impl Memory {
     /// All of it but the file.
     pub const fn total(&self) -> u64 {
         self.program + self.model + self.chunks + self.combining + self.connections
+    }
+
+    /// What a pod asks for: the total, up to the next multiple of 16Mi.
+    pub fn request(&self) -> Quantity {
+        Quantity::up_to(self.total().div_ceil(STEP).saturating_mul(STEP))
     }
 }
 

@@ -39,7 +39,12 @@ impl JsonSchema for Column {
     }
 
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        json_schema!({"x-kubernetes-int-or-string": true, "pattern": COLUMN_PATTERN})
+        json_schema!({
+            "x-kubernetes-int-or-string": true,
+            "pattern": COLUMN_PATTERN,
+            "minimum": 0,
+            "maximum": MAX_COLUMN,
+        })
     }
 }
 

@@ -89,13 +89,14 @@ pub enum TransportType {
     Quic,
 }
 
-/// Congestion controls: `auto`, `cubic`, `rateAware`.
+/// Congestion controls: `auto`, `cubic`, `newReno`, `rateAware`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 #[schemars(inline)]
 pub enum CongestionControlType {
     Auto,
     Cubic,
+    NewReno,
     RateAware,
 }
 

@@ -1,19 +1,25 @@
 //! Walks a value along the schema and collects everything that does not fit.
 
+mod forms;
+
+use std::collections::HashMap;
+
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{
-    JSONSchemaProps, JSONSchemaPropsOrArray,
+    JSONSchemaProps, JSONSchemaPropsOrArray, JSONSchemaPropsOrBool,
 };
 use serde_json::{Map, Value};
 
-use super::{document, free, reserved};
+use self::forms::{COLUMN_SAMPLE, amount, bytes, column, form};
+use super::{free, reserved};
 use crate::{
-    BitRate, ByteSize, FieldError, Interval, Percentage, QueueLength, bit_rate, byte_size,
-    errors::quote, experiment, interval, percentage, queue_length,
+    FieldError, bit_rate,
+    errors::{entry, quote},
+    experiment::{self, kubernetes},
+    interval, percentage, quantity, queue_length,
 };
 
 /// Errors after which a walk stops: enough to work on, and bounded.
 const MAX_ERRORS: usize = 1_000;
-const COLUMN_SAMPLE: &str = "the column's name, or its number counted from 0";
 
 /// Adds everything in `value` that does not fit `schema`.
 pub(crate) fn check(schema: &JSONSchemaProps, value: &Value, errors: &mut Vec<FieldError>) {
@@ -23,7 +29,9 @@ pub(crate) fn check(schema: &JSONSchemaProps, value: &Value, errors: &mut Vec<Fi
 /// Removes the fields that do not fit, so that their defaults stand in for them.
 pub(super) fn strip(schema: &JSONSchemaProps, value: &mut Value) {
     let Value::Object(fields) = value else { return };
-    if schema.x_kubernetes_preserve_unknown_fields == Some(true) {
+    if schema.x_kubernetes_preserve_unknown_fields == Some(true)
+        || schema.additional_properties.is_some()
+    {
         return;
     }
     fields.retain(|name, value| {
@@ -48,7 +56,8 @@ fn walk(schema: &JSONSchemaProps, value: &Value, path: &str, errors: &mut Vec<Fi
     if schema.x_kubernetes_int_or_string == Some(true) {
         match schema.pattern.as_deref() {
             Some(experiment::COLUMN_PATTERN) => column(value, path, errors),
-            _ => quantity(value, path, errors),
+            Some(quantity::PATTERN) => amount(value, path, errors),
+            _ => bytes(value, path, errors),
         }
         return;
     }
@@ -87,6 +96,9 @@ fn object(
     if schema.x_kubernetes_preserve_unknown_fields == Some(true) {
         return free::check(fields, path, errors);
     }
+    if let Some(JSONSchemaPropsOrBool::Schema(item)) = &schema.additional_properties {
+        return map(schema, item, fields, path, errors);
+    }
     let known = schema.properties.iter().flatten();
     for (name, value) in fields {
         match property(schema, name) {
@@ -113,6 +125,28 @@ fn object(
         }
     }
     union(schema, fields, path, errors);
+}
+
+/// A map with keys of the user's: labels or resources.
+fn map(
+    schema: &JSONSchemaProps,
+    item: &JSONSchemaProps,
+    fields: &Map<String, Value>,
+    path: &str,
+    errors: &mut Vec<FieldError>,
+) {
+    let most = schema.max_properties.unwrap_or(i64::MAX);
+    if i64::try_from(fields.len()).unwrap_or(i64::MAX) > most {
+        errors.push(FieldError::new(
+            path,
+            format!("has {} entries", fields.len()),
+            format!("at most {most} will do"),
+        ));
+        return;
+    }
+    for (key, value) in fields {
+        walk(item, value, &entry(path, key), errors);
+    }
 }
 
 /// `type` names the member that holds the settings: that one is there if it has settings without a default, and no other.
@@ -189,6 +223,37 @@ fn array(schema: &JSONSchemaProps, items: &[Value], path: &str, errors: &mut Vec
             walk(item, value, &format!("{path}[{i}]"), errors);
         }
     }
+    let keys = schema.x_kubernetes_list_map_keys.iter().flatten();
+    for key in keys {
+        repeated(items, Some(key), path, errors);
+    }
+    if schema.x_kubernetes_list_type.as_deref() == Some("set") {
+        repeated(items, None, path, errors);
+    }
+}
+
+/// Entries that have the same text, or the same text in a field, as one before them.
+fn repeated(items: &[Value], field: Option<&String>, path: &str, errors: &mut Vec<FieldError>) {
+    let mut seen = HashMap::new();
+    for (i, item) in items.iter().enumerate() {
+        let value = match field {
+            Some(field) => item.get(field),
+            None => Some(item),
+        };
+        let Some(text) = value.and_then(Value::as_str) else {
+            continue;
+        };
+        let entry = format!("{path}[{i}]");
+        if let Some(first) = seen.get(text) {
+            errors.push(FieldError::new(
+                field.map_or_else(|| entry.clone(), |field| reserved::join(&entry, field)),
+                format!("{} is in {path}[{first}] already", quote(text)),
+                "name every entry once",
+            ));
+        } else {
+            seen.insert(text, i);
+        }
+    }
 }
 
 fn entries(count: usize) -> String {
@@ -232,85 +297,6 @@ fn string(schema: &JSONSchemaProps, text: &str, path: &str, errors: &mut Vec<Fie
             path,
             format!("{} has {length} characters", quote(text)),
             format!("at most {most} will do"),
-        ));
-    }
-}
-
-/// What is wrong with a text under one of the schema's patterns. The patterns are those of our own types, whose parsers
-/// are exact where a regular expression is not; an unknown pattern is a fault of the schema and fits nothing.
-fn form(pattern: &str, text: &str) -> Option<String> {
-    match pattern {
-        interval::PATTERN => text
-            .parse::<Interval>()
-            .err()
-            .map(|error| format!("{} is {error}", quote(text))),
-        byte_size::PATTERN => text
-            .parse::<ByteSize>()
-            .err()
-            .map(|error| format!("{} is {error}", quote(text))),
-        bit_rate::PATTERN => text
-            .parse::<BitRate>()
-            .err()
-            .map(|error| format!("{} is {error}", quote(text))),
-        percentage::PATTERN => text
-            .parse::<Percentage>()
-            .err()
-            .map(|error| format!("{} is {error}", quote(text))),
-        queue_length::PATTERN => text
-            .parse::<QueueLength>()
-            .err()
-            .map(|error| format!("{} is {error}", quote(text))),
-        experiment::SHA256_PATTERN => {
-            let fits = text.len() == 64
-                && text
-                    .bytes()
-                    .all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
-            (!fits).then(|| format!("{} is not a SHA-256", quote(text)))
-        }
-        experiment::NAME_PATTERN => {
-            (!document::is_label(text)).then(|| format!("{} is not a name", quote(text)))
-        }
-        _ => Some(format!("{} cannot be checked", quote(text))),
-    }
-}
-
-fn quantity(value: &Value, path: &str, errors: &mut Vec<FieldError>) {
-    let fault = match value {
-        Value::String(text) => form(byte_size::PATTERN, text),
-        Value::Number(number) => match number.as_u64().map(ByteSize::try_from) {
-            Some(Ok(_)) => None,
-            Some(Err(error)) => Some(format!("{number} is {error}")),
-            None => Some(format!("{number} is not a whole number of bytes")),
-        },
-        other => Some(format!("{} is not a quantity of bytes", describe(other))),
-    };
-    if let Some(fault) = fault {
-        errors.push(FieldError::new(
-            path,
-            fault,
-            "write a quantity of bytes such as 256Mi",
-        ));
-    }
-}
-
-fn column(value: &Value, path: &str, errors: &mut Vec<FieldError>) {
-    let fault = match value {
-        Value::String(name) => {
-            experiment::name_fault(name).map(|fault| format!("{} is {fault}", quote(name)))
-        }
-        Value::Number(number) => {
-            let fits = number
-                .as_u64()
-                .is_some_and(|number| number <= experiment::MAX_COLUMN.into());
-            (!fits).then(|| format!("{number} is out of range"))
-        }
-        other => Some(format!("{} is not a column", describe(other))),
-    };
-    if let Some(fault) = fault {
-        errors.push(FieldError::new(
-            path,
-            fault,
-            format!("write {COLUMN_SAMPLE}"),
         ));
     }
 }
@@ -369,8 +355,14 @@ fn sample(schema: &JSONSchemaProps) -> String {
     if schema.pattern.as_deref() == Some(experiment::COLUMN_PATTERN) {
         return COLUMN_SAMPLE.to_owned();
     }
+    if schema.pattern.as_deref() == Some(quantity::PATTERN) {
+        return quantity::SAMPLE.to_owned();
+    }
     if schema.x_kubernetes_int_or_string == Some(true) {
         return "a quantity of bytes such as 256Mi".to_owned();
+    }
+    if schema.additional_properties.is_some() {
+        return "a map such as `key: value`".to_owned();
     }
     match schema.type_.as_deref() {
         Some("object") => {
@@ -398,6 +390,7 @@ fn sample(schema: &JSONSchemaProps) -> String {
             Some(experiment::NAME_PATTERN) => {
                 "a name of a–z, 0–9 and `-`, a letter first, no `-` at the end".to_owned()
             }
+            Some(pattern) if let Some(form) = kubernetes::form(pattern) => form.sample.to_owned(),
             _ if texts(schema).is_empty() => "a text".to_owned(),
             _ => format!("one of {}", texts(schema).join(", ")),
         },

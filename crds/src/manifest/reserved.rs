@@ -6,10 +6,7 @@ const LATER: &str = "not supported yet";
 
 /// Fields by the path of what they stand in.
 const FIELDS: &[(&str, &[&str])] = &[
-    (
-        "",
-        &["churn", "kubernetes", "liveness", "managedBy", "suspend"],
-    ),
+    ("", &["churn", "liveness", "managedBy"]),
     ("groups[]", &["deviceProfile", "gpu"]),
     ("data", &["cifar10", "synthetic"]),
     ("training", &["optimizer"]),
@@ -28,6 +25,13 @@ const FIELDS: &[(&str, &[&str])] = &[
     ("transport", &["tcp"]),
     ("output", &["checkpoints"]),
 ];
+
+/// Fields that will never be supported, by the path of what they stand in, with what to do instead.
+const REFUSED: &[(&str, &str, &str)] = &[(
+    "kubernetes.volumes[]",
+    "hostPath",
+    "refused, for pods keep to Pod Security's `restricted`; take a persistentVolumeClaim",
+)];
 
 /// Values by the path of their field.
 const VALUES: &[(&str, &[&str])] = &[
@@ -92,6 +96,13 @@ pub(super) fn unknown<'a>(
     if listed(FIELDS, parent, name) {
         return FieldError::new(path, LATER, "remove it");
     }
+    let at = general(parent);
+    if let Some((_, _, instead)) = REFUSED
+        .iter()
+        .find(|(of, field, _)| *of == at && *field == name)
+    {
+        return FieldError::new(path, "a path of the node", *instead);
+    }
     let known: Vec<&str> = known.collect();
     let help = match nearest(name, &known) {
         Some(near) => format!("did you mean `{near}`?"),
@@ -104,7 +115,11 @@ pub(super) fn unknown<'a>(
 /// The error about a field beside `spec`.
 pub(super) fn unknown_top(name: &str, known: &[&str]) -> FieldError {
     if name == "status" {
-        return FieldError::new(name, LATER, "remove it");
+        return FieldError::new(
+            name,
+            "is what the operator says about an experiment, and no part of a manifest",
+            "remove it",
+        );
     }
     let mut error = unknown("", name, known.iter().copied());
     let spec = super::SPEC_SCHEMA.properties.as_ref();

@@ -2,7 +2,9 @@
 
 use std::collections::HashMap;
 
-use super::{LinkPlan, PeerPlan, Plan, Role, Warning, data, model, network, settings, start};
+use super::{
+    LinkPlan, PeerPlan, Plan, Role, Warning, data, kubernetes, model, network, settings, start,
+};
 use crate::{
     Errors, Experiment, FieldError,
     catalogue::{BuiltIn, Catalogue},
@@ -125,13 +127,14 @@ impl Plan {
             &mut findings,
         );
         let early_stop = start::early_stop(spec.training.early_stop.as_ref(), &mut findings);
+        kubernetes::check(spec, &mut findings);
         let exchange = settings::exchange(&spec.exchange, model.as_ref(), degree, &mut findings);
         let (Some(peers), Some(data), Some(model), true) =
             (peers, data, model, findings.errors.is_empty())
         else {
             return Err(Errors::all(findings.errors));
         };
-        Ok(Self {
+        let plan = Self {
             name: experiment.metadata.name.clone().unwrap_or_default(),
             seed: spec.seed,
             peers,
@@ -146,7 +149,8 @@ impl Plan {
             transport,
             output: settings::output(&spec.output),
             warnings: findings.warnings,
-        })
+        };
+        Ok(kubernetes::with_warnings(spec, plan))
     }
 }
 

@@ -66,6 +66,8 @@ pub enum CongestionControl {
     Auto,
     /// RFC 9438.
     Cubic,
+    /// RFC 9002's.
+    NewReno,
     /// The rate that the manifest gives the link.
     RateAware,
 }
@@ -75,6 +77,7 @@ impl CongestionControl {
     #[must_use]
     pub fn over(self, link: &LinkPlan) -> Self {
         match (self, link.up) {
+            (Self::NewReno, _) => Self::NewReno,
             (Self::Auto | Self::RateAware, Some(_)) => Self::RateAware,
             (_, None) | (Self::Cubic, _) => Self::Cubic,
         }

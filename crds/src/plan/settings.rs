@@ -263,6 +263,7 @@ pub(super) fn transport(transport: &Transport, findings: &mut Findings) -> Trans
         congestion_control: match transport.congestion_control {
             CongestionControlType::Auto => CongestionControl::Auto,
             CongestionControlType::Cubic => CongestionControl::Cubic,
+            CongestionControlType::NewReno => CongestionControl::NewReno,
             CongestionControlType::RateAware => CongestionControl::RateAware,
         },
     }

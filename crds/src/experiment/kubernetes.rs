@@ -1,0 +1,175 @@
+//! What the pods of an experiment are like on a cluster. Fields that a pod has as well are written as a pod has them.
+#![allow(
+    missing_docs,
+    reason = "a described value would turn the schema of an enum into a oneOf"
+)]
+#![allow(unreachable_pub, reason = "KubeSchema copies the types into functions")]
+
+mod affinity;
+mod data;
+mod environment;
+mod forms;
+mod placement;
+mod storage;
+mod volumes;
+
+use std::collections::BTreeMap;
+
+use kube_derive::KubeSchema;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+pub use affinity::{
+    Affinity, LabelExpression, LabelExpressionOperator, LabelSelector, NodeAffinity,
+    NodeSelectorTerms, PodAffinity, PodAffinityTerm, PreferredNodes, PreferredPods, SelectorTerm,
+    SelectorTermExpression, SelectorTermOperator,
+};
+pub use data::{
+    ClaimByIndex, KubernetesData, KubernetesDataType, MountedClaim, MountedClaimByIndex,
+};
+pub use environment::{EnvironmentSource, EnvironmentVariable, FieldPath, FieldSource, KeySource};
+pub(crate) use forms::{
+    CLAIM_PREFIX_PATTERN, CONFIG_KEY_PATTERN, ENVIRONMENT_PATTERN, IMAGE_PATTERN,
+    LABEL_KEY_PATTERN, LABEL_VALUE_PATTERN, MOUNT_PATH_PATTERN, OBJECT_NAME_PATTERN,
+    SUB_PATH_PATTERN, form, is_label_key,
+};
+pub use placement::{GroupKubernetes, Resources, Toleration, TolerationEffect, TolerationOperator};
+pub use storage::{
+    AccessMode, EmptyDir, EmptyDirMedium, ExistingClaim, KeptClaim, KeptStorage, KeptStorageType,
+    NewClaim, ScratchStorage, ScratchStorageType, Storage,
+};
+pub use volumes::{ClaimVolume, ConfigMapVolume, KeyToPath, SecretVolume, Volume, VolumeMount};
+
+use crate::Quantity;
+
+/// What the pods of an experiment are like; a run on one machine reads nothing of it. A change takes effect with the pods
+/// that are made next, after a suspension or a restart.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
+#[x_kube(
+    crates(kube_core = "::kube_core"),
+    validation = Rule::new("self.data == oldSelf.data")
+        .message(Message::Message("kubernetes.data: cannot be changed; make a new experiment".into())),
+    validation = Rule::new("self.storage == oldSelf.storage")
+        .message(Message::Message("kubernetes.storage: cannot be changed; make a new experiment".into())),
+)]
+#[serde(rename_all = "camelCase")]
+pub struct Kubernetes {
+    /// The peers' image; without it the one that belongs to the operator and to `training.backend`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "String", length(min = 1, max = 512), regex(pattern = IMAGE_PATTERN))]
+    pub image: Option<String>,
+    /// When a node fetches the image; without it, when the node does not have it, or always where its tag is `latest`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "ImagePullPolicy")]
+    pub image_pull_policy: Option<ImagePullPolicy>,
+    /// Secrets of the experiment's namespace with which the image is fetched.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 8), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["name"]))]
+    pub image_pull_secrets: Vec<LocalReference>,
+    /// What a peer is given. Without it a request of 100m of a CPU and of the memory that the plan forecasts, and no limit.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Resources")]
+    pub resources: Option<Resources>,
+    /// Labels that a peer's node must have.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "forms::labels")]
+    pub node_selector: Option<BTreeMap<String, String>>,
+    /// Taints of nodes that peers tolerate.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Vec<Toleration>", length(max = 16))]
+    pub tolerations: Option<Vec<Toleration>>,
+    /// Nodes that peers need or prefer, and pods that they want near or far.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Affinity")]
+    pub affinity: Option<Affinity>,
+    /// The pods' priority class.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "String", length(min = 1, max = 253), regex(pattern = OBJECT_NAME_PATTERN))]
+    pub priority_class_name: Option<String>,
+    /// The pods' runtime class.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "String", length(min = 1, max = 253), regex(pattern = OBJECT_NAME_PATTERN))]
+    pub runtime_class_name: Option<String>,
+    /// Who places the pods; without it the cluster's default scheduler.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "String", length(min = 1, max = 253), regex(pattern = OBJECT_NAME_PATTERN))]
+    pub scheduler_name: Option<String>,
+    /// The pods' service account, of which they get no token but the one that the operator asks for; without it `default`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "String", length(min = 1, max = 253), regex(pattern = OBJECT_NAME_PATTERN))]
+    pub service_account_name: Option<String>,
+    /// Volumes beside those that the operator makes.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 16), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["name"]))]
+    pub volumes: Vec<Volume>,
+    /// Where a peer finds those volumes.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 16), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["mountPath"]))]
+    pub volume_mounts: Vec<VolumeMount>,
+    /// Environment variables of a peer beside those that the operator sets.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 64), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["name"]))]
+    pub env: Vec<EnvironmentVariable>,
+    /// Where the files that `data` names are.
+    #[serde(default)]
+    pub data: KubernetesData,
+    /// Where chunks, checkpoints and results are kept.
+    #[serde(default)]
+    pub storage: Storage,
+}
+
+impl Kubernetes {
+    /// Whether it says nothing.
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+
+    /// What the pods of a group are given and where they may run: each field of the group replaces that of the experiment.
+    pub fn of_group(&self, group: &GroupKubernetes) -> GroupKubernetes {
+        let group = group.clone();
+        GroupKubernetes {
+            resources: group.resources.or_else(|| self.resources.clone()),
+            node_selector: group.node_selector.or_else(|| self.node_selector.clone()),
+            tolerations: group.tolerations.or_else(|| self.tolerations.clone()),
+            affinity: group.affinity.or_else(|| self.affinity.clone()),
+            priority_class_name: group
+                .priority_class_name
+                .or_else(|| self.priority_class_name.clone()),
+            runtime_class_name: group
+                .runtime_class_name
+                .or_else(|| self.runtime_class_name.clone()),
+        }
+    }
+}
+
+/// When a node fetches an image: `Always`, `IfNotPresent`, `Never`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[schemars(inline)]
+pub enum ImagePullPolicy {
+    Always,
+    IfNotPresent,
+    Never,
+}
+
+impl ImagePullPolicy {
+    /// As a pod has it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Always => "Always",
+            Self::IfNotPresent => "IfNotPresent",
+            Self::Never => "Never",
+        }
+    }
+}
+
+/// An object of the experiment's namespace.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct LocalReference {
+    /// Its name.
+    #[schemars(length(min = 1, max = 253), regex(pattern = OBJECT_NAME_PATTERN))]
+    pub name: String,
+}
+
+/// CPU that a peer requests when nothing is said: eight fit on two cores, and nothing limits them.
+pub const CPU_REQUEST: Quantity = Quantity::from_thousandths(100);
