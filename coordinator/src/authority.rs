@@ -1,4 +1,7 @@
 //! The authority of one run: it alone says which key is which peer's. Its own key is never written anywhere.
+//!
+//! A launcher makes a new one for each run. The operator derives those of all its runs from one secret
+//! ([`RootSecret::authority`](crate::secret::RootSecret::authority)), so that a replica or a restarted operator has the same one.
 
 use std::fmt;
 use std::time::{Duration, SystemTime};
@@ -8,8 +11,8 @@ use rcgen::{
     DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair, KeyUsagePurpose, PKCS_ED25519,
     PublicKeyData, SanType,
 };
-use rustls_pki_types::CertificateSigningRequestDer;
 use rustls_pki_types::pem::{self, PemObject};
+use rustls_pki_types::{CertificateSigningRequestDer, PrivatePkcs8KeyDer};
 
 use crate::identity::{Identity, Role, RunId};
 use crate::key::{KeyError, PeerKey};
@@ -19,6 +22,17 @@ pub const CLOCK_TOLERANCE: Duration = Duration::from_secs(5 * 60);
 
 /// The longest life of an authority: runs are short, and dates stay within what certificates can say.
 pub const MAX_LIFETIME: Duration = Duration::from_secs(366 * 24 * 60 * 60);
+
+/// How long a certificate of a derived authority is valid, unless [`Authority::signing_for`] says otherwise.
+pub const DEFAULT_CERTIFICATE_LIFETIME: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// Seconds from 1970 to the end of year 9999, by which X.509 says that something has no end of its own (RFC 5280, 4.1.2.5).
+const NO_END: Duration = Duration::from_secs(253_402_300_799);
+
+/// What stands before the 32 bytes of an Ed25519 seed in PKCS#8 (RFC 8410, 7).
+const PKCS8_ED25519: [u8; 16] = [
+    0x30, 0x2e, 0x02, 0x01, 0x00, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x04, 0x22, 0x04, 0x20,
+];
 
 /// The largest certificate request that is read, in bytes of PEM.
 pub const MAX_REQUEST_BYTES: usize = 8192;
@@ -30,6 +44,9 @@ pub enum AuthorityError {
     /// A lifetime of zero or beyond [`MAX_LIFETIME`].
     #[error("an authority cannot live for {} s; from 1 to {} s are possible", .0.as_secs(), MAX_LIFETIME.as_secs())]
     Lifetime(Duration),
+    /// A lifetime of certificates of zero or beyond [`MAX_LIFETIME`].
+    #[error("a certificate cannot live for {} s; from 1 to {} s are possible", .0.as_secs(), MAX_LIFETIME.as_secs())]
+    CertificateLifetime(Duration),
     /// No key for the authority or the coordinator.
     #[error("no key could be made")]
     Key(#[from] KeyError),
@@ -60,6 +77,8 @@ pub enum AuthorityError {
 pub struct Authority {
     run: RunId,
     not_after: SystemTime,
+    /// How long what it signs is valid; none: as long as itself.
+    signs_for: Option<Duration>,
     certificate_pem: String,
     issuer: Issuer<'static, KeyPair>,
 }
@@ -74,16 +93,35 @@ impl Authority {
         lifetime: Duration,
         now: SystemTime,
     ) -> Result<Self, AuthorityError> {
-        let not_after = Some(lifetime)
-            .filter(|lifetime| (1..=MAX_LIFETIME.as_secs()).contains(&lifetime.as_secs()))
+        let not_after = possible(lifetime)
             .and_then(|lifetime| now.checked_add(lifetime))
             .ok_or(AuthorityError::Lifetime(lifetime))?;
         let key = KeyPair::generate_for(&PKCS_ED25519).map_err(KeyError::Generate)?;
+        Self::with_key(run, key, now - CLOCK_TOLERANCE, not_after, None)
+    }
+
+    /// The authority with the key of this Ed25519 seed. It has no end of its own, its certificate is always the same, byte for byte, and
+    /// what it signs is valid for [`DEFAULT_CERTIFICATE_LIFETIME`].
+    pub(crate) fn from_seed(run: RunId, seed: &[u8; 32]) -> Result<Self, AuthorityError> {
+        let pkcs8 = PrivatePkcs8KeyDer::from([&PKCS8_ED25519[..], seed].concat());
+        let key = KeyPair::from_pkcs8_der_and_sign_algo(&pkcs8, &PKCS_ED25519)
+            .map_err(KeyError::Parse)?;
+        let (start, end) = (SystemTime::UNIX_EPOCH, SystemTime::UNIX_EPOCH + NO_END);
+        Self::with_key(run, key, start, end, Some(DEFAULT_CERTIFICATE_LIFETIME))
+    }
+
+    fn with_key(
+        run: RunId,
+        key: KeyPair,
+        not_before: SystemTime,
+        not_after: SystemTime,
+        signs_for: Option<Duration>,
+    ) -> Result<Self, AuthorityError> {
         let mut params = CertificateParams::default();
         params.distinguished_name = common_name(format!("FLTorrent run {run}"));
         params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
         params.key_usages = vec![KeyUsagePurpose::KeyCertSign];
-        params.not_before = (now - CLOCK_TOLERANCE).into();
+        params.not_before = not_before.into();
         params.not_after = not_after.into();
         let certificate_pem = params
             .self_signed(&key)
@@ -92,9 +130,20 @@ impl Authority {
         Ok(Self {
             run,
             not_after,
+            signs_for,
             certificate_pem,
             issuer: Issuer::new(params, key),
         })
+    }
+
+    /// The same authority, signing for so long from now on; what it signs still ends with it.
+    ///
+    /// # Errors
+    /// When the lifetime is zero or longer than [`MAX_LIFETIME`].
+    pub fn signing_for(self, lifetime: Duration) -> Result<Self, AuthorityError> {
+        let signs_for =
+            Some(possible(lifetime).ok_or(AuthorityError::CertificateLifetime(lifetime))?);
+        Ok(Self { signs_for, ..self })
     }
 
     /// The run whose peers it signs.
@@ -172,7 +221,8 @@ impl Authority {
         ];
         params.use_authority_key_identifier_extension = true;
         params.not_before = (now - CLOCK_TOLERANCE).into();
-        params.not_after = self.not_after.into();
+        let end = self.signs_for.map(|lifetime| now + lifetime);
+        params.not_after = end.unwrap_or(self.not_after).min(self.not_after).into();
         Ok(params
             .signed_by(key, &self.issuer)
             .map_err(AuthorityError::Sign)?
@@ -184,6 +234,13 @@ impl fmt::Debug for Authority {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(formatter, "Authority({}, key not shown)", self.run)
     }
+}
+
+/// A lifetime that certificates can have.
+fn possible(lifetime: Duration) -> Option<Duration> {
+    (1..=MAX_LIFETIME.as_secs())
+        .contains(&lifetime.as_secs())
+        .then_some(lifetime)
 }
 
 fn common_name(name: String) -> DistinguishedName {

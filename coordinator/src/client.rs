@@ -1,5 +1,8 @@
-//! A peer's end of `bt_complete`. Whatever happens to the coordinator, the peer trains on: reports wait here until they are acknowledged.
+//! A peer's end of `bt_complete`, and of the question for a certificate ([`certificate`]). Whatever happens to the coordinator, the peer
+//! trains on: reports wait here until they are acknowledged.
 
+mod backoff;
+pub mod certificate;
 mod outbox;
 mod post;
 
@@ -7,24 +10,18 @@ use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use rand_chacha::ChaCha8Rng;
-use rand_core::{Rng, SeedableRng};
 use rustls::ClientConfig;
-use rustls_pki_types::ServerName;
 use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep, timeout};
 
-use crate::identity::{Identity, RunId};
-use crate::report::{ReportError, RoundReport};
+use crate::identity::RunId;
+use crate::report::{REPORT_PATH, ReportError, RoundReport};
 use outbox::Outbox;
-use post::{PostError, Target, post};
+use post::{Parcel, PostError, Target};
 
+pub use backoff::{Backoff, FIRST_BACKOFF};
 pub use outbox::MAX_WAITING;
-
-/// The wait after a first failure; it doubles up to [`MAX_BACKOFF`]. Of each wait, between half and all is kept, so that peers that
-/// failed together do not come back together.
-pub const FIRST_BACKOFF: Duration = Duration::from_millis(200);
 
 /// The longest wait between two attempts to reach the coordinator.
 pub const MAX_BACKOFF: Duration = Duration::from_secs(10);
@@ -32,10 +29,10 @@ pub const MAX_BACKOFF: Duration = Duration::from_secs(10);
 /// How long one attempt may last, from dialling to the answer.
 pub const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Why there is no reporter.
+/// Why the coordinator cannot be dialled.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
-pub enum ReporterError {
+pub enum TargetError {
     /// An address without a port.
     #[error("the coordinator's address `{0}` is not `host:port`")]
     Address(String),
@@ -61,28 +58,15 @@ impl Reporter {
         run: RunId,
         tls: Arc<ClientConfig>,
         jitter_seed: u64,
-    ) -> Result<Self, ReporterError> {
-        let port = address
-            .rsplit_once(':')
-            .filter(|(host, _)| !host.is_empty())
-            .map(|(_, port)| port.parse::<u16>());
-        if !matches!(port, Some(Ok(_))) {
-            return Err(ReporterError::Address(address.chars().take(80).collect()));
-        }
-        let host = Identity::coordinator(run).server_name();
-        let name = ServerName::try_from(host.clone()).map_err(ReporterError::Name)?;
-        let target = Target {
-            address: address.to_owned(),
-            host,
-            name,
-            tls: tls.into(),
-        };
-        let shared = Arc::new(Shared::default());
-        let driver = DriverTask(tokio::spawn(drive(
-            target,
-            Arc::clone(&shared),
-            ChaCha8Rng::seed_from_u64(jitter_seed),
-        )));
+    ) -> Result<Self, TargetError> {
+        let target = Target::new(address, run)?;
+        let shared = Arc::new(Shared {
+            state: Mutex::default(),
+            tls: Mutex::new(tls),
+            changed: Notify::new(),
+        });
+        let backoff = Backoff::new(MAX_BACKOFF, jitter_seed);
+        let driver = DriverTask(tokio::spawn(drive(target, Arc::clone(&shared), backoff)));
         Ok(Self { shared, driver })
     }
 
@@ -100,6 +84,11 @@ impl Reporter {
         }
         self.shared.changed.notify_one();
         Ok(())
+    }
+
+    /// Shows another certificate from the next connection on.
+    pub fn renew(&self, tls: Arc<ClientConfig>) {
+        *self.shared.tls() = tls;
     }
 
     /// Reports that are not acknowledged yet.
@@ -132,9 +121,9 @@ impl Drop for DriverTask {
     }
 }
 
-#[derive(Default)]
 struct Shared {
     state: Mutex<State>,
+    tls: Mutex<Arc<ClientConfig>>,
     changed: Notify,
 }
 
@@ -148,10 +137,13 @@ impl Shared {
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
+
+    fn tls(&self) -> MutexGuard<'_, Arc<ClientConfig>> {
+        self.tls.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
-async fn drive(target: Target, shared: Arc<Shared>, mut jitter: ChaCha8Rng) {
-    let mut failures = 0_u32;
+async fn drive(target: Target, shared: Arc<Shared>, mut backoff: Backoff) {
     loop {
         let (batch, closing) = {
             let state = shared.state();
@@ -164,15 +156,13 @@ async fn drive(target: Target, shared: Arc<Shared>, mut jitter: ChaCha8Rng) {
             shared.changed.notified().await;
             continue;
         }
-        let posted = timeout(ATTEMPT_TIMEOUT, post(&target, &batch))
-            .await
-            .unwrap_or(Err(PostError::Timeout));
-        match posted {
+        let tls = Arc::clone(&shared.tls());
+        match hand_over(&target, tls, &batch).await {
             Ok(()) => {
-                if failures > 0 {
+                if backoff.failures() > 0 {
                     tracing::info!(address = %target.address, "the coordinator takes reports again");
                 }
-                failures = 0;
+                backoff.reset();
                 shared.state().outbox.acknowledged(&batch);
             }
             Err(error) if error.is_final() => {
@@ -182,17 +172,34 @@ async fn drive(target: Target, shared: Arc<Shared>, mut jitter: ChaCha8Rng) {
                 }
             }
             Err(error) => {
-                if failures == 0 {
+                if backoff.failures() == 0 {
                     tracing::warn!(address = %target.address, %error, "the coordinator is away; reports wait, training goes on");
                 }
                 if closing {
                     return;
                 }
-                failures = failures.saturating_add(1);
-                wait(&shared, backoff(failures, &mut jitter)).await;
+                let asked = error.retry_after().unwrap_or_default().min(MAX_BACKOFF);
+                wait(&shared, backoff.next_wait().max(asked)).await;
             }
         }
     }
+}
+
+async fn hand_over(
+    target: &Target,
+    tls: Arc<ClientConfig>,
+    reports: &[RoundReport],
+) -> Result<(), PostError> {
+    let parcel = Parcel {
+        path: REPORT_PATH,
+        kind: "application/json",
+        token: None,
+        body: serde_json::to_vec(reports)?.into(),
+    };
+    timeout(ATTEMPT_TIMEOUT, target.post(tls, parcel))
+        .await
+        .unwrap_or(Err(PostError::Timeout))
+        .map(drop)
 }
 
 /// Waits out a backoff; only closing cuts it short, not a new report.
@@ -203,38 +210,5 @@ async fn wait(shared: &Shared, backoff: Duration) {
             () = shared.changed.notified() => {}
             () = sleep(until.saturating_duration_since(Instant::now())) => return,
         }
-    }
-}
-
-/// The wait after so many failures in a row, at least one.
-fn backoff(failures: u32, jitter: &mut ChaCha8Rng) -> Duration {
-    let longest = FIRST_BACKOFF
-        .saturating_mul(1 << (failures - 1).min(16))
-        .min(MAX_BACKOFF);
-    longest.mul_f64(0.5 + 0.5 * f64::from(jitter.next_u32()) / f64::from(u32::MAX))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn waits_double_up_to_a_bound_and_differ_between_peers() {
-        let waits = |seed| {
-            let mut jitter = ChaCha8Rng::seed_from_u64(seed);
-            [1, 2, 3, 6, 7, 30, u32::MAX].map(|failures| backoff(failures, &mut jitter))
-        };
-        for (wait, longest) in waits(3)
-            .into_iter()
-            .zip([200, 400, 800, 6400, 10_000, 10_000, 10_000])
-        {
-            let longest = Duration::from_millis(longest);
-            assert!(
-                longest / 2 <= wait && wait <= longest,
-                "{wait:?} of {longest:?}"
-            );
-        }
-        assert_eq!(waits(3), waits(3));
-        assert_ne!(waits(3), waits(4));
     }
 }

@@ -66,6 +66,16 @@ impl RunId {
         Ok(Self(bytes))
     }
 
+    /// The run of an experiment in a cluster, from its object's `metadata.uid`, which no other object ever has.
+    pub fn of_experiment(uid: &str) -> Self {
+        let mut bits = [0; 16];
+        blake3::Hasher::new_derive_key("fltorrent.io v1alpha1 run id of an experiment")
+            .update(uid.as_bytes())
+            .finalize_xof()
+            .fill(&mut bits);
+        Self(bits)
+    }
+
     /// The run with these bits.
     pub const fn from_bytes(bytes: [u8; 16]) -> Self {
         Self(bytes)

@@ -11,33 +11,21 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use hyper::server::conn::http1;
 use hyper::service::service_fn;
-use hyper_util::rt::{TokioIo, TokioTimer};
-use hyper_util::server::graceful::{GracefulShutdown, Watcher};
+use hyper_util::server::graceful::Watcher;
 use rustls::ServerConfig;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
-use tokio::task::{JoinHandle, JoinSet};
-use tokio::time::{sleep, timeout};
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
 
 use crate::identity::{RunId, identity_of};
 use crate::progress::{Progress, RoundSummary};
 use crate::report::RoundReport;
+use crate::server::{DriverTask, serve, speak};
 use service::Service;
 
-/// Connections at a time; more wait in the listener's queue.
-pub const MAX_CONNECTIONS: usize = 256;
-
-/// How long a handshake, a request's head, its body, or the wait for the reader of reports may last, each.
-pub const STEP_TIMEOUT: Duration = Duration::from_secs(10);
-
-/// The pause after a failed accept, for example while file descriptors are short.
-const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
-
-/// Bytes that a request's head may have.
-const MAX_HEAD_BYTES: usize = 16 * 1024;
+pub use crate::server::{MAX_CONNECTIONS, STEP_TIMEOUT};
 
 /// A report that counts, and what it completed.
 #[derive(Debug, Clone, PartialEq)]
@@ -78,7 +66,10 @@ impl Intake {
             progress: Arc::clone(&progress),
             reported,
         });
-        let driver = DriverTask(tokio::spawn(serve(listener, tls.into(), service, stopped)));
+        let tls = TlsAcceptor::from(tls);
+        let handle =
+            move |stream, watcher| connection(stream, tls.clone(), Arc::clone(&service), watcher);
+        let driver = DriverTask(tokio::spawn(serve(listener, stopped, handle)));
         Ok(Self {
             address,
             progress,
@@ -120,73 +111,7 @@ fn snapshot(progress: &Mutex<Progress>) -> Progress {
         .clone()
 }
 
-/// Ends its task when dropped.
-#[derive(Debug)]
-struct DriverTask(JoinHandle<()>);
-
-impl Drop for DriverTask {
-    fn drop(&mut self) {
-        self.0.abort();
-    }
-}
-
-async fn serve(
-    listener: TcpListener,
-    tls: TlsAcceptor,
-    service: Arc<Service>,
-    mut stopped: oneshot::Receiver<Duration>,
-) {
-    let slots = Arc::new(Semaphore::new(MAX_CONNECTIONS));
-    let graceful = GracefulShutdown::new();
-    let mut connections = JoinSet::new();
-    let grace = loop {
-        let accepted = tokio::select! {
-            grace = &mut stopped => break grace.unwrap_or_default(),
-            Some(_) = connections.join_next() => continue,
-            accepted = accept(&listener, &slots) => accepted,
-        };
-        match accepted {
-            Ok((stream, slot)) => {
-                connections.spawn(connection(
-                    stream,
-                    slot,
-                    tls.clone(),
-                    Arc::clone(&service),
-                    graceful.watcher(),
-                ));
-            }
-            Err(error) => {
-                tracing::warn!(%error, "a connection could not be accepted; trying again");
-                sleep(ACCEPT_PAUSE).await;
-            }
-        }
-    };
-    drop(listener);
-    if timeout(grace, graceful.shutdown()).await.is_err() {
-        tracing::warn!(grace = ?grace, "requests did not end in time and are cut off");
-    }
-    connections.shutdown().await;
-}
-
-async fn accept(
-    listener: &TcpListener,
-    slots: &Arc<Semaphore>,
-) -> io::Result<(TcpStream, OwnedSemaphorePermit)> {
-    let slot = Arc::clone(slots)
-        .acquire_owned()
-        .await
-        .map_err(io::Error::other)?;
-    let (stream, _) = listener.accept().await?;
-    Ok((stream, slot))
-}
-
-async fn connection(
-    stream: TcpStream,
-    _slot: OwnedSemaphorePermit,
-    tls: TlsAcceptor,
-    service: Arc<Service>,
-    watcher: Watcher,
-) {
+async fn connection(stream: TcpStream, tls: TlsAcceptor, service: Arc<Service>, watcher: Watcher) {
     let from = stream.peer_addr().ok();
     let stream = match timeout(STEP_TIMEOUT, tls.accept(stream)).await {
         Ok(Ok(stream)) => stream,
@@ -211,22 +136,11 @@ async fn connection(
         );
         return;
     };
-    let connection =
-        http1::Builder::new()
-            .timer(TokioTimer::new())
-            .header_read_timeout(STEP_TIMEOUT)
-            .max_buf_size(MAX_HEAD_BYTES)
-            .keep_alive(false)
-            .serve_connection(
-                TokioIo::new(stream),
-                service_fn(move |request| {
-                    let service = Arc::clone(&service);
-                    async move {
-                        Ok::<_, std::convert::Infallible>(service.answer(identity, request).await)
-                    }
-                }),
-            );
-    if let Err(error) = watcher.watch(connection).await {
+    let answer = service_fn(move |request| {
+        let service = Arc::clone(&service);
+        async move { Ok(service.answer(identity, request).await) }
+    });
+    if let Err(error) = speak(stream, watcher, answer).await {
         tracing::info!(?from, %identity, %error, "a connection broke");
     }
 }

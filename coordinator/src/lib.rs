@@ -1,16 +1,27 @@
 //! What the launcher and the operator share: the authority that signs peers' keys, the mutual TLS that rests on it, and the intake of
 //! `bt_complete`, by which peers tell how their rounds went.
 //!
-//! A coordinator only learns; nothing that peers do waits for it. [`authority`], [`identity`], [`key`], [`signature`], [`report`] and
-//! [`progress`] neither read a clock nor do input or output; [`intake`] and [`client`] drive them.
+//! A coordinator only learns; nothing that peers do waits for it. [`authority`], [`secret`], [`identity`], [`key`], [`signature`],
+//! [`report`], [`progress`] and [`ending`] neither read a clock nor do input or output; [`intake`] (one run, for the launcher),
+//! [`hub`] (many runs, for the operator) and [`client`] drive them.
 
 pub mod authority;
 pub mod client;
+pub mod ending;
 mod hex;
+pub mod hub;
 pub mod identity;
 pub mod intake;
 pub mod key;
 pub mod progress;
 pub mod report;
+pub mod secret;
+mod server;
 pub mod signature;
 pub mod tls;
+
+/// An error with its causes, in one line.
+pub(crate) fn chain(error: &dyn std::error::Error) -> String {
+    let causes = std::iter::successors(error.source(), |cause| cause.source());
+    causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
+}

@@ -63,6 +63,8 @@ pub struct Progress {
     rounds: u32,
     /// For each peer, the rounds that it has reported.
     reported: Vec<u32>,
+    /// For each peer, the rounds that it has done by its own word: one more than the last that it has reported.
+    done: Vec<u32>,
     /// By round, then by peer.
     unfinished: BTreeMap<u32, BTreeMap<u32, RoundReport>>,
     finished: BTreeMap<u32, RoundSummary>,
@@ -74,6 +76,7 @@ impl Progress {
         Self {
             rounds,
             reported: vec![0; peers as usize],
+            done: vec![0; peers as usize],
             unfinished: BTreeMap::new(),
             finished: BTreeMap::new(),
         }
@@ -100,6 +103,9 @@ impl Progress {
                 found: round,
                 rounds: self.rounds,
             });
+        }
+        if let Some(done) = self.done.get_mut(peer as usize) {
+            *done = (*done).max(round + 1);
         }
         if self.finished.contains_key(&round) {
             return Ok(Outcome::Repeated);
@@ -156,6 +162,12 @@ impl Progress {
     /// Rounds that a peer has reported; none for a peer that the run does not have.
     pub fn rounds_reported(&self, peer: u32) -> Option<u32> {
         self.reported.get(peer as usize).copied()
+    }
+
+    /// Rounds that all peers have done. Peers report their rounds in order, so this holds for a coordinator too that began in mid-run
+    /// and has seen no report of the first ones.
+    pub fn rounds_done(&self) -> u32 {
+        self.done.iter().copied().min().unwrap_or(0)
     }
 
     /// Peers that have reported all rounds.
@@ -307,6 +319,20 @@ mod tests {
         assert_eq!(progress.rounds_reported(0), Some(1));
         progress.handle_report(&sample(1, 0, 0)).unwrap();
         assert_eq!(progress.round_summary(0).unwrap().bytes_sent, 1007);
+    }
+
+    #[test]
+    fn a_coordinator_that_began_in_mid_run_knows_how_far_it_is() {
+        let mut progress = Progress::new(2, 9);
+        progress.handle_report(&sample(0, 0, 6)).unwrap();
+        assert_eq!(progress.rounds_done(), 0);
+        progress.handle_report(&sample(1, 0, 5)).unwrap();
+        assert_eq!((progress.rounds_done(), progress.rounds_finished()), (6, 0));
+        progress.handle_report(&sample(1, 0, 6)).unwrap();
+        assert_eq!((progress.rounds_done(), progress.rounds_finished()), (7, 1));
+        // A late report of an earlier round changes nothing of it.
+        progress.handle_report(&sample(1, 0, 2)).unwrap();
+        assert_eq!(progress.rounds_done(), 7);
     }
 
     #[test]

@@ -7,17 +7,19 @@
 mod verifier;
 
 use std::sync::Arc;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use rustls::client::Resumption;
+use rustls::client::{Resumption, WantsClientCert};
 use rustls::crypto::CryptoProvider;
 use rustls::crypto::ring::{self, cipher_suite};
 use rustls::version::TLS13;
-use rustls::{ClientConfig, ServerConfig};
+use rustls::{ClientConfig, ConfigBuilder, ServerConfig};
 use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, UnixTime};
+use x509_parser::certificate::X509Certificate;
+use x509_parser::prelude::FromDer;
 
-use crate::identity::{Identity, IdentityError, identity_of};
+use crate::identity::{Identity, IdentityError, RunId, identity_of};
 use crate::key::PeerKey;
 use crate::signature::{SignatureError, TrustedAuthority};
 use verifier::RunVerifier;
@@ -119,6 +121,13 @@ impl Credentials {
         Ok(())
     }
 
+    /// When the own certificate ends.
+    pub fn not_after(&self) -> SystemTime {
+        let seconds = X509Certificate::from_der(&self.certificate)
+            .map_or(0, |(_, parsed)| parsed.validity.not_after.timestamp());
+        UNIX_EPOCH + Duration::from_secs(u64::try_from(seconds).unwrap_or(0))
+    }
+
     /// Whom the certificate names.
     pub const fn identity(&self) -> Identity {
         self.identity
@@ -139,10 +148,27 @@ impl Credentials {
     /// # Errors
     /// When certificate and key do not belong together.
     pub fn server_config(&self, alpn: &[&[u8]]) -> Result<Arc<ServerConfig>, TlsError> {
+        self.serving(Arc::clone(&self.verifier), alpn)
+    }
+
+    /// As [`server_config`](Self::server_config), but clients may come without a certificate too: they have none before they have asked
+    /// for it.
+    ///
+    /// # Errors
+    /// When certificate and key do not belong together.
+    pub fn open_server_config(&self, alpn: &[&[u8]]) -> Result<Arc<ServerConfig>, TlsError> {
+        self.serving(Arc::new(self.verifier.opened()), alpn)
+    }
+
+    fn serving(
+        &self,
+        verifier: Arc<RunVerifier>,
+        alpn: &[&[u8]],
+    ) -> Result<Arc<ServerConfig>, TlsError> {
         let mut config = ServerConfig::builder_with_provider(provider())
             .with_protocol_versions(&[&TLS13])
             .map_err(TlsError::Key)?
-            .with_client_cert_verifier(Arc::clone(&self.verifier) as _)
+            .with_client_cert_verifier(verifier)
             .with_single_cert(vec![self.certificate.clone()], self.key.private_key_der())
             .map_err(TlsError::Key)?;
         config.alpn_protocols = owned(alpn);
@@ -156,17 +182,39 @@ impl Credentials {
     /// # Errors
     /// When certificate and key do not belong together.
     pub fn client_config(&self, alpn: &[&[u8]]) -> Result<Arc<ClientConfig>, TlsError> {
-        let mut config = ClientConfig::builder_with_provider(provider())
-            .with_protocol_versions(&[&TLS13])
-            .map_err(TlsError::Key)?
-            .dangerous()
-            .with_custom_certificate_verifier(Arc::clone(&self.verifier) as _)
+        let mut config = believing(&self.verifier)?
             .with_client_auth_cert(vec![self.certificate.clone()], self.key.private_key_der())
             .map_err(TlsError::Key)?;
         config.alpn_protocols = owned(alpn);
         config.resumption = Resumption::disabled();
         Ok(Arc::new(config))
     }
+}
+
+/// A client that has no certificate yet and takes only the member of the run that it dials by [`Identity::server_name`].
+///
+/// # Errors
+/// When the text is no authority's certificate.
+pub fn anonymous_client_config(
+    authority_pem: &str,
+    run: RunId,
+    alpn: &[&[u8]],
+) -> Result<Arc<ClientConfig>, TlsError> {
+    let authority = TrustedAuthority::from_pem(run, authority_pem)?;
+    let mut config = believing(&Arc::new(RunVerifier::new(authority)))?.with_no_client_auth();
+    config.alpn_protocols = owned(alpn);
+    config.resumption = Resumption::disabled();
+    Ok(Arc::new(config))
+}
+
+fn believing(
+    verifier: &Arc<RunVerifier>,
+) -> Result<ConfigBuilder<ClientConfig, WantsClientCert>, TlsError> {
+    Ok(ClientConfig::builder_with_provider(provider())
+        .with_protocol_versions(&[&TLS13])
+        .map_err(TlsError::Key)?
+        .dangerous()
+        .with_custom_certificate_verifier(Arc::clone(verifier) as _))
 }
 
 /// *ring*, with AES-128-GCM first: the fastest suite where AES is in hardware, and the one that QUIC's first packets need anyway.

@@ -4,8 +4,9 @@ use std::collections::VecDeque;
 
 use crate::report::{MAX_REPORTS, RoundReport};
 
-/// Reports that wait at most; when one more comes, the oldest is dropped.
-pub const MAX_WAITING: usize = 1024;
+/// Reports that wait at most, 4 MB: a coordinator that is away for four hours misses none of a run with a round a second. When one more
+/// comes, the oldest is dropped; a later round's report still tells that the earlier rounds are done.
+pub const MAX_WAITING: usize = 16 * 1024;
 
 /// A queue whose reports leave only when they are acknowledged or refused.
 #[derive(Default)]
@@ -69,12 +70,15 @@ mod tests {
     #[test]
     fn the_newest_are_kept_and_leave_when_acknowledged() {
         let mut outbox = Outbox::default();
-        for round in 0..1024 {
+        for round in 0..MAX_WAITING as u32 {
             assert_eq!(outbox.push(sample(0, 0, round)), None);
         }
         let under_way = outbox.batch();
         assert_eq!(under_way.len(), MAX_REPORTS);
-        assert_eq!(outbox.push(sample(0, 0, 1024)), Some(sample(0, 0, 0)));
+        assert_eq!(
+            outbox.push(sample(0, 0, MAX_WAITING as u32)),
+            Some(sample(0, 0, 0))
+        );
         assert_eq!(outbox.len(), MAX_WAITING);
         outbox.acknowledged(&under_way);
         assert_eq!(rounds(&outbox)[0], 64);

@@ -24,11 +24,24 @@ const ALGORITHMS: WebPkiSupportedAlgorithms = WebPkiSupportedAlgorithms {
 #[derive(Debug)]
 pub(super) struct RunVerifier {
     authority: TrustedAuthority,
+    /// Whether a server takes clients without a certificate; one that is shown has to hold.
+    is_open: bool,
 }
 
 impl RunVerifier {
     pub(super) const fn new(authority: TrustedAuthority) -> Self {
-        Self { authority }
+        Self {
+            authority,
+            is_open: false,
+        }
+    }
+
+    /// The same one for a server that takes clients without a certificate too.
+    pub(super) fn opened(&self) -> Self {
+        Self {
+            authority: self.authority.clone(),
+            is_open: true,
+        }
     }
 
     /// Whether others take a certificate as a peer's.
@@ -92,6 +105,10 @@ impl ServerCertVerifier for RunVerifier {
 }
 
 impl ClientCertVerifier for RunVerifier {
+    fn client_auth_mandatory(&self) -> bool {
+        !self.is_open
+    }
+
     fn root_hint_subjects(&self) -> &[DistinguishedName] {
         &[]
     }

@@ -7,14 +7,15 @@ use fltorrent_coordinator::authority::{
 };
 use fltorrent_coordinator::identity::{Identity, IdentityError, RunId, identity_of};
 use fltorrent_coordinator::key::PeerKey;
-use fltorrent_coordinator::tls::{Credentials, HTTP_ALPN, TlsError};
+use fltorrent_coordinator::secret::RootSecret;
+use fltorrent_coordinator::tls::{Credentials, HTTP_ALPN, OwnError, TlsError};
 use proptest::prelude::*;
 use rcgen::{CertificateParams, IsCa, KeyPair, PKCS_ECDSA_P256_SHA256, PKCS_ED25519};
 use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, CertificateSigningRequestDer};
 use x509_parser::prelude::{FromDer, X509Certificate};
 
-use crate::fixture::{HOUR, RUN, authority};
+use crate::fixture::{HOUR, OTHER_RUN, RUN, authority};
 
 /// Made with `openssl req -new -newkey rsa:2048 -nodes -subj /`; its private key was thrown away.
 const RSA_REQUEST: &str = "\
@@ -257,4 +258,74 @@ proptest! {
         prop_assert!(sign(&authority, &pem(&bytes)).is_err());
         prop_assert!(sign(&authority, &text).is_err());
     }
+}
+
+fn root(byte: u8) -> RootSecret {
+    RootSecret::from_bytes(&[byte; 32]).unwrap()
+}
+
+#[test]
+fn a_derived_authority_is_the_same_at_every_replica() {
+    let (one, two) = (
+        root(1).authority(RUN).unwrap(),
+        root(1).authority(RUN).unwrap(),
+    );
+    assert_eq!(one.certificate_pem(), two.certificate_pem());
+    let key = PeerKey::generate().unwrap();
+    let certificate = sign(&one, &key.request_pem().unwrap()).unwrap();
+    let credentials = Credentials::new(two.certificate_pem(), &certificate, key).unwrap();
+    credentials.check_own(SystemTime::now()).unwrap();
+    assert_eq!(credentials.identity(), Identity::peer(RUN, 3, 1));
+}
+
+#[test]
+fn authorities_of_other_runs_and_other_secrets_are_others() {
+    let authority = root(1).authority(RUN).unwrap();
+    for other in [root(1).authority(OTHER_RUN), root(2).authority(RUN)] {
+        let other = other.unwrap();
+        assert_ne!(authority.certificate_pem(), other.certificate_pem());
+        let key = PeerKey::generate().unwrap();
+        let certificate = sign(&other, &key.request_pem().unwrap()).unwrap();
+        let credentials = Credentials::new(authority.certificate_pem(), &certificate, key).unwrap();
+        assert!(matches!(
+            credentials.check_own(SystemTime::now()),
+            Err(OwnError::Foreign(_))
+        ));
+    }
+}
+
+#[test]
+fn a_derived_authority_signs_for_a_day_unless_told_otherwise() {
+    let now = SystemTime::UNIX_EPOCH + Duration::from_secs(2_000_000_000);
+    let end = |authority: &Authority| {
+        let request = PeerKey::generate().unwrap().request_pem().unwrap();
+        let certificate = authority.sign_peer(&request, 0, 0, now).unwrap();
+        let certificate = CertificateDer::from_pem_slice(certificate.as_bytes()).unwrap();
+        let parsed = X509Certificate::from_der(&certificate).unwrap().1;
+        parsed.validity.not_after.timestamp() - 2_000_000_000
+    };
+    let authority = root(1).authority(RUN).unwrap();
+    assert_eq!(end(&authority), 24 * 3600);
+    let authority = authority.signing_for(Duration::from_secs(60)).unwrap();
+    assert_eq!(end(&authority), 60);
+    // What is signed never outlives the authority.
+    let short = Authority::generate(RUN, HOUR, now).unwrap();
+    let short = short.signing_for(2 * HOUR).unwrap();
+    assert_eq!(end(&short), 3600);
+    for lifetime in [Duration::ZERO, Duration::MAX] {
+        let refused = authority_for(lifetime);
+        assert!(
+            matches!(refused, Err(AuthorityError::CertificateLifetime(found)) if found == lifetime)
+        );
+    }
+}
+
+fn authority_for(lifetime: Duration) -> Result<Authority, AuthorityError> {
+    root(1).authority(RUN).unwrap().signing_for(lifetime)
+}
+
+#[test]
+fn runs_of_experiments_differ() {
+    assert_eq!(RunId::of_experiment("a"), RunId::of_experiment("a"));
+    assert_ne!(RunId::of_experiment("a"), RunId::of_experiment("b"));
 }

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use fltorrent_coordinator::authority::Authority;
-use fltorrent_coordinator::client::{MAX_WAITING, Reporter, ReporterError};
+use fltorrent_coordinator::client::{MAX_WAITING, Reporter, TargetError};
 use fltorrent_coordinator::intake::{Intake, Reported};
 use fltorrent_coordinator::progress::Progress;
 use fltorrent_coordinator::report::RoundReport;
@@ -209,7 +209,7 @@ async fn the_outbox_is_bounded() {
     let mut impossible = report(3, 0);
     impossible.exchange_seconds = f64::INFINITY;
     reporter.report(impossible).unwrap_err();
-    assert_eq!(format!("{reporter:?}"), "Reporter(1024 reports waiting)");
+    assert_eq!(format!("{reporter:?}"), "Reporter(16384 reports waiting)");
 }
 
 #[tokio::test]
@@ -237,6 +237,6 @@ async fn addresses_need_a_port() {
         .unwrap();
     for wrong in ["", "host", "host:", ":80", "host:65536", "host:http"] {
         let started = Reporter::start(wrong, RUN, tls.clone(), 0);
-        assert!(matches!(started, Err(ReporterError::Address(found)) if found == wrong));
+        assert!(matches!(started, Err(TargetError::Address(found)) if found == wrong));
     }
 }

@@ -1,0 +1,116 @@
+//! A peer's question for its certificate, at a [`hub`](crate::hub).
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use hyper::StatusCode;
+use rustls::ClientConfig;
+use tokio::time::timeout;
+
+use super::post::{Parcel, PostError, Target};
+use super::{ATTEMPT_TIMEOUT, TargetError};
+use crate::hub::CERTIFICATE_PATH;
+use crate::identity::RunId;
+use crate::tls::{HTTP_ALPN, TlsError, anonymous_client_config};
+
+/// Why nothing can be asked.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ApplicantError {
+    /// The coordinator cannot be dialled.
+    #[error(transparent)]
+    Target(#[from] TargetError),
+    /// The authority's certificate is none.
+    #[error(transparent)]
+    Authority(#[from] TlsError),
+}
+
+/// Why there is no certificate yet.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ApplyError {
+    /// The coordinator does not give this token a certificate.
+    #[error("{status}: {reason}")]
+    Refused {
+        /// The status of its answer, 400 to 499 but 429.
+        status: u16,
+        /// In its words.
+        reason: String,
+    },
+    /// It did not answer, or asks to come again.
+    #[error("{reason}")]
+    Later {
+        /// Why.
+        reason: String,
+        /// What it asks to wait.
+        retry_after: Option<Duration>,
+    },
+}
+
+/// Asks the coordinator of a run, which it knows by the run's authority.
+pub struct Applicant {
+    target: Target,
+    tls: Arc<ClientConfig>,
+}
+
+impl Applicant {
+    /// For the coordinator of `run` at `address` (`host:port`, looked up at each attempt).
+    ///
+    /// # Errors
+    /// When the address has no port, or the text is no authority's certificate.
+    pub fn new(address: &str, run: RunId, authority_pem: &str) -> Result<Self, ApplicantError> {
+        Ok(Self {
+            target: Target::new(address, run)?,
+            tls: anonymous_client_config(authority_pem, run, &[HTTP_ALPN])?,
+        })
+    }
+
+    /// Asks once, for at most [`ATTEMPT_TIMEOUT`]: the certificate (PEM) for the key of a request (PEM). What the answer holds is not
+    /// looked at.
+    ///
+    /// # Errors
+    /// When the token is refused, or there is no answer now.
+    pub async fn ask(&self, token: &str, request_pem: &str) -> Result<String, ApplyError> {
+        let parcel = Parcel {
+            path: CERTIFICATE_PATH,
+            kind: "application/x-pem-file",
+            token: Some(token),
+            body: request_pem.to_owned().into(),
+        };
+        let posted = timeout(
+            ATTEMPT_TIMEOUT,
+            self.target.post(Arc::clone(&self.tls), parcel),
+        );
+        let answer = posted.await.unwrap_or(Err(PostError::Timeout))?;
+        String::from_utf8(answer.into()).map_err(|_| ApplyError::Later {
+            reason: "the answer is not text".into(),
+            retry_after: None,
+        })
+    }
+}
+
+impl From<PostError> for ApplyError {
+    fn from(error: PostError) -> Self {
+        match error {
+            PostError::Refused { status, reason, .. }
+                if status.is_client_error() && status != StatusCode::TOO_MANY_REQUESTS =>
+            {
+                Self::Refused {
+                    status: status.as_u16(),
+                    reason,
+                }
+            }
+            other => Self::Later {
+                retry_after: other.retry_after(),
+                reason: other.to_string(),
+            },
+        }
+    }
+}
+
+impl fmt::Debug for Applicant {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "Applicant({})", self.target.address)
+    }
+}

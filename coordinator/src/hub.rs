@@ -1,0 +1,276 @@
+//! One HTTPS port for the peers of many runs: it signs their certificates and takes their reports, for the operator.
+//!
+//! A client names the run by SNI ([`Identity::server_name`](crate::identity::Identity::server_name) of the run's coordinator) and meets a
+//! certificate by that run's authority; a name of no run that is known here gets no handshake. Then, one request a connection:
+//!
+//! - `POST /v1/certificate`, without a client certificate: `Authorization: Bearer TOKEN`, a certificate request (PEM) as body. The answer
+//!   is the certificate (PEM). 401: the token is not believed; 403: it is, but not of a peer of this run; 429: asked too often; 503: that
+//!   cannot be said now. The last two have `Retry-After`.
+//! - `POST /v1/bt_complete`, with it: as at the [`intake`](crate::intake) of one run; 503 at a replica that does not lead.
+//! - `GET /healthz`.
+//!
+//! Whom a token belongs to, which runs there are and who leads is asked of a [`Directory`]. Every step of a connection has a time limit,
+//! and connections, sizes, runs and questions a bound.
+
+mod rate;
+mod runs;
+mod service;
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use hyper::service::service_fn;
+use hyper_util::server::graceful::Watcher;
+use rustls::server::Acceptor;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::timeout;
+use tokio_rustls::LazyConfigAcceptor;
+
+use crate::authority::DEFAULT_CERTIFICATE_LIFETIME;
+use crate::identity::{Identity, Role, RunId, identity_of};
+use crate::intake::Reported;
+use crate::progress::Progress;
+use crate::secret::RootSecret;
+use crate::server::{DriverTask, serve, speak};
+use runs::{Run, Runs};
+use service::{Client, Service};
+
+pub use crate::server::{MAX_CONNECTIONS, STEP_TIMEOUT};
+pub use rate::Rate;
+pub use runs::MAX_RUNS;
+pub use service::{CERTIFICATE_PATH, MAX_QUESTIONS, MAX_TOKEN_BYTES};
+
+/// What is known of a run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RunFacts {
+    /// Peers of the run.
+    pub peers: u32,
+    /// Rounds of the run.
+    pub rounds: u32,
+    /// The attempt whose reports count. When it changes, the run's progress begins anew.
+    pub attempt: u32,
+}
+
+/// Whom a token belongs to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Member {
+    /// The peer's index in the plan.
+    pub index: u32,
+    /// The peer's attempt.
+    pub attempt: u32,
+}
+
+/// Why a token brings no certificate.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Unproven {
+    /// Nobody vouches for the token (401).
+    #[error("the token is not believed: {0}")]
+    Unauthenticated(String),
+    /// It is genuine, but not of a peer of this run that the operator has made (403).
+    #[error("the token is not of a peer of this run: {0}")]
+    NotOurs(String),
+    /// This cannot be said now (503).
+    #[error("whose token it is cannot be said now: {reason}")]
+    Unavailable {
+        /// What is missing.
+        reason: String,
+        /// When to ask again.
+        retry_after: Duration,
+    },
+}
+
+/// What a hub asks of the program that runs it.
+pub trait Directory: Send + Sync + 'static {
+    /// What is known of a run; none when there is none such. Asked at each connection, so it must be answered from memory.
+    fn facts(&self, run: RunId) -> Option<RunFacts>;
+
+    /// Which peer of the run a token belongs to. At most [`MAX_QUESTIONS`] are asked at a time, each for [`STEP_TIMEOUT`].
+    fn member(
+        &self,
+        run: RunId,
+        token: &str,
+    ) -> impl Future<Output = Result<Member, Unproven>> + Send;
+
+    /// Whether this replica takes reports.
+    fn leads(&self) -> bool;
+}
+
+/// How a hub behaves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Settings {
+    /// How long a peer's certificate is valid, and that of the hub itself, which is renewed at two thirds of it.
+    pub certificate_lifetime: Duration,
+    /// How often one address may ask for certificates.
+    pub asking: Rate,
+    /// What a client waits when this replica does not lead.
+    pub retry_after: Duration,
+}
+
+impl Default for Settings {
+    /// A day; 20 questions at once and one every two seconds; five seconds.
+    fn default() -> Self {
+        Self {
+            certificate_lifetime: DEFAULT_CERTIFICATE_LIFETIME,
+            asking: Rate {
+                burst: 20,
+                every: Duration::from_secs(2),
+            },
+            retry_after: Duration::from_secs(5),
+        }
+    }
+}
+
+/// A report that counts, and its run.
+#[derive(Debug, Clone, PartialEq)]
+pub struct RunReported {
+    /// The run.
+    pub run: RunId,
+    /// What the peer reported, and what that completed.
+    pub reported: Reported,
+}
+
+/// A running hub. Dropping it ends it at once.
+#[derive(Debug)]
+pub struct Hub {
+    address: SocketAddr,
+    runs: Arc<Runs>,
+    stop: oneshot::Sender<Duration>,
+    driver: DriverTask,
+}
+
+impl Hub {
+    /// Serves on a listener until [`stop`](Self::stop). New reports are counted and sent to `reported`; while nobody reads them, peers are
+    /// told to come again. Must be called within a tokio runtime.
+    ///
+    /// # Errors
+    /// When the listener has no address.
+    pub fn start<D: Directory>(
+        listener: TcpListener,
+        root: RootSecret,
+        directory: Arc<D>,
+        settings: Settings,
+        reported: mpsc::Sender<RunReported>,
+    ) -> io::Result<Self> {
+        let address = listener.local_addr()?;
+        let runs = Arc::new(Runs::new(root, settings.certificate_lifetime));
+        let (stop, stopped) = oneshot::channel();
+        let service = Arc::new(Service::new(Arc::clone(&directory), settings, reported));
+        let shared = Arc::clone(&runs);
+        let handle = move |stream, watcher| {
+            let (runs, service) = (Arc::clone(&shared), Arc::clone(&service));
+            connection(stream, watcher, runs, service)
+        };
+        let driver = DriverTask(tokio::spawn(serve(listener, stopped, handle)));
+        Ok(Self {
+            address,
+            runs,
+            stop,
+            driver,
+        })
+    }
+
+    /// Where it listens.
+    pub const fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// How far a run is; none when no peer of it has come here.
+    pub fn progress(&self, run: RunId) -> Option<Progress> {
+        self.runs.get(run).map(|run| run.progress())
+    }
+
+    /// Forgets a run that is over.
+    pub fn forget(&self, run: RunId) {
+        self.runs.remove(run);
+    }
+
+    /// Closes the listener and lets requests that are under way end within `grace`.
+    pub async fn stop(self, grace: Duration) {
+        let Self {
+            stop, mut driver, ..
+        } = self;
+        // Either end of a driver is fine: one that is gone already has nothing left to stop.
+        let _ = stop.send(grace);
+        let _ = (&mut driver.0).await;
+    }
+}
+
+async fn connection<D: Directory>(
+    stream: TcpStream,
+    watcher: Watcher,
+    runs: Arc<Runs>,
+    service: Arc<Service<D>>,
+) {
+    let Ok(from) = stream.peer_addr() else {
+        return;
+    };
+    let handshake = async {
+        let start = LazyConfigAcceptor::new(Acceptor::default(), stream).await?;
+        let wanted = start.client_hello().server_name().map(str::to_owned);
+        let (run, tls) = admit(wanted.as_deref(), &runs, &service).map_err(io::Error::other)?;
+        Ok::<_, io::Error>((run, start.into_stream(tls).await?))
+    };
+    let (run, stream) = match timeout(STEP_TIMEOUT, handshake).await {
+        Ok(Ok(done)) => done,
+        Ok(Err(error)) => {
+            tracing::info!(%from, %error, "a connection was refused");
+            return;
+        }
+        Err(_) => {
+            tracing::info!(%from, "a connection was dropped: no TLS handshake in time");
+            return;
+        }
+    };
+    let shown = stream.get_ref().1.peer_certificates();
+    let certificate = shown.and_then(<[_]>::first);
+    let client = Client {
+        from: from.ip().to_canonical(),
+        // The handshake has verified it for this run.
+        identity: certificate.and_then(|certificate| identity_of(certificate).ok()),
+    };
+    let answer = service_fn(move |request| {
+        let (run, service) = (Arc::clone(&run), Arc::clone(&service));
+        async move { Ok(service.answer(&run, client, request).await) }
+    });
+    if let Err(error) = speak(stream, watcher, answer).await {
+        tracing::info!(%from, %error, "a connection broke");
+    }
+}
+
+/// Why a client gets no handshake.
+#[derive(Debug, thiserror::Error)]
+enum AdmitError {
+    #[error("it named no coordinator of a run")]
+    NoName,
+    #[error("there is no run {0} here")]
+    NoRun(RunId),
+    #[error(transparent)]
+    Runs(#[from] runs::RunsError),
+}
+
+/// The run that a client wants, if there is one, and the TLS configuration of its coordinator.
+fn admit<D: Directory>(
+    wanted: Option<&str>,
+    runs: &Runs,
+    service: &Service<D>,
+) -> Result<(Arc<Run>, Arc<rustls::ServerConfig>), AdmitError> {
+    let identity = wanted.and_then(|name| name.parse::<Identity>().ok());
+    let Some(Identity {
+        run,
+        role: Role::Coordinator,
+    }) = identity
+    else {
+        return Err(AdmitError::NoName);
+    };
+    let Some(facts) = service.directory().facts(run) else {
+        runs.remove(run);
+        return Err(AdmitError::NoRun(run));
+    };
+    let exists = |run| service.directory().facts(run).is_some();
+    let run = runs.open(run, facts, exists)?;
+    let tls = run.tls(SystemTime::now())?;
+    Ok((run, tls))
+}

@@ -1,0 +1,195 @@
+//! The runs whose peers have come: the authority of each, its coordinator's certificate, and how far it is.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, SystemTime};
+
+use rustls::ServerConfig;
+
+use super::RunFacts;
+use crate::authority::{Authority, AuthorityError};
+use crate::identity::RunId;
+use crate::progress::Progress;
+use crate::secret::RootSecret;
+use crate::tls::{Credentials, HTTP_ALPN, TlsError};
+
+/// Runs that are served at a time.
+pub const MAX_RUNS: usize = 4096;
+
+/// Why a run is not served.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum RunsError {
+    #[error("{MAX_RUNS} runs are served already")]
+    Full,
+    #[error("the run's authority cannot sign")]
+    Authority(#[from] AuthorityError),
+    #[error("the coordinator's certificate cannot be used")]
+    Tls(#[from] TlsError),
+}
+
+/// All runs; at most [`MAX_RUNS`].
+#[derive(Debug)]
+pub(super) struct Runs {
+    root: RootSecret,
+    lifetime: Duration,
+    by_id: Mutex<HashMap<RunId, Arc<Run>>>,
+}
+
+impl Runs {
+    pub(super) fn new(root: RootSecret, lifetime: Duration) -> Self {
+        Self {
+            root,
+            lifetime,
+            by_id: Mutex::default(),
+        }
+    }
+
+    pub(super) fn get(&self, run: RunId) -> Option<Arc<Run>> {
+        lock(&self.by_id).get(&run).cloned()
+    }
+
+    pub(super) fn remove(&self, run: RunId) {
+        lock(&self.by_id).remove(&run);
+    }
+
+    /// A run of which these facts are known; its progress begins anew when they have changed. Runs that no longer exist make room.
+    pub(super) fn open(
+        &self,
+        id: RunId,
+        facts: RunFacts,
+        exists: impl Fn(RunId) -> bool,
+    ) -> Result<Arc<Run>, RunsError> {
+        let mut by_id = lock(&self.by_id);
+        if let Some(run) = by_id.get(&id).filter(|run| run.facts == facts) {
+            return Ok(Arc::clone(run));
+        }
+        if by_id.len() >= MAX_RUNS && !by_id.contains_key(&id) {
+            by_id.retain(|&id, _| exists(id));
+            if by_id.len() >= MAX_RUNS {
+                return Err(RunsError::Full);
+            }
+        }
+        let authority = self.root.authority(id)?.signing_for(self.lifetime)?;
+        let run = Arc::new(Run {
+            facts,
+            authority,
+            lifetime: self.lifetime,
+            shown: Mutex::new(None),
+            progress: Mutex::new(Progress::new(facts.peers, facts.rounds)),
+        });
+        by_id.insert(id, Arc::clone(&run));
+        Ok(run)
+    }
+}
+
+/// One run.
+#[derive(Debug)]
+pub(super) struct Run {
+    pub(super) facts: RunFacts,
+    pub(super) authority: Authority,
+    pub(super) progress: Mutex<Progress>,
+    lifetime: Duration,
+    shown: Mutex<Option<Shown>>,
+}
+
+/// What clients are shown, and from when on something newer.
+#[derive(Debug)]
+struct Shown {
+    tls: Arc<ServerConfig>,
+    until: SystemTime,
+}
+
+impl Run {
+    pub(super) fn progress(&self) -> Progress {
+        lock(&self.progress).clone()
+    }
+
+    /// The configuration of the run's coordinator, with a certificate that is good for a third of its lifetime at least.
+    pub(super) fn tls(&self, now: SystemTime) -> Result<Arc<ServerConfig>, RunsError> {
+        let mut shown = lock(&self.shown);
+        if let Some(shown) = shown.as_ref().filter(|shown| now < shown.until) {
+            return Ok(Arc::clone(&shown.tls));
+        }
+        let (key, certificate) = self.authority.issue_coordinator(now)?;
+        let authority = self.authority.certificate_pem();
+        let tls =
+            Credentials::new(authority, &certificate, key)?.open_server_config(&[HTTP_ALPN])?;
+        *shown = Some(Shown {
+            tls: Arc::clone(&tls),
+            until: now + self.lifetime * 2 / 3,
+        });
+        Ok(tls)
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const FACTS: RunFacts = RunFacts {
+        peers: 2,
+        rounds: 3,
+        attempt: 0,
+    };
+
+    fn runs() -> Runs {
+        let root = RootSecret::from_bytes(&[1; 32]).unwrap();
+        Runs::new(root, Duration::from_secs(60))
+    }
+
+    fn id(number: usize) -> RunId {
+        RunId::from_bytes((number as u128).to_be_bytes())
+    }
+
+    #[test]
+    fn a_run_is_kept_while_its_facts_are_the_same() {
+        let runs = runs();
+        let one = runs.open(id(1), FACTS, |_| true).unwrap();
+        assert!(Arc::ptr_eq(
+            &one,
+            &runs.open(id(1), FACTS, |_| true).unwrap()
+        ));
+        let next = RunFacts {
+            attempt: 1,
+            ..FACTS
+        };
+        let again = runs.open(id(1), next, |_| true).unwrap();
+        assert!(!Arc::ptr_eq(&one, &again));
+        assert_eq!(
+            one.authority.certificate_pem(),
+            again.authority.certificate_pem()
+        );
+        runs.remove(id(1));
+        assert!(runs.get(id(1)).is_none());
+    }
+
+    #[test]
+    fn runs_are_bounded_and_those_that_are_over_make_room() {
+        let runs = runs();
+        for number in 0..MAX_RUNS {
+            runs.open(id(number), FACTS, |_| true).unwrap();
+        }
+        let full = runs.open(id(MAX_RUNS), FACTS, |_| true);
+        assert!(matches!(full, Err(RunsError::Full)));
+        runs.open(id(7), FACTS, |_| true).unwrap();
+        runs.open(id(MAX_RUNS), FACTS, |run| run != id(9)).unwrap();
+        assert!(runs.get(id(9)).is_none());
+        assert!(runs.get(id(8)).is_some());
+    }
+
+    #[test]
+    fn the_own_certificate_is_renewed_at_two_thirds() {
+        let run = runs().open(id(1), FACTS, |_| true).unwrap();
+        let start = SystemTime::now();
+        let at = |seconds| run.tls(start + Duration::from_secs(seconds)).unwrap();
+        let first = at(0);
+        assert!(Arc::ptr_eq(&first, &at(39)));
+        let second = at(40);
+        assert!(!Arc::ptr_eq(&first, &second));
+        assert!(Arc::ptr_eq(&second, &at(79)));
+    }
+}

@@ -1,0 +1,257 @@
+//! What the hub answers to one request.
+
+use std::net::IpAddr;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant, SystemTime};
+
+use bytes::Bytes;
+use http_body_util::Full;
+use hyper::body::Incoming;
+use hyper::header::{AUTHORIZATION, HeaderMap};
+use hyper::{Method, Request, Response, StatusCode};
+use tokio::sync::{Semaphore, mpsc};
+use tokio::time::timeout;
+
+use super::rate::Limiter;
+use super::runs::Run;
+use super::{Directory, RunReported, Settings, Unproven};
+use crate::authority::{AuthorityError, MAX_REQUEST_BYTES};
+use crate::identity::{Identity, Role};
+use crate::report::{MAX_BODY_BYTES, REPORT_PATH, decode_reports};
+use crate::server::STEP_TIMEOUT;
+use crate::server::exchange::{
+    HEALTH_PATH, RequestError, expect, healthy, json, read, refused, typed,
+};
+use crate::server::reports::{CountError, check_owner, count};
+
+/// Where a peer asks for its certificate.
+pub const CERTIFICATE_PATH: &str = "/v1/certificate";
+
+/// The longest token that is looked at, in bytes; those of a cluster have about 1200.
+pub const MAX_TOKEN_BYTES: usize = 8192;
+
+/// Questions about tokens at a time.
+pub const MAX_QUESTIONS: usize = 32;
+
+/// What is served, for messages.
+const SERVED: &str = "POST /v1/certificate, POST /v1/bt_complete and GET /healthz";
+
+/// Why a request is refused.
+#[derive(Debug, thiserror::Error)]
+enum Refusal {
+    #[error(transparent)]
+    Request(#[from] RequestError),
+    #[error(
+        "there is no `Authorization: Bearer TOKEN` with at most {MAX_TOKEN_BYTES} bytes of visible ASCII"
+    )]
+    NoToken,
+    #[error("this address asks too often; come again")]
+    TooOften { wait: Duration },
+    #[error("too many ask at this moment; come again")]
+    Busy,
+    #[error(transparent)]
+    Unproven(#[from] Unproven),
+    #[error("the body is not text in UTF-8")]
+    NotText,
+    #[error("{}", crate::chain(.0))]
+    Authority(#[from] AuthorityError),
+    #[error("reports need the certificate of a peer of this run; POST /v1/certificate gives one")]
+    NoCertificate,
+    #[error("the certificate is of attempt {found}; the run is at attempt {current}")]
+    Over { found: u32, current: u32 },
+    #[error("this replica does not lead; come again")]
+    NotLeading,
+    #[error("attempt {found} is not known here yet; come again")]
+    Early { found: u32 },
+    #[error(transparent)]
+    Count(#[from] CountError),
+}
+
+impl Refusal {
+    const fn status(&self) -> StatusCode {
+        match self {
+            Self::Request(error) => error.status(),
+            Self::Count(error) => error.status(),
+            Self::NoToken | Self::Unproven(Unproven::Unauthenticated(_)) => {
+                StatusCode::UNAUTHORIZED
+            }
+            Self::Unproven(Unproven::NotOurs(_)) | Self::NoCertificate | Self::Over { .. } => {
+                StatusCode::FORBIDDEN
+            }
+            Self::TooOften { .. } => StatusCode::TOO_MANY_REQUESTS,
+            Self::Busy
+            | Self::Unproven(Unproven::Unavailable { .. })
+            | Self::NotLeading
+            | Self::Early { .. } => StatusCode::SERVICE_UNAVAILABLE,
+            Self::NotText
+            | Self::Authority(
+                AuthorityError::RequestTooLarge { .. }
+                | AuthorityError::RequestPem(_)
+                | AuthorityError::Request(_)
+                | AuthorityError::RequestKey,
+            ) => StatusCode::BAD_REQUEST,
+            Self::Authority(_) => StatusCode::INTERNAL_SERVER_ERROR,
+        }
+    }
+
+    const fn retry_after(&self, settings: &Settings) -> Option<Duration> {
+        match self {
+            Self::TooOften { wait } => Some(*wait),
+            Self::Unproven(Unproven::Unavailable { retry_after, .. }) => Some(*retry_after),
+            Self::Busy | Self::NotLeading | Self::Early { .. } => Some(settings.retry_after),
+            Self::Count(CountError::NotRead) => Some(settings.retry_after),
+            _ => None,
+        }
+    }
+}
+
+/// Who is at the other end.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Client {
+    pub(super) from: IpAddr,
+    /// Whom its certificate names, if it showed one.
+    pub(super) identity: Option<Identity>,
+}
+
+/// What all connections share.
+pub(super) struct Service<D> {
+    directory: Arc<D>,
+    settings: Settings,
+    reported: mpsc::Sender<RunReported>,
+    asking: Mutex<Limiter<IpAddr>>,
+    questions: Semaphore,
+}
+
+impl<D: Directory> Service<D> {
+    pub(super) fn new(
+        directory: Arc<D>,
+        settings: Settings,
+        reported: mpsc::Sender<RunReported>,
+    ) -> Self {
+        Self {
+            directory,
+            settings,
+            reported,
+            asking: Mutex::new(Limiter::new(settings.asking)),
+            questions: Semaphore::new(MAX_QUESTIONS),
+        }
+    }
+
+    pub(super) fn directory(&self) -> &D {
+        &self.directory
+    }
+
+    pub(super) async fn answer(
+        &self,
+        run: &Run,
+        client: Client,
+        request: Request<Incoming>,
+    ) -> Response<Full<Bytes>> {
+        self.dispatch(run, client, request)
+            .await
+            .unwrap_or_else(|refusal| {
+                let Client { from, identity } = client;
+                let (run, client) = (run.authority.run(), identity.map(|client| client.role));
+                tracing::info!(%run, %from, ?client, %refusal, "a request was refused");
+                let wait = refusal.retry_after(&self.settings);
+                refused(refusal.status(), &refusal, wait)
+            })
+    }
+
+    async fn dispatch(
+        &self,
+        run: &Run,
+        client: Client,
+        request: Request<Incoming>,
+    ) -> Result<Response<Full<Bytes>>, Refusal> {
+        match request.uri().path() {
+            HEALTH_PATH => {
+                expect(&request, Method::GET)?;
+                Ok(healthy())
+            }
+            CERTIFICATE_PATH => {
+                expect(&request, Method::POST)?;
+                self.certificate(run, client, request).await
+            }
+            REPORT_PATH => {
+                expect(&request, Method::POST)?;
+                self.reports(run, client, request).await
+            }
+            path => Err(RequestError::no_path(path, SERVED).into()),
+        }
+    }
+
+    async fn certificate(
+        &self,
+        run: &Run,
+        client: Client,
+        request: Request<Incoming>,
+    ) -> Result<Response<Full<Bytes>>, Refusal> {
+        let id = run.authority.run();
+        self.asking
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .ask(client.from, Instant::now())
+            .map_err(|wait| Refusal::TooOften { wait })?;
+        let token = bearer(request.headers()).ok_or(Refusal::NoToken)?;
+        let body = read(request.into_body(), MAX_REQUEST_BYTES).await?;
+        let body = std::str::from_utf8(&body).map_err(|_| Refusal::NotText)?;
+        let asked = async {
+            let _place = self.questions.acquire().await;
+            self.directory.member(id, &token).await
+        };
+        let member = timeout(STEP_TIMEOUT, asked)
+            .await
+            .map_err(|_| Refusal::Busy)??;
+        let signed =
+            run.authority
+                .sign_peer(body, member.index, member.attempt, SystemTime::now())?;
+        tracing::info!(run = %id, from = %client.from, peer = member.index, attempt = member.attempt, "a certificate was signed");
+        Ok(typed(StatusCode::OK, "application/x-pem-file", signed))
+    }
+
+    async fn reports(
+        &self,
+        run: &Run,
+        client: Client,
+        request: Request<Incoming>,
+    ) -> Result<Response<Full<Bytes>>, Refusal> {
+        let identity = client.identity.ok_or(Refusal::NoCertificate)?;
+        let (id, current) = (run.authority.run(), run.facts.attempt);
+        if !self.directory.leads() {
+            return Err(Refusal::NotLeading);
+        }
+        match identity.role {
+            Role::Peer { attempt, .. } if attempt < current => {
+                return Err(Refusal::Over {
+                    found: attempt,
+                    current,
+                });
+            }
+            Role::Peer { attempt, .. } if attempt > current => {
+                return Err(Refusal::Early { found: attempt });
+            }
+            Role::Peer { .. } | Role::Coordinator => {}
+        }
+        let body = read(request.into_body(), MAX_BODY_BYTES).await?;
+        let reports = decode_reports(&body).map_err(CountError::from)?;
+        check_owner(id, identity, &reports)?;
+        let wrap = |reported| RunReported { run: id, reported };
+        let receipt = count(&reports, &run.progress, &self.reported, wrap).await?;
+        Ok(json(StatusCode::OK, &receipt))
+    }
+}
+
+/// The token of `Authorization: Bearer TOKEN`; none when there is no such header, or two, or the token is too long.
+fn bearer(headers: &HeaderMap) -> Option<String> {
+    let mut values = headers.get_all(AUTHORIZATION).iter();
+    let (first, None) = (values.next()?, values.next()) else {
+        return None;
+    };
+    let (scheme, token) = first.to_str().ok()?.split_once(' ')?;
+    let token = token.trim();
+    let is_usable = scheme.eq_ignore_ascii_case("bearer")
+        && (1..=MAX_TOKEN_BYTES).contains(&token.len())
+        && token.bytes().all(|byte| byte.is_ascii_graphic());
+    is_usable.then(|| token.to_owned())
+}

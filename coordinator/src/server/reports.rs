@@ -1,0 +1,95 @@
+//! Reports from a request's body into the progress of their run, and on to whoever reads them.
+
+use std::sync::{Mutex, PoisonError};
+
+use hyper::StatusCode;
+use serde::Serialize;
+use tokio::sync::mpsc;
+use tokio::time::timeout;
+
+use super::STEP_TIMEOUT;
+use crate::identity::{Identity, Role, RunId};
+use crate::intake::Reported;
+use crate::progress::{Outcome, Progress, ProgressError};
+use crate::report::{ReportError, RoundReport};
+
+/// Why reports are not counted.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum CountError {
+    #[error(transparent)]
+    Report(#[from] ReportError),
+    #[error("the certificate is that of {certificate}, but the report that of {report}")]
+    Foreign { certificate: Identity, report: Role },
+    #[error(transparent)]
+    Progress(#[from] ProgressError),
+    #[error("reports cannot be taken now; come again")]
+    NotRead,
+}
+
+impl CountError {
+    pub(crate) const fn status(&self) -> StatusCode {
+        match self {
+            Self::Report(ReportError::TooLarge { .. }) => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::Foreign { .. } => StatusCode::FORBIDDEN,
+            Self::Progress(ProgressError::Contradiction { .. }) => StatusCode::CONFLICT,
+            Self::NotRead => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Report(_) | Self::Progress(_) => StatusCode::BAD_REQUEST,
+        }
+    }
+}
+
+/// How many reports of a body were new.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub(crate) struct Receipt {
+    new: usize,
+    repeated: usize,
+}
+
+/// Refuses reports of others than the client, which has to be of this run.
+pub(crate) fn check_owner(
+    run: RunId,
+    client: Identity,
+    reports: &[RoundReport],
+) -> Result<(), CountError> {
+    for report in reports {
+        let role = Role::Peer {
+            index: report.peer,
+            attempt: report.attempt,
+        };
+        if client != (Identity { run, role }) {
+            return Err(CountError::Foreign {
+                certificate: client,
+                report: role,
+            });
+        }
+    }
+    Ok(())
+}
+
+/// Counts reports in order, and hands on what is new as `wrap` makes it. Those before one that is refused stay counted.
+pub(crate) async fn count<T>(
+    reports: &[RoundReport],
+    progress: &Mutex<Progress>,
+    reader: &mpsc::Sender<T>,
+    wrap: impl Fn(Reported) -> T,
+) -> Result<Receipt, CountError> {
+    let (mut new, mut repeated) = (0, 0);
+    for report in reports {
+        // The place in the queue comes first: a report is never counted without being handed on, even if the client goes away.
+        let place = timeout(STEP_TIMEOUT, reader.reserve()).await;
+        let Ok(Ok(place)) = place else {
+            return Err(CountError::NotRead);
+        };
+        let mut progress = progress.lock().unwrap_or_else(PoisonError::into_inner);
+        match progress.handle_report(report)? {
+            Outcome::New => {
+                let summary = progress.round_summary(report.round).copied();
+                let report = *report;
+                place.send(wrap(Reported { report, summary }));
+                new += 1;
+            }
+            Outcome::Repeated => repeated += 1,
+        }
+    }
+    Ok(Receipt { new, repeated })
+}
