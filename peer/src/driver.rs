@@ -15,12 +15,14 @@ use fltorrent_coordinator::{
     client::Reporter,
     identity::Role,
     signature::{SignatureError, SignatureVerifier},
+    tls::HTTP_ALPN,
 };
 use fltorrent_swarm::{Action, Failure, HelloMismatch, Notice, Swarm, Time, Verifier, Violation};
 use thiserror::Error;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::{
+    CurrentCredentials,
     journal::{Journal, JournalError, exchange::TransportFigures, status::State},
     metrics::Metrics,
     news::News,
@@ -70,7 +72,7 @@ pub enum RunError {
         /// In what.
         mismatch: HelloMismatch,
     },
-    /// Its user ended it.
+    /// Somebody ended it.
     #[error("stopped by {0}; its neighbours have been told")]
     Stopped(&'static str),
     /// The training thread is gone without a word.
@@ -79,6 +81,19 @@ pub enum RunError {
 }
 
 impl RunError {
+    /// The neighbour whose end or fault this was, when it was not this peer's own.
+    pub const fn blames(&self) -> Option<u32> {
+        match self {
+            Self::Swarm(
+                Failure::Lost { peer, .. }
+                | Failure::Neighbour { peer, .. }
+                | Failure::NotFinite { origin: peer, .. },
+            )
+            | Self::Unlike { peer, .. } => Some(*peer),
+            _ => None,
+        }
+    }
+
     /// What the neighbours are told: whose fault it is, and why.
     fn told(&self, me: u32) -> String {
         match self {
@@ -90,7 +105,7 @@ impl RunError {
             Self::Unlike { peer, mismatch } => {
                 format!("peer {peer} does not fit peer {me}: {mismatch}")
             }
-            Self::Stopped(by) => format!("peer {me} was stopped by its user ({by})"),
+            Self::Stopped(by) => format!("peer {me} was stopped by {by}"),
             own => format!("peer {me} failed: {}", crate::chain(own)),
         }
     }
@@ -120,6 +135,8 @@ pub struct Parts {
     pub metrics: Arc<Metrics>,
     /// Where somebody listens to what happens, if anybody does.
     pub news: Option<mpsc::Sender<News>>,
+    /// What new connections, reports and signatures are made with.
+    pub credentials: CurrentCredentials,
     /// Ends the run with a word on who wants it; for ever open when nobody does.
     pub stop: oneshot::Receiver<&'static str>,
     /// This peer's index and attempt.
@@ -233,6 +250,7 @@ impl Driver {
                     Some(progress) => self.progressed(progress)?,
                     None => return Err(RunError::WorkerGone),
                 },
+                Ok(()) = self.parts.credentials.changed() => self.renewed(),
                 Ok(by) = &mut self.parts.stop, if !self.parts.stop.is_terminated() => {
                     return Err(RunError::Stopped(by));
                 }
@@ -243,6 +261,24 @@ impl Driver {
                     }
                 }
             }
+        }
+    }
+
+    /// The own certificate is a new one. Neighbours and coordinator see it when they are next connected to.
+    fn renewed(&mut self) {
+        let credentials = Arc::clone(&self.parts.credentials.borrow_and_update());
+        if let Err(error) = self.parts.transport.renew(&credentials) {
+            tracing::error!(
+                error = crate::chain(&error),
+                "the new certificate cannot be shown"
+            );
+            return;
+        }
+        let reporter = self.parts.reporter.as_ref();
+        match (reporter, credentials.client_config(&[HTTP_ALPN])) {
+            (Some(reporter), Ok(tls)) => reporter.renew(tls),
+            // The same certificate and key have just passed for the neighbours.
+            (None, _) | (_, Err(_)) => {}
         }
     }
 

@@ -19,6 +19,10 @@ pub mod train;
 pub mod transport;
 pub mod worker;
 
+/// What this peer shows of itself; it changes when its certificate is renewed.
+pub type CurrentCredentials =
+    tokio::sync::watch::Receiver<std::sync::Arc<fltorrent_coordinator::tls::Credentials>>;
+
 /// An error and what caused it, in one line.
 #[must_use]
 pub fn chain(error: &dyn std::error::Error) -> String {

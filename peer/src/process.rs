@@ -6,6 +6,7 @@
 pub mod by_hand;
 pub mod config;
 mod lifeline;
+mod places;
 mod prepare;
 
 use std::{
@@ -21,16 +22,17 @@ use std::{
 use anyhow::{Context, Result, anyhow, bail};
 use fltorrent_coordinator::{
     client::Reporter,
-    identity::Role,
+    identity::{Role, RunId},
     key::PeerKey,
     signature::SignatureVerifier,
     tls::{Credentials, HTTP_ALPN},
 };
-use fltorrent_crds::{Announcement, Bindings, Plan};
+use fltorrent_crds::{Announcement, Bindings, PeerAddress, Plan};
 use fltorrent_swarm::Swarm;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::{
+    CurrentCredentials,
     buffers::Buffers,
     checkpoint::{self, Resume},
     driver::{CertificateVerifier, Driver, Parts},
@@ -44,6 +46,8 @@ use crate::{
     worker,
 };
 use prepare::Prepared;
+
+pub use places::Places;
 
 /// What the command line says.
 #[derive(Clone, Debug)]
@@ -104,51 +108,113 @@ fn run(options: &Options) -> Result<()> {
         .build()?;
     runtime.block_on(
         Peer {
-            options: options.clone(),
+            index: options.index,
             plan,
-            folder,
+            places: Places::all_in(folder),
+            resume: options.resume,
+            model_out: options.model_out.clone(),
             watched: None,
         }
         .run(bindings),
     )
 }
 
-/// JSON lines, at the level that `FLTORRENT_LOG` says; a run that goes on appends to what is there.
-fn log_to(path: &Path, goes_on: bool) -> Result<()> {
+/// What the log shows: `FLTORRENT_LOG`, or news.
+fn log_filter() -> Result<tracing_subscriber::EnvFilter> {
+    let filter = std::env::var("FLTORRENT_LOG").unwrap_or_else(|_| "info".to_owned());
+    tracing_subscriber::EnvFilter::try_new(filter).context("FLTORRENT_LOG is no log filter")
+}
+
+/// Sets the process's log up: JSON lines in a file; a run that goes on appends to what is there.
+///
+/// # Errors
+/// When the file cannot be made, or `FLTORRENT_LOG` is no filter.
+pub fn log_to(path: &Path, goes_on: bool) -> Result<()> {
     let file = match goes_on {
         true => File::options().create(true).append(true).open(path),
         false => File::create_new(path),
     };
     let file = file.with_context(|| format!("{} cannot be made", path.display()))?;
-    let filter = std::env::var("FLTORRENT_LOG").unwrap_or_else(|_| "info".to_owned());
     tracing_subscriber::fmt()
         .json()
         .flatten_event(true)
         .with_current_span(true)
         .with_span_list(false)
-        .with_env_filter(
-            tracing_subscriber::EnvFilter::try_new(filter)
-                .context("FLTORRENT_LOG is no log filter")?,
-        )
+        .with_env_filter(log_filter()?)
         .with_writer(Mutex::new(file))
         .init();
+    tell_panics();
+    Ok(())
+}
+
+/// Sets the process's log up: lines of text on standard output, as `kubectl logs` shows them.
+///
+/// # Errors
+/// When `FLTORRENT_LOG` is no filter.
+pub fn log_to_stdout() -> Result<()> {
+    tracing_subscriber::fmt()
+        .with_ansi(false)
+        .with_target(false)
+        .with_env_filter(log_filter()?)
+        .with_writer(io::stdout)
+        .init();
+    tell_panics();
+    Ok(())
+}
+
+fn tell_panics() {
     std::panic::set_hook(Box::new(|panic| {
         tracing::error!(%panic, "panic");
         eprintln!("error: this is a bug in {}: {panic}", extend::blame());
     }));
-    Ok(())
+}
+
+/// The others, and what this peer shows of itself.
+pub struct Membership {
+    /// The run.
+    pub run: RunId,
+    /// Its attempt.
+    pub attempt: u32,
+    /// The certificate of the run's authority, PEM.
+    pub authority: String,
+    /// Where each peer of the plan listens (QUIC), in index order.
+    pub addresses: Vec<PeerAddress>,
+    /// Where `bt_complete` goes; none: nowhere.
+    pub coordinator: Option<PeerAddress>,
+    /// The own certificate and key.
+    pub credentials: CurrentCredentials,
+}
+
+impl Membership {
+    /// For a whole run: nobody renews the certificate.
+    ///
+    /// # Errors
+    /// When the run, a certificate or the key cannot be read.
+    pub fn of(bindings: Bindings, key: PeerKey) -> Result<Self> {
+        let credentials = Credentials::new(&bindings.authority, &bindings.certificate, key)?;
+        Ok(Self {
+            run: bindings.run.parse()?,
+            attempt: bindings.attempt,
+            authority: bindings.authority,
+            addresses: bindings.addresses,
+            coordinator: bindings.coordinator,
+            credentials: watch::channel(Arc::new(credentials)).1,
+        })
+    }
 }
 
 struct Peer {
-    options: Options,
+    index: u32,
     plan: Plan,
-    folder: PathBuf,
+    places: Places,
+    resume: Option<Resume>,
+    model_out: Option<PathBuf>,
     watched: Option<by_hand::Watched>,
 }
 
 impl Peer {
     async fn run(self, bindings: lifeline::Waiting) -> Result<()> {
-        let index = self.options.index;
+        let index = self.index;
         let _span = tracing::info_span!("peer", peer = index).entered();
         backend::probe(self.plan.training.backend)?;
         // Keys and sockets first: the launcher signs while data and model are being made.
@@ -164,23 +230,23 @@ impl Peer {
             metrics: metrics_address,
         })?;
         let plan = self.plan.clone();
-        let (folder, resume) = (self.folder.clone(), self.options.resume);
+        let (folder, resume) = (self.places.checkpoints.clone(), self.resume);
         let preparing =
             tokio::task::spawn_blocking(move || prepare::prepare(&plan, index, &folder, resume));
-        let bindings = bindings.bindings().await?;
+        let membership = Membership::of(bindings.bindings().await?, key)?;
         let prepared = preparing.await??;
-        self.train(bindings, key, socket, metrics, prepared).await
+        self.train(membership, socket, metrics, prepared).await
     }
 
     async fn train(
         mut self,
-        bindings: Bindings,
-        key: PeerKey,
+        membership: Membership,
         socket: socket::Socket,
         metrics: Arc<Metrics>,
         prepared: Prepared,
     ) -> Result<()> {
-        let index = self.options.index;
+        let index = self.index;
+        let attempt = membership.attempt;
         // Nobody stops a peer but its launcher, unless it was started by hand.
         let (news, stop) = match self.watched.take() {
             Some(watched) => (Some((watched.news, watched.wait)), watched.stop),
@@ -188,38 +254,28 @@ impl Peer {
         };
         let (news, wait) = news.unzip();
         let plan = &self.plan;
-        if bindings.addresses.len() != plan.peers.len() {
+        if membership.addresses.len() != plan.peers.len() {
             bail!(
                 "the bindings have {} addresses, the plan has {} peers",
-                bindings.addresses.len(),
+                membership.addresses.len(),
                 plan.peers.len()
             );
         }
-        let credentials = Arc::new(Credentials::new(
-            &bindings.authority,
-            &bindings.certificate,
-            key,
-        )?);
+        let credentials = Arc::clone(&membership.credentials.borrow());
         let identity = credentials.identity();
-        if identity.role
-            != (Role::Peer {
-                index,
-                attempt: bindings.attempt,
-            })
-            || identity.run.to_string() != bindings.run
-        {
+        if identity.role != (Role::Peer { index, attempt }) || identity.run != membership.run {
             bail!(
                 "the certificate is for {identity}, not for peer {index} of run {}",
-                bindings.run
+                membership.run
             );
         }
         let layout = prepared.layout;
         let buffers = Buffers::new(layout.longest());
         let budget = plan.exchange.memory_budget;
-        let store = ChunkStore::new(self.folder.clone(), budget, &buffers, index);
+        let store = ChunkStore::new(self.places.scratch.clone(), budget, &buffers, index);
         let occasion = config::Occasion {
             run: identity.run,
-            attempt: bindings.attempt,
+            attempt,
             plan: plan.hash(),
             data: prepared.label_hash,
         };
@@ -239,11 +295,11 @@ impl Peer {
             &own.link.unwrap_or_default(),
             &buffers,
             &own.neighbours,
-            &bindings.addresses,
+            &membership.addresses,
             limits,
             events_in,
         )?;
-        let reporter = match bindings.coordinator {
+        let reporter = match &membership.coordinator {
             Some(address) => {
                 let tls = credentials.client_config(&[HTTP_ALPN])?;
                 Some(Reporter::start(
@@ -255,18 +311,19 @@ impl Peer {
             }
             None => None,
         };
-        let verifier = SignatureVerifier::new(&bindings.authority, identity.run, plan.peers.len())?;
-        let verifier = CertificateVerifier::new(verifier, bindings.attempt);
+        let verifier =
+            SignatureVerifier::new(&membership.authority, identity.run, plan.peers.len())?;
+        let verifier = CertificateVerifier::new(verifier, attempt);
         let epoch = Instant::now();
         let (progress_in, progress) = mpsc::channel(4);
         let (completed, completed_out) = std::sync::mpsc::sync_channel(1);
-        let journal_path = self.folder.join(format!("peer-{index}.jsonl"));
-        let journal = match self.options.resume {
+        let journal_path = self.places.records.join(format!("peer-{index}.jsonl"));
+        let journal = match self.resume {
             Some(_) => Journal::resume(&journal_path, prepared.start.round)?,
             None => Journal::create(&journal_path)?,
         };
         let checkpoints = plan.checkpoint_every.map(|every| checkpoint::Writer {
-            folder: self.folder.clone(),
+            folder: self.places.checkpoints.clone(),
             every,
             plan: plan.resume_hash(),
         });
@@ -279,8 +336,8 @@ impl Peer {
             checkpoints: checkpoints.map(|writer| (writer, journal_path)),
             buffers,
             store: store.clone(),
-            credentials: Arc::clone(&credentials),
-            peer: (index, bindings.attempt),
+            credentials: membership.credentials.clone(),
+            peer: (index, attempt),
             is_model_wanted: self.model_files().next().is_some(),
             slowdown: own.compute_slowdown,
         };
@@ -297,8 +354,9 @@ impl Peer {
             journal,
             metrics,
             news,
+            credentials: membership.credentials,
             stop,
-            peer: (index, bindings.attempt),
+            peer: (index, attempt),
         };
         let span = tracing::Span::current();
         let thread = std::thread::Builder::new()
@@ -316,10 +374,11 @@ impl Peer {
     /// Where the final model goes.
     fn model_files(&self) -> impl Iterator<Item = PathBuf> {
         let own = self
-            .folder
-            .join(format!("peer-{}.safetensors", self.options.index));
+            .places
+            .records
+            .join(format!("peer-{}.safetensors", self.index));
         let own = self.plan.output.peer_models.then_some(own);
-        own.into_iter().chain(self.options.model_out.clone())
+        own.into_iter().chain(self.model_out.clone())
     }
 
     fn save(&self, parameters: &[f32]) -> Result<()> {

@@ -12,6 +12,7 @@ mod connection;
 mod dial;
 mod endpoint;
 mod explain;
+mod gate;
 mod pieces;
 mod probe;
 mod shaped;

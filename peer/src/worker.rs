@@ -4,7 +4,10 @@
 
 use std::{
     path::PathBuf,
-    sync::mpsc::{Receiver, SyncSender, sync_channel},
+    sync::{
+        Arc,
+        mpsc::{Receiver, SyncSender, sync_channel},
+    },
     time::{Duration, Instant},
 };
 
@@ -12,13 +15,13 @@ use bytes::Bytes;
 use fltorrent_coordinator::{
     key::KeyError,
     report::{EvaluationFigures, ModelHash, TrainFigures},
-    tls::Credentials,
 };
 use fltorrent_swarm::{ChunkLayout, EvaluationCounts, Metainfo, SignedMetainfo, StopRecord};
 use thiserror::Error;
 use tokio::sync::mpsc;
 
 use crate::{
+    CurrentCredentials,
     aggregate::FedAvg,
     buffers::Buffers,
     checkpoint::{self, Header},
@@ -80,7 +83,7 @@ pub struct Work {
     /// Where chunks are.
     pub store: ChunkStore,
     /// Whose update it is, and who signs.
-    pub credentials: std::sync::Arc<Credentials>,
+    pub credentials: CurrentCredentials,
     /// This peer's index and attempt.
     pub peer: (u32, u32),
     /// Whether the final parameters are wanted.
@@ -279,7 +282,8 @@ impl<'a> Thread<'a> {
         };
         let hashes = self.cut(round)?;
         memory::give_back();
-        let run = self.work.credentials.identity().run;
+        let credentials = Arc::clone(&self.work.credentials.borrow());
+        let run = credentials.identity().run;
         let (origin, attempt) = self.work.peer;
         let body = Metainfo {
             run: *run.as_bytes(),
@@ -292,13 +296,11 @@ impl<'a> Thread<'a> {
             hashes,
         }
         .encode();
-        let signature = self
-            .work
-            .credentials
+        let signature = credentials
             .key()
             .sign(&body)
             .map_err(|source| WorkError::Sign { round, source })?;
-        let certificate = Bytes::copy_from_slice(self.work.credentials.certificate());
+        let certificate = Bytes::copy_from_slice(credentials.certificate());
         let metainfo = SignedMetainfo {
             body,
             certificate,

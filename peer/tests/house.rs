@@ -55,8 +55,10 @@ fn dependencies_point_one_way() {
         ("crds", &[][..]),
         ("swarm", &[]),
         ("coordinator", &["crds"]),
+        ("operator", &["coordinator", "crds"]),
         ("peer", &["coordinator", "crds", "swarm"]),
         ("cli", &["coordinator", "crds", "peer", "swarm"]),
+        ("e2e", &["crds"]),
     ]
     .into();
     for (name, allowed) in allowed {
@@ -91,6 +93,23 @@ fn only_train_knows_burn_and_only_transport_knows_quinn() {
 }
 
 #[test]
+fn what_the_operator_decides_and_builds_needs_no_cluster() {
+    for part in ["build", "life", "observe", "status"] {
+        for word in ["Client", "Api<", "Timestamp::now", "Instant::now", ".await"] {
+            let found = mentions("operator/src", word);
+            let inside = found.iter().find(|file| {
+                file.starts_with(&format!("operator/src/{part}/"))
+                    || **file == format!("operator/src/{part}.rs")
+            });
+            assert_eq!(inside, None, "{part} uses {word}");
+        }
+    }
+    for folder in ["swarm/src", "coordinator/src", "peer/src", "cli/src"] {
+        assert_eq!(mentions(folder, "kube::"), Vec::<String>::new());
+    }
+}
+
+#[test]
 fn what_decides_reads_no_clock_and_opens_nothing() {
     for folder in ["crds/src", "swarm/src"] {
         for word in [
@@ -108,8 +127,13 @@ fn what_decides_reads_no_clock_and_opens_nothing() {
             );
         }
     }
+    // Drivers, and the tests of a rate that is told the time.
     assert_eq!(
         mentions("coordinator/src", "Instant::now"),
-        ["coordinator/src/client.rs"]
+        [
+            "coordinator/src/client.rs",
+            "coordinator/src/hub/rate.rs",
+            "coordinator/src/hub/service.rs"
+        ]
     );
 }

@@ -163,7 +163,7 @@ fn on_a_runtime<T>(task: impl Future<Output = Result<T, BareError>>) -> Result<T
 }
 
 fn endpoint(plan: &TransportPlan, credentials: &Credentials) -> Result<Endpoint, BareError> {
-    let mut transport = config::transport(plan, &LinkPlan::default(), PIECE as u32);
+    let mut transport = config::transport(plan, &LinkPlan::default(), 1, PIECE as u32);
     // One stream carries all, where the exchange has one a piece.
     if let Some(settings) = Arc::get_mut(&mut transport) {
         settings.stream_receive_window(STREAM_WINDOW.into());

@@ -2,11 +2,16 @@
 
 use std::{sync::Arc, time::Duration};
 
-use fltorrent_crds::plan::{CongestionControl, LinkPlan, TransportPlan};
-use fltorrent_swarm::sending::held_for_sending;
-use quinn::{IdleTimeout, MtuDiscoveryConfig, TransportConfig, VarInt};
+use fltorrent_crds::plan::{CongestionControl, LinkPlan, RatePlan, TransportPlan};
+use fltorrent_swarm::sending::{
+    ACKNOWLEDGED_TOGETHER, first_window, held_for_sending, least_bound,
+};
+use quinn::{
+    AckFrequencyConfig, IdleTimeout, MtuDiscoveryConfig, TransportConfig, VarInt,
+    congestion::ControllerFactory,
+};
 
-use super::{bounded::BoundedConfig, congestion::RateAwareConfig};
+use super::{bounded::BoundedConfig, congestion::RateAwareConfig, gate::GatedConfig};
 
 /// The application protocol between peers.
 pub(super) const ALPN: &[u8] = b"fltorrent/1";
@@ -24,16 +29,24 @@ pub const CLOSE_REPLACED: u32 = 4;
 
 /// Piece streams that a neighbour may have open: as many as there are requests.
 const PIECE_STREAMS: u32 = 64;
-/// Cubic starts with so much in flight: twice what a web server does, and little enough for seven neighbours at once behind a
-/// router of 10 Mbit/s.
-const INITIAL_WINDOW: u64 = 32 * 1024;
 /// Round-trip time assumed before the first measurement; quinn's 333 ms is made for the Internet's worst links.
 const INITIAL_RTT: Duration = Duration::from_millis(100);
+/// Largest windows that are kept out of quinn ([`super::gate`]), bytes. With more, the pacer's pauses are short. A controller that
+/// knows the rate needs the pacer earlier: without it, bursts overflow queues behind 50 ms one way.
+const METERED: u64 = 192 * 1024;
+const DECLARED_METERED: u64 = 40 * 1024;
+/// How long a neighbour may wait with an acknowledgement; a round trip at most is what quinn asks for.
+const MAX_ACK_DELAY: Duration = Duration::from_millis(60);
 /// What one connection may have in its receive buffers at least.
 const LEAST_RECEIVE_WINDOW: u32 = 4 * 1024 * 1024;
 
-/// Settings of all connections over a link; `chunk` is the longest chunk in bytes.
-pub(super) fn transport(plan: &TransportPlan, link: &LinkPlan, chunk: u32) -> Arc<TransportConfig> {
+/// Settings of all connections over a link, of a peer with so many neighbours; `chunk` is the longest chunk in bytes.
+pub(super) fn transport(
+    plan: &TransportPlan,
+    link: &LinkPlan,
+    neighbours: usize,
+    chunk: u32,
+) -> Arc<TransportConfig> {
     let mut config = TransportConfig::default();
     let mut discovery = MtuDiscoveryConfig::default();
     discovery.upper_bound(plan.mtu);
@@ -47,17 +60,44 @@ pub(super) fn transport(plan: &TransportPlan, link: &LinkPlan, chunk: u32) -> Ar
         .stream_receive_window(chunk.saturating_add(64).max(256 * 1024).into())
         .receive_window(chunk.saturating_mul(4).max(LEAST_RECEIVE_WINDOW).into())
         // Follows the congestion window with every piece.
-        .send_window(held_for_sending(INITIAL_WINDOW))
+        .send_window(held_for_sending(first_window(neighbours)))
         .send_fairness(false)
         .datagram_receive_buffer_size(None)
         .initial_rtt(INITIAL_RTT + link.delay * 2)
         .mtu_discovery_config(Some(discovery))
-        .congestion_controller_factory(Arc::new(BoundedConfig::new(INITIAL_WINDOW)));
-    let control = plan.congestion_control.over(link);
-    if let (CongestionControl::RateAware, Some(up)) = (control, link.up) {
-        config.congestion_controller_factory(Arc::new(RateAwareConfig::new(up)));
+        .congestion_controller_factory(controllers(plan, link, neighbours));
+    if declared(plan, link).is_none() {
+        let mut acknowledgements = AckFrequencyConfig::default();
+        // The one that comes after so many is acknowledged at once.
+        acknowledgements
+            .ack_eliciting_threshold((ACKNOWLEDGED_TOGETHER - 1).into())
+            .max_ack_delay(Some(MAX_ACK_DELAY));
+        config.ack_frequency_config(Some(acknowledgements));
     }
     Arc::new(config)
+}
+
+/// The rate that congestion control goes by, if it does.
+fn declared(plan: &TransportPlan, link: &LinkPlan) -> Option<RatePlan> {
+    let is_rate_aware = plan.congestion_control.over(link) == CongestionControl::RateAware;
+    link.up.filter(|_| is_rate_aware)
+}
+
+/// What makes the congestion controllers of the connections.
+fn controllers(
+    plan: &TransportPlan,
+    link: &LinkPlan,
+    neighbours: usize,
+) -> Arc<dyn ControllerFactory + Send + Sync> {
+    let first = first_window(neighbours);
+    let least = least_bound(neighbours);
+    Arc::new(match (declared(plan, link), plan.congestion_control) {
+        (Some(up), _) => GatedConfig::new(Arc::new(RateAwareConfig::new(up)), DECLARED_METERED),
+        (None, CongestionControl::NewReno) => {
+            GatedConfig::new(Arc::new(BoundedConfig::new_reno(first, least)), METERED)
+        }
+        (None, _) => GatedConfig::new(Arc::new(BoundedConfig::cubic(first, least)), METERED),
+    })
 }
 
 /// Largest UDP payload that the endpoint takes.
@@ -67,6 +107,8 @@ pub(super) fn max_payload(plan: &TransportPlan) -> u16 {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Instant;
+
     use super::*;
 
     fn plan() -> TransportPlan {
@@ -82,7 +124,7 @@ mod tests {
     #[test]
     fn every_field_of_the_plan_reaches_quinn() {
         let shown =
-            |plan: &TransportPlan| format!("{:?}", transport(plan, &LinkPlan::default(), 1000));
+            |plan: &TransportPlan| format!("{:?}", transport(plan, &LinkPlan::default(), 2, 1000));
         let changes: [fn(&mut TransportPlan); 3] = [
             |plan| plan.keep_alive = Duration::from_secs(7),
             |plan| plan.idle_timeout = Duration::from_secs(21),
@@ -102,9 +144,46 @@ mod tests {
         );
     }
 
+    /// What is left of the window after a loss tells them apart.
+    #[test]
+    fn the_congestion_control_of_the_plan_is_what_runs() {
+        let declared = LinkPlan {
+            up: Some(RatePlan {
+                rate: 20_000_000,
+                queue: 64_000,
+            }),
+            ..LinkPlan::default()
+        };
+        let unknown = LinkPlan::default();
+        for (control, link, left) in [
+            (CongestionControl::Auto, unknown, 0.7),
+            (CongestionControl::Cubic, unknown, 0.7),
+            (CongestionControl::Cubic, declared, 0.7),
+            (CongestionControl::NewReno, unknown, 0.5),
+            (CongestionControl::NewReno, declared, 0.5),
+            (CongestionControl::Auto, declared, 1.0),
+            (CongestionControl::RateAware, declared, 1.0),
+        ] {
+            let plan = TransportPlan {
+                congestion_control: control,
+                ..plan()
+            };
+            let now = Instant::now();
+            let mut it = controllers(&plan, &link, 2).build(now, 1452);
+            let before = it.window() as f64;
+            let after = now + Duration::from_millis(10);
+            it.on_congestion_event(after, after, false, 1452);
+            let found = it.window() as f64 / before;
+            assert!((found - left).abs() < 1e-3, "{control:?}: {found}");
+        }
+    }
+
     #[test]
     fn a_neighbour_may_send_four_pieces_ahead() {
-        let shown = format!("{:?}", transport(&plan(), &LinkPlan::default(), 50_000_000));
+        let shown = format!(
+            "{:?}",
+            transport(&plan(), &LinkPlan::default(), 2, 50_000_000)
+        );
         assert!(shown.contains("receive_window: 200000000"), "{shown}");
     }
 }

@@ -1,15 +1,16 @@
 //! One connection: its control stream in both directions, its pieces, its end.
 
 use std::{
-    sync::atomic::{AtomicU64, Ordering},
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
     time::Duration,
 };
 
 use bytes::Bytes;
 use fltorrent_coordinator::identity::IdentityError;
-use fltorrent_swarm::{
-    Departure, Message, PieceHeader, message::FrameDecoder, sending::held_for_sending,
-};
+use fltorrent_swarm::{Departure, Message, PieceHeader, message::FrameDecoder};
 use quinn::{ConnectError, Connection, ConnectionError, RecvStream, SendStream, VarInt};
 use thiserror::Error;
 use tokio::{sync::mpsc, task::AbortHandle};
@@ -21,6 +22,7 @@ use super::{
     Generation, LinkEvent,
     endpoint::Shared,
     explain::{explain, foreign},
+    gate::Gate,
     pieces,
 };
 
@@ -131,6 +133,7 @@ pub struct Link {
     peer: u32,
     generation: Generation,
     connection: Connection,
+    gate: Arc<Gate>,
     control: Option<mpsc::Sender<Bytes>>,
     writer: Option<tokio::task::JoinHandle<()>>,
     uploads: pieces::Running,
@@ -183,11 +186,11 @@ impl Link {
 
     /// Sends a piece on a stream of its own; [`LinkEvent::UploadEnded`] follows.
     pub fn upload(&self, header: PieceHeader, data: Bytes) {
-        let window = self.connection.stats().path.cwnd;
-        self.connection.set_send_window(held_for_sending(window));
+        self.connection.set_send_window(self.gate.held());
         pieces::upload(
             &self.uploads,
             self.connection.clone(),
+            Arc::clone(&self.gate),
             header,
             data,
             self.reporter(),
@@ -298,6 +301,7 @@ async fn start(
     receive: RecvStream,
     shared: &Shared,
 ) {
+    let gate = Gate::attend(&connection);
     static GENERATIONS: AtomicU64 = AtomicU64::new(0);
     let generation = GENERATIONS.fetch_add(1, Ordering::Relaxed);
     let (control, queue) = mpsc::channel(CONTROL_QUEUE);
@@ -322,6 +326,7 @@ async fn start(
         peer,
         generation,
         connection,
+        gate,
         control: Some(control),
         writer: Some(writer),
         uploads: pieces::Running::default(),

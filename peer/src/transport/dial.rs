@@ -69,7 +69,7 @@ async fn dial(
     let address = resolve(endpoint, &target.address, attempt).await?;
     // The name leaves out the attempt; `identify` checks it.
     let name = Identity::peer(target.run, target.peer, 0).server_name();
-    let connecting = endpoint.connect(address, &name)?;
+    let connecting = endpoint.connect_with(shared.client(), address, &name)?;
     let connection = tokio::select! {
         connected = timeout(HANDSHAKE, connecting) => {
             connected.map_err(|_| LinkError::NoAnswer { port: address.port() })??

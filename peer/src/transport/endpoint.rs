@@ -1,6 +1,10 @@
 //! The endpoint: takes and makes connections, and finds out who is on the other side.
 
-use std::{net::IpAddr, sync::Arc, time::Duration};
+use std::{
+    net::IpAddr,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
 
 use fltorrent_coordinator::{
     identity::{Role, identity_of},
@@ -55,9 +59,18 @@ pub(super) struct Shared {
     pub(super) limits: Limits,
     pub(super) events: mpsc::Sender<Event>,
     pub(super) buffers: Buffers,
+    /// What new connections are made with.
+    client: Mutex<ClientConfig>,
 }
 
 impl Shared {
+    pub(super) fn client(&self) -> ClientConfig {
+        self.client
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
+
     async fn refused(&self, from: IpAddr, reason: String) {
         // IPv4 addresses look like themselves, whatever kind of socket they came through.
         let from = from.to_canonical();
@@ -72,6 +85,8 @@ impl Shared {
 /// The endpoint of one peer, dialling and accepting in the background until dropped.
 pub struct Transport {
     endpoint: Endpoint,
+    settings: Arc<TransportConfig>,
+    shared: Arc<Shared>,
     tasks: JoinSet<()>,
     control: CongestionControl,
 }
@@ -95,9 +110,9 @@ impl Transport {
         limits: Limits,
         events: mpsc::Sender<Event>,
     ) -> Result<Self, TransportError> {
-        let transport = config::transport(plan, link, buffers.longest());
+        let transport = config::transport(plan, link, neighbours.len(), buffers.longest());
         let socket = socket::bounded(socket, config::max_payload(plan));
-        let endpoint = open(socket, credentials, plan, transport)?;
+        let endpoint = open(socket, credentials, plan, Arc::clone(&transport))?;
         let identity = credentials.identity();
         let (me, attempt) = match identity.role {
             Role::Peer { index, attempt } => (index, attempt),
@@ -110,6 +125,7 @@ impl Transport {
             limits,
             events,
             buffers: buffers.clone(),
+            client: Mutex::new(client(credentials, Arc::clone(&transport))?),
         });
         let mut tasks = JoinSet::new();
         tasks.spawn(accept(endpoint.clone(), Arc::clone(&shared)));
@@ -131,9 +147,27 @@ impl Transport {
         tracing::info!(?control, ?link, "congestion control");
         Ok(Self {
             endpoint,
+            settings: transport,
+            shared,
             tasks,
             control,
         })
+    }
+
+    /// Shows other credentials on new connections. Those that are open stay as they are.
+    ///
+    /// # Errors
+    /// When the credentials cannot be used; nothing changes then.
+    pub fn renew(&self, credentials: &Credentials) -> Result<(), TransportError> {
+        let client = client(credentials, Arc::clone(&self.settings))?;
+        let server = server(credentials, Arc::clone(&self.settings))?;
+        self.endpoint.set_server_config(Some(server));
+        *self
+            .shared
+            .client
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner) = client;
+        Ok(())
     }
 
     /// Which congestion control runs.
@@ -160,13 +194,8 @@ pub(super) fn open(
     plan: &TransportPlan,
     transport: Arc<TransportConfig>,
 ) -> Result<Endpoint, TransportError> {
-    let tls = QuicServerConfig::try_from(credentials.server_config(&[config::ALPN])?)?;
-    let mut server = ServerConfig::with_crypto(Arc::new(tls));
-    server.transport_config(Arc::clone(&transport));
-    let tls = QuicClientConfig::try_from(credentials.client_config(&[config::ALPN])?)?;
-    let mut client = ClientConfig::new(Arc::new(tls));
-    client.transport_config(transport);
-
+    let server = server(credentials, Arc::clone(&transport))?;
+    let client = client(credentials, transport)?;
     let mut settings = EndpointConfig::default();
     // `max_payload` is at least QUIC's least of 1200.
     settings
@@ -176,6 +205,26 @@ pub(super) fn open(
         Endpoint::new_with_abstract_socket(settings, Some(server), socket, Arc::new(TokioRuntime))?;
     endpoint.set_default_client_config(client);
     Ok(endpoint)
+}
+
+fn server(
+    credentials: &Credentials,
+    transport: Arc<TransportConfig>,
+) -> Result<ServerConfig, TransportError> {
+    let tls = QuicServerConfig::try_from(credentials.server_config(&[config::ALPN])?)?;
+    let mut server = ServerConfig::with_crypto(Arc::new(tls));
+    server.transport_config(transport);
+    Ok(server)
+}
+
+fn client(
+    credentials: &Credentials,
+    transport: Arc<TransportConfig>,
+) -> Result<ClientConfig, TransportError> {
+    let tls = QuicClientConfig::try_from(credentials.client_config(&[config::ALPN])?)?;
+    let mut client = ClientConfig::new(Arc::new(tls));
+    client.transport_config(transport);
+    Ok(client)
 }
 
 async fn accept(endpoint: Endpoint, shared: Arc<Shared>) {

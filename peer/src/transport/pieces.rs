@@ -7,13 +7,13 @@ use std::{
 
 use bytes::Bytes;
 use fltorrent_swarm::{PieceHeader, PieceVerdict};
-use quinn::{Connection, RecvStream};
+use quinn::{Connection, RecvStream, SendStream, WriteError};
 use tokio::{
     sync::oneshot,
     task::{AbortHandle, JoinSet},
 };
 
-use super::{LinkEvent, connection::Reporter};
+use super::{LinkEvent, connection::Reporter, gate::Gate};
 use crate::buffers::Buffers;
 
 /// The tasks that send or receive pieces, by request.
@@ -57,6 +57,7 @@ impl Drop for UploadGuard {
 pub(super) fn upload(
     running: &Running,
     connection: Connection,
+    gate: Arc<Gate>,
     header: PieceHeader,
     data: Bytes,
     reporter: Reporter,
@@ -75,17 +76,34 @@ pub(super) fn upload(
             let Ok(mut stream) = connection.open_uni().await else {
                 return;
             };
-            if stream
-                .write_all_chunks(&mut [header.encode(), data])
-                .await
-                .is_ok()
-                && stream.finish().is_ok()
-            {
+            let write = write(&mut stream, &gate, header.encode(), data);
+            let written = tokio::select! {
+                written = write => written.is_ok(),
+                _ = connection.closed() => false,
+            };
+            if written && stream.finish().is_ok() {
                 guard.sent = Some(header.length);
             }
         });
         tasks.insert(request, task.abort_handle());
     });
+}
+
+/// Gives QUIC a piece as the gate lets it through.
+async fn write(
+    stream: &mut SendStream,
+    gate: &Gate,
+    mut header: Bytes,
+    mut data: Bytes,
+) -> Result<(), WriteError> {
+    while !header.is_empty() || !data.is_empty() {
+        let room = gate.batch().await;
+        let first = header.split_to(header.len().min(room));
+        let second = data.split_to(data.len().min(room - first.len()));
+        gate.give(first.len() + second.len());
+        stream.write_all_chunks(&mut [first, second]).await?;
+    }
+    Ok(())
 }
 
 /// Takes pieces until the connection is gone.

@@ -248,6 +248,7 @@ impl Run {
         trainer: Box<dyn Trainer>,
     ) -> Result<Vec<f32>, RunError> {
         let credentials = Arc::new(self.credentials(me));
+        let current = tokio::sync::watch::channel(Arc::clone(&credentials)).1;
         let (layout, config) = (self.layout(), self.config(me));
         let (events_in, events) = mpsc::channel(256);
         let buffers = Buffers::new(layout.longest());
@@ -284,7 +285,7 @@ impl Run {
             layout,
             buffers,
             store: store.clone(),
-            credentials: Arc::clone(&credentials),
+            credentials: current.clone(),
             peer: (me, 0),
             is_model_wanted: true,
             slowdown: 1.0,
@@ -307,6 +308,7 @@ impl Run {
             journal: Journal::create(&folder.join(format!("{me}.jsonl"))).unwrap(),
             metrics: Arc::new(Metrics::new("test", me)),
             news: None,
+            credentials: current,
             stop: tokio::sync::oneshot::channel().1,
             peer: (me, 0),
         };

@@ -1,0 +1,25 @@
+//! Where a peer keeps what.
+
+use std::path::PathBuf;
+
+/// Three folders, which may be one.
+#[derive(Clone, Debug)]
+pub struct Places {
+    /// For the metrics file, and the peer's own final model when the manifest wants it.
+    pub records: PathBuf,
+    /// For checkpoints.
+    pub checkpoints: PathBuf,
+    /// For chunks that do not fit into memory; nothing is left there.
+    pub scratch: PathBuf,
+}
+
+impl Places {
+    /// All in one folder.
+    pub fn all_in(folder: PathBuf) -> Self {
+        Self {
+            records: folder.clone(),
+            checkpoints: folder.clone(),
+            scratch: folder,
+        }
+    }
+}
