@@ -1,0 +1,3 @@
+module fltorrent.io/e2e/images
+
+go 1.24.0

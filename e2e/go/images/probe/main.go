@@ -1,0 +1,109 @@
+// What the tests run in pods: an image without a shell has nothing else.
+//
+//	probe print WORD…        prints the words
+//	probe fail WORD…         prints the words and fails
+//	probe resolve NAME       prints the addresses of a name, when there are some
+//	probe get URL            prints what an HTTP server answers, when it does
+//	probe serve PORT WORD    answers every HTTP request with the word and the caller's address
+//	probe read FILE          prints a file
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"os/signal"
+	"strings"
+	"syscall"
+	"time"
+)
+
+func main() {
+	if err := run(os.Args[1:]); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+}
+
+func run(words []string) error {
+	if len(words) < 2 {
+		return errors.New("usage: probe print|fail|resolve|get|serve|read ARGUMENT…")
+	}
+	switch command, argument := words[0], words[1]; command {
+	case "print":
+		fmt.Println(strings.Join(words[1:], " "))
+		return nil
+	case "fail":
+		return errors.New(strings.Join(words[1:], " "))
+	case "resolve":
+		return patiently(func() error { return resolve(argument) })
+	case "get":
+		return patiently(func() error { return get(argument) })
+	case "serve":
+		return serve(argument, strings.Join(words[2:], " "))
+	case "read":
+		text, err := os.ReadFile(argument)
+		if err == nil {
+			_, err = os.Stdout.Write(text)
+		}
+		return err
+	default:
+		return fmt.Errorf("probe does not know %q", command)
+	}
+}
+
+// A new Service takes a moment to reach the DNS and the kernel's rules.
+func patiently(try func() error) error {
+	end := time.Now().Add(time.Minute)
+	for {
+		err := try()
+		if err == nil || time.Now().After(end) {
+			return err
+		}
+		time.Sleep(200 * time.Millisecond)
+	}
+}
+
+func resolve(name string) error {
+	addresses, err := net.LookupHost(name)
+	if err == nil {
+		fmt.Println(strings.Join(addresses, " "))
+	}
+	return err
+}
+
+func get(url string) error {
+	client := http.Client{Timeout: 5 * time.Second}
+	answer, err := client.Get(url)
+	if err != nil {
+		return err
+	}
+	defer answer.Body.Close()
+	if answer.StatusCode != http.StatusOK {
+		return fmt.Errorf("%s answers %s", url, answer.Status)
+	}
+	_, err = io.Copy(os.Stdout, answer.Body)
+	return err
+}
+
+func serve(port, word string) error {
+	ended, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
+	defer stop()
+	server := http.Server{Addr: ":" + port, Handler: http.HandlerFunc(
+		func(answer http.ResponseWriter, request *http.Request) {
+			caller, _, _ := net.SplitHostPort(request.RemoteAddr)
+			fmt.Fprintln(answer, word, caller)
+		})}
+	failed := make(chan error, 1)
+	go func() { failed <- server.ListenAndServe() }()
+	select {
+	case err := <-failed:
+		return err
+	case <-ended.Done():
+		return server.Close()
+	}
+}

@@ -1,0 +1,276 @@
+//! The whole: made, mended, found, taken away.
+
+use std::fs::{self, File};
+use std::io;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+
+use rustix::process::geteuid;
+
+use crate::binaries::{Binaries, BinariesError};
+use crate::certs::{self, CertsError};
+use crate::cgroup::{self, CgroupError};
+use crate::command::CommandError;
+use crate::components::{
+    self, ComponentError, Context, NAMES, apiserver, containerd, controller, etcd, kubelet, proxy,
+    scheduler,
+};
+use crate::dns::{self, DnsError};
+use crate::images::{self, ImageError};
+use crate::layout::Layout;
+use crate::network::{self, NetworkError};
+use crate::packages::{self, PackagesError};
+use crate::process::Daemon;
+use crate::snapshot::{Snapshot, SnapshotError};
+use crate::task::{Interrupt, Interrupted, Task};
+use crate::teardown::{self, TeardownError};
+
+/// Why there is no cluster.
+#[derive(Debug, thiserror::Error)]
+pub enum ClusterError {
+    /// Not root.
+    #[error(
+        "a cluster needs root: it mounts, makes links and control groups; run it as root, or with sudo -E"
+    )]
+    NotRoot,
+    /// Another cluster's rules.
+    #[error(
+        "there are rules of another kube-proxy (`nft list table ip kube-proxy`); stop that cluster first, or delete its table"
+    )]
+    Foreign,
+    /// A file or folder of the cluster.
+    #[error("{} cannot be used", path.display())]
+    File {
+        /// The file or folder.
+        path: PathBuf,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// System packages.
+    #[error(transparent)]
+    Packages(#[from] PackagesError),
+    /// Programs that are built.
+    #[error(transparent)]
+    Binaries(#[from] BinariesError),
+    /// The state of the machine before.
+    #[error(transparent)]
+    Snapshot(#[from] SnapshotError),
+    /// A program that looks at the machine.
+    #[error(transparent)]
+    Command(#[from] CommandError),
+    /// Certificates.
+    #[error(transparent)]
+    Certs(#[from] CertsError),
+    /// The bridge.
+    #[error(transparent)]
+    Network(#[from] NetworkError),
+    /// Control groups.
+    #[error(transparent)]
+    Cgroup(#[from] CgroupError),
+    /// A process.
+    #[error(transparent)]
+    Component(#[from] ComponentError),
+    /// An image.
+    #[error(transparent)]
+    Image(#[from] ImageError),
+    /// Names.
+    #[error(transparent)]
+    Dns(#[from] DnsError),
+    /// The end.
+    #[error(transparent)]
+    Teardown(#[from] TeardownError),
+    /// Ctrl-C.
+    #[error(transparent)]
+    Interrupted(#[from] Interrupted),
+}
+
+impl ClusterError {
+    /// Whether Ctrl-C was the reason.
+    fn interrupted(&self, interrupt: &Interrupt) -> bool {
+        matches!(self, Self::Interrupted(_)) || interrupt.check().is_err()
+    }
+}
+
+/// A cluster that runs.
+#[derive(Clone, Debug)]
+pub struct Cluster {
+    layout: Layout,
+    binaries: Binaries,
+    interrupt: Interrupt,
+}
+
+impl Cluster {
+    /// Makes a cluster, or mends the one that is there: what runs goes on, what died starts again. At Ctrl-C a cluster that
+    /// was not there before is taken away. After another failure what there is stays, to be looked at.
+    ///
+    /// # Errors
+    /// With what to do next, when something is missing or does not start.
+    pub fn up(layout: Layout, interrupt: Interrupt) -> Result<Self, ClusterError> {
+        if !geteuid().is_root() {
+            return Err(ClusterError::NotRoot);
+        }
+        packages::ensure(&interrupt)?;
+        let binaries = Binaries::ensure(&layout, &interrupt)?;
+        let cluster = Self {
+            layout,
+            binaries,
+            interrupt,
+        };
+        let lock = lock(&cluster.layout, &cluster.interrupt)?;
+        let fresh = !cluster.layout.before().is_file();
+        let result = cluster.make(fresh);
+        match result {
+            Err(error)
+                if fresh
+                    && (error.interrupted(&cluster.interrupt)
+                        || !cluster.layout.before().is_file()) =>
+            {
+                take_away(&cluster.layout)?;
+                drop(lock);
+                Err(error)
+            }
+            Err(error) => Err(error),
+            Ok(()) => Ok(cluster),
+        }
+    }
+
+    /// Takes the cluster away, whatever is left of it.
+    ///
+    /// # Errors
+    /// When something stays.
+    pub fn down(layout: &Layout) -> Result<(), ClusterError> {
+        if !geteuid().is_root() {
+            return Err(ClusterError::NotRoot);
+        }
+        let lock = lock(layout, &Interrupt::never())?;
+        take_away(layout)?;
+        drop(lock);
+        Ok(())
+    }
+
+    /// The administrator's kubeconfig.
+    #[must_use]
+    pub fn kubeconfig(&self) -> PathBuf {
+        self.layout.kubeconfig()
+    }
+
+    /// A folder with kubectl and helm.
+    #[must_use]
+    pub fn programs(&self) -> PathBuf {
+        self.binaries.for_people()
+    }
+
+    /// kubectl as the administrator.
+    #[must_use]
+    pub fn kubectl(&self) -> Command {
+        self.context().kubectl()
+    }
+
+    /// helm as the administrator.
+    #[must_use]
+    pub fn helm(&self) -> Command {
+        let mut helm = Command::new(self.binaries.program("helm"));
+        helm.env("KUBECONFIG", self.kubeconfig());
+        helm
+    }
+
+    /// Gives containerd the images of an OCI or Docker archive, under the names that it says; pods take them with the pull
+    /// policies `Never` and `IfNotPresent`.
+    ///
+    /// # Errors
+    /// When containerd refuses it.
+    pub fn import(&self, archive: &Path) -> Result<(), ImageError> {
+        images::import(self.context(), archive)
+    }
+
+    fn context(&self) -> Context<'_> {
+        Context {
+            layout: &self.layout,
+            binaries: &self.binaries,
+            interrupt: &self.interrupt,
+        }
+    }
+
+    fn make(&self, fresh: bool) -> Result<(), ClusterError> {
+        let layout = &self.layout;
+        let mut task = Task::begin("preparing the machine", &self.interrupt);
+        components::check_ports(layout)?;
+        if fresh {
+            if network::has_rules(&mut task)? {
+                return Err(ClusterError::Foreign);
+            }
+            let before = Snapshot::take(&mut task)?;
+            let text = serde_json::to_vec(&before).map_err(io::Error::from);
+            folder(layout.state())?;
+            let path = layout.before();
+            usable(&path, text.and_then(|text| fs::write(&path, text)))?;
+        }
+        for path in [layout.run().to_owned(), layout.logs()] {
+            folder(&path)?;
+        }
+        certs::ensure(layout)?;
+        network::ensure(layout, &mut task)?;
+        cgroup::ensure()?;
+        task.end();
+
+        let context = self.context();
+        etcd::start(context)?;
+        apiserver::start(context)?;
+        controller::start(context)?;
+        scheduler::start(context)?;
+        containerd::start(context)?;
+        images::ensure(context)?;
+        kubelet::start(context)?;
+        proxy::start(context)?;
+        dns::ensure(context)?;
+        Ok(())
+    }
+}
+
+/// Whether there is a cluster, or what is left of one; and its processes, each with its id while it runs.
+#[must_use]
+pub fn status(layout: &Layout) -> (bool, Vec<(&'static str, Option<i32>)>) {
+    let processes = NAMES.map(|name| (name, Daemon::known(layout, name).pid()));
+    (layout.before().is_file(), processes.to_vec())
+}
+
+fn take_away(layout: &Layout) -> Result<(), ClusterError> {
+    teardown::remove(layout)?;
+    let path = layout.lock();
+    usable(path, fs::remove_file(path))
+}
+
+/// Waits for whoever makes or removes the cluster at the moment.
+fn lock(layout: &Layout, interrupt: &Interrupt) -> Result<File, ClusterError> {
+    let path = layout.lock();
+    let mut task = Task::begin("waiting for another run of e2e", interrupt);
+    loop {
+        let file = usable(path, File::options().create(true).append(true).open(path))?;
+        while let Err(error) = file.try_lock() {
+            match error {
+                fs::TryLockError::WouldBlock => task.pause(Duration::from_millis(100))?,
+                fs::TryLockError::Error(source) => {
+                    return usable(path, Err(source));
+                }
+            }
+        }
+        // The one who had it may have removed the file.
+        let held = usable(path, file.metadata())?.ino();
+        if fs::metadata(path).is_ok_and(|there| there.ino() == held) {
+            return Ok(file);
+        }
+    }
+}
+
+fn folder(path: &Path) -> Result<(), ClusterError> {
+    usable(path, fs::create_dir_all(path))
+}
+
+fn usable<T>(path: &Path, result: io::Result<T>) -> Result<T, ClusterError> {
+    result.map_err(|source| ClusterError::File {
+        path: path.to_owned(),
+        source,
+    })
+}

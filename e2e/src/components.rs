@@ -1,0 +1,163 @@
+//! The cluster's processes: what each is told, and when it is ready.
+
+pub mod apiserver;
+pub mod containerd;
+pub mod controller;
+pub mod etcd;
+pub mod kubelet;
+pub mod proxy;
+pub mod scheduler;
+
+use std::fs;
+use std::io;
+use std::net::{SocketAddr, TcpListener};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+
+use crate::binaries::Binaries;
+use crate::command::{self, CommandError};
+use crate::layout::{
+    API_PORT, CONTROLLER_PORT, ETCD_PEER_PORT, ETCD_PORT, KUBELET_PORT, Layout, SCHEDULER_PORT,
+};
+use crate::process::{Daemon, ProcessError};
+use crate::task::{Interrupt, Task};
+
+/// The processes in the order of their start.
+pub const NAMES: [&str; 7] = [
+    etcd::NAME,
+    apiserver::NAME,
+    controller::NAME,
+    scheduler::NAME,
+    containerd::NAME,
+    kubelet::NAME,
+    proxy::NAME,
+];
+
+/// Which process listens where.
+const PORTS: [(u16, &str); 6] = [
+    (ETCD_PORT, etcd::NAME),
+    (ETCD_PEER_PORT, etcd::NAME),
+    (API_PORT, apiserver::NAME),
+    (KUBELET_PORT, kubelet::NAME),
+    (CONTROLLER_PORT, controller::NAME),
+    (SCHEDULER_PORT, scheduler::NAME),
+];
+
+/// How long a process may take until it is ready, on a machine that does other things, too.
+const READY: Duration = Duration::from_secs(180);
+
+/// Why a process does not work.
+#[derive(Debug, thiserror::Error)]
+pub enum ComponentError {
+    /// Something else listens where one would.
+    #[error(
+        "port {port}, which {name} needs, is taken; `ss -ltnp 'sport = :{port}'` shows by what: stop that and try again"
+    )]
+    Port {
+        /// The port.
+        port: u16,
+        /// Who needs it.
+        name: &'static str,
+    },
+    /// Its configuration.
+    #[error("{} cannot be written", path.display())]
+    File {
+        /// The file or folder.
+        path: PathBuf,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// It does not start or does not get ready.
+    #[error(transparent)]
+    Process(#[from] ProcessError),
+}
+
+/// What the processes are made from.
+#[derive(Clone, Copy, Debug)]
+pub struct Context<'a> {
+    /// Folders.
+    pub layout: &'a Layout,
+    /// Programs.
+    pub binaries: &'a Binaries,
+    /// Whether to give up.
+    pub interrupt: &'a Interrupt,
+}
+
+impl Context<'_> {
+    /// A command for the API server as the administrator.
+    #[must_use]
+    pub fn kubectl(&self) -> Command {
+        let mut kubectl = Command::new(self.binaries.program("kubectl"));
+        // What it remembers goes with the cluster.
+        let cache = self.layout.state().join("kubectl");
+        kubectl
+            .env("KUBECONFIG", self.layout.kubeconfig())
+            .env("KUBECACHEDIR", &cache);
+        kubectl
+    }
+
+    /// What kubectl says to the words `arguments`, now.
+    ///
+    /// # Errors
+    /// When it fails.
+    pub fn ask(&self, arguments: &[&str]) -> Result<String, CommandError> {
+        let mut task = Task::part(self.interrupt);
+        command::run(self.kubectl().args(arguments), &mut task)
+    }
+
+    fn daemon(&self, name: &'static str, program: PathBuf, arguments: Vec<String>) -> Daemon {
+        Daemon::new(self.layout, name, program, arguments)
+    }
+
+    /// Starts a process and waits until nothing is missing.
+    fn start(
+        &self,
+        name: &'static str,
+        daemon: &Daemon,
+        ready: impl FnMut() -> Result<(), String>,
+    ) -> Result<(), ComponentError> {
+        let mut task = Task::begin(format!("starting {name}"), self.interrupt);
+        daemon.ensure(&mut task)?;
+        daemon.wait(READY, &mut task, ready)?;
+        task.end();
+        Ok(())
+    }
+
+    /// A file under the folder of certificates, as an argument.
+    fn pki(&self, file: &str) -> String {
+        self.layout.pki().join(file).display().to_string()
+    }
+}
+
+/// Checks that no stranger listens where our processes want to.
+///
+/// # Errors
+/// With the port, and who needs it.
+pub fn check_ports(layout: &Layout) -> Result<(), ComponentError> {
+    for (port, name) in PORTS {
+        let ours = Daemon::known(layout, name).pid().is_some();
+        if !ours && TcpListener::bind(SocketAddr::from(([0, 0, 0, 0], port))).is_err() {
+            return Err(ComponentError::Port { port, name });
+        }
+    }
+    Ok(())
+}
+
+fn write(path: &Path, text: &str) -> Result<(), ComponentError> {
+    fs::write(path, text).map_err(|source| ComponentError::File {
+        path: path.to_owned(),
+        source,
+    })
+}
+
+fn folder(path: &Path) -> Result<(), ComponentError> {
+    fs::create_dir_all(path).map_err(|source| ComponentError::File {
+        path: path.to_owned(),
+        source,
+    })
+}
+
+fn said(error: &CommandError) -> String {
+    error.to_string()
+}

@@ -1,0 +1,137 @@
+//! Where everything of the cluster lies: folders, addresses, ports.
+
+use std::env;
+use std::net::Ipv4Addr;
+use std::path::{Path, PathBuf};
+
+/// Name of the only node, and of its bridge.
+pub const NODE: &str = "flt-e2e";
+
+/// The bridge that pods hang on; at most 15 characters.
+pub const BRIDGE: &str = NODE;
+
+/// The bridge's own address: the node's, the API server's and the kubelet's.
+pub const NODE_ADDRESS: Ipv4Addr = Ipv4Addr::new(10, 244, 0, 1);
+
+/// Addresses of pods, the bridge's among them.
+pub const POD_NETWORK: &str = "10.244.0.0/16";
+
+/// Addresses of Services.
+pub const SERVICE_NETWORK: &str = "10.96.0.0/16";
+
+/// Address of the Service `kubernetes`: the first of [`SERVICE_NETWORK`].
+pub const API_SERVICE_ADDRESS: Ipv4Addr = Ipv4Addr::new(10, 96, 0, 1);
+
+/// Address of the Service of the cluster's DNS.
+pub const DNS_ADDRESS: Ipv4Addr = Ipv4Addr::new(10, 96, 0, 10);
+
+/// The cluster's domain.
+pub const DOMAIN: &str = "cluster.local";
+
+/// The cgroup under which all containers run, in every hierarchy.
+pub const CGROUP: &str = "fltorrent-e2e";
+
+/// Port of etcd for the API server.
+pub const ETCD_PORT: u16 = 2379;
+/// Port of etcd for other members, of which there are none.
+pub const ETCD_PEER_PORT: u16 = 2380;
+/// Port of the API server.
+pub const API_PORT: u16 = 6443;
+/// Port of the kubelet.
+pub const KUBELET_PORT: u16 = 10250;
+/// Port of the controller manager.
+pub const CONTROLLER_PORT: u16 = 10257;
+/// Port of the scheduler.
+pub const SCHEDULER_PORT: u16 = 10259;
+
+/// The environment variable that names the cache folder.
+pub const CACHE_VARIABLE: &str = "FLTORRENT_E2E_CACHE";
+
+/// Why no folder for the cache is known.
+#[derive(Debug, thiserror::Error)]
+pub enum LayoutError {
+    /// Neither the variable nor a home folder.
+    #[error(
+        "no folder for what is built: neither {CACHE_VARIABLE} nor XDG_CACHE_HOME nor HOME is an absolute path; set {CACHE_VARIABLE}"
+    )]
+    NoCache,
+}
+
+/// The folders.
+#[derive(Clone, Debug)]
+pub struct Layout {
+    cache: PathBuf,
+}
+
+impl Layout {
+    /// The cache from the environment; the other folders are fixed, as there is one cluster a machine.
+    ///
+    /// # Errors
+    /// When the environment names no absolute path.
+    pub fn from_environment() -> Result<Self, LayoutError> {
+        let absolute = |name: &str| {
+            env::var_os(name)
+                .map(PathBuf::from)
+                .filter(|path| path.is_absolute())
+        };
+        absolute(CACHE_VARIABLE)
+            .or_else(|| absolute("XDG_CACHE_HOME").map(|folder| folder.join("fltorrent-e2e")))
+            .or_else(|| absolute("HOME").map(|folder| folder.join(".cache/fltorrent-e2e")))
+            .map(|cache| Self { cache })
+            .ok_or(LayoutError::NoCache)
+    }
+
+    /// What is built, kept from one cluster to the next.
+    #[must_use]
+    pub fn cache(&self) -> &Path {
+        &self.cache
+    }
+
+    /// The cluster's files: they go with it.
+    #[must_use]
+    pub fn state(&self) -> &'static Path {
+        Path::new("/var/lib/fltorrent-e2e")
+    }
+
+    /// Sockets, network namespaces and records of processes.
+    #[must_use]
+    pub fn run(&self) -> &'static Path {
+        Path::new("/run/fltorrent-e2e")
+    }
+
+    /// The file that is locked while the cluster is made or removed.
+    #[must_use]
+    pub fn lock(&self) -> &'static Path {
+        Path::new("/run/fltorrent-e2e.lock")
+    }
+
+    /// Certificates, keys and kubeconfigs.
+    #[must_use]
+    pub fn pki(&self) -> PathBuf {
+        self.state().join("pki")
+    }
+
+    /// The administrator's kubeconfig.
+    #[must_use]
+    pub fn kubeconfig(&self) -> PathBuf {
+        self.pki().join("admin.kubeconfig")
+    }
+
+    /// One log a process.
+    #[must_use]
+    pub fn logs(&self) -> PathBuf {
+        self.state().join("logs")
+    }
+
+    /// What the machine was like before the cluster.
+    #[must_use]
+    pub fn before(&self) -> PathBuf {
+        self.state().join("before.json")
+    }
+
+    /// containerd's socket.
+    #[must_use]
+    pub fn containerd_socket(&self) -> PathBuf {
+        self.run().join("containerd.sock")
+    }
+}

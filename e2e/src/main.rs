@@ -1,0 +1,93 @@
+//! `cargo run -p e2e -- up`: a real Kubernetes on this machine; `down` takes it away again.
+
+use std::process::ExitCode;
+
+use anyhow::{Context as _, bail};
+use clap::{Parser, Subcommand};
+use e2e::cluster::{self, Cluster};
+use e2e::components::NAMES;
+use e2e::layout::Layout;
+use e2e::process;
+use e2e::task::Interrupt;
+
+/// A real Kubernetes on this machine, for tests and for trying things out. It needs root.
+#[derive(Debug, Parser)]
+#[command(name = "e2e", disable_help_subcommand = true)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Action,
+}
+
+#[derive(Debug, Subcommand)]
+enum Action {
+    /// Install, build and start what is missing, and print the environment for kubectl and helm.
+    Up,
+    /// Stop everything, and leave the machine as it was.
+    Down,
+    /// Show which processes run; fails unless all do.
+    Status,
+    /// Show the end of the logs.
+    Logs {
+        /// Of this process only.
+        #[arg(value_parser = NAMES)]
+        process: Option<String>,
+    },
+}
+
+fn main() -> ExitCode {
+    match run(&Arguments::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(arguments: &Arguments) -> anyhow::Result<()> {
+    let layout = Layout::from_environment()?;
+    match &arguments.command {
+        Action::Up => up(layout),
+        Action::Down => Ok(Cluster::down(&layout)?),
+        Action::Status => status(&layout),
+        Action::Logs { process } => {
+            logs(&layout, process.as_deref());
+            Ok(())
+        }
+    }
+}
+
+fn up(layout: Layout) -> anyhow::Result<()> {
+    let interrupt = Interrupt::by_signals().context("signals cannot be watched")?;
+    let cluster = Cluster::up(layout, interrupt)?;
+    // For `eval`, so nothing else goes to standard output.
+    println!("export KUBECONFIG={}", cluster.kubeconfig().display());
+    println!("export PATH={}:$PATH", cluster.programs().display());
+    Ok(())
+}
+
+fn status(layout: &Layout) -> anyhow::Result<()> {
+    let (there, processes) = cluster::status(layout);
+    for (name, pid) in &processes {
+        match pid {
+            Some(pid) => println!("{name:24} runs as process {pid}"),
+            None => println!("{name:24} does not run"),
+        }
+    }
+    if !there {
+        bail!("there is no cluster; `cargo run -p e2e -- up` makes one");
+    }
+    if processes.iter().any(|(_, pid)| pid.is_none()) {
+        bail!("not all runs; `cargo run -p e2e -- up` mends it, `… logs` says what happened");
+    }
+    Ok(())
+}
+
+fn logs(layout: &Layout, process: Option<&str>) {
+    for name in NAMES {
+        if process.is_none_or(|process| process == name) {
+            let path = layout.logs().join(format!("{name}.log"));
+            println!("== {}\n{}", path.display(), process::end_of(&path));
+        }
+    }
+}

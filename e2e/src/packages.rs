@@ -1,0 +1,122 @@
+//! What comes from the system's packages: programs, containerd and the CNI plugins.
+
+use std::env;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use crate::command::{self, CommandError};
+use crate::task::{Interrupt, Task};
+
+/// Programs, and Debian's packages that have them.
+const PROGRAMS: [(&str, &str); 5] = [
+    ("containerd", "containerd"),
+    ("ctr", "containerd"),
+    ("ip", "iproute2"),
+    ("nft", "nftables"),
+    ("runc", "runc"),
+];
+
+/// Debian's package of the CNI plugins, and where they lie there and elsewhere.
+const PLUGINS: &str = "containernetworking-plugins";
+const PLUGIN_FOLDERS: [&str; 2] = ["/usr/lib/cni", "/opt/cni/bin"];
+
+/// Folders that hold programs for root, though root's path may lack them.
+const FOLDERS: [&str; 4] = ["/usr/sbin", "/sbin", "/usr/bin", "/bin"];
+
+/// What is missing.
+#[derive(Debug, thiserror::Error)]
+pub enum PackagesError {
+    /// Something is missing, and there is no apt-get to install it.
+    #[error("missing: {}; install what has them (Debian's packages: {})", missing.join(", "), packages.join(" "))]
+    Missing {
+        /// Programs and plugins.
+        missing: Vec<String>,
+        /// Debian's packages.
+        packages: Vec<String>,
+    },
+    /// Go is missing, which no package of an old Debian brings in a version that is new enough.
+    #[error("Go is missing; install Go 1.25 or newer, and have `go` in the PATH")]
+    NoGo,
+    /// apt-get failed.
+    #[error("the packages {} cannot be installed; try it by hand", packages.join(" "))]
+    Apt {
+        /// Debian's packages.
+        packages: Vec<String>,
+        /// What apt-get says.
+        source: CommandError,
+    },
+}
+
+/// Installs what is missing, where there is apt-get.
+///
+/// # Errors
+/// When something is missing afterwards.
+pub fn ensure(interrupt: &Interrupt) -> Result<(), PackagesError> {
+    if program("go").is_none() {
+        return Err(PackagesError::NoGo);
+    }
+    let (_, packages) = missing();
+    if packages.is_empty() {
+        return Ok(());
+    }
+    if program("apt-get").is_some() {
+        let mut task = Task::begin(format!("installing {}", packages.join(" ")), interrupt);
+        install(&packages, &mut task).map_err(|source| PackagesError::Apt {
+            packages: packages.clone(),
+            source,
+        })?;
+        task.end();
+    }
+    match missing() {
+        (missing, _) if missing.is_empty() => Ok(()),
+        (missing, packages) => Err(PackagesError::Missing { missing, packages }),
+    }
+}
+
+fn missing() -> (Vec<String>, Vec<String>) {
+    let mut missing: Vec<(&str, &str)> = PROGRAMS
+        .into_iter()
+        .filter(|(name, _)| program(name).is_none())
+        .collect();
+    if plugins().is_none() {
+        missing.push(("CNI plugins", PLUGINS));
+    }
+    let names = missing.iter().map(|(name, _)| (*name).to_owned()).collect();
+    let mut packages: Vec<String> = missing
+        .iter()
+        .map(|(_, package)| (*package).to_owned())
+        .collect();
+    packages.dedup();
+    (names, packages)
+}
+
+fn install(packages: &[String], task: &mut Task) -> Result<(), CommandError> {
+    let apt = || {
+        let mut apt = Command::new("apt-get");
+        apt.env("DEBIAN_FRONTEND", "noninteractive");
+        apt
+    };
+    command::run(apt().args(["update", "-qq"]), task)?;
+    let mut install = apt();
+    install.args(["install", "-y", "-qq", "--no-install-recommends"]);
+    command::run(install.args(packages), task).map(drop)
+}
+
+/// Where a program lies.
+#[must_use]
+pub fn program(name: &str) -> Option<PathBuf> {
+    let path = env::var_os("PATH").unwrap_or_default();
+    env::split_paths(&path)
+        .chain(FOLDERS.map(PathBuf::from))
+        .map(|folder| folder.join(name))
+        .find(|file| file.is_file())
+}
+
+/// The folder of the CNI plugins.
+#[must_use]
+pub fn plugins() -> Option<&'static Path> {
+    PLUGIN_FOLDERS
+        .into_iter()
+        .map(Path::new)
+        .find(|folder| folder.join("bridge").is_file() && folder.join("host-local").is_file())
+}

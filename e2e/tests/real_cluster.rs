@@ -1,0 +1,128 @@
+//! The cluster itself, and the definition on a real API server: made from nothing, used, taken away. Needs root.
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    unreachable_pub,
+    reason = "these are tests"
+)]
+
+#[path = "real_cluster/admission.rs"]
+mod admission;
+#[path = "real_cluster/api.rs"]
+mod api;
+#[path = "real_cluster/definition.rs"]
+mod definition;
+#[path = "real_cluster/machine.rs"]
+mod machine;
+#[path = "real_cluster/operator.rs"]
+mod operator;
+#[path = "real_cluster/pods.rs"]
+mod pods;
+#[path = "real_cluster/security.rs"]
+mod security;
+
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use e2e::cluster::{Cluster, status};
+use e2e::layout::Layout;
+use e2e::task::Interrupt;
+use libtest_mimic::{Arguments, Failed, Trial};
+
+/// A check of the cluster.
+type Check = fn(&Cluster) -> Result<(), Failed>;
+
+/// Checks that may run side by side.
+const CHECKS: [(&str, Check); 15] = [
+    ("a_pod_runs_to_its_end_and_its_log_is_read", pods::ends),
+    ("a_pod_that_fails_says_how", pods::fails),
+    ("a_service_is_found_by_name_and_reached", pods::service),
+    ("a_command_runs_in_a_pod", pods::exec),
+    ("a_projected_token_tells_its_pod", pods::token),
+    (
+        "nobody_is_answered_without_a_certificate",
+        security::strangers,
+    ),
+    ("no_process_talks_without_tls", security::plain),
+    ("the_definition_is_established", definition::established),
+    ("the_definition_is_far_from_its_limits", definition::limits),
+    ("every_example_passes_a_dry_run", definition::examples),
+    (
+        "every_example_of_the_page_about_pods_passes",
+        admission::page,
+    ),
+    ("wrong_values_are_refused_by_name", admission::wrong_values),
+    ("only_what_may_change_is_changed", admission::changes),
+    ("the_status_is_shown_in_columns", admission::status),
+    ("helm_talks_to_the_cluster", pods::helm),
+];
+
+fn main() -> ExitCode {
+    let arguments = Arguments::from_args();
+    let layout = Layout::from_environment().unwrap();
+    let listed = arguments.list;
+    if !listed && status(&layout).0 {
+        eprintln!(
+            "a cluster is there already; these tests begin with none: `cargo run -p e2e -- down`"
+        );
+        return ExitCode::FAILURE;
+    }
+    // One after the other, since each of them has the machine to itself.
+    let mut alone = arguments.clone();
+    alone.test_threads = Some(1);
+
+    let before = vec![
+        trial("a_port_that_is_taken_is_named", machine::taken_port),
+        trial("ctrl_c_leaves_a_clean_machine", machine::interrupted),
+    ];
+    let first = libtest_mimic::run(&alone, before);
+
+    let clean = (!listed).then(|| machine::snapshot().unwrap());
+    let cluster = (!listed).then(|| {
+        let cluster = Cluster::up(layout.clone(), Interrupt::never())
+            .unwrap_or_else(|error| panic!("{error}"));
+        definition::install(&cluster).unwrap_or_else(|error| panic!("{error:?}"));
+        Arc::new(cluster)
+    });
+    let checks = CHECKS.map(|(name, check)| {
+        let cluster = cluster.clone();
+        trial(name, move || match &cluster {
+            Some(cluster) => check(cluster),
+            None => Err("there is no cluster".into()),
+        })
+    });
+    let second = libtest_mimic::run(&arguments, checks.into_iter().collect());
+
+    // Each has operators of its own, and one cluster has one operator.
+    let operators = [
+        ("an_experiment_lives_and_goes", operator::life as Check),
+        ("what_goes_wrong_is_told", operator::trouble),
+    ]
+    .map(|(name, check)| {
+        let cluster = cluster.clone();
+        trial(name, move || match &cluster {
+            Some(cluster) => check(cluster),
+            None => Err("there is no cluster".into()),
+        })
+    });
+    let operated = libtest_mimic::run(&alone, operators.into_iter().collect());
+
+    let after = vec![
+        trial("a_second_up_mends_what_died", machine::mended),
+        trial("down_leaves_a_clean_machine", move || match &clean {
+            Some(clean) => machine::down(clean),
+            None => Err("the machine was not looked at".into()),
+        }),
+    ];
+    let third = libtest_mimic::run(&alone, after);
+    if !listed {
+        // Also where a filter left the last check out.
+        Cluster::down(&layout).unwrap_or_else(|error| panic!("{error}"));
+    }
+    let failed = first.num_failed + second.num_failed + operated.num_failed + third.num_failed;
+    ExitCode::from(u8::from(failed > 0))
+}
+
+fn trial(name: &str, run: impl FnOnce() -> Result<(), Failed> + Send + 'static) -> Trial {
+    Trial::test(name, run)
+}
