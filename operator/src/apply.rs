@@ -1,0 +1,170 @@
+//! Brings what was built to the API server: all but pods by server-side apply, pods by creating each once. What stands there under our
+//! name and is not the experiment's is left alone.
+//!
+//! The order: what pods mount comes before pods. An [`Applied`] exists only where something was applied, or was found to need nothing,
+//! so that no status tells of what was not.
+
+mod error;
+mod objects;
+
+use std::sync::Arc;
+
+use futures_util::{StreamExt, TryStreamExt, stream};
+use k8s_openapi::api::core::v1::Pod;
+use kube::api::{DeleteParams, PostParams};
+use kube::{Api, Client, ResourceExt};
+
+use crate::build::Objects;
+use crate::life::Facts;
+use crate::metrics::Metrics;
+use crate::names;
+pub use error::{ApplyError, Doing, classify};
+pub use objects::{Mark, Standing};
+
+/// Requests about pods of one experiment that are under way at a time.
+const PARALLEL: usize = 16;
+
+/// What is to be so.
+#[derive(Debug)]
+pub struct Desired {
+    /// The experiment's UID.
+    pub uid: String,
+    /// Its name.
+    pub name: String,
+    /// Its namespace.
+    pub namespace: String,
+    /// Objects that are to stand as they are built; none: they do.
+    pub objects: Option<Objects>,
+    /// Pods to delete, by name.
+    pub delete: Vec<String>,
+    /// Pods to create.
+    pub create: Vec<Pod>,
+}
+
+/// What was applied. Only [`Applier::apply`] makes it.
+#[derive(Debug)]
+pub struct Applied {
+    facts: Facts,
+    mark: Option<Mark>,
+    changed: bool,
+}
+
+impl Applied {
+    /// What was seen of the pods before.
+    pub const fn facts(&self) -> &Facts {
+        &self.facts
+    }
+
+    /// How the objects stand now, if they were applied.
+    pub const fn mark(&self) -> Option<&Mark> {
+        self.mark.as_ref()
+    }
+
+    /// Whether pods were created or deleted.
+    pub const fn changed(&self) -> bool {
+        self.changed
+    }
+}
+
+/// Applies with a client.
+#[derive(Clone)]
+pub struct Applier {
+    client: Client,
+    metrics: Arc<Metrics>,
+}
+
+impl Applier {
+    /// An applier that counts what it does.
+    pub const fn new(client: Client, metrics: Arc<Metrics>) -> Self {
+        Self { client, metrics }
+    }
+
+    /// Makes it so. `facts` are those that the decision was made on.
+    ///
+    /// # Errors
+    /// At the first request that fails, or when a name is taken. What was done before stays; the next time goes on from there.
+    pub async fn apply(&self, desired: Desired, facts: Facts) -> Result<Applied, ApplyError> {
+        // Without `..`: a new kind of thing to apply is not forgotten here.
+        let Desired {
+            uid,
+            name,
+            namespace,
+            objects,
+            delete,
+            create,
+        } = desired;
+        let changed = !delete.is_empty() || !create.is_empty();
+        let mark = match objects {
+            Some(objects) => {
+                Some(objects::apply(&self.client, &namespace, &name, &uid, objects).await?)
+            }
+            None => None,
+        };
+        let pods: Api<Pod> = Api::namespaced(self.client.clone(), &namespace);
+        stream::iter(delete)
+            .map(|name| self.delete(&pods, name))
+            .buffer_unordered(PARALLEL)
+            .try_collect::<()>()
+            .await?;
+        stream::iter(create)
+            .map(|pod| self.create(&pods, &uid, pod))
+            .buffer_unordered(PARALLEL)
+            .try_collect::<()>()
+            .await?;
+        Ok(Applied {
+            facts,
+            mark,
+            changed,
+        })
+    }
+
+    async fn delete(&self, pods: &Api<Pod>, name: String) -> Result<(), ApplyError> {
+        match pods.delete(&name, &DeleteParams::default()).await {
+            Ok(_) => {
+                self.metrics.pod_deleted();
+                Ok(())
+            }
+            Err(kube::Error::Api(status)) if status.is_not_found() => Ok(()),
+            Err(error) => Err(ApplyError::api(Doing::Delete, "Pod", &name, error)),
+        }
+    }
+
+    async fn create(&self, pods: &Api<Pod>, uid: &str, pod: Pod) -> Result<(), ApplyError> {
+        let params = PostParams {
+            field_manager: Some(names::MANAGER.to_owned()),
+            ..PostParams::default()
+        };
+        let name = pod.name_any();
+        match pods.create(&params, &pod).await {
+            Ok(_) => {
+                self.metrics.pod_created();
+                Ok(())
+            }
+            Err(kube::Error::Api(status)) if status.is_already_exists() => {
+                let there = pods
+                    .get_metadata_opt(&name)
+                    .await
+                    .map_err(|error| ApplyError::api(Doing::Read, "Pod", &name, error))?;
+                match there.map(|there| Standing::of(&there.metadata, uid)) {
+                    // Ours already: an earlier request of ours arrived after all. Gone again: the next time creates it.
+                    None | Some(Standing::Ours) => Ok(()),
+                    Some(Standing::Former) => Err(ApplyError::Former { kind: "Pod", name }),
+                    Some(Standing::Foreign) => Err(ApplyError::Foreign { kind: "Pod", name }),
+                }
+            }
+            Err(error) => Err(ApplyError::api(Doing::Create, "Pod", &name, error)),
+        }
+    }
+}
+
+#[cfg(test)]
+impl Applied {
+    /// As if nothing had been left to apply.
+    pub(crate) const fn nothing(facts: Facts) -> Self {
+        Self {
+            facts,
+            mark: None,
+            changed: false,
+        }
+    }
+}

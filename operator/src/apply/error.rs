@@ -1,0 +1,188 @@
+//! Why something was not applied, and what to do about it.
+
+/// What a request was for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Doing {
+    /// To read.
+    Read,
+    /// To create.
+    Create,
+    /// To apply.
+    Apply,
+    /// To delete.
+    Delete,
+}
+
+impl Doing {
+    const fn word(self) -> &'static str {
+        match self {
+            Self::Read => "read",
+            Self::Create => "created",
+            Self::Apply => "applied",
+            Self::Delete => "deleted",
+        }
+    }
+}
+
+/// Why something was not applied.
+#[derive(Debug, thiserror::Error)]
+pub enum ApplyError {
+    /// An object that is not the experiment's has the name.
+    #[error(
+        "the {kind} {name} is there and is not this experiment's; it is left alone. Delete or rename it, or give the experiment another name"
+    )]
+    Foreign {
+        /// Its kind.
+        kind: &'static str,
+        /// Its name.
+        name: String,
+    },
+    /// An object of a deleted experiment of the same name is still there.
+    #[error(
+        "the {kind} {name} of an earlier experiment of this name is still being deleted; this one starts when it is gone"
+    )]
+    Former {
+        /// Its kind.
+        kind: &'static str,
+        /// Its name.
+        name: String,
+    },
+    /// The API server refused, or was not reached.
+    #[error("the {kind} {name} could not be {}{}", doing.word(), advice(source))]
+    Api {
+        /// What was to be done.
+        doing: Doing,
+        /// The object's kind.
+        kind: &'static str,
+        /// The object's name.
+        name: String,
+        /// What the API server said.
+        source: Box<kube::Error>,
+    },
+}
+
+impl ApplyError {
+    /// A request that failed.
+    pub fn api(doing: Doing, kind: &'static str, name: &str, error: kube::Error) -> Self {
+        Self::Api {
+            doing,
+            kind,
+            name: name.to_owned(),
+            source: Box::new(error),
+        }
+    }
+
+    /// The stable name, for conditions, events and metrics.
+    pub fn reason(&self) -> &'static str {
+        match self {
+            Self::Foreign { .. } => "NameTaken",
+            Self::Former { .. } => "FormerObjects",
+            Self::Api { source, .. } => classify(source),
+        }
+    }
+
+    /// Whether it is told as an event: not what passes by itself.
+    pub fn is_told(&self) -> bool {
+        !matches!(
+            self.reason(),
+            "FormerObjects" | "Conflict" | "ApiUnavailable" | "ApiUnreachable"
+        )
+    }
+}
+
+/// The stable name of what an API server said.
+pub fn classify(error: &kube::Error) -> &'static str {
+    let kube::Error::Api(status) = error else {
+        return "ApiUnreachable";
+    };
+    let says = |part: &str| status.message.contains(part);
+    match status.code {
+        403 if says("exceeded quota") || says("failed quota") => "QuotaExceeded",
+        403 if says("violates PodSecurity") => "PodSecurityViolated",
+        403 if says("is being terminated") => "NamespaceTerminating",
+        403 => "Forbidden",
+        404 => "NotFound",
+        409 => "Conflict",
+        400 | 422 => "InvalidObject",
+        _ => "ApiUnavailable",
+    }
+}
+
+/// What was said and what to do about it, to follow on a half sentence.
+fn advice(error: &kube::Error) -> String {
+    let said = match error {
+        kube::Error::Api(status) => status.message.clone(),
+        other => other.to_string(),
+    };
+    let help = match classify(error) {
+        "QuotaExceeded" => {
+            "raise the namespace's ResourceQuota, or ask for less in spec.kubernetes.resources; it is tried again"
+        }
+        "PodSecurityViolated" => {
+            "peers keep to Pod Security's `restricted`; something in spec.kubernetes does not, or an admission plugin changed the pod"
+        }
+        "NamespaceTerminating" => "the namespace is being deleted",
+        "Forbidden" => "the operator's role has to allow it, or an admission plugin refuses it",
+        "InvalidObject" => "correct spec.kubernetes, then suspend and resume",
+        _ => "it is tried again",
+    };
+    format!(": {said}; {help}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn said(code: u16, message: &str) -> ApplyError {
+        let status = kube::core::Status {
+            code,
+            message: message.to_owned(),
+            ..kube::core::Status::default()
+        };
+        let error = kube::Error::Api(Box::new(status));
+        ApplyError::api(Doing::Create, "Pod", "x-0-0", error)
+    }
+
+    #[test]
+    fn what_the_api_server_says_has_a_stable_name() {
+        for (code, message, reason, told) in [
+            (
+                403,
+                "pods \"x-0-0\" is forbidden: exceeded quota: few, requested: pods=1",
+                "QuotaExceeded",
+                true,
+            ),
+            (
+                403,
+                "pods \"x-0-0\" is forbidden: violates PodSecurity \"restricted:latest\"",
+                "PodSecurityViolated",
+                true,
+            ),
+            (
+                403,
+                "unable to create new content in namespace a because it is being terminated",
+                "NamespaceTerminating",
+                true,
+            ),
+            (
+                403,
+                "pods is forbidden: User \"o\" cannot create resource",
+                "Forbidden",
+                true,
+            ),
+            (422, "Pod \"x-0-0\" is invalid", "InvalidObject", true),
+            (409, "the object has been modified", "Conflict", false),
+            (429, "too many requests", "ApiUnavailable", false),
+            (500, "etcdserver: leader changed", "ApiUnavailable", false),
+        ] {
+            let error = said(code, message);
+            assert_eq!((error.reason(), error.is_told()), (reason, told));
+            assert!(
+                error
+                    .to_string()
+                    .starts_with("the Pod x-0-0 could not be created: ")
+            );
+            assert!(error.to_string().contains(message));
+        }
+    }
+}

@@ -1,0 +1,134 @@
+//! What an experiment is on a cluster, as a pure function of its plan and manifest: one module an object. No client.
+
+mod claims;
+mod config_map;
+mod convert;
+mod network_policy;
+pub mod pod;
+mod service;
+mod volumes;
+
+use fltorrent_coordinator::authority::AuthorityError;
+use fltorrent_coordinator::secret::RootSecret;
+use k8s_openapi::api::core::v1::{ConfigMap, PersistentVolumeClaim, Service};
+use k8s_openapi::api::networking::v1::NetworkPolicy;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+
+use crate::config::Config;
+use crate::names;
+use crate::validate::Validated;
+
+/// The port of the swarm, UDP.
+pub const SWARM_PORT: i32 = 7400;
+/// The port of a peer's metrics and probes, TCP.
+pub const METRICS_PORT: i32 = 9400;
+
+/// What objects need to know of the place that they are made for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Site {
+    /// The operator's namespace.
+    pub namespace: String,
+    /// The operator's Service.
+    pub service: String,
+    /// The port of it where peers get certificates and report.
+    pub port: u16,
+    /// The domain of the cluster's names.
+    pub cluster_domain: String,
+    /// The image of peers that compute on the CPU.
+    pub peer_image: String,
+    /// The image of peers that compute with CUDA.
+    pub peer_cuda_image: String,
+}
+
+impl Site {
+    /// The place that an operator was told of.
+    pub fn of(config: &Config) -> Self {
+        Self {
+            namespace: config.namespace.clone(),
+            service: config.service.clone(),
+            port: config.listen.port(),
+            cluster_domain: config.cluster_domain.clone(),
+            peer_image: config.peer_image.clone(),
+            peer_cuda_image: config.peer_cuda_image.clone(),
+        }
+    }
+
+    /// Where a peer reaches the operator.
+    pub fn coordinator(&self) -> String {
+        let Self {
+            namespace,
+            service,
+            port,
+            cluster_domain,
+            ..
+        } = self;
+        format!("{service}.{namespace}.svc.{cluster_domain}:{port}")
+    }
+}
+
+/// Why objects cannot be built.
+#[derive(Debug, thiserror::Error)]
+pub enum BuildError {
+    /// The experiment's authority.
+    #[error("the experiment's authority cannot be made")]
+    Authority(#[from] AuthorityError),
+    /// A part of `spec.kubernetes` that is not what a pod has.
+    #[error("spec.kubernetes.{field} cannot be put into a pod")]
+    Convert {
+        /// The field.
+        field: &'static str,
+        /// What does not fit.
+        source: serde_json::Error,
+    },
+}
+
+impl BuildError {
+    /// The stable name, for conditions, events and metrics.
+    pub const fn reason(&self) -> &'static str {
+        match self {
+            Self::Authority(_) => "NoAuthority",
+            Self::Convert { .. } => "UnusableKubernetes",
+        }
+    }
+}
+
+/// All objects of an experiment but its pods.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Objects {
+    /// What peers are told.
+    pub config_map: ConfigMap,
+    /// By which peers have names.
+    pub service: Service,
+    /// Who may talk to whom.
+    pub network_policy: NetworkPolicy,
+    /// Where checkpoints and results are kept; they outlive the experiment, so that it does not own them.
+    pub claims: Vec<PersistentVolumeClaim>,
+}
+
+/// Builds all objects but the pods.
+///
+/// # Errors
+/// When the experiment's authority cannot be made.
+pub fn objects(
+    validated: &Validated,
+    site: &Site,
+    root: &RootSecret,
+) -> Result<Objects, BuildError> {
+    Ok(Objects {
+        config_map: config_map::build(validated, root)?,
+        service: service::build(validated),
+        network_policy: network_policy::build(validated, site),
+        claims: claims::build(validated),
+    })
+}
+
+/// Metadata of an object that goes with the experiment.
+fn owned(validated: &Validated, name: String) -> ObjectMeta {
+    ObjectMeta {
+        name: Some(name),
+        namespace: Some(validated.namespace.clone()),
+        labels: Some(names::labels(&validated.name)),
+        owner_references: validated.owner().map(|owner| vec![owner]),
+        ..ObjectMeta::default()
+    }
+}

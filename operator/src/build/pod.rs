@@ -1,0 +1,237 @@
+//! The pod of one attempt of a peer. It is created once and never changed.
+
+use fltorrent_coordinator::secret::{RootSecret, SealedPod};
+use fltorrent_crds::analysis;
+use fltorrent_crds::experiment::kubernetes::{GroupKubernetes, Kubernetes};
+use fltorrent_crds::plan::Backend;
+use k8s_openapi::api::core::v1::{
+    Capabilities, Container, ContainerPort, EnvVar, HTTPGetAction, Pod, PodSecurityContext,
+    PodSpec, Probe, ResourceRequirements, SeccompProfile, SecurityContext,
+};
+use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
+
+use super::convert::same;
+use super::volumes::{self, MANIFEST, SCRATCH};
+use super::{BuildError, METRICS_PORT, SWARM_PORT, Site, owned};
+use crate::names;
+use crate::validate::Validated;
+
+pub use super::volumes::AUDIENCE;
+
+/// The container in which a peer runs.
+pub const CONTAINER: &str = "trainer";
+/// Whom it runs as: nobody in particular.
+const USER: i64 = 65532;
+/// How long a peer may take to tell its neighbours that it goes, in seconds.
+const GRACE_SECONDS: i64 = 15;
+
+/// The pod of a peer in an attempt that goes on after `resume` rounds; 0 is the start.
+///
+/// # Errors
+/// When a part of `spec.kubernetes` is not what a pod has.
+pub fn build(
+    validated: &Validated,
+    site: &Site,
+    root: &RootSecret,
+    index: u32,
+    attempt: u32,
+    resume: u32,
+) -> Result<Pod, BuildError> {
+    let spec = &validated.experiment.spec;
+    let kubernetes = &spec.kubernetes;
+    let name = names::pod(&validated.name, index, attempt);
+    let group = validated
+        .plan
+        .peers
+        .get(index as usize)
+        .map_or("", |peer| &peer.group);
+    let of_group = spec
+        .groups
+        .iter()
+        .find(|candidate| candidate.name == group)
+        .map(|group| group.kubernetes.clone())
+        .unwrap_or_default();
+    let given = kubernetes.of_group(&of_group);
+
+    let mut metadata = owned(validated, name.clone());
+    metadata.labels.get_or_insert_default().extend(
+        [
+            (names::INDEX, index.to_string()),
+            (names::ATTEMPT, attempt.to_string()),
+            (names::GROUP, group.to_owned()),
+        ]
+        .map(|(key, value)| (key.to_owned(), value)),
+    );
+    let seal = root.seal(&SealedPod {
+        namespace: &validated.namespace,
+        name: &name,
+        experiment: &validated.uid,
+        index,
+        attempt,
+    });
+    metadata.annotations = Some([(names::SEAL.to_owned(), seal)].into());
+
+    let volumes = volumes::build(&validated.name, kubernetes, index)?;
+    let container = Container {
+        name: CONTAINER.to_owned(),
+        image: Some(image(validated, site, kubernetes)),
+        image_pull_policy: kubernetes
+            .image_pull_policy
+            .map(|policy| policy.as_str().to_owned()),
+        command: None,
+        args: Some(["peer", "--in-cluster", MANIFEST].map(str::to_owned).into()),
+        working_dir: volumes::working_folder(kubernetes),
+        env: Some(environment(
+            validated, site, kubernetes, index, attempt, resume,
+        )?),
+        ports: Some(vec![
+            port("swarm", SWARM_PORT, "UDP"),
+            port("metrics", METRICS_PORT, "TCP"),
+        ]),
+        resources: Some(resources(validated, &given, index)?),
+        readiness_probe: Some(ready()),
+        // No liveness probe: a peer that waits for its neighbours is alive, and a restart of one would be a failure of all.
+        security_context: Some(confined()),
+        termination_message_policy: Some("FallbackToLogsOnError".to_owned()),
+        volume_mounts: Some(volumes.mounts),
+        ..Container::default()
+    };
+    let spec = PodSpec {
+        affinity: same("affinity", &given.affinity)?,
+        automount_service_account_token: Some(false),
+        containers: vec![container],
+        enable_service_links: Some(false),
+        hostname: Some(names::hostname(index)),
+        image_pull_secrets: some(same::<Vec<_>>(
+            "imagePullSecrets",
+            &kubernetes.image_pull_secrets,
+        )?),
+        node_selector: given.node_selector,
+        priority_class_name: given.priority_class_name,
+        restart_policy: Some("Never".to_owned()),
+        runtime_class_name: given.runtime_class_name,
+        scheduler_name: kubernetes.scheduler_name.clone(),
+        security_context: Some(PodSecurityContext {
+            fs_group: Some(USER),
+            fs_group_change_policy: Some("OnRootMismatch".to_owned()),
+            run_as_group: Some(USER),
+            run_as_non_root: Some(true),
+            run_as_user: Some(USER),
+            seccomp_profile: Some(SeccompProfile {
+                type_: "RuntimeDefault".to_owned(),
+                ..SeccompProfile::default()
+            }),
+            ..PodSecurityContext::default()
+        }),
+        service_account_name: kubernetes.service_account_name.clone(),
+        subdomain: Some(validated.name.clone()),
+        termination_grace_period_seconds: Some(GRACE_SECONDS),
+        tolerations: same("tolerations", &given.tolerations)?,
+        volumes: Some(volumes.volumes),
+        ..PodSpec::default()
+    };
+    Ok(Pod {
+        metadata,
+        spec: Some(spec),
+        status: None,
+    })
+}
+
+/// The image: the experiment's own, else the one that belongs to where its peers compute.
+fn image(validated: &Validated, site: &Site, kubernetes: &Kubernetes) -> String {
+    kubernetes
+        .image
+        .clone()
+        .unwrap_or_else(|| match validated.plan.training.backend {
+            Backend::Flex => site.peer_image.clone(),
+            Backend::Cuda => site.peer_cuda_image.clone(),
+        })
+}
+
+fn environment(
+    validated: &Validated,
+    site: &Site,
+    kubernetes: &Kubernetes,
+    index: u32,
+    attempt: u32,
+    resume: u32,
+) -> Result<Vec<EnvVar>, BuildError> {
+    let variable = |(name, value): (&str, String)| EnvVar {
+        name: name.to_owned(),
+        value: Some(value),
+        value_from: None,
+    };
+    let domain = format!(
+        "{}.{}.svc.{}",
+        validated.name, validated.namespace, site.cluster_domain
+    );
+    let mut all: Vec<EnvVar> = same("env", &kubernetes.env)?;
+    all.extend(
+        [
+            ("FLTORRENT_INDEX", index.to_string()),
+            ("FLTORRENT_ATTEMPT", attempt.to_string()),
+            ("FLTORRENT_RUN", validated.run.to_string()),
+            ("FLTORRENT_COORDINATOR", site.coordinator()),
+            ("FLTORRENT_PEERS_DOMAIN", domain),
+            // Data from a URL are kept there; nothing else can be written.
+            ("FLTORRENT_CACHE", format!("{SCRATCH}/cache")),
+        ]
+        .map(variable),
+    );
+    if resume > 0 {
+        all.push(variable(("FLTORRENT_RESUME_ROUND", resume.to_string())));
+    }
+    Ok(all)
+}
+
+/// What the peer is given; where nothing is said, a little of a CPU, and the memory that the plan forecasts.
+fn resources(
+    validated: &Validated,
+    given: &GroupKubernetes,
+    index: u32,
+) -> Result<ResourceRequirements, BuildError> {
+    let peer = validated.plan.peers.get(index as usize);
+    let neighbours = peer.map_or(0, |peer| peer.neighbours.len());
+    let neighbours = u32::try_from(neighbours).unwrap_or(u32::MAX);
+    let memory = analysis::memory(&validated.plan, neighbours).request();
+    let given = given.resources.clone().unwrap_or_default();
+    same("resources", &given.with_defaults(memory))
+}
+
+fn port(name: &str, number: i32, protocol: &str) -> ContainerPort {
+    ContainerPort {
+        name: Some(name.to_owned()),
+        container_port: number,
+        protocol: Some(protocol.to_owned()),
+        ..ContainerPort::default()
+    }
+}
+
+fn ready() -> Probe {
+    Probe {
+        http_get: Some(HTTPGetAction {
+            path: Some("/readyz".to_owned()),
+            port: IntOrString::String("metrics".to_owned()),
+            ..HTTPGetAction::default()
+        }),
+        period_seconds: Some(2),
+        ..Probe::default()
+    }
+}
+
+/// What Pod Security's `restricted` asks for, and a root file system that cannot be written.
+fn confined() -> SecurityContext {
+    SecurityContext {
+        allow_privilege_escalation: Some(false),
+        capabilities: Some(Capabilities {
+            drop: Some(vec!["ALL".to_owned()]),
+            add: None,
+        }),
+        read_only_root_filesystem: Some(true),
+        ..SecurityContext::default()
+    }
+}
+
+fn some<T>(list: Vec<T>) -> Option<Vec<T>> {
+    (!list.is_empty()).then_some(list)
+}

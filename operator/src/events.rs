@@ -1,0 +1,149 @@
+//! Events, each told once: an event's name follows from the experiment and what happened, so that telling it again, by another
+//! replica or after a restart, is a conflict of names.
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use k8s_openapi::api::core::v1::ObjectReference;
+use k8s_openapi::api::events::v1::Event;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{MicroTime, ObjectMeta};
+use kube::api::PostParams;
+use kube::{Api, Client};
+
+use crate::metrics::Metrics;
+use crate::names;
+
+/// The longest note, in bytes: the API server refuses more.
+pub const MAX_NOTE: usize = 1024;
+
+/// Something worth telling about an experiment.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Telling {
+    /// Its stable name, in UpperCamelCase.
+    pub reason: &'static str,
+    /// Whether somebody should look.
+    pub warning: bool,
+    /// A sentence for people.
+    pub note: String,
+    /// Tells it apart from another of the same reason; what has the same is told once.
+    pub key: String,
+}
+
+/// Tells events through the API.
+#[derive(Clone)]
+pub struct Teller {
+    client: Client,
+    instance: String,
+    metrics: Arc<Metrics>,
+}
+
+impl Teller {
+    /// Tells under the name of this replica.
+    pub const fn new(client: Client, instance: String, metrics: Arc<Metrics>) -> Self {
+        Self {
+            client,
+            instance,
+            metrics,
+        }
+    }
+
+    /// Tells it, unless it was told. An event that cannot be told is logged; nothing waits for it.
+    pub async fn tell(&self, about: &ObjectReference, telling: &Telling) {
+        let event = event(about, telling, &self.instance, Timestamp::now());
+        let namespace = about.namespace.as_deref().unwrap_or("default");
+        let events: Api<Event> = Api::namespaced(self.client.clone(), namespace);
+        match events.create(&PostParams::default(), &event).await {
+            Ok(_) => self.metrics.event(telling.reason),
+            Err(kube::Error::Api(status)) if status.is_already_exists() => {}
+            Err(error) => {
+                tracing::warn!(%error, reason = telling.reason, note = telling.note, "an event was not told");
+            }
+        }
+    }
+}
+
+fn event(about: &ObjectReference, telling: &Telling, instance: &str, now: Timestamp) -> Event {
+    let name = about.name.as_deref().unwrap_or("experiment");
+    let uid = about.uid.as_deref().unwrap_or_default();
+    let mut hasher = blake3::Hasher::new();
+    for part in [uid, telling.reason, &telling.key] {
+        hasher.update(&(part.len() as u64).to_le_bytes());
+        hasher.update(part.as_bytes());
+    }
+    let hash = hasher.finalize().to_hex();
+    Event {
+        metadata: ObjectMeta {
+            name: Some(format!("{name}.{}", &hash[..16])),
+            namespace: about.namespace.clone(),
+            ..ObjectMeta::default()
+        },
+        action: Some("Reconcile".to_owned()),
+        event_time: Some(MicroTime(now)),
+        note: Some(cut(&telling.note, MAX_NOTE)),
+        reason: Some(telling.reason.to_owned()),
+        regarding: Some(about.clone()),
+        reporting_controller: Some(format!("fltorrent.io/{}", names::MANAGER)),
+        reporting_instance: Some(cut(instance, 128)),
+        type_: Some(if telling.warning { "Warning" } else { "Normal" }.to_owned()),
+        ..Event::default()
+    }
+}
+
+/// A text of at most so many bytes, whole characters; what is cut is marked.
+pub fn cut(text: &str, bytes: usize) -> String {
+    if text.len() <= bytes {
+        return text.to_owned();
+    }
+    let mut end = bytes.saturating_sub('…'.len_utf8());
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
+    format!("{}…", text.get(..end).unwrap_or_default())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn about(uid: &str) -> ObjectReference {
+        ObjectReference {
+            name: Some("quickstart".into()),
+            namespace: Some("team".into()),
+            uid: Some(uid.into()),
+            ..ObjectReference::default()
+        }
+    }
+
+    fn telling(note: &str, key: &str) -> Telling {
+        Telling {
+            reason: "PeerFailed",
+            warning: true,
+            note: note.into(),
+            key: key.into(),
+        }
+    }
+
+    #[test]
+    fn what_is_the_same_has_one_name() {
+        let name = |uid: &str, note: &str, key: &str| {
+            let now = Timestamp::UNIX_EPOCH;
+            let event = event(&about(uid), &telling(note, key), "a", now);
+            event.metadata.name.unwrap()
+        };
+        assert_eq!(name("1", "x", "3"), name("1", "y", "3"));
+        assert_ne!(name("1", "x", "3"), name("1", "x", "4"));
+        assert_ne!(name("1", "x", "3"), name("2", "x", "3"));
+        assert!(name("1", "x", "3").starts_with("quickstart."));
+    }
+
+    #[test]
+    fn a_note_is_cut_between_characters() {
+        assert_eq!(cut("naïve", 6), "naïve");
+        assert_eq!(cut("naïve", 5), "na…");
+        assert_eq!(cut("naïve-", 6), "na…");
+        let long = "ü".repeat(2000);
+        let event = event(&about("1"), &telling(&long, ""), "a", Timestamp::UNIX_EPOCH);
+        let note = event.note.unwrap();
+        assert!(note.len() <= MAX_NOTE && note.ends_with('…'));
+    }
+}

@@ -1,0 +1,182 @@
+//! Whose token it is: TokenReview says which pod, the pod's seal that we made it, for which peer of which experiment.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use fltorrent_coordinator::hub::{Directory, Member, RunFacts, Unproven};
+use fltorrent_coordinator::identity::RunId;
+use fltorrent_coordinator::secret::{RootSecret, SealedPod};
+use k8s_openapi::api::authentication::v1::{TokenReview, TokenReviewSpec, TokenReviewStatus};
+use k8s_openapi::api::core::v1::Pod;
+use kube::api::PostParams;
+use kube::{Api, Client, ResourceExt};
+use tokio::sync::watch;
+
+use crate::build::pod::AUDIENCE;
+use crate::metrics::Metrics;
+use crate::names;
+use crate::runs::{Known, Runs};
+
+/// When to ask again after the API server could not be asked.
+const RETRY_AFTER: Duration = Duration::from_secs(3);
+/// What the API server adds to a token that is bound to a pod.
+const POD_NAME: &str = "authentication.kubernetes.io/pod-name";
+const POD_UID: &str = "authentication.kubernetes.io/pod-uid";
+
+/// Answers the hub from the cluster.
+pub struct Cluster {
+    client: Client,
+    root: RootSecret,
+    runs: Arc<Runs>,
+    leads: watch::Receiver<bool>,
+    metrics: Arc<Metrics>,
+}
+
+impl Cluster {
+    /// Asks with this client, and believes seals by this secret.
+    pub const fn new(
+        client: Client,
+        root: RootSecret,
+        runs: Arc<Runs>,
+        leads: watch::Receiver<bool>,
+        metrics: Arc<Metrics>,
+    ) -> Self {
+        Self {
+            client,
+            root,
+            runs,
+            leads,
+            metrics,
+        }
+    }
+
+    async fn prove(&self, run: RunId, token: &str) -> Result<Member, Unproven> {
+        let known = self
+            .runs
+            .get(run)
+            .ok_or_else(|| Unproven::NotOurs("its experiment is gone".to_owned()))?;
+        let review = TokenReview {
+            spec: TokenReviewSpec {
+                audiences: Some(vec![AUDIENCE.to_owned()]),
+                token: Some(token.to_owned()),
+            },
+            ..TokenReview::default()
+        };
+        let reviews: Api<TokenReview> = Api::all(self.client.clone());
+        let reviewed = reviews
+            .create(&PostParams::default(), &review)
+            .await
+            .map_err(|error| unavailable("the token was not reviewed", &error))?;
+        let claim = claim(&reviewed.status.unwrap_or_default(), &known.namespace)?;
+        let pods: Api<Pod> = Api::namespaced(self.client.clone(), &known.namespace);
+        let pod = pods
+            .get_opt(&claim.name)
+            .await
+            .map_err(|error| unavailable("the token's pod was not read", &error))?;
+        member(&self.root, &known, &claim, pod.as_ref())
+    }
+}
+
+impl Directory for Cluster {
+    fn facts(&self, run: RunId) -> Option<RunFacts> {
+        self.runs.get(run).map(|known| known.facts)
+    }
+
+    async fn member(&self, run: RunId, token: &str) -> Result<Member, Unproven> {
+        let result = self.prove(run, token).await;
+        self.metrics.certificate(match &result {
+            Ok(_) => "Proven",
+            Err(Unproven::Unauthenticated(_)) => "Unauthenticated",
+            Err(Unproven::NotOurs(_)) => "NotOurs",
+            Err(Unproven::Unavailable { .. }) => "Unavailable",
+        });
+        result
+    }
+
+    fn leads(&self) -> bool {
+        *self.leads.borrow()
+    }
+}
+
+fn unavailable(what: &str, error: &kube::Error) -> Unproven {
+    tracing::warn!(%error, "{what}");
+    Unproven::Unavailable {
+        reason: what.to_owned(),
+        retry_after: RETRY_AFTER,
+    }
+}
+
+/// The pod that a token is bound to.
+#[derive(Debug, PartialEq, Eq)]
+struct Claim {
+    name: String,
+    uid: String,
+}
+
+/// What the API server says of a token, if it is good for us and for a pod of this namespace.
+fn claim(status: &TokenReviewStatus, namespace: &str) -> Result<Claim, Unproven> {
+    let refused = |why: &str| Unproven::Unauthenticated(why.to_owned());
+    if status.authenticated != Some(true) {
+        let said = status.error.as_deref().unwrap_or("it is not genuine");
+        return Err(refused(said));
+    }
+    // An API server that does not know of audiences would take a token for any.
+    if !status
+        .audiences
+        .iter()
+        .flatten()
+        .any(|found| found == AUDIENCE)
+    {
+        return Err(refused(&format!("it is not for the audience {AUDIENCE}")));
+    }
+    let user = status.user.clone().unwrap_or_default();
+    let account = user.username.unwrap_or_default();
+    if !account.starts_with(&format!("system:serviceaccount:{namespace}:")) {
+        let why = format!("it is of {account}, the experiment in namespace {namespace}");
+        return Err(Unproven::NotOurs(why));
+    }
+    let extra = user.extra.unwrap_or_default();
+    let only = |key: &str| match extra.get(key).map(Vec::as_slice) {
+        Some([value]) => Ok(value.clone()),
+        _ => Err(Unproven::NotOurs("it is not bound to a pod".to_owned())),
+    };
+    Ok(Claim {
+        name: only(POD_NAME)?,
+        uid: only(POD_UID)?,
+    })
+}
+
+/// The peer whose pod this is, if we made it for this experiment.
+fn member(
+    root: &RootSecret,
+    known: &Known,
+    claim: &Claim,
+    pod: Option<&Pod>,
+) -> Result<Member, Unproven> {
+    let not_ours = |why: &str| Unproven::NotOurs(format!("pod {}: {why}", claim.name));
+    let pod = pod
+        .filter(|pod| pod.metadata.uid.as_deref() == Some(&claim.uid))
+        .ok_or_else(|| not_ours("it is gone"))?;
+    let number = |key| pod.labels().get(key)?.parse().ok();
+    let (Some(index), Some(attempt)) = (number(names::INDEX), number(names::ATTEMPT)) else {
+        return Err(not_ours("its labels name no peer"));
+    };
+    let seal = pod
+        .annotations()
+        .get(names::SEAL)
+        .ok_or_else(|| not_ours("it has no seal"))?;
+    let sealed = SealedPod {
+        namespace: &known.namespace,
+        name: &claim.name,
+        experiment: &known.uid,
+        index,
+        attempt,
+    };
+    if !root.is_sealed(&sealed, seal) {
+        return Err(not_ours("its seal is not that of the operator"));
+    }
+    Ok(Member { index, attempt })
+}
+
+#[cfg(test)]
+mod tests;

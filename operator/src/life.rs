@@ -1,0 +1,356 @@
+//! The life of an experiment as a pure state machine: from what is recorded of it and what is seen of its pods follows either the next
+//! record or what to create and delete. [`decide`] is called again and again, from any state, and never relies on having been called
+//! before.
+//!
+//! What makes that safe when the operator dies after any request:
+//! - A transition is recorded in the status before anything is done for it.
+//! - A pod's name says its peer and attempt, and an attempt's pods are created only while its stage is [`Stage::Starting`], when no pod
+//!   of an earlier attempt is left. To create one twice is a conflict of names, not a second pod.
+//! - All pods of earlier attempts are deleted, whatever became of them.
+//!
+//! Facts may be old for "is there anything to do?"; what creates, deletes or records has to be decided on fresh ones.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+pub use fltorrent_crds::status::Stage;
+use jiff::Timestamp;
+
+use crate::backoff::Backoff;
+
+/// What is kept of an experiment between two decisions.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Ledger {
+    /// Where it is.
+    pub stage: Stage,
+    /// The attempt that its pods belong to, from 0.
+    pub attempt: u32,
+    /// How often its peers were restarted because one had failed.
+    pub restarts: u32,
+    /// Rounds of the checkpoint that this attempt goes on from; 0: from the start.
+    pub resume: u32,
+}
+
+/// What is seen of a pod.
+#[derive(Clone, Debug, PartialEq)]
+pub struct PodFacts {
+    /// Its name.
+    pub name: String,
+    /// Its peer.
+    pub index: u32,
+    /// Its attempt.
+    pub attempt: u32,
+    /// How it is.
+    pub state: PodState,
+    /// Whether it is being deleted.
+    pub leaving: bool,
+}
+
+/// How a pod is.
+#[derive(Clone, Debug, PartialEq)]
+pub enum PodState {
+    /// It has not begun.
+    Waiting,
+    /// It runs; ready or not.
+    Running {
+        /// Whether it says that it is ready.
+        ready: bool,
+    },
+    /// It ended well.
+    Succeeded,
+    /// It ended otherwise.
+    Failed(Failure),
+}
+
+impl PodState {
+    /// Whether it has ended.
+    pub const fn has_ended(&self) -> bool {
+        matches!(self, Self::Succeeded | Self::Failed(_))
+    }
+}
+
+/// How a pod failed.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Failure {
+    /// Kubernetes' word for it, for example `OOMKilled` or `Evicted`.
+    pub reason: String,
+    /// What more is known.
+    pub message: String,
+    /// When it ended, if that is known.
+    pub at: Option<Timestamp>,
+    /// Whether it says itself that another peer was the cause.
+    pub blames: bool,
+}
+
+/// What is known of an experiment.
+#[derive(Clone, Debug)]
+pub struct Facts {
+    /// Whether the user wants it to stand still.
+    pub suspend: bool,
+    /// How often its peers may be restarted.
+    pub budget: u32,
+    /// Its peers.
+    pub peers: u32,
+    /// Its pods, of all attempts.
+    pub pods: Vec<PodFacts>,
+    /// Rounds of the last checkpoint that all peers have on a claim; none when there is none.
+    pub checkpoint: Option<u32>,
+}
+
+/// A step in an experiment's story, told once.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Turn {
+    /// All pods of the attempt have been created.
+    Started,
+    /// All peers have finished.
+    Completed,
+    /// The user suspended it.
+    Suspended,
+    /// The user let it go on.
+    Resumed,
+    /// A peer failed, and all are started again.
+    Restarting {
+        /// The peer.
+        index: u32,
+        /// How it failed.
+        failure: Failure,
+    },
+    /// A peer failed, and there are no restarts left.
+    GaveUp {
+        /// The peer.
+        index: u32,
+        /// How it failed.
+        failure: Failure,
+    },
+    /// The next attempt goes on from a checkpoint.
+    GoesOn {
+        /// Rounds that are done.
+        rounds: u32,
+    },
+    /// The next attempt begins anew, since there is no common checkpoint.
+    BeginsAnew,
+    /// Pods of a later attempt were found than was recorded.
+    Recovered,
+}
+
+/// What to do.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Decision {
+    /// Record this before anything else, and decide again.
+    Record {
+        /// The new record.
+        ledger: Ledger,
+        /// What happened.
+        turn: Turn,
+    },
+    /// Make it so; nothing to do when all are empty.
+    Act {
+        /// Pods to delete, by name.
+        delete: Vec<String>,
+        /// Peers whose pods are to be created, in order.
+        create: Vec<u32>,
+        /// When to decide again even if nothing changes.
+        again: Option<Duration>,
+    },
+}
+
+impl Decision {
+    /// Whether anything changes by it.
+    pub fn is_quiet(&self) -> bool {
+        matches!(self, Self::Act { delete, create, .. } if delete.is_empty() && create.is_empty())
+    }
+
+    const fn delete(delete: Vec<String>) -> Self {
+        Self::Act {
+            delete,
+            create: Vec::new(),
+            again: None,
+        }
+    }
+}
+
+/// The next step from what is recorded and known at a time.
+pub fn decide(ledger: Ledger, facts: &Facts, now: Timestamp) -> Decision {
+    let latest = facts.pods.iter().map(|pod| pod.attempt).max();
+    if let Some(attempt) = latest.filter(|&attempt| attempt > ledger.attempt) {
+        // The status was lost or set back. What the later pods began with is not known; those that fail tell.
+        let ledger = Ledger { attempt, ..ledger };
+        let turn = Turn::Recovered;
+        return Decision::Record { ledger, turn };
+    }
+    match ledger.stage {
+        Stage::Complete => Decision::delete(leftovers(ledger, facts)),
+        Stage::Failed => {
+            let mut delete = leftovers(ledger, facts);
+            delete.extend(names(facts, |pod| {
+                pod.attempt == ledger.attempt && !pod.state.has_ended()
+            }));
+            Decision::delete(delete)
+        }
+        Stage::Suspended if facts.suspend => Decision::delete(names(facts, |_| true)),
+        Stage::Suspended => record(ledger, Stage::Draining, Turn::Resumed),
+        Stage::Draining if facts.suspend => record(ledger, Stage::Suspended, Turn::Suspended),
+        Stage::Draining => drain(ledger, facts),
+        Stage::Starting | Stage::Running => go_on(ledger, facts, now),
+    }
+}
+
+/// Pods of the current attempt by peer.
+pub fn current(ledger: Ledger, facts: &Facts) -> BTreeMap<u32, &PodFacts> {
+    facts
+        .pods
+        .iter()
+        .filter(|pod| pod.attempt == ledger.attempt && pod.index < facts.peers)
+        .map(|pod| (pod.index, pod))
+        .collect()
+}
+
+const fn record(ledger: Ledger, stage: Stage, turn: Turn) -> Decision {
+    Decision::Record {
+        ledger: Ledger { stage, ..ledger },
+        turn,
+    }
+}
+
+fn names(facts: &Facts, which: impl Fn(&PodFacts) -> bool) -> Vec<String> {
+    facts
+        .pods
+        .iter()
+        .filter(|pod| !pod.leaving && which(pod))
+        .map(|pod| pod.name.clone())
+        .collect()
+}
+
+fn leftovers(ledger: Ledger, facts: &Facts) -> Vec<String> {
+    names(facts, |pod| pod.attempt < ledger.attempt)
+}
+
+fn drain(ledger: Ledger, facts: &Facts) -> Decision {
+    if facts.pods.iter().any(|pod| pod.attempt < ledger.attempt) {
+        return Decision::delete(leftovers(ledger, facts));
+    }
+    let resume = facts.checkpoint.unwrap_or(0);
+    let turn = match resume {
+        0 => Turn::BeginsAnew,
+        rounds => Turn::GoesOn { rounds },
+    };
+    record(Ledger { resume, ..ledger }, Stage::Starting, turn)
+}
+
+fn go_on(ledger: Ledger, facts: &Facts, now: Timestamp) -> Decision {
+    let pods = current(ledger, facts);
+    let all = usize::try_from(facts.peers).unwrap_or(usize::MAX);
+    let succeeded = |pod: &&&PodFacts| pod.state == PodState::Succeeded;
+    if pods.values().filter(succeeded).count() == all {
+        return record(ledger, Stage::Complete, Turn::Completed);
+    }
+    if facts.suspend {
+        let begun = ledger.stage == Stage::Running || !pods.is_empty();
+        let attempt = ledger.attempt + u32::from(begun);
+        return record(
+            Ledger { attempt, ..ledger },
+            Stage::Suspended,
+            Turn::Suspended,
+        );
+    }
+    if let Some((index, failure)) = failed(ledger, facts, &pods) {
+        return after_failure(ledger, facts.budget, index, failure, now);
+    }
+    if ledger.stage == Stage::Running {
+        return Decision::delete(leftovers(ledger, facts));
+    }
+    if facts.pods.iter().any(|pod| pod.attempt < ledger.attempt) {
+        // Only when the status was set back: older pods have to go first all the same.
+        return Decision::delete(leftovers(ledger, facts));
+    }
+    let create: Vec<u32> = (0..facts.peers)
+        .filter(|index| !pods.contains_key(index))
+        .collect();
+    if create.is_empty() {
+        return record(ledger, Stage::Running, Turn::Started);
+    }
+    Decision::Act {
+        delete: Vec::new(),
+        create,
+        again: None,
+    }
+}
+
+/// The failure that ends the attempt: of the peers that failed, the first that blames no other; else a pod that has gone.
+fn failed(
+    ledger: Ledger,
+    facts: &Facts,
+    pods: &BTreeMap<u32, &PodFacts>,
+) -> Option<(u32, Failure)> {
+    let first = pods
+        .iter()
+        .filter_map(|(index, pod)| match &pod.state {
+            PodState::Failed(failure) => Some((*index, failure)),
+            _ => None,
+        })
+        .min_by_key(|(index, failure)| (failure.blames, failure.at.is_none(), failure.at, *index));
+    if let Some((index, failure)) = first {
+        return Some((index, failure.clone()));
+    }
+    let gone = |message: &str| Failure {
+        reason: "PodDeleted".to_owned(),
+        message: message.to_owned(),
+        ..Failure::default()
+    };
+    // A pod that leaves in its own time after it has succeeded is no loss.
+    let leaving = pods
+        .values()
+        .find(|pod| pod.leaving && pod.state != PodState::Succeeded);
+    if let Some(pod) = leaving {
+        return Some((
+            pod.index,
+            gone("its pod is being deleted, by somebody or by its node"),
+        ));
+    }
+    if ledger.stage != Stage::Running {
+        return None;
+    }
+    (0..facts.peers)
+        .find(|index| !pods.contains_key(index))
+        .map(|index| {
+            (
+                index,
+                gone("its pod is gone: somebody or its node deleted it"),
+            )
+        })
+}
+
+fn after_failure(
+    ledger: Ledger,
+    budget: u32,
+    index: u32,
+    failure: Failure,
+    now: Timestamp,
+) -> Decision {
+    if ledger.restarts >= budget {
+        return record(ledger, Stage::Failed, Turn::GaveUp { index, failure });
+    }
+    let wait = Backoff::RESTART.after(ledger.restarts);
+    let waited = failure.at.map_or(wait, |at| {
+        Duration::try_from(now.duration_since(at)).unwrap_or_default()
+    });
+    if let Some(rest) = wait.checked_sub(waited).filter(|rest| !rest.is_zero()) {
+        return Decision::Act {
+            delete: Vec::new(),
+            create: Vec::new(),
+            again: Some(rest),
+        };
+    }
+    Decision::Record {
+        ledger: Ledger {
+            stage: Stage::Draining,
+            attempt: ledger.attempt + 1,
+            restarts: ledger.restarts + 1,
+            ..ledger
+        },
+        turn: Turn::Restarting { index, failure },
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,244 @@
+//! What Prometheus sees of the operator. No label has a user's text: their number stays bounded whatever is applied.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::encoding::text::encode;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::Histogram;
+use prometheus_client::registry::{Registry, Unit};
+
+/// The label of what is counted by stable names of reasons.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct ByReason {
+    reason: &'static str,
+}
+
+/// The label of what is counted by phase.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct ByPhase {
+    phase: &'static str,
+}
+
+/// The label of what is counted by kind of object.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct ByKind {
+    kind: &'static str,
+}
+
+/// All metrics.
+#[derive(Debug)]
+pub struct Metrics {
+    registry: Mutex<Registry>,
+    leader: Gauge,
+    reconcile_seconds: Histogram,
+    errors: Family<ByReason, Counter>,
+    events: Family<ByReason, Counter>,
+    certificates: Family<ByReason, Counter>,
+    experiments: Family<ByPhase, Gauge>,
+    watch_errors: Family<ByKind, Counter>,
+    pods_created: Counter,
+    pods_deleted: Counter,
+    status_writes: Counter,
+    reports: Counter,
+    restarts: Counter,
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Metrics {
+    /// All metrics at zero.
+    pub fn new() -> Self {
+        let mut registry = Registry::with_prefix("fltorrent_operator");
+        let metrics = Self {
+            registry: Mutex::default(),
+            leader: Gauge::default(),
+            reconcile_seconds: Histogram::new([
+                0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0,
+            ]),
+            errors: Family::default(),
+            events: Family::default(),
+            certificates: Family::default(),
+            experiments: Family::default(),
+            watch_errors: Family::default(),
+            pods_created: Counter::default(),
+            pods_deleted: Counter::default(),
+            status_writes: Counter::default(),
+            reports: Counter::default(),
+            restarts: Counter::default(),
+        };
+        registry.register(
+            "leader",
+            "1 while this replica leads",
+            metrics.leader.clone(),
+        );
+        registry.register_with_unit(
+            "reconcile",
+            "How long a reconcile took",
+            Unit::Seconds,
+            metrics.reconcile_seconds.clone(),
+        );
+        registry.register(
+            "reconcile_errors",
+            "Reconciles that failed, by the error's name",
+            metrics.errors.clone(),
+        );
+        registry.register("events", "Events told, by reason", metrics.events.clone());
+        registry.register(
+            "certificate_requests",
+            "Requests for a certificate, by outcome",
+            metrics.certificates.clone(),
+        );
+        registry.register(
+            "experiments",
+            "Experiments that are there, by phase",
+            metrics.experiments.clone(),
+        );
+        registry.register(
+            "watch_errors",
+            "Watches that broke off or could not begin, by kind of object",
+            metrics.watch_errors.clone(),
+        );
+        registry.register("pods_created", "Pods created", metrics.pods_created.clone());
+        registry.register("pods_deleted", "Pods deleted", metrics.pods_deleted.clone());
+        registry.register(
+            "status_writes",
+            "Writes of an experiment's status",
+            metrics.status_writes.clone(),
+        );
+        registry.register(
+            "reports",
+            "Reports of finished rounds that counted",
+            metrics.reports.clone(),
+        );
+        registry.register(
+            "restarts",
+            "Times that all peers of an experiment were started again since one had failed",
+            metrics.restarts.clone(),
+        );
+        *lock(&metrics.registry) = registry;
+        metrics
+    }
+
+    /// The text that Prometheus reads.
+    pub fn text(&self) -> String {
+        let mut text = String::new();
+        if let Err(error) = encode(&mut text, &lock(&self.registry)) {
+            tracing::error!(%error, "the metrics could not be written");
+        }
+        text
+    }
+
+    /// Whether this replica leads.
+    pub fn leads(&self, leads: bool) {
+        self.leader.set(i64::from(leads));
+    }
+
+    /// A reconcile ended, well or with an error of this name.
+    pub fn reconciled(&self, took: Duration, error: Option<&'static str>) {
+        self.reconcile_seconds.observe(took.as_secs_f64());
+        if let Some(reason) = error {
+            self.errors.get_or_create(&ByReason { reason }).inc();
+        }
+    }
+
+    /// An event was told.
+    pub fn event(&self, reason: &'static str) {
+        self.events.get_or_create(&ByReason { reason }).inc();
+    }
+
+    /// A certificate was asked for.
+    pub fn certificate(&self, reason: &'static str) {
+        self.certificates.get_or_create(&ByReason { reason }).inc();
+    }
+
+    /// So many experiments are in a phase.
+    pub fn experiments(&self, phase: &'static str, count: usize) {
+        let count = i64::try_from(count).unwrap_or(i64::MAX);
+        self.experiments
+            .get_or_create(&ByPhase { phase })
+            .set(count);
+    }
+
+    /// A watch of a kind of object failed.
+    pub fn watch_failed(&self, kind: &'static str) {
+        self.watch_errors.get_or_create(&ByKind { kind }).inc();
+    }
+
+    /// A pod was created.
+    pub fn pod_created(&self) {
+        self.pods_created.inc();
+    }
+
+    /// A pod was deleted.
+    pub fn pod_deleted(&self) {
+        self.pods_deleted.inc();
+    }
+
+    /// A status was written.
+    pub fn status_written(&self) {
+        self.status_writes.inc();
+    }
+
+    /// A report counted.
+    pub fn reported(&self) {
+        self.reports.inc();
+    }
+
+    /// An experiment was started again.
+    pub fn restarted(&self) {
+        self.restarts.inc();
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_metric_is_named_by_convention() {
+        let metrics = Metrics::new();
+        metrics.leads(true);
+        metrics.reconciled(Duration::from_millis(3), Some("ApiForbidden"));
+        metrics.event("Started");
+        metrics.certificate("Signed");
+        metrics.experiments("Training", 2);
+        metrics.watch_failed("Pod");
+        metrics.pod_created();
+        metrics.pod_deleted();
+        metrics.status_written();
+        metrics.reported();
+        metrics.restarted();
+        let text = metrics.text();
+        for line in [
+            "fltorrent_operator_leader 1",
+            "fltorrent_operator_reconcile_seconds_count 1",
+            "fltorrent_operator_reconcile_errors_total{reason=\"ApiForbidden\"} 1",
+            "fltorrent_operator_events_total{reason=\"Started\"} 1",
+            "fltorrent_operator_certificate_requests_total{reason=\"Signed\"} 1",
+            "fltorrent_operator_experiments{phase=\"Training\"} 2",
+            "fltorrent_operator_watch_errors_total{kind=\"Pod\"} 1",
+            "fltorrent_operator_pods_created_total 1",
+            "fltorrent_operator_pods_deleted_total 1",
+            "fltorrent_operator_status_writes_total 1",
+            "fltorrent_operator_reports_total 1",
+            "fltorrent_operator_restarts_total 1",
+        ] {
+            assert!(
+                text.lines().any(|found| found == line),
+                "{line} is not in\n{text}"
+            );
+        }
+    }
+}

@@ -1,0 +1,129 @@
+//! Follows an experiment's status.
+
+use std::process::ExitCode;
+
+use fltorrent_crds::Experiment;
+use fltorrent_crds::status::{ConditionType, ExperimentStatus, Phase};
+use futures_util::StreamExt;
+use kube::runtime::watcher::watch_object;
+use kube::{Api, runtime::WatchStreamExt};
+
+pub(super) async fn run(experiments: &Api<Experiment>, name: &str) -> anyhow::Result<ExitCode> {
+    let mut news = std::pin::pin!(watch_object(experiments.clone(), name).default_backoff());
+    let mut last = String::new();
+    while let Some(experiment) = news.next().await {
+        let Some(experiment) = experiment? else {
+            anyhow::bail!("the experiment {name} is not there");
+        };
+        let status = experiment.status.unwrap_or_default();
+        let line = line(&status);
+        if line != last {
+            super::print(&format!("{line}\n"))?;
+            last = line;
+        }
+        match status.phase {
+            Some(Phase::Complete) => return Ok(ExitCode::SUCCESS),
+            Some(Phase::Failed) => return Ok(ExitCode::FAILURE),
+            _ => {}
+        }
+    }
+    Ok(ExitCode::FAILURE)
+}
+
+/// One line about a status: what it is doing, how far it is, and what is wrong.
+fn line(status: &ExperimentStatus) -> String {
+    let mut parts = vec![format!("{:?}", status.phase.unwrap_or(Phase::Pending))];
+    let mut add = |name: &str, value: Option<&str>| {
+        if let Some(value) = value {
+            parts.push(format!("{name} {value}"));
+        }
+    };
+    add(
+        "peers",
+        status.peers.as_ref().map(|peers| peers.text.as_str()),
+    );
+    add(
+        "round",
+        status.round.as_ref().map(|round| round.text.as_str()),
+    );
+    add("accuracy", status.accuracy.as_deref());
+    add("loss", status.loss.as_deref());
+    let problem = [
+        ConditionType::Accepted,
+        ConditionType::Failed,
+        ConditionType::PeersReady,
+    ]
+    .into_iter()
+    .filter_map(|kind| status.condition(kind))
+    .find(|condition| match condition.type_.as_str() {
+        "Accepted" => condition.status == "False",
+        "Failed" => condition.status == "True",
+        _ => condition.status == "False" && !usual(&condition.reason),
+    });
+    if let Some(problem) = problem {
+        parts.push(format!("{}: {}", problem.reason, problem.message));
+    }
+    parts.join("  ")
+}
+
+/// Reasons for peers that are not ready which need nobody's help.
+fn usual(reason: &str) -> bool {
+    [
+        "Creating",
+        "WaitingForPeers",
+        "Draining",
+        "Suspended",
+        "Complete",
+        "Failed",
+    ]
+    .contains(&reason)
+}
+
+#[cfg(test)]
+mod tests {
+    use fltorrent_crds::status::{PeerCounts, RoundCounts};
+    use jiff::Timestamp;
+    use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+
+    use super::*;
+
+    #[test]
+    fn a_line_says_how_it_goes() {
+        assert_eq!(line(&ExperimentStatus::default()), "Pending");
+        let mut status = ExperimentStatus {
+            phase: Some(Phase::Training),
+            peers: Some(PeerCounts::new(8, 7, 0, 0)),
+            round: Some(RoundCounts::new(4, 10)),
+            accuracy: Some("0.9300".into()),
+            ..ExperimentStatus::default()
+        };
+        let now = Time(Timestamp::UNIX_EPOCH);
+        status.set(
+            ConditionType::PeersReady,
+            false,
+            "WaitingForPeers",
+            "7 of 8",
+            &now,
+        );
+        assert_eq!(
+            line(&status),
+            "Training  peers 7/8  round 4/10  accuracy 0.9300"
+        );
+        status.set(
+            ConditionType::PeersReady,
+            false,
+            "Unschedulable",
+            "no node",
+            &now,
+        );
+        assert!(line(&status).ends_with("  Unschedulable: no node"));
+        status.set(
+            ConditionType::Accepted,
+            false,
+            "InvalidManifest",
+            "wrong",
+            &now,
+        );
+        assert!(line(&status).ends_with("  InvalidManifest: wrong"));
+    }
+}

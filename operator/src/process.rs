@@ -1,0 +1,235 @@
+//! The operator as a process: watches, the port for peers, the election, and the queue of what is to be looked at.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use fltorrent_coordinator::hub::{Hub, RunReported, Settings};
+use fltorrent_coordinator::identity::RunId;
+use futures_util::{StreamExt, stream};
+use k8s_openapi::api::core::v1::Pod;
+use kube::Client;
+use kube::runtime::controller::{Config as Queueing, applier};
+use kube::runtime::reflector::{ObjectRef, Store, store};
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::{mpsc, watch};
+use tokio::task::JoinSet;
+
+use crate::build::Site;
+use crate::config::Config;
+use crate::events::Teller;
+use crate::health::{self, Health};
+use crate::identity::Cluster;
+use crate::lease;
+use crate::metrics::Metrics;
+use crate::reconcile::{Context, Tools, Watched, after_error, reconcile};
+use crate::root;
+use crate::watch::{Scope, Triggers, start};
+
+/// Experiments that are looked at at a time.
+const CONCURRENCY: u16 = 16;
+/// Reports that wait for being counted; more are told to come again.
+const REPORTS: usize = 1024;
+/// How long requests that are under way may last when the process ends.
+const GRACE: Duration = Duration::from_secs(5);
+/// How often experiments are counted for the metrics.
+const COUNTING: Duration = Duration::from_secs(5);
+
+/// How the process came to its end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum End {
+    /// It was told to.
+    Signal,
+    /// It led and lost the lease: whoever starts it again takes part in the election anew.
+    LostLease,
+}
+
+/// Runs until a signal, or until the lease is lost.
+///
+/// # Errors
+/// When there is no cluster to talk to, the root secret cannot be had, or a port cannot be opened.
+pub async fn run(config: Config) -> anyhow::Result<End> {
+    let client = Client::try_default()
+        .await
+        .context("there is no cluster to talk to; inside a pod or with KUBECONFIG there is")?;
+    let root = root::ensure(client.clone(), &config.namespace).await?;
+    let replica = match &config.replica {
+        Some(name) => name.clone(),
+        None => format!("fltorrent-operator-{}", RunId::random()?),
+    };
+    let metrics = Arc::new(Metrics::new());
+    let tools = Tools {
+        site: Site::of(&config),
+        root: root.clone(),
+        metrics: Arc::clone(&metrics),
+        runs: Arc::default(),
+        evidence: Arc::default(),
+    };
+    let (leads, led) = watch::channel(false);
+    let mut tasks = JoinSet::new();
+
+    let health = Arc::new(Health::default());
+    let probes = listen(config.health_listen).await?;
+    let (ready, counted) = (Arc::clone(&health), Arc::clone(&metrics));
+    tasks.spawn(async move {
+        if let Err(error) = health::serve(probes, ready, counted).await {
+            tracing::error!(%error, "probes are not answered any more");
+        }
+    });
+
+    let directory = Cluster::new(
+        client.clone(),
+        root.clone(),
+        Arc::clone(&tools.runs),
+        led.clone(),
+        Arc::clone(&metrics),
+    );
+    let (reported, reports) = mpsc::channel(REPORTS);
+    let port = listen(config.listen).await?;
+    let hub = Hub::start(
+        port,
+        root,
+        Arc::new(directory),
+        Settings::default(),
+        reported,
+    )
+    .context("the port for peers cannot be served")?;
+    let hub = Arc::new(hub);
+
+    let (queue, queued) = mpsc::unbounded_channel();
+    let triggers = Triggers::new(queue, led.clone());
+    let teller = Teller::new(client.clone(), replica.clone(), Arc::clone(&metrics));
+    let (experiments, experiments_writer) = store();
+    let (pods, pods_writer) = store();
+    let context = Arc::new(Context::new(
+        client.clone(),
+        tools.clone(),
+        teller,
+        pods.clone(),
+        Arc::clone(&hub),
+    ));
+    let scope = Scope {
+        client: client.clone(),
+        namespace: config.watch_namespace.clone(),
+    };
+    start(
+        &mut tasks,
+        &scope,
+        &context,
+        &metrics,
+        &triggers,
+        experiments_writer,
+        pods_writer,
+    );
+    tasks.spawn(count(reports, tools, triggers));
+    tasks.spawn(become_ready(experiments.clone(), pods, health));
+    let (counted, all) = (Arc::clone(&context), experiments.clone());
+    tasks.spawn(async move {
+        loop {
+            tokio::time::sleep(COUNTING).await;
+            counted.count_phases(&all);
+        }
+    });
+
+    let end = tokio::select! {
+        signalled = signalled() => signalled.map(|()| End::Signal),
+        () = lead(&config, client.clone(), replica.clone(), leads) => Ok(End::LostLease),
+        () = work(experiments, context, queued, led, &metrics) => Ok(End::Signal),
+    };
+    tasks.shutdown().await;
+    if let Ok(hub) = Arc::try_unwrap(hub) {
+        hub.stop(GRACE).await;
+    }
+    if !config.no_election && matches!(end, Ok(End::Signal)) {
+        lease::driver::release(client, &config.namespace, &replica).await;
+    }
+    end
+}
+
+async fn listen(address: std::net::SocketAddr) -> anyhow::Result<TcpListener> {
+    TcpListener::bind(address)
+        .await
+        .with_context(|| format!("{address} cannot be listened on"))
+}
+
+async fn signalled() -> anyhow::Result<()> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+    tracing::info!("told to end");
+    Ok(())
+}
+
+/// Takes part in the election; ends when this replica led and does not any more.
+async fn lead(config: &Config, client: Client, replica: String, leads: watch::Sender<bool>) {
+    if config.no_election {
+        leads.send_replace(true);
+        std::future::pending::<()>().await;
+    }
+    lease::driver::run(client, &config.namespace, replica, &leads).await;
+    tracing::error!("the lease is lost; another replica leads");
+}
+
+/// Ready: what is there is known, so that certificates can be signed.
+async fn become_ready(experiments: Store<Watched>, pods: Store<Pod>, health: Arc<Health>) {
+    let known =
+        experiments.wait_until_ready().await.is_ok() && pods.wait_until_ready().await.is_ok();
+    health.set_ready(known);
+}
+
+/// Counts reports, and has experiments looked at whose figures changed.
+async fn count(mut reports: mpsc::Receiver<RunReported>, tools: Tools, triggers: Triggers) {
+    while let Some(RunReported { run, reported }) = reports.recv().await {
+        tools.metrics.reported();
+        if reported.summary.is_none() {
+            continue;
+        }
+        if let Some(known) = tools.runs.get(run) {
+            triggers.pull(ObjectRef::new(&known.name).within(&known.namespace));
+        }
+    }
+}
+
+/// Looks at experiments while this replica leads.
+async fn work(
+    experiments: Store<Watched>,
+    context: Arc<Context>,
+    queued: mpsc::UnboundedReceiver<ObjectRef<Watched>>,
+    mut led: watch::Receiver<bool>,
+    metrics: &Metrics,
+) {
+    if led.wait_for(|leads| *leads).await.is_err() {
+        return;
+    }
+    metrics.leads(true);
+    tracing::info!("this replica leads");
+    if experiments.wait_until_ready().await.is_err() {
+        return;
+    }
+    // All of them once; from now on whatever changes comes by the queue.
+    let all: Vec<_> = experiments
+        .state()
+        .iter()
+        .map(|experiment| ObjectRef::from_obj(&**experiment))
+        .collect();
+    let news = stream::unfold(queued, async |mut queued| {
+        queued.recv().await.map(|experiment| (experiment, queued))
+    });
+    let queue = stream::iter(all)
+        .chain(news)
+        .map(Ok::<_, std::convert::Infallible>);
+    applier(
+        |watched, context| Box::pin(reconcile(watched, context)),
+        after_error,
+        context,
+        experiments,
+        queue,
+        Queueing::default().concurrency(CONCURRENCY),
+    )
+    .for_each(|_| std::future::ready(()))
+    .await;
+}

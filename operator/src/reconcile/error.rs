@@ -1,0 +1,50 @@
+//! Why a look at an experiment came to nothing.
+
+use crate::apply::{ApplyError, classify};
+use crate::build::BuildError;
+
+/// Why a look at an experiment came to nothing.
+#[derive(Debug, thiserror::Error)]
+pub enum ReconcileError {
+    /// The experiment or its pods could not be read.
+    #[error("the experiment's {0} could not be read")]
+    Read(&'static str, #[source] Box<kube::Error>),
+    /// The status could not be written.
+    #[error("the status could not be written")]
+    Status(#[source] Box<kube::Error>),
+    /// Objects could not be built.
+    #[error(transparent)]
+    Build(#[from] BuildError),
+    /// Something could not be applied.
+    #[error(transparent)]
+    Apply(#[from] ApplyError),
+    /// It took too long.
+    #[error("it took too long; the API server may be slow")]
+    TooLong,
+}
+
+impl ReconcileError {
+    /// The stable name, for metrics and logs.
+    pub fn reason(&self) -> &'static str {
+        match self {
+            Self::Read(_, source) | Self::Status(source) => classify(source),
+            Self::Build(error) => error.reason(),
+            Self::Apply(error) => error.reason(),
+            Self::TooLong => "TooLong",
+        }
+    }
+
+    /// The error with its causes.
+    pub fn chain(&self) -> String {
+        let mut text = self.to_string();
+        let mut source = std::error::Error::source(self);
+        while let Some(cause) = source {
+            let cause_text = cause.to_string();
+            if !text.contains(&cause_text) {
+                text = format!("{text}: {cause_text}");
+            }
+            source = cause.source();
+        }
+        text
+    }
+}

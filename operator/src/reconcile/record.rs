@@ -1,0 +1,72 @@
+//! A step of an experiment's life: told, and recorded before anything is done for it.
+
+use fltorrent_crds::status::ExperimentStatus;
+use jiff::Timestamp;
+use k8s_openapi::api::core::v1::Pod;
+use kube::Api;
+use kube::api::LogParams;
+
+use super::seen::Seen;
+use super::{Context, ReconcileError};
+use crate::build::pod::CONTAINER;
+use crate::life::{Ledger, Turn};
+use crate::names;
+use crate::status;
+use crate::story;
+use crate::validate::Validated;
+
+/// Lines of a failed peer's log that an event shows.
+const LOG_LINES: i64 = 8;
+/// The most bytes of them.
+const LOG_BYTES: i64 = 4096;
+
+/// Tells and records a step; returns the status as it is then.
+pub(super) async fn record(
+    context: &Context,
+    validated: &Validated,
+    prior: &ExperimentStatus,
+    seen: &Seen,
+    ledger: Ledger,
+    turn: &Turn,
+) -> Result<ExperimentStatus, ReconcileError> {
+    // Told first: what is told twice is one event, what is forgotten is none.
+    let log = match turn {
+        Turn::Restarting { index, .. } | Turn::GaveUp { index, .. } => {
+            let attempt = status::ledger(prior).attempt;
+            last_lines(context, validated, seen, *index, attempt).await
+        }
+        _ => None,
+    };
+    for telling in story::turn(turn, ledger, validated, log.as_deref()) {
+        context.tell(&validated.experiment, &telling).await;
+    }
+    tracing::info!(experiment = validated.name, namespace = validated.namespace, ?turn, attempt = ledger.attempt, stage = ?ledger.stage, "a step");
+    let next = status::recorded(prior, validated, ledger, turn, Timestamp::now());
+    context.write(&validated.experiment, &next).await?;
+    context.moved(validated, ledger);
+    if matches!(turn, Turn::Restarting { .. }) {
+        context.tools.metrics.restarted();
+    }
+    Ok(next)
+}
+
+async fn last_lines(
+    context: &Context,
+    validated: &Validated,
+    seen: &Seen,
+    index: u32,
+    attempt: u32,
+) -> Option<String> {
+    let name = names::pod(&validated.name, index, attempt);
+    seen.facts.pods.iter().find(|pod| pod.name == name)?;
+    let pods: Api<Pod> = Api::namespaced(context.client.clone(), &validated.namespace);
+    let params = LogParams {
+        container: Some(CONTAINER.to_owned()),
+        tail_lines: Some(LOG_LINES),
+        limit_bytes: Some(LOG_BYTES),
+        ..LogParams::default()
+    };
+    let log = pods.logs(&name, &params).await.ok()?;
+    let log = log.trim();
+    (!log.is_empty()).then(|| log.to_owned())
+}

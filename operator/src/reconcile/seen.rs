@@ -1,0 +1,77 @@
+//! What is known of an experiment's pods: from the watch, or asked anew.
+
+use std::sync::Arc;
+
+use fltorrent_crds::status::ExperimentStatus;
+use k8s_openapi::api::core::v1::Pod;
+use kube::api::ListParams;
+use kube::{Api, ResourceExt};
+
+use super::{Context, ReconcileError};
+use crate::life::Facts;
+use crate::names;
+use crate::observe;
+use crate::status::ledger;
+use crate::validate::Validated;
+
+/// What is known of an experiment's pods.
+pub(super) struct Seen {
+    pub(super) facts: Facts,
+    pub(super) pods: Vec<Arc<Pod>>,
+}
+
+impl Seen {
+    /// As the watch has them, maybe a little late.
+    pub(super) fn cached(
+        context: &Context,
+        validated: &Validated,
+        prior: &ExperimentStatus,
+    ) -> Self {
+        let pods = context.pods.state_filter(|pod| {
+            pod.namespace().as_deref() == Some(&validated.namespace)
+                && pod.labels().get(names::EXPERIMENT) == Some(&validated.name)
+        });
+        Self::of(context, validated, prior, pods)
+    }
+
+    /// As they are now.
+    pub(super) async fn fresh(
+        context: &Context,
+        validated: &Validated,
+        prior: &ExperimentStatus,
+    ) -> Result<Self, ReconcileError> {
+        let pods: Api<Pod> = Api::namespaced(context.client.clone(), &validated.namespace);
+        let params = ListParams::default().labels(&names::pods_of(&validated.name));
+        let pods = pods
+            .list(&params)
+            .await
+            .map_err(|error| ReconcileError::Read("pods", Box::new(error)))?;
+        let pods: Vec<_> = pods.into_iter().map(Arc::new).collect();
+        for pod in &pods {
+            context.tools.evidence.see(pod);
+        }
+        Ok(Self::of(context, validated, prior, pods))
+    }
+
+    fn of(
+        context: &Context,
+        validated: &Validated,
+        prior: &ExperimentStatus,
+        pods: Vec<Arc<Pod>>,
+    ) -> Self {
+        let done = prior.round.as_ref().map_or(0, |round| round.done);
+        let endings = context.tools.evidence.of(&validated.uid);
+        let spec = &validated.experiment.spec;
+        let facts = Facts {
+            suspend: spec.suspend,
+            budget: spec.restarts,
+            peers: validated.peers(),
+            pods: pods
+                .iter()
+                .filter_map(|pod| observe::facts(pod, &validated.uid))
+                .collect(),
+            checkpoint: endings.checkpoint(validated, ledger(prior), done),
+        };
+        Self { facts, pods }
+    }
+}

@@ -1,0 +1,324 @@
+//! What the status says: from what was applied and seen. No client; time is an argument.
+//!
+//! There are four ways to a status and no other: [`refused`] (nothing was built), [`recorded`] (a step of [`life`](crate::life) that is
+//! written before anything is done for it), [`applied`] and [`unapplied`].
+
+mod figures;
+
+use fltorrent_crds::experiment::MAX_PEERS;
+use fltorrent_crds::status::{
+    ConditionType, ExperimentStatus, PeerCounts, Phase, RoundCounts, Stage,
+};
+use jiff::Timestamp;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+
+use crate::apply::{Applied, ApplyError};
+use crate::life::{Facts, Failure, Ledger, Turn, current};
+use crate::observe::{Counts, Trouble, count};
+use crate::validate::Validated;
+pub use figures::Figures;
+
+/// What is recorded in a status.
+pub fn ledger(status: &ExperimentStatus) -> Ledger {
+    Ledger {
+        stage: status.stage.unwrap_or_default(),
+        attempt: status.attempt,
+        restarts: status.restarts,
+        resume: status.resumed_after,
+    }
+}
+
+/// The experiment cannot be built. What runs goes on; nothing new is made.
+pub fn refused(
+    prior: &ExperimentStatus,
+    generation: i64,
+    reason: &str,
+    message: &str,
+    now: Timestamp,
+) -> ExperimentStatus {
+    let mut status = begin(prior, generation);
+    status.phase.get_or_insert(Phase::Pending);
+    status.set(ConditionType::Accepted, false, reason, message, &Time(now));
+    status.set_error(message);
+    status
+}
+
+/// A step is recorded: everything else in the status stays as it was, but for what follows from the step alone.
+pub fn recorded(
+    prior: &ExperimentStatus,
+    validated: &Validated,
+    ledger: Ledger,
+    turn: &Turn,
+    now: Timestamp,
+) -> ExperimentStatus {
+    let mut status = begin(prior, validated.generation);
+    put(&mut status, ledger);
+    let peers = validated.peers();
+    match turn {
+        Turn::Restarting { index, failure } | Turn::GaveUp { index, failure } => {
+            status.set_error(&failed(*index, failure));
+        }
+        Turn::Completed => status.peers = Some(PeerCounts::new(peers, 0, peers, 0)),
+        _ => {}
+    }
+    if ledger.stage == Stage::Starting {
+        status.start_time.get_or_insert(Time(now));
+    }
+    if matches!(ledger.stage, Stage::Complete | Stage::Failed) {
+        end(&mut status, now);
+    }
+    conditions(&mut status, ledger, None, now);
+    status
+}
+
+/// Objects and pods are as they should be, or on the way.
+pub fn applied(
+    prior: &ExperimentStatus,
+    validated: &Validated,
+    ledger: Ledger,
+    applied: &Applied,
+    trouble: Option<&Trouble>,
+    figures: &Figures,
+    now: Timestamp,
+) -> ExperimentStatus {
+    let mut status = begin(prior, validated.generation);
+    put(&mut status, ledger);
+    accept(&mut status, validated, now);
+    if ledger.stage == Stage::Starting && applied.changed() {
+        status.start_time.get_or_insert(Time(now));
+    }
+    let counts = seen(&mut status, validated, ledger, applied.facts());
+    figures.put(&mut status, validated.plan.training.rounds, ledger);
+    // A node words the same trouble in turn as an error and as waiting: the status does not follow each of these.
+    let same = prior.peers == status.peers && prior.attempt == ledger.attempt;
+    let before = prior.condition(ConditionType::PeersReady).filter(|_| same);
+    let trouble = trouble.map(|trouble| match before {
+        Some(before) if before.reason == trouble.reason => (trouble.reason, &*before.message),
+        _ => (trouble.reason, trouble.message.as_str()),
+    });
+    let view = View {
+        counts,
+        peers: validated.peers(),
+        waits: leaving(applied.facts(), ledger),
+        trouble,
+    };
+    conditions(&mut status, ledger, Some(&view), now);
+    status
+}
+
+/// Something could not be applied.
+pub fn unapplied(
+    prior: &ExperimentStatus,
+    validated: &Validated,
+    ledger: Ledger,
+    facts: &Facts,
+    error: &ApplyError,
+    now: Timestamp,
+) -> ExperimentStatus {
+    let mut status = begin(prior, validated.generation);
+    put(&mut status, ledger);
+    accept(&mut status, validated, now);
+    let message = error.to_string();
+    let view = View {
+        counts: seen(&mut status, validated, ledger, facts),
+        peers: validated.peers(),
+        waits: 0,
+        trouble: Some((error.reason(), &message)),
+    };
+    conditions(&mut status, ledger, Some(&view), now);
+    status.set_error(&message);
+    status
+}
+
+/// `peer 3 failed: OOMKilled: exit code 137`.
+pub fn failed(index: u32, failure: &Failure) -> String {
+    let Failure {
+        reason, message, ..
+    } = failure;
+    let colon = if message.is_empty() { "" } else { ": " };
+    format!("peer {index} failed: {reason}{colon}{message}")
+}
+
+/// What peers are doing, for the conditions.
+struct View<'a> {
+    counts: Counts,
+    peers: u32,
+    waits: usize,
+    trouble: Option<(&'a str, &'a str)>,
+}
+
+fn begin(prior: &ExperimentStatus, generation: i64) -> ExperimentStatus {
+    ExperimentStatus {
+        observed_generation: Some(generation),
+        ..prior.clone()
+    }
+}
+
+fn put(status: &mut ExperimentStatus, ledger: Ledger) {
+    let Ledger {
+        stage,
+        attempt,
+        restarts,
+        resume,
+    } = ledger;
+    status.stage = Some(stage);
+    status.attempt = attempt;
+    status.restarts = restarts;
+    status.resumed_after = resume;
+}
+
+fn accept(status: &mut ExperimentStatus, validated: &Validated, now: Timestamp) {
+    let plan = &validated.plan;
+    let mut message = format!(
+        "{} peers, {} rounds; plan {}",
+        plan.peers.len(),
+        plan.training.rounds,
+        &plan.hash_text()[..12]
+    );
+    for warning in &plan.warnings {
+        message.push_str(&format!("\nwarning: {}: {}", warning.path, warning.message));
+    }
+    status.set(
+        ConditionType::Accepted,
+        true,
+        "PlanMade",
+        &message,
+        &Time(now),
+    );
+}
+
+/// Counts peers; at an end the counts stay as they were then, whatever becomes of the pods.
+fn seen(
+    status: &mut ExperimentStatus,
+    validated: &Validated,
+    ledger: Ledger,
+    facts: &Facts,
+) -> Counts {
+    let counts = count(&current(ledger, facts));
+    let peers = validated.peers().min(MAX_PEERS);
+    if !matches!(ledger.stage, Stage::Complete | Stage::Failed) {
+        let Counts {
+            ready,
+            complete,
+            failed,
+        } = counts;
+        status.peers = Some(PeerCounts::new(peers, ready, complete, failed));
+    }
+    let total = validated.plan.training.rounds;
+    let done = status.round.as_ref().map_or(0, |round| round.done);
+    status.round = Some(RoundCounts::new(done, total));
+    counts
+}
+
+/// Pods that have to go before others come.
+fn leaving(facts: &Facts, ledger: Ledger) -> usize {
+    facts
+        .pods
+        .iter()
+        .filter(|pod| pod.attempt < ledger.attempt || ledger.stage == Stage::Suspended)
+        .count()
+}
+
+fn end(status: &mut ExperimentStatus, now: Timestamp) {
+    let ended = status.end_time.get_or_insert(Time(now)).0;
+    let seconds = status
+        .start_time
+        .as_ref()
+        .map(|start| ended.duration_since(start.0).as_secs());
+    status.duration_seconds = seconds.and_then(|seconds| u64::try_from(seconds).ok());
+}
+
+fn conditions(
+    status: &mut ExperimentStatus,
+    ledger: Ledger,
+    view: Option<&View<'_>>,
+    now: Timestamp,
+) {
+    let now = Time(now);
+    let (ready, reason, message) = peers_ready(ledger, view);
+    if view.is_some() || ledger.stage != Stage::Running {
+        status.set(ConditionType::PeersReady, ready, reason, &message, &now);
+    }
+    // Once all peers were there, the attempt trains; one that is not ready for a moment does not take that back.
+    let trains = ledger.stage == Stage::Running && (ready || status.is(ConditionType::Training));
+    let (reason, message) = match ledger.stage {
+        _ if trains => ("Training", "peers train and swap chunks"),
+        Stage::Draining => ("Draining", "pods of the last attempt end first"),
+        Stage::Starting | Stage::Running => {
+            ("WaitingForPeers", "not all peers have been ready yet")
+        }
+        Stage::Suspended => ("Suspended", "spec.suspend is true"),
+        Stage::Complete => ("Complete", "all peers have ended with a model"),
+        Stage::Failed => ("Failed", "the experiment has failed"),
+    };
+    status.set(ConditionType::Training, trains, reason, message, &now);
+
+    let complete = ledger.stage == Stage::Complete;
+    let (reason, message) = match complete {
+        true => ("AllPeersComplete", "all peers have ended with a model"),
+        false => ("NotComplete", "not all peers have ended with a model"),
+    };
+    status.set(ConditionType::Complete, complete, reason, message, &now);
+
+    let failed = ledger.stage == Stage::Failed;
+    let message = match (failed, &status.last_error) {
+        (true, Some(error)) => format!("{error}; {} restarts were used", ledger.restarts),
+        (true, None) => "a peer failed".to_owned(),
+        (false, _) => "no peer has failed for good".to_owned(),
+    };
+    let reason = if failed { "PeerFailed" } else { "NotFailed" };
+    status.set(ConditionType::Failed, failed, reason, &message, &now);
+
+    let suspended = ledger.stage == Stage::Suspended;
+    let waits = view.map_or(0, |view| view.waits);
+    let (reason, message) = match (suspended, waits) {
+        (false, _) => ("NotSuspended", "spec.suspend is false".to_owned()),
+        (true, 0) => (
+            "Suspended",
+            "there are no pods; set spec.suspend to false to go on".to_owned(),
+        ),
+        (true, pods) => ("Suspending", format!("{pods} pods end")),
+    };
+    status.set(ConditionType::Suspended, suspended, reason, &message, &now);
+
+    status.phase = Some(match ledger.stage {
+        Stage::Draining | Stage::Starting if status.start_time.is_none() => Phase::Pending,
+        Stage::Draining | Stage::Starting => Phase::Starting,
+        Stage::Running if trains => Phase::Training,
+        Stage::Running => Phase::Starting,
+        Stage::Suspended => Phase::Suspended,
+        Stage::Complete => Phase::Complete,
+        Stage::Failed => Phase::Failed,
+    });
+}
+
+fn peers_ready<'a>(ledger: Ledger, view: Option<&View<'a>>) -> (bool, &'a str, String) {
+    match ledger.stage {
+        Stage::Suspended => return (false, "Suspended", "spec.suspend is true".to_owned()),
+        Stage::Complete => return (false, "Complete", "the peers have ended".to_owned()),
+        Stage::Failed => return (false, "Failed", "the experiment has failed".to_owned()),
+        Stage::Draining | Stage::Starting | Stage::Running => {}
+    }
+    let Some(view) = view else {
+        return (false, "Creating", "pods are made".to_owned());
+    };
+    let Counts {
+        ready, complete, ..
+    } = view.counts;
+    if let Some((reason, message)) = view.trouble {
+        return (false, reason, message.to_owned());
+    }
+    if view.waits > 0 {
+        let message = format!("{} pods of the last attempt have not ended yet", view.waits);
+        return (false, "Draining", message);
+    }
+    let there = ready + complete;
+    let message = format!("{there} of {} peers are ready or complete", view.peers);
+    if there >= view.peers {
+        return (true, "AllReady", message);
+    }
+    (false, "WaitingForPeers", message)
+}
+
+#[cfg(test)]
+mod tests;

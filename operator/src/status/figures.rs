@@ -1,0 +1,95 @@
+//! What peers report, as the status shows it.
+
+use std::collections::BTreeMap;
+
+use fltorrent_coordinator::ending::Ending;
+use fltorrent_coordinator::progress::Progress;
+use fltorrent_crds::status::{Exchanged, ExperimentStatus, RoundCounts, Stage, figure};
+
+use crate::life::Ledger;
+
+/// The newest figures that are known of an attempt.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Figures {
+    done: Option<u32>,
+    accuracy: Option<f64>,
+    loss: Option<f64>,
+    received: Option<u64>,
+    model: Option<String>,
+}
+
+impl Figures {
+    /// From the reports of an attempt's peers: of the last round that all of them have finished.
+    pub fn of_reports(progress: &Progress) -> Self {
+        let Some(last) = progress.summaries().last() else {
+            return Self::default();
+        };
+        let received = progress
+            .summaries()
+            .fold(0_u64, |sum, round| sum.saturating_add(round.bytes_received));
+        Self {
+            done: Some(last.round.saturating_add(1)),
+            accuracy: last.accuracy,
+            loss: last.loss,
+            received: Some(received),
+            model: last.models_agree.then(|| last.model_hash.to_string()),
+        }
+    }
+
+    /// From the summaries that all peers left at their end: of the last round, whoever was there to hear of it.
+    pub fn of_endings(endings: &BTreeMap<u32, Ending>, peers: u32) -> Option<Self> {
+        let all = usize::try_from(peers).ok()?;
+        let reports: Vec<_> = endings
+            .values()
+            .filter_map(|ending| ending.last_round)
+            .collect();
+        let round = reports.first()?.round;
+        if reports.len() < all || reports.iter().any(|report| report.round != round) {
+            return None;
+        }
+        let mut progress = Progress::new(peers, round.saturating_add(1));
+        for report in &reports {
+            progress.handle_report(report).ok()?;
+        }
+        let received = endings.values().fold(0_u64, |sum, ending| {
+            sum.saturating_add(ending.bytes_received)
+        });
+        Some(Self {
+            received: Some(received),
+            ..Self::of_reports(&progress)
+        })
+    }
+
+    /// The one that knows of more rounds.
+    #[must_use]
+    pub fn newer(self, other: Option<Self>) -> Self {
+        match other {
+            Some(other) if other.done > self.done => other,
+            _ => self,
+        }
+    }
+
+    /// Puts the figures into a status. What is older than what the status says of this attempt already is passed over: after a restart
+    /// of the operator the peers' reports come again one by one.
+    pub(super) fn put(&self, status: &mut ExperimentStatus, total: u32, ledger: Ledger) {
+        let known = status.round.as_ref().map_or(0, |round| round.done);
+        // A new attempt begins where its checkpoint is, maybe before what the last one had reached.
+        let begins = matches!(ledger.stage, Stage::Starting) && self.done.is_none();
+        let done = match self.done {
+            Some(done) if done >= known => done,
+            None if begins => ledger.resume,
+            _ => return,
+        };
+        status.round = Some(RoundCounts::new(done.min(total), total));
+        if begins {
+            return;
+        }
+        status.accuracy = self.accuracy.map(figure).or_else(|| status.accuracy.take());
+        status.loss = self.loss.map(figure).or_else(|| status.loss.take());
+        status.exchanged = self
+            .received
+            .map(Exchanged::new)
+            .or_else(|| status.exchanged.take());
+        status.model = self.model.clone().or_else(|| status.model.take());
+    }
+}

@@ -1,0 +1,356 @@
+use std::sync::Arc;
+
+use fltorrent_coordinator::progress::Progress;
+use fltorrent_coordinator::report::{
+    EvaluationFigures, ModelHash, RoundReport, TrainFigures, WastedBytes,
+};
+use fltorrent_crds::manifest;
+
+use super::*;
+use crate::life::{PodFacts, PodState};
+use crate::validate::validate;
+
+fn example() -> Validated {
+    let text = "{apiVersion: fltorrent.io/v1alpha1, kind: FLTorrentExperiment, metadata: {name: x}, spec: {groups: [{name: p, count: 2}], \
+         topology: {type: mesh}, model: {type: mlp, mlp: {hidden: [8]}}, data: {type: digits}, training: {rounds: 4}}}";
+    let mut experiment = manifest::parse(text).unwrap();
+    experiment.metadata.namespace = Some("team".into());
+    experiment.metadata.uid = Some("u".into());
+    experiment.metadata.generation = Some(7);
+    validate(Arc::new(experiment)).unwrap()
+}
+
+fn at(second: i64) -> Timestamp {
+    Timestamp::from_second(second).unwrap()
+}
+
+fn facts(states: &[PodState]) -> Facts {
+    let pod = |(index, state): (usize, &PodState)| PodFacts {
+        name: format!("x-{index}-0"),
+        index: u32::try_from(index).unwrap(),
+        attempt: 0,
+        state: state.clone(),
+        leaving: false,
+    };
+    Facts {
+        suspend: false,
+        budget: 3,
+        peers: 2,
+        pods: states.iter().enumerate().map(pod).collect(),
+        checkpoint: None,
+    }
+}
+
+fn report(peer: u32, round: u32) -> RoundReport {
+    RoundReport {
+        peer,
+        attempt: 0,
+        round,
+        samples: 10,
+        chunks_held: 2,
+        chunks_total: 2,
+        model_hash: ModelHash::from_bytes([3; 32]),
+        train: TrainFigures {
+            loss: Some(1.0),
+            seconds: 1.0,
+        },
+        exchange_seconds: 1.0,
+        aggregate_seconds: 0.1,
+        evaluation: EvaluationFigures {
+            correct: 9,
+            total: 10,
+            loss_sum: Some(2.0),
+            seconds: 0.1,
+        },
+        bytes_sent: 512,
+        bytes_received: 512,
+        wasted: WastedBytes::default(),
+        peak_rss_bytes: 1,
+    }
+}
+
+fn reported(rounds: u32) -> Figures {
+    let mut progress = Progress::new(2, 4);
+    for round in 0..rounds {
+        for peer in 0..2 {
+            progress.handle_report(&report(peer, round)).unwrap();
+        }
+    }
+    Figures::of_reports(&progress)
+}
+
+const READY: PodState = PodState::Running { ready: true };
+
+fn running() -> Ledger {
+    Ledger {
+        stage: Stage::Running,
+        ..Ledger::default()
+    }
+}
+
+fn step(
+    prior: &ExperimentStatus,
+    ledger: Ledger,
+    states: &[PodState],
+    figures: &Figures,
+    second: i64,
+) -> ExperimentStatus {
+    let done = Applied::nothing(facts(states));
+    applied(prior, &example(), ledger, &done, None, figures, at(second))
+}
+
+fn reason(status: &ExperimentStatus, kind: ConditionType) -> &str {
+    &status.condition(kind).unwrap().reason
+}
+
+#[test]
+fn a_status_follows_an_experiment_to_its_end() {
+    let validated = example();
+    let none = Figures::default();
+    let first = step(
+        &ExperimentStatus::default(),
+        Ledger::default(),
+        &[],
+        &none,
+        0,
+    );
+    assert_eq!(first.phase, Some(Phase::Pending));
+    assert_eq!(first.observed_generation, Some(7));
+    assert_eq!(reason(&first, ConditionType::Accepted), "PlanMade");
+    let started = recorded(&first, &validated, running(), &Turn::Started, at(1));
+    let waits = step(&started, running(), &[PodState::Waiting, READY], &none, 2);
+    assert_eq!(
+        (waits.phase, waits.peers.as_ref().unwrap().text.as_str()),
+        (Some(Phase::Starting), "1/2")
+    );
+    assert_eq!(reason(&waits, ConditionType::PeersReady), "WaitingForPeers");
+    let trains = step(&waits, running(), &[READY, READY], &reported(1), 3);
+    assert_eq!(trains.phase, Some(Phase::Training));
+    assert_eq!(trains.round.as_ref().unwrap().text, "1/4");
+    assert_eq!(
+        (trains.accuracy.as_deref(), trains.loss.as_deref()),
+        (Some("0.9000"), Some("0.2000"))
+    );
+    assert_eq!(trains.exchanged.as_ref().unwrap().bytes, 1024);
+    // A peer that is not ready for a moment does not end the training.
+    let blinks = step(
+        &trains,
+        running(),
+        &[READY, PodState::Running { ready: false }],
+        &reported(2),
+        4,
+    );
+    assert_eq!(blinks.phase, Some(Phase::Training));
+    assert!(!blinks.is(ConditionType::PeersReady) && blinks.is(ConditionType::Training));
+    let over = Ledger {
+        stage: Stage::Complete,
+        ..running()
+    };
+    let complete = recorded(&blinks, &validated, over, &Turn::Completed, at(61));
+    assert_eq!(complete.phase, Some(Phase::Complete));
+    assert!(complete.is(ConditionType::Complete) && !complete.is(ConditionType::Training));
+    assert_eq!(complete.peers.as_ref().unwrap().complete, 2);
+    // Later the pods may go, and the counts stay.
+    let after = step(&complete, over, &[], &reported(4), 99);
+    assert_eq!(
+        (after.peers, after.round.unwrap().text.as_str()),
+        (complete.peers, "4/4")
+    );
+    assert_eq!(after.model.unwrap(), "03".repeat(32));
+    assert_eq!(after.end_time, complete.end_time);
+}
+
+#[test]
+fn times_are_those_of_the_first_start_and_the_end() {
+    let validated = example();
+    let starting = Ledger {
+        attempt: 1,
+        ..Ledger::default()
+    };
+    let first = recorded(
+        &ExperimentStatus::default(),
+        &validated,
+        starting,
+        &Turn::BeginsAnew,
+        at(10),
+    );
+    let again = recorded(&first, &validated, starting, &Turn::BeginsAnew, at(20));
+    let failure = Failure {
+        reason: "OOMKilled".into(),
+        message: "exit code 137".into(),
+        ..Failure::default()
+    };
+    let turn = Turn::GaveUp { index: 1, failure };
+    let failed = Ledger {
+        stage: Stage::Failed,
+        restarts: 3,
+        ..starting
+    };
+    let end = recorded(&again, &validated, failed, &turn, at(75));
+    assert_eq!(
+        (end.start_time.unwrap().0, end.end_time.unwrap().0),
+        (at(10), at(75))
+    );
+    assert_eq!(end.duration_seconds, Some(65));
+    assert_eq!(
+        end.last_error.as_deref(),
+        Some("peer 1 failed: OOMKilled: exit code 137")
+    );
+    let failed = end
+        .conditions
+        .iter()
+        .find(|condition| condition.type_ == "Failed")
+        .unwrap();
+    assert_eq!(
+        failed.message,
+        "peer 1 failed: OOMKilled: exit code 137; 3 restarts were used"
+    );
+}
+
+#[test]
+fn what_is_refused_or_cannot_be_applied_says_so() {
+    let validated = example();
+    let refused = refused(
+        &ExperimentStatus::default(),
+        2,
+        "InvalidManifest",
+        "groups: is empty",
+        at(0),
+    );
+    assert_eq!(refused.phase, Some(Phase::Pending));
+    assert!(!refused.is(ConditionType::Accepted));
+    let error = ApplyError::Foreign {
+        kind: "Service",
+        name: "x".into(),
+    };
+    let facts = facts(&[]);
+    let taken = unapplied(
+        &refused,
+        &validated,
+        Ledger::default(),
+        &facts,
+        &error,
+        at(1),
+    );
+    assert!(taken.is(ConditionType::Accepted));
+    assert_eq!(reason(&taken, ConditionType::PeersReady), "NameTaken");
+    assert!(
+        taken
+            .last_error
+            .unwrap()
+            .starts_with("the Service x is there and is not this experiment's")
+    );
+}
+
+#[test]
+fn the_same_trouble_in_other_words_is_no_news() {
+    let validated = example();
+    let status = |prior: &ExperimentStatus, message: &str| {
+        let trouble = Trouble {
+            reason: "ImageUnavailable",
+            message: message.into(),
+        };
+        let done = Applied::nothing(facts(&[PodState::Waiting, PodState::Waiting]));
+        let none = Figures::default();
+        applied(
+            prior,
+            &validated,
+            running(),
+            &done,
+            Some(&trouble),
+            &none,
+            at(0),
+        )
+    };
+    let first = status(&ExperimentStatus::default(), "ErrImagePull");
+    assert_eq!(
+        reason(&first, ConditionType::PeersReady),
+        "ImageUnavailable"
+    );
+    assert_eq!(status(&first, "ImagePullBackOff"), first);
+}
+
+#[test]
+fn figures_never_go_back_within_an_attempt() {
+    let trains = step(
+        &ExperimentStatus::default(),
+        running(),
+        &[READY, READY],
+        &reported(3),
+        0,
+    );
+    // The operator was started again, and reports come again from the first round on.
+    for rounds in 0..3 {
+        let status = step(&trains, running(), &[READY, READY], &reported(rounds), 1);
+        assert_eq!(
+            status,
+            ExperimentStatus {
+                conditions: status.conditions.clone(),
+                ..trains.clone()
+            }
+        );
+    }
+    // But a new attempt begins where its checkpoint is.
+    let starting = Ledger {
+        attempt: 1,
+        resume: 2,
+        ..Ledger::default()
+    };
+    let status = step(&trains, starting, &[], &Figures::default(), 2);
+    assert_eq!(status.round.unwrap().text, "2/4");
+}
+
+#[test]
+fn what_is_recorded_is_read_again() {
+    for (stage, number) in [
+        (Stage::Draining, 1),
+        (Stage::Starting, 2),
+        (Stage::Running, 3),
+        (Stage::Suspended, 4),
+        (Stage::Complete, 5),
+        (Stage::Failed, 6),
+    ] {
+        let written = Ledger {
+            stage,
+            attempt: number,
+            restarts: number + 1,
+            resume: number + 2,
+        };
+        let status = recorded(
+            &ExperimentStatus::default(),
+            &example(),
+            written,
+            &Turn::Started,
+            at(0),
+        );
+        let text = serde_json::to_string(&status).unwrap();
+        assert_eq!(ledger(&serde_json::from_str(&text).unwrap()), written);
+    }
+    assert_eq!(ledger(&ExperimentStatus::default()), Ledger::default());
+}
+
+#[test]
+fn endings_tell_what_no_report_could() {
+    use fltorrent_coordinator::ending::{EndState, Ending};
+    let ending = |peer, round| {
+        let mut ending = Ending::new(EndState::Completed, "1");
+        ending.finished(&report(peer, round));
+        ending
+    };
+    let all = [(0, ending(0, 3)), (1, ending(1, 3))].into();
+    let figures = Figures::of_endings(&all, 2).unwrap();
+    let status = step(
+        &ExperimentStatus::default(),
+        running(),
+        &[READY, READY],
+        &reported(2).newer(Some(figures)),
+        0,
+    );
+    assert_eq!(status.round.unwrap().text, "4/4");
+    assert_eq!(status.accuracy.as_deref(), Some("0.9000"));
+    assert_eq!(Figures::of_endings(&[(0, ending(0, 3))].into(), 2), None);
+    assert_eq!(
+        Figures::of_endings(&[(0, ending(0, 3)), (1, ending(1, 2))].into(), 2),
+        None
+    );
+}

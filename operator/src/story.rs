@@ -1,0 +1,221 @@
+//! The events of an experiment's story, in words. No client.
+
+use crate::apply::ApplyError;
+use crate::events::Telling;
+use crate::life::{Failure, Ledger, Turn};
+use crate::observe::Trouble;
+use crate::status::failed;
+use crate::validate::{ValidateError, Validated};
+
+/// What a step of an experiment's life is told as. `log` has the last lines of the peer that failed, if they could be read.
+pub fn turn(turn: &Turn, ledger: Ledger, validated: &Validated, log: Option<&str>) -> Vec<Telling> {
+    let peers = validated.peers();
+    let Ledger {
+        attempt, restarts, ..
+    } = ledger;
+    let budget = validated.experiment.spec.restarts;
+    let once = |reason, warning, note: String| Telling {
+        reason,
+        warning,
+        note,
+        key: attempt.to_string(),
+    };
+    // The attempt that it failed in: a restart is told under the next one already.
+    let peer = |index: u32, failure: &Failure, attempt: u32| {
+        let mut note = failed(index, failure);
+        if let Some(log) = log {
+            note.push_str("\nits last lines:\n");
+            note.push_str(log);
+        }
+        Telling {
+            key: attempt.to_string(),
+            ..once("PeerFailed", true, note)
+        }
+    };
+    match turn {
+        Turn::Started => vec![once(
+            "Started",
+            false,
+            format!("all {peers} pods of attempt {attempt} have been created"),
+        )],
+        Turn::Completed => vec![once(
+            "Complete",
+            false,
+            format!("all {peers} peers have ended with a model"),
+        )],
+        Turn::Suspended => vec![once(
+            "Suspended",
+            false,
+            "spec.suspend is true: the pods are deleted".to_owned(),
+        )],
+        Turn::Resumed => vec![once(
+            "Resumed",
+            false,
+            "spec.suspend is false: pods are made again".to_owned(),
+        )],
+        Turn::Restarting { index, failure } => vec![
+            peer(*index, failure, attempt.saturating_sub(1)),
+            once(
+                "Restarting",
+                false,
+                format!("all peers are started again, restart {restarts} of {budget}"),
+            ),
+        ],
+        Turn::GaveUp { index, failure } => vec![
+            peer(*index, failure, attempt),
+            once(
+                "Failed",
+                true,
+                format!("no restart is left of {budget}; the pods that ended stay, for their logs"),
+            ),
+        ],
+        Turn::GoesOn { rounds } => vec![once(
+            "GoesOn",
+            false,
+            format!(
+                "attempt {attempt} goes on after round {rounds}, the last that all peers have a checkpoint of"
+            ),
+        )],
+        Turn::BeginsAnew if attempt == 0 => Vec::new(),
+        Turn::BeginsAnew => vec![once(
+            "BeginsAnew",
+            true,
+            format!(
+                "attempt {attempt} begins with round 0: {}",
+                why_anew(validated)
+            ),
+        )],
+        Turn::Recovered => vec![once(
+            "StatusLost",
+            true,
+            format!(
+                "pods of attempt {attempt} were found, which the status did not say; they go on"
+            ),
+        )],
+    }
+}
+
+fn why_anew(validated: &Validated) -> &'static str {
+    use fltorrent_crds::experiment::kubernetes::KeptStorageType;
+    let kept = validated
+        .experiment
+        .spec
+        .kubernetes
+        .storage
+        .checkpoints
+        .kind
+        != KeptStorageType::EmptyDir;
+    match (validated.plan.checkpoint_every, kept) {
+        (None, _) => "no checkpoints are written; spec.checkpoint says when they are",
+        (Some(_), false) => {
+            "checkpoints went with the pods; spec.kubernetes.storage.checkpoints keeps them on a claim"
+        }
+        (Some(_), true) => "the peers have no checkpoint of the same round",
+    }
+}
+
+/// An experiment that is not accepted.
+pub fn refused(error: &ValidateError, generation: i64) -> Telling {
+    Telling {
+        reason: error.reason(),
+        warning: true,
+        note: error.to_string(),
+        key: generation.to_string(),
+    }
+}
+
+/// Something that could not be applied; none for what passes by itself.
+pub fn unapplied(error: &ApplyError, ledger: Ledger) -> Option<Telling> {
+    error.is_told().then(|| Telling {
+        reason: error.reason(),
+        warning: true,
+        note: error.to_string(),
+        key: ledger.attempt.to_string(),
+    })
+}
+
+/// Something that keeps pods from starting.
+pub fn trouble(trouble: &Trouble, ledger: Ledger) -> Telling {
+    Telling {
+        reason: trouble.reason,
+        warning: true,
+        note: trouble.message.clone(),
+        key: ledger.attempt.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+    use std::sync::Arc;
+
+    use fltorrent_crds::manifest;
+
+    use super::*;
+    use crate::validate::validate;
+
+    fn example() -> Validated {
+        let text = "{apiVersion: fltorrent.io/v1alpha1, kind: FLTorrentExperiment, metadata: {name: x}, spec: {groups: [{name: p, count: 2}], \
+             topology: {type: mesh}, model: {type: mlp, mlp: {hidden: [8]}}, data: {type: digits}}}";
+        let mut experiment = manifest::parse(text).unwrap();
+        experiment.metadata.namespace = Some("team".into());
+        experiment.metadata.uid = Some("u".into());
+        validate(Arc::new(experiment)).unwrap()
+    }
+
+    /// A peer that fails in each of three attempts: every step is told, and each once.
+    #[test]
+    fn every_failure_of_a_story_is_told_under_a_key_of_its_own() {
+        let validated = example();
+        let failure = Failure {
+            reason: "Error".into(),
+            ..Failure::default()
+        };
+        let restarting = || Turn::Restarting {
+            index: 1,
+            failure: failure.clone(),
+        };
+        let gave_up = Turn::GaveUp {
+            index: 1,
+            failure: failure.clone(),
+        };
+        let steps = [(restarting(), 1), (restarting(), 2), (gave_up, 2)];
+        let told: Vec<Telling> = steps
+            .iter()
+            .flat_map(|(step, attempt)| {
+                let ledger = Ledger {
+                    attempt: *attempt,
+                    ..Ledger::default()
+                };
+                turn(step, ledger, &validated, Some("the last line"))
+            })
+            .collect();
+        let keys: BTreeSet<_> = told.iter().map(|one| (one.reason, &one.key)).collect();
+        assert_eq!((told.len(), keys.len()), (6, 6));
+        let failed: Vec<_> = told
+            .iter()
+            .filter(|one| one.reason == "PeerFailed")
+            .collect();
+        assert_eq!(failed.len(), 3);
+        assert!(
+            failed
+                .iter()
+                .all(|one| one.warning && one.note.ends_with("the last line"))
+        );
+    }
+
+    #[test]
+    fn why_it_begins_anew_is_said() {
+        let validated = example();
+        let ledger = Ledger {
+            attempt: 1,
+            ..Ledger::default()
+        };
+        let told = turn(&Turn::BeginsAnew, ledger, &validated, None);
+        assert!(told[0].note.contains("spec.checkpoint says when they are"));
+        assert_eq!(
+            turn(&Turn::BeginsAnew, Ledger::default(), &validated, None),
+            []
+        );
+    }
+}

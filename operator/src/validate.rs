@@ -1,0 +1,142 @@
+//! From an object of the API to an experiment that can be built: the plan, and what pods are told. No client, no clock.
+
+use std::sync::Arc;
+
+use fltorrent_coordinator::identity::RunId;
+use fltorrent_crds::{Errors, Experiment, Plan};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
+use kube::Resource as _;
+use serde_json::{Map, Value};
+
+/// The most bytes of a manifest that peers are told: a ConfigMap holds 1 MiB, with the authority's certificate and names.
+pub const MAX_MANIFEST: usize = 1_000_000;
+
+/// Fields of a spec that change nothing for a peer, and that the plan's hash does not have.
+const OPERATOR_FIELDS: [&str; 3] = ["kubernetes", "restarts", "suspend"];
+
+/// Why an object is not accepted.
+#[derive(Debug, thiserror::Error)]
+pub enum ValidateError {
+    /// The plan says what is wrong, all of it.
+    #[error("{0}")]
+    Plan(#[from] Errors),
+    /// An object that the API server has not completed.
+    #[error("metadata.{0} is missing; the API server sets it")]
+    Metadata(&'static str),
+    /// A manifest that cannot be written for the peers.
+    #[error("the manifest for the peers cannot be written: {0}")]
+    Write(String),
+    /// A manifest that does not fit into a ConfigMap.
+    #[error(
+        "the manifest has {found} bytes, and peers can be told {MAX_MANIFEST}; use a topology or partition that follows from a seed instead of lists"
+    )]
+    TooLarge {
+        /// Its bytes.
+        found: usize,
+    },
+}
+
+impl ValidateError {
+    /// The stable name, for conditions, events and metrics.
+    pub const fn reason(&self) -> &'static str {
+        match self {
+            Self::Plan(_) => "InvalidManifest",
+            Self::Metadata(_) => "IncompleteObject",
+            Self::Write(_) => "UnwritableManifest",
+            Self::TooLarge { .. } => "ManifestTooLarge",
+        }
+    }
+}
+
+/// An experiment that can be built.
+#[derive(Clone, Debug)]
+pub struct Validated {
+    /// Its name.
+    pub name: String,
+    /// Its namespace.
+    pub namespace: String,
+    /// Its UID.
+    pub uid: String,
+    /// The generation of the spec that this is.
+    pub generation: i64,
+    /// The object, for what only pods have: `spec.kubernetes`.
+    pub experiment: Arc<Experiment>,
+    /// What follows from its manifest.
+    pub plan: Plan,
+    /// Its run.
+    pub run: RunId,
+    /// The manifest that peers are told.
+    pub manifest: String,
+}
+
+impl Validated {
+    /// The reference by which what we make is deleted with the experiment.
+    pub fn owner(&self) -> Option<OwnerReference> {
+        self.experiment.controller_owner_ref(&())
+    }
+
+    /// How many peers it has.
+    pub fn peers(&self) -> u32 {
+        u32::try_from(self.plan.peers.len()).unwrap_or(u32::MAX)
+    }
+}
+
+/// Validates an object as the API server has it.
+///
+/// # Errors
+/// With everything that is wrong with its plan; when its metadata are not complete, or the manifest is too large for peers to be told.
+pub fn validate(experiment: Arc<Experiment>) -> Result<Validated, ValidateError> {
+    let metadata = &experiment.metadata;
+    let text = |value: &Option<String>, name| value.clone().ok_or(ValidateError::Metadata(name));
+    let name = text(&metadata.name, "name")?;
+    let namespace = text(&metadata.namespace, "namespace")?;
+    let uid = text(&metadata.uid, "uid")?;
+    let generation = metadata.generation.unwrap_or_default();
+    let plan = Plan::from_experiment(&experiment)?;
+    let manifest = manifest(&experiment)?;
+    Ok(Validated {
+        run: RunId::of_experiment(&uid),
+        name,
+        namespace,
+        uid,
+        generation,
+        plan,
+        manifest,
+        experiment,
+    })
+}
+
+/// The manifest that peers are told: what a run on one machine would read, without what only pods have.
+///
+/// # Errors
+/// When it cannot be written or is too large.
+pub fn manifest(experiment: &Experiment) -> Result<String, ValidateError> {
+    let write = |error: &dyn std::fmt::Display| ValidateError::Write(error.to_string());
+    let mut spec = serde_json::to_value(&experiment.spec).map_err(|error| write(&error))?;
+    if let Value::Object(fields) = &mut spec {
+        remove(fields);
+        let groups = fields.get_mut("groups").and_then(Value::as_array_mut);
+        for group in groups.into_iter().flatten() {
+            if let Value::Object(fields) = group {
+                fields.remove("kubernetes");
+            }
+        }
+    }
+    let document = serde_json::json!({
+        "apiVersion": "fltorrent.io/v1alpha1",
+        "kind": "FLTorrentExperiment",
+        "metadata": {"name": experiment.metadata.name},
+        "spec": spec,
+    });
+    let text = serde_saphyr::to_string(&document).map_err(|error| write(&error))?;
+    if text.len() > MAX_MANIFEST {
+        return Err(ValidateError::TooLarge { found: text.len() });
+    }
+    Ok(text)
+}
+
+fn remove(fields: &mut Map<String, Value>) {
+    for field in OPERATOR_FIELDS {
+        fields.remove(field);
+    }
+}

@@ -1,0 +1,227 @@
+//! Watches, narrowed by label and pruned, and what they set off: every replica follows them, so that each may sign certificates; what
+//! is to be reconciled is passed on only while this replica leads.
+
+use std::sync::Arc;
+
+use fltorrent_coordinator::identity::RunId;
+use fltorrent_crds::Experiment;
+use futures_util::{Stream, StreamExt};
+use k8s_openapi::api::core::v1::{ConfigMap, Pod, Service};
+use k8s_openapi::api::networking::v1::NetworkPolicy;
+use kube::core::PartialObjectMeta;
+use kube::runtime::reflector::{ObjectRef, store::Writer};
+use kube::runtime::watcher::Event;
+use kube::runtime::{WatchStreamExt, watcher};
+use kube::{Api, Client, Resource, ResourceExt};
+use serde::de::DeserializeOwned;
+use tokio::sync::{mpsc, watch};
+use tokio::task::JoinSet;
+
+use crate::metrics::Metrics;
+use crate::names;
+use crate::observe;
+use crate::reconcile::{Context, Watched, known};
+use crate::status::ledger;
+use crate::validate::validate;
+
+/// Where the operator looks: one namespace, or all.
+#[derive(Clone)]
+pub struct Scope {
+    /// The client.
+    pub client: Client,
+    /// The one namespace; none: all.
+    pub namespace: Option<String>,
+}
+
+impl Scope {
+    fn api<K>(&self) -> Api<K>
+    where
+        K: Resource<Scope = k8s_openapi::NamespaceResourceScope, DynamicType = ()>,
+    {
+        match &self.namespace {
+            Some(namespace) => Api::namespaced(self.client.clone(), namespace),
+            None => Api::all(self.client.clone()),
+        }
+    }
+}
+
+/// Passes on which experiments are to be looked at.
+#[derive(Clone)]
+pub struct Triggers {
+    queue: mpsc::UnboundedSender<ObjectRef<Watched>>,
+    leads: watch::Receiver<bool>,
+}
+
+impl Triggers {
+    /// Into this queue, while this replica leads.
+    pub const fn new(
+        queue: mpsc::UnboundedSender<ObjectRef<Watched>>,
+        leads: watch::Receiver<bool>,
+    ) -> Self {
+        Self { queue, leads }
+    }
+
+    /// An experiment is to be looked at. Who begins to lead looks at all of them anyway.
+    pub fn pull(&self, experiment: ObjectRef<Watched>) {
+        if *self.leads.borrow() {
+            // The queue ends with the process; then nothing is to be looked at any more.
+            let _ = self.queue.send(experiment);
+        }
+    }
+
+    /// The experiment that an object belongs to is to be looked at.
+    fn owner(&self, object: &impl ResourceExt) {
+        let name = object.labels().get(names::EXPERIMENT);
+        if let (Some(name), Some(namespace)) = (name, object.namespace()) {
+            self.pull(ObjectRef::new(name).within(&namespace));
+        }
+    }
+}
+
+/// Follows everything, for as long as the set of tasks is there.
+pub fn start(
+    tasks: &mut JoinSet<()>,
+    scope: &Scope,
+    context: &Arc<Context>,
+    metrics: &Arc<Metrics>,
+    triggers: &Triggers,
+    experiments: Writer<Watched>,
+    pods: Writer<Pod>,
+) {
+    let all = watcher::Config::default();
+    let ours = watcher::Config::default().labels(&names::selector());
+
+    let (seen, pull) = (Arc::clone(context), triggers.clone());
+    let stream = watcher(scope.api::<Watched>(), all)
+        .default_backoff()
+        .modify(|experiment| experiment.managed_fields_mut().clear())
+        .reflect(experiments);
+    tasks.spawn(follow(
+        stream,
+        "FLTorrentExperiment",
+        Arc::clone(metrics),
+        move |event| {
+            experiment(&seen, &pull, event);
+        },
+    ));
+
+    let (seen, pull) = (Arc::clone(context), triggers.clone());
+    let peers = format!("{},{}=peer", names::selector(), names::COMPONENT);
+    let stream = watcher(
+        scope.api::<Pod>(),
+        watcher::Config::default().labels(&peers),
+    )
+    .default_backoff()
+    .modify(observe::prune)
+    .reflect(pods);
+    tasks.spawn(follow(stream, "Pod", Arc::clone(metrics), move |event| {
+        if let Event::Apply(pod) | Event::InitApply(pod) | Event::Delete(pod) = event {
+            seen.see(pod);
+            pull.owner(pod);
+        }
+    }));
+
+    tasks.spawn(drifts::<ConfigMap>(
+        scope,
+        ours.clone(),
+        context,
+        metrics,
+        triggers,
+    ));
+    tasks.spawn(drifts::<Service>(
+        scope,
+        ours.clone(),
+        context,
+        metrics,
+        triggers,
+    ));
+    tasks.spawn(drifts::<NetworkPolicy>(
+        scope, ours, context, metrics, triggers,
+    ));
+}
+
+/// Follows the metadata of a kind of object, and has what somebody changed or deleted applied again.
+fn drifts<K>(
+    scope: &Scope,
+    config: watcher::Config,
+    context: &Arc<Context>,
+    metrics: &Arc<Metrics>,
+    triggers: &Triggers,
+) -> impl Future<Output = ()> + Send + 'static
+where
+    K: Resource<Scope = k8s_openapi::NamespaceResourceScope, DynamicType = ()>
+        + k8s_openapi::Resource
+        + Clone
+        + std::fmt::Debug
+        + DeserializeOwned
+        + Send
+        + Sync
+        + 'static,
+{
+    let api: Api<PartialObjectMeta<K>> = scope.api();
+    let (context, triggers) = (Arc::clone(context), triggers.clone());
+    let stream = watcher(api, config).default_backoff();
+    follow(stream, K::KIND, Arc::clone(metrics), move |event| {
+        let (object, version) = match event {
+            Event::Apply(object) | Event::InitApply(object) => (object, object.resource_version()),
+            Event::Delete(object) => (object, None),
+            Event::Init | Event::InitDone => return,
+        };
+        let owners = object.owner_references();
+        let Some(owner) = owners.iter().find(|owner| owner.controller == Some(true)) else {
+            return;
+        };
+        if context.drifted(&owner.uid, K::KIND, &object.name_any(), version.as_deref()) {
+            triggers.owner(object);
+        }
+    })
+}
+
+async fn follow<K>(
+    stream: impl Stream<Item = watcher::Result<Event<K>>> + Send,
+    kind: &'static str,
+    metrics: Arc<Metrics>,
+    mut handle: impl FnMut(&Event<K>) + Send,
+) {
+    let mut stream = std::pin::pin!(stream);
+    while let Some(event) = stream.next().await {
+        match event {
+            Ok(event) => handle(&event),
+            Err(error) => {
+                metrics.watch_failed(kind);
+                tracing::warn!(kind, %error, "a watch broke off; it begins again");
+            }
+        }
+    }
+}
+
+fn experiment(context: &Context, triggers: &Triggers, event: &Event<Watched>) {
+    match event {
+        Event::Apply(watched) | Event::InitApply(watched) => {
+            if let Ok(experiment) = &watched.0 {
+                introduce(context, experiment);
+            }
+            triggers.pull(ObjectRef::from_obj(watched));
+        }
+        Event::Delete(watched) => {
+            let uid = watched.uid().unwrap_or_default();
+            context.forget(&uid, RunId::of_experiment(&uid));
+        }
+        Event::Init | Event::InitDone => {}
+    }
+}
+
+/// Takes note of a run, for certificates and reports. Its plan is made once; a change of the attempt needs none.
+fn introduce(context: &Context, experiment: &Experiment) {
+    let attempt = experiment
+        .status
+        .as_ref()
+        .map_or(0, |status| ledger(status).attempt);
+    let run = RunId::of_experiment(&experiment.uid().unwrap_or_default());
+    if let Some(mut found) = context.runs().get(run) {
+        found.facts.attempt = attempt;
+        context.runs().put(run, found);
+    } else if let Ok(validated) = validate(Arc::new(experiment.clone())) {
+        context.runs().put(run, known(&validated, attempt));
+    }
+}
