@@ -178,6 +178,12 @@ pub struct SimulateArguments {
     /// What travels: packets, or whole chunks, which is quicker and a few hundredths off; without it packets up to 50 million
     #[arg(long, value_enum)]
     pub detail: Option<Detail>,
+    /// The updates of so many peers travel as one, which is as many times cheaper; for thousands of peers
+    #[arg(long, value_name = "PEERS", value_parser = clap::value_parser!(u32).range(2..))]
+    pub cohort: Option<u32>,
+    /// Also simulate it without cohorts, and say how far off they put the exchange
+    #[arg(long, requires = "cohort")]
+    pub exact_too: bool,
     /// Also write a page with plots
     #[arg(long, value_name = "FILE")]
     pub html: Option<PathBuf>,
@@ -328,8 +334,15 @@ pub struct PeerArguments {
     /// The manifest (YAML), the same on all machines; without it a mesh with the defaults of the nodes file
     pub manifest: Option<PathBuf>,
     /// Which peer this is
-    #[arg(long)]
-    pub index: u32,
+    #[arg(
+        long,
+        required_unless_present = "in_cluster",
+        allow_negative_numbers = true
+    )]
+    pub index: Option<u32>,
+    /// Run the peer that this folder (a pod's ConfigMap) and FLTORRENT_ variables describe; see docs/identity.md
+    #[arg(long, value_name = "DIR", exclusive = true)]
+    pub in_cluster: Option<PathBuf>,
     /// For a peer that its user starts.
     #[command(flatten)]
     pub by_hand: ByHandArguments,
@@ -478,6 +491,30 @@ mod tests {
         assert_eq!(resume(&["--resume=8"]), Some(Some(Resume::After(8))));
         for wrong in ["--resume=0", "--resume=-1", "--resume=x"] {
             assert_eq!(resume(&[wrong]), None, "{wrong}");
+        }
+    }
+
+    #[test]
+    fn a_peer_has_an_index_or_is_in_a_cluster() {
+        let parse = |options: &[&str]| {
+            let line = ["fltorrent", "peer"];
+            let parsed = Arguments::try_parse_from(line.iter().chain(options)).ok()?;
+            match parsed.command {
+                Command::Peer(arguments) => Some((arguments.index, arguments.in_cluster)),
+                _ => None,
+            }
+        };
+        assert_eq!(parse(&["--index=3"]), Some((Some(3), None)));
+        assert_eq!(parse(&["--in-cluster=x"]), Some((None, Some("x".into()))));
+        for wrong in [
+            &[][..],
+            &["--in-cluster"],
+            &["--in-cluster=x", "--index=3"],
+            &["--in-cluster=x", "exp.yaml"],
+            &["--in-cluster=x", "--quiet"],
+            &["--in-cluster=x", "--resume"],
+        ] {
+            assert_eq!(parse(wrong), None, "{wrong:?}");
         }
     }
 

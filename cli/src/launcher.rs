@@ -317,7 +317,7 @@ impl Launcher {
             authority: self.authority.certificate_pem().to_owned(),
             certificate: String::new(),
             addresses,
-            coordinator: Some(coordinator),
+            coordinator: Some(coordinator.into()),
         };
         let mut lines = Vec::with_capacity(announced.len());
         for peer in announced {

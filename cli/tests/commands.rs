@@ -224,6 +224,34 @@ fn a_simulation_shows_what_a_run_would_and_a_seed_gives_the_same_one() {
     let chunks: Value = serde_json::from_str(&json(&["--detail", "chunks"])).unwrap();
     let ratio = chunks["overBound"].as_f64().unwrap() / figures["overBound"].as_f64().unwrap();
     assert!((0.85..1.15).contains(&ratio) && ratio != 1.0, "{ratio}");
+    // Two cohorts of four: whoever has no update of its own receives both.
+    let cohorts = json(&["--cohort", "4", "--exact-too"]);
+    let cohorts: Value = serde_json::from_str(&cohorts).unwrap();
+    assert_eq!(cohorts["cohort"], 4);
+    assert_eq!(cohorts["payload"], 10 * (2 * 4 + 6 * 8) * 19_240);
+    assert_eq!(cohorts["exact"]["overBound"], figures["overBound"]);
+    let ratio = cohorts["overBound"].as_f64().unwrap() / figures["overBound"].as_f64().unwrap();
+    let error = cohorts["exact"]["error"].as_f64().unwrap();
+    assert!(
+        error.abs() < 0.5 && (ratio - 1.0 - error).abs() < 1e-9,
+        "{error}"
+    );
+    assert!(figures["cohort"].is_null() && figures["exact"].is_null());
+    for (wrong, why) in [
+        (vec!["--exact-too"], "--cohort"),
+        (vec!["--cohort", "1"], "1 is not in 2.."),
+        (
+            vec!["--cohort", "8"],
+            "cohorts of 8 leave fewer than two of 8 peers",
+        ),
+    ] {
+        let refused = fltorrent(
+            folder.path(),
+            &[&["simulate", QUICKSTART, "--up", "1Mbit"], &wrong[..]].concat(),
+        );
+        assert_eq!(refused.status.code(), Some(2));
+        assert!(stderr(&refused).contains(why), "{}", stderr(&refused));
+    }
     // A peer that nobody waits for.
     let alone: Value = serde_json::from_str(&json(&["--set", "groups[0].count=1"])).unwrap();
     assert!(alone["overBound"].is_null() && alone["payload"] == 0);

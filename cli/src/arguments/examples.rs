@@ -56,6 +56,7 @@ pub(super) const PEER_EXAMPLES: &str = with_exit_codes!(
     "Examples:
   fltorrent peer --index 3 --bindings nodes.yaml exp.yaml
   fltorrent peer --index 3 --bindings nodes.yaml --keys keys/peer-3 --data /srv/mnist --wait 1h exp.yaml
+  fltorrent peer --in-cluster /etc/fltorrent
 
 "
 );

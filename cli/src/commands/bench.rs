@@ -2,10 +2,12 @@
 
 mod congestion;
 mod exchange;
+mod folder;
 mod loopback;
+mod noise;
 mod table;
 
-use std::{process::ExitCode, time::SystemTime};
+use std::{path::Path, process::ExitCode, time::SystemTime};
 
 use fltorrent_peer::train::bench::{self as training, BenchError, Model};
 
@@ -40,6 +42,27 @@ pub(super) fn bench(what: &Benchmark) -> ExitCode {
     }
 }
 
+/// Runs it as `fltorrent run` does, and keeps nothing but what it gives back.
+fn run_once(resolved: &Resolved, printer: &mut Printer) -> Result<Summary, ExitCode> {
+    let folder = tempfile::tempdir().map_err(|error| {
+        output::error(&format!("no folder for the results could be made: {error}"));
+        ExitCode::from(FAILED)
+    })?;
+    run_in(folder.path(), resolved, printer)
+}
+
+/// Runs it as `fltorrent run --out FOLDER` does.
+fn run_in(folder: &Path, resolved: &Resolved, printer: &mut Printer) -> Result<Summary, ExitCode> {
+    let request = run::Request {
+        resolved,
+        resume: None,
+        out: Some(folder),
+        started: SystemTime::now(),
+        live: false,
+    };
+    run::execute(request, &mut Printer::silent()).map_err(|failure| run::report(&failure, printer))
+}
+
 fn quickstart(arguments: &QuickstartArguments, printer: &mut Printer) -> Result<(), ExitCode> {
     let resolved = match &arguments.file {
         Some(file) => Resolved::read(file, &[]),
@@ -48,20 +71,7 @@ fn quickstart(arguments: &QuickstartArguments, printer: &mut Printer) -> Result<
     .map_err(|error| refuse_manifest(&error, printer))?;
     let mut summaries = Vec::new();
     for _ in 0..arguments.runs {
-        let folder = tempfile::tempdir().map_err(|error| {
-            output::error(&format!("no folder for the results could be made: {error}"));
-            ExitCode::from(FAILED)
-        })?;
-        let request = run::Request {
-            resolved: &resolved,
-            resume: None,
-            out: Some(folder.path()),
-            started: SystemTime::now(),
-            live: false,
-        };
-        let summary = run::execute(request, &mut Printer::silent())
-            .map_err(|failure| run::report(&failure, printer))?;
-        summaries.push(summary);
+        summaries.push(run_once(&resolved, printer)?);
     }
     printer.line(&format!(
         "\n{}: {} peers, {} rounds, runs: {}\n",

@@ -1,5 +1,6 @@
-//! `fltorrent peer`: one peer of a run on several machines, or, hidden, one that a launcher started.
+//! `fltorrent peer`: one peer of a run on several machines, one in a pod of a cluster, or, hidden, one that a launcher started.
 
+mod in_cluster;
 mod lines;
 mod setup;
 mod watch;
@@ -56,6 +57,9 @@ pub(super) enum PeerError {
 }
 
 pub(super) fn peer(arguments: PeerArguments, started: SystemTime) -> ExitCode {
+    if let Some(folder) = &arguments.in_cluster {
+        return in_cluster::main(folder);
+    }
     if arguments.launched {
         return launched(arguments);
     }
@@ -79,12 +83,16 @@ pub(super) fn peer(arguments: PeerArguments, started: SystemTime) -> ExitCode {
 
 /// The launcher gives what the command line requires.
 fn launched(arguments: PeerArguments) -> ExitCode {
-    let (Some(manifest), Some(results)) = (arguments.manifest, arguments.results) else {
-        output::error("--launched needs --results and a manifest; it is for `fltorrent run`");
+    let (Some(index), Some(manifest), Some(results)) =
+        (arguments.index, arguments.manifest, arguments.results)
+    else {
+        output::error(
+            "--launched needs --index, --results and a manifest; it is for `fltorrent run`",
+        );
         return ExitCode::from(USAGE);
     };
     process::main(process::Options {
-        index: arguments.index,
+        index,
         manifest,
         results,
         resume: arguments.resume,

@@ -55,11 +55,10 @@ pub(super) fn simulate(arguments: &SimulateArguments) -> ExitCode {
             return ExitCode::from(USAGE);
         }
     };
-    let simulation = match interruptible(scenario.clone()) {
-        Ok(simulation) => simulation,
+    let simulated = match simulated(&resolved, &scenario, arguments) {
+        Ok(simulated) => simulated,
         Err(code) => return code,
     };
-    let simulated = Simulated::of(&resolved, &scenario, &simulation);
     match arguments.output {
         Format::Text => {
             printer.line(&text::text(&simulated));
@@ -83,6 +82,26 @@ pub(super) fn simulate(arguments: &SimulateArguments) -> ExitCode {
             ExitCode::from(FAILED)
         }
     }
+}
+
+/// Runs what is asked for: the scenario as it is, or in cohorts, or both.
+fn simulated(
+    resolved: &Resolved,
+    scenario: &Scenario,
+    arguments: &SimulateArguments,
+) -> Result<Simulated, ExitCode> {
+    let cohort = arguments.cohort.unwrap_or(1);
+    let whole = scenario.clone().in_cohorts(cohort).map_err(|error| {
+        output::error(&format!("--cohort: {error}"));
+        ExitCode::from(USAGE)
+    })?;
+    let mut simulated = Simulated::of(resolved, scenario, &interruptible(whole)?);
+    simulated.cohort = arguments.cohort;
+    if arguments.exact_too {
+        let exact = Simulated::of(resolved, scenario, &interruptible(scenario.clone())?);
+        simulated.compare(&exact);
+    }
+    Ok(simulated)
 }
 
 /// Runs it to its end, or until Ctrl-C.

@@ -1,5 +1,7 @@
 //! Links of the manifest: they take the time that their rates say, and change nothing else.
 
+use std::path::Path;
+
 use serde_json::Value;
 
 use crate::support::{read_json, run, stderr};
@@ -40,14 +42,36 @@ fn a_declared_network_takes_its_time_and_leaves_the_model_as_it_is() {
     assert_eq!(rounds.len(), ROUNDS);
     assert!(took >= least, "{took} s, at least {least} s");
 
-    let lines = std::fs::read_to_string(linked.path().join("peers/peer-0.jsonl")).unwrap();
-    let exchanges: Vec<Value> = lines
-        .lines()
-        .map(|line| serde_json::from_str(line).unwrap())
-        .filter(|line: &Value| line["event"] == "exchange")
-        .collect();
+    let exchanges = exchanges(linked.path());
     assert_eq!(exchanges.len(), ROUNDS);
     for exchange in exchanges {
         assert_eq!(exchange["congestionControl"], "rateAware", "{exchange}");
     }
+}
+
+#[test]
+fn a_congestion_control_that_is_asked_for_is_what_runs() {
+    let folder = tempfile::tempdir().unwrap();
+    let sets = [
+        "training.rounds=1",
+        "groups[0].count=2",
+        "transport.congestionControl=newReno",
+    ];
+    let output = run("quickstart.yaml", folder.path(), &sets)
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{}", stderr(&output));
+    let exchanges = exchanges(folder.path());
+    assert_eq!(exchanges.len(), 1);
+    assert_eq!(exchanges[0]["congestionControl"], "newReno");
+}
+
+/// What the first peer says of its rounds' exchanges.
+fn exchanges(results: &Path) -> Vec<Value> {
+    let lines = std::fs::read_to_string(results.join("peers/peer-0.jsonl")).unwrap();
+    lines
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .filter(|line: &Value| line["event"] == "exchange")
+        .collect()
 }

@@ -2,17 +2,17 @@
 //!
 //! Two peers swap updates of noise over links that their processes emulate; the goodput is an update's bytes over a round's time.
 
-use std::{process::ExitCode, time::SystemTime};
+use std::process::ExitCode;
 
-use super::{FAILED, run};
+use super::{noise::Noise, run_once};
 use crate::{
     arguments::CongestionArguments,
     commands::refuse_manifest,
-    manifest::Resolved,
+    manifest::{ManifestError, Resolved},
     output::{self, Printer, Summary},
 };
 
-const CONTROLS: [&str; 2] = ["cubic", "rateAware"];
+const CONTROLS: [&str; 3] = ["cubic", "newReno", "rateAware"];
 /// Round-trip times, milliseconds.
 const RTTS: [u32; 3] = [10, 100, 400];
 /// Shares of lost packets, percent.
@@ -37,10 +37,9 @@ pub(super) fn congestion(
             let mut row = format!("| {rtt} | {loss} |");
             for control in CONTROLS {
                 output::progress(&format!("{rtt} ms, {loss} %: {control}"));
-                let text = manifest(arguments, rtt, loss, control);
-                let resolved = Resolved::from_text(&text, &[])
+                let resolved = resolve(arguments, rtt, loss, control)
                     .map_err(|error| refuse_manifest(&error, printer))?;
-                let goodput = goodput(&execute(&resolved, printer)?, arguments.update.get());
+                let goodput = goodput(&run_once(&resolved, printer)?, arguments.update.get());
                 let shown = goodput.map_or_else(|| "–".to_owned(), |rate| format!("{rate:.1}"));
                 row.push_str(&format!(" {shown} |"));
             }
@@ -54,42 +53,31 @@ fn or(asked: &[u32], usual: &[u32]) -> Vec<u32> {
     if asked.is_empty() { usual } else { asked }.to_vec()
 }
 
-fn manifest(arguments: &CongestionArguments, rtt: u32, loss: u32, control: &str) -> String {
+fn resolve(
+    arguments: &CongestionArguments,
+    rtt: u32,
+    loss: u32,
+    control: &str,
+) -> Result<Resolved, ManifestError> {
     let rate = arguments.rate;
     let queue = (rate.bytes() * f64::from(rtt) / 1000.0).max(LEAST_QUEUE);
-    format!(
-        "apiVersion: fltorrent.io/v1alpha1
-kind: FLTorrentExperiment
-metadata: {{name: congestion}}
-spec:
-  groups: [{{name: peers, count: 2}}]
-  network: {{default: {{up: {rate}, down: {rate}, delay: {}us, loss: {loss}%, queue: {:.3}k}}}}
-  topology: {{type: mesh}}
-  model: {{type: custom, custom: {{name: synthetic, settings: {{bytes: {}}}}}}}
-  data: {{type: digits, partition: {{type: iid}}}}
-  training: {{rounds: {}}}
-  transport: {{congestionControl: {control}}}
-",
+    let link = format!(
+        "{{up: {rate}, down: {rate}, delay: {}us, loss: {loss}%, queue: {:.3}k}}",
         rtt * 500,
-        queue / 1000.0,
-        arguments.update.get(),
-        arguments.rounds + 1,
-    )
-}
-
-fn execute(resolved: &Resolved, printer: &mut Printer) -> Result<Summary, ExitCode> {
-    let folder = tempfile::tempdir().map_err(|error| {
-        output::error(&format!("no folder for the results could be made: {error}"));
-        ExitCode::from(FAILED)
-    })?;
-    let request = run::Request {
-        resolved,
-        resume: None,
-        out: Some(folder.path()),
-        started: SystemTime::now(),
-        live: false,
-    };
-    run::execute(request, &mut Printer::silent()).map_err(|failure| run::report(&failure, printer))
+        queue / 1000.0
+    );
+    Noise {
+        name: "congestion",
+        groups: "[{name: peers, count: 2}]",
+        topology: "{type: mesh}",
+        update: arguments.update.get(),
+        rounds: arguments.rounds + 1,
+        more: &[
+            ("network", &format!("{{default: {link}}}")),
+            ("transport", &format!("{{congestionControl: {control}}}")),
+        ],
+    }
+    .resolve(&[])
 }
 
 /// Megabits a second over all rounds but the first.
@@ -122,8 +110,7 @@ mod tests {
         for rtt in RTTS {
             for loss in LOSSES {
                 for control in CONTROLS {
-                    let text = manifest(&arguments, rtt, loss, control);
-                    let plan = Resolved::from_text(&text, &[]).unwrap().plan;
+                    let plan = resolve(&arguments, rtt, loss, control).unwrap().plan;
                     let link = plan.peers[0].link.unwrap();
                     assert_eq!(link.delay.as_millis() * 2, u128::from(rtt));
                     assert_eq!(link.loss, loss * 10_000);

@@ -10,7 +10,7 @@ mod outcome;
 mod plain;
 mod swarm;
 
-use std::{fmt::Write, io, path::PathBuf, process::ExitCode};
+use std::{fmt::Write, io, process::ExitCode};
 
 use fltorrent_crds::Plan;
 use thiserror::Error;
@@ -20,11 +20,13 @@ use self::{
     lab::{Lab, LabError},
     outcome::Outcome,
 };
+use super::folder::Folder;
 use crate::{
     arguments::{Contender, ExchangeArguments},
     commands::{FAILED, INTERRUPTED, run::Signals},
     keys::KeysError,
     manifest::{ManifestError, Resolved},
+    optimum::LeastTime,
     output::{self, Printer},
 };
 
@@ -91,6 +93,7 @@ async fn measure(arguments: &ExchangeArguments, printer: &mut Printer) -> Result
     let contenders = contenders(arguments, printer).await;
     printer.line("");
     printer.line(HEAD);
+    let mut bounds = vec!["\nThe least time of a round:".to_owned()];
     for case in CASES {
         if !arguments.case.is_empty() && !arguments.case.iter().any(|name| name == case.name) {
             continue;
@@ -106,21 +109,29 @@ async fn measure(arguments: &ExchangeArguments, printer: &mut Printer) -> Result
             peers => peers.iter().map(|&peers| sized(Some(peers))).collect(),
         };
         for case in &cases {
-            contests(case, &contenders, arguments, printer).await?;
+            let bound = contests(case, &contenders, arguments, printer).await?;
+            bounds.push(format!(
+                "- {}: {:.3} s, {} ({})",
+                case.describe(),
+                bound.seconds,
+                bound.limit,
+                bound.kind()
+            ));
         }
     }
+    printer.line(&bounds.join("\n"));
     Ok(())
 }
 
-/// One case, a row for each contender.
+/// One case, a row for each contender; gives the least time of a round.
 async fn contests(
     case: &Case,
     contenders: &[Contender],
     arguments: &ExchangeArguments,
     printer: &mut Printer,
-) -> Result<(), Failed> {
+) -> Result<LeastTime, Failed> {
     let resolved = case.resolve(arguments.rounds, &arguments.set)?;
-    let bound = case.bound(&resolved.plan).seconds;
+    let bound = case.bound(&resolved.plan);
     let mut text = String::new();
     for &contender in contenders {
         if case.is_emulated() && contender != Contender::Fltorrent {
@@ -137,12 +148,12 @@ async fn contests(
         write!(
             text,
             "{}",
-            row(&case.describe(), contender, &outcome, bound, target)
+            row(&case.describe(), contender, &outcome, bound.seconds, target)
         )
         .ok();
     }
     printer.line(text.trim_end());
-    Ok(())
+    Ok(bound)
 }
 
 /// Those that are wanted and there.
@@ -182,10 +193,10 @@ async fn contest(
         links.extend(links.first().copied());
     }
     let lab = Lab::new(&links)?;
-    let folder = match &arguments.keep {
-        Some(folder) => kept(folder.join(format!("{}-{}-{contender}", case.name, case.machines)))?,
-        None => Folder::Temporary(tempfile::tempdir().map_err(Failed::Files)?),
-    };
+    let name = format!("{}-{}-{contender}", case.name, case.machines);
+    let keep = arguments.keep.as_ref();
+    let folder = Folder::new(keep.map(|keep| keep.join(name))).map_err(Failed::Files)?;
+    std::fs::create_dir_all(folder.path()).map_err(Failed::Files)?;
     let contest = Contest {
         case,
         resolved,
@@ -197,26 +208,6 @@ async fn contest(
         Contender::Direct => plain::direct(&contest).await,
         Contender::Server => plain::server(&contest).await,
     }
-}
-
-/// Where a contender's files are.
-enum Folder {
-    Temporary(tempfile::TempDir),
-    Kept(PathBuf),
-}
-
-impl Folder {
-    fn path(&self) -> &std::path::Path {
-        match self {
-            Self::Temporary(folder) => folder.path(),
-            Self::Kept(folder) => folder,
-        }
-    }
-}
-
-fn kept(folder: PathBuf) -> Result<Folder, Failed> {
-    std::fs::create_dir_all(&folder).map_err(Failed::Files)?;
-    Ok(Folder::Kept(folder))
 }
 
 const HEAD: &str = "| case | contender | s | ÷ bound | target | wire ÷ payload | control ÷ payload | duplicates | CPU s/GB | memory of a peer, MB | last |

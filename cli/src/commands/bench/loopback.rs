@@ -3,7 +3,7 @@
 mod case;
 mod ours;
 
-use std::{io, path::PathBuf, process::ExitCode, time::SystemTime};
+use std::{io, process::ExitCode};
 
 use fltorrent_crds::Plan;
 use fltorrent_peer::transport::bare::{self, BareError, Transfer};
@@ -13,10 +13,14 @@ use self::{
     case::{CASES, Case, Target},
     ours::Ours,
 };
-use super::table::{self, Row, spread};
+use super::{
+    folder::Folder,
+    run_in,
+    table::{self, Row, spread},
+};
 use crate::{
     arguments::LoopbackArguments,
-    commands::{FAILED, refuse_manifest, run},
+    commands::{FAILED, refuse_manifest},
     launcher::Results,
     output::{self, Printer},
 };
@@ -76,16 +80,10 @@ fn measure(
     let mut turns = Vec::new();
     for turn in 0..arguments.repetitions {
         output::progress(&format!("{}: turn {turn}", case.name));
-        let folder = Folder::new(arguments, case, turn).map_err(failed)?;
-        let request = run::Request {
-            resolved: &resolved,
-            resume: None,
-            out: Some(folder.path()),
-            started: SystemTime::now(),
-            live: false,
-        };
-        run::execute(request, &mut Printer::silent())
-            .map_err(|failure| run::report(&failure, printer))?;
+        let keep = arguments.keep.as_ref();
+        let folder = Folder::new(keep.map(|keep| keep.join(format!("{}-{turn}", case.name))))
+            .map_err(|error| failed(error.into()))?;
+        run_in(folder.path(), &resolved, printer)?;
         let results = Results::reopen(folder.path());
         let ours = Ours::read(&results, peers).map_err(|error| failed(error.into()))?;
         let each_way = (ours.payload / 2.0) as u64;
@@ -163,26 +161,4 @@ fn rows(case: &Case, plan: &Plan, turns: &[Turn]) -> Vec<Row> {
         ),
         memory,
     ]
-}
-
-/// Where a run's files are.
-enum Folder {
-    Temporary(tempfile::TempDir),
-    Kept(PathBuf),
-}
-
-impl Folder {
-    fn new(arguments: &LoopbackArguments, case: &Case, turn: u32) -> Result<Self, Failed> {
-        Ok(match &arguments.keep {
-            Some(folder) => Self::Kept(folder.join(format!("{}-{turn}", case.name))),
-            None => Self::Temporary(tempfile::tempdir()?),
-        })
-    }
-
-    fn path(&self) -> &std::path::Path {
-        match self {
-            Self::Temporary(folder) => folder.path(),
-            Self::Kept(folder) => folder,
-        }
-    }
 }

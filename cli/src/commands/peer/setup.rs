@@ -8,7 +8,11 @@ use std::{
 };
 
 use fltorrent_coordinator::identity::RunId;
-use fltorrent_crds::{Bindings, Errors, manifest, nodes::Nodes};
+use fltorrent_crds::{
+    Bindings, Errors, manifest,
+    nodes::{Node, Nodes},
+};
+use fltorrent_peer::process::by_hand::Listen;
 
 use super::PeerError;
 use crate::{
@@ -36,6 +40,26 @@ pub(super) struct Setup {
     pub(super) arguments: PeerArguments,
 }
 
+impl Setup {
+    /// Where the nodes file lets this peer listen.
+    pub(super) fn listen(&self) -> Listen {
+        listen(&self.nodes, self.index)
+    }
+}
+
+/// Where a nodes file lets a peer of it listen.
+pub(super) fn listen(nodes: &Nodes, index: u32) -> Listen {
+    // The nodes file has every peer of the plan.
+    match nodes.peers.get(index as usize) {
+        Some(Node {
+            bind: Some(address),
+            ..
+        }) => Listen::At(*address),
+        Some(node) => Listen::Port(node.address.port()),
+        None => Listen::Port(0),
+    }
+}
+
 pub(super) fn prepare(arguments: &PeerArguments, started: SystemTime) -> Result<Setup, PeerError> {
     let by_hand = &arguments.by_hand;
     let Some(path) = &by_hand.bindings else {
@@ -56,7 +80,11 @@ pub(super) fn prepare(arguments: &PeerArguments, started: SystemTime) -> Result<
     let resolved = Resolved::from_text(&text, &sets)?;
     let plan = &resolved.plan;
     nodes.check(plan).map_err(|errors| in_file(path, &errors))?;
-    let index = arguments.index;
+    let Some(index) = arguments.index else {
+        return Err(PeerError::Usage(
+            "--index is missing: say which peer of the manifest this is".to_owned(),
+        ));
+    };
     if index as usize >= plan.peers.len() {
         return Err(PeerError::Usage(format!(
             "there is no peer {index}: the plan has peers 0 to {}; correct --index",

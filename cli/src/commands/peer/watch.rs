@@ -5,7 +5,10 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use fltorrent_peer::{news::News, process::by_hand::ByHand};
+use fltorrent_peer::{
+    news::News,
+    process::{self, Membership, Places, by_hand::ByHand},
+};
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 use tokio::{
     sync::{mpsc, oneshot},
@@ -54,22 +57,23 @@ async fn drive(
     let mut stop_in = Some(stop_in);
     let plan = &setup.resolved.plan;
     let by_hand = &setup.arguments.by_hand;
+    let key = setup.keys.key.duplicate();
+    let key = key.map_err(|error| PeerError::Failed(crate::chain(&error)))?;
+    let membership = Membership::of(setup.bindings.clone(), key).map_err(failed)?;
+    let checked = membership.credentials.borrow().check_own(SystemTime::now());
+    checked.map_err(|error| {
+        let why = crate::chain(&error);
+        PeerError::Failed(format!("the keys of this peer cannot be used: {why}"))
+    })?;
+    let log = setup.results.of_peer(setup.index, "log");
+    process::log_to(&log, setup.arguments.resume.is_some()).map_err(failed)?;
     let ready = ByHand {
         index: setup.index,
         plan: plan.clone(),
-        results: setup.results.path().to_owned(),
+        places: Places::all_in(setup.results.peers()),
+        model_out: Some(setup.results.model()),
         resume: setup.arguments.resume,
-        bindings: setup.bindings.clone(),
-        key: setup
-            .keys
-            .key
-            .duplicate()
-            .map_err(|error| PeerError::Failed(crate::chain(&error)))?,
-        listen: setup
-            .nodes
-            .peers
-            .get(setup.index as usize)
-            .and_then(|node| node.bind),
+        listen: setup.listen(),
         metrics: by_hand.metrics,
         wait: by_hand.wait.get(),
         news: news_in,
@@ -89,7 +93,7 @@ async fn drive(
     let mut ticks = interval_at(Instant::now() + NEWS, NEWS);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut stopped = None;
-    let mut running = std::pin::pin!(ready.run());
+    let mut running = std::pin::pin!(ready.run(membership));
     let result = loop {
         tokio::select! {
             // Rounds that are told come before the end.
@@ -105,7 +109,11 @@ async fn drive(
             signal = signals.next() => match stop_in.take() {
                 Some(stop) => {
                     stopped = Some(signal);
-                    stop.send(signal).ok();
+                    let by = match signal {
+                        "SIGTERM" => "its user (SIGTERM)",
+                        _ => "its user (SIGINT)",
+                    };
+                    stop.send(by).ok();
                 }
                 // Whoever asks twice does not want to wait.
                 None => return Err(PeerError::Interrupted(signal)),

@@ -16,8 +16,12 @@ pub(super) fn emulated(groups: &[Emulated<'_>], text: &mut String) {
     for group in groups {
         let name: String = group.group.chars().take(14).collect();
         let mut parts: Vec<String> = group.link.iter().flat_map(link).collect();
-        if group.congestion_control == CongestionControl::RateAware {
-            parts.push("congestion control goes by the rate up".to_owned());
+        match group.congestion_control {
+            CongestionControl::RateAware => {
+                parts.push("congestion control goes by the rate up".to_owned());
+            }
+            CongestionControl::NewReno => parts.push("congestion control NewReno".to_owned()),
+            CongestionControl::Auto | CongestionControl::Cubic => {}
         }
         if group.compute_slowdown != 1.0 {
             parts.push(format!("trains {}× slower", group.compute_slowdown));

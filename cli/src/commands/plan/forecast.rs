@@ -2,7 +2,7 @@
 
 use fltorrent_crds::{
     BitRate, Plan,
-    analysis::{self, Bound, Memory, Rates, Wiring},
+    analysis::{self, Memory, Rates, Wiring},
     plan::{CongestionControl, LinkPlan, Warning},
 };
 use serde::{Serialize, Serializer};
@@ -10,6 +10,7 @@ use serde::{Serialize, Serializer};
 use crate::{
     histogram::Histogram,
     manifest::Resolved,
+    optimum::{self, LeastTime},
     output::{Description, describe},
     preflight::PreflightError,
 };
@@ -72,7 +73,7 @@ pub(super) struct Emulated<'a> {
 }
 
 /// What links like these allow; the manifest's where no rates are named.
-#[derive(Clone, Copy, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct LinkBound {
     #[serde(skip_serializing_if = "Option::is_none", serialize_with = "bits")]
@@ -80,7 +81,7 @@ pub(super) struct LinkBound {
     #[serde(skip_serializing_if = "Option::is_none", serialize_with = "bits")]
     pub(super) down: Option<BitRate>,
     #[serde(flatten)]
-    pub(super) bound: Bound,
+    pub(super) bound: LeastTime,
 }
 
 /// Bits a second, as a number.
@@ -98,7 +99,7 @@ fn bounds(plan: &Plan, wiring: &Wiring, asked: Option<(BitRate, BitRate)>) -> Ve
     let equal = |(up, down): (BitRate, BitRate)| LinkBound {
         up: Some(up),
         down: Some(down),
-        bound: analysis::exchange_bound(plan, wiring, |_| Rates {
+        bound: optimum::least_time(plan, wiring, |_| Rates {
             up: up.bytes(),
             down: down.bytes(),
         }),
@@ -110,7 +111,7 @@ fn bounds(plan: &Plan, wiring: &Wiring, asked: Option<(BitRate, BitRate)>) -> Ve
         return vec![LinkBound {
             up: None,
             down: None,
-            bound: analysis::exchange_bound(plan, wiring, |peer| rates[peer as usize]),
+            bound: optimum::least_time(plan, wiring, |peer| rates[peer as usize]),
         }];
     }
     USUAL
@@ -161,17 +162,22 @@ impl<'a> Forecast<'a> {
             })
             .collect();
         let memory_of_all = details.iter().map(|peer| peer.memory).sum();
+        let bounds = bounds(plan, &wiring, links);
+        let of_bounds = bounds.iter().find_map(|link| link.bound.note());
         Self {
             event: "plan",
             description: describe(&resolved.experiment, plan, None),
             received_by_each: traffic.received_by_each,
             exchanged_a_round: traffic.total,
             exchanged: traffic.total * u64::from(plan.training.rounds),
-            bounds: bounds(plan, &wiring, links),
+            bounds,
             emulated: emulated(plan),
             memory: analysis::memory(plan, wiring.most_neighbours),
             memory_of_all,
-            notes: notes(plan, &wiring, memory_of_all),
+            notes: notes(plan, &wiring, memory_of_all)
+                .into_iter()
+                .chain(of_bounds)
+                .collect(),
             details,
             histogram: None,
             batch_size: plan.training.batch_size,

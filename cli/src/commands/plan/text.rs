@@ -2,14 +2,17 @@
 
 use std::fmt::Write;
 
-use fltorrent_crds::{BitRate, analysis::Limit};
+use fltorrent_crds::{BitRate, analysis};
 
 use super::{
     emulated::emulated,
     forecast::{Forecast, LinkBound, PeerForecast},
     shares::shares,
 };
-use crate::output::{bytes, description_text, grouped};
+use crate::{
+    optimum::Limit,
+    output::{bytes, description_text, grouped},
+};
 
 /// Columns of a terminal.
 const WIDTH: usize = 80;
@@ -97,13 +100,23 @@ fn bound(link: &LinkBound) -> String {
         || "the manifest's rates".to_owned(),
         |(up, down)| rates(up, down),
     );
-    let limit = match link.bound.limit {
-        Limit::Downlink { .. } => "downlinks".to_owned(),
-        Limit::NeighboursUplinks { peer } => format!("peer {peer}'s neighbours"),
-        Limit::AllUplinks => "all uplinks".to_owned(),
-        Limit::Uplink { peer } => format!("peer {peer}'s uplink"),
+    let limit = match &link.bound.limit {
+        Limit::ClosedForm(limit) => closed_form(*limit),
+        Limit::Links(links) => {
+            let count = links.uplinks.len() + links.downlinks.len();
+            format!("{count} links together")
+        }
     };
     format!("{} at {rates} ({limit})", seconds(link.bound.seconds))
+}
+
+fn closed_form(limit: analysis::Limit) -> String {
+    match limit {
+        analysis::Limit::Downlink { .. } => "downlinks".to_owned(),
+        analysis::Limit::NeighboursUplinks { peer } => format!("peer {peer}'s neighbours"),
+        analysis::Limit::AllUplinks => "all uplinks".to_owned(),
+        analysis::Limit::Uplink { peer } => format!("peer {peer}'s uplink"),
+    }
 }
 
 /// The rates of a link.
@@ -273,7 +286,7 @@ mod tests {
             false,
         );
         for line in [
-            "at the manifest's rates (peer 5's neighbours)",
+            "at the manifest's rates (4 links together)",
             "  fast           up and down 10 Mbit/s, queue 61.0 KiB\n",
             "                 delay 20ms ± 1ms, 0.5 % lost\n",
             "  slow           up 2 Mbit/s, queue 29.3 KiB\n",

@@ -2,10 +2,7 @@
 
 use maud::{Markup, html};
 
-use super::{
-    summary::Simulated,
-    text::{limit, why},
-};
+use super::{summary::Simulated, text::why};
 use crate::{
     output::bytes,
     report::{
@@ -73,10 +70,11 @@ fn rounds(simulated: &Simulated) -> Markup {
         ],
     };
     let description = format!(
-        "{} in all. The least time of an exchange is {}: {}.",
+        "{} in all. The least time of an exchange is {}: {} ({}).",
         duration(simulated.seconds),
         duration(bound),
-        limit(simulated.bound.limit)
+        simulated.bound.limit,
+        simulated.bound.kind()
     );
     let name = Name {
         id: "round-times",

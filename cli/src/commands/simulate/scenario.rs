@@ -5,7 +5,7 @@ use std::time::Duration;
 use fltorrent_coordinator::identity::RunId;
 use fltorrent_crds::{
     BitRate, Plan,
-    plan::{LinkPlan, PeerPlan, RatePlan},
+    plan::{CongestionControl, LinkPlan, PeerPlan, RatePlan},
 };
 use fltorrent_peer::{
     process::config::{self, Occasion},
@@ -47,7 +47,7 @@ pub(super) enum ScenarioError {
 }
 
 /// What the command line says of links and training.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Asked {
     up: Option<BitRate>,
     down: Option<BitRate>,
@@ -84,6 +84,7 @@ pub(super) fn scenario(plan: &Plan, asked: &Asked) -> Result<Scenario, ScenarioE
     let peer = |peer: &PeerPlan| PeerScenario {
         config: config::swarm(plan, peer.index, &occasion, layout, &Start::default()),
         access: access(peer.link.unwrap_or_default(), asked),
+        is_rate_aware: is_rate_aware(plan, peer.link.unwrap_or_default()),
         train: asked.train.mul_f64(peer.compute_slowdown),
     };
     let peers: Vec<PeerScenario> = plan.peers.iter().map(peer).collect();
@@ -101,6 +102,7 @@ pub(super) fn scenario(plan: &Plan, asked: &Asked) -> Result<Scenario, ScenarioE
             ..TransportModel::default()
         },
         seed: plan.seed,
+        order: Vec::new(),
     })
 }
 
@@ -113,6 +115,11 @@ fn detail(plan: &Plan, asked: &Asked) -> Detail {
         true => Detail::Packets,
         false => Detail::Chunks,
     })
+}
+
+/// Whether the real peer would go by its link's rate.
+fn is_rate_aware(plan: &Plan, link: LinkPlan) -> bool {
+    plan.transport.congestion_control.over(&link) == CongestionControl::RateAware
 }
 
 /// The manifest's link, and over it what the command line says.

@@ -2,12 +2,16 @@
 
 use std::time::Duration;
 
-use fltorrent_crds::analysis::{self, Bound, Rates};
+use fltorrent_crds::{
+    analysis::{self, Rates},
+    plan::CongestionControl,
+};
 use fltorrent_swarm::simulation::{PeerFigures, Scenario, Simulation};
 use serde::Serialize;
 
 use crate::{
     manifest::Resolved,
+    optimum::{self, LeastTime},
     output::{Description, describe},
 };
 
@@ -20,13 +24,17 @@ pub(super) struct Simulated {
     pub(super) description: Description,
     pub(super) seed: u64,
     /// Of a round's exchange.
-    pub(super) bound: Bound,
+    pub(super) bound: LeastTime,
     #[serde(rename = "eachRound")]
     pub(super) rounds: Vec<Round>,
     /// From the beginning to the last peer's end.
     pub(super) seconds: f64,
     /// The exchange of all rounds over the least time; none for a peer alone.
     pub(super) over_bound: Option<f64>,
+    /// Peers whose updates travelled as one.
+    pub(super) cohort: Option<u32>,
+    /// The same without cohorts.
+    pub(super) exact: Option<Exact>,
     /// Bytes of chunks that were received.
     pub(super) payload: u64,
     /// Bytes that all uplinks have carried.
@@ -41,6 +49,17 @@ pub(super) struct Simulated {
     #[serde(rename = "eachPeer")]
     pub(super) peers: Vec<Peer>,
     pub(super) notes: Vec<String>,
+}
+
+/// A run without cohorts, beside the one with them.
+#[derive(Clone, Copy, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Exact {
+    pub(super) seconds: f64,
+    pub(super) over_bound: Option<f64>,
+    pub(super) events: u64,
+    /// How much longer the exchange takes with cohorts, as a share of the time without.
+    pub(super) error: f64,
 }
 
 /// A round: from the last peer's end of the one before to the last peer's end.
@@ -92,7 +111,7 @@ impl Simulated {
         let plan = &resolved.plan;
         let figures = simulation.figures();
         let access = |peer: u32| scenario.peers[peer as usize].access;
-        let bound = analysis::exchange_bound(plan, &analysis::wiring(plan), |peer| Rates {
+        let bound = optimum::least_time(plan, &analysis::wiring(plan), |peer| Rates {
             up: access(peer).up.map_or(f64::INFINITY, |lane| lane.rate),
             down: access(peer).down.map_or(f64::INFINITY, |lane| lane.rate),
         });
@@ -105,14 +124,16 @@ impl Simulated {
             .collect();
         let sum = |what: fn(&PeerFigures) -> u64| figures.iter().map(what).sum();
         let least = bound.seconds * rounds.len() as f64;
+        let notes = notes(resolved, scenario, longest.unwrap_or_default());
         Self {
             event: "simulation",
             description: describe(&resolved.experiment, plan, None),
             seed: plan.seed,
-            bound,
             seconds: rounds.iter().map(|round| round.seconds).sum(),
             over_bound: (least > 0.0).then(|| exchange / least),
             rounds,
+            cohort: None,
+            exact: None,
             payload: sum(|peer| peer.stats.payload_received),
             wire: sum(|peer| peer.sent),
             control: sum(|peer| peer.control),
@@ -122,8 +143,22 @@ impl Simulated {
             events: simulation.steps(),
             bottleneck: bottleneck(&peers),
             peers,
-            notes: notes(resolved, scenario, longest.unwrap_or_default()),
+            notes: notes.into_iter().chain(bound.note()).collect(),
+            bound,
         }
+    }
+}
+
+impl Simulated {
+    /// Puts the run without cohorts beside this one.
+    pub(super) fn compare(&mut self, exact: &Self) {
+        let exchange = |of: &Self| of.rounds.iter().map(|round| round.exchange).sum::<f64>();
+        self.exact = Some(Exact {
+            seconds: exact.seconds,
+            over_bound: exact.over_bound,
+            events: exact.events,
+            error: exchange(self) / exchange(exact) - 1.0,
+        });
     }
 }
 
@@ -220,6 +255,12 @@ fn notes(resolved: &Resolved, scenario: &Scenario, train: Duration) -> Vec<Strin
                 .to_owned(),
         );
     }
+    if resolved.plan.transport.congestion_control == CongestionControl::NewReno {
+        notes.push(
+            "every connection has Cubic here; transport.congestionControl newReno is not modelled"
+                .to_owned(),
+        );
+    }
     if resolved.plan.early_stop.is_some() {
         notes.push(
             "nothing is learned in a simulation, so that training.earlyStop never ends it"
@@ -227,4 +268,106 @@ fn notes(resolved: &Resolved, scenario: &Scenario, train: Duration) -> Vec<Strin
         );
     }
     notes
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use fltorrent_swarm::simulation::Simulation;
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::commands::simulate::{
+        LIMIT,
+        scenario::{self, Asked},
+    };
+
+    type Edges = BTreeSet<(u32, u32)>;
+
+    /// One round over the manifest's links.
+    fn simulated(edges: &Edges, rates: &[(u32, u32)], more: &str) -> Simulated {
+        let groups: Vec<String> = (0..)
+            .zip(rates)
+            .map(|(peer, (up, down)): (u32, _)| {
+                format!("{{name: p{peer}, count: 1, network: {{up: {up}Mbit, down: {down}Mbit}}}}")
+            })
+            .collect();
+        let edges: Vec<String> = edges.iter().map(|(a, b)| format!("[{a}, {b}]")).collect();
+        let text = format!(
+            "apiVersion: fltorrent.io/v1alpha1
+kind: FLTorrentExperiment
+metadata: {{name: bound}}
+spec:
+  groups: [{}]
+  topology: {{type: custom, custom: {{edges: [{}]}}}}
+  model: {{type: mlp, mlp: {{hidden: [400]}}}}
+  data: {{type: digits, partition: {{type: iid}}}}
+  training: {{rounds: 1}}
+{more}",
+            groups.join(", "),
+            edges.join(", ")
+        );
+        let resolved = Resolved::from_text(&text, &[]).unwrap();
+        let scenario = scenario::scenario(&resolved.plan, &Asked::default()).unwrap();
+        let mut simulation = Simulation::new(scenario.clone());
+        while simulation.step(LIMIT).unwrap() {}
+        Simulated::of(&resolved, &scenario, &simulation)
+    }
+
+    #[test]
+    fn two_slow_peers_of_a_ring_are_the_limit_that_is_named() {
+        let edges = (0..8).map(|peer| (peer, (peer + 1) % 8)).collect();
+        let rates: Vec<(u32, u32)> = (0..8)
+            .map(|peer| (if peer % 4 == 0 { 1 } else { 50 }, 100))
+            .collect();
+        let it = simulated(&edges, &rates, "");
+        // (n + 2)·S ÷ 2u, by hand; no closed form is above S ÷ u.
+        let update = it.payload as f64 / 56.0;
+        let expected = 5.0 * update * 8.0 / 1e6;
+        assert!((it.bound.seconds / expected - 1.0).abs() < 1e-6, "{it:?}");
+        assert_eq!(it.bound.limit.to_string(), "the uplinks of peers 0, 4");
+        let text = super::super::text::text(&it);
+        assert!(
+            text.contains("a round at least: the uplinks of peers 0, 4 (the optimum)"),
+            "{text}"
+        );
+        assert!(it.over_bound.unwrap() < 1.5, "{text}");
+    }
+
+    #[test]
+    fn what_is_not_modelled_is_said() {
+        let edges = BTreeSet::from([(0, 1)]);
+        let of = |control: &str| {
+            let more = format!("  transport: {{congestionControl: {control}}}\n");
+            let notes = simulated(&edges, &[(10, 10), (10, 10)], &more).notes;
+            notes.iter().any(|note| note.contains("newReno"))
+        };
+        assert_eq!((of("newReno"), of("cubic")), (true, false));
+    }
+
+    /// A connected graph of two to six peers, megabits a second up and down, and upload slots.
+    fn exchanges() -> impl Strategy<Value = (Edges, Vec<(u32, u32)>, u32)> {
+        (2_u32..7).prop_flat_map(|peers| {
+            let parents = (1..peers).map(|peer| 0..peer).collect::<Vec<_>>();
+            let more = prop::collection::vec((0..peers, 0..peers), 0..6);
+            let rates = prop::collection::vec((1_u32..=20, 1_u32..=20), peers as usize);
+            (parents, more, rates, 1_u32..6).prop_map(|(parents, more, rates, slots)| {
+                let mut edges: Edges = parents.into_iter().zip(1..).collect();
+                let more = more.into_iter().filter(|(a, b)| a != b);
+                edges.extend(more.map(|(a, b)| (a.min(b), a.max(b))));
+                (edges, rates, slots)
+            })
+        })
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(32))]
+        #[test]
+        fn nobody_beats_the_bound((edges, rates, slots) in exchanges()) {
+            let it = simulated(&edges, &rates, &format!("  exchange: {{uploadSlots: {slots}}}\n"));
+            prop_assert!(it.bound.is_optimum);
+            prop_assert!(it.over_bound.unwrap() >= 1.0, "{:?}", it);
+        }
+    }
 }

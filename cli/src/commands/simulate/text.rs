@@ -1,7 +1,5 @@
 //! A simulation in words.
 
-use fltorrent_crds::analysis::Limit;
-
 use super::summary::{Round, Simulated};
 use crate::output::{bytes, description_text};
 
@@ -12,9 +10,10 @@ pub(super) fn text(simulated: &Simulated) -> String {
     let mut lines = vec![
         description_text(&simulated.description),
         format!(
-            "  bound    {:.3} s a round at least: {}",
+            "  bound    {:.3} s a round at least: {} ({})",
             simulated.bound.seconds,
-            limit(simulated.bound.limit)
+            simulated.bound.limit,
+            simulated.bound.kind()
         ),
         String::new(),
         format!(
@@ -78,6 +77,20 @@ fn totals(simulated: &Simulated) -> Vec<String> {
             simulated.chokes, simulated.packets_lost, simulated.events
         ),
     ];
+    if let Some(cohort) = simulated.cohort {
+        lines.push(format!(
+            "  cohorts     the updates of {cohort} peers travelled as one"
+        ));
+    }
+    if let Some(exact) = simulated.exact {
+        lines.push(format!(
+            "  exact       {:.3} s without cohorts; exchange ÷ bound {}, {} events: cohorts are {:+.1} % off",
+            exact.seconds,
+            ratio(exact.over_bound),
+            exact.events,
+            100.0 * exact.error
+        ));
+    }
     if let Some(most) = simulated.bottleneck {
         lines.push(format!(
             "  bottleneck  peer {}'s {}, busy for {:.0} % of the exchange",
@@ -87,14 +100,4 @@ fn totals(simulated: &Simulated) -> Vec<String> {
         ));
     }
     lines
-}
-
-/// What the bound comes from.
-pub(super) fn limit(limit: Limit) -> String {
-    match limit {
-        Limit::Downlink { peer } => format!("peer {peer}'s downlink"),
-        Limit::NeighboursUplinks { peer } => format!("the uplinks of peer {peer}'s neighbours"),
-        Limit::AllUplinks => "all uplinks together".to_owned(),
-        Limit::Uplink { peer } => format!("peer {peer}'s uplink"),
-    }
 }

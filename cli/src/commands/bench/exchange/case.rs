@@ -2,11 +2,14 @@
 
 use fltorrent_crds::{
     BitRate, Plan,
-    analysis::{self, Bound, Rates},
+    analysis::{self, Rates},
 };
 
-use super::lab::Link;
-use crate::manifest::{ManifestError, Resolved};
+use super::{super::noise::Noise, lab::Link};
+use crate::{
+    manifest::{ManifestError, Resolved},
+    optimum::{self, LeastTime},
+};
 
 /// Kinds of links: of so many of all parts of the machines, Mbit/s up and Mbit/s down.
 type Links = &'static [(u32, u32, u32)];
@@ -221,23 +224,15 @@ impl Case {
         rounds: u32,
         sets: &[(String, String)],
     ) -> Result<Resolved, ManifestError> {
-        let text = format!(
-            "apiVersion: fltorrent.io/v1alpha1
-kind: FLTorrentExperiment
-metadata: {{name: {}}}
-spec:
-  groups: {}
-  topology: {}
-  model: {{type: custom, custom: {{name: synthetic, settings: {{bytes: {}}}}}}}
-  data: {{type: digits, partition: {{type: iid}}}}
-  training: {{rounds: {rounds}, batchSize: 8}}
-",
-            self.name,
-            self.groups(),
-            (self.topology)(self.machines),
-            self.update
-        );
-        Resolved::from_text(&text, sets)
+        Noise {
+            name: self.name,
+            groups: &self.groups(),
+            topology: (self.topology)(self.machines),
+            update: self.update,
+            rounds,
+            more: &[],
+        }
+        .resolve(sets)
     }
 
     /// Bytes of an update.
@@ -252,9 +247,9 @@ spec:
     }
 
     /// The least time of a round.
-    pub(super) fn bound(&self, plan: &Plan) -> Bound {
+    pub(super) fn bound(&self, plan: &Plan) -> LeastTime {
         let links = self.links();
-        analysis::exchange_bound(plan, &analysis::wiring(plan), |peer| {
+        optimum::least_time(plan, &analysis::wiring(plan), |peer| {
             let link = links[peer as usize];
             Rates {
                 up: link.up.bytes(),
@@ -305,11 +300,12 @@ mod tests {
             assert_eq!(is_emulated, case.is_emulated());
             if let Some(rates) = analysis::declared_rates(&plan) {
                 let wiring = analysis::wiring(&plan);
-                let declared =
-                    analysis::exchange_bound(&plan, &wiring, |peer| rates[peer as usize]);
+                let declared = optimum::least_time(&plan, &wiring, |peer| rates[peer as usize]);
                 assert_eq!(declared, case.bound(&plan));
             }
-            let seconds = case.bound(&plan).seconds;
+            let bound = case.bound(&plan);
+            assert!(bound.is_optimum);
+            let seconds = bound.seconds;
             assert!(
                 (seconds - expected).abs() < 1e-3,
                 "{}: {seconds}",

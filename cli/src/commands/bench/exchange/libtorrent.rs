@@ -86,12 +86,7 @@ pub(super) async fn run(
         next(*index, lines).await?;
     }
     let before = contest.lab.sent()?;
-    let mut meter = Meter::new(
-        children
-            .iter()
-            .filter_map(tokio::process::Child::id)
-            .collect(),
-    );
+    let mut meter = Meter::of(&children);
     let began = unix_seconds(SystemTime::now());
     let mut last = Last {
         ended: began,

@@ -7,6 +7,7 @@ use std::{
 
 use fltorrent_peer::journal::unix_seconds;
 use rustix::param::{clock_ticks_per_second, page_size};
+use tokio::process::Child;
 
 /// Time between two looks.
 const INTERVAL: Duration = Duration::from_millis(50);
@@ -30,7 +31,12 @@ pub(super) struct Meter {
 }
 
 impl Meter {
-    pub(super) fn new(processes: Vec<u32>) -> Self {
+    /// A meter of these processes.
+    pub(super) fn of(children: &[Child]) -> Self {
+        Self::new(children.iter().filter_map(Child::id).collect())
+    }
+
+    fn new(processes: Vec<u32>) -> Self {
         Self {
             processes,
             samples: Vec::new(),

@@ -67,12 +67,7 @@ pub(super) async fn run(contest: &Contest<'_>, folder: &Path) -> Result<Outcome,
         children.push(command.spawn().map_err(Failed::Files)?);
     }
     let before = contest.lab.sent()?;
-    let mut meter = Meter::new(
-        children
-            .iter()
-            .filter_map(tokio::process::Child::id)
-            .collect(),
-    );
+    let mut meter = Meter::of(&children);
     let all = async {
         for (index, child) in (0..).zip(children) {
             let output = child.wait_with_output().await.map_err(Failed::Files)?;
@@ -204,6 +199,7 @@ fn slowest(figures: &[Figures], rounds: usize) -> Option<String> {
         transport.blocked,
         match congestion_control {
             CongestionControl::RateAware => "rate-aware",
+            CongestionControl::NewReno => "NewReno",
             CongestionControl::Auto | CongestionControl::Cubic => "Cubic",
         },
     ))

@@ -1,5 +1,6 @@
 //! What is measured, as manifests without training.
 
+use super::super::noise::Noise;
 use crate::manifest::{ManifestError, Resolved};
 
 /// What has to be reached.
@@ -76,21 +77,15 @@ impl Case {
         rounds: u32,
         sets: &[(String, String)],
     ) -> Result<Resolved, ManifestError> {
-        let text = format!(
-            "apiVersion: fltorrent.io/v1alpha1
-kind: FLTorrentExperiment
-metadata: {{name: {}}}
-spec:
-  groups: [{{name: peers, count: {}}}]
-  topology: {{type: mesh}}
-  model: {{type: custom, custom: {{name: synthetic, settings: {{bytes: {}}}}}}}
-  data: {{type: digits, partition: {{type: iid}}}}
-  training: {{rounds: {rounds}}}
-  exchange: {{memoryBudget: {}}}
-",
-            self.name, self.peers, self.update, self.budget
-        );
-        Resolved::from_text(&text, sets)
+        Noise {
+            name: self.name,
+            groups: &format!("[{{name: peers, count: {}}}]", self.peers),
+            topology: "{type: mesh}",
+            update: self.update,
+            rounds,
+            more: &[("exchange", &format!("{{memoryBudget: {}}}", self.budget))],
+        }
+        .resolve(sets)
     }
 }
 

@@ -1,0 +1,53 @@
+//! Experiments that learn nothing: rounds whose updates are noise, so that the exchange is measured alone.
+
+use crate::manifest::{ManifestError, Resolved};
+
+/// What such an experiment is made of.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Noise<'a> {
+    pub(super) name: &'a str,
+    /// As a manifest says it.
+    pub(super) groups: &'a str,
+    /// As a manifest says it.
+    pub(super) topology: &'a str,
+    /// Bytes of an update.
+    pub(super) update: u64,
+    pub(super) rounds: u32,
+    /// What else stands in the manifest's `spec`: each a field and its value.
+    pub(super) more: &'a [(&'a str, &'a str)],
+}
+
+impl Noise<'_> {
+    /// The experiment with settings over it.
+    ///
+    /// # Errors
+    /// Settings that cannot be.
+    pub(super) fn resolve(&self, sets: &[(String, String)]) -> Result<Resolved, ManifestError> {
+        let Self {
+            name,
+            groups,
+            topology,
+            update,
+            rounds,
+            more,
+        } = self;
+        let more: String = more
+            .iter()
+            .map(|(field, value)| format!("  {field}: {value}\n"))
+            .collect();
+        // The data is not looked at, but many peers have few samples each, and a batch has to fit.
+        let text = format!(
+            "apiVersion: fltorrent.io/v1alpha1
+kind: FLTorrentExperiment
+metadata: {{name: {name}}}
+spec:
+  groups: {groups}
+  topology: {topology}
+  model: {{type: custom, custom: {{name: synthetic, settings: {{bytes: {update}}}}}}}
+  data: {{type: digits, partition: {{type: iid}}}}
+  training: {{rounds: {rounds}, batchSize: 8}}
+{more}"
+        );
+        Resolved::from_text(&text, sets)
+    }
+}

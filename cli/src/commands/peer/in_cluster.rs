@@ -1,0 +1,306 @@
+//! `fltorrent peer --in-cluster FOLDER`: a peer in a pod that the operator has made.
+//!
+//! The folder is the experiment's ConfigMap, the rest is in the environment ([`settings`]). The peer asks the operator for its
+//! certificate, loads its data meanwhile, and then runs as one that was started by hand, with its neighbours' names in the cluster's
+//! DNS. What happens goes to standard output, and how it ended into the container's termination message.
+
+mod identity;
+mod settings;
+mod story;
+
+use std::{fs, future::Future, path::Path, pin::pin, process::ExitCode, sync::Arc, time::Duration};
+
+use fltorrent_coordinator::ending::{EndState, Ending};
+use fltorrent_peer::{
+    checkpoint::{self, Resume},
+    driver::RunError,
+    news::News,
+    process::{
+        self, Membership, Places,
+        by_hand::{ByHand, Ready},
+    },
+};
+use thiserror::Error;
+use tokio::{
+    sync::{mpsc, oneshot, watch},
+    task::JoinSet,
+    time::{Instant, MissedTickBehavior, interval_at},
+};
+
+use crate::commands::{FAILED, INTERRUPTED, USAGE, run::Signals};
+use identity::{Applying, IdentityError};
+use settings::Settings;
+use story::Story;
+
+/// Time between two words on neighbours that are not there.
+const NEWS: Duration = Duration::from_secs(30);
+/// News that wait to be told.
+const QUEUE: usize = 1024;
+const VERSION: &str = env!("CARGO_PKG_VERSION");
+
+/// Why a peer in a pod is not complete.
+#[derive(Debug, Error)]
+enum PodError {
+    /// The pod, its ConfigMap or its image is wrong.
+    #[error("{0}")]
+    Settings(String),
+    /// A folder of the pod cannot be used.
+    #[error(
+        "{folder}: cannot be used; mount an emptyDir or a claim at the state folder that the peer's user (65532) may write"
+    )]
+    Folder {
+        folder: String,
+        source: std::io::Error,
+    },
+    /// No certificate.
+    #[error(transparent)]
+    Identity(#[from] IdentityError),
+    /// The system gave no way to wait for signals.
+    #[error("the peer could not be set up")]
+    System(#[from] std::io::Error),
+    /// The pod is deleted.
+    #[error("stopped by {0}")]
+    Stopped(&'static str),
+    /// It failed.
+    #[error("{0}")]
+    Failed(String),
+}
+
+/// Runs the peer that the folder and the environment describe.
+pub(super) fn main(folder: &Path) -> ExitCode {
+    let variable = |name: &str| std::env::var_os(name);
+    let mut ending = Ending::new(EndState::Failed, VERSION);
+    let result = process::log_to_stdout()
+        .map_err(|error| PodError::Settings(format!("{error:#}")))
+        .and_then(|()| run(folder, &mut ending));
+    let code = match &result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(PodError::Settings(_)) => ExitCode::from(USAGE),
+        Err(PodError::Stopped(_)) => ExitCode::from(INTERRUPTED),
+        Err(_) => ExitCode::from(FAILED),
+    };
+    ending.state = match &result {
+        Ok(()) if ending.rounds < ending.rounds_planned => EndState::Converged,
+        Ok(()) => EndState::Completed,
+        Err(PodError::Stopped(_)) => EndState::Stopped,
+        Err(_) => EndState::Failed,
+    };
+    if let Err(error) = &result {
+        let error = crate::chain(error);
+        for line in error.lines() {
+            tracing::error!("{line}");
+        }
+        ending.error = Some(error);
+    }
+    let message = ending.to_message();
+    tracing::info!(state = ?ending.state, rounds = ending.rounds, "the peer ends: {message}");
+    let path = settings::termination_log(&variable);
+    if let Err(error) = fs::write(&path, &message) {
+        tracing::warn!(path = %path.display(), %error, "how the peer ended could not be left there");
+    }
+    code
+}
+
+fn run(folder: &Path, ending: &mut Ending) -> Result<(), PodError> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
+    let result = runtime.block_on(drive(folder, ending));
+    // Data that is still being loaded keeps nobody.
+    runtime.shutdown_background();
+    result
+}
+
+async fn drive(folder: &Path, ending: &mut Ending) -> Result<(), PodError> {
+    // First of all: a container's first process that does not listen to signals cannot be ended by them.
+    let mut signals = Signals::new()?;
+    let variable = |name: &str| std::env::var_os(name);
+    let settings = Settings::read(folder, &variable).map_err(PodError::Settings)?;
+    let (plan, index) = (&settings.plan, settings.index);
+    ending.peer = Some(index);
+    ending.attempt = Some(settings.attempt);
+    ending.rounds_planned = plan.training.rounds;
+    let neighbours = plan.peers[index as usize].neighbours.clone();
+    tracing::info!(
+        experiment = %plan.name,
+        peer = index,
+        of = plan.peers.len(),
+        attempt = settings.attempt,
+        run = %settings.run,
+        plan = %plan.hash_text(),
+        version = VERSION,
+        "a peer of an experiment in a cluster"
+    );
+    let places = places(&settings)?;
+    let checkpoints = places.checkpoints.clone();
+    // What an earlier attempt left counts, should this one end before it has any of its own.
+    ending.checkpoints = usable(&checkpoints, index);
+    if let Some(Resume::After(rounds)) = settings.resume {
+        ending.rounds = rounds;
+    }
+    let (news_in, mut news) = mpsc::channel(QUEUE);
+    let (stop_in, stop) = oneshot::channel();
+    let by_hand = ByHand {
+        index,
+        plan: plan.clone(),
+        places,
+        model_out: (index == 0).then(|| output(&settings).join("model.safetensors")),
+        resume: settings.resume,
+        listen: settings.listen,
+        metrics: Some(settings.metrics),
+        wait: settings.wait,
+        news: news_in,
+        stop,
+    };
+    let applying = Applying::new(&settings)?;
+    let setting_up = async {
+        let prepared = async { by_hand.prepare().await.map_err(failed) };
+        let certified = async { Ok(applying.first().await?) };
+        tokio::try_join!(prepared, certified)
+    };
+    let (ready, credentials) = unless_stopped(&mut signals, setting_up).await??;
+    ending.rounds = ready.first_round;
+    tracing::info!(
+        neighbours = neighbours.len(),
+        listens = %ready.address,
+        from_round = ready.first_round,
+        "ready: certificate, sockets and data are there"
+    );
+    let (current_in, current) = watch::channel(Arc::new(credentials));
+    // Ends with this function.
+    let mut renewing = JoinSet::new();
+    renewing.spawn(applying.renew(current_in));
+    let membership = Membership {
+        run: settings.run,
+        attempt: settings.attempt,
+        authority: settings.authority.clone(),
+        addresses: settings.addresses.clone(),
+        coordinator: Some(settings.coordinator.clone()),
+        credentials: current,
+    };
+    let story = Story::new(&neighbours, plan.training.rounds);
+    let result = watch_over(
+        ready,
+        membership,
+        &mut signals,
+        stop_in,
+        &mut news,
+        story,
+        ending,
+    )
+    .await;
+    ending.checkpoints = usable(&checkpoints, index);
+    result
+}
+
+/// Lets a peer run, tells what happens, and stops it when the pod is deleted.
+async fn watch_over(
+    ready: Ready,
+    membership: Membership,
+    signals: &mut Signals,
+    stop: oneshot::Sender<&'static str>,
+    news: &mut mpsc::Receiver<News>,
+    mut story: Story,
+    ending: &mut Ending,
+) -> Result<(), PodError> {
+    let mut ticks = interval_at(Instant::now() + NEWS, NEWS);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let (mut stop, mut stopped) = (Some(stop), None);
+    let mut running = pin!(ready.run(membership));
+    let result = loop {
+        tokio::select! {
+            // Rounds that are told come before the end.
+            biased;
+            Some(news) = news.recv() => {
+                if let News::Round(report) = &news {
+                    ending.finished(report);
+                }
+                story.tell(&news);
+            }
+            signal = signals.next() => match stop.take() {
+                Some(stop) => {
+                    tracing::info!(signal, "told to end; telling the neighbours");
+                    stopped = Some(signal);
+                    stop.send("the deletion of its pod (SIGTERM)").ok();
+                }
+                // Whoever asks twice does not want to wait.
+                None => return Err(PodError::Stopped(signal)),
+            },
+            _ = ticks.tick() => story.remind(),
+            result = &mut running => break result,
+        }
+    };
+    while let Ok(news) = news.try_recv() {
+        if let News::Round(report) = &news {
+            ending.finished(report);
+        }
+        story.tell(&news);
+    }
+    match (result, stopped) {
+        (Ok(()), _) => Ok(()),
+        (Err(_), Some(signal)) => Err(PodError::Stopped(signal)),
+        (Err(error), None) => {
+            let blamed = error.downcast_ref::<RunError>().and_then(RunError::blames);
+            ending.blames = blamed.filter(|&peer| ending.peer != Some(peer));
+            Err(failed(error))
+        }
+    }
+}
+
+async fn unless_stopped<T>(
+    signals: &mut Signals,
+    work: impl Future<Output = T>,
+) -> Result<T, PodError> {
+    tokio::select! {
+        done = work => Ok(done),
+        signal = signals.next() => Err(PodError::Stopped(signal)),
+    }
+}
+
+/// Finished rounds of a peer's newest checkpoints, the newest first.
+fn usable(folder: &Path, index: u32) -> Vec<u32> {
+    let found = checkpoint::list(folder, index).unwrap_or_default();
+    let rounds = found.into_iter().map(|(rounds, _)| rounds);
+    rounds.take(2).collect()
+}
+
+/// The folder of what outlives the peer, if it is on a claim.
+fn output(settings: &Settings) -> std::path::PathBuf {
+    settings.state.join("output")
+}
+
+/// The peer's folders, made as far as they are not there.
+fn places(settings: &Settings) -> Result<Places, PodError> {
+    let places = Places {
+        records: output(settings).join("peers"),
+        checkpoints: settings.state.join("checkpoints"),
+        scratch: settings.state.join("scratch"),
+    };
+    for folder in [&places.records, &places.checkpoints, &places.scratch] {
+        fs::create_dir_all(folder).map_err(|source| PodError::Folder {
+            folder: folder.display().to_string(),
+            source,
+        })?;
+    }
+    if settings.resume.is_none() {
+        // On a claim an earlier attempt, which counts no more, may have left its figures.
+        let figures = places
+            .records
+            .join(format!("peer-{}.jsonl", settings.index));
+        match fs::remove_file(&figures) {
+            Err(source) if source.kind() != std::io::ErrorKind::NotFound => {
+                return Err(PodError::Folder {
+                    folder: figures.display().to_string(),
+                    source,
+                });
+            }
+            _ => {}
+        }
+    }
+    Ok(places)
+}
+
+/// The peer's error with its causes.
+fn failed(error: impl std::fmt::Display) -> PodError {
+    PodError::Failed(format!("{error:#}"))
+}

@@ -1,0 +1,236 @@
+//! Peers as an operator starts them in pods: real processes, and an operator that is only a hub with a few tokens.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "these are tests"
+)]
+
+mod operator;
+mod pod;
+
+use std::{fs, time::Duration};
+
+use fltorrent_coordinator::{ending::EndState, hub::Settings};
+use rustix::process::Signal;
+
+use operator::Operator;
+use pod::{Experiment, Pod};
+
+/// More rounds than any test waits for.
+const ENDLESS: &str = "training.rounds=1000000";
+const THREE: &str = "groups[0].count=3";
+const CHECKPOINTS: &str = "checkpoint={type: periodic, periodic: {everyRounds: 1}}";
+
+#[tokio::test]
+async fn pods_end_with_the_model_of_one_machine() {
+    let experiment = Experiment::new(&[THREE, "training.rounds=3"]);
+    let mut operator = Operator::start(&experiment, Settings::default()).await;
+    let mut pods: Vec<Pod> = (0..3).map(|index| experiment.start(index)).collect();
+    pods[1].until("ready: certificate, sockets and data").await;
+    assert_eq!(experiment.get(1, "/healthz").await.0, 200);
+    operator.all_reported(2).await;
+    let hash = experiment.run_alone().await;
+    for (index, pod) in (0..).zip(pods) {
+        let (code, log, ending) = pod.end().await;
+        assert_eq!(code, Some(0), "{log}");
+        for part in ["finished a round", "round=3/3", "met a neighbour"] {
+            assert!(log.contains(part), "{log} has not {part}");
+        }
+        assert_eq!((ending.peer, ending.attempt), (Some(index), Some(0)));
+        assert_eq!(ending.state, EndState::Completed);
+        assert_eq!((ending.rounds, ending.rounds_planned), (3, 3));
+        assert_eq!(ending.model_hash.unwrap().to_string(), hash);
+        assert!(ending.bytes_sent > 0 && ending.bytes_received > 0);
+        assert!(ending.accuracy.is_some() && ending.loss.is_some());
+        assert_eq!((ending.error, ending.blames), (None, None));
+    }
+    let model = experiment.state(0).join("output/model.safetensors");
+    assert!(model.is_file());
+    assert!(
+        !experiment
+            .state(1)
+            .join("output/model.safetensors")
+            .exists()
+    );
+    assert!(operator.progress().is_finished());
+}
+
+#[tokio::test]
+async fn training_goes_on_while_the_operator_is_away_and_the_reports_follow() {
+    let experiment = Experiment::new(&[THREE, ENDLESS]);
+    let mut operator = Operator::start(&experiment, Settings::default()).await;
+    let mut pods: Vec<Pod> = (0..3).map(|index| experiment.start(index)).collect();
+    operator.all_reported(1).await;
+    operator.stop().await;
+    let round = pods[2].round_after_now().await;
+    // It comes back with nothing in its memory: what it missed is sent to it, nothing is left out.
+    let mut operator = Operator::start(&experiment, Settings::default()).await;
+    let rounds = operator.all_reported(round).await;
+    for rounds in rounds.values() {
+        let missed = rounds.windows(2).find(|pair| pair[0] + 1 != pair[1]);
+        assert_eq!(missed, None, "{rounds:?}");
+    }
+    for pod in &pods {
+        pod.signal(Signal::TERM);
+    }
+    for pod in pods {
+        pod.end().await;
+    }
+}
+
+#[tokio::test]
+async fn an_operator_that_is_away_at_the_end_finds_the_last_word_in_the_pod() {
+    let experiment = Experiment::new(&[THREE, "training.rounds=6"]);
+    let mut operator = Operator::start(&experiment, Settings::default()).await;
+    let pods: Vec<Pod> = (0..3).map(|index| experiment.start(index)).collect();
+    operator.all_reported(0).await;
+    operator.stop().await;
+    for pod in pods {
+        let (code, log, ending) = pod.end().await;
+        assert_eq!(code, Some(0), "{log}");
+        assert_eq!(ending.state, EndState::Completed);
+        assert_eq!(ending.last_round.unwrap().round, 5);
+    }
+}
+
+#[tokio::test]
+async fn a_peer_waits_for_its_operator_and_can_be_stopped_meanwhile() {
+    let experiment = Experiment::new(&[THREE, "training.rounds=2"]);
+    let mut pods: Vec<Pod> = (0..3).map(|index| experiment.start(index)).collect();
+    for pod in &mut pods {
+        pod.until("no certificate yet; asking again").await;
+    }
+    assert_eq!(experiment.get(0, "/readyz").await.0, 503);
+    pods[0].signal(Signal::TERM);
+    let (code, log, ending) = pods.remove(0).end().await;
+    assert_eq!(code, Some(130), "{log}");
+    assert_eq!((ending.state, ending.rounds), (EndState::Stopped, 0));
+    let operator = Operator::start(&experiment, Settings::default()).await;
+    pods.push(experiment.start(0));
+    for pod in pods {
+        let (code, log, _) = pod.end().await;
+        assert_eq!(code, Some(0), "{log}");
+    }
+    assert!(operator.progress().is_finished());
+}
+
+#[tokio::test]
+async fn a_wrong_token_is_final() {
+    let experiment = Experiment::new(&[THREE]);
+    let _operator = Operator::start(&experiment, Settings::default()).await;
+    for (token, message) in [
+        (
+            "nobody's",
+            "the operator gives this pod no certificate: 401",
+        ),
+        ("foreign", "the operator gives this pod no certificate: 403"),
+        // Another pod's: the operator knows it, but it is not this peer.
+        ("token-of-1", "its certificate is for peer-1.attempt-0."),
+    ] {
+        experiment.write_token(2, token);
+        let (code, log, ending) = experiment.start(2).end().await;
+        assert_eq!(code, Some(1), "{log}");
+        assert!(log.contains(message), "{log}");
+        assert_eq!(ending.state, EndState::Failed);
+        assert!(ending.error.unwrap().contains(message));
+    }
+}
+
+#[tokio::test]
+async fn a_token_that_is_replaced_in_time_is_taken() {
+    let experiment = Experiment::new(&[THREE, "training.rounds=2"]);
+    let operator = Operator::start(&experiment, Settings::default()).await;
+    experiment.write_token(2, "later");
+    let mut pods: Vec<Pod> = (0..3).map(|index| experiment.start(index)).collect();
+    pods[2].until("the API server is away").await;
+    experiment.write_token(2, "token-of-2");
+    for pod in pods {
+        let (code, log, _) = pod.end().await;
+        assert_eq!(code, Some(0), "{log}");
+    }
+    assert!(operator.progress().is_finished());
+}
+
+#[tokio::test]
+async fn a_pod_that_is_set_up_wrongly_says_so_and_exits_with_2() {
+    let experiment = Experiment::new(&[THREE]);
+    let plan = experiment.config("plan-hash");
+    let own = fs::read_to_string(&plan).unwrap();
+    fs::write(&plan, "2".repeat(64)).unwrap();
+    let (code, log, ending) = experiment.start(0).end().await;
+    assert_eq!(code, Some(2), "{log}");
+    for part in [own.trim(), &"2".repeat(64), "of another version"] {
+        assert!(log.contains(part), "{log} has not {part}");
+    }
+    assert_eq!(ending.state, EndState::Failed);
+    fs::write(&plan, own).unwrap();
+    fs::remove_file(experiment.config("authority.pem")).unwrap();
+    let (code, log, ending) = experiment.start(0).end().await;
+    assert_eq!(code, Some(2), "{log}");
+    assert!(
+        ending
+            .error
+            .unwrap()
+            .contains("authority.pem: cannot be read")
+    );
+}
+
+#[tokio::test]
+async fn certificates_are_renewed_while_rounds_go_on() {
+    let experiment = Experiment::new(&[THREE, ENDLESS]);
+    let settings = Settings {
+        certificate_lifetime: Duration::from_secs(6),
+        ..Settings::default()
+    };
+    let mut operator = Operator::start(&experiment, settings).await;
+    let mut pods: Vec<Pod> = (0..3).map(|index| experiment.start(index)).collect();
+    // By the third one, the first has expired.
+    operator.all_signed(3).await;
+    let round = pods[0].round_after_now().await;
+    operator.all_reported(round + 1).await;
+    pods[1].signal(Signal::TERM);
+    let (code, log, ending) = pods.remove(1).end().await;
+    assert_eq!(code, Some(130), "{log}");
+    assert!(log.contains("the certificate was renewed"), "{log}");
+    assert_eq!(ending.state, EndState::Stopped);
+    for pod in pods {
+        let (code, log, ending) = pod.end().await;
+        assert_eq!(code, Some(1), "{log}");
+        let error = ending.error.unwrap();
+        let told = "peer 1 was stopped by the deletion of its pod (SIGTERM)";
+        assert!(error.contains(told), "{error}");
+        assert!(ending.blames.is_some());
+    }
+}
+
+#[tokio::test]
+async fn the_next_attempt_goes_on_from_a_checkpoint() {
+    let sets = [THREE, "training.rounds=8", CHECKPOINTS];
+    let experiment = Experiment::new(&sets);
+    let mut operator = Operator::start(&experiment, Settings::default()).await;
+    let pods: Vec<Pod> = (0..3).map(|index| experiment.start(index)).collect();
+    operator.all_reported(2).await;
+    for pod in &pods {
+        pod.signal(Signal::TERM);
+    }
+    let mut common = u32::MAX;
+    for pod in pods {
+        let (_, log, ending) = pod.end().await;
+        let newest = *ending.checkpoints.first().expect(&log);
+        common = common.min(newest);
+    }
+    operator.begin_attempt(1);
+    let pods: Vec<Pod> = (0..3)
+        .map(|index| experiment.resume(index, 1, common))
+        .collect();
+    let hash = experiment.run_alone().await;
+    for pod in pods {
+        let (code, log, ending) = pod.end().await;
+        assert_eq!(code, Some(0), "{log}");
+        assert_eq!((ending.attempt, ending.rounds), (Some(1), 8));
+        assert_eq!(ending.model_hash.unwrap().to_string(), hash);
+        assert_eq!(ending.checkpoints, [8, 7]);
+    }
+    assert_eq!(operator.progress().rounds_done(), 8);
+}
