@@ -11,6 +11,7 @@ pub mod cluster;
 pub mod command;
 pub mod components;
 pub mod dns;
+pub mod dockerfile;
 pub mod images;
 pub mod layout;
 pub mod network;

@@ -1,11 +1,13 @@
 //! `cargo run -p e2e -- up`: a real Kubernetes on this machine; `down` takes it away again.
 
+use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::{Context as _, bail};
 use clap::{Parser, Subcommand};
 use e2e::cluster::{self, Cluster};
 use e2e::components::NAMES;
+use e2e::dockerfile;
 use e2e::layout::Layout;
 use e2e::process;
 use e2e::task::Interrupt;
@@ -22,6 +24,8 @@ struct Arguments {
 enum Action {
     /// Install, build and start what is missing, and print the environment for kubectl and helm.
     Up,
+    /// Build the images of the Dockerfile, and give them to the cluster if there is one.
+    Images,
     /// Stop everything, and leave the machine as it was.
     Down,
     /// Show which processes run; fails unless all do.
@@ -48,6 +52,7 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let layout = Layout::from_environment()?;
     match &arguments.command {
         Action::Up => up(layout),
+        Action::Images => images(layout),
         Action::Down => Ok(Cluster::down(&layout)?),
         Action::Status => status(&layout),
         Action::Logs { process } => {
@@ -63,6 +68,25 @@ fn up(layout: Layout) -> anyhow::Result<()> {
     // For `eval`, so nothing else goes to standard output.
     println!("export KUBECONFIG={}", cluster.kubeconfig().display());
     println!("export PATH={}:$PATH", cluster.programs().display());
+    Ok(())
+}
+
+fn images(layout: Layout) -> anyhow::Result<()> {
+    let interrupt = Interrupt::by_signals().context("signals cannot be watched")?;
+    let repository = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let images = dockerfile::build(&repository, &layout, &interrupt)?;
+    let (there, _) = cluster::status(&layout);
+    let cluster = match there {
+        true => Some(Cluster::up(layout, interrupt)?),
+        false => None,
+    };
+    for image in images {
+        if let Some(cluster) = &cluster {
+            cluster.import(&image.archive)?;
+        }
+        let megabytes = image.bytes as f64 / 1e6;
+        println!("{}  {megabytes:.1} MB  {}", image.name, image.archive.display());
+    }
     Ok(())
 }
 

@@ -55,6 +55,24 @@ pub fn ensure(interrupt: &Interrupt) -> Result<(), PackagesError> {
     if program("go").is_none() {
         return Err(PackagesError::NoGo);
     }
+    install_missing(missing, interrupt)
+}
+
+/// As [`ensure`], for programs, each with Debian's package that has it.
+///
+/// # Errors
+/// When one is missing afterwards.
+pub fn ensure_programs(
+    programs: &[(&str, &str)],
+    interrupt: &Interrupt,
+) -> Result<(), PackagesError> {
+    install_missing(|| named(without(programs)), interrupt)
+}
+
+fn install_missing(
+    missing: impl Fn() -> (Vec<String>, Vec<String>),
+    interrupt: &Interrupt,
+) -> Result<(), PackagesError> {
     let (_, packages) = missing();
     if packages.is_empty() {
         return Ok(());
@@ -74,13 +92,24 @@ pub fn ensure(interrupt: &Interrupt) -> Result<(), PackagesError> {
 }
 
 fn missing() -> (Vec<String>, Vec<String>) {
-    let mut missing: Vec<(&str, &str)> = PROGRAMS
-        .into_iter()
-        .filter(|(name, _)| program(name).is_none())
-        .collect();
+    let mut missing = without(&PROGRAMS);
     if plugins().is_none() {
         missing.push(("CNI plugins", PLUGINS));
     }
+    named(missing)
+}
+
+fn without<'a>(programs: &[(&'a str, &'a str)]) -> Vec<(&'a str, &'a str)> {
+    let there = |name: &str| program(name).is_some();
+    programs
+        .iter()
+        .copied()
+        .filter(|(name, _)| !there(name))
+        .collect()
+}
+
+/// What is missing, and the packages that have it.
+fn named(missing: Vec<(&str, &str)>) -> (Vec<String>, Vec<String>) {
     let names = missing.iter().map(|(name, _)| (*name).to_owned()).collect();
     let mut packages: Vec<String> = missing
         .iter()

@@ -8,10 +8,12 @@
 
 #[path = "real_cluster/admission.rs"]
 mod admission;
-#[path = "real_cluster/api.rs"]
-mod api;
 #[path = "real_cluster/definition.rs"]
 mod definition;
+#[path = "real_cluster/https.rs"]
+mod https;
+#[path = "support/kubectl.rs"]
+mod kubectl;
 #[path = "real_cluster/machine.rs"]
 mod machine;
 #[path = "real_cluster/operator.rs"]
@@ -93,19 +95,12 @@ fn main() -> ExitCode {
     });
     let second = libtest_mimic::run(&arguments, checks.into_iter().collect());
 
-    // Each has operators of its own, and one cluster has one operator.
-    let operators = [
-        ("an_experiment_lives_and_goes", operator::life as Check),
-        ("what_goes_wrong_is_told", operator::trouble),
-    ]
-    .map(|(name, check)| {
-        let cluster = cluster.clone();
-        trial(name, move || match &cluster {
-            Some(cluster) => check(cluster),
-            None => Err("there is no cluster".into()),
-        })
+    // It has operators of its own.
+    let operated = trial("an_experiment_lives_and_goes", move || match &cluster {
+        Some(cluster) => operator::life(cluster),
+        None => Err("there is no cluster".into()),
     });
-    let operated = libtest_mimic::run(&alone, operators.into_iter().collect());
+    let operated = libtest_mimic::run(&alone, vec![operated]);
 
     let after = vec![
         trial("a_second_up_mends_what_died", machine::mended),

@@ -9,7 +9,8 @@ use fltorrent_crds::status::{
 use libtest_mimic::Failed;
 use serde_json::{Value, json};
 
-use crate::api::{agent, create, kubectl, run, url};
+use crate::https::{agent, url};
+use crate::kubectl::{create, kubectl, run};
 
 #[path = "../../../crds/tests/support/changes.rs"]
 mod changes;

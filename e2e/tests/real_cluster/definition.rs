@@ -7,7 +7,7 @@ use e2e::Cluster;
 use libtest_mimic::Failed;
 use serde_json::Value;
 
-use crate::api::{kubectl, run};
+use crate::kubectl::{kubectl, run};
 
 const NAME: &str = "fltorrentexperiments.fltorrent.io";
 

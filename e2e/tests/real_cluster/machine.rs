@@ -13,7 +13,7 @@ use e2e::snapshot::Snapshot;
 use e2e::task::{Interrupt, Task};
 use libtest_mimic::Failed;
 
-use crate::api::run;
+use crate::kubectl::run;
 
 pub fn snapshot() -> Result<Snapshot, Failed> {
     let mut task = Task::begin("looking at the machine", &Interrupt::never());

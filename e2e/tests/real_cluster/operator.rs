@@ -3,7 +3,6 @@
 
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
 
 use e2e::Cluster;
 use e2e::images::PROBE;
@@ -12,12 +11,10 @@ use e2e::process::end_of;
 use libtest_mimic::Failed;
 use serde_json::{Value, json};
 
-use crate::api::{create, kubectl, run};
+use crate::kubectl::{apply, condition, create, experiment, kubectl, namespace, pods, run, until};
 
 /// The namespace of the operator and of its rights.
 const HOME: &str = "fltorrent-system";
-/// How long something may take to become so; the machine may be busy.
-const PATIENCE: Duration = Duration::from_secs(180);
 
 /// The operator that was built with these tests.
 fn program() -> Result<PathBuf, Failed> {
@@ -139,87 +136,6 @@ fn account(cluster: &Cluster) -> Result<PathBuf, Failed> {
     Ok(path)
 }
 
-fn apply(cluster: &Cluster, object: &str) -> Result<(), Failed> {
-    use std::io::Write;
-    let mut child = cluster
-        .kubectl()
-        .args(["apply", "--server-side", "--filename=-"])
-        .stdin(Stdio::piped())
-        .stdout(Stdio::null())
-        .spawn()?;
-    let mut input = child.stdin.take().ok_or("no standard input")?;
-    input.write_all(object.as_bytes())?;
-    drop(input);
-    if child.wait()?.success() {
-        return Ok(());
-    }
-    Err(format!("kubectl apply failed for {object}").into())
-}
-
-fn experiment(namespace: &str, name: &str, extra: &Value) -> Value {
-    let mut spec = json!({
-        "groups": [{"name": "peers", "count": 3}],
-        "topology": {"type": "ring"},
-        "model": {"type": "mlp", "mlp": {"hidden": [8]}},
-        "data": {"type": "digits"},
-        "training": {"rounds": 2},
-    });
-    if let (Some(spec), Some(extra)) = (spec.as_object_mut(), extra.as_object()) {
-        spec.extend(extra.clone());
-    }
-    json!({
-        "apiVersion": "fltorrent.io/v1alpha1",
-        "kind": "FLTorrentExperiment",
-        "metadata": {"name": name, "namespace": namespace},
-        "spec": spec,
-    })
-}
-
-/// Waits until what kubectl prints for `line` fits, and returns it.
-fn until(cluster: &Cluster, line: &str, fits: impl Fn(&str) -> bool) -> Result<String, Failed> {
-    let start = Instant::now();
-    loop {
-        let found = kubectl(cluster, line).unwrap_or_else(|error| format!("{error:?}"));
-        if fits(&found) {
-            return Ok(found);
-        }
-        if start.elapsed() > PATIENCE {
-            return Err(format!("kubectl {line}: found {found}").into());
-        }
-        std::thread::sleep(Duration::from_millis(200));
-    }
-}
-
-fn condition(
-    cluster: &Cluster,
-    namespace: &str,
-    name: &str,
-    kind: &str,
-    wanted: &str,
-) -> Result<String, Failed> {
-    let path = format!(
-        "-n {namespace} get flt/{name} --output=jsonpath={{.status.conditions[?(@.type==\"{kind}\")].reason}}|{{.status.conditions[?(@.type==\"{kind}\")].message}}"
-    );
-    until(cluster, &path, |found| {
-        found.starts_with(&format!("{wanted}|"))
-    })
-}
-
-fn pods(cluster: &Cluster, namespace: &str, wanted: &str) -> Result<(), Failed> {
-    let line = format!("-n {namespace} get pods --output=jsonpath={{.items[*].metadata.name}}");
-    until(cluster, &line, |found| found == wanted).map(drop)
-}
-
-fn namespace(cluster: &Cluster, name: &str) -> Result<(), Failed> {
-    let metadata =
-        json!({"name": name, "labels": {"pod-security.kubernetes.io/enforce": "restricted"}});
-    create(
-        cluster,
-        &json!({"apiVersion": "v1", "kind": "Namespace", "metadata": metadata}),
-    )
-    .map(drop)
-}
-
 /// From nothing to pods, suspended, gone on, and away without a trace; with the operator killed in between and another taking over.
 pub fn life(cluster: &Cluster) -> Result<(), Failed> {
     let first = Operator::start(cluster, "first", 18443)?;
@@ -269,78 +185,4 @@ pub fn life(cluster: &Cluster) -> Result<(), Failed> {
     })?;
     drop(left);
     kubectl(cluster, "delete namespace life --timeout=120s").map(drop)
-}
-
-/// What goes wrong is said where a user looks, with what to do, and stops nobody else.
-pub fn trouble(cluster: &Cluster) -> Result<(), Failed> {
-    let operator = Operator::start(cluster, "trouble", 18643)?;
-    namespace(cluster, "trouble")?;
-
-    // A plan that is none: all its errors, and no pod.
-    let wrong = json!({"topology": {"type": "randomRegular", "randomRegular": {"degree": 5}}});
-    create(cluster, &experiment("trouble", "wrong", &wrong))?;
-    let said = condition(cluster, "trouble", "wrong", "Accepted", "InvalidManifest")?;
-    if !said.contains("topology.randomRegular.degree") {
-        return Err(format!("the field is not named: {said}").into());
-    }
-
-    // Somebody else's Service has the name.
-    let service = json!({"apiVersion": "v1", "kind": "Service", "metadata": {"name": "taken", "namespace": "trouble"},
-        "spec": {"ports": [{"port": 80}]}});
-    let theirs = create(cluster, &service)?;
-    create(cluster, &experiment("trouble", "taken", &json!({})))?;
-    condition(cluster, "trouble", "taken", "PeersReady", "NameTaken")?;
-    let now = kubectl(
-        cluster,
-        "-n trouble get service taken --output=jsonpath={.metadata.uid}{.metadata.ownerReferences}",
-    )?;
-    if theirs["metadata"]["uid"] != json!(now) {
-        return Err(format!("the Service was taken over: {now}").into());
-    }
-    pods(cluster, "trouble", "")?;
-    kubectl(cluster, "-n trouble delete flt/taken flt/wrong")?;
-
-    // The probe is no peer: it fails, its last words are told, and it is started again as often as allowed.
-    create(
-        cluster,
-        &experiment("trouble", "fails", &json!({"restarts": 1})),
-    )?;
-    let said = condition(cluster, "trouble", "fails", "Failed", "PeerFailed")?;
-    if !said.contains("1 restarts were used") {
-        return Err(format!("restarts are not counted: {said}").into());
-    }
-    let reasons = "-n trouble get events.events.k8s.io --field-selector=regarding.kind=FLTorrentExperiment --output=jsonpath={.items[*].reason}";
-    let told = kubectl(cluster, reasons)?;
-    let count = |reason| told.split(' ').filter(|found| *found == reason).count();
-    if (
-        count("PeerFailed"),
-        count("Restarting"),
-        count("Failed"),
-        count("NameTaken"),
-    ) != (2, 1, 1, 1)
-    {
-        return Err(format!("the story is told otherwise: {told}").into());
-    }
-    kubectl(cluster, "-n trouble delete flt/fails")?;
-
-    // A quota that is too small: told with what to do, and once it is gone the pods come.
-    let quota = json!({"apiVersion": "v1", "kind": "ResourceQuota", "metadata": {"name": "few", "namespace": "trouble"},
-        "spec": {"hard": {"pods": "1"}}});
-    create(cluster, &quota)?;
-    until(
-        cluster,
-        "-n trouble get resourcequota few --output=jsonpath={.status.hard.pods}",
-        |found| found == "1",
-    )?;
-    let waits = json!({"kubernetes": {"nodeSelector": {"no": "node"}}});
-    create(cluster, &experiment("trouble", "many", &waits))?;
-    let said = condition(cluster, "trouble", "many", "PeersReady", "QuotaExceeded")?;
-    if !said.contains("raise the namespace's ResourceQuota") {
-        return Err(format!("nothing is said to do: {said}").into());
-    }
-    kubectl(cluster, "-n trouble delete resourcequota few")?;
-    pods(cluster, "trouble", "many-0-0 many-1-0 many-2-0")?;
-    kubectl(cluster, "delete namespace trouble --timeout=120s")?;
-    drop(operator);
-    Ok(())
 }

@@ -5,7 +5,7 @@ use e2e::images::PROBE;
 use libtest_mimic::Failed;
 use serde_json::{Value, json};
 
-use crate::api::{create, kubectl, run};
+use crate::kubectl::{create, kubectl, run};
 
 /// A pod that runs `probe` with `words` once, or for ever.
 fn pod(name: &str, words: &[&str]) -> Value {

@@ -11,7 +11,8 @@ use e2e::components::containerd;
 use e2e::layout::{KUBELET_PORT, Layout, NODE_ADDRESS};
 use libtest_mimic::Failed;
 
-use crate::api::{agent, run, url};
+use crate::https::{agent, url};
+use crate::kubectl::run;
 
 pub fn strangers(_: &Cluster) -> Result<(), Failed> {
     let kubelet = format!("https://{NODE_ADDRESS}:{KUBELET_PORT}/pods");

@@ -1,0 +1,289 @@
+//! The images of the repository's Dockerfile, built by buildah without an image registry: on a Debian base that carries the name
+//! the Dockerfile expects, with this machine's Rust toolchain and the packages that it has fetched mounted.
+
+use std::env;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use rustix::mount::{UnmountFlags, unmount};
+use rustix::process::geteuid;
+
+use crate::command::{self, CommandError};
+use crate::layout::Layout;
+use crate::packages::{self, PackagesError};
+use crate::task::{Interrupt, Task};
+
+/// Programs that build images, and Debian's packages that have them.
+const PROGRAMS: [(&str, &str); 2] = [("buildah", "buildah"), ("debootstrap", "debootstrap")];
+/// What the base has beside the smallest Debian.
+const BASE_PACKAGES: &str = "ca-certificates,gcc,libc6-dev";
+/// Where the toolchain is mounted.
+const TOOLCHAIN: &str = "/usr/local/rust";
+/// Where Cargo keeps its files in the build.
+const CARGO_HOME: &str = "/usr/local/cargo";
+/// The targets that need no CUDA, each named as its image without `fltorrent-`.
+const TARGETS: [&str; 2] = ["operator", "peer"];
+
+/// Why there are no images.
+#[derive(Debug, thiserror::Error)]
+pub enum DockerfileError {
+    /// Not root.
+    #[error("images are built as root: run it as root, or with sudo -E")]
+    NotRoot,
+    /// Programs that are missing.
+    #[error(transparent)]
+    Packages(#[from] PackagesError),
+    /// A file or folder.
+    #[error("{} cannot be used", path.display())]
+    File {
+        /// The file or folder.
+        path: PathBuf,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// The Dockerfile lacks what its base is called.
+    #[error("{} names no base image in a line `ARG RUST_IMAGE=`", path.display())]
+    NoBase {
+        /// The Dockerfile.
+        path: PathBuf,
+    },
+    /// The base is made of the packages that this machine gets.
+    #[error("no Debian release and mirror are configured here; elsewhere `docker build` makes the images")]
+    NoMirror,
+    /// A step failed.
+    #[error("{step} failed")]
+    Step {
+        /// What was done.
+        step: String,
+        /// What the program says.
+        source: CommandError,
+    },
+}
+
+/// An image in an archive.
+#[derive(Clone, Debug)]
+pub struct Image {
+    /// The name by which pods ask for it.
+    pub name: String,
+    /// The archive, in the layout of OCI images, its layers compressed.
+    pub archive: PathBuf,
+    /// The archive's size, in bytes.
+    pub bytes: u64,
+    /// The program in it, copied out.
+    pub program: PathBuf,
+}
+
+/// Builds the images of the operator and of peers that compute with the CPU, in this order.
+///
+/// What did not change since the last time is taken from the cache.
+///
+/// # Errors
+/// When a program is missing or a step fails, with what it said.
+pub fn build(
+    repository: &Path,
+    layout: &Layout,
+    interrupt: &Interrupt,
+) -> Result<[Image; 2], DockerfileError> {
+    if !geteuid().is_root() {
+        return Err(DockerfileError::NotRoot);
+    }
+    packages::ensure_programs(&PROGRAMS, interrupt)?;
+    let builder = Builder {
+        repository,
+        storage: layout.cache().join("containers"),
+        run: layout.cache().join("containers-run"),
+        images: layout.cache().join("images"),
+        interrupt,
+    };
+    for folder in [&builder.storage, &builder.images] {
+        usable(folder, fs::create_dir_all(folder))?;
+    }
+    let built = builder.build();
+    builder.leave();
+    built
+}
+
+struct Builder<'a> {
+    repository: &'a Path,
+    /// Layers, kept from one build to the next.
+    storage: PathBuf,
+    run: PathBuf,
+    images: PathBuf,
+    interrupt: &'a Interrupt,
+}
+
+impl Builder<'_> {
+    fn build(&self) -> Result<[Image; 2], DockerfileError> {
+        self.base()?;
+        let mut fetch = Command::new("cargo");
+        fetch
+            .args(["fetch", "--locked", "--quiet"])
+            .current_dir(self.repository);
+        self.step("fetching crates", &mut fetch)?;
+        let [operator, peer] = TARGETS;
+        Ok([
+            self.target(operator, "fltorrent-operator")?,
+            self.target(peer, "fltorrent")?,
+        ])
+    }
+
+    /// Makes the base image under the name that the Dockerfile gives it, unless it is there.
+    fn base(&self) -> Result<(), DockerfileError> {
+        let path = self.repository.join("Dockerfile");
+        let text = usable(&path, fs::read_to_string(&path))?;
+        let name = text
+            .lines()
+            .find_map(|line| line.strip_prefix("ARG RUST_IMAGE="))
+            .ok_or(DockerfileError::NoBase { path })?;
+        let list = ["images", "--quiet", "--filter"];
+        let reference = format!("reference=localhost/{name}");
+        let there = self.step(
+            "listing images",
+            self.buildah().args(list).arg(&reference),
+        )?;
+        if !there.trim().is_empty() {
+            return Ok(());
+        }
+        let (release, mirror) = self.mirror()?;
+        let root = self.images.join("base");
+        if root.exists() {
+            usable(&root, fs::remove_dir_all(&root))?;
+        }
+        let mut debootstrap = Command::new("debootstrap");
+        debootstrap
+            .args(["--variant=minbase", &format!("--include={BASE_PACKAGES}")])
+            .args([release.as_ref(), root.as_os_str(), mirror.as_ref()]);
+        self.step("making a Debian base", &mut debootstrap)?;
+
+        let container = self.step("a container", self.buildah().args(["from", "scratch"]))?;
+        let container = container.trim();
+        let mut add = self.buildah();
+        add.args(["add", "--quiet", container]).arg(&root).arg("/");
+        self.step("filling the base", &mut add)?;
+        let path = format!("PATH={TOOLCHAIN}/bin:/usr/sbin:/usr/bin:/sbin:/bin");
+        let cargo = format!("CARGO_HOME={CARGO_HOME}");
+        let mut config = self.buildah();
+        config
+            .args(["config", "--env", &path, "--env", &cargo])
+            .args(["--env", "CARGO_NET_OFFLINE=true", container]);
+        self.step("configuring the base", &mut config)?;
+        let mut commit = self.buildah();
+        commit.args(["commit", "--quiet", "--rm", container, name]);
+        self.step("keeping the base", &mut commit)?;
+        usable(&root, fs::remove_dir_all(&root))
+    }
+
+    /// The release of Debian that this machine has, and where it gets its packages.
+    fn mirror(&self) -> Result<(String, String), DockerfileError> {
+        let path = PathBuf::from("/etc/os-release");
+        let text = usable(&path, fs::read_to_string(&path))?;
+        let release = text
+            .lines()
+            .find_map(|line| line.strip_prefix("VERSION_CODENAME="))
+            .ok_or(DockerfileError::NoMirror)?
+            .trim_matches('"');
+        let mut targets = Command::new("apt-get");
+        targets
+            .args(["indextargets", "--format", "$(RELEASE) $(SITE)"])
+            .arg("Created-By: Packages");
+        let targets = self.step("asking apt-get for its mirror", &mut targets)?;
+        let mirror = targets
+            .lines()
+            .find_map(|line| line.strip_prefix(release)?.strip_prefix(' '))
+            .ok_or(DockerfileError::NoMirror)?;
+        Ok((release.to_owned(), mirror.to_owned()))
+    }
+
+    fn target(&self, target: &str, program: &str) -> Result<Image, DockerfileError> {
+        let version = env!("CARGO_PKG_VERSION");
+        // As Docker completes a name without a registry, and so does the kubelet.
+        let name = format!("docker.io/library/fltorrent-{target}:{version}");
+        let mut sysroot = Command::new("rustc");
+        sysroot
+            .args(["--print", "sysroot"])
+            .current_dir(self.repository);
+        let sysroot = self.step("asking for the toolchain", &mut sysroot)?;
+        let registry = cargo_home().join("registry");
+        let mut build = self.buildah();
+        build
+            .args(["bud", "--isolation=chroot", "--layers", "--pull-never"])
+            .arg(format!("--volume={}:{TOOLCHAIN}:ro", sysroot.trim()))
+            .arg(format!("--volume={}:{CARGO_HOME}/registry", registry.display()))
+            .args([&format!("--target={target}"), &format!("--tag={name}")])
+            .arg(self.repository);
+        self.step(&format!("building the image of the {target}"), &mut build)?;
+
+        let archive = self.images.join(format!("{target}.tar"));
+        if archive.exists() {
+            usable(&archive, fs::remove_file(&archive))?;
+        }
+        let mut push = self.buildah();
+        push.args(["push", "--quiet", &name])
+            .arg(format!("oci-archive:{}:{name}", archive.display()));
+        self.step(&format!("writing the image of the {target}"), &mut push)?;
+        let bytes = usable(&archive, fs::metadata(&archive))?.len();
+        Ok(Image {
+            program: self.copy_out(&name, program)?,
+            name,
+            archive,
+            bytes,
+        })
+    }
+
+    /// Copies a program out of an image.
+    fn copy_out(&self, image: &str, program: &str) -> Result<PathBuf, DockerfileError> {
+        let mut from = self.buildah();
+        let container = self.step("opening the image", from.args(["from", "--pull-never", image]))?;
+        let container = container.trim();
+        let root = self.step("opening the image", self.buildah().args(["mount", container]))?;
+        let source = Path::new(root.trim()).join("usr/local/bin").join(program);
+        let copy = self.images.join(program);
+        usable(&source, fs::copy(&source, &copy))?;
+        self.step("closing the image", self.buildah().args(["rm", container]))?;
+        Ok(copy)
+    }
+
+    fn buildah(&self) -> Command {
+        let mut buildah = Command::new("buildah");
+        buildah
+            .arg("--root")
+            .arg(&self.storage)
+            .arg("--runroot")
+            .arg(&self.run)
+            .arg("--storage-driver=overlay");
+        buildah
+    }
+
+    fn step(&self, what: &str, program: &mut Command) -> Result<String, DockerfileError> {
+        let mut task = Task::begin(what, self.interrupt);
+        let said = command::run(program, &mut task).map_err(|source| DockerfileError::Step {
+            step: what.to_owned(),
+            source,
+        })?;
+        task.end();
+        Ok(said)
+    }
+
+    /// Whatever a build left: containers of one that was interrupted, and the storage's own mount. What is there no more needs no care.
+    fn leave(&self) {
+        let mut task = Task::part(&Interrupt::never());
+        let _ = command::run(self.buildah().args(["rm", "--all"]), &mut task);
+        let _ = unmount(self.storage.join("overlay"), UnmountFlags::DETACH);
+        let _ = fs::remove_dir_all(&self.run);
+    }
+}
+
+fn cargo_home() -> PathBuf {
+    let given = env::var_os("CARGO_HOME").map(PathBuf::from);
+    let home = || PathBuf::from(env::var_os("HOME").unwrap_or_default()).join(".cargo");
+    given.unwrap_or_else(home)
+}
+
+fn usable<T>(path: &Path, result: io::Result<T>) -> Result<T, DockerfileError> {
+    result.map_err(|source| DockerfileError::File {
+        path: path.to_owned(),
+        source,
+    })
+}

@@ -1,0 +1,111 @@
+//! The operator and peers that die while an experiment trains.
+
+use libtest_mimic::Failed;
+
+use crate::kubectl::{kubectl, namespace, until};
+use crate::life::{long, told};
+use crate::world::{HOME, World};
+
+const OPERATORS: &str =
+    "get pods --selector=app.kubernetes.io/component=operator --output=jsonpath={.items[*].metadata.name}";
+
+/// Killed in mid-run; the one that comes after it goes on.
+pub fn operator_killed(world: &World) -> Result<(), Failed> {
+    let cluster = &world.cluster;
+    namespace(cluster, "killed")?;
+    let manifest = long("x", 300, "");
+    world.apply("killed", "x", &manifest)?;
+    let before = world.rounds("killed", "x", 2)?;
+    let pods = "-n killed get pods --output=jsonpath={.items[*].metadata.uid}";
+    let peers = kubectl(cluster, pods)?;
+    let old = kubectl(cluster, &format!("-n {HOME} {OPERATORS}"))?;
+    kubectl(cluster, &format!("-n {HOME} delete pod {old} --grace-period=0 --force"))?;
+    kubectl(
+        cluster,
+        &format!("-n {HOME} rollout status deployment/fltorrent-operator --timeout=120s"),
+    )?;
+    let new = kubectl(cluster, &format!("-n {HOME} {OPERATORS}"))?;
+    if new == old {
+        return Err("the operator was not killed".into());
+    }
+    world.rounds("killed", "x", before + 1)?;
+    let model = world.completed("killed", "x")?;
+    if kubectl(cluster, pods)? != peers {
+        return Err("peers were made anew".into());
+    }
+    let here = world.trained_here("killed", &manifest)?;
+    if model != here {
+        return Err(format!("the model is {model}, by `fltorrent run` {here}").into());
+    }
+    told(world, "killed", &["Started", "Complete"])?;
+    world.remove("killed")
+}
+
+/// Away while the peers come to their end; the status is as if it had been there.
+pub fn operator_away(world: &World) -> Result<(), Failed> {
+    let cluster = &world.cluster;
+    let scale = |replicas: u32| {
+        let line =
+            format!("-n {HOME} scale deployment/fltorrent-operator --replicas={replicas} --timeout=60s");
+        kubectl(cluster, &line)
+    };
+    namespace(cluster, "away")?;
+    let manifest = long("x", 300, "");
+    world.apply("away", "x", &manifest)?;
+    world.rounds("away", "x", 1)?;
+    scale(0)?;
+    until(cluster, &format!("-n {HOME} {OPERATORS}"), str::is_empty)?;
+    let phases = "-n away get pods --output=jsonpath={.items[*].status.phase}";
+    let still = kubectl(cluster, phases)?;
+    if !still.contains("Running") {
+        return Err(format!("the peers ended before the operator was away: {still}").into());
+    }
+    until(cluster, phases, |found| {
+        found == "Succeeded Succeeded Succeeded"
+    })?;
+    let phase = world.status("away", "x", "phase")?;
+    if phase == "Complete" {
+        return Err("somebody wrote the status while the operator was away".into());
+    }
+    scale(1)?;
+    let model = world.completed("away", "x")?;
+    let here = world.trained_here("away", &manifest)?;
+    if model != here {
+        return Err(format!("the model is {model}, by `fltorrent run` {here}").into());
+    }
+    let round = world.status("away", "x", "round.text")?;
+    if round != "300/300" {
+        return Err(format!("the rounds are {round}").into());
+    }
+    world.remove("away")
+}
+
+/// A pod that is killed costs a restart of all, and without one left the experiment.
+pub fn peer_killed(world: &World) -> Result<(), Failed> {
+    let cluster = &world.cluster;
+    namespace(cluster, "peer")?;
+    let manifest = long("x", 200, "  restarts: 1\n");
+    world.apply("peer", "x", &manifest)?;
+    world.rounds("peer", "x", 2)?;
+    kubectl(cluster, "-n peer delete pod x-1-0 --grace-period=0 --force")?;
+    let model = world.completed("peer", "x")?;
+    let here = world.trained_here("peer", &manifest)?;
+    if model != here {
+        return Err(format!("the model is {model}, by `fltorrent run` {here}").into());
+    }
+    if world.status("peer", "x", "restarts")? != "1" {
+        return Err("the restart is not counted".into());
+    }
+    told(world, "peer", &["PeerFailed", "Restarting", "BeginsAnew", "Complete"])?;
+
+    world.apply("peer", "y", &long("y", 100_000, "  restarts: 0\n"))?;
+    world.rounds("peer", "y", 2)?;
+    kubectl(cluster, "-n peer delete pod y-1-0 --grace-period=0 --force")?;
+    world.until("peer", "y", "phase", |phase| phase == "Failed")?;
+    let error = world.status("peer", "y", "lastError")?;
+    println!("{error}");
+    if !error.contains("peer 1") {
+        return Err(format!("the peer is not named: {error}").into());
+    }
+    world.remove("peer")
+}

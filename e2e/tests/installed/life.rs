@@ -1,0 +1,123 @@
+//! Suspended, gone on with, and deleted in mid-run.
+
+use std::fs;
+use std::os::unix::fs::chown;
+
+use e2e::layout::Layout;
+use libtest_mimic::Failed;
+use serde_json::json;
+
+use crate::kubectl::{create, kubectl, namespace, pods, until};
+use crate::world::World;
+
+/// The user that peers run as.
+const PEER_USER: u32 = 65532;
+
+/// Three peers, so many rounds that a test can step in, and what else belongs into the spec.
+pub fn long(name: &str, rounds: u32, extra: &str) -> String {
+    format!(
+        "apiVersion: fltorrent.io/v1alpha1\nkind: FLTorrentExperiment\nmetadata:\n  name: {name}\nspec:\n  \
+         groups: [{{name: peers, count: 3}}]\n  topology: {{type: ring}}\n  model: {{type: mlp, mlp: {{hidden: [16]}}}}\n  \
+         data: {{type: digits}}\n  training: {{rounds: {rounds}, epochs: 2}}\n{extra}"
+    )
+}
+
+/// From its last common checkpoint on a claim an experiment comes to the model that it would have come to.
+pub fn suspended(world: &World) -> Result<(), Failed> {
+    let cluster = &world.cluster;
+    namespace(cluster, "suspended")?;
+    // The cluster has no provisioner: a folder of the node is bound by hand.
+    let folder = Layout::from_environment()?.state().join("claim");
+    fs::create_dir_all(&folder)?;
+    chown(&folder, Some(PEER_USER), Some(PEER_USER))?;
+    create(
+        cluster,
+        &json!({"apiVersion": "v1", "kind": "List", "items": [
+            {"apiVersion": "v1", "kind": "PersistentVolume", "metadata": {"name": "state"}, "spec": {
+                "capacity": {"storage": "1Gi"}, "accessModes": ["ReadWriteMany"], "storageClassName": "",
+                "hostPath": {"path": folder}, "claimRef": {"namespace": "suspended", "name": "state"}}},
+            {"apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": {"name": "state", "namespace": "suspended"}, "spec": {
+                "accessModes": ["ReadWriteMany"], "storageClassName": "", "resources": {"requests": {"storage": "1Gi"}}}},
+        ]}),
+    )?;
+    let rounds = 200;
+    let checkpoints = "  checkpoint: {type: periodic, periodic: {everyRounds: 5}}\n  \
+         kubernetes: {storage: {checkpoints: {type: claim, claim: {claimName: state}}}}\n";
+    let manifest = long("x", rounds, checkpoints);
+    world.apply("suspended", "x", &manifest)?;
+    world.rounds("suspended", "x", 10)?;
+    patch(world, "suspended", "x", r#"{"spec":{"suspend":true}}"#)?;
+    world.until("suspended", "x", "phase", |phase| phase == "Suspended")?;
+    pods(cluster, "suspended", "")?;
+    let table = kubectl(cluster, "-n suspended get flt")?;
+    println!("{table}");
+
+    patch(world, "suspended", "x", r#"{"spec":{"suspend":false}}"#)?;
+    pods(cluster, "suspended", "x-0-1 x-1-1 x-2-1")?;
+    let model = world.completed("suspended", "x")?;
+    let after: u32 = world
+        .status("suspended", "x", "resumedAfter")?
+        .parse()
+        .map_err(|_| "it does not say after which round it went on")?;
+    if !(5..rounds).contains(&after) {
+        return Err(format!("it went on after {after} of {rounds} rounds").into());
+    }
+    let here = world.trained_here("suspended", &manifest)?;
+    if model != here {
+        return Err(format!("the model is {model}, without a break {here}").into());
+    }
+    told(world, "suspended", &["Suspended", "Resumed", "GoesOn", "Complete"])?;
+    world.remove("suspended")?;
+    kubectl(cluster, "delete persistentvolume state").map(drop)
+}
+
+/// Checkpoints that went with the pods: it begins anew and says so.
+pub fn begun_anew(world: &World) -> Result<(), Failed> {
+    namespace(&world.cluster, "anew")?;
+    let manifest = long("x", 60, "");
+    world.apply("anew", "x", &manifest)?;
+    world.rounds("anew", "x", 1)?;
+    patch(world, "anew", "x", r#"{"spec":{"suspend":true}}"#)?;
+    world.until("anew", "x", "phase", |phase| phase == "Suspended")?;
+    patch(world, "anew", "x", r#"{"spec":{"suspend":false}}"#)?;
+    let model = world.completed("anew", "x")?;
+    let here = world.trained_here("anew", &manifest)?;
+    if model != here {
+        return Err(format!("the model is {model}, without a break {here}").into());
+    }
+    told(world, "anew", &["Suspended", "Resumed", "BeginsAnew"])?;
+    world.remove("anew")
+}
+
+/// Deleted in mid-run: not a pod, not a file of configuration stays.
+pub fn deleted(world: &World) -> Result<(), Failed> {
+    let cluster = &world.cluster;
+    namespace(cluster, "deleted")?;
+    world.apply("deleted", "x", &long("x", 100_000, ""))?;
+    world.rounds("deleted", "x", 1)?;
+    kubectl(cluster, "-n deleted delete flt/x --timeout=60s")?;
+    let all = "-n deleted get pods,services,networkpolicies,persistentvolumeclaims --output=name";
+    until(cluster, all, str::is_empty)?;
+    until(cluster, "-n deleted get configmaps --output=name", |found| {
+        found == "configmap/kube-root-ca.crt"
+    })?;
+    world.remove("deleted")
+}
+
+fn patch(world: &World, namespace: &str, name: &str, change: &str) -> Result<(), Failed> {
+    let line = format!("-n {namespace} patch flt/{name} --type=merge --patch={change}");
+    kubectl(&world.cluster, &line).map(drop)
+}
+
+/// Whether events tell all of these, each once.
+pub fn told(world: &World, namespace: &str, reasons: &[&str]) -> Result<(), Failed> {
+    let line = format!(
+        "-n {namespace} get events.events.k8s.io --field-selector=regarding.kind=FLTorrentExperiment --output=jsonpath={{.items[*].reason}}"
+    );
+    let once = |found: &str| {
+        reasons
+            .iter()
+            .all(|reason| found.split(' ').filter(|told| told == reason).count() == 1)
+    };
+    until(&world.cluster, &line, once).map(drop)
+}
