@@ -8,10 +8,10 @@ step() { printf '\n== %s (%s)\n' "$1" "$(date +%T)"; }
 # Debian packages: Chromium shows the reports, PyTorch reads our models, Fashion-MNIST is the data of the reference tests,
 # tmux is the terminal of the live view's tests, Graphviz draws wirings, iproute2 makes the network namespaces of the tests of
 # several machines (which need root), nftables their firewalls and routers, containerd, runc and the CNI plugins run the pods of
-# the real cluster (which needs root, too, and Go).
+# the real cluster (which needs root, too, and Go), buildah and debootstrap make the images.
 packages=()
 for package in chromium python3-torch dataset-fashion-mnist graphviz iproute2 nftables tmux \
-  containerd runc containernetworking-plugins; do
+  containerd runc containernetworking-plugins buildah debootstrap; do
   dpkg -s "$package" >/dev/null 2>&1 || packages+=("$package")
 done
 if [ ${#packages[@]} -gt 0 ]; then
@@ -28,15 +28,18 @@ cargo fmt --manifest-path fuzz/Cargo.toml -- --check
 step "clippy"
 cargo clippy --quiet --workspace --all-targets --locked -- -D warnings
 # What runs only when it is named is not among all targets.
-cargo clippy --quiet --workspace --test real_cluster --locked -- -D warnings
+cargo clippy --quiet --workspace --test real_cluster --test installed --locked -- -D warnings
 
 step "tests"
 cargo test --quiet --workspace --locked
 
 step "a real cluster"
 test -z "$(gofmt -l e2e/go)" || { echo "gofmt -w e2e/go"; exit 1; }
-cargo build --quiet --workspace --locked --bin fltorrent-operator
+# The operator that it runs was built with the tests above, with the features that they have.
 cargo test --quiet --workspace --locked --test real_cluster
+
+step "images, and what helm installs from them"
+cargo test --quiet --workspace --locked --test installed
 
 step "documentation"
 RUSTDOCFLAGS="-D warnings" cargo doc --quiet --workspace --no-deps --document-private-items --locked

@@ -50,7 +50,9 @@ pub enum DockerfileError {
         path: PathBuf,
     },
     /// The base is made of the packages that this machine gets.
-    #[error("no Debian release and mirror are configured here; elsewhere `docker build` makes the images")]
+    #[error(
+        "no Debian release and mirror are configured here; elsewhere `docker build` makes the images"
+    )]
     NoMirror,
     /// A step failed.
     #[error("{step} failed")]
@@ -139,10 +141,7 @@ impl Builder<'_> {
             .ok_or(DockerfileError::NoBase { path })?;
         let list = ["images", "--quiet", "--filter"];
         let reference = format!("reference=localhost/{name}");
-        let there = self.step(
-            "listing images",
-            self.buildah().args(list).arg(&reference),
-        )?;
+        let there = self.step("listing images", self.buildah().args(list).arg(&reference))?;
         if !there.trim().is_empty() {
             return Ok(());
         }
@@ -210,7 +209,10 @@ impl Builder<'_> {
         build
             .args(["bud", "--isolation=chroot", "--layers", "--pull-never"])
             .arg(format!("--volume={}:{TOOLCHAIN}:ro", sysroot.trim()))
-            .arg(format!("--volume={}:{CARGO_HOME}/registry", registry.display()))
+            .arg(format!(
+                "--volume={}:{CARGO_HOME}/registry",
+                registry.display()
+            ))
             .args([&format!("--target={target}"), &format!("--tag={name}")])
             .arg(self.repository);
         self.step(&format!("building the image of the {target}"), &mut build)?;
@@ -235,9 +237,15 @@ impl Builder<'_> {
     /// Copies a program out of an image.
     fn copy_out(&self, image: &str, program: &str) -> Result<PathBuf, DockerfileError> {
         let mut from = self.buildah();
-        let container = self.step("opening the image", from.args(["from", "--pull-never", image]))?;
+        let container = self.step(
+            "opening the image",
+            from.args(["from", "--pull-never", image]),
+        )?;
         let container = container.trim();
-        let root = self.step("opening the image", self.buildah().args(["mount", container]))?;
+        let root = self.step(
+            "opening the image",
+            self.buildah().args(["mount", container]),
+        )?;
         let source = Path::new(root.trim()).join("usr/local/bin").join(program);
         let copy = self.images.join(program);
         usable(&source, fs::copy(&source, &copy))?;

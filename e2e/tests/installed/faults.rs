@@ -6,8 +6,7 @@ use crate::kubectl::{kubectl, namespace, until};
 use crate::life::{long, told};
 use crate::world::{HOME, World};
 
-const OPERATORS: &str =
-    "get pods --selector=app.kubernetes.io/component=operator --output=jsonpath={.items[*].metadata.name}";
+const OPERATORS: &str = "get pods --selector=app.kubernetes.io/component=operator --output=jsonpath={.items[*].metadata.name}";
 
 /// Killed in mid-run; the one that comes after it goes on.
 pub fn operator_killed(world: &World) -> Result<(), Failed> {
@@ -19,7 +18,10 @@ pub fn operator_killed(world: &World) -> Result<(), Failed> {
     let pods = "-n killed get pods --output=jsonpath={.items[*].metadata.uid}";
     let peers = kubectl(cluster, pods)?;
     let old = kubectl(cluster, &format!("-n {HOME} {OPERATORS}"))?;
-    kubectl(cluster, &format!("-n {HOME} delete pod {old} --grace-period=0 --force"))?;
+    kubectl(
+        cluster,
+        &format!("-n {HOME} delete pod {old} --grace-period=0 --force"),
+    )?;
     kubectl(
         cluster,
         &format!("-n {HOME} rollout status deployment/fltorrent-operator --timeout=120s"),
@@ -45,8 +47,9 @@ pub fn operator_killed(world: &World) -> Result<(), Failed> {
 pub fn operator_away(world: &World) -> Result<(), Failed> {
     let cluster = &world.cluster;
     let scale = |replicas: u32| {
-        let line =
-            format!("-n {HOME} scale deployment/fltorrent-operator --replicas={replicas} --timeout=60s");
+        let line = format!(
+            "-n {HOME} scale deployment/fltorrent-operator --replicas={replicas} --timeout=60s"
+        );
         kubectl(cluster, &line)
     };
     namespace(cluster, "away")?;
@@ -96,7 +99,11 @@ pub fn peer_killed(world: &World) -> Result<(), Failed> {
     if world.status("peer", "x", "restarts")? != "1" {
         return Err("the restart is not counted".into());
     }
-    told(world, "peer", &["PeerFailed", "Restarting", "BeginsAnew", "Complete"])?;
+    told(
+        world,
+        "peer",
+        &["PeerFailed", "Restarting", "BeginsAnew", "Complete"],
+    )?;
 
     world.apply("peer", "y", &long("y", 100_000, "  restarts: 0\n"))?;
     world.rounds("peer", "y", 2)?;

@@ -66,7 +66,11 @@ pub fn suspended(world: &World) -> Result<(), Failed> {
     if model != here {
         return Err(format!("the model is {model}, without a break {here}").into());
     }
-    told(world, "suspended", &["Suspended", "Resumed", "GoesOn", "Complete"])?;
+    told(
+        world,
+        "suspended",
+        &["Suspended", "Resumed", "GoesOn", "Complete"],
+    )?;
     world.remove("suspended")?;
     kubectl(cluster, "delete persistentvolume state").map(drop)
 }
@@ -98,9 +102,11 @@ pub fn deleted(world: &World) -> Result<(), Failed> {
     kubectl(cluster, "-n deleted delete flt/x --timeout=60s")?;
     let all = "-n deleted get pods,services,networkpolicies,persistentvolumeclaims --output=name";
     until(cluster, all, str::is_empty)?;
-    until(cluster, "-n deleted get configmaps --output=name", |found| {
-        found == "configmap/kube-root-ca.crt"
-    })?;
+    until(
+        cluster,
+        "-n deleted get configmaps --output=name",
+        |found| found == "configmap/kube-root-ca.crt",
+    )?;
     world.remove("deleted")
 }
 

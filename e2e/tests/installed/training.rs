@@ -13,7 +13,9 @@ pub fn quickstart(world: &World) -> Result<(), Failed> {
     let model = world.completed("first", "quickstart")?;
     let here = world.trained_here("quickstart", &manifest)?;
     if model != here {
-        return Err(format!("the model is {model} on the cluster, {here} by `fltorrent run`").into());
+        return Err(
+            format!("the model is {model} on the cluster, {here} by `fltorrent run`").into(),
+        );
     }
     let table = kubectl(&world.cluster, "-n first get flt")?;
     println!("{table}");

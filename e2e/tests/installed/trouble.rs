@@ -53,7 +53,11 @@ pub fn all(world: &World) -> Result<(), Failed> {
     // The probe's image has no peer: it fails, its last words are told, and it is started again as often as allowed.
     create(
         cluster,
-        &experiment("trouble", "fails", &json!({"restarts": 1, "kubernetes": {"image": PROBE}})),
+        &experiment(
+            "trouble",
+            "fails",
+            &json!({"restarts": 1, "kubernetes": {"image": PROBE}}),
+        ),
     )?;
     let said = condition(cluster, "trouble", "fails", "Failed", "PeerFailed")?;
     if !said.contains("1 restarts were used") {

@@ -132,4 +132,3 @@ pub fn namespace(cluster: &Cluster, name: &str) -> Result<(), Failed> {
     )
     .map(drop)
 }
-
