@@ -3,7 +3,7 @@
 use libtest_mimic::Failed;
 
 use crate::kubectl::{kubectl, namespace, until};
-use crate::life::{long, told};
+use crate::life::{ROUNDS, long, told};
 use crate::world::{HOME, World};
 
 const OPERATORS: &str = "get pods --selector=app.kubernetes.io/component=operator --output=jsonpath={.items[*].metadata.name}";
@@ -12,8 +12,7 @@ const OPERATORS: &str = "get pods --selector=app.kubernetes.io/component=operato
 pub fn operator_killed(world: &World) -> Result<(), Failed> {
     let cluster = &world.cluster;
     namespace(cluster, "killed")?;
-    let manifest = long("x", 300, "");
-    world.apply("killed", "x", &manifest)?;
+    world.apply("killed", "x", &long("x", ""))?;
     let before = world.rounds("killed", "x", 2)?;
     let pods = "-n killed get pods --output=jsonpath={.items[*].metadata.uid}";
     let peers = kubectl(cluster, pods)?;
@@ -35,10 +34,7 @@ pub fn operator_killed(world: &World) -> Result<(), Failed> {
     if kubectl(cluster, pods)? != peers {
         return Err("peers were made anew".into());
     }
-    let here = world.trained_here("killed", &manifest)?;
-    if model != here {
-        return Err(format!("the model is {model}, by `fltorrent run` {here}").into());
-    }
+    world.is_trained_long(&model)?;
     told(world, "killed", &["Started", "Complete"])?;
     world.remove("killed")
 }
@@ -53,8 +49,7 @@ pub fn operator_away(world: &World) -> Result<(), Failed> {
         kubectl(cluster, &line)
     };
     namespace(cluster, "away")?;
-    let manifest = long("x", 300, "");
-    world.apply("away", "x", &manifest)?;
+    world.apply("away", "x", &long("x", ""))?;
     world.rounds("away", "x", 1)?;
     scale(0)?;
     until(cluster, &format!("-n {HOME} {OPERATORS}"), str::is_empty)?;
@@ -72,12 +67,9 @@ pub fn operator_away(world: &World) -> Result<(), Failed> {
     }
     scale(1)?;
     let model = world.completed("away", "x")?;
-    let here = world.trained_here("away", &manifest)?;
-    if model != here {
-        return Err(format!("the model is {model}, by `fltorrent run` {here}").into());
-    }
+    world.is_trained_long(&model)?;
     let round = world.status("away", "x", "round.text")?;
-    if round != "300/300" {
+    if round != format!("{ROUNDS}/{ROUNDS}") {
         return Err(format!("the rounds are {round}").into());
     }
     world.remove("away")
@@ -87,15 +79,11 @@ pub fn operator_away(world: &World) -> Result<(), Failed> {
 pub fn peer_killed(world: &World) -> Result<(), Failed> {
     let cluster = &world.cluster;
     namespace(cluster, "peer")?;
-    let manifest = long("x", 200, "  restarts: 1\n");
-    world.apply("peer", "x", &manifest)?;
+    world.apply("peer", "x", &long("x", "  restarts: 1\n"))?;
     world.rounds("peer", "x", 2)?;
     kubectl(cluster, "-n peer delete pod x-1-0 --grace-period=0 --force")?;
     let model = world.completed("peer", "x")?;
-    let here = world.trained_here("peer", &manifest)?;
-    if model != here {
-        return Err(format!("the model is {model}, by `fltorrent run` {here}").into());
-    }
+    world.is_trained_long(&model)?;
     if world.status("peer", "x", "restarts")? != "1" {
         return Err("the restart is not counted".into());
     }
@@ -105,7 +93,7 @@ pub fn peer_killed(world: &World) -> Result<(), Failed> {
         &["PeerFailed", "Restarting", "BeginsAnew", "Complete"],
     )?;
 
-    world.apply("peer", "y", &long("y", 100_000, "  restarts: 0\n"))?;
+    world.apply("peer", "y", &long("y", "  restarts: 0\n"))?;
     world.rounds("peer", "y", 2)?;
     kubectl(cluster, "-n peer delete pod y-1-0 --grace-period=0 --force")?;
     world.until("peer", "y", "phase", |phase| phase == "Failed")?;

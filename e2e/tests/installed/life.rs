@@ -13,12 +13,15 @@ use crate::world::World;
 /// The user that peers run as.
 const PEER_USER: u32 = 65532;
 
-/// Three peers, so many rounds that a test can step in, and what else belongs into the spec.
-pub fn long(name: &str, rounds: u32, extra: &str) -> String {
+/// Rounds of [`long`].
+pub const ROUNDS: u32 = 80;
+
+/// Three peers that train for so long that a test can step in; `extra` are more lines of the spec.
+pub fn long(name: &str, extra: &str) -> String {
     format!(
         "apiVersion: fltorrent.io/v1alpha1\nkind: FLTorrentExperiment\nmetadata:\n  name: {name}\nspec:\n  \
-         groups: [{{name: peers, count: 3}}]\n  topology: {{type: ring}}\n  model: {{type: mlp, mlp: {{hidden: [16]}}}}\n  \
-         data: {{type: digits}}\n  training: {{rounds: {rounds}, epochs: 2}}\n{extra}"
+         groups: [{{name: peers, count: 3}}]\n  topology: {{type: ring}}\n  model: {{type: mlp, mlp: {{hidden: [64]}}}}\n  \
+         data: {{type: digits}}\n  training: {{rounds: {ROUNDS}, epochs: 10, batchSize: 8}}\n{extra}"
     )
 }
 
@@ -40,11 +43,9 @@ pub fn suspended(world: &World) -> Result<(), Failed> {
                 "accessModes": ["ReadWriteMany"], "storageClassName": "", "resources": {"requests": {"storage": "1Gi"}}}},
         ]}),
     )?;
-    let rounds = 200;
     let checkpoints = "  checkpoint: {type: periodic, periodic: {everyRounds: 5}}\n  \
          kubernetes: {storage: {checkpoints: {type: claim, claim: {claimName: state}}}}\n";
-    let manifest = long("x", rounds, checkpoints);
-    world.apply("suspended", "x", &manifest)?;
+    world.apply("suspended", "x", &long("x", checkpoints))?;
     world.rounds("suspended", "x", 10)?;
     patch(world, "suspended", "x", r#"{"spec":{"suspend":true}}"#)?;
     world.until("suspended", "x", "phase", |phase| phase == "Suspended")?;
@@ -59,13 +60,10 @@ pub fn suspended(world: &World) -> Result<(), Failed> {
         .status("suspended", "x", "resumedAfter")?
         .parse()
         .map_err(|_| "it does not say after which round it went on")?;
-    if !(5..rounds).contains(&after) {
-        return Err(format!("it went on after {after} of {rounds} rounds").into());
+    if !(5..ROUNDS).contains(&after) {
+        return Err(format!("it went on after {after} of {ROUNDS} rounds").into());
     }
-    let here = world.trained_here("suspended", &manifest)?;
-    if model != here {
-        return Err(format!("the model is {model}, without a break {here}").into());
-    }
+    world.is_trained_long(&model)?;
     told(
         world,
         "suspended",
@@ -78,17 +76,13 @@ pub fn suspended(world: &World) -> Result<(), Failed> {
 /// Checkpoints that went with the pods: it begins anew and says so.
 pub fn begun_anew(world: &World) -> Result<(), Failed> {
     namespace(&world.cluster, "anew")?;
-    let manifest = long("x", 60, "");
-    world.apply("anew", "x", &manifest)?;
+    world.apply("anew", "x", &long("x", ""))?;
     world.rounds("anew", "x", 1)?;
     patch(world, "anew", "x", r#"{"spec":{"suspend":true}}"#)?;
     world.until("anew", "x", "phase", |phase| phase == "Suspended")?;
     patch(world, "anew", "x", r#"{"spec":{"suspend":false}}"#)?;
     let model = world.completed("anew", "x")?;
-    let here = world.trained_here("anew", &manifest)?;
-    if model != here {
-        return Err(format!("the model is {model}, without a break {here}").into());
-    }
+    world.is_trained_long(&model)?;
     told(world, "anew", &["Suspended", "Resumed", "BeginsAnew"])?;
     world.remove("anew")
 }
@@ -97,8 +91,8 @@ pub fn begun_anew(world: &World) -> Result<(), Failed> {
 pub fn deleted(world: &World) -> Result<(), Failed> {
     let cluster = &world.cluster;
     namespace(cluster, "deleted")?;
-    world.apply("deleted", "x", &long("x", 100_000, ""))?;
-    world.rounds("deleted", "x", 1)?;
+    world.apply("deleted", "x", &long("x", ""))?;
+    world.rounds("deleted", "x", 2)?;
     kubectl(cluster, "-n deleted delete flt/x --timeout=60s")?;
     let all = "-n deleted get pods,services,networkpolicies,persistentvolumeclaims --output=name";
     until(cluster, all, str::is_empty)?;

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::OnceLock;
 
 use e2e::Cluster;
 use e2e::dockerfile::{self, Image};
@@ -12,6 +13,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 use crate::kubectl::{kubectl, run, until};
+use crate::life::long;
 
 /// The namespace of the operator.
 pub const HOME: &str = "fltorrent-system";
@@ -27,6 +29,8 @@ pub struct World {
     operator: Image,
     peer: Image,
     folder: TempDir,
+    /// The model of [`long`], once it was trained here.
+    long: OnceLock<String>,
 }
 
 impl World {
@@ -49,6 +53,7 @@ impl World {
             operator,
             peer,
             folder: tempfile::tempdir()?,
+            long: OnceLock::new(),
         })
     }
 
@@ -68,6 +73,18 @@ impl World {
             Some(event["modelHash"].as_str()?.to_owned())
         });
         hashes.last().ok_or_else(|| "no round was finished".into())
+    }
+
+    /// Whether a model is the one that [`long`] comes to on this machine, where nothing stops it.
+    pub fn is_trained_long(&self, model: &str) -> Result<(), Failed> {
+        if self.long.get().is_none() {
+            let here = self.trained_here("long", &long("long", ""))?;
+            let _ = self.long.set(here);
+        }
+        match self.long.get() {
+            Some(here) if here == model => Ok(()),
+            here => Err(format!("the model is {model}, by `fltorrent run` {here:?}").into()),
+        }
     }
 
     /// Applies a manifest as a user does, in a namespace.
