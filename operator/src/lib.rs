@@ -16,6 +16,7 @@ pub mod observe;
 pub mod plugin;
 pub mod process;
 pub mod rbac;
+pub mod ready;
 pub mod reconcile;
 pub mod render;
 pub mod root;

@@ -6,6 +6,7 @@ use clap::{Parser, Subcommand};
 use fltorrent_operator::config::Config;
 use fltorrent_operator::process::{self, End};
 use fltorrent_operator::rbac::{self, Place};
+use fltorrent_operator::ready::{self, Question};
 use fltorrent_operator::telemetry;
 
 /// Makes the pods of experiments, signs their certificates, and tells how they get on.
@@ -26,6 +27,8 @@ enum Action {
         #[arg(value_enum)]
         place: Place,
     },
+    /// Ask a running operator until it is ready; fail when it does not become so.
+    Ready(Question),
 }
 
 #[tokio::main]
@@ -36,6 +39,7 @@ async fn main() -> ExitCode {
             print!("{}", rbac::yaml(place));
             return ExitCode::SUCCESS;
         }
+        Action::Ready(question) => return ask(&question).await,
     };
     telemetry::init(config.log_format);
     match process::run(*config).await {
@@ -43,6 +47,19 @@ async fn main() -> ExitCode {
         Ok(End::LostLease) => ExitCode::FAILURE,
         Err(error) => {
             tracing::error!(error = format!("{error:#}"), "the operator cannot run");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn ask(question: &Question) -> ExitCode {
+    match ready::wait(question).await {
+        Ok(()) => {
+            println!("{}: ready", question.url);
+            ExitCode::SUCCESS
+        }
+        Err(error) => {
+            eprintln!("{:#}", anyhow::Error::new(error));
             ExitCode::FAILURE
         }
     }
