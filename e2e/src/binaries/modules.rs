@@ -13,7 +13,8 @@ pub struct Module {
     pub(super) files: &'static [(&'static str, &'static str)],
     /// Go packages, and the programs that they become.
     pub(super) targets: &'static [(&'static str, &'static str)],
-    /// Variables that the linker sets: `{version}` stands for the version, `{minor}` for its second number.
+    /// Variables that the linker sets: `{version}` stands for the version, `{minor}` for its second number, `{kubernetes}` for
+    /// that of the Kubernetes that is built here.
     variables: &'static [(&'static str, &'static str)],
 }
 
@@ -69,7 +70,20 @@ pub static MODULES: [Module; 5] = [
         main: Some("helm.sh/helm/v3"),
         files: files!("helm": "go.mod", "go.sum"),
         targets: &[("helm.sh/helm/v3/cmd/helm", "helm")],
-        variables: &[("helm.sh/helm/v3/internal/version.version", "{version}")],
+        // Without these, it takes a cluster that it has not asked for one of 2020, and charts refuse that.
+        variables: &[
+            ("helm.sh/helm/v3/internal/version.version", "{version}"),
+            ("helm.sh/helm/v3/pkg/chartutil.k8sVersionMajor", "1"),
+            (
+                "helm.sh/helm/v3/pkg/chartutil.k8sVersionMinor",
+                "{kubernetes}",
+            ),
+            ("helm.sh/helm/v3/pkg/lint/rules.k8sVersionMajor", "1"),
+            (
+                "helm.sh/helm/v3/pkg/lint/rules.k8sVersionMinor",
+                "{kubernetes}",
+            ),
+        ],
     },
     Module {
         name: "images",
@@ -115,16 +129,22 @@ impl Module {
     /// What the linker is told: no debugging information, and the version.
     pub(super) fn flags(&self) -> String {
         let version = self.version();
-        let minor = version.split('.').nth(1).unwrap_or("0");
+        let (own, kubernetes) = (minor(version), minor(MODULES[0].version()));
         let mut flags = "-s -w".to_owned();
         for (variable, value) in self.variables {
             let value = value
                 .replace("{version}", version)
-                .replace("{minor}", minor);
+                .replace("{minor}", own)
+                .replace("{kubernetes}", kubernetes);
             flags += &format!(" -X {variable}={value}");
         }
         flags
     }
+}
+
+/// The second number of a version.
+fn minor(version: &str) -> &str {
+    version.split('.').nth(1).unwrap_or("0")
 }
 
 #[cfg(test)]
@@ -142,6 +162,18 @@ mod tests {
             MODULES[0].flags().contains("gitVersion=v1."),
             "{}",
             MODULES[0].flags()
+        );
+    }
+
+    #[test]
+    fn helm_is_told_which_kubernetes_is_built() {
+        let of = |name| MODULES.iter().find(|module| module.name == name).unwrap();
+        let minor = minor(of("kubernetes").version());
+        let flags = of("helm").flags();
+        assert_eq!(
+            flags.matches(&format!("k8sVersionMinor={minor}")).count(),
+            2,
+            "{flags}"
         );
     }
 
