@@ -1,4 +1,5 @@
-//! What the operator may do, each rule with its reason. This table is the one source of the chart's roles: `fltorrent-operator rbac` prints it.
+//! What the operator may do, each rule with its reason. This table is the one source of the chart's roles: `fltorrent-operator rbac` prints it,
+//! and the chart has what is printed.
 
 use std::fmt::Write;
 
@@ -179,6 +180,11 @@ pub fn yaml(place: Place) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+    use std::path::Path;
+
+    use clap::ValueEnum;
+
     use super::*;
 
     #[test]
@@ -191,6 +197,24 @@ mod tests {
                 .map(Rule::policy)
                 .collect();
             assert_eq!(read, table);
+        }
+    }
+
+    #[test]
+    fn the_chart_has_the_same_text() {
+        for place in Place::value_variants() {
+            let name = place.to_possible_value().unwrap();
+            let folder =
+                Path::new(env!("CARGO_MANIFEST_DIR")).join("../charts/fltorrent/files/rbac");
+            let path = folder.join(format!("{}.yaml", name.get_name()));
+            if std::env::var_os("UPDATE").is_some() {
+                fs::write(&path, yaml(*place)).unwrap();
+            }
+            assert!(
+                fs::read_to_string(&path).unwrap() == yaml(*place),
+                "{} is out of date: UPDATE=1 cargo test -p fltorrent-operator rbac",
+                path.display()
+            );
         }
     }
 
