@@ -8,6 +8,8 @@
 
 #[path = "real_cluster/admission.rs"]
 mod admission;
+#[path = "real_cluster/chart.rs"]
+mod chart;
 #[path = "real_cluster/definition.rs"]
 mod definition;
 #[path = "real_cluster/https.rs"]
@@ -22,6 +24,8 @@ mod operator;
 mod pods;
 #[path = "real_cluster/security.rs"]
 mod security;
+#[path = "chart/values.rs"]
+mod values;
 
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -35,7 +39,7 @@ use libtest_mimic::{Arguments, Failed, Trial};
 type Check = fn(&Cluster) -> Result<(), Failed>;
 
 /// Checks that may run side by side.
-const CHECKS: [(&str, Check); 15] = [
+const CHECKS: [(&str, Check); 21] = [
     ("a_pod_runs_to_its_end_and_its_log_is_read", pods::ends),
     ("a_pod_that_fails_says_how", pods::fails),
     ("a_service_is_found_by_name_and_reached", pods::service),
@@ -57,6 +61,18 @@ const CHECKS: [(&str, Check); 15] = [
     ("only_what_may_change_is_changed", admission::changes),
     ("the_status_is_shown_in_columns", admission::status),
     ("helm_talks_to_the_cluster", pods::helm),
+    ("the_chart_passes_a_strict_lint", chart::lint),
+    ("the_chart_renders_what_its_values_say", chart::renders),
+    ("every_value_of_the_chart_has_an_effect", chart::every_value),
+    (
+        "wrong_values_of_the_chart_are_refused_by_name",
+        chart::wrong_values,
+    ),
+    ("the_chart_gives_the_rights_of_the_table", chart::rights),
+    (
+        "the_server_takes_all_that_the_chart_renders",
+        chart::accepted,
+    ),
 ];
 
 fn main() -> ExitCode {

@@ -17,7 +17,7 @@ use crate::kubectl::{apply, condition, create, experiment, kubectl, namespace, p
 const HOME: &str = "fltorrent-system";
 
 /// The operator that was built with these tests.
-fn program() -> Result<PathBuf, Failed> {
+pub fn program() -> Result<PathBuf, Failed> {
     let tests = std::env::current_exe()?;
     let folder = tests.ancestors().nth(2).ok_or("no folder of programs")?;
     let program = folder.join("fltorrent-operator");

@@ -23,6 +23,26 @@ pub fn run(command: &mut Command) -> Result<String, Failed> {
     Err(format!("{command:?} failed: {said}").into())
 }
 
+/// Runs a command that reads `input`, and returns its standard output without blanks around it.
+pub fn run_with_input(command: &mut Command, input: &str) -> Result<String, Failed> {
+    let mut child = command
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()?;
+    let mut pipe = child.stdin.take().ok_or("no standard input")?;
+    // A command that fails may not have read all of it; what it says is the better message.
+    let written = pipe.write_all(input.as_bytes());
+    drop(pipe);
+    let output = child.wait_with_output()?;
+    if !output.status.success() {
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        return Err(format!("{command:?} failed: {said}").into());
+    }
+    written?;
+    Ok(String::from_utf8(output.stdout)?.trim().to_owned())
+}
+
 /// Runs kubectl with the words of `line`.
 pub fn kubectl(cluster: &Cluster, line: &str) -> Result<String, Failed> {
     run(cluster.kubectl().args(line.split_ascii_whitespace()))
@@ -30,39 +50,17 @@ pub fn kubectl(cluster: &Cluster, line: &str) -> Result<String, Failed> {
 
 /// Creates objects and returns them as the API server has them.
 pub fn create(cluster: &Cluster, objects: &Value) -> Result<Value, Failed> {
-    let mut child = cluster
-        .kubectl()
-        .args(["create", "--output=json", "--filename=-"])
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .spawn()?;
-    child
-        .stdin
-        .take()
-        .ok_or("no standard input")?
-        .write_all(objects.to_string().as_bytes())?;
-    let output = child.wait_with_output()?;
-    if !output.status.success() {
-        return Err(format!("kubectl create failed for {objects}").into());
-    }
-    Ok(serde_json::from_slice(&output.stdout)?)
+    let mut create = cluster.kubectl();
+    create.args(["create", "--output=json", "--filename=-"]);
+    let created = run_with_input(&mut create, &objects.to_string())?;
+    Ok(serde_json::from_str(&created)?)
 }
 
 /// Applies objects server-side.
 pub fn apply(cluster: &Cluster, object: &str) -> Result<(), Failed> {
-    let mut child = cluster
-        .kubectl()
-        .args(["apply", "--server-side", "--filename=-"])
-        .stdin(Stdio::piped())
-        .stdout(Stdio::null())
-        .spawn()?;
-    let mut input = child.stdin.take().ok_or("no standard input")?;
-    input.write_all(object.as_bytes())?;
-    drop(input);
-    if child.wait()?.success() {
-        return Ok(());
-    }
-    Err(format!("kubectl apply failed for {object}").into())
+    let mut apply = cluster.kubectl();
+    apply.args(["apply", "--server-side", "--filename=-"]);
+    run_with_input(&mut apply, object).map(drop)
 }
 
 /// An experiment of three peers, with other fields of its spec.
