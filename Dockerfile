@@ -40,8 +40,7 @@ COPY . .
 # Cargo goes by dates, and what was copied is older than what the last step made of the stand-ins.
 RUN find . -name '*.rs' -exec touch {} + \
  && cargo build --release --locked --workspace --bin fltorrent --bin fltorrent-operator \
- && install -D -t /programs target/release/fltorrent target/release/fltorrent-operator \
- && rm -r target
+ && install -D -t /programs target/release/fltorrent target/release/fltorrent-operator
 
 FROM ${RUST_IMAGE} AS build-cuda
 WORKDIR /src
@@ -50,8 +49,7 @@ RUN cargo build --release --locked --package fltorrent-cli --features cuda
 COPY . .
 RUN find . -name '*.rs' -exec touch {} + \
  && cargo build --release --locked --package fltorrent-cli --features cuda \
- && install -D -t /programs target/release/fltorrent \
- && rm -r target
+ && install -D -t /programs target/release/fltorrent
 
 # Kernels are compiled when a peer starts, by NVRTC and from CUDA's headers. The driver's libraries come from the node.
 FROM ${CUDA_IMAGE} AS cuda

@@ -79,7 +79,7 @@ pub struct Image {
 
 /// Builds the images of the operator and of peers that compute with the CPU, in this order.
 ///
-/// What did not change since the last time is taken from the cache.
+/// What did not change since the last time is taken from the cache: layers, and what the compiler made for other ones.
 ///
 /// # Errors
 /// When a program is missing or a step fails, with what it said.
@@ -205,6 +205,8 @@ impl Builder<'_> {
             .current_dir(self.repository);
         let sysroot = self.step("asking for the toolchain", &mut sysroot)?;
         let registry = cargo_home().join("registry");
+        let compiled = self.images.join("target");
+        usable(&compiled, fs::create_dir_all(&compiled))?;
         let mut build = self.buildah();
         build
             .args(["bud", "--isolation=chroot", "--layers", "--pull-never"])
@@ -213,6 +215,7 @@ impl Builder<'_> {
                 "--volume={}:{CARGO_HOME}/registry",
                 registry.display()
             ))
+            .arg(format!("--volume={}:/src/target", compiled.display()))
             .args([&format!("--target={target}"), &format!("--tag={name}")])
             .arg(self.repository);
         self.step(&format!("building the image of the {target}"), &mut build)?;
