@@ -33,6 +33,7 @@ RUN set -eu; libraries="lib/$(uname -m)-linux-gnu"; mkdir -p "/runtime/$librarie
     install -d -m 1777 tmp
 
 FROM ${RUST_IMAGE} AS build
+ENV CARGO_TARGET_DIR=/target
 WORKDIR /src
 COPY --from=manifests /src .
 RUN cargo build --release --locked --workspace --bin fltorrent --bin fltorrent-operator
@@ -40,16 +41,17 @@ COPY . .
 # Cargo goes by dates, and what was copied is older than what the last step made of the stand-ins.
 RUN find . -name '*.rs' -exec touch {} + \
  && cargo build --release --locked --workspace --bin fltorrent --bin fltorrent-operator \
- && install -D -t /programs target/release/fltorrent target/release/fltorrent-operator
+ && install -D -t /programs /target/release/fltorrent /target/release/fltorrent-operator
 
 FROM ${RUST_IMAGE} AS build-cuda
+ENV CARGO_TARGET_DIR=/target
 WORKDIR /src
 COPY --from=manifests /src .
 RUN cargo build --release --locked --package fltorrent-cli --features cuda
 COPY . .
 RUN find . -name '*.rs' -exec touch {} + \
  && cargo build --release --locked --package fltorrent-cli --features cuda \
- && install -D -t /programs target/release/fltorrent
+ && install -D -t /programs /target/release/fltorrent
 
 # Kernels are compiled when a peer starts, by NVRTC and from CUDA's headers. The driver's libraries come from the node.
 FROM ${CUDA_IMAGE} AS cuda

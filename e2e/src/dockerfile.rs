@@ -23,6 +23,8 @@ const BASE_PACKAGES: &str = "ca-certificates,gcc,libc6-dev";
 const TOOLCHAIN: &str = "/usr/local/rust";
 /// Where Cargo keeps its files in the build.
 const CARGO_HOME: &str = "/usr/local/cargo";
+/// Where the Dockerfile has Cargo put what it makes.
+const TARGET: &str = "/target";
 /// The targets that need no CUDA, each named as its image without `fltorrent-`.
 const TARGETS: [&str; 2] = ["operator", "peer"];
 
@@ -215,7 +217,7 @@ impl Builder<'_> {
                 "--volume={}:{CARGO_HOME}/registry",
                 registry.display()
             ))
-            .arg(format!("--volume={}:/src/target", compiled.display()))
+            .arg(format!("--volume={}:{TARGET}", compiled.display()))
             .args([&format!("--target={target}"), &format!("--tag={name}")])
             .arg(self.repository);
         self.step(&format!("building the image of the {target}"), &mut build)?;

@@ -7,7 +7,7 @@ use e2e::Cluster;
 use libtest_mimic::Failed;
 use serde_json::Value;
 
-use crate::kubectl::{kubectl, run};
+use crate::kubectl::{kubectl, run, until};
 
 const NAME: &str = "fltorrentexperiments.fltorrent.io";
 
@@ -26,8 +26,11 @@ pub fn install(cluster: &Cluster) -> Result<(), Failed> {
         .arg("--server-side")
         .arg("--filename")
         .arg(file))?;
-    let wait = format!("wait crd/{NAME} --for=condition=Established --timeout=60s");
-    kubectl(cluster, &wait).map(drop)
+    // `kubectl wait` fails where there are no conditions yet.
+    let conditions = format!(
+        "get crd/{NAME} --output=jsonpath={{.status.conditions[?(@.type==\"Established\")].status}}"
+    );
+    until(cluster, &conditions, |found| found == "True").map(drop)
 }
 
 /// The API server refuses a definition whose rules may cost too much; what else it finds is in the conditions.
