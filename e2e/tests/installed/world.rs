@@ -68,11 +68,13 @@ impl World {
             .args([&file, Path::new("--out"), &results])
             .args(["--output", "json"]);
         let lines = run(&mut trained)?;
-        let hashes = lines.lines().filter_map(|line| {
+        let mut hashes = lines.lines().filter_map(|line| {
             let event: Value = serde_json::from_str(line).ok()?;
             Some(event["modelHash"].as_str()?.to_owned())
         });
-        hashes.last().ok_or_else(|| "no round was finished".into())
+        hashes
+            .next_back()
+            .ok_or_else(|| "no round was finished".into())
     }
 
     /// Whether a model is the one that [`long`] comes to on this machine, where nothing stops it.

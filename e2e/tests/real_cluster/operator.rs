@@ -11,7 +11,9 @@ use e2e::process::end_of;
 use libtest_mimic::Failed;
 use serde_json::{Value, json};
 
-use crate::kubectl::{apply, condition, create, experiment, kubectl, namespace, pods, run, until};
+use crate::kubectl::{
+    apply, condition, create, experiment, kubectl, namespace, pods, run, run_with_input, until,
+};
 
 /// The namespace of the operator and of its rights.
 const HOME: &str = "fltorrent-system";
@@ -185,4 +187,10 @@ pub fn life(cluster: &Cluster) -> Result<(), Failed> {
     })?;
     drop(left);
     kubectl(cluster, "delete namespace life --timeout=120s").map(drop)
+}
+
+fn apply(cluster: &Cluster, object: &str) -> Result<(), Failed> {
+    let mut apply = cluster.kubectl();
+    apply.args(["apply", "--server-side", "--filename=-"]);
+    run_with_input(&mut apply, object).map(drop)
 }

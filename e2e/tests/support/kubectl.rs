@@ -56,13 +56,6 @@ pub fn create(cluster: &Cluster, objects: &Value) -> Result<Value, Failed> {
     Ok(serde_json::from_str(&created)?)
 }
 
-/// Applies objects server-side.
-pub fn apply(cluster: &Cluster, object: &str) -> Result<(), Failed> {
-    let mut apply = cluster.kubectl();
-    apply.args(["apply", "--server-side", "--filename=-"]);
-    run_with_input(&mut apply, object).map(drop)
-}
-
 /// An experiment of three peers, with other fields of its spec.
 pub fn experiment(namespace: &str, name: &str, extra: &Value) -> Value {
     let mut spec = json!({
