@@ -12,7 +12,7 @@ use libtest_mimic::Failed;
 use serde_json::{Value, json};
 
 use crate::kubectl::{
-    apply, condition, create, experiment, kubectl, namespace, pods, run, run_with_input, until,
+    condition, create, experiment, kubectl, namespace, pods, run, run_with_input, until,
 };
 
 /// The namespace of the operator and of its rights.
