@@ -26,7 +26,7 @@ const SHOWN: usize = 200;
 /// Whom to ask, and for how long.
 #[derive(Clone, Debug, Args)]
 pub struct Question {
-    /// Where the operator says whether it is ready: http://SERVICE.NAMESPACE.svc:8080/readyz.
+    /// Where the operator says whether it is ready: `http://SERVICE.NAMESPACE.svc:8080/readyz`.
     #[arg(long)]
     pub url: Uri,
     /// Seconds after which it should have become ready.
