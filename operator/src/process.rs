@@ -123,7 +123,8 @@ pub async fn run(config: Config) -> anyhow::Result<End> {
         pods_writer,
     );
     tasks.spawn(count(reports, tools, triggers));
-    tasks.spawn(become_ready(experiments.clone(), pods, health));
+    let (caught_up, known) = watch::channel(false);
+    tasks.spawn(become_ready(experiments.clone(), pods, health, caught_up));
     let (counted, all) = (Arc::clone(&context), experiments.clone());
     tasks.spawn(async move {
         loop {
@@ -135,7 +136,7 @@ pub async fn run(config: Config) -> anyhow::Result<End> {
     let end = tokio::select! {
         signalled = signalled() => signalled.map(|()| End::Signal),
         () = lead(&config, client.clone(), replica.clone(), leads) => Ok(End::LostLease),
-        () = work(experiments, context, queued, led, &metrics) => Ok(End::Signal),
+        () = work(experiments, context, queued, led, known, &metrics) => Ok(End::Signal),
     };
     tasks.shutdown().await;
     if let Ok(hub) = Arc::try_unwrap(hub) {
@@ -175,10 +176,18 @@ async fn lead(config: &Config, client: Client, replica: String, leads: watch::Se
 }
 
 /// Ready: what is there is known, so that certificates can be signed.
-async fn become_ready(experiments: Store<Watched>, pods: Store<Pod>, health: Arc<Health>) {
+///
+/// A store wakes only the one that waited for it last, so nobody else waits for the stores themselves.
+async fn become_ready(
+    experiments: Store<Watched>,
+    pods: Store<Pod>,
+    health: Arc<Health>,
+    caught_up: watch::Sender<bool>,
+) {
     let known =
         experiments.wait_until_ready().await.is_ok() && pods.wait_until_ready().await.is_ok();
     health.set_ready(known);
+    caught_up.send_replace(known);
 }
 
 /// Counts reports, and has experiments looked at whose figures changed.
@@ -200,6 +209,7 @@ async fn work(
     context: Arc<Context>,
     queued: mpsc::UnboundedReceiver<ObjectRef<Watched>>,
     mut led: watch::Receiver<bool>,
+    mut known: watch::Receiver<bool>,
     metrics: &Metrics,
 ) {
     if led.wait_for(|leads| *leads).await.is_err() {
@@ -207,7 +217,7 @@ async fn work(
     }
     metrics.leads(true);
     tracing::info!("this replica leads");
-    if experiments.wait_until_ready().await.is_err() {
+    if known.wait_for(|known| *known).await.is_err() {
         return;
     }
     // All of them once; from now on whatever changes comes by the queue.
