@@ -141,9 +141,9 @@ pub struct ExperimentSpec {
     /// Who the peers are; a peer's index counts through the groups in order.
     #[schemars(length(min = 1, max = 100))]
     pub groups: Vec<Group>,
-    /// How the peers are wired.
+    /// How the peers are wired: who is whose neighbour.
     pub topology: Topology,
-    /// What they train.
+    /// The network that every peer trains.
     pub model: Model,
     /// What they learn from, and how it is split among them.
     pub data: Data,
@@ -216,19 +216,19 @@ impl ExperimentSpec {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Group {
-    /// Its name, by RFC 1035, once in the experiment.
+    /// The group's name, by RFC 1035, once in the experiment.
     #[schemars(length(min = 1, max = 45), regex(pattern = NAME_PATTERN))]
     pub name: String,
-    /// How many peers.
+    /// How many peers the group has.
     #[schemars(range(min = 1, max = 10_000))]
     pub count: u32,
-    /// What they may do.
+    /// What the group's peers do; honest ones keep to the protocol, and there are no others yet.
     #[serde(default)]
     pub role: GroupRole,
-    /// Their link; each field that is there replaces that of `network.default`.
+    /// The link of each of the group's peers; each field that is there replaces that of `network.default`.
     #[serde(default)]
     pub network: AccessLink,
-    /// How many times as long as this machine needs their training takes.
+    /// How many times as long their training takes as their machines need: 3 makes a peer that has trained for a second wait two more.
     #[serde(default = "as_it_is")]
     #[schemars(range(min = 1.0, max = 1000.0))]
     pub compute_slowdown: f64,

@@ -21,7 +21,7 @@ pub struct Checkpoint {
     /// When a checkpoint is written; none has no settings.
     #[serde(rename = "type", default)]
     pub kind: CheckpointType,
-    /// After every so many rounds, and after the last one.
+    /// After every so many rounds, and after the last one; a peer keeps the newest two.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "PeriodicCheckpoint")]
     pub periodic: Option<PeriodicCheckpoint>,

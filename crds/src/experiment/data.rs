@@ -38,19 +38,19 @@ pub struct Data {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "IdxData")]
     pub idx: Option<IdxData>,
-    /// Two CSV files, one sample a row.
+    /// Two CSV files: a sample is a row with its label in one column and its input in the others, in their order.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "CsvData")]
     pub csv: Option<CsvData>,
-    /// A folder of two safetensors files.
+    /// A folder with `train.safetensors` and `test.safetensors`, each with the tensors `images` or `inputs`, and `labels`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "SafetensorsData")]
     pub safetensors: Option<SafetensorsData>,
-    /// A text, for models that predict its next byte.
+    /// A text in UTF-8, cut into windows, for models that predict its next byte.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "TextData")]
     pub text: Option<TextData>,
-    /// A data set that the program brings itself.
+    /// A data set that the program brings itself; the operator knows none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Custom")]
     pub custom: Option<Custom>,

@@ -20,7 +20,7 @@ pub struct Exchange {
     pub unchoke_interval: Interval,
     /// Longest time between two changes of the optimistic choice, from unchokeInterval to 24h.
     pub optimistic_unchoke_interval: Interval,
-    /// Which missing chunk is asked for first.
+    /// Which missing chunk is asked for first: the one that the fewest neighbours have, any, or the first in order.
     pub chunk_selection: ExchangeOrder,
     /// Chunks that an update is cut into. Without it: chunks of 32 KiB, but 10 to 40 of them, or more where a chunk would
     /// pass 256 KiB, and never more than the model has parameters.

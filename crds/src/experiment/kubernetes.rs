@@ -66,11 +66,12 @@ pub struct Kubernetes {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 8), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["name"]))]
     pub image_pull_secrets: Vec<LocalReference>,
-    /// What a peer is given. Without it a request of 100m of a CPU and of the memory that the plan forecasts, and no limit.
+    /// What a peer is given: `cpu`, `memory`, `ephemeral-storage`, and devices such as `nvidia.com/gpu`. Without it a request of
+    /// 100m of a CPU and of the memory that the plan forecasts, and no limit.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Resources")]
     pub resources: Option<Resources>,
-    /// Labels that a peer's node must have.
+    /// Labels that a peer's node must have, with their values.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "forms::labels")]
     pub node_selector: Option<BTreeMap<String, String>>,
@@ -82,11 +83,11 @@ pub struct Kubernetes {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Affinity")]
     pub affinity: Option<Affinity>,
-    /// The pods' priority class.
+    /// The pods' priority class; without it the cluster's default.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "String", length(min = 1, max = 253), regex(pattern = OBJECT_NAME_PATTERN))]
     pub priority_class_name: Option<String>,
-    /// The pods' runtime class.
+    /// The pods' runtime class; without it the node's default.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "String", length(min = 1, max = 253), regex(pattern = OBJECT_NAME_PATTERN))]
     pub runtime_class_name: Option<String>,
@@ -102,7 +103,7 @@ pub struct Kubernetes {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 16), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["name"]))]
     pub volumes: Vec<Volume>,
-    /// Where a peer finds those volumes.
+    /// Where a peer finds `volumes`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 16), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["mountPath"]))]
     pub volume_mounts: Vec<VolumeMount>,
@@ -110,7 +111,8 @@ pub struct Kubernetes {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 64), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["name"]))]
     pub env: Vec<EnvironmentVariable>,
-    /// Where the files that `data` names are.
+    /// Where the files that `data` and `model.initFrom` name are; a URL needs nothing of it. A relative path counts from the claim's
+    /// mountPath, or with type image from the image's working folder.
     #[serde(default)]
     pub data: KubernetesData,
     /// Where chunks, checkpoints and results are kept.
@@ -162,11 +164,11 @@ impl ImagePullPolicy {
     }
 }
 
-/// An object of the experiment's namespace.
+/// A Secret of the experiment's namespace.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct LocalReference {
-    /// Its name.
+    /// The Secret's name.
     #[schemars(length(min = 1, max = 253), regex(pattern = OBJECT_NAME_PATTERN))]
     pub name: String,
 }

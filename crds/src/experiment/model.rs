@@ -41,7 +41,7 @@ pub struct Model {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "TransformerModel")]
     pub transformer: Option<TransformerModel>,
-    /// A network that the program brings itself.
+    /// A network that the program brings itself; the operator knows none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Custom")]
     pub custom: Option<Custom>,
@@ -106,7 +106,7 @@ impl Default for Resnet18Model {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct TransformerModel {
-    /// Layers, each of attention and a feed-forward network.
+    /// Number of layers, each of attention and a feed-forward network.
     #[schemars(range(min = 1, max = 48))]
     pub layers: u32,
     /// Attention heads of a layer.

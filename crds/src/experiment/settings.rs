@@ -52,7 +52,7 @@ pub enum AggregationType {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Transport {
-    /// The protocol.
+    /// The protocol that peers talk; there is only quic, over UDP.
     #[serde(rename = "type")]
     pub kind: TransportType,
     /// Time between two pings on a silent connection, 100ms to 1h.
@@ -104,7 +104,7 @@ pub enum CongestionControlType {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Output {
-    /// Folder in which a run makes its own results folder.
+    /// Folder in which a run makes its own results folder; pods write to `kubernetes.storage.output`.
     #[schemars(length(min = 1, max = 4096))]
     pub directory: String,
     /// Whether each peer also writes the model that it ended with.

@@ -30,7 +30,8 @@ use serde::{Deserialize, Serialize};
 )]
 #[serde(rename_all = "camelCase")]
 pub struct Topology {
-    /// Which member holds the settings; ring, mesh, exponential and hypercube have none.
+    /// Which member holds the settings. None have ring (each has two neighbours), mesh (everyone with everyone), exponential
+    /// (peers at distances 1, 2, 4, 8, … on a ring) and hypercube (numbers that differ in one bit; a power of two peers).
     #[serde(rename = "type")]
     pub kind: TopologyType,
     /// One peer in the middle, the others around it.
@@ -121,7 +122,7 @@ impl TopologyType {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct StarTopology {
-    /// The peer in the middle.
+    /// The index of the peer in the middle.
     #[schemars(range(max = 9_999))]
     pub hub: u32,
 }
@@ -170,7 +171,7 @@ pub struct TorusTopology {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(with = "u32", range(min = 1, max = 10_000))]
     pub rows: Option<u32>,
-    /// Columns.
+    /// Columns; rows times columns is the number of peers.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(with = "u32", range(min = 1, max = 10_000))]
     pub cols: Option<u32>,

@@ -44,7 +44,7 @@ pub struct Training {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(with = "EarlyStop")]
     pub early_stop: Option<EarlyStop>,
-    /// Where a peer computes.
+    /// Where a peer computes: flex on the CPU, cuda on a GPU.
     pub backend: TrainingBackend,
     /// Training threads of one peer.
     #[schemars(range(min = 1, max = 1024))]
@@ -89,7 +89,7 @@ pub enum TrainingBackend {
 )]
 #[serde(rename_all = "camelCase")]
 pub struct Schedule {
-    /// Which member holds the settings; constant has none.
+    /// Which member holds the settings; constant, the same learning rate in every round, has none.
     #[serde(rename = "type", default)]
     pub kind: ScheduleType,
     /// Multiplied by a factor every so many rounds.

@@ -15,15 +15,15 @@ use super::{LABEL_KEY_PATTERN, LABEL_VALUE_PATTERN, forms};
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Affinity {
-    /// By labels of nodes.
+    /// Nodes that peers need or prefer, by the nodes' labels.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(with = "NodeAffinity")]
     pub node_affinity: Option<NodeAffinity>,
-    /// Near pods.
+    /// Pods of the experiment's namespace that peers want near.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(with = "PodAffinity")]
     pub pod_affinity: Option<PodAffinity>,
-    /// Far from pods.
+    /// Pods of the experiment's namespace that peers want far.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(with = "PodAffinity")]
     pub pod_anti_affinity: Option<PodAffinity>,
@@ -33,11 +33,11 @@ pub struct Affinity {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct NodeAffinity {
-    /// What a node must be like.
+    /// What a node must be like; a pod that finds none waits.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(with = "NodeSelectorTerms")]
     pub required_during_scheduling_ignored_during_execution: Option<NodeSelectorTerms>,
-    /// What a node had better be like.
+    /// What a node had better be like; others will do.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 8))]
     pub preferred_during_scheduling_ignored_during_execution: Vec<PreferredNodes>,
@@ -47,7 +47,7 @@ pub struct NodeAffinity {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct NodeSelectorTerms {
-    /// The terms.
+    /// Terms of which a node must fit one.
     #[schemars(length(min = 1, max = 8))]
     pub node_selector_terms: Vec<SelectorTerm>,
 }
@@ -56,7 +56,7 @@ pub struct NodeSelectorTerms {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct SelectorTerm {
-    /// About its labels.
+    /// What the node's labels must be, all of it.
     #[schemars(length(min = 1, max = 8))]
     pub match_expressions: Vec<SelectorTermExpression>,
 }
@@ -106,10 +106,10 @@ impl SelectorTermOperator {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct PreferredNodes {
-    /// How much better.
+    /// How many points a node that fits has before others.
     #[schemars(range(min = 1, max = 100))]
     pub weight: u8,
-    /// Which.
+    /// The nodes that are better.
     pub preference: SelectorTerm,
 }
 
@@ -117,11 +117,11 @@ pub struct PreferredNodes {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct PodAffinity {
-    /// What must be so.
+    /// What must be so; a pod waits until it is.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 8))]
     pub required_during_scheduling_ignored_during_execution: Vec<PodAffinityTerm>,
-    /// What had better be so.
+    /// What had better be so; it need not.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 8))]
     pub preferred_during_scheduling_ignored_during_execution: Vec<PreferredPods>,
@@ -131,7 +131,7 @@ pub struct PodAffinity {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct PodAffinityTerm {
-    /// The pods.
+    /// The labels of the pods that are meant.
     pub label_selector: LabelSelector,
     /// The key of the nodes' label whose equal values are near, such as `kubernetes.io/hostname`.
     #[schemars(length(min = 1, max = 317), regex(pattern = LABEL_KEY_PATTERN))]
@@ -142,10 +142,10 @@ pub struct PodAffinityTerm {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct PreferredPods {
-    /// How much better.
+    /// How many points a node where it is so has before others.
     #[schemars(range(min = 1, max = 100))]
     pub weight: u8,
-    /// Which.
+    /// The pods, and how near is near.
     pub pod_affinity_term: PodAffinityTerm,
 }
 
@@ -153,11 +153,11 @@ pub struct PreferredPods {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct LabelSelector {
-    /// Labels with their values.
+    /// Labels that such a pod has, with their values.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     #[schemars(schema_with = "forms::labels")]
     pub match_labels: BTreeMap<String, String>,
-    /// More about labels.
+    /// What else such a pod's labels must be.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 8))]
     pub match_expressions: Vec<LabelExpression>,

@@ -49,7 +49,7 @@ pub enum KubernetesDataType {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct MountedClaim {
-    /// Its name.
+    /// The claim's name.
     #[schemars(length(min = 1, max = 253), regex(pattern = OBJECT_NAME_PATTERN))]
     pub claim_name: String,
     /// The folder in it; without it all of it.

@@ -20,7 +20,7 @@ use super::{CONFIG_KEY_PATTERN, ENVIRONMENT_PATTERN, OBJECT_NAME_PATTERN};
 )]
 #[serde(rename_all = "camelCase")]
 pub struct EnvironmentVariable {
-    /// Its name; those that begin with FLTORRENT_ are the operator's.
+    /// The variable's name; those that begin with FLTORRENT_ are the operator's.
     #[schemars(length(min = 1, max = 253), regex(pattern = ENVIRONMENT_PATTERN))]
     pub name: String,
     /// Its value; without it and valueFrom the empty one.
@@ -75,7 +75,7 @@ pub struct KeySource {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct FieldSource {
-    /// Which.
+    /// Which field.
     pub field_path: FieldPath,
 }
 

@@ -16,27 +16,27 @@ use crate::Quantity;
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct GroupKubernetes {
-    /// What a peer is given.
+    /// What a peer of the group is given.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Resources")]
     pub resources: Option<Resources>,
-    /// Labels that a peer's node must have.
+    /// Labels that a node for the group's peers must have, with their values.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "forms::labels")]
     pub node_selector: Option<BTreeMap<String, String>>,
-    /// Taints of nodes that peers tolerate.
+    /// Taints of nodes that the group's peers tolerate.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Vec<Toleration>", length(max = 16))]
     pub tolerations: Option<Vec<Toleration>>,
-    /// Nodes that peers need or prefer, and pods that they want near or far.
+    /// Nodes that the group's peers need or prefer, and pods that they want near or far.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Affinity")]
     pub affinity: Option<Affinity>,
-    /// The pods' priority class.
+    /// The priority class of the group's pods.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(with = "String", length(min = 1, max = 253), regex(pattern = OBJECT_NAME_PATTERN))]
     pub priority_class_name: Option<String>,
-    /// The pods' runtime class.
+    /// The runtime class of the group's pods.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(with = "String", length(min = 1, max = 253), regex(pattern = OBJECT_NAME_PATTERN))]
     pub runtime_class_name: Option<String>,
@@ -54,11 +54,11 @@ impl GroupKubernetes {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Resources {
-    /// What a node must have free for it.
+    /// What a node must have free for it, by the resource's name; what is under limits alone is requested too.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     #[schemars(schema_with = "quantities")]
     pub requests: BTreeMap<String, Quantity>,
-    /// What it may use at most.
+    /// What it may use at most, by the resource's name; devices stand here.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     #[schemars(schema_with = "quantities")]
     pub limits: BTreeMap<String, Quantity>,

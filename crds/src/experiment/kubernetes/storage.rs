@@ -18,7 +18,7 @@ pub struct Storage {
     pub scratch: ScratchStorage,
     /// Checkpoints. Where they go with the pod, a new attempt starts from round 0.
     pub checkpoints: KeptStorage,
-    /// Results: the model, figures and the log of each peer.
+    /// Results: each peer's figures, and the model, which peer 0 writes.
     pub output: KeptStorage,
 }
 
@@ -33,7 +33,7 @@ pub struct Storage {
 )]
 #[serde(rename_all = "camelCase")]
 pub struct ScratchStorage {
-    /// Which member holds the settings.
+    /// Which member holds the settings; emptyDir needs none.
     #[serde(rename = "type", default)]
     pub kind: ScratchStorageType,
     /// A folder on the node.
@@ -87,7 +87,7 @@ pub struct NewClaim {
     pub storage_class_name: Option<String>,
     /// How much it holds.
     pub size: ByteSize,
-    /// How it may be used.
+    /// By how many nodes or pods it may be used at a time.
     #[serde(default = "read_write_once")]
     #[schemars(length(min = 1, max = 3), extend("x-kubernetes-list-type" = "set"))]
     pub access_modes: Vec<AccessMode>,
@@ -163,7 +163,7 @@ pub enum KeptStorageType {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ExistingClaim {
-    /// Its name.
+    /// The claim's name.
     #[schemars(length(min = 1, max = 253), regex(pattern = OBJECT_NAME_PATTERN))]
     pub claim_name: String,
 }
@@ -178,7 +178,7 @@ pub struct KeptClaim {
     pub storage_class_name: Option<String>,
     /// How much each holds.
     pub size: ByteSize,
-    /// How each may be used.
+    /// By how many nodes or pods each may be used at a time.
     #[serde(default = "read_write_once")]
     #[schemars(length(min = 1, max = 3), extend("x-kubernetes-list-type" = "set"))]
     pub access_modes: Vec<AccessMode>,

@@ -18,7 +18,7 @@ use crate::experiment::NAME_PATTERN;
 )]
 #[serde(rename_all = "camelCase")]
 pub struct Volume {
-    /// Its name, by RFC 1035; those that begin with fltorrent are the operator's.
+    /// The volume's name, by RFC 1035; those that begin with fltorrent are the operator's.
     #[schemars(length(min = 1, max = 63), regex(pattern = NAME_PATTERN))]
     pub name: String,
     /// A folder that goes with the pod.
@@ -43,7 +43,7 @@ pub struct Volume {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ConfigMapVolume {
-    /// Its name.
+    /// The ConfigMap's name.
     #[schemars(length(min = 1, max = 253), regex(pattern = OBJECT_NAME_PATTERN))]
     pub name: String,
     /// The entries that become files; without it all, under their keys.
@@ -59,7 +59,7 @@ pub struct ConfigMapVolume {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct SecretVolume {
-    /// Its name.
+    /// The Secret's name.
     #[schemars(length(min = 1, max = 253), regex(pattern = OBJECT_NAME_PATTERN))]
     pub secret_name: String,
     /// The entries that become files; without it all, under their keys.
@@ -102,10 +102,10 @@ pub struct VolumeMount {
     /// The name of one of `volumes`.
     #[schemars(length(min = 1, max = 63), regex(pattern = NAME_PATTERN))]
     pub name: String,
-    /// The folder where it is.
+    /// The folder where the peer finds it.
     #[schemars(length(min = 2, max = 1024), regex(pattern = MOUNT_PATH_PATTERN))]
     pub mount_path: String,
-    /// The path in the volume; without it the whole volume.
+    /// The folder in the volume; without it all of it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "String", length(min = 1, max = 1024), regex(pattern = SUB_PATH_PATTERN))]
     pub sub_path: Option<String>,
