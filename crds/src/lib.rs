@@ -20,6 +20,7 @@ mod percentage;
 pub mod plan;
 mod quantity;
 mod queue_length;
+pub mod reference;
 pub mod seeds;
 pub mod shards;
 pub mod status;

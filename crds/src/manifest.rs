@@ -16,7 +16,7 @@ use serde_json::Value;
 
 use crate::{Errors, Experiment, ExperimentSpec, FieldError, definition};
 
-pub(crate) use check::check as check_value;
+pub(crate) use check::{check as check_value, sample, texts};
 pub use document::MAX_BYTES;
 pub(crate) use document::yaml;
 

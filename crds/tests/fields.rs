@@ -3,6 +3,8 @@
 
 #[path = "support/catalogue.rs"]
 mod catalogue;
+#[path = "support/leaves.rs"]
+mod leaves;
 #[path = "support/pods.rs"]
 mod pods;
 #[path = "support/document.rs"]
@@ -12,6 +14,7 @@ use std::collections::BTreeSet;
 
 use catalogue::Own;
 use fltorrent_crds::{Plan, definition, experiment::GroupKubernetes, manifest::parse as read};
+use leaves::{leaves, written};
 use serde_json::{Value, json};
 use support::{manifest, put};
 
@@ -1051,26 +1054,6 @@ fn of_life() -> [(&'static str, Value); 2] {
     [("restarts", json!(7)), ("suspend", json!(true))]
 }
 
-/// The leaves of the schema that a value has.
-fn written(schema: &Value, value: &Value, path: &str, fields: &mut BTreeSet<String>) {
-    match value {
-        Value::Object(members) if schema["properties"].is_object() => {
-            for (name, member) in members {
-                let schema = &schema["properties"][name];
-                written(schema, member, &format!("{path}.{name}"), fields);
-            }
-        }
-        Value::Array(items) if schema["items"]["properties"].is_object() => {
-            for item in items {
-                written(&schema["items"], item, &format!("{path}[]"), fields);
-            }
-        }
-        _ => {
-            fields.insert(path.to_owned());
-        }
-    }
-}
-
 /// Whether all that one value says is in the other.
 fn within(part: &Value, whole: &Value) -> bool {
     match (part, whole) {
@@ -1146,23 +1129,6 @@ fn a_group_replaces_whole_fields_of_the_experiment() {
         serde_json::to_value(resources.with_defaults(memory)).unwrap(),
         json!({"requests": {"cpu": "100m", "memory": "300Mi"}})
     );
-}
-
-fn leaves(schema: &Value, path: &str, fields: &mut BTreeSet<String>) {
-    if let Some(properties) = schema["properties"].as_object() {
-        for (name, property) in properties {
-            let path = if path.is_empty() {
-                name.clone()
-            } else {
-                format!("{path}.{name}")
-            };
-            leaves(property, &path, fields);
-        }
-    } else if schema["items"]["properties"].is_object() {
-        leaves(&schema["items"], &format!("{path}[]"), fields);
-    } else {
-        fields.insert(path.to_owned());
-    }
 }
 
 #[test]

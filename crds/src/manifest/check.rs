@@ -328,7 +328,7 @@ fn property<'a>(schema: &'a JSONSchemaProps, name: &str) -> Option<&'a JSONSchem
 }
 
 /// The texts that the schema allows; none when it allows any.
-fn texts(schema: &JSONSchemaProps) -> Vec<&str> {
+pub(crate) fn texts(schema: &JSONSchemaProps) -> Vec<&str> {
     schema
         .enum_
         .iter()
@@ -351,7 +351,7 @@ fn kind(schema: &JSONSchemaProps) -> &'static str {
 }
 
 /// What a user can write, as a noun.
-fn sample(schema: &JSONSchemaProps) -> String {
+pub(crate) fn sample(schema: &JSONSchemaProps) -> String {
     if schema.pattern.as_deref() == Some(experiment::COLUMN_PATTERN) {
         return COLUMN_SAMPLE.to_owned();
     }
