@@ -39,7 +39,7 @@ use libtest_mimic::{Arguments, Failed, Trial};
 type Check = fn(&Cluster) -> Result<(), Failed>;
 
 /// Checks that may run side by side.
-const CHECKS: [(&str, Check); 21] = [
+const CHECKS: [(&str, Check); 22] = [
     ("a_pod_runs_to_its_end_and_its_log_is_read", pods::ends),
     ("a_pod_that_fails_says_how", pods::fails),
     ("a_service_is_found_by_name_and_reached", pods::service),
@@ -56,6 +56,10 @@ const CHECKS: [(&str, Check); 21] = [
     (
         "every_example_of_the_page_about_pods_passes",
         admission::page,
+    ),
+    (
+        "every_example_of_the_page_about_fields_is_applied",
+        admission::fields,
     ),
     ("wrong_values_are_refused_by_name", admission::wrong_values),
     ("only_what_may_change_is_changed", admission::changes),

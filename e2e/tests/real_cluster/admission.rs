@@ -16,6 +16,8 @@ use crate::kubectl::{create, kubectl, run};
 mod changes;
 #[path = "../../../crds/tests/support/document.rs"]
 mod document;
+#[path = "../../../crds/tests/support/field_examples.rs"]
+mod field_examples;
 #[path = "../../../crds/tests/support/page.rs"]
 mod page;
 #[path = "../../../crds/tests/support/wrong_pods.rs"]
@@ -88,6 +90,26 @@ pub fn page(_: &Cluster) -> Result<(), Failed> {
         }
     }
     Ok(())
+}
+
+/// The examples of the page about every field, as a user would apply them.
+pub fn fields(cluster: &Cluster) -> Result<(), Failed> {
+    let folder = tempfile::tempdir()?;
+    let examples = field_examples::examples();
+    for (name, _, manifest) in &examples {
+        // Each has a name of its own, by which the API server tells what is wrong with it.
+        let own = name.to_ascii_lowercase().replace('.', "-");
+        let manifest = manifest.replacen("  name: first\n", &format!("  name: {own}\n"), 1);
+        std::fs::write(folder.path().join(format!("{own}.yaml")), manifest)?;
+    }
+    let mut apply = cluster.kubectl();
+    apply.args(["apply", "--server-side", "--dry-run=server"]);
+    apply.args(["--validate=strict", "--output=name", "--filename"]);
+    let passed = run(apply.arg(folder.path()))?.lines().count();
+    if passed == examples.len() && passed > 50 {
+        return Ok(());
+    }
+    Err(format!("{passed} of {} examples pass", examples.len()).into())
 }
 
 /// What may change of an experiment that is there, and what may not.
