@@ -36,21 +36,21 @@ FROM ${RUST_IMAGE} AS build
 ENV CARGO_TARGET_DIR=/target
 WORKDIR /src
 COPY --from=manifests /src .
-RUN cargo build --release --locked --workspace --bin fltorrent --bin fltorrent-operator
+# Cargo goes by dates, and our sources are older than what is made of their stand-ins here: it shall know nothing of those.
+RUN cargo build --release --locked --workspace --bin fltorrent --bin fltorrent-operator \
+ && rm -r /target/release/.fingerprint/fltorrent-*
 COPY . .
-# Cargo goes by dates, and what was copied is older than what the last step made of the stand-ins.
-RUN find . -name '*.rs' -exec touch {} + \
- && cargo build --release --locked --workspace --bin fltorrent --bin fltorrent-operator \
+RUN cargo build --release --locked --workspace --bin fltorrent --bin fltorrent-operator \
  && install -D -t /programs /target/release/fltorrent /target/release/fltorrent-operator
 
 FROM ${RUST_IMAGE} AS build-cuda
 ENV CARGO_TARGET_DIR=/target
 WORKDIR /src
 COPY --from=manifests /src .
-RUN cargo build --release --locked --package fltorrent-cli --features cuda
+RUN cargo build --release --locked --package fltorrent-cli --features cuda \
+ && rm -r /target/release/.fingerprint/fltorrent-*
 COPY . .
-RUN find . -name '*.rs' -exec touch {} + \
- && cargo build --release --locked --package fltorrent-cli --features cuda \
+RUN cargo build --release --locked --package fltorrent-cli --features cuda \
  && install -D -t /programs /target/release/fltorrent
 
 # Kernels are compiled when a peer starts, by NVRTC and from CUDA's headers. The driver's libraries come from the node.
