@@ -57,7 +57,7 @@ pub(super) fn with_warnings(spec: &ExperimentSpec, mut plan: Plan) -> Plan {
 fn environment(variables: &[EnvironmentVariable], findings: &mut Findings) {
     for (i, variable) in variables.iter().enumerate() {
         let path = format!("kubernetes.env[{i}]");
-        if variable.name.starts_with("FLTORRENT_") {
+        if variable.name.starts_with("FLTORRENT_") && variable.name != "FLTORRENT_LOG" {
             findings.error(
                 &format!("{path}.name"),
                 format!("`{}` is the operator's", variable.name),

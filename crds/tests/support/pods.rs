@@ -69,7 +69,7 @@ pub fn pods() -> Vec<(&'static str, &'static str, Value)> {
             "env",
             "kubernetes",
             json!({"env": [
-                {"name": "RUST_LOG", "value": "debug"},
+                {"name": "FLTORRENT_LOG", "value": "debug"},
                 {"name": "MODE", "valueFrom": {"configMapKeyRef": {"name": "lab", "key": "mode", "optional": true}}},
                 {"name": "TOKEN", "valueFrom": {"secretKeyRef": {"name": "keys", "key": "token", "optional": true}}},
                 {"name": "NODE", "valueFrom": {"fieldRef": {"fieldPath": "spec.nodeName"}}},

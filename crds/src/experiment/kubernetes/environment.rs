@@ -13,14 +13,14 @@ use super::{CONFIG_KEY_PATTERN, ENVIRONMENT_PATTERN, OBJECT_NAME_PATTERN};
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
 #[x_kube(
     crates(kube_core = "::kube_core"),
-    validation = Rule::new("!self.name.startsWith('FLTORRENT_')")
-        .message(Message::Message("names that begin with FLTORRENT_ are the operator's".into())),
+    validation = Rule::new("!self.name.startsWith('FLTORRENT_') || self.name == 'FLTORRENT_LOG'")
+        .message(Message::Message("names that begin with FLTORRENT_ are the operator's, but for FLTORRENT_LOG".into())),
     validation = Rule::new("!has(self.value) || !has(self.valueFrom)")
         .message(Message::Message("value and valueFrom may not both be there".into())),
 )]
 #[serde(rename_all = "camelCase")]
 pub struct EnvironmentVariable {
-    /// The variable's name; those that begin with FLTORRENT_ are the operator's.
+    /// The variable's name; those that begin with FLTORRENT_ are the operator's, but for FLTORRENT_LOG, the level of the peers' log.
     #[schemars(length(min = 1, max = 253), regex(pattern = ENVIRONMENT_PATTERN))]
     pub name: String,
     /// Its value; without it and valueFrom the empty one.
