@@ -39,7 +39,7 @@ pub struct Header {
 
 /// Why a checkpoint cannot be written.
 #[derive(Debug, Error)]
-#[error("{}: the checkpoint cannot be written: make room there, or switch it off with --set checkpoint.type=none", path.display())]
+#[error("{}: the checkpoint cannot be written: make room there, let this user (65532 in a pod) write there, or switch it off with --set checkpoint.type=none", path.display())]
 pub struct WriteError {
     /// The file.
     pub path: PathBuf,

@@ -11,10 +11,13 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use crate::names;
 use crate::validate::Validated;
 
+/// What is kept of how far training is.
+pub(super) const CHECKPOINTS: &str = "checkpoints";
+
 /// What is kept, and how the folder of it is called.
 pub(super) fn kept(storage: &Storage) -> [(&'static str, &KeptStorage); 2] {
     [
-        ("checkpoints", &storage.checkpoints),
+        (CHECKPOINTS, &storage.checkpoints),
         ("output", &storage.output),
     ]
 }

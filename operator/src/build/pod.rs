@@ -178,6 +178,7 @@ fn environment(
         ]
         .map(variable),
     );
+    all.extend(volumes::kept_folders(&validated.name, kubernetes, index).map(variable));
     if resume > 0 {
         all.push(variable(("FLTORRENT_RESUME_ROUND", resume.to_string())));
     }

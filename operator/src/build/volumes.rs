@@ -67,12 +67,12 @@ pub(super) fn build(
     all.add(volume, at(SCRATCH, false));
     for (what, kept) in claims::kept(&kubernetes.storage) {
         if let Some(name) = claims::name(experiment, what, kept, index) {
-            // Also in a claim of its own: it may be used again by another experiment, or hold both.
-            let mount = VolumeMount {
-                sub_path: Some(format!("{experiment}/peer-{index}/{what}")),
-                ..at(&format!("{STATE}/{what}"), false)
-            };
-            all.add(claim(&format!("fltorrent-{what}"), name, false), mount);
+            let mount = at(&format!("{STATE}/{what}"), false);
+            // A kubelet mounts a claim once, whatever a pod calls it.
+            let there = all.volumes.iter().find(|volume| holds(volume, &name));
+            let volume = there.cloned();
+            let volume = volume.unwrap_or_else(|| claim(&format!("fltorrent-{what}"), name, false));
+            all.add(volume, mount);
         }
     }
     data(kubernetes, index, &mut all);
@@ -82,6 +82,30 @@ pub(super) fn build(
     all.mounts
         .extend(same::<Vec<_>>("volumeMounts", &kubernetes.volume_mounts)?);
     Ok(all)
+}
+
+/// A peer's folder in the claims that keep something, by the variable that tells it. The peer makes it itself: as a `subPath` it would
+/// belong to root on volumes that are not handed to a pod's group.
+///
+/// Also in a claim of its own: it may be used again by another experiment, or hold both.
+pub(super) fn kept_folders(
+    experiment: &str,
+    kubernetes: &Kubernetes,
+    index: u32,
+) -> impl Iterator<Item = (&'static str, String)> {
+    let kept = claims::kept(&kubernetes.storage);
+    let folders = kept.map(|(what, kept)| {
+        claims::name(experiment, what, kept, index)?;
+        let variable = match what {
+            claims::CHECKPOINTS => "FLTORRENT_CHECKPOINTS",
+            _ => "FLTORRENT_OUTPUT",
+        };
+        Some((
+            variable,
+            format!("{STATE}/{what}/{experiment}/peer-{index}/{what}"),
+        ))
+    });
+    folders.into_iter().flatten()
 }
 
 /// The folder from which relative paths of data count: where the data's claim is, or the image's own.
@@ -187,6 +211,12 @@ fn claim(name: &str, claim: String, read_only: bool) -> Volume {
         }),
         ..named(name)
     }
+}
+
+/// Whether a volume is this claim.
+fn holds(volume: &Volume, claim: &str) -> bool {
+    let source = volume.persistent_volume_claim.as_ref();
+    source.is_some_and(|source| source.claim_name == claim)
 }
 
 /// A claim that Kubernetes makes with the pod and deletes with it.

@@ -144,7 +144,7 @@ async fn drive(folder: &Path, ending: &mut Ending) -> Result<(), PodError> {
         index,
         plan: plan.clone(),
         places,
-        model_out: (index == 0).then(|| output(&settings).join("model.safetensors")),
+        model_out: (index == 0).then(|| settings.output.join("model.safetensors")),
         resume: settings.resume,
         listen: settings.listen,
         metrics: Some(settings.metrics),
@@ -264,17 +264,12 @@ fn usable(folder: &Path, index: u32) -> Vec<u32> {
     rounds.take(2).collect()
 }
 
-/// The folder of what outlives the peer, if it is on a claim.
-fn output(settings: &Settings) -> std::path::PathBuf {
-    settings.state.join("output")
-}
-
 /// The peer's folders, made as far as they are not there.
 fn places(settings: &Settings) -> Result<Places, PodError> {
     let places = Places {
-        records: output(settings).join("peers"),
-        checkpoints: settings.state.join("checkpoints"),
-        scratch: settings.state.join("scratch"),
+        records: settings.output.join("peers"),
+        checkpoints: settings.checkpoints.clone(),
+        scratch: settings.scratch.clone(),
     };
     for folder in [&places.records, &places.checkpoints, &places.scratch] {
         fs::create_dir_all(folder).map_err(|source| PodError::Folder {

@@ -29,6 +29,10 @@ const DOMAIN: &str = "FLTORRENT_PEERS_DOMAIN";
 const RESUME: &str = "FLTORRENT_RESUME_ROUND";
 const TOKEN: &str = "FLTORRENT_TOKEN";
 const STATE: &str = "FLTORRENT_STATE";
+/// Where checkpoints are kept, elsewhere than in the state folder.
+const CHECKPOINTS: &str = "FLTORRENT_CHECKPOINTS";
+/// Where results are kept, elsewhere than in the state folder.
+const OUTPUT: &str = "FLTORRENT_OUTPUT";
 const METRICS: &str = "FLTORRENT_METRICS";
 const WAIT: &str = "FLTORRENT_WAIT";
 /// Where the ending is written.
@@ -52,7 +56,9 @@ pub(super) struct Settings {
     pub(super) coordinator: PeerAddress,
     pub(super) resume: Option<Resume>,
     pub(super) token: PathBuf,
-    pub(super) state: PathBuf,
+    pub(super) scratch: PathBuf,
+    pub(super) checkpoints: PathBuf,
+    pub(super) output: PathBuf,
     pub(super) metrics: SocketAddr,
     pub(super) wait: Duration,
     pub(super) plan: Plan,
@@ -101,11 +107,13 @@ impl Settings {
             text.parse::<SocketAddr>()
                 .map_err(|_| "an address such as 127.0.0.1:9400".into())
         });
-        let token = reader.path(TOKEN, "/var/run/secrets/fltorrent/token");
+        let token = reader.path(TOKEN, "/var/run/secrets/fltorrent/token".into());
         if let Err(error) = read_token(&token) {
             reader.wrong.push(error);
         }
-        let state = reader.path(STATE, "/var/lib/fltorrent");
+        let state = reader.path(STATE, "/var/lib/fltorrent".into());
+        let checkpoints = reader.path(CHECKPOINTS, state.join("checkpoints"));
+        let output = reader.path(OUTPUT, state.join("output"));
         let authority = reader.file(AUTHORITY);
         let plan = reader.plan();
         let others = plan
@@ -129,7 +137,9 @@ impl Settings {
                 coordinator,
                 resume,
                 token,
-                state,
+                scratch: state.join("scratch"),
+                checkpoints,
+                output,
                 metrics: metrics.unwrap_or_else(|| (Ipv6Addr::UNSPECIFIED, METRICS_PORT).into()),
                 wait: wait.unwrap_or(DEFAULT_WAIT),
                 plan,
@@ -174,8 +184,8 @@ impl Reader<'_> {
             .ok()
     }
 
-    fn path(&self, name: &str, default: &str) -> PathBuf {
-        (self.variable)(name).map_or_else(|| default.into(), PathBuf::from)
+    fn path(&self, name: &str, default: PathBuf) -> PathBuf {
+        (self.variable)(name).map_or(default, PathBuf::from)
     }
 
     fn file(&mut self, name: &str) -> Option<String> {
@@ -358,7 +368,10 @@ mod tests {
         assert_eq!(settings.coordinator.to_string(), "operator.system.svc:8443");
         assert_eq!(settings.resume, None);
         assert_eq!(settings.metrics.to_string(), "[::]:9400");
-        assert_eq!(settings.state, Path::new("/var/lib/fltorrent"));
+        assert_eq!(settings.scratch, Path::new("/var/lib/fltorrent/scratch"));
+        let checkpoints = Path::new("/var/lib/fltorrent/checkpoints");
+        assert_eq!(settings.checkpoints, checkpoints);
+        assert_eq!(settings.output, Path::new("/var/lib/fltorrent/output"));
         assert_eq!(settings.listen, Listen::Port(7400));
         assert_eq!(settings.addresses.len(), settings.plan.peers.len());
         assert_eq!(
@@ -375,12 +388,18 @@ mod tests {
             .with(WAIT, "90s")
             .with(METRICS, "127.0.0.1:0")
             .with(STATE, "/srv")
+            .with(CHECKPOINTS, "/claim/x/peer-3/checkpoints")
             .read()
             .unwrap();
         assert_eq!(settings.resume, Some(Resume::After(7)));
         assert_eq!(settings.wait, Duration::from_secs(90));
         assert_eq!(settings.metrics.to_string(), "127.0.0.1:0");
-        assert_eq!(settings.state, Path::new("/srv"));
+        assert_eq!(settings.scratch, Path::new("/srv/scratch"));
+        let checkpoints = Path::new("/claim/x/peer-3/checkpoints");
+        assert_eq!(settings.checkpoints, checkpoints);
+        assert_eq!(settings.output, Path::new("/srv/output"));
+        let settings = Pod::new().with(OUTPUT, "/claim").read().unwrap();
+        assert_eq!(settings.output, Path::new("/claim"));
         let none = |_: &str| None;
         assert_eq!(termination_log(&none), Path::new("/dev/termination-log"));
         let there = |name: &str| (name == TERMINATION).then(|| OsString::from("/x"));
