@@ -43,12 +43,14 @@ pub fn refused(
     status
 }
 
-/// A step is recorded: everything else in the status stays as it was, but for what follows from the step alone.
+/// A step is recorded: everything else in the status stays as it was, but for what follows from the step alone. Who waits for the end
+/// finds the last figures with it.
 pub fn recorded(
     prior: &ExperimentStatus,
     validated: &Validated,
     ledger: Ledger,
     turn: &Turn,
+    figures: &Figures,
     now: Timestamp,
 ) -> ExperimentStatus {
     let mut status = begin(prior, validated.generation);
@@ -65,6 +67,7 @@ pub fn recorded(
         status.start_time.get_or_insert(Time(now));
     }
     if matches!(ledger.stage, Stage::Complete | Stage::Failed) {
+        figures.put(&mut status, validated.plan.training.rounds, ledger);
         end(&mut status, now);
     }
     conditions(&mut status, ledger, None, now);

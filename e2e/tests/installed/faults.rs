@@ -93,11 +93,11 @@ pub fn peer_killed(world: &World) -> Result<(), Failed> {
         &["PeerFailed", "Restarting", "BeginsAnew", "Complete"],
     )?;
 
-    world.apply("peer", "y", &long("y", "  restarts: 0\n"))?;
-    world.rounds("peer", "y", 2)?;
-    kubectl(cluster, "-n peer delete pod y-1-0 --grace-period=0 --force")?;
-    world.until("peer", "y", "phase", |phase| phase == "Failed")?;
-    let error = world.status("peer", "y", "lastError")?;
+    world.apply("peer", "z", &long("z", "  restarts: 0\n"))?;
+    world.rounds("peer", "z", 2)?;
+    kubectl(cluster, "-n peer delete pod z-1-0 --grace-period=0 --force")?;
+    world.until("peer", "z", "phase", |phase| phase == "Failed")?;
+    let error = world.status("peer", "z", "lastError")?;
     println!("{error}");
     if !error.contains("peer 1") {
         return Err(format!("the peer is not named: {error}").into());

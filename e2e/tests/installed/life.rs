@@ -33,16 +33,15 @@ pub fn suspended(world: &World) -> Result<(), Failed> {
     let folder = Layout::from_environment()?.state().join("claim");
     fs::create_dir_all(&folder)?;
     chown(&folder, Some(PEER_USER), Some(PEER_USER))?;
-    create(
-        cluster,
-        &json!({"apiVersion": "v1", "kind": "List", "items": [
-            {"apiVersion": "v1", "kind": "PersistentVolume", "metadata": {"name": "state"}, "spec": {
+    for object in [
+        json!({"apiVersion": "v1", "kind": "PersistentVolume", "metadata": {"name": "state"}, "spec": {
                 "capacity": {"storage": "1Gi"}, "accessModes": ["ReadWriteMany"], "storageClassName": "",
-                "hostPath": {"path": folder}, "claimRef": {"namespace": "suspended", "name": "state"}}},
-            {"apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": {"name": "state", "namespace": "suspended"}, "spec": {
-                "accessModes": ["ReadWriteMany"], "storageClassName": "", "resources": {"requests": {"storage": "1Gi"}}}},
-        ]}),
-    )?;
+                "hostPath": {"path": folder}, "claimRef": {"namespace": "suspended", "name": "state"}}}),
+        json!({"apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": {"name": "state", "namespace": "suspended"}, "spec": {
+                "accessModes": ["ReadWriteMany"], "storageClassName": "", "resources": {"requests": {"storage": "1Gi"}}}}),
+    ] {
+        create(cluster, &object)?;
+    }
     let checkpoints = "  checkpoint: {type: periodic, periodic: {everyRounds: 5}}\n  \
          kubernetes: {storage: {checkpoints: {type: claim, claim: {claimName: state}}}}\n";
     world.apply("suspended", "x", &long("x", checkpoints))?;

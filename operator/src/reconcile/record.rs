@@ -41,7 +41,9 @@ pub(super) async fn record(
         context.tell(&validated.experiment, &telling).await;
     }
     tracing::info!(experiment = validated.name, namespace = validated.namespace, ?turn, attempt = ledger.attempt, stage = ?ledger.stage, "a step");
-    let next = status::recorded(prior, validated, ledger, turn, Timestamp::now());
+    let figures = context.figures(validated, ledger);
+    let now = Timestamp::now();
+    let next = status::recorded(prior, validated, ledger, turn, &figures, now);
     context.write(&validated.experiment, &next).await?;
     context.moved(validated, ledger);
     if matches!(turn, Turn::Restarting { .. }) {

@@ -117,7 +117,7 @@ fn a_status_follows_an_experiment_to_its_end() {
     assert_eq!(first.phase, Some(Phase::Pending));
     assert_eq!(first.observed_generation, Some(7));
     assert_eq!(reason(&first, ConditionType::Accepted), "PlanMade");
-    let started = recorded(&first, &validated, running(), &Turn::Started, at(1));
+    let started = recorded(&first, &validated, running(), &Turn::Started, &none, at(1));
     let waits = step(&started, running(), &[PodState::Waiting, READY], &none, 2);
     assert_eq!(
         (waits.phase, waits.peers.as_ref().unwrap().text.as_str()),
@@ -146,10 +146,20 @@ fn a_status_follows_an_experiment_to_its_end() {
         stage: Stage::Complete,
         ..running()
     };
-    let complete = recorded(&blinks, &validated, over, &Turn::Completed, at(61));
+    let complete = recorded(
+        &blinks,
+        &validated,
+        over,
+        &Turn::Completed,
+        &reported(4),
+        at(61),
+    );
     assert_eq!(complete.phase, Some(Phase::Complete));
     assert!(complete.is(ConditionType::Complete) && !complete.is(ConditionType::Training));
     assert_eq!(complete.peers.as_ref().unwrap().complete, 2);
+    // Who waited for the end reads the last round, not the one that was written last.
+    assert_eq!(complete.round.as_ref().unwrap().text, "4/4");
+    assert_eq!(complete.model, Some("03".repeat(32)));
     // Later the pods may go, and the counts stay.
     let after = step(&complete, over, &[], &reported(4), 99);
     assert_eq!(
@@ -172,9 +182,17 @@ fn times_are_those_of_the_first_start_and_the_end() {
         &validated,
         starting,
         &Turn::BeginsAnew,
+        &Figures::default(),
         at(10),
     );
-    let again = recorded(&first, &validated, starting, &Turn::BeginsAnew, at(20));
+    let again = recorded(
+        &first,
+        &validated,
+        starting,
+        &Turn::BeginsAnew,
+        &Figures::default(),
+        at(20),
+    );
     let failure = Failure {
         reason: "OOMKilled".into(),
         message: "exit code 137".into(),
@@ -186,7 +204,14 @@ fn times_are_those_of_the_first_start_and_the_end() {
         restarts: 3,
         ..starting
     };
-    let end = recorded(&again, &validated, failed, &turn, at(75));
+    let end = recorded(
+        &again,
+        &validated,
+        failed,
+        &turn,
+        &Figures::default(),
+        at(75),
+    );
     assert_eq!(
         (end.start_time.unwrap().0, end.end_time.unwrap().0),
         (at(10), at(75))
@@ -321,6 +346,7 @@ fn what_is_recorded_is_read_again() {
             &example(),
             written,
             &Turn::Started,
+            &Figures::default(),
             at(0),
         );
         let text = serde_json::to_string(&status).unwrap();
