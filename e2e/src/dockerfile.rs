@@ -223,9 +223,7 @@ impl Builder<'_> {
         self.step(&format!("building the image of the {target}"), &mut build)?;
 
         let archive = self.images.join(format!("{target}.tar"));
-        if archive.exists() {
-            usable(&archive, fs::remove_file(&archive))?;
-        }
+        remove(&archive)?;
         let mut push = self.buildah();
         push.args(["push", "--quiet", &name])
             .arg(format!("oci-archive:{}:{name}", archive.display()));
@@ -253,6 +251,8 @@ impl Builder<'_> {
         )?;
         let source = Path::new(root.trim()).join("usr/local/bin").join(program);
         let copy = self.images.join(program);
+        // The last copy may be running: then it cannot be written, but another file may have its name.
+        remove(&copy)?;
         usable(&source, fs::copy(&source, &copy))?;
         self.step("closing the image", self.buildah().args(["rm", container]))?;
         Ok(copy)
@@ -292,6 +292,13 @@ fn cargo_home() -> PathBuf {
     let given = env::var_os("CARGO_HOME").map(PathBuf::from);
     let home = || PathBuf::from(env::var_os("HOME").unwrap_or_default()).join(".cargo");
     given.unwrap_or_else(home)
+}
+
+fn remove(file: &Path) -> Result<(), DockerfileError> {
+    match fs::remove_file(file) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        result => usable(file, result),
+    }
 }
 
 fn usable<T>(path: &Path, result: io::Result<T>) -> Result<T, DockerfileError> {

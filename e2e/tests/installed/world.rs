@@ -36,8 +36,11 @@ pub struct World {
 impl World {
     /// Builds the images, starts a cluster and installs the chart, as the documentation says.
     pub fn make(layout: &Layout) -> Result<Self, Failed> {
-        let [operator, peer] = dockerfile::build(&repository(), layout, &Interrupt::never())?;
-        let cluster = Cluster::up(layout.clone(), Interrupt::never())?;
+        let whole = |error: anyhow::Error| format!("{error:#}");
+        let [operator, peer] = dockerfile::build(&repository(), layout, &Interrupt::never())
+            .map_err(|error| whole(error.into()))?;
+        let cluster =
+            Cluster::up(layout.clone(), Interrupt::never()).map_err(|error| whole(error.into()))?;
         for image in [&operator, &peer] {
             cluster.import(&image.archive)?;
         }
