@@ -165,6 +165,32 @@ impl Case {
     }
 }
 
+/// Found by the random operations below: the one that began anew asked for what its neighbour had released because it had
+/// heard that it is complete, and had no chunk to announce that the neighbour did not have.
+#[test]
+fn one_that_begins_anew_and_only_asks_is_noticed() {
+    let before = [
+        Op::Train(0),
+        Op::Connect(0),
+        Op::DeliverMany(7),
+        Op::Piece(0, 0, Fate::Whole),
+        Op::Train(1),
+        Op::DeliverMany(6),
+        Op::Piece(0, 0, Fate::Whole),
+        Op::Deliver(0),
+        Op::Restart(0),
+        Op::Connect(0),
+    ];
+    let case = Case {
+        peers: 2,
+        choices: vec![0; 6],
+        chunks: 1,
+        slots: 1,
+        ops: before.into_iter().chain([Op::Deliver(0); 7]).collect(),
+    };
+    case.play_with_restarts();
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
 

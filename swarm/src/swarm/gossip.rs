@@ -41,23 +41,29 @@ impl Swarm {
         positions: impl Iterator<Item = u32>,
     ) -> Result<(), Violation> {
         self.check_round(round)?;
-        let is_kept = round >= self.released;
+        self.check_incomplete(at, round)?;
         let Some(round) = self.round_mut(round) else {
             return Ok(());
         };
-        // Who has said that it is complete tells no more of that round, unless it died and began anew. What is still kept
-        // it can have again; what is released nobody can give it.
-        if round.link(at).complete {
-            if is_kept {
-                round.forget_complete(at);
-            }
-            let round = round.number;
-            return Err(Violation::Anew { round });
-        }
         for position in positions {
             round.add_have(at, position);
         }
         Ok(())
+    }
+
+    /// Who has said that it is complete neither tells of chunks of that round nor asks for them, unless it died and began
+    /// anew. What is still kept it can have again; what is released nobody can give it.
+    pub(super) fn check_incomplete(&mut self, at: usize, number: u32) -> Result<(), Violation> {
+        let is_kept = number >= self.released;
+        match self.round_mut(number) {
+            Some(round) if round.link(at).complete => {
+                if is_kept {
+                    round.forget_complete(at);
+                }
+                Err(Violation::Anew { round: number })
+            }
+            _ => Ok(()),
+        }
     }
 
     pub(super) fn got_complete(&mut self, at: usize, round: u32) -> Result<(), Violation> {

@@ -119,7 +119,7 @@ pub enum Violation {
         /// This peer's.
         current: u32,
     },
-    /// It had completed a round and tells of its chunks again.
+    /// It had completed a round and tells of its chunks, or asks for them, again.
     #[error("it has begun anew: it had said that it was complete in round {round}")]
     Anew {
         /// The round.

@@ -35,6 +35,7 @@ impl Swarm {
         chunk: ChunkId,
     ) -> Result<(), Violation> {
         self.check_round(chunk.round)?;
+        self.check_incomplete(at, chunk.round)?;
         let held = chunk.round >= self.released && self.holds(chunk);
         let link = &mut self.links[at];
         if request <= link.last_requested {
