@@ -23,6 +23,7 @@ mod link;
 pub mod message;
 pub mod metainfo;
 mod rate;
+mod requests;
 mod round;
 pub mod sending;
 pub mod sim;

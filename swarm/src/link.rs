@@ -1,14 +1,12 @@
 //! One neighbour: what flows in both directions between it and this peer.
 
-use std::{
-    collections::{BTreeMap, VecDeque},
-    time::Duration,
-};
+use std::{collections::VecDeque, time::Duration};
 
 use crate::{
     Time,
     chunk::ChunkId,
-    rate::{DeliveryRate, Mark, RollingRate},
+    rate::{DeliveryRate, RollingRate},
+    requests::Requests,
 };
 
 /// Bytes that are asked for before a neighbour's rate is known.
@@ -47,20 +45,6 @@ pub(crate) enum LinkState {
     Departed,
 }
 
-/// A request that waits for its piece.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Outstanding {
-    pub(crate) position: u32,
-    pub(crate) bytes: u32,
-    pub(crate) mark: Mark,
-    /// How long it should take at the neighbour's rate; none while that is unknown.
-    pub(crate) expected: Option<Duration>,
-    /// Its piece has begun to come.
-    pub(crate) begun: bool,
-    /// It was withdrawn for another link, and the answer is on its way.
-    pub(crate) withdrawn_for: Option<usize>,
-}
-
 /// One neighbour.
 #[derive(Debug)]
 pub(crate) struct Link {
@@ -74,8 +58,7 @@ pub(crate) struct Link {
     pub(crate) interested: bool,
     pub(crate) chokes_seen: u32,
     pub(crate) requests_sent: u32,
-    pub(crate) outstanding: BTreeMap<u32, Outstanding>,
-    pub(crate) outstanding_bytes: u64,
+    pub(crate) outstanding: Requests,
     /// No request becomes hopeless before this; it may be that of one which has been answered.
     pub(crate) hopeless_from: Option<Time>,
     pub(crate) delivery: DeliveryRate,
@@ -127,8 +110,7 @@ impl Link {
             interested: false,
             chokes_seen: 0,
             requests_sent: 0,
-            outstanding: BTreeMap::new(),
-            outstanding_bytes: 0,
+            outstanding: Requests::default(),
             hopeless_from: None,
             delivery: DeliveryRate::default(),
             received: RollingRate::new(RANKING_SPAN),
@@ -253,7 +235,7 @@ impl Link {
 
     /// Whether one more chunk may be asked for, beside so many bytes that are about to be.
     pub(crate) fn has_room(&self, chunk: u32, coming: u64) -> bool {
-        let asked = self.outstanding_bytes + coming;
+        let asked = self.outstanding.bytes() + coming;
         if self.doubts > 0 {
             return asked == 0;
         }
@@ -262,7 +244,7 @@ impl Link {
 
     /// Seconds until what is outstanding has come, at the neighbour's rate or else at `fallback`.
     pub(crate) fn load(&self, fallback: f64) -> f64 {
-        self.outstanding_bytes as f64 / self.rate(fallback)
+        self.outstanding.bytes() as f64 / self.rate(fallback)
     }
 
     /// Whether it has delivered anything yet.
@@ -283,14 +265,8 @@ impl Link {
     /// How long one more chunk should take.
     pub(crate) fn expected(&self, bytes: u32) -> Option<Duration> {
         let rate = self.delivery.typical()?;
-        let queued = (self.outstanding_bytes + u64::from(bytes)) as f64 / rate;
+        let queued = (self.outstanding.bytes() + u64::from(bytes)) as f64 / rate;
         Some(self.delivery.latency()? + Duration::try_from_secs_f64(queued).ok()?)
-    }
-
-    pub(crate) fn remove_outstanding(&mut self, request: u32) -> Option<Outstanding> {
-        let gone = self.outstanding.remove(&request)?;
-        self.outstanding_bytes -= u64::from(gone.bytes);
-        Some(gone)
     }
 
     /// Since when the neighbour has been of no use: not connected, or connected without a hello that fits.

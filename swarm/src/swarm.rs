@@ -386,7 +386,8 @@ impl Swarm {
     }
 
     fn find(&self, peer: u32) -> Option<usize> {
-        self.links.iter().position(|link| link.peer == peer)
+        // As the links, and closer together.
+        self.config.neighbours.iter().position(|&at| at == peer)
     }
 
     fn next_number(&self) -> u32 {

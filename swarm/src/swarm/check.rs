@@ -90,7 +90,7 @@ impl Swarm {
             .find(|request| !self.current.has(at, request.position));
         let broken = [
             (
-                bytes != link.outstanding_bytes,
+                bytes != link.outstanding.bytes(),
                 "bytes on their way were counted wrongly",
             ),
             (astray.is_some(), "a request's chunk is not in flight there"),

@@ -7,9 +7,10 @@ use bytes::Bytes;
 use super::{Action, Failure, Notice, PieceVerdict, Swarm, Violation};
 use crate::{
     Time,
-    link::{Link, Outstanding},
+    link::Link,
     message::{Message, PieceHeader},
     metainfo::PieceFault,
+    requests::Outstanding,
     round::{ChunkState, Cursor},
 };
 
@@ -60,14 +61,14 @@ impl Swarm {
             return PieceVerdict::Stop;
         };
         let request = header.request;
-        let expected = self.links[at].outstanding.get(&request).map(|outstanding| {
+        let expected = self.links[at].outstanding.get(request).map(|outstanding| {
             let chunk = self.chunk_at(self.current.number, outstanding.position);
             (chunk, outstanding.bytes)
         });
         let link = &mut self.links[at];
         let is_honest = match expected {
             Some(expected) if expected == (header.chunk, header.length) => {
-                if let Some(outstanding) = link.outstanding.get_mut(&request) {
+                if let Some(outstanding) = link.outstanding.get_mut(request) {
                     outstanding.begun = true;
                 }
                 return PieceVerdict::Read;
@@ -87,7 +88,7 @@ impl Swarm {
     /// A piece has come in full.
     pub fn handle_piece(&mut self, now: Time, peer: u32, request: u32, data: Bytes) {
         let Some(at) = self.find(peer) else { return };
-        let Some(outstanding) = self.links[at].remove_outstanding(request) else {
+        let Some(outstanding) = self.links[at].outstanding.remove(request) else {
             // It was cancelled while it came.
             self.stats.duplicate += data.len() as u64;
             return self.settle(now);
@@ -103,7 +104,7 @@ impl Swarm {
     /// A piece's stream ended before its time.
     pub fn handle_piece_failed(&mut self, now: Time, peer: u32, request: u32) {
         let Some(at) = self.find(peer) else { return };
-        if let Some(outstanding) = self.links[at].remove_outstanding(request) {
+        if let Some(outstanding) = self.links[at].outstanding.remove(request) {
             self.current.give_up(outstanding.position, at);
             self.links[at].penalise(now);
         }
@@ -162,14 +163,14 @@ impl Swarm {
                 .outstanding
                 .iter()
                 .find(|(_, request)| request.position == position);
-            if let Some(request) = found.map(|(&request, _)| request) {
+            if let Some(request) = found.map(|(request, _)| request) {
                 self.withdraw(at, request);
             }
         }
     }
 
     fn withdraw(&mut self, at: usize, request: u32) -> Option<Outstanding> {
-        let gone = self.links[at].remove_outstanding(request)?;
+        let gone = self.links[at].outstanding.remove(request)?;
         self.send(at, Message::Cancel { request });
         let from = self.links[at].peer;
         self.actions
@@ -184,12 +185,13 @@ impl Swarm {
         link.chokes_seen = link.chokes_seen.wrapping_add(1);
         let dropped: Vec<u32> = link
             .outstanding
-            .range(last_started.saturating_add(1)..)
-            .map(|(&id, _)| id)
+            .iter()
+            .map(|(id, _)| id)
+            .filter(|&id| id > last_started)
             .chain(skipped.iter().copied())
             .collect();
         for request in dropped {
-            if let Some(outstanding) = self.links[at].remove_outstanding(request) {
+            if let Some(outstanding) = self.links[at].outstanding.remove(request) {
                 self.current.give_up(outstanding.position, at);
             }
         }
@@ -307,8 +309,7 @@ impl Swarm {
         };
         let hopeless = outstanding.hopeful_until(self.config.lost_after);
         link.hopeless_from = Some(link.hopeless_from.map_or(hopeless, |at| at.min(hopeless)));
-        link.outstanding.insert(link.requests_sent, outstanding);
-        link.outstanding_bytes += u64::from(bytes);
+        link.outstanding.push(link.requests_sent, outstanding);
         let message = Message::Request {
             request: link.requests_sent,
             chokes: link.chokes_seen,
@@ -321,6 +322,9 @@ impl Swarm {
     pub(super) fn drop_overdue(&mut self, now: Time) {
         let lost_after = self.config.lost_after;
         for at in 0..self.links.len() {
+            if self.links[at].hopeless_from.is_none_or(|from| from > now) {
+                continue;
+            }
             let hopeless: Vec<u32> = self.links[at]
                 .outstanding
                 .iter()
@@ -328,7 +332,7 @@ impl Swarm {
                     request.hopeless_at(&self.links[at], lost_after) <= now
                         && self.has_other(at, request.position)
                 })
-                .map(|(&id, _)| id)
+                .map(|(id, _)| id)
                 .collect();
             for request in hopeless {
                 let Some(outstanding) = self.withdraw(at, request) else {

@@ -26,7 +26,7 @@ impl Swarm {
             return;
         }
         while let Some((from, request)) = self.worth_moving(to) {
-            if let Some(outstanding) = self.links[from].outstanding.get_mut(&request) {
+            if let Some(outstanding) = self.links[from].outstanding.get_mut(request) {
                 outstanding.withdrawn_for = Some(to);
             }
             self.send(from, Message::Withdraw { request });
@@ -39,6 +39,22 @@ impl Swarm {
         if !self.links[to].has_room(longest, 0) {
             return None;
         }
+        let link = &self.links[to];
+        let rate = link.rate(1.0);
+        let takes = |coming: u64| {
+            let bytes = link.outstanding.bytes() + coming + u64::from(longest);
+            bytes as f64 / rate
+        };
+        // Nothing is worth it in most cases, whatever else is coming.
+        let soonest = takes(0);
+        let is_worth = |takes: f64, left: f64| takes * WORTH < left;
+        let others = self.links.iter().enumerate().filter(|&(at, _)| at != to);
+        if !others
+            .clone()
+            .any(|(_, link)| is_worth(soonest, link.load(rate)))
+        {
+            return None;
+        }
         let coming: u64 = self
             .links
             .iter()
@@ -46,17 +62,13 @@ impl Swarm {
             .filter(|request| request.withdrawn_for == Some(to))
             .map(|request| u64::from(request.bytes))
             .sum();
-        let link = &self.links[to];
         if !link.has_room(longest, coming) {
             return None;
         }
-        let bytes = link.outstanding_bytes + coming + u64::from(longest);
-        let rate = link.rate(1.0);
-        let takes = bytes as f64 / rate;
-        let others = self.links.iter().enumerate().filter(|&(at, _)| at != to);
+        let takes = takes(coming);
         others
             .map(|(from, link)| (from, link, link.load(rate)))
-            .filter(|(_, _, left)| takes * WORTH < *left)
+            .filter(|(_, _, left)| is_worth(takes, *left))
             .filter_map(|(from, link, left)| {
                 let newest = link.outstanding.iter().rev().find(|(_, request)| {
                     !request.begun
@@ -64,7 +76,7 @@ impl Swarm {
                         && self.is_asked_once(request.position)
                         && self.current.has(to, request.position)
                 });
-                newest.map(|(&request, _)| (from, request, left))
+                newest.map(|(request, _)| (from, request, left))
             })
             .max_by(|a, b| a.2.total_cmp(&b.2))
             .map(|(from, request, _)| (from, request))
@@ -78,7 +90,7 @@ impl Swarm {
         request: u32,
     ) -> Result<(), Violation> {
         let link = &mut self.links[at];
-        let Some(outstanding) = link.outstanding.get(&request) else {
+        let Some(outstanding) = link.outstanding.get(request) else {
             // It was cancelled meanwhile, or its piece has come.
             let is_known = (1..=link.requests_sent).contains(&request);
             return is_known.then_some(()).ok_or(Violation::Reject { request });
@@ -87,7 +99,7 @@ impl Swarm {
             return Err(Violation::Reject { request });
         };
         let position = outstanding.position;
-        link.remove_outstanding(request);
+        link.outstanding.remove(request);
         self.current.give_up(position, at);
         let longest = self.config.layout.longest();
         let is_missing = self.current.state(position) == ChunkState::Missing;
