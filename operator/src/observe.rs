@@ -36,11 +36,7 @@ pub fn facts(pod: &Pod, experiment: &str) -> Option<PodFacts> {
 
 /// How the peer's container ended, if it has.
 pub fn terminated(pod: &Pod) -> Option<&ContainerStateTerminated> {
-    trainer(pod.status.as_ref()?)?
-        .state
-        .as_ref()?
-        .terminated
-        .as_ref()
+    ended(pod.status.as_ref()?)
 }
 
 /// What a peer is called in messages: `peer 3 (pod x-3-0)`.
@@ -79,6 +75,8 @@ fn state(status: Option<&PodStatus>) -> PodState {
     match status.phase.as_deref() {
         Some("Succeeded") => PodState::Succeeded,
         Some("Failed") => PodState::Failed(failure(status)),
+        // Nothing in it runs again; its phase follows once the sandbox is gone, a second later.
+        Some("Running") if ended(status).is_some_and(|ended| ended.exit_code == 0) => PodState::Succeeded,
         Some("Running") => PodState::Running {
             ready: holds(status, "Ready"),
         },
@@ -86,6 +84,10 @@ fn state(status: Option<&PodStatus>) -> PodState {
         Some("Unknown") => PodState::Running { ready: false },
         _ => PodState::Waiting,
     }
+}
+
+fn ended(status: &PodStatus) -> Option<&ContainerStateTerminated> {
+    trainer(status)?.state.as_ref()?.terminated.as_ref()
 }
 
 fn holds(status: &PodStatus, condition: &str) -> bool {
@@ -97,9 +99,7 @@ fn holds(status: &PodStatus, condition: &str) -> bool {
 }
 
 fn failure(status: &PodStatus) -> Failure {
-    let ended = trainer(status)
-        .and_then(|container| container.state.as_ref())
-        .and_then(|state| state.terminated.as_ref());
+    let ended = ended(status);
     // The pod's own reason (Evicted, UnexpectedAdmissionError, …) says more than that of its container.
     let reason = status
         .reason

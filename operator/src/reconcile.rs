@@ -15,6 +15,7 @@ use jiff::Timestamp;
 use kube::core::DeserializeGuard;
 use kube::runtime::controller::Action;
 use kube::runtime::reflector::ObjectRef;
+use tracing::Instrument;
 
 use crate::apply::{ApplyError, Desired};
 use crate::backoff::Backoff;
@@ -49,22 +50,31 @@ pub async fn reconcile(
     watched: Arc<Watched>,
     context: Arc<Context>,
 ) -> Result<Action, ReconcileError> {
+    let object = ObjectRef::from_obj(&*watched);
+    let span = tracing::info_span!("reconcile", %object, id = context.next_look());
+    observed(&watched, &context).instrument(span).await
+}
+
+/// A look with what it leaves in metrics and log.
+async fn observed(watched: &Watched, context: &Context) -> Result<Action, ReconcileError> {
     let began = Instant::now();
-    let looked = tokio::time::timeout(LONGEST, look(&watched, &context)).await;
+    let looked = tokio::time::timeout(LONGEST, look(watched, context)).await;
     let result = looked.unwrap_or(Err(ReconcileError::TooLong));
-    let error = result.as_ref().err().map(ReconcileError::reason);
-    context.tools.metrics.reconciled(began.elapsed(), error);
+    let error = result.as_ref().err();
+    let reason = error.map(ReconcileError::reason);
+    context.tools.metrics.reconciled(began.elapsed(), reason);
+    if let Some(error) = error {
+        tracing::warn!(reason, error = %error.chain(), "a reconcile failed");
+    }
     result
 }
 
 /// When to look again after an error.
 pub fn after_error(watched: Arc<Watched>, error: &ReconcileError, context: Arc<Context>) -> Action {
-    let key = ObjectRef::from_obj(&*watched);
-    tracing::warn!(object = %key, reason = error.reason(), error = %error.chain(), "a reconcile failed");
     if let ReconcileError::Apply(ApplyError::Former { .. }) = error {
         return Action::requeue(FORMER);
     }
-    let failures = context.failed(&key);
+    let failures = context.failed(&ObjectRef::from_obj(&*watched));
     Action::requeue(Backoff::RECONCILE.after(failures))
 }
 
@@ -151,6 +161,14 @@ async fn act(
         .into_iter()
         .map(|index| build::pod::build(validated, site, root, index, ledger.attempt, ledger.resume))
         .collect::<Result<Vec<_>, _>>()?;
+    if !delete.is_empty() || !create.is_empty() {
+        tracing::info!(
+            attempt = ledger.attempt,
+            create = create.len(),
+            delete = delete.len(),
+            "pods"
+        );
+    }
     let desired = Desired {
         uid: validated.uid.clone(),
         name: validated.name.clone(),

@@ -12,12 +12,17 @@ pub enum LogFormat {
     Text,
 }
 
-/// Begins to log. `RUST_LOG` says what; without it, what happens and what goes wrong.
+/// Begins to log. `RUST_LOG` says what; without it, what happens and what goes wrong. A line that belongs to a look at an experiment
+/// has the experiment and the look's number in `span`.
 pub fn init(format: LogFormat) {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
     let builder = tracing_subscriber::fmt().with_env_filter(filter);
     match format {
-        LogFormat::Json => builder.json().flatten_event(true).init(),
+        LogFormat::Json => builder
+            .json()
+            .flatten_event(true)
+            .with_span_list(false)
+            .init(),
         LogFormat::Text => builder.init(),
     }
 }

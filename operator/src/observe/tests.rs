@@ -52,6 +52,18 @@ fn a_failure_says_how() {
     );
 }
 
+#[test]
+fn a_peer_that_ended_well_is_complete_before_its_pod_says_so() {
+    let ended = |code: i32| {
+        pod(&json!({"phase": "Running", "containerStatuses": [{"name": "trainer", "image": "", "imageID": "", "ready": false,
+            "restartCount": 0, "state": {"terminated": {"exitCode": code}}}]}))
+    };
+    assert_eq!(facts(&ended(0), "u").unwrap().state, PodState::Succeeded);
+    // How it failed is known with the phase.
+    let failed = facts(&ended(1), "u").unwrap().state;
+    assert_eq!(failed, PodState::Running { ready: false });
+}
+
 fn waits(reason: &str) -> Pod {
     pod(
         &json!({"phase": "Pending", "containerStatuses": [{"name": "trainer", "image": "", "imageID": "", "ready": false,

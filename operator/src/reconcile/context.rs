@@ -1,6 +1,7 @@
 //! What all looks share, and what is remembered of each experiment while this replica leads.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -56,6 +57,7 @@ pub struct Context {
     pub(super) pods: Store<Pod>,
     teller: Teller,
     hub: Arc<Hub>,
+    looks: AtomicU64,
     remembered: Mutex<HashMap<String, Remembered>>,
 }
 
@@ -88,8 +90,14 @@ impl Context {
             pods,
             teller,
             hub,
+            looks: AtomicU64::new(0),
             remembered: Mutex::default(),
         }
+    }
+
+    /// Names a look in the log.
+    pub(super) fn next_look(&self) -> u64 {
+        self.looks.fetch_add(1, Ordering::Relaxed)
     }
 
     fn all(&self) -> MutexGuard<'_, HashMap<String, Remembered>> {

@@ -40,7 +40,7 @@ pub(super) async fn record(
     for telling in story::turn(turn, ledger, validated, log.as_deref()) {
         context.tell(&validated.experiment, &telling).await;
     }
-    tracing::info!(experiment = validated.name, namespace = validated.namespace, ?turn, attempt = ledger.attempt, stage = ?ledger.stage, "a step");
+    tracing::info!(?turn, attempt = ledger.attempt, stage = ?ledger.stage, "a step");
     let figures = context.figures(validated, ledger);
     let now = Timestamp::now();
     let next = status::recorded(prior, validated, ledger, turn, &figures, now);
