@@ -1,6 +1,6 @@
 //! QUIC between neighbours: the only module that knows quinn.
 //!
-//! One connection an edge, made by the neighbour with the lower index. On it one bidirectional control stream, opened by
+//! One connection an edge, made by the neighbour with the higher index. On it one bidirectional control stream, opened by
 //! the one that dialled, and one unidirectional stream a piece, opened by the one that sends it. Both sides show a
 //! certificate of the run's authority; who is not a neighbour of this experiment is refused.
 

@@ -26,7 +26,7 @@ use rustls_pki_types::{
 use support::{LIFETIME, Run};
 use tokio::sync::mpsc;
 
-/// Peer 2 of a path 0 – 2 – 4 among five peers, waiting to be dialled by 0.
+/// Peer 2 of a path 0 – 2 – 4 among five peers, waiting to be dialled by 4.
 struct Target {
     run: Run,
     address: SocketAddr,
@@ -38,7 +38,7 @@ fn target() -> Target {
     let run = Run::new(5, vec![(0, 2), (2, 4)]);
     let socket = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
     let address = socket.local_addr().unwrap();
-    // Peer 4 is dialled at an address where nobody is.
+    // Peer 0 is dialled at an address where nobody is.
     let addresses = vec![address.into(); 5];
     let (events_in, events) = mpsc::channel(64);
     let transport = Transport::start(
@@ -62,7 +62,7 @@ fn target() -> Target {
 }
 
 impl Target {
-    /// The next thing that happens on a connection; that peer 4 is not there is of no interest.
+    /// The next thing that happens on a connection; that peer 0 is not there is of no interest.
     async fn event(&mut self) -> Event {
         loop {
             match self.events.recv().await.unwrap() {
@@ -88,7 +88,7 @@ impl Target {
 
     async fn link(&mut self) -> (Connection, fltorrent_peer::transport::Link) {
         let connection = self
-            .dial(&self.run.authority, 0, 0, SystemTime::now())
+            .dial(&self.run.authority, 4, 0, SystemTime::now())
             .await
             .unwrap();
         let (mut send, _receive) = connection.open_bi().await.unwrap();
@@ -187,7 +187,7 @@ fn refusal(error: &ConnectionError) -> String {
 async fn a_neighbour_that_dials_is_taken() {
     let mut target = target();
     let (_connection, link) = target.link().await;
-    assert_eq!(link.peer(), 0);
+    assert_eq!(link.peer(), 4);
 }
 
 #[tokio::test]
@@ -196,9 +196,9 @@ async fn members_who_are_no_neighbours_are_told_so() {
     let now = SystemTime::now();
     for (index, attempt, expected) in [
         (1, 0, "peer 1 is not a neighbour of peer 2"),
-        (4, 0, "peer 4 has to wait to be dialled"),
+        (0, 0, "peer 0 has to wait to be dialled"),
         (
-            0,
+            4,
             3,
             "it belongs to attempt 3 of the run, this peer to attempt 0",
         ),
@@ -226,7 +226,7 @@ async fn strangers_do_not_get_through_the_handshake() {
     let long_ago = now - 10 * LIFETIME;
     let expired = Authority::generate(target.run.id, LIFETIME, long_ago).unwrap();
     for (authority, when) in [(&foreign, now), (&other_run, now), (&expired, long_ago)] {
-        let error = match target.dial(authority, 0, 0, when).await {
+        let error = match target.dial(authority, 4, 0, when).await {
             // The client may be through before the server has looked at its certificate.
             Ok(connection) => connection.closed().await.to_string(),
             Err(error) => error,
@@ -238,12 +238,12 @@ async fn strangers_do_not_get_through_the_handshake() {
 #[tokio::test]
 async fn a_server_that_is_not_the_peer_is_not_believed() {
     let run = Run::new(2, vec![(0, 1)]);
-    // At peer 1's address sits somebody with a certificate for peer 0.
+    // At peer 0's address sits somebody with a certificate for peer 1.
     let socket = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
     let address = socket.local_addr().unwrap();
     let (ignored, _ignored) = mpsc::channel(8);
     let start = |socket, credentials: &Credentials, neighbours: &[u32], events| {
-        let limits = run.config(0).limits();
+        let limits = run.config(1).limits();
         Transport::start(
             socket,
             credentials,
@@ -259,14 +259,14 @@ async fn a_server_that_is_not_the_peer_is_not_believed() {
     };
     let _impostor = start(
         socket::wrap(socket).unwrap(),
-        &run.credentials(0),
+        &run.credentials(1),
         &[],
         ignored,
     );
     let (events_in, mut events) = mpsc::channel(8);
     let own = socket::bind("127.0.0.1:0".parse().unwrap()).unwrap();
-    let _transport = start(own, &run.credentials(0), &[1], events_in);
-    let Event::Unreachable { peer: 1, reason } = events.recv().await.unwrap() else {
+    let _transport = start(own, &run.credentials(1), &[0], events_in);
+    let Event::Unreachable { peer: 0, reason } = events.recv().await.unwrap() else {
         panic!("expected a failure")
     };
     assert!(reason.contains("certificate"), "{reason}");
@@ -287,7 +287,7 @@ async fn a_port_in_use_is_named() {
 async fn garbage_on_the_control_stream_is_reported_once() {
     let mut target = target();
     let connection = target
-        .dial(&target.run.authority, 0, 0, SystemTime::now())
+        .dial(&target.run.authority, 4, 0, SystemTime::now())
         .await
         .unwrap();
     let (mut send, _receive) = connection.open_bi().await.unwrap();

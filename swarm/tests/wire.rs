@@ -123,7 +123,7 @@ fn vectors() -> Vec<(Message, Vec<u8>)> {
         (Message::Cancel { request: 5 }, "00000005 08 00000005"),
         (
             Message::Hello(hello),
-            "0000007f 20 0003 11111111111111111111111111111111 00000001 00000002
+            "0000007f 20 0004 11111111111111111111111111111111 00000001 00000002
              6666666666666666666666666666666666666666666666666666666666666666
              7777777777777777777777777777777777777777777777777777777777777777
              00000003 8888888888888888888888888888888888888888888888888888888888888888",
@@ -205,7 +205,7 @@ fn a_hello_of_another_version_is_refused_by_its_number_whatever_follows() {
     assert_eq!(error, DecodeError::ProtocolVersion { found: 1 });
     assert_eq!(
         error.to_string(),
-        "a hello of protocol version 1, this peer speaks 3; run the same release everywhere"
+        "a hello of protocol version 1, this peer speaks 4; run the same release everywhere"
     );
 }
 

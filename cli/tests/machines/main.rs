@@ -23,10 +23,10 @@ fn machines_that_share_only_files_end_with_the_model_of_one_machine() {
     let network = Network::new(4, &["training.rounds=3"]);
     // Two are named by IPv4 and two by IPv6 addresses.
     network.write_nodes(&["10.77.0.10", "fd77::11", "10.77.0.12", "fd77::13"]);
-    let mut peers: Vec<Peer> = [2, 0, 1].map(|i| network.start(i, &[])).into();
-    // Peer 2 dials peer 3, which comes only after it was missed.
-    peers[0].until("waiting for peer 3 at [fd77::13]:8888: it refuses");
-    peers.push(network.start(3, &[]));
+    let mut peers: Vec<Peer> = [2, 3, 0].map(|i| network.start(i, &[])).into();
+    // Peer 2 dials peer 1, which comes only after it was missed.
+    peers[0].until("waiting for peer 1 at [fd77::11]:8888: it refuses");
+    peers.push(network.start(1, &[]));
     for peer in peers {
         peer.succeed();
     }

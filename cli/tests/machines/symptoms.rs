@@ -22,23 +22,28 @@ fn two(sets: &[&str]) -> Network {
     Network::new(2, &sets)
 }
 
-fn both_succeed(network: &Network, first: Peer) {
-    let second = network.start(1, &[]);
-    second.succeed();
-    first.succeed();
+/// The one of two that dials.
+const DIALLER: u32 = 1;
+/// The one that is dialled.
+const DIALLED: u32 = 0;
+
+fn both_succeed(network: &Network, dialler: Peer) {
+    let dialled = network.start(DIALLED, &[]);
+    dialled.succeed();
+    dialler.succeed();
 }
 
 #[test]
 fn nobody_listens_and_firewalls_reject_and_drop() {
     let network = two(&[]);
-    let there = network.machine(1);
-    let mut dialler = network.start(0, &[]);
+    let there = network.machine(DIALLED);
+    let mut dialler = network.start(DIALLER, &[]);
     dialler.until(documented(
         "it refuses: look whether it is started there, and whether address and port in the nodes file are right",
     ));
 
     network.filter(&there, "input", "udp dport 8888 drop");
-    let mut dialled = network.start(1, &[]);
+    let mut dialled = network.start(DIALLED, &[]);
     dialler.until(documented(
         "no answer: look whether that machine is up and has this address, and whether firewalls let UDP port 8888 in",
     ));
@@ -56,7 +61,7 @@ fn nobody_listens_and_firewalls_reject_and_drop() {
     ));
 
     network.unfilter(&there);
-    dialler.until("connected to peer 1");
+    dialler.until("connected to peer 0");
     dialled.succeed();
     dialler.succeed();
 }
@@ -64,9 +69,9 @@ fn nobody_listens_and_firewalls_reject_and_drop() {
 #[test]
 fn a_firewall_at_the_side_that_dials() {
     let network = two(&[]);
-    let here = network.machine(0);
+    let here = network.machine(DIALLER);
     network.filter(&here, "output", "udp dport 8888 drop");
-    let mut dialler = network.start(0, &[]);
+    let mut dialler = network.start(DIALLER, &[]);
     dialler.until(documented("Operation not permitted"));
     network.unfilter(&here);
     both_succeed(&network, dialler);
@@ -75,35 +80,35 @@ fn a_firewall_at_the_side_that_dials() {
 #[test]
 fn a_machine_that_is_off_and_one_that_no_route_leads_to() {
     let network = two(&[]);
-    network.set_link(1, "down");
-    let mut dialler = network.start(0, &[]);
+    network.set_link(DIALLED, "down");
+    let mut dialler = network.start(DIALLER, &[]);
     dialler.until("no answer");
-    network.set_link(1, "up");
+    network.set_link(DIALLED, "up");
     both_succeed(&network, dialler);
 
     let network = two(&[]);
-    network.write_nodes(&["10.77.0.10", "192.0.2.1"]);
-    let mut dialler = network.start(0, &[]);
+    network.write_nodes(&["192.0.2.1", "10.77.0.11"]);
+    let mut dialler = network.start(DIALLER, &[]);
     dialler.until(documented("Network is unreachable"));
 }
 
 #[test]
 fn behind_nat_one_can_dial_and_needs_a_forward_to_be_dialled() {
-    // The lower index dials, and needs nothing.
+    // The higher index dials, and needs nothing.
     let network = two(&[]);
-    network.put_behind_router(0);
-    network.write_nodes(&["10.77.0.1", "10.77.0.11"]);
-    let dialler = network.start(0, &[]);
+    network.put_behind_router(DIALLER);
+    network.write_nodes(&["10.77.0.10", "10.77.0.1"]);
+    let dialler = network.start(DIALLER, &[]);
     both_succeed(&network, dialler);
 
-    // The higher one is dialled at the router, which does not know of it.
+    // The lower one is dialled at the router, which does not know of it.
     let network = two(&[]);
-    let router = network.put_behind_router(1);
-    network.write_nodes(&["10.77.0.10", "10.77.0.1"]);
+    let router = network.put_behind_router(DIALLED);
+    network.write_nodes(&["10.77.0.1", "10.77.0.11"]);
     network.filter(&router, "input", "drop");
-    let mut dialler = network.start(0, &[]);
-    let dialled = network.start(1, &[]);
-    dialler.until("waiting for peer 1 at 10.77.0.1:8888: no answer");
+    let mut dialler = network.start(DIALLER, &[]);
+    let dialled = network.start(DIALLED, &[]);
+    dialler.until("waiting for peer 0 at 10.77.0.1:8888: no answer");
     network.nft(
         &router,
         documented("add rule ip nat in udp dport 8888 dnat to 10.78.0.2"),
@@ -113,24 +118,24 @@ fn behind_nat_one_can_dial_and_needs_a_forward_to_be_dialled() {
 
     // A router without a firewall says that nobody listens at it.
     let network = two(&[]);
-    network.put_behind_router(1);
-    network.write_nodes(&["10.77.0.10", "10.77.0.1"]);
-    let mut dialler = network.start(0, &[]);
-    dialler.until("waiting for peer 1 at 10.77.0.1:8888: it refuses");
+    network.put_behind_router(DIALLED);
+    network.write_nodes(&["10.77.0.1", "10.77.0.11"]);
+    let mut dialler = network.start(DIALLER, &[]);
+    dialler.until("waiting for peer 0 at 10.77.0.1:8888: it refuses");
 }
 
 #[test]
 fn a_name_that_is_not_known_yet() {
     let network = two(&[]);
     network.write_nodes(&["node0", "node1"]);
-    let names = "10.77.0.10 node0\n";
+    let names = "10.77.0.11 node1\n";
     network.write_hosts(0, names);
     network.write_hosts(1, names);
-    let mut dialler = network.start(0, &[]);
+    let mut dialler = network.start(DIALLER, &[]);
     dialler.until(documented(
-        "the host node1 cannot be resolved; check it in the nodes file, and DNS or /etc/hosts here",
+        "the host node0 cannot be resolved; check it in the nodes file, and DNS or /etc/hosts here",
     ));
-    network.write_hosts(0, &format!("{names}fd77::11 node1\n10.77.0.11 node1\n"));
+    network.write_hosts(DIALLER, &format!("{names}fd77::10 node0\n10.77.0.10 node0\n"));
     both_succeed(&network, dialler);
 }
 
@@ -160,11 +165,11 @@ fn a_neighbour_that_never_comes_and_one_that_goes_away() {
 #[test]
 fn another_plan() {
     let network = Network::new(3, &["training.rounds=2"]);
-    let mut dialler = network.start(0, &[]);
-    let dialled = network.start(1, &[]);
-    dialler.until("connected to peer 1");
+    let mut first = network.start(0, &[]);
+    let second = network.start(1, &[]);
+    first.until("connected to peer 1");
     let other = network.start(2, &["--set", "seed=7"]);
-    let peers = [dialler, dialled, other];
+    let peers = [first, second, other];
     for (i, peer) in peers.into_iter().enumerate() {
         let ended = peer.end();
         assert_eq!(ended.code, Some(1), "{ended:?}");
@@ -228,10 +233,10 @@ fn other_data() {
 fn keys_of_another_experiment() {
     let network = two(&[]);
     network.make_keys("others");
-    let mut dialler = network.start(0, &[]);
-    let keys = network.path("others/peer-1").display().to_string();
+    let mut dialler = network.start(DIALLER, &[]);
+    let keys = network.path("others/peer-0").display().to_string();
     let out = network.path("wrong").display().to_string();
-    let mut wrong = network.start(1, &["--keys", &keys, "--out", &out]);
+    let mut wrong = network.start(DIALLED, &["--keys", &keys, "--out", &out]);
     dialler.until(documented(
         "its certificate is of another experiment: give every machine its folder from the same `fltorrent keys init`",
     ));
@@ -246,9 +251,9 @@ fn keys_of_another_experiment() {
 #[test]
 fn a_peer_on_the_machine_of_another() {
     let network = Network::new(3, &["training.rounds=2"]);
-    let mut dialler = network.start(0, &[]);
-    // Peer 2 is where peer 1 should be.
-    let wrong = network.start_at(1, 2, &[]);
+    let mut dialler = network.start(2, &[]);
+    // Peer 0 is where peer 1 should be.
+    let wrong = network.start_at(1, 0, &[]);
     dialler.until(documented(
         "its certificate is another peer's: check which machine has which address in the nodes file and was given which folder of keys",
     ));
@@ -261,9 +266,9 @@ fn a_peer_on_the_machine_of_another() {
 #[test]
 fn another_attempt_and_one_that_was_run() {
     let network = two(&[]);
-    let mut dialler = network.start(0, &[]);
+    let mut dialler = network.start(DIALLER, &[]);
     let out = network.path("wrong").display().to_string();
-    let wrong = network.start(1, &["--attempt", "1", "--out", &out]);
+    let wrong = network.start(DIALLED, &["--attempt", "1", "--out", &out]);
     dialler.until(documented(
         "it belongs to attempt 1 of the run, this peer to attempt 0",
     ));

@@ -113,7 +113,7 @@ pub enum LinkError {
         /// Who this is.
         me: u32,
     },
-    /// The higher index does not dial.
+    /// The lower index does not dial.
     #[error("peer {peer} has to wait to be dialled")]
     WrongDirection {
         /// Who it is.

@@ -1,4 +1,7 @@
-//! Reaching the neighbours with higher indices, and reaching them again after a break.
+//! Reaching the neighbours with lower indices, and reaching them again after a break.
+//!
+//! Peers are started in the order of their indices, on a laptop, on a cluster and mostly by hand: whoever is dialled is there
+//! already, and has a name. On a cluster a name that is looked up too early stays unknown for as long as DNS keeps that.
 
 use std::{io::ErrorKind, net::SocketAddr, sync::Arc, time::Duration};
 

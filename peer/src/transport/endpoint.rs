@@ -92,7 +92,7 @@ pub struct Transport {
 }
 
 impl Transport {
-    /// Starts on a bound socket: accepts neighbours with lower indices and dials those with higher ones at
+    /// Starts on a bound socket: accepts neighbours with higher indices and dials those with lower ones at
     /// `addresses[index]`, again and again. `link` is what the socket's datagrams go through (see [`super::shape`]); the
     /// default one when nothing is known of it.
     ///
@@ -129,7 +129,7 @@ impl Transport {
         });
         let mut tasks = JoinSet::new();
         tasks.spawn(accept(endpoint.clone(), Arc::clone(&shared)));
-        for &neighbour in neighbours.iter().filter(|&&neighbour| neighbour > me) {
+        for &neighbour in neighbours.iter().filter(|&&neighbour| neighbour < me) {
             if let Some(address) = addresses.get(neighbour as usize) {
                 let target = dial::Target {
                     peer: neighbour,
@@ -253,7 +253,7 @@ async fn accept(endpoint: Endpoint, shared: Arc<Shared>) {
 
 async fn welcome(connection: Connection, shared: &Shared) {
     let from = connection.remote_address();
-    let is_dialler = |peer: u32| peer < shared.me;
+    let is_dialler = |peer: u32| peer > shared.me;
     match identify(&connection, shared).and_then(|peer| {
         is_dialler(peer)
             .then_some(peer)

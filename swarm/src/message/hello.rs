@@ -5,7 +5,7 @@ use thiserror::Error;
 use super::{DecodeError, Reader, Writer};
 
 /// Version of the protocol between peers.
-pub const PROTOCOL_VERSION: u16 = 3;
+pub const PROTOCOL_VERSION: u16 = 4;
 
 /// Who is there, and what it believes.
 #[derive(Clone, Debug, PartialEq, Eq)]

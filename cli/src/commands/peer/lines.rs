@@ -86,7 +86,7 @@ impl<'a> Lines<'a> {
             .peers
             .get(peer as usize)
             .map_or_else(String::new, |node| format!(" at {}", node.address));
-        let why = why.unwrap_or(if peer < self.setup.index {
+        let why = why.unwrap_or(if peer > self.setup.index {
             "it has not connected: it is the one that dials; look whether it is started and what it says"
         } else {
             "it has not answered yet"

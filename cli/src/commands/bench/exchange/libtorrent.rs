@@ -56,7 +56,7 @@ pub(super) async fn run(
     }
     let (mut children, mut pipes) = (Vec::new(), Vec::new());
     for peer in &plan.peers {
-        // Connections are for both directions; the lower index dials, as in our own swarm.
+        // Connections are for both directions; one of the two dials.
         let dialled: Vec<_> = peer
             .neighbours
             .iter()
