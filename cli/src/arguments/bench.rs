@@ -140,8 +140,8 @@ pub struct LoopbackArguments {
     /// Size of an update, such as 100k or 25M; without it that of the case, and only then there is a target
     #[arg(long, value_name = "BYTES")]
     pub update: Option<ByteSize>,
-    /// Rounds of ours; connections are made in the first one
-    #[arg(long, default_value_t = 4, value_parser = clap::value_parser!(u32).range(1..=1000))]
+    /// Rounds of ours; the first one, in which connections are made and memory is taken, does not count
+    #[arg(long, default_value_t = 4, value_parser = clap::value_parser!(u32).range(2..=1000))]
     pub rounds: u32,
     /// How often each side is measured, in turns
     #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..=1000))]

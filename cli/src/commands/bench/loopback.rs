@@ -11,7 +11,7 @@ use thiserror::Error;
 
 use self::{
     case::{CASES, Case, Target},
-    ours::Ours,
+    ours::{Ours, Undisturbed},
 };
 use super::{
     folder::Folder,
@@ -108,6 +108,14 @@ fn rows(case: &Case, plan: &Plan, turns: &[Turn]) -> Vec<Row> {
     let ours_for_cpu = |turn: &Turn| turn.ours.payload / turn.ours.exchange;
     let bare_for_cpu = |turn: &Turn| turn.bare.payload as f64 / turn.bare.cpu;
     let ours_in_time = |turn: &Turn| turn.ours.payload / turn.ours.seconds;
+    let undisturbed: Vec<&Turn> = turns
+        .iter()
+        .filter(|turn| turn.ours.undisturbed.seconds > 0.0)
+        .collect();
+    let alone = |turn: &Turn| {
+        let Undisturbed { payload, seconds } = turn.ours.undisturbed;
+        payload / seconds
+    };
     let bare_in_time = |turn: &Turn| turn.bare.payload as f64 / turn.bare.seconds;
     let allowed = plan.exchange.memory_budget as f64 + UPDATES * plan.model.bytes as f64;
     let cpu = Row::new(
@@ -115,8 +123,12 @@ fn rows(case: &Case, plan: &Plan, turns: &[Turn]) -> Vec<Row> {
         each(&|turn| ours_for_cpu(turn) / bare_for_cpu(turn)),
     );
     let speed = Row::new(
-        "for each second: FLTorrent ÷ bare QUIC",
-        each(&|turn| ours_in_time(turn) / bare_in_time(turn)),
+        "the same for each second while nobody computes",
+        spread(
+            undisturbed
+                .iter()
+                .map(|turn| alone(turn) / bare_in_time(turn)),
+        ),
     );
     let memory = Row::new(
         "peak resident set ÷ (memory budget + 3 updates)",
@@ -145,6 +157,14 @@ fn rows(case: &Case, plan: &Plan, turns: &[Turn]) -> Vec<Row> {
         Row::new(
             "bare QUIC, MB/s",
             each(&|turn| bare_in_time(turn) / MEGABYTE),
+        ),
+        Row::new(
+            "for each second: FLTorrent ÷ bare QUIC",
+            each(&|turn| ours_in_time(turn) / bare_in_time(turn)),
+        ),
+        Row::new(
+            "FLTorrent, MB/s while nobody computes",
+            spread(undisturbed.iter().map(|turn| alone(turn) / MEGABYTE)),
         ),
         speed,
         Row::new(

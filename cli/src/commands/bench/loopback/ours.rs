@@ -16,12 +16,67 @@ pub(super) struct Ours {
     pub(super) payload: f64,
     /// Seconds of exchange: in each round from when the first peer had its update until the last one had all.
     pub(super) seconds: f64,
+    /// What came while all peers had their update and none had everything yet, so that nobody computes beside the exchange.
+    pub(super) undisturbed: Undisturbed,
     /// CPU seconds of the threads that exchange.
     pub(super) exchange: f64,
     /// CPU seconds of whole processes.
     pub(super) process: f64,
     /// Most bytes that one peer had in memory.
     pub(super) memory: u64,
+}
+
+/// A part of the exchange.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub(super) struct Undisturbed {
+    /// Bytes of chunks that came.
+    pub(super) payload: f64,
+    /// Seconds.
+    pub(super) seconds: f64,
+}
+
+impl Undisturbed {
+    /// Of one round: when it ended at each peer, and what each says of it.
+    fn of(round: &[(f64, &Exchange)]) -> Self {
+        let began = |&(ended, exchange): &(f64, &Exchange)| ended - lasted(exchange);
+        let from = round.iter().map(began).fold(f64::NEG_INFINITY, f64::max);
+        let to = round
+            .iter()
+            .map(|(ended, _)| *ended)
+            .fold(f64::INFINITY, f64::min);
+        if from >= to {
+            return Self::default();
+        }
+        let came = round.iter().map(|peer| {
+            let held = |time: f64| held(&peer.1.completion, time - began(peer));
+            let received: u64 = peer.1.flows.iter().map(|flow| flow.bytes_received).sum();
+            let all = peer.1.completion.last().map_or(0, |last| last.1);
+            let of_others = f64::from(all) * (1.0 - 1.0 / round.len() as f64);
+            received as f64 * (held(to) - held(from)) / of_others.max(1.0)
+        });
+        Self {
+            payload: came.sum(),
+            seconds: to - from,
+        }
+    }
+}
+
+fn lasted(exchange: &Exchange) -> f64 {
+    exchange.completion.last().map_or(0.0, |last| last.0)
+}
+
+/// Chunks held at a time, between two points of a curve in proportion.
+fn held(curve: &[(f64, u32)], time: f64) -> f64 {
+    let after = curve.partition_point(|point| point.0 <= time);
+    let before = after.checked_sub(1).and_then(|at| curve.get(at));
+    match (before, curve.get(after)) {
+        (Some(&(begin, few)), Some(&(end, many))) => {
+            let part = (time - begin) / (end - begin);
+            f64::from(few) + part * (f64::from(many) - f64::from(few))
+        }
+        (Some(&(_, held)), None) | (None, Some(&(_, held))) => f64::from(held),
+        (None, None) => 0.0,
+    }
 }
 
 impl Ours {
@@ -45,19 +100,24 @@ impl Ours {
         })
     }
 
-    /// Rounds of all peers with the times at which they ended.
+    /// Rounds of all peers with the times at which they ended. The first one is left out: connections are made in it and memory is
+    /// taken for the first time, which bare QUIC's time has neither of.
     fn of(rounds: &[(f64, Exchange)]) -> Self {
         let mut ours = Self::default();
         let last = rounds.iter().map(|(_, exchange)| exchange.round).max();
-        for round in 0..=last.unwrap_or(0) {
+        for round in 1..=last.unwrap_or(0) {
             let (mut began, mut ended) = (f64::INFINITY, f64::NEG_INFINITY);
-            for (time, exchange) in rounds
+            let of_round: Vec<(f64, &Exchange)> = rounds
                 .iter()
                 .filter(|(_, exchange)| exchange.round == round)
-            {
-                let lasted = exchange.completion.last().map_or(0.0, |last| last.0);
-                began = began.min(time - lasted);
-                ended = ended.max(*time);
+                .map(|(time, exchange)| (*time, exchange))
+                .collect();
+            let undisturbed = Undisturbed::of(&of_round);
+            ours.undisturbed.payload += undisturbed.payload;
+            ours.undisturbed.seconds += undisturbed.seconds;
+            for &(time, exchange) in &of_round {
+                began = began.min(time - lasted(exchange));
+                ended = ended.max(time);
                 // A peer goes on to serve after its line of the last round, so what it sent and what it received differ, and
                 // each has its cost.
                 let flows = exchange.flows.iter();
@@ -79,14 +139,13 @@ mod tests {
     use super::*;
     use fltorrent_peer::journal::exchange::{Cpu, Flow};
 
-    #[test]
-    fn a_round_is_from_the_first_update_to_the_last_chunk() {
-        let round = |round, lasted, bytes_sent| Exchange {
+    fn round(round: u32, completion: &[(f64, u32)], sent: u64) -> Exchange {
+        Exchange {
             round,
-            completion: vec![(0.0, 1), (lasted, 2)],
+            completion: completion.to_vec(),
             flows: vec![Flow {
                 neighbour: 1,
-                bytes_sent,
+                bytes_sent: sent,
                 bytes_received: 100,
             }],
             cpu: Cpu {
@@ -94,24 +153,44 @@ mod tests {
                 process: 0.75,
             },
             ..Exchange::default()
-        };
-        // Peer 0 has its update at 10 and at 20, peer 1 at 11 and at 21.
+        }
+    }
+
+    #[test]
+    fn a_round_is_from_the_first_update_to_the_last_chunk_and_the_first_one_does_not_count() {
+        // Peer 0 has its update at 10 and at 20, peer 1 at 11 and at 21; between 21 and 22 both exchange.
         let rounds = [
-            (12.0, round(0, 2.0, 80)),
-            (23.0, round(1, 3.0, 120)),
-            (13.0, round(0, 2.0, 100)),
-            (22.0, round(1, 1.0, 90)),
+            (12.0, round(0, &[(0.0, 1), (2.0, 2)], 80)),
+            (23.0, round(1, &[(0.0, 10), (1.0, 12), (3.0, 20)], 120)),
+            (13.0, round(0, &[(0.0, 1), (2.0, 2)], 100)),
+            (22.0, round(1, &[(-0.5, 5), (0.0, 15), (1.0, 20)], 90)),
         ];
         let ours = Ours::of(&rounds);
         assert_eq!(
             ours,
             Ours {
-                payload: 395.0,
-                seconds: 6.0,
-                exchange: 2.0,
-                process: 3.0,
+                payload: 205.0,
+                seconds: 3.0,
+                // Of ten chunks of 10 bytes that each gets, half of eight and five.
+                undisturbed: Undisturbed {
+                    payload: 90.0,
+                    seconds: 1.0
+                },
+                exchange: 1.0,
+                process: 1.5,
                 memory: 0
             }
         );
+    }
+
+    #[test]
+    fn one_that_begins_after_another_has_all_leaves_nothing_undisturbed() {
+        let rounds = [
+            (12.0, round(1, &[(0.0, 1), (1.0, 2)], 100)),
+            (15.0, round(1, &[(-2.0, 1), (2.0, 2)], 100)),
+        ];
+        assert_eq!(Ours::of(&rounds).undisturbed, Undisturbed::default());
+        assert_eq!(held(&[], 1.0), 0.0);
+        assert_eq!(held(&[(1.0, 5)], 0.0), 5.0);
     }
 }
