@@ -1,7 +1,7 @@
 //! Reaching the neighbours with lower indices, and reaching them again after a break.
 //!
 //! Peers are started in the order of their indices, on a laptop, on a cluster and mostly by hand: whoever is dialled is there
-//! already, and has a name. On a cluster a name that is looked up too early stays unknown for as long as DNS keeps that.
+//! already.
 
 use std::{io::ErrorKind, net::SocketAddr, sync::Arc, time::Duration};
 
@@ -19,6 +19,9 @@ use super::{
 
 const FIRST_BACKOFF: Duration = Duration::from_millis(50);
 const LONGEST_BACKOFF: Duration = Duration::from_secs(2);
+/// How long after the start a name is looked up first. A cluster's DNS knows a pod some tenths of a second after the pod
+/// runs, and who asks before that is told for the next five seconds, as is everybody else, that there is no such name.
+const FIRST_LOOK: Duration = Duration::from_secs(1);
 /// A connection that lasted shorter was refused right after it was made, so that the next one is not tried at once.
 const LASTING: Duration = Duration::from_secs(5);
 /// How long a handshake may take: QUIC itself sends its first packet less and less often, and a neighbour that starts
@@ -34,6 +37,7 @@ pub(super) struct Target {
 
 /// Dials until there is a connection, waits until it is gone, and starts again.
 pub(super) async fn keep_dialling(endpoint: Endpoint, target: Target, shared: Arc<Shared>) {
+    sleep(first_wait(&target.address)).await;
     let mut backoff = FIRST_BACKOFF;
     for attempt in 0.. {
         match dial(&endpoint, &target, attempt, &shared).await {
@@ -60,6 +64,13 @@ pub(super) async fn keep_dialling(endpoint: Endpoint, target: Target, shared: Ar
         let spread = Duration::from_millis(u64::from((shared.me * 7 + target.peer * 13) % 32));
         sleep(backoff + spread).await;
         backoff = (backoff * 2).min(LONGEST_BACKOFF);
+    }
+}
+
+fn first_wait(address: &PeerAddress) -> Duration {
+    match address.ip() {
+        Some(_) => Duration::ZERO,
+        None => FIRST_LOOK,
     }
 }
 
@@ -116,4 +127,17 @@ async fn resolve(
         .get(attempt % usable.len().max(1))
         .copied()
         .ok_or(LinkError::OtherFamily)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_names_are_given_time_to_appear() {
+        let wait = |text: &str| first_wait(&text.parse().unwrap());
+        assert_eq!(wait("10.0.0.1:7400"), Duration::ZERO);
+        assert_eq!(wait("[fd77::1]:7400"), Duration::ZERO);
+        assert_eq!(wait("peer-3.quickstart:7400"), FIRST_LOOK);
+    }
 }
