@@ -76,7 +76,9 @@ fn state(status: Option<&PodStatus>) -> PodState {
         Some("Succeeded") => PodState::Succeeded,
         Some("Failed") => PodState::Failed(failure(status)),
         // Nothing in it runs again; its phase follows once the sandbox is gone, a second later.
-        Some("Running") if ended(status).is_some_and(|ended| ended.exit_code == 0) => PodState::Succeeded,
+        Some("Running") if ended(status).is_some_and(|ended| ended.exit_code == 0) => {
+            PodState::Succeeded
+        }
         Some("Running") => PodState::Running {
             ready: holds(status, "Ready"),
         },

@@ -60,6 +60,11 @@ pub fn recorded(
         Turn::Restarting { index, failure } | Turn::GaveUp { index, failure } => {
             status.set_error(&failed(*index, failure));
         }
+        // A new attempt begins where its checkpoint is, maybe before what the last one had reached.
+        Turn::GoesOn { .. } | Turn::BeginsAnew => {
+            let total = validated.plan.training.rounds;
+            status.round = Some(RoundCounts::new(ledger.resume.min(total), total));
+        }
         Turn::Completed => status.peers = Some(PeerCounts::new(peers, 0, peers, 0)),
         _ => {}
     }
@@ -67,7 +72,7 @@ pub fn recorded(
         status.start_time.get_or_insert(Time(now));
     }
     if matches!(ledger.stage, Stage::Complete | Stage::Failed) {
-        figures.put(&mut status, validated.plan.training.rounds, ledger);
+        figures.put(&mut status, validated.plan.training.rounds);
         end(&mut status, now);
     }
     conditions(&mut status, ledger, None, now);
@@ -91,7 +96,7 @@ pub fn applied(
         status.start_time.get_or_insert(Time(now));
     }
     let counts = seen(&mut status, validated, ledger, applied.facts());
-    figures.put(&mut status, validated.plan.training.rounds, ledger);
+    figures.put(&mut status, validated.plan.training.rounds);
     // A node words the same trouble in turn as an error and as waiting: the status does not follow each of these.
     let same = prior.peers == status.peers && prior.attempt == ledger.attempt;
     let before = prior.condition(ConditionType::PeersReady).filter(|_| same);
@@ -242,8 +247,14 @@ fn conditions(
     if view.is_some() || ledger.stage != Stage::Running {
         status.set(ConditionType::PeersReady, ready, reason, &message, &now);
     }
-    // Once all peers were there, the attempt trains; one that is not ready for a moment does not take that back.
-    let trains = ledger.stage == Stage::Running && (ready || status.is(ConditionType::Training));
+    // Once all peers were there, the attempt trains; one that is not ready for a moment does not take that back. A round that all
+    // have finished says so before the probes do.
+    let has_trained = status
+        .round
+        .as_ref()
+        .is_some_and(|round| round.done > ledger.resume);
+    let trains = ledger.stage == Stage::Running
+        && (ready || has_trained || status.is(ConditionType::Training));
     let (reason, message) = match ledger.stage {
         _ if trains => ("Training", "peers train and swap chunks"),
         Stage::Draining => ("Draining", "pods of the last attempt end first"),

@@ -135,7 +135,10 @@ fn a_name_that_is_not_known_yet() {
     dialler.until(documented(
         "the host node0 cannot be resolved; check it in the nodes file, and DNS or /etc/hosts here",
     ));
-    network.write_hosts(DIALLER, &format!("{names}fd77::10 node0\n10.77.0.10 node0\n"));
+    network.write_hosts(
+        DIALLER,
+        &format!("{names}fd77::10 node0\n10.77.0.10 node0\n"),
+    );
     both_succeed(&network, dialler);
 }
 

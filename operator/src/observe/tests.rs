@@ -55,8 +55,10 @@ fn a_failure_says_how() {
 #[test]
 fn a_peer_that_ended_well_is_complete_before_its_pod_says_so() {
     let ended = |code: i32| {
-        pod(&json!({"phase": "Running", "containerStatuses": [{"name": "trainer", "image": "", "imageID": "", "ready": false,
-            "restartCount": 0, "state": {"terminated": {"exitCode": code}}}]}))
+        pod(
+            &json!({"phase": "Running", "containerStatuses": [{"name": "trainer", "image": "", "imageID": "", "ready": false,
+            "restartCount": 0, "state": {"terminated": {"exitCode": code}}}]}),
+        )
     };
     assert_eq!(facts(&ended(0), "u").unwrap().state, PodState::Succeeded);
     // How it failed is known with the phase.

@@ -4,9 +4,7 @@ use std::collections::BTreeMap;
 
 use fltorrent_coordinator::ending::Ending;
 use fltorrent_coordinator::progress::Progress;
-use fltorrent_crds::status::{Exchanged, ExperimentStatus, RoundCounts, Stage, figure};
-
-use crate::life::Ledger;
+use fltorrent_crds::status::{Exchanged, ExperimentStatus, RoundCounts, figure};
 
 /// The newest figures that are known of an attempt.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -71,19 +69,12 @@ impl Figures {
 
     /// Puts the figures into a status. What is older than what the status says of this attempt already is passed over: after a restart
     /// of the operator the peers' reports come again one by one.
-    pub(super) fn put(&self, status: &mut ExperimentStatus, total: u32, ledger: Ledger) {
+    pub(super) fn put(&self, status: &mut ExperimentStatus, total: u32) {
         let known = status.round.as_ref().map_or(0, |round| round.done);
-        // A new attempt begins where its checkpoint is, maybe before what the last one had reached.
-        let begins = matches!(ledger.stage, Stage::Starting) && self.done.is_none();
-        let done = match self.done {
-            Some(done) if done >= known => done,
-            None if begins => ledger.resume,
-            _ => return,
+        let Some(done) = self.done.filter(|&done| done >= known) else {
+            return;
         };
         status.round = Some(RoundCounts::new(done.min(total), total));
-        if begins {
-            return;
-        }
         status.accuracy = self.accuracy.map(figure).or_else(|| status.accuracy.take());
         status.loss = self.loss.map(figure).or_else(|| status.loss.take());
         status.exchanged = self

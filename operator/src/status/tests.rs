@@ -124,6 +124,16 @@ fn a_status_follows_an_experiment_to_its_end() {
         (Some(Phase::Starting), "1/2")
     );
     assert_eq!(reason(&waits, ConditionType::PeersReady), "WaitingForPeers");
+    // A round is over before the last probe.
+    let early = step(
+        &waits,
+        running(),
+        &[PodState::Waiting, READY],
+        &reported(1),
+        3,
+    );
+    assert_eq!(early.phase, Some(Phase::Training));
+    assert!(!early.is(ConditionType::PeersReady));
     let trains = step(&waits, running(), &[READY, READY], &reported(1), 3);
     assert_eq!(trains.phase, Some(Phase::Training));
     assert_eq!(trains.round.as_ref().unwrap().text, "1/4");
@@ -321,8 +331,17 @@ fn figures_never_go_back_within_an_attempt() {
         resume: 2,
         ..Ledger::default()
     };
-    let status = step(&trains, starting, &[], &Figures::default(), 2);
-    assert_eq!(status.round.unwrap().text, "2/4");
+    let none = Figures::default();
+    let turn = Turn::GoesOn { rounds: 2 };
+    let begins = recorded(&trains, &example(), starting, &turn, &none, at(2));
+    assert_eq!(begins.round.as_ref().unwrap().text, "2/4");
+    // And what the last one had reached is no sign that it trains.
+    let running = Ledger {
+        stage: Stage::Running,
+        ..starting
+    };
+    let started = recorded(&begins, &example(), running, &Turn::Started, &none, at(3));
+    assert_eq!(started.phase, Some(Phase::Starting));
 }
 
 #[test]
