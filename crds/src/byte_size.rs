@@ -3,9 +3,12 @@
 use std::{borrow::Cow, fmt, str::FromStr};
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
-use serde::{Deserialize, Deserializer, Serialize, de};
+use serde::{Deserialize, Deserializer, Serialize};
 
-use crate::decimal::{self, DecimalError};
+use crate::{
+    decimal::{self, DecimalError},
+    text_or_whole,
+};
 
 /// Longest text that is read.
 pub(crate) const MAX_LENGTH: usize = 32;
@@ -116,25 +119,7 @@ impl From<ByteSize> for String {
 
 impl<'de> Deserialize<'de> for ByteSize {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Visitor;
-
-        impl de::Visitor<'_> for Visitor {
-            type Value = ByteSize;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a quantity of bytes such as 256Mi")
-            }
-
-            fn visit_str<E: de::Error>(self, text: &str) -> Result<ByteSize, E> {
-                text.parse().map_err(E::custom)
-            }
-
-            fn visit_u64<E: de::Error>(self, bytes: u64) -> Result<ByteSize, E> {
-                bytes.try_into().map_err(E::custom)
-            }
-        }
-
-        deserializer.deserialize_any(Visitor)
+        text_or_whole::deserialize(deserializer, "a quantity of bytes such as 256Mi")
     }
 }
 

@@ -24,6 +24,7 @@ pub mod reference;
 pub mod seeds;
 pub mod shards;
 pub mod status;
+mod text_or_whole;
 mod topology;
 
 pub use address::{AddressError, PeerAddress};

@@ -3,9 +3,12 @@
 use std::{borrow::Cow, fmt, str::FromStr};
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
-use serde::{Deserialize, Deserializer, Serialize, de};
+use serde::{Deserialize, Deserializer, Serialize};
 
-use crate::decimal::{self, DecimalError};
+use crate::{
+    decimal::{self, DecimalError},
+    text_or_whole,
+};
 
 /// Longest text that is read.
 const MAX_LENGTH: usize = 32;
@@ -130,25 +133,7 @@ impl From<Quantity> for String {
 
 impl<'de> Deserialize<'de> for Quantity {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Visitor;
-
-        impl de::Visitor<'_> for Visitor {
-            type Value = Quantity;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str(SAMPLE)
-            }
-
-            fn visit_str<E: de::Error>(self, text: &str) -> Result<Quantity, E> {
-                text.parse().map_err(E::custom)
-            }
-
-            fn visit_u64<E: de::Error>(self, whole: u64) -> Result<Quantity, E> {
-                whole.try_into().map_err(E::custom)
-            }
-        }
-
-        deserializer.deserialize_any(Visitor)
+        text_or_whole::deserialize(deserializer, SAMPLE)
     }
 }
 
