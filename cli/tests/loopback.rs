@@ -99,7 +99,7 @@ fn wrong_arguments_are_refused() {
         ),
         (["--update", "many"], "not a quantity of bytes"),
         (["--update", "1001"], "multiple of 4"),
-        (["--rounds", "0"], "0 is not in 1..=1000"),
+        (["--rounds", "1"], "1 is not in 2..=1000"),
         (["--repetitions", "0"], "0 is not in 1..=1000"),
         (["--set", "exchange.numChunks=0"], "exchange.numChunks"),
     ] {
