@@ -158,7 +158,7 @@ pub fn every_value(cluster: &Cluster) -> Result<(), Failed> {
 }
 
 /// Values that helm has to refuse, and what its message has to name.
-const WRONG: [(&str, &str); 36] = [
+const WRONG: [(&str, &str); 38] = [
     ("imgae.tag=x", "imgae"),
     ("image.tags=x", "tags"),
     ("image.tag=a b", "/image/tag"),
@@ -177,6 +177,9 @@ const WRONG: [(&str, &str); 36] = [
     ("clusterDomain=", "/clusterDomain"),
     ("logFormat=xml", "/logFormat"),
     ("logLevel=", "/logLevel"),
+    // A word that is no level would be the name of a part of the program, with everything of it logged and nothing else.
+    ("logLevel=verbose", "/logLevel"),
+    ("logLevel=info\\,kube", "/logLevel"),
     ("extraEnv[0].name=POD_NAME", "/extraEnv/0/name"),
     ("extraEnv[0].value=x", "/extraEnv/0"),
     ("extraEnv.A=x", "/extraEnv"),
