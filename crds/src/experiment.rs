@@ -80,6 +80,7 @@ pub(crate) const NAME_PATTERN: &str = "^[a-z]([-a-z0-9]*[a-z0-9])?$";
     printcolumn(name = "Round", json_path = ".status.round.text", type_ = "string", description = "Rounds that all peers have completed, of all"),
     printcolumn(name = "Accuracy", json_path = ".status.accuracy", type_ = "string", description = "Share of the test samples that the newest model classifies rightly"),
     printcolumn(name = "Phase", json_path = ".status.phase", type_ = "string", description = "What the experiment is doing"),
+    printcolumn(name = "Reason", json_path = ".status.reason", type_ = "string", description = "Why it is not further than that"),
     printcolumn(name = "Loss", json_path = ".status.loss", type_ = "string", description = "Loss of the newest model over the test samples", priority = 1),
     printcolumn(name = "Model", json_path = ".status.model", type_ = "string", description = "BLAKE3 of the model that all peers ended with", priority = 1),
     printcolumn(name = "Exchanged", json_path = ".status.exchanged.text", type_ = "string", description = "Bytes of chunks that peers have received", priority = 1),
@@ -99,38 +100,6 @@ pub(crate) const NAME_PATTERN: &str = "^[a-z]([-a-z0-9]*[a-z0-9])?$";
         .message(Message::Message("groups: every name may be there once".into())),
     validation = Rule::new("self.groups.map(g, g.count).sum() <= 10000")
         .message(Message::Message("groups: at most 10000 peers in all".into())),
-    validation = Rule::new("self.seed == oldSelf.seed")
-        .message(Message::Message("seed: cannot be changed; make a new experiment".into())),
-    validation = Rule::new("self.topology == oldSelf.topology")
-        .message(Message::Message("topology: cannot be changed; make a new experiment".into())),
-    validation = Rule::new("self.model == oldSelf.model")
-        .message(Message::Message("model: cannot be changed; make a new experiment".into())),
-    validation = Rule::new("self.data == oldSelf.data")
-        .message(Message::Message("data: cannot be changed; make a new experiment".into())),
-    validation = Rule::new("self.training == oldSelf.training")
-        .message(Message::Message("training: cannot be changed; make a new experiment".into())),
-    validation = Rule::new("self.exchange == oldSelf.exchange")
-        .message(Message::Message("exchange: cannot be changed; make a new experiment".into())),
-    validation = Rule::new("self.aggregation == oldSelf.aggregation")
-        .message(Message::Message("aggregation: cannot be changed; make a new experiment".into())),
-    validation = Rule::new("self.transport == oldSelf.transport")
-        .message(Message::Message("transport: cannot be changed; make a new experiment".into())),
-    validation = Rule::new("self.network == oldSelf.network")
-        .message(Message::Message("network: cannot be changed; make a new experiment".into())),
-    validation = Rule::new("self.checkpoint == oldSelf.checkpoint")
-        .message(Message::Message("checkpoint: cannot be changed; make a new experiment".into())),
-    validation = Rule::new("self.output == oldSelf.output")
-        .message(Message::Message("output: cannot be changed; make a new experiment".into())),
-    validation = Rule::new("self.groups.map(g, g.name) == oldSelf.groups.map(g, g.name)")
-        .message(Message::Message("groups[].name: cannot be changed; make a new experiment".into())),
-    validation = Rule::new("self.groups.map(g, g.count) == oldSelf.groups.map(g, g.count)")
-        .message(Message::Message("groups[].count: cannot be changed; make a new experiment".into())),
-    validation = Rule::new("self.groups.map(g, g.role) == oldSelf.groups.map(g, g.role)")
-        .message(Message::Message("groups[].role: cannot be changed; make a new experiment".into())),
-    validation = Rule::new("self.groups.map(g, g.network) == oldSelf.groups.map(g, g.network)")
-        .message(Message::Message("groups[].network: cannot be changed; make a new experiment".into())),
-    validation = Rule::new("self.groups.map(g, g.computeSlowdown) == oldSelf.groups.map(g, g.computeSlowdown)")
-        .message(Message::Message("groups[].computeSlowdown: cannot be changed; make a new experiment".into())),
 )]
 #[serde(rename_all = "camelCase")]
 pub struct ExperimentSpec {

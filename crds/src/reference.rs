@@ -24,8 +24,8 @@ What a manifest may say under `spec`: each field, what it is, what it may be, an
 - Where `type` names a member, that member has the settings, and the other ones may not be there.
 - What is not on this page is refused by name, by `fltorrent validate` and by the API server. Whether fields go together is seen when the
   plan is made: by `fltorrent validate`, and on a cluster before there are pods, in the condition `Accepted`.
-- A field that *cannot be changed* keeps the value that the experiment was made with; for another one make a new experiment. Of the
-  others `suspend` and `restarts` hold at once, and what pods are like with the pods that are made next.
+- A field that *cannot be changed* keeps the value that the experiment's first pods were made with; for another one make a new
+  experiment. Of the others `suspend` and `restarts` hold at once, and what pods are like with the pods that are made next.
 - Beside `spec` there is `metadata.name`: a–z, 0–9 and `-`, a letter first, no `-` at the end, at most 45 characters.
 
 These are enough, and every other example is laid over them: what stands at its left margin replaces or adds a
@@ -75,8 +75,6 @@ const TABLE: &str =
 
 /// The example that is a whole manifest, over which the others are laid.
 const MINIMAL: &str = "minimal";
-/// What the rules about fields that keep their value end with.
-const FIXED: &str = ": cannot be changed; make a new experiment";
 
 /// A part of a manifest's `spec` as YAML that is shown on the page.
 #[derive(Clone, Debug)]
@@ -263,7 +261,9 @@ struct Rules {
 
 /// The rules of each section.
 fn rules(schema: &JSONSchemaProps, sections: &[Section<'_>]) -> Vec<Rules> {
-    let mut found = vec![];
+    let mut found: Vec<(String, String)> = definition::fixed_fields()
+        .map(|path| (path, format!(": {}", definition::FIXED)))
+        .collect();
     for message in messages(schema) {
         // A rule over the whole spec begins with the field that it is about.
         if let Some((path, message)) = message.split_once(": ") {
@@ -273,12 +273,7 @@ fn rules(schema: &JSONSchemaProps, sections: &[Section<'_>]) -> Vec<Rules> {
     for field in sections.iter().flat_map(|section| &section.fields) {
         let (mut path, mut schema) = (field.path.clone(), field.schema);
         loop {
-            found.extend(
-                messages(schema).map(|message| match message.strip_suffix(FIXED) {
-                    Some(fixed) => (fixed.to_owned(), FIXED.to_owned()),
-                    None => (path.clone(), format!(": {message}")),
-                }),
-            );
+            found.extend(messages(schema).map(|message| (path.clone(), format!(": {message}"))));
             let Some(JSONSchemaPropsOrArray::Schema(item)) = &schema.items else {
                 break;
             };
@@ -293,10 +288,10 @@ fn rules(schema: &JSONSchemaProps, sections: &[Section<'_>]) -> Vec<Rules> {
         let Some(rules) = home.and_then(|home| all.get_mut(home)) else {
             continue;
         };
-        if message == FIXED {
+        let message = message.trim_start_matches(": ").to_owned();
+        if message == definition::FIXED {
             rules.fixed.push(path);
         } else {
-            let message = message.trim_start_matches(": ").to_owned();
             rules.others.entry(path).or_default().push(message);
         }
     }
@@ -425,6 +420,6 @@ mod tests {
             .iter()
             .map(|rules| rules.fixed.len() + rules.others.values().map(Vec::len).sum::<usize>())
             .sum();
-        assert_eq!(said, count(&schema));
+        assert_eq!(said, count(&schema) + definition::fixed_fields().count());
     }
 }

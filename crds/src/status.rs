@@ -12,6 +12,8 @@ use serde::{Deserialize, Serialize};
 const MAX_COUNT: u64 = crate::experiment::MAX_SEED;
 /// Longest text of a condition's message.
 const MAX_MESSAGE: usize = 4096;
+/// Longest word for a reason.
+const MAX_REASON: usize = 64;
 /// Longest text of the last error.
 const MAX_ERROR: usize = 1024;
 
@@ -27,6 +29,10 @@ pub struct ExperimentStatus {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Phase")]
     pub phase: Option<Phase>,
+    /// Why it is not further than that, in a word; a condition has the same word with a sentence.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "String", length(max = MAX_REASON))]
+    pub reason: Option<String>,
     /// What is so, what is not, since when and why; one of each type.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schemars(schema_with = "conditions")]
@@ -55,11 +61,11 @@ pub struct ExperimentStatus {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(with = "String", length(max = 64))]
     pub model: Option<String>,
-    /// When the first pods were made.
+    /// When the first pods were made; what makes the model cannot be changed from then on.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "time")]
     pub start_time: Option<Time>,
-    /// When the experiment was complete or had failed.
+    /// When the experiment was complete or had failed, or its manifest was refused before there were pods.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "time")]
     pub end_time: Option<Time>,
@@ -80,7 +86,7 @@ pub struct ExperimentStatus {
     /// How many of `spec.restarts` are used.
     #[schemars(range(max = 100))]
     pub restarts: u32,
-    /// What went wrong last, even if it has passed.
+    /// What went wrong last; left out once it has passed.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(with = "String", length(max = MAX_ERROR))]
     pub last_error: Option<String>,
@@ -88,9 +94,9 @@ pub struct ExperimentStatus {
 
 /// What an experiment is doing.
 ///
-/// `Pending`: there are no pods; nobody has looked at it yet, or its condition Accepted says what is wrong. `Starting`: pods are
-/// made, and not all peers are ready. `Training`: all peers have been ready in this attempt. `Suspended`: its pods are taken
-/// away until `spec.suspend` is false. `Complete` and `Failed` are ends: they stay.
+/// `Pending`: there are no pods; nobody has looked at it yet, or they cannot be made. `Starting`: pods are made, and not all peers are
+/// ready. `Training`: all peers have been ready in this attempt. `Suspended`: its pods are taken away until `spec.suspend` is false.
+/// `Complete` and `Failed` are ends: they stay, but for a manifest that was refused before there were pods, which can be corrected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[schemars(inline)]
 pub enum Phase {
@@ -315,6 +321,12 @@ impl ExperimentStatus {
     /// Says what went wrong, cut off after 1,024 characters.
     pub fn set_error(&mut self, error: &str) {
         self.last_error = Some(cut(error, MAX_ERROR));
+    }
+
+    /// Forgets what went wrong if it is what this message said.
+    pub fn forget_error(&mut self, message: &str) {
+        let said = cut(message, MAX_ERROR);
+        self.last_error.take_if(|error| *error == said);
     }
 }
 

@@ -20,6 +20,7 @@ fn full() -> ExperimentStatus {
     let mut status = ExperimentStatus {
         observed_generation: Some(2),
         phase: Some(Phase::Complete),
+        reason: Some("R".repeat(64)),
         peers: Some(PeerCounts::new(8, 1, 7, 0)),
         round: Some(RoundCounts::new(10, 10)),
         accuracy: Some(figure(0.931_24)),

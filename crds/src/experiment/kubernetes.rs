@@ -3,7 +3,6 @@
     missing_docs,
     reason = "a described value would turn the schema of an enum into a oneOf"
 )]
-#![allow(unreachable_pub, reason = "KubeSchema copies the types into functions")]
 
 mod affinity;
 mod data;
@@ -15,7 +14,6 @@ mod volumes;
 
 use std::collections::BTreeMap;
 
-use kube_derive::KubeSchema;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -44,14 +42,7 @@ use crate::Quantity;
 
 /// What the pods of an experiment are like; a run on one machine reads nothing of it. A change takes effect with the pods
 /// that are made next, after a suspension or a restart.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
-#[x_kube(
-    crates(kube_core = "::kube_core"),
-    validation = Rule::new("self.data == oldSelf.data")
-        .message(Message::Message("kubernetes.data: cannot be changed; make a new experiment".into())),
-    validation = Rule::new("self.storage == oldSelf.storage")
-        .message(Message::Message("kubernetes.storage: cannot be changed; make a new experiment".into())),
-)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Kubernetes {
     /// The peers' image; without it the one that belongs to the operator and to `training.backend`.

@@ -53,6 +53,8 @@ pub fn changes() -> Vec<(&'static str, Value, Option<&'static str>)> {
         // A default that is written out is no change.
         ("training", json!({"rounds": 50}), None),
         ("groups/1/role", json!("honest"), None),
+        ("groups/1/network", json!({}), None),
+        ("groups/1/computeSlowdown", json!(1), None),
         (
             "kubernetes/storage",
             json!({"scratch": {"type": "emptyDir"}}),

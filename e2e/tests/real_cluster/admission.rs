@@ -114,16 +114,46 @@ pub fn fields(cluster: &Cluster) -> Result<(), Failed> {
 
 /// What may change of an experiment that is there, and what may not.
 pub fn changes(cluster: &Cluster) -> Result<(), Failed> {
-    let agent = agent(true)?;
     let mut manifest = document::manifest();
     manifest["metadata"]["name"] = json!("changed");
-    let made = create(cluster, &manifest)?;
+    create(cluster, &manifest)?;
+    // Nothing is fixed before the first pod.
+    let mut wrong = refused(cluster, &manifest, |_| None)?;
+    let begun = r#"{"status":{"startTime":"2026-01-02T03:04:05Z"}}"#;
+    run(cluster.kubectl().args([
+        "patch",
+        "flt",
+        "changed",
+        "--subresource=status",
+        "--type=merge",
+        "--patch",
+        begun,
+    ]))?;
+    wrong.extend(refused(cluster, &manifest, |refused| refused)?);
+    kubectl(cluster, "delete flt changed")?;
+    if wrong.is_empty() {
+        return Ok(());
+    }
+    Err(wrong.join("\n").into())
+}
+
+/// Tries all changes; returns those that are not refused by the name that is expected, or are refused where none is.
+fn refused(
+    cluster: &Cluster,
+    manifest: &Value,
+    expected: impl Fn(Option<&'static str>) -> Option<&'static str>,
+) -> Result<Vec<String>, Failed> {
+    let agent = agent(true)?;
     let path = "/apis/fltorrent.io/v1alpha1/namespaces/default/fltorrentexperiments/changed";
     let url = url(&format!("{path}?dryRun=All&fieldValidation=Strict"));
+    let version = kubectl(
+        cluster,
+        "get flt changed --output=jsonpath={.metadata.resourceVersion}",
+    )?;
     let mut wrong = Vec::new();
     for (place, value, refused) in changes::changes() {
         let mut changed = manifest.clone();
-        changed["metadata"]["resourceVersion"] = made["metadata"]["resourceVersion"].clone();
+        changed["metadata"]["resourceVersion"] = json!(version);
         document::put(&mut changed, place, value.clone());
         let mut answer = agent
             .put(&url)
@@ -132,7 +162,7 @@ pub fn changes(cluster: &Cluster) -> Result<(), Failed> {
         let answer: Value = serde_json::from_str(&answer.body_mut().read_to_string()?)?;
         let taken = answer["kind"] == json!("FLTorrentExperiment");
         let said = answer["message"].as_str().unwrap_or_default();
-        let fits = match refused {
+        let fits = match expected(refused) {
             None => taken,
             Some(name) => said.contains(&format!("{name}: cannot be changed")),
         };
@@ -140,11 +170,7 @@ pub fn changes(cluster: &Cluster) -> Result<(), Failed> {
             wrong.push(format!("{place} = {value}: {answer}"));
         }
     }
-    kubectl(cluster, "delete flt changed")?;
-    if wrong.is_empty() {
-        return Ok(());
-    }
-    Err(wrong.join("\n").into())
+    Ok(wrong)
 }
 
 /// The status is a part of its own: who writes the spec does not write it, and its columns are what a user sees.
@@ -159,6 +185,7 @@ pub fn status(cluster: &Cluster) -> Result<(), Failed> {
     }
     let mut status = ExperimentStatus {
         phase: Some(Phase::Training),
+        reason: Some("Tried".to_owned()),
         peers: Some(PeerCounts::new(8, 8, 0, 0)),
         round: Some(RoundCounts::new(4, 10)),
         accuracy: Some(figure(0.931_24)),
@@ -202,13 +229,14 @@ pub fn status(cluster: &Cluster) -> Result<(), Failed> {
         "ROUND",
         "ACCURACY",
         "PHASE",
+        "REASON",
         "LOSS",
         "MODEL",
         "EXCHANGED",
         "AGE",
     ];
     let cells = [
-        "shown", "ring", "8/8", "4/10", "0.9312", "Training", "0.2000", "1.50 GiB",
+        "shown", "ring", "8/8", "4/10", "0.9312", "Training", "Tried", "0.2000", "1.50 GiB",
     ];
     // No model yet, and the age is the server's.
     if head[..] == names && row.len() == names.len() - 1 && row[..cells.len()] == cells {

@@ -63,29 +63,53 @@ pub fn limits(cluster: &Cluster) -> Result<(), Failed> {
 }
 
 pub fn examples(cluster: &Cluster) -> Result<(), Failed> {
-    let mut passed = 0;
+    for path in manifests()? {
+        let mut create = cluster.kubectl();
+        create.args([
+            "create",
+            "--dry-run=server",
+            "--validate=strict",
+            "--filename",
+        ]);
+        run(create.arg(&path))?;
+    }
+    Ok(())
+}
+
+/// Who applies a file again is told that it changed nothing.
+pub fn twice(cluster: &Cluster) -> Result<(), Failed> {
+    kubectl(cluster, "create namespace twice")?;
+    for path in manifests()? {
+        let apply = || {
+            run(cluster
+                .kubectl()
+                .args(["-n", "twice", "apply", "--filename"])
+                .arg(&path))
+        };
+        let (first, second) = (apply()?, apply()?);
+        if !first.ends_with(" created") || !second.ends_with(" unchanged") {
+            return Err(format!("{}: {first}, then {second}", path.display()).into());
+        }
+    }
+    kubectl(cluster, "delete namespace twice --wait=false").map(drop)
+}
+
+/// The manifests among the examples.
+fn manifests() -> Result<Vec<PathBuf>, Failed> {
+    let mut found = Vec::new();
     for folder in ["examples", "examples/own-model"] {
         for entry in fs::read_dir(root().join(folder))? {
             let path = entry?.path();
             let yaml = path
                 .extension()
                 .is_some_and(|extension| extension == "yaml");
-            if !yaml || !fs::read_to_string(&path)?.contains("kind: FLTorrentExperiment") {
-                continue;
+            if yaml && fs::read_to_string(&path)?.contains("kind: FLTorrentExperiment") {
+                found.push(path);
             }
-            let mut create = cluster.kubectl();
-            create.args([
-                "create",
-                "--dry-run=server",
-                "--validate=strict",
-                "--filename",
-            ]);
-            run(create.arg(&path))?;
-            passed += 1;
         }
     }
-    if passed < 10 {
-        return Err(format!("only {passed} examples were found").into());
+    if found.len() < 10 {
+        return Err(format!("only {} examples were found", found.len()).into());
     }
-    Ok(())
+    Ok(found)
 }
