@@ -177,9 +177,10 @@ impl Hub {
         self.address
     }
 
-    /// How far a run is; none when no peer of it has come here.
-    pub fn progress(&self, run: RunId) -> Option<Progress> {
-        self.runs.get(run).map(|run| run.progress())
+    /// How far an attempt of a run is; none when no peer of it has come here.
+    pub fn progress(&self, run: RunId, attempt: u32) -> Option<Progress> {
+        let run = self.runs.get(run)?;
+        (run.facts.attempt == attempt).then(|| run.progress())
     }
 
     /// Forgets a run that is over.

@@ -148,7 +148,8 @@ impl Operator {
     }
 
     pub(crate) fn progress(&self) -> Progress {
-        self.hub.progress(RUN).unwrap()
+        let attempt = self.known.attempt.load(Ordering::Relaxed);
+        self.hub.progress(RUN, attempt).unwrap()
     }
 
     pub(crate) async fn stop(self) {

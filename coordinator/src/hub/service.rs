@@ -94,6 +94,11 @@ impl Refusal {
         }
     }
 
+    /// Whether it is as it should be: a replica that does not lead refuses every report of every peer.
+    const fn is_usual(&self) -> bool {
+        matches!(self, Self::NotLeading)
+    }
+
     const fn retry_after(&self, settings: &Settings) -> Option<Duration> {
         match self {
             Self::TooOften { wait } => Some(*wait),
@@ -152,7 +157,11 @@ impl<D: Directory> Service<D> {
             .unwrap_or_else(|refusal| {
                 let Client { from, identity } = client;
                 let (run, client) = (run.authority.run(), identity.map(|client| client.role));
-                tracing::info!(%run, %from, ?client, %refusal, "a request was refused");
+                if refusal.is_usual() {
+                    tracing::debug!(%run, %from, ?client, %refusal, "a request was refused");
+                } else {
+                    tracing::info!(%run, %from, ?client, %refusal, "a request was refused");
+                }
                 let wait = refusal.retry_after(&self.settings);
                 refused(refusal.status(), &refusal, wait)
             })

@@ -221,11 +221,11 @@ async fn a_token_brings_a_certificate_and_that_lets_report() {
         (reported.run, reported.reported.report),
         (RUN, report(3, 0))
     );
-    let progress = operator.hub.progress(RUN).unwrap();
+    let progress = operator.hub.progress(RUN, 0).unwrap();
     assert_eq!(progress.rounds_reported(3), Some(1));
-    assert!(operator.hub.progress(OTHER_RUN).is_none());
+    assert!(operator.hub.progress(OTHER_RUN, 0).is_none());
     operator.hub.forget(RUN);
-    assert!(operator.hub.progress(RUN).is_none());
+    assert!(operator.hub.progress(RUN, 0).is_none());
 }
 
 #[tokio::test]
@@ -360,14 +360,14 @@ async fn a_name_of_no_known_run_gets_no_handshake() {
         .connect(RUN, operator.anonymous(RUN))
         .await
         .unwrap();
-    assert!(operator.hub.progress(RUN).is_some());
+    assert!(operator.hub.progress(RUN, 0).is_some());
     // It is over: from then on it is unknown, and nothing is kept of it.
     operator.directory.runs.lock().unwrap().remove(&RUN);
     operator
         .connect(RUN, operator.anonymous(RUN))
         .await
         .unwrap_err();
-    assert!(operator.hub.progress(RUN).is_none());
+    assert!(operator.hub.progress(RUN, 0).is_none());
 }
 
 #[tokio::test]
@@ -407,7 +407,7 @@ async fn reports_without_a_certificate_or_with_a_foreign_one_count_nothing() {
         };
         assert_eq!(sent, 0);
     }
-    let progress = operator.hub.progress(RUN).unwrap();
+    let progress = operator.hub.progress(RUN, 0).unwrap();
     assert_eq!(progress.rounds_reported(3), Some(0));
 }
 
@@ -433,10 +433,12 @@ async fn a_new_attempt_begins_anew() {
         operator.directory.runs.lock().unwrap().insert(RUN, facts)
     };
     set(1);
+    // What the last attempt had reached is no progress of the next one, before anybody of it has come here.
+    assert!(operator.hub.progress(RUN, 1).is_none());
     let answer = operator.report(&three, &report(3, 1)).await;
     assert_eq!(answer.status, 403);
     assert!(answer.body.contains("attempt 0"), "{}", answer.body);
-    let progress = operator.hub.progress(RUN).unwrap();
+    let progress = operator.hub.progress(RUN, 1).unwrap();
     assert_eq!(progress.rounds_reported(3), Some(0));
 
     let authority = operator.root.authority(RUN).unwrap();
