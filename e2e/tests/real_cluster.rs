@@ -22,6 +22,8 @@ mod machine;
 mod operator;
 #[path = "real_cluster/pods.rs"]
 mod pods;
+#[path = "real_cluster/room.rs"]
+mod room;
 #[path = "real_cluster/security.rs"]
 mod security;
 #[path = "chart/values.rs"]
@@ -39,7 +41,7 @@ use libtest_mimic::{Arguments, Failed, Trial};
 type Check = fn(&Cluster) -> Result<(), Failed>;
 
 /// Checks that may run side by side.
-const CHECKS: [(&str, Check); 22] = [
+const CHECKS: [(&str, Check); 23] = [
     ("a_pod_runs_to_its_end_and_its_log_is_read", pods::ends),
     ("a_pod_that_fails_says_how", pods::fails),
     ("a_service_is_found_by_name_and_reached", pods::service),
@@ -53,6 +55,10 @@ const CHECKS: [(&str, Check); 22] = [
     ("the_definition_is_established", definition::established),
     ("the_definition_is_far_from_its_limits", definition::limits),
     ("every_example_passes_a_dry_run", definition::examples),
+    (
+        "a_file_that_is_applied_again_changes_nothing",
+        definition::twice,
+    ),
     (
         "every_example_of_the_page_about_pods_passes",
         admission::page,
@@ -77,6 +83,13 @@ const CHECKS: [(&str, Check); 22] = [
         "the_server_takes_all_that_the_chart_renders",
         chart::accepted,
     ),
+];
+
+/// Checks with operators, one after the other.
+const OPERATED: [(&str, Check); 3] = [
+    ("an_experiment_lives_and_goes", operator::life),
+    ("a_manifest_that_never_ran_is_corrected", room::corrected),
+    ("two_experiments_share_a_quota", room::shared),
 ];
 
 fn main() -> ExitCode {
@@ -115,12 +128,16 @@ fn main() -> ExitCode {
     });
     let second = libtest_mimic::run(&arguments, checks.into_iter().collect());
 
-    // It has operators of its own.
-    let operated = trial("an_experiment_lives_and_goes", move || match &cluster {
-        Some(cluster) => operator::life(cluster),
-        None => Err("there is no cluster".into()),
+    // They have operators of their own.
+    let operated = OPERATED.map(|(name, check)| {
+        let cluster = cluster.clone();
+        trial(name, move || match &cluster {
+            Some(cluster) => check(cluster),
+            None => Err("there is no cluster".into()),
+        })
     });
-    let operated = libtest_mimic::run(&alone, vec![operated]);
+    let operated = libtest_mimic::run(&alone, operated.into_iter().collect());
+    drop(cluster);
 
     let after = vec![
         trial("a_second_up_mends_what_died", machine::mended),

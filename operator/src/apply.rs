@@ -18,7 +18,7 @@ use crate::build::Objects;
 use crate::life::Facts;
 use crate::metrics::Metrics;
 use crate::names;
-pub use error::{ApplyError, Doing, classify};
+pub use error::{ApplyError, Doing, QUOTA_EXCEEDED, classify};
 pub use objects::{Mark, Standing};
 
 /// Requests about pods of one experiment that are under way at a time.
@@ -46,7 +46,6 @@ pub struct Desired {
 pub struct Applied {
     facts: Facts,
     mark: Option<Mark>,
-    changed: bool,
 }
 
 impl Applied {
@@ -58,11 +57,6 @@ impl Applied {
     /// How the objects stand now, if they were applied.
     pub const fn mark(&self) -> Option<&Mark> {
         self.mark.as_ref()
-    }
-
-    /// Whether pods were created or deleted.
-    pub const fn changed(&self) -> bool {
-        self.changed
     }
 }
 
@@ -93,7 +87,6 @@ impl Applier {
             delete,
             create,
         } = desired;
-        let changed = !delete.is_empty() || !create.is_empty();
         let mark = match objects {
             Some(objects) => {
                 Some(objects::apply(&self.client, &namespace, &name, &uid, objects).await?)
@@ -111,11 +104,7 @@ impl Applier {
             .buffer_unordered(PARALLEL)
             .try_collect::<()>()
             .await?;
-        Ok(Applied {
-            facts,
-            mark,
-            changed,
-        })
+        Ok(Applied { facts, mark })
     }
 
     async fn delete(&self, pods: &Api<Pod>, name: String) -> Result<(), ApplyError> {
@@ -161,10 +150,6 @@ impl Applier {
 impl Applied {
     /// As if nothing had been left to apply.
     pub(crate) const fn nothing(facts: Facts) -> Self {
-        Self {
-            facts,
-            mark: None,
-            changed: false,
-        }
+        Self { facts, mark: None }
     }
 }

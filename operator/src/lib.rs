@@ -19,6 +19,7 @@ pub mod rbac;
 pub mod ready;
 pub mod reconcile;
 pub mod render;
+pub mod room;
 pub mod root;
 pub mod runs;
 pub mod status;

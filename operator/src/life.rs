@@ -29,6 +29,8 @@ pub struct Ledger {
     pub restarts: u32,
     /// Rounds of the checkpoint that this attempt goes on from; 0: from the start.
     pub resume: u32,
+    /// Whether pods may have been made: from then on what makes the model cannot be changed.
+    pub begun: bool,
 }
 
 /// What is seen of a pod.
@@ -100,6 +102,10 @@ pub struct Facts {
 /// A step in an experiment's story, told once.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Turn {
+    /// The first pods are about to be made.
+    Begins,
+    /// Pods that were made of an attempt are given back, since the namespace has no room for all of them.
+    GaveBack,
     /// All pods of the attempt have been created.
     Started,
     /// All peers have finished.
@@ -174,7 +180,11 @@ pub fn decide(ledger: Ledger, facts: &Facts, now: Timestamp) -> Decision {
     let latest = facts.pods.iter().map(|pod| pod.attempt).max();
     if let Some(attempt) = latest.filter(|&attempt| attempt > ledger.attempt) {
         // The status was lost or set back. What the later pods began with is not known; those that fail tell.
-        let ledger = Ledger { attempt, ..ledger };
+        let ledger = Ledger {
+            attempt,
+            begun: true,
+            ..ledger
+        };
         let turn = Turn::Recovered;
         return Decision::Record { ledger, turn };
     }
@@ -193,6 +203,23 @@ pub fn decide(ledger: Ledger, facts: &Facts, now: Timestamp) -> Decision {
         Stage::Draining => drain(ledger, facts),
         Stage::Starting | Stage::Running => go_on(ledger, facts, now),
     }
+}
+
+/// What follows when the namespace's quota has room for some pods of an attempt and not for all. Two experiments that each hold a half
+/// would wait for each other for ever, so all pods of the attempt go, and the next one makes them when there is room. It costs no restart
+/// and begins where this one would have; with nothing to go on from it is as if it had not begun, and its manifest can be changed.
+pub fn give_back(ledger: Ledger, facts: &Facts) -> Option<Decision> {
+    let holds = facts.pods.iter().any(|pod| pod.attempt == ledger.attempt);
+    if ledger.stage != Stage::Starting || !holds {
+        return None;
+    }
+    let ledger = Ledger {
+        attempt: ledger.attempt.checked_add(1)?,
+        begun: ledger.resume > 0 || ledger.restarts > 0,
+        ..ledger
+    };
+    let turn = Turn::GaveBack;
+    Some(Decision::Record { ledger, turn })
 }
 
 /// Pods of the current attempt by peer.
@@ -260,7 +287,7 @@ fn go_on(ledger: Ledger, facts: &Facts, now: Timestamp) -> Decision {
         return Decision::delete(leftovers(ledger, facts));
     }
     if facts.pods.iter().any(|pod| pod.attempt < ledger.attempt) {
-        // Only when the status was set back: older pods have to go first all the same.
+        // Pods that were given back, or the status was set back: older ones have to go first.
         return Decision::delete(leftovers(ledger, facts));
     }
     let create: Vec<u32> = (0..facts.peers)
@@ -268,6 +295,14 @@ fn go_on(ledger: Ledger, facts: &Facts, now: Timestamp) -> Decision {
         .collect();
     if create.is_empty() {
         return record(ledger, Stage::Running, Turn::Started);
+    }
+    if !ledger.begun {
+        let ledger = Ledger {
+            begun: true,
+            ..ledger
+        };
+        let turn = Turn::Begins;
+        return Decision::Record { ledger, turn };
     }
     Decision::Act {
         delete: Vec::new(),

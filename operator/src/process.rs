@@ -65,6 +65,7 @@ pub async fn run(config: Config) -> anyhow::Result<End> {
         metrics: Arc::clone(&metrics),
         runs: Arc::default(),
         evidence: Arc::default(),
+        rooms: Arc::default(),
     };
     let (leads, led) = watch::channel(false);
     let mut tasks = JoinSet::new();

@@ -1,6 +1,7 @@
 //! One look at an experiment: dereference → validate → decide → build → apply → update the status. Each step is a module of its own; this
 //! one calls them in turn and is where the client is.
 
+mod act;
 mod context;
 mod error;
 mod record;
@@ -10,19 +11,18 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use fltorrent_crds::Experiment;
-use fltorrent_crds::status::{ExperimentStatus, Stage};
+use fltorrent_crds::status::ExperimentStatus;
 use jiff::Timestamp;
+use kube::ResourceExt;
 use kube::core::DeserializeGuard;
 use kube::runtime::controller::Action;
 use kube::runtime::reflector::ObjectRef;
 use tracing::Instrument;
 
-use crate::apply::{ApplyError, Desired};
+use crate::apply::ApplyError;
 use crate::backoff::Backoff;
-use crate::build;
-use crate::life::{Decision, decide};
-use crate::observe;
-use crate::status::{self, Figures, ledger};
+use crate::life::{Decision, Turn, decide};
+use crate::status::ledger;
 use crate::story;
 use crate::throttle::Turn as Throttled;
 use crate::validate::Validated;
@@ -74,6 +74,10 @@ pub fn after_error(watched: Arc<Watched>, error: &ReconcileError, context: Arc<C
     if let ReconcileError::Apply(ApplyError::Former { .. }) = error {
         return Action::requeue(FORMER);
     }
+    let uid = watched.uid().unwrap_or_default();
+    if let Some(rest) = context.tools.rooms.rest(&uid, Instant::now()) {
+        return Action::requeue(rest);
+    }
     let failures = context.failed(&ObjectRef::from_obj(&*watched));
     Action::requeue(Backoff::RECONCILE.after(failures))
 }
@@ -103,11 +107,15 @@ async fn look(watched: &Watched, context: &Context) -> Result<Action, ReconcileE
     };
     for _ in 0..STEPS {
         let (seen, decision) = decided(context, &validated, &prior).await?;
-        match decision {
+        let rest = context.tools.rooms.rest(&validated.uid, Instant::now());
+        match held_back(decision, rest) {
             Decision::Record { ledger, turn } => {
                 let now = Instant::now();
                 if let Throttled::Wait(rest) = context.turn(&validated.uid, now) {
                     return Ok(Action::requeue(rest));
+                }
+                if turn == Turn::Begins {
+                    act::prepare(context, &validated, &prior, &seen).await?;
                 }
                 prior = record::record(context, &validated, &prior, &seen, ledger, &turn).await?;
             }
@@ -116,11 +124,28 @@ async fn look(watched: &Watched, context: &Context) -> Result<Action, ReconcileE
                 create,
                 again,
             } => {
-                return act(context, &validated, &prior, seen, delete, create, again).await;
+                return act::act(context, &validated, &prior, seen, delete, create, again).await;
             }
         }
     }
     Ok(Action::requeue(Duration::ZERO))
+}
+
+/// Who waits for room in its namespace does not begin meanwhile, so that its manifest can be changed.
+fn held_back(decision: Decision, rest: Option<Duration>) -> Decision {
+    match (&decision, rest) {
+        (
+            Decision::Record {
+                turn: Turn::Begins, ..
+            },
+            Some(rest),
+        ) => Decision::Act {
+            delete: Vec::new(),
+            create: Vec::new(),
+            again: Some(rest),
+        },
+        _ => decision,
+    }
 }
 
 /// The decision, made on fresh facts unless there is nothing to do.
@@ -138,82 +163,4 @@ async fn decided(
     let seen = Seen::fresh(context, validated, prior).await?;
     let decision = decide(ledger(prior), &seen.facts, now);
     Ok((seen, decision))
-}
-
-async fn act(
-    context: &Context,
-    validated: &Validated,
-    prior: &ExperimentStatus,
-    seen: Seen,
-    delete: Vec<String>,
-    create: Vec<u32>,
-    again: Option<Duration>,
-) -> Result<Action, ReconcileError> {
-    let ledger = ledger(prior);
-    let Tools { site, root, .. } = &context.tools;
-    let ends = matches!(ledger.stage, Stage::Complete | Stage::Failed);
-    let objects = if ends || context.stands(validated) {
-        None
-    } else {
-        Some(build::objects(validated, site, root)?)
-    };
-    let create = create
-        .into_iter()
-        .map(|index| build::pod::build(validated, site, root, index, ledger.attempt, ledger.resume))
-        .collect::<Result<Vec<_>, _>>()?;
-    if !delete.is_empty() || !create.is_empty() {
-        tracing::info!(
-            attempt = ledger.attempt,
-            create = create.len(),
-            delete = delete.len(),
-            "pods"
-        );
-    }
-    let desired = Desired {
-        uid: validated.uid.clone(),
-        name: validated.name.clone(),
-        namespace: validated.namespace.clone(),
-        objects,
-        delete,
-        create,
-    };
-    let Seen { facts, pods } = seen;
-    let now = Timestamp::now();
-    let applied = match context.applier.apply(desired, facts.clone()).await {
-        Ok(applied) => applied,
-        Err(error) => {
-            if let Some(telling) = story::unapplied(&error, ledger) {
-                context.tell(&validated.experiment, &telling).await;
-            }
-            let next = status::unapplied(prior, validated, ledger, &facts, &error, now);
-            context
-                .publish(&validated.experiment, prior, next, None)
-                .await?;
-            return Err(error.into());
-        }
-    };
-    context.stood(validated, applied.mark());
-    let current = pods.iter().map(AsRef::as_ref).filter(|pod| {
-        observe::facts(pod, &validated.uid).is_some_and(|facts| facts.attempt == ledger.attempt)
-    });
-    let trouble = observe::worst(current).filter(|_| !ends);
-    if let Some(trouble) = &trouble {
-        context
-            .tell(&validated.experiment, &story::trouble(trouble, ledger))
-            .await;
-    }
-    let figures: Figures = context.figures(validated, ledger);
-    let next = status::applied(
-        prior,
-        validated,
-        ledger,
-        &applied,
-        trouble.as_ref(),
-        &figures,
-        now,
-    );
-    let again = again.or_else(|| (!ends).then_some(IDLE));
-    context
-        .publish(&validated.experiment, prior, next, again)
-        .await
 }

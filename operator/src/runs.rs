@@ -15,6 +15,10 @@ pub struct Known {
     pub name: String,
     /// Its UID.
     pub uid: String,
+    /// The generation of its manifest that the facts follow from.
+    pub generation: i64,
+    /// Whether pods had been made by then, so that the facts follow from any later one as well.
+    pub fixed: bool,
     /// What reports are checked against.
     pub facts: RunFacts,
 }
@@ -60,6 +64,8 @@ mod tests {
             namespace: "a".into(),
             name: "x".into(),
             uid: "u".into(),
+            generation: 1,
+            fixed: true,
             facts: RunFacts {
                 peers: 2,
                 rounds: 3,

@@ -12,7 +12,7 @@ use fltorrent_crds::status::{
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
-use crate::apply::{Applied, ApplyError};
+use crate::apply::{Applied, ApplyError, QUOTA_EXCEEDED};
 use crate::life::{Facts, Failure, Ledger, Turn, current};
 use crate::observe::{Counts, Trouble, count};
 use crate::validate::Validated;
@@ -25,10 +25,12 @@ pub fn ledger(status: &ExperimentStatus) -> Ledger {
         attempt: status.attempt,
         restarts: status.restarts,
         resume: status.resumed_after,
+        begun: status.start_time.is_some(),
     }
 }
 
-/// The experiment cannot be built. What runs goes on; nothing new is made.
+/// The experiment cannot be built. What runs goes on; nothing new is made. One that has not begun has failed: who waits for its end has
+/// it, and once its manifest is corrected it begins after all.
 pub fn refused(
     prior: &ExperimentStatus,
     generation: i64,
@@ -37,9 +39,17 @@ pub fn refused(
     now: Timestamp,
 ) -> ExperimentStatus {
     let mut status = begin(prior, generation);
-    status.phase.get_or_insert(Phase::Pending);
     status.set(ConditionType::Accepted, false, reason, message, &Time(now));
     status.set_error(message);
+    status.reason = Some(reason.to_owned());
+    if status.start_time.is_none() {
+        if prior.observed_generation != status.observed_generation {
+            status.end_time = None;
+        }
+        end(&mut status, now);
+        status.set(ConditionType::Failed, true, reason, message, &Time(now));
+        status.phase = Some(Phase::Failed);
+    }
     status
 }
 
@@ -54,7 +64,8 @@ pub fn recorded(
     now: Timestamp,
 ) -> ExperimentStatus {
     let mut status = begin(prior, validated.generation);
-    put(&mut status, ledger);
+    put(&mut status, ledger, now);
+    accept(&mut status, validated, now);
     let peers = validated.peers();
     match turn {
         Turn::Restarting { index, failure } | Turn::GaveUp { index, failure } => {
@@ -65,17 +76,33 @@ pub fn recorded(
             let total = validated.plan.training.rounds;
             status.round = Some(RoundCounts::new(ledger.resume.min(total), total));
         }
-        Turn::Completed => status.peers = Some(PeerCounts::new(peers, 0, peers, 0)),
+        Turn::Begins | Turn::GaveBack => {
+            let total = validated.plan.training.rounds;
+            status.peers = Some(PeerCounts::new(peers, 0, 0, 0));
+            status.round = Some(RoundCounts::new(ledger.resume.min(total), total));
+        }
+        Turn::Completed => {
+            status.peers = Some(PeerCounts::new(peers, 0, peers, 0));
+            // Whatever went wrong has passed; events tell of it.
+            status.last_error = None;
+        }
         _ => {}
     }
-    if ledger.stage == Stage::Starting {
-        status.start_time.get_or_insert(Time(now));
-    }
-    if matches!(ledger.stage, Stage::Complete | Stage::Failed) {
+    if is_end(ledger) {
         figures.put(&mut status, validated.plan.training.rounds);
         end(&mut status, now);
     }
-    conditions(&mut status, ledger, None, now);
+    // Why they were given back is what keeps them from being ready.
+    let trouble = prior
+        .condition(ConditionType::PeersReady)
+        .filter(|_| *turn == Turn::GaveBack);
+    let view = trouble.map(|trouble| View {
+        counts: Counts::default(),
+        peers,
+        waits: 0,
+        trouble: Some((&trouble.reason, &trouble.message)),
+    });
+    conditions(&mut status, ledger, view.as_ref(), now);
     status
 }
 
@@ -90,10 +117,10 @@ pub fn applied(
     now: Timestamp,
 ) -> ExperimentStatus {
     let mut status = begin(prior, validated.generation);
-    put(&mut status, ledger);
+    put(&mut status, ledger, now);
     accept(&mut status, validated, now);
-    if ledger.stage == Stage::Starting && applied.changed() {
-        status.start_time.get_or_insert(Time(now));
+    if trouble.is_none() {
+        forget(&mut status, ConditionType::PeersReady);
     }
     let counts = seen(&mut status, validated, ledger, applied.facts());
     figures.put(&mut status, validated.plan.training.rounds);
@@ -124,7 +151,7 @@ pub fn unapplied(
     now: Timestamp,
 ) -> ExperimentStatus {
     let mut status = begin(prior, validated.generation);
-    put(&mut status, ledger);
+    put(&mut status, ledger, now);
     accept(&mut status, validated, now);
     let message = error.to_string();
     let view = View {
@@ -162,20 +189,44 @@ fn begin(prior: &ExperimentStatus, generation: i64) -> ExperimentStatus {
     }
 }
 
-fn put(status: &mut ExperimentStatus, ledger: Ledger) {
+fn put(status: &mut ExperimentStatus, ledger: Ledger, now: Timestamp) {
     let Ledger {
         stage,
         attempt,
         restarts,
         resume,
+        begun,
     } = ledger;
     status.stage = Some(stage);
     status.attempt = attempt;
     status.restarts = restarts;
     status.resumed_after = resume;
+    let started = status.start_time.take();
+    status.start_time = begun.then(|| started.unwrap_or(Time(now)));
+    if !is_end(ledger) {
+        // Of a manifest that was refused and is corrected now.
+        status.end_time = None;
+        status.duration_seconds = None;
+    }
+}
+
+const fn is_end(ledger: Ledger) -> bool {
+    matches!(ledger.stage, Stage::Complete | Stage::Failed)
+}
+
+/// What a condition said was wrong has passed.
+fn forget(status: &mut ExperimentStatus, kind: ConditionType) {
+    let said = status
+        .condition(kind)
+        .filter(|condition| condition.status == "False")
+        .map(|condition| condition.message.clone());
+    if let Some(said) = said {
+        status.forget_error(&said);
+    }
 }
 
 fn accept(status: &mut ExperimentStatus, validated: &Validated, now: Timestamp) {
+    forget(status, ConditionType::Accepted);
     let plan = &validated.plan;
     let mut message = format!(
         "{} peers, {} rounds; plan {}",
@@ -204,7 +255,7 @@ fn seen(
 ) -> Counts {
     let counts = count(&current(ledger, facts));
     let peers = validated.peers().min(MAX_PEERS);
-    if !matches!(ledger.stage, Stage::Complete | Stage::Failed) {
+    if !is_end(ledger) {
         let Counts {
             ready,
             complete,
@@ -253,7 +304,9 @@ fn conditions(
         .round
         .as_ref()
         .is_some_and(|round| round.done > ledger.resume);
+    let none_failed = view.is_none_or(|view| view.counts.failed == 0);
     let trains = ledger.stage == Stage::Running
+        && none_failed
         && (ready || has_trained || status.is(ConditionType::Training));
     let (reason, message) = match ledger.stage {
         _ if trains => ("Training", "peers train and swap chunks"),
@@ -295,8 +348,11 @@ fn conditions(
     };
     status.set(ConditionType::Suspended, suspended, reason, &message, &now);
 
+    let no_room = status
+        .condition(ConditionType::PeersReady)
+        .is_some_and(|condition| condition.reason == QUOTA_EXCEEDED);
     status.phase = Some(match ledger.stage {
-        Stage::Draining | Stage::Starting if status.start_time.is_none() => Phase::Pending,
+        Stage::Draining | Stage::Starting if !ledger.begun || no_room => Phase::Pending,
         Stage::Draining | Stage::Starting => Phase::Starting,
         Stage::Running if trains => Phase::Training,
         Stage::Running => Phase::Starting,
@@ -304,6 +360,26 @@ fn conditions(
         Stage::Complete => Phase::Complete,
         Stage::Failed => Phase::Failed,
     });
+    status.reason = why(status);
+}
+
+/// Why an experiment is not further than its phase says.
+fn why(status: &ExperimentStatus) -> Option<String> {
+    let reason = |kind| status.condition(kind).map(|found| found.reason.clone());
+    let refused = status
+        .condition(ConditionType::Accepted)
+        .is_some_and(|accepted| accepted.status == "False");
+    if refused {
+        return reason(ConditionType::Accepted);
+    }
+    match status.phase? {
+        Phase::Failed => reason(ConditionType::Failed),
+        Phase::Pending | Phase::Starting => reason(ConditionType::PeersReady),
+        // A peer that is not ready for a moment needs nobody's help.
+        Phase::Training => reason(ConditionType::PeersReady)
+            .filter(|reason| !["AllReady", "WaitingForPeers"].contains(&reason.as_str())),
+        Phase::Suspended | Phase::Complete => None,
+    }
 }
 
 fn peers_ready<'a>(ledger: Ledger, view: Option<&View<'a>>) -> (bool, &'a str, String) {
@@ -317,7 +393,9 @@ fn peers_ready<'a>(ledger: Ledger, view: Option<&View<'a>>) -> (bool, &'a str, S
         return (false, "Creating", "pods are made".to_owned());
     };
     let Counts {
-        ready, complete, ..
+        ready,
+        complete,
+        failed,
     } = view.counts;
     if let Some((reason, message)) = view.trouble {
         return (false, reason, message.to_owned());
@@ -325,6 +403,10 @@ fn peers_ready<'a>(ledger: Ledger, view: Option<&View<'a>>) -> (bool, &'a str, S
     if view.waits > 0 {
         let message = format!("{} pods of the last attempt have not ended yet", view.waits);
         return (false, "Draining", message);
+    }
+    if failed > 0 {
+        let message = format!("{failed} peers have failed: all are started again, or none");
+        return (false, "PeerFailed", message);
     }
     let there = ready + complete;
     let message = format!("{there} of {} peers are ready or complete", view.peers);

@@ -76,6 +76,8 @@ pub fn turn(turn: &Turn, ledger: Ledger, validated: &Validated, log: Option<&str
                 "attempt {attempt} goes on after round {rounds}, the last that all peers have a checkpoint of"
             ),
         )],
+        // The refusal that it follows from is told.
+        Turn::Begins | Turn::GaveBack => Vec::new(),
         Turn::BeginsAnew if attempt == 0 => Vec::new(),
         Turn::BeginsAnew => vec![once(
             "BeginsAnew",
@@ -130,7 +132,11 @@ pub fn unapplied(error: &ApplyError, ledger: Ledger) -> Option<Telling> {
         reason: error.reason(),
         warning: true,
         note: error.to_string(),
-        key: ledger.attempt.to_string(),
+        // Who waits for room tries again and again, each time with the pods of another attempt.
+        key: match error.is_no_room() {
+            true => format!("restart {}", ledger.restarts),
+            false => ledger.attempt.to_string(),
+        },
     })
 }
 

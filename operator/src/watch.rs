@@ -118,6 +118,10 @@ pub fn start(
         if let Event::Apply(pod) | Event::InitApply(pod) | Event::Delete(pod) = event {
             seen.see(pod);
             pull.owner(pod);
+            let gone = matches!(event, Event::Delete(_));
+            seen.freed(pod, gone)
+                .into_iter()
+                .for_each(|one| pull.pull(one));
         }
     }));
 
@@ -211,14 +215,18 @@ fn experiment(context: &Context, triggers: &Triggers, event: &Event<Watched>) {
     }
 }
 
-/// Takes note of a run, for certificates and reports. Its plan is made once; a change of the attempt needs none.
+/// Takes note of a run, for certificates and reports. A change of the attempt needs no plan, nor does one of the manifest once pods are
+/// made: nothing that a plan follows from changes then.
 fn introduce(context: &Context, experiment: &Experiment) {
+    let generation = experiment.metadata.generation.unwrap_or_default();
     let attempt = experiment
         .status
         .as_ref()
         .map_or(0, |status| ledger(status).attempt);
     let run = RunId::of_experiment(&experiment.uid().unwrap_or_default());
-    if let Some(mut found) = context.runs().get(run) {
+    let known_run = context.runs().get(run);
+    if let Some(mut found) = known_run.filter(|found| found.fixed || found.generation == generation)
+    {
         found.facts.attempt = attempt;
         context.runs().put(run, found);
     } else if let Ok(validated) = validate(Arc::new(experiment.clone())) {

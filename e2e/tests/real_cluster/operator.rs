@@ -34,14 +34,14 @@ pub fn program() -> Result<PathBuf, Failed> {
 }
 
 /// A running operator, ended with the test.
-struct Operator {
+pub struct Operator {
     process: Child,
     log: PathBuf,
 }
 
 impl Operator {
     /// Runs outside the cluster, as a service account with the operator's own rules.
-    fn start(cluster: &Cluster, name: &str, port: u16) -> Result<Self, Failed> {
+    pub fn start(cluster: &Cluster, name: &str, port: u16) -> Result<Self, Failed> {
         let logs = Layout::from_environment()?.logs();
         let log = logs.join(format!("operator-{name}.log"));
         let file = std::fs::File::options()

@@ -1,5 +1,8 @@
 //! Why something was not applied, and what to do about it.
 
+/// The stable name of a namespace whose quota is used up.
+pub const QUOTA_EXCEEDED: &str = "QuotaExceeded";
+
 /// What a request was for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Doing {
@@ -81,6 +84,18 @@ impl ApplyError {
         }
     }
 
+    /// Whether the namespace has no room for another pod.
+    pub fn is_no_room(&self) -> bool {
+        matches!(
+            self,
+            Self::Api {
+                doing: Doing::Create,
+                kind: "Pod",
+                ..
+            }
+        ) && self.reason() == QUOTA_EXCEEDED
+    }
+
     /// Whether it is told as an event: not what passes by itself.
     pub fn is_told(&self) -> bool {
         !matches!(
@@ -97,7 +112,7 @@ pub fn classify(error: &kube::Error) -> &'static str {
     };
     let says = |part: &str| status.message.contains(part);
     match status.code {
-        403 if says("exceeded quota") || says("failed quota") => "QuotaExceeded",
+        403 if says("exceeded quota") || says("failed quota") => QUOTA_EXCEEDED,
         403 if says("violates PodSecurity") => "PodSecurityViolated",
         403 if says("is being terminated") => "NamespaceTerminating",
         403 => "Forbidden",
@@ -115,8 +130,8 @@ fn advice(error: &kube::Error) -> String {
         other => other.to_string(),
     };
     let help = match classify(error) {
-        "QuotaExceeded" => {
-            "raise the namespace's ResourceQuota, or ask for less in spec.kubernetes.resources; it is tried again"
+        QUOTA_EXCEEDED => {
+            "raise the namespace's ResourceQuota, or ask for less in spec.kubernetes.resources; it is tried again, and until there is room for all pods none is kept"
         }
         "PodSecurityViolated" => {
             "peers keep to Pod Security's `restricted`; something in spec.kubernetes does not, or an admission plugin changed the pod"

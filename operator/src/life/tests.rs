@@ -146,7 +146,7 @@ fn an_experiment_starts_runs_and_completes() {
     assert_eq!((world.ledger.stage, world.pods.len()), (Stage::Running, 4));
     world.all_succeed();
     assert_eq!((world.ledger.stage, world.pods.len()), (Stage::Complete, 4));
-    assert_eq!(world.turns, [Turn::Started, Turn::Completed]);
+    assert_eq!(world.turns, [Turn::Begins, Turn::Started, Turn::Completed]);
     // Once complete, always complete: the pods may go, and suspending changes nothing.
     world.pods.clear();
     world.suspend = true;
@@ -167,6 +167,7 @@ fn a_failure_restarts_all_within_the_budget() {
             attempt: restarts,
             restarts,
             resume: checkpoint.unwrap_or(0),
+            begun: true,
         };
         assert_eq!(world.ledger, expected);
         assert_eq!(world.pods.len(), 4);
@@ -181,6 +182,7 @@ fn a_failure_restarts_all_within_the_budget() {
     assert!(matches!(
         world.turns[..],
         [
+            Turn::Begins,
             Turn::Started,
             Turn::Restarting { index: 2, .. },
             Turn::BeginsAnew,
@@ -215,7 +217,7 @@ fn the_first_failure_is_told() {
     world.set(0, &at(-99));
     world.set(1, &failure());
     world.settle();
-    assert!(matches!(world.turns[1], Turn::GaveUp { index: 3, .. }));
+    assert!(matches!(world.turns[2], Turn::GaveUp { index: 3, .. }));
 }
 
 #[test]
@@ -291,6 +293,7 @@ fn suspended_it_has_no_pods_and_resumed_it_goes_on() {
     world.settle();
     let again = Ledger {
         attempt: 1,
+        begun: true,
         ..rests
     };
     assert_eq!((world.ledger, world.pods.len()), (again, 0));
@@ -302,6 +305,7 @@ fn suspended_it_has_no_pods_and_resumed_it_goes_on() {
         attempt: 1,
         restarts: 0,
         resume: 5,
+        begun: true,
     };
     assert_eq!(world.ledger, expected);
 }
@@ -320,6 +324,70 @@ fn a_lost_status_is_made_up_for() {
         (Stage::Running, 1)
     );
     assert!(world.created.values().all(|&times| times == 1));
+}
+
+/// The step is written before the first pod is made: who reads that nothing has begun knows that there are no pods.
+#[test]
+fn nothing_is_made_before_it_is_recorded_that_it_begins() {
+    let mut world = World::new(0);
+    let seen = world.clone();
+    assert!(world.reconcile(&seen, u32::MAX));
+    assert_eq!(
+        (world.turns.as_slice(), world.pods.len()),
+        (&[Turn::Begins][..], 0)
+    );
+    // Who never lets it run has not begun it.
+    let mut world = World::new(0);
+    world.suspend = true;
+    world.settle();
+    assert!(!world.ledger.begun);
+}
+
+/// Four pods of two experiments where only five fit: each would wait for the other with what it has, so one gives its pods back, and comes
+/// to its end when the other has.
+#[test]
+fn pods_that_are_not_all_there_are_given_back() {
+    let mut world = World::new(0);
+    world.ledger = Ledger {
+        resume: 3,
+        begun: true,
+        ..Ledger::default()
+    };
+    assert_eq!(give_back(world.ledger, &world.facts()), None);
+    world.create(0);
+    let Some(Decision::Record { ledger, turn }) = give_back(world.ledger, &world.facts()) else {
+        panic!("it keeps a pod that helps nobody");
+    };
+    let next = Ledger {
+        attempt: 1,
+        ..world.ledger
+    };
+    assert_eq!((ledger, turn), (next, Turn::GaveBack));
+    world.ledger = ledger;
+    let deleted = decide(world.ledger, &world.facts(), Timestamp::UNIX_EPOCH);
+    assert_eq!(deleted, Decision::delete(vec!["x-0-0".to_owned()]));
+    world.settle();
+    assert_eq!(
+        (world.ledger.stage, world.ledger.restarts),
+        (Stage::Running, 0)
+    );
+    assert_eq!((world.ledger.attempt, world.ledger.resume), (1, 3));
+    // Without anything to go on from it is as if it had not begun.
+    world.ledger = Ledger {
+        attempt: 1,
+        begun: true,
+        ..Ledger::default()
+    };
+    let anew = Ledger {
+        attempt: 2,
+        ..Ledger::default()
+    };
+    let turn = Turn::GaveBack;
+    let expected = Decision::Record { ledger: anew, turn };
+    assert_eq!(give_back(world.ledger, &world.facts()), Some(expected));
+    // All of them are there: none is given back, whoever is refused.
+    world.ledger.stage = Stage::Running;
+    assert_eq!(give_back(world.ledger, &world.facts()), None);
 }
 
 /// A script with a failure and a pause, with the operator killed at two places; to the end.
@@ -363,13 +431,14 @@ fn killed_after_any_call_it_ends_the_same() {
             stage: Stage::Complete,
             attempt: 2,
             restarts: 1,
-            resume: 0
+            resume: 0,
+            begun: true
         }
     );
     assert!(whole.created.values().all(|&times| times == 1));
     assert_eq!(whole.created.len(), 12);
-    for first in 0..12 {
-        for second in 0..12 {
+    for first in 0..13 {
+        for second in 0..13 {
             for third in 0..6 {
                 let killed = story(&[first, second, third, 0, first]);
                 assert_eq!(
@@ -389,6 +458,7 @@ enum Happens {
     Vanish(u32),
     Suspend(bool),
     Checkpoint(u32),
+    NoRoom,
 }
 
 fn happens() -> impl Strategy<Value = Happens> {
@@ -399,6 +469,7 @@ fn happens() -> impl Strategy<Value = Happens> {
         1 => (0..PEERS).prop_map(Happens::Vanish),
         1 => any::<bool>().prop_map(Happens::Suspend),
         1 => (0_u32..9).prop_map(Happens::Checkpoint),
+        1 => Just(Happens::NoRoom),
     ]
 }
 
@@ -426,6 +497,12 @@ proptest! {
                 Happens::Vanish(index) => world.pods.retain(|_, pod| pod.index != index),
                 Happens::Suspend(suspend) => world.suspend = suspend,
                 Happens::Checkpoint(rounds) => world.checkpoint = Some(rounds),
+                Happens::NoRoom => {
+                    if let Some(Decision::Record { ledger, turn }) = give_back(world.ledger, &world.facts()) {
+                        world.ledger = ledger;
+                        world.turns.push(turn);
+                    }
+                }
             }
             prop_assert!(world.ledger.restarts <= budget);
             prop_assert!(world.ledger.attempt >= before.attempt);

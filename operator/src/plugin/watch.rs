@@ -15,11 +15,15 @@ pub(super) async fn run(experiments: &Api<Experiment>, name: &str) -> anyhow::Re
         let Some(experiment) = experiment? else {
             anyhow::bail!("the experiment {name} is not there");
         };
+        let generation = experiment.metadata.generation;
         let status = experiment.status.unwrap_or_default();
         let line = line(&status);
         if line != last {
             super::print(&format!("{line}\n"))?;
             last = line;
+        }
+        if corrected(&status, generation) {
+            continue;
         }
         match status.phase {
             Some(Phase::Complete) => return Ok(ExitCode::SUCCESS),
@@ -28,6 +32,11 @@ pub(super) async fn run(experiments: &Api<Experiment>, name: &str) -> anyhow::Re
         }
     }
     Ok(ExitCode::FAILURE)
+}
+
+/// Whether it ended by a manifest that is another one by now, which the operator has not looked at yet.
+fn corrected(status: &ExperimentStatus, generation: Option<i64>) -> bool {
+    status.start_time.is_none() && status.observed_generation != generation
 }
 
 /// One line about a status: what it is doing, how far it is, and what is wrong.
@@ -86,6 +95,18 @@ mod tests {
     use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
     use super::*;
+
+    #[test]
+    fn a_manifest_that_is_corrected_has_not_ended() {
+        let mut status = ExperimentStatus {
+            observed_generation: Some(1),
+            phase: Some(Phase::Failed),
+            ..ExperimentStatus::default()
+        };
+        assert!(!corrected(&status, Some(1)) && corrected(&status, Some(2)));
+        status.start_time = Some(Time(Timestamp::UNIX_EPOCH));
+        assert!(!corrected(&status, Some(2)));
+    }
 
     #[test]
     fn a_line_says_how_it_goes() {

@@ -29,6 +29,7 @@ use crate::evidence::Evidence;
 use crate::life::Ledger;
 use crate::metrics::Metrics;
 use crate::names;
+use crate::room::Rooms;
 use crate::runs::{Known, Runs};
 use crate::status::{self, Figures};
 use crate::throttle::{Throttle, Turn};
@@ -47,6 +48,8 @@ pub struct Tools {
     pub runs: Arc<Runs>,
     /// What peers said at their end.
     pub evidence: Arc<Evidence>,
+    /// Who makes pods where, and who waits for room.
+    pub rooms: Arc<Rooms>,
 }
 
 /// What all looks share.
@@ -110,6 +113,7 @@ impl Context {
     pub fn forget(&self, uid: &str, run: RunId) {
         self.all().remove(uid);
         self.tools.evidence.forget(uid);
+        self.tools.rooms.leave(uid);
         self.tools.runs.remove(run);
         self.hub.forget(run);
     }
@@ -122,6 +126,11 @@ impl Context {
     /// Takes note of how a pod ended, if it has.
     pub fn see(&self, pod: &Pod) {
         self.tools.evidence.see(pod);
+    }
+
+    /// Experiments that are to be looked at, since a pod that has ended or is gone made room for theirs.
+    pub fn freed(&self, pod: &Pod, gone: bool) -> Vec<ObjectRef<Watched>> {
+        self.tools.rooms.freed(pod, gone, Instant::now())
     }
 
     /// How many experiments are in which phase, for the metrics.
@@ -263,15 +272,8 @@ impl Context {
 
     /// The newest figures of an attempt.
     pub(super) fn figures(&self, validated: &Validated, ledger: Ledger) -> Figures {
-        let reports = self.hub.progress(validated.run);
-        let current = self
-            .tools
-            .runs
-            .get(validated.run)
-            .is_some_and(|known| known.facts.attempt == ledger.attempt);
-        let reported = reports
-            .filter(|_| current)
-            .map(|progress| Figures::of_reports(&progress));
+        let reports = self.hub.progress(validated.run, ledger.attempt);
+        let reported = reports.map(|progress| Figures::of_reports(&progress));
         let endings = self.tools.evidence.of(&validated.uid);
         let ended = endings
             .of_attempt(ledger.attempt)
@@ -347,16 +349,17 @@ impl Context {
             if let Turn::Wait(rest) = self.turn(&uid, Instant::now()) {
                 return Ok(Action::requeue(again.map_or(rest, |again| again.min(rest))));
             }
-            self.write(experiment, &next).await?;
+            self.write(experiment, &next, None).await?;
         }
         Ok(again.map_or_else(Action::await_change, Action::requeue))
     }
 
-    /// Writes a status.
+    /// Writes a status; with a version only onto the object as it was then.
     pub(super) async fn write(
         &self,
         experiment: &Experiment,
         status: &ExperimentStatus,
+        version: Option<&str>,
     ) -> Result<(), ReconcileError> {
         let resource = ApiResource::erase::<Experiment>(&());
         let namespace = experiment.namespace().unwrap_or_default();
@@ -364,10 +367,14 @@ impl Context {
             Api::namespaced_with(self.client.clone(), &namespace, &resource);
         let uid = experiment.uid().unwrap_or_default();
         // The UID goes along, so that another experiment of the name does not get it.
+        let mut metadata = json!({"uid": uid});
+        if let Some(version) = version {
+            metadata["resourceVersion"] = json!(version);
+        }
         let patch = json!({
             "apiVersion": resource.api_version,
             "kind": resource.kind,
-            "metadata": {"uid": uid},
+            "metadata": metadata,
             "status": status,
         });
         let params = PatchParams::apply(names::MANAGER).force();
@@ -405,6 +412,12 @@ pub fn known(validated: &Validated, attempt: u32) -> Known {
         namespace: validated.namespace.clone(),
         name: validated.name.clone(),
         uid: validated.uid.clone(),
+        generation: validated.generation,
+        fixed: validated
+            .experiment
+            .status
+            .as_ref()
+            .is_some_and(|status| status::ledger(status).begun),
         facts: RunFacts {
             peers: validated.peers(),
             rounds: validated.plan.training.rounds,

@@ -18,6 +18,9 @@ pub enum ReconcileError {
     /// Something could not be applied.
     #[error(transparent)]
     Apply(#[from] ApplyError),
+    /// The manifest is another one by now.
+    #[error("the manifest was changed while it was looked at; it is looked at again")]
+    Changed,
     /// It took too long.
     #[error("it took too long; the API server may be slow")]
     TooLong,
@@ -30,6 +33,7 @@ impl ReconcileError {
             Self::Read(_, source) | Self::Status(source) => classify(source),
             Self::Build(error) => error.reason(),
             Self::Apply(error) => error.reason(),
+            Self::Changed => "Changed",
             Self::TooLong => "TooLong",
         }
     }

@@ -1,5 +1,6 @@
 //! A step of an experiment's life: told, and recorded before anything is done for it.
 
+use fltorrent_crds::Experiment;
 use fltorrent_crds::status::ExperimentStatus;
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::Pod;
@@ -44,12 +45,34 @@ pub(super) async fn record(
     let figures = context.figures(validated, ledger);
     let now = Timestamp::now();
     let next = status::recorded(prior, validated, ledger, turn, &figures, now);
-    context.write(&validated.experiment, &next).await?;
+    let version = match turn {
+        Turn::Begins => Some(unchanged(context, validated).await?),
+        _ => None,
+    };
+    context
+        .write(&validated.experiment, &next, version.as_deref())
+        .await?;
     context.moved(validated, ledger);
     if matches!(turn, Turn::Restarting { .. }) {
         context.tools.metrics.restarted();
     }
     Ok(next)
+}
+
+/// The version of the object whose manifest is still the one that pods are to be made of. From when that is written the API server refuses
+/// to change it; until then somebody may have.
+async fn unchanged(context: &Context, validated: &Validated) -> Result<String, ReconcileError> {
+    let experiments: Api<Experiment> =
+        Api::namespaced(context.client.clone(), &validated.namespace);
+    let now = experiments
+        .get_metadata_opt(&validated.name)
+        .await
+        .map_err(|error| ReconcileError::Read("manifest", Box::new(error)))?;
+    now.map(|now| now.metadata)
+        .filter(|now| now.uid.as_deref() == Some(&validated.uid))
+        .filter(|now| now.generation == Some(validated.generation))
+        .and_then(|now| now.resource_version)
+        .ok_or(ReconcileError::Changed)
 }
 
 async fn last_lines(

@@ -84,6 +84,7 @@ const READY: PodState = PodState::Running { ready: true };
 fn running() -> Ledger {
     Ledger {
         stage: Stage::Running,
+        begun: true,
         ..Ledger::default()
     }
 }
@@ -185,6 +186,7 @@ fn times_are_those_of_the_first_start_and_the_end() {
     let validated = example();
     let starting = Ledger {
         attempt: 1,
+        begun: true,
         ..Ledger::default()
     };
     let first = recorded(
@@ -252,8 +254,22 @@ fn what_is_refused_or_cannot_be_applied_says_so() {
         "groups: is empty",
         at(0),
     );
-    assert_eq!(refused.phase, Some(Phase::Pending));
-    assert!(!refused.is(ConditionType::Accepted));
+    // Nothing will come of it as it is: who waits for the end has it.
+    assert_eq!(refused.phase, Some(Phase::Failed));
+    assert_eq!(refused.reason.as_deref(), Some("InvalidManifest"));
+    assert!(refused.is(ConditionType::Failed) && !refused.is(ConditionType::Accepted));
+    assert_eq!(refused.end_time, Some(Time(at(0))));
+    // Once it is corrected it begins after all, and nothing is left of that.
+    let corrected = recorded(
+        &refused,
+        &validated,
+        running(),
+        &Turn::Begins,
+        &Figures::default(),
+        at(1),
+    );
+    assert!(corrected.is(ConditionType::Accepted) && !corrected.is(ConditionType::Failed));
+    assert_eq!((corrected.end_time, corrected.last_error), (None, None));
     let error = ApplyError::Foreign {
         kind: "Service",
         name: "x".into(),
@@ -269,12 +285,130 @@ fn what_is_refused_or_cannot_be_applied_says_so() {
     );
     assert!(taken.is(ConditionType::Accepted));
     assert_eq!(reason(&taken, ConditionType::PeersReady), "NameTaken");
+    assert_eq!(
+        (taken.phase, taken.reason.as_deref()),
+        (Some(Phase::Pending), Some("NameTaken"))
+    );
     assert!(
         taken
             .last_error
+            .as_ref()
             .unwrap()
             .starts_with("the Service x is there and is not this experiment's")
     );
+    // What has passed is not told any more.
+    let goes_on = step(&taken, running(), &[], &Figures::default(), 2);
+    assert_eq!(goes_on.last_error, None);
+}
+
+/// What runs is not ended by a later manifest that cannot be built.
+#[test]
+fn a_running_experiment_outlives_a_manifest_that_is_refused() {
+    let none = Figures::default();
+    let runs = step(
+        &ExperimentStatus::default(),
+        running(),
+        &[READY, READY],
+        &none,
+        0,
+    );
+    let refused = refused(&runs, 8, "InvalidManifest", "kubernetes: wrong", at(1));
+    assert_eq!(
+        (refused.phase, refused.reason.as_deref()),
+        (Some(Phase::Training), Some("InvalidManifest"))
+    );
+    assert!(!refused.is(ConditionType::Failed) && refused.end_time.is_none());
+}
+
+#[test]
+fn a_passed_trouble_is_not_told_of_what_is_complete() {
+    let validated = example();
+    let failure = Failure {
+        reason: "OOMKilled".into(),
+        ..Failure::default()
+    };
+    let again = Ledger {
+        stage: Stage::Draining,
+        attempt: 1,
+        restarts: 1,
+        ..running()
+    };
+    let turn = Turn::Restarting { index: 0, failure };
+    let none = Figures::default();
+    let restarts = recorded(
+        &ExperimentStatus::default(),
+        &validated,
+        again,
+        &turn,
+        &none,
+        at(0),
+    );
+    let stage = Stage::Running;
+    let trains = step(&restarts, Ledger { stage, ..again }, &[], &none, 1);
+    assert!(trains.last_error.unwrap().contains("OOMKilled"));
+    let stage = Stage::Complete;
+    let ends = recorded(
+        &restarts,
+        &validated,
+        Ledger { stage, ..again },
+        &Turn::Completed,
+        &reported(4),
+        at(2),
+    );
+    assert_eq!((ends.last_error, ends.reason), (None, None));
+    assert!(ends.end_time.is_some());
+}
+
+/// Out of quota, unschedulable and invalid are told apart at a glance.
+#[test]
+fn who_waits_for_room_says_so_and_can_be_changed() {
+    let validated = example();
+    let status = kube::core::Status {
+        code: 403,
+        message: "exceeded quota: few".into(),
+        ..kube::core::Status::default()
+    };
+    let error = kube::Error::Api(Box::new(status));
+    let error = ApplyError::api(crate::apply::Doing::Create, "Pod", "x-1-0", error);
+    assert!(error.is_no_room());
+    let starting = Ledger {
+        begun: true,
+        ..Ledger::default()
+    };
+    let prior = ExperimentStatus::default();
+    let facts = facts(&[PodState::Waiting]);
+    let refused = unapplied(&prior, &validated, starting, &facts, &error, at(0));
+    let back = Ledger {
+        attempt: 1,
+        ..Ledger::default()
+    };
+    let none = Figures::default();
+    let given = recorded(&refused, &validated, back, &Turn::GaveBack, &none, at(1));
+    for (status, started) in [(&refused, true), (&given, false)] {
+        assert_eq!(status.phase, Some(Phase::Pending));
+        assert_eq!(status.reason.as_deref(), Some("QuotaExceeded"));
+        assert!(status.last_error.is_some());
+        assert_eq!(status.start_time.is_some(), started);
+    }
+}
+
+/// Before it is started again: its peers have failed, so it does not train.
+#[test]
+fn who_has_failed_does_not_train() {
+    let trains = step(
+        &ExperimentStatus::default(),
+        running(),
+        &[READY, READY],
+        &reported(1),
+        0,
+    );
+    let failed = PodState::Failed(Failure::default());
+    let waits = step(&trains, running(), &[failed, READY], &reported(1), 1);
+    assert_eq!(
+        (waits.phase, waits.reason.as_deref()),
+        (Some(Phase::Starting), Some("PeerFailed"))
+    );
+    assert!(!waits.is(ConditionType::Training));
 }
 
 #[test]
@@ -329,6 +463,7 @@ fn figures_never_go_back_within_an_attempt() {
     let starting = Ledger {
         attempt: 1,
         resume: 2,
+        begun: true,
         ..Ledger::default()
     };
     let none = Figures::default();
@@ -359,6 +494,7 @@ fn what_is_recorded_is_read_again() {
             attempt: number,
             restarts: number + 1,
             resume: number + 2,
+            begun: number % 2 == 0,
         };
         let status = recorded(
             &ExperimentStatus::default(),
