@@ -40,6 +40,33 @@ pub enum EndState {
     Failed,
 }
 
+/// What the members of a run have signed that proves that it cannot go on, whoever is started again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Offence {
+    /// An origin signed two different updates for one round.
+    Equivocation,
+    /// An origin signed counts that do not follow from the plan.
+    Miscount,
+    /// Peers trained a round from different models; which of them is right cannot be told.
+    ModelsDiffer,
+    /// One that a later version knows.
+    #[serde(other)]
+    Unknown,
+}
+
+/// Why no model of a run counts. The peer's log has what was signed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Verdict {
+    /// What was signed.
+    pub offence: Offence,
+    /// The origin that is convicted by its own signature; none where it is not known who is at fault.
+    pub origin: Option<u32>,
+    /// The round, from 0.
+    pub round: u32,
+}
+
 /// How a peer's process ended. Fields that are not known are passed over, so that an older coordinator reads a newer peer.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -70,6 +97,9 @@ pub struct Ending {
     pub checkpoints: Vec<u32>,
     /// The neighbour whose end or fault ended this peer's run, when that was the cause.
     pub blames: Option<u32>,
+    /// Why no model of the run counts, when that was the cause. Accuracy, loss and model are absent then.
+    #[serde(default)]
+    pub verdict: Option<Verdict>,
     /// What went wrong, with its causes, as far as there is room.
     pub error: Option<String>,
     /// The last round that this process finished, as it was reported: the coordinator may not have got it.
@@ -93,6 +123,7 @@ impl Ending {
             bytes_received: 0,
             checkpoints: Vec::new(),
             blames: None,
+            verdict: None,
             error: None,
             last_round: None,
         }
@@ -109,6 +140,14 @@ impl Ending {
         self.bytes_sent = self.bytes_sent.saturating_add(report.bytes_sent);
         self.bytes_received = self.bytes_received.saturating_add(report.bytes_received);
         self.last_round = Some(*report);
+    }
+
+    /// Members' signatures prove that the run cannot go on: the model of an earlier round does not pass for its result.
+    pub fn convict(&mut self, verdict: Verdict) {
+        self.verdict = Some(verdict);
+        self.model_hash = None;
+        self.accuracy = None;
+        self.loss = None;
     }
 
     /// The message: JSON of fewer than [`MAX_ENDING_BYTES`] bytes; the error is cut until it fits.

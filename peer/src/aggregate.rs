@@ -6,8 +6,29 @@
 
 use bytes::Bytes;
 use fltorrent_swarm::{ChunkId, ChunkLayout};
+use thiserror::Error;
 
 use crate::store::{ChunkStore, StoreError};
+
+/// Why there is no mean.
+#[derive(Debug, Error)]
+pub enum FoldError {
+    /// A chunk is missing or cannot be read.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// Every update is finite, so that this is no peer's training.
+    #[error(
+        "value {position} of their mean is {found}, although all of them are finite: they weigh {total} samples together; expected 1 or more, and a machine that computes rightly"
+    )]
+    NotFinite {
+        /// Which value of the model, from 0.
+        position: u64,
+        /// What it is.
+        found: f32,
+        /// The sum of the weights.
+        total: u128,
+    },
+}
 
 /// The mean of a round's updates, from its first element to its last.
 #[derive(Debug)]
@@ -16,6 +37,10 @@ pub struct FedAvg<'a> {
     layout: &'a ChunkLayout,
     round: u32,
     weights: &'a [u64],
+    /// Their sum.
+    total: u128,
+    /// Values that were given.
+    position: u64,
     /// The next chunk.
     index: u32,
     sums: Vec<f64>,
@@ -36,6 +61,8 @@ impl<'a> FedAvg<'a> {
             layout,
             round,
             weights,
+            total: weights.iter().map(|&weight| u128::from(weight)).sum(),
+            position: 0,
             index: 0,
             sums: Vec::new(),
             given: 0,
@@ -45,9 +72,9 @@ impl<'a> FedAvg<'a> {
     /// The next `count` elements; fewer where the layout has no more.
     ///
     /// # Errors
-    /// When a chunk is missing or cannot be read.
-    pub fn next(&mut self, count: usize) -> Result<Vec<f32>, StoreError> {
-        let total = self.weights.iter().sum::<u64>() as f64;
+    /// When a chunk is missing or cannot be read, or a value is no finite number.
+    pub fn next(&mut self, count: usize) -> Result<Vec<f32>, FoldError> {
+        let total = self.total as f64;
         let mut values = Vec::with_capacity(count);
         while values.len() < count {
             if self.given == self.sums.len() {
@@ -61,7 +88,28 @@ impl<'a> FedAvg<'a> {
             values.extend(part.iter().map(|sum| (sum / total) as f32));
             self.given += part.len();
         }
+        self.check(&values)?;
+        self.position += values.len() as u64;
         Ok(values)
+    }
+
+    fn check(&self, values: &[f32]) -> Result<(), FoldError> {
+        // No way out of the loop: so the compiler takes many at once.
+        if values
+            .iter()
+            .fold(true, |all, value| all & value.is_finite())
+        {
+            return Ok(());
+        }
+        let found = (self.position..).zip(values);
+        match found.into_iter().find(|(_, value)| !value.is_finite()) {
+            Some((position, &found)) => Err(FoldError::NotFinite {
+                position,
+                found,
+                total: self.total,
+            }),
+            None => Ok(()),
+        }
     }
 
     /// Sums the next chunk of all origins.
@@ -152,6 +200,24 @@ mod tests {
                 .fold(0.0, |sum, (u, w)| sum + w as f64 * f64::from(u[at]));
             assert_eq!(results[0][at], (sum / 421.0) as f32);
         }
+    }
+
+    #[test]
+    fn sums_of_weights_do_not_wrap_and_a_mean_that_is_no_number_is_an_error() {
+        let layout = ChunkLayout::new(4, 2).unwrap();
+        let updates = [vec![1.0; 4], vec![3.0; 4]];
+        let store = store_of(&layout, &updates, 0..4);
+        let mean = |weights: &[u64]| FedAvg::new(&store, &layout, 3, weights).next(4);
+        // Half of 2^64 twice is 0 in 64 bits.
+        assert_eq!(mean(&[1 << 63, 1 << 63]).unwrap(), [2.0; 4]);
+        let error = mean(&[0, 0]).unwrap_err().to_string();
+        assert!(error.starts_with("value 0 of their mean is NaN"), "{error}");
+        let store = store_of(&layout, &[vec![1.0, 2.0, 3.0, f32::INFINITY]], 0..2);
+        let mut fold = FedAvg::new(&store, &layout, 3, &[7]);
+        assert_eq!(fold.next(3).unwrap(), [1.0, 2.0, 3.0]);
+        let error = fold.next(1).unwrap_err().to_string();
+        assert!(error.starts_with("value 3 of their mean is inf"), "{error}");
+        assert!(error.contains("weigh 7 samples"), "{error}");
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! The loop that ties a swarm to its transport, its store and its training thread. It decides nothing itself.
 
+mod error;
 mod exchange;
 mod links;
 mod rounds;
@@ -17,19 +18,19 @@ use fltorrent_coordinator::{
     signature::{SignatureError, SignatureVerifier},
     tls::HTTP_ALPN,
 };
-use fltorrent_swarm::{Action, Failure, HelloMismatch, Notice, Swarm, Time, Verifier, Violation};
-use thiserror::Error;
+use fltorrent_swarm::{Action, Swarm, Time, Verifier, Violation};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::{
     CurrentCredentials,
-    journal::{Journal, JournalError, exchange::TransportFigures, status::State},
+    journal::{Journal, exchange::TransportFigures, status::State},
     metrics::Metrics,
     news::News,
-    store::{ChunkStore, StoreError},
+    store::ChunkStore,
     transport::{CLOSE_FAILED, CLOSE_VIOLATION, Event, Link, Transport},
-    worker::{Completed, Progress, WorkError},
+    worker::{Completed, Progress},
 };
+pub use error::RunError;
 use exchange::ExchangeNotes;
 use rounds::RoundFigures;
 use status::Sampler;
@@ -38,78 +39,6 @@ use status::Sampler;
 const BATCH: usize = 32;
 /// How long the end of the run may take to reach the neighbours.
 const GRACE: Duration = Duration::from_secs(3);
-
-/// Why a peer's run ended early.
-#[derive(Debug, Error)]
-pub enum RunError {
-    /// The swarm cannot go on.
-    #[error(transparent)]
-    Swarm(#[from] Failure),
-    /// The training thread ended early.
-    #[error(transparent)]
-    Work(#[from] WorkError),
-    /// A chunk could not be kept.
-    #[error("a chunk could not be kept")]
-    Store(#[from] StoreError),
-    /// The metrics file could not be written.
-    #[error("the round's figures could not be kept")]
-    Journal(#[from] JournalError),
-    /// A round was complete without the metainfo of one of its origins.
-    #[error(
-        "round {round} is complete, but peer {origin} has not described its update; this is a bug"
-    )]
-    NoMetainfo {
-        /// Which round.
-        round: u32,
-        /// Whose update.
-        origin: u32,
-    },
-    /// A neighbour, which is a member of the run, means another experiment.
-    #[error("peer {peer} does not fit: {mismatch}")]
-    Unlike {
-        /// Which.
-        peer: u32,
-        /// In what.
-        mismatch: HelloMismatch,
-    },
-    /// Somebody ended it.
-    #[error("stopped by {0}; its neighbours have been told")]
-    Stopped(&'static str),
-    /// The training thread is gone without a word.
-    #[error("the training thread ended without a word; see the log for a panic")]
-    WorkerGone,
-}
-
-impl RunError {
-    /// The neighbour whose end or fault this was, when it was not this peer's own.
-    pub const fn blames(&self) -> Option<u32> {
-        match self {
-            Self::Swarm(
-                Failure::Lost { peer, .. }
-                | Failure::Neighbour { peer, .. }
-                | Failure::NotFinite { origin: peer, .. },
-            )
-            | Self::Unlike { peer, .. } => Some(*peer),
-            _ => None,
-        }
-    }
-
-    /// What the neighbours are told: whose fault it is, and why.
-    fn told(&self, me: u32) -> String {
-        match self {
-            Self::Swarm(
-                failure @ (Failure::Lost { .. }
-                | Failure::Neighbour { .. }
-                | Failure::NotFinite { .. }),
-            ) => failure.to_string(),
-            Self::Unlike { peer, mismatch } => {
-                format!("peer {peer} does not fit peer {me}: {mismatch}")
-            }
-            Self::Stopped(by) => format!("peer {me} was stopped by {by}"),
-            own => format!("peer {me} failed: {}", crate::chain(own)),
-        }
-    }
-}
 
 /// What the driver works with.
 pub struct Parts {
@@ -208,6 +137,9 @@ impl Driver {
                     .await;
             }
             Err(ref error) => {
+                if error.verdict().is_some() {
+                    self.flush().await;
+                }
                 self.parts
                     .transport
                     .close(CLOSE_FAILED, &error.told(me), GRACE)
@@ -224,6 +156,18 @@ impl Driver {
             }
         }
         result.map(|()| self.parameters.unwrap_or_default())
+    }
+
+    /// What was queued for the neighbours goes out first: they shall have the proof, not only this peer's word.
+    async fn flush(&mut self) {
+        let links = std::mem::take(&mut self.links);
+        let flushed = async {
+            for mut link in links.into_values() {
+                link.flush().await;
+            }
+        };
+        // Whoever has not taken it by then gets the word alone.
+        tokio::time::timeout(GRACE, flushed).await.ok();
     }
 
     async fn drive(&mut self) -> Result<(), RunError> {
@@ -299,6 +243,11 @@ impl Driver {
                         self.transport_gone.control_bytes += link.send(&message);
                     }
                 }
+                Action::Fence { to } => {
+                    if let Some(link) = self.links.get(&to) {
+                        link.fence();
+                    }
+                }
                 Action::Upload { to, request, chunk } => self.upload(to, request, chunk)?,
                 Action::AbortUpload { to, request } => {
                     if let Some(link) = self.links.get(&to) {
@@ -331,14 +280,15 @@ impl Driver {
                     }
                 }
                 Action::Notice(notice) => {
-                    let proof = match &notice {
-                        Notice::Equivocation { proof, .. } => Some(format!("{:x}", **proof)),
-                        _ => None,
-                    };
-                    tracing::warn!(round = self.parts.swarm.round(), proof, "{notice}")
+                    tracing::warn!(round = self.parts.swarm.round(), "{notice}")
                 }
                 Action::Leave => self.leaving = true,
-                Action::Fail(failure) => return Err(failure.into()),
+                Action::Fail(failure) => {
+                    if let Some(proof) = failure.proof() {
+                        tracing::error!(round = self.parts.swarm.round(), proof, "{failure}");
+                    }
+                    return Err(failure.into());
+                }
             }
         }
         let now = self.now();

@@ -281,6 +281,7 @@ impl Peer {
         };
         let mut config = config::swarm(plan, index, &occasion, layout, &prepared.start);
         config.join_within = wait.unwrap_or(config.join_within);
+        config.counts = Some(prepared.counts);
         let limits = config.limits();
         let (events_in, events) = mpsc::channel(EVENTS);
         let own = &plan.peers[index as usize];

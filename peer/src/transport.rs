@@ -10,6 +10,7 @@ mod config;
 mod congestion;
 mod connection;
 mod dial;
+mod door;
 mod endpoint;
 mod explain;
 mod gate;
@@ -17,6 +18,7 @@ mod pieces;
 mod probe;
 mod shaped;
 pub mod socket;
+mod waiting;
 
 pub use config::{CLOSE_FAILED, CLOSE_FINISHED, CLOSE_REFUSED, CLOSE_REPLACED, CLOSE_VIOLATION};
 pub use connection::{Link, LinkError};
@@ -67,6 +69,8 @@ pub enum Event {
 pub enum LinkEvent {
     /// A message came.
     Message(Message),
+    /// QUIC has taken all messages that were queued before [`Link::fence`].
+    Drained,
     /// The control stream's bytes are no message.
     Garbage(DecodeError),
     /// A piece's stream has begun; the answer says whether to read it.

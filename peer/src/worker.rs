@@ -22,7 +22,7 @@ use tokio::sync::mpsc;
 
 use crate::{
     CurrentCredentials,
-    aggregate::FedAvg,
+    aggregate::{FedAvg, FoldError},
     buffers::Buffers,
     checkpoint::{self, Header},
     cut::Cutter,
@@ -50,6 +50,14 @@ pub enum WorkError {
         round: u32,
         /// Why.
         source: StoreError,
+    },
+    /// The updates could not be combined.
+    #[error("the updates of round {round} could not be combined")]
+    Fold {
+        /// When.
+        round: u32,
+        /// Why.
+        source: FoldError,
     },
     /// The model could not be kept.
     #[error(transparent)]
@@ -152,8 +160,6 @@ pub enum Progress {
         metainfo: SignedMetainfo,
         /// How training went.
         train: TrainFigures,
-        /// BLAKE3 of the model that training started from.
-        base: [u8; 32],
     },
     /// The round's updates are combined; its chunks are no longer read here.
     Aggregated {
@@ -306,11 +312,7 @@ impl<'a> Thread<'a> {
             certificate,
             signature: signature.into(),
         };
-        Ok(Progress::Published {
-            metainfo,
-            train,
-            base: self.base,
-        })
+        Ok(Progress::Published { metainfo, train })
     }
 
     /// Waits until a training that took so long has taken as long as it shall, or the driver has gone.
@@ -394,7 +396,7 @@ impl<'a> Thread<'a> {
         for length in trainer.lengths() {
             let values = fold
                 .next(length)
-                .map_err(|source| WorkError::Store { round, source })?;
+                .map_err(|source| WorkError::Fold { round, source })?;
             hasher.update(&little_endian(&values));
             trainer
                 .push(values)

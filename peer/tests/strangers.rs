@@ -3,17 +3,21 @@
 
 mod support;
 
-use std::{net::SocketAddr, sync::Arc, time::SystemTime};
+use std::{
+    net::SocketAddr,
+    sync::Arc,
+    time::{Duration, Instant, SystemTime},
+};
 
 use fltorrent_coordinator::{authority::Authority, key::PeerKey, tls::Credentials};
-use fltorrent_crds::plan::LinkPlan;
+use fltorrent_crds::plan::{LinkPlan, TransportPlan};
 use fltorrent_peer::{
     buffers::Buffers,
-    transport::{CLOSE_REFUSED, Event, LinkEvent, Transport, socket},
+    transport::{CLOSE_REFUSED, Event, Link, LinkEvent, Transport, socket},
 };
 use fltorrent_swarm::{ChunkId, Message, PieceHeader, PieceVerdict, message::DecodeError};
 use quinn::{
-    ClientConfig, Connection, ConnectionError, Endpoint,
+    ClientConfig, Connection, ConnectionError, Endpoint, RecvStream,
     crypto::rustls::QuicClientConfig,
     rustls::{
         self, DigitallySignedStruct, SignatureScheme,
@@ -35,6 +39,10 @@ struct Target {
 }
 
 fn target() -> Target {
+    target_of(Run::new(5, vec![(0, 2), (2, 4)]).plan())
+}
+
+fn target_of(plan: TransportPlan) -> Target {
     let run = Run::new(5, vec![(0, 2), (2, 4)]);
     let socket = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
     let address = socket.local_addr().unwrap();
@@ -44,7 +52,7 @@ fn target() -> Target {
     let transport = Transport::start(
         socket::wrap(socket).unwrap(),
         &run.credentials(2),
-        &run.plan(),
+        &plan,
         &LinkPlan::default(),
         &Buffers::new(run.layout().longest()),
         &[0, 4],
@@ -86,12 +94,19 @@ impl Target {
         dial(self.address, &certificate, &key).await
     }
 
-    async fn link(&mut self) -> (Connection, fltorrent_peer::transport::Link) {
+    async fn link(&mut self) -> (Connection, Link) {
+        let (connection, link, receive) = self.reading_link().await;
+        drop(receive);
+        (connection, link)
+    }
+
+    /// A link and where its messages arrive.
+    async fn reading_link(&mut self) -> (Connection, Link, RecvStream) {
         let connection = self
             .dial(&self.run.authority, 4, 0, SystemTime::now())
             .await
             .unwrap();
-        let (mut send, _receive) = connection.open_bi().await.unwrap();
+        let (mut send, receive) = connection.open_bi().await.unwrap();
         send.write_all(&Message::Interested.encode()).await.unwrap();
         let Event::Connected(link) = self.event().await else {
             panic!("expected a connection")
@@ -104,7 +119,7 @@ impl Target {
             panic!("expected the message")
         };
         std::mem::forget(send);
-        (connection, link)
+        (connection, link, receive)
     }
 }
 
@@ -149,6 +164,16 @@ impl ServerCertVerifier for Gullible {
 
 /// Dials and waits until the other side has had a chance to refuse.
 async fn dial(address: SocketAddr, certificate: &str, key: &PeerKey) -> Result<Connection, String> {
+    let mut endpoint = Endpoint::client("127.0.0.1:0".parse().unwrap()).unwrap();
+    endpoint.set_default_client_config(client(certificate, key));
+    endpoint
+        .connect(address, "peer")
+        .unwrap()
+        .await
+        .map_err(|error| error.to_string())
+}
+
+fn client(certificate: &str, key: &PeerKey) -> ClientConfig {
     let chain = vec![CertificateDer::from_pem_slice(certificate.as_bytes()).unwrap()];
     let key =
         PrivateKeyDer::from(PrivatePkcs8KeyDer::from_pem_slice(key.to_pem().as_bytes()).unwrap());
@@ -162,15 +187,28 @@ async fn dial(address: SocketAddr, certificate: &str, key: &PeerKey) -> Result<C
     .with_client_auth_cert(chain, key)
     .unwrap();
     tls.alpn_protocols = vec![b"fltorrent/1".to_vec()];
-    let mut endpoint = Endpoint::client("127.0.0.1:0".parse().unwrap()).unwrap();
-    endpoint.set_default_client_config(ClientConfig::new(Arc::new(
-        QuicClientConfig::try_from(tls).unwrap(),
-    )));
-    endpoint
-        .connect(address, "peer")
-        .unwrap()
-        .await
-        .map_err(|error| error.to_string())
+    ClientConfig::new(Arc::new(QuicClientConfig::try_from(tls).unwrap()))
+}
+
+/// The first packet of a handshake that never goes on, from an address of its own.
+fn knock(target: &Target) -> std::net::UdpSocket {
+    let (key, certificate) = target
+        .run
+        .authority
+        .issue_coordinator(SystemTime::now())
+        .unwrap();
+    let now = Instant::now();
+    let mut endpoint = quinn_proto::Endpoint::new(Arc::default(), None, false, None);
+    let (_, mut connection) = endpoint
+        .connect(now, client(&certificate, &key), target.address, "peer")
+        .unwrap();
+    let mut packet = Vec::new();
+    let transmit = connection.poll_transmit(now, 1, &mut packet).unwrap();
+    let socket = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
+    socket
+        .send_to(&packet[..transmit.size], target.address)
+        .unwrap();
+    socket
 }
 
 fn refusal(error: &ConnectionError) -> String {
@@ -188,6 +226,56 @@ async fn a_neighbour_that_dials_is_taken() {
     let mut target = target();
     let (_connection, link) = target.link().await;
     assert_eq!(link.peer(), 4);
+}
+
+#[tokio::test]
+async fn half_open_handshakes_keep_no_neighbour_out() {
+    let mut target = target();
+    let sockets: Vec<_> = (0..40).map(|_| knock(&target)).collect();
+    let (_connection, link) = target.link().await;
+    assert_eq!(link.peer(), 4);
+    drop(sockets);
+}
+
+#[tokio::test]
+async fn a_handshake_that_does_not_go_on_ends_before_the_connection_would() {
+    let plan = TransportPlan {
+        idle_timeout: Duration::from_secs(3600),
+        ..Run::new(1, vec![]).plan()
+    };
+    let mut target = target_of(plan);
+    let _socket = knock(&target);
+    let reason = loop {
+        if let Event::Stranger { reason, .. } = target.events.recv().await.unwrap() {
+            break reason;
+        }
+    };
+    assert_eq!(reason, "it did not end its handshake within 5s");
+}
+
+#[tokio::test]
+async fn a_neighbour_that_reads_late_gets_all_messages_however_many_there_are() {
+    const COUNT: u32 = 20_000;
+    let mut target = target();
+    let (_connection, link, mut receive) = target.reading_link().await;
+    let mut bytes = 0;
+    for round in 0..COUNT {
+        bytes += link.send(&Message::Complete { round });
+    }
+    link.fence();
+    // Nobody has read anything until now.
+    let mut left = usize::try_from(bytes).unwrap();
+    while left > 0 {
+        let chunk = receive.read_chunk(usize::MAX, true).await.unwrap().unwrap();
+        left -= chunk.bytes.len();
+    }
+    let Event::Link {
+        event: LinkEvent::Drained,
+        ..
+    } = target.event().await
+    else {
+        panic!("expected to hear that they were taken")
+    };
 }
 
 #[tokio::test]

@@ -147,6 +147,7 @@ fn config(case: &Case, me: u32, seed: u64) -> Config {
         neighbours,
         layout: ChunkLayout::new(case.update / 4, chunks).expect("a layout"),
         rounds: ROUNDS,
+        counts: None,
         early_stop: None,
         upload_slots: 8,
         unchoke_interval: Duration::from_secs(10),

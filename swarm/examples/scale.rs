@@ -80,6 +80,7 @@ fn run(peers: u32, chunks: u32, unit: Option<u32>, cohort: u32) {
                 neighbours,
                 layout,
                 rounds: 1,
+                counts: None,
                 early_stop: None,
                 upload_slots: 8,
                 unchoke_interval: Duration::from_secs(10),

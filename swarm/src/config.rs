@@ -1,11 +1,12 @@
 //! What one peer's swarm needs to know; all of it follows from the plan and the bindings.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use crate::{
     chunk::ChunkLayout,
     early_stop::EarlyStop,
     message::{Hello, Limits},
+    metainfo::OriginCounts,
 };
 
 /// Which missing chunk is asked first.
@@ -32,6 +33,8 @@ pub struct Config {
     pub layout: ChunkLayout,
     /// Rounds of the run, ≥ 1 and more than the first one's number.
     pub rounds: u32,
+    /// What each origin has to sign; none where there is no data, as in a simulation.
+    pub counts: Option<Arc<[OriginCounts]>>,
     /// What ends the run earlier.
     pub early_stop: Option<EarlyStop>,
     /// Neighbours served at once, the optimistic one included, ≥ 1.

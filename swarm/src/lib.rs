@@ -37,7 +37,8 @@ pub use early_stop::{Convergence, EarlyStop, StopRecord, StopRules};
 pub use equivocation::{Equivocation, EquivocationError};
 pub use message::{Hello, HelloMismatch, Message, PieceHeader};
 pub use metainfo::{
-    EvaluationCounts, KnownMetainfo, Metainfo, PieceFault, SignedMetainfo, Verifier,
+    EvaluationCounts, KnownMetainfo, Metainfo, Miscount, OriginCounts, PieceFault, SignedMetainfo,
+    Verifier,
 };
 pub use swarm::{Action, Departure, Failure, Notice, PieceVerdict, Stats, Swarm, Violation, Wait};
 

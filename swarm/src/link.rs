@@ -29,6 +29,9 @@ const LONGEST_PATIENCE: Duration = Duration::from_secs(5);
 /// Bounds of a response time that is guessed because requests come too late.
 const SHORTEST_RESPONSE: Duration = Duration::from_millis(1);
 const LONGEST_RESPONSE: Duration = Duration::from_secs(16);
+/// Bytes of announcements that are handed over for a neighbour before its transport is heard of: a neighbour that comes back
+/// to thousands of peers has megabytes to learn, and need not have room for them.
+pub(crate) const AHEAD: u64 = 256 * 1024;
 /// Span of the rolling rate by which neighbours are ranked.
 const RANKING_SPAN: Duration = Duration::from_secs(20);
 
@@ -95,6 +98,11 @@ pub(crate) struct Link {
     pub(crate) haves: Vec<u32>,
     pub(crate) haves_due: Option<Time>,
     pub(crate) haves_sent_at: Option<Time>,
+
+    /// Bytes of announcements that were handed over since the transport was last heard of.
+    pub(crate) handed_over: u64,
+    /// No more of them are before the transport has taken those.
+    pub(crate) fenced: bool,
 }
 
 impl Link {
@@ -134,6 +142,8 @@ impl Link {
             haves: Vec::new(),
             haves_due: None,
             haves_sent_at: None,
+            handed_over: 0,
+            fenced: false,
         }
     }
 

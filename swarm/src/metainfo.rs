@@ -5,6 +5,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
+use thiserror::Error;
 
 use crate::message::{DecodeError, Reader, Writer};
 
@@ -126,6 +127,58 @@ impl Metainfo {
             base,
             hashes,
         })
+    }
+}
+
+/// What the plan gives an origin to learn from and to be judged by: what an honest one signs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct OriginCounts {
+    /// Samples of its shard.
+    pub samples: u64,
+    /// Labels of its part of the test split.
+    pub evaluated: u32,
+}
+
+/// A count that an origin has signed and the plan does not give it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+pub enum Miscount {
+    /// The weight of its update.
+    #[error("training on {found} samples; the plan gives it {expected}")]
+    Samples {
+        /// What it signed.
+        found: u64,
+        /// Its shard.
+        expected: u64,
+    },
+    /// The weight of its evaluation.
+    #[error("an evaluation on {found} test samples; the plan gives it {expected}")]
+    Evaluated {
+        /// What it signed.
+        found: u32,
+        /// Its part of the test split; before the first round of a run there is nothing to evaluate.
+        expected: u32,
+    },
+}
+
+impl OriginCounts {
+    /// Compares what the origin has signed.
+    ///
+    /// # Errors
+    /// The first count that is another one.
+    pub fn check(&self, metainfo: &Metainfo) -> Result<(), Miscount> {
+        let (found, expected) = (metainfo.samples, self.samples);
+        if found != expected {
+            return Err(Miscount::Samples { found, expected });
+        }
+        let expected = match metainfo.round {
+            0 => 0,
+            _ => self.evaluated,
+        };
+        let found = metainfo.evaluation.total;
+        if found != expected {
+            return Err(Miscount::Evaluated { found, expected });
+        }
+        Ok(())
     }
 }
 

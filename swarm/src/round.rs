@@ -166,6 +166,13 @@ impl Round {
         self.metainfos.iter().filter_map(Option::as_deref)
     }
 
+    /// Metainfos that a link is not known to have.
+    pub(crate) fn untold(&self, link: usize) -> impl Iterator<Item = &KnownMetainfo> {
+        let told = &self.links[link].metainfos;
+        self.metainfos()
+            .filter(|known| !told.contains(known.parsed.origin))
+    }
+
     pub(crate) fn is_interesting(&self, link: usize) -> bool {
         self.links[link].interesting > 0
     }

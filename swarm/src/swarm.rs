@@ -228,6 +228,11 @@ impl Swarm {
         {
             return;
         }
+        let counts = self.config.counts.as_deref();
+        let counts = counts.and_then(|counts| counts.get(me as usize));
+        if let Some(Err(what)) = counts.map(|counts| counts.check(&known.parsed)) {
+            return self.fail(Failure::Miscounted(what));
+        }
         self.published_at = Some(now);
         self.adopt_metainfo(known, None);
         for index in 0..self.config.layout.chunks() {

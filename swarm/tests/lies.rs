@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use fltorrent_swarm::{
-    ChunkId, Departure, Failure, Hello, HelloMismatch, Message, Metainfo, Notice, PieceHeader,
-    PieceVerdict, Violation,
+    ChunkId, Config, Departure, Failure, Hello, HelloMismatch, Message, Metainfo, Miscount, Notice,
+    OriginCounts, PieceHeader, PieceVerdict, Violation,
     message::DecodeError,
     sim::{Outcome, origin_data, origin_metainfo, sign},
 };
@@ -481,6 +481,127 @@ fn a_metainfo_with_a_wrong_number_of_chunks_closes_the_link() {
     );
 }
 
+/// Peer 0 of four that knows what each origin has to sign: what an honest one does here.
+fn counting() -> Bench {
+    let counts = (1..5).map(|samples| OriginCounts {
+        samples,
+        evaluated: 100,
+    });
+    let config = Config {
+        counts: Some(counts.collect()),
+        ..bench().config
+    };
+    Bench::of(config).connected()
+}
+
+#[test]
+fn counts_that_the_plan_does_not_give_end_the_run_with_their_origins_signature() {
+    // 2^60 samples would replace everybody's model by the liar's.
+    let lies: [(u32, Lie<Metainfo>, &str); 4] = [
+        (
+            0,
+            |it| it.samples = 1 << 60,
+            "peer 2 signed training on 1152921504606846976 samples; the plan gives it 3 in round 0",
+        ),
+        (
+            0,
+            |it| it.samples = u64::MAX,
+            "peer 2 signed training on 18446744073709551615 samples",
+        ),
+        (
+            0,
+            |it| it.evaluation.total = 100,
+            "peer 2 signed an evaluation on 100 test samples; the plan gives it 0 in round 0",
+        ),
+        (
+            1,
+            |it| it.evaluation.total = 101,
+            "peer 2 signed an evaluation on 101 test samples; the plan gives it 100 in round 1",
+        ),
+    ];
+    for (round, lie, words) in lies {
+        let mut bench = counting();
+        let mut metainfo = origin_metainfo(&bench.config, round, 2);
+        lie(&mut metainfo);
+        let signed = sign(2, &metainfo);
+        // The neighbour that passes it on is not at fault, nor is it asked for anything of it.
+        bench.hear(1, Message::Metainfo(signed.clone()));
+        let Some(failure @ Failure::Miscount { origin: 2, .. }) = bench.failure() else {
+            panic!("{words}: {:?}", bench.failure());
+        };
+        assert!(failure.to_string().starts_with(words), "{failure}");
+        assert_eq!(bench.swarm.stats().violations, 0);
+        assert_eq!(bench.swarm.samples(2), None);
+        let frame = Message::Metainfo(signed.clone()).encode();
+        let digits: String = frame.iter().map(|byte| format!("{byte:02x}")).collect();
+        assert_eq!(failure.proof(), Some(digits));
+        for other in [2, 3] {
+            assert_eq!(bench.sent(other), [Message::Metainfo(signed.clone())]);
+        }
+    }
+    let mut bench = counting();
+    for origin in 1..4 {
+        bench.hear_metainfo(1, origin);
+    }
+    bench.publish();
+    assert_eq!((bench.failure(), bench.swarm.open_links()), (None, 3));
+}
+
+#[test]
+fn a_peer_whose_own_counts_are_wrong_tells_nobody() {
+    let mut bench = counting();
+    let wrong = Metainfo {
+        samples: 2,
+        ..origin_metainfo(&bench.config, 0, 0)
+    };
+    bench.swarm.publish(bench.now, sign(0, &wrong));
+    bench.drain();
+    let miscount = Miscount::Samples {
+        found: 2,
+        expected: 1,
+    };
+    assert_eq!(bench.failure(), Some(Failure::Miscounted(miscount)));
+    assert_eq!(bench.sent(1), []);
+}
+
+#[test]
+fn models_that_differ_end_the_run_when_the_round_is_complete() {
+    let mut bench = bench().connected();
+    bench.publish();
+    for origin in [1, 2] {
+        bench.hear_metainfo(1, origin);
+    }
+    let other = Metainfo {
+        base: [7; 32],
+        ..origin_metainfo(&bench.config, 0, 3)
+    };
+    bench.hear(1, Message::Metainfo(sign(3, &other)));
+    bench.hear(1, Message::Complete { round: 0 });
+    bench.hear(1, Message::Unchoke);
+    while !bench.swarm.held().is_full() {
+        let asked = bench.requests(1);
+        bench.forget_sent();
+        for (request, chunk) in asked {
+            let data = origin_data(&bench.config.layout, chunk);
+            bench.swarm.handle_piece(bench.now, 1, request, data);
+            bench.drain();
+        }
+    }
+    let failure = bench.failure().unwrap();
+    assert_eq!(
+        failure,
+        Failure::ModelsDiffer {
+            origin: 3,
+            round: 0,
+            theirs: [7; 32],
+            ours: [0; 32],
+        }
+    );
+    assert!(!bench.completed(0), "such a round is not combined");
+    let words = "peer 3 trained round 0 from model 070707070707, this peer from 000000000000";
+    assert!(failure.to_string().starts_with(words), "{failure}");
+}
+
 #[test]
 fn nobody_else_makes_this_peers_update() {
     let mut bench = bench().connected();
@@ -583,6 +704,27 @@ fn a_piece_other_than_asked_for_closes_the_link() {
         bench.swarm.handle_piece_header(1, &honest),
         PieceVerdict::Read
     );
+}
+
+#[test]
+fn a_second_beginning_of_a_piece_that_is_being_read_closes_the_link() {
+    let (mut bench, request, chunk) = asked();
+    let header = PieceHeader {
+        request,
+        chunk,
+        length: bench.config.layout.bytes(chunk.index),
+    };
+    let verdict = bench.swarm.handle_piece_header(1, &header);
+    assert_eq!(verdict, PieceVerdict::Read);
+    let verdict = bench.swarm.handle_piece_header(1, &header);
+    bench.drain();
+    assert_eq!(verdict, PieceVerdict::Stop);
+    assert_eq!(
+        bench.disconnected(1),
+        Some(Violation::PieceTwice { request })
+    );
+    assert_eq!(bench.swarm.open_links(), 2);
+    bench.swarm.check().unwrap();
 }
 
 #[test]

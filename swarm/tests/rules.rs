@@ -1088,3 +1088,84 @@ fn a_rejection_of_what_was_not_withdrawn_closes_the_link() {
         bench.swarm.check().unwrap();
     }
 }
+
+/// Metainfos sent to a neighbour, and the bytes of all that was sent there.
+fn told(bench: &Bench, peer: u32) -> (usize, u32) {
+    let sent = bench.sent(peer);
+    let metainfos = sent.iter().filter(|it| matches!(it, Message::Metainfo(_)));
+    (metainfos.count(), sent.iter().map(Message::length).sum())
+}
+
+#[test]
+fn what_thousands_of_origins_say_goes_out_as_a_neighbour_takes_it() {
+    const PEERS: u32 = 5000;
+    const AHEAD: u32 = 256 * 1024;
+    let setup = Setup {
+        peers: PEERS,
+        chunks: 1,
+        elements: 4,
+        ..Setup::default()
+    };
+    let mut bench = Bench::new(&setup, "tree").connected();
+    bench.publish();
+    for origin in 1..PEERS {
+        bench.hear_metainfo(1, origin);
+    }
+    // Once as it comes, and once to a neighbour that comes back and knows nothing.
+    for comes_back in [false, true] {
+        if comes_back {
+            let cut = Departure::Broken("cut".to_owned());
+            bench.swarm.handle_disconnected(bench.now, 2, cut);
+            bench.connect(2);
+        }
+        let (mut metainfos, mut steps) = (0, 0);
+        loop {
+            bench.swarm.check().unwrap();
+            let (count, bytes) = told(&bench, 2);
+            assert!(bytes < AHEAD + 2048, "{bytes} bytes wait for one neighbour");
+            metainfos += count;
+            if bench.fences(2) == 0 {
+                break;
+            }
+            assert_eq!(bench.fences(2), 1);
+            steps += 1;
+            bench.forget_sent();
+            bench.drained(2);
+        }
+        assert_eq!(metainfos, PEERS as usize, "each is told once");
+        assert!(steps > 1);
+        bench.forget_sent();
+        // Nobody is heard of twice.
+        bench.drained(2);
+        assert_eq!(bench.sent(2), []);
+    }
+}
+
+#[test]
+fn haves_wait_for_a_neighbour_that_does_not_take_its_messages() {
+    let setup = Setup {
+        peers: 3000,
+        chunks: 1,
+        elements: 4,
+        ..Setup::default()
+    };
+    let mut bench = Bench::new(&setup, "tree").connected();
+    bench.publish();
+    for origin in 1..3000 {
+        bench.hear_metainfo(1, origin);
+    }
+    assert_eq!(bench.fences(2), 1);
+    bench.forget_sent();
+    bench.hear(1, have([7, 8]));
+    bench.hear(1, Message::Unchoke);
+    for request in bench.requests(1) {
+        answer(&mut bench, 1, request);
+    }
+    bench.pass(Duration::from_secs(5));
+    let is_have = |message: &Message| matches!(message, Message::Have { .. });
+    assert!(!bench.sent(2).iter().any(is_have));
+    bench.drained(2);
+    let haves: Vec<Message> = bench.sent(2).into_iter().filter(is_have).collect();
+    assert_eq!(haves, [have([7, 8])]);
+    bench.swarm.check().unwrap();
+}

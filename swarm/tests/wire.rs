@@ -104,9 +104,9 @@ fn vectors() -> Vec<(Message, Vec<u8>)> {
         (
             Message::Have {
                 round: 2,
-                positions: vec![0, 1, 4, 8],
+                positions: vec![1, 8],
             },
-            "00000009 04 00000002 00 00 02 03",
+            "00000007 04 00000002 01 06",
         ),
         (
             Message::Bitfield { round: 2, held },
@@ -339,6 +339,68 @@ fn impossible_lengths_are_refused_before_their_bytes_come() {
         assert_eq!(seen, found);
         assert!(limit < 8192, "a small plan has small messages, not {limit}");
     }
+}
+
+#[test]
+fn each_message_has_a_longest_frame_of_its_own() {
+    // Three peers of a million chunks: a metainfo may have 32 MB, nothing else may.
+    let limits = Limits {
+        peers: 3,
+        chunks: 1_000_000,
+    };
+    for (id, limit) in [
+        (0, 5 + 5 * 128),
+        (1, 1),
+        (2, 1),
+        (3, 1),
+        (4, 5 + 5 * 375_000),
+        (5, 5 + 375_000),
+        (6, 21),
+        (8, 5),
+        (16, 5),
+        (32, 1025),
+        (33, 1 + 12 + 89 + 32_000_000 + 4096 + 256),
+        (34, 5),
+        (35, 5),
+    ] {
+        let begins = |length: u32| {
+            let mut decoder = FrameDecoder::new(limits);
+            decoder.extend(&length.to_be_bytes());
+            decoder.extend(&[id]);
+            decoder.next()
+        };
+        let too_long = DecodeError::Length {
+            found: limit + 1,
+            limit,
+        };
+        assert_eq!(begins(limit + 1), Some(Err(too_long)), "id {id}");
+        if limit > 1 {
+            assert_eq!(begins(limit), None, "id {id}");
+        }
+    }
+    let longest = Message::Choke {
+        last_started: u32::MAX,
+        skipped: (0..128).map(|it| (it + 1) * 30_000_000).collect(),
+    };
+    assert_eq!(decode(&longest.encode()), Some(Ok(longest)));
+}
+
+#[test]
+fn lists_are_no_longer_than_those_of_honest_peers() {
+    let choke = Message::Choke {
+        last_started: 200,
+        skipped: (0..129).collect(),
+    };
+    assert_eq!(
+        decode(&choke.encode()),
+        Some(Err(DecodeError::TooMany(128)))
+    );
+    // A bitfield of nine positions has two bytes, and says more than three positions.
+    let have = Message::Have {
+        round: 0,
+        positions: vec![0, 4, 8],
+    };
+    assert_eq!(decode(&have.encode()), Some(Err(DecodeError::TooMany(2))));
 }
 
 #[test]

@@ -72,7 +72,7 @@ pub enum RunError {
         log: PathBuf,
     },
     /// The peers' models are not the same.
-    #[error("after round {round} the peers had different models; compare modelHash in {}, and report it as a bug", folder.display())]
+    #[error("after round {round} the peers had different models, so that none of them is the result: a peer gave others different updates, or one of the machines computes something else; compare modelHash in {}", folder.display())]
     ModelsDiffer {
         /// The first such round, from 0.
         round: u32,
@@ -375,6 +375,10 @@ fn conclude(
         };
         summary.error = Some(crate::chain(error));
         summary.reason = None;
+        if summary.outcome == Outcome::Failed {
+            // That of an earlier round would pass for the result.
+            summary.model_hash = None;
+        }
         summary.resume = resume::command(&setup.results, setup.plan.peers.len() as u32);
     }
     let written = setup.results.write_json("summary.json", &summary);

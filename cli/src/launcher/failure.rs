@@ -116,7 +116,11 @@ fn readable(line: &str) -> String {
     let (time, level, message) = (text("timestamp"), text("level"), text("message"));
     let mut shown = format!("{time} {level} {message}");
     for (name, value) in fields {
-        if !matches!(name.as_str(), "target" | "span" | "spans" | "threadId") {
+        // A proof is for programs, and has thousands of digits.
+        if !matches!(
+            name.as_str(),
+            "target" | "span" | "spans" | "threadId" | "proof"
+        ) {
             // Writing into a string cannot fail.
             write!(shown, " {name}={value}").ok();
         }

@@ -151,7 +151,7 @@ pub struct Summary {
     pub accuracy: Option<f64>,
     /// Mean loss of that model on the test samples.
     pub loss: Option<f64>,
-    /// That model's hash.
+    /// That model's hash; none when the run failed.
     pub model_hash: Option<ModelHash>,
     /// Largest resident set of any peer, bytes.
     pub peak_rss_bytes: Option<u64>,

@@ -1,6 +1,8 @@
 //! What a peer leaves when it ends.
 
-use fltorrent_coordinator::ending::{EndState, Ending, EndingError, MAX_ENDING_BYTES};
+use fltorrent_coordinator::ending::{
+    EndState, Ending, EndingError, MAX_ENDING_BYTES, Offence, Verdict,
+};
 
 use crate::fixture::report;
 
@@ -32,6 +34,32 @@ fn a_message_tells_of_the_last_round_and_of_all_bytes() {
     ] {
         assert_eq!(value[field], expected, "{field}");
     }
+}
+
+#[test]
+fn a_verdict_leaves_no_older_model_to_be_taken_for_the_result() {
+    let mut convicting = ending();
+    convicting.convict(Verdict {
+        offence: Offence::Equivocation,
+        origin: Some(5),
+        round: 9,
+    });
+    let message = convicting.to_message();
+    let value: serde_json::Value = serde_json::from_str(&message).unwrap();
+    assert_eq!(
+        value["verdict"],
+        serde_json::json!({"offence": "equivocation", "origin": 5, "round": 9})
+    );
+    for field in ["modelHash", "accuracy", "loss"] {
+        assert!(value[field].is_null(), "{field}");
+    }
+    assert_eq!(value["rounds"], 9);
+    // A later version knows more offences, an earlier one none.
+    let newer = message.replace("\"equivocation\"", "\"theft\"");
+    let verdict = Ending::from_message(&newer).unwrap().verdict.unwrap();
+    assert_eq!(verdict.offence, Offence::Unknown);
+    let older = ending().to_message().replace("\"verdict\":null,", "");
+    assert_eq!(Ending::from_message(&older).unwrap(), ending());
 }
 
 #[test]

@@ -60,6 +60,7 @@ impl Driver {
                     tell(&self.parts.news, News::Met { neighbour: peer });
                 }
             }
+            LinkEvent::Drained => swarm.handle_drained(now, peer),
             LinkEvent::Garbage(error) => swarm.handle_garbage(now, peer, error),
             LinkEvent::PieceHeader { header, verdict } => {
                 // A stream whose connection has gone no longer waits for its verdict.

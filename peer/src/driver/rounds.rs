@@ -24,7 +24,6 @@ use crate::{
 #[derive(Debug, Default)]
 pub(super) struct RoundFigures {
     train: Option<TrainFigures>,
-    base: [u8; 32],
     samples: u64,
     published_at: Option<Instant>,
     exchange_seconds: f64,
@@ -47,14 +46,9 @@ impl Driver {
                 self.parts.metrics.set_ready();
                 self.parts.journal.training(round)?;
             }
-            Progress::Published {
-                metainfo,
-                train,
-                base,
-            } => {
+            Progress::Published { metainfo, train } => {
                 self.state = State::Exchanging;
                 self.figures.train = Some(train);
-                self.figures.base = base;
                 self.figures.published_at = Some(Instant::now());
                 let now = self.now();
                 self.exchange.published(now, self.parts.peer.0);
@@ -108,13 +102,6 @@ impl Driver {
             let Some(metainfo) = self.parts.swarm.metainfo(origin) else {
                 return Err(RunError::NoMetainfo { round, origin });
             };
-            if metainfo.base != self.figures.base {
-                tracing::warn!(
-                    round,
-                    origin,
-                    "this peer trained from another model than peer {origin}"
-                );
-            }
             weights.push(metainfo.samples);
         }
         self.figures.samples = weights

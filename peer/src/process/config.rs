@@ -43,6 +43,7 @@ pub fn swarm(
         neighbours: plan.peers[index as usize].neighbours.clone(),
         layout,
         rounds: plan.training.rounds,
+        counts: None,
         early_stop: plan.early_stop.map(|stop| EarlyStop {
             rules: StopRules {
                 target_accuracy: stop.target_accuracy,

@@ -1,10 +1,10 @@
 //! What takes time before training can begin: the data and the model.
 
-use std::path::Path;
+use std::{path::Path, sync::Arc};
 
 use anyhow::{Context, Result};
 use fltorrent_crds::{Plan, shards};
-use fltorrent_swarm::ChunkLayout;
+use fltorrent_swarm::{ChunkLayout, OriginCounts};
 
 use crate::{
     checkpoint::{self, Resume},
@@ -19,6 +19,8 @@ pub(super) struct Prepared {
     pub(super) start: Start,
     pub(super) shard: Samples,
     pub(super) test_part: Samples,
+    /// What each peer of the run has to sign.
+    pub(super) counts: Arc<[OriginCounts]>,
     pub(super) label_hash: [u8; 32],
     pub(super) layout: ChunkLayout,
 }
@@ -43,9 +45,20 @@ pub(super) fn prepare(
     let part = |parts: &[Vec<u32>], split| data::load(&plan.data, &labels, split, &parts[index_at]);
     let mut trainer = backend::trainer(&plan.model, &plan.training, plan.seed, index)?;
     let start = start(plan, index, folder, resume, trainer.as_mut())?;
+    let shard = part(&shards, Split::Train)?;
+    let test_part = part(&test_parts, Split::Test)?;
+    let counts = shards.iter().zip(&test_parts).map(|(shard, test)| {
+        // A sample of a text has a label at each of its positions.
+        let labels = test.len() * test_part.targets();
+        OriginCounts {
+            samples: shard.len() as u64,
+            evaluated: labels as u32,
+        }
+    });
     Ok(Prepared {
-        shard: part(&shards, Split::Train)?,
-        test_part: part(&test_parts, Split::Test)?,
+        counts: counts.collect(),
+        shard,
+        test_part,
         label_hash: data::label_hash(&plan.data, &labels),
         trainer,
         start,

@@ -20,14 +20,14 @@ use crate::journal::exchange::TransportFigures;
 use super::{
     CLOSE_FAILED, CLOSE_FINISHED, CLOSE_REFUSED, CLOSE_REPLACED, CLOSE_VIOLATION, Event,
     Generation, LinkEvent,
+    door::Place,
     endpoint::Shared,
     explain::{explain, foreign},
     gate::Gate,
     pieces,
+    waiting::Waiting,
 };
 
-/// Control messages that wait for a neighbour that reads slowly; more than that, and it is given up.
-const CONTROL_QUEUE: usize = 4096;
 /// Bytes that are read from a control stream at once.
 const CONTROL_READ: usize = 64 * 1024;
 /// How long the one that dialled may take to open the control stream.
@@ -127,6 +127,13 @@ impl From<ConnectionError> for LinkError {
     }
 }
 
+/// What waits to be written to a control stream.
+enum Queued {
+    Message(Bytes),
+    /// Everything before it has been taken when it is reached; the driver is told.
+    Fence,
+}
+
 /// A connection to a neighbour, as the driver holds it. Dropping it closes nothing; see [`Link::close`].
 #[derive(Debug)]
 pub struct Link {
@@ -134,7 +141,9 @@ pub struct Link {
     generation: Generation,
     connection: Connection,
     gate: Arc<Gate>,
-    control: Option<mpsc::Sender<Bytes>>,
+    control: Option<mpsc::UnboundedSender<Queued>>,
+    /// Bounds what is in `control`.
+    waiting: Waiting,
     writer: Option<tokio::task::JoinHandle<()>>,
     uploads: pieces::Running,
     downloads: pieces::Running,
@@ -153,20 +162,35 @@ impl Link {
         self.generation
     }
 
-    /// Queues a control message and gives its length in bytes. A neighbour that has not read thousands of them is given
-    /// up.
+    /// Queues a control message and gives its length in bytes. A neighbour that does not read is given up.
     pub fn send(&self, message: &Message) -> u64 {
         let Some(control) = &self.control else {
             return 0;
         };
         let encoded = message.encode();
         let length = encoded.len() as u64;
-        if control.try_send(encoded).is_err() {
+        if self.waiting.add(length) {
+            // A writer that has ended says so by the connection's end.
+            control.send(Queued::Message(encoded)).ok();
+        } else {
             let reason = "it does not read its control messages";
+            let waiting = self.waiting.bytes();
+            tracing::warn!(
+                neighbour = self.peer,
+                waiting,
+                "connection closed: {reason}"
+            );
             self.connection
                 .close(VarInt::from_u32(CLOSE_VIOLATION), reason.as_bytes());
         }
         length
+    }
+
+    /// Asks for a [`LinkEvent::Drained`] once QUIC has taken everything that was queued before.
+    pub fn fence(&self) {
+        if let Some(control) = &self.control {
+            control.send(Queued::Fence).ok();
+        }
     }
 
     /// What QUIC has counted on this connection.
@@ -215,13 +239,18 @@ impl Link {
 
     /// Closes after everything that was queued has been acknowledged, or the neighbour has gone.
     pub async fn finish(mut self) {
-        self.control = None;
-        if let Some(writer) = self.writer.take() {
-            // A neighbour that does not acknowledge in time has left, or never will.
-            tokio::time::timeout(FLUSH_TIMEOUT, writer).await.ok();
-        }
+        // A neighbour that does not acknowledge in time has left, or never will.
+        tokio::time::timeout(FLUSH_TIMEOUT, self.flush()).await.ok();
         self.connection
             .close(VarInt::from_u32(CLOSE_FINISHED), b"finished");
+    }
+
+    /// Waits until all control messages that were queued are acknowledged, or the neighbour has gone. No more are sent.
+    pub async fn flush(&mut self) {
+        self.control = None;
+        if let Some(writer) = self.writer.take() {
+            writer.await.ok();
+        }
     }
 
     fn reporter(&self) -> Reporter {
@@ -279,6 +308,7 @@ pub(super) async fn open(
 pub(super) async fn accept(
     connection: Connection,
     peer: u32,
+    place: Place,
     shared: &Shared,
 ) -> Result<(), LinkError> {
     let Ok(streams) = tokio::time::timeout(OPEN_TIMEOUT, connection.accept_bi()).await else {
@@ -290,6 +320,8 @@ pub(super) async fn accept(
         return Err(error);
     };
     let (send, receive) = streams?;
+    // It is in, and nobody takes its place while the driver is busy.
+    drop(place);
     start(connection, peer, send, receive, shared).await;
     Ok(())
 }
@@ -304,7 +336,8 @@ async fn start(
     let gate = Gate::attend(&connection);
     static GENERATIONS: AtomicU64 = AtomicU64::new(0);
     let generation = GENERATIONS.fetch_add(1, Ordering::Relaxed);
-    let (control, queue) = mpsc::channel(CONTROL_QUEUE);
+    let (control, queue) = mpsc::unbounded_channel();
+    let waiting = Waiting::new(shared.limits.longest_frame());
     let reporter = Reporter {
         peer,
         generation,
@@ -320,14 +353,15 @@ async fn start(
         shared.buffers.clone(),
         reporter.clone(),
     );
-    let end = watch_end(connection.clone(), reporter);
-    let writer = tokio::spawn(write_control(send, queue));
+    let end = watch_end(connection.clone(), reporter.clone());
+    let writer = tokio::spawn(write_control(send, queue, waiting.clone(), reporter));
     let link = Link {
         peer,
         generation,
         connection,
         gate,
         control: Some(control),
+        waiting,
         writer: Some(writer),
         uploads: pieces::Running::default(),
         downloads,
@@ -366,15 +400,37 @@ async fn read_control(mut stream: RecvStream, mut decoder: FrameDecoder, reporte
     }
 }
 
-async fn write_control(mut stream: SendStream, mut queue: mpsc::Receiver<Bytes>) {
+async fn write_control(
+    mut stream: SendStream,
+    mut queue: mpsc::UnboundedReceiver<Queued>,
+    waiting: Waiting,
+    reporter: Reporter,
+) {
     // Control goes before pieces. A priority can only be refused on a stream that is closed.
     stream.set_priority(i32::MAX).ok();
-    let mut batch = Vec::new();
-    while queue.recv_many(&mut batch, 256).await > 0 {
-        if stream.write_all_chunks(&mut batch).await.is_err() {
-            return;
+    let (mut queued, mut batch) = (Vec::new(), Vec::new());
+    while queue.recv_many(&mut queued, 256).await > 0 {
+        let mut is_fenced = false;
+        for item in queued.drain(..) {
+            match item {
+                Queued::Message(message) => batch.push(message),
+                Queued::Fence => is_fenced = true,
+            }
+        }
+        let mut rest = &mut batch[..];
+        while !rest.is_empty() {
+            let Ok(written) = stream.write_chunks(rest).await else {
+                return;
+            };
+            waiting.take(written.bytes as u64);
+            rest = &mut rest[written.chunks..];
         }
         batch.clear();
+        if is_fenced {
+            let reporter = reporter.clone();
+            // The driver may wait for this task at its end.
+            tokio::spawn(async move { reporter.report(LinkEvent::Drained).await });
+        }
     }
     if stream.finish().is_ok() {
         stream.stopped().await.ok();

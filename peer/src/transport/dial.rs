@@ -13,7 +13,7 @@ use tokio::time::{Instant, sleep, timeout};
 use super::{
     Event,
     connection::{self, LinkError},
-    endpoint::{Shared, identify},
+    endpoint::{HANDSHAKE, Shared, identify},
     probe,
 };
 
@@ -24,9 +24,6 @@ const LONGEST_BACKOFF: Duration = Duration::from_secs(2);
 const FIRST_LOOK: Duration = Duration::from_secs(1);
 /// A connection that lasted shorter was refused right after it was made, so that the next one is not tried at once.
 const LASTING: Duration = Duration::from_secs(5);
-/// How long a handshake may take: QUIC itself sends its first packet less and less often, and a neighbour that starts
-/// late would be found late.
-const HANDSHAKE: Duration = Duration::from_secs(5);
 
 /// Whom to dial.
 pub(super) struct Target {
@@ -85,6 +82,7 @@ async fn dial(
     let name = Identity::peer(target.run, target.peer, 0).server_name();
     let connecting = endpoint.connect_with(shared.client(), address, &name)?;
     let connection = tokio::select! {
+        // QUIC itself sends its first packet less and less often, and a neighbour that starts late would be found late.
         connected = timeout(HANDSHAKE, connecting) => {
             connected.map_err(|_| LinkError::NoAnswer { port: address.port() })??
         }

@@ -1,7 +1,7 @@
 //! The endpoint: takes and makes connections, and finds out who is on the other side.
 
 use std::{
-    net::IpAddr,
+    net::SocketAddr,
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
@@ -16,13 +16,13 @@ use fltorrent_crds::{
 };
 use fltorrent_swarm::message::Limits;
 use quinn::{
-    ClientConfig, Connection, Endpoint, EndpointConfig, ServerConfig, TokioRuntime,
+    ClientConfig, Connection, Endpoint, EndpointConfig, Incoming, ServerConfig, TokioRuntime,
     TransportConfig, VarInt,
     crypto::rustls::{NoInitialCipherSuite, QuicClientConfig, QuicServerConfig},
 };
 use rustls_pki_types::CertificateDer;
 use thiserror::Error;
-use tokio::{sync::mpsc, task::JoinSet};
+use tokio::{sync::mpsc, task::JoinSet, time::timeout};
 
 use crate::buffers::Buffers;
 
@@ -30,9 +30,13 @@ use super::{
     CLOSE_REFUSED, Event, config,
     connection::{self, LinkError},
     dial,
+    door::{Door, Place},
     explain::explain,
     socket::{self, Socket},
 };
+
+/// How long a handshake may take, whoever has begun it.
+pub(super) const HANDSHAKE: Duration = Duration::from_secs(5);
 
 /// Why there is no transport.
 #[derive(Debug, Error)]
@@ -59,6 +63,7 @@ pub(super) struct Shared {
     pub(super) limits: Limits,
     pub(super) events: mpsc::Sender<Event>,
     pub(super) buffers: Buffers,
+    door: Door,
     /// What new connections are made with.
     client: Mutex<ClientConfig>,
 }
@@ -71,9 +76,15 @@ impl Shared {
             .clone()
     }
 
-    async fn refused(&self, from: IpAddr, reason: String) {
+    /// Tells of a refusal, as long as there are not too many.
+    async fn refused(&self, from: SocketAddr, reason: String) {
+        let Some(untold) = self.door.may_tell() else {
+            return;
+        };
         // IPv4 addresses look like themselves, whatever kind of socket they came through.
-        let from = from.to_canonical();
+        let address = from.ip().to_canonical();
+        tracing::warn!(from = %address, port = from.port(), reason, untold, "a connection was refused");
+        let from = address;
         // A driver that has gone needs no news.
         self.events
             .send(Event::Stranger { from, reason })
@@ -125,6 +136,7 @@ impl Transport {
             limits,
             events,
             buffers: buffers.clone(),
+            door: Door::new(neighbours.len()),
             client: Mutex::new(client(credentials, Arc::clone(&transport))?),
         });
         let mut tasks = JoinSet::new();
@@ -231,27 +243,36 @@ async fn accept(endpoint: Endpoint, shared: Arc<Shared>) {
     let mut handshakes = JoinSet::new();
     while let Some(incoming) = endpoint.accept().await {
         while handshakes.try_join_next().is_some() {}
-        // Strangers cannot fill the memory with handshakes that they never end.
-        if handshakes.len() > 2 * shared.neighbours.len() + 16 {
-            incoming.refuse();
+        let (from, is_validated) = (
+            incoming.remote_address(),
+            incoming.remote_address_validated(),
+        );
+        let Some(place) = shared.door.knock(from.ip(), is_validated) else {
+            // Only an address that is validated may not be asked again.
+            incoming.retry().ok();
             continue;
-        }
-        let shared = Arc::clone(&shared);
-        handshakes.spawn(async move {
-            let from = incoming.remote_address();
-            match incoming.await {
-                Ok(connection) => welcome(connection, &shared).await,
-                Err(error) => {
-                    let reason = explain(&error);
-                    tracing::warn!(%from, reason, "a connection was not accepted");
-                    shared.refused(from.ip(), reason).await;
-                }
-            }
-        });
+        };
+        let number = place.number();
+        let handshake = receive(incoming, place, Arc::clone(&shared));
+        let task = handshakes.spawn(handshake);
+        shared.door.keep(number, task);
     }
 }
 
-async fn welcome(connection: Connection, shared: &Shared) {
+/// Lets somebody in who is a neighbour.
+async fn receive(incoming: Incoming, place: Place, shared: Arc<Shared>) {
+    let from = incoming.remote_address();
+    match timeout(HANDSHAKE, incoming).await {
+        Ok(Ok(connection)) => welcome(connection, place, &shared).await,
+        Ok(Err(error)) => shared.refused(from, explain(&error)).await,
+        Err(_) => {
+            let reason = format!("it did not end its handshake within {HANDSHAKE:?}");
+            shared.refused(from, reason).await;
+        }
+    }
+}
+
+async fn welcome(connection: Connection, place: Place, shared: &Shared) {
     let from = connection.remote_address();
     let is_dialler = |peer: u32| peer > shared.me;
     match identify(&connection, shared).and_then(|peer| {
@@ -260,15 +281,15 @@ async fn welcome(connection: Connection, shared: &Shared) {
             .ok_or(LinkError::WrongDirection { peer })
     }) {
         Ok(peer) => {
-            if let Err(error) = connection::accept(connection, peer, shared).await {
+            if let Err(error) = connection::accept(connection, peer, place, shared).await {
                 tracing::warn!(%from, neighbour = peer, %error, "a connection was not used");
             }
         }
         Err(error) => {
+            drop(place);
             let reason = error.to_string();
-            tracing::warn!(%from, reason, "a connection was refused");
             connection.close(VarInt::from_u32(CLOSE_REFUSED), reason.as_bytes());
-            shared.refused(from.ip(), reason).await;
+            shared.refused(from, reason).await;
         }
     }
 }

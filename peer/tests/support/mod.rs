@@ -32,7 +32,7 @@ use fltorrent_peer::{
     transport::{Transport, socket},
     worker,
 };
-use fltorrent_swarm::{ChunkLayout, Config, Hello, Selection, Swarm};
+use fltorrent_swarm::{ChunkLayout, Config, Hello, OriginCounts, Selection, Swarm};
 use tokio::sync::mpsc;
 
 pub(crate) const LIFETIME: Duration = Duration::from_secs(3600);
@@ -100,6 +100,8 @@ pub(crate) struct Run {
     pub(crate) rounds: u32,
     pub(crate) budget: u64,
     pub(crate) lost_after: Duration,
+    /// A peer that says that it has far more samples than it was given.
+    pub(crate) boaster: Option<u32>,
 }
 
 impl Run {
@@ -115,6 +117,7 @@ impl Run {
             rounds: 3,
             budget: u64::MAX,
             lost_after: Duration::from_secs(20),
+            boaster: None,
         }
     }
 
@@ -170,6 +173,8 @@ impl Run {
             neighbours: self.neighbours(me),
             layout: self.layout(),
             rounds: self.rounds,
+            // Who lies does not look at what it says itself.
+            counts: (self.boaster != Some(me)).then(|| self.counts()),
             early_stop: None,
             upload_slots: 4,
             unchoke_interval: Duration::from_secs(10),
@@ -178,6 +183,22 @@ impl Run {
             lost_after: self.lost_after,
             join_within: self.lost_after,
             seed: u64::from(me) + 77,
+        }
+    }
+
+    /// What honest peers sign; see [`Adder`] and [`Self::samples_of`].
+    fn counts(&self) -> Arc<[OriginCounts]> {
+        let of = |peer: u32| OriginCounts {
+            samples: u64::from(peer) + 1,
+            evaluated: 2,
+        };
+        (0..self.peers).map(of).collect()
+    }
+
+    fn samples_of(&self, peer: u32) -> Samples {
+        match self.boaster {
+            Some(boaster) if boaster == peer => samples(1000),
+            _ => samples(peer + 1),
         }
     }
 
@@ -280,7 +301,7 @@ impl Run {
             start: worker::Start::fresh(trainer.as_ref()).unwrap(),
             checkpoints: None,
             trainer,
-            shard: samples(me + 1),
+            shard: self.samples_of(me),
             test_part: samples(2),
             layout,
             buffers,

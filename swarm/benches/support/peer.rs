@@ -130,6 +130,7 @@ impl Peer {
             neighbours: (1..=NEIGHBOURS).collect(),
             layout: ChunkLayout::new(ELEMENTS * u64::from(CHUNKS), CHUNKS).unwrap(),
             rounds: 3,
+            counts: None,
             early_stop: None,
             upload_slots: 4,
             unchoke_interval: Duration::from_secs(10),
@@ -322,6 +323,7 @@ impl Peer {
             match action {
                 Action::Send { to, message } => self.sent(to, message),
                 Action::Upload { to, request, .. } => self.uploads.push((to, request)),
+                Action::Fence { to } => self.swarm.handle_drained(self.now, to),
                 Action::Disconnect { peer, violation } => panic!("peer {peer}: {violation}"),
                 _ => {}
             }

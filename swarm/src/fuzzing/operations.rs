@@ -64,6 +64,7 @@ impl World {
             #[expect(clippy::expect_used, reason = "constants")]
             layout: ChunkLayout::new(7, CHUNKS).expect("seven elements make three chunks"),
             rounds: ROUNDS,
+            counts: None,
             early_stop: None,
             upload_slots: 2,
             unchoke_interval: Duration::from_secs(10),
@@ -359,6 +360,7 @@ impl World {
                 self.over = true;
             }
             Action::Fail(_) => self.over = true,
+            Action::Fence { to } => self.swarm.handle_drained(self.now, to),
             Action::Send { .. } | Action::Notice(_) => {}
         }
     }

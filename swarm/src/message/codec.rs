@@ -10,6 +10,7 @@ use super::{
 use crate::{
     bitfield::Bitfield,
     chunk::ChunkId,
+    link::MAX_QUEUED,
     metainfo::{MAX_CERTIFICATE, MAX_SIGNATURE, METAINFO_PREFIX, SignedMetainfo},
 };
 
@@ -27,6 +28,26 @@ const HELLO: u8 = 32;
 const METAINFO: u8 = 33;
 const COMPLETE: u8 = 34;
 const WITHDRAW: u8 = 35;
+const IDS: [u8; 13] = [
+    CHOKE,
+    UNCHOKE,
+    INTERESTED,
+    NOT_INTERESTED,
+    HAVE,
+    BITFIELD,
+    REQUEST,
+    CANCEL,
+    REJECT,
+    HELLO,
+    METAINFO,
+    COMPLETE,
+    WITHDRAW,
+];
+
+/// Bytes of a number in its longest form.
+const LONGEST_NUMBER: usize = 5;
+/// Bytes of a hello of whatever version: it is told by its number, so that it has to be read.
+const LONGEST_HELLO: usize = 1024;
 
 /// What the plan allows: the bounds that every message is checked against.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,12 +69,32 @@ impl Limits {
         METAINFO_PREFIX + 32 * self.chunks as usize
     }
 
-    /// Longest frame, id included and length excluded.
-    fn frame(&self) -> usize {
-        let metainfo = 12 + self.metainfo_body() + MAX_CERTIFICATE + MAX_SIGNATURE;
-        // A have of every position is the longest form of a have: up to five bytes each.
-        let have = 16 + 5 * self.positions() as usize;
-        1 + metainfo.max(have)
+    /// Bytes of a bitfield, and the most positions of a have: a bitfield says more in fewer bytes.
+    fn bitfield(&self) -> usize {
+        self.positions().div_ceil(8) as usize
+    }
+
+    /// Longest frame of any message, bytes, id included and length excluded.
+    pub fn longest_frame(&self) -> usize {
+        let frames = IDS.iter().filter_map(|&id| self.frame(id));
+        frames.max().unwrap_or(0)
+    }
+
+    /// Longest frame of a message, as above; none where no message has this id.
+    fn frame(&self, id: u8) -> Option<usize> {
+        let body = match id {
+            CHOKE => 4 + LONGEST_NUMBER * MAX_QUEUED,
+            UNCHOKE | INTERESTED | NOT_INTERESTED => 0,
+            // A number takes no more bytes than positions that it passes over.
+            HAVE => 4 + (LONGEST_NUMBER * self.bitfield()).min(self.positions() as usize),
+            BITFIELD => 4 + self.bitfield(),
+            REQUEST => 5 * 4,
+            CANCEL | REJECT | COMPLETE | WITHDRAW => 4,
+            HELLO => LONGEST_HELLO,
+            METAINFO => 12 + self.metainfo_body() + MAX_CERTIFICATE + MAX_SIGNATURE,
+            _ => return None,
+        };
+        Some(1 + body)
     }
 }
 
@@ -83,6 +124,9 @@ pub enum DecodeError {
     /// Skipped requests that are not ascending or do not come before the last one.
     #[error("a choke with skipped requests that are not ascending or not below {0}")]
     Skipped(u32),
+    /// A list that is longer than any honest peer's.
+    #[error("a have or choke that lists more than {0} numbers")]
+    TooMany(usize),
     /// A number that does not fit, or that is longer than it needs to be.
     #[error("a number that is not in its shortest form of at most 32 bits")]
     Varint,
@@ -210,6 +254,7 @@ impl Message {
                 });
                 HEAD + 4 + bytes.sum::<u32>()
             }
+            Self::Bitfield { held, .. } => HEAD + 4 + held.as_bytes().len() as u32,
             Self::Request { .. } => HEAD + 5 * 4,
             Self::Metainfo(SignedMetainfo {
                 body,
@@ -232,7 +277,9 @@ impl Message {
         let message = match input.u8()? {
             CHOKE => {
                 let last_started = input.u32()?;
-                let skipped = ascending(&mut input, last_started, DecodeError::Skipped)?;
+                // What waits is all that can be passed over.
+                let skipped =
+                    ascending(&mut input, last_started, MAX_QUEUED, DecodeError::Skipped)?;
                 Self::Choke {
                     last_started,
                     skipped,
@@ -285,14 +332,20 @@ impl Message {
 
 fn decode_have(input: &mut Reader<'_>, limits: &Limits) -> Result<Message, DecodeError> {
     let round = input.u32()?;
-    let positions = ascending(input, limits.positions(), DecodeError::Positions)?;
+    let positions = ascending(
+        input,
+        limits.positions(),
+        limits.bitfield(),
+        DecodeError::Positions,
+    )?;
     Ok(Message::Have { round, positions })
 }
 
-/// Numbers below `limit` to the end of the frame.
+/// Numbers below `limit`, `most` of them, to the end of the frame.
 fn ascending(
     input: &mut Reader<'_>,
     limit: u32,
+    most: usize,
     out_of_range: fn(u32) -> DecodeError,
 ) -> Result<Vec<u32>, DecodeError> {
     let mut numbers = Vec::new();
@@ -302,6 +355,9 @@ fn ascending(
             .checked_add(input.varint()?)
             .filter(|&number| number < limit)
             .ok_or_else(|| out_of_range(limit))?;
+        if numbers.len() == most {
+            return Err(DecodeError::TooMany(most));
+        }
         numbers.push(number);
         next = number + 1;
     }
@@ -323,6 +379,7 @@ fn check_chunk(chunk: ChunkId, limits: &Limits) -> Result<(), DecodeError> {
 #[derive(Debug)]
 pub struct FrameDecoder {
     limits: Limits,
+    longest: usize,
     buffer: BytesMut,
 }
 
@@ -331,6 +388,7 @@ impl FrameDecoder {
     pub fn new(limits: Limits) -> Self {
         Self {
             limits,
+            longest: limits.longest_frame(),
             buffer: BytesMut::new(),
         }
     }
@@ -347,12 +405,17 @@ impl FrameDecoder {
     )]
     pub fn next(&mut self) -> Option<Result<Message, DecodeError>> {
         let length = u32::from_be_bytes(*self.buffer.first_chunk()?);
-        let limit = self.limits.frame();
-        if length == 0 || length as usize > limit {
-            return Some(Err(DecodeError::Length {
-                found: length,
-                limit: limit as u32,
-            }));
+        let too_long = |limit: usize| DecodeError::Length {
+            found: length,
+            limit: limit as u32,
+        };
+        if length == 0 || length as usize > self.longest {
+            return Some(Err(too_long(self.longest)));
+        }
+        match self.limits.frame(*self.buffer.get(4)?) {
+            Some(limit) if length as usize > limit => return Some(Err(too_long(limit))),
+            Some(_) => {}
+            None => return Some(Err(DecodeError::UnknownId(self.buffer[4]))),
         }
         let end = 4 + length as usize;
         if self.buffer.len() < end {

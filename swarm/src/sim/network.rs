@@ -360,6 +360,7 @@ impl Network {
                     self.aborted.insert((at, to, connection, request));
                 }
             }
+            Action::Fence { to } => node.swarm.handle_drained(now, to),
             Action::AbortDownload { .. } => {}
             Action::Store { chunk, data } => node.keep(chunk, data),
             Action::Complete { round } => {

@@ -352,6 +352,8 @@ impl Simulation {
                 self.flows[flow as usize].offer(request, length, unit);
                 self.take_uploads(flow);
             }
+            // Its messages are on their way already.
+            Action::Fence { to } => self.peers[at as usize].swarm.handle_drained(now, to),
             // What the transport has taken is sent, and a piece whose request was withdrawn is dropped where it arrives.
             Action::AbortUpload { .. } | Action::AbortDownload { .. } => {}
             Action::Store { .. } | Action::Release { .. } => {}

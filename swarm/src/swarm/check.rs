@@ -2,7 +2,7 @@
 
 use super::Swarm;
 use crate::{
-    link::{Link, MAX_ACTIVE, MAX_OUTSTANDING, MAX_QUEUED},
+    link::{AHEAD, Link, MAX_ACTIVE, MAX_OUTSTANDING, MAX_QUEUED},
     round::{ChunkState, Round},
 };
 
@@ -121,8 +121,12 @@ impl Swarm {
                 "more is announced than is held",
             ),
             (
-                link.haves_due.is_some() == link.haves.is_empty(),
+                link.haves_due.is_some() == link.haves.is_empty() && !link.fenced,
                 "announcements wait without a time, or the other way round",
+            ),
+            (
+                link.fenced && link.handed_over < AHEAD,
+                "announcements wait although there is room",
             ),
             (
                 !link.is_open() && !link.haves.is_empty(),

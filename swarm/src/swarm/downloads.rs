@@ -66,20 +66,22 @@ impl Swarm {
             (chunk, outstanding.bytes)
         });
         let link = &mut self.links[at];
-        let is_honest = match expected {
-            Some(expected) if expected == (header.chunk, header.length) => {
-                if let Some(outstanding) = link.outstanding.get_mut(request) {
-                    outstanding.begun = true;
+        // It may have been withdrawn while the piece was on its way.
+        let is_over = !link.is_open() || (1..=link.requests_sent).contains(&request);
+        let violation = match (expected, link.outstanding.get_mut(request)) {
+            (Some(expected), Some(outstanding)) if expected == (header.chunk, header.length) => {
+                if !std::mem::replace(&mut outstanding.begun, true) {
+                    return PieceVerdict::Read;
                 }
-                return PieceVerdict::Read;
+                // Each one that is read has a buffer.
+                Some(Violation::PieceTwice { request })
             }
-            Some(_) => false,
-            // It may have been withdrawn while the piece was on its way.
-            None => !link.is_open() || (1..=link.requests_sent).contains(&request),
+            (None, _) if is_over => None,
+            _ => Some(Violation::Piece { request }),
         };
         self.stats.unrequested += 1;
-        if !is_honest {
-            self.violated(self.latest, at, Violation::Piece { request });
+        if let Some(violation) = violation {
+            self.violated(self.latest, at, violation);
             self.settle(self.latest);
         }
         PieceVerdict::Stop
@@ -402,6 +404,9 @@ impl Swarm {
         }
         if let Some(published) = self.published_at {
             self.choker.set_round_length(now.saturating_sub(published));
+        }
+        if let Some(failure) = self.models_differ() {
+            return self.fail(failure);
         }
         self.decide();
         let round = self.current.number;

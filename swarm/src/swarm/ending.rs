@@ -44,6 +44,20 @@ impl Swarm {
         self.convergence = stop.observe(evaluated, counts);
     }
 
+    /// The first peer that trained the current round from another model than this one. All peers that hold everything of the
+    /// round before have the same model, unless somebody lied to them or a machine computes something else.
+    pub(super) fn models_differ(&self) -> Option<Failure> {
+        let ours = self.current.metainfo(self.config.me())?.parsed.base;
+        let mut bases = self.current.metainfos().map(|known| &known.parsed);
+        let other = bases.find(|metainfo| metainfo.base != ours)?;
+        Some(Failure::ModelsDiffer {
+            origin: other.origin,
+            round: other.round,
+            theirs: other.base,
+            ours,
+        })
+    }
+
     /// Releases the previous round once no neighbour needs it.
     pub(super) fn release(&mut self) {
         let over = self.previous.as_ref();

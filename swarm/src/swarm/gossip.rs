@@ -2,12 +2,13 @@
 
 use std::{sync::Arc, time::Duration};
 
-use super::{Action, Notice, Swarm, Violation, settle::Follows};
+use super::{Action, Failure, Swarm, Violation, settle::Follows};
 use crate::{
     Time,
     equivocation::Equivocation,
+    link::AHEAD,
     message::Message,
-    metainfo::{KnownMetainfo, SignedMetainfo},
+    metainfo::{KnownMetainfo, Metainfo, Miscount, SignedMetainfo},
     round::Round,
 };
 
@@ -20,17 +21,86 @@ const PLENTY: usize = 64;
 impl Swarm {
     /// A neighbour has just been greeted: everything that it may not know.
     pub(super) fn tell_everything(&mut self, at: usize) {
-        let mut messages = Vec::new();
-        let window = [
-            self.previous.as_mut(),
-            Some(&mut self.current),
-            self.next.as_deref_mut(),
-        ];
-        for round in window.into_iter().flatten() {
-            describe(round, at, &mut messages);
+        for number in self.window() {
+            self.tell_metainfos(at, number);
+            if let Some(message) = self.round_mut(number).and_then(|round| state_of(round)) {
+                self.send(at, message);
+            }
         }
-        for message in messages {
-            self.send(at, message);
+    }
+
+    /// The transport has taken everything that was handed over for a neighbour before [`Action::Fence`].
+    pub fn handle_drained(&mut self, now: Time, peer: u32) {
+        let Some(at) = self.find(peer) else { return };
+        let link = &mut self.links[at];
+        if !link.fenced {
+            return;
+        }
+        link.fenced = false;
+        link.handed_over = 0;
+        for number in self.window() {
+            self.tell_metainfos(at, number);
+        }
+        let link = &mut self.links[at];
+        if !link.fenced && !link.haves.is_empty() {
+            link.haves_due = Some(now);
+        }
+        self.settle(now);
+    }
+
+    /// The rounds that matter, as far as anything is known of them.
+    fn window(&self) -> impl Iterator<Item = u32> + use<> {
+        let rounds = [
+            self.previous.as_ref(),
+            Some(&self.current),
+            self.next.as_deref(),
+        ];
+        rounds
+            .map(|round| round.map(|it| it.number))
+            .into_iter()
+            .flatten()
+    }
+
+    /// Tells a neighbour of metainfos that it may not know, as many as may be handed over now. The others stay marked as unknown
+    /// to it, and follow when the transport has room.
+    fn tell_metainfos(&mut self, at: usize, number: u32) {
+        let mut room = AHEAD.saturating_sub(self.links[at].handed_over);
+        if self.links[at].fenced {
+            return;
+        }
+        let Some(round) = self.round_mut(number) else {
+            return;
+        };
+        let untold: Vec<(u32, Message)> = round
+            .untold(at)
+            .map(|known| {
+                let message = Message::Metainfo(known.signed.clone());
+                (known.parsed.origin, message)
+            })
+            .take_while(|(_, message)| {
+                let has_room = room > 0;
+                room = room.saturating_sub(message.length().into());
+                has_room
+            })
+            .collect();
+        for (origin, message) in untold {
+            if let Some(round) = self.round_mut(number) {
+                round.mark_metainfo(at, origin);
+            }
+            self.announce_to(at, message);
+        }
+    }
+
+    /// Sends what there may be much of.
+    fn announce_to(&mut self, at: usize, message: Message) {
+        let link = &mut self.links[at];
+        link.handed_over += u64::from(message.length());
+        let to = link.peer;
+        let is_full = link.handed_over >= AHEAD && !link.fenced;
+        link.fenced |= is_full;
+        self.send(at, message);
+        if is_full {
+            self.actions.push_back(Action::Fence { to });
         }
     }
 
@@ -111,6 +181,12 @@ impl Swarm {
             self.dispute(at, (number, origin), signed.clone());
             return Ok(Follows::Nothing);
         }
+        let counts = self.config.counts.as_deref();
+        let counts = counts.and_then(|counts| counts.get(origin as usize));
+        if let Some(Err(what)) = counts.map(|counts| counts.check(parsed)) {
+            self.convict_of_miscount(at, what, &read);
+            return Ok(Follows::Nothing);
+        }
         Ok(match self.adopt_metainfo(read, Some(at)) {
             true => Follows::OnlyRequests,
             false => Follows::Nothing,
@@ -118,23 +194,42 @@ impl Swarm {
     }
 
     /// An origin has signed two updates for one round: the neighbours have the first one and get the second, so that
-    /// everybody holds the proof.
+    /// everybody holds the proof. Whose model would count cannot be told any more.
     fn dispute(&mut self, from: usize, (round, origin): (u32, u32), second: SignedMetainfo) {
         let Some(first) = self.round_mut(round).and_then(|it| it.dispute(origin)) else {
             return;
         };
         let proof = Box::new(Equivocation::new(first.signed.clone(), second.clone()));
-        for at in (0..self.links.len()).filter(|&at| at != from) {
-            if self.links[at].is_open() {
-                self.send(at, Message::Metainfo(second.clone()));
-            }
-        }
-        let notice = Notice::Equivocation {
+        self.pass_on(from, &second);
+        self.fail(Failure::Equivocation {
             origin,
             round,
             proof,
-        };
-        self.actions.push_back(Action::Notice(notice));
+        });
+    }
+
+    /// An origin has signed counts that everybody can see to be wrong. Everybody gets to see them.
+    fn convict_of_miscount(&mut self, from: usize, what: Miscount, known: &KnownMetainfo) {
+        if self.ended {
+            return;
+        }
+        let Metainfo { origin, round, .. } = known.parsed;
+        self.pass_on(from, &known.signed);
+        self.fail(Failure::Miscount {
+            origin,
+            round,
+            what,
+            proof: Box::new(known.signed.clone()),
+        });
+    }
+
+    /// A metainfo that convicts its origin, for all neighbours but the one that it came from.
+    fn pass_on(&mut self, from: usize, signed: &SignedMetainfo) {
+        for at in (0..self.links.len()).filter(|&at| at != from) {
+            if self.links[at].is_open() {
+                self.send(at, Message::Metainfo(signed.clone()));
+            }
+        }
     }
 
     /// Keeps a metainfo that holds and floods it; true when chunks can be asked for since.
@@ -144,8 +239,9 @@ impl Swarm {
         from: Option<usize>,
     ) -> bool {
         let (origin, number) = (known.parsed.origin, known.parsed.round);
+        // Whoever has no room is told when it has.
         let open: Vec<usize> = (0..self.links.len())
-            .filter(|&at| self.links[at].is_open())
+            .filter(|&at| self.links[at].is_open() && !self.links[at].fenced)
             .collect();
         let Some(round) = self.round_mut(number) else {
             return false;
@@ -156,7 +252,7 @@ impl Swarm {
             .collect();
         let is_askable = round.set_metainfo(origin, Arc::clone(&known));
         for at in unaware {
-            self.send(at, Message::Metainfo(known.signed.clone()));
+            self.announce_to(at, Message::Metainfo(known.signed.clone()));
         }
         is_askable
     }
@@ -168,7 +264,7 @@ impl Swarm {
                 continue;
             }
             link.haves.push(position);
-            if link.haves_due.is_none() {
+            if link.haves_due.is_none() && !link.fenced {
                 let known = self.current.ahead_of(at) as usize - link.haves.len();
                 let pause = match link.active.is_empty() {
                     _ if known >= PLENTY => COALESCE_PLENTY,
@@ -199,6 +295,9 @@ impl Swarm {
                 continue;
             }
             link.haves_due = None;
+            if link.fenced {
+                continue;
+            }
             link.haves_sent_at = Some(now);
             let mut positions: Vec<u32> = std::mem::take(&mut link.haves);
             positions.retain(|&position| !self.current.has(at, position));
@@ -216,7 +315,7 @@ impl Swarm {
             } else {
                 Message::Have { round, positions }
             };
-            self.send(at, message);
+            self.announce_to(at, message);
         }
     }
 
@@ -245,22 +344,14 @@ impl Swarm {
     }
 }
 
-fn describe(round: &mut Round, at: usize, messages: &mut Vec<Message>) {
+/// What a peer holds of a round, as it is told to one that knows nothing of it.
+fn state_of(round: &Round) -> Option<Message> {
     let number = round.number;
-    let known: Vec<_> = round
-        .metainfos()
-        .map(|known| (known.parsed.origin, known.signed.clone()))
-        .collect();
-    for (origin, signed) in known {
-        round.mark_metainfo(at, origin);
-        messages.push(Message::Metainfo(signed));
-    }
     if round.is_complete() {
-        messages.push(Message::Complete { round: number });
-    } else if !round.held().is_empty() {
-        messages.push(Message::Bitfield {
-            round: number,
-            held: round.held().clone(),
-        });
+        return Some(Message::Complete { round: number });
     }
+    (!round.held().is_empty()).then(|| Message::Bitfield {
+        round: number,
+        held: round.held().clone(),
+    })
 }

@@ -9,6 +9,7 @@ use crate::{
     chunk::ChunkId,
     equivocation::Equivocation,
     message::{DecodeError, HelloMismatch, Message},
+    metainfo::{Miscount, SignedMetainfo},
 };
 
 /// Something that the driver has to do, in the order in which it is polled.
@@ -20,6 +21,11 @@ pub enum Action {
         to: u32,
         /// What.
         message: Message,
+    },
+    /// Report [`crate::Swarm::handle_drained`] once the transport has taken all messages to a neighbour that came before.
+    Fence {
+        /// Neighbour.
+        to: u32,
     },
     /// Send a stored chunk on a stream of its own, and report [`crate::Swarm::handle_upload_ended`].
     Upload {
@@ -142,6 +148,12 @@ pub enum Violation {
     /// It asks for more than any honest peer does.
     #[error("it has more than {0} requests waiting")]
     Flood(usize),
+    /// It begins to answer a request whose answer is still being read.
+    #[error("it began the piece for request {request} a second time")]
+    PieceTwice {
+        /// The request.
+        request: u32,
+    },
     /// It sends a piece that nobody asked for, or another one than was asked for.
     #[error("it answered request {request} with what was not asked for")]
     Piece {
@@ -187,9 +199,74 @@ pub enum Failure {
         /// When.
         round: u32,
     },
+    /// An origin has signed two different metainfos for one round.
+    #[error(
+        "peer {origin} signed two different updates for round {round}: it lies, or its machine does not repeat what it computes; the logs have both, as a proof"
+    )]
+    Equivocation {
+        /// Which.
+        origin: u32,
+        /// When.
+        round: u32,
+        /// What convinces everybody else.
+        proof: Box<Equivocation>,
+    },
+    /// An origin signed counts that the plan does not give it.
+    #[error(
+        "peer {origin} signed {what} in round {round}: its word cannot weigh that much; the logs have it, as a proof"
+    )]
+    Miscount {
+        /// Which.
+        origin: u32,
+        /// When.
+        round: u32,
+        /// What it signed.
+        what: Miscount,
+        /// Its metainfo.
+        proof: Box<SignedMetainfo>,
+    },
+    /// Two peers, each with all updates of the round before, trained from different models.
+    #[error(
+        "peer {origin} trained round {round} from model {}, this peer from {}: an origin gave them different updates, or one of their machines computes something else; compare the models that their logs name",
+        short(theirs),
+        short(ours)
+    )]
+    ModelsDiffer {
+        /// The other one.
+        origin: u32,
+        /// When.
+        round: u32,
+        /// BLAKE3 of its model.
+        theirs: [u8; 32],
+        /// BLAKE3 of this peer's.
+        ours: [u8; 32],
+    },
     /// This peer's own update cannot be described so that others accept it.
     #[error("this peer's own update cannot be published")]
     Unpublishable(#[source] DecodeError),
+    /// This peer's own counts are not the plan's.
+    #[error("this peer's own update cannot be published: it would sign {0}; this is a bug")]
+    Miscounted(Miscount),
+}
+
+impl Failure {
+    /// What was signed and shows it to whoever knows the run's authority: frames of metainfos in hexadecimal digits.
+    pub fn proof(&self) -> Option<String> {
+        match self {
+            Self::Equivocation { proof, .. } => Some(format!("{:x}", **proof)),
+            Self::Miscount { proof, .. } => {
+                let frame = Message::Metainfo(proof.as_ref().clone()).encode();
+                Some(frame.iter().map(|byte| format!("{byte:02x}")).collect())
+            }
+            _ => None,
+        }
+    }
+}
+
+/// The digits of a hash by which people know it.
+fn short(hash: &[u8; 32]) -> String {
+    let digits = hash.iter().take(6);
+    digits.map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// Something that a person may want to know.
@@ -216,16 +293,6 @@ pub enum Notice {
     NoGoodbye {
         /// Which.
         peer: u32,
-    },
-    /// An origin has signed two different metainfos for one round.
-    #[error("peer {origin} signed two different updates for round {round}; the first one counts")]
-    Equivocation {
-        /// Which.
-        origin: u32,
-        /// When.
-        round: u32,
-        /// What convinces everybody else.
-        proof: Box<Equivocation>,
     },
 }
 

@@ -145,6 +145,18 @@ impl Bench {
         self.actions.iter().filter_map(of).collect()
     }
 
+    /// How often it was asked whether a neighbour takes its messages.
+    pub(crate) fn fences(&self, peer: u32) -> usize {
+        let is_it = |action: &&Action| matches!(action, Action::Fence { to } if *to == peer);
+        self.actions.iter().filter(is_it).count()
+    }
+
+    /// A neighbour has taken all its messages.
+    pub(crate) fn drained(&mut self, peer: u32) {
+        self.swarm.handle_drained(self.now, peer);
+        self.drain();
+    }
+
     /// Why a neighbour's link was closed last.
     pub(crate) fn disconnected(&self, neighbour: u32) -> Option<Violation> {
         let of = |action: &Action| match action {

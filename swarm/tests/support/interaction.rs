@@ -433,6 +433,7 @@ impl World {
                     accepted: false,
                 });
             }
+            Action::Fence { to } => node.swarm.handle_drained(now, to),
             Action::AbortUpload { to, request } => self.abort(at, to, request),
             Action::AbortDownload { from, request } => self.abort(from, at, request),
             Action::Store { chunk, data } => {

@@ -147,6 +147,7 @@ impl Setup {
             neighbours,
             layout: ChunkLayout::new(self.elements, self.chunks).unwrap(),
             rounds: self.rounds,
+            counts: None,
             early_stop: self.early_stop,
             upload_slots: self.slots,
             unchoke_interval: Duration::from_secs(10),

@@ -240,7 +240,11 @@ async fn watch_over(
         (Ok(()), _) => Ok(()),
         (Err(_), Some(signal)) => Err(PodError::Stopped(signal)),
         (Err(error), None) => {
-            let blamed = error.downcast_ref::<RunError>().and_then(RunError::blames);
+            let cause = error.downcast_ref::<RunError>();
+            let blamed = cause.and_then(RunError::blames);
+            if let Some(verdict) = cause.and_then(RunError::verdict) {
+                ending.convict(verdict);
+            }
             ending.blames = blamed.filter(|&peer| ending.peer != Some(peer));
             Err(failed(error))
         }

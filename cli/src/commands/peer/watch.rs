@@ -172,7 +172,10 @@ fn summary(
         startup_seconds: None,
         accuracy: last.and_then(|last| last.accuracy),
         loss: last.and_then(|last| last.loss),
-        model_hash: last.map(|last| last.model_hash),
+        // That of an earlier round would pass for the result.
+        model_hash: last
+            .filter(|_| outcome != Outcome::Failed)
+            .map(|last| last.model_hash),
         peak_rss_bytes: last.map(|last| last.peak_rss_bytes),
         peers: vec![PeerSummary {
             index: setup.index,

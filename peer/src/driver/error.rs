@@ -1,0 +1,103 @@
+//! Why a peer's run ended early, and what others are told of it.
+
+use fltorrent_coordinator::ending::{Offence, Verdict};
+use fltorrent_swarm::{Failure, HelloMismatch};
+use thiserror::Error;
+
+use crate::{journal::JournalError, store::StoreError, worker::WorkError};
+
+/// Why a peer's run ended early.
+#[derive(Debug, Error)]
+pub enum RunError {
+    /// The swarm cannot go on.
+    #[error(transparent)]
+    Swarm(#[from] Failure),
+    /// The training thread ended early.
+    #[error(transparent)]
+    Work(#[from] WorkError),
+    /// A chunk could not be kept.
+    #[error("a chunk could not be kept")]
+    Store(#[from] StoreError),
+    /// The metrics file could not be written.
+    #[error("the round's figures could not be kept")]
+    Journal(#[from] JournalError),
+    /// A round was complete without the metainfo of one of its origins.
+    #[error(
+        "round {round} is complete, but peer {origin} has not described its update; this is a bug"
+    )]
+    NoMetainfo {
+        /// Which round.
+        round: u32,
+        /// Whose update.
+        origin: u32,
+    },
+    /// A neighbour, which is a member of the run, means another experiment.
+    #[error("peer {peer} does not fit: {mismatch}")]
+    Unlike {
+        /// Which.
+        peer: u32,
+        /// In what.
+        mismatch: HelloMismatch,
+    },
+    /// Somebody ended it.
+    #[error("stopped by {0}; its neighbours have been told")]
+    Stopped(&'static str),
+    /// The training thread is gone without a word.
+    #[error("the training thread ended without a word; see the log for a panic")]
+    WorkerGone,
+}
+
+impl RunError {
+    /// Why no model of the run counts, when that ended it.
+    pub const fn verdict(&self) -> Option<Verdict> {
+        let Self::Swarm(failure) = self else {
+            return None;
+        };
+        let (offence, origin, round) = match failure {
+            Failure::Equivocation { origin, round, .. } => {
+                (Offence::Equivocation, Some(*origin), *round)
+            }
+            Failure::Miscount { origin, round, .. } => (Offence::Miscount, Some(*origin), *round),
+            Failure::ModelsDiffer { round, .. } => (Offence::ModelsDiffer, None, *round),
+            _ => return None,
+        };
+        Some(Verdict {
+            offence,
+            origin,
+            round,
+        })
+    }
+
+    /// The peer whose end or fault this was, when it was not this peer's own.
+    pub const fn blames(&self) -> Option<u32> {
+        match self {
+            Self::Swarm(
+                Failure::Lost { peer, .. }
+                | Failure::Neighbour { peer, .. }
+                | Failure::NotFinite { origin: peer, .. }
+                | Failure::Equivocation { origin: peer, .. }
+                | Failure::Miscount { origin: peer, .. },
+            )
+            | Self::Unlike { peer, .. } => Some(*peer),
+            _ => None,
+        }
+    }
+
+    /// What the neighbours are told: whose fault it is, and why.
+    pub(super) fn told(&self, me: u32) -> String {
+        match self {
+            Self::Swarm(
+                failure @ (Failure::Lost { .. }
+                | Failure::Neighbour { .. }
+                | Failure::NotFinite { .. }
+                | Failure::Equivocation { .. }
+                | Failure::Miscount { .. }),
+            ) => failure.to_string(),
+            Self::Unlike { peer, mismatch } => {
+                format!("peer {peer} does not fit peer {me}: {mismatch}")
+            }
+            Self::Stopped(by) => format!("peer {me} was stopped by {by}"),
+            own => format!("peer {me} failed: {}", crate::chain(own)),
+        }
+    }
+}
