@@ -193,9 +193,7 @@ impl Transport {
         self.endpoint
             .close(VarInt::from_u32(code), reason.as_bytes());
         // Whoever has not answered by then is gone.
-        timeout(grace, self.endpoint.wait_idle())
-            .await
-            .ok();
+        timeout(grace, self.endpoint.wait_idle()).await.ok();
     }
 }
 
