@@ -5,8 +5,11 @@ use serde::{Deserialize, Serialize};
 
 use crate::report::{ModelHash, ReportError, RoundReport};
 
-/// A message has fewer bytes than this: more of a container's termination message is not kept.
+/// The most bytes that are read: more of a container's termination message is never kept.
 pub const MAX_ENDING_BYTES: usize = 4096;
+/// A message has fewer bytes than this. Of all containers of a pod 12 KiB are kept together, so that beside up to five sidecars none of
+/// it is cut away, which would leave no ending at all.
+pub const ENDING_BYTES: usize = 2048;
 
 /// Why a message is no ending.
 #[derive(Debug, thiserror::Error)]
@@ -150,13 +153,13 @@ impl Ending {
         self.loss = None;
     }
 
-    /// The message: JSON of fewer than [`MAX_ENDING_BYTES`] bytes; the error is cut until it fits.
+    /// The message: JSON of fewer than [`ENDING_BYTES`] bytes; the error is cut until it fits.
     pub fn to_message(&self) -> String {
         let mut ending = self.clone();
         loop {
             // Texts and finite numbers, which JSON can always say.
             let message = serde_json::to_string(&ending).unwrap_or_default();
-            let excess = (message.len() + 1).saturating_sub(MAX_ENDING_BYTES);
+            let excess = (message.len() + 1).saturating_sub(ENDING_BYTES);
             let Some(error) = ending.error.as_mut().filter(|_| excess > 0) else {
                 return message;
             };

@@ -1,7 +1,7 @@
 //! What a peer leaves when it ends.
 
 use fltorrent_coordinator::ending::{
-    EndState, Ending, EndingError, MAX_ENDING_BYTES, Offence, Verdict,
+    ENDING_BYTES, EndState, Ending, EndingError, MAX_ENDING_BYTES, Offence, Verdict,
 };
 
 use crate::fixture::report;
@@ -71,10 +71,10 @@ fn the_error_is_cut_until_the_message_fits() {
             ..ending()
         };
         let message = ending.to_message();
-        assert!(message.len() < MAX_ENDING_BYTES, "{}", message.len());
+        assert!(message.len() < ENDING_BYTES, "{}", message.len());
         let read = Ending::from_message(&message).unwrap().error.unwrap();
         assert!(error.starts_with(&read), "{read}");
-        assert!(message.len() > MAX_ENDING_BYTES - 100, "{}", message.len());
+        assert!(message.len() > ENDING_BYTES - 100, "{}", message.len());
     }
 }
 
