@@ -112,6 +112,11 @@ impl Experiment {
         self.spawn(index, 0, None)
     }
 
+    /// A later attempt of a peer, which begins with round 0.
+    pub(crate) fn anew(&self, index: u32, attempt: u32) -> Pod {
+        self.spawn(index, attempt, None)
+    }
+
     /// A later attempt of a peer, which goes on after so many finished rounds.
     pub(crate) fn resume(&self, index: u32, attempt: u32, rounds: u32) -> Pod {
         self.spawn(index, attempt, Some(rounds))

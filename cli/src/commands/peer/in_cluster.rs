@@ -282,21 +282,31 @@ fn places(settings: &Settings) -> Result<Places, PodError> {
         })?;
     }
     if settings.resume.is_none() {
-        // On a claim an earlier attempt, which counts no more, may have left its figures.
-        let figures = places
-            .records
-            .join(format!("peer-{}.jsonl", settings.index));
-        match fs::remove_file(&figures) {
+        forget(&places, settings.index)?;
+    }
+    Ok(places)
+}
+
+/// Removes what is on a claim of a time that counts no more: an earlier attempt's figures and checkpoints, or those of an experiment that
+/// had the name before. A checkpoint that stays would be told at the end, and the next attempt would go on from it.
+fn forget(places: &Places, index: u32) -> Result<(), PodError> {
+    let figures = places.records.join(format!("peer-{index}.jsonl"));
+    let old = checkpoint::list(&places.checkpoints, index).map_err(|source| PodError::Folder {
+        folder: places.checkpoints.display().to_string(),
+        source,
+    })?;
+    for file in old.into_iter().map(|(_, file)| file).chain([figures]) {
+        match fs::remove_file(&file) {
             Err(source) if source.kind() != std::io::ErrorKind::NotFound => {
                 return Err(PodError::Folder {
-                    folder: figures.display().to_string(),
+                    folder: file.display().to_string(),
                     source,
                 });
             }
             _ => {}
         }
     }
-    Ok(places)
+    Ok(())
 }
 
 /// The peer's error with its causes.
