@@ -12,6 +12,8 @@ mod admission;
 mod chart;
 #[path = "real_cluster/definition.rs"]
 mod definition;
+#[path = "real_cluster/facts.rs"]
+mod facts;
 #[path = "real_cluster/https.rs"]
 mod https;
 #[path = "support/kubectl.rs"]
@@ -86,10 +88,11 @@ const CHECKS: [(&str, Check); 23] = [
 ];
 
 /// Checks with operators, one after the other.
-const OPERATED: [(&str, Check); 3] = [
+const OPERATED: [(&str, Check); 4] = [
     ("an_experiment_lives_and_goes", operator::life),
     ("a_manifest_that_never_ran_is_corrected", room::corrected),
     ("two_experiments_share_a_quota", room::shared),
+    ("what_becomes_of_pods_is_seen", facts::ends),
 ];
 
 fn main() -> ExitCode {

@@ -57,5 +57,8 @@ fn arguments(context: Context<'_>) -> Vec<String> {
         ),
         "--kubelet-preferred-address-types=InternalIP".to_owned(),
         "--profiling=false".to_owned(),
+        // For tests of what other people's admission does to pods, such as a service mesh.
+        "--feature-gates=MutatingAdmissionPolicy=true".to_owned(),
+        "--runtime-config=admissionregistration.k8s.io/v1beta1=true".to_owned(),
     ]
 }

@@ -6,6 +6,8 @@
 //	probe get URL            prints what an HTTP server answers, when it does
 //	probe serve PORT WORD    answers every HTTP request with the word and the caller's address
 //	probe read FILE          prints a file
+//	probe peer ARGUMENT…     ends as a peer: leaves PROBE_ENDING as its termination message, with $VARIABLES replaced, prints PROBE_LOG
+//	                         lines, and exits with PROBE_EXIT; without these it does not know what a peer is
 package main
 
 import (
@@ -17,6 +19,7 @@ import (
 	"net/http"
 	"os"
 	"os/signal"
+	"strconv"
 	"strings"
 	"syscall"
 	"time"
@@ -34,6 +37,8 @@ func run(words []string) error {
 		return errors.New("usage: probe print|fail|resolve|get|serve|read ARGUMENT…")
 	}
 	switch command, argument := words[0], words[1]; command {
+	case "peer":
+		return peer()
 	case "print":
 		fmt.Println(strings.Join(words[1:], " "))
 		return nil
@@ -54,6 +59,25 @@ func run(words []string) error {
 	default:
 		return fmt.Errorf("probe does not know %q", command)
 	}
+}
+
+// The words of an experiment's pods: what the operator makes of an end is tested without one that trains.
+func peer() error {
+	code, err := strconv.Atoi(os.Getenv("PROBE_EXIT"))
+	if err != nil {
+		return errors.New("probe is no peer")
+	}
+	lines, _ := strconv.Atoi(os.Getenv("PROBE_LOG"))
+	for line := range lines {
+		fmt.Printf("2026-11-22T08:30:12Z  INFO finished a round round=%d, and more that fills the line\n", line)
+	}
+	if ending := os.ExpandEnv(os.Getenv("PROBE_ENDING")); ending != "" {
+		if err := os.WriteFile("/dev/termination-log", []byte(ending), 0o644); err != nil {
+			return err
+		}
+	}
+	os.Exit(code)
+	return nil
 }
 
 // A new Service takes a moment to reach the DNS and the kernel's rules.
