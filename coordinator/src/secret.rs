@@ -37,13 +37,15 @@ pub enum SecretError {
 #[derive(Clone)]
 pub struct RootSecret([u8; SECRET_BYTES]);
 
-/// What a seal vouches for: that the operator itself has made this pod, for this place in this experiment.
+/// What a seal vouches for: that the operator itself has made this pod and no other, for this place in this experiment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SealedPod<'a> {
     /// The pod's namespace.
     pub namespace: &'a str,
     /// The pod's name.
     pub name: &'a str,
+    /// The pod's own `metadata.uid`, which the API server gives to one pod only.
+    pub uid: &'a str,
     /// `metadata.uid` of its experiment.
     pub experiment: &'a str,
     /// The peer's index in the plan.
@@ -91,7 +93,7 @@ impl RootSecret {
         Authority::from_seed(run, &blake3::derive_key(AUTHORITY_CONTEXT, &material))
     }
 
-    /// The seal (64 hex digits) that the operator puts on a pod it makes.
+    /// The seal (64 hex digits) that the operator puts on a pod it has made.
     pub fn seal(&self, pod: &SealedPod<'_>) -> String {
         hex::encode(self.hash(pod).as_bytes())
     }
@@ -105,12 +107,13 @@ impl RootSecret {
         let SealedPod {
             namespace,
             name,
+            uid,
             experiment,
             index,
             attempt,
         } = pod;
         let mut hasher = blake3::Hasher::new_keyed(&blake3::derive_key(SEAL_CONTEXT, &self.0));
-        for text in [namespace, name, experiment] {
+        for text in [namespace, name, uid, experiment] {
             // Its length first, so that no two pods have the same bytes.
             hasher.update(&(text.len() as u64).to_le_bytes());
             hasher.update(text.as_bytes());

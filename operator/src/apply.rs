@@ -9,15 +9,19 @@ mod objects;
 
 use std::sync::Arc;
 
+use fltorrent_coordinator::secret::RootSecret;
 use futures_util::{StreamExt, TryStreamExt, stream};
 use k8s_openapi::api::core::v1::Pod;
-use kube::api::{DeleteParams, PostParams};
+use kube::api::{DeleteParams, Patch, PatchParams, PostParams, Preconditions};
+use kube::core::PartialObjectMeta;
 use kube::{Api, Client, ResourceExt};
+use serde_json::json;
 
 use crate::build::Objects;
 use crate::life::Facts;
 use crate::metrics::Metrics;
 use crate::names;
+use crate::seal;
 pub use error::{ApplyError, Doing, QUOTA_EXCEEDED, classify};
 pub use objects::{Mark, Standing};
 
@@ -64,13 +68,18 @@ impl Applied {
 #[derive(Clone)]
 pub struct Applier {
     client: Client,
+    root: RootSecret,
     metrics: Arc<Metrics>,
 }
 
 impl Applier {
-    /// An applier that counts what it does.
-    pub const fn new(client: Client, metrics: Arc<Metrics>) -> Self {
-        Self { client, metrics }
+    /// An applier that seals the pods that it makes by this secret, and counts what it does.
+    pub const fn new(client: Client, root: RootSecret, metrics: Arc<Metrics>) -> Self {
+        Self {
+            client,
+            root,
+            metrics,
+        }
     }
 
     /// Makes it so. `facts` are those that the decision was made on.
@@ -95,7 +104,7 @@ impl Applier {
         };
         let pods: Api<Pod> = Api::namespaced(self.client.clone(), &namespace);
         stream::iter(delete)
-            .map(|name| self.delete(&pods, name))
+            .map(|name| self.delete(&pods, name, Preconditions::default()))
             .buffer_unordered(PARALLEL)
             .try_collect::<()>()
             .await?;
@@ -107,8 +116,14 @@ impl Applier {
         Ok(Applied { facts, mark })
     }
 
-    async fn delete(&self, pods: &Api<Pod>, name: String) -> Result<(), ApplyError> {
-        match pods.delete(&name, &DeleteParams::default()).await {
+    async fn delete(
+        &self,
+        pods: &Api<Pod>,
+        name: String,
+        same: Preconditions,
+    ) -> Result<(), ApplyError> {
+        let params = DeleteParams::default().preconditions(same);
+        match pods.delete(&name, &params).await {
             Ok(_) => {
                 self.metrics.pod_deleted();
                 Ok(())
@@ -125,23 +140,57 @@ impl Applier {
         };
         let name = pod.name_any();
         match pods.create(&params, &pod).await {
-            Ok(_) => {
+            Ok(created) => {
                 self.metrics.pod_created();
-                Ok(())
+                self.seal(pods, &created).await
             }
             Err(kube::Error::Api(status)) if status.is_already_exists() => {
                 let there = pods
                     .get_metadata_opt(&name)
                     .await
                     .map_err(|error| ApplyError::api(Doing::Read, "Pod", &name, error))?;
-                match there.map(|there| Standing::of(&there.metadata, uid)) {
-                    // Ours already: an earlier request of ours arrived after all. Gone again: the next time creates it.
-                    None | Some(Standing::Ours) => Ok(()),
-                    Some(Standing::Former) => Err(ApplyError::Former { kind: "Pod", name }),
-                    Some(Standing::Foreign) => Err(ApplyError::Foreign { kind: "Pod", name }),
+                let Some(PartialObjectMeta { metadata, .. }) = there else {
+                    // Gone again: the next time creates it.
+                    return Ok(());
+                };
+                match Standing::of(&metadata, uid) {
+                    Standing::Ours if seal::fits(&self.root, &metadata) => Ok(()),
+                    // An earlier request of ours arrived after all, or somebody else says that the pod is ours.
+                    Standing::Ours => {
+                        let same = Preconditions {
+                            uid: metadata.uid,
+                            resource_version: None,
+                        };
+                        self.delete(pods, name, same).await
+                    }
+                    Standing::Former => Err(ApplyError::Former { kind: "Pod", name }),
+                    Standing::Foreign => Err(ApplyError::Foreign { kind: "Pod", name }),
                 }
             }
             Err(error) => Err(ApplyError::api(Doing::Create, "Pod", &name, error)),
+        }
+    }
+
+    /// Seals a pod that was just created: what is not sealed is not believed.
+    async fn seal(&self, pods: &Api<Pod>, created: &Pod) -> Result<(), ApplyError> {
+        let (name, uid) = (created.name_any(), created.uid());
+        let Some(seal) = seal::of(&self.root, &created.metadata) else {
+            return Err(ApplyError::Altered { name });
+        };
+        // The UID goes along, so that another pod of the name does not get it.
+        let patch = json!({"metadata": {"uid": uid, "annotations": {names::SEAL: seal}}});
+        let params = PatchParams {
+            field_manager: Some(names::MANAGER.to_owned()),
+            ..PatchParams::default()
+        };
+        match pods
+            .patch_metadata(&name, &params, &Patch::Merge(&patch))
+            .await
+        {
+            Ok(_) => Ok(()),
+            // Somebody deleted it at once: the next look tells.
+            Err(kube::Error::Api(status)) if status.is_not_found() => Ok(()),
+            Err(error) => Err(ApplyError::api(Doing::Seal, "Pod", &name, error)),
         }
     }
 }

@@ -101,6 +101,33 @@ pub fn cut(text: &str, bytes: usize) -> String {
     format!("{}…", text.get(..end).unwrap_or_default())
 }
 
+/// The last whole lines of a text that have at most so many bytes together; of a last line that is longer, its end. What is cut away is
+/// marked where the line is no whole one.
+pub fn tail(text: &str, bytes: usize) -> String {
+    let text = text.trim();
+    if text.len() <= bytes {
+        return text.to_owned();
+    }
+    let mut start = text.len() - bytes;
+    while !text.is_char_boundary(start) {
+        start += 1;
+    }
+    let rest = text.get(start..).unwrap_or_default();
+    // A cut right after the end of a line cuts none.
+    let lines = match text.get(..start).unwrap_or_default().ends_with('\n') {
+        true => Some(rest),
+        false => rest.split_once('\n').map(|(_, lines)| lines),
+    };
+    if let Some(lines) = lines {
+        return lines.trim().to_owned();
+    }
+    let mut start = start + '…'.len_utf8();
+    while !text.is_char_boundary(start) {
+        start += 1;
+    }
+    format!("…{}", text.get(start..).unwrap_or_default())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -141,6 +168,19 @@ mod tests {
         assert_eq!(cut("naïve", 6), "naïve");
         assert_eq!(cut("naïve", 5), "na…");
         assert_eq!(cut("naïve-", 6), "na…");
+        let log = "first\nsecond\nthird\n";
+        for (bytes, kept) in [
+            (99, "first\nsecond\nthird"),
+            (18, "first\nsecond\nthird"),
+            (17, "second\nthird"),
+            (12, "second\nthird"),
+            (11, "third"),
+            (5, "third"),
+            (4, "…d"),
+        ] {
+            assert_eq!(tail(log, bytes), kept, "{bytes}");
+        }
+        assert_eq!(tail("ü".repeat(9).as_str(), 8), "…üü");
         let long = "ü".repeat(2000);
         let event = event(&about("1"), &telling(&long, ""), "a", Timestamp::UNIX_EPOCH);
         let note = event.note.unwrap();

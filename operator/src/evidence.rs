@@ -1,45 +1,67 @@
-//! What peers say at their end, kept from when it was seen: a pod that is deleted takes its termination message along.
+//! What peers say at their end, kept from when it was seen: a pod that is deleted takes its termination message along. Only pods that the
+//! operator has made are heard.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Mutex, PoisonError};
 
-use fltorrent_coordinator::ending::Ending;
+use fltorrent_coordinator::ending::{EndState, Ending};
+use fltorrent_coordinator::report::ModelHash;
+use fltorrent_coordinator::secret::RootSecret;
 use fltorrent_crds::experiment::kubernetes::KeptStorageType;
+use jiff::Timestamp;
 use k8s_openapi::api::core::v1::Pod;
-use kube::ResourceExt;
 
-use crate::life::Ledger;
+use crate::life::{Ledger, PodState};
 use crate::observe;
+use crate::seal;
 use crate::validate::Validated;
+
+/// Different models that are named.
+const GROUPS: usize = 4;
+/// Peers of one model that are named.
+const NAMED: usize = 8;
 
 /// The endings of an attempt, by peer.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Endings {
     attempt: u32,
     by_peer: BTreeMap<u32, Ending>,
+    /// When each failure was seen first.
+    noticed: BTreeMap<u32, Timestamp>,
 }
 
 /// What was seen, by the experiment's UID.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Evidence {
+    root: RootSecret,
     seen: Mutex<HashMap<String, Endings>>,
 }
 
 impl Evidence {
-    /// Takes note of how a pod ended, if it has.
-    pub fn see(&self, pod: &Pod) {
-        let owners = pod.owner_references();
-        let Some(owner) = owners.iter().find(|owner| owner.controller == Some(true)) else {
+    /// Believes pods that are sealed by this secret.
+    pub fn new(root: RootSecret) -> Self {
+        Self {
+            root,
+            seen: Mutex::default(),
+        }
+    }
+
+    /// Takes note of how a pod ended, if it has and the operator made it.
+    pub fn see(&self, pod: &Pod, now: Timestamp) {
+        let Some(claim) = seal::claim(&pod.metadata) else {
             return;
         };
-        let Some(facts) = observe::facts(pod, &owner.uid) else {
+        let facts = observe::facts(pod, claim.experiment, &self.root);
+        let Some(facts) = facts.filter(|facts| facts.sealed) else {
             return;
         };
-        let Some(ending) = observe::terminated(pod).and_then(observe::ending) else {
+        let ending = observe::terminated(pod).and_then(observe::ending);
+        let failed = matches!(facts.state, PodState::Failed(_));
+        if ending.is_none() && !failed {
             return;
-        };
+        }
         let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
-        let endings = seen.entry(owner.uid.clone()).or_default();
+        let endings = seen.entry(claim.experiment.to_owned()).or_default();
         if facts.attempt > endings.attempt {
             *endings = Endings {
                 attempt: facts.attempt,
@@ -47,7 +69,12 @@ impl Evidence {
             };
         }
         if facts.attempt == endings.attempt {
-            endings.by_peer.insert(facts.index, ending);
+            if failed {
+                endings.noticed.entry(facts.index).or_insert(now);
+            }
+            if let Some(ending) = ending {
+                endings.by_peer.insert(facts.index, ending);
+            }
         }
     }
 
@@ -70,6 +97,27 @@ impl Endings {
         (self.attempt == attempt).then_some(&self.by_peer)
     }
 
+    /// When the failure of a peer in an attempt was seen first, by the operator's own clock.
+    pub fn noticed(&self, attempt: u32, index: u32) -> Option<Timestamp> {
+        let known = self.attempt == attempt;
+        self.noticed.get(&index).copied().filter(|_| known)
+    }
+
+    /// The peers' models, when all have ended well and not all with the same one: in words, who has which.
+    pub fn disagreement(&self, attempt: u32, peers: u32) -> Option<String> {
+        let endings = self.of_attempt(attempt)?;
+        let mut holders: BTreeMap<ModelHash, Vec<u32>> = BTreeMap::new();
+        for (&index, ending) in endings.range(..peers) {
+            if matches!(ending.state, EndState::Completed | EndState::Converged) {
+                holders.entry(ending.model_hash?).or_default().push(index);
+            }
+        }
+        if holders.len() < 2 || holders.values().map(Vec::len).sum::<usize>() < peers as usize {
+            return None;
+        }
+        Some(differ(&holders))
+    }
+
     /// The round after which the next attempt can go on: the newest of which all peers have a checkpoint, as far as they say. `done` is how
     /// many rounds all peers had finished, which has to do where none of them said anything. None: there is no such round, or nothing that
     /// outlives a pod.
@@ -79,15 +127,15 @@ impl Endings {
         if storage.checkpoints.kind == KeptStorageType::EmptyDir {
             return None;
         }
-        // A peer that could not even read its checkpoints names none, so an empty list says nothing of them.
-        let mut lists = self
-            .by_peer
-            .values()
-            .map(|ending| ending.checkpoints.iter().copied().collect::<BTreeSet<_>>());
-        let silent = self
-            .by_peer
-            .values()
-            .any(|ending| ending.checkpoints.is_empty());
+        // A peer that could not even read its checkpoints names none, so an empty list says nothing of them. One that is of more rounds than
+        // the peer has finished is of an earlier experiment of the name, which left it on the claim.
+        let own = |ending: &Ending| {
+            let own = ending.checkpoints.iter().copied();
+            own.filter(|&rounds| rounds <= ending.rounds)
+                .collect::<BTreeSet<_>>()
+        };
+        let mut lists = self.by_peer.values().map(own);
+        let silent = self.by_peer.values().any(|ending| own(ending).is_empty());
         let common = lists
             .by_ref()
             .filter(|list| !list.is_empty())
@@ -100,6 +148,33 @@ impl Endings {
         let tried = ledger.resume == round && silent;
         (round > 0 && !tried).then_some(round)
     }
+}
+
+/// Which peers have which model, in words: the model of most peers first.
+fn differ(holders: &BTreeMap<ModelHash, Vec<u32>>) -> String {
+    let mut groups: Vec<_> = holders.iter().collect();
+    groups.sort_by_key(|(_, peers)| (std::cmp::Reverse(peers.len()), *peers));
+    let more = groups.len().saturating_sub(GROUPS);
+    let mut told: Vec<String> = groups
+        .into_iter()
+        .take(GROUPS)
+        .map(|(model, peers)| {
+            let named: Vec<_> = peers.iter().take(NAMED).map(u32::to_string).collect();
+            let others = peers.len() - named.len();
+            let others = match others {
+                0 => String::new(),
+                others => format!(" and {others} more"),
+            };
+            format!("{model} at peer {}{others}", named.join(", "))
+        })
+        .collect();
+    if more > 0 {
+        told.push(format!("{more} more models"));
+    }
+    format!(
+        "the peers ended with different models: {}; none of them is the experiment's",
+        told.join("; ")
+    )
 }
 
 #[cfg(test)]

@@ -5,17 +5,17 @@ use std::time::Duration;
 
 use fltorrent_coordinator::hub::{Directory, Member, RunFacts, Unproven};
 use fltorrent_coordinator::identity::RunId;
-use fltorrent_coordinator::secret::{RootSecret, SealedPod};
+use fltorrent_coordinator::secret::RootSecret;
 use k8s_openapi::api::authentication::v1::{TokenReview, TokenReviewSpec, TokenReviewStatus};
 use k8s_openapi::api::core::v1::Pod;
 use kube::api::PostParams;
-use kube::{Api, Client, ResourceExt};
+use kube::{Api, Client};
 use tokio::sync::watch;
 
 use crate::build::pod::AUDIENCE;
 use crate::metrics::Metrics;
-use crate::names;
 use crate::runs::{Known, Runs};
+use crate::seal;
 
 /// When to ask again after the API server could not be asked.
 const RETRY_AFTER: Duration = Duration::from_secs(3);
@@ -154,28 +154,27 @@ fn member(
     pod: Option<&Pod>,
 ) -> Result<Member, Unproven> {
     let not_ours = |why: &str| Unproven::NotOurs(format!("pod {}: {why}", claim.name));
-    let pod = pod
-        .filter(|pod| pod.metadata.uid.as_deref() == Some(&claim.uid))
+    let metadata = pod
+        .map(|pod| &pod.metadata)
+        .filter(|metadata| metadata.uid.as_deref() == Some(&claim.uid))
         .ok_or_else(|| not_ours("it is gone"))?;
-    let number = |key| pod.labels().get(key)?.parse().ok();
-    let (Some(index), Some(attempt)) = (number(names::INDEX), number(names::ATTEMPT)) else {
+    let says = seal::claim(metadata)
+        .filter(|says| says.experiment == known.uid)
+        .ok_or_else(|| not_ours("it does not belong to the experiment"))?;
+    let (Some(index), Some(attempt)) = (says.index, says.attempt) else {
         return Err(not_ours("its labels name no peer"));
     };
-    let seal = pod
-        .annotations()
-        .get(names::SEAL)
-        .ok_or_else(|| not_ours("it has no seal"))?;
-    let sealed = SealedPod {
-        namespace: &known.namespace,
-        name: &claim.name,
-        experiment: &known.uid,
-        index,
-        attempt,
-    };
-    if !root.is_sealed(&sealed, seal) {
+    if seal::fits(root, metadata) {
+        return Ok(Member { index, attempt });
+    }
+    if seal::is_there(metadata) {
         return Err(not_ours("its seal is not that of the operator"));
     }
-    Ok(Member { index, attempt })
+    // A pod is sealed right after it was created; one that will never be is deleted.
+    Err(Unproven::Unavailable {
+        reason: format!("pod {} is not sealed yet", claim.name),
+        retry_after: RETRY_AFTER,
+    })
 }
 
 #[cfg(test)]

@@ -22,6 +22,7 @@ pub mod render;
 pub mod room;
 pub mod root;
 pub mod runs;
+pub mod seal;
 pub mod status;
 pub mod story;
 pub mod telemetry;

@@ -42,6 +42,8 @@ pub struct PodFacts {
     pub index: u32,
     /// Its attempt.
     pub attempt: u32,
+    /// Whether the operator has made it; one that says that it is of the experiment and is not sealed is nothing but in the way.
+    pub sealed: bool,
     /// How it is.
     pub state: PodState,
     /// Whether it is being deleted.
@@ -78,8 +80,10 @@ pub struct Failure {
     pub reason: String,
     /// What more is known.
     pub message: String,
-    /// When it ended, if that is known.
+    /// When it ended by its node's clock, if that is known.
     pub at: Option<Timestamp>,
+    /// When it was seen first by the operator's clock, if that is known.
+    pub noticed: Option<Timestamp>,
     /// Whether it says itself that another peer was the cause.
     pub blames: bool,
 }
@@ -97,6 +101,8 @@ pub struct Facts {
     pub pods: Vec<PodFacts>,
     /// Rounds of the last checkpoint that all peers have on a claim; none when there is none.
     pub checkpoint: Option<u32>,
+    /// What the peers' models are, when all have ended and not all with the same one.
+    pub disagreement: Option<String>,
 }
 
 /// A step in an experiment's story, told once.
@@ -110,6 +116,11 @@ pub enum Turn {
     Started,
     /// All peers have finished.
     Completed,
+    /// All peers have finished, and not all with the same model.
+    ModelsDiffer {
+        /// Who has which.
+        message: String,
+    },
     /// The user suspended it.
     Suspended,
     /// The user let it go on.
@@ -177,7 +188,8 @@ impl Decision {
 
 /// The next step from what is recorded and known at a time.
 pub fn decide(ledger: Ledger, facts: &Facts, now: Timestamp) -> Decision {
-    let latest = facts.pods.iter().map(|pod| pod.attempt).max();
+    let sealed = facts.pods.iter().filter(|pod| pod.sealed);
+    let latest = sealed.map(|pod| pod.attempt).max();
     if let Some(attempt) = latest.filter(|&attempt| attempt > ledger.attempt) {
         // The status was lost or set back. What the later pods began with is not known; those that fail tell.
         let ledger = Ledger {
@@ -227,7 +239,7 @@ pub fn current(ledger: Ledger, facts: &Facts) -> BTreeMap<u32, &PodFacts> {
     facts
         .pods
         .iter()
-        .filter(|pod| pod.attempt == ledger.attempt && pod.index < facts.peers)
+        .filter(|pod| pod.sealed && pod.attempt == ledger.attempt && pod.index < facts.peers)
         .map(|pod| (pod.index, pod))
         .collect()
 }
@@ -249,11 +261,15 @@ fn names(facts: &Facts, which: impl Fn(&PodFacts) -> bool) -> Vec<String> {
 }
 
 fn leftovers(ledger: Ledger, facts: &Facts) -> Vec<String> {
-    names(facts, |pod| pod.attempt < ledger.attempt)
+    names(facts, |pod| is_leftover(ledger, pod))
+}
+
+const fn is_leftover(ledger: Ledger, pod: &PodFacts) -> bool {
+    pod.attempt < ledger.attempt || !pod.sealed
 }
 
 fn drain(ledger: Ledger, facts: &Facts) -> Decision {
-    if facts.pods.iter().any(|pod| pod.attempt < ledger.attempt) {
+    if facts.pods.iter().any(|pod| is_leftover(ledger, pod)) {
         return Decision::delete(leftovers(ledger, facts));
     }
     let resume = facts.checkpoint.unwrap_or(0);
@@ -269,11 +285,15 @@ fn go_on(ledger: Ledger, facts: &Facts, now: Timestamp) -> Decision {
     let all = usize::try_from(facts.peers).unwrap_or(usize::MAX);
     let succeeded = |pod: &&&PodFacts| pod.state == PodState::Succeeded;
     if pods.values().filter(succeeded).count() == all {
-        return record(ledger, Stage::Complete, Turn::Completed);
+        // It would be so again, with the same peers: nothing is started anew.
+        return match facts.disagreement.clone() {
+            Some(message) => record(ledger, Stage::Failed, Turn::ModelsDiffer { message }),
+            None => record(ledger, Stage::Complete, Turn::Completed),
+        };
     }
     if facts.suspend {
         let begun = ledger.stage == Stage::Running || !pods.is_empty();
-        let attempt = ledger.attempt + u32::from(begun);
+        let attempt = ledger.attempt.saturating_add(u32::from(begun));
         return record(
             Ledger { attempt, ..ledger },
             Stage::Suspended,
@@ -286,8 +306,8 @@ fn go_on(ledger: Ledger, facts: &Facts, now: Timestamp) -> Decision {
     if ledger.stage == Stage::Running {
         return Decision::delete(leftovers(ledger, facts));
     }
-    if facts.pods.iter().any(|pod| pod.attempt < ledger.attempt) {
-        // Pods that were given back, or the status was set back: older ones have to go first.
+    if facts.pods.iter().any(|pod| is_leftover(ledger, pod)) {
+        // Pods that were given back or not sealed, or the status was set back: they have to go first.
         return Decision::delete(leftovers(ledger, facts));
     }
     let create: Vec<u32> = (0..facts.peers)
@@ -362,12 +382,15 @@ fn after_failure(
     failure: Failure,
     now: Timestamp,
 ) -> Decision {
-    if ledger.restarts >= budget {
+    let next = ledger.attempt.checked_add(1);
+    let Some(attempt) = next.filter(|_| ledger.restarts < budget) else {
         return record(ledger, Stage::Failed, Turn::GaveUp { index, failure });
-    }
+    };
     let wait = Backoff::RESTART.after(ledger.restarts);
-    let waited = failure.at.map_or(wait, |at| {
-        Duration::try_from(now.duration_since(at)).unwrap_or_default()
+    // The clock of a node may be ahead by an hour: nothing has ended later than it was seen. A time that is ahead even so holds nothing up.
+    let since = failure.at.into_iter().chain(failure.noticed).min();
+    let waited = since.map_or(wait, |since| {
+        Duration::try_from(now.duration_since(since)).unwrap_or(wait)
     });
     if let Some(rest) = wait.checked_sub(waited).filter(|rest| !rest.is_zero()) {
         return Decision::Act {
@@ -379,7 +402,7 @@ fn after_failure(
     Decision::Record {
         ledger: Ledger {
             stage: Stage::Draining,
-            attempt: ledger.attempt + 1,
+            attempt,
             restarts: ledger.restarts + 1,
             ..ledger
         },

@@ -1,34 +1,32 @@
 //! What pods tell: from objects of the API to the facts that [`life`](crate::life) decides on, and what keeps peers from starting, in
 //! words that say what to do. No client, no clock.
 
+mod how;
 mod trouble;
 
 use std::collections::BTreeMap;
 
 use fltorrent_coordinator::ending::Ending;
-use jiff::Timestamp;
+use fltorrent_coordinator::secret::RootSecret;
 use k8s_openapi::api::core::v1::{ContainerStateTerminated, ContainerStatus, Pod, PodStatus};
 use kube::ResourceExt;
 
 use crate::build::pod::CONTAINER;
 use crate::life::{Failure, PodFacts, PodState};
-use crate::names;
+use crate::seal;
+use how::{how, last_words};
 pub use trouble::{Trouble, worst};
 
-/// The facts about a pod of the experiment with this UID; none about any other pod.
-pub fn facts(pod: &Pod, experiment: &str) -> Option<PodFacts> {
-    let owned = pod
-        .owner_references()
-        .iter()
-        .any(|owner| owner.uid == experiment && owner.controller == Some(true));
-    if !owned {
-        return None;
-    }
-    let number = |key| pod.labels().get(key)?.parse().ok();
+/// The facts about a pod that says that it is of the experiment with this UID; none about any other pod. Only those of a sealed one are
+/// believed.
+pub fn facts(pod: &Pod, experiment: &str, root: &RootSecret) -> Option<PodFacts> {
+    let claim = seal::claim(&pod.metadata).filter(|claim| claim.experiment == experiment)?;
     Some(PodFacts {
         name: pod.name_any(),
-        index: number(names::INDEX)?,
-        attempt: number(names::ATTEMPT)?,
+        // A pod without is never sealed.
+        index: claim.index.unwrap_or(u32::MAX),
+        attempt: claim.attempt.unwrap_or_default(),
+        sealed: seal::fits(root, &pod.metadata),
         state: state(pod.status.as_ref()),
         leaving: pod.metadata.deletion_timestamp.is_some(),
     })
@@ -55,6 +53,7 @@ pub fn prune(pod: &mut Pod) {
             message: status.message.take(),
             conditions: status.conditions.take(),
             container_statuses: status.container_statuses.take(),
+            init_container_statuses: status.init_container_statuses.take(),
             ..PodStatus::default()
         };
     }
@@ -72,13 +71,19 @@ fn state(status: Option<&PodStatus>) -> PodState {
     let Some(status) = status else {
         return PodState::Waiting;
     };
-    match status.phase.as_deref() {
+    let phase = status.phase.as_deref();
+    // Nothing in the pod runs again, so that what its trainer came to is what the pod came to, whatever a sidecar does meanwhile.
+    match ended(status) {
+        Some(ended) if ended.exit_code == 0 => return PodState::Succeeded,
+        // Without a sidecar the phase follows within a second, and says more: Evicted, for example.
+        Some(_) if phase == Some("Failed") || others_live(status) => {
+            return PodState::Failed(failure(status));
+        }
+        _ => {}
+    }
+    match phase {
         Some("Succeeded") => PodState::Succeeded,
         Some("Failed") => PodState::Failed(failure(status)),
-        // Nothing in it runs again; its phase follows once the sandbox is gone, a second later.
-        Some("Running") if ended(status).is_some_and(|ended| ended.exit_code == 0) => {
-            PodState::Succeeded
-        }
         Some("Running") => PodState::Running {
             ready: holds(status, "Ready"),
         },
@@ -88,8 +93,22 @@ fn state(status: Option<&PodStatus>) -> PodState {
     }
 }
 
+/// Whether a container beside the trainer has not ended, so that the pod's phase stays as it is.
+fn others_live(status: &PodStatus) -> bool {
+    let mut others = status
+        .container_statuses
+        .iter()
+        .flatten()
+        .filter(|container| container.name != CONTAINER);
+    others.any(|other| terminated_state(other).is_none())
+}
+
+fn terminated_state(container: &ContainerStatus) -> Option<&ContainerStateTerminated> {
+    container.state.as_ref()?.terminated.as_ref()
+}
+
 fn ended(status: &PodStatus) -> Option<&ContainerStateTerminated> {
-    trainer(status)?.state.as_ref()?.terminated.as_ref()
+    terminated_state(trainer(status)?)
 }
 
 fn holds(status: &PodStatus, condition: &str) -> bool {
@@ -101,47 +120,66 @@ fn holds(status: &PodStatus, condition: &str) -> bool {
 }
 
 fn failure(status: &PodStatus) -> Failure {
-    let ended = ended(status);
+    let trainer = ended(status);
+    // Where the trainer has not even begun, a container before it or beside it has failed.
+    let other = if trainer.is_none() {
+        other_failed(status)
+    } else {
+        None
+    };
+    let ended = trainer.or_else(|| other.map(|(_, ended)| ended));
     // The pod's own reason (Evicted, UnexpectedAdmissionError, …) says more than that of its container.
     let reason = status
         .reason
         .clone()
         .or_else(|| ended?.reason.clone())
         .unwrap_or_else(|| "Error".to_owned());
-    let code = ended.map(|ended| format!("exit code {}", ended.exit_code));
-    let ending = ended.and_then(ending);
+    let ending = trainer.and_then(ending);
     let blames = ending
         .as_ref()
         .is_some_and(|ending| ending.blames.is_some());
+    let how = ended.map(|ended| {
+        let how = how(ended, ending.is_some());
+        match other {
+            Some((name, _)) => format!("container {name}: {how}"),
+            None => how,
+        }
+    });
     let said = status
         .message
         .clone()
         .or_else(|| match ending {
             Some(ending) => ending.error,
-            // Not our summary: the last lines of the log, where the process could not even begin.
-            None => ended?.message.clone(),
+            None => last_words(ended?),
         })
         .map(|text| text.trim().to_owned())
         .filter(|text| !text.is_empty());
     Failure {
         reason,
-        message: [code, said]
+        message: [how, said]
             .into_iter()
             .flatten()
             .collect::<Vec<_>>()
             .join(": "),
-        at: finished(ended),
+        at: trainer.and_then(|ended| ended.finished_at.as_ref().map(|time| time.0)),
+        noticed: None,
         blames,
     }
+}
+
+/// The first container but the trainer that has failed, and how.
+fn other_failed(status: &PodStatus) -> Option<(&str, &ContainerStateTerminated)> {
+    let first = status.init_container_statuses.iter().flatten();
+    first
+        .chain(status.container_statuses.iter().flatten())
+        .filter(|container| container.name != CONTAINER)
+        .filter_map(|container| Some((container.name.as_str(), terminated_state(container)?)))
+        .find(|(_, ended)| ended.exit_code != 0)
 }
 
 /// The summary that a peer's process left when it ended.
 pub fn ending(ended: &ContainerStateTerminated) -> Option<Ending> {
     Ending::from_message(ended.message.as_deref()?).ok()
-}
-
-fn finished(ended: Option<&ContainerStateTerminated>) -> Option<Timestamp> {
-    ended?.finished_at.as_ref().map(|time| time.0)
 }
 
 /// How many peers are how, of the current attempt's pods.

@@ -19,6 +19,7 @@ use tokio::task::JoinSet;
 use crate::build::Site;
 use crate::config::Config;
 use crate::events::Teller;
+use crate::evidence::Evidence;
 use crate::health::{self, Health};
 use crate::identity::Cluster;
 use crate::lease;
@@ -64,7 +65,7 @@ pub async fn run(config: Config) -> anyhow::Result<End> {
         root: root.clone(),
         metrics: Arc::clone(&metrics),
         runs: Arc::default(),
-        evidence: Arc::default(),
+        evidence: Arc::new(Evidence::new(root.clone())),
         rooms: Arc::default(),
     };
     let (leads, led) = watch::channel(false);

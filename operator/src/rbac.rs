@@ -58,8 +58,8 @@ pub const RULES: [Rule; 13] = [
         group: "",
         resources: &["pods"],
         name: None,
-        verbs: &["get", "list", "watch", "create", "delete"],
-        why: "make and remove peers, and read the pod that a token belongs to; their specification is never changed",
+        verbs: &["get", "list", "watch", "create", "patch", "delete"],
+        why: "make, seal and remove peers, and read the pod that a token belongs to; their specification is never changed",
     },
     Rule {
         place: Place::Experiments,

@@ -55,7 +55,7 @@ pub fn render(
         add(&mut text, claim)?;
     }
     for index in 0..validated.peers() {
-        let pod = build::pod::build(&validated, site, root, index, 0, 0)?;
+        let pod = build::pod::build(&validated, site, index, 0, 0)?;
         add(&mut text, &pod)?;
     }
     Ok(text)

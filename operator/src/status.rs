@@ -18,6 +18,9 @@ use crate::observe::{Counts, Trouble, count};
 use crate::validate::Validated;
 pub use figures::Figures;
 
+/// Why an experiment failed whose peers have all ended well.
+const MODELS_DIFFER: &str = "ModelsDiffer";
+
 /// What is recorded in a status.
 pub fn ledger(status: &ExperimentStatus) -> Ledger {
     Ledger {
@@ -71,10 +74,12 @@ pub fn recorded(
         Turn::Restarting { index, failure } | Turn::GaveUp { index, failure } => {
             status.set_error(&failed(*index, failure));
         }
-        // A new attempt begins where its checkpoint is, maybe before what the last one had reached.
+        Turn::ModelsDiffer { message } => status.set_error(message),
+        // A new attempt begins where its checkpoint is, maybe before what the last one had reached: the figures are of rounds to come.
         Turn::GoesOn { .. } | Turn::BeginsAnew => {
             let total = validated.plan.training.rounds;
             status.round = Some(RoundCounts::new(ledger.resume.min(total), total));
+            (status.accuracy, status.loss, status.model) = (None, None, None);
         }
         Turn::Begins | Turn::GaveBack => {
             let total = validated.plan.training.rounds;
@@ -89,8 +94,17 @@ pub fn recorded(
         _ => {}
     }
     if is_end(ledger) {
-        figures.put(&mut status, validated.plan.training.rounds);
+        know(&mut status, validated, ledger, figures);
         end(&mut status, now);
+    }
+    if let Turn::ModelsDiffer { message } = turn {
+        status.set(
+            ConditionType::Failed,
+            true,
+            MODELS_DIFFER,
+            message,
+            &Time(now),
+        );
     }
     // Why they were given back is what keeps them from being ready.
     let trouble = prior
@@ -123,7 +137,7 @@ pub fn applied(
         forget(&mut status, ConditionType::PeersReady);
     }
     let counts = seen(&mut status, validated, ledger, applied.facts());
-    figures.put(&mut status, validated.plan.training.rounds);
+    know(&mut status, validated, ledger, figures);
     // A node words the same trouble in turn as an error and as waiting: the status does not follow each of these.
     let same = prior.peers == status.peers && prior.attempt == ledger.attempt;
     let before = prior.condition(ConditionType::PeersReady).filter(|_| same);
@@ -165,7 +179,7 @@ pub fn unapplied(
     status
 }
 
-/// `peer 3 failed: OOMKilled: exit code 137`.
+/// `peer 3 failed: OOMKilled: killed (SIGKILL)`.
 pub fn failed(index: u32, failure: &Failure) -> String {
     let Failure {
         reason, message, ..
@@ -278,6 +292,14 @@ fn leaving(facts: &Facts, ledger: Ledger) -> usize {
         .count()
 }
 
+/// Puts what peers report. An experiment that has failed has no model: that of an earlier round is not what it came to.
+fn know(status: &mut ExperimentStatus, validated: &Validated, ledger: Ledger, figures: &Figures) {
+    figures.put(status, validated.plan.training.rounds);
+    if ledger.stage == Stage::Failed {
+        status.model = None;
+    }
+}
+
 fn end(status: &mut ExperimentStatus, now: Timestamp) {
     let ended = status.end_time.get_or_insert(Time(now)).0;
     let seconds = status
@@ -328,12 +350,21 @@ fn conditions(
     status.set(ConditionType::Complete, complete, reason, message, &now);
 
     let failed = ledger.stage == Stage::Failed;
+    let differ = failed
+        && status
+            .condition(ConditionType::Failed)
+            .is_some_and(|before| before.reason == MODELS_DIFFER);
     let message = match (failed, &status.last_error) {
+        (true, Some(error)) if differ => error.clone(),
         (true, Some(error)) => format!("{error}; {} restarts were used", ledger.restarts),
         (true, None) => "a peer failed".to_owned(),
         (false, _) => "no peer has failed for good".to_owned(),
     };
-    let reason = if failed { "PeerFailed" } else { "NotFailed" };
+    let reason = match failed {
+        true if differ => MODELS_DIFFER,
+        true => "PeerFailed",
+        false => "NotFailed",
+    };
     status.set(ConditionType::Failed, failed, reason, &message, &now);
 
     let suspended = ledger.stage == Stage::Suspended;

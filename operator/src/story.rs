@@ -1,7 +1,7 @@
 //! The events of an experiment's story, in words. No client.
 
 use crate::apply::ApplyError;
-use crate::events::Telling;
+use crate::events::{MAX_NOTE, Telling, tail};
 use crate::life::{Failure, Ledger, Turn};
 use crate::observe::Trouble;
 use crate::status::failed;
@@ -25,7 +25,8 @@ pub fn turn(turn: &Turn, ledger: Ledger, validated: &Validated, log: Option<&str
         let mut note = failed(index, failure);
         if let Some(log) = log {
             note.push_str("\nits last lines:\n");
-            note.push_str(log);
+            // An event has only so much room, and the last lines tell the most.
+            note.push_str(&tail(log, MAX_NOTE.saturating_sub(note.len())));
         }
         Telling {
             key: attempt.to_string(),
@@ -43,6 +44,7 @@ pub fn turn(turn: &Turn, ledger: Ledger, validated: &Validated, log: Option<&str
             false,
             format!("all {peers} peers have ended with a model"),
         )],
+        Turn::ModelsDiffer { message } => vec![once("ModelsDiffer", true, message.clone())],
         Turn::Suspended => vec![once(
             "Suspended",
             false,

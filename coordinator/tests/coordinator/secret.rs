@@ -6,6 +6,7 @@ use fltorrent_coordinator::secret::{RootSecret, SECRET_BYTES, SealedPod, SecretE
 const POD: SealedPod<'static> = SealedPod {
     namespace: "team",
     name: "mnist-3-0",
+    uid: "1b0d6a52-53f0-4b46-8a51-0f6d8c1f2b77",
     experiment: "8ecb3a3e-6b1f-4f51-9d1c-3a5d2c1f7a10",
     index: 3,
     attempt: 0,
@@ -45,6 +46,11 @@ fn a_seal_is_of_one_pod_and_one_secret() {
         },
         SealedPod {
             name: "mnist-4-0",
+            ..POD
+        },
+        // A copy of it is another pod.
+        SealedPod {
+            uid: "a-copy",
             ..POD
         },
         SealedPod {
@@ -87,7 +93,7 @@ fn what_is_derived_is_pinned() {
             certificate.unwrap_or_default().to_owned()
         ],
         [
-            "fb45f268d5e27d9bdf84bbaf5b78b4ff499bab32531d9b088d618945e1d900a3",
+            "7a767b4bdd7ac3cfb65cf148d2744ee04a45e05c254deb8ec6eb68fdc017a67d",
             "2cd068bceda03ad784330a30ec4c46ca",
             "MIIBezCCAS2gAwIBAgIUILC6tGoSM/RGmpCYQxVXTyjy8jcwBQYDK2VwMDkxNzA1",
         ]

@@ -14,6 +14,8 @@ pub enum Doing {
     Apply,
     /// To delete.
     Delete,
+    /// To be sealed, which is a patch.
+    Seal,
 }
 
 impl Doing {
@@ -23,6 +25,7 @@ impl Doing {
             Self::Create => "created",
             Self::Apply => "applied",
             Self::Delete => "deleted",
+            Self::Seal => "sealed",
         }
     }
 }
@@ -47,6 +50,14 @@ pub enum ApplyError {
     Former {
         /// Its kind.
         kind: &'static str,
+        /// Its name.
+        name: String,
+    },
+    /// A pod is there otherwise than it was made, so that it cannot be sealed.
+    #[error(
+        "the Pod {name} was created without its labels or its owner, so that nobody can tell whose it is: an admission plugin has taken them away. Have it leave pods with the label app.kubernetes.io/managed-by=fltorrent-operator as they are"
+    )]
+    Altered {
         /// Its name.
         name: String,
     },
@@ -80,6 +91,7 @@ impl ApplyError {
         match self {
             Self::Foreign { .. } => "NameTaken",
             Self::Former { .. } => "FormerObjects",
+            Self::Altered { .. } => "PodAltered",
             Self::Api { source, .. } => classify(source),
         }
     }

@@ -1,6 +1,5 @@
-//! The pod of one attempt of a peer. It is created once and never changed.
+//! The pod of one attempt of a peer. It is created once, sealed ([`seal`](crate::seal)), and never changed.
 
-use fltorrent_coordinator::secret::{RootSecret, SealedPod};
 use fltorrent_crds::analysis;
 use fltorrent_crds::experiment::kubernetes::{GroupKubernetes, Kubernetes};
 use fltorrent_crds::plan::Backend;
@@ -32,7 +31,6 @@ const GRACE_SECONDS: i64 = 15;
 pub fn build(
     validated: &Validated,
     site: &Site,
-    root: &RootSecret,
     index: u32,
     attempt: u32,
     resume: u32,
@@ -53,7 +51,7 @@ pub fn build(
         .unwrap_or_default();
     let given = kubernetes.of_group(&of_group);
 
-    let mut metadata = owned(validated, name.clone());
+    let mut metadata = owned(validated, name);
     metadata.labels.get_or_insert_default().extend(
         [
             (names::INDEX, index.to_string()),
@@ -62,14 +60,6 @@ pub fn build(
         ]
         .map(|(key, value)| (key.to_owned(), value)),
     );
-    let seal = root.seal(&SealedPod {
-        namespace: &validated.namespace,
-        name: &name,
-        experiment: &validated.uid,
-        index,
-        attempt,
-    });
-    metadata.annotations = Some([(names::SEAL.to_owned(), seal)].into());
 
     let volumes = volumes::build(&validated.name, kubernetes, index)?;
     let container = Container {

@@ -1,6 +1,5 @@
-use fltorrent_coordinator::ending::EndState;
 use fltorrent_crds::manifest;
-use serde_json::{from_value, json};
+use serde_json::json;
 use std::sync::Arc;
 
 use super::*;
@@ -21,25 +20,92 @@ fn validated(checkpoint: &str, storage: &str) -> Validated {
 const EVERY: &str = "{type: periodic, periodic: {everyRounds: 2}}";
 const CLAIM: &str = "{type: claim, claim: {claimName: kept}}";
 
-fn pod(index: u32, attempt: u32, checkpoints: &[u32]) -> Pod {
+fn ending(checkpoints: &[u32]) -> Ending {
     let mut ending = Ending::new(EndState::Stopped, "1");
+    ending.rounds = 99;
     ending.checkpoints = checkpoints.to_vec();
-    from_value(json!({
-        "metadata": {
-            "name": format!("x-{index}-{attempt}"),
-            "labels": {crate::names::INDEX: index.to_string(), crate::names::ATTEMPT: attempt.to_string()},
-            "ownerReferences": [{"apiVersion": "a", "kind": "FLTorrentExperiment", "name": "x", "uid": "u", "controller": true}],
-        },
-        "status": {"phase": "Failed", "containerStatuses": [{"name": "trainer", "image": "", "imageID": "", "ready": false,
-            "restartCount": 0, "state": {"terminated": {"exitCode": 1, "message": ending.to_message()}}}]},
-    }))
-    .unwrap()
+    ending
+}
+
+fn ended(index: u32, attempt: u32, ending: &Ending) -> Pod {
+    seal::tests::pod(
+        index,
+        attempt,
+        &json!({"phase": "Failed", "containerStatuses": [{"name": "trainer", "image": "", "imageID": "", "ready": false,
+            "restartCount": 0, "state": {"terminated": {"exitCode": 1, "message": ending.to_message()}}}]}),
+    )
+}
+
+fn pod(index: u32, attempt: u32, checkpoints: &[u32]) -> Pod {
+    ended(index, attempt, &ending(checkpoints))
+}
+
+fn evidence() -> Evidence {
+    Evidence::new(seal::tests::root())
 }
 
 fn after(pods: &[Pod]) -> Endings {
-    let evidence = Evidence::default();
-    pods.iter().for_each(|pod| evidence.see(pod));
+    let evidence = evidence();
+    let see = |pod| evidence.see(pod, Timestamp::UNIX_EPOCH);
+    pods.iter().for_each(see);
     evidence.of("u")
+}
+
+#[test]
+fn only_what_the_operator_has_made_is_heard() {
+    let genuine = [pod(0, 0, &[4]), pod(1, 0, &[4])];
+    let expected = after(&genuine);
+    let forged = |change: fn(&mut Pod)| {
+        let mut pod = pod(1, 0, &[2]);
+        change(&mut pod);
+        pod
+    };
+    let all = [
+        // Who may make pods in another namespace knows the experiment's UID, and copies what is there.
+        forged(|pod| pod.metadata.namespace = Some("elsewhere".into())),
+        forged(|pod| pod.metadata.uid = Some("another".into())),
+        forged(|pod| pod.metadata.annotations = None),
+        forged(|pod| {
+            let labels = pod.metadata.labels.as_mut().unwrap();
+            labels.insert(crate::names::ATTEMPT.into(), u32::MAX.to_string());
+        }),
+    ];
+    assert_eq!(after(&all), Endings::default());
+    assert_eq!(after(&[&genuine[..], &all[..]].concat()), expected);
+}
+
+#[test]
+fn a_failure_is_noticed_once() {
+    let evidence = evidence();
+    let at = |second| Timestamp::from_second(second).unwrap();
+    evidence.see(&pod(0, 0, &[]), at(5));
+    evidence.see(&pod(0, 0, &[]), at(9));
+    assert_eq!(evidence.of("u").noticed(0, 0), Some(at(5)));
+    assert_eq!(evidence.of("u").noticed(0, 1), None);
+    assert_eq!(evidence.of("u").noticed(1, 0), None);
+}
+
+#[test]
+fn models_that_differ_are_told_with_their_peers() {
+    let with = |index, byte| {
+        let mut ending = ending(&[]);
+        ending.state = EndState::Completed;
+        ending.model_hash = Some(ModelHash::from_bytes([byte; 32]));
+        ended(index, 0, &ending)
+    };
+    let same = after(&[with(0, 1), with(1, 1), with(2, 1)]);
+    assert_eq!(same.disagreement(0, 3), None);
+    let differ = after(&[with(0, 1), with(1, 2), with(2, 1)]);
+    let told = differ.disagreement(0, 3).unwrap();
+    let expected = format!(
+        "the peers ended with different models: {} at peer 0, 2; {} at peer 1; none of them is the experiment's",
+        "01".repeat(32),
+        "02".repeat(32)
+    );
+    assert_eq!(told, expected);
+    // Not before all have ended, and not of another attempt.
+    assert_eq!(differ.disagreement(1, 3), None);
+    assert_eq!(after(&[with(0, 1), with(1, 2)]).disagreement(0, 3), None);
 }
 
 #[test]
@@ -69,6 +135,25 @@ fn the_newest_common_checkpoint_is_gone_on_from() {
     assert_eq!(of(all, began, 4), Some(4));
 }
 
+/// An experiment was deleted, corrected and applied again under its name: its claims have checkpoints of before.
+#[test]
+fn what_an_earlier_experiment_left_is_not_gone_on_from() {
+    let validated = validated(EVERY, CLAIM);
+    let left = |rounds, checkpoints: &[u32]| {
+        let mut ending = ending(checkpoints);
+        ending.rounds = rounds;
+        after(&[
+            ended(0, 0, &ending),
+            ended(1, 0, &ending),
+            ended(2, 0, &ending),
+        ])
+    };
+    let of = |endings: Endings| endings.checkpoint(&validated, Ledger::default(), 0);
+    assert_eq!(of(left(0, &[6, 4])), None);
+    assert_eq!(of(left(1, &[6, 4])), None);
+    assert_eq!(of(left(4, &[6, 4])), Some(4));
+}
+
 #[test]
 fn only_what_outlives_a_pod_counts() {
     let seen = after(&[pod(0, 0, &[4]), pod(1, 0, &[4]), pod(2, 0, &[4])]);
@@ -84,8 +169,8 @@ fn the_latest_attempt_counts() {
     assert_eq!(seen.of_attempt(0), None);
     let peers: Vec<_> = seen.of_attempt(1).unwrap().keys().copied().collect();
     assert_eq!(peers, [0, 2]);
-    let evidence = Evidence::default();
-    evidence.see(&pod(0, 0, &[2]));
+    let evidence = evidence();
+    evidence.see(&pod(0, 0, &[2]), Timestamp::UNIX_EPOCH);
     evidence.forget("u");
     assert_eq!(evidence.of("u"), Endings::default());
 }

@@ -1,6 +1,9 @@
 use serde_json::{Value, from_value, json};
 
+use kube::ResourceExt;
+
 use super::*;
+use crate::names;
 
 fn review(change: impl Fn(&mut Value)) -> TokenReviewStatus {
     let mut status = json!({
@@ -46,7 +49,7 @@ fn a_token_is_believed_only_with_all_that_belongs_to_it() {
 
 #[test]
 fn a_pod_is_a_peer_only_under_our_seal() {
-    let root = RootSecret::generate().unwrap();
+    let root = seal::tests::root();
     let known = Known {
         namespace: "team".into(),
         name: "x".into(),
@@ -61,46 +64,57 @@ fn a_pod_is_a_peer_only_under_our_seal() {
     };
     let claim = Claim {
         name: "x-3-1".into(),
-        uid: "pod-uid".into(),
+        uid: "uid-3-1".into(),
     };
-    let seal = |experiment, index| {
-        root.seal(&SealedPod {
-            namespace: "team",
-            name: "x-3-1",
-            experiment,
-            index,
-            attempt: 1,
-        })
-    };
-    let pod = |uid: &str, index: &str, seal: &str| -> Pod {
-        from_value(json!({"metadata": {
-            "name": "x-3-1", "uid": uid,
-            "labels": {names::INDEX: index, names::ATTEMPT: "1"},
-            "annotations": {names::SEAL: seal},
-        }}))
-        .unwrap()
-    };
-    let ours = pod("pod-uid", "3", &seal("u", 3));
+    let ours = seal::tests::pod(3, 1, &json!({}));
     let found = member(&root, &known, &claim, Some(&ours)).unwrap();
-    assert_eq!(
-        found,
-        Member {
-            index: 3,
-            attempt: 1
-        }
-    );
-    let mut unsealed = ours.clone();
-    unsealed.metadata.annotations = None;
+    let expected = Member {
+        index: 3,
+        attempt: 1,
+    };
+    assert_eq!(found, expected);
+    let forged = |change: fn(&mut Pod)| {
+        let mut pod = ours.clone();
+        change(&mut pod);
+        Some(pod)
+    };
+    let another = Known {
+        uid: "v".into(),
+        ..known.clone()
+    };
+    let error = member(&root, &another, &claim, Some(&ours)).unwrap_err();
+    assert!(matches!(error, Unproven::NotOurs(_)), "{error}");
     for wrong in [
         None,
-        Some(pod("another", "3", &seal("u", 3))),
-        Some(pod("pod-uid", "4", &seal("u", 3))),
-        Some(pod("pod-uid", "x", &seal("u", 3))),
-        Some(pod("pod-uid", "3", &seal("v", 3))),
-        Some(pod("pod-uid", "3", "")),
-        Some(unsealed),
+        forged(|pod| pod.metadata.uid = Some("another".into())),
+        forged(|pod| pod.metadata.namespace = Some("elsewhere".into())),
+        forged(|pod| {
+            pod.labels_mut().insert(names::INDEX.into(), "4".into());
+        }),
+        forged(|pod| {
+            pod.labels_mut().remove(names::INDEX);
+        }),
+        forged(|pod| {
+            pod.annotations_mut().insert(names::SEAL.into(), "".into());
+        }),
+        forged(|pod| pod.metadata.owner_references = None),
     ] {
         let error = member(&root, &known, &claim, wrong.as_ref()).unwrap_err();
         assert!(matches!(error, Unproven::NotOurs(_)), "{wrong:?}");
     }
+    // A copy of it, with its seal, is another pod and gets nothing.
+    let copy = forged(|pod| pod.metadata.uid = Some("copy".into()));
+    let claim_of_copy = Claim {
+        uid: "copy".into(),
+        ..claim
+    };
+    let error = member(&root, &known, &claim_of_copy, copy.as_ref()).unwrap_err();
+    assert!(error.to_string().contains("its seal is not"), "{error}");
+    let unsealed = forged(|pod| pod.metadata.annotations = None);
+    let claim = Claim {
+        uid: "uid-3-1".into(),
+        ..claim_of_copy
+    };
+    let error = member(&root, &known, &claim, unsealed.as_ref()).unwrap_err();
+    assert!(matches!(error, Unproven::Unavailable { .. }), "{error}");
 }

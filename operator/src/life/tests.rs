@@ -11,6 +11,7 @@ struct World {
     suspend: bool,
     budget: u32,
     checkpoint: Option<u32>,
+    disagreement: Option<String>,
     pods: BTreeMap<String, PodFacts>,
     created: BTreeMap<String, u32>,
     calls: u32,
@@ -32,6 +33,7 @@ impl World {
             peers: PEERS,
             pods: self.pods.values().cloned().collect(),
             checkpoint: self.checkpoint,
+            disagreement: self.disagreement.clone(),
         }
     }
 
@@ -93,6 +95,7 @@ impl World {
             name: name.clone(),
             index,
             attempt,
+            sealed: true,
             state: PodState::Waiting,
             leaving: false,
         };
@@ -249,8 +252,89 @@ fn a_restart_waits_longer_each_time() {
     assert_eq!(after(0), again(8));
     assert_eq!(after(7), again(1));
     assert!(matches!(after(8), Decision::Record { .. }));
-    // A node whose clock is ahead does not hold it up for ever.
-    assert_eq!(after(-3600), again(8));
+    // A node whose clock is ahead does not hold it up: nothing has ended later than it was seen.
+    let noticed = |second: Option<i64>| {
+        let mut facts = world.facts();
+        facts.pods[0].state = PodState::Failed(Failure {
+            at: Some(Timestamp::from_second(3600).unwrap()),
+            noticed: second.map(|second| Timestamp::from_second(second).unwrap()),
+            ..Failure::default()
+        });
+        move |seconds| decide(ledger, &facts, Timestamp::from_second(seconds).unwrap())
+    };
+    assert_eq!(noticed(Some(0))(1), again(7));
+    assert!(matches!(noticed(Some(0))(8), Decision::Record { .. }));
+    assert!(matches!(noticed(None)(0), Decision::Record { .. }));
+}
+
+#[test]
+fn an_attempt_that_has_no_next_one_is_the_last() {
+    let mut world = World::new(5);
+    world.ledger.attempt = u32::MAX;
+    world.settle();
+    assert_eq!(world.ledger.stage, Stage::Running);
+    world.suspend = true;
+    world.settle();
+    assert_eq!(
+        (world.ledger.stage, world.pods.len()),
+        (Stage::Suspended, 0)
+    );
+    world.suspend = false;
+    world.settle();
+    world.set(0, &failure());
+    world.settle();
+    assert_eq!(world.ledger.stage, Stage::Failed);
+}
+
+#[test]
+fn a_pod_that_is_not_sealed_is_nothing_but_in_the_way() {
+    let mut world = World::new(1);
+    world.settle();
+    let forged = |name: &str, attempt| PodFacts {
+        name: name.into(),
+        index: 0,
+        attempt,
+        sealed: false,
+        state: failure(),
+        leaving: false,
+    };
+    // Of a later attempt, of this one, of no peer: none of them is believed, all of them go.
+    for (name, attempt) in [("x-0-9", u32::MAX), ("other", 0)] {
+        world.pods.insert(name.into(), forged(name, attempt));
+    }
+    let before = world.ledger;
+    world.settle();
+    assert_eq!((world.ledger, world.pods.len()), (before, 4));
+    // A peer whose pod was replaced by another is gone.
+    world.pods.insert("x-0-0".into(), forged("x-0-0", 0));
+    world.settle();
+    assert_eq!(
+        (world.ledger.attempt, world.ledger.stage),
+        (1, Stage::Running)
+    );
+    // One that the operator created and did not come to seal is made again.
+    let mut world = World::new(0);
+    for _ in 0..2 {
+        let seen = world.clone();
+        assert!(world.reconcile(&seen, 1));
+    }
+    world.pods.get_mut("x-0-0").unwrap().sealed = false;
+    world.pods.get_mut("x-0-0").unwrap().state = PodState::Waiting;
+    world.settle();
+    assert_eq!((world.ledger.stage, world.pods.len()), (Stage::Running, 4));
+    assert_eq!(world.created["x-0-0"], 2);
+    assert!(world.pods.values().all(|pod| pod.sealed));
+}
+
+#[test]
+fn peers_that_end_with_different_models_have_failed() {
+    let mut world = World::new(5);
+    world.settle();
+    world.disagreement = Some("who has which".into());
+    world.all_succeed();
+    assert_eq!((world.ledger.stage, world.pods.len()), (Stage::Failed, 4));
+    let message = "who has which".to_owned();
+    assert_eq!(world.turns[2..], [Turn::ModelsDiffer { message }]);
 }
 
 #[test]
@@ -456,6 +540,7 @@ enum Happens {
     Collect,
     State(u32, u8),
     Vanish(u32),
+    Unseal(u32),
     Suspend(bool),
     Checkpoint(u32),
     NoRoom,
@@ -467,6 +552,7 @@ fn happens() -> impl Strategy<Value = Happens> {
         2 => Just(Happens::Collect),
         3 => (0..PEERS, 0_u8..4).prop_map(|(index, state)| Happens::State(index, state)),
         1 => (0..PEERS).prop_map(Happens::Vanish),
+        1 => (0..PEERS).prop_map(Happens::Unseal),
         1 => any::<bool>().prop_map(Happens::Suspend),
         1 => (0_u32..9).prop_map(Happens::Checkpoint),
         1 => Just(Happens::NoRoom),
@@ -495,6 +581,11 @@ proptest! {
                     _ => failure(),
                 }),
                 Happens::Vanish(index) => world.pods.retain(|_, pod| pod.index != index),
+                // Its operator was killed before it had sealed the pod.
+                Happens::Unseal(index) => {
+                    let of_peer = |pod: &&mut PodFacts| pod.index == index;
+                    world.pods.values_mut().filter(of_peer).for_each(|pod| pod.sealed = false);
+                }
                 Happens::Suspend(suspend) => world.suspend = suspend,
                 Happens::Checkpoint(rounds) => world.checkpoint = Some(rounds),
                 Happens::NoRoom => {

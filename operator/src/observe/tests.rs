@@ -1,28 +1,26 @@
-use serde_json::{Value, from_value, json};
+use serde_json::{Value, json};
 
 use super::*;
+use crate::names;
 
 fn pod(status: &Value) -> Pod {
-    from_value(json!({
-        "metadata": {
-            "name": "x-3-1",
-            "labels": {names::INDEX: "3", names::ATTEMPT: "1"},
-            "ownerReferences": [{"apiVersion": "fltorrent.io/v1alpha1", "kind": "FLTorrentExperiment", "name": "x", "uid": "u", "controller": true}],
-        },
-        "status": status,
-    }))
-    .unwrap()
+    seal::tests::pod(3, 1, status)
+}
+
+fn of(pod: &Pod) -> PodFacts {
+    facts(pod, "u", &seal::tests::root()).unwrap()
 }
 
 #[test]
 fn only_pods_of_the_experiment_are_looked_at() {
     let mut pod = pod(&json!({"phase": "Running"}));
-    let found = facts(&pod, "u").unwrap();
+    let found = of(&pod);
     assert_eq!((found.index, found.attempt, found.leaving), (3, 1, false));
+    assert!(found.sealed);
     assert_eq!(found.state, PodState::Running { ready: false });
-    assert_eq!(facts(&pod, "another"), None);
+    assert_eq!(facts(&pod, "another", &seal::tests::root()), None);
     pod.metadata.labels.as_mut().unwrap().remove(names::INDEX);
-    assert_eq!(facts(&pod, "u"), None);
+    assert!(!of(&pod).sealed);
 }
 
 #[test]
@@ -30,7 +28,7 @@ fn a_failure_says_how() {
     let ended = json!([{"name": "trainer", "image": "", "imageID": "", "ready": false, "restartCount": 0, "state": {"terminated": {
         "exitCode": 2, "reason": "Error", "message": "error: no data\n", "finishedAt": "2026-01-02T03:04:05Z"}}}]);
     let failed = pod(&json!({"phase": "Failed", "containerStatuses": ended}));
-    let PodState::Failed(failure) = facts(&failed, "u").unwrap().state else {
+    let PodState::Failed(failure) = of(&failed).state else {
         panic!()
     };
     assert_eq!(failure.reason, "Error");
@@ -39,7 +37,7 @@ fn a_failure_says_how() {
     let evicted = pod(
         &json!({"phase": "Failed", "reason": "Evicted", "message": "The node was low on memory."}),
     );
-    let PodState::Failed(failure) = facts(&evicted, "u").unwrap().state else {
+    let PodState::Failed(failure) = of(&evicted).state else {
         panic!()
     };
     assert_eq!(
@@ -52,18 +50,55 @@ fn a_failure_says_how() {
     );
 }
 
+/// A container that has ended, or that runs.
+fn container(name: &str, code: Option<i32>) -> Value {
+    let state = match code {
+        Some(code) => json!({"terminated": {"exitCode": code, "reason": "Error"}}),
+        None => json!({"running": {}}),
+    };
+    json!({"name": name, "image": "", "imageID": "", "ready": false, "restartCount": 0, "state": state})
+}
+
 #[test]
 fn a_peer_that_ended_well_is_complete_before_its_pod_says_so() {
-    let ended = |code: i32| {
-        pod(
-            &json!({"phase": "Running", "containerStatuses": [{"name": "trainer", "image": "", "imageID": "", "ready": false,
-            "restartCount": 0, "state": {"terminated": {"exitCode": code}}}]}),
-        )
+    let ended = |code| {
+        pod(&json!({"phase": "Running", "containerStatuses": [container("trainer", Some(code))]}))
     };
-    assert_eq!(facts(&ended(0), "u").unwrap().state, PodState::Succeeded);
+    assert_eq!(of(&ended(0)).state, PodState::Succeeded);
     // How it failed is known with the phase.
-    let failed = facts(&ended(1), "u").unwrap().state;
+    let failed = of(&ended(1)).state;
     assert_eq!(failed, PodState::Running { ready: false });
+}
+
+#[test]
+fn a_sidecar_hides_no_end() {
+    let with = |phase: &str, trainer, sidecar| {
+        let all = [container("trainer", trainer), container("proxy", sidecar)];
+        of(&pod(&json!({"phase": phase, "containerStatuses": all}))).state
+    };
+    assert_eq!(with("Running", Some(0), None), PodState::Succeeded);
+    let PodState::Failed(failure) = with("Running", Some(1), None) else {
+        panic!()
+    };
+    assert_eq!(failure.message, "exit code 1");
+    // A peer that was complete stays so, whatever its sidecar does then.
+    assert_eq!(with("Failed", Some(0), Some(1)), PodState::Succeeded);
+    let runs = PodState::Running { ready: false };
+    assert_eq!(with("Running", None, Some(1)), runs);
+}
+
+#[test]
+fn what_fails_before_the_trainer_is_named() {
+    let waits = json!({"name": "trainer", "image": "", "imageID": "", "ready": false, "restartCount": 0,
+        "state": {"waiting": {"reason": "PodInitializing"}}});
+    let status = json!({"phase": "Failed", "containerStatuses": [waits],
+        "initContainerStatuses": [container("first", Some(0)), container("mesh", Some(3))]});
+    let mut pod = pod(&status);
+    prune(&mut pod);
+    let PodState::Failed(failure) = of(&pod).state else {
+        panic!()
+    };
+    assert_eq!(failure.message, "container mesh: exit code 3");
 }
 
 fn waits(reason: &str) -> Pod {
@@ -102,9 +137,9 @@ fn what_is_pruned_is_not_looked_at() {
         {"type": "Ready", "status": "True"}]}),
         ),
     ] {
-        let (before, trouble) = (facts(&pod, "u"), worst([&pod]));
+        let (before, trouble) = (of(&pod), worst([&pod]));
         prune(&mut pod);
-        assert_eq!((facts(&pod, "u"), worst([&pod])), (before, trouble));
+        assert_eq!((of(&pod), worst([&pod])), (before, trouble));
         assert_eq!(pod.status.unwrap().pod_ip, None);
     }
 }

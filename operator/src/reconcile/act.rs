@@ -73,7 +73,7 @@ pub(super) async fn act(
     }
     let create = create
         .into_iter()
-        .map(|index| build::pod::build(validated, site, root, index, ledger.attempt, ledger.resume))
+        .map(|index| build::pod::build(validated, site, index, ledger.attempt, ledger.resume))
         .collect::<Result<Vec<_>, _>>()?;
     if !delete.is_empty() || !create.is_empty() {
         tracing::info!(
@@ -98,7 +98,8 @@ pub(super) async fn act(
     }
     context.stood(validated, applied.mark());
     let current = seen.pods.iter().map(AsRef::as_ref).filter(|pod| {
-        observe::facts(pod, &validated.uid).is_some_and(|facts| facts.attempt == ledger.attempt)
+        observe::facts(pod, &validated.uid, root)
+            .is_some_and(|facts| facts.sealed && facts.attempt == ledger.attempt)
     });
     let trouble = observe::worst(current).filter(|_| !ends);
     if let Some(trouble) = &trouble {

@@ -87,7 +87,11 @@ impl Context {
         hub: Arc<Hub>,
     ) -> Self {
         Self {
-            applier: Applier::new(client.clone(), Arc::clone(&tools.metrics)),
+            applier: Applier::new(
+                client.clone(),
+                tools.root.clone(),
+                Arc::clone(&tools.metrics),
+            ),
             client,
             tools,
             pods,
@@ -125,7 +129,7 @@ impl Context {
 
     /// Takes note of how a pod ended, if it has.
     pub fn see(&self, pod: &Pod) {
-        self.tools.evidence.see(pod);
+        self.tools.evidence.see(pod, Timestamp::now());
     }
 
     /// Experiments that are to be looked at, since a pod that has ended or is gone made room for theirs.

@@ -18,8 +18,8 @@ use crate::validate::Validated;
 
 /// Lines of a failed peer's log that an event shows.
 const LOG_LINES: i64 = 8;
-/// The most bytes of them.
-const LOG_BYTES: i64 = 4096;
+/// The most bytes of them; beyond, the last lines would be cut off.
+const LOG_BYTES: i64 = 65_536;
 
 /// Tells and records a step; returns the status as it is then.
 pub(super) async fn record(

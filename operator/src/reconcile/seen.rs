@@ -3,12 +3,13 @@
 use std::sync::Arc;
 
 use fltorrent_crds::status::ExperimentStatus;
+use jiff::Timestamp;
 use k8s_openapi::api::core::v1::Pod;
 use kube::api::ListParams;
 use kube::{Api, ResourceExt};
 
 use super::{Context, ReconcileError};
-use crate::life::Facts;
+use crate::life::{Facts, PodFacts, PodState};
 use crate::names;
 use crate::observe;
 use crate::status::ledger;
@@ -48,7 +49,7 @@ impl Seen {
             .map_err(|error| ReconcileError::Read("pods", Box::new(error)))?;
         let pods: Vec<_> = pods.into_iter().map(Arc::new).collect();
         for pod in &pods {
-            context.tools.evidence.see(pod);
+            context.tools.evidence.see(pod, Timestamp::now());
         }
         Ok(Self::of(context, validated, prior, pods))
     }
@@ -61,16 +62,24 @@ impl Seen {
     ) -> Self {
         let done = prior.round.as_ref().map_or(0, |round| round.done);
         let endings = context.tools.evidence.of(&validated.uid);
-        let spec = &validated.experiment.spec;
+        let root = &context.tools.root;
+        let mut found: Vec<PodFacts> = pods
+            .iter()
+            .filter_map(|pod| observe::facts(pod, &validated.uid, root))
+            .collect();
+        for pod in &mut found {
+            if let PodState::Failed(failure) = &mut pod.state {
+                failure.noticed = endings.noticed(pod.attempt, pod.index);
+            }
+        }
+        let (spec, ledger) = (&validated.experiment.spec, ledger(prior));
         let facts = Facts {
             suspend: spec.suspend,
             budget: spec.restarts,
             peers: validated.peers(),
-            pods: pods
-                .iter()
-                .filter_map(|pod| observe::facts(pod, &validated.uid))
-                .collect(),
-            checkpoint: endings.checkpoint(validated, ledger(prior), done),
+            pods: found,
+            checkpoint: endings.checkpoint(validated, ledger, done),
+            disagreement: endings.disagreement(ledger.attempt, validated.peers()),
         };
         Self { facts, pods }
     }

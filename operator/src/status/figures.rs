@@ -75,12 +75,13 @@ impl Figures {
             return;
         };
         status.round = Some(RoundCounts::new(done.min(total), total));
-        status.accuracy = self.accuracy.map(figure).or_else(|| status.accuracy.take());
-        status.loss = self.loss.map(figure).or_else(|| status.loss.take());
+        // What this round has not, an earlier one does not stand in for: a model that is not the same at all peers, a loss that is not finite.
+        status.accuracy = self.accuracy.map(figure);
+        status.loss = self.loss.map(figure);
+        status.model.clone_from(&self.model);
         status.exchanged = self
             .received
             .map(Exchanged::new)
             .or_else(|| status.exchanged.take());
-        status.model = self.model.clone().or_else(|| status.model.take());
     }
 }

@@ -29,6 +29,7 @@ fn facts(states: &[PodState]) -> Facts {
         name: format!("x-{index}-0"),
         index: u32::try_from(index).unwrap(),
         attempt: 0,
+        sealed: true,
         state: state.clone(),
         leaving: false,
     };
@@ -38,6 +39,7 @@ fn facts(states: &[PodState]) -> Facts {
         peers: 2,
         pods: states.iter().enumerate().map(pod).collect(),
         checkpoint: None,
+        disagreement: None,
     }
 }
 
@@ -437,6 +439,77 @@ fn the_same_trouble_in_other_words_is_no_news() {
         "ImageUnavailable"
     );
     assert_eq!(status(&first, "ImagePullBackOff"), first);
+}
+
+#[test]
+fn a_figure_that_the_newest_round_has_not_is_of_no_older_one() {
+    let one = step(
+        &ExperimentStatus::default(),
+        running(),
+        &[READY, READY],
+        &reported(1),
+        0,
+    );
+    assert!(one.model.is_some() && one.loss.is_some());
+    let mut progress = Progress::new(2, 4);
+    for round in 0..2 {
+        for peer in 0..2 {
+            let mut report = report(peer, round);
+            if round == 1 {
+                report.model_hash = ModelHash::from_bytes([u8::try_from(peer).unwrap(); 32]);
+                report.evaluation.loss_sum = None;
+            }
+            progress.handle_report(&report).unwrap();
+        }
+    }
+    let differ = Figures::of_reports(&progress);
+    let two = step(&one, running(), &[READY, READY], &differ, 1);
+    assert_eq!(two.round.as_ref().unwrap().text, "2/4");
+    assert_eq!((two.model, two.loss), (None, None));
+    assert_eq!(two.accuracy.as_deref(), Some("0.9000"));
+}
+
+#[test]
+fn what_has_failed_has_no_model() {
+    let (validated, figures) = (example(), reported(2));
+    let trains = step(
+        &ExperimentStatus::default(),
+        running(),
+        &[READY, READY],
+        &figures,
+        0,
+    );
+    assert!(trains.model.is_some());
+    let failed = Ledger {
+        stage: Stage::Failed,
+        ..running()
+    };
+    let message = "the peers ended with different models".to_owned();
+    let failure = Failure::default();
+    for (turn, why) in [
+        (Turn::GaveUp { index: 1, failure }, "PeerFailed"),
+        (Turn::ModelsDiffer { message }, "ModelsDiffer"),
+    ] {
+        let end = recorded(&trains, &validated, failed, &turn, &figures, at(1));
+        let later = step(&end, failed, &[], &figures, 2);
+        for status in [end, later] {
+            assert_eq!(status.phase, Some(Phase::Failed));
+            assert_eq!(
+                (reason(&status, ConditionType::Failed), &status.model),
+                (why, &None)
+            );
+        }
+    }
+    // Nor has what begins anew.
+    let anew = recorded(
+        &trains,
+        &validated,
+        running(),
+        &Turn::BeginsAnew,
+        &Figures::default(),
+        at(1),
+    );
+    assert_eq!((anew.model, anew.accuracy, anew.loss), (None, None, None));
 }
 
 #[test]
