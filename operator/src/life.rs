@@ -86,6 +86,8 @@ pub struct Failure {
     pub noticed: Option<Timestamp>,
     /// Whether it says itself that another peer was the cause.
     pub blames: bool,
+    /// Whether it says itself that members of the run have signed what proves that the run cannot go on, whoever is started again.
+    pub hopeless: bool,
 }
 
 /// What is known of an experiment.
@@ -331,7 +333,8 @@ fn go_on(ledger: Ledger, facts: &Facts, now: Timestamp) -> Decision {
     }
 }
 
-/// The failure that ends the attempt: of the peers that failed, the first that blames no other; else a pod that has gone.
+/// The failure that ends the attempt: of the peers that failed, one with a proof that it is for good, else the first that blames no other;
+/// else a pod that has gone.
 fn failed(
     ledger: Ledger,
     facts: &Facts,
@@ -343,7 +346,10 @@ fn failed(
             PodState::Failed(failure) => Some((*index, failure)),
             _ => None,
         })
-        .min_by_key(|(index, failure)| (failure.blames, failure.at.is_none(), failure.at, *index));
+        .min_by_key(|(index, failure)| {
+            let Failure { blames, at, .. } = failure;
+            (!failure.hopeless, *blames, at.is_none(), *at, *index)
+        });
     if let Some((index, failure)) = first {
         return Some((index, failure.clone()));
     }
@@ -383,7 +389,7 @@ fn after_failure(
     now: Timestamp,
 ) -> Decision {
     let next = ledger.attempt.checked_add(1);
-    let Some(attempt) = next.filter(|_| ledger.restarts < budget) else {
+    let Some(attempt) = next.filter(|_| ledger.restarts < budget && !failure.hopeless) else {
         return record(ledger, Stage::Failed, Turn::GaveUp { index, failure });
     };
     let wait = Backoff::RESTART.after(ledger.restarts);

@@ -138,6 +138,9 @@ fn failure(status: &PodStatus) -> Failure {
     let blames = ending
         .as_ref()
         .is_some_and(|ending| ending.blames.is_some());
+    let hopeless = ending
+        .as_ref()
+        .is_some_and(|ending| ending.verdict.is_some());
     let how = ended.map(|ended| {
         let how = how(ended, ending.is_some());
         match other {
@@ -164,6 +167,7 @@ fn failure(status: &PodStatus) -> Failure {
         at: trainer.and_then(|ended| ended.finished_at.as_ref().map(|time| time.0)),
         noticed: None,
         blames,
+        hopeless,
     }
 }
 

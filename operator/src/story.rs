@@ -68,7 +68,13 @@ pub fn turn(turn: &Turn, ledger: Ledger, validated: &Validated, log: Option<&str
             once(
                 "Failed",
                 true,
-                format!("no restart is left of {budget}; the pods that ended stay, for their logs"),
+                match failure.hopeless {
+                    true => "a restart would not mend it; the pods that ended stay, for their logs"
+                        .to_owned(),
+                    false => format!(
+                        "no restart is left of {budget}; the pods that ended stay, for their logs"
+                    ),
+                },
             ),
         ],
         Turn::GoesOn { rounds } => vec![once(

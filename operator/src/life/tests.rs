@@ -326,6 +326,26 @@ fn a_pod_that_is_not_sealed_is_nothing_but_in_the_way() {
     assert!(world.pods.values().all(|pod| pod.sealed));
 }
 
+/// A peer has signed two updates for one round, say: the others end with the proof, and it itself may say anything.
+#[test]
+fn what_is_proven_is_not_tried_again() {
+    let mut world = World::new(5);
+    world.settle();
+    let proof = Failure {
+        blames: true,
+        hopeless: true,
+        ..Failure::default()
+    };
+    world.set(0, &failure());
+    world.set(2, &PodState::Failed(proof));
+    world.settle();
+    assert_eq!(
+        (world.ledger.stage, world.ledger.restarts),
+        (Stage::Failed, 0)
+    );
+    assert!(matches!(world.turns[2], Turn::GaveUp { index: 2, .. }));
+}
+
 #[test]
 fn peers_that_end_with_different_models_have_failed() {
     let mut world = World::new(5);

@@ -1,3 +1,4 @@
+use fltorrent_coordinator::ending::{EndState, Offence, Verdict};
 use serde_json::{Value, json};
 
 use super::*;
@@ -85,6 +86,32 @@ fn a_sidecar_hides_no_end() {
     assert_eq!(with("Failed", Some(0), Some(1)), PodState::Succeeded);
     let runs = PodState::Running { ready: false };
     assert_eq!(with("Running", None, Some(1)), runs);
+}
+
+#[test]
+fn a_verdict_is_for_good() {
+    let mut ending = Ending::new(EndState::Failed, "1");
+    ending.error = Some("peer 2 signed two updates for round 4".into());
+    let failure = |ending: &Ending| {
+        let state = json!({"terminated": {"exitCode": 1, "message": ending.to_message()}});
+        let trainer = json!({"name": "trainer", "image": "", "imageID": "", "ready": false, "restartCount": 0, "state": state});
+        match of(&pod(
+            &json!({"phase": "Failed", "containerStatuses": [trainer]}),
+        ))
+        .state
+        {
+            PodState::Failed(failure) => failure,
+            other => panic!("{other:?}"),
+        }
+    };
+    assert!(!failure(&ending).hopeless);
+    ending.convict(Verdict {
+        offence: Offence::Equivocation,
+        origin: Some(2),
+        round: 4,
+    });
+    let proven = failure(&ending);
+    assert!(proven.hopeless && proven.message.ends_with("for round 4"));
 }
 
 #[test]
