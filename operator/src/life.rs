@@ -284,6 +284,12 @@ fn drain(ledger: Ledger, facts: &Facts) -> Decision {
 
 fn go_on(ledger: Ledger, facts: &Facts, now: Timestamp) -> Decision {
     let pods = current(ledger, facts);
+    let recorded = ledger.begun;
+    // Pods that are there were made, whatever a status says that was lost.
+    let ledger = Ledger {
+        begun: recorded || !pods.is_empty(),
+        ..ledger
+    };
     let all = usize::try_from(facts.peers).unwrap_or(usize::MAX);
     let succeeded = |pod: &&&PodFacts| pod.state == PodState::Succeeded;
     if pods.values().filter(succeeded).count() == all {
@@ -318,7 +324,7 @@ fn go_on(ledger: Ledger, facts: &Facts, now: Timestamp) -> Decision {
     if create.is_empty() {
         return record(ledger, Stage::Running, Turn::Started);
     }
-    if !ledger.begun {
+    if !recorded {
         let ledger = Ledger {
             begun: true,
             ..ledger

@@ -418,6 +418,12 @@ fn suspended_it_has_no_pods_and_resumed_it_goes_on() {
 fn a_lost_status_is_made_up_for() {
     let mut world = World::new(3);
     world.settle();
+    world.ledger = Ledger::default();
+    world.settle();
+    assert_eq!(
+        (world.ledger.stage, world.ledger.begun),
+        (Stage::Running, true)
+    );
     world.set(0, &failure());
     world.settle();
     assert_eq!(world.ledger.attempt, 1);
