@@ -26,6 +26,7 @@ use crate::process::Daemon;
 use crate::snapshot::{Snapshot, SnapshotError};
 use crate::task::{Interrupt, Interrupted, Task};
 use crate::teardown::{self, TeardownError};
+use crate::volumes::{self, VolumesError};
 
 /// Why there is no cluster.
 #[derive(Debug, thiserror::Error)]
@@ -78,6 +79,9 @@ pub enum ClusterError {
     /// Names.
     #[error(transparent)]
     Dns(#[from] DnsError),
+    /// Volumes for claims.
+    #[error(transparent)]
+    Volumes(#[from] VolumesError),
     /// The end.
     #[error(transparent)]
     Teardown(#[from] TeardownError),
@@ -222,6 +226,7 @@ impl Cluster {
         scheduler::start(context)?;
         containerd::start(context)?;
         images::ensure(context)?;
+        volumes::ensure(context)?;
         kubelet::start(context)?;
         proxy::start(context)?;
         dns::ensure(context)?;

@@ -20,5 +20,6 @@ pub mod process;
 pub mod snapshot;
 pub mod task;
 pub mod teardown;
+pub mod volumes;
 
 pub use cluster::Cluster;

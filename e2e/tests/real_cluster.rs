@@ -72,6 +72,7 @@ const CHECKS: [(&str, Check); 23] = [
     ("wrong_values_are_refused_by_name", admission::wrong_values),
     ("only_what_may_change_is_changed", admission::changes),
     ("the_status_is_shown_in_columns", admission::status),
+    ("a_claim_without_a_class_gets_a_volume", pods::claim),
     ("helm_talks_to_the_cluster", pods::helm),
     ("the_chart_passes_a_strict_lint", chart::lint),
     ("the_chart_renders_what_its_values_say", chart::renders),

@@ -1,17 +1,9 @@
 //! Suspended, gone on with, and deleted in mid-run.
 
-use std::fs;
-use std::os::unix::fs::chown;
-
-use e2e::layout::Layout;
 use libtest_mimic::Failed;
-use serde_json::json;
 
-use crate::kubectl::{create, kubectl, namespace, pods, until};
+use crate::kubectl::{kubectl, namespace, pods, until};
 use crate::world::World;
-
-/// The user that peers run as.
-const PEER_USER: u32 = 65532;
 
 /// Rounds of [`long`].
 pub const ROUNDS: u32 = 80;
@@ -29,21 +21,8 @@ pub fn long(name: &str, extra: &str) -> String {
 pub fn suspended(world: &World) -> Result<(), Failed> {
     let cluster = &world.cluster;
     namespace(cluster, "suspended")?;
-    // The cluster has no provisioner: a folder of the node is bound by hand.
-    let folder = Layout::from_environment()?.state().join("claim");
-    fs::create_dir_all(&folder)?;
-    chown(&folder, Some(PEER_USER), Some(PEER_USER))?;
-    for object in [
-        json!({"apiVersion": "v1", "kind": "PersistentVolume", "metadata": {"name": "state"}, "spec": {
-                "capacity": {"storage": "1Gi"}, "accessModes": ["ReadWriteMany"], "storageClassName": "",
-                "hostPath": {"path": folder}, "claimRef": {"namespace": "suspended", "name": "state"}}}),
-        json!({"apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": {"name": "state", "namespace": "suspended"}, "spec": {
-                "accessModes": ["ReadWriteMany"], "storageClassName": "", "resources": {"requests": {"storage": "1Gi"}}}}),
-    ] {
-        create(cluster, &object)?;
-    }
     let checkpoints = "  checkpoint: {type: periodic, periodic: {everyRounds: 5}}\n  \
-         kubernetes: {storage: {checkpoints: {type: claim, claim: {claimName: state}}}}\n";
+         kubernetes: {storage: {checkpoints: {type: newClaim, newClaim: {size: 64Mi, shared: true}}}}\n";
     world.apply("suspended", "x", &long("x", checkpoints))?;
     world.rounds("suspended", "x", 10)?;
     patch(world, "suspended", "x", r#"{"spec":{"suspend":true}}"#)?;
@@ -68,8 +47,7 @@ pub fn suspended(world: &World) -> Result<(), Failed> {
         "suspended",
         &["Suspended", "Resumed", "GoesOn", "Complete"],
     )?;
-    world.remove("suspended")?;
-    kubectl(cluster, "delete persistentvolume state").map(drop)
+    world.remove("suspended")
 }
 
 /// Checkpoints that went with the pods: it begins anew and says so.

@@ -30,8 +30,10 @@ pub fn quickstart(world: &World) -> Result<(), Failed> {
             return Err(format!("no {counted} in {peers}").into());
         }
     }
-    let waited = "-n first wait flt/quickstart --for=condition=Complete --timeout=10s";
-    kubectl(&world.cluster, waited)?;
+    for end in ["condition=Complete", "jsonpath={.status.endTime}"] {
+        let waited = format!("-n first wait flt/quickstart --for={end} --timeout=10s");
+        kubectl(&world.cluster, &waited)?;
+    }
     world.remove("first")
 }
 

@@ -75,6 +75,9 @@ pub fn all(world: &World) -> Result<(), Failed> {
     {
         return Err(format!("the story is told otherwise: {told}").into());
     }
+    // Whoever waits for the end learns of this one, too.
+    let end = "-n trouble wait flt/fails --for=jsonpath={.status.endTime} --timeout=10s";
+    kubectl(cluster, end)?;
     kubectl(cluster, "-n trouble delete flt/fails")?;
 
     // A quota that is too small: told with what to do, and once it is gone the pods come.

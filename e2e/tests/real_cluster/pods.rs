@@ -1,11 +1,16 @@
 //! Pods on the real kubelet.
 
+use std::os::unix::fs::MetadataExt;
+
 use e2e::Cluster;
 use e2e::images::PROBE;
+use e2e::layout::Layout;
+use e2e::task::Interrupt;
+use e2e::volumes;
 use libtest_mimic::Failed;
 use serde_json::{Value, json};
 
-use crate::kubectl::{create, kubectl, run};
+use crate::kubectl::{create, kubectl, run, until};
 
 /// A pod that runs `probe` with `words` once, or for ever.
 fn pod(name: &str, words: &[&str]) -> Value {
@@ -146,6 +151,52 @@ pub fn token(cluster: &Cluster) -> Result<(), Failed> {
         return Err(format!("the token is good for another audience: {other}").into());
     }
     remove(cluster, "pod/token")
+}
+
+/// A claim that names no class gets a volume that several pods write and read, and the volume is there again for the next one.
+pub fn claim(cluster: &Cluster) -> Result<(), Failed> {
+    let claim = json!({"apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": {"name": "kept", "namespace": "default"},
+        "spec": {"accessModes": ["ReadWriteMany"], "resources": {"requests": {"storage": "64Mi"}}}});
+    create(cluster, &claim)?;
+    let bound = "wait pvc/kept --for=jsonpath={.status.phase}=Bound --timeout=60s";
+    kubectl(cluster, bound)?;
+    let volume = kubectl(cluster, "get pvc/kept --output=jsonpath={.spec.volumeName}")?;
+    let folder = volumes::folder(&Layout::from_environment()?, &volume);
+    let with_claim = |name: &str, words: &[&str], group: Value| {
+        let mut pod = pod(name, words);
+        pod["spec"]["securityContext"]["fsGroup"] = group;
+        pod["spec"]["volumes"] =
+            json!([{"name": "kept", "persistentVolumeClaim": {"claimName": "kept"}}]);
+        pod["spec"]["containers"][0]["volumeMounts"] =
+            json!([{"name": "kept", "mountPath": "/kept"}]);
+        pod
+    };
+    // As a user without a group of its own, and handed to a group as most drivers do it.
+    for (name, group) in [("writes", Value::Null), ("handed", json!(65532))] {
+        let file = format!("/kept/{name}");
+        create(
+            cluster,
+            &with_claim(name, &["write", &file, "here", name], group),
+        )?;
+        log(cluster, name, "Succeeded")?;
+    }
+    create(
+        cluster,
+        &with_claim("reads", &["read", "/kept/handed"], Value::Null),
+    )?;
+    same(&log(cluster, "reads", "Succeeded")?, "here handed")?;
+    same(
+        &std::fs::read_to_string(folder.join("writes"))?,
+        "here writes\n",
+    )?;
+    same(&std::fs::metadata(&folder)?.gid().to_string(), "65532")?;
+    remove(cluster, "pod/writes pod/handed pod/reads pvc/kept")?;
+
+    let phase = format!("get pv/{volume} --output=jsonpath={{.status.phase}}");
+    until(cluster, &phase, |phase| phase == "Released")?;
+    Cluster::up(Layout::from_environment()?, Interrupt::never())?;
+    until(cluster, &phase, |phase| phase == "Available")?;
+    same(&std::fs::read_dir(&folder)?.count().to_string(), "0")
 }
 
 pub fn helm(cluster: &Cluster) -> Result<(), Failed> {

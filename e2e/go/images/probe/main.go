@@ -6,6 +6,7 @@
 //	probe get URL            prints what an HTTP server answers, when it does
 //	probe serve PORT WORD    answers every HTTP request with the word and the caller's address
 //	probe read FILE          prints a file
+//	probe write FILE WORD…   writes the words into a new file
 //	probe peer ARGUMENT…     ends as a peer: leaves PROBE_ENDING as its termination message, with $VARIABLES replaced, prints PROBE_LOG
 //	                         lines, and exits with PROBE_EXIT; without these it does not know what a peer is
 package main
@@ -34,7 +35,7 @@ func main() {
 
 func run(words []string) error {
 	if len(words) < 2 {
-		return errors.New("usage: probe print|fail|resolve|get|serve|read ARGUMENT…")
+		return errors.New("usage: probe print|fail|resolve|get|serve|read|write ARGUMENT…")
 	}
 	switch command, argument := words[0], words[1]; command {
 	case "peer":
@@ -56,6 +57,13 @@ func run(words []string) error {
 			_, err = os.Stdout.Write(text)
 		}
 		return err
+	case "write":
+		file, err := os.OpenFile(argument, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
+		if err != nil {
+			return err
+		}
+		_, err = fmt.Fprintln(file, strings.Join(words[2:], " "))
+		return errors.Join(err, file.Close())
 	default:
 		return fmt.Errorf("probe does not know %q", command)
 	}
