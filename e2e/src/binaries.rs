@@ -148,7 +148,9 @@ fn build(
         usable(parent, fs::create_dir_all(parent))?;
         usable(&path, fs::write(&path, text))?;
     }
-    for (package, program) in module.targets {
+    for (index, (package, program)) in module.targets.iter().enumerate() {
+        let (number, all) = (index + 1, module.targets.len());
+        task.detail(format!("{program}, {number} of {all}"));
         let mut go = Command::new("go");
         go.current_dir(&sources)
             .envs([("CGO_ENABLED", "0"), ("GOWORK", "off")])

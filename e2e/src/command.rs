@@ -1,9 +1,10 @@
 //! Other programs that are run to their end.
 
 use std::ffi::OsStr;
-use std::io::{self, Read, Write};
+use std::io::{self, BufRead, BufReader, Read, Write};
 use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Duration;
 
@@ -82,13 +83,14 @@ pub fn run_with_input(
             source,
         })?;
     let group = Pid::from_child(&child);
-    let output = child.stdout.take().map(collect);
-    let errors = child.stderr.take().map(collect);
+    let latest = Arc::new(Mutex::new(Latest::default()));
+    let output = child.stdout.take().map(|pipe| collect(pipe, &latest));
+    let errors = child.stderr.take().map(|pipe| collect(pipe, &latest));
     if let Some(mut writer) = child.stdin.take() {
         // A program that does not want its input says what it wants by its exit status.
         let _ = writer.write_all(input.as_bytes());
     }
-    let status = match wait(&mut child, task) {
+    let status = match wait(&mut child, task, &latest) {
         Ok(status) => status.map_err(pipe)?,
         Err(interrupted) => {
             // It may be gone already, which is what is wanted.
@@ -110,11 +112,20 @@ pub fn run_with_input(
     })
 }
 
-fn wait(child: &mut Child, task: &mut Task) -> Result<io::Result<ExitStatus>, Interrupted> {
+fn wait(
+    child: &mut Child,
+    task: &mut Task,
+    latest: &Mutex<Latest>,
+) -> Result<io::Result<ExitStatus>, Interrupted> {
     let mut pause = Duration::from_millis(1);
     loop {
         match child.try_wait() {
-            Ok(None) => task.pause(pause)?,
+            Ok(None) => {
+                if let Some(said) = locked(latest).take() {
+                    task.detail(said);
+                }
+                task.pause(pause)?;
+            }
             Ok(Some(status)) => return Ok(Ok(status)),
             Err(error) => return Ok(Err(error)),
         }
@@ -122,11 +133,62 @@ fn wait(child: &mut Child, task: &mut Task) -> Result<io::Result<ExitStatus>, In
     }
 }
 
-fn collect(mut pipe: impl Read + Send + 'static) -> thread::JoinHandle<io::Result<String>> {
+/// What a program said last, for whoever waits for it.
+#[derive(Debug, Default)]
+struct Latest {
+    /// Which of the steps of an image it is: `STEP 4/9`.
+    step: String,
+    line: String,
+    /// Whether it has not been taken yet.
+    fresh: bool,
+}
+
+impl Latest {
+    fn said(&mut self, line: &str) {
+        let line: String = line.chars().filter(|letter| !letter.is_control()).collect();
+        let line = line.trim();
+        match line.split_once(": ") {
+            _ if line.is_empty() => return,
+            Some((step, what)) if step.starts_with("STEP ") => {
+                step.clone_into(&mut self.step);
+                what.clone_into(&mut self.line);
+            }
+            _ => line.clone_into(&mut self.line),
+        }
+        self.fresh = true;
+    }
+
+    fn take(&mut self) -> Option<String> {
+        if !std::mem::take(&mut self.fresh) {
+            return None;
+        }
+        let parts = [self.step.as_str(), &self.line];
+        let parts: Vec<&str> = parts.into_iter().filter(|part| !part.is_empty()).collect();
+        Some(parts.join(", "))
+    }
+}
+
+/// What one thread left there is whole, also if it has panicked since.
+fn locked(latest: &Mutex<Latest>) -> MutexGuard<'_, Latest> {
+    latest.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn collect(
+    pipe: impl Read + Send + 'static,
+    latest: &Arc<Mutex<Latest>>,
+) -> thread::JoinHandle<io::Result<String>> {
+    let latest = Arc::clone(latest);
     thread::spawn(move || {
         let mut bytes = Vec::new();
-        pipe.read_to_end(&mut bytes)?;
-        Ok(String::from_utf8_lossy(&bytes).into_owned())
+        let mut pipe = BufReader::new(pipe);
+        loop {
+            let begin = bytes.len();
+            if pipe.read_until(b'\n', &mut bytes)? == 0 {
+                return Ok(String::from_utf8_lossy(&bytes).into_owned());
+            }
+            let line = String::from_utf8_lossy(bytes.get(begin..).unwrap_or_default());
+            locked(&latest).said(&line);
+        }
     })
 }
 
@@ -147,4 +209,37 @@ fn line(command: &Command) -> String {
 
 fn name(word: &OsStr) -> String {
     word.to_string_lossy().into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_build_says_last_is_shown_with_its_step() {
+        let mut latest = Latest::default();
+        assert_eq!(latest.take(), None);
+        latest.said("I: Retrieving libc6\n");
+        assert_eq!(latest.take().as_deref(), Some("I: Retrieving libc6"));
+        assert_eq!(latest.take(), None, "nothing new");
+        latest.said("STEP 4/9: RUN cargo build --release\n");
+        assert_eq!(
+            latest.take().as_deref(),
+            Some("STEP 4/9, RUN cargo build --release")
+        );
+        latest.said("   Compiling \x1b[1mtokio v1.47.1\r\n");
+        latest.said("\n");
+        assert_eq!(
+            latest.take().as_deref(),
+            Some("STEP 4/9, Compiling [1mtokio v1.47.1")
+        );
+    }
+
+    #[test]
+    fn all_that_a_program_writes_is_kept_and_its_last_line_is_told() {
+        let latest = Arc::new(Mutex::new(Latest::default()));
+        let read = collect(&b"one\ntwo\nthr"[..], &latest);
+        assert_eq!(joined(Some(read)).unwrap(), "one\ntwo\nthr");
+        assert_eq!(locked(&latest).take().as_deref(), Some("thr"));
+    }
 }

@@ -10,6 +10,10 @@ use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 
 /// After this time a task says that it runs.
 const QUIET: Duration = Duration::from_secs(2);
+/// Removes what a line before left behind the cursor.
+const CLEAR: &str = "\x1b[K";
+/// Characters of a line where there is no terminal.
+const LONGEST: usize = 200;
 /// How often it says so where lines stay.
 const AGAIN: Duration = Duration::from_secs(60);
 
@@ -58,6 +62,7 @@ impl Interrupt {
 #[derive(Debug)]
 pub struct Task {
     what: String,
+    detail: String,
     interrupt: Interrupt,
     begun: Instant,
     said: Option<Instant>,
@@ -71,6 +76,7 @@ impl Task {
     pub fn begin(what: impl Into<String>, interrupt: &Interrupt) -> Self {
         Self {
             what: what.into(),
+            detail: String::new(),
             interrupt: interrupt.clone(),
             begun: Instant::now(),
             said: None,
@@ -86,6 +92,11 @@ impl Task {
             silent: true,
             ..Self::begin("", interrupt)
         }
+    }
+
+    /// What of it is done at the moment, for example `kubelet, 4 of 6`.
+    pub fn detail(&mut self, text: impl Into<String>) {
+        self.detail = text.into();
     }
 
     /// Time since it began.
@@ -108,13 +119,16 @@ impl Task {
     /// Says how long it took, if that was not short.
     pub fn end(self) {
         if !self.silent && self.elapsed() >= QUIET {
-            let back = if self.terminal { "\r" } else { "" };
-            let line = format!(
-                "{back}{}: done in {:.0} s\n",
-                self.what,
-                self.elapsed().as_secs_f64()
-            );
-            write(&line);
+            let (begin, rest) = if self.terminal {
+                ("\r", CLEAR)
+            } else {
+                ("", "")
+            };
+            let seconds = self.elapsed().as_secs_f64();
+            write(&format!(
+                "{begin}{}: done in {seconds:.0} s{rest}\n",
+                self.what
+            ));
         }
     }
 
@@ -130,15 +144,40 @@ impl Task {
         }
         let seconds = elapsed.as_secs();
         let line = if self.terminal {
-            format!("\r{} … {seconds} s", self.what)
+            let line = with_detail(&format!("{} … {seconds} s", self.what), &self.detail);
+            format!("\r{}{CLEAR}", cut(&line, width()))
         } else if self.said.is_none() {
             format!("{} …\n", self.what)
         } else {
-            format!("{} … {seconds} s so far\n", self.what)
+            let line = format!("{} … {seconds} s so far", self.what);
+            format!("{}\n", cut(&with_detail(&line, &self.detail), LONGEST))
         };
         write(&line);
         self.said = Some(Instant::now());
     }
+}
+
+fn with_detail(line: &str, detail: &str) -> String {
+    match detail {
+        "" => line.to_owned(),
+        detail => format!("{line}: {detail}"),
+    }
+}
+
+/// A line that a terminal does not break: `\r` would go to the beginning of its last part only.
+fn cut(line: &str, width: usize) -> String {
+    if line.chars().count() <= width {
+        return line.to_owned();
+    }
+    let kept: String = line.chars().take(width.saturating_sub(1)).collect();
+    format!("{kept}…")
+}
+
+/// Columns of the terminal, without the last one, behind which the cursor would be on the next line.
+fn width() -> usize {
+    let size = rustix::termios::tcgetwinsize(io::stderr()).ok();
+    let columns = size.map(|size| usize::from(size.ws_col));
+    columns.filter(|columns| *columns > 1).unwrap_or(80) - 1
 }
 
 /// Progress is an extra: where standard error is closed, the work goes on.
@@ -147,4 +186,24 @@ fn write(line: &str) {
     let _ = output
         .write_all(line.as_bytes())
         .and_then(|()| output.flush());
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_says_what_is_done_and_keeps_to_its_width() {
+        let line = with_detail(
+            "building the image … 75 s",
+            "STEP 4/9, Compiling tokio v1.47.1",
+        );
+        assert_eq!(
+            line,
+            "building the image … 75 s: STEP 4/9, Compiling tokio v1.47.1"
+        );
+        assert_eq!(cut(&line, 200), line);
+        assert_eq!(cut(&line, 30), "building the image … 75 s: ST…");
+        assert_eq!(with_detail("x … 3 s", ""), "x … 3 s");
+    }
 }
