@@ -84,3 +84,16 @@ fn a_volume_that_nobody_finds_is_warned_about() {
     ];
     assert_eq!(plan(&both).warnings, []);
 }
+
+/// A platform that gives users itself, such as OpenShift, must not be told one: an empty context says so, and is no missing one.
+#[test]
+fn an_empty_security_context_is_kept() {
+    let mut document = manifest();
+    put(&mut document, "kubernetes/securityContext", json!({}));
+    let read = fltorrent_crds::manifest::parse(&document.to_string()).unwrap();
+    let again = serde_json::to_value(&read).unwrap();
+    assert_eq!(
+        again["spec"]["kubernetes"],
+        json!({"securityContext": {}, "data": {"type": "image"}, "storage": again["spec"]["kubernetes"]["storage"]})
+    );
+}

@@ -5,6 +5,7 @@ mod config_map;
 mod convert;
 mod network_policy;
 pub mod pod;
+mod security;
 mod service;
 mod volumes;
 
@@ -14,7 +15,7 @@ use k8s_openapi::api::core::v1::{ConfigMap, PersistentVolumeClaim, Service};
 use k8s_openapi::api::networking::v1::NetworkPolicy;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 
-use crate::config::Config;
+use crate::config::{Config, PeerUser};
 use crate::names;
 use crate::validate::Validated;
 
@@ -38,6 +39,8 @@ pub struct Site {
     pub peer_image: String,
     /// The image of peers that compute with CUDA.
     pub peer_cuda_image: String,
+    /// Whom peers run as where an experiment does not say it.
+    pub peer_user: PeerUser,
 }
 
 impl Site {
@@ -50,6 +53,7 @@ impl Site {
             cluster_domain: config.cluster_domain.clone(),
             peer_image: config.peer_image.clone(),
             peer_cuda_image: config.peer_cuda_image.clone(),
+            peer_user: config.peer_user,
         }
     }
 

@@ -1,6 +1,8 @@
 //! What the operator is told when it starts. The chart sets all of it; the defaults are the chart's.
 
+use std::fmt;
 use std::net::SocketAddr;
+use std::str::FromStr;
 
 use clap::Args;
 
@@ -24,6 +26,10 @@ pub struct Config {
     /// The image of peers that compute with CUDA.
     #[arg(long, env = "FLTORRENT_PEER_CUDA_IMAGE", default_value = concat!("fltorrent-peer-cuda:", env!("CARGO_PKG_VERSION")))]
     pub peer_cuda_image: String,
+    /// User and group of peers, and the group that their volumes are handed to, where an experiment has no securityContext: a number, or
+    /// `platform` where the platform chooses, as OpenShift does.
+    #[arg(long, env = "FLTORRENT_PEER_USER", default_value_t)]
+    pub peer_user: PeerUser,
     /// The domain of the cluster's names.
     #[arg(
         long,
@@ -46,4 +52,65 @@ pub struct Config {
     /// How log lines are written.
     #[arg(long, env = "FLTORRENT_LOG_FORMAT", value_enum, default_value_t)]
     pub log_format: LogFormat,
+}
+
+/// Whom peers run as where an experiment does not say it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PeerUser {
+    /// This one, which is the group of the process and of its volumes, too.
+    Fixed(u32),
+    /// Whom the platform chooses.
+    Platform,
+}
+
+/// The user of the images.
+impl Default for PeerUser {
+    fn default() -> Self {
+        Self::Fixed(65532)
+    }
+}
+
+/// A text that names no user.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("`{0}` is no user; write a number from 1 to 2147483647, or `platform`")]
+pub struct PeerUserError(String);
+
+impl FromStr for PeerUser {
+    type Err = PeerUserError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text.parse::<u32>() {
+            // 0 is root, and Kubernetes takes no number above this one.
+            Ok(user) if (1..=i32::MAX.cast_unsigned()).contains(&user) => Ok(Self::Fixed(user)),
+            _ if text == "platform" => Ok(Self::Platform),
+            _ => Err(PeerUserError(text.to_owned())),
+        }
+    }
+}
+
+impl fmt::Display for PeerUser {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Fixed(user) => user.fmt(f),
+            Self::Platform => f.write_str("platform"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_user_of_peers_is_a_number_or_the_platforms() {
+        for text in ["1", "65532", "2147483647", "platform"] {
+            let user: PeerUser = text.parse().unwrap();
+            assert_eq!(user.to_string(), text);
+        }
+        for text in ["", "0", "-1", "root", "2147483648", "Platform"] {
+            let error = text.parse::<PeerUser>().unwrap_err().to_string();
+            assert!(error.starts_with(&format!("`{text}`")), "{error}");
+        }
+        assert_eq!(PeerUser::default().to_string(), "65532");
+    }
 }

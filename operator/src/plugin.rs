@@ -16,6 +16,7 @@ use fltorrent_crds::{Experiment, manifest};
 use kube::{Api, Client, Config};
 
 use crate::build::Site;
+use crate::config::PeerUser;
 use crate::render::render;
 
 /// Look at experiments on a cluster, and at what they would be there.
@@ -79,6 +80,9 @@ enum Command {
         /// The image of peers that compute with CUDA.
         #[arg(long, default_value = concat!("fltorrent-peer-cuda:", env!("CARGO_PKG_VERSION")))]
         peer_cuda_image: String,
+        /// User and group of peers where the manifest has no securityContext: a number, or `platform`.
+        #[arg(long, default_value_t)]
+        peer_user: PeerUser,
         /// The domain of the cluster's names.
         #[arg(long, default_value = "cluster.local")]
         cluster_domain: String,
@@ -120,6 +124,7 @@ pub async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
             operator_namespace,
             peer_image,
             peer_cuda_image,
+            peer_user,
             cluster_domain,
         } => {
             let mut experiment = read(&file)?;
@@ -131,6 +136,7 @@ pub async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
                 cluster_domain,
                 peer_image,
                 peer_cuda_image,
+                peer_user,
             };
             let nobody = RootSecret::from_bytes(&[0; SECRET_BYTES])?;
             print(&render(experiment, &site, &nobody)?)

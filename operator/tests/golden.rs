@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use fltorrent_coordinator::secret::RootSecret;
 use fltorrent_crds::{definition, manifest};
 use fltorrent_operator::build::Site;
+use fltorrent_operator::config::PeerUser;
 use fltorrent_operator::render::render;
 use serde_json::{Map, Value, json};
 
@@ -26,6 +27,7 @@ fn site() -> Site {
         cluster_domain: "cluster.local".into(),
         peer_image: "registry.example/peer:1".into(),
         peer_cuda_image: "registry.example/peer-cuda:1".into(),
+        peer_user: PeerUser::default(),
     }
 }
 

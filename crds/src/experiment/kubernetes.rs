@@ -9,6 +9,7 @@ mod data;
 mod environment;
 mod forms;
 mod placement;
+mod security;
 mod storage;
 mod volumes;
 
@@ -32,6 +33,7 @@ pub(crate) use forms::{
     SUB_PATH_PATTERN, form, is_label_key,
 };
 pub use placement::{GroupKubernetes, Resources, Toleration, TolerationEffect, TolerationOperator};
+pub use security::{FsGroupChangePolicy, SecurityContext};
 pub use storage::{
     AccessMode, EmptyDir, EmptyDirMedium, ExistingClaim, KeptClaim, KeptStorage, KeptStorageType,
     NewClaim, ScratchStorage, ScratchStorageType, Storage,
@@ -90,6 +92,24 @@ pub struct Kubernetes {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "String", length(min = 1, max = 253), regex(pattern = OBJECT_NAME_PATTERN))]
     pub service_account_name: Option<String>,
+    /// Labels of the pods beside the operator's: for a service mesh, a policy or a bill.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[schemars(schema_with = "forms::labels")]
+    pub labels: BTreeMap<String, String>,
+    /// Annotations of the pods beside the operator's: for a service mesh, the autoscaler or a scheduler.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[schemars(schema_with = "forms::annotations")]
+    pub annotations: BTreeMap<String, String>,
+    /// Whom peers run as and to which group their volumes are handed. Without it what the operator was told, which is 65532 for all three
+    /// of runAsUser, runAsGroup and fsGroup; with it the platform chooses what it leaves out, so that `{}` leaves it all to the platform.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "SecurityContext")]
+    pub security_context: Option<SecurityContext>,
+    /// TCP ports that peers may connect to at any address, beside those that the URLs of data and the proxies in env name: of a proxy
+    /// that stands elsewhere, of what a URL redirects to, of a service mesh.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 16), inner(range(min = 1, max = 65_535)))]
+    pub egress_ports: Vec<u16>,
     /// Volumes beside those that the operator makes.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 16), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["name"]))]

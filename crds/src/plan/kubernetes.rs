@@ -1,5 +1,6 @@
 //! What the schema cannot say about pods. Nothing of it is part of the plan.
 
+mod metadata;
 mod placement;
 mod volumes;
 
@@ -30,6 +31,7 @@ pub(super) fn check(spec: &ExperimentSpec, findings: &mut Findings) {
             findings,
         );
     }
+    metadata::check(kubernetes, findings);
     volumes::check(kubernetes, findings);
     environment(&kubernetes.env, findings);
     storage(&kubernetes.storage, spec, findings);

@@ -71,6 +71,11 @@ pub fn changes() -> Vec<(&'static str, Value, Option<&'static str>)> {
             None,
         ),
         (
+            "kubernetes",
+            json!({"labels": {"team": "lab"}, "annotations": {"a": "b"}, "securityContext": {}, "egressPorts": [3128]}),
+            None,
+        ),
+        (
             "groups/1/kubernetes",
             json!({"nodeSelector": {"disk": "ssd"}}),
             None,

@@ -26,6 +26,23 @@ pub fn pods() -> Vec<(&'static str, &'static str, Value)> {
             }),
         ),
         (
+            "metadata",
+            "kubernetes",
+            json!({
+                "labels": {"sidecar.istio.io/inject": "false", "example.com/team": "lab"},
+                "annotations": {"cluster-autoscaler.kubernetes.io/safe-to-evict": "false", "note": "a: b, {c}"},
+            }),
+        ),
+        (
+            "security",
+            "kubernetes",
+            json!({"securityContext": {
+                "runAsUser": 1_000_650_000, "runAsGroup": 7, "fsGroup": 8,
+                "fsGroupChangePolicy": "Always", "supplementalGroups": [9, 10],
+            }}),
+        ),
+        ("egress", "kubernetes", json!({"egressPorts": [3128, 8443]})),
+        (
             "resources",
             "kubernetes",
             json!({"resources": {

@@ -9,7 +9,7 @@ pub fn wrong_pods() -> Vec<(&'static str, Value, &'static str)> {
         (
             "kubernetes",
             json!([]),
-            "kubernetes: a list is not a map; write a map of affinity, data, env, image,",
+            "kubernetes: a list is not a map; write a map of affinity, annotations, data, egressPorts, env, image,",
         ),
         (
             "kubernetes/imag",
@@ -135,6 +135,86 @@ pub fn wrong_pods() -> Vec<(&'static str, Value, &'static str)> {
             "kubernetes/nodeSelector",
             json!({"disk": "a".repeat(64)}),
             "has 64 characters; at most 63 will do",
+        ),
+        (
+            "kubernetes/labels",
+            json!({"app.kubernetes.io/component": "operator"}),
+            "kubernetes.labels[app.kubernetes.io/component]: `app.kubernetes.io/component` is the operator's; remove it",
+        ),
+        (
+            "kubernetes/labels",
+            json!({"fltorrent.io/index": "0"}),
+            "kubernetes.labels[fltorrent.io/index]: `fltorrent.io/index` is the operator's",
+        ),
+        (
+            "kubernetes/labels",
+            json!({"a b": "0"}),
+            "kubernetes.labels[a b]: `a b` is not the key of a label; write a key such as team",
+        ),
+        (
+            "kubernetes/labels",
+            json!({"team": "a b"}),
+            "kubernetes.labels[team]: `a b` is not the value of a label",
+        ),
+        (
+            "kubernetes/labels",
+            json!({"sidecar.istio.io/inject": false}),
+            "kubernetes.labels[sidecar.istio.io/inject]: false is not a text",
+        ),
+        (
+            "kubernetes/annotations",
+            json!({"fltorrent.io/seal": "x"}),
+            "kubernetes.annotations[fltorrent.io/seal]: `fltorrent.io/seal` is the operator's; remove it",
+        ),
+        (
+            "kubernetes/annotations",
+            json!({"x.fltorrent.io/a": "x"}),
+            "kubernetes.annotations[x.fltorrent.io/a]: `x.fltorrent.io/a` is the operator's",
+        ),
+        (
+            "kubernetes/annotations",
+            json!({"/a": "x"}),
+            "kubernetes.annotations[/a]: `/a` is not the key of an annotation",
+        ),
+        (
+            "kubernetes/annotations",
+            json!({"a": "x".repeat(4097)}),
+            "has 4097 characters; at most 4096 will do",
+        ),
+        (
+            "kubernetes/securityContext",
+            json!({"runAsUser": 0}),
+            "kubernetes.securityContext.runAsUser: 0 is out of range; 1 to 2147483647 will do",
+        ),
+        (
+            "kubernetes/securityContext",
+            json!({"privileged": true}),
+            "kubernetes.securityContext.privileged: unknown field; the fields here are fsGroup,",
+        ),
+        (
+            "kubernetes/securityContext",
+            json!({"fsGroupChangePolicy": "Never"}),
+            "kubernetes.securityContext.fsGroupChangePolicy: `Never` is not known; allowed: Always, OnRootMismatch",
+        ),
+        (
+            "kubernetes/securityContext",
+            json!({"supplementalGroups": [0]}),
+            "kubernetes.securityContext.supplementalGroups[0]: 0 is out of range",
+        ),
+        (
+            "kubernetes/egressPorts",
+            json!([0]),
+            "kubernetes.egressPorts[0]: 0 is out of range; 1 to 65535 will do",
+        ),
+        (
+            "kubernetes/egressPorts",
+            json!(["3128"]),
+            "kubernetes.egressPorts[0]: `3128` is not a whole number",
+        ),
+        (
+            "kubernetes/egressPorts",
+            json!((1..=17).collect::<Vec<_>>()),
+            "kubernetes.egressPorts: the list has 17 entries; at most 16 will do",
         ),
         (
             "kubernetes/tolerations",

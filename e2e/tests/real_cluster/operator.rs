@@ -144,9 +144,15 @@ pub fn life(cluster: &Cluster) -> Result<(), Failed> {
     let second = Operator::start(cluster, "second", 18543)?;
     namespace(cluster, "life")?;
     // The probe does not know what a peer is told, and fails: so does the experiment once its restarts are used.
-    let waits = json!({"kubernetes": {"nodeSelector": {"no": "node"}}});
+    let waits = json!({"kubernetes": {"nodeSelector": {"no": "node"}, "labels": {"team": "lab"}, "annotations": {"note": "kept"},
+        "securityContext": {}}});
     create(cluster, &experiment("life", "x", &waits))?;
     pods(cluster, "life", "x-0-0 x-1-0 x-2-0")?;
+    let as_asked = "-n life get pod/x-0-0 --output=jsonpath={.metadata.labels.team},{.metadata.annotations.note},{.spec.securityContext.runAsUser}";
+    let found = kubectl(cluster, as_asked)?;
+    if found != "lab,kept," {
+        return Err(format!("label, annotation and user are {found}").into());
+    }
     let said = condition(cluster, "life", "x", "PeersReady", "Unschedulable")?;
     if !said.contains("spec.kubernetes.resources") {
         return Err(format!("nothing is said to do: {said}").into());

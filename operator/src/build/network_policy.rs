@@ -1,10 +1,13 @@
-//! Who may talk to whom: the peers of one experiment to each other, to DNS and to the operator; everybody may read their metrics. Where
-//! data come from a URL, its port is open to any address.
+//! Who may talk to whom: the peers of one experiment to each other, to DNS and to the operator; everybody may read their metrics. To any
+//! address are open: where data come from a URL, its port and those that such a server may send on to; the port of a proxy that the
+//! environment names; and what the experiment asks for.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use fltorrent_crds::Plan;
+use fltorrent_crds::experiment::kubernetes::EnvironmentVariable;
 use fltorrent_crds::plan::{DataSource, is_url};
+use hyper::Uri;
 use k8s_openapi::api::networking::v1::{
     NetworkPolicy, NetworkPolicyEgressRule, NetworkPolicyIngressRule, NetworkPolicyPeer,
     NetworkPolicyPort, NetworkPolicySpec,
@@ -15,6 +18,14 @@ use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 use super::{METRICS_PORT, SWARM_PORT, Site, owned};
 use crate::names;
 use crate::validate::Validated;
+
+/// Where DNS may be.
+const DNS_PORTS: [i32; 2] = [53, 5353];
+const HTTP_PORT: u16 = 80;
+const HTTPS_PORT: u16 = 443;
+const SOCKS_PORT: u16 = 1080;
+/// Variables that name a proxy, in capitals.
+const PROXIES: [&str; 3] = ["ALL_PROXY", "HTTP_PROXY", "HTTPS_PROXY"];
 
 pub(super) fn build(validated: &Validated, site: &Site) -> NetworkPolicy {
     let peers = || NetworkPolicyPeer {
@@ -36,24 +47,28 @@ pub(super) fn build(validated: &Validated, site: &Site) -> NetworkPolicy {
             to: Some(vec![peers()]),
             ports: Some(vec![port("UDP", SWARM_PORT)]),
         },
-        // Where a cluster has its DNS differs: in kube-system, on the nodes, or elsewhere.
+        // Where a cluster has its DNS differs: in kube-system, on the nodes, or elsewhere. Some policies see the port of the Service, and
+        // others that of its pods, which is 5353 on OpenShift.
         NetworkPolicyEgressRule {
             to: None,
-            ports: Some(vec![port("UDP", 53), port("TCP", 53)]),
+            ports: Some(
+                DNS_PORTS
+                    .into_iter()
+                    .flat_map(|number| [port("UDP", number), port("TCP", number)])
+                    .collect(),
+            ),
         },
         NetworkPolicyEgressRule {
             to: Some(vec![operator(site)]),
             ports: Some(vec![port("TCP", i32::from(site.port))]),
         },
     ];
-    let urls: Vec<_> = url_ports(&validated.plan)
-        .into_iter()
-        .map(|number| port("TCP", i32::from(number)))
-        .collect();
-    if !urls.is_empty() {
+    let open = open_ports(validated);
+    if !open.is_empty() {
+        let open = open.into_iter();
         egress.push(NetworkPolicyEgressRule {
             to: None,
-            ports: Some(urls),
+            ports: Some(open.map(|number| port("TCP", i32::from(number))).collect()),
         });
     }
     NetworkPolicy {
@@ -96,6 +111,19 @@ fn port(protocol: &str, number: i32) -> NetworkPolicyPort {
     }
 }
 
+/// Ports that are open to any address.
+fn open_ports(validated: &Validated) -> BTreeSet<u16> {
+    let kubernetes = &validated.experiment.spec.kubernetes;
+    let mut ports = url_ports(&validated.plan);
+    if !ports.is_empty() {
+        // `http` sends on to `https`, and a mirror to another server.
+        ports.extend([HTTP_PORT, HTTPS_PORT]);
+    }
+    ports.extend(kubernetes.env.iter().filter_map(proxy_port));
+    ports.extend(&kubernetes.egress_ports);
+    ports
+}
+
 /// Ports of the URLs that data and the first model come from.
 fn url_ports(plan: &Plan) -> BTreeSet<u16> {
     let mut places: Vec<&str> = Vec::new();
@@ -111,16 +139,29 @@ fn url_ports(plan: &Plan) -> BTreeSet<u16> {
     places
         .into_iter()
         .filter(|place| is_url(place))
-        .filter_map(url_port)
+        .filter_map(|url| url_port(&url.parse().ok()?))
         .collect()
 }
 
+/// The port of a proxy, where a variable names one. What a ConfigMap or a Secret says is not known here.
+fn proxy_port(variable: &EnvironmentVariable) -> Option<u16> {
+    let name = variable.name.to_ascii_uppercase();
+    let value = variable
+        .value
+        .as_deref()
+        .filter(|_| PROXIES.contains(&name.as_str()))?;
+    let uri: Uri = value.trim().parse().ok()?;
+    // A proxy may be named without a scheme, which then is `http`.
+    uri.host()?;
+    url_port(&uri).or_else(|| uri.scheme().is_none().then_some(HTTP_PORT))
+}
+
 /// The port of a URL: its own, or that of its scheme.
-fn url_port(url: &str) -> Option<u16> {
-    let uri: hyper::Uri = url.parse().ok()?;
+fn url_port(uri: &Uri) -> Option<u16> {
     let of_scheme = || match uri.scheme_str() {
-        Some("http") => Some(80),
-        Some("https") => Some(443),
+        Some("http") => Some(HTTP_PORT),
+        Some("https") => Some(HTTPS_PORT),
+        Some("socks4" | "socks4a" | "socks5" | "socks5h" | "socks") => Some(SOCKS_PORT),
         _ => None,
     };
     uri.port_u16().or_else(of_scheme)
@@ -139,7 +180,36 @@ mod tests {
             ("https://[::1]:8443/x", Some(8443)),
             ("nonsense", None),
         ] {
-            assert_eq!(url_port(url), port, "{url}");
+            assert_eq!(url_port(&url.parse().unwrap()), port, "{url}");
+        }
+    }
+
+    #[test]
+    fn a_proxy_opens_its_port() {
+        for (name, value, port) in [
+            ("HTTPS_PROXY", Some("http://proxy.lab:3128"), Some(3128)),
+            (
+                "https_proxy",
+                Some("http://u:p@proxy.lab:3128/"),
+                Some(3128),
+            ),
+            ("http_proxy", Some("http://proxy.lab"), Some(80)),
+            ("ALL_PROXY", Some("https://proxy.lab/"), Some(443)),
+            ("all_proxy", Some("socks5://proxy.lab"), Some(1080)),
+            ("HTTP_PROXY", Some("proxy.lab:8888"), Some(8888)),
+            ("HTTP_PROXY", Some(" 10.0.0.1 "), Some(80)),
+            ("HTTP_PROXY", Some(""), None),
+            ("HTTP_PROXY", Some("not a proxy"), None),
+            ("HTTP_PROXY", None, None),
+            ("NO_PROXY", Some("http://10.0.0.1:99"), None),
+            ("PROXY_URL", Some("http://proxy.lab:3128"), None),
+        ] {
+            let variable = EnvironmentVariable {
+                name: name.to_owned(),
+                value: value.map(str::to_owned),
+                value_from: None,
+            };
+            assert_eq!(proxy_port(&variable), port, "{name}={value:?}");
         }
     }
 }

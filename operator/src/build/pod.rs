@@ -4,14 +4,13 @@ use fltorrent_crds::analysis;
 use fltorrent_crds::experiment::kubernetes::{GroupKubernetes, Kubernetes};
 use fltorrent_crds::plan::Backend;
 use k8s_openapi::api::core::v1::{
-    Capabilities, Container, ContainerPort, EnvVar, HTTPGetAction, Pod, PodSecurityContext,
-    PodSpec, Probe, ResourceRequirements, SeccompProfile, SecurityContext,
+    Container, ContainerPort, EnvVar, HTTPGetAction, Pod, PodSpec, Probe, ResourceRequirements,
 };
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 
 use super::convert::same;
 use super::volumes::{self, MANIFEST, SCRATCH};
-use super::{BuildError, METRICS_PORT, SWARM_PORT, Site, owned};
+use super::{BuildError, METRICS_PORT, SWARM_PORT, Site, owned, security};
 use crate::names;
 use crate::validate::Validated;
 
@@ -19,8 +18,6 @@ pub use super::volumes::AUDIENCE;
 
 /// The container in which a peer runs.
 pub const CONTAINER: &str = "trainer";
-/// Whom it runs as: nobody in particular.
-const USER: i64 = 65532;
 /// How long a peer may take to tell its neighbours that it goes, in seconds.
 const GRACE_SECONDS: i64 = 15;
 
@@ -52,14 +49,21 @@ pub fn build(
     let given = kubernetes.of_group(&of_group);
 
     let mut metadata = owned(validated, name);
-    metadata.labels.get_or_insert_default().extend(
-        [
-            (names::INDEX, index.to_string()),
-            (names::ATTEMPT, attempt.to_string()),
-            (names::GROUP, group.to_owned()),
-        ]
-        .map(|(key, value)| (key.to_owned(), value)),
-    );
+    let of_pod = [
+        (names::INDEX, index.to_string()),
+        (names::ATTEMPT, attempt.to_string()),
+        (names::GROUP, group.to_owned()),
+    ]
+    .map(|(key, value)| (key.to_owned(), value));
+    // The plan refuses the operator's keys among a user's; were one there, the operator's would hold.
+    let mut labels = kubernetes.labels.clone();
+    labels.extend(metadata.labels.take().unwrap_or_default());
+    labels.extend(of_pod);
+    metadata.labels = Some(labels);
+    let mut annotations = kubernetes.annotations.clone();
+    // A seal is the operator's to give, once the pod has its UID.
+    annotations.remove(names::SEAL);
+    metadata.annotations = (!annotations.is_empty()).then_some(annotations);
 
     let volumes = volumes::build(&validated.name, kubernetes, index)?;
     let container = Container {
@@ -81,7 +85,7 @@ pub fn build(
         resources: Some(resources(validated, &given, index)?),
         readiness_probe: Some(ready()),
         // No liveness probe: a peer that waits for its neighbours is alive, and a restart of one would be a failure of all.
-        security_context: Some(confined()),
+        security_context: Some(security::of_container()),
         termination_message_policy: Some("FallbackToLogsOnError".to_owned()),
         volume_mounts: Some(volumes.mounts),
         ..Container::default()
@@ -101,18 +105,7 @@ pub fn build(
         restart_policy: Some("Never".to_owned()),
         runtime_class_name: given.runtime_class_name,
         scheduler_name: kubernetes.scheduler_name.clone(),
-        security_context: Some(PodSecurityContext {
-            fs_group: Some(USER),
-            fs_group_change_policy: Some("OnRootMismatch".to_owned()),
-            run_as_group: Some(USER),
-            run_as_non_root: Some(true),
-            run_as_user: Some(USER),
-            seccomp_profile: Some(SeccompProfile {
-                type_: "RuntimeDefault".to_owned(),
-                ..SeccompProfile::default()
-            }),
-            ..PodSecurityContext::default()
-        }),
+        security_context: Some(security::of_pod(kubernetes, site)?),
         service_account_name: kubernetes.service_account_name.clone(),
         subdomain: Some(validated.name.clone()),
         termination_grace_period_seconds: Some(GRACE_SECONDS),
@@ -207,19 +200,6 @@ fn ready() -> Probe {
         }),
         period_seconds: Some(2),
         ..Probe::default()
-    }
-}
-
-/// What Pod Security's `restricted` asks for, and a root file system that cannot be written.
-fn confined() -> SecurityContext {
-    SecurityContext {
-        allow_privilege_escalation: Some(false),
-        capabilities: Some(Capabilities {
-            drop: Some(vec!["ALL".to_owned()]),
-            add: None,
-        }),
-        read_only_root_filesystem: Some(true),
-        ..SecurityContext::default()
     }
 }
 

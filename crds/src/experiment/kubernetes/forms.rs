@@ -159,3 +159,12 @@ pub(super) fn labels(_: &mut SchemaGenerator) -> Schema {
         "maxProperties": 32,
     })
 }
+
+/// A map of annotations.
+pub(super) fn annotations(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({
+        "type": "object",
+        "additionalProperties": {"type": "string", "maxLength": 4096},
+        "maxProperties": 32,
+    })
+}
