@@ -155,6 +155,37 @@ fn every_value_is_used_and_every_use_has_a_value() {
     }
 }
 
+/// Who sets one of them again would get it twice; the schema's `not` would refuse it without a word.
+#[test]
+fn what_the_chart_sets_is_refused_with_a_reason() {
+    let checks = read(folder().join("templates/_checks.tpl"));
+    let deployment = read(folder().join("templates/deployment.yaml"));
+    let names = deployment.lines().filter_map(|line| {
+        let name = line.trim().strip_prefix("- name: ")?;
+        name.starts_with(|letter: char| letter.is_ascii_uppercase())
+            .then_some(name)
+    });
+    let names: BTreeSet<&str> = names.collect();
+    assert!(names.len() >= 10, "{names:?}");
+    for name in names {
+        assert!(checks.contains(&format!("\"{name}\" \"")), "{name}");
+    }
+    for label in ["component", "instance", "managed-by", "name", "version"] {
+        assert!(checks.contains(&format!("\"{label}\"")), "{label}");
+    }
+    let schema = read(folder().join("values.schema.json"));
+    assert!(
+        !schema.contains("\"not\""),
+        "the schema refuses without a reason"
+    );
+}
+
+#[test]
+fn the_network_policy_is_made_unless_it_is_turned_off() {
+    let values = yaml(folder().join("values.yaml"));
+    assert_eq!(at(&values, "networkPolicy.enabled"), Some(&json!(true)));
+}
+
 #[test]
 fn templates_are_well_formed() {
     for (path, text) in templates() {

@@ -43,7 +43,7 @@ use libtest_mimic::{Arguments, Failed, Trial};
 type Check = fn(&Cluster) -> Result<(), Failed>;
 
 /// Checks that may run side by side.
-const CHECKS: [(&str, Check); 23] = [
+const CHECKS: [(&str, Check); 24] = [
     ("a_pod_runs_to_its_end_and_its_log_is_read", pods::ends),
     ("a_pod_that_fails_says_how", pods::fails),
     ("a_service_is_found_by_name_and_reached", pods::service),
@@ -76,6 +76,10 @@ const CHECKS: [(&str, Check); 23] = [
     ("helm_talks_to_the_cluster", pods::helm),
     ("the_chart_passes_a_strict_lint", chart::lint),
     ("the_chart_renders_what_its_values_say", chart::renders),
+    (
+        "the_chart_leaves_to_a_platform_what_it_chooses",
+        chart::platforms,
+    ),
     ("every_value_of_the_chart_has_an_effect", chart::every_value),
     (
         "wrong_values_of_the_chart_are_refused_by_name",

@@ -59,26 +59,17 @@ The full name of an image, from a list of the image's values and the chart.
 {{- end }}
 
 {{/*
-What Pod Security's level `restricted` asks of a pod.
+The security context of a pod: by default what Pod Security's level `restricted` asks for.
 */}}
 {{- define "fltorrent.podSecurityContext" -}}
-runAsNonRoot: true
-{{- with .Values.runAsUser }}
-runAsUser: {{ int64 . }}
-runAsGroup: {{ int64 . }}
-{{- end }}
-seccompProfile:
-  type: RuntimeDefault
-{{- end }}
-
-{{/*
-What Pod Security's level `restricted` asks of a container, and that it changes nothing in its image.
-*/}}
-{{- define "fltorrent.securityContext" -}}
-allowPrivilegeEscalation: false
-readOnlyRootFilesystem: true
-capabilities:
-  drop: ["ALL"]
+{{- $context := dict -}}
+{{- with .Values.runAsUser -}}
+{{- $context = dict "runAsUser" (int64 .) "runAsGroup" (int64 .) -}}
+{{- end -}}
+{{- range $field, $value := .Values.podSecurityContext -}}
+{{- $_ := set $context $field $value -}}
+{{- end -}}
+{{- toYaml $context -}}
 {{- end }}
 
 {{/*

@@ -92,10 +92,13 @@ pub fn renders(cluster: &Cluster) -> Result<(), Failed> {
             "FLTORRENT_PEER_CUDA_IMAGE",
             json!(format!("fltorrent-peer-cuda:{version}")),
         ),
+        ("FLTORRENT_PEER_USER", json!("65532")),
         ("FLTORRENT_WATCH_NAMESPACE", Value::Null),
     ] {
         equal(name, &variable(&pod, name), &expected)?;
     }
+    // Nobody has to ask for it.
+    named(&plain, "NetworkPolicy", "fltorrent-operator")?;
     let definition = named(
         &plain,
         "CustomResourceDefinition",
@@ -130,9 +133,59 @@ pub fn renders(cluster: &Cluster) -> Result<(), Failed> {
         &test["spec"]["containers"][0]["args"][2],
         &json!(asked),
     )?;
-    let user = render_all(cluster, &["--set", "runAsUser=null"])?;
-    if user.contains("runAsUser") || user.contains("runAsGroup") {
+    equal(
+        "label",
+        &test["metadata"]["labels"]["example.com/cost-centre"],
+        &json!("17"),
+    )?;
+    equal(
+        "annotation",
+        &test["metadata"]["annotations"]["example.com/team"],
+        &json!("lab"),
+    )
+}
+
+/// Where a platform chooses users, such as OpenShift, nothing that is rendered names one; and what else it does not take is taken away.
+pub fn platforms(cluster: &Cluster) -> Result<(), Failed> {
+    let users = ["--set", "runAsUser=null,peerRunAsUser=null"];
+    let text = render(cluster, &users)?;
+    if ["runAsUser", "runAsGroup", "fsGroup"]
+        .iter()
+        .any(|field| text.contains(field))
+    {
         return Err("a platform cannot choose the user".into());
+    }
+    let found = objects(&text)?;
+    let pod = &named(&found, "Deployment", "fltorrent-operator")?["spec"]["template"]["spec"];
+    equal(
+        "non-root",
+        &pod["securityContext"]["runAsNonRoot"],
+        &json!(true),
+    )?;
+    let variables = pod["containers"][0]["env"].as_array();
+    let platform = json!({"name": "FLTORRENT_PEER_USER", "value": "platform"});
+    if !variables.is_some_and(|variables| variables.contains(&platform)) {
+        return Err(format!("peers have a user: {variables:?}").into());
+    }
+    let taken_away = "podSecurityContext.seccompProfile=null,securityContext.capabilities=null";
+    let text = render(cluster, &["--set", taken_away])?;
+    if text.contains("seccompProfile") || text.contains("drop:") {
+        return Err("a field cannot be taken away".into());
+    }
+    let own = "podSecurityContext.runAsUser=7,podSecurityContext.fsGroup=1000650000";
+    let found = objects(&render(cluster, &["--set", own])?)?;
+    for (kind, name, at) in [
+        (
+            "Deployment",
+            "fltorrent-operator",
+            "/spec/template/spec/securityContext",
+        ),
+        ("Pod", "fltorrent-operator-test", "/spec/securityContext"),
+    ] {
+        let context = named(&found, kind, name)?.pointer(at).ok_or("no context")?;
+        let expected = json!({"runAsNonRoot": true, "runAsUser": 7, "runAsGroup": 65532, "fsGroup": 1_000_650_000,
+            "seccompProfile": {"type": "RuntimeDefault"}});
+        equal(name, context, &expected)?;
     }
     Ok(())
 }
@@ -158,7 +211,7 @@ pub fn every_value(cluster: &Cluster) -> Result<(), Failed> {
 }
 
 /// Values that helm has to refuse, and what its message has to name.
-const WRONG: [(&str, &str); 38] = [
+const WRONG: [(&str, &str); 44] = [
     ("imgae.tag=x", "imgae"),
     ("image.tags=x", "tags"),
     ("image.tag=a b", "/image/tag"),
@@ -180,7 +233,18 @@ const WRONG: [(&str, &str); 38] = [
     // A word that is no level would be the name of a part of the program, with everything of it logged and nothing else.
     ("logLevel=verbose", "/logLevel"),
     ("logLevel=info\\,kube", "/logLevel"),
-    ("extraEnv[0].name=POD_NAME", "/extraEnv/0/name"),
+    (
+        "extraEnv[0].name=POD_NAME",
+        "extraEnv[0].name: POD_NAME is a variable that the chart sets; remove it",
+    ),
+    (
+        "extraEnv[0].name=RUST_LOG",
+        "remove it here, and set the value logLevel",
+    ),
+    (
+        "extraEnv[0].name=FLTORRENT_LISTEN,extraEnv[0].value=[::]:9443",
+        "extraEnv[0].value: [::]:9443 is another port",
+    ),
     ("extraEnv[0].value=x", "/extraEnv/0"),
     ("extraEnv.A=x", "/extraEnv"),
     ("crds.install=yes", "/crds/install"),
@@ -188,9 +252,16 @@ const WRONG: [(&str, &str); 38] = [
     ("rbac.create=maybe", "/rbac/create"),
     ("serviceAccount.name=A", "/serviceAccount/name"),
     ("fullnameOverride=1st", "/fullnameOverride"),
-    ("podLabels.app\\.kubernetes\\.io/name=x", "/podLabels"),
+    (
+        "podLabels.app\\.kubernetes\\.io/name=x",
+        "podLabels: app.kubernetes.io/name is a label that the chart sets and by which pods are found; remove it",
+    ),
     ("podAnnotations.a=1", "/podAnnotations/a"),
     ("runAsUser=0", "/runAsUser"),
+    ("peerRunAsUser=root", "/peerRunAsUser"),
+    ("podSecurityContext=x", "/podSecurityContext"),
+    ("securityContext=null", "securityContext"),
+    ("networkPolicy=false", "/networkPolicy"),
     ("resources.limit.memory=1Gi", "limit"),
     ("resources.limits.memory=much", "/resources/limits/memory"),
     ("nodeSelector.a=1", "/nodeSelector/a"),
