@@ -4,6 +4,8 @@ use std::fmt;
 
 /// Errors that are printed in full; what is over is only counted.
 const PRINTED: usize = 50;
+/// Errors that are kept, enough to work on: a list of 50,000 connections may be wrong in each.
+pub(crate) const MAX_ERRORS: usize = 1_000;
 /// Characters of a user's text that an error repeats.
 const QUOTED: usize = 60;
 
@@ -44,7 +46,7 @@ impl fmt::Display for FieldError {
     }
 }
 
-/// Everything that is wrong with a manifest, at least one entry, in the order of the fields.
+/// Everything that is wrong with a manifest, at least one entry, in the order of the fields; of very many the first 1,000.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub struct Errors(Vec<FieldError>);
 
@@ -54,7 +56,9 @@ impl Errors {
     }
 
     /// What was collected; at least one error.
-    pub(crate) fn all(errors: Vec<FieldError>) -> Self {
+    pub(crate) fn all(mut errors: Vec<FieldError>) -> Self {
+        errors.truncate(MAX_ERRORS);
+        errors.shrink_to_fit();
         Self(errors)
     }
 
@@ -63,7 +67,7 @@ impl Errors {
         if errors.is_empty() {
             Ok(value)
         } else {
-            Err(Self(errors))
+            Err(Self::all(errors))
         }
     }
 
@@ -96,7 +100,13 @@ impl fmt::Display for Errors {
             write!(f, "{error}")?;
         }
         if self.0.len() > PRINTED {
-            write!(f, "\n… and {} more errors", self.0.len() - PRINTED)?;
+            let left = self.0.len() - PRINTED;
+            let least = if self.0.len() == MAX_ERRORS {
+                "at least "
+            } else {
+                ""
+            };
+            write!(f, "\n… and {least}{left} more errors")?;
         }
         Ok(())
     }

@@ -1,6 +1,8 @@
 //! Who is whose neighbour.
 
+mod adjacency;
 mod custom;
+mod draws;
 mod lattice;
 mod parts;
 mod random;
@@ -13,8 +15,6 @@ use crate::{
 
 /// Most connections of an experiment, so that a mesh does not fill the memory.
 const MAX_EDGES: u64 = 1_000_000;
-/// Draws of a random graph before it is given up.
-const DRAWS: u32 = 100;
 
 /// Connections as pairs of peers, each connection once.
 type Edges = Vec<(u32, u32)>;
@@ -96,13 +96,6 @@ fn lists(edges: &[(u32, u32)], peers: u32) -> Vec<Vec<u32>> {
     neighbours
 }
 
-/// The first connected graph of [`DRAWS`] draws; none when there was no such.
-fn first_connected(peers: u32, mut draw: impl FnMut(u32) -> Edges) -> Option<Edges> {
-    (0..DRAWS)
-        .map(&mut draw)
-        .find(|edges| parts::components(&lists(edges, peers)).len() == 1)
-}
-
 fn star(hub: u32, peers: u32) -> Result<Edges, FieldError> {
     if hub >= peers {
         return Err(missing_peer("topology.star.hub", hub, peers));
@@ -179,24 +172,4 @@ fn missing_peer(path: &str, peer: u32, peers: u32) -> FieldError {
         n => format!("peers are 0–{}", n - 1),
     };
     FieldError::new(path, format!("peer {peer} does not exist"), known)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_first_connected_draw_is_taken_and_the_draws_are_bounded() {
-        let mut drawn = 0;
-        let edges = first_connected(3, |draw| {
-            drawn += 1;
-            match draw {
-                7 => vec![(0, 1), (1, 2)],
-                _ => vec![(0, 1)],
-            }
-        });
-        assert_eq!(edges, Some(vec![(0, 1), (1, 2)]));
-        assert_eq!(drawn, 8);
-        assert_eq!(first_connected(3, |_| vec![(1, 2)]), None);
-    }
 }

@@ -423,3 +423,22 @@ fn an_experiment_that_no_text_was_read_for_is_checked_as_well() {
         ]
     );
 }
+
+/// A list of 50,000 connections that are all wrong: what is kept of it is bounded, and says that there are more.
+#[test]
+fn very_many_errors_are_kept_in_part() {
+    let mut document = base();
+    let edges = vec![[7_000, 8_000]; 50_000];
+    put(
+        &mut document,
+        "topology",
+        json!({"type": "custom", "custom": {"edges": edges}}),
+    );
+    let Err(errors) = Plan::load(&document.to_string(), &[]) else {
+        panic!("it is wrong");
+    };
+    assert_eq!(errors.iter().count(), 1_000);
+    let text = errors.to_string();
+    assert!(text.len() < 10_000);
+    assert!(text.ends_with("\n… and at least 950 more errors"), "{text}");
+}

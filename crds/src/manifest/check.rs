@@ -13,13 +13,10 @@ use self::forms::{COLUMN_SAMPLE, amount, bytes, column, form};
 use super::{free, reserved};
 use crate::{
     FieldError, bit_rate,
-    errors::{entry, quote},
+    errors::{MAX_ERRORS, entry, quote},
     experiment::{self, kubernetes},
     interval, percentage, quantity, queue_length,
 };
-
-/// Errors after which a walk stops: enough to work on, and bounded.
-const MAX_ERRORS: usize = 1_000;
 
 /// Adds everything in `value` that does not fit `schema`.
 pub(crate) fn check(schema: &JSONSchemaProps, value: &Value, errors: &mut Vec<FieldError>) {

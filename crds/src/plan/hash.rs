@@ -1,7 +1,7 @@
 //! The plan's hash, by which peers know that they work from the same plan.
 
 use blake3::Hasher;
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use super::{DataSource, Plan, Schedule};
 
@@ -15,21 +15,21 @@ impl Plan {
     /// by machine (where the data and the first model lie, and `output`) and without the warnings.
     pub fn hash(&self) -> [u8; 32] {
         let mut hasher = Hasher::new_derive_key(CONTEXT);
-        canonical(&self.shared(), &mut hasher);
+        self.feed(self.without_peers(), &mut hasher);
         *hasher.finalize().as_bytes()
     }
 
     /// As [`Plan::hash`], but without what a run may change when it goes on from a checkpoint: the number of rounds, and
     /// when checkpoints are written. The number of rounds stays in where the learning rate follows from it.
     pub fn resume_hash(&self) -> [u8; 32] {
-        let mut plan = self.clone();
+        let mut plan = self.without_peers();
         // A cosine ends with the last round, so that another number of rounds is another schedule.
         if !matches!(plan.training.schedule, Schedule::Cosine { .. }) {
             plan.training.rounds = 0;
         }
         plan.checkpoint_every = None;
         let mut hasher = Hasher::new_derive_key(RESUME_CONTEXT);
-        canonical(&plan.shared(), &mut hasher);
+        self.feed(plan, &mut hasher);
         *hasher.finalize().as_bytes()
     }
 
@@ -38,10 +38,46 @@ impl Plan {
         blake3::Hash::from_bytes(self.hash()).to_hex().to_string()
     }
 
+    fn without_peers(&self) -> Self {
+        Self {
+            name: self.name.clone(),
+            seed: self.seed,
+            peers: Vec::new(),
+            model: self.model.clone(),
+            init_from: self.init_from.clone(),
+            data: self.data.clone(),
+            training: self.training.clone(),
+            early_stop: self.early_stop,
+            checkpoint_every: self.checkpoint_every,
+            exchange: self.exchange.clone(),
+            aggregation: self.aggregation,
+            transport: self.transport.clone(),
+            output: self.output.clone(),
+            warnings: Vec::new(),
+        }
+    }
+
+    /// Feeds what is the same on all machines: of `plan`, and of the peers of this one. These go in one by one, since a million
+    /// connections as JSON values take a hundred times the memory of one peer's.
+    fn feed(&self, plan: Self, hasher: &mut Hasher) {
+        let Value::Object(fields) = plan.shared() else {
+            return;
+        };
+        object(&fields, hasher, |name, value, hasher| {
+            if name != "peers" {
+                return canonical(value, hasher);
+            }
+            let peers = self
+                .peers
+                .iter()
+                .map(|peer| serde_json::to_value(peer).unwrap_or_default());
+            array(peers, hasher);
+        });
+    }
+
     /// The part of the plan that is the same on all machines.
-    fn shared(&self) -> Value {
-        let mut plan = self.clone();
-        match &mut plan.data.source {
+    fn shared(mut self) -> Value {
+        match &mut self.data.source {
             DataSource::Digits | DataSource::Custom { .. } => {}
             DataSource::Idx { path, .. } => path.clear(),
             DataSource::Csv { train, test, .. } | DataSource::Safetensors { train, test } => {
@@ -50,11 +86,10 @@ impl Plan {
             }
             DataSource::Text { file, .. } => file.path.clear(),
         }
-        if let Some(from) = &mut plan.init_from {
+        if let Some(from) = &mut self.init_from {
             from.path.clear();
         }
-        plan.warnings.clear();
-        let mut value = serde_json::to_value(plan).unwrap_or_default();
+        let mut value = serde_json::to_value(&self).unwrap_or_default();
         if let Value::Object(fields) = &mut value {
             fields.remove("output");
         }
@@ -66,31 +101,41 @@ impl Plan {
 fn canonical(value: &Value, hasher: &mut Hasher) {
     match value {
         Value::Object(fields) => {
-            let mut names: Vec<&String> = fields.keys().collect();
-            names.sort_unstable();
-            hasher.update(b"{");
-            for (i, name) in names.into_iter().enumerate() {
-                if i > 0 {
-                    hasher.update(b",");
-                }
-                hasher.update(Value::from(name.as_str()).to_string().as_bytes());
-                hasher.update(b":");
-                canonical(&fields[name], hasher);
-            }
-            hasher.update(b"}");
+            object(fields, hasher, |_, value, hasher| canonical(value, hasher));
         }
-        Value::Array(items) => {
-            hasher.update(b"[");
-            for (i, item) in items.iter().enumerate() {
-                if i > 0 {
-                    hasher.update(b",");
-                }
-                canonical(item, hasher);
-            }
-            hasher.update(b"]");
-        }
+        Value::Array(items) => array(items.iter(), hasher),
         scalar => {
             hasher.update(scalar.to_string().as_bytes());
         }
     }
+}
+
+fn object(
+    fields: &Map<String, Value>,
+    hasher: &mut Hasher,
+    feed: impl Fn(&str, &Value, &mut Hasher),
+) {
+    let mut names: Vec<&String> = fields.keys().collect();
+    names.sort_unstable();
+    hasher.update(b"{");
+    for (i, name) in names.into_iter().enumerate() {
+        if i > 0 {
+            hasher.update(b",");
+        }
+        hasher.update(Value::from(name.as_str()).to_string().as_bytes());
+        hasher.update(b":");
+        feed(name, &fields[name], hasher);
+    }
+    hasher.update(b"}");
+}
+
+fn array<V: std::borrow::Borrow<Value>>(items: impl Iterator<Item = V>, hasher: &mut Hasher) {
+    hasher.update(b"[");
+    for (i, item) in items.enumerate() {
+        if i > 0 {
+            hasher.update(b",");
+        }
+        canonical(item.borrow(), hasher);
+    }
+    hasher.update(b"]");
 }

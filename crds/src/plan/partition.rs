@@ -1,6 +1,7 @@
 //! How the training samples are divided: what can be checked before the data is read.
 
 use super::{Partition, build::Findings};
+use crate::errors::MAX_ERRORS;
 use crate::experiment::{MAX_PEERS, PartitionSpec, PartitionType};
 
 /// The recipe; none when it cannot be one for so many peers. `samples` is none when only the files say it.
@@ -134,6 +135,9 @@ fn explicit(
     for (peer, ranges) in shards.iter().enumerate() {
         let mut own: Vec<(u32, u32)> = Vec::with_capacity(ranges.len());
         for (i, &[start, end]) in ranges.iter().enumerate() {
+            if findings.errors.len() >= MAX_ERRORS {
+                return None;
+            }
             let path = format!("{PATH}[{peer}][{i}]");
             if start >= end {
                 findings.error(

@@ -1,7 +1,7 @@
 //! Connections that the manifest lists one by one.
 
 use super::{Edges, missing_peer};
-use crate::{FieldError, experiment::Topology};
+use crate::{FieldError, errors::MAX_ERRORS, experiment::Topology};
 
 /// The listed connections, the lower peer first, ascending.
 pub(super) fn edges(topology: &Topology, peers: u32) -> Result<Edges, Vec<FieldError>> {
@@ -9,6 +9,9 @@ pub(super) fn edges(topology: &Topology, peers: u32) -> Result<Edges, Vec<FieldE
     let mut edges = Vec::new();
     let listed = topology.custom.iter().flat_map(|custom| &custom.edges);
     for (i, &[a, b]) in listed.enumerate() {
+        if errors.len() >= MAX_ERRORS {
+            return Err(errors);
+        }
         let path = format!("topology.custom.edges[{i}]");
         let strangers: Vec<u32> = [a, b].into_iter().filter(|&end| end >= peers).collect();
         for &stranger in &strangers {
@@ -26,6 +29,9 @@ pub(super) fn edges(topology: &Topology, peers: u32) -> Result<Edges, Vec<FieldE
     }
     edges.sort_unstable();
     for pair in edges.windows(2) {
+        if errors.len() >= MAX_ERRORS {
+            break;
+        }
         let ((a, b, first), (c, d, second)) = (pair[0], pair[1]);
         if (a, b) == (c, d) {
             errors.push(FieldError::new(

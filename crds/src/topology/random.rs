@@ -1,15 +1,20 @@
 //! Random graphs whose peers differ in their number of neighbours: small worlds and Erdős–Rényi graphs.
 
-use std::collections::HashSet;
-
 use rand_core::Rng;
 
-use super::{DRAWS, Edges, MAX_EDGES, check_size, first_connected, pairs, regular::circulant};
+use super::{
+    Edges, MAX_EDGES, adjacency::Adjacency, check_size, draws::first_connected, pairs,
+    regular::circulant,
+};
 use crate::{
     FieldError,
     experiment::{ErdosRenyiTopology, SmallWorldTopology},
     seeds,
 };
+
+/// Draws for one end of a connection before it is taken from those that are left. They are all that a graph takes in which peers know
+/// fewer than half of the others, so that it is the same as when there was no bound.
+const TRIES: u32 = 64;
 
 /// A ring in which every peer knows its nearest, with some connections moved: one end stays, the other goes to any peer
 /// that is not a neighbour yet.
@@ -41,15 +46,15 @@ pub(super) fn small_world(
         ));
     }
     let lattice = circulant(peers, degree);
-    first_connected(peers, |draw| {
-        let rng = &mut seeds::rng(seed, "topology.smallWorld", 0, draw);
+    let rng = |graph| seeds::rng(seed, "topology.smallWorld", 0, graph);
+    first_connected(peers, rng, |rng| {
         rewired(lattice.clone(), peers, rewire, rng)
     })
-    .ok_or_else(|| {
+    .map_err(|drawn| {
         FieldError::new(
             PATH,
             format!(
-                "none of {DRAWS} graphs with {degree} neighbours and rewire {rewire} was connected"
+                "none of {drawn} graphs with {degree} neighbours and rewire {rewire} was connected"
             ),
             "take more neighbours or a smaller rewire",
         )
@@ -57,9 +62,7 @@ pub(super) fn small_world(
 }
 
 fn rewired(mut edges: Edges, peers: u32, rewire: f64, rng: &mut impl Rng) -> Edges {
-    let ordered = |a: u32, b: u32| (a.min(b), a.max(b));
-    // Asked only whether something is in it, so its order does not matter.
-    let mut known: HashSet<(u32, u32)> = edges.iter().map(|&(a, b)| ordered(a, b)).collect();
+    let mut known = Adjacency::of(&edges, peers);
     let mut degrees = vec![0_u32; peers as usize];
     for &(a, b) in &edges {
         degrees[a as usize] += 1;
@@ -67,22 +70,37 @@ fn rewired(mut edges: Edges, peers: u32, rewire: f64, rng: &mut impl Rng) -> Edg
     }
     for (from, to) in &mut edges {
         // A peer that knows everybody has nobody to move a connection to.
-        if seeds::unit(rng) >= rewire || degrees[*from as usize] + 1 >= peers {
+        let left = peers - 1 - degrees[*from as usize];
+        if seeds::unit(rng) >= rewire || left == 0 {
             continue;
         }
-        let other = loop {
-            let other = seeds::below(rng, peers);
-            if other != *from && !known.contains(&ordered(*from, other)) {
-                break other;
-            }
+        let Some(other) = stranger(&known, *from, peers, left, rng) else {
+            continue;
         };
-        known.remove(&ordered(*from, *to));
-        known.insert(ordered(*from, other));
+        known.part(*from, *to);
+        known.connect(*from, other);
         degrees[*to as usize] -= 1;
         degrees[other as usize] += 1;
         *to = other;
     }
     edges
+}
+
+/// One of the `left` peers that `from` does not know, each equally likely.
+fn stranger(
+    known: &Adjacency,
+    from: u32,
+    peers: u32,
+    left: u32,
+    rng: &mut impl Rng,
+) -> Option<u32> {
+    let tried = (0..TRIES)
+        .map(|_| seeds::below(rng, peers))
+        .find(|&other| other != from && !known.has(from, other));
+    tried.or_else(|| {
+        let place = seeds::below(rng, left);
+        known.strangers(from).nth(place as usize)
+    })
 }
 
 /// A graph in which every two peers are neighbours with the same probability, drawn until it is connected.
@@ -109,16 +127,13 @@ pub(super) fn erdos_renyi(
             ),
         ));
     }
-    first_connected(peers, |draw| {
-        let rng = &mut seeds::rng(seed, "topology.erdosRenyi", 0, draw);
-        drawn(probability, peers, rng)
-    })
-    .ok_or_else(|| {
+    let rng = |graph| seeds::rng(seed, "topology.erdosRenyi", 0, graph);
+    first_connected(peers, rng, |rng| drawn(probability, peers, rng)).map_err(|graphs| {
         let n = f64::from(peers);
         FieldError::new(
             PATH,
             format!(
-                "{probability} is too low: none of {DRAWS} graphs of {peers} peers was connected"
+                "{probability} is too low: none of {graphs} graphs of {peers} peers was connected"
             ),
             format!(
                 "graphs are seldom connected below ln n ÷ n, here {:.4}; take more",
@@ -145,4 +160,69 @@ fn drawn(probability: f64, peers: u32, rng: &mut impl Rng) -> Edges {
         }
     }
     edges
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::super::draws::Counted;
+    use super::*;
+
+    fn rng() -> Counted<impl Rng> {
+        Counted::new(seeds::rng(42, "topology.test", 0, 0))
+    }
+
+    /// The nearly complete graph of the report that stopped an operator, and others: so much chance a connection and no more.
+    #[test]
+    fn a_small_world_takes_a_bounded_number_of_draws() {
+        for (peers, degree, most) in [
+            (1_414, 1_412, 66),
+            (300, 298, 66),
+            (8, 6, 66),
+            (300, 150, 5),
+            (3_000, 4, 3),
+        ] {
+            let lattice = circulant(peers, degree);
+            let rng = &mut rng();
+            let edges = rewired(lattice.clone(), peers, 1.0, rng);
+            let numbers = rng.numbers();
+            // `below` throws a number away once in millions.
+            let bound = most * lattice.len() as u64 + 100;
+            assert!(
+                numbers <= bound,
+                "{peers} peers, {degree}: {numbers} numbers for {} connections",
+                lattice.len()
+            );
+            let pairs: HashSet<_> = edges.iter().map(|&(a, b)| (a.min(b), a.max(b))).collect();
+            assert_eq!(pairs.len(), lattice.len());
+            assert!(pairs.iter().all(|(a, b)| a < b && *b < peers));
+        }
+    }
+
+    #[test]
+    fn an_erdos_renyi_graph_takes_a_number_a_connection() {
+        for (peers, probability) in [(1_414, 1.0), (1_414, 0.9), (10_000, 0.001), (10_000, 1e-9)] {
+            let rng = &mut rng();
+            let edges = drawn(probability, peers, rng);
+            assert!(rng.numbers() <= edges.len() as u64 + 1);
+        }
+    }
+
+    /// Where tries are in vain the peer is taken from the few that are left, each as often.
+    #[test]
+    fn every_stranger_is_as_likely() {
+        let peers = 5_000;
+        let star: Edges = (3..peers).map(|other| (0, other)).collect();
+        let known = Adjacency::of(&star, peers);
+        let rng = &mut rng();
+        let mut counts = [0; 3];
+        for _ in 0..400 {
+            let found = stranger(&known, 0, peers, 2, rng).unwrap();
+            counts[found as usize] += 1;
+        }
+        assert_eq!(counts[0], 0);
+        // 200 ± 4.5 standard deviations.
+        assert!((155..=245).contains(&counts[1]), "{counts:?}");
+    }
 }

@@ -1,10 +1,8 @@
 //! Random graphs in which every peer has the same number of neighbours.
 
-use std::collections::HashSet;
-
 use rand_core::Rng;
 
-use super::{DRAWS, Edges, all_pairs, check_size, first_connected, ring};
+use super::{Edges, adjacency::Adjacency, all_pairs, check_size, draws::first_connected, ring};
 use crate::{FieldError, experiment::RandomRegularTopology, seeds};
 
 const PATH: &str = "topology.randomRegular.degree";
@@ -46,7 +44,7 @@ pub(super) fn random(
     if degree + 1 == peers {
         return Ok(all_pairs(peers));
     }
-    let rng = |draw| seeds::rng(seed, "topology.randomRegular", 0, draw);
+    let rng = |graph| seeds::rng(seed, "topology.randomRegular", 0, graph);
     if degree == 2 {
         let mut order: Vec<u32> = (0..peers).collect();
         seeds::shuffle(&mut rng(0), &mut order);
@@ -57,10 +55,10 @@ pub(super) fn random(
             .collect());
     }
     let start = circulant(peers, degree);
-    first_connected(peers, |draw| exchanged(start.clone(), &mut rng(draw))).ok_or_else(|| {
+    first_connected(peers, rng, |rng| exchanged(start.clone(), peers, rng)).map_err(|drawn| {
         FieldError::new(
             PATH,
-            format!("none of {DRAWS} graphs with {degree} neighbours each was connected"),
+            format!("none of {drawn} graphs with {degree} neighbours each was connected"),
             "take more neighbours or another seed",
         )
     })
@@ -78,10 +76,8 @@ pub(super) fn circulant(peers: u32, degree: u32) -> Edges {
 }
 
 /// Exchanges the ends of random connections; all degrees stay.
-fn exchanged(mut edges: Edges, rng: &mut impl Rng) -> Edges {
-    let ordered = |a: u32, b: u32| (a.min(b), a.max(b));
-    // Asked only whether something is in it, so its order does not matter.
-    let mut known: HashSet<(u32, u32)> = edges.iter().map(|&(a, b)| ordered(a, b)).collect();
+fn exchanged(mut edges: Edges, peers: u32, rng: &mut impl Rng) -> Edges {
+    let mut known = Adjacency::of(&edges, peers);
     let count = edges.len() as u32;
     for _ in 0..edges.len() * SWAPS {
         let (i, j) = (
@@ -92,15 +88,33 @@ fn exchanged(mut edges: Edges, rng: &mut impl Rng) -> Edges {
         if rng.next_u32() & 1 == 1 {
             (c, d) = (d, c);
         }
-        if a == d || c == b || known.contains(&ordered(a, d)) || known.contains(&ordered(c, b)) {
+        if a == d || c == b || known.has(a, d) || known.has(c, b) {
             continue;
         }
-        known.remove(&ordered(a, b));
-        known.remove(&ordered(c, d));
-        known.insert(ordered(a, d));
-        known.insert(ordered(c, b));
+        known.part(a, b);
+        known.part(c, d);
+        known.connect(a, d);
+        known.connect(c, b);
         edges[i] = (a, d);
         edges[j] = (c, b);
     }
     edges
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::draws::Counted;
+    use super::*;
+
+    #[test]
+    fn a_regular_graph_takes_a_bounded_number_of_draws() {
+        for (peers, degree) in [(301, 298), (300, 299), (300, 3), (10_000, 4)] {
+            let start = circulant(peers, degree);
+            let rng = &mut Counted::new(seeds::rng(42, "topology.test", 0, 0));
+            exchanged(start.clone(), peers, rng);
+            // `below` throws a number away once in millions.
+            let bound = (3 * SWAPS * start.len()) as u64 + 100;
+            assert!(rng.numbers() <= bound);
+        }
+    }
 }
