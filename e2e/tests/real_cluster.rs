@@ -93,11 +93,13 @@ const CHECKS: [(&str, Check); 24] = [
 ];
 
 /// Checks with operators, one after the other.
-const OPERATED: [(&str, Check); 4] = [
+const OPERATED: [(&str, Check); 6] = [
     ("an_experiment_lives_and_goes", operator::life),
     ("a_manifest_that_never_ran_is_corrected", room::corrected),
     ("two_experiments_share_a_quota", room::shared),
     ("what_becomes_of_pods_is_seen", facts::ends),
+    ("a_dear_manifest_stops_nobody", operator::dear),
+    ("an_api_server_that_is_away_is_waited_for", operator::away),
 ];
 
 fn main() -> ExitCode {
@@ -136,7 +138,7 @@ fn main() -> ExitCode {
     });
     let second = libtest_mimic::run(&arguments, checks.into_iter().collect());
 
-    // They have operators of their own.
+    // They have operators of their own, which are elected under one name.
     let operated = OPERATED.map(|(name, check)| {
         let cluster = cluster.clone();
         trial(name, move || match &cluster {

@@ -23,9 +23,9 @@ use crate::metrics::Metrics;
 use crate::names;
 use crate::seal;
 pub use error::{ApplyError, Doing, QUOTA_EXCEEDED, classify};
-pub use objects::{Mark, Standing};
+pub use objects::{Made, Mark, Standing};
 
-/// Requests about pods of one experiment that are under way at a time.
+/// Requests about pods or claims of one experiment that are under way at a time.
 const PARALLEL: usize = 16;
 
 /// What is to be so.
@@ -39,8 +39,10 @@ pub struct Desired {
     pub namespace: String,
     /// Objects that are to stand as they are built; none: they do.
     pub objects: Option<Objects>,
-    /// Pods to delete, by name.
-    pub delete: Vec<String>,
+    /// Claims that an earlier try has made.
+    pub made: Arc<Made>,
+    /// Pods to delete, by name and UID: one that has another by now is left alone.
+    pub delete: Vec<(String, Option<String>)>,
     /// Pods to create.
     pub create: Vec<Pod>,
 }
@@ -93,18 +95,19 @@ impl Applier {
             name,
             namespace,
             objects,
+            made,
             delete,
             create,
         } = desired;
         let mark = match objects {
             Some(objects) => {
-                Some(objects::apply(&self.client, &namespace, &name, &uid, objects).await?)
+                Some(objects::apply(&self.client, &namespace, &name, &uid, objects, &made).await?)
             }
             None => None,
         };
         let pods: Api<Pod> = Api::namespaced(self.client.clone(), &namespace);
         stream::iter(delete)
-            .map(|name| self.delete(&pods, name, Preconditions::default()))
+            .map(|(name, uid)| self.delete(&pods, name, uid))
             .buffer_unordered(PARALLEL)
             .try_collect::<()>()
             .await?;
@@ -120,15 +123,21 @@ impl Applier {
         &self,
         pods: &Api<Pod>,
         name: String,
-        same: Preconditions,
+        uid: Option<String>,
     ) -> Result<(), ApplyError> {
-        let params = DeleteParams::default().preconditions(same);
+        let params = DeleteParams::default().preconditions(Preconditions {
+            resource_version: None,
+            uid,
+        });
         match pods.delete(&name, &params).await {
             Ok(_) => {
                 self.metrics.pod_deleted();
                 Ok(())
             }
-            Err(kube::Error::Api(status)) if status.is_not_found() => Ok(()),
+            // Gone, or replaced by one that was not looked at.
+            Err(kube::Error::Api(status)) if status.is_not_found() || status.is_conflict() => {
+                Ok(())
+            }
             Err(error) => Err(ApplyError::api(Doing::Delete, "Pod", &name, error)),
         }
     }
@@ -156,13 +165,7 @@ impl Applier {
                 match Standing::of(&metadata, uid) {
                     Standing::Ours if seal::fits(&self.root, &metadata) => Ok(()),
                     // An earlier request of ours arrived after all, or somebody else says that the pod is ours.
-                    Standing::Ours => {
-                        let same = Preconditions {
-                            uid: metadata.uid,
-                            resource_version: None,
-                        };
-                        self.delete(pods, name, same).await
-                    }
+                    Standing::Ours => self.delete(pods, name, metadata.uid).await,
                     Standing::Former => Err(ApplyError::Former { kind: "Pod", name }),
                     Standing::Foreign => Err(ApplyError::Foreign { kind: "Pod", name }),
                 }

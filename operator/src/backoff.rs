@@ -15,6 +15,16 @@ impl Backoff {
         first: Duration::from_secs(1),
         longest: Duration::from_secs(120),
     };
+    /// While the operator cannot begin since the API server does not answer.
+    pub const API: Self = Self {
+        first: Duration::from_secs(1),
+        longest: Duration::from_secs(15),
+    };
+    /// Before what somebody keeps changing is applied once more.
+    pub const REPAIR: Self = Self {
+        first: Duration::from_secs(1),
+        longest: Duration::from_secs(300),
+    };
     /// Before a failed experiment's peers are started again.
     pub const RESTART: Self = Self {
         first: Duration::from_secs(2),

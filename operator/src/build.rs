@@ -17,7 +17,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 
 use crate::config::{Config, PeerUser};
 use crate::names;
-use crate::validate::Validated;
+use crate::validate::{ValidateError, Validated};
 
 /// The port of the swarm, UDP.
 pub const SWARM_PORT: i32 = 7400;
@@ -76,6 +76,9 @@ pub enum BuildError {
     /// The experiment's authority.
     #[error("the experiment's authority cannot be made")]
     Authority(#[from] AuthorityError),
+    /// The manifest for the peers.
+    #[error(transparent)]
+    Manifest(#[from] ValidateError),
     /// A part of `spec.kubernetes` that is not what a pod has.
     #[error("spec.kubernetes.{field} cannot be put into a pod")]
     Convert {
@@ -91,6 +94,7 @@ impl BuildError {
     pub const fn reason(&self) -> &'static str {
         match self {
             Self::Authority(_) => "NoAuthority",
+            Self::Manifest(error) => error.reason(),
             Self::Convert { .. } => "UnusableKubernetes",
         }
     }

@@ -89,6 +89,12 @@ impl Evidence {
         let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
         seen.remove(experiment);
     }
+
+    /// Forgets all experiments but those that are still there.
+    pub fn retain(&self, there: impl Fn(&str) -> bool) {
+        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        seen.retain(|experiment, _| there(experiment));
+    }
 }
 
 impl Endings {

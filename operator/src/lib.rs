@@ -13,6 +13,8 @@ pub mod life;
 pub mod metrics;
 pub mod names;
 pub mod observe;
+mod pages;
+pub mod planner;
 pub mod plugin;
 pub mod process;
 pub mod rbac;
@@ -26,6 +28,8 @@ pub mod seal;
 pub mod status;
 pub mod story;
 pub mod telemetry;
+#[cfg(test)]
+mod test_api;
 pub mod throttle;
 pub mod validate;
 pub mod watch;

@@ -8,6 +8,7 @@ use fltorrent_operator::process::{self, End};
 use fltorrent_operator::rbac::{self, Place};
 use fltorrent_operator::ready::{self, Question};
 use fltorrent_operator::telemetry;
+use tokio::runtime::Builder;
 
 /// Makes the pods of experiments, signs their certificates, and tells how they get on.
 #[derive(Debug, Parser)]
@@ -31,9 +32,23 @@ enum Action {
     Ready(Question),
 }
 
-#[tokio::main]
-async fn main() -> ExitCode {
-    let config = match Arguments::parse().action {
+fn main() -> ExitCode {
+    let action = Arguments::parse().action;
+    let runtime = match Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            eprintln!("there is no runtime: {error}");
+            return ExitCode::FAILURE;
+        }
+    };
+    let code = runtime.block_on(act(action));
+    // What is still computed is not waited for: who does not lead any more has to be gone, and started again.
+    runtime.shutdown_background();
+    code
+}
+
+async fn act(action: Action) -> ExitCode {
+    let config = match action {
         Action::Run(config) => config,
         Action::Rbac { place } => {
             print!("{}", rbac::yaml(place));

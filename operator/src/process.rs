@@ -1,5 +1,6 @@
 //! The operator as a process: watches, the port for peers, the election, and the queue of what is to be looked at.
 
+use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,7 +13,7 @@ use kube::Client;
 use kube::runtime::controller::{Config as Queueing, applier};
 use kube::runtime::reflector::{ObjectRef, Store, store};
 use tokio::net::TcpListener;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 
@@ -22,8 +23,9 @@ use crate::events::Teller;
 use crate::evidence::Evidence;
 use crate::health::{self, Health};
 use crate::identity::Cluster;
-use crate::lease;
+use crate::lease::keeper::Keeper;
 use crate::metrics::Metrics;
+use crate::planner::Planner;
 use crate::reconcile::{Context, Tools, Watched, after_error, reconcile};
 use crate::root;
 use crate::watch::{Scope, Triggers, start};
@@ -51,26 +53,15 @@ pub enum End {
 /// # Errors
 /// When there is no cluster to talk to, the root secret cannot be had, or a port cannot be opened.
 pub async fn run(config: Config) -> anyhow::Result<End> {
-    let client = Client::try_default()
-        .await
-        .context("there is no cluster to talk to; inside a pod or with KUBECONFIG there is")?;
-    let root = root::ensure(client.clone(), &config.namespace).await?;
+    let mut signals = Signals::new()?;
+    let client = connect().await?;
     let replica = match &config.replica {
         Some(name) => name.clone(),
         None => format!("fltorrent-operator-{}", RunId::random()?),
     };
     let metrics = Arc::new(Metrics::new());
-    let tools = Tools {
-        site: Site::of(&config),
-        root: root.clone(),
-        metrics: Arc::clone(&metrics),
-        runs: Arc::default(),
-        evidence: Arc::new(Evidence::new(root.clone())),
-        rooms: Arc::default(),
-    };
-    let (leads, led) = watch::channel(false);
     let mut tasks = JoinSet::new();
-
+    // Alive from here on, however long the API server is away; ready only when what is there is known.
     let health = Arc::new(Health::default());
     let probes = listen(config.health_listen).await?;
     let (ready, counted) = (Arc::clone(&health), Arc::clone(&metrics));
@@ -79,10 +70,66 @@ pub async fn run(config: Config) -> anyhow::Result<End> {
             tracing::error!(%error, "probes are not answered any more");
         }
     });
+    let root = tokio::select! {
+        () = signals.told() => return Ok(End::Signal),
+        root = root::ensure(client.clone(), &config.namespace) => root?,
+    };
+    let tools = Tools {
+        site: Site::of(&config),
+        root: root.clone(),
+        metrics,
+        runs: Arc::default(),
+        evidence: Arc::new(Evidence::new(root)),
+        rooms: Arc::default(),
+    };
+    let (leads, led) = watch::channel(false);
+    let mut keeper = keeper(&config, &replica, leads)?;
+    let Operating {
+        hub,
+        experiments,
+        context,
+        queued,
+        known,
+    } = operate(&config, client, &replica, tools, &led, health, &mut tasks).await?;
 
+    let end = tokio::select! {
+        () = signals.told() => Ok(End::Signal),
+        lost = lost(&mut keeper) => lost.map(|()| End::LostLease),
+        () = work(experiments, context, queued, led, known) => Ok(End::Signal),
+    };
+    tasks.shutdown().await;
+    if let Ok(hub) = Arc::try_unwrap(hub) {
+        hub.stop(GRACE).await;
+    }
+    if let (Some(keeper), Ok(End::Signal)) = (keeper, &end) {
+        keeper.stop().await;
+    }
+    end
+}
+
+/// What turns once the root secret is had.
+struct Operating {
+    hub: Arc<Hub>,
+    experiments: Store<Watched>,
+    context: Arc<Context>,
+    queued: mpsc::UnboundedReceiver<ObjectRef<Watched>>,
+    known: watch::Receiver<bool>,
+}
+
+/// Opens the port for peers and follows what there is.
+async fn operate(
+    config: &Config,
+    client: Client,
+    replica: &str,
+    tools: Tools,
+    led: &watch::Receiver<bool>,
+    health: Arc<Health>,
+    tasks: &mut JoinSet<()>,
+) -> anyhow::Result<Operating> {
+    let metrics = Arc::clone(&tools.metrics);
     let directory = Cluster::new(
         client.clone(),
-        root.clone(),
+        tools.root.clone(),
         Arc::clone(&tools.runs),
         led.clone(),
         Arc::clone(&metrics),
@@ -91,7 +138,7 @@ pub async fn run(config: Config) -> anyhow::Result<End> {
     let port = listen(config.listen).await?;
     let hub = Hub::start(
         port,
-        root,
+        tools.root.clone(),
         Arc::new(directory),
         Settings::default(),
         reported,
@@ -101,22 +148,24 @@ pub async fn run(config: Config) -> anyhow::Result<End> {
 
     let (queue, queued) = mpsc::unbounded_channel();
     let triggers = Triggers::new(queue, led.clone());
-    let teller = Teller::new(client.clone(), replica.clone(), Arc::clone(&metrics));
+    let teller = Teller::new(client.clone(), replica.to_owned(), Arc::clone(&metrics));
     let (experiments, experiments_writer) = store();
     let (pods, pods_writer) = store();
+    let planner = Planner::start().context("there is no thread to make plans on")?;
     let context = Arc::new(Context::new(
         client.clone(),
         tools.clone(),
         teller,
+        planner,
         pods.clone(),
         Arc::clone(&hub),
     ));
     let scope = Scope {
-        client: client.clone(),
+        client,
         namespace: config.watch_namespace.clone(),
     };
     start(
-        &mut tasks,
+        tasks,
         &scope,
         &context,
         &metrics,
@@ -132,22 +181,22 @@ pub async fn run(config: Config) -> anyhow::Result<End> {
         loop {
             tokio::time::sleep(COUNTING).await;
             counted.count_phases(&all);
+            counted.forget_others(&all);
         }
     });
+    Ok(Operating {
+        hub,
+        experiments,
+        context,
+        queued,
+        known,
+    })
+}
 
-    let end = tokio::select! {
-        signalled = signalled() => signalled.map(|()| End::Signal),
-        () = lead(&config, client.clone(), replica.clone(), leads) => Ok(End::LostLease),
-        () = work(experiments, context, queued, led, known, &metrics) => Ok(End::Signal),
-    };
-    tasks.shutdown().await;
-    if let Ok(hub) = Arc::try_unwrap(hub) {
-        hub.stop(GRACE).await;
-    }
-    if !config.no_election && matches!(end, Ok(End::Signal)) {
-        lease::driver::release(client, &config.namespace, &replica).await;
-    }
-    end
+async fn connect() -> anyhow::Result<Client> {
+    Client::try_default()
+        .await
+        .context("there is no cluster to talk to; inside a pod or with KUBECONFIG there is")
 }
 
 async fn listen(address: std::net::SocketAddr) -> anyhow::Result<TcpListener> {
@@ -156,25 +205,53 @@ async fn listen(address: std::net::SocketAddr) -> anyhow::Result<TcpListener> {
         .with_context(|| format!("{address} cannot be listened on"))
 }
 
-async fn signalled() -> anyhow::Result<()> {
-    let mut terminate = signal(SignalKind::terminate())?;
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    tokio::select! {
-        _ = terminate.recv() => {}
-        _ = interrupt.recv() => {}
-    }
-    tracing::info!("told to end");
-    Ok(())
+/// The signals that tell the process to end, heard from the start: PID 1 of a container has no other way to end.
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
 }
 
-/// Takes part in the election; ends when this replica led and does not any more.
-async fn lead(config: &Config, client: Client, replica: String, leads: watch::Sender<bool>) {
+impl Signals {
+    fn new() -> io::Result<Self> {
+        Ok(Self {
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+        })
+    }
+
+    async fn told(&mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
+        tracing::info!("told to end");
+    }
+}
+
+/// Takes part in the election, or leads without one.
+fn keeper(
+    config: &Config,
+    replica: &str,
+    leads: watch::Sender<bool>,
+) -> anyhow::Result<Option<Keeper>> {
     if config.no_election {
         leads.send_replace(true);
-        std::future::pending::<()>().await;
+        return Ok(None);
     }
-    lease::driver::run(client, &config.namespace, replica, &leads).await;
-    tracing::error!("the lease is lost; another replica leads");
+    let (namespace, replica) = (config.namespace.clone(), replica.to_owned());
+    Keeper::start(Client::try_default, namespace, replica, leads)
+        .context("there is no thread for the election")
+        .map(Some)
+}
+
+/// Ends when this replica led and does not any more.
+async fn lost(keeper: &mut Option<Keeper>) -> anyhow::Result<()> {
+    let Some(keeper) = keeper else {
+        return std::future::pending().await;
+    };
+    keeper.lost().await.context("nobody can be elected")?;
+    tracing::error!("the lease is lost; another replica may lead by now");
+    Ok(())
 }
 
 /// Ready: what is there is known, so that certificates can be signed.
@@ -212,12 +289,11 @@ async fn work(
     queued: mpsc::UnboundedReceiver<ObjectRef<Watched>>,
     mut led: watch::Receiver<bool>,
     mut known: watch::Receiver<bool>,
-    metrics: &Metrics,
 ) {
     if led.wait_for(|leads| *leads).await.is_err() {
         return;
     }
-    metrics.leads(true);
+    context.leads();
     tracing::info!("this replica leads");
     if known.wait_for(|known| *known).await.is_err() {
         return;

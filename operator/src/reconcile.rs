@@ -4,14 +4,17 @@
 mod act;
 mod context;
 mod error;
+mod publish;
 mod record;
 mod seen;
 
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use fltorrent_crds::Experiment;
 use fltorrent_crds::status::ExperimentStatus;
+use futures_util::FutureExt;
 use jiff::Timestamp;
 use kube::ResourceExt;
 use kube::core::DeserializeGuard;
@@ -22,11 +25,12 @@ use tracing::Instrument;
 use crate::apply::ApplyError;
 use crate::backoff::Backoff;
 use crate::life::{Decision, Turn, decide};
+use crate::planner;
 use crate::status::ledger;
 use crate::story;
 use crate::throttle::Turn as Throttled;
 use crate::validate::Validated;
-pub use context::{Context, Tools, known};
+pub use context::{Context, Tools};
 pub use error::ReconcileError;
 use seen::Seen;
 
@@ -58,8 +62,13 @@ pub async fn reconcile(
 /// A look with what it leaves in metrics and log.
 async fn observed(watched: &Watched, context: &Context) -> Result<Action, ReconcileError> {
     let began = Instant::now();
-    let looked = tokio::time::timeout(LONGEST, look(watched, context)).await;
-    let result = looked.unwrap_or(Err(ReconcileError::TooLong));
+    // What a panic left half done is looked at anew, as after the death of an operator.
+    let look = AssertUnwindSafe(look(watched, context)).catch_unwind();
+    let result = match tokio::time::timeout(LONGEST, look).await {
+        Ok(Ok(looked)) => looked,
+        Ok(Err(panic)) => Err(ReconcileError::Panicked(planner::message(&*panic))),
+        Err(_) => Err(ReconcileError::TooLong),
+    };
     let error = result.as_ref().err();
     let reason = error.map(ReconcileError::reason);
     context.tools.metrics.reconciled(began.elapsed(), reason);
@@ -95,7 +104,7 @@ async fn look(watched: &Watched, context: &Context) -> Result<Action, ReconcileE
         return Ok(Action::await_change());
     }
     let mut prior = context.status(&experiment).await?;
-    let validated = match context.validated(&experiment) {
+    let validated = match context.validated(&experiment).await {
         Ok(validated) => validated,
         Err(error) => {
             let telling =
@@ -164,3 +173,6 @@ async fn decided(
     let decision = decide(ledger(prior), &seen.facts, now);
     Ok((seen, decision))
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,30 +1,40 @@
 //! The operator's one secret: read from its Secret, made when that is missing.
 
+use std::time::Duration;
+
 use fltorrent_coordinator::secret::{RootSecret, SecretError};
 use k8s_openapi::ByteString;
 use k8s_openapi::api::core::v1::Secret;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::api::PostParams;
 use kube::{Api, Client};
+use tokio::time::{sleep, timeout};
 
+use crate::apply::classify;
+use crate::backoff::Backoff;
 use crate::names;
 
 /// The Secret's name in the operator's namespace.
 pub const SECRET: &str = "fltorrent-operator-root";
 /// The key in it that has the bytes.
 const KEY: &str = "root";
+/// How long an answer is waited for before it is asked again.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Why there is no root secret.
 #[derive(Debug, thiserror::Error)]
 pub enum RootError {
     /// The API server.
-    #[error("the Secret {SECRET} cannot be {doing}; the operator's role has to allow it")]
+    #[error("the Secret {SECRET} cannot be {doing}{}", advice(source))]
     Api {
         /// `read` or `made`.
         doing: &'static str,
         /// What it said.
         source: Box<kube::Error>,
     },
+    /// No answer.
+    #[error("the Secret {SECRET} cannot be read: the API server has not answered for {} s", PATIENCE.as_secs())]
+    Silent,
     /// A Secret without our key.
     #[error("the Secret {SECRET} has no key `{KEY}`; delete it, and a new one is made")]
     Missing,
@@ -33,11 +43,50 @@ pub enum RootError {
     Secret(#[from] SecretError),
 }
 
-/// Reads the secret, or makes it. Of several replicas that do so at a time one makes it, and all read that one.
+impl RootError {
+    /// Whether it may be otherwise in a while. A role may come after the operator, as its authorizer's cache does after an API server's
+    /// start.
+    fn passes(&self) -> bool {
+        match self {
+            Self::Api { source, .. } => !matches!(classify(source), "NotFound" | "InvalidObject"),
+            Self::Silent => true,
+            Self::Missing | Self::Secret(_) => false,
+        }
+    }
+}
+
+/// What to do about it, to follow on a half sentence.
+fn advice(error: &kube::Error) -> &'static str {
+    match classify(error) {
+        "Forbidden" => "; the operator's role has to allow it",
+        "NotFound" => "; the operator's namespace has to be there",
+        "ApiUnreachable" => ": the API server does not answer",
+        _ => ": the API server cannot do it now",
+    }
+}
+
+/// Reads the secret, or makes it. Of several replicas that do so at a time one makes it, and all read that one. An API server that is away
+/// is waited for.
 ///
 /// # Errors
-/// When it can be neither read nor made, or is not what it should be.
+/// When it is not what it should be, or can never be read or made.
 pub async fn ensure(client: Client, namespace: &str) -> Result<RootSecret, RootError> {
+    let mut failures = 0;
+    loop {
+        let tried = timeout(PATIENCE, once(client.clone(), namespace)).await;
+        let error = match tried.unwrap_or(Err(RootError::Silent)) {
+            Err(error) if error.passes() => error,
+            ended => return ended,
+        };
+        let wait = Backoff::API.after(failures);
+        let cause = std::error::Error::source(&error).map(ToString::to_string);
+        tracing::warn!(%error, cause, "it is tried again in {} s", wait.as_secs());
+        failures = failures.saturating_add(1);
+        sleep(wait).await;
+    }
+}
+
+async fn once(client: Client, namespace: &str) -> Result<RootSecret, RootError> {
     let secrets: Api<Secret> = Api::namespaced(client, namespace);
     let api = |doing| {
         move |error| RootError::Api {
@@ -93,7 +142,13 @@ fn read(secret: &Secret) -> Result<RootSecret, RootError> {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicU32, Ordering};
+
+    use hyper::StatusCode;
+
     use super::*;
+    use crate::test_api;
 
     #[test]
     fn what_was_made_is_read_and_what_is_wrong_refused() {
@@ -104,5 +159,61 @@ mod tests {
         assert!(matches!(read(&short), Err(RootError::Secret(_))));
         short.data = None;
         assert!(matches!(read(&short), Err(RootError::Missing)));
+    }
+
+    /// Away for more than 30 s, then not yet sure of anybody's rights, as an API server is when it starts; the clock is virtual.
+    #[tokio::test(start_paused = true)]
+    async fn an_api_server_that_is_away_is_waited_for() {
+        let asked = Arc::new(AtomicU32::new(0));
+        let root = RootSecret::generate().unwrap();
+        let secret = serde_json::to_value(made(&root)).unwrap();
+        let count = Arc::clone(&asked);
+        let client = test_api::client(move |_| {
+            let answer = match count.fetch_add(1, Ordering::Relaxed) {
+                0..10 => None,
+                10 => test_api::refusal(StatusCode::FORBIDDEN, "Forbidden"),
+                11 => test_api::refusal(StatusCode::SERVICE_UNAVAILABLE, "starting"),
+                _ => Some((StatusCode::OK, secret.clone())),
+            };
+            std::future::ready(answer)
+        });
+        let began = tokio::time::Instant::now();
+        let found = ensure(client, "home").await.unwrap();
+        assert_eq!(found.as_bytes(), root.as_bytes());
+        assert_eq!(asked.load(Ordering::Relaxed), 13);
+        // By the virtual clock: it was not asked in a hot loop.
+        assert_eq!(began.elapsed().as_secs(), 1 + 2 + 4 + 8 + 8 * 15);
+    }
+
+    /// Only who is forbidden is told of the role.
+    #[test]
+    fn what_is_wrong_is_what_is_said() {
+        let said = |source| {
+            RootError::Api {
+                doing: "read",
+                source: Box::new(source),
+            }
+            .to_string()
+        };
+        let status = |code| {
+            kube::Error::Api(Box::new(kube::core::Status {
+                code,
+                ..kube::core::Status::default()
+            }))
+        };
+        assert!(said(status(403)).ends_with("the operator's role has to allow it"));
+        assert!(said(status(503)).ends_with("the API server cannot do it now"));
+        let away = std::io::Error::from(std::io::ErrorKind::ConnectionRefused);
+        let away = said(kube::Error::Service(Box::new(away)));
+        assert!(away.ends_with("the API server does not answer"), "{away}");
+    }
+
+    #[tokio::test]
+    async fn what_does_not_pass_ends_it() {
+        let client = test_api::client(|_| {
+            std::future::ready(test_api::refusal(StatusCode::NOT_FOUND, "NotFound"))
+        });
+        let error = ensure(client, "home").await.unwrap_err();
+        assert!(error.to_string().contains("namespace has to be there"));
     }
 }

@@ -15,10 +15,6 @@ pub struct Known {
     pub name: String,
     /// Its UID.
     pub uid: String,
-    /// The generation of its manifest that the facts follow from.
-    pub generation: i64,
-    /// Whether pods had been made by then, so that the facts follow from any later one as well.
-    pub fixed: bool,
     /// What reports are checked against.
     pub facts: RunFacts,
 }
@@ -45,7 +41,13 @@ impl Runs {
         known.insert(run, news);
     }
 
-    /// Forgets a run whose experiment is gone.
+    /// The UIDs of the experiments that they belong to.
+    pub fn uids(&self) -> Vec<String> {
+        let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
+        known.values().map(|run| run.uid.clone()).collect()
+    }
+
+    /// Forgets a run that is over.
     pub fn remove(&self, run: RunId) {
         let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
         known.remove(&run);
@@ -64,8 +66,6 @@ mod tests {
             namespace: "a".into(),
             name: "x".into(),
             uid: "u".into(),
-            generation: 1,
-            fixed: true,
             facts: RunFacts {
                 peers: 2,
                 rounds: 3,

@@ -244,7 +244,7 @@ fn accept(status: &mut ExperimentStatus, validated: &Validated, now: Timestamp) 
     let plan = &validated.plan;
     let mut message = format!(
         "{} peers, {} rounds; plan {}",
-        plan.peers.len(),
+        plan.peers(),
         plan.training.rounds,
         &plan.hash_text()[..12]
     );

@@ -3,6 +3,8 @@
 
 use std::time::{Duration, Instant};
 
+use crate::backoff::Backoff;
+
 /// The least time between two writes of one object's status.
 pub const INTERVAL: Duration = Duration::from_secs(1);
 
@@ -36,6 +38,44 @@ impl Throttle {
     /// Takes note of a write.
     pub const fn wrote(&mut self, now: Instant) {
         self.written = Some(now);
+    }
+}
+
+/// How often what was applied had to be applied again. The first time it is at once, since somebody may have deleted it by mistake; who
+/// keeps changing it does so against longer and longer pauses.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Repairs {
+    count: u32,
+    last: Option<Instant>,
+}
+
+/// After so long without a repair the next one is the first again.
+const CALM: Duration = Duration::from_secs(1800);
+
+impl Repairs {
+    /// Whether it may be applied now.
+    pub fn turn(&self, now: Instant) -> Turn {
+        let (Some(last), Some(before)) = (self.last, self.count.checked_sub(1)) else {
+            return Turn::Now;
+        };
+        let passed = now.saturating_duration_since(last);
+        match Backoff::REPAIR.after(before).checked_sub(passed) {
+            Some(rest) if !rest.is_zero() => Turn::Wait(rest),
+            _ => Turn::Now,
+        }
+    }
+
+    /// It was applied.
+    pub fn applied(&mut self, now: Instant) {
+        let calm = self
+            .last
+            .is_none_or(|last| now.saturating_duration_since(last) > CALM);
+        self.count = if calm {
+            0
+        } else {
+            self.count.saturating_add(1)
+        };
+        self.last = Some(now);
     }
 }
 
@@ -74,5 +114,27 @@ mod tests {
             prop_assert!(writes.windows(2).all(|pair| pair[1].0 - pair[0].0 >= INTERVAL));
             prop_assert_eq!(writes.last().map(|write| write.1), Some(gaps.len() - 1));
         }
+    }
+
+    /// Somebody undoes at once whatever is applied.
+    #[test]
+    fn two_that_fight_do_not_loop_hot() {
+        let start = Instant::now();
+        let mut repairs = Repairs::default();
+        let mut now = start;
+        let mut waits = Vec::new();
+        for _ in 0..12 {
+            if let Turn::Wait(rest) = repairs.turn(now) {
+                waits.push(rest.as_secs());
+                now += rest;
+            }
+            assert_eq!(repairs.turn(now), Turn::Now);
+            repairs.applied(now);
+        }
+        // The first application and the first repair are at once.
+        assert_eq!(waits, [1, 2, 4, 8, 16, 32, 64, 128, 256, 300]);
+        now += CALM + Duration::from_secs(1);
+        repairs.applied(now);
+        assert_eq!(repairs.turn(now), Turn::Now);
     }
 }

@@ -1,12 +1,17 @@
 //! From an object of the API to an experiment that can be built: the plan, and what pods are told. No client, no clock.
 
+mod outline;
+
 use std::sync::Arc;
 
 use fltorrent_coordinator::identity::RunId;
+use fltorrent_crds::experiment::Group;
 use fltorrent_crds::{Errors, Experiment, Plan};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
 use kube::Resource as _;
 use serde_json::{Map, Value};
+
+pub use outline::Outline;
 
 /// The most bytes of a manifest that peers are told: a ConfigMap holds 1 MiB, with the authority's certificate and names.
 pub const MAX_MANIFEST: usize = 1_000_000;
@@ -19,13 +24,18 @@ const OPERATOR_FIELDS: [&str; 3] = ["kubernetes", "restarts", "suspend"];
 pub enum ValidateError {
     /// The plan says what is wrong, all of it.
     #[error("{0}")]
-    Plan(#[from] Errors),
+    Plan(String),
     /// An object that the API server has not completed.
     #[error("metadata.{0} is missing; the API server sets it")]
     Metadata(&'static str),
     /// A manifest that cannot be written for the peers.
     #[error("the manifest for the peers cannot be written: {0}")]
     Write(String),
+    /// A fault of the planner itself.
+    #[error(
+        "the operator failed when it made the plan: {0}; please report it with the manifest. A changed manifest is tried again, and other experiments go on"
+    )]
+    Panicked(String),
     /// A manifest that does not fit into a ConfigMap.
     #[error(
         "the manifest has {found} bytes, and peers can be told {MAX_MANIFEST}; use a topology or partition that follows from a seed instead of lists"
@@ -43,8 +53,15 @@ impl ValidateError {
             Self::Plan(_) => "InvalidManifest",
             Self::Metadata(_) => "IncompleteObject",
             Self::Write(_) => "UnwritableManifest",
+            Self::Panicked(_) => "PlanPanicked",
             Self::TooLarge { .. } => "ManifestTooLarge",
         }
+    }
+}
+
+impl From<Errors> for ValidateError {
+    fn from(errors: Errors) -> Self {
+        Self::Plan(errors.to_string())
     }
 }
 
@@ -62,11 +79,9 @@ pub struct Validated {
     /// The object, for what only pods have: `spec.kubernetes`.
     pub experiment: Arc<Experiment>,
     /// What follows from its manifest.
-    pub plan: Plan,
+    pub plan: Outline,
     /// Its run.
     pub run: RunId,
-    /// The manifest that peers are told.
-    pub manifest: String,
 }
 
 impl Validated {
@@ -76,8 +91,17 @@ impl Validated {
     }
 
     /// How many peers it has.
-    pub fn peers(&self) -> u32 {
-        u32::try_from(self.plan.peers.len()).unwrap_or(u32::MAX)
+    pub const fn peers(&self) -> u32 {
+        self.plan.peers()
+    }
+
+    /// The group that a peer belongs to.
+    pub fn group(&self, index: u32) -> Option<&Group> {
+        let mut first = 0_u32;
+        self.experiment.spec.groups.iter().find(|group| {
+            first = first.saturating_add(group.count);
+            index < first
+        })
     }
 }
 
@@ -93,15 +117,15 @@ pub fn validate(experiment: Arc<Experiment>) -> Result<Validated, ValidateError>
     let uid = text(&metadata.uid, "uid")?;
     let generation = metadata.generation.unwrap_or_default();
     let plan = Plan::from_experiment(&experiment)?;
-    let manifest = manifest(&experiment)?;
+    // It has to be writable, and is written anew whenever it is told.
+    manifest(&experiment)?;
     Ok(Validated {
         run: RunId::of_experiment(&uid),
         name,
         namespace,
         uid,
         generation,
-        plan,
-        manifest,
+        plan: Outline::of(plan),
         experiment,
     })
 }

@@ -3,13 +3,11 @@
 
 use std::sync::Arc;
 
-use fltorrent_coordinator::identity::RunId;
-use fltorrent_crds::Experiment;
 use futures_util::{Stream, StreamExt};
 use k8s_openapi::api::core::v1::{ConfigMap, Pod, Service};
 use k8s_openapi::api::networking::v1::NetworkPolicy;
 use kube::core::PartialObjectMeta;
-use kube::runtime::reflector::{ObjectRef, store::Writer};
+use kube::runtime::reflector::{ObjectRef, Store, store::Writer};
 use kube::runtime::watcher::Event;
 use kube::runtime::{WatchStreamExt, watcher};
 use kube::{Api, Client, Resource, ResourceExt};
@@ -20,9 +18,7 @@ use tokio::task::JoinSet;
 use crate::metrics::Metrics;
 use crate::names;
 use crate::observe;
-use crate::reconcile::{Context, Watched, known};
-use crate::status::ledger;
-use crate::validate::validate;
+use crate::reconcile::{Context, Watched};
 
 /// Where the operator looks: one namespace, or all.
 #[derive(Clone)]
@@ -92,6 +88,7 @@ pub fn start(
     let ours = watcher::Config::default().labels(&names::selector());
 
     let (seen, pull) = (Arc::clone(context), triggers.clone());
+    let there = experiments.as_reader();
     let stream = watcher(scope.api::<Watched>(), all)
         .default_backoff()
         .modify(|experiment| experiment.managed_fields_mut().clear())
@@ -101,7 +98,7 @@ pub fn start(
         "FLTorrentExperiment",
         Arc::clone(metrics),
         move |event| {
-            experiment(&seen, &pull, event);
+            experiment(&seen, &pull, &there, event);
         },
     ));
 
@@ -199,37 +196,21 @@ async fn follow<K>(
     }
 }
 
-fn experiment(context: &Context, triggers: &Triggers, event: &Event<Watched>) {
+fn experiment(
+    context: &Context,
+    triggers: &Triggers,
+    there: &Store<Watched>,
+    event: &Event<Watched>,
+) {
     match event {
         Event::Apply(watched) | Event::InitApply(watched) => {
             if let Ok(experiment) = &watched.0 {
-                introduce(context, experiment);
+                context.introduce(experiment);
             }
             triggers.pull(ObjectRef::from_obj(watched));
         }
-        Event::Delete(watched) => {
-            let uid = watched.uid().unwrap_or_default();
-            context.forget(&uid, RunId::of_experiment(&uid));
-        }
-        Event::Init | Event::InitDone => {}
-    }
-}
-
-/// Takes note of a run, for certificates and reports. A change of the attempt needs no plan, nor does one of the manifest once pods are
-/// made: nothing that a plan follows from changes then.
-fn introduce(context: &Context, experiment: &Experiment) {
-    let generation = experiment.metadata.generation.unwrap_or_default();
-    let attempt = experiment
-        .status
-        .as_ref()
-        .map_or(0, |status| ledger(status).attempt);
-    let run = RunId::of_experiment(&experiment.uid().unwrap_or_default());
-    let known_run = context.runs().get(run);
-    if let Some(mut found) = known_run.filter(|found| found.fixed || found.generation == generation)
-    {
-        found.facts.attempt = attempt;
-        context.runs().put(run, found);
-    } else if let Ok(validated) = validate(Arc::new(experiment.clone())) {
-        context.runs().put(run, known(&validated, attempt));
+        Event::Delete(watched) => context.forget(&watched.uid().unwrap_or_default()),
+        Event::Init => {}
+        Event::InitDone => context.forget_others(there),
     }
 }

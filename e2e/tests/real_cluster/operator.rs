@@ -1,18 +1,20 @@
 //! The operator on a real API server, with the rights of its own table and no others: what it makes, tells and takes away. Images of peers are
 //! not needed for that; the probe's image stands in where a pod has to end.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
 use e2e::Cluster;
+use e2e::components::apiserver;
 use e2e::images::PROBE;
 use e2e::layout::Layout;
-use e2e::process::end_of;
+use e2e::process::{Daemon, end_of};
+use e2e::task::{Interrupt, Task};
 use libtest_mimic::Failed;
 use serde_json::{Value, json};
 
 use crate::kubectl::{
-    condition, create, experiment, kubectl, namespace, pods, run, run_with_input, until,
+    LOOK, condition, create, experiment, kubectl, namespace, pods, run, run_with_input, until,
 };
 
 /// The namespace of the operator and of its rights.
@@ -37,11 +39,16 @@ pub fn program() -> Result<PathBuf, Failed> {
 pub struct Operator {
     process: Child,
     log: PathBuf,
+    port: u16,
 }
 
 impl Operator {
     /// Runs outside the cluster, as a service account with the operator's own rules.
     pub fn start(cluster: &Cluster, name: &str, port: u16) -> Result<Self, Failed> {
+        Self::with(&account(cluster)?, name, port)
+    }
+
+    fn with(account: &Path, name: &str, port: u16) -> Result<Self, Failed> {
         let logs = Layout::from_environment()?.logs();
         let log = logs.join(format!("operator-{name}.log"));
         let file = std::fs::File::options()
@@ -60,12 +67,36 @@ impl Operator {
             ])
             .args(["--listen", &format!("127.0.0.1:{port}")])
             .args(["--health-listen", &format!("127.0.0.1:{}", port + 1)])
-            .env("KUBECONFIG", account(cluster)?)
+            .env("KUBECONFIG", account)
             .stdout(file.try_clone()?)
             .stderr(file)
             .stdin(Stdio::null())
             .spawn()?;
-        Ok(Self { process, log })
+        Ok(Self { process, log, port })
+    }
+
+    /// Waits until a probe of it answers well.
+    fn probe(&self, path: &str) -> Result<(), Failed> {
+        let url = format!("http://127.0.0.1:{}/{path}", self.port + 1);
+        let ask = ["ready", "--timeout", "120", "--url", &url];
+        run(Command::new(program()?).args(ask)).map(drop)
+    }
+
+    /// Fails unless it is the process that was started.
+    fn lives(&mut self) -> Result<(), Failed> {
+        match self.process.try_wait()? {
+            None => Ok(()),
+            Some(status) => Err(format!("it ended: {status}: {}", end_of(&self.log)).into()),
+        }
+    }
+
+    /// Waits until its log has a text so many times.
+    fn says(&mut self, text: &str, times: usize) -> Result<(), Failed> {
+        while std::fs::read_to_string(&self.log)?.matches(text).count() < times {
+            self.lives()?;
+            std::thread::sleep(LOOK);
+        }
+        Ok(())
     }
 
     fn kill(mut self) -> Result<(), Failed> {
@@ -193,6 +224,53 @@ pub fn life(cluster: &Cluster) -> Result<(), Failed> {
     })?;
     drop(left);
     kubectl(cluster, "delete namespace life --timeout=120s").map(drop)
+}
+
+/// Manifests of nearly complete graphs, each of which once took a core for minutes, and the lease with it; one that is deleted is forgotten.
+pub fn dear(cluster: &Cluster) -> Result<(), Failed> {
+    let mut operator = Operator::start(cluster, "dear", 18643)?;
+    namespace(cluster, "dear")?;
+    let dense = json!({
+        "groups": [{"name": "peers", "count": 1414}],
+        "topology": {"type": "smallWorld", "smallWorld": {"degree": 1412, "rewire": 1}},
+        "training": {"rounds": 2, "batchSize": 1},
+        "suspend": true,
+    });
+    for name in ["a", "b", "c"] {
+        create(cluster, &experiment("dear", name, &dense))?;
+    }
+    kubectl(cluster, "-n dear delete flt/a")?;
+    let waits = json!({"kubernetes": {"nodeSelector": {"no": "node"}}});
+    create(cluster, &experiment("dear", "other", &waits))?;
+    pods(cluster, "dear", "other-0-0 other-1-0 other-2-0")?;
+    condition(cluster, "dear", "b", "Accepted", "PlanMade")?;
+    kubectl(cluster, "-n dear delete flt --all")?;
+    operator.probe("readyz")?;
+    operator.lives()?;
+    let holder = format!(
+        "-n {HOME} get lease fltorrent-operator --output=jsonpath={{.spec.holderIdentity}}"
+    );
+    if kubectl(cluster, &holder)? != "dear" {
+        return Err("the lease was lost".into());
+    }
+    drop(operator);
+    kubectl(cluster, "delete namespace dear --timeout=120s").map(drop)
+}
+
+/// An operator that begins while there is no API server waits for it, alive and not ready.
+pub fn away(cluster: &Cluster) -> Result<(), Failed> {
+    let account = account(cluster)?;
+    let layout = Layout::from_environment()?;
+    let mut task = Task::begin("ending the API server", &Interrupt::never());
+    Daemon::known(&layout, apiserver::NAME).kill(&mut task)?;
+    let mut operator = Operator::with(&account, "away", 18743)?;
+    let waited = operator
+        .says("the API server does not answer", 3)
+        .and_then(|()| operator.probe("healthz"));
+    Cluster::up(layout, Interrupt::never())?;
+    waited?;
+    operator.probe("readyz")?;
+    operator.lives()
 }
 
 fn apply(cluster: &Cluster, object: &str) -> Result<(), Failed> {

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 /// How long something may take to become so; the machine may be busy.
 const PATIENCE: Duration = Duration::from_secs(180);
 /// How often it is looked at.
-const LOOK: Duration = Duration::from_millis(200);
+pub const LOOK: Duration = Duration::from_millis(200);
 
 /// Runs a command and returns its standard output without blanks around it.
 pub fn run(command: &mut Command) -> Result<String, Failed> {

@@ -4,13 +4,13 @@ use fltorrent_coordinator::secret::RootSecret;
 use k8s_openapi::api::core::v1::ConfigMap;
 
 use super::{BuildError, owned};
-use crate::validate::Validated;
+use crate::validate::{Validated, manifest};
 
 pub(super) fn build(validated: &Validated, root: &RootSecret) -> Result<ConfigMap, BuildError> {
     let authority = root.authority(validated.run)?;
     let data = [
-        ("manifest.yaml", validated.manifest.clone()),
-        ("plan-hash", validated.plan.hash_text()),
+        ("manifest.yaml", manifest(&validated.experiment)?),
+        ("plan-hash", validated.plan.hash_text().to_owned()),
         ("authority.pem", authority.certificate_pem().to_owned()),
     ];
     Ok(ConfigMap {

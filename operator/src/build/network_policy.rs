@@ -4,7 +4,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use fltorrent_crds::Plan;
 use fltorrent_crds::experiment::kubernetes::EnvironmentVariable;
 use fltorrent_crds::plan::{DataSource, is_url};
 use hyper::Uri;
@@ -17,7 +16,7 @@ use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 
 use super::{METRICS_PORT, SWARM_PORT, Site, owned};
 use crate::names;
-use crate::validate::Validated;
+use crate::validate::{Outline, Validated};
 
 /// Where DNS may be.
 const DNS_PORTS: [i32; 2] = [53, 5353];
@@ -125,9 +124,9 @@ fn open_ports(validated: &Validated) -> BTreeSet<u16> {
 }
 
 /// Ports of the URLs that data and the first model come from.
-fn url_ports(plan: &Plan) -> BTreeSet<u16> {
+fn url_ports(plan: &Outline) -> BTreeSet<u16> {
     let mut places: Vec<&str> = Vec::new();
-    match &plan.data.source {
+    match &plan.source {
         DataSource::Digits | DataSource::Custom { .. } => {}
         DataSource::Idx { path, .. } => places.push(path),
         DataSource::Csv { train, test, .. } | DataSource::Safetensors { train, test } => {

@@ -1,6 +1,5 @@
 //! The pod of one attempt of a peer. It is created once, sealed ([`seal`](crate::seal)), and never changed.
 
-use fltorrent_crds::analysis;
 use fltorrent_crds::experiment::kubernetes::{GroupKubernetes, Kubernetes};
 use fltorrent_crds::plan::Backend;
 use k8s_openapi::api::core::v1::{
@@ -35,24 +34,19 @@ pub fn build(
     let spec = &validated.experiment.spec;
     let kubernetes = &spec.kubernetes;
     let name = names::pod(&validated.name, index, attempt);
-    let group = validated
-        .plan
-        .peers
-        .get(index as usize)
-        .map_or("", |peer| &peer.group);
-    let of_group = spec
-        .groups
-        .iter()
-        .find(|candidate| candidate.name == group)
-        .map(|group| group.kubernetes.clone())
-        .unwrap_or_default();
+    let group = validated.group(index);
+    let of_group = group.map(|group| group.kubernetes.clone());
+    let of_group = of_group.unwrap_or_default();
     let given = kubernetes.of_group(&of_group);
 
     let mut metadata = owned(validated, name);
     let of_pod = [
         (names::INDEX, index.to_string()),
         (names::ATTEMPT, attempt.to_string()),
-        (names::GROUP, group.to_owned()),
+        (
+            names::GROUP,
+            group.map_or_else(String::new, |group| group.name.clone()),
+        ),
     ]
     .map(|(key, value)| (key.to_owned(), value));
     // The plan refuses the operator's keys among a user's; were one there, the operator's would hold.
@@ -174,10 +168,7 @@ fn resources(
     given: &GroupKubernetes,
     index: u32,
 ) -> Result<ResourceRequirements, BuildError> {
-    let peer = validated.plan.peers.get(index as usize);
-    let neighbours = peer.map_or(0, |peer| peer.neighbours.len());
-    let neighbours = u32::try_from(neighbours).unwrap_or(u32::MAX);
-    let memory = analysis::memory(&validated.plan, neighbours).request();
+    let memory = validated.plan.memory(index);
     let given = given.resources.clone().unwrap_or_default();
     same("resources", &given.with_defaults(memory))
 }

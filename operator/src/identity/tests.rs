@@ -54,8 +54,6 @@ fn a_pod_is_a_peer_only_under_our_seal() {
         namespace: "team".into(),
         name: "x".into(),
         uid: "u".into(),
-        generation: 1,
-        fixed: true,
         facts: RunFacts {
             peers: 8,
             rounds: 2,

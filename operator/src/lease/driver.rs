@@ -21,17 +21,17 @@ pub async fn run(client: Client, namespace: &str, name: String, leads: &watch::S
     let leases: Api<Lease> = Api::namespaced(client, namespace);
     let mut election = Election::new(name.clone());
     loop {
-        let patience = election.patience(Instant::now());
+        let patience = election.patience(now());
         let next = match timeout(patience, leases.get_opt(LEASE)).await {
             Ok(Ok(lease)) => {
-                let next = election.handle_read(lease.as_ref().map(record), Instant::now());
+                let next = election.handle_read(lease.as_ref().map(record), now());
                 attempt(&leases, &mut election, next, lease, &name).await
             }
             Ok(Err(error)) => {
                 tracing::warn!(%error, "the lease cannot be read");
-                election.handle_failure(Instant::now())
+                election.handle_failure(now())
             }
-            Err(_) => election.handle_failure(Instant::now()),
+            Err(_) => election.handle_failure(now()),
         };
         if next == Move::Lost {
             leads.send_replace(false);
@@ -65,6 +65,11 @@ pub async fn release(client: Client, namespace: &str, name: &str) {
     }
 }
 
+/// By the runtime's clock, so that tests need not wait.
+fn now() -> Instant {
+    tokio::time::Instant::now().into_std()
+}
+
 fn record(lease: &Lease) -> Record {
     let spec = lease.spec.clone().unwrap_or_default();
     Record {
@@ -88,18 +93,18 @@ async fn attempt(
     else {
         return next;
     };
-    let began = Instant::now();
-    let now = Some(MicroTime(Timestamp::now()));
+    let began = now();
+    let time = Some(MicroTime(Timestamp::now()));
     let acquired = lease
         .as_ref()
         .and_then(|lease| lease.spec.as_ref()?.acquire_time.clone())
         .filter(|_| renewal);
     let spec = LeaseSpec {
-        acquire_time: acquired.or_else(|| now.clone()),
+        acquire_time: acquired.or_else(|| time.clone()),
         holder_identity: Some(name.to_owned()),
         lease_duration_seconds: i32::try_from(DURATION.as_secs()).ok(),
         lease_transitions: Some(transitions),
-        renew_time: now,
+        renew_time: time,
         ..LeaseSpec::default()
     };
     let params = PostParams {
@@ -131,8 +136,8 @@ async fn attempt(
         }
         Ok(Err(error)) => {
             tracing::info!(%error, "the lease could not be written");
-            election.handle_failure(Instant::now())
+            election.handle_failure(now())
         }
-        Err(_) => election.handle_failure(Instant::now()),
+        Err(_) => election.handle_failure(now()),
     }
 }

@@ -1,9 +1,11 @@
 //! What a decision says is done, and the status that follows from it.
 
+use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
 use fltorrent_crds::status::{ExperimentStatus, Stage};
 use jiff::Timestamp;
+use kube::ResourceExt;
 use kube::runtime::controller::Action;
 use kube::runtime::reflector::ObjectRef;
 
@@ -16,6 +18,7 @@ use crate::observe;
 use crate::room::Entry;
 use crate::status::{self, Figures, ledger};
 use crate::story;
+use crate::throttle::Turn;
 use crate::validate::Validated;
 
 /// Makes what pods mount, before the first of them: what fails here leaves the manifest as it can be changed.
@@ -31,11 +34,11 @@ pub(super) async fn prepare(
     let objects = build::objects(validated, &context.tools.site, &context.tools.root)?;
     let desired = Desired {
         objects: Some(objects),
-        ..desired(validated)
+        ..desired(context, validated)
     };
     match context.applier.apply(desired, seen.facts.clone()).await {
         Ok(applied) => {
-            context.stood(validated, applied.mark());
+            context.stood(validated, applied.mark(), Instant::now());
             Ok(())
         }
         Err(error) => Err(refused(context, validated, prior, seen, error).await),
@@ -56,10 +59,22 @@ pub(super) async fn act(
         site, root, rooms, ..
     } = &context.tools;
     let ends = matches!(ledger.stage, Stage::Complete | Stage::Failed);
-    let objects = if ends || context.stands(validated) {
+    let repair = if ends || context.stands(validated) {
         None
     } else {
-        Some(build::objects(validated, site, root)?)
+        Some(context.repair(validated, Instant::now()))
+    };
+    let objects = match repair {
+        None => None,
+        Some(Turn::Now) => Some(build::objects(validated, site, root)?),
+        Some(Turn::Wait(rest)) => {
+            tracing::warn!(
+                ?rest,
+                "somebody keeps changing its objects; they are left alone for a while"
+            );
+            again = Some(again.map_or(rest, |again| again.min(rest)));
+            None
+        }
     };
     let mut held = None;
     if !create.is_empty() {
@@ -67,7 +82,7 @@ pub(super) async fn act(
             Entry::Free(gate) => held = Some(gate),
             Entry::Wait(rest) => {
                 create.clear();
-                again = Some(rest);
+                again = Some(again.map_or(rest, |again| again.min(rest)));
             }
         }
     }
@@ -85,9 +100,9 @@ pub(super) async fn act(
     }
     let desired = Desired {
         objects,
-        delete,
+        delete: by_uid(delete, &seen),
         create,
-        ..desired(validated)
+        ..desired(context, validated)
     };
     let applied = match context.applier.apply(desired, seen.facts.clone()).await {
         Ok(applied) => applied,
@@ -96,7 +111,7 @@ pub(super) async fn act(
     if held.take().is_some() || ledger.stage != Stage::Starting {
         rooms.leave(&validated.uid);
     }
-    context.stood(validated, applied.mark());
+    context.stood(validated, applied.mark(), Instant::now());
     let current = seen.pods.iter().map(AsRef::as_ref).filter(|pod| {
         observe::facts(pod, &validated.uid, root)
             .is_some_and(|facts| facts.sealed && facts.attempt == ledger.attempt)
@@ -124,13 +139,28 @@ pub(super) async fn act(
         .await
 }
 
+/// The pods that were seen under these names.
+fn by_uid(names: Vec<String>, seen: &Seen) -> Vec<(String, Option<String>)> {
+    let uids: HashMap<String, Option<String>> = seen
+        .pods
+        .iter()
+        .map(|pod| (pod.name_any(), pod.uid()))
+        .collect();
+    let uid = |name: &String| uids.get(name).cloned().flatten();
+    names
+        .into_iter()
+        .map(|name| (name.clone(), uid(&name)))
+        .collect()
+}
+
 /// Nothing yet, for this experiment.
-fn desired(validated: &Validated) -> Desired {
+fn desired(context: &Context, validated: &Validated) -> Desired {
     Desired {
         uid: validated.uid.clone(),
         name: validated.name.clone(),
         namespace: validated.namespace.clone(),
         objects: None,
+        made: context.claims(validated),
         delete: Vec::new(),
         create: Vec::new(),
     }

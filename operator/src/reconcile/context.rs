@@ -1,39 +1,39 @@
 //! What all looks share, and what is remembered of each experiment while this replica leads.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use fltorrent_coordinator::hub::{Hub, RunFacts};
 use fltorrent_coordinator::identity::RunId;
 use fltorrent_coordinator::secret::RootSecret;
 use fltorrent_crds::Experiment;
-use fltorrent_crds::status::{ExperimentStatus, Phase};
+use fltorrent_crds::experiment::MAX_PEERS;
+use fltorrent_crds::status::{ExperimentStatus, Phase, Stage};
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::{ObjectReference, Pod};
-use kube::api::{Patch, PatchParams};
-use kube::core::DynamicObject;
 use kube::core::error_boundary::InvalidObject;
 use kube::discovery::ApiResource;
-use kube::runtime::controller::Action;
 use kube::runtime::reflector::{ObjectRef, Store};
-use kube::{Api, Client, Resource, ResourceExt};
-use serde_json::json;
+use kube::{Client, Resource, ResourceExt};
 
-use super::{ReconcileError, Watched};
-use crate::apply::{Applier, Mark};
+use super::Watched;
+use crate::apply::{Applier, Made, Mark};
 use crate::build::Site;
 use crate::events::{Teller, Telling};
 use crate::evidence::Evidence;
 use crate::life::Ledger;
 use crate::metrics::Metrics;
-use crate::names;
+use crate::planner::Planner;
 use crate::room::Rooms;
 use crate::runs::{Known, Runs};
 use crate::status::{self, Figures};
-use crate::throttle::{Throttle, Turn};
-use crate::validate::{ValidateError, Validated, validate};
+use crate::throttle::{Repairs, Throttle, Turn};
+use crate::validate::{ValidateError, Validated};
+
+/// Events of an experiment that are remembered as told. One that is forgotten is told again under the same name, which is refused.
+const TOLD: usize = 64;
 
 /// What belongs to the whole process.
 #[derive(Clone)]
@@ -59,6 +59,7 @@ pub struct Context {
     pub(super) applier: Applier,
     pub(super) pods: Store<Pod>,
     teller: Teller,
+    planner: Planner,
     hub: Arc<Hub>,
     looks: AtomicU64,
     remembered: Mutex<HashMap<String, Remembered>>,
@@ -66,16 +67,23 @@ pub struct Context {
 
 /// What is remembered of an experiment.
 #[derive(Default)]
-struct Remembered {
-    throttle: Throttle,
+pub(super) struct Remembered {
+    pub(super) throttle: Throttle,
+    repairs: Repairs,
     failures: u32,
-    /// The status as it was last written; while this replica leads, nobody else writes it.
-    status: Option<ExperimentStatus>,
+    /// The status as it was last written, and the version that the experiment has with it.
+    pub(super) status: Option<(ExperimentStatus, String)>,
     /// How its objects stand, and of which generation they are.
     mark: Option<(i64, Mark)>,
-    validated: Option<Arc<Validated>>,
-    told: Vec<Telling>,
+    /// What came of the plan of a generation, be it an error.
+    plan: Option<(Option<i64>, Planned)>,
+    told: HashSet<(&'static str, String)>,
+    /// Claims that an apply which came to no end has made.
+    claims: Arc<Made>,
 }
+
+/// What came of a plan.
+type Planned = Result<Arc<Validated>, Arc<ValidateError>>;
 
 impl Context {
     /// A context that remembers nothing yet.
@@ -83,6 +91,7 @@ impl Context {
         client: Client,
         tools: Tools,
         teller: Teller,
+        planner: Planner,
         pods: Store<Pod>,
         hub: Arc<Hub>,
     ) -> Self {
@@ -96,6 +105,7 @@ impl Context {
             tools,
             pods,
             teller,
+            planner,
             hub,
             looks: AtomicU64::new(0),
             remembered: Mutex::default(),
@@ -107,24 +117,61 @@ impl Context {
         self.looks.fetch_add(1, Ordering::Relaxed)
     }
 
-    fn all(&self) -> MutexGuard<'_, HashMap<String, Remembered>> {
+    /// This replica leads.
+    pub fn leads(&self) {
+        self.tools.metrics.leads(true);
+    }
+
+    pub(super) fn all(&self) -> MutexGuard<'_, HashMap<String, Remembered>> {
         self.remembered
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Forgets an experiment that is gone.
-    pub fn forget(&self, uid: &str, run: RunId) {
+    pub fn forget(&self, uid: &str) {
         self.all().remove(uid);
         self.tools.evidence.forget(uid);
         self.tools.rooms.leave(uid);
+        self.over(RunId::of_experiment(uid));
+    }
+
+    /// Forgets what is not there any more: a watch that begins anew does not say what was deleted meanwhile.
+    pub fn forget_others(&self, there: &Store<Watched>) {
+        let there: HashSet<String> = there.state().iter().filter_map(|one| one.uid()).collect();
+        for uid in self.tools.runs.uids() {
+            if !there.contains(&uid) {
+                self.forget(&uid);
+            }
+        }
+        self.tools.evidence.retain(|uid| there.contains(uid));
+        self.all().retain(|uid, _| there.contains(uid));
+    }
+
+    /// A run has ended: nobody joins it or reports of it any more.
+    fn over(&self, run: RunId) {
         self.tools.runs.remove(run);
         self.hub.forget(run);
     }
 
-    /// The runs that are known.
-    pub fn runs(&self) -> &Runs {
-        &self.tools.runs
+    /// Takes note of a run, for certificates and reports, or that it is over. That needs no plan, so that a replica which only follows
+    /// makes none.
+    pub fn introduce(&self, experiment: &Experiment) {
+        let ledger = experiment
+            .status
+            .as_ref()
+            .map(status::ledger)
+            .unwrap_or_default();
+        let uid = experiment.uid().unwrap_or_default();
+        self.attempt(&uid, experiment, ledger);
+    }
+
+    fn attempt(&self, uid: &str, experiment: &Experiment, ledger: Ledger) {
+        let run = RunId::of_experiment(uid);
+        match ledger.stage {
+            Stage::Complete | Stage::Failed => self.over(run),
+            _ => self.tools.runs.put(run, known(experiment, ledger.attempt)),
+        }
     }
 
     /// Takes note of how a pod ended, if it has.
@@ -162,42 +209,18 @@ impl Context {
         }
     }
 
-    /// The status to go on from: as written by this replica, or as it stands now.
-    pub(super) async fn status(
-        &self,
-        experiment: &Experiment,
-    ) -> Result<ExperimentStatus, ReconcileError> {
+    /// The experiment with its plan. What comes of it is remembered for each generation, also an error: it would come again.
+    pub(super) async fn validated(&self, experiment: &Arc<Experiment>) -> Planned {
         let uid = experiment.uid().unwrap_or_default();
-        if let Some(status) = self.all().get(&uid).and_then(|one| one.status.clone()) {
-            return Ok(status);
+        let generation = experiment.metadata.generation;
+        let known = self.all().get(&uid).and_then(|one| one.plan.clone());
+        if let Some((_, planned)) = known.filter(|(of, _)| *of == generation) {
+            return planned;
         }
-        // Another replica may have written it after what our watch has shown.
-        let namespace = experiment.namespace().unwrap_or_default();
-        let api: Api<Experiment> = Api::namespaced(self.client.clone(), &namespace);
-        let fresh = api
-            .get_opt(&experiment.name_any())
-            .await
-            .map_err(|error| ReconcileError::Read("status", Box::new(error)))?;
-        let status = fresh.and_then(|fresh| fresh.status).unwrap_or_default();
-        self.all().entry(uid).or_default().status = Some(status.clone());
-        Ok(status)
-    }
-
-    /// The experiment with its plan, which is made once for each generation.
-    pub(super) fn validated(
-        &self,
-        experiment: &Arc<Experiment>,
-    ) -> Result<Arc<Validated>, ValidateError> {
-        let uid = experiment.uid().unwrap_or_default();
-        let known = self.all().get(&uid).and_then(|one| one.validated.clone());
-        if let Some(known) =
-            known.filter(|known| Some(known.generation) == experiment.metadata.generation)
-        {
-            return Ok(known);
-        }
-        let validated = Arc::new(validate(Arc::clone(experiment))?);
-        self.all().entry(uid).or_default().validated = Some(Arc::clone(&validated));
-        Ok(validated)
+        let planned = self.planner.plan(Arc::clone(experiment)).await;
+        let planned = planned.map(Arc::new).map_err(Arc::new);
+        self.all().entry(uid).or_default().plan = Some((generation, planned.clone()));
+        planned
     }
 
     pub(super) fn refused(
@@ -224,12 +247,26 @@ impl Context {
             .is_some_and(|(generation, _)| *generation == validated.generation)
     }
 
+    /// Whether its objects may be applied now: what somebody else changes again and again is not applied in a hot loop.
+    pub(super) fn repair(&self, validated: &Validated, now: Instant) -> Turn {
+        self.all()
+            .get(&validated.uid)
+            .map_or(Turn::Now, |one| one.repairs.turn(now))
+    }
+
+    /// Claims that were made for it, so that an apply which takes several looks does not begin anew.
+    pub(super) fn claims(&self, validated: &Validated) -> Arc<Made> {
+        Arc::clone(&self.all().entry(validated.uid.clone()).or_default().claims)
+    }
+
     /// Takes note of how objects stand now.
-    pub(super) fn stood(&self, validated: &Validated, mark: Option<&Mark>) {
+    pub(super) fn stood(&self, validated: &Validated, mark: Option<&Mark>, now: Instant) {
         let mut all = self.all();
         let one = all.entry(validated.uid.clone()).or_default();
         one.failures = 0;
         if let Some(mark) = mark {
+            one.repairs.applied(now);
+            one.claims = Arc::default();
             one.mark = Some((validated.generation, mark.clone()));
         }
     }
@@ -285,11 +322,9 @@ impl Context {
         reported.unwrap_or_default().newer(ended)
     }
 
-    /// The experiment is in another attempt: only reports of that one count.
+    /// The experiment is in another attempt, of which alone reports count, or at its end.
     pub(super) fn moved(&self, validated: &Validated, ledger: Ledger) {
-        self.tools
-            .runs
-            .put(validated.run, known(validated, ledger.attempt));
+        self.attempt(&validated.uid, &validated.experiment, ledger);
     }
 
     /// Tells an event, once while this replica leads (and once at all, by its name).
@@ -302,11 +337,12 @@ impl Context {
             let mut all = self.all();
             let uid = about.uid.clone().unwrap_or_default();
             let told = &mut all.entry(uid).or_default().told;
-            let same = |other: &Telling| other.reason == telling.reason && other.key == telling.key;
-            if told.iter().any(same) {
+            if told.len() >= TOLD {
+                told.clear();
+            }
+            if !told.insert((telling.reason, telling.key.clone())) {
                 return;
             }
-            told.push(telling.clone());
         }
         self.teller.tell(about, telling).await;
     }
@@ -339,64 +375,6 @@ impl Context {
         };
         self.tell_about(&about, &telling).await;
     }
-
-    /// Writes a status if it differs and it is time; says when to look again. What has to wait is made anew then.
-    pub(super) async fn publish(
-        &self,
-        experiment: &Experiment,
-        prior: &ExperimentStatus,
-        next: ExperimentStatus,
-        again: Option<Duration>,
-    ) -> Result<Action, ReconcileError> {
-        if *prior != next {
-            let uid = experiment.uid().unwrap_or_default();
-            if let Turn::Wait(rest) = self.turn(&uid, Instant::now()) {
-                return Ok(Action::requeue(again.map_or(rest, |again| again.min(rest))));
-            }
-            self.write(experiment, &next, None).await?;
-        }
-        Ok(again.map_or_else(Action::await_change, Action::requeue))
-    }
-
-    /// Writes a status; with a version only onto the object as it was then.
-    pub(super) async fn write(
-        &self,
-        experiment: &Experiment,
-        status: &ExperimentStatus,
-        version: Option<&str>,
-    ) -> Result<(), ReconcileError> {
-        let resource = ApiResource::erase::<Experiment>(&());
-        let namespace = experiment.namespace().unwrap_or_default();
-        let api: Api<DynamicObject> =
-            Api::namespaced_with(self.client.clone(), &namespace, &resource);
-        let uid = experiment.uid().unwrap_or_default();
-        // The UID goes along, so that another experiment of the name does not get it.
-        let mut metadata = json!({"uid": uid});
-        if let Some(version) = version {
-            metadata["resourceVersion"] = json!(version);
-        }
-        let patch = json!({
-            "apiVersion": resource.api_version,
-            "kind": resource.kind,
-            "metadata": metadata,
-            "status": status,
-        });
-        let params = PatchParams::apply(names::MANAGER).force();
-        let written = api
-            .patch_status(&experiment.name_any(), &params, &Patch::Apply(&patch))
-            .await;
-        let mut all = self.all();
-        let one = all.entry(uid).or_default();
-        one.throttle.wrote(Instant::now());
-        if let Err(error) = written {
-            // Whether it was written is not known: the next look reads it.
-            one.status = None;
-            return Err(ReconcileError::Status(Box::new(error)));
-        }
-        one.status = Some(status.clone());
-        self.tools.metrics.status_written();
-        Ok(())
-    }
 }
 
 const fn phase_name(phase: Phase) -> &'static str {
@@ -411,20 +389,16 @@ const fn phase_name(phase: Phase) -> &'static str {
 }
 
 /// What every replica has to know of a run.
-pub fn known(validated: &Validated, attempt: u32) -> Known {
+fn known(experiment: &Experiment, attempt: u32) -> Known {
+    let spec = &experiment.spec;
+    let peers = spec.groups.iter().map(|group| group.count);
     Known {
-        namespace: validated.namespace.clone(),
-        name: validated.name.clone(),
-        uid: validated.uid.clone(),
-        generation: validated.generation,
-        fixed: validated
-            .experiment
-            .status
-            .as_ref()
-            .is_some_and(|status| status::ledger(status).begun),
+        namespace: experiment.namespace().unwrap_or_default(),
+        name: experiment.name_any(),
+        uid: experiment.uid().unwrap_or_default(),
         facts: RunFacts {
-            peers: validated.peers(),
-            rounds: validated.plan.training.rounds,
+            peers: peers.fold(0, u32::saturating_add).min(MAX_PEERS),
+            rounds: spec.training.rounds,
             attempt,
         },
     }

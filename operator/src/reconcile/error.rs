@@ -21,6 +21,11 @@ pub enum ReconcileError {
     /// The manifest is another one by now.
     #[error("the manifest was changed while it was looked at; it is looked at again")]
     Changed,
+    /// A fault of the operator itself.
+    #[error(
+        "the operator failed: {0}; please report it with the experiment's manifest. Other experiments go on"
+    )]
+    Panicked(String),
     /// It took too long.
     #[error("it took too long; the API server may be slow")]
     TooLong,
@@ -34,6 +39,7 @@ impl ReconcileError {
             Self::Build(error) => error.reason(),
             Self::Apply(error) => error.reason(),
             Self::Changed => "Changed",
+            Self::Panicked(_) => "Panicked",
             Self::TooLong => "TooLong",
         }
     }

@@ -12,6 +12,7 @@ use super::{Context, ReconcileError};
 use crate::life::{Facts, PodFacts, PodState};
 use crate::names;
 use crate::observe;
+use crate::pages;
 use crate::status::ledger;
 use crate::validate::Validated;
 
@@ -41,10 +42,9 @@ impl Seen {
         validated: &Validated,
         prior: &ExperimentStatus,
     ) -> Result<Self, ReconcileError> {
-        let pods: Api<Pod> = Api::namespaced(context.client.clone(), &validated.namespace);
+        let api: Api<Pod> = Api::namespaced(context.client.clone(), &validated.namespace);
         let params = ListParams::default().labels(&names::pods_of(&validated.name));
-        let pods = pods
-            .list(&params)
+        let pods = pages::all(params, async |page| api.list(&page).await, observe::prune)
             .await
             .map_err(|error| ReconcileError::Read("pods", Box::new(error)))?;
         let pods: Vec<_> = pods.into_iter().map(Arc::new).collect();

@@ -1,0 +1,244 @@
+use std::future::ready;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex};
+
+use fltorrent_coordinator::hub::{Directory, Hub, Member, RunFacts, Settings, Unproven};
+use fltorrent_coordinator::identity::RunId;
+use fltorrent_coordinator::secret::RootSecret;
+use fltorrent_crds::status::Stage;
+use fltorrent_crds::{Experiment, manifest};
+use hyper::{Method, StatusCode};
+use kube::runtime::reflector::store;
+use kube::runtime::watcher::Event;
+use kube::{Client, ResourceExt};
+use serde_json::{Value, json};
+use tokio::net::TcpListener;
+use tokio::sync::mpsc;
+
+use super::*;
+use crate::build::Site;
+use crate::config::PeerUser;
+use crate::events::Teller;
+use crate::evidence::Evidence;
+use crate::metrics::Metrics;
+use crate::planner::Planner;
+use crate::test_api;
+use crate::validate::{ValidateError, validate};
+
+/// A hub that nobody talks to.
+struct Nobody;
+
+impl Directory for Nobody {
+    fn facts(&self, _: RunId) -> Option<RunFacts> {
+        None
+    }
+
+    async fn member(&self, _: RunId, _: &str) -> Result<Member, Unproven> {
+        Err(Unproven::NotOurs("nobody asks".to_owned()))
+    }
+
+    fn leads(&self) -> bool {
+        true
+    }
+}
+
+async fn context(client: Client, planner: Planner) -> Context {
+    let root = RootSecret::generate().unwrap();
+    let metrics = Arc::new(Metrics::new());
+    let tools = Tools {
+        site: Site {
+            namespace: "home".into(),
+            service: "operator".into(),
+            port: 8443,
+            cluster_domain: "cluster.local".into(),
+            peer_image: "peer".into(),
+            peer_cuda_image: "peer-cuda".into(),
+            peer_user: PeerUser::default(),
+        },
+        root: root.clone(),
+        metrics: Arc::clone(&metrics),
+        runs: Arc::default(),
+        evidence: Arc::new(Evidence::new(root.clone())),
+        rooms: Arc::default(),
+    };
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let (reported, _) = mpsc::channel(1);
+    let hub = Hub::start(
+        listener,
+        root,
+        Arc::new(Nobody),
+        Settings::default(),
+        reported,
+    );
+    let teller = Teller::new(client.clone(), "a".into(), metrics);
+    Context::new(
+        client,
+        tools,
+        teller,
+        planner,
+        store().0,
+        Arc::new(hub.unwrap()),
+    )
+}
+
+fn experiment(uid: &str) -> Experiment {
+    let text = "{apiVersion: fltorrent.io/v1alpha1, kind: FLTorrentExperiment, metadata: {name: x}, spec: {groups: [{name: p, count: 2}, \
+         {name: q, count: 3}], topology: {type: mesh}, model: {type: mlp, mlp: {hidden: [8]}}, data: {type: digits}, training: {rounds: 7}}}";
+    let mut experiment = manifest::parse(text).unwrap();
+    experiment.metadata.namespace = Some("team".into());
+    experiment.metadata.uid = Some(uid.into());
+    experiment.metadata.generation = Some(1);
+    experiment.metadata.resource_version = Some("5".into());
+    experiment
+}
+
+/// One experiment behind an API server that compares versions.
+fn server(object: Arc<Mutex<Value>>) -> Client {
+    test_api::client(move |asked| {
+        let mut object = object.lock().unwrap();
+        if asked.method == Method::PATCH {
+            let stands = &object["metadata"]["resourceVersion"];
+            if asked.body["metadata"]["resourceVersion"] != *stands {
+                return ready(test_api::refusal(StatusCode::CONFLICT, "Conflict"));
+            }
+            let next: u32 = stands.as_str().unwrap().parse().unwrap();
+            object["metadata"]["resourceVersion"] = (next + 1).to_string().into();
+            object["status"] = asked.body["status"].clone();
+        }
+        ready(Some((StatusCode::OK, object.clone())))
+    })
+}
+
+/// It led, slept while another replica led and wrote, and wakes: what the other wrote stays, and is gone on from.
+#[tokio::test]
+async fn a_leader_that_wakes_overwrites_nobody() {
+    let experiment = experiment("u");
+    let object = Arc::new(Mutex::new(serde_json::to_value(&experiment).unwrap()));
+    let context = context(server(Arc::clone(&object)), Planner::start().unwrap()).await;
+
+    let mut status = context.status(&experiment).await.unwrap();
+    status.attempt = 1;
+    context.write(&experiment, &status, None).await.unwrap();
+    assert_eq!(object.lock().unwrap()["status"]["attempt"], 1);
+
+    {
+        let mut object = object.lock().unwrap();
+        object["metadata"]["resourceVersion"] = "9".into();
+        object["status"]["attempt"] = 4.into();
+    }
+    status.attempt = 2;
+    let error = context.write(&experiment, &status, None).await.unwrap_err();
+    assert_eq!(error.reason(), "Conflict");
+    assert_eq!(object.lock().unwrap()["status"]["attempt"], 4);
+
+    let mut status = context.status(&experiment).await.unwrap();
+    assert_eq!(status.attempt, 4);
+    status.attempt = 5;
+    context.write(&experiment, &status, None).await.unwrap();
+    assert_eq!(object.lock().unwrap()["status"]["attempt"], 5);
+}
+
+/// A user changes the spec, which gives the experiment another version with the same status: that is no conflict.
+#[tokio::test]
+async fn a_change_of_the_spec_is_no_conflict() {
+    let mut experiment = experiment("u");
+    let object = Arc::new(Mutex::new(serde_json::to_value(&experiment).unwrap()));
+    let context = context(server(Arc::clone(&object)), Planner::start().unwrap()).await;
+    let mut status = context.status(&experiment).await.unwrap();
+    status.attempt = 1;
+    context.write(&experiment, &status, None).await.unwrap();
+
+    object.lock().unwrap()["metadata"]["resourceVersion"] = "30".into();
+    experiment.metadata.resource_version = Some("30".into());
+    experiment.status = Some(status.clone());
+    let mut status = context.status(&experiment).await.unwrap();
+    status.attempt = 2;
+    context.write(&experiment, &status, None).await.unwrap();
+    assert_eq!(object.lock().unwrap()["status"]["attempt"], 2);
+}
+
+/// Also what fails is planned once a generation.
+#[tokio::test]
+async fn a_plan_is_made_once_a_generation() {
+    let made = Arc::new(AtomicU32::new(0));
+    let count = Arc::clone(&made);
+    let planner = Planner::with(move |experiment| {
+        count.fetch_add(1, Ordering::Relaxed);
+        match experiment.metadata.generation {
+            Some(1) => Err(ValidateError::Plan("it is wrong".into())),
+            Some(2) => panic!("it is a fault"),
+            _ => validate(experiment),
+        }
+    });
+    let client = test_api::client(|_| ready(None));
+    let context = context(client, planner.unwrap()).await;
+    for (generation, reason) in [
+        (1, Some("InvalidManifest")),
+        (2, Some("PlanPanicked")),
+        (3, None),
+    ] {
+        let mut experiment = experiment("u");
+        experiment.metadata.generation = Some(generation);
+        let experiment = Arc::new(experiment);
+        for _ in 0..3 {
+            let planned = context.validated(&experiment).await;
+            assert_eq!(planned.err().map(|error| error.reason()), reason);
+        }
+        assert_eq!(i64::from(made.load(Ordering::Relaxed)), generation);
+    }
+}
+
+/// Who only follows makes no plan; a run that has ended, or whose experiment has gone unseen, is forgotten.
+#[tokio::test]
+async fn runs_are_known_without_a_plan_and_forgotten() {
+    let planner = Planner::with(|_| panic!("a plan is made"));
+    let client = test_api::client(|_| ready(None));
+    let context = context(client, planner.unwrap()).await;
+    let (there, mut writer) = store();
+    writer.apply_watcher_event(&Event::Init);
+    for uid in ["a", "b", "c"] {
+        let mut experiment = experiment(uid);
+        context.introduce(&experiment);
+        let known = context.tools.runs.get(RunId::of_experiment(uid)).unwrap();
+        assert_eq!((known.facts.peers, known.facts.rounds), (5, 7));
+        if uid == "b" {
+            experiment.status = Some(ExperimentStatus {
+                stage: Some(Stage::Complete),
+                ..ExperimentStatus::default()
+            });
+            context.introduce(&experiment);
+        }
+        if uid != "c" {
+            experiment.metadata.name = Some(format!("x-{uid}"));
+            writer.apply_watcher_event(&Event::InitApply(DeserializeGuard(Ok(experiment))));
+        }
+    }
+    writer.apply_watcher_event(&Event::InitDone);
+    context.forget_others(&there);
+    let mut left = context.tools.runs.uids();
+    left.sort_unstable();
+    assert_eq!(left, ["a"]);
+    assert_eq!(there.state().len(), 2);
+    assert!(there.state().iter().all(|one| one.name_any() != "x-c"));
+}
+
+/// A whole look whose plan panics: the experiment's condition says so, and no other is asked of anything.
+#[tokio::test]
+async fn a_panic_is_one_experiments_condition() {
+    let experiment = experiment("u");
+    let object = Arc::new(Mutex::new(serde_json::to_value(&experiment).unwrap()));
+    let planner = Planner::with(|_| panic!("a fault of ours"));
+    let context = Arc::new(context(server(Arc::clone(&object)), planner.unwrap()).await);
+    let watched = Arc::new(DeserializeGuard(Ok(experiment)));
+    reconcile(watched, Arc::clone(&context)).await.unwrap();
+    let status = object.lock().unwrap()["status"].clone();
+    let accepted = status["conditions"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .find(|condition| condition["type"] == "Accepted")
+        .unwrap();
+    assert_eq!(accepted["reason"], json!("PlanPanicked"));
+    let message = accepted["message"].as_str().unwrap();
+    assert!(message.contains("a fault of ours"), "{message}");
+}
