@@ -3,13 +3,14 @@
 
 use std::{
     fs,
-    io::{BufRead, BufReader, Write},
+    io::{BufRead, BufReader, Read, Write},
     net::{TcpListener, TcpStream},
     sync::{
         Arc,
         atomic::{AtomicUsize, Ordering},
     },
     thread,
+    time::Duration,
 };
 
 use fltorrent_peer::data::fetch::{Cache, FetchError};
@@ -26,15 +27,15 @@ fn server() -> (String, Arc<AtomicUsize>) {
     let (own, counted) = (base.clone(), Arc::clone(&requests));
     thread::spawn(move || {
         for stream in listener.incoming().map(Result::unwrap) {
-            counted.fetch_add(1, Ordering::SeqCst);
+            let count = counted.fetch_add(1, Ordering::SeqCst) + 1;
             let base = own.clone();
-            thread::spawn(move || answer(stream, &base));
+            thread::spawn(move || answer(stream, &base, count));
         }
     });
     (base, requests)
 }
 
-fn answer(mut stream: TcpStream, base: &str) {
+fn answer(mut stream: TcpStream, base: &str, count: usize) {
     let mut lines = BufReader::new(stream.try_clone().unwrap())
         .lines()
         .map_while(Result::ok);
@@ -55,11 +56,30 @@ fn answer(mut stream: TcpStream, base: &str) {
             &format!("Location: {base}/round\r\nContent-Length: 0\r\n"),
         ),
         "/cut" => head("200 OK", "Content-Length: 30\r\n") + "abc",
+        "/silent" => head("200 OK", "Content-Length: 30\r\n") + "abc",
+        "/busy" if count > 2 => head("200 OK", "Content-Length: 3\r\n") + "abc",
+        "/busy" | "/always-busy" => head(
+            "503 Service Unavailable",
+            "Retry-After: 0\r\nContent-Length: 0\r\n",
+        ),
+        "/too-many" if count > 1 => head("200 OK", "Content-Length: 3\r\n") + "abc",
+        "/too-many" => head(
+            "429 Too Many Requests",
+            "Retry-After: 0\r\nContent-Length: 0\r\n",
+        ),
+        "/closed-today" => head(
+            "503 Service Unavailable",
+            "Retry-After: 36000\r\nContent-Length: 0\r\n",
+        ),
         "/large" => head("200 OK", "Content-Length: 1000\r\n") + &"x".repeat(1000),
         "/secretly-large" => head("200 OK", "") + &"x".repeat(1000),
         _ => head("404 Not Found", "Content-Length: 0\r\n"),
     };
     stream.write_all(response.as_bytes()).ok();
+    if path == "/silent" {
+        // Until the client has gone.
+        stream.read_to_end(&mut Vec::new()).ok();
+    }
 }
 
 fn fetch(path: &str) -> (TempDir, Result<std::path::PathBuf, FetchError>) {
@@ -96,7 +116,10 @@ fn redirects_and_answers_without_a_length_are_followed_to_the_end() {
 #[test]
 fn faults_are_named_and_leave_no_file() {
     for (path, expected) in [
-        ("/nothing", "/nothing: cannot be fetched: check the URL"),
+        (
+            "/nothing",
+            "/nothing: the server answered 404 Not Found: check the URL",
+        ),
         ("/round", "/round: cannot be fetched: check the URL"),
         ("/large", "/large: is larger than 100 bytes"),
         (
@@ -114,6 +137,41 @@ fn faults_are_named_and_leave_no_file() {
     assert!(
         matches!(error, FetchError::Cut { .. } | FetchError::Short { .. }),
         "{error}"
+    );
+    assert_nothing_left(&folder);
+}
+
+#[test]
+fn a_busy_server_is_asked_again_until_it_gives_the_file() {
+    for path in ["/busy", "/too-many"] {
+        let (_folder, fetched) = fetch(path);
+        assert_eq!(fs::read(fetched.unwrap()).unwrap(), b"abc", "{path}");
+    }
+    for (path, expected) in [
+        (
+            "/always-busy",
+            "the server is busy (503 Service Unavailable): try again in 0 s",
+        ),
+        ("/closed-today", "try again in 36000 s, as it says"),
+    ] {
+        let (folder, fetched) = fetch(path);
+        let error = fetched.unwrap_err().to_string();
+        assert!(error.contains(expected), "{error}");
+        assert_nothing_left(&folder);
+    }
+}
+
+#[test]
+fn a_server_that_falls_silent_is_given_up() {
+    let folder = TempDir::new().unwrap();
+    let cache = Cache::new(folder.path().join("cache"), 100);
+    let cache = cache.with_patience(Duration::from_secs(1));
+    let (base, _) = server();
+    let error = cache.file(&format!("{base}/silent"), ABC).unwrap_err();
+    let said = error.to_string();
+    assert!(
+        said.contains("nothing came for 1 s after 3 bytes"),
+        "{said}"
     );
     assert_nothing_left(&folder);
 }

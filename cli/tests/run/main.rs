@@ -5,6 +5,7 @@ mod chromium;
 mod complete;
 mod endings;
 mod examples;
+mod fetch;
 mod live;
 mod network;
 mod oracle;

@@ -1,29 +1,32 @@
 //! Files by URL: fetched once into a cache folder, where a file's name is its SHA-256.
 //!
-//! A file is written beside its final name and renamed when its hash has been checked, under a lock that other processes
-//! wait for: whoever finds the final name finds a whole file. It is hashed again whenever it is used.
+//! A file gets its name when its hash has been checked, under a lock that other processes wait for: whoever finds the name finds a
+//! whole file. It is hashed again whenever it is used.
 
+mod part;
 mod progress;
+mod request;
+mod trust;
 
 use std::{
     env,
     fs::{self, File},
-    io::{self, Read, Write},
+    io::{self, ErrorKind, Read, Write},
     path::{Path, PathBuf},
     time::Duration,
 };
 
 use thiserror::Error;
+use ureq::http::StatusCode;
 
 use super::sha256::{self, Digest};
+use part::Part;
 use progress::Progress;
 
 /// Most bytes of a file.
 const LIMIT: u64 = 16 << 30;
-const REDIRECTS: u32 = 10;
-const CONNECT: Duration = Duration::from_secs(30);
-const RESPONSE: Duration = Duration::from_secs(60);
-const BODY: Duration = Duration::from_secs(6 * 3600);
+/// A server that sends nothing for so long has been lost.
+const PATIENCE: Duration = Duration::from_secs(60);
 const BUFFER: usize = 64 << 10;
 
 /// Why a file could not be fetched.
@@ -42,7 +45,59 @@ pub enum FetchError {
         /// What the system said.
         source: io::Error,
     },
-    /// No answer, or not the file.
+    /// The authorities that the user names are not there.
+    #[error(
+        "{named}: no certificate could be read there: correct the variable, or unset it to trust the system's"
+    )]
+    Authorities {
+        /// The variables.
+        named: String,
+        /// What is wrong.
+        source: io::Error,
+    },
+    /// Nobody who is trusted vouches for the server.
+    #[error(
+        "{url}: the authority of the server's certificate is not trusted ({trusted} are): name a file with its certificate (PEM) in SSL_CERT_FILE or a folder of such files in SSL_CERT_DIR, or add it to the system's store"
+    )]
+    Untrusted {
+        /// The URL.
+        url: String,
+        /// Which authorities are.
+        trusted: String,
+        /// What the client said.
+        source: Box<ureq::Error>,
+    },
+    /// The server does not have the file, or not for everybody.
+    #[error(
+        "{url}: the server answered {status}: check the URL, or fetch the file by hand and write its path"
+    )]
+    Status {
+        /// The URL.
+        url: String,
+        /// Its answer.
+        status: StatusCode,
+    },
+    /// The server cannot give it now.
+    #[error("{url}: the server is busy ({status}): try again {when}")]
+    Busy {
+        /// The URL.
+        url: String,
+        /// Its answer.
+        status: StatusCode,
+        /// When to try again.
+        when: String,
+    },
+    /// The server fell silent.
+    #[error("{url}: nothing came for {seconds} s after {found} bytes: try again")]
+    Stalled {
+        /// The URL.
+        url: String,
+        /// Bytes that came.
+        found: u64,
+        /// How long it was waited for.
+        seconds: u64,
+    },
+    /// No answer.
     #[error(
         "{url}: cannot be fetched: check the URL and the network, or fetch the file by hand and write its path"
     )]
@@ -103,13 +158,25 @@ pub enum FetchError {
 pub struct Cache {
     folder: PathBuf,
     limit: u64,
+    patience: Duration,
 }
 
 impl Cache {
     /// A folder, which is made when the first file comes, of files of at most `limit` bytes.
     #[must_use]
-    pub fn new(folder: PathBuf, limit: u64) -> Self {
-        Self { folder, limit }
+    pub const fn new(folder: PathBuf, limit: u64) -> Self {
+        Self {
+            folder,
+            limit,
+            patience: PATIENCE,
+        }
+    }
+
+    /// Waits so long for a server that sends nothing.
+    #[must_use]
+    pub const fn with_patience(mut self, patience: Duration) -> Self {
+        self.patience = patience;
+        self
     }
 
     /// The folder `FLTORRENT_CACHE`, or else `fltorrent` in the user's cache folder by the XDG base directory
@@ -154,40 +221,32 @@ impl Cache {
         if intact(&path, sha256) {
             return Ok(path);
         }
-        let part = self.folder.join(format!("{sha256}.part"));
-        let fetched = self.fetch(url, sha256, &part).and_then(|()| {
-            fs::rename(&part, &path).map_err(|source| FetchError::Folder {
-                path: path.clone(),
-                source,
-            })
-        });
-        if fetched.is_err() {
-            fs::remove_file(&part).ok();
-        }
-        fetched.map(|()| path)
+        let folder = |source| FetchError::Folder {
+            path: path.clone(),
+            source,
+        };
+        let mut part = Part::create(&self.folder).map_err(folder)?;
+        self.fetch(url, sha256, part.file(), &folder)?;
+        part.persist(&path).map_err(folder)?;
+        Ok(path)
     }
 
-    fn fetch(&self, url: &str, sha256: &str, part: &Path) -> Result<(), FetchError> {
+    fn fetch(
+        &self,
+        url: &str,
+        sha256: &str,
+        file: &mut File,
+        folder: &impl Fn(io::Error) -> FetchError,
+    ) -> Result<(), FetchError> {
         let too_large = || FetchError::TooLarge {
             url: url.to_owned(),
             limit: self.limit,
         };
-        let response = agent()
-            .get(url)
-            .call()
-            .map_err(|source| FetchError::Request {
-                url: url.to_owned(),
-                source: Box::new(source),
-            })?;
+        let response = request::get(url, self.patience)?;
         let announced = response.body().content_length();
         if announced.is_some_and(|length| length > self.limit) {
             return Err(too_large());
         }
-        let folder = |source| FetchError::Folder {
-            path: part.to_owned(),
-            source,
-        };
-        let mut file = File::create(part).map_err(folder)?;
         let mut body = response.into_body().into_reader();
         let (mut buffer, mut found) = (vec![0; BUFFER], 0_u64);
         let mut digest = Digest::new();
@@ -196,11 +255,8 @@ impl Cache {
             let read = match body.read(&mut buffer) {
                 Ok(0) => break,
                 Ok(read) => read,
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-                Err(source) => {
-                    let url = url.to_owned();
-                    return Err(FetchError::Cut { url, found, source });
-                }
+                Err(error) if error.kind() == ErrorKind::Interrupted => continue,
+                Err(error) => return Err(self.broken(url, found, error)),
             };
             found += read as u64;
             if found > self.limit {
@@ -228,6 +284,22 @@ impl Cache {
             expected: sha256.to_owned(),
         })
     }
+
+    fn broken(&self, url: &str, found: u64, error: io::Error) -> FetchError {
+        let url = url.to_owned();
+        match ureq::Error::from(error) {
+            ureq::Error::Timeout(_) => FetchError::Stalled {
+                url,
+                found,
+                seconds: self.patience.as_secs(),
+            },
+            error => FetchError::Cut {
+                url,
+                found,
+                source: error.into_io(),
+            },
+        }
+    }
 }
 
 /// Whether the whole file is there.
@@ -235,26 +307,26 @@ fn intact(path: &Path, sha256: &str) -> bool {
     sha256::of_file(path).is_ok_and(|found| found == sha256)
 }
 
-/// The lock, which is held until it is dropped or the process ends.
-fn hold(path: &Path) -> Result<File, FetchError> {
-    let lock = || {
-        let file = File::create(path)?;
-        file.lock()?;
-        Ok(file)
-    };
-    lock().map_err(|source| FetchError::Folder {
+/// The lock, which is held until it is dropped or the process ends; none on a file system without locks.
+fn hold(path: &Path) -> Result<Option<File>, FetchError> {
+    let file = File::create(path).map_err(|source| FetchError::Folder {
         path: path.to_owned(),
         source,
-    })
-}
-
-fn agent() -> ureq::Agent {
-    ureq::Agent::config_builder()
-        .max_redirects(REDIRECTS)
-        .timeout_connect(Some(CONNECT))
-        .timeout_recv_response(Some(RESPONSE))
-        .timeout_recv_body(Some(BODY))
-        .user_agent(concat!("fltorrent/", env!("CARGO_PKG_VERSION")))
-        .build()
-        .new_agent()
+    })?;
+    loop {
+        match file.lock() {
+            Ok(()) => return Ok(Some(file)),
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            Err(error) => {
+                // There is no other place to say it.
+                writeln!(
+                    io::stderr(),
+                    "warning: {}: cannot be locked ({error}); processes that want the same file at the same time may each fetch it",
+                    path.display()
+                )
+                .ok();
+                return Ok(None);
+            }
+        }
+    }
 }
