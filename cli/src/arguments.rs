@@ -2,6 +2,7 @@
 
 mod bench;
 mod examples;
+mod path;
 
 use std::{net::SocketAddr, path::PathBuf};
 
@@ -18,6 +19,7 @@ use self::examples::{
     KEYS_EXAMPLES, MAN_EXAMPLES, PEER_EXAMPLES, PLAN_EXAMPLES, REPORT_EXAMPLES, RUN_EXAMPLES,
     SIMULATE_EXAMPLES, VALIDATE_EXAMPLES,
 };
+use self::path::path;
 use crate::{
     commands::init::{DataChoice, ModelChoice, PartitionChoice, TopologyChoice},
     output::Format,
@@ -77,6 +79,7 @@ pub enum Command {
 #[derive(Clone, Debug, Args)]
 pub struct ManifestArguments {
     /// The manifest (YAML), kind FLTorrentExperiment
+    #[arg(value_parser = path())]
     pub file: PathBuf,
     /// What is changed in it.
     #[command(flatten)]
@@ -98,16 +101,16 @@ pub struct SettingArguments {
 #[derive(Clone, Debug, Args)]
 pub struct RunArguments {
     /// The manifest (YAML), kind FLTorrentExperiment; with --resume, DIR's own when it is left out
-    #[arg(required_unless_present = "resume")]
+    #[arg(required_unless_present = "resume", value_parser = path())]
     pub file: Option<PathBuf>,
     /// What is changed in it.
     #[command(flatten)]
     pub settings: SettingArguments,
     /// The results folder, new or empty; without it a new one in the manifest's output.directory
-    #[arg(long, value_name = "DIR")]
+    #[arg(long, value_name = "DIR", value_parser = path())]
     pub out: Option<PathBuf>,
     /// Go on with the run of this results folder, from the last checkpoint that all peers have
-    #[arg(long, value_name = "DIR", conflicts_with = "out")]
+    #[arg(long, value_name = "DIR", conflicts_with = "out", value_parser = path())]
     pub resume: Option<PathBuf>,
     /// Print only the final lines and errors
     #[arg(long)]
@@ -185,7 +188,7 @@ pub struct SimulateArguments {
     #[arg(long, requires = "cohort")]
     pub exact_too: bool,
     /// Also write a page with plots
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", value_parser = path())]
     pub html: Option<PathBuf>,
     /// What standard output is: text, or one JSON object
     #[arg(long, value_enum, default_value_t = Format::Text)]
@@ -205,7 +208,7 @@ pub enum Detail {
 #[derive(Clone, Debug, Args)]
 pub struct InitArguments {
     /// The manifest to write; its name becomes that of the experiment
-    #[arg(default_value = "experiment.yaml")]
+    #[arg(default_value = "experiment.yaml", value_parser = path())]
     pub file: PathBuf,
     /// How many peers
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=10_000))]
@@ -258,6 +261,7 @@ pub struct CompletionsArguments {
 #[derive(Clone, Debug, Args)]
 pub struct ManArguments {
     /// The folder to write into, made if it is not there
+    #[arg(value_parser = path())]
     pub folder: PathBuf,
 }
 
@@ -265,10 +269,10 @@ pub struct ManArguments {
 #[derive(Clone, Debug, Args)]
 pub struct ReportArguments {
     /// The results folder; several when peers of one run kept their results on several machines
-    #[arg(required = true, value_name = "DIR")]
+    #[arg(required = true, value_name = "DIR", value_parser = path())]
     pub folders: Vec<PathBuf>,
     /// Where to write the page; without it report.html in the first folder
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", value_parser = path())]
     pub out: Option<PathBuf>,
 }
 
@@ -276,13 +280,13 @@ pub struct ReportArguments {
 #[derive(Clone, Debug, Args)]
 pub struct CompareArguments {
     /// Results folders, at least two
-    #[arg(required = true, num_args = 2.., value_name = "RUN")]
+    #[arg(required = true, num_args = 2.., value_name = "RUN", value_parser = path())]
     pub runs: Vec<PathBuf>,
     /// Measure time and bytes up to this share of right answers; without it what all runs reach
     #[arg(long, value_name = "SHARE", value_parser = share)]
     pub accuracy: Option<f64>,
     /// Also write a page with the runs' curves over each other
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", value_parser = path())]
     pub html: Option<PathBuf>,
     /// What standard output is: text, or one JSON object
     #[arg(long, value_enum, default_value_t = Format::Text)]
@@ -310,6 +314,7 @@ pub enum KeysCommand {
 #[command(group = ArgGroup::new("whose").required(true).args(["file", "peers"]))]
 pub struct KeysInitArguments {
     /// The manifest, for the number of its peers
+    #[arg(value_parser = path())]
     pub file: Option<PathBuf>,
     /// The number of peers, instead of a manifest
     #[arg(long, value_parser = clap::value_parser!(u32).range(1..=10_000))]
@@ -318,7 +323,7 @@ pub struct KeysInitArguments {
     #[arg(long, value_name = "PATH=VALUE", value_parser = setting, conflicts_with = "peers")]
     pub set: Vec<(String, String)>,
     /// The folder for the keys, new or empty
-    #[arg(long, value_name = "DIR", default_value = "keys")]
+    #[arg(long, value_name = "DIR", default_value = "keys", value_parser = path())]
     pub out: PathBuf,
     /// How long the keys are valid
     #[arg(long, default_value_t = 30, value_parser = clap::value_parser!(u32).range(1..=366))]
@@ -332,6 +337,7 @@ pub struct KeysInitArguments {
 #[derive(Clone, Debug, Args)]
 pub struct PeerArguments {
     /// The manifest (YAML), the same on all machines; without it a mesh with the defaults of the nodes file
+    #[arg(value_parser = path())]
     pub manifest: Option<PathBuf>,
     /// Which peer this is
     #[arg(
@@ -364,19 +370,19 @@ pub struct PeerArguments {
 #[derive(Clone, Debug, Args)]
 pub struct ByHandArguments {
     /// The nodes file (YAML or JSON): where the peers are, the same on all machines
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", value_parser = path())]
     pub bindings: Option<PathBuf>,
     /// The keys of this peer, or the folder in which the keys of all are
-    #[arg(long, value_name = "DIR", default_value = "keys")]
+    #[arg(long, value_name = "DIR", default_value = "keys", value_parser = path())]
     pub keys: PathBuf,
     /// Which run with these keys this is, the same on all machines; without it attempt in the nodes file, or 0
     #[arg(long)]
     pub attempt: Option<u32>,
     /// The results folder, new or empty; without it a new one in the manifest's output.directory
-    #[arg(long, value_name = "DIR")]
+    #[arg(long, value_name = "DIR", value_parser = path())]
     pub out: Option<PathBuf>,
     /// Where this machine has the data
-    #[arg(long, value_name = "PATH")]
+    #[arg(long, value_name = "PATH", value_parser = path())]
     pub data: Option<PathBuf>,
     /// What is changed in the manifest, on all machines alike.
     #[command(flatten)]

@@ -6,7 +6,10 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use fltorrent_crds::{Errors, Experiment, Plan, manifest};
+use fltorrent_crds::{
+    Errors, Experiment, Plan, manifest,
+    plan::{DataSource, is_url},
+};
 use fltorrent_peer::extend;
 use thiserror::Error;
 
@@ -77,6 +80,44 @@ impl Resolved {
         let mut experiment = manifest::parse_with(text, sets)?;
         experiment.spec.exchange.num_chunks = Some(plan.exchange.num_chunks);
         Ok(Self { experiment, plan })
+    }
+
+    /// The same with paths of data and of the first model from the root on: what is kept with the results means the same files
+    /// wherever it is read on this machine.
+    #[must_use]
+    pub fn anchored(mut self) -> Self {
+        let data = &mut self.experiment.spec.data;
+        let mut paths: Vec<&mut String> = Vec::new();
+        paths.extend(data.idx.as_mut().map(|idx| &mut idx.path));
+        paths.extend(
+            data.csv
+                .as_mut()
+                .into_iter()
+                .flat_map(|csv| [&mut csv.train, &mut csv.test]),
+        );
+        paths.extend(data.safetensors.as_mut().map(|data| &mut data.path));
+        paths.extend(data.text.as_mut().map(|text| &mut text.path));
+        let init = self.experiment.spec.model.init_from.as_mut();
+        paths.extend(init.map(|from| &mut from.path));
+        paths.extend(self.plan.init_from.as_mut().map(|from| &mut from.path));
+        match &mut self.plan.data.source {
+            DataSource::Idx { path, .. } => paths.push(path),
+            DataSource::Csv { train, test, .. } | DataSource::Safetensors { train, test } => {
+                paths.extend([&mut train.path, &mut test.path]);
+            }
+            DataSource::Text { file, .. } => paths.push(&mut file.path),
+            DataSource::Digits | DataSource::Custom { .. } => {}
+        }
+        for path in paths {
+            let absolute = (!is_url(path)).then(|| std::path::absolute(&*path));
+            // A working folder that is no text leaves the path as it is.
+            if let Some(Ok(absolute)) = absolute
+                && let Some(absolute) = absolute.to_str()
+            {
+                absolute.clone_into(path);
+            }
+        }
+        self
     }
 
     /// The manifest as YAML, which gives the same plan again without any setting.

@@ -93,7 +93,7 @@ pub enum ReportError {
         second: PathBuf,
     },
     /// The page cannot be written.
-    #[error("{}: the report cannot be written; name another file with --out", path.display())]
+    #[error("{}: the page cannot be written; make its folder, or name another file", path.display())]
     Write {
         /// The page.
         path: PathBuf,
@@ -121,6 +121,21 @@ pub(crate) fn write_comparison(
     out: &Path,
 ) -> Result<(), ReportError> {
     write_page(out, &page::comparison(comparison).into_string())
+}
+
+/// Whether the folder of a page is there, before the work for it is done.
+///
+/// # Errors
+/// When it is not.
+pub(crate) fn check_folder(out: &Path) -> Result<(), ReportError> {
+    let folder = out.parent().filter(|folder| !folder.as_os_str().is_empty());
+    match folder.map(fs::metadata) {
+        Some(Err(source)) => Err(ReportError::Write {
+            path: out.to_owned(),
+            source,
+        }),
+        Some(Ok(_)) | None => Ok(()),
+    }
 }
 
 /// Puts a page in its place at once, so that nobody sees half of it.

@@ -12,6 +12,7 @@ mod kubernetes;
 mod model;
 mod network;
 mod partition;
+mod paths;
 mod schedule;
 mod settings;
 mod start;
@@ -21,6 +22,7 @@ use std::time::Duration;
 pub use data::{DIGITS_TEST, DIGITS_TRAIN, MAX_INPUT, is_url};
 pub use model::MAX_PARAMETERS;
 pub use network::{CongestionControl, LinkPlan, RatePlan};
+pub use paths::unexpanded;
 pub use start::{EarlyStopPlan, InitFromPlan};
 
 use serde::{Deserialize, Serialize};

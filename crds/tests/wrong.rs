@@ -50,6 +50,28 @@ fn one_wrong_value_is_one_error() {
 }
 
 #[test]
+fn what_a_shell_would_expand_is_no_path() {
+    let text = base().to_string();
+    for (path, value, part) in [
+        ("output.directory", "~/results", "~"),
+        ("output.directory", "/srv/${USER}", "${USER}"),
+        ("model.initFrom", "{path: $HOME/model.safetensors}", "$HOME"),
+        (
+            "data",
+            "{type: idx, idx: {path: ~ann/mnist, inputShape: [8, 8], classes: 10}}",
+            "~ann",
+        ),
+    ] {
+        let errors = errors_of(&text, &[(path, value)]);
+        let expected = format!(" has {part}, which is not expanded; write the whole path");
+        assert!(
+            errors.len() == 1 && errors[0].starts_with(path) && errors[0].contains(&expected),
+            "{errors:?}"
+        );
+    }
+}
+
+#[test]
 fn wrong_settings_of_a_text_are_errors() {
     for (setting, value, expected) in [
         (

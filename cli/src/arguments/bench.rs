@@ -4,6 +4,7 @@ use std::{fmt, path::PathBuf};
 
 use clap::{Args, Subcommand, ValueEnum, builder::PossibleValuesParser};
 
+use super::path::path;
 use fltorrent_crds::{BitRate, ByteSize};
 
 use super::setting;
@@ -38,6 +39,7 @@ pub enum Benchmark {
 #[derive(Clone, Debug, Args)]
 pub struct QuickstartArguments {
     /// The manifest; without it the quickstart example
+    #[arg(value_parser = path())]
     pub file: Option<PathBuf>,
     /// How often it is run
     #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..=1000))]
@@ -127,7 +129,7 @@ pub struct ExchangeArguments {
     #[arg(long, value_name = "PATH=VALUE", value_parser = setting)]
     pub set: Vec<(String, String)>,
     /// Keep logs and metrics in this folder
-    #[arg(long, value_name = "DIR")]
+    #[arg(long, value_name = "DIR", value_parser = path())]
     pub keep: Option<PathBuf>,
 }
 
@@ -150,7 +152,7 @@ pub struct LoopbackArguments {
     #[arg(long, value_name = "PATH=VALUE", value_parser = setting)]
     pub set: Vec<(String, String)>,
     /// Keep the results folders in this folder
-    #[arg(long, value_name = "DIR")]
+    #[arg(long, value_name = "DIR", value_parser = path())]
     pub keep: Option<PathBuf>,
 }
 

@@ -10,7 +10,7 @@ macro_rules! with_exit_codes {
     1  the run failed, or could not start on this machine
     2  the manifest or the command line is wrong; nothing was started
     3  a peer whose launcher has gone
-  130  interrupted (Ctrl-C or SIGTERM)"
+  130  interrupted (Ctrl-C, SIGTERM or SIGHUP)"
         )
     };
 }

@@ -18,6 +18,7 @@ use crate::{
     arguments::InitArguments,
     manifest::{ManifestError, Resolved},
     output::{self, Format, Printer, description_text},
+    shell,
 };
 pub use choices::{DataChoice, ModelChoice, PartitionChoice, TopologyChoice};
 
@@ -59,14 +60,14 @@ pub(super) fn init(arguments: &InitArguments) -> ExitCode {
     let mut printer = Printer::new(Format::Text, false);
     match write(arguments) {
         Ok(resolved) => {
-            let file = arguments.file.display();
+            let (file, word) = (arguments.file.display(), shell::path(&arguments.file));
             let description = output::describe(&resolved.experiment, &resolved.plan, None);
             printer.line(&description_text(&description));
             for warning in &resolved.plan.warnings {
                 output::warning(&format!("{}: {}", warning.path, warning.message));
             }
             printer.line(&format!(
-                "wrote {file}; see what it costs: fltorrent plan {file}; run it: fltorrent run {file}"
+                "wrote {file}; see what it costs: fltorrent plan {word}; run it: fltorrent run {word}"
             ));
             ExitCode::SUCCESS
         }

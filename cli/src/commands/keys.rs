@@ -8,6 +8,7 @@ use crate::{
     keys::{self, Wanted},
     manifest::Resolved,
     output::{self, Format, Printer},
+    shell,
 };
 
 pub(super) fn keys(command: &KeysCommand) -> ExitCode {
@@ -35,12 +36,12 @@ fn init(arguments: &KeysInitArguments) -> ExitCode {
         Ok(run) => {
             printer.line(&format!(
                 "run {run}: keys of {peers} peers in {}, valid for {} days and {} attempts\n\
-                 Copy each folder to the machine of its peer and nowhere else (scp -rp {}/peer-0 machine:keys).\n\
+                 Copy each folder to the machine of its peer and nowhere else (scp -rp {} machine:keys).\n\
                  Who has a folder is that peer: keep them secret, and remove them here when they are copied.",
                 out.display(),
                 arguments.days,
                 arguments.attempts,
-                out.display(),
+                shell::path(&out.join("peer-0")),
             ));
             ExitCode::SUCCESS
         }

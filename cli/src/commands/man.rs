@@ -13,6 +13,7 @@ use super::FAILED;
 use crate::{
     arguments::{Arguments, ManArguments},
     output::{self, Format, Printer},
+    shell,
 };
 
 /// A page that is not there.
@@ -26,9 +27,10 @@ struct ManError {
 pub(super) fn man(arguments: &ManArguments) -> ExitCode {
     match write(&arguments.folder) {
         Ok(pages) => {
-            let folder = arguments.folder.display();
+            let page = shell::path(&arguments.folder.join("fltorrent.1"));
             Printer::new(Format::Text, false).line(&format!(
-                "wrote {pages} pages into {folder}; read one: man {folder}/fltorrent.1"
+                "wrote {pages} pages into {}; read one: man {page}",
+                arguments.folder.display()
             ));
             ExitCode::SUCCESS
         }

@@ -47,6 +47,10 @@ pub(super) fn simulate(arguments: &SimulateArguments) -> ExitCode {
         Ok(resolved) => resolved,
         Err(error) => return refuse_manifest(&error, &mut printer),
     };
+    if let Some(Err(error)) = arguments.html.as_deref().map(report::check_folder) {
+        output::error(&crate::chain(&error));
+        return ExitCode::from(USAGE);
+    }
     let asked = scenario::Asked::from(arguments);
     let scenario = match scenario::scenario(&resolved.plan, &asked) {
         Ok(scenario) => scenario,

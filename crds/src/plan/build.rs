@@ -3,7 +3,8 @@
 use std::collections::HashMap;
 
 use super::{
-    LinkPlan, PeerPlan, Plan, Role, Warning, data, kubernetes, model, network, settings, start,
+    LinkPlan, PeerPlan, Plan, Role, Warning, data, kubernetes, model, network, paths, settings,
+    start,
 };
 use crate::{
     Errors, Experiment, FieldError,
@@ -128,6 +129,7 @@ impl Plan {
         );
         let early_stop = start::early_stop(spec.training.early_stop.as_ref(), &mut findings);
         kubernetes::check(spec, &mut findings);
+        paths::check(spec, &mut findings);
         let exchange = settings::exchange(&spec.exchange, model.as_ref(), degree, &mut findings);
         let (Some(peers), Some(data), Some(model), true) =
             (peers, data, model, findings.errors.is_empty())

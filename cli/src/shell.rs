@@ -1,0 +1,61 @@
+//! Commands that users are told to type.
+
+use std::path::Path;
+
+/// A word as a shell takes it.
+pub(crate) fn quoted(word: &str) -> String {
+    let is_plain = |c: char| c.is_alphanumeric() || "/._-+:@".contains(c);
+    if !word.is_empty() && word.chars().all(is_plain) {
+        word.to_owned()
+    } else {
+        format!("'{}'", word.replace('\'', r"'\''"))
+    }
+}
+
+/// A path as a shell takes it.
+pub(crate) fn path(path: &Path) -> String {
+    quoted(&path.display().to_string())
+}
+
+/// A path that means the same in every working folder.
+pub(crate) fn anchored(here: &Path) -> String {
+    match std::path::absolute(here) {
+        Ok(absolute) => path(&absolute),
+        Err(_) => path(here),
+    }
+}
+
+/// This program as its user called it, which may be one of their own, for every working folder.
+pub(crate) fn program() -> String {
+    let program = std::env::args_os().next().unwrap_or_default();
+    let program = Path::new(&program);
+    match program.components().count() {
+        0 => "fltorrent".to_owned(),
+        // Found by PATH, not from here.
+        1 => path(program),
+        _ => anchored(program),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_are_quoted_for_a_shell() {
+        assert_eq!(quoted("runs/digits-1"), "runs/digits-1");
+        assert_eq!(quoted("my runs"), "'my runs'");
+        assert_eq!(quoted("it's"), r"'it'\''s'");
+        assert_eq!(quoted("~"), "'~'");
+        assert_eq!(quoted(""), "''");
+    }
+
+    #[test]
+    fn a_path_from_here_is_a_path_from_everywhere() {
+        let here = std::env::current_dir().unwrap();
+        assert_eq!(
+            anchored(Path::new("my runs")),
+            quoted(&here.join("my runs").display().to_string())
+        );
+    }
+}
