@@ -25,7 +25,7 @@ use crate::{
 pub const FAILED: u8 = 1;
 /// The manifest or the command line is wrong.
 pub const USAGE: u8 = 2;
-/// Ctrl-C or SIGTERM.
+/// Ctrl-C, SIGTERM or SIGHUP.
 pub const INTERRUPTED: u8 = 130;
 
 /// Does what the command line says. `started` is when the process began.

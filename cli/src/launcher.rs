@@ -6,6 +6,7 @@
 mod child;
 mod failure;
 pub(crate) mod journal;
+mod limits;
 mod results;
 
 use std::{
@@ -36,7 +37,7 @@ use child::{ChildEvent, Order};
 pub use failure::PeerFailure;
 pub(crate) use journal::{Line, parse as parse_line};
 pub use journal::{Measured, RoundFigures};
-pub use results::{Results, ResultsError};
+pub use results::{Lock, Results, ResultsError};
 
 /// How long the peers may take until all of them listen, and what each peer adds to it.
 const START_LIMIT: (Duration, Duration) = (Duration::from_secs(60), Duration::from_secs(1));
@@ -52,9 +53,21 @@ const REPORTS: usize = 1024;
 /// Why a run ended before its end.
 #[derive(Debug, Error)]
 pub enum LaunchError {
+    /// More files would be open at once than the system allows.
+    #[error(
+        "{peers} peers need {needed} open files at once, and this process may have {limit}: raise the hard limit (`ulimit -Hn`, LimitNOFILE of a service), or run fewer peers on this machine"
+    )]
+    OpenFiles {
+        /// The peers.
+        peers: usize,
+        /// Files that are open at once.
+        needed: u64,
+        /// The hard limit.
+        limit: u64,
+    },
     /// A process could not be started.
     #[error(
-        "the process of peer {index} could not be started; see the limits of open files and processes (ulimit -n, ulimit -u)"
+        "the process of peer {index} could not be started; see the limits of processes and open files (ulimit -u, ulimit -n)"
     )]
     Spawn {
         /// The peer.
@@ -163,8 +176,9 @@ impl Launcher {
     /// # Errors
     /// When a process cannot be started or there is no randomness; those that were started are killed then.
     pub fn start(setup: Setup) -> Result<Self, LaunchError> {
-        let authority = Authority::generate(RunId::random()?, MAX_LIFETIME, SystemTime::now())?;
         let peers = setup.plan.peers.len();
+        limits::raise_open_files(peers)?;
+        let authority = Authority::generate(RunId::random()?, MAX_LIFETIME, SystemTime::now())?;
         let (events_in, events) = mpsc::unbounded_channel();
         let (order, orders) = watch::channel(Order::Run);
         let mut children = JoinSet::new();

@@ -12,10 +12,11 @@ pub mod output;
 pub mod preflight;
 pub mod report;
 pub mod resume;
+mod shell;
 
 pub(crate) use fltorrent_peer::chain;
 
-use std::{process::ExitCode, time::SystemTime};
+use std::{io::Write, process::ExitCode, time::SystemTime};
 
 use clap::Parser;
 pub use fltorrent_peer::{extend, memory::Allocator};
@@ -40,5 +41,21 @@ pub fn main_with(extensions: extend::Extensions) -> ExitCode {
         output::error(&error.to_string());
         return ExitCode::from(commands::FAILED);
     }
-    commands::dispatch(arguments::Arguments::parse().command, started)
+    let code = match arguments::Arguments::try_parse() {
+        Ok(arguments) => commands::dispatch(arguments.command, started),
+        Err(said) => tell(&said),
+    };
+    output::exit_code(code)
+}
+
+/// Prints help, the version, or what is wrong with the command line.
+fn tell(said: &clap::Error) -> ExitCode {
+    let printed = said.print().and_then(|()| std::io::stdout().flush());
+    if let Err(error) = printed {
+        output::lost(&error);
+    }
+    match said.use_stderr() {
+        true => ExitCode::from(commands::USAGE),
+        false => ExitCode::SUCCESS,
+    }
 }

@@ -4,13 +4,39 @@ mod describe;
 mod event;
 mod text;
 
-use std::io::{self, ErrorKind, Write};
+use std::{
+    io::{self, ErrorKind, Write},
+    process::ExitCode,
+    sync::atomic::{AtomicBool, Ordering},
+};
 
 use clap::ValueEnum;
 
 pub use describe::{Description, describe};
 pub use event::{Event, Failed, Field, Outcome, PeerSummary, Started, Summary};
 pub(crate) use text::{bytes, description as description_text, figure, grouped};
+
+/// Whether something that was to be printed got lost.
+static LOST: AtomicBool = AtomicBool::new(false);
+
+/// The exit code of a command whose own is `code`: what got lost on the way out is no success. A reader that went away has read
+/// what it wanted.
+pub fn exit_code(code: ExitCode) -> ExitCode {
+    match code == ExitCode::SUCCESS && LOST.load(Ordering::Relaxed) {
+        true => ExitCode::FAILURE,
+        false => code,
+    }
+}
+
+/// Takes note of output that could not be written.
+pub(crate) fn lost(error: &io::Error) {
+    if error.kind() != ErrorKind::BrokenPipe {
+        LOST.store(true, Ordering::Relaxed);
+        warning(&format!(
+            "standard output cannot be written: {error}; nothing more is printed"
+        ));
+    }
+}
 
 /// The form of standard output.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
@@ -23,7 +49,7 @@ pub enum Format {
 }
 
 /// Writes events to standard output. A reader that goes away, or a full disk behind it, does not end a run: what was
-/// measured is in the results folder.
+/// measured is in the results folder. A full disk shows in the exit code ([`exit_code`]).
 #[derive(Debug)]
 pub struct Printer {
     format: Format,
@@ -90,11 +116,7 @@ impl Printer {
         let mut stdout = io::stdout().lock();
         if let Err(error) = writeln!(stdout, "{text}").and_then(|()| stdout.flush()) {
             self.closed = true;
-            if error.kind() != ErrorKind::BrokenPipe {
-                warning(&format!(
-                    "standard output cannot be written: {error}; nothing more is printed"
-                ));
-            }
+            lost(&error);
         }
     }
 }

@@ -353,3 +353,78 @@ fn man_pages_are_written() {
         stderr(&file)
     );
 }
+
+#[test]
+fn what_a_full_disk_swallows_is_no_success() {
+    for arguments in [
+        &["--help"][..],
+        &["run", "--help"],
+        &["--version"],
+        &["completions", "bash"],
+        &["validate", QUICKSTART, "--output", "json"],
+        &["plan", QUICKSTART],
+        &["simulate", QUICKSTART, "--output", "json"],
+    ] {
+        let full = fs::File::options().write(true).open("/dev/full").unwrap();
+        let output = Command::new(PROGRAM)
+            .args(arguments)
+            .stdout(full)
+            .output()
+            .unwrap();
+        let errors = stderr(&output);
+        assert_eq!(output.status.code(), Some(1), "{arguments:?}: {errors}");
+        assert!(
+            errors.contains("standard output cannot be written: No space left"),
+            "{arguments:?}: {errors}"
+        );
+    }
+}
+
+#[test]
+fn a_tilde_or_a_variable_in_a_path_is_refused_with_the_word() {
+    let folder = tempfile::tempdir().unwrap();
+    for (arguments, part) in [
+        (&["run", QUICKSTART, "--out=~/x"][..], "~ is not expanded"),
+        (&["run", "~/x.yaml"], "~ is not expanded"),
+        (&["run", "--resume=$HOME/x"], "$HOME is not expanded"),
+        (
+            &["run", QUICKSTART, "--set", "output.directory=~/results"],
+            "output.directory: `~/results` has ~, which is not expanded",
+        ),
+        (&["init", "${HOME}/x.yaml", "--peers=2"], "${HOME} is not"),
+        (&["report", "~me/x"], "~me is not expanded"),
+        (&["man", "~/man"], "~ is not expanded"),
+        (
+            &["peer", "--index=0", "--bindings=~/nodes.yaml"],
+            "~ is not expanded",
+        ),
+    ] {
+        let output = fltorrent(folder.path(), arguments);
+        let errors = stderr(&output);
+        assert_eq!(output.status.code(), Some(2), "{arguments:?}: {errors}");
+        assert!(errors.contains(part), "{arguments:?}: {errors}");
+    }
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
+}
+
+#[test]
+fn commands_that_init_prints_can_be_typed() {
+    let folder = tempfile::tempdir().unwrap();
+    let output = fltorrent(folder.path(), &["init", "my ring.yaml", "--peers=2"]);
+    let text = stdout(&output);
+    assert!(text.contains("fltorrent run 'my ring.yaml'"), "{text}");
+}
+
+#[test]
+fn a_page_whose_folder_is_not_there_is_refused_before_the_simulation() {
+    let folder = tempfile::tempdir().unwrap();
+    let arguments = ["simulate", QUICKSTART, "--html", "no/such/page.html"];
+    let output = fltorrent(folder.path(), &arguments);
+    let errors = stderr(&output);
+    assert_eq!(output.status.code(), Some(2), "{errors}");
+    assert!(
+        errors.contains("no/such/page.html: the page cannot be written; make its folder"),
+        "{errors}"
+    );
+    assert_eq!(stdout(&output), "");
+}

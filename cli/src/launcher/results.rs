@@ -44,6 +44,14 @@ pub enum ResultsError {
         /// What the system said.
         source: io::Error,
     },
+    /// The folder of a run cannot be opened.
+    #[error("{}: the results folder cannot be opened; check its path and who may read it", path.display())]
+    Open {
+        /// The folder.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
     /// The run of this folder is still there.
     #[error("{}: another fltorrent runs in this folder; wait for its end, or end it", path.display())]
     InUse {
@@ -66,6 +74,26 @@ pub struct Results {
     path: PathBuf,
     /// A run goes on here: its files are replaced.
     reopened: bool,
+}
+
+/// A results folder that others keep out of.
+#[derive(Debug)]
+#[must_use = "the folder is free again once this is dropped"]
+pub struct Lock {
+    _file: File,
+    /// The folder, and why its file system locks nothing.
+    missing: Option<(PathBuf, io::Error)>,
+}
+
+impl Lock {
+    /// What to tell the user when others are not kept out.
+    pub fn warning(&self) -> Option<String> {
+        let (path, error) = self.missing.as_ref()?;
+        Some(format!(
+            "{}: cannot be locked ({error}): take care that no other fltorrent runs in this folder",
+            path.display()
+        ))
+    }
 }
 
 impl Results {
@@ -136,22 +164,34 @@ impl Results {
         }
     }
 
-    /// Keeps others from running in this folder, as long as the file that is given back is open. It goes with the
-    /// process, however that ends.
+    /// Keeps others from running in this folder, as long as what is given back is there. It goes with the process, however
+    /// that ends.
     ///
     /// # Errors
     /// When another process has it, or the folder cannot be opened.
-    pub fn lock(&self) -> Result<File, ResultsError> {
+    pub fn lock(&self) -> Result<Lock, ResultsError> {
+        self.lock_by(File::try_lock)
+    }
+
+    fn lock_by(
+        &self,
+        try_lock: impl Fn(&File) -> Result<(), fs::TryLockError>,
+    ) -> Result<Lock, ResultsError> {
         let path = self.path.clone();
         let file = match File::open(&path) {
             Ok(file) => file,
-            Err(source) => return Err(ResultsError::Make { path, source }),
+            Err(source) => return Err(ResultsError::Open { path, source }),
         };
-        match file.try_lock() {
-            Ok(()) => Ok(file),
-            Err(fs::TryLockError::WouldBlock) => Err(ResultsError::InUse { path }),
-            Err(fs::TryLockError::Error(source)) => Err(ResultsError::Make { path, source }),
-        }
+        let missing = match try_lock(&file) {
+            Ok(()) => None,
+            Err(fs::TryLockError::WouldBlock) => return Err(ResultsError::InUse { path }),
+            // Network file systems often have no locks; a run needs none as long as it is alone.
+            Err(fs::TryLockError::Error(source)) => Some((path, source)),
+        };
+        Ok(Lock {
+            _file: file,
+            missing,
+        })
     }
 
     fn furnish(self) -> Result<Self, ResultsError> {
@@ -316,11 +356,23 @@ mod tests {
         let error = again.lock().unwrap_err();
         assert!(matches!(error, ResultsError::InUse { .. }), "{error}");
         drop(lock);
-        again.lock().unwrap();
+        drop(again.lock().unwrap());
         again.write_manifest("second").unwrap();
         again.write_manifest("third").unwrap();
         assert_eq!(fs::read_to_string(first.manifest()).unwrap(), "third");
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 2);
+    }
+
+    #[test]
+    fn a_file_system_without_locks_is_a_warning() {
+        let folder = tempfile::tempdir().unwrap();
+        let results = Results::at(folder.path()).unwrap();
+        assert_eq!(results.lock().unwrap().warning(), None);
+        for kind in [ErrorKind::Unsupported, ErrorKind::Other] {
+            let lock = results.lock_by(|_| Err(fs::TryLockError::Error(kind.into())));
+            let warning = lock.unwrap().warning().unwrap();
+            assert!(warning.contains("cannot be locked"), "{warning}");
+        }
     }
 
     #[test]

@@ -5,7 +5,9 @@ use std::{fs, path::Path, process::Command};
 use rustix::process::Signal;
 use serde_json::Value;
 
-use crate::support::{ENDLESS, Endless, Process, example, read_json, stderr, stdout};
+use crate::support::{ENDLESS, Endless, Process, example, read_json, run, stderr, stdout};
+
+const PEERS: &str = "groups[0].count=3";
 
 /// What every run that trained for a round leaves, even one whose launcher was killed.
 fn assert_kept(results: &Path, peers: u32) {
@@ -54,7 +56,7 @@ fn a_killed_peer_ends_the_run_with_its_name_and_last_log_lines() {
 
 #[test]
 fn signals_end_a_run_in_order() {
-    for signal in [Signal::INT, Signal::TERM] {
+    for signal in [Signal::INT, Signal::TERM, Signal::HUP] {
         let mut run = Endless::start(3);
         run.wait_for("round");
         let peers = run.peers();
@@ -66,6 +68,7 @@ fn signals_end_a_run_in_order() {
         assert!(errors.starts_with("error: interrupted by SIG"), "{errors}");
         assert_gone(&peers);
         assert_kept(folder.path(), 3);
+        assert!(folder.path().join("report.html").is_file());
         let summary = read_json(&folder.path().join("summary.json"));
         assert_eq!(summary["outcome"], "stopped");
         let exits = summary["peers"].as_array().unwrap();
@@ -75,6 +78,46 @@ fn signals_end_a_run_in_order() {
             "{exits:?}"
         );
     }
+}
+
+#[test]
+fn a_hang_up_that_is_ignored_ends_nothing() {
+    let mut run = Endless::of_script("trap '' HUP; exec \"$@\"", &[ENDLESS, PEERS]);
+    run.wait_for("round");
+    run.signal(Signal::HUP);
+    for _ in 0..3 {
+        run.wait_for("round");
+    }
+    run.signal(Signal::TERM);
+    let (output, _folder) = run.end();
+    let errors = stderr(&output);
+    assert_eq!(output.status.code(), Some(130), "{errors}");
+    assert!(errors.contains("interrupted by SIGTERM"), "{errors}");
+}
+
+#[test]
+fn a_soft_limit_of_open_files_is_raised_and_a_hard_one_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let limited = |kind: &str, name: &str| {
+        let set = run(
+            "quickstart.yaml",
+            &folder.path().join(name),
+            &["training.rounds=1"],
+        );
+        let mut command = Command::new("sh");
+        command.args(["-c", &format!("ulimit {kind}n 40; exec \"$@\""), "sh"]);
+        command.arg(set.get_program()).args(set.get_args());
+        command.output().unwrap()
+    };
+    let output = limited("-S", "soft");
+    assert!(output.status.success(), "{}", stderr(&output));
+    let output = limited("-", "hard");
+    let errors = stderr(&output);
+    assert_eq!(output.status.code(), Some(1), "{errors}");
+    assert!(
+        errors.contains("8 peers need 112 open files at once, and this process may have 40: raise"),
+        "{errors}"
+    );
 }
 
 #[test]

@@ -121,6 +121,16 @@ impl Endless {
         Self::of(command, folder)
     }
 
+    /// Starts the quickstart with settings out of a shell's script, which execs its arguments.
+    pub(crate) fn of_script(script: &str, sets: &[&str]) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let run = run("quickstart.yaml", folder.path(), sets);
+        let mut command = Command::new("sh");
+        command.args(["-c", script, "sh"]).arg(run.get_program());
+        command.args(run.get_args());
+        Self::of(command, folder)
+    }
+
     /// Goes on with the run of a folder.
     pub(crate) fn resume(folder: TempDir) -> Self {
         let mut command = fltorrent(&["run", "--resume"]);

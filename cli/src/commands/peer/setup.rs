@@ -18,9 +18,9 @@ use super::PeerError;
 use crate::{
     arguments::PeerArguments,
     keys::{self, OwnKeys},
-    launcher::Results,
+    launcher::{Lock, Results},
     manifest::{Resolved, with_data_path},
-    output::{Description, describe},
+    output::{self, Description, describe},
     preflight, resume,
 };
 
@@ -36,7 +36,7 @@ pub(super) struct Setup {
     pub(super) keys: OwnKeys,
     pub(super) results: Results,
     /// Keeps others out of the results folder.
-    pub(super) _lock: File,
+    pub(super) _lock: Lock,
     pub(super) arguments: PeerArguments,
 }
 
@@ -77,7 +77,7 @@ pub(super) fn prepare(arguments: &PeerArguments, started: SystemTime) -> Result<
     if let Some(data) = &by_hand.data {
         sets.extend(with_data_path(&text, &sets, data)?);
     }
-    let resolved = Resolved::from_text(&text, &sets)?;
+    let resolved = Resolved::from_text(&text, &sets)?.anchored();
     let plan = &resolved.plan;
     nodes.check(plan).map_err(|errors| in_file(path, &errors))?;
     let Some(index) = arguments.index else {
@@ -131,6 +131,7 @@ pub(super) fn prepare(arguments: &PeerArguments, started: SystemTime) -> Result<
         )?,
     };
     let lock = results.lock()?;
+    lock.warning().iter().for_each(|text| output::warning(text));
     results.write_manifest(&resolved.yaml()?)?;
     results.write_json("plan.json", plan)?;
     results.write_json("histogram.json", &checked.histogram)?;

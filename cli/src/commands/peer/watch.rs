@@ -111,6 +111,7 @@ async fn drive(
                     stopped = Some(signal);
                     let by = match signal {
                         "SIGTERM" => "its user (SIGTERM)",
+                        "SIGHUP" => "the end of its terminal (SIGHUP)",
                         _ => "its user (SIGINT)",
                     };
                     stop.send(by).ok();
