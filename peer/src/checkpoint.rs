@@ -7,6 +7,7 @@
 
 mod file;
 mod folder;
+mod place;
 mod resume;
 
 use std::{io, path::PathBuf};
@@ -15,8 +16,9 @@ use fltorrent_swarm::{EvaluationCounts, StopRecord};
 use thiserror::Error;
 
 pub use file::{read, verify, write};
-pub use folder::{Writer, list, path};
-pub use resume::{Common, Resume, ResumeError, common, load};
+pub use folder::{Writer, list, path, remove_all};
+pub use place::Folder;
+pub use resume::{Common, Loaded, Resume, ResumeError, common, load, whole};
 
 /// What a checkpoint says beside the parameters.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -78,6 +80,18 @@ pub enum ReadError {
     /// The checksum is wrong.
     #[error("{}: is damaged: its checksum is wrong", path.display())]
     Damaged {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The parameters are not those of the model that the header names.
+    #[error("{}: its parameters are not those of the model that it names: remove it", path.display())]
+    Model {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The file is of a run with another manifest.
+    #[error("{}: is of a run with another manifest", path.display())]
+    OtherPlan {
         /// The file.
         path: PathBuf,
     },

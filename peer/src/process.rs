@@ -245,6 +245,9 @@ impl Peer {
         metrics: Arc<Metrics>,
         prepared: Prepared,
     ) -> Result<()> {
+        if prepared.start.is_over {
+            return self.keep_result(&prepared);
+        }
         let index = self.index;
         let attempt = membership.attempt;
         // Nobody stops a peer but its launcher, unless it was started by hand.
@@ -323,10 +326,9 @@ impl Peer {
             Some(_) => Journal::resume(&journal_path, prepared.start.round)?,
             None => Journal::create(&journal_path)?,
         };
-        let checkpoints = plan.checkpoint_every.map(|every| checkpoint::Writer {
-            folder: self.places.checkpoints.clone(),
-            every,
-            plan: plan.resume_hash(),
+        let checkpoints = plan.checkpoint_every.map(|every| {
+            let folder = self.places.checkpoints.clone();
+            checkpoint::Writer::new(folder, every, plan.resume_hash())
         });
         let work = worker::Work {
             trainer: prepared.trainer,
@@ -372,6 +374,19 @@ impl Peer {
         self.save(&parameters)
     }
 
+    /// Ends a run whose rounds were all finished before: only its result may be missing.
+    fn keep_result(&self, prepared: &Prepared) -> Result<()> {
+        let rounds = prepared.start.round;
+        tracing::info!(
+            rounds,
+            "all rounds were finished before; the model is written"
+        );
+        match self.model_files().next() {
+            Some(_) => self.save(&worker::flat(prepared.trainer.as_ref())?),
+            None => Ok(()),
+        }
+    }
+
     /// Where the final model goes.
     fn model_files(&self) -> impl Iterator<Item = PathBuf> {
         let own = self
@@ -383,10 +398,8 @@ impl Peer {
     }
 
     fn save(&self, parameters: &[f32]) -> Result<()> {
-        // One entry only: the library writes several in any order, and equal models shall be equal files.
-        let metadata = [("format".to_owned(), "pt".to_owned())].into();
         for path in self.model_files() {
-            safetensors::save(&path, &self.plan.model, parameters, &metadata)?;
+            safetensors::save_model(&path, &self.plan.model, parameters)?;
         }
         Ok(())
     }

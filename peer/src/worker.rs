@@ -111,6 +111,8 @@ pub struct Start {
     pub evaluation: EvaluationCounts,
     /// What the rules of early stop had seen.
     pub stop: StopRecord,
+    /// No round is left: the model is the run's result.
+    pub is_over: bool,
 }
 
 impl Start {
@@ -127,7 +129,7 @@ impl Start {
 }
 
 /// A copy of a trainer's parameters.
-fn flat(trainer: &dyn Trainer) -> Result<Vec<f32>, TrainError> {
+pub(crate) fn flat(trainer: &dyn Trainer) -> Result<Vec<f32>, TrainError> {
     let mut parameters = vec![0.0; trainer.parameters() as usize];
     trainer.flatten(&mut parameters)?;
     Ok(parameters)
@@ -347,15 +349,15 @@ impl<'a> Thread<'a> {
 
     /// Writes a checkpoint. The next update is published after it only, so that of two peers' newest checkpoints at most
     /// one round of checkpoints lies between.
-    fn keep_model(&self, completed: &Completed) -> Result<(), WorkError> {
+    fn keep_model(&mut self, completed: &Completed) -> Result<(), WorkError> {
         let round = self.round;
-        let Some((writer, journal)) = &self.work.checkpoints else {
+        let Some((writer, journal)) = &mut self.work.checkpoints else {
             return Ok(());
         };
         let header = Header {
             peer: self.work.peer.0,
             rounds: round + 1,
-            plan: writer.plan,
+            plan: writer.plan(),
             model: self.base,
             evaluation: self.evaluation,
             stop: completed.stop,

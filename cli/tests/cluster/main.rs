@@ -253,3 +253,62 @@ async fn what_begins_anew_leaves_no_checkpoint_of_before() {
     assert_eq!(ending.state, EndState::Stopped, "{log}");
     assert!(ending.checkpoints.is_empty(), "{:?}", ending.checkpoints);
 }
+
+#[tokio::test]
+async fn an_attempt_after_the_last_round_writes_the_model_and_completes() {
+    let experiment = Experiment::new(&[THREE, "training.rounds=4", CHECKPOINTS]);
+    let operator = Operator::start(&experiment, Settings::default()).await;
+    let model = experiment.state(0).join("output/model.safetensors");
+    // What a full disk or a deleted pod leaves: all rounds, and no model.
+    fs::create_dir_all(model.join("in-the-way")).unwrap();
+    let pods: Vec<Pod> = (0..3).map(|index| experiment.start(index)).collect();
+    let mut codes = Vec::new();
+    for pod in pods {
+        let (code, _, ending) = pod.end().await;
+        assert_eq!((ending.rounds, &ending.checkpoints[..]), (4, &[4, 3][..]));
+        codes.push(code);
+    }
+    assert_eq!(codes, [Some(1), Some(0), Some(0)]);
+    fs::remove_dir_all(&model).unwrap();
+    operator.begin_attempt(1);
+    let hash = experiment.run_alone().await;
+    let pods: Vec<Pod> = (0..3).map(|index| experiment.resume(index, 1, 4)).collect();
+    for pod in pods {
+        let (code, log, ending) = pod.end().await;
+        assert_eq!(code, Some(0), "{log}");
+        assert_eq!(ending.state, EndState::Completed);
+        assert_eq!((ending.attempt, ending.rounds), (Some(1), 4));
+        assert_eq!(ending.model_hash.unwrap().to_string(), hash);
+        assert!(ending.accuracy.is_some());
+        assert_eq!(ending.checkpoints, [4, 3]);
+    }
+    assert!(model.is_file());
+}
+
+#[tokio::test]
+async fn an_ending_names_checkpoints_that_are_whole_and_of_this_plan_only() {
+    let experiment = Experiment::new(&[THREE, ENDLESS, CHECKPOINTS]);
+    let folder = experiment.state(0).join("checkpoints");
+    fs::create_dir_all(&folder).unwrap();
+    fs::write(folder.join("peer-0.rounds-10.checkpoint"), [7; 5000]).unwrap();
+    fs::write(folder.join("peer-0.rounds-5.checkpoint"), "").unwrap();
+    let mut pod = experiment.start(0);
+    pod.until("no certificate yet; asking again").await;
+    pod.signal(Signal::TERM);
+    let (code, log, ending) = pod.end().await;
+    assert_eq!(code, Some(130), "{log}");
+    assert_eq!(ending.checkpoints, [0; 0]);
+}
+
+#[tokio::test]
+async fn a_link_on_the_way_to_checkpoints_is_refused() {
+    let experiment = Experiment::new(&[THREE, CHECKPOINTS]);
+    fs::create_dir_all(experiment.state(0)).unwrap();
+    let elsewhere = experiment.state(1);
+    fs::create_dir_all(&elsewhere).unwrap();
+    std::os::unix::fs::symlink(elsewhere, experiment.state(0).join("checkpoints")).unwrap();
+    let (code, log, ending) = experiment.start(0).end().await;
+    assert_eq!(code, Some(1), "{log}");
+    let error = ending.error.unwrap();
+    assert!(error.contains("checkpoints is a link"), "{error}");
+}

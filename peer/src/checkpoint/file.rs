@@ -13,14 +13,13 @@
 //! ```
 
 use std::{
-    fs::{self, File},
     io::{self, BufReader, Read, Write},
     path::Path,
 };
 
 use fltorrent_swarm::{EvaluationCounts, StopRecord};
 
-use super::{Header, ReadError, WriteError};
+use super::{Folder, Header, ReadError, WriteError, folder::name, path};
 
 const MAGIC: [u8; 8] = *b"FLTCKPT\x01";
 /// Bytes before the parameters.
@@ -29,29 +28,28 @@ const CHECKSUM: u64 = 32;
 /// Parameters that are converted at once.
 const BLOCK: usize = 16 * 1024;
 
-/// Writes a checkpoint: into a file beside it, flushed to the disk, then renamed, then the folder flushed. At every moment
-/// the path has nothing, the old file or the new one.
+/// Writes a checkpoint under its name: into a file beside it, flushed to the disk, then renamed, then the folder flushed. At
+/// every moment the name has nothing, the old file or the new one.
 ///
 /// # Errors
 /// When the system refuses; what was begun is removed.
-pub fn write(path: &Path, header: &Header, parameters: &[f32]) -> Result<(), WriteError> {
+pub fn write(folder: &Folder, header: &Header, parameters: &[f32]) -> Result<(), WriteError> {
     // One name for all rounds of a peer, so that a process that is killed here leaves at most one file.
-    let temporary = path.with_file_name(format!(".peer-{}.checkpoint", header.peer));
-    let folder = path.parent().unwrap_or_else(|| Path::new("."));
-    let written = write_whole(&temporary, header, parameters)
-        .and_then(|()| fs::rename(&temporary, path))
-        .and_then(|()| File::open(folder)?.sync_all());
+    let temporary = format!(".peer-{}.checkpoint", header.peer);
+    let name = name(header.peer, header.rounds);
+    let written = write_whole(folder, &temporary, header, parameters)
+        .and_then(|()| folder.rename(&temporary, &name));
     written.map_err(|source| {
-        fs::remove_file(&temporary).ok();
+        folder.remove(&temporary).ok();
         WriteError {
-            path: path.to_owned(),
+            path: path(folder, header.peer, header.rounds),
             source,
         }
     })
 }
 
-fn write_whole(path: &Path, header: &Header, parameters: &[f32]) -> io::Result<()> {
-    let mut file = File::create(path)?;
+fn write_whole(folder: &Folder, name: &str, header: &Header, parameters: &[f32]) -> io::Result<()> {
+    let mut file = folder.create(name)?;
     let mut hasher = blake3::Hasher::new();
     let mut put = |bytes: &[u8]| {
         hasher.update(bytes);
@@ -66,14 +64,19 @@ fn write_whole(path: &Path, header: &Header, parameters: &[f32]) -> io::Result<(
     file.sync_all()
 }
 
-/// Reads a checkpoint of a model of so many parameters. The file's length is compared first, so that no memory is taken for
-/// anything else.
+/// Reads a peer's checkpoint of a model of so many parameters. The file's length is compared first, so that no memory is taken
+/// for anything else.
 ///
 /// # Errors
-/// When it is not there, not whole, or not one.
-pub fn read(path: &Path, parameters: u64) -> Result<(Header, Vec<f32>), ReadError> {
+/// When it is not there, not whole, or not what its name says.
+pub fn read(
+    folder: &Folder,
+    peer: u32,
+    rounds: u32,
+    parameters: u64,
+) -> Result<(Header, Vec<f32>), ReadError> {
     let mut values = Vec::new();
-    let header = scan(path, parameters, |block| {
+    let header = scan(folder, peer, rounds, parameters, |block| {
         if values.is_empty() {
             values.reserve_exact(parameters as usize);
         }
@@ -83,31 +86,64 @@ pub fn read(path: &Path, parameters: u64) -> Result<(Header, Vec<f32>), ReadErro
     Ok((header, values))
 }
 
-/// Reads a checkpoint and checks all of it without keeping the parameters.
+/// Reads a peer's checkpoint and checks all of it without keeping the parameters.
 ///
 /// # Errors
 /// As [`read`].
-pub fn verify(path: &Path, parameters: u64) -> Result<Header, ReadError> {
-    scan(path, parameters, |_| ())
+pub fn verify(
+    folder: &Folder,
+    peer: u32,
+    rounds: u32,
+    parameters: u64,
+) -> Result<Header, ReadError> {
+    scan(folder, peer, rounds, parameters, |_| ())
 }
 
-fn scan(path: &Path, parameters: u64, mut take: impl FnMut(&[u8])) -> Result<Header, ReadError> {
-    let failed = |source| ReadError::Read {
-        path: path.to_owned(),
-        source,
+fn scan(
+    folder: &Folder,
+    peer: u32,
+    rounds: u32,
+    parameters: u64,
+    take: impl FnMut(&[u8]),
+) -> Result<Header, ReadError> {
+    let path = path(folder, peer, rounds);
+    let file = folder
+        .read(&name(peer, rounds))
+        .and_then(|file| Ok((file.metadata()?.len(), file)));
+    let (found, file) = match file {
+        Ok(file) => file,
+        Err(source) => return Err(ReadError::Read { path, source }),
     };
-    let file = File::open(path).map_err(failed)?;
-    let found = file.metadata().map_err(failed)?.len();
     let expected = HEADER as u64 + 4 * parameters + CHECKSUM;
     if found != expected {
         return Err(ReadError::Length {
-            path: path.to_owned(),
+            path,
             found,
             expected,
         });
     }
-    let mut file = BufReader::new(file);
-    let mut hasher = blake3::Hasher::new();
+    let header = content(&path, BufReader::new(file), parameters, take)?;
+    if (header.peer, header.rounds) == (peer, rounds) && rounds > 0 {
+        return Ok(header);
+    }
+    Err(ReadError::Renamed {
+        path,
+        peer: header.peer,
+        rounds: header.rounds,
+    })
+}
+
+fn content(
+    path: &Path,
+    mut file: impl Read,
+    parameters: u64,
+    mut take: impl FnMut(&[u8]),
+) -> Result<Header, ReadError> {
+    let failed = |source| ReadError::Read {
+        path: path.to_owned(),
+        source,
+    };
+    let (mut hasher, mut model) = (blake3::Hasher::new(), blake3::Hasher::new());
     let mut head = [0; HEADER];
     file.read_exact(&mut head).map_err(failed)?;
     hasher.update(&head);
@@ -125,15 +161,18 @@ fn scan(path: &Path, parameters: u64, mut take: impl FnMut(&[u8])) -> Result<Hea
         let bytes = &mut block[..length];
         file.read_exact(bytes).map_err(failed)?;
         hasher.update(bytes);
+        model.update(bytes);
         take(bytes);
         left -= length;
     }
     let mut checksum = [0; CHECKSUM as usize];
     file.read_exact(&mut checksum).map_err(failed)?;
+    let path = path.to_owned();
     if checksum != *hasher.finalize().as_bytes() {
-        return Err(ReadError::Damaged {
-            path: path.to_owned(),
-        });
+        return Err(ReadError::Damaged { path });
+    }
+    if header.model != *model.finalize().as_bytes() {
+        return Err(ReadError::Model { path });
     }
     Ok(header)
 }
@@ -201,14 +240,20 @@ fn flag(bytes: &mut &[u8]) -> Option<bool> {
 
 #[cfg(test)]
 pub(super) mod tests {
-    use super::*;
+    use std::fs;
 
-    pub(crate) fn header() -> Header {
+    use tempfile::TempDir;
+
+    use super::*;
+    use crate::train::model_hash;
+
+    /// Of peer 3 after 8 rounds, with these parameters.
+    pub(crate) fn header(parameters: &[f32]) -> Header {
         Header {
             peer: 3,
             rounds: 8,
             plan: [1; 32],
-            model: [2; 32],
+            model: model_hash(parameters),
             evaluation: EvaluationCounts {
                 correct: 90,
                 total: 100,
@@ -222,72 +267,107 @@ pub(super) mod tests {
         }
     }
 
+    fn place() -> (TempDir, Folder) {
+        let place = tempfile::tempdir().unwrap();
+        let folder = Folder::at(place.path());
+        (place, folder)
+    }
+
     #[test]
     fn what_was_written_is_read_again_bit_for_bit() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("c");
+        let (place, folder) = place();
         let values: Vec<f32> = (0..40_000).map(|at| (at as f32).sqrt() - 7.0).collect();
         let other = Header {
             stop: StopRecord::default(),
             converged: true,
-            ..header()
+            ..header(&values[..1])
         };
-        for (header, values) in [(header(), &values[..]), (other, &values[..1])] {
+        for (header, values) in [(header(&values), &values[..]), (other, &values[..1])] {
             // The second one replaces the first.
-            write(&path, &header, values).unwrap();
-            let read = read(&path, values.len() as u64).unwrap();
+            write(&folder, &header, values).unwrap();
+            let read = read(&folder, 3, 8, values.len() as u64).unwrap();
             assert_eq!(read, (header, values.to_vec()));
-            assert_eq!(verify(&path, values.len() as u64).unwrap(), header);
-            let length = fs::metadata(&path).unwrap().len();
+            let verified = verify(&folder, 3, 8, values.len() as u64).unwrap();
+            assert_eq!(verified, header);
+            let length = fs::metadata(path(&folder, 3, 8)).unwrap().len();
             assert_eq!(length, HEADER as u64 + 4 * values.len() as u64 + CHECKSUM);
         }
-        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+        assert_eq!(fs::read_dir(place.path()).unwrap().count(), 1);
     }
 
     #[test]
     fn every_changed_byte_and_every_other_length_is_noticed() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("c");
-        write(&path, &header(), &[1.0, 2.0, 3.0]).unwrap();
+        let (_place, folder) = place();
+        let values = [1.0, 2.0, 3.0];
+        write(&folder, &header(&values), &values).unwrap();
+        let path = path(&folder, 3, 8);
+        let verify = |parameters| verify(&folder, 3, 8, parameters);
         let whole = fs::read(&path).unwrap();
         for at in 0..whole.len() {
             let mut damaged = whole.clone();
             damaged[at] ^= 0x10;
             fs::write(&path, &damaged).unwrap();
-            let error = verify(&path, 3).unwrap_err();
+            let error = verify(3).unwrap_err();
             assert!(
                 matches!(error, ReadError::Damaged { .. } | ReadError::Form { .. }),
                 "byte {at}: {error}"
             );
             fs::write(&path, &whole[..at]).unwrap();
-            let error = verify(&path, 3).unwrap_err();
+            let error = verify(3).unwrap_err();
             assert!(
                 matches!(error, ReadError::Length { .. }),
                 "{at} bytes: {error}"
             );
         }
         fs::write(&path, &whole).unwrap();
-        assert!(matches!(verify(&path, 4), Err(ReadError::Length { .. })));
+        assert!(matches!(verify(4), Err(ReadError::Length { .. })));
         // A length that fits by chance does not make another model's file one of this.
         let mut counted = whole.clone();
         counted[110] = 4;
         fs::write(&path, &counted).unwrap();
-        assert!(matches!(verify(&path, 3), Err(ReadError::Form { .. })));
+        assert!(matches!(verify(3), Err(ReadError::Form { .. })));
         let longer = [&whole[..], &[0; 4]].concat();
         fs::write(&path, longer).unwrap();
-        assert!(matches!(verify(&path, 3), Err(ReadError::Length { .. })));
+        assert!(matches!(verify(3), Err(ReadError::Length { .. })));
+    }
+
+    #[test]
+    fn parameters_of_another_model_than_the_header_names_are_refused() {
+        let (_place, folder) = place();
+        write(&folder, &header(&[1.0, 2.0]), &[1.0, 3.0]).unwrap();
+        let error = verify(&folder, 3, 8, 2).unwrap_err();
+        assert!(matches!(error, ReadError::Model { .. }), "{error}");
     }
 
     #[test]
     fn a_place_that_cannot_be_written_is_named_and_the_old_file_stays() {
-        let error = write(Path::new("/proc/nowhere/c"), &header(), &[1.0]).unwrap_err();
-        assert!(error.to_string().contains("/proc/nowhere/c"), "{error}");
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("c");
-        write(&path, &header(), &[1.0]).unwrap();
+        let nowhere = Folder::at(Path::new("/proc/nowhere"));
+        let error = write(&nowhere, &header(&[1.0]), &[1.0]).unwrap_err();
+        assert!(error.to_string().contains("/proc/nowhere/"), "{error}");
+        let (place, folder) = place();
+        write(&folder, &header(&[1.0]), &[1.0]).unwrap();
         // The name of the temporary file is taken by a folder.
-        fs::create_dir(folder.path().join(".peer-3.checkpoint")).unwrap();
-        write(&path, &header(), &[2.0]).unwrap_err();
-        assert_eq!(read(&path, 1).unwrap().1, [1.0]);
+        fs::create_dir(place.path().join(".peer-3.checkpoint")).unwrap();
+        write(&folder, &header(&[2.0]), &[2.0]).unwrap_err();
+        assert_eq!(read(&folder, 3, 8, 1).unwrap().1, [1.0]);
+    }
+
+    #[test]
+    fn links_that_others_have_laid_are_neither_read_nor_written_through() {
+        use std::os::unix::fs::symlink;
+        let (place, folder) = place();
+        let (elsewhere, other) = self::place();
+        write(&other, &header(&[1.0]), &[1.0]).unwrap();
+        symlink(path(&other, 3, 8), path(&folder, 3, 8)).unwrap();
+        let error = verify(&folder, 3, 8, 1).unwrap_err();
+        let said = crate::chain(&error);
+        assert!(said.contains("is a link"), "{said}");
+        let target = elsewhere.path().join("precious");
+        fs::write(&target, "precious").unwrap();
+        symlink(&target, place.path().join(".peer-3.checkpoint")).unwrap();
+        write(&folder, &header(&[2.0]), &[2.0]).unwrap();
+        assert_eq!(fs::read_to_string(target).unwrap(), "precious");
+        assert_eq!(read(&folder, 3, 8, 1).unwrap().1, [2.0]);
+        assert_eq!(read(&other, 3, 8, 1).unwrap().1, [1.0]);
     }
 }

@@ -1,88 +1,131 @@
 //! A peer's checkpoints in its folder, and when the next one is due.
 
 use std::{
-    fs::{self, File},
+    collections::BTreeSet,
+    fs::File,
     io,
     path::{Path, PathBuf},
 };
 
-use super::{Header, WriteError, write};
+use super::{Folder, Header, ReadError, WriteError, verify, write};
 
 /// Checkpoints that a peer keeps.
 const KEPT: usize = 2;
 
-/// The file of `peer` after so many finished rounds.
-pub fn path(folder: &Path, peer: u32, rounds: u32) -> PathBuf {
-    folder.join(format!("peer-{peer}.rounds-{rounds}.checkpoint"))
+pub(super) fn name(peer: u32, rounds: u32) -> String {
+    format!("peer-{peer}.rounds-{rounds}.checkpoint")
 }
 
-/// A peer's checkpoints by name, with their finished rounds, the newest first.
+/// The file of `peer` after so many finished rounds.
+pub fn path(folder: &Folder, peer: u32, rounds: u32) -> PathBuf {
+    folder.path().join(name(peer, rounds))
+}
+
+/// Finished rounds of a peer's files by their names alone, the newest first.
 ///
 /// # Errors
 /// When the folder cannot be read.
-pub fn list(folder: &Path, peer: u32) -> io::Result<Vec<(u32, PathBuf)>> {
-    let mut found = Vec::new();
-    for entry in fs::read_dir(folder)? {
-        let name = entry?.file_name();
-        let rounds = name
-            .to_str()
-            .and_then(|name| name.strip_prefix(&format!("peer-{peer}.rounds-")))
-            .and_then(|name| name.strip_suffix(".checkpoint"))
-            .and_then(|rounds| rounds.parse().ok());
-        if let Some(rounds) = rounds {
-            found.push((rounds, path(folder, peer, rounds)));
-        }
-    }
+pub fn list(folder: &Folder, peer: u32) -> io::Result<Vec<u32>> {
+    let rounds_of = |file: &str| {
+        let rounds = file.strip_prefix(&format!("peer-{peer}.rounds-"))?;
+        let rounds = rounds.strip_suffix(".checkpoint")?.parse().ok()?;
+        (file == name(peer, rounds)).then_some(rounds)
+    };
+    let names = folder.names()?;
+    let mut found: Vec<u32> = names.iter().filter_map(|name| rounds_of(name)).collect();
     found.sort_unstable_by(|a, b| b.cmp(a));
     Ok(found)
+}
+
+/// Removes a peer's checkpoints, and whatever has the name of one.
+///
+/// # Errors
+/// When the folder cannot be read or written.
+pub fn remove_all(folder: &Folder, peer: u32) -> io::Result<()> {
+    for rounds in list(folder, peer)? {
+        folder.remove(&name(peer, rounds))?;
+    }
+    Ok(())
 }
 
 /// Writes a peer's checkpoints.
 #[derive(Clone, Debug)]
 pub struct Writer {
-    /// Where they go.
-    pub folder: PathBuf,
-    /// Rounds from one to the next, ≥ 1.
-    pub every: u32,
-    /// [`fltorrent_crds::Plan::resume_hash`] of the run.
-    pub plan: [u8; 32],
+    folder: Folder,
+    every: u32,
+    plan: [u8; 32],
+    /// Rounds of the files that are whole and of this plan.
+    whole: BTreeSet<u32>,
 }
 
 impl Writer {
+    /// Writes into `folder` one checkpoint each `every` rounds (≥ 1) of the run with this
+    /// [`fltorrent_crds::Plan::resume_hash`].
+    pub const fn new(folder: Folder, every: u32, plan: [u8; 32]) -> Self {
+        Self {
+            folder,
+            every,
+            plan,
+            whole: BTreeSet::new(),
+        }
+    }
+
+    /// The plan that its checkpoints are of.
+    pub const fn plan(&self) -> [u8; 32] {
+        self.plan
+    }
+
     /// Whether one is due after so many finished rounds.
     pub fn is_due(&self, rounds: u32, is_last: bool) -> bool {
         is_last || rounds.is_multiple_of(self.every)
     }
 
     /// Writes one and removes those that are older than the newest two. `journal` is flushed to the disk before: a
-    /// checkpoint stands for rounds whose figures are kept.
+    /// checkpoint stands for rounds whose figures are kept. Files that only have the name of a checkpoint do not count as one.
     ///
     /// # Errors
     /// When it cannot be written, or an old one not removed.
     pub fn write(
-        &self,
+        &mut self,
         header: &Header,
         parameters: &[f32],
         journal: &Path,
     ) -> Result<(), WriteError> {
-        let path = path(&self.folder, header.peer, header.rounds);
-        let failed = |source| WriteError {
-            path: path.clone(),
-            source,
+        let (peer, written) = (header.peer, header.rounds);
+        let failed = |rounds| {
+            let path = path(&self.folder, peer, rounds);
+            move |source| WriteError { path, source }
         };
         File::open(journal)
             .and_then(|file| file.sync_all())
-            .map_err(failed)?;
-        write(&path, header, parameters)?;
-        let all = list(&self.folder, header.peer).map_err(failed)?;
-        // Newer ones are of a time before the run went back to an older round.
-        let newer = all.iter().filter(|(rounds, _)| *rounds > header.rounds);
-        let not_newer = all.iter().filter(|(rounds, _)| *rounds <= header.rounds);
-        for (_, old) in newer.chain(not_newer.skip(KEPT)) {
-            fs::remove_file(old).map_err(|source| WriteError {
-                path: old.clone(),
-                source,
-            })?;
+            .map_err(failed(written))?;
+        write(&self.folder, header, parameters)?;
+        self.whole.insert(written);
+        let mut kept = 0;
+        for rounds in list(&self.folder, peer).map_err(failed(written))? {
+            // Newer ones are of a time before the run went back to an older round.
+            let may_stay = rounds <= written && kept < KEPT;
+            let is_whole = self.whole.contains(&rounds);
+            let found = match is_whole || !may_stay {
+                true => Ok(is_whole),
+                false => verify(&self.folder, peer, rounds, parameters.len() as u64)
+                    .map(|found| found.plan == self.plan),
+            };
+            match found {
+                Ok(true) if may_stay => {
+                    self.whole.insert(rounds);
+                    kept += 1;
+                }
+                // What the disk does not give now may be whole all the same.
+                Err(ReadError::Read { .. }) => {}
+                found => {
+                    let removed = self.folder.remove(&name(peer, rounds));
+                    if matches!(found, Ok(true)) {
+                        removed.map_err(failed(rounds))?;
+                    }
+                    self.whole.remove(&rounds);
+                }
+            }
         }
         Ok(())
     }
@@ -90,51 +133,79 @@ impl Writer {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
-    use crate::checkpoint::{file::tests::header, verify};
+    use crate::checkpoint::file::tests::header;
+
+    fn writer(place: &Path) -> Writer {
+        Writer::new(Folder::at(place), 2, [1; 32])
+    }
+
+    fn put(writer: &mut Writer, peer: u32, rounds: u32) {
+        let journal = tempfile::NamedTempFile::new().unwrap();
+        let header = Header {
+            peer,
+            rounds,
+            plan: writer.plan(),
+            ..header(&[1.0])
+        };
+        writer.write(&header, &[1.0], journal.path()).unwrap();
+    }
 
     #[test]
     fn the_newest_two_are_kept_of_each_peer() {
-        let folder = tempfile::tempdir().unwrap();
-        let journal = tempfile::NamedTempFile::new().unwrap();
-        let writer = Writer {
-            folder: folder.path().to_owned(),
-            every: 2,
-            plan: [1; 32],
-        };
-        let write = |peer, rounds| {
-            let header = Header {
-                peer,
-                rounds,
-                ..header()
-            };
-            writer.write(&header, &[1.0], journal.path()).unwrap();
-        };
-        let rounds = |peer| {
-            let found = list(folder.path(), peer).unwrap();
-            found.iter().map(|(rounds, _)| *rounds).collect::<Vec<_>>()
-        };
+        let place = tempfile::tempdir().unwrap();
+        let folder = Folder::at(place.path());
+        let mut writer = writer(place.path());
+        let rounds = |peer| list(&folder, peer).unwrap();
         for number in [2, 4, 6, 8, 10] {
-            write(1, number);
+            put(&mut writer.clone(), 1, number);
             // A name that begins alike.
-            write(11, number);
+            put(&mut writer, 11, number);
         }
         assert_eq!(rounds(1), [10, 8]);
         assert_eq!(rounds(11), [10, 8]);
-        assert_eq!(verify(&path(folder.path(), 1, 8), 1).unwrap().rounds, 8);
+        assert_eq!(verify(&folder, 1, 8, 1).unwrap().rounds, 8);
         // After going back, those of the time before are wrong.
-        write(1, 9);
+        put(&mut writer, 1, 9);
         assert_eq!(rounds(1), [9, 8]);
         assert!(rounds(2).is_empty());
     }
 
     #[test]
+    fn what_only_has_the_name_of_a_checkpoint_takes_no_place_of_one() {
+        let place = tempfile::tempdir().unwrap();
+        let folder = Folder::at(place.path());
+        put(&mut writer(place.path()), 1, 2);
+        fs::write(path(&folder, 1, 3), "rubbish").unwrap();
+        // Of another plan.
+        let elsewhere = tempfile::tempdir().unwrap();
+        let other = Folder::at(elsewhere.path());
+        put(&mut Writer::new(other.clone(), 2, [9; 32]), 1, 5);
+        fs::copy(path(&other, 1, 5), path(&folder, 1, 5)).unwrap();
+        fs::create_dir(path(&folder, 1, 1)).unwrap();
+        fs::write(place.path().join("peer-1.rounds-+6.checkpoint"), "").unwrap();
+        put(&mut writer(place.path()), 1, 6);
+        assert_eq!(list(&folder, 1).unwrap()[..2], [6, 2]);
+        verify(&folder, 1, 2, 1).unwrap();
+    }
+
+    #[test]
+    fn a_beginning_anew_leaves_those_of_others() {
+        let place = tempfile::tempdir().unwrap();
+        let folder = Folder::at(place.path());
+        for peer in [1, 11] {
+            put(&mut writer(place.path()), peer, 2);
+        }
+        remove_all(&folder, 1).unwrap();
+        assert!(list(&folder, 1).unwrap().is_empty());
+        assert_eq!(list(&folder, 11).unwrap(), [2]);
+    }
+
+    #[test]
     fn one_is_due_at_every_kth_round_and_at_the_end() {
-        let writer = Writer {
-            folder: PathBuf::new(),
-            every: 3,
-            plan: [0; 32],
-        };
+        let writer = Writer::new(Folder::at(Path::new("x")), 3, [0; 32]);
         let due: Vec<u32> = (1..=10)
             .filter(|&rounds| writer.is_due(rounds, rounds == 10))
             .collect();

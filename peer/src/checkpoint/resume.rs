@@ -1,15 +1,11 @@
 //! Where a run goes on: from the last round that all its peers have.
 
-use std::{
-    collections::BTreeMap,
-    io,
-    path::{Path, PathBuf},
-};
+use std::{collections::BTreeMap, io, path::PathBuf};
 
 use fltorrent_crds::Plan;
 use thiserror::Error;
 
-use super::{Header, ReadError, list, path, read, verify};
+use super::{Folder, Header, ReadError, list, path, read, verify};
 
 /// Which of its checkpoints a peer goes on from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,8 +23,26 @@ pub struct Common {
     pub rounds: u32,
     /// The model that all peers had then.
     pub model: [u8; 32],
+    /// A rule of early stop was met with this round.
+    pub converged: bool,
+    /// All rounds of the plan are finished: what may be missing is the result.
+    pub is_over: bool,
     /// Checkpoints that could not be used.
     pub damaged: Vec<ReadError>,
+}
+
+impl Common {
+    /// Why such a run does not go on when its result is there.
+    pub const fn nothing_left(&self) -> ResumeError {
+        let rounds = self.rounds;
+        match self.converged {
+            true => ResumeError::Converged { rounds },
+            false => ResumeError::Finished {
+                rounds,
+                asked: rounds,
+            },
+        }
+    }
 }
 
 /// Why a run cannot go on.
@@ -111,7 +125,7 @@ pub enum ResumeError {
 ///
 /// # Errors
 /// When there is none, or going on from it makes no sense.
-pub fn common(folder: &Path, plan: &Plan) -> Result<Common, ResumeError> {
+pub fn common(folder: &Folder, plan: &Plan) -> Result<Common, ResumeError> {
     let mut damaged = Vec::new();
     let mut by_peer: Vec<BTreeMap<u32, Header>> = Vec::with_capacity(plan.peers.len());
     for peer in &plan.peers {
@@ -122,7 +136,7 @@ pub fn common(folder: &Path, plan: &Plan) -> Result<Common, ResumeError> {
     if let Some(peer) = by_peer.iter().position(BTreeMap::is_empty) {
         return Err(ResumeError::None {
             peer: peer as u32,
-            folder: folder.to_owned(),
+            folder: folder.path(),
             damaged,
         });
     }
@@ -146,24 +160,38 @@ pub fn common(folder: &Path, plan: &Plan) -> Result<Common, ResumeError> {
             peer: peer as u32,
         });
     }
-    check(&header, plan)?;
     Ok(Common {
         rounds: header.rounds,
         model: header.model,
+        converged: header.converged,
+        is_over: is_over(&header, plan)?,
         damaged,
     })
 }
 
-/// Reads the checkpoint that a peer goes on from; and those newer ones that could not be used.
+/// What a peer goes on from.
+#[derive(Debug)]
+pub struct Loaded {
+    /// What the checkpoint says beside the parameters.
+    pub header: Header,
+    /// The model.
+    pub parameters: Vec<f32>,
+    /// All rounds of the plan are finished.
+    pub is_over: bool,
+    /// Newer checkpoints that could not be used.
+    pub damaged: Vec<ReadError>,
+}
+
+/// Reads the checkpoint that a peer goes on from.
 ///
 /// # Errors
-/// When there is none, or going on from it makes no sense.
+/// When there is none, or it has more rounds than the plan.
 pub fn load(
-    folder: &Path,
+    folder: &Folder,
     peer: u32,
     plan: &Plan,
     resume: Resume,
-) -> Result<(Header, Vec<f32>, Vec<ReadError>), ResumeError> {
+) -> Result<Loaded, ResumeError> {
     let (rounds, damaged) = match resume {
         Resume::After(rounds) => (rounds, Vec::new()),
         Resume::Newest => {
@@ -173,69 +201,69 @@ pub fn load(
                 None => {
                     return Err(ResumeError::None {
                         peer,
-                        folder: folder.to_owned(),
+                        folder: folder.path(),
                         damaged,
                     });
                 }
             }
         }
     };
-    let path = path(folder, peer, rounds);
-    let (header, parameters) = read(&path, plan.model.parameters)?;
-    named(&path, &header, peer, rounds)?;
+    let (header, parameters) = read(folder, peer, rounds, plan.model.parameters)?;
     if header.plan != plan.resume_hash() {
+        let path = path(folder, peer, rounds);
         return Err(ResumeError::OtherPlan { path });
     }
-    check(&header, plan)?;
-    Ok((header, parameters, damaged))
+    Ok(Loaded {
+        is_over: is_over(&header, plan)?,
+        header,
+        parameters,
+        damaged,
+    })
+}
+
+/// Finished rounds of a peer's checkpoints that are whole and of this plan, the newest first.
+pub fn whole(folder: &Folder, peer: u32, plan: &Plan) -> Vec<u32> {
+    let headers = usable(folder, peer, plan).map(|(headers, _)| headers);
+    headers.unwrap_or_default().into_keys().rev().collect()
 }
 
 /// A peer's checkpoints by finished rounds, and those that cannot be used.
 fn usable(
-    folder: &Path,
+    folder: &Folder,
     peer: u32,
     plan: &Plan,
 ) -> Result<(BTreeMap<u32, Header>, Vec<ReadError>), ResumeError> {
     let hash = plan.resume_hash();
     let all = list(folder, peer).map_err(|source| ResumeError::Folder {
-        folder: folder.to_owned(),
+        folder: folder.path(),
         source,
     })?;
-    let (mut headers, mut damaged) = (BTreeMap::new(), Vec::new());
-    for (rounds, path) in all {
-        let checked = verify(&path, plan.model.parameters)
-            .and_then(|header| named(&path, &header, peer, rounds).map(|()| header));
-        match checked {
-            Ok(header) if header.plan != hash => return Err(ResumeError::OtherPlan { path }),
+    let (mut headers, mut damaged, mut other) = (BTreeMap::new(), Vec::new(), None);
+    for rounds in all {
+        match verify(folder, peer, rounds, plan.model.parameters) {
+            Ok(header) if header.plan != hash => {
+                let path = path(folder, peer, rounds);
+                other = Some(path.clone());
+                damaged.push(ReadError::OtherPlan { path });
+            }
             Ok(header) => {
                 headers.insert(rounds, header);
             }
             Err(error) => damaged.push(error),
         }
     }
-    Ok((headers, damaged))
-}
-
-fn named(path: &Path, header: &Header, peer: u32, rounds: u32) -> Result<(), ReadError> {
-    if (header.peer, header.rounds) == (peer, rounds) && rounds > 0 {
-        return Ok(());
+    match other {
+        Some(path) if headers.is_empty() => Err(ResumeError::OtherPlan { path }),
+        _ => Ok((headers, damaged)),
     }
-    Err(ReadError::Renamed {
-        path: path.to_owned(),
-        peer: header.peer,
-        rounds: header.rounds,
-    })
 }
 
-fn check(header: &Header, plan: &Plan) -> Result<(), ResumeError> {
+fn is_over(header: &Header, plan: &Plan) -> Result<bool, ResumeError> {
     let (rounds, asked) = (header.rounds, plan.training.rounds);
-    if header.converged {
-        return Err(ResumeError::Converged { rounds });
-    }
-    if rounds >= asked {
+    if rounds > asked && !header.converged {
         return Err(ResumeError::Finished { rounds, asked });
     }
-    Ok(())
+    Ok(header.converged || rounds == asked)
 }
 
 fn list_of(damaged: &[ReadError]) -> String {
@@ -261,8 +289,13 @@ fn rounds_of(found: &[Vec<u32>]) -> String {
 
 #[cfg(test)]
 mod tests {
+    use tempfile::TempDir;
+
     use super::*;
-    use crate::checkpoint::{file::tests::header, write};
+    use crate::{
+        checkpoint::{file::tests::header, write},
+        train::model_hash,
+    };
 
     const QUICKSTART: &str = include_str!("../../../examples/quickstart.yaml");
 
@@ -275,90 +308,116 @@ mod tests {
         Plan::load(QUICKSTART, &sets).unwrap()
     }
 
-    fn put(folder: &Path, plan: &Plan, peer: u32, rounds: u32, model: u8) {
+    fn put(folder: &Folder, plan: &Plan, peer: u32, rounds: u32, model: u8) {
+        let parameters = vec![f32::from(model); plan.model.parameters as usize];
         let header = Header {
             peer,
             rounds,
             plan: plan.resume_hash(),
-            model: [model; 32],
-            ..header()
+            ..header(&parameters)
         };
-        let parameters = vec![f32::from(model); plan.model.parameters as usize];
-        write(&path(folder, peer, rounds), &header, &parameters).unwrap();
+        write(folder, &header, &parameters).unwrap();
+    }
+
+    fn place() -> (TempDir, Folder) {
+        let place = tempfile::tempdir().unwrap();
+        let folder = Folder::at(place.path());
+        (place, folder)
     }
 
     #[test]
     fn the_last_round_that_all_have_is_found() {
-        let (folder, plan) = (tempfile::tempdir().unwrap(), plan(&[]));
-        let folder = folder.path();
+        let ((_place, folder), plan) = (place(), plan(&[]));
         for (peer, rounds) in [(0, 4), (0, 6), (1, 2), (1, 4)] {
-            put(folder, &plan, peer, rounds, rounds as u8);
+            put(&folder, &plan, peer, rounds, rounds as u8);
         }
-        let found = common(folder, &plan).unwrap();
-        assert_eq!((found.rounds, found.model), (4, [4; 32]));
-        assert!(found.damaged.is_empty());
-        let (header, parameters, _) = load(folder, 0, &plan, Resume::Newest).unwrap();
-        assert_eq!((header.rounds, parameters[0]), (6, 6.0));
-        let (header, parameters, _) = load(folder, 0, &plan, Resume::After(4)).unwrap();
-        assert_eq!((header.rounds, parameters[0]), (4, 4.0));
-        let missing = load(folder, 0, &plan, Resume::After(3)).unwrap_err();
+        let found = common(&folder, &plan).unwrap();
+        let model = vec![4.0; plan.model.parameters as usize];
+        assert_eq!((found.rounds, found.model), (4, model_hash(&model)));
+        assert!(found.damaged.is_empty() && !found.is_over);
+        let loaded = load(&folder, 0, &plan, Resume::Newest).unwrap();
+        assert_eq!((loaded.header.rounds, loaded.parameters[0]), (6, 6.0));
+        let loaded = load(&folder, 0, &plan, Resume::After(4)).unwrap();
+        assert_eq!((loaded.header.rounds, loaded.parameters[0]), (4, 4.0));
+        assert_eq!(whole(&folder, 1, &plan), [4, 2]);
+        let missing = load(&folder, 0, &plan, Resume::After(3)).unwrap_err();
         assert!(missing.to_string().contains("peer-0.rounds-3"), "{missing}");
     }
 
     #[test]
     fn a_peer_takes_the_one_before_a_damaged_checkpoint_and_says_so() {
-        let (folder, plan) = (tempfile::tempdir().unwrap(), plan(&[]));
-        let folder = folder.path();
-        put(folder, &plan, 0, 4, 1);
-        std::fs::write(path(folder, 0, 6), b"half").unwrap();
+        let ((_place, folder), plan) = (place(), plan(&[]));
+        put(&folder, &plan, 0, 4, 1);
+        std::fs::write(path(&folder, 0, 6), b"half").unwrap();
         // Under another round's name.
-        std::fs::copy(path(folder, 0, 4), path(folder, 0, 5)).unwrap();
-        let (header, _, damaged) = load(folder, 0, &plan, Resume::Newest).unwrap();
-        assert_eq!(header.rounds, 4);
+        std::fs::copy(path(&folder, 0, 4), path(&folder, 0, 5)).unwrap();
+        let loaded = load(&folder, 0, &plan, Resume::Newest).unwrap();
+        assert_eq!(loaded.header.rounds, 4);
         assert!(
             matches!(
-                damaged[..],
+                loaded.damaged[..],
                 [ReadError::Length { .. }, ReadError::Renamed { .. }]
             ),
-            "{damaged:?}"
+            "{:?}",
+            loaded.damaged
         );
-        let none = load(folder, 1, &plan, Resume::Newest).unwrap_err();
+        assert_eq!(whole(&folder, 0, &plan), [4]);
+        let none = load(&folder, 1, &plan, Resume::Newest).unwrap_err();
         assert!(matches!(none, ResumeError::None { peer: 1, .. }), "{none}");
     }
 
     #[test]
-    fn what_is_of_another_run_or_needs_nothing_more_is_refused() {
-        let (folder, first) = (tempfile::tempdir().unwrap(), plan(&[]));
-        let folder = folder.path();
-        put(folder, &first, 0, 4, 1);
-        put(folder, &first, 1, 4, 2);
-        let error = common(folder, &first).unwrap_err();
+    fn what_is_of_another_run_is_passed_over_or_refused() {
+        let ((_place, folder), first) = (place(), plan(&[]));
+        let other = plan(&[("seed", "4")]);
+        put(&folder, &first, 0, 4, 1);
+        put(&folder, &first, 1, 4, 2);
+        let error = common(&folder, &first).unwrap_err();
         assert!(
             matches!(error, ResumeError::OtherModel { rounds: 4, peer: 1 }),
             "{error}"
         );
-        put(folder, &first, 1, 4, 1);
-        common(
-            folder,
-            &plan(&[("training.rounds", "70"), ("checkpoint.type", "periodic")]),
-        )
-        .unwrap();
-        let error = common(folder, &plan(&[("training.rounds", "4")])).unwrap_err();
+        put(&folder, &first, 1, 4, 1);
+        let error = common(&folder, &other).unwrap_err();
+        assert!(matches!(error, ResumeError::OtherPlan { .. }), "{error}");
+        let error = load(&folder, 0, &other, Resume::After(4)).unwrap_err();
+        assert!(matches!(error, ResumeError::OtherPlan { .. }), "{error}");
+        assert!(whole(&folder, 0, &other).is_empty());
+        put(&folder, &other, 0, 9, 1);
+        let found = common(&folder, &first).unwrap();
+        assert!(
+            matches!(found.damaged[..], [ReadError::OtherPlan { .. }]),
+            "{found:?}"
+        );
+        let error = common(&Folder::at("no/such".as_ref()), &first).unwrap_err();
+        assert!(matches!(error, ResumeError::Folder { .. }), "{error}");
+    }
+
+    #[test]
+    fn a_run_that_has_all_its_rounds_is_over_and_one_that_has_more_is_refused() {
+        let ((_place, folder), first) = (place(), plan(&[]));
+        for peer in 0..2 {
+            put(&folder, &first, peer, 4, 1);
+        }
+        let is_over = |rounds| {
+            let plan = plan(&[("training.rounds", rounds), ("checkpoint.type", "periodic")]);
+            let found = common(&folder, &plan).map(|found| found.is_over);
+            let loaded = load(&folder, 1, &plan, Resume::Newest).map(|found| found.is_over);
+            assert_eq!(found.as_ref().ok(), loaded.as_ref().ok());
+            found
+        };
+        assert!(!is_over("70").unwrap());
+        assert!(is_over("4").unwrap());
+        let error = is_over("3").unwrap_err();
         assert!(
             matches!(
                 error,
                 ResumeError::Finished {
                     rounds: 4,
-                    asked: 4
+                    asked: 3
                 }
             ),
             "{error}"
         );
-        let error = common(folder, &plan(&[("seed", "4")])).unwrap_err();
-        assert!(matches!(error, ResumeError::OtherPlan { .. }), "{error}");
-        let error = load(folder, 0, &plan(&[("seed", "4")]), Resume::After(4)).unwrap_err();
-        assert!(matches!(error, ResumeError::OtherPlan { .. }), "{error}");
-        let error = common(Path::new("no/such"), &first).unwrap_err();
-        assert!(matches!(error, ResumeError::Folder { .. }), "{error}");
     }
 }

@@ -4,6 +4,7 @@ use std::{net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 
 use anyhow::{Context, Result};
 use fltorrent_crds::Plan;
+use fltorrent_swarm::EvaluationCounts;
 use tokio::sync::{mpsc, oneshot};
 
 use super::{Membership, Peer, Places, prepare};
@@ -66,6 +67,8 @@ pub struct Ready {
     pub address: SocketAddr,
     /// The round that it begins with: how many a run has finished that goes on.
     pub first_round: u32,
+    /// The checkpoint's model, and how it does on this peer's part of the test split; none for a run that begins anew.
+    pub resumed: Option<([u8; 32], EvaluationCounts)>,
     /// Where it serves metrics (HTTP).
     pub metrics_address: Option<SocketAddr>,
 }
@@ -116,6 +119,9 @@ impl ByHand {
             metrics,
             server,
             first_round: prepared.start.round,
+            resumed: self
+                .resume
+                .map(|_| (prepared.start.model, prepared.start.evaluation)),
             prepared,
             address,
             metrics_address,
@@ -124,7 +130,7 @@ impl ByHand {
 }
 
 impl Ready {
-    /// Trains and exchanges to the end.
+    /// Trains and exchanges to the end. Where all rounds were finished before, only the result is written.
     ///
     /// # Errors
     /// Whatever ends the run early; the neighbours have been told by then. A [`RunError`](crate::driver::RunError) in it says whose fault

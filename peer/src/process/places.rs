@@ -2,13 +2,15 @@
 
 use std::path::PathBuf;
 
+use crate::checkpoint::Folder;
+
 /// Three folders, which may be one.
 #[derive(Clone, Debug)]
 pub struct Places {
     /// For the metrics file, and the peer's own final model when the manifest wants it.
     pub records: PathBuf,
     /// For checkpoints.
-    pub checkpoints: PathBuf,
+    pub checkpoints: Folder,
     /// For chunks that do not fit into memory; nothing is left there.
     pub scratch: PathBuf,
 }
@@ -18,7 +20,7 @@ impl Places {
     pub fn all_in(folder: PathBuf) -> Self {
         Self {
             records: folder.clone(),
-            checkpoints: folder.clone(),
+            checkpoints: Folder::at(&folder),
             scratch: folder,
         }
     }

@@ -1,13 +1,13 @@
 //! What takes time before training can begin: the data and the model.
 
-use std::{path::Path, sync::Arc};
+use std::sync::Arc;
 
 use anyhow::{Context, Result};
 use fltorrent_crds::{Plan, shards};
 use fltorrent_swarm::{ChunkLayout, OriginCounts};
 
 use crate::{
-    checkpoint::{self, Resume},
+    checkpoint::{self, Folder, Resume},
     data::{self, Samples, Split},
     train::{Trainer, backend, model_hash, safetensors},
     worker::Start,
@@ -29,7 +29,7 @@ pub(super) struct Prepared {
 pub(super) fn prepare(
     plan: &Plan,
     index: u32,
-    folder: &Path,
+    folder: &Folder,
     resume: Option<Resume>,
 ) -> Result<Prepared> {
     let (index_at, peers) = (index as usize, plan.peers.len());
@@ -71,21 +71,23 @@ pub(super) fn prepare(
 fn start(
     plan: &Plan,
     index: u32,
-    folder: &Path,
+    folder: &Folder,
     resume: Option<Resume>,
     trainer: &mut dyn Trainer,
 ) -> Result<Start> {
     if let Some(resume) = resume {
-        let (header, parameters, damaged) = checkpoint::load(folder, index, plan, resume)?;
-        for error in damaged {
+        let loaded = checkpoint::load(folder, index, plan, resume)?;
+        for error in loaded.damaged {
             tracing::warn!("{}; an older checkpoint is used", crate::chain(&error));
         }
-        trainer.set(&parameters)?;
+        trainer.set(&loaded.parameters)?;
+        let header = loaded.header;
         return Ok(Start {
             round: header.rounds,
             model: header.model,
             evaluation: header.evaluation,
             stop: header.stop,
+            is_over: loaded.is_over,
         });
     }
     let Some(from) = &plan.init_from else {

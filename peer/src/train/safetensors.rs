@@ -71,6 +71,16 @@ impl View for &Part<'_> {
     }
 }
 
+/// Writes a model as a run leaves it.
+///
+/// # Errors
+/// [`SaveError`].
+pub fn save_model(path: &Path, model: &ModelPlan, parameters: &[f32]) -> Result<(), SaveError> {
+    // One entry only: the library writes several in any order, and equal models shall be equal files.
+    let metadata = [("format".to_owned(), "pt".to_owned())].into();
+    save(path, model, parameters, &metadata)
+}
+
 /// Writes the parameters (f32, declared order) under the plan's names and shapes, with `metadata` in the header. The file
 /// appears whole or not at all; one that is there already is replaced.
 ///

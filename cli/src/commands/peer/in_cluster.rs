@@ -8,11 +8,23 @@ mod identity;
 mod settings;
 mod story;
 
-use std::{fs, future::Future, path::Path, pin::pin, process::ExitCode, sync::Arc, time::Duration};
+use std::{
+    fs,
+    future::Future,
+    path::{Path, PathBuf},
+    pin::pin,
+    process::ExitCode,
+    sync::Arc,
+    time::Duration,
+};
 
-use fltorrent_coordinator::ending::{EndState, Ending};
+use fltorrent_coordinator::{
+    ending::{EndState, Ending},
+    report::ModelHash,
+};
+use fltorrent_crds::Plan;
 use fltorrent_peer::{
-    checkpoint::{self, Resume},
+    checkpoint::{self, Folder, Resume},
     driver::RunError,
     news::News,
     process::{
@@ -134,7 +146,7 @@ async fn drive(folder: &Path, ending: &mut Ending) -> Result<(), PodError> {
     let places = places(&settings)?;
     let checkpoints = places.checkpoints.clone();
     // What an earlier attempt left counts, should this one end before it has any of its own.
-    ending.checkpoints = usable(&checkpoints, index);
+    ending.checkpoints = usable(&checkpoints, index, plan);
     if let Some(Resume::After(rounds)) = settings.resume {
         ending.rounds = rounds;
     }
@@ -160,6 +172,12 @@ async fn drive(folder: &Path, ending: &mut Ending) -> Result<(), PodError> {
     };
     let (ready, credentials) = unless_stopped(&mut signals, setting_up).await??;
     ending.rounds = ready.first_round;
+    if let Some((model, evaluation)) = ready.resumed {
+        let share = |sum: f64| (evaluation.total > 0).then(|| sum / f64::from(evaluation.total));
+        ending.model_hash = Some(ModelHash::from_bytes(model));
+        ending.accuracy = share(evaluation.correct.into());
+        ending.loss = share(evaluation.loss_sum).filter(|loss| loss.is_finite());
+    }
     tracing::info!(
         neighbours = neighbours.len(),
         listens = %ready.address,
@@ -189,7 +207,7 @@ async fn drive(folder: &Path, ending: &mut Ending) -> Result<(), PodError> {
         ending,
     )
     .await;
-    ending.checkpoints = usable(&checkpoints, index);
+    ending.checkpoints = usable(&checkpoints, index, plan);
     result
 }
 
@@ -261,26 +279,27 @@ async fn unless_stopped<T>(
     }
 }
 
-/// Finished rounds of a peer's newest checkpoints, the newest first.
-fn usable(folder: &Path, index: u32) -> Vec<u32> {
-    let found = checkpoint::list(folder, index).unwrap_or_default();
-    let rounds = found.into_iter().map(|(rounds, _)| rounds);
-    rounds.take(2).collect()
+/// Finished rounds of a peer's newest checkpoints that the next attempt can go on from, the newest first.
+fn usable(folder: &Folder, index: u32, plan: &Plan) -> Vec<u32> {
+    let mut rounds = checkpoint::whole(folder, index, plan);
+    rounds.truncate(2);
+    rounds
 }
 
 /// The peer's folders, made as far as they are not there.
 fn places(settings: &Settings) -> Result<Places, PodError> {
-    let places = Places {
-        records: settings.output.join("peers"),
-        checkpoints: settings.checkpoints.clone(),
-        scratch: settings.scratch.clone(),
-    };
-    for folder in [&places.records, &places.checkpoints, &places.scratch] {
-        fs::create_dir_all(folder).map_err(|source| PodError::Folder {
-            folder: folder.display().to_string(),
+    let scratch = Folder::at(&settings.scratch);
+    for folder in [&settings.records, &settings.checkpoints, &scratch] {
+        folder.make().map_err(|source| PodError::Folder {
+            folder: folder.path().display().to_string(),
             source,
         })?;
     }
+    let places = Places {
+        records: settings.records.path(),
+        checkpoints: settings.checkpoints.clone(),
+        scratch: settings.scratch.clone(),
+    };
     if settings.resume.is_none() {
         forget(&places, settings.index)?;
     }
@@ -290,23 +309,19 @@ fn places(settings: &Settings) -> Result<Places, PodError> {
 /// Removes what is on a claim of a time that counts no more: an earlier attempt's figures and checkpoints, or those of an experiment that
 /// had the name before. A checkpoint that stays would be told at the end, and the next attempt would go on from it.
 fn forget(places: &Places, index: u32) -> Result<(), PodError> {
+    let failed = |path: PathBuf| {
+        let folder = path.display().to_string();
+        move |source| PodError::Folder { folder, source }
+    };
+    checkpoint::remove_all(&places.checkpoints, index)
+        .map_err(failed(places.checkpoints.path()))?;
     let figures = places.records.join(format!("peer-{index}.jsonl"));
-    let old = checkpoint::list(&places.checkpoints, index).map_err(|source| PodError::Folder {
-        folder: places.checkpoints.display().to_string(),
-        source,
-    })?;
-    for file in old.into_iter().map(|(_, file)| file).chain([figures]) {
-        match fs::remove_file(&file) {
-            Err(source) if source.kind() != std::io::ErrorKind::NotFound => {
-                return Err(PodError::Folder {
-                    folder: file.display().to_string(),
-                    source,
-                });
-            }
-            _ => {}
+    match fs::remove_file(&figures) {
+        Err(source) if source.kind() != std::io::ErrorKind::NotFound => {
+            Err(failed(figures)(source))
         }
+        _ => Ok(()),
     }
-    Ok(())
 }
 
 /// The peer's error with its causes.

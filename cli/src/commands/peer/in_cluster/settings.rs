@@ -11,7 +11,11 @@ use std::{
 
 use fltorrent_coordinator::{hub::MAX_TOKEN_BYTES, identity::RunId};
 use fltorrent_crds::{Interval, PeerAddress, Plan, manifest, nodes::Nodes};
-use fltorrent_peer::{checkpoint::Resume, extend, process::by_hand::Listen};
+use fltorrent_peer::{
+    checkpoint::{Folder, Resume},
+    extend,
+    process::by_hand::Listen,
+};
 
 use crate::commands::peer::setup::listen;
 
@@ -57,8 +61,10 @@ pub(super) struct Settings {
     pub(super) resume: Option<Resume>,
     pub(super) token: PathBuf,
     pub(super) scratch: PathBuf,
-    pub(super) checkpoints: PathBuf,
+    pub(super) checkpoints: Folder,
     pub(super) output: PathBuf,
+    /// Where the peer's figures go.
+    pub(super) records: Folder,
     pub(super) metrics: SocketAddr,
     pub(super) wait: Duration,
     pub(super) plan: Plan,
@@ -138,7 +144,9 @@ impl Settings {
                 resume,
                 token,
                 scratch: state.join("scratch"),
-                checkpoints,
+                // What lies below the state folder may be a claim that other pods write into.
+                checkpoints: Folder::below(&state, &checkpoints),
+                records: Folder::below(&state, &output.join("peers")),
                 output,
                 metrics: metrics.unwrap_or_else(|| (Ipv6Addr::UNSPECIFIED, METRICS_PORT).into()),
                 wait: wait.unwrap_or(DEFAULT_WAIT),
@@ -370,7 +378,7 @@ mod tests {
         assert_eq!(settings.metrics.to_string(), "[::]:9400");
         assert_eq!(settings.scratch, Path::new("/var/lib/fltorrent/scratch"));
         let checkpoints = Path::new("/var/lib/fltorrent/checkpoints");
-        assert_eq!(settings.checkpoints, checkpoints);
+        assert_eq!(settings.checkpoints.path(), checkpoints);
         assert_eq!(settings.output, Path::new("/var/lib/fltorrent/output"));
         assert_eq!(settings.listen, Listen::Port(7400));
         assert_eq!(settings.addresses.len(), settings.plan.peers.len());
@@ -396,7 +404,7 @@ mod tests {
         assert_eq!(settings.metrics.to_string(), "127.0.0.1:0");
         assert_eq!(settings.scratch, Path::new("/srv/scratch"));
         let checkpoints = Path::new("/claim/x/peer-3/checkpoints");
-        assert_eq!(settings.checkpoints, checkpoints);
+        assert_eq!(settings.checkpoints.path(), checkpoints);
         assert_eq!(settings.output, Path::new("/srv/output"));
         let settings = Pod::new().with(OUTPUT, "/claim").read().unwrap();
         assert_eq!(settings.output, Path::new("/claim"));
