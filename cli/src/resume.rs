@@ -3,17 +3,22 @@
 //! A run goes on in its own results folder: its metrics files are continued, its rounds numbered on, and `summary.json`
 //! tells of the whole run in the end.
 
+mod result;
+
 use std::path::{Path, PathBuf};
 
-use fltorrent_crds::plan::Schedule;
-use fltorrent_peer::checkpoint::{self, Common};
+use fltorrent_crds::{Plan, plan::Schedule};
+use fltorrent_peer::checkpoint::{self, Common, Folder};
 use serde_json::Value;
 use thiserror::Error;
 
 use crate::{
     launcher::{Results, ResultsError},
     manifest::{ManifestError, Resolved},
+    shell,
 };
+
+pub use result::{ResultError, write_models};
 
 /// Differences that are listed; what is over is counted.
 const LISTED: usize = 20;
@@ -25,6 +30,12 @@ const MAY_DIFFER: &str = "only training.rounds (unless the schedule is a cosine)
 /// Why a run cannot go on.
 #[derive(Debug, Error)]
 pub enum ResumeError {
+    /// There is nothing at this path.
+    #[error("{}: there is no such folder; name the results folder of a run", folder.display())]
+    NoFolder {
+        /// The folder, from the root on.
+        folder: PathBuf,
+    },
     /// The folder's own manifest.
     #[error("{} is not the results folder of a run", folder.display())]
     NoRun {
@@ -82,10 +93,10 @@ impl Resumption {
     }
 }
 
-/// Finds where the run in `folder` goes on. Without `file` its own manifest counts; `sets` are applied over either.
+/// Finds where the run in `folder` goes on, or that only its result is missing. Without `file` its own manifest counts; `sets` are applied over either.
 ///
 /// # Errors
-/// When the folder has no run, the manifest is another one, or no round is there that all peers have.
+/// When the folder has no run, the manifest is another one, no round is there that all peers have, or nothing is left to do.
 pub fn find(
     folder: &Path,
     file: Option<&Path>,
@@ -95,10 +106,14 @@ pub fn find(
     let own = results.manifest();
     let before = own_manifest(&results)?;
     let resolved = Resolved::read(file.unwrap_or(&own), sets).map_err(ResumeError::Manifest)?;
+    let resolved = resolved.anchored();
     check(folder, &before, &resolved)?;
     // Not kept: the run itself takes it. What another run is writing now is not looked at.
     drop(results.lock()?);
-    let common = checkpoint::common(&results.peers(), &resolved.plan)?;
+    let common = checkpoint::common(&Folder::at(&results.peers()), &resolved.plan)?;
+    if common.is_over && result::is_there(&results, &resolved.plan, &common) {
+        return Err(common.nothing_left().into());
+    }
     Ok(Resumption {
         resolved,
         results,
@@ -117,6 +132,12 @@ pub fn reopen(folder: &Path, resolved: &Resolved) -> Result<Results, ResumeError
 }
 
 fn own_manifest(results: &Results) -> Result<Resolved, ResumeError> {
+    if !results.path().is_dir() {
+        let folder = results.path();
+        return Err(ResumeError::NoFolder {
+            folder: std::path::absolute(folder).unwrap_or_else(|_| folder.to_owned()),
+        });
+    }
     Resolved::read(&results.manifest(), &[]).map_err(|source| ResumeError::NoRun {
         folder: results.path().to_owned(),
         source,
@@ -133,28 +154,14 @@ fn check(folder: &Path, before: &Resolved, resolved: &Resolved) -> Result<(), Re
     })
 }
 
-/// The command that lets a run go on, when its peers have left checkpoints.
-pub fn command(results: &Results, peers: u32) -> Option<String> {
-    let has_one = |peer| {
-        checkpoint::list(&results.peers(), peer).is_ok_and(|checkpoints| !checkpoints.is_empty())
-    };
-    let path = results.path().display().to_string();
-    // The program as its user called it: it may be one of their own.
-    let program = std::env::args().next();
-    let program = program.as_deref().unwrap_or("fltorrent");
-    (0..peers)
-        .all(has_one)
-        .then(|| format!("{} run --resume {}", quoted(program), quoted(&path)))
-}
-
-/// A word as a shell takes it.
-fn quoted(word: &str) -> String {
-    let is_plain = |c: char| c.is_alphanumeric() || "/._-+:@".contains(c);
-    if word.chars().all(is_plain) {
-        word.to_owned()
-    } else {
-        format!("'{}'", word.replace('\'', r"'\''"))
+/// The command that lets a run go on or completes its result, when its peers have left what it needs.
+pub fn command(results: &Results, plan: &Plan) -> Option<String> {
+    let common = checkpoint::common(&Folder::at(&results.peers()), plan).ok()?;
+    if common.is_over && result::missing(results, plan, &common).next().is_none() {
+        return None;
     }
+    let folder = shell::anchored(results.path());
+    Some(format!("{} run --resume {folder}", shell::program()))
 }
 
 fn differences(before: &Resolved, now: &Resolved) -> Vec<(String, String, String)> {
@@ -269,12 +276,5 @@ mod tests {
             assert!(text.contains(expected), "{expected} is missing in{text}");
         }
         assert_eq!(found.len(), 3, "{text}");
-    }
-
-    #[test]
-    fn paths_are_quoted_for_a_shell() {
-        assert_eq!(quoted("runs/digits-1"), "runs/digits-1");
-        assert_eq!(quoted("my runs"), "'my runs'");
-        assert_eq!(quoted("it's"), r"'it'\''s'");
     }
 }

@@ -1,6 +1,8 @@
 //! `fltorrent run`: from a manifest to a results folder.
 
+mod finish;
 mod signals;
+mod summary;
 
 use std::{
     io,
@@ -11,11 +13,11 @@ use std::{
 
 use fltorrent_coordinator::identity::RunId;
 use fltorrent_peer::{
+    checkpoint::Common,
     journal::{self, JournalError},
     train::safetensors::LoadError,
 };
 use thiserror::Error;
-use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 
 use super::{FAILED, INTERRUPTED, USAGE, refuse_manifest};
 use crate::{
@@ -23,14 +25,13 @@ use crate::{
     launcher::{self, Ended, LaunchError, Launcher, Measured, Results, ResultsError, Setup},
     live::{Live, Wish},
     manifest::{ManifestError, Resolved},
-    output::{
-        self, Description, Event, Failed, Outcome, PeerSummary, Printer, Started, Summary, describe,
-    },
+    output::{self, Description, Event, Failed, Outcome, Printer, Started, Summary, describe},
     preflight::{self, PreflightError},
     report,
-    resume::{self, ResumeError},
+    resume::{self, ResultError, ResumeError},
 };
 pub(super) use signals::Signals;
+use summary::summary;
 
 /// Why a run is not complete.
 #[derive(Debug, Error)]
@@ -79,6 +80,9 @@ pub enum RunError {
         /// The peers' files.
         folder: PathBuf,
     },
+    /// What is missing of the result of a run that has finished cannot be written.
+    #[error(transparent)]
+    Result(#[from] ResultError),
     /// No model was left.
     #[error("{}: the final model is not there; see the log of peer 0", path.display())]
     NoModel {
@@ -137,28 +141,37 @@ pub(super) fn run(arguments: &RunArguments, started: SystemTime) -> ExitCode {
     let request = Request {
         resolved: &resolved,
         out: arguments.out.as_deref(),
-        resume: resumed.as_ref().map(|(results, rounds)| (results, *rounds)),
+        resume: resumed
+            .as_ref()
+            .map(|(results, common)| (results, common.rounds)),
         started,
         live: arguments.wants_live() && Live::is_possible(),
     };
-    match execute(request, &mut printer) {
+    let result = match &resumed {
+        Some((results, common)) if common.is_over => {
+            finish::finish(request, results, common, &mut printer)
+        }
+        _ => execute(request, &mut printer),
+    };
+    match result {
         Ok(_) => ExitCode::SUCCESS,
         Err(failure) => report(&failure, &mut printer),
     }
 }
 
-/// The manifest that is run, and the folder and the finished rounds of a run that goes on.
-fn what(arguments: &RunArguments) -> Result<(Resolved, Option<(Results, u32)>), ResumeError> {
+/// The manifest that is run, and of a run that goes on its folder and from where.
+fn what(arguments: &RunArguments) -> Result<(Resolved, Option<(Results, Common)>), ResumeError> {
     let (file, sets) = (arguments.file.as_deref(), arguments.settings.sets());
     let Some(folder) = &arguments.resume else {
         let resolved = Resolved::read(file.unwrap_or_else(|| Path::new("")), &sets);
-        return Ok((resolved.map_err(ResumeError::Manifest)?, None));
+        let resolved = resolved.map_err(ResumeError::Manifest)?;
+        return Ok((resolved.anchored(), None));
     };
     let found = resume::find(folder, file, &sets)?;
     for warning in found.warnings() {
         output::warning(&warning);
     }
-    Ok((found.resolved, Some((found.results, found.common.rounds))))
+    Ok((found.resolved, Some((found.results, found.common))))
 }
 
 fn refuse_resume(error: &ResumeError, printer: &mut Printer) -> ExitCode {
@@ -222,7 +235,8 @@ pub fn execute(request: Request<'_>, printer: &mut Printer) -> Result<Summary, R
             request.started.into(),
         )?,
     };
-    let _lock = results.lock()?;
+    let lock = results.lock()?;
+    lock.warning().iter().for_each(|text| output::warning(text));
     if let Some((_, rounds)) = request.resume {
         // Before anybody follows them.
         for peer in 0..plan.peers.len() as u32 {
@@ -379,7 +393,7 @@ fn conclude(
             // That of an earlier round would pass for the result.
             summary.model_hash = None;
         }
-        summary.resume = resume::command(&setup.results, setup.plan.peers.len() as u32);
+        summary.resume = resume::command(&setup.results, &setup.plan);
     }
     let written = setup.results.write_json("summary.json", &summary);
     // A page that cannot be made changes nothing about the run: `fltorrent report` makes it anew.
@@ -432,60 +446,4 @@ fn check_complete(setup: &Setup, measured: &Measured) -> Result<(), RunError> {
         return Err(RunError::NoModel { path });
     }
     Ok(())
-}
-
-fn summary(request: Request<'_>, setup: &Setup, run: Option<RunId>, ended: &Ended) -> Summary {
-    let measured = &ended.measured;
-    let last = measured.rounds.last().map(|round| &round.summary);
-    let started = OffsetDateTime::from(request.started);
-    let peers = (0..).zip(&ended.exits).map(|(index, exit)| PeerSummary {
-        index,
-        rounds: measured
-            .rounds_by_peer
-            .get(index as usize)
-            .copied()
-            .unwrap_or(0),
-        exit: match exit.as_ref().map(|exit| &exit.status) {
-            Some(Ok(status)) => status.to_string(),
-            Some(Err(error)) => error.clone(),
-            None => "unknown".to_owned(),
-        },
-    });
-    Summary {
-        outcome: match measured.converged {
-            Some(_) => Outcome::Converged,
-            None => Outcome::Completed,
-        },
-        error: None,
-        reason: measured
-            .converged
-            .as_ref()
-            .map(|(_, reason)| reason.clone()),
-        resume: None,
-        resumed_after: setup.resume,
-        name: setup.plan.name.clone(),
-        run: run.map(|run| run.to_string()),
-        version: env!("CARGO_PKG_VERSION"),
-        started: started.format(&Rfc3339).unwrap_or_default(),
-        results: setup.results.path().display().to_string(),
-        report: None,
-        wall_seconds: request.started.elapsed().unwrap_or_default().as_secs_f64(),
-        startup_seconds: measured
-            .training_began
-            .map(|began| (began - unix_seconds(started)).max(0.0)),
-        accuracy: last.and_then(|last| last.accuracy),
-        loss: last.and_then(|last| last.loss),
-        model_hash: last.map(|last| last.model_hash),
-        peak_rss_bytes: measured
-            .rounds
-            .iter()
-            .map(|round| round.summary.peak_rss_bytes)
-            .max(),
-        rounds: measured.rounds.clone(),
-        peers: peers.collect(),
-    }
-}
-
-fn unix_seconds(time: OffsetDateTime) -> f64 {
-    time.unix_timestamp_nanos() as f64 * 1e-9
 }

@@ -463,3 +463,133 @@ fn a_run_starts_from_the_model_of_another() {
         "{errors}"
     );
 }
+
+/// A run that goes on to its end, without anything more to say of it.
+fn completed(folder: &Path) -> Value {
+    let output = resume(folder, &[]).output().unwrap();
+    assert!(output.status.success(), "{}", stderr(&output));
+    read_json(&folder.join("summary.json"))
+}
+
+#[test]
+fn a_run_whose_last_step_failed_is_completed_by_the_command_that_it_prints() {
+    let sets = [PEERS, EVERY, "training.rounds=40", "output.peerModels=true"];
+    let whole = summary("quickstart.yaml", &sets[..3]);
+    let mut part = Endless::with(&sets);
+    part.wait_for("started");
+    let model = part.results().join("model.safetensors");
+    fs::create_dir_all(model.join("in-the-way")).unwrap();
+    let (output, folder) = part.end();
+    let errors = stderr(&output);
+    assert_eq!(output.status.code(), Some(1), "{errors}");
+    let command = format!("run --resume {}", folder.path().display());
+    assert!(errors.contains(&command), "{errors}");
+    let failed = read_json(&folder.path().join("summary.json"));
+    assert_eq!(failed["outcome"], "failed");
+    fs::remove_dir_all(&model).unwrap();
+    let summary = completed(folder.path());
+    assert_eq!(summary["outcome"], "completed");
+    assert_eq!(summary["modelHash"], whole["modelHash"]);
+    // The others may have been ended in the middle of their last checkpoint.
+    let after = summary["resumedAfter"].as_u64().unwrap();
+    assert!(after == 40 || after == 38, "{after}");
+    let bytes = fs::read(&model).unwrap();
+    for peer in 0..3 {
+        let own = folder.path().join(format!("peers/peer-{peer}.safetensors"));
+        assert_eq!(fs::read(own).unwrap(), bytes);
+    }
+    let errors = refused(&resume(folder.path(), &[]).output().unwrap());
+    assert!(errors.contains("nothing is left to do"), "{errors}");
+}
+
+#[test]
+fn what_a_killed_launcher_has_not_written_is_written_and_an_earlier_model_is_replaced() {
+    let (folder, earlier) = (finished(3), finished(2));
+    let place = |name: &str| folder.path().join(name);
+    let model = fs::read(place("model.safetensors")).unwrap();
+    let whole = read_json(&place("summary.json"));
+    let names = ["model.safetensors", "summary.json", "report.html"];
+    for missing in [&names[..], &names[..1], &names[1..2], &names[2..]] {
+        for name in missing {
+            fs::remove_file(place(name)).unwrap();
+        }
+        let summary = completed(folder.path());
+        for field in ["outcome", "modelHash", "accuracy"] {
+            assert_eq!(summary[field], whole[field], "{field}");
+        }
+        assert_eq!(fs::read(place("model.safetensors")).unwrap(), model);
+        assert!(place("report.html").is_file());
+    }
+    fs::copy(
+        earlier.path().join("model.safetensors"),
+        place("model.safetensors"),
+    )
+    .unwrap();
+    completed(folder.path());
+    assert_eq!(fs::read(place("model.safetensors")).unwrap(), model);
+}
+
+#[test]
+fn a_run_goes_on_from_any_working_folder_with_the_data_of_its_first() {
+    let (here, elsewhere) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let table: String = (0..40)
+        .map(|row| format!("{},{},{}\n", row % 2, row, 40 - row))
+        .collect();
+    fs::write(here.path().join("t.csv"), format!("label,a,b\n{table}")).unwrap();
+    let data = "data={type: csv, csv: {train: t.csv, test: t.csv, labelColumn: label, classes: 2, inputShape: [2]}}";
+    let sets = [PEERS, EVERY, "training.rounds=2", data];
+    let output = run("quickstart.yaml", Path::new("my results"), &sets)
+        .current_dir(here.path())
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{}", stderr(&output));
+    let folder = here.path().join("my results");
+    let output = resume(&folder, &["training.rounds=4"])
+        .current_dir(elsewhere.path())
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{}", stderr(&output));
+    let manifest = fs::read_to_string(folder.join("manifest.yaml")).unwrap();
+    let absolute = here.path().join("t.csv").display().to_string();
+    assert!(manifest.contains(&absolute), "{manifest}");
+    let errors = refused(&resume(Path::new("no/such"), &[]).output().unwrap());
+    assert!(
+        errors.contains("no/such: there is no such folder"),
+        "{errors}"
+    );
+}
+
+#[test]
+fn the_command_to_go_on_is_quoted_for_a_shell_and_works_everywhere() {
+    let place = tempfile::tempdir().unwrap();
+    let sets = [
+        PEERS,
+        "checkpoint={type: periodic}",
+        crate::support::ENDLESS,
+    ];
+    let mut launcher = run("quickstart.yaml", Path::new("it's mine"), &sets)
+        .args(["--output", "json"])
+        .current_dir(place.path())
+        .stdout(std::process::Stdio::piped())
+        .stderr(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    let lines = std::io::BufReader::new(launcher.stdout.take().unwrap());
+    let rounds = std::io::BufRead::lines(lines)
+        .map(Result::unwrap)
+        .filter(|line| line.contains("\"event\":\"round\""));
+    assert_eq!(rounds.take(2).count(), 2);
+    let pid = rustix::process::Pid::from_raw(launcher.id().try_into().unwrap()).unwrap();
+    rustix::process::kill_process(pid, Signal::INT).unwrap();
+    let output = launcher.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(130), "{}", stderr(&output));
+    let summary = read_json(&place.path().join("it's mine/summary.json"));
+    let command = summary["resume"].as_str().unwrap();
+    let rounds = summary["rounds"].as_array().unwrap().len();
+    let output = Command::new("sh")
+        .arg("-c")
+        .arg(format!("{command} --set training.rounds={}", rounds + 1))
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{command}: {}", stderr(&output));
+}

@@ -1,0 +1,85 @@
+//! What a finished run leaves, whether it is there, and what writes what is missing of it.
+
+use std::{fs, path::PathBuf};
+
+use fltorrent_coordinator::report::ModelHash;
+use fltorrent_crds::{Plan, plan::InitFromPlan};
+use fltorrent_peer::{
+    checkpoint::{self, Common, Folder, Resume},
+    train::{
+        model_hash,
+        safetensors::{self, SaveError},
+    },
+};
+use serde_json::Value;
+use thiserror::Error;
+
+use crate::{launcher::Results, report};
+
+/// Why a result cannot be completed.
+#[derive(Debug, Error)]
+pub enum ResultError {
+    /// A checkpoint cannot be read any more.
+    #[error(transparent)]
+    Checkpoint(#[from] checkpoint::ResumeError),
+    /// A model cannot be written.
+    #[error(transparent)]
+    Save(#[from] SaveError),
+}
+
+/// Whether everything that the run leaves is there, and of its last round.
+pub(super) fn is_there(results: &Results, plan: &Plan, common: &Common) -> bool {
+    missing(results, plan, common).next().is_none()
+        && results.path().join(report::FILE).is_file()
+        && tells_of(results, common)
+}
+
+/// Writes the models that are not there, or are of an earlier round, from the checkpoints.
+///
+/// # Errors
+/// When a checkpoint cannot be read or a model not be written.
+pub fn write_models(results: &Results, plan: &Plan, common: &Common) -> Result<(), ResultError> {
+    for (peer, path) in missing(results, plan, common) {
+        let folder = Folder::at(&results.peers());
+        let loaded = checkpoint::load(&folder, peer, plan, Resume::After(common.rounds))?;
+        safetensors::save_model(&path, &plan.model, &loaded.parameters)?;
+    }
+    Ok(())
+}
+
+/// The models that are not there as the last round left them, with the peer that would have written each.
+pub(super) fn missing(
+    results: &Results,
+    plan: &Plan,
+    common: &Common,
+) -> impl Iterator<Item = (u32, PathBuf)> {
+    let own = plan
+        .peers
+        .iter()
+        .filter(|_| plan.output.peer_models)
+        .map(|peer| (peer.index, results.of_peer(peer.index, "safetensors")));
+    std::iter::once((0, results.model()))
+        .chain(own)
+        .filter(|(_, path)| !is_model(path.clone(), plan, common))
+}
+
+fn is_model(path: PathBuf, plan: &Plan, common: &Common) -> bool {
+    let file = InitFromPlan {
+        path: path.display().to_string(),
+        sha256: None,
+    };
+    safetensors::load(&file, &plan.model)
+        .is_ok_and(|parameters| model_hash(&parameters) == common.model)
+}
+
+/// Whether the summary is that of the whole run.
+fn tells_of(results: &Results, common: &Common) -> bool {
+    let summary = fs::read(results.path().join("summary.json"))
+        .ok()
+        .and_then(|text| serde_json::from_slice::<Value>(&text).ok());
+    summary.is_some_and(|summary| {
+        let is_complete = matches!(summary["outcome"].as_str(), Some("completed" | "converged"));
+        let model = ModelHash::from_bytes(common.model).to_string();
+        is_complete && summary["modelHash"] == *model
+    })
+}
