@@ -6,6 +6,7 @@
 mod check;
 mod document;
 mod free;
+mod kubectl;
 mod reserved;
 mod sets;
 
@@ -56,7 +57,8 @@ impl Draft {
     /// Reads as much as there is; an error when there is nothing to go on with.
     pub(crate) fn read(text: &str, sets: &[(String, String)]) -> Result<Self, Errors> {
         let mut document = document::read(text).map_err(Errors::one)?;
-        let mut errors = sets::apply(&mut document, sets);
+        let mut errors = kubectl::read_otherwise(text);
+        errors.extend(sets::apply(&mut document, sets));
         document::check_envelope(&document, &mut errors);
         let Some(spec) = document.get_mut("spec").filter(|spec| !spec.is_null()) else {
             errors.push(FieldError::new(
@@ -66,7 +68,11 @@ impl Draft {
             ));
             return Err(Errors::all(errors));
         };
-        check::check(&SPEC_SCHEMA, spec, &mut errors);
+        let mut misfits = Vec::new();
+        check::check(&SPEC_SCHEMA, spec, &mut misfits);
+        // Where kubectl reads another value, that this one does not fit is no second fault.
+        misfits.retain(|misfit| errors.iter().all(|error| error.path != misfit.path));
+        errors.extend(misfits);
         if !errors.is_empty() {
             check::strip(&SPEC_SCHEMA, spec);
         }

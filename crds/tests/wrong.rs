@@ -277,7 +277,7 @@ fn texts_that_are_no_manifest() {
         ),
         (
             format!("{good}\n---\n{good}"),
-            "cannot be read as one YAML document",
+            "the text has 2 YAML documents; write each into a file of its own",
         ),
         (
             "kind: a\nkind: b\n".to_owned(),
@@ -308,6 +308,56 @@ fn texts_that_are_no_manifest() {
             text.chars().take(60).collect::<String>()
         );
     }
+}
+
+#[test]
+fn empty_documents_are_none() {
+    let good = base().to_string();
+    for text in [
+        format!("{good}\n---\n"),
+        format!("---\n{good}\n---"),
+        format!("---\n# only a comment\n---\n{good}\n...\n---\n---\n"),
+        format!("\u{feff}{good}"),
+    ] {
+        assert_eq!(errors_of(&text, &[]), [""; 0], "{text}");
+    }
+}
+
+#[test]
+fn what_kubectl_reads_otherwise_is_refused_with_the_quoted_form() {
+    let text = "apiVersion: fltorrent.io/v1alpha1
+kind: FLTorrentExperiment
+metadata: {name: drift, labels: {no: a}}
+spec:
+  seed: 010
+  groups: [{name: y, count: 2}]
+  topology: {type: ring}
+  training: {rounds: 1, epochs: 1, batchSize: 8, learningRate: 0.05}
+  model: {type: mlp, mlp: {hidden: [8]}}
+  data: {type: csv, csv: {train: y.csv, test: y.csv, labelColumn: y, classes: 2, inputShape: [2]}}
+";
+    assert_eq!(
+        errors_of(text, &[]),
+        [
+            "metadata.labels: the key `no` in line 3 is false for kubectl, which reads YAML 1.1; quote it: \"no\"",
+            "seed: `010` in line 5 is 10 here, but 8 for kubectl, which reads YAML 1.1; write 10 or 8, or quote it: \"010\"",
+            "groups[0].name: `y` in line 6 is a text here, but true for kubectl, which reads YAML 1.1; \
+             quote it: \"y\", or write true",
+            "data.csv.labelColumn: `y` in line 10 is a text here, but true for kubectl, which reads YAML 1.1; \
+             quote it: \"y\", or write true",
+        ]
+    );
+    let quoted = text
+        .replace("{no: a}", "{\"no\": a}")
+        .replace("010", "10")
+        .replace("name: y", "name: \"y\"")
+        .replace("labelColumn: y", "labelColumn: \"y\"");
+    assert_eq!(errors_of(&quoted, &[]), [""; 0]);
+    // A setting does not pass kubectl.
+    assert_eq!(
+        errors_of(&quoted, &[("data.csv.labelColumn", "y")]),
+        [""; 0]
+    );
 }
 
 #[test]

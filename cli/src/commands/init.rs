@@ -214,6 +214,24 @@ mod tests {
     }
 
     #[test]
+    fn a_name_that_yaml_takes_for_something_else_is_quoted() {
+        let choices = choices::Choices {
+            peers: 3,
+            topology: TopologyChoice::Ring,
+            model: ModelChoice::Mlp,
+            data: DataChoice::Digits,
+            data_path: None,
+            partition: PartitionChoice::Iid,
+            rounds: 3,
+        };
+        for name in ["on", "y", "true", "null", "test"] {
+            let text = template::manifest(&choices, name);
+            let found = Resolved::from_text(&text, &[]).unwrap();
+            assert_eq!(found.plan.name, name);
+        }
+    }
+
+    #[test]
     fn a_file_is_replaced_only_when_asked() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("a.yaml");

@@ -28,7 +28,11 @@ const METADATA: [&str; 13] = [
     "uid",
 ];
 
-/// Reads YAML into a value, with bounds on its size, depth, nodes and aliases.
+/// Documents of a text, most of them empty.
+const MAX_DOCUMENTS: usize = 64;
+
+/// Reads the one document of a YAML text into a value, with bounds on its size, depth, nodes and aliases. Empty documents
+/// beside it, as a `---` in the last line makes one, are none, as for kubectl.
 pub(crate) fn yaml(text: &str) -> Result<Value, FieldError> {
     if text.len() > MAX_BYTES {
         return Err(FieldError::new(
@@ -40,7 +44,7 @@ pub(crate) fn yaml(text: &str) -> Result<Value, FieldError> {
     let options = serde_saphyr::options! {
         budget: serde_saphyr::budget! {
             max_depth: 64,
-            max_documents: 2,
+            max_documents: MAX_DOCUMENTS,
             max_nodes: 500_000,
             max_events: 1_000_000,
             max_aliases: 1_000,
@@ -50,13 +54,22 @@ pub(crate) fn yaml(text: &str) -> Result<Value, FieldError> {
         strict_booleans: true,
         with_snippet: true,
     };
-    serde_saphyr::from_str_with_options(text, options).map_err(|error| {
-        FieldError::new(
+    let documents: Vec<Value> =
+        serde_saphyr::from_multiple_with_options(text, options).map_err(|error| {
+            FieldError::new(
+                "",
+                "the text cannot be read as one YAML document",
+                error.render_with_formatter(&serde_saphyr::UserMessageFormatter),
+            )
+        })?;
+    match documents.len() {
+        0 | 1 => Ok(documents.into_iter().next().unwrap_or_default()),
+        count => Err(FieldError::new(
             "",
-            "the text cannot be read as one YAML document",
-            error.render_with_formatter(&serde_saphyr::UserMessageFormatter),
-        )
-    })
+            format!("the text has {count} YAML documents"),
+            "write each into a file of its own",
+        )),
+    }
 }
 
 /// Reads the one document of a manifest, which must be a map.

@@ -8,6 +8,9 @@ use super::choices::{Choices, DataChoice, ModelChoice, PartitionChoice, Topology
 pub(super) fn manifest(choices: &Choices, name: &str) -> String {
     let Choices { peers, rounds, .. } = choices;
     let (epochs, batch, rate) = training(choices);
+    // A file may be called on.yaml, and that is no text without quotes.
+    let name = serde_saphyr::to_string(&name).unwrap_or_default();
+    let name = name.trim_end();
     format!(
         "# Made by `fltorrent init`. Check it: fltorrent plan FILE. Run it: fltorrent run FILE.\n\
          # Every field can be changed for one run: --set training.rounds=20\n\
