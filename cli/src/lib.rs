@@ -16,9 +16,10 @@ mod shell;
 
 pub(crate) use fltorrent_peer::chain;
 
-use std::{io::Write, process::ExitCode, time::SystemTime};
+use std::{borrow::Cow, io::Write, process::ExitCode, time::SystemTime};
 
 use clap::Parser;
+use fltorrent_crds::visible;
 pub use fltorrent_peer::{extend, memory::Allocator};
 
 /// The program `fltorrent`, with networks and data sets of its own: reads the command line and does what it says.
@@ -50,6 +51,12 @@ pub fn main_with(extensions: extend::Extensions) -> ExitCode {
 
 /// Prints help, the version, or what is wrong with the command line.
 fn tell(said: &clap::Error) -> ExitCode {
+    // It repeats the arguments. Hues are for those that are harmless.
+    let text = said.render().to_string();
+    if let Cow::Owned(text) = visible(&text) {
+        output::plain_error(&text);
+        return ExitCode::from(commands::USAGE);
+    }
     let printed = said.print().and_then(|()| std::io::stdout().flush());
     if let Err(error) = printed {
         output::lost(&error);

@@ -1,4 +1,5 @@
-//! What a user sees on standard output and standard error.
+//! What a user sees on standard output and standard error. All text goes through here, where what would be a command to the
+//! terminal is written out.
 
 mod describe;
 mod event;
@@ -11,6 +12,7 @@ use std::{
 };
 
 use clap::ValueEnum;
+use fltorrent_crds::{plan::Warning, visible};
 
 pub use describe::{Description, describe};
 pub use event::{Event, Failed, Field, Outcome, PeerSummary, Started, Summary};
@@ -93,6 +95,13 @@ impl Printer {
         }
     }
 
+    /// Prints what is allowed but probably not meant to standard error.
+    pub fn warnings(&self, warnings: &[Warning]) {
+        for Warning { path, message } in warnings.iter().filter(|_| !self.quiet) {
+            warning(&format!("{path}: {message}"));
+        }
+    }
+
     /// Keeps all lines until [`Self::release`].
     pub fn hold(&mut self) {
         self.held.get_or_insert_default();
@@ -114,7 +123,7 @@ impl Printer {
             return held.push(text.to_owned());
         }
         let mut stdout = io::stdout().lock();
-        if let Err(error) = writeln!(stdout, "{text}").and_then(|()| stdout.flush()) {
+        if let Err(error) = writeln!(stdout, "{}", visible(text)).and_then(|()| stdout.flush()) {
             self.closed = true;
             lost(&error);
         }
@@ -142,7 +151,12 @@ pub fn error(text: &str) {
     to_stderr("error", text);
 }
 
+/// Prints an error that says itself that it is one.
+pub(crate) fn plain_error(text: &str) {
+    write!(io::stderr().lock(), "{text}").ok();
+}
+
 fn to_stderr(kind: &str, text: &str) {
     // There is no other place to complain to.
-    writeln!(io::stderr().lock(), "{kind}: {text}").ok();
+    writeln!(io::stderr().lock(), "{kind}: {}", visible(text)).ok();
 }

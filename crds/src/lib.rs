@@ -26,6 +26,7 @@ pub mod shards;
 pub mod status;
 mod text_or_whole;
 mod topology;
+mod visible;
 
 pub use address::{AddressError, PeerAddress};
 pub use bindings::{Announcement, Bindings};
@@ -38,3 +39,4 @@ pub use percentage::{Percentage, PercentageError};
 pub use plan::Plan;
 pub use quantity::{Quantity, QuantityError};
 pub use queue_length::{QueueLength, QueueLengthError};
+pub use visible::{visible, visible_line};

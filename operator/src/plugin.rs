@@ -12,7 +12,7 @@ use std::process::ExitCode;
 use anyhow::Context as _;
 use clap::{Parser, Subcommand};
 use fltorrent_coordinator::secret::{RootSecret, SECRET_BYTES};
-use fltorrent_crds::{Experiment, manifest};
+use fltorrent_crds::{Experiment, manifest, visible};
 use kube::{Api, Client, Config};
 
 use crate::build::Site;
@@ -161,8 +161,8 @@ fn read(file: &Path) -> anyhow::Result<Experiment> {
 }
 
 fn print(text: &str) -> anyhow::Result<ExitCode> {
-    // A reader that has seen enough, such as `head`, is no error.
-    match io::stdout().write_all(text.as_bytes()) {
+    // What comes from pods and from the cluster may be read on a terminal. A reader that has seen enough, such as `head`, is no error.
+    match io::stdout().write_all(visible(text).as_bytes()) {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(error.into()),
         _ => Ok(ExitCode::SUCCESS),
     }

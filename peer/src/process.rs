@@ -27,7 +27,7 @@ use fltorrent_coordinator::{
     signature::SignatureVerifier,
     tls::{Credentials, HTTP_ALPN},
 };
-use fltorrent_crds::{Announcement, Bindings, PeerAddress, Plan};
+use fltorrent_crds::{Announcement, Bindings, PeerAddress, Plan, visible};
 use fltorrent_swarm::Swarm;
 use tokio::sync::{mpsc, oneshot, watch};
 
@@ -78,7 +78,7 @@ pub fn main(options: Options) -> ExitCode {
         Err(error) => {
             let reason = format!("{error:#}");
             tracing::error!(reason, "the peer failed");
-            eprintln!("error: {reason}");
+            tell(&reason);
             ExitCode::from(FAILED)
         }
     }
@@ -165,8 +165,13 @@ pub fn log_to_stdout() -> Result<()> {
 fn tell_panics() {
     std::panic::set_hook(Box::new(|panic| {
         tracing::error!(%panic, "panic");
-        eprintln!("error: this is a bug in {}: {panic}", extend::blame());
+        tell(&format!("this is a bug in {}: {panic}", extend::blame()));
     }));
+}
+
+/// Says an error on standard error, which may be a terminal.
+fn tell(error: &str) {
+    eprintln!("error: {}", visible(error));
 }
 
 /// The others, and what this peer shows of itself.

@@ -3,6 +3,7 @@
 use std::process::ExitCode;
 
 use anyhow::Context as _;
+use fltorrent_crds::visible;
 use futures_util::{AsyncBufReadExt, StreamExt, TryStreamExt, stream};
 use k8s_openapi::api::core::v1::Pod;
 use kube::api::{ListParams, LogParams};
@@ -49,7 +50,7 @@ pub(super) async fn run(
         .buffer_unordered(parallel)
         .filter_map(|result| async {
             let error = result.err()?;
-            eprintln!("{error:#}");
+            eprintln!("{}", visible(&format!("{error:#}")));
             Some(())
         })
         .count()

@@ -3,6 +3,8 @@ use std::{
     time::{Duration, Instant},
 };
 
+use fltorrent_crds::visible_line;
+
 /// A fetch that is over sooner shows nothing.
 const QUIET: Duration = Duration::from_secs(2);
 const BETWEEN: Duration = Duration::from_millis(200);
@@ -60,7 +62,7 @@ impl Drop for Progress<'_> {
 fn line(url: &str, bytes: u64, total: Option<u64>) -> String {
     const NAME: usize = 48;
     let name = url.rsplit('/').find(|part| !part.is_empty()).unwrap_or(url);
-    let name: String = name.chars().take(NAME).collect();
+    let name: String = visible_line(name).chars().take(NAME).collect();
     let mega = |bytes: u64| bytes as f64 / 1e6;
     match total {
         Some(total) => format!(
