@@ -8,6 +8,7 @@ mod error;
 pub mod fetch;
 mod file;
 mod idx;
+pub(crate) mod kind;
 mod own;
 mod samples;
 pub(crate) mod sha256;
@@ -19,6 +20,7 @@ mod text;
 use fltorrent_crds::{
     experiment::IdxSha256,
     plan::{Columns, DataFile, DataPlan, DataSource},
+    visible_line,
 };
 
 pub use error::DataError;
@@ -95,8 +97,11 @@ pub fn labels(plan: &DataPlan) -> Result<Labels, DataError> {
             test,
             columns,
         } => {
-            let read = |file| table::labels(open_table(file, columns, plan)?, plan.classes);
-            Ok(of(read(train)?, read(test)?))
+            let mut train = open_table(train, columns, plan)?;
+            let mut test = open_table(test, columns, plan)?;
+            test.check_names(&train)?;
+            let train = table::labels(&mut train, plan.classes)?;
+            Ok(of(train, table::labels(&mut test, plan.classes)?))
         }
         DataSource::Safetensors { train, test } => {
             let read = |file| tensors::Tensors::open(file::find(file)?)?.labels(plan.classes);
@@ -120,8 +125,6 @@ pub fn labels(plan: &DataPlan) -> Result<Labels, DataError> {
 
 /// Loads the samples at `indices` of a split, in the order of `indices`; memory is that of these samples: one byte a
 /// value of images and texts, four of numbers.
-///
-/// With no index at all, everything in the file is checked as far as its format allows.
 ///
 /// # Errors
 /// As [`labels`], and an index that is not below the number of labels.
@@ -165,11 +168,7 @@ pub fn load(
             test,
             columns,
         } => {
-            let scaling = if columns.normalise {
-                table::Scaling::normalise(open_table(train, columns, plan)?)?
-            } else {
-                table::Scaling::Divide(columns.divisor)
-            };
+            let scaling = scaling(train, columns, plan)?;
             let table = open_table(split.of(train, test), columns, plan)?;
             Inputs::Numbers(table::inputs(table, &scaling, all.len(), indices)?)
         }
@@ -190,6 +189,73 @@ pub fn load(
         DataSource::Custom { name, settings } => own::inputs(name, settings, split, indices, len)?,
     };
     Ok(Samples::new(inputs, chosen, 1, len, plan.classes))
+}
+
+/// The values of a part of the inputs.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Span {
+    /// What has them, for example "column `age`".
+    pub name: String,
+    /// The least one.
+    pub least: f32,
+    /// The greatest one.
+    pub greatest: f32,
+}
+
+/// Checks all samples of a split as far as their format allows, and gives the spans of inputs that are numbers, as the model
+/// sees them.
+///
+/// # Errors
+/// As [`load`].
+pub fn check(plan: &DataPlan, labels: &Labels, split: Split) -> Result<Vec<Span>, DataError> {
+    let count = labels.of(split).len();
+    match &plan.source {
+        DataSource::Csv {
+            train,
+            test,
+            columns,
+        } => {
+            let scaling = scaling(train, columns, plan)?;
+            let table = open_table(split.of(train, test), columns, plan)?;
+            table::spans(table, &scaling, count)
+        }
+        DataSource::Safetensors { train, test } => {
+            let tensors = tensors::Tensors::open(file::find(split.of(train, test))?)?;
+            let span = tensors.span(&plan.input_shape, count)?;
+            Ok(Vec::from_iter(span.map(|(least, greatest)| Span {
+                name: "the inputs".to_owned(),
+                least,
+                greatest,
+            })))
+        }
+        DataSource::Digits
+        | DataSource::Idx { .. }
+        | DataSource::Text { .. }
+        | DataSource::Custom { .. } => load(plan, labels, split, &[]).map(|_| Vec::new()),
+    }
+}
+
+fn scaling(
+    train: &DataFile,
+    columns: &Columns,
+    plan: &DataPlan,
+) -> Result<table::Scaling, DataError> {
+    if columns.normalise {
+        table::Scaling::normalise(open_table(train, columns, plan)?)
+    } else {
+        Ok(table::Scaling::Divide(columns.divisor))
+    }
+}
+
+/// What a file says, for an error: bounded, in one line, without control characters.
+fn shown(bytes: &[u8]) -> String {
+    const LONGEST: usize = 32;
+    let text = String::from_utf8_lossy(bytes);
+    let mut shown: String = text.chars().take(LONGEST).collect();
+    if text.chars().nth(LONGEST).is_some() {
+        shown.push('…');
+    }
+    visible_line(&shown).into_owned()
 }
 
 fn open_table(

@@ -277,7 +277,7 @@ fn each_fault_is_named_with_what_was_expected() {
         (
             "train-images-idx3-ubyte.gz",
             Some(images.clone()),
-            "FOLDER/train-images-idx3-ubyte.gz: the gzip stream is damaged; expected an intact copy: fetch the file again",
+            "FOLDER/train-images-idx3-ubyte.gz: is not gzip, though its name ends in .gz; expected an intact copy: fetch the file again, or give it a name without .gz",
         ),
         (
             TRAIN_IMAGES,
@@ -311,6 +311,21 @@ fn each_fault_is_named_with_what_was_expected() {
         ),
         (
             TRAIN_LABELS,
+            Some(idx(&[5], &[1, 1, 2, 4, 3])),
+            "FOLDER/train-labels-idx1-ubyte: label 4 of sample 3 is not a class; expected less than data.idx.classes = 4: labels seem to count from 1: subtract 1 from each",
+        ),
+        (
+            TRAIN_IMAGES,
+            Some([&[0, 0, 0x0d, 3][..], &images[4..]].concat()),
+            "FOLDER/train-images-idx3-ubyte: the type of the elements is f32; expected unsigned bytes, as grey levels and classes: write the file with unsigned bytes, or give the data as safetensors",
+        ),
+        (
+            TRAIN_LABELS,
+            Some(b"version https://git-lfs.github.com/spec/v1\noid sha256:0\n".to_vec()),
+            "FOLDER/train-labels-idx1-ubyte: is a pointer of Git LFS, which stands for the file; expected an IDX file: run `git lfs pull` in the repository that it comes from",
+        ),
+        (
+            TRAIN_LABELS,
             Some(idx(&[5], &[0, 1, 2, 4, 0])),
             "FOLDER/train-labels-idx1-ubyte: label 4 of sample 3 is not a class; expected less than data.idx.classes = 4: correct data.idx.classes or the file",
         ),
@@ -335,6 +350,40 @@ fn each_fault_is_named_with_what_was_expected() {
             expected.replace("POSSIBLE", &possible)
         );
     }
+}
+
+#[test]
+fn files_in_folders_below_are_pointed_to() {
+    let folder = folder();
+    let below = folder.path().join("MNIST/raw");
+    fs::create_dir_all(&below).unwrap();
+    for file in fs::read_dir(folder.path()).unwrap().flatten() {
+        if file.file_type().unwrap().is_file() {
+            fs::rename(file.path(), below.join(file.file_name())).unwrap();
+        }
+    }
+    let error = data::labels(&idx_plan(folder.path()))
+        .unwrap_err()
+        .to_string();
+    let expected = format!(
+        "{} is there; write its folder as data.idx.path",
+        below.join("train-labels-idx1-ubyte.gz").display()
+    );
+    assert!(error.contains(&expected), "{error}");
+    // An archive with a folder a file, and another spelling.
+    let folder = TempDir::new().unwrap();
+    let inner = folder
+        .path()
+        .join("train-labels-idx1-ubyte/train-labels.idx1-ubyte");
+    fs::create_dir_all(inner.parent().unwrap()).unwrap();
+    fs::write(&inner, idx(&[1], &[0])).unwrap();
+    let error = data::labels(&idx_plan(folder.path()))
+        .unwrap_err()
+        .to_string();
+    assert!(
+        error.contains(&format!("{} is there", inner.display())),
+        "{error}"
+    );
 }
 
 #[test]

@@ -53,7 +53,7 @@ fn tables(folder: &Path, train: &[u8], test: &[u8], columns: Columns) -> DataPla
 
 fn all(plan: &DataPlan, split: Split) -> Result<Samples, data::DataError> {
     let labels = data::labels(plan)?;
-    data::load(plan, &labels, split, &[])?;
+    data::check(plan, &labels, split)?;
     let indices: Vec<u32> = (0..labels.of(split).len() as u32).collect();
     data::load(plan, &labels, split, &indices)
 }
@@ -147,23 +147,23 @@ fn faults_of_tables_name_line_and_column() {
         ),
         (
             b"a,kind,b\n1,0,2\n1,3,2\n",
-            "FOLDER/train.csv, line 3, column 1: `3`; expected a label, a whole number below data.csv.classes = 3: correct the file, or data.csv",
+            "FOLDER/train.csv, line 3, column `kind`: `3`; expected a label, a whole number below data.csv.classes = 3: correct data.csv.classes, or the file",
         ),
         (
             b"a,kind,b\n1,cat,2\n",
-            "FOLDER/train.csv, line 2, column 1: `cat`; expected a label, a whole number below data.csv.classes = 3: correct the file, or data.csv",
+            "FOLDER/train.csv, line 2, column `kind`: `cat`; expected a label, a whole number below data.csv.classes = 3: replace words by numbers from 0, for example with pandas' factorize, or correct data.csv.labelColumn",
         ),
         (
             b"a,kind,b\n1,0,\n",
-            "FOLDER/train.csv, line 2, column 2: ``; expected a finite number: correct the file, or data.csv",
+            "FOLDER/train.csv, line 2, column `b`: ``; expected a finite number: a value is missing: fill it in, or leave the row out",
         ),
         (
             b"a,kind,b\nNaN,0,1\n",
-            "FOLDER/train.csv, line 2, column 0: `NaN`; expected a finite number: correct the file, or data.csv",
+            "FOLDER/train.csv, line 2, column `a`: `NaN`; expected a finite number: a value is missing: fill it in, or leave the row out",
         ),
         (
             b"a,kind,b\n1,0,1e39\n",
-            "FOLDER/train.csv, line 2, column 2: `inf`; expected a number that a 32-bit float can hold: correct the file, or data.csv",
+            "FOLDER/train.csv, line 2, column `b`: `inf`; expected a number that a 32-bit float can hold: correct the file, or data.csv",
         ),
         (
             b"a,sort,b\n1,0,1\n",
@@ -175,7 +175,7 @@ fn faults_of_tables_name_line_and_column() {
         ),
         (
             long.as_bytes(),
-            "FOLDER/train.csv: cannot be read as CSV: check the file",
+            "FOLDER/train.csv, line 2: the row has more than 65664 bytes; expected a label and the values of data.csv.inputShape: correct the file or data.csv.inputShape",
         ),
     ] {
         let plan = tables(folder.path(), train, b"a,kind,b\n7,1,8\n", columns());
@@ -200,6 +200,307 @@ fn faults_of_tables_name_line_and_column() {
         ),
         "{found}"
     );
+}
+
+/// The error of reading all training samples of a table.
+fn fault_of(train: &[u8], columns: Columns) -> String {
+    let folder = TempDir::new().unwrap();
+    let test: &[u8] = match columns.header {
+        true => b"a,kind,b\n7,1,8\n",
+        false => b"7,1,8\n",
+    };
+    let plan = tables(folder.path(), train, test, columns);
+    fault(folder.path(), &plan)
+}
+
+fn numbered(label: u32, header: bool) -> Columns {
+    Columns {
+        label: Column::Number(label),
+        header,
+        ..columns()
+    }
+}
+
+#[test]
+fn the_line_of_a_fault_is_that_of_an_editor() {
+    let header = "a,kind,b\n";
+    for (train, columns, place) in [
+        (
+            "a,kind,b\n1,0,2\n\n\n\noops,1,3\n".to_owned(),
+            columns(),
+            "line 6, column `a`",
+        ),
+        (
+            "\r\na,kind,b\r\n\r\n1,0,oops".to_owned(),
+            columns(),
+            "line 4, column `b`",
+        ),
+        (
+            format!("\u{feff}{header}\"1\n\",0,oops"),
+            columns(),
+            "line 3, column `b`",
+        ),
+        (
+            format!("{header}\"1\n\n\",0,2\n1,7,2\n"),
+            columns(),
+            "line 5, column `kind`",
+        ),
+        (
+            format!("{header}1,0,2\n1,0,2,3\n"),
+            columns(),
+            "line 3: 4 fields",
+        ),
+        (
+            "1,0,2\n\noops,0,2\n".to_owned(),
+            numbered(1, false),
+            "line 3, column 0 (counted from 0)",
+        ),
+    ] {
+        let found = fault_of(train.as_bytes(), columns);
+        assert!(
+            found.starts_with(&format!("FOLDER/train.csv, {place}")),
+            "{train:?}: {found}"
+        );
+    }
+}
+
+#[test]
+fn a_quote_that_is_not_closed_is_named() {
+    let rows: String = (0..9).map(|row| format!("{row},0,1\n")).collect();
+    let found = fault_of(format!("a,kind,b\n{rows}9,1,\"9.5\n").as_bytes(), columns());
+    assert!(
+        found.starts_with("FOLDER/train.csv: the quote that opens in line 11 is not closed"),
+        "{found}"
+    );
+    let found = fault_of(
+        format!("a,kind,b\n9,1,\"9.5\n{rows}{rows}").as_bytes(),
+        columns(),
+    );
+    assert!(
+        found.starts_with("FOLDER/train.csv: the quote that opens in line 2 is not closed"),
+        "{found}"
+    );
+    // Another quote closes it far below.
+    let found = fault_of(
+        format!("a,kind,b\n9,\"1,9.5\n{rows}1,\"0\",1\n").as_bytes(),
+        columns(),
+    );
+    assert!(
+        found.contains("a quote in line 2 closes only in line 12"),
+        "{found}"
+    );
+}
+
+#[test]
+fn a_first_row_is_what_the_manifest_takes_it_for() {
+    for (train, columns, expected) in [
+        (
+            "0,0,0\n1,1,1\n",
+            numbered(0, true),
+            "line 1: the first row has only numbers (0, 0, 0) and looks like a sample; expected the names of the columns: write `header: false`",
+        ),
+        ("5.1,0,3.5\n", numbered(1, true), "looks like a sample"),
+        ("5.1,cat,3.5\n", numbered(1, true), "looks like a sample"),
+        (
+            "a,b,kind\n1,2,0\n",
+            numbered(2, false),
+            "line 1: the first row has no number (a, b, kind) and looks like names of columns; expected a sample, since data.csv.header is false: write `header: true`",
+        ),
+        (
+            "a,kind,a\n1,0,1\n",
+            columns(),
+            "line 1: columns 0 and 2, counted from 0, are both named `a`",
+        ),
+        (
+            "kind,kind,a\n1,0,1\n",
+            columns(),
+            "line 1: columns 0 and 1, counted from 0, are both named `kind`",
+        ),
+        (
+            "sep=;\na;kind;b\n",
+            columns(),
+            "line 1: `sep=`, which only Excel understands",
+        ),
+        (
+            "sep=,\n1,0,1\n",
+            numbered(1, false),
+            "line 1: `sep=`, which only Excel understands",
+        ),
+        (
+            "a;kind;b\n1;0;1\n",
+            columns(),
+            "there is no column kind; the header has a;kind;b: its fields seem to be separated by semicolons",
+        ),
+        (
+            "a\tkind\tb\n",
+            numbered(1, true),
+            "line 1: 1 fields; expected 3, a label and the values of data.csv.inputShape: its fields seem to be separated by tabs",
+        ),
+        (
+            "1;0,5;2,5\n",
+            numbered(0, false),
+            "its fields seem to be separated by semicolons",
+        ),
+        (
+            "\"0,5\",1,2\n",
+            numbered(1, false),
+            "`0,5`; expected a finite number: it seems to have a decimal comma",
+        ),
+        (
+            ",a,kind,b\n0,1,0,2\n",
+            columns(),
+            "the first column is the index of a pandas table",
+        ),
+        (
+            "1,0,2,\n",
+            numbered(1, false),
+            "remove the comma at the end of the row",
+        ),
+    ] {
+        let found = fault_of(train.as_bytes(), columns);
+        assert!(found.contains(expected), "{train:?}: {found}");
+    }
+    // By such names pandas and people call columns.
+    let folder = TempDir::new().unwrap();
+    for (names, columns) in [
+        ("0,1,2", numbered(1, true)),
+        ("1990,kind,2000", columns()),
+        ("1990,kind,2000", numbered(1, true)),
+        (",kind,", columns()),
+    ] {
+        let file = format!("{names}\n1,0,2\n");
+        let plan = tables(folder.path(), file.as_bytes(), file.as_bytes(), columns);
+        assert_eq!(all(&plan, Split::Train).unwrap().len(), 1, "{names}");
+    }
+    let plan = tables(
+        folder.path(),
+        b"a,kind,b\n1,0,2\n",
+        b"b,kind,a\n1,0,2\n",
+        columns(),
+    );
+    let found = fault(folder.path(), &plan);
+    assert!(
+        found.starts_with("FOLDER/test.csv, line 1: column 0, counted from 0, is `b`; expected the columns of the training file in its order: it has `a` there"),
+        "{found}"
+    );
+}
+
+#[test]
+fn labels_are_numbers_from_0_however_they_are_written() {
+    let folder = TempDir::new().unwrap();
+    let train = b"a,kind,b\n1,0.0,2\n1,2.,2\n1,1e0,2\n";
+    let plan = tables(folder.path(), train, b"a,kind,b\n1,0,2\n", columns());
+    assert_eq!(data::labels(&plan).unwrap().train, [0, 2, 1]);
+    for (labels, expected) in [
+        (
+            "1 2 3",
+            "`3`; expected a label, a whole number below data.csv.classes = 3: labels seem to count from 1: subtract 1 from each",
+        ),
+        ("0 1 3", ": correct data.csv.classes, or the file"),
+        ("1 -1", ": number the classes from 0"),
+        (
+            "0 0.5",
+            ": correct data.csv.labelColumn, if another column has the labels",
+        ),
+        ("0 ?", ": a label is missing"),
+        ("0 yes", ": replace words by numbers from 0"),
+    ] {
+        let rows: String = labels
+            .split(' ')
+            .map(|label| format!("1,{label},2\n"))
+            .collect();
+        let found = fault_of(format!("a,kind,b\n{rows}").as_bytes(), columns());
+        assert!(found.contains(expected), "{labels}: {found}");
+    }
+}
+
+#[test]
+fn what_a_file_says_is_shown_without_control_characters() {
+    let hostile = "\u{1b}]0;owned\u{7}\u{1b}[2J";
+    for train in [
+        format!("a,kind,b\n1,0,{hostile}\n"),
+        format!("a,kind,b\n1,{hostile},1\n"),
+        format!("a,kind,{hostile}\n1,0,x\n"),
+        format!("a,{hostile},b\n1,0,1\n"),
+        format!("{hostile},kind,{hostile}\n1,0,1\n"),
+        format!("a,kind,b\n1,0,\"1\n{hostile}\"\n"),
+    ] {
+        let found = fault_of(train.as_bytes(), columns());
+        assert!(!found.contains(|c: char| c.is_control()), "{found:?}");
+        assert!(found.contains("\\u001b]0;owned\\u0007"), "{found:?}");
+    }
+}
+
+#[test]
+fn files_of_another_kind_are_told_as_such() {
+    let folder = TempDir::new().unwrap();
+    let table = tables(folder.path(), TRAIN, TRAIN, columns());
+    let tensor = tensor_folder(folder.path());
+    let windows = text(folder.path(), b"abcdefghijk", 2, 0.5);
+    let utf16: Vec<u8> = "a,kind,b\n1,0,2\n"
+        .encode_utf16()
+        .flat_map(u16::to_le_bytes)
+        .collect();
+    for (bytes, name) in [
+        (
+            &b"version https://git-lfs.github.com/spec/v1\noid sha256:0123\nsize 12345\n"[..],
+            "a pointer of Git LFS",
+        ),
+        (
+            b"PK\x03\x04\x14\0archive/data.pkl\0\0\0",
+            "a model or tensors as PyTorch saves them",
+        ),
+        (b"\x80\x04\x95\0\0\0\0\0\0\0\0}\x94.", "a pickle of Python"),
+        (&utf16, "UTF-16"),
+        (b"\x1f\x8b\x08\0\0\0\0\0\0\0", "gzip"),
+    ] {
+        for (file, plan) in [
+            ("train.csv", &table),
+            ("train.safetensors", &tensor),
+            ("text", &windows),
+        ] {
+            fs::write(folder.path().join(file), bytes).unwrap();
+            let found = fault(folder.path(), plan);
+            assert!(
+                found.starts_with(&format!("FOLDER/{file}: is {name}")),
+                "{found}"
+            );
+        }
+    }
+    let mut zipped = table;
+    if let DataSource::Csv { train, .. } = &mut zipped.source {
+        *train = file(folder.path(), "train.csv.gz");
+    }
+    fs::write(folder.path().join("train.csv.gz"), TRAIN).unwrap();
+    assert!(
+        fault(folder.path(), &zipped)
+            .starts_with("FOLDER/train.csv.gz: is not gzip, though its name ends in .gz")
+    );
+}
+
+#[test]
+fn large_values_are_seen_as_the_model_sees_them() {
+    let folder = TempDir::new().unwrap();
+    let train = b"time,kind,b\n1600000000,0,-2\n1700000000,1,3\n";
+    let spans = |columns| {
+        let plan = tables(folder.path(), train, b"time,kind,b\n1,0,1\n", columns);
+        let labels = data::labels(&plan).unwrap();
+        data::check(&plan, &labels, Split::Train).unwrap()
+    };
+    let raw = spans(columns());
+    assert_eq!(
+        (raw[0].name.as_str(), raw[0].least, raw[0].greatest),
+        ("column `time`", 1.6e9, 1.7e9)
+    );
+    assert_eq!(
+        (raw[1].name.as_str(), raw[1].least, raw[1].greatest),
+        ("column `b`", -2.0, 3.0)
+    );
+    let normalised = spans(Columns {
+        normalise: true,
+        ..columns()
+    });
+    assert_eq!((normalised[0].least, normalised[0].greatest), (-1.0, 1.0));
 }
 
 /// A file of tensors by name, type, shape and little-endian content.
@@ -306,7 +607,7 @@ fn faults_of_tensors_are_named() {
     );
     let found = pair(Dtype::F64, &[1, 1, 2, 2], vec![0; 32], int(&[0]));
     assert!(
-        found.contains("the type of the inputs is F64; expected U8 or F32"),
+        found.contains("the type of the inputs is F64; expected U8 or F32: write them as such: inputs.astype(numpy.float32)"),
         "{found}"
     );
     let found = pair(Dtype::U8, &[1, 1, 2, 2], vec![0; 4], int(&[-1]));
@@ -325,7 +626,7 @@ fn faults_of_tensors_are_named() {
     assert!(found.contains("sample 0 has the value NaN"), "{found}");
     tensors(&path, &[("labels", Dtype::F32, &[1], floats(&[0.0]))]);
     assert!(
-        fault(folder.path(), &plan).contains("the type of labels is F32; expected U8, I32 or I64")
+        fault(folder.path(), &plan).contains("the type of labels is F32; expected U8, I32, I64 or another one of whole numbers: write them as such")
     );
     tensors(&path, &[("labels", Dtype::U8, &[1, 1], vec![0])]);
     assert!(fault(folder.path(), &plan).contains("the shape of labels is [1, 1]; expected [N]"));
@@ -335,6 +636,36 @@ fn faults_of_tensors_are_named() {
         found.contains("the list of tensors is [labels]; expected one with images or inputs"),
         "{found}"
     );
+    let flat = pair(Dtype::U8, &[1, 4], vec![0; 4], int(&[0]));
+    assert!(
+        flat.ends_with("write data.safetensors.inputShape: [4], or reshape the inputs"),
+        "{flat}"
+    );
+    let last = pair(Dtype::U8, &[1, 2, 2, 1], vec![0; 4], int(&[0]));
+    assert!(
+        last.ends_with("put the channels first: transpose(0, 3, 1, 2), or permute(0, 3, 1, 2)"),
+        "{last}"
+    );
+    let from_1 = pair(Dtype::U8, &[1, 1, 2, 2], vec![0; 4], int(&[3]));
+    assert!(
+        from_1.ends_with("labels seem to count from 1: subtract 1 from each"),
+        "{from_1}"
+    );
+    tensors(&path, &[("\u{1b}[2J", Dtype::U8, &[1], vec![0])]);
+    let found = fault(folder.path(), &plan);
+    assert!(
+        found.contains("the list of tensors is [\\u001b[2J]"),
+        "{found}"
+    );
+    for (dtype, label) in [
+        (Dtype::U16, vec![2, 0]),
+        (Dtype::I8, vec![2]),
+        (Dtype::U64, vec![2, 0, 0, 0, 0, 0, 0, 0]),
+    ] {
+        let images = ("images", Dtype::U8, &[1, 1, 2, 2][..], vec![0; 4]);
+        tensors(&path, &[images, ("labels", dtype, &[1], label)]);
+        assert_eq!(data::labels(&plan).unwrap().train, [2]);
+    }
     let huge = [&u64::MAX.to_le_bytes()[..], b"{}"].concat();
     for (bytes, expected) in [
         (
@@ -399,6 +730,36 @@ fn windows_of_a_text_are_samples() {
 }
 
 #[test]
+fn a_byte_order_mark_is_not_learnt() {
+    let folder = TempDir::new().unwrap();
+    let plan = text(
+        folder.path(),
+        "\u{feff}abcdefghijklmnopq".as_bytes(),
+        3,
+        0.4,
+    );
+    let marked = (
+        data::labels(&plan).unwrap(),
+        all(&plan, Split::Train).unwrap(),
+    );
+    let plan = text(folder.path(), b"abcdefghijklmnopq", 3, 0.4);
+    assert_eq!(
+        marked,
+        (
+            data::labels(&plan).unwrap(),
+            all(&plan, Split::Train).unwrap()
+        )
+    );
+    // Offsets are those of the file.
+    let plan = text(folder.path(), b"\xef\xbb\xbfab\n\ncd\xffefg", 3, 0.4);
+    let found = fault(folder.path(), &plan);
+    assert!(
+        found.starts_with("FOLDER/text: the byte at offset 9, in line 3, is not UTF-8"),
+        "{found}"
+    );
+}
+
+#[test]
 fn faults_of_texts_are_named() {
     let folder = TempDir::new().unwrap();
     for (content, expected) in [
@@ -412,7 +773,7 @@ fn faults_of_texts_are_named() {
         ),
         (
             b"abc\xffdefg",
-            "FOLDER/text: is not UTF-8 after about 0 bytes; expected a text in UTF-8: convert it, for example with iconv -t UTF-8",
+            "FOLDER/text: the byte at offset 3, in line 1, is not UTF-8; expected a text in UTF-8: convert it, for example with `iconv -f WINDOWS-1252 -t UTF-8`",
         ),
     ] {
         let plan = text(folder.path(), content, 3, 0.1);

@@ -177,7 +177,7 @@ fn one() -> f64 {
 }
 
 /// A folder with `train.safetensors` and `test.safetensors`, each with the inputs of its samples as a tensor `images` or
-/// `inputs` (u8, which is divided by 255, or f32, which stays as it is) and their `labels` (u8, i32 or i64).
+/// `inputs` (u8, which is divided by 255, or f32, which stays as it is) and their `labels` (whole numbers).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct SafetensorsData {

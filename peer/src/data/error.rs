@@ -1,21 +1,34 @@
-use std::{io, path::PathBuf};
+use std::{
+    io,
+    path::{Path, PathBuf},
+};
 
 use fltorrent_crds::FieldError;
 use thiserror::Error;
 
-use super::{OwnError, Split, fetch::FetchError};
+use super::{OwnError, Split, fetch::FetchError, kind::Kind};
 use crate::extend::Panicked;
 
 /// Data that cannot be had, or that is not what the plan says.
 #[derive(Debug, Error)]
 pub enum DataError {
     /// Neither the plain nor the gzipped file is there.
-    #[error("{}: found neither {name} nor {name}.gz; expected the four IDX files of MNIST or Fashion-MNIST there: correct data.idx.path or put the file in place", folder.display())]
+    #[error("{}: found neither {name} nor {name}.gz; expected the four IDX files of MNIST or Fashion-MNIST there: {}", folder.display(), nearby(near.as_deref()))]
     Missing {
         /// Where it was looked for.
         folder: PathBuf,
         /// The plain file's name.
         name: String,
+        /// Where one of its names is, in a folder below.
+        near: Option<PathBuf>,
+    },
+    /// A file whose name says gzip, and whose content does not.
+    #[error(
+        "{file}: is not gzip, though its name ends in .gz; expected an intact copy: fetch the file again, or give it a name without .gz"
+    )]
+    NotGzip {
+        /// The file.
+        file: String,
     },
     /// The operating system refused to read.
     #[error("{file}: cannot be read: check the file and who may read it")]
@@ -68,9 +81,7 @@ pub enum DataError {
         expected: u64,
     },
     /// The header is not the expected one.
-    #[error(
-        "{file}: {field} is {found}; expected {expected}: give the file that data describes, or correct data"
-    )]
+    #[error("{file}: {field} is {found}; expected {expected}: {advice}")]
     Header {
         /// The file.
         file: String,
@@ -79,11 +90,13 @@ pub enum DataError {
         /// Its value.
         found: String,
         /// The value that the plan or the format wants.
-        expected: String,
+        expected: Box<str>,
+        /// What to do.
+        advice: Box<str>,
     },
     /// A label is not a class.
     #[error(
-        "{file}: label {found} of sample {index} is not a class; expected less than data.{section}.classes = {classes}: correct data.{section}.classes or the file"
+        "{file}: label {found} of sample {index} is not a class; expected less than data.{section}.classes = {classes}: {}", advice(section, *found, *classes, *has_zero)
     )]
     Label {
         /// The file.
@@ -96,6 +109,8 @@ pub enum DataError {
         found: i64,
         /// Number of classes.
         classes: u32,
+        /// Whether a label of the file is 0.
+        has_zero: bool,
     },
     /// A file by URL could not be fetched.
     #[error(transparent)]
@@ -126,13 +141,15 @@ pub enum DataError {
     },
     /// A text that is no text.
     #[error(
-        "{file}: is not UTF-8 after about {near} bytes; expected a text in UTF-8: convert it, for example with iconv -t UTF-8"
+        "{file}: the byte at offset {at}, in line {line}, is not UTF-8; expected a text in UTF-8: convert it, for example with `iconv -f WINDOWS-1252 -t UTF-8`"
     )]
     NotUtf8 {
         /// The file.
         file: String,
-        /// Bytes before the piece with the fault.
-        near: u64,
+        /// The first byte that is not, counted from 0.
+        at: u64,
+        /// Its line, counted from 1.
+        line: u64,
     },
     /// A text that is too short or too long.
     #[error(
@@ -148,18 +165,56 @@ pub enum DataError {
         /// Most windows.
         most: u32,
     },
-    /// The parser of CSV failed.
-    #[error("{file}: cannot be read as CSV: check the file")]
-    Csv {
+    /// The file is of another kind.
+    #[error("{file}: is {found}; expected {expected}: {advice}")]
+    Kind {
         /// The file.
         file: String,
-        /// What the parser said.
-        source: csv::Error,
+        /// What it is.
+        found: &'static str,
+        /// What it should be.
+        expected: &'static str,
+        /// What to do.
+        advice: &'static str,
+    },
+    /// Quotes that never close.
+    #[error(
+        "{file}: the quote that opens in line {line} is not closed; expected a second one behind the field: close it, or fetch the file again if it was cut"
+    )]
+    Unclosed {
+        /// The file.
+        file: String,
+        /// The line that it opens in, counted from 1.
+        line: u64,
+    },
+    /// A row that is too long.
+    #[error(
+        "{file}, line {line}: the row has more than {longest} bytes; expected a label and the values of data.csv.inputShape: correct the file or data.csv.inputShape"
+    )]
+    LongRow {
+        /// The file.
+        file: String,
+        /// The row's line, counted from 1.
+        line: u64,
+        /// The most that are read.
+        longest: usize,
+    },
+    /// A row that is not what the manifest takes it for.
+    #[error("{file}, line {line}: {found}; expected {expected}: {advice}")]
+    Table {
+        /// The file.
+        file: String,
+        /// The row's line, counted from 1.
+        line: u64,
+        /// What is there.
+        found: String,
+        /// What should be.
+        expected: &'static str,
+        /// What to do.
+        advice: String,
     },
     /// There is no such column.
-    #[error(
-        "{file}: there is no column {wanted}; the header has {found}: correct data.csv.labelColumn, or write `header: false` and the column's number"
-    )]
+    #[error("{file}: there is no column {wanted}; the header has {found}: {advice}")]
     Column {
         /// The file.
         file: String,
@@ -167,6 +222,8 @@ pub enum DataError {
         wanted: String,
         /// The header's first names.
         found: String,
+        /// What to do.
+        advice: String,
     },
     /// There are not so many columns.
     #[error("{file}: the labels are in column {label}, but data.csv.inputShape makes rows of {width} fields, 0–{}: correct data.csv.labelColumn or data.csv.inputShape", width - 1)]
@@ -180,7 +237,7 @@ pub enum DataError {
     },
     /// A row has too few or too many fields.
     #[error(
-        "{file}, line {line}: {found} fields; expected {expected}, a label and the values of data.csv.inputShape: correct the file or data.csv.inputShape"
+        "{file}, line {line}: {found} fields; expected {expected}, a label and the values of data.csv.inputShape: {advice}"
     )]
     Row {
         /// The file.
@@ -191,22 +248,24 @@ pub enum DataError {
         found: usize,
         /// The fields that the manifest means.
         expected: usize,
+        /// What to do.
+        advice: String,
     },
     /// A field cannot be used.
-    #[error(
-        "{file}, line {line}, column {column}: `{found}`; expected {expected}: correct the file, or data.csv"
-    )]
+    #[error("{file}, line {line}, column {column}: `{found}`; expected {expected}: {advice}")]
     Cell {
         /// The file.
         file: String,
-        /// The row's line, counted from 1.
+        /// The field's line, counted from 1.
         line: u64,
-        /// The column, counted from 0.
-        column: usize,
+        /// The column's name in quotes, or its number.
+        column: Box<str>,
         /// The field, cut.
-        found: String,
+        found: Box<str>,
         /// What it has to be.
-        expected: String,
+        expected: Box<str>,
+        /// What to do.
+        advice: Box<str>,
     },
     /// A file became shorter between two readings.
     #[error(
@@ -302,4 +361,41 @@ pub enum DataError {
         /// What would do.
         expected: String,
     },
+}
+
+/// What to do when the header of a file is not the expected one and nothing better is known.
+pub(super) const CORRECT: &str = "give the file that data describes, or correct data";
+
+impl DataError {
+    /// A file of this kind in the place of an expected one.
+    pub(super) fn kind(file: String, kind: Kind, expected: &'static str) -> Self {
+        Self::Kind {
+            file,
+            found: kind.name,
+            expected,
+            advice: kind.advice,
+        }
+    }
+}
+
+/// What to do about a label that is no class.
+fn advice(section: &str, found: i64, classes: u32, has_zero: bool) -> String {
+    if found == i64::from(classes) && !has_zero {
+        "labels seem to count from 1: subtract 1 from each".to_owned()
+    } else if found < 0 {
+        "number the classes from 0".to_owned()
+    } else {
+        format!("correct data.{section}.classes or the file")
+    }
+}
+
+/// What to do about files that are not where they should be.
+fn nearby(near: Option<&Path>) -> String {
+    match near {
+        Some(near) => format!(
+            "{} is there; write its folder as data.idx.path, and name the files as above",
+            near.display()
+        ),
+        None => "correct data.idx.path or put the file in place".to_owned(),
+    }
 }

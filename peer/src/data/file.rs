@@ -63,6 +63,10 @@ pub(super) fn open_in(folder: &str, name: &str, sha256: Option<&str>) -> Result<
             name.to_owned()
         });
         let shown = path.display().to_string();
+        // Archives of MNIST have folders with the names of files.
+        if path.is_dir() && nearby(&path, name).is_some() {
+            continue;
+        }
         if let Some(source) = Source::open(&path, shown.clone(), gzipped)? {
             if let Some(expected) = sha256 {
                 verify(&path, &shown, expected)?;
@@ -73,7 +77,43 @@ pub(super) fn open_in(folder: &str, name: &str, sha256: Option<&str>) -> Result<
     Err(DataError::Missing {
         folder: folder.into(),
         name: name.to_owned(),
+        near: nearby(Path::new(folder), name),
     })
+}
+
+/// Where a file of this name, or of one that is common for it, is in folders below: `MNIST/raw` as torchvision makes it, or a
+/// folder a file.
+fn nearby(folder: &Path, name: &str) -> Option<PathBuf> {
+    const DEPTH: usize = 3;
+    const MOST: usize = 1_000;
+    let dotted = name.replacen("-idx", ".idx", 1);
+    let names = [
+        name.to_owned(),
+        format!("{name}.gz"),
+        dotted.clone(),
+        format!("{dotted}.gz"),
+    ];
+    let mut folders = vec![(folder.to_owned(), 0)];
+    let mut seen = 0;
+    while let Some((folder, depth)) = folders.pop() {
+        let found = names
+            .iter()
+            .map(|name| folder.join(name))
+            .find(|path| path.is_file());
+        if found.is_some() {
+            return found;
+        }
+        seen += 1;
+        if depth == DEPTH || seen > MOST {
+            continue;
+        }
+        let below = std::fs::read_dir(&folder).into_iter().flatten().flatten();
+        let below = below.filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir()));
+        let mut below: Vec<PathBuf> = below.take(MOST).map(|entry| entry.path()).collect();
+        below.sort_unstable_by(|a, b| b.cmp(a));
+        folders.extend(below.into_iter().map(|path| (path, depth + 1)));
+    }
+    None
 }
 
 fn verify(path: &Path, name: &str, expected: &str) -> Result<(), DataError> {

@@ -1,9 +1,17 @@
 //! The IDX format of MNIST: a magic number (two zero bytes, the element type, the number of dimensions), one big-endian
 //! u32 a dimension, and the elements (<http://yann.lecun.com/exdb/mnist/>).
 
-use super::{DataError, source::Source};
+use super::{DataError, error::CORRECT, kind, source::Source};
 
 const UNSIGNED_BYTE: u8 = 8;
+/// Types of elements that the format has beside it.
+const OTHER_TYPES: [(u8, &str); 5] = [
+    (0x09, "signed bytes"),
+    (0x0b, "i16"),
+    (0x0c, "i32"),
+    (0x0d, "f32"),
+    (0x0e, "f64"),
+];
 /// Bounds the memory that labels may take.
 pub(super) const MAX_SAMPLES: u32 = 1 << 24;
 /// Bounds the memory that one image may take.
@@ -35,6 +43,7 @@ pub(super) fn labels(mut source: Source, classes: u32) -> Result<Vec<u8>, DataEr
             section: "idx",
             found: labels[index].into(),
             classes,
+            has_zero: labels.contains(&0),
         });
     }
     source.finish()?;
@@ -57,7 +66,8 @@ pub(super) fn images(
             file: source.name(),
             field: "the number of images",
             found: found.to_string(),
-            expected: format!("{count}, the number of labels"),
+            expected: format!("{count}, the number of labels").into(),
+            advice: CORRECT.into(),
         });
     }
     let mut slots: Vec<usize> = (0..wanted.len()).collect();
@@ -89,6 +99,21 @@ fn header(source: &mut Source, shape: &[u32]) -> Result<usize, DataError> {
         u8::try_from(dimensions).unwrap_or(u8::MAX),
     ];
     if magic != expected {
+        if let Some(kind) = kind::of(source.whole_head()) {
+            return Err(DataError::kind(source.name(), kind, "an IDX file"));
+        }
+        if let [0, 0, kind, _] = magic
+            && let Some((_, name)) = OTHER_TYPES.iter().find(|(number, _)| *number == kind)
+        {
+            return Err(DataError::Header {
+                file: source.name(),
+                field: "the type of the elements",
+                found: (*name).to_owned(),
+                expected: "unsigned bytes, as grey levels and classes".into(),
+                advice: "write the file with unsigned bytes, or give the data as safetensors"
+                    .into(),
+            });
+        }
         return Err(mismatch(
             source,
             "the magic number",
@@ -133,6 +158,7 @@ fn mismatch(source: &Source, field: &'static str, found: String, expected: Strin
         file: source.name(),
         field,
         found,
-        expected,
+        expected: expected.into(),
+        advice: CORRECT.into(),
     }
 }

@@ -1,12 +1,15 @@
 use std::{
     fs::File,
-    io::{BufReader, ErrorKind, Read},
+    io::{BufRead, BufReader, ErrorKind, Read},
     path::Path,
 };
 
 use flate2::read::MultiGzDecoder;
 
-use super::DataError;
+use super::{
+    DataError,
+    kind::{self, HEAD},
+};
 
 /// Deflate cannot make more than 1,032 bytes of one (RFC 1951: 258 bytes from a two-bit code).
 const LARGEST_EXPANSION: u64 = 1032;
@@ -18,6 +21,8 @@ pub(super) struct Source {
     possible: u64,
     position: u64,
     expected: u64,
+    /// The first bytes of what was read, by which files of another kind are known.
+    head: Vec<u8>,
 }
 
 impl Source {
@@ -30,6 +35,7 @@ impl Source {
             possible,
             position: 0,
             expected: 0,
+            head: Vec::new(),
         }
     }
 
@@ -47,13 +53,15 @@ impl Source {
             Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
             Err(source) => return Err(DataError::Read { file: name, source }),
         };
+        let mut file = BufReader::new(file);
         let (reader, possible): (Box<dyn Read>, u64) = if gzipped {
+            check_gzip(&mut file, &name)?;
             (
-                Box::new(MultiGzDecoder::new(BufReader::new(file))),
+                Box::new(MultiGzDecoder::new(file)),
                 size.saturating_mul(LARGEST_EXPANSION),
             )
         } else {
-            (Box::new(BufReader::new(file)), size)
+            (Box::new(file), size)
         };
         Ok(Some(Self {
             name,
@@ -61,16 +69,24 @@ impl Source {
             possible,
             position: 0,
             expected: 0,
+            head: Vec::new(),
         }))
     }
 
-    /// The stream of content, for a reader of its own.
-    pub(super) fn into_reader(self) -> Box<dyn Read> {
-        self.reader
+    /// The first bytes of what was read so far.
+    pub(super) fn head(&self) -> &[u8] {
+        &self.head
     }
 
     pub(super) fn name(&self) -> String {
         self.name.clone()
+    }
+
+    /// The first bytes of the content, after reading them all as far as they are there. Nothing can be read in order after it.
+    pub(super) fn whole_head(&mut self) -> &[u8] {
+        let mut rest = [0; HEAD];
+        while self.head.len() < HEAD && self.read(&mut rest).is_ok_and(|read| read > 0) {}
+        &self.head
     }
 
     /// States how long the content is, and refuses a length that the file cannot hold.
@@ -114,6 +130,8 @@ impl Source {
             match self.reader.read(buffer) {
                 Ok(read) => {
                     self.position += read as u64;
+                    let missing = HEAD.saturating_sub(self.head.len());
+                    self.head.extend_from_slice(&buffer[..read.min(missing)]);
                     return Ok(read);
                 }
                 Err(error) => match error.kind() {
@@ -143,4 +161,18 @@ impl Source {
             expected: self.expected,
         }
     }
+}
+
+/// Refuses a file that is not packed though its name says so. One that cannot be read says that when it is.
+fn check_gzip(file: &mut BufReader<File>, name: &str) -> Result<(), DataError> {
+    const MAGIC: &[u8] = &[0x1f, 0x8b];
+    let head = file.fill_buf().unwrap_or_default();
+    if head.is_empty() || head.starts_with(MAGIC) {
+        return Ok(());
+    }
+    let file = name.to_owned();
+    Err(match kind::of(head) {
+        Some(kind) => DataError::kind(file, kind, "a gzip file"),
+        None => DataError::NotGzip { file },
+    })
 }

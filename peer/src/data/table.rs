@@ -1,30 +1,33 @@
 //! CSV files (RFC 4180): a row is a sample, with its label in one column and its input in the others.
 
-mod limit;
+mod advice;
+mod header;
+mod rows;
 
-use csv::{ByteRecord, Reader, ReaderBuilder, Trim};
 use fltorrent_crds::{experiment::Column, plan::Columns};
 
-use super::{DataError, idx::MAX_SAMPLES, source::Source};
-use limit::RowLimit;
+use super::{DataError, Span, error::CORRECT, idx::MAX_SAMPLES, kind, shown, source::Source};
+use header::Fault;
+use rows::{Row, Rows};
 
 /// Bytes that a value may take in a row.
 const VALUE_BYTES: usize = 64;
 /// Bytes that the names of the columns may take beside that.
 const SPARE_BYTES: usize = 64 << 10;
-/// Names of columns that an error lists.
-const LISTED: usize = 8;
 
 /// A file whose rows come one by one.
 pub(super) struct Table {
-    name: String,
-    reader: Reader<RowLimit>,
-    record: ByteRecord,
+    rows: Rows,
+    row: Row,
+    /// The columns' names, where the file has them.
+    names: Option<Vec<String>>,
     /// Number of the labels' column.
     label: usize,
     /// Fields of a row.
     width: usize,
-    rows: usize,
+    count: usize,
+    /// Whether a label is 0.
+    has_zero: bool,
 }
 
 impl Table {
@@ -34,141 +37,259 @@ impl Table {
         columns: &Columns,
         input_len: usize,
     ) -> Result<Self, DataError> {
-        let name = source.name();
         let longest = input_len.saturating_mul(VALUE_BYTES) + SPARE_BYTES;
-        let mut reader = ReaderBuilder::new()
-            .has_headers(columns.header)
-            .flexible(true)
-            .trim(Trim::All)
-            .from_reader(RowLimit::new(source.into_reader(), longest));
-        let width = input_len + 1;
-        let label = match &columns.label {
-            Column::Number(number) => *number as usize,
+        let number = match &columns.label {
+            Column::Number(number) => Some(*number as usize),
+            Column::Name(_) => None,
+        };
+        let mut table = Self {
+            rows: Rows::new(source, longest),
+            row: Row::default(),
+            names: None,
+            label: number.unwrap_or(0),
+            width: input_len + 1,
+            count: 0,
+            has_zero: false,
+        };
+        if columns.header
+            && table
+                .rows
+                .read(&mut table.row)
+                .map_err(|error| table.explained(error))?
+        {
+            table
+                .take_names(&columns.label)
+                .map_err(|error| table.explained(error))?;
+        } else if let Column::Name(wanted) = &columns.label {
+            return Err(table.no_column(wanted));
+        }
+        if table.label >= table.width {
+            return Err(table.explained(DataError::ColumnNumber {
+                file: table.name(),
+                label: table.label,
+                width: table.width,
+            }));
+        }
+        Ok(table)
+    }
+
+    /// Takes the row that names the columns.
+    fn take_names(&mut self, label: &Column) -> Result<(), DataError> {
+        if let Some(fault) = header::check_sep(&self.row) {
+            return Err(self.fault(fault));
+        }
+        let number = match label {
+            Column::Number(number) => Some(*number as usize),
             Column::Name(wanted) => {
-                let names = reader.byte_headers().map_err(|source| DataError::Csv {
-                    file: name.clone(),
-                    source,
-                })?;
-                let found = names.iter().position(|name| name == wanted.as_bytes());
-                found.ok_or_else(|| DataError::Column {
-                    file: name.clone(),
-                    wanted: wanted.clone(),
-                    found: listed(names),
-                })?
+                let found = self.row.fields().position(|name| name == wanted.as_bytes());
+                self.label = found.ok_or_else(|| self.no_column(wanted))?;
+                None
             }
         };
-        if label >= width {
-            return Err(DataError::ColumnNumber {
-                file: name,
-                label,
-                width,
-            });
+        // A label's column beyond the row is told first, as what is wrong with the manifest.
+        if self.label < self.width && self.row.len() != self.width {
+            return Err(self.wrong_width(true));
         }
-        Ok(Self {
-            name,
-            reader,
-            record: ByteRecord::new(),
-            label,
-            width,
-            rows: 0,
-        })
+        if let Some(fault) = header::check(&self.row, number) {
+            return Err(self.fault(fault));
+        }
+        self.names = Some(self.row.fields().map(shown).collect());
+        Ok(())
+    }
+
+    /// The first row of another file with the same columns; what differs.
+    pub(super) fn check_names(&self, train: &Self) -> Result<(), DataError> {
+        let (Some(names), Some(expected)) = (&self.names, &train.names) else {
+            return Ok(());
+        };
+        let differs = names
+            .iter()
+            .zip(expected)
+            .position(|(name, expected)| name != expected);
+        match differs {
+            Some(column) => Err(self.fault(Fault {
+                found: format!("column {column}, counted from 0, is `{}`", names[column]),
+                expected: "the columns of the training file in its order",
+                advice: format!(
+                    "it has `{}` there: give both files the same columns",
+                    expected[column]
+                ),
+            })),
+            None => Ok(()),
+        }
     }
 
     /// Goes to the next row; false at the end.
     pub(super) fn advance(&mut self) -> Result<bool, DataError> {
-        let more = self
-            .reader
-            .read_byte_record(&mut self.record)
-            .map_err(|source| DataError::Csv {
-                file: self.name.clone(),
-                source,
-            })?;
-        if !more {
+        match self.next() {
+            Err(error) => Err(self.explained(error)),
+            more => more,
+        }
+    }
+
+    /// Goes to a row of those whose labels were read.
+    fn advance_to_known(&mut self) -> Result<(), DataError> {
+        match self.advance()? {
+            true => Ok(()),
+            false => Err(DataError::Changed { file: self.name() }),
+        }
+    }
+
+    fn next(&mut self) -> Result<bool, DataError> {
+        if !self.rows.read(&mut self.row)? {
             return Ok(false);
         }
-        if self.record.len() != self.width {
-            return Err(DataError::Row {
-                file: self.name.clone(),
-                line: self.line(),
-                found: self.record.len(),
-                expected: self.width,
-            });
+        if self.count == 0
+            && self.names.is_none()
+            && let Some(fault) =
+                header::check_sep(&self.row).or_else(|| header::check_first_sample(&self.row))
+        {
+            return Err(self.fault(fault));
         }
-        self.rows += 1;
-        if self.rows > MAX_SAMPLES as usize {
+        if self.row.len() != self.width {
+            return Err(self.wrong_width(false));
+        }
+        self.count += 1;
+        if self.count > MAX_SAMPLES as usize {
             return Err(DataError::Header {
-                file: self.name.clone(),
+                file: self.name(),
                 field: "the number of rows",
                 found: format!("more than {MAX_SAMPLES}"),
-                expected: format!("at most {MAX_SAMPLES}"),
+                expected: format!("at most {MAX_SAMPLES}").into(),
+                advice: CORRECT.into(),
             });
         }
         Ok(true)
     }
 
-    /// The row's label.
-    pub(super) fn label(&self, classes: u32) -> Result<u8, DataError> {
-        let text = text(&self.record, self.label);
-        let label = text.parse::<u8>().ok();
-        label
-            .filter(|&label| u32::from(label) < classes)
-            .ok_or_else(|| DataError::Cell {
-                file: self.name.clone(),
-                line: self.line(),
-                column: self.label,
-                found: text.chars().take(LISTED * 4).collect(),
-                expected: format!("a label, a whole number below data.csv.classes = {classes}"),
-            })
+    /// The row's label: a whole number, which may be written as a decimal one.
+    pub(super) fn label(&mut self, classes: u32) -> Result<u8, DataError> {
+        let field = self.row.field(self.label);
+        let whole = |number: f64| {
+            (number.fract() == 0.0 && (0.0..256.0).contains(&number)).then_some(number as u8)
+        };
+        let label = header::number(field).and_then(whole);
+        match label.filter(|&label| u32::from(label) < classes) {
+            Some(label) => {
+                self.has_zero |= label == 0;
+                Ok(label)
+            }
+            None => Err(self.explained(self.cell(
+                self.label,
+                shown(field),
+                format!("a label, a whole number below data.csv.classes = {classes}"),
+                advice::of_label(field, classes, self.has_zero),
+            ))),
+        }
     }
 
     /// The row's input: hands over each value with its place in the input.
     pub(super) fn values(&self, mut take: impl FnMut(usize, f64)) -> Result<(), DataError> {
         let places = (0..self.width).filter(|&column| column != self.label);
         for (place, column) in places.enumerate() {
-            let text = text(&self.record, column);
-            let value = text.parse::<f64>().ok().filter(|value| value.is_finite());
-            take(
-                place,
-                value.ok_or_else(|| DataError::Cell {
-                    file: self.name.clone(),
-                    line: self.line(),
+            let field = self.row.field(column);
+            let Some(value) = header::number(field) else {
+                let error = self.cell(
                     column,
-                    found: text.chars().take(LISTED * 4).collect(),
-                    expected: "a finite number".to_owned(),
-                })?,
-            );
+                    shown(field),
+                    "a finite number".to_owned(),
+                    advice::of_value(field),
+                );
+                return Err(self.explained(error));
+            };
+            take(place, value);
         }
         Ok(())
     }
 
-    fn line(&self) -> u64 {
-        self.record.position().map_or(0, csv::Position::line)
+    /// The row's input as the model sees it.
+    fn scaled(&self, scaling: &Scaling, row: &mut [f32]) -> Result<(), DataError> {
+        self.values(|place, value| row[place] = scaling.apply(place, value))?;
+        match row.iter().position(|value| !value.is_finite()) {
+            Some(place) => Err(self.cell(
+                self.column_of(place),
+                row[place].to_string(),
+                "a number that a 32-bit float can hold".to_owned(),
+                "correct the file, or data.csv".to_owned(),
+            )),
+            None => Ok(()),
+        }
     }
-}
 
-fn text(record: &ByteRecord, column: usize) -> String {
-    String::from_utf8_lossy(record.get(column).unwrap_or_default()).into_owned()
-}
-
-fn listed(names: &ByteRecord) -> String {
-    let mut list: Vec<String> = names
-        .iter()
-        .take(LISTED)
-        .map(|name| {
-            String::from_utf8_lossy(name)
-                .chars()
-                .take(LISTED * 4)
-                .collect()
-        })
-        .collect();
-    if names.len() > LISTED {
-        list.push("…".to_owned());
+    /// The column of a place in the input.
+    fn column_of(&self, place: usize) -> usize {
+        place + usize::from(place >= self.label)
     }
-    list.join(", ")
+
+    /// How a column is called in an error: by its name, or by its number as in `data.csv.labelColumn`.
+    fn called(&self, column: usize) -> String {
+        let name = self.names.as_ref().and_then(|names| names.get(column));
+        match name.filter(|name| !name.is_empty()) {
+            Some(name) => format!("`{name}`"),
+            None => format!("{column} (counted from 0)"),
+        }
+    }
+
+    fn name(&self) -> String {
+        self.rows.source().name()
+    }
+
+    fn fault(&self, fault: Fault) -> DataError {
+        DataError::Table {
+            file: self.name(),
+            line: self.row.lines().0,
+            found: fault.found,
+            expected: fault.expected,
+            advice: fault.advice,
+        }
+    }
+
+    fn cell(&self, column: usize, found: String, expected: String, advice: String) -> DataError {
+        let advice = advice::of_break(&self.row, column).unwrap_or(advice);
+        DataError::Cell {
+            file: self.name(),
+            line: self.row.line_of(column),
+            column: self.called(column).into(),
+            found: found.into(),
+            expected: expected.into(),
+            advice: advice.into(),
+        }
+    }
+
+    fn wrong_width(&self, is_header: bool) -> DataError {
+        DataError::Row {
+            file: self.name(),
+            line: self.row.lines().0,
+            found: self.row.len(),
+            expected: self.width,
+            advice: advice::of_row(&self.row, self.width, is_header),
+        }
+    }
+
+    fn no_column(&self, wanted: &str) -> DataError {
+        let advice = advice::of_separator(self.row.fields());
+        DataError::Column {
+            file: self.name(),
+            wanted: shown(wanted.as_bytes()),
+            found: header::listed(&self.row),
+            advice: advice.unwrap_or_else(|| {
+                "correct data.csv.labelColumn, or write `header: false` and the column's number"
+                    .to_owned()
+            }),
+        }
+    }
+
+    /// A file of another kind is told as such, whatever is wrong with it as a table.
+    fn explained(&self, error: DataError) -> DataError {
+        match kind::of(self.rows.source().head()) {
+            Some(kind) => DataError::kind(self.name(), kind, "a table in CSV"),
+            None => error,
+        }
+    }
 }
 
 /// Reads a file's labels.
-pub(super) fn labels(mut table: Table, classes: u32) -> Result<Vec<u8>, DataError> {
+pub(super) fn labels(table: &mut Table, classes: u32) -> Result<Vec<u8>, DataError> {
     let mut labels = Vec::new();
     while table.advance()? {
         labels.push(table.label(classes)?);
@@ -223,7 +344,7 @@ impl Scaling {
     }
 }
 
-/// Inputs of the rows at `wanted`, in that order; every entry is below `count`. With no entry, all rows are checked.
+/// Inputs of the rows at `wanted`, in that order; every entry is below `count`.
 pub(super) fn inputs(
     mut table: Table,
     scaling: &Scaling,
@@ -237,29 +358,41 @@ pub(super) fn inputs(
     let mut inputs = vec![0.0; wanted.len() * len];
     let mut row = vec![0.0; len];
     for index in 0..count {
-        if !table.advance()? {
-            return Err(DataError::Changed {
-                file: table.name.clone(),
-            });
-        }
+        table.advance_to_known()?;
         let is_wanted = slots
             .peek()
             .is_some_and(|&slot| wanted[slot] as usize == index);
-        if is_wanted || wanted.is_empty() {
-            table.values(|place, value| row[place] = scaling.apply(place, value))?;
-            if let Some(place) = row.iter().position(|value| !value.is_finite()) {
-                return Err(DataError::Cell {
-                    file: table.name.clone(),
-                    line: table.line(),
-                    column: place + usize::from(place >= table.label),
-                    found: row[place].to_string(),
-                    expected: "a number that a 32-bit float can hold".to_owned(),
-                });
-            }
+        if is_wanted {
+            table.scaled(scaling, &mut row)?;
         }
         while let Some(slot) = slots.next_if(|&slot| wanted[slot] as usize == index) {
             inputs[slot * len..][..len].copy_from_slice(&row);
         }
     }
     Ok(inputs)
+}
+
+/// Checks all rows, and gives the span of each column's values as the model sees them.
+pub(super) fn spans(
+    mut table: Table,
+    scaling: &Scaling,
+    count: usize,
+) -> Result<Vec<Span>, DataError> {
+    let mut row = vec![0.0; table.width - 1];
+    let mut spans = vec![(f32::INFINITY, f32::NEG_INFINITY); row.len()];
+    for _ in 0..count {
+        table.advance_to_known()?;
+        table.scaled(scaling, &mut row)?;
+        for ((least, greatest), value) in spans.iter_mut().zip(&row) {
+            *least = least.min(*value);
+            *greatest = greatest.max(*value);
+        }
+    }
+    let spans = spans.into_iter().enumerate();
+    let span = |(place, (least, greatest))| Span {
+        name: format!("column {}", table.called(table.column_of(place))),
+        least,
+        greatest,
+    };
+    Ok(spans.map(span).collect())
 }

@@ -12,7 +12,14 @@ use safetensors::{
     tensor::{Metadata, TensorInfo},
 };
 
-use super::{DataError, Inputs, file::Found, idx::MAX_SAMPLES};
+use super::{
+    DataError, Inputs,
+    error::CORRECT,
+    file::Found,
+    idx::MAX_SAMPLES,
+    kind::{self, HEAD},
+    shown,
+};
 
 /// Most bytes of a header.
 const MAX_HEADER: u64 = 1 << 20;
@@ -50,31 +57,42 @@ impl Tensors {
             announced,
             possible: length,
         };
-        if length < PREFIX {
-            return Err(announced(PREFIX));
-        }
-        let mut prefix = [0; PREFIX as usize];
-        file.read_exact(&mut prefix).map_err(read)?;
-        let header = u64::from_le_bytes(prefix);
+        let mut head = Vec::with_capacity(HEAD);
+        file.by_ref()
+            .take(HEAD as u64)
+            .read_to_end(&mut head)
+            .map_err(read)?;
+        let kind = kind::of(&head);
+        let explained = |error| match kind {
+            Some(kind) => DataError::kind(name.clone(), kind, "a safetensors file"),
+            None => error,
+        };
+        let Some((prefix, _)) = head.split_first_chunk() else {
+            return Err(explained(announced(PREFIX)));
+        };
+        let header = u64::from_le_bytes(*prefix);
         if header > MAX_HEADER {
-            return Err(DataError::Header {
-                file: name,
+            return Err(explained(DataError::Header {
+                file: name.clone(),
                 field: "the length of the header",
                 found: format!("{header} bytes"),
-                expected: format!("at most {MAX_HEADER}, as safetensors files have"),
-            });
+                expected: format!("at most {MAX_HEADER}, as safetensors files have").into(),
+                advice: CORRECT.into(),
+            }));
         }
         let start = PREFIX + header;
         if start > length {
-            return Err(announced(start));
+            return Err(explained(announced(start)));
         }
+        file.seek(SeekFrom::Start(PREFIX)).map_err(read)?;
         let mut text = vec![0; header as usize];
         file.read_exact(&mut text).map_err(read)?;
-        let metadata: Metadata =
-            serde_json::from_slice(&text).map_err(|source| DataError::TensorHeader {
+        let metadata: Metadata = serde_json::from_slice(&text).map_err(|source| {
+            explained(DataError::TensorHeader {
                 file: name.clone(),
                 source,
-            })?;
+            })
+        })?;
         let end = start.saturating_add(metadata.data_len() as u64);
         if end > length {
             return Err(announced(end));
@@ -97,38 +115,32 @@ impl Tensors {
     pub(super) fn labels(mut self, classes: u32) -> Result<Vec<u8>, DataError> {
         let info = self.info(&["labels"])?;
         let &[count] = info.shape.as_slice() else {
-            return Err(self.mismatch("the shape of labels", format!("{:?}", info.shape), "[N]"));
+            let advice = match info.shape.as_slice() {
+                [_, 1] => "take one axis off with reshape(-1)",
+                [_, width] if *width == classes as usize => {
+                    "write the numbers of the classes in place of one-hot rows: argmax(1)"
+                }
+                _ => CORRECT,
+            };
+            let found = format!("{:?}", info.shape);
+            return Err(self.mismatch("the shape of labels", found, "[N]", advice));
         };
         if count > MAX_SAMPLES as usize {
             let most = format!("at most {MAX_SAMPLES}");
-            return Err(self.mismatch("the number of labels", count.to_string(), &most));
+            return Err(self.mismatch("the number of labels", count.to_string(), &most, CORRECT));
         }
-        let bytes = self.bytes(
-            info.data_offsets.0,
-            info.data_offsets.1 - info.data_offsets.0,
-        )?;
-        let values: Vec<i64> = match info.dtype {
-            Dtype::U8 => bytes.iter().map(|&byte| byte.into()).collect(),
-            Dtype::I32 => bytes
-                .as_chunks()
-                .0
-                .iter()
-                .map(|&bytes| i32::from_le_bytes(bytes).into())
-                .collect(),
-            Dtype::I64 => bytes
-                .as_chunks()
-                .0
-                .iter()
-                .map(|&bytes| i64::from_le_bytes(bytes))
-                .collect(),
-            other => {
-                return Err(self.mismatch(
-                    "the type of labels",
-                    format!("{other:?}"),
-                    "U8, I32 or I64",
-                ));
-            }
+        let (from, to) = info.data_offsets;
+        let bytes = self.bytes(from, to - from)?;
+        let Some(values) = whole_numbers(info.dtype, &bytes) else {
+            let found = format!("{:?}", info.dtype);
+            return Err(self.mismatch(
+                "the type of labels",
+                found,
+                "U8, I32, I64 or another one of whole numbers",
+                "write them as such: labels.astype(numpy.int64), or labels.long()",
+            ));
         };
+        let has_zero = values.contains(&0);
         let label = |(index, found): (usize, i64)| {
             u8::try_from(found)
                 .ok()
@@ -139,62 +151,82 @@ impl Tensors {
                     index,
                     found,
                     classes,
+                    has_zero,
                 })
         };
         values.into_iter().enumerate().map(label).collect()
     }
 
-    /// Inputs of the samples at `wanted`, in that order; every entry is below `count`. With no entry, all are checked.
+    /// The least and the greatest value of the inputs, after a look at all of them; none for grey levels, which are scaled.
+    pub(super) fn span(
+        mut self,
+        shape: &[u32],
+        count: usize,
+    ) -> Result<Option<(f32, f32)>, DataError> {
+        let (info, len) = self.checked(shape, count)?;
+        if info.dtype != Dtype::F32 {
+            return Ok(None);
+        }
+        let (mut row, mut span) = (Vec::new(), (f32::INFINITY, f32::NEG_INFINITY));
+        for index in 0..count {
+            row.clear();
+            self.numbers(info.data_offsets.0, index, len, &mut row)?;
+            for value in &row {
+                span = (span.0.min(*value), span.1.max(*value));
+            }
+        }
+        Ok(Some(span))
+    }
+
+    /// Inputs of the samples at `wanted`, in that order; every entry is below `count`.
     pub(super) fn inputs(
         mut self,
         shape: &[u32],
         count: usize,
         wanted: &[u32],
     ) -> Result<Inputs, DataError> {
+        let (info, len) = self.checked(shape, count)?;
+        let start = info.data_offsets.0;
+        if info.dtype == Dtype::U8 {
+            let mut levels = Vec::with_capacity(wanted.len() * len);
+            for &index in wanted {
+                levels.extend(self.bytes(start + index as usize * len, len)?);
+            }
+            return Ok(Inputs::Grey {
+                levels,
+                white: u8::MAX,
+            });
+        }
+        let mut numbers = Vec::with_capacity(wanted.len() * len);
+        for &index in wanted {
+            self.numbers(start, index as usize, len, &mut numbers)?;
+        }
+        Ok(Inputs::Numbers(numbers))
+    }
+
+    /// The inputs' tensor and the values of one input, when type and shape are right.
+    fn checked(&self, shape: &[u32], count: usize) -> Result<(TensorInfo, usize), DataError> {
         let info = self.info(&INPUT_NAMES)?;
         let expected: Vec<usize> = std::iter::once(count)
             .chain(shape.iter().map(|&extent| extent as usize))
             .collect();
         if info.shape != expected {
+            let advice = of_shape(&info.shape, &expected);
             let expected =
                 format!("{expected:?}: the number of labels, then data.safetensors.inputShape");
+            let found = format!("{:?}", info.shape);
+            return Err(self.mismatch("the shape of the inputs", found, &expected, &advice));
+        }
+        if !matches!(info.dtype, Dtype::U8 | Dtype::F32) {
+            let found = format!("{:?}", info.dtype);
             return Err(self.mismatch(
-                "the shape of the inputs",
-                format!("{:?}", info.shape),
-                &expected,
+                "the type of the inputs",
+                found,
+                "U8 or F32",
+                "write them as such: inputs.astype(numpy.float32), or inputs.float()",
             ));
         }
-        let len: usize = expected[1..].iter().product();
-        let start = info.data_offsets.0;
-        match info.dtype {
-            Dtype::U8 => {
-                let mut levels = Vec::with_capacity(wanted.len() * len);
-                for &index in wanted {
-                    levels.extend(self.bytes(start + index as usize * len, len)?);
-                }
-                Ok(Inputs::Grey {
-                    levels,
-                    white: u8::MAX,
-                })
-            }
-            Dtype::F32 => {
-                let mut numbers = Vec::with_capacity(wanted.len() * len);
-                for &index in wanted {
-                    self.numbers(start, index as usize, len, &mut numbers)?;
-                }
-                if wanted.is_empty() {
-                    let mut row = Vec::new();
-                    for index in 0..count {
-                        row.clear();
-                        self.numbers(start, index, len, &mut row)?;
-                    }
-                }
-                Ok(Inputs::Numbers(numbers))
-            }
-            other => {
-                Err(self.mismatch("the type of the inputs", format!("{other:?}"), "U8 or F32"))
-            }
-        }
+        Ok((info, expected[1..].iter().product()))
     }
 
     /// Appends one input.
@@ -224,16 +256,19 @@ impl Tensors {
     fn info(&self, names: &[&str]) -> Result<TensorInfo, DataError> {
         let found = names.iter().find_map(|name| self.metadata.info(name));
         found.cloned().ok_or_else(|| {
-            let there = self.metadata.offset_keys();
-            let there: Vec<&str> = there
+            let mut there: Vec<String> = self
+                .metadata
+                .offset_keys()
                 .iter()
                 .take(8)
-                .map(|name| name.get(..32).unwrap_or(name))
+                .map(|name| shown(name.as_bytes()))
                 .collect();
+            there.sort_unstable();
             self.mismatch(
                 "the list of tensors",
                 format!("[{}]", there.join(", ")),
                 &format!("one with {}", names.join(" or ")),
+                CORRECT,
             )
         })
     }
@@ -251,12 +286,65 @@ impl Tensors {
         Ok(bytes)
     }
 
-    fn mismatch(&self, field: &'static str, found: String, expected: &str) -> DataError {
+    fn mismatch(
+        &self,
+        field: &'static str,
+        found: String,
+        expected: &str,
+        advice: &str,
+    ) -> DataError {
         DataError::Header {
             file: self.name.clone(),
             field,
             found,
-            expected: expected.to_owned(),
+            expected: expected.into(),
+            advice: advice.into(),
         }
+    }
+}
+
+/// What to do about inputs of another shape.
+fn of_shape(found: &[usize], expected: &[usize]) -> String {
+    let product = |shape: &[usize]| shape.iter().skip(1).product::<usize>();
+    match (found, expected) {
+        ([n, height, width, channels], [m, c, h, w])
+            if (n, channels, height, width) == (m, c, h, w) =>
+        {
+            "put the channels first: transpose(0, 3, 1, 2), or permute(0, 3, 1, 2)".to_owned()
+        }
+        ([n, ..], [m, ..]) if n == m && product(found) == product(expected) => {
+            format!(
+                "write data.safetensors.inputShape: {:?}, or reshape the inputs",
+                &found[1..]
+            )
+        }
+        _ => CORRECT.to_owned(),
+    }
+}
+
+/// The values of a tensor of whole numbers; none of another type. What no i64 holds is no class either.
+fn whole_numbers(dtype: Dtype, bytes: &[u8]) -> Option<Vec<i64>> {
+    fn each<const N: usize>(bytes: &[u8], value: impl Fn([u8; N]) -> i64) -> Option<Vec<i64>> {
+        Some(
+            bytes
+                .as_chunks()
+                .0
+                .iter()
+                .map(|&bytes| value(bytes))
+                .collect(),
+        )
+    }
+    match dtype {
+        Dtype::BOOL | Dtype::U8 => each(bytes, |bytes: [u8; 1]| bytes[0].into()),
+        Dtype::I8 => each(bytes, |bytes| i8::from_le_bytes(bytes).into()),
+        Dtype::U16 => each(bytes, |bytes| u16::from_le_bytes(bytes).into()),
+        Dtype::I16 => each(bytes, |bytes| i16::from_le_bytes(bytes).into()),
+        Dtype::U32 => each(bytes, |bytes| u32::from_le_bytes(bytes).into()),
+        Dtype::I32 => each(bytes, |bytes| i32::from_le_bytes(bytes).into()),
+        Dtype::U64 => each(bytes, |bytes| {
+            i64::try_from(u64::from_le_bytes(bytes)).unwrap_or(i64::MAX)
+        }),
+        Dtype::I64 => each(bytes, i64::from_le_bytes),
+        _ => None,
     }
 }

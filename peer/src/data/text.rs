@@ -1,7 +1,9 @@
 //! A text as samples: window i has the bytes `[i·context, (i + 1)·context)` as input and, for each of them, the byte that
 //! follows it as label. The last windows are the test samples.
 
-use super::{DataError, idx::MAX_SAMPLES, source::Source};
+use std::io::Read;
+
+use super::{DataError, idx::MAX_SAMPLES, kind, source::Source};
 
 const BUFFER: usize = 64 << 10;
 
@@ -15,28 +17,36 @@ pub(super) struct Windows {
     pub(super) content: [u8; 32],
 }
 
+/// A mark of the byte order, which is no part of the text.
+const BOM: &[u8] = b"\xef\xbb\xbf";
+
 /// Reads the text once, in pieces; it must be UTF-8.
 pub(super) fn windows(
     mut source: Source,
     context: usize,
     test_fraction: f64,
 ) -> Result<Windows, DataError> {
-    let (mut hasher, mut length, mut utf8) = (blake3::Hasher::new(), 0_u64, Utf8::default());
     let mut buffer = vec![0; BUFFER];
+    let (skipped, mut read) = skip_bom(&mut source, &mut buffer)?;
+    let (mut hasher, mut length, mut utf8) = (blake3::Hasher::new(), 0_u64, Utf8::after(skipped));
     loop {
-        let read = source.read(&mut buffer)?;
         let piece = &buffer[..read];
-        if !utf8.accepts(piece) {
-            return Err(DataError::NotUtf8 {
-                file: source.name(),
-                near: length,
-            });
+        let is_utf8 = utf8.take(piece);
+        // A pointer is a text as well, but not the one that is meant.
+        if length == 0 || is_utf8.is_err() {
+            check_kind(&source)?;
         }
+        is_utf8.map_err(|Fault { at, line }| DataError::NotUtf8 {
+            file: source.name(),
+            at,
+            line,
+        })?;
         if read == 0 {
             break;
         }
         hasher.update(piece);
         length += read as u64;
+        read = source.read(&mut buffer)?;
     }
     // Every window needs one byte more, the last one's last label.
     let count = length.saturating_sub(1) / context as u64;
@@ -57,9 +67,60 @@ pub(super) fn windows(
     })
 }
 
+/// Reads the first bytes of the text behind its byte-order mark; gives the bytes of the mark, and how many were read.
+fn skip_bom(source: &mut Source, buffer: &mut [u8]) -> Result<(usize, usize), DataError> {
+    let mut read = 0;
+    while read < BOM.len() {
+        match source.read(&mut buffer[read..])? {
+            0 => break,
+            more => read += more,
+        }
+    }
+    if !buffer[..read].starts_with(BOM) {
+        return Ok((0, read));
+    }
+    buffer.copy_within(BOM.len()..read, 0);
+    let rest = match read - BOM.len() {
+        0 => source.read(buffer)?,
+        rest => rest,
+    };
+    Ok((BOM.len(), rest))
+}
+
+fn check_kind(source: &Source) -> Result<(), DataError> {
+    let kind = kind::of(source.head()).filter(|kind| *kind != kind::WEB_PAGE);
+    kind.map_or(Ok(()), |kind| {
+        Err(DataError::kind(source.name(), kind, "a text in UTF-8"))
+    })
+}
+
+/// The bytes of a text from its beginning.
+struct Reader {
+    source: Source,
+    /// What was read to look for a byte-order mark.
+    first: std::io::Cursor<Vec<u8>>,
+}
+
+impl Reader {
+    fn new(mut source: Source) -> Result<Self, DataError> {
+        let mut first = vec![0; BUFFER];
+        let (_, read) = skip_bom(&mut source, &mut first)?;
+        first.truncate(read);
+        Ok(Self {
+            source,
+            first: std::io::Cursor::new(first),
+        })
+    }
+
+    fn fill(&mut self, buffer: &mut [u8]) -> Result<(), DataError> {
+        let here = self.first.read(buffer).unwrap_or_default();
+        self.source.fill(&mut buffer[here..])
+    }
+}
+
 /// Inputs and labels of the windows `wanted`, in that order.
 pub(super) fn load(
-    mut source: Source,
+    source: Source,
     context: usize,
     wanted: &[usize],
 ) -> Result<(Vec<u8>, Vec<u8>), DataError> {
@@ -67,6 +128,7 @@ pub(super) fn load(
     slots.sort_unstable_by_key(|&slot| wanted[slot]);
     let mut inputs = vec![0; wanted.len() * context];
     let mut labels = inputs.clone();
+    let mut reader = Reader::new(source)?;
     let (mut window, mut reached) = (vec![0; context + 1], None);
     for slot in slots {
         let mut next = reached.map_or(0, |reached: usize| reached + 1);
@@ -74,7 +136,7 @@ pub(super) fn load(
             // The last byte of a window is the first one of the next.
             let fresh = if next == 0 { 0 } else { 1 };
             window.copy_within(context.., 0);
-            source.fill(&mut window[fresh..])?;
+            reader.fill(&mut window[fresh..])?;
             reached = Some(next);
             next += 1;
         }
@@ -85,28 +147,53 @@ pub(super) fn load(
 }
 
 /// Checks UTF-8 that comes in pieces.
-#[derive(Default)]
 struct Utf8 {
     /// The beginning of a character whose end has not come yet.
     begun: Vec<u8>,
+    /// Bytes before it.
+    length: u64,
+    /// Its line, from 1.
+    line: u64,
+}
+
+/// The first byte that is not UTF-8, from 0, and its line, from 1.
+#[derive(Debug, PartialEq, Eq)]
+struct Fault {
+    at: u64,
+    line: u64,
 }
 
 impl Utf8 {
-    /// Whether the text is UTF-8 so far; an empty piece is the end.
-    fn accepts(&mut self, piece: &[u8]) -> bool {
-        if piece.is_empty() {
-            return self.begun.is_empty();
+    /// Of a text behind a byte-order mark of so many bytes.
+    fn after(skipped: usize) -> Self {
+        Self {
+            begun: Vec::new(),
+            length: skipped as u64,
+            line: 1,
         }
+    }
+
+    /// Takes a piece of the text; an empty one is its end.
+    fn take(&mut self, piece: &[u8]) -> Result<(), Fault> {
         let mut text = std::mem::take(&mut self.begun);
         text.extend_from_slice(piece);
-        match std::str::from_utf8(&text) {
-            Ok(_) => true,
-            Err(error) if error.error_len().is_none() => {
-                self.begun = text.split_off(error.valid_up_to());
-                true
-            }
-            Err(_) => false,
+        let (valid, is_begun) = match std::str::from_utf8(&text) {
+            Ok(_) => (text.len(), true),
+            Err(error) => (
+                error.valid_up_to(),
+                error.error_len().is_none() && !piece.is_empty(),
+            ),
+        };
+        self.length += valid as u64;
+        self.line += text[..valid].iter().filter(|&&byte| byte == b'\n').count() as u64;
+        if !is_begun {
+            return Err(Fault {
+                at: self.length,
+                line: self.line,
+            });
         }
+        self.begun = text.split_off(valid);
+        Ok(())
     }
 }
 
@@ -117,19 +204,20 @@ mod tests {
     #[test]
     fn utf8_is_checked_across_pieces() {
         let text = "aé€😀".as_bytes();
-        for cut in 0..text.len() {
-            let mut utf8 = Utf8::default();
-            let pieces = [&text[..cut], &text[cut..], &[]];
-            let accepted = pieces
-                .iter()
-                .skip(usize::from(cut == 0))
-                .all(|piece| utf8.accepts(piece));
-            assert!(accepted, "{cut}");
+        for cut in 1..text.len() {
+            let mut utf8 = Utf8::after(0);
+            for piece in [&text[..cut], &text[cut..], &[]] {
+                assert_eq!(utf8.take(piece), Ok(()), "{cut}");
+            }
         }
-        assert!(!Utf8::default().accepts(b"a\xff"));
-        let mut cut = Utf8::default();
-        assert!(cut.accepts(b"\xe2\x82") && !cut.accepts(b""));
-        let mut wrong = Utf8::default();
-        assert!(wrong.accepts(b"\xe2\x82") && !wrong.accepts(b"a"));
+        let fault = |at, line| Err(Fault { at, line });
+        assert_eq!(Utf8::after(0).take(b"a\xff"), fault(1, 1));
+        let mut cut = Utf8::after(0);
+        assert_eq!(cut.take(b"\n\xe2\x82"), Ok(()));
+        assert_eq!(cut.take(b""), fault(1, 2));
+        let mut wrong = Utf8::after(0);
+        assert_eq!(wrong.take(b"ab\n\nc\xe2\x82"), Ok(()));
+        assert_eq!(wrong.take(b"a"), fault(5, 3));
+        assert_eq!(Utf8::after(3).take(b"a\xff"), fault(4, 1));
     }
 }
