@@ -35,8 +35,8 @@ use tokio::{
 pub use child::Exit;
 use child::{ChildEvent, Order};
 pub use failure::PeerFailure;
+pub use journal::{ClassFigures, Measured, RoundFigures};
 pub(crate) use journal::{Line, parse as parse_line};
-pub use journal::{Measured, RoundFigures};
 pub use results::{Lock, Results, ResultsError};
 
 /// How long the peers may take until all of them listen, and what each peer adds to it.

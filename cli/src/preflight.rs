@@ -1,8 +1,12 @@
 //! What is looked at once before anything starts, so that a fault of this machine is one clear message and not one a peer.
 
-use fltorrent_crds::{Plan, plan::Architecture, shards::ShardError};
+use fltorrent_crds::{
+    Plan,
+    plan::{Architecture, DataSource, Warning, is_url},
+    shards::ShardError,
+};
 use fltorrent_peer::{
-    data::{self, DataError, Split},
+    data::{self, DataError, Labels, Span, Split},
     train::{
         backend::{self, BackendError},
         safetensors::{self, LoadError},
@@ -33,7 +37,14 @@ pub struct Checked {
     pub samples: Samples,
     /// How it is shared out.
     pub histogram: Histogram,
+    /// What is allowed but probably not meant.
+    pub warnings: Vec<Warning>,
 }
+
+/// Greatest value of an input with which SGD at usual rates still learns.
+const LARGEST: f32 = 1_000.0;
+/// Columns that a warning names.
+const NAMED: usize = 3;
 
 /// Reads the model that a new run starts from, when the manifest names one.
 ///
@@ -64,10 +75,8 @@ pub fn check(plan: &Plan) -> Result<Checked, PreflightError> {
     backend::probe(plan.training.backend)?;
     let labels = data::labels(&plan.data)?;
     let histogram = Histogram::of(plan, &labels)?;
-    for split in [Split::Train, Split::Test] {
-        // No sample is asked for, but the whole file is read and checked.
-        data::load(&plan.data, &labels, split, &[])?;
-    }
+    let spans = data::check(&plan.data, &labels, Split::Train)?;
+    data::check(&plan.data, &labels, Split::Test)?;
     if matches!(plan.model.architecture, Architecture::Custom { .. }) {
         // A program's own network is tried out when its trainer is made.
         backend::trainer(&plan.model, &plan.training, plan.seed, 0)?;
@@ -78,13 +87,102 @@ pub fn check(plan: &Plan) -> Result<Checked, PreflightError> {
             test: labels.test.len(),
         },
         histogram,
+        warnings: few_tests(plan, &labels)
+            .into_iter()
+            .chain(unscaled(plan, &spans))
+            .collect(),
     })
 }
 
-/// Reads the labels, of files by URL after fetching them, and counts each peer's samples.
+/// Reads the labels, of files by URL after fetching them, and counts each peer's samples; with what is probably not meant.
 ///
 /// # Errors
 /// [`PreflightError`].
-pub fn histogram(plan: &Plan) -> Result<Histogram, PreflightError> {
-    Ok(Histogram::of(plan, &data::labels(&plan.data)?)?)
+pub fn shares(plan: &Plan) -> Result<(Histogram, Vec<Warning>), PreflightError> {
+    let labels = data::labels(&plan.data)?;
+    let warnings = few_tests(plan, &labels).into_iter().collect();
+    Ok((Histogram::of(plan, &labels)?, warnings))
+}
+
+/// What is probably not meant about data that is on this machine. Files that are not there may be where the peers are.
+pub fn warnings(plan: &Plan) -> Vec<Warning> {
+    if !is_local(&plan.data.source) {
+        return Vec::new();
+    }
+    match shares(plan) {
+        Ok((_, warnings)) => warnings,
+        Err(PreflightError::Data(
+            DataError::Absent { .. } | DataError::Missing { .. } | DataError::Read { .. },
+        )) => Vec::new(),
+        Err(error) => vec![Warning {
+            path: "data".to_owned(),
+            message: format!("a run would end at once: {}", crate::chain(&error)),
+        }],
+    }
+}
+
+fn is_local(source: &DataSource) -> bool {
+    match source {
+        DataSource::Digits | DataSource::Custom { .. } => true,
+        DataSource::Idx { path, .. } => !is_url(path),
+        DataSource::Csv { train, test, .. } | DataSource::Safetensors { train, test } => {
+            !is_url(&train.path) && !is_url(&test.path)
+        }
+        DataSource::Text { file, .. } => !is_url(&file.path),
+    }
+}
+
+/// Each peer evaluates on its own part of the test samples.
+fn few_tests(plan: &Plan, labels: &Labels) -> Option<Warning> {
+    let (tests, peers) = (labels.test.len(), plan.peers.len());
+    (tests < peers).then(|| Warning {
+        path: "data".to_owned(),
+        message: format!(
+            "{} for {peers} peers: {} of them have none and show no accuracy, and nobody can say well how good the model \
+             is; give more test samples",
+            match tests {
+                1 => "there is 1 test sample".to_owned(),
+                _ => format!("there are {tests} test samples"),
+            },
+            peers - tests,
+        ),
+    })
+}
+
+/// Inputs that are so large that a model learns little or nothing from them: times in seconds, prices, populations.
+fn unscaled(plan: &Plan, spans: &[Span]) -> Option<Warning> {
+    let large: Vec<&Span> = spans
+        .iter()
+        .filter(|span| span.least.abs().max(span.greatest.abs()) > LARGEST)
+        .collect();
+    let shown = large.iter().take(NAMED).map(|span| {
+        let Span {
+            name,
+            least,
+            greatest,
+        } = span;
+        format!("{name} from {least} to {greatest}")
+    });
+    let shown: Vec<String> = shown.collect();
+    let more = match large.len().saturating_sub(NAMED) {
+        0 => String::new(),
+        more => format!(" and {more} more"),
+    };
+    let (path, advice) = match plan.data.source {
+        DataSource::Csv { .. } => (
+            "data.csv",
+            "write `normalise: true`, or leave out what tells nothing",
+        ),
+        _ => (
+            "data",
+            "scale them to about -1 to 1 before they are written",
+        ),
+    };
+    (!large.is_empty()).then(|| Warning {
+        path: path.to_owned(),
+        message: format!(
+            "{}{more}: values so large drown the others, and training diverges or learns nothing; {advice}",
+            shown.join(", ")
+        ),
+    })
 }

@@ -428,3 +428,166 @@ fn a_page_whose_folder_is_not_there_is_refused_before_the_simulation() {
     );
     assert_eq!(stdout(&output), "");
 }
+
+/// A folder with a manifest about two tables; rows are `label,a,b`.
+fn with_tables(peers: u32, train: &str, test: &str) -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    let manifest = format!(
+        "apiVersion: fltorrent.io/v1alpha1
+kind: FLTorrentExperiment
+metadata: {{name: tables}}
+spec:
+  groups: [{{name: peers, count: {peers}}}]
+  topology: {{type: ring}}
+  training: {{rounds: 2, epochs: 1, batchSize: 8, learningRate: 0.05}}
+  model: {{type: mlp, mlp: {{hidden: [8]}}}}
+  data: {{type: csv, csv: {{train: train.csv, test: test.csv, labelColumn: label, classes: 2, inputShape: [2]}}}}
+"
+    );
+    for (name, text) in [
+        ("m.yaml", manifest.as_str()),
+        ("train.csv", &format!("label,a,b\n{train}")),
+        ("test.csv", &format!("label,a,b\n{test}")),
+    ] {
+        fs::write(folder.path().join(name), text).unwrap();
+    }
+    folder
+}
+
+fn is_harmless(output: &Output) -> bool {
+    let is_harmless = |text: &str| !text.contains(|c: char| c.is_control() && c != '\n');
+    is_harmless(stdout(output)) && is_harmless(stderr(output))
+}
+
+#[test]
+fn control_characters_never_reach_a_terminal_as_they_are() {
+    let hostile = "\u{1b}]0;owned\u{7}\u{1b}[2J";
+    let folder = with_tables(
+        2,
+        &format!("0,1,2\n1,2,3\n0,{hostile},1\n"),
+        "0,1,2\n1,2,3\n",
+    );
+    let set = format!("data.csv.train={}", Value::from(hostile));
+    let file = format!("{hostile}.yaml");
+    for (arguments, code) in [
+        (&["run", "m.yaml"][..], 1),
+        (&["run", "m.yaml", "--output", "json"], 1),
+        (&["run", "m.yaml", "--set", &set], 1),
+        (&["plan", "m.yaml", "--set", &set], 0),
+        (&["plan", "m.yaml", "--set", &set, "--output", "json"], 0),
+        (&["validate", "m.yaml", "--set", &set], 0),
+        (&["validate", "m.yaml", "--set", &format!("{hostile}=1")], 2),
+        (&["validate", &file], 2),
+        (&["run", "m.yaml", "--backend", hostile], 2),
+    ] {
+        let output = fltorrent(folder.path(), arguments);
+        assert_eq!(
+            output.status.code(),
+            Some(code),
+            "{arguments:?}: {}",
+            stderr(&output)
+        );
+        assert!(
+            is_harmless(&output),
+            "{arguments:?}: {:?} {:?}",
+            stdout(&output),
+            stderr(&output)
+        );
+    }
+    let output = fltorrent(folder.path(), &["run", "m.yaml"]);
+    assert!(
+        stderr(&output).contains("line 4, column `a`: `\\u001b]0;owned\\u0007\\u001b[2J`"),
+        "{}",
+        stderr(&output)
+    );
+}
+
+#[test]
+fn too_few_test_samples_and_features_that_cannot_train_are_warned_of() {
+    let rows: String = (0..40)
+        .map(|row| format!("{},{},{row}\n", row % 2, 1_600_000_000 + row))
+        .collect();
+    let folder = with_tables(4, &rows, "0,1600000000,1\n");
+    let few = "warning: data: there is 1 test sample for 4 peers: 3 of them have none and show no accuracy";
+    for command in ["plan", "validate", "run"] {
+        let output = fltorrent(
+            folder.path(),
+            &[
+                command,
+                "m.yaml",
+                "--set",
+                "training.rounds=1",
+                "--set",
+                "training.learningRate=1e-9",
+            ],
+        );
+        assert!(
+            stderr(&output).contains(few),
+            "{command}: {}",
+            stderr(&output)
+        );
+    }
+    let output = fltorrent(
+        folder.path(),
+        &["run", "m.yaml", "--set", "training.learningRate=1e-9"],
+    );
+    let large = "warning: data.csv: column `a` from 1600000000 to 1600000000: values so large drown the others";
+    assert!(
+        stderr(&output).contains(large) && stderr(&output).contains("write `normalise: true`"),
+        "{}",
+        stderr(&output)
+    );
+    let json = fltorrent(folder.path(), &["validate", "m.yaml", "--output", "json"]);
+    let json: Value = serde_json::from_slice(&json.stdout).unwrap();
+    assert_eq!(json["warnings"][0]["path"], "data");
+    let normal = fltorrent(
+        folder.path(),
+        &[
+            "run",
+            "m.yaml",
+            "--set",
+            "data.csv.normalise=true",
+            "--output",
+            "json",
+        ],
+    );
+    assert!(
+        normal.status.success() && !stderr(&normal).contains("drown"),
+        "{}",
+        stderr(&normal)
+    );
+    let last: Value = serde_json::from_str(stdout(&normal).lines().last().unwrap()).unwrap();
+    assert_eq!(
+        (
+            &last["testSamples"],
+            &last["classes"].as_array().unwrap().len()
+        ),
+        (&1.into(), &1)
+    );
+    assert_eq!(last["classes"][0]["samples"], 1);
+    // Three peers have nothing to evaluate on, and say nothing of it.
+    let results = last["results"].as_str().unwrap();
+    let classes = (0..4).filter(|peer| {
+        let metrics = folder
+            .path()
+            .join(results)
+            .join(format!("peers/peer-{peer}.jsonl"));
+        fs::read_to_string(metrics)
+            .unwrap()
+            .contains("\"counts\":[[0,")
+    });
+    assert_eq!(classes.count(), 1);
+    let page = fs::read_to_string(folder.path().join(results).join("report.html")).unwrap();
+    assert!(page.contains("accuracy-by-class"));
+    // What is wrong with data that is here is said before anything runs.
+    fs::write(folder.path().join("train.csv"), "label,a,b\n0,1,\"2\n").unwrap();
+    let output = fltorrent(folder.path(), &["validate", "m.yaml"]);
+    assert!(
+        stderr(&output).contains("the quote that opens in line 2 is not closed"),
+        "{}",
+        stderr(&output)
+    );
+    fs::remove_file(folder.path().join("train.csv")).unwrap();
+    let output = fltorrent(folder.path(), &["validate", "m.yaml"]);
+    assert_eq!(stderr(&output), "", "files may be where the peers are");
+}

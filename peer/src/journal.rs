@@ -1,5 +1,5 @@
 //! The metrics file of one peer, JSON lines: when a training begins, what the peer is doing, how the exchange of a round went,
-//! and the figures of each finished round.
+//! and the figures of each finished round, over all and by class.
 
 pub mod exchange;
 pub mod status;
@@ -17,6 +17,8 @@ use thiserror::Error;
 
 use exchange::Exchange;
 use status::Status;
+
+use crate::train::ClassCounts;
 
 /// Why figures could not be kept.
 #[derive(Debug, Error)]
@@ -55,6 +57,11 @@ enum Line<'a> {
         time: f64,
         #[serde(flatten)]
         report: &'a RoundReport,
+    },
+    Classes {
+        time: f64,
+        round: u32,
+        counts: Vec<(usize, u64, u64)>,
     },
     Converged {
         time: f64,
@@ -138,6 +145,23 @@ impl Journal {
         self.line(&Line::Status {
             time: unix_seconds(SystemTime::now()),
             status,
+        })
+    }
+
+    /// What the evaluation of a round counted by class: `[class, right, samples]` of those that have samples here.
+    ///
+    /// # Errors
+    /// When the file cannot be written.
+    pub fn classes(&mut self, round: u32, classes: &[ClassCounts]) -> Result<(), JournalError> {
+        let counts = classes
+            .iter()
+            .enumerate()
+            .filter(|(_, counts)| counts.total > 0);
+        let counts = counts.map(|(class, counts)| (class, counts.correct, counts.total));
+        self.line(&Line::Classes {
+            time: unix_seconds(SystemTime::now()),
+            round,
+            counts: counts.collect(),
         })
     }
 

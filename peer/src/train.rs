@@ -112,7 +112,7 @@ pub struct TrainReport {
 }
 
 /// What an evaluation counted.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct EvalCounts {
     /// Labels at which the largest logit is, the first among equals.
     pub correct: u64,
@@ -120,4 +120,15 @@ pub struct EvalCounts {
     pub total: u64,
     /// Sum of the cross entropies, nats.
     pub loss_sum: f64,
+    /// The same counts by class; empty where samples have no class of their own, as windows of a text.
+    pub classes: Vec<ClassCounts>,
+}
+
+/// What an evaluation counted of one class.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ClassCounts {
+    /// Samples of the class that were classified so.
+    pub correct: u64,
+    /// Samples of the class.
+    pub total: u64,
 }

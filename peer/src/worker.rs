@@ -29,7 +29,7 @@ use crate::{
     data::Samples,
     memory,
     store::{ChunkStore, StoreError},
-    train::{TrainError, Trainer, little_endian, model_hash},
+    train::{ClassCounts, TrainError, Trainer, little_endian, model_hash},
 };
 
 /// Why the training thread ended early.
@@ -173,6 +173,8 @@ pub enum Progress {
         seconds: f64,
         /// The new model on this peer's part of the test split.
         evaluation: EvaluationFigures,
+        /// The same by class, where samples have one.
+        classes: Vec<ClassCounts>,
         /// Told once the figures are in the metrics file, where somebody waits for it.
         noted: Option<SyncSender<()>>,
     },
@@ -427,6 +429,7 @@ impl<'a> Thread<'a> {
             model: ModelHash::from_bytes(self.base),
             seconds: self.combining.as_secs_f64(),
             evaluation: figures(&self.evaluation, started.elapsed()),
+            classes: counts.classes,
             noted,
         })
     }

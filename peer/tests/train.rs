@@ -457,7 +457,7 @@ fn the_quickstart_learns_the_digits_whatever_the_seed() {
         let plan = plan(&[("seed", seed)]);
         let rounds = oracle::fedavg_oracle(&plan);
         assert_eq!(rounds.len(), 10);
-        let last = rounds.last().unwrap().test;
+        let last = &rounds.last().unwrap().test;
         let accuracy = last.correct as f64 / last.total as f64;
         assert!(accuracy >= 0.93, "seed {seed} reaches {accuracy}");
         assert_ne!(rounds[0].hash, rounds[1].hash);

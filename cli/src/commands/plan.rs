@@ -12,7 +12,7 @@ use super::refuse_manifest;
 use crate::{
     arguments::PlanArguments,
     manifest::Resolved,
-    output::{self, Format, Printer},
+    output::{Format, Printer},
     preflight,
 };
 
@@ -24,18 +24,17 @@ pub(super) fn plan(arguments: &PlanArguments) -> ExitCode {
         Ok(resolved) => resolved,
         Err(error) => return refuse_manifest(&error, &mut printer),
     };
-    let warnings = &resolved.plan.warnings;
     if arguments.dot {
         printer.line(&dot::dot(&resolved));
-        warn(warnings);
+        printer.warnings(&resolved.plan.warnings);
         return ExitCode::SUCCESS;
     }
     let links = forecast::links(arguments.up, arguments.down);
-    let forecast = Forecast::of(&resolved, links).with_data(preflight::histogram(&resolved.plan));
+    let forecast = Forecast::of(&resolved, links).with_data(preflight::shares(&resolved.plan));
     match arguments.output {
         Format::Text => {
             printer.line(&text::text(&forecast, arguments.peers));
-            warn(warnings);
+            printer.warnings(&forecast.warnings);
         }
         Format::Json => {
             if let Ok(line) = serde_json::to_string(&forecast) {
@@ -44,10 +43,4 @@ pub(super) fn plan(arguments: &PlanArguments) -> ExitCode {
         }
     }
     ExitCode::SUCCESS
-}
-
-fn warn(warnings: &[fltorrent_crds::plan::Warning]) {
-    for warning in warnings {
-        output::warning(&format!("{}: {}", warning.path, warning.message));
-    }
 }

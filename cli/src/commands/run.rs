@@ -12,6 +12,7 @@ use std::{
 };
 
 use fltorrent_coordinator::identity::RunId;
+use fltorrent_crds::plan::Warning;
 use fltorrent_peer::{
     checkpoint::Common,
     journal::{self, JournalError},
@@ -133,11 +134,7 @@ pub(super) fn run(arguments: &RunArguments, started: SystemTime) -> ExitCode {
         Err(ResumeError::Manifest(error)) => return refuse_manifest(&error, &mut printer),
         Err(error) => return refuse_resume(&error, &mut printer),
     };
-    if !arguments.quiet {
-        for warning in &resolved.plan.warnings {
-            output::warning(&format!("{}: {}", warning.path, warning.message));
-        }
-    }
+    printer.warnings(&resolved.plan.warnings);
     let request = Request {
         resolved: &resolved,
         out: arguments.out.as_deref(),
@@ -222,6 +219,8 @@ pub(super) fn report(failure: &RunFailure, printer: &mut Printer) -> ExitCode {
 pub fn execute(request: Request<'_>, printer: &mut Printer) -> Result<Summary, RunFailure> {
     let Resolved { experiment, plan } = request.resolved;
     let checked = preflight::check(plan)?;
+    printer.warnings(&checked.warnings);
+    let warnings = [plan.warnings.as_slice(), &checked.warnings].concat();
     let description = describe(experiment, plan, Some(checked.samples));
     if request.resume.is_none() {
         preflight::check_initial_model(plan)?;
@@ -256,7 +255,7 @@ pub fn execute(request: Request<'_>, printer: &mut Printer) -> Result<Summary, R
         .enable_all()
         .build()
         .map_err(RunError::System)?;
-    let done = runtime.block_on(drive(request, &setup, &description, printer));
+    let done = runtime.block_on(drive(request, &setup, (&description, &warnings), printer));
     conclude(request, &setup, done, printer)
 }
 
@@ -272,7 +271,7 @@ struct Done {
 async fn drive(
     request: Request<'_>,
     setup: &Setup,
-    description: &Description,
+    (description, warnings): (&Description, &[Warning]),
     printer: &mut Printer,
 ) -> Done {
     let mut done = Done {
@@ -315,7 +314,7 @@ async fn drive(
         results: setup.results.path(),
         description,
         resumed_after: setup.resume,
-        warnings: &setup.plan.warnings,
+        warnings,
     }));
     done.result = loop {
         let event = tokio::select! {

@@ -8,7 +8,8 @@ use super::refuse_manifest;
 use crate::{
     arguments::ValidateArguments,
     manifest::Resolved,
-    output::{self, Description, Format, Printer, describe, description_text},
+    output::{Description, Format, Printer, describe, description_text},
+    preflight,
 };
 use fltorrent_crds::plan::Warning;
 
@@ -30,14 +31,13 @@ pub(super) fn validate(arguments: &ValidateArguments) -> ExitCode {
         Err(error) => return refuse_manifest(&error, &mut printer),
     };
     let description = describe(&resolved.experiment, &resolved.plan, None);
-    let warnings = &resolved.plan.warnings;
+    let mut warnings = resolved.plan.warnings.clone();
+    warnings.extend(preflight::warnings(&resolved.plan));
     match arguments.output {
         Format::Text => {
             printer.line(&description_text(&description));
             printer.line(&format!("  plan     {}", resolved.plan.hash_text()));
-            for warning in warnings {
-                output::warning(&format!("{}: {}", warning.path, warning.message));
-            }
+            printer.warnings(&warnings);
             printer.line("the manifest is valid");
         }
         Format::Json => {
@@ -45,7 +45,7 @@ pub(super) fn validate(arguments: &ValidateArguments) -> ExitCode {
                 event: "valid",
                 description: &description,
                 plan_hash: resolved.plan.hash_text(),
-                warnings,
+                warnings: &warnings,
             };
             if let Ok(line) = serde_json::to_string(&valid) {
                 printer.line(&line);

@@ -1,7 +1,7 @@
 //! What the peers measured, read back from their metrics files: complete even when reports did not arrive.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, VecDeque},
     fs::File,
     io::{BufRead, BufReader, Read},
     ops::Range,
@@ -19,6 +19,10 @@ use super::results::Results;
 
 /// Longest line that is read, in bytes; a report has at most 1 KiB, an exchange 12 KiB.
 const LONGEST_LINE: u64 = 16 * 1024;
+/// Classes of any data.
+const MOST_CLASSES: u32 = 256;
+/// Evaluations by class that are kept of a peer.
+const KEPT: usize = 2;
 
 /// A finished round.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
@@ -46,6 +50,53 @@ pub struct Measured {
     pub rounds_by_peer: Vec<u32>,
     /// The round that ended the run early, and why.
     pub converged: Option<(u32, String)>,
+    /// Test samples that the accuracy of the last of these rounds is over.
+    pub test_samples: u64,
+    /// That accuracy by class, for the classes that have test samples.
+    pub classes: Vec<ClassFigures>,
+}
+
+/// How well a model classifies the test samples of one class.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ClassFigures {
+    /// The class.
+    pub class: u32,
+    /// Share of its test samples that are classified rightly.
+    pub accuracy: f64,
+    /// Its test samples.
+    pub samples: u64,
+}
+
+/// A class, its test samples that are classified rightly, and all of them.
+pub(crate) type OfClass = (u32, u64, u64);
+/// A round, and what was counted by class.
+pub(crate) type OfRound = (u32, Vec<OfClass>);
+
+/// Right answers and test samples by class.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct ByClass(BTreeMap<u32, (u64, u64)>);
+
+impl ByClass {
+    pub(crate) fn add(&mut self, counts: &[OfClass]) {
+        for &(class, correct, total) in counts {
+            let sum = self.0.entry(class).or_default();
+            sum.0 = sum.0.saturating_add(correct);
+            sum.1 = sum.1.saturating_add(total);
+        }
+    }
+
+    pub(crate) fn figures(&self) -> Vec<ClassFigures> {
+        let figures = self
+            .0
+            .iter()
+            .map(|(&class, &(correct, samples))| ClassFigures {
+                class,
+                accuracy: correct as f64 / samples as f64,
+                samples,
+            });
+        figures.filter(|figures| figures.samples > 0).collect()
+    }
 }
 
 /// Times of one round, in seconds since 1970.
@@ -53,6 +104,7 @@ pub struct Measured {
 struct Span {
     end: f64,
     longest_training: f64,
+    test_samples: u64,
 }
 
 impl Measured {
@@ -69,11 +121,14 @@ impl Measured {
         // By the round that a start or a resumption begins with: how many peers began, and when the last of them did.
         let mut began: BTreeMap<u32, (u32, f64)> = BTreeMap::new();
         let mut spans: BTreeMap<u32, Span> = BTreeMap::new();
+        // Peers are at most one round apart, so that the last one of all is one of these.
+        let mut classes: Vec<OfRound> = Vec::new();
         for (place, index) in (0..).zip(indices) {
             let Ok(file) = File::open(results.of_peer(index, "jsonl")) else {
                 continue;
             };
             let mut starts = true;
+            let mut newest = VecDeque::new();
             for (time, line) in lines(file).flatten() {
                 match line {
                     Line::Training { round } if starts => {
@@ -83,6 +138,12 @@ impl Measured {
                         starts = false;
                     }
                     Line::Training { .. } => {}
+                    Line::Classes { round, counts } => {
+                        newest.push_back((round, counts));
+                        if newest.len() > KEPT {
+                            newest.pop_front();
+                        }
+                    }
                     Line::Resumed => starts = true,
                     Line::Converged { round, reason } => converged = Some((round, reason)),
                     Line::Round(report) if report.peer == index => {
@@ -94,11 +155,14 @@ impl Measured {
                             let span = spans.entry(report.round).or_default();
                             span.end = span.end.max(time);
                             span.longest_training = span.longest_training.max(report.train.seconds);
+                            span.test_samples =
+                                span.test_samples.saturating_add(report.evaluation.total);
                         }
                     }
                     Line::Round(_) | Line::Status(_) | Line::Exchange(_) | Line::Other => {}
                 }
             }
+            classes.extend(newest);
         }
         let all_began = |round| match began.get(&round) {
             Some(&(count, last)) if count == peers => Some(last),
@@ -121,9 +185,18 @@ impl Measured {
                 }
             })
             .collect();
+        let last = progress.summaries().last().map(|summary| summary.round);
+        let mut by_class = ByClass::default();
+        for (_, counts) in classes.iter().filter(|(round, _)| Some(*round) == last) {
+            by_class.add(counts);
+        }
         Self {
             training_began,
             converged,
+            test_samples: last
+                .and_then(|round| spans.get(&round))
+                .map_or(0, |span| span.test_samples),
+            classes: by_class.figures(),
             rounds,
             rounds_by_peer: (0..peers)
                 .map(|peer| progress.rounds_reported(peer).unwrap_or(0))
@@ -155,6 +228,13 @@ pub(crate) enum Line {
     Exchange(Box<Exchange>),
     /// A round is over.
     Round(Box<RoundReport>),
+    /// Its evaluation by class: class, right answers, samples.
+    Classes {
+        /// Which round's.
+        round: u32,
+        /// Class, right answers, samples.
+        counts: Vec<OfClass>,
+    },
     /// One of a later version.
     Other,
 }
@@ -198,10 +278,23 @@ pub(crate) fn parse(line: &[u8]) -> Option<(f64, Line)> {
         },
         "status" => Line::Status(serde_json::from_value(fields).ok()?),
         "exchange" => Line::Exchange(Box::new(serde_json::from_value(fields).ok()?)),
+        "classes" => Line::Classes {
+            round: number?,
+            counts: class_counts(fields)?,
+        },
         "round" => Line::Round(Box::new(serde_json::from_value(fields).ok()?)),
         _ => Line::Other,
     };
     Some((time, line))
+}
+
+/// Counts that can be those of a run.
+fn class_counts(mut fields: Value) -> Option<Vec<OfClass>> {
+    let counts: Vec<OfClass> = serde_json::from_value(fields["counts"].take()).ok()?;
+    let possible = counts
+        .iter()
+        .all(|&(class, correct, total)| class < MOST_CLASSES && correct <= total);
+    possible.then_some(counts)
 }
 
 #[cfg(test)]

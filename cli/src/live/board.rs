@@ -108,6 +108,7 @@ impl Board {
             Line::Round(_)
             | Line::Status(_)
             | Line::Exchange(_)
+            | Line::Classes { .. }
             | Line::Converged { .. }
             | Line::Other => {}
         }

@@ -82,6 +82,7 @@ impl Peer {
         match line {
             Line::Training { .. }
             | Line::Exchange(_)
+            | Line::Classes { .. }
             | Line::Resumed
             | Line::Converged { .. }
             | Line::Other => {}

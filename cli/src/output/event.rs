@@ -7,7 +7,7 @@ use fltorrent_crds::{FieldError, plan::Warning};
 use serde::{Serialize, Serializer};
 
 use super::Description;
-use crate::launcher::RoundFigures;
+use crate::launcher::{ClassFigures, RoundFigures};
 
 /// One event.
 #[derive(Debug, Serialize)]
@@ -149,6 +149,15 @@ pub struct Summary {
     pub startup_seconds: Option<f64>,
     /// Share of the test samples that the last finished round's model classifies rightly.
     pub accuracy: Option<f64>,
+    /// Test samples that this is over: of all peers, or of the one that was started by hand.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub test_samples: Option<u64>,
+    /// The peer whose part of the test samples these are, when it is that of one only.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub accuracy_of_peer: Option<u32>,
+    /// The same by class.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub classes: Vec<ClassFigures>,
     /// Mean loss of that model on the test samples.
     pub loss: Option<f64>,
     /// That model's hash; none when the run failed.

@@ -6,7 +6,7 @@ use fltorrent_coordinator::report::RoundReport;
 use fltorrent_peer::journal::exchange::{Cause, Exchange};
 
 use super::ReportError;
-use crate::launcher::journal::{Line, lines};
+use crate::launcher::journal::{Line, OfRound, lines};
 
 /// What one peer has written.
 #[derive(Debug, Default)]
@@ -27,6 +27,8 @@ pub(super) struct History {
     pub(super) first: Option<Exchange>,
     /// The exchanges of the last two rounds: peers are at most one round apart.
     pub(super) last: [Option<Exchange>; 2],
+    /// The evaluations by class of the last two rounds, with their rounds.
+    pub(super) classes: [Option<OfRound>; 2],
     /// Lines that were not understood: cut, damaged, or of another version.
     pub(super) damaged: usize,
 }
@@ -63,6 +65,10 @@ impl History {
                 }
                 Some((time, Line::Exchange(exchange))) if is_possible(&exchange, peers, rounds) => {
                     history.add(time, *exchange);
+                }
+                Some((_, Line::Classes { round, counts })) if round < rounds => {
+                    let [_, last] = std::mem::take(&mut history.classes);
+                    history.classes = [last, Some((round, counts))];
                 }
                 Some((
                     _,

@@ -140,9 +140,16 @@ fn tiles(run: &Run, description: &Description) -> Markup {
     let hash = last.map(|last| last.model.to_string()).unwrap_or_default();
     let short: String = hash.chars().take(12).collect();
     let peers = description.peers;
+    // What some peers say of their own test samples is not the model's accuracy.
+    let whose = match last {
+        Some(last) if last.peers < peers => {
+            format!("on the parts of {} of {peers} peers; ", last.peers)
+        }
+        _ => String::new(),
+    };
     html! {
         dl class="tiles" {
-            (tile("Accuracy", &percent(last.and_then(|last| last.accuracy)), &best.map_or_else(String::new, |(best, round)| format!("best {} in round {}", percent(Some(best)), round + 1))))
+            (tile("Accuracy", &percent(last.and_then(|last| last.accuracy)), &best.map_or_else(String::new, |(best, round)| format!("{whose}best {} in round {}", percent(Some(best)), round + 1))))
             (tile("Loss", &last.and_then(|last| last.loss).map_or_else(|| "–".to_owned(), |loss| format!("{loss:.4}")), "on the test samples"))
             (tile("Time", &run.ending.as_ref().map_or_else(|| last.map_or_else(|| "–".to_owned(), |last| duration(last.seconds)), |ending| duration(ending.wall_seconds)), &run.ending.as_ref().and_then(|ending| ending.startup_seconds).map_or_else(String::new, |startup| format!("of it {} to start", duration(startup)))))
             (tile("Bytes received", &bytes(run.rounds.last().map_or(0, |last| last.bytes)), &format!("by all {peers} peers")))

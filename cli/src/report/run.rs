@@ -13,7 +13,10 @@ use super::{
     history::History,
     read::{Ending, Folder, Histogram},
 };
-use crate::manifest::Resolved;
+use crate::{
+    launcher::{ClassFigures, journal::ByClass},
+    manifest::Resolved,
+};
 
 /// A run as its folders tell it.
 #[derive(Debug)]
@@ -124,6 +127,21 @@ impl Run {
         let all = self.resolved.plan.peers.len();
         let whole = self.rounds.iter().rev().find(|round| round.peers == all);
         whole.or_else(|| self.rounds.last())
+    }
+
+    /// The accuracy of the last round by class, over the peers that have it.
+    pub(super) fn classes(&self) -> Vec<ClassFigures> {
+        let mut by_class = ByClass::default();
+        if let Some(last) = self.last() {
+            let kept = self
+                .peers
+                .values()
+                .flat_map(|peer| peer.classes.iter().flatten());
+            for (_, counts) in kept.filter(|(round, _)| *round == last.number) {
+                by_class.add(counts);
+            }
+        }
+        by_class.figures()
     }
 
     /// The plan's hash in hex.

@@ -34,6 +34,21 @@ fn the_quickstart_learns_and_all_peers_end_with_the_same_model() {
         assert_eq!(lines.count(), 1, "round {round} in\n{text}");
     }
 
+    // The parts add up to the whole.
+    let classes = summary["classes"].as_array().unwrap();
+    let sum = |value: &dyn Fn(&Value) -> f64| classes.iter().map(value).sum::<f64>();
+    assert_eq!(
+        (
+            classes.len(),
+            sum(&|class| class["samples"].as_f64().unwrap())
+        ),
+        (10, 359.0)
+    );
+    let right =
+        sum(&|class| class["samples"].as_f64().unwrap() * class["accuracy"].as_f64().unwrap());
+    assert!((right / 359.0 - summary["accuracy"].as_f64().unwrap()).abs() < 1e-9);
+    assert_eq!(summary["testSamples"], 359);
+
     // Each peer gets each of the others' chunks once, in every round.
     for round in summary["rounds"].as_array().unwrap() {
         assert_eq!(round["bytesReceived"], 8 * 7 * 4810 * 4, "{round}");

@@ -16,13 +16,14 @@ use crate::{
 
 const SHORT: [&str; 2] = ["groups[0].count=5", "training.rounds=3"];
 /// The plots of every run with more than one round.
-const PLOTS: [&str; 14] = [
+const PLOTS: [&str; 15] = [
     "accuracy-by-round",
     "loss-by-round",
     "accuracy-by-bytes",
     "loss-by-bytes",
     "accuracy-by-seconds",
     "loss-by-seconds",
+    "accuracy-by-class",
     "time-of-a-round",
     "bytes-by-peer",
     "completion-1",

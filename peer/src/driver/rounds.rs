@@ -59,12 +59,16 @@ impl Driver {
                 model,
                 seconds,
                 evaluation,
+                classes,
                 noted,
             } => {
                 let report = self.report(round, model, seconds, evaluation);
                 tracing::info!(round, %model, "aggregated");
                 self.parts.metrics.round_done(&report);
                 self.tell(News::Round(Box::new(report)));
+                if !classes.is_empty() {
+                    self.parts.journal.classes(round, &classes)?;
+                }
                 self.parts.journal.round(&report)?;
                 if let Some(noted) = noted {
                     // Nobody waits when the thread has gone.

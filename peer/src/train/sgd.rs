@@ -11,7 +11,7 @@ use fltorrent_crds::{
 
 use self::optimiser::Optimiser;
 use super::{
-    EvalCounts, TrainError, TrainReport, Trainer,
+    ClassCounts, EvalCounts, TrainError, TrainReport, Trainer,
     layers::LearningBackend,
     network::{self, Network, Parameters},
 };
@@ -215,6 +215,10 @@ impl<B: LearningBackend, N: Network> Trainer for Sgd<B, N> {
         self.check(samples)?;
         let indices: Vec<usize> = (0..samples.len()).collect();
         let mut counts = EvalCounts::default();
+        if samples.targets() == 1 {
+            let classes = samples.classes() as usize;
+            counts.classes = vec![ClassCounts::default(); classes];
+        }
         for batch in indices.chunks(N::EVALUATION_BATCH) {
             let parameters = Parameters::new(&self.parameters, &self.model.tensors);
             let inputs = self.inputs(samples, batch);
@@ -226,9 +230,14 @@ impl<B: LearningBackend, N: Network> Trainer for Sgd<B, N> {
             let labels = batch.iter().flat_map(|&index| labels(samples, index));
             for (row, &label) in rows.zip(labels) {
                 let label = usize::from(label);
+                let is_right = u64::from(first_largest(row) == Some(label));
                 counts.total += 1;
-                counts.correct += u64::from(first_largest(row) == Some(label));
+                counts.correct += is_right;
                 counts.loss_sum += cross_entropy(row, label);
+                if let Some(class) = counts.classes.get_mut(label) {
+                    class.total += 1;
+                    class.correct += is_right;
+                }
             }
         }
         if counts.loss_sum.is_finite() {

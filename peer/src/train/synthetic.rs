@@ -137,6 +137,7 @@ impl Trainer for Noise {
             correct: 0,
             total: samples.labels().len() as u64,
             loss_sum: 0.0,
+            classes: Vec::new(),
         })
     }
 }

@@ -85,6 +85,7 @@ impl Trainer for Adder {
             correct: 1,
             total: 2,
             loss_sum: 0.5,
+            classes: Vec::new(),
         })
     }
 }

@@ -171,9 +171,15 @@ pub(super) fn finished(summary: &Summary) -> String {
         Some(reason) => format!("\nended     early, {reason}"),
         None => String::new(),
     };
+    let accuracy = match summary.test_samples {
+        None | Some(0) => "- since this peer has no part of the test data".to_owned(),
+        Some(samples) => format!(
+            "{} on this peer's part of the test data, {samples} samples; that of the model is over all peers",
+            figure(summary.accuracy)
+        ),
+    };
     format!(
-        "{reason}\naccuracy  {} on this peer's part of the test data\nmodel     {hash}\nresults   {}",
-        figure(summary.accuracy),
+        "{reason}\naccuracy  {accuracy}\nmodel     {hash}\nresults   {}",
         summary.results
     )
 }

@@ -172,6 +172,9 @@ fn summary(
         wall_seconds: started.elapsed().unwrap_or_default().as_secs_f64(),
         startup_seconds: None,
         accuracy: last.and_then(|last| last.accuracy),
+        test_samples: last.map(|_| measured.test_samples),
+        accuracy_of_peer: Some(index),
+        classes: measured.classes,
         loss: last.and_then(|last| last.loss),
         // That of an earlier round would pass for the result.
         model_hash: last

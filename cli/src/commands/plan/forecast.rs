@@ -45,7 +45,7 @@ pub(in crate::commands) struct Forecast<'a> {
     pub(super) histogram: Option<Histogram>,
     #[serde(skip)]
     batch_size: u32,
-    pub(super) warnings: &'a [Warning],
+    pub(super) warnings: Vec<Warning>,
     pub(super) notes: Vec<String>,
 }
 
@@ -181,15 +181,19 @@ impl<'a> Forecast<'a> {
             details,
             histogram: None,
             batch_size: plan.training.batch_size,
-            warnings: &plan.warnings,
+            warnings: plan.warnings.clone(),
             wiring,
         }
     }
 
     /// Adds the shares of the data, or why they are not known.
-    pub(super) fn with_data(mut self, read: Result<Histogram, PreflightError>) -> Self {
+    pub(super) fn with_data(
+        mut self,
+        read: Result<(Histogram, Vec<Warning>), PreflightError>,
+    ) -> Self {
         match read {
-            Ok(histogram) => {
+            Ok((histogram, warnings)) => {
+                self.warnings.extend(warnings);
                 self.notes.extend(histogram.notes(self.batch_size));
                 self.histogram = Some(histogram);
             }

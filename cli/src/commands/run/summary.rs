@@ -55,6 +55,9 @@ pub(super) fn summary(
             .training_began
             .map(|began| (began - unix_seconds(started)).max(0.0)),
         accuracy: last.and_then(|last| last.accuracy),
+        test_samples: last.map(|_| measured.test_samples),
+        accuracy_of_peer: None,
+        classes: measured.classes.clone(),
         loss: last.and_then(|last| last.loss),
         model_hash: last.map(|last| last.model_hash),
         peak_rss_bytes: measured

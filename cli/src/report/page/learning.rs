@@ -6,10 +6,13 @@ use super::{
     figure::{Table, absent, figure},
     units::{Unit, bytes, duration, percent},
 };
-use crate::report::{
-    plot::{Bubbles, Lines, Name, Series, range_name, ranges},
-    read::Histogram,
-    run::{Round, Run},
+use crate::{
+    launcher::ClassFigures,
+    report::{
+        plot::{Bubbles, GroupedBars, Lines, Name, Series, range_name, ranges},
+        read::Histogram,
+        run::{Round, Run},
+    },
 };
 
 /// What rounds are laid out by.
@@ -108,9 +111,85 @@ pub(super) fn section(run: &Run) -> Markup {
             @for by in By::ALL {
                 @for what in What::ALL { (curve(run, what, by)) }
             }
+            (by_class(run))
             (histogram(run))
         }
     }
+}
+
+/// How well the model classifies the samples of each class: a mean can hide a class that nobody has learnt.
+fn by_class(run: &Run) -> Markup {
+    const TITLE: &str = "Accuracy by class";
+    let classes = run.classes();
+    let Some(last) = run.last().filter(|_| !classes.is_empty()) else {
+        return absent(
+            TITLE,
+            "the data has no classes, or another version made the run.",
+        );
+    };
+    let worst = |classes: &[ClassFigures]| -> Vec<ClassFigures> {
+        let mut worst = classes.to_vec();
+        worst.sort_by(|a, b| {
+            a.accuracy
+                .total_cmp(&b.accuracy)
+                .then(a.class.cmp(&b.class))
+        });
+        worst.truncate(MOST_CLASSES);
+        worst.sort_by_key(|figures| figures.class);
+        worst
+    };
+    let lowest = worst(&classes)
+        .into_iter()
+        .min_by(|a, b| a.accuracy.total_cmp(&b.accuracy));
+    let description = format!(
+        "Of the model of round {}, on the test samples of {} of {} peers. Lowest: {}.{}",
+        last.number + 1,
+        last.peers,
+        run.resolved.plan.peers.len(),
+        lowest.map_or_else(String::new, |lowest| {
+            format!(
+                "class {}, {} of {} samples",
+                lowest.class,
+                percent(Some(lowest.accuracy)),
+                lowest.samples
+            )
+        }),
+        match classes.len() > MOST_CLASSES {
+            true => format!(
+                " The {MOST_CLASSES} lowest of {} classes are drawn.",
+                classes.len()
+            ),
+            false => String::new(),
+        }
+    );
+    let name = Name {
+        id: "accuracy-by-class",
+        title: TITLE,
+        description: &description,
+    };
+    let group = |figures: &ClassFigures| {
+        let bar = (figures.accuracy * 100.0, percent(Some(figures.accuracy)));
+        (format!("class {}", figures.class), vec![bar])
+    };
+    let plot = GroupedBars {
+        x: What::Accuracy.axis(),
+        y: "",
+        parts: &["accuracy"],
+        groups: worst(&classes).iter().map(group).collect(),
+    };
+    let table = Table::new(
+        &["Class", "Accuracy", "Test samples"],
+        classes.len(),
+        |at| {
+            let figures = &classes[at];
+            vec![
+                figures.class.to_string(),
+                percent(Some(figures.accuracy)),
+                figures.samples.to_string(),
+            ]
+        },
+    );
+    figure(&name, &plot.draw(&name), &table)
 }
 
 fn curve(run: &Run, what: What, by: By) -> Markup {
