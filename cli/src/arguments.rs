@@ -1,24 +1,21 @@
 //! The command line's form.
 
 mod bench;
-mod examples;
+mod endings;
+mod numbers;
 mod path;
 
 use std::{net::SocketAddr, path::PathBuf};
 
 use clap::{ArgGroup, Args, Parser, Subcommand, ValueEnum};
-use fltorrent_crds::{BitRate, Interval};
+use fltorrent_crds::{BitRate, Interval, experiment::MAX_PEERS};
 use fltorrent_peer::checkpoint::Resume;
 
 pub use self::bench::{
     AllArguments, BenchArguments, BenchModel, Benchmark, CongestionArguments, Contender,
     ExchangeArguments, LoopbackArguments, QuickstartArguments, TrainArguments,
 };
-use self::examples::{
-    BENCH_EXAMPLES, COMPARE_EXAMPLES, COMPLETIONS_EXAMPLES, FIRST_STEPS, INIT_EXAMPLES,
-    KEYS_EXAMPLES, MAN_EXAMPLES, PEER_EXAMPLES, PLAN_EXAMPLES, REPORT_EXAMPLES, RUN_EXAMPLES,
-    SIMULATE_EXAMPLES, VALIDATE_EXAMPLES,
-};
+pub(crate) use self::numbers::whole_number;
 use self::path::path;
 use crate::{
     commands::init::{DataChoice, ModelChoice, PartitionChoice, TopologyChoice},
@@ -27,7 +24,7 @@ use crate::{
 
 /// Decentralised federated learning: peers train, and swap chunks of their models as a BitTorrent swarm.
 #[derive(Debug, Parser)]
-#[command(name = "fltorrent", version, after_help = FIRST_STEPS)]
+#[command(name = "fltorrent", version, after_help = endings::FIRST_STEPS.text())]
 pub struct Arguments {
     /// What to do.
     #[command(subcommand)]
@@ -38,40 +35,40 @@ pub struct Arguments {
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Run an experiment on this machine, one process a peer
-    #[command(after_help = RUN_EXAMPLES)]
+    #[command(after_help = endings::RUN.text())]
     Run(RunArguments),
     /// Check a manifest and show what would run, or everything that is wrong with it
-    #[command(after_help = VALIDATE_EXAMPLES)]
+    #[command(after_help = endings::VALIDATE.text())]
     Validate(ValidateArguments),
     /// Show what a manifest will cost before it runs: wiring, bytes, least time, memory
-    #[command(after_help = PLAN_EXAMPLES)]
+    #[command(after_help = endings::PLAN.text())]
     Plan(PlanArguments),
     /// Run an experiment's exchange in virtual time and show what a run would
-    #[command(after_help = SIMULATE_EXAMPLES)]
+    #[command(after_help = endings::SIMULATE.text())]
     Simulate(SimulateArguments),
     /// Write a manifest to start from: asks, or takes flags
-    #[command(after_help = INIT_EXAMPLES)]
+    #[command(after_help = endings::INIT.text())]
     Init(InitArguments),
     /// Print the completions of a shell
-    #[command(after_help = COMPLETIONS_EXAMPLES)]
+    #[command(after_help = endings::COMPLETIONS.text())]
     Completions(CompletionsArguments),
     /// Write a man page for every command
-    #[command(after_help = MAN_EXAMPLES)]
+    #[command(after_help = endings::MAN.text())]
     Man(ManArguments),
     /// Make report.html anew from the results folders of one run
-    #[command(after_help = REPORT_EXAMPLES)]
+    #[command(after_help = endings::REPORT.text())]
     Report(ReportArguments),
     /// Lay two or more runs side by side
-    #[command(after_help = COMPARE_EXAMPLES)]
+    #[command(after_help = endings::COMPARE.text())]
     Compare(CompareArguments),
     /// Measure this machine and print a Markdown table
-    #[command(after_help = BENCH_EXAMPLES)]
+    #[command(after_help = endings::BENCH.text())]
     Bench(BenchArguments),
     /// Make keys for the peers of an experiment on several machines
-    #[command(after_help = KEYS_EXAMPLES)]
+    #[command(after_help = endings::KEYS.text())]
     Keys(KeysArguments),
     /// Run one peer of an experiment on several machines
-    #[command(after_help = PEER_EXAMPLES)]
+    #[command(after_help = endings::PEER.text())]
     Peer(Box<PeerArguments>),
 }
 
@@ -95,6 +92,9 @@ pub struct SettingArguments {
     /// Where peers compute; the same as --set training.backend=…
     #[arg(long, value_enum)]
     pub backend: Option<BackendName>,
+    /// The seed of everything random; the same as --set seed=…
+    #[arg(long, value_name = "N", value_parser = whole_number::<u64>(0, u64::MAX))]
+    pub seed: Option<u64>,
 }
 
 /// `fltorrent run`.
@@ -163,9 +163,6 @@ pub struct SimulateArguments {
     /// The manifest.
     #[command(flatten)]
     pub manifest: ManifestArguments,
-    /// The seed of everything random; the same as --set seed=…
-    #[arg(long, value_name = "N")]
-    pub seed: Option<u64>,
     /// Rate of every uplink, for example 20Mbit; without it the manifest's, and where that has none no limit
     #[arg(long, value_name = "RATE")]
     pub up: Option<BitRate>,
@@ -182,7 +179,7 @@ pub struct SimulateArguments {
     #[arg(long, value_enum)]
     pub detail: Option<Detail>,
     /// The updates of so many peers travel as one, which is as many times cheaper; for thousands of peers
-    #[arg(long, value_name = "PEERS", value_parser = clap::value_parser!(u32).range(2..))]
+    #[arg(long, value_name = "PEERS", value_parser = whole_number::<u32>(2, u32::MAX))]
     pub cohort: Option<u32>,
     /// Also simulate it without cohorts, and say how far off they put the exchange
     #[arg(long, requires = "cohort")]
@@ -207,11 +204,14 @@ pub enum Detail {
 /// `fltorrent init`.
 #[derive(Clone, Debug, Args)]
 pub struct InitArguments {
-    /// The manifest to write; its name becomes that of the experiment
-    #[arg(default_value = "experiment.yaml", value_parser = path())]
-    pub file: PathBuf,
+    /// The manifest to write, whose name becomes the experiment's; without it experiment.yaml or quickstart.yaml
+    #[arg(value_parser = path())]
+    pub file: Option<PathBuf>,
+    /// Write the quickstart: eight peers that learn to read handwritten digits
+    #[arg(long, conflicts_with_all = ["peers", "topology", "model", "data", "data_path", "partition", "rounds"])]
+    pub quickstart: bool,
     /// How many peers
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    #[arg(long, value_name = "N", value_parser = whole_number::<u32>(1, 10_000))]
     pub peers: Option<u32>,
     /// How they are wired
     #[arg(long, value_enum)]
@@ -229,7 +229,7 @@ pub struct InitArguments {
     #[arg(long, value_enum)]
     pub partition: Option<PartitionChoice>,
     /// How many rounds
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    #[arg(long, value_name = "N", value_parser = whole_number::<u32>(1, 1_000_000))]
     pub rounds: Option<u32>,
     /// Replace the file if it is there
     #[arg(long)]
@@ -305,7 +305,7 @@ pub struct KeysArguments {
 #[derive(Clone, Debug, Subcommand)]
 pub enum KeysCommand {
     /// Make an authority and a folder of keys for each peer, to be copied to its machine
-    #[command(after_help = KEYS_EXAMPLES)]
+    #[command(after_help = endings::KEYS.text())]
     Init(KeysInitArguments),
 }
 
@@ -317,7 +317,7 @@ pub struct KeysInitArguments {
     #[arg(value_parser = path())]
     pub file: Option<PathBuf>,
     /// The number of peers, instead of a manifest
-    #[arg(long, value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    #[arg(long, value_parser = whole_number::<u32>(1, 10_000))]
     pub peers: Option<u32>,
     /// Change one field of the manifest, as for the peers themselves
     #[arg(long, value_name = "PATH=VALUE", value_parser = setting, conflicts_with = "peers")]
@@ -326,10 +326,10 @@ pub struct KeysInitArguments {
     #[arg(long, value_name = "DIR", default_value = "keys", value_parser = path())]
     pub out: PathBuf,
     /// How long the keys are valid
-    #[arg(long, default_value_t = 30, value_parser = clap::value_parser!(u32).range(1..=366))]
+    #[arg(long, default_value_t = 30, value_parser = whole_number::<u32>(1, 366))]
     pub days: u32,
     /// How many runs the keys are good for, each with the next --attempt
-    #[arg(long, default_value_t = 16, value_parser = clap::value_parser!(u32).range(1..=1000))]
+    #[arg(long, default_value_t = 16, value_parser = whole_number::<u32>(1, 1000))]
     pub attempts: u32,
 }
 
@@ -343,7 +343,8 @@ pub struct PeerArguments {
     #[arg(
         long,
         required_unless_present = "in_cluster",
-        allow_negative_numbers = true
+        allow_negative_numbers = true,
+        value_parser = whole_number::<u32>(0, MAX_PEERS - 1)
     )]
     pub index: Option<u32>,
     /// Run the peer that this folder (a pod's ConfigMap) and FLTORRENT_ variables describe; see docs/identity.md
@@ -376,7 +377,7 @@ pub struct ByHandArguments {
     #[arg(long, value_name = "DIR", default_value = "keys", value_parser = path())]
     pub keys: PathBuf,
     /// Which run with these keys this is, the same on all machines; without it attempt in the nodes file, or 0
-    #[arg(long)]
+    #[arg(long, value_parser = whole_number::<u32>(0, u32::MAX))]
     pub attempt: Option<u32>,
     /// The results folder, new or empty; without it a new one in the manifest's output.directory
     #[arg(long, value_name = "DIR", value_parser = path())]
@@ -391,7 +392,7 @@ pub struct ByHandArguments {
     #[arg(long, default_value = "10m")]
     pub wait: Interval,
     /// Serve metrics there, for example 127.0.0.1:9090
-    #[arg(long, value_name = "ADDRESS")]
+    #[arg(long, value_name = "ADDRESS", value_parser = socket_address)]
     pub metrics: Option<SocketAddr>,
     /// Print only errors
     #[arg(long)]
@@ -422,7 +423,7 @@ impl ManifestArguments {
 }
 
 impl SettingArguments {
-    /// The changes in order, the backend last.
+    /// The changes in order, those with a flag of their own last.
     pub fn sets(&self) -> Vec<(String, String)> {
         let backend = self.backend.map(|backend| {
             let name = match backend {
@@ -431,7 +432,13 @@ impl SettingArguments {
             };
             ("training.backend".to_owned(), name.to_owned())
         });
-        self.set.iter().cloned().chain(backend).collect()
+        let seed = self.seed.map(|seed| ("seed".to_owned(), seed.to_string()));
+        self.set
+            .iter()
+            .cloned()
+            .chain(backend)
+            .chain(seed)
+            .collect()
     }
 }
 
@@ -440,6 +447,11 @@ fn share(text: &str) -> Result<f64, String> {
         Ok(share) if (0.0..=1.0).contains(&share) => Ok(share),
         _ => Err("expected a share from 0 to 1, for example 0.9".to_owned()),
     }
+}
+
+fn socket_address(text: &str) -> Result<SocketAddr, String> {
+    let expected = "expected an IP address and a port, for example 127.0.0.1:9090 or [::]:9090";
+    text.parse().map_err(|_| expected.to_owned())
 }
 
 fn checkpoint(text: &str) -> Result<Resume, String> {

@@ -17,7 +17,7 @@ use thiserror::Error;
 #[derive(Debug, Error)]
 pub enum ManifestError {
     /// The operating system refused.
-    #[error("{}: cannot be read; name a manifest, such as examples/quickstart.yaml", path.display())]
+    #[error("{}: cannot be read; name a manifest, or have one written: fltorrent init", path.display())]
     Read {
         /// The file.
         path: PathBuf,

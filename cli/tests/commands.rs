@@ -158,9 +158,15 @@ fn wrong_command_lines_say_what_would_do() {
             ],
             "exchange.numChunks",
         ),
-        (&["init"], "say what you want with --peers, --topology"),
+        (
+            &["init"],
+            "take --quickstart, or say what you want with --peers, --topology",
+        ),
         (&["init", "--data", "idx"], "--data-path DIR"),
-        (&["init", "--peers", "0"], "0 is not in 1..=10000"),
+        (
+            &["init", "--peers", "0"],
+            "expected a whole number from 1 to 10000",
+        ),
         (
             &["init", "--topology", "circle"],
             "possible values: ring, star",
@@ -239,7 +245,7 @@ fn a_simulation_shows_what_a_run_would_and_a_seed_gives_the_same_one() {
     assert!(figures["cohort"].is_null() && figures["exact"].is_null());
     for (wrong, why) in [
         (vec!["--exact-too"], "--cohort"),
-        (vec!["--cohort", "1"], "1 is not in 2.."),
+        (vec!["--cohort", "1"], "expected a whole number from 2 to"),
         (
             vec!["--cohort", "8"],
             "cohorts of 8 leave fewer than two of 8 peers",
@@ -301,23 +307,90 @@ fn init_writes_a_manifest_that_plans() {
     );
 }
 
-/// On a real terminal, which `script` makes: peers, wiring (one down: star), data, division, model, rounds.
-#[test]
-fn init_asks_on_a_terminal() {
-    let folder = tempfile::tempdir().unwrap();
+/// `init` on a real terminal, which `script` makes, with keys.
+fn init_on_a_terminal(folder: &Path, arguments: &str, keys: &[u8]) -> Output {
     let mut script = Command::new("script");
     script
         .args(["--quiet", "--return", "--command"])
-        .arg(format!("'{PROGRAM}' init asked.yaml --rounds 4"))
+        .arg(format!("'{PROGRAM}' init {arguments}"))
         .arg("/dev/null")
-        .current_dir(folder.path())
+        .current_dir(folder)
         .env("TERM", "xterm");
-    let asked = fed(&mut script, b"12\r\x1b[B\r\r\r\r");
+    fed(&mut script, keys)
+}
+
+/// Peers (a word first, which is asked for again), wiring (one down: star), data, division, model, rounds.
+#[test]
+fn init_asks_on_a_terminal() {
+    let folder = tempfile::tempdir().unwrap();
+    let keys = b"eight\r\x15\x7f\x7f\x7f\x7f\x7f12\r\x1b[B\r\r\r\r";
+    let asked = init_on_a_terminal(folder.path(), "asked.yaml --rounds 4", keys);
     assert!(asked.status.success(), "{}", stdout(&asked));
+    let expected = "expected a whole number from 1 to 10000, written in digits";
+    assert!(stdout(&asked).contains(expected), "{}", stdout(&asked));
     let manifest = fs::read_to_string(folder.path().join("asked.yaml")).unwrap();
     for line in ["      count: 12", "    type: star", "    rounds: 4"] {
         assert!(manifest.contains(line), "{line} in {manifest}");
     }
+}
+
+#[test]
+fn init_offers_the_quickstart() {
+    let folder = tempfile::tempdir().unwrap();
+    let asked = init_on_a_terminal(folder.path(), "", b"\r");
+    assert!(asked.status.success(), "{}", stdout(&asked));
+    let named = fltorrent(folder.path(), &["init", "--quickstart", "other.yaml"]);
+    assert_eq!(named.status.code(), Some(0), "{}", stderr(&named));
+    let shipped = fs::read_to_string(QUICKSTART).unwrap();
+    let written = |name: &str| fs::read_to_string(folder.path().join(name)).unwrap();
+    assert_eq!(written("quickstart.yaml"), shipped);
+    assert_eq!(
+        written("other.yaml"),
+        shipped.replace("name: quickstart", "name: other")
+    );
+}
+
+/// The cursor, which a list hides, is there again, and the exit code says why it ended.
+#[test]
+fn ctrl_c_in_a_list_leaves_the_terminal_as_it_was() {
+    let folder = tempfile::tempdir().unwrap();
+    let interrupted = init_on_a_terminal(folder.path(), "--peers 4", b"\x1b[B\x03");
+    assert_eq!(
+        interrupted.status.code(),
+        Some(130),
+        "{}",
+        stdout(&interrupted)
+    );
+    let shown = stdout(&interrupted);
+    let (hidden, back) = (shown.rfind("\x1b[?25l"), shown.rfind("\x1b[?25h"));
+    assert!(hidden.is_some() && hidden < back, "{shown:?}");
+    assert!(!folder.path().join("experiment.yaml").exists());
+}
+
+#[test]
+fn a_seed_has_a_flag_wherever_fields_can_be_set() {
+    let json = |seed: &[&str]| {
+        let planned = here(&[&["plan", QUICKSTART, "--output", "json"], seed].concat());
+        assert_eq!(planned.status.code(), Some(0), "{}", stderr(&planned));
+        stdout(&planned).to_owned()
+    };
+    assert_eq!(json(&["--seed", "7"]), json(&["--set", "seed=7"]));
+    assert_ne!(json(&["--seed", "7"]), json(&[]));
+    let wrong = here(&["run", QUICKSTART, "--seed", "x"]);
+    assert_eq!(wrong.status.code(), Some(2));
+    let expected = "'--seed <N>': expected a whole number from 0";
+    assert!(stderr(&wrong).contains(expected), "{}", stderr(&wrong));
+}
+
+#[test]
+fn a_setting_in_the_wrong_place_is_shown_its_own() {
+    let wrong = here(&["validate", QUICKSTART, "--set", "rounds=3"]);
+    assert_eq!(wrong.status.code(), Some(2));
+    assert!(
+        stderr(&wrong).contains("rounds: unknown field; did you mean `training.rounds`?"),
+        "{}",
+        stderr(&wrong)
+    );
 }
 
 #[test]
@@ -344,7 +417,31 @@ fn man_pages_are_written() {
     let man = fltorrent(folder.path(), &["man", "pages"]);
     assert_eq!(man.status.code(), Some(0), "{}", stderr(&man));
     let page = fs::read_to_string(folder.path().join("pages/fltorrent-plan.1")).unwrap();
-    assert!(page.contains("Examples"), "{page}");
+    let headings: Vec<_> = page
+        .lines()
+        .filter(|line| line.starts_with(".SH"))
+        .collect();
+    assert_eq!(
+        headings,
+        [
+            ".SH NAME",
+            ".SH SYNOPSIS",
+            ".SH DESCRIPTION",
+            ".SH OPTIONS",
+            ".SH EXAMPLES",
+            ".SH NOTES"
+        ]
+    );
+    let page = fs::read_to_string(folder.path().join("pages/fltorrent-run.1")).unwrap();
+    let (_, status) = page.split_once(".SH \"EXIT STATUS\"\n.nf\n").unwrap();
+    assert!(
+        status.starts_with("0   complete\n1   the run failed"),
+        "{status}"
+    );
+    assert!(
+        status.contains(".SH ENVIRONMENT\n.nf\nFLTORRENT_LOG"),
+        "{status}"
+    );
     let file = fltorrent(folder.path(), &["man", "/proc/pages"]);
     assert_eq!(file.status.code(), Some(1));
     assert!(

@@ -3,6 +3,7 @@
 mod ask;
 mod choices;
 mod template;
+mod terminal;
 
 use std::{
     fs::OpenOptions,
@@ -13,7 +14,7 @@ use std::{
 
 use thiserror::Error;
 
-use super::{FAILED, USAGE, refuse_manifest};
+use super::{FAILED, INTERRUPTED, USAGE, refuse_manifest};
 use crate::{
     arguments::InitArguments,
     manifest::{ManifestError, Resolved},
@@ -22,13 +23,16 @@ use crate::{
 };
 pub use choices::{DataChoice, ModelChoice, PartitionChoice, TopologyChoice};
 
+/// The quickstart as it is shipped, for whoever has nothing but the program.
+const QUICKSTART: &str = include_str!("../../../examples/quickstart.yaml");
+
 /// Why there is no manifest.
 #[derive(Debug, Error)]
 enum InitError {
     /// Nobody to ask.
     #[error(
-        "there is no terminal to ask on; say what you want with --peers, --topology, --model, --data, --partition or \
-         --rounds (what is left out takes its default)"
+        "there is no terminal to ask on; take --quickstart, or say what you want with --peers, --topology, --model, --data, \
+         --partition or --rounds (what is left out takes its default)"
     )]
     NoTerminal,
     /// The folder of IDX files is not named.
@@ -59,8 +63,8 @@ enum InitError {
 pub(super) fn init(arguments: &InitArguments) -> ExitCode {
     let mut printer = Printer::new(Format::Text, false);
     match write(arguments) {
-        Ok(resolved) => {
-            let (file, word) = (arguments.file.display(), shell::path(&arguments.file));
+        Ok((path, resolved)) => {
+            let (file, word) = (path.display(), shell::path(&path));
             let description = output::describe(&resolved.experiment, &resolved.plan, None);
             printer.line(&description_text(&description));
             for warning in &resolved.plan.warnings {
@@ -72,6 +76,12 @@ pub(super) fn init(arguments: &InitArguments) -> ExitCode {
             ExitCode::SUCCESS
         }
         Err(InitError::Manifest(error)) => refuse_manifest(&error, &mut printer),
+        Err(InitError::Ask(dialoguer::Error::IO(error)))
+            if error.kind() == io::ErrorKind::Interrupted =>
+        {
+            terminal::show_cursor();
+            ExitCode::from(INTERRUPTED)
+        }
         Err(error) => {
             output::error(&crate::chain(&error));
             ExitCode::from(match error {
@@ -83,12 +93,35 @@ pub(super) fn init(arguments: &InitArguments) -> ExitCode {
 }
 
 /// Asks what is open, checks the manifest and only then writes it.
-fn write(arguments: &InitArguments) -> Result<Resolved, InitError> {
-    let path = &arguments.file;
-    if path.exists() && !arguments.force {
-        return Err(InitError::Exists { path: path.clone() });
+fn write(arguments: &InitArguments) -> Result<(PathBuf, Resolved), InitError> {
+    let asks = io::stdin().is_terminal() && io::stderr().is_terminal();
+    if asks {
+        terminal::restore_on_signal().map_err(dialoguer::Error::IO)?;
     }
-    let choices = if io::stdin().is_terminal() && io::stderr().is_terminal() {
+    let quickstart =
+        arguments.quickstart || (asks && !arguments.says_something() && ask::wants_quickstart()?);
+    let usual = if quickstart {
+        "quickstart.yaml"
+    } else {
+        "experiment.yaml"
+    };
+    let path = arguments.file.clone().unwrap_or_else(|| usual.into());
+    if path.exists() && !arguments.force {
+        return Err(InitError::Exists { path });
+    }
+    let text = if quickstart {
+        QUICKSTART.replace("name: quickstart", &format!("name: {}", name(&path)))
+    } else {
+        template::manifest(&choices(arguments, asks)?, &name(&path))
+    };
+    let resolved = Resolved::from_text(&text, &[])?;
+    save(&path, &text, arguments.force)?;
+    Ok((path, resolved))
+}
+
+/// What the flags say, and for the rest the answers or the defaults.
+fn choices(arguments: &InitArguments, asks: bool) -> Result<choices::Choices, InitError> {
+    let choices = if asks {
         ask::choices(arguments)?
     } else if arguments.says_something() {
         choices::Choices::of(arguments)
@@ -98,10 +131,7 @@ fn write(arguments: &InitArguments) -> Result<Resolved, InitError> {
     if choices.data == DataChoice::Idx && choices.data_path.is_none() {
         return Err(InitError::NoPath);
     }
-    let text = template::manifest(&choices, &name(path));
-    let resolved = Resolved::from_text(&text, &[])?;
-    save(path, &text, arguments.force)?;
-    Ok(resolved)
+    Ok(choices)
 }
 
 /// A file that appeared in the meantime is kept as well, unless it may be replaced.

@@ -7,6 +7,10 @@ use std::{
 };
 
 use clap::{Command, CommandFactory};
+use clap_mangen::{
+    Man,
+    roff::{Roff, roman},
+};
 use thiserror::Error;
 
 use super::FAILED;
@@ -54,12 +58,54 @@ fn write(folder: &Path) -> Result<usize, ManError> {
     for (name, command) in &pages {
         let path = folder.join(format!("{name}.1"));
         let mut page = Vec::new();
-        clap_mangen::Man::new(command.clone().display_name(name.clone()))
-            .render(&mut page)
+        render(name, command, &mut page)
             .and_then(|()| fs::write(&path, &page))
             .map_err(failed(&path))?;
     }
     Ok(pages.len())
+}
+
+/// Writes a page; what stands at the end of the help gets the headings that pages have for it.
+fn render(name: &str, command: &Command, page: &mut Vec<u8>) -> io::Result<()> {
+    let man = Man::new(command.clone().display_name(name))
+        .title(name.to_uppercase())
+        .source(concat!("fltorrent ", env!("CARGO_PKG_VERSION")))
+        .manual("FLTorrent");
+    man.render_title(page)?;
+    man.render_name_section(page)?;
+    man.render_synopsis_section(page)?;
+    man.render_description_section(page)?;
+    if command
+        .get_arguments()
+        .any(|argument| !argument.is_hide_set())
+    {
+        man.render_options_section(page)?;
+    }
+    if command.get_subcommands().any(|below| !below.is_hide_set()) {
+        man.render_subcommands_section(page)?;
+    }
+    let ending = command.get_after_help().map(ToString::to_string);
+    for section in ending.as_deref().unwrap_or_default().split("\n\n") {
+        if let Some((heading, body)) = section.split_once(":\n") {
+            as_written(heading, body).to_writer(page)?;
+        }
+    }
+    Ok(())
+}
+
+/// A section whose lines stay as they are.
+fn as_written(heading: &str, body: &str) -> Roff {
+    let heading = match heading {
+        "Exit codes" => "EXIT STATUS".to_owned(),
+        other => other.to_uppercase(),
+    };
+    let mut section = Roff::new();
+    section.control("SH", [heading.as_str()]).control("nf", []);
+    for line in body.lines() {
+        section.text([roman(line.trim_start())]);
+    }
+    section.control("fi", []);
+    section
 }
 
 /// The command and all below it that are not hidden, with the names of their pages.

@@ -37,12 +37,7 @@ const STRIDE: u32 = 1 << 14;
 
 pub(super) fn simulate(arguments: &SimulateArguments) -> ExitCode {
     let mut printer = Printer::new(arguments.output, false);
-    let mut sets = arguments.manifest.sets();
-    sets.extend(
-        arguments
-            .seed
-            .map(|seed| ("seed".to_owned(), seed.to_string())),
-    );
+    let sets = arguments.manifest.sets();
     let resolved = match Resolved::read(&arguments.manifest.file, &sets) {
         Ok(resolved) => resolved,
         Err(error) => return refuse_manifest(&error, &mut printer),

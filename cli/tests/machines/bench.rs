@@ -106,9 +106,9 @@ fn wrong_arguments_are_refused_before_anything_is_made() {
     for (arguments, expected) in [
         (["--case", "cube"], "possible values: mesh, ring"),
         (["--update", "many"], "not a quantity of bytes"),
-        (["--rounds", "0"], "0 is not in 1..=1000"),
+        (["--rounds", "0"], "expected a whole number from 1 to 1000"),
         (["--contender", "flower"], "possible values: fltorrent"),
-        (["--peers", "2"], "2 is not in 3..=100"),
+        (["--peers", "2"], "expected a whole number from 3 to 100"),
     ] {
         let output = fltorrent()
             .args(["bench", "exchange"])

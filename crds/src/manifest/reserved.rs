@@ -1,6 +1,13 @@
 //! Names and values that are kept for later: refused as not supported yet, so that no manifest changes its meaning.
 
+use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{
+    JSONSchemaProps, JSONSchemaPropsOrArray,
+};
+
 use crate::{FieldError, errors::quote};
+
+/// Places of a field that are suggested at most.
+const ELSEWHERE: usize = 3;
 
 const LATER: &str = "not supported yet";
 
@@ -104,12 +111,43 @@ pub(super) fn unknown<'a>(
         return FieldError::new(path, "a path of the node", *instead);
     }
     let known: Vec<&str> = known.collect();
+    let top = super::SPEC_SCHEMA.properties.iter().flatten();
+    let elsewhere = if known.iter().copied().eq(top.map(|(name, _)| name.as_str())) {
+        below(name)
+    } else {
+        Vec::new()
+    };
     let help = match nearest(name, &known) {
+        _ if !elsewhere.is_empty() => format!("did you mean {}?", elsewhere.join(" or ")),
         Some(near) => format!("did you mean `{near}`?"),
         None if known.is_empty() => "there are no fields here".to_owned(),
         None => format!("the fields here are {}", known.join(", ")),
     };
     FieldError::new(path, "unknown field", help)
+}
+
+/// Where in a spec fields of this name are, quoted; none when there are too many to choose from.
+fn below(name: &str) -> Vec<String> {
+    let mut found = Vec::new();
+    find(&super::SPEC_SCHEMA, "", name, &mut found);
+    if found.len() > ELSEWHERE {
+        found.clear();
+    }
+    found
+}
+
+/// Adds the paths of fields with a name, the first entry standing for all of a list.
+fn find(schema: &JSONSchemaProps, path: &str, name: &str, found: &mut Vec<String>) {
+    for (field, below) in schema.properties.iter().flatten() {
+        let at = join(path, field);
+        if field == name {
+            found.push(format!("`{at}`"));
+        }
+        find(below, &at, name, found);
+    }
+    if let Some(JSONSchemaPropsOrArray::Schema(item)) = &schema.items {
+        find(item, &format!("{path}[0]"), name, found);
+    }
 }
 
 /// The error about a field beside `spec`.
@@ -174,6 +212,25 @@ mod tests {
     fn numbers_of_entries_are_left_out() {
         assert_eq!(general("groups[13].role"), "groups[].role");
         assert_eq!(general("a[0][1].b"), "a[][].b");
+    }
+
+    #[test]
+    fn a_field_in_the_wrong_place_is_shown_its_own() {
+        let top = super::super::SPEC_SCHEMA.properties.iter().flatten();
+        let error = |name| unknown("", name, top.clone().map(|(name, _)| name.as_str())).expected;
+        assert_eq!(error("rounds"), "did you mean `training.rounds`?");
+        assert_eq!(
+            error("alpha"),
+            "did you mean `data.partition.dirichlet.alpha`?"
+        );
+        assert_eq!(error("count"), "did you mean `groups[0].count`?");
+        assert_eq!(error("sead"), "did you mean `seed`?");
+        // `type` is in most maps: a list of them would help nobody.
+        let many = error("type");
+        assert!(many.starts_with("the fields here are "), "{many}");
+        // What is not the top of a spec has no such places.
+        let nodes = unknown("", "rounds", ["nodes", "seed"].into_iter()).expected;
+        assert_eq!(nodes, "the fields here are nodes, seed");
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! The peers' links.
 
-use std::{collections::BTreeSet, time::Duration};
+use std::{collections::BTreeSet, fmt, time::Duration};
 
 use serde::{Deserialize, Serialize};
 
@@ -70,6 +70,17 @@ pub enum CongestionControl {
     NewReno,
     /// The rate that the manifest gives the link.
     RateAware,
+}
+
+impl fmt::Display for CongestionControl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Auto => "auto",
+            Self::Cubic => "cubic",
+            Self::NewReno => "newReno",
+            Self::RateAware => "rateAware",
+        })
+    }
 }
 
 impl CongestionControl {

@@ -76,7 +76,7 @@ impl Driver {
                 swarm.handle_upload_ended(now, peer, request, sent.is_some());
             }
             LinkEvent::Closed(departure) => {
-                tracing::info!(neighbour = peer, ?departure, "disconnected");
+                tracing::info!(neighbour = peer, %departure, "disconnected");
                 if let Some(link) = self.links.remove(&peer) {
                     self.transport_gone = self.transport_gone.plus(link.figures());
                 }

@@ -156,7 +156,15 @@ impl Transport {
             }
         }
         let control = plan.congestion_control.over(link);
-        tracing::info!(?control, ?link, "congestion control");
+        tracing::info!(
+            %control,
+            up_bits = link.up.map(|up| up.rate),
+            down_bits = link.down.map(|down| down.rate),
+            delay_seconds = link.delay.as_secs_f64(),
+            jitter_seconds = link.jitter.as_secs_f64(),
+            loss = f64::from(link.loss) / 1e6,
+            "congestion control"
+        );
         Ok(Self {
             endpoint,
             settings: transport,

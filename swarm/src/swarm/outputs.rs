@@ -1,6 +1,6 @@
 //! What a swarm tells its driver.
 
-use std::time::Duration;
+use std::{fmt, time::Duration};
 
 use bytes::Bytes;
 use thiserror::Error;
@@ -91,6 +91,16 @@ pub enum Departure {
     Failed(String),
     /// Anything else.
     Broken(String),
+}
+
+impl fmt::Display for Departure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Finished => f.write_str("it has finished"),
+            Self::Failed(why) => write!(f, "its run has failed: {why}"),
+            Self::Broken(why) => f.write_str(why),
+        }
+    }
 }
 
 /// Whether a piece's bytes shall be read.

@@ -4,7 +4,10 @@ use clap::ValueEnum;
 use dialoguer::{Input, Select};
 
 use super::choices::{Choices, DataChoice};
-use crate::arguments::InitArguments;
+use crate::arguments::{InitArguments, whole_number};
+
+/// What stands before the entry that is chosen.
+const MARK: &str = "> ";
 
 /// What the flags say, and the answers for the rest.
 pub(super) fn choices(arguments: &InitArguments) -> Result<Choices, dialoguer::Error> {
@@ -47,16 +50,27 @@ pub(super) fn choices(arguments: &InitArguments) -> Result<Choices, dialoguer::E
     })
 }
 
+/// Whether the manifest is the quickstart's; if not, there are questions.
+pub(super) fn wants_quickstart() -> Result<bool, dialoguer::Error> {
+    let ways = [
+        (
+            "quickstart",
+            "Eight peers learn to read digits; nothing to decide",
+        ),
+        ("questions", "A manifest of your own, in seven questions"),
+    ];
+    Ok(pick("What to start from?", &ways, 0)? == 0)
+}
+
 fn number(prompt: &str, usual: u32, most: u32) -> Result<u32, dialoguer::Error> {
-    Input::new()
+    let whole = whole_number(1, most);
+    let check = whole.clone();
+    let text = Input::<String>::new()
         .with_prompt(prompt)
-        .default(usual)
-        .validate_with(|number: &u32| match number {
-            0 => Err("at least 1".to_owned()),
-            n if *n > most => Err(format!("at most {most}")),
-            _ => Ok(()),
-        })
-        .interact_text()
+        .default(usual.to_string())
+        .validate_with(move |text: &String| check(text).map(drop))
+        .interact_text()?;
+    Ok(whole(&text).unwrap_or(usual))
 }
 
 /// The given one, or one that is picked from a list with what each means.
@@ -68,23 +82,86 @@ fn one_of<T: ValueEnum>(prompt: &str, given: Option<T>, usual: T) -> Result<T, d
         .iter()
         .filter_map(|value| Some((value, value.to_possible_value()?)))
         .collect();
-    let lines: Vec<String> = values
+    let lines: Vec<(&str, String)> = values
         .iter()
-        .map(|(_, value)| match value.get_help() {
-            Some(help) => format!("{:<14} {help}", value.get_name()),
-            None => value.get_name().to_owned(),
+        .map(|(_, value)| {
+            let help = value.get_help().map(ToString::to_string);
+            (value.get_name(), help.unwrap_or_default())
         })
+        .collect();
+    let lines: Vec<(&str, &str)> = lines
+        .iter()
+        .map(|(name, help)| (*name, help.as_str()))
         .collect();
     let name = usual.to_possible_value();
     let preset = values
         .iter()
         .position(|(_, value)| Some(value.get_name()) == name.as_ref().map(|name| name.get_name()));
-    let picked = Select::new()
-        .with_prompt(prompt)
-        .items(&lines)
-        .default(preset.unwrap_or(0))
-        .interact()?;
+    let picked = pick(prompt, &lines, preset.unwrap_or(0))?;
     Ok(values
         .get(picked)
         .map_or(usual, |(value, _)| (*value).clone()))
+}
+
+/// The place of the entry that is picked; each is a name and what it means.
+fn pick(prompt: &str, entries: &[(&str, &str)], preset: usize) -> Result<usize, dialoguer::Error> {
+    let columns = crossterm::terminal::size().map_or(80, |(columns, _)| usize::from(columns));
+    let lines: Vec<String> = entries
+        .iter()
+        .map(|(name, help)| fitted(&format!("{name:<14} {help}"), columns))
+        .collect();
+    let picked = Select::new()
+        .with_prompt(prompt)
+        .items(&lines)
+        .default(preset)
+        .report(false)
+        .interact()?;
+    if let Some((name, _)) = entries.get(picked) {
+        eprintln!("{prompt} {name}");
+    }
+    Ok(picked)
+}
+
+/// As much of a line as a list shows in one row: a line that wraps is drawn anew below itself at each key.
+fn fitted(line: &str, columns: usize) -> String {
+    let room = columns.saturating_sub(MARK.len() + 1).max(1);
+    if line.chars().count() <= room {
+        return line.to_owned();
+    }
+    let cut: String = line.chars().take(room - 1).collect();
+    format!("{cut}…")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::commands::init::{ModelChoice, PartitionChoice, TopologyChoice};
+
+    #[test]
+    fn a_line_that_is_too_long_for_the_terminal_is_cut() {
+        assert_eq!(fitted("ring           short", 80), "ring           short");
+        assert_eq!(fitted(&"x".repeat(90), 80), "x".repeat(76) + "…");
+        assert_eq!(fitted("äöü", 6), "äöü");
+        assert_eq!(fitted("äöüx", 6), "äö…");
+        assert_eq!(fitted("abc", 0), "…");
+    }
+
+    #[test]
+    fn every_choice_is_whole_on_80_columns() {
+        fn all<T: ValueEnum>() {
+            for value in T::value_variants() {
+                let value = value.to_possible_value().unwrap();
+                let help = value
+                    .get_help()
+                    .map(ToString::to_string)
+                    .unwrap_or_default();
+                let line = format!("{:<14} {help}", value.get_name());
+                assert_eq!(fitted(&line, 80), line);
+            }
+        }
+        all::<TopologyChoice>();
+        all::<DataChoice>();
+        all::<ModelChoice>();
+        all::<PartitionChoice>();
+    }
 }

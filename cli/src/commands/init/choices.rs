@@ -48,7 +48,7 @@ pub enum TopologyChoice {
     Tree,
     /// A grid whose rows and columns are rings
     Torus,
-    /// Everyone has the same number of random neighbours; a good choice for many peers
+    /// The same number of random neighbours each; good for many peers
     RandomRegular,
     /// A ring with some short cuts
     SmallWorld,
