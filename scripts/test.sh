@@ -39,6 +39,8 @@ test -z "$(gofmt -l e2e/go)" || { echo "gofmt -w e2e/go"; exit 1; }
 cargo test --quiet --workspace --locked --test real_cluster
 
 step "images, and what helm installs from them"
+# In them are the programs that were built with the tests above: another build of all crates would take as long as the rest. The Dockerfile's own build
+# is what `cargo run -p e2e -- images` runs.
 cargo test --quiet --workspace --locked --test installed
 
 step "documentation"

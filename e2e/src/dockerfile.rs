@@ -25,8 +25,8 @@ const TOOLCHAIN: &str = "/usr/local/rust";
 const CARGO_HOME: &str = "/usr/local/cargo";
 /// Where the Dockerfile has Cargo put what it makes.
 const TARGET: &str = "/target";
-/// The targets that need no CUDA, each named as its image without `fltorrent-`.
-const TARGETS: [&str; 2] = ["operator", "peer"];
+/// The targets that need no CUDA, each named as its image without `fltorrent-`, with the program in it.
+const TARGETS: [(&str, &str); 2] = [("operator", "fltorrent-operator"), ("peer", "fltorrent")];
 
 /// Why there are no images.
 #[derive(Debug, thiserror::Error)]
@@ -79,6 +79,15 @@ pub struct Image {
     pub program: PathBuf,
 }
 
+/// Where the programs in the images come from.
+#[derive(Clone, Copy, Debug)]
+pub enum Programs<'a> {
+    /// The Dockerfile compiles them, as for use.
+    Compiled,
+    /// Cargo has them in this folder: they stand in for what the Dockerfile's stage `build` makes, which takes an optimised build of all crates.
+    Built(&'a Path),
+}
+
 /// Builds the images of the operator and of peers that compute with the CPU, in this order.
 ///
 /// What did not change since the last time is taken from the cache: layers, and what the compiler made for other ones.
@@ -88,6 +97,7 @@ pub struct Image {
 pub fn build(
     repository: &Path,
     layout: &Layout,
+    programs: Programs<'_>,
     interrupt: &Interrupt,
 ) -> Result<[Image; 2], DockerfileError> {
     if !geteuid().is_root() {
@@ -96,6 +106,7 @@ pub fn build(
     packages::ensure_programs(&PROGRAMS, interrupt)?;
     let builder = Builder {
         repository,
+        programs,
         storage: layout.cache().join("containers"),
         run: layout.cache().join("containers-run"),
         images: layout.cache().join("images"),
@@ -111,6 +122,7 @@ pub fn build(
 
 struct Builder<'a> {
     repository: &'a Path,
+    programs: Programs<'a>,
     /// Layers, kept from one build to the next.
     storage: PathBuf,
     run: PathBuf,
@@ -121,16 +133,52 @@ struct Builder<'a> {
 impl Builder<'_> {
     fn build(&self) -> Result<[Image; 2], DockerfileError> {
         self.base()?;
+        let programs = match self.programs {
+            Programs::Compiled => self.compiler()?,
+            Programs::Built(folder) => vec![self.stage(folder)?],
+        };
+        let [operator, peer] = TARGETS;
+        Ok([
+            self.target(operator, &programs)?,
+            self.target(peer, &programs)?,
+        ])
+    }
+
+    /// The options that give the Dockerfile's stage `build` this machine's toolchain, packages, and what was compiled before.
+    fn compiler(&self) -> Result<Vec<String>, DockerfileError> {
         let mut fetch = Command::new("cargo");
         fetch
             .args(["fetch", "--locked", "--quiet"])
             .current_dir(self.repository);
         self.step("fetching crates", &mut fetch)?;
-        let [operator, peer] = TARGETS;
-        Ok([
-            self.target(operator, "fltorrent-operator")?,
-            self.target(peer, "fltorrent")?,
+        let mut sysroot = Command::new("rustc");
+        sysroot
+            .args(["--print", "sysroot"])
+            .current_dir(self.repository);
+        let sysroot = self.step("asking for the toolchain", &mut sysroot)?;
+        let registry = cargo_home().join("registry");
+        let compiled = self.images.join("target");
+        usable(&compiled, fs::create_dir_all(&compiled))?;
+        Ok(vec![
+            format!("--volume={}:{TOOLCHAIN}:ro", sysroot.trim()),
+            format!("--volume={}:{CARGO_HOME}/registry", registry.display()),
+            format!("--volume={}:{TARGET}", compiled.display()),
         ])
+    }
+
+    /// The option that puts programs in the place of the stage `build`, without what only a debugger reads.
+    fn stage(&self, folder: &Path) -> Result<String, DockerfileError> {
+        let stage = self.images.join("stage");
+        let programs = stage.join("programs");
+        usable(&programs, fs::create_dir_all(&programs))?;
+        for (_, program) in TARGETS {
+            let mut strip = Command::new("strip");
+            strip
+                .args(["--strip-debug", "-o"])
+                .args([programs.join(program), folder.join(program)]);
+            self.step(&format!("taking over {program}"), &mut strip)?;
+        }
+        Ok(format!("--build-context=build={}", stage.display()))
     }
 
     /// Makes the base image under the name that the Dockerfile gives it, unless it is there.
@@ -197,27 +245,18 @@ impl Builder<'_> {
         Ok((release.to_owned(), mirror.to_owned()))
     }
 
-    fn target(&self, target: &str, program: &str) -> Result<Image, DockerfileError> {
+    fn target(
+        &self,
+        (target, program): (&str, &str),
+        programs: &[String],
+    ) -> Result<Image, DockerfileError> {
         let version = env!("CARGO_PKG_VERSION");
         // As Docker completes a name without a registry, and so does the kubelet.
         let name = format!("docker.io/library/fltorrent-{target}:{version}");
-        let mut sysroot = Command::new("rustc");
-        sysroot
-            .args(["--print", "sysroot"])
-            .current_dir(self.repository);
-        let sysroot = self.step("asking for the toolchain", &mut sysroot)?;
-        let registry = cargo_home().join("registry");
-        let compiled = self.images.join("target");
-        usable(&compiled, fs::create_dir_all(&compiled))?;
         let mut build = self.buildah();
         build
             .args(["bud", "--isolation=chroot", "--layers", "--pull-never"])
-            .arg(format!("--volume={}:{TOOLCHAIN}:ro", sysroot.trim()))
-            .arg(format!(
-                "--volume={}:{CARGO_HOME}/registry",
-                registry.display()
-            ))
-            .arg(format!("--volume={}:{TARGET}", compiled.display()))
+            .args(programs)
             .args([&format!("--target={target}"), &format!("--tag={name}")])
             .arg(self.repository);
         self.step(&format!("building the image of the {target}"), &mut build)?;

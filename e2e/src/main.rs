@@ -7,7 +7,7 @@ use anyhow::{Context as _, bail};
 use clap::{Parser, Subcommand};
 use e2e::cluster::{self, Cluster};
 use e2e::components::NAMES;
-use e2e::dockerfile;
+use e2e::dockerfile::{self, Programs};
 use e2e::layout::Layout;
 use e2e::process;
 use e2e::task::Interrupt;
@@ -74,7 +74,7 @@ fn up(layout: Layout) -> anyhow::Result<()> {
 fn images(layout: Layout) -> anyhow::Result<()> {
     let interrupt = Interrupt::by_signals().context("signals cannot be watched")?;
     let repository = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
-    let images = dockerfile::build(&repository, &layout, &interrupt)?;
+    let images = dockerfile::build(&repository, &layout, Programs::Compiled, &interrupt)?;
     let (there, _) = cluster::status(&layout);
     let cluster = match there {
         true => Some(Cluster::up(layout, interrupt)?),

@@ -12,6 +12,8 @@ mod faults;
 mod kubectl;
 #[path = "installed/life.rs"]
 mod life;
+#[path = "support/programs.rs"]
+mod programs;
 #[path = "installed/training.rs"]
 mod training;
 #[path = "installed/trouble.rs"]

@@ -24,6 +24,8 @@ mod machine;
 mod operator;
 #[path = "real_cluster/pods.rs"]
 mod pods;
+#[path = "support/programs.rs"]
+mod programs;
 #[path = "real_cluster/room.rs"]
 mod room;
 #[path = "real_cluster/security.rs"]

@@ -5,7 +5,7 @@ use std::process::Command;
 use std::sync::OnceLock;
 
 use e2e::Cluster;
-use e2e::dockerfile::{self, Image};
+use e2e::dockerfile::{self, Image, Programs};
 use e2e::layout::Layout;
 use e2e::task::Interrupt;
 use libtest_mimic::Failed;
@@ -14,6 +14,7 @@ use tempfile::TempDir;
 
 use crate::kubectl::{kubectl, run, until};
 use crate::life::long;
+use crate::programs;
 
 /// The namespace of the operator.
 pub const HOME: &str = "fltorrent-system";
@@ -37,8 +38,11 @@ impl World {
     /// Builds the images, starts a cluster and installs the chart, as the documentation says.
     pub fn make(layout: &Layout) -> Result<Self, Failed> {
         let whole = |error: anyhow::Error| format!("{error:#}");
-        let [operator, peer] = dockerfile::build(&repository(), layout, &Interrupt::never())
-            .map_err(|error| whole(error.into()))?;
+        let built = programs::folder()?;
+        let programs = Programs::Built(&built);
+        let [operator, peer] =
+            dockerfile::build(&repository(), layout, programs, &Interrupt::never())
+                .map_err(|error| whole(error.into()))?;
         let cluster =
             Cluster::up(layout.clone(), Interrupt::never()).map_err(|error| whole(error.into()))?;
         for image in [&operator, &peer] {

@@ -16,23 +16,14 @@ use serde_json::{Value, json};
 use crate::kubectl::{
     LOOK, condition, create, experiment, kubectl, namespace, pods, run, run_with_input, until,
 };
+use crate::programs;
 
 /// The namespace of the operator and of its rights.
 const HOME: &str = "fltorrent-system";
 
 /// The operator that was built with these tests.
 pub fn program() -> Result<PathBuf, Failed> {
-    let tests = std::env::current_exe()?;
-    let folder = tests.ancestors().nth(2).ok_or("no folder of programs")?;
-    let program = folder.join("fltorrent-operator");
-    if program.is_file() {
-        return Ok(program);
-    }
-    let said = format!(
-        "{} is missing: cargo build --workspace --bin fltorrent-operator",
-        program.display()
-    );
-    Err(said.into())
+    Ok(programs::folder()?.join("fltorrent-operator"))
 }
 
 /// A running operator, ended with the test.
