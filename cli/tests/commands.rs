@@ -7,7 +7,7 @@
 
 use std::{
     fs,
-    io::Write,
+    io::{Read, Write},
     path::Path,
     process::{Command, Output, Stdio},
 };
@@ -309,14 +309,22 @@ fn init_writes_a_manifest_that_plans() {
 
 /// `init` on a real terminal, which `script` makes, with keys.
 fn init_on_a_terminal(folder: &Path, arguments: &str, keys: &[u8]) -> Output {
+    fed(
+        &mut on_a_terminal(folder, &format!("init {arguments}")),
+        keys,
+    )
+}
+
+/// A command on a terminal of its own.
+fn on_a_terminal(folder: &Path, arguments: &str) -> Command {
     let mut script = Command::new("script");
     script
         .args(["--quiet", "--return", "--command"])
-        .arg(format!("'{PROGRAM}' init {arguments}"))
+        .arg(format!("'{PROGRAM}' {arguments}"))
         .arg("/dev/null")
         .current_dir(folder)
         .env("TERM", "xterm");
-    fed(&mut script, keys)
+    script
 }
 
 /// Peers (a word first, which is asked for again), wiring (one down: star), data, division, model, rounds.
@@ -354,14 +362,24 @@ fn init_offers_the_quickstart() {
 #[test]
 fn ctrl_c_in_a_list_leaves_the_terminal_as_it_was() {
     let folder = tempfile::tempdir().unwrap();
-    let interrupted = init_on_a_terminal(folder.path(), "--peers 4", b"\x1b[B\x03");
-    assert_eq!(
-        interrupted.status.code(),
-        Some(130),
-        "{}",
-        stdout(&interrupted)
-    );
-    let shown = stdout(&interrupted);
+    let mut child = on_a_terminal(folder.path(), "init --peers 4")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let (mut keys, mut screen) = (child.stdin.take().unwrap(), child.stdout.take().unwrap());
+    // Before there is a list, the key would end the program as it ends any other.
+    let mut shown = Vec::new();
+    while !String::from_utf8_lossy(&shown).contains("wired?") {
+        let mut byte = [0];
+        screen.read_exact(&mut byte).unwrap();
+        shown.extend(byte);
+    }
+    keys.write_all(b"\x03").unwrap();
+    screen.read_to_end(&mut shown).unwrap();
+    let shown = String::from_utf8_lossy(&shown);
+    let status = child.wait().unwrap();
+    assert_eq!(status.code(), Some(130), "{shown}");
     let (hidden, back) = (shown.rfind("\x1b[?25l"), shown.rfind("\x1b[?25h"));
     assert!(hidden.is_some() && hidden < back, "{shown:?}");
     assert!(!folder.path().join("experiment.yaml").exists());

@@ -130,6 +130,10 @@ pub(super) fn unknown<'a>(
 fn below(name: &str) -> Vec<String> {
     let mut found = Vec::new();
     find(&super::SPEC_SCHEMA, "", name, &mut found);
+    // The nearest to the top are meant by whoever forgets the map around a field.
+    let depth = |path: &String| path.matches('.').count();
+    let least = found.iter().map(depth).min();
+    found.retain(|path| Some(depth(path)) == least);
     if found.len() > ELSEWHERE {
         found.clear();
     }
