@@ -10,9 +10,8 @@
 //! - `GET /healthz`.
 //!
 //! Whom a token belongs to, which runs there are and who leads is asked of a [`Directory`]. Every step of a connection has a time limit,
-//! and connections, sizes, runs and questions a bound.
+//! and connections, in all, of one address and of one peer, sizes, runs, questions and reports a bound.
 
-mod rate;
 mod runs;
 mod service;
 
@@ -32,14 +31,15 @@ use tokio_rustls::LazyConfigAcceptor;
 use crate::authority::DEFAULT_CERTIFICATE_LIFETIME;
 use crate::identity::{Identity, Role, RunId, identity_of};
 use crate::intake::Reported;
-use crate::progress::Progress;
+use crate::progress::{Progress, Standing};
 use crate::secret::RootSecret;
-use crate::server::{DriverTask, serve, speak};
+use crate::server::places::Limits;
+use crate::server::{DriverTask, Place, Port, serve, speak};
 use runs::{Run, Runs};
 use service::{Client, Service};
 
-pub use crate::server::{MAX_CONNECTIONS, STEP_TIMEOUT};
-pub use rate::Rate;
+pub use crate::rate::Rate;
+pub use crate::server::{HANDSHAKE_TIMEOUT, MAX_CONNECTIONS, MAX_STRANGERS, STEP_TIMEOUT};
 pub use runs::MAX_RUNS;
 pub use service::{CERTIFICATE_PATH, MAX_QUESTIONS, MAX_TOKEN_BYTES};
 
@@ -105,18 +105,24 @@ pub struct Settings {
     pub certificate_lifetime: Duration,
     /// How often one address may ask for certificates.
     pub asking: Rate,
+    /// How often one peer may hand over reports.
+    pub reporting: Rate,
     /// What a client waits when this replica does not lead.
     pub retry_after: Duration,
 }
 
 impl Default for Settings {
-    /// A day; 20 questions at once and one every two seconds; five seconds.
+    /// A day; 20 questions at once and one every two seconds; 64 posts of reports at once and ten a second; five seconds.
     fn default() -> Self {
         Self {
             certificate_lifetime: DEFAULT_CERTIFICATE_LIFETIME,
             asking: Rate {
                 burst: 20,
                 every: Duration::from_secs(2),
+            },
+            reporting: Rate {
+                burst: 64,
+                every: Duration::from_millis(100),
             },
             retry_after: Duration::from_secs(5),
         }
@@ -159,11 +165,15 @@ impl Hub {
         let (stop, stopped) = oneshot::channel();
         let service = Arc::new(Service::new(Arc::clone(&directory), settings, reported));
         let shared = Arc::clone(&runs);
-        let handle = move |stream, watcher| {
+        let port = Port::new(Limits {
+            at_once: MAX_CONNECTIONS,
+            of_one_address: Some(MAX_STRANGERS),
+        });
+        let handle = move |stream, place, watcher| {
             let (runs, service) = (Arc::clone(&shared), Arc::clone(&service));
-            connection(stream, watcher, runs, service)
+            connection(stream, place, watcher, runs, service)
         };
-        let driver = DriverTask(tokio::spawn(serve(listener, stopped, handle)));
+        let driver = DriverTask(tokio::spawn(serve(listener, port, stopped, handle)));
         Ok(Self {
             address,
             runs,
@@ -177,7 +187,13 @@ impl Hub {
         self.address
     }
 
-    /// How far an attempt of a run is; none when no peer of it has come here.
+    /// How far an attempt of a run is, in a few words; none when no peer of it has come here.
+    pub fn standing(&self, run: RunId, attempt: u32) -> Option<Standing> {
+        let run = self.runs.get(run)?;
+        (run.facts.attempt == attempt).then(|| run.standing())
+    }
+
+    /// As [`standing`](Self::standing), but a copy of all that is known.
     pub fn progress(&self, run: RunId, attempt: u32) -> Option<Progress> {
         let run = self.runs.get(run)?;
         (run.facts.attempt == attempt).then(|| run.progress())
@@ -201,12 +217,16 @@ impl Hub {
 
 async fn connection<D: Directory>(
     stream: TcpStream,
+    place: Place,
     watcher: Watcher,
     runs: Arc<Runs>,
     service: Arc<Service<D>>,
 ) {
-    let Ok(from) = stream.peer_addr() else {
-        return;
+    let from = place.from;
+    let refused = |why: &dyn std::fmt::Display| {
+        if let Some(left_out) = place.may_log() {
+            tracing::info!(%from, left_out, "a connection was refused: {why}");
+        }
     };
     let handshake = async {
         let start = LazyConfigAcceptor::new(Acceptor::default(), stream).await?;
@@ -214,30 +234,32 @@ async fn connection<D: Directory>(
         let (run, tls) = admit(wanted.as_deref(), &runs, &service).map_err(io::Error::other)?;
         Ok::<_, io::Error>((run, start.into_stream(tls).await?))
     };
-    let (run, stream) = match timeout(STEP_TIMEOUT, handshake).await {
+    let (run, stream) = match timeout(HANDSHAKE_TIMEOUT, handshake).await {
         Ok(Ok(done)) => done,
-        Ok(Err(error)) => {
-            tracing::info!(%from, %error, "a connection was refused");
-            return;
-        }
-        Err(_) => {
-            tracing::info!(%from, "a connection was dropped: no TLS handshake in time");
-            return;
-        }
+        Ok(Err(error)) => return refused(&error),
+        Err(_) => return refused(&"no TLS handshake in time"),
     };
     let shown = stream.get_ref().1.peer_certificates();
     let certificate = shown.and_then(<[_]>::first);
+    // The handshake has verified it for this run.
+    let identity = certificate.and_then(|certificate| identity_of(certificate).ok());
+    if let Some(identity) = identity
+        && !place.prove(identity)
+    {
+        return refused(&format_args!("{identity} has too many open"));
+    }
     let client = Client {
-        from: from.ip().to_canonical(),
-        // The handshake has verified it for this run.
-        identity: certificate.and_then(|certificate| identity_of(certificate).ok()),
+        from: place.address(),
+        identity,
     };
     let answer = service_fn(move |request| {
         let (run, service) = (Arc::clone(&run), Arc::clone(&service));
         async move { Ok(service.answer(&run, client, request).await) }
     });
-    if let Err(error) = speak(stream, watcher, answer).await {
-        tracing::info!(%from, %error, "a connection broke");
+    if let Err(error) = speak(stream, watcher, answer).await
+        && let Some(left_out) = place.may_log()
+    {
+        tracing::info!(%from, %error, left_out, "a connection broke");
     }
 }
 

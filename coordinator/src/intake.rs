@@ -22,10 +22,11 @@ use tokio_rustls::TlsAcceptor;
 use crate::identity::{RunId, identity_of};
 use crate::progress::{Progress, RoundSummary};
 use crate::report::RoundReport;
-use crate::server::{DriverTask, serve, speak};
+use crate::server::places::Limits;
+use crate::server::{DriverTask, Place, Port, serve, speak};
 use service::Service;
 
-pub use crate::server::{MAX_CONNECTIONS, STEP_TIMEOUT};
+pub use crate::server::{HANDSHAKE_TIMEOUT, MAX_CONNECTIONS, STEP_TIMEOUT};
 
 /// A report that counts, and what it completed.
 #[derive(Debug, Clone, PartialEq)]
@@ -67,9 +68,16 @@ impl Intake {
             reported,
         });
         let tls = TlsAcceptor::from(tls);
-        let handle =
-            move |stream, watcher| connection(stream, tls.clone(), Arc::clone(&service), watcher);
-        let driver = DriverTask(tokio::spawn(serve(listener, stopped, handle)));
+        // All peers of a launcher are on its own machine, and have one address.
+        let port = Port::new(Limits {
+            at_once: MAX_CONNECTIONS,
+            of_one_address: None,
+        });
+        let handle = move |stream, place, watcher| {
+            let (tls, service) = (tls.clone(), Arc::clone(&service));
+            connection(stream, place, tls, service, watcher)
+        };
+        let driver = DriverTask(tokio::spawn(serve(listener, port, stopped, handle)));
         Ok(Self {
             address,
             progress,
@@ -111,36 +119,38 @@ fn snapshot(progress: &Mutex<Progress>) -> Progress {
         .clone()
 }
 
-async fn connection(stream: TcpStream, tls: TlsAcceptor, service: Arc<Service>, watcher: Watcher) {
-    let from = stream.peer_addr().ok();
-    let stream = match timeout(STEP_TIMEOUT, tls.accept(stream)).await {
+async fn connection(
+    stream: TcpStream,
+    place: Place,
+    tls: TlsAcceptor,
+    service: Arc<Service>,
+    watcher: Watcher,
+) {
+    let from = place.from;
+    let refused = |why: &dyn std::fmt::Display| {
+        if let Some(left_out) = place.may_log() {
+            tracing::info!(%from, left_out, "a connection was refused: {why}");
+        }
+    };
+    let stream = match timeout(HANDSHAKE_TIMEOUT, tls.accept(stream)).await {
         Ok(Ok(stream)) => stream,
-        Ok(Err(error)) => {
-            tracing::info!(?from, %error, "a connection was refused");
-            return;
-        }
-        Err(_) => {
-            tracing::info!(?from, "a connection was dropped: no TLS handshake in time");
-            return;
-        }
+        Ok(Err(error)) => return refused(&error),
+        Err(_) => return refused(&"no TLS handshake in time"),
     };
-    let certificate = stream
-        .get_ref()
-        .1
-        .peer_certificates()
-        .and_then(<[_]>::first);
-    let Some(Ok(identity)) = certificate.map(identity_of) else {
-        tracing::warn!(
-            ?from,
-            "a connection was dropped: its certificate names no one"
-        );
-        return;
+    let shown = stream.get_ref().1.peer_certificates();
+    let Some(Ok(identity)) = shown.and_then(<[_]>::first).map(identity_of) else {
+        return refused(&"its certificate names no one");
     };
+    if !place.prove(identity) {
+        return refused(&format_args!("{identity} has too many open"));
+    }
     let answer = service_fn(move |request| {
         let service = Arc::clone(&service);
         async move { Ok(service.answer(identity, request).await) }
     });
-    if let Err(error) = speak(stream, watcher, answer).await {
-        tracing::info!(?from, %identity, %error, "a connection broke");
+    if let Err(error) = speak(stream, watcher, answer).await
+        && let Some(left_out) = place.may_log()
+    {
+        tracing::info!(%from, %identity, %error, left_out, "a connection broke");
     }
 }

@@ -3,7 +3,8 @@
 //!
 //! A coordinator only learns; nothing that peers do waits for it. [`authority`], [`secret`], [`identity`], [`key`], [`signature`],
 //! [`report`], [`progress`] and [`ending`] neither read a clock nor do input or output; [`intake`] (one run, for the launcher),
-//! [`hub`] (many runs, for the operator) and [`client`] drive them.
+//! [`hub`] (many runs, for the operator) and [`client`] drive them. [`listen`] opens ports, and [`plain`] answers probes and Prometheus, for
+//! the operator and for peers.
 
 pub mod authority;
 pub mod client;
@@ -13,7 +14,10 @@ pub mod hub;
 pub mod identity;
 pub mod intake;
 pub mod key;
+pub mod listen;
+pub mod plain;
 pub mod progress;
+mod rate;
 pub mod report;
 pub mod secret;
 mod server;

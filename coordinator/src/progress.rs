@@ -1,11 +1,11 @@
 //! How far a run is, from the peers' reports. Time, input and output stay outside.
 //!
-//! Memory: the reports of unfinished rounds (at most peers × rounds, in practice two rounds since peers are never further apart), and one
-//! [`RoundSummary`] for each finished round.
+//! [`Progress::new`] keeps the figures of every round, for who reads the files of its own run. [`Progress::recent`] is for reports that come
+//! over a network: however many rounds peers report, it keeps so many of each peer and so many finished ones, and totals of the rest.
 
 mod summary;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 
 use crate::report::{ReportError, RoundReport};
 pub use summary::{RoundSummary, Spread};
@@ -52,33 +52,77 @@ pub enum ProgressError {
 pub enum Outcome {
     /// It counts.
     New,
-    /// It was known, or a later attempt of the peer has reported the round, or the round is finished. A finished round keeps only its
-    /// summary, so there nothing is compared.
+    /// It was known, or a later attempt of the peer has reported the round, or the round is finished, or so long ago that only totals are
+    /// kept of it. Of such rounds nothing is compared.
     Repeated,
+}
+
+/// Reports of unfinished rounds of a run that [`in_flight`] makes room for, 1 MB, as far as two rounds a peer allow.
+const REPORTS: u32 = 4096;
+
+/// How many rounds of each peer a coordinator of so many peers keeps while others have not reported them. Peers are never more than two
+/// rounds apart, but their reports may be: where rounds are short, that is where peers are few, they come several at a time.
+pub fn in_flight(peers: u32) -> usize {
+    let rounds = REPORTS / peers.max(1);
+    rounds.clamp(2, 16) as usize
+}
+
+/// How far a run is, in a few words.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Standing {
+    /// The last round that all peers have reported.
+    pub last: Option<RoundSummary>,
+    /// Payload bytes received in all rounds that were reported, in sum.
+    pub bytes_received: u64,
 }
 
 /// The state of one run.
 #[derive(Debug, Clone)]
 pub struct Progress {
     rounds: u32,
-    /// For each peer, the rounds that it has reported.
-    reported: Vec<u32>,
-    /// For each peer, the rounds that it has done by its own word: one more than the last that it has reported.
-    done: Vec<u32>,
+    /// How many unfinished rounds of each peer are kept, and how many finished ones; none: all of them.
+    kept: Option<usize>,
+    by_peer: Vec<Reported>,
     /// By round, then by peer.
     unfinished: BTreeMap<u32, BTreeMap<u32, RoundReport>>,
     finished: BTreeMap<u32, RoundSummary>,
+    /// Those of which nothing else is known any more included.
+    rounds_finished: usize,
+    bytes_received: u64,
+}
+
+/// What one peer has reported.
+#[derive(Debug, Clone, Default)]
+struct Reported {
+    /// How many rounds.
+    rounds: u32,
+    /// The rounds that it has done by its own word: one more than the last that it has reported.
+    done: u32,
+    /// Of these the reports are kept until others have reported them too; in ascending order.
+    unfinished: VecDeque<u32>,
 }
 
 impl Progress {
     /// A run of so many peers and rounds, of which nothing is known yet.
     pub fn new(peers: u32, rounds: u32) -> Self {
+        Self::keeping(peers, rounds, None)
+    }
+
+    /// As [`new`](Self::new), but of each peer only the last `kept` rounds that not all have reported are kept, at least one, and as many
+    /// finished ones. What a peer says of an earlier round is taken for known: peers report their rounds in order.
+    pub fn recent(peers: u32, rounds: u32, kept: usize) -> Self {
+        Self::keeping(peers, rounds, Some(kept.max(1)))
+    }
+
+    fn keeping(peers: u32, rounds: u32, kept: Option<usize>) -> Self {
         Self {
             rounds,
-            reported: vec![0; peers as usize],
-            done: vec![0; peers as usize],
+            kept,
+            by_peer: vec![Reported::default(); peers as usize],
             unfinished: BTreeMap::new(),
             finished: BTreeMap::new(),
+            rounds_finished: 0,
+            bytes_received: 0,
         }
     }
 
@@ -95,7 +139,7 @@ impl Progress {
             ..
         } = report;
         let peers = self.peers();
-        let Some(reported) = self.reported.get_mut(peer as usize) else {
+        let Some(place) = self.by_peer.get_mut(peer as usize) else {
             return Err(ProgressError::Peer { found: peer, peers });
         };
         if round >= self.rounds {
@@ -104,14 +148,13 @@ impl Progress {
                 rounds: self.rounds,
             });
         }
-        if let Some(done) = self.done.get_mut(peer as usize) {
-            *done = (*done).max(round + 1);
-        }
-        if self.finished.contains_key(&round) {
+        let earlier = self.unfinished.get(&round).and_then(|it| it.get(&peer));
+        let is_known = round < place.done && self.kept.is_some() && earlier.is_none();
+        place.done = place.done.max(round + 1);
+        if is_known || self.finished.contains_key(&round) {
             return Ok(Outcome::Repeated);
         }
-        let reports = self.unfinished.entry(round).or_default();
-        match reports.get(&peer) {
+        match earlier {
             Some(earlier) if earlier.attempt > attempt || earlier == report => {
                 return Ok(Outcome::Repeated);
             }
@@ -123,20 +166,61 @@ impl Progress {
                 });
             }
             Some(_) => {}
-            None => *reported += 1,
+            None => {
+                place.rounds += 1;
+                let after = place.unfinished.partition_point(|&it| it < round);
+                place.unfinished.insert(after, round);
+                self.bytes_received = self.bytes_received.saturating_add(report.bytes_received);
+            }
         }
-        reports.insert(peer, *report);
-        if reports.len() == self.reported.len() {
-            self.finished
-                .insert(round, RoundSummary::of(round, reports));
-            self.unfinished.remove(&round);
-        }
+        self.unfinished
+            .entry(round)
+            .or_default()
+            .insert(peer, *report);
+        self.finish(round);
+        self.forget(peer);
         Ok(Outcome::New)
+    }
+
+    /// Sums a round up when all have reported it.
+    fn finish(&mut self, round: u32) {
+        let all = self.by_peer.len();
+        let Some(reports) = self.unfinished.get(&round).filter(|it| it.len() == all) else {
+            return;
+        };
+        self.finished
+            .insert(round, RoundSummary::of(round, reports));
+        self.rounds_finished += 1;
+        self.unfinished.remove(&round);
+        for place in &mut self.by_peer {
+            place.unfinished.retain(|&it| it != round);
+        }
+        while self.kept.is_some_and(|kept| self.finished.len() > kept) {
+            self.finished.pop_first();
+        }
+    }
+
+    /// Drops what a peer has reported too long ago.
+    fn forget(&mut self, peer: u32) {
+        let (Some(kept), Some(place)) = (self.kept, self.by_peer.get_mut(peer as usize)) else {
+            return;
+        };
+        while place.unfinished.len() > kept {
+            let Some(oldest) = place.unfinished.pop_front() else {
+                return;
+            };
+            if let Some(reports) = self.unfinished.get_mut(&oldest) {
+                reports.remove(&peer);
+                if reports.is_empty() {
+                    self.unfinished.remove(&oldest);
+                }
+            }
+        }
     }
 
     /// Peers of the run.
     pub fn peers(&self) -> u32 {
-        u32::try_from(self.reported.len()).unwrap_or(u32::MAX)
+        u32::try_from(self.by_peer.len()).unwrap_or(u32::MAX)
     }
 
     /// Rounds of the run.
@@ -144,7 +228,7 @@ impl Progress {
         self.rounds
     }
 
-    /// The figures of a round that all peers have reported.
+    /// The figures of a round that all peers have reported, as long as they are kept.
     pub fn round_summary(&self, round: u32) -> Option<&RoundSummary> {
         self.finished.get(&round)
     }
@@ -154,33 +238,39 @@ impl Progress {
         self.finished.values()
     }
 
+    /// How far the run is, in a few words.
+    pub fn standing(&self) -> Standing {
+        Standing {
+            last: self.finished.values().next_back().copied(),
+            bytes_received: self.bytes_received,
+        }
+    }
+
     /// Rounds that all peers have reported.
-    pub fn rounds_finished(&self) -> usize {
-        self.finished.len()
+    pub const fn rounds_finished(&self) -> usize {
+        self.rounds_finished
     }
 
     /// Rounds that a peer has reported; none for a peer that the run does not have.
     pub fn rounds_reported(&self, peer: u32) -> Option<u32> {
-        self.reported.get(peer as usize).copied()
+        Some(self.by_peer.get(peer as usize)?.rounds)
     }
 
     /// Rounds that all peers have done. Peers report their rounds in order, so this holds for a coordinator too that began in mid-run
     /// and has seen no report of the first ones.
     pub fn rounds_done(&self) -> u32 {
-        self.done.iter().copied().min().unwrap_or(0)
+        self.by_peer.iter().map(|it| it.done).min().unwrap_or(0)
     }
 
     /// Peers that have reported all rounds.
     pub fn peers_finished(&self) -> usize {
-        self.reported
-            .iter()
-            .filter(|&&rounds| rounds == self.rounds)
-            .count()
+        let finished = self.by_peer.iter().filter(|it| it.rounds == self.rounds);
+        finished.count()
     }
 
     /// Whether all peers have reported all rounds.
     pub fn is_finished(&self) -> bool {
-        self.peers_finished() == self.reported.len()
+        self.peers_finished() == self.by_peer.len()
     }
 }
 
@@ -297,7 +387,8 @@ mod tests {
             progress.unfinished[&0],
             BTreeMap::from([(1, sample(1, 0, 0))])
         );
-        assert_eq!(progress.reported, [0, 1, 0]);
+        assert_eq!(progress.rounds_reported(0), Some(0));
+        assert_eq!(progress.rounds_reported(1), Some(1));
     }
 
     #[test]
@@ -365,6 +456,60 @@ mod tests {
         );
     }
 
+    #[test]
+    fn a_peer_that_reports_a_million_rounds_takes_no_more_room_than_any_other() {
+        let (peers, rounds) = (3, 1_000_000);
+        let mut progress = Progress::recent(peers, rounds, 2);
+        for round in 0..rounds {
+            let outcome = progress.handle_report(&sample(0, 0, round)).unwrap();
+            assert_eq!(outcome, Outcome::New);
+        }
+        let kept: Vec<u32> = progress.unfinished.keys().copied().collect();
+        assert_eq!(kept, [rounds - 2, rounds - 1]);
+        assert_eq!(progress.by_peer[0].unfinished.len(), 2);
+        // What is over for it is known, and the others go on.
+        let again = progress.handle_report(&sample(0, 0, 7)).unwrap();
+        assert_eq!(again, Outcome::Repeated);
+        let standing = progress.standing();
+        assert_eq!(standing.bytes_received, 2000 * u64::from(rounds));
+        assert_eq!((progress.rounds_done(), standing.last), (0, None));
+    }
+
+    #[test]
+    fn finished_rounds_take_no_room_but_count() {
+        let mut progress = Progress::recent(2, 1000, 2);
+        progress.handle_report(&sample(0, 0, 0)).unwrap();
+        for round in 1..1000 {
+            progress.handle_report(&sample(0, 0, round)).unwrap();
+            progress.handle_report(&sample(1, 0, round - 1)).unwrap();
+            let finished = progress.round_summary(round - 1).copied();
+            assert_eq!(progress.standing().last, finished);
+            assert!(finished.is_some() && progress.finished.len() <= 2);
+        }
+        progress.handle_report(&sample(1, 0, 999)).unwrap();
+        assert!(progress.is_finished() && progress.unfinished.is_empty());
+        assert_eq!(progress.rounds_finished(), 1000);
+        assert_eq!(progress.standing().bytes_received, 2 * 1000 * 2000);
+        let again = progress.handle_report(&sample(1, 0, 3)).unwrap();
+        assert_eq!(again, Outcome::Repeated);
+        assert!(progress.unfinished.is_empty());
+    }
+
+    #[test]
+    fn small_swarms_may_report_further_apart_than_large_ones() {
+        let expected = [
+            (0, 16),
+            (8, 16),
+            (256, 16),
+            (1000, 4),
+            (2048, 2),
+            (10_000, 2),
+        ];
+        for (peers, rounds) in expected {
+            assert_eq!(in_flight(peers), rounds, "{peers}");
+        }
+    }
+
     proptest! {
         /// Whatever the order and however often a report comes, the figures are the same.
         #[test]
@@ -385,6 +530,29 @@ mod tests {
             prop_assert_eq!(new, 20);
             prop_assert!(progress.is_finished() && progress.unfinished.is_empty());
             prop_assert!(progress.summaries().eq(in_order.summaries()));
+        }
+
+        /// As long as no peer is further ahead of the last one than rounds are kept, nothing is missed.
+        #[test]
+        fn reports_in_order_finish_every_round(turns in prop::collection::vec(0..3_u32, 0..200)) {
+            let (peers, rounds, kept) = (3, 12, 3);
+            let mut progress = Progress::recent(peers, rounds, kept);
+            let mut whole = Progress::new(peers, rounds);
+            let mut next = [0; 3];
+            for peer in turns {
+                let round = next[peer as usize];
+                let last = *next.iter().min().unwrap();
+                if round == rounds || round >= last + kept as u32 {
+                    continue;
+                }
+                next[peer as usize] += 1;
+                for progress in [&mut progress, &mut whole] {
+                    prop_assert_eq!(progress.handle_report(&sample(peer, 0, round)).unwrap(), Outcome::New);
+                }
+                prop_assert_eq!(progress.round_summary(round), whole.round_summary(round));
+                prop_assert_eq!(progress.standing(), whole.standing());
+                prop_assert_eq!(progress.rounds_finished(), whole.rounds_finished());
+            }
         }
     }
 }

@@ -132,8 +132,9 @@ fn what_decides_reads_no_clock_and_opens_nothing() {
         mentions("coordinator/src", "Instant::now"),
         [
             "coordinator/src/client.rs",
-            "coordinator/src/hub/rate.rs",
-            "coordinator/src/hub/service.rs"
+            "coordinator/src/hub/service.rs",
+            "coordinator/src/rate.rs",
+            "coordinator/src/server.rs"
         ]
     );
 }

@@ -9,7 +9,7 @@ use rustls::ServerConfig;
 use super::RunFacts;
 use crate::authority::{Authority, AuthorityError};
 use crate::identity::RunId;
-use crate::progress::Progress;
+use crate::progress::{Progress, Standing};
 use crate::secret::RootSecret;
 use crate::tls::{Credentials, HTTP_ALPN, TlsError};
 
@@ -102,6 +102,10 @@ struct Shown {
 impl Run {
     pub(super) fn progress(&self) -> Progress {
         lock(&self.progress).clone()
+    }
+
+    pub(super) fn standing(&self) -> Standing {
+        lock(&self.progress).standing()
     }
 
     /// The configuration of the run's coordinator, with a certificate that is good for a third of its lifetime at least.

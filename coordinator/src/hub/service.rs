@@ -1,7 +1,7 @@
 //! What the hub answers to one request.
 
 use std::net::IpAddr;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
 use bytes::Bytes;
@@ -12,11 +12,11 @@ use hyper::{Method, Request, Response, StatusCode};
 use tokio::sync::{Semaphore, mpsc};
 use tokio::time::timeout;
 
-use super::rate::Limiter;
 use super::runs::Run;
 use super::{Directory, RunReported, Settings, Unproven};
 use crate::authority::{AuthorityError, MAX_REQUEST_BYTES};
 use crate::identity::{Identity, Role};
+use crate::rate::{Limiter, Quiet};
 use crate::report::{MAX_BODY_BYTES, REPORT_PATH, decode_reports};
 use crate::server::STEP_TIMEOUT;
 use crate::server::exchange::{
@@ -47,6 +47,8 @@ enum Refusal {
     NoToken,
     #[error("this address asks too often; come again")]
     TooOften { wait: Duration },
+    #[error("this peer reports too often; come again")]
+    ReportsTooOften { wait: Duration },
     #[error("too many ask at this moment; come again")]
     Busy,
     #[error(transparent)]
@@ -78,7 +80,7 @@ impl Refusal {
             Self::Unproven(Unproven::NotOurs(_)) | Self::NoCertificate | Self::Over { .. } => {
                 StatusCode::FORBIDDEN
             }
-            Self::TooOften { .. } => StatusCode::TOO_MANY_REQUESTS,
+            Self::TooOften { .. } | Self::ReportsTooOften { .. } => StatusCode::TOO_MANY_REQUESTS,
             Self::Busy
             | Self::Unproven(Unproven::Unavailable { .. })
             | Self::NotLeading
@@ -101,7 +103,7 @@ impl Refusal {
 
     const fn retry_after(&self, settings: &Settings) -> Option<Duration> {
         match self {
-            Self::TooOften { wait } => Some(*wait),
+            Self::TooOften { wait } | Self::ReportsTooOften { wait } => Some(*wait),
             Self::Unproven(Unproven::Unavailable { retry_after, .. }) => Some(*retry_after),
             Self::Busy | Self::NotLeading | Self::Early { .. } => Some(settings.retry_after),
             Self::Count(CountError::NotRead) => Some(settings.retry_after),
@@ -124,6 +126,8 @@ pub(super) struct Service<D> {
     settings: Settings,
     reported: mpsc::Sender<RunReported>,
     asking: Mutex<Limiter<IpAddr>>,
+    reporting: Mutex<Limiter<Identity>>,
+    quiet: Mutex<Quiet>,
     questions: Semaphore,
 }
 
@@ -138,6 +142,8 @@ impl<D: Directory> Service<D> {
             settings,
             reported,
             asking: Mutex::new(Limiter::new(settings.asking)),
+            reporting: Mutex::new(Limiter::new(settings.reporting)),
+            quiet: Mutex::new(Quiet::new()),
             questions: Semaphore::new(MAX_QUESTIONS),
         }
     }
@@ -159,8 +165,8 @@ impl<D: Directory> Service<D> {
                 let (run, client) = (run.authority.run(), identity.map(|client| client.role));
                 if refusal.is_usual() {
                     tracing::debug!(%run, %from, ?client, %refusal, "a request was refused");
-                } else {
-                    tracing::info!(%run, %from, ?client, %refusal, "a request was refused");
+                } else if let Some(left_out) = lock(&self.quiet).ask(Instant::now()) {
+                    tracing::info!(%run, %from, ?client, %refusal, left_out, "a request was refused");
                 }
                 let wait = refusal.retry_after(&self.settings);
                 refused(refusal.status(), &refusal, wait)
@@ -197,9 +203,7 @@ impl<D: Directory> Service<D> {
         request: Request<Incoming>,
     ) -> Result<Response<Full<Bytes>>, Refusal> {
         let id = run.authority.run();
-        self.asking
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
+        lock(&self.asking)
             .ask(client.from, Instant::now())
             .map_err(|wait| Refusal::TooOften { wait })?;
         let token = bearer(request.headers()).ok_or(Refusal::NoToken)?;
@@ -227,6 +231,9 @@ impl<D: Directory> Service<D> {
     ) -> Result<Response<Full<Bytes>>, Refusal> {
         let identity = client.identity.ok_or(Refusal::NoCertificate)?;
         let (id, current) = (run.authority.run(), run.facts.attempt);
+        lock(&self.reporting)
+            .ask(identity, Instant::now())
+            .map_err(|wait| Refusal::ReportsTooOften { wait })?;
         if !self.directory.leads() {
             return Err(Refusal::NotLeading);
         }
@@ -249,6 +256,10 @@ impl<D: Directory> Service<D> {
         let receipt = count(&reports, &run.progress, &self.reported, wrap).await?;
         Ok(json(StatusCode::OK, &receipt))
     }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// The token of `Authorization: Bearer TOKEN`; none when there is no such header, or two, or the token is too long.

@@ -9,7 +9,8 @@ use fltorrent_coordinator::authority::MAX_REQUEST_BYTES;
 use fltorrent_coordinator::client::Reporter;
 use fltorrent_coordinator::client::certificate::Applicant;
 use fltorrent_coordinator::hub::{
-    Directory, Hub, MAX_TOKEN_BYTES, Member, Rate, RunFacts, RunReported, Settings, Unproven,
+    Directory, Hub, MAX_CONNECTIONS, MAX_STRANGERS, MAX_TOKEN_BYTES, Member, Rate, RunFacts,
+    RunReported, Settings, Unproven,
 };
 use fltorrent_coordinator::identity::{Identity, RunId};
 use fltorrent_coordinator::key::PeerKey;
@@ -19,7 +20,7 @@ use fltorrent_coordinator::tls::{Credentials, HTTP_ALPN, anonymous_client_config
 use rustls::ClientConfig;
 use rustls_pki_types::ServerName;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::mpsc;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
@@ -522,4 +523,63 @@ async fn strangers_before_the_handshake_do_not_stay() {
     assert_eq!(silent.read(&mut [0; 16]).await.unwrap(), 0);
     tokio::time::resume();
     operator.hub.stop(HOUR).await;
+}
+
+/// A connection from an address of its own that says nothing.
+pub(crate) async fn silent(from: u8, to: std::net::SocketAddr) -> TcpStream {
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.bind(([127, 0, 0, from], 0).into()).unwrap();
+    socket.connect(to).await.unwrap()
+}
+
+/// Whether the other end has not closed.
+pub(crate) fn is_open(stream: &TcpStream) -> bool {
+    matches!(stream.try_read(&mut [0; 1]), Err(error) if error.kind() == std::io::ErrorKind::WouldBlock)
+}
+
+#[tokio::test]
+async fn silent_strangers_keep_nobody_out() {
+    let operator = Operator::start().await;
+    let address = operator.hub.address();
+    let mut strangers = Vec::new();
+    for from in 2..6 {
+        for _ in 0..MAX_STRANGERS {
+            strangers.push(silent(from, address).await);
+        }
+    }
+    // One more of an address that has its share is told so at once.
+    let mut one_more = silent(2, address).await;
+    assert!(!matches!(one_more.read(&mut [0; 1]).await, Ok(1..)));
+    // All places are taken; who comes gets one all the same, and few have to go.
+    assert_eq!(strangers.len(), MAX_CONNECTIONS);
+    let three = operator.member().await;
+    assert_eq!(operator.report(&three, &report(3, 0)).await.status, 200);
+    let left = strangers.iter().filter(|stream| is_open(stream)).count();
+    assert!(left >= MAX_CONNECTIONS - 8, "{left}");
+}
+
+#[tokio::test]
+async fn a_peer_that_reports_too_often_waits_and_others_do_not() {
+    let settings = Settings {
+        reporting: Rate {
+            burst: 2,
+            every: HOUR,
+        },
+        ..Settings::default()
+    };
+    let operator = Operator::with(settings).await;
+    let three = operator.member().await;
+    for round in 0..2 {
+        assert_eq!(operator.report(&three, &report(3, round)).await.status, 200);
+    }
+    let answer = operator.report(&three, &report(3, 2)).await;
+    assert_eq!(answer.status, 429);
+    assert!(answer.retry_after.is_some_and(|wait| wait > 3500));
+    let authority = operator.root.authority(RUN).unwrap();
+    let key = PeerKey::generate().unwrap();
+    let certificate = authority
+        .sign_peer(&key.request_pem().unwrap(), 4, 0, SystemTime::now())
+        .unwrap();
+    let four = operator.credentials(RUN, &certificate, key);
+    assert_eq!(operator.report(&four, &report(4, 0)).await.status, 200);
 }

@@ -15,6 +15,8 @@ mod hub;
 #[cfg(test)]
 mod intake;
 #[cfg(test)]
+mod plain;
+#[cfg(test)]
 mod reporter;
 #[cfg(test)]
 mod secret;

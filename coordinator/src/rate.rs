@@ -1,10 +1,11 @@
-//! How often somebody may ask: a token bucket for each address. Time comes as an argument.
+//! How often somebody may ask: a token bucket for each of them. Time comes as an argument.
 
 use std::collections::HashMap;
 use std::hash::Hash;
+use std::net::{IpAddr, Ipv6Addr};
 use std::time::{Duration, Instant};
 
-/// Addresses that are remembered at most.
+/// Those that are remembered at most.
 const MAX_REMEMBERED: usize = 4096;
 
 /// So many at once, and one more after each interval.
@@ -18,14 +19,14 @@ pub struct Rate {
 
 /// Who has asked how often.
 #[derive(Debug)]
-pub(super) struct Limiter<K> {
+pub(crate) struct Limiter<K> {
     rate: Rate,
     /// When each one's bucket will be full again.
     full_at: HashMap<K, Instant>,
 }
 
 impl<K: Eq + Hash> Limiter<K> {
-    pub(super) fn new(rate: Rate) -> Self {
+    pub(crate) fn new(rate: Rate) -> Self {
         Self {
             rate,
             full_at: HashMap::new(),
@@ -36,7 +37,7 @@ impl<K: Eq + Hash> Limiter<K> {
     ///
     /// # Errors
     /// How long to wait, when it is one too many.
-    pub(super) fn ask(&mut self, who: K, now: Instant) -> Result<(), Duration> {
+    pub(crate) fn ask(&mut self, who: K, now: Instant) -> Result<(), Duration> {
         if self.full_at.len() >= MAX_REMEMBERED && !self.full_at.contains_key(&who) {
             // Who has a full bucket is as one that never asked.
             self.full_at.retain(|_, full| *full > now);
@@ -53,6 +54,45 @@ impl<K: Eq + Hash> Limiter<K> {
         }
         *full = next;
         Ok(())
+    }
+}
+
+/// Log lines about what strangers do: ten at once, then one in ten seconds, which says how many were left out.
+#[derive(Debug)]
+pub(crate) struct Quiet {
+    limiter: Limiter<()>,
+    left_out: u64,
+}
+
+impl Quiet {
+    pub(crate) fn new() -> Self {
+        Self {
+            limiter: Limiter::new(Rate {
+                burst: 10,
+                every: Duration::from_secs(10),
+            }),
+            left_out: 0,
+        }
+    }
+
+    /// Whether a line may be written at `now`: how many were left out since the last one; none when this one is left out too.
+    pub(crate) fn ask(&mut self, now: Instant) -> Option<u64> {
+        if self.limiter.ask((), now).is_ok() {
+            return Some(std::mem::take(&mut self.left_out));
+        }
+        self.left_out += 1;
+        None
+    }
+}
+
+/// Whom limits by address count: an IPv4 address, or the /64 that whoever has one IPv6 address has the whole of.
+pub(crate) fn source(address: IpAddr) -> IpAddr {
+    match address.to_canonical() {
+        IpAddr::V6(address) => {
+            let network = address.to_bits() >> 64 << 64;
+            IpAddr::V6(Ipv6Addr::from_bits(network))
+        }
+        address @ IpAddr::V4(_) => address,
     }
 }
 
@@ -102,5 +142,33 @@ mod tests {
         let later = start + Duration::from_secs(3);
         assert_eq!(limiter.ask(MAX_REMEMBERED, later), Ok(()));
         assert_eq!(limiter.full_at.len(), 2);
+    }
+    #[test]
+    fn lines_are_left_out_and_counted() {
+        let start = Instant::now();
+        let mut quiet = Quiet::new();
+        for _ in 0..10 {
+            assert_eq!(quiet.ask(start), Some(0));
+        }
+        for _ in 0..1000 {
+            assert_eq!(quiet.ask(start), None);
+        }
+        let later = start + Duration::from_secs(10);
+        assert_eq!(quiet.ask(later), Some(1000));
+        assert_eq!(quiet.ask(later), None);
+    }
+
+    #[test]
+    fn a_network_of_ipv6_counts_as_one() {
+        for (one, other, same) in [
+            ("10.0.0.1", "10.0.0.1", true),
+            ("10.0.0.1", "10.0.0.2", false),
+            ("::ffff:10.0.0.1", "10.0.0.1", true),
+            ("2001:db8::1", "2001:db8::ffff:0:0:1", true),
+            ("2001:db8::1", "2001:db8:0:1::1", false),
+        ] {
+            let [one, other] = [one, other].map(|text| source(text.parse().unwrap()));
+            assert_eq!(one == other, same, "{one} {other}");
+        }
     }
 }
