@@ -135,9 +135,7 @@ impl Figures {
             train_seconds: sum(|round| round.train),
             exchange_seconds: sum(|round| round.exchange),
             peak_rss_bytes: run.rounds.iter().map(|round| round.peak_rss).max(),
-            model_hash: last
-                .filter(|last| last.models_agree)
-                .map(|last| last.model.to_string()),
+            model_hash: run.result().map(|last| last.model.to_string()),
         }
     }
 }

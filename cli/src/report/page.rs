@@ -137,7 +137,10 @@ fn tiles(run: &Run, description: &Description) -> Markup {
         .iter()
         .filter_map(|round| Some((round.accuracy?, round.number)))
         .max_by(|a, b| a.0.total_cmp(&b.0).then(b.1.cmp(&a.1)));
-    let hash = last.map(|last| last.model.to_string()).unwrap_or_default();
+    let result = run.result();
+    let hash = result
+        .map(|last| last.model.to_string())
+        .unwrap_or_default();
     let short: String = hash.chars().take(12).collect();
     let peers = description.peers;
     // What some peers say of their own test samples is not the model's accuracy.
@@ -154,9 +157,10 @@ fn tiles(run: &Run, description: &Description) -> Markup {
             (tile("Time", &run.ending.as_ref().map_or_else(|| last.map_or_else(|| "–".to_owned(), |last| duration(last.seconds)), |ending| duration(ending.wall_seconds)), &run.ending.as_ref().and_then(|ending| ending.startup_seconds).map_or_else(String::new, |startup| format!("of it {} to start", duration(startup)))))
             (tile("Bytes received", &bytes(run.rounds.last().map_or(0, |last| last.bytes)), &format!("by all {peers} peers")))
             (tile("Model", if short.is_empty() { "–" } else { &short }, match last {
-                Some(last) if last.models_agree && last.peers == peers => "the same bits on all peers",
-                Some(last) if last.models_agree => "the same bits on the peers that are here",
-                Some(_) => "differs between peers",
+                Some(last) if !last.models_agree => "differs between peers",
+                Some(_) if result.is_none() => "the run failed",
+                Some(last) if last.peers == peers => "the same bits on all peers",
+                Some(_) => "the same bits on the peers that are here",
                 None => "no round is finished",
             }))
         }

@@ -144,6 +144,14 @@ impl Run {
         by_class.figures()
     }
 
+    /// The round whose model the run ended with: none when it failed or the peers' models differ, since that of an earlier round
+    /// is no result.
+    pub(super) fn result(&self) -> Option<&Round> {
+        let ending = self.ending.as_ref();
+        let has_failed = ending.is_some_and(|ending| ending.outcome == "failed");
+        self.last().filter(|last| last.models_agree && !has_failed)
+    }
+
     /// The plan's hash in hex.
     pub(super) fn plan_hash(&self) -> String {
         ModelHash::from_bytes(self.plan_hash).to_string()
