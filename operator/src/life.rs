@@ -204,13 +204,10 @@ pub fn decide(ledger: Ledger, facts: &Facts, now: Timestamp) -> Decision {
     }
     match ledger.stage {
         Stage::Complete => Decision::delete(leftovers(ledger, facts)),
-        Stage::Failed => {
-            let mut delete = leftovers(ledger, facts);
-            delete.extend(names(facts, |pod| {
-                pod.attempt == ledger.attempt && !pod.state.has_ended()
-            }));
-            Decision::delete(delete)
-        }
+        Stage::Failed => Decision::delete(names(facts, |pod| {
+            let runs = pod.attempt == ledger.attempt && !pod.state.has_ended();
+            runs || is_leftover(ledger, pod)
+        })),
         Stage::Suspended if facts.suspend => Decision::delete(names(facts, |_| true)),
         Stage::Suspended => record(ledger, Stage::Draining, Turn::Resumed),
         Stage::Draining if facts.suspend => record(ledger, Stage::Suspended, Turn::Suspended),

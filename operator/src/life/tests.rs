@@ -326,6 +326,17 @@ fn a_pod_that_is_not_sealed_is_nothing_but_in_the_way() {
     assert!(world.pods.values().all(|pod| pod.sealed));
 }
 
+/// A shrunk case: one that runs and is not sealed goes for both reasons, and is deleted once.
+#[test]
+fn a_pod_is_deleted_once() {
+    let mut world = World::new(0);
+    world.settle();
+    world.pods.get_mut("x-1-0").unwrap().sealed = false;
+    world.pods.remove("x-2-0");
+    world.settle();
+    assert_eq!((world.ledger.stage, world.pods.len()), (Stage::Failed, 0));
+}
+
 /// A peer has signed two updates for one round, say: the others end with the proof, and it itself may say anything.
 #[test]
 fn what_is_proven_is_not_tried_again() {
