@@ -47,6 +47,8 @@ const START_NEWS: Duration = Duration::from_secs(2);
 const LEAVE_GRACE: Duration = Duration::from_secs(1);
 /// How long reports that are under way may take when the status endpoint closes.
 const STATUS_GRACE: Duration = Duration::from_millis(200);
+/// How far apart peers' reports may come before rounds are missing in what is shown; the files of the peers have them all.
+const ROUNDS_IN_FLIGHT: usize = 1024;
 /// Reports that wait to be counted.
 const REPORTS: usize = 1024;
 
@@ -363,7 +365,7 @@ impl Launcher {
             .server_config(&[HTTP_ALPN])?;
         let plan = &self.setup.plan;
         let peers = u32::try_from(plan.peers.len()).unwrap_or(u32::MAX);
-        let progress = Progress::new(peers, plan.training.rounds);
+        let progress = Progress::recent(peers, plan.training.rounds, ROUNDS_IN_FLIGHT);
         let (reports_in, reports) = mpsc::channel(REPORTS);
         let status = Intake::start(listener, tls, self.run(), progress, reports_in)
             .map_err(LaunchError::Status)?;

@@ -9,7 +9,7 @@ use rustls::ServerConfig;
 use super::RunFacts;
 use crate::authority::{Authority, AuthorityError};
 use crate::identity::RunId;
-use crate::progress::{Progress, Standing};
+use crate::progress::{Progress, Standing, in_flight};
 use crate::secret::RootSecret;
 use crate::tls::{Credentials, HTTP_ALPN, TlsError};
 
@@ -75,7 +75,11 @@ impl Runs {
             authority,
             lifetime: self.lifetime,
             shown: Mutex::new(None),
-            progress: Mutex::new(Progress::new(facts.peers, facts.rounds)),
+            progress: Mutex::new(Progress::recent(
+                facts.peers,
+                facts.rounds,
+                in_flight(facts.peers),
+            )),
         });
         by_id.insert(id, Arc::clone(&run));
         Ok(run)

@@ -313,8 +313,8 @@ impl Context {
 
     /// The newest figures of an attempt.
     pub(super) fn figures(&self, validated: &Validated, ledger: Ledger) -> Figures {
-        let reports = self.hub.progress(validated.run, ledger.attempt);
-        let reported = reports.map(|progress| Figures::of_reports(&progress));
+        let reports = self.hub.standing(validated.run, ledger.attempt);
+        let reported = reports.map(|standing| Figures::of_reports(&standing));
         let endings = self.tools.evidence.of(&validated.uid);
         let ended = endings
             .of_attempt(ledger.attempt)

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use fltorrent_coordinator::ending::Ending;
-use fltorrent_coordinator::progress::Progress;
+use fltorrent_coordinator::progress::{Progress, Standing};
 use fltorrent_crds::status::{Exchanged, ExperimentStatus, RoundCounts, figure};
 
 /// The newest figures that are known of an attempt.
@@ -18,18 +18,15 @@ pub struct Figures {
 
 impl Figures {
     /// From the reports of an attempt's peers: of the last round that all of them have finished.
-    pub fn of_reports(progress: &Progress) -> Self {
-        let Some(last) = progress.summaries().last() else {
+    pub fn of_reports(standing: &Standing) -> Self {
+        let Some(last) = &standing.last else {
             return Self::default();
         };
-        let received = progress
-            .summaries()
-            .fold(0_u64, |sum, round| sum.saturating_add(round.bytes_received));
         Self {
             done: Some(last.round.saturating_add(1)),
             accuracy: last.accuracy,
             loss: last.loss,
-            received: Some(received),
+            received: Some(standing.bytes_received),
             model: last.models_agree.then(|| last.model_hash.to_string()),
         }
     }
@@ -54,7 +51,7 @@ impl Figures {
         });
         Some(Self {
             received: Some(received),
-            ..Self::of_reports(&progress)
+            ..Self::of_reports(&progress.standing())
         })
     }
 

@@ -78,7 +78,7 @@ fn reported(rounds: u32) -> Figures {
             progress.handle_report(&report(peer, round)).unwrap();
         }
     }
-    Figures::of_reports(&progress)
+    Figures::of_reports(&progress.standing())
 }
 
 const READY: PodState = PodState::Running { ready: true };
