@@ -4,18 +4,19 @@ mod load;
 
 use std::{
     io::{self, IoSliceMut},
-    net::{Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket},
+    net::{Ipv6Addr, SocketAddr, UdpSocket},
     pin::Pin,
     sync::{Arc, Mutex, PoisonError},
     task::{Context, Poll},
     time::Instant,
 };
 
+use fltorrent_coordinator::listen;
 use quinn::{
     AsyncUdpSocket, Runtime, TokioRuntime, UdpPoller,
     udp::{RecvMeta, Transmit},
 };
-use socket2::{Domain, Protocol, SockRef, Socket as RawSocket, Type};
+use socket2::SockRef;
 use thiserror::Error;
 
 use load::Load;
@@ -39,20 +40,19 @@ fn advice(error: &io::Error) -> &'static str {
         io::ErrorKind::AddrNotAvailable => {
             "that is no address of this machine; correct it in the nodes file, or remove it there to listen at all addresses"
         }
-        io::ErrorKind::PermissionDenied => "ports below 1024 are for root; choose a higher one",
-        _ => "is another process using that port?",
+        _ => listen::advice(error),
     }
 }
 
 /// A socket as quinn takes it.
 pub type Socket = Arc<dyn AsyncUdpSocket>;
 
-/// Binds a UDP socket; port 0 lets the system choose. Must be called within a tokio runtime.
+/// Binds a UDP socket as [`listen`] says; port 0 lets the system choose. Must be called within a tokio runtime.
 ///
 /// # Errors
 /// When the address cannot be bound.
 pub fn bind(address: SocketAddr) -> Result<Socket, BindError> {
-    UdpSocket::bind(address)
+    listen::udp(address)
         .and_then(wrap)
         .map_err(|source| BindError { address, source })
 }
@@ -63,26 +63,7 @@ pub fn bind(address: SocketAddr) -> Result<Socket, BindError> {
 /// # Errors
 /// When the port cannot be bound.
 pub fn bind_all(port: u16) -> Result<Socket, BindError> {
-    let both = SocketAddr::from((Ipv6Addr::UNSPECIFIED, port));
-    match dual_stack(both) {
-        Ok(socket) => wrap(socket).map_err(|source| BindError {
-            address: both,
-            source,
-        }),
-        Err(error) if error.kind() == io::ErrorKind::AddrInUse => Err(BindError {
-            address: both,
-            source: error,
-        }),
-        // A kernel without IPv6 says so in several ways; what is wrong beside that is wrong with IPv4 too.
-        Err(_) => bind((Ipv4Addr::UNSPECIFIED, port).into()),
-    }
-}
-
-fn dual_stack(address: SocketAddr) -> io::Result<UdpSocket> {
-    let socket = RawSocket::new(Domain::IPV6, Type::DGRAM, Some(Protocol::UDP))?;
-    socket.set_only_v6(false)?;
-    socket.bind(&address.into())?;
-    Ok(socket.into())
+    bind((Ipv6Addr::UNSPECIFIED, port).into())
 }
 
 /// A socket that is bound already. Must be called within a tokio runtime.
@@ -90,11 +71,30 @@ fn dual_stack(address: SocketAddr) -> io::Result<UdpSocket> {
 /// # Errors
 /// When the system refuses what QUIC needs of a socket.
 pub fn wrap(socket: UdpSocket) -> io::Result<Socket> {
-    // As much as the system allows (net.core.rmem_max); with less, more is lost while this process waits for a CPU.
-    SockRef::from(&socket)
-        .set_recv_buffer_size(RECEIVE_BUFFER)
-        .ok();
+    if let Some(granted) = widen(&socket, RECEIVE_BUFFER) {
+        tracing::info!(
+            granted,
+            wanted = RECEIVE_BUFFER,
+            "the kernel cut the UDP receive buffer; where packets come faster than this process runs, more of them are lost: \
+             raise net.core.rmem_max"
+        );
+    }
     TokioRuntime.wrap_udp_socket(socket)
+}
+
+/// Makes the receive buffer larger. Gives the bytes that it has when those are fewer.
+fn widen(socket: &UdpSocket, wanted: usize) -> Option<usize> {
+    let socket = SockRef::from(socket);
+    // What the system refuses shows in what is there.
+    socket.set_recv_buffer_size(wanted).ok();
+    let told = socket.recv_buffer_size().ok()?;
+    // Linux counts its own bookkeeping too, and tells twice what it grants (socket(7)).
+    let granted = if cfg!(target_os = "linux") {
+        told / 2
+    } else {
+        told
+    };
+    (granted < wanted).then_some(granted)
 }
 
 /// A socket that promises no more datagrams at a time than the system puts together, which is 64 KiB of them, and hands over
@@ -166,7 +166,18 @@ impl AsyncUdpSocket for Bounded {
 
 #[cfg(test)]
 mod tests {
+    use std::net::Ipv4Addr;
+
     use super::*;
+
+    #[test]
+    fn a_buffer_that_the_kernel_cut_is_seen() {
+        let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        assert_eq!(widen(&socket, 8192), None);
+        // More than `net.core.rmem_max` is on any machine.
+        let wanted = 1 << 30;
+        assert!(widen(&socket, wanted).is_some_and(|granted| granted < wanted));
+    }
 
     #[tokio::test]
     async fn there_is_room_for_all_that_the_system_puts_together_and_little_more() {
