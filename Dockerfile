@@ -65,7 +65,7 @@ COPY --from=runtime /runtime /
 COPY --from=build /programs/fltorrent-operator /usr/local/bin/
 ENV PATH=/usr/local/bin
 USER 65532:65532
-EXPOSE 8443 8080
+EXPOSE 8443 8080 8081
 ENTRYPOINT ["fltorrent-operator"]
 CMD ["run"]
 

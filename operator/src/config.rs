@@ -40,12 +40,15 @@ pub struct Config {
     /// The operator's Service, by which peers reach it.
     #[arg(long, env = "FLTORRENT_SERVICE", default_value = "fltorrent-operator")]
     pub service: String,
-    /// Where peers get certificates and report.
-    #[arg(long, env = "FLTORRENT_LISTEN", default_value = "0.0.0.0:8443")]
+    /// Where peers get certificates and report. `[::]` is every address, IPv6 and IPv4, or IPv4 alone where there is no IPv6.
+    #[arg(long, env = "FLTORRENT_LISTEN", default_value = "[::]:8443")]
     pub listen: SocketAddr,
-    /// Where `/healthz`, `/readyz` and `/metrics` are.
-    #[arg(long, env = "FLTORRENT_HEALTH_LISTEN", default_value = "0.0.0.0:8080")]
+    /// Where `/metrics` is, and `/healthz` and `/readyz` for whoever else asks.
+    #[arg(long, env = "FLTORRENT_HEALTH_LISTEN", default_value = "[::]:8080")]
     pub health_listen: SocketAddr,
+    /// Where the kubelet finds `/healthz` and `/readyz`, and nobody anything else.
+    #[arg(long, env = "FLTORRENT_PROBES_LISTEN", default_value = "[::]:8081")]
+    pub probes_listen: SocketAddr,
     /// Lead without an election: for one replica that is run by hand.
     #[arg(long)]
     pub no_election: bool,

@@ -9,6 +9,7 @@ use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
+use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::{Registry, Unit};
 
 /// The label of what is counted by stable names of reasons.
@@ -75,6 +76,11 @@ impl Metrics {
             restarts: Counter::default(),
         };
         registry.register(
+            "build",
+            "What runs",
+            Info::new([("version", env!("CARGO_PKG_VERSION"))]),
+        );
+        registry.register(
             "leader",
             "1 while this replica leads",
             metrics.leader.clone(),
@@ -127,7 +133,7 @@ impl Metrics {
         metrics
     }
 
-    /// The text that Prometheus reads.
+    /// The text that Prometheus reads, as OpenMetrics.
     pub fn text(&self) -> String {
         let mut text = String::new();
         if let Err(error) = encode(&mut text, &lock(&self.registry)) {
@@ -222,6 +228,11 @@ mod tests {
         metrics.restarted();
         let text = metrics.text();
         for line in [
+            concat!(
+                "fltorrent_operator_build_info{version=\"",
+                env!("CARGO_PKG_VERSION"),
+                "\"} 1"
+            ),
             "fltorrent_operator_leader 1",
             "fltorrent_operator_reconcile_seconds_count 1",
             "fltorrent_operator_reconcile_errors_total{reason=\"ApiForbidden\"} 1",

@@ -1,12 +1,14 @@
 //! The operator as a process: watches, the port for peers, the election, and the queue of what is to be looked at.
 
 use std::io;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
 use fltorrent_coordinator::hub::{Hub, RunReported, Settings};
 use fltorrent_coordinator::identity::RunId;
+use fltorrent_coordinator::listen;
 use futures_util::{StreamExt, stream};
 use k8s_openapi::api::core::v1::Pod;
 use kube::Client;
@@ -63,13 +65,14 @@ pub async fn run(config: Config) -> anyhow::Result<End> {
     let mut tasks = JoinSet::new();
     // Alive from here on, however long the API server is away; ready only when what is there is known.
     let health = Arc::new(Health::default());
-    let probes = listen(config.health_listen).await?;
-    let (ready, counted) = (Arc::clone(&health), Arc::clone(&metrics));
-    tasks.spawn(async move {
-        if let Err(error) = health::serve(probes, ready, counted).await {
-            tracing::error!(%error, "probes are not answered any more");
-        }
-    });
+    let probes = listen(config.probes_listen, "probes")?;
+    let counts = listen(config.health_listen, "metrics")?;
+    tasks.spawn(health::serve_probes(probes, Arc::clone(&health)));
+    tasks.spawn(health::serve(
+        counts,
+        Arc::clone(&health),
+        Arc::clone(&metrics),
+    ));
     let root = tokio::select! {
         () = signals.told() => return Ok(End::Signal),
         root = root::ensure(client.clone(), &config.namespace) => root?,
@@ -135,7 +138,7 @@ async fn operate(
         Arc::clone(&metrics),
     );
     let (reported, reports) = mpsc::channel(REPORTS);
-    let port = listen(config.listen).await?;
+    let port = listen(config.listen, "peers")?;
     let hub = Hub::start(
         port,
         tools.root.clone(),
@@ -199,10 +202,12 @@ async fn connect() -> anyhow::Result<Client> {
         .context("there is no cluster to talk to; inside a pod or with KUBECONFIG there is")
 }
 
-async fn listen(address: std::net::SocketAddr) -> anyhow::Result<TcpListener> {
-    TcpListener::bind(address)
-        .await
-        .with_context(|| format!("{address} cannot be listened on"))
+fn listen(address: SocketAddr, whom: &str) -> anyhow::Result<TcpListener> {
+    listen::tcp(address).map_err(|error| {
+        let advice = listen::advice(&error);
+        let said = format!("the port for {whom}, TCP {address}, cannot be opened: {advice}");
+        anyhow::Error::new(error).context(said)
+    })
 }
 
 /// The signals that tell the process to end, heard from the start: PID 1 of a container has no other way to end.

@@ -11,7 +11,7 @@ use fltorrent_coordinator::report::RoundReport;
 use fltorrent_swarm::Swarm;
 use prometheus_client::{
     encoding::text::encode,
-    metrics::{counter::Counter, gauge::Gauge},
+    metrics::{counter::Counter, family::Family, gauge::Gauge, info::Info},
     registry::{Registry, Unit},
 };
 
@@ -19,7 +19,9 @@ pub use server::{ServeError, serve};
 
 use crate::store::ChunkStore;
 
-type Seconds = Gauge<f64, AtomicU64>;
+type Figure = Gauge<f64, AtomicU64>;
+/// A figure that is not there where there is nothing that it could be of.
+type Perhaps = Family<[(&'static str, &'static str); 0], Figure>;
 
 /// What Prometheus sees of one peer.
 pub struct Metrics {
@@ -38,16 +40,18 @@ pub struct Metrics {
     violations: Counter,
     store_memory: Gauge,
     store_file: Gauge,
-    accuracy: Seconds,
-    train_seconds: Seconds,
-    exchange_seconds: Seconds,
-    aggregate_seconds: Seconds,
-    evaluate_seconds: Seconds,
+    accuracy: Perhaps,
+    loss: Perhaps,
+    train_loss: Perhaps,
+    train_seconds: Figure,
+    exchange_seconds: Figure,
+    aggregate_seconds: Figure,
+    evaluate_seconds: Figure,
 }
 
 impl Metrics {
-    /// All metrics at zero, labelled with the experiment's name and the peer's index.
-    pub fn new(experiment: &str, peer: u32) -> Self {
+    /// All metrics at zero, labelled with the experiment's name and the peer's index; so many rounds are planned.
+    pub fn new(experiment: &str, peer: u32, rounds: u32) -> Self {
         let labels = [
             ("experiment".into(), experiment.to_owned().into()),
             ("peer".into(), peer.to_string().into()),
@@ -101,18 +105,41 @@ impl Metrics {
             ),
             store_memory: gauge(&mut registry, "store_memory_bytes", "Chunk bytes in RAM"),
             store_file: gauge(&mut registry, "store_file_bytes", "Chunk bytes in files"),
-            accuracy: Gauge::default(),
+            accuracy: Family::default(),
+            loss: Family::default(),
+            train_loss: Family::default(),
             train_seconds: Gauge::default(),
             exchange_seconds: Gauge::default(),
             aggregate_seconds: Gauge::default(),
             evaluate_seconds: Gauge::default(),
         };
-        let last = "of the last finished round";
         registry.register(
-            "accuracy",
-            format!("Accuracy on the peer's part of the test split {last}"),
-            metrics.accuracy.clone(),
+            "build",
+            "What runs",
+            Info::new([("version", env!("CARGO_PKG_VERSION"))]),
         );
+        gauge(&mut registry, "rounds_planned", "Rounds of the experiment").set(rounds.into());
+        let last = "of the last finished round";
+        let here = "on the peer's part of the test split";
+        for (name, help, figure) in [
+            (
+                "accuracy",
+                format!("Accuracy {here} {last}; absent without samples"),
+                &metrics.accuracy,
+            ),
+            (
+                "loss",
+                format!("Mean loss {here} {last}; absent without samples or when it is not finite"),
+                &metrics.loss,
+            ),
+            (
+                "train_loss",
+                format!("Mean loss over the peer's training samples {last}; absent likewise"),
+                &metrics.train_loss,
+            ),
+        ] {
+            registry.register(name, help, figure.clone());
+        }
         for (name, gauge) in [
             ("train", &metrics.train_seconds),
             ("exchange", &metrics.exchange_seconds),
@@ -133,7 +160,7 @@ impl Metrics {
         metrics
     }
 
-    /// What `/metrics` answers.
+    /// What `/metrics` answers, as OpenMetrics.
     pub fn text(&self) -> String {
         let mut text = String::new();
         // Writing to a string does not fail.
@@ -179,12 +206,26 @@ impl Metrics {
     pub(crate) fn round_done(&self, report: &RoundReport) {
         self.rounds_done.inc();
         self.sent.inc_by(report.bytes_sent);
-        let total = report.evaluation.total.max(1) as f64;
-        self.accuracy.set(report.evaluation.correct as f64 / total);
+        let RoundReport {
+            evaluation, train, ..
+        } = report;
+        let share = |sum: f64| (evaluation.total > 0).then(|| sum / evaluation.total as f64);
+        put(&self.accuracy, share(evaluation.correct as f64));
+        put(&self.loss, evaluation.loss_sum.and_then(share));
+        put(&self.train_loss, train.loss);
         self.train_seconds.set(report.train.seconds);
         self.exchange_seconds.set(report.exchange_seconds);
         self.aggregate_seconds.set(report.aggregate_seconds);
         self.evaluate_seconds.set(report.evaluation.seconds);
+    }
+}
+
+fn put(figure: &Perhaps, value: Option<f64>) {
+    match value {
+        Some(value) => {
+            figure.get_or_create(&[]).set(value);
+        }
+        None => figure.clear(),
     }
 }
 
@@ -212,4 +253,60 @@ pub(crate) fn peak_rss() -> u64 {
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
     line.and_then(|line| line.trim().strip_suffix(" kB")?.trim().parse::<u64>().ok())
         .map_or(0, |kib| kib * 1024)
+}
+
+#[cfg(test)]
+mod tests {
+    use fltorrent_coordinator::report::{EvaluationFigures, ModelHash, TrainFigures, WastedBytes};
+
+    use super::*;
+
+    fn report(total: u64, loss_sum: Option<f64>, train_loss: Option<f64>) -> RoundReport {
+        RoundReport {
+            peer: 1,
+            attempt: 0,
+            round: 0,
+            samples: 8,
+            chunks_held: 1,
+            chunks_total: 1,
+            model_hash: ModelHash::from_bytes([0; 32]),
+            train: TrainFigures {
+                loss: train_loss,
+                seconds: 0.5,
+            },
+            exchange_seconds: 0.5,
+            aggregate_seconds: 0.5,
+            evaluation: EvaluationFigures {
+                correct: 0,
+                total,
+                loss_sum,
+                seconds: 0.5,
+            },
+            bytes_sent: 1,
+            bytes_received: 1,
+            wasted: WastedBytes::default(),
+            peak_rss_bytes: 1,
+        }
+    }
+
+    #[test]
+    fn figures_of_nothing_are_absent() {
+        let metrics = Metrics::new("tiny", 1, 3000);
+        let value = |name: &str| {
+            let start = format!("fltorrent_{name}{{experiment=\"tiny\",peer=\"1\"}} ");
+            let text = metrics.text();
+            let line = text.lines().find_map(|line| line.strip_prefix(&start));
+            line.map(str::to_owned)
+        };
+        let all = || [value("accuracy"), value("loss"), value("train_loss")];
+        assert_eq!(all(), [None, None, None], "no round is over");
+        metrics.round_done(&report(0, Some(0.0), Some(0.25)));
+        assert_eq!(all(), [None, None, Some("0.25".into())]);
+        // All wrong is 0, which is something.
+        metrics.round_done(&report(4, Some(6.0), None));
+        assert_eq!(all(), [Some("0.0".into()), Some("1.5".into()), None]);
+        metrics.round_done(&report(4, None, None));
+        assert_eq!(all(), [Some("0.0".into()), None, None]);
+        assert_eq!(value("rounds_planned"), Some("3000".into()));
+    }
 }

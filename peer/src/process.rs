@@ -226,8 +226,12 @@ impl Peer {
         let key = PeerKey::generate()?;
         let any_port = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
         let socket = socket::bind(any_port)?;
-        let metrics = Arc::new(Metrics::new(&self.plan.name, index));
-        let (metrics_address, _server) = metrics::serve(any_port, Arc::clone(&metrics)).await?;
+        let metrics = Arc::new(Metrics::new(
+            &self.plan.name,
+            index,
+            self.plan.training.rounds,
+        ));
+        let (metrics_address, _server) = metrics::serve(any_port, Arc::clone(&metrics))?;
         announce(&Announcement {
             index,
             certificate_request: key.request_pem()?,

@@ -58,6 +58,7 @@ impl Operator {
             ])
             .args(["--listen", &format!("127.0.0.1:{port}")])
             .args(["--health-listen", &format!("127.0.0.1:{}", port + 1)])
+            .args(["--probes-listen", "127.0.0.1:0"])
             .env("KUBECONFIG", account)
             .stdout(file.try_clone()?)
             .stderr(file)

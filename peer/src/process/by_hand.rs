@@ -88,10 +88,10 @@ impl ByHand {
             Listen::At(address) => socket::bind(address)?,
             Listen::Port(port) => socket::bind_all(port)?,
         };
-        let metrics = Arc::new(Metrics::new(&plan.name, index));
+        let metrics = Arc::new(Metrics::new(&plan.name, index, plan.training.rounds));
         let (metrics_address, server) = match self.metrics {
             Some(address) => {
-                let (bound, server) = metrics::serve(address, Arc::clone(&metrics)).await?;
+                let (bound, server) = metrics::serve(address, Arc::clone(&metrics))?;
                 (Some(bound), Some(server))
             }
             None => (None, None),

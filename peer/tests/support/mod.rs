@@ -328,7 +328,7 @@ impl Run {
             completed,
             reporter: None,
             journal: Journal::create(&folder.join(format!("{me}.jsonl"))).unwrap(),
-            metrics: Arc::new(Metrics::new("test", me)),
+            metrics: Arc::new(Metrics::new("test", me, 1)),
             news: None,
             credentials: current,
             stop: tokio::sync::oneshot::channel().1,
