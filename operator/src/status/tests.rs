@@ -462,7 +462,7 @@ fn a_figure_that_the_newest_round_has_not_is_of_no_older_one() {
             progress.handle_report(&report).unwrap();
         }
     }
-    let differ = Figures::of_reports(&progress);
+    let differ = Figures::of_reports(&progress.standing());
     let two = step(&one, running(), &[READY, READY], &differ, 1);
     assert_eq!(two.round.as_ref().unwrap().text, "2/4");
     assert_eq!((two.model, two.loss), (None, None));
