@@ -25,10 +25,10 @@ step "format"
 cargo fmt --all -- --check
 cargo fmt --manifest-path fuzz/Cargo.toml -- --check
 
-step "clippy"
-cargo clippy --quiet --workspace --all-targets --locked -- -D warnings
+step "clippy, with the CUDA backend"
+cargo clippy --quiet --workspace --all-targets --features fltorrent-cli/cuda --locked -- -D warnings
 # What runs only when it is named is not among all targets.
-cargo clippy --quiet --workspace --test real_cluster --test installed --locked -- -D warnings
+cargo clippy --quiet --workspace --test real_cluster --test installed --features fltorrent-cli/cuda --locked -- -D warnings
 
 step "tests"
 cargo test --quiet --workspace --locked
@@ -44,10 +44,7 @@ step "images, and what helm installs from them"
 cargo test --quiet --workspace --locked --test installed
 
 step "documentation"
-RUSTDOCFLAGS="-D warnings" cargo doc --quiet --workspace --no-deps --document-private-items --locked
-
-step "CUDA backend compiles"
-cargo clippy --quiet -p fltorrent-cli --features cuda --locked -- -D warnings
+RUSTDOCFLAGS="-D warnings" cargo doc --quiet --workspace --no-deps --document-private-items --features fltorrent-cli/cuda --locked
 
 step "fuzz targets compile"
 cargo check --quiet --manifest-path fuzz/Cargo.toml --locked
