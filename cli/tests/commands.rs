@@ -478,7 +478,7 @@ fn what_a_full_disk_swallows_is_no_success() {
         &["completions", "bash"],
         &["validate", QUICKSTART, "--output", "json"],
         &["plan", QUICKSTART],
-        &["simulate", QUICKSTART, "--output", "json"],
+        &["simulate", QUICKSTART, "--up", "20Mbit", "--output", "json"],
     ] {
         let full = fs::File::options().write(true).open("/dev/full").unwrap();
         let output = Command::new(PROGRAM)

@@ -45,7 +45,7 @@ use libtest_mimic::{Arguments, Failed, Trial};
 type Check = fn(&Cluster) -> Result<(), Failed>;
 
 /// Checks that may run side by side.
-const CHECKS: [(&str, Check); 24] = [
+const CHECKS: [(&str, Check); 25] = [
     ("a_pod_runs_to_its_end_and_its_log_is_read", pods::ends),
     ("a_pod_that_fails_says_how", pods::fails),
     ("a_service_is_found_by_name_and_reached", pods::service),

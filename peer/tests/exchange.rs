@@ -77,17 +77,17 @@ fn an_update_that_is_not_finite_ends_the_run_with_its_origins_name() {
 #[test]
 fn a_peer_that_signs_more_samples_than_it_was_given_ends_the_run_with_its_name() {
     let run = Arc::new(Run {
-        boaster: Some(2),
-        ..Run::new(3, star(3))
+        boaster: Some(1),
+        ..Run::new(2, star(2))
     });
     let mut convictions = 0;
     for (peer, result) in (0..).zip(run.all()) {
         let error = result.unwrap_err();
-        let words = "peer 2 signed training on 1000 samples; the plan gives it 3 in round 0";
+        let words = "peer 1 signed training on 1000 samples; the plan gives it 2 in round 0";
         assert!(error.to_string().starts_with(words), "{error}");
         assert_ne!(error.blames(), Some(peer), "peer {peer} is honest");
         let verdict = error.verdict();
-        convictions += u32::from(verdict.is_some_and(|it| it.origin == Some(2)));
+        convictions += u32::from(verdict.is_some_and(|it| it.origin == Some(1)));
     }
     assert!(convictions > 0);
 }

@@ -226,7 +226,7 @@ fn a_reader_that_goes_away_does_not_end_the_run() {
 }
 
 #[test]
-fn a_full_disk_behind_standard_output_does_not_end_the_run() {
+fn a_full_disk_behind_standard_output_does_not_end_the_run_but_is_no_success() {
     let folder = tempfile::tempdir().unwrap();
     let full = File::options().write(true).open("/dev/full").unwrap();
     let output = run("quickstart.yaml", folder.path(), &SHORT)
@@ -234,5 +234,9 @@ fn a_full_disk_behind_standard_output_does_not_end_the_run() {
         .output()
         .unwrap();
     assert!(stderr(&output).contains("standard output cannot be written: No space left"));
-    assert!(output.status.success());
+    assert_eq!(output.status.code(), Some(1));
+    assert_eq!(
+        read_json(&folder.path().join("summary.json"))["outcome"],
+        "completed"
+    );
 }

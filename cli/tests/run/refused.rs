@@ -190,7 +190,7 @@ fn wrong_command_lines_are_refused_and_help_has_the_exit_codes() {
     }
     for command in ["run", "validate"] {
         let help = stdout(&fltorrent(&[command, "--help"]).output().unwrap());
-        for code in ["0  complete", "2  the manifest", "130  interrupted"] {
+        for code in ["0   complete", "2   the manifest", "130 interrupted"] {
             assert!(help.contains(code), "{command} --help has no {code}");
         }
     }

@@ -225,7 +225,7 @@ mod tests {
         assert_eq!(error("rounds"), "did you mean `training.rounds`?");
         assert_eq!(
             error("alpha"),
-            "did you mean `data.partition.dirichlet.alpha`?"
+            "did you mean `data.partition.dirichlet.alpha` or `data.partition.quantity.alpha`?"
         );
         assert_eq!(error("count"), "did you mean `groups[0].count`?");
         assert_eq!(error("sead"), "did you mean `seed`?");

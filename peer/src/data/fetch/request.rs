@@ -133,7 +133,7 @@ mod tests {
         };
         assert_eq!(of("120"), Some(120));
         assert_eq!(of("Sun, 06 Nov 1994 08:49:37 GMT"), Some(7));
-        assert_eq!(of("Sun, 06 Nov 1990 08:49:37 GMT"), Some(0));
+        assert_eq!(of("Tue, 06 Nov 1990 08:49:37 GMT"), Some(0));
         assert_eq!(of("soon"), None);
         assert_eq!(retry_after(&HeaderMap::new(), now), None);
     }
