@@ -80,16 +80,12 @@ fn a_peer_that_signs_more_samples_than_it_was_given_ends_the_run_with_its_name()
         boaster: Some(1),
         ..Run::new(2, star(2))
     });
-    let mut convictions = 0;
-    for (peer, result) in (0..).zip(run.all()) {
-        let error = result.unwrap_err();
-        let words = "peer 1 signed training on 1000 samples; the plan gives it 2 in round 0";
-        assert!(error.to_string().starts_with(words), "{error}");
-        assert_ne!(error.blames(), Some(peer), "peer {peer} is honest");
-        let verdict = error.verdict();
-        convictions += u32::from(verdict.is_some_and(|it| it.origin == Some(1)));
-    }
-    assert!(convictions > 0);
+    // What the liar hears of its end is no concern of honest peers.
+    let honest = run.all().swap_remove(0).unwrap_err();
+    let words = "peer 1 signed training on 1000 samples; the plan gives it 2 in round 0";
+    assert!(honest.to_string().starts_with(words), "{honest}");
+    assert_ne!(honest.blames(), Some(0));
+    assert_eq!(honest.verdict().and_then(|it| it.origin), Some(1));
 }
 
 #[test]

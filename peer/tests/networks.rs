@@ -249,6 +249,23 @@ fn agree_with_pytorch(cases: &[(Architecture, TrainingPlan)]) {
         let end = read(&folder.path().join(format!("{index}.end")));
         let ours = parameters(&*trainer);
         assert_eq!(ours.len(), end.len());
+        // Kernels round otherwise on other processors, and in a deep network a last bit decides whether a unit near zero passes its gradient
+        // on. PyTorch's and ours do so alike with AVX-512; without it single weights of this one differ, and the whole is compared.
+        if matches!(architecture, Architecture::Resnet18 { .. }) && !avx512() {
+            let length = |from: &[f32]| {
+                let pairs = from.iter().zip(&end);
+                pairs
+                    .map(|(a, b)| f64::from(a - b).powi(2))
+                    .sum::<f64>()
+                    .sqrt()
+            };
+            let (moved, off) = (length(&start), length(&ours));
+            assert!(
+                off <= 0.05 * moved,
+                "{architecture:?}, {training:?}: moved by {moved} and is off by {off}"
+            );
+            continue;
+        }
         let mut at = 0;
         for tensor in &model.tensors {
             let range = at..at + tensor.elements() as usize;
@@ -258,19 +275,20 @@ fn agree_with_pytorch(cases: &[(Architecture, TrainingPlan)]) {
                 pairs.fold(0.0_f32, |most, (a, b)| most.max((a - b).abs()))
             };
             let (moved, off) = (distance(&start), distance(&ours));
-            // Kernels differ with the kind of processor in the last bits. In a deep network such a bit may decide whether a unit near zero
-            // passes its gradient on: without AVX-512 the first layer of this one is 0.7 % off.
-            let share = match architecture {
-                Architecture::Resnet18 { .. } => 2e-2,
-                _ => 1e-3,
-            };
             assert!(
-                off <= share * moved + 1e-6,
+                off <= 1e-3 * moved + 1e-6,
                 "{architecture:?}, {training:?}: {} moved by {moved} and is off by {off}",
                 tensor.name
             );
         }
     }
+}
+
+fn avx512() -> bool {
+    #[cfg(target_arch = "x86_64")]
+    return std::is_x86_feature_detected!("avx512f");
+    #[cfg(not(target_arch = "x86_64"))]
+    return false;
 }
 
 #[test]

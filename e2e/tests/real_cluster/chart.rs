@@ -147,7 +147,11 @@ pub fn renders(cluster: &Cluster) -> Result<(), Failed> {
 
 /// Where a platform chooses users, such as OpenShift, nothing that is rendered names one; and what else it does not take is taken away.
 pub fn platforms(cluster: &Cluster) -> Result<(), Failed> {
-    let users = ["--set", "runAsUser=null,peerRunAsUser=null"];
+    // The definition has fields of these names.
+    let users = [
+        "--set",
+        "runAsUser=null,peerRunAsUser=null,crds.install=false",
+    ];
     let text = render(cluster, &users)?;
     if ["runAsUser", "runAsGroup", "fsGroup"]
         .iter()
