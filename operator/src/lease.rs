@@ -2,8 +2,8 @@
 //! `leaderelection`): a lease is taken when it is free, or when its holder has not renewed it for its whole duration, measured by the
 //! clock of who looks, from when it saw the last change. Clocks of machines are never compared.
 //!
-//! [`Election`] decides; [`driver`] reads and writes the Lease; [`keeper`] gives it a thread of its own. A replica that loses the lease ends, so that there is never a write
-//! by a second leader for longer than one request lasts.
+//! [`Election`] decides; [`driver`] reads and writes the Lease; [`keeper`] gives it a thread of its own. A replica that loses the
+//! lease ends, so that there is never a write by a second leader for longer than one request lasts.
 
 pub mod driver;
 pub mod keeper;

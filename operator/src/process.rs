@@ -25,7 +25,7 @@ use crate::events::Teller;
 use crate::evidence::Evidence;
 use crate::health::{self, Health};
 use crate::identity::Cluster;
-use crate::lease::keeper::Keeper;
+use crate::lease::keeper::{Candidate, Keeper};
 use crate::metrics::Metrics;
 use crate::planner::Planner;
 use crate::reconcile::{Context, Tools, Watched, after_error, reconcile};
@@ -243,8 +243,12 @@ fn keeper(
         leads.send_replace(true);
         return Ok(None);
     }
-    let (namespace, replica) = (config.namespace.clone(), replica.to_owned());
-    Keeper::start(Client::try_default, namespace, replica, leads)
+    let candidate = Candidate {
+        namespace: config.namespace.clone(),
+        replica: replica.to_owned(),
+        leads,
+    };
+    Keeper::start(Client::try_default, candidate)
         .context("there is no thread for the election")
         .map(Some)
 }

@@ -14,12 +14,13 @@ mod samples;
 pub(crate) mod sha256;
 mod source;
 mod table;
+mod tables;
 mod tensors;
 mod text;
 
 use fltorrent_crds::{
     experiment::IdxSha256,
-    plan::{Columns, DataFile, DataPlan, DataSource},
+    plan::{DataPlan, DataSource},
     visible_line,
 };
 
@@ -27,6 +28,7 @@ pub use error::DataError;
 pub(crate) use own::{AnyData, Registered};
 pub use own::{OwnData, OwnError};
 pub use samples::{Inputs, Samples};
+use tables::Tables;
 
 /// One of the two parts of a data set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -97,11 +99,8 @@ pub fn labels(plan: &DataPlan) -> Result<Labels, DataError> {
             test,
             columns,
         } => {
-            let mut train = open_table(train, columns, plan)?;
-            let mut test = open_table(test, columns, plan)?;
-            test.check_names(&train)?;
-            let train = table::labels(&mut train, plan.classes)?;
-            Ok(of(train, table::labels(&mut test, plan.classes)?))
+            let (train, test) = Tables::of(train, test, columns, plan)?.labels()?;
+            Ok(of(train, test))
         }
         DataSource::Safetensors { train, test } => {
             let read = |file| tensors::Tensors::open(file::find(file)?)?.labels(plan.classes);
@@ -168,9 +167,8 @@ pub fn load(
             test,
             columns,
         } => {
-            let scaling = scaling(train, columns, plan)?;
-            let table = open_table(split.of(train, test), columns, plan)?;
-            Inputs::Numbers(table::inputs(table, &scaling, all.len(), indices)?)
+            let tables = Tables::of(train, test, columns, plan)?;
+            Inputs::Numbers(tables.inputs(split, all.len(), indices)?)
         }
         DataSource::Safetensors { train, test } => {
             let tensors = tensors::Tensors::open(file::find(split.of(train, test))?)?;
@@ -214,11 +212,7 @@ pub fn check(plan: &DataPlan, labels: &Labels, split: Split) -> Result<Vec<Span>
             train,
             test,
             columns,
-        } => {
-            let scaling = scaling(train, columns, plan)?;
-            let table = open_table(split.of(train, test), columns, plan)?;
-            table::spans(table, &scaling, count)
-        }
+        } => Tables::of(train, test, columns, plan)?.spans(split, count),
         DataSource::Safetensors { train, test } => {
             let tensors = tensors::Tensors::open(file::find(split.of(train, test))?)?;
             let span = tensors.span(&plan.input_shape, count)?;
@@ -235,18 +229,6 @@ pub fn check(plan: &DataPlan, labels: &Labels, split: Split) -> Result<Vec<Span>
     }
 }
 
-fn scaling(
-    train: &DataFile,
-    columns: &Columns,
-    plan: &DataPlan,
-) -> Result<table::Scaling, DataError> {
-    if columns.normalise {
-        table::Scaling::normalise(open_table(train, columns, plan)?)
-    } else {
-        Ok(table::Scaling::Divide(columns.divisor))
-    }
-}
-
 /// What a file says, for an error: bounded, in one line, without control characters.
 fn shown(bytes: &[u8]) -> String {
     const LONGEST: usize = 32;
@@ -256,14 +238,6 @@ fn shown(bytes: &[u8]) -> String {
         shown.push('…');
     }
     visible_line(&shown).into_owned()
-}
-
-fn open_table(
-    file: &DataFile,
-    columns: &Columns,
-    plan: &DataPlan,
-) -> Result<table::Table, DataError> {
-    table::Table::open(file::find(file)?.open()?, columns, input_len(plan)?)
 }
 
 fn input_len(plan: &DataPlan) -> Result<usize, DataError> {

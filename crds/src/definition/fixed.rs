@@ -86,3 +86,45 @@ fn rule(path: &str, field: &str, same: &str) -> ValidationRule {
         ..ValidationRule::default()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::JSONSchemaPropsOrArray;
+
+    use super::*;
+    use crate::definition::spec_schema;
+
+    /// What a running experiment may be told otherwise.
+    const CHANGEABLE: [&str; 3] = ["suspend", "restarts", "kubernetes"];
+
+    fn names(schema: &JSONSchemaProps) -> BTreeSet<&str> {
+        let properties = schema.properties.as_ref().unwrap();
+        properties.keys().map(String::as_str).collect()
+    }
+
+    /// A field that somebody adds is put on one of the two lists.
+    #[test]
+    fn each_field_is_fixed_or_changeable() {
+        let spec = spec_schema();
+        let fixed = PLAIN.into_iter().filter(|path| !path.contains('.'));
+        let mut listed: BTreeSet<&str> = fixed.chain(CHANGEABLE).collect();
+        listed.insert("groups");
+        assert_eq!(names(&spec), listed);
+    }
+
+    /// All that a group says fixes it, but for what its pods get.
+    #[test]
+    fn each_field_of_a_group_is_fixed_or_of_its_pods() {
+        let spec = spec_schema();
+        let groups = &spec.properties.as_ref().unwrap()["groups"];
+        let group = match groups.items.as_ref().unwrap() {
+            JSONSchemaPropsOrArray::Schema(group) => names(group),
+            JSONSchemaPropsOrArray::Schemas(_) => panic!("groups are of one kind"),
+        };
+        let fixed = OF_GROUPS.iter().map(|(name, _)| *name);
+        let listed: BTreeSet<&str> = fixed.chain(["kubernetes"]).collect();
+        assert_eq!(group, listed);
+    }
+}

@@ -23,30 +23,25 @@ pub struct Keeper {
 }
 
 impl Keeper {
-    /// Starts the thread. `connect` is called on it, since a client's connections live where it is made; `leads` is true from when the
-    /// lease is ours.
+    /// Starts the thread. `connect` is called on it, since a client's connections live where it is made.
     ///
     /// # Errors
     /// When the system gives no thread or no runtime.
     pub fn start<F>(
         connect: impl FnOnce() -> F + Send + 'static,
-        namespace: String,
-        replica: String,
-        leads: watch::Sender<bool>,
+        candidate: Candidate,
     ) -> io::Result<Self>
     where
         F: Future<Output = Result<Client, kube::Error>>,
     {
         let runtime = Builder::new_current_thread().enable_all().build()?;
-        Self::on(runtime, connect, namespace, replica, leads)
+        Self::on(runtime, connect, candidate)
     }
 
     fn on<F>(
         runtime: Runtime,
         connect: impl FnOnce() -> F + Send + 'static,
-        namespace: String,
-        replica: String,
-        leads: watch::Sender<bool>,
+        candidate: Candidate,
     ) -> io::Result<Self>
     where
         F: Future<Output = Result<Client, kube::Error>>,
@@ -57,8 +52,7 @@ impl Keeper {
             .name("lease".to_owned())
             .spawn(move || {
                 let kept = runtime.block_on(async {
-                    let client = connect().await?;
-                    keep(client, &namespace, &replica, &leads, stopped).await;
+                    candidate.keep(connect().await?, stopped).await;
                     Ok(())
                 });
                 // Who started it may be gone.
@@ -83,19 +77,27 @@ impl Keeper {
     }
 }
 
-async fn keep(
-    client: Client,
-    namespace: &str,
-    replica: &str,
-    leads: &watch::Sender<bool>,
-    stopped: oneshot::Receiver<()>,
-) {
-    tokio::select! {
-        () = driver::run(client.clone(), namespace, replica.to_owned(), leads) => {}
-        _ = stopped => {
-            let released = driver::release(client, namespace, replica);
-            if timeout(RELEASE, released).await.is_err() {
-                tracing::info!("the lease was not given up in time; it ends by itself");
+/// Who stands for election.
+#[derive(Debug)]
+pub struct Candidate {
+    /// The namespace of the lease.
+    pub namespace: String,
+    /// Whose the lease is once it is won: the pod's name.
+    pub replica: String,
+    /// Becomes true when the lease is ours.
+    pub leads: watch::Sender<bool>,
+}
+
+impl Candidate {
+    async fn keep(self, client: Client, stopped: oneshot::Receiver<()>) {
+        let replica = self.replica.clone();
+        tokio::select! {
+            () = driver::run(client.clone(), &self.namespace, replica, &self.leads) => {}
+            _ = stopped => {
+                let released = driver::release(client, &self.namespace, &self.replica);
+                if timeout(RELEASE, released).await.is_err() {
+                    tracing::info!("the lease was not given up in time; it ends by itself");
+                }
             }
         }
     }
@@ -167,7 +169,12 @@ mod tests {
             .unwrap();
         let server = Arc::clone(&leases);
         let connect = move || ready(Ok(server.client()));
-        let mut keeper = Keeper::on(paused, connect, "home".into(), "a".into(), leads).unwrap();
+        let candidate = Candidate {
+            namespace: "home".into(),
+            replica: "a".into(),
+            leads,
+        };
+        let mut keeper = Keeper::on(paused, connect, candidate).unwrap();
 
         let (release, released) = mpsc::channel::<()>();
         let planner = Planner::with(move |experiment| {
