@@ -186,6 +186,44 @@ fn the_network_policy_is_made_unless_it_is_turned_off() {
     assert_eq!(at(&values, "networkPolicy.enabled"), Some(&json!(true)));
 }
 
+/// No cluster of these tests enforces a policy, so that whom it lets through is compared with the labels and ports that there are.
+#[test]
+fn policies_select_what_there_is() {
+    let golden = read(folder().join("../../operator/tests/golden/plain.yaml"));
+    let mut objects = golden
+        .split("\n---\n")
+        .map(|text| serde_saphyr::from_str::<Value>(text).unwrap());
+    let mut of_kind = |kind: &str| objects.find(|object| object["kind"] == kind).unwrap();
+    let policy = of_kind("NetworkPolicy");
+    let pod = of_kind("Pod");
+
+    let of_operator = read(folder().join("templates/networkpolicy.yaml"));
+    let peers = of_operator.lines().filter_map(|line| {
+        let (key, value) = line.trim().split_once(": ")?;
+        key.starts_with("app.kubernetes.io/")
+            .then_some((key, value))
+    });
+    let peers: Vec<_> = peers.collect();
+    assert_eq!(peers.len(), 3, "{peers:?}");
+    for (key, value) in peers {
+        assert_eq!(pod["metadata"]["labels"][key], json!(value), "{key}");
+    }
+
+    let rules = policy["spec"]["egress"].as_array().unwrap();
+    let labels = |rule: &Value| rule["to"][0]["podSelector"]["matchLabels"].clone();
+    let to_operator = rules
+        .iter()
+        .find(|rule| labels(rule)["app.kubernetes.io/component"] == "operator")
+        .unwrap();
+    let given = read(folder().join("templates/_helpers.tpl"));
+    for (key, value) in labels(to_operator).as_object().unwrap() {
+        let label = format!("\n{key}: {}\n", value.as_str().unwrap());
+        assert!(given.contains(&label), "{label}");
+    }
+    let port = format!("- port: {}\n", to_operator["ports"][0]["port"]);
+    assert!(of_operator.contains(&port), "{port}");
+}
+
 #[test]
 fn templates_are_well_formed() {
     for (path, text) in templates() {

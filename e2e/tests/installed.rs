@@ -34,7 +34,7 @@ use crate::world::World;
 type Check = fn(&World) -> Result<(), Failed>;
 
 /// One after the other, since some of them take the operator away.
-const CHECKS: [(&str, Check); 12] = [
+const CHECKS: [(&str, Check); 13] = [
     ("the_images_are_small", world::sizes),
     ("what_helm_installed_is_found_well", world::helm_test),
     (
@@ -43,6 +43,10 @@ const CHECKS: [(&str, Check); 12] = [
     ),
     ("two_experiments_train_at_once", training::two),
     ("a_checkpoint_on_a_claim_is_gone_on_from", life::suspended),
+    (
+        "what_is_corrected_begins_anew_on_old_claims",
+        life::corrected,
+    ),
     ("without_a_claim_it_begins_anew", life::begun_anew),
     ("a_deleted_experiment_leaves_nothing", life::deleted),
     (

@@ -14,7 +14,7 @@ Refuses what the chart sets itself, and says which value sets it. The schema cou
   "FLTORRENT_WATCH_NAMESPACE" "watchNamespace"
   "RUST_LOG" "logLevel"
 -}}
-{{- $ports := dict "FLTORRENT_LISTEN" "8443" "FLTORRENT_HEALTH_LISTEN" "8080" -}}
+{{- $ports := dict "FLTORRENT_LISTEN" "8443" "FLTORRENT_HEALTH_LISTEN" "8080" "FLTORRENT_PROBES_LISTEN" "8081" -}}
 {{- range $index, $variable := .Values.extraEnv -}}
 {{- $name := $variable.name -}}
 {{- if hasKey $set $name -}}

@@ -1,6 +1,10 @@
 //! The operator and peers that die while an experiment trains.
 
+use std::process::Child;
+
+use e2e::Cluster;
 use libtest_mimic::Failed;
+use tempfile::NamedTempFile;
 
 use crate::kubectl::{kubectl, namespace, until};
 use crate::life::{ROUNDS, long, told};
@@ -75,15 +79,80 @@ pub fn operator_away(world: &World) -> Result<(), Failed> {
     world.remove("away")
 }
 
+/// What the status of an experiment has been, one after the other.
+struct Seen {
+    kubectl: Child,
+    lines: NamedTempFile,
+}
+
+impl Seen {
+    fn follow(cluster: &Cluster, namespace: &str, name: &str) -> Result<Self, Failed> {
+        const FIELDS: [&str; 5] = [
+            "attempt",
+            "phase",
+            "peers.ready",
+            "peers.complete",
+            "round.done",
+        ];
+        let fields = FIELDS.map(|field| format!("{{.status.{field}}}"));
+        let lines = NamedTempFile::new()?;
+        let kubectl = cluster
+            .kubectl()
+            .args(["-n", namespace, "get", "flt", name, "--watch"])
+            .arg(format!("--output=jsonpath={}{{\"\\n\"}}", fields.join("|")))
+            .stdout(lines.reopen()?)
+            .spawn()?;
+        Ok(Self { kubectl, lines })
+    }
+
+    /// Whether nothing of the first attempt was told of the second, and nobody trained where nobody was.
+    fn of_a_restart(&self) -> Result<(), Failed> {
+        let all = std::fs::read_to_string(self.lines.path())?;
+        let mut second_began = false;
+        for line in all.lines() {
+            let fields: Vec<&str> = line.split('|').collect();
+            let &[attempt, phase, ready, complete, done] = fields.as_slice() else {
+                return Err(format!("not a status: {line}").into());
+            };
+            if phase == "Training" && ready == "0" && complete == "0" {
+                return Err(format!("nobody trains in {line}:\n{all}").into());
+            }
+            if attempt == "1" && !second_began {
+                second_began = true;
+                if !matches!(done, "" | "0") {
+                    return Err(format!("rounds of the first attempt in {line}:\n{all}").into());
+                }
+            }
+        }
+        if second_began {
+            return Ok(());
+        }
+        Err(format!("no second attempt was seen:\n{all}").into())
+    }
+}
+
+impl Drop for Seen {
+    fn drop(&mut self) {
+        let _ = self.kubectl.kill();
+        let _ = self.kubectl.wait();
+    }
+}
+
 /// A pod that is killed costs a restart of all, and without one left the experiment.
 pub fn peer_killed(world: &World) -> Result<(), Failed> {
     let cluster = &world.cluster;
     namespace(cluster, "peer")?;
     world.apply("peer", "x", &long("x", "  restarts: 1\n"))?;
+    let seen = Seen::follow(cluster, "peer", "x")?;
     world.rounds("peer", "x", 2)?;
     kubectl(cluster, "-n peer delete pod x-1-0 --grace-period=0 --force")?;
     let model = world.completed("peer", "x")?;
     world.is_trained_long(&model)?;
+    seen.of_a_restart()?;
+    let error = world.status("peer", "x", "lastError")?;
+    if !error.is_empty() {
+        return Err(format!("a complete experiment has an error: {error}").into());
+    }
     if world.status("peer", "x", "restarts")? != "1" {
         return Err("the restart is not counted".into());
     }

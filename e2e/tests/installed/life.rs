@@ -50,6 +50,32 @@ pub fn suspended(world: &World) -> Result<(), Failed> {
     world.remove("suspended")
 }
 
+/// Deleted, corrected and applied again under its name, on the claims of before: it comes to the model of the corrected manifest.
+pub fn corrected(world: &World) -> Result<(), Failed> {
+    namespace(&world.cluster, "again")?;
+    let manifest = |seed: u32| {
+        format!(
+            "apiVersion: fltorrent.io/v1alpha1\nkind: FLTorrentExperiment\nmetadata:\n  name: x\nspec:\n  seed: {seed}\n  \
+             groups: [{{name: peers, count: 3}}]\n  topology: {{type: ring}}\n  model: {{type: mlp, mlp: {{hidden: [16]}}}}\n  \
+             data: {{type: digits}}\n  training: {{rounds: 6}}\n  checkpoint: {{type: periodic, periodic: {{everyRounds: 2}}}}\n  \
+             kubernetes: {{storage: {{checkpoints: {{type: newClaim, newClaim: {{size: 64Mi, shared: true}}}}}}}}\n"
+        )
+    };
+    world.apply("again", "x", &manifest(1))?;
+    let first = world.completed("again", "x")?;
+    kubectl(&world.cluster, "-n again delete flt/x --timeout=60s")?;
+    world.apply("again", "x", &manifest(2))?;
+    let second = world.completed("again", "x")?;
+    let here = world.trained_here("again", &manifest(2))?;
+    if second != here || second == first {
+        return Err(format!("the model is {second}, before {first}, here {here}").into());
+    }
+    if world.status("again", "x", "restarts")? != "0" {
+        return Err("it took more than one attempt".into());
+    }
+    world.remove("again")
+}
+
 /// Checkpoints that went with the pods: it begins anew and says so.
 pub fn begun_anew(world: &World) -> Result<(), Failed> {
     namespace(&world.cluster, "anew")?;

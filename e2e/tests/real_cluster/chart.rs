@@ -215,7 +215,7 @@ pub fn every_value(cluster: &Cluster) -> Result<(), Failed> {
 }
 
 /// Values that helm has to refuse, and what its message has to name.
-const WRONG: [(&str, &str); 44] = [
+const WRONG: [(&str, &str); 45] = [
     ("imgae.tag=x", "imgae"),
     ("image.tags=x", "tags"),
     ("image.tag=a b", "/image/tag"),
@@ -248,6 +248,10 @@ const WRONG: [(&str, &str); 44] = [
     (
         "extraEnv[0].name=FLTORRENT_LISTEN,extraEnv[0].value=[::]:9443",
         "extraEnv[0].value: [::]:9443 is another port",
+    ),
+    (
+        "extraEnv[0].name=FLTORRENT_PROBES_LISTEN,extraEnv[0].value=[::]:9999",
+        "extraEnv[0].value: [::]:9999 is another port",
     ),
     ("extraEnv[0].value=x", "/extraEnv/0"),
     ("extraEnv.A=x", "/extraEnv"),

@@ -3,6 +3,7 @@
 
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::time::Instant;
 
 use e2e::Cluster;
 use e2e::components::apiserver;
@@ -14,7 +15,8 @@ use libtest_mimic::Failed;
 use serde_json::{Value, json};
 
 use crate::kubectl::{
-    LOOK, condition, create, experiment, kubectl, namespace, pods, run, run_with_input, until,
+    LOOK, PATIENCE, condition, create, experiment, kubectl, namespace, pods, run, run_with_input,
+    until,
 };
 use crate::programs;
 
@@ -83,9 +85,14 @@ impl Operator {
     }
 
     /// Waits until its log has a text so many times.
-    fn says(&mut self, text: &str, times: usize) -> Result<(), Failed> {
+    pub fn says(&mut self, text: &str, times: usize) -> Result<(), Failed> {
+        let start = Instant::now();
         while std::fs::read_to_string(&self.log)?.matches(text).count() < times {
             self.lives()?;
+            if start.elapsed() > PATIENCE {
+                let end = end_of(&self.log);
+                return Err(format!("it does not say {text:?} {times} times: {end}").into());
+            }
             std::thread::sleep(LOOK);
         }
         Ok(())

@@ -9,7 +9,7 @@ use libtest_mimic::Failed;
 use serde_json::{Value, json};
 
 /// How long something may take to become so; the machine may be busy.
-const PATIENCE: Duration = Duration::from_secs(180);
+pub const PATIENCE: Duration = Duration::from_secs(180);
 /// How often it is looked at.
 pub const LOOK: Duration = Duration::from_millis(200);
 
