@@ -79,9 +79,11 @@ pub struct Standing {
 /// The state of one run.
 #[derive(Debug, Clone)]
 pub struct Progress {
+    peers: u32,
     rounds: u32,
     /// How many unfinished rounds of each peer are kept, and how many finished ones; none: all of them.
     kept: Option<usize>,
+    /// Empty until a report counts: whoever asks for a run makes room for one.
     by_peer: Vec<Reported>,
     /// By round, then by peer.
     unfinished: BTreeMap<u32, BTreeMap<u32, RoundReport>>,
@@ -116,9 +118,10 @@ impl Progress {
 
     fn keeping(peers: u32, rounds: u32, kept: Option<usize>) -> Self {
         Self {
+            peers,
             rounds,
             kept,
-            by_peer: vec![Reported::default(); peers as usize],
+            by_peer: Vec::new(),
             unfinished: BTreeMap::new(),
             finished: BTreeMap::new(),
             rounds_finished: 0,
@@ -138,16 +141,20 @@ impl Progress {
             round,
             ..
         } = report;
-        let peers = self.peers();
-        let Some(place) = self.by_peer.get_mut(peer as usize) else {
+        let peers = self.peers;
+        if peer >= peers {
             return Err(ProgressError::Peer { found: peer, peers });
-        };
+        }
         if round >= self.rounds {
             return Err(ProgressError::Round {
                 found: round,
                 rounds: self.rounds,
             });
         }
+        self.by_peer.resize(peers as usize, Reported::default());
+        let Some(place) = self.by_peer.get_mut(peer as usize) else {
+            return Err(ProgressError::Peer { found: peer, peers });
+        };
         let earlier = self.unfinished.get(&round).and_then(|it| it.get(&peer));
         let is_known = round < place.done && self.kept.is_some() && earlier.is_none();
         place.done = place.done.max(round + 1);
@@ -219,8 +226,8 @@ impl Progress {
     }
 
     /// Peers of the run.
-    pub fn peers(&self) -> u32 {
-        u32::try_from(self.by_peer.len()).unwrap_or(u32::MAX)
+    pub const fn peers(&self) -> u32 {
+        self.peers
     }
 
     /// Rounds of the run.
@@ -253,7 +260,8 @@ impl Progress {
 
     /// Rounds that a peer has reported; none for a peer that the run does not have.
     pub fn rounds_reported(&self, peer: u32) -> Option<u32> {
-        Some(self.by_peer.get(peer as usize)?.rounds)
+        let place = self.by_peer.get(peer as usize);
+        (peer < self.peers).then(|| place.map_or(0, |it| it.rounds))
     }
 
     /// Rounds that all peers have done. Peers report their rounds in order, so this holds for a coordinator too that began in mid-run
@@ -264,13 +272,22 @@ impl Progress {
 
     /// Peers that have reported all rounds.
     pub fn peers_finished(&self) -> usize {
+        // Who has reported nothing has not finished: a run has one round at least.
         let finished = self.by_peer.iter().filter(|it| it.rounds == self.rounds);
         finished.count()
     }
 
     /// Whether all peers have reported all rounds.
     pub fn is_finished(&self) -> bool {
-        self.peers_finished() == self.by_peer.len()
+        self.peers_finished() == self.peers as usize
+    }
+}
+
+#[cfg(test)]
+impl Progress {
+    /// Peers that room was made for.
+    pub(crate) fn room(&self) -> usize {
+        self.by_peer.capacity()
     }
 }
 

@@ -137,6 +137,8 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::progress::Outcome;
+    use crate::report::tests::sample;
 
     const FACTS: RunFacts = RunFacts {
         peers: 2,
@@ -187,6 +189,20 @@ mod tests {
         runs.open(id(MAX_RUNS), FACTS, |run| run != id(9)).unwrap();
         assert!(runs.get(id(9)).is_none());
         assert!(runs.get(id(8)).is_some());
+    }
+
+    /// Whoever opens a connection opens a run, of 10,000 peers maybe: room for their reports is made when one of them reports.
+    #[test]
+    fn a_run_that_nobody_reports_of_takes_no_room_for_reports() {
+        let facts = RunFacts {
+            peers: 10_000,
+            ..FACTS
+        };
+        let run = runs().open(id(1), facts, |_| true).unwrap();
+        assert_eq!(lock(&run.progress).room(), 0);
+        let told = lock(&run.progress).handle_report(&sample(3, 0, 1));
+        assert_eq!(told.unwrap(), Outcome::New);
+        assert_eq!(lock(&run.progress).room(), 10_000);
     }
 
     #[test]

@@ -275,3 +275,42 @@ fn bearer(headers: &HeaderMap) -> Option<String> {
         && token.bytes().all(|byte| byte.is_ascii_graphic());
     is_usable.then(|| token.to_owned())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What is usual is not logged for people: every peer meets it at every replica that does not lead. What a peer does wrong is.
+    #[test]
+    fn only_that_a_replica_does_not_lead_is_usual() {
+        let wait = Duration::from_secs(1);
+        let unproven = |error: Unproven| Refusal::Unproven(error);
+        for refusal in [
+            Refusal::Request(RequestError::no_path("/", SERVED)),
+            Refusal::NoToken,
+            Refusal::TooOften { wait },
+            Refusal::ReportsTooOften { wait },
+            Refusal::Busy,
+            unproven(Unproven::Unauthenticated("no".into())),
+            unproven(Unproven::NotOurs("no".into())),
+            unproven(Unproven::Unavailable {
+                reason: "no".into(),
+                retry_after: wait,
+            }),
+            Refusal::NotText,
+            Refusal::Authority(AuthorityError::RequestKey),
+            Refusal::NoCertificate,
+            Refusal::Over {
+                found: 0,
+                current: 1,
+            },
+            Refusal::Early { found: 1 },
+            Refusal::Count(CountError::NotRead),
+        ] {
+            assert!(!refusal.is_usual(), "{refusal}");
+        }
+        let usual = Refusal::NotLeading;
+        assert!(usual.is_usual());
+        assert_eq!(usual.status(), StatusCode::SERVICE_UNAVAILABLE);
+    }
+}
