@@ -16,17 +16,22 @@ use kube::api::{DeleteParams, Patch, PatchParams, PostParams, Preconditions};
 use kube::core::PartialObjectMeta;
 use kube::{Api, Client, ResourceExt};
 use serde_json::json;
+use tokio::sync::Semaphore;
 
-use crate::build::Objects;
+use crate::build::{BuildError, Objects, pod};
 use crate::life::Facts;
 use crate::metrics::Metrics;
 use crate::names;
 use crate::seal;
 pub use error::{ApplyError, Doing, QUOTA_EXCEEDED, classify};
+use objects::Place;
 pub use objects::{Made, Mark, Standing};
 
 /// Requests about pods or claims of one experiment that are under way at a time.
 const PARALLEL: usize = 16;
+/// Pods that are built and not yet made, of all experiments at a time: a manifest may give each of them half a megabyte of annotations and
+/// variables, which is there as an object, as a request and as an answer.
+static MAKING: Semaphore = Semaphore::const_new(2 * PARALLEL);
 
 /// What is to be so.
 #[derive(Debug)]
@@ -43,8 +48,10 @@ pub struct Desired {
     pub made: Arc<Made>,
     /// Pods to delete, by name and UID: one that has another by now is left alone.
     pub delete: Vec<(String, Option<String>)>,
-    /// Pods to create.
-    pub create: Vec<Pod>,
+    /// Pods to end without deleting them, by name and UID.
+    pub end: Vec<(String, Option<String>)>,
+    /// Peers whose pods are to be created.
+    pub create: Vec<u32>,
 }
 
 /// What was applied. Only [`Applier::apply`] makes it.
@@ -84,11 +91,16 @@ impl Applier {
         }
     }
 
-    /// Makes it so. `facts` are those that the decision was made on.
+    /// Makes it so. `facts` are those that the decision was made on; `make` builds the pod of a peer, when it is its turn.
     ///
     /// # Errors
     /// At the first request that fails, or when a name is taken. What was done before stays; the next time goes on from there.
-    pub async fn apply(&self, desired: Desired, facts: Facts) -> Result<Applied, ApplyError> {
+    pub async fn apply(
+        &self,
+        desired: Desired,
+        facts: Facts,
+        make: impl Fn(u32) -> Result<Pod, BuildError>,
+    ) -> Result<Applied, ApplyError> {
         // Without `..`: a new kind of thing to apply is not forgotten here.
         let Desired {
             uid,
@@ -97,12 +109,18 @@ impl Applier {
             objects,
             made,
             delete,
+            end,
             create,
         } = desired;
+        let place = Place {
+            client: &self.client,
+            namespace: &namespace,
+            experiment: &name,
+            uid: &uid,
+            has_pods: !facts.pods.is_empty(),
+        };
         let mark = match objects {
-            Some(objects) => {
-                Some(objects::apply(&self.client, &namespace, &name, &uid, objects, &made).await?)
-            }
+            Some(objects) => Some(place.apply(objects, &made).await?),
             None => None,
         };
         let pods: Api<Pod> = Api::namespaced(self.client.clone(), &namespace);
@@ -111,12 +129,51 @@ impl Applier {
             .buffer_unordered(PARALLEL)
             .try_collect::<()>()
             .await?;
+        stream::iter(end)
+            .map(|(name, uid)| self.end(&pods, name, uid))
+            .buffer_unordered(PARALLEL)
+            .try_collect::<()>()
+            .await?;
+        let (pods, uid, make) = (&pods, uid.as_str(), &make);
         stream::iter(create)
-            .map(|pod| self.create(&pods, &uid, pod))
+            .map(|index| async move {
+                // An error would say that it is closed, which it never is.
+                let _place = MAKING.acquire().await;
+                self.create(pods, uid, make(index)?).await
+            })
             .buffer_unordered(PARALLEL)
             .try_collect::<()>()
             .await?;
         Ok(Applied { facts, mark })
+    }
+
+    /// Has the kubelet end what still runs in a pod. The pod stays, and with it the logs; a deadline is among the few things that may change
+    /// in a pod, and this one is over.
+    async fn end(
+        &self,
+        pods: &Api<Pod>,
+        name: String,
+        uid: Option<String>,
+    ) -> Result<(), ApplyError> {
+        let patch = json!({
+            "metadata": {"uid": uid},
+            "spec": {"activeDeadlineSeconds": pod::ENDS_NOW},
+        });
+        let params = PatchParams {
+            field_manager: Some(names::MANAGER.to_owned()),
+            ..PatchParams::default()
+        };
+        match pods
+            .patch_metadata(&name, &params, &Patch::Merge(&patch))
+            .await
+        {
+            Ok(_) => Ok(()),
+            // Gone, or replaced by one that was not looked at.
+            Err(kube::Error::Api(status)) if status.is_not_found() || status.is_conflict() => {
+                Ok(())
+            }
+            Err(error) => Err(ApplyError::api(Doing::End, "Pod", &name, error)),
+        }
     }
 
     async fn delete(
@@ -197,6 +254,9 @@ impl Applier {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
 
 #[cfg(test)]
 impl Applied {

@@ -18,6 +18,9 @@ use jiff::Timestamp;
 
 use crate::backoff::Backoff;
 
+/// How long the cause of a failure is waited for, while all peers that have failed blame another one: kubelets tell late, and in any order.
+const CAUSE: Duration = Duration::from_secs(15);
+
 /// What is kept of an experiment between two decisions.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Ledger {
@@ -46,6 +49,8 @@ pub struct PodFacts {
     pub sealed: bool,
     /// How it is.
     pub state: PodState,
+    /// Whether its peer has ended and something beside it goes on, which holds what the pod was given.
+    pub lingers: bool,
     /// Whether it is being deleted.
     pub leaving: bool,
 }
@@ -166,6 +171,8 @@ pub enum Decision {
     Act {
         /// Pods to delete, by name.
         delete: Vec<String>,
+        /// Pods to end without deleting them, by name: their logs stay.
+        end: Vec<String>,
         /// Peers whose pods are to be created, in order.
         create: Vec<u32>,
         /// When to decide again even if nothing changes.
@@ -176,12 +183,23 @@ pub enum Decision {
 impl Decision {
     /// Whether anything changes by it.
     pub fn is_quiet(&self) -> bool {
-        matches!(self, Self::Act { delete, create, .. } if delete.is_empty() && create.is_empty())
+        matches!(self, Self::Act { delete, end, create, .. } if delete.is_empty() && end.is_empty() && create.is_empty())
+    }
+
+    /// Nothing is done for a while.
+    pub const fn wait(again: Duration) -> Self {
+        Self::Act {
+            delete: Vec::new(),
+            end: Vec::new(),
+            create: Vec::new(),
+            again: Some(again),
+        }
     }
 
     const fn delete(delete: Vec<String>) -> Self {
         Self::Act {
             delete,
+            end: Vec::new(),
             create: Vec::new(),
             again: None,
         }
@@ -203,11 +221,7 @@ pub fn decide(ledger: Ledger, facts: &Facts, now: Timestamp) -> Decision {
         return Decision::Record { ledger, turn };
     }
     match ledger.stage {
-        Stage::Complete => Decision::delete(leftovers(ledger, facts)),
-        Stage::Failed => Decision::delete(names(facts, |pod| {
-            let runs = pod.attempt == ledger.attempt && !pod.state.has_ended();
-            runs || is_leftover(ledger, pod)
-        })),
+        Stage::Complete | Stage::Failed => rest(ledger, facts),
         Stage::Suspended if facts.suspend => Decision::delete(names(facts, |_| true)),
         Stage::Suspended => record(ledger, Stage::Draining, Turn::Resumed),
         Stage::Draining if facts.suspend => record(ledger, Stage::Suspended, Turn::Suspended),
@@ -218,19 +232,20 @@ pub fn decide(ledger: Ledger, facts: &Facts, now: Timestamp) -> Decision {
 
 /// What follows when the namespace's quota has room for some pods of an attempt and not for all. Two experiments that each hold a half
 /// would wait for each other for ever, so all pods of the attempt go, and the next one makes them when there is room. It costs no restart
-/// and begins where this one would have; with nothing to go on from it is as if it had not begun, and its manifest can be changed.
+/// and begins where this one would have; with nothing to go on from it is as if it had not begun, and its manifest can be changed. That
+/// holds too where not one pod had room. None: nothing changes by it.
 pub fn give_back(ledger: Ledger, facts: &Facts) -> Option<Decision> {
-    let holds = facts.pods.iter().any(|pod| pod.attempt == ledger.attempt);
-    if ledger.stage != Stage::Starting || !holds {
+    if ledger.stage != Stage::Starting {
         return None;
     }
-    let ledger = Ledger {
-        attempt: ledger.attempt.checked_add(1)?,
-        begun: ledger.resume > 0 || ledger.restarts > 0,
+    let holds = facts.pods.iter().any(|pod| pod.attempt == ledger.attempt);
+    let next = Ledger {
+        attempt: ledger.attempt.checked_add(u32::from(holds))?,
+        begun: ledger.begun && (ledger.resume > 0 || ledger.restarts > 0),
         ..ledger
     };
     let turn = Turn::GaveBack;
-    Some(Decision::Record { ledger, turn })
+    (next != ledger).then_some(Decision::Record { ledger: next, turn })
 }
 
 /// Pods of the current attempt by peer.
@@ -265,6 +280,23 @@ fn leftovers(ledger: Ledger, facts: &Facts) -> Vec<String> {
 
 const fn is_leftover(ledger: Ledger, pod: &PodFacts) -> bool {
     pod.attempt < ledger.attempt || !pod.sealed
+}
+
+/// After the end what has ended stays, for its logs, and what goes on is ended: a pod in which its peer has ended, and a sidecar has not, by
+/// its deadline, so that its logs stay too.
+fn rest(ledger: Ledger, facts: &Facts) -> Decision {
+    let runs = |pod: &PodFacts| !pod.state.has_ended();
+    Decision::Act {
+        delete: names(facts, |pod| {
+            let is_over = ledger.stage == Stage::Failed || !pod.sealed;
+            pod.attempt < ledger.attempt || (is_over && runs(pod))
+        }),
+        end: names(facts, |pod| {
+            pod.sealed && pod.attempt == ledger.attempt && pod.lingers
+        }),
+        create: Vec::new(),
+        again: None,
+    }
 }
 
 fn drain(ledger: Ledger, facts: &Facts) -> Decision {
@@ -331,13 +363,14 @@ fn go_on(ledger: Ledger, facts: &Facts, now: Timestamp) -> Decision {
     }
     Decision::Act {
         delete: Vec::new(),
+        end: Vec::new(),
         create,
         again: None,
     }
 }
 
 /// The failure that ends the attempt: of the peers that failed, one with a proof that it is for good, else the first that blames no other;
-/// else a pod that has gone.
+/// else a pod that has gone; else the first that blames another.
 fn failed(
     ledger: Ledger,
     facts: &Facts,
@@ -353,18 +386,33 @@ fn failed(
             let Failure { blames, at, .. } = failure;
             (!failure.hopeless, *blames, at.is_none(), *at, *index)
         });
-    if let Some((index, failure)) = first {
-        return Some((index, failure.clone()));
+    let first = first.map(|(index, failure)| (index, failure.clone()));
+    match first {
+        Some((
+            _,
+            Failure {
+                blames: true,
+                hopeless: false,
+                ..
+            },
+        ))
+        | None => {}
+        told => return told,
     }
+    gone(ledger, facts, pods).or(first)
+}
+
+/// A pod that is not there any more, or not for long.
+fn gone(ledger: Ledger, facts: &Facts, pods: &BTreeMap<u32, &PodFacts>) -> Option<(u32, Failure)> {
     let gone = |message: &str| Failure {
         reason: "PodDeleted".to_owned(),
         message: message.to_owned(),
         ..Failure::default()
     };
-    // A pod that leaves in its own time after it has succeeded is no loss.
+    // A pod that leaves in its own time after it has ended is no loss.
     let leaving = pods
         .values()
-        .find(|pod| pod.leaving && pod.state != PodState::Succeeded);
+        .find(|pod| pod.leaving && !pod.state.has_ended());
     if let Some(pod) = leaving {
         return Some((
             pod.index,
@@ -377,10 +425,16 @@ fn failed(
     (0..facts.peers)
         .find(|index| !pods.contains_key(index))
         .map(|index| {
-            (
-                index,
-                gone("its pod is gone: somebody or its node deleted it"),
-            )
+            let strange = facts.pods.iter().any(|pod| {
+                !pod.sealed && (pod.index, pod.attempt) == (index, ledger.attempt)
+            });
+            let message = match strange {
+                true => {
+                    "its pod is not one that this operator sealed: was the Secret fltorrent-operator-root replaced, or the pod?"
+                }
+                false => "its pod is gone: somebody or its node deleted it",
+            };
+            (index, gone(message))
         })
 }
 
@@ -392,22 +446,24 @@ fn after_failure(
     now: Timestamp,
 ) -> Decision {
     let next = ledger.attempt.checked_add(1);
-    let Some(attempt) = next.filter(|_| ledger.restarts < budget && !failure.hopeless) else {
-        return record(ledger, Stage::Failed, Turn::GaveUp { index, failure });
+    let next = next.filter(|_| ledger.restarts < budget && !failure.hopeless);
+    let pause = next.map_or(Duration::ZERO, |_| Backoff::RESTART.after(ledger.restarts));
+    // Whoever is blamed may be about to say what happened: a proof, of which a restart would not rid them.
+    let wait = match failure.blames && !failure.hopeless {
+        true => pause.max(CAUSE),
+        false => pause,
     };
-    let wait = Backoff::RESTART.after(ledger.restarts);
-    // The clock of a node may be ahead by an hour: nothing has ended later than it was seen. A time that is ahead even so holds nothing up.
-    let since = failure.at.into_iter().chain(failure.noticed).min();
+    // By the operator's own clock, since that of a node may be an hour ahead or behind. A time that is ahead even so holds nothing up.
+    let since = failure.noticed.or(failure.at);
     let waited = since.map_or(wait, |since| {
         Duration::try_from(now.duration_since(since)).unwrap_or(wait)
     });
     if let Some(rest) = wait.checked_sub(waited).filter(|rest| !rest.is_zero()) {
-        return Decision::Act {
-            delete: Vec::new(),
-            create: Vec::new(),
-            again: Some(rest),
-        };
+        return Decision::wait(rest);
     }
+    let Some(attempt) = next else {
+        return record(ledger, Stage::Failed, Turn::GaveUp { index, failure });
+    };
     Decision::Record {
         ledger: Ledger {
             stage: Stage::Draining,

@@ -5,14 +5,19 @@ mod how;
 mod trouble;
 
 use std::collections::BTreeMap;
+use std::mem;
 
 use fltorrent_coordinator::ending::Ending;
 use fltorrent_coordinator::secret::RootSecret;
-use k8s_openapi::api::core::v1::{ContainerStateTerminated, ContainerStatus, Pod, PodStatus};
+use k8s_openapi::api::core::v1::{
+    ContainerStateTerminated, ContainerStatus, Pod, PodSpec, PodStatus,
+};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::ResourceExt;
 
-use crate::build::pod::CONTAINER;
+use crate::build::pod::{CONTAINER, ENDS_NOW};
 use crate::life::{Failure, PodFacts, PodState};
+use crate::names;
 use crate::seal;
 use how::{how, last_words};
 pub use trouble::{Trouble, worst};
@@ -27,7 +32,10 @@ pub fn facts(pod: &Pod, experiment: &str, root: &RootSecret) -> Option<PodFacts>
         index: claim.index.unwrap_or(u32::MAX),
         attempt: claim.attempt.unwrap_or_default(),
         sealed: seal::fits(root, &pod.metadata),
-        state: state(pod.status.as_ref()),
+        state: pod.status.as_ref().map_or(PodState::Waiting, |status| {
+            state(status, is_told_to_end(pod))
+        }),
+        lingers: lingers(pod),
         leaving: pod.metadata.deletion_timestamp.is_some(),
     })
 }
@@ -42,10 +50,65 @@ pub fn called(index: u32, pod: &str) -> String {
     format!("peer {index} (pod {pod})")
 }
 
-/// Keeps of a pod only what is looked at: thousands of them stay in memory.
+/// Whether the operator has told the kubelet to end what still runs in the pod.
+fn is_told_to_end(pod: &Pod) -> bool {
+    let deadline = pod.spec.as_ref().and_then(|it| it.active_deadline_seconds);
+    deadline == Some(ENDS_NOW)
+}
+
+/// Whether the trainer has ended and another container goes on, of which nobody has told it to end: to the scheduler and to quotas the pod
+/// is there until its phase says that it has ended.
+fn lingers(pod: &Pod) -> bool {
+    let Some(status) = &pod.status else {
+        return false;
+    };
+    let is_over = matches!(status.phase.as_deref(), Some("Succeeded" | "Failed"));
+    !is_over && !is_told_to_end(pod) && ended(status).is_some() && others_live(status)
+}
+
+/// Bytes of a seal, and more than that.
+const LONGEST_SEAL: usize = 256;
+
+/// Keeps of a pod only what is looked at: thousands of them stay in memory, also such as others have made.
 pub fn prune(pod: &mut Pod) {
-    pod.spec = None;
-    pod.metadata.managed_fields = None;
+    let deadline = pod.spec.take().and_then(|it| it.active_deadline_seconds);
+    pod.spec = deadline.map(|seconds| PodSpec {
+        active_deadline_seconds: Some(seconds),
+        ..PodSpec::default()
+    });
+    let ObjectMeta {
+        name,
+        namespace,
+        uid,
+        resource_version,
+        deletion_timestamp,
+        mut annotations,
+        mut labels,
+        mut owner_references,
+        ..
+    } = mem::take(&mut pod.metadata);
+    if let Some(annotations) = &mut annotations {
+        annotations.retain(|key, value| key == names::SEAL && value.len() <= LONGEST_SEAL);
+    }
+    if let Some(labels) = &mut labels {
+        let looked_at = [names::EXPERIMENT, names::INDEX, names::ATTEMPT];
+        labels.retain(|key, _| looked_at.contains(&key.as_str()));
+    }
+    if let Some(owners) = &mut owner_references {
+        owners.retain(|owner| owner.controller == Some(true));
+        owners.shrink_to_fit();
+    }
+    pod.metadata = ObjectMeta {
+        name,
+        namespace,
+        uid,
+        resource_version,
+        deletion_timestamp,
+        annotations,
+        labels,
+        owner_references,
+        ..ObjectMeta::default()
+    };
     if let Some(status) = &mut pod.status {
         *status = PodStatus {
             phase: status.phase.take(),
@@ -67,23 +130,21 @@ fn trainer(status: &PodStatus) -> Option<&ContainerStatus> {
         .find(|container| container.name == CONTAINER)
 }
 
-fn state(status: Option<&PodStatus>) -> PodState {
-    let Some(status) = status else {
-        return PodState::Waiting;
-    };
+/// `told`: the operator has told it to end, which says nothing of how its trainer did.
+fn state(status: &PodStatus, told: bool) -> PodState {
     let phase = status.phase.as_deref();
     // Nothing in the pod runs again, so that what its trainer came to is what the pod came to, whatever a sidecar does meanwhile.
     match ended(status) {
         Some(ended) if ended.exit_code == 0 => return PodState::Succeeded,
         // Without a sidecar the phase follows within a second, and says more: Evicted, for example.
         Some(_) if phase == Some("Failed") || others_live(status) => {
-            return PodState::Failed(failure(status));
+            return PodState::Failed(failure(status, told));
         }
         _ => {}
     }
     match phase {
         Some("Succeeded") => PodState::Succeeded,
-        Some("Failed") => PodState::Failed(failure(status)),
+        Some("Failed") => PodState::Failed(failure(status, told)),
         Some("Running") => PodState::Running {
             ready: holds(status, "Ready"),
         },
@@ -119,7 +180,9 @@ fn holds(status: &PodStatus, condition: &str) -> bool {
         .any(|found| found.type_ == condition && found.status == "True")
 }
 
-fn failure(status: &PodStatus) -> Failure {
+fn failure(status: &PodStatus, told: bool) -> Failure {
+    // The pod's own reason (Evicted, UnexpectedAdmissionError, …) says more than that of its container.
+    let of_pod = Some(status).filter(|_| !told);
     let trainer = ended(status);
     // Where the trainer has not even begun, a container before it or beside it has failed.
     let other = if trainer.is_none() {
@@ -128,10 +191,8 @@ fn failure(status: &PodStatus) -> Failure {
         None
     };
     let ended = trainer.or_else(|| other.map(|(_, ended)| ended));
-    // The pod's own reason (Evicted, UnexpectedAdmissionError, …) says more than that of its container.
-    let reason = status
-        .reason
-        .clone()
+    let reason = of_pod
+        .and_then(|it| it.reason.clone())
         .or_else(|| ended?.reason.clone())
         .unwrap_or_else(|| "Error".to_owned());
     let ending = trainer.and_then(ending);
@@ -148,9 +209,8 @@ fn failure(status: &PodStatus) -> Failure {
             None => how,
         }
     });
-    let said = status
-        .message
-        .clone()
+    let said = of_pod
+        .and_then(|it| it.message.clone())
         .or_else(|| match ending {
             Some(ending) => ending.error,
             None => last_words(ended?),

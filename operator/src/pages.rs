@@ -2,9 +2,12 @@
 
 use kube::api::ListParams;
 use kube::core::ObjectList;
+use tokio::sync::Semaphore;
 
-/// Objects of a page.
-const PAGE: u32 = 500;
+/// Objects of a page: whoever may make pods makes them of a megabyte each.
+pub(crate) const PAGE: u32 = 50;
+/// Pages that are in memory at a time, of all looks.
+static PAGES: Semaphore = Semaphore::const_new(2);
 
 /// All objects of a list, each as `prune` leaves it.
 ///
@@ -23,6 +26,8 @@ pub(crate) async fn all<K: Clone>(
             Some(token) => params.clone().continue_token(token),
             None => params.clone(),
         };
+        // An error would say that it is closed, which it never is.
+        let place = PAGES.acquire().await;
         let ObjectList {
             metadata,
             mut items,
@@ -30,6 +35,7 @@ pub(crate) async fn all<K: Clone>(
         } = list(page).await?;
         items.iter_mut().for_each(&prune);
         all.append(&mut items);
+        drop(place);
         token = metadata.continue_.filter(|token| !token.is_empty());
         if token.is_none() {
             return Ok(all);
@@ -54,7 +60,7 @@ mod tests {
                 Some(token) => (token[..1].parse::<u32>().unwrap(), false),
                 None => (0, true),
             };
-            assert!(asked.path.contains("limit=500"), "{}", asked.path);
+            assert!(asked.path.contains("limit=50"), "{}", asked.path);
             let pod = |n: u32| {
                 json!({
                     "apiVersion": "v1", "kind": "Pod", "metadata": {"name": format!("x-{n}")},

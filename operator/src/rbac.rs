@@ -59,7 +59,7 @@ pub const RULES: [Rule; 13] = [
         resources: &["pods"],
         name: None,
         verbs: &["get", "list", "watch", "create", "patch", "delete"],
-        why: "make, seal and remove peers, and read the pod that a token belongs to; their specification is never changed",
+        why: "make, seal and remove peers, and read the pod that a token belongs to; of their specification only the deadline is changed, to end what outlives a peer",
     },
     Rule {
         place: Place::Experiments,
@@ -90,8 +90,8 @@ pub const RULES: [Rule; 13] = [
         group: "",
         resources: &["persistentvolumeclaims"],
         name: None,
-        verbs: &["create"],
-        why: "make claims for checkpoints and results where an experiment asks for them; they are never changed or deleted",
+        verbs: &["get", "create", "delete"],
+        why: "make claims for checkpoints and results where an experiment asks for them, and delete those just made when there is no room for all; others are never changed or deleted",
     },
     Rule {
         place: Place::Experiments,

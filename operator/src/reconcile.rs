@@ -24,7 +24,7 @@ use tracing::Instrument;
 
 use crate::apply::ApplyError;
 use crate::backoff::Backoff;
-use crate::life::{Decision, Turn, decide};
+use crate::life::{Decision, Facts, Ledger, Turn, decide, give_back};
 use crate::planner;
 use crate::status::ledger;
 use crate::story;
@@ -117,42 +117,55 @@ async fn look(watched: &Watched, context: &Context) -> Result<Action, ReconcileE
     for _ in 0..STEPS {
         let (seen, decision) = decided(context, &validated, &prior).await?;
         let rest = context.tools.rooms.rest(&validated.uid, Instant::now());
-        match held_back(decision, rest) {
+        match held_back(decision, rest, ledger(&prior), &seen.facts) {
             Decision::Record { ledger, turn } => {
                 let now = Instant::now();
                 if let Throttled::Wait(rest) = context.turn(&validated.uid, now) {
                     return Ok(Action::requeue(rest));
                 }
-                if turn == Turn::Begins {
-                    act::prepare(context, &validated, &prior, &seen).await?;
+                if turn == Turn::Begins
+                    && let Some(rest) = act::prepare(context, &validated, &prior, &seen).await?
+                {
+                    return Ok(Action::requeue(rest));
                 }
                 prior = record::record(context, &validated, &prior, &seen, ledger, &turn).await?;
             }
             Decision::Act {
                 delete,
+                end,
                 create,
                 again,
             } => {
-                return act::act(context, &validated, &prior, seen, delete, create, again).await;
+                let pods = act::Pods {
+                    delete,
+                    end,
+                    create,
+                };
+                return act::act(context, &validated, &prior, seen, pods, again).await;
             }
         }
     }
     Ok(Action::requeue(Duration::ZERO))
 }
 
-/// Who waits for room in its namespace does not begin meanwhile, so that its manifest can be changed.
-fn held_back(decision: Decision, rest: Option<Duration>) -> Decision {
-    match (&decision, rest) {
-        (
-            Decision::Record {
-                turn: Turn::Begins, ..
-            },
-            Some(rest),
-        ) => Decision::Act {
-            delete: Vec::new(),
-            create: Vec::new(),
-            again: Some(rest),
-        },
+/// Who waits for room in its namespace does not begin meanwhile, so that its manifest can be changed, and keeps no part of its pods: those
+/// that were made are given back now if that could not be written when the rest was refused.
+fn held_back(
+    decision: Decision,
+    rest: Option<Duration>,
+    ledger: Ledger,
+    facts: &Facts,
+) -> Decision {
+    let Some(rest) = rest else {
+        return decision;
+    };
+    match &decision {
+        Decision::Record {
+            turn: Turn::Begins, ..
+        } => Decision::wait(rest),
+        Decision::Act { create, .. } if !create.is_empty() => {
+            give_back(ledger, facts).unwrap_or(decision)
+        }
         _ => decision,
     }
 }

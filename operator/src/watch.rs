@@ -18,6 +18,7 @@ use tokio::task::JoinSet;
 use crate::metrics::Metrics;
 use crate::names;
 use crate::observe;
+use crate::pages::PAGE;
 use crate::reconcile::{Context, Watched};
 
 /// Where the operator looks: one namespace, or all.
@@ -84,12 +85,12 @@ pub fn start(
     experiments: Writer<Watched>,
     pods: Writer<Pod>,
 ) {
-    let all = watcher::Config::default();
-    let ours = watcher::Config::default().labels(&names::selector());
+    let all = watcher::Config::default().page_size(PAGE);
+    let ours = all.clone().labels(&names::selector());
 
     let (seen, pull) = (Arc::clone(context), triggers.clone());
     let there = experiments.as_reader();
-    let stream = watcher(scope.api::<Watched>(), all)
+    let stream = watcher(scope.api::<Watched>(), all.clone())
         .default_backoff()
         .modify(|experiment| experiment.managed_fields_mut().clear())
         .reflect(experiments);
@@ -104,13 +105,10 @@ pub fn start(
 
     let (seen, pull) = (Arc::clone(context), triggers.clone());
     let peers = format!("{},{}=peer", names::selector(), names::COMPONENT);
-    let stream = watcher(
-        scope.api::<Pod>(),
-        watcher::Config::default().labels(&peers),
-    )
-    .default_backoff()
-    .modify(observe::prune)
-    .reflect(pods);
+    let stream = watcher(scope.api::<Pod>(), all.clone().labels(&peers))
+        .default_backoff()
+        .modify(observe::prune)
+        .reflect(pods);
     tasks.spawn(follow(stream, "Pod", Arc::clone(metrics), move |event| {
         if let Event::Apply(pod) | Event::InitApply(pod) | Event::Delete(pod) = event {
             seen.see(pod);
@@ -172,7 +170,8 @@ where
         let Some(owner) = owners.iter().find(|owner| owner.controller == Some(true)) else {
             return;
         };
-        if context.drifted(&owner.uid, K::KIND, &object.name_any(), version.as_deref()) {
+        let (name, namespace) = (object.name_any(), object.namespace().unwrap_or_default());
+        if context.drifted(&owner.uid, &namespace, K::KIND, &name, version.as_deref()) {
             triggers.owner(object);
         }
     })
@@ -210,7 +209,10 @@ fn experiment(
             triggers.pull(ObjectRef::from_obj(watched));
         }
         Event::Delete(watched) => context.forget(&watched.uid().unwrap_or_default()),
-        Event::Init => {}
-        Event::InitDone => context.forget_others(there),
+        Event::Init => context.lists(true),
+        Event::InitDone => {
+            context.lists(false);
+            context.forget_others(there);
+        }
     }
 }

@@ -1,5 +1,7 @@
 //! Why something was not applied, and what to do about it.
 
+use crate::build::BuildError;
+
 /// The stable name of a namespace whose quota is used up.
 pub const QUOTA_EXCEEDED: &str = "QuotaExceeded";
 
@@ -14,6 +16,8 @@ pub enum Doing {
     Apply,
     /// To delete.
     Delete,
+    /// To be ended, which is a patch.
+    End,
     /// To be sealed, which is a patch.
     Seal,
 }
@@ -25,6 +29,7 @@ impl Doing {
             Self::Create => "created",
             Self::Apply => "applied",
             Self::Delete => "deleted",
+            Self::End => "ended",
             Self::Seal => "sealed",
         }
     }
@@ -43,9 +48,9 @@ pub enum ApplyError {
         /// Its name.
         name: String,
     },
-    /// An object of a deleted experiment of the same name is still there.
+    /// An object of a deleted experiment of the same name is still there, or a claim that is being deleted.
     #[error(
-        "the {kind} {name} of an earlier experiment of this name is still being deleted; this one starts when it is gone"
+        "an earlier {kind} {name} is still being deleted; this experiment starts when it is gone"
     )]
     Former {
         /// Its kind.
@@ -61,8 +66,11 @@ pub enum ApplyError {
         /// Its name.
         name: String,
     },
+    /// A pod cannot be built.
+    #[error(transparent)]
+    Build(#[from] BuildError),
     /// The API server refused, or was not reached.
-    #[error("the {kind} {name} could not be {}{}", doing.word(), advice(source))]
+    #[error("the {kind} {name} could not be {}{}", doing.word(), advice(kind, source))]
     Api {
         /// What was to be done.
         doing: Doing,
@@ -92,17 +100,18 @@ impl ApplyError {
             Self::Foreign { .. } => "NameTaken",
             Self::Former { .. } => "FormerObjects",
             Self::Altered { .. } => "PodAltered",
+            Self::Build(error) => error.reason(),
             Self::Api { source, .. } => classify(source),
         }
     }
 
-    /// Whether the namespace has no room for another pod.
+    /// Whether the namespace has no room for another pod or claim.
     pub fn is_no_room(&self) -> bool {
         matches!(
             self,
             Self::Api {
                 doing: Doing::Create,
-                kind: "Pod",
+                kind: "Pod" | "PersistentVolumeClaim",
                 ..
             }
         ) && self.reason() == QUOTA_EXCEEDED
@@ -136,15 +145,21 @@ pub fn classify(error: &kube::Error) -> &'static str {
 }
 
 /// What was said and what to do about it, to follow on a half sentence.
-fn advice(error: &kube::Error) -> String {
+fn advice(kind: &str, error: &kube::Error) -> String {
     let said = match error {
         kube::Error::Api(status) => status.message.clone(),
         other => other.to_string(),
     };
     let help = match classify(error) {
-        QUOTA_EXCEEDED => {
-            "raise the namespace's ResourceQuota, or ask for less in spec.kubernetes.resources; it is tried again, and until there is room for all pods none is kept"
-        }
+        QUOTA_EXCEEDED => match kind {
+            "Pod" => {
+                "raise the namespace's ResourceQuota, or ask for less in spec.kubernetes.resources; it is tried again, and until there is room for all pods none is kept"
+            }
+            "PersistentVolumeClaim" => {
+                "raise the namespace's ResourceQuota, ask for less in spec.kubernetes.storage, or delete claims that nobody needs; it is tried again, and until there is room for all claims none is kept but those that were there before"
+            }
+            _ => "raise the namespace's ResourceQuota; it is tried again",
+        },
         "PodSecurityViolated" => {
             "peers keep to Pod Security's `restricted`; something in spec.kubernetes does not, or an admission plugin changed the pod"
         }
@@ -161,13 +176,30 @@ mod tests {
     use super::*;
 
     fn said(code: u16, message: &str) -> ApplyError {
+        said_of("Pod", code, message)
+    }
+
+    fn said_of(kind: &'static str, code: u16, message: &str) -> ApplyError {
         let status = kube::core::Status {
             code,
             message: message.to_owned(),
             ..kube::core::Status::default()
         };
         let error = kube::Error::Api(Box::new(status));
-        ApplyError::api(Doing::Create, "Pod", "x-0-0", error)
+        ApplyError::api(Doing::Create, kind, "x-0-0", error)
+    }
+
+    #[test]
+    fn what_to_do_about_a_quota_follows_from_what_it_has_no_room_for() {
+        for (kind, part, is_no_room) in [
+            ("Pod", "spec.kubernetes.resources", true),
+            ("PersistentVolumeClaim", "spec.kubernetes.storage", true),
+            ("Service", "ResourceQuota; it is tried again", false),
+        ] {
+            let error = said_of(kind, 403, "exceeded quota: few");
+            assert!(error.to_string().contains(part), "{error}");
+            assert_eq!(error.is_no_room(), is_no_room);
+        }
     }
 
     #[test]

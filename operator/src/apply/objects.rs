@@ -1,10 +1,12 @@
 //! Everything but pods.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, HashMap};
 use std::fmt::Debug;
+use std::future::ready;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use futures_util::{StreamExt, TryStreamExt, stream};
+use futures_util::{StreamExt, stream};
 use k8s_openapi::NamespaceResourceScope;
 use k8s_openapi::api::core::v1::{ConfigMap, PersistentVolumeClaim, Service};
 use k8s_openapi::api::networking::v1::NetworkPolicy;
@@ -18,6 +20,8 @@ use super::{ApplyError, Doing, PARALLEL};
 use crate::build::Objects;
 use crate::names;
 use crate::pages;
+
+const CLAIM: &str = <PersistentVolumeClaim as k8s_openapi::Resource>::KIND;
 
 /// Whose an object is that has a name of ours.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,10 +53,16 @@ impl Standing {
 /// Which objects were applied: while they stand in these versions there is nothing to apply.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Mark {
+    namespace: String,
     versions: BTreeMap<(&'static str, String), String>,
 }
 
 impl Mark {
+    /// Whether its objects are in this namespace.
+    pub fn is_in(&self, namespace: &str) -> bool {
+        self.namespace == namespace
+    }
+
     /// Whether an object is as it was applied.
     pub fn covers(&self, kind: &'static str, name: &str, version: &str) -> bool {
         self.versions
@@ -61,68 +71,75 @@ impl Mark {
     }
 }
 
-/// Claims that were made, by name: a try that comes to no end leaves the next one less to do.
+/// Claims that are there, by name: a try that comes to no end leaves the next one less to do. Those that these tries have made themselves have
+/// their UIDs; nothing is on them yet.
 #[derive(Debug, Default)]
-pub struct Made(Mutex<HashSet<String>>);
+pub struct Made(Mutex<HashMap<String, Option<String>>>);
 
 impl Made {
     fn has(&self, name: &str) -> bool {
-        self.names().contains(name)
+        self.names().contains_key(name)
     }
 
-    fn add(&self, name: String) {
-        self.names().insert(name);
+    fn add(&self, name: String, uid: Option<String>) {
+        self.names().insert(name, uid);
     }
 
-    fn names(&self) -> MutexGuard<'_, HashSet<String>> {
+    fn forget(&self, name: &str) {
+        self.names().remove(name);
+    }
+
+    /// Names and UIDs of those that were not there before.
+    fn own(&self) -> Vec<(String, String)> {
+        let names = self.names();
+        let own = names
+            .iter()
+            .filter_map(|(name, uid)| Some((name.clone(), uid.clone()?)));
+        own.collect()
+    }
+
+    fn names(&self) -> MutexGuard<'_, HashMap<String, Option<String>>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-pub(super) async fn apply(
-    client: &Client,
-    namespace: &str,
-    experiment: &str,
-    uid: &str,
-    objects: Objects,
-    made: &Made,
-) -> Result<Mark, ApplyError> {
-    let Objects {
-        config_map,
-        service,
-        network_policy,
-        claims,
-    } = objects;
-    let place = Place {
-        client,
-        namespace,
-        experiment,
-        uid,
-    };
-    let mut mark = Mark::default();
-    place.one(&config_map, &mut mark).await?;
-    place.one(&service, &mut mark).await?;
-    place.one(&network_policy, &mut mark).await?;
-    let claims = claims.iter().filter(|claim| !made.has(&claim.name_any()));
-    stream::iter(claims)
-        .map(|claim| place.claim(claim, made))
-        .buffer_unordered(PARALLEL)
-        .try_collect::<()>()
-        .await?;
-    place.prune::<ConfigMap>(&mark).await?;
-    place.prune::<Service>(&mark).await?;
-    place.prune::<NetworkPolicy>(&mark).await?;
-    Ok(mark)
-}
-
-struct Place<'a> {
-    client: &'a Client,
-    namespace: &'a str,
-    experiment: &'a str,
-    uid: &'a str,
+/// Where objects are applied, and whose they are.
+pub(super) struct Place<'a> {
+    pub(super) client: &'a Client,
+    pub(super) namespace: &'a str,
+    pub(super) experiment: &'a str,
+    pub(super) uid: &'a str,
+    /// Whether a pod of the experiment is there, which may use its claims.
+    pub(super) has_pods: bool,
 }
 
 impl Place<'_> {
+    pub(super) async fn apply(&self, objects: Objects, made: &Made) -> Result<Mark, ApplyError> {
+        let Objects {
+            config_map,
+            service,
+            network_policy,
+            claims,
+        } = objects;
+        let mut mark = Mark {
+            namespace: self.namespace.to_owned(),
+            ..Mark::default()
+        };
+        self.one(&config_map, &mut mark).await?;
+        self.one(&service, &mut mark).await?;
+        self.one(&network_policy, &mut mark).await?;
+        if let Err(error) = self.claims(&claims, made).await {
+            if error.is_no_room() && !self.has_pods {
+                self.give_back(made).await;
+            }
+            return Err(error);
+        }
+        self.prune::<ConfigMap>(&mark).await?;
+        self.prune::<Service>(&mark).await?;
+        self.prune::<NetworkPolicy>(&mark).await?;
+        Ok(mark)
+    }
+
     fn api<K: Resource<Scope = NamespaceResourceScope, DynamicType = ()>>(&self) -> Api<K> {
         Api::namespaced(self.client.clone(), self.namespace)
     }
@@ -163,21 +180,83 @@ impl Place<'_> {
         Ok(())
     }
 
+    /// Makes the claims that are not known to be there. After the first that fails none is begun, and those that are under way are heard of to
+    /// their end, so that it is known what was made.
+    async fn claims(
+        &self,
+        claims: &[PersistentVolumeClaim],
+        made: &Made,
+    ) -> Result<(), ApplyError> {
+        let failed = AtomicBool::new(false);
+        let missing = claims.iter().filter(|claim| !made.has(&claim.name_any()));
+        let errors: Vec<ApplyError> = stream::iter(missing)
+            .take_while(|_| ready(!failed.load(Ordering::Relaxed)))
+            .map(|claim| self.claim(claim, made))
+            .buffer_unordered(PARALLEL)
+            .filter_map(|outcome| {
+                failed.fetch_or(outcome.is_err(), Ordering::Relaxed);
+                ready(outcome.err())
+            })
+            .collect()
+            .await;
+        errors.into_iter().next().map_or(Ok(()), Err)
+    }
+
     /// Makes a claim if there is none of the name; one that is there is used as it is.
     async fn claim(&self, claim: &PersistentVolumeClaim, made: &Made) -> Result<(), ApplyError> {
-        let kind = <PersistentVolumeClaim as k8s_openapi::Resource>::KIND;
         let (api, name) = (self.api::<PersistentVolumeClaim>(), claim.name_any());
         let params = PostParams {
             field_manager: Some(names::MANAGER.to_owned()),
             ..PostParams::default()
         };
-        match api.create(&params, claim).await {
-            Ok(_) => {}
-            Err(kube::Error::Api(status)) if status.is_already_exists() => {}
-            Err(error) => return Err(ApplyError::api(Doing::Create, kind, &name, error)),
-        }
-        made.add(name);
+        let uid = match api.create(&params, claim).await {
+            Ok(created) => created.uid(),
+            Err(kube::Error::Api(status)) if status.is_already_exists() => {
+                let there = api
+                    .get_metadata_opt(&name)
+                    .await
+                    .map_err(|error| ApplyError::api(Doing::Read, CLAIM, &name, error))?;
+                let stays = there.is_some_and(|it| it.metadata.deletion_timestamp.is_none());
+                // What pods use stays for as long as they do.
+                if !stays && !self.has_pods {
+                    return Err(ApplyError::Former { kind: CLAIM, name });
+                }
+                None
+            }
+            Err(error) => return Err(ApplyError::api(Doing::Create, CLAIM, &name, error)),
+        };
+        made.add(name, uid);
         Ok(())
+    }
+
+    /// Deletes the claims that these tries have made, of which there are too few: two experiments that hold a half each would wait for each
+    /// other for ever. One that was there before may have data on it, and stays.
+    async fn give_back(&self, made: &Made) {
+        let api = self.api::<PersistentVolumeClaim>();
+        stream::iter(made.own())
+            .for_each_concurrent(PARALLEL, |(name, uid)| {
+                let api = &api;
+                async move {
+                    let params = DeleteParams::default().preconditions(Preconditions {
+                        uid: Some(uid),
+                        resource_version: None,
+                    });
+                    match api.delete(&name, &params).await {
+                        Ok(_) => made.forget(&name),
+                        // Gone, or replaced by one that somebody else has made.
+                        Err(kube::Error::Api(status))
+                            if status.is_not_found() || status.is_conflict() =>
+                        {
+                            made.forget(&name);
+                        }
+                        // It is still known as made, and goes with the next refusal.
+                        Err(error) => {
+                            tracing::warn!(name, %error, "a claim was not given back");
+                        }
+                    }
+                }
+            })
+            .await;
     }
 
     /// Deletes what is this experiment's and was not applied.
@@ -269,6 +348,16 @@ mod tests {
         }
     }
 
+    fn place(client: &Client) -> Place<'_> {
+        Place {
+            client,
+            namespace: "a",
+            experiment: "x",
+            uid: "u",
+            has_pods: false,
+        }
+    }
+
     /// An API server that fails in the middle of 10,000 claims: the next try makes those that are missing, and several at a time.
     #[tokio::test]
     async fn claims_are_made_side_by_side_and_not_begun_anew() {
@@ -301,16 +390,13 @@ mod tests {
             }
         });
         let made = Made::default();
-        let error = apply(&client, "a", "x", "u", objects(CLAIMS), &made).await;
+        let place = place(&client);
+        let error = place.apply(objects(CLAIMS), &made).await;
         assert_eq!(error.unwrap_err().reason(), "ApiUnavailable");
-        // Those that were not heard of to the end are under way no more.
-        under_way.store(0, Relaxed);
-        apply(&client, "a", "x", "u", objects(CLAIMS), &made)
-            .await
-            .unwrap();
-        // One was refused, and those under way with it were not heard of any more.
-        let again = asked.load(Relaxed) - CLAIMS;
-        assert!(again <= u32::try_from(PARALLEL).unwrap(), "{again} twice");
+        place.apply(objects(CLAIMS), &made).await.unwrap();
+        // The one that was refused.
+        assert_eq!(asked.load(Relaxed) - CLAIMS, 1);
+        assert_eq!(under_way.load(Relaxed), 0);
         assert_eq!(most.load(Relaxed), PARALLEL);
     }
 
@@ -335,12 +421,10 @@ mod tests {
                 _ if request.path.contains('?') => json!({"metadata": {}, "items": []}),
                 _ => json!({"apiVersion": "v1", "kind": "X", "metadata": metadata}),
             };
-            std::future::ready(Some((StatusCode::OK, answer)))
+            ready(Some((StatusCode::OK, answer)))
         });
         let made = Made::default();
-        apply(&client, "a", "x", "u", objects(0), &made)
-            .await
-            .unwrap();
+        place(&client).apply(objects(0), &made).await.unwrap();
         assert_eq!(*versions.lock().unwrap(), ["7", "7", "7"]);
     }
 }

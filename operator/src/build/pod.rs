@@ -17,6 +17,8 @@ pub use super::volumes::AUDIENCE;
 
 /// The container in which a peer runs.
 pub const CONTAINER: &str = "trainer";
+/// The deadline of a pod, in seconds from its start, that is over: the kubelet ends what still runs in it.
+pub const ENDS_NOW: i64 = 1;
 /// How long a peer may take to tell its neighbours that it goes, in seconds.
 const GRACE_SECONDS: i64 = 15;
 

@@ -59,8 +59,19 @@ impl World {
                 }
                 false
             }
-            Decision::Act { delete, create, .. } => {
+            Decision::Act {
+                delete,
+                end,
+                create,
+                ..
+            } => {
                 let mut changed = false;
+                for name in end {
+                    if spend(self) {
+                        self.pods.get_mut(&name).unwrap().lingers = false;
+                        changed = true;
+                    }
+                }
                 for name in delete {
                     if spend(self) {
                         let pod = self.pods.get_mut(&name).unwrap();
@@ -97,6 +108,7 @@ impl World {
             attempt,
             sealed: true,
             state: PodState::Waiting,
+            lingers: false,
             leaving: false,
         };
         self.pods.insert(name.clone(), pod);
@@ -244,11 +256,7 @@ fn a_restart_waits_longer_each_time() {
         let now = Timestamp::from_second(seconds).unwrap();
         decide(ledger, &world.facts(), now)
     };
-    let again = |seconds| Decision::Act {
-        delete: vec![],
-        create: vec![],
-        again: Some(Duration::from_secs(seconds)),
-    };
+    let again = |seconds| Decision::wait(Duration::from_secs(seconds));
     assert_eq!(after(0), again(8));
     assert_eq!(after(7), again(1));
     assert!(matches!(after(8), Decision::Record { .. }));
@@ -265,6 +273,108 @@ fn a_restart_waits_longer_each_time() {
     assert_eq!(noticed(Some(0))(1), again(7));
     assert!(matches!(noticed(Some(0))(8), Decision::Record { .. }));
     assert!(matches!(noticed(None)(0), Decision::Record { .. }));
+    // Nor does one whose clock is behind take the pause away.
+    let mut facts = world.facts();
+    facts.pods[0].state = PodState::Failed(Failure {
+        at: Some(Timestamp::from_second(-3600).unwrap()),
+        noticed: Some(at),
+        ..Failure::default()
+    });
+    assert_eq!(decide(ledger, &facts, at), again(8));
+}
+
+/// The kubelet of a peer that only heard of a conviction may tell first; a restart would be in vain.
+#[test]
+fn who_is_blamed_may_say_why_before_anything_follows() {
+    let at = |second| Timestamp::from_second(second).unwrap();
+    let blames = PodState::Failed(Failure {
+        blames: true,
+        noticed: Some(at(0)),
+        ..Failure::default()
+    });
+    let wait = |seconds| Decision::wait(Duration::from_secs(seconds));
+    for budget in [0, 9] {
+        let mut world = World::new(budget);
+        world.settle();
+        world.set(0, &blames);
+        let after = |world: &World, second| decide(world.ledger, &world.facts(), at(second));
+        assert_eq!(after(&world, 0), wait(15));
+        assert_eq!(after(&world, 14), wait(1));
+        assert!(matches!(after(&world, 15), Decision::Record { .. }));
+        // A proof ends it at once, and so does the first that blames nobody once its own pause is over.
+        let proof = PodState::Failed(Failure {
+            hopeless: true,
+            noticed: Some(at(3)),
+            ..Failure::default()
+        });
+        let mut proven = world.clone();
+        proven.set(1, &proof);
+        let Decision::Record { turn, .. } = after(&proven, 3) else {
+            panic!("it waits for what is there");
+        };
+        assert!(matches!(turn, Turn::GaveUp { index: 1, .. }));
+        // A pod that is gone is a cause too.
+        world.pods.remove("x-3-0");
+        let Decision::Record { turn, .. } = after(&world, 1) else {
+            panic!("it waits for a pod that is gone");
+        };
+        assert!(matches!(
+            turn,
+            Turn::GaveUp { index: 3, .. } | Turn::Restarting { index: 3, .. }
+        ));
+    }
+}
+
+/// A service mesh's proxy runs on beside a peer that has ended, and holds what the pod was given.
+#[test]
+fn what_outlives_its_peer_is_ended_and_stays() {
+    let lingering = |failed: bool| {
+        let mut world = World::new(0);
+        world.settle();
+        for pod in world.pods.values_mut() {
+            pod.state = PodState::Succeeded;
+            pod.lingers = true;
+        }
+        if failed {
+            world.set(2, &failure());
+            world.pods.get_mut("x-2-0").unwrap().state = failure();
+        }
+        world
+    };
+    for (failed, stage) in [(false, Stage::Complete), (true, Stage::Failed)] {
+        let mut world = lingering(failed);
+        world.settle();
+        assert_eq!((world.ledger.stage, world.pods.len()), (stage, 4));
+        assert!(world.pods.values().all(|pod| !pod.lingers));
+    }
+    // One of others is not changed.
+    let mut world = lingering(false);
+    world.pods.get_mut("x-1-0").unwrap().sealed = false;
+    world.ledger.stage = Stage::Complete;
+    world.settle();
+    assert!(world.pods["x-1-0"].lingers);
+}
+
+/// Somebody has replaced the root secret: no pod that is there is one of ours any more.
+#[test]
+fn pods_under_another_seal_are_told_as_such_and_keep_their_logs() {
+    let mut world = World::new(0);
+    world.settle();
+    world.set(0, &PodState::Succeeded);
+    for pod in world.pods.values_mut() {
+        pod.sealed = false;
+    }
+    let mut ended = world.clone();
+    world.settle();
+    let Some(Turn::GaveUp { index: 0, failure }) = world.turns.last() else {
+        panic!("{:?}", world.turns);
+    };
+    assert!(failure.message.contains("fltorrent-operator-root"));
+    let left = |world: &World| world.pods.keys().cloned().collect::<Vec<_>>();
+    assert_eq!(left(&world), ["x-0-0"]);
+    ended.ledger.stage = Stage::Complete;
+    ended.settle();
+    assert_eq!(left(&ended), ["x-0-0"]);
 }
 
 #[test]
@@ -296,6 +406,7 @@ fn a_pod_that_is_not_sealed_is_nothing_but_in_the_way() {
         attempt,
         sealed: false,
         state: failure(),
+        lingers: false,
         leaving: false,
     };
     // Of a later attempt, of this one, of no peer: none of them is believed, all of them go.
@@ -506,6 +617,13 @@ fn pods_that_are_not_all_there_are_given_back() {
     let turn = Turn::GaveBack;
     let expected = Decision::Record { ledger: anew, turn };
     assert_eq!(give_back(world.ledger, &world.facts()), Some(expected));
+    // Not one pod had room: nothing is there, and the manifest can be changed likewise.
+    world.pods.clear();
+    let Some(Decision::Record { ledger, .. }) = give_back(world.ledger, &world.facts()) else {
+        panic!("it is fixed without a pod");
+    };
+    assert_eq!((ledger.attempt, ledger.begun), (1, false));
+    assert_eq!(give_back(ledger, &world.facts()), None);
     // All of them are there: none is given back, whoever is refused.
     world.ledger.stage = Stage::Running;
     assert_eq!(give_back(world.ledger, &world.facts()), None);

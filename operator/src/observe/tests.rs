@@ -2,7 +2,6 @@ use fltorrent_coordinator::ending::{EndState, Offence, Verdict};
 use serde_json::{Value, json};
 
 use super::*;
-use crate::names;
 
 fn pod(status: &Value) -> Pod {
     seal::tests::pod(3, 1, status)
@@ -86,6 +85,96 @@ fn a_sidecar_hides_no_end() {
     assert_eq!(with("Failed", Some(0), Some(1)), PodState::Succeeded);
     let runs = PodState::Running { ready: false };
     assert_eq!(with("Running", None, Some(1)), runs);
+}
+
+#[test]
+fn what_is_beside_a_peer_that_ended_lingers_until_it_is_told_to_end() {
+    let with = |phase: &str, trainer, sidecar| {
+        let all = [container("trainer", trainer), container("proxy", sidecar)];
+        pod(&json!({"phase": phase, "containerStatuses": all}))
+    };
+    for (phase, trainer, sidecar, lingers) in [
+        ("Running", Some(0), None, true),
+        ("Running", Some(1), None, true),
+        ("Running", None, None, false),
+        ("Running", Some(0), Some(0), false),
+        ("Failed", Some(0), None, false),
+    ] {
+        let found = of(&with(phase, trainer, sidecar));
+        assert_eq!(found.lingers, lingers, "{phase} {trainer:?} {sidecar:?}");
+    }
+    // A deadline of somebody else's is not ours.
+    let deadline = |seconds| {
+        let mut pod = with("Running", Some(0), None);
+        pod.spec = Some(PodSpec {
+            active_deadline_seconds: Some(seconds),
+            ..PodSpec::default()
+        });
+        prune(&mut pod);
+        pod
+    };
+    assert!(of(&deadline(3600)).lingers);
+    assert!(!of(&deadline(ENDS_NOW)).lingers);
+}
+
+/// What the kubelet then says of the pod says nothing of its peer.
+#[test]
+fn a_pod_that_was_told_to_end_ended_as_its_peer_did() {
+    let ended = |code, told| {
+        let all = [
+            container("trainer", Some(code)),
+            container("proxy", Some(143)),
+        ];
+        let mut pod = pod(&json!({"phase": "Failed", "reason": "DeadlineExceeded",
+            "message": "Pod was active on the node longer than the specified deadline", "containerStatuses": all}));
+        pod.spec = Some(PodSpec {
+            active_deadline_seconds: Some(if told { ENDS_NOW } else { 60 }),
+            ..PodSpec::default()
+        });
+        of(&pod).state
+    };
+    assert_eq!(ended(0, true), PodState::Succeeded);
+    let said = |told| match ended(1, told) {
+        PodState::Failed(failure) => (failure.reason, failure.message),
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(said(true), ("Error".into(), "exit code 1".into()));
+    assert_eq!(said(false).0, "DeadlineExceeded");
+}
+
+/// Thousands of pods that others have made and filled are nothing in memory.
+#[test]
+fn what_others_may_fill_is_pruned() {
+    let mut pod = pod(&json!({"phase": "Running"}));
+    let before = of(&pod);
+    let full = "x".repeat(1 << 18);
+    let metadata = &mut pod.metadata;
+    let annotations = metadata.annotations.as_mut().unwrap();
+    annotations.insert("example.org/full".into(), full.clone());
+    metadata
+        .labels
+        .as_mut()
+        .unwrap()
+        .insert("example.org/label".into(), "x".into());
+    metadata.finalizers = Some(vec![full.clone()]);
+    let mut other = metadata.owner_references.clone().unwrap();
+    other[0].controller = None;
+    metadata.owner_references.as_mut().unwrap().extend(other);
+    prune(&mut pod);
+    assert_eq!(of(&pod), before);
+    let left = |map: &Option<BTreeMap<String, String>>| -> Vec<String> {
+        map.iter().flat_map(BTreeMap::keys).cloned().collect()
+    };
+    assert_eq!(left(&pod.metadata.annotations), [names::SEAL]);
+    let labels = [names::ATTEMPT, names::EXPERIMENT, names::INDEX];
+    assert_eq!(left(&pod.metadata.labels), labels);
+    assert_eq!(pod.metadata.owner_references.as_ref().unwrap().len(), 1);
+    assert_eq!(pod.metadata.finalizers, None);
+    // Nor is a seal taken for one that none of ours is like.
+    let annotations = pod.metadata.annotations.as_mut().unwrap();
+    annotations.insert(names::SEAL.into(), full);
+    prune(&mut pod);
+    assert_eq!(left(&pod.metadata.annotations), Vec::<String>::new());
 }
 
 #[test]

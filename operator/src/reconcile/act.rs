@@ -8,40 +8,155 @@ use jiff::Timestamp;
 use kube::ResourceExt;
 use kube::runtime::controller::Action;
 use kube::runtime::reflector::ObjectRef;
+use tokio::sync::OwnedMutexGuard;
 
 use super::seen::Seen;
 use super::{Context, ReconcileError, Tools, Watched, record};
-use crate::apply::{ApplyError, Desired};
-use crate::build;
+use crate::apply::{Applied, ApplyError, Desired};
+use crate::build::{self, Objects};
 use crate::life::{Decision, Ledger, give_back};
-use crate::observe;
+use crate::observe::{self, Trouble};
 use crate::room::Entry;
 use crate::status::{self, Figures, ledger};
 use crate::story;
 use crate::throttle::Turn;
 use crate::validate::Validated;
 
-/// Makes what pods mount, before the first of them: what fails here leaves the manifest as it can be changed.
+/// What is to become of pods.
+pub(super) struct Pods {
+    pub(super) delete: Vec<String>,
+    pub(super) end: Vec<String>,
+    pub(super) create: Vec<u32>,
+}
+
+/// Makes what pods mount, before the first of them: what fails here leaves the manifest as it can be changed. Returns how long to wait when
+/// something of another experiment is made in the namespace.
 pub(super) async fn prepare(
     context: &Context,
     validated: &Validated,
     prior: &ExperimentStatus,
     seen: &Seen,
-) -> Result<(), ReconcileError> {
+) -> Result<Option<Duration>, ReconcileError> {
     if context.stands(validated) {
-        return Ok(());
+        return Ok(None);
     }
-    let objects = build::objects(validated, &context.tools.site, &context.tools.root)?;
-    let desired = Desired {
-        objects: Some(objects),
-        ..desired(context, validated)
+    let pods = Pods {
+        delete: Vec::new(),
+        end: Vec::new(),
+        create: Vec::new(),
     };
-    match context.applier.apply(desired, seen.facts.clone()).await {
-        Ok(applied) => {
-            context.stood(validated, applied.mark(), Instant::now());
-            Ok(())
+    let objects = build::objects(validated, &context.tools.site, &context.tools.root)?;
+    let Step {
+        desired,
+        held,
+        again,
+    } = Step::of(context, validated, seen, pods, Some(objects));
+    if desired.objects.is_none() {
+        return Ok(again);
+    }
+    let touched = context.is_touched(validated);
+    let applied = match apply(context, validated, ledger(prior), seen, desired).await {
+        Ok(applied) => applied,
+        Err(error) => return Err(refused(context, validated, prior, seen, error).await),
+    };
+    drop(held);
+    context.stood(validated, applied.mark(), touched, Instant::now());
+    Ok(None)
+}
+
+/// What is applied in one look.
+struct Step {
+    desired: Desired,
+    /// Held while pods or claims are made.
+    held: Option<OwnedMutexGuard<()>>,
+    /// When to come again for what has to wait.
+    again: Option<Duration>,
+}
+
+impl Step {
+    /// What takes room in the namespace's quota waits while another experiment's is made there, or for room.
+    fn of(
+        context: &Context,
+        validated: &Validated,
+        seen: &Seen,
+        pods: Pods,
+        mut objects: Option<Objects>,
+    ) -> Self {
+        let Pods {
+            delete,
+            end,
+            mut create,
+        } = pods;
+        let claims = objects.as_ref().is_some_and(|it| !it.claims.is_empty());
+        let (mut held, mut again) = (None, None);
+        if !create.is_empty() || claims {
+            let rooms = &context.tools.rooms;
+            match rooms.enter(&validated.namespace, &validated.uid, Instant::now()) {
+                Entry::Free(gate) => held = Some(gate),
+                Entry::Wait(rest) => {
+                    create.clear();
+                    objects = objects.filter(|it| it.claims.is_empty());
+                    again = Some(rest);
+                }
+            }
         }
-        Err(error) => Err(refused(context, validated, prior, seen, error).await),
+        let desired = Desired {
+            uid: validated.uid.clone(),
+            name: validated.name.clone(),
+            namespace: validated.namespace.clone(),
+            objects,
+            made: context.claims(validated),
+            delete: by_uid(delete, seen),
+            end: by_uid(end, seen),
+            create,
+        };
+        Self {
+            desired,
+            held,
+            again,
+        }
+    }
+}
+
+async fn apply(
+    context: &Context,
+    validated: &Validated,
+    ledger: Ledger,
+    seen: &Seen,
+    desired: Desired,
+) -> Result<Applied, ApplyError> {
+    let Ledger {
+        attempt, resume, ..
+    } = ledger;
+    let site = &context.tools.site;
+    let make = |index| build::pod::build(validated, site, index, attempt, resume);
+    context
+        .applier
+        .apply(desired, seen.facts.clone(), make)
+        .await
+}
+
+/// The objects that are to be applied now, if any; else, where they are left alone for a while, for how long.
+fn objects(
+    context: &Context,
+    validated: &Validated,
+    ends: bool,
+) -> Result<(Option<Objects>, Option<Duration>), ReconcileError> {
+    if ends || context.stands(validated) {
+        return Ok((None, None));
+    }
+    match context.repair(validated, Instant::now()) {
+        Turn::Now => {
+            let Tools { site, root, .. } = &context.tools;
+            Ok((Some(build::objects(validated, site, root)?), None))
+        }
+        Turn::Wait(rest) => {
+            tracing::warn!(
+                ?rest,
+                "somebody keeps changing its objects; they are left alone for a while"
+            );
+            Ok((None, Some(rest)))
+        }
     }
 }
 
@@ -50,79 +165,35 @@ pub(super) async fn act(
     validated: &Validated,
     prior: &ExperimentStatus,
     seen: Seen,
-    delete: Vec<String>,
-    mut create: Vec<u32>,
-    mut again: Option<Duration>,
+    mut pods: Pods,
+    again: Option<Duration>,
 ) -> Result<Action, ReconcileError> {
     let ledger = ledger(prior);
-    let Tools {
-        site, root, rooms, ..
-    } = &context.tools;
+    let rooms = &context.tools.rooms;
     let ends = matches!(ledger.stage, Stage::Complete | Stage::Failed);
-    let repair = if ends || context.stands(validated) {
-        None
-    } else {
-        Some(context.repair(validated, Instant::now()))
-    };
-    let objects = match repair {
-        None => None,
-        Some(Turn::Now) => Some(build::objects(validated, site, root)?),
-        Some(Turn::Wait(rest)) => {
-            tracing::warn!(
-                ?rest,
-                "somebody keeps changing its objects; they are left alone for a while"
-            );
-            again = Some(again.map_or(rest, |again| again.min(rest)));
-            None
-        }
-    };
-    let mut held = None;
-    if !create.is_empty() {
-        match rooms.enter(&validated.namespace, &validated.uid, Instant::now()) {
-            Entry::Free(gate) => held = Some(gate),
-            Entry::Wait(rest) => {
-                create.clear();
-                again = Some(again.map_or(rest, |again| again.min(rest)));
-            }
-        }
+    let (objects, left_alone) = objects(context, validated, ends)?;
+    if left_alone.is_some() {
+        // None starts before its policy stands.
+        pods.create.clear();
     }
-    let create = create
-        .into_iter()
-        .map(|index| build::pod::build(validated, site, index, ledger.attempt, ledger.resume))
-        .collect::<Result<Vec<_>, _>>()?;
-    if !delete.is_empty() || !create.is_empty() {
-        tracing::info!(
-            attempt = ledger.attempt,
-            create = create.len(),
-            delete = delete.len(),
-            "pods"
-        );
-    }
-    let desired = Desired {
-        objects,
-        delete: by_uid(delete, &seen),
-        create,
-        ..desired(context, validated)
-    };
-    let applied = match context.applier.apply(desired, seen.facts.clone()).await {
+    let Step {
+        desired,
+        held,
+        again: room,
+    } = Step::of(context, validated, &seen, pods, objects);
+    let again = [again, left_alone, room].into_iter().flatten().min();
+    told(&desired, ledger);
+    let touched = context.is_touched(validated);
+    let applied = match apply(context, validated, ledger, &seen, desired).await {
         Ok(applied) => applied,
         Err(error) => return Err(refused(context, validated, prior, &seen, error).await),
     };
-    if held.take().is_some() || ledger.stage != Stage::Starting {
+    if held.is_some() || (ledger.stage != Stage::Starting && room.is_none()) {
         rooms.leave(&validated.uid);
     }
-    context.stood(validated, applied.mark(), Instant::now());
-    let current = seen.pods.iter().map(AsRef::as_ref).filter(|pod| {
-        observe::facts(pod, &validated.uid, root)
-            .is_some_and(|facts| facts.sealed && facts.attempt == ledger.attempt)
-    });
-    let trouble = observe::worst(current).filter(|_| !ends);
-    if let Some(trouble) = &trouble {
-        context
-            .tell(&validated.experiment, &story::trouble(trouble, ledger))
-            .await;
-    }
-    let trouble = trouble.or_else(|| rooms.trouble(&validated.uid));
+    drop(held);
+    context.stood(validated, applied.mark(), touched, Instant::now());
+    let trouble = trouble(context, validated, ledger, &seen).await;
     let figures: Figures = context.figures(validated, ledger);
     let next = status::applied(
         prior,
@@ -139,6 +210,46 @@ pub(super) async fn act(
         .await
 }
 
+/// Logs what becomes of pods.
+fn told(desired: &Desired, ledger: Ledger) {
+    let Desired {
+        delete,
+        end,
+        create,
+        ..
+    } = desired;
+    if delete.len() + end.len() + create.len() > 0 {
+        tracing::info!(
+            attempt = ledger.attempt,
+            create = create.len(),
+            end = end.len(),
+            delete = delete.len(),
+            "pods"
+        );
+    }
+}
+
+/// What keeps the attempt's pods from running.
+async fn trouble(
+    context: &Context,
+    validated: &Validated,
+    ledger: Ledger,
+    seen: &Seen,
+) -> Option<Trouble> {
+    let ends = matches!(ledger.stage, Stage::Complete | Stage::Failed);
+    let current = seen.pods.iter().map(AsRef::as_ref).filter(|pod| {
+        observe::facts(pod, &validated.uid, &context.tools.root)
+            .is_some_and(|facts| facts.sealed && facts.attempt == ledger.attempt)
+    });
+    let trouble = observe::worst(current).filter(|_| !ends);
+    if let Some(trouble) = &trouble {
+        context
+            .tell(&validated.experiment, &story::trouble(trouble, ledger))
+            .await;
+    }
+    trouble.or_else(|| context.tools.rooms.trouble(&validated.uid))
+}
+
 /// The pods that were seen under these names.
 fn by_uid(names: Vec<String>, seen: &Seen) -> Vec<(String, Option<String>)> {
     let uids: HashMap<String, Option<String>> = seen
@@ -151,19 +262,6 @@ fn by_uid(names: Vec<String>, seen: &Seen) -> Vec<(String, Option<String>)> {
         .into_iter()
         .map(|name| (name.clone(), uid(&name)))
         .collect()
-}
-
-/// Nothing yet, for this experiment.
-fn desired(context: &Context, validated: &Validated) -> Desired {
-    Desired {
-        uid: validated.uid.clone(),
-        name: validated.name.clone(),
-        namespace: validated.namespace.clone(),
-        objects: None,
-        made: context.claims(validated),
-        delete: Vec::new(),
-        create: Vec::new(),
-    }
 }
 
 /// Tells that something was not applied, and in the status; where a namespace has room for some of the pods only, they are given back.

@@ -1,7 +1,7 @@
 //! What all looks share, and what is remembered of each experiment while this replica leads.
 
 use std::collections::{HashMap, HashSet};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
@@ -62,6 +62,7 @@ pub struct Context {
     planner: Planner,
     hub: Arc<Hub>,
     looks: AtomicU64,
+    lists: AtomicBool,
     remembered: Mutex<HashMap<String, Remembered>>,
 }
 
@@ -108,6 +109,7 @@ impl Context {
             planner,
             hub,
             looks: AtomicU64::new(0),
+            lists: AtomicBool::new(true),
             remembered: Mutex::default(),
         }
     }
@@ -136,8 +138,17 @@ impl Context {
         self.over(RunId::of_experiment(uid));
     }
 
-    /// Forgets what is not there any more: a watch that begins anew does not say what was deleted meanwhile.
+    /// Takes note of whether the list of all experiments is still coming.
+    pub fn lists(&self, lists: bool) {
+        self.lists.store(lists, Ordering::Relaxed);
+    }
+
+    /// Forgets what is not there any more: a watch that begins anew does not say what was deleted meanwhile. While the list is still coming
+    /// nothing is: what is there already is not in the store yet.
     pub fn forget_others(&self, there: &Store<Watched>) {
+        if self.lists.load(Ordering::Relaxed) {
+            return;
+        }
         let there: HashSet<String> = there.state().iter().filter_map(|one| one.uid()).collect();
         for uid in self.tools.runs.uids() {
             if !there.contains(&uid) {
@@ -247,8 +258,19 @@ impl Context {
             .is_some_and(|(generation, _)| *generation == validated.generation)
     }
 
-    /// Whether its objects may be applied now: what somebody else changes again and again is not applied in a hot loop.
+    /// Whether its objects are not as this replica has applied them for whichever generation, so that applying them is a repair.
+    pub(super) fn is_touched(&self, validated: &Validated) -> bool {
+        let all = self.all();
+        let one = all.get(&validated.uid);
+        one.is_none_or(|one| one.mark.is_none())
+    }
+
+    /// Whether its objects may be applied now: what somebody else changes again and again is not applied in a hot loop. A new generation
+    /// is what the user wants, and waits for nothing.
     pub(super) fn repair(&self, validated: &Validated, now: Instant) -> Turn {
+        if !self.is_touched(validated) {
+            return Turn::Now;
+        }
         self.all()
             .get(&validated.uid)
             .map_or(Turn::Now, |one| one.repairs.turn(now))
@@ -259,22 +281,32 @@ impl Context {
         Arc::clone(&self.all().entry(validated.uid.clone()).or_default().claims)
     }
 
-    /// Takes note of how objects stand now.
-    pub(super) fn stood(&self, validated: &Validated, mark: Option<&Mark>, now: Instant) {
+    /// Takes note of how objects stand now; `touched` says how they stood before.
+    pub(super) fn stood(
+        &self,
+        validated: &Validated,
+        mark: Option<&Mark>,
+        touched: bool,
+        now: Instant,
+    ) {
         let mut all = self.all();
         let one = all.entry(validated.uid.clone()).or_default();
         one.failures = 0;
         if let Some(mark) = mark {
-            one.repairs.applied(now);
+            if touched {
+                one.repairs.applied(now);
+            }
             one.claims = Arc::default();
             one.mark = Some((validated.generation, mark.clone()));
         }
     }
 
     /// An object of an experiment was seen in a version. Returns whether it is not as it was applied, so that it is to be applied again.
+    /// Who names the experiment's UID in another namespace changes nothing.
     pub fn drifted(
         &self,
         uid: &str,
+        namespace: &str,
         kind: &'static str,
         name: &str,
         version: Option<&str>,
@@ -283,6 +315,13 @@ impl Context {
         let Some(one) = all.get_mut(uid) else {
             return false;
         };
+        if one
+            .mark
+            .as_ref()
+            .is_some_and(|(_, mark)| !mark.is_in(namespace))
+        {
+            return false;
+        }
         let covered = version.is_some_and(|version| {
             one.mark
                 .as_ref()

@@ -1,3 +1,5 @@
+mod cluster;
+
 use std::future::ready;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
@@ -8,12 +10,15 @@ use fltorrent_coordinator::secret::RootSecret;
 use fltorrent_crds::status::Stage;
 use fltorrent_crds::{Experiment, manifest};
 use hyper::{Method, StatusCode};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kube::runtime::reflector::store;
 use kube::runtime::watcher::Event;
 use kube::{Client, ResourceExt};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
+
+use cluster::Cluster;
 
 use super::*;
 use crate::build::Site;
@@ -213,7 +218,11 @@ async fn runs_are_known_without_a_plan_and_forgotten() {
             writer.apply_watcher_event(&Event::InitApply(DeserializeGuard(Ok(experiment))));
         }
     }
+    // The list is still coming: nothing is forgotten that came with it.
+    context.forget_others(&there);
+    assert_eq!(context.tools.runs.uids().len(), 2);
     writer.apply_watcher_event(&Event::InitDone);
+    context.lists(false);
     context.forget_others(&there);
     let mut left = context.tools.runs.uids();
     left.sort_unstable();
@@ -241,4 +250,183 @@ async fn a_panic_is_one_experiments_condition() {
     assert_eq!(accepted["reason"], json!("PlanPanicked"));
     let message = accepted["message"].as_str().unwrap();
     assert!(message.contains("a fault of ours"), "{message}");
+}
+
+/// An experiment of four peers in the cluster, each with a claim for its checkpoints.
+fn put(cluster: &Cluster, name: &str) {
+    let claim = json!({"type": "newClaim", "newClaim": {"size": "1Gi"}});
+    let mut object = serde_json::to_value(experiment(&format!("of-{name}"))).unwrap();
+    object["metadata"]["name"] = json!(name);
+    object["spec"]["groups"] = json!([{"name": "p", "count": 4}]);
+    object["spec"]["kubernetes"]["storage"]["checkpoints"] = claim;
+    cluster.put("fltorrentexperiments", &object);
+}
+
+fn reason(result: Result<Action, ReconcileError>) -> &'static str {
+    result.map_or_else(|error| error.reason(), |_| "")
+}
+
+const CLAIMS: &str = "persistentvolumeclaims";
+
+/// Room for four claims, of which somebody has one: neither of two experiments keeps a part of its own, so that either runs once there is
+/// room for one. What was there before is kept, whoever has made it.
+#[tokio::test]
+async fn claims_that_are_not_all_there_are_given_back() {
+    let cluster = Cluster::default();
+    let context = cluster.context().await;
+    cluster.quota(CLAIMS, 4);
+    let kept = json!({"metadata": {"name": "a-checkpoints-2"}});
+    cluster.put(CLAIMS, &kept);
+    for name in ["a", "b"] {
+        put(&cluster, name);
+    }
+    cluster.put(CLAIMS, &json!({"metadata": {"name": "other"}}));
+    for name in ["a", "b", "a"] {
+        assert_eq!(reason(cluster.look(&context, name).await), "QuotaExceeded");
+        assert_eq!(cluster.names(CLAIMS), ["a-checkpoints-2", "other"]);
+        let status = cluster.get("fltorrentexperiments", name)["status"].clone();
+        assert_eq!(status["reason"], "QuotaExceeded");
+        let said = status["lastError"].as_str().unwrap();
+        assert!(said.contains("spec.kubernetes.storage"), "{said}");
+        // It waits, and nothing of it is fixed.
+        assert_eq!(status["startTime"], Value::Null);
+        assert_eq!(reason(cluster.look(&context, name).await), "");
+        context.tools.rooms.leave(&format!("of-{name}"));
+    }
+    cluster.remove(CLAIMS, "other");
+    assert_eq!(reason(cluster.look(&context, "a").await), "");
+    assert_eq!(cluster.names(CLAIMS).len(), 4);
+    assert_eq!(cluster.names("pods").len(), 4);
+    assert_eq!(reason(cluster.look(&context, "b").await), "QuotaExceeded");
+    assert_eq!(cluster.names(CLAIMS).len(), 4);
+}
+
+/// A claim that is on its way out is not counted on: whoever mounts it would wait for ever.
+#[tokio::test]
+async fn a_claim_that_goes_is_waited_for() {
+    let cluster = Cluster::default();
+    let context = cluster.context().await;
+    put(&cluster, "a");
+    let goes = json!({"metadata": {"name": "a-checkpoints-1", "deletionTimestamp": "2026-01-02T03:04:05Z"}});
+    cluster.put(CLAIMS, &goes);
+    assert_eq!(reason(cluster.look(&context, "a").await), "FormerObjects");
+    assert_eq!(cluster.names("pods"), Vec::<String>::new());
+    cluster.remove(CLAIMS, "a-checkpoints-1");
+    assert_eq!(reason(cluster.look(&context, "a").await), "");
+    assert_eq!(cluster.names("pods").len(), 4);
+}
+
+/// While something of another experiment is made in the namespace, claims wait.
+#[tokio::test]
+async fn claims_of_one_experiment_are_made_at_a_time_in_a_namespace() {
+    let cluster = Cluster::default();
+    let context = cluster.context().await;
+    put(&cluster, "a");
+    let gate = context.tools.rooms.enter("team", "another", Instant::now());
+    assert_eq!(reason(cluster.look(&context, "a").await), "");
+    assert_eq!(cluster.names(CLAIMS), Vec::<String>::new());
+    drop(gate);
+    assert_eq!(reason(cluster.look(&context, "a").await), "");
+    assert_eq!(cluster.names(CLAIMS).len(), 4);
+}
+
+/// Not one pod fits: the manifest can be changed as before.
+#[tokio::test]
+async fn where_not_one_pod_fits_nothing_has_begun() {
+    let cluster = Cluster::default();
+    let context = cluster.context().await;
+    cluster.quota("pods", 0);
+    put(&cluster, "a");
+    assert_eq!(reason(cluster.look(&context, "a").await), "QuotaExceeded");
+    let status = cluster.get("fltorrentexperiments", "a")["status"].clone();
+    let found = (&status["startTime"], &status["phase"], &status["attempt"]);
+    assert_eq!(found, (&Value::Null, &json!("Pending"), &json!(0)));
+}
+
+/// Pods were refused, and that the others are given back could not be written: the next look does, also while it waits for room.
+#[tokio::test]
+async fn what_could_not_be_given_back_is_given_back_with_the_next_look() {
+    let cluster = Cluster::default();
+    let context = cluster.context().await;
+    cluster.quota("pods", 2);
+    put(&cluster, "a");
+    // Begun, with its objects there: what follows are pods.
+    let mut begun = ExperimentStatus {
+        stage: Some(Stage::Starting),
+        ..ExperimentStatus::default()
+    };
+    begun.start_time = Some(
+        "2026-01-02T03:04:05Z"
+            .parse::<Timestamp>()
+            .map(Time)
+            .unwrap(),
+    );
+    cluster.change("fltorrentexperiments", "a", |object| {
+        object["status"] = serde_json::to_value(&begun).unwrap();
+    });
+    cluster.stick(Some("status"));
+    assert_eq!(reason(cluster.look(&context, "a").await), "ApiUnavailable");
+    assert_eq!(cluster.names("pods"), ["a-0-0", "a-1-0"]);
+    cluster.stick(None);
+    let waits = context.tools.rooms.rest("of-a", Instant::now());
+    assert!(waits.is_some());
+    // One that was not sealed yet goes first.
+    for _ in 0..3 {
+        assert_eq!(reason(cluster.look(&context, "a").await), "");
+    }
+    assert_eq!(cluster.names("pods"), Vec::<String>::new());
+    let status = cluster.get("fltorrentexperiments", "a")["status"].clone();
+    assert_eq!(status["startTime"], Value::Null);
+}
+
+/// A user who corrects the manifest again and again fights with nobody: each generation is applied at once.
+#[tokio::test]
+async fn a_users_own_changes_are_no_fight() {
+    let cluster = Cluster::default();
+    let context = cluster.context().await;
+    cluster.quota("pods", 0);
+    put(&cluster, "a");
+    for generation in 1..12 {
+        cluster.change("fltorrentexperiments", "a", |object| {
+            object["metadata"]["generation"] = json!(generation);
+            object["spec"]["kubernetes"]["egressPorts"] = json!([9000 + generation]);
+        });
+        assert_eq!(reason(cluster.look(&context, "a").await), "QuotaExceeded");
+        context.tools.rooms.leave("of-a");
+        let policy = cluster.get("networkpolicies", "a").to_string();
+        assert!(
+            policy.contains(&(9000 + generation).to_string()),
+            "{policy}"
+        );
+    }
+    // Somebody deletes a policy again and again: no pod starts before it is there again.
+    cluster.quota("pods", 9);
+    for _ in 0..3 {
+        cluster.remove("networkpolicies", "a");
+        context.drifted("of-a", "team", "NetworkPolicy", "a", None);
+        context.tools.rooms.leave("of-a");
+        let _ = cluster.look(&context, "a").await;
+        if cluster.names("networkpolicies").is_empty() {
+            assert_eq!(cluster.names("pods"), Vec::<String>::new());
+        }
+        for pod in cluster.names("pods") {
+            cluster.remove("pods", &pod);
+        }
+    }
+    assert_eq!(cluster.names("networkpolicies"), Vec::<String>::new());
+}
+
+/// Who makes an object in a namespace of theirs that names another one's experiment has nothing of it applied again.
+#[tokio::test]
+async fn what_is_in_another_namespace_is_no_drift() {
+    let cluster = Cluster::default();
+    let context = cluster.context().await;
+    put(&cluster, "a");
+    assert_eq!(reason(cluster.look(&context, "a").await), "");
+    let version = cluster.get("services", "a")["metadata"]["resourceVersion"].clone();
+    let drifted = |namespace, version| context.drifted("of-a", namespace, "Service", "a", version);
+    assert!(!drifted("team", version.as_str()));
+    assert!(!drifted("elsewhere", Some("77")));
+    assert!(!drifted("team", version.as_str()));
+    assert!(drifted("team", Some("77")));
 }

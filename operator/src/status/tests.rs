@@ -26,6 +26,7 @@ fn at(second: i64) -> Timestamp {
 
 fn facts(states: &[PodState]) -> Facts {
     let pod = |(index, state): (usize, &PodState)| PodFacts {
+        lingers: false,
         name: format!("x-{index}-0"),
         index: u32::try_from(index).unwrap(),
         attempt: 0,
