@@ -109,19 +109,18 @@ impl Endings {
         self.noticed.get(&index).copied().filter(|_| known)
     }
 
-    /// The peers' models, when all have ended well and not all with the same one: in words, who has which.
+    /// The models of the peers that have ended well, when they are not the same: in words, who has which. One that left no ending, or names
+    /// no model, says nothing for the others.
     pub fn disagreement(&self, attempt: u32, peers: u32) -> Option<String> {
         let endings = self.of_attempt(attempt)?;
         let mut holders: BTreeMap<ModelHash, Vec<u32>> = BTreeMap::new();
         for (&index, ending) in endings.range(..peers) {
-            if matches!(ending.state, EndState::Completed | EndState::Converged) {
-                holders.entry(ending.model_hash?).or_default().push(index);
+            let has_ended = matches!(ending.state, EndState::Completed | EndState::Converged);
+            if let Some(model) = ending.model_hash.filter(|_| has_ended) {
+                holders.entry(model).or_default().push(index);
             }
         }
-        if holders.len() < 2 || holders.values().map(Vec::len).sum::<usize>() < peers as usize {
-            return None;
-        }
-        Some(differ(&holders))
+        (holders.len() > 1).then(|| differ(&holders))
     }
 
     /// The round after which the next attempt can go on: the newest of which all peers have a checkpoint, as far as they say. `done` is how

@@ -211,6 +211,12 @@ impl Swarm {
             link.haves.clear();
             link.haves_due = None;
         }
+        // All neighbours are far enough for what some may have been too far behind to hear.
+        for at in 0..self.links.len() {
+            if self.links[at].is_open() {
+                self.tell_metainfos(at, self.current.number);
+            }
+        }
         self.settle(now);
     }
 
@@ -262,7 +268,11 @@ impl Swarm {
             Departure::Finished => {
                 self.went_away(now, at, "it left before this peer was complete".to_owned());
             }
-            Departure::Failed(message) => self.fail(Failure::Neighbour { peer, message }),
+            // What this peer sees for itself counts more than a word.
+            Departure::Failed(message) => self.fail(
+                self.models_differ()
+                    .unwrap_or(Failure::Neighbour { peer, message }),
+            ),
             Departure::Broken(why) => self.went_away(now, at, why),
         }
         self.settle(now);

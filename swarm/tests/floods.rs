@@ -150,7 +150,7 @@ const FLOODS: [Flood; 13] = [
         let metainfo = origin_metainfo(&it.config, 0, origin);
         it.hear(Message::Metainfo(sign(origin, &metainfo)));
     }),
-    ("two metainfos by turns", 7, |it, turn| {
+    ("two metainfos by turns", 8, |it, turn| {
         let mut metainfo = origin_metainfo(&it.config, 0, 1);
         metainfo.samples += u64::from(turn);
         it.hear(Message::Metainfo(sign(1, &metainfo)));

@@ -144,6 +144,8 @@ fn two_metainfos_of_one_origin_and_round_are_a_proof_that_convinces_anybody() {
         let passed_on = versions[..2].iter().cloned().map(Message::Metainfo);
         assert_eq!(bench.sent(other), passed_on.collect::<Vec<_>>());
     }
+    // Who spoke of the second one may not know the first.
+    assert_eq!(bench.sent(1), [Message::Metainfo(versions[0].clone())]);
     // More of the kind is neither checked nor passed on nor told.
     bench.forget_sent();
     let before = verified.load(Ordering::Relaxed);

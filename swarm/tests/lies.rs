@@ -9,7 +9,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use fltorrent_swarm::{
     ChunkId, Config, Departure, Failure, Hello, HelloMismatch, Message, Metainfo, Miscount, Notice,
-    OriginCounts, PieceHeader, PieceVerdict, Violation,
+    OriginCounts, PieceHeader, PieceVerdict, SignedMetainfo, Violation,
     message::DecodeError,
     sim::{Outcome, origin_data, origin_metainfo, sign},
 };
@@ -588,18 +588,101 @@ fn models_that_differ_end_the_run_when_the_round_is_complete() {
         }
     }
     let failure = bench.failure().unwrap();
-    assert_eq!(
-        failure,
-        Failure::ModelsDiffer {
-            origin: 3,
-            round: 0,
-            theirs: [7; 32],
-            ours: [0; 32],
-        }
-    );
+    let own = sign(0, &origin_metainfo(&bench.config, 0, 0));
+    assert_eq!(failure, models_differ(own.clone(), sign(3, &other)));
+    let frames = [own, sign(3, &other)].map(|it| Message::Metainfo(it).encode());
+    let digits: String = frames
+        .concat()
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect();
+    assert_eq!(failure.proof(), Some(digits));
     assert!(!bench.completed(0), "such a round is not combined");
     let words = "peer 3 trained round 0 from model 070707070707, this peer from 000000000000";
     assert!(failure.to_string().starts_with(words), "{failure}");
+}
+
+/// Origin 3 trained from another model than this peer.
+fn models_differ(own: SignedMetainfo, other: SignedMetainfo) -> Failure {
+    Failure::ModelsDiffer {
+        origin: 3,
+        round: 0,
+        theirs: [7; 32],
+        ours: [0; 32],
+        proof: Box::new([own, other]),
+    }
+}
+
+/// Whoever is complete first sees it first and leaves with a word; the others have the signatures, if not all chunks.
+#[test]
+fn models_that_differ_are_seen_by_who_hears_of_the_end_before_its_round_is_complete() {
+    let mut bench = bench().connected();
+    bench.publish();
+    let other = Metainfo {
+        base: [7; 32],
+        ..origin_metainfo(&bench.config, 0, 3)
+    };
+    bench.hear(1, Message::Metainfo(sign(3, &other)));
+    assert_eq!(bench.failure(), None);
+    let word = Departure::Failed("peer 1 failed: whatever it says".to_owned());
+    bench.swarm.handle_disconnected(bench.now, 1, word);
+    bench.drain();
+    let own = sign(0, &origin_metainfo(&bench.config, 0, 0));
+    assert_eq!(bench.failure(), Some(models_differ(own, sign(3, &other))));
+}
+
+/// Peer 0 in round 1, which neighbour 1 has helped it to; 2 and 3 have not said that they have completed round 0.
+fn ahead_of_two() -> (Bench, SignedMetainfo) {
+    let mut bench = bench().connected();
+    bench.complete_round(0);
+    bench.swarm.begin_round(bench.now);
+    bench.drain();
+    bench.forget_sent();
+    let early = sign(1, &origin_metainfo(&bench.config, 2, 1));
+    (bench, early)
+}
+
+/// They would take it for a lie of this peer, close its link, and call it lost in the end.
+#[test]
+fn a_metainfo_that_comes_too_early_is_not_passed_on_to_who_could_not_take_it() {
+    let (mut bench, early) = ahead_of_two();
+    let message = Message::Metainfo(early.clone());
+    bench.hear(1, message.clone());
+    assert!(!bench.sent(2).contains(&message));
+    // Not after a reconnect either.
+    let cut = Departure::Broken("cut".to_owned());
+    bench.swarm.handle_disconnected(bench.now, 2, cut);
+    bench.connect(2);
+    assert!(!bench.sent(2).contains(&message));
+    bench.hear(2, Message::Complete { round: 0 });
+    assert!(bench.sent(2).contains(&message));
+    assert!(!bench.sent(3).contains(&message));
+    // Once this peer's own round is complete, everybody has completed the one before.
+    bench.complete_round(1);
+    bench.swarm.begin_round(bench.now);
+    bench.drain();
+    assert_eq!(bench.sent(2), []);
+    assert!(bench.sent(3).contains(&message));
+    assert_eq!(bench.swarm.open_links(), 3);
+}
+
+#[test]
+fn a_conviction_of_the_next_round_is_not_shown_to_who_could_not_take_it() {
+    let (mut bench, early) = ahead_of_two();
+    bench.hear(2, Message::Complete { round: 0 });
+    let other = Metainfo {
+        samples: 77,
+        ..origin_metainfo(&bench.config, 2, 1)
+    };
+    bench.hear(1, Message::Metainfo(early.clone()));
+    bench.hear(1, Message::Metainfo(sign(1, &other)));
+    assert!(matches!(
+        bench.failure(),
+        Some(Failure::Equivocation { origin: 1, .. })
+    ));
+    let both = [early, sign(1, &other)].map(Message::Metainfo);
+    assert_eq!(bench.sent(2), both);
+    assert_eq!(bench.sent(3), []);
 }
 
 #[test]

@@ -704,7 +704,8 @@ fn a_neighbours_failure_ends_the_run_with_its_words() {
             message: message.clone()
         })
     );
-    assert_eq!(bench.failure().unwrap().to_string(), message);
+    let words = format!("{message} (so peer 2 says)");
+    assert_eq!(bench.failure().unwrap().to_string(), words);
 }
 
 #[test]

@@ -103,9 +103,25 @@ fn models_that_differ_are_told_with_their_peers() {
         "02".repeat(32)
     );
     assert_eq!(told, expected);
-    // Not before all have ended, and not of another attempt.
-    assert_eq!(differ.disagreement(1, 3), None);
-    assert_eq!(after(&[with(0, 1), with(1, 2)]).disagreement(0, 3), None);
+    assert_eq!(differ.disagreement(1, 3), None, "it is of another attempt");
+    // A peer that leaves no ending, or one without a model, hides nobody else's.
+    let mut silent = ending(&[]);
+    silent.state = EndState::Completed;
+    let expected = format!(
+        "the peers ended with different models: {} at peer 0; {} at peer 1; none of them is the experiment's",
+        "01".repeat(32),
+        "02".repeat(32)
+    );
+    for third in [None, Some(ended(2, 0, &silent))] {
+        let pods: Vec<_> = [with(0, 1), with(1, 2)].into_iter().chain(third).collect();
+        assert_eq!(after(&pods).disagreement(0, 3), Some(expected.clone()));
+    }
+    // One that did not end well has no model of the run.
+    let mut stopped = silent;
+    stopped.state = EndState::Stopped;
+    stopped.model_hash = Some(ModelHash::from_bytes([3; 32]));
+    let two = [with(0, 1), with(1, 1), ended(2, 0, &stopped)];
+    assert_eq!(after(&two).disagreement(0, 3), None);
 }
 
 #[test]

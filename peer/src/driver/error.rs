@@ -88,11 +88,12 @@ impl RunError {
         match self {
             Self::Swarm(
                 failure @ (Failure::Lost { .. }
-                | Failure::Neighbour { .. }
                 | Failure::NotFinite { .. }
                 | Failure::Equivocation { .. }
                 | Failure::Miscount { .. }),
             ) => failure.to_string(),
+            // Who said so first is told, not who passed it on.
+            Self::Swarm(Failure::Neighbour { message, .. }) => message.clone(),
             Self::Unlike { peer, mismatch } => {
                 format!("peer {peer} does not fit peer {me}: {mismatch}")
             }

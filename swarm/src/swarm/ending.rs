@@ -47,14 +47,16 @@ impl Swarm {
     /// The first peer that trained the current round from another model than this one. All peers that hold everything of the
     /// round before have the same model, unless somebody lied to them or a machine computes something else.
     pub(super) fn models_differ(&self) -> Option<Failure> {
-        let ours = self.current.metainfo(self.config.me())?.parsed.base;
-        let mut bases = self.current.metainfos().map(|known| &known.parsed);
-        let other = bases.find(|metainfo| metainfo.base != ours)?;
+        let own = self.current.metainfo(self.config.me())?;
+        let ours = own.parsed.base;
+        let mut known = self.current.metainfos();
+        let other = known.find(|known| known.parsed.base != ours)?;
         Some(Failure::ModelsDiffer {
-            origin: other.origin,
-            round: other.round,
-            theirs: other.base,
+            origin: other.parsed.origin,
+            round: other.parsed.round,
+            theirs: other.parsed.base,
             ours,
+            proof: Box::new([own.signed.clone(), other.signed.clone()]),
         })
     }
 

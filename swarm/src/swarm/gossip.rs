@@ -61,11 +61,22 @@ impl Swarm {
             .flatten()
     }
 
+    /// Whether a neighbour is far enough to take what is said of a round: nobody takes anything of the next one before it has completed
+    /// the one before this. An update of the next round that is true comes after that; a liar's may come sooner.
+    fn may_hear(&self, at: usize, number: u32) -> bool {
+        let Some(previous) = &self.previous else {
+            return true;
+        };
+        number <= self.current.number
+            || previous.link(at).complete
+            || self.current.link(at).complete
+    }
+
     /// Tells a neighbour of metainfos that it may not know, as many as may be handed over now. The others stay marked as unknown
     /// to it, and follow when the transport has room.
-    fn tell_metainfos(&mut self, at: usize, number: u32) {
+    pub(super) fn tell_metainfos(&mut self, at: usize, number: u32) {
         let mut room = AHEAD.saturating_sub(self.links[at].handed_over);
-        if self.links[at].fenced {
+        if self.links[at].fenced || !self.may_hear(at, number) {
             return;
         }
         let Some(round) = self.round_mut(number) else {
@@ -141,6 +152,9 @@ impl Swarm {
         if let Some(round) = self.round_mut(round) {
             round.add_complete(at);
         }
+        if self.next.is_some() {
+            self.tell_metainfos(at, self.next_number());
+        }
         Ok(())
     }
 
@@ -193,14 +207,23 @@ impl Swarm {
         })
     }
 
-    /// An origin has signed two updates for one round: the neighbours have the first one and get the second, so that
+    /// An origin has signed two updates for one round: the neighbours get the second one, and the first where they may lack it, so that
     /// everybody holds the proof. Whose model would count cannot be told any more.
     fn dispute(&mut self, from: usize, (round, origin): (u32, u32), second: SignedMetainfo) {
-        let Some(first) = self.round_mut(round).and_then(|it| it.dispute(origin)) else {
+        let links = self.links.len();
+        let Some(of) = self.round_mut(round) else {
             return;
         };
-        let proof = Box::new(Equivocation::new(first.signed.clone(), second.clone()));
-        self.pass_on(from, &second);
+        let Some(first) = of.dispute(origin).map(|known| known.signed.clone()) else {
+            return;
+        };
+        // A link that had no room was not told of the first one, and whoever speaks of the second may know that one only.
+        let lack: Vec<usize> = (0..links)
+            .filter(|&at| of.mark_metainfo(at, origin) || at == from)
+            .collect();
+        let proof = Box::new(Equivocation::new(first.clone(), second.clone()));
+        self.show(lack, round, &first);
+        self.show((0..links).filter(|&at| at != from), round, &second);
         self.fail(Failure::Equivocation {
             origin,
             round,
@@ -214,7 +237,8 @@ impl Swarm {
             return;
         }
         let Metainfo { origin, round, .. } = known.parsed;
-        self.pass_on(from, &known.signed);
+        let others = (0..self.links.len()).filter(|&at| at != from);
+        self.show(others, round, &known.signed);
         self.fail(Failure::Miscount {
             origin,
             round,
@@ -223,10 +247,15 @@ impl Swarm {
         });
     }
 
-    /// A metainfo that convicts its origin, for all neighbours but the one that it came from.
-    fn pass_on(&mut self, from: usize, signed: &SignedMetainfo) {
-        for at in (0..self.links.len()).filter(|&at| at != from) {
-            if self.links[at].is_open() {
+    /// A metainfo of a round that convicts its origin, for those of these neighbours that take it.
+    fn show(
+        &mut self,
+        links: impl IntoIterator<Item = usize>,
+        round: u32,
+        signed: &SignedMetainfo,
+    ) {
+        for at in links {
+            if self.links[at].is_open() && self.may_hear(at, round) {
                 self.send(at, Message::Metainfo(signed.clone()));
             }
         }
@@ -239,9 +268,10 @@ impl Swarm {
         from: Option<usize>,
     ) -> bool {
         let (origin, number) = (known.parsed.origin, known.parsed.round);
-        // Whoever has no room is told when it has.
+        // Whoever has no room is told when it has, and whoever is behind when it has caught up.
         let open: Vec<usize> = (0..self.links.len())
             .filter(|&at| self.links[at].is_open() && !self.links[at].fenced)
+            .filter(|&at| self.may_hear(at, number))
             .collect();
         let Some(round) = self.round_mut(number) else {
             return false;

@@ -193,8 +193,8 @@ pub enum Failure {
         /// How the connection ended.
         why: String,
     },
-    /// A neighbour said that the run has failed.
-    #[error("{message}")]
+    /// A neighbour said that the run has failed: a word, which proves nothing.
+    #[error("{message} (so peer {peer} says)")]
     Neighbour {
         /// Which neighbour said so.
         peer: u32,
@@ -250,6 +250,8 @@ pub enum Failure {
         theirs: [u8; 32],
         /// BLAKE3 of this peer's.
         ours: [u8; 32],
+        /// This peer's metainfo and the other one's.
+        proof: Box<[SignedMetainfo; 2]>,
     },
     /// This peer's own update cannot be described so that others accept it.
     #[error("this peer's own update cannot be published")]
@@ -264,13 +266,19 @@ impl Failure {
     pub fn proof(&self) -> Option<String> {
         match self {
             Self::Equivocation { proof, .. } => Some(format!("{:x}", **proof)),
-            Self::Miscount { proof, .. } => {
-                let frame = Message::Metainfo(proof.as_ref().clone()).encode();
-                Some(frame.iter().map(|byte| format!("{byte:02x}")).collect())
-            }
+            Self::Miscount { proof, .. } => Some(digits(std::slice::from_ref(proof))),
+            Self::ModelsDiffer { proof, .. } => Some(digits(proof.as_ref())),
             _ => None,
         }
     }
+}
+
+/// Metainfos as they travel, one after the other, in hexadecimal digits.
+fn digits(metainfos: &[SignedMetainfo]) -> String {
+    let frames = metainfos
+        .iter()
+        .flat_map(|it| Message::Metainfo(it.clone()).encode());
+    frames.map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// The digits of a hash by which people know it.
