@@ -5,6 +5,7 @@ mod support;
 
 use std::{sync::Arc, time::Duration};
 
+use fltorrent_coordinator::ending::Offence;
 use fltorrent_peer::driver::RunError;
 use support::{Adder, Run};
 
@@ -86,6 +87,21 @@ fn a_peer_that_signs_more_samples_than_it_was_given_ends_the_run_with_its_name()
     assert!(honest.to_string().starts_with(words), "{honest}");
     assert_ne!(honest.blames(), Some(0));
     assert_eq!(honest.verdict().and_then(|it| it.origin), Some(1));
+}
+
+/// Who is told of the end by a neighbour has what convicts the origin as well, which came before.
+#[test]
+fn a_lie_convicts_its_origin_at_peers_that_it_never_meets() {
+    let run = Arc::new(Run {
+        boaster: Some(1),
+        ..Run::new(3, star(3))
+    });
+    let results = run.all();
+    for honest in [&results[0], &results[2]] {
+        let verdict = honest.as_ref().unwrap_err().verdict().unwrap();
+        assert_eq!(verdict.offence, Offence::Miscount);
+        assert_eq!((verdict.origin, verdict.round), (Some(1), 0));
+    }
 }
 
 #[test]

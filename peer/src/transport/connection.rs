@@ -13,7 +13,10 @@ use fltorrent_coordinator::identity::IdentityError;
 use fltorrent_swarm::{Departure, Message, PieceHeader, message::FrameDecoder};
 use quinn::{ConnectError, Connection, ConnectionError, RecvStream, SendStream, VarInt};
 use thiserror::Error;
-use tokio::{sync::mpsc, task::AbortHandle};
+use tokio::{
+    sync::{mpsc, oneshot},
+    task::AbortHandle,
+};
 
 use crate::journal::exchange::TransportFigures;
 
@@ -346,14 +349,16 @@ async fn start(
     let downloads = pieces::Running::default();
     // Nothing is read before the driver knows the link: its first event must be the connection.
     let (known, until_known) = tokio::sync::watch::channel(());
-    let reader = read_control(receive, FrameDecoder::new(shared.limits), reporter.clone());
+    let (reading, until_read) = oneshot::channel();
+    let decoder = FrameDecoder::new(shared.limits);
+    let reader = read_control(receive, decoder, reporter.clone(), reading);
     let pieces = pieces::receive(
         connection.clone(),
         downloads.clone(),
         shared.buffers.clone(),
         reporter.clone(),
     );
-    let end = watch_end(connection.clone(), reporter.clone());
+    let end = watch_end(connection.clone(), until_read, reporter.clone());
     let writer = tokio::spawn(write_control(send, queue, waiting.clone(), reporter));
     let link = Link {
         peer,
@@ -384,7 +389,13 @@ async fn after(mut known: tokio::sync::watch::Receiver<()>, task: impl Future<Ou
     }
 }
 
-async fn read_control(mut stream: RecvStream, mut decoder: FrameDecoder, reporter: Reporter) {
+/// Ends with the stream, which ends with the connection. `_reading` is dropped then.
+async fn read_control(
+    mut stream: RecvStream,
+    mut decoder: FrameDecoder,
+    reporter: Reporter,
+    _reading: oneshot::Sender<()>,
+) {
     // A stream that ends or fails ends the connection too, and that is reported elsewhere.
     while let Ok(Some(chunk)) = stream.read_chunk(CONTROL_READ, true).await {
         decoder.extend(&chunk.bytes);
@@ -437,8 +448,11 @@ async fn write_control(
     }
 }
 
-async fn watch_end(connection: Connection, reporter: Reporter) {
+/// Tells of the end after everything that came before it: the last messages may be a proof, and are nobody's once the link is gone.
+async fn watch_end(connection: Connection, until_read: oneshot::Receiver<()>, reporter: Reporter) {
     let error = connection.closed().await;
+    // Nothing is ever sent: the reader's end drops the other side.
+    until_read.await.ok();
     reporter.report(LinkEvent::Closed(departure(&error))).await;
 }
 
