@@ -16,6 +16,18 @@ pub enum FoldError {
     /// A chunk is missing or cannot be read.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// An origin's update is not finite. The swarm refuses those of others, so that it is this peer's own.
+    #[error(
+        "value {position} of peer {origin}'s own update is {found}: its training gave NaN or infinity; lower training.learningRate"
+    )]
+    Update {
+        /// Whose.
+        origin: u32,
+        /// Which value of the model, from 0.
+        position: u64,
+        /// What it is.
+        found: f32,
+    },
     /// Every update is finite, so that this is no peer's training.
     #[error(
         "value {position} of their mean is {found}, although all of them are finite: they weigh {total} samples together; expected 1 or more, and a machine that computes rightly"
@@ -103,13 +115,42 @@ impl<'a> FedAvg<'a> {
         }
         let found = (self.position..).zip(values);
         match found.into_iter().find(|(_, value)| !value.is_finite()) {
-            Some((position, &found)) => Err(FoldError::NotFinite {
-                position,
-                found,
-                total: self.total,
-            }),
+            Some((position, &found)) => Err(self.cause(position, found)?),
             None => Ok(()),
         }
+    }
+
+    /// Why a value of the mean is not finite.
+    fn cause(&self, position: u64, found: f32) -> Result<FoldError, StoreError> {
+        let index = (0..self.layout.chunks())
+            .find(|&index| self.layout.range(index).contains(&position))
+            .unwrap_or_default();
+        let at = 4 * (position - self.layout.range(index).start) as usize;
+        for (origin, _) in (0u32..).zip(self.weights) {
+            let data = self.column(origin, index)?;
+            let own = data.get(at..at + 4).and_then(|it| it.try_into().ok());
+            let own = own.map(f32::from_le_bytes);
+            if let Some(found) = own.filter(|own| !own.is_finite()) {
+                return Ok(FoldError::Update {
+                    origin,
+                    position,
+                    found,
+                });
+            }
+        }
+        Ok(FoldError::NotFinite {
+            position,
+            found,
+            total: self.total,
+        })
+    }
+
+    fn column(&self, origin: u32, index: u32) -> Result<Bytes, StoreError> {
+        self.store.get(ChunkId {
+            round: self.round,
+            origin,
+            index,
+        })
     }
 
     /// Sums the next chunk of all origins.
@@ -119,11 +160,7 @@ impl<'a> FedAvg<'a> {
         self.sums.resize((range.end - range.start) as usize, 0.0);
         self.given = 0;
         for (origin, &weight) in (0u32..).zip(self.weights) {
-            let data = self.store.get(ChunkId {
-                round: self.round,
-                origin,
-                index: self.index,
-            })?;
+            let data = self.column(origin, self.index)?;
             add(&mut self.sums, weight as f64, &data);
         }
         self.index += 1;
@@ -212,12 +249,21 @@ mod tests {
         assert_eq!(mean(&[1 << 63, 1 << 63]).unwrap(), [2.0; 4]);
         let error = mean(&[0, 0]).unwrap_err().to_string();
         assert!(error.starts_with("value 0 of their mean is NaN"), "{error}");
-        let store = store_of(&layout, &[vec![1.0, 2.0, 3.0, f32::INFINITY]], 0..2);
-        let mut fold = FedAvg::new(&store, &layout, 3, &[7]);
-        assert_eq!(fold.next(3).unwrap(), [1.0, 2.0, 3.0]);
+        assert!(error.contains("weigh 0 samples"), "{error}");
+    }
+
+    #[test]
+    fn an_update_that_is_not_finite_is_named_by_its_origin() {
+        let layout = ChunkLayout::new(4, 2).unwrap();
+        let updates = [vec![1.0; 4], vec![1.0, 1.0, 1.0, f32::INFINITY]];
+        let store = store_of(&layout, &updates, 0..4);
+        let mut fold = FedAvg::new(&store, &layout, 3, &[7, 7]);
+        assert_eq!(fold.next(3).unwrap(), [1.0; 3]);
         let error = fold.next(1).unwrap_err().to_string();
-        assert!(error.starts_with("value 3 of their mean is inf"), "{error}");
-        assert!(error.contains("weigh 7 samples"), "{error}");
+        assert_eq!(
+            error,
+            "value 3 of peer 1's own update is inf: its training gave NaN or infinity; lower training.learningRate"
+        );
     }
 
     #[test]
