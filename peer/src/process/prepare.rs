@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use fltorrent_crds::{Plan, shards};
 use fltorrent_swarm::{ChunkLayout, OriginCounts};
 
@@ -47,16 +47,20 @@ pub(super) fn prepare(
     let start = start(plan, index, folder, resume, trainer.as_mut())?;
     let shard = part(&shards, Split::Train)?;
     let test_part = part(&test_parts, Split::Test)?;
-    let counts = shards.iter().zip(&test_parts).map(|(shard, test)| {
-        // A sample of a text has a label at each of its positions.
-        let labels = test.len() * test_part.targets();
-        OriginCounts {
-            samples: shard.len() as u64,
-            evaluated: labels as u32,
-        }
-    });
+    let counts = shards.iter().zip(&test_parts);
+    let counts: Arc<[OriginCounts]> = counts
+        .map(|(shard, test)| {
+            // A sample of a text has a label at each of its positions.
+            let labels = test.len() * test_part.targets();
+            OriginCounts {
+                samples: shard.len() as u64,
+                evaluated: labels as u32,
+            }
+        })
+        .collect();
+    check_same_data(&start, counts[index_at])?;
     Ok(Prepared {
-        counts: counts.collect(),
+        counts,
         shard,
         test_part,
         label_hash: data::label_hash(&plan.data, &labels),
@@ -65,6 +69,17 @@ pub(super) fn prepare(
         layout: ChunkLayout::new(plan.model.parameters, plan.exchange.num_chunks)
             .context("exchange.numChunks does not fit the model")?,
     })
+}
+
+/// The first metainfo of a run that goes on tells how the checkpoint's model did, and the others know on how many samples it can have been.
+fn check_same_data(start: &Start, own: OriginCounts) -> Result<()> {
+    let (then, now) = (start.evaluation.total, own.evaluated);
+    let is_told = start.round > 0 && !start.is_over;
+    ensure!(
+        !is_told || then == now,
+        "the checkpoint's model was judged on {then} test samples of this peer, and it has {now} now: the data is not what it was; put it back as it was, or start a new run"
+    );
+    Ok(())
 }
 
 /// Where the peer begins; the trainer has that model afterwards.
