@@ -238,13 +238,22 @@ async fn the_next_attempt_goes_on_from_a_checkpoint() {
 /// An experiment was deleted and applied again under its name, on the claims that it left.
 #[tokio::test]
 async fn what_begins_anew_leaves_no_checkpoint_of_before() {
-    let experiment = Experiment::new(&[THREE, "training.rounds=2", CHECKPOINTS]);
+    let sets = [
+        THREE,
+        "training.rounds=2",
+        CHECKPOINTS,
+        "output.peerModels=true",
+    ];
+    let experiment = Experiment::new(&sets);
     let operator = Operator::start(&experiment, Settings::default()).await;
     let pods: Vec<Pod> = (0..3).map(|index| experiment.start(index)).collect();
     for pod in pods {
         let (_, log, ending) = pod.end().await;
         assert_eq!(ending.checkpoints, [2, 1], "{log}");
     }
+    let output = experiment.state(0).join("output");
+    let models = ["model.safetensors", "peers/peer-0.safetensors"].map(|name| output.join(name));
+    assert!(models.iter().all(|model| model.is_file()));
     operator.begin_attempt(1);
     let mut alone = experiment.anew(0, 1);
     alone.until("ready: certificate, sockets and data").await;
@@ -252,6 +261,8 @@ async fn what_begins_anew_leaves_no_checkpoint_of_before() {
     let (_, log, ending) = alone.end().await;
     assert_eq!(ending.state, EndState::Stopped, "{log}");
     assert!(ending.checkpoints.is_empty(), "{:?}", ending.checkpoints);
+    // Whoever copies a model from the claim now would take that of another experiment.
+    assert!(!models.iter().any(|model| model.exists()));
 }
 
 #[tokio::test]

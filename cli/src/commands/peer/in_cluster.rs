@@ -11,6 +11,7 @@ mod story;
 use std::{
     fs,
     future::Future,
+    io::ErrorKind,
     path::{Path, PathBuf},
     pin::pin,
     process::ExitCode,
@@ -97,6 +98,10 @@ pub(super) fn main(folder: &Path) -> ExitCode {
         Err(PodError::Stopped(_)) => EndState::Stopped,
         Err(_) => EndState::Failed,
     };
+    if ending.state == EndState::Failed {
+        // Those of an earlier round would pass for the result.
+        (ending.model_hash, ending.accuracy, ending.loss) = (None, None, None);
+    }
     if let Err(error) = &result {
         let error = crate::chain(error);
         for line in error.lines() {
@@ -301,27 +306,34 @@ fn places(settings: &Settings) -> Result<Places, PodError> {
         scratch: settings.scratch.clone(),
     };
     if settings.resume.is_none() {
-        forget(&places, settings.index)?;
+        forget(&places, &settings.output, settings.index)?;
     }
     Ok(places)
 }
 
-/// Removes what is on a claim of a time that counts no more: an earlier attempt's figures and checkpoints, or those of an experiment that
-/// had the name before. A checkpoint that stays would be told at the end, and the next attempt would go on from it.
-fn forget(places: &Places, index: u32) -> Result<(), PodError> {
+/// Removes what is on a claim of a time that counts no more: an earlier attempt's figures, checkpoints and models, or those of an experiment
+/// that had the name before. A checkpoint that stays would be told at the end, and the next attempt would go on from it; a model that stays
+/// would be taken for that of this experiment, however it ends.
+fn forget(places: &Places, output: &Path, index: u32) -> Result<(), PodError> {
     let failed = |path: PathBuf| {
         let folder = path.display().to_string();
         move |source| PodError::Folder { folder, source }
     };
     checkpoint::remove_all(&places.checkpoints, index)
         .map_err(failed(places.checkpoints.path()))?;
-    let figures = places.records.join(format!("peer-{index}.jsonl"));
-    match fs::remove_file(&figures) {
-        Err(source) if source.kind() != std::io::ErrorKind::NotFound => {
-            Err(failed(figures)(source))
-        }
-        _ => Ok(()),
+    let record = |extension| places.records.join(format!("peer-{index}.{extension}"));
+    let mut files = vec![record("jsonl"), record("safetensors")];
+    if index == 0 {
+        files.push(output.join("model.safetensors"));
     }
+    for file in files {
+        match fs::remove_file(&file).map_err(|source| (source.kind(), source)) {
+            // A folder is no model; that it is in the way is told once one is written.
+            Ok(()) | Err((ErrorKind::NotFound | ErrorKind::IsADirectory, _)) => {}
+            Err((_, source)) => return Err(failed(file)(source)),
+        }
+    }
+    Ok(())
 }
 
 /// The peer's error with its causes.
