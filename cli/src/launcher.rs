@@ -420,8 +420,8 @@ fn peer_arguments(setup: &Setup, index: u32) -> Vec<OsString> {
         arguments.push(format!("--resume={rounds}").into());
     }
     if index == 0 {
-        // All peers end with the same model, so one of them writes it.
-        arguments.push(option("--model-out=", &results.model()));
+        // All peers end with the same model, so one of them writes it; it becomes the result once all have been compared.
+        arguments.push(option("--model-out=", &results.unconfirmed_model()));
     }
     arguments.extend(["--".into(), results.manifest().into()]);
     arguments

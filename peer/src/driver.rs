@@ -137,7 +137,10 @@ impl Driver {
                     .await;
             }
             Err(ref error) => {
-                if error.verdict().is_some() {
+                if let Some(verdict) = error.verdict() {
+                    // In the file before anybody can hear of it, so that whoever reads all files after any peer's end has it. What
+                    // cannot be written there is in the log.
+                    self.parts.journal.verdict(&verdict).ok();
                     self.flush().await;
                 }
                 self.parts

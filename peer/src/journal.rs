@@ -11,7 +11,7 @@ use std::{
     time::{SystemTime, UNIX_EPOCH},
 };
 
-use fltorrent_coordinator::report::RoundReport;
+use fltorrent_coordinator::{ending::Verdict, report::RoundReport};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
@@ -71,6 +71,11 @@ enum Line<'a> {
     Resumed {
         time: f64,
         round: u32,
+    },
+    Verdict {
+        time: f64,
+        #[serde(flatten)]
+        verdict: &'a Verdict,
     },
 }
 
@@ -185,6 +190,17 @@ impl Journal {
             time: unix_seconds(SystemTime::now()),
             round,
             reason,
+        })
+    }
+
+    /// No model of the run counts.
+    ///
+    /// # Errors
+    /// When the file cannot be written.
+    pub fn verdict(&mut self, verdict: &Verdict) -> Result<(), JournalError> {
+        self.line(&Line::Verdict {
+            time: unix_seconds(SystemTime::now()),
+            verdict,
         })
     }
 

@@ -1,6 +1,7 @@
 //! `fltorrent run`: from a manifest to a results folder.
 
 mod finish;
+mod result;
 mod signals;
 mod summary;
 
@@ -241,6 +242,7 @@ pub fn execute(request: Request<'_>, printer: &mut Printer) -> Result<Summary, R
         for peer in 0..plan.peers.len() as u32 {
             journal::trim(&results.of_peer(peer, "jsonl"), rounds)?;
         }
+        results.drop_unconfirmed_model()?;
     }
     results.write_manifest(&request.resolved.yaml()?)?;
     results.write_json("plan.json", plan)?;
@@ -379,7 +381,7 @@ fn conclude(
     }
     let result = done
         .result
-        .and_then(|()| check_complete(setup, &done.ended.measured));
+        .and_then(|()| result::check(setup, &done.ended.measured));
     let mut summary = summary(request, setup, done.run, &done.ended);
     if let Err(error) = &result {
         summary.outcome = match error {
@@ -392,7 +394,7 @@ fn conclude(
             // That of an earlier round would pass for the result.
             summary.model_hash = None;
         }
-        summary.resume = resume::command(&setup.results, &setup.plan);
+        summary.resume = result::keep(setup, &done.ended.measured);
     }
     let written = setup.results.write_json("summary.json", &summary);
     // A page that cannot be made changes nothing about the run: `fltorrent report` makes it anew.
@@ -412,37 +414,4 @@ fn conclude(
             summary: Some(Box::new(summary)),
         }),
     }
-}
-
-fn check_complete(setup: &Setup, measured: &Measured) -> Result<(), RunError> {
-    let expected = match &measured.converged {
-        Some((round, _)) => round + 1,
-        None => setup.plan.training.rounds,
-    };
-    let short = (0..)
-        .zip(&measured.rounds_by_peer)
-        .find(|(_, found)| **found < expected);
-    if let Some((peer, &found)) = short {
-        return Err(RunError::Incomplete {
-            peer: peer as usize,
-            found,
-            expected,
-            log: setup.results.of_peer(peer, "log"),
-        });
-    }
-    if let Some(differing) = measured
-        .rounds
-        .iter()
-        .find(|round| !round.summary.models_agree)
-    {
-        return Err(RunError::ModelsDiffer {
-            round: differing.summary.round,
-            folder: setup.results.path().join("peers"),
-        });
-    }
-    let path = setup.results.model();
-    if !path.is_file() {
-        return Err(RunError::NoModel { path });
-    }
-    Ok(())
 }

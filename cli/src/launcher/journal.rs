@@ -8,6 +8,7 @@ use std::{
 };
 
 use fltorrent_coordinator::{
+    ending::Verdict,
     progress::{Progress, RoundSummary},
     report::RoundReport,
 };
@@ -50,6 +51,8 @@ pub struct Measured {
     pub rounds_by_peer: Vec<u32>,
     /// The round that ended the run early, and why.
     pub converged: Option<(u32, String)>,
+    /// Why no model of the run counts, when a peer has seen that since the run was last started or resumed.
+    pub verdict: Option<Verdict>,
     /// Test samples that the accuracy of the last of these rounds is over.
     pub test_samples: u64,
     /// That accuracy by class, for the classes that have test samples.
@@ -117,7 +120,7 @@ impl Measured {
     pub fn of(results: &Results, indices: Range<u32>, rounds: u32) -> Self {
         let peers = indices.len() as u32;
         let mut progress = Progress::new(peers, rounds);
-        let mut converged = None;
+        let (mut converged, mut verdict) = (None, None);
         // By the round that a start or a resumption begins with: how many peers began, and when the last of them did.
         let mut began: BTreeMap<u32, (u32, f64)> = BTreeMap::new();
         let mut spans: BTreeMap<u32, Span> = BTreeMap::new();
@@ -127,7 +130,7 @@ impl Measured {
             let Ok(file) = File::open(results.of_peer(index, "jsonl")) else {
                 continue;
             };
-            let mut starts = true;
+            let (mut starts, mut own) = (true, None);
             let mut newest = VecDeque::new();
             for (time, line) in lines(file).flatten() {
                 match line {
@@ -144,7 +147,8 @@ impl Measured {
                             newest.pop_front();
                         }
                     }
-                    Line::Resumed => starts = true,
+                    Line::Resumed => (starts, own) = (true, None),
+                    Line::Verdict(found) => own = Some(found),
                     Line::Converged { round, reason } => converged = Some((round, reason)),
                     Line::Round(report) if report.peer == index => {
                         let here = RoundReport {
@@ -163,6 +167,7 @@ impl Measured {
                 }
             }
             classes.extend(newest);
+            verdict = verdict.or(own);
         }
         let all_began = |round| match began.get(&round) {
             Some(&(count, last)) if count == peers => Some(last),
@@ -193,6 +198,7 @@ impl Measured {
         Self {
             training_began,
             converged,
+            verdict,
             test_samples: last
                 .and_then(|round| spans.get(&round))
                 .map_or(0, |span| span.test_samples),
@@ -222,6 +228,8 @@ pub(crate) enum Line {
         /// Why.
         reason: String,
     },
+    /// No model of the run counts.
+    Verdict(Verdict),
     /// What the peer is doing.
     Status(Status),
     /// All chunks of a round are held.
@@ -276,6 +284,7 @@ pub(crate) fn parse(line: &[u8]) -> Option<(f64, Line)> {
             round: number?,
             reason: text?,
         },
+        "verdict" => Line::Verdict(serde_json::from_value(fields).ok()?),
         "status" => Line::Status(serde_json::from_value(fields).ok()?),
         "exchange" => Line::Exchange(Box::new(serde_json::from_value(fields).ok()?)),
         "classes" => Line::Classes {
@@ -369,6 +378,22 @@ mod tests {
         assert_eq!(walls, [Some(2.0), Some(3.0), Some(2.0)]);
         assert_eq!(measured.converged, Some((2, "why".to_owned())));
         assert_eq!(measured.rounds_by_peer, [3, 3]);
+    }
+
+    #[test]
+    fn a_verdict_counts_until_the_run_goes_on() {
+        let folder = tempfile::tempdir().unwrap();
+        let results = Results::at(folder.path()).unwrap();
+        let verdict = "{\"event\":\"verdict\",\"time\":4,\"offence\":\"modelsDiffer\",\"origin\":null,\"round\":2}\n";
+        let write =
+            |peer, text: &str| std::fs::write(results.of_peer(peer, "jsonl"), text).unwrap();
+        write(0, "");
+        write(1, verdict);
+        let found = Measured::read(&results, 2, 5).verdict.unwrap();
+        assert_eq!((found.origin, found.round), (None, 2));
+        let again = "{\"event\":\"resumed\",\"time\":5,\"round\":2}\n";
+        write(1, &(verdict.to_owned() + again));
+        assert_eq!(Measured::read(&results, 2, 5).verdict, None);
     }
 
     #[test]

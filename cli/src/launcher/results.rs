@@ -10,6 +10,7 @@
 //! peers/peer-3.log    log, JSON lines
 //! peers/peer-3.jsonl  metrics, JSON lines
 //! peers/peer-3.stderr what the process said before its end
+//! peers/unconfirmed.safetensors  peer 0's model after the last round, where the run ended before it was known that all have the same
 //! peers/peer-3.rounds-8.checkpoint  the newest two, when the manifest asks for them
 //! ```
 
@@ -221,6 +222,39 @@ impl Results {
     /// The final model.
     pub fn model(&self) -> PathBuf {
         self.path.join("model.safetensors")
+    }
+
+    /// Where the peer that writes the final model leaves it, until it is known that all peers have the same.
+    pub fn unconfirmed_model(&self) -> PathBuf {
+        self.peers().join("unconfirmed.safetensors")
+    }
+
+    /// Makes that model the final one, in place of one that is there of fewer rounds. Without it nothing happens.
+    ///
+    /// # Errors
+    /// When the final model's place cannot be written.
+    pub fn confirm_model(&self) -> Result<(), ResultsError> {
+        let path = self.model();
+        match fs::rename(self.unconfirmed_model(), &path) {
+            Err(source) if source.kind() != ErrorKind::NotFound => {
+                Err(ResultsError::Write { path, source })
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Removes that model, where there is one.
+    ///
+    /// # Errors
+    /// When it cannot be removed.
+    pub fn drop_unconfirmed_model(&self) -> Result<(), ResultsError> {
+        let path = self.unconfirmed_model();
+        match fs::remove_file(&path) {
+            Err(source) if source.kind() != ErrorKind::NotFound => {
+                Err(ResultsError::Write { path, source })
+            }
+            _ => Ok(()),
+        }
     }
 
     /// A file of one peer: `log`, `jsonl` or `stderr`.

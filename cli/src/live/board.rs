@@ -110,6 +110,7 @@ impl Board {
             | Line::Exchange(_)
             | Line::Classes { .. }
             | Line::Converged { .. }
+            | Line::Verdict(_)
             | Line::Other => {}
         }
     }

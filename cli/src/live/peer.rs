@@ -85,6 +85,7 @@ impl Peer {
             | Line::Classes { .. }
             | Line::Resumed
             | Line::Converged { .. }
+            | Line::Verdict(_)
             | Line::Other => {}
             Line::Status(status) => {
                 self.status = Some(*status);

@@ -72,7 +72,11 @@ impl History {
                 }
                 Some((
                     _,
-                    Line::Status(_) | Line::Resumed | Line::Converged { .. } | Line::Other,
+                    Line::Status(_)
+                    | Line::Resumed
+                    | Line::Converged { .. }
+                    | Line::Verdict(_)
+                    | Line::Other,
                 )) => {}
                 _ => history.damaged += 1,
             }

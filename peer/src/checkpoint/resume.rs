@@ -93,7 +93,7 @@ pub enum ResumeError {
     },
     /// Two peers had different models.
     #[error(
-        "after {rounds} rounds peer {peer} had another model than peer 0: the checkpoints are not of one run"
+        "after {rounds} rounds peer {peer} had another model than peer 0: a peer gave others different updates, a machine computes something else, or the checkpoints are not of one run; start the run anew"
     )]
     OtherModel {
         /// Finished rounds.

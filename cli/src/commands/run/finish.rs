@@ -26,6 +26,7 @@ pub(super) fn finish(
     lock.warning().iter().for_each(|text| warning(text));
     results.write_manifest(&request.resolved.yaml()?)?;
     results.write_json("plan.json", plan)?;
+    results.drop_unconfirmed_model()?;
     resume::write_models(results, plan, common).map_err(RunError::Result)?;
     let peers = plan.peers.len();
     let count = u32::try_from(peers).unwrap_or(u32::MAX);

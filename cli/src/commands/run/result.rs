@@ -1,0 +1,173 @@
+//! What of a run that has ended is its model, and whether it may go on.
+
+use super::RunError;
+use crate::{
+    launcher::{Measured, Setup},
+    output, resume,
+};
+
+/// Whether the run has come to its end with one model, which is the result then.
+pub(super) fn check(setup: &Setup, measured: &Measured) -> Result<(), RunError> {
+    let results = &setup.results;
+    if let Some(round) = differing(measured) {
+        let folder = results.peers();
+        return Err(RunError::ModelsDiffer { round, folder });
+    }
+    // All peers have ended well, even where their figures are not whole.
+    results.confirm_model()?;
+    let expected = match &measured.converged {
+        Some((round, _)) => round + 1,
+        None => setup.plan.training.rounds,
+    };
+    let short = (0..)
+        .zip(&measured.rounds_by_peer)
+        .find(|(_, found)| **found < expected);
+    if let Some((peer, &found)) = short {
+        return Err(RunError::Incomplete {
+            peer: peer as usize,
+            found,
+            expected,
+            log: results.of_peer(peer, "log"),
+        });
+    }
+    let path = results.model();
+    if !path.is_file() {
+        return Err(RunError::NoModel { path });
+    }
+    Ok(())
+}
+
+/// The first round after which peers had different models.
+fn differing(measured: &Measured) -> Option<u32> {
+    let mut summaries = measured.rounds.iter().map(|round| &round.summary);
+    summaries
+        .find(|summary| !summary.models_agree)
+        .map(|summary| summary.round)
+}
+
+/// Keeps what is of use of a run that has failed, and gives the command by which it goes on. Where it is proven that it has no model, what a
+/// peer has written is removed, and nothing is gone on with: it would be so again, from the same checkpoints.
+pub(super) fn keep(setup: &Setup, measured: &Measured) -> Option<String> {
+    let results = &setup.results;
+    if measured.verdict.is_some() || differing(measured).is_some() {
+        if let Err(error) = results.drop_unconfirmed_model() {
+            output::warning(&crate::chain(&error));
+        }
+        return None;
+    }
+    let command = resume::command(results, &setup.plan);
+    let model = results.unconfirmed_model();
+    // Another peer's end takes nothing from what peer 0 had finished. Where no checkpoint can confirm it, it is all that is left.
+    if command.is_none() && model.is_file() {
+        output::warning(&format!(
+            "{}: peer 0's model after the last round; that all peers had the same was not seen",
+            model.display()
+        ));
+    }
+    command
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use fltorrent_peer::{
+        checkpoint::{self, Folder, Header},
+        train::model_hash,
+    };
+
+    use super::*;
+    use crate::{launcher::Results, manifest::Resolved};
+
+    /// Two peers with a checkpoint each, of the last round but one, and the model that peer 0 has written.
+    fn ended(folder: &std::path::Path) -> Setup {
+        let sets = [
+            ("groups[0].count", "2"),
+            ("topology", "{type: mesh}"),
+            ("training.rounds", "2"),
+            ("checkpoint", "{type: periodic}"),
+        ];
+        let sets = sets.map(|(path, value)| (path.to_owned(), value.to_owned()));
+        let manifest = include_str!("../../../../examples/quickstart.yaml");
+        let plan = Resolved::from_text(manifest, &sets).unwrap().plan;
+        let results = Results::at(folder).unwrap();
+        let parameters = vec![0.5; plan.model.parameters as usize];
+        for peer in 0..2 {
+            let header = Header {
+                peer,
+                rounds: 1,
+                plan: plan.resume_hash(),
+                model: model_hash(&parameters),
+                evaluation: Default::default(),
+                stop: Default::default(),
+                converged: false,
+            };
+            checkpoint::write(&Folder::at(&results.peers()), &header, &parameters).unwrap();
+        }
+        fs::write(results.unconfirmed_model(), "of the last round").unwrap();
+        fs::write(results.model(), "of an earlier part").unwrap();
+        Setup {
+            program: "fltorrent".into(),
+            plan,
+            results,
+            resume: Some(1),
+        }
+    }
+
+    fn round(peer: u32, round: u32, hash: &str) -> String {
+        let hash = hash.repeat(32);
+        format!(
+            "{{\"event\":\"round\",\"time\":9,\"peer\":{peer},\"attempt\":0,\"round\":{round},\"samples\":10,\"chunksHeld\":20,\
+             \"chunksTotal\":20,\"modelHash\":\"{hash}\",\"train\":{{\"loss\":1.0,\"seconds\":1.0}},\"exchangeSeconds\":0.5,\
+             \"aggregateSeconds\":0.25,\"evaluation\":{{\"correct\":9,\"total\":10,\"lossSum\":5.0,\"seconds\":0.125}},\
+             \"bytesSent\":1000,\"bytesReceived\":2000,\"wasted\":{{\"duplicate\":1,\"corrupt\":2}},\"peakRssBytes\":134217728}}\n"
+        )
+    }
+
+    /// What was measured when the peers had these models after their last round, and peer 1 said this beside it.
+    fn measured(setup: &Setup, hashes: [&str; 2], said: &str) -> Measured {
+        for (peer, hash) in (0..).zip(hashes) {
+            let text = round(peer, 0, "11") + &round(peer, 1, hash) + said;
+            fs::write(setup.results.of_peer(peer, "jsonl"), text).unwrap();
+        }
+        Measured::read(&setup.results, 2, 2)
+    }
+
+    #[test]
+    fn a_model_is_the_result_once_all_peers_are_known_to_have_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let setup = ended(&folder.path().join("run"));
+        check(&setup, &measured(&setup, ["22", "22"], "")).unwrap();
+        let model = fs::read_to_string(setup.results.model()).unwrap();
+        assert_eq!(model, "of the last round");
+        assert!(!setup.results.unconfirmed_model().exists());
+    }
+
+    #[test]
+    fn a_run_that_is_proven_to_have_no_model_shows_none_and_does_not_go_on() {
+        let verdict = "{\"event\":\"verdict\",\"time\":9,\"offence\":\"miscount\",\"origin\":1,\"round\":1}\n";
+        for (hashes, said) in [(["22", "33"], ""), (["22", "22"], verdict)] {
+            let folder = tempfile::tempdir().unwrap();
+            let setup = ended(&folder.path().join("run"));
+            let measured = measured(&setup, hashes, said);
+            if said.is_empty() {
+                let error = check(&setup, &measured).unwrap_err();
+                assert!(matches!(error, RunError::ModelsDiffer { round: 1, .. }));
+            }
+            assert_eq!(keep(&setup, &measured), None);
+            assert!(!setup.results.unconfirmed_model().exists());
+            // That of an earlier part of the run was a result.
+            let model = fs::read_to_string(setup.results.model()).unwrap();
+            assert_eq!(model, "of an earlier part");
+        }
+    }
+
+    #[test]
+    fn a_run_that_failed_otherwise_keeps_its_model_aside_and_goes_on() {
+        let folder = tempfile::tempdir().unwrap();
+        let setup = ended(&folder.path().join("run"));
+        let command = keep(&setup, &measured(&setup, ["22", "22"], ""));
+        assert!(command.unwrap().contains(" run --resume "));
+        assert!(setup.results.unconfirmed_model().is_file());
+    }
+}
