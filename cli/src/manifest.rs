@@ -1,6 +1,7 @@
 //! From the manifest's file to what a run works from.
 
 use std::{
+    env,
     fs::File,
     io::{self, Read},
     path::{Path, PathBuf},
@@ -8,7 +9,7 @@ use std::{
 
 use fltorrent_crds::{
     Errors, Experiment, Plan, manifest,
-    plan::{DataSource, is_url},
+    plan::{DataSource, is_url, unexpanded},
 };
 use fltorrent_peer::extend;
 use thiserror::Error;
@@ -35,6 +36,14 @@ pub enum ManifestError {
     NoDataPath {
         /// `data.type`.
         kind: String,
+    },
+    /// A data folder that a manifest has no words for.
+    #[error("--data {}: a manifest takes no path with {part}, which looks like something for a shell: rename the folder, or start in it with --data .", path.display())]
+    DataPath {
+        /// The folder.
+        path: PathBuf,
+        /// What would be expanded.
+        part: String,
     },
     /// Wrong fields.
     #[error("{errors}")]
@@ -110,9 +119,11 @@ impl Resolved {
         }
         for path in paths {
             let absolute = (!is_url(path)).then(|| std::path::absolute(&*path));
-            // A working folder that is no text leaves the path as it is.
+            // A working folder that is no text leaves the path as it is, and so does one with a name that no path of a manifest may
+            // have: peers have the same working folder.
             if let Some(Ok(absolute)) = absolute
                 && let Some(absolute) = absolute.to_str()
+                && unexpanded(absolute).is_none()
             {
                 absolute.clone_into(path);
             }
@@ -132,13 +143,14 @@ impl Resolved {
 /// The settings that put this machine's data in the place of the manifest's: a folder or file, of CSV the folder of both.
 ///
 /// # Errors
-/// When the manifest is wrong, or its data is not in a folder or file.
+/// When the manifest is wrong, its data is not in a folder or file, or the path is none that a manifest may have.
 pub(crate) fn with_data_path(
     text: &str,
     sets: &[(String, String)],
     path: &Path,
 ) -> Result<Vec<(String, String)>, ManifestError> {
     let experiment = manifest::parse_with(text, sets)?;
+    let path = in_manifest(path, &env::current_dir().unwrap_or_default())?;
     let data = serde_json::to_value(&experiment.spec.data).unwrap_or_default();
     let kind = data["type"].as_str().unwrap_or_default().to_owned();
     let here: Vec<(String, String)> = ["path", "train", "test"]
@@ -146,7 +158,7 @@ pub(crate) fn with_data_path(
         .filter_map(|field| {
             let there = data[&kind][field].as_str()?;
             let here = match field {
-                "path" => path.to_owned(),
+                "path" => path.clone(),
                 _ => path.join(Path::new(there).file_name()?),
             };
             let quoted = serde_json::Value::from(here.to_string_lossy()).to_string();
@@ -157,6 +169,21 @@ pub(crate) fn with_data_path(
         return Err(ManifestError::NoDataPath { kind });
     }
     Ok(here)
+}
+
+/// The path as a manifest may have it: where the name of a folder above the working folder forbids it, from there on.
+fn in_manifest(path: &Path, working: &Path) -> Result<PathBuf, ManifestError> {
+    let part = |path: &Path| path.to_str().and_then(unexpanded).map(str::to_owned);
+    let Some(found) = part(path) else {
+        return Ok(path.to_owned());
+    };
+    match path.strip_prefix(working) {
+        Ok(below) if part(below).is_none() => Ok(Path::new(".").join(below)),
+        _ => Err(ManifestError::DataPath {
+            path: path.to_owned(),
+            part: found,
+        }),
+    }
 }
 
 /// Reads no more than a manifest may have, whatever the path names.
@@ -220,6 +247,26 @@ mod tests {
             experiment.spec.model,
             "{yaml}"
         );
+    }
+
+    #[test]
+    fn a_folder_of_data_is_named_as_a_manifest_may_name_it() {
+        let of = |path: &str| in_manifest(Path::new(path), Path::new("/srv/$proj"));
+        for (path, named) in [
+            ("/srv/data", "/srv/data"),
+            ("data", "data"),
+            ("/srv/$proj/data", "./data"),
+            ("/srv/$proj", "./"),
+        ] {
+            assert_eq!(of(path).unwrap().to_str(), Some(named));
+        }
+        for path in ["/srv/$other/data", "/srv/$proj/$other", "$other"] {
+            let error = of(path).unwrap_err().to_string();
+            assert!(
+                error.contains("takes no path with $") && error.ends_with("--data ."),
+                "{error}"
+            );
+        }
     }
 
     #[test]
