@@ -356,6 +356,13 @@ fn init_offers_the_quickstart() {
         written("other.yaml"),
         shipped.replace("name: quickstart", "name: other")
     );
+    for word in ["on", "y", "null", "true"] {
+        let file = format!("{word}.yaml");
+        let named = fltorrent(folder.path(), &["init", "--quickstart", &file]);
+        assert_eq!(named.status.code(), Some(0), "{}", stderr(&named));
+        let valid = fltorrent(folder.path(), &["validate", &file]);
+        assert!(stdout(&valid).starts_with(word), "{}", stdout(&valid));
+    }
 }
 
 /// The cursor, which a list hides, is there again, and the exit code says why it ended.
@@ -447,9 +454,38 @@ fn man_pages_are_written() {
             ".SH DESCRIPTION",
             ".SH OPTIONS",
             ".SH EXAMPLES",
-            ".SH NOTES"
+            ".SH NOTES",
+            ".SH \"EXIT STATUS\"",
+            ".SH ENVIRONMENT"
         ]
     );
+    // A command is told what it reads and how it ends, and nothing of others.
+    let page = |command| {
+        let path = format!("pages/fltorrent-{command}.1");
+        let text = fs::read_to_string(folder.path().join(path)).unwrap();
+        let (_, rest) = text.split_once(".SH EXAMPLES").unwrap();
+        rest.to_owned()
+    };
+    for (command, there, missing) in [
+        ("run", &["130 interrupted", "NO_COLOR"][..], &["\n3 "][..]),
+        ("peer", &["\n3 ", "FLTORRENT_LOG"], &["NO_COLOR"]),
+        (
+            "validate",
+            &["0   the manifest is valid"],
+            &["130", "ENVIRONMENT"],
+        ),
+        ("plan", &["HTTPS_PROXY"], &["130", "FLTORRENT_LOG"]),
+        ("simulate", &["130 interrupted"], &["ENVIRONMENT"]),
+        ("report", &[], &["EXIT STATUS", "ENVIRONMENT"]),
+    ] {
+        let page = page(command);
+        for part in there {
+            assert!(page.contains(part), "{command} lacks {part}: {page}");
+        }
+        for part in missing {
+            assert!(!page.contains(part), "{command} has {part}: {page}");
+        }
+    }
     let page = fs::read_to_string(folder.path().join("pages/fltorrent-run.1")).unwrap();
     let (_, status) = page.split_once(".SH \"EXIT STATUS\"\n.nf\n").unwrap();
     assert!(

@@ -5,45 +5,45 @@ pub(super) struct Ending {
     examples: &'static [&'static str],
     /// A paragraph after the examples; empty: none.
     note: &'static str,
-    /// Whether it runs peers, so that it has their exit codes and variables.
-    runs: bool,
+    /// Its exit codes; none: 0 is success.
+    codes: &'static [Row],
+    /// What it reads of the environment, besides the variables of a pod.
+    variables: &'static [Row],
 }
 
-const EXIT_CODES: [(&str, &str); 5] = [
-    ("0", "complete"),
-    ("1", "the run failed, or could not start on this machine"),
-    (
-        "2",
-        "the manifest or the command line is wrong; nothing was started",
-    ),
-    ("3", "a peer whose launcher has gone"),
-    ("130", "interrupted (Ctrl-C, SIGTERM or SIGHUP)"),
-];
+/// A code or a variable, and what it means.
+type Row = (&'static str, &'static str);
 
-/// The variables that this program and its peers read, besides those of a pod.
-const ENVIRONMENT: [(&str, &str); 6] = [
-    (
-        "FLTORRENT_LOG",
-        "level of the peers' logs: error, warn, info (the default), debug or trace",
-    ),
-    (
-        "HTTPS_PROXY",
-        "a proxy for data by URL; HTTP_PROXY and NO_PROXY are read, too",
-    ),
-    (
-        "SSL_CERT_FILE",
-        "authorities that servers of data are trusted by (PEM), or folders of them in SSL_CERT_DIR",
-    ),
-    ("NO_COLOR", "if not empty, the live view has no colours"),
-    (
-        "FLTORRENT_CACHE",
-        "the folder that keeps fetched data; without it ~/.cache/fltorrent",
-    ),
-    (
-        "CUDA_PATH",
-        "the CUDA toolkit, whose headers the backend cuda needs",
-    ),
-];
+const COMPLETE: Row = ("0", "complete");
+const FAILED: Row = ("1", "the run failed, or could not start on this machine");
+const WRONG: Row = (
+    "2",
+    "the manifest or the command line is wrong; nothing was started",
+);
+const LAUNCHER_GONE: Row = ("3", "a peer whose launcher has gone");
+const INTERRUPTED: Row = ("130", "interrupted (Ctrl-C, SIGTERM or SIGHUP)");
+
+const LOG: Row = (
+    "FLTORRENT_LOG",
+    "level of the peers' logs: error, warn, info (the default), debug or trace",
+);
+const PROXY: Row = (
+    "HTTPS_PROXY",
+    "a proxy for data by URL; HTTP_PROXY and NO_PROXY are read, too",
+);
+const AUTHORITIES: Row = (
+    "SSL_CERT_FILE",
+    "authorities that servers of data are trusted by (PEM), or folders of them in SSL_CERT_DIR",
+);
+const COLOUR: Row = ("NO_COLOR", "if not empty, the live view has no colours");
+const CACHE: Row = (
+    "FLTORRENT_CACHE",
+    "the folder that keeps fetched data; without it ~/.cache/fltorrent",
+);
+const CUDA: Row = (
+    "CUDA_PATH",
+    "the CUDA toolkit, whose headers the backend cuda needs",
+);
 
 impl Ending {
     /// It as the end of a help.
@@ -52,9 +52,13 @@ impl Ending {
         if !self.note.is_empty() {
             sections.push(section("Notes", &[self.note]));
         }
-        if self.runs {
-            sections.push(section("Exit codes", &table(&EXIT_CODES, 4)));
-            sections.push(section("Environment", &table(&ENVIRONMENT, 16)));
+        for (heading, rows, width) in [
+            ("Exit codes", self.codes, 4),
+            ("Environment", self.variables, 16),
+        ] {
+            if !rows.is_empty() {
+                sections.push(section(heading, &table(rows, width)));
+            }
         }
         sections.join("\n\n")
     }
@@ -65,8 +69,8 @@ fn section(heading: &str, lines: &[impl AsRef<str>]) -> String {
     format!("{heading}:{}", lines.collect::<String>())
 }
 
-fn table(rows: &[(&str, &str)], width: usize) -> Vec<String> {
-    let row = |(name, meaning): &(&str, &str)| format!("{name:<width$}{meaning}");
+fn table(rows: &[Row], width: usize) -> Vec<String> {
+    let row = |(name, meaning): &Row| format!("{name:<width$}{meaning}");
     rows.iter().map(row).collect()
 }
 
@@ -76,7 +80,8 @@ pub(super) const FIRST_STEPS: Ending = Ending {
         "fltorrent init && fltorrent plan experiment.yaml && fltorrent run experiment.yaml",
     ],
     note: "",
-    runs: true,
+    codes: &[COMPLETE, FAILED, WRONG, LAUNCHER_GONE, INTERRUPTED],
+    variables: &[LOG, PROXY, AUTHORITIES, COLOUR, CACHE, CUDA],
 };
 
 pub(super) const RUN: Ending = Ending {
@@ -86,7 +91,8 @@ pub(super) const RUN: Ending = Ending {
         "fltorrent run exp.yaml --out results/first --output json",
     ],
     note: "",
-    runs: true,
+    codes: &[COMPLETE, FAILED, WRONG, INTERRUPTED],
+    variables: &[LOG, PROXY, AUTHORITIES, COLOUR, CACHE, CUDA],
 };
 
 pub(super) const VALIDATE: Ending = Ending {
@@ -95,7 +101,12 @@ pub(super) const VALIDATE: Ending = Ending {
         "fltorrent validate exp.yaml --set groups[0].count=100 --output json",
     ],
     note: "",
-    runs: true,
+    codes: &[
+        ("0", "the manifest is valid"),
+        ("1", "standard output could not be written"),
+        ("2", "the manifest or the command line is wrong"),
+    ],
+    variables: &[],
 };
 
 pub(super) const PLAN: Ending = Ending {
@@ -106,7 +117,12 @@ pub(super) const PLAN: Ending = Ending {
         "fltorrent plan exp.yaml --dot | dot -Tsvg > wiring.svg",
     ],
     note: "Times are the least possible, without delays, headers and losses.",
-    runs: false,
+    codes: &[
+        ("0", "the plan is there"),
+        ("1", "standard output could not be written"),
+        ("2", "the manifest or the command line is wrong"),
+    ],
+    variables: &[PROXY, AUTHORITIES, CACHE],
 };
 
 pub(super) const SIMULATE: Ending = Ending {
@@ -115,7 +131,16 @@ pub(super) const SIMULATE: Ending = Ending {
         "fltorrent simulate exp.yaml --up 10Mbit --down 10Mbit --set groups[0].count=100 --html simulation.html",
     ],
     note: "",
-    runs: true,
+    codes: &[
+        ("0", "complete"),
+        (
+            "1",
+            "the simulation failed, or its output could not be written",
+        ),
+        ("2", "the manifest or the command line is wrong"),
+        INTERRUPTED,
+    ],
+    variables: &[],
 };
 
 pub(super) const INIT: Ending = Ending {
@@ -126,7 +151,8 @@ pub(super) const INIT: Ending = Ending {
         "fltorrent init fashion.yaml --data-path /usr/share/datasets/fashion-mnist",
     ],
     note: "Without a terminal, what no flag says takes its default; one flag is needed at least.",
-    runs: false,
+    codes: &[],
+    variables: &[],
 };
 
 pub(super) const COMPLETIONS: Ending = Ending {
@@ -136,13 +162,15 @@ pub(super) const COMPLETIONS: Ending = Ending {
         "fltorrent completions fish > ~/.config/fish/completions/fltorrent.fish",
     ],
     note: "",
-    runs: false,
+    codes: &[],
+    variables: &[],
 };
 
 pub(super) const MAN: Ending = Ending {
     examples: &["fltorrent man ~/.local/share/man/man1 && man fltorrent-plan"],
     note: "",
-    runs: false,
+    codes: &[],
+    variables: &[],
 };
 
 pub(super) const REPORT: Ending = Ending {
@@ -151,7 +179,8 @@ pub(super) const REPORT: Ending = Ending {
         "fltorrent report results-of-a results-of-b --out report.html",
     ],
     note: "",
-    runs: false,
+    codes: &[],
+    variables: &[],
 };
 
 pub(super) const COMPARE: Ending = Ending {
@@ -160,7 +189,8 @@ pub(super) const COMPARE: Ending = Ending {
         "fltorrent compare runs/ring runs/star --accuracy 0.9 --html both.html",
     ],
     note: "",
-    runs: false,
+    codes: &[],
+    variables: &[],
 };
 
 pub(super) const BENCH: Ending = Ending {
@@ -170,7 +200,8 @@ pub(super) const BENCH: Ending = Ending {
         "sudo fltorrent bench exchange --case ring --case mesh",
     ],
     note: "",
-    runs: false,
+    codes: &[],
+    variables: &[],
 };
 
 pub(super) const KEYS: Ending = Ending {
@@ -179,7 +210,8 @@ pub(super) const KEYS: Ending = Ending {
         "fltorrent keys init --peers 4 --out keys --days 90",
     ],
     note: "",
-    runs: false,
+    codes: &[],
+    variables: &[],
 };
 
 pub(super) const PEER: Ending = Ending {
@@ -189,5 +221,6 @@ pub(super) const PEER: Ending = Ending {
         "fltorrent peer --in-cluster /etc/fltorrent",
     ],
     note: "",
-    runs: true,
+    codes: &[COMPLETE, FAILED, WRONG, LAUNCHER_GONE, INTERRUPTED],
+    variables: &[LOG, PROXY, AUTHORITIES, CACHE, CUDA],
 };

@@ -110,7 +110,8 @@ fn write(arguments: &InitArguments) -> Result<(PathBuf, Resolved), InitError> {
         return Err(InitError::Exists { path });
     }
     let text = if quickstart {
-        QUICKSTART.replace("name: quickstart", &format!("name: {}", name(&path)))
+        let name = template::scalar(&name(&path));
+        QUICKSTART.replace("name: quickstart", &format!("name: {name}"))
     } else {
         template::manifest(&choices(arguments, asks)?, &name(&path))
     };

@@ -188,12 +188,12 @@ fn wrong_command_lines_are_refused_and_help_has_the_exit_codes() {
             stderr(&output)
         );
     }
-    for command in ["run", "validate"] {
-        let help = stdout(&fltorrent(&[command, "--help"]).output().unwrap());
-        for code in ["0   complete", "2   the manifest", "130 interrupted"] {
-            assert!(help.contains(code), "{command} --help has no {code}");
-        }
+    let help = stdout(&fltorrent(&["run", "--help"]).output().unwrap());
+    for code in ["0   complete", "2   the manifest", "130 interrupted"] {
+        assert!(help.contains(code), "run --help has no {code}");
     }
+    let help = stdout(&fltorrent(&["validate", "--help"]).output().unwrap());
+    assert!(help.contains("0   the manifest is valid") && !help.contains("130"));
     let version = stdout(&fltorrent(&["--version"]).output().unwrap());
     assert_eq!(
         version.trim(),

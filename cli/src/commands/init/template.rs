@@ -8,9 +8,7 @@ use super::choices::{Choices, DataChoice, ModelChoice, PartitionChoice, Topology
 pub(super) fn manifest(choices: &Choices, name: &str) -> String {
     let Choices { peers, rounds, .. } = choices;
     let (epochs, batch, rate) = training(choices);
-    // A file may be called on.yaml, and that is no text without quotes.
-    let name = serde_saphyr::to_string(&name).unwrap_or_default();
-    let name = name.trim_end();
+    let name = scalar(name);
     format!(
         "# Made by `fltorrent init`. Check it: fltorrent plan FILE. Run it: fltorrent run FILE.\n\
          # Every field can be changed for one run: --set training.rounds=20\n\
@@ -44,6 +42,12 @@ pub(super) fn manifest(choices: &Choices, name: &str) -> String {
         model(choices.model),
         data(choices),
     )
+}
+
+/// A text in YAML: a file may be called on.yaml, and that is no text without quotes.
+pub(super) fn scalar(text: &str) -> String {
+    let text = serde_saphyr::to_string(&text).unwrap_or_default();
+    text.trim_end().to_owned()
 }
 
 /// Settings that are possible for the number of peers.
