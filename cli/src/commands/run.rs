@@ -33,7 +33,7 @@ use crate::{
     resume::{self, ResultError, ResumeError},
 };
 pub(super) use signals::Signals;
-use summary::summary;
+use summary::{Times, summary};
 
 /// Why a run is not complete.
 #[derive(Debug, Error)]
@@ -258,7 +258,8 @@ pub fn execute(request: Request<'_>, printer: &mut Printer) -> Result<Summary, R
         .build()
         .map_err(RunError::System)?;
     let done = runtime.block_on(drive(request, &setup, (&description, &warnings), printer));
-    conclude(request, &setup, done, printer)
+    let times = Times::of_command(request.started, &done.ended.measured);
+    conclude(&setup, done, times, printer)
 }
 
 /// A run whose processes are gone.
@@ -367,9 +368,9 @@ async fn next_wish(live: &mut Option<Live>) -> Wish {
 
 /// Says how a run ended, in `summary.json` and to its user.
 fn conclude(
-    request: Request<'_>,
     setup: &Setup,
     done: Done,
+    times: Times,
     printer: &mut Printer,
 ) -> Result<Summary, RunFailure> {
     // Figures that did not come through the status endpoint come from the peers' files.
@@ -382,7 +383,7 @@ fn conclude(
     let result = done
         .result
         .and_then(|()| result::check(setup, &done.ended.measured));
-    let mut summary = summary(request, setup, done.run, &done.ended);
+    let mut summary = summary(setup, done.run, &done.ended, times);
     if let Err(error) = &result {
         summary.outcome = match error {
             RunError::Interrupted(_) => Outcome::Stopped,

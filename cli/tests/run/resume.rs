@@ -507,7 +507,14 @@ fn what_a_killed_launcher_has_not_written_is_written_and_an_earlier_model_is_rep
     let model = fs::read(place("model.safetensors")).unwrap();
     let whole = read_json(&place("summary.json"));
     let names = ["model.safetensors", "summary.json", "report.html"];
-    for missing in [&names[..], &names[..1], &names[1..2], &names[2..]] {
+    let mut before = whole.clone();
+    for missing in [
+        &names[2..],
+        &names[..1],
+        &names[..],
+        &names[..1],
+        &names[1..2],
+    ] {
         for name in missing {
             fs::remove_file(place(name)).unwrap();
         }
@@ -515,6 +522,20 @@ fn what_a_killed_launcher_has_not_written_is_written_and_an_earlier_model_is_rep
         for field in ["outcome", "modelHash", "accuracy"] {
             assert_eq!(summary[field], whole[field], "{field}");
         }
+        // The times are those of the run, not of the command that completes it.
+        if missing.contains(&"summary.json") {
+            let rounds = summary["rounds"].as_array().unwrap().iter();
+            let sum: f64 = rounds
+                .map(|round| round["wallSeconds"].as_f64().unwrap())
+                .sum();
+            assert_eq!(summary["wallSeconds"].as_f64(), Some(sum));
+            assert!(summary["startupSeconds"].is_null());
+        } else {
+            for field in ["started", "wallSeconds", "startupSeconds"] {
+                assert_eq!(summary[field], before[field], "{field}");
+            }
+        }
+        before = summary;
         assert_eq!(fs::read(place("model.safetensors")).unwrap(), model);
         assert!(place("report.html").is_file());
     }
@@ -583,6 +604,30 @@ fn a_run_goes_on_from_any_working_folder_with_the_data_of_its_first() {
         errors.contains("no/such: there is no such folder"),
         "{errors}"
     );
+}
+
+/// A path from the root on would be refused there, since a shell would expand it.
+#[test]
+fn a_working_folder_with_a_dollar_in_its_name_is_as_good_as_another() {
+    let parent = tempfile::tempdir().unwrap();
+    let here = parent.path().join("$proj");
+    fs::create_dir(&here).unwrap();
+    let table: String = (0..40)
+        .map(|row| format!("{},{},{}\n", row % 2, row, 40 - row))
+        .collect();
+    fs::write(here.join("t.csv"), format!("label,a,b\n{table}")).unwrap();
+    let data = "data={type: csv, csv: {train: t.csv, test: ./t.csv, labelColumn: label, classes: 2, inputShape: [2]}}";
+    let sets = [PEERS, EVERY, "training.rounds=2", data];
+    let output = run("quickstart.yaml", Path::new("results"), &sets)
+        .current_dir(&here)
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{}", stderr(&output));
+    let output = resume(Path::new("results"), &["training.rounds=4"])
+        .current_dir(&here)
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{}", stderr(&output));
 }
 
 #[test]

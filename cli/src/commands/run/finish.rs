@@ -2,7 +2,7 @@
 
 use fltorrent_peer::checkpoint::Common;
 
-use super::{Done, Request, RunError, RunFailure, conclude};
+use super::{Done, Request, RunError, RunFailure, conclude, summary::Times};
 use crate::{
     launcher::{Ended, Measured, Results, Setup},
     manifest::Resolved,
@@ -31,6 +31,7 @@ pub(super) fn finish(
     let peers = plan.peers.len();
     let count = u32::try_from(peers).unwrap_or(u32::MAX);
     let measured = Measured::read(results, count, plan.training.rounds);
+    let times = Times::kept(results, &measured, request.started);
     let setup = Setup {
         program: std::env::current_exe().map_err(RunError::System)?,
         plan: plan.clone(),
@@ -46,5 +47,5 @@ pub(super) fn finish(
             measured,
         },
     };
-    conclude(request, &setup, done, printer)
+    conclude(&setup, done, times, printer)
 }

@@ -1,24 +1,73 @@
 //! What a run that has ended is summed up to.
 
+use std::{fs, time::SystemTime};
+
 use fltorrent_coordinator::identity::RunId;
+use serde_json::Value;
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 
-use super::Request;
 use crate::{
-    launcher::{Ended, Setup},
+    launcher::{Ended, Measured, Results, Setup},
     output::{Outcome, PeerSummary, Summary},
 };
 
+/// When a run began, and what it took.
+pub(super) struct Times {
+    /// UTC, RFC 3339.
+    started: String,
+    wall_seconds: f64,
+    startup_seconds: Option<f64>,
+}
+
+impl Times {
+    /// Of the run that a command has made.
+    pub(super) fn of_command(started: SystemTime, measured: &Measured) -> Self {
+        let wall_seconds = started.elapsed().unwrap_or_default().as_secs_f64();
+        let started = OffsetDateTime::from(started);
+        Self {
+            started: text(started),
+            wall_seconds,
+            startup_seconds: measured
+                .training_began
+                .map(|began| (began - unix_seconds(started)).max(0.0)),
+        }
+    }
+
+    /// Of a run that a command only completes the result of: as its own summary tells them, if that is of all its rounds, or else
+    /// the sum of its rounds.
+    pub(super) fn kept(results: &Results, measured: &Measured, command: SystemTime) -> Self {
+        let summary = fs::read(results.path().join("summary.json")).ok();
+        let summary = summary.and_then(|text| serde_json::from_slice::<Value>(&text).ok());
+        let summary = summary.unwrap_or_default();
+        let started = summary["started"].as_str();
+        let started = started.filter(|text| OffsetDateTime::parse(text, &Rfc3339).is_ok());
+        let began = measured
+            .training_began
+            .and_then(|began| OffsetDateTime::from_unix_timestamp(began as i64).ok());
+        let of_all = summary["rounds"]
+            .as_array()
+            .is_some_and(|rounds| rounds.len() == measured.rounds.len());
+        let seconds = |field: &str| {
+            let seconds = summary[field].as_f64();
+            seconds.filter(|seconds| of_all && *seconds >= 0.0)
+        };
+        let rounds = measured.rounds.iter();
+        let sum = rounds.filter_map(|round| round.wall_seconds).sum();
+        Self {
+            started: started.map_or_else(
+                || text(began.unwrap_or_else(|| command.into())),
+                str::to_owned,
+            ),
+            wall_seconds: seconds("wallSeconds").unwrap_or(sum),
+            startup_seconds: seconds("startupSeconds"),
+        }
+    }
+}
+
 /// The summary of a run that came to its end; whoever knows better corrects it.
-pub(super) fn summary(
-    request: Request<'_>,
-    setup: &Setup,
-    run: Option<RunId>,
-    ended: &Ended,
-) -> Summary {
+pub(super) fn summary(setup: &Setup, run: Option<RunId>, ended: &Ended, times: Times) -> Summary {
     let measured = &ended.measured;
     let last = measured.rounds.last().map(|round| &round.summary);
-    let started = OffsetDateTime::from(request.started);
     let peers = (0..).zip(&ended.exits).map(|(index, exit)| PeerSummary {
         index,
         rounds: measured
@@ -47,13 +96,11 @@ pub(super) fn summary(
         name: setup.plan.name.clone(),
         run: run.map(|run| run.to_string()),
         version: env!("CARGO_PKG_VERSION"),
-        started: started.format(&Rfc3339).unwrap_or_default(),
+        started: times.started,
         results: setup.results.path().display().to_string(),
         report: None,
-        wall_seconds: request.started.elapsed().unwrap_or_default().as_secs_f64(),
-        startup_seconds: measured
-            .training_began
-            .map(|began| (began - unix_seconds(started)).max(0.0)),
+        wall_seconds: times.wall_seconds,
+        startup_seconds: times.startup_seconds,
         accuracy: last.and_then(|last| last.accuracy),
         test_samples: last.map(|_| measured.test_samples),
         accuracy_of_peer: None,
@@ -68,6 +115,10 @@ pub(super) fn summary(
         rounds: measured.rounds.clone(),
         peers: peers.collect(),
     }
+}
+
+fn text(time: OffsetDateTime) -> String {
+    time.format(&Rfc3339).unwrap_or_default()
 }
 
 fn unix_seconds(time: OffsetDateTime) -> f64 {
