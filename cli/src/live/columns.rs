@@ -66,8 +66,8 @@ pub(super) fn columns(board: &Board, width: usize) -> Vec<Column> {
         number("chunks", chunks.max(6), 1, |peer, _| {
             of(peer, |status| format!("{}/{}", status.held, status.total))
         }),
-        number("acc", 6, 1, |peer, _| figure(peer.accuracy())),
-        number("loss", 6, 7, |peer, _| figure(peer.loss())),
+        number("own acc", 7, 1, |peer, _| figure(peer.accuracy())),
+        number("own loss", 8, 7, |peer, _| figure(peer.loss())),
         number("down", 5, 2, |peer, cells| bytes(peer.rates(cells.now).0)),
         number("up", 5, 2, |peer, cells| bytes(peer.rates(cells.now).1)),
         number("received", 8, 8, |peer, _| {
@@ -161,12 +161,12 @@ mod tests {
         assert_eq!(
             titles(79),
             [
-                "peer", "state", "round", "chunks", "acc", "down", "up", "serves", "choked",
+                "peer", "state", "round", "chunks", "own acc", "down", "up", "serves", "choked",
                 "train", "exch"
             ]
         );
         assert_eq!(titles(72).len(), 10, "all but one");
-        assert_eq!(titles(39), ["peer", "state", "round", "chunks", "acc"]);
+        assert_eq!(titles(39), ["peer", "state", "round", "chunks", "own acc"]);
         assert_eq!(titles(0), ["peer", "state", "round"]);
         assert_eq!(titles(199).len(), 21);
     }

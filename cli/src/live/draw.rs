@@ -409,10 +409,10 @@ mod tests {
         let lines = lines(80, 24, &board(8, 3), &mut View::default());
         let expected = [
             "quickstart  8 peers, ring, mlp 64-64-10, digits, iid                        0:12",
-            "  peer state      round chunks    acc  down    up serves choked  train   exch",
-            "     0 training    4/10  40/80 0.9000    0B    0B      2      1  1.50s  0.50s",
-            "     1 exchanging  4/10  40/80 0.9000    0B    0B      2      1  1.50s  0.50s",
-            "     2 combining   4/10  40/80 0.9000    0B    0B      2      1  1.50s  0.50s",
+            "  peer state      round chunks own acc  down    up serves choked  train   exch",
+            "     0 training    4/10  40/80  0.9000    0B    0B      2      1  1.50s  0.50s",
+            "     1 exchanging  4/10  40/80  0.9000    0B    0B      2      1  1.50s  0.50s",
+            "     2 combining   4/10  40/80  0.9000    0B    0B      2      1  1.50s  0.50s",
         ];
         assert_eq!(&lines[..5], expected);
         assert_eq!(peers(&lines), [0, 1, 2, 3, 4, 5, 6, 7]);
