@@ -5,7 +5,8 @@ use serde::Serialize;
 use super::Wiring;
 use crate::Plan;
 
-/// Payload of a round in bytes: chunks only. Packet headers, hashes and messages add 5 to 8 in a hundred.
+/// Payload of a round in bytes: chunks only. Packet headers, hashes and messages add 5 to 8 in a hundred to updates of megabytes,
+/// and more to small ones.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Traffic {
