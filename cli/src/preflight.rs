@@ -6,7 +6,7 @@ use fltorrent_crds::{
     shards::ShardError,
 };
 use fltorrent_peer::{
-    data::{self, DataError, Labels, Span, Split},
+    data::{self, DataError},
     train::{
         backend::{self, BackendError},
         safetensors::{self, LoadError},
@@ -41,11 +41,6 @@ pub struct Checked {
     pub warnings: Vec<Warning>,
 }
 
-/// Greatest value of an input with which SGD at usual rates still learns.
-const LARGEST: f32 = 1_000.0;
-/// Columns that a warning names.
-const NAMED: usize = 3;
-
 /// Reads the model that a new run starts from, when the manifest names one.
 ///
 /// # Errors
@@ -75,8 +70,7 @@ pub fn check(plan: &Plan) -> Result<Checked, PreflightError> {
     backend::probe(plan.training.backend)?;
     let labels = data::labels(&plan.data)?;
     let histogram = Histogram::of(plan, &labels)?;
-    let spans = data::check(&plan.data, &labels, Split::Train)?;
-    data::check(&plan.data, &labels, Split::Test)?;
+    let spans = data::check(&plan.data, &labels)?;
     if matches!(plan.model.architecture, Architecture::Custom { .. }) {
         // A program's own network is tried out when its trainer is made.
         backend::trainer(&plan.model, &plan.training, plan.seed, 0)?;
@@ -87,9 +81,9 @@ pub fn check(plan: &Plan) -> Result<Checked, PreflightError> {
             test: labels.test.len(),
         },
         histogram,
-        warnings: few_tests(plan, &labels)
+        warnings: data::few_tests(&labels, plan.peers.len())
             .into_iter()
-            .chain(unscaled(plan, &spans))
+            .chain(data::unscaled(&plan.data, &spans))
             .collect(),
     })
 }
@@ -100,7 +94,9 @@ pub fn check(plan: &Plan) -> Result<Checked, PreflightError> {
 /// [`PreflightError`].
 pub fn shares(plan: &Plan) -> Result<(Histogram, Vec<Warning>), PreflightError> {
     let labels = data::labels(&plan.data)?;
-    let warnings = few_tests(plan, &labels).into_iter().collect();
+    let warnings = data::few_tests(&labels, plan.peers.len())
+        .into_iter()
+        .collect();
     Ok((Histogram::of(plan, &labels)?, warnings))
 }
 
@@ -130,59 +126,4 @@ fn is_local(source: &DataSource) -> bool {
         }
         DataSource::Text { file, .. } => !is_url(&file.path),
     }
-}
-
-/// Each peer evaluates on its own part of the test samples.
-fn few_tests(plan: &Plan, labels: &Labels) -> Option<Warning> {
-    let (tests, peers) = (labels.test.len(), plan.peers.len());
-    (tests < peers).then(|| Warning {
-        path: "data".to_owned(),
-        message: format!(
-            "{} for {peers} peers: {} of them have none and show no accuracy, and nobody can say well how good the model \
-             is; give more test samples",
-            match tests {
-                1 => "there is 1 test sample".to_owned(),
-                _ => format!("there are {tests} test samples"),
-            },
-            peers - tests,
-        ),
-    })
-}
-
-/// Inputs that are so large that a model learns little or nothing from them: times in seconds, prices, populations.
-fn unscaled(plan: &Plan, spans: &[Span]) -> Option<Warning> {
-    let large: Vec<&Span> = spans
-        .iter()
-        .filter(|span| span.least.abs().max(span.greatest.abs()) > LARGEST)
-        .collect();
-    let shown = large.iter().take(NAMED).map(|span| {
-        let Span {
-            name,
-            least,
-            greatest,
-        } = span;
-        format!("{name} from {least} to {greatest}")
-    });
-    let shown: Vec<String> = shown.collect();
-    let more = match large.len().saturating_sub(NAMED) {
-        0 => String::new(),
-        more => format!(" and {more} more"),
-    };
-    let (path, advice) = match plan.data.source {
-        DataSource::Csv { .. } => (
-            "data.csv",
-            "write `normalise: true`, or leave out what tells nothing",
-        ),
-        _ => (
-            "data",
-            "scale them to about -1 to 1 before they are written",
-        ),
-    };
-    (!large.is_empty()).then(|| Warning {
-        path: path.to_owned(),
-        message: format!(
-            "{}{more}: values so large drown the others, and training diverges or learns nothing; {advice}",
-            shown.join(", ")
-        ),
-    })
 }

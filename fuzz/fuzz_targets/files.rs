@@ -58,7 +58,7 @@ libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
     };
     if let Ok(labels) = data::labels(&plan) {
         let all: Vec<u32> = (0..labels.train.len() as u32).collect();
-        let _ = data::check(&plan, &labels, Split::Train);
+        let _ = data::check(&plan, &labels);
         let _ = data::load(&plan, &labels, Split::Train, &all);
     }
 });

@@ -17,6 +17,7 @@ mod table;
 mod tables;
 mod tensors;
 mod text;
+mod warnings;
 
 use fltorrent_crds::{
     experiment::IdxSha256,
@@ -28,7 +29,10 @@ pub use error::DataError;
 pub(crate) use own::{AnyData, Registered};
 pub use own::{OwnData, OwnError};
 pub use samples::{Inputs, Samples};
+use table::Scaling;
 use tables::Tables;
+pub(crate) use warnings::of_part;
+pub use warnings::{few_tests, unscaled};
 
 /// One of the two parts of a data set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -133,6 +137,45 @@ pub fn load(
     split: Split,
     indices: &[u32],
 ) -> Result<Samples, DataError> {
+    load_scaled(plan, &scaling(plan)?, labels, split, indices)
+}
+
+/// Loads the samples at `train` and at `test` of their splits, each as [`load`] does, but what scales both is found once.
+///
+/// # Errors
+/// As [`load`].
+pub fn load_parts(
+    plan: &DataPlan,
+    labels: &Labels,
+    train: &[u32],
+    test: &[u32],
+) -> Result<(Samples, Samples), DataError> {
+    let scaling = scaling(plan)?;
+    Ok((
+        load_scaled(plan, &scaling, labels, Split::Train, train)?,
+        load_scaled(plan, &scaling, labels, Split::Test, test)?,
+    ))
+}
+
+/// What the values of tables are scaled by.
+fn scaling(plan: &DataPlan) -> Result<Scaling, DataError> {
+    match &plan.source {
+        DataSource::Csv {
+            train,
+            test,
+            columns,
+        } => Tables::of(train, test, columns, plan)?.scaling(),
+        _ => Ok(Scaling::Divide(1.0)),
+    }
+}
+
+fn load_scaled(
+    plan: &DataPlan,
+    scaling: &Scaling,
+    labels: &Labels,
+    split: Split,
+    indices: &[u32],
+) -> Result<Samples, DataError> {
     let all = labels.of(split);
     let chosen = indices
         .iter()
@@ -168,7 +211,7 @@ pub fn load(
             columns,
         } => {
             let tables = Tables::of(train, test, columns, plan)?;
-            Inputs::Numbers(tables.inputs(split, all.len(), indices)?)
+            Inputs::Numbers(tables.inputs(scaling, split, all.len(), indices)?)
         }
         DataSource::Safetensors { train, test } => {
             let tensors = tensors::Tensors::open(file::find(split.of(train, test))?)?;
@@ -200,19 +243,31 @@ pub struct Span {
     pub greatest: f32,
 }
 
-/// Checks all samples of a split as far as their format allows, and gives the spans of inputs that are numbers, as the model
-/// sees them.
+/// Checks all samples as far as their format allows, and gives the spans of inputs that are numbers, as the model sees them in
+/// the training split.
 ///
 /// # Errors
 /// As [`load`].
-pub fn check(plan: &DataPlan, labels: &Labels, split: Split) -> Result<Vec<Span>, DataError> {
+pub fn check(plan: &DataPlan, labels: &Labels) -> Result<Vec<Span>, DataError> {
+    let scaling = scaling(plan)?;
+    let spans = check_split(plan, &scaling, labels, Split::Train)?;
+    check_split(plan, &scaling, labels, Split::Test)?;
+    Ok(spans)
+}
+
+fn check_split(
+    plan: &DataPlan,
+    scaling: &Scaling,
+    labels: &Labels,
+    split: Split,
+) -> Result<Vec<Span>, DataError> {
     let count = labels.of(split).len();
     match &plan.source {
         DataSource::Csv {
             train,
             test,
             columns,
-        } => Tables::of(train, test, columns, plan)?.spans(split, count),
+        } => Tables::of(train, test, columns, plan)?.spans(scaling, split, count),
         DataSource::Safetensors { train, test } => {
             let tensors = tensors::Tensors::open(file::find(split.of(train, test))?)?;
             let span = tensors.span(&plan.input_shape, count)?;

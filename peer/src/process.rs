@@ -240,8 +240,9 @@ impl Peer {
         })?;
         let plan = self.plan.clone();
         let (folder, resume) = (self.places.checkpoints.clone(), self.resume);
-        let preparing =
-            tokio::task::spawn_blocking(move || prepare::prepare(&plan, index, &folder, resume));
+        let preparing = tokio::task::spawn_blocking(move || {
+            prepare::prepare(&plan, index, &folder, resume, false)
+        });
         let membership = Membership::of(bindings.bindings().await?, key)?;
         let prepared = preparing.await??;
         self.train(membership, socket, metrics, prepared).await

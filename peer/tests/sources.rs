@@ -53,7 +53,7 @@ fn tables(folder: &Path, train: &[u8], test: &[u8], columns: Columns) -> DataPla
 
 fn all(plan: &DataPlan, split: Split) -> Result<Samples, data::DataError> {
     let labels = data::labels(plan)?;
-    data::check(plan, &labels, split)?;
+    data::check(plan, &labels)?;
     let indices: Vec<u32> = (0..labels.of(split).len() as u32).collect();
     data::load(plan, &labels, split, &indices)
 }
@@ -301,6 +301,16 @@ fn a_first_row_is_what_the_manifest_takes_it_for() {
         ),
         ("5.1,0,3.5\n", numbered(1, true), "looks like a sample"),
         ("5.1,cat,3.5\n", numbered(1, true), "looks like a sample"),
+        // A missing value is none of the names of columns.
+        ("0,nan,1.5\n", numbered(0, true), "looks like a sample"),
+        ("1.5,,1\n", numbered(2, true), "looks like a sample"),
+        ("0.5,1.5,2.5\n", numbered(0, true), "looks like a sample"),
+        ("5,6,7\n", numbered(0, true), "looks like a sample"),
+        (
+            "",
+            columns(),
+            "train.csv: the number of rows is 0; expected the names of the columns and a row a sample",
+        ),
         (
             "a,b,kind\n1,2,0\n",
             numbered(2, false),
@@ -364,6 +374,9 @@ fn a_first_row_is_what_the_manifest_takes_it_for() {
     let folder = TempDir::new().unwrap();
     for (names, columns) in [
         ("0,1,2", numbered(1, true)),
+        ("1,2,3", numbered(1, true)),
+        (",1990,2000", numbered(0, true)),
+        ("kind,400.5,401", numbered(0, true)),
         ("1990,kind,2000", columns()),
         ("1990,kind,2000", numbered(1, true)),
         (",kind,", columns()),
@@ -380,9 +393,50 @@ fn a_first_row_is_what_the_manifest_takes_it_for() {
     );
     let found = fault(folder.path(), &plan);
     assert!(
-        found.starts_with("FOLDER/test.csv, line 1: column 0, counted from 0, is `b`; expected the columns of the training file in its order: it has `a` there"),
+        found.starts_with("FOLDER/test.csv, line 1: column 0, counted from 0, is `b`; expected the inputs of the training file in its order: it has `a` there"),
         "{found}"
     );
+}
+
+#[test]
+fn the_label_may_be_in_another_column_of_the_test_file_but_inputs_have_their_order() {
+    let folder = TempDir::new().unwrap();
+    let of = |train: &str, test: &str, columns| {
+        tables(folder.path(), train.as_bytes(), test.as_bytes(), columns)
+    };
+    let plan = of("kind,a,b\n2,1,0\n", "a,b,kind\n7,8,1\n", columns());
+    let test = all(&plan, Split::Test).unwrap();
+    assert_eq!(
+        (test.labels(), test.gather(&[0])),
+        (&[1][..], vec![7.0, 8.0])
+    );
+    // What the label is called matters to nobody who says its number.
+    let plan = of("kind,a,b\n2,1,0\n", "sort,a,b\n1,7,8\n", numbered(0, true));
+    assert_eq!(all(&plan, Split::Test).unwrap().gather(&[0]), [7.0, 8.0]);
+    // Names that begin alike are not the same.
+    let long = "the mean of everything that was measured at place ";
+    let head = |first, second| format!("kind,{long}{first},{long}{second}\n0,1,2\n");
+    let plan = of(&head("één", "été"), &head("été", "één"), columns());
+    let found = fault(folder.path(), &plan);
+    assert!(
+        found.contains("column 1, counted from 0, is `…place été`; expected the inputs")
+            && found.contains("it has `…place één` there"),
+        "{found}"
+    );
+}
+
+#[test]
+fn both_parts_are_what_each_is_by_itself() {
+    let folder = TempDir::new().unwrap();
+    let normalised = Columns {
+        normalise: true,
+        ..columns()
+    };
+    let plan = tables(folder.path(), TRAIN, b"a,kind,b\n7,1,8\n", normalised);
+    let labels = data::labels(&plan).unwrap();
+    let of = |split, indices: &[u32]| data::load(&plan, &labels, split, indices).unwrap();
+    let parts = data::load_parts(&plan, &labels, &[2, 0], &[0]).unwrap();
+    assert_eq!(parts, (of(Split::Train, &[2, 0]), of(Split::Test, &[0])));
 }
 
 #[test]
@@ -485,7 +539,7 @@ fn large_values_are_seen_as_the_model_sees_them() {
     let spans = |columns| {
         let plan = tables(folder.path(), train, b"time,kind,b\n1,0,1\n", columns);
         let labels = data::labels(&plan).unwrap();
-        data::check(&plan, &labels, Split::Train).unwrap()
+        data::check(&plan, &labels).unwrap()
     };
     let raw = spans(columns());
     assert_eq!(

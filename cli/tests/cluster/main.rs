@@ -57,6 +57,34 @@ async fn pods_end_with_the_model_of_one_machine() {
 }
 
 #[tokio::test]
+async fn what_is_probably_not_meant_about_data_is_in_the_log_of_peer_0() {
+    let folder = tempfile::tempdir().unwrap();
+    let table = folder.path().join("t.csv");
+    let test = folder.path().join("one.csv");
+    let row = |row: u32| format!("{},{},{row}\n", row % 2, 1_700_000_000 + row);
+    let rows: String = (0..40).map(row).collect();
+    fs::write(&table, format!("label,time,a\n{rows}")).unwrap();
+    fs::write(&test, format!("label,time,a\n{}", row(0))).unwrap();
+    let data = format!(
+        "data={{type: csv, csv: {{train: {}, test: {}, labelColumn: label, classes: 2, inputShape: [2]}}}}",
+        table.display(),
+        test.display()
+    );
+    let experiment = Experiment::new(&["groups[0].count=2", "training.rounds=1", &data]);
+    let _operator = Operator::start(&experiment, Settings::default()).await;
+    let pods: Vec<Pod> = (0..2).map(|index| experiment.start(index)).collect();
+    for (index, pod) in (0..).zip(pods) {
+        let (_, log, _) = pod.end().await;
+        for part in [
+            "data.csv: input 0 (counted from 0) from 1700000000 to 1700000000: values so large",
+            "data: there is 1 test sample for 2 peers",
+        ] {
+            assert_eq!(log.contains(part), index == 0, "{part}: {log}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn training_goes_on_while_the_operator_is_away_and_the_reports_follow() {
     let experiment = Experiment::new(&[THREE, ENDLESS]);
     let mut operator = Operator::start(&experiment, Settings::default()).await;

@@ -1,3 +1,5 @@
+use super::Span;
+
 /// Samples of one peer: inputs of `input_len` values each, contiguous, with `targets` labels a sample.
 ///
 /// Inputs stay in the type of their file (one byte or one f32 a value) until they are gathered.
@@ -110,6 +112,29 @@ impl Samples {
             Inputs::Numbers(numbers) => self.collect(numbers, indices, |number| number),
             Inputs::Tokens(tokens) => self.collect(tokens, indices, f32::from),
         }
+    }
+
+    /// The spans of numbers, place by place; none of images and texts.
+    pub(super) fn spans(&self) -> Vec<Span> {
+        let Inputs::Numbers(numbers) = &self.inputs else {
+            return Vec::new();
+        };
+        let Some((first, rest)) = numbers.split_at_checked(self.input_len) else {
+            return Vec::new();
+        };
+        let span = |(place, &value)| Span {
+            name: format!("input {place} (counted from 0)"),
+            least: value,
+            greatest: value,
+        };
+        let mut spans: Vec<Span> = first.iter().enumerate().map(span).collect();
+        for sample in rest.chunks_exact(self.input_len) {
+            for (span, &value) in spans.iter_mut().zip(sample) {
+                span.least = span.least.min(value);
+                span.greatest = span.greatest.max(value);
+            }
+        }
+        spans
     }
 
     fn collect<T: Copy>(

@@ -20,7 +20,7 @@ pub(super) struct Table {
     rows: Rows,
     row: Row,
     /// The columns' names, where the file has them.
-    names: Option<Vec<String>>,
+    names: Option<Vec<Box<[u8]>>>,
     /// Number of the labels' column.
     label: usize,
     /// Fields of a row.
@@ -61,7 +61,11 @@ impl Table {
                 .take_names(&columns.label)
                 .map_err(|error| table.explained(error))?;
         } else if let Column::Name(wanted) = &columns.label {
-            return Err(table.no_column(wanted));
+            let error = match columns.header {
+                true => table.no_rows(),
+                false => table.no_column(wanted),
+            };
+            return Err(table.explained(error));
         }
         if table.label >= table.width {
             return Err(table.explained(DataError::ColumnNumber {
@@ -93,28 +97,30 @@ impl Table {
         if let Some(fault) = header::check(&self.row, number) {
             return Err(self.fault(fault));
         }
-        self.names = Some(self.row.fields().map(shown).collect());
+        self.names = Some(self.row.fields().map(Box::from).collect());
         Ok(())
     }
 
-    /// The first row of another file with the same columns; what differs.
+    /// Refuses a file whose inputs have other names than those of the training file, or another order. The label's column may be
+    /// elsewhere.
     pub(super) fn check_names(&self, train: &Self) -> Result<(), DataError> {
         let (Some(names), Some(expected)) = (&self.names, &train.names) else {
             return Ok(());
         };
-        let differs = names
-            .iter()
-            .zip(expected)
-            .position(|(name, expected)| name != expected);
-        match differs {
-            Some(column) => Err(self.fault(Fault {
-                found: format!("column {column}, counted from 0, is `{}`", names[column]),
-                expected: "the columns of the training file in its order",
-                advice: format!(
-                    "it has `{}` there: give both files the same columns",
-                    expected[column]
-                ),
-            })),
+        let mut pairs = (0..self.width - 1).filter_map(|place| {
+            let column = self.column_of(place);
+            let expected = expected.get(train.column_of(place))?;
+            Some((column, names.get(column)?, expected))
+        });
+        match pairs.find(|(_, name, expected)| name != expected) {
+            Some((column, name, expected)) => {
+                let (name, expected) = header::told_apart(name, expected);
+                Err(self.fault(Fault {
+                    found: format!("column {column}, counted from 0, is `{name}`"),
+                    expected: "the inputs of the training file in its order",
+                    advice: format!("it has `{expected}` there: give both files the same columns"),
+                }))
+            }
             None => Ok(()),
         }
     }
@@ -225,7 +231,7 @@ impl Table {
     fn called(&self, column: usize) -> String {
         let name = self.names.as_ref().and_then(|names| names.get(column));
         match name.filter(|name| !name.is_empty()) {
-            Some(name) => format!("`{name}`"),
+            Some(name) => format!("`{}`", shown(name)),
             None => format!("{column} (counted from 0)"),
         }
     }
@@ -263,6 +269,17 @@ impl Table {
             found: self.row.len(),
             expected: self.width,
             advice: advice::of_row(&self.row, self.width, is_header),
+        }
+    }
+
+    /// A file without even a header.
+    fn no_rows(&self) -> DataError {
+        DataError::Header {
+            file: self.name(),
+            field: "the number of rows",
+            found: "0".to_owned(),
+            expected: "the names of the columns and a row a sample".into(),
+            advice: CORRECT.into(),
         }
     }
 

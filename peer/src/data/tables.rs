@@ -32,7 +32,7 @@ impl<'a> Tables<'a> {
         })
     }
 
-    /// The labels of the training file and of the test file, whose columns have to have the same names.
+    /// The labels of the training file and of the test file, whose inputs have to have the same names.
     pub(super) fn labels(&self) -> Result<(Vec<u8>, Vec<u8>), DataError> {
         let mut train = self.open(Split::Train)?;
         let mut test = self.open(Split::Test)?;
@@ -44,22 +44,26 @@ impl<'a> Tables<'a> {
     /// The inputs of the samples at `indices` among the `count` ones of a split.
     pub(super) fn inputs(
         &self,
+        scaling: &Scaling,
         split: Split,
         count: usize,
         indices: &[u32],
     ) -> Result<Vec<f32>, DataError> {
-        let scaling = self.scaling()?;
-        table::inputs(self.open(split)?, &scaling, count, indices)
+        table::inputs(self.open(split)?, scaling, count, indices)
     }
 
     /// The spans of the columns over the `count` samples of a split.
-    pub(super) fn spans(&self, split: Split, count: usize) -> Result<Vec<Span>, DataError> {
-        let scaling = self.scaling()?;
-        table::spans(self.open(split)?, &scaling, count)
+    pub(super) fn spans(
+        &self,
+        scaling: &Scaling,
+        split: Split,
+        count: usize,
+    ) -> Result<Vec<Span>, DataError> {
+        table::spans(self.open(split)?, scaling, count)
     }
 
-    /// What both files' values are scaled by: what normalises them is that of the training file.
-    fn scaling(&self) -> Result<Scaling, DataError> {
+    /// What both files' values are scaled by: what normalises them is that of the training file, which is read for it.
+    pub(super) fn scaling(&self) -> Result<Scaling, DataError> {
         if self.columns.normalise {
             Scaling::normalise(self.open(Split::Train)?)
         } else {

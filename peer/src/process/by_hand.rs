@@ -44,6 +44,8 @@ pub struct ByHand {
     pub model_out: Option<PathBuf>,
     /// The checkpoint that it goes on from; none: it begins anew.
     pub resume: Option<Resume>,
+    /// Whether it warns of data that is probably not meant; somebody may have looked at it before.
+    pub warns: bool,
     /// Where to listen.
     pub listen: Listen,
     /// Where to serve metrics, if at all.
@@ -99,7 +101,7 @@ impl ByHand {
         let address = socket.local_addr()?;
         let (to_prepare, place) = (plan.clone(), self.places.checkpoints.clone());
         let prepared = tokio::task::spawn_blocking(move || {
-            prepare::prepare(&to_prepare, index, &place, self.resume)
+            prepare::prepare(&to_prepare, index, &place, self.resume, self.warns)
         })
         .await??;
         Ok(Ready {

@@ -3,12 +3,12 @@
 use std::sync::Arc;
 
 use anyhow::{Context, Result, ensure};
-use fltorrent_crds::{Plan, shards};
+use fltorrent_crds::{Plan, plan::Warning, shards};
 use fltorrent_swarm::{ChunkLayout, OriginCounts};
 
 use crate::{
     checkpoint::{self, Folder, Resume},
-    data::{self, Samples, Split},
+    data::{self, Samples},
     train::{Trainer, backend, model_hash, safetensors},
     worker::Start,
 };
@@ -25,12 +25,14 @@ pub(super) struct Prepared {
     pub(super) layout: ChunkLayout,
 }
 
-/// `folder` holds the peer's checkpoints; `resume` says which one it goes on from.
+/// `folder` holds the peer's checkpoints; `resume` says which one it goes on from. With `warns`, what is probably not meant about the
+/// data goes into the log.
 pub(super) fn prepare(
     plan: &Plan,
     index: u32,
     folder: &Folder,
     resume: Option<Resume>,
+    warns: bool,
 ) -> Result<Prepared> {
     let (index_at, peers) = (index as usize, plan.peers.len());
     let labels = data::labels(&plan.data)?;
@@ -42,11 +44,15 @@ pub(super) fn prepare(
         plan.data.classes,
     )?;
     let test_parts = shards::test_part(plan.seed, peers, labels.test.len() as u32);
-    let part = |parts: &[Vec<u32>], split| data::load(&plan.data, &labels, split, &parts[index_at]);
     let mut trainer = backend::trainer(&plan.model, &plan.training, plan.seed, index)?;
     let start = start(plan, index, folder, resume, trainer.as_mut())?;
-    let shard = part(&shards, Split::Train)?;
-    let test_part = part(&test_parts, Split::Test)?;
+    let (own_train, own_test) = (&shards[index_at], &test_parts[index_at]);
+    let (shard, test_part) = data::load_parts(&plan.data, &labels, own_train, own_test)?;
+    if warns {
+        for Warning { path, message } in data::of_part(plan, &labels, &shard) {
+            tracing::warn!("{path}: {message}");
+        }
+    }
     let counts = shards.iter().zip(&test_parts);
     let counts: Arc<[OriginCounts]> = counts
         .map(|(shard, test)| {

@@ -163,6 +163,8 @@ async fn drive(folder: &Path, ending: &mut Ending) -> Result<(), PodError> {
         places,
         model_out: (index == 0).then(|| settings.output.join("model.safetensors")),
         resume: settings.resume,
+        // Nobody has looked at the data before; one word on it is enough.
+        warns: index == 0,
         listen: settings.listen,
         metrics: Some(settings.metrics),
         wait: settings.wait,

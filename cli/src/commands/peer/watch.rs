@@ -73,6 +73,7 @@ async fn drive(
         places: Places::all_in(setup.results.peers()),
         model_out: Some(setup.results.model()),
         resume: setup.arguments.resume,
+        warns: false,
         listen: setup.listen(),
         metrics: by_hand.metrics,
         wait: by_hand.wait.get(),

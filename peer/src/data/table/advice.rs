@@ -75,7 +75,7 @@ pub(super) fn of_label(field: &[u8], classes: u32, has_zero: bool) -> String {
     }
 }
 
-fn is_missing(field: &[u8]) -> bool {
+pub(super) fn is_missing(field: &[u8]) -> bool {
     const WORDS: [&str; 9] = ["", "na", "n/a", "nan", "null", "none", "?", "-", "missing"];
     WORDS
         .iter()

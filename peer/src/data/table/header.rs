@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use super::{super::shown, rows::Row};
+use super::{super::shown, advice::is_missing, rows::Row};
 
 /// Names that are listed.
 const LISTED: usize = 8;
@@ -73,29 +73,48 @@ pub(super) fn check_sep(row: &Row) -> Option<Fault> {
     })
 }
 
-/// Whether every value is a number, and not one of those by which columns are named: 0, 1, 2 and so on by pandas, and years,
-/// sizes or evenly spaced wavelengths beside a label with a name.
+/// Whether every value that is not missing is a number, and not one of those by which columns are named: 0, 1, 2 and so on by pandas
+/// (or from 1), and years, sizes or evenly spaced wavelengths beside a label with a name.
 fn looks_like_a_sample(row: &Row, label: usize) -> bool {
-    let numbers: Vec<Option<f64>> = row.fields().map(number).collect();
-    let steps = |numbers: &[f64]| -> Vec<f64> {
-        numbers.windows(2).map(|pair| pair[1] - pair[0]).collect()
-    };
-    if let Some(all) = numbers.iter().copied().collect::<Option<Vec<f64>>>() {
-        return steps(&all).iter().any(|step| *step != 1.0);
-    }
-    let values = numbers
-        .iter()
+    let has_named_label = number(row.field(label)).is_none();
+    let there = row
+        .fields()
         .enumerate()
-        .filter(|(column, _)| *column != label);
-    let values: Option<Vec<f64>> = values.map(|(_, number)| *number).collect();
-    values.is_some_and(|values| {
-        let is_whole = values.iter().all(|value| value.fract() == 0.0);
-        let steps = steps(&values);
-        let is_even = steps
-            .iter()
-            .all(|step| *step > 0.0 && (step - steps[0]).abs() < 1e-9 * step.abs());
-        !is_whole && !is_even
-    })
+        .filter(|(column, _)| !has_named_label || *column != label)
+        .filter(|(_, field)| !is_missing(field));
+    let numbers: Option<Vec<f64>> = there.map(|(_, field)| number(field)).collect();
+    let Some(numbers) = numbers else {
+        return false;
+    };
+    let steps: Vec<f64> = numbers.windows(2).map(|pair| pair[1] - pair[0]).collect();
+    if has_named_label {
+        let is_whole = numbers.iter().all(|value| value.fract() == 0.0);
+        let is_even = steps.first().is_some_and(|first| {
+            let mut steps = steps.iter();
+            steps.all(|step| *step > 0.0 && (step - first).abs() < 1e-9 * step.abs())
+        });
+        return !is_whole && !is_even;
+    }
+    let counts =
+        matches!(numbers.first(), Some(0.0 | 1.0)) && steps.iter().all(|step| *step == 1.0);
+    !counts
+}
+
+/// Two names that differ, as an error shows them: those that only their ends tell apart from shortly before these.
+pub(super) fn told_apart(name: &[u8], other: &[u8]) -> (String, String) {
+    const BEFORE: usize = 8;
+    let (whole, other_whole) = (shown(name), shown(other));
+    if whole != other_whole {
+        return (whole, other_whole);
+    }
+    let same = name.iter().zip(other).take_while(|(a, b)| a == b).count();
+    let is_inside = |&at: &usize| name.get(at).is_some_and(|byte| byte & 0xc0 == 0x80);
+    let from = (0..=same.saturating_sub(BEFORE))
+        .rev()
+        .find(|at| !is_inside(at))
+        .unwrap_or(0);
+    let end = |name: &[u8]| format!("…{}", shown(&name[from..]));
+    (end(name), end(other))
 }
 
 pub(super) fn number(field: &[u8]) -> Option<f64> {
