@@ -12,6 +12,7 @@ pub mod journal;
 pub mod memory;
 pub mod metrics;
 pub mod news;
+pub mod path;
 pub mod process;
 pub mod shaper;
 pub mod store;

@@ -64,7 +64,7 @@ pub(super) fn peer(arguments: PeerArguments, started: SystemTime) -> ExitCode {
         return launched(arguments);
     }
     let mut printer = Printer::new(Format::Text, arguments.by_hand.quiet);
-    let result = setup::prepare(&arguments, started)
+    let result = setup::prepare(&arguments, started, &printer)
         .and_then(|setup| watch::run(setup, started, &mut printer));
     match result {
         Ok(()) => ExitCode::SUCCESS,

@@ -217,3 +217,27 @@ fn a_proxy_of_the_environment_is_asked_for_hosts_that_only_it_knows() {
     let output = run.env("http_proxy", proxy).output().unwrap();
     assert!(output.status.success(), "{}", stderr(&output));
 }
+
+#[test]
+fn a_cache_folder_that_a_shell_was_meant_to_expand_is_refused_unless_it_is_there() {
+    let folder = tempfile::tempdir().unwrap();
+    let manifest = manifest(folder.path(), "https://127.0.0.1:1");
+    let fails = |cache: &str| {
+        let output = command(folder.path(), &manifest, "out")
+            .env("FLTORRENT_CACHE", cache)
+            .current_dir(folder.path())
+            .output()
+            .unwrap();
+        assert_eq!(output.status.code(), Some(1));
+        stderr(&output)
+    };
+    for (cache, part) in [("~/x", "~"), ("${HOME}/x", "${HOME}")] {
+        let expected = format!("FLTORRENT_CACHE is {cache}, and {part} in it is not expanded");
+        let errors = fails(cache);
+        assert!(errors.contains(&expected), "{errors}");
+        assert!(!folder.path().join(part).exists());
+    }
+    fs::create_dir(folder.path().join("~")).unwrap();
+    let errors = fails("~/x");
+    assert!(errors.contains("cannot be fetched"), "{errors}");
+}

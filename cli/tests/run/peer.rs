@@ -1,7 +1,9 @@
 //! One peer's process, as a launcher sees it.
 
 use std::{
+    fs,
     io::{BufRead, BufReader, Write},
+    net::UdpSocket,
     process::{Child, Stdio},
 };
 
@@ -82,4 +84,54 @@ fn a_peer_with_neither_launcher_nor_nodes_file_says_what_is_missing() {
     assert_eq!(output.status.code(), Some(2));
     let errors = stderr(&output);
     assert!(errors.contains("--bindings is missing"), "{errors}");
+}
+
+#[test]
+fn a_peer_by_hand_warns_as_a_run_does() {
+    let folder = tempfile::tempdir().unwrap();
+    let table: String = (0..40)
+        .map(|row| format!("{},{},{row}\n", row % 2, 1_700_000_000 + row))
+        .collect();
+    fs::write(
+        folder.path().join("t.csv"),
+        format!("label,time,a\n{table}"),
+    )
+    .unwrap();
+    let port = UdpSocket::bind("127.0.0.1:0").unwrap();
+    let address = port.local_addr().unwrap();
+    fs::write(
+        folder.path().join("nodes.yaml"),
+        format!("peers: [{{index: 0, address: \"{address}\", bind: \"{address}\"}}]"),
+    )
+    .unwrap();
+    drop(port);
+    let data = "data={type: csv, csv: {train: t.csv, test: t.csv, labelColumn: label, classes: 2, inputShape: [2]}}";
+    let sets = ["groups[0].count=1", "training.rounds=1", data];
+    let of = |arguments: &[&str]| {
+        let output = fltorrent(arguments)
+            .args(sets.iter().flat_map(|set| ["--set", set]))
+            .arg(example("quickstart.yaml"))
+            .current_dir(folder.path())
+            .output()
+            .unwrap();
+        assert!(output.status.success(), "{}", stderr(&output));
+        stderr(&output)
+    };
+    let made = fltorrent(&["keys", "init", "--peers", "1", "--out", "keys"])
+        .current_dir(folder.path())
+        .output()
+        .unwrap();
+    assert!(made.status.success(), "{}", stderr(&made));
+    let peer = ["peer", "--index", "0", "--bindings", "nodes.yaml"];
+    let warnings = of(&peer);
+    assert!(
+        warnings.contains("column `time` from 1700000000 to 1700000000: values so large drown"),
+        "{warnings}"
+    );
+    let warned = |text: &str| {
+        let lines = text.lines().filter(|line| line.starts_with("warning: "));
+        lines.map(str::to_owned).collect::<Vec<_>>()
+    };
+    assert_eq!(warned(&warnings), warned(&of(&["run"])));
+    assert_eq!(of(&[&peer[..], &["--quiet"]].concat()), "");
 }

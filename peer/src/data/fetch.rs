@@ -16,13 +16,17 @@ use std::{
     time::Duration,
 };
 
+use fltorrent_crds::visible_line;
 use thiserror::Error;
 use ureq::http::StatusCode;
 
 use super::sha256::{self, Digest};
+use crate::path;
 use part::Part;
 use progress::Progress;
 
+/// The variable with the cache folder.
+const CACHE: &str = "FLTORRENT_CACHE";
 /// Most bytes of a file.
 const LIMIT: u64 = 16 << 30;
 /// A server that sends nothing for so long has been lost.
@@ -37,6 +41,16 @@ pub enum FetchError {
         "there is no cache folder: neither XDG_CACHE_HOME nor HOME is set; set FLTORRENT_CACHE to a folder"
     )]
     NoFolder,
+    /// A variable with a path that a shell was meant to expand.
+    #[error("{variable} is {}, and {part} in it is not expanded; write the whole path", path.display())]
+    Unexpanded {
+        /// The variable.
+        variable: &'static str,
+        /// Its value.
+        path: PathBuf,
+        /// What a shell would put something else in the place of.
+        part: String,
+    },
     /// The cache folder cannot be used.
     #[error("{}: cannot be written: check the folder, its permissions and the space left, or set FLTORRENT_CACHE to another folder", path.display())]
     Folder {
@@ -183,14 +197,24 @@ impl Cache {
     /// specification.
     ///
     /// # Errors
-    /// When neither that nor a home folder is set.
+    /// When neither that nor a home folder is set, and when that has a `~` or a variable.
     pub fn of_user() -> Result<Self, FetchError> {
         let named = |name| {
             env::var_os(name)
                 .filter(|value| !value.is_empty())
                 .map(PathBuf::from)
         };
-        let folder = named("FLTORRENT_CACHE")
+        let own = named(CACHE);
+        if let Some(path) = &own
+            && let Some(part) = path::unexpanded(path)
+        {
+            return Err(FetchError::Unexpanded {
+                variable: CACHE,
+                part: part.to_owned(),
+                path: path.clone(),
+            });
+        }
+        let folder = own
             .or_else(|| {
                 // The specification has relative paths ignored.
                 let caches = named("XDG_CACHE_HOME").filter(|path| path.is_absolute());
@@ -322,7 +346,7 @@ fn hold(path: &Path) -> Result<Option<File>, FetchError> {
                 writeln!(
                     io::stderr(),
                     "warning: {}: cannot be locked ({error}); processes that want the same file at the same time may each fetch it",
-                    path.display()
+                    visible_line(&path.display().to_string())
                 )
                 .ok();
                 return Ok(None);

@@ -20,7 +20,7 @@ use crate::{
     keys::{self, OwnKeys},
     launcher::{Lock, Results},
     manifest::{Resolved, with_data_path},
-    output::{self, Description, describe},
+    output::{self, Description, Printer, describe},
     preflight, resume,
 };
 
@@ -60,7 +60,11 @@ pub(super) fn listen(nodes: &Nodes, index: u32) -> Listen {
     }
 }
 
-pub(super) fn prepare(arguments: &PeerArguments, started: SystemTime) -> Result<Setup, PeerError> {
+pub(super) fn prepare(
+    arguments: &PeerArguments,
+    started: SystemTime,
+    printer: &Printer,
+) -> Result<Setup, PeerError> {
     let by_hand = &arguments.by_hand;
     let Some(path) = &by_hand.bindings else {
         return Err(PeerError::Usage(
@@ -110,7 +114,9 @@ pub(super) fn prepare(arguments: &PeerArguments, started: SystemTime) -> Result<
             by_hand.keys.display()
         )));
     }
+    printer.warnings(&plan.warnings);
     let checked = preflight::check(plan)?;
+    printer.warnings(&checked.warnings);
     if arguments.resume.is_none() {
         preflight::check_initial_model(plan)?;
     }

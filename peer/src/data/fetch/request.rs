@@ -6,6 +6,7 @@ use std::{
     time::{Duration, SystemTime},
 };
 
+use fltorrent_crds::visible_line;
 use ureq::{
     Agent, Body,
     http::{HeaderMap, Response, StatusCode, header::RETRY_AFTER},
@@ -63,7 +64,8 @@ pub(super) fn get(url: &str, patience: Duration) -> Result<Response<Body>, Fetch
         // Who does not read it does not need it.
         writeln!(
             io::stderr(),
-            "now: {url}: the server is busy ({status}); it is asked again in {} s",
+            "now: {}: the server is busy ({status}); it is asked again in {} s",
+            visible_line(url),
             pause.as_secs()
         )
         .ok();
