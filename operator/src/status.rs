@@ -155,7 +155,7 @@ pub fn applied(
     status
 }
 
-/// Something could not be applied.
+/// Something could not be applied. At an end that is nobody's matter but the log's: how it ended stays as it was told.
 pub fn unapplied(
     prior: &ExperimentStatus,
     validated: &Validated,
@@ -175,7 +175,9 @@ pub fn unapplied(
         trouble: Some((error.reason(), &message)),
     };
     conditions(&mut status, ledger, Some(&view), now);
-    status.set_error(&message);
+    if !is_end(ledger) {
+        status.set_error(&message);
+    }
     status
 }
 

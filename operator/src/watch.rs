@@ -195,7 +195,8 @@ async fn follow<K>(
     }
 }
 
-fn experiment(
+/// Takes note of what is there, and has it looked at.
+pub(crate) fn experiment(
     context: &Context,
     triggers: &Triggers,
     there: &Store<Watched>,

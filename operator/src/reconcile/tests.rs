@@ -11,9 +11,9 @@ use fltorrent_crds::status::Stage;
 use fltorrent_crds::{Experiment, manifest};
 use hyper::{Method, StatusCode};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+use kube::Client;
 use kube::runtime::reflector::store;
 use kube::runtime::watcher::Event;
-use kube::{Client, ResourceExt};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
@@ -29,6 +29,7 @@ use crate::metrics::Metrics;
 use crate::planner::Planner;
 use crate::test_api;
 use crate::validate::{ValidateError, validate};
+use crate::watch::{self, Triggers};
 
 /// A hub that nobody talks to.
 struct Nobody;
@@ -193,42 +194,56 @@ async fn a_plan_is_made_once_a_generation() {
     }
 }
 
-/// Who only follows makes no plan; a run that has ended, or whose experiment has gone unseen, is forgotten.
+/// Who only follows makes no plan; a run that has ended, or whose experiment has gone unseen, is forgotten, and none while the list that it
+/// comes with is still coming.
 #[tokio::test]
 async fn runs_are_known_without_a_plan_and_forgotten() {
     let planner = Planner::with(|_| panic!("a plan is made"));
     let client = test_api::client(|_| ready(None));
     let context = context(client, planner.unwrap()).await;
     let (there, mut writer) = store();
-    writer.apply_watcher_event(&Event::Init);
-    for uid in ["a", "b", "c"] {
+    let (queue, _queued) = mpsc::unbounded_channel();
+    let triggers = Triggers::new(queue, tokio::sync::watch::channel(false).1);
+    let mut tell = |event: Event<Watched>| {
+        writer.apply_watcher_event(&event);
+        watch::experiment(&context, &triggers, &there, &event);
+    };
+    let listed = |uid: &str| {
         let mut experiment = experiment(uid);
-        context.introduce(&experiment);
-        let known = context.tools.runs.get(RunId::of_experiment(uid)).unwrap();
-        assert_eq!((known.facts.peers, known.facts.rounds), (5, 7));
+        experiment.metadata.name = Some(format!("x-{uid}"));
         if uid == "b" {
             experiment.status = Some(ExperimentStatus {
                 stage: Some(Stage::Complete),
                 ..ExperimentStatus::default()
             });
-            context.introduce(&experiment);
         }
-        if uid != "c" {
-            experiment.metadata.name = Some(format!("x-{uid}"));
-            writer.apply_watcher_event(&Event::InitApply(DeserializeGuard(Ok(experiment))));
-        }
-    }
-    // The list is still coming: nothing is forgotten that came with it.
-    context.forget_others(&there);
-    assert_eq!(context.tools.runs.uids().len(), 2);
-    writer.apply_watcher_event(&Event::InitDone);
-    context.lists(false);
-    context.forget_others(&there);
-    let mut left = context.tools.runs.uids();
-    left.sort_unstable();
-    assert_eq!(left, ["a"]);
-    assert_eq!(there.state().len(), 2);
-    assert!(there.state().iter().all(|one| one.name_any() != "x-c"));
+        Event::InitApply(DeserializeGuard(Ok(experiment)))
+    };
+    let left = || {
+        // As it is done every few seconds, whatever happens.
+        context.forget_others(&there);
+        let mut left = context.tools.runs.uids();
+        left.sort_unstable();
+        left
+    };
+    tell(Event::Init);
+    ["a", "b", "c"]
+        .into_iter()
+        .for_each(|uid| tell(listed(uid)));
+    assert_eq!(left(), ["a", "c"]);
+    tell(Event::InitDone);
+    assert_eq!(left(), ["a", "c"]);
+    let known = context.tools.runs.get(RunId::of_experiment("a")).unwrap();
+    assert_eq!((known.facts.peers, known.facts.rounds), (5, 7));
+    // The watch breaks off and begins anew.
+    tell(Event::Init);
+    ["a", "b", "d"]
+        .into_iter()
+        .for_each(|uid| tell(listed(uid)));
+    assert_eq!(left(), ["a", "c", "d"]);
+    tell(Event::InitDone);
+    assert_eq!(left(), ["a", "d"]);
+    assert_eq!(there.state().len(), 3);
 }
 
 /// A whole look whose plan panics: the experiment's condition says so, and no other is asked of anything.

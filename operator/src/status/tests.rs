@@ -299,6 +299,15 @@ fn what_is_refused_or_cannot_be_applied_says_so() {
             .unwrap()
             .starts_with("the Service x is there and is not this experiment's")
     );
+    // After the end it is not how the experiment ended.
+    let ended = Ledger {
+        stage: Stage::Complete,
+        begun: true,
+        ..Ledger::default()
+    };
+    let before = step(&refused, ended, &[], &Figures::default(), 2);
+    let later = unapplied(&before, &validated, ended, &facts, &error, at(3));
+    assert_eq!(later.last_error, None);
     // What has passed is not told any more.
     let goes_on = step(&taken, running(), &[], &Figures::default(), 2);
     assert_eq!(goes_on.last_error, None);
