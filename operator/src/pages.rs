@@ -5,7 +5,7 @@ use kube::core::ObjectList;
 use tokio::sync::Semaphore;
 
 /// Objects of a page: whoever may make pods makes them of a megabyte each.
-pub(crate) const PAGE: u32 = 50;
+pub(crate) const PAGE: u32 = 20;
 /// Pages that are in memory at a time, of all looks.
 static PAGES: Semaphore = Semaphore::const_new(2);
 
@@ -60,7 +60,7 @@ mod tests {
                 Some(token) => (token[..1].parse::<u32>().unwrap(), false),
                 None => (0, true),
             };
-            assert!(asked.path.contains("limit=50"), "{}", asked.path);
+            assert!(asked.path.contains("limit=20"), "{}", asked.path);
             let pod = |n: u32| {
                 json!({
                     "apiVersion": "v1", "kind": "Pod", "metadata": {"name": format!("x-{n}")},
