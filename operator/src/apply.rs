@@ -148,7 +148,8 @@ impl Applier {
     }
 
     /// Has the kubelet end what still runs in a pod. The pod stays, and with it the logs; a deadline is among the few things that may change
-    /// in a pod, and this one is over.
+    /// in a pod, and this one is over. Where that is refused (a quota may have no room for pods with a deadline, a policy may not like it) the pod is
+    /// deleted, since it would hold what it was given for ever.
     async fn end(
         &self,
         pods: &Api<Pod>,
@@ -156,7 +157,7 @@ impl Applier {
         uid: Option<String>,
     ) -> Result<(), ApplyError> {
         let patch = json!({
-            "metadata": {"uid": uid},
+            "metadata": {"uid": &uid},
             "spec": {"activeDeadlineSeconds": pod::ENDS_NOW},
         });
         let params = PatchParams {
@@ -171,6 +172,11 @@ impl Applier {
             // Gone, or replaced by one that was not looked at.
             Err(kube::Error::Api(status)) if status.is_not_found() || status.is_conflict() => {
                 Ok(())
+            }
+            Err(kube::Error::Api(status)) if matches!(status.code, 403 | 422) => {
+                let said = &status.message;
+                tracing::warn!(name, said, "a pod gets no deadline, so that it is deleted");
+                self.delete(pods, name, uid).await
             }
             Err(error) => Err(ApplyError::api(Doing::End, "Pod", &name, error)),
         }

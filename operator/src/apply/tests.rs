@@ -67,23 +67,25 @@ async fn a_pod_is_built_when_it_is_sent() {
     assert_eq!((there.load(SeqCst), most.load(SeqCst)), (0, PARALLEL));
 }
 
-/// Who is ended keeps its pod, and with it its logs.
+/// Who is ended keeps its pod, and with it its logs; it is deleted only where a pod gets no deadline.
 #[tokio::test]
 async fn a_pod_is_ended_by_its_deadline() {
     let asked = Arc::new(Mutex::new(Vec::new()));
     let seen = Arc::clone(&asked);
     let client = test_api::client(move |request| {
-        let known = request.path.contains("x-0-0");
-        seen.lock()
-            .unwrap()
-            .push((request.method.clone(), request.body.clone()));
-        std::future::ready(match known {
-            true => Some((StatusCode::OK, request.body)),
-            false => test_api::refusal(StatusCode::NOT_FOUND, "NotFound"),
+        let name = request.path.split(['/', '?']).nth(6).unwrap().to_owned();
+        let mut seen = seen.lock().unwrap();
+        seen.push((request.method.clone(), name.clone(), request.body.clone()));
+        std::future::ready(match name.as_str() {
+            "gone" => test_api::refusal(StatusCode::NOT_FOUND, "NotFound"),
+            "refused" if request.method == Method::PATCH => {
+                test_api::refusal(StatusCode::FORBIDDEN, "exceeded quota: terminating")
+            }
+            _ => Some((StatusCode::OK, request.body)),
         })
     });
     let applier = Applier::new(client, seal::tests::root(), Arc::new(Metrics::new()));
-    let end = ["x-0-0", "gone"].map(|name| (name.to_owned(), Some("o".to_owned())));
+    let end = ["x-0-0", "gone", "refused"].map(|name| (name.to_owned(), Some("o".to_owned())));
     let desired = Desired {
         end: end.into(),
         ..desired()
@@ -91,6 +93,17 @@ async fn a_pod_is_ended_by_its_deadline() {
     let make = |_| panic!("none is made");
     applier.apply(desired, facts(), make).await.unwrap();
     let patch = json!({"metadata": {"uid": "o"}, "spec": {"activeDeadlineSeconds": 1}});
-    let expected = (Method::PATCH, patch);
-    assert_eq!(*asked.lock().unwrap(), [expected.clone(), expected]);
+    let asked = asked.lock().unwrap();
+    let patched = asked.iter().filter(|(method, ..)| *method == Method::PATCH);
+    let patched: Vec<_> = patched.map(|(_, name, body)| (&**name, body)).collect();
+    let all = ["x-0-0", "gone", "refused"].map(|name| (name, &patch));
+    assert_eq!(patched, all);
+    let deleted: Vec<_> = asked.iter().skip(3).collect();
+    let [(Method::DELETE, name, body)] = deleted[..] else {
+        panic!("{deleted:?}");
+    };
+    assert_eq!(
+        (name.as_str(), &body["preconditions"]["uid"]),
+        ("refused", &json!("o"))
+    );
 }
