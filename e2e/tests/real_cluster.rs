@@ -95,10 +95,12 @@ const CHECKS: [(&str, Check); 25] = [
 ];
 
 /// Checks with operators, one after the other.
-const OPERATED: [(&str, Check); 6] = [
+const OPERATED: [(&str, Check); 8] = [
     ("an_experiment_lives_and_goes", operator::life),
     ("a_manifest_that_never_ran_is_corrected", room::corrected),
     ("two_experiments_share_a_quota", room::shared),
+    ("two_experiments_share_a_quota_of_claims", room::claims),
+    ("what_finds_no_room_at_all_can_be_changed", room::none),
     ("what_becomes_of_pods_is_seen", facts::ends),
     ("a_dear_manifest_stops_nobody", operator::dear),
     ("an_api_server_that_is_away_is_waited_for", operator::away),

@@ -114,9 +114,10 @@ pub fn start(
             seen.see(pod);
             pull.owner(pod);
             let gone = matches!(event, Event::Delete(_));
-            seen.freed(pod, gone)
-                .into_iter()
-                .for_each(|one| pull.pull(one));
+            for one in seen.freed(pod, gone) {
+                tracing::info!(experiment = %one, "there may be room for its pods now");
+                pull.pull(one);
+            }
         }
     }));
 

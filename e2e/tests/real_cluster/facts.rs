@@ -88,6 +88,20 @@ fn beside_a_sidecar(cluster: &Cluster) -> Result<(), Failed> {
     }
     failed(cluster, "mesh", "fails", "exit code 1")?;
     condition(cluster, "mesh", "completes", "Complete", "AllPeersComplete")?;
+    // What the sidecars hold of nodes and quotas is given back, with the logs kept and the end as it was.
+    let phases = "-n mesh get pods --output=jsonpath={.items[*].status.phase}";
+    until(cluster, phases, |found| {
+        !found.contains("Running") && !found.contains("Pending")
+    })?;
+    let log = kubectl(cluster, "-n mesh logs completes-0-0 --container=trainer")?;
+    if log.is_empty() {
+        return Err("the log of a peer that completed is gone".into());
+    }
+    let line = "-n mesh get flt/completes --output=jsonpath={.status.phase}|{.status.peers.complete}|{.status.lastError}";
+    match kubectl(cluster, line)?.as_str() {
+        "Complete|3|" => {}
+        found => return Err(format!("phase, peers and error after the end: {found}").into()),
+    }
     kubectl(
         cluster,
         "delete mutatingadmissionpolicybinding/mesh mutatingadmissionpolicy/mesh",

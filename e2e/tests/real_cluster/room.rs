@@ -62,17 +62,12 @@ pub fn corrected(cluster: &Cluster) -> Result<(), Failed> {
 
 /// Room for four pods, and two experiments of three each: one has all of its pods and the other none, until that one is gone.
 pub fn shared(cluster: &Cluster) -> Result<(), Failed> {
-    namespace(cluster, "shared")?;
-    let quota = json!({"apiVersion": "v1", "kind": "ResourceQuota", "metadata": {"name": "few", "namespace": "shared"},
-        "spec": {"hard": {"pods": "4"}}});
-    create(cluster, &quota)?;
-    let known = "-n shared get resourcequota few --output=jsonpath={.status.hard.pods}";
-    until(cluster, known, |found| found == "4")?;
+    quota(cluster, "shared", &json!({"pods": "4"}))?;
     // Both are there when the operator comes, which looks at several at a time.
     for name in ["a", "b"] {
         create(cluster, &experiment("shared", name, &waits(&json!({}))))?;
     }
-    let operator = Operator::start(cluster, "shares", 18743)?;
+    let mut operator = Operator::start(cluster, "shares", 18743)?;
     let names = "-n shared get pods --output=jsonpath={.items[*].metadata.labels.fltorrent\\.io/experiment}";
     let reasons = "-n shared get flt --output=jsonpath={.items[*].status.reason}";
     let told = until(cluster, reasons, |found| {
@@ -90,8 +85,64 @@ pub fn shared(cluster: &Cluster) -> Result<(), Failed> {
     until(cluster, &change, |said| said.contains("patched"))?;
 
     kubectl(cluster, &format!("-n shared delete flt/{first}"))?;
+    // Not at the end of its pause, but when pods go.
+    operator.says("there may be room for its pods now", 1)?;
     until(cluster, names, |found| found == [second; 3].join(" "))?;
     condition(cluster, "shared", second, "PeersReady", "Unschedulable")?;
     drop(operator);
     kubectl(cluster, "delete namespace shared --timeout=120s").map(drop)
+}
+
+/// Room for no pod at all: the manifest can be changed as if it had not begun, until there is.
+pub fn none(cluster: &Cluster) -> Result<(), Failed> {
+    quota(cluster, "full", &json!({"pods": "0"}))?;
+    create(cluster, &experiment("full", "x", &waits(&json!({}))))?;
+    let operator = Operator::start(cluster, "waits", 18643)?;
+    let reason = "-n full get flt/x --output=jsonpath={.status.reason}";
+    until(cluster, reason, |found| found == "QuotaExceeded")?;
+    let change =
+        "-n full patch flt/x --type=merge --patch={\"spec\":{\"training\":{\"rounds\":3}}}";
+    until(cluster, change, |said| said.contains("patched"))?;
+    drop(operator);
+    kubectl(cluster, "delete namespace full --timeout=120s").map(drop)
+}
+
+/// Room for four more claims, and two experiments of three each: none holds a part of them, and a claim that was there before stays.
+pub fn claims(cluster: &Cluster) -> Result<(), Failed> {
+    quota(cluster, "claims", &json!({"persistentvolumeclaims": "5"}))?;
+    let own = json!({"apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": {"name": "own", "namespace": "claims"},
+        "spec": {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Mi"}}}});
+    create(cluster, &own)?;
+    let storage = json!({"kubernetes": {"nodeSelector": {"no": "node"},
+        "storage": {"checkpoints": {"type": "newClaim", "newClaim": {"size": "1Mi"}}}}});
+    for name in ["a", "b"] {
+        create(cluster, &experiment("claims", name, &waits(&storage)))?;
+    }
+    let operator = Operator::start(cluster, "claims", 18743)?;
+    let reasons = "-n claims get flt --output=jsonpath={.items[*].status.reason}";
+    let told = until(cluster, reasons, |found| {
+        found.contains("QuotaExceeded") && found.contains("Unschedulable")
+    })?;
+    let first = match told.as_str() {
+        "Unschedulable QuotaExceeded" => "a",
+        _ => "b",
+    };
+    let names = "-n claims get persistentvolumeclaims --output=jsonpath={.items[*].metadata.name}";
+    until(cluster, names, |found| {
+        let made: Vec<&str> = found.split(' ').filter(|name| *name != "own").collect();
+        let of_first = |name: &&str| name.starts_with(&format!("{first}-"));
+        found.contains("own") && made.len() == 3 && made.iter().all(of_first)
+    })?;
+    drop(operator);
+    kubectl(cluster, "delete namespace claims --timeout=120s").map(drop)
+}
+
+/// Makes a namespace with a quota, and waits until that counts.
+fn quota(cluster: &Cluster, name: &str, hard: &Value) -> Result<(), Failed> {
+    namespace(cluster, name)?;
+    let quota = json!({"apiVersion": "v1", "kind": "ResourceQuota", "metadata": {"name": "few", "namespace": name},
+        "spec": {"hard": hard}});
+    create(cluster, &quota)?;
+    let known = format!("-n {name} get resourcequota few --output=jsonpath={{.status.used}}");
+    until(cluster, &known, |found| found.contains('0')).map(drop)
 }
