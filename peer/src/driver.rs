@@ -161,11 +161,11 @@ impl Driver {
         result.map(|()| self.parameters.unwrap_or_default())
     }
 
-    /// What was queued for the neighbours goes out first: they shall have the proof, not only this peer's word.
+    /// What was queued for the neighbours goes out first: they shall have the proof, not only this peer's word. The links stay: a connection
+    /// whose last handle goes is closed without a word.
     async fn flush(&mut self) {
-        let links = std::mem::take(&mut self.links);
         let flushed = async {
-            for mut link in links.into_values() {
+            for link in self.links.values_mut() {
                 link.flush().await;
             }
         };

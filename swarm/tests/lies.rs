@@ -666,6 +666,32 @@ fn a_metainfo_that_comes_too_early_is_not_passed_on_to_who_could_not_take_it() {
     assert_eq!(bench.swarm.open_links(), 3);
 }
 
+/// A neighbour that had no room was not told of the first one; with the second one alone it would have no proof.
+#[test]
+fn a_neighbour_that_had_no_room_gets_both_of_two_metainfos_that_differ() {
+    let setup = Setup {
+        peers: 3000,
+        chunks: 1,
+        elements: 4,
+        ..Setup::default()
+    };
+    let mut bench = Bench::new(&setup, "tree").connected();
+    for origin in 1..3000 {
+        bench.hear_metainfo(1, origin);
+    }
+    assert_eq!(bench.fences(2), 1);
+    let first = origin_metainfo(&bench.config, 0, 2999);
+    let second = Metainfo {
+        samples: 77,
+        ..first.clone()
+    };
+    let both = [first, second].map(|it| Message::Metainfo(sign(2999, &it)));
+    assert!(!bench.sent(2).contains(&both[0]));
+    bench.forget_sent();
+    bench.hear(1, both[1].clone());
+    assert_eq!(bench.sent(2), both);
+}
+
 #[test]
 fn a_conviction_of_the_next_round_is_not_shown_to_who_could_not_take_it() {
     let (mut bench, early) = ahead_of_two();

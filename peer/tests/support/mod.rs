@@ -44,8 +44,10 @@ pub(crate) struct Adder {
     pub(crate) taken: bool,
     pub(crate) peer: u32,
     pub(crate) samples: u64,
-    /// What it adds to the first parameter, to break things.
+    /// What it adds to the first parameter from the second round on, when all peers have met, to break things.
     pub(crate) poison: f32,
+    /// Samples that it says it was judged on.
+    pub(crate) evaluated: u64,
 }
 
 impl Trainer for Adder {
@@ -72,7 +74,9 @@ impl Trainer for Adder {
         for (at, value) in self.parameters.iter_mut().enumerate() {
             *value += 0.01 * (self.peer + 1) as f32 * ((at as f32) * 0.37 + round as f32).sin();
         }
-        self.parameters[0] += self.poison;
+        if round > 0 {
+            self.parameters[0] += self.poison;
+        }
         Ok(TrainReport {
             loss: 1.0,
             samples: self.samples,
@@ -83,7 +87,7 @@ impl Trainer for Adder {
     fn evaluate(&mut self, _samples: &Samples) -> Result<EvalCounts, TrainError> {
         Ok(EvalCounts {
             correct: 1,
-            total: 2,
+            total: self.evaluated,
             loss_sum: 0.5,
             classes: Vec::new(),
         })
@@ -101,7 +105,7 @@ pub(crate) struct Run {
     pub(crate) rounds: u32,
     pub(crate) budget: u64,
     pub(crate) lost_after: Duration,
-    /// A peer that says that it has far more samples than it was given.
+    /// A peer that says that it was judged on far more samples than it was given. It says so in the second round, when all have met.
     pub(crate) boaster: Option<u32>,
 }
 
@@ -187,20 +191,13 @@ impl Run {
         }
     }
 
-    /// What honest peers sign; see [`Adder`] and [`Self::samples_of`].
+    /// What honest peers sign; see [`Adder`].
     fn counts(&self) -> Arc<[OriginCounts]> {
         let of = |peer: u32| OriginCounts {
             samples: u64::from(peer) + 1,
             evaluated: 2,
         };
         (0..self.peers).map(of).collect()
-    }
-
-    fn samples_of(&self, peer: u32) -> Samples {
-        match self.boaster {
-            Some(boaster) if boaster == peer => samples(1000),
-            _ => samples(peer + 1),
-        }
     }
 
     pub(crate) fn adder(&self, peer: u32) -> Adder {
@@ -210,6 +207,7 @@ impl Run {
             peer,
             samples: u64::from(peer) + 1,
             poison: 0.0,
+            evaluated: if self.boaster == Some(peer) { 1000 } else { 2 },
         }
     }
 
@@ -302,7 +300,7 @@ impl Run {
             start: worker::Start::fresh(trainer.as_ref()).unwrap(),
             checkpoints: None,
             trainer,
-            shard: self.samples_of(me),
+            shard: samples(me + 1),
             test_part: samples(2),
             layout,
             buffers,
@@ -351,6 +349,16 @@ impl Run {
         trainer: impl Fn(u32) -> Box<dyn Trainer>,
     ) -> Vec<Result<Vec<f32>, RunError>> {
         let folder = tempfile::tempdir().unwrap();
+        self.each_in(folder.path(), count, trainer)
+    }
+
+    /// As [`Self::each`], with the peers' files in a folder that stays.
+    pub(crate) fn each_in(
+        self: &Arc<Self>,
+        folder: &Path,
+        count: u32,
+        trainer: impl Fn(u32) -> Box<dyn Trainer>,
+    ) -> Vec<Result<Vec<f32>, RunError>> {
         let sockets = self.sockets();
         let addresses: Vec<_> = sockets
             .iter()
@@ -358,7 +366,7 @@ impl Run {
             .collect();
         let threads: Vec<_> = (0..count)
             .zip(sockets)
-            .map(|(me, socket)| self.spawn(me, socket, &addresses, folder.path(), trainer(me)))
+            .map(|(me, socket)| self.spawn(me, socket, &addresses, folder, trainer(me)))
             .collect();
         threads
             .into_iter()
