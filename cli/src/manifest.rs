@@ -118,14 +118,10 @@ impl Resolved {
             DataSource::Digits | DataSource::Custom { .. } => {}
         }
         for path in paths {
-            let absolute = (!is_url(path)).then(|| std::path::absolute(&*path));
-            // A working folder that is no text leaves the path as it is, and so does one with a name that no path of a manifest may
-            // have: peers have the same working folder.
-            if let Some(Ok(absolute)) = absolute
-                && let Some(absolute) = absolute.to_str()
-                && unexpanded(absolute).is_none()
+            if !is_url(path)
+                && let Some(absolute) = from_root(path)
             {
-                absolute.clone_into(path);
+                *path = absolute;
             }
         }
         self
@@ -138,6 +134,20 @@ impl Resolved {
     pub fn yaml(&self) -> Result<String, ManifestError> {
         serde_saphyr::to_string(&self.experiment).map_err(ManifestError::Resolve)
     }
+}
+
+/// The path from the root on, as a manifest may have it. None where the working folder is no text, or has a name in it that no path
+/// of a manifest may have: there paths stay as they are, and peers have the same working folder.
+fn from_root(path: &str) -> Option<String> {
+    let absolute = std::path::absolute(path).ok()?;
+    let absolute = absolute.to_str()?;
+    unexpanded(absolute).is_none().then(|| absolute.to_owned())
+}
+
+/// The working folder, where the manifest of a run that is started in it means its files from there only.
+pub(crate) fn bound_to() -> Option<PathBuf> {
+    let here = env::current_dir().ok()?;
+    from_root(".").is_none().then_some(here)
 }
 
 /// The settings that put this machine's data in the place of the manifest's: a folder or file, of CSV the folder of both.

@@ -14,7 +14,7 @@ use thiserror::Error;
 
 use crate::{
     launcher::{Results, ResultsError},
-    manifest::{ManifestError, Resolved},
+    manifest::{self, ManifestError, Resolved},
     shell,
 };
 
@@ -161,7 +161,9 @@ pub fn command(results: &Results, plan: &Plan) -> Option<String> {
         return None;
     }
     let folder = shell::anchored(results.path());
-    Some(format!("{} run --resume {folder}", shell::program()))
+    let there = manifest::bound_to().map(|here| format!("cd {} && ", shell::path(&here)));
+    let there = there.unwrap_or_default();
+    Some(format!("{there}{} run --resume {folder}", shell::program()))
 }
 
 fn differences(before: &Resolved, now: &Resolved) -> Vec<(String, String, String)> {
