@@ -105,7 +105,7 @@ impl Seen {
         Ok(Self { kubectl, lines })
     }
 
-    /// Whether nothing of the first attempt was told of the second, and nobody trained where nobody was.
+    /// Whether the second attempt began to train with no round of the first one, and nobody trained where nobody was.
     fn of_a_restart(&self) -> Result<(), Failed> {
         let all = std::fs::read_to_string(self.lines.path())?;
         let mut second_began = false;
@@ -114,14 +114,16 @@ impl Seen {
             let &[attempt, phase, ready, complete, done] = fields.as_slice() else {
                 return Err(format!("not a status: {line}").into());
             };
-            if phase == "Training" && ready == "0" && complete == "0" {
+            // While the pods of the first one end, what they came to is still told.
+            second_began |= attempt == "1" && matches!(done, "" | "0");
+            if phase != "Training" {
+                continue;
+            }
+            if ready == "0" && complete == "0" {
                 return Err(format!("nobody trains in {line}:\n{all}").into());
             }
             if attempt == "1" && !second_began {
-                second_began = true;
-                if !matches!(done, "" | "0") {
-                    return Err(format!("rounds of the first attempt in {line}:\n{all}").into());
-                }
+                return Err(format!("rounds of the first attempt in {line}:\n{all}").into());
             }
         }
         if second_began {
