@@ -71,6 +71,20 @@ pub enum ResumeError {
         /// Those that cannot be used.
         damaged: Vec<ReadError>,
     },
+    /// A peer has other checkpoints than the one that was named.
+    #[error(
+        "peer {peer} has no checkpoint after {rounds} finished rounds in {}; it has one after {}: name one of these, or none to go on from the newest", folder.display(), list_rounds(there)
+    )]
+    Absent {
+        /// The peer.
+        peer: u32,
+        /// Where checkpoints were looked for.
+        folder: PathBuf,
+        /// What was named.
+        rounds: u32,
+        /// Finished rounds of those that can be used.
+        there: Vec<u32>,
+    },
     /// There is no round that all peers have.
     #[error(
         "no checkpoint is there of all peers: {}{}; copy what is missing from where it is, or start the run anew",
@@ -208,7 +222,13 @@ pub fn load(
             }
         }
     };
-    let (header, parameters) = read(folder, peer, rounds, plan.model.parameters)?;
+    let read = read(folder, peer, rounds, plan.model.parameters);
+    let (header, parameters) = read.map_err(|error| match error {
+        ReadError::Read { source, .. } if source.kind() == io::ErrorKind::NotFound => {
+            absent(folder, peer, plan, rounds)
+        }
+        error => error.into(),
+    })?;
     if header.plan != plan.resume_hash() {
         let path = path(folder, peer, rounds);
         return Err(ResumeError::OtherPlan { path });
@@ -219,6 +239,26 @@ pub fn load(
         parameters,
         damaged,
     })
+}
+
+/// What to say of a checkpoint that is not there.
+fn absent(folder: &Folder, peer: u32, plan: &Plan, rounds: u32) -> ResumeError {
+    let mut there = whole(folder, peer, plan);
+    there.reverse();
+    let folder = folder.path();
+    match there.is_empty() {
+        true => ResumeError::None {
+            peer,
+            folder,
+            damaged: Vec::new(),
+        },
+        false => ResumeError::Absent {
+            peer,
+            folder,
+            rounds,
+            there,
+        },
+    }
 }
 
 /// Finished rounds of a peer's checkpoints that are whole and of this plan, the newest first.
@@ -270,6 +310,11 @@ fn list_of(damaged: &[ReadError]) -> String {
     damaged.iter().map(|error| format!(" ({error})")).collect()
 }
 
+fn list_rounds(rounds: &[u32]) -> String {
+    let rounds: Vec<String> = rounds.iter().map(ToString::to_string).collect();
+    rounds.join(" and ")
+}
+
 /// Peers that are named in an error.
 const NAMED: usize = 8;
 
@@ -278,10 +323,7 @@ fn rounds_of(found: &[Vec<u32>]) -> String {
         .iter()
         .take(NAMED)
         .enumerate()
-        .map(|(peer, rounds)| {
-            let rounds: Vec<String> = rounds.iter().map(ToString::to_string).collect();
-            format!("peer {peer} after {}", rounds.join(" and "))
-        })
+        .map(|(peer, rounds)| format!("peer {peer} after {}", list_rounds(rounds)))
         .collect();
     let more = if found.len() > NAMED { ", …" } else { "" };
     format!("{}{more}", shown.join(", "))
@@ -341,7 +383,12 @@ mod tests {
         assert_eq!((loaded.header.rounds, loaded.parameters[0]), (4, 4.0));
         assert_eq!(whole(&folder, 1, &plan), [4, 2]);
         let missing = load(&folder, 0, &plan, Resume::After(3)).unwrap_err();
-        assert!(missing.to_string().contains("peer-0.rounds-3"), "{missing}");
+        let words = "peer 0 has no checkpoint after 3 finished rounds in ";
+        assert!(missing.to_string().starts_with(words), "{missing}");
+        let words = "; it has one after 4 and 6: name one of these";
+        assert!(missing.to_string().contains(words), "{missing}");
+        let none = load(&folder, 2, &plan, Resume::After(3)).unwrap_err();
+        assert!(matches!(none, ResumeError::None { peer: 2, .. }), "{none}");
     }
 
     #[test]
