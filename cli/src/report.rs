@@ -9,7 +9,9 @@ mod run;
 pub(crate) mod table;
 
 use std::{
-    fs, io,
+    ffi::OsString,
+    fs::{self, File},
+    io::{self, ErrorKind},
     path::{Path, PathBuf},
 };
 
@@ -102,6 +104,19 @@ pub enum ReportError {
     },
 }
 
+impl ReportError {
+    /// Whether it is only that the disk, or what this user may have of it, is full.
+    pub fn is_for_want_of_room(&self) -> bool {
+        let Self::Write { source, .. } = self else {
+            return false;
+        };
+        matches!(
+            source.kind(),
+            ErrorKind::StorageFull | ErrorKind::QuotaExceeded | ErrorKind::FileTooLarge
+        )
+    }
+}
+
 /// Makes the report of the run in these folders and writes it.
 ///
 /// # Errors
@@ -123,19 +138,26 @@ pub(crate) fn write_comparison(
     write_page(out, &page::comparison(comparison).into_string())
 }
 
-/// Whether the folder of a page is there, before the work for it is done.
+/// Whether a page can be written, before the work for it is done.
 ///
 /// # Errors
-/// When it is not.
-pub(crate) fn check_folder(out: &Path) -> Result<(), ReportError> {
-    let folder = out.parent().filter(|folder| !folder.as_os_str().is_empty());
-    match folder.map(fs::metadata) {
-        Some(Err(source)) => Err(ReportError::Write {
-            path: out.to_owned(),
-            source,
-        }),
-        Some(Ok(_)) | None => Ok(()),
-    }
+/// When it cannot.
+pub(crate) fn check_place(out: &Path) -> Result<(), ReportError> {
+    let tried = match out.is_dir() {
+        true => Err(ErrorKind::IsADirectory.into()),
+        false => File::create(part(out)).and_then(|_| fs::remove_file(part(out))),
+    };
+    tried.map_err(|source| ReportError::Write {
+        path: out.to_owned(),
+        source,
+    })
+}
+
+/// Where a page lies until it is whole.
+fn part(out: &Path) -> PathBuf {
+    let mut name: OsString = out.file_name().unwrap_or_default().to_owned();
+    name.push(".part");
+    out.with_file_name(name)
 }
 
 /// Puts a page in its place at once, so that nobody sees half of it.
@@ -144,9 +166,7 @@ pub(crate) fn write_page(out: &Path, text: &str) -> Result<(), ReportError> {
         path: out.to_owned(),
         source,
     };
-    let mut name = out.file_name().unwrap_or_default().to_owned();
-    name.push(".part");
-    let part = out.with_file_name(name);
+    let part = part(out);
     fs::write(&part, text)
         .and_then(|()| fs::rename(&part, out))
         .map_err(|source| {

@@ -567,17 +567,18 @@ fn commands_that_init_prints_can_be_typed() {
 }
 
 #[test]
-fn a_page_whose_folder_is_not_there_is_refused_before_the_simulation() {
+fn a_page_that_cannot_be_written_is_refused_before_the_simulation() {
     let folder = tempfile::tempdir().unwrap();
-    let arguments = ["simulate", QUICKSTART, "--html", "no/such/page.html"];
-    let output = fltorrent(folder.path(), &arguments);
-    let errors = stderr(&output);
-    assert_eq!(output.status.code(), Some(2), "{errors}");
-    assert!(
-        errors.contains("no/such/page.html: the page cannot be written; make its folder"),
-        "{errors}"
-    );
-    assert_eq!(stdout(&output), "");
+    // A file system that takes no files, a folder that is not there, and a folder where the page should be.
+    for page in ["/proc/x", "no/such/page.html", "."] {
+        let output = fltorrent(folder.path(), &["simulate", QUICKSTART, "--html", page]);
+        let errors = stderr(&output);
+        assert_eq!(output.status.code(), Some(2), "{errors}");
+        let message = format!("{page}: the page cannot be written; make its folder");
+        assert!(errors.contains(&message), "{errors}");
+        assert_eq!(stdout(&output), "");
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
+    }
 }
 
 /// A folder with a manifest about two tables; rows are `label,a,b`.

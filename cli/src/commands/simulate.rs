@@ -42,7 +42,7 @@ pub(super) fn simulate(arguments: &SimulateArguments) -> ExitCode {
         Ok(resolved) => resolved,
         Err(error) => return refuse_manifest(&error, &mut printer),
     };
-    if let Some(Err(error)) = arguments.html.as_deref().map(report::check_folder) {
+    if let Some(Err(error)) = arguments.html.as_deref().map(report::check_place) {
         output::error(&crate::chain(&error));
         return ExitCode::from(USAGE);
     }
