@@ -7,6 +7,7 @@ use fltorrent_crds::{
 };
 use fltorrent_peer::{
     data::{self, DataError},
+    process::{FilterError, log_filter},
     train::{
         backend::{self, BackendError},
         safetensors::{self, LoadError},
@@ -22,6 +23,9 @@ pub enum PreflightError {
     /// The backend is not built in or lacks something.
     #[error(transparent)]
     Backend(#[from] BackendError),
+    /// `FLTORRENT_LOG` says nothing.
+    #[error(transparent)]
+    Log(#[from] FilterError),
     /// The data cannot be had or is not what the manifest says.
     #[error(transparent)]
     Data(#[from] DataError),
@@ -61,12 +65,13 @@ pub struct Samples {
     pub test: usize,
 }
 
-/// Probes the backend, fetches and reads all data files once, divides the training samples, and tries out a network of the
+/// Reads what the log shall show, probes the backend, fetches and reads all data files once, divides the training samples, and tries out a network of the
 /// program's own.
 ///
 /// # Errors
 /// [`PreflightError`].
 pub fn check(plan: &Plan) -> Result<Checked, PreflightError> {
+    log_filter()?;
     backend::probe(plan.training.backend)?;
     let labels = data::labels(&plan.data)?;
     let histogram = Histogram::of(plan, &labels)?;

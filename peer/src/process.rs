@@ -5,6 +5,7 @@
 
 pub mod by_hand;
 pub mod config;
+mod filter;
 mod lifeline;
 mod places;
 mod prepare;
@@ -47,6 +48,7 @@ use crate::{
 };
 use prepare::Prepared;
 
+pub use filter::{FilterError, log_filter};
 pub use places::Places;
 
 /// What the command line says.
@@ -117,12 +119,6 @@ fn run(options: &Options) -> Result<()> {
         }
         .run(bindings),
     )
-}
-
-/// What the log shows: `FLTORRENT_LOG`, or news.
-fn log_filter() -> Result<tracing_subscriber::EnvFilter> {
-    let filter = std::env::var("FLTORRENT_LOG").unwrap_or_else(|_| "info".to_owned());
-    tracing_subscriber::EnvFilter::try_new(filter).context("FLTORRENT_LOG is no log filter")
 }
 
 /// Sets the process's log up: JSON lines in a file; a run that goes on appends to what is there.

@@ -155,6 +155,29 @@ fn data_that_cannot_be_read_is_named_before_anything_starts() {
     refused("expected");
 }
 
+#[test]
+fn a_log_level_that_is_none_is_refused_before_anything_starts() {
+    let folder = tempfile::tempdir().unwrap();
+    for (level, message) in [
+        (
+            "inof",
+            "FLTORRENT_LOG: `inof` is no level; the levels are error, warn, info, debug and trace",
+        ),
+        ("info,=x", "FLTORRENT_LOG is no log filter"),
+    ] {
+        let out = folder.path().join("run");
+        let mut command = run(QUICKSTART, &out, &[]);
+        let output = command.env("FLTORRENT_LOG", level).output().unwrap();
+        let errors = stderr(&output);
+        assert_eq!(output.status.code(), Some(1), "{errors}");
+        assert!(
+            errors.starts_with("error: ") && errors.contains(message),
+            "{errors}"
+        );
+        assert!(!out.exists());
+    }
+}
+
 #[cfg(not(feature = "cuda"))]
 #[test]
 fn a_backend_that_is_not_built_in_is_refused_before_anything_starts() {
