@@ -11,6 +11,9 @@ use tokio::net::TcpListener;
 
 /// Connections that the kernel holds until they are accepted.
 const BACKLOG: i32 = 1024;
+/// Too many files are open on the machine, and in the process. The standard library has no kind for them; all Unix systems have these numbers.
+const ENFILE: i32 = 23;
+const EMFILE: i32 = 24;
 
 /// Listens for TCP; port 0 lets the system choose. Must be called within a tokio runtime.
 ///
@@ -32,6 +35,9 @@ pub fn udp(address: SocketAddr) -> io::Result<UdpSocket> {
 
 /// What to do when an address cannot be bound.
 pub fn advice(error: &io::Error) -> &'static str {
+    if matches!(error.raw_os_error(), Some(EMFILE | ENFILE)) {
+        return "more files are open than this process or machine may have; raise the limit (`ulimit -n`, LimitNOFILE of a service)";
+    }
     match error.kind() {
         io::ErrorKind::AddrInUse => "is another process using that port?",
         io::ErrorKind::AddrNotAvailable => {
@@ -140,6 +146,14 @@ mod tests {
         let socket = open(here, Type::STREAM, raw).unwrap();
         let bound = socket.local_addr().unwrap().as_socket().unwrap();
         assert_eq!(bound.ip(), here.ip());
+    }
+
+    #[test]
+    fn too_many_open_files_are_no_matter_of_the_address() {
+        for errno in [EMFILE, ENFILE] {
+            let error = io::Error::from_raw_os_error(errno);
+            assert!(advice(&error).contains("ulimit -n"), "{error}");
+        }
     }
 
     #[test]
