@@ -16,11 +16,12 @@ mod shell;
 
 pub(crate) use fltorrent_peer::chain;
 
-use std::{borrow::Cow, io::Write, process::ExitCode, time::SystemTime};
+use std::{borrow::Cow, io::Write, process::ExitCode, sync::Arc, time::SystemTime};
 
 use clap::Parser;
 use fltorrent_crds::visible;
 pub use fltorrent_peer::{extend, memory::Allocator};
+use signal_hook::consts::SIGXFSZ;
 
 /// The program `fltorrent`, with networks and data sets of its own: reads the command line and does what it says.
 ///
@@ -38,6 +39,8 @@ pub use fltorrent_peer::{extend, memory::Allocator};
 /// ```
 pub fn main_with(extensions: extend::Extensions) -> ExitCode {
     let started = SystemTime::now();
+    // A file that may not grow is an error of its writer then, as a full disk is. Programs that are started are left as they are.
+    signal_hook::flag::register(SIGXFSZ, Arc::default()).ok();
     if let Err(error) = extend::install(extensions) {
         output::error(&error.to_string());
         return ExitCode::from(commands::FAILED);
