@@ -17,6 +17,7 @@ use std::{process::ExitCode, time::SystemTime};
 
 use crate::{
     arguments::Command,
+    launcher::have_least_open_files,
     manifest::ManifestError,
     output::{self, Event, Failed, Printer},
 };
@@ -30,6 +31,10 @@ pub const INTERRUPTED: u8 = 130;
 
 /// Does what the command line says. `started` is when the process began.
 pub fn dispatch(command: Command, started: SystemTime) -> ExitCode {
+    if let Err(text) = make_ready(&command) {
+        output::error(&text);
+        return ExitCode::from(FAILED);
+    }
     match command {
         Command::Run(arguments) => run::run(&arguments, started),
         Command::Validate(arguments) => validate::validate(&arguments),
@@ -43,6 +48,22 @@ pub fn dispatch(command: Command, started: SystemTime) -> ExitCode {
         Command::Bench(arguments) => bench::bench(&arguments.what),
         Command::Keys(arguments) => keys::keys(&arguments.what),
         Command::Peer(arguments) => peer::peer(*arguments, started),
+    }
+}
+
+/// What commands that run something need before they read anything.
+fn make_ready(command: &Command) -> Result<(), String> {
+    let is_watched = match command {
+        Command::Run(_) | Command::Simulate(_) => true,
+        // Others look after a peer of a launcher, or of a pod.
+        Command::Peer(arguments) => !arguments.launched && arguments.in_cluster.is_none(),
+        Command::Bench(_) => false,
+        _ => return Ok(()),
+    };
+    have_least_open_files().map_err(|error| error.to_string())?;
+    match is_watched.then(run::watch) {
+        Some(Err(error)) => Err(format!("signals cannot be waited for: {error}")),
+        Some(Ok(())) | None => Ok(()),
     }
 }
 

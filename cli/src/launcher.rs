@@ -36,7 +36,8 @@ pub use child::Exit;
 use child::{ChildEvent, Order};
 pub use failure::PeerFailure;
 pub use journal::{ClassFigures, Measured, RoundFigures};
-pub(crate) use journal::{Line, parse as parse_line};
+pub(crate) use journal::{Line, parse as parse_line, rounds_of};
+pub use limits::{TooFewFiles, have_least_open_files, raise_open_files};
 pub use results::{Lock, Results, ResultsError};
 
 /// How long the peers may take until all of them listen, and what each peer adds to it.
@@ -179,7 +180,7 @@ impl Launcher {
     /// When a process cannot be started or there is no randomness; those that were started are killed then.
     pub fn start(setup: Setup) -> Result<Self, LaunchError> {
         let peers = setup.plan.peers.len();
-        limits::raise_open_files(peers)?;
+        raise_open_files(peers)?;
         let authority = Authority::generate(RunId::random()?, MAX_LIFETIME, SystemTime::now())?;
         let (events_in, events) = mpsc::unbounded_channel();
         let (order, orders) = watch::channel(Order::Run);

@@ -7,13 +7,14 @@ mod result;
 
 use std::path::{Path, PathBuf};
 
+use fltorrent_coordinator::report::ModelHash;
 use fltorrent_crds::{Plan, plan::Schedule};
 use fltorrent_peer::checkpoint::{self, Common, Folder};
 use serde_json::Value;
 use thiserror::Error;
 
 use crate::{
-    launcher::{Results, ResultsError},
+    launcher::{Results, ResultsError, rounds_of},
     manifest::{self, ManifestError, Resolved},
     shell,
 };
@@ -82,13 +83,19 @@ impl Resumption {
             let error = crate::chain(damaged);
             format!("{error}; the run goes on after round {rounds}")
         });
-        let metrics = (0..self.resolved.plan.peers.len() as u32)
-            .map(|peer| self.results.of_peer(peer, "jsonl"))
-            .filter(|path| !path.is_file())
-            .map(|path| {
-                let path = path.display();
-                format!("{path} is gone: put it back, or the run will end with exit code 1, as its figures will not be whole")
-            });
+        let expected = self.common.rounds;
+        let metrics = (0..self.resolved.plan.peers.len() as u32).filter_map(|peer| {
+            let path = self.results.of_peer(peer, "jsonl");
+            let what = match rounds_of(&self.results, peer, expected) {
+                _ if !path.is_file() => "is gone: put it back".to_owned(),
+                found if found < expected => format!(
+                    "has the figures of {found} of the {expected} finished rounds: put the whole file back"
+                ),
+                _ => return None,
+            };
+            let path = path.display();
+            Some(format!("{path} {what}, or the run will end with exit code 1, as its figures will not be whole"))
+        });
         damaged.chain(metrics).collect()
     }
 }
@@ -154,10 +161,16 @@ fn check(folder: &Path, before: &Resolved, resolved: &Resolved) -> Result<(), Re
     })
 }
 
+/// The model of a run whose checkpoints say that all its peers have come to its end.
+pub fn final_model(results: &Results, plan: &Plan) -> Option<ModelHash> {
+    let common = checkpoint::common(&Folder::at(&results.peers()), plan).ok()?;
+    common.is_over.then(|| ModelHash::from_bytes(common.model))
+}
+
 /// The command that lets a run go on or completes its result, when its peers have left what it needs.
 pub fn command(results: &Results, plan: &Plan) -> Option<String> {
     let common = checkpoint::common(&Folder::at(&results.peers()), plan).ok()?;
-    if common.is_over && result::missing(results, plan, &common).next().is_none() {
+    if common.is_over && result::is_there(results, plan, &common) {
         return None;
     }
     let folder = shell::anchored(results.path());

@@ -1,5 +1,6 @@
 //! `fltorrent run`: from a manifest to a results folder.
 
+mod conclude;
 mod finish;
 mod result;
 mod signals;
@@ -12,7 +13,7 @@ use std::{
     time::SystemTime,
 };
 
-use fltorrent_coordinator::identity::RunId;
+use fltorrent_coordinator::{identity::RunId, report::ModelHash};
 use fltorrent_crds::plan::Warning;
 use fltorrent_peer::{
     checkpoint::Common,
@@ -20,20 +21,25 @@ use fltorrent_peer::{
     train::safetensors::LoadError,
 };
 use thiserror::Error;
+use tokio::runtime::{self, Runtime};
 
 use super::{FAILED, INTERRUPTED, USAGE, refuse_manifest};
 use crate::{
     arguments::RunArguments,
-    launcher::{self, Ended, LaunchError, Launcher, Measured, Results, ResultsError, Setup},
+    launcher::{
+        self, Ended, LaunchError, Launcher, Lock, Measured, Results, ResultsError, Setup,
+        raise_open_files,
+    },
     live::{Live, Wish},
     manifest::{ManifestError, Resolved},
-    output::{self, Description, Event, Failed, Outcome, Printer, Started, Summary, describe},
-    preflight::{self, PreflightError},
-    report,
+    output::{self, Description, Event, Failed, Printer, Started, Summary, describe},
+    preflight::{self, Checked, PreflightError},
+    report::ReportError,
     resume::{self, ResultError, ResumeError},
 };
-pub(super) use signals::Signals;
-use summary::{Times, summary};
+use conclude::conclude;
+pub(super) use signals::{Signals, watch};
+use summary::Times;
 
 /// Why a run is not complete.
 #[derive(Debug, Error)]
@@ -74,6 +80,23 @@ pub enum RunError {
         /// Its log.
         log: PathBuf,
     },
+    /// The run has come to its end, but not all figures of its rounds are there.
+    #[error("the run is complete and its model is in {}, but of peer {peer} the figures of {lost} rounds are lost: its metrics file was not whole when the run went on", model.display())]
+    FiguresLost {
+        /// The first such peer.
+        peer: u32,
+        /// Rounds without figures.
+        lost: u32,
+        /// The model that all peers ended with.
+        hash: ModelHash,
+        /// Where it is.
+        model: PathBuf,
+    },
+    /// There is no room for the report of a run that is complete.
+    #[error(
+        "the run is complete, but there is no room for its report; make room, then `fltorrent report` makes it"
+    )]
+    NoReport(#[source] ReportError),
     /// The peers' models are not the same.
     #[error("after round {round} the peers had different models, so that none of them is the result: a peer gave others different updates, or one of the machines computes something else; compare modelHash in {}", folder.display())]
     ModelsDiffer {
@@ -200,8 +223,11 @@ pub(super) fn report(failure: &RunFailure, printer: &mut Printer) -> ExitCode {
     }));
     match summary {
         Some(summary) => output::error(&format!(
-            "{text}\n  {} of its rounds were finished; what was measured is in {}{}",
-            summary.rounds.len(),
+            "{text}\n  {}what was measured is in {}{}",
+            match error {
+                RunError::FiguresLost { .. } => String::new(),
+                _ => format!("{} of its rounds were finished; ", summary.rounds.len()),
+            },
             summary.results,
             match &summary.resume {
                 Some(command) => format!("\n  go on with: {command}"),
@@ -226,6 +252,10 @@ pub fn execute(request: Request<'_>, printer: &mut Printer) -> Result<Summary, R
     if request.resume.is_none() {
         preflight::check_initial_model(plan)?;
     }
+    let peers = plan.peers.len() as u32;
+    raise_open_files(plan.peers.len())?;
+    // From here on a signal is waited for, so that nothing half made is left behind.
+    let signals = Signals::new().map_err(RunError::System)?;
     let results = match (request.resume, request.out) {
         (Some((results, _)), _) => results.clone(),
         (None, Some(path)) => Results::at(path)?,
@@ -235,6 +265,34 @@ pub fn execute(request: Request<'_>, printer: &mut Printer) -> Result<Summary, R
             request.started.into(),
         )?,
     };
+    let begun = begin(request, &results, &checked).and_then(|begun| {
+        let (_, _, setup) = &begun;
+        let told = (&description, warnings.as_slice());
+        let done = begun
+            .1
+            .block_on(drive(request, setup, signals, told, printer));
+        match done {
+            // Nobody has anything to look at in a new folder.
+            Done {
+                run: None,
+                result: Err(error),
+                ..
+            } if request.resume.is_none() => Err(error),
+            done => Ok((begun, done)),
+        }
+    });
+    let ((_lock, _, setup), done) = begun.inspect_err(|_| results.abandon(0..peers))?;
+    let times = Times::of_command(request.started, &done.ended.measured);
+    conclude(&setup, done, times, printer)
+}
+
+/// Makes everything ready in the results folder, which others are kept out of then.
+fn begin(
+    request: Request<'_>,
+    results: &Results,
+    checked: &Checked,
+) -> Result<(Lock, Runtime, Setup), RunError> {
+    let plan = &request.resolved.plan;
     let lock = results.lock()?;
     lock.warning().iter().for_each(|text| output::warning(text));
     if let Some((_, rounds)) = request.resume {
@@ -250,16 +308,14 @@ pub fn execute(request: Request<'_>, printer: &mut Printer) -> Result<Summary, R
     let setup = Setup {
         program: std::env::current_exe().map_err(RunError::System)?,
         plan: plan.clone(),
-        results,
+        results: results.clone(),
         resume: request.resume.map(|(_, rounds)| rounds),
     };
-    let runtime = tokio::runtime::Builder::new_current_thread()
+    let runtime = runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .map_err(RunError::System)?;
-    let done = runtime.block_on(drive(request, &setup, (&description, &warnings), printer));
-    let times = Times::of_command(request.started, &done.ended.measured);
-    conclude(&setup, done, times, printer)
+    Ok((lock, runtime, setup))
 }
 
 /// A run whose processes are gone.
@@ -274,6 +330,7 @@ struct Done {
 async fn drive(
     request: Request<'_>,
     setup: &Setup,
+    mut signals: Signals,
     (description, warnings): (&Description, &[Warning]),
     printer: &mut Printer,
 ) -> Done {
@@ -285,13 +342,6 @@ async fn drive(
         },
         result: Ok(()),
         rounds_printed: setup.resume.unwrap_or(0) as usize,
-    };
-    let mut signals = match Signals::new() {
-        Ok(signals) => signals,
-        Err(error) => {
-            done.result = Err(RunError::System(error));
-            return done;
-        }
     };
     let mut launcher = match Launcher::start(setup.clone()) {
         Ok(launcher) => launcher,
@@ -363,56 +413,5 @@ async fn next_wish(live: &mut Option<Live>) -> Wish {
     match live {
         Some(live) => live.next().await,
         None => std::future::pending().await,
-    }
-}
-
-/// Says how a run ended, in `summary.json` and to its user.
-fn conclude(
-    setup: &Setup,
-    done: Done,
-    times: Times,
-    printer: &mut Printer,
-) -> Result<Summary, RunFailure> {
-    // Figures that did not come through the status endpoint come from the peers' files.
-    for round in done.ended.measured.rounds.iter().skip(done.rounds_printed) {
-        printer.print(&Event::Round {
-            rounds: setup.plan.training.rounds,
-            summary: &round.summary,
-        });
-    }
-    let result = done
-        .result
-        .and_then(|()| result::check(setup, &done.ended.measured));
-    let mut summary = summary(setup, done.run, &done.ended, times);
-    if let Err(error) = &result {
-        summary.outcome = match error {
-            RunError::Interrupted(_) => Outcome::Stopped,
-            _ => Outcome::Failed,
-        };
-        summary.error = Some(crate::chain(error));
-        summary.reason = None;
-        if summary.outcome == Outcome::Failed {
-            // That of an earlier round would pass for the result.
-            summary.model_hash = None;
-        }
-        summary.resume = result::keep(setup, &done.ended.measured);
-    }
-    let written = setup.results.write_json("summary.json", &summary);
-    // A page that cannot be made changes nothing about the run: `fltorrent report` makes it anew.
-    let folder = setup.results.path().to_owned();
-    let page = folder.join(report::FILE);
-    match report::write(&[folder], &page) {
-        Ok(_) => summary.report = Some(page.display().to_string()),
-        Err(error) => output::warning(&format!("there is no report: {}", crate::chain(&error))),
-    }
-    match result.and_then(|()| written.map_err(Into::into)) {
-        Ok(()) => {
-            printer.print(&Event::Finished(&summary));
-            Ok(summary)
-        }
-        Err(error) => Err(RunFailure {
-            error,
-            summary: Some(Box::new(summary)),
-        }),
     }
 }

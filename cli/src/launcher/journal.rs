@@ -1,7 +1,7 @@
 //! What the peers measured, read back from their metrics files: complete even when reports did not arrive.
 
 use std::{
-    collections::{BTreeMap, VecDeque},
+    collections::{BTreeMap, BTreeSet, VecDeque},
     fs::File,
     io::{BufRead, BufReader, Read},
     ops::Range,
@@ -209,6 +209,19 @@ impl Measured {
                 .collect(),
         }
     }
+}
+
+/// How many of the first `rounds` rounds a peer's metrics file has the figures of. One that cannot be read has none.
+pub(crate) fn rounds_of(results: &Results, peer: u32, rounds: u32) -> u32 {
+    let Ok(file) = File::open(results.of_peer(peer, "jsonl")) else {
+        return 0;
+    };
+    let own = lines(file).flatten().filter_map(|(_, line)| match line {
+        Line::Round(report) if report.peer == peer && report.round < rounds => Some(report.round),
+        _ => None,
+    });
+    // A round that was made again may be there twice.
+    own.collect::<BTreeSet<_>>().len() as u32
 }
 
 /// A line of a peer's metrics file.

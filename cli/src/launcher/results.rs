@@ -17,6 +17,7 @@
 use std::{
     fs::{self, DirBuilder, File},
     io::{self, ErrorKind, Write},
+    ops::Range,
     os::unix::fs::DirBuilderExt,
     path::{Path, PathBuf},
 };
@@ -75,6 +76,8 @@ pub struct Results {
     path: PathBuf,
     /// A run goes on here: its files are replaced.
     reopened: bool,
+    /// The folder was made for this run.
+    made: bool,
 }
 
 /// A results folder that others keep out of.
@@ -107,6 +110,7 @@ impl Results {
             path: path.to_owned(),
             source,
         };
+        let made = !path.exists();
         fs::create_dir_all(path).map_err(failed)?;
         if fs::read_dir(path).map_err(failed)?.next().is_some() {
             return Err(ResultsError::Occupied {
@@ -116,6 +120,7 @@ impl Results {
         Self {
             path: path.to_owned(),
             reopened: false,
+            made,
         }
         .furnish()
     }
@@ -147,6 +152,7 @@ impl Results {
                     return Self {
                         path,
                         reopened: false,
+                        made: true,
                     }
                     .furnish();
                 }
@@ -162,6 +168,7 @@ impl Results {
         Self {
             path: path.to_owned(),
             reopened: true,
+            made: false,
         }
     }
 
@@ -201,6 +208,25 @@ impl Results {
         match DirBuilder::new().mode(0o755).create(&path) {
             Ok(()) => Ok(self),
             Err(source) => Err(ResultsError::Make { path, source }),
+        }
+    }
+
+    /// Takes back what was written for a run that none of `peers` has begun, so that the corrected command finds its folder free. What was
+    /// there before, or is of somebody else, stays.
+    pub fn abandon(&self, peers: Range<u32>) {
+        if self.reopened {
+            return;
+        }
+        let own = ["manifest.yaml", "plan.json", "histogram.json"].map(|name| self.path.join(name));
+        let of_peers =
+            peers.flat_map(|peer| ["log", "stderr"].map(|kind| self.of_peer(peer, kind)));
+        // What cannot be removed is seen by whoever uses the folder next.
+        for file in own.into_iter().chain(of_peers) {
+            fs::remove_file(file).ok();
+        }
+        fs::remove_dir(self.peers()).ok();
+        if self.made {
+            fs::remove_dir(&self.path).ok();
         }
     }
 
@@ -362,6 +388,32 @@ mod tests {
         let error = Results::at(parent.path()).unwrap_err();
         assert!(matches!(error, ResultsError::Occupied { .. }), "{error}");
         assert!(error.to_string().contains("--out"));
+    }
+
+    #[test]
+    fn what_was_made_for_a_run_that_did_not_begin_is_taken_back_and_nothing_else() {
+        let parent = tempfile::tempdir().unwrap();
+        let furnish = |path: &Path| {
+            let results = Results::at(path).unwrap();
+            results.write_manifest("x").unwrap();
+            fs::write(results.of_peer(1, "log"), "x").unwrap();
+            results
+        };
+        let own = parent.path().join("own");
+        furnish(&own).abandon(0..2);
+        assert!(!own.exists());
+        let empty = parent.path().join("empty");
+        fs::create_dir(&empty).unwrap();
+        furnish(&empty).abandon(0..2);
+        assert_eq!(fs::read_dir(&empty).unwrap().count(), 0);
+        let results = furnish(&own);
+        fs::write(own.join("notes.txt"), "mine").unwrap();
+        results.abandon(0..2);
+        assert_eq!(fs::read_dir(&own).unwrap().count(), 1);
+        fs::remove_file(own.join("notes.txt")).unwrap();
+        furnish(&own);
+        Results::reopen(&own).abandon(0..2);
+        assert!(own.join("manifest.yaml").is_file());
     }
 
     #[test]

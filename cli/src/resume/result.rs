@@ -48,7 +48,7 @@ pub fn write_models(results: &Results, plan: &Plan, common: &Common) -> Result<(
 }
 
 /// The models that are not there as the last round left them, with the peer that would have written each.
-pub(super) fn missing(
+fn missing(
     results: &Results,
     plan: &Plan,
     common: &Common,

@@ -249,15 +249,16 @@ fn addresses_that_cannot_be_listened_at() {
     let place = Place::new();
     let taken = UdpSocket::bind("127.0.0.1:0").unwrap();
     let port = taken.local_addr().unwrap().port();
-    place.write(
-        "nodes.yaml",
-        &format!("nodes: [{{id: 0, host: node0, port: 8888}}, {{id: 1, host: node1, port: {port}, bind_host: 127.0.0.1}}]"),
+    let nodes = format!(
+        "nodes: [{{id: 0, host: node0, port: 8888}}, {{id: 1, host: node1, port: {port}, bind_host: 127.0.0.1}}]"
     );
+    place.write("nodes.yaml", &nodes);
     place.refuses(
         &["--out", "taken"],
         1,
         &format!("UDP 127.0.0.1:{port} cannot be bound: is another process using that port?"),
     );
+    assert!(!place.path("taken").exists());
     place.write(
         "nodes.yaml",
         "nodes: [{id: 0, host: node0, port: 8888}, {id: 1, host: node1, port: 8888, bind_host: 192.0.2.1}]",
@@ -267,6 +268,15 @@ fn addresses_that_cannot_be_listened_at() {
         1,
         "UDP 192.0.2.1:8888 cannot be bound: that is no address of this machine; correct it in the nodes file, or remove it there to listen at all addresses",
     );
+    assert!(!place.path("foreign").exists());
+    drop(taken);
+    place.write("nodes.yaml", &nodes);
+    place.refuses(
+        &["--out", "metrics", "--metrics", "192.0.2.1:9400"],
+        1,
+        "192.0.2.1:9400",
+    );
+    assert!(!place.path("metrics").exists());
 }
 
 fn mode(path: &Path) -> u32 {

@@ -5,7 +5,9 @@ use std::{fs, path::Path, process::Command};
 use rustix::process::Signal;
 use serde_json::Value;
 
-use crate::support::{ENDLESS, Endless, Process, example, read_json, run, stderr, stdout};
+use crate::support::{
+    ENDLESS, Endless, Process, example, fltorrent, read_json, run, stderr, stdout,
+};
 
 const PEERS: &str = "groups[0].count=3";
 
@@ -123,6 +125,89 @@ fn a_soft_limit_of_open_files_is_raised_and_a_hard_one_named() {
         errors.contains("8 peers need 112 open files at once, and this process may have 40: raise"),
         "{errors}"
     );
+    // The corrected command finds its folder free.
+    assert!(!errors.contains("what was measured"), "{errors}");
+    assert!(!folder.path().join("hard").exists());
+}
+
+#[test]
+fn too_few_open_files_to_do_anything_are_named_at_once() {
+    let quickstart = example("quickstart.yaml");
+    for command in [&["run"][..], &["simulate"], &["peer", "--index=0"]] {
+        for limit in [8, 12] {
+            let output = Command::new("sh")
+                .args(["-c", &format!("ulimit -n {limit}; exec \"$@\""), "sh"])
+                .arg(env!("CARGO_BIN_EXE_fltorrent"))
+                .args(command)
+                .arg(&quickstart)
+                .output()
+                .unwrap();
+            let errors = stderr(&output);
+            assert_eq!(output.status.code(), Some(1), "{command:?}: {errors}");
+            let expected = format!("error: this process may have {limit} open files, and it needs");
+            assert!(errors.starts_with(&expected), "{command:?}: {errors}");
+        }
+    }
+}
+
+/// A complete run for whose report there is no room fails, and goes on with the report alone.
+#[test]
+fn a_report_without_room_is_no_success_and_is_made_by_the_command_that_is_printed() {
+    let folder = tempfile::tempdir().unwrap();
+    let results = folder.path().join("run");
+    let sets = [
+        "groups[0].count=2",
+        "training.rounds=1",
+        "checkpoint={type: periodic}",
+    ];
+    let run = run("quickstart.yaml", &results, &sets);
+    // No file may have more than 24 KiB: models and metrics have less.
+    let output = Command::new("sh")
+        .args(["-c", "ulimit -f 48; exec \"$@\"", "sh"])
+        .arg(run.get_program())
+        .args(run.get_args())
+        .output()
+        .unwrap();
+    let errors = stderr(&output);
+    assert_eq!(output.status.code(), Some(1), "{errors}");
+    for expected in [
+        "error: the run is complete, but there is no room for its report",
+        "report.html: the page cannot be written",
+        "\n  go on with: ",
+    ] {
+        assert!(errors.contains(expected), "{expected} is not in\n{errors}");
+    }
+    assert!(!results.join("report.html.part").exists());
+    let output = fltorrent(&["run", "--resume"])
+        .arg(&results)
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{}", stderr(&output));
+    assert!(results.join("report.html").is_file());
+}
+
+#[test]
+fn a_summary_that_cannot_be_written_is_told_of_however_the_run_ends() {
+    let checkpoints = "checkpoint={type: periodic}";
+    for (rounds, fails) in [("training.rounds=3", false), (ENDLESS, true)] {
+        let mut run = Endless::with(&[PEERS, checkpoints, rounds]);
+        run.wait_for("started");
+        fs::create_dir(run.results().join("summary.json")).unwrap();
+        if fails {
+            run.wait_for("round");
+            run.peers()[1].signal(Signal::KILL);
+        }
+        let (output, _folder) = run.end();
+        let errors = stderr(&output);
+        assert_eq!(output.status.code(), Some(1), "{errors}");
+        let expected = match fails {
+            true => "warning: there is no summary: ",
+            false => "error: ",
+        };
+        let told = |line: &str| line.starts_with(expected) && line.contains("summary.json: cannot");
+        assert!(errors.lines().any(told), "{errors}");
+        assert!(errors.contains("\n  go on with: "), "{errors}");
+    }
 }
 
 #[test]

@@ -170,7 +170,7 @@ fn a_fetch_that_is_ended_from_outside_leaves_nothing_but_its_lock() {
     let folder = tempfile::tempdir().unwrap();
     let manifest = manifest(folder.path(), &url);
     let mut child = command(folder.path(), &manifest, "out")
-        .stderr(Stdio::null())
+        .stderr(Stdio::piped())
         .spawn()
         .unwrap();
     let cache = folder.path().join("cache-of-out");
@@ -190,7 +190,14 @@ fn a_fetch_that_is_ended_from_outside_leaves_nothing_but_its_lock() {
     }
     let pid = Pid::from_raw(child.id().try_into().unwrap()).unwrap();
     kill_process(pid, Signal::TERM).unwrap();
-    child.wait().unwrap();
+    let output = child.wait_with_output().unwrap();
+    let errors = stderr(&output);
+    assert_eq!(output.status.code(), Some(130), "{errors}");
+    assert!(
+        errors.contains("error: interrupted by SIGTERM; nothing was started"),
+        "{errors}"
+    );
+    assert!(!folder.path().join("out").exists());
     let names: Vec<_> = fs::read_dir(cache)
         .unwrap()
         .map(|entry| entry.unwrap().file_name())

@@ -282,20 +282,48 @@ fn a_folder_without_a_run_or_without_checkpoints_is_refused() {
 
 #[test]
 fn gone_metrics_are_told_of_before_and_after() {
-    let folder = finished(3);
-    let metrics = folder.path().join("peers/peer-1.jsonl");
-    fs::remove_file(&metrics).unwrap();
-    let output = resume(folder.path(), &["training.rounds=5"])
-        .output()
-        .unwrap();
-    let errors = stderr(&output);
-    assert_eq!(output.status.code(), Some(1), "{errors}");
-    let first = errors.lines().next().unwrap();
-    assert!(
-        first.starts_with("warning: ") && first.contains("peer-1.jsonl is gone"),
-        "{errors}"
-    );
-    assert!(errors.contains("peer 1 ended after"), "{errors}");
+    let whole = summary("quickstart.yaml", &[PEERS, "training.rounds=5"]);
+    let before = finished(3);
+    let metrics = fs::read_to_string(before.path().join("peers/peer-1.jsonl")).unwrap();
+    // The first round is there, and half of the line after it.
+    let first = metrics.find("\"event\":\"round\"").unwrap();
+    let end = first + metrics[first..].find('\n').unwrap() + 10;
+    for (left, warning, lost) in [
+        (None, "peer-1.jsonl is gone: put it back", 3),
+        (
+            Some(&metrics[..end]),
+            "peer-1.jsonl has the figures of 1 of the 3 finished rounds: put",
+            2,
+        ),
+    ] {
+        let folder = tempfile::tempdir().unwrap();
+        copy(before.path(), folder.path());
+        let path = folder.path().join("peers/peer-1.jsonl");
+        match left {
+            None => fs::remove_file(&path).unwrap(),
+            Some(text) => fs::write(&path, text).unwrap(),
+        }
+        let lost = format!("but of peer 1 the figures of {lost} rounds are lost");
+        let ends = |set: &[&str], first: &str| {
+            let output = resume(folder.path(), set).output().unwrap();
+            let errors = stderr(&output);
+            assert_eq!(output.status.code(), Some(1), "{errors}");
+            assert!(
+                errors.starts_with("warning: ") && errors.contains(first),
+                "{errors}"
+            );
+            for part in ["error: the run is complete and its model is in ", &lost] {
+                assert!(errors.contains(part), "{part} is not in\n{errors}");
+            }
+            assert!(!errors.contains("rounds were finished; "), "{errors}");
+            let summary = read_json(&folder.path().join("summary.json"));
+            assert_eq!(summary["modelHash"], whole["modelHash"]);
+            assert!(summary["accuracy"].is_null(), "{summary}");
+        };
+        ends(&["training.rounds=5"], warning);
+        // What is lost stays lost.
+        ends(&[], "peer-1.jsonl has the figures of ");
+    }
 }
 
 #[test]

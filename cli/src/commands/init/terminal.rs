@@ -16,13 +16,8 @@ use crate::commands::{INTERRUPTED, run::Signals};
 /// When standard input is no terminal, or signals cannot be waited for.
 pub(super) fn restore_on_signal() -> io::Result<()> {
     let before = termios::tcgetattr(io::stdin())?;
-    let runtime = runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()?;
-    let mut signals = {
-        let _inside = runtime.enter();
-        Signals::new()?
-    };
+    let runtime = runtime::Builder::new_current_thread().build()?;
+    let mut signals = Signals::new()?;
     thread::Builder::new()
         .name("signals".to_owned())
         .spawn(move || {

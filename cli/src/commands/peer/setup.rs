@@ -21,7 +21,8 @@ use crate::{
     launcher::{Lock, Results},
     manifest::{Resolved, with_data_path},
     output::{self, Description, Printer, describe},
-    preflight, resume,
+    preflight::{self, Checked},
+    resume,
 };
 
 /// A peer that can be started.
@@ -136,11 +137,8 @@ pub(super) fn prepare(
             started.into(),
         )?,
     };
-    let lock = results.lock()?;
-    lock.warning().iter().for_each(|text| output::warning(text));
-    results.write_manifest(&resolved.yaml()?)?;
-    results.write_json("plan.json", plan)?;
-    results.write_json("histogram.json", &checked.histogram)?;
+    let lock = furnish(&results, &resolved, &checked)
+        .inspect_err(|_| results.abandon(index..index + 1))?;
     let bindings = Bindings {
         run: keys.identity.run.to_string(),
         attempt,
@@ -166,6 +164,16 @@ pub(super) fn prepare(
         _lock: lock,
         arguments: arguments.clone(),
     })
+}
+
+/// Writes what a results folder begins with; others are kept out of it then.
+fn furnish(results: &Results, resolved: &Resolved, checked: &Checked) -> Result<Lock, PeerError> {
+    let lock = results.lock()?;
+    lock.warning().iter().for_each(|text| output::warning(text));
+    results.write_manifest(&resolved.yaml()?)?;
+    results.write_json("plan.json", &resolved.plan)?;
+    results.write_json("histogram.json", &checked.histogram)?;
+    Ok(lock)
 }
 
 fn read_bounded(path: &PathBuf) -> Result<String, PeerError> {

@@ -36,8 +36,13 @@ pub(super) fn run(
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;
-    let mut resumed_after = None;
-    let result = runtime.block_on(drive(&setup, printer, &mut resumed_after));
+    let (mut resumed_after, mut began) = (None, false);
+    let result = runtime.block_on(drive(&setup, printer, &mut resumed_after, &mut began));
+    if result.is_err() && !began && setup.arguments.resume.is_none() {
+        // The corrected command finds its folder free.
+        setup.results.abandon(setup.index..setup.index + 1);
+        return result;
+    }
     let summary = summary(&setup, started, resumed_after, &result);
     let written = setup.results.write_json("summary.json", &summary);
     result?;
@@ -50,6 +55,7 @@ async fn drive(
     setup: &Setup,
     printer: &mut Printer,
     resumed_after: &mut Option<u32>,
+    began: &mut bool,
 ) -> Result<(), PeerError> {
     let mut signals = Signals::new()?;
     let (news_in, mut news) = mpsc::channel(QUEUE);
@@ -85,6 +91,7 @@ async fn drive(
         ready = ready => ready.map_err(failed)?,
         signal = signals.next() => return Err(PeerError::Interrupted(signal)),
     };
+    *began = true;
     *resumed_after = setup.arguments.resume.map(|_| ready.first_round);
     let mut lines = Lines::new(setup, ready.address, ready.metrics_address);
     printer.line(&lines.header());

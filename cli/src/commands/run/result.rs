@@ -2,7 +2,7 @@
 
 use super::RunError;
 use crate::{
-    launcher::{Measured, Setup},
+    launcher::{Measured, Setup, rounds_of},
     output, resume,
 };
 
@@ -22,7 +22,8 @@ pub(super) fn check(setup: &Setup, measured: &Measured) -> Result<(), RunError> 
     let short = (0..)
         .zip(&measured.rounds_by_peer)
         .find(|(_, found)| **found < expected);
-    if let Some((peer, &found)) = short {
+    let final_model = short.and_then(|_| resume::final_model(results, &setup.plan));
+    if let (Some((peer, &found)), None) = (short, final_model) {
         return Err(RunError::Incomplete {
             peer: peer as usize,
             found,
@@ -34,7 +35,15 @@ pub(super) fn check(setup: &Setup, measured: &Measured) -> Result<(), RunError> 
     if !path.is_file() {
         return Err(RunError::NoModel { path });
     }
-    Ok(())
+    match (short, final_model) {
+        (Some((peer, _)), Some(hash)) => Err(RunError::FiguresLost {
+            peer,
+            lost: expected - rounds_of(results, peer, expected),
+            hash,
+            model: path,
+        }),
+        _ => Ok(()),
+    }
 }
 
 /// The first round after which peers had different models.

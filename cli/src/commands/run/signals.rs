@@ -1,19 +1,106 @@
 //! Ctrl-C, SIGTERM, and a terminal that goes away.
 
-use std::{fs, io};
+use std::{
+    fs,
+    future::pending,
+    io, process,
+    sync::{Mutex, MutexGuard, PoisonError},
+    thread,
+};
 
-use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::{
+    runtime,
+    signal::unix::{Signal, SignalKind, signal},
+    sync::mpsc,
+};
 
-/// What ends a run from outside.
-pub(in crate::commands) struct Signals {
+use crate::{commands::INTERRUPTED, output};
+
+/// Who learns of the signals.
+enum Taker {
+    /// Nobody yet: they end the process.
+    Nobody,
+    /// Whoever has made [`Signals`].
+    Waits(mpsc::UnboundedSender<&'static str>),
+}
+
+/// None until signals are waited for.
+static TAKER: Mutex<Option<Taker>> = Mutex::new(None);
+
+/// Signals that end a run from outside.
+pub(in crate::commands) struct Signals(mpsc::UnboundedReceiver<&'static str>);
+
+impl Signals {
+    /// From now on signals come to this one, and to none that was made before.
+    pub(in crate::commands) fn new() -> io::Result<Self> {
+        watch()?;
+        let (sender, receiver) = mpsc::unbounded_channel();
+        *taker() = Some(Taker::Waits(sender));
+        Ok(Self(receiver))
+    }
+
+    pub(in crate::commands) async fn next(&mut self) -> &'static str {
+        match self.0.recv().await {
+            Some(signal) => signal,
+            // Another one has taken over.
+            None => pending().await,
+        }
+    }
+}
+
+/// From now on a signal ends the process with a word and the exit code for it, until there are [`Signals`] that it goes to.
+///
+/// # Errors
+/// When the system gives no way to wait for signals.
+pub(in crate::commands) fn watch() -> io::Result<()> {
+    let mut taker = taker();
+    if taker.is_some() {
+        return Ok(());
+    }
+    let runtime = runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
+    let mut sources = {
+        let _inside = runtime.enter();
+        Sources::new()?
+    };
+    thread::Builder::new()
+        .name("signals".to_owned())
+        .spawn(move || {
+            loop {
+                deliver(runtime.block_on(sources.next()));
+            }
+        })?;
+    *taker = Some(Taker::Nobody);
+    Ok(())
+}
+
+fn deliver(signal: &'static str) {
+    match &*taker() {
+        // Whoever had enough of them is about to end.
+        Some(Taker::Waits(sender)) => drop(sender.send(signal)),
+        Some(Taker::Nobody) | None => {
+            output::error(&format!("interrupted by {signal}; nothing was started"));
+            process::exit(i32::from(INTERRUPTED));
+        }
+    }
+}
+
+fn taker() -> MutexGuard<'static, Option<Taker>> {
+    TAKER.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Where signals come from.
+struct Sources {
     interrupt: Signal,
     terminate: Signal,
     /// None where hang-ups are ignored, as `nohup` wants it.
     hangup: Option<Signal>,
 }
 
-impl Signals {
-    pub(in crate::commands) fn new() -> io::Result<Self> {
+impl Sources {
+    /// Must be called within a tokio runtime.
+    fn new() -> io::Result<Self> {
         let hangup = match hangups_are_ignored() {
             true => None,
             false => Some(signal(SignalKind::hangup())?),
@@ -25,11 +112,11 @@ impl Signals {
         })
     }
 
-    pub(in crate::commands) async fn next(&mut self) -> &'static str {
+    async fn next(&mut self) -> &'static str {
         let hangup = async {
             match &mut self.hangup {
                 Some(hangup) => hangup.recv().await,
-                None => std::future::pending().await,
+                None => pending().await,
             }
         };
         tokio::select! {
