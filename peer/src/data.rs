@@ -7,6 +7,7 @@ mod digits;
 mod error;
 pub mod fetch;
 mod file;
+mod gunzip;
 mod idx;
 pub(crate) mod kind;
 mod own;
@@ -18,6 +19,8 @@ mod tables;
 mod tensors;
 mod text;
 mod warnings;
+
+use std::fmt::Write as _;
 
 use fltorrent_crds::{
     experiment::IdxSha256,
@@ -284,15 +287,31 @@ fn check_split(
     }
 }
 
-/// What a file says, for an error: bounded, in one line, without control characters.
+/// What a file says, for an error: bounded, in one line, without control characters, and with bytes that are no UTF-8 as `\xe9`.
 fn shown(bytes: &[u8]) -> String {
     const LONGEST: usize = 32;
-    let text = String::from_utf8_lossy(bytes);
-    let mut shown: String = text.chars().take(LONGEST).collect();
-    if text.chars().nth(LONGEST).is_some() {
+    let mut shown = String::new();
+    let mut left = LONGEST;
+    for chunk in bytes.utf8_chunks() {
+        let text: String = chunk.valid().chars().take(left).collect();
+        left -= text.chars().count();
+        shown.push_str(&visible_line(&text));
+        for byte in chunk.invalid().iter().take(left) {
+            let _ = write!(shown, "\\x{byte:02x}");
+            left -= 1;
+        }
+        if left == 0 {
+            break;
+        }
+    }
+    let is_cut = String::from_utf8_lossy(bytes)
+        .chars()
+        .nth(LONGEST)
+        .is_some();
+    if is_cut {
         shown.push('…');
     }
-    visible_line(&shown).into_owned()
+    shown
 }
 
 fn input_len(plan: &DataPlan) -> Result<usize, DataError> {

@@ -247,12 +247,12 @@ fn each_fault_is_named_with_what_was_expected() {
         (
             TRAIN_IMAGES,
             Some(vec![]),
-            "FOLDER/train-images-idx3-ubyte: its header announces 16 bytes of content, but a file of this size holds at most 0; expected an intact IDX file: fetch the file again",
+            "FOLDER/train-images-idx3-ubyte: ends after 0 bytes of content; expected 16: fetch the file again",
         ),
         (
             TRAIN_IMAGES,
             Some(images[..45].to_vec()),
-            "FOLDER/train-images-idx3-ubyte: its header announces 46 bytes of content, but a file of this size holds at most 45; expected an intact IDX file: fetch the file again",
+            "FOLDER/train-images-idx3-ubyte: its header announces 46 bytes of content, but a file of this size holds at most 45; expected an intact copy: fetch the file again",
         ),
         (
             "train-images-idx3-ubyte.gz",
@@ -267,7 +267,12 @@ fn each_fault_is_named_with_what_was_expected() {
         (
             "train-images-idx3-ubyte.gz",
             Some(zipped[..zipped.len() - 3].to_vec()),
-            "FOLDER/train-images-idx3-ubyte.gz: ends after 46 bytes of content; expected 46: fetch the file again",
+            "FOLDER/train-images-idx3-ubyte.gz: the gzip stream is cut after 46 bytes of content; expected an intact copy: fetch the file again",
+        ),
+        (
+            "train-images-idx3-ubyte.gz",
+            Some([&zipped[..], b"x"].concat()),
+            "FOLDER/train-images-idx3-ubyte.gz: something that is not gzip follows the gzip stream and its 46 bytes of content; expected an end there: fetch the file again",
         ),
         (
             "train-images-idx3-ubyte.gz",
@@ -292,7 +297,7 @@ fn each_fault_is_named_with_what_was_expected() {
         (
             TRAIN_IMAGES,
             Some(claims(6)),
-            "FOLDER/train-images-idx3-ubyte: its header announces 52 bytes of content, but a file of this size holds at most 46; expected an intact IDX file: fetch the file again",
+            "FOLDER/train-images-idx3-ubyte: its header announces 52 bytes of content, but a file of this size holds at most 46; expected an intact copy: fetch the file again",
         ),
         (
             TRAIN_IMAGES,
@@ -337,7 +342,7 @@ fn each_fault_is_named_with_what_was_expected() {
         (
             "train-labels-idx1-ubyte.gz",
             Some(gzip(&idx(&[1 << 24], &[0; 5]))),
-            "FOLDER/train-labels-idx1-ubyte.gz: its header announces 16777224 bytes of content, but a file of this size holds at most POSSIBLE; expected an intact IDX file: fetch the file again",
+            "FOLDER/train-labels-idx1-ubyte.gz: its header announces 16777224 bytes of content, but a file of this size holds at most POSSIBLE; expected an intact copy: fetch the file again",
         ),
     ];
     for (name, bytes, expected) in table {

@@ -163,7 +163,7 @@ fn faults_of_tables_name_line_and_column() {
         ),
         (
             b"a,kind,b\n1,0,1e39\n",
-            "FOLDER/train.csv, line 2, column `b`: `inf`; expected a number that a 32-bit float can hold: correct the file, or data.csv",
+            "FOLDER/train.csv, line 2, column `b`: `1e39`; expected a number that a 32-bit float can hold: correct the file, or data.csv",
         ),
         (
             b"a,sort,b\n1,0,1\n",
@@ -357,6 +357,11 @@ fn a_first_row_is_what_the_manifest_takes_it_for() {
             "`0,5`; expected a finite number: it seems to have a decimal comma",
         ),
         (
+            "\"1,000\",1,2\n",
+            numbered(1, false),
+            "`1,000`; expected a finite number: is its comma one for decimals, or for thousands?",
+        ),
+        (
             ",a,kind,b\n0,1,0,2\n",
             columns(),
             "the first column is the index of a pandas table",
@@ -392,6 +397,17 @@ fn a_first_row_is_what_the_manifest_takes_it_for() {
         columns(),
     );
     let found = fault(folder.path(), &plan);
+    let german = tables(
+        folder.path(),
+        "größe,kind,b\n1,0,2\n".as_bytes(),
+        b"gr\xf6\xdfe,kind,b\n1,0,2\n",
+        columns(),
+    );
+    let not_utf8 = fault(folder.path(), &german);
+    assert!(
+        not_utf8.starts_with(r"FOLDER/test.csv, line 1: column 0, counted from 0, is `gr\xf6\xdfe`, which is not UTF-8; expected a table in UTF-8: convert it, for example with `iconv"),
+        "{not_utf8}"
+    );
     assert!(
         found.starts_with("FOLDER/test.csv, line 1: column 0, counted from 0, is `b`; expected the inputs of the training file in its order: it has `a` there"),
         "{found}"
@@ -711,6 +727,16 @@ fn faults_of_tensors_are_named() {
         found.contains("the list of tensors is [\\u001b[2J]"),
         "{found}"
     );
+    let largest = ("labels", Dtype::U64, &[1][..], vec![255; 8]);
+    tensors(
+        &path,
+        &[("images", Dtype::U8, &[1, 1, 2, 2], vec![0; 4]), largest],
+    );
+    let found = fault(folder.path(), &plan);
+    assert!(
+        found.contains("label 18446744073709551615 of sample 0"),
+        "{found}"
+    );
     for (dtype, label) in [
         (Dtype::U16, vec![2, 0]),
         (Dtype::I8, vec![2]),
@@ -724,11 +750,11 @@ fn faults_of_tensors_are_named() {
     for (bytes, expected) in [
         (
             &whole[..4],
-            "its header announces 8 bytes of content, but a file of this size holds at most 4",
+            "ends after 4 bytes of content; expected 8: fetch the file again",
         ),
         (
             &whole[..whole.len() - 1],
-            "bytes of content, but a file of this size holds at most",
+            "expected an intact copy: fetch the file again",
         ),
         (
             &[&whole[..], b"x"].concat(),

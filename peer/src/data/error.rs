@@ -46,6 +46,26 @@ pub enum DataError {
         /// What the decoder said.
         source: io::Error,
     },
+    /// The compressed stream ends in its middle, or in what follows its content.
+    #[error(
+        "{file}: the gzip stream is cut after {found} bytes of content; expected an intact copy: fetch the file again"
+    )]
+    Cut {
+        /// The file.
+        file: String,
+        /// Content bytes that were there.
+        found: u64,
+    },
+    /// The compressed stream is whole, and something else stands behind it.
+    #[error(
+        "{file}: something that is not gzip follows the gzip stream and its {found} bytes of content; expected an end there: fetch the file again"
+    )]
+    Behind {
+        /// The file.
+        file: String,
+        /// Content bytes that were there.
+        found: u64,
+    },
     /// The file ends too early.
     #[error(
         "{file}: ends after {found} bytes of content; expected {expected}: fetch the file again"
@@ -55,12 +75,12 @@ pub enum DataError {
         file: String,
         /// Content bytes that were there.
         found: u64,
-        /// Content bytes that its header announces.
+        /// Content bytes that its format or its header asks for.
         expected: u64,
     },
     /// The file cannot hold what its header announces.
     #[error(
-        "{file}: its header announces {announced} bytes of content, but a file of this size holds at most {possible}; expected an intact IDX file: fetch the file again"
+        "{file}: its header announces {announced} bytes of content, but a file of this size holds at most {possible}; expected an intact copy: fetch the file again"
     )]
     Announced {
         /// The file.
@@ -106,7 +126,7 @@ pub enum DataError {
         /// The sample.
         index: usize,
         /// Its label.
-        found: i64,
+        found: i128,
         /// Number of classes.
         classes: u32,
         /// Whether a label of the file is 0.
@@ -379,8 +399,8 @@ impl DataError {
 }
 
 /// What to do about a label that is no class.
-fn advice(section: &str, found: i64, classes: u32, has_zero: bool) -> String {
-    if found == i64::from(classes) && !has_zero {
+fn advice(section: &str, found: i128, classes: u32, has_zero: bool) -> String {
+    if found == i128::from(classes) && !has_zero {
         "labels seem to count from 1: subtract 1 from each".to_owned()
     } else if found < 0 {
         "number the classes from 0".to_owned()

@@ -89,7 +89,7 @@ pub(super) fn images(
 fn header(source: &mut Source, shape: &[u32]) -> Result<usize, DataError> {
     let dimensions = 1 + shape.len();
     let header_len = 4 * (1 + dimensions as u64);
-    source.expect_len(header_len)?;
+    source.expect_header(header_len);
     let mut magic = [0; 4];
     source.fill(&mut magic)?;
     let expected = [

@@ -4,10 +4,9 @@ use std::{
     path::Path,
 };
 
-use flate2::read::MultiGzDecoder;
-
 use super::{
     DataError,
+    gunzip::{Behind, Gunzip, MAGIC},
     kind::{self, HEAD},
 };
 
@@ -27,7 +26,7 @@ pub(super) struct Source {
 
 impl Source {
     pub(super) fn embedded(name: &str, gzipped: &'static [u8]) -> Self {
-        let reader = Box::new(MultiGzDecoder::new(gzipped));
+        let reader = Box::new(Gunzip::new(gzipped));
         let possible = (gzipped.len() as u64).saturating_mul(LARGEST_EXPANSION);
         Self {
             name: name.to_owned(),
@@ -57,7 +56,7 @@ impl Source {
         let (reader, possible): (Box<dyn Read>, u64) = if gzipped {
             check_gzip(&mut file, &name)?;
             (
-                Box::new(MultiGzDecoder::new(file)),
+                Box::new(Gunzip::new(file)),
                 size.saturating_mul(LARGEST_EXPANSION),
             )
         } else {
@@ -89,6 +88,11 @@ impl Source {
         &self.head
     }
 
+    /// States how much is needed before the file itself says how long its content is.
+    pub(super) fn expect_header(&mut self, length: u64) {
+        self.expected = length;
+    }
+
     /// States how long the content is, and refuses a length that the file cannot hold.
     pub(super) fn expect_len(&mut self, expected: u64) -> Result<(), DataError> {
         self.expected = expected;
@@ -106,7 +110,7 @@ impl Source {
         while !buffer.is_empty() {
             let read = self.read(buffer)?;
             if read == 0 {
-                return Err(self.truncated());
+                return Err(self.too_short());
             }
             buffer = &mut buffer[read..];
         }
@@ -136,7 +140,19 @@ impl Source {
                 }
                 Err(error) => match error.kind() {
                     ErrorKind::Interrupted => {}
-                    ErrorKind::UnexpectedEof => return Err(self.truncated()),
+                    // Only from what unpacks: a file that is not packed just ends.
+                    ErrorKind::UnexpectedEof => {
+                        return Err(DataError::Cut {
+                            file: self.name(),
+                            found: self.position,
+                        });
+                    }
+                    _ if error.get_ref().is_some_and(|error| error.is::<Behind>()) => {
+                        return Err(DataError::Behind {
+                            file: self.name(),
+                            found: self.position,
+                        });
+                    }
                     ErrorKind::InvalidData | ErrorKind::InvalidInput => {
                         return Err(DataError::Damaged {
                             file: self.name(),
@@ -154,7 +170,11 @@ impl Source {
         }
     }
 
-    fn truncated(&self) -> DataError {
+    fn too_short(&self) -> DataError {
+        // Of a text nothing says how long it is but that it was longer before.
+        if self.expected == 0 {
+            return DataError::Changed { file: self.name() };
+        }
         DataError::Truncated {
             file: self.name(),
             found: self.position,
@@ -165,7 +185,6 @@ impl Source {
 
 /// Refuses a file that is not packed though its name says so. One that cannot be read says that when it is.
 fn check_gzip(file: &mut BufReader<File>, name: &str) -> Result<(), DataError> {
-    const MAGIC: &[u8] = &[0x1f, 0x8b];
     let head = file.fill_buf().unwrap_or_default();
     if head.is_empty() || head.starts_with(MAGIC) {
         return Ok(());

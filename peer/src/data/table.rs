@@ -107,6 +107,9 @@ impl Table {
         let (Some(names), Some(expected)) = (&self.names, &train.names) else {
             return Ok(());
         };
+        let fault = [self, train]
+            .into_iter()
+            .find_map(|table| Some(table.fault(header::check_utf8(&table.row)?)));
         let mut pairs = (0..self.width - 1).filter_map(|place| {
             let column = self.column_of(place);
             let expected = expected.get(train.column_of(place))?;
@@ -115,10 +118,14 @@ impl Table {
         match pairs.find(|(_, name, expected)| name != expected) {
             Some((column, name, expected)) => {
                 let (name, expected) = header::told_apart(name, expected);
-                Err(self.fault(Fault {
-                    found: format!("column {column}, counted from 0, is `{name}`"),
-                    expected: "the inputs of the training file in its order",
-                    advice: format!("it has `{expected}` there: give both files the same columns"),
+                Err(fault.unwrap_or_else(|| {
+                    self.fault(Fault {
+                        found: format!("column {column}, counted from 0, is `{name}`"),
+                        expected: "the inputs of the training file in its order",
+                        advice: format!(
+                            "it has `{expected}` there: give both files the same columns"
+                        ),
+                    })
                 }))
             }
             None => Ok(()),
@@ -214,7 +221,7 @@ impl Table {
         match row.iter().position(|value| !value.is_finite()) {
             Some(place) => Err(self.cell(
                 self.column_of(place),
-                row[place].to_string(),
+                shown(self.row.field(self.column_of(place))),
                 "a number that a 32-bit float can hold".to_owned(),
                 "correct the file, or data.csv".to_owned(),
             )),
@@ -284,6 +291,9 @@ impl Table {
     }
 
     fn no_column(&self, wanted: &str) -> DataError {
+        if let Some(fault) = header::check_utf8(&self.row) {
+            return self.fault(fault);
+        }
         let advice = advice::of_separator(self.row.fields());
         DataError::Column {
             file: self.name(),

@@ -68,7 +68,11 @@ impl Tensors {
             None => error,
         };
         let Some((prefix, _)) = head.split_first_chunk() else {
-            return Err(explained(announced(PREFIX)));
+            return Err(explained(DataError::Truncated {
+                file: name.clone(),
+                found: head.len() as u64,
+                expected: PREFIX,
+            }));
         };
         let header = u64::from_le_bytes(*prefix);
         if header > MAX_HEADER {
@@ -131,7 +135,7 @@ impl Tensors {
         }
         let (from, to) = info.data_offsets;
         let bytes = self.bytes(from, to - from)?;
-        let Some(values) = whole_numbers(info.dtype, &bytes) else {
+        let Some((size, read)) = whole_number(info.dtype) else {
             let found = format!("{:?}", info.dtype);
             return Err(self.mismatch(
                 "the type of labels",
@@ -140,8 +144,8 @@ impl Tensors {
                 "write them as such: labels.astype(numpy.int64), or labels.long()",
             ));
         };
-        let has_zero = values.contains(&0);
-        let label = |(index, found): (usize, i64)| {
+        let values = bytes.chunks_exact(size).map(read);
+        let label = |(index, found): (usize, i128)| {
             u8::try_from(found)
                 .ok()
                 .filter(|&label| u32::from(label) < classes)
@@ -151,10 +155,10 @@ impl Tensors {
                     index,
                     found,
                     classes,
-                    has_zero,
+                    has_zero: bytes.chunks_exact(size).any(|value| read(value) == 0),
                 })
         };
-        values.into_iter().enumerate().map(label).collect()
+        values.enumerate().map(label).collect()
     }
 
     /// The least and the greatest value of the inputs, after a look at all of them; none for grey levels, which are scaled.
@@ -322,29 +326,22 @@ fn of_shape(found: &[usize], expected: &[usize]) -> String {
     }
 }
 
-/// The values of a tensor of whole numbers; none of another type. What no i64 holds is no class either.
-fn whole_numbers(dtype: Dtype, bytes: &[u8]) -> Option<Vec<i64>> {
-    fn each<const N: usize>(bytes: &[u8], value: impl Fn([u8; N]) -> i64) -> Option<Vec<i64>> {
-        Some(
-            bytes
-                .as_chunks()
-                .0
-                .iter()
-                .map(|&bytes| value(bytes))
-                .collect(),
-        )
+type Whole = fn(&[u8]) -> i128;
+
+/// The bytes of a value of whole numbers and how one is read; none of another type.
+fn whole_number(dtype: Dtype) -> Option<(usize, Whole)> {
+    fn first<const N: usize>(bytes: &[u8]) -> [u8; N] {
+        bytes.first_chunk().copied().unwrap_or([0; N])
     }
-    match dtype {
-        Dtype::BOOL | Dtype::U8 => each(bytes, |bytes: [u8; 1]| bytes[0].into()),
-        Dtype::I8 => each(bytes, |bytes| i8::from_le_bytes(bytes).into()),
-        Dtype::U16 => each(bytes, |bytes| u16::from_le_bytes(bytes).into()),
-        Dtype::I16 => each(bytes, |bytes| i16::from_le_bytes(bytes).into()),
-        Dtype::U32 => each(bytes, |bytes| u32::from_le_bytes(bytes).into()),
-        Dtype::I32 => each(bytes, |bytes| i32::from_le_bytes(bytes).into()),
-        Dtype::U64 => each(bytes, |bytes| {
-            i64::try_from(u64::from_le_bytes(bytes)).unwrap_or(i64::MAX)
-        }),
-        Dtype::I64 => each(bytes, i64::from_le_bytes),
-        _ => None,
-    }
+    Some(match dtype {
+        Dtype::BOOL | Dtype::U8 => (1, |bytes| u8::from_le_bytes(first(bytes)).into()),
+        Dtype::I8 => (1, |bytes| i8::from_le_bytes(first(bytes)).into()),
+        Dtype::U16 => (2, |bytes| u16::from_le_bytes(first(bytes)).into()),
+        Dtype::I16 => (2, |bytes| i16::from_le_bytes(first(bytes)).into()),
+        Dtype::U32 => (4, |bytes| u32::from_le_bytes(first(bytes)).into()),
+        Dtype::I32 => (4, |bytes| i32::from_le_bytes(first(bytes)).into()),
+        Dtype::U64 => (8, |bytes| u64::from_le_bytes(first(bytes)).into()),
+        Dtype::I64 => (8, |bytes| i64::from_le_bytes(first(bytes)).into()),
+        _ => return None,
+    })
 }

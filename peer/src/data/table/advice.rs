@@ -5,6 +5,11 @@ use super::{header::number, rows::Row};
 const TO_COMMAS: &str = "save it with commas between fields and decimal points in numbers, for example with pandas: \
                          read_csv(FILE, sep=None, engine='python', decimal=',').to_csv(FILE, index=False)";
 
+const WITHOUT_THOUSANDS: &str = "save it without them, for example with pandas: \
+                                 read_csv(FILE, thousands=',').to_csv(FILE, index=False)";
+const EITHER: &str = "Save it with decimal points, for example with pandas: read_csv(FILE, decimal=',') reads 1,000 as 1, \
+                      read_csv(FILE, thousands=',') as 1000; then to_csv(FILE, index=False)";
+
 /// About a row with another number of fields than the manifest means.
 pub(super) fn of_row(row: &Row, width: usize, is_header: bool) -> String {
     if let Some(advice) = of_separator(row.fields()) {
@@ -47,8 +52,15 @@ pub(super) fn of_value(field: &[u8]) -> String {
     if let Some(advice) = of_separator(std::iter::once(field)) {
         return advice;
     }
-    if is_decimal_comma(field) {
-        return format!("it seems to have a decimal comma: {TO_COMMAS}");
+    match comma_of(field) {
+        Some(Comma::Decimal) => return format!("it seems to have a decimal comma: {TO_COMMAS}"),
+        Some(Comma::Thousands) => {
+            return format!("it seems to have commas for thousands: {WITHOUT_THOUSANDS}");
+        }
+        Some(Comma::Either) => {
+            return format!("is its comma one for decimals, or for thousands? {EITHER}");
+        }
+        None => {}
     }
     if is_missing(field) {
         return "a value is missing: fill it in, or leave the row out".to_owned();
@@ -82,15 +94,64 @@ pub(super) fn is_missing(field: &[u8]) -> bool {
         .any(|word| field.eq_ignore_ascii_case(word.as_bytes()))
 }
 
-/// Digits, a comma, digits.
-fn is_decimal_comma(field: &[u8]) -> bool {
+/// What a comma in a number stands for.
+#[derive(Debug, PartialEq, Eq)]
+enum Comma {
+    Decimal,
+    Thousands,
+    /// A number such as 1,000 does not tell.
+    Either,
+}
+
+fn comma_of(field: &[u8]) -> Option<Comma> {
     let unsigned = field
         .strip_prefix(b"-")
         .or_else(|| field.strip_prefix(b"+"))
         .unwrap_or(field);
-    let mut parts = unsigned.split(|&byte| byte == b',');
-    let is_digits = |part: Option<&[u8]>| {
-        part.is_some_and(|part| !part.is_empty() && part.iter().all(u8::is_ascii_digit))
-    };
-    is_digits(parts.next()) && is_digits(parts.next()) && parts.next().is_none()
+    let is_digits = |part: &[u8]| !part.is_empty() && part.iter().all(u8::is_ascii_digit);
+    let mut halves = unsigned.splitn(2, |&byte| byte == b'.');
+    let (whole, fraction) = (halves.next()?, halves.next());
+    let parts: Vec<&[u8]> = whole.split(|&byte| byte == b',').collect();
+    let (first, later) = parts.split_first()?;
+    if later.is_empty() || !parts.iter().all(|part| is_digits(part)) {
+        return None;
+    }
+    let are_thousands = matches!(first, [b'1'..=b'9', more @ ..] if more.len() < 3)
+        && later.iter().all(|part| part.len() == 3);
+    match (are_thousands, fraction, later.len()) {
+        (true, None, 1) => Some(Comma::Either),
+        (true, None, _) => Some(Comma::Thousands),
+        (true, Some(fraction), _) => is_digits(fraction).then_some(Comma::Thousands),
+        (false, None, 1) => Some(Comma::Decimal),
+        (false, ..) => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_comma_in_a_number_is_for_decimals_or_thousands_or_may_be_both() {
+        for (field, comma) in [
+            ("0,5", Some(Comma::Decimal)),
+            ("-12,25", Some(Comma::Decimal)),
+            ("0,500", Some(Comma::Decimal)),
+            ("1234,567", Some(Comma::Decimal)),
+            ("1,000", Some(Comma::Either)),
+            ("+999,999", Some(Comma::Either)),
+            ("1,000,000", Some(Comma::Thousands)),
+            ("1,000.5", Some(Comma::Thousands)),
+            ("1,00,000", None),
+            ("1000", None),
+            ("1.000", None),
+            ("1,", None),
+            (",5", None),
+            ("1,000.x", None),
+            ("a,b", None),
+            ("", None),
+        ] {
+            assert_eq!(comma_of(field.as_bytes()), comma, "{field}");
+        }
+    }
 }

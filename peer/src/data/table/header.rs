@@ -73,6 +73,20 @@ pub(super) fn check_sep(row: &Row) -> Option<Fault> {
     })
 }
 
+/// What is wrong with names that are no text, as what a manifest says is.
+pub(super) fn check_utf8(row: &Row) -> Option<Fault> {
+    let mut fields = row.fields().enumerate();
+    let (column, name) = fields.find(|(_, name)| std::str::from_utf8(name).is_err())?;
+    Some(Fault {
+        found: format!(
+            "column {column}, counted from 0, is `{}`, which is not UTF-8",
+            shown(name)
+        ),
+        expected: "a table in UTF-8",
+        advice: "convert it, for example with `iconv -f WINDOWS-1252 -t UTF-8`".to_owned(),
+    })
+}
+
 /// Whether every value that is not missing is a number, and not one of those by which columns are named: 0, 1, 2 and so on by pandas
 /// (or from 1), and years, sizes or evenly spaced wavelengths beside a label with a name.
 fn looks_like_a_sample(row: &Row, label: usize) -> bool {
