@@ -19,12 +19,14 @@ pub enum News {
         /// What is known of the cause.
         why: String,
     },
-    /// Somebody wanted to connect and was refused.
+    /// Somebody wanted to connect and was refused, or left in the middle of it.
     Stranger {
         /// From where.
         from: IpAddr,
-        /// Why it was refused.
+        /// Why it came to nothing.
         why: String,
+        /// Its process ends: it was not refused.
+        is_ending: bool,
     },
     /// A round is over.
     Round(Box<RoundReport>),

@@ -46,12 +46,14 @@ pub enum Event {
         /// What went wrong.
         reason: String,
     },
-    /// Somebody wanted to connect and was refused.
+    /// Somebody wanted to connect and was refused, or left in the middle of it.
     Stranger {
         /// From where.
         from: IpAddr,
-        /// Why it was refused.
+        /// Why it came to nothing.
         reason: String,
+        /// Its process ends: it was not refused.
+        is_ending: bool,
     },
     /// Something happened on a connection.
     Link {

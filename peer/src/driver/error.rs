@@ -95,10 +95,35 @@ impl RunError {
             // Who said so first is told, not who passed it on.
             Self::Swarm(Failure::Neighbour { message, .. }) => message.clone(),
             Self::Unlike { peer, mismatch } => {
+                let mismatch = mismatch.seen_by(me);
                 format!("peer {peer} does not fit peer {me}: {mismatch}")
             }
             Self::Stopped(by) => format!("peer {me} was stopped by {by}"),
             own => format!("peer {me} failed: {}", crate::chain(own)),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_peer_that_does_not_fit_hears_whose_hash_is_whose() {
+        let mismatch = HelloMismatch::Plan {
+            found: "93".to_owned(),
+            expected: "84".to_owned(),
+        };
+        let error = RunError::Unlike { peer: 2, mismatch };
+        assert!(
+            error
+                .to_string()
+                .starts_with("peer 2 does not fit: its plan's hash is 93, this peer's 84; give")
+        );
+        assert!(
+            error.told(1).starts_with(
+                "peer 2 does not fit peer 1: its plan's hash is 93, peer 1's 84; give"
+            )
+        );
     }
 }

@@ -20,7 +20,15 @@ impl Driver {
                 });
                 self.parts.swarm.handle_unreachable(peer, reason);
             }
-            Event::Stranger { from, reason } => self.tell(News::Stranger { from, why: reason }),
+            Event::Stranger {
+                from,
+                reason,
+                is_ending,
+            } => self.tell(News::Stranger {
+                from,
+                why: reason,
+                is_ending,
+            }),
             Event::Link {
                 peer,
                 generation,

@@ -31,7 +31,7 @@ use super::{
     connection::{self, LinkError},
     dial,
     door::{Door, Place},
-    explain::explain,
+    explain::{explain, is_ending},
     socket::{self, Socket},
 };
 
@@ -78,16 +78,25 @@ impl Shared {
 
     /// Tells of a refusal, as long as there are not too many.
     async fn refused(&self, from: SocketAddr, reason: String) {
+        self.came_to_nothing(from, reason, false).await;
+    }
+
+    /// Tells of somebody who did not get in: was refused, or is ending.
+    async fn came_to_nothing(&self, from: SocketAddr, reason: String, is_ending: bool) {
         let Some(untold) = self.door.may_tell() else {
             return;
         };
         // IPv4 addresses look like themselves, whatever kind of socket they came through.
         let address = from.ip().to_canonical();
-        tracing::warn!(from = %address, port = from.port(), reason, untold, "a connection was refused");
+        tracing::warn!(from = %address, port = from.port(), reason, is_ending, untold, "a connection did not come about");
         let from = address;
         // A driver that has gone needs no news.
         self.events
-            .send(Event::Stranger { from, reason })
+            .send(Event::Stranger {
+                from,
+                reason,
+                is_ending,
+            })
             .await
             .ok();
     }
@@ -270,7 +279,10 @@ async fn receive(incoming: Incoming, place: Place, shared: Arc<Shared>) {
     let from = incoming.remote_address();
     match timeout(HANDSHAKE, incoming).await {
         Ok(Ok(connection)) => welcome(connection, place, &shared).await,
-        Ok(Err(error)) => shared.refused(from, explain(&error)).await,
+        Ok(Err(error)) => {
+            let (reason, is_ending) = (explain(&error), is_ending(&error));
+            shared.came_to_nothing(from, reason, is_ending).await;
+        }
         Err(_) => {
             let reason = format!("it did not end its handshake within {HANDSHAKE:?}");
             shared.refused(from, reason).await;

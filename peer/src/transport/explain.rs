@@ -1,5 +1,6 @@
 //! Why a connection is not there, in words that say what to look at.
 
+use fltorrent_crds::visible_line;
 use quinn::{ConnectionError, TransportErrorCode};
 
 /// Longest reason that is taken over from another machine, characters.
@@ -30,7 +31,7 @@ pub(super) fn explain(error: &ConnectionError) -> String {
                 fault(alert),
                 foreign(&close.reason)
             ),
-            None if ENDING.contains(&close.error_code) => {
+            None if is_ending(error) => {
                 "it takes no connection any more: it is ending, look what it says".to_owned()
             }
             None => error.to_string(),
@@ -42,13 +43,16 @@ pub(super) fn explain(error: &ConnectionError) -> String {
     }
 }
 
-/// Another machine's text: bounded and without control characters.
+/// Whether the other side closed the connection since its process is about to go.
+pub(super) fn is_ending(error: &ConnectionError) -> bool {
+    matches!(error, ConnectionError::ConnectionClosed(close) if ENDING.contains(&close.error_code))
+}
+
+/// Another machine's text: bounded, in one line and with control characters written out.
 pub(super) fn foreign(bytes: &[u8]) -> String {
-    String::from_utf8_lossy(bytes)
-        .chars()
-        .take(LONGEST_REASON)
-        .map(|c| if c.is_control() { ' ' } else { c })
-        .collect()
+    let text = String::from_utf8_lossy(bytes);
+    let text: String = text.chars().take(LONGEST_REASON).collect();
+    visible_line(&text).into_owned()
 }
 
 fn alert(code: TransportErrorCode) -> Option<u64> {
@@ -70,5 +74,36 @@ fn fault(alert: u64) -> &'static str {
         _ => {
             "is of another experiment: give every machine its folder from the same `fltorrent keys init`"
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use quinn::ConnectionClose;
+
+    use super::*;
+
+    fn closed(error_code: TransportErrorCode) -> ConnectionError {
+        ConnectionError::ConnectionClosed(ConnectionClose {
+            error_code,
+            frame_type: None,
+            reason: Vec::new().into(),
+        })
+    }
+
+    #[test]
+    fn a_process_that_is_about_to_go_is_told_from_one_that_refuses() {
+        for code in ENDING {
+            assert!(is_ending(&closed(code)), "{code:?}");
+        }
+        let refusal = closed(TransportErrorCode::crypto(42));
+        assert!(!is_ending(&refusal) && !is_ending(&ConnectionError::TimedOut));
+        assert!(explain(&refusal).starts_with("it refuses this peer, whose certificate"));
+    }
+
+    #[test]
+    fn a_reason_of_another_machine_is_one_line_without_commands() {
+        assert_eq!(foreign(b"a\x1b[2J\nb\xff"), "a\\u001b[2J\\u000ab\u{fffd}");
+        assert_eq!(foreign(&[b'a'; 500]).len(), LONGEST_REASON);
     }
 }

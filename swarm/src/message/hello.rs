@@ -1,6 +1,6 @@
 //! The first message in both directions: who is there, and whether both mean the same experiment.
 
-use thiserror::Error;
+use std::fmt;
 
 use super::{DecodeError, Reader, Writer};
 
@@ -26,11 +26,10 @@ pub struct Hello {
     pub model: [u8; 32],
 }
 
-/// Why two peers cannot work together.
-#[derive(Clone, Debug, PartialEq, Eq, Error)]
+/// Why two peers cannot work together, as the one says that has looked at the other's [`Hello`].
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum HelloMismatch {
     /// Another run of an experiment.
-    #[error("it belongs to run {found}, this peer to {expected}")]
     Run {
         /// The neighbour's.
         found: String,
@@ -38,7 +37,6 @@ pub enum HelloMismatch {
         expected: String,
     },
     /// Another attempt of the run.
-    #[error("it belongs to attempt {found}, this peer to {expected}")]
     Attempt {
         /// The neighbour's.
         found: u32,
@@ -46,7 +44,6 @@ pub enum HelloMismatch {
         expected: u32,
     },
     /// Not the peer of that connection.
-    #[error("it says that it is peer {found}, its connection belongs to peer {expected}")]
     Peer {
         /// What it says.
         found: u32,
@@ -54,9 +51,6 @@ pub enum HelloMismatch {
         expected: u32,
     },
     /// Another manifest.
-    #[error(
-        "its plan's hash is {found}, this peer's {expected}; give both the same manifest and settings, and the same release; `fltorrent validate` prints the hash"
-    )]
     Plan {
         /// The neighbour's.
         found: String,
@@ -64,9 +58,6 @@ pub enum HelloMismatch {
         expected: String,
     },
     /// Other data.
-    #[error(
-        "its data's hash is {found}, this peer's {expected}; the data files differ: compare their checksums"
-    )]
     Data {
         /// The neighbour's.
         found: String,
@@ -74,11 +65,6 @@ pub enum HelloMismatch {
         expected: String,
     },
     /// It goes on from another checkpoint.
-    #[error(
-        "it starts with round {}, this peer with round {}; resume all peers from the same round",
-        u64::from(*found) + 1,
-        u64::from(*expected) + 1
-    )]
     FirstRound {
         /// The neighbour's, from 0.
         found: u32,
@@ -86,9 +72,6 @@ pub enum HelloMismatch {
         expected: u32,
     },
     /// It starts from other values.
-    #[error(
-        "the model that it starts from has hash {found}, this peer's {expected}; give all peers the same model.initFrom file, or the checkpoints of one run"
-    )]
     Model {
         /// The neighbour's.
         found: String,
@@ -96,6 +79,52 @@ pub enum HelloMismatch {
         expected: String,
     },
 }
+
+impl HelloMismatch {
+    /// The same for other peers, for whom the one that has looked is not "this peer".
+    #[must_use]
+    pub fn seen_by(&self, peer: u32) -> String {
+        self.words(&format!("peer {peer}"))
+    }
+
+    fn words(&self, looker: &str) -> String {
+        match self {
+            Self::Run { found, expected } => {
+                format!("it belongs to run {found}, {looker} to {expected}")
+            }
+            Self::Attempt { found, expected } => {
+                format!("it belongs to attempt {found}, {looker} to {expected}")
+            }
+            Self::Peer { found, expected } => {
+                format!(
+                    "it says that it is peer {found}, its connection belongs to peer {expected}"
+                )
+            }
+            Self::Plan { found, expected } => format!(
+                "its plan's hash is {found}, {looker}'s {expected}; give both the same manifest and settings, and the same release; `fltorrent validate` prints the hash"
+            ),
+            Self::Data { found, expected } => format!(
+                "its data's hash is {found}, {looker}'s {expected}; the data files differ: compare their checksums"
+            ),
+            Self::FirstRound { found, expected } => format!(
+                "it starts with round {}, {looker} with round {}; resume all peers from the same round",
+                u64::from(*found) + 1,
+                u64::from(*expected) + 1
+            ),
+            Self::Model { found, expected } => format!(
+                "the model that it starts from has hash {found}, {looker}'s {expected}; give all peers the same model.initFrom file, or the checkpoints of one run"
+            ),
+        }
+    }
+}
+
+impl fmt::Display for HelloMismatch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.words("this peer"))
+    }
+}
+
+impl std::error::Error for HelloMismatch {}
 
 impl Hello {
     /// Whether a neighbour that should be `peer` and says `theirs` means the same experiment.

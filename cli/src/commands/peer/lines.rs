@@ -111,10 +111,14 @@ impl<'a> Lines<'a> {
                 (before.flatten().as_ref() != Some(why))
                     .then(|| self.one_missing(*neighbour, Some(why)))
             }
-            News::Stranger { from, why } => {
+            News::Stranger {
+                from,
+                why,
+                is_ending,
+            } => {
                 let is_told = self.strangers.len() >= STRANGERS
                     || !self.strangers.insert((*from, why.clone()));
-                (!is_told).then(|| format!("refused a connection from {from}: {why}"))
+                (!is_told).then(|| stranger(*from, why, *is_ending))
             }
             News::Round(report) => Some(self.round(report)),
         }
@@ -182,4 +186,31 @@ pub(super) fn finished(summary: &Summary) -> String {
         "{reason}\naccuracy  {accuracy}\nmodel     {hash}\nresults   {}",
         summary.results
     )
+}
+
+/// Who did not get in.
+fn stranger(from: IpAddr, why: &str, is_ending: bool) -> String {
+    if is_ending {
+        format!("a peer at {from} is ending: look what it says")
+    } else {
+        format!("refused a connection from {from}: {why}")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_is_about_to_go_was_not_refused() {
+        let from = IpAddr::from([127, 0, 0, 1]);
+        assert_eq!(
+            stranger(from, "it takes no connection any more", true),
+            "a peer at 127.0.0.1 is ending: look what it says"
+        );
+        assert_eq!(
+            stranger(from, "x", false),
+            "refused a connection from 127.0.0.1: x"
+        );
+    }
 }

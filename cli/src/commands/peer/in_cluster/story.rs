@@ -43,10 +43,16 @@ impl Story {
                     tracing::warn!(neighbour, why, "a neighbour is away");
                 }
             }
-            News::Stranger { from, why } => {
+            News::Stranger {
+                from,
+                why,
+                is_ending,
+            } => {
                 let is_new = self.strangers.len() < STRANGERS
                     && self.strangers.insert(format!("{from} {why}"));
-                if is_new {
+                if is_new && *is_ending {
+                    tracing::info!(%from, "a peer there is ending");
+                } else if is_new {
                     tracing::warn!(%from, why, "a connection was refused");
                 }
             }
