@@ -8,7 +8,10 @@ mod path;
 use std::{net::SocketAddr, path::PathBuf};
 
 use clap::{ArgGroup, Args, Parser, Subcommand, ValueEnum};
-use fltorrent_crds::{BitRate, Interval, experiment::MAX_PEERS};
+use fltorrent_crds::{
+    BitRate, Interval, IntervalError,
+    experiment::{MAX_PEERS, MAX_SEED},
+};
 use fltorrent_peer::checkpoint::Resume;
 
 pub use self::bench::{
@@ -93,7 +96,7 @@ pub struct SettingArguments {
     #[arg(long, value_enum)]
     pub backend: Option<BackendName>,
     /// The seed of everything random; the same as --set seed=…
-    #[arg(long, value_name = "N", value_parser = whole_number::<u64>(0, u64::MAX))]
+    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = whole_number::<u64>(0, MAX_SEED))]
     pub seed: Option<u64>,
 }
 
@@ -141,10 +144,10 @@ pub struct PlanArguments {
     #[command(flatten)]
     pub manifest: ManifestArguments,
     /// Rate of every peer's uplink, for example 20Mbit; without it as the downlink
-    #[arg(long, value_name = "RATE")]
+    #[arg(long, value_name = "RATE", allow_hyphen_values = true)]
     pub up: Option<BitRate>,
     /// Rate of every peer's downlink, for example 100Mbit; without it as the uplink
-    #[arg(long, value_name = "RATE")]
+    #[arg(long, value_name = "RATE", allow_hyphen_values = true)]
     pub down: Option<BitRate>,
     /// List all peers with all their neighbours
     #[arg(long)]
@@ -164,22 +167,22 @@ pub struct SimulateArguments {
     #[command(flatten)]
     pub manifest: ManifestArguments,
     /// Rate of every uplink, for example 20Mbit; without it the manifest's, and where that has none no limit
-    #[arg(long, value_name = "RATE")]
+    #[arg(long, value_name = "RATE", allow_hyphen_values = true)]
     pub up: Option<BitRate>,
     /// Rate of every downlink, for example 100Mbit; without it the manifest's, and where that has none no limit
-    #[arg(long, value_name = "RATE")]
+    #[arg(long, value_name = "RATE", allow_hyphen_values = true)]
     pub down: Option<BitRate>,
     /// One-way delay from every peer to every other; without it the manifest's
-    #[arg(long, value_name = "TIME")]
+    #[arg(long, value_name = "TIME", allow_hyphen_values = true, value_parser = interval)]
     pub delay: Option<Interval>,
     /// How long a peer trains in a round, times its computeSlowdown; without it the exchange is alone
-    #[arg(long, value_name = "TIME")]
+    #[arg(long, value_name = "TIME", allow_hyphen_values = true, value_parser = interval)]
     pub train_time: Option<Interval>,
     /// What travels: packets, or whole chunks, which is quicker and a few hundredths off; without it packets up to 50 million
     #[arg(long, value_enum)]
     pub detail: Option<Detail>,
     /// The updates of so many peers travel as one, which is as many times cheaper; for thousands of peers
-    #[arg(long, value_name = "PEERS", value_parser = whole_number::<u32>(2, u32::MAX))]
+    #[arg(long, value_name = "PEERS", allow_negative_numbers = true, value_parser = whole_number::<u32>(2, u32::MAX))]
     pub cohort: Option<u32>,
     /// Also simulate it without cohorts, and say how far off they put the exchange
     #[arg(long, requires = "cohort")]
@@ -211,7 +214,7 @@ pub struct InitArguments {
     #[arg(long, conflicts_with_all = ["peers", "topology", "model", "data", "data_path", "partition", "rounds"])]
     pub quickstart: bool,
     /// How many peers
-    #[arg(long, value_name = "N", value_parser = whole_number::<u32>(1, 10_000))]
+    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = whole_number::<u32>(1, 10_000))]
     pub peers: Option<u32>,
     /// How they are wired
     #[arg(long, value_enum)]
@@ -229,7 +232,7 @@ pub struct InitArguments {
     #[arg(long, value_enum)]
     pub partition: Option<PartitionChoice>,
     /// How many rounds
-    #[arg(long, value_name = "N", value_parser = whole_number::<u32>(1, 1_000_000))]
+    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = whole_number::<u32>(1, 1_000_000))]
     pub rounds: Option<u32>,
     /// Replace the file if it is there
     #[arg(long)]
@@ -283,7 +286,7 @@ pub struct CompareArguments {
     #[arg(required = true, num_args = 2.., value_name = "RUN", value_parser = path())]
     pub runs: Vec<PathBuf>,
     /// Measure time and bytes up to this share of right answers; without it what all runs reach
-    #[arg(long, value_name = "SHARE", value_parser = share)]
+    #[arg(long, value_name = "SHARE", allow_negative_numbers = true, value_parser = share)]
     pub accuracy: Option<f64>,
     /// Also write a page with the runs' curves over each other
     #[arg(long, value_name = "FILE", value_parser = path())]
@@ -317,7 +320,7 @@ pub struct KeysInitArguments {
     #[arg(value_parser = path())]
     pub file: Option<PathBuf>,
     /// The number of peers, instead of a manifest
-    #[arg(long, value_parser = whole_number::<u32>(1, 10_000))]
+    #[arg(long, allow_negative_numbers = true, value_parser = whole_number::<u32>(1, 10_000))]
     pub peers: Option<u32>,
     /// Change one field of the manifest, as for the peers themselves
     #[arg(long, value_name = "PATH=VALUE", value_parser = setting, conflicts_with = "peers")]
@@ -326,10 +329,10 @@ pub struct KeysInitArguments {
     #[arg(long, value_name = "DIR", default_value = "keys", value_parser = path())]
     pub out: PathBuf,
     /// How long the keys are valid
-    #[arg(long, default_value_t = 30, value_parser = whole_number::<u32>(1, 366))]
+    #[arg(long, default_value_t = 30, allow_negative_numbers = true, value_parser = whole_number::<u32>(1, 366))]
     pub days: u32,
     /// How many runs the keys are good for, each with the next --attempt
-    #[arg(long, default_value_t = 16, value_parser = whole_number::<u32>(1, 1000))]
+    #[arg(long, default_value_t = 16, allow_negative_numbers = true, value_parser = whole_number::<u32>(1, 1000))]
     pub attempts: u32,
 }
 
@@ -377,7 +380,7 @@ pub struct ByHandArguments {
     #[arg(long, value_name = "DIR", default_value = "keys", value_parser = path())]
     pub keys: PathBuf,
     /// Which run with these keys this is, the same on all machines; without it attempt in the nodes file, or 0
-    #[arg(long, value_parser = whole_number::<u32>(0, u32::MAX))]
+    #[arg(long, allow_negative_numbers = true, value_parser = whole_number::<u32>(0, u32::MAX))]
     pub attempt: Option<u32>,
     /// The results folder, new or empty; without it a new one in the manifest's output.directory
     #[arg(long, value_name = "DIR", value_parser = path())]
@@ -389,7 +392,7 @@ pub struct ByHandArguments {
     #[command(flatten)]
     pub settings: SettingArguments,
     /// How long to wait for neighbours that are started later, such as 30s or 2h
-    #[arg(long, default_value = "10m")]
+    #[arg(long, default_value = "10m", allow_hyphen_values = true, value_parser = interval)]
     pub wait: Interval,
     /// Serve metrics there, for example 127.0.0.1:9090
     #[arg(long, value_name = "ADDRESS", value_parser = socket_address)]
@@ -449,6 +452,12 @@ fn share(text: &str) -> Result<f64, String> {
     }
 }
 
+fn interval(text: &str) -> Result<Interval, String> {
+    let expected = "expected numbers with units, for example 20ms, 30s or 1h30m";
+    text.parse()
+        .map_err(|error: IntervalError| format!("{error}; {expected}"))
+}
+
 fn socket_address(text: &str) -> Result<SocketAddr, String> {
     let expected = "expected an IP address and a port, for example 127.0.0.1:9090 or [::]:9090";
     text.parse().map_err(|_| expected.to_owned())
@@ -478,6 +487,89 @@ mod tests {
     #[test]
     fn the_command_line_is_well_formed() {
         Arguments::command().debug_assert();
+    }
+
+    /// The command and all below it.
+    fn all(command: &clap::Command) -> Vec<&clap::Command> {
+        let below = command.get_subcommands().flat_map(all);
+        std::iter::once(command).chain(below).collect()
+    }
+
+    #[test]
+    fn a_value_below_0_is_answered_by_the_option_not_taken_for_another_one() {
+        use std::any::TypeId;
+        let numbers = [
+            TypeId::of::<u32>(),
+            TypeId::of::<u64>(),
+            TypeId::of::<f64>(),
+        ];
+        let units = [
+            TypeId::of::<BitRate>(),
+            TypeId::of::<Interval>(),
+            TypeId::of::<fltorrent_crds::ByteSize>(),
+        ];
+        let command = Arguments::command();
+        let mut seen = 0;
+        for (command, arg) in all(&command)
+            .into_iter()
+            .flat_map(|command| command.get_arguments().map(move |arg| (command, arg)))
+        {
+            let kind = arg.get_value_parser().type_id();
+            let takes = if numbers.iter().any(|number| kind == *number) {
+                arg.is_allow_negative_numbers_set()
+            } else if units.iter().any(|unit| kind == *unit) {
+                arg.is_allow_hyphen_values_set()
+            } else {
+                continue;
+            };
+            seen += 1;
+            assert!(takes, "{} {}", command.get_name(), arg.get_id());
+        }
+        assert!(seen > 20, "{seen}");
+    }
+
+    #[test]
+    fn what_a_value_has_to_be_is_said_for_the_field() {
+        let fault = |line: &[&'static str]| {
+            let line = ["fltorrent"].iter().chain(line);
+            Arguments::try_parse_from(line).unwrap_err().to_string()
+        };
+        for (line, expected) in [
+            (
+                &["run", "x.yaml", "--seed", "9007199254740992"][..],
+                "expected a whole number from 0 to 9007199254740991",
+            ),
+            (
+                &["run", "x.yaml", "--seed", "-1"],
+                "expected a whole number from 0 to 9007199254740991",
+            ),
+            (
+                &["init", "--peers", "-1"],
+                "expected a whole number from 1 to 10000",
+            ),
+            (
+                &["plan", "x.yaml", "--up", "-5Mbit"],
+                "not a rate of bits; a rate is",
+            ),
+            (
+                &["simulate", "x.yaml", "--delay", "-1s"],
+                "not a duration; expected numbers with units, for example 20ms",
+            ),
+            (
+                &["simulate", "x.yaml", "--delay", "10"],
+                "not a duration; expected numbers with units, for example 20ms",
+            ),
+            (
+                &["compare", "a", "b", "--accuracy", "-0.1"],
+                "expected a share from 0 to 1",
+            ),
+        ] {
+            let found = fault(line);
+            assert!(
+                found.contains(expected) && !found.contains("tip:"),
+                "{line:?}: {found}"
+            );
+        }
     }
 
     #[test]

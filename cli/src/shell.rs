@@ -12,9 +12,13 @@ pub(crate) fn quoted(word: &str) -> String {
     }
 }
 
-/// A path as a shell takes it.
+/// A path as a shell takes it, and a command that takes a `-` at its beginning for an option.
 pub(crate) fn path(path: &Path) -> String {
-    quoted(&path.display().to_string())
+    let shown = path.display();
+    if path.as_os_str().as_encoded_bytes().starts_with(b"-") {
+        return quoted(&format!("./{shown}"));
+    }
+    quoted(&shown.to_string())
 }
 
 /// A path that means the same in every working folder.
@@ -48,6 +52,8 @@ mod tests {
         assert_eq!(quoted("it's"), r"'it'\''s'");
         assert_eq!(quoted("~"), "'~'");
         assert_eq!(quoted(""), "''");
+        assert_eq!(path(Path::new("-x.yaml")), "./-x.yaml");
+        assert_eq!(path(Path::new("x-y.yaml")), "x-y.yaml");
     }
 
     #[test]
