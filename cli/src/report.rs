@@ -15,6 +15,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use fltorrent_crds::visible;
 use thiserror::Error;
 
 use crate::manifest::ManifestError;
@@ -160,18 +161,32 @@ fn part(out: &Path) -> PathBuf {
     out.with_file_name(name)
 }
 
-/// Puts a page in its place at once, so that nobody sees half of it.
+/// Puts a page in its place at once, so that nobody sees half of it. Control characters in it, which a results folder may have, are
+/// written out.
 pub(crate) fn write_page(out: &Path, text: &str) -> Result<(), ReportError> {
     let failed = |source| ReportError::Write {
         path: out.to_owned(),
         source,
     };
     let part = part(out);
-    fs::write(&part, text)
+    fs::write(&part, visible(text).as_bytes())
         .and_then(|()| fs::rename(&part, out))
         .map_err(|source| {
             // What is half written would only be in the way.
             fs::remove_file(&part).ok();
             failed(source)
         })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_page_has_no_control_characters_of_a_results_folder() {
+        let folder = tempfile::tempdir().unwrap();
+        let out = folder.path().join(FILE);
+        write_page(&out, "<p>\u{1b}[2J\n\t</p>").unwrap();
+        assert_eq!(fs::read_to_string(out).unwrap(), "<p>\\u001b[2J\n\t</p>");
+    }
 }

@@ -108,7 +108,7 @@ pub struct Facts {
     pub pods: Vec<PodFacts>,
     /// Rounds of the last checkpoint that all peers have on a claim; none when there is none.
     pub checkpoint: Option<u32>,
-    /// What the peers' models are, when all have ended and not all with the same one.
+    /// What the peers' models are, when at least two that ended well have different ones. It counts once all pods have succeeded.
     pub disagreement: Option<String>,
 }
 

@@ -64,7 +64,7 @@ fn a_killed_peer_ends_the_run_with_its_name_and_last_log_lines() {
 #[test]
 fn signals_end_a_run_in_order() {
     for signal in [Signal::INT, Signal::TERM, Signal::HUP] {
-        let mut run = Endless::start(3);
+        let mut run = Endless::with_hang_ups(3);
         run.wait_for("round");
         let peers = run.peers();
         assert_eq!(peers.len(), 3);

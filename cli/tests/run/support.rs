@@ -131,6 +131,18 @@ impl Endless {
         Self::of(command, folder)
     }
 
+    /// Starts the quickstart with so many peers, for which SIGHUP is what it is in a terminal: under nohup, tests ignore it, and
+    /// what they start does, too.
+    pub(crate) fn with_hang_ups(peers: u32) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let sets = [ENDLESS, &format!("groups[0].count={peers}")];
+        let run = run("quickstart.yaml", folder.path(), &sets);
+        let mut command = Command::new("env");
+        command.arg("--default-signal=HUP").arg(run.get_program());
+        command.args(run.get_args());
+        Self::of(command, folder)
+    }
+
     /// Goes on with the run of a folder.
     pub(crate) fn resume(folder: TempDir) -> Self {
         let mut command = fltorrent(&["run", "--resume"]);
