@@ -8,8 +8,9 @@ use std::{
 };
 
 use fltorrent_crds::{
-    Errors, Experiment, Plan, manifest,
+    Errors, Experiment, NotUtf8, Plan, manifest,
     plan::{DataSource, is_url, unexpanded},
+    utf8,
 };
 use fltorrent_peer::extend;
 use thiserror::Error;
@@ -24,6 +25,14 @@ pub enum ManifestError {
         path: PathBuf,
         /// What the system said.
         source: io::Error,
+    },
+    /// The file is no text.
+    #[error("{}: is not a text that a manifest is", path.display())]
+    NotUtf8 {
+        /// The file.
+        path: PathBuf,
+        /// Where.
+        source: NotUtf8,
     },
     /// The file is no manifest by its size alone.
     #[error("{}: has more than {} bytes; name a manifest", path.display(), manifest::MAX_BYTES)]
@@ -56,6 +65,19 @@ pub enum ManifestError {
     Resolve(#[source] serde_saphyr::ser::Error),
 }
 
+impl ManifestError {
+    /// The same about this file.
+    #[must_use]
+    pub fn in_file(self, path: &Path) -> Self {
+        match self {
+            Self::Fields { errors } => Self::Fields {
+                errors: errors.in_file(&path.display().to_string()),
+            },
+            other => other,
+        }
+    }
+}
+
 impl From<Errors> for ManifestError {
     fn from(errors: Errors) -> Self {
         Self::Fields { errors }
@@ -77,7 +99,7 @@ impl Resolved {
     /// # Errors
     /// When the file cannot be read or is too large, and as [`Resolved::from_text`].
     pub fn read(path: &Path, sets: &[(String, String)]) -> Result<Self, ManifestError> {
-        Self::from_text(&read(path)?, sets)
+        Self::from_text(&read(path)?, sets).map_err(|error| error.in_file(path))
     }
 
     /// Takes a manifest's text, with settings over it.
@@ -202,16 +224,19 @@ pub(crate) fn read(path: &Path) -> Result<String, ManifestError> {
         path: path.to_owned(),
         source,
     };
-    let mut text = String::new();
+    let mut bytes = Vec::new();
     let limit = manifest::MAX_BYTES as u64 + 1;
     let file = File::open(path).map_err(failed)?;
-    file.take(limit).read_to_string(&mut text).map_err(failed)?;
-    if text.len() as u64 == limit {
+    file.take(limit).read_to_end(&mut bytes).map_err(failed)?;
+    if bytes.len() as u64 == limit {
         return Err(ManifestError::TooLarge {
             path: path.to_owned(),
         });
     }
-    Ok(text)
+    utf8(bytes).map_err(|source| ManifestError::NotUtf8 {
+        path: path.to_owned(),
+        source,
+    })
 }
 
 #[cfg(test)]
@@ -277,6 +302,38 @@ mod tests {
                 "{error}"
             );
         }
+    }
+
+    #[test]
+    fn a_manifest_in_another_encoding_or_with_faulty_yaml_is_told_with_its_place() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("m.yaml");
+        let fault = |bytes: &[u8]| {
+            std::fs::write(&path, bytes).unwrap();
+            let error = crate::chain(&Resolved::read(&path, &[]).unwrap_err());
+            error.replace(folder.path().to_str().unwrap(), "FOLDER")
+        };
+        for (bytes, expected) in [
+            (
+                &b"a: 1\n# caf\xe9\n"[..],
+                "FOLDER/m.yaml: is not a text that a manifest is: the byte at offset 10, in line 2, is not UTF-8; expected a text in UTF-8: convert it, for example with `iconv -f WINDOWS-1252 -t UTF-8`",
+            ),
+            (
+                b"\xff\xfea\0:\0",
+                "FOLDER/m.yaml: is not a text that a manifest is: it is UTF-16; expected a text in UTF-8: convert it, for example with `iconv -f UTF-16 -t UTF-8`",
+            ),
+        ] {
+            assert_eq!(fault(bytes), expected);
+        }
+        let found = fault(b"a: 1\nb: [1\nc: 2\n");
+        assert!(
+            found.starts_with("the text cannot be read as one YAML document; line 3 column ")
+                && found.contains("--> FOLDER/m.yaml:3:")
+                && !found.contains("error:"),
+            "{found}"
+        );
+        let found = fault(("[".repeat(100) + &"]".repeat(100)).as_bytes());
+        assert!(found.contains(" at FOLDER/m.yaml:1:"), "{found}");
     }
 
     #[test]

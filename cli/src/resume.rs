@@ -37,13 +37,21 @@ pub enum ResumeError {
         /// The folder, from the root on.
         folder: PathBuf,
     },
-    /// The folder's own manifest.
+    /// The folder has no manifest.
     #[error("{} is not the results folder of a run", folder.display())]
     NoRun {
         /// The folder.
         folder: PathBuf,
-        /// What is wrong with the manifest in it.
+        /// What the system said.
         source: ManifestError,
+    },
+    /// The folder's own manifest is there, but not as the run wrote it.
+    #[error("{}: the run's manifest cannot be used by this version; it was changed, or written by another version", path.display())]
+    OwnManifest {
+        /// The manifest.
+        path: PathBuf,
+        /// What is wrong with it.
+        source: Box<ManifestError>,
     },
     /// The manifest that was named, or a setting.
     #[error(transparent)]
@@ -145,9 +153,16 @@ fn own_manifest(results: &Results) -> Result<Resolved, ResumeError> {
             folder: std::path::absolute(folder).unwrap_or_else(|_| folder.to_owned()),
         });
     }
-    Resolved::read(&results.manifest(), &[]).map_err(|source| ResumeError::NoRun {
-        folder: results.path().to_owned(),
-        source,
+    let path = results.manifest();
+    Resolved::read(&path, &[]).map_err(|source| match source {
+        ManifestError::Read { .. } => ResumeError::NoRun {
+            folder: results.path().to_owned(),
+            source,
+        },
+        _ => ResumeError::OwnManifest {
+            path,
+            source: Box::new(source),
+        },
     })
 }
 

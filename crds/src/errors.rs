@@ -2,12 +2,17 @@
 
 use std::fmt;
 
+use crate::visible_line;
+
 /// Errors that are printed in full; what is over is only counted.
 const PRINTED: usize = 50;
 /// Errors that are kept, enough to work on: a list of 50,000 connections may be wrong in each.
 pub(crate) const MAX_ERRORS: usize = 1_000;
 /// Characters of a user's text that an error repeats.
 const QUOTED: usize = 60;
+
+/// How a text is called in an error about a place in it, until somebody says from which file it is.
+pub(crate) const TEXT: &str = "<input>";
 
 /// One thing that is wrong with a manifest.
 ///
@@ -71,6 +76,15 @@ impl Errors {
         }
     }
 
+    /// The same about the text of this file, which is named where a place in the text is.
+    #[must_use]
+    pub fn in_file(mut self, file: &str) -> Self {
+        for error in self.0.iter_mut().filter(|error| error.path.is_empty()) {
+            error.expected = error.expected.replace(TEXT, file);
+        }
+        self
+    }
+
     /// The errors, one a field and fault.
     pub fn iter(&self) -> std::slice::Iter<'_, FieldError> {
         self.0.iter()
@@ -112,20 +126,28 @@ impl fmt::Display for Errors {
     }
 }
 
-/// `path[key]` for a key of the user's, bounded and without control characters.
+/// `path[key]` for a key of the user's, as [`quote`] shows it.
 pub(crate) fn entry(path: &str, key: &str) -> String {
     format!("{path}[{}]", quote(key).trim_matches('`'))
 }
 
-/// A user's text in quotes, without control characters and of bounded length.
+/// A user's text in quotes, in one line, with control characters written out, and of bounded length.
 pub(crate) fn quote(text: &str) -> String {
-    let mut quoted: String = text
-        .chars()
-        .take(QUOTED)
-        .map(|c| if c.is_control() { ' ' } else { c })
-        .collect();
+    let mut quoted: String = text.chars().take(QUOTED).collect();
     if text.chars().nth(QUOTED).is_some() {
         quoted.push('…');
     }
-    format!("`{quoted}`")
+    format!("`{}`", visible_line(&quoted))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_quoted_is_bounded_and_shows_its_control_characters() {
+        assert_eq!(quote("a\u{1b}[2J\n"), "`a\\u001b[2J\\u000a`");
+        let long = quote(&"é".repeat(QUOTED + 1));
+        assert_eq!(long, format!("`{}…`", "é".repeat(QUOTED)));
+    }
 }

@@ -26,6 +26,7 @@ pub mod shards;
 pub mod status;
 mod text_or_whole;
 mod topology;
+mod utf8;
 mod visible;
 
 pub use address::{AddressError, PeerAddress};
@@ -39,4 +40,5 @@ pub use percentage::{Percentage, PercentageError};
 pub use plan::Plan;
 pub use quantity::{Quantity, QuantityError};
 pub use queue_length::{QueueLength, QueueLengthError};
+pub use utf8::{NotUtf8, utf8};
 pub use visible::{visible, visible_line};

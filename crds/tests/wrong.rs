@@ -270,7 +270,10 @@ fn texts_that_are_no_manifest() {
             "- a\n- b\n".to_owned(),
             "the manifest is a list; it starts with",
         ),
-        ("a: [".to_owned(), "cannot be read as one YAML document"),
+        (
+            "a: [".to_owned(),
+            "cannot be read as one YAML document; line 1 column ",
+        ),
         (
             "a:\n\tb: c".to_owned(),
             "cannot be read as one YAML document",
@@ -287,7 +290,26 @@ fn texts_that_are_no_manifest() {
             "a: &a {b: *a}".to_owned(),
             "cannot be read as one YAML document",
         ),
-        ("[".repeat(10_000), "cannot be read as one YAML document"),
+        (
+            "[".repeat(10_000),
+            "cannot be read as one YAML document; line 1 column 256: recursion limit exceeded",
+        ),
+        (
+            "[".repeat(100) + &"]".repeat(100),
+            "cannot be read as one YAML document; its maps and lists are more than 64 deep at <input>:1:",
+        ),
+        (
+            bomb(),
+            "cannot be read as one YAML document; it has more than 500000 values, with those that aliases (`*name`) repeat",
+        ),
+        (
+            (0..1_001).map(|n| format!("a{n}: &a{n} 1\n")).collect(),
+            "cannot be read as one YAML document; it has more than 1000 anchors",
+        ),
+        (
+            "---\na: 1\n".repeat(70),
+            "cannot be read as one YAML document; it has more than 64 documents",
+        ),
         (
             format!("x: {}", "1,".repeat(600_000)),
             "the text has 1200003 bytes; a manifest has at most 1048576",
@@ -513,4 +535,21 @@ fn very_many_errors_are_kept_in_part() {
     let text = errors.to_string();
     assert!(text.len() < 10_000);
     assert!(text.ends_with("\n… and at least 950 more errors"), "{text}");
+}
+
+/// A text of a few lines whose aliases stand for a million values.
+fn bomb() -> String {
+    let nine = |name: &str| vec![format!("*{name}"); 9].join(", ");
+    let mut text = format!("a: &a [{}]\n", ["x"; 9].join(", "));
+    for (name, before) in [
+        ("b", "a"),
+        ("c", "b"),
+        ("d", "c"),
+        ("e", "d"),
+        ("f", "e"),
+        ("g", "f"),
+    ] {
+        text += &format!("{name}: &{name} [{}]\n", nine(before));
+    }
+    text
 }

@@ -12,7 +12,7 @@ use std::process::ExitCode;
 use anyhow::Context as _;
 use clap::{Parser, Subcommand};
 use fltorrent_coordinator::secret::{RootSecret, SECRET_BYTES};
-use fltorrent_crds::{Experiment, manifest, visible};
+use fltorrent_crds::{Experiment, manifest, utf8, visible};
 use kube::{Api, Client, Config};
 
 use crate::build::Site;
@@ -145,19 +145,20 @@ pub async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
 }
 
 fn read(file: &Path) -> anyhow::Result<Experiment> {
-    let mut text = String::new();
+    let mut bytes = Vec::new();
     if file == Path::new("-") {
         io::stdin()
             .take(2 << 20)
-            .read_to_string(&mut text)
+            .read_to_end(&mut bytes)
             .context("standard input cannot be read")?;
     } else {
-        text = fs::read_to_string(file)
-            .with_context(|| format!("{} cannot be read", file.display()))?;
+        bytes = fs::read(file).with_context(|| format!("{} cannot be read", file.display()))?;
     }
-    manifest::parse(&text)
+    let name = file.display().to_string();
+    utf8(bytes)
         .map_err(anyhow::Error::new)
-        .with_context(|| format!("{} is no manifest", file.display()))
+        .and_then(|text| Ok(manifest::parse(&text).map_err(|errors| errors.in_file(&name))?))
+        .with_context(|| format!("{name} is no manifest"))
 }
 
 fn print(text: &str) -> anyhow::Result<ExitCode> {

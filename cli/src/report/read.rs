@@ -3,11 +3,11 @@
 use std::{
     collections::BTreeMap,
     fs::{self, File},
-    io::{ErrorKind, Read},
+    io::{self, ErrorKind, Read},
     path::{Path, PathBuf},
 };
 
-use fltorrent_crds::Plan;
+use fltorrent_crds::{Plan, utf8};
 use serde::{Deserialize, de::DeserializeOwned};
 
 use super::ReportError;
@@ -58,8 +58,8 @@ impl Folder {
                 Ok(resolved) => Some((text, resolved)),
                 Err(source) => {
                     return Err(ReportError::Manifest {
+                        source: source.in_file(&manifest_path),
                         path: manifest_path,
-                        source,
                     });
                 }
             },
@@ -127,15 +127,16 @@ pub(super) fn text(path: &Path) -> Result<Option<String>, ReportError> {
         }
         Err(source) => return Err(failed(source)),
     };
-    let mut text = String::new();
+    let mut bytes = Vec::new();
     file.take(MAX_FILE + 1)
-        .read_to_string(&mut text)
+        .read_to_end(&mut bytes)
         .map_err(failed)?;
-    if text.len() as u64 > MAX_FILE {
+    if bytes.len() as u64 > MAX_FILE {
         return Err(ReportError::TooLarge {
             path: path.to_owned(),
         });
     }
+    let text = utf8(bytes).map_err(|why| failed(io::Error::new(ErrorKind::InvalidData, why)))?;
     Ok(Some(text))
 }
 

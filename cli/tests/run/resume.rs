@@ -261,6 +261,16 @@ fn a_folder_without_a_run_or_without_checkpoints_is_refused() {
         errors.contains("is not the results folder of a run"),
         "{errors}"
     );
+    let manifest = folder.path().join("manifest.yaml");
+    fs::write(&manifest, "a: [1\nb: 2\n").unwrap();
+    let errors = refused(&resume(folder.path(), &[]).output().unwrap());
+    assert!(
+        errors.contains("manifest.yaml: the run's manifest cannot be used by this version")
+            && errors.contains("manifest.yaml:2:")
+            && !errors.contains("is not the results folder"),
+        "{errors}"
+    );
+    fs::remove_file(&manifest).unwrap();
     let output = run(
         "quickstart.yaml",
         folder.path(),

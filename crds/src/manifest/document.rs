@@ -1,9 +1,14 @@
 //! The YAML document: bounded reading, and what stands around `spec`.
 
 use serde_json::{Map, Value};
+use serde_saphyr::{Error, UserMessageFormatter, budget::BudgetBreach};
 
 use super::{check, reserved};
-use crate::{FieldError, errors::quote, experiment::MAX_NAME};
+use crate::{
+    FieldError,
+    errors::{TEXT, quote},
+    experiment::MAX_NAME,
+};
 
 /// Longest manifest in bytes: 1 MiB, about what a cluster can store as one object.
 pub const MAX_BYTES: usize = 1 << 20;
@@ -30,6 +35,12 @@ const METADATA: [&str; 13] = [
 
 /// Documents of a text, most of them empty.
 const MAX_DOCUMENTS: usize = 64;
+/// Maps and lists within each other.
+const MAX_DEPTH: usize = 64;
+/// Values of a text, with those that its aliases repeat.
+const MAX_NODES: usize = 500_000;
+/// Aliases of a text, and values that are named for them.
+const MAX_ALIASES: usize = 1_000;
 
 /// Reads the one document of a YAML text into a value, with bounds on its size, depth, nodes and aliases. Empty documents
 /// beside it, as a `---` in the last line makes one, are none, as for kubectl.
@@ -43,12 +54,12 @@ pub(crate) fn yaml(text: &str) -> Result<Value, FieldError> {
     }
     let options = serde_saphyr::options! {
         budget: serde_saphyr::budget! {
-            max_depth: 64,
+            max_depth: MAX_DEPTH,
             max_documents: MAX_DOCUMENTS,
-            max_nodes: 500_000,
+            max_nodes: MAX_NODES,
             max_events: 1_000_000,
-            max_aliases: 1_000,
-            max_anchors: 1_000,
+            max_aliases: MAX_ALIASES,
+            max_anchors: MAX_ALIASES,
         },
         duplicate_keys: serde_saphyr::DuplicateKeyPolicy::Error,
         strict_booleans: true,
@@ -59,7 +70,7 @@ pub(crate) fn yaml(text: &str) -> Result<Value, FieldError> {
             FieldError::new(
                 "",
                 "the text cannot be read as one YAML document",
-                error.render_with_formatter(&serde_saphyr::UserMessageFormatter),
+                too_much(&error).unwrap_or_else(|| rendered(&error)),
             )
         })?;
     match documents.len() {
@@ -70,6 +81,50 @@ pub(crate) fn yaml(text: &str) -> Result<Value, FieldError> {
             "write each into a file of its own",
         )),
     }
+}
+
+/// What the reader says, with the place in the text.
+fn rendered(error: &Error) -> String {
+    let text = error.render_with_formatter(&UserMessageFormatter);
+    text.strip_prefix("error: ")
+        .map(str::to_owned)
+        .unwrap_or(text)
+}
+
+/// What is over its bound, which the reader's own words do not tell.
+fn too_much(error: &Error) -> Option<String> {
+    let mut cause = error;
+    while let Error::AliasError { error, .. } | Error::WithSnippet { error, .. } = cause {
+        cause = error;
+    }
+    let what = match cause {
+        Error::Budget { breach, .. } => match breach {
+            BudgetBreach::Depth { .. } => {
+                format!("its maps and lists are more than {MAX_DEPTH} deep")
+            }
+            BudgetBreach::Documents { .. } => format!("it has more than {MAX_DOCUMENTS} documents"),
+            BudgetBreach::Aliases { .. } | BudgetBreach::Anchors { .. } => {
+                format!("it has more than {MAX_ALIASES} anchors (`&name`) or aliases (`*name`)")
+            }
+            BudgetBreach::Nodes { .. } | BudgetBreach::Events { .. } => {
+                format!(
+                    "it has more than {MAX_NODES} values, with those that aliases (`*name`) repeat"
+                )
+            }
+            _ => "it is more than any manifest needs".to_owned(),
+        },
+        Error::AliasReplayCounterOverflow { .. }
+        | Error::AliasReplayLimitExceeded { .. }
+        | Error::AliasExpansionLimitExceeded { .. }
+        | Error::AliasReplayStackDepthExceeded { .. } => {
+            "its aliases (`*name`) repeat more than any manifest needs".to_owned()
+        }
+        _ => return None,
+    };
+    let place = error
+        .location()
+        .map(|place| format!(" at {TEXT}:{}:{}", place.line(), place.column()));
+    Some(format!("{what}{}", place.unwrap_or_default()))
 }
 
 /// Reads the one document of a manifest, which must be a map.

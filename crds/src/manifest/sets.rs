@@ -3,7 +3,10 @@
 use serde_json::{Map, Value};
 
 use super::{check, document};
-use crate::{FieldError, errors::quote};
+use crate::{
+    FieldError,
+    errors::{TEXT, quote},
+};
 
 /// Longest path of a setting, in bytes.
 const MAX_PATH: usize = 256;
@@ -36,6 +39,7 @@ fn set(document: &mut Value, path: &str, text: &str) -> Result<(), FieldError> {
     })?;
     let value = document::yaml(text).map_err(|error| FieldError {
         path: shown.to_owned(),
+        expected: error.expected.replace(TEXT, "--set"),
         ..error
     })?;
     if value.is_null() {

@@ -11,6 +11,7 @@ use fltorrent_coordinator::identity::RunId;
 use fltorrent_crds::{
     Bindings, Errors, manifest,
     nodes::{Node, Nodes},
+    utf8,
 };
 use fltorrent_peer::process::by_hand::Listen;
 
@@ -73,18 +74,20 @@ pub(super) fn prepare(
         ));
     };
     let text = read_bounded(path)?;
-    let nodes = Nodes::parse(&text).map_err(|errors| in_file(path, &errors))?;
-    let text = match &arguments.manifest {
-        Some(manifest) => crate::manifest::read(manifest)?,
-        None => nodes.default_manifest(),
+    let nodes = Nodes::parse(&text).map_err(|errors| in_file(path, errors))?;
+    let (file, text) = match &arguments.manifest {
+        Some(manifest) => (manifest, crate::manifest::read(manifest)?),
+        None => (path, nodes.default_manifest()),
     };
     let mut sets = by_hand.settings.sets();
     if let Some(data) = &by_hand.data {
-        sets.extend(with_data_path(&text, &sets, data)?);
+        let more = with_data_path(&text, &sets, data).map_err(|error| error.in_file(file))?;
+        sets.extend(more);
     }
-    let resolved = Resolved::from_text(&text, &sets)?.anchored();
+    let resolved = Resolved::from_text(&text, &sets).map_err(|error| error.in_file(file))?;
+    let resolved = resolved.anchored();
     let plan = &resolved.plan;
-    nodes.check(plan).map_err(|errors| in_file(path, &errors))?;
+    nodes.check(plan).map_err(|errors| in_file(path, errors))?;
     let Some(index) = arguments.index else {
         return Err(PeerError::Usage(
             "--index is missing: say which peer of the manifest this is".to_owned(),
@@ -183,18 +186,19 @@ fn read_bounded(path: &PathBuf) -> Result<String, PeerError> {
             path.display()
         ))
     };
-    let mut text = String::new();
+    let mut bytes = Vec::new();
     File::open(path)
         .map_err(failed)?
         .take(manifest::MAX_BYTES as u64 + 1)
-        .read_to_string(&mut text)
+        .read_to_end(&mut bytes)
         .map_err(failed)?;
-    Ok(text)
+    utf8(bytes).map_err(|why| PeerError::Usage(format!("{}: {why}", path.display())))
 }
 
 /// The errors with the file's name in front, a line each.
-fn in_file(path: &Path, errors: &Errors) -> PeerError {
+fn in_file(path: &Path, errors: Errors) -> PeerError {
     let lines: Vec<String> = errors
+        .in_file(&path.display().to_string())
         .iter()
         .map(|error| format!("{}: {error}", path.display()))
         .collect();

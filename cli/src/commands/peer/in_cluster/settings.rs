@@ -10,7 +10,7 @@ use std::{
 };
 
 use fltorrent_coordinator::{hub::MAX_TOKEN_BYTES, identity::RunId};
-use fltorrent_crds::{Interval, PeerAddress, Plan, manifest, nodes::Nodes};
+use fltorrent_crds::{Interval, PeerAddress, Plan, manifest, nodes::Nodes, utf8};
 use fltorrent_peer::{
     checkpoint::{Folder, Resume},
     extend,
@@ -213,6 +213,7 @@ impl Reader<'_> {
         let (text, expected) = (self.file(MANIFEST), self.file(PLAN_HASH));
         let plan = Plan::load_with(&text?, &[], extend::installed())
             .map_err(|errors| {
+                let errors = errors.in_file(MANIFEST);
                 let lines = errors.iter().map(|error| format!("{MANIFEST}: {error}"));
                 self.wrong.extend(lines);
             })
@@ -251,6 +252,7 @@ impl Reader<'_> {
             let nodes = Nodes::parse(&text)
                 .and_then(|nodes| nodes.check(plan).map(|()| nodes))
                 .map_err(|errors| {
+                    let errors = errors.in_file(PEERS);
                     let lines = errors.iter().map(|error| format!("{PEERS}: {error}"));
                     self.wrong.extend(lines);
                 })
@@ -287,14 +289,14 @@ pub(super) fn read_token(path: &Path) -> Result<String, String> {
 }
 
 fn read_bounded(path: &Path, limit: usize) -> Result<String, String> {
-    let mut text = String::new();
+    let mut bytes = Vec::new();
     File::open(path)
-        .and_then(|file| file.take(limit as u64 + 1).read_to_string(&mut text))
+        .and_then(|file| file.take(limit as u64 + 1).read_to_end(&mut bytes))
         .map_err(|error| format!("cannot be read: {error}"))?;
-    if text.len() > limit {
+    if bytes.len() > limit {
         return Err(format!("has more than {limit} bytes"));
     }
-    Ok(text)
+    utf8(bytes).map_err(|why| why.to_string())
 }
 
 #[cfg(test)]
