@@ -32,7 +32,7 @@ pub enum ManifestError {
         /// The file.
         path: PathBuf,
         /// Where.
-        source: NotUtf8,
+        source: Box<NotUtf8>,
     },
     /// The file is no manifest by its size alone.
     #[error("{}: has more than {} bytes; name a manifest", path.display(), manifest::MAX_BYTES)]
@@ -235,7 +235,7 @@ pub(crate) fn read(path: &Path) -> Result<String, ManifestError> {
     }
     utf8(bytes).map_err(|source| ManifestError::NotUtf8 {
         path: path.to_owned(),
-        source,
+        source: Box::new(source),
     })
 }
 

@@ -116,7 +116,7 @@ pub enum DataError {
     },
     /// A label is not a class.
     #[error(
-        "{file}: label {found} of sample {index} is not a class; expected less than data.{section}.classes = {classes}: {}", advice(section, *found, *classes, *has_zero)
+        "{file}: label {found} of sample {index} is not a class; expected less than data.{section}.classes = {classes}: {}", advice(section, **found, *classes, *has_zero)
     )]
     Label {
         /// The file.
@@ -125,8 +125,8 @@ pub enum DataError {
         section: &'static str,
         /// The sample.
         index: usize,
-        /// Its label.
-        found: i128,
+        /// Its label, in a box since 16 bytes in place would make every error of this kind larger.
+        found: Box<i128>,
         /// Number of classes.
         classes: u32,
         /// Whether a label of the file is 0.

@@ -41,7 +41,7 @@ pub(super) fn labels(mut source: Source, classes: u32) -> Result<Vec<u8>, DataEr
             file: source.name(),
             index,
             section: "idx",
-            found: labels[index].into(),
+            found: Box::new(labels[index].into()),
             classes,
             has_zero: labels.contains(&0),
         });

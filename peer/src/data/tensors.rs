@@ -153,7 +153,7 @@ impl Tensors {
                     file: self.name.clone(),
                     section: "safetensors",
                     index,
-                    found,
+                    found: Box::new(found),
                     classes,
                     has_zero: bytes.chunks_exact(size).any(|value| read(value) == 0),
                 })
