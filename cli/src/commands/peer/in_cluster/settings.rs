@@ -490,8 +490,8 @@ mod tests {
         }
         for (name, text, message) in [
             (MANIFEST, &b"kind: Pod"[..], "manifest.yaml: "),
-            (MANIFEST, b"\xff", "cannot be read"),
-            (AUTHORITY, b"\xff", "cannot be read"),
+            (MANIFEST, b"\xff", "offset 0, in line 1, is not UTF-8"),
+            (AUTHORITY, b"\xff", "offset 0, in line 1, is not UTF-8"),
             ("token", b"", "has no token"),
             ("token", b"two words", "has no token"),
             (
