@@ -15,7 +15,7 @@ use k8s_openapi::api::core::v1::Pod;
 use kube::api::{DeleteParams, Patch, PatchParams, PostParams, Preconditions};
 use kube::core::PartialObjectMeta;
 use kube::{Api, Client, ResourceExt};
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio::sync::Semaphore;
 
 use crate::build::{BuildError, Objects, pod};
@@ -160,19 +160,9 @@ impl Applier {
             "metadata": {"uid": &uid},
             "spec": {"activeDeadlineSeconds": pod::ENDS_NOW},
         });
-        let params = PatchParams {
-            field_manager: Some(names::MANAGER.to_owned()),
-            ..PatchParams::default()
-        };
-        match pods
-            .patch_metadata(&name, &params, &Patch::Merge(&patch))
-            .await
-        {
-            Ok(_) => Ok(()),
-            // Gone, or replaced by one that was not looked at.
-            Err(kube::Error::Api(status)) if status.is_not_found() || status.is_conflict() => {
-                Ok(())
-            }
+        match patched(pods, &name, &patch).await {
+            Ok(()) => Ok(()),
+            Err(error) if is_another(&error) => Ok(()),
             Err(kube::Error::Api(status)) if matches!(status.code, 403 | 422) => {
                 let said = &status.message;
                 tracing::warn!(name, said, "a pod gets no deadline, so that it is deleted");
@@ -197,10 +187,7 @@ impl Applier {
                 self.metrics.pod_deleted();
                 Ok(())
             }
-            // Gone, or replaced by one that was not looked at.
-            Err(kube::Error::Api(status)) if status.is_not_found() || status.is_conflict() => {
-                Ok(())
-            }
+            Err(error) if is_another(&error) => Ok(()),
             Err(error) => Err(ApplyError::api(Doing::Delete, "Pod", &name, error)),
         }
     }
@@ -243,22 +230,29 @@ impl Applier {
         let Some(seal) = seal::of(&self.root, &created.metadata) else {
             return Err(ApplyError::Altered { name });
         };
-        // The UID goes along, so that another pod of the name does not get it.
         let patch = json!({"metadata": {"uid": uid, "annotations": {names::SEAL: seal}}});
-        let params = PatchParams {
-            field_manager: Some(names::MANAGER.to_owned()),
-            ..PatchParams::default()
-        };
-        match pods
-            .patch_metadata(&name, &params, &Patch::Merge(&patch))
-            .await
-        {
-            Ok(_) => Ok(()),
+        match patched(pods, &name, &patch).await {
+            Ok(()) => Ok(()),
             // Somebody deleted it at once: the next look tells.
             Err(kube::Error::Api(status)) if status.is_not_found() => Ok(()),
             Err(error) => Err(ApplyError::api(Doing::Seal, "Pod", &name, error)),
         }
     }
+}
+
+/// Changes a pod. Its UID goes along in the patch, so that another pod of the name is left alone.
+async fn patched(pods: &Api<Pod>, name: &str, patch: &Value) -> kube::Result<()> {
+    let params = PatchParams {
+        field_manager: Some(names::MANAGER.to_owned()),
+        ..PatchParams::default()
+    };
+    let patch = Patch::Merge(patch);
+    pods.patch_metadata(name, &params, &patch).await.map(drop)
+}
+
+/// Whether an object that was looked at is gone, or replaced by another one.
+fn is_another(error: &kube::Error) -> bool {
+    matches!(error, kube::Error::Api(status) if status.is_not_found() || status.is_conflict())
 }
 
 #[cfg(test)]

@@ -23,6 +23,7 @@ use std::{
 };
 
 use serde::Serialize;
+use serde_json::Value;
 use thiserror::Error;
 use time::{OffsetDateTime, macros::format_description};
 
@@ -288,6 +289,12 @@ impl Results {
         self.path
             .join("peers")
             .join(format!("peer-{index}.{extension}"))
+    }
+
+    /// What `summary.json` says, if it is there and JSON.
+    pub fn summary(&self) -> Option<Value> {
+        let text = fs::read(self.path.join("summary.json")).ok()?;
+        serde_json::from_slice(&text).ok()
     }
 
     /// Writes the resolved manifest.

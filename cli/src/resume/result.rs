@@ -1,6 +1,6 @@
 //! What a finished run leaves, whether it is there, and what writes what is missing of it.
 
-use std::{fs, path::PathBuf};
+use std::path::PathBuf;
 
 use fltorrent_coordinator::report::ModelHash;
 use fltorrent_crds::{Plan, plan::InitFromPlan};
@@ -11,7 +11,6 @@ use fltorrent_peer::{
         safetensors::{self, SaveError},
     },
 };
-use serde_json::Value;
 use thiserror::Error;
 
 use crate::{launcher::Results, report};
@@ -74,10 +73,7 @@ fn is_model(path: PathBuf, plan: &Plan, common: &Common) -> bool {
 
 /// Whether the summary is that of the whole run.
 fn tells_of(results: &Results, common: &Common) -> bool {
-    let summary = fs::read(results.path().join("summary.json"))
-        .ok()
-        .and_then(|text| serde_json::from_slice::<Value>(&text).ok());
-    summary.is_some_and(|summary| {
+    results.summary().is_some_and(|summary| {
         let is_complete = matches!(summary["outcome"].as_str(), Some("completed" | "converged"));
         let model = ModelHash::from_bytes(common.model).to_string();
         is_complete && summary["modelHash"] == *model

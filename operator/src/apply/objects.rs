@@ -16,7 +16,7 @@ use kube::{Api, Client, Resource, ResourceExt};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::{ApplyError, Doing, PARALLEL};
+use super::{ApplyError, Doing, PARALLEL, is_another};
 use crate::build::Objects;
 use crate::names;
 use crate::pages;
@@ -243,12 +243,7 @@ impl Place<'_> {
                     });
                     match api.delete(&name, &params).await {
                         Ok(_) => made.forget(&name),
-                        // Gone, or replaced by one that somebody else has made.
-                        Err(kube::Error::Api(status))
-                            if status.is_not_found() || status.is_conflict() =>
-                        {
-                            made.forget(&name);
-                        }
+                        Err(error) if is_another(&error) => made.forget(&name),
                         // It is still known as made, and goes with the next refusal.
                         Err(error) => {
                             tracing::warn!(name, %error, "a claim was not given back");

@@ -1,9 +1,8 @@
 //! What a run that has ended is summed up to.
 
-use std::{fs, time::SystemTime};
+use std::time::SystemTime;
 
 use fltorrent_coordinator::identity::RunId;
-use serde_json::Value;
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 
 use crate::{
@@ -36,9 +35,7 @@ impl Times {
     /// Of a run that a command only completes the result of: as its own summary tells them, if that is of all its rounds, or else
     /// the sum of its rounds.
     pub(super) fn kept(results: &Results, measured: &Measured, command: SystemTime) -> Self {
-        let summary = fs::read(results.path().join("summary.json")).ok();
-        let summary = summary.and_then(|text| serde_json::from_slice::<Value>(&text).ok());
-        let summary = summary.unwrap_or_default();
+        let summary = results.summary().unwrap_or_default();
         let started = summary["started"].as_str();
         let started = started.filter(|text| OffsetDateTime::parse(text, &Rfc3339).is_ok());
         let began = measured
