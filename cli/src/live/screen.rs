@@ -58,10 +58,16 @@ impl Screen {
     }
 
     /// Draws what has changed since the last picture.
+    ///
+    /// The steps are those of [`Terminal::draw`] without its care for the cursor, which is hidden all along: having hidden it,
+    /// [`Terminal`] shows it again when it is dropped, and panics where the terminal has gone by then.
     pub(super) fn draw(&mut self, draw: impl FnOnce(Rect, &mut Buffer)) -> io::Result<()> {
-        self.terminal
-            .draw(|frame| draw(frame.area(), frame.buffer_mut()))?;
-        Ok(())
+        self.terminal.autoresize()?;
+        let mut frame = self.terminal.get_frame();
+        draw(frame.area(), frame.buffer_mut());
+        self.terminal.flush()?;
+        self.terminal.swap_buffers();
+        self.terminal.backend_mut().flush()
     }
 }
 

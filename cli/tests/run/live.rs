@@ -82,6 +82,15 @@ impl Terminal {
         self.tmux(&["capture-pane", "-p", "-J", "-S", "-"])
     }
 
+    /// The lines that programs are told; tmux tells them a moment after it knows itself.
+    fn height(&self) -> String {
+        let terminal = self.tmux(&["display-message", "-p", "#{pane_tty}"]);
+        let mut command = Command::new("stty");
+        command.args(["-F", terminal.trim(), "size"]);
+        let size = String::from_utf8(succeeded(command.output()).stdout).unwrap();
+        size.split(' ').next().unwrap().to_owned()
+    }
+
     /// Looks at the screen until it is as wanted.
     fn wait_for(&self, what: &str, is_there: impl Fn(&[String]) -> bool) -> Vec<String> {
         let end = Instant::now() + PATIENCE;
@@ -277,6 +286,42 @@ fn keys_scroll_and_ctrl_c_leaves_a_clean_terminal() {
     assert_eq!(processes(&terminal.results()), []);
     let outcome = &read_json(&terminal.results().join("summary.json"))["outcome"];
     assert_eq!(outcome, "stopped");
+}
+
+/// A new size and a key that come at the same moment are both seen: neither waits for the next key.
+#[test]
+fn no_key_is_lost_to_a_new_size() {
+    let terminal = Terminal::open(80, 14);
+    terminal.run("", "--set training.rounds=1000000 --set groups[0].count=12");
+    terminal.wait_for_rows(0, 8);
+    for turn in 0..20 {
+        let (height, key, first) = [("13", "Down", 1), ("14", "Up", 0)][turn % 2];
+        terminal.tmux(&["resize-window", "-y", height]);
+        terminal.wait_for("the new size", |_| terminal.height() == height);
+        terminal.keys(&[key]);
+        terminal.wait_for("the row of the key", |screen| {
+            rows(screen).first() == Some(&first)
+        });
+    }
+    terminal.keys(&["C-c"]);
+    terminal.wait_for_prompt();
+}
+
+/// With hangups ignored, as under nohup, a run outlives the terminal that shows it.
+#[test]
+fn a_run_outlives_its_terminal() {
+    let terminal = Terminal::open(80, 24);
+    terminal.run("trap '' HUP;", "--set training.rounds=60");
+    terminal.wait_for_rows(0, 8);
+    terminal.tmux(&["kill-server"]);
+    let end = Instant::now() + PATIENCE;
+    while !processes(&terminal.results()).is_empty() {
+        assert!(Instant::now() < end, "the run does not end");
+        std::thread::yield_now();
+    }
+    let summary = read_json(&terminal.results().join("summary.json"));
+    assert_eq!(summary["outcome"], "completed", "{summary}");
+    assert_eq!(summary["rounds"].as_array().unwrap().len(), 60);
 }
 
 #[test]
