@@ -36,6 +36,13 @@ pub struct Ledger {
     pub begun: bool,
 }
 
+impl Ledger {
+    /// Whether it has come to its end.
+    pub const fn is_end(&self) -> bool {
+        matches!(self.stage, Stage::Complete | Stage::Failed)
+    }
+}
+
 /// What is seen of a pod.
 #[derive(Clone, Debug, PartialEq)]
 pub struct PodFacts {

@@ -93,7 +93,7 @@ pub fn recorded(
         }
         _ => {}
     }
-    if is_end(ledger) {
+    if ledger.is_end() {
         know(&mut status, validated, ledger, figures);
         end(&mut status, now);
     }
@@ -175,7 +175,7 @@ pub fn unapplied(
         trouble: Some((error.reason(), &message)),
     };
     conditions(&mut status, ledger, Some(&view), now);
-    if !is_end(ledger) {
+    if !ledger.is_end() {
         status.set_error(&message);
     }
     status
@@ -219,15 +219,11 @@ fn put(status: &mut ExperimentStatus, ledger: Ledger, now: Timestamp) {
     status.resumed_after = resume;
     let started = status.start_time.take();
     status.start_time = begun.then(|| started.unwrap_or(Time(now)));
-    if !is_end(ledger) {
+    if !ledger.is_end() {
         // Of a manifest that was refused and is corrected now.
         status.end_time = None;
         status.duration_seconds = None;
     }
-}
-
-const fn is_end(ledger: Ledger) -> bool {
-    matches!(ledger.stage, Stage::Complete | Stage::Failed)
 }
 
 /// What a condition said was wrong has passed.
@@ -271,7 +267,7 @@ fn seen(
 ) -> Counts {
     let counts = count(&current(ledger, facts));
     let peers = validated.peers().min(MAX_PEERS);
-    if !is_end(ledger) {
+    if !ledger.is_end() {
         let Counts {
             ready,
             complete,

@@ -23,6 +23,7 @@ use crate::throttle::Turn;
 use crate::validate::Validated;
 
 /// What is to become of pods.
+#[derive(Default)]
 pub(super) struct Pods {
     pub(super) delete: Vec<String>,
     pub(super) end: Vec<String>,
@@ -40,17 +41,12 @@ pub(super) async fn prepare(
     if context.stands(validated) {
         return Ok(None);
     }
-    let pods = Pods {
-        delete: Vec::new(),
-        end: Vec::new(),
-        create: Vec::new(),
-    };
     let objects = build::objects(validated, &context.tools.site, &context.tools.root)?;
     let Step {
         desired,
         held,
         again,
-    } = Step::of(context, validated, seen, pods, Some(objects));
+    } = Step::of(context, validated, seen, Pods::default(), Some(objects));
     if desired.objects.is_none() {
         return Ok(again);
     }
@@ -140,9 +136,9 @@ async fn apply(
 fn objects(
     context: &Context,
     validated: &Validated,
-    ends: bool,
+    ledger: Ledger,
 ) -> Result<(Option<Objects>, Option<Duration>), ReconcileError> {
-    if ends || context.stands(validated) {
+    if ledger.is_end() || context.stands(validated) {
         return Ok((None, None));
     }
     match context.repair(validated, Instant::now()) {
@@ -170,8 +166,7 @@ pub(super) async fn act(
 ) -> Result<Action, ReconcileError> {
     let ledger = ledger(prior);
     let rooms = &context.tools.rooms;
-    let ends = matches!(ledger.stage, Stage::Complete | Stage::Failed);
-    let (objects, left_alone) = objects(context, validated, ends)?;
+    let (objects, left_alone) = objects(context, validated, ledger)?;
     if left_alone.is_some() {
         // None starts before its policy stands.
         pods.create.clear();
@@ -204,7 +199,7 @@ pub(super) async fn act(
         &figures,
         Timestamp::now(),
     );
-    let again = again.or_else(|| (!ends).then_some(super::IDLE));
+    let again = again.or_else(|| (!ledger.is_end()).then_some(super::IDLE));
     context
         .publish(&validated.experiment, prior, next, again)
         .await
@@ -236,12 +231,11 @@ async fn trouble(
     ledger: Ledger,
     seen: &Seen,
 ) -> Option<Trouble> {
-    let ends = matches!(ledger.stage, Stage::Complete | Stage::Failed);
     let current = seen.pods.iter().map(AsRef::as_ref).filter(|pod| {
         observe::facts(pod, &validated.uid, &context.tools.root)
             .is_some_and(|facts| facts.sealed && facts.attempt == ledger.attempt)
     });
-    let trouble = observe::worst(current).filter(|_| !ends);
+    let trouble = observe::worst(current).filter(|_| !ledger.is_end());
     if let Some(trouble) = &trouble {
         context
             .tell(&validated.experiment, &story::trouble(trouble, ledger))

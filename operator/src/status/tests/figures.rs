@@ -1,0 +1,203 @@
+//! What a status takes from one look to the next: figures, troubles and endings.
+
+use fltorrent_coordinator::progress::Progress;
+use fltorrent_coordinator::report::ModelHash;
+
+use super::{super::*, samples::*};
+use crate::life::PodState;
+
+#[test]
+fn the_same_trouble_in_other_words_is_no_news() {
+    let validated = example();
+    let status = |prior: &ExperimentStatus, message: &str| {
+        let trouble = Trouble {
+            reason: "ImageUnavailable",
+            message: message.into(),
+        };
+        let done = Applied::nothing(facts(&[PodState::Waiting, PodState::Waiting]));
+        let none = Figures::default();
+        applied(
+            prior,
+            &validated,
+            running(),
+            &done,
+            Some(&trouble),
+            &none,
+            at(0),
+        )
+    };
+    let first = status(&ExperimentStatus::default(), "ErrImagePull");
+    assert_eq!(
+        reason(&first, ConditionType::PeersReady),
+        "ImageUnavailable"
+    );
+    assert_eq!(status(&first, "ImagePullBackOff"), first);
+}
+
+#[test]
+fn a_figure_that_the_newest_round_has_not_is_of_no_older_one() {
+    let one = step(
+        &ExperimentStatus::default(),
+        running(),
+        &[READY, READY],
+        &reported(1),
+        0,
+    );
+    assert!(one.model.is_some() && one.loss.is_some());
+    let mut progress = Progress::new(2, 4);
+    for round in 0..2 {
+        for peer in 0..2 {
+            let mut report = report(peer, round);
+            if round == 1 {
+                report.model_hash = ModelHash::from_bytes([u8::try_from(peer).unwrap(); 32]);
+                report.evaluation.loss_sum = None;
+            }
+            progress.handle_report(&report).unwrap();
+        }
+    }
+    let differ = Figures::of_reports(&progress.standing());
+    let two = step(&one, running(), &[READY, READY], &differ, 1);
+    assert_eq!(two.round.as_ref().unwrap().text, "2/4");
+    assert_eq!((two.model, two.loss), (None, None));
+    assert_eq!(two.accuracy.as_deref(), Some("0.9000"));
+}
+
+#[test]
+fn what_has_failed_has_no_model() {
+    let (validated, figures) = (example(), reported(2));
+    let trains = step(
+        &ExperimentStatus::default(),
+        running(),
+        &[READY, READY],
+        &figures,
+        0,
+    );
+    assert!(trains.model.is_some());
+    let failed = Ledger {
+        stage: Stage::Failed,
+        ..running()
+    };
+    let message = "the peers ended with different models".to_owned();
+    let failure = Failure::default();
+    for (turn, why) in [
+        (Turn::GaveUp { index: 1, failure }, "PeerFailed"),
+        (Turn::ModelsDiffer { message }, "ModelsDiffer"),
+    ] {
+        let end = recorded(&trains, &validated, failed, &turn, &figures, at(1));
+        let later = step(&end, failed, &[], &figures, 2);
+        for status in [end, later] {
+            assert_eq!(status.phase, Some(Phase::Failed));
+            assert_eq!(
+                (reason(&status, ConditionType::Failed), &status.model),
+                (why, &None)
+            );
+        }
+    }
+    // Nor has what begins anew.
+    let anew = recorded(
+        &trains,
+        &validated,
+        running(),
+        &Turn::BeginsAnew,
+        &Figures::default(),
+        at(1),
+    );
+    assert_eq!((anew.model, anew.accuracy, anew.loss), (None, None, None));
+}
+
+#[test]
+fn figures_never_go_back_within_an_attempt() {
+    let trains = step(
+        &ExperimentStatus::default(),
+        running(),
+        &[READY, READY],
+        &reported(3),
+        0,
+    );
+    // The operator was started again, and reports come again from the first round on.
+    for rounds in 0..3 {
+        let status = step(&trains, running(), &[READY, READY], &reported(rounds), 1);
+        assert_eq!(
+            status,
+            ExperimentStatus {
+                conditions: status.conditions.clone(),
+                ..trains.clone()
+            }
+        );
+    }
+    // But a new attempt begins where its checkpoint is.
+    let starting = Ledger {
+        attempt: 1,
+        resume: 2,
+        begun: true,
+        ..Ledger::default()
+    };
+    let none = Figures::default();
+    let turn = Turn::GoesOn { rounds: 2 };
+    let begins = recorded(&trains, &example(), starting, &turn, &none, at(2));
+    assert_eq!(begins.round.as_ref().unwrap().text, "2/4");
+    // And what the last one had reached is no sign that it trains.
+    let running = Ledger {
+        stage: Stage::Running,
+        ..starting
+    };
+    let started = recorded(&begins, &example(), running, &Turn::Started, &none, at(3));
+    assert_eq!(started.phase, Some(Phase::Starting));
+}
+
+#[test]
+fn what_is_recorded_is_read_again() {
+    for (stage, number) in [
+        (Stage::Draining, 1),
+        (Stage::Starting, 2),
+        (Stage::Running, 3),
+        (Stage::Suspended, 4),
+        (Stage::Complete, 5),
+        (Stage::Failed, 6),
+    ] {
+        let written = Ledger {
+            stage,
+            attempt: number,
+            restarts: number + 1,
+            resume: number + 2,
+            begun: number % 2 == 0,
+        };
+        let status = recorded(
+            &ExperimentStatus::default(),
+            &example(),
+            written,
+            &Turn::Started,
+            &Figures::default(),
+            at(0),
+        );
+        let text = serde_json::to_string(&status).unwrap();
+        assert_eq!(ledger(&serde_json::from_str(&text).unwrap()), written);
+    }
+    assert_eq!(ledger(&ExperimentStatus::default()), Ledger::default());
+}
+
+#[test]
+fn endings_tell_what_no_report_could() {
+    use fltorrent_coordinator::ending::{EndState, Ending};
+    let ending = |peer, round| {
+        let mut ending = Ending::new(EndState::Completed, "1");
+        ending.finished(&report(peer, round));
+        ending
+    };
+    let all = [(0, ending(0, 3)), (1, ending(1, 3))].into();
+    let figures = Figures::of_endings(&all, 2).unwrap();
+    let status = step(
+        &ExperimentStatus::default(),
+        running(),
+        &[READY, READY],
+        &reported(2).newer(Some(figures)),
+        0,
+    );
+    assert_eq!(status.round.unwrap().text, "4/4");
+    assert_eq!(status.accuracy.as_deref(), Some("0.9000"));
+    assert_eq!(Figures::of_endings(&[(0, ending(0, 3))].into(), 2), None);
+    assert_eq!(
+        Figures::of_endings(&[(0, ending(0, 3)), (1, ending(1, 2))].into(), 2),
+        None
+    );
+}

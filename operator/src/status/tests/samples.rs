@@ -1,0 +1,110 @@
+//! An experiment of two peers, and what may be seen of it.
+
+use std::sync::Arc;
+
+use fltorrent_coordinator::progress::Progress;
+use fltorrent_coordinator::report::{
+    EvaluationFigures, ModelHash, RoundReport, TrainFigures, WastedBytes,
+};
+use fltorrent_crds::manifest;
+
+use crate::life::{PodFacts, PodState};
+use crate::status::*;
+use crate::validate::validate;
+
+pub(super) fn example() -> Validated {
+    let text = "{apiVersion: fltorrent.io/v1alpha1, kind: FLTorrentExperiment, metadata: {name: x}, spec: {groups: [{name: p, count: 2}], \
+         topology: {type: mesh}, model: {type: mlp, mlp: {hidden: [8]}}, data: {type: digits}, training: {rounds: 4}}}";
+    let mut experiment = manifest::parse(text).unwrap();
+    experiment.metadata.namespace = Some("team".into());
+    experiment.metadata.uid = Some("u".into());
+    experiment.metadata.generation = Some(7);
+    validate(Arc::new(experiment)).unwrap()
+}
+
+pub(super) fn at(second: i64) -> Timestamp {
+    Timestamp::from_second(second).unwrap()
+}
+
+pub(super) fn facts(states: &[PodState]) -> Facts {
+    let pod = |(index, state): (usize, &PodState)| PodFacts {
+        lingers: false,
+        name: format!("x-{index}-0"),
+        index: u32::try_from(index).unwrap(),
+        attempt: 0,
+        sealed: true,
+        state: state.clone(),
+        leaving: false,
+    };
+    Facts {
+        suspend: false,
+        budget: 3,
+        peers: 2,
+        pods: states.iter().enumerate().map(pod).collect(),
+        checkpoint: None,
+        disagreement: None,
+    }
+}
+
+pub(super) fn report(peer: u32, round: u32) -> RoundReport {
+    RoundReport {
+        peer,
+        attempt: 0,
+        round,
+        samples: 10,
+        chunks_held: 2,
+        chunks_total: 2,
+        model_hash: ModelHash::from_bytes([3; 32]),
+        train: TrainFigures {
+            loss: Some(1.0),
+            seconds: 1.0,
+        },
+        exchange_seconds: 1.0,
+        aggregate_seconds: 0.1,
+        evaluation: EvaluationFigures {
+            correct: 9,
+            total: 10,
+            loss_sum: Some(2.0),
+            seconds: 0.1,
+        },
+        bytes_sent: 512,
+        bytes_received: 512,
+        wasted: WastedBytes::default(),
+        peak_rss_bytes: 1,
+    }
+}
+
+pub(super) fn reported(rounds: u32) -> Figures {
+    let mut progress = Progress::new(2, 4);
+    for round in 0..rounds {
+        for peer in 0..2 {
+            progress.handle_report(&report(peer, round)).unwrap();
+        }
+    }
+    Figures::of_reports(&progress.standing())
+}
+
+pub(super) const READY: PodState = PodState::Running { ready: true };
+
+pub(super) fn running() -> Ledger {
+    Ledger {
+        stage: Stage::Running,
+        begun: true,
+        ..Ledger::default()
+    }
+}
+
+pub(super) fn step(
+    prior: &ExperimentStatus,
+    ledger: Ledger,
+    states: &[PodState],
+    figures: &Figures,
+    second: i64,
+) -> ExperimentStatus {
+    let done = Applied::nothing(facts(states));
+    applied(prior, &example(), ledger, &done, None, figures, at(second))
+}
+
+pub(super) fn reason(status: &ExperimentStatus, kind: ConditionType) -> &str {
+    &status.condition(kind).unwrap().reason
+}
