@@ -13,6 +13,7 @@ pub mod preflight;
 pub mod report;
 pub mod resume;
 mod shell;
+mod text_file;
 
 pub(crate) use fltorrent_peer::chain;
 

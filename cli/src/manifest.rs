@@ -1,19 +1,18 @@
 //! From the manifest's file to what a run works from.
 
 use std::{
-    env,
-    fs::File,
-    io::{self, Read},
+    env, io,
     path::{Path, PathBuf},
 };
 
 use fltorrent_crds::{
     Errors, Experiment, NotUtf8, Plan, manifest,
     plan::{DataSource, is_url, unexpanded},
-    utf8,
 };
 use fltorrent_peer::extend;
 use thiserror::Error;
+
+use crate::text_file::{self, TextError};
 
 /// A manifest that cannot be used.
 #[derive(Debug, Error)]
@@ -220,22 +219,16 @@ fn in_manifest(path: &Path, working: &Path) -> Result<PathBuf, ManifestError> {
 
 /// Reads no more than a manifest may have, whatever the path names.
 pub(crate) fn read(path: &Path) -> Result<String, ManifestError> {
-    let failed = |source| ManifestError::Read {
-        path: path.to_owned(),
-        source,
-    };
-    let mut bytes = Vec::new();
-    let limit = manifest::MAX_BYTES as u64 + 1;
-    let file = File::open(path).map_err(failed)?;
-    file.take(limit).read_to_end(&mut bytes).map_err(failed)?;
-    if bytes.len() as u64 == limit {
-        return Err(ManifestError::TooLarge {
-            path: path.to_owned(),
-        });
-    }
-    utf8(bytes).map_err(|source| ManifestError::NotUtf8 {
-        path: path.to_owned(),
-        source: Box::new(source),
+    text_file::read(path, manifest::MAX_BYTES as u64).map_err(|error| {
+        let path = path.to_owned();
+        match error {
+            TextError::Read(source) => ManifestError::Read { path, source },
+            TextError::TooLarge { .. } => ManifestError::TooLarge { path },
+            TextError::NotUtf8(source) => {
+                let source = Box::new(source);
+                ManifestError::NotUtf8 { path, source }
+            }
+        }
     })
 }
 

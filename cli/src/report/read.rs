@@ -2,16 +2,19 @@
 
 use std::{
     collections::BTreeMap,
-    fs::{self, File},
-    io::{self, ErrorKind, Read},
+    fs,
+    io::{self, ErrorKind},
     path::{Path, PathBuf},
 };
 
-use fltorrent_crds::{Plan, utf8};
+use fltorrent_crds::Plan;
 use serde::{Deserialize, de::DeserializeOwned};
 
 use super::ReportError;
-use crate::manifest::Resolved;
+use crate::{
+    manifest::Resolved,
+    text_file::{self, TextError},
+};
 
 /// Largest file that is read as a whole, in bytes.
 pub const MAX_FILE: u64 = 64 << 20;
@@ -95,9 +98,7 @@ fn metrics(folder: &Path) -> Result<BTreeMap<u32, PathBuf>, ReportError> {
     };
     let entries = match fs::read_dir(&path) {
         Ok(entries) => entries,
-        Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {
-            return Ok(BTreeMap::new());
-        }
+        Err(error) if is_missing(&error) => return Ok(BTreeMap::new()),
         Err(source) => return Err(failed(source)),
     };
     let mut files = BTreeMap::new();
@@ -116,28 +117,26 @@ fn metrics(folder: &Path) -> Result<BTreeMap<u32, PathBuf>, ReportError> {
 
 /// A file's text; none when there is no such file.
 pub(super) fn text(path: &Path) -> Result<Option<String>, ReportError> {
-    let failed = |source| ReportError::Read {
+    let source = match text_file::read(path, MAX_FILE) {
+        Ok(text) => return Ok(Some(text)),
+        Err(TextError::Read(error)) if is_missing(&error) => return Ok(None),
+        Err(TextError::TooLarge { .. }) => {
+            return Err(ReportError::TooLarge {
+                path: path.to_owned(),
+            });
+        }
+        Err(TextError::Read(source)) => source,
+        Err(TextError::NotUtf8(why)) => io::Error::new(ErrorKind::InvalidData, why),
+    };
+    Err(ReportError::Read {
         path: path.to_owned(),
         source,
-    };
-    let file = match File::open(path) {
-        Ok(file) => file,
-        Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {
-            return Ok(None);
-        }
-        Err(source) => return Err(failed(source)),
-    };
-    let mut bytes = Vec::new();
-    file.take(MAX_FILE + 1)
-        .read_to_end(&mut bytes)
-        .map_err(failed)?;
-    if bytes.len() as u64 > MAX_FILE {
-        return Err(ReportError::TooLarge {
-            path: path.to_owned(),
-        });
-    }
-    let text = utf8(bytes).map_err(|why| failed(io::Error::new(ErrorKind::InvalidData, why)))?;
-    Ok(Some(text))
+    })
+}
+
+/// Whether there is nothing of this name.
+fn is_missing(error: &io::Error) -> bool {
+    matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory)
 }
 
 fn json<T: DeserializeOwned>(path: &Path) -> Result<Option<T>, ReportError> {

@@ -1,11 +1,6 @@
 //! What a peer needs, from the command line, the manifest, the nodes file and the keys.
 
-use std::{
-    fs::File,
-    io::Read,
-    path::{Path, PathBuf},
-    time::SystemTime,
-};
+use std::{path::Path, time::SystemTime};
 
 use fltorrent_coordinator::identity::RunId;
 use fltorrent_crds::{
@@ -23,7 +18,7 @@ use crate::{
     manifest::{Resolved, with_data_path},
     output::{self, Description, Printer, describe},
     preflight::{self, Checked},
-    resume,
+    resume, text_file,
 };
 
 /// A peer that can be started.
@@ -179,19 +174,13 @@ fn furnish(results: &Results, resolved: &Resolved, checked: &Checked) -> Result<
     Ok(lock)
 }
 
-fn read_bounded(path: &PathBuf) -> Result<String, PeerError> {
-    let failed = |error: std::io::Error| {
+fn read_bounded(path: &Path) -> Result<String, PeerError> {
+    let bytes = text_file::head(path, manifest::MAX_BYTES as u64).map_err(|error| {
         PeerError::Usage(format!(
             "{}: cannot be read; name the nodes file: {error}",
             path.display()
         ))
-    };
-    let mut bytes = Vec::new();
-    File::open(path)
-        .map_err(failed)?
-        .take(manifest::MAX_BYTES as u64 + 1)
-        .read_to_end(&mut bytes)
-        .map_err(failed)?;
+    })?;
     utf8(bytes).map_err(|why| PeerError::Usage(format!("{}: {why}", path.display())))
 }
 

@@ -2,22 +2,21 @@
 
 use std::{
     ffi::OsString,
-    fs::File,
-    io::Read,
+    fmt,
     net::{Ipv6Addr, SocketAddr},
     path::{Path, PathBuf},
     time::Duration,
 };
 
 use fltorrent_coordinator::{hub::MAX_TOKEN_BYTES, identity::RunId};
-use fltorrent_crds::{Interval, PeerAddress, Plan, manifest, nodes::Nodes, utf8};
+use fltorrent_crds::{Interval, PeerAddress, Plan, manifest, nodes::Nodes};
 use fltorrent_peer::{
     checkpoint::{Folder, Resume},
     extend,
     process::by_hand::Listen,
 };
 
-use crate::commands::peer::setup::listen;
+use crate::{commands::peer::setup::listen, text_file};
 
 const MANIFEST: &str = "manifest.yaml";
 const PLAN_HASH: &str = "plan-hash";
@@ -198,7 +197,7 @@ impl Reader<'_> {
 
     fn file(&mut self, name: &str) -> Option<String> {
         let path = self.folder.join(name);
-        read_bounded(&path, manifest::MAX_BYTES)
+        text_file::read(&path, manifest::MAX_BYTES as u64)
             .map_err(|why| {
                 self.wrong.push(format!(
                     "{}: {why}; it comes from the ConfigMap of the experiment",
@@ -274,29 +273,18 @@ impl Reader<'_> {
 
 /// The token, as it is now: a cluster replaces it long before it ends.
 pub(super) fn read_token(path: &Path) -> Result<String, String> {
-    let said = |why: String| {
+    let said = |why: &dyn fmt::Display| {
         format!(
             "{}: {why}; it is a projected service account token with the audience fltorrent.io",
             path.display()
         )
     };
-    let text = read_bounded(path, MAX_TOKEN_BYTES).map_err(said)?;
+    let text = text_file::read(path, MAX_TOKEN_BYTES as u64).map_err(|why| said(&why))?;
     let token = text.trim();
     if token.is_empty() || !token.bytes().all(|byte| byte.is_ascii_graphic()) {
-        return Err(said("has no token".to_owned()));
+        return Err(said(&"has no token"));
     }
     Ok(token.to_owned())
-}
-
-fn read_bounded(path: &Path, limit: usize) -> Result<String, String> {
-    let mut bytes = Vec::new();
-    File::open(path)
-        .and_then(|file| file.take(limit as u64 + 1).read_to_end(&mut bytes))
-        .map_err(|error| format!("cannot be read: {error}"))?;
-    if bytes.len() > limit {
-        return Err(format!("has more than {limit} bytes"));
-    }
-    utf8(bytes).map_err(|why| why.to_string())
 }
 
 #[cfg(test)]
