@@ -19,7 +19,6 @@ pub(crate) use fltorrent_peer::chain;
 
 use std::{borrow::Cow, io::Write, process::ExitCode, sync::Arc, time::SystemTime};
 
-use clap::Parser;
 use fltorrent_crds::visible;
 pub use fltorrent_peer::{extend, memory::Allocator};
 use signal_hook::consts::SIGXFSZ;
@@ -46,7 +45,7 @@ pub fn main_with(extensions: extend::Extensions) -> ExitCode {
         output::error(&error.to_string());
         return ExitCode::from(commands::FAILED);
     }
-    let code = match arguments::Arguments::try_parse() {
+    let code = match arguments::parse(std::env::args_os()) {
         Ok(arguments) => commands::dispatch(arguments.command, started),
         Err(said) => tell(&said),
     };

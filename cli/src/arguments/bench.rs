@@ -42,7 +42,7 @@ pub struct QuickstartArguments {
     #[arg(value_parser = path())]
     pub file: Option<PathBuf>,
     /// How often it is run
-    #[arg(long, default_value_t = 3, allow_negative_numbers = true, value_parser = whole_number::<u32>(1, 1000))]
+    #[arg(long, default_value_t = 3, value_parser = whole_number::<u32>(1, 1000))]
     pub runs: u32,
 }
 
@@ -56,7 +56,7 @@ pub struct TrainArguments {
     #[arg(long, value_enum, default_value_t = BenchModel::All)]
     pub model: BenchModel,
     /// How often each side is measured
-    #[arg(long, default_value_t = 5, allow_negative_numbers = true, value_parser = whole_number::<u32>(1, 1000))]
+    #[arg(long, default_value_t = 5, value_parser = whole_number::<u32>(1, 1000))]
     pub repetitions: u32,
 }
 
@@ -88,29 +88,19 @@ pub struct AllArguments {
 #[derive(Clone, Debug, Args)]
 pub struct CongestionArguments {
     /// Rate of both peers' links, both ways
-    #[arg(
-        long,
-        value_name = "RATE",
-        default_value = "20Mbit",
-        allow_hyphen_values = true
-    )]
+    #[arg(long, value_name = "RATE", default_value = "20Mbit")]
     pub rate: BitRate,
     /// Size of an update, which each of two peers sends to the other in every round
-    #[arg(
-        long,
-        value_name = "BYTES",
-        default_value = "5M",
-        allow_hyphen_values = true
-    )]
+    #[arg(long, value_name = "BYTES", default_value = "5M")]
     pub update: ByteSize,
     /// Rounds that are measured, after one in which connections are made
-    #[arg(long, default_value_t = 2, allow_negative_numbers = true, value_parser = whole_number::<u32>(1, 1000))]
+    #[arg(long, default_value_t = 2, value_parser = whole_number::<u32>(1, 1000))]
     pub rounds: u32,
     /// Only this round-trip time in milliseconds; may be given several times
-    #[arg(long, value_name = "MS", allow_negative_numbers = true, value_parser = whole_number::<u32>(0, 1000))]
+    #[arg(long, value_name = "MS", value_parser = whole_number::<u32>(0, 1000))]
     pub rtt: Vec<u32>,
     /// Only this share of lost packets in percent; may be given several times
-    #[arg(long, value_name = "PERCENT", allow_negative_numbers = true, value_parser = whole_number::<u32>(0, 50))]
+    #[arg(long, value_name = "PERCENT", value_parser = whole_number::<u32>(0, 50))]
     pub loss: Vec<u32>,
 }
 
@@ -121,16 +111,16 @@ pub struct ExchangeArguments {
     #[arg(long, value_name = "NAME", value_parser = PossibleValuesParser::new(["mesh", "ring", "star", "tree", "unequal", "regular", "mesh-far", "ring-far", "mesh-lossy", "ring-lossy"]))]
     pub case: Vec<String>,
     /// So many machines instead of those of the case; may be given several times, and has no target
-    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = whole_number::<u32>(3, 100))]
+    #[arg(long, value_name = "N", value_parser = whole_number::<u32>(3, 100))]
     pub peers: Vec<u32>,
     /// Only this contender; may be given several times
     #[arg(long, value_enum)]
     pub contender: Vec<Contender>,
     /// Size of an update, such as 100k or 25M; without it that of the case, and only then there is a target
-    #[arg(long, value_name = "BYTES", allow_hyphen_values = true)]
+    #[arg(long, value_name = "BYTES")]
     pub update: Option<ByteSize>,
     /// Rounds of ours; connections are made in the first one
-    #[arg(long, default_value_t = 4, allow_negative_numbers = true, value_parser = whole_number::<u32>(1, 1000))]
+    #[arg(long, default_value_t = 4, value_parser = whole_number::<u32>(1, 1000))]
     pub rounds: u32,
     /// A Python interpreter that has libtorrent
     #[arg(long, default_value = "python3")]
@@ -150,13 +140,13 @@ pub struct LoopbackArguments {
     #[arg(long, value_name = "NAME", value_parser = PossibleValuesParser::new(["mesh", "spill", "pair", "memory"]))]
     pub case: Vec<String>,
     /// Size of an update, such as 100k or 25M; without it that of the case, and only then there is a target
-    #[arg(long, value_name = "BYTES", allow_hyphen_values = true)]
+    #[arg(long, value_name = "BYTES")]
     pub update: Option<ByteSize>,
     /// Rounds of ours; the first one, in which connections are made and memory is taken, does not count
-    #[arg(long, default_value_t = 4, allow_negative_numbers = true, value_parser = whole_number::<u32>(2, 1000))]
+    #[arg(long, default_value_t = 4, value_parser = whole_number::<u32>(2, 1000))]
     pub rounds: u32,
     /// How often each side is measured, in turns
-    #[arg(long, default_value_t = 3, allow_negative_numbers = true, value_parser = whole_number::<u32>(1, 1000))]
+    #[arg(long, default_value_t = 3, value_parser = whole_number::<u32>(1, 1000))]
     pub repetitions: u32,
     /// Change one field of the manifest of every case, such as transport.mtu=6500; may be given several times
     #[arg(long, value_name = "PATH=VALUE", value_parser = setting)]
