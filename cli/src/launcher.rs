@@ -174,13 +174,13 @@ pub struct Ended {
 }
 
 impl Launcher {
-    /// Starts the processes. Must be called within a tokio runtime that drives input, output and time.
+    /// Starts the processes, for which [`raise_open_files`] has made room. Must be called within a tokio runtime that drives input,
+    /// output and time.
     ///
     /// # Errors
     /// When a process cannot be started or there is no randomness; those that were started are killed then.
     pub fn start(setup: Setup) -> Result<Self, LaunchError> {
         let peers = setup.plan.peers.len();
-        raise_open_files(peers)?;
         let authority = Authority::generate(RunId::random()?, MAX_LIFETIME, SystemTime::now())?;
         let (events_in, events) = mpsc::unbounded_channel();
         let (order, orders) = watch::channel(Order::Run);

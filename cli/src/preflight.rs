@@ -65,8 +65,8 @@ pub struct Samples {
     pub test: usize,
 }
 
-/// Reads what the log shall show, probes the backend, fetches and reads all data files once, divides the training samples, and tries out a network of the
-/// program's own.
+/// Reads what the log shall show, probes the backend, fetches and reads all data files once, divides the training samples, and
+/// tries out a network of the program's own.
 ///
 /// # Errors
 /// [`PreflightError`].
@@ -86,10 +86,7 @@ pub fn check(plan: &Plan) -> Result<Checked, PreflightError> {
             test: labels.test.len(),
         },
         histogram,
-        warnings: data::few_tests(&labels, plan.peers.len())
-            .into_iter()
-            .chain(data::unscaled(&plan.data, &spans))
-            .collect(),
+        warnings: data::warnings(plan, &labels, &spans).collect(),
     })
 }
 

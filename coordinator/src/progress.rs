@@ -152,9 +152,7 @@ impl Progress {
             });
         }
         self.by_peer.resize(peers as usize, Reported::default());
-        let Some(place) = self.by_peer.get_mut(peer as usize) else {
-            return Err(ProgressError::Peer { found: peer, peers });
-        };
+        let place = &mut self.by_peer[peer as usize];
         let earlier = self.unfinished.get(&round).and_then(|it| it.get(&peer));
         let is_known = round < place.done && self.kept.is_some() && earlier.is_none();
         place.done = place.done.max(round + 1);

@@ -35,7 +35,7 @@ pub use samples::{Inputs, Samples};
 use table::Scaling;
 use tables::Tables;
 pub(crate) use warnings::of_part;
-pub use warnings::{few_tests, unscaled};
+pub use warnings::{few_tests, warnings};
 
 /// One of the two parts of a data set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -283,7 +283,9 @@ fn check_split(
         DataSource::Digits
         | DataSource::Idx { .. }
         | DataSource::Text { .. }
-        | DataSource::Custom { .. } => load(plan, labels, split, &[]).map(|_| Vec::new()),
+        | DataSource::Custom { .. } => {
+            load_scaled(plan, scaling, labels, split, &[]).map(|_| Vec::new())
+        }
     }
 }
 

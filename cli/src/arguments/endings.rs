@@ -20,6 +20,8 @@ const WRONG: Row = (
     "2",
     "the manifest or the command line is wrong; nothing was started",
 );
+const INVALID: Row = ("2", "the manifest or the command line is wrong");
+const UNWRITTEN: Row = ("1", "standard output could not be written");
 const LAUNCHER_GONE: Row = ("3", "a peer whose launcher has gone");
 const INTERRUPTED: Row = ("130", "interrupted (Ctrl-C, SIGTERM or SIGHUP)");
 
@@ -101,11 +103,7 @@ pub(super) const VALIDATE: Ending = Ending {
         "fltorrent validate exp.yaml --set groups[0].count=100 --output json",
     ],
     note: "",
-    codes: &[
-        ("0", "the manifest is valid"),
-        ("1", "standard output could not be written"),
-        ("2", "the manifest or the command line is wrong"),
-    ],
+    codes: &[("0", "the manifest is valid"), UNWRITTEN, INVALID],
     variables: &[],
 };
 
@@ -117,11 +115,7 @@ pub(super) const PLAN: Ending = Ending {
         "fltorrent plan exp.yaml --dot | dot -Tsvg > wiring.svg",
     ],
     note: "Times are the least possible, without delays, headers and losses.",
-    codes: &[
-        ("0", "the plan is there"),
-        ("1", "standard output could not be written"),
-        ("2", "the manifest or the command line is wrong"),
-    ],
+    codes: &[("0", "the plan is there"), UNWRITTEN, INVALID],
     variables: &[PROXY, AUTHORITIES, CACHE],
 };
 
@@ -132,12 +126,12 @@ pub(super) const SIMULATE: Ending = Ending {
     ],
     note: "",
     codes: &[
-        ("0", "complete"),
+        COMPLETE,
         (
             "1",
             "the simulation failed, or its output could not be written",
         ),
-        ("2", "the manifest or the command line is wrong"),
+        INVALID,
         INTERRUPTED,
     ],
     variables: &[],

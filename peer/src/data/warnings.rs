@@ -18,7 +18,16 @@ pub(crate) fn of_part(
     labels: &Labels,
     shard: &Samples,
 ) -> impl Iterator<Item = Warning> {
-    let scale = unscaled(&plan.data, &shard.spans());
+    warnings(plan, labels, &shard.spans())
+}
+
+/// About all that is known of the data; `spans` are those of its inputs.
+pub fn warnings(
+    plan: &Plan,
+    labels: &Labels,
+    spans: &[Span],
+) -> impl Iterator<Item = Warning> + use<> {
+    let scale = unscaled(&plan.data, spans);
     few_tests(labels, plan.peers.len()).into_iter().chain(scale)
 }
 
@@ -41,8 +50,7 @@ pub fn few_tests(labels: &Labels, peers: usize) -> Option<Warning> {
 }
 
 /// Inputs that are so large that a model learns little or nothing from them: times in seconds, prices, populations.
-#[must_use]
-pub fn unscaled(plan: &DataPlan, spans: &[Span]) -> Option<Warning> {
+fn unscaled(plan: &DataPlan, spans: &[Span]) -> Option<Warning> {
     let large: Vec<&Span> = spans
         .iter()
         .filter(|span| span.least.abs().max(span.greatest.abs()) > LARGEST)

@@ -7,8 +7,7 @@ use super::{
 use crate::{
     launcher::Setup,
     output::{self, Event, Outcome, Printer, Summary},
-    report::{self, ReportError},
-    resume,
+    report, resume,
 };
 
 /// Writes what a run leaves, and prints that it is complete or gives why it is not.
@@ -99,12 +98,8 @@ fn write(
         (Err(error), Ok(())) if error.is_for_want_of_room() => Err(RunError::NoReport(error)),
         // Whatever else hinders the page says nothing about the run: `fltorrent report` makes it anew.
         (Err(error), result) => {
-            warn(&error);
+            output::warning(&format!("there is no report: {}", crate::chain(&error)));
             result
         }
     }
-}
-
-fn warn(error: &ReportError) {
-    output::warning(&format!("there is no report: {}", crate::chain(error)));
 }
