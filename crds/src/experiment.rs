@@ -34,7 +34,7 @@ pub use data::{
     CsvData, Data, DataType, IdxData, IdxSha256, SafetensorsData, SplitSha256, TextData,
 };
 pub use early_stop::EarlyStop;
-pub use exchange::{Exchange, ExchangeOrder};
+pub use exchange::Exchange;
 pub use kubernetes::{GroupKubernetes, Kubernetes};
 pub use model::{InitFrom, MlpModel, Model, ModelType, Resnet18Model, TransformerModel};
 pub use network::{AccessLink, Network};

@@ -25,6 +25,7 @@ pub use network::{CongestionControl, LinkPlan, RatePlan};
 pub use paths::unexpanded;
 pub use start::{EarlyStopPlan, InitFromPlan};
 
+use fltorrent_swarm::{ChokePolicyKind, ChunkSelection};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
@@ -419,24 +420,15 @@ pub struct ExchangePlan {
     pub unchoke_interval: Duration,
     /// Upper bound of the time between two rotations of the optimistic slot.
     pub optimistic_unchoke_interval: Duration,
+    /// Whom of the interested neighbours a peer serves. Plans that do not say it have the default.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub choke_policy: ChokePolicyKind,
     /// Which missing chunk is asked first.
     pub chunk_selection: ChunkSelection,
     /// Chunks an update is cut into, `1..=parameters`, resolved.
     pub num_chunks: u32,
     /// RAM that a peer's chunk store may keep, bytes; what is over goes to a file.
     pub memory_budget: u64,
-}
-
-/// Which missing chunk is asked first.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub enum ChunkSelection {
-    /// The chunk that the fewest neighbours have.
-    RarestFirst,
-    /// In an order drawn from the peer's seed.
-    Random,
-    /// By origin, then by index.
-    Sequential,
 }
 
 /// How updates are combined.

@@ -7,7 +7,7 @@
 use std::time::{Duration, Instant};
 
 use fltorrent_swarm::{
-    ChunkLayout, Config, Hello, Selection,
+    ChokePolicyKind, ChunkLayout, ChunkSelection, Config, Hello,
     simulation::{Access, Lane, PeerScenario, Scenario, Simulation, TransportModel},
 };
 
@@ -152,7 +152,8 @@ fn config(case: &Case, me: u32, seed: u64) -> Config {
         upload_slots: 8,
         unchoke_interval: Duration::from_secs(10),
         optimistic_interval: Duration::from_secs(30),
-        selection: Selection::RarestFirst,
+        choke_policy: ChokePolicyKind::default(),
+        selection: ChunkSelection::RarestFirst,
         lost_after: Duration::from_secs(30),
         join_within: Duration::from_secs(30),
         seed: seed.wrapping_mul(1_000_003) + u64::from(me),

@@ -7,7 +7,7 @@
 use std::{collections::BTreeSet, time::Duration};
 
 use fltorrent_swarm::{
-    ChunkLayout, Config, Hello, Selection,
+    ChokePolicyKind, ChunkLayout, ChunkSelection, Config, Hello,
     simulation::{Access, Lane, PeerScenario, Scenario, Simulation, TransportModel},
 };
 use rand_chacha::ChaCha8Rng;
@@ -85,7 +85,8 @@ fn run(peers: u32, chunks: u32, unit: Option<u32>, cohort: u32) {
                 upload_slots: 8,
                 unchoke_interval: Duration::from_secs(10),
                 optimistic_interval: Duration::from_secs(30),
-                selection: Selection::RarestFirst,
+                choke_policy: ChokePolicyKind::default(),
+                selection: ChunkSelection::RarestFirst,
                 lost_after: Duration::from_secs(30),
                 join_within: Duration::from_secs(30),
                 seed: u64::from(me) * 1_000_003,

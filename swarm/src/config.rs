@@ -3,22 +3,13 @@
 use std::{sync::Arc, time::Duration};
 
 use crate::{
+    choke::ChokePolicyKind,
     chunk::ChunkLayout,
     early_stop::EarlyStop,
     message::{Hello, Limits},
     metainfo::OriginCounts,
+    selection::ChunkSelection,
 };
-
-/// Which missing chunk is asked first.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Selection {
-    /// The chunk that the fewest neighbours have, ties in an order that each receiver draws for each round.
-    RarestFirst,
-    /// In such an order alone.
-    Random,
-    /// By origin, then by index.
-    Sequential,
-}
 
 /// What one peer's swarm needs to know.
 #[derive(Clone, Debug)]
@@ -43,8 +34,10 @@ pub struct Config {
     pub unchoke_interval: Duration,
     /// Upper bound of the time between two rotations of the optimistic slot.
     pub optimistic_interval: Duration,
+    /// Whom of the interested neighbours it serves.
+    pub choke_policy: ChokePolicyKind,
     /// Which missing chunk is asked first.
-    pub selection: Selection,
+    pub selection: ChunkSelection,
     /// How long a neighbour that was met may be away before it counts as lost.
     pub lost_after: Duration,
     /// How long a neighbour that was never met is waited for: it may be started later.

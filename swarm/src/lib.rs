@@ -12,7 +12,8 @@
 //! Time must never run backwards between two calls.
 
 pub mod bitfield;
-mod choker;
+mod choices;
+mod choke;
 pub mod chunk;
 mod config;
 mod early_stop;
@@ -25,14 +26,16 @@ pub mod metainfo;
 mod rate;
 mod requests;
 mod round;
+mod selection;
 pub mod sending;
 pub mod sim;
 pub mod simulation;
 mod swarm;
 
 pub use bitfield::Bitfield;
+pub use choke::ChokePolicyKind;
 pub use chunk::{ChunkId, ChunkLayout};
-pub use config::{Config, Selection};
+pub use config::Config;
 pub use early_stop::{Convergence, EarlyStop, StopRecord, StopRules};
 pub use equivocation::{Equivocation, EquivocationError};
 pub use message::{Hello, HelloMismatch, Message, PieceHeader};
@@ -40,6 +43,7 @@ pub use metainfo::{
     EvaluationCounts, KnownMetainfo, Metainfo, Miscount, OriginCounts, PieceFault, SignedMetainfo,
     Verifier,
 };
+pub use selection::ChunkSelection;
 pub use swarm::{Action, Departure, Failure, Notice, PieceVerdict, Stats, Swarm, Violation, Wait};
 
 /// Time since any fixed moment, the same for all calls to one state machine.

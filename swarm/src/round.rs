@@ -5,7 +5,6 @@
 
 mod check;
 mod holders;
-mod order;
 mod ranks;
 mod wanted;
 
@@ -15,8 +14,12 @@ use std::{
 };
 
 pub(crate) use self::wanted::Cursor;
-use self::{holders::Holders, order::Order, ranks::Ranks, wanted::Wanted};
-use crate::{bitfield::Bitfield, config::Selection, metainfo::KnownMetainfo};
+use self::{holders::Holders, ranks::Ranks, wanted::Wanted};
+use crate::{
+    bitfield::Bitfield,
+    metainfo::KnownMetainfo,
+    selection::{Missing, Order, Selection},
+};
 
 /// Where a chunk is; links are named by their position among the neighbours.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,12 +53,11 @@ pub(crate) struct LinkView {
 #[derive(Debug)]
 pub(crate) struct Round {
     pub(crate) number: u32,
-    selection: Selection,
+    selection: &'static dyn Selection,
     chunks: u32,
     /// Among chunks that are wanted alike, the one of the lowest rank is asked first.
     order: Order,
     holders: Holders,
-    /// In levels of as many holders, rarest first; or all in one.
     wanted: Wanted,
     metainfos: Vec<Option<Arc<KnownMetainfo>>>,
     /// Origins that have signed something else too.
@@ -72,7 +74,7 @@ impl Round {
         peers: u32,
         chunks: u32,
         links: usize,
-        selection: Selection,
+        selection: &'static dyn Selection,
         seed: u64,
     ) -> Self {
         let positions = peers * chunks;
@@ -84,19 +86,13 @@ impl Round {
             interesting: 0,
             askable: 0,
         };
-        let order = match selection {
-            Selection::Sequential => Order::sequential(positions),
-            Selection::RarestFirst | Selection::Random => {
-                Order::random(positions, mix(seed ^ u64::from(number)))
-            }
-        };
         Self {
             number,
             selection,
             chunks,
-            order,
+            order: selection.order(positions, mix(seed ^ u64::from(number))),
             holders: Holders::new(positions, links),
-            wanted: Wanted::new(positions, links + 1),
+            wanted: Wanted::new(positions, selection.levels(links)),
             metainfos: vec![None; peers as usize],
             disputed: BTreeSet::new(),
             held: Bitfield::new(positions),
@@ -331,10 +327,8 @@ impl Round {
 
     /// The level at which a chunk is wanted, when it is.
     fn level(&self, position: u32) -> usize {
-        match self.selection {
-            Selection::RarestFirst => self.holders.count(position),
-            Selection::Random | Selection::Sequential => 0,
-        }
+        let holders = self.holders.count(position);
+        self.selection.level(&Missing { holders })
     }
 
     /// Puts a chunk into `wanted` when it belongs there and is not there.

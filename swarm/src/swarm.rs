@@ -24,7 +24,7 @@ use settle::Follows;
 use crate::{
     Time,
     bitfield::Bitfield,
-    choker::Choker,
+    choke::Choker,
     chunk::{ChunkId, ChunkLayout},
     config::Config,
     early_stop::{Convergence, EarlyStop, StopRecord},
@@ -67,6 +67,7 @@ impl Swarm {
             .map(|&peer| Link::new(peer, now))
             .collect();
         let choker = Choker::new(
+            config.choke_policy.rule(),
             config.upload_slots,
             config.unchoke_interval,
             config.optimistic_interval,
@@ -462,7 +463,7 @@ fn new_round(config: &Config, number: u32) -> Round {
         config.peers,
         config.layout.chunks(),
         config.neighbours.len(),
-        config.selection,
+        config.selection.rule(),
         config.seed,
     )
 }

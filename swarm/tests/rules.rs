@@ -6,8 +6,8 @@ mod support;
 use std::time::Duration;
 
 use fltorrent_swarm::{
-    Bitfield, ChunkId, Config, Departure, Failure, Message, Metainfo, Notice, PieceHeader,
-    PieceVerdict, Selection, Time, Violation,
+    Bitfield, ChunkId, ChunkSelection, Config, Departure, Failure, Message, Metainfo, Notice,
+    PieceHeader, PieceVerdict, Time, Violation,
     sim::{origin_data, origin_metainfo, sign},
 };
 use support::{Setup, bench::Bench};
@@ -125,13 +125,13 @@ fn sequential_selection_asks_in_order_and_random_does_not_look_at_rarity() {
         bench.hear(1, Message::Unchoke);
         asked(&bench, 1)
     };
-    assert_eq!(order(Selection::Sequential), [6, 7, 8, 9, 10, 11]);
-    let rarest = order(Selection::RarestFirst);
+    assert_eq!(order(ChunkSelection::Sequential), [6, 7, 8, 9, 10, 11]);
+    let rarest = order(ChunkSelection::RarestFirst);
     assert!(
         rarest[4..].contains(&6) && rarest[4..].contains(&8),
         "{rarest:?}"
     );
-    let random = order(Selection::Random);
+    let random = order(ChunkSelection::Random);
     let without = |order: &[u32]| -> Vec<u32> {
         let rare = |at: &u32| ![6, 8].contains(at);
         order.iter().copied().filter(rare).collect()

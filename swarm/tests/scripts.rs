@@ -5,7 +5,7 @@ mod support;
 use std::time::Duration;
 
 use fltorrent_swarm::{
-    Bitfield, ChunkId, Message, Selection,
+    Bitfield, ChunkId, ChunkSelection, Message,
     sim::{LinkProfile, Network, Outcome, origin_metainfo, sign},
 };
 use proptest::{collection::vec, prelude::*};
@@ -113,7 +113,7 @@ impl Script {
             rounds: 3,
             slots: self.slots,
             seed: self.seed,
-            selection: Selection::RarestFirst,
+            selection: ChunkSelection::RarestFirst,
             ..Setup::default()
         }
     }

@@ -5,7 +5,7 @@ mod support;
 use std::time::Duration;
 
 use fltorrent_swarm::{
-    EarlyStop, Failure, Selection, StopRecord, StopRules,
+    ChokePolicyKind, ChunkSelection, EarlyStop, Failure, StopRecord, StopRules,
     sim::{LinkProfile, Outcome},
 };
 use support::{LONG, Setup};
@@ -51,11 +51,7 @@ fn a_hundred_peers_complete() {
 
 #[test]
 fn every_order_of_asking_completes() {
-    for selection in [
-        Selection::RarestFirst,
-        Selection::Random,
-        Selection::Sequential,
-    ] {
+    for &selection in ChunkSelection::ALL {
         let setup = Setup {
             selection,
             ..Setup::default()
@@ -67,15 +63,19 @@ fn every_order_of_asking_completes() {
 }
 
 #[test]
-fn one_slot_is_enough() {
-    for topology in TOPOLOGIES {
-        let setup = Setup {
-            slots: 1,
-            ..Setup::default()
-        };
-        let mut network = setup.network(topology);
-        assert!(network.run(LONG), "{topology} wedged");
-        setup.assert_complete(&network);
+fn one_slot_is_enough_under_every_choke_policy() {
+    for &choke_policy in ChokePolicyKind::ALL {
+        for topology in TOPOLOGIES {
+            let setup = Setup {
+                slots: 1,
+                choke_policy,
+                ..Setup::default()
+            };
+            let mut network = setup.network(topology);
+            let what = choke_policy.name();
+            assert!(network.run(LONG), "{topology} wedged with {what}");
+            setup.assert_complete(&network);
+        }
     }
 }
 

@@ -1,9 +1,6 @@
 //! How chunks are swapped.
-#![allow(
-    missing_docs,
-    reason = "a described value would turn the schema of an enum into a oneOf"
-)]
 
+use fltorrent_swarm::{ChokePolicyKind, ChunkSelection};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -20,8 +17,12 @@ pub struct Exchange {
     pub unchoke_interval: Interval,
     /// Longest time between two changes of the optimistic choice, from unchokeInterval to 24h.
     pub optimistic_unchoke_interval: Interval,
-    /// Which missing chunk is asked for first: the one that the fewest neighbours have, any, or the first in order.
-    pub chunk_selection: ExchangeOrder,
+    /// Whom of the interested neighbours a peer serves.
+    #[schemars(description = ChokePolicyKind::description())]
+    pub choke_policy: ChokePolicyKind,
+    /// Which missing chunk is asked for first.
+    #[schemars(description = ChunkSelection::description())]
+    pub chunk_selection: ChunkSelection,
     /// Chunks that an update is cut into. Without it: chunks of 32 KiB, but 10 to 40 of them, or more where a chunk would
     /// pass 256 KiB, and never more than the model has parameters.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -37,19 +38,10 @@ impl Default for Exchange {
             upload_slots: 8,
             unchoke_interval: Interval::from_secs(10),
             optimistic_unchoke_interval: Interval::from_secs(30),
-            chunk_selection: ExchangeOrder::RarestFirst,
+            choke_policy: ChokePolicyKind::default(),
+            chunk_selection: ChunkSelection::default(),
             num_chunks: None,
             memory_budget: ByteSize::from_mebibytes(256),
         }
     }
-}
-
-/// Orders of asking: `rarestFirst`, `random`, `sequential`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-#[schemars(inline)]
-pub enum ExchangeOrder {
-    RarestFirst,
-    Random,
-    Sequential,
 }

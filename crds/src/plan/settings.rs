@@ -3,14 +3,14 @@
 use std::time::Duration;
 
 use super::{
-    AggregationPlan, Backend, ChunkSelection, CongestionControl, DataPlan, ExchangePlan, ModelPlan,
-    OutputPlan, Partition, Schedule, TrainingPlan, TransportPlan, build::Findings,
+    AggregationPlan, Backend, CongestionControl, DataPlan, ExchangePlan, ModelPlan, OutputPlan,
+    Partition, Schedule, TrainingPlan, TransportPlan, build::Findings,
 };
 use crate::{
     Interval,
     experiment::{
-        Aggregation, AggregationType, CongestionControlType, Exchange, ExchangeOrder, Output,
-        ScheduleType, Training, TrainingBackend, Transport,
+        Aggregation, AggregationType, CongestionControlType, Exchange, Output, ScheduleType,
+        Training, TrainingBackend, Transport,
     },
 };
 
@@ -178,11 +178,8 @@ pub(super) fn exchange(
         upload_slots: slots,
         unchoke_interval: exchange.unchoke_interval.get(),
         optimistic_unchoke_interval: exchange.optimistic_unchoke_interval.get(),
-        chunk_selection: match exchange.chunk_selection {
-            ExchangeOrder::RarestFirst => ChunkSelection::RarestFirst,
-            ExchangeOrder::Random => ChunkSelection::Random,
-            ExchangeOrder::Sequential => ChunkSelection::Sequential,
-        },
+        choke_policy: exchange.choke_policy,
+        chunk_selection: exchange.chunk_selection,
         num_chunks: num_chunks(exchange.num_chunks, model, findings),
         memory_budget: exchange.memory_budget.get(),
     }

@@ -963,6 +963,11 @@ pub fn wrong_values() -> Vec<(&'static str, Value, &'static str)> {
             "exchange.optimisticUnchokeInterval: 25h is out of range; 1ms to 24h will do",
         ),
         (
+            "exchange/chokePolicy",
+            json!("tit"),
+            "exchange.chokePolicy: `tit` is not known; allowed: titForTat",
+        ),
+        (
             "exchange/chunkSelection",
             json!("rarest"),
             "exchange.chunkSelection: `rarest` is not known; allowed: rarestFirst, random, sequential",

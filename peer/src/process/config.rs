@@ -1,8 +1,8 @@
 //! The swarm's configuration as it follows from the plan.
 
 use fltorrent_coordinator::identity::RunId;
-use fltorrent_crds::{Plan, plan::ChunkSelection, seeds};
-use fltorrent_swarm::{ChunkLayout, Config, EarlyStop, Hello, Selection, StopRules};
+use fltorrent_crds::{Plan, seeds};
+use fltorrent_swarm::{ChunkLayout, Config, EarlyStop, Hello, StopRules};
 use rand_core::Rng;
 
 use crate::worker::Start;
@@ -55,11 +55,8 @@ pub fn swarm(
         upload_slots: exchange.upload_slots,
         unchoke_interval: exchange.unchoke_interval,
         optimistic_interval: exchange.optimistic_unchoke_interval,
-        selection: match exchange.chunk_selection {
-            ChunkSelection::RarestFirst => Selection::RarestFirst,
-            ChunkSelection::Random => Selection::Random,
-            ChunkSelection::Sequential => Selection::Sequential,
-        },
+        choke_policy: exchange.choke_policy,
+        selection: exchange.chunk_selection,
         lost_after: plan.transport.lost_after,
         join_within: plan.transport.lost_after,
         seed: seeds::rng(plan.seed, "swarm", index, 0).next_u64(),
@@ -69,6 +66,7 @@ pub fn swarm(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use fltorrent_swarm::ChokePolicyKind;
 
     const QUICKSTART: &str = include_str!("../../../examples/quickstart.yaml");
 
@@ -93,6 +91,8 @@ mod tests {
 
     #[test]
     fn every_field_of_the_exchange_reaches_the_swarm() {
+        let others = ChokePolicyKind::ALL.iter().skip(1);
+        let policies = others.map(|policy| ("exchange.chokePolicy", policy.name()));
         for set in [
             ("seed", "7"),
             ("groups[0].count", "9"),
@@ -107,7 +107,10 @@ mod tests {
             ("exchange.chunkSelection", "sequential"),
             ("exchange.numChunks", "12"),
             ("transport.lostAfter", "40s"),
-        ] {
+        ]
+        .into_iter()
+        .chain(policies)
+        {
             assert_ne!(config(None), config(Some(set)), "{set:?}");
         }
     }

@@ -32,7 +32,9 @@ use fltorrent_peer::{
     transport::{Transport, socket},
     worker,
 };
-use fltorrent_swarm::{ChunkLayout, Config, Hello, OriginCounts, Selection, Swarm};
+use fltorrent_swarm::{
+    ChokePolicyKind, ChunkLayout, ChunkSelection, Config, Hello, OriginCounts, Swarm,
+};
 use tokio::sync::mpsc;
 
 pub(crate) const LIFETIME: Duration = Duration::from_secs(3600);
@@ -184,7 +186,8 @@ impl Run {
             upload_slots: 4,
             unchoke_interval: Duration::from_secs(10),
             optimistic_interval: Duration::from_secs(30),
-            selection: Selection::RarestFirst,
+            choke_policy: ChokePolicyKind::default(),
+            selection: ChunkSelection::RarestFirst,
             lost_after: self.lost_after,
             join_within: self.lost_after,
             seed: u64::from(me) + 77,

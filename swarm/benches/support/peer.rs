@@ -7,8 +7,8 @@ use std::{
 
 use bytes::Bytes;
 use fltorrent_swarm::{
-    Action, Bitfield, ChunkId, ChunkLayout, Config, Departure, Hello, Message, Metainfo,
-    PieceHeader, PieceVerdict, Selection, SignedMetainfo, Swarm, Time, Verifier,
+    Action, Bitfield, ChokePolicyKind, ChunkId, ChunkLayout, ChunkSelection, Config, Departure,
+    Hello, Message, Metainfo, PieceHeader, PieceVerdict, SignedMetainfo, Swarm, Time, Verifier,
 };
 
 pub(crate) const PEERS: u32 = 1000;
@@ -135,7 +135,8 @@ impl Peer {
             upload_slots: 4,
             unchoke_interval: Duration::from_secs(10),
             optimistic_interval: Duration::from_secs(30),
-            selection: Selection::RarestFirst,
+            choke_policy: ChokePolicyKind::default(),
+            selection: ChunkSelection::RarestFirst,
             lost_after: Duration::from_secs(30),
             join_within: Duration::from_secs(30),
             seed: 1,

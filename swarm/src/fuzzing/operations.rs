@@ -9,9 +9,11 @@ use bytes::Bytes;
 
 use crate::{
     Bitfield, Time,
+    choke::ChokePolicyKind,
     chunk::{ChunkId, ChunkLayout},
-    config::{Config, Selection},
+    config::Config,
     message::{Hello, Message, PieceHeader},
+    selection::ChunkSelection,
     sim::{KeyedVerifier, origin_data, origin_metainfo, sign},
     swarm::{Action, Departure, PieceVerdict, Swarm},
 };
@@ -69,7 +71,8 @@ impl World {
             upload_slots: 2,
             unchoke_interval: Duration::from_secs(10),
             optimistic_interval: Duration::from_secs(30),
-            selection: Selection::RarestFirst,
+            choke_policy: ChokePolicyKind::default(),
+            selection: ChunkSelection::RarestFirst,
             lost_after: Duration::from_secs(30),
             join_within: Duration::from_secs(30),
             seed: 1,

@@ -1,12 +1,7 @@
 //! Who is served: the choker's candidates and what its choice means on the wire.
 
 use super::{Action, Swarm};
-use crate::{
-    Time,
-    choker::{Candidate, Choker},
-    link::Link,
-    message::Message,
-};
+use crate::{Time, choke::Candidate, link::Link, message::Message};
 
 impl Swarm {
     /// A slot that is free is filled at once.
@@ -18,7 +13,7 @@ impl Swarm {
         }
         let mut candidates = self.candidates(now);
         while used < self.choker.slots() {
-            let Some(link) = Choker::fill(&candidates) else {
+            let Some(link) = self.choker.fill(&candidates) else {
                 return;
             };
             self.unchoke(now, link);

@@ -11,7 +11,7 @@ pub(crate) mod interaction;
 use std::time::Duration;
 
 use fltorrent_swarm::{
-    ChunkLayout, Config, EarlyStop, Hello, Selection, Time,
+    ChokePolicyKind, ChunkLayout, ChunkSelection, Config, EarlyStop, Hello, Time,
     sim::{LinkProfile, Network, NetworkConfig, Outcome},
 };
 
@@ -93,7 +93,8 @@ pub(crate) struct Setup {
     pub(crate) early_stop: Option<EarlyStop>,
     pub(crate) slots: u32,
     pub(crate) seed: u64,
-    pub(crate) selection: Selection,
+    pub(crate) choke_policy: ChokePolicyKind,
+    pub(crate) selection: ChunkSelection,
     pub(crate) link: LinkProfile,
     pub(crate) train: Duration,
 }
@@ -109,7 +110,8 @@ impl Default for Setup {
             early_stop: None,
             slots: 4,
             seed: 1,
-            selection: Selection::RarestFirst,
+            choke_policy: ChokePolicyKind::default(),
+            selection: ChunkSelection::RarestFirst,
             link: LinkProfile {
                 rate: 100_000.0,
                 delay: Duration::from_millis(5),
@@ -152,6 +154,7 @@ impl Setup {
             upload_slots: self.slots,
             unchoke_interval: Duration::from_secs(10),
             optimistic_interval: Duration::from_secs(30),
+            choke_policy: self.choke_policy,
             selection: self.selection,
             lost_after: Duration::from_secs(30),
             join_within: Duration::from_secs(30),

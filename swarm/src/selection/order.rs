@@ -1,10 +1,10 @@
 //! A random order of positions that takes no memory.
 
-use super::mix;
+use crate::round::mix;
 
 /// A permutation of `0..len`: positions to ranks and back.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Order {
+pub(crate) struct Order {
     len: u32,
     /// None: in order of position.
     scatter: Option<Scatter>,
@@ -24,12 +24,12 @@ struct Scatter {
 
 impl Order {
     /// Positions by themselves.
-    pub(super) fn sequential(len: u32) -> Self {
+    pub(crate) fn sequential(len: u32) -> Self {
         Self { len, scatter: None }
     }
 
     /// An order that follows from `seed`.
-    pub(super) fn random(len: u32, seed: u64) -> Self {
+    pub(crate) fn random(len: u32, seed: u64) -> Self {
         let bits = u32::BITS - len.saturating_sub(1).leading_zeros();
         let draw = |domain: u64| mix(seed ^ domain) as u32;
         let factors = [1, 2, 3].map(|domain| draw(domain) | 1);
@@ -49,12 +49,12 @@ impl Order {
     ///
     /// Numbers of as many bits that are not below `len` are passed through (cycle walking: Black and Rogaway, "Ciphers with
     /// Arbitrary Finite Domains", CT-RSA 2002); that is less than one on average.
-    pub(super) fn rank(&self, position: u32) -> u32 {
+    pub(crate) fn rank(&self, position: u32) -> u32 {
         self.walk(position, Scatter::there)
     }
 
     /// The position of a rank below `len`.
-    pub(super) fn position(&self, rank: u32) -> u32 {
+    pub(crate) fn position(&self, rank: u32) -> u32 {
         self.walk(rank, Scatter::back)
     }
 
