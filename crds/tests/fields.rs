@@ -843,6 +843,14 @@ fn cases() -> Vec<Case> {
             Changes,
         ),
         (
+            "exchange.chokePolicy",
+            "exchange/chokePolicy",
+            &[],
+            json!("titForTat"),
+            json!("roundRobin"),
+            Changes,
+        ),
+        (
             "exchange.chunkSelection",
             "exchange/chunkSelection",
             &[],
@@ -1002,7 +1010,7 @@ fn the_name_changes_the_plan() {
 }
 
 /// Fields that have one value only; another one is refused, which the table of wrong manifests shows.
-const ONE_VALUE: [&str; 3] = ["exchange.chokePolicy", "groups[].role", "transport.type"];
+const ONE_VALUE: [&str; 2] = ["groups[].role", "transport.type"];
 
 #[test]
 fn no_field_of_the_schema_is_missing_above() {

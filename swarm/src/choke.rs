@@ -1,6 +1,7 @@
 //! Who is served.
 
 mod choker;
+mod round_robin;
 mod tit_for_tat;
 
 use std::{cmp::Ordering, fmt::Debug, time::Duration};
@@ -13,6 +14,7 @@ choices! {
     /// Which interested neighbours are served when there are more of them than upload slots.
     pub enum ChokePolicyKind of Box<dyn ChokePolicy> {
         TitForTat = "titForTat" in tit_for_tat,
+        RoundRobin = "roundRobin" in round_robin,
     }
 }
 

@@ -6,8 +6,8 @@ mod support;
 use std::time::Duration;
 
 use fltorrent_swarm::{
-    Bitfield, ChunkId, ChunkSelection, Config, Departure, Failure, Message, Metainfo, Notice,
-    PieceHeader, PieceVerdict, Time, Violation,
+    Bitfield, ChokePolicyKind, ChunkId, ChunkSelection, Config, Departure, Failure, Message,
+    Metainfo, Notice, PieceHeader, PieceVerdict, Time, Violation,
     sim::{origin_data, origin_metainfo, sign},
 };
 use support::{Setup, bench::Bench};
@@ -450,6 +450,30 @@ fn whoever_gives_most_is_served_while_chunks_are_missing() {
         "it gave two chunks"
     );
     assert!(!bench.sent(2).contains(&Message::Unchoke), "it gave one");
+}
+
+/// A slot that nobody uses stays a second, and choices are half a second apart: seven neighbours in two slots have their turn
+/// in six.
+#[test]
+fn by_turns_every_interested_neighbour_is_served_within_bounded_time() {
+    let setup = Setup {
+        slots: 2,
+        choke_policy: ChokePolicyKind::RoundRobin,
+        ..Setup::default()
+    };
+    let mut bench = Bench::new(&setup, "mesh").connected();
+    bench.publish();
+    for peer in 1..8 {
+        bench.hear(peer, Message::Interested);
+    }
+    for turn in 0..20 {
+        bench.forget_sent();
+        bench.pass(Duration::from_secs(6));
+        for peer in 1..8 {
+            let is_served = bench.sent(peer).contains(&Message::Unchoke);
+            assert!(is_served, "peer {peer} waits in turn {turn}");
+        }
+    }
 }
 
 /// Times between choices while somebody waits for a slot, after a round of two seconds.
