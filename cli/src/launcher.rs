@@ -21,10 +21,10 @@ use fltorrent_coordinator::{
     authority::{Authority, AuthorityError, MAX_LIFETIME},
     identity::{IdentityError, RunId},
     intake::{Intake, Reported},
-    progress::{Progress, RoundSummary},
     tls::{Credentials, HTTP_ALPN, TlsError},
 };
 use fltorrent_crds::{Announcement, Bindings, Plan};
+use fltorrent_records::progress::{Progress, RoundSummary};
 use thiserror::Error;
 use tokio::{
     sync::{mpsc, oneshot, watch},
@@ -35,8 +35,8 @@ use tokio::{
 pub use child::Exit;
 use child::{ChildEvent, Order};
 pub use failure::PeerFailure;
-pub use journal::{ClassFigures, Measured, RoundFigures};
-pub(crate) use journal::{Line, parse as parse_line, rounds_of};
+pub(crate) use journal::rounds_of;
+pub use journal::{Measured, RoundFigures};
 pub use limits::{TooFewFiles, have_least_open_files, raise_open_files};
 pub use results::{Lock, Results, ResultsError};
 

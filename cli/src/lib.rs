@@ -13,7 +13,6 @@ pub mod preflight;
 pub mod report;
 pub mod resume;
 mod shell;
-mod text_file;
 
 pub(crate) use fltorrent_peer::chain;
 

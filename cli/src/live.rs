@@ -195,8 +195,8 @@ impl Live {
 
     fn look_and_draw(&mut self) -> io::Result<()> {
         for (peer, tail) in (0..).zip(&mut self.tails) {
-            tail.read(&mut self.buffer, |time, line| {
-                self.board.take(peer, time, &line);
+            tail.read(&mut self.buffer, |line| {
+                self.board.take(peer, line.time, &line.event);
                 self.is_stale = true;
             });
         }

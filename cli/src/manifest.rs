@@ -10,9 +10,8 @@ use fltorrent_crds::{
     plan::{DataSource, is_url, unexpanded},
 };
 use fltorrent_peer::extend;
+use fltorrent_records::text_file::{self, TextError};
 use thiserror::Error;
-
-use crate::text_file::{self, TextError};
 
 /// A manifest that cannot be used.
 #[derive(Debug, Error)]

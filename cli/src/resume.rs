@@ -7,9 +7,9 @@ mod result;
 
 use std::path::{Path, PathBuf};
 
-use fltorrent_coordinator::report::ModelHash;
 use fltorrent_crds::{Plan, plan::Schedule};
 use fltorrent_peer::checkpoint::{self, Common, Folder};
+use fltorrent_records::report::ModelHash;
 use serde_json::Value;
 use thiserror::Error;
 

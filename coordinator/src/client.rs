@@ -16,7 +16,7 @@ use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep, timeout};
 
 use crate::identity::RunId;
-use crate::report::{REPORT_PATH, ReportError, RoundReport};
+use fltorrent_records::report::{REPORT_PATH, ReportError, RoundReport};
 use outbox::Outbox;
 use post::{Parcel, PostError, Target};
 

@@ -3,7 +3,10 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::report::{ModelHash, ReportError, RoundReport};
+use fltorrent_records::{
+    report::{ModelHash, ReportError, RoundReport},
+    verdict::Verdict,
+};
 
 /// The most bytes that are read: more of a container's termination message is never kept.
 pub const MAX_ENDING_BYTES: usize = 4096;
@@ -41,33 +44,6 @@ pub enum EndState {
     Stopped,
     /// It could not go on.
     Failed,
-}
-
-/// What the members of a run have signed that proves that it cannot go on, whoever is started again.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub enum Offence {
-    /// An origin signed two different updates for one round.
-    Equivocation,
-    /// An origin signed counts that do not follow from the plan.
-    Miscount,
-    /// Peers trained a round from different models; which of them is right cannot be told.
-    ModelsDiffer,
-    /// One that a later version knows.
-    #[serde(other)]
-    Unknown,
-}
-
-/// Why no model of a run counts. The peer's log has what was signed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Verdict {
-    /// What was signed.
-    pub offence: Offence,
-    /// The origin that is convicted by its own signature; none where it is not known who is at fault.
-    pub origin: Option<u32>,
-    /// The round, from 0.
-    pub round: u32,
 }
 
 /// How a peer's process ended. Fields that are not known are passed over, so that an older coordinator reads a newer peer.

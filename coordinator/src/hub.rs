@@ -31,10 +31,10 @@ use tokio_rustls::LazyConfigAcceptor;
 use crate::authority::DEFAULT_CERTIFICATE_LIFETIME;
 use crate::identity::{Identity, Role, RunId, identity_of};
 use crate::intake::Reported;
-use crate::progress::{Progress, Standing};
 use crate::secret::RootSecret;
 use crate::server::places::Limits;
 use crate::server::{DriverTask, Place, Port, serve, speak};
+use fltorrent_records::progress::{Progress, Standing};
 use runs::{Run, Runs};
 use service::{Client, Service};
 

@@ -8,7 +8,7 @@ use rustls_pki_types::CertificateDer;
 use rustls_pki_types::pem::PemObject;
 use webpki::EndEntityCert;
 
-use crate::hex;
+use fltorrent_records::hex;
 
 const DOMAIN: &str = "fltorrent";
 const COORDINATOR: &str = "coordinator";

@@ -20,10 +20,10 @@ use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
 
 use crate::identity::{RunId, identity_of};
-use crate::progress::{Progress, RoundSummary};
-use crate::report::RoundReport;
 use crate::server::places::Limits;
 use crate::server::{DriverTask, Place, Port, serve, speak};
+use fltorrent_records::progress::{Progress, RoundSummary};
+use fltorrent_records::report::RoundReport;
 use service::Service;
 
 pub use crate::server::{HANDSHAKE_TIMEOUT, MAX_CONNECTIONS, STEP_TIMEOUT};

@@ -1,24 +1,21 @@
 //! What the launcher and the operator share: the authority that signs peers' keys, the mutual TLS that rests on it, and the intake of
 //! `bt_complete`, by which peers tell how their rounds went.
 //!
-//! A coordinator only learns; nothing that peers do waits for it. [`authority`], [`secret`], [`identity`], [`key`], [`signature`],
-//! [`report`], [`progress`] and [`ending`] neither read a clock nor do input or output; [`intake`] (one run, for the launcher),
+//! A coordinator only learns; nothing that peers do waits for it. [`authority`], [`secret`], [`identity`], [`key`], [`signature`] and
+//! [`ending`] neither read a clock nor do input or output; [`intake`] (one run, for the launcher),
 //! [`hub`] (many runs, for the operator) and [`client`] drive them. [`listen`] opens ports, and [`plain`] answers probes and Prometheus, for
 //! the operator and for peers.
 
 pub mod authority;
 pub mod client;
 pub mod ending;
-mod hex;
 pub mod hub;
 pub mod identity;
 pub mod intake;
 pub mod key;
 pub mod listen;
 pub mod plain;
-pub mod progress;
 mod rate;
-pub mod report;
 pub mod secret;
 mod server;
 pub mod signature;

@@ -6,8 +6,8 @@ use std::fmt;
 use rustls::crypto::ring;
 
 use crate::authority::{Authority, AuthorityError};
-use crate::hex;
 use crate::identity::RunId;
+use fltorrent_records::hex;
 
 /// Bytes of a secret.
 pub const SECRET_BYTES: usize = 32;

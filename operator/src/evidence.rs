@@ -5,9 +5,9 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Mutex, PoisonError};
 
 use fltorrent_coordinator::ending::{EndState, Ending};
-use fltorrent_coordinator::report::ModelHash;
 use fltorrent_coordinator::secret::RootSecret;
 use fltorrent_crds::experiment::kubernetes::KeptStorageType;
+use fltorrent_records::report::ModelHash;
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::Pod;
 

@@ -18,12 +18,13 @@ use fltorrent_coordinator::{
     signature::{SignatureError, SignatureVerifier},
     tls::HTTP_ALPN,
 };
+use fltorrent_records::{exchange::TransportFigures, line, status::State};
 use fltorrent_swarm::{Action, Swarm, Time, Verifier, Violation};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::{
     CurrentCredentials,
-    journal::{Journal, exchange::TransportFigures, status::State},
+    journal::Journal,
     metrics::Metrics,
     news::News,
     store::ChunkStore,
@@ -140,7 +141,7 @@ impl Driver {
                 if let Some(verdict) = error.verdict() {
                     // In the file before anybody can hear of it, so that whoever reads all files after any peer's end has it. What
                     // cannot be written there is in the log.
-                    self.parts.journal.verdict(&verdict).ok();
+                    self.parts.journal.note(line::Event::Verdict(verdict)).ok();
                     self.flush().await;
                 }
                 self.parts

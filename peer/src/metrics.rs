@@ -7,7 +7,7 @@ use std::sync::{
     atomic::{AtomicBool, AtomicU64, Ordering},
 };
 
-use fltorrent_coordinator::report::RoundReport;
+use fltorrent_records::report::RoundReport;
 use fltorrent_swarm::Swarm;
 use prometheus_client::{
     encoding::text::encode,
@@ -257,36 +257,20 @@ pub(crate) fn peak_rss() -> u64 {
 
 #[cfg(test)]
 mod tests {
-    use fltorrent_coordinator::report::{EvaluationFigures, ModelHash, TrainFigures, WastedBytes};
+    use fltorrent_records::report::{EvaluationFigures, sample};
 
     use super::*;
 
     fn report(total: u64, loss_sum: Option<f64>, train_loss: Option<f64>) -> RoundReport {
-        RoundReport {
-            peer: 1,
-            attempt: 0,
-            round: 0,
-            samples: 8,
-            chunks_held: 1,
-            chunks_total: 1,
-            model_hash: ModelHash::from_bytes([0; 32]),
-            train: TrainFigures {
-                loss: train_loss,
-                seconds: 0.5,
-            },
-            exchange_seconds: 0.5,
-            aggregate_seconds: 0.5,
-            evaluation: EvaluationFigures {
-                correct: 0,
-                total,
-                loss_sum,
-                seconds: 0.5,
-            },
-            bytes_sent: 1,
-            bytes_received: 1,
-            wasted: WastedBytes::default(),
-            peak_rss_bytes: 1,
-        }
+        let mut report = sample(1, 0, 0);
+        report.train.loss = train_loss;
+        report.evaluation = EvaluationFigures {
+            correct: 0,
+            total,
+            loss_sum,
+            seconds: 0.5,
+        };
+        report
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use fltorrent_coordinator::report::RoundReport;
+use fltorrent_records::report::RoundReport;
 
 /// Something that happened at a peer.
 #[derive(Clone, Debug, PartialEq)]

@@ -12,10 +12,8 @@ use std::{
 };
 
 use bytes::Bytes;
-use fltorrent_coordinator::{
-    key::KeyError,
-    report::{EvaluationFigures, ModelHash, TrainFigures},
-};
+use fltorrent_coordinator::key::KeyError;
+use fltorrent_records::report::{EvaluationFigures, ModelHash, TrainFigures};
 use fltorrent_swarm::{ChunkLayout, EvaluationCounts, Metainfo, SignedMetainfo, StopRecord};
 use thiserror::Error;
 use tokio::sync::mpsc;

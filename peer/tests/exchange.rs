@@ -5,8 +5,8 @@ mod support;
 
 use std::{sync::Arc, time::Duration};
 
-use fltorrent_coordinator::ending::Offence;
 use fltorrent_peer::driver::RunError;
+use fltorrent_records::verdict::Offence;
 use support::{Adder, Run};
 
 fn ring(peers: u32) -> Vec<(u32, u32)> {

@@ -54,10 +54,11 @@ fn dependencies_point_one_way() {
     let allowed: BTreeMap<&str, &[&str]> = [
         ("swarm", &[][..]),
         ("crds", &["swarm"]),
-        ("coordinator", &["crds"]),
-        ("operator", &["coordinator", "crds"]),
-        ("peer", &["coordinator", "crds", "swarm"]),
-        ("cli", &["coordinator", "crds", "peer", "swarm"]),
+        ("records", &["crds"]),
+        ("coordinator", &["records"]),
+        ("operator", &["coordinator", "crds", "records"]),
+        ("peer", &["coordinator", "crds", "records", "swarm"]),
+        ("cli", &["coordinator", "crds", "peer", "records", "swarm"]),
         ("e2e", &["crds"]),
     ]
     .into();
@@ -111,7 +112,7 @@ fn what_the_operator_decides_and_builds_needs_no_cluster() {
 
 #[test]
 fn what_decides_reads_no_clock_and_opens_nothing() {
-    for folder in ["crds/src", "swarm/src"] {
+    for folder in ["crds/src", "records/src", "swarm/src"] {
         for word in [
             "Instant::now",
             "SystemTime::now",

@@ -13,13 +13,10 @@ use std::{
     time::SystemTime,
 };
 
-use fltorrent_coordinator::{identity::RunId, report::ModelHash};
+use fltorrent_coordinator::identity::RunId;
 use fltorrent_crds::plan::Warning;
-use fltorrent_peer::{
-    checkpoint::Common,
-    journal::{self, JournalError},
-    train::safetensors::LoadError,
-};
+use fltorrent_peer::{checkpoint::Common, journal::JournalError, train::safetensors::LoadError};
+use fltorrent_records::{file, report::ModelHash};
 use thiserror::Error;
 use tokio::runtime::{self, Runtime};
 
@@ -298,7 +295,8 @@ fn begin(
     if let Some((_, rounds)) = request.resume {
         // Before anybody follows them.
         for peer in 0..plan.peers.len() as u32 {
-            journal::trim(&results.of_peer(peer, "jsonl"), rounds)?;
+            let path = results.of_peer(peer, "jsonl");
+            file::trim(&path, rounds).map_err(|source| JournalError { path, source })?;
         }
         results.drop_unconfirmed_model()?;
     }

@@ -2,26 +2,21 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet, VecDeque},
-    fs::File,
-    io::{BufRead, BufReader, Read},
     ops::Range,
 };
 
-use fltorrent_coordinator::{
-    ending::Verdict,
+use fltorrent_records::{
+    classes::{ClassFigures, Classes, by_class},
+    file,
+    line::{Converged, Event, InRound, Line},
     progress::{Progress, RoundSummary},
     report::RoundReport,
+    verdict::Verdict,
 };
-use fltorrent_peer::journal::{exchange::Exchange, status::Status};
 use serde::Serialize;
-use serde_json::Value;
 
 use super::results::Results;
 
-/// Longest line that is read, in bytes; a report has at most 1 KiB, an exchange 12 KiB.
-const LONGEST_LINE: u64 = 16 * 1024;
-/// Classes of any data.
-const MOST_CLASSES: u32 = 256;
 /// Evaluations by class that are kept of a peer.
 const KEPT: usize = 2;
 
@@ -59,49 +54,6 @@ pub struct Measured {
     pub classes: Vec<ClassFigures>,
 }
 
-/// How well a model classifies the test samples of one class.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct ClassFigures {
-    /// The class.
-    pub class: u32,
-    /// Share of its test samples that are classified rightly.
-    pub accuracy: f64,
-    /// Its test samples.
-    pub samples: u64,
-}
-
-/// A class, its test samples that are classified rightly, and all of them.
-pub(crate) type OfClass = (u32, u64, u64);
-/// A round, and what was counted by class.
-pub(crate) type OfRound = (u32, Vec<OfClass>);
-
-/// Right answers and test samples by class.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct ByClass(BTreeMap<u32, (u64, u64)>);
-
-impl ByClass {
-    pub(crate) fn add(&mut self, counts: &[OfClass]) {
-        for &(class, correct, total) in counts {
-            let sum = self.0.entry(class).or_default();
-            sum.0 = sum.0.saturating_add(correct);
-            sum.1 = sum.1.saturating_add(total);
-        }
-    }
-
-    pub(crate) fn figures(&self) -> Vec<ClassFigures> {
-        let figures = self
-            .0
-            .iter()
-            .map(|(&class, &(correct, samples))| ClassFigures {
-                class,
-                accuracy: correct as f64 / samples as f64,
-                samples,
-            });
-        figures.filter(|figures| figures.samples > 0).collect()
-    }
-}
-
 /// Times of one round, in seconds since 1970.
 #[derive(Clone, Copy, Default)]
 struct Span {
@@ -125,32 +77,31 @@ impl Measured {
         let mut began: BTreeMap<u32, (u32, f64)> = BTreeMap::new();
         let mut spans: BTreeMap<u32, Span> = BTreeMap::new();
         // Peers are at most one round apart, so that the last one of all is one of these.
-        let mut classes: Vec<OfRound> = Vec::new();
+        let mut classes: Vec<Classes> = Vec::new();
         for (place, index) in (0..).zip(indices) {
-            let Ok(file) = File::open(results.of_peer(index, "jsonl")) else {
-                continue;
-            };
             let (mut starts, mut own) = (true, None);
             let mut newest = VecDeque::new();
-            for (time, line) in lines(file).flatten() {
-                match line {
-                    Line::Training { round } if starts => {
+            for Line { time, event } in lines(results, index) {
+                match event {
+                    Event::Training(InRound { round }) if starts => {
                         let (peers, last) = began.entry(round).or_default();
                         *peers += 1;
                         *last = last.max(time);
                         starts = false;
                     }
-                    Line::Training { .. } => {}
-                    Line::Classes { round, counts } => {
-                        newest.push_back((round, counts));
+                    Event::Training(_) => {}
+                    Event::Classes(classes) => {
+                        newest.push_back(classes);
                         if newest.len() > KEPT {
                             newest.pop_front();
                         }
                     }
-                    Line::Resumed => (starts, own) = (true, None),
-                    Line::Verdict(found) => own = Some(found),
-                    Line::Converged { round, reason } => converged = Some((round, reason)),
-                    Line::Round(report) if report.peer == index => {
+                    Event::Resumed(_) => (starts, own) = (true, None),
+                    Event::Verdict(found) => own = Some(found),
+                    Event::Converged(Converged { round, reason }) => {
+                        converged = Some((round, reason));
+                    }
+                    Event::Round(report) if report.peer == index => {
                         let here = RoundReport {
                             peer: place,
                             ..*report
@@ -163,7 +114,7 @@ impl Measured {
                                 span.test_samples.saturating_add(report.evaluation.total);
                         }
                     }
-                    Line::Round(_) | Line::Status(_) | Line::Exchange(_) | Line::Other => {}
+                    Event::Round(_) | Event::Status(_) | Event::Exchange(_) | Event::Other => {}
                 }
             }
             classes.extend(newest);
@@ -191,10 +142,6 @@ impl Measured {
             })
             .collect();
         let last = progress.summaries().last().map(|summary| summary.round);
-        let mut by_class = ByClass::default();
-        for (_, counts) in classes.iter().filter(|(round, _)| Some(*round) == last) {
-            by_class.add(counts);
-        }
         Self {
             training_began,
             converged,
@@ -202,7 +149,7 @@ impl Measured {
             test_samples: last
                 .and_then(|round| spans.get(&round))
                 .map_or(0, |span| span.test_samples),
-            classes: by_class.figures(),
+            classes: last.map_or_else(Vec::new, |round| by_class(round, &classes)),
             rounds,
             rounds_by_peer: (0..peers)
                 .map(|peer| progress.rounds_reported(peer).unwrap_or(0))
@@ -211,112 +158,20 @@ impl Measured {
     }
 }
 
+/// The lines of a peer's metrics file that can be read; none when there is no file.
+fn lines(results: &Results, peer: u32) -> impl Iterator<Item = Line> {
+    let lines = file::lines(&results.of_peer(peer, "jsonl"));
+    lines.into_iter().flatten().flatten()
+}
+
 /// How many of the first `rounds` rounds a peer's metrics file has the figures of. One that cannot be read has none.
 pub(crate) fn rounds_of(results: &Results, peer: u32, rounds: u32) -> u32 {
-    let Ok(file) = File::open(results.of_peer(peer, "jsonl")) else {
-        return 0;
-    };
-    let own = lines(file).flatten().filter_map(|(_, line)| match line {
-        Line::Round(report) if report.peer == peer && report.round < rounds => Some(report.round),
+    let own = lines(results, peer).filter_map(|line| match line.event {
+        Event::Round(report) if report.peer == peer && report.round < rounds => Some(report.round),
         _ => None,
     });
     // A round that was made again may be there twice.
     own.collect::<BTreeSet<_>>().len() as u32
-}
-
-/// A line of a peer's metrics file.
-#[derive(Clone, Debug, PartialEq)]
-pub(crate) enum Line {
-    /// A training begins.
-    Training {
-        /// Which round's.
-        round: u32,
-    },
-    /// The run goes on from a checkpoint.
-    Resumed,
-    /// The round is the last one, by a rule of early stop.
-    Converged {
-        /// Which.
-        round: u32,
-        /// Why.
-        reason: String,
-    },
-    /// No model of the run counts.
-    Verdict(Verdict),
-    /// What the peer is doing.
-    Status(Status),
-    /// All chunks of a round are held.
-    Exchange(Box<Exchange>),
-    /// A round is over.
-    Round(Box<RoundReport>),
-    /// Its evaluation by class: class, right answers, samples.
-    Classes {
-        /// Which round's.
-        round: u32,
-        /// Class, right answers, samples.
-        counts: Vec<OfClass>,
-    },
-    /// One of a later version.
-    Other,
-}
-
-/// The lines of a metrics file with their Unix times; none for a line that is cut or damaged.
-pub(crate) fn lines(file: File) -> impl Iterator<Item = Option<(f64, Line)>> {
-    let mut reader = BufReader::new(file);
-    let next = move || {
-        let mut line = Vec::new();
-        match (&mut reader)
-            .take(LONGEST_LINE)
-            .read_until(b'\n', &mut line)
-        {
-            Ok(1..) => Some(line),
-            _ => None,
-        }
-    };
-    std::iter::from_fn(next).map(|line| parse(&line))
-}
-
-/// A line and its time in seconds since 1970; none when it is not whole.
-pub(crate) fn parse(line: &[u8]) -> Option<(f64, Line)> {
-    let Ok(Value::Object(mut fields)) = serde_json::from_slice(line) else {
-        return None;
-    };
-    let time = fields.remove("time")?.as_f64()?;
-    let event = fields.remove("event")?;
-    let number = fields.get("round").and_then(Value::as_u64);
-    let number = number.and_then(|round| u32::try_from(round).ok());
-    let text = fields
-        .get("reason")
-        .and_then(Value::as_str)
-        .map(str::to_owned);
-    let fields = Value::Object(fields);
-    let line = match event.as_str()? {
-        "training" => Line::Training { round: number? },
-        "resumed" => Line::Resumed,
-        "converged" => Line::Converged {
-            round: number?,
-            reason: text?,
-        },
-        "verdict" => Line::Verdict(serde_json::from_value(fields).ok()?),
-        "status" => Line::Status(serde_json::from_value(fields).ok()?),
-        "exchange" => Line::Exchange(Box::new(serde_json::from_value(fields).ok()?)),
-        "classes" => Line::Classes {
-            round: number?,
-            counts: class_counts(fields)?,
-        },
-        "round" => Line::Round(Box::new(serde_json::from_value(fields).ok()?)),
-        _ => Line::Other,
-    };
-    Some((time, line))
-}
-
-/// Counts that can be those of a run.
-fn class_counts(mut fields: Value) -> Option<Vec<OfClass>> {
-    let counts: Vec<OfClass> = serde_json::from_value(fields["counts"].take()).ok()?;
-    let possible = counts
-        .iter()
-        .all(|&(class, correct, total)| class < MOST_CLASSES && correct <= total);
-    possible.then_some(counts)
 }
 
 #[cfg(test)]

@@ -1,10 +1,13 @@
 //! What is known of a run: lines of metrics files in, rows and totals out. No clock, no terminal.
 
-use fltorrent_coordinator::progress::{Outcome, Progress, RoundSummary};
-use fltorrent_peer::journal::status::State;
+use fltorrent_records::{
+    line::Event,
+    progress::{Outcome, Progress, RoundSummary},
+    status::State,
+};
 
 use super::peer::{Peer, Trouble};
-use crate::{launcher::Line, output::Description};
+use crate::output::Description;
 
 /// Finished rounds whose mean duration tells how long the others take.
 const ETA_ROUNDS: usize = 10;
@@ -82,17 +85,17 @@ impl Board {
     }
 
     /// A line of a peer's file.
-    pub(super) fn take(&mut self, peer: u32, time: f64, line: &Line) {
+    pub(super) fn take(&mut self, peer: u32, time: f64, event: &Event) {
         let Some(place) = self.peers.get_mut(peer as usize) else {
             return;
         };
-        place.take(time, line);
-        match line {
-            Line::Training { .. } => {
+        place.take(time, event);
+        match event {
+            Event::Training(_) => {
                 self.training_began =
                     Some(self.training_began.map_or(time, |began| began.min(time)));
             }
-            Line::Round(report) if report.peer == peer => {
+            Event::Round(report) if report.peer == peer => {
                 // A report that cannot be counted is shown in its row all the same.
                 if let Ok(Outcome::New) = self.progress.handle_report(report)
                     && let Some(summary) = self.progress.round_summary(report.round)
@@ -101,17 +104,17 @@ impl Board {
                 }
             }
             // What was before tells nothing about the pace.
-            Line::Resumed => {
+            Event::Resumed(_) => {
                 self.finished_before = self.finished.len();
                 self.training_began = None;
             }
-            Line::Round(_)
-            | Line::Status(_)
-            | Line::Exchange(_)
-            | Line::Classes { .. }
-            | Line::Converged { .. }
-            | Line::Verdict(_)
-            | Line::Other => {}
+            Event::Round(_)
+            | Event::Status(_)
+            | Event::Exchange(_)
+            | Event::Classes(_)
+            | Event::Converged(_)
+            | Event::Verdict(_)
+            | Event::Other => {}
         }
     }
 
@@ -241,7 +244,7 @@ const fn stage(state: State) -> usize {
 
 #[cfg(test)]
 mod tests {
-    use fltorrent_peer::journal::status::Status;
+    use fltorrent_records::{line::InRound, status::Status};
 
     use super::*;
     use crate::live::samples::{START, board, report, status};
@@ -251,12 +254,12 @@ mod tests {
         let mut board = board(2, 0);
         let finish = |board: &mut Board, round: u32, time| {
             for peer in 0..2 {
-                board.take(peer, time, &Line::Round(Box::new(report(peer, round))));
+                board.take(peer, time, &Event::Round(Box::new(report(peer, round))));
                 let status = Status {
                     held: 0,
                     ..status(State::Training, round + 1)
                 };
-                board.take(peer, time, &Line::Status(status));
+                board.take(peer, time, &Event::Status(status));
             }
         };
         assert_eq!(
@@ -289,7 +292,7 @@ mod tests {
         let mut board = board(1, 0);
         for round in 0..9 {
             let time = START + 100.0 + f64::from(round);
-            board.take(0, time, &Line::Round(Box::new(report(0, round))));
+            board.take(0, time, &Event::Round(Box::new(report(0, round))));
         }
         assert_eq!(
             board.remaining(START + 108.0),
@@ -303,13 +306,13 @@ mod tests {
         let mut board = board(2, 3);
         let again = START + 9000.0;
         for peer in 0..2 {
-            board.take(peer, again, &Line::Resumed);
-            board.take(peer, again, &Line::Training { round: 3 });
+            board.take(peer, again, &Event::Resumed(InRound { round: 3 }));
+            board.take(peer, again, &Event::Training(InRound { round: 3 }));
         }
         assert_eq!(board.rounds_finished(), 3);
         assert_eq!(board.remaining(again + 1.0), None);
         for peer in 0..2 {
-            board.take(peer, again + 3.0, &Line::Round(Box::new(report(peer, 3))));
+            board.take(peer, again + 3.0, &Event::Round(Box::new(report(peer, 3))));
         }
         assert_eq!(
             board.remaining(again + 3.0),
@@ -322,9 +325,9 @@ mod tests {
     fn a_report_under_another_name_is_not_counted() {
         let mut board = board(2, 0);
         for _ in 0..2 {
-            board.take(0, START, &Line::Round(Box::new(report(1, 0))));
+            board.take(0, START, &Event::Round(Box::new(report(1, 0))));
         }
-        board.take(9, START, &Line::Training { round: 0 });
+        board.take(9, START, &Event::Training(InRound { round: 0 }));
         assert_eq!(board.rounds_finished(), 0);
     }
 
@@ -344,7 +347,7 @@ mod tests {
             faults: 1,
             ..status(State::Aggregating, 2)
         };
-        board.take(5, START + 8.0, &Line::Status(bad));
+        board.take(5, START + 8.0, &Event::Status(bad));
         assert_eq!(order(&board, Order::Index), [5, 0, 1, 2, 3, 4]);
         assert_eq!(order(&board, Order::Slowest), [5, 0, 3, 1, 4, 2]);
     }

@@ -1,6 +1,6 @@
 //! The columns of the peers' table: which of them fit, and what stands in them.
 
-use fltorrent_peer::journal::status::{State, Status};
+use fltorrent_records::status::{State, Status};
 
 use super::{
     board::Board,
@@ -136,7 +136,7 @@ fn of(peer: &Peer, text: impl Fn(Status) -> String) -> String {
     peer.status.map_or_else(dash, text)
 }
 
-fn time(peer: &Peer, of: impl Fn(fltorrent_coordinator::report::RoundReport) -> f64) -> String {
+fn time(peer: &Peer, of: impl Fn(fltorrent_records::report::RoundReport) -> f64) -> String {
     peer.report.map_or_else(dash, |report| seconds(of(report)))
 }
 

@@ -1,7 +1,7 @@
 //! One picture of a run. Everything is cut at the terminal's edge; nothing wraps.
 
-use fltorrent_coordinator::progress::RoundSummary;
-use fltorrent_peer::journal::status::State;
+use fltorrent_records::progress::RoundSummary;
+use fltorrent_records::status::State;
 use ratatui::{
     buffer::Buffer,
     layout::Rect,
@@ -365,7 +365,7 @@ fn keys(view: &View, rows: usize, page: usize, width: usize, look: Look) -> Line
 
 #[cfg(test)]
 mod tests {
-    use fltorrent_peer::journal::status::Status;
+    use fltorrent_records::{line::Event, status::Status};
     use ratatui::{Terminal, backend::TestBackend};
 
     use super::*;
@@ -496,7 +496,7 @@ mod tests {
             neighbours: 1,
             ..status(State::Exchanging, 3)
         };
-        board.take(6, START + 12.0, &crate::launcher::Line::Status(alone));
+        board.take(6, START + 12.0, &Event::Status(alone));
         let lines = lines(80, 24, &board, &mut View::default());
         assert!(lines[2].starts_with("!    6 exchanging"), "{:?}", lines[2]);
         assert!(

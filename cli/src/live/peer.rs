@@ -2,10 +2,11 @@
 
 use std::collections::VecDeque;
 
-use fltorrent_coordinator::report::RoundReport;
-use fltorrent_peer::journal::status::{State, Status};
-
-use crate::launcher::Line;
+use fltorrent_records::{
+    line::Event,
+    report::RoundReport,
+    status::{State, Status},
+};
 
 /// Span over which a rate is taken, in seconds.
 const RATE_SPAN: f64 = 2.0;
@@ -76,18 +77,18 @@ impl Peer {
         }
     }
 
-    pub(super) fn take(&mut self, time: f64, line: &Line) {
+    pub(super) fn take(&mut self, time: f64, event: &Event) {
         let first = self.heard.map_or(time, |(first, _)| first);
         self.heard = Some((first, time));
-        match line {
-            Line::Training { .. }
-            | Line::Exchange(_)
-            | Line::Classes { .. }
-            | Line::Resumed
-            | Line::Converged { .. }
-            | Line::Verdict(_)
-            | Line::Other => {}
-            Line::Status(status) => {
+        match event {
+            Event::Training(_)
+            | Event::Exchange(_)
+            | Event::Classes(_)
+            | Event::Resumed(_)
+            | Event::Converged(_)
+            | Event::Verdict(_)
+            | Event::Other => {}
+            Event::Status(status) => {
                 self.status = Some(*status);
                 self.samples.push_back(Sample {
                     time,
@@ -103,7 +104,7 @@ impl Peer {
                     self.samples.pop_front();
                 }
             }
-            Line::Round(report) => self.report = Some(**report),
+            Event::Round(report) => self.report = Some(**report),
         }
     }
 
@@ -169,7 +170,7 @@ mod tests {
     fn peer(lines: &[(f64, Status)]) -> Peer {
         let mut peer = Peer::new(3, 2);
         for (time, status) in lines {
-            peer.take(*time, &Line::Status(*status));
+            peer.take(*time, &Event::Status(*status));
         }
         peer
     }
@@ -208,7 +209,7 @@ mod tests {
     fn what_a_round_showed_stays_until_the_next() {
         let mut peer = peer(&[]);
         assert_eq!((peer.accuracy(), peer.loss()), (None, None));
-        peer.take(1.0, &Line::Round(Box::new(report(3, 0))));
+        peer.take(1.0, &Event::Round(Box::new(report(3, 0))));
         assert_eq!((peer.accuracy(), peer.loss()), (Some(0.9), Some(0.5)));
     }
 

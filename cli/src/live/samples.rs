@@ -1,12 +1,13 @@
 //! Lines for tests.
 
-use fltorrent_coordinator::report::{
-    EvaluationFigures, ModelHash, RoundReport, TrainFigures, WastedBytes,
+use fltorrent_records::{
+    line::{Event, InRound},
+    report::{RoundReport, sample},
+    status::{State, Status},
 };
-use fltorrent_peer::journal::status::{State, Status};
 
 use super::board::Board;
-use crate::{launcher::Line, output::Description};
+use crate::output::Description;
 
 pub(super) const START: f64 = 1_700_000_000.0;
 
@@ -29,31 +30,11 @@ pub(super) fn status(state: State, round: u32) -> Status {
 }
 
 pub(super) fn report(peer: u32, round: u32) -> RoundReport {
-    RoundReport {
-        peer,
-        attempt: 0,
-        round,
-        samples: 100,
-        chunks_held: 80,
-        chunks_total: 80,
-        model_hash: ModelHash::from_bytes([7; 32]),
-        train: TrainFigures {
-            loss: Some(0.25),
-            seconds: 1.5,
-        },
-        exchange_seconds: 0.5,
-        aggregate_seconds: 0.125,
-        evaluation: EvaluationFigures {
-            correct: 90,
-            total: 100,
-            loss_sum: Some(50.0),
-            seconds: 0.25,
-        },
-        bytes_sent: 1000,
-        bytes_received: 2000,
-        wasted: WastedBytes::default(),
-        peak_rss_bytes: 1 << 27,
-    }
+    let mut report = sample(peer, 0, round);
+    report.train.seconds = 1.5;
+    (report.evaluation.correct, report.evaluation.total) = (90, 100);
+    report.evaluation.loss_sum = Some(50.0);
+    report
 }
 
 pub(super) fn description(peers: u32) -> Description {
@@ -77,15 +58,15 @@ pub(super) fn description(peers: u32) -> Description {
 pub(super) fn board(peers: u32, finished: u32) -> Board {
     let mut board = Board::new(&description(peers), &vec![2; peers as usize], START);
     for peer in 0..peers {
-        board.take(peer, START, &Line::Training { round: 0 });
-        board.take(peer, START, &Line::Status(status(State::Training, 0)));
+        board.take(peer, START, &Event::Training(InRound { round: 0 }));
+        board.take(peer, START, &Event::Status(status(State::Training, 0)));
         for round in 0..finished {
             let end = START + 4.0 * f64::from(round + 1);
-            board.take(peer, end, &Line::Round(Box::new(report(peer, round))));
+            board.take(peer, end, &Event::Round(Box::new(report(peer, round))));
         }
         let now = START + 4.0 * f64::from(finished);
         let state = [State::Training, State::Exchanging, State::Aggregating][peer as usize % 3];
-        board.take(peer, now, &Line::Status(status(state, finished)));
+        board.take(peer, now, &Event::Status(status(state, finished)));
     }
     board
 }

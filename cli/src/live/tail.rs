@@ -6,10 +6,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use crate::launcher::{Line, parse_line};
+use fltorrent_records::{file::LONGEST_LINE, line::Line};
 
-/// Longest line that is kept, in bytes; longer ones are skipped.
-const LONGEST_LINE: usize = 64 * 1024;
 /// Bytes that are read at once.
 const BUFFER: usize = 16 * 1024;
 /// Most bytes of one file for one look, so that a long file does not hold up the view.
@@ -38,7 +36,7 @@ impl Tail {
     }
 
     /// Reads what is new. What cannot be read is not there: the run does not depend on who watches.
-    pub(super) fn read(&mut self, buffer: &mut Vec<u8>, mut take: impl FnMut(f64, Line)) {
+    pub(super) fn read(&mut self, buffer: &mut Vec<u8>, mut take: impl FnMut(Line)) {
         if self.file.is_none() {
             self.file = File::open(&self.path).ok();
         }
@@ -56,12 +54,12 @@ impl Tail {
         self.file = Some(file);
     }
 
-    fn split(&mut self, mut bytes: &[u8], take: &mut impl FnMut(f64, Line)) {
+    fn split(&mut self, mut bytes: &[u8], take: &mut impl FnMut(Line)) {
         while let Some(end) = bytes.iter().position(|&byte| byte == b'\n') {
             let (line, rest) = (&bytes[..end], &bytes[end + 1..]);
             self.append(line);
-            if let Some((time, line)) = parse_line(&self.partial) {
-                take(time, line);
+            if let Ok(line) = Line::read(&self.partial) {
+                take(line);
             }
             self.partial.clear();
             self.skipping = false;
@@ -84,16 +82,18 @@ impl Tail {
 mod tests {
     use std::io::Write;
 
+    use fltorrent_records::line::Event;
+
     use super::*;
 
     const TRAINING: &str = "{\"event\":\"training\",\"time\":1.5,\"round\":0}\n";
 
     fn times(tail: &mut Tail) -> Vec<f64> {
         let mut times = Vec::new();
-        tail.read(&mut Vec::new(), |time, line| {
+        tail.read(&mut Vec::new(), |line| {
             // Lines for other readers come through and say nothing here.
-            if line != Line::Other {
-                times.push(time);
+            if line.event != Event::Other {
+                times.push(line.time);
             }
         });
         times

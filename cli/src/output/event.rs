@@ -2,12 +2,12 @@
 
 use std::path::Path;
 
-use fltorrent_coordinator::{progress::RoundSummary, report::ModelHash};
 use fltorrent_crds::{FieldError, plan::Warning};
+use fltorrent_records::{classes::ClassFigures, progress::RoundSummary, report::ModelHash};
 use serde::{Serialize, Serializer};
 
 use super::Description;
-use crate::launcher::{ClassFigures, RoundFigures};
+use crate::launcher::RoundFigures;
 
 /// One event.
 #[derive(Debug, Serialize)]

@@ -1,6 +1,6 @@
 //! Events for people.
 
-use fltorrent_coordinator::progress::RoundSummary;
+use fltorrent_records::progress::RoundSummary;
 
 use super::{Description, Event, Started, Summary};
 

@@ -8,7 +8,7 @@ use std::{
 use serde::Serialize;
 use serde_json::Value;
 
-use super::{ReportError, Run, run::Round};
+use super::{ReportError, Run, run::Finished};
 
 /// Two or more runs side by side.
 #[derive(Debug, Serialize)]
@@ -71,7 +71,7 @@ impl Comparison {
         let best = |run: &Run| {
             run.rounds
                 .iter()
-                .filter_map(|round| round.accuracy)
+                .filter_map(|round| round.summary.accuracy)
                 .reduce(f64::max)
         };
         let reached_by_all = || {
@@ -112,12 +112,12 @@ fn letter(at: usize) -> String {
 impl Figures {
     fn of(letter: String, path: &Path, run: &Run, target: Option<f64>) -> Self {
         let last = run.last();
-        let reaches = |round: &&Round| {
-            let pair = round.accuracy.zip(target);
+        let reaches = |round: &&Finished| {
+            let pair = round.summary.accuracy.zip(target);
             pair.is_some_and(|(accuracy, target)| accuracy >= target)
         };
         let reached = run.rounds.iter().find(reaches);
-        let sum = |seconds: fn(&Round) -> f64| run.rounds.iter().map(seconds).sum();
+        let sum = |seconds: fn(&Finished) -> f64| run.rounds.iter().map(seconds).sum();
         Self {
             letter,
             path: path.to_owned(),
@@ -125,17 +125,21 @@ impl Figures {
             outcome: run.ending.as_ref().map(|ending| ending.outcome.clone()),
             rounds: run.finished_rounds(),
             planned_rounds: run.planned_rounds(),
-            accuracy: last.and_then(|last| last.accuracy),
-            loss: last.and_then(|last| last.loss),
+            accuracy: last.and_then(|last| last.summary.accuracy),
+            loss: last.and_then(|last| last.summary.loss),
             wall_seconds: run.ending.as_ref().map(|ending| ending.wall_seconds),
-            rounds_to_target: reached.map(|round| round.number + 1),
+            rounds_to_target: reached.map(|round| round.summary.round + 1),
             seconds_to_target: reached.map(|round| round.seconds),
             bytes_to_target: reached.map(|round| round.bytes),
             bytes_received: run.rounds.last().map_or(0, |last| last.bytes),
-            train_seconds: sum(|round| round.train),
-            exchange_seconds: sum(|round| round.exchange),
-            peak_rss_bytes: run.rounds.iter().map(|round| round.peak_rss).max(),
-            model_hash: run.result().map(|last| last.model.to_string()),
+            train_seconds: sum(|round| round.summary.train_seconds.mean),
+            exchange_seconds: sum(|round| round.summary.exchange_seconds.mean),
+            peak_rss_bytes: run
+                .rounds
+                .iter()
+                .map(|round| round.summary.peak_rss_bytes)
+                .max(),
+            model_hash: run.result().map(|last| last.summary.model_hash.to_string()),
         }
     }
 }

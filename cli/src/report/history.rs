@@ -1,12 +1,16 @@
 //! What one peer has written, summed up while it is read: memory does not grow with what a round's exchange has noted.
 
-use std::{collections::BTreeMap, fs::File, path::Path};
+use std::{collections::BTreeMap, path::Path};
 
-use fltorrent_coordinator::report::RoundReport;
-use fltorrent_peer::journal::exchange::{Cause, Exchange};
+use fltorrent_records::{
+    classes::Classes,
+    exchange::{Cause, Exchange},
+    file::lines,
+    line::{Event, Line},
+    report::RoundReport,
+};
 
 use super::ReportError;
-use crate::launcher::journal::{Line, OfRound, lines};
 
 /// What one peer has written.
 #[derive(Debug, Default)]
@@ -28,9 +32,11 @@ pub(super) struct History {
     /// The exchanges of the last two rounds: peers are at most one round apart.
     pub(super) last: [Option<Exchange>; 2],
     /// The evaluations by class of the last two rounds, with their rounds.
-    pub(super) classes: [Option<OfRound>; 2],
+    pub(super) classes: [Option<Classes>; 2],
     /// Lines that were not understood: cut, damaged, or of another version.
-    pub(super) damaged: usize,
+    damaged: usize,
+    /// The first of those that could not be read at all, and why.
+    first_damage: Option<String>,
 }
 
 impl History {
@@ -40,48 +46,63 @@ impl History {
         index: u32,
         (peers, rounds): (u32, u32),
     ) -> Result<Self, ReportError> {
-        let file = File::open(path).map_err(|source| ReportError::Read {
+        let lines = lines(path).map_err(|source| ReportError::Read {
             path: path.to_owned(),
             source,
         })?;
         let mut history = Self::default();
         let (mut latest, mut pauses) = (None::<f64>, 0.0);
-        for line in lines(file) {
-            let line = line.map(|(time, line)| {
-                if matches!(line, Line::Resumed) {
-                    // What was made again is not in the file: the pause begins with the last line that was kept.
-                    pauses += latest.map_or(0.0, |latest| (time - latest).max(0.0));
-                    history.resumed = true;
+        for line in lines {
+            let Line { time, event } = match line {
+                Ok(line) => line,
+                Err(error) => {
+                    history.damaged += 1;
+                    history
+                        .first_damage
+                        .get_or_insert_with(|| error.to_string());
+                    continue;
                 }
-                latest = Some(time);
-                (time - pauses, line)
-            });
-            match line {
-                Some((time, Line::Training { .. })) => history.began = history.began.or(Some(time)),
-                Some((time, Line::Round(report)))
+            };
+            if matches!(event, Event::Resumed(_)) {
+                // What was made again is not in the file: the pause begins with the last line that was kept.
+                pauses += latest.map_or(0.0, |latest| (time - latest).max(0.0));
+                history.resumed = true;
+            }
+            latest = Some(time);
+            let time = time - pauses;
+            match event {
+                Event::Training(_) => history.began = history.began.or(Some(time)),
+                Event::Round(report)
                     if report.peer == index && report.round < rounds && report.check().is_ok() =>
                 {
                     history.rounds.insert(report.round, (time, *report));
                 }
-                Some((time, Line::Exchange(exchange))) if is_possible(&exchange, peers, rounds) => {
+                Event::Exchange(exchange) if is_possible(&exchange, peers, rounds) => {
                     history.add(time, *exchange);
                 }
-                Some((_, Line::Classes { round, counts })) if round < rounds => {
+                Event::Classes(classes) if classes.round < rounds => {
                     let [_, last] = std::mem::take(&mut history.classes);
-                    history.classes = [last, Some((round, counts))];
+                    history.classes = [last, Some(classes)];
                 }
-                Some((
-                    _,
-                    Line::Status(_)
-                    | Line::Resumed
-                    | Line::Converged { .. }
-                    | Line::Verdict(_)
-                    | Line::Other,
-                )) => {}
-                _ => history.damaged += 1,
+                Event::Round(_) | Event::Exchange(_) | Event::Classes(_) => history.damaged += 1,
+                Event::Status(_)
+                | Event::Resumed(_)
+                | Event::Converged(_)
+                | Event::Verdict(_)
+                | Event::Other => {}
             }
         }
         Ok(history)
+    }
+
+    /// What a reader should know of lines that are left out.
+    pub(super) fn damage(&self, index: u32) -> Option<String> {
+        let first = self.first_damage.as_ref();
+        let first = first.map_or_else(String::new, |first| format!(" The first is {first}."));
+        (self.damaged > 0).then(|| {
+            let damaged = self.damaged;
+            format!("{damaged} lines of peer {index}'s metrics could not be read and are left out.{first}")
+        })
     }
 
     fn add(&mut self, time: f64, exchange: Exchange) {
@@ -148,6 +169,25 @@ mod tests {
         assert_eq!((history.began, history.resumed), (Some(100.0), true));
         let times: Vec<f64> = history.complete.values().map(|(time, _)| *time).collect();
         assert_eq!(times[..2], [103.0, 105.0]);
-        assert_eq!(history.damaged, 0);
+        assert_eq!(history.damage(0), None);
+    }
+
+    #[test]
+    fn lines_that_are_left_out_are_told_with_the_place_and_field_of_the_first() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let lines = [
+            r#"{"event":"training","time":100,"round":0}"#,
+            r#"{"event":"classes","time":101,"round":0,"counts":[[0,2,1]]}"#,
+            r#"{"event":"classes","time":101,"round":9,"counts":[]}"#,
+            r#"{"event":"training","ti"#,
+        ];
+        std::fs::write(file.path(), lines.join("\n")).unwrap();
+        let history = History::read(file.path(), 3, (4, 5)).unwrap();
+        let said = history.damage(3).unwrap();
+        let start = format!(
+            "3 lines of peer 3's metrics could not be read and are left out. The first is {}:2: counts: found (0, 2, 1);",
+            file.path().display()
+        );
+        assert!(said.starts_with(&start), "{said}");
     }
 }

@@ -135,31 +135,31 @@ fn tiles(run: &Run, description: &Description) -> Markup {
     let best = run
         .rounds
         .iter()
-        .filter_map(|round| Some((round.accuracy?, round.number)))
+        .filter_map(|round| Some((round.summary.accuracy?, round.summary.round)))
         .max_by(|a, b| a.0.total_cmp(&b.0).then(b.1.cmp(&a.1)));
     let result = run.result();
     let hash = result
-        .map(|last| last.model.to_string())
+        .map(|last| last.summary.model_hash.to_string())
         .unwrap_or_default();
     let short: String = hash.chars().take(12).collect();
     let peers = description.peers;
     // What some peers say of their own test samples is not the model's accuracy.
     let whose = match last {
-        Some(last) if last.peers < peers => {
-            format!("on the parts of {} of {peers} peers; ", last.peers)
+        Some(last) if last.summary.peers < peers => {
+            format!("on the parts of {} of {peers} peers; ", last.summary.peers)
         }
         _ => String::new(),
     };
     html! {
         dl class="tiles" {
-            (tile("Accuracy", &percent(last.and_then(|last| last.accuracy)), &best.map_or_else(String::new, |(best, round)| format!("{whose}best {} in round {}", percent(Some(best)), round + 1))))
-            (tile("Loss", &last.and_then(|last| last.loss).map_or_else(|| "–".to_owned(), |loss| format!("{loss:.4}")), "on the test samples"))
+            (tile("Accuracy", &percent(last.and_then(|last| last.summary.accuracy)), &best.map_or_else(String::new, |(best, round)| format!("{whose}best {} in round {}", percent(Some(best)), round + 1))))
+            (tile("Loss", &last.and_then(|last| last.summary.loss).map_or_else(|| "–".to_owned(), |loss| format!("{loss:.4}")), "on the test samples"))
             (tile("Time", &run.ending.as_ref().map_or_else(|| last.map_or_else(|| "–".to_owned(), |last| duration(last.seconds)), |ending| duration(ending.wall_seconds)), &run.ending.as_ref().and_then(|ending| ending.startup_seconds).map_or_else(String::new, |startup| format!("of it {} to start", duration(startup)))))
             (tile("Bytes received", &bytes(run.rounds.last().map_or(0, |last| last.bytes)), &format!("by all {peers} peers")))
             (tile("Model", if short.is_empty() { "–" } else { &short }, match last {
-                Some(last) if !last.models_agree => "differs between peers",
+                Some(last) if !last.summary.models_agree => "differs between peers",
                 Some(_) if result.is_none() => "the run failed",
-                Some(last) if last.peers == peers => "the same bits on all peers",
+                Some(last) if last.summary.peers == peers => "the same bits on all peers",
                 Some(_) => "the same bits on the peers that are here",
                 None => "no round is finished",
             }))

@@ -8,13 +8,11 @@ use std::{
 };
 
 use fltorrent_crds::Plan;
+use fltorrent_records::text_file::{self, TextError};
 use serde::{Deserialize, de::DeserializeOwned};
 
 use super::ReportError;
-use crate::{
-    manifest::Resolved,
-    text_file::{self, TextError},
-};
+use crate::manifest::Resolved;
 
 /// Largest file that is read as a whole, in bytes.
 pub const MAX_FILE: u64 = 64 << 20;

@@ -6,17 +6,18 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use fltorrent_coordinator::report::{ModelHash, RoundReport};
+use fltorrent_records::{
+    classes::{ClassFigures, by_class},
+    progress::RoundSummary,
+    report::{ModelHash, RoundReport},
+};
 
 use super::{
     ReportError,
     history::History,
     read::{Ending, Folder, Histogram},
 };
-use crate::{
-    launcher::{ClassFigures, journal::ByClass},
-    manifest::Resolved,
-};
+use crate::manifest::Resolved;
 
 /// A run as its folders tell it.
 #[derive(Debug)]
@@ -30,33 +31,19 @@ pub struct Run {
     /// By index; peers whose metrics are in no folder are missing.
     pub(super) peers: BTreeMap<u32, History>,
     /// Rounds that at least one peer has finished, ascending.
-    pub(super) rounds: Vec<Round>,
+    pub(super) rounds: Vec<Finished>,
     /// What a reader should know about where the figures come from.
     pub(super) notes: Vec<String>,
 }
 
-/// One round over the peers whose figures are there.
+/// A round over the peers whose figures are there, and what the run had taken by its end.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(crate) struct Round {
-    pub(crate) number: u32,
-    /// Peers whose figures are there.
-    pub(crate) peers: usize,
-    pub(crate) accuracy: Option<f64>,
-    pub(crate) loss: Option<f64>,
-    pub(crate) train_loss: Option<f64>,
+pub(crate) struct Finished {
+    pub(crate) summary: RoundSummary,
     /// Payload bytes received up to the end of this round, in sum.
     pub(crate) bytes: u64,
     /// Seconds from the first training to the end of this round on the last peer.
     pub(crate) seconds: f64,
-    /// Means over the peers, in seconds.
-    pub(crate) train: f64,
-    pub(crate) exchange: f64,
-    pub(crate) aggregate: f64,
-    pub(crate) evaluate: f64,
-    /// The largest resident set of any peer so far.
-    pub(crate) peak_rss: u64,
-    pub(crate) model: ModelHash,
-    pub(crate) models_agree: bool,
 }
 
 impl Run {
@@ -84,12 +71,7 @@ impl Run {
         let mut peers = BTreeMap::new();
         for (index, path) in metrics(&folders, sizes.0, &mut notes)? {
             let history = History::read(path, index, sizes)?;
-            if history.damaged > 0 {
-                notes.push(format!(
-                    "{} lines of peer {index}'s metrics could not be read and are left out.",
-                    history.damaged
-                ));
-            }
+            notes.extend(history.damage(index));
             peers.insert(index, history);
         }
         let missing = sizes.0 as usize - peers.len();
@@ -123,33 +105,32 @@ impl Run {
     }
 
     /// The last round that all peers have finished, or else the last that any has.
-    pub(super) fn last(&self) -> Option<&Round> {
+    pub(super) fn last(&self) -> Option<&Finished> {
         let all = self.resolved.plan.peers.len();
-        let whole = self.rounds.iter().rev().find(|round| round.peers == all);
+        let whole = self
+            .rounds
+            .iter()
+            .rev()
+            .find(|round| round.summary.peers == all);
         whole.or_else(|| self.rounds.last())
     }
 
     /// The accuracy of the last round by class, over the peers that have it.
     pub(super) fn classes(&self) -> Vec<ClassFigures> {
-        let mut by_class = ByClass::default();
-        if let Some(last) = self.last() {
-            let kept = self
-                .peers
-                .values()
-                .flat_map(|peer| peer.classes.iter().flatten());
-            for (_, counts) in kept.filter(|(round, _)| *round == last.number) {
-                by_class.add(counts);
-            }
-        }
-        by_class.figures()
+        let Some(last) = self.last() else {
+            return Vec::new();
+        };
+        let kept = self.peers.values().flat_map(|peer| &peer.classes);
+        by_class(last.summary.round, kept.flatten())
     }
 
     /// The round whose model the run ended with: none when it failed or the peers' models differ, since that of an earlier round
     /// is no result.
-    pub(super) fn result(&self) -> Option<&Round> {
+    pub(super) fn result(&self) -> Option<&Finished> {
         let ending = self.ending.as_ref();
         let has_failed = ending.is_some_and(|ending| ending.outcome == "failed");
-        self.last().filter(|last| last.models_agree && !has_failed)
+        self.last()
+            .filter(|last| last.summary.models_agree && !has_failed)
     }
 
     /// The plan's hash in hex.
@@ -242,7 +223,7 @@ fn is_same(first: &Path, second: &Path) -> Result<bool, ReportError> {
     Ok(super::read::text(first)? == super::read::text(second)?)
 }
 
-fn rounds(peers: &BTreeMap<u32, History>) -> Vec<Round> {
+fn rounds(peers: &BTreeMap<u32, History>) -> Vec<Finished> {
     let began = peers.values().filter_map(|peer| peer.began);
     let began = began.fold(f64::INFINITY, f64::min);
     let mut by_round: BTreeMap<u32, Vec<&(f64, RoundReport)>> = BTreeMap::new();
@@ -250,64 +231,23 @@ fn rounds(peers: &BTreeMap<u32, History>) -> Vec<Round> {
         by_round.entry(*round).or_default().push(report);
     }
     let mut bytes = 0_u64;
-    by_round
-        .into_iter()
-        .map(|(number, reports)| {
-            let round = Round::of(number, &reports, began, bytes);
-            bytes = round.bytes;
-            round
-        })
-        .collect()
-}
-
-impl Round {
-    /// `reports` has at least one.
-    fn of(number: u32, reports: &[&(f64, RoundReport)], began: f64, bytes_before: u64) -> Self {
-        let sum = |count: fn(&RoundReport) -> u64| {
-            let counts = reports.iter().map(|(_, report)| count(report));
-            counts.fold(0, u64::saturating_add)
+    let mut finished = Vec::with_capacity(by_round.len());
+    for (number, reports) in by_round {
+        let of_peers = reports.iter().map(|(_, report)| report);
+        let Some(summary) = RoundSummary::of(number, of_peers) else {
+            continue;
         };
-        let mean = |seconds: fn(&RoundReport) -> f64| {
-            let sum: f64 = reports.iter().map(|(_, report)| seconds(report)).sum();
-            sum / reports.len() as f64
-        };
-        let (evaluated, samples) = (sum(|r| r.evaluation.total), sum(|r| r.samples));
-        let share = |sum: f64, count: u64| (count > 0).then(|| sum / count as f64);
-        let loss: Option<f64> = reports.iter().map(|(_, r)| r.evaluation.loss_sum).sum();
-        let train_loss: Option<f64> = reports
-            .iter()
-            .filter(|(_, report)| report.samples > 0)
-            .map(|(_, report)| Some(report.train.loss? * report.samples as f64))
-            .sum();
+        bytes = bytes.saturating_add(summary.bytes_received);
         let end = reports.iter().map(|(time, _)| *time).fold(0.0, f64::max);
-        let model = reports
-            .first()
-            .map_or(ModelHash::from_bytes([0; 32]), |(_, report)| {
-                report.model_hash
-            });
-        Self {
-            number,
-            peers: reports.len(),
-            accuracy: share(sum(|r| r.evaluation.correct) as f64, evaluated),
-            loss: loss.and_then(|loss| share(loss, evaluated)),
-            train_loss: train_loss.and_then(|loss| share(loss, samples)),
-            bytes: bytes_before.saturating_add(sum(|r| r.bytes_received)),
-            seconds: if began.is_finite() {
-                (end - began).max(0.0)
-            } else {
-                0.0
-            },
-            train: mean(|r| r.train.seconds),
-            exchange: mean(|r| r.exchange_seconds),
-            aggregate: mean(|r| r.aggregate_seconds),
-            evaluate: mean(|r| r.evaluation.seconds),
-            peak_rss: reports
-                .iter()
-                .map(|(_, report)| report.peak_rss_bytes)
-                .max()
-                .unwrap_or(0),
-            model,
-            models_agree: reports.iter().all(|(_, report)| report.model_hash == model),
-        }
+        let seconds = match began.is_finite() {
+            true => (end - began).max(0.0),
+            false => 0.0,
+        };
+        finished.push(Finished {
+            summary,
+            bytes,
+            seconds,
+        });
     }
+    finished
 }

@@ -2,7 +2,6 @@
 
 use std::path::PathBuf;
 
-use fltorrent_coordinator::report::ModelHash;
 use fltorrent_crds::{Plan, plan::InitFromPlan};
 use fltorrent_peer::{
     checkpoint::{self, Common, Folder, Resume},
@@ -11,6 +10,7 @@ use fltorrent_peer::{
         safetensors::{self, SaveError},
     },
 };
+use fltorrent_records::report::ModelHash;
 use thiserror::Error;
 
 use crate::{launcher::Results, report};

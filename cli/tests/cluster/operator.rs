@@ -13,8 +13,8 @@ use std::{
 use fltorrent_coordinator::{
     hub::{Directory, Hub, Member, RunFacts, RunReported, Settings, Unproven},
     identity::RunId,
-    progress::Progress,
 };
+use fltorrent_records::progress::Progress;
 use tokio::{
     net::TcpSocket,
     sync::{mpsc, watch},

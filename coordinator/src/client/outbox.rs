@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use crate::report::{MAX_REPORTS, RoundReport};
+use fltorrent_records::report::{MAX_REPORTS, RoundReport};
 
 /// Reports that wait at most, 4 MB: a coordinator that is away for four hours misses none of a run with a round a second. When one more
 /// comes, the oldest is dropped; a later round's report still tells that the earlier rounds are done.
@@ -61,7 +61,7 @@ impl Outbox {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::report::tests::sample;
+    use fltorrent_records::report::sample;
 
     fn rounds(outbox: &Outbox) -> Vec<u32> {
         outbox.batch().iter().map(|report| report.round).collect()

@@ -9,9 +9,9 @@ use rustls::ServerConfig;
 use super::RunFacts;
 use crate::authority::{Authority, AuthorityError};
 use crate::identity::RunId;
-use crate::progress::{Progress, Standing, in_flight};
 use crate::secret::RootSecret;
 use crate::tls::{Credentials, HTTP_ALPN, TlsError};
+use fltorrent_records::progress::{Progress, Standing, in_flight};
 
 /// Runs that are served at a time.
 pub const MAX_RUNS: usize = 4096;
@@ -137,8 +137,8 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::progress::Outcome;
-    use crate::report::tests::sample;
+    use fltorrent_records::progress::Outcome;
+    use fltorrent_records::report::sample;
 
     const FACTS: RunFacts = RunFacts {
         peers: 2,

@@ -17,12 +17,12 @@ use super::{Directory, RunReported, Settings, Unproven};
 use crate::authority::{AuthorityError, MAX_REQUEST_BYTES};
 use crate::identity::{Identity, Role};
 use crate::rate::{Limiter, Quiet};
-use crate::report::{MAX_BODY_BYTES, REPORT_PATH, decode_reports};
 use crate::server::STEP_TIMEOUT;
 use crate::server::exchange::{
     HEALTH_PATH, RequestError, expect, healthy, json, read, refused, typed,
 };
 use crate::server::reports::{CountError, check_owner, count};
+use fltorrent_records::report::{MAX_BODY_BYTES, REPORT_PATH, decode_reports};
 
 /// Where a peer asks for its certificate.
 pub const CERTIFICATE_PATH: &str = "/v1/certificate";

@@ -10,10 +10,10 @@ use tokio::sync::mpsc;
 
 use super::Reported;
 use crate::identity::{Identity, RunId};
-use crate::progress::Progress;
-use crate::report::{MAX_BODY_BYTES, REPORT_PATH, decode_reports};
 use crate::server::exchange::{self, HEALTH_PATH, RequestError, expect, healthy, json, refused};
 use crate::server::reports::{CountError, check_owner, count};
+use fltorrent_records::progress::Progress;
+use fltorrent_records::report::{MAX_BODY_BYTES, REPORT_PATH, decode_reports};
 
 /// What is served, for messages.
 const SERVED: &str = "POST /v1/bt_complete and GET /healthz";

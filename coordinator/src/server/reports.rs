@@ -10,8 +10,8 @@ use tokio::time::timeout;
 use super::STEP_TIMEOUT;
 use crate::identity::{Identity, Role, RunId};
 use crate::intake::Reported;
-use crate::progress::{Outcome, Progress, ProgressError};
-use crate::report::{ReportError, RoundReport};
+use fltorrent_records::progress::{Outcome, Progress, ProgressError};
+use fltorrent_records::report::{ReportError, RoundReport};
 
 /// Why reports are not counted.
 #[derive(Debug, thiserror::Error)]

@@ -1,8 +1,9 @@
 //! What a peer leaves when it ends.
 
 use fltorrent_coordinator::ending::{
-    ENDING_BYTES, EndState, Ending, EndingError, MAX_ENDING_BYTES, Offence, Verdict,
+    ENDING_BYTES, EndState, Ending, EndingError, MAX_ENDING_BYTES,
 };
+use fltorrent_records::verdict::{Offence, Verdict};
 
 use crate::fixture::report;
 

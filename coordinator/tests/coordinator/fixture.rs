@@ -5,10 +5,8 @@ use std::time::{Duration, SystemTime};
 use fltorrent_coordinator::authority::Authority;
 use fltorrent_coordinator::identity::RunId;
 use fltorrent_coordinator::key::PeerKey;
-use fltorrent_coordinator::report::{
-    EvaluationFigures, ModelHash, RoundReport, TrainFigures, WastedBytes,
-};
 use fltorrent_coordinator::tls::Credentials;
+use fltorrent_records::report::{RoundReport, sample};
 
 pub(crate) const RUN: RunId = RunId::from_bytes([0x5a; 16]);
 pub(crate) const OTHER_RUN: RunId = RunId::from_bytes([0xa5; 16]);
@@ -45,29 +43,5 @@ pub(crate) fn coordinator_at(authority: &Authority, now: SystemTime) -> Credenti
 }
 
 pub(crate) fn report(peer: u32, round: u32) -> RoundReport {
-    RoundReport {
-        peer,
-        attempt: 0,
-        round,
-        samples: 100,
-        chunks_held: 80,
-        chunks_total: 80,
-        model_hash: ModelHash::from_bytes([7; 32]),
-        train: TrainFigures {
-            loss: Some(0.5),
-            seconds: 1.0,
-        },
-        exchange_seconds: 0.5,
-        aggregate_seconds: 0.25,
-        evaluation: EvaluationFigures {
-            correct: 9,
-            total: 10,
-            loss_sum: Some(5.0),
-            seconds: 0.125,
-        },
-        bytes_sent: 1000,
-        bytes_received: 2000,
-        wasted: WastedBytes::default(),
-        peak_rss_bytes: 1 << 27,
-    }
+    sample(peer, 0, round)
 }

@@ -14,9 +14,9 @@ use fltorrent_coordinator::hub::{
 };
 use fltorrent_coordinator::identity::{Identity, RunId};
 use fltorrent_coordinator::key::PeerKey;
-use fltorrent_coordinator::report::RoundReport;
 use fltorrent_coordinator::secret::RootSecret;
 use fltorrent_coordinator::tls::{Credentials, HTTP_ALPN, anonymous_client_config};
+use fltorrent_records::report::RoundReport;
 use rustls::ClientConfig;
 use rustls_pki_types::ServerName;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};

@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use fltorrent_coordinator::authority::Authority;
 use fltorrent_coordinator::intake::{Intake, Reported};
-use fltorrent_coordinator::progress::Progress;
-use fltorrent_coordinator::report::{MAX_BODY_BYTES, RoundReport};
 use fltorrent_coordinator::tls::{Credentials, HTTP_ALPN};
+use fltorrent_records::progress::Progress;
+use fltorrent_records::report::{MAX_BODY_BYTES, RoundReport};
 use rustls_pki_types::ServerName;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};

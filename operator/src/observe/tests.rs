@@ -1,4 +1,5 @@
-use fltorrent_coordinator::ending::{EndState, Offence, Verdict};
+use fltorrent_coordinator::ending::EndState;
+use fltorrent_records::verdict::{Offence, Verdict};
 use serde_json::{Value, json};
 
 use super::*;

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use fltorrent_coordinator::ending::Ending;
-use fltorrent_coordinator::progress::{Progress, Standing};
 use fltorrent_crds::status::{Exchanged, ExperimentStatus, RoundCounts, figure};
+use fltorrent_records::progress::{Progress, Standing};
 
 /// The newest figures that are known of an attempt.
 #[derive(Clone, Debug, Default, PartialEq)]

@@ -1,6 +1,6 @@
 //! Why a peer's run ended early, and what others are told of it.
 
-use fltorrent_coordinator::ending::{Offence, Verdict};
+use fltorrent_records::verdict::{Offence, Verdict};
 use fltorrent_swarm::{Failure, HelloMismatch};
 use thiserror::Error;
 

@@ -5,7 +5,7 @@ use std::{cmp::Reverse, collections::BTreeMap, time::Duration};
 use fltorrent_crds::plan::CongestionControl;
 use fltorrent_swarm::{Time, Wait};
 
-use crate::journal::exchange::{
+use fltorrent_records::exchange::{
     Cause, Cpu, Exchange, Flow, MAX_FLOWS, MAX_ORIGINS, MAX_POINTS, TransportFigures, Waits,
 };
 

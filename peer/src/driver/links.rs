@@ -1,10 +1,10 @@
 //! What the transport reports, told to the swarm.
 
+use fltorrent_records::exchange::TransportFigures;
 use fltorrent_swarm::{ChunkId, Departure, PieceHeader};
 
 use super::{Driver, RunError, tell};
 use crate::{
-    journal::exchange::TransportFigures,
     news::News,
     transport::{CLOSE_REPLACED, Event, Link, LinkEvent},
 };

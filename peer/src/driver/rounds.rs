@@ -2,21 +2,20 @@
 
 use std::time::Instant;
 
-use fltorrent_coordinator::report::{
-    EvaluationFigures, ModelHash, RoundReport, TrainFigures, WastedBytes,
+use fltorrent_records::{
+    classes::Classes,
+    exchange::{Cpu, Exchange},
+    line::{Converged, Event, InRound},
+    report::{EvaluationFigures, ModelHash, RoundReport, TrainFigures, WastedBytes},
+    status::State,
 };
-
 use fltorrent_swarm::Stats;
 
 use super::{Driver, RunError};
 use crate::{
-    clock,
-    journal::{
-        exchange::{Cpu, Exchange},
-        status::State,
-    },
-    metrics,
+    clock, metrics,
     news::News,
+    train::ClassCounts,
     worker::{Completed, Progress},
 };
 
@@ -44,7 +43,9 @@ impl Driver {
                 tracing::info!(round, "training");
                 (self.state, self.state_round) = (State::Training, round);
                 self.parts.metrics.set_ready();
-                self.parts.journal.training(round)?;
+                self.parts
+                    .journal
+                    .note(Event::Training(InRound { round }))?;
             }
             Progress::Published { metainfo, train } => {
                 self.state = State::Exchanging;
@@ -67,9 +68,10 @@ impl Driver {
                 self.parts.metrics.round_done(&report);
                 self.tell(News::Round(Box::new(report)));
                 if !classes.is_empty() {
-                    self.parts.journal.classes(round, &classes)?;
+                    let classes = Event::Classes(counted(round, &classes));
+                    self.parts.journal.note(classes)?;
                 }
-                self.parts.journal.round(&report)?;
+                self.parts.journal.note(Event::Round(Box::new(report)))?;
                 if let Some(noted) = noted {
                     // Nobody waits when the thread has gone.
                     noted.try_send(()).ok();
@@ -130,7 +132,10 @@ impl Driver {
         };
         if let Some(why) = convergence {
             tracing::info!(round, %why, "converged");
-            self.parts.journal.converged(round, &why.to_string())?;
+            let reason = why.to_string();
+            self.parts
+                .journal
+                .note(Event::Converged(Converged { round, reason }))?;
         }
         // The thread waits for nothing else; when it has gone, its end is reported by its own channel.
         self.parts.completed.try_send(completed).ok();
@@ -144,7 +149,9 @@ impl Driver {
             congestion_control: self.parts.transport.congestion_control(),
             ..self.exchange.finish(now, round, received, transport, cpu)
         };
-        self.parts.journal.exchange(&exchange)?;
+        self.parts
+            .journal
+            .note(Event::Exchange(Box::new(exchange)))?;
         self.parts.swarm.begin_round(now);
         Ok(())
     }
@@ -190,5 +197,16 @@ impl Driver {
             },
             peak_rss_bytes: metrics::peak_rss(),
         }
+    }
+}
+
+/// By class, for those that have samples here.
+fn counted(round: u32, classes: &[ClassCounts]) -> Classes {
+    let counts = (0..).zip(classes).filter(|(_, counts)| counts.total > 0);
+    Classes {
+        round,
+        counts: counts
+            .map(|(class, counts)| (class, counts.correct, counts.total))
+            .collect(),
     }
 }

@@ -5,7 +5,10 @@ use std::time::{Duration, Instant};
 use fltorrent_swarm::Time;
 
 use super::{Driver, RunError};
-use crate::journal::status::{State, Status};
+use fltorrent_records::{
+    line::Event,
+    status::{State, Status},
+};
 
 /// Least time between two lines of one state.
 const INTERVAL: Duration = Duration::from_millis(250);
@@ -81,7 +84,7 @@ impl Driver {
     fn write_status(&mut self, now: Time) -> Result<(), RunError> {
         let status = self.status();
         if self.sampler.take(now, status) {
-            self.parts.journal.status(&status)?;
+            self.parts.journal.note(Event::Status(status))?;
         }
         Ok(())
     }

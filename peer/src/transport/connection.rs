@@ -18,7 +18,7 @@ use tokio::{
     task::AbortHandle,
 };
 
-use crate::journal::exchange::TransportFigures;
+use fltorrent_records::exchange::TransportFigures;
 
 use super::{
     CLOSE_FAILED, CLOSE_FINISHED, CLOSE_REFUSED, CLOSE_REPLACED, CLOSE_VIOLATION, Event,

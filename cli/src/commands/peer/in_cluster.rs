@@ -19,10 +19,7 @@ use std::{
     time::Duration,
 };
 
-use fltorrent_coordinator::{
-    ending::{EndState, Ending},
-    report::ModelHash,
-};
+use fltorrent_coordinator::ending::{EndState, Ending};
 use fltorrent_crds::Plan;
 use fltorrent_peer::{
     checkpoint::{self, Folder, Resume},
@@ -33,6 +30,7 @@ use fltorrent_peer::{
         by_hand::{ByHand, Ready},
     },
 };
+use fltorrent_records::report::ModelHash;
 use thiserror::Error;
 use tokio::{
     sync::{mpsc, oneshot, watch},

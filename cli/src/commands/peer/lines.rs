@@ -5,8 +5,8 @@ use std::{
     net::{IpAddr, SocketAddr},
 };
 
-use fltorrent_coordinator::report::RoundReport;
 use fltorrent_peer::news::News;
+use fltorrent_records::report::RoundReport;
 
 use super::setup::Setup;
 use crate::output::{Summary, bytes, description_text, figure};

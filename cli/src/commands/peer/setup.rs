@@ -9,6 +9,7 @@ use fltorrent_crds::{
     utf8,
 };
 use fltorrent_peer::process::by_hand::Listen;
+use fltorrent_records::text_file;
 
 use super::PeerError;
 use crate::{
@@ -18,7 +19,7 @@ use crate::{
     manifest::{Resolved, with_data_path},
     output::{self, Description, Printer, describe},
     preflight::{self, Checked},
-    resume, text_file,
+    resume,
 };
 
 /// A peer that can be started.

@@ -50,7 +50,7 @@ pub(super) fn reproduce(run: &Run) -> Markup {
                 dt { "Run" } dd { code { (ending.run.as_deref().unwrap_or("–")) } }
             }
             dt { "Plan hash" } dd { code { (run.plan_hash()) } }
-            dt { "Model hash" } dd { code { (run.result().map_or_else(|| "–".to_owned(), |last| last.model.to_string())) } }
+            dt { "Model hash" } dd { code { (run.result().map_or_else(|| "–".to_owned(), |last| last.summary.model_hash.to_string())) } }
             dt { "Folders" } dd { @for folder in &run.folders { code { (folder.display()) } " " } }
         }
     }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use fltorrent_peer::journal::exchange::Cause;
+use fltorrent_records::exchange::Cause;
 use maud::{Markup, html};
 
 use super::{
@@ -31,7 +31,7 @@ pub(super) fn section(run: &Run) -> Markup {
     let endings: Vec<Ending> = run
         .rounds
         .iter()
-        .filter_map(|round| ending(run, round.number))
+        .filter_map(|round| ending(run, round.summary.round))
         .collect();
     if endings.is_empty() {
         return absent(

@@ -18,7 +18,7 @@ const OLD: &str = "the peers' metrics have no exchange lines; an older version w
 const MOST_CELLS: usize = 50;
 
 pub(super) fn section(run: &Run) -> Markup {
-    let last = run.last().map_or(0, |last| last.number);
+    let last = run.last().map_or(0, |last| last.summary.round);
     html! {
         div class="grid" {
             (completion(run, 0))

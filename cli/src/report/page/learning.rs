@@ -1,18 +1,16 @@
 //! Accuracy and loss: by round, by bytes, by seconds; and whose data they were learned from.
 
+use fltorrent_records::classes::ClassFigures;
 use maud::{Markup, html};
 
 use super::{
     figure::{Table, absent, figure},
     units::{Unit, bytes, duration, percent},
 };
-use crate::{
-    launcher::ClassFigures,
-    report::{
-        plot::{Bubbles, GroupedBars, Lines, Name, Series, range_name, ranges},
-        read::Histogram,
-        run::{Round, Run},
-    },
+use crate::report::{
+    plot::{Bubbles, GroupedBars, Lines, Name, Series, range_name, ranges},
+    read::Histogram,
+    run::{Finished, Run},
 };
 
 /// What rounds are laid out by.
@@ -34,9 +32,9 @@ impl By {
         }
     }
 
-    pub(crate) const fn of(self, round: &Round) -> f64 {
+    pub(crate) const fn of(self, round: &Finished) -> f64 {
         match self {
-            Self::Rounds => (round.number + 1) as f64,
+            Self::Rounds => (round.summary.round + 1) as f64,
             Self::Bytes => round.bytes as f64,
             Self::Seconds => round.seconds,
         }
@@ -79,10 +77,10 @@ impl What {
     }
 
     /// In per cent, or as it is.
-    pub(crate) fn of(self, round: &Round) -> Option<f64> {
+    pub(crate) fn of(self, round: &Finished) -> Option<f64> {
         match self {
-            Self::Accuracy => round.accuracy.map(|share| share * 100.0),
-            Self::Loss => round.loss,
+            Self::Accuracy => round.summary.accuracy.map(|share| share * 100.0),
+            Self::Loss => round.summary.loss,
         }
     }
 
@@ -143,8 +141,8 @@ fn by_class(run: &Run) -> Markup {
         .min_by(|a, b| a.accuracy.total_cmp(&b.accuracy));
     let description = format!(
         "Of the model of round {}, on the test samples of {} of {} peers. Lowest: {}.{}",
-        last.number + 1,
-        last.peers,
+        last.summary.round + 1,
+        last.summary.peers,
         run.resolved.plan.peers.len(),
         lowest.map_or_else(String::new, |lowest| {
             format!(
@@ -193,7 +191,7 @@ fn by_class(run: &Run) -> Markup {
 }
 
 fn curve(run: &Run, what: What, by: By) -> Markup {
-    let points = |figure: &dyn Fn(&Round) -> Option<f64>| -> Vec<(f64, f64)> {
+    let points = |figure: &dyn Fn(&Finished) -> Option<f64>| -> Vec<(f64, f64)> {
         let point = |round| Some((by.of(round), figure(round)?));
         run.rounds.iter().filter_map(point).collect()
     };
@@ -222,7 +220,7 @@ fn curve(run: &Run, what: What, by: By) -> Markup {
         style: Some(0),
     }];
     if what == What::Loss {
-        let train = scaled(points(&|round| round.train_loss));
+        let train = scaled(points(&|round| round.summary.train_loss));
         series.push(Series {
             name: "training, mean of the peers".to_owned(),
             end: ending(&train),
@@ -269,9 +267,9 @@ fn says(what: What, by: By, run: &Run, points: &[(f64, f64)]) -> String {
 }
 
 fn table(run: &Run, what: What, by: By) -> Table {
-    let accuracy = |round: &Round| percent(round.accuracy);
+    let accuracy = |round: &Finished| percent(round.summary.accuracy);
     let loss = |loss: Option<f64>| loss.map_or_else(|| "–".to_owned(), |loss| format!("{loss:.4}"));
-    let place = |round: &Round| match by {
+    let place = |round: &Finished| match by {
         By::Rounds => None,
         By::Bytes => Some(bytes(round.bytes)),
         By::Seconds => Some(duration(round.seconds)),
@@ -288,11 +286,11 @@ fn table(run: &Run, what: What, by: By) -> Table {
     });
     Table::new(&head, run.rounds.len(), |at| {
         let round = &run.rounds[at];
-        let mut row = vec![(round.number + 1).to_string()];
+        let mut row = vec![(round.summary.round + 1).to_string()];
         row.extend(place(round));
         match what {
             What::Accuracy => row.push(accuracy(round)),
-            What::Loss => row.extend([loss(round.loss), loss(round.train_loss)]),
+            What::Loss => row.extend([loss(round.summary.loss), loss(round.summary.train_loss)]),
         }
         row
     })

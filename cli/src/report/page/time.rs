@@ -1,5 +1,6 @@
 //! Where a round's time goes, and who sends and receives.
 
+use fltorrent_records::report::RoundReport;
 use maud::{Markup, html};
 
 use super::{
@@ -8,7 +9,7 @@ use super::{
 };
 use crate::report::{
     plot::{GroupedBars, Name, StackedBars, range_name, ranges},
-    run::{Round, Run},
+    run::{Finished, Run},
 };
 
 /// Most bars of a plot.
@@ -19,8 +20,14 @@ pub(super) fn section(run: &Run) -> Markup {
     html! { div class="grid" { (rounds(run)) (peers(run)) } }
 }
 
-const fn parts(round: &Round) -> [f64; 4] {
-    [round.train, round.exchange, round.aggregate, round.evaluate]
+const fn parts(round: &Finished) -> [f64; 4] {
+    let summary = &round.summary;
+    [
+        summary.train_seconds.mean,
+        summary.exchange_seconds.mean,
+        summary.aggregate_seconds.mean,
+        summary.evaluate_seconds.mean,
+    ]
 }
 
 fn rounds(run: &Run) -> Markup {
@@ -74,7 +81,7 @@ fn rounds(run: &Run) -> Markup {
         run.rounds.len(),
         |at| {
             let round = &run.rounds[at];
-            let mut row = vec![(round.number + 1).to_string()];
+            let mut row = vec![(round.summary.round + 1).to_string()];
             row.extend(parts(round).map(duration));
             row
         },
@@ -95,7 +102,7 @@ fn traffic(run: &Run) -> Vec<(u32, u64, u64)> {
     run.peers
         .iter()
         .map(|(&index, history)| {
-            let sum = |bytes: fn(&fltorrent_coordinator::report::RoundReport) -> u64| -> u64 {
+            let sum = |bytes: fn(&RoundReport) -> u64| -> u64 {
                 history
                     .rounds
                     .values()

@@ -1,7 +1,7 @@
 //! What a status takes from one look to the next: figures, troubles and endings.
 
-use fltorrent_coordinator::progress::Progress;
-use fltorrent_coordinator::report::ModelHash;
+use fltorrent_records::progress::Progress;
+use fltorrent_records::report::ModelHash;
 
 use super::{super::*, samples::*};
 use crate::life::PodState;

@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
-use fltorrent_coordinator::progress::Progress;
-use fltorrent_coordinator::report::{
+use fltorrent_crds::manifest;
+use fltorrent_records::progress::Progress;
+use fltorrent_records::report::{
     EvaluationFigures, ModelHash, RoundReport, TrainFigures, WastedBytes,
 };
-use fltorrent_crds::manifest;
 
 use crate::life::{PodFacts, PodState};
 use crate::status::*;

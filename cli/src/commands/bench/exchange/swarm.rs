@@ -1,22 +1,18 @@
 //! Our own peers: the processes that a user starts on several machines, one on each of the laboratory's.
 
-use std::{
-    fs::{self, File},
-    path::Path,
-    process::Stdio,
-    time::SystemTime,
-};
+use std::{fs, path::Path, process::Stdio, time::SystemTime};
 
 use fltorrent_crds::plan::CongestionControl;
-use fltorrent_peer::journal::exchange::Exchange;
+use fltorrent_records::{
+    exchange::Exchange,
+    file::lines,
+    line::{Event, Line},
+};
 
 use super::{Contest, Failed, lab::address, meter::Meter, outcome::Outcome};
 use crate::{
     keys::{self, Wanted},
-    launcher::{
-        Results,
-        journal::{Line, lines},
-    },
+    launcher::Results,
 };
 
 const PORT: u16 = 8888;
@@ -120,11 +116,10 @@ fn results(folder: &Path, index: u32) -> std::path::PathBuf {
 
 fn read(folder: &Path, index: u32) -> Result<Figures, Failed> {
     let path = Results::reopen(folder).of_peer(index, "jsonl");
-    let file = File::open(path).map_err(Failed::Files)?;
     let mut figures = Figures::default();
-    for (time, line) in lines(file).flatten() {
-        match line {
-            Line::Exchange(exchange) => {
+    for Line { time, event } in lines(&path).map_err(Failed::Files)?.flatten() {
+        match event {
+            Event::Exchange(exchange) => {
                 let lasted = exchange.completion.last().map_or(0.0, |last| last.0);
                 figures.rounds.push(Round {
                     began: time - lasted,
@@ -132,7 +127,7 @@ fn read(folder: &Path, index: u32) -> Result<Figures, Failed> {
                     exchange: *exchange,
                 });
             }
-            Line::Round(report) => {
+            Event::Round(report) => {
                 figures.duplicates += report.wasted.duplicate;
                 figures.memory = figures.memory.max(report.peak_rss_bytes);
             }

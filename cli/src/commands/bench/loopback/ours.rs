@@ -1,13 +1,14 @@
 //! What our peers took, from their metrics files.
 
-use std::{fs::File, io};
+use std::io;
 
-use fltorrent_peer::journal::exchange::Exchange;
-
-use crate::launcher::{
-    Results,
-    journal::{Line, lines},
+use fltorrent_records::{
+    exchange::Exchange,
+    file::lines,
+    line::{Event, Line},
 };
+
+use crate::launcher::Results;
 
 /// One run.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -85,11 +86,10 @@ impl Ours {
         let mut rounds = Vec::new();
         let mut memory = 0;
         for index in 0..peers {
-            let file = File::open(results.of_peer(index, "jsonl"))?;
-            for (time, line) in lines(file).flatten() {
-                match line {
-                    Line::Exchange(exchange) => rounds.push((time, *exchange)),
-                    Line::Round(report) => memory = memory.max(report.peak_rss_bytes),
+            for Line { time, event } in lines(&results.of_peer(index, "jsonl"))?.flatten() {
+                match event {
+                    Event::Exchange(exchange) => rounds.push((time, *exchange)),
+                    Event::Round(report) => memory = memory.max(report.peak_rss_bytes),
                     _ => {}
                 }
             }
@@ -137,7 +137,7 @@ impl Ours {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use fltorrent_peer::journal::exchange::{Cpu, Flow};
+    use fltorrent_records::exchange::{Cpu, Flow};
 
     fn round(round: u32, completion: &[(f64, u32)], sent: u64) -> Exchange {
         Exchange {

@@ -15,8 +15,9 @@ use fltorrent_peer::{
     extend,
     process::by_hand::Listen,
 };
+use fltorrent_records::text_file;
 
-use crate::{commands::peer::setup::listen, text_file};
+use crate::commands::peer::setup::listen;
 
 const MANIFEST: &str = "manifest.yaml";
 const PLAN_HASH: &str = "plan-hash";

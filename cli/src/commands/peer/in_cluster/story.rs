@@ -2,8 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use fltorrent_coordinator::report::RoundReport;
 use fltorrent_peer::news::News;
+use fltorrent_records::report::RoundReport;
 
 use crate::output::{bytes, figure};
 

@@ -194,7 +194,7 @@ impl Progress {
             return;
         };
         self.finished
-            .insert(round, RoundSummary::of(round, reports));
+            .extend(RoundSummary::of(round, reports.values()).map(|summary| (round, summary)));
         self.rounds_finished += 1;
         self.unfinished.remove(&round);
         for place in &mut self.by_peer {
@@ -281,10 +281,10 @@ impl Progress {
     }
 }
 
-#[cfg(test)]
+#[cfg(any(test, feature = "test-utils"))]
 impl Progress {
     /// Peers that room was made for.
-    pub(crate) fn room(&self) -> usize {
+    pub fn room(&self) -> usize {
         self.by_peer.capacity()
     }
 }
@@ -294,7 +294,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::report::tests::sample;
+    use crate::report::sample;
 
     #[test]
     fn a_round_is_summed_up_when_all_have_reported() {

@@ -277,44 +277,45 @@ fn parse<'de, T: Deserialize<'de>>(body: &'de [u8]) -> Result<T, ReportError> {
     Ok(value)
 }
 
+/// A report with small figures that differ between peers and rounds.
+#[cfg(any(test, feature = "test-utils"))]
+pub fn sample(peer: u32, attempt: u32, round: u32) -> RoundReport {
+    let figure = f64::from(peer + 10 * round);
+    RoundReport {
+        peer,
+        attempt,
+        round,
+        samples: 100 + u64::from(peer),
+        chunks_held: 80,
+        chunks_total: 80,
+        model_hash: ModelHash::from_bytes([(round % 256) as u8; 32]),
+        train: TrainFigures {
+            loss: Some(figure),
+            seconds: figure,
+        },
+        exchange_seconds: figure / 2.0,
+        aggregate_seconds: 0.25,
+        evaluation: EvaluationFigures {
+            correct: 9,
+            total: 10,
+            loss_sum: Some(5.0),
+            seconds: 0.125,
+        },
+        bytes_sent: 1000,
+        bytes_received: 2000,
+        wasted: WastedBytes {
+            duplicate: 1,
+            corrupt: 2,
+        },
+        peak_rss_bytes: 1 << 27,
+    }
+}
+
 #[cfg(test)]
-pub(crate) mod tests {
+mod tests {
     use proptest::prelude::*;
 
     use super::*;
-
-    /// A report with small figures that differ between peers and rounds.
-    pub(crate) fn sample(peer: u32, attempt: u32, round: u32) -> RoundReport {
-        let figure = f64::from(peer + 10 * round);
-        RoundReport {
-            peer,
-            attempt,
-            round,
-            samples: 100 + u64::from(peer),
-            chunks_held: 80,
-            chunks_total: 80,
-            model_hash: ModelHash::from_bytes([u8::try_from(round % 256).unwrap(); 32]),
-            train: TrainFigures {
-                loss: Some(figure),
-                seconds: figure,
-            },
-            exchange_seconds: figure / 2.0,
-            aggregate_seconds: 0.25,
-            evaluation: EvaluationFigures {
-                correct: 9,
-                total: 10,
-                loss_sum: Some(5.0),
-                seconds: 0.125,
-            },
-            bytes_sent: 1000,
-            bytes_received: 2000,
-            wasted: WastedBytes {
-                duplicate: 1,
-                corrupt: 2,
-            },
-            peak_rss_bytes: 1 << 27,
-        }
-    }
 
     #[test]
     fn the_wire_form_is_pinned() {

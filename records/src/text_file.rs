@@ -11,7 +11,7 @@ use thiserror::Error;
 
 /// Why a file is no text of a bounded length.
 #[derive(Debug, Error)]
-pub(crate) enum TextError {
+pub enum TextError {
     /// The system gives no content.
     #[error("cannot be read: {0}")]
     Read(io::Error),
@@ -27,7 +27,10 @@ pub(crate) enum TextError {
 }
 
 /// The text of a file of at most `limit` bytes.
-pub(crate) fn read(path: &Path, limit: u64) -> Result<String, TextError> {
+///
+/// # Errors
+/// When it cannot be read, is longer, or is in another encoding.
+pub fn read(path: &Path, limit: u64) -> Result<String, TextError> {
     let bytes = head(path, limit).map_err(TextError::Read)?;
     if bytes.len() as u64 > limit {
         return Err(TextError::TooLarge { limit });
@@ -36,7 +39,10 @@ pub(crate) fn read(path: &Path, limit: u64) -> Result<String, TextError> {
 }
 
 /// The first `limit` bytes of a file, and one more where it has more.
-pub(crate) fn head(path: &Path, limit: u64) -> io::Result<Vec<u8>> {
+///
+/// # Errors
+/// When it cannot be read.
+pub fn head(path: &Path, limit: u64) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     File::open(path)?.take(limit + 1).read_to_end(&mut bytes)?;
     Ok(bytes)

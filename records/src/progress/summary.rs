@@ -1,7 +1,5 @@
 //! The figures of one round over all peers.
 
-use std::collections::BTreeMap;
-
 use serde::Serialize;
 
 use crate::report::{ModelHash, RoundReport};
@@ -16,7 +14,7 @@ pub struct Spread {
     pub max: f64,
 }
 
-/// A round that all peers have finished.
+/// A round over the peers that have reported it: all of them, or those whose figures are there.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct RoundSummary {
@@ -59,35 +57,36 @@ pub struct RoundSummary {
 }
 
 impl RoundSummary {
-    /// Sums in peer order, so that the figures do not depend on the order of arrival. `reports` has at least one.
-    pub(super) fn of(round: u32, reports: &BTreeMap<u32, RoundReport>) -> Self {
+    /// Sums reports in their order, which is that of the peers so that the figures do not depend on the order of arrival. None of
+    /// no report.
+    pub fn of<'a>(
+        round: u32,
+        reports: impl Iterator<Item = &'a RoundReport> + Clone,
+    ) -> Option<Self> {
+        let model_hash = reports.clone().next()?.model_hash;
+        let peers = reports.clone().count();
         let sum = |count: fn(&RoundReport) -> u64| {
-            reports
-                .values()
-                .fold(0, |sum: u64, report| sum.saturating_add(count(report)))
+            let counts = reports.clone().map(count);
+            counts.fold(0, u64::saturating_add)
         };
         let spread = |seconds: fn(&RoundReport) -> f64| Spread {
-            mean: reports.values().map(seconds).sum::<f64>() / reports.len() as f64,
-            max: reports.values().map(seconds).fold(0.0, f64::max),
+            mean: reports.clone().map(seconds).sum::<f64>() / peers as f64,
+            max: reports.clone().map(seconds).fold(0.0, f64::max),
         };
         let samples = sum(|report| report.samples);
         let evaluated = sum(|report| report.evaluation.total);
         let loss_sum: Option<f64> = reports
-            .values()
+            .clone()
             .map(|report| report.evaluation.loss_sum)
             .sum();
         let train_loss_sum: Option<f64> = reports
-            .values()
+            .clone()
             .filter(|report| report.samples > 0)
             .map(|report| report.train.loss.map(|loss| loss * report.samples as f64))
             .sum();
-        let model_hash = reports
-            .values()
-            .next()
-            .map_or(ModelHash::from_bytes([0; 32]), |report| report.model_hash);
-        Self {
+        Some(Self {
             round,
-            peers: reports.len(),
+            peers,
             samples,
             accuracy: mean(
                 Some(sum(|report| report.evaluation.correct) as f64),
@@ -105,15 +104,15 @@ impl RoundSummary {
             aggregate_seconds: spread(|report| report.aggregate_seconds),
             evaluate_seconds: spread(|report| report.evaluation.seconds),
             peak_rss_bytes: reports
-                .values()
+                .clone()
                 .map(|report| report.peak_rss_bytes)
                 .max()
                 .unwrap_or(0),
             model_hash,
             models_agree: reports
-                .values()
+                .clone()
                 .all(|report| report.model_hash == model_hash),
-        }
+        })
     }
 }
 
