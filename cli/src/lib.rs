@@ -10,7 +10,6 @@ pub mod manifest;
 pub mod optimum;
 pub mod output;
 pub mod preflight;
-pub mod report;
 pub mod resume;
 mod shell;
 

@@ -16,7 +16,8 @@ use fltorrent_crds::{plan::Warning, visible};
 
 pub use describe::{Description, describe};
 pub use event::{Event, Failed, Field, Outcome, PeerSummary, Started, Summary};
-pub(crate) use text::{bytes, description as description_text, figure, grouped};
+pub(crate) use fltorrent_report::units::{bytes, grouped};
+pub(crate) use text::{description as description_text, figure};
 
 /// Whether something that was to be printed got lost.
 static LOST: AtomicBool = AtomicBool::new(false);

@@ -58,7 +58,11 @@ fn dependencies_point_one_way() {
         ("coordinator", &["records"]),
         ("operator", &["coordinator", "crds", "records"]),
         ("peer", &["coordinator", "crds", "records", "swarm"]),
-        ("cli", &["coordinator", "crds", "peer", "records", "swarm"]),
+        ("report", &["crds", "records"]),
+        (
+            "cli",
+            &["coordinator", "crds", "peer", "records", "report", "swarm"],
+        ),
         ("e2e", &["crds"]),
     ]
     .into();
@@ -112,7 +116,7 @@ fn what_the_operator_decides_and_builds_needs_no_cluster() {
 
 #[test]
 fn what_decides_reads_no_clock_and_opens_nothing() {
-    for folder in ["crds/src", "records/src", "swarm/src"] {
+    for folder in ["crds/src", "records/src", "report/src", "swarm/src"] {
         for word in [
             "Instant::now",
             "SystemTime::now",

@@ -1,12 +1,14 @@
 //! `fltorrent report`: the page about a run, made anew.
 
-use std::process::ExitCode;
+use std::{error::Error, path::Path, process::ExitCode};
+
+use fltorrent_report::{self as report, Subject};
 
 use super::FAILED;
 use crate::{
     arguments::ReportArguments,
-    output::{self, Format, Printer},
-    report,
+    manifest::Resolved,
+    output::{self, Description, Format, Printer, describe},
 };
 
 pub(super) fn report(arguments: &ReportArguments) -> ExitCode {
@@ -15,7 +17,7 @@ pub(super) fn report(arguments: &ReportArguments) -> ExitCode {
         (None, Some(folder)) => folder.join(report::FILE),
         (None, None) => report::FILE.into(),
     };
-    match report::write(&arguments.folders, &out) {
+    match report::write(&arguments.folders, &out, &subject) {
         Ok(run) => {
             for note in run.notes() {
                 output::warning(note);
@@ -29,4 +31,23 @@ pub(super) fn report(arguments: &ReportArguments) -> ExitCode {
             ExitCode::from(FAILED)
         }
     }
+}
+
+/// What a run was to do, by the manifest in its folder.
+pub(super) fn subject(text: &str, file: &Path) -> Result<Subject, Box<dyn Error + Send + Sync>> {
+    let resolved = Resolved::from_text(text, &[]).map_err(|error| error.in_file(file))?;
+    let Resolved { experiment, plan } = resolved;
+    let Description {
+        topology,
+        model,
+        data,
+        ..
+    } = describe(&experiment, &plan, None);
+    Ok(Subject {
+        experiment,
+        plan,
+        topology,
+        model,
+        data,
+    })
 }

@@ -17,6 +17,7 @@ use fltorrent_coordinator::identity::RunId;
 use fltorrent_crds::plan::Warning;
 use fltorrent_peer::{checkpoint::Common, journal::JournalError, train::safetensors::LoadError};
 use fltorrent_records::{file, report::ModelHash};
+use fltorrent_report::ReportError;
 use thiserror::Error;
 use tokio::runtime::{self, Runtime};
 
@@ -31,7 +32,6 @@ use crate::{
     manifest::{ManifestError, Resolved},
     output::{self, Description, Event, Failed, Printer, Started, Summary, describe},
     preflight::{self, Checked, PreflightError},
-    report::ReportError,
     resume::{self, ResultError, ResumeError},
 };
 use conclude::conclude;

@@ -14,6 +14,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use fltorrent_report as report;
 use fltorrent_swarm::{
     Time,
     simulation::{Scenario, Simulation, SimulationError},
@@ -24,7 +25,6 @@ use crate::{
     arguments::SimulateArguments,
     manifest::Resolved,
     output::{self, Format, Printer},
-    report,
 };
 use summary::Simulated;
 

@@ -2,7 +2,7 @@
 
 use fltorrent_records::{
     line::{Event, InRound},
-    report::{RoundReport, sample},
+    report::{ModelHash, RoundReport, sample},
     status::{State, Status},
 };
 
@@ -31,7 +31,8 @@ pub(super) fn status(state: State, round: u32) -> Status {
 
 pub(super) fn report(peer: u32, round: u32) -> RoundReport {
     let mut report = sample(peer, 0, round);
-    report.train.seconds = 1.5;
+    (report.train.seconds, report.exchange_seconds) = (1.5, 0.5);
+    (report.aggregate_seconds, report.model_hash) = (0.125, ModelHash::from_bytes([7; 32]));
     (report.evaluation.correct, report.evaluation.total) = (90, 100);
     report.evaluation.loss_sum = Some(50.0);
     report

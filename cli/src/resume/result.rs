@@ -11,9 +11,10 @@ use fltorrent_peer::{
     },
 };
 use fltorrent_records::report::ModelHash;
+use fltorrent_report as report;
 use thiserror::Error;
 
-use crate::{launcher::Results, report};
+use crate::launcher::Results;
 
 /// Why a result cannot be completed.
 #[derive(Debug, Error)]

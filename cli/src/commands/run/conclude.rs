@@ -1,13 +1,16 @@
 //! Says how a run ended, in `summary.json`, in its report, and to its user.
 
+use fltorrent_report as report;
+
 use super::{
+    super::report::subject,
     Done, RunError, RunFailure, result,
     summary::{Times, summary},
 };
 use crate::{
     launcher::Setup,
     output::{self, Event, Outcome, Printer, Summary},
-    report, resume,
+    resume,
 };
 
 /// Writes what a run leaves, and prints that it is complete or gives why it is not.
@@ -90,7 +93,7 @@ fn write(
     };
     let folder = setup.results.path().to_owned();
     let page = folder.join(report::FILE);
-    match (report::write(&[folder], &page), result) {
+    match (report::write(&[folder], &page, &subject), result) {
         (Ok(_), result) => {
             summary.report = Some(page.display().to_string());
             result

@@ -1,15 +1,13 @@
 //! The page about a simulation.
 
+use fltorrent_report::{
+    page::{Table, document, figure},
+    plot::{GroupedBars, Lines, Name, Series, ranges},
+    units::{bytes, duration},
+};
 use maud::{Markup, html};
 
 use super::{summary::Simulated, text::why};
-use crate::{
-    output::bytes,
-    report::{
-        page::{Table, document, duration, figure},
-        plot::{GroupedBars, Lines, Name, Series, ranges},
-    },
-};
 
 /// Peers that have bars of their own.
 const BARS: usize = 32;

@@ -13,18 +13,17 @@ use fltorrent_records::{
 };
 
 use super::{
-    ReportError,
+    Load, ReportError, Subject,
     history::History,
     read::{Ending, Folder, Histogram},
 };
-use crate::manifest::Resolved;
 
 /// A run as its folders tell it.
 #[derive(Debug)]
 pub struct Run {
     pub(super) folders: Vec<PathBuf>,
     pub(super) manifest: String,
-    pub(super) resolved: Resolved,
+    pub(super) subject: Subject,
     pub(super) plan_hash: [u8; 32],
     pub(super) ending: Option<Ending>,
     pub(super) histogram: Option<Histogram>,
@@ -51,21 +50,21 @@ impl Run {
     ///
     /// # Errors
     /// When a folder has no run, the folders are of different runs, or two of them differ about a peer.
-    pub fn read(folders: &[PathBuf]) -> Result<Self, ReportError> {
+    pub(super) fn read(folders: &[PathBuf], load: Load<'_>) -> Result<Self, ReportError> {
         let folders: Vec<Folder> = folders
             .iter()
-            .map(|path| Folder::read(path))
+            .map(|path| Folder::read(path, load))
             .collect::<Result<_, _>>()?;
         check_same(&folders)?;
         let first = folders.iter().find_map(|folder| folder.manifest.clone());
-        let Some((manifest, resolved)) = first else {
+        let Some((manifest, subject)) = first else {
             return Err(ReportError::NoManifest {
                 path: folders
                     .first()
                     .map_or_else(PathBuf::new, |folder| folder.path.clone()),
             });
         };
-        let plan = &resolved.plan;
+        let plan = &subject.plan;
         let sizes = (plan.peers.len() as u32, plan.training.rounds);
         let mut notes = Vec::new();
         let mut peers = BTreeMap::new();
@@ -98,7 +97,7 @@ impl Run {
             rounds: rounds(&peers),
             folders: folders.into_iter().map(|folder| folder.path).collect(),
             manifest,
-            resolved,
+            subject,
             peers,
             notes,
         })
@@ -106,7 +105,7 @@ impl Run {
 
     /// The last round that all peers have finished, or else the last that any has.
     pub(super) fn last(&self) -> Option<&Finished> {
-        let all = self.resolved.plan.peers.len();
+        let all = self.subject.plan.peers.len();
         let whole = self
             .rounds
             .iter()
@@ -140,7 +139,7 @@ impl Run {
 
     /// Rounds in the plan.
     pub fn planned_rounds(&self) -> u32 {
-        self.resolved.plan.training.rounds
+        self.subject.plan.training.rounds
     }
 
     /// Rounds of which there are figures.

@@ -3,14 +3,12 @@
 use fltorrent_records::classes::ClassFigures;
 use maud::{Markup, html};
 
-use super::{
-    figure::{Table, absent, figure},
-    units::{Unit, bytes, duration, percent},
-};
-use crate::report::{
+use super::figure::{Table, absent, figure};
+use crate::{
     plot::{Bubbles, GroupedBars, Lines, Name, Series, range_name, ranges},
     read::Histogram,
     run::{Finished, Run},
+    units::{Unit, bytes, duration, percent},
 };
 
 /// What rounds are laid out by.
@@ -143,7 +141,7 @@ fn by_class(run: &Run) -> Markup {
         "Of the model of round {}, on the test samples of {} of {} peers. Lowest: {}.{}",
         last.summary.round + 1,
         last.summary.peers,
-        run.resolved.plan.peers.len(),
+        run.subject.plan.peers.len(),
         lowest.map_or_else(String::new, |lowest| {
             format!(
                 "class {}, {} of {} samples",

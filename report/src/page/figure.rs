@@ -2,14 +2,14 @@
 
 use maud::{Markup, html};
 
-use crate::report::plot::{Name, ranges};
+use crate::plot::{Name, ranges};
 
 /// Most rows of a table; of more, evenly spread ones are shown.
 const MOST_ROWS: usize = 60;
 
 /// Figures in rows.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Table {
+pub struct Table {
     head: Vec<String>,
     rows: Vec<Vec<String>>,
     left_out: usize,
@@ -17,7 +17,7 @@ pub(crate) struct Table {
 
 impl Table {
     /// Of so many rows those that are shown; only those are made.
-    pub(crate) fn new(head: &[&str], count: usize, row: impl Fn(usize) -> Vec<String>) -> Self {
+    pub fn new(head: &[&str], count: usize, row: impl Fn(usize) -> Vec<String>) -> Self {
         let mut shown: Vec<usize> = ranges(count, MOST_ROWS)
             .into_iter()
             .map(|range| range.start)
@@ -59,7 +59,7 @@ impl Table {
 }
 
 /// A plot and its table.
-pub(crate) fn figure(name: &Name<'_>, drawing: &Markup, table: &Table) -> Markup {
+pub fn figure(name: &Name<'_>, drawing: &Markup, table: &Table) -> Markup {
     html! {
         figure id=(name.id) {
             figcaption {

@@ -4,13 +4,11 @@ use std::collections::BTreeMap;
 
 use maud::{Markup, html};
 
-use super::{
-    figure::{Table, absent, figure},
-    units::{Unit, bytes, duration},
-};
-use crate::report::{
+use super::figure::{Table, absent, figure};
+use crate::{
     plot::{Graph, Lines, Link, Matrix, Name, Series, Shape, range_name, ranges},
     run::Run,
+    units::{Unit, bytes, duration},
 };
 
 const OLD: &str = "the peers' metrics have no exchange lines; an older version wrote them, or no round was finished.";
@@ -39,7 +37,7 @@ fn completion(run: &Run, round: u32) -> Markup {
         .filter(|(_, points)| !points.is_empty())
         .collect();
     let total =
-        run.resolved.plan.peers.len() as f64 * f64::from(run.resolved.plan.exchange.num_chunks);
+        run.subject.plan.peers.len() as f64 * f64::from(run.subject.plan.exchange.num_chunks);
     let end = |points: &[(f64, u32)]| points.last().map_or(0.0, |last| last.0);
     let by_end =
         |a: &&(u32, &[(f64, u32)]), b: &&(u32, &[(f64, u32)])| end(a.1).total_cmp(&end(b.1));
@@ -207,7 +205,7 @@ fn of(peers: &[u32], range: &std::ops::Range<usize>) -> String {
 
 /// The links with what flowed over them in the whole run.
 fn topology(run: &Run) -> Markup {
-    let plan = &run.resolved.plan;
+    let plan = &run.subject.plan;
     let flow = |from: u32, to: u32| {
         // The receiver's figures are exact; without them the sender's will do.
         let received = run.peers.get(&to).and_then(|peer| peer.flows.get(&from));

@@ -11,8 +11,7 @@ use fltorrent_crds::Plan;
 use fltorrent_records::text_file::{self, TextError};
 use serde::{Deserialize, de::DeserializeOwned};
 
-use super::ReportError;
-use crate::manifest::Resolved;
+use super::{Load, ReportError, Subject};
 
 /// Largest file that is read as a whole, in bytes.
 pub const MAX_FILE: u64 = 64 << 20;
@@ -21,7 +20,7 @@ pub const MAX_FILE: u64 = 64 << 20;
 #[derive(Debug)]
 pub(super) struct Folder {
     pub(super) path: PathBuf,
-    pub(super) manifest: Option<(String, Resolved)>,
+    pub(super) manifest: Option<(String, Subject)>,
     /// Of the plan, when it is there.
     pub(super) plan_hash: Option<[u8; 32]>,
     pub(super) ending: Option<Ending>,
@@ -51,16 +50,16 @@ pub(crate) struct Histogram {
 }
 
 impl Folder {
-    pub(super) fn read(path: &Path) -> Result<Self, ReportError> {
+    pub(super) fn read(path: &Path, load: Load<'_>) -> Result<Self, ReportError> {
         let peers = metrics(path)?;
         let manifest_path = path.join("manifest.yaml");
         let manifest = match text(&manifest_path)? {
-            Some(text) => match Resolved::from_text(&text, &[]) {
-                Ok(resolved) => Some((text, resolved)),
+            Some(text) => match load(&text, &manifest_path) {
+                Ok(subject) => Some((text, subject)),
                 Err(source) => {
                     return Err(ReportError::Manifest {
-                        source: source.in_file(&manifest_path),
                         path: manifest_path,
+                        source,
                     });
                 }
             },

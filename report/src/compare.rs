@@ -2,18 +2,19 @@
 
 use std::{
     collections::BTreeMap,
+    fmt,
     path::{Path, PathBuf},
 };
 
 use serde::Serialize;
 use serde_json::Value;
 
-use super::{ReportError, Run, run::Finished};
+use super::{Load, ReportError, Run, run::Finished, table};
 
 /// Two or more runs side by side.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub(crate) struct Comparison {
+pub struct Comparison {
     /// The share of right answers up to which time and bytes are measured; none when a run has no accuracy.
     pub(crate) target: Option<f64>,
     /// In the order of the command line.
@@ -62,11 +63,19 @@ pub(crate) struct Difference {
 }
 
 impl Comparison {
-    /// Reads results folders, each a run of its own.
-    pub(crate) fn read(folders: &[PathBuf], target: Option<f64>) -> Result<Self, ReportError> {
+    /// Reads results folders, each a run of its own. Time and bytes are measured up to the accuracy `target`; without it up to one
+    /// that all have reached.
+    ///
+    /// # Errors
+    /// When a folder has no run that can be read.
+    pub fn read(
+        folders: &[PathBuf],
+        target: Option<f64>,
+        load: Load<'_>,
+    ) -> Result<Self, ReportError> {
         let read: Vec<Run> = folders
             .iter()
-            .map(|folder| Run::read(std::slice::from_ref(folder)))
+            .map(|folder| Run::read(std::slice::from_ref(folder), load))
             .collect::<Result<_, _>>()?;
         let best = |run: &Run| {
             run.rounds
@@ -100,6 +109,13 @@ impl Comparison {
     }
 }
 
+/// As a table for a terminal.
+impl fmt::Display for Comparison {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&table::text(self))
+    }
+}
+
 /// `A`, `B`, …, `Z`, `A1`, ….
 fn letter(at: usize) -> String {
     let letter = char::from(b'A' + (at % 26) as u8);
@@ -121,7 +137,7 @@ impl Figures {
         Self {
             letter,
             path: path.to_owned(),
-            name: run.resolved.plan.name.clone(),
+            name: run.subject.plan.name.clone(),
             outcome: run.ending.as_ref().map(|ending| ending.outcome.clone()),
             rounds: run.finished_rounds(),
             planned_rounds: run.planned_rounds(),
@@ -150,7 +166,7 @@ fn differences(runs: &[Run]) -> Vec<Difference> {
         .iter()
         .map(|run| {
             let mut leaves = BTreeMap::new();
-            let manifest = serde_json::to_value(&run.resolved.experiment).unwrap_or_default();
+            let manifest = serde_json::to_value(&run.subject.experiment).unwrap_or_default();
             // As `--set` writes them: what lies below `spec` without it.
             collect(&manifest["spec"], "", &mut leaves);
             collect(&manifest["metadata"], "metadata", &mut leaves);

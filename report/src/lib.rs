@@ -1,30 +1,50 @@
-//! `report.html`: one self-contained page about a run, made from what its peers have written.
+//! Pages and plots from what a run has written: `report.html`, a self-contained page about one run, and the comparison of several.
+//! Pages about something else use [`page`] and [`plot`].
 
-pub(crate) mod compare;
+mod compare;
 mod history;
-pub(crate) mod page;
-pub(crate) mod plot;
+pub mod page;
+pub mod plot;
 mod read;
 mod run;
-pub(crate) mod table;
+mod table;
+pub mod units;
 
 use std::{
+    error::Error,
     ffi::OsString,
     fs::{self, File},
     io::{self, ErrorKind},
     path::{Path, PathBuf},
 };
 
-use fltorrent_crds::visible;
+use fltorrent_crds::{Experiment, Plan, visible};
 use thiserror::Error;
 
-use crate::manifest::ManifestError;
-
+pub use compare::Comparison;
 pub use read::MAX_FILE;
 pub use run::Run;
 
 /// The page's name in the results folder.
 pub const FILE: &str = "report.html";
+
+/// What a run was to do, by its manifest.
+#[derive(Clone, Debug)]
+pub struct Subject {
+    /// The manifest with all defaults.
+    pub experiment: Experiment,
+    /// What follows from it.
+    pub plan: Plan,
+    /// How peers are wired, for example `ring`.
+    pub topology: String,
+    /// The model, for example `mlp 64-64-10`.
+    pub model: String,
+    /// The data and its division, for example `digits, dirichlet(0.5)`.
+    pub data: String,
+}
+
+/// Reads a manifest's text, which is that of a file: the program knows networks and data sets that a plan may ask for.
+pub type Load<'a> = &'a dyn Fn(&str, &Path) -> Result<Subject, Box<dyn Error + Send + Sync>>;
 
 /// Why there is no report.
 #[derive(Debug, Error)]
@@ -47,7 +67,7 @@ pub enum ReportError {
         /// The manifest.
         path: PathBuf,
         /// Why.
-        source: ManifestError,
+        source: Box<dyn Error + Send + Sync>,
     },
     /// A file cannot be read.
     #[error("{}: cannot be read", path.display())]
@@ -122,8 +142,8 @@ impl ReportError {
 ///
 /// # Errors
 /// When the folders are not of one run, or the page cannot be written.
-pub fn write(folders: &[PathBuf], out: &Path) -> Result<Run, ReportError> {
-    let run = Run::read(folders)?;
+pub fn write(folders: &[PathBuf], out: &Path, load: Load<'_>) -> Result<Run, ReportError> {
+    let run = Run::read(folders, load)?;
     write_page(out, &page::page(&run).into_string())?;
     Ok(run)
 }
@@ -132,10 +152,7 @@ pub fn write(folders: &[PathBuf], out: &Path) -> Result<Run, ReportError> {
 ///
 /// # Errors
 /// When it cannot be written.
-pub(crate) fn write_comparison(
-    comparison: &compare::Comparison,
-    out: &Path,
-) -> Result<(), ReportError> {
+pub fn write_comparison(comparison: &Comparison, out: &Path) -> Result<(), ReportError> {
     write_page(out, &page::comparison(comparison).into_string())
 }
 
@@ -143,7 +160,7 @@ pub(crate) fn write_comparison(
 ///
 /// # Errors
 /// When it cannot.
-pub(crate) fn check_place(out: &Path) -> Result<(), ReportError> {
+pub fn check_place(out: &Path) -> Result<(), ReportError> {
     let tried = match out.is_dir() {
         true => Err(ErrorKind::IsADirectory.into()),
         false => File::create(part(out)).and_then(|_| fs::remove_file(part(out))),
@@ -163,7 +180,10 @@ fn part(out: &Path) -> PathBuf {
 
 /// Puts a page in its place at once, so that nobody sees half of it. Control characters in it, which a results folder may have, are
 /// written out.
-pub(crate) fn write_page(out: &Path, text: &str) -> Result<(), ReportError> {
+///
+/// # Errors
+/// When it cannot be written.
+pub fn write_page(out: &Path, text: &str) -> Result<(), ReportError> {
     let failed = |source| ReportError::Write {
         path: out.to_owned(),
         source,

@@ -10,10 +10,11 @@ mod scale;
 
 use maud::{Markup, html};
 
-pub(crate) use bars::{GroupedBars, StackedBars};
+pub use bars::GroupedBars;
+pub(crate) use bars::StackedBars;
 pub(crate) use bubbles::Bubbles;
 pub(crate) use graph::{Graph, Link, Shape};
-pub(crate) use lines::{Lines, Series};
+pub use lines::{Lines, Series};
 pub(crate) use matrix::Matrix;
 
 /// Width of every plot in the units of its drawing; the page scales it.
@@ -25,13 +26,13 @@ pub(crate) const STYLES: usize = 6;
 
 /// What a plot is called and says.
 #[derive(Clone, Debug)]
-pub(crate) struct Name<'a> {
+pub struct Name<'a> {
     /// Unique on the page, of letters, digits and hyphens.
-    pub(crate) id: &'a str,
+    pub id: &'a str,
     /// A few words.
-    pub(crate) title: &'a str,
+    pub title: &'a str,
     /// What a person who does not see it should know.
-    pub(crate) description: &'a str,
+    pub description: &'a str,
 }
 
 /// The drawing around its marks.
@@ -91,7 +92,7 @@ fn patterns(id: &str) -> Markup {
 }
 
 /// Cuts `0..count` into at most `most` ranges of equal length, the last one shorter.
-pub(crate) fn ranges(count: usize, most: usize) -> Vec<std::ops::Range<usize>> {
+pub fn ranges(count: usize, most: usize) -> Vec<std::ops::Range<usize>> {
     let stride = count.div_ceil(most.max(1)).max(1);
     (0..count)
         .step_by(stride)

@@ -19,37 +19,37 @@ const BOTTOM: f64 = HEIGHT - 44.0;
 
 /// One line.
 #[derive(Clone, Debug)]
-pub(crate) struct Series {
+pub struct Series {
     /// Its name.
-    pub(crate) name: String,
+    pub name: String,
     /// Its points with ascending x, all finite.
-    pub(crate) points: Vec<(f64, f64)>,
+    pub points: Vec<(f64, f64)>,
     /// How it looks, below [`STYLES`]; none: thin and grey, without name.
-    pub(crate) style: Option<usize>,
+    pub style: Option<usize>,
     /// What is written at its end.
-    pub(crate) end: String,
+    pub end: String,
 }
 
 /// Lines over a common axis.
 #[derive(Clone, Debug)]
-pub(crate) struct Lines<'a> {
+pub struct Lines<'a> {
     /// Below the axis.
-    pub(crate) x: &'a str,
+    pub x: &'a str,
     /// Above the plot.
-    pub(crate) y: &'a str,
+    pub y: &'a str,
     /// Whether x counts things.
-    pub(crate) whole_x: bool,
+    pub whole_x: bool,
     /// The vertical axis has at least this span.
-    pub(crate) at_least: (f64, f64),
+    pub at_least: (f64, f64),
     /// And never goes beyond this.
-    pub(crate) at_most: (f64, f64),
+    pub at_most: (f64, f64),
     /// The lines.
-    pub(crate) series: Vec<Series>,
+    pub series: Vec<Series>,
 }
 
 impl Lines<'_> {
     /// The drawing.
-    pub(crate) fn draw(&self, name: &Name<'_>) -> Markup {
+    pub fn draw(&self, name: &Name<'_>) -> Markup {
         let points = || self.series.iter().flat_map(|series| &series.points);
         let (low, high) = self.at_least;
         let (y_low, y_high) = points().fold((low, high), |(low, high), &(_, y)| {

@@ -2,12 +2,12 @@
 
 use maud::{Markup, html};
 
-use super::units::{bytes, grouped};
-use crate::report::run::Run;
+use crate::run::Run;
+use crate::units::{bytes, grouped};
 
-/// The resolved manifest and what follows from it.
+/// The subject manifest and what follows from it.
 pub(super) fn manifest(run: &Run) -> Markup {
-    let plan = &run.resolved.plan;
+    let plan = &run.subject.plan;
     html! {
         p {
             (plan.peers.len()) " peers, " (grouped(plan.model.parameters)) " parameters, " (bytes(plan.model.bytes)) " an update in "
@@ -43,7 +43,7 @@ pub(super) fn reproduce(run: &Run) -> Markup {
         p { "The same manifest and seed give the same model to the last bit, with the same binary and kind of processor, whatever the topology's timing." }
         pre tabindex="0" role="region" aria-label="The command" { code { "fltorrent run " (file) } }
         dl class="facts" {
-            dt { "Seed" } dd { code { (run.resolved.plan.seed) } }
+            dt { "Seed" } dd { code { (run.subject.plan.seed) } }
             dt { "Version" } dd { code { (version.unwrap_or("not recorded")) } }
             @if let Some(ending) = ending {
                 dt { "Started" } dd { (ending.started) }

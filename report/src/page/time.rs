@@ -3,13 +3,11 @@
 use fltorrent_records::report::RoundReport;
 use maud::{Markup, html};
 
-use super::{
-    figure::{Table, absent, figure},
-    units::{Unit, bytes, duration},
-};
-use crate::report::{
+use super::figure::{Table, absent, figure};
+use crate::{
     plot::{GroupedBars, Name, StackedBars, range_name, ranges},
     run::{Finished, Run},
+    units::{Unit, bytes, duration},
 };
 
 /// Most bars of a plot.

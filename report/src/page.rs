@@ -7,15 +7,13 @@ mod exchange;
 mod figure;
 mod learning;
 mod time;
-mod units;
 
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
-use super::run::Run;
-use crate::output::{Description, describe};
+use super::{Subject, run::Run};
+use crate::units::{bytes, duration, percent};
 pub(super) use comparison::page as comparison;
-pub(crate) use figure::{Table, figure};
-pub(crate) use units::{bytes, duration, percent};
+pub use figure::{Table, figure};
 
 const STYLE: &str = include_str!("style.css");
 /// Nothing is loaded, not even by text that a manifest brings along.
@@ -23,7 +21,8 @@ const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; img-src dat
 
 /// The page about one run.
 pub(super) fn page(run: &Run) -> Markup {
-    let description = describe(&run.resolved.experiment, &run.resolved.plan, None);
+    let subject = &run.subject;
+    let name = &subject.plan.name;
     let sections = [
         ("learning", "Learning", learning::section(run)),
         ("time", "Time and bytes", time::section(run)),
@@ -34,23 +33,19 @@ pub(super) fn page(run: &Run) -> Markup {
     ];
     let head = html! {
         p class="kicker" { "FLTorrent run" }
-        h1 { (description.name) }
-        p class="subtitle" { (subtitle(&description)) }
+        h1 { (name) }
+        p class="subtitle" { (subtitle(subject)) }
         (ending(run))
-        (tiles(run, &description))
+        (tiles(run))
         @if !run.notes.is_empty() {
             ul class="notes" { @for note in &run.notes { li { (note) } } }
         }
     };
-    document(
-        &format!("{} · FLTorrent run", description.name),
-        &head,
-        &sections,
-    )
+    document(&format!("{} · FLTorrent run", name), &head, &sections)
 }
 
 /// A page of sections, each with id and name, behind a head.
-pub(crate) fn document(title: &str, head: &Markup, sections: &[(&str, &str, Markup)]) -> Markup {
+pub fn document(title: &str, head: &Markup, sections: &[(&str, &str, Markup)]) -> Markup {
     html! {
         (DOCTYPE)
         html lang="en" {
@@ -85,15 +80,15 @@ pub(crate) fn document(title: &str, head: &Markup, sections: &[(&str, &str, Mark
     }
 }
 
-fn subtitle(description: &Description) -> String {
-    let Description {
-        peers,
+fn subtitle(subject: &Subject) -> String {
+    let Subject {
+        plan,
         topology,
         model,
         data,
         ..
-    } = description;
-    format!("{peers} peers · {topology} · {model} · {data}")
+    } = subject;
+    format!("{} peers · {topology} · {model} · {data}", plan.peers.len())
 }
 
 /// How the run ended, in words and by a symbol.
@@ -130,7 +125,7 @@ fn ending(run: &Run) -> Markup {
 }
 
 /// The figures that people look for first.
-fn tiles(run: &Run, description: &Description) -> Markup {
+fn tiles(run: &Run) -> Markup {
     let last = run.last();
     let best = run
         .rounds
@@ -142,7 +137,7 @@ fn tiles(run: &Run, description: &Description) -> Markup {
         .map(|last| last.summary.model_hash.to_string())
         .unwrap_or_default();
     let short: String = hash.chars().take(12).collect();
-    let peers = description.peers;
+    let peers = run.subject.plan.peers.len();
     // What some peers say of their own test samples is not the model's accuracy.
     let whose = match last {
         Some(last) if last.summary.peers < peers => {

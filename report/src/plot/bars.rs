@@ -86,20 +86,20 @@ fn stacked(parts: &[f64]) -> Vec<(f64, f64)> {
 
 /// Lying bars side by side.
 #[derive(Clone, Debug)]
-pub(crate) struct GroupedBars<'a> {
+pub struct GroupedBars<'a> {
     /// Below the axis.
-    pub(crate) x: &'a str,
+    pub x: &'a str,
     /// Above the other axis.
-    pub(crate) y: &'a str,
+    pub y: &'a str,
     /// Names of the bars of a group.
-    pub(crate) parts: &'a [&'a str],
+    pub parts: &'a [&'a str],
     /// Name, bars and what is written behind them, of each group; the bars are in units of the axis.
-    pub(crate) groups: Vec<(String, Vec<(f64, String)>)>,
+    pub groups: Vec<(String, Vec<(f64, String)>)>,
 }
 
 impl GroupedBars<'_> {
     /// The drawing.
-    pub(crate) fn draw(&self, name: &Name<'_>) -> Markup {
+    pub fn draw(&self, name: &Name<'_>) -> Markup {
         const TOP: f64 = 30.0;
         const RIGHT: f64 = WIDTH - 78.0;
         let bars = self.parts.len().max(1) as f64;

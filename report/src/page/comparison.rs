@@ -6,13 +6,13 @@ use super::{
     document,
     figure::{Table, absent, figure},
     learning::{By, What},
-    units::percent,
 };
-use crate::report::{
+use crate::{
     compare::Comparison,
     plot::{Lines, Name, STYLES, Series},
     run::Run,
     table::{self, Row},
+    units::percent,
 };
 
 /// The page.

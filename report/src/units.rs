@@ -1,6 +1,35 @@
 //! Figures as people read them.
 
-pub(crate) use crate::output::{bytes, grouped};
+/// `12,345`.
+pub fn grouped(number: u64) -> String {
+    let digits = number.to_string();
+    let mut grouped = String::with_capacity(digits.len() * 4 / 3);
+    for (i, digit) in digits.chars().enumerate() {
+        if i > 0 && (digits.len() - i).is_multiple_of(3) {
+            grouped.push(',');
+        }
+        grouped.push(digit);
+    }
+    grouped
+}
+
+/// `1.5 MiB`.
+pub fn bytes(bytes: u64) -> String {
+    const UNITS: [&str; 5] = ["KiB", "MiB", "GiB", "TiB", "PiB"];
+    let mut value = bytes as f64;
+    let mut unit = "B";
+    for larger in UNITS {
+        if value < 1024.0 {
+            break;
+        }
+        value /= 1024.0;
+        unit = larger;
+    }
+    match unit {
+        "B" => format!("{bytes} B"),
+        _ => format!("{value:.1} {unit}"),
+    }
+}
 
 /// `95.26 %`.
 pub(crate) fn percent(share: Option<f64>) -> String {
@@ -8,7 +37,7 @@ pub(crate) fn percent(share: Option<f64>) -> String {
 }
 
 /// `0.35 s`, `2 min 5 s`, `1 h 2 min`.
-pub(crate) fn duration(seconds: f64) -> String {
+pub fn duration(seconds: f64) -> String {
     match seconds {
         seconds if seconds < 0.1 => format!("{:.1} ms", seconds * 1e3),
         seconds if seconds < 60.0 => format!("{seconds:.2} s"),
@@ -82,5 +111,25 @@ mod tests {
         assert_eq!(Unit::of_bytes(5e6).name, "MiB");
         assert_eq!(Unit::of_bytes(12.0).name, "bytes");
         assert_eq!(Unit::of_seconds(600.0).name, "minutes");
+    }
+
+    #[test]
+    fn numbers_are_readable() {
+        for (number, text) in [
+            (0, "0"),
+            (999, "999"),
+            (1000, "1,000"),
+            (1_234_567, "1,234,567"),
+        ] {
+            assert_eq!(grouped(number), text);
+        }
+        for (number, text) in [
+            (0, "0 B"),
+            (1023, "1023 B"),
+            (1536, "1.5 KiB"),
+            (5 << 20, "5.0 MiB"),
+        ] {
+            assert_eq!(bytes(number), text);
+        }
     }
 }

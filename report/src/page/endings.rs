@@ -5,13 +5,11 @@ use std::collections::BTreeMap;
 use fltorrent_records::exchange::Cause;
 use maud::{Markup, html};
 
-use super::{
-    figure::{Table, absent, figure},
-    units::duration,
-};
-use crate::report::{
+use super::figure::{Table, absent, figure};
+use crate::{
     plot::{GroupedBars, Name},
     run::Run,
+    units::duration,
 };
 
 /// Most peers that are named.
