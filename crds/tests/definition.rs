@@ -8,6 +8,8 @@ mod changes;
 #[path = "support/document.rs"]
 mod support;
 
+use std::fs;
+
 use catalogue::Own;
 use fltorrent_crds::{Plan, definition};
 use kube_core::cel::Validator;
@@ -21,12 +23,16 @@ fn schema() -> Value {
 
 #[test]
 fn the_file_is_what_the_types_say() {
-    let file = include_str!("../yaml/fltorrentexperiments.yaml");
-    let generated = definition::yaml().unwrap();
-    assert!(
-        file == generated,
-        "run `cargo run -p fltorrent-crds --bin crdgen > crds/yaml/fltorrentexperiments.yaml`"
+    let path = concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/yaml/fltorrentexperiments.yaml"
     );
+    let generated = definition::yaml().unwrap();
+    if std::env::var_os("UPDATE").is_some() {
+        fs::write(path, &generated).unwrap();
+    }
+    let file = fs::read_to_string(path).unwrap();
+    assert!(file == generated, "out of date: cargo xtask update");
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! `cargo run -p e2e -- up`: a real Kubernetes on this machine; `down` takes it away again.
+//! `cargo xtask cluster up`: a real Kubernetes on this machine; `down` takes it away again.
 
 use std::path::Path;
 use std::process::ExitCode;
@@ -103,10 +103,10 @@ fn status(layout: &Layout) -> anyhow::Result<()> {
         }
     }
     if !there {
-        bail!("there is no cluster; `cargo run -p e2e -- up` makes one");
+        bail!("there is no cluster; `cargo xtask cluster up` makes one");
     }
     if processes.iter().any(|(_, pid)| pid.is_none()) {
-        bail!("not all runs; `cargo run -p e2e -- up` mends it, `… logs` says what happened");
+        bail!("not all runs; `cargo xtask cluster up` mends it, `… logs` says what happened");
     }
     Ok(())
 }

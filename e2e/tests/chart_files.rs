@@ -1,5 +1,5 @@
 //! The files of the chart agree with each other and with the rest of the repository. What helm makes of them is tested with the
-//! real cluster. `UPDATE=1 cargo test -p e2e --test chart_files` writes anew what follows from other files.
+//! real cluster. `cargo xtask update` writes anew what follows from other files.
 #![allow(
     clippy::unwrap_used,
     clippy::panic,
@@ -28,7 +28,7 @@ fn same(path: &Path, made: &str) {
     }
     assert!(
         read(path) == made,
-        "{} is out of date: UPDATE=1 cargo test -p e2e --test chart_files",
+        "{} is out of date: cargo xtask update",
         path.display()
     );
 }

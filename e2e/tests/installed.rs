@@ -71,7 +71,7 @@ fn main() -> ExitCode {
     let listed = arguments.list;
     if !listed && status(&layout).0 {
         eprintln!(
-            "a cluster is there already; these tests begin with none: `cargo run -p e2e -- down`"
+            "a cluster is there already; these tests begin with none: `cargo xtask cluster down`"
         );
         return ExitCode::FAILURE;
     }

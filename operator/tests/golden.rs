@@ -1,14 +1,16 @@
-//! What is built, to the letter. `UPDATE_GOLDEN=1 cargo test --workspace --test golden` writes the files anew; look at what differs.
+//! What is built, to the letter. `cargo xtask update` writes the files anew; look at what differs.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "these are tests")]
 
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use clap::ValueEnum as _;
 use fltorrent_coordinator::secret::RootSecret;
 use fltorrent_crds::{definition, manifest};
 use fltorrent_operator::build::Site;
 use fltorrent_operator::config::PeerUser;
+use fltorrent_operator::rbac::{self, Place};
 use fltorrent_operator::render::render;
 use serde_json::{Map, Value, json};
 
@@ -48,14 +50,19 @@ fn source(case: &str) -> String {
     fs::read_to_string(folder().join(format!("{case}.manifest.yaml"))).unwrap()
 }
 
+/// Writes what was found, where that is asked for.
+fn update(path: &Path, found: &str) {
+    if std::env::var_os("UPDATE").is_some() {
+        fs::write(path, found).unwrap();
+    }
+}
+
 #[test]
 fn what_is_built_is_golden() {
     for case in CASES {
         let path = folder().join(format!("{case}.yaml"));
         let found = built(&source(case));
-        if std::env::var_os("UPDATE_GOLDEN").is_some() {
-            fs::write(&path, &found).unwrap();
-        }
+        update(&path, &found);
         let golden = fs::read_to_string(&path).unwrap_or_default();
         let differs = found
             .lines()
@@ -65,6 +72,23 @@ fn what_is_built_is_golden() {
         assert!(
             found == golden,
             "{case}: the first line that differs: {differs:?}"
+        );
+    }
+}
+
+#[test]
+fn the_chart_has_the_rules_of_the_table() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../charts/fltorrent/files/rbac");
+    for place in Place::value_variants() {
+        let name = place.to_possible_value().unwrap();
+        let path = folder.join(format!("{}.yaml", name.get_name()));
+        let text = rbac::yaml(*place);
+        update(&path, &text);
+        let same = fs::read_to_string(&path).unwrap() == text;
+        assert!(
+            same,
+            "{} is out of date: cargo xtask update",
+            path.display()
         );
     }
 }

@@ -1,0 +1,60 @@
+//! The licence texts of what is linked in, as most licences ask for.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::{env, io};
+
+use crate::dependencies::Dependency;
+
+/// How the files begin that a licence wants passed on.
+const NAMES: [&str; 4] = ["licen", "copying", "notice", "copyright"];
+
+/// All texts, each under its crate's name.
+pub(crate) fn notices(dependencies: &[Dependency]) -> Result<String, String> {
+    let mut text = String::new();
+    for Dependency {
+        name,
+        version,
+        license,
+        ..
+    } in dependencies
+    {
+        text += &format!("===== {name} {version}: {license}\n\n");
+        let crate_ = format!("{name}-{version}");
+        let folder = source(&crate_).map_err(|error| format!("the source of {crate_}: {error}"))?;
+        for file in files(&folder).map_err(|error| format!("{}: {error}", folder.display()))? {
+            let bytes = fs::read(&file).map_err(|error| format!("{}: {error}", file.display()))?;
+            text += String::from_utf8_lossy(&bytes).trim();
+            text += "\n\n";
+        }
+    }
+    Ok(text)
+}
+
+/// Where Cargo has unpacked a crate.
+fn source(crate_: &str) -> io::Result<PathBuf> {
+    let home = env::var_os("CARGO_HOME").map_or_else(
+        || Path::new(&env::var_os("HOME").unwrap_or_default()).join(".cargo"),
+        PathBuf::from,
+    );
+    for registry in fs::read_dir(home.join("registry/src"))? {
+        let folder = registry?.path().join(crate_);
+        if folder.is_dir() {
+            return Ok(folder);
+        }
+    }
+    Err(io::ErrorKind::NotFound.into())
+}
+
+fn files(folder: &Path) -> io::Result<Vec<PathBuf>> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(folder)? {
+        let entry = entry?;
+        let name = entry.file_name().to_string_lossy().to_lowercase();
+        if entry.file_type()?.is_file() && NAMES.iter().any(|start| name.starts_with(start)) {
+            found.push(entry.path());
+        }
+    }
+    found.sort();
+    Ok(found)
+}
