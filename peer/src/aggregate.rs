@@ -1,16 +1,44 @@
-//! FedAvg, chunk by chunk: the mean of the updates weighted by their signed sample counts.
+//! Aggregation: the updates of a round made one model, column by column.
 //!
-//! McMahan et al., "Communication-Efficient Learning of Deep Networks from Decentralized Data" (AISTATS 2017),
-//! algorithm 1. Each element is summed in peer order in f64 and rounded once, so that the result has the same bits on
-//! all peers whatever the order in which chunks came. Memory is one column: the same chunk of all origins.
+//! An [`Aggregation`] is the rule; [`Fold`] drives it, rounds each value once to f32 and refuses what is not finite. Origins
+//! come in their order and elements are f64, so that the result has the same bits on all peers whatever the order in which
+//! chunks came. Memory is what a rule keeps of one column.
 
-use bytes::Bytes;
-use fltorrent_swarm::{ChunkId, ChunkLayout};
+mod mean;
+mod updates;
+
+use fltorrent_crds::plan::AggregationPlan;
 use thiserror::Error;
 
-use crate::store::{ChunkStore, StoreError};
+use crate::store::StoreError;
+pub use updates::{Column, Part, Updates};
 
-/// Why there is no mean.
+/// A rule that makes one model of the updates of a round.
+pub trait Aggregation: Send {
+    /// Reads whole updates before the first column is asked for, as a rule by distances has to.
+    ///
+    /// # Errors
+    /// When a chunk is missing or cannot be read.
+    fn survey(&mut self, _updates: &Updates<'_>) -> Result<(), StoreError> {
+        Ok(())
+    }
+
+    /// Makes one value of each element of a column. `out` is as long as the column, and zero.
+    ///
+    /// # Errors
+    /// When a chunk is missing or cannot be read.
+    fn column(&mut self, column: &Column<'_>, out: &mut [f64]) -> Result<(), StoreError>;
+}
+
+/// The rule that a plan names.
+#[must_use]
+pub fn rule(plan: AggregationPlan) -> Box<dyn Aggregation> {
+    match plan {
+        AggregationPlan::Fedavg => Box::new(mean::WeightedMean),
+    }
+}
+
+/// Why there is no new model.
 #[derive(Debug, Error)]
 pub enum FoldError {
     /// A chunk is missing or cannot be read.
@@ -30,7 +58,7 @@ pub enum FoldError {
     },
     /// Every update is finite, so that this is no peer's training.
     #[error(
-        "value {position} of their mean is {found}, although all of them are finite: they weigh {total} samples together; expected 1 or more, and a machine that computes rightly"
+        "value {position} of their aggregate is {found}, although all of them are finite: they weigh {total} samples together; expected 1 or more, and a machine that computes rightly"
     )]
     NotFinite {
         /// Which value of the model, from 0.
@@ -42,43 +70,35 @@ pub enum FoldError {
     },
 }
 
-/// The mean of a round's updates, from its first element to its last.
-#[derive(Debug)]
-pub struct FedAvg<'a> {
-    store: &'a ChunkStore,
-    layout: &'a ChunkLayout,
-    round: u32,
-    weights: &'a [u64],
-    /// Their sum.
-    total: u128,
+/// The model that a rule makes of a round's updates, from its first element to its last.
+pub struct Fold<'a> {
+    rule: &'a mut dyn Aggregation,
+    updates: Updates<'a>,
+    /// Those that are left.
+    columns: Box<dyn Iterator<Item = Column<'a>> + 'a>,
     /// Values that were given.
     position: u64,
-    /// The next chunk.
-    index: u32,
-    sums: Vec<f64>,
-    /// Elements of `sums` that were given.
+    /// The last column's result.
+    column: Vec<f64>,
+    /// Elements of it that were given.
     given: usize,
 }
 
-impl<'a> FedAvg<'a> {
-    /// Of one update of each origin with `weights[origin]` samples.
-    pub fn new(
-        store: &'a ChunkStore,
-        layout: &'a ChunkLayout,
-        round: u32,
-        weights: &'a [u64],
-    ) -> Self {
-        Self {
-            store,
-            layout,
-            round,
-            weights,
-            total: weights.iter().map(|&weight| u128::from(weight)).sum(),
+impl<'a> Fold<'a> {
+    /// Of these updates by that rule.
+    ///
+    /// # Errors
+    /// When a chunk that the rule reads beforehand is missing or cannot be read.
+    pub fn new(rule: &'a mut dyn Aggregation, updates: Updates<'a>) -> Result<Self, FoldError> {
+        rule.survey(&updates)?;
+        Ok(Self {
+            rule,
+            updates,
+            columns: Box::new(updates.columns()),
             position: 0,
-            index: 0,
-            sums: Vec::new(),
+            column: Vec::new(),
             given: 0,
-        }
+        })
     }
 
     /// The next `count` elements; fewer where the layout has no more.
@@ -86,18 +106,21 @@ impl<'a> FedAvg<'a> {
     /// # Errors
     /// When a chunk is missing or cannot be read, or a value is no finite number.
     pub fn next(&mut self, count: usize) -> Result<Vec<f32>, FoldError> {
-        let total = self.total as f64;
         let mut values = Vec::with_capacity(count);
         while values.len() < count {
-            if self.given == self.sums.len() {
-                if self.index == self.layout.chunks() {
+            if self.given == self.column.len() {
+                let Some(column) = self.columns.next() else {
                     break;
-                }
-                self.fold()?;
+                };
+                let range = column.range();
+                self.column.clear();
+                self.column.resize((range.end - range.start) as usize, 0.0);
+                self.given = 0;
+                self.rule.column(&column, &mut self.column)?;
             }
-            let left = &self.sums[self.given..];
+            let left = &self.column[self.given..];
             let part = &left[..left.len().min(count - values.len())];
-            values.extend(part.iter().map(|sum| (sum / total) as f32));
+            values.extend(part.iter().map(|&value| value as f32));
             self.given += part.len();
         }
         self.check(&values)?;
@@ -120,66 +143,51 @@ impl<'a> FedAvg<'a> {
         }
     }
 
-    /// Why a value of the mean is not finite.
+    /// Why a value of the result is not finite.
     fn cause(&self, position: u64, found: f32) -> Result<FoldError, StoreError> {
-        let index = (0..self.layout.chunks())
-            .find(|&index| self.layout.range(index).contains(&position))
-            .unwrap_or_default();
-        let at = 4 * (position - self.layout.range(index).start) as usize;
-        for (origin, _) in (0u32..).zip(self.weights) {
-            let data = self.column(origin, index)?;
-            let own = data.get(at..at + 4).and_then(|it| it.try_into().ok());
-            let own = own.map(f32::from_le_bytes);
-            if let Some(found) = own.filter(|own| !own.is_finite()) {
-                return Ok(FoldError::Update {
-                    origin,
-                    position,
-                    found,
-                });
+        let mut columns = self.updates.columns();
+        if let Some(column) = columns.find(|column| column.range().contains(&position)) {
+            let at = (position - column.range().start) as usize;
+            for part in column.parts() {
+                let part = part?;
+                if let Some(found) = part.values().nth(at).filter(|own| !own.is_finite()) {
+                    return Ok(FoldError::Update {
+                        origin: part.origin,
+                        position,
+                        found,
+                    });
+                }
             }
         }
         Ok(FoldError::NotFinite {
             position,
             found,
-            total: self.total,
+            total: self.updates.total(),
         })
-    }
-
-    fn column(&self, origin: u32, index: u32) -> Result<Bytes, StoreError> {
-        self.store.get(ChunkId {
-            round: self.round,
-            origin,
-            index,
-        })
-    }
-
-    /// Sums the next chunk of all origins.
-    fn fold(&mut self) -> Result<(), StoreError> {
-        let range = self.layout.range(self.index);
-        self.sums.clear();
-        self.sums.resize((range.end - range.start) as usize, 0.0);
-        self.given = 0;
-        for (origin, &weight) in (0u32..).zip(self.weights) {
-            let data = self.column(origin, self.index)?;
-            add(&mut self.sums, weight as f64, &data);
-        }
-        self.index += 1;
-        Ok(())
-    }
-}
-
-/// Adds `weight` times the little-endian f32 in `data`.
-fn add(sums: &mut [f64], weight: f64, data: &Bytes) {
-    for (sum, element) in sums.iter_mut().zip(data.chunks_exact(4)) {
-        let element = f32::from_le_bytes([element[0], element[1], element[2], element[3]]);
-        *sum += weight * f64::from(element);
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use fltorrent_swarm::{ChunkId, ChunkLayout};
+
     use super::*;
-    use crate::buffers::Buffers;
+    use crate::{buffers::Buffers, store::ChunkStore};
+
+    fn mean(
+        store: &ChunkStore,
+        layout: &ChunkLayout,
+        samples: &[Option<u64>],
+        counts: &[usize],
+    ) -> Result<Vec<f32>, FoldError> {
+        let mut rule = rule(AggregationPlan::Fedavg);
+        let mut fold = Fold::new(rule.as_mut(), Updates::new(store, layout, 3, samples))?;
+        let mut values = Vec::new();
+        for &count in counts {
+            values.extend(fold.next(count)?);
+        }
+        Ok(values)
+    }
 
     fn store_of(
         layout: &ChunkLayout,
@@ -220,14 +228,10 @@ mod tests {
         let mut results = Vec::new();
         for order in [(0..12).collect::<Vec<u32>>(), (0..12).rev().collect()] {
             let store = store_of(&layout, &updates, order.into_iter());
-            results.push(FedAvg::new(&store, &layout, 3, &weights).next(7).unwrap());
-            // In parts that are no chunks, and beyond the end.
-            let mut fold = FedAvg::new(&store, &layout, 3, &weights);
-            let parts: Vec<f32> = [2, 0, 4, 9, 1]
-                .into_iter()
-                .flat_map(|count| fold.next(count).unwrap())
-                .collect();
-            results.push(parts);
+            // The whole; and in parts that are no chunks, and beyond the end.
+            for counts in [&[7][..], &[2, 0, 4, 9, 1]] {
+                results.push(mean(&store, &layout, &weights.map(Some), counts).unwrap());
+            }
         }
         assert!(results.iter().all(|result| *result == results[0]));
         for at in 0..7 {
@@ -244,12 +248,29 @@ mod tests {
         let layout = ChunkLayout::new(4, 2).unwrap();
         let updates = [vec![1.0; 4], vec![3.0; 4]];
         let store = store_of(&layout, &updates, 0..4);
-        let mean = |weights: &[u64]| FedAvg::new(&store, &layout, 3, weights).next(4);
+        let mean = |samples: [Option<u64>; 2]| mean(&store, &layout, &samples, &[4]);
         // Half of 2^64 twice is 0 in 64 bits.
-        assert_eq!(mean(&[1 << 63, 1 << 63]).unwrap(), [2.0; 4]);
-        let error = mean(&[0, 0]).unwrap_err().to_string();
-        assert!(error.starts_with("value 0 of their mean is NaN"), "{error}");
-        assert!(error.contains("weigh 0 samples"), "{error}");
+        assert_eq!(mean([Some(1 << 63); 2]).unwrap(), [2.0; 4]);
+        for nothing in [[Some(0); 2], [None; 2]] {
+            let error = mean(nothing).unwrap_err().to_string();
+            let words = "value 0 of their aggregate is NaN";
+            assert!(error.starts_with(words), "{error}");
+            assert!(error.contains("weigh 0 samples"), "{error}");
+        }
+    }
+
+    #[test]
+    fn without_an_origin_the_others_weigh_more_and_its_chunks_are_not_read() {
+        let layout = ChunkLayout::new(4, 2).unwrap();
+        let updates = [vec![1.0; 4], vec![100.0; 4], vec![4.0; 4]];
+        // All but origin 1's.
+        let order = (0..2).chain(4..6);
+        let store = store_of(&layout, &updates, order);
+        let samples = [Some(1), None, Some(2)];
+        assert_eq!(mean(&store, &layout, &samples, &[4]).unwrap(), [3.0; 4]);
+        let error = mean(&store, &layout, &[Some(1); 3], &[4]).unwrap_err();
+        let words = "chunk 0 of origin 1 in round 3 is not in the store";
+        assert_eq!(error.to_string(), words);
     }
 
     #[test]
@@ -257,25 +278,12 @@ mod tests {
         let layout = ChunkLayout::new(4, 2).unwrap();
         let updates = [vec![1.0; 4], vec![1.0, 1.0, 1.0, f32::INFINITY]];
         let store = store_of(&layout, &updates, 0..4);
-        let mut fold = FedAvg::new(&store, &layout, 3, &[7, 7]);
-        assert_eq!(fold.next(3).unwrap(), [1.0; 3]);
-        let error = fold.next(1).unwrap_err().to_string();
+        let mean = |counts| mean(&store, &layout, &[Some(7); 2], counts);
+        assert_eq!(mean(&[3]).unwrap(), [1.0; 3]);
+        let error = mean(&[3, 1]).unwrap_err().to_string();
         assert_eq!(
             error,
             "value 3 of peer 1's own update is inf: its training gave NaN or infinity; lower training.learningRate"
-        );
-    }
-
-    #[test]
-    fn a_missing_chunk_is_named() {
-        let layout = ChunkLayout::new(4, 2).unwrap();
-        let store = store_of(&layout, &[vec![0.0; 4]], 0..2);
-        let error = FedAvg::new(&store, &layout, 3, &[1, 1])
-            .next(4)
-            .unwrap_err();
-        assert_eq!(
-            error.to_string(),
-            "chunk 0 of origin 1 in round 3 is not in the store"
         );
     }
 }

@@ -33,7 +33,7 @@ use fltorrent_swarm::Swarm;
 use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::{
-    CurrentCredentials,
+    CurrentCredentials, aggregate,
     buffers::Buffers,
     checkpoint::{self, Resume},
     driver::{CertificateVerifier, Driver, Parts},
@@ -341,6 +341,7 @@ impl Peer {
             shard: prepared.shard,
             test_part: prepared.test_part,
             layout,
+            aggregation: aggregate::rule(plan.aggregation),
             start: prepared.start,
             checkpoints: checkpoints.map(|writer| (writer, journal_path)),
             buffers,

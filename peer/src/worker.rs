@@ -20,7 +20,7 @@ use tokio::sync::mpsc;
 
 use crate::{
     CurrentCredentials,
-    aggregate::{FedAvg, FoldError},
+    aggregate::{Aggregation, Fold, FoldError, Updates},
     buffers::Buffers,
     checkpoint::{self, Header},
     cut::Cutter,
@@ -80,6 +80,8 @@ pub struct Work {
     pub test_part: Samples,
     /// How updates are cut.
     pub layout: ChunkLayout,
+    /// What makes one model of a round's updates.
+    pub aggregation: Box<dyn Aggregation>,
     /// Where this peer begins.
     pub start: Start,
     /// What writes checkpoints, and the metrics file that is flushed before; none: nothing is kept.
@@ -133,11 +135,11 @@ pub(crate) fn flat(trainer: &dyn Trainer) -> Result<Vec<f32>, TrainError> {
     Ok(parameters)
 }
 
-/// What the driver tells the thread: all chunks of a round are held, with these weights by origin.
+/// What the driver tells the thread: all chunks of a round that will come are held.
 #[derive(Debug)]
 pub struct Completed {
-    /// Signed sample counts in origin order.
-    pub weights: Vec<u64>,
+    /// Signed sample counts in origin order; none: the origin's update is not there.
+    pub samples: Vec<Option<u64>>,
     /// Whether this was the last round.
     pub is_last: bool,
     /// Whether it is the last one by a rule of early stop.
@@ -240,7 +242,7 @@ impl<'a> Thread<'a> {
                 .as_ref()
                 .is_some_and(|(writer, _)| writer.is_due(round + 1, completed.is_last));
             let (noted, is_noted) = sync_channel(1);
-            if let Err(error) = self.combine(round, &completed.weights) {
+            if let Err(error) = self.combine(round, &completed.samples) {
                 return Some(Err(error));
             }
             match self.assess(round, is_due.then_some(noted)) {
@@ -385,20 +387,21 @@ impl<'a> Thread<'a> {
     }
 
     /// Gives the trainer the round's new model, tensor by tensor as well.
-    fn combine(&mut self, round: u32, weights: &[u64]) -> Result<(), WorkError> {
+    fn combine(&mut self, round: u32, samples: &[Option<u64>]) -> Result<(), WorkError> {
         let started = Instant::now();
         let Work {
             trainer,
             store,
             layout,
+            aggregation,
             ..
         } = &mut self.work;
-        let mut fold = FedAvg::new(store, layout, round, weights);
+        let folded = |source| WorkError::Fold { round, source };
+        let updates = Updates::new(store, layout, round, samples);
+        let mut fold = Fold::new(aggregation.as_mut(), updates).map_err(folded)?;
         let mut hasher = blake3::Hasher::new();
         for length in trainer.lengths() {
-            let values = fold
-                .next(length)
-                .map_err(|source| WorkError::Fold { round, source })?;
+            let values = fold.next(length).map_err(folded)?;
             hasher.update(&little_endian(&values));
             trainer
                 .push(values)

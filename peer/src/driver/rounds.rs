@@ -102,18 +102,16 @@ impl Driver {
     /// All chunks of a round are held: the next one begins for the swarm, and the training thread combines.
     pub(super) fn completed(&mut self, round: u32) -> Result<(), RunError> {
         let origins = self.parts.swarm.peers();
-        let mut weights = Vec::with_capacity(origins as usize);
+        let mut samples = Vec::with_capacity(origins as usize);
         for origin in 0..origins {
             // Every chunk has come, so every metainfo has.
             let Some(metainfo) = self.parts.swarm.metainfo(origin) else {
                 return Err(RunError::NoMetainfo { round, origin });
             };
-            weights.push(metainfo.samples);
+            samples.push(Some(metainfo.samples));
         }
-        self.figures.samples = weights
-            .get(self.parts.peer.0 as usize)
-            .copied()
-            .unwrap_or(0);
+        let own = samples.get(self.parts.peer.0 as usize);
+        self.figures.samples = own.copied().flatten().unwrap_or(0);
         let stats = *self.parts.swarm.stats();
         self.figures.stats_before = std::mem::replace(&mut self.figures.stats, stats);
         self.figures.exchange_seconds = self
@@ -125,7 +123,7 @@ impl Driver {
         let swarm = &self.parts.swarm;
         let convergence = swarm.convergence();
         let completed = Completed {
-            weights,
+            samples,
             is_last: swarm.is_last(),
             converged: convergence.is_some(),
             stop: swarm.stop_record(),

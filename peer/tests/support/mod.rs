@@ -19,9 +19,10 @@ use fltorrent_coordinator::{
     tls::Credentials,
 };
 use fltorrent_crds::plan::{
-    CongestionControl, DataPlan, DataSource, LinkPlan, Partition, TransportPlan,
+    AggregationPlan, CongestionControl, DataPlan, DataSource, LinkPlan, Partition, TransportPlan,
 };
 use fltorrent_peer::{
+    aggregate::{self, Aggregation},
     buffers::Buffers,
     data::{self, Samples, Split},
     driver::{CertificateVerifier, Driver, Parts, RunError},
@@ -109,6 +110,7 @@ pub(crate) struct Run {
     pub(crate) lost_after: Duration,
     /// A peer that says that it was judged on far more samples than it was given. It says so in the second round, when all have met.
     pub(crate) boaster: Option<u32>,
+    pub(crate) aggregation: fn() -> Box<dyn Aggregation>,
 }
 
 impl Run {
@@ -125,6 +127,7 @@ impl Run {
             budget: u64::MAX,
             lost_after: Duration::from_secs(20),
             boaster: None,
+            aggregation: || aggregate::rule(AggregationPlan::Fedavg),
         }
     }
 
@@ -216,22 +219,33 @@ impl Run {
 
     /// The mean that a plain sequential FedAvg gives after all rounds.
     pub(crate) fn oracle(&self) -> Vec<f32> {
+        let total = f64::from(self.peers * (self.peers + 1) / 2);
+        self.sequential(|updates| {
+            let weighted = |at: usize| {
+                let values = (1..).zip(updates);
+                values.fold(0.0, |sum, (weight, update)| {
+                    sum + f64::from(weight) * f64::from(update[at])
+                })
+            };
+            let elements = 0..self.elements;
+            elements.map(|at| (weighted(at) / total) as f32).collect()
+        })
+    }
+
+    /// The model after all rounds, without chunks, swarm or network: `aggregate` gets the updates of all peers.
+    pub(crate) fn sequential(&self, aggregate: impl Fn(&[Vec<f32>]) -> Vec<f32>) -> Vec<f32> {
         let mut parameters = vec![0.25; self.elements];
         for round in 0..self.rounds {
-            let mut sums = vec![0.0f64; self.elements];
-            for peer in 0..self.peers {
+            let update = |peer| {
                 let mut trainer = Adder {
-                    taken: false,
                     parameters: parameters.clone(),
                     ..self.adder(peer)
                 };
                 trainer.train(&samples(1), round).unwrap();
-                for (sum, value) in sums.iter_mut().zip(&trainer.parameters) {
-                    *sum += f64::from(peer + 1) * f64::from(*value);
-                }
-            }
-            let total = f64::from(self.peers * (self.peers + 1) / 2);
-            parameters = sums.iter().map(|sum| (sum / total) as f32).collect();
+                trainer.parameters
+            };
+            let updates: Vec<_> = (0..self.peers).map(update).collect();
+            parameters = aggregate(&updates);
         }
         parameters
     }
@@ -306,6 +320,7 @@ impl Run {
             shard: samples(me + 1),
             test_part: samples(2),
             layout,
+            aggregation: (self.aggregation)(),
             buffers,
             store: store.clone(),
             credentials: current.clone(),
