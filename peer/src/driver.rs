@@ -27,7 +27,7 @@ use crate::{
     journal::Journal,
     metrics::Metrics,
     news::News,
-    store::ChunkStore,
+    store::{ChunkStore, RoundHold},
     transport::{CLOSE_FAILED, CLOSE_VIOLATION, Event, Link, Transport},
     worker::{Completed, Progress},
 };
@@ -79,6 +79,8 @@ pub struct Parts {
 pub struct Driver {
     parts: Parts,
     links: BTreeMap<u32, Link>,
+    /// Rounds whose chunks neighbours may still ask for.
+    held: BTreeMap<u32, RoundHold>,
     figures: RoundFigures,
     exchange: ExchangeNotes,
     leaving: bool,
@@ -101,6 +103,7 @@ impl Driver {
         Self {
             parts,
             links: BTreeMap::new(),
+            held: BTreeMap::new(),
             figures: RoundFigures::default(),
             exchange: ExchangeNotes::new(peers, chunks as u32),
             leaving: false,
@@ -230,6 +233,11 @@ impl Driver {
         }
     }
 
+    fn hold(&mut self, round: u32) {
+        let store = &self.parts.store;
+        self.held.entry(round).or_insert_with(|| store.hold(round));
+    }
+
     fn tell(&self, news: News) {
         tell(&self.parts.news, news);
     }
@@ -265,10 +273,12 @@ impl Driver {
                 }
                 Action::Store { chunk, data } => {
                     self.exchange.stored(self.now(), chunk.origin);
+                    self.hold(chunk.round);
                     self.parts.store.put(chunk, data)?;
                 }
                 Action::Complete { round } => self.completed(round)?,
-                Action::Release { round } => self.release(round),
+                // The training thread may still hold it.
+                Action::Release { round } => drop(self.held.remove(&round)),
                 Action::Disconnect { peer, violation } => {
                     tracing::warn!(neighbour = peer, round = self.parts.swarm.round(), %violation, "connection closed");
                     if let Violation::Hello(mismatch) = &violation

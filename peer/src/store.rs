@@ -5,7 +5,7 @@
 //! however the process ends.
 
 use std::{
-    collections::{BTreeMap, HashMap, VecDeque},
+    collections::{BTreeMap, HashMap, VecDeque, btree_map::Entry},
     fs::File,
     io,
     os::unix::fs::FileExt,
@@ -42,7 +42,7 @@ pub enum StoreError {
         /// What the system says.
         source: io::Error,
     },
-    /// A chunk that nobody stored, or whose round was released.
+    /// A chunk that nobody stored, or whose round nobody holds any more.
     #[error("chunk {} of origin {} in round {} is not in the store", chunk.index, chunk.origin, chunk.round)]
     Missing {
         /// Which.
@@ -53,6 +53,13 @@ pub enum StoreError {
 /// The chunks of the rounds that matter, shared by the driver and the trainer.
 #[derive(Clone, Debug)]
 pub struct ChunkStore(Arc<Mutex<Inner>>);
+
+/// Keeps the chunks of a round: they go with the last of its holds.
+#[derive(Debug)]
+pub struct RoundHold {
+    store: ChunkStore,
+    round: u32,
+}
 
 #[derive(Debug)]
 struct Inner {
@@ -67,6 +74,8 @@ struct Inner {
     /// Chunks by age, the oldest first: those of others, and this peer's own.
     oldest_first: [VecDeque<ChunkId>; 2],
     files: BTreeMap<u32, RoundFile>,
+    /// How many hold each round.
+    holds: BTreeMap<u32, usize>,
 }
 
 #[derive(Clone, Debug)]
@@ -94,6 +103,7 @@ impl ChunkStore {
             own,
             oldest_first: [VecDeque::new(), VecDeque::new()],
             files: BTreeMap::new(),
+            holds: BTreeMap::new(),
         })))
     }
 
@@ -102,7 +112,17 @@ impl ChunkStore {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Keeps a chunk.
+    /// Holds a round, whose chunks are kept from now on while anybody does.
+    #[must_use = "the chunks go when it is dropped"]
+    pub fn hold(&self, round: u32) -> RoundHold {
+        *self.inner().holds.entry(round).or_default() += 1;
+        RoundHold {
+            store: self.clone(),
+            round,
+        }
+    }
+
+    /// Keeps a chunk of a round that somebody holds.
     ///
     /// # Errors
     /// When the budget is used up and the file cannot be written.
@@ -143,15 +163,23 @@ impl ChunkStore {
         Ok(data.freeze())
     }
 
-    /// Drops everything of a round.
-    pub fn release(&self, round: u32) {
-        self.inner().release(round);
-    }
-
     /// Bytes in RAM and bytes in files.
     pub fn sizes(&self) -> (u64, u64) {
         let inner = self.inner();
         (inner.used, inner.files.values().map(|file| file.end).sum())
+    }
+}
+
+impl Drop for RoundHold {
+    fn drop(&mut self) {
+        let mut inner = self.store.inner();
+        if let Entry::Occupied(mut holds) = inner.holds.entry(self.round) {
+            *holds.get_mut() -= 1;
+            if *holds.get() == 0 {
+                holds.remove();
+                inner.release(self.round);
+            }
+        }
     }
 }
 
@@ -250,6 +278,7 @@ mod tests {
             origin: 1,
             ..chunk(0, index)
         };
+        let hold = store.hold(0);
         let in_memory = |chunk| matches!(store.inner().places[&chunk], Place::Memory(_));
         store.put(own(0), data(0)).unwrap();
         for index in 0..3 {
@@ -262,7 +291,7 @@ mod tests {
         }
         assert!(!in_memory(own(0)) && in_memory(own(1)) && in_memory(own(2)));
         assert_eq!(store.get(own(0)).unwrap(), data(0));
-        store.release(0);
+        drop(hold);
         assert_eq!(store.sizes(), (0, 0));
     }
 
@@ -285,15 +314,19 @@ mod tests {
     }
 
     #[test]
-    fn a_released_round_is_gone_and_the_others_stay() {
+    fn a_round_goes_with_its_last_hold_and_the_others_stay() {
         let folder = tempfile::tempdir().unwrap();
         let store = store(folder.path(), 250);
+        let (first, second) = ([store.hold(0), store.hold(0)], store.hold(1));
         for round in 0..2 {
             for index in 0..4 {
                 store.put(chunk(round, index), data(index)).unwrap();
             }
         }
-        store.release(0);
+        let [first, last] = first;
+        drop(first);
+        assert_eq!(store.get(chunk(0, 3)).unwrap(), data(3));
+        drop(last);
         assert!(matches!(
             store.get(chunk(0, 3)),
             Err(StoreError::Missing { .. })
@@ -301,7 +334,7 @@ mod tests {
         for index in 0..4 {
             assert_eq!(store.get(chunk(1, index)).unwrap(), data(index));
         }
-        store.release(1);
+        drop(second);
         assert_eq!(store.sizes(), (0, 0));
     }
 

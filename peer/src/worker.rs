@@ -163,7 +163,7 @@ pub enum Progress {
         /// How training went.
         train: TrainFigures,
     },
-    /// The round's updates are combined; its chunks are no longer read here.
+    /// The round's updates are combined.
     Aggregated {
         /// Which.
         round: u32,
@@ -230,6 +230,7 @@ impl<'a> Thread<'a> {
         memory::give_back();
         loop {
             let round = self.round;
+            let chunks = self.work.store.hold(round);
             self.tell(Progress::Training { round })?;
             match self.update(round) {
                 Ok(published) => self.tell(published)?,
@@ -245,6 +246,7 @@ impl<'a> Thread<'a> {
             if let Err(error) = self.combine(round, &completed.samples) {
                 return Some(Err(error));
             }
+            drop(chunks);
             match self.assess(round, is_due.then_some(noted)) {
                 Ok(aggregated) => self.tell(aggregated)?,
                 Err(error) => return Some(Err(error)),

@@ -30,10 +30,6 @@ pub(super) struct RoundFigures {
     /// Counts when the round was complete, and when the one before it was.
     stats: Stats,
     stats_before: Stats,
-    /// The round whose chunks the training thread still reads, or will.
-    unread: u32,
-    /// Rounds that may be dropped once they have been read.
-    released: Vec<u32>,
 }
 
 impl Driver {
@@ -42,6 +38,7 @@ impl Driver {
             Progress::Training { round } => {
                 tracing::info!(round, "training");
                 (self.state, self.state_round) = (State::Training, round);
+                self.hold(round);
                 self.parts.metrics.set_ready();
                 self.parts
                     .journal
@@ -84,10 +81,6 @@ impl Driver {
                         error = crate::chain(&error),
                         "the round could not be reported"
                     );
-                }
-                self.figures.unread = round + 1;
-                for round in std::mem::take(&mut self.figures.released) {
-                    self.release(round);
                 }
             }
             Progress::Finished { parameters } => {
@@ -152,15 +145,6 @@ impl Driver {
             .note(Event::Exchange(Box::new(exchange)))?;
         self.parts.swarm.begin_round(now);
         Ok(())
-    }
-
-    /// A round's chunks go once the training thread has read them too.
-    pub(super) fn release(&mut self, round: u32) {
-        if round < self.figures.unread {
-            self.parts.store.release(round);
-        } else {
-            self.figures.released.push(round);
-        }
     }
 
     fn report(

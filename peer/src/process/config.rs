@@ -9,7 +9,7 @@ use crate::worker::Start;
 
 /// What all peers of a run say of it.
 #[derive(Clone, Copy, Debug)]
-pub struct Occasion {
+pub struct RunIdentity {
     /// The run.
     pub run: RunId,
     /// Its attempt.
@@ -24,18 +24,18 @@ pub struct Occasion {
 pub fn swarm(
     plan: &Plan,
     index: u32,
-    occasion: &Occasion,
+    identity: &RunIdentity,
     layout: ChunkLayout,
     start: &Start,
 ) -> Config {
     let exchange = &plan.exchange;
     Config {
         hello: Hello {
-            run: *occasion.run.as_bytes(),
-            attempt: occasion.attempt,
+            run: *identity.run.as_bytes(),
+            attempt: identity.attempt,
             peer: index,
-            plan: occasion.plan,
-            data: occasion.data,
+            plan: identity.plan,
+            data: identity.data,
             first_round: start.round,
             model: start.model,
         },
@@ -79,13 +79,13 @@ mod tests {
         let layout = ChunkLayout::new(plan.model.parameters, plan.exchange.num_chunks).unwrap();
         let start = Start::default();
         // The plan's hash changes with every field; what matters here is the rest.
-        let occasion = Occasion {
+        let identity = RunIdentity {
             run: RunId::from_bytes([1; 16]),
             attempt: 0,
             plan: [0; 32],
             data: [2; 32],
         };
-        let config = swarm(&plan, 3, &occasion, layout, &start);
+        let config = swarm(&plan, 3, &identity, layout, &start);
         format!("{config:?}")
     }
 

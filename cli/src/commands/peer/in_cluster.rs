@@ -25,10 +25,7 @@ use fltorrent_peer::{
     checkpoint::{self, Folder, Resume},
     driver::RunError,
     news::News,
-    process::{
-        self, Membership, Places,
-        by_hand::{ByHand, Ready},
-    },
+    process::{self, Membership, Peer, Places, Ready, Watch},
 };
 use fltorrent_records::report::ModelHash;
 use thiserror::Error;
@@ -155,7 +152,7 @@ async fn drive(folder: &Path, ending: &mut Ending) -> Result<(), PodError> {
     }
     let (news_in, mut news) = mpsc::channel(QUEUE);
     let (stop_in, stop) = oneshot::channel();
-    let by_hand = ByHand {
+    let peer = Peer {
         index,
         plan: plan.clone(),
         places,
@@ -165,13 +162,15 @@ async fn drive(folder: &Path, ending: &mut Ending) -> Result<(), PodError> {
         warns: index == 0,
         listen: settings.listen,
         metrics: Some(settings.metrics),
-        wait: settings.wait,
-        news: news_in,
-        stop,
+        watch: Some(Watch {
+            wait: settings.wait,
+            news: news_in,
+            stop,
+        }),
     };
     let applying = Applying::new(&settings)?;
     let setting_up = async {
-        let prepared = async { by_hand.prepare().await.map_err(failed) };
+        let prepared = async { peer.bind().map_err(failed)?.load().await.map_err(failed) };
         let certified = async { Ok(applying.first().await?) };
         tokio::try_join!(prepared, certified)
     };

@@ -8,7 +8,7 @@ use fltorrent_crds::{
     nodes::{Node, Nodes},
     utf8,
 };
-use fltorrent_peer::process::by_hand::Listen;
+use fltorrent_peer::process::Listen;
 use fltorrent_records::text_file;
 
 use super::PeerError;

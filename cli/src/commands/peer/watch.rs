@@ -7,7 +7,7 @@ use std::{
 
 use fltorrent_peer::{
     news::News,
-    process::{self, Membership, Places, by_hand::ByHand},
+    process::{self, Membership, Peer, Places, Watch},
 };
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 use tokio::{
@@ -73,7 +73,7 @@ async fn drive(
     })?;
     let log = setup.results.of_peer(setup.index, "log");
     process::log_to(&log, setup.arguments.resume.is_some()).map_err(failed)?;
-    let ready = ByHand {
+    let peer = Peer {
         index: setup.index,
         plan: plan.clone(),
         places: Places::all_in(setup.results.peers()),
@@ -82,11 +82,13 @@ async fn drive(
         warns: false,
         listen: setup.listen(),
         metrics: by_hand.metrics,
-        wait: by_hand.wait.get(),
-        news: news_in,
-        stop,
-    }
-    .prepare();
+        watch: Some(Watch {
+            wait: by_hand.wait.get(),
+            news: news_in,
+            stop,
+        }),
+    };
+    let ready = peer.bind().map_err(failed)?.load();
     let ready = tokio::select! {
         ready = ready => ready.map_err(failed)?,
         signal = signals.next() => return Err(PeerError::Interrupted(signal)),

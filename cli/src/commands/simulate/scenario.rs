@@ -8,7 +8,7 @@ use fltorrent_crds::{
     plan::{CongestionControl, LinkPlan, PeerPlan, RatePlan},
 };
 use fltorrent_peer::{
-    process::config::{self, Occasion},
+    process::config::{self, RunIdentity},
     worker::Start,
 };
 use fltorrent_swarm::{
@@ -75,14 +75,14 @@ pub(super) fn scenario(plan: &Plan, asked: &Asked) -> Result<Scenario, ScenarioE
     let chunks = plan.exchange.num_chunks;
     let layout =
         ChunkLayout::new(plan.model.parameters, chunks).ok_or(ScenarioError::Chunks(chunks))?;
-    let occasion = Occasion {
+    let identity = RunIdentity {
         run: RunId::from_bytes([0; 16]),
         attempt: 0,
         plan: plan.hash(),
         data: [0; 32],
     };
     let peer = |peer: &PeerPlan| PeerScenario {
-        config: config::swarm(plan, peer.index, &occasion, layout, &Start::default()),
+        config: config::swarm(plan, peer.index, &identity, layout, &Start::default()),
         access: access(peer.link.unwrap_or_default(), asked),
         is_rate_aware: is_rate_aware(plan, peer.link.unwrap_or_default()),
         train: asked.train.mul_f64(peer.compute_slowdown),

@@ -13,7 +13,7 @@ use fltorrent_crds::{Interval, PeerAddress, Plan, manifest, nodes::Nodes};
 use fltorrent_peer::{
     checkpoint::{Folder, Resume},
     extend,
-    process::by_hand::Listen,
+    process::Listen,
 };
 use fltorrent_records::text_file;
 

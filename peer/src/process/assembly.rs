@@ -1,0 +1,189 @@
+//! What a peer is put together from: swarm, transport, chunk store, training thread, and what keeps and tells its figures.
+
+use std::{
+    sync::{Arc, mpsc::sync_channel},
+    time::{Duration, Instant},
+};
+
+use anyhow::Result;
+use fltorrent_coordinator::{
+    client::Reporter,
+    signature::SignatureVerifier,
+    tls::{Credentials, HTTP_ALPN},
+};
+use fltorrent_swarm::{Config, Swarm, message::Limits};
+use tokio::sync::{mpsc, oneshot};
+
+use super::{Membership, Peer, Watch, config, prepare::Prepared};
+use crate::{
+    aggregate,
+    buffers::Buffers,
+    checkpoint,
+    driver::{CertificateVerifier, Driver, Parts},
+    journal::Journal,
+    metrics::Metrics,
+    store::ChunkStore,
+    transport::{self, Transport, socket::Socket},
+    worker::{self, Work},
+};
+
+/// Events that wait for the driver.
+const EVENTS: usize = 1024;
+
+/// A peer that knows its run.
+pub(super) struct Assembly {
+    peer: Peer,
+    membership: Membership,
+    credentials: Arc<Credentials>,
+    prepared: Prepared,
+    buffers: Buffers,
+    store: ChunkStore,
+}
+
+impl Assembly {
+    pub(super) fn new(peer: Peer, membership: Membership, prepared: Prepared) -> Result<Self> {
+        let (plan, index) = (&peer.plan, peer.index);
+        let credentials = membership.credentials_of(index, plan.peers.len())?;
+        let buffers = Buffers::new(prepared.layout.longest());
+        let (folder, budget) = (peer.places.scratch.clone(), plan.exchange.memory_budget);
+        Ok(Self {
+            store: ChunkStore::new(folder, budget, &buffers, index),
+            peer,
+            membership,
+            credentials,
+            prepared,
+            buffers,
+        })
+    }
+
+    /// The driver, and what the training thread has to run.
+    pub(super) fn connect(
+        mut self,
+        socket: Socket,
+        metrics: Arc<Metrics>,
+    ) -> Result<(Driver, impl FnOnce() + Send + use<>)> {
+        // Nobody stops a peer but its launcher, unless it is watched.
+        let (wait, news, stop) = match self.peer.watch.take() {
+            Some(Watch { wait, news, stop }) => (Some(wait), Some(news), stop),
+            None => (None, None, oneshot::channel().1),
+        };
+        let config = self.config(wait);
+        let limits = config.limits();
+        let (events_in, events) = mpsc::channel(EVENTS);
+        let (progress_in, progress) = mpsc::channel(4);
+        let (completed, completed_out) = sync_channel(1);
+        let driver = Driver::new(Parts {
+            positions: u64::from(limits.positions()),
+            transport: self.transport(socket, limits, events_in)?,
+            reporter: self.reporter()?,
+            swarm: Swarm::new(config, Box::new(self.verifier()?), Duration::ZERO),
+            epoch: Instant::now(),
+            events,
+            store: self.store.clone(),
+            progress,
+            completed,
+            journal: self.journal()?,
+            metrics,
+            news,
+            credentials: self.membership.credentials.clone(),
+            stop,
+            peer: (self.peer.index, self.membership.attempt),
+        });
+        let work = self.work();
+        Ok((driver, move || {
+            worker::run(work, &completed_out, &progress_in);
+        }))
+    }
+
+    fn config(&self, wait: Option<Duration>) -> Config {
+        let (plan, prepared) = (&self.peer.plan, &self.prepared);
+        let run = config::RunIdentity {
+            run: self.membership.run,
+            attempt: self.membership.attempt,
+            plan: plan.hash(),
+            data: prepared.label_hash,
+        };
+        let (layout, start) = (prepared.layout, &prepared.start);
+        let mut config = config::swarm(plan, self.peer.index, &run, layout, start);
+        config.join_within = wait.unwrap_or(config.join_within);
+        config.counts = Some(Arc::clone(&prepared.counts));
+        config
+    }
+
+    fn transport(
+        &self,
+        socket: Socket,
+        limits: Limits,
+        events: mpsc::Sender<transport::Event>,
+    ) -> Result<Transport> {
+        let (plan, index) = (&self.peer.plan, self.peer.index);
+        let own = &plan.peers[index as usize];
+        let socket = match &own.link {
+            Some(link) => transport::shape(socket, link, plan.seed, index),
+            None => socket,
+        };
+        Ok(Transport::start(
+            socket,
+            &self.credentials,
+            &plan.transport,
+            &own.link.unwrap_or_default(),
+            &self.buffers,
+            &own.neighbours,
+            &self.membership.addresses,
+            limits,
+            events,
+        )?)
+    }
+
+    fn reporter(&self) -> Result<Option<Reporter>> {
+        let start = |address: &fltorrent_crds::PeerAddress| {
+            let tls = self.credentials.client_config(&[HTTP_ALPN])?;
+            let (address, jitter_seed) = (address.to_string(), self.peer.index.into());
+            Ok(Reporter::start(
+                &address,
+                self.membership.run,
+                tls,
+                jitter_seed,
+            )?)
+        };
+        self.membership.coordinator.as_ref().map(start).transpose()
+    }
+
+    fn verifier(&self) -> Result<CertificateVerifier> {
+        let (run, peers) = (self.membership.run, self.peer.plan.peers.len());
+        let verifier = SignatureVerifier::new(&self.membership.authority, run, peers)?;
+        Ok(CertificateVerifier::new(verifier, self.membership.attempt))
+    }
+
+    fn journal(&self) -> Result<Journal> {
+        let path = self.peer.metrics_file();
+        Ok(match self.peer.resume {
+            Some(_) => Journal::resume(&path, self.prepared.start.round)?,
+            None => Journal::create(&path)?,
+        })
+    }
+
+    fn work(self) -> Work {
+        let (peer, prepared) = (self.peer, self.prepared);
+        let plan = &peer.plan;
+        let checkpoints = plan.checkpoint_every.map(|every| {
+            let folder = peer.places.checkpoints.clone();
+            checkpoint::Writer::new(folder, every, plan.resume_hash())
+        });
+        Work {
+            trainer: prepared.trainer,
+            shard: prepared.shard,
+            test_part: prepared.test_part,
+            layout: prepared.layout,
+            aggregation: aggregate::rule(plan.aggregation),
+            start: prepared.start,
+            checkpoints: checkpoints.map(|writer| (writer, peer.metrics_file())),
+            buffers: self.buffers,
+            store: self.store,
+            credentials: self.membership.credentials,
+            peer: (peer.index, self.membership.attempt),
+            is_model_wanted: !peer.model_files().is_empty(),
+            slowdown: plan.peers[peer.index as usize].compute_slowdown,
+        }
+    }
+}
