@@ -18,7 +18,7 @@ use tokio::time::{Instant, sleep, timeout};
 use crate::identity::RunId;
 use fltorrent_records::report::{REPORT_PATH, ReportError, RoundReport};
 use outbox::Outbox;
-use post::{Parcel, PostError, Target};
+use post::{PostError, PostRequest, Target};
 
 pub use backoff::{Backoff, FIRST_BACKOFF};
 pub use outbox::MAX_WAITING;
@@ -190,13 +190,13 @@ async fn hand_over(
     tls: Arc<ClientConfig>,
     reports: &[RoundReport],
 ) -> Result<(), PostError> {
-    let parcel = Parcel {
+    let request = PostRequest {
         path: REPORT_PATH,
         kind: "application/json",
         token: None,
         body: serde_json::to_vec(reports)?.into(),
     };
-    timeout(ATTEMPT_TIMEOUT, target.post(tls, parcel))
+    timeout(ATTEMPT_TIMEOUT, target.post(tls, request))
         .await
         .unwrap_or(Err(PostError::Timeout))
         .map(drop)

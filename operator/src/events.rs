@@ -16,9 +16,9 @@ use crate::names;
 /// The longest note, in bytes: the API server refuses more.
 pub const MAX_NOTE: usize = 1024;
 
-/// Something worth telling about an experiment.
+/// Something worth spec about an experiment.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Telling {
+pub struct EventSpec {
     /// Its stable name, in UpperCamelCase.
     pub reason: &'static str,
     /// Whether somebody should look.
@@ -48,25 +48,25 @@ impl Teller {
     }
 
     /// Tells it, unless it was told. An event that cannot be told is logged; nothing waits for it.
-    pub async fn tell(&self, about: &ObjectReference, telling: &Telling) {
-        let event = event(about, telling, &self.instance, Timestamp::now());
+    pub async fn tell(&self, about: &ObjectReference, spec: &EventSpec) {
+        let event = event(about, spec, &self.instance, Timestamp::now());
         let namespace = about.namespace.as_deref().unwrap_or("default");
         let events: Api<Event> = Api::namespaced(self.client.clone(), namespace);
         match events.create(&PostParams::default(), &event).await {
-            Ok(_) => self.metrics.event(telling.reason),
+            Ok(_) => self.metrics.event(spec.reason),
             Err(kube::Error::Api(status)) if status.is_already_exists() => {}
             Err(error) => {
-                tracing::warn!(%error, reason = telling.reason, note = telling.note, "an event was not told");
+                tracing::warn!(%error, reason = spec.reason, note = spec.note, "an event was not told");
             }
         }
     }
 }
 
-fn event(about: &ObjectReference, telling: &Telling, instance: &str, now: Timestamp) -> Event {
+fn event(about: &ObjectReference, spec: &EventSpec, instance: &str, now: Timestamp) -> Event {
     let name = about.name.as_deref().unwrap_or("experiment");
     let uid = about.uid.as_deref().unwrap_or_default();
     let mut hasher = blake3::Hasher::new();
-    for part in [uid, telling.reason, &telling.key] {
+    for part in [uid, spec.reason, &spec.key] {
         hasher.update(&(part.len() as u64).to_le_bytes());
         hasher.update(part.as_bytes());
     }
@@ -79,12 +79,12 @@ fn event(about: &ObjectReference, telling: &Telling, instance: &str, now: Timest
         },
         action: Some("Reconcile".to_owned()),
         event_time: Some(MicroTime(now)),
-        note: Some(cut(&telling.note, MAX_NOTE)),
-        reason: Some(telling.reason.to_owned()),
+        note: Some(cut(&spec.note, MAX_NOTE)),
+        reason: Some(spec.reason.to_owned()),
         regarding: Some(about.clone()),
         reporting_controller: Some(format!("fltorrent.io/{}", names::MANAGER)),
         reporting_instance: Some(cut(instance, 128)),
-        type_: Some(if telling.warning { "Warning" } else { "Normal" }.to_owned()),
+        type_: Some(if spec.warning { "Warning" } else { "Normal" }.to_owned()),
         ..Event::default()
     }
 }
@@ -141,8 +141,8 @@ mod tests {
         }
     }
 
-    fn telling(note: &str, key: &str) -> Telling {
-        Telling {
+    fn spec(note: &str, key: &str) -> EventSpec {
+        EventSpec {
             reason: "PeerFailed",
             warning: true,
             note: note.into(),
@@ -154,7 +154,7 @@ mod tests {
     fn what_is_the_same_has_one_name() {
         let name = |uid: &str, note: &str, key: &str| {
             let now = Timestamp::UNIX_EPOCH;
-            let event = event(&about(uid), &telling(note, key), "a", now);
+            let event = event(&about(uid), &spec(note, key), "a", now);
             event.metadata.name.unwrap()
         };
         assert_eq!(name("1", "x", "3"), name("1", "y", "3"));
@@ -182,7 +182,7 @@ mod tests {
         }
         assert_eq!(tail("ü".repeat(9).as_str(), 8), "…üü");
         let long = "ü".repeat(2000);
-        let event = event(&about("1"), &telling(&long, ""), "a", Timestamp::UNIX_EPOCH);
+        let event = event(&about("1"), &spec(&long, ""), "a", Timestamp::UNIX_EPOCH);
         let note = event.note.unwrap();
         assert!(note.len() <= MAX_NOTE && note.ends_with('…'));
     }

@@ -154,12 +154,12 @@ pub enum Turn {
         failure: Failure,
     },
     /// The next attempt goes on from a checkpoint.
-    GoesOn {
+    ResumedFromCheckpoint {
         /// Rounds that are done.
         rounds: u32,
     },
     /// The next attempt begins anew, since there is no common checkpoint.
-    BeginsAnew,
+    RestartedFromScratch,
     /// Pods of a later attempt were found than was recorded.
     Recovered,
 }
@@ -312,8 +312,8 @@ fn drain(ledger: Ledger, facts: &Facts) -> Decision {
     }
     let resume = facts.checkpoint.unwrap_or(0);
     let turn = match resume {
-        0 => Turn::BeginsAnew,
-        rounds => Turn::GoesOn { rounds },
+        0 => Turn::RestartedFromScratch,
+        rounds => Turn::ResumedFromCheckpoint { rounds },
     };
     record(Ledger { resume, ..ledger }, Stage::Starting, turn)
 }

@@ -51,7 +51,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::{observe, test_api};
+    use crate::{pod_facts, test_api};
 
     #[tokio::test]
     async fn a_long_list_comes_by_pages_and_is_pruned() {
@@ -76,7 +76,7 @@ mod tests {
         });
         let api: Api<Pod> = Api::namespaced(client, "a");
         let list = async |page: ListParams| api.list(&page).await;
-        let pods = all(ListParams::default(), list, observe::prune)
+        let pods = all(ListParams::default(), list, pod_facts::prune)
             .await
             .unwrap();
         let names: Vec<_> = pods.iter().map(ResourceExt::name_any).collect();

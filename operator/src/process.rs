@@ -21,8 +21,8 @@ use tokio::task::JoinSet;
 
 use crate::build::Site;
 use crate::config::Config;
+use crate::endings::EndingStore;
 use crate::events::Teller;
-use crate::evidence::Evidence;
 use crate::health::{self, Health};
 use crate::identity::Cluster;
 use crate::lease::keeper::{Candidate, Keeper};
@@ -82,7 +82,7 @@ pub async fn run(config: Config) -> anyhow::Result<End> {
         root: root.clone(),
         metrics,
         runs: Arc::default(),
-        evidence: Arc::new(Evidence::new(root)),
+        endings: Arc::new(EndingStore::new(root)),
         rooms: Arc::default(),
     };
     let (leads, led) = watch::channel(false);

@@ -24,10 +24,10 @@ use tracing::Instrument;
 
 use crate::apply::ApplyError;
 use crate::backoff::Backoff;
+use crate::event_notes;
 use crate::life::{Decision, Facts, Ledger, Turn, decide, give_back};
 use crate::planner;
 use crate::status::ledger;
-use crate::story;
 use crate::throttle::Turn as Throttled;
 use crate::validate::Validated;
 pub use context::{Context, Tools};
@@ -107,9 +107,9 @@ async fn look(watched: &Watched, context: &Context) -> Result<Action, ReconcileE
     let validated = match context.validated(&experiment).await {
         Ok(validated) => validated,
         Err(error) => {
-            let telling =
-                story::refused(&error, experiment.metadata.generation.unwrap_or_default());
-            context.tell(&experiment, &telling).await;
+            let spec =
+                event_notes::refused(&error, experiment.metadata.generation.unwrap_or_default());
+            context.tell(&experiment, &spec).await;
             let next = context.refused(&experiment, &prior, &error);
             return context.publish(&experiment, &prior, next, None).await;
         }

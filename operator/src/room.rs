@@ -12,7 +12,7 @@ use tokio::sync::OwnedMutexGuard;
 
 use crate::apply::QUOTA_EXCEEDED;
 use crate::backoff::Backoff;
-use crate::observe::Trouble;
+use crate::pod_facts::Trouble;
 use crate::reconcile::Watched;
 
 /// The API server counts a pod that has ended for a moment longer.

@@ -14,7 +14,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
 use crate::apply::{Applied, ApplyError, QUOTA_EXCEEDED};
 use crate::life::{Facts, Failure, Ledger, Turn, current};
-use crate::observe::{Counts, Trouble, count};
+use crate::pod_facts::{Counts, Trouble, count};
 use crate::validate::Validated;
 pub use figures::Figures;
 
@@ -76,7 +76,7 @@ pub fn recorded(
         }
         Turn::ModelsDiffer { message } => status.set_error(message),
         // A new attempt begins where its checkpoint is, maybe before what the last one had reached: the figures are of rounds to come.
-        Turn::GoesOn { .. } | Turn::BeginsAnew => {
+        Turn::ResumedFromCheckpoint { .. } | Turn::RestartedFromScratch => {
             let total = validated.plan.training.rounds;
             status.round = Some(RoundCounts::new(ledger.resume.min(total), total));
             (status.accuracy, status.loss, status.model) = (None, None, None);

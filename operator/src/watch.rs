@@ -17,8 +17,8 @@ use tokio::task::JoinSet;
 
 use crate::metrics::Metrics;
 use crate::names;
-use crate::observe;
 use crate::pages::PAGE;
+use crate::pod_facts;
 use crate::reconcile::{Context, Watched};
 
 /// Where the operator looks: one namespace, or all.
@@ -107,7 +107,7 @@ pub fn start(
     let peers = format!("{},{}=peer", names::selector(), names::COMPONENT);
     let stream = watcher(scope.api::<Pod>(), all.clone().labels(&peers))
         .default_backoff()
-        .modify(observe::prune)
+        .modify(pod_facts::prune)
         .reflect(pods);
     tasks.spawn(follow(stream, "Pod", Arc::clone(metrics), move |event| {
         if let Event::Apply(pod) | Event::InitApply(pod) | Event::Delete(pod) = event {

@@ -8,7 +8,7 @@ use hyper::StatusCode;
 use rustls::ClientConfig;
 use tokio::time::timeout;
 
-use super::post::{Parcel, PostError, Target};
+use super::post::{PostError, PostRequest, Target};
 use super::{ATTEMPT_TIMEOUT, TargetError};
 use crate::hub::CERTIFICATE_PATH;
 use crate::identity::RunId;
@@ -72,7 +72,7 @@ impl Applicant {
     /// # Errors
     /// When the token is refused, or there is no answer now.
     pub async fn ask(&self, token: &str, request_pem: &str) -> Result<String, ApplyError> {
-        let parcel = Parcel {
+        let request = PostRequest {
             path: CERTIFICATE_PATH,
             kind: "application/x-pem-file",
             token: Some(token),
@@ -80,7 +80,7 @@ impl Applicant {
         };
         let posted = timeout(
             ATTEMPT_TIMEOUT,
-            self.target.post(Arc::clone(&self.tls), parcel),
+            self.target.post(Arc::clone(&self.tls), request),
         );
         let answer = posted.await.unwrap_or(Err(PostError::Timeout))?;
         String::from_utf8(answer.into()).map_err(|_| ApplyError::Later {

@@ -31,7 +31,7 @@ pub(super) struct Target {
 }
 
 /// What is handed over.
-pub(super) struct Parcel<'a> {
+pub(super) struct PostRequest<'a> {
     pub(super) path: &'static str,
     pub(super) kind: &'static str,
     pub(super) token: Option<&'a str>,
@@ -62,7 +62,7 @@ pub(super) enum PostError {
 }
 
 impl PostError {
-    /// Whether the same parcel would be refused again.
+    /// Whether the same request would be refused again.
     pub(super) const fn is_final(&self) -> bool {
         match self {
             Self::Encode(_) | Self::Request(_) => true,
@@ -105,20 +105,20 @@ impl Target {
         })
     }
 
-    /// Sends a parcel and waits for what comes back.
+    /// Sends a request and waits for what comes back.
     pub(super) async fn post(
         &self,
         tls: Arc<ClientConfig>,
-        parcel: Parcel<'_>,
+        request: PostRequest<'_>,
     ) -> Result<Bytes, PostError> {
-        let mut request = Request::post(parcel.path)
+        let mut builder = Request::post(request.path)
             .header(HOST, &self.host)
-            .header(CONTENT_TYPE, parcel.kind)
+            .header(CONTENT_TYPE, request.kind)
             .header(CONNECTION, "close");
-        if let Some(token) = parcel.token {
-            request = request.header(AUTHORIZATION, format!("Bearer {token}"));
+        if let Some(token) = request.token {
+            builder = builder.header(AUTHORIZATION, format!("Bearer {token}"));
         }
-        let request = request.body(Full::new(parcel.body))?;
+        let request = builder.body(Full::new(request.body))?;
         let stream = TcpStream::connect(&self.address)
             .await
             .map_err(PostError::Connect)?;

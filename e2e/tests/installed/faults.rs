@@ -161,7 +161,12 @@ pub fn peer_killed(world: &World) -> Result<(), Failed> {
     told(
         world,
         "peer",
-        &["PeerFailed", "Restarting", "BeginsAnew", "Complete"],
+        &[
+            "PeerFailed",
+            "Restarting",
+            "RestartedFromScratch",
+            "Complete",
+        ],
     )?;
 
     world.apply("peer", "z", &long("z", "  restarts: 0\n"))?;

@@ -45,7 +45,7 @@ pub fn suspended(world: &World) -> Result<(), Failed> {
     told(
         world,
         "suspended",
-        &["Suspended", "Resumed", "GoesOn", "Complete"],
+        &["Suspended", "Resumed", "ResumedFromCheckpoint", "Complete"],
     )?;
     world.remove("suspended")
 }
@@ -86,7 +86,11 @@ pub fn begun_anew(world: &World) -> Result<(), Failed> {
     patch(world, "anew", "x", r#"{"spec":{"suspend":false}}"#)?;
     let model = world.completed("anew", "x")?;
     world.is_trained_long(&model)?;
-    told(world, "anew", &["Suspended", "Resumed", "BeginsAnew"])?;
+    told(
+        world,
+        "anew",
+        &["Suspended", "Resumed", "RestartedFromScratch"],
+    )?;
     world.remove("anew")
 }
 

@@ -14,11 +14,11 @@ use super::seen::Seen;
 use super::{Context, ReconcileError, Tools, Watched, record};
 use crate::apply::{Applied, ApplyError, Desired};
 use crate::build::{self, Objects};
+use crate::event_notes;
 use crate::life::{Decision, Ledger, give_back};
-use crate::observe::{self, Trouble};
+use crate::pod_facts::{self, Trouble};
 use crate::room::Entry;
 use crate::status::{self, Figures, ledger};
-use crate::story;
 use crate::throttle::Turn;
 use crate::validate::Validated;
 
@@ -232,13 +232,16 @@ async fn trouble(
     seen: &Seen,
 ) -> Option<Trouble> {
     let current = seen.pods.iter().map(AsRef::as_ref).filter(|pod| {
-        observe::facts(pod, &validated.uid, &context.tools.root)
+        pod_facts::facts(pod, &validated.uid, &context.tools.root)
             .is_some_and(|facts| facts.sealed && facts.attempt == ledger.attempt)
     });
-    let trouble = observe::worst(current).filter(|_| !ledger.is_end());
+    let trouble = pod_facts::worst(current).filter(|_| !ledger.is_end());
     if let Some(trouble) = &trouble {
         context
-            .tell(&validated.experiment, &story::trouble(trouble, ledger))
+            .tell(
+                &validated.experiment,
+                &event_notes::trouble(trouble, ledger),
+            )
             .await;
     }
     trouble.or_else(|| context.tools.rooms.trouble(&validated.uid))
@@ -268,8 +271,8 @@ async fn refused(
     error: ApplyError,
 ) -> ReconcileError {
     let ledger = ledger(prior);
-    if let Some(telling) = story::unapplied(&error, ledger) {
-        context.tell(&validated.experiment, &telling).await;
+    if let Some(spec) = event_notes::unapplied(&error, ledger) {
+        context.tell(&validated.experiment, &spec).await;
     }
     let next = status::unapplied(
         prior,

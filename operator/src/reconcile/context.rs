@@ -21,8 +21,8 @@ use kube::{Client, Resource, ResourceExt};
 use super::Watched;
 use crate::apply::{Applier, Made, Mark};
 use crate::build::Site;
-use crate::events::{Teller, Telling};
-use crate::evidence::Evidence;
+use crate::endings::EndingStore;
+use crate::events::{EventSpec, Teller};
 use crate::life::Ledger;
 use crate::metrics::Metrics;
 use crate::planner::Planner;
@@ -47,7 +47,7 @@ pub struct Tools {
     /// The runs that are known.
     pub runs: Arc<Runs>,
     /// What peers said at their end.
-    pub evidence: Arc<Evidence>,
+    pub endings: Arc<EndingStore>,
     /// Who makes pods where, and who waits for room.
     pub rooms: Arc<Rooms>,
 }
@@ -133,7 +133,7 @@ impl Context {
     /// Forgets an experiment that is gone.
     pub fn forget(&self, uid: &str) {
         self.all().remove(uid);
-        self.tools.evidence.forget(uid);
+        self.tools.endings.forget(uid);
         self.tools.rooms.leave(uid);
         self.over(RunId::of_experiment(uid));
     }
@@ -155,7 +155,7 @@ impl Context {
                 self.forget(&uid);
             }
         }
-        self.tools.evidence.retain(|uid| there.contains(uid));
+        self.tools.endings.retain(|uid| there.contains(uid));
         self.all().retain(|uid, _| there.contains(uid));
     }
 
@@ -187,7 +187,7 @@ impl Context {
 
     /// Takes note of how a pod ended, if it has.
     pub fn see(&self, pod: &Pod) {
-        self.tools.evidence.see(pod, Timestamp::now());
+        self.tools.endings.see(pod, Timestamp::now());
     }
 
     /// Experiments that are to be looked at, since a pod that has ended or is gone made room for theirs.
@@ -354,7 +354,7 @@ impl Context {
     pub(super) fn figures(&self, validated: &Validated, ledger: Ledger) -> Figures {
         let reports = self.hub.standing(validated.run, ledger.attempt);
         let reported = reports.map(|standing| Figures::of_reports(&standing));
-        let endings = self.tools.evidence.of(&validated.uid);
+        let endings = self.tools.endings.of(&validated.uid);
         let ended = endings
             .of_attempt(ledger.attempt)
             .and_then(|endings| Figures::of_endings(endings, validated.peers()));
@@ -367,11 +367,11 @@ impl Context {
     }
 
     /// Tells an event, once while this replica leads (and once at all, by its name).
-    pub(super) async fn tell(&self, experiment: &Experiment, telling: &Telling) {
-        self.tell_about(&experiment.object_ref(&()), telling).await;
+    pub(super) async fn tell(&self, experiment: &Experiment, spec: &EventSpec) {
+        self.tell_about(&experiment.object_ref(&()), spec).await;
     }
 
-    async fn tell_about(&self, about: &ObjectReference, telling: &Telling) {
+    async fn tell_about(&self, about: &ObjectReference, spec: &EventSpec) {
         {
             let mut all = self.all();
             let uid = about.uid.clone().unwrap_or_default();
@@ -379,11 +379,11 @@ impl Context {
             if told.len() >= TOLD {
                 told.clear();
             }
-            if !told.insert((telling.reason, telling.key.clone())) {
+            if !told.insert((spec.reason, spec.key.clone())) {
                 return;
             }
         }
-        self.teller.tell(about, telling).await;
+        self.teller.tell(about, spec).await;
     }
 
     /// An object of the API that is no experiment of this version.
@@ -404,7 +404,7 @@ impl Context {
             uid: metadata.uid.clone(),
             ..ObjectReference::default()
         };
-        let telling = Telling {
+        let spec = EventSpec {
             reason: "UnreadableObject",
             warning: true,
             note: format!(
@@ -412,7 +412,7 @@ impl Context {
             ),
             key: metadata.generation.unwrap_or_default().to_string(),
         };
-        self.tell_about(&about, &telling).await;
+        self.tell_about(&about, &spec).await;
     }
 }
 

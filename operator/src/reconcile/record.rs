@@ -10,10 +10,10 @@ use kube::api::LogParams;
 use super::seen::Seen;
 use super::{Context, ReconcileError};
 use crate::build::pod::CONTAINER;
+use crate::event_notes;
 use crate::life::{Ledger, Turn};
 use crate::names;
 use crate::status;
-use crate::story;
 use crate::validate::Validated;
 
 /// Lines of a failed peer's log that an event shows.
@@ -38,8 +38,8 @@ pub(super) async fn record(
         }
         _ => None,
     };
-    for telling in story::turn(turn, ledger, validated, log.as_deref()) {
-        context.tell(&validated.experiment, &telling).await;
+    for spec in event_notes::turn(turn, ledger, validated, log.as_deref()) {
+        context.tell(&validated.experiment, &spec).await;
     }
     tracing::info!(?turn, attempt = ledger.attempt, stage = ?ledger.stage, "a step");
     let figures = context.figures(validated, ledger);

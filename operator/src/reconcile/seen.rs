@@ -11,8 +11,8 @@ use kube::{Api, ResourceExt};
 use super::{Context, ReconcileError};
 use crate::life::{Facts, PodFacts, PodState};
 use crate::names;
-use crate::observe;
 use crate::pages;
+use crate::pod_facts;
 use crate::status::ledger;
 use crate::validate::Validated;
 
@@ -44,12 +44,12 @@ impl Seen {
     ) -> Result<Self, ReconcileError> {
         let api: Api<Pod> = Api::namespaced(context.client.clone(), &validated.namespace);
         let params = ListParams::default().labels(&names::pods_of(&validated.name));
-        let pods = pages::all(params, async |page| api.list(&page).await, observe::prune)
+        let pods = pages::all(params, async |page| api.list(&page).await, pod_facts::prune)
             .await
             .map_err(|error| ReconcileError::Read("pods", Box::new(error)))?;
         let pods: Vec<_> = pods.into_iter().map(Arc::new).collect();
         for pod in &pods {
-            context.tools.evidence.see(pod, Timestamp::now());
+            context.tools.endings.see(pod, Timestamp::now());
         }
         Ok(Self::of(context, validated, prior, pods))
     }
@@ -61,11 +61,11 @@ impl Seen {
         pods: Vec<Arc<Pod>>,
     ) -> Self {
         let done = prior.round.as_ref().map_or(0, |round| round.done);
-        let endings = context.tools.evidence.of(&validated.uid);
+        let endings = context.tools.endings.of(&validated.uid);
         let root = &context.tools.root;
         let mut found: Vec<PodFacts> = pods
             .iter()
-            .filter_map(|pod| observe::facts(pod, &validated.uid, root))
+            .filter_map(|pod| pod_facts::facts(pod, &validated.uid, root))
             .collect();
         for pod in &mut found {
             if let PodState::Failed(failure) = &mut pod.state {

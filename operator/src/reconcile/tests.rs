@@ -23,8 +23,8 @@ use cluster::Cluster;
 use super::*;
 use crate::build::Site;
 use crate::config::PeerUser;
+use crate::endings::EndingStore;
 use crate::events::Teller;
-use crate::evidence::Evidence;
 use crate::metrics::Metrics;
 use crate::planner::Planner;
 use crate::test_api;
@@ -64,7 +64,7 @@ async fn context(client: Client, planner: Planner) -> Context {
         root: root.clone(),
         metrics: Arc::clone(&metrics),
         runs: Arc::default(),
-        evidence: Arc::new(Evidence::new(root.clone())),
+        endings: Arc::new(EndingStore::new(root.clone())),
         rooms: Arc::default(),
     };
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();

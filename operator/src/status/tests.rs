@@ -94,7 +94,7 @@ fn times_are_those_of_the_first_start_and_the_end() {
         &ExperimentStatus::default(),
         &validated,
         starting,
-        &Turn::BeginsAnew,
+        &Turn::RestartedFromScratch,
         &Figures::default(),
         at(10),
     );
@@ -102,7 +102,7 @@ fn times_are_those_of_the_first_start_and_the_end() {
         &first,
         &validated,
         starting,
-        &Turn::BeginsAnew,
+        &Turn::RestartedFromScratch,
         &Figures::default(),
         at(20),
     );

@@ -17,7 +17,7 @@ use tokio::task::AbortHandle;
 /// Handshakes beside those of all neighbours that are let in as they come, and at most.
 const SPARE: [usize; 2] = [8, 16];
 /// Refusals that are told at once, and the time after which one more is.
-const TOLD: (u32, Duration) = (20, Duration::from_secs(10));
+const REFUSALS_LOGGED: (u32, Duration) = (20, Duration::from_secs(10));
 
 /// What becomes of somebody who wants to come in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -100,7 +100,7 @@ struct Inner {
     places: Places,
     /// Handshakes that can be ended from here.
     tasks: BTreeMap<u64, AbortHandle>,
-    told: Told,
+    refusals: RefusalLimit,
 }
 
 /// A handshake's place, given back when dropped.
@@ -115,7 +115,7 @@ impl Door {
         Self(Arc::new(Mutex::new(Inner {
             places: Places::new(neighbours),
             tasks: BTreeMap::new(),
-            told: Told::default(),
+            refusals: RefusalLimit::default(),
         })))
     }
 
@@ -144,7 +144,7 @@ impl Door {
 
     /// Whether one more refusal may be told, and how many were not since the last one that was.
     pub(super) fn may_tell(&self) -> Option<u64> {
-        self.inner().told.ask(Instant::now())
+        self.inner().refusals.ask(Instant::now())
     }
 
     fn inner(&self) -> MutexGuard<'_, Inner> {
@@ -168,14 +168,14 @@ impl Drop for Place {
 
 /// How much was told of refusals. Time comes as an argument.
 #[derive(Debug, Default)]
-struct Told {
+struct RefusalLimit {
     full_at: Option<Instant>,
     untold: u64,
 }
 
-impl Told {
+impl RefusalLimit {
     fn ask(&mut self, now: Instant) -> Option<u64> {
-        let (burst, every) = TOLD;
+        let (burst, every) = REFUSALS_LOGGED;
         let next = self.full_at.unwrap_or(now).max(now) + every;
         if next.saturating_duration_since(now) > every * burst {
             self.untold += 1;
@@ -256,15 +256,15 @@ mod tests {
     fn refusals_are_told_at_a_bounded_rate_and_the_rest_is_counted() {
         let start = Instant::now();
         let after = |seconds: u64| start + Duration::from_secs(seconds);
-        let mut told = Told::default();
+        let mut refusals = RefusalLimit::default();
         for _ in 0..20 {
-            assert_eq!(told.ask(start), Some(0));
+            assert_eq!(refusals.ask(start), Some(0));
         }
         for _ in 0..1000 {
-            assert_eq!(told.ask(after(1)), None);
+            assert_eq!(refusals.ask(after(1)), None);
         }
-        assert_eq!(told.ask(after(10)), Some(1000));
-        assert_eq!(told.ask(after(11)), None);
-        assert_eq!(told.ask(after(20)), Some(1));
+        assert_eq!(refusals.ask(after(10)), Some(1000));
+        assert_eq!(refusals.ask(after(11)), None);
+        assert_eq!(refusals.ask(after(20)), Some(1));
     }
 }

@@ -36,10 +36,10 @@ fn a_failure_restarts_all_within_the_budget() {
             Turn::Begins,
             Turn::Started,
             Turn::Restarting { index: 2, .. },
-            Turn::BeginsAnew,
+            Turn::RestartedFromScratch,
             Turn::Started,
             Turn::Restarting { index: 2, .. },
-            Turn::GoesOn { rounds: 3 },
+            Turn::ResumedFromCheckpoint { rounds: 3 },
             Turn::Started,
             Turn::GaveUp { index: 1, .. },
         ]

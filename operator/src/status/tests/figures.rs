@@ -98,7 +98,7 @@ fn what_has_failed_has_no_model() {
         &trains,
         &validated,
         running(),
-        &Turn::BeginsAnew,
+        &Turn::RestartedFromScratch,
         &Figures::default(),
         at(1),
     );
@@ -133,7 +133,7 @@ fn figures_never_go_back_within_an_attempt() {
         ..Ledger::default()
     };
     let none = Figures::default();
-    let turn = Turn::GoesOn { rounds: 2 };
+    let turn = Turn::ResumedFromCheckpoint { rounds: 2 };
     let begins = recorded(&trains, &example(), starting, &turn, &none, at(2));
     assert_eq!(begins.round.as_ref().unwrap().text, "2/4");
     // And what the last one had reached is no sign that it trains.

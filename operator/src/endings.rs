@@ -12,7 +12,7 @@ use jiff::Timestamp;
 use k8s_openapi::api::core::v1::Pod;
 
 use crate::life::{Ledger, PodState};
-use crate::observe;
+use crate::pod_facts;
 use crate::seal;
 use crate::validate::Validated;
 
@@ -32,12 +32,12 @@ pub struct Endings {
 
 /// What was seen, by the experiment's UID.
 #[derive(Debug)]
-pub struct Evidence {
+pub struct EndingStore {
     root: RootSecret,
     seen: Mutex<HashMap<String, Endings>>,
 }
 
-impl Evidence {
+impl EndingStore {
     /// Believes pods that are sealed by this secret.
     pub fn new(root: RootSecret) -> Self {
         Self {
@@ -51,11 +51,11 @@ impl Evidence {
         let Some(claim) = seal::claim(&pod.metadata) else {
             return;
         };
-        let facts = observe::facts(pod, claim.experiment, &self.root);
+        let facts = pod_facts::facts(pod, claim.experiment, &self.root);
         let Some(facts) = facts.filter(|facts| facts.sealed) else {
             return;
         };
-        let ending = observe::terminated(pod).and_then(observe::ending);
+        let ending = pod_facts::terminated(pod).and_then(pod_facts::ending);
         let failed = matches!(facts.state, PodState::Failed(_));
         if ending.is_none() && !failed {
             return;

@@ -40,15 +40,15 @@ fn pod(index: u32, attempt: u32, checkpoints: &[u32]) -> Pod {
     ended(index, attempt, &ending(checkpoints))
 }
 
-fn evidence() -> Evidence {
-    Evidence::new(seal::tests::root())
+fn store() -> EndingStore {
+    EndingStore::new(seal::tests::root())
 }
 
 fn after(pods: &[Pod]) -> Endings {
-    let evidence = evidence();
-    let see = |pod| evidence.see(pod, Timestamp::UNIX_EPOCH);
+    let store = store();
+    let see = |pod| store.see(pod, Timestamp::UNIX_EPOCH);
     pods.iter().for_each(see);
-    evidence.of("u")
+    store.of("u")
 }
 
 #[test]
@@ -76,13 +76,13 @@ fn only_what_the_operator_has_made_is_heard() {
 
 #[test]
 fn a_failure_is_noticed_once() {
-    let evidence = evidence();
+    let store = store();
     let at = |second| Timestamp::from_second(second).unwrap();
-    evidence.see(&pod(0, 0, &[]), at(5));
-    evidence.see(&pod(0, 0, &[]), at(9));
-    assert_eq!(evidence.of("u").noticed(0, 0), Some(at(5)));
-    assert_eq!(evidence.of("u").noticed(0, 1), None);
-    assert_eq!(evidence.of("u").noticed(1, 0), None);
+    store.see(&pod(0, 0, &[]), at(5));
+    store.see(&pod(0, 0, &[]), at(9));
+    assert_eq!(store.of("u").noticed(0, 0), Some(at(5)));
+    assert_eq!(store.of("u").noticed(0, 1), None);
+    assert_eq!(store.of("u").noticed(1, 0), None);
 }
 
 #[test]
@@ -185,8 +185,8 @@ fn the_latest_attempt_counts() {
     assert_eq!(seen.of_attempt(0), None);
     let peers: Vec<_> = seen.of_attempt(1).unwrap().keys().copied().collect();
     assert_eq!(peers, [0, 2]);
-    let evidence = evidence();
-    evidence.see(&pod(0, 0, &[2]), Timestamp::UNIX_EPOCH);
-    evidence.forget("u");
-    assert_eq!(evidence.of("u"), Endings::default());
+    let store = store();
+    store.see(&pod(0, 0, &[2]), Timestamp::UNIX_EPOCH);
+    store.forget("u");
+    assert_eq!(store.of("u"), Endings::default());
 }

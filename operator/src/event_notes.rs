@@ -1,20 +1,25 @@
-//! The events of an experiment's story, in words. No client.
+//! What each event of an experiment says. No client.
 
 use crate::apply::ApplyError;
-use crate::events::{MAX_NOTE, Telling, tail};
+use crate::events::{EventSpec, MAX_NOTE, tail};
 use crate::life::{Failure, Ledger, Turn};
-use crate::observe::Trouble;
+use crate::pod_facts::Trouble;
 use crate::status::failed;
 use crate::validate::{ValidateError, Validated};
 
 /// What a step of an experiment's life is told as. `log` has the last lines of the peer that failed, if they could be read.
-pub fn turn(turn: &Turn, ledger: Ledger, validated: &Validated, log: Option<&str>) -> Vec<Telling> {
+pub fn turn(
+    turn: &Turn,
+    ledger: Ledger,
+    validated: &Validated,
+    log: Option<&str>,
+) -> Vec<EventSpec> {
     let peers = validated.peers();
     let Ledger {
         attempt, restarts, ..
     } = ledger;
     let budget = validated.experiment.spec.restarts;
-    let once = |reason, warning, note: String| Telling {
+    let once = |reason, warning, note: String| EventSpec {
         reason,
         warning,
         note,
@@ -28,7 +33,7 @@ pub fn turn(turn: &Turn, ledger: Ledger, validated: &Validated, log: Option<&str
             // An event has only so much room, and the last lines tell the most.
             note.push_str(&tail(log, MAX_NOTE.saturating_sub(note.len())));
         }
-        Telling {
+        EventSpec {
             key: attempt.to_string(),
             ..once("PeerFailed", true, note)
         }
@@ -77,8 +82,8 @@ pub fn turn(turn: &Turn, ledger: Ledger, validated: &Validated, log: Option<&str
                 },
             ),
         ],
-        Turn::GoesOn { rounds } => vec![once(
-            "GoesOn",
+        Turn::ResumedFromCheckpoint { rounds } => vec![once(
+            "ResumedFromCheckpoint",
             false,
             format!(
                 "attempt {attempt} goes on after round {rounds}, the last that all peers have a checkpoint of"
@@ -86,13 +91,13 @@ pub fn turn(turn: &Turn, ledger: Ledger, validated: &Validated, log: Option<&str
         )],
         // The refusal that it follows from is told.
         Turn::Begins | Turn::GaveBack => Vec::new(),
-        Turn::BeginsAnew if attempt == 0 => Vec::new(),
-        Turn::BeginsAnew => vec![once(
-            "BeginsAnew",
+        Turn::RestartedFromScratch if attempt == 0 => Vec::new(),
+        Turn::RestartedFromScratch => vec![once(
+            "RestartedFromScratch",
             true,
             format!(
                 "attempt {attempt} begins with round 0: {}",
-                why_anew(validated)
+                why_from_scratch(validated)
             ),
         )],
         Turn::Recovered => vec![once(
@@ -105,7 +110,7 @@ pub fn turn(turn: &Turn, ledger: Ledger, validated: &Validated, log: Option<&str
     }
 }
 
-fn why_anew(validated: &Validated) -> &'static str {
+fn why_from_scratch(validated: &Validated) -> &'static str {
     use fltorrent_crds::experiment::kubernetes::KeptStorageType;
     let kept = validated
         .experiment
@@ -125,8 +130,8 @@ fn why_anew(validated: &Validated) -> &'static str {
 }
 
 /// An experiment that is not accepted.
-pub fn refused(error: &ValidateError, generation: i64) -> Telling {
-    Telling {
+pub fn refused(error: &ValidateError, generation: i64) -> EventSpec {
+    EventSpec {
         reason: error.reason(),
         warning: true,
         note: error.to_string(),
@@ -135,8 +140,8 @@ pub fn refused(error: &ValidateError, generation: i64) -> Telling {
 }
 
 /// Something that could not be applied; none for what passes by itself.
-pub fn unapplied(error: &ApplyError, ledger: Ledger) -> Option<Telling> {
-    error.is_told().then(|| Telling {
+pub fn unapplied(error: &ApplyError, ledger: Ledger) -> Option<EventSpec> {
+    error.is_told().then(|| EventSpec {
         reason: error.reason(),
         warning: true,
         note: error.to_string(),
@@ -149,8 +154,8 @@ pub fn unapplied(error: &ApplyError, ledger: Ledger) -> Option<Telling> {
 }
 
 /// Something that keeps pods from starting.
-pub fn trouble(trouble: &Trouble, ledger: Ledger) -> Telling {
-    Telling {
+pub fn trouble(trouble: &Trouble, ledger: Ledger) -> EventSpec {
+    EventSpec {
         reason: trouble.reason,
         warning: true,
         note: trouble.message.clone(),
@@ -194,7 +199,7 @@ mod tests {
             failure: failure.clone(),
         };
         let steps = [(restarting(), 1), (restarting(), 2), (gave_up, 2)];
-        let told: Vec<Telling> = steps
+        let told: Vec<EventSpec> = steps
             .iter()
             .flat_map(|(step, attempt)| {
                 let ledger = Ledger {
@@ -225,10 +230,15 @@ mod tests {
             attempt: 1,
             ..Ledger::default()
         };
-        let told = turn(&Turn::BeginsAnew, ledger, &validated, None);
+        let told = turn(&Turn::RestartedFromScratch, ledger, &validated, None);
         assert!(told[0].note.contains("spec.checkpoint says when they are"));
         assert_eq!(
-            turn(&Turn::BeginsAnew, Ledger::default(), &validated, None),
+            turn(
+                &Turn::RestartedFromScratch,
+                Ledger::default(),
+                &validated,
+                None
+            ),
             []
         );
     }
