@@ -38,6 +38,7 @@ pub use failure::PeerFailure;
 pub(crate) use journal::rounds_of;
 pub use journal::{Measured, RoundFigures};
 pub use limits::{TooFewFiles, have_least_open_files, raise_open_files};
+pub(crate) use results::timestamp;
 pub use results::{Lock, Results, ResultsError};
 
 /// How long the peers may take until all of them listen, and what each peer adds to it.

@@ -13,7 +13,7 @@ pub mod preflight;
 pub mod resume;
 mod shell;
 
-pub(crate) use fltorrent_peer::chain;
+pub(crate) use fltorrent_coordinator::chain;
 
 use std::{borrow::Cow, io::Write, process::ExitCode, sync::Arc, time::SystemTime};
 

@@ -1,7 +1,6 @@
 //! A peer's end of `bt_complete`, and of the question for a certificate ([`certificate`]). Whatever happens to the coordinator, the peer
 //! trains on: reports wait here until they are acknowledged.
 
-mod backoff;
 pub mod certificate;
 mod outbox;
 mod post;
@@ -15,12 +14,12 @@ use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep, timeout};
 
+use crate::backoff::JitteredBackoff;
 use crate::identity::RunId;
 use fltorrent_records::report::{REPORT_PATH, ReportError, RoundReport};
 use outbox::Outbox;
 use post::{PostError, PostRequest, Target};
 
-pub use backoff::{Backoff, FIRST_BACKOFF};
 pub use outbox::MAX_WAITING;
 
 /// The longest wait between two attempts to reach the coordinator.
@@ -65,7 +64,7 @@ impl Reporter {
             tls: Mutex::new(tls),
             changed: Notify::new(),
         });
-        let backoff = Backoff::new(MAX_BACKOFF, jitter_seed);
+        let backoff = JitteredBackoff::new(MAX_BACKOFF, jitter_seed);
         let driver = DriverTask(tokio::spawn(drive(target, Arc::clone(&shared), backoff)));
         Ok(Self { shared, driver })
     }
@@ -143,7 +142,7 @@ impl Shared {
     }
 }
 
-async fn drive(target: Target, shared: Arc<Shared>, mut backoff: Backoff) {
+async fn drive(target: Target, shared: Arc<Shared>, mut backoff: JitteredBackoff) {
     loop {
         let (batch, closing) = {
             let state = shared.state();

@@ -7,6 +7,7 @@
 //! the operator and for peers.
 
 pub mod authority;
+pub mod backoff;
 pub mod client;
 pub mod ending;
 pub mod hub;
@@ -21,8 +22,16 @@ mod server;
 pub mod signature;
 pub mod tls;
 
-/// An error with its causes, in one line.
-pub(crate) fn chain(error: &dyn std::error::Error) -> String {
+/// An error with its causes, in one line. Some errors say their causes themselves; those are not said twice.
+#[must_use]
+pub fn chain(error: &dyn std::error::Error) -> String {
     let causes = std::iter::successors(error.source(), |cause| cause.source());
-    causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
+    causes
+        .map(ToString::to_string)
+        .fold(error.to_string(), |text, cause| {
+            match text.contains(&cause) {
+                true => text,
+                false => format!("{text}: {cause}"),
+            }
+        })
 }

@@ -16,7 +16,7 @@ use std::time::Duration;
 pub use fltorrent_crds::status::Stage;
 use jiff::Timestamp;
 
-use crate::backoff::Backoff;
+use crate::backoff;
 
 /// How long the cause of a failure is waited for, while all peers that have failed blame another one: kubelets tell late, and in any order.
 const CAUSE: Duration = Duration::from_secs(15);
@@ -454,7 +454,7 @@ fn after_failure(
 ) -> Decision {
     let next = ledger.attempt.checked_add(1);
     let next = next.filter(|_| ledger.restarts < budget && !failure.hopeless);
-    let pause = next.map_or(Duration::ZERO, |_| Backoff::RESTART.after(ledger.restarts));
+    let pause = next.map_or(Duration::ZERO, |_| backoff::RESTART.after(ledger.restarts));
     // Whoever is blamed may be about to say what happened: a proof, of which a restart would not rid them.
     let wait = match failure.blames && !failure.hopeless {
         true => pause.max(CAUSE),

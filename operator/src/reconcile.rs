@@ -23,7 +23,7 @@ use kube::runtime::reflector::ObjectRef;
 use tracing::Instrument;
 
 use crate::apply::ApplyError;
-use crate::backoff::Backoff;
+use crate::backoff;
 use crate::event_notes;
 use crate::life::{Decision, Facts, Ledger, Turn, decide, give_back};
 use crate::planner;
@@ -73,7 +73,11 @@ async fn observed(watched: &Watched, context: &Context) -> Result<Action, Reconc
     let reason = error.map(ReconcileError::reason);
     context.tools.metrics.reconciled(began.elapsed(), reason);
     if let Some(error) = error {
-        tracing::warn!(reason, error = %error.chain(), "a reconcile failed");
+        tracing::warn!(
+            reason,
+            error = fltorrent_coordinator::chain(error),
+            "a reconcile failed"
+        );
     }
     result
 }
@@ -88,7 +92,7 @@ pub fn after_error(watched: Arc<Watched>, error: &ReconcileError, context: Arc<C
         return Action::requeue(rest);
     }
     let failures = context.failed(&ObjectRef::from_obj(&*watched));
-    Action::requeue(Backoff::RECONCILE.after(failures))
+    Action::requeue(backoff::RECONCILE.after(failures))
 }
 
 async fn look(watched: &Watched, context: &Context) -> Result<Action, ReconcileError> {

@@ -11,7 +11,7 @@ use kube::runtime::reflector::ObjectRef;
 use tokio::sync::OwnedMutexGuard;
 
 use crate::apply::QUOTA_EXCEEDED;
-use crate::backoff::Backoff;
+use crate::backoff;
 use crate::pod_facts::Trouble;
 use crate::reconcile::Watched;
 
@@ -76,7 +76,7 @@ impl Rooms {
     ) -> Duration {
         let mut waiting = lock(&self.waiting);
         let refusals = waiting.get(uid).map_or(0, |one| one.refusals);
-        let wait = Backoff::RECONCILE.after(refusals);
+        let wait = backoff::RECONCILE.after(refusals);
         let one = Waiting {
             namespace: object.namespace.clone().unwrap_or_default(),
             name: object.name.clone(),

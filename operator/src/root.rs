@@ -11,7 +11,7 @@ use kube::{Api, Client};
 use tokio::time::{sleep, timeout};
 
 use crate::apply::classify;
-use crate::backoff::Backoff;
+use crate::backoff;
 use crate::names;
 
 /// The Secret's name in the operator's namespace.
@@ -78,7 +78,7 @@ pub async fn ensure(client: Client, namespace: &str) -> Result<RootSecret, RootE
             Err(error) if error.passes() => error,
             ended => return ended,
         };
-        let wait = Backoff::API.after(failures);
+        let wait = backoff::API.after(failures);
         let cause = std::error::Error::source(&error).map(ToString::to_string);
         tracing::warn!(%error, cause, "it is tried again in {} s", wait.as_secs());
         failures = failures.saturating_add(1);

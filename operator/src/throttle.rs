@@ -3,7 +3,7 @@
 
 use std::time::{Duration, Instant};
 
-use crate::backoff::Backoff;
+use crate::backoff;
 
 /// The least time between two writes of one object's status.
 pub const INTERVAL: Duration = Duration::from_secs(1);
@@ -59,7 +59,7 @@ impl Repairs {
             return Turn::Now;
         };
         let passed = now.saturating_duration_since(last);
-        match Backoff::REPAIR.after(before).checked_sub(passed) {
+        match backoff::REPAIR.after(before).checked_sub(passed) {
             Some(rest) if !rest.is_zero() => Turn::Wait(rest),
             _ => Turn::Now,
         }

@@ -20,13 +20,8 @@ pub mod train;
 pub mod transport;
 pub mod worker;
 
+pub use fltorrent_coordinator::chain;
+
 /// What this peer shows of itself; it changes when its certificate is renewed.
 pub type CurrentCredentials =
     tokio::sync::watch::Receiver<std::sync::Arc<fltorrent_coordinator::tls::Credentials>>;
-
-/// An error and what caused it, in one line.
-#[must_use]
-pub fn chain(error: &dyn std::error::Error) -> String {
-    let causes = std::iter::successors(error.source(), |cause| cause.source());
-    causes.fold(error.to_string(), |line, cause| format!("{line}: {cause}"))
-}

@@ -259,7 +259,7 @@ pub fn execute(request: Request<'_>, printer: &mut Printer) -> Result<Summary, R
         (None, None) => Results::within(
             Path::new(&plan.output.directory),
             &plan.name,
-            request.started.into(),
+            request.started,
         )?,
     };
     let begun = begin(request, &results, &checked).and_then(|begun| {

@@ -20,12 +20,13 @@ use std::{
     ops::Range,
     os::unix::fs::DirBuilderExt,
     path::{Path, PathBuf},
+    time::SystemTime,
 };
 
+use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::Value;
 use thiserror::Error;
-use time::{OffsetDateTime, macros::format_description};
 
 /// Starts of one experiment in one second; more are refused.
 const NAMES_A_SECOND: u32 = 1000;
@@ -130,13 +131,8 @@ impl Results {
     ///
     /// # Errors
     /// When it cannot be made.
-    pub fn within(parent: &Path, name: &str, now: OffsetDateTime) -> Result<Self, ResultsError> {
-        let time = now
-            .to_offset(time::UtcOffset::UTC)
-            .format(format_description!(
-                "[year][month][day]T[hour][minute][second]Z"
-            ))
-            .unwrap_or_else(|_| now.unix_timestamp().to_string());
+    pub fn within(parent: &Path, name: &str, now: SystemTime) -> Result<Self, ResultsError> {
+        let time = timestamp(now).strftime("%Y%m%dT%H%M%SZ");
         let failed = |path: &Path, source| ResultsError::Make {
             path: path.to_owned(),
             source,
@@ -345,6 +341,11 @@ impl Results {
     }
 }
 
+/// A time in UTC; of a clock that is thousands of years off, 1970.
+pub(crate) fn timestamp(time: SystemTime) -> Timestamp {
+    Timestamp::try_from(time).unwrap_or_default()
+}
+
 fn write(path: &Path, bytes: &[u8]) -> Result<(), ResultsError> {
     let failed = |source| ResultsError::Write {
         path: path.to_owned(),
@@ -360,13 +361,15 @@ fn write(path: &Path, bytes: &[u8]) -> Result<(), ResultsError> {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
     use crate::chain;
 
     #[test]
     fn starts_in_one_second_have_different_folders() {
         let parent = tempfile::tempdir().unwrap();
-        let now = OffsetDateTime::from_unix_timestamp(1_700_000_000).unwrap();
+        let now = SystemTime::UNIX_EPOCH + Duration::from_secs(1_700_000_000);
         let names: Vec<String> = (0..3)
             .map(|_| Results::within(&parent.path().join("runs"), "digits", now).unwrap())
             .map(|results| {
@@ -429,7 +432,7 @@ mod tests {
         let path = file.path().join("runs");
         for error in [
             Results::at(&path).unwrap_err(),
-            Results::within(&path, "x", OffsetDateTime::UNIX_EPOCH).unwrap_err(),
+            Results::within(&path, "x", SystemTime::UNIX_EPOCH).unwrap_err(),
         ] {
             assert!(
                 error.to_string().contains(&path.display().to_string()),

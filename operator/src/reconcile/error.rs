@@ -43,18 +43,4 @@ impl ReconcileError {
             Self::TooLong => "TooLong",
         }
     }
-
-    /// The error with its causes.
-    pub fn chain(&self) -> String {
-        let mut text = self.to_string();
-        let mut source = std::error::Error::source(self);
-        while let Some(cause) = source {
-            let cause_text = cause.to_string();
-            if !text.contains(&cause_text) {
-                text = format!("{text}: {cause_text}");
-            }
-            source = cause.source();
-        }
-        text
-    }
 }

@@ -5,7 +5,10 @@
 
 use std::{io::ErrorKind, net::SocketAddr, sync::Arc, time::Duration};
 
-use fltorrent_coordinator::identity::{Identity, RunId};
+use fltorrent_coordinator::{
+    backoff::Backoff,
+    identity::{Identity, RunId},
+};
 use fltorrent_crds::PeerAddress;
 use quinn::{Connection, Endpoint};
 use tokio::time::{Instant, sleep, timeout};
@@ -17,8 +20,10 @@ use super::{
     probe,
 };
 
-const FIRST_BACKOFF: Duration = Duration::from_millis(50);
-const LONGEST_BACKOFF: Duration = Duration::from_secs(2);
+const WAITS: Backoff = Backoff {
+    first: Duration::from_millis(50),
+    longest: Duration::from_secs(2),
+};
 /// How long after the start a name is looked up first. A cluster's DNS knows a pod some tenths of a second after the pod
 /// runs, and who asks before that is told for the next five seconds, as is everybody else, that there is no such name.
 const FIRST_LOOK: Duration = Duration::from_secs(1);
@@ -35,14 +40,14 @@ pub(super) struct Target {
 /// Dials until there is a connection, waits until it is gone, and starts again.
 pub(super) async fn keep_dialling(endpoint: Endpoint, target: Target, shared: Arc<Shared>) {
     sleep(first_wait(&target.address)).await;
-    let mut backoff = FIRST_BACKOFF;
+    let mut failures = 0;
     for attempt in 0.. {
         match dial(&endpoint, &target, attempt, &shared).await {
             Ok(connection) => {
                 let since = Instant::now();
                 connection.closed().await;
                 if since.elapsed() > LASTING {
-                    backoff = FIRST_BACKOFF;
+                    failures = 0;
                 }
             }
             Err(error) => {
@@ -59,8 +64,8 @@ pub(super) async fn keep_dialling(endpoint: Endpoint, target: Target, shared: Ar
         }
         // Neighbours that broke off together do not all come back at the same moment.
         let spread = Duration::from_millis(u64::from((shared.me * 7 + target.peer * 13) % 32));
-        sleep(backoff + spread).await;
-        backoff = (backoff * 2).min(LONGEST_BACKOFF);
+        sleep(WAITS.after(failures) + spread).await;
+        failures = failures.saturating_add(1);
     }
 }
 

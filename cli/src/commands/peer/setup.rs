@@ -133,7 +133,7 @@ pub(super) fn prepare(
         (None, None) => Results::within(
             Path::new(&plan.output.directory),
             &format!("{}-peer-{index}", plan.name),
-            started.into(),
+            started,
         )?,
     };
     let lock = furnish(&results, &resolved, &checked)

@@ -9,7 +9,6 @@ use fltorrent_peer::{
     news::News,
     process::{self, Membership, Peer, Places, Watch},
 };
-use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 use tokio::{
     sync::{mpsc, oneshot},
     time::{Instant, MissedTickBehavior, interval_at},
@@ -18,7 +17,7 @@ use tokio::{
 use super::{PeerError, lines::Lines, setup::Setup};
 use crate::{
     commands::run::Signals,
-    launcher::Measured,
+    launcher::{Measured, timestamp},
     output::{Outcome, PeerSummary, Printer, Summary},
 };
 
@@ -174,9 +173,7 @@ fn summary(
         name: setup.resolved.plan.name.clone(),
         run: Some(setup.run.to_string()),
         version: env!("CARGO_PKG_VERSION"),
-        started: OffsetDateTime::from(started)
-            .format(&Rfc3339)
-            .unwrap_or_default(),
+        started: timestamp(started).to_string(),
         results: setup.results.path().display().to_string(),
         report: None,
         wall_seconds: started.elapsed().unwrap_or_default().as_secs_f64(),

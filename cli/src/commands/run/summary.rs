@@ -3,10 +3,10 @@
 use std::time::SystemTime;
 
 use fltorrent_coordinator::identity::RunId;
-use time::{OffsetDateTime, format_description::well_known::Rfc3339};
+use jiff::Timestamp;
 
 use crate::{
-    launcher::{Ended, Measured, Results, Setup},
+    launcher::{Ended, Measured, Results, Setup, timestamp},
     output::{Outcome, PeerSummary, Summary},
 };
 
@@ -22,9 +22,9 @@ impl Times {
     /// Of the run that a command has made.
     pub(super) fn of_command(started: SystemTime, measured: &Measured) -> Self {
         let wall_seconds = started.elapsed().unwrap_or_default().as_secs_f64();
-        let started = OffsetDateTime::from(started);
+        let started = timestamp(started);
         Self {
-            started: text(started),
+            started: started.to_string(),
             wall_seconds,
             startup_seconds: measured
                 .training_began
@@ -37,10 +37,10 @@ impl Times {
     pub(super) fn kept(results: &Results, measured: &Measured, command: SystemTime) -> Self {
         let summary = results.summary().unwrap_or_default();
         let started = summary["started"].as_str();
-        let started = started.filter(|text| OffsetDateTime::parse(text, &Rfc3339).is_ok());
+        let started = started.filter(|text| text.parse::<Timestamp>().is_ok());
         let began = measured
             .training_began
-            .and_then(|began| OffsetDateTime::from_unix_timestamp(began as i64).ok());
+            .and_then(|began| Timestamp::from_second(began as i64).ok());
         let of_all = summary["rounds"]
             .as_array()
             .is_some_and(|rounds| rounds.len() == measured.rounds.len());
@@ -52,7 +52,7 @@ impl Times {
         let sum = rounds.filter_map(|round| round.wall_seconds).sum();
         Self {
             started: started.map_or_else(
-                || text(began.unwrap_or_else(|| command.into())),
+                || began.unwrap_or_else(|| timestamp(command)).to_string(),
                 str::to_owned,
             ),
             wall_seconds: seconds("wallSeconds").unwrap_or(sum),
@@ -114,10 +114,6 @@ pub(super) fn summary(setup: &Setup, run: Option<RunId>, ended: &Ended, times: T
     }
 }
 
-fn text(time: OffsetDateTime) -> String {
-    time.format(&Rfc3339).unwrap_or_default()
-}
-
-fn unix_seconds(time: OffsetDateTime) -> f64 {
-    time.unix_timestamp_nanos() as f64 * 1e-9
+fn unix_seconds(time: Timestamp) -> f64 {
+    time.as_nanosecond() as f64 * 1e-9
 }

@@ -7,10 +7,8 @@ use std::{
 };
 
 use fltorrent_coordinator::{
-    client::{
-        Backoff,
-        certificate::{Applicant, ApplicantError, ApplyError},
-    },
+    backoff::JitteredBackoff,
+    client::certificate::{Applicant, ApplicantError, ApplyError},
     identity::Identity,
     key::{KeyError, PeerKey},
     tls::Credentials,
@@ -147,13 +145,13 @@ impl Applying {
         }
     }
 
-    fn backoff(&self, longest: Duration) -> Backoff {
+    fn backoff(&self, longest: Duration) -> JitteredBackoff {
         // Two peers do not wait alike.
         let name = self.expected.to_string();
         let seed = name.bytes().fold(0_u64, |seed, byte| {
             seed.wrapping_mul(31).wrapping_add(byte.into())
         });
-        Backoff::new(longest, seed)
+        JitteredBackoff::new(longest, seed)
     }
 
     async fn once(&self) -> Result<Credentials, Unanswered> {
@@ -197,7 +195,7 @@ impl Applying {
     }
 }
 
-fn wait(backoff: &mut Backoff, asked: Option<Duration>) -> Duration {
+fn wait(backoff: &mut JitteredBackoff, asked: Option<Duration>) -> Duration {
     backoff
         .next_wait()
         .max(asked.unwrap_or_default().min(LONGEST_ASKED))
@@ -243,7 +241,7 @@ mod tests {
 
     #[test]
     fn an_operator_cannot_send_a_peer_to_sleep() {
-        let mut backoff = Backoff::new(LONGEST_FIRST, 0);
+        let mut backoff = JitteredBackoff::new(LONGEST_FIRST, 0);
         assert_eq!(wait(&mut backoff, Some(DAY)), LONGEST_ASKED);
         assert_eq!(
             wait(&mut backoff, Some(Duration::from_secs(7))),

@@ -5,23 +5,41 @@ use std::time::Duration;
 use rand_chacha::ChaCha8Rng;
 use rand_core::{Rng, SeedableRng};
 
-/// The longest wait after a first failure; each one after that may be twice as long.
+/// Waits that double, within bounds.
+#[derive(Clone, Copy, Debug)]
+pub struct Backoff {
+    /// The first wait.
+    pub first: Duration,
+    /// No wait is longer.
+    pub longest: Duration,
+}
+
+impl Backoff {
+    /// The wait after so many failures in a row, the first of which is failure 0.
+    #[must_use]
+    pub fn after(self, failures: u32) -> Duration {
+        let factor = 1 << failures.min(20);
+        self.first.saturating_mul(factor).min(self.longest)
+    }
+}
+
+/// The longest wait of a peer after a first failure.
 pub const FIRST_BACKOFF: Duration = Duration::from_millis(200);
 
-/// Waits that double from [`FIRST_BACKOFF`] up to a bound. Of each, between half and all is kept, so that peers that failed together do
-/// not come back together.
-#[derive(Debug, Clone)]
-pub struct Backoff {
-    longest: Duration,
+/// The waits of a peer. Of each, between half and all is kept, so that peers that failed together do not come back together.
+#[derive(Clone, Debug)]
+pub struct JitteredBackoff {
+    waits: Backoff,
     failures: u32,
     jitter: ChaCha8Rng,
 }
 
-impl Backoff {
+impl JitteredBackoff {
     /// Nothing has failed yet. Equal seeds wait equally.
     pub fn new(longest: Duration, jitter_seed: u64) -> Self {
+        let first = FIRST_BACKOFF;
         Self {
-            longest,
+            waits: Backoff { first, longest },
             failures: 0,
             jitter: ChaCha8Rng::seed_from_u64(jitter_seed),
         }
@@ -39,9 +57,7 @@ impl Backoff {
 
     /// It failed once more; the wait until the next attempt.
     pub fn next_wait(&mut self) -> Duration {
-        let longest = FIRST_BACKOFF
-            .saturating_mul(1 << self.failures.min(16))
-            .min(self.longest);
+        let longest = self.waits.after(self.failures);
         self.failures = self.failures.saturating_add(1);
         longest.mul_f64(0.5 + 0.5 * f64::from(self.jitter.next_u32()) / f64::from(u32::MAX))
     }
@@ -52,9 +68,20 @@ mod tests {
     use super::*;
 
     #[test]
-    fn waits_double_up_to_a_bound_and_differ_between_peers() {
+    fn waits_double_up_to_the_longest() {
+        let waits = Backoff {
+            first: Duration::from_secs(1),
+            longest: Duration::from_secs(120),
+        };
+        let seconds =
+            [0, 1, 2, 3, 6, 7, 31, u32::MAX].map(|failures| waits.after(failures).as_secs());
+        assert_eq!(seconds, [1, 2, 4, 8, 64, 120, 120, 120]);
+    }
+
+    #[test]
+    fn jittered_waits_double_up_to_a_bound_and_differ_between_peers() {
         let waits = |seed| {
-            let mut backoff = Backoff::new(Duration::from_secs(10), seed);
+            let mut backoff = JitteredBackoff::new(Duration::from_secs(10), seed);
             std::iter::repeat_with(move || backoff.next_wait())
                 .take(100)
                 .collect::<Vec<_>>()
@@ -73,7 +100,7 @@ mod tests {
 
     #[test]
     fn a_success_begins_anew() {
-        let mut backoff = Backoff::new(Duration::from_secs(10), 0);
+        let mut backoff = JitteredBackoff::new(Duration::from_secs(10), 0);
         for _ in 0..9 {
             backoff.next_wait();
         }
