@@ -52,7 +52,8 @@ fn mentions(folder: &str, word: &str) -> Vec<String> {
 #[test]
 fn dependencies_point_one_way() {
     let allowed: BTreeMap<&str, &[&str]> = [
-        ("swarm", &[][..]),
+        // Its own tests use what it has for them.
+        ("swarm", &["swarm"][..]),
         ("crds", &["swarm"]),
         ("records", &["crds"]),
         ("coordinator", &["records"]),

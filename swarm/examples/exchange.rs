@@ -7,8 +7,9 @@
 use std::time::{Duration, Instant};
 
 use fltorrent_swarm::{
-    ChokePolicyKind, ChunkLayout, ChunkSelection, Config, Hello,
+    ChunkLayout, Config,
     simulation::{Access, Lane, PeerScenario, Scenario, Simulation, TransportModel},
+    test_utils,
 };
 
 struct Case {
@@ -133,30 +134,12 @@ fn config(case: &Case, me: u32, seed: u64) -> Config {
         .collect();
     neighbours.sort_unstable();
     let chunks = case.update.div_ceil(32 * 1024).clamp(10, 40) as u32;
+    let layout = ChunkLayout::new(case.update / 4, chunks).expect("a layout");
     Config {
-        hello: Hello {
-            run: [7; 16],
-            attempt: 0,
-            peer: me,
-            plan: [1; 32],
-            data: [2; 32],
-            first_round: 0,
-            model: [3; 32],
-        },
-        peers,
-        neighbours,
-        layout: ChunkLayout::new(case.update / 4, chunks).expect("a layout"),
         rounds: ROUNDS,
-        counts: None,
-        early_stop: None,
         upload_slots: 8,
-        unchoke_interval: Duration::from_secs(10),
-        optimistic_interval: Duration::from_secs(30),
-        choke_policy: ChokePolicyKind::default(),
-        selection: ChunkSelection::RarestFirst,
-        lost_after: Duration::from_secs(30),
-        join_within: Duration::from_secs(30),
         seed: seed.wrapping_mul(1_000_003) + u64::from(me),
+        ..test_utils::config(me, peers, neighbours, layout)
     }
 }
 

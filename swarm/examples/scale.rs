@@ -7,8 +7,9 @@
 use std::{collections::BTreeSet, time::Duration};
 
 use fltorrent_swarm::{
-    ChokePolicyKind, ChunkLayout, ChunkSelection, Config, Hello,
+    ChunkLayout, Config,
     simulation::{Access, Lane, PeerScenario, Scenario, Simulation, TransportModel},
+    test_utils::config,
 };
 use rand_chacha::ChaCha8Rng;
 use rand_core::{Rng, SeedableRng};
@@ -67,29 +68,9 @@ fn run(peers: u32, chunks: u32, unit: Option<u32>, cohort: u32) {
         neighbours.sort_unstable();
         PeerScenario {
             config: Config {
-                hello: Hello {
-                    run: [7; 16],
-                    attempt: 0,
-                    peer: me,
-                    plan: [1; 32],
-                    data: [2; 32],
-                    first_round: 0,
-                    model: [3; 32],
-                },
-                peers,
-                neighbours,
-                layout,
-                rounds: 1,
-                counts: None,
-                early_stop: None,
                 upload_slots: 8,
-                unchoke_interval: Duration::from_secs(10),
-                optimistic_interval: Duration::from_secs(30),
-                choke_policy: ChokePolicyKind::default(),
-                selection: ChunkSelection::RarestFirst,
-                lost_after: Duration::from_secs(30),
-                join_within: Duration::from_secs(30),
                 seed: u64::from(me) * 1_000_003,
+                ..config(me, peers, neighbours, layout)
             },
             access: Access {
                 up: Some(lane),

@@ -18,7 +18,7 @@ pub mod chunk;
 mod config;
 mod early_stop;
 mod equivocation;
-#[doc(hidden)]
+#[cfg(feature = "test-utils")]
 pub mod fuzzing;
 mod link;
 pub mod message;
@@ -28,9 +28,10 @@ mod requests;
 mod round;
 mod selection;
 pub mod sending;
-pub mod sim;
 pub mod simulation;
 mod swarm;
+#[cfg(feature = "test-utils")]
+pub mod test_utils;
 
 pub use bitfield::Bitfield;
 pub use choke::ChokePolicyKind;

@@ -14,23 +14,22 @@
 //! - a peer trains for as long as the scenario says; hashing, signing and folding take no time.
 //!
 //! What a piece contains is of no interest here: no bytes are made, copied or hashed ([`crate::Verifier::check`]). Moving
-//! real bytes through scripted faults is what [`crate::sim`] is for. Every run is deterministic: the same scenario gives
-//! the same events in the same order.
+//! real bytes through scripted faults is what the links in `scripted` are for, which tests use. Every run is deterministic: the
+//! same scenario gives the same events in the same order.
 //!
 //! Not modelled: pacing of packets within a window, reordering, and CPU time.
 
+mod access;
 mod agenda;
-mod air;
-mod bucket;
 mod cohorts;
 mod figures;
-mod flow;
-mod peer;
+mod run;
 mod scenario;
-mod window;
+#[cfg(feature = "test-utils")]
+pub(crate) mod scripted;
 mod world;
 
 pub use cohorts::CohortError;
 pub use figures::{PeerFigures, RoundFigures};
+pub use run::Simulation;
 pub use scenario::{Access, Lane, PeerScenario, Scenario, SimulationError, TransportModel};
-pub use world::Simulation;

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use fltorrent_swarm::{
     Bitfield, ChunkId, Departure, Message, PieceHeader, Swarm, Time,
-    sim::{KeyedVerifier, origin_metainfo, sign},
+    test_utils::{KeyedVerifier, origin_metainfo, sign},
 };
 use support::{Setup, edges};
 

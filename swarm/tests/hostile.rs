@@ -14,7 +14,7 @@ use std::{
 use fltorrent_swarm::{
     Bitfield, ChunkId, Equivocation, EquivocationError, Failure, Message, Metainfo, SignedMetainfo,
     Swarm, Time, Verifier,
-    sim::{KeyedVerifier, LinkProfile, Outcome, origin_data, origin_metainfo, sign},
+    test_utils::{KeyedVerifier, LinkProfile, Outcome, origin_data, origin_metainfo, sign},
 };
 use support::{
     LONG, Setup,
@@ -264,8 +264,8 @@ fn complete_in_spite_of(topology: &str, vices: impl IntoIterator<Item = (u32, u3
     let most = 100 * u64::from(setup.rounds * setup.peers * setup.chunks) * edges.len() as u64;
     assert!(world.settle(most), "{vice:?} in a {topology} wedged it");
     for node in &world.nodes {
-        assert_eq!(node.outcome, Outcome::Left, "{vice:?} in a {topology}");
-        assert_eq!(node.digests, world.nodes[0].digests);
+        assert_eq!(node.host.outcome, Outcome::Left, "{vice:?} in a {topology}");
+        assert_eq!(node.host.digests, world.nodes[0].host.digests);
     }
 }
 

@@ -5,7 +5,7 @@ mod support;
 
 use std::time::Duration;
 
-use fltorrent_swarm::sim::Outcome;
+use fltorrent_swarm::test_utils::Outcome;
 use proptest::{collection::vec, prelude::*};
 use support::{
     Setup,
@@ -127,9 +127,14 @@ impl Case {
         let most = self.most_steps(&world);
         assert!(world.settle(most), "wedged: {}", self.describe(&world));
         for node in &world.nodes {
-            assert_eq!(node.outcome, Outcome::Left, "{}", self.describe(&world));
-            assert_eq!(node.digests.len(), 3);
-            assert_eq!(node.digests, world.nodes[0].digests);
+            assert_eq!(
+                node.host.outcome,
+                Outcome::Left,
+                "{}",
+                self.describe(&world)
+            );
+            assert_eq!(node.host.digests.len(), 3);
+            assert_eq!(node.host.digests, world.nodes[0].host.digests);
         }
         let is_damaged = |op: &Op| matches!(op, Op::Damage(..));
         if !self.ops.iter().any(is_damaged) {
@@ -144,8 +149,12 @@ impl Case {
         // Reconnecting for as long as a lost neighbour is waited for takes steps too.
         let most = self.most_steps(&world) + 150 * 100 * world.edges.len() as u64;
         assert!(world.settle(most), "wedged: {}", self.describe(&world));
-        let left = |node: &&support::interaction::Node| node.outcome == Outcome::Left;
-        let digests = world.nodes.iter().filter(left).map(|node| &node.digests);
+        let left = |node: &&support::interaction::Node| node.host.outcome == Outcome::Left;
+        let digests = world
+            .nodes
+            .iter()
+            .filter(left)
+            .map(|node| &node.host.digests);
         let longest = digests.clone().max_by_key(|it| it.len());
         // One that began anew in the first round has counted it twice at most.
         assert!(
@@ -157,7 +166,7 @@ impl Case {
 
     fn describe(&self, world: &World) -> String {
         let nodes = world.nodes.iter().map(|node| {
-            let (swarm, outcome) = (&node.swarm, &node.outcome);
+            let (swarm, outcome) = (&node.swarm, &node.host.outcome);
             let (round, held) = (swarm.round(), swarm.held().count());
             format!("{outcome:?} in round {round} with {held} chunks")
         });

@@ -11,7 +11,7 @@ use fltorrent_swarm::{
     ChunkId, Config, Departure, Failure, Hello, HelloMismatch, Message, Metainfo, Miscount, Notice,
     OriginCounts, PieceHeader, PieceVerdict, SignedMetainfo, Violation,
     message::DecodeError,
-    sim::{Outcome, origin_data, origin_metainfo, sign},
+    test_utils::{Outcome, origin_data, origin_metainfo, sign},
 };
 use support::{LONG, Setup, bench::Bench};
 

@@ -8,7 +8,7 @@ use std::time::Duration;
 use fltorrent_swarm::{
     Bitfield, ChokePolicyKind, ChunkId, ChunkSelection, Config, Departure, Failure, Message,
     Metainfo, Notice, PieceHeader, PieceVerdict, Time, Violation,
-    sim::{origin_data, origin_metainfo, sign},
+    test_utils::{origin_data, origin_metainfo, sign},
 };
 use support::{Setup, bench::Bench};
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use fltorrent_swarm::{
     Bitfield, ChunkId, ChunkSelection, Message,
-    sim::{LinkProfile, Network, Outcome, origin_metainfo, sign},
+    test_utils::{LinkProfile, Network, Outcome, origin_metainfo, sign},
 };
 use proptest::{collection::vec, prelude::*};
 use support::{Setup, random_edges};

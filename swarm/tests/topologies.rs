@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use fltorrent_swarm::{
     Failure, Notice,
-    sim::{LinkProfile, Network, Outcome},
+    test_utils::{LinkProfile, Network, Outcome},
 };
 use support::{LONG, Setup, edges, random_degree_four};
 

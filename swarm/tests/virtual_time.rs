@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use fltorrent_swarm::{
     ChokePolicyKind, ChunkSelection, EarlyStop, Failure, StopRecord, StopRules,
-    sim::{LinkProfile, Outcome},
+    test_utils::{LinkProfile, Outcome},
 };
 use support::{LONG, Setup};
 

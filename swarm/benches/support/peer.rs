@@ -7,8 +7,8 @@ use std::{
 
 use bytes::Bytes;
 use fltorrent_swarm::{
-    Action, Bitfield, ChokePolicyKind, ChunkId, ChunkLayout, ChunkSelection, Config, Departure,
-    Hello, Message, Metainfo, PieceHeader, PieceVerdict, SignedMetainfo, Swarm, Time, Verifier,
+    Action, Bitfield, ChunkId, ChunkLayout, Config, Departure, Hello, Message, Metainfo,
+    PieceHeader, PieceVerdict, SignedMetainfo, Swarm, Time, Verifier, test_utils::config,
 };
 
 pub(crate) const PEERS: u32 = 1000;
@@ -45,15 +45,8 @@ pub(crate) struct Peer {
 }
 
 fn hello(peer: u32) -> Hello {
-    Hello {
-        run: [7; 16],
-        attempt: 0,
-        peer,
-        plan: [1; 32],
-        data: [2; 32],
-        first_round: 0,
-        model: [3; 32],
-    }
+    let layout = ChunkLayout::new(ELEMENTS * u64::from(CHUNKS), CHUNKS).unwrap();
+    config(peer, PEERS, Vec::new(), layout).hello
 }
 
 /// What an origin signs: certificate and signature are as long as real ones.
@@ -124,22 +117,10 @@ pub(crate) fn timed(
 impl Peer {
     /// All neighbours are there and want something; this peer's own update is published.
     pub(crate) fn connected() -> Self {
+        let layout = ChunkLayout::new(ELEMENTS * u64::from(CHUNKS), CHUNKS).unwrap();
         let config = Config {
-            hello: hello(0),
-            peers: PEERS,
-            neighbours: (1..=NEIGHBOURS).collect(),
-            layout: ChunkLayout::new(ELEMENTS * u64::from(CHUNKS), CHUNKS).unwrap(),
             rounds: 3,
-            counts: None,
-            early_stop: None,
-            upload_slots: 4,
-            unchoke_interval: Duration::from_secs(10),
-            optimistic_interval: Duration::from_secs(30),
-            choke_policy: ChokePolicyKind::default(),
-            selection: ChunkSelection::RarestFirst,
-            lost_after: Duration::from_secs(30),
-            join_within: Duration::from_secs(30),
-            seed: 1,
+            ..config(0, PEERS, (1..=NEIGHBOURS).collect(), layout)
         };
         let mut peer = Self {
             swarm: Swarm::new(config, Box::new(Trusting), Time::ZERO),

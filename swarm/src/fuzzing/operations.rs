@@ -5,17 +5,13 @@ use std::{
     time::Duration,
 };
 
-use bytes::Bytes;
-
 use crate::{
     Bitfield, Time,
-    choke::ChokePolicyKind,
     chunk::{ChunkId, ChunkLayout},
     config::Config,
     message::{Hello, Message, PieceHeader},
-    selection::ChunkSelection,
-    sim::{KeyedVerifier, origin_data, origin_metainfo, sign},
     swarm::{Action, Departure, PieceVerdict, Swarm},
+    test_utils::{Host, Wish, config, origin_data, origin_metainfo, sign},
 };
 
 const PEERS: u32 = 4;
@@ -37,53 +33,32 @@ pub fn swarm_ops(data: &[u8]) {
 }
 
 struct World {
-    config: Config,
     swarm: Swarm,
+    host: Host,
     now: Time,
     /// Requests that the swarm has sent on connections that still exist.
     requests: BTreeMap<(u32, u32), ChunkId>,
     uploads: BTreeSet<(u32, u32)>,
-    stored: BTreeMap<ChunkId, Bytes>,
     completed: Option<u32>,
     over: bool,
 }
 
 impl World {
     fn new() -> Self {
-        let hello = Hello {
-            run: [7; 16],
-            attempt: 0,
-            peer: 0,
-            plan: [1; 32],
-            data: [2; 32],
-            first_round: 0,
-            model: [3; 32],
-        };
+        #[expect(clippy::expect_used, reason = "constants")]
+        let layout = ChunkLayout::new(7, CHUNKS).expect("seven elements make three chunks");
         let config = Config {
-            hello,
-            peers: PEERS,
-            neighbours: (1..PEERS).collect(),
-            #[expect(clippy::expect_used, reason = "constants")]
-            layout: ChunkLayout::new(7, CHUNKS).expect("seven elements make three chunks"),
             rounds: ROUNDS,
-            counts: None,
-            early_stop: None,
             upload_slots: 2,
-            unchoke_interval: Duration::from_secs(10),
-            optimistic_interval: Duration::from_secs(30),
-            choke_policy: ChokePolicyKind::default(),
-            selection: ChunkSelection::RarestFirst,
-            lost_after: Duration::from_secs(30),
-            join_within: Duration::from_secs(30),
-            seed: 1,
+            ..config(0, PEERS, (1..PEERS).collect(), layout)
         };
+        let (swarm, host) = Host::new(config, Time::ZERO);
         Self {
-            swarm: Swarm::new(config.clone(), Box::new(KeyedVerifier), Time::ZERO),
-            config,
+            swarm,
+            host,
             now: Time::ZERO,
             requests: BTreeMap::new(),
             uploads: BTreeSet::new(),
-            stored: BTreeMap::new(),
             completed: None,
             over: false,
         }
@@ -100,7 +75,7 @@ impl World {
                 self.swarm.handle_connected(self.now, peer);
                 let hello = Hello {
                     peer,
-                    ..self.config.hello.clone()
+                    ..self.host.config.hello.clone()
                 };
                 self.swarm
                     .handle_message(self.now, peer, Message::Hello(hello));
@@ -176,17 +151,9 @@ impl World {
 
     fn publish(&mut self) {
         let round = self.swarm.round();
-        let me = self.config.me();
-        for index in 0..CHUNKS {
-            let chunk = ChunkId {
-                round,
-                origin: me,
-                index,
-            };
-            self.stored
-                .insert(chunk, origin_data(&self.config.layout, chunk));
-        }
-        let signed = sign(me, &origin_metainfo(&self.config, round, me));
+        let me = self.host.config.me();
+        self.host.keep_update(round);
+        let signed = sign(me, &origin_metainfo(&self.host.config, round, me));
         self.swarm.publish(self.now, signed);
     }
 
@@ -194,7 +161,7 @@ impl World {
     fn tell_all(&mut self, peer: u32) {
         let round = self.swarm.round();
         let metainfos = (1..PEERS).map(|origin| {
-            let metainfo = origin_metainfo(&self.config, round, origin);
+            let metainfo = origin_metainfo(&self.host.config, round, origin);
             Message::Metainfo(sign(origin, &metainfo))
         });
         let rest = [
@@ -215,7 +182,7 @@ impl World {
         let Some((&(_, request), &chunk)) = mine.next() else {
             return;
         };
-        let data = origin_data(&self.config.layout, chunk);
+        let data = origin_data(&self.host.config.layout, chunk);
         let header = PieceHeader {
             request,
             chunk,
@@ -284,7 +251,7 @@ impl World {
             },
             8 | 9 => {
                 let (origin, how) = (u32::from(bytes.next()?) % PEERS, bytes.next()?);
-                let mut metainfo = origin_metainfo(&self.config, round, origin);
+                let mut metainfo = origin_metainfo(&self.host.config, round, origin);
                 match how % 16 {
                     0 => metainfo.samples += 1,
                     1 => metainfo.attempt += 1,
@@ -303,7 +270,7 @@ impl World {
             },
             _ => Message::Hello(Hello {
                 peer: small(bytes.next()?),
-                ..self.config.hello.clone()
+                ..self.host.config.hello.clone()
             }),
         })
     }
@@ -324,47 +291,38 @@ impl World {
         if let Err(what) = self.swarm.check() {
             panic!("{what}");
         }
-        let most = (2 * PEERS * CHUNKS) as usize;
-        assert!(self.stored.len() <= most, "chunks are never released");
     }
 
     fn carry_out(&mut self, action: Action) {
-        match action {
-            Action::Send {
+        let Some(wish) = self.host.obey(self.now, &mut self.swarm, action) else {
+            return;
+        };
+        match wish {
+            Wish::Send {
                 to,
                 message: Message::Request { request, chunk, .. },
             } => {
-                assert!(!self.stored.contains_key(&chunk), "it holds {chunk:?}");
+                assert!(!self.host.has(&chunk), "it holds {chunk:?}");
                 self.requests.insert((to, request), chunk);
             }
-            Action::Upload { to, request, chunk } => {
-                assert!(self.stored.contains_key(&chunk), "{chunk:?} is not stored");
-                self.uploads.insert((to, request));
+            Wish::Upload { to, header, .. } => {
+                self.uploads.insert((to, header.request));
             }
-            Action::AbortUpload { to, request } => {
+            Wish::AbortUpload { to, request } => {
                 assert!(self.uploads.contains(&(to, request)));
             }
-            Action::AbortDownload { from, request } => {
+            Wish::AbortDownload { from, request } => {
                 self.requests.remove(&(from, request));
             }
-            Action::Store { chunk, data } => {
-                assert_eq!(data, origin_data(&self.config.layout, chunk));
-                assert!(self.stored.insert(chunk, data).is_none(), "stored twice");
-            }
-            Action::Complete { round } => {
-                let held = self.stored.keys().filter(|chunk| chunk.round == round);
-                assert_eq!(held.count() as u32, PEERS * CHUNKS);
-                self.completed = Some(round);
-            }
-            Action::Release { round } => self.stored.retain(|chunk, _| chunk.round != round),
-            Action::Disconnect { peer, .. } => self.forget(peer),
-            Action::Leave => {
-                assert_eq!(self.completed, Some(ROUNDS - 1), "it left too early");
+            Wish::Complete { round } => self.completed = Some(round),
+            Wish::Disconnect { peer, .. } => self.forget(peer),
+            Wish::End(departure) => {
+                let has_left = departure == Departure::Finished;
+                let was_last = self.completed == Some(ROUNDS - 1);
+                assert!(was_last || !has_left, "it left too early");
                 self.over = true;
             }
-            Action::Fail(_) => self.over = true,
-            Action::Fence { to } => self.swarm.handle_drained(self.now, to),
-            Action::Send { .. } | Action::Notice(_) => {}
+            Wish::Send { .. } => {}
         }
     }
 }

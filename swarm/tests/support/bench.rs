@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use fltorrent_swarm::{
     Action, ChunkId, Config, Failure, Hello, Message, Notice, Swarm, Time, Violation,
-    sim::{KeyedVerifier, origin_data, origin_metainfo, sign},
+    test_utils::{KeyedVerifier, origin_data, origin_metainfo, sign},
 };
 
 use super::{Setup, edges};

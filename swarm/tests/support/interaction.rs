@@ -8,8 +8,8 @@ use std::{
 
 use bytes::Bytes;
 use fltorrent_swarm::{
-    Action, ChunkId, Config, Departure, Message, Metainfo, PieceHeader, PieceVerdict, Swarm, Time,
-    sim::{KeyedVerifier, Outcome, origin_data, origin_metainfo, sign},
+    Action, Config, Departure, Message, PieceHeader, PieceVerdict, Swarm, Time,
+    test_utils::{Host, Wish},
 };
 
 use super::Setup;
@@ -64,14 +64,11 @@ struct Pipe {
 
 pub(crate) struct Node {
     pub(crate) swarm: Swarm,
-    config: Config,
-    store: BTreeMap<ChunkId, Bytes>,
+    pub(crate) host: Host,
     /// Connections that it believes to have.
     open: BTreeMap<u32, u64>,
     /// The round whose update it is making.
     training: Option<u32>,
-    pub(crate) digests: Vec<[u8; 32]>,
-    pub(crate) outcome: Outcome,
 }
 
 /// All of it.
@@ -210,15 +207,11 @@ impl World {
     pub(crate) fn train(&mut self, node: u32) {
         let now = self.now;
         let it = &mut self.nodes[node as usize];
-        let Some(round) = it
-            .training
-            .take()
-            .filter(|_| it.outcome == Outcome::Running)
-        else {
+        let Some(round) = it.training.take().filter(|_| it.is_running()) else {
             return;
         };
         self.steps += 1;
-        let signed = it.update(round);
+        let signed = it.host.train(round);
         it.swarm.publish(now, signed);
         self.act(node);
     }
@@ -296,10 +289,10 @@ impl World {
         if !self.nodes[node as usize].is_running() {
             return;
         }
-        for peer in self.nodes[node as usize].config.neighbours.clone() {
+        for peer in self.nodes[node as usize].host.config.neighbours.clone() {
             self.close(node, peer, Departure::Broken("it died".to_owned()));
         }
-        let config = self.nodes[node as usize].config.clone();
+        let config = self.nodes[node as usize].host.config.clone();
         self.nodes[node as usize] = Node::new(config, self.now);
     }
 
@@ -395,18 +388,15 @@ impl World {
         if let Err(what) = node.swarm.check() {
             panic!("peer {at} after {} steps: {what}", self.steps);
         }
-        let most = 2 * node.config.peers * node.config.layout.chunks();
-        assert!(
-            node.store.len() <= most as usize,
-            "peer {at} stores too much"
-        );
     }
 
     fn carry_out(&mut self, at: u32, action: Action) {
-        let now = self.now;
         let node = &mut self.nodes[at as usize];
-        match action {
-            Action::Send { to, message } => {
+        let Some(wish) = node.host.obey(self.now, &mut node.swarm, action) else {
+            return;
+        };
+        match wish {
+            Wish::Send { to, message } => {
                 let is_kept = message == Message::Unchoke
                     && self.vices.get(&(at, to)) == Some(&Vice::NeverUnchokes);
                 if let Some(connection) = self.connection(at, to).filter(|_| !is_kept) {
@@ -414,18 +404,10 @@ impl World {
                     self.pipe(at, to).control.push_back(parcel);
                 }
             }
-            Action::Upload { to, request, chunk } => {
-                let data = node.store.get(&chunk).cloned();
-                let data = data.unwrap_or_else(|| panic!("peer {at} sends {chunk:?} without it"));
+            Wish::Upload { to, header, data } => {
                 let connection = node.open[&to];
-                let length = data.len() as u32;
-                let header = PieceHeader {
-                    request,
-                    chunk,
-                    length,
-                };
                 let pipe = self.pipe(at, to);
-                pipe.endings.push((connection, request, true));
+                pipe.endings.push((connection, header.request, true));
                 pipe.pieces.push(Piece {
                     connection,
                     header,
@@ -433,38 +415,22 @@ impl World {
                     accepted: false,
                 });
             }
-            Action::Fence { to } => node.swarm.handle_drained(now, to),
-            Action::AbortUpload { to, request } => self.abort(at, to, request),
-            Action::AbortDownload { from, request } => self.abort(from, at, request),
-            Action::Store { chunk, data } => {
-                assert_eq!(data, origin_data(&node.config.layout, chunk));
-                let known = node.store.insert(chunk, data);
-                assert!(known.is_none(), "peer {at} stores {chunk:?} twice");
-            }
-            Action::Complete { round } => {
-                node.finish(round);
+            Wish::AbortUpload { to, request } => self.abort(at, to, request),
+            Wish::AbortDownload { from, request } => self.abort(from, at, request),
+            Wish::Complete { round } => {
                 if !node.swarm.is_last() {
-                    node.swarm.begin_round(now);
+                    node.swarm.begin_round(self.now);
                     node.training = Some(round + 1);
                 }
             }
-            Action::Release { round } => node.store.retain(|chunk, _| chunk.round != round),
-            Action::Disconnect { peer, violation } => {
+            Wish::Disconnect { peer, violation } => {
                 self.close(at, peer, Departure::Broken(violation.to_string()));
             }
-            Action::Notice(_) => {}
-            Action::Leave => self.end(at, Outcome::Left, Departure::Finished),
-            Action::Fail(failure) => {
-                let departure = Departure::Failed(failure.to_string());
-                self.end(at, Outcome::Failed(failure), departure);
+            Wish::End(departure) => {
+                for peer in node.host.config.neighbours.clone() {
+                    self.close(at, peer, departure.clone());
+                }
             }
-        }
-    }
-
-    fn end(&mut self, at: u32, outcome: Outcome, departure: Departure) {
-        self.nodes[at as usize].outcome = outcome;
-        for peer in self.nodes[at as usize].config.neighbours.clone() {
-            self.close(at, peer, departure.clone());
         }
     }
 
@@ -488,51 +454,16 @@ impl World {
 
 impl Node {
     fn new(config: Config, now: Time) -> Self {
+        let (swarm, host) = Host::new(config, now);
         Self {
-            swarm: Swarm::new(config.clone(), Box::new(KeyedVerifier), now),
-            training: Some(config.first_round()),
-            config,
-            store: BTreeMap::new(),
+            swarm,
+            training: Some(host.config.first_round()),
+            host,
             open: BTreeMap::new(),
-            digests: Vec::new(),
-            outcome: Outcome::Running,
         }
     }
 
     fn is_running(&self) -> bool {
-        self.outcome == Outcome::Running
-    }
-
-    fn update(&mut self, round: u32) -> fltorrent_swarm::SignedMetainfo {
-        let (layout, origin) = (self.config.layout, self.config.me());
-        for index in 0..layout.chunks() {
-            let chunk = ChunkId {
-                round,
-                origin,
-                index,
-            };
-            self.store.insert(chunk, origin_data(&layout, chunk));
-        }
-        let metainfo = Metainfo {
-            base: self.digests.last().copied().unwrap_or_default(),
-            ..origin_metainfo(&self.config, round, origin)
-        };
-        sign(origin, &metainfo)
-    }
-
-    fn finish(&mut self, round: u32) {
-        let chunks: Vec<_> = self
-            .store
-            .iter()
-            .filter(|(chunk, _)| chunk.round == round)
-            .map(|(_, data)| data)
-            .collect();
-        let all = self.config.peers * self.config.layout.chunks();
-        assert_eq!(chunks.len() as u32, all, "round {round} is not complete");
-        let mut hasher = blake3::Hasher::new();
-        for data in chunks {
-            hasher.update(data);
-        }
-        self.digests.push(*hasher.finalize().as_bytes());
+        self.host.is_running()
     }
 }

@@ -1,19 +1,18 @@
-//! One simulated peer: a real state machine, and a trainer that makes its update out of nothing.
+//! One peer of a prediction: what it has measured, and an update without content.
 
 use std::{
     collections::BTreeMap,
     sync::{Arc, Mutex, PoisonError},
-    time::Duration,
 };
 
 use bytes::Bytes;
 
-use super::figures::{PeerFigures, Waiting};
 use crate::{
     Time,
     config::Config,
     message::DecodeError,
     metainfo::{EvaluationCounts, KnownMetainfo, Metainfo, PieceFault, SignedMetainfo, Verifier},
+    simulation::figures::{PeerFigures, Waiting},
     swarm::Swarm,
 };
 
@@ -24,49 +23,38 @@ const SIGNATURE: [u8; 64] = [0; 64];
 /// Rounds before the newest one whose metainfos are kept: skew is one round.
 const KEPT: u32 = 3;
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum State {
-    Running,
-    Left,
-}
-
-pub(super) struct Peer {
-    pub(super) swarm: Swarm,
-    pub(super) state: State,
-    pub(super) train: Duration,
+/// What is kept of a peer.
+pub(in crate::simulation) struct Own {
     /// Its neighbours, ascending, and the flow to each.
     pub(super) flows: Vec<(u32, u32)>,
-    /// The timer that is set, so that it is not set twice.
-    pub(super) timer: Option<Time>,
     pub(super) waiting: Waiting,
     pub(super) figures: PeerFigures,
     template: Metainfo,
 }
 
-impl Peer {
-    pub(super) fn new(config: Config, train: Duration, read: &Read) -> Self {
-        let template = Metainfo {
-            run: config.hello.run,
-            attempt: config.hello.attempt,
-            round: config.first_round(),
-            origin: config.me(),
-            samples: 1,
-            evaluation: EvaluationCounts::default(),
-            base: [0; 32],
-            hashes: vec![[0; 32]; config.layout.chunks() as usize],
-        };
-        Self {
-            swarm: Swarm::new(config, Box::new(Trusting(Arc::clone(read))), Time::ZERO),
-            state: State::Running,
-            train,
-            flows: Vec::new(),
-            timer: None,
-            waiting: Waiting::new(),
-            figures: PeerFigures::default(),
-            template,
-        }
-    }
+/// A peer's state machine, whose pieces have no content.
+pub(super) fn new(config: Config, read: &Read) -> (Swarm, Own) {
+    let template = Metainfo {
+        run: config.hello.run,
+        attempt: config.hello.attempt,
+        round: config.first_round(),
+        origin: config.me(),
+        samples: 1,
+        evaluation: EvaluationCounts::default(),
+        base: [0; 32],
+        hashes: vec![[0; 32]; config.layout.chunks() as usize],
+    };
+    let swarm = Swarm::new(config, Box::new(Trusting(Arc::clone(read))), Time::ZERO);
+    let own = Own {
+        flows: Vec::new(),
+        waiting: Waiting::new(),
+        figures: PeerFigures::default(),
+        template,
+    };
+    (swarm, own)
+}
 
+impl Own {
     pub(super) fn flow_to(&self, neighbour: u32) -> Option<u32> {
         let at = self
             .flows
@@ -74,9 +62,9 @@ impl Peer {
         at.ok().map(|at| self.flows[at].1)
     }
 
-    /// What it says of its update of the current round.
-    pub(super) fn update(&mut self) -> SignedMetainfo {
-        self.template.round = self.swarm.round();
+    /// What it says of its update of a round.
+    pub(super) fn update(&mut self, round: u32) -> SignedMetainfo {
+        self.template.round = round;
         SignedMetainfo {
             body: self.template.encode(),
             certificate: Bytes::from_static(&CERTIFICATE),

@@ -2,8 +2,7 @@
 
 use std::time::Duration;
 
-use super::Lane;
-use crate::Time;
+use crate::{Time, simulation::Lane};
 
 /// A rate, what may pass at once after a pause, and what may wait.
 ///

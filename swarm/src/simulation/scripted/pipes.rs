@@ -1,21 +1,64 @@
-//! What travels on the links, and how connections end.
+//! What travels on scripted links, and how connections end.
 
 use std::time::Duration;
 
 use bytes::Bytes;
 
-use super::{Network, What, ordered};
+use super::{LinkEvent, LinkProfile, ScriptedLinks};
 use crate::{
+    Time,
     message::{Message, PieceHeader},
+    simulation::world::World,
     swarm::Departure,
 };
 
-impl Network {
-    pub(in crate::sim) fn send(&mut self, from: u32, to: u32, message: Message) {
+/// One direction of a link.
+pub(super) struct Pipe {
+    pub(super) profile: LinkProfile,
+    /// When the transport has sent all that it has taken.
+    free_at: Time,
+    /// When the last control message arrives: they stay in order.
+    control_at: Time,
+    pub(super) corrupt_next: bool,
+    /// Pieces are taken and never sent.
+    pub(super) mute: bool,
+}
+
+impl Pipe {
+    pub(super) fn new(profile: LinkProfile) -> Self {
+        Self {
+            profile,
+            free_at: Time::ZERO,
+            control_at: Time::ZERO,
+            corrupt_next: false,
+            mute: false,
+        }
+    }
+
+    /// A connection begins.
+    pub(super) fn begin(&mut self, now: Time) {
+        self.free_at = now;
+        self.control_at = now;
+    }
+}
+
+/// One link; `connection` names the connection that exists, so that what belongs to an older one is dropped.
+#[derive(Default)]
+pub(super) struct Edge {
+    pub(super) connection: Option<u64>,
+    pub(super) severed: bool,
+}
+
+pub(super) fn ordered(a: u32, b: u32) -> (u32, u32) {
+    (a.min(b), a.max(b))
+}
+
+impl World<ScriptedLinks> {
+    pub(super) fn send(&mut self, from: u32, to: u32, message: Message) {
         let Some(connection) = self.connection(from, to) else {
             return;
         };
-        let Some(pipe) = self.pipes.get_mut(&(from, to)) else {
+        let Some(pipe) = self.links.pipes.get_mut(&(from, to)) else {
             return;
         };
         let busy = Duration::from_secs_f64(message.encode().len() as f64 / pipe.profile.rate);
@@ -23,9 +66,9 @@ impl Network {
         pipe.free_at = pipe.free_at.max(self.now) + busy;
         pipe.control_at = pipe.control_at.max(self.now + busy + pipe.profile.delay);
         let arrival = pipe.control_at;
-        self.agenda.add(
+        self.add(
             arrival,
-            What::Message {
+            LinkEvent::Message {
                 from,
                 to,
                 connection,
@@ -38,7 +81,7 @@ impl Network {
         let Some(connection) = self.connection(from, to) else {
             return;
         };
-        let Some(pipe) = self.pipes.get_mut(&(from, to)) else {
+        let Some(pipe) = self.links.pipes.get_mut(&(from, to)) else {
             return;
         };
         if pipe.mute {
@@ -53,18 +96,18 @@ impl Network {
             data
         };
         let (sent, arrival) = (pipe.free_at, pipe.free_at + pipe.profile.delay);
-        self.agenda.add(
+        self.add(
             sent,
-            What::UploadEnded {
+            LinkEvent::UploadEnded {
                 at: from,
                 to,
                 connection,
                 request: header.request,
             },
         );
-        self.agenda.add(
+        self.add(
             arrival,
-            What::Piece {
+            LinkEvent::Piece {
                 from,
                 to,
                 connection,
@@ -75,18 +118,18 @@ impl Network {
     }
 
     /// Ends a connection: `a` has ended it, `b` hears of it after the link's delay.
-    pub(in crate::sim) fn break_edge(&mut self, a: u32, b: u32, departure: Departure) {
+    pub(super) fn break_edge(&mut self, a: u32, b: u32, departure: Departure) {
         let Some(connection) = self.connection(a, b) else {
             return;
         };
-        let Some(pipe) = self.pipes.get(&(a, b)) else {
+        let Some(pipe) = self.links.pipes.get(&(a, b)) else {
             return;
         };
         let heard = pipe.control_at.max(self.now + pipe.profile.delay);
         // The connection stays for what `a` sent before the end, as when it is closed with care.
-        self.agenda.add(
+        self.add(
             heard,
-            What::Disconnected {
+            LinkEvent::Disconnected {
                 at: b,
                 from: a,
                 connection,
@@ -94,18 +137,17 @@ impl Network {
             },
         );
         if let Departure::Broken(why) = departure {
-            if let Some(edge) = self.edges.get_mut(&ordered(a, b)) {
+            if let Some(edge) = self.links.edges.get_mut(&ordered(a, b)) {
                 edge.connection = None;
             }
-            let here = What::Disconnected {
+            let here = LinkEvent::Disconnected {
                 at: a,
                 from: b,
                 connection,
                 departure: Departure::Broken(why),
             };
-            self.agenda.add(self.now, here);
-            self.agenda
-                .add(heard + self.reconnect, What::Connect { a, b });
+            self.add(self.now, here);
+            self.add(heard + self.links.reconnect, LinkEvent::Connect { a, b });
         }
     }
 }

@@ -1,25 +1,26 @@
 //! Packets: sent as windows allow, acknowledged, and what they bring.
 
-use super::Simulation;
+use super::{
+    AccessLinks,
+    event::{LinkEvent, NO_PACKET},
+    flow::{Arrived, Control, Flow},
+    window::ACK_DELAY,
+};
 use crate::{
     message::Message,
-    simulation::{
-        agenda::{NO_PACKET, What},
-        flow::{Arrived, Control, Flow},
-        window::ACK_DELAY,
-    },
+    simulation::world::World,
     swarm::{Departure, PieceVerdict},
 };
 
 /// Lists that are kept to be used again.
 const MOST_SPARE: usize = 4096;
 
-impl Simulation {
+impl World<AccessLinks> {
     pub(super) fn bytes_of(&self, flow: u32, packet: u64) -> u32 {
         if packet == NO_PACKET {
-            return self.transport.acknowledgement;
+            return self.links.transport.acknowledgement;
         }
-        self.flows[flow as usize].payload_of(packet) + self.transport.overhead
+        self.links.flows[flow as usize].payload_of(packet) + self.links.transport.overhead
     }
 
     /// Sends what a connection has and its window allows.
@@ -30,18 +31,19 @@ impl Simulation {
     fn send_packet(&mut self, flow: u32, is_probe: bool) -> bool {
         let now = self.now;
         let at = flow as usize;
-        let Some((packet, payload)) = self.flows[at].build(now, self.transport.payload, is_probe)
+        let Some((packet, payload)) =
+            self.links.flows[at].build(now, self.links.transport.payload, is_probe)
         else {
             return false;
         };
-        let back = &mut self.flows[at ^ 1];
+        let back = &mut self.links.flows[at ^ 1];
         back.unacknowledged = 0;
         let acks = back.received;
-        self.transmit(flow, packet, payload + self.transport.overhead, acks);
-        if self.flows[at].probe_at.is_none() {
-            let due = now + self.flows[at].rtt.patience();
-            self.flows[at].probe_at = Some(due);
-            self.agenda.add(due, What::Probe { flow });
+        self.transmit(flow, packet, payload + self.links.transport.overhead, acks);
+        if self.links.flows[at].probe_at.is_none() {
+            let due = now + self.links.flows[at].rtt.patience();
+            self.links.flows[at].probe_at = Some(due);
+            self.add(due, LinkEvent::Probe { flow });
         }
         true
     }
@@ -50,26 +52,26 @@ impl Simulation {
     pub(super) fn acknowledge(&mut self, flow: u32) {
         let back = flow ^ 1;
         if !self.send_packet(back, false) {
-            let came = &mut self.flows[flow as usize];
+            let came = &mut self.links.flows[flow as usize];
             came.unacknowledged = 0;
             let acks = came.received;
-            self.transmit(back, NO_PACKET, self.transport.acknowledgement, acks);
+            self.transmit(back, NO_PACKET, self.links.transport.acknowledgement, acks);
         }
     }
 
     fn transmit(&mut self, flow: u32, packet: u64, bytes: u32, acks: u64) {
-        let from = self.flows[flow as usize].from as usize;
-        let Some(passed) = self.up[from].pass(self.now, bytes) else {
+        let from = self.links.flows[flow as usize].from as usize;
+        let Some(passed) = self.links.up[from].pass(self.now, bytes) else {
             return;
         };
-        if let Some(at) = self.air[from].cross(passed) {
-            self.agenda.add(at, What::Arrives { flow, packet, acks });
+        if let Some(at) = self.links.air[from].cross(passed) {
+            self.add(at, LinkEvent::Arrives { flow, packet, acks });
         }
     }
 
     pub(super) fn probe(&mut self, flow: u32) {
         let now = self.now;
-        let at = &mut self.flows[flow as usize];
+        let at = &mut self.links.flows[flow as usize];
         at.probe_at = None;
         if !at.has_in_flight() {
             return;
@@ -77,7 +79,7 @@ impl Simulation {
         let due = at.last_sent + at.rtt.patience();
         if due > now {
             at.probe_at = Some(due);
-            self.agenda.add(due, What::Probe { flow });
+            self.add(due, LinkEvent::Probe { flow });
             return;
         }
         at.probe();
@@ -85,8 +87,8 @@ impl Simulation {
     }
 
     pub(super) fn take_uploads(&mut self, flow: u32) {
-        while let Some(request) = self.flows[flow as usize].pop_taken() {
-            self.agenda.add(self.now, What::Taken { flow, request });
+        while let Some(request) = self.links.flows[flow as usize].pop_taken() {
+            self.add(self.now, LinkEvent::Taken { flow, request });
         }
     }
 
@@ -94,12 +96,12 @@ impl Simulation {
         let now = self.now;
         let back = flow ^ 1;
         if let Some(newest) = acks.checked_sub(1) {
-            self.flows[back as usize].on_ack(now, newest);
+            self.links.flows[back as usize].on_ack(now, newest);
             self.take_uploads(back);
         }
         let mut arrived = Arrived::default();
         if packet != NO_PACKET {
-            let came = &mut self.flows[flow as usize];
+            let came = &mut self.links.flows[flow as usize];
             let is_gap = packet > came.received;
             came.received = came.received.max(packet + 1);
             came.arrive(packet, &mut arrived);
@@ -108,7 +110,7 @@ impl Simulation {
                 self.acknowledge(flow);
             } else if !came.ack_timer {
                 came.ack_timer = true;
-                self.agenda.add(now + ACK_DELAY, What::AckDue { flow });
+                self.add(now + ACK_DELAY, LinkEvent::AckDue { flow });
             }
         }
         self.pump(back);
@@ -117,7 +119,7 @@ impl Simulation {
 
     /// What came goes to the state machine.
     pub(super) fn hand_over(&mut self, flow: u32, mut arrived: Arrived) {
-        let Flow { from, to, .. } = self.flows[flow as usize];
+        let Flow { from, to, .. } = self.links.flows[flow as usize];
         if !self.is_running(to) || (arrived.control.is_empty() && arrived.pieces.is_empty()) {
             return;
         }
@@ -132,7 +134,7 @@ impl Simulation {
             match control {
                 Control::Message(message) => swarm.handle_message(now, from, *message),
                 Control::Metainfo { round, origin } => {
-                    let round = self.signed.get(&round);
+                    let round = self.links.signed.get(&round);
                     if let Some(Some(signed)) = round.and_then(|all| all.get(origin as usize)) {
                         swarm.handle_message(now, from, Message::Metainfo(signed.clone()));
                     }
@@ -155,12 +157,12 @@ impl Simulation {
                 Control::Finished => swarm.handle_disconnected(now, from, Departure::Finished),
             }
         }
-        if self.transport.unit.is_some() && self.spare.len() < MOST_SPARE {
-            self.spare.push(arrived.control);
+        if self.links.transport.unit.is_some() && self.links.spare.len() < MOST_SPARE {
+            self.links.spare.push(arrived.control);
         }
         for header in arrived.pieces {
             if swarm.handle_piece_header(from, &header) == PieceVerdict::Read {
-                let data = self.content.slice(..header.length as usize);
+                let data = self.links.content.slice(..header.length as usize);
                 swarm.handle_piece(now, from, header.request, data);
             }
         }

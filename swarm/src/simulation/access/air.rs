@@ -2,8 +2,7 @@
 
 use std::time::Duration;
 
-use super::Access;
-use crate::{Time, round::mix};
+use crate::{Time, round::mix, simulation::Access};
 
 /// Delay, how far it wanders, and loss; what is drawn follows from a seed.
 #[derive(Clone, Debug)]

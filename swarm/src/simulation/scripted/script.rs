@@ -2,21 +2,19 @@
 
 use std::time::Duration;
 
-use super::{
-    network::{LinkProfile, Network, ordered},
-    node::Outcome,
-};
-use crate::{message::Message, swarm::Departure};
+use super::{LinkProfile, Network, pipes::ordered};
+use crate::{message::Message, swarm::Departure, test_utils::Outcome};
 
 impl Network {
     /// Breaks a connection; it comes back after the reconnect time.
     pub fn disconnect(&mut self, a: u32, b: u32) {
-        self.break_edge(a, b, Departure::Broken("cut by the script".to_owned()));
+        self.world
+            .break_edge(a, b, Departure::Broken("cut by the script".to_owned()));
     }
 
     /// Breaks a link for good.
     pub fn sever(&mut self, a: u32, b: u32) {
-        if let Some(edge) = self.edges.get_mut(&ordered(a, b)) {
+        if let Some(edge) = self.world.links.edges.get_mut(&ordered(a, b)) {
             edge.severed = true;
         }
         self.disconnect(a, b);
@@ -24,15 +22,17 @@ impl Network {
 
     /// Takes a node away for good.
     pub fn kill(&mut self, node: u32) {
-        self.nodes[node as usize].outcome = Outcome::Killed;
-        for neighbour in self.nodes[node as usize].config.neighbours.clone() {
+        self.world.stop(node);
+        let host = &mut self.world.peers[node as usize].own;
+        host.outcome = Outcome::Killed;
+        for neighbour in host.config.neighbours.clone() {
             self.sever(node, neighbour);
         }
     }
 
     /// Changes one direction of a link.
     pub fn set_profile(&mut self, from: u32, to: u32, profile: LinkProfile) {
-        if let Some(pipe) = self.pipes.get_mut(&(from, to)) {
+        if let Some(pipe) = self.world.links.pipes.get_mut(&(from, to)) {
             pipe.profile = profile;
         }
     }
@@ -40,7 +40,7 @@ impl Network {
     /// Makes a link slower to answer, both ways.
     pub fn set_delay(&mut self, a: u32, b: u32, delay: Duration) {
         for direction in [(a, b), (b, a)] {
-            if let Some(pipe) = self.pipes.get_mut(&direction) {
+            if let Some(pipe) = self.world.links.pipes.get_mut(&direction) {
                 pipe.profile.delay = delay;
             }
         }
@@ -48,31 +48,26 @@ impl Network {
 
     /// Lets `from` accept requests of `to` and never answer them, or answer again those that come from now on.
     pub fn mute(&mut self, from: u32, to: u32, mute: bool) {
-        if let Some(pipe) = self.pipes.get_mut(&(from, to)) {
+        if let Some(pipe) = self.world.links.pipes.get_mut(&(from, to)) {
             pipe.mute = mute;
         }
     }
 
     /// Damages the next piece that `from` sends to `to`.
     pub fn corrupt_next(&mut self, from: u32, to: u32) {
-        if let Some(pipe) = self.pipes.get_mut(&(from, to)) {
+        if let Some(pipe) = self.world.links.pipes.get_mut(&(from, to)) {
             pipe.corrupt_next = true;
         }
     }
 
     /// A message that the node at `from` never made arrives at `to`.
     pub fn inject(&mut self, from: u32, to: u32, message: Message) {
-        self.send(from, to, message);
+        self.world.send(from, to, message);
     }
 
-    /// Checks each node's invariants whenever it has acted, which takes far longer than the run itself.
+    /// Checks each peer's invariants whenever it has acted, which takes far longer than the run itself; panics at the first that
+    /// does not hold.
     pub fn check_always(&mut self) {
-        self.checked = true;
-    }
-
-    /// The first rule of its own that a node was seen to break: an upload of what it has not stored, or, after
-    /// [`Self::check_always`], an invariant.
-    pub fn fault(&self) -> Option<&str> {
-        self.fault.as_deref()
+        self.world.links.checked = true;
     }
 }

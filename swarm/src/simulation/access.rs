@@ -1,0 +1,373 @@
+//! Access links: what is between the peers of a prediction. Packets, or units of many of them, from one peer's uplink through the
+//! network to another one's downlink.
+
+mod air;
+mod bucket;
+mod event;
+mod flow;
+mod packets;
+mod peer;
+mod units;
+mod window;
+
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use bytes::Bytes;
+
+use self::{
+    air::Air,
+    bucket::Bucket,
+    event::LinkEvent,
+    flow::{Control, Flow},
+    peer::{Own, Read},
+    window::{Cubic, Uplink, Window},
+};
+use super::{
+    Access, PeerFigures, PeerScenario, Scenario, SimulationError, TransportModel,
+    world::{Links, World},
+};
+use crate::{
+    Time,
+    message::{Message, PieceHeader},
+    metainfo::{Metainfo, SignedMetainfo},
+    round::mix,
+    sending::{DeclaredLink, RateAware},
+    swarm::Action,
+};
+
+/// What is between the peers.
+pub(super) struct AccessLinks {
+    up: Vec<Bucket>,
+    down: Vec<Bucket>,
+    air: Vec<Air>,
+    /// Flow 2e is the one from the lower to the higher end of edge e, flow 2e + 1 the way back.
+    flows: Vec<Flow>,
+    transport: TransportModel,
+    /// Stands for every piece.
+    content: Bytes,
+    /// Lists of messages that have come, to be used again.
+    spare: Vec<Vec<Control>>,
+    /// What every origin has signed, by round.
+    signed: BTreeMap<u32, Vec<Option<SignedMetainfo>>>,
+    pub(super) failed: Option<SimulationError>,
+    /// What the scenario called each peer, where that is not its index.
+    order: Vec<u32>,
+}
+
+impl AccessLinks {
+    /// All peers at the start of their first round; connections are being made.
+    pub(super) fn new(scenario: Scenario) -> World<Self> {
+        let transport = scenario.transport;
+        let longest = scenario
+            .peers
+            .iter()
+            .map(|peer| peer.config.layout.longest())
+            .max()
+            .unwrap_or(0);
+        let mut world = World::new(Self {
+            up: Vec::new(),
+            down: Vec::new(),
+            air: Vec::new(),
+            flows: Vec::new(),
+            transport,
+            content: Bytes::from(vec![0; longest as usize]),
+            spare: Vec::new(),
+            signed: BTreeMap::new(),
+            failed: None,
+            order: scenario.order,
+        });
+        let read = Read::default();
+        let delays: Vec<Duration> = scenario
+            .peers
+            .iter()
+            .map(|peer| peer.access.delay)
+            .collect();
+        let degrees: Vec<usize> = scenario
+            .peers
+            .iter()
+            .map(|peer| peer.config.neighbours.len())
+            .collect();
+        let uplinks: Vec<Option<Uplink>> = scenario.peers.iter().map(uplink).collect();
+        let mut wires: Vec<Vec<(u32, u32)>> = vec![Vec::new(); delays.len()];
+        for (me, peer) in (0..).zip(scenario.peers) {
+            let Access { up, down, .. } = peer.access;
+            world.links.up.push(Bucket::new(up, transport.burst));
+            world.links.down.push(Bucket::new(down, transport.burst));
+            let seed = mix(scenario.seed ^ mix(u64::from(me)));
+            world.links.air.push(Air::new(&peer.access, seed));
+            for &neighbour in peer.config.neighbours.iter().filter(|&&other| other > me) {
+                let edge = world.links.flows.len() as u32 / 2;
+                for (from, to) in [(me, neighbour), (neighbour, me)] {
+                    let degree = degrees[from as usize];
+                    let window = window(&transport, degree, uplinks[from as usize].as_ref());
+                    wires[from as usize].push((to, world.links.flows.len() as u32));
+                    world.links.flows.push(Flow::new(from, to, window));
+                }
+                // A hello, its answer, and the stream that is opened then.
+                let there = delays[me as usize] + delays[neighbour as usize];
+                world.add(there * 2, LinkEvent::Connected { edge });
+            }
+            let (swarm, own) = peer::new(peer.config, &read);
+            world.join(swarm, peer.train, own);
+        }
+        for (peer, mut flows) in world.peers.iter_mut().zip(wires) {
+            flows.sort_unstable();
+            peer.own.flows = flows;
+        }
+        world
+    }
+
+    fn name(&self, peer: u32) -> u32 {
+        self.order.get(peer as usize).copied().unwrap_or(peer)
+    }
+}
+
+impl Links for AccessLinks {
+    type Event = LinkEvent;
+    type Peer = Own;
+
+    fn happen(world: &mut World<Self>, event: LinkEvent) {
+        world.link_event(event);
+    }
+
+    fn publish(world: &mut World<Self>, at: u32) {
+        world.publish(at);
+    }
+
+    fn carry_out(world: &mut World<Self>, at: u32, action: Action) {
+        world.carry_out(at, action);
+    }
+
+    fn acted(world: &mut World<Self>, at: u32) {
+        let now = world.now;
+        let peer = &mut world.peers[at as usize];
+        peer.own.waiting.waits(now, peer.swarm.waits_for());
+    }
+}
+
+impl World<AccessLinks> {
+    /// What the peers have measured so far, in the order of their first indices.
+    pub(super) fn figures(&self) -> Vec<PeerFigures> {
+        let links = &self.links;
+        let mut figures: Vec<(u32, PeerFigures)> = (0..)
+            .zip(&self.peers)
+            .map(|(at, peer)| {
+                let lost = peer
+                    .own
+                    .flows
+                    .iter()
+                    .map(|&(_, flow)| links.flows[flow as usize].lost);
+                let figures = PeerFigures {
+                    sent: links.up[at as usize].passed,
+                    received: links.down[at as usize].passed,
+                    lost: lost.sum(),
+                    stats: *peer.swarm.stats(),
+                    ..peer.own.figures.clone()
+                };
+                (links.name(at), figures)
+            })
+            .collect();
+        figures.sort_unstable_by_key(|&(name, _)| name);
+        figures.into_iter().map(|(_, figures)| figures).collect()
+    }
+
+    fn link_event(&mut self, event: LinkEvent) {
+        let now = self.now;
+        match event {
+            LinkEvent::Connected { edge } => self.connected(edge),
+            LinkEvent::Arrives { flow, packet, acks } => {
+                let to = self.links.flows[flow as usize].to as usize;
+                let bytes = self.bytes_of(flow, packet);
+                if let Some(at) = self.links.down[to].pass(now, bytes) {
+                    self.add(at, LinkEvent::Delivered { flow, packet, acks });
+                }
+            }
+            LinkEvent::UnitArrives {
+                flow,
+                bytes,
+                is_last,
+            } => self.unit_arrives(flow, bytes, is_last),
+            LinkEvent::UnitDelivered {
+                flow,
+                bytes,
+                is_last,
+            } => self.unit_delivered(flow, bytes, is_last),
+            LinkEvent::Told { flow } => self.told(flow),
+            LinkEvent::Delivered { flow, packet, acks } => self.delivered(flow, packet, acks),
+            LinkEvent::Taken { flow, request } => {
+                let Flow { from, to, .. } = self.links.flows[flow as usize];
+                if self.is_running(from) {
+                    let swarm = &mut self.peers[from as usize].swarm;
+                    swarm.handle_upload_ended(now, to, request, true);
+                    self.act_quietly(from);
+                }
+            }
+            LinkEvent::AckDue { flow } => {
+                self.links.flows[flow as usize].ack_timer = false;
+                if self.links.flows[flow as usize].unacknowledged > 0 {
+                    self.acknowledge(flow);
+                }
+            }
+            LinkEvent::Probe { flow } => self.probe(flow),
+        }
+    }
+
+    /// A peer's update is ready. In cohorts most peers have none of their own.
+    fn publish(&mut self, peer: u32) {
+        let now = self.now;
+        let at = &mut self.peers[peer as usize];
+        at.own.waiting.publish(now);
+        if peer < at.swarm.peers() {
+            let round = at.swarm.round();
+            let update = at.own.update(round);
+            // Skew is one round: nobody speaks of older ones any more.
+            self.links.signed = self.links.signed.split_off(&round.saturating_sub(2));
+            let signed = self.links.signed.entry(round).or_default();
+            signed.resize(at.swarm.peers() as usize, None);
+            signed[peer as usize] = Some(update.clone());
+            at.swarm.publish(now, update);
+        }
+    }
+
+    fn connected(&mut self, edge: u32) {
+        let flow = 2 * edge as usize;
+        let Flow { from, to, .. } = self.links.flows[flow];
+        self.links.flows[flow].is_open = true;
+        self.links.flows[flow + 1].is_open = true;
+        for (at, other) in [(from, to), (to, from)] {
+            self.peers[at as usize]
+                .swarm
+                .handle_connected(self.now, other);
+            self.act(at);
+        }
+    }
+
+    fn carry_out(&mut self, at: u32, action: Action) {
+        let now = self.now;
+        match action {
+            Action::Send { to, message } => {
+                let bytes = message.length();
+                self.peers[at as usize].own.figures.control += u64::from(bytes);
+                let control = self.control(message);
+                self.say(at, to, control, bytes);
+            }
+            Action::Upload { to, request, chunk } => {
+                let Some(flow) = self.peers[at as usize].own.flow_to(to) else {
+                    return;
+                };
+                let length = self.length(at, chunk.index);
+                let header = PieceHeader {
+                    request,
+                    chunk,
+                    length,
+                };
+                let unit = self.links.transport.unit;
+                match unit {
+                    Some(unit) => self.upload_in_units(flow, header, unit),
+                    None => {
+                        self.links.flows[flow as usize].upload(header);
+                        self.pump(flow);
+                    }
+                }
+                self.links.flows[flow as usize].offer(request, length, unit);
+                self.take_uploads(flow);
+            }
+            // Its messages are on their way already.
+            Action::Fence { to } => self.peers[at as usize].swarm.handle_drained(now, to),
+            // What the transport has taken is sent, and a piece whose request was withdrawn is dropped where it arrives.
+            Action::AbortUpload { .. } | Action::AbortDownload { .. } => {}
+            Action::Store { .. } | Action::Release { .. } => {}
+            Action::Complete { .. } => {
+                let own = &mut self.peers[at as usize].own;
+                let round = own.waiting.complete(now);
+                own.figures.rounds.push(round);
+                self.go_on(at);
+            }
+            Action::Leave => {
+                self.stop(at);
+                let flows = self.peers[at as usize].own.flows.clone();
+                for (neighbour, _) in flows {
+                    self.say(at, neighbour, Control::Finished, 1);
+                }
+            }
+            Action::Disconnect { peer, violation } => {
+                self.fail(at, format!("peer {peer}: {violation}"));
+            }
+            // The state machine counts them.
+            Action::Notice(_) => {}
+            Action::Fail(failure) => self.fail(at, failure.to_string()),
+        }
+    }
+
+    /// A metainfo by its name, anything else as it is: what there is most of without an allocation of its own.
+    fn control(&self, message: Message) -> Control {
+        match message {
+            Message::Metainfo(signed) => match Metainfo::peek(&signed.body) {
+                Ok((round, origin)) => Control::Metainfo { round, origin },
+                Err(_) => Control::Message(Box::new(Message::Metainfo(signed))),
+            },
+            Message::Have { round, positions } => Control::Have { round, positions },
+            Message::Request {
+                request,
+                chokes,
+                chunk,
+            } => Control::Request {
+                request,
+                chokes,
+                chunk,
+            },
+            other => Control::Message(Box::new(other)),
+        }
+    }
+
+    fn fail(&mut self, peer: u32, why: String) {
+        let (at, peer) = (self.now, self.links.name(peer));
+        self.links
+            .failed
+            .get_or_insert(SimulationError::Failed { peer, at, why });
+    }
+
+    fn length(&self, at: u32, index: u32) -> u32 {
+        self.peers[at as usize].swarm.layout().bytes(index)
+    }
+
+    fn say(&mut self, at: u32, to: u32, control: Control, bytes: u32) {
+        let Some(flow) = self.peers[at as usize].own.flow_to(to) else {
+            return;
+        };
+        if !self.links.flows[flow as usize].is_open {
+            return;
+        }
+        if self.links.transport.unit.is_some() {
+            return self.say_in_units(flow, control, bytes);
+        }
+        self.links.flows[flow as usize].say(control, bytes);
+        self.pump(flow);
+    }
+}
+
+/// What a peer's connections share of its uplink, where they go by its rate.
+fn uplink(peer: &PeerScenario) -> Option<Uplink> {
+    let lane = peer.access.up.filter(|_| peer.is_rate_aware)?;
+    Some(Arc::new(Mutex::new(DeclaredLink::new(
+        lane.rate, lane.queue,
+    ))))
+}
+
+fn window(transport: &TransportModel, neighbours: usize, uplink: Option<&Uplink>) -> Window {
+    match uplink {
+        Some(uplink) => Window::RateAware {
+            controller: RateAware::new(Time::ZERO, transport.payload.into()),
+            uplink: Arc::clone(uplink),
+            headers: transport.overhead,
+        },
+        None => {
+            let packet = transport.payload + transport.overhead;
+            Window::Cubic(Cubic::new(neighbours, packet))
+        }
+    }
+}

@@ -1,0 +1,216 @@
+//! Scripted links: lossless and ordered, each with a rate and a delay of its own, over which real bytes travel; a script breaks,
+//! slows, silences and damages them. For tests.
+
+mod network;
+mod pipes;
+mod script;
+
+pub use network::{LinkProfile, Network, NetworkConfig};
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
+
+use bytes::Bytes;
+
+use self::pipes::{Edge, Pipe, ordered};
+use super::world::{Links, World};
+use crate::{
+    message::{Message, PieceHeader},
+    swarm::{Action, Departure, PieceVerdict},
+    test_utils::{Host, Wish},
+};
+
+/// What is between the peers.
+pub(super) struct ScriptedLinks {
+    pipes: BTreeMap<(u32, u32), Pipe>,
+    edges: BTreeMap<(u32, u32), Edge>,
+    /// How long after a break a connection is made again.
+    reconnect: Duration,
+    /// Connections that were ever made.
+    connections: u64,
+    /// Pieces that were withdrawn on their way: from, to, connection and request.
+    aborted: BTreeSet<(u32, u32, u64, u32)>,
+    /// Each peer's invariants are checked whenever it has acted.
+    checked: bool,
+}
+
+/// What happens on scripted links. What belongs to a connection that is gone is dropped.
+#[derive(Debug)]
+pub(super) enum LinkEvent {
+    Message {
+        from: u32,
+        to: u32,
+        connection: u64,
+        message: Message,
+    },
+    Piece {
+        from: u32,
+        to: u32,
+        connection: u64,
+        header: PieceHeader,
+        data: Bytes,
+    },
+    UploadEnded {
+        at: u32,
+        to: u32,
+        connection: u64,
+        request: u32,
+    },
+    Disconnected {
+        at: u32,
+        from: u32,
+        connection: u64,
+        departure: Departure,
+    },
+    Connect {
+        a: u32,
+        b: u32,
+    },
+}
+
+impl Links for ScriptedLinks {
+    type Event = LinkEvent;
+    type Peer = Host;
+
+    fn happen(world: &mut World<Self>, event: LinkEvent) {
+        world.link_event(event);
+    }
+
+    fn publish(world: &mut World<Self>, at: u32) {
+        let now = world.now;
+        let peer = &mut world.peers[at as usize];
+        let signed = peer.own.train(peer.swarm.round());
+        peer.swarm.publish(now, signed);
+    }
+
+    fn carry_out(world: &mut World<Self>, at: u32, action: Action) {
+        let now = world.now;
+        let peer = &mut world.peers[at as usize];
+        match peer.own.obey(now, &mut peer.swarm, action) {
+            Some(Wish::Send { to, message }) => world.send(at, to, message),
+            Some(Wish::Upload { to, header, data }) => world.upload(at, to, header, data),
+            Some(Wish::AbortUpload { to, request }) => {
+                if let Some(connection) = world.connection(at, to) {
+                    world.links.aborted.insert((at, to, connection, request));
+                }
+            }
+            Some(Wish::Complete { .. }) => world.go_on(at),
+            Some(Wish::Disconnect { peer, violation }) => {
+                world.break_edge(at, peer, Departure::Broken(violation.to_string()));
+            }
+            Some(Wish::End(departure)) => {
+                world.stop(at);
+                for neighbour in world.peers[at as usize].own.config.neighbours.clone() {
+                    world.break_edge(at, neighbour, departure.clone());
+                }
+            }
+            Some(Wish::AbortDownload { .. }) | None => {}
+        }
+    }
+
+    fn acted(world: &mut World<Self>, at: u32) {
+        if world.links.checked
+            && let Err(what) = world.peers[at as usize].swarm.check()
+        {
+            panic!("peer {at}, step {}: {what}", world.steps());
+        }
+    }
+}
+
+impl World<ScriptedLinks> {
+    fn link_event(&mut self, event: LinkEvent) {
+        let now = self.now;
+        match event {
+            LinkEvent::Connect { a, b } => self.connect(a, b),
+            LinkEvent::Message {
+                from,
+                to,
+                connection,
+                message,
+            } => {
+                if self.is_current(from, to, connection) {
+                    let swarm = &mut self.peers[to as usize].swarm;
+                    swarm.handle_message(now, from, message);
+                    self.act(to);
+                }
+            }
+            LinkEvent::Piece {
+                from,
+                to,
+                connection,
+                header,
+                data,
+            } => {
+                let piece = (from, to, connection, header.request);
+                let aborted = self.links.aborted.remove(&piece);
+                if self.is_current(from, to, connection) && !aborted {
+                    let swarm = &mut self.peers[to as usize].swarm;
+                    if swarm.handle_piece_header(from, &header) == PieceVerdict::Read {
+                        swarm.handle_piece(now, from, header.request, data);
+                    }
+                    self.act(to);
+                }
+            }
+            LinkEvent::UploadEnded {
+                at,
+                to,
+                connection,
+                request,
+            } => {
+                if self.is_current(at, to, connection) {
+                    let swarm = &mut self.peers[at as usize].swarm;
+                    swarm.handle_upload_ended(now, to, request, true);
+                    self.act(at);
+                }
+            }
+            LinkEvent::Disconnected {
+                at,
+                from,
+                connection,
+                departure,
+            } => {
+                // A newer connection has replaced it already.
+                let replaced = self.connection(at, from) > Some(connection);
+                if !replaced && self.is_running(at) {
+                    let swarm = &mut self.peers[at as usize].swarm;
+                    swarm.handle_disconnected(now, from, departure);
+                    self.act(at);
+                }
+            }
+        }
+    }
+
+    fn connect(&mut self, a: u32, b: u32) {
+        let both_run = self.is_running(a) && self.is_running(b);
+        let links = &mut self.links;
+        let Some(edge) = links.edges.get_mut(&ordered(a, b)) else {
+            return;
+        };
+        if edge.severed || edge.connection.is_some() || !both_run {
+            return;
+        }
+        links.connections += 1;
+        edge.connection = Some(links.connections);
+        for direction in [(a, b), (b, a)] {
+            if let Some(pipe) = links.pipes.get_mut(&direction) {
+                pipe.begin(self.now);
+            }
+        }
+        for (at, peer) in [(a, b), (b, a)] {
+            let swarm = &mut self.peers[at as usize].swarm;
+            swarm.handle_connected(self.now, peer);
+        }
+        self.act(a);
+        self.act(b);
+    }
+
+    fn connection(&self, a: u32, b: u32) -> Option<u64> {
+        self.links.edges.get(&ordered(a, b))?.connection
+    }
+
+    fn is_current(&self, from: u32, to: u32, connection: u64) -> bool {
+        self.is_running(to) && self.connection(from, to) == Some(connection)
+    }
+}

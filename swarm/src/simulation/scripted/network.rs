@@ -1,0 +1,164 @@
+//! A run over scripted links.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
+
+use super::{
+    LinkEvent, ScriptedLinks,
+    pipes::{Edge, Pipe, ordered},
+};
+use crate::{
+    Time,
+    config::Config,
+    simulation::world::World,
+    swarm::{Notice, Stats, Swarm},
+    test_utils::{Host, Outcome},
+};
+
+/// How a link behaves in one direction.
+#[derive(Clone, Copy, Debug)]
+pub struct LinkProfile {
+    /// Bytes a second.
+    pub rate: f64,
+    /// From the last byte sent to the last byte there.
+    pub delay: Duration,
+}
+
+/// What a network is made of.
+pub struct NetworkConfig {
+    /// One configuration a node, in index order.
+    pub nodes: Vec<Config>,
+    /// Every link, both ways.
+    pub link: LinkProfile,
+    /// How long each node trains, in index order.
+    pub train_times: Vec<Duration>,
+    /// How long after a break a connection is made again.
+    pub reconnect: Duration,
+}
+
+/// A run over scripted links. It is deterministic: the same configuration and script give the same run, event by event.
+pub struct Network {
+    pub(super) world: World<ScriptedLinks>,
+}
+
+impl Network {
+    /// All nodes at the start of round 0; connections are made as soon as time passes.
+    pub fn new(config: NetworkConfig) -> Self {
+        let mut world = World::new(ScriptedLinks {
+            pipes: BTreeMap::new(),
+            edges: BTreeMap::new(),
+            reconnect: config.reconnect,
+            connections: 0,
+            aborted: BTreeSet::new(),
+            checked: false,
+        });
+        for (node, train) in config.nodes.into_iter().zip(config.train_times) {
+            let me = node.me();
+            for &neighbour in &node.neighbours {
+                let pipe = Pipe::new(config.link);
+                world.links.pipes.insert((me, neighbour), pipe);
+                if me < neighbour {
+                    let edge = ordered(me, neighbour);
+                    world.links.edges.insert(edge, Edge::default());
+                    let (a, b) = edge;
+                    world.add(Time::ZERO, LinkEvent::Connect { a, b });
+                }
+            }
+            let (swarm, host) = Host::new(node, Time::ZERO);
+            world.join(swarm, train, host);
+        }
+        for at in 0..world.peers.len() as u32 {
+            world.set_timer(at);
+        }
+        Self { world }
+    }
+
+    /// Virtual time.
+    pub fn now(&self) -> Time {
+        self.world.now
+    }
+
+    /// Events that have happened.
+    pub fn steps(&self) -> u64 {
+        self.world.steps()
+    }
+
+    fn host(&self, node: u32) -> &Host {
+        &self.world.peers[node as usize].own
+    }
+
+    fn swarm(&self, node: u32) -> &Swarm {
+        &self.world.peers[node as usize].swarm
+    }
+
+    /// How a node's run ended.
+    pub fn outcome(&self, node: u32) -> &Outcome {
+        &self.host(node).outcome
+    }
+
+    /// BLAKE3 over all chunks of each round that a node has completed.
+    pub fn digests(&self, node: u32) -> &[[u8; 32]] {
+        &self.host(node).digests
+    }
+
+    /// When a node completed each round.
+    pub fn completed_at(&self, node: u32) -> &[Time] {
+        &self.host(node).completed_at
+    }
+
+    /// A node's counts.
+    pub fn stats(&self, node: u32) -> &Stats {
+        self.swarm(node).stats()
+    }
+
+    /// Bytes of chunks that a node has received and kept, by neighbour.
+    pub fn received_from(&self, node: u32) -> impl Iterator<Item = (u32, u64)> {
+        self.swarm(node).received_from()
+    }
+
+    /// What a node has reported.
+    pub fn notices(&self, node: u32) -> &[Notice] {
+        &self.host(node).notices
+    }
+
+    /// The round that a node is in, and how many of its chunks it holds.
+    pub fn progress(&self, node: u32) -> (u32, u32) {
+        let swarm = self.swarm(node);
+        (swarm.round(), swarm.held().count())
+    }
+
+    /// Whether no node runs any more.
+    pub fn is_over(&self) -> bool {
+        self.world.running() == 0
+    }
+
+    /// Lets the next event happen; false when there is none.
+    pub fn step(&mut self) -> bool {
+        let Some((time, event)) = self.world.pop() else {
+            return false;
+        };
+        self.world.happen(time, event);
+        true
+    }
+
+    /// Lets everything happen that happens before `until`.
+    pub fn run_until(&mut self, until: Time) {
+        while !self.is_over() && self.world.next_time().is_some_and(|time| time <= until) {
+            self.step();
+        }
+        self.world.now = self.now().max(until);
+    }
+
+    /// Lets things happen until all runs are over; false when that takes longer than `limit`, or nothing happens.
+    pub fn run(&mut self, limit: Time) -> bool {
+        while !self.is_over() {
+            if self.world.next_time().is_none_or(|time| time > limit) {
+                return false;
+            }
+            self.step();
+        }
+        true
+    }
+}

@@ -1,0 +1,9 @@
+//! What tests, benchmarks and fuzzing share: a peer whose update is made out of nothing and that keeps real bytes.
+
+mod host;
+mod origin;
+
+pub use host::{Host, Outcome, Wish};
+pub use origin::{KeyedVerifier, config, origin_data, origin_metainfo, sign};
+
+pub use crate::simulation::scripted::{LinkProfile, Network, NetworkConfig};

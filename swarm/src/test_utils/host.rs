@@ -1,0 +1,199 @@
+//! All of a peer but its state machine and its connections.
+
+use std::collections::BTreeMap;
+
+use bytes::Bytes;
+
+use super::{KeyedVerifier, origin_data, origin_metainfo, sign};
+use crate::{
+    Time,
+    chunk::ChunkId,
+    config::Config,
+    message::{Message, PieceHeader},
+    metainfo::{Metainfo, SignedMetainfo},
+    swarm::{Action, Departure, Failure, Notice, Swarm, Violation},
+};
+
+/// How a peer's run ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// It still runs.
+    Running,
+    /// It left after the last round.
+    Left,
+    /// It failed.
+    Failed(Failure),
+    /// It was killed by the script.
+    Killed,
+}
+
+/// What a state machine wants of its connections; see [`Action`].
+#[derive(Debug)]
+#[allow(missing_docs, reason = "the fields are those of the actions")]
+pub enum Wish {
+    /// A message is to be sent.
+    Send { to: u32, message: Message },
+    /// A piece is to be sent.
+    Upload {
+        to: u32,
+        header: PieceHeader,
+        data: Bytes,
+    },
+    /// A piece need not be sent any more.
+    AbortUpload { to: u32, request: u32 },
+    /// A piece need not be read any more.
+    AbortDownload { from: u32, request: u32 },
+    /// The round is complete: the next one may begin.
+    Complete { round: u32 },
+    /// A connection is to be closed.
+    Disconnect { peer: u32, violation: Violation },
+    /// All connections are to be closed: the peer's run is over.
+    End(Departure),
+}
+
+/// All of a peer but its state machine and its connections: a trainer, a chunk store, and what it has reported.
+///
+/// It panics where the state machine breaks a promise.
+#[derive(Debug)]
+pub struct Host {
+    /// What the state machine was made of.
+    pub config: Config,
+    /// How its run ended.
+    pub outcome: Outcome,
+    /// BLAKE3 over all chunks of each round that it has completed.
+    pub digests: Vec<[u8; 32]>,
+    /// When it completed each of them.
+    pub completed_at: Vec<Time>,
+    /// What it has reported.
+    pub notices: Vec<Notice>,
+    store: BTreeMap<ChunkId, Bytes>,
+}
+
+impl Host {
+    /// A peer at the start of its first round, and its state machine.
+    pub fn new(config: Config, now: Time) -> (Swarm, Self) {
+        let swarm = Swarm::new(config.clone(), Box::new(KeyedVerifier), now);
+        let host = Self {
+            config,
+            outcome: Outcome::Running,
+            digests: Vec::new(),
+            completed_at: Vec::new(),
+            notices: Vec::new(),
+            store: BTreeMap::new(),
+        };
+        (swarm, host)
+    }
+
+    /// Whether its run is not over.
+    pub fn is_running(&self) -> bool {
+        self.outcome == Outcome::Running
+    }
+
+    /// Whether a chunk is in its store.
+    pub fn has(&self, chunk: &ChunkId) -> bool {
+        self.store.contains_key(chunk)
+    }
+
+    /// Stores its own update of a round.
+    pub fn keep_update(&mut self, round: u32) {
+        let (layout, origin) = (self.config.layout, self.config.me());
+        for index in 0..layout.chunks() {
+            let chunk = ChunkId {
+                round,
+                origin,
+                index,
+            };
+            self.keep(chunk, origin_data(&layout, chunk));
+        }
+    }
+
+    /// Stores its own update of a round, and what it signs.
+    pub fn train(&mut self, round: u32) -> SignedMetainfo {
+        self.keep_update(round);
+        let origin = self.config.me();
+        let metainfo = Metainfo {
+            base: self.digests.last().copied().unwrap_or_default(),
+            ..origin_metainfo(&self.config, round, origin)
+        };
+        sign(origin, &metainfo)
+    }
+
+    /// Does what the state machine wants of its own peer; what it wants of its connections is returned.
+    pub fn obey(&mut self, now: Time, swarm: &mut Swarm, action: Action) -> Option<Wish> {
+        Some(match action {
+            Action::Send { to, message } => Wish::Send { to, message },
+            Action::Upload { to, request, chunk } => self.piece(to, request, chunk),
+            Action::AbortUpload { to, request } => Wish::AbortUpload { to, request },
+            Action::AbortDownload { from, request } => Wish::AbortDownload { from, request },
+            Action::Complete { round } => {
+                self.finish(now, round);
+                Wish::Complete { round }
+            }
+            Action::Disconnect { peer, violation } => Wish::Disconnect { peer, violation },
+            Action::Leave => {
+                self.outcome = Outcome::Left;
+                Wish::End(Departure::Finished)
+            }
+            Action::Fail(failure) => {
+                let departure = Departure::Failed(failure.to_string());
+                self.outcome = Outcome::Failed(failure);
+                Wish::End(departure)
+            }
+            Action::Fence { to } => {
+                swarm.handle_drained(now, to);
+                return None;
+            }
+            Action::Store { chunk, data } => {
+                assert_eq!(data, origin_data(&self.config.layout, chunk), "{chunk:?}");
+                assert!(!self.has(&chunk), "{chunk:?} is stored twice");
+                self.keep(chunk, data);
+                return None;
+            }
+            Action::Release { round } => {
+                self.store.retain(|chunk, _| chunk.round != round);
+                return None;
+            }
+            Action::Notice(notice) => {
+                self.notices.push(notice);
+                return None;
+            }
+        })
+    }
+
+    fn piece(&self, to: u32, request: u32, chunk: ChunkId) -> Wish {
+        let Some(data) = self.store.get(&chunk).cloned() else {
+            panic!("peer {} sends {chunk:?} without it", self.config.me());
+        };
+        let length = data.len() as u32;
+        let header = PieceHeader {
+            request,
+            chunk,
+            length,
+        };
+        Wish::Upload { to, header, data }
+    }
+
+    /// No more than two rounds are ever stored.
+    fn keep(&mut self, chunk: ChunkId, data: Bytes) {
+        self.store.insert(chunk, data);
+        let most = 2 * self.config.peers * self.config.layout.chunks();
+        let me = self.config.me();
+        assert!(
+            self.store.len() <= most as usize,
+            "peer {me} stores too much"
+        );
+    }
+
+    fn finish(&mut self, now: Time, round: u32) {
+        let of_round = |(chunk, _): &(&ChunkId, &Bytes)| chunk.round == round;
+        let chunks: Vec<_> = self.store.iter().filter(of_round).collect();
+        let all = self.config.peers * self.config.layout.chunks();
+        assert_eq!(chunks.len() as u32, all, "round {round} is not complete");
+        let mut hasher = blake3::Hasher::new();
+        for (_, data) in chunks {
+            hasher.update(data);
+        }
+        self.digests.push(*hasher.finalize().as_bytes());
+        self.completed_at.push(now);
+    }
+}

@@ -1,0 +1,125 @@
+//! What peers make out of nothing: configurations, and origins' bytes, metainfos and signatures that anybody can compute.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+
+use crate::{
+    choke::ChokePolicyKind,
+    chunk::{ChunkId, ChunkLayout},
+    config::Config,
+    message::Hello,
+    metainfo::{EvaluationCounts, Metainfo, SignedMetainfo, Verifier},
+    round::mix,
+    selection::ChunkSelection,
+};
+
+/// A peer's configuration: a run of one round, four slots, and the defaults of manifests.
+pub fn config(me: u32, peers: u32, neighbours: Vec<u32>, layout: ChunkLayout) -> Config {
+    Config {
+        hello: Hello {
+            run: [7; 16],
+            attempt: 0,
+            peer: me,
+            plan: [1; 32],
+            data: [2; 32],
+            first_round: 0,
+            model: [3; 32],
+        },
+        peers,
+        neighbours,
+        layout,
+        rounds: 1,
+        counts: None,
+        early_stop: None,
+        upload_slots: 4,
+        unchoke_interval: Duration::from_secs(10),
+        optimistic_interval: Duration::from_secs(30),
+        choke_policy: ChokePolicyKind::default(),
+        selection: ChunkSelection::default(),
+        lost_after: Duration::from_secs(30),
+        join_within: Duration::from_secs(30),
+        seed: 1,
+    }
+}
+
+/// The bytes of a chunk as its origin makes them: finite f32 drawn from the chunk's name.
+pub fn origin_data(layout: &ChunkLayout, chunk: ChunkId) -> Bytes {
+    let seed = mix((u64::from(chunk.round) << 40)
+        ^ (u64::from(chunk.origin) << 20)
+        ^ u64::from(chunk.index));
+    let elements = layout.bytes(chunk.index) / 4;
+    (0..elements)
+        .flat_map(|at| ((mix(seed ^ u64::from(at)) >> 40) as f32).to_le_bytes())
+        .collect()
+}
+
+/// What an origin says of the update that it makes in a round.
+pub fn origin_metainfo(config: &Config, round: u32, origin: u32) -> Metainfo {
+    let chunk = |index| ChunkId {
+        round,
+        origin,
+        index,
+    };
+    Metainfo {
+        run: config.hello.run,
+        attempt: config.hello.attempt,
+        round,
+        origin,
+        samples: u64::from(origin) + 1,
+        evaluation: learning_curve(round),
+        base: [0; 32],
+        hashes: (0..config.layout.chunks())
+            .map(|index| *blake3::hash(&origin_data(&config.layout, chunk(index))).as_bytes())
+            .collect(),
+    }
+}
+
+/// What each origin says of the model that the round before `round` made: nothing at first, then 0.6 and ever less on top.
+fn learning_curve(round: u32) -> EvaluationCounts {
+    match round {
+        0 => EvaluationCounts::default(),
+        round => EvaluationCounts {
+            correct: 100 - 80 / (round + 1),
+            total: 100,
+            loss_sum: 1.0,
+        },
+    }
+}
+
+/// A metainfo as `origin` signs it in virtual time.
+pub fn sign(origin: u32, metainfo: &Metainfo) -> SignedMetainfo {
+    let body = metainfo.encode();
+    SignedMetainfo {
+        certificate: Bytes::copy_from_slice(&origin.to_be_bytes()),
+        signature: keyed(origin, &body),
+        body,
+    }
+}
+
+/// Stands for signatures: a keyed hash whose key follows from the origin, so that runs need no key of anybody.
+#[derive(Clone, Copy, Debug)]
+pub struct KeyedVerifier;
+
+fn keyed(origin: u32, body: &[u8]) -> Bytes {
+    let key = blake3::derive_key("fltorrent simulated signature", &origin.to_be_bytes());
+    Bytes::copy_from_slice(blake3::keyed_hash(&key, body).as_bytes())
+}
+
+impl Verifier for KeyedVerifier {
+    fn verify(
+        &mut self,
+        origin: u32,
+        certificate: &[u8],
+        body: &[u8],
+        signature: &[u8],
+    ) -> Result<(), String> {
+        if certificate != origin.to_be_bytes() {
+            return Err("the certificate is another origin's".to_owned());
+        }
+        if keyed(origin, body) != signature {
+            return Err("the signature is not the origin's".to_owned());
+        }
+        Ok(())
+    }
+}
