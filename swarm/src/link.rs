@@ -62,8 +62,8 @@ pub(crate) struct Link {
     pub(crate) chokes_seen: u32,
     pub(crate) requests_sent: u32,
     pub(crate) outstanding: Requests,
-    /// No request becomes hopeless before this; it may be that of one which has been answered.
-    pub(crate) hopeless_from: Option<Time>,
+    /// No request times out before this; it may be that of one which has been answered.
+    pub(crate) timeout_from: Option<Time>,
     pub(crate) delivery: DeliveryRate,
     pub(crate) received: RollingRate,
     /// Bytes of chunks that came from it and were kept, since the start.
@@ -71,7 +71,7 @@ pub(crate) struct Link {
     penalty: Duration,
     pub(crate) not_before: Time,
     /// Penalties since a chunk was last kept: others are asked first, and it gets one request at a time.
-    pub(crate) doubts: u32,
+    pub(crate) strikes: u32,
     /// Since when it has broken rules without a chunk that went well either way: coming back is no use then.
     pub(crate) at_fault_since: Option<Time>,
 
@@ -119,13 +119,13 @@ impl Link {
             chokes_seen: 0,
             requests_sent: 0,
             outstanding: Requests::default(),
-            hopeless_from: None,
+            timeout_from: None,
             delivery: DeliveryRate::default(),
             received: RollingRate::new(RANKING_SPAN),
             kept: 0,
             penalty: Duration::ZERO,
             not_before: Time::ZERO,
-            doubts: 0,
+            strikes: 0,
             at_fault_since: None,
             choking: true,
             peer_interested: false,
@@ -166,7 +166,7 @@ impl Link {
         self.kept = old.kept;
         self.penalty = old.penalty;
         self.not_before = old.not_before;
-        self.doubts = old.doubts;
+        self.strikes = old.strikes;
         self.at_fault_since = old.at_fault_since;
         self.response = old.response;
     }
@@ -214,14 +214,14 @@ impl Link {
         }
         self.penalty = (self.penalty * 2).clamp(FIRST_PENALTY, LONGEST_PENALTY);
         self.not_before = now + self.penalty;
-        self.doubts = self.doubts.saturating_add(1);
+        self.strikes = self.strikes.saturating_add(1);
     }
 
     /// A chunk of it was right.
     pub(crate) fn keep(&mut self, bytes: u64) {
         self.kept += bytes;
         self.penalty /= 2;
-        self.doubts = 0;
+        self.strikes = 0;
         self.at_fault_since = None;
     }
 
@@ -246,7 +246,7 @@ impl Link {
     /// Whether one more chunk may be asked for, beside so many bytes that are about to be.
     pub(crate) fn has_room(&self, chunk: u32, coming: u64) -> bool {
         let asked = self.outstanding.bytes() + coming;
-        if self.doubts > 0 {
+        if self.strikes > 0 {
             return asked == 0;
         }
         self.outstanding.len() < MAX_OUTSTANDING && asked < self.window(chunk)
@@ -263,8 +263,8 @@ impl Link {
     }
 
     /// How little it can be relied on: penalties since the last chunk, and whether there never was one.
-    pub(crate) fn doubt(&self) -> (u32, bool) {
-        (self.doubts, !self.is_measured())
+    pub(crate) fn unreliability(&self) -> (u32, bool) {
+        (self.strikes, !self.is_measured())
     }
 
     /// Bytes a second that it delivers lately, or else `fallback`.

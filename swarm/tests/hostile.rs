@@ -77,7 +77,7 @@ fn complete_among_liars(liars: u32, is_first: bool, every: Duration) -> Time {
 
 #[test]
 fn liars_that_claim_to_have_everything_cannot_keep_a_peer_from_the_one_that_has_it() {
-    // Before doubts were remembered, the liars took turns: eight of them were asked again and again for ever.
+    // Before strikes were counted, the liars took turns: eight of them were asked again and again for ever.
     for every in [10 * MS, 500 * MS, 5000 * MS] {
         for (liars, is_first) in [(1, true), (8, true), (8, false), (20, true), (20, false)] {
             let took = complete_among_liars(liars, is_first, every);

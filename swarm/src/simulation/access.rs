@@ -1,10 +1,10 @@
 //! Access links: what is between the peers of a prediction. Packets, or units of many of them, from one peer's uplink through the
 //! network to another one's downlink.
 
-mod air;
 mod bucket;
 mod event;
 mod flow;
+mod netem;
 mod packets;
 mod peer;
 mod units;
@@ -19,10 +19,10 @@ use std::{
 use bytes::Bytes;
 
 use self::{
-    air::Air,
     bucket::Bucket,
     event::LinkEvent,
     flow::{Control, Flow},
+    netem::Netem,
     peer::{Own, Read},
     window::{Cubic, Uplink, Window},
 };
@@ -43,7 +43,7 @@ use crate::{
 pub(super) struct AccessLinks {
     up: Vec<Bucket>,
     down: Vec<Bucket>,
-    air: Vec<Air>,
+    netem: Vec<Netem>,
     /// Flow 2e is the one from the lower to the higher end of edge e, flow 2e + 1 the way back.
     flows: Vec<Flow>,
     transport: TransportModel,
@@ -71,7 +71,7 @@ impl AccessLinks {
         let mut world = World::new(Self {
             up: Vec::new(),
             down: Vec::new(),
-            air: Vec::new(),
+            netem: Vec::new(),
             flows: Vec::new(),
             transport,
             content: Bytes::from(vec![0; longest as usize]),
@@ -98,7 +98,7 @@ impl AccessLinks {
             world.links.up.push(Bucket::new(up, transport.burst));
             world.links.down.push(Bucket::new(down, transport.burst));
             let seed = mix(scenario.seed ^ mix(u64::from(me)));
-            world.links.air.push(Air::new(&peer.access, seed));
+            world.links.netem.push(Netem::new(&peer.access, seed));
             for &neighbour in peer.config.neighbours.iter().filter(|&&other| other > me) {
                 let edge = world.links.flows.len() as u32 / 2;
                 for (from, to) in [(me, neighbour), (neighbour, me)] {
@@ -196,7 +196,7 @@ impl World<AccessLinks> {
                 bytes,
                 is_last,
             } => self.unit_delivered(flow, bytes, is_last),
-            LinkEvent::Told { flow } => self.told(flow),
+            LinkEvent::ControlDelivered { flow } => self.control_delivered(flow),
             LinkEvent::Delivered { flow, packet, acks } => self.delivered(flow, packet, acks),
             LinkEvent::Taken { flow, request } => {
                 let Flow { from, to, .. } = self.links.flows[flow as usize];

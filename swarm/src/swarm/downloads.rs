@@ -23,8 +23,8 @@ const WORTH: f64 = 3.0;
 /// What a request should take while a neighbour's rate is unknown.
 const UNKNOWN: Duration = Duration::from_millis(500);
 /// A request is given up, when there is another holder, after so many times of what it should take and this long.
-const HOPELESS: u32 = 8;
-const HOPELESS_AT_LEAST: Duration = Duration::from_secs(2);
+const TIMEOUT: u32 = 8;
+const TIMEOUT_AT_LEAST: Duration = Duration::from_secs(2);
 /// The time doubles so often at most.
 const MOST_DOUBLINGS: u32 = 16;
 
@@ -37,20 +37,19 @@ impl Outstanding {
 
     /// When it is given up. Each time that the neighbour was given up it is waited for twice as long: a chunk may take
     /// longer on every link than anybody thought.
-    fn hopeless_at(&self, link: &Link, lost_after: Duration) -> Time {
-        let again = 1 << link.doubts.min(MOST_DOUBLINGS);
+    fn times_out_at(&self, link: &Link, lost_after: Duration) -> Time {
+        let again = 1 << link.strikes.min(MOST_DOUBLINGS);
         self.mark.at() + self.patience(lost_after).saturating_mul(again)
     }
 
     /// It is never given up before.
-    fn hopeful_until(&self, lost_after: Duration) -> Time {
+    fn earliest_timeout(&self, lost_after: Duration) -> Time {
         self.mark.at() + self.patience(lost_after)
     }
 
     fn patience(&self, lost_after: Duration) -> Duration {
-        self.expected.map_or(lost_after, |expected| {
-            expected * HOPELESS + HOPELESS_AT_LEAST
-        })
+        self.expected
+            .map_or(lost_after, |expected| expected * TIMEOUT + TIMEOUT_AT_LEAST)
     }
 }
 
@@ -228,8 +227,8 @@ impl Swarm {
                 .filter(|&at| self.current.has(at, position))
                 .min_by(|&a, &b| {
                     let (a, b) = (&self.links[a], &self.links[b]);
-                    a.doubts
-                        .cmp(&b.doubts)
+                    a.strikes
+                        .cmp(&b.strikes)
                         .then(a.load(fallback).total_cmp(&b.load(fallback)))
                 });
             if let Some(at) = holder {
@@ -271,13 +270,17 @@ impl Swarm {
                 at != asked && link.is_open() && !link.choked && self.current.has(at, position)
             });
             // The surest one is waited for rather than another one asked that may never deliver.
-            let Some(surest) = holders.clone().map(|at| self.links[at].doubt()).min() else {
+            let Some(surest) = holders
+                .clone()
+                .map(|at| self.links[at].unreliability())
+                .min()
+            else {
                 continue;
             };
-            let doubts = self.links[asked].doubts;
+            let strikes = self.links[asked].strikes;
             let other = holders
-                .filter(|&at| self.links[at].doubt() == surest)
-                .filter(|&at| self.links[at].doubts < doubts.max(1))
+                .filter(|&at| self.links[at].unreliability() == surest)
+                .filter(|&at| self.links[at].strikes < strikes.max(1))
                 .filter(|&at| self.links[at].may_ask(now) && self.links[at].has_room(longest, 0))
                 .map(|at| (at, takes(at)))
                 .min_by(|a, b| a.1.total_cmp(&b.1))
@@ -309,8 +312,8 @@ impl Swarm {
             begun: false,
             withdrawn_for: None,
         };
-        let hopeless = outstanding.hopeful_until(self.config.lost_after);
-        link.hopeless_from = Some(link.hopeless_from.map_or(hopeless, |at| at.min(hopeless)));
+        let timeout = outstanding.earliest_timeout(self.config.lost_after);
+        link.timeout_from = Some(link.timeout_from.map_or(timeout, |at| at.min(timeout)));
         link.outstanding.push(link.requests_sent, outstanding);
         let message = Message::Request {
             request: link.requests_sent,
@@ -320,23 +323,23 @@ impl Swarm {
         self.send(at, message);
     }
 
-    /// Gives up requests that are hopeless while somebody else has the chunk.
+    /// Gives up requests that have timed out while somebody else has the chunk.
     pub(super) fn drop_overdue(&mut self, now: Time) {
         let lost_after = self.config.lost_after;
         for at in 0..self.links.len() {
-            if self.links[at].hopeless_from.is_none_or(|from| from > now) {
+            if self.links[at].timeout_from.is_none_or(|from| from > now) {
                 continue;
             }
-            let hopeless: Vec<u32> = self.links[at]
+            let timed_out: Vec<u32> = self.links[at]
                 .outstanding
                 .iter()
                 .filter(|(_, request)| {
-                    request.hopeless_at(&self.links[at], lost_after) <= now
+                    request.times_out_at(&self.links[at], lost_after) <= now
                         && self.has_other(at, request.position)
                 })
                 .map(|(id, _)| id)
                 .collect();
-            for request in hopeless {
+            for request in timed_out {
                 let Some(outstanding) = self.withdraw(at, request) else {
                     continue;
                 };
@@ -352,7 +355,7 @@ impl Swarm {
             }
             let link = &mut self.links[at];
             let requests = link.outstanding.values();
-            link.hopeless_from = requests.map(|r| r.hopeful_until(lost_after)).min();
+            link.timeout_from = requests.map(|r| r.earliest_timeout(lost_after)).min();
         }
     }
 
@@ -360,13 +363,13 @@ impl Swarm {
         (0..self.links.len()).any(|other| other != at && self.current.has(other, position))
     }
 
-    /// When a request becomes late or hopeless, or a little earlier. Every request is looked at only near the end, or where one
-    /// is hopeless and only its holder has the chunk.
+    /// When a request becomes late or times out, or a little earlier. Every request is looked at only near the end, or where one
+    /// has timed out and only its holder has the chunk.
     pub(super) fn next_overdue(&self) -> Option<Time> {
         let endgame = self.current.is_endgame();
         (0..self.links.len())
             .filter_map(|at| {
-                let from = self.links[at].hopeless_from?;
+                let from = self.links[at].timeout_from?;
                 match !endgame && from > self.latest {
                     true => Some(from),
                     false => self.next_overdue_at(at, endgame),
@@ -384,8 +387,8 @@ impl Swarm {
                 let late = (endgame && self.is_asked_once(request.position))
                     .then(|| request.late_at())
                     .filter(|&at| at > self.latest);
-                let hopeless = request.hopeless_at(&self.links[at], self.config.lost_after);
-                [late, Some(hopeless)]
+                let timeout = request.times_out_at(&self.links[at], self.config.lost_after);
+                [late, Some(timeout)]
             })
             .flatten()
             .min()

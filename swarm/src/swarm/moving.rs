@@ -21,7 +21,7 @@ impl Swarm {
     /// Withdraws requests for one neighbour, where it has room and nothing else to give.
     pub(super) fn move_requests_to(&mut self, now: Time, to: usize) {
         let link = &self.links[to];
-        let is_sure = link.is_measured() && link.doubts == 0;
+        let is_sure = link.is_measured() && link.strikes == 0;
         if !link.may_ask(now) || !is_sure || self.current.is_askable(to) {
             return;
         }

@@ -26,7 +26,7 @@ pub(in crate::simulation) enum LinkEvent {
         is_last: bool,
     },
     /// Messages that travel together have come.
-    Told { flow: u32 },
+    ControlDelivered { flow: u32 },
     /// The transport has taken an upload.
     Taken { flow: u32, request: u32 },
     /// Packets that came wait for their acknowledgement long enough.

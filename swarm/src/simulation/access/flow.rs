@@ -79,7 +79,7 @@ pub(super) struct Units {
     pub(super) window: u32,
     pub(super) batches: VecDeque<Batch>,
     /// When the last batch comes: they stay in order.
-    pub(super) told_at: Time,
+    pub(super) control_at: Time,
 }
 
 /// One direction of a connection.

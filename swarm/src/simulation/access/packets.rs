@@ -64,7 +64,7 @@ impl World<AccessLinks> {
         let Some(passed) = self.links.up[from].pass(self.now, bytes) else {
             return;
         };
-        if let Some(at) = self.links.air[from].cross(passed) {
+        if let Some(at) = self.links.netem[from].cross(passed) {
             self.add(at, LinkEvent::Arrives { flow, packet, acks });
         }
     }

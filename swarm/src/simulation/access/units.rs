@@ -19,7 +19,7 @@ impl World<AccessLinks> {
         let from = self.links.flows[at].from as usize;
         if self.links.flows[at].units.window == 0 {
             let filling =
-                self.links.up[from].bytes_in(self.links.air[from].delay()) / f64::from(unit);
+                self.links.up[from].bytes_in(self.links.netem[from].delay()) / f64::from(unit);
             self.links.flows[at].units.window = AHEAD + filling.min(1e6).ceil() as u32;
         }
         self.links.flows[at].units.waiting.push_back(header);
@@ -49,14 +49,14 @@ impl World<AccessLinks> {
             let wire = self
                 .links
                 .transport
-                .wire(bytes, self.links.air[from].loss());
+                .wire(bytes, self.links.netem[from].loss());
             let passed = self.links.up[from].wait(self.now, wire);
             let arrives = LinkEvent::UnitArrives {
                 flow,
                 bytes,
                 is_last,
             };
-            let at = self.links.air[from].cross_whole(passed);
+            let at = self.links.netem[from].cross_whole(passed);
             self.add(at, arrives);
         }
     }
@@ -119,21 +119,21 @@ impl World<AccessLinks> {
         }
         let bytes = bytes + self.links.transport.overhead;
         let passed = self.links.up[from].express(now, bytes);
-        let arrives = self.links.air[from].cross_whole(passed);
-        let told = self.links.down[to].express(arrives, bytes);
+        let arrives = self.links.netem[from].cross_whole(passed);
+        let delivered = self.links.down[to].express(arrives, bytes);
         let mut messages = self.links.spare.pop().unwrap_or_default();
         messages.push(control);
         let units = &mut self.links.flows[at].units;
-        units.told_at = units.told_at.max(told);
+        units.control_at = units.control_at.max(delivered);
         units.batches.push_back(Batch {
             closes: now + TOGETHER,
             messages,
         });
-        let told_at = units.told_at;
-        self.add(told_at, LinkEvent::Told { flow });
+        let control_at = units.control_at;
+        self.add(control_at, LinkEvent::ControlDelivered { flow });
     }
 
-    pub(super) fn told(&mut self, flow: u32) {
+    pub(super) fn control_delivered(&mut self, flow: u32) {
         let Some(batch) = self.links.flows[flow as usize].units.batches.pop_front() else {
             return;
         };

@@ -1,4 +1,4 @@
-//! The way from a peer's uplink to the others' downlinks.
+//! The way from a peer's uplink to the others' downlinks, as Linux's `tc-netem` emulates it.
 
 use std::time::Duration;
 
@@ -6,7 +6,7 @@ use crate::{Time, round::mix, simulation::Access};
 
 /// Delay, how far it wanders, and loss; what is drawn follows from a seed.
 #[derive(Clone, Debug)]
-pub(super) struct Air {
+pub(super) struct Netem {
     delay: Duration,
     jitter: Duration,
     loss: f64,
@@ -16,7 +16,7 @@ pub(super) struct Air {
     last: Time,
 }
 
-impl Air {
+impl Netem {
     pub(super) fn new(access: &Access, seed: u64) -> Self {
         Self {
             delay: access.delay,
@@ -75,28 +75,30 @@ impl Air {
 mod tests {
     use super::*;
 
-    fn air(jitter: u64, loss: f64) -> Air {
+    fn netem(jitter: u64, loss: f64) -> Netem {
         let access = Access {
             delay: Duration::from_millis(10),
             jitter: Duration::from_millis(jitter),
             loss,
             ..Access::default()
         };
-        Air::new(&access, 7)
+        Netem::new(&access, 7)
     }
 
     #[test]
     fn the_delay_wanders_within_its_bounds_and_packets_keep_their_order() {
-        let mut air = air(4, 0.0);
+        let mut netem = netem(4, 0.0);
         let times: Vec<Time> = (0..2000)
-            .map(|at| air.cross(Time::from_millis(20 * at)).unwrap() - Time::from_millis(20 * at))
+            .map(|at| netem.cross(Time::from_millis(20 * at)).unwrap() - Time::from_millis(20 * at))
             .collect();
         let (least, most) = (times.iter().min().unwrap(), times.iter().max().unwrap());
         assert!(*least < Time::from_micros(6100) && *least >= Time::from_millis(6));
         assert!(*most > Time::from_micros(13_900) && *most <= Time::from_millis(14));
         let mut last = Time::ZERO;
         for at in 0..1000 {
-            let arrives = air.cross(Time::from_micros(40_000_000 + 100 * at)).unwrap();
+            let arrives = netem
+                .cross(Time::from_micros(40_000_000 + 100 * at))
+                .unwrap();
             assert!(arrives >= last);
             last = arrives;
         }
@@ -104,9 +106,9 @@ mod tests {
 
     #[test]
     fn so_many_packets_are_lost() {
-        let mut air = air(0, 0.1);
+        let mut netem = netem(0, 0.1);
         let came = (0..10_000)
-            .filter(|_| air.cross(Time::ZERO).is_some())
+            .filter(|_| netem.cross(Time::ZERO).is_some())
             .count();
         assert!((8850..9150).contains(&came), "{came}");
     }
