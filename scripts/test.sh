@@ -5,6 +5,25 @@ cd "$(dirname "$0")/.."
 
 step() { printf '\n== %s (%s)\n' "$1" "$(date +%T)"; }
 
+# What runs beside other steps takes the processors that those leave idle. What it prints comes when it is waited for.
+logs=$(mktemp -d)
+beside=
+trap 'if [ -n "$beside" ]; then kill -- "-$beside"; fi; rm -rf "$logs"' EXIT
+start() {
+  # In a group of its own, so that an early end takes all of it along.
+  set -m
+  (renice -n 19 "$BASHPID" >/dev/null; "$@") >"$logs/beside" 2>&1 &
+  set +m
+  beside=$!
+}
+finish() {
+  local status=0
+  wait "$beside" || status=$?
+  beside=
+  cat "$logs/beside"
+  return "$status"
+}
+
 # Debian packages: Chromium shows the reports, PyTorch reads our models, Fashion-MNIST is the data of the reference tests,
 # tmux is the terminal of the live view's tests, Graphviz draws wirings, iproute2 makes the network namespaces of the tests of
 # several machines (which need root), nftables their firewalls and routers, containerd, runc and the CNI plugins run the pods of
@@ -24,37 +43,54 @@ fi
 step "format"
 cargo fmt --all -- --check
 cargo fmt --manifest-path fuzz/Cargo.toml -- --check
+test -z "$(gofmt -l e2e/go)" || { echo "gofmt -w e2e/go"; exit 1; }
+
+step "Kubernetes, etcd, CoreDNS and Helm are built beside what follows"
+cargo build --quiet --workspace --locked --bin e2e
+target=$(cargo metadata --locked --no-deps --format-version 1 | sed 's/.*"target_directory":"\([^"]*\)".*/\1/')
+start "$target/debug/e2e" programs
 
 step "clippy, with the CUDA backend"
 cargo clippy --quiet --workspace --all-targets --features fltorrent-cli/cuda --locked -- -D warnings
-# What runs only when it is named is not among all targets.
+# What runs only when it is named is not among all targets. Everything else that these two need has been checked by now.
 cargo clippy --quiet --workspace --test real_cluster --test installed --features fltorrent-cli/cuda --locked -- -D warnings
 
 step "tests"
 cargo test --quiet --workspace --locked
 
+step "the rest of Kubernetes, etcd, CoreDNS and Helm"
+finish
+# Cargo would let these wait for what it does beside them, so they are started without it. The operator and the programs in the images are those that
+# were built with the tests above: another build of all crates would take as long as the rest. The Dockerfile's own build is `cargo xtask images`.
+built=$(cargo test --workspace --locked --no-run --test real_cluster --test installed 2>&1) || { echo "$built"; exit 1; }
+on_cluster() {
+  local program
+  program=$(realpath "$(sed -n "s#^ *Executable tests/$1\.rs (\(.*\))#\1#p" <<<"$built")")
+  (cd e2e && "$program")
+}
+
+# The cluster's tests wait most of the time, so these run beside them.
+rest() {
+  step "documentation"
+  RUSTDOCFLAGS="-D warnings" cargo doc --quiet --workspace --no-deps --document-private-items --features fltorrent-cli/cuda --locked
+  step "fuzz targets compile"
+  cargo check --quiet --manifest-path fuzz/Cargo.toml --locked
+  step "licences, bans, sources"
+  if ! cargo deny --version >/dev/null 2>&1; then
+    # A tool that runs for seconds need not be optimised for minutes.
+    CARGO_PROFILE_RELEASE_OPT_LEVEL=0 CARGO_PROFILE_RELEASE_LTO=off CARGO_PROFILE_RELEASE_CODEGEN_UNITS=256 \
+      cargo install --quiet --locked cargo-deny@0.20.2
+  fi
+  cargo deny --log-level error check bans licenses sources
+}
+start rest
+
 step "a real cluster"
-test -z "$(gofmt -l e2e/go)" || { echo "gofmt -w e2e/go"; exit 1; }
-# The operator that it runs was built with the tests above, with the features that they have.
-cargo test --quiet --workspace --locked --test real_cluster
+on_cluster real_cluster
 
 step "images, and what helm installs from them"
-# In them are the programs that were built with the tests above: another build of all crates would take as long as the rest. The Dockerfile's own build
-# is what `cargo run -p e2e -- images` runs.
-cargo test --quiet --workspace --locked --test installed
+on_cluster installed
 
-step "documentation"
-RUSTDOCFLAGS="-D warnings" cargo doc --quiet --workspace --no-deps --document-private-items --features fltorrent-cli/cuda --locked
-
-step "fuzz targets compile"
-cargo check --quiet --manifest-path fuzz/Cargo.toml --locked
-
-step "licences, bans, sources"
-if ! cargo deny --version >/dev/null 2>&1; then
-  # A tool that runs for seconds need not be optimised for minutes.
-  CARGO_PROFILE_RELEASE_OPT_LEVEL=0 CARGO_PROFILE_RELEASE_LTO=off CARGO_PROFILE_RELEASE_CODEGEN_UNITS=256 \
-    cargo install --quiet --locked cargo-deny@0.20.2
-fi
-cargo deny --log-level error check bans licenses sources
+finish
 
 step "all checks passed"

@@ -5,6 +5,7 @@ use std::process::ExitCode;
 
 use anyhow::{Context as _, bail};
 use clap::{Parser, Subcommand};
+use e2e::binaries::Binaries;
 use e2e::cluster::{self, Cluster};
 use e2e::components::NAMES;
 use e2e::dockerfile::{self, Programs};
@@ -24,6 +25,8 @@ struct Arguments {
 enum Action {
     /// Install, build and start what is missing, and print the environment for kubectl and helm.
     Up,
+    /// Build Kubernetes, etcd, CoreDNS and Helm, as `up` does where they are missing. It needs no root.
+    Programs,
     /// Build the images of the Dockerfile, and give them to the cluster if there is one.
     Images,
     /// Stop everything, and leave the machine as it was.
@@ -52,6 +55,7 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let layout = Layout::from_environment()?;
     match &arguments.command {
         Action::Up => up(layout),
+        Action::Programs => programs(&layout),
         Action::Images => images(layout),
         Action::Down => Ok(Cluster::down(&layout)?),
         Action::Status => status(&layout),
@@ -68,6 +72,12 @@ fn up(layout: Layout) -> anyhow::Result<()> {
     // For `eval`, so nothing else goes to standard output.
     println!("export KUBECONFIG={}", cluster.kubeconfig().display());
     println!("export PATH={}:$PATH", cluster.programs().display());
+    Ok(())
+}
+
+fn programs(layout: &Layout) -> anyhow::Result<()> {
+    let interrupt = Interrupt::by_signals().context("signals cannot be watched")?;
+    Binaries::ensure(layout, &interrupt)?;
     Ok(())
 }
 
