@@ -1,6 +1,7 @@
 //! The command line's form.
 
 mod bench;
+mod choices;
 mod endings;
 mod numbers;
 mod parse;
@@ -12,6 +13,9 @@ use clap::{ArgGroup, Args, Parser, Subcommand, ValueEnum};
 use fltorrent_crds::{
     BitRate, Interval, IntervalError,
     experiment::{MAX_PEERS, MAX_SEED},
+    family::Variant,
+    partition::Partition,
+    topology::Topology,
 };
 use fltorrent_peer::checkpoint::Resume;
 
@@ -19,13 +23,12 @@ pub use self::bench::{
     AllArguments, BenchArguments, BenchModel, Benchmark, CongestionArguments, Contender,
     ExchangeArguments, LoopbackArguments, QuickstartArguments, TrainArguments,
 };
+pub(crate) use self::choices::startable;
+pub use self::choices::{DataChoice, ModelChoice};
 pub(crate) use self::numbers::whole_number;
 pub use self::parse::parse;
 use self::path::path;
-use crate::{
-    commands::init::{DataChoice, ModelChoice, PartitionChoice, TopologyChoice},
-    output::Format,
-};
+use crate::output::Format;
 
 /// Decentralised federated learning: peers train, and swap chunks of their models as a BitTorrent swarm.
 #[derive(Debug, Parser)]
@@ -219,8 +222,8 @@ pub struct InitArguments {
     #[arg(long, value_name = "N", value_parser = whole_number::<u32>(1, 10_000))]
     pub peers: Option<u32>,
     /// How they are wired
-    #[arg(long, value_enum)]
-    pub topology: Option<TopologyChoice>,
+    #[arg(long, value_parser = choices::parser::<Topology>())]
+    pub topology: Option<&'static Variant<Topology>>,
     /// What they train
     #[arg(long, value_enum)]
     pub model: Option<ModelChoice>,
@@ -231,8 +234,8 @@ pub struct InitArguments {
     #[arg(long, value_name = "DIR")]
     pub data_path: Option<String>,
     /// How the data is divided
-    #[arg(long, value_enum)]
-    pub partition: Option<PartitionChoice>,
+    #[arg(long, value_parser = choices::parser::<Partition>())]
+    pub partition: Option<&'static Variant<Partition>>,
     /// How many rounds
     #[arg(long, value_name = "N", value_parser = whole_number::<u32>(1, 1_000_000))]
     pub rounds: Option<u32>,

@@ -7,7 +7,7 @@ mod result;
 
 use std::path::{Path, PathBuf};
 
-use fltorrent_crds::{Plan, plan::Schedule};
+use fltorrent_crds::Plan;
 use fltorrent_peer::checkpoint::{self, Common, Folder};
 use fltorrent_records::report::ModelHash;
 use serde_json::Value;
@@ -210,7 +210,7 @@ fn differences(before: &Resolved, now: &Resolved) -> Vec<(String, String, String
     };
     let mut found = Vec::new();
     compare("", &value(before), &value(now), &mut found);
-    let rounds_matter = matches!(now.plan.training.schedule, Schedule::Cosine { .. });
+    let rounds_matter = now.plan.training.schedule.ends_with_the_run();
     found.retain(|(path, _, _)| match path.as_str() {
         "data.idx.path"
         | "data.csv.train"

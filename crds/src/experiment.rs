@@ -14,16 +14,14 @@ mod exchange;
 pub mod kubernetes;
 mod model;
 mod network;
-mod partition;
 mod settings;
-mod topology;
 mod training;
 
 use kube_derive::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::status::ExperimentStatus;
+use crate::{aggregation::Aggregation, plan::Role, status::ExperimentStatus, topology::Topology};
 
 pub use checkpoint::{Checkpoint, CheckpointType, PeriodicCheckpoint};
 pub use column::Column;
@@ -38,20 +36,8 @@ pub use exchange::Exchange;
 pub use kubernetes::{GroupKubernetes, Kubernetes};
 pub use model::{InitFrom, MlpModel, Model, ModelType, Resnet18Model, TransformerModel};
 pub use network::{AccessLink, Network};
-pub use partition::{
-    ClassesPartition, DirichletPartition, ExplicitPartition, PartitionSpec, PartitionType,
-    QuantityPartition, ShardsPartition,
-};
-pub use settings::{
-    Aggregation, AggregationType, CongestionControlType, Fedprox, Output, Transport, TransportType,
-};
-pub use topology::{
-    CustomTopology, ErdosRenyiTopology, RandomRegularTopology, SmallWorldTopology, StarTopology,
-    Topology, TopologyType, TorusTopology, TreeTopology,
-};
-pub use training::{
-    CosineSchedule, Schedule, ScheduleType, StepSchedule, Training, TrainingBackend,
-};
+pub use settings::{Output, Transport, TransportType};
+pub use training::{ScheduleSpec, Training};
 
 /// Most peers of an experiment.
 pub const MAX_PEERS: u32 = 10_000;
@@ -193,7 +179,7 @@ pub struct Group {
     pub count: u32,
     /// What the group's peers do; honest ones keep to the protocol, and there are no others yet.
     #[serde(default)]
-    pub role: GroupRole,
+    pub role: Role,
     /// The link of each of the group's peers; each field that is there replaces that of `network.default`.
     #[serde(default)]
     pub network: AccessLink,
@@ -209,17 +195,4 @@ pub struct Group {
 /// The slowdown of a peer that trains as fast as it can.
 const fn as_it_is() -> f64 {
     1.0
-}
-
-/// What the peers of a group may do.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-#[schemars(inline)]
-pub enum GroupRole {
-    #[default]
-    #[allow(
-        missing_docs,
-        reason = "a description of a value would turn the schema's enum into a oneOf"
-    )]
-    Honest,
 }

@@ -4,6 +4,7 @@
 mod text_form;
 
 mod address;
+pub mod aggregation;
 pub mod analysis;
 mod bindings;
 mod bit_rate;
@@ -13,19 +14,23 @@ mod decimal;
 pub mod definition;
 mod errors;
 pub mod experiment;
+pub mod family;
+mod findings;
 mod interval;
 pub mod manifest;
 pub mod nodes;
+pub mod partition;
 mod percentage;
 pub mod plan;
 mod quantity;
 mod queue_length;
 pub mod reference;
+pub mod schedule;
 pub mod seeds;
 pub mod shards;
 pub mod status;
 mod text_or_whole;
-mod topology;
+pub mod topology;
 mod utf8;
 mod visible;
 

@@ -11,7 +11,6 @@ mod hash;
 mod kubernetes;
 mod model;
 mod network;
-mod partition;
 mod paths;
 mod schedule;
 mod settings;
@@ -26,10 +25,17 @@ pub use paths::unexpanded;
 pub use start::{EarlyStopPlan, InitFromPlan};
 
 use fltorrent_swarm::{ChokePolicyKind, ChunkSelection};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use crate::experiment::{Column, IdxSha256};
+use crate::{
+    aggregation::Aggregation,
+    experiment::{Column, IdxSha256},
+    family,
+    partition::Partition,
+    schedule::Schedule,
+};
 
 /// The manifest resolved and validated, with one entry a peer.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -59,7 +65,8 @@ pub struct Plan {
     /// How chunks are swapped.
     pub exchange: ExchangePlan,
     /// How updates are combined.
-    pub aggregation: AggregationPlan,
+    #[serde(with = "family::flat")]
+    pub aggregation: Aggregation,
     /// How connections are made and kept.
     pub transport: TransportPlan,
     /// Where results go.
@@ -92,9 +99,11 @@ pub struct PeerPlan {
 }
 
 /// What a peer may do.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
+#[schemars(inline, transform = family::plain)]
 pub enum Role {
+    #[default]
     /// Follows the protocol.
     Honest,
 }
@@ -220,6 +229,7 @@ pub struct DataPlan {
     /// Number of classes; labels are `0..classes`.
     pub classes: u32,
     /// How the training split is divided among the peers.
+    #[serde(with = "family::flat::snake_case")]
     pub partition: Partition,
 }
 
@@ -304,45 +314,6 @@ pub struct Columns {
     pub normalise: bool,
 }
 
-/// How the training split is divided among the peers.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", tag = "type")]
-pub enum Partition {
-    /// A seeded shuffle dealt out evenly.
-    Iid,
-    /// Each class divided by proportions drawn from a symmetric Dirichlet distribution.
-    Dirichlet {
-        /// Concentration, > 0: small is skewed.
-        alpha: f64,
-        /// Every peer gets at least this many samples.
-        min_samples: u32,
-    },
-    /// Index ranges of the training split written in the manifest, one list a peer.
-    Explicit {
-        /// `shards[peer]` = half-open ranges `[start, end)` of sample indices.
-        shards: Vec<Vec<(u32, u32)>>,
-    },
-    /// A few classes for each peer; a class is divided evenly among the peers that hold it.
-    Classes {
-        /// Classes of a peer, at most as many as there are.
-        per_peer: u32,
-    },
-    /// Sorted by label, cut into `peers * per_peer` pieces, which are dealt out.
-    Shards {
-        /// Pieces of a peer, ≥ 1.
-        per_peer: u32,
-    },
-    /// Sizes drawn from a symmetric Dirichlet distribution; which samples is left to chance.
-    Quantity {
-        /// Concentration, > 0: small is skewed.
-        alpha: f64,
-        /// Every peer gets at least this many samples.
-        min_samples: u32,
-    },
-    /// Slices of equal length in the data's order.
-    Contiguous,
-}
-
 /// How each peer trains.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -356,7 +327,7 @@ pub struct TrainingPlan {
     /// Step size of SGD before the schedule, finite and > 0. The optimiser has no state that outlives a round.
     pub learning_rate: f64,
     /// How the step size changes from round to round.
-    #[serde(default, skip_serializing_if = "is_default")]
+    #[serde(default, skip_serializing_if = "is_default", with = "family::flat")]
     pub schedule: Schedule,
     /// Rounds at the start in which the step size rises to the learning rate; the schedule begins after them.
     #[serde(default, skip_serializing_if = "is_default")]
@@ -379,30 +350,10 @@ pub struct TrainingPlan {
     pub threads: u32,
 }
 
-/// How the step size changes from round to round.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", tag = "type")]
-pub enum Schedule {
-    /// Not at all.
-    #[default]
-    Constant,
-    /// Multiplied by a factor every so many rounds.
-    Step {
-        /// Rounds between two steps, ≥ 1.
-        rounds: u32,
-        /// The factor, > 0.
-        factor: f64,
-    },
-    /// Half a cosine wave from the learning rate down.
-    Cosine {
-        /// Where the wave ends, as a part of the learning rate, 0..=1.
-        floor: f64,
-    },
-}
-
 /// Where burn computes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
+#[schemars(inline, transform = family::plain)]
 pub enum Backend {
     /// Pure-Rust CPU backend.
     Flex,
@@ -429,15 +380,6 @@ pub struct ExchangePlan {
     pub num_chunks: u32,
     /// RAM that a peer's chunk store may keep, bytes; what is over goes to a file.
     pub memory_budget: u64,
-}
-
-/// How updates are combined.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", tag = "type")]
-pub enum AggregationPlan {
-    /// The mean weighted by signed sample counts, folded in peer order in f64. FedProx combines in this way too; what it
-    /// adds is [`TrainingPlan::proximal`].
-    Fedavg,
 }
 
 /// How connections are made and kept.

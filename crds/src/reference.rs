@@ -2,6 +2,7 @@
 //!
 //! Each field of `spec` is a section; one with many fields has a part of its own for each large one of them.
 
+mod variants;
 mod words;
 
 use std::collections::BTreeMap;
@@ -9,6 +10,8 @@ use std::collections::BTreeMap;
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{
     JSONSchemaProps, JSONSchemaPropsOrArray,
 };
+
+pub use variants::with_variants;
 
 use crate::{definition, manifest};
 

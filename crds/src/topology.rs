@@ -3,15 +3,86 @@
 mod adjacency;
 mod custom;
 mod draws;
-mod lattice;
+mod erdos_renyi;
+mod exponential;
+mod hypercube;
+mod mesh;
 mod parts;
-mod random;
-mod regular;
+mod random_regular;
+mod ring;
+mod small_world;
+mod star;
+mod torus;
+mod tree;
 
-use crate::{
-    FieldError,
-    experiment::{Topology, TopologyType},
-};
+use crate::{FieldError, family::family};
+
+pub use custom::Custom;
+pub use erdos_renyi::ErdosRenyi;
+pub use exponential::Exponential;
+pub use hypercube::Hypercube;
+pub use mesh::Mesh;
+pub use random_regular::RandomRegular;
+pub use ring::Ring;
+pub use small_world::SmallWorld;
+pub use star::Star;
+pub use torus::Torus;
+pub use tree::Tree;
+
+family! {
+    /// How the peers are wired: who is whose neighbour. Every connection has two ends.
+    pub enum Topology: dyn Graph {
+        "star" => Star,
+        "ring" => Ring,
+        "mesh" => Mesh,
+        "tree" => Tree,
+        "randomRegular" => RandomRegular,
+        "smallWorld" => SmallWorld,
+        "exponential" => Exponential,
+        "torus" => Torus,
+        "erdosRenyi" => ErdosRenyi,
+        "hypercube" => Hypercube,
+        "custom" => Custom,
+    }
+}
+
+/// What a topology is asked.
+pub(crate) trait Graph {
+    /// Every connection once, without loops. What is random follows from `seed`: purpose `topology.<type>`, round = the number of
+    /// the draw, of which the first that is connected is taken.
+    ///
+    /// # Errors
+    /// What keeps so many peers, at least 1, from being wired in this way.
+    fn edges(&self, peers: u32, seed: u64) -> Result<Edges, Vec<FieldError>>;
+
+    /// What is possible with these neighbours of each peer, but probably not meant: the field and the message.
+    fn warning(&self, _neighbours: &[Vec<u32>]) -> Option<(&'static str, String)> {
+        None
+    }
+
+    /// How it is drawn best.
+    fn layout(&self) -> Layout {
+        Layout::Free
+    }
+}
+
+/// How a wiring is drawn best.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Layout {
+    /// By the lengths of its ways.
+    Free,
+    /// On a circle in the order of the peers' numbers.
+    Circle,
+    /// From the first peer down.
+    Levels,
+}
+
+impl Topology {
+    /// How it is drawn best.
+    pub fn layout(&self) -> Layout {
+        self.as_dyn().layout()
+    }
+}
 
 /// Most connections of an experiment, so that a mesh does not fill the memory.
 const MAX_EDGES: u64 = 1_000_000;
@@ -21,9 +92,6 @@ type Edges = Vec<(u32, u32)>;
 
 /// Every peer's neighbours, ascending, without itself; `peers` is at least 1.
 ///
-/// What is random follows from the experiment's `seed`: purpose `topology.<type>`, round = the number of the draw. The
-/// first draw that is connected is taken.
-///
 /// # Errors
 /// Everything that keeps the wiring from being a connected graph without loops and without repeated connections.
 pub(crate) fn neighbours(
@@ -31,27 +99,7 @@ pub(crate) fn neighbours(
     peers: u32,
     seed: u64,
 ) -> Result<Vec<Vec<u32>>, Vec<FieldError>> {
-    let edges = match topology.kind {
-        TopologyType::Star => star(topology.star.unwrap_or_default().hub, peers).map_err(one),
-        TopologyType::Ring => Ok(ring(peers)),
-        TopologyType::Mesh => mesh(peers).map_err(one),
-        TopologyType::Tree => Ok(tree(topology.tree.unwrap_or_default().arity.max(1), peers)),
-        TopologyType::RandomRegular => settings(topology.random_regular, "randomRegular")
-            .and_then(|regular| regular::random(regular, peers, seed))
-            .map_err(one),
-        TopologyType::SmallWorld => settings(topology.small_world, "smallWorld")
-            .and_then(|small| random::small_world(small, peers, seed))
-            .map_err(one),
-        TopologyType::Exponential => Ok(lattice::exponential(peers)),
-        TopologyType::Torus => {
-            lattice::torus(topology.torus.unwrap_or_default(), peers).map_err(one)
-        }
-        TopologyType::ErdosRenyi => settings(topology.erdos_renyi, "erdosRenyi")
-            .and_then(|erdos| random::erdos_renyi(erdos, peers, seed))
-            .map_err(one),
-        TopologyType::Hypercube => lattice::hypercube(peers).map_err(one),
-        TopologyType::Custom => custom::edges(topology, peers),
-    }?;
+    let edges = topology.as_dyn().edges(peers, seed)?;
     let neighbours = lists(&edges, peers);
     let parts = parts::components(&neighbours);
     if parts.len() > 1 {
@@ -72,17 +120,6 @@ fn one(error: FieldError) -> Vec<FieldError> {
     vec![error]
 }
 
-/// The settings that the type wants; the schema sees to it that a manifest has them.
-fn settings<T>(settings: Option<T>, name: &str) -> Result<T, FieldError> {
-    settings.ok_or_else(|| {
-        FieldError::new(
-            format!("topology.{name}"),
-            "is missing",
-            format!("type {name} wants its settings"),
-        )
-    })
-}
-
 /// Neighbours by peer, ascending.
 fn lists(edges: &[(u32, u32)], peers: u32) -> Vec<Vec<u32>> {
     let mut neighbours = vec![Vec::new(); peers as usize];
@@ -96,42 +133,21 @@ fn lists(edges: &[(u32, u32)], peers: u32) -> Vec<Vec<u32>> {
     neighbours
 }
 
-fn star(hub: u32, peers: u32) -> Result<Edges, FieldError> {
-    if hub >= peers {
-        return Err(missing_peer("topology.star.hub", hub, peers));
-    }
-    Ok((0..peers).filter(|&i| i != hub).map(|i| (hub, i)).collect())
-}
-
-fn ring(peers: u32) -> Edges {
-    if peers <= 2 {
-        return (1..peers).map(|i| (i - 1, i)).collect();
-    }
-    (0..peers).map(|i| (i, (i + 1) % peers)).collect()
-}
-
-fn tree(arity: u32, peers: u32) -> Edges {
-    (1..peers).map(|i| ((i - 1) / arity, i)).collect()
-}
-
-fn mesh(peers: u32) -> Result<Edges, FieldError> {
-    let edges = pairs(peers);
-    if edges > MAX_EDGES {
-        return Err(FieldError::new(
-            "topology.type",
-            format!("a mesh of {peers} peers has {edges} connections"),
-            format!(
-                "at most {MAX_EDGES} are possible, in a mesh of 1414 peers; take another topology or fewer peers"
-            ),
-        ));
-    }
-    Ok(all_pairs(peers))
-}
-
 fn all_pairs(peers: u32) -> Edges {
     (0..peers)
         .flat_map(|a| (a + 1..peers).map(move |b| (a, b)))
         .collect()
+}
+
+/// Each connection once, without loops: on a short ring two ways lead to the same peer.
+fn once(edges: impl Iterator<Item = (u32, u32)>) -> Edges {
+    let mut edges: Edges = edges
+        .filter(|(a, b)| a != b)
+        .map(|(a, b)| (a.min(b), a.max(b)))
+        .collect();
+    edges.sort_unstable();
+    edges.dedup();
+    edges
 }
 
 /// Pairs of different peers.

@@ -9,7 +9,8 @@ use std::{collections::BTreeSet, fs, path::Path};
 use fltorrent_crds::{
     Plan,
     analysis::{Rates, exchange_bound, wiring},
-    experiment::TopologyType,
+    family::Family,
+    topology::Topology,
 };
 use serde_json::json;
 use support::{manifest, put};
@@ -64,15 +65,18 @@ fn figures_are_true() {
         .skip(1)
         .take_while(|line| line.starts_with('|'))
         .collect();
-    let expected: Vec<String> = TopologyType::ALL.map(|kind| row(kind.name())).to_vec();
+    let expected: Vec<String> = Topology::VARIANTS
+        .iter()
+        .map(|topology| row(topology.name))
+        .collect();
     assert_eq!(found, expected, "the rows are\n{}", expected.join("\n"));
 }
 
 #[test]
 fn drawings_show_the_connections() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs");
-    for kind in TopologyType::ALL {
-        let name = kind.name();
+    for topology in Topology::VARIANTS {
+        let name = topology.name;
         let link = format!("img/topologies/{name}.svg");
         assert!(PAGE.contains(&format!("![{name}]({link})")), "{name}");
         let svg = fs::read_to_string(folder.join(&link)).unwrap();

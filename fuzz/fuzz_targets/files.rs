@@ -5,7 +5,8 @@ use std::{fs, sync::LazyLock};
 
 use fltorrent_crds::{
     experiment::Column,
-    plan::{Columns, DataFile, DataPlan, DataSource, Partition},
+    partition::Partition,
+    plan::{Columns, DataFile, DataPlan, DataSource},
 };
 use fltorrent_peer::data::{self, Split};
 use tempfile::TempDir;
@@ -54,7 +55,7 @@ libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
         source,
         input_shape,
         classes: 256,
-        partition: Partition::Iid,
+        partition: Partition::default(),
     };
     if let Ok(labels) = data::labels(&plan) {
         let all: Vec<u32> = (0..labels.train.len() as u32).collect();

@@ -4,7 +4,10 @@
 
 use std::{fs, path::Path, sync::LazyLock};
 
-use fltorrent_crds::plan::{DataPlan, DataSource, Partition};
+use fltorrent_crds::{
+    partition::Partition,
+    plan::{DataPlan, DataSource},
+};
 use fltorrent_peer::data::{self, Split};
 use tempfile::TempDir;
 
@@ -31,7 +34,7 @@ libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
         },
         input_shape: vec![2, 3],
         classes: 4,
-        partition: Partition::Iid,
+        partition: Partition::default(),
     };
     if let Ok(labels) = data::labels(&plan) {
         assert!(labels.train.iter().all(|&label| label < 4));

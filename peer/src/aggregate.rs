@@ -7,7 +7,7 @@
 mod mean;
 mod updates;
 
-use fltorrent_crds::plan::AggregationPlan;
+use fltorrent_crds::aggregation::Aggregation as Choice;
 use thiserror::Error;
 
 use crate::store::StoreError;
@@ -32,9 +32,10 @@ pub trait Aggregation: Send {
 
 /// The rule that a plan names.
 #[must_use]
-pub fn rule(plan: AggregationPlan) -> Box<dyn Aggregation> {
-    match plan {
-        AggregationPlan::Fedavg => Box::new(mean::WeightedMean),
+pub fn rule(choice: &Choice) -> Box<dyn Aggregation> {
+    match choice {
+        // What FedProx adds is in the training.
+        Choice::Fedavg(_) | Choice::Fedprox(_) => Box::new(mean::WeightedMean),
     }
 }
 
@@ -180,7 +181,7 @@ mod tests {
         samples: &[Option<u64>],
         counts: &[usize],
     ) -> Result<Vec<f32>, FoldError> {
-        let mut rule = rule(AggregationPlan::Fedavg);
+        let mut rule = rule(&Choice::default());
         let mut fold = Fold::new(rule.as_mut(), Updates::new(store, layout, 3, samples))?;
         let mut values = Vec::new();
         for &count in counts {

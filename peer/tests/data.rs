@@ -4,7 +4,10 @@
 use std::{fs, io::Write, path::Path};
 
 use flate2::{Compression, write::GzEncoder};
-use fltorrent_crds::plan::{DataPlan, DataSource, Partition};
+use fltorrent_crds::{
+    partition::{Dirichlet, Partition},
+    plan::{DataPlan, DataSource},
+};
 use fltorrent_peer::data::{self, Labels, Split};
 use proptest::prelude::*;
 use tempfile::TempDir;
@@ -14,7 +17,7 @@ fn digits() -> DataPlan {
         source: DataSource::Digits,
         input_shape: vec![8, 8],
         classes: 10,
-        partition: Partition::Iid,
+        partition: Partition::default(),
     }
 }
 
@@ -24,7 +27,7 @@ fn idx_plan(folder: &Path) -> DataPlan {
         source: DataSource::Idx { path, sha256: None },
         input_shape: vec![2, 3],
         classes: 4,
-        partition: Partition::Iid,
+        partition: Partition::default(),
     }
 }
 
@@ -213,10 +216,11 @@ fn the_hash_covers_labels_splits_classes_and_shape() {
     assert_eq!(
         data::label_hash(
             &DataPlan {
-                partition: Partition::Dirichlet {
+                partition: Dirichlet {
                     alpha: 1.0,
                     min_samples: 1
-                },
+                }
+                .into(),
                 ..plan
             },
             &base

@@ -8,7 +8,8 @@ use std::{
 };
 
 use fltorrent_crds::{
-    plan::{Architecture, ModelPlan, Schedule, TrainingPlan},
+    plan::{Architecture, ModelPlan, TrainingPlan},
+    schedule::{Cosine, Step},
     seeds,
 };
 use fltorrent_peer::{
@@ -105,14 +106,15 @@ fn optimisers() -> Vec<TrainingPlan> {
             ..training()
         },
         TrainingPlan {
-            schedule: Schedule::Step {
+            schedule: Step {
                 rounds: 1,
                 factor: 0.3,
-            },
+            }
+            .into(),
             ..training()
         },
         TrainingPlan {
-            schedule: Schedule::Cosine { floor: 0.1 },
+            schedule: Cosine { floor: 0.1 }.into(),
             warmup_rounds: 1,
             ..momentum.clone()
         },

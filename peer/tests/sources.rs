@@ -6,7 +6,8 @@ use std::{fs, io::Write, path::Path};
 use flate2::{Compression, write::GzEncoder};
 use fltorrent_crds::{
     experiment::Column,
-    plan::{Columns, DataFile, DataPlan, DataSource, Partition},
+    partition::Partition,
+    plan::{Columns, DataFile, DataPlan, DataSource},
 };
 use fltorrent_peer::data::{self, Samples, Split};
 use proptest::prelude::*;
@@ -25,7 +26,7 @@ fn plan(source: DataSource, input_shape: &[u32], classes: u32) -> DataPlan {
         source,
         input_shape: input_shape.to_vec(),
         classes,
-        partition: Partition::Iid,
+        partition: Partition::default(),
     }
 }
 

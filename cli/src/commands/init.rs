@@ -16,12 +16,11 @@ use thiserror::Error;
 
 use super::{FAILED, INTERRUPTED, USAGE, refuse_manifest};
 use crate::{
-    arguments::InitArguments,
+    arguments::{DataChoice, InitArguments},
     manifest::{ManifestError, Resolved},
     output::{self, Format, Printer, description_text},
     shell,
 };
-pub use choices::{DataChoice, ModelChoice, PartitionChoice, TopologyChoice};
 
 /// The quickstart as it is shipped, for whoever has nothing but the program.
 const QUICKSTART: &str = include_str!("../../../examples/quickstart.yaml");
@@ -179,8 +178,10 @@ fn name(path: &Path) -> String {
 #[cfg(test)]
 mod tests {
     use clap::ValueEnum;
+    use fltorrent_crds::{family::Family, partition::Partition, topology::Topology};
 
     use super::*;
+    use crate::arguments::{ModelChoice, startable};
 
     #[test]
     fn file_names_become_names() {
@@ -196,65 +197,73 @@ mod tests {
         assert_eq!(name(Path::new(&"a".repeat(90))).len(), 45);
     }
 
-    /// What no number of settings can make of so many peers.
-    fn impossible(topology: TopologyChoice, peers: u32) -> Option<&'static str> {
+    /// What no settings can make of so many peers.
+    fn impossible(topology: &str, peers: u32) -> Option<&'static str> {
         match topology {
-            TopologyChoice::Hypercube if !peers.is_power_of_two() => Some("power of two"),
-            TopologyChoice::RandomRegular if peers < 2 => Some("one peer has no neighbours"),
-            TopologyChoice::SmallWorld if peers < 3 => Some("take 3 peers or more"),
+            "hypercube" if !peers.is_power_of_two() => Some("power of two"),
+            "randomRegular" if peers < 2 => Some("one peer has no neighbours"),
+            "smallWorld" if peers < 3 => Some("take 3 peers or more"),
             _ => None,
+        }
+    }
+
+    fn choices(peers: u32) -> choices::Choices {
+        choices::Choices {
+            peers,
+            topology: Topology::named("ring").unwrap(),
+            model: ModelChoice::Mlp,
+            data: DataChoice::Digits,
+            data_path: Some("x: #\"y\"".to_owned()),
+            partition: Partition::named("iid").unwrap(),
+            rounds: 3,
         }
     }
 
     /// Whatever is chosen, the manifest is valid and has a plan.
     #[test]
     fn every_choice_is_a_plan() {
-        for &topology in TopologyChoice::value_variants() {
-            for &model in ModelChoice::value_variants() {
+        let with = |peers: u32| {
+            let mut all = Vec::new();
+            for topology in startable::<Topology>() {
+                all.push(choices::Choices {
+                    topology,
+                    ..choices(peers)
+                });
+            }
+            for partition in startable::<Partition>() {
                 for &data in DataChoice::value_variants() {
-                    for &partition in PartitionChoice::value_variants() {
-                        for peers in [1, 2, 3, 7, 8, 16, 37, 100] {
-                            let choices = choices::Choices {
-                                peers,
-                                topology,
-                                model,
-                                data,
-                                data_path: Some("x: #\"y\"".to_owned()),
-                                partition,
-                                rounds: 3,
-                            };
-                            let text = template::manifest(&choices, "test");
-                            let found = Resolved::from_text(&text, &[]);
-                            if let Some(reason) = impossible(topology, peers) {
-                                let error = found.unwrap_err().to_string();
-                                assert!(error.contains(reason), "{error}");
-                                continue;
-                            }
-                            let found = found.unwrap_or_else(|error| panic!("{error}\n{text}"));
-                            assert_eq!(found.plan.peers.len(), peers as usize);
-                            assert_eq!(found.plan.training.rounds, 3);
-                            assert_eq!(
-                                found.experiment.spec.topology.kind.name(),
-                                topology.to_possible_value().unwrap().get_name()
-                            );
-                        }
+                    for &model in ModelChoice::value_variants() {
+                        all.push(choices::Choices {
+                            partition,
+                            data,
+                            model,
+                            ..choices(peers)
+                        });
                     }
                 }
             }
+            all
+        };
+        for choices in [1, 2, 3, 7, 8, 16, 37, 100].into_iter().flat_map(with) {
+            let (topology, peers) = (choices.topology.name, choices.peers);
+            let text = template::manifest(&choices, "test");
+            let found = Resolved::from_text(&text, &[]);
+            if let Some(reason) = impossible(topology, peers) {
+                let error = found.unwrap_err().to_string();
+                assert!(error.contains(reason), "{error}");
+                continue;
+            }
+            let found = found.unwrap_or_else(|error| panic!("{error}\n{text}"));
+            assert_eq!(found.plan.peers.len(), peers as usize);
+            assert_eq!(found.plan.training.rounds, 3);
+            assert_eq!(found.experiment.spec.topology.name(), topology);
+            assert_eq!(found.plan.data.partition.name(), choices.partition.name);
         }
     }
 
     #[test]
     fn a_name_that_yaml_takes_for_something_else_is_quoted() {
-        let choices = choices::Choices {
-            peers: 3,
-            topology: TopologyChoice::Ring,
-            model: ModelChoice::Mlp,
-            data: DataChoice::Digits,
-            data_path: None,
-            partition: PartitionChoice::Iid,
-            rounds: 3,
-        };
+        let choices = choices(3);
         for name in ["on", "y", "true", "null", "test"] {
             let text = template::manifest(&choices, name);
             let found = Resolved::from_text(&text, &[]).unwrap();

@@ -2,8 +2,8 @@
 
 use fltorrent_crds::{
     Experiment, Plan,
-    experiment::TopologyType,
-    plan::{Architecture, Backend, DataSource, Partition},
+    family::Family,
+    plan::{Architecture, Backend, DataSource},
 };
 use serde::Serialize;
 
@@ -46,7 +46,7 @@ pub fn describe(experiment: &Experiment, plan: &Plan, samples: Option<Samples>) 
     Description {
         name: plan.name.clone(),
         peers: plan.peers.len(),
-        topology: topology(experiment),
+        topology: experiment.spec.topology.describe(),
         rounds: plan.training.rounds,
         model: model(&plan.model.architecture),
         parameters: plan.model.parameters,
@@ -78,36 +78,6 @@ fn model(architecture: &Architecture) -> String {
     }
 }
 
-fn topology(experiment: &Experiment) -> String {
-    let topology = &experiment.spec.topology;
-    let name = topology.kind.name();
-    let settings = match topology.kind {
-        TopologyType::Star
-        | TopologyType::Ring
-        | TopologyType::Mesh
-        | TopologyType::Exponential
-        | TopologyType::Hypercube
-        | TopologyType::Custom => None,
-        TopologyType::Tree => topology.tree.map(|tree| tree.arity.to_string()),
-        TopologyType::RandomRegular => topology
-            .random_regular
-            .map(|regular| regular.degree.to_string()),
-        TopologyType::SmallWorld => topology
-            .small_world
-            .map(|small| format!("{}, {}", small.degree, small.rewire)),
-        TopologyType::Torus => topology.torus.and_then(|torus| {
-            let side =
-                |side: Option<u32>| side.map_or_else(|| "auto".to_owned(), |n| n.to_string());
-            (torus.rows.is_some() || torus.cols.is_some())
-                .then(|| format!("{}×{}", side(torus.rows), side(torus.cols)))
-        }),
-        TopologyType::ErdosRenyi => topology
-            .erdos_renyi
-            .map(|erdos| erdos.probability.to_string()),
-    };
-    settings.map_or_else(|| name.to_owned(), |settings| format!("{name}({settings})"))
-}
-
 fn data(plan: &Plan) -> String {
     let source = match &plan.data.source {
         DataSource::Digits => "digits",
@@ -117,13 +87,5 @@ fn data(plan: &Plan) -> String {
         DataSource::Text { file, .. } => &file.path,
         DataSource::Custom { name, .. } => name,
     };
-    match &plan.data.partition {
-        Partition::Iid => format!("{source}, iid"),
-        Partition::Dirichlet { alpha, .. } => format!("{source}, dirichlet({alpha})"),
-        Partition::Explicit { .. } => format!("{source}, explicit shards"),
-        Partition::Classes { per_peer } => format!("{source}, classes({per_peer})"),
-        Partition::Shards { per_peer } => format!("{source}, shards({per_peer})"),
-        Partition::Quantity { alpha, .. } => format!("{source}, quantity({alpha})"),
-        Partition::Contiguous => format!("{source}, contiguous"),
-    }
+    format!("{source}, {}", plan.data.partition.describe())
 }

@@ -43,6 +43,5 @@ fn fields() -> Result<String, Box<dyn Error>> {
             });
         }
     }
-    examples.sort_by(|a, b| a.name.cmp(&b.name));
-    Ok(reference::page(&examples)?)
+    Ok(reference::page(&reference::with_variants(examples)?)?)
 }

@@ -9,7 +9,8 @@ use kube_derive::KubeSchema;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Column, Custom, PartitionSpec};
+use super::{Column, Custom};
+use crate::partition::Partition;
 
 /// A SHA-256 as `sha256sum` prints it.
 pub(crate) const SHA256_PATTERN: &str = "^[0-9a-f]{64}$";
@@ -56,7 +57,7 @@ pub struct Data {
     pub custom: Option<Custom>,
     /// How the training samples are divided among the peers.
     #[serde(default)]
-    pub partition: PartitionSpec,
+    pub partition: Partition,
 }
 
 /// Data sets: `digits`, `idx`, `csv`, `safetensors`, `text`, `custom`.

@@ -1,52 +1,13 @@
-//! Aggregation, transport and output.
+//! Transport and output.
 #![allow(
     missing_docs,
     reason = "a described value would turn the schema of an enum into a oneOf"
 )]
-#![allow(unreachable_pub, reason = "KubeSchema copies the types into functions")]
 
-use kube_derive::KubeSchema;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::Interval;
-
-/// How updates are combined.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
-#[x_kube(
-    crates(kube_core = "::kube_core"),
-    validation = Rule::new("(self.type == 'fedprox') == has(self.fedprox)")
-        .message(Message::Message("fedprox must be there exactly when type is fedprox".into())),
-)]
-#[serde(rename_all = "camelCase")]
-pub struct Aggregation {
-    /// The rule, and which member holds its settings; fedavg, the mean weighted by sample counts, has none.
-    #[serde(rename = "type", default)]
-    pub kind: AggregationType,
-    /// The mean of fedavg, of peers whose training is held near the model that the round started from.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(with = "Fedprox")]
-    pub fedprox: Option<Fedprox>,
-}
-
-/// Settings of FedProx.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct Fedprox {
-    /// Factor of the proximal term `mu/2 · ‖w − w_round‖²` that is added to the loss of every step.
-    #[schemars(range(min = 0.0, max = 1000.0))]
-    pub mu: f64,
-}
-
-/// Rules of aggregation: `fedavg`, `fedprox`.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-#[schemars(inline)]
-pub enum AggregationType {
-    #[default]
-    Fedavg,
-    Fedprox,
-}
+use crate::{Interval, plan::CongestionControl};
 
 /// How connections are made and kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -65,7 +26,7 @@ pub struct Transport {
     #[schemars(range(min = 1200, max = 65_527))]
     pub mtu: u16,
     /// What decides how much is in flight: auto takes rateAware for a peer whose network has a rate up, and cubic for others.
-    pub congestion_control: CongestionControlType,
+    pub congestion_control: CongestionControl,
 }
 
 impl Default for Transport {
@@ -76,7 +37,7 @@ impl Default for Transport {
             idle_timeout: Interval::from_secs(20),
             lost_after: Interval::from_secs(30),
             mtu: 1452,
-            congestion_control: CongestionControlType::Auto,
+            congestion_control: CongestionControl::Auto,
         }
     }
 }
@@ -87,17 +48,6 @@ impl Default for Transport {
 #[schemars(inline)]
 pub enum TransportType {
     Quic,
-}
-
-/// Congestion controls: `auto`, `cubic`, `newReno`, `rateAware`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-#[schemars(inline)]
-pub enum CongestionControlType {
-    Auto,
-    Cubic,
-    NewReno,
-    RateAware,
 }
 
 /// Where results go.

@@ -3,13 +3,12 @@
     missing_docs,
     reason = "a described value would turn the schema of an enum into a oneOf"
 )]
-#![allow(unreachable_pub, reason = "KubeSchema copies the types into functions")]
 
-use kube_derive::KubeSchema;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::EarlyStop;
+use crate::{plan::Backend, schedule::Schedule};
 
 /// How each peer trains: SGD, whose state is reset each round.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -28,7 +27,7 @@ pub struct Training {
     #[schemars(range(min = 0.000_000_001, max = 1000.0))]
     pub learning_rate: f64,
     /// How the step size changes from round to round.
-    pub schedule: Schedule,
+    pub schedule: ScheduleSpec,
     /// Part of the last step's direction that the next step keeps; 0 is plain SGD.
     #[schemars(range(min = 0.0, max = 0.9999))]
     pub momentum: f64,
@@ -45,7 +44,7 @@ pub struct Training {
     #[schemars(with = "EarlyStop")]
     pub early_stop: Option<EarlyStop>,
     /// Where a peer computes: flex on the CPU, cuda on a GPU.
-    pub backend: TrainingBackend,
+    pub backend: Backend,
     /// Training threads of one peer.
     #[schemars(range(min = 1, max = 1024))]
     pub threads: u32,
@@ -58,87 +57,26 @@ impl Default for Training {
             epochs: 1,
             batch_size: 64,
             learning_rate: 0.05,
-            schedule: Schedule::default(),
+            schedule: ScheduleSpec::default(),
             momentum: 0.0,
             weight_decay: 0.0,
             clip_norm: None,
             early_stop: None,
-            backend: TrainingBackend::Flex,
+            backend: Backend::Flex,
             threads: 1,
         }
     }
 }
 
-/// Where a peer computes: `flex` (CPU), `cuda`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-#[schemars(inline)]
-pub enum TrainingBackend {
-    Flex,
-    Cuda,
-}
-
 /// How the step size changes from round to round.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
-#[x_kube(
-    crates(kube_core = "::kube_core"),
-    validation = Rule::new("(self.type == 'step') == has(self.step)")
-        .message(Message::Message("step must be there exactly when type is step".into())),
-    validation = Rule::new("self.type == 'cosine' || !has(self.cosine)")
-        .message(Message::Message("cosine may only be there when type is cosine".into())),
-)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
-pub struct Schedule {
-    /// Which member holds the settings; constant, the same learning rate in every round, has none.
-    #[serde(rename = "type", default)]
-    pub kind: ScheduleType,
-    /// Multiplied by a factor every so many rounds.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(with = "StepSchedule")]
-    pub step: Option<StepSchedule>,
-    /// Half a cosine wave, from the learning rate down.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(with = "CosineSchedule")]
-    pub cosine: Option<CosineSchedule>,
+pub struct ScheduleSpec {
+    /// What comes after the warm-up.
+    #[serde(flatten)]
+    pub schedule: Schedule,
     /// Rounds at the start in which the step size rises in equal parts to the learning rate; the schedule begins after them.
     #[serde(default)]
     #[schemars(range(max = 1_000_000))]
     pub warmup_rounds: u32,
-}
-
-/// Schedules: `constant`, `step`, `cosine`.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-#[schemars(inline)]
-pub enum ScheduleType {
-    #[default]
-    Constant,
-    Step,
-    Cosine,
-}
-
-/// Settings of a step schedule.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct StepSchedule {
-    /// Rounds between two steps.
-    #[schemars(range(min = 1, max = 1_000_000))]
-    pub rounds: u32,
-    /// What the step size is multiplied by.
-    #[serde(default = "tenth")]
-    #[schemars(range(min = 0.000_001, max = 1.0))]
-    pub factor: f64,
-}
-
-fn tenth() -> f64 {
-    0.1
-}
-
-/// Settings of a cosine schedule.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase", default)]
-pub struct CosineSchedule {
-    /// Where the wave ends, as a part of the learning rate.
-    #[schemars(range(min = 0.0, max = 1.0))]
-    pub floor: f64,
 }

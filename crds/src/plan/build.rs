@@ -2,44 +2,17 @@
 
 use std::collections::HashMap;
 
-use super::{
-    LinkPlan, PeerPlan, Plan, Role, Warning, data, kubernetes, model, network, paths, settings,
-    start,
-};
+use super::{LinkPlan, PeerPlan, Plan, data, kubernetes, model, network, paths, settings, start};
 use crate::{
-    Errors, Experiment, FieldError,
+    Errors, Experiment,
     catalogue::{BuiltIn, Catalogue},
-    experiment::{ExperimentSpec, Group, GroupRole, MAX_PEERS, TopologyType},
+    experiment::{ExperimentSpec, Group, MAX_PEERS},
+    findings::Findings,
     manifest, topology,
 };
 
 /// Neighbours of one peer above which a warning is given.
 const MANY_NEIGHBOURS: usize = 16;
-
-/// What is found on the way from the manifest to the plan.
-#[derive(Default)]
-pub(super) struct Findings {
-    pub(super) errors: Vec<FieldError>,
-    pub(super) warnings: Vec<Warning>,
-}
-
-impl Findings {
-    pub(super) fn error(
-        &mut self,
-        path: &str,
-        found: impl Into<String>,
-        expected: impl Into<String>,
-    ) {
-        self.errors.push(FieldError::new(path, found, expected));
-    }
-
-    pub(super) fn warn(&mut self, path: &str, message: impl Into<String>) {
-        self.warnings.push(Warning {
-            path: path.to_owned(),
-            message: message.into(),
-        });
-    }
-}
 
 impl Plan {
     /// Reads a manifest with settings over it (see [`manifest::parse_with`]) and makes its plan.
@@ -147,7 +120,7 @@ impl Plan {
             early_stop,
             checkpoint_every: start::checkpoint_every(&spec.checkpoint),
             exchange,
-            aggregation: settings::aggregation(&spec.aggregation),
+            aggregation: spec.aggregation.as_dyn().combination(),
             transport,
             output: settings::output(&spec.output),
             warnings: findings.warnings,
@@ -213,9 +186,7 @@ fn peers(
         .map(|(((group, link), neighbours), index)| PeerPlan {
             index,
             group: group.name.clone(),
-            role: match group.role {
-                GroupRole::Honest => Role::Honest,
-            },
+            role: group.role,
             neighbours,
             link: *link,
             compute_slowdown: group.compute_slowdown,
@@ -225,20 +196,8 @@ fn peers(
 
 fn warn_about_wiring(spec: &ExperimentSpec, neighbours: &[Vec<u32>], findings: &mut Findings) {
     let degree = neighbours.iter().map(Vec::len).max().unwrap_or(0);
-    if spec.topology.kind == TopologyType::Star && degree > 2 {
-        let hub = spec.topology.star.unwrap_or_default().hub;
-        findings.warn(
-            "topology.star.hub",
-            format!(
-                "every chunk between the other {degree} peers goes through peer {hub}, which carries most of the traffic; \
-                 a ring or a tree shares it out"
-            ),
-        );
-    } else if spec.topology.kind == TopologyType::Torus && degree < 3 && neighbours.len() > 4 {
-        findings.warn(
-            "topology.torus",
-            "one row is a ring; take a number of peers that is rows times columns, both 3 or more",
-        );
+    if let Some((path, message)) = spec.topology.as_dyn().warning(neighbours) {
+        findings.warn(path, message);
     } else if degree > MANY_NEIGHBOURS {
         findings.warn(
             "topology",

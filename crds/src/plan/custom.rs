@@ -4,13 +4,14 @@ use std::collections::HashSet;
 
 use super::{
     Architecture, DataPlan, DataSource, MAX_INPUT, MAX_PARAMETERS, ModelPlan, SampleKind,
-    TensorPlan, build::Findings,
+    TensorPlan,
 };
 use crate::{
     FieldError,
     catalogue::{Catalogue, Form, Task},
     errors::quote,
     experiment::Custom,
+    findings::Findings,
 };
 
 /// Most tensors of a network.

@@ -2,14 +2,13 @@
 
 mod file;
 
-use super::{
-    Columns, DataFile, DataPlan, DataSource, Partition, SampleKind, build::Findings, custom,
-    partition,
-};
+use super::{Columns, DataFile, DataPlan, DataSource, SampleKind, custom};
 use crate::{
     catalogue::Catalogue,
     errors::quote,
     experiment::{Column, CsvData, Data, DataType, MAX_PEERS, SafetensorsData, TextData},
+    findings::Findings,
+    partition::{self, Facts},
 };
 
 pub use file::is_url;
@@ -81,11 +80,16 @@ pub(super) fn resolve(
             "every peer needs one; take fewer peers or other data",
         );
     }
-    if data.kind == DataType::Text && !partition::suits_text(&data.partition, findings) {
+    let facts = Facts {
+        classes,
+        peers,
+        samples,
+    };
+    let is_text = data.kind == DataType::Text;
+    if !partition::check(&data.partition, &facts, is_text, findings) {
         return None;
     }
-    let partition = partition::resolve(&data.partition, classes, peers, samples, findings)?;
-    if let (Some(samples), false) = (samples, matches!(partition, Partition::Explicit { .. })) {
+    if let (Some(samples), None) = (samples, data.partition.as_dyn().listed()) {
         let mean = samples / peers.max(1);
         if (1..TINY_SHARD).contains(&mean) {
             findings.warn(
@@ -100,7 +104,7 @@ pub(super) fn resolve(
         source,
         input_shape,
         classes,
-        partition,
+        partition: data.partition.clone(),
     })
 }
 

@@ -3,7 +3,7 @@
 use blake3::Hasher;
 use serde_json::{Map, Value};
 
-use super::{DataSource, Plan, Schedule};
+use super::{DataSource, Plan};
 
 /// Domain of the hash; another format of the plan takes another one.
 const CONTEXT: &str = "fltorrent.io v1alpha1 plan hash";
@@ -23,8 +23,7 @@ impl Plan {
     /// when checkpoints are written. The number of rounds stays in where the learning rate follows from it.
     pub fn resume_hash(&self) -> [u8; 32] {
         let mut plan = self.without_peers();
-        // A cosine ends with the last round, so that another number of rounds is another schedule.
-        if !matches!(plan.training.schedule, Schedule::Cosine { .. }) {
+        if !plan.training.schedule.ends_with_the_run() {
             plan.training.rounds = 0;
         }
         plan.checkpoint_every = None;

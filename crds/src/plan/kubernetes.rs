@@ -4,13 +4,14 @@ mod metadata;
 mod placement;
 mod volumes;
 
-use super::{Plan, Warning, build::Findings};
+use super::{Plan, Warning};
 use crate::{
     analysis,
     experiment::{
         ExperimentSpec,
         kubernetes::{AccessMode, EnvironmentVariable, KeptStorage, ScratchStorageType, Storage},
     },
+    findings::Findings,
 };
 
 /// Smallest claim: less holds no file system.

@@ -1,9 +1,10 @@
 //! The model that the manifest asks for, and whether the data fits it.
 
-use super::{Architecture, DataPlan, ModelPlan, SampleKind, build::Findings, custom};
+use super::{Architecture, DataPlan, ModelPlan, SampleKind, custom};
 use crate::{
     catalogue::Catalogue,
     experiment::{Model, ModelType, TransformerModel},
+    findings::Findings,
 };
 
 /// Most parameters of a model: an update of 4 GiB.

@@ -2,12 +2,15 @@
 
 use std::{collections::BTreeSet, fmt, time::Duration};
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{TransportPlan, build::Findings};
+use super::TransportPlan;
 use crate::{
     BitRate, FieldError, Interval, Percentage, QueueLength,
     experiment::{AccessLink, ExperimentSpec},
+    family,
+    findings::Findings,
 };
 
 /// Waiting time of a full queue where the manifest says nothing.
@@ -58,8 +61,9 @@ pub struct RatePlan {
 }
 
 /// What decides how much is in flight on a connection.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
+#[schemars(inline, transform = family::plain)]
 pub enum CongestionControl {
     /// [`Self::RateAware`] for a peer with a rate up, [`Self::Cubic`] for others.
     #[default]

@@ -1,7 +1,7 @@
 //! Paths stand for themselves: nothing in them is expanded, so what a shell would expand is refused.
 
-use super::{build::Findings, is_url};
-use crate::{errors::quote, experiment::ExperimentSpec};
+use super::is_url;
+use crate::{errors::quote, experiment::ExperimentSpec, findings::Findings};
 
 /// What a shell would put something else in the place of: `~` or `~user` at the beginning, `$NAME` or `${NAME}` anywhere.
 pub fn unexpanded(path: &str) -> Option<&str> {

@@ -2,16 +2,13 @@
 
 use std::time::Duration;
 
-use super::{
-    AggregationPlan, Backend, CongestionControl, DataPlan, ExchangePlan, ModelPlan, OutputPlan,
-    Partition, Schedule, TrainingPlan, TransportPlan, build::Findings,
-};
+use super::{DataPlan, ExchangePlan, ModelPlan, OutputPlan, TrainingPlan, TransportPlan};
 use crate::{
     Interval,
-    experiment::{
-        Aggregation, AggregationType, CongestionControlType, Exchange, Output, ScheduleType,
-        Training, TrainingBackend, Transport,
-    },
+    aggregation::Aggregation,
+    experiment::{Exchange, Output, Training, Transport},
+    findings::Findings,
+    schedule::Schedule,
 };
 
 /// Most bytes of a chunk by default.
@@ -67,72 +64,34 @@ pub(super) fn training(
         momentum: training.momentum,
         weight_decay: training.weight_decay,
         clip_norm: training.clip_norm,
-        proximal: aggregation.fedprox.map_or(0.0, |fedprox| fedprox.mu),
-        backend: match training.backend {
-            TrainingBackend::Flex => Backend::Flex,
-            TrainingBackend::Cuda => Backend::Cuda,
-        },
+        proximal: aggregation.as_dyn().proximal(),
+        backend: training.backend,
         threads: training.threads,
     }
 }
 
 fn schedule(training: &Training, findings: &mut Findings) -> Schedule {
-    let schedule = &training.schedule;
-    if schedule.warmup_rounds >= training.rounds {
+    let spec = &training.schedule;
+    if spec.warmup_rounds >= training.rounds {
         findings.error(
             "training.schedule.warmupRounds",
             format!(
                 "{} leaves nothing of {} rounds",
-                schedule.warmup_rounds, training.rounds
+                spec.warmup_rounds, training.rounds
             ),
             format!("at most {} will do", training.rounds.saturating_sub(1)),
         );
     }
-    match schedule.kind {
-        ScheduleType::Constant => Schedule::Constant,
-        ScheduleType::Cosine => Schedule::Cosine {
-            floor: schedule.cosine.unwrap_or_default().floor,
-        },
-        // The reader has refused a step schedule without its settings.
-        ScheduleType::Step => schedule.step.map_or(Schedule::Constant, |step| {
-            if step.rounds >= training.rounds - schedule.warmup_rounds.min(training.rounds) {
-                findings.warn(
-                    "training.schedule.step.rounds",
-                    format!(
-                        "the first step comes after {} rounds, when the run is over",
-                        step.rounds
-                    ),
-                );
-            }
-            Schedule::Step {
-                rounds: step.rounds,
-                factor: step.factor,
-            }
-        }),
-    }
+    let left = training.rounds.saturating_sub(spec.warmup_rounds);
+    spec.schedule.as_dyn().check(left, findings);
+    spec.schedule
 }
 
-/// Training samples that a peer has: the mean where they are drawn, the most where they are written down.
+/// Training samples that a peer has: the mean where they are drawn, the most where they are listed.
 fn typical_shard(data: &DataPlan, peers: u32) -> Option<u64> {
-    match &data.partition {
-        Partition::Iid
-        | Partition::Dirichlet { .. }
-        | Partition::Classes { .. }
-        | Partition::Shards { .. }
-        | Partition::Quantity { .. }
-        | Partition::Contiguous => {
-            Some(u64::from(data.train_samples()?).div_ceil(u64::from(peers.max(1))))
-        }
-        Partition::Explicit { shards } => shards
-            .iter()
-            .map(|ranges| {
-                ranges
-                    .iter()
-                    .map(|(start, end)| u64::from(end - start))
-                    .sum()
-            })
-            .max(),
-    }
+    let mean = |samples: u32| u64::from(samples).div_ceil(u64::from(peers.max(1)));
+    let listed = data.partition.as_dyn().listed();
+    listed.or_else(|| data.train_samples().map(mean))
 }
 
 /// How chunks are swapped; `degree` is the largest number of neighbours, 0 when it is not known.
@@ -211,13 +170,6 @@ fn num_chunks(asked: Option<u32>, model: Option<&ModelPlan>, findings: &mut Find
     asked
 }
 
-/// How updates are combined.
-pub(super) fn aggregation(aggregation: &Aggregation) -> AggregationPlan {
-    match aggregation.kind {
-        AggregationType::Fedavg | AggregationType::Fedprox => AggregationPlan::Fedavg,
-    }
-}
-
 /// How connections are made and kept.
 pub(super) fn transport(transport: &Transport, findings: &mut Findings) -> TransportPlan {
     let least = Duration::from_millis(100);
@@ -257,12 +209,7 @@ pub(super) fn transport(transport: &Transport, findings: &mut Findings) -> Trans
         idle_timeout: transport.idle_timeout.get(),
         lost_after: transport.lost_after.get(),
         mtu: transport.mtu,
-        congestion_control: match transport.congestion_control {
-            CongestionControlType::Auto => CongestionControl::Auto,
-            CongestionControlType::Cubic => CongestionControl::Cubic,
-            CongestionControlType::NewReno => CongestionControl::NewReno,
-            CongestionControlType::RateAware => CongestionControl::RateAware,
-        },
+        congestion_control: transport.congestion_control,
     }
 }
 

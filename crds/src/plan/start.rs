@@ -2,8 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::build::Findings;
-use crate::experiment::{Checkpoint, CheckpointType, EarlyStop, Model};
+use crate::{
+    experiment::{Checkpoint, CheckpointType, EarlyStop, Model},
+    findings::Findings,
+};
 
 /// When a run ends before its last round; at least one of the first two is there.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]

@@ -1,14 +1,41 @@
 //! Connections that the manifest lists one by one.
 
-use super::{Edges, missing_peer};
-use crate::{FieldError, errors::MAX_ERRORS, experiment::Topology};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::{Edges, Graph, missing_peer};
+use crate::{
+    FieldError,
+    errors::MAX_ERRORS,
+    family::{Settings, Sketch},
+};
+
+/// The connections one by one.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Custom {
+    /// Pairs of peers that are neighbours, for example `[[0, 1], [1, 2]]`.
+    #[schemars(length(max = 50_000), inner(inner(range(max = 9_999))))]
+    pub edges: Vec<[u32; 2]>,
+}
+
+impl Settings for Custom {
+    fn example(_sketch: &Sketch) -> Option<Self> {
+        None
+    }
+}
+
+impl Graph for Custom {
+    fn edges(&self, peers: u32, _seed: u64) -> Result<Edges, Vec<FieldError>> {
+        edges(&self.edges, peers)
+    }
+}
 
 /// The listed connections, the lower peer first, ascending.
-pub(super) fn edges(topology: &Topology, peers: u32) -> Result<Edges, Vec<FieldError>> {
+fn edges(listed: &[[u32; 2]], peers: u32) -> Result<Edges, Vec<FieldError>> {
     let mut errors = Vec::new();
     let mut edges = Vec::new();
-    let listed = topology.custom.iter().flat_map(|custom| &custom.edges);
-    for (i, &[a, b]) in listed.enumerate() {
+    for (i, &[a, b]) in listed.iter().enumerate() {
         if errors.len() >= MAX_ERRORS {
             return Err(errors);
         }

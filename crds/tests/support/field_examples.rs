@@ -4,6 +4,8 @@
 
 use std::{fs, path::Path};
 
+use fltorrent_crds::reference::{self, Example};
+
 /// Parts of a spec by the field that they begin with, each with its lines.
 type Parts = Vec<(String, String)>;
 
@@ -11,22 +13,22 @@ type Parts = Vec<(String, String)>;
 pub fn examples() -> Vec<(String, String, String)> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/fields");
     let minimal = fs::read_to_string(folder.join("minimal.yaml")).unwrap();
-    let mut all: Vec<(String, String, String)> = fs::read_dir(&folder)
-        .unwrap()
-        .map(|entry| entry.unwrap().path())
-        .map(|path| {
-            let name = path.file_stem().unwrap().to_str().unwrap().to_owned();
-            assert_eq!(path.extension().unwrap(), "yaml", "{name}");
-            let text = fs::read_to_string(&path).unwrap();
-            let manifest = match name.as_str() {
-                "minimal" => text.clone(),
-                _ => laid_over(&minimal, &text),
-            };
-            (name, text, manifest)
-        })
-        .collect();
-    all.sort();
-    all
+    let of_files = fs::read_dir(&folder).unwrap().map(|entry| {
+        let path = entry.unwrap().path();
+        let name = path.file_stem().unwrap().to_str().unwrap().to_owned();
+        assert_eq!(path.extension().unwrap(), "yaml", "{name}");
+        let text = fs::read_to_string(&path).unwrap();
+        Example { name, text }
+    });
+    let examples = reference::with_variants(of_files.collect()).unwrap();
+    let whole = |Example { name, text }| {
+        let manifest = match name.as_str() {
+            "minimal" => text.clone(),
+            _ => laid_over(&minimal, &text),
+        };
+        (name, text, manifest)
+    };
+    examples.into_iter().map(whole).collect()
 }
 
 /// The manifest with the fields of an example in place of its own.

@@ -175,7 +175,7 @@ impl Assembly {
             shard: prepared.shard,
             test_part: prepared.test_part,
             layout: prepared.layout,
-            aggregation: aggregate::rule(plan.aggregation),
+            aggregation: aggregate::rule(&plan.aggregation),
             start: prepared.start,
             checkpoints: checkpoints.map(|writer| (writer, peer.metrics_file())),
             buffers: self.buffers,

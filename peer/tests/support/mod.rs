@@ -18,8 +18,10 @@ use fltorrent_coordinator::{
     authority::Authority, identity::RunId, key::PeerKey, signature::SignatureVerifier,
     tls::Credentials,
 };
-use fltorrent_crds::plan::{
-    AggregationPlan, CongestionControl, DataPlan, DataSource, LinkPlan, Partition, TransportPlan,
+use fltorrent_crds::{
+    aggregation::Fedavg,
+    partition::Partition,
+    plan::{CongestionControl, DataPlan, DataSource, LinkPlan, TransportPlan},
 };
 use fltorrent_peer::{
     aggregate::{self, Aggregation},
@@ -127,7 +129,7 @@ impl Run {
             budget: u64::MAX,
             lost_after: Duration::from_secs(20),
             boaster: None,
-            aggregation: || aggregate::rule(AggregationPlan::Fedavg),
+            aggregation: || aggregate::rule(&Fedavg.into()),
         }
     }
 
@@ -399,7 +401,7 @@ pub(crate) fn samples(count: u32) -> Samples {
         source: DataSource::Digits,
         input_shape: vec![8, 8],
         classes: 10,
-        partition: Partition::Iid,
+        partition: Partition::default(),
     };
     let labels = data::labels(&plan).unwrap();
     data::load(

@@ -2,9 +2,10 @@
 
 use clap::ValueEnum;
 use dialoguer::{Input, Select};
+use fltorrent_crds::family::{Family, Variant};
 
-use super::choices::{Choices, DataChoice};
-use crate::arguments::{InitArguments, whole_number};
+use super::choices::Choices;
+use crate::arguments::{DataChoice, InitArguments, startable, whole_number};
 
 /// What stands before the entry that is chosen.
 const MARK: &str = "> ";
@@ -20,7 +21,7 @@ pub(super) fn choices(arguments: &InitArguments) -> Result<Choices, dialoguer::E
             fltorrent_crds::experiment::MAX_PEERS,
         )?,
     };
-    let topology = one_of("How are they wired?", arguments.topology, usual.topology)?;
+    let topology = variant("How are they wired?", arguments.topology, usual.topology)?;
     let data = match arguments.data_path {
         Some(_) => usual.data,
         None => one_of("What do they learn from?", arguments.data, usual.data)?,
@@ -33,7 +34,7 @@ pub(super) fn choices(arguments: &InitArguments) -> Result<Choices, dialoguer::E
         ),
         (_, path) => path.clone(),
     };
-    let partition = one_of("How is it divided?", arguments.partition, usual.partition)?;
+    let partition = variant("How is it divided?", arguments.partition, usual.partition)?;
     let model = one_of("What do they train?", arguments.model, usual.model)?;
     let rounds = match arguments.rounds {
         Some(rounds) => rounds,
@@ -103,6 +104,29 @@ fn one_of<T: ValueEnum>(prompt: &str, given: Option<T>, usual: T) -> Result<T, d
         .map_or(usual, |(value, _)| (*value).clone()))
 }
 
+/// The given variant, or one that is picked from those that can be started from.
+fn variant<F: Family>(
+    prompt: &str,
+    given: Option<&'static Variant<F>>,
+    usual: &'static Variant<F>,
+) -> Result<&'static Variant<F>, dialoguer::Error> {
+    if let Some(given) = given {
+        return Ok(given);
+    }
+    let variants: Vec<_> = startable::<F>().collect();
+    let help: Vec<String> = variants.iter().map(|variant| variant.summary()).collect();
+    let lines: Vec<(&str, &str)> = variants
+        .iter()
+        .zip(&help)
+        .map(|(variant, help)| (variant.name, help.as_str()))
+        .collect();
+    let preset = variants
+        .iter()
+        .position(|variant| variant.name == usual.name);
+    let picked = pick(prompt, &lines, preset.unwrap_or(0))?;
+    Ok(variants.get(picked).copied().unwrap_or(usual))
+}
+
 /// The place of the entry that is picked; each is a name and what it means.
 fn pick(prompt: &str, entries: &[(&str, &str)], preset: usize) -> Result<usize, dialoguer::Error> {
     let columns = crossterm::terminal::size().map_or(80, |(columns, _)| usize::from(columns));
@@ -135,7 +159,9 @@ fn fitted(line: &str, columns: usize) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::commands::init::{ModelChoice, PartitionChoice, TopologyChoice};
+    use fltorrent_crds::{partition::Partition, topology::Topology};
+
+    use crate::arguments::ModelChoice;
 
     #[test]
     fn a_line_that_is_too_long_for_the_terminal_is_cut() {
@@ -159,9 +185,15 @@ mod tests {
                 assert_eq!(fitted(&line, 80), line);
             }
         }
-        all::<TopologyChoice>();
+        fn variants<F: Family>() {
+            for variant in startable::<F>() {
+                let line = format!("{:<14} {}", variant.name, variant.summary());
+                assert_eq!(fitted(&line, 80), line);
+            }
+        }
         all::<DataChoice>();
         all::<ModelChoice>();
-        all::<PartitionChoice>();
+        variants::<Topology>();
+        variants::<Partition>();
     }
 }

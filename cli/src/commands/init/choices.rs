@@ -1,18 +1,23 @@
 //! What a manifest can be started with.
 
-use clap::ValueEnum;
+use fltorrent_crds::{
+    family::{Family, Sketch, Variant},
+    partition::Partition,
+    plan::DIGITS_TRAIN,
+    topology::Topology,
+};
 
-use crate::arguments::InitArguments;
+use crate::arguments::{DataChoice, InitArguments, ModelChoice};
 
 /// What the manifest will say.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub(super) struct Choices {
     pub(super) peers: u32,
-    pub(super) topology: TopologyChoice,
+    pub(super) topology: &'static Variant<Topology>,
     pub(super) model: ModelChoice,
     pub(super) data: DataChoice,
     pub(super) data_path: Option<String>,
-    pub(super) partition: PartitionChoice,
+    pub(super) partition: &'static Variant<Partition>,
     pub(super) rounds: u32,
 }
 
@@ -21,68 +26,33 @@ impl Choices {
     pub(super) fn of(arguments: &InitArguments) -> Self {
         Self {
             peers: arguments.peers.unwrap_or(8),
-            topology: arguments.topology.unwrap_or(TopologyChoice::Ring),
+            topology: arguments.topology.unwrap_or_else(|| named("ring")),
             model: arguments.model.unwrap_or(ModelChoice::Mlp),
             data: arguments.data.unwrap_or(match arguments.data_path {
                 Some(_) => DataChoice::Idx,
                 None => DataChoice::Digits,
             }),
             data_path: arguments.data_path.clone(),
-            partition: arguments.partition.unwrap_or(PartitionChoice::Dirichlet),
+            partition: arguments.partition.unwrap_or_else(|| named("dirichlet")),
             rounds: arguments.rounds.unwrap_or(10),
         }
     }
 }
 
-/// Wirings that need no list of connections.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-#[value(rename_all = "camelCase")]
-pub enum TopologyChoice {
-    /// Everyone has two neighbours
-    Ring,
-    /// One peer in the middle
-    Star,
-    /// Everyone with everyone
-    Mesh,
-    /// A binary tree
-    Tree,
-    /// A grid whose rows and columns are rings
-    Torus,
-    /// The same number of random neighbours each; good for many peers
-    RandomRegular,
-    /// A ring with some short cuts
-    SmallWorld,
-    /// Neighbours at distances 1, 2, 4, 8, … on a ring
-    Exponential,
-    /// Every connection with the same probability
-    ErdosRenyi,
-    /// Neighbours differ in one bit; a power of two peers
-    Hypercube,
+impl Choices {
+    /// What is known before the manifest is written.
+    pub(super) fn sketch(&self) -> Sketch {
+        Sketch {
+            peers: self.peers,
+            samples: match self.data {
+                DataChoice::Digits => Some(DIGITS_TRAIN),
+                DataChoice::Idx => None,
+            },
+        }
+    }
 }
 
-/// Models.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum ModelChoice {
-    /// One hidden layer
-    Mlp,
-    /// No hidden layer
-    Linear,
-}
-
-/// Data.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum DataChoice {
-    /// Handwritten digits that ship with FLTorrent
-    Digits,
-    /// A folder of IDX files, such as MNIST or Fashion-MNIST
-    Idx,
-}
-
-/// Divisions of the data.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum PartitionChoice {
-    /// Everyone has some of everything
-    Iid,
-    /// Unevenly, as in real federations
-    Dirichlet,
+/// The variant of this name, or the first one.
+fn named<F: Family>(name: &str) -> &'static Variant<F> {
+    F::named(name).unwrap_or(&F::VARIANTS[0])
 }

@@ -1,8 +1,12 @@
 //! The manifest's text, with comments.
 
-use fltorrent_crds::plan::DIGITS_TRAIN;
+use fltorrent_crds::{
+    family::{self, Family, Sketch, Variant},
+    plan::DIGITS_TRAIN,
+};
 
-use super::choices::{Choices, DataChoice, ModelChoice, PartitionChoice, TopologyChoice};
+use super::choices::Choices;
+use crate::arguments::{DataChoice, ModelChoice};
 
 /// A manifest for the choices.
 pub(super) fn manifest(choices: &Choices, name: &str) -> String {
@@ -20,7 +24,7 @@ pub(super) fn manifest(choices: &Choices, name: &str) -> String {
          seed: 42\n\n  \
          # Who takes part; peers are numbered from 0 through all groups.\n  \
          groups:\n    - name: peers\n      count: {peers}\n\n  \
-         # Who is whose neighbour.\n{}\n  \
+         # Who is whose neighbour.\n  topology:\n{}\n  \
          # What every peer trains; the first and the last width follow from the data.\n{}\n  \
          # What they learn from, and how the training samples are divided among them.\n{}\n  \
          # How each peer trains between two exchanges.\n  \
@@ -38,7 +42,7 @@ pub(super) fn manifest(choices: &Choices, name: &str) -> String {
          uploadSlots: 8\n    \
          # rarestFirst, random or sequential.\n    \
          chunkSelection: rarestFirst\n",
-        topology(choices),
+        variant(choices.topology, &choices.sketch(), 4),
         model(choices.model),
         data(choices),
     )
@@ -50,59 +54,12 @@ pub(super) fn scalar(text: &str) -> String {
     text.trim_end().to_owned()
 }
 
-/// Settings that are possible for the number of peers.
-fn topology(choices: &Choices) -> String {
-    let peers = choices.peers;
-    let (name, settings) = match choices.topology {
-        TopologyChoice::Ring => ("ring", String::new()),
-        TopologyChoice::Star => (
-            "star",
-            "    star:\n      # The peer in the middle.\n      hub: 0\n".to_owned(),
-        ),
-        TopologyChoice::Mesh => ("mesh", String::new()),
-        TopologyChoice::Tree => (
-            "tree",
-            "    tree:\n      # Children of a peer.\n      arity: 2\n".to_owned(),
-        ),
-        TopologyChoice::Torus => ("torus", String::new()),
-        TopologyChoice::Exponential => ("exponential", String::new()),
-        TopologyChoice::Hypercube => ("hypercube", String::new()),
-        TopologyChoice::RandomRegular => (
-            "randomRegular",
-            format!(
-                "    randomRegular:\n      # Neighbours of every peer.\n      degree: {}\n",
-                regular_degree(peers)
-            ),
-        ),
-        TopologyChoice::SmallWorld => (
-            "smallWorld",
-            format!(
-                "    smallWorld:\n      # Neighbours of a peer before connections are moved; even.\n      degree: {}\n      \
-                 # Share of the connections that are moved.\n      rewire: 0.1\n",
-                if peers > 4 { 4 } else { 2 }
-            ),
-        ),
-        TopologyChoice::ErdosRenyi => (
-            "erdosRenyi",
-            format!(
-                "    erdosRenyi:\n      # Probability of every connection; below ln n ÷ n the graph is seldom connected.\n      \
-                 probability: {}\n",
-                probability(peers)
-            ),
-        ),
-    };
-    format!("  topology:\n    type: {name}\n{settings}")
-}
-
-/// Four neighbours, or as many as so few peers can have.
-fn regular_degree(peers: u32) -> u32 {
-    peers.saturating_sub(1).clamp(1, 4)
-}
-
-/// Twice the probability at which a random graph becomes connected, in hundredths.
-fn probability(peers: u32) -> f64 {
-    let n = f64::from(peers.max(1));
-    (200.0 * n.ln() / n).ceil().clamp(1.0, 100.0) / 100.0
+/// A variant with settings to start from.
+fn variant<F: Family>(variant: &Variant<F>, sketch: &Sketch, indent: usize) -> String {
+    let example = (variant.example)(sketch);
+    // Where there are none, the plan says what is missing.
+    let text = example.and_then(|choice| family::yaml(&choice, indent).ok());
+    text.unwrap_or_else(|| format!("{:indent$}type: {}\n", "", variant.name))
 }
 
 fn model(model: ModelChoice) -> String {
@@ -128,23 +85,8 @@ fn data(choices: &Choices) -> String {
             )
         }
     };
-    let partition = match choices.partition {
-        PartitionChoice::Iid => "      type: iid\n".to_owned(),
-        PartitionChoice::Dirichlet => format!(
-            "      type: dirichlet\n      dirichlet:\n        # Small is uneven, large is even.\n        alpha: 0.5\n        \
-             # Samples that every peer has at least.\n        minSamples: {}\n",
-            least_samples(choices)
-        ),
-    };
+    let partition = variant(choices.partition, &choices.sketch(), 6);
     format!("  data:\n{source}    partition:\n{partition}")
-}
-
-/// A tenth of an even share.
-fn least_samples(choices: &Choices) -> u32 {
-    match choices.data {
-        DataChoice::Digits => (DIGITS_TRAIN / choices.peers.max(1) / 10).max(1),
-        DataChoice::Idx => 10,
-    }
 }
 
 /// Epochs, batch size and learning rate that suit the data.

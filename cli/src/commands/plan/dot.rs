@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use fltorrent_crds::experiment::TopologyType;
+use fltorrent_crds::topology::Layout;
 
 use crate::manifest::Resolved;
 
@@ -12,10 +12,10 @@ const STEP: f64 = 0.75;
 /// The graph in Graphviz's language; `dot` draws it with the layout that it names.
 pub(super) fn dot(resolved: &Resolved) -> String {
     let plan = &resolved.plan;
-    let kind = resolved.experiment.spec.topology.kind;
-    let layout = match kind {
-        TopologyType::Tree => "dot",
-        _ => "neato",
+    let wiring = resolved.experiment.spec.topology.layout();
+    let layout = match wiring {
+        Layout::Levels => "dot",
+        Layout::Circle | Layout::Free => "neato",
     };
     let mut text = format!(
         "graph \"{}\" {{\n  layout={layout}; overlap=false; bgcolor=\"transparent\";\n  \
@@ -25,12 +25,12 @@ pub(super) fn dot(resolved: &Resolved) -> String {
     );
     // Writing to a String does not fail.
     for peer in &plan.peers {
-        let _ = match on_circle(kind) {
-            true => {
+        let _ = match wiring {
+            Layout::Circle => {
                 let (x, y) = place(peer.index, plan.peers.len());
                 writeln!(text, "  {} [pos=\"{x:.3},{y:.3}!\"];", peer.index)
             }
-            false => writeln!(text, "  {};", peer.index),
+            Layout::Levels | Layout::Free => writeln!(text, "  {};", peer.index),
         };
     }
     for peer in &plan.peers {
@@ -40,23 +40,6 @@ pub(super) fn dot(resolved: &Resolved) -> String {
     }
     text.push('}');
     text
-}
-
-/// Whether the peers' numbers are their places on a circle.
-const fn on_circle(kind: TopologyType) -> bool {
-    match kind {
-        TopologyType::Ring
-        | TopologyType::Mesh
-        | TopologyType::RandomRegular
-        | TopologyType::SmallWorld
-        | TopologyType::Exponential
-        | TopologyType::ErdosRenyi => true,
-        TopologyType::Star
-        | TopologyType::Tree
-        | TopologyType::Torus
-        | TopologyType::Hypercube
-        | TopologyType::Custom => false,
-    }
 }
 
 /// Clockwise from the top.

@@ -1,9 +1,6 @@
 //! Where a file of a data set is.
 
-use crate::{
-    errors::quote,
-    plan::{DataFile, build::Findings},
-};
+use crate::{errors::quote, findings::Findings, plan::DataFile};
 
 const SCHEMES: [&str; 2] = ["https://", "http://"];
 

@@ -3,7 +3,7 @@
 use crate::{
     errors::{entry, quote},
     experiment::kubernetes::{Kubernetes, is_label_key},
-    plan::build::Findings,
+    findings::Findings,
 };
 
 /// The domain of the operator's own labels and annotations.

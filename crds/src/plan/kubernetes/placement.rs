@@ -12,7 +12,7 @@ use crate::{
             SelectorTermOperator, Toleration, TolerationEffect, TolerationOperator, is_label_key,
         },
     },
-    plan::build::Findings,
+    findings::Findings,
 };
 
 /// Resources that every node has.

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use crate::{
     errors::quote,
     experiment::kubernetes::{KeyToPath, Kubernetes, Volume},
-    plan::build::Findings,
+    findings::Findings,
 };
 
 /// Folders of a pod that are the operator's or the system's.

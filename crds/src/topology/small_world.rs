@@ -1,14 +1,16 @@
-//! Random graphs whose peers differ in their number of neighbours: small worlds and Erdős–Rényi graphs.
+//! Small world: mostly local connections, and a few that shorten all ways.
 
 use rand_core::Rng;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 
 use super::{
-    Edges, MAX_EDGES, adjacency::Adjacency, check_size, draws::first_connected, pairs,
-    regular::circulant,
+    Edges, Graph, Layout, adjacency::Adjacency, check_size, draws::first_connected, one,
+    random_regular::circulant,
 };
 use crate::{
     FieldError,
-    experiment::{ErdosRenyiTopology, SmallWorldTopology},
+    family::{Settings, Sketch},
     seeds,
 };
 
@@ -16,17 +18,48 @@ use crate::{
 /// fewer than half of the others, so that it is the same as when there was no bound.
 const TRIES: u32 = 64;
 
+/// A ring of near neighbours, with some connections moved anywhere. Source: Watts and Strogatz, 1998.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct SmallWorld {
+    /// Neighbours of a peer before connections are moved, half of them on each side: even, fewer than there are peers.
+    #[schemars(range(min = 2, max = 9_998))]
+    pub degree: u32,
+    /// Probability with which a connection is moved; 0 leaves the ring as it is.
+    #[schemars(range(min = 0.0, max = 1.0))]
+    pub rewire: f64,
+}
+
+impl Settings for SmallWorld {
+    fn example(sketch: &Sketch) -> Option<Self> {
+        Some(Self {
+            degree: if sketch.peers > 4 { 4 } else { 2 },
+            rewire: 0.1,
+        })
+    }
+
+    fn brief(&self) -> Option<String> {
+        Some(format!("{}, {}", self.degree, self.rewire))
+    }
+}
+
+impl Graph for SmallWorld {
+    fn edges(&self, peers: u32, seed: u64) -> Result<Edges, Vec<FieldError>> {
+        edges(*self, peers, seed).map_err(one)
+    }
+
+    fn layout(&self) -> Layout {
+        Layout::Circle
+    }
+}
+
 /// A ring in which every peer knows its nearest, with some connections moved: one end stays, the other goes to any peer
 /// that is not a neighbour yet.
 ///
 /// Source: Watts and Strogatz, "Collective dynamics of small-world networks" (Nature 393, 1998).
-pub(super) fn small_world(
-    settings: SmallWorldTopology,
-    peers: u32,
-    seed: u64,
-) -> Result<Edges, FieldError> {
+fn edges(settings: SmallWorld, peers: u32, seed: u64) -> Result<Edges, FieldError> {
     const PATH: &str = "topology.smallWorld.degree";
-    let SmallWorldTopology { degree, rewire } = settings;
+    let SmallWorld { degree, rewire } = settings;
     if peers < 3 {
         return Err(FieldError::new(
             "topology.type",
@@ -103,65 +136,6 @@ fn stranger(
     })
 }
 
-/// A graph in which every two peers are neighbours with the same probability, drawn until it is connected.
-///
-/// Source of the method, which costs a step a connection: Batagelj and Brandes, "Efficient generation of large random
-/// networks" (Physical Review E 71, 2005), algorithm 1. Source of the bound that an error names, ln n ÷ n: Erdős and
-/// Rényi, "On random graphs I" (1959).
-pub(super) fn erdos_renyi(
-    settings: ErdosRenyiTopology,
-    peers: u32,
-    seed: u64,
-) -> Result<Edges, FieldError> {
-    const PATH: &str = "topology.erdosRenyi.probability";
-    let probability = settings.probability;
-    let expected = probability * pairs(peers) as f64;
-    if expected > MAX_EDGES as f64 {
-        return Err(FieldError::new(
-            PATH,
-            format!("{peers} peers have about {expected:.0} connections"),
-            format!(
-                "at most {MAX_EDGES} are possible; take a probability of {:.4} or less",
-                // Rounded down, so that it will do.
-                (MAX_EDGES as f64 / pairs(peers) as f64 * 1e4).floor() / 1e4
-            ),
-        ));
-    }
-    let rng = |graph| seeds::rng(seed, "topology.erdosRenyi", 0, graph);
-    first_connected(peers, rng, |rng| drawn(probability, peers, rng)).map_err(|graphs| {
-        let n = f64::from(peers);
-        FieldError::new(
-            PATH,
-            format!(
-                "{probability} is too low: none of {graphs} graphs of {peers} peers was connected"
-            ),
-            format!(
-                "graphs are seldom connected below ln n ÷ n, here {:.4}; take more",
-                libm::log(n) / n
-            ),
-        )
-    })
-}
-
-/// Goes through all pairs in order, from one connection to the next.
-fn drawn(probability: f64, peers: u32, rng: &mut impl Rng) -> Edges {
-    let mut edges = Edges::new();
-    let against = libm::log1p(-probability);
-    let (mut low, mut high) = (-1.0_f64, 1_u32);
-    while high < peers {
-        // With probability 1 the divisor is −∞ and nothing is left out.
-        low += 1.0 + (libm::log(seeds::unit(rng)) / against).floor();
-        while high < peers && low >= f64::from(high) {
-            low -= f64::from(high);
-            high += 1;
-        }
-        if high < peers {
-            edges.push((low as u32, high));
-        }
-    }
-    edges
-}
-
 #[cfg(test)]
 mod tests {
     use std::collections::HashSet;
@@ -197,15 +171,6 @@ mod tests {
             let pairs: HashSet<_> = edges.iter().map(|&(a, b)| (a.min(b), a.max(b))).collect();
             assert_eq!(pairs.len(), lattice.len());
             assert!(pairs.iter().all(|(a, b)| a < b && *b < peers));
-        }
-    }
-
-    #[test]
-    fn an_erdos_renyi_graph_takes_a_number_a_connection() {
-        for (peers, probability) in [(1_414, 1.0), (1_414, 0.9), (10_000, 0.001), (10_000, 1e-9)] {
-            let rng = &mut rng();
-            let edges = drawn(probability, peers, rng);
-            assert!(rng.numbers() <= edges.len() as u64 + 1);
         }
     }
 

@@ -6,85 +6,43 @@
 
 use rand_core::Rng;
 
-use super::ShardError;
-use crate::seeds;
+use super::{Pool, field, sorted};
+use crate::{family::Sketch, seeds, shards::ShardError};
 
 /// Draws before a division is given up.
-pub(super) const DRAWS: u32 = 100;
+const DRAWS: u32 = 100;
 
-/// Each class divided by proportions of its own.
-pub(super) fn by_class(
-    alpha: f64,
-    min_samples: u32,
-    seed: u64,
-    peers: usize,
-    labels: &[u8],
-) -> Result<Vec<Vec<u32>>, ShardError> {
-    let mut classes: Vec<Vec<u32>> = vec![Vec::new(); 256];
-    for (index, &label) in (0_u32..).zip(labels) {
-        classes[usize::from(label)].push(index);
-    }
-    classes.retain(|class| !class.is_empty());
-    let names = Names {
-        partition: "dirichlet",
-        field: "dirichlet.minSamples",
-        purpose: "shards.dirichlet",
-    };
-    divide(&classes, alpha, min_samples, seed, peers, &names)
+pub(super) const fn one_sample() -> u32 {
+    1
 }
 
-/// All samples, shuffled, divided by one draw of proportions.
-pub(super) fn by_quantity(
-    alpha: f64,
-    min_samples: u32,
-    seed: u64,
-    peers: usize,
-    count: u32,
-) -> Result<Vec<Vec<u32>>, ShardError> {
-    let names = Names {
-        partition: "quantity",
-        field: "quantity.minSamples",
-        purpose: "shards.quantity",
-    };
-    divide(
-        &[(0..count).collect()],
-        alpha,
-        min_samples,
-        seed,
-        peers,
-        &names,
-    )
-}
-
-/// What a division is called.
-struct Names {
-    partition: &'static str,
-    field: &'static str,
-    purpose: &'static str,
+/// A tenth of an even share, to start from.
+pub(super) fn tenth_of_a_share(sketch: &Sketch) -> u32 {
+    let share = |samples: u32| (samples / sketch.peers.max(1) / 10).max(1);
+    sketch.samples.map_or(10, share)
 }
 
 /// Divides every part among the peers; drawn until every peer has `min_samples`, [`DRAWS`] times at most.
-fn divide(
+pub(super) fn divide(
     parts: &[Vec<u32>],
     alpha: f64,
     min_samples: u32,
-    seed: u64,
-    peers: usize,
-    names: &Names,
+    name: &str,
+    pool: &Pool<'_>,
 ) -> Result<Vec<Vec<u32>>, ShardError> {
-    let samples = parts.iter().map(Vec::len).sum();
     // An empty shard has nothing to train on and no weight in the mean.
     let min_samples = min_samples.max(1);
-    super::least(names.field, min_samples, peers, samples)?;
+    pool.least(&format!("{name}.minSamples"), min_samples)?;
+    let purpose = format!("shards.{name}");
     let mut best = 0;
     for attempt in 0..DRAWS {
-        let mut rng = seeds::rng(seed, names.purpose, 0, attempt);
-        let mut shards = vec![Vec::new(); peers];
+        let mut rng = seeds::rng(pool.seed, &purpose, 0, attempt);
+        let mut shards = vec![Vec::new(); pool.peers];
         for part in parts {
             let mut order = part.clone();
             seeds::shuffle(&mut rng, &mut order);
             let mut rest = order.as_slice();
-            let proportions = proportions(&mut rng, alpha, peers);
+            let proportions = proportions(&mut rng, alpha, pool.peers);
             for (shard, count) in shards.iter_mut().zip(round(&proportions, rest.len())) {
                 let (own, others) = rest.split_at(count.min(rest.len()));
                 shard.extend_from_slice(own);
@@ -93,18 +51,17 @@ fn divide(
         }
         let least = shards.iter().map(Vec::len).min().unwrap_or(0) as u32;
         if least >= min_samples {
-            for shard in &mut shards {
-                shard.sort_unstable();
-            }
-            return Ok(shards);
+            return Ok(sorted(shards));
         }
         best = best.max(least);
     }
-    Err(ShardError::Unlucky {
-        partition: names.partition,
-        min_samples,
-        best,
-    })
+    Err(field(
+        name,
+        format!(
+            "in {DRAWS} draws some peer always had fewer than {min_samples} samples, at best {best}"
+        ),
+        format!("take minSamples {best} or less, a larger alpha, fewer peers or another seed"),
+    ))
 }
 
 /// A draw from the symmetric Dirichlet distribution: positive numbers that sum to 1.

@@ -1,14 +1,55 @@
-//! Random graphs in which every peer has the same number of neighbours.
+//! Random regular graph: what many peers do best with.
 
 use rand_core::Rng;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 
-use super::{Edges, adjacency::Adjacency, all_pairs, check_size, draws::first_connected, ring};
-use crate::{FieldError, experiment::RandomRegularTopology, seeds};
+use super::{
+    Edges, Graph, Layout, adjacency::Adjacency, all_pairs, check_size, draws::first_connected, one,
+    ring,
+};
+use crate::{
+    FieldError,
+    family::{Settings, Sketch},
+    seeds,
+};
 
 const PATH: &str = "topology.randomRegular.degree";
 /// Exchanges that are tried for every connection. Milo et al., "On the uniform generation of random graphs with
 /// prescribed degree sequences" (2003), find that a few are enough.
 const SWAPS: usize = 10;
+
+/// The same number of random neighbours for every peer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct RandomRegular {
+    /// Neighbours of every peer: fewer than there are peers, and even when the number of peers is odd.
+    #[schemars(range(min = 1, max = 9_999))]
+    pub degree: u32,
+}
+
+impl Settings for RandomRegular {
+    /// Four neighbours, or as many as so few peers can have.
+    fn example(sketch: &Sketch) -> Option<Self> {
+        Some(Self {
+            degree: sketch.peers.saturating_sub(1).clamp(1, 4),
+        })
+    }
+
+    fn brief(&self) -> Option<String> {
+        Some(self.degree.to_string())
+    }
+}
+
+impl Graph for RandomRegular {
+    fn edges(&self, peers: u32, seed: u64) -> Result<Edges, Vec<FieldError>> {
+        edges(self.degree, peers, seed).map_err(one)
+    }
+
+    fn layout(&self) -> Layout {
+        Layout::Circle
+    }
+}
 
 /// A connected random graph of the given degree.
 ///
@@ -16,12 +57,7 @@ const SWAPS: usize = 10;
 /// have exchanged ends many times: a–b, c–d become a–d, c–b where that gives no loop and no repetition. Source: Cooper,
 /// Dyer and Greenhill, "Sampling regular graphs and a peer-to-peer network" (Combinatorics, Probability and Computing
 /// 16, 2007): the walk is rapidly mixing, and its limit is uniform.
-pub(super) fn random(
-    settings: RandomRegularTopology,
-    peers: u32,
-    seed: u64,
-) -> Result<Edges, FieldError> {
-    let degree = settings.degree;
+fn edges(degree: u32, peers: u32, seed: u64) -> Result<Edges, FieldError> {
     check_size(PATH, degree, peers)?;
     if !(u64::from(peers) * u64::from(degree)).is_multiple_of(2) {
         return Err(FieldError::new(
@@ -49,7 +85,7 @@ pub(super) fn random(
         let mut order: Vec<u32> = (0..peers).collect();
         seeds::shuffle(&mut rng(0), &mut order);
         let place = |i: u32| order[i as usize];
-        return Ok(ring(peers)
+        return Ok(ring::edges(peers)
             .into_iter()
             .map(|(a, b)| (place(a), place(b)))
             .collect());

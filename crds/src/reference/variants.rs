@@ -1,0 +1,51 @@
+//! Examples that follow from the registries of variants.
+
+use super::Example;
+use crate::{
+    aggregation::Aggregation,
+    family::{self, Family, Sketch},
+    partition::Partition,
+    plan::DIGITS_TRAIN,
+    schedule::Schedule,
+    topology::Topology,
+};
+
+/// The examples, and one of each variant that none of them is named after: the settings to start from, for the peers and the data of
+/// the minimal manifest.
+///
+/// # Errors
+/// When a setting is nothing that JSON has.
+pub fn with_variants(mut examples: Vec<Example>) -> Result<Vec<Example>, serde_json::Error> {
+    add::<Topology>("topology", "topology:\n", &mut examples)?;
+    let partition = "data:\n  type: digits\n  partition:\n";
+    add::<Partition>("data.partition", partition, &mut examples)?;
+    add::<Schedule>("training", "training:\n  schedule:\n", &mut examples)?;
+    add::<Aggregation>("aggregation", "aggregation:\n", &mut examples)?;
+    examples.sort_by(|a, b| a.name.cmp(&b.name));
+    Ok(examples)
+}
+
+/// `heading` is where they are shown, `above` the lines that the choice stands under.
+fn add<F: Family>(
+    heading: &str,
+    above: &str,
+    examples: &mut Vec<Example>,
+) -> Result<(), serde_json::Error> {
+    let sketch = Sketch {
+        peers: 8,
+        samples: Some(DIGITS_TRAIN),
+    };
+    for choice in F::examples(&sketch) {
+        let name = format!("{heading}-{}", choice.name());
+        if examples.iter().any(|example| example.name == name) {
+            continue;
+        }
+        let yaml = family::yaml(&choice, 2 * above.lines().count())?;
+        let summary = choice.variant().summary();
+        examples.push(Example {
+            name,
+            text: format!("# {summary}.\n{above}{yaml}"),
+        });
+    }
+    Ok(())
+}

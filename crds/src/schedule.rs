@@ -1,0 +1,48 @@
+//! How the step size changes from round to round.
+
+mod constant;
+mod cosine;
+mod step;
+
+use crate::{family::family, findings::Findings};
+
+pub use constant::Constant;
+pub use cosine::Cosine;
+pub use step::Step;
+
+family! {
+    /// How the step size changes from round to round.
+    #[derive(Copy)]
+    pub enum Schedule: dyn Decay, default "constant" {
+        "constant" => Constant,
+        "step" => Step,
+        "cosine" => Cosine,
+    }
+}
+
+impl Default for Schedule {
+    fn default() -> Self {
+        Constant.into()
+    }
+}
+
+/// What a schedule is asked.
+pub(crate) trait Decay {
+    /// What the learning rate is multiplied by in round `round` of `rounds`, both counted from the end of the warm-up.
+    fn factor(&self, round: u32, rounds: u32) -> f64;
+
+    /// Whether another number of rounds is another schedule, so that a run cannot go on with more of them.
+    fn ends_with_the_run(&self) -> bool {
+        false
+    }
+
+    /// Adds what is possible in so many rounds after the warm-up, but probably not meant.
+    fn check(&self, _rounds: u32, _findings: &mut Findings) {}
+}
+
+impl Schedule {
+    /// Whether another number of rounds is another schedule.
+    pub fn ends_with_the_run(&self) -> bool {
+        self.as_dyn().ends_with_the_run()
+    }
+}
