@@ -1,6 +1,5 @@
 //! The command line's form.
 
-mod bench;
 mod choices;
 mod endings;
 mod numbers;
@@ -19,15 +18,11 @@ use fltorrent_crds::{
 };
 use fltorrent_peer::checkpoint::Resume;
 
-pub use self::bench::{
-    AllArguments, BenchArguments, BenchModel, Benchmark, CongestionArguments, Contender,
-    ExchangeArguments, LoopbackArguments, QuickstartArguments, TrainArguments,
-};
 pub(crate) use self::choices::startable;
 pub use self::choices::{DataChoice, ModelChoice};
-pub(crate) use self::numbers::whole_number;
+pub use self::numbers::whole_number;
 pub use self::parse::parse;
-use self::path::path;
+pub use self::path::path;
 use crate::output::Format;
 
 /// Decentralised federated learning: peers train, and swap chunks of their models as a BitTorrent swarm.
@@ -69,9 +64,6 @@ pub enum Command {
     /// Lay two or more runs side by side
     #[command(after_help = endings::COMPARE.text())]
     Compare(CompareArguments),
-    /// Measure this machine and print a Markdown table
-    #[command(after_help = endings::BENCH.text())]
-    Bench(BenchArguments),
     /// Make keys for the peers of an experiment on several machines
     #[command(after_help = endings::KEYS.text())]
     Keys(KeysArguments),
@@ -475,7 +467,11 @@ fn checkpoint(text: &str) -> Result<Resume, String> {
     }
 }
 
-fn setting(text: &str) -> Result<(String, String), String> {
+/// Reads `PATH=VALUE`.
+///
+/// # Errors
+/// When there is no path, or no `=`.
+pub fn setting(text: &str) -> Result<(String, String), String> {
     match text.split_once('=') {
         Some((path, value)) if !path.is_empty() => Ok((path.to_owned(), value.to_owned())),
         _ => Err("expected PATH=VALUE, for example training.rounds=20".to_owned()),

@@ -1,6 +1,5 @@
 //! The commands, and the exit codes that they share.
 
-pub mod bench;
 mod compare;
 mod completions;
 pub mod init;
@@ -45,7 +44,6 @@ pub fn dispatch(command: Command, started: SystemTime) -> ExitCode {
         Command::Man(arguments) => man::man(&arguments),
         Command::Report(arguments) => report::report(&arguments),
         Command::Compare(arguments) => compare::compare(&arguments),
-        Command::Bench(arguments) => bench::bench(&arguments.what),
         Command::Keys(arguments) => keys::keys(&arguments.what),
         Command::Peer(arguments) => peer::peer(*arguments, started),
     }
@@ -57,7 +55,6 @@ fn make_ready(command: &Command) -> Result<(), String> {
         Command::Run(_) | Command::Simulate(_) => true,
         // Others look after a peer of a launcher, or of a pod.
         Command::Peer(arguments) => !arguments.launched && arguments.in_cluster.is_none(),
-        Command::Bench(_) => false,
         _ => return Ok(()),
     };
     have_least_open_files().map_err(|error| error.to_string())?;
@@ -68,7 +65,7 @@ fn make_ready(command: &Command) -> Result<(), String> {
 }
 
 /// Tells what is wrong with a manifest, a line a field.
-fn refuse_manifest(error: &ManifestError, printer: &mut Printer) -> ExitCode {
+pub fn refuse_manifest(error: &ManifestError, printer: &mut Printer) -> ExitCode {
     let fields = match error {
         ManifestError::Fields { errors } => errors.iter().map(Into::into).collect(),
         _ => Vec::new(),

@@ -8,11 +8,13 @@ fn seconds(clock: ClockId) -> f64 {
 }
 
 /// CPU seconds of all threads of this process so far.
-pub(crate) fn process_seconds() -> f64 {
+#[must_use]
+pub fn process_seconds() -> f64 {
     seconds(ClockId::ProcessCPUTime)
 }
 
 /// CPU seconds of this thread so far.
-pub(crate) fn thread_seconds() -> f64 {
+#[must_use]
+pub fn thread_seconds() -> f64 {
     seconds(ClockId::ThreadCPUTime)
 }

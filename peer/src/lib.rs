@@ -3,7 +3,7 @@
 pub mod aggregate;
 pub mod buffers;
 pub mod checkpoint;
-mod clock;
+pub mod clock;
 pub mod cut;
 pub mod data;
 pub mod driver;

@@ -4,7 +4,6 @@
 //! ([`fltorrent_crds::plan::ModelPlan::tensors`]), each tensor row-major in PyTorch's shape.
 
 pub mod backend;
-pub mod bench;
 #[cfg(feature = "cuda")]
 mod cuda;
 mod error;

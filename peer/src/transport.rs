@@ -4,7 +4,6 @@
 //! the one that dialled, and one unidirectional stream a piece, opened by the one that sends it. Both sides show a
 //! certificate of the run's authority; who is not a neighbour of this experiment is refused.
 
-pub mod bare;
 mod bounded;
 mod config;
 mod congestion;
@@ -22,7 +21,7 @@ mod waiting;
 
 pub use config::{CLOSE_FAILED, CLOSE_FINISHED, CLOSE_REFUSED, CLOSE_REPLACED, CLOSE_VIOLATION};
 pub use connection::{Link, LinkError};
-pub use endpoint::{Transport, TransportError};
+pub use endpoint::{Transport, TransportError, bare};
 pub use shaped::shape;
 
 use std::net::IpAddr;

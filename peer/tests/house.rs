@@ -64,6 +64,7 @@ fn dependencies_point_one_way() {
             "cli",
             &["coordinator", "crds", "peer", "records", "report", "swarm"],
         ),
+        ("bench", &["cli", "coordinator", "crds", "peer", "records"]),
         ("e2e", &["crds"]),
     ]
     .into();

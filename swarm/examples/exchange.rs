@@ -1,4 +1,4 @@
-//! The time cases of `fltorrent bench exchange` in virtual time: a laboratory for the rules of the swarm.
+//! The time cases of `fltorrent-bench exchange` in virtual time: a laboratory for the rules of the swarm.
 //!
 //! `cargo run --release -p fltorrent-swarm --example exchange [CASE…]` prints each case's time ÷ bound, seconds a round, wire
 //! bytes ÷ payload, and what the last peer of each round waited for. It takes a second a case.

@@ -16,7 +16,7 @@ use support::{Setup, edges, random_degree_four};
 const MEGABIT: f64 = 125_000.0;
 const LIMIT: Time = Duration::from_secs(100_000);
 /// The benchmark's cases, measured and simulated.
-const TABLE: &str = include_str!("../../benchmarks/simulations.csv");
+const TABLE: &str = include_str!("../../bench/simulations.csv");
 
 /// Updates over edges and links of so many bytes a second up and down.
 struct Case {
@@ -50,7 +50,7 @@ impl Case {
         }
     }
 
-    /// As `fltorrent bench exchange` has it.
+    /// As `fltorrent-bench exchange` has it.
     fn named(name: &str) -> Self {
         match name {
             "mesh" => Self::new("mesh", 8, 2_500_000),

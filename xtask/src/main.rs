@@ -13,7 +13,7 @@ use dependencies::{Dependency, dependencies};
 const HELP: &str = "\
 cargo xtask test                    everything that has to pass (scripts/test.sh)
 cargo xtask update                  write generated files anew
-cargo xtask bench [ARGUMENT]...     fltorrent bench, built for release
+cargo xtask bench [ARGUMENT]...     fltorrent-bench, built for release
 cargo xtask cluster up|down|status|logs
                                     a real Kubernetes on this machine (docs/development-cluster.md)
 cargo xtask images                  build the Dockerfile's images without Docker (docs/images.md)
@@ -35,7 +35,7 @@ fn main() -> ExitCode {
         ["test"] => script("test.sh"),
         ["release"] => script("release.sh"),
         ["update"] => update(),
-        ["bench", rest @ ..] => run(cargo(&["run", "--release", "--", "bench"]).args(rest)),
+        ["bench", rest @ ..] => run(cargo(&["run", "--release", "-p", "fltorrent-bench", "--"]).args(rest)),
         ["cluster", rest @ ..] => run(cargo(&["run", "--quiet", "-p", "e2e", "--"]).args(rest)),
         ["images"] => run(&mut cargo(&["run", "--quiet", "-p", "e2e", "--", "images"])),
         ["sbom"] => print(|all| Ok(sbom::sbom(all, env!("CARGO_PKG_VERSION")))),

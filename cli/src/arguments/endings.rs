@@ -187,17 +187,6 @@ pub(super) const COMPARE: Ending = Ending {
     variables: &[],
 };
 
-pub(super) const BENCH: Ending = Ending {
-    examples: &[
-        "fltorrent bench quickstart --runs 10",
-        "fltorrent bench train --python .venv/bin/python",
-        "sudo fltorrent bench exchange --case ring --case mesh",
-    ],
-    note: "",
-    codes: &[],
-    variables: &[],
-};
-
 pub(super) const KEYS: Ending = Ending {
     examples: &[
         "fltorrent keys init exp.yaml",

@@ -3,7 +3,7 @@
 use std::fmt::Display;
 
 /// Reads a whole number between two bounds; what is none is told in terms of the bounds.
-pub(crate) fn whole_number<N>(
+pub fn whole_number<N>(
     least: N,
     most: N,
 ) -> impl Fn(&str) -> Result<N, String> + Clone + Send + Sync + 'static

@@ -7,7 +7,7 @@ use fltorrent_peer::path::unexpanded;
 
 /// Takes a path as it stands, and refuses one that a shell was meant to expand: it does so at the beginning of a word only, not in
 /// `--out=~/x`.
-pub(super) fn path() -> impl TypedValueParser<Value = PathBuf> {
+pub fn path() -> impl TypedValueParser<Value = PathBuf> {
     PathBufValueParser::new().try_map(literal)
 }
 

@@ -134,7 +134,7 @@ mod tests {
             "{}",
             page("fltorrent.1")
         );
-        assert!(page("fltorrent-bench-train.1").contains("\\-\\-python"));
+        assert!(page("fltorrent-keys-init.1").contains("\\-\\-days"));
         let commands = Arguments::command();
         let visible = commands
             .get_subcommands()

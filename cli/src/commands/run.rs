@@ -35,7 +35,8 @@ use crate::{
     resume::{self, ResultError, ResumeError},
 };
 use conclude::conclude;
-pub(super) use signals::{Signals, watch};
+pub use signals::Signals;
+pub(super) use signals::watch;
 use summary::Times;
 
 /// Why a run is not complete.
@@ -205,7 +206,7 @@ fn refuse_resume(error: &ResumeError, printer: &mut Printer) -> ExitCode {
 }
 
 /// Prints a failure and gives its exit code.
-pub(super) fn report(failure: &RunFailure, printer: &mut Printer) -> ExitCode {
+pub fn report(failure: &RunFailure, printer: &mut Printer) -> ExitCode {
     let RunFailure { error, summary } = failure;
     let exit_code = match error {
         RunError::Interrupted(_) => INTERRUPTED,

@@ -1,8 +1,7 @@
 //! Machines that share nothing but files, as network namespaces; needs root, iproute2 and nftables.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "these are tests")]
 
-mod bench;
-#[path = "../../src/commands/bench/exchange/namespaces.rs"]
+#[path = "../../../bench/src/exchange/namespaces.rs"]
 mod namespaces;
 mod network;
 mod refused;

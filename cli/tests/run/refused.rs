@@ -201,7 +201,7 @@ fn wrong_command_lines_are_refused_and_help_has_the_exit_codes() {
         &["run", "/dev/zero"],
         &["validate", "x.yaml", "--set", "rounds"],
         &["train"],
-        &["bench", "quickstart", "--runs", "0"],
+        &["keys", "init", "--peers", "0"],
     ] {
         let output = fltorrent(arguments).output().unwrap();
         assert_eq!(output.status.code(), Some(2), "{arguments:?}");

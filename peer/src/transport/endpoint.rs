@@ -214,8 +214,27 @@ impl Transport {
     }
 }
 
+/// An endpoint with a peer's settings and nothing of the exchange, to see what that adds: one stream carries all, in pieces of `piece`
+/// bytes, of which `window` may be on their way. Must be called within a tokio runtime.
+///
+/// # Errors
+/// When the credentials cannot be used, or the socket fails.
+pub fn bare(
+    socket: Socket,
+    plan: &TransportPlan,
+    credentials: &Credentials,
+    piece: u32,
+    window: u32,
+) -> Result<Endpoint, TransportError> {
+    let mut transport = config::transport(plan, &LinkPlan::default(), 1, piece);
+    if let Some(settings) = Arc::get_mut(&mut transport) {
+        settings.stream_receive_window(window.into());
+    }
+    open(socket, credentials, plan, transport)
+}
+
 /// An endpoint on a bound socket that takes and makes connections between members of the run.
-pub(super) fn open(
+fn open(
     socket: Socket,
     credentials: &Credentials,
     plan: &TransportPlan,

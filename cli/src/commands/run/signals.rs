@@ -28,18 +28,23 @@ enum Taker {
 static TAKER: Mutex<Option<Taker>> = Mutex::new(None);
 
 /// Signals that end a run from outside.
-pub(in crate::commands) struct Signals(mpsc::UnboundedReceiver<&'static str>);
+#[derive(Debug)]
+pub struct Signals(mpsc::UnboundedReceiver<&'static str>);
 
 impl Signals {
     /// From now on signals come to this one, and to none that was made before.
-    pub(in crate::commands) fn new() -> io::Result<Self> {
+    ///
+    /// # Errors
+    /// When the system gives no way to wait for signals.
+    pub fn new() -> io::Result<Self> {
         watch()?;
         let (sender, receiver) = mpsc::unbounded_channel();
         *taker() = Some(Taker::Waits(sender));
         Ok(Self(receiver))
     }
 
-    pub(in crate::commands) async fn next(&mut self) -> &'static str {
+    /// The name of the next one.
+    pub async fn next(&mut self) -> &'static str {
         match self.0.recv().await {
             Some(signal) => signal,
             // Another one has taken over.

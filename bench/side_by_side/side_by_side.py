@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """FLTorrent beside Flower and plain PyTorch: one machine, one run, one table.
 
-    python3 benchmarks/side_by_side/side_by_side.py --fltorrent target/release/fltorrent
+    python3 bench/side_by_side/side_by_side.py --fltorrent target/release/fltorrent
 
 Makes a virtual environment with Flower and PyTorch from PyPI (several GB the first time) unless --python names an
 interpreter that has them. Runs each contender --repetitions times in turns, prints a Markdown table of medians.

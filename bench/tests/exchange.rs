@@ -1,14 +1,22 @@
-//! `fltorrent bench exchange` in a reduced form: its namespaces, its contenders, its table, and that nothing is left.
+//! `fltorrent-bench exchange` in a reduced form: its namespaces, its contenders, its table, and that nothing is left. Needs root and
+//! iproute2.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "these are tests")]
+
+#[path = "../src/exchange/namespaces.rs"]
+#[allow(dead_code, reason = "the program uses the rest")]
+mod namespaces;
 
 use std::{
     fs,
     io::{BufRead, BufReader},
-    process::Stdio,
+    process::{Command, Stdio},
 };
 
 use rustix::process::{Pid, Signal, kill_process};
 
-use crate::{namespaces, network::fltorrent};
+fn bench() -> Command {
+    Command::new(env!("CARGO_BIN_EXE_fltorrent-bench"))
+}
 
 /// Namespaces of a benchmark by its process.
 fn left_by(process: u32) -> Vec<String> {
@@ -31,8 +39,8 @@ fn row(table: &str, contender: &str) -> Vec<String> {
 
 #[test]
 fn a_reduced_exchange_has_a_row_for_each_contender_and_leaves_nothing() {
-    let child = fltorrent()
-        .args(["bench", "exchange", "--case", "ring", "--rounds", "2"])
+    let child = bench()
+        .args(["exchange", "--case", "ring", "--rounds", "2"])
         .args(["--update", "100k", "--contender", "fltorrent"])
         .args(["--contender", "direct", "--contender", "server"])
         .stdout(Stdio::piped())
@@ -63,8 +71,8 @@ fn a_reduced_exchange_has_a_row_for_each_contender_and_leaves_nothing() {
 
 #[test]
 fn a_case_grows_with_the_number_of_peers() {
-    let output = fltorrent()
-        .args(["bench", "exchange", "--case", "regular", "--rounds", "1"])
+    let output = bench()
+        .args(["exchange", "--case", "regular", "--rounds", "1"])
         .args(["--peers", "4", "--peers", "6", "--update", "100k"])
         .args(["--contender", "fltorrent"])
         .output()
@@ -83,8 +91,8 @@ fn a_case_grows_with_the_number_of_peers() {
 
 #[test]
 fn an_interrupted_exchange_leaves_nothing() {
-    let mut child = fltorrent()
-        .args(["bench", "exchange", "--case", "ring"])
+    let mut child = bench()
+        .args(["exchange", "--case", "ring"])
         .args(["--contender", "fltorrent"])
         .stdout(Stdio::null())
         .stderr(Stdio::piped())
@@ -110,17 +118,13 @@ fn wrong_arguments_are_refused_before_anything_is_made() {
         (["--contender", "flower"], "possible values: fltorrent"),
         (["--peers", "2"], "expected a whole number from 3 to 100"),
     ] {
-        let output = fltorrent()
-            .args(["bench", "exchange"])
-            .args(arguments)
-            .output()
-            .unwrap();
+        let output = bench().arg("exchange").args(arguments).output().unwrap();
         let errors = String::from_utf8(output.stderr).unwrap();
         assert_eq!(output.status.code(), Some(2), "{errors}");
         assert!(errors.contains(expected), "{errors}");
     }
-    let output = fltorrent()
-        .args(["bench", "exchange", "--update", "1001"])
+    let output = bench()
+        .args(["exchange", "--update", "1001"])
         .output()
         .unwrap();
     let errors = String::from_utf8(output.stderr).unwrap();

@@ -1,4 +1,4 @@
-//! `fltorrent bench loopback` in a reduced form: its table, its figures, and what it refuses.
+//! `fltorrent-bench loopback` in a reduced form: its table, its figures, and what it refuses.
 #![allow(
     clippy::unwrap_used,
     clippy::panic,
@@ -9,8 +9,8 @@
 use std::process::{Command, Output};
 
 fn loopback(arguments: &[&str]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_fltorrent"))
-        .args(["bench", "loopback"])
+    Command::new(env!("CARGO_BIN_EXE_fltorrent-bench"))
+        .arg("loopback")
         .args(arguments)
         .output()
         .unwrap()

@@ -1,7 +1,8 @@
 //! What is measured, as manifests without training.
 
+use fltorrent_cli::manifest::{ManifestError, Resolved};
+
 use super::super::noise::Noise;
-use crate::manifest::{ManifestError, Resolved};
 
 /// What has to be reached.
 #[derive(Clone, Copy, Debug, PartialEq)]

@@ -2,13 +2,12 @@
 
 use std::io;
 
+use fltorrent_cli::launcher::Results;
 use fltorrent_records::{
     exchange::Exchange,
     file::lines,
     line::{Event, Line},
 };
-
-use crate::launcher::Results;
 
 /// One run.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]

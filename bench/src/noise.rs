@@ -1,6 +1,6 @@
 //! Experiments that learn nothing: rounds whose updates are noise, so that the exchange is measured alone.
 
-use crate::manifest::{ManifestError, Resolved};
+use fltorrent_cli::manifest::{ManifestError, Resolved};
 
 /// What such an experiment is made of.
 #[derive(Clone, Copy, Debug)]

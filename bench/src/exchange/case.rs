@@ -1,15 +1,15 @@
 //! What is measured: who is wired to whom, over which links, with how large updates.
 
+use fltorrent_cli::{
+    manifest::{ManifestError, Resolved},
+    optimum::{self, LeastTime},
+};
 use fltorrent_crds::{
     BitRate, Plan,
     analysis::{self, Rates},
 };
 
 use super::{super::noise::Noise, lab::Link};
-use crate::{
-    manifest::{ManifestError, Resolved},
-    optimum::{self, LeastTime},
-};
 
 /// Kinds of links: of so many of all parts of the machines, Mbit/s up and Mbit/s down.
 type Links = &'static [(u32, u32, u32)];

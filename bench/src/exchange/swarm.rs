@@ -2,6 +2,10 @@
 
 use std::{fs, path::Path, process::Stdio, time::SystemTime};
 
+use fltorrent_cli::{
+    keys::{self, Wanted},
+    launcher::Results,
+};
 use fltorrent_crds::plan::CongestionControl;
 use fltorrent_records::{
     exchange::Exchange,
@@ -10,10 +14,6 @@ use fltorrent_records::{
 };
 
 use super::{Contest, Failed, lab::address, meter::Meter, outcome::Outcome};
-use crate::{
-    keys::{self, Wanted},
-    launcher::Results,
-};
 
 const PORT: u16 = 8888;
 const ATTEMPTS: u32 = 1;

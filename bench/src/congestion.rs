@@ -1,16 +1,17 @@
-//! `fltorrent bench congestion`: what each congestion control makes of a link of a known rate, over round-trip times and losses.
+//! `fltorrent-bench congestion`: what each congestion control makes of a link of a known rate, over round-trip times and losses.
 //!
 //! Two peers swap updates of noise over links that their processes emulate; the goodput is an update's bytes over a round's time.
 
 use std::process::ExitCode;
 
-use super::{noise::Noise, run_once};
-use crate::{
-    arguments::CongestionArguments,
+use fltorrent_cli::{
     commands::refuse_manifest,
     manifest::{ManifestError, Resolved},
     output::{self, Printer, Summary},
 };
+
+use super::{noise::Noise, run_once};
+use crate::arguments::CongestionArguments;
 
 const CONTROLS: [&str; 3] = ["cubic", "newReno", "rateAware"];
 /// Round-trip times, milliseconds.

@@ -1,4 +1,4 @@
-//! `fltorrent bench exchange`: n updates to n peers over given edges and real, shaped links, beside what else there is, and
+//! `fltorrent-bench exchange`: n updates to n peers over given edges and real, shaped links, beside what else there is, and
 //! the least time that is possible.
 
 mod case;
@@ -12,6 +12,13 @@ mod swarm;
 
 use std::{fmt::Write, io, process::ExitCode};
 
+use fltorrent_cli::{
+    commands::{FAILED, INTERRUPTED, run::Signals},
+    keys::KeysError,
+    manifest::{ManifestError, Resolved},
+    optimum::LeastTime,
+    output::{self, Printer},
+};
 use fltorrent_crds::Plan;
 use thiserror::Error;
 
@@ -21,14 +28,7 @@ use self::{
     outcome::Outcome,
 };
 use super::folder::Folder;
-use crate::{
-    arguments::{Contender, ExchangeArguments},
-    commands::{FAILED, INTERRUPTED, run::Signals},
-    keys::KeysError,
-    manifest::{ManifestError, Resolved},
-    optimum::LeastTime,
-    output::{self, Printer},
-};
+use crate::arguments::{Contender, ExchangeArguments};
 
 /// Why a contender has no figures.
 #[derive(Debug, Error)]
@@ -70,7 +70,7 @@ pub(super) fn exchange(
     printer: &mut Printer,
 ) -> Result<(), ExitCode> {
     let failed = |error: &Failed| {
-        output::error(&crate::chain(error));
+        output::error(&fltorrent_peer::chain(error));
         ExitCode::from(FAILED)
     };
     let runtime = tokio::runtime::Builder::new_current_thread()

@@ -1,33 +1,64 @@
-//! `fltorrent bench`: what a user can measure on a machine, as Markdown tables.
+//! `fltorrent-bench`: what can be measured of FLTorrent on a machine, as Markdown tables. Nobody needs it in order to train, so no
+//! image has it.
 
+mod arguments;
+mod bare;
 mod congestion;
 mod exchange;
 mod folder;
 mod loopback;
 mod noise;
 mod table;
+mod train;
 
 use std::{path::Path, process::ExitCode, time::SystemTime};
 
-use fltorrent_peer::train::bench::{self as training, BenchError, Model};
-
-use super::{FAILED, refuse_manifest, run};
-use crate::{
-    arguments::{BenchModel, Benchmark, QuickstartArguments, TrainArguments},
+use clap::Parser;
+use fltorrent_cli::{
+    Allocator,
+    commands::{FAILED, refuse_manifest, run},
+    extend::Extensions,
+    launcher::have_least_open_files,
+    main_with,
     manifest::Resolved,
     output::{self, Printer, Summary},
 };
-use table::{Row, spread};
 
-const QUICKSTART: &str = include_str!("../../../examples/quickstart.yaml");
+use arguments::{Arguments, BenchModel, Benchmark, QuickstartArguments, TrainArguments};
+use table::{Row, spread};
+use train::{BenchError, Model};
+
+#[global_allocator]
+static ALLOCATOR: Allocator = Allocator;
+
+const QUICKSTART: &str = include_str!("../../examples/quickstart.yaml");
 /// Passes of one measurement of the training.
 const EPOCHS: u32 = 10;
 const MEBIBYTE: f64 = 1024.0 * 1024.0;
 
-pub(super) fn bench(what: &Benchmark) -> ExitCode {
+fn main() -> ExitCode {
+    // What is measured are processes of this program, which has the whole of `fltorrent` in it: `cargo run` builds nothing else.
+    if std::env::args_os()
+        .nth(1)
+        .is_some_and(|first| first == "peer")
+    {
+        return main_with(Extensions::new());
+    }
+    let arguments = Arguments::parse();
+    if let Err(error) = have_least_open_files() {
+        output::error(&error.to_string());
+        return ExitCode::from(FAILED);
+    }
+    output::exit_code(match bench(&arguments.what) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(code) => code,
+    })
+}
+
+fn bench(what: &Benchmark) -> Result<(), ExitCode> {
     let mut printer = Printer::new(output::Format::Text, false);
     printer.line(&table::machine());
-    let done = match what {
+    match what {
         Benchmark::Quickstart(arguments) => quickstart(arguments, &mut printer),
         Benchmark::Train(arguments) => train(arguments, &mut printer),
         Benchmark::Exchange(arguments) => exchange::exchange(arguments, &mut printer),
@@ -35,10 +66,6 @@ pub(super) fn bench(what: &Benchmark) -> ExitCode {
         Benchmark::Congestion(arguments) => congestion::congestion(arguments, &mut printer),
         Benchmark::All(arguments) => quickstart(&arguments.quickstart, &mut printer)
             .and_then(|()| train(&arguments.train, &mut printer)),
-    };
-    match done {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(code) => code,
     }
 }
 
@@ -135,18 +162,18 @@ fn train_one(
     arguments: &TrainArguments,
     printer: &mut Printer,
 ) -> Result<(), ExitCode> {
-    let options = training::Options {
+    let options = train::Options {
         python: arguments.python.clone(),
         repetitions: arguments.repetitions,
         epochs: EPOCHS,
         model,
     };
-    let report = training::run(&options).map_err(|error: BenchError| {
-        output::error(&crate::chain(&error));
+    let report = train::run(&options).map_err(|error: BenchError| {
+        output::error(&fltorrent_peer::chain(&error));
         ExitCode::from(FAILED)
     })?;
     let each =
-        |figure: fn(&training::Repetition) -> f64| spread(report.repetitions.iter().map(figure));
+        |figure: fn(&train::Repetition) -> f64| spread(report.repetitions.iter().map(figure));
     let (network, target) = match model {
         Model::Mlp => ("mlp 784-128-10", 2.0),
         Model::Lenet => ("lenet", 0.9),
@@ -154,14 +181,14 @@ fn train_one(
     };
     printer.line(&format!(
         "\n{network}, batches of {}, one thread, PyTorch {}, repetitions: {}\n",
-        training::BATCH,
+        train::BATCH,
         report.torch_version,
         arguments.repetitions
     ));
     printer.line(&table::table(&[
         Row::new("FLTorrent, samples for each CPU second", each(|r| r.ours)),
         Row::new("PyTorch, samples for each CPU second", each(|r| r.torch)),
-        Row::new("FLTorrent ÷ PyTorch", each(training::Repetition::ratio)).at_least(target),
+        Row::new("FLTorrent ÷ PyTorch", each(train::Repetition::ratio)).at_least(target),
     ]));
     Ok(())
 }

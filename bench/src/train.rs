@@ -10,29 +10,28 @@ use fltorrent_crds::{
     plan::{Architecture, Backend, ModelPlan, TrainingPlan},
     seeds,
 };
+use fltorrent_peer::{
+    clock::process_seconds,
+    data::{Inputs, Samples},
+    memory,
+    train::{
+        TrainError,
+        backend::{self, BackendError},
+    },
+};
 use rand_core::Rng;
 use serde::Deserialize;
 use thiserror::Error;
 
-use super::{
-    TrainError,
-    backend::{self, BackendError},
-};
-use crate::{
-    clock::process_seconds,
-    data::{Inputs, Samples},
-    memory,
-};
-
-const SCRIPT: &str = include_str!("../../benches/torch_train.py");
+const SCRIPT: &str = include_str!("torch_train.py");
 const SIDE: u32 = 28;
 const CLASSES: u8 = 10;
 /// Samples of a step, on both sides.
-pub const BATCH: u32 = 64;
+pub(crate) const BATCH: u32 = 64;
 
 /// The networks that are measured, on images of 28×28 pixels in 10 classes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Model {
+pub(crate) enum Model {
     /// Fully connected layers 784-128-10.
     Mlp,
     /// LeNet-5.
@@ -43,11 +42,10 @@ pub enum Model {
 
 impl Model {
     /// All of them.
-    pub const ALL: [Self; 3] = [Self::Mlp, Self::Lenet, Self::Cnn];
+    pub(crate) const ALL: [Self; 3] = [Self::Mlp, Self::Lenet, Self::Cnn];
 
     /// Its name in a manifest.
-    #[must_use]
-    pub fn name(self) -> &'static str {
+    pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Mlp => "mlp",
             Self::Lenet => "lenet",
@@ -56,8 +54,7 @@ impl Model {
     }
 
     /// Samples of an epoch, fewer where each costs more.
-    #[must_use]
-    pub fn samples(self) -> u32 {
+    pub(crate) fn samples(self) -> u32 {
         match self {
             Self::Mlp => 7500,
             Self::Lenet => 2048,
@@ -79,46 +76,45 @@ impl Model {
 
 /// How much is measured.
 #[derive(Clone, Debug)]
-pub struct Options {
+pub(crate) struct Options {
     /// The Python interpreter that has PyTorch.
-    pub python: PathBuf,
+    pub(crate) python: PathBuf,
     /// Times that each side is measured.
-    pub repetitions: u32,
+    pub(crate) repetitions: u32,
     /// Passes over the samples in one measurement, after one that is not counted.
-    pub epochs: u32,
+    pub(crate) epochs: u32,
     /// The network.
-    pub model: Model,
+    pub(crate) model: Model,
 }
 
 /// What was measured.
 #[derive(Clone, Debug)]
-pub struct Report {
+pub(crate) struct Report {
     /// PyTorch's version.
-    pub torch_version: String,
+    pub(crate) torch_version: String,
     /// One entry a repetition.
-    pub repetitions: Vec<Repetition>,
+    pub(crate) repetitions: Vec<Repetition>,
 }
 
 /// One turn of each side.
 #[derive(Clone, Copy, Debug)]
-pub struct Repetition {
+pub(crate) struct Repetition {
     /// Samples that FLTorrent trained for each second of CPU time.
-    pub ours: f64,
+    pub(crate) ours: f64,
     /// Samples that PyTorch trained for each second of CPU time.
-    pub torch: f64,
+    pub(crate) torch: f64,
 }
 
 impl Repetition {
     /// Ours as a multiple of PyTorch's.
-    #[must_use]
-    pub fn ratio(&self) -> f64 {
+    pub(crate) fn ratio(&self) -> f64 {
         self.ours / self.torch
     }
 }
 
 /// A measurement that could not be made.
 #[derive(Debug, Error)]
-pub enum BenchError {
+pub(crate) enum BenchError {
     /// Our side has no backend.
     #[error("the training benchmark cannot start")]
     Backend(#[from] BackendError),
@@ -166,7 +162,7 @@ struct Answer {
 ///
 /// # Errors
 /// [`BenchError`].
-pub fn run(options: &Options) -> Result<Report, BenchError> {
+pub(crate) fn run(options: &Options) -> Result<Report, BenchError> {
     // As in a peer.
     memory::keep();
     let mut report = Report {

@@ -4,7 +4,7 @@
 
 use std::{
     net::Ipv4Addr,
-    sync::{Arc, mpsc},
+    sync::mpsc,
     thread,
     time::{Duration, Instant, SystemTime},
 };
@@ -16,18 +16,18 @@ use fltorrent_coordinator::{
     key::{KeyError, PeerKey},
     tls::{Credentials, TlsError},
 };
-use fltorrent_crds::plan::{LinkPlan, TransportPlan};
+use fltorrent_crds::plan::TransportPlan;
+use fltorrent_peer::{
+    clock,
+    transport::{
+        self, CLOSE_FINISHED, TransportError,
+        socket::{self, BindError},
+    },
+};
 use quinn::{
     ConnectError, Connection, ConnectionError, Endpoint, ReadExactError, VarInt, WriteError,
 };
 use thiserror::Error;
-
-use super::{
-    CLOSE_FINISHED, TransportError, config,
-    endpoint::open,
-    socket::{self, BindError},
-};
-use crate::clock;
 
 /// How long the certificates hold.
 const LIFETIME: Duration = Duration::from_secs(3600);
@@ -38,7 +38,7 @@ const STREAM_WINDOW: u32 = 4 * 1024 * 1024;
 
 /// Why there was no transfer.
 #[derive(Debug, Error)]
-pub enum BareError {
+pub(crate) enum BareError {
     /// The run of the two has no name.
     #[error("no run could be named")]
     Identity(#[from] IdentityError),
@@ -79,13 +79,13 @@ pub enum BareError {
 
 /// What a transfer took.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Transfer {
+pub(crate) struct Transfer {
     /// Bytes received by both together.
-    pub payload: u64,
+    pub(crate) payload: u64,
     /// Seconds from the first byte to the last.
-    pub seconds: f64,
+    pub(crate) seconds: f64,
     /// CPU seconds of both threads in that time.
-    pub cpu: f64,
+    pub(crate) cpu: f64,
 }
 
 /// Sends `bytes` in each direction at once, over loopback, after the connection was made: an update of `update` bytes, again
@@ -93,7 +93,11 @@ pub struct Transfer {
 ///
 /// # Errors
 /// [`BareError`].
-pub fn transfer(plan: &TransportPlan, update: usize, bytes: u64) -> Result<Transfer, BareError> {
+pub(crate) fn transfer(
+    plan: &TransportPlan,
+    update: usize,
+    bytes: u64,
+) -> Result<Transfer, BareError> {
     let work = Work { update, bytes };
     let run = RunId::random()?;
     let authority = Authority::generate(run, LIFETIME, SystemTime::now())?;
@@ -163,13 +167,14 @@ fn on_a_runtime<T>(task: impl Future<Output = Result<T, BareError>>) -> Result<T
 }
 
 fn endpoint(plan: &TransportPlan, credentials: &Credentials) -> Result<Endpoint, BareError> {
-    let mut transport = config::transport(plan, &LinkPlan::default(), 1, PIECE as u32);
-    // One stream carries all, where the exchange has one a piece.
-    if let Some(settings) = Arc::get_mut(&mut transport) {
-        settings.stream_receive_window(STREAM_WINDOW.into());
-    }
     let socket = socket::bind((Ipv4Addr::LOCALHOST, 0).into())?;
-    Ok(open(socket, credentials, plan, transport)?)
+    Ok(transport::bare(
+        socket,
+        plan,
+        credentials,
+        PIECE as u32,
+        STREAM_WINDOW,
+    )?)
 }
 
 /// Sends and receives so many bytes, and waits until the other side has them too.

@@ -1,12 +1,16 @@
-//! `fltorrent bench loopback`: what the exchange costs where no link bounds it, beside a bare QUIC transfer of as many bytes.
+//! `fltorrent-bench loopback`: what the exchange costs where no link bounds it, beside a bare QUIC transfer of as many bytes.
 
 mod case;
 mod ours;
 
 use std::{io, process::ExitCode};
 
+use fltorrent_cli::{
+    commands::{FAILED, refuse_manifest},
+    launcher::Results,
+    output::{self, Printer},
+};
 use fltorrent_crds::Plan;
-use fltorrent_peer::transport::bare::{self, BareError, Transfer};
 use thiserror::Error;
 
 use self::{
@@ -14,16 +18,12 @@ use self::{
     ours::{Ours, Undisturbed},
 };
 use super::{
+    bare::{self, BareError, Transfer},
     folder::Folder,
     run_in,
     table::{self, Row, spread},
 };
-use crate::{
-    arguments::LoopbackArguments,
-    commands::{FAILED, refuse_manifest},
-    launcher::Results,
-    output::{self, Printer},
-};
+use crate::arguments::LoopbackArguments;
 
 const MEGABYTE: f64 = 1e6;
 const GIGABYTE: f64 = 1e9;
@@ -69,7 +69,7 @@ fn measure(
     printer: &mut Printer,
 ) -> Result<(Plan, Vec<Turn>), ExitCode> {
     let failed = |error: Failed| {
-        output::error(&crate::chain(&error));
+        output::error(&fltorrent_peer::chain(&error));
         ExitCode::from(FAILED)
     };
     let resolved = case

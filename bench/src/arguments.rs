@@ -1,25 +1,28 @@
-//! What can be measured.
+//! The command line.
 
 use std::{fmt, path::PathBuf};
 
-use clap::{Args, Subcommand, ValueEnum, builder::PossibleValuesParser};
-
-use super::path::path;
+use clap::{Args, Parser, Subcommand, ValueEnum, builder::PossibleValuesParser};
+use fltorrent_cli::arguments::{path, setting, whole_number};
 use fltorrent_crds::{BitRate, ByteSize};
 
-use super::{setting, whole_number};
+const EXAMPLES: &str = "Examples:
+  fltorrent-bench quickstart --runs 10
+  fltorrent-bench train --python .venv/bin/python
+  sudo fltorrent-bench exchange --case ring --case mesh";
 
-/// `fltorrent bench`.
-#[derive(Clone, Debug, Args)]
-pub struct BenchArguments {
+/// Measures FLTorrent on this machine and prints Markdown tables.
+#[derive(Clone, Debug, Parser)]
+#[command(name = "fltorrent-bench", version, after_help = EXAMPLES)]
+pub(crate) struct Arguments {
     /// What to measure.
     #[command(subcommand)]
-    pub what: Benchmark,
+    pub(crate) what: Benchmark,
 }
 
 /// What can be measured.
 #[derive(Clone, Debug, Subcommand)]
-pub enum Benchmark {
+pub(crate) enum Benchmark {
     /// Run an experiment: start-up, seconds of a round beyond its training, memory
     Quickstart(QuickstartArguments),
     /// Train next to PyTorch: samples for each second of CPU time on one thread
@@ -35,34 +38,34 @@ pub enum Benchmark {
     All(AllArguments),
 }
 
-/// `fltorrent bench quickstart`.
+/// `fltorrent-bench quickstart`.
 #[derive(Clone, Debug, Args)]
-pub struct QuickstartArguments {
+pub(crate) struct QuickstartArguments {
     /// The manifest; without it the quickstart example
     #[arg(value_parser = path())]
-    pub file: Option<PathBuf>,
+    pub(crate) file: Option<PathBuf>,
     /// How often it is run
     #[arg(long, default_value_t = 3, value_parser = whole_number::<u32>(1, 1000))]
-    pub runs: u32,
+    pub(crate) runs: u32,
 }
 
-/// `fltorrent bench train`.
+/// `fltorrent-bench train`.
 #[derive(Clone, Debug, Args)]
-pub struct TrainArguments {
+pub(crate) struct TrainArguments {
     /// A Python interpreter that has PyTorch
     #[arg(long, default_value = "python3")]
-    pub python: PathBuf,
+    pub(crate) python: PathBuf,
     /// The network that is trained
     #[arg(long, value_enum, default_value_t = BenchModel::All)]
-    pub model: BenchModel,
+    pub(crate) model: BenchModel,
     /// How often each side is measured
     #[arg(long, default_value_t = 5, value_parser = whole_number::<u32>(1, 1000))]
-    pub repetitions: u32,
+    pub(crate) repetitions: u32,
 }
 
-/// What `fltorrent bench train` trains.
+/// What `fltorrent-bench train` trains.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum BenchModel {
+pub(crate) enum BenchModel {
     /// Fully connected layers 784-128-10
     Mlp,
     /// LeNet-5
@@ -73,92 +76,92 @@ pub enum BenchModel {
     All,
 }
 
-/// `fltorrent bench all`.
+/// `fltorrent-bench all`.
 #[derive(Clone, Debug, Args)]
-pub struct AllArguments {
+pub(crate) struct AllArguments {
     /// For the quickstart.
     #[command(flatten)]
-    pub quickstart: QuickstartArguments,
+    pub(crate) quickstart: QuickstartArguments,
     /// For the training.
     #[command(flatten)]
-    pub train: TrainArguments,
+    pub(crate) train: TrainArguments,
 }
 
-/// `fltorrent bench congestion`.
+/// `fltorrent-bench congestion`.
 #[derive(Clone, Debug, Args)]
-pub struct CongestionArguments {
+pub(crate) struct CongestionArguments {
     /// Rate of both peers' links, both ways
     #[arg(long, value_name = "RATE", default_value = "20Mbit")]
-    pub rate: BitRate,
+    pub(crate) rate: BitRate,
     /// Size of an update, which each of two peers sends to the other in every round
     #[arg(long, value_name = "BYTES", default_value = "5M")]
-    pub update: ByteSize,
+    pub(crate) update: ByteSize,
     /// Rounds that are measured, after one in which connections are made
     #[arg(long, default_value_t = 2, value_parser = whole_number::<u32>(1, 1000))]
-    pub rounds: u32,
+    pub(crate) rounds: u32,
     /// Only this round-trip time in milliseconds; may be given several times
     #[arg(long, value_name = "MS", value_parser = whole_number::<u32>(0, 1000))]
-    pub rtt: Vec<u32>,
+    pub(crate) rtt: Vec<u32>,
     /// Only this share of lost packets in percent; may be given several times
     #[arg(long, value_name = "PERCENT", value_parser = whole_number::<u32>(0, 50))]
-    pub loss: Vec<u32>,
+    pub(crate) loss: Vec<u32>,
 }
 
-/// `fltorrent bench exchange`.
+/// `fltorrent-bench exchange`.
 #[derive(Clone, Debug, Args)]
-pub struct ExchangeArguments {
+pub(crate) struct ExchangeArguments {
     /// Only this case; may be given several times
     #[arg(long, value_name = "NAME", value_parser = PossibleValuesParser::new(["mesh", "ring", "star", "tree", "unequal", "regular", "mesh-far", "ring-far", "mesh-lossy", "ring-lossy"]))]
-    pub case: Vec<String>,
+    pub(crate) case: Vec<String>,
     /// So many machines instead of those of the case; may be given several times, and has no target
     #[arg(long, value_name = "N", value_parser = whole_number::<u32>(3, 100))]
-    pub peers: Vec<u32>,
+    pub(crate) peers: Vec<u32>,
     /// Only this contender; may be given several times
     #[arg(long, value_enum)]
-    pub contender: Vec<Contender>,
+    pub(crate) contender: Vec<Contender>,
     /// Size of an update, such as 100k or 25M; without it that of the case, and only then there is a target
     #[arg(long, value_name = "BYTES")]
-    pub update: Option<ByteSize>,
+    pub(crate) update: Option<ByteSize>,
     /// Rounds of ours; connections are made in the first one
     #[arg(long, default_value_t = 4, value_parser = whole_number::<u32>(1, 1000))]
-    pub rounds: u32,
+    pub(crate) rounds: u32,
     /// A Python interpreter that has libtorrent
     #[arg(long, default_value = "python3")]
-    pub python: PathBuf,
+    pub(crate) python: PathBuf,
     /// Change one field of the manifest of every case, such as exchange.uploadSlots=8; may be given several times
     #[arg(long, value_name = "PATH=VALUE", value_parser = setting)]
-    pub set: Vec<(String, String)>,
+    pub(crate) set: Vec<(String, String)>,
     /// Keep logs and metrics in this folder
     #[arg(long, value_name = "DIR", value_parser = path())]
-    pub keep: Option<PathBuf>,
+    pub(crate) keep: Option<PathBuf>,
 }
 
-/// `fltorrent bench loopback`.
+/// `fltorrent-bench loopback`.
 #[derive(Clone, Debug, Args)]
-pub struct LoopbackArguments {
+pub(crate) struct LoopbackArguments {
     /// Only this case; may be given several times
     #[arg(long, value_name = "NAME", value_parser = PossibleValuesParser::new(["mesh", "spill", "pair", "memory"]))]
-    pub case: Vec<String>,
+    pub(crate) case: Vec<String>,
     /// Size of an update, such as 100k or 25M; without it that of the case, and only then there is a target
     #[arg(long, value_name = "BYTES")]
-    pub update: Option<ByteSize>,
+    pub(crate) update: Option<ByteSize>,
     /// Rounds of ours; the first one, in which connections are made and memory is taken, does not count
     #[arg(long, default_value_t = 4, value_parser = whole_number::<u32>(2, 1000))]
-    pub rounds: u32,
+    pub(crate) rounds: u32,
     /// How often each side is measured, in turns
     #[arg(long, default_value_t = 3, value_parser = whole_number::<u32>(1, 1000))]
-    pub repetitions: u32,
+    pub(crate) repetitions: u32,
     /// Change one field of the manifest of every case, such as transport.mtu=6500; may be given several times
     #[arg(long, value_name = "PATH=VALUE", value_parser = setting)]
-    pub set: Vec<(String, String)>,
+    pub(crate) set: Vec<(String, String)>,
     /// Keep the results folders in this folder
     #[arg(long, value_name = "DIR", value_parser = path())]
-    pub keep: Option<PathBuf>,
+    pub(crate) keep: Option<PathBuf>,
 }
 
 /// Who exchanges.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum Contender {
+pub(crate) enum Contender {
     /// Our own peers
     Fltorrent,
     /// libtorrent, an update a torrent, over the same edges
@@ -171,7 +174,7 @@ pub enum Contender {
 
 impl Contender {
     /// All of them.
-    pub const ALL: [Self; 4] = [
+    pub(crate) const ALL: [Self; 4] = [
         Self::Fltorrent,
         Self::Libtorrent,
         Self::Direct,
