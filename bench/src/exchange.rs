@@ -16,10 +16,10 @@ use fltorrent_cli::{
     commands::{FAILED, INTERRUPTED, run::Signals},
     keys::KeysError,
     manifest::{ManifestError, Resolved},
-    optimum::LeastTime,
     output::{self, Printer},
 };
 use fltorrent_crds::Plan;
+use fltorrent_optimum::LeastTime;
 use thiserror::Error;
 
 use self::{

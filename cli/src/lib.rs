@@ -7,7 +7,6 @@ pub mod keys;
 pub mod launcher;
 pub mod live;
 pub mod manifest;
-pub mod optimum;
 pub mod output;
 pub mod preflight;
 pub mod resume;

@@ -59,12 +59,24 @@ fn dependencies_point_one_way() {
         ("coordinator", &["records"]),
         ("operator", &["coordinator", "crds", "records"]),
         ("peer", &["coordinator", "crds", "records", "swarm"]),
+        ("optimum", &["crds"]),
         ("report", &["crds", "records"]),
         (
             "cli",
-            &["coordinator", "crds", "peer", "records", "report", "swarm"],
+            &[
+                "coordinator",
+                "crds",
+                "optimum",
+                "peer",
+                "records",
+                "report",
+                "swarm",
+            ],
         ),
-        ("bench", &["cli", "coordinator", "crds", "peer", "records"]),
+        (
+            "bench",
+            &["cli", "coordinator", "crds", "optimum", "peer", "records"],
+        ),
         ("e2e", &["crds"]),
     ]
     .into();
@@ -118,7 +130,13 @@ fn what_the_operator_decides_and_builds_needs_no_cluster() {
 
 #[test]
 fn what_decides_reads_no_clock_and_opens_nothing() {
-    for folder in ["crds/src", "records/src", "report/src", "swarm/src"] {
+    for folder in [
+        "crds/src",
+        "optimum/src",
+        "records/src",
+        "report/src",
+        "swarm/src",
+    ] {
         for word in [
             "Instant::now",
             "SystemTime::now",

@@ -1,13 +1,11 @@
 //! What is measured: who is wired to whom, over which links, with how large updates.
 
-use fltorrent_cli::{
-    manifest::{ManifestError, Resolved},
-    optimum::{self, LeastTime},
-};
+use fltorrent_cli::manifest::{ManifestError, Resolved};
 use fltorrent_crds::{
     BitRate, Plan,
     analysis::{self, Rates},
 };
+use fltorrent_optimum::{self as optimum, LeastTime};
 
 use super::{super::noise::Noise, lab::Link};
 

@@ -5,12 +5,12 @@ use fltorrent_crds::{
     analysis::{self, Memory, Rates, Wiring},
     plan::{CongestionControl, LinkPlan, Warning},
 };
+use fltorrent_optimum::{self as optimum, LeastTime};
 use serde::{Serialize, Serializer};
 
 use crate::{
     histogram::Histogram,
     manifest::Resolved,
-    optimum::{self, LeastTime},
     output::{Description, describe},
     preflight::PreflightError,
 };

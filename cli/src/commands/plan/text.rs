@@ -3,16 +3,14 @@
 use std::fmt::Write;
 
 use fltorrent_crds::{BitRate, analysis};
+use fltorrent_optimum::Limit;
 
 use super::{
     emulated::emulated,
     forecast::{Forecast, LinkBound, PeerForecast},
     shares::shares,
 };
-use crate::{
-    optimum::Limit,
-    output::{bytes, description_text, grouped},
-};
+use crate::output::{bytes, description_text, grouped};
 
 /// Columns of a terminal.
 const WIDTH: usize = 80;

@@ -6,12 +6,12 @@ use fltorrent_crds::{
     analysis::{self, Rates},
     plan::CongestionControl,
 };
+use fltorrent_optimum::{self as optimum, LeastTime};
 use fltorrent_swarm::simulation::{PeerFigures, Scenario, Simulation};
 use serde::Serialize;
 
 use crate::{
     manifest::Resolved,
-    optimum::{self, LeastTime},
     output::{Description, describe},
 };
 
