@@ -53,7 +53,7 @@ fn print_memory() {
     print("with the metainfos of all origins");
     peer.hear_holdings();
     print("asking, nothing received");
-    while peer.swarm.held().count() < POSITIONS / 2 {
+    while peer.solo.swarm.held().count() < POSITIONS / 2 {
         peer.take_piece();
     }
     print("half the chunks received");
@@ -132,7 +132,7 @@ fn picker(criterion: &mut Criterion) {
     });
     group.bench_function("when the next timer is due", |bencher| {
         let peer = Peer::asking();
-        bencher.iter(|| black_box(&peer.swarm).poll_timeout());
+        bencher.iter(|| black_box(&peer.solo.swarm).poll_timeout());
     });
     group.finish();
 }

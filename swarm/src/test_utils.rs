@@ -2,8 +2,10 @@
 
 mod host;
 mod origin;
+mod solo;
 
 pub use host::{Host, Outcome, Wish};
 pub use origin::{KeyedVerifier, config, origin_data, origin_metainfo, sign};
+pub use solo::Solo;
 
 pub use crate::simulation::scripted::{LinkProfile, Network, NetworkConfig};

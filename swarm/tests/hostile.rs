@@ -14,12 +14,10 @@ use std::{
 use fltorrent_swarm::{
     Bitfield, ChunkId, Equivocation, EquivocationError, Failure, Message, Metainfo, SignedMetainfo,
     Swarm, Time, Verifier,
-    test_utils::{KeyedVerifier, LinkProfile, Outcome, origin_data, origin_metainfo, sign},
+    test_utils::{KeyedVerifier, LinkProfile, Outcome, Solo, origin_data, origin_metainfo, sign},
 };
 use support::{
-    LONG, Setup,
-    bench::Bench,
-    edges,
+    LONG, Setup, edges,
     interaction::{Vice, World},
     random_degree_four,
 };
@@ -27,7 +25,7 @@ use support::{
 const MS: Duration = Duration::from_millis(1);
 
 /// Peer 0, whose neighbours are all the others.
-fn hub(peers: u32, rounds: u32) -> Bench {
+fn hub(peers: u32, rounds: u32) -> Solo {
     let setup = Setup {
         peers,
         chunks: 3,
@@ -35,11 +33,11 @@ fn hub(peers: u32, rounds: u32) -> Bench {
         rounds,
         ..Setup::default()
     };
-    Bench::new(&setup, "star").connected()
+    setup.bench("star").connected()
 }
 
 /// Answers the oldest request that a neighbour has not answered and that was not withdrawn.
-fn answer(bench: &mut Bench, peer: u32, answered: &mut u32) {
+fn answer(bench: &mut Solo, peer: u32, answered: &mut u32) {
     let sent = bench.sent(peer);
     let is_open = |&(request, _): &(u32, ChunkId)| {
         request > *answered && !sent.contains(&Message::Cancel { request })
@@ -93,7 +91,7 @@ fn liars_that_claim_to_have_everything_cannot_keep_a_peer_from_the_one_that_has_
 }
 
 /// What `origin` signs for a round when it says that it trained on `samples`.
-fn signed(bench: &Bench, round: u32, origin: u32, samples: u64) -> SignedMetainfo {
+fn signed(bench: &Solo, round: u32, origin: u32, samples: u64) -> SignedMetainfo {
     let metainfo = Metainfo {
         samples,
         ..origin_metainfo(&bench.config, round, origin)

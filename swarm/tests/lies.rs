@@ -11,15 +11,15 @@ use fltorrent_swarm::{
     ChunkId, Config, Departure, Failure, Hello, HelloMismatch, Message, Metainfo, Miscount, Notice,
     OriginCounts, PieceHeader, PieceVerdict, SignedMetainfo, Violation,
     message::DecodeError,
-    test_utils::{Outcome, origin_data, origin_metainfo, sign},
+    test_utils::{Outcome, Solo, origin_data, origin_metainfo, sign},
 };
-use support::{LONG, Setup, bench::Bench};
+use support::{LONG, Setup};
 
 /// Changes one thing of what is true.
 type Lie<T> = fn(&mut T);
 
 /// Peer 0 of four, with neighbours 1, 2 and 3.
-fn bench() -> Bench {
+fn bench() -> Solo {
     let setup = Setup {
         peers: 4,
         chunks: 3,
@@ -27,11 +27,11 @@ fn bench() -> Bench {
         rounds: 4,
         ..Setup::default()
     };
-    Bench::new(&setup, "star")
+    setup.bench("star")
 }
 
 /// A neighbour's violation, the only one, after which the link is closed.
-fn closes(bench: &mut Bench, message: Message) -> Violation {
+fn closes(bench: &mut Solo, message: Message) -> Violation {
     bench.hear(1, message);
     assert_eq!(bench.swarm.open_links(), 2, "the other links stay");
     assert_eq!(bench.swarm.stats().violations, 1);
@@ -482,7 +482,7 @@ fn a_metainfo_with_a_wrong_number_of_chunks_closes_the_link() {
 }
 
 /// Peer 0 of four that knows what each origin has to sign: what an honest one does here.
-fn counting() -> Bench {
+fn counting() -> Solo {
     let counts = (1..5).map(|samples| OriginCounts {
         samples,
         evaluated: 100,
@@ -491,7 +491,7 @@ fn counting() -> Bench {
         counts: Some(counts.collect()),
         ..bench().config
     };
-    Bench::of(config).connected()
+    Solo::of(config).connected()
 }
 
 #[test]
@@ -632,7 +632,7 @@ fn models_that_differ_are_seen_by_who_hears_of_the_end_before_its_round_is_compl
 }
 
 /// Peer 0 in round 1, which neighbour 1 has helped it to; 2 and 3 have not said that they have completed round 0.
-fn ahead_of_two() -> (Bench, SignedMetainfo) {
+fn ahead_of_two() -> (Solo, SignedMetainfo) {
     let mut bench = bench().connected();
     bench.complete_round(0);
     bench.swarm.begin_round(bench.now);
@@ -675,7 +675,7 @@ fn a_neighbour_that_had_no_room_gets_both_of_two_metainfos_that_differ() {
         elements: 4,
         ..Setup::default()
     };
-    let mut bench = Bench::new(&setup, "tree").connected();
+    let mut bench = setup.bench("tree").connected();
     for origin in 1..3000 {
         bench.hear_metainfo(1, origin);
     }
@@ -726,7 +726,7 @@ fn nobody_else_makes_this_peers_update() {
 }
 
 /// Neighbour 1 has origin 3's update, and this peer has asked for it.
-fn asked() -> (Bench, u32, ChunkId) {
+fn asked() -> (Solo, u32, ChunkId) {
     let mut bench = bench().connected();
     bench.hear_metainfo(1, 3);
     bench.hear(

@@ -8,9 +8,9 @@ use std::time::Duration;
 use fltorrent_swarm::{
     Bitfield, ChokePolicyKind, ChunkId, ChunkSelection, Config, Departure, Failure, Message,
     Metainfo, Notice, PieceHeader, PieceVerdict, Time, Violation,
-    test_utils::{origin_data, origin_metainfo, sign},
+    test_utils::{Solo, origin_data, origin_metainfo, sign},
 };
-use support::{Setup, bench::Bench};
+use support::Setup;
 
 const MS: Duration = Duration::from_millis(1);
 
@@ -26,8 +26,8 @@ fn config(chunks: u32) -> Config {
     setup.config(0, &support::edges("star", 4))
 }
 
-fn bench(chunks: u32) -> Bench {
-    Bench::of(config(chunks)).connected()
+fn bench(chunks: u32) -> Solo {
+    Solo::of(config(chunks)).connected()
 }
 
 fn have(positions: impl IntoIterator<Item = u32>) -> Message {
@@ -38,14 +38,14 @@ fn have(positions: impl IntoIterator<Item = u32>) -> Message {
 }
 
 /// Positions that were asked of a neighbour, in order.
-fn asked(bench: &Bench, peer: u32) -> Vec<u32> {
+fn asked(bench: &Solo, peer: u32) -> Vec<u32> {
     let chunks = bench.config.layout.chunks();
     let position = |(_, chunk): (u32, ChunkId)| chunk.origin * chunks + chunk.index;
     bench.requests(peer).into_iter().map(position).collect()
 }
 
 /// A neighbour answers a request with what it asked for.
-fn answer(bench: &mut Bench, peer: u32, (request, chunk): (u32, ChunkId)) {
+fn answer(bench: &mut Solo, peer: u32, (request, chunk): (u32, ChunkId)) {
     let data = origin_data(&bench.config.layout, chunk);
     let header = PieceHeader {
         request,
@@ -62,7 +62,7 @@ fn answer(bench: &mut Bench, peer: u32, (request, chunk): (u32, ChunkId)) {
 
 #[test]
 fn a_hello_is_the_first_message_and_what_is_held_follows_the_neighbours() {
-    let mut bench = Bench::of(config(3));
+    let mut bench = Solo::of(config(3));
     bench.publish();
     bench.connect_silently(1);
     assert!(matches!(bench.sent(1)[..], [Message::Hello(_)]));
@@ -113,7 +113,7 @@ fn the_rarest_is_asked_first() {
 #[test]
 fn sequential_selection_asks_in_order_and_random_does_not_look_at_rarity() {
     let order = |selection| {
-        let mut bench = Bench::of(Config {
+        let mut bench = Solo::of(Config {
             selection,
             seed: 7,
             ..config(6)
@@ -143,7 +143,7 @@ fn sequential_selection_asks_in_order_and_random_does_not_look_at_rarity() {
 #[test]
 fn receivers_break_ties_differently() {
     let order = |seed| {
-        let mut bench = Bench::of(Config { seed, ..config(12) }).connected();
+        let mut bench = Solo::of(Config { seed, ..config(12) }).connected();
         bench.hear_metainfo(1, 1);
         bench.hear(1, have(12..24));
         bench.hear(1, Message::Unchoke);
@@ -185,7 +185,7 @@ fn endgame_asks_two_at_most_when_nothing_else_is_left_and_cancels_at_the_first_p
         .find(|&peer| !bench.requests(peer).is_empty())
         .unwrap();
     bench.pass(5 * 1000 * MS);
-    let total = |bench: &Bench| {
+    let total = |bench: &Solo| {
         [1, 2, 3]
             .iter()
             .map(|&peer| asked(bench, peer).len())
@@ -197,7 +197,7 @@ fn endgame_asks_two_at_most_when_nothing_else_is_left_and_cancels_at_the_first_p
         "two chunks are still to be asked for when somebody has them"
     );
     bench.hear(2, have([2, 3]));
-    let again = |bench: &Bench, peer| asked(bench, peer).iter().filter(|&&at| at == 1).count();
+    let again = |bench: &Solo, peer| asked(bench, peer).iter().filter(|&&at| at == 1).count();
     let second = [1, 2, 3]
         .into_iter()
         .find(|&peer| peer != owner && again(&bench, peer) == 1)
@@ -237,7 +237,7 @@ fn the_pipeline_is_as_deep_as_the_bandwidth_delay_product() {
         elements: 160_000,
         ..Setup::default()
     };
-    let mut bench = Bench::new(&setup, "star").connected();
+    let mut bench = setup.bench("star").connected();
     bench.hear_metainfo(1, 1);
     bench.hear(1, have(40..80));
     bench.hear(1, Message::Unchoke);
@@ -263,7 +263,7 @@ fn requests_go_to_the_holder_with_the_least_outstanding_divided_by_its_rate() {
         elements: 160_000,
         ..Setup::default()
     };
-    let mut bench = Bench::new(&setup, "star").connected();
+    let mut bench = setup.bench("star").connected();
     bench.hear_metainfo(3, 1);
     // Rates become known: neighbour 1 takes 100 ms a chunk, neighbour 2 takes 10 ms. Then each is asked for one more.
     for (peer, position, time) in [(1, 40, 100), (2, 50, 10)] {
@@ -298,7 +298,7 @@ fn second_is_asked(milliseconds: u32) -> bool {
         elements: 2_000,
         ..Setup::default()
     };
-    let mut bench = Bench::new(&setup, "mesh").connected();
+    let mut bench = setup.bench("mesh").connected();
     bench.publish();
     bench.hear_metainfo(1, 1);
     bench.hear_metainfo(2, 2);
@@ -353,7 +353,7 @@ fn a_choke_gives_back_what_was_not_started() {
 
 #[test]
 fn a_request_that_crossed_a_choke_is_ignored_and_asked_again_after_the_unchoke() {
-    let mut bench = Bench::of(Config {
+    let mut bench = Solo::of(Config {
         upload_slots: 1,
         ..config(3)
     })
@@ -380,7 +380,7 @@ fn a_request_that_crossed_a_choke_is_ignored_and_asked_again_after_the_unchoke()
 
 #[test]
 fn a_slot_that_is_free_is_filled_at_once() {
-    let mut bench = Bench::of(Config {
+    let mut bench = Solo::of(Config {
         upload_slots: 1,
         ..config(3)
     })
@@ -405,7 +405,7 @@ fn a_slot_that_is_free_is_filled_at_once() {
 
 #[test]
 fn the_most_deprived_is_served_first_once_complete() {
-    let mut bench = Bench::of(Config {
+    let mut bench = Solo::of(Config {
         upload_slots: 1,
         ..config(3)
     })
@@ -424,7 +424,7 @@ fn the_most_deprived_is_served_first_once_complete() {
 
 #[test]
 fn whoever_gives_most_is_served_while_chunks_are_missing() {
-    let mut bench = Bench::of(Config {
+    let mut bench = Solo::of(Config {
         upload_slots: 1,
         ..config(3)
     })
@@ -461,7 +461,7 @@ fn by_turns_every_interested_neighbour_is_served_within_bounded_time() {
         choke_policy: ChokePolicyKind::RoundRobin,
         ..Setup::default()
     };
-    let mut bench = Bench::new(&setup, "mesh").connected();
+    let mut bench = setup.bench("mesh").connected();
     bench.publish();
     for peer in 1..8 {
         bench.hear(peer, Message::Interested);
@@ -483,13 +483,13 @@ fn time_between_choices(unchoke_interval: Duration) -> Duration {
         unchoke_interval,
         ..config(3)
     };
-    let mut bench = Bench::of(config).connected();
+    let mut bench = Solo::of(config).connected();
     bench.publish();
     bench.pass(2000 * MS);
     bench.complete_round(0);
     bench.hear(2, Message::Interested);
     bench.hear(3, Message::Interested);
-    let choice = |bench: &mut Bench| -> Time {
+    let choice = |bench: &mut Solo| -> Time {
         let due = bench.swarm.poll_timeout().unwrap().max(bench.now);
         bench.pass(due - bench.now);
         due
@@ -514,7 +514,7 @@ fn haves_go_at_once_on_an_idle_link_and_are_gathered_on_a_busy_one() {
     bench.hear(1, Message::Unchoke);
     let requests = bench.requests(1);
     bench.forget_sent();
-    let haves = |bench: &Bench, peer| -> usize {
+    let haves = |bench: &Solo, peer| -> usize {
         let is_have = |message: &Message| matches!(message, Message::Have { .. });
         bench
             .sent(peer)
@@ -602,8 +602,8 @@ fn a_round_is_released_before_the_one_after_the_next_begins() {
 }
 
 /// A swarm that holds everything of its only round, whose neighbours 2 and 3 have gone after completing it.
-fn finished() -> Bench {
-    let mut bench = Bench::of(Config {
+fn finished() -> Solo {
+    let mut bench = Solo::of(Config {
         rounds: 1,
         ..config(3)
     })
@@ -617,7 +617,7 @@ fn finished() -> Bench {
 
 #[test]
 fn a_peer_leaves_when_all_neighbours_are_complete() {
-    let mut bench = Bench::of(Config {
+    let mut bench = Solo::of(Config {
         rounds: 1,
         ..config(3)
     })
@@ -632,7 +632,7 @@ fn a_peer_leaves_when_all_neighbours_are_complete() {
 
 #[test]
 fn a_neighbour_that_has_finished_is_complete() {
-    let mut bench = Bench::of(Config {
+    let mut bench = Solo::of(Config {
         rounds: 1,
         ..config(3)
     })
@@ -662,8 +662,8 @@ fn a_neighbour_that_left_too_early_counts_as_lost() {
 }
 
 /// A swarm that has finished while the connection to neighbour 3 is broken.
-fn finished_without_three(said_complete: bool) -> Bench {
-    let mut bench = Bench::of(Config {
+fn finished_without_three(said_complete: bool) -> Solo {
+    let mut bench = Solo::of(Config {
         rounds: 1,
         ..config(3)
     })
@@ -734,7 +734,7 @@ fn a_neighbours_failure_ends_the_run_with_its_words() {
 
 #[test]
 fn why_a_neighbour_is_unreachable_is_in_the_failure() {
-    let mut bench = Bench::of(config(3));
+    let mut bench = Solo::of(config(3));
     bench.connect(1);
     bench.connect(2);
     bench
@@ -755,7 +755,7 @@ fn a_peer_without_neighbours_completes_alone() {
         rounds: 2,
         ..Setup::default()
     };
-    let mut bench = Bench::new(&setup, "ring");
+    let mut bench = setup.bench("ring");
     bench.publish();
     assert!(bench.completed(0));
     bench.swarm.begin_round(bench.now);
@@ -814,7 +814,7 @@ fn an_update_that_nobody_would_accept_ends_the_run_here() {
 #[test]
 fn a_neighbour_that_was_never_met_is_waited_for_longer_than_one_that_went_away() {
     let late = || {
-        let mut bench = Bench::of(Config {
+        let mut bench = Solo::of(Config {
             join_within: Duration::from_secs(600),
             ..config(3)
         });
@@ -942,7 +942,7 @@ fn request(request: u32, index: u32) -> Message {
 }
 
 /// A peer whose neighbours 1 and 2 ask for its own chunks: 0 goes to neighbour 1 and 1 to neighbour 2, which waits for 0 and 2.
-fn uploading() -> Bench {
+fn uploading() -> Solo {
     let mut bench = bench(3);
     bench.publish();
     for peer in [1, 2] {
@@ -955,7 +955,7 @@ fn uploading() -> Bench {
     bench
 }
 
-fn started(bench: &Bench, peer: u32) -> Vec<u32> {
+fn started(bench: &Solo, peer: u32) -> Vec<u32> {
     bench.uploads(peer).iter().map(|(id, _)| *id).collect()
 }
 
@@ -995,7 +995,7 @@ fn a_withdrawn_request_is_rejected_unless_its_piece_has_begun() {
 
 #[test]
 fn a_choke_names_what_it_skipped() {
-    let mut bench = Bench::of(Config {
+    let mut bench = Solo::of(Config {
         upload_slots: 1,
         ..config(3)
     })
@@ -1042,14 +1042,14 @@ fn what_a_choke_skipped_is_asked_elsewhere() {
 }
 
 /// Peer 1 takes a second a chunk and was asked for two more, peer 2 takes 10 ms, has them too, and has nothing else.
-fn withdrawing() -> Bench {
+fn withdrawing() -> Solo {
     let setup = Setup {
         peers: 3,
         chunks: 3,
         elements: 3_000,
         ..Setup::default()
     };
-    let mut bench = Bench::new(&setup, "mesh").connected();
+    let mut bench = setup.bench("mesh").connected();
     bench.publish();
     bench.hear_metainfo(1, 1);
     bench.hear_metainfo(2, 2);
@@ -1115,7 +1115,7 @@ fn a_rejection_of_what_was_not_withdrawn_closes_the_link() {
 }
 
 /// Metainfos sent to a neighbour, and the bytes of all that was sent there.
-fn told(bench: &Bench, peer: u32) -> (usize, u32) {
+fn told(bench: &Solo, peer: u32) -> (usize, u32) {
     let sent = bench.sent(peer);
     let metainfos = sent.iter().filter(|it| matches!(it, Message::Metainfo(_)));
     (metainfos.count(), sent.iter().map(Message::length).sum())
@@ -1131,7 +1131,7 @@ fn what_thousands_of_origins_say_goes_out_as_a_neighbour_takes_it() {
         elements: 4,
         ..Setup::default()
     };
-    let mut bench = Bench::new(&setup, "tree").connected();
+    let mut bench = setup.bench("tree").connected();
     bench.publish();
     for origin in 1..PEERS {
         bench.hear_metainfo(1, origin);
@@ -1174,7 +1174,7 @@ fn haves_wait_for_a_neighbour_that_does_not_take_its_messages() {
         elements: 4,
         ..Setup::default()
     };
-    let mut bench = Bench::new(&setup, "tree").connected();
+    let mut bench = setup.bench("tree").connected();
     bench.publish();
     for origin in 1..3000 {
         bench.hear_metainfo(1, origin);

@@ -7,8 +7,9 @@ use std::{
 
 use bytes::Bytes;
 use fltorrent_swarm::{
-    Action, Bitfield, ChunkId, ChunkLayout, Config, Departure, Hello, Message, Metainfo,
-    PieceHeader, PieceVerdict, SignedMetainfo, Swarm, Time, Verifier, test_utils::config,
+    Action, Bitfield, ChunkId, ChunkLayout, Config, Departure, Message, Metainfo, PieceHeader,
+    PieceVerdict, SignedMetainfo, Verifier,
+    test_utils::{Solo, config},
 };
 
 pub(crate) const PEERS: u32 = 1000;
@@ -30,8 +31,7 @@ impl Verifier for Trusting {
 
 /// The peer that is measured, with all that it has asked for.
 pub(crate) struct Peer {
-    pub(crate) swarm: Swarm,
-    now: Time,
+    pub(crate) solo: Solo,
     asked: VecDeque<(u32, u32, ChunkId)>,
     uploads: Vec<(u32, u32)>,
     /// Chokes that each neighbour was told, by its index.
@@ -42,11 +42,8 @@ pub(crate) struct Peer {
     pub(crate) spoken: u32,
     /// What the neighbours have not announced yet.
     unsaid: Vec<(u32, u32)>,
-}
-
-fn hello(peer: u32) -> Hello {
-    let layout = ChunkLayout::new(ELEMENTS * u64::from(CHUNKS), CHUNKS).unwrap();
-    config(peer, PEERS, Vec::new(), layout).hello
+    /// Of actions, to be used again.
+    spare: Vec<Action>,
 }
 
 /// What an origin signs: certificate and signature are as long as real ones.
@@ -123,8 +120,7 @@ impl Peer {
             ..config(0, PEERS, (1..=NEIGHBOURS).collect(), layout)
         };
         let mut peer = Self {
-            swarm: Swarm::new(config, Box::new(Trusting), Time::ZERO),
-            now: Time::ZERO,
+            solo: Solo::trusting(config, Box::new(Trusting)),
             asked: VecDeque::new(),
             uploads: Vec::new(),
             chokes: Default::default(),
@@ -132,10 +128,10 @@ impl Peer {
             requests: 0,
             spoken: 0,
             unsaid: Vec::new(),
+            spare: Vec::new(),
         };
         for neighbour in 1..=NEIGHBOURS {
-            peer.swarm.handle_connected(peer.now, neighbour);
-            peer.hear(neighbour, Message::Hello(hello(neighbour)));
+            peer.solo.connect(neighbour);
             peer.hear(neighbour, Message::Interested);
         }
         peer.publish();
@@ -158,19 +154,19 @@ impl Peer {
     }
 
     fn publish(&mut self) {
-        let signed = metainfo(self.swarm.round(), 0);
-        self.swarm.publish(self.now, signed);
-        self.drain();
+        let signed = metainfo(self.solo.swarm.round(), 0);
+        self.solo.publish_as(signed);
+        self.react();
     }
 
     pub(crate) fn next_round(&mut self) {
-        self.swarm.begin_round(self.now);
+        self.solo.swarm.begin_round(self.solo.now);
         self.publish();
     }
 
     pub(crate) fn hear_metainfos(&mut self) {
         for origin in 1..PEERS {
-            let signed = metainfo(self.swarm.round(), origin);
+            let signed = metainfo(self.solo.swarm.round(), origin);
             self.hear(1, Message::Metainfo(signed));
         }
     }
@@ -187,7 +183,7 @@ impl Peer {
 
     pub(crate) fn hear_bitfield_of(&mut self, neighbour: u32) {
         let held = holdings(neighbour);
-        let round = self.swarm.round();
+        let round = self.solo.swarm.round();
         self.hear(neighbour, Message::Bitfield { round, held });
     }
 
@@ -206,8 +202,8 @@ impl Peer {
     }
 
     pub(crate) fn hear(&mut self, neighbour: u32, message: Message) {
-        self.swarm.handle_message(self.now, neighbour, message);
-        self.drain();
+        self.solo.hear(neighbour, message);
+        self.react();
     }
 
     /// A neighbour announces so many more chunks.
@@ -237,18 +233,19 @@ impl Peer {
         let Some((from, request, chunk)) = self.asked.pop_front() else {
             return false;
         };
-        self.now += Duration::from_micros(100);
+        self.solo.now += Duration::from_micros(100);
         let length = CHUNK.len() as u32;
         let header = PieceHeader {
             request,
             chunk,
             length,
         };
-        if self.swarm.handle_piece_header(from, &header) == PieceVerdict::Read {
+        let Solo { swarm, now, .. } = &mut self.solo;
+        if swarm.handle_piece_header(from, &header) == PieceVerdict::Read {
             let data = Bytes::from_static(&CHUNK);
-            self.swarm.handle_piece(self.now, from, request, data);
+            swarm.handle_piece(*now, from, request, data);
         }
-        self.drain();
+        self.react();
         true
     }
 
@@ -266,9 +263,9 @@ impl Peer {
 
     pub(crate) fn reconnect(&mut self, neighbour: u32) {
         let cut = Departure::Broken(String::new());
-        self.swarm.handle_disconnected(self.now, neighbour, cut);
-        self.swarm.handle_connected(self.now, neighbour);
-        self.hear(neighbour, Message::Hello(hello(neighbour)));
+        let Solo { swarm, now, .. } = &mut self.solo;
+        swarm.handle_disconnected(*now, neighbour, cut);
+        self.solo.connect(neighbour);
         self.hear_bitfield_of(neighbour);
         self.hear(neighbour, Message::Interested);
         self.hear(neighbour, Message::Unchoke);
@@ -277,9 +274,9 @@ impl Peer {
 
     /// The choker's time has come.
     pub(crate) fn choose(&mut self) {
-        self.now += Duration::from_secs(10);
-        self.swarm.handle_timeout(self.now);
-        self.drain();
+        self.solo.now += Duration::from_secs(10);
+        self.solo.swarm.handle_timeout(self.solo.now);
+        self.react();
         self.asked.clear();
     }
 
@@ -296,19 +293,27 @@ impl Peer {
         let chokes = self.chokes[neighbour as usize];
         self.hear(neighbour, request(self.requests, chokes));
         let (to, request) = self.uploads.pop().unwrap();
-        self.swarm.handle_upload_ended(self.now, to, request, true);
-        self.drain();
+        let Solo { swarm, now, .. } = &mut self.solo;
+        swarm.handle_upload_ended(*now, to, request, true);
+        self.react();
     }
 
-    fn drain(&mut self) {
-        while let Some(action) = self.swarm.poll_action() {
-            match action {
-                Action::Send { to, message } => self.sent(to, message),
-                Action::Upload { to, request, .. } => self.uploads.push((to, request)),
-                Action::Fence { to } => self.swarm.handle_drained(self.now, to),
-                Action::Disconnect { peer, violation } => panic!("peer {peer}: {violation}"),
-                _ => {}
+    /// Takes out what the swarm wants.
+    fn react(&mut self) {
+        self.solo.drain();
+        while !self.solo.actions.is_empty() {
+            let mut actions =
+                std::mem::replace(&mut self.solo.actions, std::mem::take(&mut self.spare));
+            for action in actions.drain(..) {
+                match action {
+                    Action::Send { to, message } => self.sent(to, message),
+                    Action::Upload { to, request, .. } => self.uploads.push((to, request)),
+                    Action::Fence { to } => self.solo.drained(to),
+                    Action::Disconnect { peer, violation } => panic!("peer {peer}: {violation}"),
+                    _ => {}
+                }
             }
+            self.spare = actions;
         }
     }
 

@@ -5,14 +5,13 @@
     reason = "each test file uses its own part; these are tests"
 )]
 
-pub(crate) mod bench;
 pub(crate) mod interaction;
 
 use std::time::Duration;
 
 use fltorrent_swarm::{
     ChokePolicyKind, ChunkLayout, ChunkSelection, Config, EarlyStop, Time,
-    test_utils::{LinkProfile, Network, NetworkConfig, Outcome, config},
+    test_utils::{LinkProfile, Network, NetworkConfig, Outcome, Solo, config},
 };
 
 /// Edges of named topologies.
@@ -146,6 +145,11 @@ impl Setup {
         };
         config.hello.first_round = self.first_round;
         config
+    }
+
+    /// Peer 0, alone.
+    pub(crate) fn bench(&self, topology: &str) -> Solo {
+        Solo::of(self.config(0, &edges(topology, self.peers)))
     }
 
     pub(crate) fn network(&self, topology: &str) -> Network {

@@ -1,31 +1,39 @@
-//! One swarm whose neighbours are played by the test.
+//! One swarm whose neighbours are played by whoever drives it.
 
 use std::time::Duration;
 
-use fltorrent_swarm::{
-    Action, ChunkId, Config, Failure, Hello, Message, Notice, Swarm, Time, Violation,
-    test_utils::{KeyedVerifier, origin_data, origin_metainfo, sign},
+use super::{KeyedVerifier, origin_data, origin_metainfo, sign};
+use crate::{
+    Time,
+    chunk::ChunkId,
+    config::Config,
+    message::{Hello, Message},
+    metainfo::{SignedMetainfo, Verifier},
+    swarm::{Action, Failure, Notice, Swarm, Violation},
 };
 
-use super::{Setup, edges};
-
-/// Peer 0 of a topology, and all that it has wanted so far.
-pub(crate) struct Bench {
-    pub(crate) config: Config,
-    pub(crate) swarm: Swarm,
-    pub(crate) now: Time,
-    actions: Vec<Action>,
+/// One swarm, and all that it has wanted so far.
+pub struct Solo {
+    /// What it was made of.
+    pub config: Config,
+    /// The state machine.
+    pub swarm: Swarm,
+    /// Virtual time.
+    pub now: Time,
+    /// What it has wanted since this was last emptied.
+    pub actions: Vec<Action>,
 }
 
-impl Bench {
-    pub(crate) fn new(setup: &Setup, topology: &str) -> Self {
-        let config = setup.config(0, &edges(topology, setup.peers));
-        Self::of(config)
+impl Solo {
+    /// Without connections.
+    pub fn of(config: Config) -> Self {
+        Self::trusting(config, Box::new(KeyedVerifier))
     }
 
-    pub(crate) fn of(config: Config) -> Self {
+    /// Without connections, and with another verifier.
+    pub fn trusting(config: Config, verifier: Box<dyn Verifier>) -> Self {
         Self {
-            swarm: Swarm::new(config.clone(), Box::new(KeyedVerifier), Time::ZERO),
+            swarm: Swarm::new(config.clone(), verifier, Time::ZERO),
             config,
             now: Time::ZERO,
             actions: Vec::new(),
@@ -33,7 +41,7 @@ impl Bench {
     }
 
     /// With all neighbours there.
-    pub(crate) fn connected(mut self) -> Self {
+    pub fn connected(mut self) -> Self {
         for peer in self.config.neighbours.clone() {
             self.connect(peer);
         }
@@ -41,43 +49,53 @@ impl Bench {
         self
     }
 
-    pub(crate) fn hello(&self, peer: u32) -> Hello {
+    /// What a neighbour says of itself.
+    pub fn hello(&self, peer: u32) -> Hello {
         Hello {
             peer,
             ..self.config.hello.clone()
         }
     }
 
-    pub(crate) fn connect_silently(&mut self, peer: u32) {
+    /// A connection is there, and the neighbour says nothing.
+    pub fn connect_silently(&mut self, peer: u32) {
         self.swarm.handle_connected(self.now, peer);
         self.drain();
     }
 
-    pub(crate) fn connect(&mut self, peer: u32) {
+    /// A connection is there, and both know each other.
+    pub fn connect(&mut self, peer: u32) {
         self.connect_silently(peer);
         self.hear(peer, Message::Hello(self.hello(peer)));
     }
 
-    pub(crate) fn hear(&mut self, peer: u32, message: Message) {
+    /// A neighbour sends a message.
+    pub fn hear(&mut self, peer: u32, message: Message) {
         self.swarm.handle_message(self.now, peer, message);
         self.drain();
     }
 
     /// The true metainfo of an origin in the swarm's round.
-    pub(crate) fn hear_metainfo(&mut self, peer: u32, origin: u32) {
+    pub fn hear_metainfo(&mut self, peer: u32, origin: u32) {
         let metainfo = origin_metainfo(&self.config, self.swarm.round(), origin);
         self.hear(peer, Message::Metainfo(sign(origin, &metainfo)));
     }
 
-    pub(crate) fn publish(&mut self) {
+    /// It publishes its true update.
+    pub fn publish(&mut self) {
         let me = self.config.me();
         let metainfo = origin_metainfo(&self.config, self.swarm.round(), me);
-        self.swarm.publish(self.now, sign(me, &metainfo));
+        self.publish_as(sign(me, &metainfo));
+    }
+
+    /// It publishes an update that says this of itself.
+    pub fn publish_as(&mut self, signed: SignedMetainfo) {
+        self.swarm.publish(self.now, signed);
         self.drain();
     }
 
     /// Neighbour 1 gives all that is missing of the swarm's round.
-    pub(crate) fn complete_round(&mut self, round: u32) {
+    pub fn complete_round(&mut self, round: u32) {
         self.publish();
         for origin in 1..self.config.peers {
             self.hear_metainfo(1, origin);
@@ -86,7 +104,7 @@ impl Bench {
         self.hear(1, Message::Unchoke);
         while !self.swarm.held().is_full() {
             let asked = self.requests(1);
-            assert!(!asked.is_empty());
+            assert!(!asked.is_empty(), "nothing is asked of neighbour 1");
             self.forget_sent();
             for (request, chunk) in asked {
                 let data = origin_data(&self.config.layout, chunk);
@@ -98,7 +116,7 @@ impl Bench {
     }
 
     /// Lets time pass, with every timer at its time.
-    pub(crate) fn pass(&mut self, time: Duration) {
+    pub fn pass(&mut self, time: Duration) {
         let until = self.now + time;
         while let Some(due) = self.swarm.poll_timeout().filter(|&due| due <= until) {
             self.now = self.now.max(due);
@@ -108,18 +126,20 @@ impl Bench {
         self.now = until;
     }
 
-    pub(crate) fn drain(&mut self) {
+    /// Takes out what it wants.
+    pub fn drain(&mut self) {
         while let Some(action) = self.swarm.poll_action() {
             self.actions.push(action);
         }
     }
 
     /// Forgets what was sent so far.
-    pub(crate) fn forget_sent(&mut self) {
+    pub fn forget_sent(&mut self) {
         self.actions.clear();
     }
 
-    pub(crate) fn sent(&self, peer: u32) -> Vec<Message> {
+    /// Messages sent to a neighbour.
+    pub fn sent(&self, peer: u32) -> Vec<Message> {
         let of = |action: &Action| match action {
             Action::Send { to, message } if *to == peer => Some(message.clone()),
             _ => None,
@@ -128,7 +148,7 @@ impl Bench {
     }
 
     /// Requests sent to a neighbour: id and chunk.
-    pub(crate) fn requests(&self, peer: u32) -> Vec<(u32, ChunkId)> {
+    pub fn requests(&self, peer: u32) -> Vec<(u32, ChunkId)> {
         let of = |message| match message {
             Message::Request { request, chunk, .. } => Some((request, chunk)),
             _ => None,
@@ -137,7 +157,7 @@ impl Bench {
     }
 
     /// Uploads started to a neighbour: its request and chunk.
-    pub(crate) fn uploads(&self, peer: u32) -> Vec<(u32, ChunkId)> {
+    pub fn uploads(&self, peer: u32) -> Vec<(u32, ChunkId)> {
         let of = |action: &Action| match action {
             Action::Upload { to, request, chunk } if *to == peer => Some((*request, *chunk)),
             _ => None,
@@ -146,19 +166,19 @@ impl Bench {
     }
 
     /// How often it was asked whether a neighbour takes its messages.
-    pub(crate) fn fences(&self, peer: u32) -> usize {
+    pub fn fences(&self, peer: u32) -> usize {
         let is_it = |action: &&Action| matches!(action, Action::Fence { to } if *to == peer);
         self.actions.iter().filter(is_it).count()
     }
 
     /// A neighbour has taken all its messages.
-    pub(crate) fn drained(&mut self, peer: u32) {
+    pub fn drained(&mut self, peer: u32) {
         self.swarm.handle_drained(self.now, peer);
         self.drain();
     }
 
     /// Why a neighbour's link was closed last.
-    pub(crate) fn disconnected(&self, neighbour: u32) -> Option<Violation> {
+    pub fn disconnected(&self, neighbour: u32) -> Option<Violation> {
         let of = |action: &Action| match action {
             Action::Disconnect { peer, violation } if *peer == neighbour => Some(violation.clone()),
             _ => None,
@@ -166,7 +186,8 @@ impl Bench {
         self.actions.iter().rev().find_map(of)
     }
 
-    pub(crate) fn notices(&self) -> Vec<Notice> {
+    /// What it has reported.
+    pub fn notices(&self) -> Vec<Notice> {
         let of = |action: &Action| match action {
             Action::Notice(notice) => Some(notice.clone()),
             _ => None,
@@ -174,32 +195,36 @@ impl Bench {
         self.actions.iter().filter_map(of).collect()
     }
 
-    pub(crate) fn failure(&self) -> Option<Failure> {
+    /// Why it gave up.
+    pub fn failure(&self) -> Option<Failure> {
         self.actions.iter().find_map(|action| match action {
             Action::Fail(failure) => Some(failure.clone()),
             _ => None,
         })
     }
 
-    pub(crate) fn completed(&self, round: u32) -> bool {
+    /// Whether it has completed a round.
+    pub fn completed(&self, round: u32) -> bool {
         let is_it =
             |action: &Action| matches!(action, Action::Complete { round: it } if *it == round);
         self.actions.iter().any(is_it)
     }
 
-    pub(crate) fn released(&self, round: u32) -> bool {
+    /// Whether it has released a round.
+    pub fn released(&self, round: u32) -> bool {
         let is_it =
             |action: &Action| matches!(action, Action::Release { round: it } if *it == round);
         self.actions.iter().any(is_it)
     }
 
     /// Whether a request's piece need not be read any more.
-    pub(crate) fn aborted(&self, neighbour: u32, id: u32) -> bool {
+    pub fn aborted(&self, neighbour: u32, id: u32) -> bool {
         let is_it = |action: &Action| matches!(action, Action::AbortDownload { from, request } if (*from, *request) == (neighbour, id));
         self.actions.iter().any(is_it)
     }
 
-    pub(crate) fn left(&self) -> bool {
+    /// Whether it has left.
+    pub fn left(&self) -> bool {
         self.actions
             .iter()
             .any(|action| matches!(action, Action::Leave))
