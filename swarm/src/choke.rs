@@ -31,7 +31,7 @@ pub(crate) trait ChokePolicy: Debug + Send {
 /// One interested neighbour.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Candidate {
-    pub(crate) link: usize,
+    pub(crate) neighbour: usize,
     /// It has a slot now.
     pub(crate) unchoked: bool,
     /// Bytes a second received from it; zero once this peer is complete.
@@ -65,8 +65,8 @@ impl Choice<'_> {
             if chosen.len() >= count {
                 return;
             }
-            if !chosen.contains(&candidate.link) {
-                chosen.push(candidate.link);
+            if !chosen.contains(&candidate.neighbour) {
+                chosen.push(candidate.neighbour);
             }
         }
     }
@@ -76,15 +76,20 @@ impl Choice<'_> {
 mod tests {
     use super::*;
 
-    pub(super) fn candidate(link: usize, unchoked: bool, rate: f64, missing: u32) -> Candidate {
+    pub(super) fn candidate(
+        neighbour: usize,
+        unchoked: bool,
+        rate: f64,
+        missing: u32,
+    ) -> Candidate {
         Candidate {
-            link,
+            neighbour,
             unchoked,
             rate,
             missing,
             settling: false,
             idle: false,
-            waiting_since: Time::from_secs(link as u64),
+            waiting_since: Time::from_secs(neighbour as u64),
         }
     }
 

@@ -20,9 +20,10 @@ mod early_stop;
 mod equivocation;
 #[cfg(feature = "test-utils")]
 pub mod fuzzing;
-mod link;
+
 pub mod message;
 pub mod metainfo;
+mod neighbour;
 mod rate;
 mod requests;
 mod round;

@@ -37,10 +37,10 @@ const RANKING_SPAN: Duration = Duration::from_secs(20);
 
 /// Whether there is a connection.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum LinkState {
+pub(crate) enum NeighbourState {
     /// No connection since then.
     Away { since: Time, why: String },
-    /// Connected; the neighbour's hello has not come yet, and the link has been of no use since then.
+    /// Connected; the neighbour's hello has not come yet, and it has been of no use since then.
     Greeting { since: Time },
     /// Both know each other.
     Open,
@@ -50,9 +50,9 @@ pub(crate) enum LinkState {
 
 /// One neighbour.
 #[derive(Debug)]
-pub(crate) struct Link {
+pub(crate) struct Neighbour {
     pub(crate) peer: u32,
-    pub(crate) state: LinkState,
+    pub(crate) state: NeighbourState,
     /// Whether both ever knew each other.
     pub(crate) met: bool,
 
@@ -105,11 +105,11 @@ pub(crate) struct Link {
     pub(crate) fenced: bool,
 }
 
-impl Link {
+impl Neighbour {
     pub(crate) fn new(peer: u32, now: Time) -> Self {
         Self {
             peer,
-            state: LinkState::Away {
+            state: NeighbourState::Away {
                 since: now,
                 why: "it was never reached".to_owned(),
             },
@@ -148,15 +148,18 @@ impl Link {
     }
 
     pub(crate) fn is_open(&self) -> bool {
-        self.state == LinkState::Open
+        self.state == NeighbourState::Open
     }
 
     pub(crate) fn is_connected(&self) -> bool {
-        matches!(self.state, LinkState::Greeting { .. } | LinkState::Open)
+        matches!(
+            self.state,
+            NeighbourState::Greeting { .. } | NeighbourState::Open
+        )
     }
 
     /// Back to how a connection starts; what was learned about rates and faults stays.
-    pub(crate) fn reset(&mut self, state: LinkState, now: Time) {
+    pub(crate) fn reset(&mut self, state: NeighbourState, now: Time) {
         let fresh = Self::new(self.peer, now);
         let old = std::mem::replace(self, fresh);
         self.state = state;
@@ -282,8 +285,8 @@ impl Link {
     /// Since when the neighbour has been of no use: not connected, or connected without a hello that fits.
     pub(crate) fn useless_since(&self) -> Option<Time> {
         match self.state {
-            LinkState::Away { since, .. } | LinkState::Greeting { since } => Some(since),
-            LinkState::Open | LinkState::Departed => None,
+            NeighbourState::Away { since, .. } | NeighbourState::Greeting { since } => Some(since),
+            NeighbourState::Open | NeighbourState::Departed => None,
         }
     }
 }

@@ -13,7 +13,7 @@ pub(crate) struct Outstanding {
     pub(crate) expected: Option<Duration>,
     /// Its piece has begun to come.
     pub(crate) begun: bool,
-    /// It was withdrawn for another link, and the answer is on its way.
+    /// It was withdrawn for another neighbour, and the answer is on its way.
     pub(crate) withdrawn_for: Option<usize>,
 }
 

@@ -21,12 +21,12 @@ use crate::{
     selection::{Missing, Order, Selection},
 };
 
-/// Where a chunk is; links are named by their position among the neighbours.
+/// Where a chunk is; neighbours are named by their position in [`crate::Config::neighbours`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum ChunkState {
     /// Neither held nor asked for.
     Missing,
-    /// Asked for at one link, or at a second one too near the end.
+    /// Asked for at one neighbour, or at a second one too near the end.
     InFlight { first: u16, second: Option<u16> },
     /// In the chunk store.
     Held,
@@ -34,7 +34,7 @@ pub(crate) enum ChunkState {
 
 /// What a neighbour has told about a round.
 #[derive(Clone, Debug)]
-pub(crate) struct LinkView {
+pub(crate) struct NeighbourView {
     /// Ranks of the chunks that it has.
     has: Ranks,
     /// Chunks that were sent to it, whether they have come or not.
@@ -63,9 +63,9 @@ pub(crate) struct Round {
     /// Origins that have signed something else too.
     disputed: BTreeSet<u32>,
     held: Bitfield,
-    /// The link that a chunk was asked of, and a second one.
+    /// The neighbour that a chunk was asked of, and a second one.
     in_flight: BTreeMap<u32, (u16, Option<u16>)>,
-    links: Vec<LinkView>,
+    neighbours: Vec<NeighbourView>,
 }
 
 impl Round {
@@ -73,12 +73,12 @@ impl Round {
         number: u32,
         peers: u32,
         chunks: u32,
-        links: usize,
+        neighbours: usize,
         selection: &'static dyn Selection,
         seed: u64,
     ) -> Self {
         let positions = peers * chunks;
-        let view = LinkView {
+        let view = NeighbourView {
             has: Ranks::new(positions),
             sent: Bitfield::new(positions),
             metainfos: Bitfield::new(peers),
@@ -91,13 +91,13 @@ impl Round {
             selection,
             chunks,
             order: selection.order(positions, mix(seed ^ u64::from(number))),
-            holders: Holders::new(positions, links),
-            wanted: Wanted::new(positions, selection.levels(links)),
+            holders: Holders::new(positions, neighbours),
+            wanted: Wanted::new(positions, selection.levels(neighbours)),
             metainfos: vec![None; peers as usize],
             disputed: BTreeSet::new(),
             held: Bitfield::new(positions),
             in_flight: BTreeMap::new(),
-            links: vec![view; links],
+            neighbours: vec![view; neighbours],
         }
     }
 
@@ -113,23 +113,23 @@ impl Round {
         self.held.is_full()
     }
 
-    pub(crate) fn link(&self, link: usize) -> &LinkView {
-        &self.links[link]
+    pub(crate) fn neighbour(&self, neighbour: usize) -> &NeighbourView {
+        &self.neighbours[neighbour]
     }
 
-    /// Whether a link has a chunk.
-    pub(crate) fn has(&self, link: usize, position: u32) -> bool {
-        self.holders.contains(position, link)
+    /// Whether a neighbour has a chunk.
+    pub(crate) fn has(&self, neighbour: usize, position: u32) -> bool {
+        self.holders.contains(position, neighbour)
     }
 
-    /// How many chunks a link has.
-    pub(crate) fn count(&self, link: usize) -> u32 {
-        self.links[link].has.count()
+    /// How many chunks a neighbour has.
+    pub(crate) fn count(&self, neighbour: usize) -> u32 {
+        self.neighbours[neighbour].has.count()
     }
 
-    /// Chunks that this peer holds and a link lacks.
-    pub(crate) fn ahead_of(&self, link: usize) -> u32 {
-        let view = &self.links[link];
+    /// Chunks that this peer holds and a neighbour lacks.
+    pub(crate) fn ahead_of(&self, neighbour: usize) -> u32 {
+        let view = &self.neighbours[neighbour];
         self.held.count() + view.interesting - view.has.count()
     }
 
@@ -162,20 +162,20 @@ impl Round {
         self.metainfos.iter().filter_map(Option::as_deref)
     }
 
-    /// Metainfos that a link is not known to have.
-    pub(crate) fn untold(&self, link: usize) -> impl Iterator<Item = &KnownMetainfo> {
-        let told = &self.links[link].metainfos;
+    /// Metainfos that a neighbour is not known to have.
+    pub(crate) fn untold(&self, neighbour: usize) -> impl Iterator<Item = &KnownMetainfo> {
+        let told = &self.neighbours[neighbour].metainfos;
         self.metainfos()
             .filter(|known| !told.contains(known.parsed.origin))
     }
 
-    pub(crate) fn is_interesting(&self, link: usize) -> bool {
-        self.links[link].interesting > 0
+    pub(crate) fn is_interesting(&self, neighbour: usize) -> bool {
+        self.neighbours[neighbour].interesting > 0
     }
 
-    /// Whether `link` has a chunk that could be asked for now.
-    pub(crate) fn is_askable(&self, link: usize) -> bool {
-        self.links[link].askable > 0
+    /// Whether `neighbour` has a chunk that could be asked for now.
+    pub(crate) fn is_askable(&self, neighbour: usize) -> bool {
+        self.neighbours[neighbour].askable > 0
     }
 
     /// Whether nothing is left to ask: every chunk is held or on its way.
@@ -183,8 +183,8 @@ impl Round {
         self.held.count() + self.in_flight() == self.held.len() && !self.in_flight.is_empty()
     }
 
-    pub(crate) fn all_links_complete(&self) -> bool {
-        self.links.iter().all(|view| view.complete)
+    pub(crate) fn all_neighbours_complete(&self) -> bool {
+        self.neighbours.iter().all(|view| view.complete)
     }
 
     /// True when chunks can be asked for since.
@@ -195,25 +195,25 @@ impl Round {
         entered.count() > 0
     }
 
-    /// True when it was not known that the link has it.
-    pub(crate) fn mark_metainfo(&mut self, link: usize, origin: u32) -> bool {
-        self.links[link].metainfos.insert(origin)
+    /// True when it was not known that the neighbour has it.
+    pub(crate) fn mark_metainfo(&mut self, neighbour: usize, origin: u32) -> bool {
+        self.neighbours[neighbour].metainfos.insert(origin)
     }
 
-    /// A link announces a chunk.
-    pub(crate) fn add_have(&mut self, link: usize, position: u32) {
-        if self.holders.contains(position, link) {
+    /// A neighbour announces a chunk.
+    pub(crate) fn add_have(&mut self, neighbour: usize, position: u32) {
+        if self.holders.contains(position, neighbour) {
             return;
         }
         let rank = self.order.rank(position);
         let before = self.level(position);
         let is_first = self.holders.count(position) == 0;
-        self.holders.insert(position, link);
-        let view = &mut self.links[link];
+        self.holders.insert(position, neighbour);
+        let view = &mut self.neighbours[neighbour];
         view.has.insert(rank);
         view.interesting += u32::from(!self.held.contains(position));
         if self.wanted.remove(before, rank) {
-            // For the other links nothing has changed.
+            // For the other neighbours nothing has changed.
             view.askable += 1;
             self.wanted.insert(self.level(position), rank);
         } else if is_first {
@@ -221,65 +221,65 @@ impl Round {
         }
     }
 
-    /// A link announces that it holds everything.
-    pub(crate) fn add_complete(&mut self, link: usize) {
-        self.links[link].complete = true;
+    /// A neighbour announces that it holds everything.
+    pub(crate) fn add_complete(&mut self, neighbour: usize) {
+        self.neighbours[neighbour].complete = true;
         // Saying so again is a short message, and must not cost more than that.
-        if self.count(link) == self.held.len() {
+        if self.count(neighbour) == self.held.len() {
             return;
         }
         for position in 0..self.held.len() {
-            self.add_have(link, position);
+            self.add_have(neighbour, position);
         }
     }
 
-    /// A link that said so is not complete.
-    pub(crate) fn forget_complete(&mut self, link: usize) {
-        self.links[link].complete = false;
+    /// A neighbour that said so is not complete.
+    pub(crate) fn forget_complete(&mut self, neighbour: usize) {
+        self.neighbours[neighbour].complete = false;
     }
 
-    /// A link went away: what it had is no longer available, and what it knew will be told again.
-    pub(crate) fn forget_link(&mut self, link: usize) {
+    /// A neighbour went away: what it had is no longer available, and what it knew will be told again.
+    pub(crate) fn forget_neighbour(&mut self, neighbour: usize) {
         let none = Ranks::new(self.held.len());
-        let had = std::mem::replace(&mut self.links[link].has, none);
+        let had = std::mem::replace(&mut self.neighbours[neighbour].has, none);
         for rank in had.iter() {
             let position = self.order.position(rank);
             let wanted = self.leave(position);
-            self.holders.remove(position, link);
+            self.holders.remove(position, neighbour);
             if wanted {
                 self.enter(position);
             }
         }
-        let view = &mut self.links[link];
+        let view = &mut self.neighbours[neighbour];
         view.sent = Bitfield::new(view.sent.len());
         view.metainfos = Bitfield::new(view.metainfos.len());
         view.interesting = 0;
         view.askable = 0;
     }
 
-    /// Asks `link` for a chunk that is wanted.
-    pub(crate) fn ask(&mut self, position: u32, link: usize) {
+    /// Asks `neighbour` for a chunk that is wanted.
+    pub(crate) fn ask(&mut self, position: u32, neighbour: usize) {
         self.leave(position);
-        self.in_flight.insert(position, (link as u16, None));
+        self.in_flight.insert(position, (neighbour as u16, None));
     }
 
-    /// Asks a second link for a chunk that is on its way.
-    pub(crate) fn ask_again(&mut self, position: u32, link: usize) {
+    /// Asks a second neighbour for a chunk that is on its way.
+    pub(crate) fn ask_again(&mut self, position: u32, neighbour: usize) {
         if let Some((_, second)) = self.in_flight.get_mut(&position) {
-            *second = Some(link as u16);
+            *second = Some(neighbour as u16);
         }
     }
 
-    /// A request to `link` came to nothing.
-    pub(crate) fn give_up(&mut self, position: u32, link: usize) {
+    /// A request to `neighbour` came to nothing.
+    pub(crate) fn give_up(&mut self, position: u32, neighbour: usize) {
         let Some(asked) = self.in_flight.get_mut(&position) else {
             return;
         };
-        let link = link as u16;
+        let neighbour = neighbour as u16;
         match *asked {
-            (first, second) if second == Some(link) => *asked = (first, None),
-            (first, Some(second)) if first == link => *asked = (second, None),
-            (first, None) if first == link => {
+            (first, second) if second == Some(neighbour) => *asked = (first, None),
+            (first, Some(second)) if first == neighbour => *asked = (second, None),
+            (first, None) if first == neighbour => {
                 self.in_flight.remove(&position);
                 self.enter(position);
             }
@@ -287,17 +287,17 @@ impl Round {
         }
     }
 
-    /// A chunk is sent to a link.
-    pub(crate) fn mark_sent(&mut self, link: usize, position: u32) {
-        self.links[link].sent.insert(position);
+    /// A chunk is sent to a neighbour.
+    pub(crate) fn mark_sent(&mut self, neighbour: usize, position: u32) {
+        self.neighbours[neighbour].sent.insert(position);
     }
 
-    /// Links that have a chunk or to which it was sent.
+    /// Neighbours that have a chunk or to which it was sent.
     pub(crate) fn copies(&self, position: u32) -> u32 {
-        let sent = (0..).zip(&self.links);
+        let sent = (0..).zip(&self.neighbours);
         let on_their_way = sent
             .filter(|(_, view)| view.sent.contains(position))
-            .filter(|&(link, _)| !self.holders.contains(position, link));
+            .filter(|&(neighbour, _)| !self.holders.contains(position, neighbour));
         (self.holders.count(position) + on_their_way.count()) as u32
     }
 
@@ -306,8 +306,8 @@ impl Round {
         self.leave(position);
         self.in_flight.remove(&position);
         if self.held.insert(position) {
-            for link in self.holders.of(position) {
-                self.links[link].interesting -= 1;
+            for neighbour in self.holders.of(position) {
+                self.neighbours[neighbour].interesting -= 1;
             }
         }
         if self.held.is_full() {
@@ -315,10 +315,12 @@ impl Round {
         }
     }
 
-    /// The next chunk in the order of asking that one of `links` has.
-    pub(crate) fn next_wanted(&self, cursor: &mut Cursor, links: &[usize]) -> Option<u32> {
+    /// The next chunk in the order of asking that one of `neighbours` has.
+    pub(crate) fn next_wanted(&self, cursor: &mut Cursor, neighbours: &[usize]) -> Option<u32> {
         let one_has = |word| {
-            let words = links.iter().map(|&link| self.links[link].has.word(word));
+            let words = neighbours
+                .iter()
+                .map(|&neighbour| self.neighbours[neighbour].has.word(word));
             words.fold(0, |all, word| all | word)
         };
         let rank = self.wanted.first(cursor, one_has)?;
@@ -339,8 +341,8 @@ impl Round {
             && self.state(position) == ChunkState::Missing;
         let is_new = belongs && self.wanted.insert(level, self.order.rank(position));
         if is_new {
-            for link in self.holders.of(position) {
-                self.links[link].askable += 1;
+            for neighbour in self.holders.of(position) {
+                self.neighbours[neighbour].askable += 1;
             }
         }
         is_new
@@ -352,8 +354,8 @@ impl Round {
             .wanted
             .remove(self.level(position), self.order.rank(position));
         if was {
-            for link in self.holders.of(position) {
-                self.links[link].askable -= 1;
+            for neighbour in self.holders.of(position) {
+                self.neighbours[neighbour].askable -= 1;
             }
         }
         was

@@ -28,9 +28,9 @@ use crate::{
     chunk::{ChunkId, ChunkLayout},
     config::Config,
     early_stop::{Convergence, EarlyStop, StopRecord},
-    link::{Link, LinkState},
     message::Message,
     metainfo::{Metainfo, SignedMetainfo, Verifier},
+    neighbour::{Neighbour, NeighbourState},
     round::Round,
 };
 
@@ -38,7 +38,7 @@ use crate::{
 pub struct Swarm {
     config: Arc<Config>,
     verifier: Box<dyn Verifier>,
-    links: Vec<Link>,
+    neighbours: Vec<Neighbour>,
     previous: Option<Round>,
     current: Round,
     /// None until a neighbour speaks of it.
@@ -61,10 +61,10 @@ pub struct Swarm {
 impl Swarm {
     /// A peer at the start of its first round, without connections.
     pub fn new(config: Config, verifier: Box<dyn Verifier>, now: Time) -> Self {
-        let links = config
+        let neighbours = config
             .neighbours
             .iter()
-            .map(|&peer| Link::new(peer, now))
+            .map(|&peer| Neighbour::new(peer, now))
             .collect();
         let choker = Choker::new(
             config.choke_policy.rule(),
@@ -80,7 +80,7 @@ impl Swarm {
             convergence: None,
             config: Arc::new(config),
             verifier,
-            links,
+            neighbours,
             previous: None,
             current,
             next: None,
@@ -121,52 +121,71 @@ impl Swarm {
 
     /// Bytes of chunks received and kept since the start, by neighbour; they add up to [`Stats::payload_received`].
     pub fn received_from(&self) -> impl Iterator<Item = (u32, u64)> {
-        self.links.iter().map(|link| (link.peer, link.kept))
+        self.neighbours
+            .iter()
+            .map(|neighbour| (neighbour.peer, neighbour.kept))
     }
 
     /// Neighbours that are connected and known.
     pub fn open_links(&self) -> usize {
-        self.links.iter().filter(|link| link.is_open()).count()
+        self.neighbours
+            .iter()
+            .filter(|neighbour| neighbour.is_open())
+            .count()
     }
 
     /// Whether a neighbour is connected and known.
     pub fn is_open(&self, peer: u32) -> bool {
-        self.links
+        self.neighbours
             .iter()
-            .any(|link| link.peer == peer && link.is_open())
+            .any(|neighbour| neighbour.peer == peer && neighbour.is_open())
     }
 
     /// Whether a neighbour was ever connected and known.
     pub fn has_met(&self, peer: u32) -> bool {
-        self.links.iter().any(|link| link.peer == peer && link.met)
+        self.neighbours
+            .iter()
+            .any(|neighbour| neighbour.peer == peer && neighbour.met)
     }
 
     /// Neighbours that have one of this peer's slots (BEP 3: one that wants nothing has none, choked or not), and neighbours
     /// that serve this peer.
     pub fn unchoked(&self) -> (usize, usize) {
-        let open = self.links.iter().filter(|link| link.is_open());
-        (self.served(), open.filter(|link| !link.choked).count())
+        let open = self
+            .neighbours
+            .iter()
+            .filter(|neighbour| neighbour.is_open());
+        (
+            self.served(),
+            open.filter(|neighbour| !neighbour.choked).count(),
+        )
     }
 
     /// What this peer waits for.
     pub fn waits_for(&self) -> Wait {
         let mut wanted = self
-            .links
+            .neighbours
             .iter()
-            .filter(|link| link.is_open() && link.interested);
+            .filter(|neighbour| neighbour.is_open() && neighbour.interested);
         match wanted.next() {
             None => Wait::Nothing,
-            Some(first) if !first.choked || wanted.any(|link| !link.choked) => Wait::Served,
+            Some(first) if !first.choked || wanted.any(|neighbour| !neighbour.choked) => {
+                Wait::Served
+            }
             Some(_) => Wait::Choked,
         }
     }
 
     /// Neighbours whose chunks this peer wants, and neighbours that want chunks of this peer.
     pub fn interested(&self) -> (usize, usize) {
-        let open = || self.links.iter().filter(|link| link.is_open());
+        let open = || {
+            self.neighbours
+                .iter()
+                .filter(|neighbour| neighbour.is_open())
+        };
         (
-            open().filter(|link| link.interested).count(),
-            open().filter(|link| link.peer_interested).count(),
+            open().filter(|neighbour| neighbour.interested).count(),
+            open().filter(|neighbour| neighbour.peer_interested).count(),
         )
     }
 
@@ -208,13 +227,13 @@ impl Swarm {
         let next = next.unwrap_or_else(|| new_round(&self.config, self.next_number()));
         self.previous = Some(std::mem::replace(&mut self.current, next));
         self.published_at = None;
-        for link in &mut self.links {
-            link.haves.clear();
-            link.haves_due = None;
+        for neighbour in &mut self.neighbours {
+            neighbour.haves.clear();
+            neighbour.haves_due = None;
         }
         // All neighbours are far enough for what some may have been too far behind to hear.
-        for at in 0..self.links.len() {
-            if self.links[at].is_open() {
+        for at in 0..self.neighbours.len() {
+            if self.neighbours[at].is_open() {
                 self.tell_metainfos(at, self.current.number);
             }
         }
@@ -252,8 +271,8 @@ impl Swarm {
     /// A connection to a neighbour is there; the other side is known to be it.
     pub fn handle_connected(&mut self, now: Time, peer: u32) {
         let Some(at) = self.find(peer) else { return };
-        let since = self.links[at].useless_since().unwrap_or(now);
-        self.drop_link(now, at, LinkState::Greeting { since });
+        let since = self.neighbours[at].useless_since().unwrap_or(now);
+        self.drop_neighbour(now, at, NeighbourState::Greeting { since });
         self.send(at, Message::Hello(self.config.hello.clone()));
         self.settle(now);
     }
@@ -264,7 +283,7 @@ impl Swarm {
         match departure {
             Departure::Finished if self.current.is_complete() && self.is_last() => {
                 self.current.add_complete(at);
-                self.drop_link(now, at, LinkState::Departed);
+                self.drop_neighbour(now, at, NeighbourState::Departed);
             }
             Departure::Finished => {
                 self.went_away(now, at, "it left before this peer was complete".to_owned());
@@ -282,7 +301,7 @@ impl Swarm {
     /// A connection could not be made; kept to say why when the neighbour counts as lost.
     pub fn handle_unreachable(&mut self, peer: u32, reason: String) {
         let Some(at) = self.find(peer) else { return };
-        if let LinkState::Away { why, .. } = &mut self.links[at].state {
+        if let NeighbourState::Away { why, .. } = &mut self.neighbours[at].state {
             *why = reason;
         }
     }
@@ -312,7 +331,7 @@ impl Swarm {
 
     /// The time of [`Self::poll_timeout`] has come.
     pub fn handle_timeout(&mut self, now: Time) {
-        self.give_up_links(now);
+        self.give_up_neighbours(now);
         self.drop_overdue(now);
         if self.choker.next <= now {
             self.choose_whom_to_serve(now);
@@ -330,11 +349,13 @@ impl Swarm {
         if self.ended {
             return None;
         }
-        let links = self.links.iter();
-        let lost = (0..self.links.len()).filter_map(|at| self.give_up_at(at));
-        let haves = links.clone().filter_map(|link| link.haves_due);
-        let penalties = links
-            .map(|link| link.not_before)
+        let neighbours = self.neighbours.iter();
+        let lost = (0..self.neighbours.len()).filter_map(|at| self.give_up_at(at));
+        let haves = neighbours
+            .clone()
+            .filter_map(|neighbour| neighbour.haves_due);
+        let penalties = neighbours
+            .map(|neighbour| neighbour.not_before)
             .filter(|&at| at > self.latest);
         let overdue = self.next_overdue();
         let choke = self.someone_waits().then_some(self.choker.next);
@@ -351,36 +372,36 @@ impl Swarm {
         at: usize,
         theirs: &crate::message::Hello,
     ) -> Result<(), Violation> {
-        self.config.hello.check(theirs, self.links[at].peer)?;
-        self.links[at].state = LinkState::Open;
-        self.links[at].met = true;
-        self.links[at].waiting_since = now;
+        self.config.hello.check(theirs, self.neighbours[at].peer)?;
+        self.neighbours[at].state = NeighbourState::Open;
+        self.neighbours[at].met = true;
+        self.neighbours[at].waiting_since = now;
         self.tell_everything(at);
         Ok(())
     }
 
     fn violated(&mut self, now: Time, at: usize, violation: Violation) {
         // What was on its way when the connection went is nobody's fault.
-        if !self.links[at].is_connected() {
+        if !self.neighbours[at].is_connected() {
             return;
         }
         self.stats.violations += 1;
-        let link = &mut self.links[at];
-        link.at_fault_since.get_or_insert(now);
-        let peer = link.peer;
+        let neighbour = &mut self.neighbours[at];
+        neighbour.at_fault_since.get_or_insert(now);
+        let peer = neighbour.peer;
         self.went_away(now, at, violation.to_string());
         self.actions
             .push_back(Action::Disconnect { peer, violation });
     }
 
     /// Undoes everything that belonged to a connection.
-    fn drop_link(&mut self, now: Time, at: usize, state: LinkState) {
-        let outstanding: Vec<u32> = self.links[at]
+    fn drop_neighbour(&mut self, now: Time, at: usize, state: NeighbourState) {
+        let outstanding: Vec<u32> = self.neighbours[at]
             .outstanding
             .values()
             .map(|request| request.position)
             .collect();
-        self.links[at].reset(state, now);
+        self.neighbours[at].reset(state, now);
         for position in outstanding {
             self.current.give_up(position, at);
         }
@@ -390,19 +411,19 @@ impl Swarm {
             self.next.as_deref_mut(),
         ];
         for round in window.into_iter().flatten() {
-            round.forget_link(at);
+            round.forget_neighbour(at);
         }
     }
 
     fn send(&mut self, at: usize, message: Message) {
         self.actions.push_back(Action::Send {
-            to: self.links[at].peer,
+            to: self.neighbours[at].peer,
             message,
         });
     }
 
     fn find(&self, peer: u32) -> Option<usize> {
-        // As the links, and closer together.
+        // In the order of `self.neighbours`, and closer together.
         self.config.neighbours.iter().position(|&at| at == peer)
     }
 

@@ -60,13 +60,13 @@ impl Choker {
         self.slots
     }
 
-    /// Chooses among the interested neighbours; returns the links that shall have a slot.
+    /// Chooses among the interested neighbours; returns those that shall have a slot.
     pub(crate) fn choose(&mut self, now: Time, candidates: &[Candidate]) -> Vec<usize> {
         self.next = now + self.interval;
         let mut ranked = candidates.to_vec();
         ranked.sort_by(|a, b| self.policy.compare(a, b));
         let settling = ranked.iter().filter(|candidate| candidate.settling);
-        let mut chosen = settling.map(|candidate| candidate.link).collect();
+        let mut chosen = settling.map(|candidate| candidate.neighbour).collect();
         let choice = Choice {
             now,
             slots: self.slots,
@@ -82,7 +82,7 @@ impl Choker {
     pub(crate) fn fill(&self, candidates: &[Candidate]) -> Option<usize> {
         let waiting = candidates.iter().filter(|candidate| !candidate.unchoked);
         let first = waiting.min_by(|a, b| self.policy.compare(a, b));
-        first.map(|candidate| candidate.link)
+        first.map(|candidate| candidate.neighbour)
     }
 }
 

@@ -22,7 +22,7 @@ impl ChokePolicy for RoundRobin {
             false => a.waiting_since.cmp(&b.waiting_since),
             true => b.waiting_since.cmp(&a.waiting_since),
         };
-        waiting.then(turn).then(a.link.cmp(&b.link))
+        waiting.then(turn).then(a.neighbour.cmp(&b.neighbour))
     }
 
     fn choose(&mut self, choice: &Choice<'_>, chosen: &mut Vec<usize>) {
@@ -45,9 +45,9 @@ mod tests {
     fn served(neighbours: usize, slots: u32, choices: u64, settling: bool) -> Vec<Vec<usize>> {
         let mut choker = choker(ChokePolicyKind::RoundRobin, slots);
         let mut all: Vec<Candidate> = (0..neighbours)
-            .map(|link| Candidate {
+            .map(|neighbour| Candidate {
                 waiting_since: Time::ZERO,
-                ..candidate(link, false, 1000.0 * link as f64, 5)
+                ..candidate(neighbour, false, 1000.0 * neighbour as f64, 5)
             })
             .collect();
         let mut chosen = Vec::new();
@@ -56,7 +56,7 @@ mod tests {
             let mut served = choker.choose(now, &all);
             served.sort_unstable();
             for candidate in &mut all {
-                let unchoked = served.contains(&candidate.link);
+                let unchoked = served.contains(&candidate.neighbour);
                 if candidate.unchoked && !unchoked {
                     candidate.waiting_since = now;
                 }
@@ -82,7 +82,7 @@ mod tests {
             let turns = neighbours.div_ceil(slots);
             let choices = served(neighbours, slots as u32, 100, false);
             for window in choices.windows(turns) {
-                let served = |link| window.iter().any(|chosen| chosen.contains(&link));
+                let served = |neighbour| window.iter().any(|chosen| chosen.contains(&neighbour));
                 assert!(
                     (0..neighbours).all(served),
                     "{neighbours}, {slots}: {window:?}"
@@ -102,9 +102,9 @@ mod tests {
     #[test]
     fn slots_stay_where_nobody_waits_and_a_free_one_goes_to_the_longest_wait() {
         assert_eq!(served(2, 3, 2, false), [[0, 1], [0, 1]]);
-        let waits = |link, since| Candidate {
+        let waits = |neighbour, since| Candidate {
             waiting_since: Time::from_secs(since),
-            ..candidate(link, false, 0.0, 5)
+            ..candidate(neighbour, false, 0.0, 5)
         };
         let choker = choker(ChokePolicyKind::RoundRobin, 1);
         assert_eq!(

@@ -29,14 +29,18 @@ impl ChokePolicy for TitForTat {
         rank(b)
             .total_cmp(&rank(a))
             .then(b.missing.cmp(&a.missing))
-            .then(a.link.cmp(&b.link))
+            .then(a.neighbour.cmp(&b.neighbour))
     }
 
     fn choose(&mut self, choice: &Choice<'_>, chosen: &mut Vec<usize>) {
         let Choice {
             now, slots, ranked, ..
         } = *choice;
-        let still_there = |link| ranked.iter().any(|candidate| candidate.link == link);
+        let still_there = |neighbour| {
+            ranked
+                .iter()
+                .any(|candidate| candidate.neighbour == neighbour)
+        };
         let rotate = now >= self.until || !self.optimistic.is_some_and(still_there);
         let regular = if slots > 1 {
             slots - 1
@@ -48,13 +52,13 @@ impl ChokePolicy for TitForTat {
             self.until = now + choice.optimistic;
             self.optimistic = ranked
                 .iter()
-                .filter(|candidate| !chosen.contains(&candidate.link) && !candidate.unchoked)
-                .min_by_key(|candidate| (candidate.waiting_since, candidate.link))
-                .map(|candidate| candidate.link);
+                .filter(|candidate| !chosen.contains(&candidate.neighbour) && !candidate.unchoked)
+                .min_by_key(|candidate| (candidate.waiting_since, candidate.neighbour))
+                .map(|candidate| candidate.neighbour);
         }
         chosen.extend(
             self.optimistic
-                .filter(|link| still_there(*link) && !chosen.contains(link)),
+                .filter(|neighbour| still_there(*neighbour) && !chosen.contains(neighbour)),
         );
         choice.take_first(slots, chosen);
     }
@@ -93,7 +97,7 @@ mod tests {
     #[test]
     fn the_fastest_and_one_that_waits_get_the_slots() {
         let candidates: Vec<_> = (0..6)
-            .map(|link| candidate(link, false, f64::from(link as u32), 5))
+            .map(|neighbour| candidate(neighbour, false, f64::from(neighbour as u32), 5))
             .collect();
         assert_eq!(choker(3).choose(Time::ZERO, &candidates), [5, 4, 0]);
     }
@@ -133,19 +137,24 @@ mod tests {
         for step in 0..60u64 {
             let now = Time::from_secs(step);
             let candidates: Vec<_> = (0..6)
-                .map(|link| Candidate {
-                    waiting_since: waiting[link],
-                    ..candidate(link, unchoked[link], if link == 0 { 9.0 } else { 1.0 }, 5)
+                .map(|neighbour| Candidate {
+                    waiting_since: waiting[neighbour],
+                    ..candidate(
+                        neighbour,
+                        unchoked[neighbour],
+                        if neighbour == 0 { 9.0 } else { 1.0 },
+                        5,
+                    )
                 })
                 .collect();
             let chosen = choker.choose(now, &candidates);
             assert_eq!(chosen.len(), 2);
-            for link in 0..6 {
-                if unchoked[link] && !chosen.contains(&link) {
-                    waiting[link] = now;
+            for neighbour in 0..6 {
+                if unchoked[neighbour] && !chosen.contains(&neighbour) {
+                    waiting[neighbour] = now;
                 }
-                unchoked[link] = chosen.contains(&link);
-                served[link] += u32::from(unchoked[link]);
+                unchoked[neighbour] = chosen.contains(&neighbour);
+                served[neighbour] += u32::from(unchoked[neighbour]);
             }
         }
         assert!(served.iter().all(|&times| times > 0), "{served:?}");

@@ -10,8 +10,8 @@ use super::{
 use crate::{
     bitfield::Bitfield,
     chunk::ChunkId,
-    link::MAX_QUEUED,
     metainfo::{MAX_CERTIFICATE, MAX_SIGNATURE, METAINFO_PREFIX, SignedMetainfo},
+    neighbour::MAX_QUEUED,
 };
 
 const CHOKE: u8 = 0;

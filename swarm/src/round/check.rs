@@ -14,12 +14,12 @@ impl Round {
         if all.windows(2).any(|two| two[0] == two[1]) {
             return Err(format!("round {}: a chunk is wanted twice", self.number));
         }
-        for (link, view) in self.links.iter().enumerate() {
+        for (neighbour, view) in self.neighbours.iter().enumerate() {
             let has = |position: &u32| view.has.contains(self.order.rank(*position));
             let told = (0..self.held.len()).filter(has);
-            if !told.eq((0..self.held.len()).filter(|&at| self.has(link, at))) {
+            if !told.eq((0..self.held.len()).filter(|&at| self.has(neighbour, at))) {
                 return Err(format!(
-                    "round {}, link {link}: what it has was noted in two ways",
+                    "round {}, neighbour {neighbour}: what it has was noted in two ways",
                     self.number
                 ));
             }
@@ -30,7 +30,7 @@ impl Round {
             let askable = wanted.filter(|&(_, rank)| view.has.contains(rank)).count();
             if (interesting, askable) != (view.interesting as usize, view.askable as usize) {
                 return Err(format!(
-                    "round {}, link {link}: counted {} interesting and {} askable, there are {interesting} and {askable}",
+                    "round {}, neighbour {neighbour}: counted {} interesting and {} askable, there are {interesting} and {askable}",
                     self.number, view.interesting, view.askable
                 ));
             }
@@ -55,7 +55,7 @@ impl Round {
         }
         match state {
             ChunkState::InFlight { first, second } if second == Some(first) => {
-                Err("one link was asked twice".to_owned())
+                Err("one neighbour was asked twice".to_owned())
             }
             _ => Ok(()),
         }

@@ -1,6 +1,6 @@
-//! Which links have a chunk: a row of bits for each position.
+//! Which neighbours have a chunk: a row of bits for each position.
 
-/// A bit for each position and link.
+/// A bit for each position and neighbour.
 #[derive(Debug)]
 pub(super) struct Holders {
     /// Bytes of a row.
@@ -9,8 +9,8 @@ pub(super) struct Holders {
 }
 
 impl Holders {
-    pub(super) fn new(positions: u32, links: usize) -> Self {
-        let width = links.div_ceil(8);
+    pub(super) fn new(positions: u32, neighbours: usize) -> Self {
+        let width = neighbours.div_ceil(8);
         Self {
             width,
             rows: vec![0; positions as usize * width],
@@ -22,29 +22,29 @@ impl Holders {
         &self.rows[from..from + self.width]
     }
 
-    fn byte(&mut self, position: u32, link: usize) -> &mut u8 {
-        &mut self.rows[position as usize * self.width + link / 8]
+    fn byte(&mut self, position: u32, neighbour: usize) -> &mut u8 {
+        &mut self.rows[position as usize * self.width + neighbour / 8]
     }
 
-    pub(super) fn insert(&mut self, position: u32, link: usize) {
-        *self.byte(position, link) |= 1 << (link % 8);
+    pub(super) fn insert(&mut self, position: u32, neighbour: usize) {
+        *self.byte(position, neighbour) |= 1 << (neighbour % 8);
     }
 
-    pub(super) fn remove(&mut self, position: u32, link: usize) {
-        *self.byte(position, link) &= !(1 << (link % 8));
+    pub(super) fn remove(&mut self, position: u32, neighbour: usize) {
+        *self.byte(position, neighbour) &= !(1 << (neighbour % 8));
     }
 
-    pub(super) fn contains(&self, position: u32, link: usize) -> bool {
-        self.row(position)[link / 8] & 1 << (link % 8) != 0
+    pub(super) fn contains(&self, position: u32, neighbour: usize) -> bool {
+        self.row(position)[neighbour / 8] & 1 << (neighbour % 8) != 0
     }
 
-    /// How many links have it.
+    /// How many neighbours have it.
     pub(super) fn count(&self, position: u32) -> usize {
         let ones = self.row(position).iter().map(|byte| byte.count_ones());
         ones.sum::<u32>() as usize
     }
 
-    /// The links that have it, ascending.
+    /// The neighbours that have it, ascending.
     pub(super) fn of(&self, position: u32) -> impl Iterator<Item = usize> + '_ {
         self.row(position)
             .iter()

@@ -2,7 +2,7 @@
 
 use super::Swarm;
 use crate::{
-    link::{AHEAD, Link, MAX_ACTIVE, MAX_OUTSTANDING, MAX_QUEUED},
+    neighbour::{AHEAD, MAX_ACTIVE, MAX_OUTSTANDING, MAX_QUEUED, Neighbour},
     round::{ChunkState, Round},
 };
 
@@ -26,16 +26,16 @@ impl Swarm {
         if previous.is_some_and(|previous| !previous.is_complete()) {
             return Err("a round is over that is not complete".to_owned());
         }
-        for (at, link) in self.links.iter().enumerate() {
-            self.check_link(at, link)
-                .map_err(|what| format!("link to peer {}: {what}", link.peer))?;
+        for (at, neighbour) in self.neighbours.iter().enumerate() {
+            self.check_neighbour(at, neighbour)
+                .map_err(|what| format!("neighbour to peer {}: {what}", neighbour.peer))?;
         }
         for position in 0..self.current.held().len() {
             let ChunkState::InFlight { first, second } = self.current.state(position) else {
                 continue;
             };
             for at in [Some(first), second].into_iter().flatten() {
-                let requests = self.links[usize::from(at)].outstanding.values();
+                let requests = self.neighbours[usize::from(at)].outstanding.values();
                 if requests
                     .filter(|request| request.position == position)
                     .count()
@@ -60,23 +60,25 @@ impl Swarm {
             return Err("a neighbour waits while a slot is free".to_owned());
         }
         let longest = self.config.layout.longest();
-        for (at, link) in self.links.iter().enumerate() {
-            let peer = link.peer;
-            if link.may_ask(self.latest) && link.has_room(longest, 0) && self.current.is_askable(at)
+        for (at, neighbour) in self.neighbours.iter().enumerate() {
+            let peer = neighbour.peer;
+            if neighbour.may_ask(self.latest)
+                && neighbour.has_room(longest, 0)
+                && self.current.is_askable(at)
             {
                 return Err(format!(
                     "peer {peer} has what nobody is asked for, and could be asked"
                 ));
             }
-            if link.is_open() && link.interested != self.current.is_interesting(at) {
+            if neighbour.is_open() && neighbour.interested != self.current.is_interesting(at) {
                 return Err(format!("peer {peer} was told the wrong interest"));
             }
         }
         Ok(())
     }
 
-    fn check_link(&self, at: usize, link: &Link) -> Result<(), String> {
-        let requests = link.outstanding.values();
+    fn check_neighbour(&self, at: usize, neighbour: &Neighbour) -> Result<(), String> {
+        let requests = neighbour.outstanding.values();
         let bytes: u64 = requests
             .clone()
             .map(|request| u64::from(request.bytes))
@@ -90,50 +92,51 @@ impl Swarm {
             .find(|request| !self.current.has(at, request.position));
         let broken = [
             (
-                bytes != link.outstanding.bytes(),
+                bytes != neighbour.outstanding.bytes(),
                 "bytes on their way were counted wrongly",
             ),
             (astray.is_some(), "a request's chunk is not in flight there"),
             (lied_to.is_some(), "it was asked for what it has not"),
             (
-                !link.is_open() && !link.outstanding.is_empty(),
+                !neighbour.is_open() && !neighbour.outstanding.is_empty(),
                 "requests wait without a connection",
             ),
             (
-                link.outstanding.len() > MAX_OUTSTANDING,
+                neighbour.outstanding.len() > MAX_OUTSTANDING,
                 "too many requests wait",
             ),
             (
-                link.queue.len() > MAX_QUEUED,
+                neighbour.queue.len() > MAX_QUEUED,
                 "too many of its requests are kept",
             ),
-            (link.active.len() > MAX_ACTIVE, "too many uploads run"),
+            (neighbour.active.len() > MAX_ACTIVE, "too many uploads run"),
             (
-                link.choking && !link.queue.is_empty(),
+                neighbour.choking && !neighbour.queue.is_empty(),
                 "requests of a choked neighbour are kept",
             ),
             (
-                !link.is_open() && !link.choking,
+                !neighbour.is_open() && !neighbour.choking,
                 "it has a slot without a connection",
             ),
             (
-                link.haves.len() > self.current.held().count() as usize,
+                neighbour.haves.len() > self.current.held().count() as usize,
                 "more is announced than is held",
             ),
             (
-                link.haves_due.is_some() == link.haves.is_empty() && !link.fenced,
+                neighbour.haves_due.is_some() == neighbour.haves.is_empty() && !neighbour.fenced,
                 "announcements wait without a time, or the other way round",
             ),
             (
-                link.fenced && link.handed_over < AHEAD,
+                neighbour.fenced && neighbour.handed_over < AHEAD,
                 "announcements wait although there is room",
             ),
             (
-                !link.is_open() && !link.haves.is_empty(),
+                !neighbour.is_open() && !neighbour.haves.is_empty(),
                 "announcements wait without a connection",
             ),
             (
-                link.queue
+                neighbour
+                    .queue
                     .iter()
                     .any(|(_, chunk)| chunk.round < self.released),
                 "it waits for a chunk that is released",

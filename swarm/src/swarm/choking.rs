@@ -1,7 +1,7 @@
 //! Who is served: the choker's candidates and what its choice means on the wire.
 
 use super::{Action, Swarm};
-use crate::{Time, choke::Candidate, link::Link, message::Message};
+use crate::{Time, choke::Candidate, message::Message, neighbour::Neighbour};
 
 impl Swarm {
     /// A slot that is free is filled at once.
@@ -13,13 +13,13 @@ impl Swarm {
         }
         let mut candidates = self.candidates(now);
         while used < self.choker.slots() {
-            let Some(link) = self.choker.fill(&candidates) else {
+            let Some(neighbour) = self.choker.fill(&candidates) else {
                 return;
             };
-            self.unchoke(now, link);
+            self.unchoke(now, neighbour);
             for candidate in candidates
                 .iter_mut()
-                .filter(|candidate| candidate.link == link)
+                .filter(|candidate| candidate.neighbour == neighbour)
             {
                 candidate.unchoked = true;
             }
@@ -32,9 +32,9 @@ impl Swarm {
         let candidates = self.candidates(now);
         let chosen = self.choker.choose(now, &candidates);
         for candidate in &candidates {
-            match (candidate.unchoked, chosen.contains(&candidate.link)) {
-                (true, false) => self.choke(now, candidate.link),
-                (false, true) => self.unchoke(now, candidate.link),
+            match (candidate.unchoked, chosen.contains(&candidate.neighbour)) {
+                (true, false) => self.choke(now, candidate.neighbour),
+                (false, true) => self.unchoke(now, candidate.neighbour),
                 _ => {}
             }
         }
@@ -42,26 +42,28 @@ impl Swarm {
 
     /// Slots that are used: an unchoked neighbour that wants nothing uses none.
     pub(super) fn served(&self) -> usize {
-        let uses = |link: &&Link| link.is_open() && link.peer_interested && !link.choking;
-        self.links.iter().filter(uses).count()
+        let uses = |neighbour: &&Neighbour| {
+            neighbour.is_open() && neighbour.peer_interested && !neighbour.choking
+        };
+        self.neighbours.iter().filter(uses).count()
     }
 
     /// Whether an interested neighbour has no slot.
     pub(super) fn someone_waits(&self) -> bool {
-        self.links
+        self.neighbours
             .iter()
-            .any(|link| link.is_open() && link.peer_interested && link.choking)
+            .any(|neighbour| neighbour.is_open() && neighbour.peer_interested && neighbour.choking)
     }
 
     pub(super) fn got_interest(&mut self, now: Time, at: usize, interested: bool) {
-        let link = &mut self.links[at];
-        if interested && !link.peer_interested {
-            link.waiting_since = now;
-            link.last_request_at = now;
+        let neighbour = &mut self.neighbours[at];
+        if interested && !neighbour.peer_interested {
+            neighbour.waiting_since = now;
+            neighbour.last_request_at = now;
         }
-        link.peer_interested = interested;
+        neighbour.peer_interested = interested;
         // One that kept its unchoke while it was not interested has no right to a slot that others fill.
-        if interested && !self.links[at].choking && self.served() > self.choker.slots() {
+        if interested && !self.neighbours[at].choking && self.served() > self.choker.slots() {
             self.choke(now, at);
         }
     }
@@ -70,45 +72,49 @@ impl Swarm {
         let leeching = !self.current.is_complete();
         let positions = self.current.held().len();
         let patience = self.choker.interval();
-        let interested = |link: &Link| link.is_open() && link.peer_interested;
-        self.links
+        let interested = |neighbour: &Neighbour| neighbour.is_open() && neighbour.peer_interested;
+        self.neighbours
             .iter()
             .enumerate()
-            .filter(|(_, link)| interested(link))
-            .map(|(at, link)| Candidate {
-                link: at,
-                unchoked: !link.choking,
+            .filter(|(_, neighbour)| interested(neighbour))
+            .map(|(at, neighbour)| Candidate {
+                neighbour: at,
+                unchoked: !neighbour.choking,
                 rate: if leeching {
-                    link.received.rate(now)
+                    neighbour.received.rate(now)
                 } else {
                     0.0
                 },
                 missing: positions - self.current.count(at),
-                settling: link.is_settling(now),
-                idle: !link.choking
-                    && !link.is_settling(now)
-                    && link.queue.is_empty()
-                    && link.active.is_empty()
-                    && now >= link.last_request_at + patience,
-                waiting_since: link.waiting_since,
+                settling: neighbour.is_settling(now),
+                idle: !neighbour.choking
+                    && !neighbour.is_settling(now)
+                    && neighbour.queue.is_empty()
+                    && neighbour.active.is_empty()
+                    && now >= neighbour.last_request_at + patience,
+                waiting_since: neighbour.waiting_since,
             })
             .collect()
     }
 
     fn unchoke(&mut self, now: Time, at: usize) {
-        self.links[at].open_slot(now);
+        self.neighbours[at].open_slot(now);
         self.send(at, Message::Unchoke);
     }
 
     fn choke(&mut self, now: Time, at: usize) {
         self.stats.chokes += 1;
-        let link = &mut self.links[at];
-        link.choking = true;
-        link.chokes_sent = link.chokes_sent.wrapping_add(1);
-        link.waiting_since = now;
-        link.unserved_since = None;
-        let (to, last_started) = (link.peer, link.last_started);
-        let mut skipped: Vec<u32> = link.queue.drain(..).map(|(request, _)| request).collect();
+        let neighbour = &mut self.neighbours[at];
+        neighbour.choking = true;
+        neighbour.chokes_sent = neighbour.chokes_sent.wrapping_add(1);
+        neighbour.waiting_since = now;
+        neighbour.unserved_since = None;
+        let (to, last_started) = (neighbour.peer, neighbour.last_started);
+        let mut skipped: Vec<u32> = neighbour
+            .queue
+            .drain(..)
+            .map(|(request, _)| request)
+            .collect();
         skipped.retain(|&request| request < last_started);
         self.actions.push_back(Action::Send {
             to,

@@ -1,7 +1,7 @@
 //! Where each message goes.
 
 use super::{Swarm, Violation, settle::Follows};
-use crate::{Time, link::LinkState, message::Message};
+use crate::{Time, message::Message, neighbour::NeighbourState};
 
 impl Swarm {
     pub(super) fn dispatch(
@@ -10,16 +10,16 @@ impl Swarm {
         at: usize,
         message: Message,
     ) -> Result<Follows, Violation> {
-        match (&self.links[at].state, message) {
-            (LinkState::Greeting { .. }, Message::Hello(theirs)) => {
+        match (&self.neighbours[at].state, message) {
+            (NeighbourState::Greeting { .. }, Message::Hello(theirs)) => {
                 self.greeted(now, at, &theirs)?;
                 Ok(Follows::Anything)
             }
-            (LinkState::Greeting { .. }, _) => Err(Violation::NoHello),
-            (LinkState::Open, Message::Hello(_)) => Err(Violation::SecondHello),
-            (LinkState::Open, message) => self.dispatch_open(now, at, message),
+            (NeighbourState::Greeting { .. }, _) => Err(Violation::NoHello),
+            (NeighbourState::Open, Message::Hello(_)) => Err(Violation::SecondHello),
+            (NeighbourState::Open, message) => self.dispatch_open(now, at, message),
             // What was on its way when the connection went is of no use.
-            (LinkState::Away { .. } | LinkState::Departed, _) => Ok(Follows::Nothing),
+            (NeighbourState::Away { .. } | NeighbourState::Departed, _) => Ok(Follows::Nothing),
         }
     }
 
@@ -34,7 +34,7 @@ impl Swarm {
                 last_started,
                 skipped,
             } => self.got_choke(at, last_started, &skipped),
-            Message::Unchoke => self.links[at].choked = false,
+            Message::Unchoke => self.neighbours[at].choked = false,
             Message::Interested => self.got_interest(now, at, true),
             Message::NotInterested => self.got_interest(now, at, false),
             Message::Have { round, positions } => {

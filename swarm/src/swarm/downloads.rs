@@ -7,9 +7,9 @@ use bytes::Bytes;
 use super::{Action, Failure, Notice, PieceVerdict, Swarm, Violation};
 use crate::{
     Time,
-    link::Link,
     message::{Message, PieceHeader},
     metainfo::PieceFault,
+    neighbour::Neighbour,
     requests::Outstanding,
     round::{ChunkState, Cursor},
 };
@@ -36,9 +36,9 @@ impl Outstanding {
     }
 
     /// When it is given up. Each time that the neighbour was given up it is waited for twice as long: a chunk may take
-    /// longer on every link than anybody thought.
-    fn times_out_at(&self, link: &Link, lost_after: Duration) -> Time {
-        let again = 1 << link.strikes.min(MOST_DOUBLINGS);
+    /// longer on every neighbour than anybody thought.
+    fn times_out_at(&self, neighbour: &Neighbour, lost_after: Duration) -> Time {
+        let again = 1 << neighbour.strikes.min(MOST_DOUBLINGS);
         self.mark.at() + self.patience(lost_after).saturating_mul(again)
     }
 
@@ -60,14 +60,17 @@ impl Swarm {
             return PieceVerdict::Stop;
         };
         let request = header.request;
-        let expected = self.links[at].outstanding.get(request).map(|outstanding| {
-            let chunk = self.chunk_at(self.current.number, outstanding.position);
-            (chunk, outstanding.bytes)
-        });
-        let link = &mut self.links[at];
+        let expected = self.neighbours[at]
+            .outstanding
+            .get(request)
+            .map(|outstanding| {
+                let chunk = self.chunk_at(self.current.number, outstanding.position);
+                (chunk, outstanding.bytes)
+            });
+        let neighbour = &mut self.neighbours[at];
         // It may have been withdrawn while the piece was on its way.
-        let is_over = !link.is_open() || (1..=link.requests_sent).contains(&request);
-        let violation = match (expected, link.outstanding.get_mut(request)) {
+        let is_over = !neighbour.is_open() || (1..=neighbour.requests_sent).contains(&request);
+        let violation = match (expected, neighbour.outstanding.get_mut(request)) {
             (Some(expected), Some(outstanding)) if expected == (header.chunk, header.length) => {
                 if !std::mem::replace(&mut outstanding.begun, true) {
                     return PieceVerdict::Read;
@@ -89,15 +92,16 @@ impl Swarm {
     /// A piece has come in full.
     pub fn handle_piece(&mut self, now: Time, peer: u32, request: u32, data: Bytes) {
         let Some(at) = self.find(peer) else { return };
-        let Some(outstanding) = self.links[at].outstanding.remove(request) else {
+        let Some(outstanding) = self.neighbours[at].outstanding.remove(request) else {
             // It was cancelled while it came.
             self.stats.duplicate += data.len() as u64;
             return self.settle(now);
         };
-        let link = &mut self.links[at];
-        link.delivery
+        let neighbour = &mut self.neighbours[at];
+        neighbour
+            .delivery
             .on_delivery(now, outstanding.mark, outstanding.bytes);
-        link.received.add(now, outstanding.bytes);
+        neighbour.received.add(now, outstanding.bytes);
         self.take(now, at, outstanding.position, data);
         self.settle(now);
     }
@@ -105,9 +109,9 @@ impl Swarm {
     /// A piece's stream ended before its time.
     pub fn handle_piece_failed(&mut self, now: Time, peer: u32, request: u32) {
         let Some(at) = self.find(peer) else { return };
-        if let Some(outstanding) = self.links[at].outstanding.remove(request) {
+        if let Some(outstanding) = self.neighbours[at].outstanding.remove(request) {
             self.current.give_up(outstanding.position, at);
-            self.links[at].penalise(now);
+            self.neighbours[at].penalise(now);
         }
         self.settle(now);
     }
@@ -128,8 +132,8 @@ impl Swarm {
                 self.stats.corrupt += 1;
                 self.stats.corrupt_bytes += data.len() as u64;
                 self.current.give_up(position, at);
-                self.links[at].penalise(now);
-                let from = self.links[at].peer;
+                self.neighbours[at].penalise(now);
+                let from = self.neighbours[at].peer;
                 return self
                     .actions
                     .push_back(Action::Notice(Notice::Corrupt { from, chunk }));
@@ -142,14 +146,14 @@ impl Swarm {
             }
         }
         self.stats.payload_received += data.len() as u64;
-        self.links[at].keep(data.len() as u64);
+        self.neighbours[at].keep(data.len() as u64);
         self.actions.push_back(Action::Store { chunk, data });
         self.withdraw_second(position, at);
         self.hold(now, position);
         self.after_hold(now);
     }
 
-    /// The other link that was asked for a chunk that has come.
+    /// The other neighbour that was asked for a chunk that has come.
     fn withdraw_second(&mut self, position: u32, came_from: usize) {
         let ChunkState::InFlight { first, second } = self.current.state(position) else {
             return;
@@ -160,7 +164,7 @@ impl Swarm {
             .map(usize::from)
             .filter(|&at| at != came_from);
         for at in others {
-            let found = self.links[at]
+            let found = self.neighbours[at]
                 .outstanding
                 .iter()
                 .find(|(_, request)| request.position == position);
@@ -171,9 +175,9 @@ impl Swarm {
     }
 
     fn withdraw(&mut self, at: usize, request: u32) -> Option<Outstanding> {
-        let gone = self.links[at].outstanding.remove(request)?;
+        let gone = self.neighbours[at].outstanding.remove(request)?;
         self.send(at, Message::Cancel { request });
-        let from = self.links[at].peer;
+        let from = self.neighbours[at].peer;
         self.actions
             .push_back(Action::AbortDownload { from, request });
         Some(gone)
@@ -181,10 +185,10 @@ impl Swarm {
 
     /// Requests that the neighbour has not started are asked anew.
     pub(super) fn got_choke(&mut self, at: usize, last_started: u32, skipped: &[u32]) {
-        let link = &mut self.links[at];
-        link.choked = true;
-        link.chokes_seen = link.chokes_seen.wrapping_add(1);
-        let dropped: Vec<u32> = link
+        let neighbour = &mut self.neighbours[at];
+        neighbour.choked = true;
+        neighbour.chokes_seen = neighbour.chokes_seen.wrapping_add(1);
+        let dropped: Vec<u32> = neighbour
             .outstanding
             .iter()
             .map(|(id, _)| id)
@@ -192,7 +196,7 @@ impl Swarm {
             .chain(skipped.iter().copied())
             .collect();
         for request in dropped {
-            if let Some(outstanding) = self.links[at].outstanding.remove(request) {
+            if let Some(outstanding) = self.neighbours[at].outstanding.remove(request) {
                 self.current.give_up(outstanding.position, at);
             }
         }
@@ -212,9 +216,11 @@ impl Swarm {
 
     fn ask_what_is_wanted(&mut self, now: Time) {
         let longest = self.config.layout.longest();
-        let mut able: Vec<usize> = (0..self.links.len())
+        let mut able: Vec<usize> = (0..self.neighbours.len())
             .filter(|&at| self.current.is_askable(at))
-            .filter(|&at| self.links[at].may_ask(now) && self.links[at].has_room(longest, 0))
+            .filter(|&at| {
+                self.neighbours[at].may_ask(now) && self.neighbours[at].has_room(longest, 0)
+            })
             .collect();
         if able.is_empty() {
             return;
@@ -226,7 +232,7 @@ impl Swarm {
             let holder = holders
                 .filter(|&at| self.current.has(at, position))
                 .min_by(|&a, &b| {
-                    let (a, b) = (&self.links[a], &self.links[b]);
+                    let (a, b) = (&self.neighbours[a], &self.neighbours[b]);
                     a.strikes
                         .cmp(&b.strikes)
                         .then(a.load(fallback).total_cmp(&b.load(fallback)))
@@ -235,7 +241,9 @@ impl Swarm {
                 self.current.ask(position, at);
                 self.request(now, at, position);
             }
-            able.retain(|&at| self.links[at].has_room(longest, 0) && self.current.is_askable(at));
+            able.retain(|&at| {
+                self.neighbours[at].has_room(longest, 0) && self.current.is_askable(at)
+            });
             if able.is_empty() {
                 return;
             }
@@ -244,7 +252,10 @@ impl Swarm {
 
     /// Bytes a second that the fastest neighbour delivers: what one is taken to do that has delivered nothing yet.
     fn best_rate(&self) -> f64 {
-        let rates = self.links.iter().filter_map(|link| link.delivery.rate());
+        let rates = self
+            .neighbours
+            .iter()
+            .filter_map(|neighbour| neighbour.delivery.rate());
         rates.fold(1.0, f64::max)
     }
 
@@ -254,37 +265,48 @@ impl Swarm {
         let longest = self.config.layout.longest();
         let chunk = f64::from(longest);
         let late: Vec<(usize, u32)> = self
-            .links
+            .neighbours
             .iter()
             .enumerate()
-            .flat_map(|(at, link)| link.outstanding.values().map(move |request| (at, request)))
+            .flat_map(|(at, neighbour)| {
+                neighbour
+                    .outstanding
+                    .values()
+                    .map(move |request| (at, request))
+            })
             .filter(|(_, request)| request.late_at() <= now && self.is_asked_once(request.position))
             .map(|(at, request)| (at, request.position))
             .collect();
         for (asked, position) in late {
-            let rest = self.links[asked].load(fallback);
-            let takes =
-                |at: usize| self.links[at].load(fallback) + chunk / self.links[at].rate(fallback);
-            let holders = (0..self.links.len()).filter(|&at| {
-                let link = &self.links[at];
-                at != asked && link.is_open() && !link.choked && self.current.has(at, position)
+            let rest = self.neighbours[asked].load(fallback);
+            let takes = |at: usize| {
+                self.neighbours[at].load(fallback) + chunk / self.neighbours[at].rate(fallback)
+            };
+            let holders = (0..self.neighbours.len()).filter(|&at| {
+                let neighbour = &self.neighbours[at];
+                at != asked
+                    && neighbour.is_open()
+                    && !neighbour.choked
+                    && self.current.has(at, position)
             });
             // The surest one is waited for rather than another one asked that may never deliver.
             let Some(surest) = holders
                 .clone()
-                .map(|at| self.links[at].unreliability())
+                .map(|at| self.neighbours[at].unreliability())
                 .min()
             else {
                 continue;
             };
-            let strikes = self.links[asked].strikes;
+            let strikes = self.neighbours[asked].strikes;
             let other = holders
-                .filter(|&at| self.links[at].unreliability() == surest)
-                .filter(|&at| self.links[at].strikes < strikes.max(1))
-                .filter(|&at| self.links[at].may_ask(now) && self.links[at].has_room(longest, 0))
+                .filter(|&at| self.neighbours[at].unreliability() == surest)
+                .filter(|&at| self.neighbours[at].strikes < strikes.max(1))
+                .filter(|&at| {
+                    self.neighbours[at].may_ask(now) && self.neighbours[at].has_room(longest, 0)
+                })
                 .map(|at| (at, takes(at)))
                 .min_by(|a, b| a.1.total_cmp(&b.1))
-                .filter(|&(_, time)| !self.links[asked].is_measured() || time * WORTH < rest);
+                .filter(|&(_, time)| !self.neighbours[asked].is_measured() || time * WORTH < rest);
             if let Some((at, _)) = other {
                 self.current.ask_again(position, at);
                 self.request(now, at, position);
@@ -302,22 +324,24 @@ impl Swarm {
     pub(super) fn request(&mut self, now: Time, at: usize, position: u32) {
         let chunk = self.chunk_at(self.current.number, position);
         let bytes = self.config.layout.bytes(chunk.index);
-        let link = &mut self.links[at];
-        link.requests_sent += 1;
+        let neighbour = &mut self.neighbours[at];
+        neighbour.requests_sent += 1;
         let outstanding = Outstanding {
             position,
             bytes,
-            mark: link.delivery.mark(now),
-            expected: link.expected(bytes),
+            mark: neighbour.delivery.mark(now),
+            expected: neighbour.expected(bytes),
             begun: false,
             withdrawn_for: None,
         };
         let timeout = outstanding.earliest_timeout(self.config.lost_after);
-        link.timeout_from = Some(link.timeout_from.map_or(timeout, |at| at.min(timeout)));
-        link.outstanding.push(link.requests_sent, outstanding);
+        neighbour.timeout_from = Some(neighbour.timeout_from.map_or(timeout, |at| at.min(timeout)));
+        neighbour
+            .outstanding
+            .push(neighbour.requests_sent, outstanding);
         let message = Message::Request {
-            request: link.requests_sent,
-            chokes: link.chokes_seen,
+            request: neighbour.requests_sent,
+            chokes: neighbour.chokes_seen,
             chunk,
         };
         self.send(at, message);
@@ -326,15 +350,18 @@ impl Swarm {
     /// Gives up requests that have timed out while somebody else has the chunk.
     pub(super) fn drop_overdue(&mut self, now: Time) {
         let lost_after = self.config.lost_after;
-        for at in 0..self.links.len() {
-            if self.links[at].timeout_from.is_none_or(|from| from > now) {
+        for at in 0..self.neighbours.len() {
+            if self.neighbours[at]
+                .timeout_from
+                .is_none_or(|from| from > now)
+            {
                 continue;
             }
-            let timed_out: Vec<u32> = self.links[at]
+            let timed_out: Vec<u32> = self.neighbours[at]
                 .outstanding
                 .iter()
                 .filter(|(_, request)| {
-                    request.times_out_at(&self.links[at], lost_after) <= now
+                    request.times_out_at(&self.neighbours[at], lost_after) <= now
                         && self.has_other(at, request.position)
                 })
                 .map(|(id, _)| id)
@@ -345,31 +372,31 @@ impl Swarm {
                 };
                 self.stats.overdue += 1;
                 self.current.give_up(outstanding.position, at);
-                self.links[at].penalise(now);
+                self.neighbours[at].penalise(now);
                 let (from, chunk) = (
-                    self.links[at].peer,
+                    self.neighbours[at].peer,
                     self.chunk_at(self.current.number, outstanding.position),
                 );
                 self.actions
                     .push_back(Action::Notice(Notice::Overdue { from, chunk }));
             }
-            let link = &mut self.links[at];
-            let requests = link.outstanding.values();
-            link.timeout_from = requests.map(|r| r.earliest_timeout(lost_after)).min();
+            let neighbour = &mut self.neighbours[at];
+            let requests = neighbour.outstanding.values();
+            neighbour.timeout_from = requests.map(|r| r.earliest_timeout(lost_after)).min();
         }
     }
 
     fn has_other(&self, at: usize, position: u32) -> bool {
-        (0..self.links.len()).any(|other| other != at && self.current.has(other, position))
+        (0..self.neighbours.len()).any(|other| other != at && self.current.has(other, position))
     }
 
     /// When a request becomes late or times out, or a little earlier. Every request is looked at only near the end, or where one
     /// has timed out and only its holder has the chunk.
     pub(super) fn next_overdue(&self) -> Option<Time> {
         let endgame = self.current.is_endgame();
-        (0..self.links.len())
+        (0..self.neighbours.len())
             .filter_map(|at| {
-                let from = self.links[at].timeout_from?;
+                let from = self.neighbours[at].timeout_from?;
                 match !endgame && from > self.latest {
                     true => Some(from),
                     false => self.next_overdue_at(at, endgame),
@@ -379,7 +406,7 @@ impl Swarm {
     }
 
     fn next_overdue_at(&self, at: usize, endgame: bool) -> Option<Time> {
-        let requests = self.links[at].outstanding.values();
+        let requests = self.neighbours[at].outstanding.values();
         requests
             .filter(|request| self.has_other(at, request.position))
             .flat_map(|request| {
@@ -387,7 +414,7 @@ impl Swarm {
                 let late = (endgame && self.is_asked_once(request.position))
                     .then(|| request.late_at())
                     .filter(|&at| at > self.latest);
-                let timeout = request.times_out_at(&self.links[at], self.config.lost_after);
+                let timeout = request.times_out_at(&self.neighbours[at], self.config.lost_after);
                 [late, Some(timeout)]
             })
             .flatten()

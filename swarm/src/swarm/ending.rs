@@ -1,9 +1,9 @@
-//! How rounds, links and the run end.
+//! How rounds, neighbours and the run end.
 
 use std::time::Duration;
 
 use super::{Action, Failure, Notice, Swarm};
-use crate::{Time, link::LinkState};
+use crate::{Time, neighbour::NeighbourState};
 
 /// How long a peer that has finished waits for a broken connection to a neighbour that has finished too: the neighbour
 /// may not have heard yet that this peer is complete.
@@ -12,12 +12,12 @@ const LINGER: Duration = Duration::from_secs(2);
 impl Swarm {
     /// Leaves when nobody needs this peer any more, and every neighbour could hear that this peer needs nobody.
     pub(super) fn leave_when_done(&mut self) {
-        let done = |at: usize| match self.links[at].state {
-            LinkState::Open => self.current.link(at).complete,
-            LinkState::Departed => true,
-            LinkState::Away { .. } | LinkState::Greeting { .. } => false,
+        let done = |at: usize| match self.neighbours[at].state {
+            NeighbourState::Open => self.current.neighbour(at).complete,
+            NeighbourState::Departed => true,
+            NeighbourState::Away { .. } | NeighbourState::Greeting { .. } => false,
         };
-        if self.has_finished() && (0..self.links.len()).all(done) {
+        if self.has_finished() && (0..self.neighbours.len()).all(done) {
             self.ended = true;
             self.actions.push_back(Action::Leave);
         }
@@ -63,7 +63,7 @@ impl Swarm {
     /// Releases the previous round once no neighbour needs it.
     pub(super) fn release(&mut self) {
         let over = self.previous.as_ref();
-        if over.is_some_and(|previous| previous.all_links_complete()) {
+        if over.is_some_and(|previous| previous.all_neighbours_complete()) {
             self.release_previous();
         }
     }
@@ -77,26 +77,26 @@ impl Swarm {
             return;
         }
         self.released = round + 1;
-        for link in &mut self.links {
-            link.queue.retain(|(_, chunk)| chunk.round > round);
+        for neighbour in &mut self.neighbours {
+            neighbour.queue.retain(|(_, chunk)| chunk.round > round);
         }
         self.actions.push_back(Action::Release { round });
     }
 
     /// When a neighbour that is of no use is given up.
     pub(super) fn give_up_at(&self, at: usize) -> Option<Time> {
-        let patience = if self.has_finished() && self.current.link(at).complete {
+        let patience = if self.has_finished() && self.current.neighbour(at).complete {
             LINGER.min(self.config.lost_after)
         } else {
             self.patience(at)
         };
-        Some(self.links[at].useless_since()? + patience)
+        Some(self.neighbours[at].useless_since()? + patience)
     }
 
     /// How long this peer does without a neighbour. One that was never met is waited for longer, until the last round
     /// has shown that it is there and reached by others.
     fn patience(&self, at: usize) -> Duration {
-        if self.links[at].met || self.has_finished() {
+        if self.neighbours[at].met || self.has_finished() {
             self.config.lost_after
         } else {
             self.config.join_within
@@ -104,37 +104,37 @@ impl Swarm {
     }
 
     /// A neighbour that stays away ends the run; a peer that has finished goes without its goodbye.
-    pub(super) fn give_up_links(&mut self, now: Time) {
-        for at in 0..self.links.len() {
+    pub(super) fn give_up_neighbours(&mut self, now: Time) {
+        for at in 0..self.neighbours.len() {
             if self.give_up_at(at).is_none_or(|due| due > now) {
                 continue;
             }
-            let peer = self.links[at].peer;
+            let peer = self.neighbours[at].peer;
             if !self.has_finished() {
-                let why = match &self.links[at].state {
-                    LinkState::Away { why, .. } => why.clone(),
+                let why = match &self.neighbours[at].state {
+                    NeighbourState::Away { why, .. } => why.clone(),
                     _ => "it was connected, but sent no hello".to_owned(),
                 };
                 let after = self.patience(at);
                 return self.fail(Failure::Lost { peer, after, why });
             }
-            if !self.current.link(at).complete {
+            if !self.current.neighbour(at).complete {
                 self.actions
                     .push_back(Action::Notice(Notice::NoGoodbye { peer }));
             }
-            self.drop_link(now, at, LinkState::Departed);
+            self.drop_neighbour(now, at, NeighbourState::Departed);
         }
     }
 
-    /// The link is of no use from now on; what is known of an earlier end stays.
+    /// The neighbour is of no use from now on; what is known of an earlier end stays.
     pub(super) fn went_away(&mut self, now: Time, at: usize, why: String) {
-        if !self.links[at].is_connected() {
+        if !self.neighbours[at].is_connected() {
             return;
         }
-        let link = &self.links[at];
-        let since = link.useless_since().or(link.at_fault_since);
+        let neighbour = &self.neighbours[at];
+        let since = neighbour.useless_since().or(neighbour.at_fault_since);
         let since = since.unwrap_or(now);
-        self.drop_link(now, at, LinkState::Away { since, why });
+        self.drop_neighbour(now, at, NeighbourState::Away { since, why });
     }
 
     pub(super) fn fail(&mut self, failure: Failure) {

@@ -6,9 +6,9 @@ use super::{Action, Failure, Swarm, Violation, settle::Follows};
 use crate::{
     Time,
     equivocation::Equivocation,
-    link::AHEAD,
     message::Message,
     metainfo::{KnownMetainfo, Metainfo, Miscount, SignedMetainfo},
+    neighbour::AHEAD,
     round::Round,
 };
 
@@ -32,18 +32,18 @@ impl Swarm {
     /// The transport has taken everything that was handed over for a neighbour before [`Action::Fence`].
     pub fn handle_drained(&mut self, now: Time, peer: u32) {
         let Some(at) = self.find(peer) else { return };
-        let link = &mut self.links[at];
-        if !link.fenced {
+        let neighbour = &mut self.neighbours[at];
+        if !neighbour.fenced {
             return;
         }
-        link.fenced = false;
-        link.handed_over = 0;
+        neighbour.fenced = false;
+        neighbour.handed_over = 0;
         for number in self.window() {
             self.tell_metainfos(at, number);
         }
-        let link = &mut self.links[at];
-        if !link.fenced && !link.haves.is_empty() {
-            link.haves_due = Some(now);
+        let neighbour = &mut self.neighbours[at];
+        if !neighbour.fenced && !neighbour.haves.is_empty() {
+            neighbour.haves_due = Some(now);
         }
         self.settle(now);
     }
@@ -68,15 +68,15 @@ impl Swarm {
             return true;
         };
         number <= self.current.number
-            || previous.link(at).complete
-            || self.current.link(at).complete
+            || previous.neighbour(at).complete
+            || self.current.neighbour(at).complete
     }
 
     /// Tells a neighbour of metainfos that it may not know, as many as may be handed over now. The others stay marked as unknown
     /// to it, and follow when the transport has room.
     pub(super) fn tell_metainfos(&mut self, at: usize, number: u32) {
-        let mut room = AHEAD.saturating_sub(self.links[at].handed_over);
-        if self.links[at].fenced || !self.may_hear(at, number) {
+        let mut room = AHEAD.saturating_sub(self.neighbours[at].handed_over);
+        if self.neighbours[at].fenced || !self.may_hear(at, number) {
             return;
         }
         let Some(round) = self.round_mut(number) else {
@@ -104,11 +104,11 @@ impl Swarm {
 
     /// Sends what there may be much of.
     fn announce_to(&mut self, at: usize, message: Message) {
-        let link = &mut self.links[at];
-        link.handed_over += u64::from(message.length());
-        let to = link.peer;
-        let is_full = link.handed_over >= AHEAD && !link.fenced;
-        link.fenced |= is_full;
+        let neighbour = &mut self.neighbours[at];
+        neighbour.handed_over += u64::from(message.length());
+        let to = neighbour.peer;
+        let is_full = neighbour.handed_over >= AHEAD && !neighbour.fenced;
+        neighbour.fenced |= is_full;
         self.send(at, message);
         if is_full {
             self.actions.push_back(Action::Fence { to });
@@ -137,7 +137,7 @@ impl Swarm {
     pub(super) fn check_incomplete(&mut self, at: usize, number: u32) -> Result<(), Violation> {
         let is_kept = number >= self.released;
         match self.round_mut(number) {
-            Some(round) if round.link(at).complete => {
+            Some(round) if round.neighbour(at).complete => {
                 if is_kept {
                     round.forget_complete(at);
                 }
@@ -210,20 +210,20 @@ impl Swarm {
     /// An origin has signed two updates for one round: the neighbours get the second one, and the first where they may lack it, so that
     /// everybody holds the proof. Whose model would count cannot be told any more.
     fn dispute(&mut self, from: usize, (round, origin): (u32, u32), second: SignedMetainfo) {
-        let links = self.links.len();
+        let neighbours = self.neighbours.len();
         let Some(of) = self.round_mut(round) else {
             return;
         };
         let Some(first) = of.dispute(origin).map(|known| known.signed.clone()) else {
             return;
         };
-        // A link that had no room was not told of the first one, and whoever speaks of the second may know that one only.
-        let lack: Vec<usize> = (0..links)
+        // A neighbour that had no room was not told of the first one, and whoever speaks of the second may know that one only.
+        let lack: Vec<usize> = (0..neighbours)
             .filter(|&at| of.mark_metainfo(at, origin) || at == from)
             .collect();
         let proof = Box::new(Equivocation::new(first.clone(), second.clone()));
         self.show(lack, round, &first);
-        self.show((0..links).filter(|&at| at != from), round, &second);
+        self.show((0..neighbours).filter(|&at| at != from), round, &second);
         self.fail(Failure::Equivocation {
             origin,
             round,
@@ -237,7 +237,7 @@ impl Swarm {
             return;
         }
         let Metainfo { origin, round, .. } = known.parsed;
-        let others = (0..self.links.len()).filter(|&at| at != from);
+        let others = (0..self.neighbours.len()).filter(|&at| at != from);
         self.show(others, round, &known.signed);
         self.fail(Failure::Miscount {
             origin,
@@ -250,12 +250,12 @@ impl Swarm {
     /// A metainfo of a round that convicts its origin, for those of these neighbours that take it.
     fn show(
         &mut self,
-        links: impl IntoIterator<Item = usize>,
+        neighbours: impl IntoIterator<Item = usize>,
         round: u32,
         signed: &SignedMetainfo,
     ) {
-        for at in links {
-            if self.links[at].is_open() && self.may_hear(at, round) {
+        for at in neighbours {
+            if self.neighbours[at].is_open() && self.may_hear(at, round) {
                 self.send(at, Message::Metainfo(signed.clone()));
             }
         }
@@ -269,8 +269,8 @@ impl Swarm {
     ) -> bool {
         let (origin, number) = (known.parsed.origin, known.parsed.round);
         // Whoever has no room is told when it has, and whoever is behind when it has caught up.
-        let open: Vec<usize> = (0..self.links.len())
-            .filter(|&at| self.links[at].is_open() && !self.links[at].fenced)
+        let open: Vec<usize> = (0..self.neighbours.len())
+            .filter(|&at| self.neighbours[at].is_open() && !self.neighbours[at].fenced)
             .filter(|&at| self.may_hear(at, number))
             .collect();
         let Some(round) = self.round_mut(number) else {
@@ -289,29 +289,29 @@ impl Swarm {
 
     /// Remembers to tell every neighbour that lacks the chunk.
     pub(super) fn announce(&mut self, now: Time, position: u32) {
-        for (at, link) in self.links.iter_mut().enumerate() {
-            if !link.is_open() || self.current.has(at, position) {
+        for (at, neighbour) in self.neighbours.iter_mut().enumerate() {
+            if !neighbour.is_open() || self.current.has(at, position) {
                 continue;
             }
-            link.haves.push(position);
-            if link.haves_due.is_none() && !link.fenced {
-                let known = self.current.ahead_of(at) as usize - link.haves.len();
-                let pause = match link.active.is_empty() {
+            neighbour.haves.push(position);
+            if neighbour.haves_due.is_none() && !neighbour.fenced {
+                let known = self.current.ahead_of(at) as usize - neighbour.haves.len();
+                let pause = match neighbour.active.is_empty() {
                     _ if known >= PLENTY => COALESCE_PLENTY,
                     false => COALESCE,
                     true => Duration::ZERO,
                 };
-                let due = link.haves_sent_at.map_or(now, |sent| sent + pause);
-                link.haves_due = Some(due.max(now));
+                let due = neighbour.haves_sent_at.map_or(now, |sent| sent + pause);
+                neighbour.haves_due = Some(due.max(now));
             }
         }
     }
 
     pub(super) fn announce_complete(&mut self, round: u32) {
-        for at in 0..self.links.len() {
-            self.links[at].haves.clear();
-            self.links[at].haves_due = None;
-            if self.links[at].is_open() {
+        for at in 0..self.neighbours.len() {
+            self.neighbours[at].haves.clear();
+            self.neighbours[at].haves_due = None;
+            if self.neighbours[at].is_open() {
                 self.send(at, Message::Complete { round });
             }
         }
@@ -319,17 +319,17 @@ impl Swarm {
 
     /// Sends the announcements that are due.
     pub(super) fn flush_haves(&mut self, now: Time) {
-        for at in 0..self.links.len() {
-            let link = &mut self.links[at];
-            if link.haves_due.is_none_or(|due| due > now) {
+        for at in 0..self.neighbours.len() {
+            let neighbour = &mut self.neighbours[at];
+            if neighbour.haves_due.is_none_or(|due| due > now) {
                 continue;
             }
-            link.haves_due = None;
-            if link.fenced {
+            neighbour.haves_due = None;
+            if neighbour.fenced {
                 continue;
             }
-            link.haves_sent_at = Some(now);
-            let mut positions: Vec<u32> = std::mem::take(&mut link.haves);
+            neighbour.haves_sent_at = Some(now);
+            let mut positions: Vec<u32> = std::mem::take(&mut neighbour.haves);
             positions.retain(|&position| !self.current.has(at, position));
             positions.sort_unstable();
             if positions.is_empty() {
@@ -351,18 +351,18 @@ impl Swarm {
 
     /// Tells neighbours whether they have something that this peer misses.
     pub(super) fn update_interest(&mut self) {
-        for at in 0..self.links.len() {
+        for at in 0..self.neighbours.len() {
             self.update_interest_in(at);
         }
     }
 
     pub(super) fn update_interest_in(&mut self, at: usize) {
         let interesting = self.current.is_interesting(at);
-        let link = &mut self.links[at];
-        if !link.is_open() || link.interested == interesting {
+        let neighbour = &mut self.neighbours[at];
+        if !neighbour.is_open() || neighbour.interested == interesting {
             return;
         }
-        link.interested = interesting;
+        neighbour.interested = interesting;
         self.send(
             at,
             if interesting {

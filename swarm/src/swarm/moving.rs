@@ -13,20 +13,20 @@ const WORTH: f64 = 1.5;
 impl Swarm {
     /// Withdraws requests for neighbours that have room and nothing else to give.
     pub(super) fn move_requests(&mut self, now: Time) {
-        for to in 0..self.links.len() {
+        for to in 0..self.neighbours.len() {
             self.move_requests_to(now, to);
         }
     }
 
     /// Withdraws requests for one neighbour, where it has room and nothing else to give.
     pub(super) fn move_requests_to(&mut self, now: Time, to: usize) {
-        let link = &self.links[to];
-        let is_sure = link.is_measured() && link.strikes == 0;
-        if !link.may_ask(now) || !is_sure || self.current.is_askable(to) {
+        let neighbour = &self.neighbours[to];
+        let is_sure = neighbour.is_measured() && neighbour.strikes == 0;
+        if !neighbour.may_ask(now) || !is_sure || self.current.is_askable(to) {
             return;
         }
         while let Some((from, request)) = self.worth_moving(to) {
-            if let Some(outstanding) = self.links[from].outstanding.get_mut(request) {
+            if let Some(outstanding) = self.neighbours[from].outstanding.get_mut(request) {
                 outstanding.withdrawn_for = Some(to);
             }
             self.send(from, Message::Withdraw { request });
@@ -36,41 +36,45 @@ impl Swarm {
     /// The newest request in the longest queue that `to` would answer sooner.
     fn worth_moving(&self, to: usize) -> Option<(usize, u32)> {
         let longest = self.config.layout.longest();
-        if !self.links[to].has_room(longest, 0) {
+        if !self.neighbours[to].has_room(longest, 0) {
             return None;
         }
-        let link = &self.links[to];
-        let rate = link.rate(1.0);
+        let neighbour = &self.neighbours[to];
+        let rate = neighbour.rate(1.0);
         let takes = |coming: u64| {
-            let bytes = link.outstanding.bytes() + coming + u64::from(longest);
+            let bytes = neighbour.outstanding.bytes() + coming + u64::from(longest);
             bytes as f64 / rate
         };
         // Nothing is worth it in most cases, whatever else is coming.
         let soonest = takes(0);
         let is_worth = |takes: f64, left: f64| takes * WORTH < left;
-        let others = self.links.iter().enumerate().filter(|&(at, _)| at != to);
+        let others = self
+            .neighbours
+            .iter()
+            .enumerate()
+            .filter(|&(at, _)| at != to);
         if !others
             .clone()
-            .any(|(_, link)| is_worth(soonest, link.load(rate)))
+            .any(|(_, neighbour)| is_worth(soonest, neighbour.load(rate)))
         {
             return None;
         }
         let coming: u64 = self
-            .links
+            .neighbours
             .iter()
-            .flat_map(|link| link.outstanding.values())
+            .flat_map(|neighbour| neighbour.outstanding.values())
             .filter(|request| request.withdrawn_for == Some(to))
             .map(|request| u64::from(request.bytes))
             .sum();
-        if !link.has_room(longest, coming) {
+        if !neighbour.has_room(longest, coming) {
             return None;
         }
         let takes = takes(coming);
         others
-            .map(|(from, link)| (from, link, link.load(rate)))
+            .map(|(from, neighbour)| (from, neighbour, neighbour.load(rate)))
             .filter(|(_, _, left)| is_worth(takes, *left))
-            .filter_map(|(from, link, left)| {
-                let newest = link.outstanding.iter().rev().find(|(_, request)| {
+            .filter_map(|(from, neighbour, left)| {
+                let newest = neighbour.outstanding.iter().rev().find(|(_, request)| {
                     !request.begun
                         && request.withdrawn_for.is_none()
                         && self.is_asked_once(request.position)
@@ -89,25 +93,25 @@ impl Swarm {
         at: usize,
         request: u32,
     ) -> Result<(), Violation> {
-        let link = &mut self.links[at];
-        let Some(outstanding) = link.outstanding.get(request) else {
+        let neighbour = &mut self.neighbours[at];
+        let Some(outstanding) = neighbour.outstanding.get(request) else {
             // It was cancelled meanwhile, or its piece has come.
-            let is_known = (1..=link.requests_sent).contains(&request);
+            let is_known = (1..=neighbour.requests_sent).contains(&request);
             return is_known.then_some(()).ok_or(Violation::Reject { request });
         };
         let Some(to) = outstanding.withdrawn_for else {
             return Err(Violation::Reject { request });
         };
         let position = outstanding.position;
-        link.outstanding.remove(request);
+        neighbour.outstanding.remove(request);
         self.current.give_up(position, at);
         let longest = self.config.layout.longest();
         let is_missing = self.current.state(position) == ChunkState::Missing;
-        let link = &self.links[to];
+        let neighbour = &self.neighbours[to];
         // Chosen anew it could come back here at once, and so for ever.
         if is_missing
-            && link.may_ask(now)
-            && link.has_room(longest, 0)
+            && neighbour.may_ask(now)
+            && neighbour.has_room(longest, 0)
             && self.current.has(to, position)
         {
             self.current.ask(position, to);

@@ -37,9 +37,9 @@ impl Swarm {
             return;
         }
         self.update_interest_in(at);
-        let link = &self.links[at];
-        let is_idle = link.outstanding.is_empty();
-        let may_ask = link.may_ask(now) && link.has_room(self.config.layout.longest(), 0);
+        let neighbour = &self.neighbours[at];
+        let is_idle = neighbour.outstanding.is_empty();
+        let may_ask = neighbour.may_ask(now) && neighbour.has_room(self.config.layout.longest(), 0);
         if may_ask && self.current.is_askable(at) || self.current.is_endgame() {
             self.ask(now);
         } else if may_ask && is_idle {

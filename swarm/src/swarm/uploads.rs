@@ -4,23 +4,27 @@ use super::{Action, Swarm, Violation};
 use crate::{
     Time,
     chunk::ChunkId,
-    link::{MAX_ACTIVE, MAX_QUEUED},
     message::Message,
+    neighbour::{MAX_ACTIVE, MAX_QUEUED},
 };
 
 impl Swarm {
     /// The transport has taken an upload's last byte, or the stream was reset or stopped.
     pub fn handle_upload_ended(&mut self, now: Time, to: u32, request: u32, sent: bool) {
         let Some(at) = self.find(to) else { return };
-        let link = &mut self.links[at];
-        let Some(active) = link.active.iter().position(|&active| active == request) else {
+        let neighbour = &mut self.neighbours[at];
+        let Some(active) = neighbour
+            .active
+            .iter()
+            .position(|&active| active == request)
+        else {
             return;
         };
-        link.active.swap_remove(active);
-        link.last_request_at = now;
-        link.unserved_since = None;
+        neighbour.active.swap_remove(active);
+        neighbour.last_request_at = now;
+        neighbour.unserved_since = None;
         if sent {
-            link.at_fault_since = None;
+            neighbour.at_fault_since = None;
             self.stats.uploads += 1;
         }
         self.settle_uploads(now);
@@ -37,43 +41,43 @@ impl Swarm {
         self.check_round(chunk.round)?;
         self.check_incomplete(at, chunk.round)?;
         let held = chunk.round >= self.released && self.holds(chunk);
-        let link = &mut self.links[at];
-        if request <= link.last_requested {
+        let neighbour = &mut self.neighbours[at];
+        if request <= neighbour.last_requested {
             return Err(Violation::RequestOrder {
                 found: request,
-                last: link.last_requested,
+                last: neighbour.last_requested,
             });
         }
-        link.last_requested = request;
-        link.last_request_at = now;
+        neighbour.last_requested = request;
+        neighbour.last_request_at = now;
         // It crossed a choke on the wire, or asks for what was never announced.
-        if link.choking || chokes != link.chokes_sent || !held {
+        if neighbour.choking || chokes != neighbour.chokes_sent || !held {
             self.stats.refused += 1;
-            if chokes != link.chokes_sent {
-                link.on_request_too_late();
+            if chokes != neighbour.chokes_sent {
+                neighbour.on_request_too_late();
             }
             return Ok(());
         }
-        if link.queue.len() >= MAX_QUEUED {
+        if neighbour.queue.len() >= MAX_QUEUED {
             return Err(Violation::Flood(MAX_QUEUED));
         }
-        link.on_request_in_time(now);
-        link.queue.push_back((request, chunk));
+        neighbour.on_request_in_time(now);
+        neighbour.queue.push_back((request, chunk));
         Ok(())
     }
 
     pub(super) fn got_cancel(&mut self, at: usize, request: u32) {
-        let link = &mut self.links[at];
-        link.queue.retain(|&(queued, _)| queued != request);
-        if link.active.contains(&request) {
-            let to = link.peer;
+        let neighbour = &mut self.neighbours[at];
+        neighbour.queue.retain(|&(queued, _)| queued != request);
+        if neighbour.active.contains(&request) {
+            let to = neighbour.peer;
             self.actions.push_back(Action::AbortUpload { to, request });
         }
     }
 
     /// The neighbour would rather have a request answered by somebody else.
     pub(super) fn got_withdrawal(&mut self, at: usize, request: u32) {
-        let queue = &mut self.links[at].queue;
+        let queue = &mut self.neighbours[at].queue;
         if let Some(found) = queue.iter().position(|&(queued, _)| queued == request) {
             queue.remove(found);
             self.send(at, Message::Reject { request });
@@ -82,19 +86,19 @@ impl Swarm {
 
     /// Starts what the transport has room for, the most deprived neighbour first.
     pub(super) fn start_uploads(&mut self) {
-        let mut order: Vec<usize> = (0..self.links.len())
-            .filter(|&at| !self.links[at].queue.is_empty())
+        let mut order: Vec<usize> = (0..self.neighbours.len())
+            .filter(|&at| !self.neighbours[at].queue.is_empty())
             .collect();
         order.sort_by_key(|&at| self.current.count(at));
         for at in order {
-            while self.links[at].active.len() < MAX_ACTIVE {
+            while self.neighbours[at].active.len() < MAX_ACTIVE {
                 let Some((request, chunk)) = self.next_queued(at) else {
                     break;
                 };
-                let link = &mut self.links[at];
-                link.active.push(request);
-                link.last_started = link.last_started.max(request);
-                let to = link.peer;
+                let neighbour = &mut self.neighbours[at];
+                neighbour.active.push(request);
+                neighbour.last_started = neighbour.last_started.max(request);
+                let to = neighbour.peer;
                 if chunk.round == self.current.number {
                     let position = self.position(chunk);
                     self.current.mark_sent(at, position);
@@ -115,8 +119,8 @@ impl Swarm {
                 0
             }
         };
-        let queue = self.links[at].queue.iter().enumerate();
+        let queue = self.neighbours[at].queue.iter().enumerate();
         let (place, _) = queue.min_by_key(|(place, (_, chunk))| (copies(*chunk), *place))?;
-        self.links[at].queue.remove(place)
+        self.neighbours[at].queue.remove(place)
     }
 }
