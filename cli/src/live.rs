@@ -20,7 +20,7 @@ use std::{
 
 use crossterm::event::{Event, EventStream};
 use fltorrent_crds::Plan;
-use fltorrent_peer::journal::unix_seconds;
+use fltorrent_peer::metrics_file::unix_seconds;
 use futures_core::Stream;
 use rustix::process::{Signal, kill_current_process_group};
 use tokio::{

@@ -1,10 +1,8 @@
 //! The loop that ties a swarm to its transport, its store and its training thread. It decides nothing itself.
 
 mod error;
-mod exchange;
 mod links;
-mod rounds;
-mod status;
+mod training;
 
 use std::{
     collections::BTreeMap,
@@ -13,28 +11,21 @@ use std::{
 };
 
 use fltorrent_coordinator::{
-    client::Reporter,
     identity::Role,
     signature::{SignatureError, SignatureVerifier},
-    tls::HTTP_ALPN,
 };
-use fltorrent_records::{exchange::TransportFigures, line, status::State};
+use fltorrent_records::status::State;
 use fltorrent_swarm::{Action, Swarm, Time, Verifier, Violation};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::{
     CurrentCredentials,
-    journal::Journal,
-    metrics::Metrics,
-    news::News,
+    observer::{Observer, Outlets},
     store::{ChunkStore, RoundHold},
     transport::{CLOSE_FAILED, CLOSE_VIOLATION, Event, Link, Transport},
     worker::{Completed, Progress},
 };
 pub use error::RunError;
-use exchange::ExchangeNotes;
-use rounds::RoundFigures;
-use status::Sampler;
 
 /// Events taken before the swarm's actions are carried out: announcements of chunks that came together go together.
 const BATCH: usize = 32;
@@ -57,14 +48,6 @@ pub struct Parts {
     pub progress: mpsc::Receiver<Progress>,
     /// Where it waits for complete rounds.
     pub completed: SyncSender<Completed>,
-    /// Where `bt_complete` goes, if anywhere.
-    pub reporter: Option<Reporter>,
-    /// Where the rounds' figures are kept.
-    pub journal: Journal,
-    /// What is served to Prometheus.
-    pub metrics: Arc<Metrics>,
-    /// Where somebody listens to what happens, if anybody does.
-    pub news: Option<mpsc::Sender<News>>,
     /// What new connections, reports and signatures are made with.
     pub credentials: CurrentCredentials,
     /// Ends the run with a word on who wants it; for ever open when nobody does.
@@ -78,41 +61,25 @@ pub struct Parts {
 /// One peer's run.
 pub struct Driver {
     parts: Parts,
+    observer: Observer,
     links: BTreeMap<u32, Link>,
     /// Rounds whose chunks neighbours may still ask for.
     held: BTreeMap<u32, RoundHold>,
-    figures: RoundFigures,
-    exchange: ExchangeNotes,
     leaving: bool,
     parameters: Option<Vec<f32>>,
-    /// What the training thread does, and in which round.
-    state: State,
-    state_round: u32,
-    sampler: Sampler,
-    /// Payload of the whole run.
-    bytes_sent: u64,
-    /// What QUIC counted on connections that are gone, and all control messages.
-    transport_gone: TransportFigures,
 }
 
 impl Driver {
     /// Ready to run.
-    pub fn new(parts: Parts) -> Self {
+    pub fn new(parts: Parts, outlets: Outlets) -> Self {
         let peers = parts.swarm.peers();
-        let chunks = parts.positions / u64::from(peers.max(1));
         Self {
+            observer: Observer::new(outlets, parts.peer, peers, parts.positions),
             parts,
             links: BTreeMap::new(),
             held: BTreeMap::new(),
-            figures: RoundFigures::default(),
-            exchange: ExchangeNotes::new(peers, chunks as u32),
             leaving: false,
             parameters: None,
-            state: State::Connecting,
-            state_round: 0,
-            sampler: Sampler::default(),
-            bytes_sent: 0,
-            transport_gone: TransportFigures::default(),
         }
     }
 
@@ -142,9 +109,8 @@ impl Driver {
             }
             Err(ref error) => {
                 if let Some(verdict) = error.verdict() {
-                    // In the file before anybody can hear of it, so that whoever reads all files after any peer's end has it. What
-                    // cannot be written there is in the log.
-                    self.parts.journal.note(line::Event::Verdict(verdict)).ok();
+                    // In the file before anybody can hear of it, so that whoever reads all files after any peer's end has it.
+                    self.observer.verdict(verdict);
                     self.flush().await;
                 }
                 self.parts
@@ -153,15 +119,7 @@ impl Driver {
                     .await
             }
         }
-        if let Some(reporter) = self.parts.reporter.take() {
-            let unsent = reporter.close(GRACE).await;
-            if unsent > 0 {
-                tracing::warn!(
-                    unsent,
-                    "the coordinator was away to the end; its figures are in the metrics file"
-                );
-            }
-        }
+        self.observer.close(GRACE).await;
         result.map(|()| self.parameters.unwrap_or_default())
     }
 
@@ -180,13 +138,14 @@ impl Driver {
     async fn drive(&mut self) -> Result<(), RunError> {
         loop {
             self.act()?;
-            self.observe()?;
+            self.observer.observe(self.now(), &self.parts.swarm)?;
             if self.leaving && self.parameters.is_some() {
                 return Ok(());
             }
             let timeout = self.parts.swarm.poll_timeout();
             let timeout = timeout.map(|at| self.parts.epoch + at);
-            let wake = [timeout, self.status_due()].into_iter().flatten().min();
+            let due = self.observer.due().map(|at| self.parts.epoch + at);
+            let wake = [timeout, due].into_iter().flatten().min();
             tokio::select! {
                 event = self.parts.events.recv() => {
                     if let Some(event) = event {
@@ -225,12 +184,7 @@ impl Driver {
             );
             return;
         }
-        let reporter = self.parts.reporter.as_ref();
-        match (reporter, credentials.client_config(&[HTTP_ALPN])) {
-            (Some(reporter), Ok(tls)) => reporter.renew(tls),
-            // The same certificate and key have just passed for the neighbours.
-            (None, _) | (_, Err(_)) => {}
-        }
+        self.observer.renewed(&credentials);
     }
 
     fn hold(&mut self, round: u32) {
@@ -238,8 +192,10 @@ impl Driver {
         self.held.entry(round).or_insert_with(|| store.hold(round));
     }
 
-    fn tell(&self, news: News) {
-        tell(&self.parts.news, news);
+    /// The last status, whatever was written when.
+    fn end_with(&mut self, state: State) -> Result<(), RunError> {
+        let now = self.now();
+        Ok(self.observer.end_with(state, now, &self.parts.swarm)?)
     }
 
     fn now(&self) -> Time {
@@ -252,7 +208,7 @@ impl Driver {
             match action {
                 Action::Send { to, message } => {
                     if let Some(link) = self.links.get(&to) {
-                        self.transport_gone.control_bytes += link.send(&message);
+                        self.observer.control_sent(link.send(&message));
                     }
                 }
                 Action::Fence { to } => {
@@ -272,7 +228,7 @@ impl Driver {
                     }
                 }
                 Action::Store { chunk, data } => {
-                    self.exchange.stored(self.now(), chunk.origin);
+                    self.observer.stored(self.now(), chunk.origin);
                     self.hold(chunk.round);
                     self.parts.store.put(chunk, data)?;
                 }
@@ -289,7 +245,7 @@ impl Driver {
                         return Err(RunError::Unlike { peer, mismatch });
                     }
                     if let Some(link) = self.links.remove(&peer) {
-                        self.gone(&link);
+                        self.observer.link_gone(link.figures());
                         link.close(CLOSE_VIOLATION, &violation.to_string());
                     }
                 }
@@ -306,18 +262,9 @@ impl Driver {
             }
         }
         let now = self.now();
-        self.exchange.waits(now, self.parts.swarm.waits_for());
-        self.parts
-            .metrics
-            .update(&self.parts.swarm, &self.parts.store);
+        self.observer
+            .acted(now, &self.parts.swarm, &self.parts.store);
         Ok(())
-    }
-}
-
-/// Tells whoever listens. One that does not keep up misses news, which are in the log and the metrics file as well.
-fn tell(listener: &Option<mpsc::Sender<News>>, news: News) {
-    if let Some(listener) = listener {
-        listener.try_send(news).ok();
     }
 }
 

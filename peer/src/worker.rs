@@ -26,8 +26,9 @@ use crate::{
     cut::Cutter,
     data::Samples,
     memory,
+    observer::Aggregated,
     store::{ChunkStore, StoreError},
-    train::{ClassCounts, TrainError, Trainer, little_endian, model_hash},
+    train::{TrainError, Trainer, little_endian, model_hash},
 };
 
 /// Why the training thread ended early.
@@ -163,18 +164,10 @@ pub enum Progress {
         /// How training went.
         train: TrainFigures,
     },
-    /// The round's updates are combined.
+    /// The round's updates are one model.
     Aggregated {
-        /// Which.
-        round: u32,
-        /// BLAKE3 of the new model.
-        model: ModelHash,
-        /// Seconds that it took.
-        seconds: f64,
-        /// The new model on this peer's part of the test split.
-        evaluation: EvaluationFigures,
-        /// The same by class, where samples have one.
-        classes: Vec<ClassCounts>,
+        /// What became of it.
+        aggregated: Aggregated,
         /// Told once the figures are in the metrics file, where somebody waits for it.
         noted: Option<SyncSender<()>>,
     },
@@ -427,14 +420,14 @@ impl<'a> Thread<'a> {
             total: counts.total as u32,
             loss_sum: counts.loss_sum,
         };
-        Ok(Progress::Aggregated {
+        let aggregated = Aggregated {
             round,
             model: ModelHash::from_bytes(self.base),
             seconds: self.combining.as_secs_f64(),
             evaluation: figures(&self.evaluation, started.elapsed()),
             classes: counts.classes,
-            noted,
-        })
+        };
+        Ok(Progress::Aggregated { aggregated, noted })
     }
 }
 

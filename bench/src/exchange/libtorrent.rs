@@ -2,7 +2,7 @@
 
 use std::{fs, path::Path, process::Stdio, time::SystemTime};
 
-use fltorrent_peer::journal::unix_seconds;
+use fltorrent_peer::metrics_file::unix_seconds;
 use serde::Deserialize;
 use serde_json::json;
 use tokio::{

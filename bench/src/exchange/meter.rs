@@ -5,7 +5,7 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use fltorrent_peer::journal::unix_seconds;
+use fltorrent_peer::metrics_file::unix_seconds;
 use rustix::param::{clock_ticks_per_second, page_size};
 use tokio::process::Child;
 

@@ -15,7 +15,9 @@ use std::{
 
 use fltorrent_coordinator::identity::RunId;
 use fltorrent_crds::plan::Warning;
-use fltorrent_peer::{checkpoint::Common, journal::JournalError, train::safetensors::LoadError};
+use fltorrent_peer::{
+    checkpoint::Common, metrics_file::MetricsFileError, train::safetensors::LoadError,
+};
 use fltorrent_records::{file, report::ModelHash};
 use fltorrent_report::ReportError;
 use thiserror::Error;
@@ -53,7 +55,7 @@ pub enum RunError {
     InitialModel(#[from] LoadError),
     /// The metrics files of a run that goes on cannot be continued.
     #[error(transparent)]
-    Journal(#[from] JournalError),
+    Journal(#[from] MetricsFileError),
     /// Results cannot be kept.
     #[error(transparent)]
     Results(#[from] ResultsError),
@@ -297,7 +299,7 @@ fn begin(
         // Before anybody follows them.
         for peer in 0..plan.peers.len() as u32 {
             let path = results.of_peer(peer, "jsonl");
-            file::trim(&path, rounds).map_err(|source| JournalError { path, source })?;
+            file::trim(&path, rounds).map_err(|source| MetricsFileError { path, source })?;
         }
         results.drop_unconfirmed_model()?;
     }

@@ -4,7 +4,7 @@ use fltorrent_records::verdict::{Offence, Verdict};
 use fltorrent_swarm::{Failure, HelloMismatch};
 use thiserror::Error;
 
-use crate::{journal::JournalError, store::StoreError, worker::WorkError};
+use crate::{metrics_file::MetricsFileError, store::StoreError, worker::WorkError};
 
 /// Why a peer's run ended early.
 #[derive(Debug, Error)]
@@ -20,7 +20,7 @@ pub enum RunError {
     Store(#[from] StoreError),
     /// The metrics file could not be written.
     #[error("the round's figures could not be kept")]
-    Journal(#[from] JournalError),
+    MetricsFile(#[from] MetricsFileError),
     /// A round was complete without the metainfo of one of its origins.
     #[error(
         "round {round} is complete, but peer {origin} has not described its update; this is a bug"

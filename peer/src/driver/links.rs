@@ -1,9 +1,8 @@
 //! What the transport reports, told to the swarm.
 
-use fltorrent_records::exchange::TransportFigures;
 use fltorrent_swarm::{ChunkId, Departure, PieceHeader};
 
-use super::{Driver, RunError, tell};
+use super::{Driver, RunError};
 use crate::{
     news::News,
     transport::{CLOSE_REPLACED, Event, Link, LinkEvent},
@@ -14,7 +13,7 @@ impl Driver {
         match event {
             Event::Connected(link) => self.connected(link),
             Event::Unreachable { peer, reason } => {
-                self.tell(News::Away {
+                self.observer.tell(News::Away {
                     neighbour: peer,
                     why: reason.clone(),
                 });
@@ -24,7 +23,7 @@ impl Driver {
                 from,
                 reason,
                 is_ending,
-            } => self.tell(News::Stranger {
+            } => self.observer.tell(News::Stranger {
                 from,
                 why: reason,
                 is_ending,
@@ -49,7 +48,7 @@ impl Driver {
         let (now, peer) = (self.now(), link.peer());
         tracing::info!(neighbour = peer, "connected");
         if let Some(old) = self.links.insert(peer, link) {
-            self.gone(&old);
+            self.observer.link_gone(old.figures());
             old.close(CLOSE_REPLACED, "there is a newer connection");
             let departure = Departure::Broken("it has made a newer connection".to_owned());
             self.parts.swarm.handle_disconnected(now, peer, departure);
@@ -65,7 +64,7 @@ impl Driver {
                 let known = swarm.is_open(peer);
                 swarm.handle_message(now, peer, message);
                 if !known && swarm.is_open(peer) {
-                    tell(&self.parts.news, News::Met { neighbour: peer });
+                    self.observer.tell(News::Met { neighbour: peer });
                 }
             }
             LinkEvent::Drained => swarm.handle_drained(now, peer),
@@ -78,34 +77,21 @@ impl Driver {
             LinkEvent::PieceFailed { request } => swarm.handle_piece_failed(now, peer, request),
             LinkEvent::UploadEnded { request, sent } => {
                 let bytes = u64::from(sent.unwrap_or(0));
-                self.figures.bytes_sent += bytes;
-                self.exchange.sent(peer, bytes);
-                self.bytes_sent += bytes;
+                self.observer.uploaded(peer, bytes);
                 swarm.handle_upload_ended(now, peer, request, sent.is_some());
             }
             LinkEvent::Closed(departure) => {
                 tracing::info!(neighbour = peer, %departure, "disconnected");
                 if let Some(link) = self.links.remove(&peer) {
-                    self.transport_gone = self.transport_gone.plus(link.figures());
+                    self.observer.link_gone(link.figures());
                 }
                 if let Departure::Broken(why) = &departure {
                     let (neighbour, why) = (peer, why.clone());
-                    tell(&self.parts.news, News::Away { neighbour, why });
+                    self.observer.tell(News::Away { neighbour, why });
                 }
                 swarm.handle_disconnected(now, peer, departure);
             }
         }
-    }
-
-    /// A connection is gone; what it counted stays.
-    pub(super) fn gone(&mut self, link: &Link) {
-        self.transport_gone = self.transport_gone.plus(link.figures());
-    }
-
-    /// What QUIC has counted since the start.
-    pub(super) fn transport_figures(&self) -> TransportFigures {
-        let links = self.links.values().map(Link::figures);
-        links.fold(self.transport_gone, TransportFigures::plus)
     }
 
     pub(super) fn upload(&mut self, to: u32, request: u32, chunk: ChunkId) -> Result<(), RunError> {

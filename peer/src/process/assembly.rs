@@ -20,8 +20,9 @@ use crate::{
     buffers::Buffers,
     checkpoint,
     driver::{CertificateVerifier, Driver, Parts},
-    journal::Journal,
     metrics::Metrics,
+    metrics_file::MetricsFile,
+    observer::Outlets,
     store::ChunkStore,
     transport::{self, Transport, socket::Socket},
     worker::{self, Work},
@@ -72,25 +73,27 @@ impl Assembly {
         let (events_in, events) = mpsc::channel(EVENTS);
         let (progress_in, progress) = mpsc::channel(4);
         let (completed, completed_out) = sync_channel(1);
-        let driver = Driver::new(Parts {
+        let outlets = Outlets {
+            file: self.metrics_file()?,
+            metrics,
+            reporter: self.reporter()?,
+            news,
+        };
+        let parts = Parts {
             positions: u64::from(limits.positions()),
             transport: self.transport(socket, limits, events_in)?,
-            reporter: self.reporter()?,
             swarm: Swarm::new(config, Box::new(self.verifier()?), Duration::ZERO),
             epoch: Instant::now(),
             events,
             store: self.store.clone(),
             progress,
             completed,
-            journal: self.journal()?,
-            metrics,
-            news,
             credentials: self.membership.credentials.clone(),
             stop,
             peer: (self.peer.index, self.membership.attempt),
-        });
+        };
         let work = self.work();
-        Ok((driver, move || {
+        Ok((Driver::new(parts, outlets), move || {
             worker::run(work, &completed_out, &progress_in);
         }))
     }
@@ -155,11 +158,11 @@ impl Assembly {
         Ok(CertificateVerifier::new(verifier, self.membership.attempt))
     }
 
-    fn journal(&self) -> Result<Journal> {
+    fn metrics_file(&self) -> Result<MetricsFile> {
         let path = self.peer.metrics_file();
         Ok(match self.peer.resume {
-            Some(_) => Journal::resume(&path, self.prepared.start.round)?,
-            None => Journal::create(&path)?,
+            Some(_) => MetricsFile::resume(&path, self.prepared.start.round)?,
+            None => MetricsFile::create(&path)?,
         })
     }
 

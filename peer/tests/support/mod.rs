@@ -28,8 +28,9 @@ use fltorrent_peer::{
     buffers::Buffers,
     data::{self, Samples, Split},
     driver::{CertificateVerifier, Driver, Parts, RunError},
-    journal::Journal,
     metrics::Metrics,
+    metrics_file::MetricsFile,
+    observer::Outlets,
     store::ChunkStore,
     train::{EvalCounts, TrainError, TrainReport, Trainer},
     transport::{Transport, socket},
@@ -344,15 +345,17 @@ impl Run {
             store,
             progress,
             completed,
-            reporter: None,
-            journal: Journal::create(&folder.join(format!("{me}.jsonl"))).unwrap(),
-            metrics: Arc::new(Metrics::new("test", me, 1)),
-            news: None,
             credentials: current,
             stop: tokio::sync::oneshot::channel().1,
             peer: (me, 0),
         };
-        let result = Driver::new(parts).run().await;
+        let outlets = Outlets {
+            file: MetricsFile::create(&folder.join(format!("{me}.jsonl"))).unwrap(),
+            metrics: Arc::new(Metrics::new("test", me, 1)),
+            reporter: None,
+            news: None,
+        };
+        let result = Driver::new(parts, outlets).run().await;
         thread.join().unwrap();
         result
     }

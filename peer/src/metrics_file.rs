@@ -17,7 +17,7 @@ use thiserror::Error;
 /// Why figures could not be kept.
 #[derive(Debug, Error)]
 #[error("{path} cannot be written: make room there, or choose another folder")]
-pub struct JournalError {
+pub struct MetricsFileError {
     /// The metrics file.
     pub path: PathBuf,
     /// What the system said.
@@ -26,21 +26,21 @@ pub struct JournalError {
 
 /// The metrics file of one peer.
 #[derive(Debug)]
-pub struct Journal {
+pub struct MetricsFile {
     path: PathBuf,
     file: File,
 }
 
-impl Journal {
+impl MetricsFile {
     /// Makes the file; one that is there is not touched.
     ///
     /// # Errors
     /// When it exists or cannot be made.
-    pub fn create(path: &Path) -> Result<Self, JournalError> {
+    pub fn create(path: &Path) -> Result<Self, MetricsFileError> {
         let path = path.to_owned();
         match File::create_new(&path) {
             Ok(file) => Ok(Self { path, file }),
-            Err(source) => Err(JournalError { path, source }),
+            Err(source) => Err(MetricsFileError { path, source }),
         }
     }
 
@@ -49,26 +49,26 @@ impl Journal {
     ///
     /// # Errors
     /// When the file cannot be read or written.
-    pub fn resume(path: &Path, round: u32) -> Result<Self, JournalError> {
+    pub fn resume(path: &Path, round: u32) -> Result<Self, MetricsFileError> {
         let path = path.to_owned();
         let opened = file::trim(&path, round)
             .and_then(|()| File::options().create(true).append(true).open(&path));
-        let mut journal = match opened {
+        let mut resumed = match opened {
             Ok(file) => Self { path, file },
-            Err(source) => return Err(JournalError { path, source }),
+            Err(source) => return Err(MetricsFileError { path, source }),
         };
-        journal.note(Event::Resumed(InRound { round }))?;
-        Ok(journal)
+        resumed.note(Event::Resumed(InRound { round }))?;
+        Ok(resumed)
     }
 
     /// What has happened now.
     ///
     /// # Errors
     /// When the file cannot be written.
-    pub fn note(&mut self, event: Event) -> Result<(), JournalError> {
+    pub fn note(&mut self, event: Event) -> Result<(), MetricsFileError> {
         let time = unix_seconds(SystemTime::now());
         self.write(&Line { time, event })
-            .map_err(|source| JournalError {
+            .map_err(|source| MetricsFileError {
                 path: self.path.clone(),
                 source,
             })
@@ -102,7 +102,7 @@ mod tests {
     fn a_resumed_file_keeps_the_rounds_before_and_goes_on() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("peer-0.jsonl");
-        let mut first = Journal::create(&path).unwrap();
+        let mut first = MetricsFile::create(&path).unwrap();
         for round in 0..5 {
             first.note(Event::Training(InRound { round })).unwrap();
         }
@@ -115,7 +115,7 @@ mod tests {
             .file
             .write_all(b"{\"event\":\"training\",\"ro")
             .unwrap();
-        let mut second = Journal::resume(&path, 3).unwrap();
+        let mut second = MetricsFile::resume(&path, 3).unwrap();
         second.note(Event::Training(InRound { round: 3 })).unwrap();
         let text = fs::read_to_string(&path).unwrap();
         let lines: Vec<(String, u64)> = text
@@ -138,7 +138,7 @@ mod tests {
         .map(|(event, round)| (event.to_owned(), round));
         assert_eq!(lines, expected);
         assert!(
-            Journal::create(&path).is_err(),
+            MetricsFile::create(&path).is_err(),
             "a new run overwrites nothing"
         );
     }
@@ -147,9 +147,9 @@ mod tests {
     fn a_file_that_is_not_there_is_made() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("peer-0.jsonl");
-        Journal::resume(&path, 3).unwrap();
+        MetricsFile::resume(&path, 3).unwrap();
         assert_eq!(fs::read_to_string(&path).unwrap().lines().count(), 1);
-        let error = Journal::resume(Path::new("/proc/nowhere/x"), 1).unwrap_err();
+        let error = MetricsFile::resume(Path::new("/proc/nowhere/x"), 1).unwrap_err();
         assert!(error.to_string().contains("/proc/nowhere/x"), "{error}");
     }
 }

@@ -1,14 +1,9 @@
-//! What the peer is doing now, written into its metrics file for whoever watches.
+//! When a status is written for whoever watches.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
+use fltorrent_records::status::{State, Status};
 use fltorrent_swarm::Time;
-
-use super::{Driver, RunError};
-use fltorrent_records::{
-    line::Event,
-    status::{State, Status},
-};
 
 /// Least time between two lines of one state.
 const INTERVAL: Duration = Duration::from_millis(250);
@@ -56,66 +51,6 @@ impl Sampler {
         let is_new = self.last.is_none_or(|(_, last)| last != status);
         self.last = Some((now, status));
         is_new
-    }
-}
-
-impl Driver {
-    /// Writes what the peer does now, when it is time for that.
-    pub(super) fn observe(&mut self) -> Result<(), RunError> {
-        let now = self.now();
-        if self.sampler.wants(now, self.state, self.state_round) {
-            self.write_status(now)?;
-        }
-        Ok(())
-    }
-
-    /// When [`Self::observe`] wants to be called though nothing happens.
-    pub(super) fn status_due(&self) -> Option<Instant> {
-        let due = self.sampler.due(self.state, self.state_round)?;
-        Some(self.parts.epoch + due)
-    }
-
-    /// The peer ends: its last status is written whatever was written when.
-    pub(super) fn end_with(&mut self, state: State) -> Result<(), RunError> {
-        self.state = state;
-        self.write_status(self.now())
-    }
-
-    fn write_status(&mut self, now: Time) -> Result<(), RunError> {
-        let status = self.status();
-        if self.sampler.take(now, status) {
-            self.parts.journal.note(Event::Status(status))?;
-        }
-        Ok(())
-    }
-
-    fn status(&self) -> Status {
-        let swarm = &self.parts.swarm;
-        let stats = swarm.stats();
-        let neighbours = swarm.open_links() as u32;
-        let (unchoked, unchoked_by) = swarm.unchoked();
-        let (interested, interested_in) = swarm.interested();
-        // The swarm is in the next round while the training thread combines this one.
-        let held = if swarm.round() > self.state_round {
-            self.parts.positions
-        } else {
-            u64::from(swarm.held().count())
-        };
-        Status {
-            state: self.state,
-            round: self.state_round,
-            held,
-            total: self.parts.positions,
-            bytes_sent: self.bytes_sent,
-            bytes_received: stats.payload_received,
-            bytes_wasted: stats.duplicate + stats.corrupt_bytes,
-            neighbours,
-            interested: interested as u32,
-            interested_in: interested_in as u32,
-            unchoked: unchoked as u32,
-            choked_by: neighbours.saturating_sub(unchoked_by as u32),
-            faults: stats.corrupt + stats.violations,
-        }
     }
 }
 

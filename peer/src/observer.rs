@@ -1,0 +1,357 @@
+//! What is measured of a peer's run, and whom it is told: the metrics file, Prometheus, the coordinator, and who watches.
+//!
+//! The driver says what happens; nothing that it decides depends on what is measured. Time comes as an argument.
+
+mod exchange;
+mod sampler;
+
+use std::sync::Arc;
+
+use fltorrent_coordinator::{
+    client::Reporter,
+    tls::{Credentials, HTTP_ALPN},
+};
+use fltorrent_crds::plan::CongestionControl;
+use fltorrent_records::{
+    classes::Classes,
+    exchange::{Cpu, Exchange, TransportFigures},
+    line::{Converged, Event, InRound},
+    report::{EvaluationFigures, ModelHash, RoundReport, TrainFigures, WastedBytes},
+    status::{State, Status},
+    verdict::Verdict,
+};
+use fltorrent_swarm::{Stats, Swarm, Time};
+use tokio::sync::mpsc;
+
+use crate::{
+    clock,
+    metrics::{self, Metrics},
+    metrics_file::{MetricsFile, MetricsFileError},
+    news::News,
+    store::ChunkStore,
+    train::ClassCounts,
+};
+use exchange::ExchangeNotes;
+use sampler::Sampler;
+
+/// Where figures go.
+pub struct Outlets {
+    /// The file that the launcher, the live view and reports read.
+    pub file: MetricsFile,
+    /// What is served to Prometheus.
+    pub metrics: Arc<Metrics>,
+    /// Where `bt_complete` goes, if anywhere.
+    pub reporter: Option<Reporter>,
+    /// Where somebody listens to what happens, if anybody does.
+    pub news: Option<mpsc::Sender<News>>,
+}
+
+/// What the training thread made of a round.
+#[derive(Debug)]
+pub struct Aggregated {
+    /// Which round.
+    pub round: u32,
+    /// BLAKE3 of the new model.
+    pub model: ModelHash,
+    /// Seconds that aggregation took.
+    pub seconds: f64,
+    /// The new model on this peer's part of the test split.
+    pub evaluation: EvaluationFigures,
+    /// The same by class, where samples have one.
+    pub classes: Vec<ClassCounts>,
+}
+
+/// Measures one peer's run.
+pub(crate) struct Observer {
+    outlets: Outlets,
+    /// This peer's index and attempt.
+    peer: (u32, u32),
+    /// Chunks of a round.
+    positions: u64,
+    /// What the training thread does, and in which round.
+    state: (State, u32),
+    round: RoundFigures,
+    exchange: ExchangeNotes,
+    sampler: Sampler,
+    /// Payload of the whole run.
+    bytes_sent: u64,
+    /// What QUIC counted on connections that are gone, and all control messages.
+    transport_gone: TransportFigures,
+}
+
+/// What is measured of the round that is on.
+#[derive(Debug, Default)]
+struct RoundFigures {
+    train: Option<TrainFigures>,
+    samples: u64,
+    published_at: Option<Time>,
+    exchange_seconds: f64,
+    bytes_sent: u64,
+    /// Counts when the round was complete, and when the one before it was.
+    stats: Stats,
+    stats_before: Stats,
+}
+
+impl Observer {
+    /// Of a peer in a run of so many peers, whose updates have `positions` chunks together.
+    pub(crate) fn new(outlets: Outlets, peer: (u32, u32), peers: u32, positions: u64) -> Self {
+        let chunks = positions / u64::from(peers.max(1));
+        Self {
+            outlets,
+            peer,
+            positions,
+            state: (State::Connecting, 0),
+            round: RoundFigures::default(),
+            exchange: ExchangeNotes::new(peers, chunks as u32),
+            sampler: Sampler::default(),
+            bytes_sent: 0,
+            transport_gone: TransportFigures::default(),
+        }
+    }
+
+    /// Tells whoever listens. One that does not keep up misses news, which are in the log and the metrics file as well.
+    pub(crate) fn tell(&self, news: News) {
+        if let Some(listener) = &self.outlets.news {
+            listener.try_send(news).ok();
+        }
+    }
+
+    /// Training of a round begins.
+    pub(crate) fn training(&mut self, round: u32) -> Result<(), MetricsFileError> {
+        tracing::info!(round, "training");
+        self.state = (State::Training, round);
+        self.outlets.metrics.set_ready();
+        self.outlets.file.note(Event::Training(InRound { round }))
+    }
+
+    /// This peer's update is ready.
+    pub(crate) fn published(&mut self, now: Time, train: TrainFigures) {
+        self.state.0 = State::Exchanging;
+        self.round.train = Some(train);
+        self.round.published_at = Some(now);
+        self.exchange.published(now, self.peer.0);
+    }
+
+    /// A chunk of another peer is kept.
+    pub(crate) fn stored(&mut self, now: Time, origin: u32) {
+        self.exchange.stored(now, origin);
+    }
+
+    /// A piece went to a neighbour, or as much of it as did.
+    pub(crate) fn uploaded(&mut self, neighbour: u32, bytes: u64) {
+        self.round.bytes_sent += bytes;
+        self.exchange.sent(neighbour, bytes);
+        self.bytes_sent += bytes;
+    }
+
+    /// A control message is on its way.
+    pub(crate) fn control_sent(&mut self, bytes: u64) {
+        self.transport_gone.control_bytes += bytes;
+    }
+
+    /// A connection is gone; what it counted stays.
+    pub(crate) fn link_gone(&mut self, counted: TransportFigures) {
+        self.transport_gone = self.transport_gone.plus(counted);
+    }
+
+    /// What the swarm wanted has been done.
+    pub(crate) fn acted(&mut self, now: Time, swarm: &Swarm, store: &ChunkStore) {
+        self.exchange.waits(now, swarm.waits_for());
+        self.outlets.metrics.update(swarm, store);
+    }
+
+    /// All chunks of a round are held; `open` is what QUIC has counted on each connection that is open.
+    pub(crate) fn completed(
+        &mut self,
+        now: Time,
+        round: u32,
+        swarm: &Swarm,
+        open: impl Iterator<Item = TransportFigures>,
+        congestion_control: CongestionControl,
+    ) -> Result<(), MetricsFileError> {
+        self.state.0 = State::Aggregating;
+        let figures = &mut self.round;
+        figures.samples = swarm.metainfo(self.peer.0).map_or(0, |own| own.samples);
+        figures.stats_before = std::mem::replace(&mut figures.stats, *swarm.stats());
+        let since = |at| now.saturating_sub(at).as_secs_f64();
+        figures.exchange_seconds = figures.published_at.map_or(0.0, since);
+        tracing::info!(round, seconds = figures.exchange_seconds, "complete");
+        if let Some(why) = swarm.convergence() {
+            tracing::info!(round, %why, "converged");
+            let reason = why.to_string();
+            let converged = Event::Converged(Converged { round, reason });
+            self.outlets.file.note(converged)?;
+        }
+        let transport = open.fold(self.transport_gone, TransportFigures::plus);
+        let cpu = Cpu {
+            exchange: clock::thread_seconds(),
+            process: clock::process_seconds(),
+        };
+        let received = swarm.received_from();
+        let exchange = Exchange {
+            congestion_control,
+            ..self.exchange.finish(now, round, received, transport, cpu)
+        };
+        self.outlets.file.note(Event::Exchange(Box::new(exchange)))
+    }
+
+    /// A round is over.
+    pub(crate) fn aggregated(&mut self, aggregated: Aggregated) -> Result<(), MetricsFileError> {
+        let report = self.report(&aggregated);
+        let Aggregated {
+            round,
+            model,
+            classes,
+            ..
+        } = aggregated;
+        tracing::info!(round, %model, "aggregated");
+        self.outlets.metrics.round_done(&report);
+        self.tell(News::Round(Box::new(report)));
+        if !classes.is_empty() {
+            let classes = Event::Classes(counted(round, &classes));
+            self.outlets.file.note(classes)?;
+        }
+        self.outlets.file.note(Event::Round(Box::new(report)))?;
+        if let Some(reporter) = &self.outlets.reporter
+            && let Err(error) = reporter.report(report)
+        {
+            let error = crate::chain(&error);
+            tracing::warn!(round, error, "the round could not be reported");
+        }
+        Ok(())
+    }
+
+    fn report(&mut self, aggregated: &Aggregated) -> RoundReport {
+        let figures = &mut self.round;
+        let (stats, before) = (figures.stats, figures.stats_before);
+        RoundReport {
+            peer: self.peer.0,
+            attempt: self.peer.1,
+            round: aggregated.round,
+            samples: figures.samples,
+            chunks_held: self.positions,
+            chunks_total: self.positions,
+            model_hash: aggregated.model,
+            train: figures.train.unwrap_or(TrainFigures {
+                loss: None,
+                seconds: 0.0,
+            }),
+            exchange_seconds: figures.exchange_seconds,
+            aggregate_seconds: aggregated.seconds,
+            evaluation: aggregated.evaluation,
+            bytes_sent: std::mem::take(&mut figures.bytes_sent),
+            bytes_received: stats.payload_received - before.payload_received,
+            wasted: WastedBytes {
+                duplicate: stats.duplicate - before.duplicate,
+                corrupt: stats.corrupt_bytes - before.corrupt_bytes,
+            },
+            peak_rss_bytes: metrics::peak_rss(),
+        }
+    }
+
+    /// All rounds are over here.
+    pub(crate) fn serving(&mut self) {
+        self.state.0 = State::Serving;
+    }
+
+    /// Writes what the peer does now, when it is time for that.
+    pub(crate) fn observe(&mut self, now: Time, swarm: &Swarm) -> Result<(), MetricsFileError> {
+        let (state, round) = self.state;
+        match self.sampler.wants(now, state, round) {
+            true => self.write_status(now, swarm),
+            false => Ok(()),
+        }
+    }
+
+    /// When [`Self::observe`] wants to be called though nothing happens.
+    pub(crate) fn due(&self) -> Option<Time> {
+        self.sampler.due(self.state.0, self.state.1)
+    }
+
+    /// The peer ends: its last status is written whatever was written when.
+    pub(crate) fn end_with(
+        &mut self,
+        state: State,
+        now: Time,
+        swarm: &Swarm,
+    ) -> Result<(), MetricsFileError> {
+        self.state.0 = state;
+        self.write_status(now, swarm)
+    }
+
+    fn write_status(&mut self, now: Time, swarm: &Swarm) -> Result<(), MetricsFileError> {
+        let status = self.status(swarm);
+        match self.sampler.take(now, status) {
+            true => self.outlets.file.note(Event::Status(status)),
+            false => Ok(()),
+        }
+    }
+
+    fn status(&self, swarm: &Swarm) -> Status {
+        let (state, round) = self.state;
+        let stats = swarm.stats();
+        let neighbours = swarm.open_links() as u32;
+        let (unchoked, unchoked_by) = swarm.unchoked();
+        let (interested, interested_in) = swarm.interested();
+        // The swarm is in the next round while the training thread combines this one.
+        let held = if swarm.round() > round {
+            self.positions
+        } else {
+            u64::from(swarm.held().count())
+        };
+        Status {
+            state,
+            round,
+            held,
+            total: self.positions,
+            bytes_sent: self.bytes_sent,
+            bytes_received: stats.payload_received,
+            bytes_wasted: stats.duplicate + stats.corrupt_bytes,
+            neighbours,
+            interested: interested as u32,
+            interested_in: interested_in as u32,
+            unchoked: unchoked as u32,
+            choked_by: neighbours.saturating_sub(unchoked_by as u32),
+            faults: stats.corrupt + stats.violations,
+        }
+    }
+
+    /// No model of the run counts. What cannot be written is in the log.
+    pub(crate) fn verdict(&mut self, verdict: Verdict) {
+        self.outlets.file.note(Event::Verdict(verdict)).ok();
+    }
+
+    /// The coordinator sees new credentials when it is next connected to.
+    pub(crate) fn renewed(&self, credentials: &Credentials) {
+        // The same certificate and key have just passed for the neighbours.
+        if let Some(reporter) = &self.outlets.reporter
+            && let Ok(tls) = credentials.client_config(&[HTTP_ALPN])
+        {
+            reporter.renew(tls);
+        }
+    }
+
+    /// Gives what is still to be reported so long.
+    pub(crate) async fn close(self, grace: Time) {
+        if let Some(reporter) = self.outlets.reporter {
+            let unsent = reporter.close(grace).await;
+            if unsent > 0 {
+                tracing::warn!(
+                    unsent,
+                    "the coordinator was away to the end; its figures are in the metrics file"
+                );
+            }
+        }
+    }
+}
+
+/// By class, for those that have samples here.
+fn counted(round: u32, classes: &[ClassCounts]) -> Classes {
+    let counts = (0..).zip(classes).filter(|(_, counts)| counts.total > 0);
+    Classes {
+        round,
+        counts: counts
+            .map(|(class, counts)| (class, counts.correct, counts.total))
+            .collect(),
+    }
+}
