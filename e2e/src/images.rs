@@ -4,6 +4,7 @@ use std::fs::{self, File};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
+use data_encoding::HEXLOWER;
 use ring::digest::{SHA256, digest};
 use serde_json::{Value, json};
 use tar::{Builder, EntryType, Header};
@@ -161,8 +162,7 @@ fn described(kind: &str, blob: &[u8]) -> Value {
 
 fn sha256(bytes: &[u8]) -> String {
     let digest = digest(&SHA256, bytes);
-    let hex = digest.as_ref().iter().map(|byte| format!("{byte:02x}"));
-    format!("sha256:{}", hex.collect::<String>())
+    format!("sha256:{}", HEXLOWER.encode(digest.as_ref()))
 }
 
 /// Go's name for what programs are built for here.

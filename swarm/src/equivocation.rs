@@ -3,6 +3,7 @@
 use std::fmt;
 
 use bytes::{Bytes, BytesMut};
+use data_encoding::HEXLOWER;
 use thiserror::Error;
 
 use crate::{
@@ -110,8 +111,6 @@ impl Equivocation {
 /// [`Equivocation::encode`] in hexadecimal digits, as it stands in a log.
 impl fmt::LowerHex for Equivocation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.encode()
-            .iter()
-            .try_for_each(|byte| write!(f, "{byte:02x}"))
+        f.write_str(&HEXLOWER.encode(&self.encode()))
     }
 }

@@ -1,5 +1,6 @@
 use std::{fs::File, io, path::Path};
 
+use data_encoding::HEXLOWER;
 use ring::digest::{Context, SHA256};
 
 /// A SHA-256 in the making.
@@ -16,12 +17,7 @@ impl Digest {
 
     /// 64 lower-case hexadecimal digits.
     pub(crate) fn finish(self) -> String {
-        let digest = self.0.finish();
-        digest
-            .as_ref()
-            .iter()
-            .map(|byte| format!("{byte:02x}"))
-            .collect()
+        HEXLOWER.encode(self.0.finish().as_ref())
     }
 }
 

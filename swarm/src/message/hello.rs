@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use data_encoding::HEXLOWER;
+
 use super::{DecodeError, Reader, Writer};
 
 /// Version of the protocol between peers.
@@ -131,8 +133,8 @@ impl Hello {
     pub fn check(&self, theirs: &Self, peer: u32) -> Result<(), HelloMismatch> {
         if theirs.run != self.run {
             return Err(HelloMismatch::Run {
-                found: hex(&theirs.run),
-                expected: hex(&self.run),
+                found: HEXLOWER.encode(&theirs.run),
+                expected: HEXLOWER.encode(&self.run),
             });
         }
         if theirs.attempt != self.attempt {
@@ -149,14 +151,14 @@ impl Hello {
         }
         if theirs.plan != self.plan {
             return Err(HelloMismatch::Plan {
-                found: hex(&theirs.plan),
-                expected: hex(&self.plan),
+                found: HEXLOWER.encode(&theirs.plan),
+                expected: HEXLOWER.encode(&self.plan),
             });
         }
         if theirs.data != self.data {
             return Err(HelloMismatch::Data {
-                found: hex(&theirs.data),
-                expected: hex(&self.data),
+                found: HEXLOWER.encode(&theirs.data),
+                expected: HEXLOWER.encode(&self.data),
             });
         }
         if theirs.first_round != self.first_round {
@@ -167,8 +169,8 @@ impl Hello {
         }
         if theirs.model != self.model {
             return Err(HelloMismatch::Model {
-                found: hex(&theirs.model),
-                expected: hex(&self.model),
+                found: HEXLOWER.encode(&theirs.model),
+                expected: HEXLOWER.encode(&self.model),
             });
         }
         Ok(())
@@ -201,8 +203,4 @@ impl Hello {
             model: input.array()?,
         })
     }
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }

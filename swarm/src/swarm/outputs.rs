@@ -3,6 +3,7 @@
 use std::{fmt, time::Duration};
 
 use bytes::Bytes;
+use data_encoding::HEXLOWER;
 use thiserror::Error;
 
 use crate::{
@@ -278,13 +279,12 @@ fn digits(metainfos: &[SignedMetainfo]) -> String {
     let frames = metainfos
         .iter()
         .flat_map(|it| Message::Metainfo(it.clone()).encode());
-    frames.map(|byte| format!("{byte:02x}")).collect()
+    HEXLOWER.encode(&frames.collect::<Vec<_>>())
 }
 
 /// The digits of a hash by which people know it.
 fn short(hash: &[u8; 32]) -> String {
-    let digits = hash.iter().take(6);
-    digits.map(|byte| format!("{byte:02x}")).collect()
+    HEXLOWER.encode(&hash[..6])
 }
 
 /// Something that a person may want to know.
