@@ -1,7 +1,7 @@
 //! A peer's metrics file: one [`Line`] after the other, of which the last may be cut.
 
 use std::{
-    fs::{self, File},
+    fs::File,
     io::{self, BufRead, BufReader, BufWriter, ErrorKind, Read, Write},
     path::{Path, PathBuf},
 };
@@ -9,7 +9,10 @@ use std::{
 use serde::Deserialize;
 use thiserror::Error;
 
-use crate::line::{Line, LineError};
+use crate::{
+    draft,
+    line::{Line, LineError},
+};
 
 /// Longest line that is read, in bytes; a report has at most 1 KiB, an exchange 12 KiB.
 pub const LONGEST_LINE: usize = 64 * 1024;
@@ -71,8 +74,7 @@ pub fn trim(path: &Path, round: u32) -> io::Result<()> {
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
         file => file?,
     };
-    let temporary = path.with_extension("jsonl.tmp");
-    let mut kept = BufWriter::new(File::create(&temporary)?);
+    let mut kept = BufWriter::new(draft::beside(path)?);
     let mut reader = BufReader::new(file);
     let (mut line, mut dropped) = (Vec::new(), 0);
     while next_line(&mut reader, &mut line)? {
@@ -85,17 +87,18 @@ pub fn trim(path: &Path, round: u32) -> io::Result<()> {
             dropped += 1;
         }
     }
-    if dropped == 0 {
-        return fs::remove_file(&temporary);
+    if dropped > 0 {
+        let whole = kept.into_inner().map_err(|error| error.into_error())?;
+        whole.as_file().sync_all()?;
+        whole.persist(path)?;
     }
-    kept.into_inner()
-        .map_err(|error| error.into_error())?
-        .sync_all()?;
-    fs::rename(&temporary, path)
+    Ok(())
 }
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
     use crate::line::Event;
 

@@ -2,9 +2,10 @@
 //! the report of a round ([`report`]), and what the reports of all peers add up to ([`progress`]).
 //!
 //! Peers write it; the launcher, the live view, pages, benchmarks and the operator read it. Nothing here reads a clock, and only
-//! [`file`](mod@file) and [`text_file`] open files.
+//! [`file`](mod@file), [`text_file`] and [`draft`] open files.
 
 pub mod classes;
+pub mod draft;
 pub mod exchange;
 pub mod file;
 pub mod hex;

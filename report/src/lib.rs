@@ -12,13 +12,13 @@ pub mod units;
 
 use std::{
     error::Error,
-    ffi::OsString,
-    fs::{self, File},
+    fs::File,
     io::{self, ErrorKind},
     path::{Path, PathBuf},
 };
 
 use fltorrent_crds::{Experiment, Plan, visible};
+use fltorrent_records::draft;
 use thiserror::Error;
 
 pub use compare::Comparison;
@@ -163,19 +163,12 @@ pub fn write_comparison(comparison: &Comparison, out: &Path) -> Result<(), Repor
 pub fn check_place(out: &Path) -> Result<(), ReportError> {
     let tried = match out.is_dir() {
         true => Err(ErrorKind::IsADirectory.into()),
-        false => File::create(part(out)).and_then(|_| fs::remove_file(part(out))),
+        false => draft::beside(out).map(drop),
     };
     tried.map_err(|source| ReportError::Write {
         path: out.to_owned(),
         source,
     })
-}
-
-/// Where a page lies until it is whole.
-fn part(out: &Path) -> PathBuf {
-    let mut name: OsString = out.file_name().unwrap_or_default().to_owned();
-    name.push(".part");
-    out.with_file_name(name)
 }
 
 /// Puts a page in its place at once, so that nobody sees half of it. Control characters in it, which a results folder may have, are
@@ -184,22 +177,16 @@ fn part(out: &Path) -> PathBuf {
 /// # Errors
 /// When it cannot be written.
 pub fn write_page(out: &Path, text: &str) -> Result<(), ReportError> {
-    let failed = |source| ReportError::Write {
+    draft::replace(out, visible(text).as_bytes()).map_err(|source| ReportError::Write {
         path: out.to_owned(),
         source,
-    };
-    let part = part(out);
-    fs::write(&part, visible(text).as_bytes())
-        .and_then(|()| fs::rename(&part, out))
-        .map_err(|source| {
-            // What is half written would only be in the way.
-            fs::remove_file(&part).ok();
-            failed(source)
-        })
+    })
 }
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
 
     #[test]

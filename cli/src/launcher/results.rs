@@ -23,6 +23,7 @@ use std::{
     time::SystemTime,
 };
 
+use fltorrent_records::draft;
 use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::Value;
@@ -323,18 +324,7 @@ impl Results {
         if !self.reopened {
             return write(path, bytes);
         }
-        // The old file stays until the new one is whole.
-        let temporary = path.with_extension("tmp");
-        match fs::remove_file(&temporary) {
-            Err(source) if source.kind() != ErrorKind::NotFound => {
-                return Err(ResultsError::Write {
-                    path: temporary,
-                    source,
-                });
-            }
-            _ => write(&temporary, bytes)?,
-        }
-        fs::rename(&temporary, path).map_err(|source| ResultsError::Write {
+        draft::replace(path, bytes).map_err(|source| ResultsError::Write {
             path: path.to_owned(),
             source,
         })

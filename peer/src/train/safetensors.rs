@@ -9,13 +9,13 @@ mod load;
 use std::{
     borrow::Cow,
     collections::{BTreeMap, HashMap},
-    fs::{File, Permissions},
+    fs::File,
     io,
-    os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
 };
 
 use fltorrent_crds::plan::{ModelPlan, TensorPlan};
+use fltorrent_records::draft;
 use safetensors::{Dtype, SafeTensorError, View};
 use thiserror::Error;
 
@@ -98,17 +98,7 @@ pub fn save(
         path: path.to_owned(),
         source,
     };
-    let folder = path
-        .parent()
-        .filter(|folder| !folder.as_os_str().is_empty())
-        .unwrap_or_else(|| Path::new("."));
-    // The temporary file has the mode that any new file would have, so that others may read the model.
-    let temporary = tempfile::Builder::new()
-        .prefix(".model-")
-        .permissions(Permissions::from_mode(0o666))
-        .tempfile_in(folder)
-        .map_err(write_error)?
-        .into_temp_path();
+    let temporary = draft::beside(path).map_err(write_error)?.into_temp_path();
     let named = parts.iter().map(|(name, part)| (*name, part));
     safetensors::serialize_to_file(named, Some(metadata), &temporary).map_err(|source| {
         SaveError::Format {
