@@ -351,7 +351,7 @@ pub struct PeerArguments {
     pub in_cluster: Option<PathBuf>,
     /// For a peer that its user starts.
     #[command(flatten)]
-    pub by_hand: ByHandArguments,
+    pub standalone: StandaloneArguments,
     /// A launcher holds standard input and output
     #[arg(long, hide = true, conflicts_with_all = ["bindings", "out", "data", "attempt", "metrics"])]
     pub launched: bool,
@@ -368,7 +368,7 @@ pub struct PeerArguments {
 
 /// `fltorrent peer`, started by hand.
 #[derive(Clone, Debug, Args)]
-pub struct ByHandArguments {
+pub struct StandaloneArguments {
     /// The nodes file (YAML or JSON): where the peers are, the same on all machines
     #[arg(long, value_name = "FILE", value_parser = path())]
     pub bindings: Option<PathBuf>,

@@ -12,7 +12,6 @@ pub mod units;
 
 use std::{
     error::Error,
-    fs::File,
     io::{self, ErrorKind},
     path::{Path, PathBuf},
 };

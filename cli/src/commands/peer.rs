@@ -63,7 +63,7 @@ pub(super) fn peer(arguments: PeerArguments, started: SystemTime) -> ExitCode {
     if arguments.launched {
         return launched(arguments);
     }
-    let mut printer = Printer::new(Format::Text, arguments.by_hand.quiet);
+    let mut printer = Printer::new(Format::Text, arguments.standalone.quiet);
     let result = setup::prepare(&arguments, started, &printer)
         .and_then(|setup| watch::run(setup, started, &mut printer));
     match result {

@@ -5,8 +5,8 @@
 //! DNS. What happens goes to standard output, and how it ended into the container's termination message.
 
 mod identity;
+mod pod_log;
 mod settings;
-mod story;
 
 use std::{
     fs,
@@ -37,8 +37,8 @@ use tokio::{
 
 use crate::commands::{FAILED, INTERRUPTED, USAGE, run::Signals};
 use identity::{Applying, IdentityError};
+use pod_log::PodLog;
 use settings::Settings;
-use story::Story;
 
 /// Time between two words on neighbours that are not there.
 const NEWS: Duration = Duration::from_secs(30);
@@ -200,14 +200,14 @@ async fn drive(folder: &Path, ending: &mut Ending) -> Result<(), PodError> {
         coordinator: Some(settings.coordinator.clone()),
         credentials: current,
     };
-    let story = Story::new(&neighbours, plan.training.rounds);
+    let log = PodLog::new(&neighbours, plan.training.rounds);
     let result = watch_over(
         ready,
         membership,
         &mut signals,
         stop_in,
         &mut news,
-        story,
+        log,
         ending,
     )
     .await;
@@ -222,7 +222,7 @@ async fn watch_over(
     signals: &mut Signals,
     stop: oneshot::Sender<&'static str>,
     news: &mut mpsc::Receiver<News>,
-    mut story: Story,
+    mut log: PodLog,
     ending: &mut Ending,
 ) -> Result<(), PodError> {
     let mut ticks = interval_at(Instant::now() + NEWS, NEWS);
@@ -237,7 +237,7 @@ async fn watch_over(
                 if let News::Round(report) = &news {
                     ending.finished(report);
                 }
-                story.tell(&news);
+                log.tell(&news);
             }
             signal = signals.next() => match stop.take() {
                 Some(stop) => {
@@ -248,7 +248,7 @@ async fn watch_over(
                 // Whoever asks twice does not want to wait.
                 None => return Err(PodError::Stopped(signal)),
             },
-            _ = ticks.tick() => story.remind(),
+            _ = ticks.tick() => log.remind(),
             result = &mut running => break result,
         }
     };
@@ -256,7 +256,7 @@ async fn watch_over(
         if let News::Round(report) = &news {
             ending.finished(report);
         }
-        story.tell(&news);
+        log.tell(&news);
     }
     match (result, stopped) {
         (Ok(()), _) => Ok(()),

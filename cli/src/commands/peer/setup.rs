@@ -63,8 +63,8 @@ pub(super) fn prepare(
     started: SystemTime,
     printer: &Printer,
 ) -> Result<Setup, PeerError> {
-    let by_hand = &arguments.by_hand;
-    let Some(path) = &by_hand.bindings else {
+    let standalone = &arguments.standalone;
+    let Some(path) = &standalone.bindings else {
         return Err(PeerError::Usage(
             "--bindings is missing: name the nodes file that says where the peers are".to_owned(),
         ));
@@ -75,8 +75,8 @@ pub(super) fn prepare(
         Some(manifest) => (manifest, crate::manifest::read(manifest)?),
         None => (path, nodes.default_manifest()),
     };
-    let mut sets = by_hand.settings.sets();
-    if let Some(data) = &by_hand.data {
+    let mut sets = standalone.settings.sets();
+    if let Some(data) = &standalone.data {
         let more = with_data_path(&text, &sets, data).map_err(|error| error.in_file(file))?;
         sets.extend(more);
     }
@@ -95,7 +95,7 @@ pub(super) fn prepare(
             plan.peers.len() - 1
         )));
     }
-    let attempt = match (by_hand.attempt, nodes.attempt) {
+    let attempt = match (standalone.attempt, nodes.attempt) {
         (Some(here), Some(there)) if here != there => {
             return Err(PeerError::Usage(format!(
                 "--attempt is {here}, but attempt in {} is {there}; give both the same value, or one of them only",
@@ -104,14 +104,14 @@ pub(super) fn prepare(
         }
         (here, there) => here.or(there).unwrap_or(0),
     };
-    let keys = keys::read(&by_hand.keys, index, attempt)?;
+    let keys = keys::read(&standalone.keys, index, attempt)?;
     if let Some(authority) = &nodes.authority
         && authority.trim() != keys.authority.trim()
     {
         return Err(PeerError::Usage(format!(
             "authority in {} is not the one of {}; copy the keys and the nodes file of the same experiment",
             path.display(),
-            by_hand.keys.display()
+            standalone.keys.display()
         )));
     }
     printer.warnings(&plan.warnings);
@@ -121,7 +121,7 @@ pub(super) fn prepare(
         preflight::check_initial_model(plan)?;
     }
     let description = describe(&resolved.experiment, plan, Some(checked.samples));
-    let results = match (arguments.resume, &by_hand.out) {
+    let results = match (arguments.resume, &standalone.out) {
         (Some(_), Some(folder)) => resume::reopen(folder, &resolved)?,
         (Some(_), None) => {
             return Err(PeerError::Usage(

@@ -61,7 +61,7 @@ async fn drive(
     let (stop_in, stop) = oneshot::channel();
     let mut stop_in = Some(stop_in);
     let plan = &setup.resolved.plan;
-    let by_hand = &setup.arguments.by_hand;
+    let standalone = &setup.arguments.standalone;
     let key = setup.keys.key.duplicate();
     let key = key.map_err(|error| PeerError::Failed(crate::chain(&error)))?;
     let membership = Membership::of(setup.bindings.clone(), key).map_err(failed)?;
@@ -80,9 +80,9 @@ async fn drive(
         resume: setup.arguments.resume,
         warns: false,
         listen: setup.listen(),
-        metrics: by_hand.metrics,
+        metrics: standalone.metrics,
         watch: Some(Watch {
-            wait: by_hand.wait.get(),
+            wait: standalone.wait.get(),
             news: news_in,
             stop,
         }),

@@ -13,14 +13,14 @@ const STRANGERS: usize = 20;
 const NAMED: usize = 8;
 
 /// What has been told so far.
-pub(super) struct Story {
+pub(super) struct PodLog {
     rounds: u32,
     neighbours: usize,
     missing: BTreeMap<u32, Option<String>>,
     strangers: BTreeSet<String>,
 }
 
-impl Story {
+impl PodLog {
     pub(super) fn new(neighbours: &[u32], rounds: u32) -> Self {
         Self {
             rounds,
