@@ -141,7 +141,7 @@ impl Swarm {
                 if is_kept {
                     round.forget_complete(at);
                 }
-                Err(Violation::Anew { round: number })
+                Err(Violation::Restarted { round: number })
             }
             _ => Ok(()),
         }

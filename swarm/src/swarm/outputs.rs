@@ -138,7 +138,7 @@ pub enum Violation {
     },
     /// It had completed a round and tells of its chunks, or asks for them, again.
     #[error("it has begun anew: it had said that it was complete in round {round}")]
-    Anew {
+    Restarted {
         /// The round.
         round: u32,
     },
