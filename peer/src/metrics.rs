@@ -40,6 +40,11 @@ pub struct Metrics {
     violations: Counter,
     store_memory: Gauge,
     store_file: Gauge,
+    last: LastRound,
+}
+
+/// Figures of the last finished round.
+struct LastRound {
     accuracy: Perhaps,
     loss: Perhaps,
     train_loss: Perhaps,
@@ -57,8 +62,10 @@ impl Metrics {
             ("peer".into(), peer.to_string().into()),
         ];
         let mut registry = Registry::with_prefix_and_labels("fltorrent", labels.into_iter());
-        let metrics = Self {
-            registry: Mutex::default(),
+        let build = Info::new([("version", env!("CARGO_PKG_VERSION"))]);
+        registry.register("build", "What runs", build);
+        gauge(&mut registry, "rounds_planned", "Rounds of the experiment").set(rounds.into());
+        Self {
             ready: AtomicBool::new(false),
             round: gauge(&mut registry, "round", "Round that the peer is in, from 0"),
             rounds_done: counter(&mut registry, "rounds", "Rounds that the peer has finished"),
@@ -105,59 +112,9 @@ impl Metrics {
             ),
             store_memory: gauge(&mut registry, "store_memory_bytes", "Chunk bytes in RAM"),
             store_file: gauge(&mut registry, "store_file_bytes", "Chunk bytes in files"),
-            accuracy: Family::default(),
-            loss: Family::default(),
-            train_loss: Family::default(),
-            train_seconds: Gauge::default(),
-            exchange_seconds: Gauge::default(),
-            aggregate_seconds: Gauge::default(),
-            evaluate_seconds: Gauge::default(),
-        };
-        registry.register(
-            "build",
-            "What runs",
-            Info::new([("version", env!("CARGO_PKG_VERSION"))]),
-        );
-        gauge(&mut registry, "rounds_planned", "Rounds of the experiment").set(rounds.into());
-        let last = "of the last finished round";
-        let here = "on the peer's part of the test split";
-        for (name, help, figure) in [
-            (
-                "accuracy",
-                format!("Accuracy {here} {last}; absent without samples"),
-                &metrics.accuracy,
-            ),
-            (
-                "loss",
-                format!("Mean loss {here} {last}; absent without samples or when it is not finite"),
-                &metrics.loss,
-            ),
-            (
-                "train_loss",
-                format!("Mean loss over the peer's training samples {last}; absent likewise"),
-                &metrics.train_loss,
-            ),
-        ] {
-            registry.register(name, help, figure.clone());
+            last: LastRound::new(&mut registry),
+            registry: Mutex::new(registry),
         }
-        for (name, gauge) in [
-            ("train", &metrics.train_seconds),
-            ("exchange", &metrics.exchange_seconds),
-            ("aggregate", &metrics.aggregate_seconds),
-            ("evaluate", &metrics.evaluate_seconds),
-        ] {
-            registry.register_with_unit(
-                name,
-                format!("Seconds {last}"),
-                Unit::Seconds,
-                gauge.clone(),
-            );
-        }
-        *metrics
-            .registry
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner) = registry;
-        metrics
     }
 
     /// What `/metrics` answers, as OpenMetrics.
@@ -206,6 +163,43 @@ impl Metrics {
     pub(crate) fn round_done(&self, report: &RoundReport) {
         self.rounds_done.inc();
         self.sent.inc_by(report.bytes_sent);
+        self.last.set(report);
+    }
+}
+
+impl LastRound {
+    fn new(registry: &mut Registry) -> Self {
+        let last = "of the last finished round";
+        let here = "on the peer's part of the test split";
+        let mut share = |name, help| {
+            let figure = Perhaps::default();
+            registry.register(name, help, figure.clone());
+            figure
+        };
+        let accuracy = format!("Accuracy {here} {last}; absent without samples");
+        let loss =
+            format!("Mean loss {here} {last}; absent without samples or when it is not finite");
+        let train_loss =
+            format!("Mean loss over the peer's training samples {last}; absent likewise");
+        let (accuracy, loss) = (share("accuracy", accuracy), share("loss", loss));
+        let train_loss = share("train_loss", train_loss);
+        let mut seconds = |name| {
+            let (figure, help) = (Figure::default(), format!("Seconds {last}"));
+            registry.register_with_unit(name, help, Unit::Seconds, figure.clone());
+            figure
+        };
+        Self {
+            accuracy,
+            loss,
+            train_loss,
+            train_seconds: seconds("train"),
+            exchange_seconds: seconds("exchange"),
+            aggregate_seconds: seconds("aggregate"),
+            evaluate_seconds: seconds("evaluate"),
+        }
+    }
+
+    fn set(&self, report: &RoundReport) {
         let RoundReport {
             evaluation, train, ..
         } = report;
@@ -213,10 +207,10 @@ impl Metrics {
         put(&self.accuracy, share(evaluation.correct as f64));
         put(&self.loss, evaluation.loss_sum.and_then(share));
         put(&self.train_loss, train.loss);
-        self.train_seconds.set(report.train.seconds);
+        self.train_seconds.set(train.seconds);
         self.exchange_seconds.set(report.exchange_seconds);
         self.aggregate_seconds.set(report.aggregate_seconds);
-        self.evaluate_seconds.set(report.evaluation.seconds);
+        self.evaluate_seconds.set(evaluation.seconds);
     }
 }
 

@@ -891,7 +891,10 @@ fn one_that_begins_anew_is_served_again_while_what_it_lost_is_kept() {
     bench.complete_round(0);
     // Neighbour 1 had all of round 0, died, and has its own update only.
     bench.hear(1, have([3]));
-    assert_eq!(bench.disconnected(1), Some(Violation::Restarted { round: 0 }));
+    assert_eq!(
+        bench.disconnected(1),
+        Some(Violation::Restarted { round: 0 })
+    );
     bench.connect(1);
     bench.hear(1, have([3, 4, 5]));
     bench.hear(1, Message::Interested);

@@ -5,7 +5,7 @@ use maud::{Markup, html};
 use super::{
     document,
     figure::{Table, absent, figure},
-    learning::{By, What},
+    learning::{By, Measure},
 };
 use crate::{
     compare::Comparison,
@@ -78,16 +78,16 @@ fn learning(comparison: &Comparison) -> Markup {
     html! {
         div class="grid" {
             @for by in By::ALL {
-                @for what in What::ALL { (curves(comparison, what, by)) }
+                @for measure in Measure::ALL { (curves(comparison, measure, by)) }
             }
         }
     }
 }
 
-fn curves(comparison: &Comparison, what: What, by: By) -> Markup {
-    let title = format!("{} by {}", what.name(), by.name());
+fn curves(comparison: &Comparison, measure: Measure, by: By) -> Markup {
+    let title = format!("{} by {}", measure.name(), by.name());
     let points = |run: &Run| -> Vec<(f64, f64)> {
-        let point = |round| Some((by.of(round), what.of(round)?));
+        let point = |round| Some((by.of(round), measure.of(round)?));
         run.rounds.iter().filter_map(point).collect()
     };
     let all: Vec<Vec<(f64, f64)>> = comparison.read.iter().map(points).collect();
@@ -112,25 +112,25 @@ fn curves(comparison: &Comparison, what: What, by: By) -> Markup {
             end: run.letter.clone(),
         });
     let ended = comparison.runs.iter().map(|run| {
-        let figure = match what {
-            What::Accuracy => percent(run.accuracy),
-            What::Loss => run
+        let figure = match measure {
+            Measure::Accuracy => percent(run.accuracy),
+            Measure::Loss => run
                 .loss
                 .map_or_else(|| "–".to_owned(), |loss| format!("{loss:.4}")),
         };
         format!("{}: {figure}", run.letter)
     });
     let description = format!("At the end {}.", ended.collect::<Vec<_>>().join(", "));
-    let id = format!("{}-by-{}", what.name().to_lowercase(), by.name());
+    let id = format!("{}-by-{}", measure.name().to_lowercase(), by.name());
     let name = Name {
         id: &id,
         title: &title,
         description: &description,
     };
-    let (at_least, at_most) = what.spans();
+    let (at_least, at_most) = measure.spans();
     let lines = Lines {
         x: &x,
-        y: what.axis(),
+        y: measure.axis(),
         whole_x: by == By::Rounds,
         at_least,
         at_most,
@@ -146,7 +146,7 @@ fn curves(comparison: &Comparison, what: What, by: By) -> Markup {
         .unwrap_or(0);
     let table = Table::new(&head, longest, |at| {
         let cell = |run: &Run| {
-            let figure = run.rounds.get(at).and_then(|round| what.of(round));
+            let figure = run.rounds.get(at).and_then(|round| measure.of(round));
             figure.map_or_else(|| "–".to_owned(), |figure| format!("{figure:.4}"))
         };
         std::iter::once((at + 1).to_string())

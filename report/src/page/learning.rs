@@ -59,12 +59,12 @@ impl By {
 
 /// Accuracy or loss.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum What {
+pub(crate) enum Measure {
     Accuracy,
     Loss,
 }
 
-impl What {
+impl Measure {
     pub(crate) const ALL: [Self; 2] = [Self::Accuracy, Self::Loss];
 
     pub(crate) const fn name(self) -> &'static str {
@@ -105,7 +105,7 @@ pub(super) fn section(run: &Run) -> Markup {
     html! {
         div class="grid" {
             @for by in By::ALL {
-                @for what in What::ALL { (curve(run, what, by)) }
+                @for measure in Measure::ALL { (curve(run, measure, by)) }
             }
             (by_class(run))
             (histogram(run))
@@ -168,7 +168,7 @@ fn by_class(run: &Run) -> Markup {
         (format!("class {}", figures.class), vec![bar])
     };
     let plot = GroupedBars {
-        x: What::Accuracy.axis(),
+        x: Measure::Accuracy.axis(),
         y: "",
         parts: &["accuracy"],
         groups: worst(&classes).iter().map(group).collect(),
@@ -188,7 +188,7 @@ fn by_class(run: &Run) -> Markup {
     figure(&name, &plot.draw(&name), &table)
 }
 
-fn curve(run: &Run, what: What, by: By) -> Markup {
+fn curve(run: &Run, measure: Measure, by: By) -> Markup {
     let points = |figure: &dyn Fn(&Finished) -> Option<f64>| -> Vec<(f64, f64)> {
         let point = |round| Some((by.of(round), figure(round)?));
         run.rounds.iter().filter_map(point).collect()
@@ -198,10 +198,10 @@ fn curve(run: &Run, what: What, by: By) -> Markup {
     let scaled = |points: Vec<(f64, f64)>| -> Vec<(f64, f64)> {
         points.into_iter().map(|(x, y)| (x / unit, y)).collect()
     };
-    let main = scaled(points(&|round| what.of(round)));
+    let main = scaled(points(&|round| measure.of(round)));
     let (title, id) = (
-        format!("{} by {}", what.name(), by.name()),
-        format!("{}-by-{}", what.name().to_lowercase(), by.name()),
+        format!("{} by {}", measure.name(), by.name()),
+        format!("{}-by-{}", measure.name().to_lowercase(), by.name()),
     );
     if main.is_empty() {
         return absent(&title, "no peer has test samples.");
@@ -209,7 +209,7 @@ fn curve(run: &Run, what: What, by: By) -> Markup {
     let ending = |points: &[(f64, f64)]| {
         points
             .last()
-            .map_or_else(String::new, |(_, y)| written(what, *y))
+            .map_or_else(String::new, |(_, y)| written(measure, *y))
     };
     let mut series = vec![Series {
         name: "test samples".to_owned(),
@@ -217,7 +217,7 @@ fn curve(run: &Run, what: What, by: By) -> Markup {
         points: main.clone(),
         style: Some(0),
     }];
-    if what == What::Loss {
+    if measure == Measure::Loss {
         let train = scaled(points(&|round| round.summary.train_loss));
         series.push(Series {
             name: "training, mean of the peers".to_owned(),
@@ -226,8 +226,8 @@ fn curve(run: &Run, what: What, by: By) -> Markup {
             style: Some(1),
         });
     }
-    let (at_least, at_most) = what.spans();
-    let description = says(what, by, run, &main);
+    let (at_least, at_most) = measure.spans();
+    let description = says(measure, by, run, &main);
     let name = Name {
         id: &id,
         title: &title,
@@ -235,27 +235,27 @@ fn curve(run: &Run, what: What, by: By) -> Markup {
     };
     let lines = Lines {
         x: &x,
-        y: what.axis(),
+        y: measure.axis(),
         whole_x: by == By::Rounds,
         at_least,
         at_most,
         series,
     };
-    figure(&name, &lines.draw(&name), &table(run, what, by))
+    figure(&name, &lines.draw(&name), &table(run, measure, by))
 }
 
-fn written(what: What, figure: f64) -> String {
-    match what {
-        What::Accuracy => format!("{figure:.2} %"),
-        What::Loss => format!("{figure:.3}"),
+fn written(measure: Measure, figure: f64) -> String {
+    match measure {
+        Measure::Accuracy => format!("{figure:.2} %"),
+        Measure::Loss => format!("{figure:.3}"),
     }
 }
 
-fn says(what: What, by: By, run: &Run, points: &[(f64, f64)]) -> String {
+fn says(measure: Measure, by: By, run: &Run, points: &[(f64, f64)]) -> String {
     let (Some(first), Some(last)) = (points.first(), points.last()) else {
         return String::new();
     };
-    let (from, to) = (written(what, first.1), written(what, last.1));
+    let (from, to) = (written(measure, first.1), written(measure, last.1));
     let until = run.rounds.last().map_or_else(String::new, |last| match by {
         By::Rounds => format!("{} rounds", run.rounds.len()),
         By::Bytes => bytes(last.bytes),
@@ -264,7 +264,7 @@ fn says(what: What, by: By, run: &Run, points: &[(f64, f64)]) -> String {
     format!("From {from} after the first round to {to} after {until}.")
 }
 
-fn table(run: &Run, what: What, by: By) -> Table {
+fn table(run: &Run, measure: Measure, by: By) -> Table {
     let accuracy = |round: &Finished| percent(round.summary.accuracy);
     let loss = |loss: Option<f64>| loss.map_or_else(|| "–".to_owned(), |loss| format!("{loss:.4}"));
     let place = |round: &Finished| match by {
@@ -278,17 +278,17 @@ fn table(run: &Run, what: What, by: By) -> Table {
         By::Bytes => Some("Bytes received"),
         By::Seconds => Some("Time"),
     });
-    head.extend(match what {
-        What::Accuracy => ["Accuracy"].as_slice(),
-        What::Loss => &["Test loss", "Training loss"],
+    head.extend(match measure {
+        Measure::Accuracy => ["Accuracy"].as_slice(),
+        Measure::Loss => &["Test loss", "Training loss"],
     });
     Table::new(&head, run.rounds.len(), |at| {
         let round = &run.rounds[at];
         let mut row = vec![(round.summary.round + 1).to_string()];
         row.extend(place(round));
-        match what {
-            What::Accuracy => row.push(accuracy(round)),
-            What::Loss => row.extend([loss(round.summary.loss), loss(round.summary.train_loss)]),
+        match measure {
+            Measure::Accuracy => row.push(accuracy(round)),
+            Measure::Loss => row.extend([loss(round.summary.loss), loss(round.summary.train_loss)]),
         }
         row
     })
