@@ -28,7 +28,7 @@ fn a_message_tells_of_the_last_round_and_of_all_bytes() {
         ("roundsPlanned", 10.into()),
         ("accuracy", 0.9.into()),
         ("loss", 0.5.into()),
-        ("modelHash", "07".repeat(32).into()),
+        ("modelHash", "08".repeat(32).into()),
         ("bytesSent", 2000.into()),
         ("bytesReceived", 4000.into()),
         ("blames", 5.into()),
