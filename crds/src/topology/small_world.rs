@@ -18,7 +18,7 @@ use crate::{
 /// fewer than half of the others, so that it is the same as when there was no bound.
 const TRIES: u32 = 64;
 
-/// A ring of near neighbours, with some connections moved anywhere. Source: Watts and Strogatz, 1998.
+/// A ring of near neighbours, some connections moved anywhere. Source: Watts and Strogatz, 1998.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct SmallWorld {

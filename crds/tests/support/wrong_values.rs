@@ -874,7 +874,7 @@ pub fn wrong_values() -> Vec<(&'static str, Value, &'static str)> {
         (
             "training/schedule",
             json!("cosine"),
-            "training.schedule: `cosine` is not a map; write a map of cosine, step, type, warmupRounds",
+            "training.schedule: `cosine` is not a map; write a map of ",
         ),
         (
             "training/schedule/type",
