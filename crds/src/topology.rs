@@ -6,6 +6,7 @@ mod draws;
 mod erdos_renyi;
 mod exponential;
 mod hypercube;
+mod line;
 mod mesh;
 mod parts;
 mod random_regular;
@@ -21,6 +22,7 @@ pub use custom::Custom;
 pub use erdos_renyi::ErdosRenyi;
 pub use exponential::Exponential;
 pub use hypercube::Hypercube;
+pub use line::Line;
 pub use mesh::Mesh;
 pub use random_regular::RandomRegular;
 pub use ring::Ring;
@@ -42,6 +44,7 @@ family! {
         "torus" => Torus,
         "erdosRenyi" => ErdosRenyi,
         "hypercube" => Hypercube,
+        "line" => Line,
         "custom" => Custom,
     }
 }
