@@ -1,6 +1,7 @@
 //! Who is whose neighbour.
 
 mod adjacency;
+mod clusters;
 mod custom;
 mod draws;
 mod erdos_renyi;
@@ -18,6 +19,7 @@ mod tree;
 
 use crate::{FieldError, family::family};
 
+pub use clusters::Clusters;
 pub use custom::Custom;
 pub use erdos_renyi::ErdosRenyi;
 pub use exponential::Exponential;
@@ -45,6 +47,7 @@ family! {
         "erdosRenyi" => ErdosRenyi,
         "hypercube" => Hypercube,
         "line" => Line,
+        "clusters" => Clusters,
         "custom" => Custom,
     }
 }
