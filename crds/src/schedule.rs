@@ -2,12 +2,14 @@
 
 mod constant;
 mod cosine;
+mod linear;
 mod step;
 
 use crate::{family::family, findings::Findings};
 
 pub use constant::Constant;
 pub use cosine::Cosine;
+pub use linear::Linear;
 pub use step::Step;
 
 family! {
@@ -17,6 +19,7 @@ family! {
         "constant" => Constant,
         "step" => Step,
         "cosine" => Cosine,
+        "linear" => Linear,
     }
 }
 
