@@ -93,4 +93,8 @@ on_cluster installed
 
 finish
 
+step "the archive of a release"
+# Of the programs that were built with the tests.
+scripts/release.sh "$target/debug"
+
 step "all checks passed"
