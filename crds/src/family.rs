@@ -24,7 +24,8 @@ pub use yaml::yaml;
 
 /// The settings of a variant: a unit struct where there are none.
 pub trait Settings: Serialize + DeserializeOwned + JsonSchema {
-    /// Settings to start from; none where the numbers alone do not lead to any that are possible.
+    /// Settings to start from; none where the numbers alone do not lead to any. For few peers they may be impossible, which the plan
+    /// says.
     fn example(sketch: &Sketch) -> Option<Self>;
 
     /// What tells two uses apart in a few words, such as `4` in `randomRegular(4)`; none where the name says it all.

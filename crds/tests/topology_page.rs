@@ -79,7 +79,8 @@ fn drawings_show_the_connections() {
         let name = topology.name;
         let link = format!("img/topologies/{name}.svg");
         assert!(PAGE.contains(&format!("![{name}]({link})")), "{name}");
-        let svg = fs::read_to_string(folder.join(&link)).unwrap();
+        let svg = fs::read_to_string(folder.join(&link))
+            .unwrap_or_else(|error| panic!("docs/{link}: {error}"));
         let drawn: BTreeSet<(u32, u32)> = svg
             .split("<title>")
             .filter_map(|part| part.split("</title>").next()?.split_once("&#45;&#45;"))

@@ -203,6 +203,7 @@ mod tests {
             "hypercube" if !peers.is_power_of_two() => Some("power of two"),
             "randomRegular" if peers < 2 => Some("one peer has no neighbours"),
             "smallWorld" if peers < 3 => Some("take 3 peers or more"),
+            "clusters" if peers < 2 => Some("every site needs a peer"),
             _ => None,
         }
     }

@@ -62,13 +62,22 @@ fn kind<F: Family>(generator: &mut SchemaGenerator) -> Value {
     let bare: Vec<String> = bare.map(&mut aside).collect();
     let mut about = "Which member holds the settings.".to_owned();
     if !bare.is_empty() {
-        about.push_str(&format!(" There are none for {}.", bare.join(", ")));
+        about.push_str(&format!(" There are none for {}.", listed(&bare)));
     }
     let mut kind = json!({"type": "string", "description": about, "enum": names});
     if let Some(default) = F::DEFAULT {
         kind["default"] = default.into();
     }
     kind
+}
+
+/// `a`, `a and b`, `a, b and c`.
+fn listed(items: &[String]) -> String {
+    match items {
+        [] => String::new(),
+        [one] => one.clone(),
+        [others @ .., last] => format!("{} and {last}", others.join(", ")),
+    }
 }
 
 /// A sentence as part of another one.

@@ -40,7 +40,9 @@ fn add<F: Family>(
         if examples.iter().any(|example| example.name == name) {
             continue;
         }
-        let yaml = family::yaml(&choice, 2 * above.lines().count())?;
+        let parent = above.lines().last().unwrap_or_default();
+        let indent = parent.len() - parent.trim_start().len() + 2;
+        let yaml = family::yaml(&choice, indent)?;
         let summary = choice.variant().summary();
         examples.push(Example {
             name,

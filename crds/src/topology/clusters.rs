@@ -92,7 +92,7 @@ impl Clusters {
         if edges > MAX_EDGES {
             return Err(FieldError::new(
                 "topology.clusters.sites",
-                format!("{sites} sites of {peers} peers have about {edges} connections"),
+                format!("{peers} peers in {sites} sites have about {edges} connections"),
                 format!("at most {MAX_EDGES} are possible; take more sites or fewer peers"),
             ));
         }

@@ -9,7 +9,7 @@ use crate::{
     family::{Settings, Sketch},
 };
 
-/// Numbers of neighbours differ in one bit; a power of two peers.
+/// Neighbours' numbers differ in one bit; a power of two peers.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Hypercube;
 

@@ -4,6 +4,7 @@ use fltorrent_crds::{
     family::{self, Family, Sketch, Variant},
     plan::DIGITS_TRAIN,
 };
+use fltorrent_swarm::ChunkSelection;
 
 use super::choices::Choices;
 use crate::arguments::{DataChoice, ModelChoice};
@@ -13,6 +14,7 @@ pub(super) fn manifest(choices: &Choices, name: &str) -> String {
     let Choices { peers, rounds, .. } = choices;
     let (epochs, batch, rate) = training(choices);
     let name = scalar(name);
+    let names: Vec<&str> = ChunkSelection::ALL.iter().map(|rule| rule.name()).collect();
     format!(
         "# Made by `fltorrent init`. Check it: fltorrent plan FILE. Run it: fltorrent run FILE.\n\
          # Every field can be changed for one run: --set training.rounds=20\n\
@@ -40,11 +42,13 @@ pub(super) fn manifest(choices: &Choices, name: &str) -> String {
          exchange:\n    \
          # Neighbours that a peer serves at once.\n    \
          uploadSlots: 8\n    \
-         # rarestFirst, random or sequential.\n    \
-         chunkSelection: rarestFirst\n",
+         # {}.\n    \
+         chunkSelection: {}\n",
         variant(choices.topology, &choices.sketch(), 4),
         model(choices.model),
         data(choices),
+        names.join(", "),
+        ChunkSelection::default().name(),
     )
 }
 
