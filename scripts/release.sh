@@ -9,7 +9,10 @@ grep -q "^## \[$version\]" CHANGELOG.md || { echo "CHANGELOG.md has no heading [
 name=fltorrent-$version-$(uname -m)-linux-gnu
 out=target/release-archives
 
-programs=${1:-target/release}
+target=$(cargo metadata --locked --no-deps --format-version 1 | sed 's/.*"target_directory":"\([^"]*\)".*/\1/')
+programs=${1:-$target/release}
+# Without Git there is no time of the commit, and no archive.
+time=$(git log -1 --format=%ct)
 [ $# -gt 0 ] || cargo build --release --locked --workspace --bin fltorrent --bin kubectl-fltorrent
 
 rm -rf "$out"
@@ -29,7 +32,8 @@ mkdir -p "$out/$name"/{bin,completions,man}
   bin/fltorrent validate quickstart.yaml >/dev/null
 )
 # The same files make the same archive.
-tar --sort=name --owner=0 --group=0 --numeric-owner --mtime="@$(git log -1 --format=%ct)" -C "$out" -c "$name" | gzip -9n >"$out/$name.tar.gz"
+tar --sort=name --owner=0 --group=0 --numeric-owner --mode=u=rwX,go=rX --mtime="@$time" -C "$out" -c "$name" | gzip -9n >"$out/$name.tar.gz"
 (cd "$out" && sha256sum "$name.tar.gz" >SHA256SUMS)
-echo "$out/$name.tar.gz needs glibc $(objdump -T "$out/$name"/bin/* | grep -o 'GLIBC_[0-9.]*' | sort -Vu | tail -1 | cut -d_ -f2) or newer"
+glibc=$(objdump -T "$out/$name"/bin/* | grep -o 'GLIBC_[0-9.]*' | sort -Vu | tail -1 | cut -d_ -f2)
+echo "$out/$name.tar.gz needs glibc $glibc or newer"
 rm -r "${out:?}/$name"

@@ -8,7 +8,12 @@ step() { printf '\n== %s (%s)\n' "$1" "$(date +%T)"; }
 # What runs beside other steps takes the processors that those leave idle. What it prints comes when it is waited for.
 logs=$(mktemp -d)
 beside=
-trap 'if [ -n "$beside" ]; then kill -- "-$beside"; fi; rm -rf "$logs"' EXIT
+end() {
+  # What went wrong here may have begun there.
+  if [ -n "$beside" ]; then kill -- "-$beside" 2>/dev/null || true; cat "$logs/beside"; fi
+  rm -rf "$logs"
+}
+trap end EXIT
 start() {
   # In a group of its own, so that an early end takes all of it along.
   set -m

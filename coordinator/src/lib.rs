@@ -22,16 +22,52 @@ mod server;
 pub mod signature;
 pub mod tls;
 
-/// An error with its causes, in one line. Some errors say their causes themselves; those are not said twice.
+/// An error with its causes, in one line. An error that ends with its cause has said it itself.
 #[must_use]
 pub fn chain(error: &dyn std::error::Error) -> String {
     let causes = std::iter::successors(error.source(), |cause| cause.source());
     causes
         .map(ToString::to_string)
         .fold(error.to_string(), |text, cause| {
-            match text.contains(&cause) {
+            match text.ends_with(&cause) {
                 true => text,
                 false => format!("{text}: {cause}"),
             }
         })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{error::Error, fmt};
+
+    use super::chain;
+
+    #[derive(Debug)]
+    struct Told(&'static str, Option<Box<Self>>);
+
+    impl fmt::Display for Told {
+        fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str(self.0)
+        }
+    }
+
+    impl Error for Told {
+        fn source(&self) -> Option<&(dyn Error + 'static)> {
+            self.1
+                .as_ref()
+                .map(|cause| &**cause as &(dyn Error + 'static))
+        }
+    }
+
+    #[test]
+    fn each_cause_is_said_once() {
+        let of = |texts: [&'static str; 3]| {
+            let [first, second, third] = texts;
+            let cause = Told(second, Some(Box::new(Told(third, None))));
+            chain(&Told(first, Some(Box::new(cause))))
+        };
+        assert_eq!(of(["a", "b", "c"]), "a: b: c");
+        assert_eq!(of(["no file: b: c", "b: c", "c"]), "no file: b: c");
+        assert_eq!(of(["b is missing", "b", "c"]), "b is missing: b: c");
+    }
 }

@@ -16,7 +16,7 @@ use crate::names;
 /// The longest note, in bytes: the API server refuses more.
 pub const MAX_NOTE: usize = 1024;
 
-/// Something worth spec about an experiment.
+/// Something worth telling about an experiment.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct EventSpec {
     /// Its stable name, in UpperCamelCase.

@@ -1,6 +1,7 @@
 //! A file that is seen whole or not at all.
 
 use std::{
+    ffi::OsString,
     fs::Permissions,
     io::{self, Write},
     os::unix::fs::PermissionsExt,
@@ -16,8 +17,11 @@ use tempfile::{Builder, NamedTempFile};
 /// When it cannot be made.
 pub fn beside(path: &Path) -> io::Result<NamedTempFile> {
     let folder = path.parent().filter(|it| !it.as_os_str().is_empty());
+    // Hidden: a process that is killed leaves it.
+    let mut prefix = OsString::from(".");
+    prefix.push(path.file_name().unwrap_or_default());
     Builder::new()
-        .prefix(path.file_name().unwrap_or_default())
+        .prefix(&prefix)
         .suffix(".part")
         .permissions(Permissions::from_mode(0o666))
         .tempfile_in(folder.unwrap_or_else(|| Path::new(".")))

@@ -5,7 +5,7 @@ mod support;
 use std::time::Duration;
 
 use fltorrent_swarm::{
-    Bitfield, ChunkId, ChunkSelection, Message,
+    Bitfield, ChokePolicyKind, ChunkId, ChunkSelection, Message,
     test_utils::{LinkProfile, Network, Outcome, origin_metainfo, sign},
 };
 use proptest::{collection::vec, prelude::*};
@@ -104,6 +104,10 @@ fn script() -> impl Strategy<Value = Script> {
     })
 }
 
+fn one_of<T: Copy>(all: &[T], number: u64) -> T {
+    all[(number % all.len() as u64) as usize]
+}
+
 impl Script {
     fn setup(&self) -> Setup {
         Setup {
@@ -113,7 +117,8 @@ impl Script {
             rounds: 3,
             slots: self.slots,
             seed: self.seed,
-            selection: ChunkSelection::RarestFirst,
+            selection: one_of(ChunkSelection::ALL, self.seed),
+            choke_policy: one_of(ChokePolicyKind::ALL, self.seed / 7),
             ..Setup::default()
         }
     }

@@ -72,6 +72,7 @@ fn one_slot_is_enough_under_every_choke_policy() {
                 ..Setup::default()
             };
             let mut network = setup.network(topology);
+            network.check_always();
             let what = choke_policy.name();
             assert!(network.run(LONG), "{topology} wedged with {what}");
             setup.assert_complete(&network);

@@ -22,7 +22,11 @@ pub(crate) fn notices(dependencies: &[Dependency]) -> Result<String, String> {
         text += &format!("===== {name} {version}: {license}\n\n");
         let crate_ = format!("{name}-{version}");
         let folder = source(&crate_).map_err(|error| format!("the source of {crate_}: {error}"))?;
-        for file in files(&folder).map_err(|error| format!("{}: {error}", folder.display()))? {
+        let found = files(&folder).map_err(|error| format!("{}: {error}", folder.display()))?;
+        if found.is_empty() {
+            text += "Its source has no text of the licence, which is that of this name in the list at spdx.org/licenses.\n\n";
+        }
+        for file in found {
             let bytes = fs::read(&file).map_err(|error| format!("{}: {error}", file.display()))?;
             text += String::from_utf8_lossy(&bytes).trim();
             text += "\n\n";
@@ -46,12 +50,15 @@ fn source(crate_: &str) -> io::Result<PathBuf> {
     Err(io::ErrorKind::NotFound.into())
 }
 
+/// Those of a crate, and of code by others in its subfolders.
 fn files(folder: &Path) -> io::Result<Vec<PathBuf>> {
     let mut found = Vec::new();
     for entry in fs::read_dir(folder)? {
         let entry = entry?;
         let name = entry.file_name().to_string_lossy().to_lowercase();
-        if entry.file_type()?.is_file() && NAMES.iter().any(|start| name.starts_with(start)) {
+        if entry.file_type()?.is_dir() {
+            found.extend(files(&entry.path())?);
+        } else if NAMES.iter().any(|start| name.starts_with(start)) && !name.ends_with(".rs") {
             found.push(entry.path());
         }
     }

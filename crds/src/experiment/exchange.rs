@@ -10,15 +10,16 @@ use crate::{ByteSize, Interval};
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Exchange {
-    /// Neighbours served at once, the optimistic one included.
+    /// Neighbours served at once, with titForTat the optimistic one included.
     #[schemars(range(min = 1, max = 10_000))]
     pub upload_slots: u32,
     /// Longest time between two choices of whom to serve, 1ms to 1h.
     pub unchoke_interval: Interval,
-    /// Longest time between two changes of the optimistic choice, from unchokeInterval to 24h.
+    /// Longest time between two changes of the optimistic choice of titForTat, from unchokeInterval to 24h.
     pub optimistic_unchoke_interval: Interval,
     /// Whom of the interested neighbours a peer serves.
-    #[schemars(description = ChokePolicyKind::description())]
+    #[serde(skip_serializing_if = "is_default")]
+    #[schemars(description = ChokePolicyKind::description(), extend("default" = ChokePolicyKind::default()))]
     pub choke_policy: ChokePolicyKind,
     /// Which missing chunk is asked for first.
     #[schemars(description = ChunkSelection::description())]
@@ -44,4 +45,9 @@ impl Default for Exchange {
             memory_budget: ByteSize::from_mebibytes(256),
         }
     }
+}
+
+/// Peers of an image before the field was there refuse it, so that it is told to them where it says something.
+fn is_default(policy: &ChokePolicyKind) -> bool {
+    *policy == ChokePolicyKind::default()
 }

@@ -175,10 +175,10 @@ impl Ready {
         };
         if prepared.start.is_over {
             let rounds = prepared.start.round;
-            tracing::info!(
-                rounds,
-                "all rounds were finished before; the model is written"
-            );
+            tracing::info!(rounds, "all rounds were finished before");
+            if files.is_empty() {
+                return Ok(());
+            }
             return Ok(save(&worker::flat(prepared.trainer.as_ref())?)?);
         }
         let assembly = Assembly::new(peer, membership, prepared)?;

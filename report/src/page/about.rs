@@ -5,7 +5,7 @@ use maud::{Markup, html};
 use crate::run::Run;
 use crate::units::{bytes, grouped};
 
-/// The subject manifest and what follows from it.
+/// The resolved manifest and what follows from it.
 pub(super) fn manifest(run: &Run) -> Markup {
     let plan = &run.subject.plan;
     html! {

@@ -28,7 +28,7 @@ impl Swarm {
         }
         for (at, neighbour) in self.neighbours.iter().enumerate() {
             self.check_neighbour(at, neighbour)
-                .map_err(|what| format!("neighbour to peer {}: {what}", neighbour.peer))?;
+                .map_err(|what| format!("neighbour {}: {what}", neighbour.peer))?;
         }
         for position in 0..self.current.held().len() {
             let ChunkState::InFlight { first, second } = self.current.state(position) else {

@@ -36,7 +36,7 @@ impl Outstanding {
     }
 
     /// When it is given up. Each time that the neighbour was given up it is waited for twice as long: a chunk may take
-    /// longer on every neighbour than anybody thought.
+    /// longer with every neighbour than anybody thought.
     fn times_out_at(&self, neighbour: &Neighbour, lost_after: Duration) -> Time {
         let again = 1 << neighbour.strikes.min(MOST_DOUBLINGS);
         self.mark.at() + self.patience(lost_after).saturating_mul(again)
