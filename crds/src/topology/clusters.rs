@@ -9,7 +9,7 @@ use crate::{
     family::{Settings, Sketch},
 };
 
-/// Sites of peers that all know each other, on a ring of few links. Peers of a site have numbers one after the other.
+/// Dense sites of peers on a ring of few links. All peers of a site know each other, and have numbers one after the other.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Clusters {

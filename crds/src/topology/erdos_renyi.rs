@@ -11,7 +11,7 @@ use crate::{
     seeds,
 };
 
-/// A random graph in which each connection has the same probability.
+/// Each connection of a random graph has the same probability.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ErdosRenyi {
