@@ -169,7 +169,7 @@ fn wrong_command_lines_say_what_would_do() {
         ),
         (
             &["init", "--topology", "circle"],
-            "possible values: ring, star",
+            "possible values: star, ring",
         ),
         (&["completions", "tcsh"], "possible values: bash"),
     ] {
@@ -327,11 +327,11 @@ fn on_a_terminal(folder: &Path, arguments: &str) -> Command {
     script
 }
 
-/// Peers (a word first, which is asked for again), wiring (one down: star), data, division, model, rounds.
+/// Peers (a word first, which is asked for again), wiring (one up from ring: star), data, division, model, rounds.
 #[test]
 fn init_asks_on_a_terminal() {
     let folder = tempfile::tempdir().unwrap();
-    let keys = b"eight\r\x15\x7f\x7f\x7f\x7f\x7f12\r\x1b[B\r\r\r\r";
+    let keys = b"eight\r\x15\x7f\x7f\x7f\x7f\x7f12\r\x1b[A\r\r\r\r";
     let asked = init_on_a_terminal(folder.path(), "asked.yaml --rounds 4", keys);
     assert!(asked.status.success(), "{}", stdout(&asked));
     let expected = "expected a whole number from 1 to 10000, written in digits";

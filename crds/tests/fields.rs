@@ -26,7 +26,6 @@ use fltorrent_crds::{
     topology::Topology,
 };
 use leaves::{leaves, written};
-use serde::Serialize;
 use serde_json::{Value, json};
 use support::{manifest, put};
 
@@ -871,7 +870,7 @@ fn beside(value: &Value) -> Vec<Value> {
 }
 
 /// Changes each number among the settings of each variant that has an example, and gives the paths of those fields.
-fn change_settings<F: Family + Serialize>(place: &str) -> BTreeSet<String> {
+fn change_settings<F: Family>(place: &str) -> BTreeSet<String> {
     let load = |choice: &Value| {
         let mut document = manifest();
         put(&mut document, place, choice.clone());
@@ -883,7 +882,11 @@ fn change_settings<F: Family + Serialize>(place: &str) -> BTreeSet<String> {
     };
     let mut fields = BTreeSet::new();
     for example in F::examples(&sketch) {
-        let (name, choice) = (example.name(), serde_json::to_value(&example).unwrap());
+        let (name, settings) = (example.name(), example.settings().unwrap());
+        let choice = match settings {
+            Value::Null => json!({"type": name}),
+            settings => json!({"type": name, name: settings}),
+        };
         let Some(first) = load(&choice) else { continue };
         for (setting, value) in choice[name].as_object().into_iter().flatten() {
             let with = |value| {

@@ -16,12 +16,20 @@ pub(crate) fn write<F: Family, S: Serializer>(
     choice: &F,
     serializer: S,
 ) -> Result<S::Ok, S::Error> {
+    let settings = choice.settings().map_err(S::Error::custom)?;
     let mut map = serializer.serialize_map(None)?;
     map.serialize_entry(TYPE, choice.name())?;
-    if choice.variant().has_settings {
-        map.serialize_entry(choice.name(), &choice.settings().map_err(S::Error::custom)?)?;
+    // What is left out has its default, so that two ways to say the same are written alike.
+    if choice.variant().has_settings && defaults(choice.variant()).as_ref() != Some(&settings) {
+        map.serialize_entry(choice.name(), &settings)?;
     }
     map.end()
+}
+
+/// The settings where none are written; none where some have to be.
+fn defaults<F: Family>(variant: &Variant<F>) -> Option<Value> {
+    let choice = (variant.read)(Value::Object(Map::new())).ok()?;
+    choice.settings().ok()
 }
 
 pub(crate) fn read<'de, F: Family, D: Deserializer<'de>>(deserializer: D) -> Result<F, D::Error> {
@@ -50,4 +58,40 @@ pub(super) fn chosen<F: Family>(
         let known: Vec<&str> = F::VARIANTS.iter().map(|variant| variant.name).collect();
         format!("type {name} is not known; expected {}", known.join(", "))
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::topology::Topology;
+
+    #[test]
+    fn settings_are_written_where_they_say_something() {
+        for (text, written) in [
+            (r#"{"type":"ring"}"#, r#"{"type":"ring"}"#),
+            (r#"{"type":"star"}"#, r#"{"type":"star"}"#),
+            (r#"{"type":"star","star":{"hub":0}}"#, r#"{"type":"star"}"#),
+            (
+                r#"{"star":{"hub":2},"type":"star"}"#,
+                r#"{"type":"star","star":{"hub":2}}"#,
+            ),
+            (
+                r#"{"type":"randomRegular","randomRegular":{"degree":4}}"#,
+                r#"{"type":"randomRegular","randomRegular":{"degree":4}}"#,
+            ),
+        ] {
+            let topology: Topology = serde_json::from_str(text).unwrap();
+            assert_eq!(serde_json::to_string(&topology).unwrap(), written);
+            assert_eq!(serde_json::from_str::<Topology>(written).unwrap(), topology);
+        }
+        let refused = |text| {
+            serde_json::from_str::<Topology>(text)
+                .unwrap_err()
+                .to_string()
+        };
+        assert!(refused("{}").contains("type is missing"));
+        assert!(
+            refused(r#"{"type":"randomRegular"}"#)
+                .contains("randomRegular: missing field `degree`")
+        );
+    }
 }
