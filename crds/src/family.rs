@@ -1,7 +1,7 @@
 //! A family is one choice of the manifest with its variants, each defined once in a module of its own.
 //!
 //! A variant is a type: its doc comment is the sentence that describes it, its fields are its settings with their bounds, and it
-//! implements [`Settings`] and what its family asks of it. One line of [`family!`] registers it. The manifest's form, the schema with
+//! implements [`Settings`] and what its family asks of it. One line of `family!` registers it. The manifest's form, the schema with
 //! its rules, the names on the command line, the questions of `fltorrent init` and the tables of the documentation follow.
 //!
 //! In a manifest a choice is `{type: tree, tree: {arity: 2}}`: `type` names the member that holds the settings. In a

@@ -1,4 +1,4 @@
-//! What a run says of itself, with one definition for who writes and who reads: the lines of a peer's metrics file ([`line`], [`file`]),
+//! What a run says of itself, with one definition for who writes and who reads: the lines of a peer's metrics file ([`mod@line`], [`mod@file`]),
 //! the report of a round ([`report`]), and what the reports of all peers add up to ([`progress`]).
 //!
 //! Peers write it; the launcher, the live view, pages, benchmarks and the operator read it. Nothing here reads a clock, and only

@@ -24,7 +24,7 @@ pub struct Series {
     pub name: String,
     /// Its points with ascending x, all finite.
     pub points: Vec<(f64, f64)>,
-    /// How it looks, below [`STYLES`]; none: thin and grey, without name.
+    /// How it looks, below `STYLES`; none: thin and grey, without name.
     pub style: Option<usize>,
     /// What is written at its end.
     pub end: String,
