@@ -856,6 +856,12 @@ fn a_changed_field_changes_the_plan() {
     }
 }
 
+/// What `manifest` has.
+const SKETCH: Sketch = Sketch {
+    peers: 8,
+    samples: Some(DIGITS_TRAIN),
+};
+
 /// Numbers beside one, some of which fit where it does.
 fn beside(value: &Value) -> Vec<Value> {
     match (value.as_i64(), value.as_f64()) {
@@ -876,12 +882,8 @@ fn change_settings<F: Family>(place: &str) -> BTreeSet<String> {
         put(&mut document, place, choice.clone());
         Plan::load(&document.to_string(), &[]).ok()
     };
-    let sketch = Sketch {
-        peers: 8,
-        samples: Some(DIGITS_TRAIN),
-    };
     let mut fields = BTreeSet::new();
-    for example in F::examples(&sketch) {
+    for example in F::examples(&SKETCH) {
         let (name, settings) = (example.name(), example.settings().unwrap());
         let choice = match settings {
             Value::Null => json!({"type": name}),
@@ -1058,11 +1060,7 @@ fn a_group_replaces_whole_fields_of_the_experiment() {
 /// A run may go on with more rounds exactly where the learning rates of those that it has had stay what they were.
 #[test]
 fn rounds_are_fixed_where_the_schedule_follows_from_them() {
-    let sketch = Sketch {
-        peers: 8,
-        samples: Some(DIGITS_TRAIN),
-    };
-    for schedule in Schedule::examples(&sketch) {
+    for schedule in Schedule::examples(&SKETCH) {
         let mut document = manifest();
         let choice = serde_json::to_value(schedule).unwrap();
         put(&mut document, "training/schedule", choice);
