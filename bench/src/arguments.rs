@@ -174,12 +174,7 @@ pub(crate) enum Contender {
 
 impl Contender {
     /// All of them.
-    pub(crate) const ALL: [Self; 4] = [
-        Self::Fltorrent,
-        Self::Libtorrent,
-        Self::Direct,
-        Self::Server,
-    ];
+    pub(crate) const ALL: [Self; 4] = [Self::Fltorrent, Self::Libtorrent, Self::Direct, Self::Server];
 }
 
 impl fmt::Display for Contender {

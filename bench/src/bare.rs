@@ -24,9 +24,7 @@ use fltorrent_peer::{
         socket::{self, BindError},
     },
 };
-use quinn::{
-    ConnectError, Connection, ConnectionError, Endpoint, ReadExactError, VarInt, WriteError,
-};
+use quinn::{ConnectError, Connection, ConnectionError, Endpoint, ReadExactError, VarInt, WriteError};
 use thiserror::Error;
 
 /// How long the certificates hold.
@@ -93,11 +91,7 @@ pub(crate) struct Transfer {
 ///
 /// # Errors
 /// [`BareError`].
-pub(crate) fn transfer(
-    plan: &TransportPlan,
-    update: usize,
-    bytes: u64,
-) -> Result<Transfer, BareError> {
+pub(crate) fn transfer(plan: &TransportPlan, update: usize, bytes: u64) -> Result<Transfer, BareError> {
     let work = Work { update, bytes };
     let run = RunId::random()?;
     let authority = Authority::generate(run, LIFETIME, SystemTime::now())?;
@@ -151,11 +145,7 @@ struct Side {
 fn credentials(authority: &Authority, index: u32) -> Result<Credentials, BareError> {
     let key = PeerKey::generate()?;
     let certificate = authority.sign_peer(&key.request_pem()?, index, 0, SystemTime::now())?;
-    Ok(Credentials::new(
-        authority.certificate_pem(),
-        &certificate,
-        key,
-    )?)
+    Ok(Credentials::new(authority.certificate_pem(), &certificate, key)?)
 }
 
 /// As a peer's driver runs: on one thread.
@@ -168,21 +158,11 @@ fn on_a_runtime<T>(task: impl Future<Output = Result<T, BareError>>) -> Result<T
 
 fn endpoint(plan: &TransportPlan, credentials: &Credentials) -> Result<Endpoint, BareError> {
     let socket = socket::bind((Ipv4Addr::LOCALHOST, 0).into())?;
-    Ok(transport::bare(
-        socket,
-        plan,
-        credentials,
-        PIECE as u32,
-        STREAM_WINDOW,
-    )?)
+    Ok(transport::bare(socket, plan, credentials, PIECE as u32, STREAM_WINDOW)?)
 }
 
 /// Sends and receives so many bytes, and waits until the other side has them too.
-async fn exchange(
-    endpoint: &Endpoint,
-    connection: Connection,
-    work: Work,
-) -> Result<Side, BareError> {
+async fn exchange(endpoint: &Endpoint, connection: Connection, work: Work) -> Result<Side, BareError> {
     let update = Bytes::from(vec![7; work.update]);
     // Not 0: the pages shall be there before the first byte comes.
     let mut room = vec![8; work.update];
@@ -260,11 +240,7 @@ mod tests {
         };
         // Not a whole number of pieces.
         let bytes = 3 * PIECE as u64 + 17;
-        let Transfer {
-            payload,
-            seconds,
-            cpu,
-        } = transfer(&plan, 2 * PIECE + 5, bytes).unwrap();
+        let Transfer { payload, seconds, cpu } = transfer(&plan, 2 * PIECE + 5, bytes).unwrap();
         assert_eq!(payload, 2 * bytes);
         assert!(seconds > 0.0 && cpu > 0.0);
     }

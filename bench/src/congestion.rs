@@ -22,10 +22,7 @@ const LOSSES: [u32; 3] = [0, 1, 5];
 const LEAST_QUEUE: f64 = 64_000.0;
 
 /// Prints a table of goodputs.
-pub(super) fn congestion(
-    arguments: &CongestionArguments,
-    printer: &mut Printer,
-) -> Result<(), ExitCode> {
+pub(super) fn congestion(arguments: &CongestionArguments, printer: &mut Printer) -> Result<(), ExitCode> {
     printer.line(&format!(
         "\nGoodput of each of two peers that send to each other at once, Mbit/s, over links of {} with a queue of a round \
          trip's bytes, at least 64 kB\n\n| RTT, ms | lost, % | {} |\n|---:|---:|{}",
@@ -38,8 +35,8 @@ pub(super) fn congestion(
             let mut row = format!("| {rtt} | {loss} |");
             for control in CONTROLS {
                 output::progress(&format!("{rtt} ms, {loss} %: {control}"));
-                let resolved = resolve(arguments, rtt, loss, control)
-                    .map_err(|error| refuse_manifest(&error, printer))?;
+                let resolved =
+                    resolve(arguments, rtt, loss, control).map_err(|error| refuse_manifest(&error, printer))?;
                 let goodput = goodput(&run_once(&resolved, printer)?, arguments.update.get());
                 let shown = goodput.map_or_else(|| "–".to_owned(), |rate| format!("{rate:.1}"));
                 row.push_str(&format!(" {shown} |"));
@@ -54,12 +51,7 @@ fn or(asked: &[u32], usual: &[u32]) -> Vec<u32> {
     if asked.is_empty() { usual } else { asked }.to_vec()
 }
 
-fn resolve(
-    arguments: &CongestionArguments,
-    rtt: u32,
-    loss: u32,
-    control: &str,
-) -> Result<Resolved, ManifestError> {
+fn resolve(arguments: &CongestionArguments, rtt: u32, loss: u32, control: &str) -> Result<Resolved, ManifestError> {
     let rate = arguments.rate;
     let queue = (rate.bytes() * f64::from(rtt) / 1000.0).max(LEAST_QUEUE);
     let link = format!(
@@ -83,12 +75,7 @@ fn resolve(
 
 /// Megabits a second over all rounds but the first.
 fn goodput(summary: &Summary, update: u64) -> Option<f64> {
-    let times: Option<Vec<f64>> = summary
-        .rounds
-        .iter()
-        .skip(1)
-        .map(|round| round.wall_seconds)
-        .collect();
+    let times: Option<Vec<f64>> = summary.rounds.iter().skip(1).map(|round| round.wall_seconds).collect();
     let times = times.filter(|times| !times.is_empty())?;
     let seconds: f64 = times.iter().sum();
     Some(update as f64 * times.len() as f64 * 8e-6 / seconds)

@@ -65,10 +65,7 @@ impl Contest<'_> {
 }
 
 /// Measures what the command line asks for; Ctrl-C leaves nothing behind.
-pub(super) fn exchange(
-    arguments: &ExchangeArguments,
-    printer: &mut Printer,
-) -> Result<(), ExitCode> {
+pub(super) fn exchange(arguments: &ExchangeArguments, printer: &mut Printer) -> Result<(), ExitCode> {
     let failed = |error: &Failed| {
         output::error(&fltorrent_peer::chain(error));
         ExitCode::from(FAILED)
@@ -100,9 +97,7 @@ async fn measure(arguments: &ExchangeArguments, printer: &mut Printer) -> Result
         }
         let sized = |machines: Option<u32>| {
             let case = machines.map_or(*case, |machines| case.with_machines(machines));
-            arguments
-                .update
-                .map_or(case, |update| case.with_update(update.get()))
+            arguments.update.map_or(case, |update| case.with_update(update.get()))
         };
         let cases: Vec<Case> = match arguments.peers.as_slice() {
             [] => vec![sized(None)],
@@ -176,8 +171,7 @@ async fn contenders(arguments: &ExchangeArguments, printer: &mut Printer) -> Vec
         )),
         None => {}
     }
-    let is_there =
-        |contender: &Contender| *contender != Contender::Libtorrent || libtorrent.is_some();
+    let is_there = |contender: &Contender| *contender != Contender::Libtorrent || libtorrent.is_some();
     wanted.into_iter().filter(is_there).collect()
 }
 
@@ -213,19 +207,10 @@ async fn contest(
 const HEAD: &str = "| case | contender | s | ÷ bound | target | wire ÷ payload | control ÷ payload | duplicates | CPU s/GB | memory of a peer, MB | last |
 |---|---|---:|---:|---|---:|---:|---:|---:|---:|---|";
 
-fn row(
-    case: &str,
-    contender: Contender,
-    outcome: &Outcome,
-    bound: f64,
-    target: Option<f64>,
-) -> String {
-    let figure = |value: Option<f64>, digits: usize| {
-        value.map_or_else(|| "–".to_owned(), |value| format!("{value:.digits$}"))
-    };
-    let percent = |value: Option<f64>| {
-        value.map_or_else(|| "–".to_owned(), |value| format!("{:.2} %", 100.0 * value))
-    };
+fn row(case: &str, contender: Contender, outcome: &Outcome, bound: f64, target: Option<f64>) -> String {
+    let figure =
+        |value: Option<f64>, digits: usize| value.map_or_else(|| "–".to_owned(), |value| format!("{value:.digits$}"));
+    let percent = |value: Option<f64>| value.map_or_else(|| "–".to_owned(), |value| format!("{:.2} %", 100.0 * value));
     let seconds = outcome.seconds;
     let ratio = seconds.map(|seconds| seconds / bound);
     let target = match (ratio, target) {

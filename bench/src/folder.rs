@@ -14,10 +14,7 @@ pub(super) enum Folder {
 impl Folder {
     /// The folder `keep`, which is not made here; without it a new one among the temporary files.
     pub(super) fn new(keep: Option<PathBuf>) -> io::Result<Self> {
-        keep.map_or_else(
-            || tempfile::tempdir().map(Self::Temporary),
-            |keep| Ok(Self::Kept(keep)),
-        )
+        keep.map_or_else(|| tempfile::tempdir().map(Self::Temporary), |keep| Ok(Self::Kept(keep)))
     }
 
     pub(super) fn path(&self) -> &Path {

@@ -46,28 +46,19 @@ struct Turn {
 }
 
 /// Measures what the command line asks for.
-pub(super) fn loopback(
-    arguments: &LoopbackArguments,
-    printer: &mut Printer,
-) -> Result<(), ExitCode> {
+pub(super) fn loopback(arguments: &LoopbackArguments, printer: &mut Printer) -> Result<(), ExitCode> {
     for case in CASES {
         if !arguments.case.is_empty() && !arguments.case.iter().any(|name| name == case.name) {
             continue;
         }
-        let case = arguments
-            .update
-            .map_or(*case, |update| case.with_update(update.get()));
+        let case = arguments.update.map_or(*case, |update| case.with_update(update.get()));
         let turns = measure(&case, arguments, printer)?;
         printer.line(&table::table(&rows(&case, &turns.0, &turns.1)));
     }
     Ok(())
 }
 
-fn measure(
-    case: &Case,
-    arguments: &LoopbackArguments,
-    printer: &mut Printer,
-) -> Result<(Plan, Vec<Turn>), ExitCode> {
+fn measure(case: &Case, arguments: &LoopbackArguments, printer: &mut Printer) -> Result<(Plan, Vec<Turn>), ExitCode> {
     let failed = |error: Failed| {
         output::error(&fltorrent_peer::chain(&error));
         ExitCode::from(FAILED)
@@ -124,11 +115,7 @@ fn rows(case: &Case, plan: &Plan, turns: &[Turn]) -> Vec<Row> {
     );
     let speed = Row::new(
         "the same for each second while nobody computes",
-        spread(
-            undisturbed
-                .iter()
-                .map(|turn| alone(turn) / bare_in_time(turn)),
-        ),
+        spread(undisturbed.iter().map(|turn| alone(turn) / bare_in_time(turn))),
     );
     let memory = Row::new(
         "peak resident set ÷ (memory budget + 3 updates)",
@@ -150,14 +137,8 @@ fn rows(case: &Case, plan: &Plan, turns: &[Turn]) -> Vec<Row> {
             each(&|turn| bare_for_cpu(turn) / MEGABYTE),
         ),
         cpu,
-        Row::new(
-            "FLTorrent, MB/s",
-            each(&|turn| ours_in_time(turn) / MEGABYTE),
-        ),
-        Row::new(
-            "bare QUIC, MB/s",
-            each(&|turn| bare_in_time(turn) / MEGABYTE),
-        ),
+        Row::new("FLTorrent, MB/s", each(&|turn| ours_in_time(turn) / MEGABYTE)),
+        Row::new("bare QUIC, MB/s", each(&|turn| bare_in_time(turn) / MEGABYTE)),
         Row::new(
             "for each second: FLTorrent ÷ bare QUIC",
             each(&|turn| ours_in_time(turn) / bare_in_time(turn)),

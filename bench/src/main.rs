@@ -38,10 +38,7 @@ const MEBIBYTE: f64 = 1024.0 * 1024.0;
 
 fn main() -> ExitCode {
     // What is measured are processes of this program, which has the whole of `fltorrent` in it: `cargo run` builds nothing else.
-    if std::env::args_os()
-        .nth(1)
-        .is_some_and(|first| first == "peer")
-    {
+    if std::env::args_os().nth(1).is_some_and(|first| first == "peer") {
         return main_with(Extensions::new());
     }
     let arguments = Arguments::parse();
@@ -64,8 +61,9 @@ fn bench(what: &Benchmark) -> Result<(), ExitCode> {
         Benchmark::Exchange(arguments) => exchange::exchange(arguments, &mut printer),
         Benchmark::Loopback(arguments) => loopback::loopback(arguments, &mut printer),
         Benchmark::Congestion(arguments) => congestion::congestion(arguments, &mut printer),
-        Benchmark::All(arguments) => quickstart(&arguments.quickstart, &mut printer)
-            .and_then(|()| train(&arguments.train, &mut printer)),
+        Benchmark::All(arguments) => {
+            quickstart(&arguments.quickstart, &mut printer).and_then(|()| train(&arguments.train, &mut printer))
+        }
     }
 }
 
@@ -157,11 +155,7 @@ fn train(arguments: &TrainArguments, printer: &mut Printer) -> Result<(), ExitCo
         .try_for_each(|&model| train_one(model, arguments, printer))
 }
 
-fn train_one(
-    model: Model,
-    arguments: &TrainArguments,
-    printer: &mut Printer,
-) -> Result<(), ExitCode> {
+fn train_one(model: Model, arguments: &TrainArguments, printer: &mut Printer) -> Result<(), ExitCode> {
     let options = train::Options {
         python: arguments.python.clone(),
         repetitions: arguments.repetitions,
@@ -172,8 +166,7 @@ fn train_one(
         output::error(&fltorrent_peer::chain(&error));
         ExitCode::from(FAILED)
     })?;
-    let each =
-        |figure: fn(&train::Repetition) -> f64| spread(report.repetitions.iter().map(figure));
+    let each = |figure: fn(&train::Repetition) -> f64| spread(report.repetitions.iter().map(figure));
     let (network, target) = match model {
         Model::Mlp => ("mlp 784-128-10", 2.0),
         Model::Lenet => ("lenet", 0.9),

@@ -106,8 +106,7 @@ fn figure(value: f64) -> String {
 }
 
 pub(super) fn table(rows: &[Row]) -> String {
-    let mut text =
-        String::from("| figure | median | least | most | target |\n|---|---:|---:|---:|---|");
+    let mut text = String::from("| figure | median | least | most | target |\n|---|---:|---:|---:|---|");
     for row in rows {
         // Writing into a string cannot fail.
         write!(text, "\n{}", row.line()).ok();

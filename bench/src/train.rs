@@ -210,10 +210,7 @@ fn random_samples(count: usize) -> Samples {
     let mut labels = vec![0; count];
     rng.fill_bytes(&mut labels);
     labels.iter_mut().for_each(|label| *label %= CLASSES);
-    let inputs = Inputs::Grey {
-        levels,
-        white: u8::MAX,
-    };
+    let inputs = Inputs::Grey { levels, white: u8::MAX };
     Samples::new(inputs, labels, 1, pixels, u32::from(CLASSES))
 }
 

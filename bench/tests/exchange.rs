@@ -61,10 +61,7 @@ fn a_reduced_exchange_has_a_row_for_each_contender_and_leaves_nothing() {
     let ours = row(&table, "fltorrent");
     let wire: f64 = ours[6].parse().unwrap();
     assert!(wire > 1.05, "headers have their weight:\n{table}");
-    assert!(
-        ours[7].ends_with(" %") && ours[8].ends_with(" %"),
-        "{table}"
-    );
+    assert!(ours[7].ends_with(" %") && ours[8].ends_with(" %"), "{table}");
     assert!(ours[11].starts_with("peer "), "{table}");
     assert_eq!(left_by(process), Vec::<String>::new());
 }
@@ -123,13 +120,7 @@ fn wrong_arguments_are_refused_before_anything_is_made() {
         assert_eq!(output.status.code(), Some(2), "{errors}");
         assert!(errors.contains(expected), "{errors}");
     }
-    let output = bench()
-        .args(["exchange", "--update", "1001"])
-        .output()
-        .unwrap();
+    let output = bench().args(["exchange", "--update", "1001"]).output().unwrap();
     let errors = String::from_utf8(output.stderr).unwrap();
-    assert!(
-        !output.status.success() && errors.contains("multiple of 4"),
-        "{errors}"
-    );
+    assert!(!output.status.success() && errors.contains("multiple of 4"), "{errors}");
 }

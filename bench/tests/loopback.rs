@@ -59,10 +59,7 @@ fn each_case_has_figures_of_both_sides() {
         let exchange = median(table, "FLTorrent, CPU seconds for each GB: the exchange");
         let whole = median(table, "the same: whole processes");
         assert!(exchange < whole, "training costs something:\n{table}");
-        assert!(
-            !table.contains("met"),
-            "no target for other sizes:\n{table}"
-        );
+        assert!(!table.contains("met"), "no target for other sizes:\n{table}");
     }
 }
 
@@ -93,17 +90,11 @@ fn a_peer_has_three_updates_in_memory_beside_its_budget_at_most() {
 #[test]
 fn wrong_arguments_are_refused() {
     for (arguments, expected) in [
-        (
-            ["--case", "ring"],
-            "possible values: mesh, spill, pair, memory",
-        ),
+        (["--case", "ring"], "possible values: mesh, spill, pair, memory"),
         (["--update", "many"], "not a quantity of bytes"),
         (["--update", "1001"], "multiple of 4"),
         (["--rounds", "1"], "expected a whole number from 2 to 1000"),
-        (
-            ["--repetitions", "0"],
-            "expected a whole number from 1 to 1000",
-        ),
+        (["--repetitions", "0"], "expected a whole number from 1 to 1000"),
         (["--set", "exchange.numChunks=0"], "exchange.numChunks"),
     ] {
         let output = loopback(&arguments);

@@ -432,12 +432,7 @@ impl SettingArguments {
             ("training.backend".to_owned(), name.to_owned())
         });
         let seed = self.seed.map(|seed| ("seed".to_owned(), seed.to_string()));
-        self.set
-            .iter()
-            .cloned()
-            .chain(backend)
-            .chain(seed)
-            .collect()
+        self.set.iter().cloned().chain(backend).chain(seed).collect()
     }
 }
 
@@ -504,14 +499,8 @@ mod tests {
                 &["run", "x.yaml", "--seed", "-1"],
                 "expected a whole number from 0 to 9007199254740991",
             ),
-            (
-                &["init", "--peers", "-1"],
-                "expected a whole number from 1 to 10000",
-            ),
-            (
-                &["plan", "x.yaml", "--up", "-5Mbit"],
-                "not a rate of bits; a rate is",
-            ),
+            (&["init", "--peers", "-1"], "expected a whole number from 1 to 10000"),
+            (&["plan", "x.yaml", "--up", "-5Mbit"], "not a rate of bits; a rate is"),
             (
                 &["simulate", "x.yaml", "--delay", "-1s"],
                 "not a duration; expected numbers with units, for example 20ms",
@@ -526,19 +515,14 @@ mod tests {
             ),
         ] {
             let found = fault(line);
-            assert!(
-                found.contains(expected) && !found.contains("tip:"),
-                "{line:?}: {found}"
-            );
+            assert!(found.contains(expected) && !found.contains("tip:"), "{line:?}: {found}");
         }
     }
 
     #[test]
     fn the_help_of_every_command_has_an_example() {
         let command = Arguments::command();
-        let visible = command
-            .get_subcommands()
-            .filter(|command| !command.is_hide_set());
+        let visible = command.get_subcommands().filter(|command| !command.is_hide_set());
         for command in [&command].into_iter().chain(visible) {
             let help = command.get_after_help().map(ToString::to_string);
             let name = command.get_name();
@@ -606,10 +590,7 @@ mod tests {
         let pair = |path: &str, value: &str| (path.to_owned(), value.to_owned());
         assert_eq!(
             arguments.manifest.sets(),
-            [
-                pair("data.idx.path", "/a=b"),
-                pair("training.backend", "cuda")
-            ]
+            [pair("data.idx.path", "/a=b"), pair("training.backend", "cuda")]
         );
         for wrong in ["x", "=x"] {
             assert!(setting(wrong).is_err(), "{wrong}");

@@ -41,10 +41,7 @@ impl Histogram {
 
     /// Samples of each peer.
     pub fn sizes(&self) -> Vec<u32> {
-        self.peers
-            .iter()
-            .map(|counts| counts.iter().sum())
-            .collect()
+        self.peers.iter().map(|counts| counts.iter().sum()).collect()
     }
 
     /// What may well be meant, but is good to know.
@@ -101,16 +98,11 @@ mod tests {
 
     #[test]
     fn small_shards_and_lost_classes_are_noted() {
-        assert_eq!(
-            histogram(&[&[20, 20], &[0, 30]]).notes(30),
-            Vec::<String>::new()
-        );
+        assert_eq!(histogram(&[&[20, 20], &[0, 30]]).notes(30), Vec::<String>::new());
         let small = histogram(&[&[20, 20], &[0, 3], &[9, 0]]).notes(10);
         assert!(small[0].starts_with("2 peers have fewer than 10 training samples, peer 1 only 3"));
         let batch = histogram(&[&[20, 20], &[0, 30]]).notes(32);
-        assert!(
-            batch[0].starts_with("1 peer has fewer training samples than training.batchSize = 32")
-        );
+        assert!(batch[0].starts_with("1 peer has fewer training samples than training.batchSize = 32"));
         let lost = histogram(&[&[20, 0, 0], &[30, 0, 1]]).notes(1);
         assert_eq!(lost, ["nobody has samples of class 1"]);
     }

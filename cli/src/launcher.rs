@@ -102,9 +102,7 @@ pub enum LaunchError {
         program: PathBuf,
     },
     /// Not all peers listened in time.
-    #[error(
-        "only {announced} of {peers} peers were ready after {seconds} s; run fewer peers on this machine"
-    )]
+    #[error("only {announced} of {peers} peers were ready after {seconds} s; run fewer peers on this machine")]
     StartTimeout {
         /// Peers that listened.
         announced: usize,
@@ -215,9 +213,7 @@ impl Launcher {
             children,
             status: None,
             reports: None,
-            deadline: now
-                + START_LIMIT.0
-                + START_LIMIT.1 * u32::try_from(peers).unwrap_or(u32::MAX),
+            deadline: now + START_LIMIT.0 + START_LIMIT.1 * u32::try_from(peers).unwrap_or(u32::MAX),
             news,
             setup,
         })
@@ -309,10 +305,7 @@ impl Launcher {
                 };
                 let announcement = announcement.map_err(refused)?;
                 if announcement.index != index {
-                    return Err(refused(format!(
-                        "it says that it is peer {}",
-                        announcement.index
-                    )));
+                    return Err(refused(format!("it says that it is peer {}", announcement.index)));
                 }
                 self.announcements[index as usize] = Some(announcement);
                 if self.ready() < self.announcements.len() {
@@ -358,19 +351,15 @@ impl Launcher {
 
     fn open_status(&mut self) -> Result<SocketAddr, LaunchError> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).map_err(LaunchError::Status)?;
-        listener
-            .set_nonblocking(true)
-            .map_err(LaunchError::Status)?;
+        listener.set_nonblocking(true).map_err(LaunchError::Status)?;
         let listener = tokio::net::TcpListener::from_std(listener).map_err(LaunchError::Status)?;
         let (key, certificate) = self.authority.issue_coordinator(SystemTime::now())?;
-        let tls = Credentials::new(self.authority.certificate_pem(), &certificate, key)?
-            .server_config(&[HTTP_ALPN])?;
+        let tls = Credentials::new(self.authority.certificate_pem(), &certificate, key)?.server_config(&[HTTP_ALPN])?;
         let plan = &self.setup.plan;
         let peers = u32::try_from(plan.peers.len()).unwrap_or(u32::MAX);
         let progress = Progress::recent(peers, plan.training.rounds, ROUNDS_IN_FLIGHT);
         let (reports_in, reports) = mpsc::channel(REPORTS);
-        let status = Intake::start(listener, tls, self.run(), progress, reports_in)
-            .map_err(LaunchError::Status)?;
+        let status = Intake::start(listener, tls, self.run(), progress, reports_in).map_err(LaunchError::Status)?;
         let address = status.address();
         self.reports = Some(reports);
         self.status = Some(status);

@@ -91,12 +91,7 @@ impl Live {
     ///
     /// # Errors
     /// When the terminal does not do what is asked; it is as it was then.
-    pub fn open(
-        plan: &Plan,
-        description: &Description,
-        results: &Results,
-        started: SystemTime,
-    ) -> io::Result<Self> {
+    pub fn open(plan: &Plan, description: &Description, results: &Results, started: SystemTime) -> io::Result<Self> {
         let degrees: Vec<u32> = plan
             .peers
             .iter()

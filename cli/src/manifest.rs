@@ -333,9 +333,6 @@ mod tests {
         let missing = Resolved::read(Path::new("no/such.yaml"), &[]).unwrap_err();
         assert!(missing.to_string().contains("no/such.yaml"), "{missing}");
         let endless = Resolved::read(Path::new("/dev/zero"), &[]).unwrap_err();
-        assert!(
-            matches!(endless, ManifestError::TooLarge { .. }),
-            "{endless}"
-        );
+        assert!(matches!(endless, ManifestError::TooLarge { .. }), "{endless}");
     }
 }

@@ -96,9 +96,7 @@ pub fn check(plan: &Plan) -> Result<Checked, PreflightError> {
 /// [`PreflightError`].
 pub fn shares(plan: &Plan) -> Result<(Histogram, Vec<Warning>), PreflightError> {
     let labels = data::labels(&plan.data)?;
-    let warnings = data::few_tests(&labels, plan.peers.len())
-        .into_iter()
-        .collect();
+    let warnings = data::few_tests(&labels, plan.peers.len()).into_iter().collect();
     Ok((Histogram::of(plan, &labels)?, warnings))
 }
 
@@ -109,9 +107,9 @@ pub fn warnings(plan: &Plan) -> Vec<Warning> {
     }
     match shares(plan) {
         Ok((_, warnings)) => warnings,
-        Err(PreflightError::Data(
-            DataError::Absent { .. } | DataError::Missing { .. } | DataError::Read { .. },
-        )) => Vec::new(),
+        Err(PreflightError::Data(DataError::Absent { .. } | DataError::Missing { .. } | DataError::Read { .. })) => {
+            Vec::new()
+        }
         Err(error) => vec![Warning {
             path: "data".to_owned(),
             message: format!("a run would end at once: {}", crate::chain(&error)),

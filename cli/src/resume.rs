@@ -96,13 +96,15 @@ impl Resumption {
             let path = self.results.of_peer(peer, "jsonl");
             let what = match rounds_of(&self.results, peer, expected) {
                 _ if !path.is_file() => "is gone: put it back".to_owned(),
-                found if found < expected => format!(
-                    "has the figures of {found} of the {expected} finished rounds: put the whole file back"
-                ),
+                found if found < expected => {
+                    format!("has the figures of {found} of the {expected} finished rounds: put the whole file back")
+                }
                 _ => return None,
             };
             let path = path.display();
-            Some(format!("{path} {what}, or the run will end with exit code 1, as its figures will not be whole"))
+            Some(format!(
+                "{path} {what}, or the run will end with exit code 1, as its figures will not be whole"
+            ))
         });
         damaged.chain(metrics).collect()
     }
@@ -112,11 +114,7 @@ impl Resumption {
 ///
 /// # Errors
 /// When the folder has no run, the manifest is another one, no round is there that all peers have, or nothing is left to do.
-pub fn find(
-    folder: &Path,
-    file: Option<&Path>,
-    sets: &[(String, String)],
-) -> Result<Resumption, ResumeError> {
+pub fn find(folder: &Path, file: Option<&Path>, sets: &[(String, String)]) -> Result<Resumption, ResumeError> {
     let results = Results::reopen(folder);
     let own = results.manifest();
     let before = own_manifest(&results)?;
@@ -198,10 +196,7 @@ fn differences(before: &Resolved, now: &Resolved) -> Vec<(String, String, String
     let value = |resolved: &Resolved| {
         let mut value = serde_json::to_value(&resolved.experiment.spec).unwrap_or_default();
         if let Value::Object(fields) = &mut value {
-            fields.insert(
-                "metadata.name".to_owned(),
-                resolved.plan.name.clone().into(),
-            );
+            fields.insert("metadata.name".to_owned(), resolved.plan.name.clone().into());
             for field in ["checkpoint", "output"] {
                 fields.remove(field);
             }
@@ -236,9 +231,7 @@ fn compare(path: &str, before: &Value, now: &Value, found: &mut Vec<(String, Str
                     "" => name.clone(),
                     _ => format!("{path}.{name}"),
                 };
-                let of = |fields: &serde_json::Map<String, Value>| {
-                    fields.get(name).cloned().unwrap_or_default()
-                };
+                let of = |fields: &serde_json::Map<String, Value>| fields.get(name).cloned().unwrap_or_default();
                 compare(&path, &of(a), &of(b), found);
             }
         }

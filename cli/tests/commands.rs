@@ -1,9 +1,5 @@
 //! Commands that start nothing: plan, simulate, init, completions, man and what they say when something is wrong.
-#![allow(
-    clippy::unwrap_used,
-    missing_docs,
-    reason = "tests may panic and have no users"
-)]
+#![allow(clippy::unwrap_used, missing_docs, reason = "tests may panic and have no users")]
 
 use std::{
     fs,
@@ -69,16 +65,8 @@ fn graphviz_draws_every_wiring() {
         assert!(svg.status.success(), "{topology}: {}", stderr(&svg));
         assert_eq!(stderr(&svg), "", "{topology}");
         let edges = stdout(&graph).matches(" -- ").count();
-        assert_eq!(
-            stdout(&svg).matches("class=\"node\"").count(),
-            8,
-            "{topology}"
-        );
-        assert_eq!(
-            stdout(&svg).matches("class=\"edge\"").count(),
-            edges,
-            "{topology}"
-        );
+        assert_eq!(stdout(&svg).matches("class=\"node\"").count(), 8, "{topology}");
+        assert_eq!(stdout(&svg).matches("class=\"edge\"").count(), edges, "{topology}");
     }
 }
 
@@ -104,14 +92,8 @@ fn a_plan_is_one_json_object() {
 fn wrong_command_lines_say_what_would_do() {
     for (arguments, expected) in [
         (&["plan", QUICKSTART, "--up", "20MB"][..], "such as 100Mbit"),
-        (
-            &["plan", QUICKSTART, "--up", "1bit"],
-            "from 1kbit to 10Tbit",
-        ),
-        (
-            &["plan", QUICKSTART, "--dot", "--peers"],
-            "cannot be used with",
-        ),
+        (&["plan", QUICKSTART, "--up", "1bit"], "from 1kbit to 10Tbit"),
+        (&["plan", QUICKSTART, "--dot", "--peers"], "cannot be used with"),
         (&["plan", "nowhere.yaml"], "name a manifest"),
         (
             &[
@@ -128,34 +110,14 @@ fn wrong_command_lines_say_what_would_do() {
             &["simulate", QUICKSTART],
             "nothing says how fast the links are, and everything would take no time; give --up",
         ),
+        (&["simulate", QUICKSTART, "--up", "fast"], "a rate is a number"),
         (
-            &["simulate", QUICKSTART, "--up", "fast"],
-            "a rate is a number",
-        ),
-        (
-            &[
-                "simulate",
-                QUICKSTART,
-                "--up",
-                "1Mbit",
-                "--train-time",
-                "long",
-            ],
+            &["simulate", QUICKSTART, "--up", "1Mbit", "--train-time", "long"],
             "--train-time",
         ),
+        (&["simulate", QUICKSTART, "--up", "1Mbit", "--seed", "one"], "--seed"),
         (
-            &["simulate", QUICKSTART, "--up", "1Mbit", "--seed", "one"],
-            "--seed",
-        ),
-        (
-            &[
-                "simulate",
-                QUICKSTART,
-                "--up",
-                "1Mbit",
-                "--set",
-                "exchange.numChunks=0",
-            ],
+            &["simulate", QUICKSTART, "--up", "1Mbit", "--set", "exchange.numChunks=0"],
             "exchange.numChunks",
         ),
         (
@@ -163,24 +125,14 @@ fn wrong_command_lines_say_what_would_do() {
             "take --quickstart, or say what you want with --peers, --topology",
         ),
         (&["init", "--data", "idx"], "--data-path DIR"),
-        (
-            &["init", "--peers", "0"],
-            "expected a whole number from 1 to 10000",
-        ),
-        (
-            &["init", "--topology", "circle"],
-            "possible values: star, ring",
-        ),
+        (&["init", "--peers", "0"], "expected a whole number from 1 to 10000"),
+        (&["init", "--topology", "circle"], "possible values: star, ring"),
         (&["completions", "tcsh"], "possible values: bash"),
     ] {
         let folder = tempfile::tempdir().unwrap();
         let output = fltorrent(folder.path(), arguments);
         assert_eq!(output.status.code(), Some(2), "{arguments:?}");
-        assert!(
-            stderr(&output).contains(expected),
-            "{arguments:?}: {}",
-            stderr(&output)
-        );
+        assert!(stderr(&output).contains(expected), "{arguments:?}: {}", stderr(&output));
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
     }
 }
@@ -189,14 +141,7 @@ fn wrong_command_lines_say_what_would_do() {
 fn a_simulation_shows_what_a_run_would_and_a_seed_gives_the_same_one() {
     let folder = tempfile::tempdir().unwrap();
     let simulate = |more: &[&str]| {
-        let arguments = [
-            "simulate",
-            QUICKSTART,
-            "--up",
-            "1Mbit",
-            "--train-time",
-            "2s",
-        ];
+        let arguments = ["simulate", QUICKSTART, "--up", "1Mbit", "--train-time", "2s"];
         let output = fltorrent(folder.path(), &[&arguments, more].concat());
         assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
         stdout(&output).to_owned()
@@ -206,9 +151,7 @@ fn a_simulation_shows_what_a_run_would_and_a_seed_gives_the_same_one() {
         assert!(text.contains(part), "{part}: {text}");
     }
     let page = fs::read_to_string(folder.path().join("page.html")).unwrap();
-    assert!(
-        page.contains("<svg") && !page.contains("<script") && page.contains("Use of the links")
-    );
+    assert!(page.contains("<svg") && !page.contains("<script") && page.contains("Use of the links"));
     assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
 
     let json = |more: &[&str]| simulate(&[&["--output", "json"], more].concat());
@@ -238,18 +181,12 @@ fn a_simulation_shows_what_a_run_would_and_a_seed_gives_the_same_one() {
     assert_eq!(cohorts["exact"]["overBound"], figures["overBound"]);
     let ratio = cohorts["overBound"].as_f64().unwrap() / figures["overBound"].as_f64().unwrap();
     let error = cohorts["exact"]["error"].as_f64().unwrap();
-    assert!(
-        error.abs() < 0.5 && (ratio - 1.0 - error).abs() < 1e-9,
-        "{error}"
-    );
+    assert!(error.abs() < 0.5 && (ratio - 1.0 - error).abs() < 1e-9, "{error}");
     assert!(figures["cohort"].is_null() && figures["exact"].is_null());
     for (wrong, why) in [
         (vec!["--exact-too"], "--cohort"),
         (vec!["--cohort", "1"], "expected a whole number from 2 to"),
-        (
-            vec!["--cohort", "8"],
-            "cohorts of 8 leave fewer than two of 8 peers",
-        ),
+        (vec!["--cohort", "8"], "cohorts of 8 leave fewer than two of 8 peers"),
     ] {
         let refused = fltorrent(
             folder.path(),
@@ -300,19 +237,12 @@ fn init_writes_a_manifest_that_plans() {
     assert!(!folder.path().join("cube.yaml").exists());
     let nowhere = init(&["no/folder.yaml", "--peers", "6"]);
     assert_eq!(nowhere.status.code(), Some(1));
-    assert!(
-        stderr(&nowhere).contains("cannot be written"),
-        "{}",
-        stderr(&nowhere)
-    );
+    assert!(stderr(&nowhere).contains("cannot be written"), "{}", stderr(&nowhere));
 }
 
 /// `init` on a real terminal, which `script` makes, with keys.
 fn init_on_a_terminal(folder: &Path, arguments: &str, keys: &[u8]) -> Output {
-    fed(
-        &mut on_a_terminal(folder, &format!("init {arguments}")),
-        keys,
-    )
+    fed(&mut on_a_terminal(folder, &format!("init {arguments}")), keys)
 }
 
 /// A command on a terminal of its own.
@@ -421,11 +351,7 @@ fn a_setting_in_the_wrong_place_is_shown_its_own() {
 #[test]
 fn completions_are_scripts_of_the_shell() {
     let bash = here(&["completions", "bash"]);
-    assert!(
-        fed(Command::new("bash").arg("-n"), &bash.stdout)
-            .status
-            .success()
-    );
+    assert!(fed(Command::new("bash").arg("-n"), &bash.stdout).status.success());
     for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
         let script = here(&["completions", shell]);
         assert!(stdout(&script).contains("validate"), "{shell}");
@@ -442,10 +368,7 @@ fn man_pages_are_written() {
     let man = fltorrent(folder.path(), &["man", "pages"]);
     assert_eq!(man.status.code(), Some(0), "{}", stderr(&man));
     let page = fs::read_to_string(folder.path().join("pages/fltorrent-plan.1")).unwrap();
-    let headings: Vec<_> = page
-        .lines()
-        .filter(|line| line.starts_with(".SH"))
-        .collect();
+    let headings: Vec<_> = page.lines().filter(|line| line.starts_with(".SH")).collect();
     assert_eq!(
         headings,
         [
@@ -469,11 +392,7 @@ fn man_pages_are_written() {
     for (command, there, missing) in [
         ("run", &["130 interrupted", "NO_COLOR"][..], &["\n3 "][..]),
         ("peer", &["\n3 ", "FLTORRENT_LOG"], &["NO_COLOR"]),
-        (
-            "validate",
-            &["0   the manifest is valid"],
-            &["130", "ENVIRONMENT"],
-        ),
+        ("validate", &["0   the manifest is valid"], &["130", "ENVIRONMENT"]),
         ("plan", &["HTTPS_PROXY"], &["130", "FLTORRENT_LOG"]),
         ("simulate", &["130 interrupted"], &["ENVIRONMENT"]),
         ("report", &[], &["EXIT STATUS", "ENVIRONMENT"]),
@@ -488,14 +407,8 @@ fn man_pages_are_written() {
     }
     let page = fs::read_to_string(folder.path().join("pages/fltorrent-run.1")).unwrap();
     let (_, status) = page.split_once(".SH \"EXIT STATUS\"\n.nf\n").unwrap();
-    assert!(
-        status.starts_with("0   complete\n1   the run failed"),
-        "{status}"
-    );
-    assert!(
-        status.contains(".SH ENVIRONMENT\n.nf\nFLTORRENT_LOG"),
-        "{status}"
-    );
+    assert!(status.starts_with("0   complete\n1   the run failed"), "{status}");
+    assert!(status.contains(".SH ENVIRONMENT\n.nf\nFLTORRENT_LOG"), "{status}");
     let file = fltorrent(folder.path(), &["man", "/proc/pages"]);
     assert_eq!(file.status.code(), Some(1));
     assert!(
@@ -517,11 +430,7 @@ fn what_a_full_disk_swallows_is_no_success() {
         &["simulate", QUICKSTART, "--up", "20Mbit", "--output", "json"],
     ] {
         let full = fs::File::options().write(true).open("/dev/full").unwrap();
-        let output = Command::new(PROGRAM)
-            .args(arguments)
-            .stdout(full)
-            .output()
-            .unwrap();
+        let output = Command::new(PROGRAM).args(arguments).stdout(full).output().unwrap();
         let errors = stderr(&output);
         assert_eq!(output.status.code(), Some(1), "{arguments:?}: {errors}");
         assert!(
@@ -545,10 +454,7 @@ fn a_tilde_or_a_variable_in_a_path_is_refused_with_the_word() {
         (&["init", "${HOME}/x.yaml", "--peers=2"], "${HOME} is not"),
         (&["report", "~me/x"], "~me is not expanded"),
         (&["man", "~/man"], "~ is not expanded"),
-        (
-            &["peer", "--index=0", "--bindings=~/nodes.yaml"],
-            "~ is not expanded",
-        ),
+        (&["peer", "--index=0", "--bindings=~/nodes.yaml"], "~ is not expanded"),
     ] {
         let output = fltorrent(folder.path(), arguments);
         let errors = stderr(&output);
@@ -614,11 +520,7 @@ fn is_harmless(output: &Output) -> bool {
 #[test]
 fn control_characters_never_reach_a_terminal_as_they_are() {
     let hostile = "\u{1b}]0;owned\u{7}\u{1b}[2J";
-    let folder = with_tables(
-        2,
-        &format!("0,1,2\n1,2,3\n0,{hostile},1\n"),
-        "0,1,2\n1,2,3\n",
-    );
+    let folder = with_tables(2, &format!("0,1,2\n1,2,3\n0,{hostile},1\n"), "0,1,2\n1,2,3\n");
     let set = format!("data.csv.train={}", Value::from(hostile));
     let file = format!("{hostile}.yaml");
     for (arguments, code) in [
@@ -633,12 +535,7 @@ fn control_characters_never_reach_a_terminal_as_they_are() {
         (&["run", "m.yaml", "--backend", hostile], 2),
     ] {
         let output = fltorrent(folder.path(), arguments);
-        assert_eq!(
-            output.status.code(),
-            Some(code),
-            "{arguments:?}: {}",
-            stderr(&output)
-        );
+        assert_eq!(output.status.code(), Some(code), "{arguments:?}: {}", stderr(&output));
         assert!(
             is_harmless(&output),
             "{arguments:?}: {:?} {:?}",
@@ -673,16 +570,9 @@ fn too_few_test_samples_and_features_that_cannot_train_are_warned_of() {
                 "training.learningRate=1e-9",
             ],
         );
-        assert!(
-            stderr(&output).contains(few),
-            "{command}: {}",
-            stderr(&output)
-        );
+        assert!(stderr(&output).contains(few), "{command}: {}", stderr(&output));
     }
-    let output = fltorrent(
-        folder.path(),
-        &["run", "m.yaml", "--set", "training.learningRate=1e-9"],
-    );
+    let output = fltorrent(folder.path(), &["run", "m.yaml", "--set", "training.learningRate=1e-9"]);
     let large = "warning: data.csv: column `a` from 1600000000 to 1600000000: values so large drown the others";
     assert!(
         stderr(&output).contains(large) && stderr(&output).contains("write `normalise: true`"),
@@ -694,14 +584,7 @@ fn too_few_test_samples_and_features_that_cannot_train_are_warned_of() {
     assert_eq!(json["warnings"][0]["path"], "data");
     let normal = fltorrent(
         folder.path(),
-        &[
-            "run",
-            "m.yaml",
-            "--set",
-            "data.csv.normalise=true",
-            "--output",
-            "json",
-        ],
+        &["run", "m.yaml", "--set", "data.csv.normalise=true", "--output", "json"],
     );
     assert!(
         normal.status.success() && !stderr(&normal).contains("drown"),
@@ -710,23 +593,15 @@ fn too_few_test_samples_and_features_that_cannot_train_are_warned_of() {
     );
     let last: Value = serde_json::from_str(stdout(&normal).lines().last().unwrap()).unwrap();
     assert_eq!(
-        (
-            &last["testSamples"],
-            &last["classes"].as_array().unwrap().len()
-        ),
+        (&last["testSamples"], &last["classes"].as_array().unwrap().len()),
         (&1.into(), &1)
     );
     assert_eq!(last["classes"][0]["samples"], 1);
     // Three peers have nothing to evaluate on, and say nothing of it.
     let results = last["results"].as_str().unwrap();
     let classes = (0..4).filter(|peer| {
-        let metrics = folder
-            .path()
-            .join(results)
-            .join(format!("peers/peer-{peer}.jsonl"));
-        fs::read_to_string(metrics)
-            .unwrap()
-            .contains("\"counts\":[[0,")
+        let metrics = folder.path().join(results).join(format!("peers/peer-{peer}.jsonl"));
+        fs::read_to_string(metrics).unwrap().contains("\"counts\":[[0,")
     });
     assert_eq!(classes.count(), 1);
     let page = fs::read_to_string(folder.path().join(results).join("report.html")).unwrap();

@@ -7,9 +7,8 @@ use std::fmt;
 use std::time::{Duration, SystemTime};
 
 use rcgen::{
-    BasicConstraints, CertificateParams, CertificateSigningRequestParams, DistinguishedName,
-    DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair, KeyUsagePurpose, PKCS_ED25519,
-    PublicKeyData, SanType,
+    BasicConstraints, CertificateParams, CertificateSigningRequestParams, DistinguishedName, DnType,
+    ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair, KeyUsagePurpose, PKCS_ED25519, PublicKeyData, SanType,
 };
 use rustls_pki_types::pem::{self, PemObject};
 use rustls_pki_types::{CertificateSigningRequestDer, PrivatePkcs8KeyDer};
@@ -88,11 +87,7 @@ impl Authority {
     ///
     /// # Errors
     /// When the lifetime is zero or longer than [`MAX_LIFETIME`], or no key can be made.
-    pub fn generate(
-        run: RunId,
-        lifetime: Duration,
-        now: SystemTime,
-    ) -> Result<Self, AuthorityError> {
+    pub fn generate(run: RunId, lifetime: Duration, now: SystemTime) -> Result<Self, AuthorityError> {
         let not_after = possible(lifetime)
             .and_then(|lifetime| now.checked_add(lifetime))
             .ok_or(AuthorityError::Lifetime(lifetime))?;
@@ -104,8 +99,7 @@ impl Authority {
     /// what it signs is valid for [`DEFAULT_CERTIFICATE_LIFETIME`].
     pub(crate) fn from_seed(run: RunId, seed: &[u8; 32]) -> Result<Self, AuthorityError> {
         let pkcs8 = PrivatePkcs8KeyDer::from([&PKCS8_ED25519[..], seed].concat());
-        let key = KeyPair::from_pkcs8_der_and_sign_algo(&pkcs8, &PKCS_ED25519)
-            .map_err(KeyError::Parse)?;
+        let key = KeyPair::from_pkcs8_der_and_sign_algo(&pkcs8, &PKCS_ED25519).map_err(KeyError::Parse)?;
         let (start, end) = (SystemTime::UNIX_EPOCH, SystemTime::UNIX_EPOCH + NO_END);
         Self::with_key(run, key, start, end, Some(DEFAULT_CERTIFICATE_LIFETIME))
     }
@@ -123,10 +117,7 @@ impl Authority {
         params.key_usages = vec![KeyUsagePurpose::KeyCertSign];
         params.not_before = not_before.into();
         params.not_after = not_after.into();
-        let certificate_pem = params
-            .self_signed(&key)
-            .map_err(AuthorityError::Sign)?
-            .pem();
+        let certificate_pem = params.self_signed(&key).map_err(AuthorityError::Sign)?.pem();
         Ok(Self {
             run,
             not_after,
@@ -141,8 +132,7 @@ impl Authority {
     /// # Errors
     /// When the lifetime is zero or longer than [`MAX_LIFETIME`].
     pub fn signing_for(self, lifetime: Duration) -> Result<Self, AuthorityError> {
-        let signs_for =
-            Some(possible(lifetime).ok_or(AuthorityError::CertificateLifetime(lifetime))?);
+        let signs_for = Some(possible(lifetime).ok_or(AuthorityError::CertificateLifetime(lifetime))?);
         Ok(Self { signs_for, ..self })
     }
 
@@ -173,8 +163,8 @@ impl Authority {
                 found: request_pem.len(),
             });
         }
-        let request = CertificateSigningRequestDer::from_pem_slice(request_pem.as_bytes())
-            .map_err(AuthorityError::RequestPem)?;
+        let request =
+            CertificateSigningRequestDer::from_pem_slice(request_pem.as_bytes()).map_err(AuthorityError::RequestPem)?;
         let key = CertificateSigningRequestParams::from_der(&request)
             .map_err(AuthorityError::Request)?
             .public_key;
@@ -194,12 +184,7 @@ impl Authority {
         Ok((key, certificate))
     }
 
-    fn sign(
-        &self,
-        key: &impl PublicKeyData,
-        identity: Identity,
-        now: SystemTime,
-    ) -> Result<String, AuthorityError> {
+    fn sign(&self, key: &impl PublicKeyData, identity: Identity, now: SystemTime) -> Result<String, AuthorityError> {
         if now >= self.not_after {
             return Err(AuthorityError::Expired(self.run));
         }
@@ -208,25 +193,16 @@ impl Authority {
             Role::Peer { index, attempt } => format!("FLTorrent peer {index} attempt {attempt}"),
             Role::Coordinator => "FLTorrent coordinator".into(),
         });
-        let name = identity
-            .to_string()
-            .try_into()
-            .map_err(AuthorityError::Sign)?;
+        let name = identity.to_string().try_into().map_err(AuthorityError::Sign)?;
         params.subject_alt_names = vec![SanType::DnsName(name)];
         params.is_ca = IsCa::ExplicitNoCa;
         params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
-        params.extended_key_usages = vec![
-            ExtendedKeyUsagePurpose::ServerAuth,
-            ExtendedKeyUsagePurpose::ClientAuth,
-        ];
+        params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth, ExtendedKeyUsagePurpose::ClientAuth];
         params.use_authority_key_identifier_extension = true;
         params.not_before = (now - CLOCK_TOLERANCE).into();
         let end = self.signs_for.map(|lifetime| now + lifetime);
         params.not_after = end.unwrap_or(self.not_after).min(self.not_after).into();
-        Ok(params
-            .signed_by(key, &self.issuer)
-            .map_err(AuthorityError::Sign)?
-            .pem())
+        Ok(params.signed_by(key, &self.issuer).map_err(AuthorityError::Sign)?.pem())
     }
 }
 

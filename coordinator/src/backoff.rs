@@ -73,8 +73,7 @@ mod tests {
             first: Duration::from_secs(1),
             longest: Duration::from_secs(120),
         };
-        let seconds =
-            [0, 1, 2, 3, 6, 7, 31, u32::MAX].map(|failures| waits.after(failures).as_secs());
+        let seconds = [0, 1, 2, 3, 6, 7, 31, u32::MAX].map(|failures| waits.after(failures).as_secs());
         assert_eq!(seconds, [1, 2, 4, 8, 64, 120, 120, 120]);
     }
 
@@ -88,10 +87,7 @@ mod tests {
         };
         let mut longest = FIRST_BACKOFF;
         for wait in waits(3) {
-            assert!(
-                longest / 2 <= wait && wait <= longest,
-                "{wait:?} of {longest:?}"
-            );
+            assert!(longest / 2 <= wait && wait <= longest, "{wait:?} of {longest:?}");
             longest = (longest * 2).min(Duration::from_secs(10));
         }
         assert_eq!(waits(3), waits(3));

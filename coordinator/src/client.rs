@@ -52,12 +52,7 @@ impl Reporter {
     ///
     /// # Errors
     /// When the address has no port.
-    pub fn start(
-        address: &str,
-        run: RunId,
-        tls: Arc<ClientConfig>,
-        jitter_seed: u64,
-    ) -> Result<Self, TargetError> {
+    pub fn start(address: &str, run: RunId, tls: Arc<ClientConfig>, jitter_seed: u64) -> Result<Self, TargetError> {
         let target = Target::new(address, run)?;
         let shared = Arc::new(Shared {
             state: Mutex::default(),
@@ -184,11 +179,7 @@ async fn drive(target: Target, shared: Arc<Shared>, mut backoff: JitteredBackoff
     }
 }
 
-async fn hand_over(
-    target: &Target,
-    tls: Arc<ClientConfig>,
-    reports: &[RoundReport],
-) -> Result<(), PostError> {
+async fn hand_over(target: &Target, tls: Arc<ClientConfig>, reports: &[RoundReport]) -> Result<(), PostError> {
     let request = PostRequest {
         path: REPORT_PATH,
         kind: "application/json",

@@ -154,9 +154,7 @@ impl Ending {
     /// When the text is too long or no ending.
     pub fn from_message(message: &str) -> Result<Self, EndingError> {
         if message.len() > MAX_ENDING_BYTES {
-            return Err(EndingError::TooLarge {
-                found: message.len(),
-            });
+            return Err(EndingError::TooLarge { found: message.len() });
         }
         let ending: Self = serde_json::from_str(message)?;
         if let Some(report) = &ending.last_round {

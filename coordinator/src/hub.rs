@@ -88,11 +88,7 @@ pub trait Directory: Send + Sync + 'static {
     fn facts(&self, run: RunId) -> Option<RunFacts>;
 
     /// Which peer of the run a token belongs to. At most [`MAX_QUESTIONS`] are asked at a time, each for [`STEP_TIMEOUT`].
-    fn member(
-        &self,
-        run: RunId,
-        token: &str,
-    ) -> impl Future<Output = Result<Member, Unproven>> + Send;
+    fn member(&self, run: RunId, token: &str) -> impl Future<Output = Result<Member, Unproven>> + Send;
 
     /// Whether this replica takes reports.
     fn leads(&self) -> bool;
@@ -206,9 +202,7 @@ impl Hub {
 
     /// Closes the listener and lets requests that are under way end within `grace`.
     pub async fn stop(self, grace: Duration) {
-        let Self {
-            stop, mut driver, ..
-        } = self;
+        let Self { stop, mut driver, .. } = self;
         // Either end of a driver is fine: one that is gone already has nothing left to stop.
         let _ = stop.send(grace);
         let _ = (&mut driver.0).await;

@@ -324,14 +324,8 @@ mod tests {
                 .clone()
         };
         let good = format!("coordinator.{HEX}.fltorrent");
-        assert_eq!(
-            identity_of(&named(&[&good])),
-            Ok(Identity::coordinator(RUN))
-        );
-        assert_eq!(
-            identity_of(&named(&[])),
-            Err(IdentityError::NameCount { found: 0 })
-        );
+        assert_eq!(identity_of(&named(&[&good])), Ok(Identity::coordinator(RUN)));
+        assert_eq!(identity_of(&named(&[])), Err(IdentityError::NameCount { found: 0 }));
         assert_eq!(
             identity_of(&named(&[&good, &good])),
             Err(IdentityError::NameCount { found: 2 })

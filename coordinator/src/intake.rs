@@ -113,19 +113,10 @@ impl Intake {
 }
 
 fn snapshot(progress: &Mutex<Progress>) -> Progress {
-    progress
-        .lock()
-        .unwrap_or_else(PoisonError::into_inner)
-        .clone()
+    progress.lock().unwrap_or_else(PoisonError::into_inner).clone()
 }
 
-async fn connection(
-    stream: TcpStream,
-    place: Place,
-    tls: TlsAcceptor,
-    service: Arc<Service>,
-    watcher: Watcher,
-) {
+async fn connection(stream: TcpStream, place: Place, tls: TlsAcceptor, service: Arc<Service>, watcher: Watcher) {
     let from = place.from;
     let refused = |why: &dyn std::fmt::Display| {
         if let Some(left_out) = place.may_log() {

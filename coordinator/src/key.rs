@@ -112,10 +112,7 @@ mod tests {
     fn a_key_survives_its_pem_and_is_not_shown() {
         let key = PeerKey::generate().unwrap();
         let again = PeerKey::from_pem(&key.to_pem()).unwrap();
-        assert_eq!(
-            key.sign(b"message").unwrap(),
-            again.sign(b"message").unwrap()
-        );
+        assert_eq!(key.sign(b"message").unwrap(), again.sign(b"message").unwrap());
         assert_eq!(key.sign(b"message").unwrap().len(), 64);
         assert_eq!(format!("{key:?}"), "PeerKey(Ed25519, not shown)");
     }

@@ -28,11 +28,9 @@ pub fn chain(error: &dyn std::error::Error) -> String {
     let causes = std::iter::successors(error.source(), |cause| cause.source());
     causes
         .map(ToString::to_string)
-        .fold(error.to_string(), |text, cause| {
-            match text.ends_with(&cause) {
-                true => text,
-                false => format!("{text}: {cause}"),
-            }
+        .fold(error.to_string(), |text, cause| match text.ends_with(&cause) {
+            true => text,
+            false => format!("{text}: {cause}"),
         })
 }
 
@@ -53,9 +51,7 @@ mod tests {
 
     impl Error for Told {
         fn source(&self) -> Option<&(dyn Error + 'static)> {
-            self.1
-                .as_ref()
-                .map(|cause| &**cause as &(dyn Error + 'static))
+            self.1.as_ref().map(|cause| &**cause as &(dyn Error + 'static))
         }
     }
 

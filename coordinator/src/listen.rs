@@ -44,18 +44,12 @@ pub fn advice(error: &io::Error) -> &'static str {
             "that is no address of this machine; correct it, or use [::] to listen at all addresses"
         }
         io::ErrorKind::PermissionDenied => "ports below 1024 are for root; choose a higher one",
-        _ => {
-            "is that an address of this machine? [::] listens at all addresses, with IPv6 or without"
-        }
+        _ => "is that an address of this machine? [::] listens at all addresses, with IPv6 or without",
     }
 }
 
 /// A socket that is bound but does not block; `make` asks the system for one.
-fn open(
-    address: SocketAddr,
-    kind: Type,
-    make: impl Fn(Domain, Type) -> io::Result<Socket>,
-) -> io::Result<Socket> {
+fn open(address: SocketAddr, kind: Type, make: impl Fn(Domain, Type) -> io::Result<Socket>) -> io::Result<Socket> {
     let bound = |address: SocketAddr, both: bool| {
         let socket = make(Domain::for_address(address), kind)?;
         if both {
@@ -129,9 +123,7 @@ mod tests {
 
             let socket = open(EVERYWHERE, Type::DGRAM, make).unwrap();
             let sender = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
-            sender
-                .send_to(b"x", (Ipv4Addr::LOCALHOST, port(&socket)))
-                .unwrap();
+            sender.send_to(b"x", (Ipv4Addr::LOCALHOST, port(&socket))).unwrap();
             socket.set_nonblocking(false).unwrap();
             let receiver = UdpSocket::from(socket);
             // Only a socket that is deaf waits so long.

@@ -110,11 +110,7 @@ fn answer<B>(
     }
 }
 
-fn response(
-    status: StatusCode,
-    kind: &'static str,
-    text: impl Into<Bytes>,
-) -> Response<Full<Bytes>> {
+fn response(status: StatusCode, kind: &'static str, text: impl Into<Bytes>) -> Response<Full<Bytes>> {
     let mut response = Response::new(Full::new(text.into()));
     *response.status_mut() = status;
     let headers = response.headers_mut();
@@ -158,10 +154,7 @@ mod tests {
     fn metrics_have_the_form_that_is_asked_for() {
         let kind = |accept| {
             let response = ask(Method::GET, "/metrics", accept);
-            response.headers()[CONTENT_TYPE]
-                .to_str()
-                .unwrap()
-                .to_owned()
+            response.headers()[CONTENT_TYPE].to_str().unwrap().to_owned()
         };
         assert_eq!(kind(None), "text/plain; version=0.0.4; charset=utf-8");
         assert_eq!(

@@ -114,10 +114,7 @@ mod tests {
             assert_eq!(limiter.ask("a", start), Ok(()));
         }
         assert_eq!(limiter.ask("a", start), Err(Duration::from_secs(2)));
-        assert_eq!(
-            limiter.ask("a", after(0.5)),
-            Err(Duration::from_millis(1500))
-        );
+        assert_eq!(limiter.ask("a", after(0.5)), Err(Duration::from_millis(1500)));
         // Being refused costs nothing, and others are not held up.
         assert_eq!(limiter.ask("a", after(2.0)), Ok(()));
         assert_eq!(limiter.ask("b", after(2.0)), Ok(()));

@@ -204,11 +204,7 @@ async fn enter(port: &Port, from: IpAddr) -> Option<u64> {
 }
 
 /// Answers the one request of a connection.
-pub(crate) async fn speak<S, B>(
-    stream: TlsStream<TcpStream>,
-    watcher: Watcher,
-    service: S,
-) -> Result<(), hyper::Error>
+pub(crate) async fn speak<S, B>(stream: TlsStream<TcpStream>, watcher: Watcher, service: S) -> Result<(), hyper::Error>
 where
     S: HttpService<Incoming, ResBody = B, Error = Infallible>,
     B: Body<Error = Infallible> + 'static,

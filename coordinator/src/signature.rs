@@ -93,10 +93,7 @@ impl TrustedAuthority {
                     )
                     .map(|_| ())
             })
-            .map_err(|reason| SignatureError::Chain {
-                run: self.run,
-                reason,
-            })?;
+            .map_err(|reason| SignatureError::Chain { run: self.run, reason })?;
         Ok(identity)
     }
 }
@@ -147,48 +144,32 @@ impl SignatureVerifier {
         let certificate = CertificateDer::from(certificate);
         let identity = self.identity(&certificate, now)?;
         EndEntityCert::try_from(&certificate)
-            .and_then(|parsed| {
-                parsed.verify_signature(ED25519, &[SIGNATURE_CONTEXT, message].concat(), signature)
-            })
+            .and_then(|parsed| parsed.verify_signature(ED25519, &[SIGNATURE_CONTEXT, message].concat(), signature))
             .map_err(|_| SignatureError::Signature(identity))?;
         Ok(identity)
     }
 
-    fn identity(
-        &mut self,
-        certificate: &CertificateDer<'_>,
-        now: SystemTime,
-    ) -> Result<Identity, SignatureError> {
+    fn identity(&mut self, certificate: &CertificateDer<'_>, now: SystemTime) -> Result<Identity, SignatureError> {
         // A clock before 1970 makes every certificate one of the future, which is then what the error says.
         let now = UnixTime::since_unix_epoch(now.duration_since(UNIX_EPOCH).unwrap_or_default());
         if let Some(known) = self.verified.get(certificate)
-            && i64::try_from(now.as_secs())
-                .is_ok_and(|now| known.valid.0 <= now && now <= known.valid.1)
+            && i64::try_from(now.as_secs()).is_ok_and(|now| known.valid.0 <= now && now <= known.valid.1)
         {
             return Ok(known.identity);
         }
-        let identity = self
-            .authority
-            .verify(certificate, KeyUsage::client_auth(), now)?;
+        let identity = self.authority.verify(certificate, KeyUsage::client_auth(), now)?;
         if let Ok((_, parsed)) = X509Certificate::from_der(certificate) {
             let valid = (
                 parsed.validity.not_before.timestamp(),
                 parsed.validity.not_after.timestamp(),
             );
-            self.remember(
-                certificate.clone().into_owned(),
-                Verified { identity, valid },
-            );
+            self.remember(certificate.clone().into_owned(), Verified { identity, valid });
         }
         Ok(identity)
     }
 
     fn remember(&mut self, certificate: CertificateDer<'static>, verified: Verified) {
-        if self
-            .verified
-            .insert(certificate.clone(), verified)
-            .is_some()
-        {
+        if self.verified.insert(certificate.clone(), verified).is_some() {
             return;
         }
         self.oldest_first.push_back(certificate);

@@ -50,9 +50,7 @@ pub enum TlsError {
 #[non_exhaustive]
 pub enum OwnError {
     /// Its time is over.
-    #[error(
-        "the own certificate has expired; make new keys, or compare the clock of this machine (date -u)"
-    )]
+    #[error("the own certificate has expired; make new keys, or compare the clock of this machine (date -u)")]
     Expired,
     /// Its time has not come.
     #[error(
@@ -97,8 +95,8 @@ impl Credentials {
     /// # Errors
     /// When a certificate cannot be read or names no identity.
     pub fn new(authority_pem: &str, certificate_pem: &str, key: PeerKey) -> Result<Self, TlsError> {
-        let certificate = CertificateDer::from_pem_slice(certificate_pem.as_bytes())
-            .map_err(TlsError::CertificatePem)?;
+        let certificate =
+            CertificateDer::from_pem_slice(certificate_pem.as_bytes()).map_err(TlsError::CertificatePem)?;
         let identity = identity_of(&certificate)?;
         let authority = TrustedAuthority::from_pem(identity.run, authority_pem)?;
         Ok(Self {
@@ -123,8 +121,8 @@ impl Credentials {
 
     /// When the own certificate ends.
     pub fn not_after(&self) -> SystemTime {
-        let seconds = X509Certificate::from_der(&self.certificate)
-            .map_or(0, |(_, parsed)| parsed.validity.not_after.timestamp());
+        let seconds =
+            X509Certificate::from_der(&self.certificate).map_or(0, |(_, parsed)| parsed.validity.not_after.timestamp());
         UNIX_EPOCH + Duration::from_secs(u64::try_from(seconds).unwrap_or(0))
     }
 
@@ -160,11 +158,7 @@ impl Credentials {
         self.serving(Arc::new(self.verifier.opened()), alpn)
     }
 
-    fn serving(
-        &self,
-        verifier: Arc<RunVerifier>,
-        alpn: &[&[u8]],
-    ) -> Result<Arc<ServerConfig>, TlsError> {
+    fn serving(&self, verifier: Arc<RunVerifier>, alpn: &[&[u8]]) -> Result<Arc<ServerConfig>, TlsError> {
         let mut config = ServerConfig::builder_with_provider(provider())
             .with_protocol_versions(&[&TLS13])
             .map_err(TlsError::Key)?
@@ -195,11 +189,7 @@ impl Credentials {
 ///
 /// # Errors
 /// When the text is no authority's certificate.
-pub fn anonymous_client_config(
-    authority_pem: &str,
-    run: RunId,
-    alpn: &[&[u8]],
-) -> Result<Arc<ClientConfig>, TlsError> {
+pub fn anonymous_client_config(authority_pem: &str, run: RunId, alpn: &[&[u8]]) -> Result<Arc<ClientConfig>, TlsError> {
     let authority = TrustedAuthority::from_pem(run, authority_pem)?;
     let mut config = believing(&Arc::new(RunVerifier::new(authority)))?.with_no_client_auth();
     config.alpn_protocols = owned(alpn);
@@ -207,9 +197,7 @@ pub fn anonymous_client_config(
     Ok(Arc::new(config))
 }
 
-fn believing(
-    verifier: &Arc<RunVerifier>,
-) -> Result<ConfigBuilder<ClientConfig, WantsClientCert>, TlsError> {
+fn believing(verifier: &Arc<RunVerifier>) -> Result<ConfigBuilder<ClientConfig, WantsClientCert>, TlsError> {
     Ok(ClientConfig::builder_with_provider(provider())
         .with_protocol_versions(&[&TLS13])
         .map_err(TlsError::Key)?

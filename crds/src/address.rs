@@ -27,9 +27,7 @@ pub struct PeerAddress {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum AddressError {
     /// Neither a name nor an IP address.
-    #[error(
-        "{0} is not a host: write a name such as node3.example.org, an IPv4 or an IPv6 address (without %scope)"
-    )]
+    #[error("{0} is not a host: write a name such as node3.example.org, an IPv4 or an IPv6 address (without %scope)")]
     Host(String),
     /// 0.0.0.0 or ::, which is where one listens.
     #[error(

@@ -69,8 +69,5 @@ pub fn wiring(plan: &Plan) -> Wiring {
 }
 
 fn graph(plan: &Plan) -> Vec<&[u32]> {
-    plan.peers
-        .iter()
-        .map(|peer| peer.neighbours.as_slice())
-        .collect()
+    plan.peers.iter().map(|peer| peer.neighbours.as_slice()).collect()
 }

@@ -118,10 +118,7 @@ impl FromStr for BitRate {
 
 impl fmt::Display for BitRate {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (name, unit) = UNITS
-            .iter()
-            .find(|(_, unit)| self.0 >= *unit)
-            .unwrap_or(&("", 1));
+        let (name, unit) = UNITS.iter().find(|(_, unit)| self.0 >= *unit).unwrap_or(&("", 1));
         write!(f, "{}", self.0 / unit)?;
         let rest = self.0 % unit;
         if rest > 0 {
@@ -160,8 +157,7 @@ mod tests {
     #[test]
     fn what_is_no_rate_is_refused() {
         for text in [
-            "", "100", "Mbit", "-1Mbit", "1e3Mbit", "inf bit", "1..2Mbit", "é", "10m", "1Mi",
-            "1  Mbit",
+            "", "100", "Mbit", "-1Mbit", "1e3Mbit", "inf bit", "1..2Mbit", "é", "10m", "1Mi", "1  Mbit",
         ] {
             assert_eq!(text.parse::<BitRate>(), Err(BitRateError::Form), "{text}");
         }

@@ -30,11 +30,7 @@ pub trait Catalogue {
     ///
     /// # Errors
     /// What is wrong with the settings.
-    fn data_set(
-        &self,
-        name: &str,
-        settings: &Map<String, Value>,
-    ) -> Option<Result<Form, FieldError>>;
+    fn data_set(&self, name: &str, settings: &Map<String, Value>) -> Option<Result<Form, FieldError>>;
 }
 
 /// What a network learns.
@@ -76,12 +72,7 @@ impl Catalogue for BuiltIn {
         Vec::new()
     }
 
-    fn tensors(
-        &self,
-        _: &str,
-        _: &Map<String, Value>,
-        _: &Task,
-    ) -> Option<Result<Vec<TensorPlan>, FieldError>> {
+    fn tensors(&self, _: &str, _: &Map<String, Value>, _: &Task) -> Option<Result<Vec<TensorPlan>, FieldError>> {
         None
     }
 

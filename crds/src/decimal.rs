@@ -23,12 +23,8 @@ pub(crate) fn scaled(number: &str, scale: u64) -> Result<u64, DecimalError> {
         .ok()
         .and_then(|length| 10_u128.checked_pow(length))
         .ok_or(DecimalError::Form)?;
-    let digits: u128 = format!("{whole}{fraction}")
-        .parse()
-        .map_err(|_| DecimalError::Large)?;
-    let scaled = digits
-        .checked_mul(u128::from(scale))
-        .ok_or(DecimalError::Large)?;
+    let digits: u128 = format!("{whole}{fraction}").parse().map_err(|_| DecimalError::Large)?;
+    let scaled = digits.checked_mul(u128::from(scale)).ok_or(DecimalError::Large)?;
     if !scaled.is_multiple_of(divisor) {
         return Err(DecimalError::Fraction);
     }

@@ -3,8 +3,7 @@
 mod fixed;
 
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{
-    CustomResourceDefinition, JSONSchemaProps, JSONSchemaPropsOrArray, JSONSchemaPropsOrBool,
-    ValidationRule,
+    CustomResourceDefinition, JSONSchemaProps, JSONSchemaPropsOrArray, JSONSchemaPropsOrBool, ValidationRule,
 };
 use kube_core::CustomResourceExt;
 
@@ -39,9 +38,7 @@ fn as_read() -> CustomResourceDefinition {
     definition
 }
 
-fn schemas(
-    definition: &mut CustomResourceDefinition,
-) -> impl Iterator<Item = &mut JSONSchemaProps> {
+fn schemas(definition: &mut CustomResourceDefinition) -> impl Iterator<Item = &mut JSONSchemaProps> {
     definition
         .spec
         .versions
@@ -63,13 +60,7 @@ pub(crate) fn spec_schema() -> JSONSchemaProps {
         .spec
         .versions
         .into_iter()
-        .filter_map(|version| {
-            version
-                .schema?
-                .open_api_v3_schema?
-                .properties?
-                .remove("spec")
-        })
+        .filter_map(|version| version.schema?.open_api_v3_schema?.properties?.remove("spec"))
         .next()
         .unwrap_or_default()
 }
@@ -79,11 +70,7 @@ pub(crate) fn spec_schema() -> JSONSchemaProps {
 pub(crate) fn tidy(schema: &mut JSONSchemaProps) {
     schema.format.take_if(|format| *format != "date-time");
     schema.nullable = None;
-    for property in schema
-        .properties
-        .iter_mut()
-        .flat_map(|all| all.values_mut())
-    {
+    for property in schema.properties.iter_mut().flat_map(|all| all.values_mut()) {
         tidy(property);
     }
     if let Some(JSONSchemaPropsOrArray::Schema(items)) = &mut schema.items {
@@ -100,11 +87,7 @@ fn leave_entries(schema: &mut JSONSchemaProps, in_list: bool) {
     if in_list {
         schema.default = None;
     }
-    for property in schema
-        .properties
-        .iter_mut()
-        .flat_map(|all| all.values_mut())
-    {
+    for property in schema.properties.iter_mut().flat_map(|all| all.values_mut()) {
         leave_entries(property, in_list);
     }
     if let Some(JSONSchemaPropsOrArray::Schema(items)) = &mut schema.items {
@@ -121,16 +104,9 @@ fn bound(schema: &mut JSONSchemaProps) {
             message: Some(format!("{minimum} or more will do")),
             ..ValidationRule::default()
         };
-        schema
-            .x_kubernetes_validations
-            .get_or_insert_default()
-            .push(rule);
+        schema.x_kubernetes_validations.get_or_insert_default().push(rule);
     }
-    for property in schema
-        .properties
-        .iter_mut()
-        .flat_map(|all| all.values_mut())
-    {
+    for property in schema.properties.iter_mut().flat_map(|all| all.values_mut()) {
         bound(property);
     }
     if let Some(JSONSchemaPropsOrArray::Schema(items)) = &mut schema.items {

@@ -29,11 +29,7 @@ pub struct FieldError {
 
 impl FieldError {
     /// An error about a field.
-    pub fn new(
-        path: impl Into<String>,
-        found: impl Into<String>,
-        expected: impl Into<String>,
-    ) -> Self {
+    pub fn new(path: impl Into<String>, found: impl Into<String>, expected: impl Into<String>) -> Self {
         Self {
             path: path.into(),
             found: found.into(),
@@ -115,11 +111,7 @@ impl fmt::Display for Errors {
         }
         if self.0.len() > PRINTED {
             let left = self.0.len() - PRINTED;
-            let least = if self.0.len() == MAX_ERRORS {
-                "at least "
-            } else {
-                ""
-            };
+            let least = if self.0.len() == MAX_ERRORS { "at least " } else { "" };
             write!(f, "\n… and {least}{left} more errors")?;
         }
         Ok(())

@@ -28,9 +28,7 @@ pub use column::Column;
 pub(crate) use column::{COLUMN_PATTERN, MAX_COLUMN, name_fault};
 pub use custom::Custom;
 pub(crate) use data::SHA256_PATTERN;
-pub use data::{
-    CsvData, Data, DataType, IdxData, IdxSha256, SafetensorsData, SplitSha256, TextData,
-};
+pub use data::{CsvData, Data, DataType, IdxData, IdxSha256, SafetensorsData, SplitSha256, TextData};
 pub use early_stop::EarlyStop;
 pub use exchange::Exchange;
 pub use kubernetes::{GroupKubernetes, Kubernetes};
@@ -143,10 +141,7 @@ const fn restarts() -> u32 {
     3
 }
 
-#[allow(
-    clippy::trivially_copy_pass_by_ref,
-    reason = "serde hands out references"
-)]
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde hands out references")]
 const fn is_restarts(count: &u32) -> bool {
     *count == restarts()
 }

@@ -10,12 +10,7 @@ pub(crate) struct Findings {
 }
 
 impl Findings {
-    pub(crate) fn error(
-        &mut self,
-        path: &str,
-        found: impl Into<String>,
-        expected: impl Into<String>,
-    ) {
+    pub(crate) fn error(&mut self, path: &str, found: impl Into<String>, expected: impl Into<String>) {
         self.errors.push(FieldError::new(path, found, expected));
     }
 

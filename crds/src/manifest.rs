@@ -103,11 +103,7 @@ pub(crate) fn check_spec(spec: &ExperimentSpec) -> Vec<FieldError> {
     let mut errors = Vec::new();
     match serde_json::to_value(spec) {
         Ok(value) => check::check(&SPEC_SCHEMA, &value, &mut errors),
-        Err(error) => errors.push(FieldError::new(
-            "",
-            error.to_string(),
-            "a value that JSON can hold",
-        )),
+        Err(error) => errors.push(FieldError::new("", error.to_string(), "a value that JSON can hold")),
     }
     errors
 }

@@ -93,12 +93,7 @@ impl Nodes {
                 ));
             }
         };
-        compare(
-            "rounds",
-            "rounds",
-            own.rounds.map(f64::from),
-            training.rounds.into(),
-        );
+        compare("rounds", "rounds", own.rounds.map(f64::from), training.rounds.into());
         compare(
             "batch_size",
             "batchSize",

@@ -127,9 +127,7 @@ impl Pool<'_> {
         }
         Err(field(
             name,
-            format!(
-                "{least} samples for each of {peers} peers are more than the {samples} training samples"
-            ),
+            format!("{least} samples for each of {peers} peers are more than the {samples} training samples"),
             format!("at most {} will do", samples / peers),
         ))
     }
@@ -144,9 +142,7 @@ fn field(name: &str, found: impl Into<String>, expected: impl Into<String>) -> S
 fn slices(parts: usize, count: u32) -> Vec<Vec<u32>> {
     // Within u64: both factors come from a u32 and from a number of parts that does not exceed one.
     let edge = |part: usize| (part as u64 * u64::from(count) / parts as u64) as u32;
-    (0..parts)
-        .map(|part| (edge(part)..edge(part + 1)).collect())
-        .collect()
+    (0..parts).map(|part| (edge(part)..edge(part + 1)).collect()).collect()
 }
 
 fn sorted(mut shards: Vec<Vec<u32>>) -> Vec<Vec<u32>> {
@@ -157,12 +153,7 @@ fn sorted(mut shards: Vec<Vec<u32>>) -> Vec<Vec<u32>> {
 }
 
 /// Adds what can be said of a division before the data is read; false where it is none for such data.
-pub(crate) fn check(
-    partition: &Partition,
-    facts: &Facts,
-    is_text: bool,
-    findings: &mut Findings,
-) -> bool {
+pub(crate) fn check(partition: &Partition, facts: &Facts, is_text: bool, findings: &mut Findings) -> bool {
     let division = partition.as_dyn();
     if !(is_text && division.needs_classes()) {
         division.check(facts, findings);
@@ -173,9 +164,7 @@ pub(crate) fn check(
         samples: Some(1),
     };
     let others = Partition::examples(&sketch);
-    let others = others
-        .iter()
-        .filter(|other| !other.as_dyn().needs_classes());
+    let others = others.iter().filter(|other| !other.as_dyn().needs_classes());
     let others: Vec<&str> = others.map(Family::name).collect();
     findings.error(
         "data.partition.type",

@@ -106,19 +106,11 @@ mod tests {
             "1e1%",
             "00000000000000001%",
         ] {
-            assert_eq!(
-                text.parse::<Percentage>(),
-                Err(PercentageError::Form),
-                "{text}"
-            );
+            assert_eq!(text.parse::<Percentage>(), Err(PercentageError::Form), "{text}");
         }
         assert_eq!("0.00001%".parse::<Percentage>(), Err(PercentageError::Fine));
         for text in ["101%", "100.0001%", "99999999999999%"] {
-            assert_eq!(
-                text.parse::<Percentage>(),
-                Err(PercentageError::Large),
-                "{text}"
-            );
+            assert_eq!(text.parse::<Percentage>(), Err(PercentageError::Large), "{text}");
         }
     }
 }

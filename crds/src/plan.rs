@@ -91,10 +91,7 @@ pub struct PeerPlan {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub link: Option<LinkPlan>,
     /// How many times as long as the machine needs its training takes, ≥ 1.
-    #[serde(
-        default = "network::as_it_is",
-        skip_serializing_if = "network::is_as_it_is"
-    )]
+    #[serde(default = "network::as_it_is", skip_serializing_if = "network::is_as_it_is")]
     pub compute_slowdown: f64,
 }
 

@@ -184,10 +184,7 @@ mod tests {
             assert_eq!(quantity.to_string(), printed);
             assert_eq!(printed.parse::<Quantity>().unwrap(), quantity);
         }
-        assert_eq!(
-            serde_json::from_str::<Quantity>("3").unwrap(),
-            "3".parse().unwrap()
-        );
+        assert_eq!(serde_json::from_str::<Quantity>("3").unwrap(), "3".parse().unwrap());
     }
 
     #[test]
@@ -201,11 +198,7 @@ mod tests {
             assert_eq!(text.parse::<Quantity>(), Err(QuantityError::Fine), "{text}");
         }
         for text in ["2Pi", "99999999999999999999999999999", "1025Ti"] {
-            assert_eq!(
-                text.parse::<Quantity>(),
-                Err(QuantityError::Large),
-                "{text}"
-            );
+            assert_eq!(text.parse::<Quantity>(), Err(QuantityError::Large), "{text}");
         }
         assert!(serde_json::from_str::<Quantity>("-1").is_err());
         assert!(serde_json::from_str::<Quantity>("0.5").is_err());

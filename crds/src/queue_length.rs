@@ -9,11 +9,9 @@ use crate::{ByteSize, Interval};
 /// Longest text that is read.
 const MAX_LENGTH: usize = 32;
 /// The form as a regular expression, for the API server.
-pub(crate) const PATTERN: &str =
-    r"^([0-9]+(\.[0-9]+)?(k|M|G|T|Ki|Mi|Gi|Ti)|([0-9]+(\.[0-9]+)?(ns|us|µs|ms|s|m|h))+)$";
+pub(crate) const PATTERN: &str = r"^([0-9]+(\.[0-9]+)?(k|M|G|T|Ki|Mi|Gi|Ti)|([0-9]+(\.[0-9]+)?(ns|us|µs|ms|s|m|h))+)$";
 /// What a user can write.
-pub(crate) const SAMPLE: &str =
-    "a time such as 50ms, at the link's rate, or a quantity of bytes such as 64Ki";
+pub(crate) const SAMPLE: &str = "a time such as 50ms, at the link's rate, or a quantity of bytes such as 64Ki";
 
 /// The length of a link's queue: the time that the last byte waits when it is full, or its bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -7,9 +7,7 @@ mod words;
 
 use std::collections::BTreeMap;
 
-use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{
-    JSONSchemaProps, JSONSchemaPropsOrArray,
-};
+use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{JSONSchemaProps, JSONSchemaPropsOrArray};
 
 pub use variants::with_variants;
 
@@ -72,8 +70,7 @@ const MANY: usize = 40;
 const LARGE: usize = 6;
 
 /// The first lines of a section's table.
-const TABLE: &str =
-    "| field | what it is | what it may be | default |\n| --- | --- | --- | --- |\n";
+const TABLE: &str = "| field | what it is | what it may be | default |\n| --- | --- | --- | --- |\n";
 
 /// The example that is a whole manifest, over which the others are laid.
 const MINIMAL: &str = "minimal";
@@ -328,10 +325,7 @@ fn about(section: &Section<'_>, rules: &Rules) -> String {
 }
 
 /// What is shown of examples, by heading.
-fn by_heading(
-    examples: &[Example],
-    sections: &[Section<'_>],
-) -> Result<BTreeMap<String, String>, ReferenceError> {
+fn by_heading(examples: &[Example], sections: &[Section<'_>]) -> Result<BTreeMap<String, String>, ReferenceError> {
     let headings: Vec<String> = sections.iter().map(Section::key).collect();
     let mut shown: BTreeMap<String, String> = BTreeMap::new();
     for example in examples {
@@ -370,20 +364,11 @@ mod tests {
 
     #[test]
     fn an_example_has_a_heading_and_a_word_about_it() {
-        let homeless = page(&[example(
-            "topologies-ring",
-            "# A ring.\ntopology: {type: ring}\n",
-        )]);
+        let homeless = page(&[example("topologies-ring", "# A ring.\ntopology: {type: ring}\n")]);
         assert!(matches!(homeless, Err(ReferenceError::Homeless { .. })));
         let silent = page(&[example("topology-ring", "topology: {type: ring}\n")]);
-        assert_eq!(
-            silent,
-            Err(ReferenceError::Unexplained("topology-ring".to_owned()))
-        );
-        let few = page(&[example(
-            "topology-ring",
-            "# A ring.\ntopology: {type: ring}\n",
-        )]);
+        assert_eq!(silent, Err(ReferenceError::Unexplained("topology-ring".to_owned())));
+        let few = page(&[example("topology-ring", "# A ring.\ntopology: {type: ring}\n")]);
         assert_eq!(few, Err(ReferenceError::Bare("seed".to_owned())));
     }
 
@@ -413,9 +398,7 @@ mod tests {
                 Some(JSONSchemaPropsOrArray::Schema(item)) => count(item),
                 _ => 0,
             };
-            messages(schema).count()
-                + of_items
-                + properties.map(|(_, field)| count(field)).sum::<usize>()
+            messages(schema).count() + of_items + properties.map(|(_, field)| count(field)).sum::<usize>()
         }
         let schema = definition::spec_schema();
         let said: usize = rules(&schema, &sections(&schema))

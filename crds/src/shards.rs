@@ -38,17 +38,9 @@ pub fn derive(
         .enumerate()
         .find(|(_, label)| u32::from(**label) >= classes)
     {
-        return Err(ShardError::Label {
-            index,
-            label,
-            classes,
-        });
+        return Err(ShardError::Label { index, label, classes });
     }
-    let pool = Pool {
-        seed,
-        peers,
-        labels,
-    };
+    let pool = Pool { seed, peers, labels };
     partition.as_dyn().shards(&pool)
 }
 

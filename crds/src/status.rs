@@ -280,20 +280,12 @@ impl ExperimentStatus {
 
     /// Whether the condition of this type is there and true.
     pub fn is(&self, kind: ConditionType) -> bool {
-        self.condition(kind)
-            .is_some_and(|condition| condition.status == "True")
+        self.condition(kind).is_some_and(|condition| condition.status == "True")
     }
 
     /// Says whether a condition holds and why: `reason` is a word in CamelCase, `message` a sentence, cut off after 4,096
     /// characters. The time of the last change stays when it held before as it does now.
-    pub fn set(
-        &mut self,
-        kind: ConditionType,
-        holds: bool,
-        reason: &str,
-        message: &str,
-        now: &Time,
-    ) {
+    pub fn set(&mut self, kind: ConditionType, holds: bool, reason: &str, message: &str, now: &Time) {
         let status = if holds { "True" } else { "False" };
         let since = self
             .condition(kind)
@@ -307,8 +299,7 @@ impl ExperimentStatus {
             last_transition_time: since.clone(),
             observed_generation: self.observed_generation,
         };
-        self.conditions
-            .retain(|other| other.type_ != condition.type_);
+        self.conditions.retain(|other| other.type_ != condition.type_);
         self.conditions.push(condition);
         let place = |condition: &Condition| {
             ConditionType::ALL
@@ -345,10 +336,7 @@ fn time(_: &mut SchemaGenerator) -> Schema {
 /// Conditions as all of Kubernetes has them, merged by their type.
 fn conditions(generator: &mut SchemaGenerator) -> Schema {
     let time = time(generator);
-    let types: Vec<&str> = ConditionType::ALL
-        .iter()
-        .map(|kind| kind.as_str())
-        .collect();
+    let types: Vec<&str> = ConditionType::ALL.iter().map(|kind| kind.as_str()).collect();
     json_schema!({
         "type": "array",
         "maxItems": ConditionType::ALL.len(),

@@ -100,11 +100,7 @@ type Edges = Vec<(u32, u32)>;
 ///
 /// # Errors
 /// Everything that keeps the wiring from being a connected graph without loops and without repeated connections.
-pub(crate) fn neighbours(
-    topology: &Topology,
-    peers: u32,
-    seed: u64,
-) -> Result<Vec<Vec<u32>>, Vec<FieldError>> {
+pub(crate) fn neighbours(topology: &Topology, peers: u32, seed: u64) -> Result<Vec<Vec<u32>>, Vec<FieldError>> {
     let edges = topology.as_dyn().edges(peers, seed)?;
     let neighbours = lists(&edges, peers);
     let parts = parts::components(&neighbours);
@@ -140,9 +136,7 @@ fn lists(edges: &[(u32, u32)], peers: u32) -> Vec<Vec<u32>> {
 }
 
 fn all_pairs(peers: u32) -> Edges {
-    (0..peers)
-        .flat_map(|a| (a + 1..peers).map(move |b| (a, b)))
-        .collect()
+    (0..peers).flat_map(|a| (a + 1..peers).map(move |b| (a, b))).collect()
 }
 
 /// Each connection once, without loops: on a short ring two ways lead to the same peer.

@@ -6,9 +6,7 @@ use thiserror::Error;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum NotUtf8 {
     /// It begins with the byte-order mark of UTF-16.
-    #[error(
-        "it is UTF-16; expected a text in UTF-8: convert it, for example with `iconv -f UTF-16 -t UTF-8`"
-    )]
+    #[error("it is UTF-16; expected a text in UTF-8: convert it, for example with `iconv -f UTF-16 -t UTF-8`")]
     Utf16,
     /// A byte of another encoding.
     #[error(
@@ -51,10 +49,7 @@ mod tests {
         let byte = |at, line| NotUtf8::Byte { at, line };
         assert_eq!(fault(b"a: 1\n# caf\xe9\n"), byte(10, 2));
         assert_eq!(fault(b"\xe9"), byte(0, 1));
-        assert_eq!(
-            fault("é\n\n€".as_bytes().split_last().unwrap().1),
-            byte(4, 3)
-        );
+        assert_eq!(fault("é\n\n€".as_bytes().split_last().unwrap().1), byte(4, 3));
         assert_eq!(fault(b"\xff\xfea\0"), NotUtf8::Utf16);
         assert_eq!(fault(b"\xfe\xff\0a"), NotUtf8::Utf16);
     }

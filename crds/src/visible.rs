@@ -42,10 +42,7 @@ mod tests {
     #[test]
     fn commands_to_a_terminal_are_written_out() {
         for (text, shown) in [
-            (
-                "\u{1b}]0;owned\u{7}\u{1b}[2J",
-                "\\u001b]0;owned\\u0007\\u001b[2J",
-            ),
+            ("\u{1b}]0;owned\u{7}\u{1b}[2J", "\\u001b]0;owned\\u0007\\u001b[2J"),
             ("a\rb\u{8}c\u{7f}", "a\\u000db\\u0008c\\u007f"),
             ("\u{9b}2J", "\\u009b2J"),
             ("a\u{202e}b\u{2066}c\u{2028}d", "a\\u202eb\\u2066c\\u2028d"),

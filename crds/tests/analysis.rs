@@ -21,17 +21,9 @@ use support::{manifest, put};
 
 fn plan(topology: &Value, peers: u32) -> Plan {
     let mut document = manifest();
-    put(
-        &mut document,
-        "groups",
-        json!([{"name": "a", "count": peers}]),
-    );
+    put(&mut document, "groups", json!([{"name": "a", "count": peers}]));
     put(&mut document, "topology", topology.clone());
-    put(
-        &mut document,
-        "data",
-        json!({"type": "idx", "idx": {"path": "x"}}),
-    );
+    put(&mut document, "data", json!({"type": "idx", "idx": {"path": "x"}}));
     Plan::load(&document.to_string(), &[]).unwrap()
 }
 
@@ -62,16 +54,9 @@ fn figures_are_those_of_the_formulas() {
     ] {
         let wiring = wiring(&plan(&topology, 16));
         assert_eq!(wiring.connections, connections, "{topology}");
-        assert_eq!(
-            (wiring.least_neighbours, wiring.most_neighbours),
-            degrees,
-            "{topology}"
-        );
+        assert_eq!((wiring.least_neighbours, wiring.most_neighbours), degrees, "{topology}");
         assert_eq!(wiring.diameter, diameter, "{topology}");
-        assert!(
-            (wiring.mean_distance - mean).abs() < 1e-12,
-            "{topology}: {wiring:?}"
-        );
+        assert!((wiring.mean_distance - mean).abs() < 1e-12, "{topology}: {wiring:?}");
         assert_eq!(wiring.cuts.cut_vertices.len(), cuts, "{topology}");
         assert_eq!(wiring.cuts.bridges.len(), bridges, "{topology}");
     }
@@ -161,10 +146,7 @@ fn the_bound_is_that_of_the_closed_forms() {
     assert!(close(found, 2.0), "{found}");
     assert_eq!(limit, Limit::NeighboursUplinks { peer: 1 });
     let alone = plan(&kind("ring"), 1);
-    assert_eq!(
-        exchange_bound(&alone, &wiring(&alone), |_| EQUAL).seconds,
-        0.0
-    );
+    assert_eq!(exchange_bound(&alone, &wiring(&alone), |_| EQUAL).seconds, 0.0);
 }
 
 #[test]

@@ -23,10 +23,7 @@ fn schema() -> Value {
 
 #[test]
 fn the_file_is_what_the_types_say() {
-    let path = concat!(
-        env!("CARGO_MANIFEST_DIR"),
-        "/yaml/fltorrentexperiments.yaml"
-    );
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/yaml/fltorrentexperiments.yaml");
     let generated = definition::yaml().unwrap();
     if std::env::var_os("UPDATE").is_some() {
         fs::write(path, &generated).unwrap();
@@ -38,10 +35,7 @@ fn the_file_is_what_the_types_say() {
 #[test]
 fn names_are_as_documented() {
     let crd = definition::definition();
-    assert_eq!(
-        crd.metadata.name.as_deref(),
-        Some("fltorrentexperiments.fltorrent.io")
-    );
+    assert_eq!(crd.metadata.name.as_deref(), Some("fltorrentexperiments.fltorrent.io"));
     assert_eq!(crd.spec.group, "fltorrent.io");
     assert_eq!(crd.spec.names.kind, "FLTorrentExperiment");
     assert_eq!(crd.spec.names.short_names, Some(vec!["flt".to_owned()]));
@@ -77,11 +71,7 @@ fn every_list_and_text_is_bounded_and_every_number_has_a_range() {
             }
             Some("boolean") => {}
             None => {
-                assert_eq!(
-                    schema["x-kubernetes-int-or-string"],
-                    json!(true),
-                    "{path} has no type"
-                );
+                assert_eq!(schema["x-kubernetes-int-or-string"], json!(true), "{path} has no type");
                 assert!(
                     has("minimum") && has("maximum") && has("pattern"),
                     "{path} has no range"
@@ -93,10 +83,7 @@ fn every_list_and_text_is_bounded_and_every_number_has_a_range() {
             assert!(!has(key), "{path} has {key}");
         }
         let format = schema["format"].as_str();
-        assert!(
-            matches!(format, None | Some("date-time")),
-            "{path}: {format:?}"
-        );
+        assert!(matches!(format, None | Some("date-time")), "{path}: {format:?}");
     }
     walk(&schema()["properties"]["spec"], "spec");
     walk(&schema()["properties"]["status"], "status");
@@ -120,22 +107,10 @@ fn rules_agree_with_the_reader() {
             false,
         ),
         (Some(("topology", json!({"type": "star"}))), true),
-        (
-            Some(("topology", json!({"type": "star", "star": {"hub": 1}}))),
-            true,
-        ),
-        (
-            Some(("topology", json!({"type": "ring", "star": {"hub": 1}}))),
-            false,
-        ),
-        (
-            Some(("topology", json!({"type": "tree", "tree": {"arity": 3}}))),
-            true,
-        ),
-        (
-            Some(("topology", json!({"type": "star", "tree": {"arity": 3}}))),
-            false,
-        ),
+        (Some(("topology", json!({"type": "star", "star": {"hub": 1}}))), true),
+        (Some(("topology", json!({"type": "ring", "star": {"hub": 1}}))), false),
+        (Some(("topology", json!({"type": "tree", "tree": {"arity": 3}}))), true),
+        (Some(("topology", json!({"type": "star", "tree": {"arity": 3}}))), false),
         (Some(("topology", json!({"type": "randomRegular"}))), false),
         (
             Some((
@@ -145,10 +120,7 @@ fn rules_agree_with_the_reader() {
             true,
         ),
         (
-            Some((
-                "topology",
-                json!({"type": "ring", "randomRegular": {"degree": 3}}),
-            )),
+            Some(("topology", json!({"type": "ring", "randomRegular": {"degree": 3}}))),
             false,
         ),
         (Some(("topology", json!({"type": "smallWorld"}))), false),
@@ -169,14 +141,8 @@ fn rules_agree_with_the_reader() {
         (Some(("topology", json!({"type": "exponential"}))), true),
         (Some(("topology", json!({"type": "hypercube"}))), true),
         (Some(("topology", json!({"type": "torus"}))), true),
-        (
-            Some(("topology", json!({"type": "torus", "torus": {"rows": 2}}))),
-            true,
-        ),
-        (
-            Some(("topology", json!({"type": "hypercube", "torus": {}}))),
-            false,
-        ),
+        (Some(("topology", json!({"type": "torus", "torus": {"rows": 2}}))), true),
+        (Some(("topology", json!({"type": "hypercube", "torus": {}}))), false),
         (Some(("topology", json!({"type": "erdosRenyi"}))), false),
         (
             Some((
@@ -199,64 +165,37 @@ fn rules_agree_with_the_reader() {
         ),
         (Some(("model", json!({"type": "mlp"}))), false),
         (Some(("model", json!({"type": "cnn"}))), true),
-        (
-            Some(("model", json!({"type": "cnn", "mlp": {"hidden": []}}))),
-            false,
-        ),
+        (Some(("model", json!({"type": "cnn", "mlp": {"hidden": []}}))), false),
         (Some(("model", json!({"type": "resnet18"}))), true),
         (
-            Some((
-                "model",
-                json!({"type": "resnet18", "resnet18": {"groups": 2}}),
-            )),
+            Some(("model", json!({"type": "resnet18", "resnet18": {"groups": 2}}))),
             true,
         ),
         (
             Some(("model", json!({"type": "cnn", "resnet18": {"groups": 2}}))),
             false,
         ),
+        (Some(("model", json!({"type": "cnn", "transformer": {}}))), false),
+        (Some(("training", json!({"schedule": {"type": "step"}}))), false),
         (
-            Some(("model", json!({"type": "cnn", "transformer": {}}))),
-            false,
-        ),
-        (
-            Some(("training", json!({"schedule": {"type": "step"}}))),
-            false,
-        ),
-        (
-            Some((
-                "training",
-                json!({"schedule": {"type": "step", "step": {"rounds": 3}}}),
-            )),
+            Some(("training", json!({"schedule": {"type": "step", "step": {"rounds": 3}}}))),
             true,
         ),
         (
-            Some((
-                "training",
-                json!({"schedule": {"type": "cosine", "warmupRounds": 3}}),
-            )),
+            Some(("training", json!({"schedule": {"type": "cosine", "warmupRounds": 3}}))),
             true,
         ),
         (
-            Some((
-                "training",
-                json!({"schedule": {"type": "constant", "cosine": {}}}),
-            )),
+            Some(("training", json!({"schedule": {"type": "constant", "cosine": {}}}))),
             false,
         ),
         (Some(("aggregation", json!({"type": "fedprox"}))), false),
         (
-            Some((
-                "aggregation",
-                json!({"type": "fedprox", "fedprox": {"mu": 0.1}}),
-            )),
+            Some(("aggregation", json!({"type": "fedprox", "fedprox": {"mu": 0.1}}))),
             true,
         ),
         (
-            Some((
-                "aggregation",
-                json!({"type": "fedavg", "fedprox": {"mu": 0.1}}),
-            )),
+            Some(("aggregation", json!({"type": "fedavg", "fedprox": {"mu": 0.1}}))),
             false,
         ),
         // Fractions as the smallest value, which the API server compares with whole numbers in its own way.
@@ -277,32 +216,17 @@ fn rules_agree_with_the_reader() {
         ),
         (Some(("data", json!({"type": "custom"}))), false),
         (
-            Some((
-                "data",
-                json!({"type": "custom", "custom": {"name": "grid"}}),
-            )),
+            Some(("data", json!({"type": "custom", "custom": {"name": "grid"}}))),
             true,
         ),
         (
-            Some((
-                "data",
-                json!({"type": "digits", "custom": {"name": "grid"}}),
-            )),
+            Some(("data", json!({"type": "digits", "custom": {"name": "grid"}}))),
             false,
         ),
         (Some(("data", json!({"type": "idx"}))), false),
-        (
-            Some(("data", json!({"type": "idx", "idx": {"path": "x"}}))),
-            true,
-        ),
-        (
-            Some(("data", json!({"type": "digits", "idx": {"path": "x"}}))),
-            false,
-        ),
-        (
-            Some(("data/partition", json!({"type": "dirichlet"}))),
-            false,
-        ),
+        (Some(("data", json!({"type": "idx", "idx": {"path": "x"}}))), true),
+        (Some(("data", json!({"type": "digits", "idx": {"path": "x"}}))), false),
+        (Some(("data/partition", json!({"type": "dirichlet"}))), false),
         (
             Some((
                 "data/partition",
@@ -311,10 +235,7 @@ fn rules_agree_with_the_reader() {
             true,
         ),
         (
-            Some((
-                "data/partition",
-                json!({"type": "iid", "dirichlet": {"alpha": 1}}),
-            )),
+            Some(("data/partition", json!({"type": "iid", "dirichlet": {"alpha": 1}}))),
             false,
         ),
         (Some(("data/partition", json!({"type": "explicit"}))), false),
@@ -338,16 +259,10 @@ fn rules_agree_with_the_reader() {
             false,
         ),
         (
-            Some((
-                "kubernetes/volumes",
-                json!([{"name": "fltorrent", "emptyDir": {}}]),
-            )),
+            Some(("kubernetes/volumes", json!([{"name": "fltorrent", "emptyDir": {}}]))),
             false,
         ),
-        (
-            Some(("kubernetes/env", json!([{"name": "A", "valueFrom": {}}]))),
-            false,
-        ),
+        (Some(("kubernetes/env", json!([{"name": "A", "valueFrom": {}}]))), false),
         (
             Some((
                 "kubernetes/env",
@@ -362,24 +277,12 @@ fn rules_agree_with_the_reader() {
             )),
             false,
         ),
-        (
-            Some(("kubernetes/env", json!([{"name": "FLTORRENT_RUN"}]))),
-            false,
-        ),
+        (Some(("kubernetes/env", json!([{"name": "FLTORRENT_RUN"}]))), false),
         (Some(("kubernetes/env", json!([{"name": "FLT"}]))), true),
+        (Some(("kubernetes/tolerations", json!([{"operator": "Exists"}]))), true),
+        (Some(("kubernetes/tolerations", json!([{"operator": "Equal"}]))), false),
         (
-            Some(("kubernetes/tolerations", json!([{"operator": "Exists"}]))),
-            true,
-        ),
-        (
-            Some(("kubernetes/tolerations", json!([{"operator": "Equal"}]))),
-            false,
-        ),
-        (
-            Some((
-                "kubernetes/tolerations",
-                json!([{"key": "a", "value": "b"}]),
-            )),
+            Some(("kubernetes/tolerations", json!([{"key": "a", "value": "b"}]))),
             true,
         ),
         (
@@ -405,17 +308,11 @@ fn rules_agree_with_the_reader() {
         ),
         (Some(("kubernetes/data", json!({"type": "claim"}))), false),
         (
-            Some((
-                "kubernetes/data",
-                json!({"type": "claim", "claim": {"claimName": "a"}}),
-            )),
+            Some(("kubernetes/data", json!({"type": "claim", "claim": {"claimName": "a"}}))),
             true,
         ),
         (
-            Some((
-                "kubernetes/data",
-                json!({"type": "image", "claim": {"claimName": "a"}}),
-            )),
+            Some(("kubernetes/data", json!({"type": "image", "claim": {"claimName": "a"}}))),
             false,
         ),
         (
@@ -429,10 +326,7 @@ fn rules_agree_with_the_reader() {
             Some(("kubernetes/data", json!({"claimByIndex": {"prefix": "a"}}))),
             false,
         ),
-        (
-            Some(("kubernetes/storage/scratch", json!({"type": "newClaim"}))),
-            false,
-        ),
+        (Some(("kubernetes/storage/scratch", json!({"type": "newClaim"}))), false),
         (
             Some((
                 "kubernetes/storage/scratch",
@@ -447,10 +341,7 @@ fn rules_agree_with_the_reader() {
             )),
             false,
         ),
-        (
-            Some(("kubernetes/storage/output", json!({"type": "claim"}))),
-            false,
-        ),
+        (Some(("kubernetes/storage/output", json!({"type": "claim"}))), false),
         (
             Some((
                 "kubernetes/storage/output",
@@ -466,10 +357,7 @@ fn rules_agree_with_the_reader() {
             true,
         ),
         (
-            Some((
-                "kubernetes/storage/output",
-                json!({"newClaim": {"size": "1Gi"}}),
-            )),
+            Some(("kubernetes/storage/output", json!({"newClaim": {"size": "1Gi"}}))),
             false,
         ),
     ];
@@ -487,9 +375,7 @@ fn rules_agree_with_the_reader() {
 
 /// Fills in the defaults, as the API server does.
 fn fill(schema: &Value, value: &mut Value) {
-    if let (Some(properties), Some(fields)) =
-        (schema["properties"].as_object(), value.as_object_mut())
-    {
+    if let (Some(properties), Some(fields)) = (schema["properties"].as_object(), value.as_object_mut()) {
         for (name, property) in properties {
             if !property["default"].is_null() {
                 fields
@@ -599,9 +485,7 @@ fn columns_are_ready_texts_of_the_status() {
     };
     assert_eq!(
         shown(false),
-        [
-            "Topology", "Peers", "Round", "Accuracy", "Phase", "Reason", "Age"
-        ]
+        ["Topology", "Peers", "Round", "Accuracy", "Phase", "Reason", "Age"]
     );
     assert_eq!(shown(true), ["Loss", "Model", "Exchanged"]);
     for column in columns.iter().filter(|column| column["type"] != "date") {
@@ -615,9 +499,7 @@ fn columns_are_ready_texts_of_the_status() {
 /// A definition has to fit into etcd twice: `kubectl apply` keeps a copy in an annotation of 256 KiB at most.
 #[test]
 fn the_definition_is_far_from_its_limits() {
-    let bytes = serde_json::to_string(&definition::definition())
-        .unwrap()
-        .len();
+    let bytes = serde_json::to_string(&definition::definition()).unwrap().len();
     assert!(bytes < 128 * 1024, "{bytes} bytes");
 }
 
@@ -626,11 +508,7 @@ fn the_definition_is_far_from_its_limits() {
 #[test]
 fn rules_are_walked_seldom_enough() {
     fn walk(schema: &Value, times: u64, path: &str) {
-        for rule in schema["x-kubernetes-validations"]
-            .as_array()
-            .into_iter()
-            .flatten()
-        {
+        for rule in schema["x-kubernetes-validations"].as_array().into_iter().flatten() {
             assert!(times <= 2_000, "{path} is checked {times} times: {rule}");
         }
         for (name, property) in schema["properties"].as_object().into_iter().flatten() {
@@ -638,11 +516,7 @@ fn rules_are_walked_seldom_enough() {
         }
         if schema["items"].is_object() {
             let most = schema["maxItems"].as_u64().unwrap();
-            walk(
-                &schema["items"],
-                times.saturating_mul(most),
-                &format!("{path}[]"),
-            );
+            walk(&schema["items"], times.saturating_mul(most), &format!("{path}[]"));
         }
     }
     walk(&schema()["properties"]["spec"], 1, "spec");

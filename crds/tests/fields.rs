@@ -30,8 +30,7 @@ use serde_json::{Value, json};
 use support::{manifest, put};
 
 fn plan(document: &Value) -> Plan {
-    Plan::load_with(&document.to_string(), &[], &Own::default())
-        .unwrap_or_else(|errors| panic!("{errors}\n{document}"))
+    Plan::load_with(&document.to_string(), &[], &Own::default()).unwrap_or_else(|errors| panic!("{errors}\n{document}"))
 }
 
 /// Whether a field's change shows in what peers compare, or only in what a machine does with the results.
@@ -53,8 +52,7 @@ type Case = (
 
 fn cases() -> Vec<Case> {
     use Hash::{Changes, Stays};
-    const CUSTOM: &[(&str, &str)] =
-        &[("topology", r#"{"type": "custom", "custom": {"edges": []}}"#)];
+    const CUSTOM: &[(&str, &str)] = &[("topology", r#"{"type": "custom", "custom": {"edges": []}}"#)];
     const TORUS: &[(&str, &str)] = &[("topology", r#"{"type": "torus"}"#)];
     const IDX: &[(&str, &str)] = &[("data", r#"{"type": "idx", "idx": {"path": "x"}}"#)];
     const CSV: &[(&str, &str)] = &[(
@@ -69,10 +67,8 @@ fn cases() -> Vec<Case> {
         ("data", r#"{"type": "text", "text": {"path": "x"}}"#),
         ("model", r#"{"type": "transformer"}"#),
     ];
-    const NETWORK: &[(&str, &str)] =
-        &[("model", r#"{"type": "custom", "custom": {"name": "wide"}}"#)];
-    const DATA_SET: &[(&str, &str)] =
-        &[("data", r#"{"type": "custom", "custom": {"name": "grid"}}"#)];
+    const NETWORK: &[(&str, &str)] = &[("model", r#"{"type": "custom", "custom": {"name": "wide"}}"#)];
+    const DATA_SET: &[(&str, &str)] = &[("data", r#"{"type": "custom", "custom": {"name": "grid"}}"#)];
     const HASHES: [&str; 2] = [
         "0000000000000000000000000000000000000000000000000000000000000000",
         "0000000000000000000000000000000000000000000000000000000000000001",
@@ -88,31 +84,14 @@ fn cases() -> Vec<Case> {
         r#"{"up": "10Mbit", "down": "10Mbit", "delay": "10ms"}"#,
     )];
     const EXPLICIT: &[(&str, &str)] = &[
-        (
-            "data/partition",
-            r#"{"type": "explicit", "explicit": {"shards": []}}"#,
-        ),
+        ("data/partition", r#"{"type": "explicit", "explicit": {"shards": []}}"#),
         ("groups", r#"[{"name": "a", "count": 1}]"#),
     ];
     let path = |ends: &[[u32; 2]]| json!(ends);
     vec![
         ("seed", "seed", &[], json!(1), json!(2), Changes),
-        (
-            "groups[].name",
-            "groups/0/name",
-            &[],
-            json!("x"),
-            json!("y"),
-            Changes,
-        ),
-        (
-            "groups[].count",
-            "groups/0/count",
-            &[],
-            json!(3),
-            json!(4),
-            Changes,
-        ),
+        ("groups[].name", "groups/0/name", &[], json!("x"), json!("y"), Changes),
+        ("groups[].count", "groups/0/count", &[], json!(3), json!(4), Changes),
         (
             "network.default.up",
             "network/default/up",
@@ -305,14 +284,7 @@ fn cases() -> Vec<Case> {
             json!({"type": "idx", "idx": {"path": "x"}}),
             Changes,
         ),
-        (
-            "data.idx.path",
-            "data/idx/path",
-            IDX,
-            json!("x"),
-            json!("y"),
-            Stays,
-        ),
+        ("data.idx.path", "data/idx/path", IDX, json!("x"), json!("y"), Stays),
         (
             "data.idx.inputShape",
             "data/idx/inputShape",
@@ -361,22 +333,8 @@ fn cases() -> Vec<Case> {
             idx_hashes("trainImages"),
             Changes,
         ),
-        (
-            "data.csv.train",
-            "data/csv/train",
-            CSV,
-            json!("x"),
-            json!("y"),
-            Stays,
-        ),
-        (
-            "data.csv.test",
-            "data/csv/test",
-            CSV,
-            json!("x"),
-            json!("y"),
-            Stays,
-        ),
+        ("data.csv.train", "data/csv/train", CSV, json!("x"), json!("y"), Stays),
+        ("data.csv.test", "data/csv/test", CSV, json!("x"), json!("y"), Stays),
         (
             "data.csv.sha256.train",
             "data/csv/sha256/train",
@@ -401,14 +359,7 @@ fn cases() -> Vec<Case> {
             json!("y"),
             Changes,
         ),
-        (
-            "data.csv.classes",
-            "data/csv/classes",
-            CSV,
-            json!(3),
-            json!(4),
-            Changes,
-        ),
+        ("data.csv.classes", "data/csv/classes", CSV, json!(3), json!(4), Changes),
         (
             "data.csv.inputShape",
             "data/csv/inputShape",
@@ -481,14 +432,7 @@ fn cases() -> Vec<Case> {
             json!([1, 4, 4]),
             Changes,
         ),
-        (
-            "data.text.path",
-            "data/text/path",
-            TEXT,
-            json!("x"),
-            json!("y"),
-            Stays,
-        ),
+        ("data.text.path", "data/text/path", TEXT, json!("x"), json!("y"), Stays),
         (
             "data.text.sha256",
             "data/text/sha256",
@@ -553,22 +497,8 @@ fn cases() -> Vec<Case> {
             json!([[[0, 101]]]),
             Changes,
         ),
-        (
-            "training.rounds",
-            "training/rounds",
-            &[],
-            json!(1),
-            json!(2),
-            Changes,
-        ),
-        (
-            "training.epochs",
-            "training/epochs",
-            &[],
-            json!(1),
-            json!(2),
-            Changes,
-        ),
+        ("training.rounds", "training/rounds", &[], json!(1), json!(2), Changes),
+        ("training.epochs", "training/epochs", &[], json!(1), json!(2), Changes),
         (
             "training.batchSize",
             "training/batchSize",
@@ -665,14 +595,7 @@ fn cases() -> Vec<Case> {
             json!("cuda"),
             Changes,
         ),
-        (
-            "training.threads",
-            "training/threads",
-            &[],
-            json!(1),
-            json!(2),
-            Changes,
-        ),
+        ("training.threads", "training/threads", &[], json!(1), json!(2), Changes),
         (
             "exchange.uploadSlots",
             "exchange/uploadSlots",
@@ -785,14 +708,7 @@ fn cases() -> Vec<Case> {
             json!("20s"),
             Changes,
         ),
-        (
-            "transport.mtu",
-            "transport/mtu",
-            &[],
-            json!(1200),
-            json!(9000),
-            Changes,
-        ),
+        ("transport.mtu", "transport/mtu", &[], json!(1200), json!(9000), Changes),
         (
             "checkpoint.type",
             "checkpoint/type",
@@ -865,9 +781,7 @@ const SKETCH: Sketch = Sketch {
 /// Numbers beside one, some of which fit where it does.
 fn beside(value: &Value) -> Vec<Value> {
     match (value.as_i64(), value.as_f64()) {
-        (Some(whole), _) => [1, -1, 2, -2, whole]
-            .map(|step| json!(whole + step))
-            .to_vec(),
+        (Some(whole), _) => [1, -1, 2, -2, whole].map(|step| json!(whole + step)).to_vec(),
         (None, Some(number)) => [number / 2.0, number * 2.0, number + 0.25]
             .map(|other| json!(other))
             .to_vec(),
@@ -899,9 +813,7 @@ fn change_settings<F: Family>(place: &str) -> BTreeSet<String> {
             let field = format!("{}.{name}.{setting}", place.replace('/', "."));
             let mut plans = beside(value).into_iter().filter_map(with).peekable();
             if plans.peek().is_some() {
-                let differs = |plan: Plan| {
-                    plan.hash() != first.hash() && plan.resume_hash() != first.resume_hash()
-                };
+                let differs = |plan: Plan| plan.hash() != first.hash() && plan.resume_hash() != first.resume_hash();
                 assert!(plans.any(differs), "{field} is ignored");
                 fields.insert(field);
             }
@@ -960,9 +872,7 @@ fn no_field_of_the_schema_is_missing_above() {
     covered.extend(of_life().map(|(field, _)| field.to_owned()));
     for (name, place, value) in pods::pods() {
         let prefix = place.replace("groups/1", "groups[]").replace('/', ".");
-        let pointer = prefix
-            .replace("groups[]", "properties/groups/items")
-            .replace('.', "/");
+        let pointer = prefix.replace("groups[]", "properties/groups/items").replace('.', "/");
         let pointer = match pointer.rsplit_once('/') {
             Some((parent, field)) => format!("/{parent}/properties/{field}"),
             None => format!("/properties/{pointer}"),
@@ -1027,16 +937,10 @@ fn a_group_replaces_whole_fields_of_the_experiment() {
     {
         put(&mut document, place, value);
     }
-    put(
-        &mut document,
-        "kubernetes/resources",
-        json!({"limits": {"cpu": "4"}}),
-    );
+    put(&mut document, "kubernetes/resources", json!({"limits": {"cpu": "4"}}));
     let spec = read(&document.to_string()).unwrap().spec;
     let [first, second] = [0, 1].map(|i| spec.kubernetes.of_group(&spec.groups[i].kubernetes));
-    let zone = |given: &GroupKubernetes| {
-        given.node_selector.as_ref().unwrap()["topology.kubernetes.io/zone"].clone()
-    };
+    let zone = |given: &GroupKubernetes| given.node_selector.as_ref().unwrap()["topology.kubernetes.io/zone"].clone();
     assert_eq!(zone(&first), "zone-a");
     assert_eq!(zone(&second), "zone-b");
     assert_eq!(first.priority_class_name, None);

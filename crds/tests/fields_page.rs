@@ -98,9 +98,7 @@ fn every_field_is_in_an_example() {
 fn every_value_that_has_a_name_is_in_an_example() {
     fn named(path: &str, values: &Value) -> Option<(String, Vec<String>)> {
         let values = values.as_array()?.iter();
-        let values: Vec<String> = values
-            .map(|value| value.as_str().unwrap().to_owned())
-            .collect();
+        let values: Vec<String> = values.map(|value| value.as_str().unwrap().to_owned()).collect();
         let field = path.rsplit('.').next().unwrap();
         let place = if field == "type" { path } else { field };
         Some((format!("{place}: {}", values.join(", ")), values))
@@ -144,8 +142,8 @@ fn every_value_that_has_a_name_is_in_an_example() {
 #[test]
 fn every_example_is_a_plan_without_warnings() {
     for (name, _, manifest) in field_examples::examples() {
-        let plan = Plan::load_with(&manifest, &[], &OfThePage)
-            .unwrap_or_else(|errors| panic!("{name}: {errors}\n{manifest}"));
+        let plan =
+            Plan::load_with(&manifest, &[], &OfThePage).unwrap_or_else(|errors| panic!("{name}: {errors}\n{manifest}"));
         let warnings: Vec<&str> = plan
             .warnings
             .iter()
@@ -176,12 +174,7 @@ impl Catalogue for OfThePage {
         vec!["residual"]
     }
 
-    fn tensors(
-        &self,
-        name: &str,
-        _: &Map<String, Value>,
-        task: &Task,
-    ) -> Option<Result<Vec<TensorPlan>, FieldError>> {
+    fn tensors(&self, name: &str, _: &Map<String, Value>, task: &Task) -> Option<Result<Vec<TensorPlan>, FieldError>> {
         let weight = TensorPlan::new("weight", [u64::from(task.classes), task.input_len()]);
         (name == "residual").then(|| Ok(vec![weight]))
     }

@@ -30,11 +30,7 @@ fn parameter_counts_are_those_of_the_literature() {
     // 11.17 million, as usual for CIFAR-10; the number of groups costs nothing.
     for groups in [1, 32] {
         let input = [3, 32, 32];
-        let resnet = Architecture::Resnet18 {
-            input,
-            classes,
-            groups,
-        };
+        let resnet = Architecture::Resnet18 { input, classes, groups };
         assert_eq!(parameters(resnet), 11_173_962);
     }
 }
@@ -52,10 +48,7 @@ fn a_transformers_parameters_follow_the_formula() {
         let layer = 12 * width * width + 13 * width;
         let embeddings = (256 + u64::from(context)) * width;
         let head = 2 * width + 256 * width + 256;
-        assert_eq!(
-            parameters(transformer),
-            embeddings + u64::from(layers) * layer + head
-        );
+        assert_eq!(parameters(transformer), embeddings + u64::from(layers) * layer + head);
     }
 }
 
@@ -111,9 +104,7 @@ fn a_model_of_too_many_parameters_is_refused() {
     let error = Plan::load(&document.to_string(), &[]).unwrap_err();
     let text = error.to_string();
     assert!(
-        text.contains(
-            "model.type: the model has 34359796106 parameters; at most 1073741824 will do"
-        ),
+        text.contains("model.type: the model has 34359796106 parameters; at most 1073741824 will do"),
         "{text}"
     );
 }

@@ -37,11 +37,7 @@ fn each_field_of_a_group_replaces_that_of_the_default() {
     let rate = |rate, queue| Some(RatePlan { rate, queue });
     let first = expected(rate(1_000_000, 32_768), rate(4_000_000, 32_768), 0);
     let second = expected(rate(10_000_000, 25_000), None, 10_000);
-    for (peer, link) in plan
-        .peers
-        .iter()
-        .zip([first; 5].into_iter().chain([second; 3]))
-    {
+    for (peer, link) in plan.peers.iter().zip([first; 5].into_iter().chain([second; 3])) {
         assert_eq!(peer.link, Some(link), "{}", peer.index);
     }
 }
@@ -89,17 +85,9 @@ fn the_congestion_control_is_what_was_asked_for() {
         plan.transport.congestion_control.over(&link)
     };
     for (control, without, with) in [
-        (
-            "auto",
-            CongestionControl::Cubic,
-            CongestionControl::RateAware,
-        ),
+        ("auto", CongestionControl::Cubic, CongestionControl::RateAware),
         ("cubic", CongestionControl::Cubic, CongestionControl::Cubic),
-        (
-            "newReno",
-            CongestionControl::NewReno,
-            CongestionControl::NewReno,
-        ),
+        ("newReno", CongestionControl::NewReno, CongestionControl::NewReno),
     ] {
         assert_eq!(asked(control, json!({"down": "8Mbit"})), without);
         assert_eq!(asked(control, json!({"up": "8Mbit"})), with);

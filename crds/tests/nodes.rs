@@ -70,10 +70,7 @@ fn our_own_form_is_read() {
 
 #[test]
 fn without_a_manifest_there_is_a_mesh_with_the_defaults_of_mesh_clients() {
-    for (text, rounds) in [
-        (YAML.replace("rounds: 50", "rounds: 7"), 7),
-        (JSON.to_owned(), 50),
-    ] {
+    for (text, rounds) in [(YAML.replace("rounds: 50", "rounds: 7"), 7), (JSON.to_owned(), 50)] {
         let nodes = Nodes::parse(&text).unwrap();
         let plan = Plan::load(&nodes.default_manifest(), &[]).unwrap();
         assert_eq!(plan.peers.len(), 2);
@@ -111,11 +108,7 @@ fn what_differs_from_the_manifest_is_named_with_both_values() {
             "0.1",
             "training.learning_rate: 0.05 here, but the manifest's training.learningRate is 0.1",
         ),
-        (
-            "groups[0].count",
-            "3",
-            "the file has 2 peers, the manifest has 3",
-        ),
+        ("groups[0].count", "3", "the file has 2 peers, the manifest has 3"),
     ] {
         let found = Nodes::parse(YAML)
             .unwrap()
@@ -130,24 +123,12 @@ fn what_differs_from_the_manifest_is_named_with_both_values() {
 fn wrong_values_are_refused_with_their_path() {
     for (from, to, message) in [
         ("id: 1", "id: 2", "nodes[1].id: 2 is out of range"),
-        (
-            "id: 1",
-            "id: 0",
-            "nodes[1].id: 0 is there twice, first in nodes[0]",
-        ),
+        ("id: 1", "id: 0", "nodes[1].id: 0 is there twice, first in nodes[0]"),
         ("id: 1", "id: -1", "nodes[1].id: "),
         ("id: 1", "id: x", "nodes[1].id: "),
         ("    host: 192.168.1.101\n", "", "nodes[1].host: is missing"),
-        (
-            "host: 192.168.1.101",
-            "host: 192.168.1.256",
-            "nodes[1].host: ",
-        ),
-        (
-            "host: 192.168.1.101",
-            "host: 0.0.0.0",
-            "nodes[1].host: 0.0.0.0 means",
-        ),
+        ("host: 192.168.1.101", "host: 192.168.1.256", "nodes[1].host: "),
+        ("host: 192.168.1.101", "host: 0.0.0.0", "nodes[1].host: 0.0.0.0 means"),
         ("host: 192.168.1.101", "host: a b", "nodes[1].host: "),
         (
             "host: 192.168.1.101",
@@ -155,11 +136,7 @@ fn wrong_values_are_refused_with_their_path() {
             "nodes[1]: 192.168.1.100:8888 is the address of nodes[0] as well",
         ),
         ("port: 8888", "port: 0", "nodes[0].port: 0 is out of range"),
-        (
-            "port: 8888",
-            "port: 65536",
-            "nodes[0].port: 65536 is out of range",
-        ),
+        ("port: 8888", "port: 65536", "nodes[0].port: 65536 is out of range"),
         (
             "port: 8888",
             "prot: 8888",
@@ -171,22 +148,10 @@ fn wrong_values_are_refused_with_their_path() {
             "nodes[0].type: `byzantine` is not supported yet: there are no attacks",
         ),
         ("type: honest", "type: evil", "nodes[0].type: "),
-        (
-            "\"0.0.0.0\"",
-            "eth0",
-            "nodes[0].bind_host: `eth0` is not an IP address",
-        ),
-        (
-            "rounds: 50",
-            "rounds: 0",
-            "training.rounds: 0 is out of range",
-        ),
+        ("\"0.0.0.0\"", "eth0", "nodes[0].bind_host: `eth0` is not an IP address"),
+        ("rounds: 50", "rounds: 0", "training.rounds: 0 is out of range"),
         ("batch_size: 64", "batch_size: 0", "training.batch_size: "),
-        (
-            "learning_rate: 0.05",
-            "learning_rate: -1",
-            "training.learning_rate: ",
-        ),
+        ("learning_rate: 0.05", "learning_rate: -1", "training.learning_rate: "),
         ("rounds: 50", "epochs: 50", "training.epochs: unknown field"),
         (
             "training:",
@@ -204,21 +169,9 @@ fn wrong_values_are_refused_with_their_path() {
         ("node0:8888", "node0:0", "peers[1].address: "),
         ("[::]:9999", "9999", "peers[0].bind: "),
         ("[::]:9999", "[::]:0", "peers[0].bind: "),
-        (
-            "attempt: 2",
-            "attempt: 1000",
-            "attempt: 1000 is out of range",
-        ),
-        (
-            "authority: PEM",
-            "authority: ''",
-            "authority: the text is empty",
-        ),
-        (
-            "bind:",
-            "bnid:",
-            "peers[0].bnid: unknown field; did you mean `bind`?",
-        ),
+        ("attempt: 2", "attempt: 1000", "attempt: 1000 is out of range"),
+        ("authority: PEM", "authority: ''", "authority: the text is empty"),
+        ("bind:", "bnid:", "peers[0].bnid: unknown field; did you mean `bind`?"),
     ] {
         assert!(OWN.contains(from), "{from}");
         let found = errors(&OWN.replacen(from, to, 1));
@@ -232,10 +185,7 @@ fn texts_of_another_form_are_refused() {
         ("", "the file has no fields"),
         ("[]", "the file has no fields"),
         ("{}", "the file has neither peers nor nodes"),
-        (
-            "{nodes: [], peers: []}",
-            "the file has both peers and nodes",
-        ),
+        ("{nodes: [], peers: []}", "the file has both peers and nodes"),
         ("{nodes: []}", "nodes: the list is empty"),
         ("nodes: [", "the text cannot be read"),
     ] {

@@ -17,21 +17,13 @@ use support::{manifest, put};
 
 fn model(custom: Value) -> Value {
     let mut document = manifest();
-    put(
-        &mut document,
-        "model",
-        json!({"type": "custom", "custom": custom}),
-    );
+    put(&mut document, "model", json!({"type": "custom", "custom": custom}));
     document
 }
 
 fn data(custom: Value) -> Value {
     let mut document = manifest();
-    put(
-        &mut document,
-        "data",
-        json!({"type": "custom", "custom": custom}),
-    );
+    put(&mut document, "data", json!({"type": "custom", "custom": custom}));
     document
 }
 
@@ -55,10 +47,7 @@ fn what_the_catalogue_says_is_in_the_plan() {
     assert!(matches!(plan.data.source, DataSource::Custom { name, .. } if name == "grid"));
     assert_eq!(
         plan.model.tensors,
-        [
-            TensorPlan::new("in", [2, 25]),
-            TensorPlan::new("out", [4, 2])
-        ]
+        [TensorPlan::new("in", [2, 25]), TensorPlan::new("out", [4, 2])]
     );
     assert_eq!((plan.model.parameters, plan.model.bytes), (58, 232));
     let Architecture::Custom {
@@ -95,9 +84,7 @@ fn names_that_the_program_does_not_have_are_refused() {
     let network = model(json!({"name": "tall"}));
     assert_eq!(
         errors(&network, &Own::default()),
-        [
-            "model.custom.name: this program has no network `tall`; it has given, narrow, wide; see docs/own-model.md"
-        ]
+        ["model.custom.name: this program has no network `tall`; it has given, narrow, wide; see docs/own-model.md"]
     );
     assert_eq!(
         errors(&network, &BuiltIn),
@@ -107,9 +94,7 @@ fn names_that_the_program_does_not_have_are_refused() {
     );
     assert_eq!(
         errors(&data(json!({"name": "wide"})), &Own::default()),
-        [
-            "data.custom.name: this program has no data set `wide`; it has formed, grid; see docs/own-model.md"
-        ]
+        ["data.custom.name: this program has no data set `wide`; it has formed, grid; see docs/own-model.md"]
     );
 }
 
@@ -120,10 +105,7 @@ fn what_the_program_refuses_has_its_path() {
             json!({"width": 12}),
             "model.custom.settings.width: 12 is no width; 1 to 9",
         ),
-        (
-            json!({"bad": 1}),
-            "model.custom.settings: are bad; write others",
-        ),
+        (json!({"bad": 1}), "model.custom.settings: are bad; write others"),
     ] {
         let document = model(json!({"name": "wide", "settings": settings}));
         assert_eq!(errors(&document, &Own::default()), [expected]);
@@ -146,17 +128,12 @@ fn settings_are_bounded() {
     );
     let long = |bytes: usize| {
         let text = "x".repeat(bytes - r#"{"x":""}"#.len());
-        errors(
-            &data(json!({"name": "grid", "settings": {"x": text}})),
-            &Own::default(),
-        )
+        errors(&data(json!({"name": "grid", "settings": {"x": text}})), &Own::default())
     };
     assert_eq!(long(65_536), [""; 0]);
     assert_eq!(
         long(65_537),
-        [
-            "data.custom.settings: has 65537 bytes as JSON; at most 65536 will do; keep large values in a file"
-        ]
+        ["data.custom.settings: has 65537 bytes as JSON; at most 65536 will do; keep large values in a file"]
     );
 }
 
@@ -164,10 +141,7 @@ fn settings_are_bounded() {
 fn wrong_fields_around_the_settings_are_errors() {
     for (custom, expected) in [
         (json!({}), "model.custom.name: is missing"),
-        (
-            json!({"name": "Wide"}),
-            "model.custom.name: `Wide` is not a name",
-        ),
+        (json!({"name": "Wide"}), "model.custom.name: `Wide` is not a name"),
         (json!({"name": "a".repeat(64)}), "model.custom.name: "),
         (
             json!({"name": "wide", "settings": []}),
@@ -202,10 +176,7 @@ fn tensors_that_are_none_are_refused() {
     for (given, expected) in [
         (vec![], "0 tensors; 1 to 65536 will do"),
         (vec![named("")], "a tensor of the name ``; 1 to 256 bytes"),
-        (
-            vec![named("__metadata__")],
-            "a tensor of the name `__metadata__`; ",
-        ),
+        (vec![named("__metadata__")], "a tensor of the name `__metadata__`; "),
         (vec![named(&"a".repeat(257))], "a tensor of the name `aaa"),
         (
             vec![named("a"), named("a")],
@@ -236,19 +207,13 @@ fn tensors_that_are_none_are_refused() {
         };
         let found = errors(&model(json!({"name": "given"})), &catalogue);
         let whole = format!("model.custom: the network `given` has {expected}");
-        assert!(
-            found.len() == 1 && found[0].starts_with(&whole),
-            "{found:#?} {whole}"
-        );
+        assert!(found.len() == 1 && found[0].starts_with(&whole), "{found:#?} {whole}");
     }
     let catalogue = Own {
         given: vec![shaped(&[2, 3]).starting(Start::Ones), named("b")],
         ..Own::default()
     };
-    assert_eq!(
-        errors(&model(json!({"name": "given"})), &catalogue),
-        [""; 0]
-    );
+    assert_eq!(errors(&model(json!({"name": "given"})), &catalogue), [""; 0]);
 }
 
 #[test]
@@ -263,17 +228,11 @@ fn data_of_no_usable_form_is_refused() {
         (vec![4], 257, "257 classes; 2 to 256 will do"),
     ] {
         let catalogue = Own {
-            formed: Some(Form {
-                input_shape,
-                classes,
-            }),
+            formed: Some(Form { input_shape, classes }),
             ..Own::default()
         };
         let found = errors(&data(json!({"name": "formed"})), &catalogue);
         let whole = format!("data.custom: the data set `formed` has {expected}");
-        assert!(
-            found.len() == 1 && found[0].starts_with(&whole),
-            "{found:#?} {whole}"
-        );
+        assert!(found.len() == 1 && found[0].starts_with(&whole), "{found:#?} {whole}");
     }
 }

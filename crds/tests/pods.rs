@@ -28,12 +28,7 @@ fn eight_peers_ask_for_little() {
             Resources::default().with_defaults(forecast.request())
         })
         .collect();
-    let sum = |name: &str| -> u64 {
-        asked
-            .iter()
-            .map(|one| one.requests[name].thousandths())
-            .sum()
-    };
+    let sum = |name: &str| -> u64 { asked.iter().map(|one| one.requests[name].thousandths()).sum() };
     assert_eq!(asked.len(), 8);
     assert!(sum("cpu") <= 1_000);
     assert!(sum("memory") <= (1 << 30) * 1_000);
@@ -64,10 +59,7 @@ fn a_folder_too_small_for_the_chunks_is_warned_about() {
     let small = scratch("1k");
     assert_eq!(small.len(), 1, "{small:?}");
     assert_eq!(small[0].path, "kubernetes.storage.scratch");
-    assert!(
-        small[0].message.contains("exchange.memoryBudget"),
-        "{small:?}"
-    );
+    assert!(small[0].message.contains("exchange.memoryBudget"), "{small:?}");
     assert_eq!(scratch("1Gi"), []);
 }
 
@@ -78,10 +70,7 @@ fn a_volume_that_nobody_finds_is_warned_about() {
     assert_eq!(warnings.len(), 1);
     assert_eq!(warnings[0].path, "kubernetes.volumes[0].name");
     let mounts = json!([{"name": "a", "mountPath": "/a"}]);
-    let both = [
-        ("kubernetes/volumes", volumes),
-        ("kubernetes/volumeMounts", mounts),
-    ];
+    let both = [("kubernetes/volumes", volumes), ("kubernetes/volumeMounts", mounts)];
     assert_eq!(plan(&both).warnings, []);
 }
 

@@ -29,10 +29,7 @@ fn every_field_is_named() {
         for (name, field) in schema["properties"].as_object().into_iter().flatten() {
             let path = format!("{path}.{name}");
             let ends: &[char] = &[':', '`', '.'];
-            if !ends
-                .iter()
-                .any(|end| page.contains(&format!("{name}{end}")))
-            {
+            if !ends.iter().any(|end| page.contains(&format!("{name}{end}"))) {
                 missing.push(path.clone());
             }
             walk(field, &path, missing);

@@ -11,9 +11,7 @@ use rand_core::Rng;
 
 fn labels(count: u32) -> Vec<u8> {
     let mut rng = seeds::rng(3, "test.labels", 0, 0);
-    (0..count)
-        .map(|_| seeds::below(&mut rng, 10) as u8)
-        .collect()
+    (0..count).map(|_| seeds::below(&mut rng, 10) as u8).collect()
 }
 
 fn digest(shards: &[Vec<u32>]) -> String {
@@ -39,11 +37,7 @@ fn quantity(alpha: f64, min_samples: u32) -> Partition {
 
 /// The classes that each peer has samples of.
 fn held(histogram: &[Vec<u32>]) -> Vec<Vec<usize>> {
-    let of = |counts: &Vec<u32>| {
-        (0..counts.len())
-            .filter(|&class| counts[class] > 0)
-            .collect()
-    };
+    let of = |counts: &Vec<u32>| (0..counts.len()).filter(|&class| counts[class] > 0).collect();
     histogram.iter().map(of).collect()
 }
 
@@ -55,16 +49,10 @@ fn a_peer_has_its_classes_and_holders_share_a_class_evenly() {
         let shards = shards::derive(&partition, 11, peers, &labels, 10).unwrap();
         let histogram = shards::histogram(&shards, &labels, 10);
         let held = held(&histogram);
-        assert!(
-            held.iter()
-                .all(|classes| classes.len() == per_peer as usize)
-        );
+        assert!(held.iter().all(|classes| classes.len() == per_peer as usize));
         let mut holders = Vec::new();
         for class in 0..10 {
-            let counts = histogram
-                .iter()
-                .map(|counts| counts[class])
-                .filter(|&count| count > 0);
+            let counts = histogram.iter().map(|counts| counts[class]).filter(|&count| count > 0);
             let counts: Vec<u32> = counts.collect();
             assert!(counts.iter().max().unwrap() - counts.iter().min().unwrap() <= 1);
             holders.push(counts.len());
@@ -77,13 +65,7 @@ fn a_peer_has_its_classes_and_holders_share_a_class_evenly() {
 fn other_seeds_give_other_classes() {
     let labels = labels(1_000);
     let of = |seed| {
-        let shards = shards::derive(
-            &Partition::from(Classes { per_peer: 2 }),
-            seed,
-            5,
-            &labels,
-            10,
-        );
+        let shards = shards::derive(&Partition::from(Classes { per_peer: 2 }), seed, 5, &labels, 10);
         held(&shards::histogram(&shards.unwrap(), &labels, 10))
     };
     assert!((1..5).any(|seed| of(seed) != of(0)));
@@ -93,14 +75,7 @@ fn other_seeds_give_other_classes() {
 fn pieces_are_as_in_the_paper() {
     // 100 peers with two pieces of 300 samples of one label each.
     let labels: Vec<u8> = (0..60_000_u32).map(|i| (i * 7 % 10) as u8).collect();
-    let shards = shards::derive(
-        &Partition::from(Shards { per_peer: 2 }),
-        1,
-        100,
-        &labels,
-        10,
-    )
-    .unwrap();
+    let shards = shards::derive(&Partition::from(Shards { per_peer: 2 }), 1, 100, &labels, 10).unwrap();
     let histogram = shards::histogram(&shards, &labels, 10);
     for counts in &histogram {
         let mut counts: Vec<u32> = counts.iter().copied().filter(|&count| count > 0).collect();
@@ -116,11 +91,7 @@ fn quantities_are_skewed_by_alpha_and_labels_are_not() {
     let labels = labels(50_000);
     let sizes = |alpha| {
         let shards = shards::derive(&quantity(alpha, 1), 5, 10, &labels, 10).unwrap();
-        let largest = shards
-            .iter()
-            .max_by_key(|shard| shard.len())
-            .unwrap()
-            .clone();
+        let largest = shards.iter().max_by_key(|shard| shard.len()).unwrap().clone();
         // The largest shard has every class in its share, within five standard deviations.
         let counts = &shards::histogram(std::slice::from_ref(&largest), &labels, 10)[0];
         let mean = largest.len() as f64 / 10.0;
@@ -155,20 +126,12 @@ fn labels_that_do_not_suffice_are_named() {
             .to_string()
     };
     let too_many = derive(3, 2, &[0, 0, 1, 1]);
-    assert!(
-        too_many.contains("perPeer: 3 classes for each of 2 peers; the training samples show 2")
-    );
+    assert!(too_many.contains("perPeer: 3 classes for each of 2 peers; the training samples show 2"));
     let too_few = derive(1, 2, &[0, 1, 2]);
     assert!(too_few.contains("perPeer: 1 classes for each of 2 peers"));
     let lonely = derive(1, 4, &[0, 1, 1, 1, 1]);
     assert!(lonely.contains("would have no sample"), "{lonely}");
-    let pieces = shards::derive(
-        &Partition::from(Shards { per_peer: 3 }),
-        1,
-        2,
-        &[0, 1, 2, 3],
-        10,
-    );
+    let pieces = shards::derive(&Partition::from(Shards { per_peer: 3 }), 1, 2, &[0, 1, 2, 3], 10);
     assert_eq!(
         pieces.unwrap_err().to_string(),
         "data.partition.shards.perPeer: 3 samples for each of 2 peers are more than the 4 training samples; at most 2 \
@@ -186,9 +149,7 @@ fn labels_that_do_not_suffice_are_named() {
 #[test]
 fn results_are_pinned() {
     let labels = labels(1_438);
-    let derive = |partition: &Partition, peers| {
-        digest(&shards::derive(partition, 42, peers, &labels, 10).unwrap())
-    };
+    let derive = |partition: &Partition, peers| digest(&shards::derive(partition, 42, peers, &labels, 10).unwrap());
     let found = [
         derive(&Partition::from(Iid), 8),
         derive(&dirichlet(0.5, 1), 8),
@@ -229,12 +190,7 @@ fn the_source_of_randomness_is_pinned() {
     assert_eq!(found, STREAM);
 }
 
-const STREAM: [u64; 4] = [
-    2858428172711519583,
-    7741235275012617303,
-    817,
-    4606082991572202319,
-];
+const STREAM: [u64; 4] = [2858428172711519583, 7741235275012617303, 817, 4606082991572202319];
 
 #[test]
 fn streams_differ_by_everything() {
@@ -259,10 +215,7 @@ fn numbers_are_spread_evenly() {
         counts[seeds::below(&mut rng, 6) as usize] += 1;
     }
     // Five standard deviations of a binomial count.
-    assert!(
-        counts.iter().all(|count| count.abs_diff(10_000) < 460),
-        "{counts:?}"
-    );
+    assert!(counts.iter().all(|count| count.abs_diff(10_000) < 460), "{counts:?}");
     let sum: f64 = (0..60_000).map(|_| seeds::unit(&mut rng)).sum();
     assert!((sum / 60_000.0 - 0.5).abs() < 0.006);
 }
@@ -292,16 +245,12 @@ fn a_small_alpha_is_skewed_and_a_large_one_even() {
 #[test]
 fn wrong_recipes_are_refused() {
     let few = [0_u8, 1, 2, 1];
-    let derive = |partition: &Partition, peers, classes| {
-        shards::derive(partition, 1, peers, &few, classes).unwrap_err()
-    };
+    let derive =
+        |partition: &Partition, peers, classes| shards::derive(partition, 1, peers, &few, classes).unwrap_err();
     assert_eq!(derive(&Partition::from(Iid), 0, 10), ShardError::NoPeers);
     assert_eq!(
         derive(&Partition::from(Iid), 5, 10),
-        ShardError::TooFewSamples {
-            samples: 4,
-            peers: 5
-        }
+        ShardError::TooFewSamples { samples: 4, peers: 5 }
     );
     assert_eq!(
         derive(&Partition::from(Iid), 2, 2).to_string(),
@@ -343,8 +292,7 @@ fn a_division_that_never_comes_out_says_what_would_do() {
 #[test]
 fn explicit_shards_are_as_written() {
     let shards = vec![vec![[3, 5], [0, 1]], vec![[1, 3]]];
-    let found =
-        shards::derive(&Partition::from(Explicit { shards }), 9, 2, &labels(5), 10).unwrap();
+    let found = shards::derive(&Partition::from(Explicit { shards }), 9, 2, &labels(5), 10).unwrap();
     assert_eq!(found, [vec![0, 3, 4], vec![1, 2]]);
 }
 

@@ -52,17 +52,11 @@ fn fits(schema: &Value, value: &Value, path: &str) {
                 fits(schema, member, &format!("{path}.{name}"));
             }
             for name in schema["required"].as_array().into_iter().flatten() {
-                assert!(
-                    members.contains_key(name.as_str().unwrap()),
-                    "{path} has no {name}"
-                );
+                assert!(members.contains_key(name.as_str().unwrap()), "{path} has no {name}");
             }
         }
         Value::Array(items) => {
-            assert!(
-                items.len() as u64 <= schema["maxItems"].as_u64().unwrap(),
-                "{path}"
-            );
+            assert!(items.len() as u64 <= schema["maxItems"].as_u64().unwrap(), "{path}");
             for item in items {
                 fits(&schema["items"], item, &format!("{path}[]"));
             }
@@ -120,8 +114,7 @@ fn counts_and_figures_are_ready_to_read() {
 
 #[test]
 fn a_condition_keeps_its_time_until_it_turns() {
-    let [first, later, last] =
-        ["01", "02", "03"].map(|day| at(&format!("2026-01-{day}T00:00:00Z")));
+    let [first, later, last] = ["01", "02", "03"].map(|day| at(&format!("2026-01-{day}T00:00:00Z")));
     let mut status = ExperimentStatus {
         observed_generation: Some(1),
         ..ExperimentStatus::default()
@@ -141,11 +134,7 @@ fn a_condition_keeps_its_time_until_it_turns() {
     let condition = status.condition(ConditionType::Training).unwrap();
     assert_eq!(condition.last_transition_time, last);
     // One of each type, always in the same order.
-    let types: Vec<&str> = status
-        .conditions
-        .iter()
-        .map(|one| one.type_.as_str())
-        .collect();
+    let types: Vec<&str> = status.conditions.iter().map(|one| one.type_.as_str()).collect();
     assert_eq!(types, ["Accepted", "Training"]);
 }
 

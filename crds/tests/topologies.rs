@@ -11,11 +11,7 @@ use support::{manifest, put};
 
 fn neighbours(topology: &Value, peers: u32) -> Vec<Vec<u32>> {
     let mut document = manifest();
-    put(
-        &mut document,
-        "groups",
-        json!([{"name": "a", "count": peers}]),
-    );
+    put(&mut document, "groups", json!([{"name": "a", "count": peers}]));
     put(&mut document, "topology", topology.clone());
     put(&mut document, "training/batchSize", json!(1));
     let plan = Plan::load(&document.to_string(), &[]).unwrap();
@@ -35,19 +31,9 @@ fn small_graphs_are_as_drawn() {
     let tree = json!({"type": "tree", "tree": {"arity": 2}});
     assert_eq!(
         neighbours(&tree, 6),
-        [
-            vec![1, 2],
-            vec![0, 3, 4],
-            vec![0, 5],
-            vec![1],
-            vec![1],
-            vec![2]
-        ]
+        [vec![1, 2], vec![0, 3, 4], vec![0, 5], vec![1], vec![1], vec![2]]
     );
-    assert_eq!(
-        neighbours(&json!({"type": "mesh"}), 3),
-        [[1, 2], [0, 2], [0, 1]]
-    );
+    assert_eq!(neighbours(&json!({"type": "mesh"}), 3), [[1, 2], [0, 2], [0, 1]]);
     let custom = json!({"type": "custom", "custom": {"edges": [[2, 0], [1, 2]]}});
     assert_eq!(neighbours(&custom, 3), [vec![2], vec![2], vec![0, 1]]);
     let alone = json!({"type": "custom", "custom": {"edges": []}});
@@ -57,11 +43,7 @@ fn small_graphs_are_as_drawn() {
 #[test]
 fn a_graph_in_many_parts_is_shortened() {
     let mut document = manifest();
-    put(
-        &mut document,
-        "groups",
-        json!([{"name": "a", "count": 1000}]),
-    );
+    put(&mut document, "groups", json!([{"name": "a", "count": 1000}]));
     put(&mut document, "training/batchSize", json!(1));
     let edges: Vec<[u32; 2]> = (2..100).map(|i| [0, 2 * i]).collect();
     put(
@@ -69,9 +51,7 @@ fn a_graph_in_many_parts_is_shortened() {
         "topology",
         json!({"type": "custom", "custom": {"edges": edges}}),
     );
-    let found = Plan::load(&document.to_string(), &[])
-        .unwrap_err()
-        .to_string();
+    let found = Plan::load(&document.to_string(), &[]).unwrap_err().to_string();
     assert_eq!(
         found,
         "topology.custom.edges: the graph is not connected, it has 902 parts: {0, 4, 6, 8, 10, 12, …}, {1}, {2}, {3}, \
@@ -84,12 +64,7 @@ fn peers_are_counted_through_the_groups() {
     let plan = Plan::load(&manifest().to_string(), &[]).unwrap();
     let groups: Vec<&str> = plan.peers.iter().map(|peer| peer.group.as_str()).collect();
     assert_eq!(groups, ["a", "a", "a", "a", "a", "b", "b", "b"]);
-    assert!(
-        plan.peers
-            .iter()
-            .zip(0..)
-            .all(|(peer, index)| peer.index == index)
-    );
+    assert!(plan.peers.iter().zip(0..).all(|(peer, index)| peer.index == index));
 }
 
 #[test]
@@ -128,10 +103,7 @@ fn warnings_say_what_was_probably_not_meant() {
                 ),
             ],
             vec![
-                (
-                    "data.partition.explicit.shards",
-                    "sample 90 belongs to peers 0 and 1",
-                ),
+                ("data.partition.explicit.shards", "sample 90 belongs to peers 0 and 1"),
                 (
                     "data.partition.explicit.shards",
                     "38 of 1438 training samples belong to no peer",
@@ -168,10 +140,7 @@ fn lattices_are_as_defined() {
     assert_eq!(neighbours(&torus, 1), [[0; 0]]);
     assert_eq!(neighbours(&torus, 12)[0], [1, 3, 4, 8]);
     assert_eq!(neighbours(&torus, 12)[6], [2, 5, 7, 10]);
-    assert_eq!(
-        neighbours(&torus, 7),
-        neighbours(&json!({"type": "ring"}), 7)
-    );
+    assert_eq!(neighbours(&torus, 7), neighbours(&json!({"type": "ring"}), 7));
     let flat = json!({"type": "torus", "torus": {"rows": 2}});
     assert_eq!(neighbours(&flat, 12)[0], [1, 5, 6]);
     let turned = json!({"type": "torus", "torus": {"rows": 4, "cols": 3}});
@@ -181,17 +150,9 @@ fn lattices_are_as_defined() {
 fn seeded(topology: &Value, peers: u32, seed: u64) -> Vec<Vec<u32>> {
     let mut document = manifest();
     put(&mut document, "seed", json!(seed));
-    put(
-        &mut document,
-        "groups",
-        json!([{"name": "a", "count": peers}]),
-    );
+    put(&mut document, "groups", json!([{"name": "a", "count": peers}]));
     put(&mut document, "topology", topology.clone());
-    put(
-        &mut document,
-        "data",
-        json!({"type": "idx", "idx": {"path": "x"}}),
-    );
+    put(&mut document, "data", json!({"type": "idx", "idx": {"path": "x"}}));
     let plan = Plan::load(&document.to_string(), &[]).unwrap();
     plan.peers.into_iter().map(|peer| peer.neighbours).collect()
 }
@@ -213,11 +174,7 @@ fn random_wirings_follow_from_the_seed() {
     ] {
         let graph = seeded(topology, 10, 42);
         assert_eq!(graph, seeded(topology, 10, 42), "{name}");
-        assert_ne!(
-            graph,
-            seeded(topology, 10, 43),
-            "{name}: the seed is ignored"
-        );
+        assert_ne!(graph, seeded(topology, 10, 43), "{name}: the seed is ignored");
         found.insert(name.to_owned(), json!(graph));
     }
     assert_eq!(Value::from(found.clone()), golden, "{}", Value::from(found));
@@ -228,14 +185,8 @@ fn every_neighbour_is_as_likely_as_any_other() {
     // Each of the 15 connections of 6 peers is there in 3/5 of the 3-regular graphs, and in p of the Erdős–Rényi graphs
     // (nearly: those that are not connected are left out). 400 draws: the deviation is at most 4.5 standard deviations.
     for (topology, share) in [
-        (
-            json!({"type": "randomRegular", "randomRegular": {"degree": 3}}),
-            0.6,
-        ),
-        (
-            json!({"type": "erdosRenyi", "erdosRenyi": {"probability": 0.9}}),
-            0.9,
-        ),
+        (json!({"type": "randomRegular", "randomRegular": {"degree": 3}}), 0.6),
+        (json!({"type": "erdosRenyi", "erdosRenyi": {"probability": 0.9}}), 0.9),
     ] {
         let mut counts = [[0_u32; 6]; 6];
         for seed in 0..400 {

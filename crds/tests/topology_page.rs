@@ -26,11 +26,7 @@ fn plan(name: &str) -> Plan {
     let yaml = yaml.split("```").next().unwrap();
     let mut document = manifest();
     put(&mut document, "seed", json!(42));
-    put(
-        &mut document,
-        "groups",
-        json!([{"name": "a", "count": PEERS}]),
-    );
+    put(&mut document, "groups", json!([{"name": "a", "count": PEERS}]));
     let set = ("topology".to_owned(), yaml.to_owned());
     let plan = Plan::load(&document.to_string(), &[set]).unwrap();
     assert!(yaml.starts_with(&format!("type: {name}\n")), "{yaml}");
@@ -65,10 +61,7 @@ fn figures_are_true() {
         .skip(1)
         .take_while(|line| line.starts_with('|'))
         .collect();
-    let expected: Vec<String> = Topology::VARIANTS
-        .iter()
-        .map(|topology| row(topology.name))
-        .collect();
+    let expected: Vec<String> = Topology::VARIANTS.iter().map(|topology| row(topology.name)).collect();
     assert_eq!(found, expected, "the rows are\n{}", expected.join("\n"));
 }
 
@@ -79,8 +72,7 @@ fn drawings_show_the_connections() {
         let name = topology.name;
         let link = format!("img/topologies/{name}.svg");
         assert!(PAGE.contains(&format!("![{name}]({link})")), "{name}");
-        let svg = fs::read_to_string(folder.join(&link))
-            .unwrap_or_else(|error| panic!("docs/{link}: {error}"));
+        let svg = fs::read_to_string(folder.join(&link)).unwrap_or_else(|error| panic!("docs/{link}: {error}"));
         let drawn: BTreeSet<(u32, u32)> = svg
             .split("<title>")
             .filter_map(|part| part.split("</title>").next()?.split_once("&#45;&#45;"))

@@ -18,10 +18,7 @@ fn errors(document: &Value) -> Vec<String> {
 }
 
 fn errors_of(text: &str, sets: &[(&str, &str)]) -> Vec<String> {
-    let sets: Vec<(String, String)> = sets
-        .iter()
-        .map(|(a, b)| ((*a).to_owned(), (*b).to_owned()))
-        .collect();
+    let sets: Vec<(String, String)> = sets.iter().map(|(a, b)| ((*a).to_owned(), (*b).to_owned())).collect();
     match Plan::load(text, &sets) {
         Ok(_) => Vec::new(),
         Err(errors) => errors.iter().map(ToString::to_string).collect(),
@@ -41,9 +38,7 @@ fn one_wrong_value_is_one_error() {
         put(&mut document, place, value.clone());
         let found = errors(&document);
         if found.len() != 1 || !found[0].contains(expected) {
-            missed.push(format!(
-                "{place} = {value}\nexpected: {expected}\nfound: {found:#?}"
-            ));
+            missed.push(format!("{place} = {value}\nexpected: {expected}\nfound: {found:#?}"));
         }
     }
     assert!(missed.is_empty(), "{}", missed.join("\n"));
@@ -87,11 +82,7 @@ fn wrong_settings_of_a_text_are_errors() {
     ] {
         let mut document = base();
         put(&mut document, "model", json!({"type": "transformer"}));
-        put(
-            &mut document,
-            "data",
-            json!({"type": "text", "text": {"path": "x"}}),
-        );
+        put(&mut document, "data", json!({"type": "text", "text": {"path": "x"}}));
         put(&mut document, &format!("data/text/{setting}"), value);
         assert_eq!(errors(&document), [expected]);
     }
@@ -164,11 +155,7 @@ fn a_default_in_the_place_of_a_wrong_value_makes_no_error() {
 fn a_mesh_that_would_fill_the_memory_is_refused() {
     let mut document = base();
     put(&mut document, "topology/type", json!("mesh"));
-    put(
-        &mut document,
-        "groups",
-        json!([{"name": "a", "count": 1415}]),
-    );
+    put(&mut document, "groups", json!([{"name": "a", "count": 1415}]));
     let found = errors(&document);
     assert!(
         found[0].starts_with("topology.type: a mesh of 1415 peers has 1000405 connections"),
@@ -223,16 +210,8 @@ fn wirings_that_the_number_of_peers_forbids_are_refused() {
         ),
     ] {
         let mut document = base();
-        put(
-            &mut document,
-            "groups",
-            json!([{"name": "a", "count": peers}]),
-        );
-        put(
-            &mut document,
-            "data",
-            json!({"type": "idx", "idx": {"path": "x"}}),
-        );
+        put(&mut document, "groups", json!([{"name": "a", "count": peers}]));
+        put(&mut document, "data", json!({"type": "idx", "idx": {"path": "x"}}));
         put(&mut document, "topology", topology);
         assert_eq!(errors(&document), [expected]);
     }
@@ -241,11 +220,7 @@ fn wirings_that_the_number_of_peers_forbids_are_refused() {
 #[test]
 fn more_peers_than_samples_are_refused() {
     let mut document = base();
-    put(
-        &mut document,
-        "groups",
-        json!([{"name": "a", "count": 1439}]),
-    );
+    put(&mut document, "groups", json!([{"name": "a", "count": 1439}]));
     let found = errors(&document);
     assert!(
         found[0].starts_with("groups: 1439 peers for 1438 training samples"),
@@ -258,38 +233,20 @@ fn texts_that_are_no_manifest() {
     let good = base().to_string();
     for (text, expected) in [
         (String::new(), "the manifest is empty; it starts with"),
-        (
-            "# only a comment\n".to_owned(),
-            "the manifest is empty; it starts with",
-        ),
+        ("# only a comment\n".to_owned(), "the manifest is empty; it starts with"),
         (
             "just a text".to_owned(),
             "the manifest is `just a text`; it starts with",
         ),
-        (
-            "- a\n- b\n".to_owned(),
-            "the manifest is a list; it starts with",
-        ),
-        (
-            "a: [".to_owned(),
-            "cannot be read as one YAML document; line 1 column ",
-        ),
-        (
-            "a:\n\tb: c".to_owned(),
-            "cannot be read as one YAML document",
-        ),
+        ("- a\n- b\n".to_owned(), "the manifest is a list; it starts with"),
+        ("a: [".to_owned(), "cannot be read as one YAML document; line 1 column "),
+        ("a:\n\tb: c".to_owned(), "cannot be read as one YAML document"),
         (
             format!("{good}\n---\n{good}"),
             "the text has 2 YAML documents; write each into a file of its own",
         ),
-        (
-            "kind: a\nkind: b\n".to_owned(),
-            "cannot be read as one YAML document",
-        ),
-        (
-            "a: &a {b: *a}".to_owned(),
-            "cannot be read as one YAML document",
-        ),
+        ("kind: a\nkind: b\n".to_owned(), "cannot be read as one YAML document"),
+        ("a: &a {b: *a}".to_owned(), "cannot be read as one YAML document"),
         (
             "[".repeat(10_000),
             "cannot be read as one YAML document; line 1 column 256: recursion limit exceeded",
@@ -314,10 +271,7 @@ fn texts_that_are_no_manifest() {
             format!("x: {}", "1,".repeat(600_000)),
             "the text has 1200003 bytes; a manifest has at most 1048576",
         ),
-        (
-            "spec: {seed: .nan}".to_owned(),
-            "cannot be read as one YAML document",
-        ),
+        ("spec: {seed: .nan}".to_owned(), "cannot be read as one YAML document"),
         (
             "spec: {training: {learningRate: .inf}}".to_owned(),
             "cannot be read as one YAML document",
@@ -376,10 +330,7 @@ spec:
         .replace("labelColumn: y", "labelColumn: \"y\"");
     assert_eq!(errors_of(&quoted, &[]), [""; 0]);
     // A setting does not pass kubectl.
-    assert_eq!(
-        errors_of(&quoted, &[("data.csv.labelColumn", "y")]),
-        [""; 0]
-    );
+    assert_eq!(errors_of(&quoted, &[("data.csv.labelColumn", "y")]), [""; 0]);
 }
 
 #[test]
@@ -399,10 +350,7 @@ fn aliases_do_not_blow_up() {
 #[test]
 fn duplicate_keys_are_named() {
     let found = errors_of("kind: a\nkind: b\n", &[]).join("");
-    assert!(
-        found.contains("kind") && found.contains("duplicate"),
-        "{found}"
-    );
+    assert!(found.contains("kind") && found.contains("duplicate"), "{found}");
 }
 
 #[test]
@@ -415,11 +363,7 @@ fn settings_are_checked_like_the_file() {
             "",
             "training.rounds: --set gives it no value; write --set path=value; to take a field out, set the whole map that holds it",
         ),
-        (
-            "training.rounds",
-            "[",
-            "cannot be read as one YAML document",
-        ),
+        ("training.rounds", "[", "cannot be read as one YAML document"),
         (
             "trainnig.rounds",
             "3",
@@ -509,12 +453,7 @@ fn an_experiment_that_no_text_was_read_for_is_checked_as_well() {
         .collect();
     assert_eq!(
         found,
-        [
-            "metadata.name",
-            "model.mlp",
-            "training.learningRate",
-            "training.rounds"
-        ]
+        ["metadata.name", "model.mlp", "training.learningRate", "training.rounds"]
     );
 }
 
@@ -541,14 +480,7 @@ fn very_many_errors_are_kept_in_part() {
 fn bomb() -> String {
     let nine = |name: &str| vec![format!("*{name}"); 9].join(", ");
     let mut text = format!("a: &a [{}]\n", ["x"; 9].join(", "));
-    for (name, before) in [
-        ("b", "a"),
-        ("c", "b"),
-        ("d", "c"),
-        ("e", "d"),
-        ("f", "e"),
-        ("g", "f"),
-    ] {
+    for (name, before) in [("b", "a"), ("c", "b"), ("d", "c"), ("e", "d"), ("f", "e"), ("g", "f")] {
         text += &format!("{name}: &{name} [{}]\n", nine(before));
     }
     text

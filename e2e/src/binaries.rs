@@ -94,10 +94,9 @@ impl Binaries {
         for entry in entries {
             let path = usable(&self.cache, entry)?.path();
             let name = path.file_name().unwrap_or_default().to_string_lossy();
-            let ours = MODULES.iter().any(|module| {
-                name.strip_prefix(module.name)
-                    .is_some_and(|rest| rest.starts_with('-'))
-            });
+            let ours = MODULES
+                .iter()
+                .any(|module| name.strip_prefix(module.name).is_some_and(|rest| rest.starts_with('-')));
             if ours && !kept.iter().any(|kept| *kept == name) {
                 usable(&path, fs::remove_dir_all(&path))?;
             }
@@ -124,12 +123,7 @@ impl Binaries {
 }
 
 /// Builds a module beside its place, so that what stands there is whole.
-fn build(
-    module: &Module,
-    cache: &Path,
-    folder: &Path,
-    task: &mut Task,
-) -> Result<(), BinariesError> {
+fn build(module: &Module, cache: &Path, folder: &Path, task: &mut Task) -> Result<(), BinariesError> {
     usable(cache, fs::create_dir_all(cache))?;
     let lock = cache.join("lock");
     let file = usable(&lock, File::create(&lock))?;

@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use rcgen::{
-    BasicConstraints, CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa,
-    Issuer, KeyPair, KeyUsagePurpose,
+    BasicConstraints, CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
+    KeyUsagePurpose,
 };
 use serde_json::json;
 
@@ -60,8 +60,7 @@ pub fn ensure(layout: &Layout) -> Result<(), CertsError> {
         return Ok(());
     }
     let folder = layout.pki();
-    let made = fs::create_dir_all(&folder)
-        .and_then(|()| fs::set_permissions(&folder, Permissions::from_mode(0o700)));
+    let made = fs::create_dir_all(&folder).and_then(|()| fs::set_permissions(&folder, Permissions::from_mode(0o700)));
     written(&folder, made)?;
 
     // etcd has an authority of its own: what may talk to the API server may not talk to etcd.
@@ -93,11 +92,7 @@ pub fn ensure(layout: &Layout) -> Result<(), CertsError> {
     for (file, user, group) in CLIENTS.into_iter().rev() {
         cluster.sign(file, user, group, &[])?;
         let kubeconfig = kubeconfig(&folder, file).to_string();
-        write(
-            &folder.join(format!("{file}.kubeconfig")),
-            &kubeconfig,
-            0o600,
-        )?;
+        write(&folder.join(format!("{file}.kubeconfig")), &kubeconfig, 0o600)?;
     }
     Ok(())
 }
@@ -115,22 +110,11 @@ impl<'a> Authority<'a> {
             .distinguished_name
             .push(DnType::CommonName, format!("fltorrent-e2e {name}"));
         params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
-        params.key_usages = vec![
-            KeyUsagePurpose::KeyCertSign,
-            KeyUsagePurpose::DigitalSignature,
-        ];
+        params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::DigitalSignature];
         let key = key(name)?;
         let certificate = params.self_signed(&key).map_err(make)?;
-        write(
-            &folder.join(format!("{name}.crt")),
-            &certificate.pem(),
-            0o644,
-        )?;
-        write(
-            &folder.join(format!("{name}.key")),
-            &key.serialize_pem(),
-            0o600,
-        )?;
+        write(&folder.join(format!("{name}.crt")), &certificate.pem(), 0o644)?;
+        write(&folder.join(format!("{name}.key")), &key.serialize_pem(), 0o600)?;
         Ok(Self {
             folder,
             issuer: Issuer::new(params, key),
@@ -138,43 +122,24 @@ impl<'a> Authority<'a> {
     }
 
     /// Writes a key and a certificate for it: for servers when there are names, else for clients; etcd is both.
-    fn sign(
-        &self,
-        file: &'static str,
-        user: &str,
-        group: &str,
-        names: &[String],
-    ) -> Result<(), CertsError> {
+    fn sign(&self, file: &'static str, user: &str, group: &str, names: &[String]) -> Result<(), CertsError> {
         let make = |source| CertsError::Make { name: file, source };
         let mut params = dated(names.to_vec()).map_err(make)?;
         params.distinguished_name.push(DnType::CommonName, user);
         if !group.is_empty() {
-            params
-                .distinguished_name
-                .push(DnType::OrganizationName, group);
+            params.distinguished_name.push(DnType::OrganizationName, group);
         }
         params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
         params.extended_key_usages = match (names.is_empty(), file) {
             (true, _) => vec![ExtendedKeyUsagePurpose::ClientAuth],
             // etcd's own gateway talks to it with the certificate that it serves.
-            (false, "etcd") => vec![
-                ExtendedKeyUsagePurpose::ServerAuth,
-                ExtendedKeyUsagePurpose::ClientAuth,
-            ],
+            (false, "etcd") => vec![ExtendedKeyUsagePurpose::ServerAuth, ExtendedKeyUsagePurpose::ClientAuth],
             (false, _) => vec![ExtendedKeyUsagePurpose::ServerAuth],
         };
         let key = key(file)?;
         let certificate = params.signed_by(&key, &self.issuer).map_err(make)?;
-        write(
-            &self.folder.join(format!("{file}.crt")),
-            &certificate.pem(),
-            0o644,
-        )?;
-        write(
-            &self.folder.join(format!("{file}.key")),
-            &key.serialize_pem(),
-            0o600,
-        )
+        write(&self.folder.join(format!("{file}.crt")), &certificate.pem(), 0o644)?;
+        write(&self.folder.join(format!("{file}.key")), &key.serialize_pem(), 0o600)
     }
 }
 

@@ -14,8 +14,7 @@ use crate::certs::{self, CertsError};
 use crate::cgroup::{self, CgroupError};
 use crate::command::CommandError;
 use crate::components::{
-    self, ComponentError, Context, NAMES, apiserver, containerd, controller, etcd, kubelet, proxy,
-    scheduler,
+    self, ComponentError, Context, NAMES, apiserver, containerd, controller, etcd, kubelet, proxy, scheduler,
 };
 use crate::dns::{self, DnsError};
 use crate::images::{self, ImageError};
@@ -32,9 +31,7 @@ use crate::volumes::{self, VolumesError};
 #[derive(Debug, thiserror::Error)]
 pub enum ClusterError {
     /// Not root.
-    #[error(
-        "a cluster needs root: it mounts, makes links and control groups; run it as root, or with sudo -E"
-    )]
+    #[error("a cluster needs root: it mounts, makes links and control groups; run it as root, or with sudo -E")]
     NotRoot,
     /// Another cluster's rules.
     #[error(
@@ -126,11 +123,7 @@ impl Cluster {
         let fresh = !cluster.layout.before().is_file();
         let result = cluster.make(fresh);
         match result {
-            Err(error)
-                if fresh
-                    && (error.interrupted(&cluster.interrupt)
-                        || !cluster.layout.before().is_file()) =>
-            {
+            Err(error) if fresh && (error.interrupted(&cluster.interrupt) || !cluster.layout.before().is_file()) => {
                 take_away(&cluster.layout)?;
                 drop(lock);
                 Err(error)

@@ -61,11 +61,7 @@ pub fn run(command: &mut Command, task: &mut Task) -> Result<String, CommandErro
 ///
 /// # Errors
 /// When it cannot be started or fails.
-pub fn run_with_input(
-    command: &mut Command,
-    input: &str,
-    task: &mut Task,
-) -> Result<String, CommandError> {
+pub fn run_with_input(command: &mut Command, input: &str, task: &mut Task) -> Result<String, CommandError> {
     let program = name(command.get_program());
     let pipe = |source| CommandError::Pipe {
         program: program.clone(),
@@ -112,11 +108,7 @@ pub fn run_with_input(
     })
 }
 
-fn wait(
-    child: &mut Child,
-    task: &mut Task,
-    latest: &Mutex<Latest>,
-) -> Result<io::Result<ExitStatus>, Interrupted> {
+fn wait(child: &mut Child, task: &mut Task, latest: &Mutex<Latest>) -> Result<io::Result<ExitStatus>, Interrupted> {
     let mut pause = Duration::from_millis(1);
     loop {
         match child.try_wait() {
@@ -173,10 +165,7 @@ fn locked(latest: &Mutex<Latest>) -> MutexGuard<'_, Latest> {
     latest.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-fn collect(
-    pipe: impl Read + Send + 'static,
-    latest: &Arc<Mutex<Latest>>,
-) -> thread::JoinHandle<io::Result<String>> {
+fn collect(pipe: impl Read + Send + 'static, latest: &Arc<Mutex<Latest>>) -> thread::JoinHandle<io::Result<String>> {
     let latest = Arc::clone(latest);
     thread::spawn(move || {
         let mut bytes = Vec::new();
@@ -201,9 +190,7 @@ fn joined(thread: Option<thread::JoinHandle<io::Result<String>>>) -> io::Result<
 }
 
 fn line(command: &Command) -> String {
-    let words = [command.get_program()]
-        .into_iter()
-        .chain(command.get_args());
+    let words = [command.get_program()].into_iter().chain(command.get_args());
     words.map(name).collect::<Vec<_>>().join(" ")
 }
 
@@ -223,16 +210,10 @@ mod tests {
         assert_eq!(latest.take().as_deref(), Some("I: Retrieving libc6"));
         assert_eq!(latest.take(), None, "nothing new");
         latest.said("STEP 4/9: RUN cargo build --release\n");
-        assert_eq!(
-            latest.take().as_deref(),
-            Some("STEP 4/9, RUN cargo build --release")
-        );
+        assert_eq!(latest.take().as_deref(), Some("STEP 4/9, RUN cargo build --release"));
         latest.said("   Compiling \x1b[1mtokio v1.47.1\r\n");
         latest.said("\n");
-        assert_eq!(
-            latest.take().as_deref(),
-            Some("STEP 4/9, Compiling [1mtokio v1.47.1")
-        );
+        assert_eq!(latest.take().as_deref(), Some("STEP 4/9, Compiling [1mtokio v1.47.1"));
     }
 
     #[test]

@@ -17,9 +17,7 @@ use std::time::Duration;
 
 use crate::binaries::Binaries;
 use crate::command::{self, CommandError};
-use crate::layout::{
-    API_PORT, CONTROLLER_PORT, ETCD_PEER_PORT, ETCD_PORT, KUBELET_PORT, Layout, SCHEDULER_PORT,
-};
+use crate::layout::{API_PORT, CONTROLLER_PORT, ETCD_PEER_PORT, ETCD_PORT, KUBELET_PORT, Layout, SCHEDULER_PORT};
 use crate::process::{Daemon, ProcessError};
 use crate::task::{Interrupt, Task};
 

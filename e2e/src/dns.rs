@@ -29,14 +29,8 @@ pub enum DnsError {
 pub fn ensure(context: Context<'_>) -> Result<(), DnsError> {
     let mut task = Task::begin("starting CoreDNS", context.interrupt);
     let mut apply = context.kubectl();
-    apply.args([
-        "apply",
-        "--server-side",
-        "--force-conflicts",
-        "--filename=-",
-    ]);
-    command::run_with_input(&mut apply, &objects().to_string(), &mut task)
-        .map_err(DnsError::Apply)?;
+    apply.args(["apply", "--server-side", "--force-conflicts", "--filename=-"]);
+    command::run_with_input(&mut apply, &objects().to_string(), &mut task).map_err(DnsError::Apply)?;
     let mut ready = context.kubectl();
     ready.args([
         "--namespace=kube-system",

@@ -52,9 +52,7 @@ pub enum DockerfileError {
         path: PathBuf,
     },
     /// The base is made of the packages that this machine gets.
-    #[error(
-        "no Debian release and mirror are configured here; elsewhere `docker build` makes the images"
-    )]
+    #[error("no Debian release and mirror are configured here; elsewhere `docker build` makes the images")]
     NoMirror,
     /// A step failed.
     #[error("{step} failed")]
@@ -138,10 +136,7 @@ impl Builder<'_> {
             Programs::Built(folder) => vec![self.stage(folder)?],
         };
         let [operator, peer] = TARGETS;
-        Ok([
-            self.target(operator, &programs)?,
-            self.target(peer, &programs)?,
-        ])
+        Ok([self.target(operator, &programs)?, self.target(peer, &programs)?])
     }
 
     /// The options that give the Dockerfile's stage `build` this machine's toolchain, packages, and what was compiled before.
@@ -152,9 +147,7 @@ impl Builder<'_> {
             .current_dir(self.repository);
         self.step("fetching crates", &mut fetch)?;
         let mut sysroot = Command::new("rustc");
-        sysroot
-            .args(["--print", "sysroot"])
-            .current_dir(self.repository);
+        sysroot.args(["--print", "sysroot"]).current_dir(self.repository);
         let sysroot = self.step("asking for the toolchain", &mut sysroot)?;
         let registry = cargo_home().join("registry");
         let compiled = self.images.join("target");
@@ -245,11 +238,7 @@ impl Builder<'_> {
         Ok((release.to_owned(), mirror.to_owned()))
     }
 
-    fn target(
-        &self,
-        (target, program): (&str, &str),
-        programs: &[String],
-    ) -> Result<Image, DockerfileError> {
+    fn target(&self, (target, program): (&str, &str), programs: &[String]) -> Result<Image, DockerfileError> {
         let version = env!("CARGO_PKG_VERSION");
         // As Docker completes a name without a registry, and so does the kubelet.
         let name = format!("docker.io/library/fltorrent-{target}:{version}");
@@ -279,15 +268,9 @@ impl Builder<'_> {
     /// Copies a program out of an image.
     fn copy_out(&self, image: &str, program: &str) -> Result<PathBuf, DockerfileError> {
         let mut from = self.buildah();
-        let container = self.step(
-            "opening the image",
-            from.args(["from", "--pull-never", image]),
-        )?;
+        let container = self.step("opening the image", from.args(["from", "--pull-never", image]))?;
         let container = container.trim();
-        let root = self.step(
-            "opening the image",
-            self.buildah().args(["mount", container]),
-        )?;
+        let root = self.step("opening the image", self.buildah().args(["mount", container]))?;
         let source = Path::new(root.trim()).join("usr/local/bin").join(program);
         let copy = self.images.join(program);
         // The last copy may be running: then it cannot be written, but another file may have its name.

@@ -63,8 +63,7 @@ pub fn ensure(context: Context<'_>) -> Result<(), ImageError> {
             continue;
         }
         let path = context.layout.state().join(format!("{program}.tar"));
-        let written = File::create(&path)
-            .and_then(|file| archive(file, name, &context.binaries.program(program)));
+        let written = File::create(&path).and_then(|file| archive(file, name, &context.binaries.program(program)));
         written.map_err(|source| ImageError::Archive {
             name: name.to_owned(),
             path: path.clone(),
@@ -119,12 +118,7 @@ fn archive(file: File, name: &str, program: &Path) -> io::Result<()> {
     let index = json!({"schemaVersion": 2, "manifests": [described]}).to_string();
 
     let mut archive = Builder::new(file);
-    append(
-        &mut archive,
-        "oci-layout",
-        0o644,
-        br#"{"imageLayoutVersion":"1.0.0"}"#,
-    )?;
+    append(&mut archive, "oci-layout", 0o644, br#"{"imageLayoutVersion":"1.0.0"}"#)?;
     append(&mut archive, "index.json", 0o644, index.as_bytes())?;
     for blob in [layer.as_slice(), config.as_bytes(), manifest.as_bytes()] {
         let path = format!("blobs/{}", sha256(blob).replace(':', "/"));
@@ -136,12 +130,7 @@ fn archive(file: File, name: &str, program: &Path) -> io::Result<()> {
 const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
 
 /// A file in a tar archive, without a date: the same program gives the same image.
-fn append<W: io::Write>(
-    archive: &mut Builder<W>,
-    path: &str,
-    mode: u32,
-    bytes: &[u8],
-) -> io::Result<()> {
+fn append<W: io::Write>(archive: &mut Builder<W>, path: &str, mode: u32, bytes: &[u8]) -> io::Result<()> {
     let mut header = Header::new_gnu();
     header.set_entry_type(EntryType::Regular);
     header.set_mode(mode);

@@ -69,11 +69,7 @@ impl Layout {
     /// # Errors
     /// When the environment names no absolute path.
     pub fn from_environment() -> Result<Self, LayoutError> {
-        let absolute = |name: &str| {
-            env::var_os(name)
-                .map(PathBuf::from)
-                .filter(|path| path.is_absolute())
-        };
+        let absolute = |name: &str| env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
         absolute(CACHE_VARIABLE)
             .or_else(|| absolute("XDG_CACHE_HOME").map(|folder| folder.join("fltorrent-e2e")))
             .or_else(|| absolute("HOME").map(|folder| folder.join(".cache/fltorrent-e2e")))

@@ -95,11 +95,7 @@ fn images(layout: Layout) -> anyhow::Result<()> {
             cluster.import(&image.archive)?;
         }
         let megabytes = image.bytes as f64 / 1e6;
-        println!(
-            "{}  {megabytes:.1} MB  {}",
-            image.name,
-            image.archive.display()
-        );
+        println!("{}  {megabytes:.1} MB  {}", image.name, image.archive.display());
     }
     Ok(())
 }

@@ -29,9 +29,7 @@ pub enum NetworkError {
     #[error("the kernel cannot be told to forward packets")]
     Setting(#[source] SnapshotError),
     /// The kernel cannot filter what passes a bridge.
-    #[error(
-        "the kernel lacks br_netfilter; load it (`modprobe br_netfilter`) or use a kernel that has it"
-    )]
+    #[error("the kernel lacks br_netfilter; load it (`modprobe br_netfilter`) or use a kernel that has it")]
     Bridged,
     /// The configuration of the CNI plugins.
     #[error("{} cannot be written", path.display())]
@@ -51,15 +49,7 @@ pub fn ensure(layout: &Layout, task: &mut Task) -> Result<(), NetworkError> {
     if !Path::new("/sys/class/net").join(BRIDGE).exists() {
         // An address of its own, since a bridge without one takes that of its newest port, and pods would keep the old one.
         ip(
-            &[
-                "link",
-                "add",
-                BRIDGE,
-                "address",
-                "0a:58:0a:f4:00:01",
-                "type",
-                "bridge",
-            ],
+            &["link", "add", BRIDGE, "address", "0a:58:0a:f4:00:01", "type", "bridge"],
             task,
         )?;
         let (_, bits) = POD_NETWORK.split_once('/').unwrap_or_default();
@@ -68,8 +58,7 @@ pub fn ensure(layout: &Layout, task: &mut Task) -> Result<(), NetworkError> {
         ip(&["link", "set", BRIDGE, "up"], task)?;
     }
     if !Path::new("/proc/sys").join(BRIDGED).exists() {
-        command::run(Command::new("modprobe").arg("br_netfilter"), task)
-            .map_err(|_| NetworkError::Bridged)?;
+        command::run(Command::new("modprobe").arg("br_netfilter"), task).map_err(|_| NetworkError::Bridged)?;
     }
     for setting in ["net/ipv4/ip_forward", BRIDGED] {
         snapshot::set(setting, "1").map_err(NetworkError::Setting)?;
@@ -117,14 +106,8 @@ pub fn remove(task: &mut Task) -> Result<(), NetworkError> {
     }
     let tables = command::run(Command::new("nft").args(["list", "tables"]), task)?;
     for [family, name] in PROXY_TABLES {
-        if tables
-            .lines()
-            .any(|line| line == format!("table {family} {name}"))
-        {
-            command::run(
-                Command::new("nft").args(["delete", "table", family, name]),
-                task,
-            )?;
+        if tables.lines().any(|line| line == format!("table {family} {name}")) {
+            command::run(Command::new("nft").args(["delete", "table", family, name]), task)?;
         }
     }
     Ok(())
@@ -137,9 +120,7 @@ pub fn remove(task: &mut Task) -> Result<(), NetworkError> {
 pub fn has_rules(task: &mut Task) -> Result<bool, CommandError> {
     let tables = command::run(Command::new("nft").args(["list", "tables"]), task)?;
     let [family, name] = PROXY_TABLES[0];
-    Ok(tables
-        .lines()
-        .any(|line| line == format!("table {family} {name}")))
+    Ok(tables.lines().any(|line| line == format!("table {family} {name}")))
 }
 
 fn ports() -> Vec<String> {

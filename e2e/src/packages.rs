@@ -62,10 +62,7 @@ pub fn ensure(interrupt: &Interrupt) -> Result<(), PackagesError> {
 ///
 /// # Errors
 /// When one is missing afterwards.
-pub fn ensure_programs(
-    programs: &[(&str, &str)],
-    interrupt: &Interrupt,
-) -> Result<(), PackagesError> {
+pub fn ensure_programs(programs: &[(&str, &str)], interrupt: &Interrupt) -> Result<(), PackagesError> {
     install_missing(|| named(without(programs)), interrupt)
 }
 
@@ -101,20 +98,13 @@ fn missing() -> (Vec<String>, Vec<String>) {
 
 fn without<'a>(programs: &[(&'a str, &'a str)]) -> Vec<(&'a str, &'a str)> {
     let there = |name: &str| program(name).is_some();
-    programs
-        .iter()
-        .copied()
-        .filter(|(name, _)| !there(name))
-        .collect()
+    programs.iter().copied().filter(|(name, _)| !there(name)).collect()
 }
 
 /// What is missing, and the packages that have it.
 fn named(missing: Vec<(&str, &str)>) -> (Vec<String>, Vec<String>) {
     let names = missing.iter().map(|(name, _)| (*name).to_owned()).collect();
-    let mut packages: Vec<String> = missing
-        .iter()
-        .map(|(_, package)| (*package).to_owned())
-        .collect();
+    let mut packages: Vec<String> = missing.iter().map(|(_, package)| (*package).to_owned()).collect();
     packages.dedup();
     (names, packages)
 }

@@ -104,12 +104,7 @@ pub struct Daemon {
 impl Daemon {
     /// The process `name`, whether it runs or not.
     #[must_use]
-    pub fn new(
-        layout: &Layout,
-        name: &'static str,
-        program: PathBuf,
-        arguments: Vec<String>,
-    ) -> Self {
+    pub fn new(layout: &Layout, name: &'static str, program: PathBuf, arguments: Vec<String>) -> Self {
         Self {
             name,
             program,
@@ -142,10 +137,7 @@ impl Daemon {
             Some(_) => self.stop(task)?,
             None => {}
         }
-        let log = self.file(
-            &self.log,
-            File::options().create(true).append(true).open(&self.log),
-        )?;
+        let log = self.file(&self.log, File::options().create(true).append(true).open(&self.log))?;
         let errors = self.file(&self.log, log.try_clone())?;
         let child = Command::new(&self.program)
             .args(&self.arguments)
@@ -235,20 +227,14 @@ impl Daemon {
             }
         }
         match self.pid() {
-            Some(pid) => Err(ProcessError::Lives {
-                name: self.name,
-                pid,
-            }),
+            Some(pid) => Err(ProcessError::Lives { name: self.name, pid }),
             None => Ok(()),
         }
     }
 
     fn command(&self) -> Vec<String> {
         let program = self.program.to_string_lossy().into_owned();
-        [program]
-            .into_iter()
-            .chain(self.arguments.iter().cloned())
-            .collect()
+        [program].into_iter().chain(self.arguments.iter().cloned()).collect()
     }
 
     fn living(&self) -> Option<Record> {

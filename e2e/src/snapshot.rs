@@ -103,12 +103,7 @@ impl Snapshot {
             .filter_map(|line| line.split(' ').nth(4))
             .map(str::to_owned);
         let mut network = BTreeSet::new();
-        for arguments in [
-            &["-br", "link"][..],
-            &["-br", "address"],
-            &["route"],
-            &["rule"],
-        ] {
+        for arguments in [&["-br", "link"][..], &["-br", "address"], &["route"], &["rule"]] {
             let text = command::run(Command::new("ip").args(arguments), task)?;
             let lines = text.lines().map(|line| {
                 // A link's addresses of its own choice say nothing.
@@ -149,12 +144,8 @@ impl Snapshot {
         ];
         let mut changes = Vec::new();
         for (kind, before, after) in sets {
-            let new = after
-                .difference(before)
-                .map(|item| format!("{kind}: {item} is new"));
-            let gone = before
-                .difference(after)
-                .map(|item| format!("{kind}: {item} is gone"));
+            let new = after.difference(before).map(|item| format!("{kind}: {item} is new"));
+            let gone = before.difference(after).map(|item| format!("{kind}: {item} is gone"));
             changes.extend(new.chain(gone));
         }
         for (name, before) in &self.settings {
@@ -244,8 +235,7 @@ fn processes() -> BTreeSet<String> {
         PROGRAMS
             .iter()
             .any(|program| {
-                name == &program[..program.len().min(15)]
-                    || (program.ends_with('-') && name.starts_with(program))
+                name == &program[..program.len().min(15)] || (program.ends_with('-') && name.starts_with(program))
             })
             .then(|| format!("{name} {pid}"))
     });
@@ -291,11 +281,7 @@ mod tests {
         };
         assert_eq!(
             before.changes(&now),
-            [
-                "mount: /b is new",
-                "mount: /a is gone",
-                "setting: vm/x was 0 and is 1"
-            ]
+            ["mount: /b is new", "mount: /a is gone", "setting: vm/x was 0 and is 1"]
         );
         assert!(before.changes(&before).is_empty());
     }

@@ -119,26 +119,15 @@ impl Task {
     /// Says how long it took, if that was not short.
     pub fn end(self) {
         if !self.silent && self.elapsed() >= QUIET {
-            let (begin, rest) = if self.terminal {
-                ("\r", CLEAR)
-            } else {
-                ("", "")
-            };
+            let (begin, rest) = if self.terminal { ("\r", CLEAR) } else { ("", "") };
             let seconds = self.elapsed().as_secs_f64();
-            write(&format!(
-                "{begin}{}: done in {seconds:.0} s{rest}\n",
-                self.what
-            ));
+            write(&format!("{begin}{}: done in {seconds:.0} s{rest}\n", self.what));
         }
     }
 
     fn show(&mut self) {
         let elapsed = self.elapsed();
-        let again = if self.terminal {
-            Duration::from_secs(1)
-        } else {
-            AGAIN
-        };
+        let again = if self.terminal { Duration::from_secs(1) } else { AGAIN };
         if self.silent || elapsed < QUIET || self.said.is_some_and(|said| said.elapsed() < again) {
             return;
         }
@@ -183,9 +172,7 @@ fn width() -> usize {
 /// Progress is an extra: where standard error is closed, the work goes on.
 fn write(line: &str) {
     let mut output = io::stderr().lock();
-    let _ = output
-        .write_all(line.as_bytes())
-        .and_then(|()| output.flush());
+    let _ = output.write_all(line.as_bytes()).and_then(|()| output.flush());
 }
 
 #[cfg(test)]
@@ -194,14 +181,8 @@ mod tests {
 
     #[test]
     fn a_line_says_what_is_done_and_keeps_to_its_width() {
-        let line = with_detail(
-            "building the image … 75 s",
-            "STEP 4/9, Compiling tokio v1.47.1",
-        );
-        assert_eq!(
-            line,
-            "building the image … 75 s: STEP 4/9, Compiling tokio v1.47.1"
-        );
+        let line = with_detail("building the image … 75 s", "STEP 4/9, Compiling tokio v1.47.1");
+        assert_eq!(line, "building the image … 75 s: STEP 4/9, Compiling tokio v1.47.1");
         assert_eq!(cut(&line, 200), line);
         assert_eq!(cut(&line, 30), "building the image … 75 s: ST…");
         assert_eq!(with_detail("x … 3 s", ""), "x … 3 s");

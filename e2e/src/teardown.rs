@@ -65,11 +65,7 @@ pub fn remove(layout: &Layout) -> Result<(), TeardownError> {
         .ok()
         .and_then(|text| serde_json::from_slice(&text).ok());
     // First those that would start pods again; containerd goes once nothing is in pods any more.
-    for name in NAMES
-        .into_iter()
-        .rev()
-        .filter(|name| *name != containerd::NAME)
-    {
+    for name in NAMES.into_iter().rev().filter(|name| *name != containerd::NAME) {
         Daemon::known(layout, name).kill(&mut task)?;
     }
     end_pods(layout, &mut task)?;
@@ -158,9 +154,7 @@ fn unmount_below(folder: &Path) -> Result<(), TeardownError> {
     {
         match unmount(place, UnmountFlags::DETACH) {
             // A mount under another one may have gone with it.
-            Err(error)
-                if error != rustix::io::Errno::INVAL && error != rustix::io::Errno::NOENT =>
-            {
+            Err(error) if error != rustix::io::Errno::INVAL && error != rustix::io::Errno::NOENT => {
                 return Err(TeardownError::Mount {
                     path: place.clone(),
                     source: error.into(),

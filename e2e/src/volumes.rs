@@ -84,8 +84,7 @@ pub fn ensure(context: Context<'_>) -> Result<(), VolumesError> {
         let mut apply = context.kubectl();
         apply.args(["apply", "--server-side", "--force-conflicts"]);
         apply.arg("--filename=-");
-        command::run_with_input(&mut apply, &objects.to_string(), &mut task)
-            .map_err(VolumesError::Apply)?;
+        command::run_with_input(&mut apply, &objects.to_string(), &mut task).map_err(VolumesError::Apply)?;
     }
     task.end();
     Ok(())

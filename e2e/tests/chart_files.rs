@@ -1,11 +1,6 @@
 //! The files of the chart agree with each other and with the rest of the repository. What helm makes of them is tested with the
 //! real cluster. `cargo xtask update` writes anew what follows from other files.
-#![allow(
-    clippy::unwrap_used,
-    clippy::panic,
-    unreachable_pub,
-    reason = "these are tests"
-)]
+#![allow(clippy::unwrap_used, clippy::panic, unreachable_pub, reason = "these are tests")]
 
 #[path = "chart_files/schema.rs"]
 mod schema;
@@ -174,10 +169,7 @@ fn what_the_chart_sets_is_refused_with_a_reason() {
         assert!(checks.contains(&format!("\"{label}\"")), "{label}");
     }
     let schema = read(folder().join("values.schema.json"));
-    assert!(
-        !schema.contains("\"not\""),
-        "the schema refuses without a reason"
-    );
+    assert!(!schema.contains("\"not\""), "the schema refuses without a reason");
 }
 
 #[test]
@@ -200,8 +192,7 @@ fn policies_select_what_there_is() {
     let of_operator = read(folder().join("templates/networkpolicy.yaml"));
     let peers = of_operator.lines().filter_map(|line| {
         let (key, value) = line.trim().split_once(": ")?;
-        key.starts_with("app.kubernetes.io/")
-            .then_some((key, value))
+        key.starts_with("app.kubernetes.io/").then_some((key, value))
     });
     let peers: Vec<_> = peers.collect();
     assert_eq!(peers.len(), 3, "{peers:?}");
@@ -228,11 +219,7 @@ fn policies_select_what_there_is() {
 fn templates_are_well_formed() {
     for (path, text) in templates() {
         let path = path.display();
-        assert_eq!(
-            text.matches("{{").count(),
-            text.matches("}}").count(),
-            "{path}"
-        );
+        assert_eq!(text.matches("{{").count(), text.matches("}}").count(), "{path}");
         assert!(!text.contains('\t') && text.ends_with('\n'), "{path}");
         let untidy = text.lines().find(|line| line.ends_with(' '));
         assert_eq!(untidy, None, "{path}");

@@ -1,10 +1,5 @@
 //! FLTorrent as its users have it: images of the Dockerfile, installed by the chart, with peers that train in pods. Needs root.
-#![allow(
-    clippy::unwrap_used,
-    clippy::panic,
-    unreachable_pub,
-    reason = "these are tests"
-)]
+#![allow(clippy::unwrap_used, clippy::panic, unreachable_pub, reason = "these are tests")]
 
 #[path = "installed/faults.rs"]
 mod faults;
@@ -37,31 +32,16 @@ type Check = fn(&World) -> Result<(), Failed>;
 const CHECKS: [(&str, Check); 13] = [
     ("the_images_are_small", world::sizes),
     ("what_helm_installed_is_found_well", world::helm_test),
-    (
-        "the_quickstart_trains_as_on_one_machine",
-        training::quickstart,
-    ),
+    ("the_quickstart_trains_as_on_one_machine", training::quickstart),
     ("two_experiments_train_at_once", training::two),
     ("a_checkpoint_on_a_claim_is_gone_on_from", life::suspended),
-    (
-        "what_is_corrected_begins_anew_on_old_claims",
-        life::corrected,
-    ),
+    ("what_is_corrected_begins_anew_on_old_claims", life::corrected),
     ("without_a_claim_it_begins_anew", life::begun_anew),
     ("a_deleted_experiment_leaves_nothing", life::deleted),
-    (
-        "training_goes_on_when_the_operator_is_killed",
-        faults::operator_killed,
-    ),
-    (
-        "an_end_without_the_operator_is_told_later",
-        faults::operator_away,
-    ),
+    ("training_goes_on_when_the_operator_is_killed", faults::operator_killed),
+    ("an_end_without_the_operator_is_told_later", faults::operator_away),
     ("a_peer_that_is_killed_is_made_good", faults::peer_killed),
-    (
-        "an_image_that_does_not_exist_is_told",
-        trouble::missing_image,
-    ),
+    ("an_image_that_does_not_exist_is_told", trouble::missing_image),
     ("what_goes_wrong_is_told", trouble::all),
 ];
 
@@ -70,9 +50,7 @@ fn main() -> ExitCode {
     let layout = Layout::from_environment().unwrap();
     let listed = arguments.list;
     if !listed && status(&layout).0 {
-        eprintln!(
-            "a cluster is there already; these tests begin with none: `cargo xtask cluster down`"
-        );
+        eprintln!("a cluster is there already; these tests begin with none: `cargo xtask cluster down`");
         return ExitCode::FAILURE;
     }
     let world = (!listed).then(|| match World::make(&layout) {

@@ -1,10 +1,5 @@
 //! The cluster itself, and the definition on a real API server: made from nothing, used, taken away. Needs root.
-#![allow(
-    clippy::unwrap_used,
-    clippy::panic,
-    unreachable_pub,
-    reason = "these are tests"
-)]
+#![allow(clippy::unwrap_used, clippy::panic, unreachable_pub, reason = "these are tests")]
 
 #[path = "real_cluster/admission.rs"]
 mod admission;
@@ -51,26 +46,14 @@ const CHECKS: [(&str, Check); 25] = [
     ("a_service_is_found_by_name_and_reached", pods::service),
     ("a_command_runs_in_a_pod", pods::exec),
     ("a_projected_token_tells_its_pod", pods::token),
-    (
-        "nobody_is_answered_without_a_certificate",
-        security::strangers,
-    ),
+    ("nobody_is_answered_without_a_certificate", security::strangers),
     ("no_process_talks_without_tls", security::plain),
     ("the_definition_is_established", definition::established),
     ("the_definition_is_far_from_its_limits", definition::limits),
     ("every_example_passes_a_dry_run", definition::examples),
-    (
-        "a_file_that_is_applied_again_changes_nothing",
-        definition::twice,
-    ),
-    (
-        "every_example_of_the_page_about_pods_passes",
-        admission::page,
-    ),
-    (
-        "every_example_of_the_page_about_fields_is_applied",
-        admission::fields,
-    ),
+    ("a_file_that_is_applied_again_changes_nothing", definition::twice),
+    ("every_example_of_the_page_about_pods_passes", admission::page),
+    ("every_example_of_the_page_about_fields_is_applied", admission::fields),
     ("wrong_values_are_refused_by_name", admission::wrong_values),
     ("only_what_may_change_is_changed", admission::changes),
     ("the_status_is_shown_in_columns", admission::status),
@@ -78,20 +61,11 @@ const CHECKS: [(&str, Check); 25] = [
     ("helm_talks_to_the_cluster", pods::helm),
     ("the_chart_passes_a_strict_lint", chart::lint),
     ("the_chart_renders_what_its_values_say", chart::renders),
-    (
-        "the_chart_leaves_to_a_platform_what_it_chooses",
-        chart::platforms,
-    ),
+    ("the_chart_leaves_to_a_platform_what_it_chooses", chart::platforms),
     ("every_value_of_the_chart_has_an_effect", chart::every_value),
-    (
-        "wrong_values_of_the_chart_are_refused_by_name",
-        chart::wrong_values,
-    ),
+    ("wrong_values_of_the_chart_are_refused_by_name", chart::wrong_values),
     ("the_chart_gives_the_rights_of_the_table", chart::rights),
-    (
-        "the_server_takes_all_that_the_chart_renders",
-        chart::accepted,
-    ),
+    ("the_server_takes_all_that_the_chart_renders", chart::accepted),
 ];
 
 /// Checks with operators, one after the other.
@@ -111,9 +85,7 @@ fn main() -> ExitCode {
     let layout = Layout::from_environment().unwrap();
     let listed = arguments.list;
     if !listed && status(&layout).0 {
-        eprintln!(
-            "a cluster is there already; these tests begin with none: `cargo xtask cluster down`"
-        );
+        eprintln!("a cluster is there already; these tests begin with none: `cargo xtask cluster down`");
         return ExitCode::FAILURE;
     }
     // One after the other, since each of them has the machine to itself.
@@ -128,8 +100,7 @@ fn main() -> ExitCode {
 
     let clean = (!listed).then(|| machine::snapshot().unwrap());
     let cluster = (!listed).then(|| {
-        let cluster = Cluster::up(layout.clone(), Interrupt::never())
-            .unwrap_or_else(|error| panic!("{error}"));
+        let cluster = Cluster::up(layout.clone(), Interrupt::never()).unwrap_or_else(|error| panic!("{error}"));
         definition::install(&cluster).unwrap_or_else(|error| panic!("{error:?}"));
         Arc::new(cluster)
     });

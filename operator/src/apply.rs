@@ -84,11 +84,7 @@ pub struct Applier {
 impl Applier {
     /// An applier that seals the pods that it makes by this secret, and counts what it does.
     pub const fn new(client: Client, root: RootSecret, metrics: Arc<Metrics>) -> Self {
-        Self {
-            client,
-            root,
-            metrics,
-        }
+        Self { client, root, metrics }
     }
 
     /// Makes it so. `facts` are those that the decision was made on; `make` builds the pod of a peer, when it is its turn.
@@ -150,12 +146,7 @@ impl Applier {
     /// Has the kubelet end what still runs in a pod. The pod stays, and with it the logs; a deadline is among the few things that may change
     /// in a pod, and this one is over. Where that is refused (a quota may have no room for pods with a deadline, a policy may not like it) the pod is
     /// deleted, since it would hold what it was given for ever.
-    async fn end(
-        &self,
-        pods: &Api<Pod>,
-        name: String,
-        uid: Option<String>,
-    ) -> Result<(), ApplyError> {
+    async fn end(&self, pods: &Api<Pod>, name: String, uid: Option<String>) -> Result<(), ApplyError> {
         let patch = json!({
             "metadata": {"uid": &uid},
             "spec": {"activeDeadlineSeconds": pod::ENDS_NOW},
@@ -172,12 +163,7 @@ impl Applier {
         }
     }
 
-    async fn delete(
-        &self,
-        pods: &Api<Pod>,
-        name: String,
-        uid: Option<String>,
-    ) -> Result<(), ApplyError> {
+    async fn delete(&self, pods: &Api<Pod>, name: String, uid: Option<String>) -> Result<(), ApplyError> {
         let params = DeleteParams::default().preconditions(Preconditions {
             resource_version: None,
             uid,

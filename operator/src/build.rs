@@ -117,11 +117,7 @@ pub struct Objects {
 ///
 /// # Errors
 /// When the experiment's authority cannot be made.
-pub fn objects(
-    validated: &Validated,
-    site: &Site,
-    root: &RootSecret,
-) -> Result<Objects, BuildError> {
+pub fn objects(validated: &Validated, site: &Site, root: &RootSecret) -> Result<Objects, BuildError> {
     Ok(Objects {
         config_map: config_map::build(validated, root)?,
         service: service::build(validated),

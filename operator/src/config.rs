@@ -31,11 +31,7 @@ pub struct Config {
     #[arg(long, env = "FLTORRENT_PEER_USER", default_value_t)]
     pub peer_user: PeerUser,
     /// The domain of the cluster's names.
-    #[arg(
-        long,
-        env = "FLTORRENT_CLUSTER_DOMAIN",
-        default_value = "cluster.local"
-    )]
+    #[arg(long, env = "FLTORRENT_CLUSTER_DOMAIN", default_value = "cluster.local")]
     pub cluster_domain: String,
     /// The operator's Service, by which peers reach it.
     #[arg(long, env = "FLTORRENT_SERVICE", default_value = "fltorrent-operator")]

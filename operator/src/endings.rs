@@ -136,8 +136,7 @@ impl Endings {
         // the peer has finished is of an earlier experiment of the name, which left it on the claim.
         let own = |ending: &Ending| {
             let own = ending.checkpoints.iter().copied();
-            own.filter(|&rounds| rounds <= ending.rounds)
-                .collect::<BTreeSet<_>>()
+            own.filter(|&rounds| rounds <= ending.rounds).collect::<BTreeSet<_>>()
         };
         let mut lists = self.by_peer.values().map(own);
         let silent = self.by_peer.values().any(|ending| own(ending).is_empty());

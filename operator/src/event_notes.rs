@@ -8,16 +8,9 @@ use crate::status::failed;
 use crate::validate::{ValidateError, Validated};
 
 /// What a step of an experiment's life is told as. `log` has the last lines of the peer that failed, if they could be read.
-pub fn turn(
-    turn: &Turn,
-    ledger: Ledger,
-    validated: &Validated,
-    log: Option<&str>,
-) -> Vec<EventSpec> {
+pub fn turn(turn: &Turn, ledger: Ledger, validated: &Validated, log: Option<&str>) -> Vec<EventSpec> {
     let peers = validated.peers();
-    let Ledger {
-        attempt, restarts, ..
-    } = ledger;
+    let Ledger { attempt, restarts, .. } = ledger;
     let budget = validated.experiment.spec.restarts;
     let once = |reason, warning, note: String| EventSpec {
         reason,
@@ -74,20 +67,15 @@ pub fn turn(
                 "Failed",
                 true,
                 match failure.hopeless {
-                    true => "a restart would not mend it; the pods that ended stay, for their logs"
-                        .to_owned(),
-                    false => format!(
-                        "no restart is left of {budget}; the pods that ended stay, for their logs"
-                    ),
+                    true => "a restart would not mend it; the pods that ended stay, for their logs".to_owned(),
+                    false => format!("no restart is left of {budget}; the pods that ended stay, for their logs"),
                 },
             ),
         ],
         Turn::ResumedFromCheckpoint { rounds } => vec![once(
             "ResumedFromCheckpoint",
             false,
-            format!(
-                "attempt {attempt} goes on after round {rounds}, the last that all peers have a checkpoint of"
-            ),
+            format!("attempt {attempt} goes on after round {rounds}, the last that all peers have a checkpoint of"),
         )],
         // The refusal that it follows from is told.
         Turn::Begins | Turn::GaveBack => Vec::new(),
@@ -95,36 +83,22 @@ pub fn turn(
         Turn::RestartedFromScratch => vec![once(
             "RestartedFromScratch",
             true,
-            format!(
-                "attempt {attempt} begins with round 0: {}",
-                why_from_scratch(validated)
-            ),
+            format!("attempt {attempt} begins with round 0: {}", why_from_scratch(validated)),
         )],
         Turn::Recovered => vec![once(
             "StatusLost",
             true,
-            format!(
-                "pods of attempt {attempt} were found, which the status did not say; they go on"
-            ),
+            format!("pods of attempt {attempt} were found, which the status did not say; they go on"),
         )],
     }
 }
 
 fn why_from_scratch(validated: &Validated) -> &'static str {
     use fltorrent_crds::experiment::kubernetes::KeptStorageType;
-    let kept = validated
-        .experiment
-        .spec
-        .kubernetes
-        .storage
-        .checkpoints
-        .kind
-        != KeptStorageType::EmptyDir;
+    let kept = validated.experiment.spec.kubernetes.storage.checkpoints.kind != KeptStorageType::EmptyDir;
     match (validated.plan.checkpoint_every, kept) {
         (None, _) => "no checkpoints are written; spec.checkpoint says when they are",
-        (Some(_), false) => {
-            "checkpoints went with the pods; spec.kubernetes.storage.checkpoints keeps them on a claim"
-        }
+        (Some(_), false) => "checkpoints went with the pods; spec.kubernetes.storage.checkpoints keeps them on a claim",
         (Some(_), true) => "the peers have no checkpoint of the same round",
     }
 }
@@ -211,10 +185,7 @@ mod tests {
             .collect();
         let keys: BTreeSet<_> = told.iter().map(|one| (one.reason, &one.key)).collect();
         assert_eq!((told.len(), keys.len()), (6, 6));
-        let failed: Vec<_> = told
-            .iter()
-            .filter(|one| one.reason == "PeerFailed")
-            .collect();
+        let failed: Vec<_> = told.iter().filter(|one| one.reason == "PeerFailed").collect();
         assert_eq!(failed.len(), 3);
         assert!(
             failed
@@ -233,12 +204,7 @@ mod tests {
         let told = turn(&Turn::RestartedFromScratch, ledger, &validated, None);
         assert!(told[0].note.contains("spec.checkpoint says when they are"));
         assert_eq!(
-            turn(
-                &Turn::RestartedFromScratch,
-                Ledger::default(),
-                &validated,
-                None
-            ),
+            turn(&Turn::RestartedFromScratch, Ledger::default(), &validated, None),
             []
         );
     }

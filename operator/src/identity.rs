@@ -121,12 +121,7 @@ fn claim(status: &TokenReviewStatus, namespace: &str) -> Result<Claim, Unproven>
         return Err(refused(said));
     }
     // An API server that does not know of audiences would take a token for any.
-    if !status
-        .audiences
-        .iter()
-        .flatten()
-        .any(|found| found == AUDIENCE)
-    {
+    if !status.audiences.iter().flatten().any(|found| found == AUDIENCE) {
         return Err(refused(&format!("it is not for the audience {AUDIENCE}")));
     }
     let user = status.user.clone().unwrap_or_default();
@@ -147,12 +142,7 @@ fn claim(status: &TokenReviewStatus, namespace: &str) -> Result<Claim, Unproven>
 }
 
 /// The peer whose pod this is, if we made it for this experiment.
-fn member(
-    root: &RootSecret,
-    known: &Known,
-    claim: &Claim,
-    pod: Option<&Pod>,
-) -> Result<Member, Unproven> {
+fn member(root: &RootSecret, known: &Known, claim: &Claim, pod: Option<&Pod>) -> Result<Member, Unproven> {
     let not_ours = |why: &str| Unproven::NotOurs(format!("pod {}: {why}", claim.name));
     let metadata = pod
         .map(|pod| &pod.metadata)

@@ -298,9 +298,7 @@ fn rest(ledger: Ledger, facts: &Facts) -> Decision {
             let is_over = ledger.stage == Stage::Failed || !pod.sealed;
             pod.attempt < ledger.attempt || (is_over && runs(pod))
         }),
-        end: names(facts, |pod| {
-            pod.sealed && pod.attempt == ledger.attempt && pod.lingers
-        }),
+        end: names(facts, |pod| pod.sealed && pod.attempt == ledger.attempt && pod.lingers),
         create: Vec::new(),
         again: None,
     }
@@ -338,11 +336,7 @@ fn go_on(ledger: Ledger, facts: &Facts, now: Timestamp) -> Decision {
     if facts.suspend {
         let begun = ledger.stage == Stage::Running || !pods.is_empty();
         let attempt = ledger.attempt.saturating_add(u32::from(begun));
-        return record(
-            Ledger { attempt, ..ledger },
-            Stage::Suspended,
-            Turn::Suspended,
-        );
+        return record(Ledger { attempt, ..ledger }, Stage::Suspended, Turn::Suspended);
     }
     if let Some((index, failure)) = failed(ledger, facts, &pods) {
         return after_failure(ledger, facts.budget, index, failure, now);
@@ -354,17 +348,12 @@ fn go_on(ledger: Ledger, facts: &Facts, now: Timestamp) -> Decision {
         // Pods that were given back or not sealed, or the status was set back: they have to go first.
         return Decision::delete(leftovers(ledger, facts));
     }
-    let create: Vec<u32> = (0..facts.peers)
-        .filter(|index| !pods.contains_key(index))
-        .collect();
+    let create: Vec<u32> = (0..facts.peers).filter(|index| !pods.contains_key(index)).collect();
     if create.is_empty() {
         return record(ledger, Stage::Running, Turn::Started);
     }
     if !recorded {
-        let ledger = Ledger {
-            begun: true,
-            ..ledger
-        };
+        let ledger = Ledger { begun: true, ..ledger };
         let turn = Turn::Begins;
         return Decision::Record { ledger, turn };
     }
@@ -378,11 +367,7 @@ fn go_on(ledger: Ledger, facts: &Facts, now: Timestamp) -> Decision {
 
 /// The failure that ends the attempt: of the peers that failed, one with a proof that it is for good, else the first that blames no other;
 /// else a pod that has gone; else the first that blames another.
-fn failed(
-    ledger: Ledger,
-    facts: &Facts,
-    pods: &BTreeMap<u32, &PodFacts>,
-) -> Option<(u32, Failure)> {
+fn failed(ledger: Ledger, facts: &Facts, pods: &BTreeMap<u32, &PodFacts>) -> Option<(u32, Failure)> {
     let first = pods
         .iter()
         .filter_map(|(index, pod)| match &pod.state {
@@ -417,14 +402,9 @@ fn gone(ledger: Ledger, facts: &Facts, pods: &BTreeMap<u32, &PodFacts>) -> Optio
         ..Failure::default()
     };
     // A pod that leaves in its own time after it has ended is no loss.
-    let leaving = pods
-        .values()
-        .find(|pod| pod.leaving && !pod.state.has_ended());
+    let leaving = pods.values().find(|pod| pod.leaving && !pod.state.has_ended());
     if let Some(pod) = leaving {
-        return Some((
-            pod.index,
-            gone("its pod is being deleted, by somebody or by its node"),
-        ));
+        return Some((pod.index, gone("its pod is being deleted, by somebody or by its node")));
     }
     if ledger.stage != Stage::Running {
         return None;
@@ -445,13 +425,7 @@ fn gone(ledger: Ledger, facts: &Facts, pods: &BTreeMap<u32, &PodFacts>) -> Optio
         })
 }
 
-fn after_failure(
-    ledger: Ledger,
-    budget: u32,
-    index: u32,
-    failure: Failure,
-    now: Timestamp,
-) -> Decision {
+fn after_failure(ledger: Ledger, budget: u32, index: u32, failure: Failure, now: Timestamp) -> Decision {
     let next = ledger.attempt.checked_add(1);
     let next = next.filter(|_| ledger.restarts < budget && !failure.hopeless);
     let pause = next.map_or(Duration::ZERO, |_| backoff::RESTART.after(ledger.restarts));

@@ -61,9 +61,7 @@ impl Metrics {
         let metrics = Self {
             registry: Mutex::default(),
             leader: Gauge::default(),
-            reconcile_seconds: Histogram::new([
-                0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0,
-            ]),
+            reconcile_seconds: Histogram::new([0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0]),
             errors: Family::default(),
             events: Family::default(),
             certificates: Family::default(),
@@ -80,11 +78,7 @@ impl Metrics {
             "What runs",
             Info::new([("version", env!("CARGO_PKG_VERSION"))]),
         );
-        registry.register(
-            "leader",
-            "1 while this replica leads",
-            metrics.leader.clone(),
-        );
+        registry.register("leader", "1 while this replica leads", metrics.leader.clone());
         registry.register_with_unit(
             "reconcile",
             "How long a reconcile took",
@@ -168,9 +162,7 @@ impl Metrics {
     /// So many experiments are in a phase.
     pub fn experiments(&self, phase: &'static str, count: usize) {
         let count = i64::try_from(count).unwrap_or(i64::MAX);
-        self.experiments
-            .get_or_create(&ByPhase { phase })
-            .set(count);
+        self.experiments.get_or_create(&ByPhase { phase }).set(count);
     }
 
     /// A watch of a kind of object failed.
@@ -246,10 +238,7 @@ mod tests {
             "fltorrent_operator_reports_total 1",
             "fltorrent_operator_restarts_total 1",
         ] {
-            assert!(
-                text.lines().any(|found| found == line),
-                "{line} is not in\n{text}"
-            );
+            assert!(text.lines().any(|found| found == line), "{line} is not in\n{text}");
         }
     }
 }

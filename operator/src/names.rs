@@ -53,13 +53,9 @@ pub fn labels(experiment: &str) -> BTreeMap<String, String> {
 
 /// Labels that the pods of an experiment have and others do not, for Services and policies.
 pub fn pod_selector(experiment: &str) -> BTreeMap<String, String> {
-    [
-        (COMPONENT, "peer"),
-        (EXPERIMENT, experiment),
-        (MANAGED_BY, MANAGER),
-    ]
-    .map(|(key, value)| (key.to_owned(), value.to_owned()))
-    .into()
+    [(COMPONENT, "peer"), (EXPERIMENT, experiment), (MANAGED_BY, MANAGER)]
+        .map(|(key, value)| (key.to_owned(), value.to_owned()))
+        .into()
 }
 
 /// The name of the pod of one attempt of a peer.

@@ -29,9 +29,7 @@ pub(crate) async fn all<K: Clone>(
         // An error would say that it is closed, which it never is.
         let place = PAGES.acquire().await;
         let ObjectList {
-            metadata,
-            mut items,
-            ..
+            metadata, mut items, ..
         } = list(page).await?;
         items.iter_mut().for_each(&prune);
         all.append(&mut items);
@@ -76,9 +74,7 @@ mod tests {
         });
         let api: Api<Pod> = Api::namespaced(client, "a");
         let list = async |page: ListParams| api.list(&page).await;
-        let pods = all(ListParams::default(), list, pod_facts::prune)
-            .await
-            .unwrap();
+        let pods = all(ListParams::default(), list, pod_facts::prune).await.unwrap();
         let names: Vec<_> = pods.iter().map(ResourceExt::name_any).collect();
         assert_eq!(names, ["x-0", "x-1", "x-2", "x-3"]);
         assert!(pods.iter().all(|pod| pod.spec.is_none()));

@@ -34,9 +34,7 @@ impl Planner {
         Self::with(validate)
     }
 
-    pub(crate) fn with(
-        make: impl Fn(Arc<Experiment>) -> Made + Send + 'static,
-    ) -> io::Result<Self> {
+    pub(crate) fn with(make: impl Fn(Arc<Experiment>) -> Made + Send + 'static) -> io::Result<Self> {
         let (jobs, queue) = mpsc::channel();
         thread::Builder::new()
             .name("planner".to_owned())
@@ -51,9 +49,7 @@ impl Planner {
     pub async fn plan(&self, experiment: Arc<Experiment>) -> Made {
         let (answer, answered) = oneshot::channel();
         let gone = || ValidateError::Panicked("its thread is gone".to_owned());
-        self.jobs
-            .send(Job { experiment, answer })
-            .map_err(|_| gone())?;
+        self.jobs.send(Job { experiment, answer }).map_err(|_| gone())?;
         answered.await.map_err(|_| gone())?
     }
 }

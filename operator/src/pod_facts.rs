@@ -9,9 +9,7 @@ use std::mem;
 
 use fltorrent_coordinator::ending::Ending;
 use fltorrent_coordinator::secret::RootSecret;
-use k8s_openapi::api::core::v1::{
-    ContainerStateTerminated, ContainerStatus, Pod, PodSpec, PodStatus,
-};
+use k8s_openapi::api::core::v1::{ContainerStateTerminated, ContainerStatus, Pod, PodSpec, PodStatus};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::ResourceExt;
 
@@ -32,9 +30,10 @@ pub fn facts(pod: &Pod, experiment: &str, root: &RootSecret) -> Option<PodFacts>
         index: claim.index.unwrap_or(u32::MAX),
         attempt: claim.attempt.unwrap_or_default(),
         sealed: seal::fits(root, &pod.metadata),
-        state: pod.status.as_ref().map_or(PodState::Waiting, |status| {
-            state(status, is_told_to_end(pod))
-        }),
+        state: pod
+            .status
+            .as_ref()
+            .map_or(PodState::Waiting, |status| state(status, is_told_to_end(pod))),
         lingers: lingers(pod),
         leaving: pod.metadata.deletion_timestamp.is_some(),
     })
@@ -185,23 +184,15 @@ fn failure(status: &PodStatus, told: bool) -> Failure {
     let of_pod = Some(status).filter(|_| !told);
     let trainer = ended(status);
     // Where the trainer has not even begun, a container before it or beside it has failed.
-    let other = if trainer.is_none() {
-        other_failed(status)
-    } else {
-        None
-    };
+    let other = if trainer.is_none() { other_failed(status) } else { None };
     let ended = trainer.or_else(|| other.map(|(_, ended)| ended));
     let reason = of_pod
         .and_then(|it| it.reason.clone())
         .or_else(|| ended?.reason.clone())
         .unwrap_or_else(|| "Error".to_owned());
     let ending = trainer.and_then(ending);
-    let blames = ending
-        .as_ref()
-        .is_some_and(|ending| ending.blames.is_some());
-    let hopeless = ending
-        .as_ref()
-        .is_some_and(|ending| ending.verdict.is_some());
+    let blames = ending.as_ref().is_some_and(|ending| ending.blames.is_some());
+    let hopeless = ending.as_ref().is_some_and(|ending| ending.verdict.is_some());
     let how = ended.map(|ended| {
         let how = how(ended, ending.is_some());
         match other {
@@ -219,11 +210,7 @@ fn failure(status: &PodStatus, told: bool) -> Failure {
         .filter(|text| !text.is_empty());
     Failure {
         reason,
-        message: [how, said]
-            .into_iter()
-            .flatten()
-            .collect::<Vec<_>>()
-            .join(": "),
+        message: [how, said].into_iter().flatten().collect::<Vec<_>>().join(": "),
         at: trainer.and_then(|ended| ended.finished_at.as_ref().map(|time| time.0)),
         noticed: None,
         blames,

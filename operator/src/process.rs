@@ -68,11 +68,7 @@ pub async fn run(config: Config) -> anyhow::Result<End> {
     let probes = listen(config.probes_listen, "probes")?;
     let counts = listen(config.health_listen, "metrics")?;
     tasks.spawn(health::serve_probes(probes, Arc::clone(&health)));
-    tasks.spawn(health::serve(
-        counts,
-        Arc::clone(&health),
-        Arc::clone(&metrics),
-    ));
+    tasks.spawn(health::serve(counts, Arc::clone(&health), Arc::clone(&metrics)));
     let root = tokio::select! {
         () = signals.told() => return Ok(End::Signal),
         root = root::ensure(client.clone(), &config.namespace) => root?,
@@ -234,11 +230,7 @@ impl Signals {
 }
 
 /// Takes part in the election, or leads without one.
-fn keeper(
-    config: &Config,
-    replica: &str,
-    leads: watch::Sender<bool>,
-) -> anyhow::Result<Option<Keeper>> {
+fn keeper(config: &Config, replica: &str, leads: watch::Sender<bool>) -> anyhow::Result<Option<Keeper>> {
     if config.no_election {
         leads.send_replace(true);
         return Ok(None);
@@ -272,8 +264,7 @@ async fn become_ready(
     health: Arc<Health>,
     caught_up: watch::Sender<bool>,
 ) {
-    let known =
-        experiments.wait_until_ready().await.is_ok() && pods.wait_until_ready().await.is_ok();
+    let known = experiments.wait_until_ready().await.is_ok() && pods.wait_until_ready().await.is_ok();
     health.set_ready(known);
     caught_up.send_replace(known);
 }
@@ -316,9 +307,7 @@ async fn work(
     let news = stream::unfold(queued, async |mut queued| {
         queued.recv().await.map(|experiment| (experiment, queued))
     });
-    let queue = stream::iter(all)
-        .chain(news)
-        .map(Ok::<_, std::convert::Infallible>);
+    let queue = stream::iter(all).chain(news).map(Ok::<_, std::convert::Infallible>);
     applier(
         |watched, context| Box::pin(reconcile(watched, context)),
         after_error,

@@ -43,9 +43,7 @@ pub enum ReadyError {
     )]
     Url(Uri),
     /// It did not become ready.
-    #[error(
-        "{url} did not say within {limit:?} that the operator is ready; its log says more. At last"
-    )]
+    #[error("{url} did not say within {limit:?} that the operator is ready; its log says more. At last")]
     NotReady {
         /// Who was asked.
         url: Uri,
@@ -95,12 +93,7 @@ pub async fn wait(question: &Question) -> Result<(), ReadyError> {
     .await
 }
 
-async fn wait_for(
-    url: &Uri,
-    limit: Duration,
-    one_question: Duration,
-    pause: Duration,
-) -> Result<(), ReadyError> {
+async fn wait_for(url: &Uri, limit: Duration, one_question: Duration, pause: Duration) -> Result<(), ReadyError> {
     let address = address(url).ok_or_else(|| ReadyError::Url(url.clone()))?;
     let end = Instant::now() + limit;
     let mut before = None;
@@ -134,9 +127,7 @@ async fn ask(url: &Uri, address: &str) -> Result<(), AskError> {
         .header(HOST, address)
         .header(CONNECTION, "close")
         .body(Empty::<Bytes>::new())?;
-    let stream = TcpStream::connect(address)
-        .await
-        .map_err(AskError::Connect)?;
+    let stream = TcpStream::connect(address).await.map_err(AskError::Connect)?;
     let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
     let exchange = async {
         let response = sender.send_request(request).await?;
@@ -144,9 +135,7 @@ async fn ask(url: &Uri, address: &str) -> Result<(), AskError> {
         if status == StatusCode::OK {
             return Ok((status, Bytes::new()));
         }
-        let body = Limited::new(response.into_body(), MAX_ANSWER_BYTES)
-            .collect()
-            .await;
+        let body = Limited::new(response.into_body(), MAX_ANSWER_BYTES).collect().await;
         // What is too long is told by its status alone.
         let body = body.map(http_body_util::Collected::to_bytes);
         Ok((status, body.unwrap_or_default()))
@@ -238,10 +227,7 @@ mod tests {
             _ = server => panic!("the server ended"),
             result = wait_for(&url, SHORT, LONG, PAUSE) => told(result),
         };
-        let (begin, end) = (
-            format!("{url} did not say within 1s"),
-            "have not caught up yet",
-        );
+        let (begin, end) = (format!("{url} did not say within 1s"), "have not caught up yet");
         assert!(said.starts_with(&begin) && said.ends_with(end), "{said}");
         assert!(said.contains("503 Service Unavailable: "), "{said}");
     }
@@ -294,10 +280,7 @@ mod tests {
             assert!(matches!(result, Err(ReadyError::Url(_))), "{wrong}");
         }
         for (right, expected) in [
-            (
-                "http://operator.home.svc:8080/readyz",
-                "operator.home.svc:8080",
-            ),
+            ("http://operator.home.svc:8080/readyz", "operator.home.svc:8080"),
             ("http://operator", "operator:80"),
             ("http://[::1]:8080/readyz", "[::1]:8080"),
         ] {

@@ -50,10 +50,7 @@ const FORMER: Duration = Duration::from_secs(2);
 ///
 /// # Errors
 /// When a request failed; [`after_error`] says when to look again.
-pub async fn reconcile(
-    watched: Arc<Watched>,
-    context: Arc<Context>,
-) -> Result<Action, ReconcileError> {
+pub async fn reconcile(watched: Arc<Watched>, context: Arc<Context>) -> Result<Action, ReconcileError> {
     let object = ObjectRef::from_obj(&*watched);
     let span = tracing::info_span!("reconcile", %object, id = context.next_look());
     observed(&watched, &context).instrument(span).await
@@ -111,8 +108,7 @@ async fn look(watched: &Watched, context: &Context) -> Result<Action, ReconcileE
     let validated = match context.validated(&experiment).await {
         Ok(validated) => validated,
         Err(error) => {
-            let spec =
-                event_notes::refused(&error, experiment.metadata.generation.unwrap_or_default());
+            let spec = event_notes::refused(&error, experiment.metadata.generation.unwrap_or_default());
             context.tell(&experiment, &spec).await;
             let next = context.refused(&experiment, &prior, &error);
             return context.publish(&experiment, &prior, next, None).await;
@@ -140,11 +136,7 @@ async fn look(watched: &Watched, context: &Context) -> Result<Action, ReconcileE
                 create,
                 again,
             } => {
-                let pods = act::Pods {
-                    delete,
-                    end,
-                    create,
-                };
+                let pods = act::Pods { delete, end, create };
                 return act::act(context, &validated, &prior, seen, pods, again).await;
             }
         }
@@ -154,22 +146,13 @@ async fn look(watched: &Watched, context: &Context) -> Result<Action, ReconcileE
 
 /// Who waits for room in its namespace does not begin meanwhile, so that its manifest can be changed, and keeps no part of its pods: those
 /// that were made are given back now if that could not be written when the rest was refused.
-fn held_back(
-    decision: Decision,
-    rest: Option<Duration>,
-    ledger: Ledger,
-    facts: &Facts,
-) -> Decision {
+fn held_back(decision: Decision, rest: Option<Duration>, ledger: Ledger, facts: &Facts) -> Decision {
     let Some(rest) = rest else {
         return decision;
     };
     match &decision {
-        Decision::Record {
-            turn: Turn::Begins, ..
-        } => Decision::wait(rest),
-        Decision::Act { create, .. } if !create.is_empty() => {
-            give_back(ledger, facts).unwrap_or(decision)
-        }
+        Decision::Record { turn: Turn::Begins, .. } => Decision::wait(rest),
+        Decision::Act { create, .. } if !create.is_empty() => give_back(ledger, facts).unwrap_or(decision),
         _ => decision,
     }
 }

@@ -28,15 +28,9 @@ pub enum RenderError {
 ///
 /// # Errors
 /// When the experiment is not accepted or cannot be built.
-pub fn render(
-    mut experiment: Experiment,
-    site: &Site,
-    root: &RootSecret,
-) -> Result<String, RenderError> {
+pub fn render(mut experiment: Experiment, site: &Site, root: &RootSecret) -> Result<String, RenderError> {
     let metadata = &mut experiment.metadata;
-    metadata
-        .namespace
-        .get_or_insert_with(|| "default".to_owned());
+    metadata.namespace.get_or_insert_with(|| "default".to_owned());
     metadata
         .uid
         .get_or_insert_with(|| "00000000-0000-4000-8000-000000000000".to_owned());

@@ -62,18 +62,11 @@ impl Rooms {
                 gate
             })
         };
-        gate.try_lock_owned()
-            .map_or(Entry::Wait(TAKEN), Entry::Free)
+        gate.try_lock_owned().map_or(Entry::Wait(TAKEN), Entry::Free)
     }
 
     /// The experiment was refused; it is tried again after what is returned.
-    pub fn refused(
-        &self,
-        object: &ObjectRef<Watched>,
-        uid: &str,
-        message: &str,
-        now: Instant,
-    ) -> Duration {
+    pub fn refused(&self, object: &ObjectRef<Watched>, uid: &str, message: &str, now: Instant) -> Duration {
         let mut waiting = lock(&self.waiting);
         let refusals = waiting.get(uid).map_or(0, |one| one.refusals);
         let wait = backoff::RECONCILE.after(refusals);
@@ -112,10 +105,7 @@ impl Rooms {
     /// A pod was seen that takes no room any more, as it has ended or is `gone`: who waits in its namespace is to try again, and is
     /// returned. What an experiment that waits itself gives back is nobody's room: others would be woken by it, and it by theirs.
     pub fn freed(&self, pod: &Pod, gone: bool, now: Instant) -> Vec<ObjectRef<Watched>> {
-        let phase = pod
-            .status
-            .as_ref()
-            .and_then(|status| status.phase.as_deref());
+        let phase = pod.status.as_ref().and_then(|status| status.phase.as_deref());
         if !gone && !matches!(phase, Some("Succeeded" | "Failed")) {
             return Vec::new();
         }
@@ -192,10 +182,7 @@ mod tests {
         assert_eq!(waits, [1, 2, 4, 8, 16, 32, 64, 120, 120]);
         let rest = Duration::from_secs(120);
         assert!(matches!(rooms.enter("team", "a", now), Entry::Wait(wait) if wait == rest));
-        assert!(matches!(
-            rooms.enter("team", "a", now + rest),
-            Entry::Free(_)
-        ));
+        assert!(matches!(rooms.enter("team", "a", now + rest), Entry::Free(_)));
         assert_eq!(rooms.trouble("a").unwrap().message, "no room");
         rooms.leave("a");
         assert_eq!((rooms.trouble("a"), rooms.rest("a", now)), (None, None));

@@ -210,9 +210,7 @@ mod tests {
 
     #[tokio::test]
     async fn what_does_not_pass_ends_it() {
-        let client = test_api::client(|_| {
-            std::future::ready(test_api::refusal(StatusCode::NOT_FOUND, "NotFound"))
-        });
+        let client = test_api::client(|_| std::future::ready(test_api::refusal(StatusCode::NOT_FOUND, "NotFound")));
         let error = ensure(client, "home").await.unwrap_err();
         assert!(error.to_string().contains("namespace has to be there"));
     }

@@ -114,12 +114,7 @@ pub(crate) mod tests {
             forged(|copy| copy.name = Some("x-3-2".into())),
             forged(|copy| copy.owner_references.as_mut().unwrap()[0].uid = "v".into()),
             forged(|copy| copy.owner_references.as_mut().unwrap()[0].controller = None),
-            forged(|copy| {
-                copy.labels
-                    .as_mut()
-                    .unwrap()
-                    .retain(|key, _| key != names::INDEX)
-            }),
+            forged(|copy| copy.labels.as_mut().unwrap().retain(|key, _| key != names::INDEX)),
             forged(|copy| {
                 let labels = copy.labels.as_mut().unwrap();
                 labels.insert(names::ATTEMPT.into(), u32::MAX.to_string());

@@ -6,9 +6,7 @@
 mod figures;
 
 use fltorrent_crds::experiment::MAX_PEERS;
-use fltorrent_crds::status::{
-    ConditionType, ExperimentStatus, PeerCounts, Phase, RoundCounts, Stage,
-};
+use fltorrent_crds::status::{ConditionType, ExperimentStatus, PeerCounts, Phase, RoundCounts, Stage};
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
@@ -98,13 +96,7 @@ pub fn recorded(
         end(&mut status, now);
     }
     if let Turn::ModelsDiffer { message } = turn {
-        status.set(
-            ConditionType::Failed,
-            true,
-            MODELS_DIFFER,
-            message,
-            &Time(now),
-        );
+        status.set(ConditionType::Failed, true, MODELS_DIFFER, message, &Time(now));
     }
     // Why they were given back is what keeps them from being ready.
     let trouble = prior
@@ -183,9 +175,7 @@ pub fn unapplied(
 
 /// `peer 3 failed: OOMKilled: killed (SIGKILL)`.
 pub fn failed(index: u32, failure: &Failure) -> String {
-    let Failure {
-        reason, message, ..
-    } = failure;
+    let Failure { reason, message, .. } = failure;
     let colon = if message.is_empty() { "" } else { ": " };
     format!("peer {index} failed: {reason}{colon}{message}")
 }
@@ -249,22 +239,11 @@ fn accept(status: &mut ExperimentStatus, validated: &Validated, now: Timestamp) 
     for warning in &plan.warnings {
         message.push_str(&format!("\nwarning: {}: {}", warning.path, warning.message));
     }
-    status.set(
-        ConditionType::Accepted,
-        true,
-        "PlanMade",
-        &message,
-        &Time(now),
-    );
+    status.set(ConditionType::Accepted, true, "PlanMade", &message, &Time(now));
 }
 
 /// Counts peers; at an end the counts stay as they were then, whatever becomes of the pods.
-fn seen(
-    status: &mut ExperimentStatus,
-    validated: &Validated,
-    ledger: Ledger,
-    facts: &Facts,
-) -> Counts {
+fn seen(status: &mut ExperimentStatus, validated: &Validated, ledger: Ledger, facts: &Facts) -> Counts {
     let counts = count(&current(ledger, facts));
     let peers = validated.peers().min(MAX_PEERS);
     if !ledger.is_end() {
@@ -307,12 +286,7 @@ fn end(status: &mut ExperimentStatus, now: Timestamp) {
     status.duration_seconds = seconds.and_then(|seconds| u64::try_from(seconds).ok());
 }
 
-fn conditions(
-    status: &mut ExperimentStatus,
-    ledger: Ledger,
-    view: Option<&View<'_>>,
-    now: Timestamp,
-) {
+fn conditions(status: &mut ExperimentStatus, ledger: Ledger, view: Option<&View<'_>>, now: Timestamp) {
     let now = Time(now);
     let (ready, reason, message) = peers_ready(ledger, view);
     if view.is_some() || ledger.stage != Stage::Running {
@@ -320,20 +294,14 @@ fn conditions(
     }
     // Once all peers were there, the attempt trains; one that is not ready for a moment does not take that back. A round that all
     // have finished says so before the probes do.
-    let has_trained = status
-        .round
-        .as_ref()
-        .is_some_and(|round| round.done > ledger.resume);
+    let has_trained = status.round.as_ref().is_some_and(|round| round.done > ledger.resume);
     let none_failed = view.is_none_or(|view| view.counts.failed == 0);
-    let trains = ledger.stage == Stage::Running
-        && none_failed
-        && (ready || has_trained || status.is(ConditionType::Training));
+    let trains =
+        ledger.stage == Stage::Running && none_failed && (ready || has_trained || status.is(ConditionType::Training));
     let (reason, message) = match ledger.stage {
         _ if trains => ("Training", "peers train and swap chunks"),
         Stage::Draining => ("Draining", "pods of the last attempt end first"),
-        Stage::Starting | Stage::Running => {
-            ("WaitingForPeers", "not all peers have been ready yet")
-        }
+        Stage::Starting | Stage::Running => ("WaitingForPeers", "not all peers have been ready yet"),
         Stage::Suspended => ("Suspended", "spec.suspend is true"),
         Stage::Complete => ("Complete", "all peers have ended with a model"),
         Stage::Failed => ("Failed", "the experiment has failed"),

@@ -67,14 +67,8 @@ impl Repairs {
 
     /// It was applied.
     pub fn applied(&mut self, now: Instant) {
-        let calm = self
-            .last
-            .is_none_or(|last| now.saturating_duration_since(last) > CALM);
-        self.count = if calm {
-            0
-        } else {
-            self.count.saturating_add(1)
-        };
+        let calm = self.last.is_none_or(|last| now.saturating_duration_since(last) > CALM);
+        self.count = if calm { 0 } else { self.count.saturating_add(1) };
         self.last = Some(now);
     }
 }

@@ -51,10 +51,7 @@ pub struct Triggers {
 
 impl Triggers {
     /// Into this queue, while this replica leads.
-    pub const fn new(
-        queue: mpsc::UnboundedSender<ObjectRef<Watched>>,
-        leads: watch::Receiver<bool>,
-    ) -> Self {
+    pub const fn new(queue: mpsc::UnboundedSender<ObjectRef<Watched>>, leads: watch::Receiver<bool>) -> Self {
         Self { queue, leads }
     }
 
@@ -121,23 +118,9 @@ pub fn start(
         }
     }));
 
-    tasks.spawn(drifts::<ConfigMap>(
-        scope,
-        ours.clone(),
-        context,
-        metrics,
-        triggers,
-    ));
-    tasks.spawn(drifts::<Service>(
-        scope,
-        ours.clone(),
-        context,
-        metrics,
-        triggers,
-    ));
-    tasks.spawn(drifts::<NetworkPolicy>(
-        scope, ours, context, metrics, triggers,
-    ));
+    tasks.spawn(drifts::<ConfigMap>(scope, ours.clone(), context, metrics, triggers));
+    tasks.spawn(drifts::<Service>(scope, ours.clone(), context, metrics, triggers));
+    tasks.spawn(drifts::<NetworkPolicy>(scope, ours, context, metrics, triggers));
 }
 
 /// Follows the metadata of a kind of object, and has what somebody changed or deleted applied again.
@@ -197,12 +180,7 @@ async fn follow<K>(
 }
 
 /// Takes note of what is there, and has it looked at.
-pub(crate) fn experiment(
-    context: &Context,
-    triggers: &Triggers,
-    there: &Store<Watched>,
-    event: &Event<Watched>,
-) {
+pub(crate) fn experiment(context: &Context, triggers: &Triggers, there: &Store<Watched>, event: &Event<Watched>) {
     match event {
         Event::Apply(watched) | Event::InitApply(watched) => {
             if let Ok(experiment) = &watched.0 {

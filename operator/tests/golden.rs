@@ -69,10 +69,7 @@ fn what_is_built_is_golden() {
             .zip(golden.lines())
             .enumerate()
             .find(|(_, (found, golden))| found != golden);
-        assert!(
-            found == golden,
-            "{case}: the first line that differs: {differs:?}"
-        );
+        assert!(found == golden, "{case}: the first line that differs: {differs:?}");
     }
 }
 
@@ -85,11 +82,7 @@ fn the_chart_has_the_rules_of_the_table() {
         let text = rbac::yaml(*place);
         update(&path, &text);
         let same = fs::read_to_string(&path).unwrap() == text;
-        assert!(
-            same,
-            "{} is out of date: cargo xtask update",
-            path.display()
-        );
+        assert!(same, "{} is out of date: cargo xtask update", path.display());
     }
 }
 
@@ -125,31 +118,16 @@ fn schema() -> Value {
 }
 
 /// The places of a value's leaves, as JSON pointers, with the schema of each.
-fn places<'s>(
-    value: &Value,
-    schema: &'s Value,
-    pointer: &str,
-    found: &mut Vec<(String, &'s Value)>,
-) {
+fn places<'s>(value: &Value, schema: &'s Value, pointer: &str, found: &mut Vec<(String, &'s Value)>) {
     match value {
         Value::Object(fields) if schema["properties"].is_object() => {
             for (name, field) in fields {
-                places(
-                    field,
-                    &schema["properties"][name],
-                    &format!("{pointer}/{name}"),
-                    found,
-                );
+                places(field, &schema["properties"][name], &format!("{pointer}/{name}"), found);
             }
         }
         Value::Array(entries) if schema["items"]["properties"].is_object() => {
             for (index, entry) in entries.iter().enumerate() {
-                places(
-                    entry,
-                    &schema["items"],
-                    &format!("{pointer}/{index}"),
-                    found,
-                );
+                places(entry, &schema["items"], &format!("{pointer}/{index}"), found);
             }
         }
         _ => found.push((pointer.to_owned(), schema)),
@@ -169,20 +147,13 @@ fn another(value: &Value, schema: &Value) -> Value {
         Value::Bool(value) => json!(!value),
         Value::Number(number) => json!(number.as_u64().unwrap() + 1),
         Value::String(text) => {
-            let digits = text
-                .find(|c: char| !c.is_ascii_digit())
-                .unwrap_or(text.len());
+            let digits = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
             match text[..digits].parse::<u64>() {
                 Ok(number) => json!(format!("{}{}", number + 1, &text[digits..])),
                 Err(_) => json!(format!("{text}x")),
             }
         }
-        Value::Array(entries) => Value::Array(
-            entries
-                .iter()
-                .map(|entry| another(entry, &schema["items"]))
-                .collect(),
-        ),
+        Value::Array(entries) => Value::Array(entries.iter().map(|entry| another(entry, &schema["items"])).collect()),
         Value::Object(fields) => Value::Object(
             fields
                 .iter()
@@ -213,10 +184,7 @@ fn changed(document: &Value, pointer: &str, schema: &Value, before: &str) -> Opt
     let mut with = document.clone();
     let place = with["spec"].pointer_mut(pointer)?;
     *place = another(place, schema);
-    let parts = pointer
-        .match_indices('/')
-        .map(|(at, _)| &pointer[..at])
-        .rev();
+    let parts = pointer.match_indices('/').map(|(at, _)| &pointer[..at]).rev();
     let without = std::iter::once(pointer).chain(parts).take(3).map(|whole| {
         let mut without = document.clone();
         let (parent, name) = whole.rsplit_once('/').unwrap_or_default();
@@ -266,9 +234,5 @@ fn every_field_of_pods_changes_what_is_built() {
             }
         }
     }
-    assert_eq!(
-        missing,
-        BTreeSet::new(),
-        "no manifest here has these fields"
-    );
+    assert_eq!(missing, BTreeSet::new(), "no manifest here has these fields");
 }

@@ -38,15 +38,10 @@ impl<'a> Cuts<'a> {
         let alone = peers
             .clone()
             .map(|peer| peers.clone().map(|other| other == peer).collect());
-        let sides = bridges
-            .iter()
-            .map(|&(from, to)| self.side(from as usize, to as usize));
+        let sides = bridges.iter().map(|&(from, to)| self.side(from as usize, to as usize));
         let sets: Vec<Cut> = alone.chain(sides).collect();
         let others = |set: &Cut| set.iter().map(|inside| !inside).collect();
-        sets.iter()
-            .map(others)
-            .chain(sets.iter().cloned())
-            .collect()
+        sets.iter().map(others).chain(sets.iter().cloned()).collect()
     }
 
     /// The peers that `from` reaches without the bridge to `to`.
@@ -117,13 +112,10 @@ impl Residual<'_> {
                 // Along the edge there is room for more.
                 self.flows[edge.id().index()] < *edge.weight()
             });
-            let taken = self
-                .graph
-                .edges_directed(node, direction.opposite())
-                .filter(|edge| {
-                    // Against it, what flows can be taken back.
-                    self.flows[edge.id().index()] > 0
-                });
+            let taken = self.graph.edges_directed(node, direction.opposite()).filter(|edge| {
+                // Against it, what flows can be taken back.
+                self.flows[edge.id().index()] > 0
+            });
             for edge in free.chain(taken) {
                 let other = match edge.source() == node {
                     true => edge.target(),

@@ -123,11 +123,7 @@ fn of_peers(kind: &str, peers: &[u32]) -> String {
 impl LeastTime {
     /// Which bound this is, in words.
     pub const fn kind(&self) -> &'static str {
-        if self.is_optimum {
-            "the optimum"
-        } else {
-            "closed form"
-        }
+        if self.is_optimum { "the optimum" } else { "closed form" }
     }
 
     /// What to know about it where it is not the optimum.

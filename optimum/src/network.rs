@@ -23,10 +23,7 @@ impl Network {
         // Whoever receives an update twice could as well not have received it again, and no exchange is faster than the
         // closed forms.
         let most = (peers - 1) as f64;
-        let down: Vec<f64> = rates
-            .iter()
-            .map(|rates| carried(rates.down).min(most))
-            .collect();
+        let down: Vec<f64> = rates.iter().map(|rates| carried(rates.down).min(most)).collect();
         let links = plan.peers.iter().zip(0..).flat_map(|(peer, from)| {
             let neighbours = peer.neighbours.iter();
             neighbours.map(move |&to| (from, to as usize))

@@ -88,11 +88,7 @@ impl<'a> Programme<'a> {
         let rate = self.network.links.len();
         let network = self.network;
         let into = network.into(cut).map(|link| (link, -1.0));
-        self.push(
-            Row::Cut(cut.clone()),
-            0.0,
-            into.chain([(rate, outside(cut))]),
-        );
+        self.push(Row::Cut(cut.clone()), 0.0, into.chain([(rate, outside(cut))]));
     }
 
     /// A solution; none when the solver fails.
@@ -109,15 +105,7 @@ impl<'a> Programme<'a> {
         };
         let cones = [NonnegativeConeT(rows)];
         let quadratic = CscMatrix::zeros((columns, columns));
-        let mut solver = DefaultSolver::new(
-            &quadratic,
-            &objective,
-            &matrix,
-            &self.limits,
-            &cones,
-            settings,
-        )
-        .ok()?;
+        let mut solver = DefaultSolver::new(&quadratic, &objective, &matrix, &self.limits, &cones, settings).ok()?;
         // However it ends: what is made of the solution is checked by itself.
         solver.solve();
         let solution = &solver.solution;
@@ -145,9 +133,7 @@ impl<'a> Programme<'a> {
         }
         let over = used.iter().zip(&self.limits).zip(&self.rows);
         let over = over.filter(|(_, row)| !matches!(row, Row::Cut(_) | Row::Positive));
-        let most = over
-            .map(|((used, limit), _)| used / limit)
-            .fold(1.0, f64::max);
+        let most = over.map(|((used, limit), _)| used / limit).fold(1.0, f64::max);
         carried.iter_mut().for_each(|carried| *carried /= most);
         carried
     }

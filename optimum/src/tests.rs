@@ -25,10 +25,7 @@ spec:
 
 fn custom(peers: u32, edges: &BTreeSet<(u32, u32)>) -> Plan {
     let edges: Vec<String> = edges.iter().map(|(a, b)| format!("[{a}, {b}]")).collect();
-    let topology = format!(
-        "{{type: custom, custom: {{edges: [{}]}}}}",
-        edges.join(", ")
-    );
+    let topology = format!("{{type: custom, custom: {{edges: [{}]}}}}", edges.join(", "));
     plan(&topology, peers)
 }
 
@@ -64,10 +61,7 @@ fn closed_forms_are_the_optimum_of_equal_links() {
         ("{type: tree, tree: {arity: 2}}", 33.0 / 15.0),
     ] {
         let found = least(&plan(topology, 16), |_| Rates { up: 1.0, down: 1.0 });
-        assert!(
-            is_near(found.seconds, 15.0 * factor),
-            "{topology}: {found:?}"
-        );
+        assert!(is_near(found.seconds, 15.0 * factor), "{topology}: {found:?}");
         assert!(found.is_optimum, "{topology}");
         assert!(matches!(found.limit, Limit::ClosedForm(_)), "{topology}");
     }
@@ -88,10 +82,7 @@ fn closed_forms_are_the_optimum_of_trees_stars_and_meshes_with_any_uplinks() {
     ] {
         let found = least(&plan(topology, 13), rates);
         assert!(found.is_optimum, "{topology}");
-        assert!(
-            matches!(found.limit, Limit::ClosedForm(_)),
-            "{topology}: {found:?}"
-        );
+        assert!(matches!(found.limit, Limit::ClosedForm(_)), "{topology}: {found:?}");
     }
 }
 
@@ -155,16 +146,7 @@ fn what_is_no_limit_and_what_never_comes() {
     };
     let found = least(&ring, |_| infinite);
     assert_eq!((found.seconds, found.is_optimum), (0.0, true));
-    for slow in [
-        Rates {
-            up: 1.0,
-            ..infinite
-        },
-        Rates {
-            down: 1.0,
-            ..infinite
-        },
-    ] {
+    for slow in [Rates { up: 1.0, ..infinite }, Rates { down: 1.0, ..infinite }] {
         let found = least(&ring, |peer| if peer == 3 { slow } else { infinite });
         let expected = if slow.up == 1.0 { 1.0 } else { 7.0 };
         assert!(is_near(found.seconds, expected), "{found:?}");
@@ -210,12 +192,7 @@ fn many_peers_have_the_closed_form_and_say_so() {
         });
         assert!(!found.is_optimum);
         assert_eq!(found.kind(), "closed form");
-        assert!(
-            found
-                .note()
-                .unwrap()
-                .contains("up to 100 peers and 500 connections")
-        );
+        assert!(found.note().unwrap().contains("up to 100 peers and 500 connections"));
     }
     let small = least(&plan("{type: mesh}", 32), |_| Rates { up: 1.0, down: 1.0 });
     assert_eq!((small.is_optimum, small.note()), (true, None));
@@ -223,10 +200,7 @@ fn many_peers_have_the_closed_form_and_say_so() {
 
 #[test]
 fn the_same_links_have_the_same_bound_and_slower_ones_a_longer_one() {
-    let wiring = plan(
-        "{type: smallWorld, smallWorld: {degree: 4, rewire: 0.3}}",
-        40,
-    );
+    let wiring = plan("{type: smallWorld, smallWorld: {degree: 4, rewire: 0.3}}", 40);
     let at = |factor: f64| {
         least(&wiring, move |peer| Rates {
             up: factor * some(peer).powi(2),
@@ -346,8 +320,7 @@ fn with_flows(plan: &Plan, rates: &[Rates]) -> f64 {
         ..DefaultSettings::default()
     };
     let none = CscMatrix::zeros((columns, columns));
-    let mut solver =
-        DefaultSolver::new(&none, &objective, &matrix, &limits, &cones, settings).unwrap();
+    let mut solver = DefaultSolver::new(&none, &objective, &matrix, &limits, &cones, settings).unwrap();
     solver.solve();
     solver.solution.x[rate].recip()
 }

@@ -131,10 +131,7 @@ impl<'a> Fold<'a> {
 
     fn check(&self, values: &[f32]) -> Result<(), FoldError> {
         // No way out of the loop: so the compiler takes many at once.
-        if values
-            .iter()
-            .fold(true, |all, value| all & value.is_finite())
-        {
+        if values.iter().fold(true, |all, value| all & value.is_finite()) {
             return Ok(());
         }
         let found = (self.position..).zip(values);
@@ -190,11 +187,7 @@ mod tests {
         Ok(values)
     }
 
-    fn store_of(
-        layout: &ChunkLayout,
-        updates: &[Vec<f32>],
-        order: impl Iterator<Item = u32>,
-    ) -> ChunkStore {
+    fn store_of(layout: &ChunkLayout, updates: &[Vec<f32>], order: impl Iterator<Item = u32>) -> ChunkStore {
         let store = ChunkStore::new(std::env::temp_dir(), u64::MAX, &Buffers::new(64), 0);
         for position in order {
             let (origin, index) = (position / layout.chunks(), position % layout.chunks());
@@ -219,11 +212,7 @@ mod tests {
     fn the_mean_is_weighted_and_does_not_depend_on_the_order_of_arrival() {
         let layout = ChunkLayout::new(7, 3).unwrap();
         let updates: Vec<Vec<f32>> = (0..4)
-            .map(|origin| {
-                (0..7)
-                    .map(|at| 0.1 * at as f32 + 1.7 * origin as f32)
-                    .collect()
-            })
+            .map(|origin| (0..7).map(|at| 0.1 * at as f32 + 1.7 * origin as f32).collect())
             .collect();
         let weights = [3, 1, 400, 17];
         let mut results = Vec::new();

@@ -23,13 +23,7 @@ pub struct Cutter<'a> {
 
 impl<'a> Cutter<'a> {
     /// Of a round's update by `origin`.
-    pub fn new(
-        store: &'a ChunkStore,
-        layout: &'a ChunkLayout,
-        buffers: &'a Buffers,
-        round: u32,
-        origin: u32,
-    ) -> Self {
+    pub fn new(store: &'a ChunkStore, layout: &'a ChunkLayout, buffers: &'a Buffers, round: u32, origin: u32) -> Self {
         Self {
             store,
             layout,

@@ -101,11 +101,7 @@ pub fn labels(plan: &DataPlan) -> Result<Labels, DataError> {
                 read("t10k-labels-idx1-ubyte", |hashes| &hashes.test_labels)?,
             ))
         }
-        DataSource::Csv {
-            train,
-            test,
-            columns,
-        } => {
+        DataSource::Csv { train, test, columns } => {
             let (train, test) = Tables::of(train, test, columns, plan)?.labels()?;
             Ok(of(train, test))
         }
@@ -113,10 +109,7 @@ pub fn labels(plan: &DataPlan) -> Result<Labels, DataError> {
             let read = |file| tensors::Tensors::open(file::find(file)?)?.labels(plan.classes);
             Ok(of(read(train)?, read(test)?))
         }
-        DataSource::Text {
-            file,
-            test_fraction,
-        } => {
+        DataSource::Text { file, test_fraction } => {
             let source = file::find(file)?.open()?;
             let windows = text::windows(source, input_len(plan)?, *test_fraction)?;
             Ok(Labels {
@@ -134,12 +127,7 @@ pub fn labels(plan: &DataPlan) -> Result<Labels, DataError> {
 ///
 /// # Errors
 /// As [`labels`], and an index that is not below the number of labels.
-pub fn load(
-    plan: &DataPlan,
-    labels: &Labels,
-    split: Split,
-    indices: &[u32],
-) -> Result<Samples, DataError> {
+pub fn load(plan: &DataPlan, labels: &Labels, split: Split, indices: &[u32]) -> Result<Samples, DataError> {
     load_scaled(plan, &scaling(plan)?, labels, split, indices)
 }
 
@@ -163,11 +151,7 @@ pub fn load_parts(
 /// What the values of tables are scaled by.
 fn scaling(plan: &DataPlan) -> Result<Scaling, DataError> {
     match &plan.source {
-        DataSource::Csv {
-            train,
-            test,
-            columns,
-        } => Tables::of(train, test, columns, plan)?.scaling(),
+        DataSource::Csv { train, test, columns } => Tables::of(train, test, columns, plan)?.scaling(),
         _ => Ok(Scaling::Divide(1.0)),
     }
 }
@@ -200,19 +184,14 @@ fn load_scaled(
         DataSource::Idx { path, sha256 } => {
             let name = split.of("train-images-idx3-ubyte", "t10k-images-idx3-ubyte");
             let hash = sha256.as_ref();
-            let hash =
-                hash.map(|hashes| split.of(&hashes.train_images, &hashes.test_images).as_str());
+            let hash = hash.map(|hashes| split.of(&hashes.train_images, &hashes.test_images).as_str());
             let source = file::open_in(path, name, hash)?;
             Inputs::Grey {
                 levels: idx::images(source, &plan.input_shape, all.len(), indices)?,
                 white: u8::MAX,
             }
         }
-        DataSource::Csv {
-            train,
-            test,
-            columns,
-        } => {
+        DataSource::Csv { train, test, columns } => {
             let tables = Tables::of(train, test, columns, plan)?;
             Inputs::Numbers(tables.inputs(scaling, split, all.len(), indices)?)
         }
@@ -222,10 +201,7 @@ fn load_scaled(
         }
         DataSource::Text { file, .. } => {
             let first = split.of(0, labels.train.len());
-            let windows: Vec<usize> = indices
-                .iter()
-                .map(|&index| first + index as usize)
-                .collect();
+            let windows: Vec<usize> = indices.iter().map(|&index| first + index as usize).collect();
             let (inputs, targets) = text::load(file::find(file)?.open()?, len, &windows)?;
             let inputs = Inputs::Tokens(inputs);
             return Ok(Samples::new(inputs, targets, len, len, plan.classes));
@@ -258,19 +234,12 @@ pub fn check(plan: &DataPlan, labels: &Labels) -> Result<Vec<Span>, DataError> {
     Ok(spans)
 }
 
-fn check_split(
-    plan: &DataPlan,
-    scaling: &Scaling,
-    labels: &Labels,
-    split: Split,
-) -> Result<Vec<Span>, DataError> {
+fn check_split(plan: &DataPlan, scaling: &Scaling, labels: &Labels, split: Split) -> Result<Vec<Span>, DataError> {
     let count = labels.of(split).len();
     match &plan.source {
-        DataSource::Csv {
-            train,
-            test,
-            columns,
-        } => Tables::of(train, test, columns, plan)?.spans(scaling, split, count),
+        DataSource::Csv { train, test, columns } => {
+            Tables::of(train, test, columns, plan)?.spans(scaling, split, count)
+        }
         DataSource::Safetensors { train, test } => {
             let tensors = tensors::Tensors::open(file::find(split.of(train, test))?)?;
             let span = tensors.span(&plan.input_shape, count)?;
@@ -280,10 +249,7 @@ fn check_split(
                 greatest,
             })))
         }
-        DataSource::Digits
-        | DataSource::Idx { .. }
-        | DataSource::Text { .. }
-        | DataSource::Custom { .. } => {
+        DataSource::Digits | DataSource::Idx { .. } | DataSource::Text { .. } | DataSource::Custom { .. } => {
             load_scaled(plan, scaling, labels, split, &[]).map(|_| Vec::new())
         }
     }
@@ -306,10 +272,7 @@ fn shown(bytes: &[u8]) -> String {
             break;
         }
     }
-    let is_cut = String::from_utf8_lossy(bytes)
-        .chars()
-        .nth(LONGEST)
-        .is_some();
+    let is_cut = String::from_utf8_lossy(bytes).chars().nth(LONGEST).is_some();
     if is_cut {
         shown.push('…');
     }

@@ -113,10 +113,7 @@ impl Driver {
                     self.observer.verdict(verdict);
                     self.flush().await;
                 }
-                self.parts
-                    .transport
-                    .close(CLOSE_FAILED, &error.told(me), GRACE)
-                    .await
+                self.parts.transport.close(CLOSE_FAILED, &error.told(me), GRACE).await
             }
         }
         self.observer.close(GRACE).await;
@@ -178,10 +175,7 @@ impl Driver {
     fn renewed(&mut self) {
         let credentials = Arc::clone(&self.parts.credentials.borrow_and_update());
         if let Err(error) = self.parts.transport.renew(&credentials) {
-            tracing::error!(
-                error = crate::chain(&error),
-                "the new certificate cannot be shown"
-            );
+            tracing::error!(error = crate::chain(&error), "the new certificate cannot be shown");
             return;
         }
         self.observer.renewed(&credentials);
@@ -262,8 +256,7 @@ impl Driver {
             }
         }
         let now = self.now();
-        self.observer
-            .acted(now, &self.parts.swarm, &self.parts.store);
+        self.observer.acted(now, &self.parts.swarm, &self.parts.store);
         Ok(())
     }
 }
@@ -290,13 +283,7 @@ impl CertificateVerifier {
 }
 
 impl Verifier for CertificateVerifier {
-    fn verify(
-        &mut self,
-        origin: u32,
-        certificate: &[u8],
-        body: &[u8],
-        signature: &[u8],
-    ) -> Result<(), String> {
+    fn verify(&mut self, origin: u32, certificate: &[u8], body: &[u8], signature: &[u8]) -> Result<(), String> {
         let identity = self
             .verifier
             .verify(certificate, body, signature, SystemTime::now())
@@ -308,10 +295,7 @@ impl Verifier for CertificateVerifier {
         if identity.role == expected {
             Ok(())
         } else {
-            Err(format!(
-                "it is signed by {}, not by {expected}",
-                identity.role
-            ))
+            Err(format!("it is signed by {}, not by {expected}", identity.role))
         }
     }
 }

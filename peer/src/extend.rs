@@ -35,9 +35,7 @@ pub struct Extensions {
 
 /// A program that says twice what it has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
-#[error(
-    "the program's own networks and data sets are settled already; say them once, before anything else"
-)]
+#[error("the program's own networks and data sets are settled already; say them once, before anything else")]
 pub struct Installed;
 
 static INSTALLED: OnceLock<Extensions> = OnceLock::new();
@@ -126,30 +124,18 @@ impl Catalogue for Extensions {
         self.data_names()
     }
 
-    fn data_set(
-        &self,
-        name: &str,
-        settings: &Map<String, Value>,
-    ) -> Option<Result<Form, FieldError>> {
+    fn data_set(&self, name: &str, settings: &Map<String, Value>) -> Option<Result<Form, FieldError>> {
         let data_set = self.data_named(name)?;
         Some(guarded(|| data_set.form(settings)))
     }
 }
 
 fn guarded<T>(ask: impl FnOnce() -> Result<T, FieldError>) -> Result<T, FieldError> {
-    guard(ask).unwrap_or_else(|panic| {
-        Err(FieldError::new(
-            "",
-            panic.to_string(),
-            "correct the program's own code",
-        ))
-    })
+    guard(ask).unwrap_or_else(|panic| Err(FieldError::new("", panic.to_string(), "correct the program's own code")))
 }
 
 /// Reads settings, with the path of what is wrong in them.
-pub(crate) fn settings<T: DeserializeOwned>(
-    settings: &Map<String, Value>,
-) -> Result<T, FieldError> {
+pub(crate) fn settings<T: DeserializeOwned>(settings: &Map<String, Value>) -> Result<T, FieldError> {
     serde_path_to_error::deserialize(Value::Object(settings.clone())).map_err(|error| {
         let path = match error.path().to_string() {
             whole if whole == "." => String::new(),

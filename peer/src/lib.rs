@@ -24,5 +24,4 @@ pub mod worker;
 pub use fltorrent_coordinator::chain;
 
 /// What this peer shows of itself; it changes when its certificate is renewed.
-pub type CurrentCredentials =
-    tokio::sync::watch::Receiver<std::sync::Arc<fltorrent_coordinator::tls::Credentials>>;
+pub type CurrentCredentials = tokio::sync::watch::Receiver<std::sync::Arc<fltorrent_coordinator::tls::Credentials>>;

@@ -79,21 +79,9 @@ impl Metrics {
                 "neighbours_connected",
                 "Neighbours with an open connection",
             ),
-            unchoked: gauge(
-                &mut registry,
-                "neighbours_unchoked",
-                "Neighbours that the peer serves",
-            ),
-            unchoked_by: gauge(
-                &mut registry,
-                "neighbours_unchoking",
-                "Neighbours that serve the peer",
-            ),
-            received: bytes(
-                &mut registry,
-                "payload_received",
-                "Chunk bytes received and kept",
-            ),
+            unchoked: gauge(&mut registry, "neighbours_unchoked", "Neighbours that the peer serves"),
+            unchoked_by: gauge(&mut registry, "neighbours_unchoking", "Neighbours that serve the peer"),
+            received: bytes(&mut registry, "payload_received", "Chunk bytes received and kept"),
             sent: bytes(&mut registry, "payload_sent", "Chunk bytes sent"),
             duplicate: bytes(
                 &mut registry,
@@ -121,11 +109,7 @@ impl Metrics {
     pub fn text(&self) -> String {
         let mut text = String::new();
         // Writing to a string does not fail.
-        encode(
-            &mut text,
-            &self.registry.lock().unwrap_or_else(PoisonError::into_inner),
-        )
-        .ok();
+        encode(&mut text, &self.registry.lock().unwrap_or_else(PoisonError::into_inner)).ok();
         text
     }
 
@@ -177,10 +161,8 @@ impl LastRound {
             figure
         };
         let accuracy = format!("Accuracy {here} {last}; absent without samples");
-        let loss =
-            format!("Mean loss {here} {last}; absent without samples or when it is not finite");
-        let train_loss =
-            format!("Mean loss over the peer's training samples {last}; absent likewise");
+        let loss = format!("Mean loss {here} {last}; absent without samples or when it is not finite");
+        let train_loss = format!("Mean loss over the peer's training samples {last}; absent likewise");
         let (accuracy, loss) = (share("accuracy", accuracy), share("loss", loss));
         let train_loss = share("train_loss", train_loss);
         let mut seconds = |name| {
@@ -200,9 +182,7 @@ impl LastRound {
     }
 
     fn set(&self, report: &RoundReport) {
-        let RoundReport {
-            evaluation, train, ..
-        } = report;
+        let RoundReport { evaluation, train, .. } = report;
         let share = |sum: f64| (evaluation.total > 0).then(|| sum / evaluation.total as f64);
         put(&self.accuracy, share(evaluation.correct as f64));
         put(&self.loss, evaluation.loss_sum.and_then(share));

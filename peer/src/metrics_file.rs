@@ -51,8 +51,7 @@ impl MetricsFile {
     /// When the file cannot be read or written.
     pub fn resume(path: &Path, round: u32) -> Result<Self, MetricsFileError> {
         let path = path.to_owned();
-        let opened = file::trim(&path, round)
-            .and_then(|()| File::options().create(true).append(true).open(&path));
+        let opened = file::trim(&path, round).and_then(|()| File::options().create(true).append(true).open(&path));
         let mut resumed = match opened {
             Ok(file) => Self { path, file },
             Err(source) => return Err(MetricsFileError { path, source }),
@@ -67,11 +66,10 @@ impl MetricsFile {
     /// When the file cannot be written.
     pub fn note(&mut self, event: Event) -> Result<(), MetricsFileError> {
         let time = unix_seconds(SystemTime::now());
-        self.write(&Line { time, event })
-            .map_err(|source| MetricsFileError {
-                path: self.path.clone(),
-                source,
-            })
+        self.write(&Line { time, event }).map_err(|source| MetricsFileError {
+            path: self.path.clone(),
+            source,
+        })
     }
 
     /// One write a line, so that a reader never sees half a line for long and nothing is lost with the process.
@@ -85,9 +83,7 @@ impl MetricsFile {
 /// A time as the lines have it: seconds since 1970. For people and plots only; nothing is decided by it.
 #[must_use]
 pub fn unix_seconds(time: SystemTime) -> f64 {
-    time.duration_since(UNIX_EPOCH)
-        .unwrap_or_default()
-        .as_secs_f64()
+    time.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64()
 }
 
 #[cfg(test)]
@@ -107,14 +103,9 @@ mod tests {
             first.note(Event::Training(InRound { round })).unwrap();
         }
         let reason = "because".to_owned();
-        first
-            .note(Event::Converged(Converged { round: 4, reason }))
-            .unwrap();
+        first.note(Event::Converged(Converged { round: 4, reason })).unwrap();
         // The process was killed in the middle of a line.
-        first
-            .file
-            .write_all(b"{\"event\":\"training\",\"ro")
-            .unwrap();
+        first.file.write_all(b"{\"event\":\"training\",\"ro").unwrap();
         let mut second = MetricsFile::resume(&path, 3).unwrap();
         second.note(Event::Training(InRound { round: 3 })).unwrap();
         let text = fs::read_to_string(&path).unwrap();
@@ -137,10 +128,7 @@ mod tests {
         ]
         .map(|(event, round)| (event.to_owned(), round));
         assert_eq!(lines, expected);
-        assert!(
-            MetricsFile::create(&path).is_err(),
-            "a new run overwrites nothing"
-        );
+        assert!(MetricsFile::create(&path).is_err(), "a new run overwrites nothing");
     }
 
     #[test]

@@ -199,10 +199,7 @@ impl Observer {
     pub(crate) fn aggregated(&mut self, aggregated: Aggregated) -> Result<(), MetricsFileError> {
         let report = self.report(&aggregated);
         let Aggregated {
-            round,
-            model,
-            classes,
-            ..
+            round, model, classes, ..
         } = aggregated;
         tracing::info!(round, %model, "aggregated");
         self.outlets.metrics.round_done(&report);
@@ -269,12 +266,7 @@ impl Observer {
     }
 
     /// The peer ends: its last status is written whatever was written when.
-    pub(crate) fn end_with(
-        &mut self,
-        state: State,
-        now: Time,
-        swarm: &Swarm,
-    ) -> Result<(), MetricsFileError> {
+    pub(crate) fn end_with(&mut self, state: State, now: Time, swarm: &Swarm) -> Result<(), MetricsFileError> {
         self.state.0 = state;
         self.write_status(now, swarm)
     }

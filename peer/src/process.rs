@@ -72,8 +72,7 @@ fn run(options: &Options) -> Result<()> {
     let bindings = lifeline::watch();
     let text = std::fs::read_to_string(&options.manifest)
         .with_context(|| format!("{} cannot be read", options.manifest.display()))?;
-    let plan =
-        Plan::load_with(&text, &[], extend::installed()).map_err(|errors| anyhow!("{errors}"))?;
+    let plan = Plan::load_with(&text, &[], extend::installed()).map_err(|errors| anyhow!("{errors}"))?;
     if options.index as usize >= plan.peers.len() {
         bail!(
             "there is no peer {}: the plan has peers 0–{}",
@@ -82,14 +81,11 @@ fn run(options: &Options) -> Result<()> {
         );
     }
     let folder = options.results.join("peers");
-    std::fs::create_dir_all(&folder)
-        .with_context(|| format!("{} cannot be made", folder.display()))?;
+    std::fs::create_dir_all(&folder).with_context(|| format!("{} cannot be made", folder.display()))?;
     let log = folder.join(format!("peer-{}.log", options.index));
     log_to(&log, options.resume.is_some())?;
     memory::keep();
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(launched(
         Peer {
             index: options.index,

@@ -110,8 +110,7 @@ impl Uplink {
     /// Gives one neighbour a way of its own; `number` tells its random numbers from those of other neighbours and is not 0.
     #[must_use]
     pub fn with_way(mut self, to: SocketAddr, way: Way, seed: u64, peer: u32, number: u32) -> Self {
-        self.neighbours
-            .insert(to, Travelled::new(way, seed, peer, number));
+        self.neighbours.insert(to, Travelled::new(way, seed, peer, number));
         self
     }
 
@@ -124,10 +123,7 @@ impl Uplink {
         let Some(leaves) = leaves else {
             return Fate::Overflows;
         };
-        self.neighbours
-            .get_mut(&to)
-            .unwrap_or(&mut self.others)
-            .send(leaves)
+        self.neighbours.get_mut(&to).unwrap_or(&mut self.others).send(leaves)
     }
 }
 
@@ -140,9 +136,7 @@ pub struct Downlink {
 impl Downlink {
     /// The downlink with a rate.
     pub fn new(rate: RatePlan) -> Self {
-        Self {
-            rate: Rate::new(rate),
-        }
+        Self { rate: Rate::new(rate) }
     }
 
     /// Receives an IP packet of so many bytes: it is through at the time given back, unless it is dropped.
@@ -177,9 +171,7 @@ mod tests {
 
     /// Fates of a packet a millisecond.
     fn fates(mut link: Uplink, count: u32) -> Vec<Fate> {
-        (0..count)
-            .map(|i| link.send(MS * i, address(1), 1000))
-            .collect()
+        (0..count).map(|i| link.send(MS * i, address(1), 1000)).collect()
     }
 
     #[test]
@@ -197,10 +189,7 @@ mod tests {
         let lost = fates.iter().filter(|fate| **fate == Fate::Lost).count();
         // Five standard deviations of a binomial distribution.
         let expected = f64::from(count) * 0.01;
-        assert!(
-            (lost as f64 - expected).abs() < 5.0 * expected.sqrt(),
-            "{lost}"
-        );
+        assert!((lost as f64 - expected).abs() < 5.0 * expected.sqrt(), "{lost}");
         let none = LinkPlan { loss: 0, ..link() };
         let fates = self::fates(Uplink::new(&none, 5, 0), 10_000);
         assert!(fates.iter().all(|fate| matches!(fate, Fate::Leaves(_))));
@@ -219,28 +208,16 @@ mod tests {
         };
         let mut link = Uplink::new(&plain, 1, 0).with_way(address(9), near, 1, 0, 1);
         // 1250 bytes at 10 Mbit/s are a millisecond.
-        assert_eq!(
-            link.send(Duration::ZERO, address(1), 1250),
-            Fate::Leaves(51 * MS)
-        );
-        assert_eq!(
-            link.send(Duration::ZERO, address(9), 1250),
-            Fate::Leaves(7 * MS)
-        );
-        assert_eq!(
-            link.send(Duration::ZERO, address(2), 1250),
-            Fate::Leaves(53 * MS)
-        );
+        assert_eq!(link.send(Duration::ZERO, address(1), 1250), Fate::Leaves(51 * MS));
+        assert_eq!(link.send(Duration::ZERO, address(9), 1250), Fate::Leaves(7 * MS));
+        assert_eq!(link.send(Duration::ZERO, address(2), 1250), Fate::Leaves(53 * MS));
     }
 
     #[test]
     fn packets_count_with_their_headers() {
         assert_eq!(packet_bytes(address(1), 1452), 1480);
         assert_eq!(packet_bytes("[::1]:1".parse().unwrap(), 1452), 1500);
-        assert_eq!(
-            packet_bytes("[::ffff:1.2.3.4]:1".parse().unwrap(), 1452),
-            1480
-        );
+        assert_eq!(packet_bytes("[::ffff:1.2.3.4]:1".parse().unwrap(), 1452), 1480);
     }
 
     #[test]

@@ -23,9 +23,7 @@ use crate::buffers::Buffers;
 #[derive(Debug, Error)]
 pub enum StoreError {
     /// The file of a round cannot be made or written.
-    #[error(
-        "chunks cannot be written to {folder}: make room there, or raise exchange.memoryBudget"
-    )]
+    #[error("chunks cannot be written to {folder}: make room there, or raise exchange.memoryBudget")]
     Write {
         /// Where the file is.
         folder: PathBuf,
@@ -141,10 +139,7 @@ impl ChunkStore {
                 None => return Err(StoreError::Missing { chunk }),
                 Some(Place::Memory(data)) => return Ok(data.clone()),
                 Some(&Place::File { offset, length }) => {
-                    let file = inner
-                        .files
-                        .get(&chunk.round)
-                        .ok_or(StoreError::Missing { chunk })?;
+                    let file = inner.files.get(&chunk.round).ok_or(StoreError::Missing { chunk })?;
                     (
                         Arc::clone(&file.file),
                         offset,
@@ -327,10 +322,7 @@ mod tests {
         drop(first);
         assert_eq!(store.get(chunk(0, 3)).unwrap(), data(3));
         drop(last);
-        assert!(matches!(
-            store.get(chunk(0, 3)),
-            Err(StoreError::Missing { .. })
-        ));
+        assert!(matches!(store.get(chunk(0, 3)), Err(StoreError::Missing { .. })));
         for index in 0..4 {
             assert_eq!(store.get(chunk(1, index)).unwrap(), data(index));
         }

@@ -200,11 +200,7 @@ struct Thread<'a> {
 }
 
 impl<'a> Thread<'a> {
-    fn new(
-        work: Work,
-        completed: &'a Receiver<Completed>,
-        progress: &'a mpsc::Sender<Progress>,
-    ) -> Self {
+    fn new(work: Work, completed: &'a Receiver<Completed>, progress: &'a mpsc::Sender<Progress>) -> Self {
         let mut work = work;
         let start = std::mem::take(&mut work.start);
         Self {
@@ -273,11 +269,7 @@ impl<'a> Thread<'a> {
     fn update(&mut self, round: u32) -> Result<Progress, WorkError> {
         let trained = |source| WorkError::Train { round, source };
         let started = Instant::now();
-        let report = self
-            .work
-            .trainer
-            .train(&self.work.shard, round)
-            .map_err(trained)?;
+        let report = self.work.trainer.train(&self.work.shard, round).map_err(trained)?;
         self.slow_down(started.elapsed());
         let train = TrainFigures {
             loss: (report.samples > 0)
@@ -361,8 +353,7 @@ impl<'a> Thread<'a> {
             converged: completed.converged,
         };
         let started = Instant::now();
-        let parameters = flat(self.work.trainer.as_ref())
-            .map_err(|source| WorkError::Train { round, source })?;
+        let parameters = flat(self.work.trainer.as_ref()).map_err(|source| WorkError::Train { round, source })?;
         writer.write(&header, &parameters, journal)?;
         let seconds = started.elapsed().as_secs_f64();
         tracing::info!(round, seconds, "checkpoint written");

@@ -52,14 +52,8 @@ fn folder() -> TempDir {
     let folder = TempDir::new().unwrap();
     let put = |name: &str, bytes: Vec<u8>| fs::write(folder.path().join(name), bytes).unwrap();
     put(TRAIN_IMAGES, idx(&[5, 2, 3], &(0..30).collect::<Vec<u8>>()));
-    put(
-        "train-labels-idx1-ubyte.gz",
-        gzip(&idx(&[5], &[0, 1, 2, 3, 0])),
-    );
-    put(
-        "t10k-images-idx3-ubyte.gz",
-        gzip(&idx(&[2, 2, 3], &[255; 12])),
-    );
+    put("train-labels-idx1-ubyte.gz", gzip(&idx(&[5], &[0, 1, 2, 3, 0])));
+    put("t10k-images-idx3-ubyte.gz", gzip(&idx(&[2, 2, 3], &[255; 12])));
     put("t10k-labels-idx1-ubyte", idx(&[2], &[3, 2]));
     folder
 }
@@ -75,8 +69,7 @@ fn fault(name: &str, bytes: Option<&[u8]>) -> String {
         fs::write(folder.path().join(name), bytes).unwrap();
     }
     let plan = idx_plan(folder.path());
-    let error = data::labels(&plan)
-        .and_then(|labels| data::load(&plan, &labels, Split::Train, &[0, 1, 2, 3, 4]));
+    let error = data::labels(&plan).and_then(|labels| data::load(&plan, &labels, Split::Train, &[0, 1, 2, 3, 4]));
     error
         .unwrap_err()
         .to_string()
@@ -96,10 +89,7 @@ fn digits_are_split_by_every_fifth() {
         0.0, 0.0, 5.0, 13.0, 9.0, 1.0, 0.0, 0.0, 0.0, 0.0, 13.0, 15.0, 10.0, 15.0, 5.0, 0.0,
     ];
     assert_eq!(first.gather(&[0])[..16], rows.map(|grey: f32| grey / 16.0));
-    assert_eq!(
-        (first.input_len(), first.classes(), first.labels()),
-        (64, 10, &[0][..])
-    );
+    assert_eq!((first.input_len(), first.classes(), first.labels()), (64, 10, &[0][..]));
     for split in [Split::Train, Split::Test] {
         let all: Vec<u32> = (0..labels.of(split).len() as u32).collect();
         let samples = data::load(&plan, &labels, split, &all).unwrap();
@@ -129,18 +119,15 @@ fn only_the_chosen_images_come_in_the_order_asked() {
     let samples = data::load(&plan, &labels, Split::Train, &[3, 0, 3]).unwrap();
     assert_eq!((samples.len(), samples.labels()), (3, &[3, 0, 3][..]));
     let pixels = samples.gather(&[0, 1, 2]);
-    for (found, expected) in pixels.iter().zip([
-        18, 19, 20, 21, 22, 23, 0, 1, 2, 3, 4, 5, 18, 19, 20, 21, 22, 23,
-    ]) {
+    for (found, expected) in pixels
+        .iter()
+        .zip([18, 19, 20, 21, 22, 23, 0, 1, 2, 3, 4, 5, 18, 19, 20, 21, 22, 23])
+    {
         assert!((found - expected as f32 / 255.0).abs() < 1e-7);
     }
     let test = data::load(&plan, &labels, Split::Test, &[1]).unwrap();
     assert_eq!(test.gather(&[0]), [1.0; 6]);
-    assert!(
-        data::load(&plan, &labels, Split::Test, &[])
-            .unwrap()
-            .is_empty()
-    );
+    assert!(data::load(&plan, &labels, Split::Test, &[]).unwrap().is_empty());
     let error = data::load(&plan, &labels, Split::Test, &[0, 2])
         .unwrap_err()
         .to_string();
@@ -159,10 +146,7 @@ fn gzipped_and_plain_files_are_the_same() {
     let path = folder.path().join(TRAIN_IMAGES);
     fs::write(path.with_extension("gz"), gzip(&fs::read(&path).unwrap())).unwrap();
     fs::remove_file(path).unwrap();
-    assert_eq!(
-        data::load(&plan, &labels, Split::Train, &[1, 2]).unwrap(),
-        plain
-    );
+    assert_eq!(data::load(&plan, &labels, Split::Train, &[1, 2]).unwrap(), plain);
 }
 
 #[test]
@@ -350,14 +334,8 @@ fn each_fault_is_named_with_what_was_expected() {
         ),
     ];
     for (name, bytes, expected) in table {
-        let possible = bytes
-            .as_ref()
-            .map_or(0, |bytes| bytes.len() * 1032)
-            .to_string();
-        assert_eq!(
-            fault(name, bytes.as_deref()),
-            expected.replace("POSSIBLE", &possible)
-        );
+        let possible = bytes.as_ref().map_or(0, |bytes| bytes.len() * 1032).to_string();
+        assert_eq!(fault(name, bytes.as_deref()), expected.replace("POSSIBLE", &possible));
     }
 }
 
@@ -371,9 +349,7 @@ fn files_in_folders_below_are_pointed_to() {
             fs::rename(file.path(), below.join(file.file_name())).unwrap();
         }
     }
-    let error = data::labels(&idx_plan(folder.path()))
-        .unwrap_err()
-        .to_string();
+    let error = data::labels(&idx_plan(folder.path())).unwrap_err().to_string();
     let expected = format!(
         "{} is there; write its folder as data.idx.path",
         below.join("train-labels-idx1-ubyte.gz").display()
@@ -381,18 +357,11 @@ fn files_in_folders_below_are_pointed_to() {
     assert!(error.contains(&expected), "{error}");
     // An archive with a folder a file, and another spelling.
     let folder = TempDir::new().unwrap();
-    let inner = folder
-        .path()
-        .join("train-labels-idx1-ubyte/train-labels.idx1-ubyte");
+    let inner = folder.path().join("train-labels-idx1-ubyte/train-labels.idx1-ubyte");
     fs::create_dir_all(inner.parent().unwrap()).unwrap();
     fs::write(&inner, idx(&[1], &[0])).unwrap();
-    let error = data::labels(&idx_plan(folder.path()))
-        .unwrap_err()
-        .to_string();
-    assert!(
-        error.contains(&format!("{} is there", inner.display())),
-        "{error}"
-    );
+    let error = data::labels(&idx_plan(folder.path())).unwrap_err().to_string();
+    assert!(error.contains(&format!("{} is there", inner.display())), "{error}");
 }
 
 #[test]
@@ -403,9 +372,9 @@ fn an_unreadable_file_is_named_with_its_cause() {
     fs::create_dir(&path).unwrap();
     let error = data::labels(&idx_plan(folder.path())).unwrap_err();
     assert!(
-        error.to_string().ends_with(
-            "t10k-labels-idx1-ubyte: cannot be read: check the file and who may read it"
-        ),
+        error
+            .to_string()
+            .ends_with("t10k-labels-idx1-ubyte: cannot be read: check the file and who may read it"),
         "{error}"
     );
     assert!(std::error::Error::source(&error).is_some());
@@ -418,9 +387,7 @@ fn a_shape_without_a_size_is_refused() {
         let mut plan = idx_plan(folder.path());
         let labels = data::labels(&plan).unwrap();
         plan.input_shape = shape;
-        let error = data::load(&plan, &labels, Split::Train, &[0])
-            .unwrap_err()
-            .to_string();
+        let error = data::load(&plan, &labels, Split::Train, &[0]).unwrap_err().to_string();
         assert!(error.starts_with("data.idx.inputShape is ["), "{error}");
     }
 }

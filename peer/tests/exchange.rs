@@ -18,9 +18,7 @@ fn star(peers: u32) -> Vec<(u32, u32)> {
 }
 
 fn mesh(peers: u32) -> Vec<(u32, u32)> {
-    (0..peers)
-        .flat_map(|a| (a + 1..peers).map(move |b| (a, b)))
-        .collect()
+    (0..peers).flat_map(|a| (a + 1..peers).map(move |b| (a, b))).collect()
 }
 
 #[test]
@@ -101,10 +99,7 @@ fn a_lie_convicts_its_origin_at_peers_that_it_never_meets() {
     let results = run.each_in(folder.path(), 3, |me| Box::new(run.adder(me)));
     // The liar is told, too, and waits for nobody.
     let liars = results[1].as_ref().unwrap_err().to_string();
-    assert!(
-        liars.starts_with("peer 1 signed an evaluation on 1000"),
-        "{liars}"
-    );
+    assert!(liars.starts_with("peer 1 signed an evaluation on 1000"), "{liars}");
     for honest in [0, 2] {
         let error = results[honest].as_ref().unwrap_err();
         let verdict = error.verdict().unwrap();
@@ -113,10 +108,7 @@ fn a_lie_convicts_its_origin_at_peers_that_it_never_meets() {
         // Whoever reads the files has it too.
         let file = std::fs::read_to_string(folder.path().join(format!("{honest}.jsonl"))).unwrap();
         let told = r#""offence":"miscount","origin":1,"round":1}"#;
-        assert!(
-            file.contains(r#""event":"verdict""#) && file.contains(told),
-            "{file}"
-        );
+        assert!(file.contains(r#""event":"verdict""#) && file.contains(told), "{file}");
     }
 }
 

@@ -42,35 +42,19 @@ fn answer(mut stream: TcpStream, base: &str, count: usize) {
     let request = lines.next().unwrap_or_default();
     lines.take_while(|line| !line.is_empty()).for_each(drop);
     let path = request.split(' ').nth(1).unwrap_or_default();
-    let head =
-        |status: &str, more: &str| format!("HTTP/1.1 {status}\r\n{more}Connection: close\r\n\r\n");
+    let head = |status: &str, more: &str| format!("HTTP/1.1 {status}\r\n{more}Connection: close\r\n\r\n");
     let response = match path {
         "/abc" => head("200 OK", "Content-Length: 3\r\n") + "abc",
         "/open-ended" => head("200 OK", "") + "abc",
-        "/moved" => head(
-            "302 Found",
-            &format!("Location: {base}/abc\r\nContent-Length: 0\r\n"),
-        ),
-        "/round" => head(
-            "302 Found",
-            &format!("Location: {base}/round\r\nContent-Length: 0\r\n"),
-        ),
+        "/moved" => head("302 Found", &format!("Location: {base}/abc\r\nContent-Length: 0\r\n")),
+        "/round" => head("302 Found", &format!("Location: {base}/round\r\nContent-Length: 0\r\n")),
         "/cut" => head("200 OK", "Content-Length: 30\r\n") + "abc",
         "/silent" => head("200 OK", "Content-Length: 30\r\n") + "abc",
         "/busy" if count > 2 => head("200 OK", "Content-Length: 3\r\n") + "abc",
-        "/busy" | "/always-busy" => head(
-            "503 Service Unavailable",
-            "Retry-After: 0\r\nContent-Length: 0\r\n",
-        ),
+        "/busy" | "/always-busy" => head("503 Service Unavailable", "Retry-After: 0\r\nContent-Length: 0\r\n"),
         "/too-many" if count > 1 => head("200 OK", "Content-Length: 3\r\n") + "abc",
-        "/too-many" => head(
-            "429 Too Many Requests",
-            "Retry-After: 0\r\nContent-Length: 0\r\n",
-        ),
-        "/closed-today" => head(
-            "503 Service Unavailable",
-            "Retry-After: 36000\r\nContent-Length: 0\r\n",
-        ),
+        "/too-many" => head("429 Too Many Requests", "Retry-After: 0\r\nContent-Length: 0\r\n"),
+        "/closed-today" => head("503 Service Unavailable", "Retry-After: 36000\r\nContent-Length: 0\r\n"),
         "/large" => head("200 OK", "Content-Length: 1000\r\n") + &"x".repeat(1000),
         "/secretly-large" => head("200 OK", "") + &"x".repeat(1000),
         _ => head("404 Not Found", "Content-Length: 0\r\n"),
@@ -116,16 +100,10 @@ fn redirects_and_answers_without_a_length_are_followed_to_the_end() {
 #[test]
 fn faults_are_named_and_leave_no_file() {
     for (path, expected) in [
-        (
-            "/nothing",
-            "/nothing: the server answered 404 Not Found: check the URL",
-        ),
+        ("/nothing", "/nothing: the server answered 404 Not Found: check the URL"),
         ("/round", "/round: cannot be fetched: check the URL"),
         ("/large", "/large: is larger than 100 bytes"),
-        (
-            "/secretly-large",
-            "/secretly-large: is larger than 100 bytes",
-        ),
+        ("/secretly-large", "/secretly-large: is larger than 100 bytes"),
     ] {
         let (folder, fetched) = fetch(path);
         let error = fetched.unwrap_err().to_string();
@@ -169,10 +147,7 @@ fn a_server_that_falls_silent_is_given_up() {
     let (base, _) = server();
     let error = cache.file(&format!("{base}/silent"), ABC).unwrap_err();
     let said = error.to_string();
-    assert!(
-        said.contains("nothing came for 1 s after 3 bytes"),
-        "{said}"
-    );
+    assert!(said.contains("nothing came for 1 s after 3 bytes"), "{said}");
     assert_nothing_left(&folder);
 }
 
@@ -181,9 +156,7 @@ fn another_file_than_the_manifest_means_is_refused() {
     let folder = TempDir::new().unwrap();
     let cache = Cache::new(folder.path().join("cache"), 100);
     let (base, _) = server();
-    let error = cache
-        .file(&format!("{base}/abc"), &"0".repeat(64))
-        .unwrap_err();
+    let error = cache.file(&format!("{base}/abc"), &"0".repeat(64)).unwrap_err();
     let FetchError::Hash { found, .. } = error else {
         panic!("{error}");
     };
@@ -197,9 +170,7 @@ fn nobody_there_and_no_folder_are_named() {
     let url = format!("http://{}/abc", listener.local_addr().unwrap());
     drop(listener);
     let folder = TempDir::new().unwrap();
-    let error = Cache::new(folder.path().to_owned(), 100)
-        .file(&url, ABC)
-        .unwrap_err();
+    let error = Cache::new(folder.path().to_owned(), 100).file(&url, ABC).unwrap_err();
     assert!(matches!(error, FetchError::Request { .. }), "{error}");
     let occupied = folder.path().join("file");
     fs::write(&occupied, b"").unwrap();

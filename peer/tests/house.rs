@@ -8,10 +8,7 @@ use std::{
 };
 
 fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-        .parent()
-        .unwrap()
-        .to_owned()
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_owned()
 }
 
 fn sources(folder: &Path, found: &mut Vec<PathBuf>) {
@@ -29,21 +26,10 @@ fn sources(folder: &Path, found: &mut Vec<PathBuf>) {
 fn mentions(folder: &str, word: &str) -> Vec<String> {
     let mut files = Vec::new();
     sources(&root().join(folder), &mut files);
-    let code = |text: &str| {
-        text.lines()
-            .any(|line| line.split("//").next().unwrap().contains(word))
-    };
-    let hits = files
-        .iter()
-        .filter(|path| code(&fs::read_to_string(path).unwrap()));
+    let code = |text: &str| text.lines().any(|line| line.split("//").next().unwrap().contains(word));
+    let hits = files.iter().filter(|path| code(&fs::read_to_string(path).unwrap()));
     let mut names: Vec<String> = hits
-        .map(|path| {
-            path.strip_prefix(root())
-                .unwrap()
-                .to_str()
-                .unwrap()
-                .to_owned()
-        })
+        .map(|path| path.strip_prefix(root()).unwrap().to_str().unwrap().to_owned())
         .collect();
     names.sort();
     names
@@ -63,20 +49,9 @@ fn dependencies_point_one_way() {
         ("report", &["crds", "records"]),
         (
             "cli",
-            &[
-                "coordinator",
-                "crds",
-                "optimum",
-                "peer",
-                "records",
-                "report",
-                "swarm",
-            ],
+            &["coordinator", "crds", "optimum", "peer", "records", "report", "swarm"],
         ),
-        (
-            "bench",
-            &["cli", "coordinator", "crds", "optimum", "peer", "records"],
-        ),
+        ("bench", &["cli", "coordinator", "crds", "optimum", "peer", "records"]),
         ("e2e", &["crds"]),
     ]
     .into();
@@ -93,17 +68,8 @@ fn dependencies_point_one_way() {
 
 #[test]
 fn only_train_knows_burn_and_only_transport_knows_quinn() {
-    for (word, home) in [
-        ("burn::", "peer/src/train/"),
-        ("quinn::", "peer/src/transport/"),
-    ] {
-        for folder in [
-            "crds/src",
-            "swarm/src",
-            "coordinator/src",
-            "peer/src",
-            "cli/src",
-        ] {
+    for (word, home) in [("burn::", "peer/src/train/"), ("quinn::", "peer/src/transport/")] {
+        for folder in ["crds/src", "swarm/src", "coordinator/src", "peer/src", "cli/src"] {
             for file in mentions(folder, word) {
                 assert!(file.starts_with(home), "{file} knows {word}");
             }
@@ -117,8 +83,7 @@ fn what_the_operator_decides_and_builds_needs_no_cluster() {
         for word in ["Client", "Api<", "Timestamp::now", "Instant::now", ".await"] {
             let found = mentions("operator/src", word);
             let inside = found.iter().find(|file| {
-                file.starts_with(&format!("operator/src/{part}/"))
-                    || **file == format!("operator/src/{part}.rs")
+                file.starts_with(&format!("operator/src/{part}/")) || **file == format!("operator/src/{part}.rs")
             });
             assert_eq!(inside, None, "{part} uses {word}");
         }
@@ -130,13 +95,7 @@ fn what_the_operator_decides_and_builds_needs_no_cluster() {
 
 #[test]
 fn what_decides_reads_no_clock_and_opens_nothing() {
-    for folder in [
-        "crds/src",
-        "optimum/src",
-        "records/src",
-        "report/src",
-        "swarm/src",
-    ] {
+    for folder in ["crds/src", "optimum/src", "records/src", "report/src", "swarm/src"] {
         for word in [
             "Instant::now",
             "SystemTime::now",
@@ -145,11 +104,7 @@ fn what_decides_reads_no_clock_and_opens_nothing() {
             "std::net::Tcp",
             "thread::",
         ] {
-            assert_eq!(
-                mentions(folder, word),
-                Vec::<String>::new(),
-                "{folder} uses {word}"
-            );
+            assert_eq!(mentions(folder, word), Vec::<String>::new(), "{folder} uses {word}");
         }
     }
     // Drivers, and the tests of a rate that is told the time.

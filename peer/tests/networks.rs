@@ -38,9 +38,7 @@ fn training() -> TrainingPlan {
 
 fn networks() -> Vec<Architecture> {
     vec![
-        Architecture::Mlp {
-            widths: vec![12, 9, 5],
-        },
+        Architecture::Mlp { widths: vec![12, 9, 5] },
         Architecture::Lenet {
             input: [1, 28, 28],
             classes: 10,
@@ -106,11 +104,7 @@ fn optimisers() -> Vec<TrainingPlan> {
             ..training()
         },
         TrainingPlan {
-            schedule: Step {
-                rounds: 1,
-                factor: 0.3,
-            }
-            .into(),
+            schedule: Step { rounds: 1, factor: 0.3 }.into(),
             ..training()
         },
         TrainingPlan {
@@ -130,10 +124,7 @@ fn optimisers() -> Vec<TrainingPlan> {
 
 fn samples(architecture: &Architecture) -> Samples {
     let mut rng = seeds::rng(SEED, "test.samples", 0, 0);
-    let (len, targets) = (
-        architecture.input_len() as usize,
-        architecture.targets() as usize,
-    );
+    let (len, targets) = (architecture.input_len() as usize, architecture.targets() as usize);
     let inputs = if let Architecture::Transformer { .. } = architecture {
         let mut tokens = vec![0; SAMPLES * len];
         rng.fill_bytes(&mut tokens);
@@ -158,10 +149,7 @@ fn parameters(trainer: &dyn Trainer) -> Vec<f32> {
 }
 
 fn write(path: &Path, values: &[f32]) {
-    let bytes: Vec<u8> = values
-        .iter()
-        .flat_map(|value| value.to_le_bytes())
-        .collect();
+    let bytes: Vec<u8> = values.iter().flat_map(|value| value.to_le_bytes()).collect();
     fs::write(path, bytes).unwrap();
 }
 
@@ -169,10 +157,7 @@ fn read(path: &Path) -> Vec<f32> {
     let bytes = fs::read(path).unwrap();
     let (values, rest) = bytes.as_chunks::<4>();
     assert!(rest.is_empty());
-    values
-        .iter()
-        .map(|&value| f32::from_le_bytes(value))
-        .collect()
+    values.iter().map(|&value| f32::from_le_bytes(value)).collect()
 }
 
 /// What PyTorch is told about a case.
@@ -214,10 +199,7 @@ fn agree_with_pytorch(cases: &[(Architecture, TrainingPlan)]) {
         let start = init::parameters(&model, SEED);
         write(&folder.path().join(format!("{index}.start")), &start);
         let all: Vec<usize> = (0..samples.len()).collect();
-        write(
-            &folder.path().join(format!("{index}.inputs")),
-            &samples.gather(&all),
-        );
+        write(&folder.path().join(format!("{index}.inputs")), &samples.gather(&all));
     }
     fs::write(folder.path().join("cases.json"), json!(told).to_string()).unwrap();
     let output = Command::new("/usr/bin/python3")
@@ -256,10 +238,7 @@ fn agree_with_pytorch(cases: &[(Architecture, TrainingPlan)]) {
         if matches!(architecture, Architecture::Resnet18 { .. }) && !avx512() {
             let length = |from: &[f32]| {
                 let pairs = from.iter().zip(&end);
-                pairs
-                    .map(|(a, b)| f64::from(a - b).powi(2))
-                    .sum::<f64>()
-                    .sqrt()
+                pairs.map(|(a, b)| f64::from(a - b).powi(2)).sum::<f64>().sqrt()
             };
             let (moved, off) = (length(&start), length(&ours));
             assert!(
@@ -295,10 +274,7 @@ fn avx512() -> bool {
 
 #[test]
 fn networks_train_as_pytorchs_do() {
-    let cases: Vec<_> = networks()
-        .into_iter()
-        .map(|network| (network, training()))
-        .collect();
+    let cases: Vec<_> = networks().into_iter().map(|network| (network, training())).collect();
     agree_with_pytorch(&cases);
 }
 

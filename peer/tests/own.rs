@@ -12,8 +12,7 @@ use fltorrent_peer::{
     chain,
     data::{self, Split},
     extend::{
-        self, Extensions, FieldError, Form, Inputs, Labels, OwnData, OwnError, OwnNetwork,
-        Parameters, Task,
+        self, Extensions, FieldError, Form, Inputs, Labels, OwnData, OwnError, OwnNetwork, Parameters, Task,
         burn::tensor::{Tensor, activation::relu},
         layers::LayerBackend,
     },
@@ -56,11 +55,7 @@ impl OwnNetwork for Twin {
         ]
     }
 
-    fn logits<B: LayerBackend>(
-        &self,
-        parameters: &mut Parameters<'_, B>,
-        inputs: Tensor<B, 2>,
-    ) -> Tensor<B, 2> {
+    fn logits<B: LayerBackend>(&self, parameters: &mut Parameters<'_, B>, inputs: Tensor<B, 2>) -> Tensor<B, 2> {
         let hidden = parameters.matrix().matmul(inputs.transpose()) + parameters.matrix();
         let weight: Tensor<B, 2> = parameters.tensor();
         (weight.matmul(relu(hidden)) + parameters.matrix()).transpose()
@@ -104,11 +99,7 @@ impl OwnNetwork for Wrong {
         vec![TensorPlan::new("weight", [self.classes, self.inputs])]
     }
 
-    fn logits<B: LayerBackend>(
-        &self,
-        parameters: &mut Parameters<'_, B>,
-        inputs: Tensor<B, 2>,
-    ) -> Tensor<B, 2> {
+    fn logits<B: LayerBackend>(&self, parameters: &mut Parameters<'_, B>, inputs: Tensor<B, 2>) -> Tensor<B, 2> {
         let [batch, _] = inputs.dims();
         match self.fault {
             Fault::TakesNone => return inputs,
@@ -271,10 +262,7 @@ fn settings_are_read_as_the_network_wants_them() {
             json!({"hiden": 3}),
             "model.custom.settings.hiden: unknown field `hiden`, expected `hidden`; write what",
         ),
-        (
-            json!({}),
-            "model.custom.settings: missing field `hidden`; write what",
-        ),
+        (json!({}), "model.custom.settings: missing field `hidden`; write what"),
         (
             json!({"hidden": 13}),
             "model.custom.settings: its code panicked: 13 hidden units bring bad luck; correct",
@@ -313,12 +301,8 @@ fn networks_that_do_not_as_they_say_are_refused_at_the_start() {
     ] {
         let plan = load(custom("wrong", json!({"fault": fault})), digits()).unwrap();
         let error = refused(&plan.model, &plan);
-        let start =
-            "the network `wrong` cannot be used: the network `wrong` failed: its code panicked: ";
-        assert!(
-            error.starts_with(start) && error.contains(expected),
-            "{error}"
-        );
+        let start = "the network `wrong` cannot be used: the network `wrong` failed: its code panicked: ";
+        assert!(error.starts_with(start) && error.contains(expected), "{error}");
     }
 }
 
@@ -359,32 +343,21 @@ fn a_plan_of_another_program_is_refused() {
 }
 
 fn told(settings: Value) -> Plan {
-    load(
-        json!({"type": "mlp", "mlp": {"hidden": []}}),
-        custom("told", settings),
-    )
-    .unwrap()
+    load(json!({"type": "mlp", "mlp": {"hidden": []}}), custom("told", settings)).unwrap()
 }
 
 #[test]
 fn own_data_comes_by_index() {
     let plan = told(json!({})).data;
     let labels = data::labels(&plan).unwrap();
-    assert_eq!(
-        (&labels.train[..], &labels.test[..]),
-        (&[0, 1, 2, 0][..], &[2, 1][..])
-    );
+    assert_eq!((&labels.train[..], &labels.test[..]), (&[0, 1, 2, 0][..], &[2, 1][..]));
     let samples = data::load(&plan, &labels, Split::Train, &[2, 0, 2]).unwrap();
     assert_eq!(samples.labels(), [2, 0, 2]);
     assert_eq!(samples.gather(&[0, 1, 2]), [2.0, 0.5, 0.0, 0.5, 2.0, 0.5]);
     assert_eq!((samples.classes(), samples.input_len()), (3, 2));
     let samples = data::load(&plan, &labels, Split::Test, &[1]).unwrap();
     assert_eq!(samples.gather(&[0]), [101.0, 0.5]);
-    assert!(
-        data::load(&plan, &labels, Split::Test, &[])
-            .unwrap()
-            .is_empty()
-    );
+    assert!(data::load(&plan, &labels, Split::Test, &[]).unwrap().is_empty());
     let grey = told(json!({"white": 6})).data;
     let samples = data::load(&grey, &labels, Split::Test, &[0]).unwrap();
     assert_eq!(samples.gather(&[0]), [0.5, 0.5]);
@@ -438,10 +411,7 @@ fn own_data_that_is_none_is_refused() {
             "gave grey levels with white = 0; expected white of at least 1: correct its code",
         ),
         (json!({"fails": true}), "failed: the disk is gone"),
-        (
-            json!({"panics": true}),
-            "failed: its code panicked: no labels today",
-        ),
+        (json!({"panics": true}), "failed: its code panicked: no labels today"),
     ] {
         let error = chain(&read(&told(settings)).unwrap_err());
         assert_eq!(error, format!("the data set `told` {expected}"));

@@ -30,13 +30,7 @@ fn pytorch_loads_the_model_strictly_and_agrees_with_its_losses() {
     let metadata = BTreeMap::from([("rounds".to_owned(), "1".to_owned())]);
     safetensors::save(&model, &plan.model, &parameters, &metadata).unwrap();
 
-    let test = data::load(
-        &plan.data,
-        &labels,
-        Split::Test,
-        &[0, 1, 2, 3, 50, 100, 358],
-    )
-    .unwrap();
+    let test = data::load(&plan.data, &labels, Split::Test, &[0, 1, 2, 3, 50, 100, 358]).unwrap();
     let images: Vec<u8> = test
         .gather(&(0..test.len()).collect::<Vec<_>>())
         .iter()
@@ -55,14 +49,7 @@ fn pytorch_loads_the_model_strictly_and_agrees_with_its_losses() {
         output.status.success(),
         "PyTorch could not load the model; if torch is missing, install Debian's python3-torch"
     );
-    let theirs: f64 = String::from_utf8(output.stdout)
-        .unwrap()
-        .trim()
-        .parse()
-        .unwrap();
+    let theirs: f64 = String::from_utf8(output.stdout).unwrap().trim().parse().unwrap();
     let ours = trainer.evaluate(&test).unwrap().loss_sum;
-    assert!(
-        (ours - theirs).abs() < 1e-5 * ours.max(1.0),
-        "{ours} is not {theirs}"
-    );
+    assert!((ours - theirs).abs() < 1e-5 * ours.max(1.0), "{ours} is not {theirs}");
 }

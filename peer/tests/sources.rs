@@ -44,11 +44,7 @@ fn tables(folder: &Path, train: &[u8], test: &[u8], columns: Columns) -> DataPla
     fs::write(folder.join("train.csv"), train).unwrap();
     fs::write(folder.join("test.csv"), test).unwrap();
     let (train, test) = (file(folder, "train.csv"), file(folder, "test.csv"));
-    let source = DataSource::Csv {
-        train,
-        test,
-        columns,
-    };
+    let source = DataSource::Csv { train, test, columns };
     plan(source, &[2], 3)
 }
 
@@ -78,10 +74,7 @@ fn rows_of_a_table_are_samples() {
     );
     let samples = data::load(&plan, &labels, Split::Train, &[2, 0, 2]).unwrap();
     assert_eq!(samples.labels(), [1, 0, 1]);
-    assert_eq!(
-        samples.gather(&[0, 1, 2]),
-        [0.0, 0.25, 1.5, -2.0, 0.0, 0.25]
-    );
+    assert_eq!(samples.gather(&[0, 1, 2]), [0.0, 0.25, 1.5, -2.0, 0.0, 0.25]);
     assert_eq!(all(&plan, Split::Train).unwrap().gather(&[1]), [3.0, 400.0]);
     assert_eq!(all(&plan, Split::Test).unwrap().gather(&[0]), [7.0, 8.0]);
 }
@@ -103,20 +96,9 @@ fn tables_are_divided_and_normalised() {
     };
     // Mean 3 and deviation 2 in the first column; the second column never changes.
     let train = b"kind,a,b\n0,1,9\n1,5,9\n";
-    let plan = tables(
-        folder.path(),
-        train,
-        b"kind,a,b\n0,3,9\n0,7,10\n",
-        normalised,
-    );
-    assert_eq!(
-        all(&plan, Split::Train).unwrap().gather(&[0, 1]),
-        [-1.0, 0.0, 1.0, 0.0]
-    );
-    assert_eq!(
-        all(&plan, Split::Test).unwrap().gather(&[0, 1]),
-        [0.0, 0.0, 2.0, 1.0]
-    );
+    let plan = tables(folder.path(), train, b"kind,a,b\n0,3,9\n0,7,10\n", normalised);
+    assert_eq!(all(&plan, Split::Train).unwrap().gather(&[0, 1]), [-1.0, 0.0, 1.0, 0.0]);
+    assert_eq!(all(&plan, Split::Test).unwrap().gather(&[0, 1]), [0.0, 0.0, 2.0, 1.0]);
 }
 
 #[test]
@@ -126,11 +108,7 @@ fn a_gzipped_table_is_read_by_its_name() {
     let plain = all(&plan, Split::Train).unwrap();
     let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
     encoder.write_all(TRAIN).unwrap();
-    fs::write(
-        folder.path().join("train.csv.gz"),
-        encoder.finish().unwrap(),
-    )
-    .unwrap();
+    fs::write(folder.path().join("train.csv.gz"), encoder.finish().unwrap()).unwrap();
     if let DataSource::Csv { train, .. } = &mut plan.source {
         *train = file(folder.path(), "train.csv.gz");
     }
@@ -185,8 +163,7 @@ fn faults_of_tables_name_line_and_column() {
     fs::remove_file(folder.path().join("train.csv")).unwrap();
     let mut plan = tables(folder.path(), TRAIN, b"", columns());
     fs::remove_file(folder.path().join("train.csv")).unwrap();
-    let absent =
-        "FOLDER/train.csv: is not there; correct the path in data or put the file in place";
+    let absent = "FOLDER/train.csv: is not there; correct the path in data or put the file in place";
     assert_eq!(fault(folder.path(), &plan), absent);
     if let DataSource::Csv { train, .. } = &mut plan.source {
         train.sha256 = Some("0".repeat(64));
@@ -196,9 +173,7 @@ fn faults_of_tables_name_line_and_column() {
     // The SHA-256 of `abc` in FIPS 180-4's example.
     let found = fault(folder.path(), &plan);
     assert!(
-        found.contains(
-            "is ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad; expected 0000"
-        ),
+        found.contains("is ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad; expected 0000"),
         "{found}"
     );
 }
@@ -246,11 +221,7 @@ fn the_line_of_a_fault_is_that_of_an_editor() {
             columns(),
             "line 5, column `kind`",
         ),
-        (
-            format!("{header}1,0,2\n1,0,2,3\n"),
-            columns(),
-            "line 3: 4 fields",
-        ),
+        (format!("{header}1,0,2\n1,0,2,3\n"), columns(), "line 3: 4 fields"),
         (
             "1,0,2\n\noops,0,2\n".to_owned(),
             numbered(1, false),
@@ -273,23 +244,14 @@ fn a_quote_that_is_not_closed_is_named() {
         found.starts_with("FOLDER/train.csv: the quote that opens in line 11 is not closed"),
         "{found}"
     );
-    let found = fault_of(
-        format!("a,kind,b\n9,1,\"9.5\n{rows}{rows}").as_bytes(),
-        columns(),
-    );
+    let found = fault_of(format!("a,kind,b\n9,1,\"9.5\n{rows}{rows}").as_bytes(), columns());
     assert!(
         found.starts_with("FOLDER/train.csv: the quote that opens in line 2 is not closed"),
         "{found}"
     );
     // Another quote closes it far below.
-    let found = fault_of(
-        format!("a,kind,b\n9,\"1,9.5\n{rows}1,\"0\",1\n").as_bytes(),
-        columns(),
-    );
-    assert!(
-        found.contains("a quote in line 2 closes only in line 12"),
-        "{found}"
-    );
+    let found = fault_of(format!("a,kind,b\n9,\"1,9.5\n{rows}1,\"0\",1\n").as_bytes(), columns());
+    assert!(found.contains("a quote in line 2 closes only in line 12"), "{found}");
 }
 
 #[test]
@@ -367,11 +329,7 @@ fn a_first_row_is_what_the_manifest_takes_it_for() {
             columns(),
             "the first column is the index of a pandas table",
         ),
-        (
-            "1,0,2,\n",
-            numbered(1, false),
-            "remove the comma at the end of the row",
-        ),
+        ("1,0,2,\n", numbered(1, false), "remove the comma at the end of the row"),
     ] {
         let found = fault_of(train.as_bytes(), columns);
         assert!(found.contains(expected), "{train:?}: {found}");
@@ -391,12 +349,7 @@ fn a_first_row_is_what_the_manifest_takes_it_for() {
         let plan = tables(folder.path(), file.as_bytes(), file.as_bytes(), columns);
         assert_eq!(all(&plan, Split::Train).unwrap().len(), 1, "{names}");
     }
-    let plan = tables(
-        folder.path(),
-        b"a,kind,b\n1,0,2\n",
-        b"b,kind,a\n1,0,2\n",
-        columns(),
-    );
+    let plan = tables(folder.path(), b"a,kind,b\n1,0,2\n", b"b,kind,a\n1,0,2\n", columns());
     let found = fault(folder.path(), &plan);
     let german = tables(
         folder.path(),
@@ -418,15 +371,10 @@ fn a_first_row_is_what_the_manifest_takes_it_for() {
 #[test]
 fn the_label_may_be_in_another_column_of_the_test_file_but_inputs_have_their_order() {
     let folder = TempDir::new().unwrap();
-    let of = |train: &str, test: &str, columns| {
-        tables(folder.path(), train.as_bytes(), test.as_bytes(), columns)
-    };
+    let of = |train: &str, test: &str, columns| tables(folder.path(), train.as_bytes(), test.as_bytes(), columns);
     let plan = of("kind,a,b\n2,1,0\n", "a,b,kind\n7,8,1\n", columns());
     let test = all(&plan, Split::Test).unwrap();
-    assert_eq!(
-        (test.labels(), test.gather(&[0])),
-        (&[1][..], vec![7.0, 8.0])
-    );
+    assert_eq!((test.labels(), test.gather(&[0])), (&[1][..], vec![7.0, 8.0]));
     // What the label is called matters to nobody who says its number.
     let plan = of("kind,a,b\n2,1,0\n", "sort,a,b\n1,7,8\n", numbered(0, true));
     assert_eq!(all(&plan, Split::Test).unwrap().gather(&[0]), [7.0, 8.0]);
@@ -476,10 +424,7 @@ fn labels_are_numbers_from_0_however_they_are_written() {
         ("0 ?", ": a label is missing"),
         ("0 yes", ": replace words by numbers from 0"),
     ] {
-        let rows: String = labels
-            .split(' ')
-            .map(|label| format!("1,{label},2\n"))
-            .collect();
+        let rows: String = labels.split(' ').map(|label| format!("1,{label},2\n")).collect();
         let found = fault_of(format!("a,kind,b\n{rows}").as_bytes(), columns());
         assert!(found.contains(expected), "{labels}: {found}");
     }
@@ -508,10 +453,7 @@ fn files_of_another_kind_are_told_as_such() {
     let table = tables(folder.path(), TRAIN, TRAIN, columns());
     let tensor = tensor_folder(folder.path());
     let windows = text(folder.path(), b"abcdefghijk", 2, 0.5);
-    let utf16: Vec<u8> = "a,kind,b\n1,0,2\n"
-        .encode_utf16()
-        .flat_map(u16::to_le_bytes)
-        .collect();
+    let utf16: Vec<u8> = "a,kind,b\n1,0,2\n".encode_utf16().flat_map(u16::to_le_bytes).collect();
     for (bytes, name) in [
         (
             &b"version https://git-lfs.github.com/spec/v1\noid sha256:0123\nsize 12345\n"[..],
@@ -532,10 +474,7 @@ fn files_of_another_kind_are_told_as_such() {
         ] {
             fs::write(folder.path().join(file), bytes).unwrap();
             let found = fault(folder.path(), plan);
-            assert!(
-                found.starts_with(&format!("FOLDER/{file}: is {name}")),
-                "{found}"
-            );
+            assert!(found.starts_with(&format!("FOLDER/{file}: is {name}")), "{found}");
         }
     }
     let mut zipped = table;
@@ -543,10 +482,7 @@ fn files_of_another_kind_are_told_as_such() {
         *train = file(folder.path(), "train.csv.gz");
     }
     fs::write(folder.path().join("train.csv.gz"), TRAIN).unwrap();
-    assert!(
-        fault(folder.path(), &zipped)
-            .starts_with("FOLDER/train.csv.gz: is not gzip, though its name ends in .gz")
-    );
+    assert!(fault(folder.path(), &zipped).starts_with("FOLDER/train.csv.gz: is not gzip, though its name ends in .gz"));
 }
 
 #[test]
@@ -578,29 +514,18 @@ fn large_values_are_seen_as_the_model_sees_them() {
 fn tensors(path: &Path, list: &[(&str, Dtype, &[usize], Vec<u8>)]) {
     let views: Vec<(&str, TensorView<'_>)> = list
         .iter()
-        .map(|(name, dtype, shape, bytes)| {
-            (
-                *name,
-                TensorView::new(*dtype, shape.to_vec(), bytes).unwrap(),
-            )
-        })
+        .map(|(name, dtype, shape, bytes)| (*name, TensorView::new(*dtype, shape.to_vec(), bytes).unwrap()))
         .collect();
     fs::write(path, safetensors::serialize(views, None).unwrap()).unwrap();
 }
 
 fn floats(values: &[f32]) -> Vec<u8> {
-    values
-        .iter()
-        .flat_map(|value| value.to_le_bytes())
-        .collect()
+    values.iter().flat_map(|value| value.to_le_bytes()).collect()
 }
 
 /// A folder of three training samples of 1×2×2 bytes and two test samples.
 fn tensor_folder(folder: &Path) -> DataPlan {
-    let labels = [0_i64, 2, 1]
-        .iter()
-        .flat_map(|label| label.to_le_bytes())
-        .collect();
+    let labels = [0_i64, 2, 1].iter().flat_map(|label| label.to_le_bytes()).collect();
     tensors(
         &folder.join("train.safetensors"),
         &[
@@ -625,10 +550,7 @@ fn tensor_folder(folder: &Path) -> DataPlan {
             ("labels", Dtype::U8, &[2], vec![1, 0]),
         ],
     );
-    let (train, test) = (
-        file(folder, "train.safetensors"),
-        file(folder, "test.safetensors"),
-    );
+    let (train, test) = (file(folder, "train.safetensors"), file(folder, "test.safetensors"));
     plan(DataSource::Safetensors { train, test }, &[1, 2, 2], 3)
 }
 
@@ -655,50 +577,34 @@ fn faults_of_tensors_are_named() {
     let path = folder.path().join("train.safetensors");
     let plan = tensor_folder(folder.path());
     let whole = fs::read(&path).unwrap();
-    let int = |values: &[i32]| {
-        values
-            .iter()
-            .flat_map(|value| value.to_le_bytes())
-            .collect()
-    };
+    let int = |values: &[i32]| values.iter().flat_map(|value| value.to_le_bytes()).collect();
     let pair = |images: Dtype, shape: &[usize], bytes: Vec<u8>, labels: Vec<u8>| {
-        let list = [
-            ("images", images, shape, bytes),
-            ("labels", Dtype::I32, &[1], labels),
-        ];
+        let list = [("images", images, shape, bytes), ("labels", Dtype::I32, &[1], labels)];
         tensors(&path, &list);
         fault(folder.path(), &plan)
     };
     let found = pair(Dtype::U8, &[1, 2, 2], vec![0; 4], int(&[0]));
     assert!(found.contains("the shape of the inputs is [1, 2, 2]; expected [1, 1, 2, 2]: the number of labels, then data.safetensors.inputShape"), "{found}");
     let found = pair(Dtype::U8, &[2, 1, 2, 2], vec![0; 8], int(&[0]));
-    assert!(
-        found.contains("is [2, 1, 2, 2]; expected [1, 1, 2, 2]"),
-        "{found}"
-    );
+    assert!(found.contains("is [2, 1, 2, 2]; expected [1, 1, 2, 2]"), "{found}");
     let found = pair(Dtype::F64, &[1, 1, 2, 2], vec![0; 32], int(&[0]));
     assert!(
-        found.contains("the type of the inputs is F64; expected U8 or F32: write them as such: inputs.astype(numpy.float32)"),
+        found.contains(
+            "the type of the inputs is F64; expected U8 or F32: write them as such: inputs.astype(numpy.float32)"
+        ),
         "{found}"
     );
     let found = pair(Dtype::U8, &[1, 1, 2, 2], vec![0; 4], int(&[-1]));
     assert!(
-        found.contains(
-            "label -1 of sample 0 is not a class; expected less than data.safetensors.classes = 3"
-        ),
+        found.contains("label -1 of sample 0 is not a class; expected less than data.safetensors.classes = 3"),
         "{found}"
     );
-    let found = pair(
-        Dtype::F32,
-        &[1, 1, 2, 2],
-        floats(&[0.0, 1.0, f32::NAN, 0.0]),
-        int(&[1]),
-    );
+    let found = pair(Dtype::F32, &[1, 1, 2, 2], floats(&[0.0, 1.0, f32::NAN, 0.0]), int(&[1]));
     assert!(found.contains("sample 0 has the value NaN"), "{found}");
     tensors(&path, &[("labels", Dtype::F32, &[1], floats(&[0.0]))]);
-    assert!(
-        fault(folder.path(), &plan).contains("the type of labels is F32; expected U8, I32, I64 or another one of whole numbers: write them as such")
-    );
+    assert!(fault(folder.path(), &plan).contains(
+        "the type of labels is F32; expected U8, I32, I64 or another one of whole numbers: write them as such"
+    ));
     tensors(&path, &[("labels", Dtype::U8, &[1, 1], vec![0])]);
     assert!(fault(folder.path(), &plan).contains("the shape of labels is [1, 1]; expected [N]"));
     tensors(&path, &[("labels", Dtype::U8, &[1], vec![0])]);
@@ -724,20 +630,11 @@ fn faults_of_tensors_are_named() {
     );
     tensors(&path, &[("\u{1b}[2J", Dtype::U8, &[1], vec![0])]);
     let found = fault(folder.path(), &plan);
-    assert!(
-        found.contains("the list of tensors is [\\u001b[2J]"),
-        "{found}"
-    );
+    assert!(found.contains("the list of tensors is [\\u001b[2J]"), "{found}");
     let largest = ("labels", Dtype::U64, &[1][..], vec![255; 8]);
-    tensors(
-        &path,
-        &[("images", Dtype::U8, &[1, 1, 2, 2], vec![0; 4]), largest],
-    );
+    tensors(&path, &[("images", Dtype::U8, &[1, 1, 2, 2], vec![0; 4]), largest]);
     let found = fault(folder.path(), &plan);
-    assert!(
-        found.contains("label 18446744073709551615 of sample 0"),
-        "{found}"
-    );
+    assert!(found.contains("label 18446744073709551615 of sample 0"), "{found}");
     for (dtype, label) in [
         (Dtype::U16, vec![2, 0]),
         (Dtype::I8, vec![2]),
@@ -765,10 +662,7 @@ fn faults_of_tensors_are_named() {
             &huge,
             "the length of the header is 18446744073709551615 bytes; expected at most 1048576",
         ),
-        (
-            b"\x02\0\0\0\0\0\0\0[]",
-            "its header is not that of a safetensors file",
-        ),
+        (b"\x02\0\0\0\0\0\0\0[]", "its header is not that of a safetensors file"),
     ] {
         fs::write(&path, bytes).unwrap();
         let found = fault(folder.path(), &plan);
@@ -793,10 +687,7 @@ fn windows_of_a_text_are_samples() {
     let labels = data::labels(&plan).unwrap();
     assert_eq!((labels.train.len(), labels.test.len()), (3, 2));
     let samples = data::load(&plan, &labels, Split::Train, &[2, 0]).unwrap();
-    assert_eq!(
-        (samples.len(), samples.targets(), samples.input_len()),
-        (2, 3, 3)
-    );
+    assert_eq!((samples.len(), samples.targets(), samples.input_len()), (2, 3, 3));
     assert_eq!(samples.labels(), b"hijbcd");
     assert_eq!(samples.gather(&[0]), b"ghi".map(f32::from));
     let test = all(&plan, Split::Test).unwrap();
@@ -804,32 +695,18 @@ fn windows_of_a_text_are_samples() {
     assert_eq!(test.gather(&[0, 1]), b"jklmno".map(f32::from));
     let hash = data::label_hash(&plan, &labels);
     let other = text(folder.path(), b"abcdefghijklmnopQ", 3, 0.4);
-    assert_ne!(
-        data::label_hash(&other, &data::labels(&other).unwrap()),
-        hash
-    );
+    assert_ne!(data::label_hash(&other, &data::labels(&other).unwrap()), hash);
 }
 
 #[test]
 fn a_byte_order_mark_is_not_learnt() {
     let folder = TempDir::new().unwrap();
-    let plan = text(
-        folder.path(),
-        "\u{feff}abcdefghijklmnopq".as_bytes(),
-        3,
-        0.4,
-    );
-    let marked = (
-        data::labels(&plan).unwrap(),
-        all(&plan, Split::Train).unwrap(),
-    );
+    let plan = text(folder.path(), "\u{feff}abcdefghijklmnopq".as_bytes(), 3, 0.4);
+    let marked = (data::labels(&plan).unwrap(), all(&plan, Split::Train).unwrap());
     let plan = text(folder.path(), b"abcdefghijklmnopq", 3, 0.4);
     assert_eq!(
         marked,
-        (
-            data::labels(&plan).unwrap(),
-            all(&plan, Split::Train).unwrap()
-        )
+        (data::labels(&plan).unwrap(), all(&plan, Split::Train).unwrap())
     );
     // Offsets are those of the file.
     let plan = text(folder.path(), b"\xef\xbb\xbfab\n\ncd\xffefg", 3, 0.4);

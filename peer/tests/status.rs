@@ -29,22 +29,11 @@ async fn metrics_health_and_readiness_are_served() {
     let metrics = Arc::new(Metrics::new("digits", 3, 10));
     let (address, _server) = serve("127.0.0.1:0".parse().unwrap(), Arc::clone(&metrics)).unwrap();
     let version = env!("CARGO_PKG_VERSION");
-    let build =
-        format!("fltorrent_build_info{{experiment=\"digits\",peer=\"3\",version=\"{version}\"}} 1");
+    let build = format!("fltorrent_build_info{{experiment=\"digits\",peer=\"3\",version=\"{version}\"}} 1");
     let open_metrics = "accept: application/openmetrics-text\r\n";
     for (accept, kind, family, is_open) in [
-        (
-            "",
-            "text/plain; version=0.0.4",
-            "fltorrent_rounds_total",
-            false,
-        ),
-        (
-            open_metrics,
-            "application/openmetrics-text",
-            "fltorrent_rounds",
-            true,
-        ),
+        ("", "text/plain; version=0.0.4", "fltorrent_rounds_total", false),
+        (open_metrics, "application/openmetrics-text", "fltorrent_rounds", true),
     ] {
         let text = ask(address, "GET", "/metrics", accept).await;
         assert!(text.starts_with("HTTP/1.1 200"), "{text}");

@@ -24,9 +24,7 @@ use quinn::{
         client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier},
     },
 };
-use rustls_pki_types::{
-    CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer, ServerName, UnixTime, pem::PemObject,
-};
+use rustls_pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer, ServerName, UnixTime, pem::PemObject};
 use support::{LIFETIME, Run};
 use tokio::sync::mpsc;
 
@@ -102,10 +100,7 @@ impl Target {
 
     /// A link and where its messages arrive.
     async fn reading_link(&mut self) -> (Connection, Link, RecvStream) {
-        let connection = self
-            .dial(&self.run.authority, 4, 0, SystemTime::now())
-            .await
-            .unwrap();
+        let connection = self.dial(&self.run.authority, 4, 0, SystemTime::now()).await.unwrap();
         let (mut send, receive) = connection.open_bi().await.unwrap();
         send.write_all(&Message::Interested.encode()).await.unwrap();
         let Event::Connected(link) = self.event().await else {
@@ -175,28 +170,21 @@ async fn dial(address: SocketAddr, certificate: &str, key: &PeerKey) -> Result<C
 
 fn client(certificate: &str, key: &PeerKey) -> ClientConfig {
     let chain = vec![CertificateDer::from_pem_slice(certificate.as_bytes()).unwrap()];
-    let key =
-        PrivateKeyDer::from(PrivatePkcs8KeyDer::from_pem_slice(key.to_pem().as_bytes()).unwrap());
-    let mut tls = rustls::ClientConfig::builder_with_provider(Arc::new(
-        rustls::crypto::ring::default_provider(),
-    ))
-    .with_protocol_versions(&[&rustls::version::TLS13])
-    .unwrap()
-    .dangerous()
-    .with_custom_certificate_verifier(Arc::new(Gullible))
-    .with_client_auth_cert(chain, key)
-    .unwrap();
+    let key = PrivateKeyDer::from(PrivatePkcs8KeyDer::from_pem_slice(key.to_pem().as_bytes()).unwrap());
+    let mut tls = rustls::ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
+        .with_protocol_versions(&[&rustls::version::TLS13])
+        .unwrap()
+        .dangerous()
+        .with_custom_certificate_verifier(Arc::new(Gullible))
+        .with_client_auth_cert(chain, key)
+        .unwrap();
     tls.alpn_protocols = vec![b"fltorrent/1".to_vec()];
     ClientConfig::new(Arc::new(QuicClientConfig::try_from(tls).unwrap()))
 }
 
 /// The first packet of a handshake that never goes on, from an address of its own.
 fn knock(target: &Target) -> std::net::UdpSocket {
-    let (key, certificate) = target
-        .run
-        .authority
-        .issue_coordinator(SystemTime::now())
-        .unwrap();
+    let (key, certificate) = target.run.authority.issue_coordinator(SystemTime::now()).unwrap();
     let now = Instant::now();
     let mut endpoint = quinn_proto::Endpoint::new(Arc::default(), None, false, None);
     let (_, mut connection) = endpoint
@@ -205,9 +193,7 @@ fn knock(target: &Target) -> std::net::UdpSocket {
     let mut packet = Vec::new();
     let transmit = connection.poll_transmit(now, 1, &mut packet).unwrap();
     let socket = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
-    socket
-        .send_to(&packet[..transmit.size], target.address)
-        .unwrap();
+    socket.send_to(&packet[..transmit.size], target.address).unwrap();
     socket
 }
 
@@ -287,24 +273,14 @@ async fn members_who_are_no_neighbours_are_told_so() {
     for (index, attempt, expected) in [
         (1, 0, "peer 1 is not a neighbour of peer 2"),
         (0, 0, "peer 0 has to wait to be dialled"),
-        (
-            4,
-            3,
-            "it belongs to attempt 3 of the run, this peer to attempt 0",
-        ),
+        (4, 3, "it belongs to attempt 3 of the run, this peer to attempt 0"),
     ] {
-        let connection = target
-            .dial(&target.run.authority, index, attempt, now)
-            .await
-            .unwrap();
+        let connection = target.dial(&target.run.authority, index, attempt, now).await.unwrap();
         assert_eq!(refusal(&connection.closed().await), expected);
     }
     let (key, certificate) = target.run.authority.issue_coordinator(now).unwrap();
     let connection = dial(target.address, &certificate, &key).await.unwrap();
-    assert_eq!(
-        refusal(&connection.closed().await),
-        "its certificate is not a peer's"
-    );
+    assert_eq!(refusal(&connection.closed().await), "its certificate is not a peer's");
 }
 
 #[tokio::test]
@@ -347,12 +323,7 @@ async fn a_server_that_is_not_the_peer_is_not_believed() {
         )
         .unwrap()
     };
-    let _impostor = start(
-        socket::wrap(socket).unwrap(),
-        &run.credentials(1),
-        &[],
-        ignored,
-    );
+    let _impostor = start(socket::wrap(socket).unwrap(), &run.credentials(1), &[], ignored);
     let (events_in, mut events) = mpsc::channel(8);
     let own = socket::bind("127.0.0.1:0".parse().unwrap()).unwrap();
     let _transport = start(own, &run.credentials(1), &[0], events_in);
@@ -381,9 +352,7 @@ async fn garbage_on_the_control_stream_is_reported_once() {
         .await
         .unwrap();
     let (mut send, _receive) = connection.open_bi().await.unwrap();
-    send.write_all(&[0, 0, 0, 1, 99, 0, 0, 0, 1, 98])
-        .await
-        .unwrap();
+    send.write_all(&[0, 0, 0, 1, 99, 0, 0, 0, 1, 98]).await.unwrap();
     let Event::Connected(_link) = target.event().await else {
         panic!("expected a connection")
     };
@@ -422,11 +391,10 @@ async fn a_piece_is_read_only_when_it_was_asked_for() {
         let mut stream = connection.open_uni().await.unwrap();
         stream.write_all(&header.encode()).await.unwrap();
         let Event::Link {
-            event:
-                LinkEvent::PieceHeader {
-                    header: seen,
-                    verdict: answer,
-                },
+            event: LinkEvent::PieceHeader {
+                header: seen,
+                verdict: answer,
+            },
             ..
         } = target.event().await
         else {
@@ -445,10 +413,7 @@ async fn a_piece_is_read_only_when_it_was_asked_for() {
             };
             assert_eq!(data, [7; 8].as_slice());
         } else {
-            assert!(
-                stream.stopped().await.unwrap().is_some(),
-                "the stream is stopped"
-            );
+            assert!(stream.stopped().await.unwrap().is_some(), "the stream is stopped");
         }
     }
 }

@@ -61,12 +61,7 @@ struct Reference {
 impl Reference {
     /// Activations after each layer, the last one without ReLU.
     fn forward(&self, image: &[f32]) -> Vec<Vec<f64>> {
-        let mut activations = vec![
-            image
-                .iter()
-                .map(|&pixel| f64::from(pixel))
-                .collect::<Vec<_>>(),
-        ];
+        let mut activations = vec![image.iter().map(|&pixel| f64::from(pixel)).collect::<Vec<_>>()];
         let mut at = 0;
         for (layer, pair) in self.widths.windows(2).enumerate() {
             let (inputs, outputs) = (pair[0], pair[1]);
@@ -74,8 +69,7 @@ impl Reference {
             let input = &activations[layer];
             let output = (0..outputs).map(|out| {
                 let row = &self.values[weight + out * inputs..][..inputs];
-                let sum = self.values[bias + out]
-                    + row.iter().zip(input).map(|(w, x)| w * x).sum::<f64>();
+                let sum = self.values[bias + out] + row.iter().zip(input).map(|(w, x)| w * x).sum::<f64>();
                 if layer + 2 < self.widths.len() {
                     sum.max(0.0)
                 } else {
@@ -157,23 +151,12 @@ fn training_is_what_a_plain_implementation_computes() {
         for round in [4, 5] {
             let report = trainer.train(&shard, round).unwrap();
             let loss = reference.train(&plan, &shard, 3, round);
-            assert!(
-                (report.loss - loss).abs() < 1e-5,
-                "{} is not {loss}",
-                report.loss
-            );
+            assert!((report.loss - loss).abs() < 1e-5, "{} is not {loss}", report.loss);
             let epochs = u64::from(plan.training.epochs);
             assert_eq!(report.samples, 40 * epochs);
-            assert_eq!(
-                report.steps,
-                40u64.div_ceil(plan.training.batch_size.into()) * epochs
-            );
+            assert_eq!(report.steps, 40u64.div_ceil(plan.training.batch_size.into()) * epochs);
         }
-        for (at, (found, expected)) in parameters(&*trainer)
-            .iter()
-            .zip(&reference.values)
-            .enumerate()
-        {
+        for (at, (found, expected)) in parameters(&*trainer).iter().zip(&reference.values).enumerate() {
             assert!(
                 (f64::from(*found) - expected).abs() < 1e-5,
                 "parameter {at}: {found} is not {expected}"
@@ -194,11 +177,7 @@ fn every_setting_of_training_changes_the_model() {
     ] {
         assert_ne!(trained(&plan(&[change]), 0, 100, 1), model, "{change:?}");
     }
-    assert_ne!(
-        trained(&base, 1, 100, 1),
-        model,
-        "another peer draws another order"
-    );
+    assert_ne!(trained(&base, 1, 100, 1), model, "another peer draws another order");
     assert_ne!(trained(&base, 0, 100, 2), model);
 }
 
@@ -214,14 +193,8 @@ fn threads_and_repetition_do_not_change_a_bit() {
         ])
     };
     let model = trained(&wide("1"), 0, 200, 2);
-    assert_eq!(
-        model_hash(&model),
-        model_hash(&trained(&wide("1"), 0, 200, 2))
-    );
-    assert_eq!(
-        model_hash(&model),
-        model_hash(&trained(&wide("2"), 0, 200, 2))
-    );
+    assert_eq!(model_hash(&model), model_hash(&trained(&wide("1"), 0, 200, 2)));
+    assert_eq!(model_hash(&model), model_hash(&trained(&wide("2"), 0, 200, 2)));
 }
 
 /// Would fail if the optimiser or the order of samples remembered earlier rounds.
@@ -244,11 +217,7 @@ fn parameters_start_uniform_within_pytorchs_bounds() {
     let plan = plan(&[]);
     let values = init::parameters(&plan.model, plan.seed);
     assert_eq!(values.len() as u64, plan.model.parameters);
-    assert_eq!(
-        values,
-        parameters(&*trainer(&plan, 0)),
-        "a trainer starts from them"
-    );
+    assert_eq!(values, parameters(&*trainer(&plan, 0)), "a trainer starts from them");
     assert_ne!(values, init::parameters(&plan.model, plan.seed + 1));
     // Both layers have 64 inputs.
     let bound = 1.0 / 8.0;
@@ -257,8 +226,7 @@ fn parameters_start_uniform_within_pytorchs_bounds() {
         .flat_map(|seed| init::parameters(&plan.model, seed))
         .map(|value| f64::from(value) / bound)
         .collect();
-    let moment =
-        |power| many.iter().map(|value| value.powi(power)).sum::<f64>() / many.len() as f64;
+    let moment = |power| many.iter().map(|value| value.powi(power)).sum::<f64>() / many.len() as f64;
     assert!(moment(1).abs() < 0.005, "{}", moment(1));
     assert!((moment(2) - 1.0 / 3.0).abs() < 0.005, "{}", moment(2));
     assert!((moment(4) - 1.0 / 5.0).abs() < 0.005, "{}", moment(4));
@@ -273,9 +241,7 @@ fn parameters_start_uniform_within_pytorchs_bounds() {
 fn what_is_set_comes_back() {
     let plan = plan(&[]);
     let mut trainer = trainer(&plan, 0);
-    let values: Vec<f32> = (0..plan.model.parameters)
-        .map(|at| at as f32 - 100.5)
-        .collect();
+    let values: Vec<f32> = (0..plan.model.parameters).map(|at| at as f32 - 100.5).collect();
     trainer.set(&values).unwrap();
     assert_eq!(parameters(&*trainer), values);
     let error = trainer.set(&values[1..]).unwrap_err();
@@ -339,9 +305,7 @@ fn evaluation_counts_what_a_plain_implementation_counts() {
     for (index, &label) in test.labels().iter().enumerate() {
         let image = test.gather(&[index]);
         let logits = reference.forward(&image).pop().unwrap();
-        let best = (0..10)
-            .max_by(|&a, &b| logits[a].total_cmp(&logits[b]))
-            .unwrap();
+        let best = (0..10).max_by(|&a, &b| logits[a].total_cmp(&logits[b])).unwrap();
         correct += u64::from(best == usize::from(label));
         loss += reference.backward(&image, label.into(), &mut vec![0.0; reference.values.len()]);
     }
@@ -351,13 +315,7 @@ fn evaluation_counts_what_a_plain_implementation_counts() {
         "{} is not {loss}",
         counts.loss_sum
     );
-    assert_eq!(
-        trainer
-            .evaluate(&samples(&plan, Split::Test, &[]))
-            .unwrap()
-            .total,
-        0
-    );
+    assert_eq!(trainer.evaluate(&samples(&plan, Split::Test, &[])).unwrap().total, 0);
 }
 
 #[test]
@@ -374,26 +332,12 @@ fn an_empty_shard_leaves_the_model_as_it_is() {
 fn samples_of_another_shape_are_refused() {
     let digits = plan(&[]);
     let mut other = plan(&[]);
-    other.model = ModelPlan::new(Architecture::Mlp {
-        widths: vec![9, 4, 10],
-    });
+    other.model = ModelPlan::new(Architecture::Mlp { widths: vec![9, 4, 10] });
     let mut trainer = trainer(&other, 0);
     let expected = "found samples of 64 values, labels a sample: 1, classes: 10; expected 9 values, labels: 1, classes: at most 10, as the model \
                     has: correct data or model";
-    assert_eq!(
-        trainer
-            .train(&shard(&digits, 5), 0)
-            .unwrap_err()
-            .to_string(),
-        expected
-    );
-    assert_eq!(
-        trainer
-            .evaluate(&shard(&digits, 5))
-            .unwrap_err()
-            .to_string(),
-        expected
-    );
+    assert_eq!(trainer.train(&shard(&digits, 5), 0).unwrap_err().to_string(), expected);
+    assert_eq!(trainer.evaluate(&shard(&digits, 5)).unwrap_err().to_string(), expected);
 }
 
 #[test]
@@ -407,14 +351,9 @@ fn a_rate_that_is_too_high_is_named() {
         text.contains("in round 7") && text.ends_with("lower training.learningRate"),
         "{text}"
     );
-    trainer
-        .set(&vec![f32::MAX; plan.model.parameters as usize])
-        .unwrap();
+    trainer.set(&vec![f32::MAX; plan.model.parameters as usize]).unwrap();
     let error = trainer.evaluate(&shard(&plan, 10)).unwrap_err();
-    assert!(
-        matches!(error, TrainError::EvaluationDiverged { .. }),
-        "{error}"
-    );
+    assert!(matches!(error, TrainError::EvaluationDiverged { .. }), "{error}");
 }
 
 #[test]
@@ -435,9 +374,7 @@ fn tensors_of_another_network_are_refused() {
 fn a_backend_that_cannot_run_says_what_to_do() {
     assert!(backend::probe(Backend::Flex).is_ok());
     // Built in, it may also find all that it needs.
-    let refusal = backend::probe(Backend::Cuda)
-        .err()
-        .map(|error| error.to_string());
+    let refusal = backend::probe(Backend::Cuda).err().map(|error| error.to_string());
     let expected = match cfg!(feature = "cuda") {
         true => "training.backend is cuda, but ",
         false => {

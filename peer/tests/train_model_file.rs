@@ -36,10 +36,7 @@ fn tensors_have_the_plans_names_shapes_and_order() {
 
     let bytes = fs::read(&path).unwrap();
     let (_, header) = SafeTensors::read_metadata(&bytes).unwrap();
-    assert_eq!(
-        header.metadata().as_ref().unwrap()["experiment"],
-        "quickstart"
-    );
+    assert_eq!(header.metadata().as_ref().unwrap()["experiment"], "quickstart");
     let file = SafeTensors::deserialize(&bytes).unwrap();
     assert_eq!(file.len(), 4);
     let mut expected = values(&model, 0.5).into_iter();
@@ -47,10 +44,7 @@ fn tensors_have_the_plans_names_shapes_and_order() {
         let view = file.tensor(&tensor.name).unwrap();
         assert_eq!(view.dtype(), Dtype::F32);
         assert_eq!(
-            view.shape()
-                .iter()
-                .map(|&extent| extent as u64)
-                .collect::<Vec<_>>(),
+            view.shape().iter().map(|&extent| extent as u64).collect::<Vec<_>>(),
             tensor.shape
         );
         for value in view.data().as_chunks::<4>().0 {

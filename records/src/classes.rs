@@ -46,10 +46,7 @@ pub struct ClassFigures {
 }
 
 /// The accuracy of a round by class, over the peers that have counted it.
-pub fn by_class<'a>(
-    round: u32,
-    counted: impl IntoIterator<Item = &'a Classes>,
-) -> Vec<ClassFigures> {
+pub fn by_class<'a>(round: u32, counted: impl IntoIterator<Item = &'a Classes>) -> Vec<ClassFigures> {
     let mut sums: BTreeMap<u32, (u64, u64)> = BTreeMap::new();
     let of_round = counted.into_iter().filter(|classes| classes.round == round);
     for &(class, correct, total) in of_round.flat_map(|classes| &classes.counts) {
@@ -57,12 +54,10 @@ pub fn by_class<'a>(
         sum.0 = sum.0.saturating_add(correct);
         sum.1 = sum.1.saturating_add(total);
     }
-    let figures = sums
-        .into_iter()
-        .map(|(class, (correct, samples))| ClassFigures {
-            class,
-            accuracy: correct as f64 / samples as f64,
-            samples,
-        });
+    let figures = sums.into_iter().map(|(class, (correct, samples))| ClassFigures {
+        class,
+        accuracy: correct as f64 / samples as f64,
+        samples,
+    });
     figures.filter(|figures| figures.samples > 0).collect()
 }

@@ -111,11 +111,7 @@ mod tests {
         let endless = "x".repeat(3 * LONGEST_LINE);
         let cut = &TRAINING[..20];
         let other = "{\"event\":\"other\",\"time\":1}\n";
-        fs::write(
-            &path,
-            format!("broken\n{TRAINING}{endless}\n{TRAINING}{other}{cut}"),
-        )
-        .unwrap();
+        fs::write(&path, format!("broken\n{TRAINING}{endless}\n{TRAINING}{other}{cut}")).unwrap();
         let read: Vec<_> = lines(&path).unwrap().collect();
         let events: Vec<_> = read.iter().flatten().map(|line| &line.event).collect();
         assert!(matches!(

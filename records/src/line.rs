@@ -4,9 +4,7 @@ use serde::{Deserialize, Serialize, Serializer, de::DeserializeOwned, ser::Error
 use serde_json::{Map, Value};
 use thiserror::Error;
 
-use crate::{
-    classes::Classes, exchange::Exchange, report::RoundReport, status::Status, verdict::Verdict,
-};
+use crate::{classes::Classes, exchange::Exchange, report::RoundReport, status::Status, verdict::Verdict};
 
 /// A line of a peer's metrics file.
 #[derive(Clone, Debug, PartialEq)]
@@ -107,11 +105,10 @@ impl Line {
     /// # Errors
     /// When it is cut or damaged, or lacks a field.
     pub fn read(text: &[u8]) -> Result<Self, LineError> {
-        let mut fields: Map<String, Value> =
-            serde_json::from_slice(text).map_err(|source| LineError {
-                field: ".".to_owned(),
-                source,
-            })?;
+        let mut fields: Map<String, Value> = serde_json::from_slice(text).map_err(|source| LineError {
+            field: ".".to_owned(),
+            source,
+        })?;
         let time = taken(&mut fields, "time")?;
         let event: String = taken(&mut fields, "event")?;
         let event = Event::read(&event, Value::Object(fields))?;
@@ -119,10 +116,7 @@ impl Line {
     }
 }
 
-fn taken<T: DeserializeOwned>(
-    fields: &mut Map<String, Value>,
-    field: &str,
-) -> Result<T, LineError> {
+fn taken<T: DeserializeOwned>(fields: &mut Map<String, Value>, field: &str) -> Result<T, LineError> {
     let value = fields.remove(field).unwrap_or(Value::Null);
     T::deserialize(value).map_err(|source| LineError {
         field: field.to_owned(),
@@ -218,10 +212,7 @@ mod tests {
             text(4),
             r#"{"event":"classes","time":1.5,"round":1,"counts":[[0,3,4],[7,0,1]]}"#
         );
-        assert_eq!(
-            text(5),
-            r#"{"event":"converged","time":1.5,"round":1,"reason":"why"}"#
-        );
+        assert_eq!(text(5), r#"{"event":"converged","time":1.5,"round":1,"reason":"why"}"#);
         assert_eq!(
             text(7),
             r#"{"event":"verdict","time":1.5,"offence":"modelsDiffer","origin":null,"round":1}"#
@@ -256,18 +247,9 @@ mod tests {
                 round.replace("\"time\":1.5", "\"time\":\"x\""),
                 "time: invalid type: string \"x\"",
             ),
-            (
-                r#"{"event":"training","round":0}"#.into(),
-                "time: invalid type: null",
-            ),
-            (
-                r#"{"time":1,"round":0}"#.into(),
-                "event: invalid type: null",
-            ),
-            (
-                r#"{"event":"training","time":1}"#.into(),
-                ".: missing field `round`",
-            ),
+            (r#"{"event":"training","round":0}"#.into(), "time: invalid type: null"),
+            (r#"{"time":1,"round":0}"#.into(), "event: invalid type: null"),
+            (r#"{"event":"training","time":1}"#.into(), ".: missing field `round`"),
             (
                 r#"{"event":"training","time":1,"round":4294967296}"#.into(),
                 "round: invalid value: integer `4294967296`",

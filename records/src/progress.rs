@@ -136,10 +136,7 @@ impl Progress {
     pub fn handle_report(&mut self, report: &RoundReport) -> Result<Outcome, ProgressError> {
         report.check()?;
         let &RoundReport {
-            peer,
-            attempt,
-            round,
-            ..
+            peer, attempt, round, ..
         } = report;
         let peers = self.peers;
         if peer >= peers {
@@ -164,11 +161,7 @@ impl Progress {
                 return Ok(Outcome::Repeated);
             }
             Some(earlier) if earlier.attempt == attempt => {
-                return Err(ProgressError::Contradiction {
-                    peer,
-                    attempt,
-                    round,
-                });
+                return Err(ProgressError::Contradiction { peer, attempt, round });
             }
             Some(_) => {}
             None => {
@@ -178,10 +171,7 @@ impl Progress {
                 self.bytes_received = self.bytes_received.saturating_add(report.bytes_received);
             }
         }
-        self.unfinished
-            .entry(round)
-            .or_default()
-            .insert(peer, *report);
+        self.unfinished.entry(round).or_default().insert(peer, *report);
         self.finish(round);
         self.forget(peer);
         Ok(Outcome::New)
@@ -300,46 +290,21 @@ mod tests {
     fn a_round_is_summed_up_when_all_have_reported() {
         let mut progress = Progress::new(3, 2);
         for peer in [2, 0] {
-            assert_eq!(
-                progress.handle_report(&sample(peer, 0, 1)).unwrap(),
-                Outcome::New
-            );
-            assert_eq!(
-                progress.handle_report(&sample(peer, 0, 1)).unwrap(),
-                Outcome::Repeated
-            );
+            assert_eq!(progress.handle_report(&sample(peer, 0, 1)).unwrap(), Outcome::New);
+            assert_eq!(progress.handle_report(&sample(peer, 0, 1)).unwrap(), Outcome::Repeated);
         }
         assert_eq!(progress.round_summary(1), None);
-        assert_eq!(
-            progress.handle_report(&sample(1, 0, 1)).unwrap(),
-            Outcome::New
-        );
+        assert_eq!(progress.handle_report(&sample(1, 0, 1)).unwrap(), Outcome::New);
         let summary = progress.round_summary(1).unwrap();
         assert_eq!((summary.round, summary.peers, summary.samples), (1, 3, 303));
         assert_eq!((summary.accuracy, summary.loss), (Some(0.9), Some(0.5)));
         assert_eq!((summary.chunks_held, summary.chunks_total), (240, 240));
         assert_eq!(
-            (
-                summary.bytes_sent,
-                summary.bytes_received,
-                summary.bytes_wasted
-            ),
+            (summary.bytes_sent, summary.bytes_received, summary.bytes_wasted),
             (3000, 6000, 9)
         );
-        assert_eq!(
-            summary.train_seconds,
-            Spread {
-                mean: 11.0,
-                max: 12.0
-            }
-        );
-        assert_eq!(
-            summary.exchange_seconds,
-            Spread {
-                mean: 5.5,
-                max: 6.0
-            }
-        );
+        assert_eq!(summary.train_seconds, Spread { mean: 11.0, max: 12.0 });
+        assert_eq!(summary.exchange_seconds, Spread { mean: 5.5, max: 6.0 });
         assert!(summary.models_agree);
         assert_eq!(progress.unfinished.len(), 0);
         assert_eq!(
@@ -351,14 +316,8 @@ mod tests {
             (1, 0, false)
         );
         for peer in 0..3 {
-            assert_eq!(
-                progress.handle_report(&sample(peer, 0, 1)).unwrap(),
-                Outcome::Repeated
-            );
-            assert_eq!(
-                progress.handle_report(&sample(peer, 0, 0)).unwrap(),
-                Outcome::New
-            );
+            assert_eq!(progress.handle_report(&sample(peer, 0, 1)).unwrap(), Outcome::Repeated);
+            assert_eq!(progress.handle_report(&sample(peer, 0, 0)).unwrap(), Outcome::New);
             assert_eq!(
                 (progress.rounds_reported(peer), progress.peers_finished()),
                 (Some(2), peer as usize + 1)
@@ -366,10 +325,7 @@ mod tests {
         }
         assert!(progress.is_finished());
         assert_eq!(
-            progress
-                .summaries()
-                .map(|summary| summary.round)
-                .collect::<Vec<_>>(),
+            progress.summaries().map(|summary| summary.round).collect::<Vec<_>>(),
             [0, 1]
         );
     }
@@ -382,9 +338,8 @@ mod tests {
         contradiction.evaluation.correct -= 1;
         let mut impossible = sample(0, 0, 0);
         impossible.chunks_held = 81;
-        let error = |progress: &mut Progress, report: &RoundReport| {
-            progress.handle_report(report).unwrap_err().to_string()
-        };
+        let error =
+            |progress: &mut Progress, report: &RoundReport| progress.handle_report(report).unwrap_err().to_string();
         assert_eq!(
             error(&mut progress, &sample(3, 0, 0)),
             "peer: found 3; the run has 3 peers, from 0"
@@ -393,15 +348,9 @@ mod tests {
             error(&mut progress, &sample(0, 0, 2)),
             "round: found 2; the run has 2 rounds, from 0"
         );
-        assert!(
-            error(&mut progress, &contradiction)
-                .starts_with("peer 1, attempt 0 reported round 0 before")
-        );
+        assert!(error(&mut progress, &contradiction).starts_with("peer 1, attempt 0 reported round 0 before"));
         assert!(error(&mut progress, &impossible).contains("chunksHeld"));
-        assert_eq!(
-            progress.unfinished[&0],
-            BTreeMap::from([(1, sample(1, 0, 0))])
-        );
+        assert_eq!(progress.unfinished[&0], BTreeMap::from([(1, sample(1, 0, 0))]));
         assert_eq!(progress.rounds_reported(0), Some(0));
         assert_eq!(progress.rounds_reported(1), Some(1));
     }
@@ -413,15 +362,9 @@ mod tests {
             bytes_sent: 7,
             ..sample(0, 1, 0)
         };
-        assert_eq!(
-            progress.handle_report(&sample(0, 0, 0)).unwrap(),
-            Outcome::New
-        );
+        assert_eq!(progress.handle_report(&sample(0, 0, 0)).unwrap(), Outcome::New);
         assert_eq!(progress.handle_report(&replaced).unwrap(), Outcome::New);
-        assert_eq!(
-            progress.handle_report(&sample(0, 0, 0)).unwrap(),
-            Outcome::Repeated
-        );
+        assert_eq!(progress.handle_report(&sample(0, 0, 0)).unwrap(), Outcome::Repeated);
         assert_eq!(progress.rounds_reported(0), Some(1));
         progress.handle_report(&sample(1, 0, 0)).unwrap();
         assert_eq!(progress.round_summary(0).unwrap().bytes_sent, 1007);
@@ -452,18 +395,14 @@ mod tests {
                 loss_sum: Some(0.0),
                 seconds: 0.0,
             };
-            report.model_hash =
-                crate::report::ModelHash::from_bytes([u8::try_from(peer).unwrap(); 32]);
+            report.model_hash = crate::report::ModelHash::from_bytes([u8::try_from(peer).unwrap(); 32]);
             progress.handle_report(&report).unwrap();
             let mut report = sample(peer, 0, 1);
             report.evaluation.loss_sum = (peer == 0).then_some(1.0);
             progress.handle_report(&report).unwrap();
         }
         let none = progress.round_summary(0).unwrap();
-        assert_eq!(
-            (none.accuracy, none.loss, none.models_agree),
-            (None, None, false)
-        );
+        assert_eq!((none.accuracy, none.loss, none.models_agree), (None, None, false));
         let diverged = progress.round_summary(1).unwrap();
         assert_eq!(
             (diverged.accuracy, diverged.loss, diverged.models_agree),
@@ -512,14 +451,7 @@ mod tests {
 
     #[test]
     fn small_swarms_may_report_further_apart_than_large_ones() {
-        let expected = [
-            (0, 16),
-            (8, 16),
-            (256, 16),
-            (1000, 4),
-            (2048, 2),
-            (10_000, 2),
-        ];
+        let expected = [(0, 16), (8, 16), (256, 16), (1000, 4), (2048, 2), (10_000, 2)];
         for (peers, rounds) in expected {
             assert_eq!(in_flight(peers), rounds, "{peers}");
         }

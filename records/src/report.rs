@@ -90,13 +90,11 @@ impl FromStr for ModelHash {
     type Err = ReportError;
 
     fn from_str(text: &str) -> Result<Self, ReportError> {
-        hex::decode(text)
-            .map(Self)
-            .ok_or_else(|| ReportError::Value {
-                path: "modelHash",
-                found: text.chars().take(80).collect(),
-                expected: "64 lower-case hex digits".into(),
-            })
+        hex::decode(text).map(Self).ok_or_else(|| ReportError::Value {
+            path: "modelHash",
+            found: text.chars().take(80).collect(),
+            expected: "64 lower-case hex digits".into(),
+        })
     }
 }
 
@@ -109,9 +107,9 @@ impl Serialize for ModelHash {
 impl<'de> Deserialize<'de> for ModelHash {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = std::borrow::Cow::<'de, str>::deserialize(deserializer)?;
-        hex::decode(&text).map(Self).ok_or_else(|| {
-            de::Error::invalid_value(de::Unexpected::Str(&text), &"64 lower-case hex digits")
-        })
+        hex::decode(&text)
+            .map(Self)
+            .ok_or_else(|| de::Error::invalid_value(de::Unexpected::Str(&text), &"64 lower-case hex digits"))
     }
 }
 
@@ -204,11 +202,7 @@ impl RoundReport {
             at_most(path, count, MAX_COUNT)?;
         }
         at_most("chunksHeld", self.chunks_held, self.chunks_total)?;
-        at_most(
-            "evaluation.correct",
-            self.evaluation.correct,
-            self.evaluation.total,
-        )?;
+        at_most("evaluation.correct", self.evaluation.correct, self.evaluation.total)?;
         for (path, figure) in [
             ("train.loss", self.train.loss),
             ("train.seconds", Some(self.train.seconds)),
@@ -255,9 +249,7 @@ pub fn decode_reports(body: &[u8]) -> Result<Vec<RoundReport>, ReportError> {
         _ => vec![parse(body)?],
     };
     if !(1..=MAX_REPORTS).contains(&reports.len()) {
-        return Err(ReportError::Count {
-            found: reports.len(),
-        });
+        return Err(ReportError::Count { found: reports.len() });
     }
     reports.iter().try_for_each(RoundReport::check)?;
     Ok(reports)
@@ -265,11 +257,10 @@ pub fn decode_reports(body: &[u8]) -> Result<Vec<RoundReport>, ReportError> {
 
 fn parse<'de, T: Deserialize<'de>>(body: &'de [u8]) -> Result<T, ReportError> {
     let mut json = serde_json::Deserializer::from_slice(body);
-    let value =
-        serde_path_to_error::deserialize(&mut json).map_err(|error| ReportError::Malformed {
-            path: error.path().to_string(),
-            reason: error.into_inner(),
-        })?;
+    let value = serde_path_to_error::deserialize(&mut json).map_err(|error| ReportError::Malformed {
+        path: error.path().to_string(),
+        reason: error.into_inner(),
+    })?;
     json.end().map_err(|reason| ReportError::Malformed {
         path: ".".into(),
         reason,
@@ -392,19 +383,10 @@ mod tests {
                 "the body has 65 reports",
             ),
             (format!("{good} x"), "trailing characters"),
-            (
-                unknown.to_string(),
-                "evaluation.accuracy: unknown field `accuracy`",
-            ),
+            (unknown.to_string(), "evaluation.accuracy: unknown field `accuracy`"),
             (missing.to_string(), "missing field `samples`"),
-            (
-                with("/round", (-1).into()),
-                "round: invalid value: integer `-1`",
-            ),
-            (
-                with("/peer", 4_294_967_296_u64.into()),
-                "peer: invalid value",
-            ),
+            (with("/round", (-1).into()), "round: invalid value: integer `-1`"),
+            (with("/peer", 4_294_967_296_u64.into()), "peer: invalid value"),
             (
                 with("/modelHash", "AB".into()),
                 "modelHash: invalid value: string \"AB\", expected 64 lower-case hex digits",
@@ -443,9 +425,7 @@ mod tests {
             assert!(error.contains(message), "{error} has not {message}");
         }
         let large = vec![b' '; MAX_BODY_BYTES + 1];
-        assert!(
-            matches!(decode_reports(&large), Err(ReportError::TooLarge { found }) if found == MAX_BODY_BYTES + 1)
-        );
+        assert!(matches!(decode_reports(&large), Err(ReportError::TooLarge { found }) if found == MAX_BODY_BYTES + 1));
     }
 
     #[test]
@@ -461,10 +441,7 @@ mod tests {
         );
         report.evaluation.loss_sum = None;
         report.train.loss = None;
-        assert_eq!(
-            decode_reports(&serde_json::to_vec(&report).unwrap()).unwrap(),
-            [report]
-        );
+        assert_eq!(decode_reports(&serde_json::to_vec(&report).unwrap()).unwrap(), [report]);
     }
 
     #[test]

@@ -68,11 +68,7 @@ impl Comparison {
     ///
     /// # Errors
     /// When a folder has no run that can be read.
-    pub fn read(
-        folders: &[PathBuf],
-        target: Option<f64>,
-        load: Load<'_>,
-    ) -> Result<Self, ReportError> {
+    pub fn read(folders: &[PathBuf], target: Option<f64>, load: Load<'_>) -> Result<Self, ReportError> {
         let read: Vec<Run> = folders
             .iter()
             .map(|folder| Run::read(std::slice::from_ref(folder), load))
@@ -150,11 +146,7 @@ impl Figures {
             bytes_received: run.rounds.last().map_or(0, |last| last.bytes),
             train_seconds: sum(|round| round.summary.train_seconds.mean),
             exchange_seconds: sum(|round| round.summary.exchange_seconds.mean),
-            peak_rss_bytes: run
-                .rounds
-                .iter()
-                .map(|round| round.summary.peak_rss_bytes)
-                .max(),
+            peak_rss_bytes: run.rounds.iter().map(|round| round.summary.peak_rss_bytes).max(),
             model_hash: run.result().map(|last| last.summary.model_hash.to_string()),
         }
     }
@@ -180,10 +172,7 @@ fn differences(runs: &[Run]) -> Vec<Difference> {
         .into_iter()
         .map(|path| Difference {
             path: path.clone(),
-            values: leaves
-                .iter()
-                .map(|leaves| leaves.get(path).cloned())
-                .collect(),
+            values: leaves.iter().map(|leaves| leaves.get(path).cloned()).collect(),
         })
         .filter(|difference| difference.values.windows(2).any(|pair| pair[0] != pair[1]))
         .collect()

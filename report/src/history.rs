@@ -41,11 +41,7 @@ pub(super) struct History {
 
 impl History {
     /// Reads a metrics file of peer `index` of a run of so many peers and rounds.
-    pub(super) fn read(
-        path: &Path,
-        index: u32,
-        (peers, rounds): (u32, u32),
-    ) -> Result<Self, ReportError> {
+    pub(super) fn read(path: &Path, index: u32, (peers, rounds): (u32, u32)) -> Result<Self, ReportError> {
         let lines = lines(path).map_err(|source| ReportError::Read {
             path: path.to_owned(),
             source,
@@ -57,9 +53,7 @@ impl History {
                 Ok(line) => line,
                 Err(error) => {
                     history.damaged += 1;
-                    history
-                        .first_damage
-                        .get_or_insert_with(|| error.to_string());
+                    history.first_damage.get_or_insert_with(|| error.to_string());
                     continue;
                 }
             };
@@ -72,9 +66,7 @@ impl History {
             let time = time - pauses;
             match event {
                 Event::Training(_) => history.began = history.began.or(Some(time)),
-                Event::Round(report)
-                    if report.peer == index && report.round < rounds && report.check().is_ok() =>
-                {
+                Event::Round(report) if report.peer == index && report.round < rounds && report.check().is_ok() => {
                     history.rounds.insert(report.round, (time, *report));
                 }
                 Event::Exchange(exchange) if is_possible(&exchange, peers, rounds) => {
@@ -85,11 +77,7 @@ impl History {
                     history.classes = [last, Some(classes)];
                 }
                 Event::Round(_) | Event::Exchange(_) | Event::Classes(_) => history.damaged += 1,
-                Event::Status(_)
-                | Event::Resumed(_)
-                | Event::Converged(_)
-                | Event::Verdict(_)
-                | Event::Other => {}
+                Event::Status(_) | Event::Resumed(_) | Event::Converged(_) | Event::Verdict(_) | Event::Other => {}
             }
         }
         Ok(history)
@@ -124,14 +112,8 @@ impl History {
 
     /// The exchange of a round, when it is one of those that are kept.
     pub(super) fn exchange(&self, round: u32) -> Option<&Exchange> {
-        let kept = [
-            self.first.as_ref(),
-            self.last[0].as_ref(),
-            self.last[1].as_ref(),
-        ];
-        kept.into_iter()
-            .flatten()
-            .find(|exchange| exchange.round == round)
+        let kept = [self.first.as_ref(), self.last[0].as_ref(), self.last[1].as_ref()];
+        kept.into_iter().flatten().find(|exchange| exchange.round == round)
     }
 }
 

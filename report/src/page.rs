@@ -101,21 +101,9 @@ fn ending(run: &Run) -> Markup {
     };
     let (class, symbol, words) = match ending.outcome.as_str() {
         "completed" | "complete" => ("good", "✓", format!("Completed all {planned} rounds")),
-        "converged" => (
-            "good",
-            "✓",
-            format!("Converged after {finished} of {planned} rounds"),
-        ),
-        "stopped" | "interrupted" => (
-            "open",
-            "■",
-            format!("Stopped after {finished} of {planned} rounds"),
-        ),
-        "failed" => (
-            "bad",
-            "✗",
-            format!("Failed after {finished} of {planned} rounds"),
-        ),
+        "converged" => ("good", "✓", format!("Converged after {finished} of {planned} rounds")),
+        "stopped" | "interrupted" => ("open", "■", format!("Stopped after {finished} of {planned} rounds")),
+        "failed" => ("bad", "✗", format!("Failed after {finished} of {planned} rounds")),
         other => ("open", "◌", format!("Ended: {other}")),
     };
     html! {

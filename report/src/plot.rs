@@ -133,9 +133,6 @@ mod tests {
         };
         let text = svg(&name, 10.0, &html! {}).into_string();
         assert!(!text.contains("<script>"), "{text}");
-        assert!(
-            text.contains("&lt;script&gt;") && text.contains("&amp;"),
-            "{text}"
-        );
+        assert!(text.contains("&lt;script&gt;") && text.contains("&amp;"), "{text}");
     }
 }

@@ -66,9 +66,7 @@ impl Folder {
             None => None,
         };
         if manifest.is_none() && peers.is_empty() {
-            return Err(ReportError::NoRun {
-                path: path.to_owned(),
-            });
+            return Err(ReportError::NoRun { path: path.to_owned() });
         }
         // The file is the better witness of what was run; one of another version cannot be read, and is not needed.
         let plan_hash = text(&path.join("plan.json"))?
@@ -118,9 +116,7 @@ pub(super) fn text(path: &Path) -> Result<Option<String>, ReportError> {
         Ok(text) => return Ok(Some(text)),
         Err(TextError::Read(error)) if is_missing(&error) => return Ok(None),
         Err(TextError::TooLarge { .. }) => {
-            return Err(ReportError::TooLarge {
-                path: path.to_owned(),
-            });
+            return Err(ReportError::TooLarge { path: path.to_owned() });
         }
         Err(TextError::Read(source)) => source,
         Err(TextError::NotUtf8(why)) => io::Error::new(ErrorKind::InvalidData, why),

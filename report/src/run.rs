@@ -59,9 +59,7 @@ impl Run {
         let first = folders.iter().find_map(|folder| folder.manifest.clone());
         let Some((manifest, subject)) = first else {
             return Err(ReportError::NoManifest {
-                path: folders
-                    .first()
-                    .map_or_else(PathBuf::new, |folder| folder.path.clone()),
+                path: folders.first().map_or_else(PathBuf::new, |folder| folder.path.clone()),
             });
         };
         let plan = &subject.plan;
@@ -106,11 +104,7 @@ impl Run {
     /// The last round that all peers have finished, or else the last that any has.
     pub(super) fn last(&self) -> Option<&Finished> {
         let all = self.subject.plan.peers.len();
-        let whole = self
-            .rounds
-            .iter()
-            .rev()
-            .find(|round| round.summary.peers == all);
+        let whole = self.rounds.iter().rev().find(|round| round.summary.peers == all);
         whole.or_else(|| self.rounds.last())
     }
 
@@ -128,8 +122,7 @@ impl Run {
     pub(super) fn result(&self) -> Option<&Finished> {
         let ending = self.ending.as_ref();
         let has_failed = ending.is_some_and(|ending| ending.outcome == "failed");
-        self.last()
-            .filter(|last| last.summary.models_agree && !has_failed)
+        self.last().filter(|last| last.summary.models_agree && !has_failed)
     }
 
     /// The plan's hash in hex.
@@ -161,14 +154,8 @@ fn check_same(folders: &[Folder]) -> Result<(), ReportError> {
     same(folders, "run id", run)
 }
 
-fn same(
-    folders: &[Folder],
-    what: &'static str,
-    value: impl Fn(&Folder) -> Option<String>,
-) -> Result<(), ReportError> {
-    let mut known = folders
-        .iter()
-        .filter_map(|folder| Some((&folder.path, value(folder)?)));
+fn same(folders: &[Folder], what: &'static str, value: impl Fn(&Folder) -> Option<String>) -> Result<(), ReportError> {
+    let mut known = folders.iter().filter_map(|folder| Some((&folder.path, value(folder)?)));
     let Some((first, first_value)) = known.next() else {
         return Ok(());
     };

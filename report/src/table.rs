@@ -26,13 +26,9 @@ pub(crate) fn outcomes(comparison: &Comparison) -> Vec<Row> {
     let or_dash = |text: Option<String>| text.unwrap_or_else(|| "–".to_owned());
     let mut rows = vec![
         row("outcome", &|run| or_dash(run.outcome.clone())),
-        row("rounds", &|run| {
-            format!("{} of {}", run.rounds, run.planned_rounds)
-        }),
+        row("rounds", &|run| format!("{} of {}", run.rounds, run.planned_rounds)),
         row("accuracy", &|run| percent(run.accuracy)),
-        row("loss", &|run| {
-            or_dash(run.loss.map(|loss| format!("{loss:.4}")))
-        }),
+        row("loss", &|run| or_dash(run.loss.map(|loss| format!("{loss:.4}")))),
         row("wall time", &|run| or_dash(run.wall_seconds.map(duration))),
     ];
     if let Some(target) = comparison.target {
@@ -41,9 +37,7 @@ pub(crate) fn outcomes(comparison: &Comparison) -> Vec<Row> {
             row(&to("rounds"), &|run| {
                 or_dash(run.rounds_to_target.map(|rounds| rounds.to_string()))
             }),
-            row(&to("time"), &|run| {
-                or_dash(run.seconds_to_target.map(duration))
-            }),
+            row(&to("time"), &|run| or_dash(run.seconds_to_target.map(duration))),
             row(&to("bytes"), &|run| or_dash(run.bytes_to_target.map(bytes))),
         ]);
     }
@@ -51,9 +45,7 @@ pub(crate) fn outcomes(comparison: &Comparison) -> Vec<Row> {
         row("bytes received", &|run| bytes(run.bytes_received)),
         row("training", &|run| duration(run.train_seconds)),
         row("exchange", &|run| duration(run.exchange_seconds)),
-        row("largest peer", &|run| {
-            or_dash(run.peak_rss_bytes.map(bytes))
-        }),
+        row("largest peer", &|run| or_dash(run.peak_rss_bytes.map(bytes))),
         row("model", &|run| match &run.model_hash {
             Some(hash) => hash.chars().take(SHORT_HASH).collect(),
             None => "differs".to_owned(),
@@ -115,20 +107,13 @@ fn aligned(rows: &[Row]) -> Vec<String> {
     let columns = rows.iter().map(|row| row.cells.len()).max().unwrap_or(0);
     let cell = |row: &Row, at: usize| row.cells.get(at).map_or_else(String::new, |cell| cut(cell));
     let widths: Vec<usize> = (0..columns)
-        .map(|at| {
-            rows.iter()
-                .map(|row| width(&cell(row, at)))
-                .max()
-                .unwrap_or(0)
-        })
+        .map(|at| rows.iter().map(|row| width(&cell(row, at))).max().unwrap_or(0))
         .collect();
     rows.iter()
         .map(|row| {
             let cells = (0..columns).map(|at| format!("  {:>1$}", cell(row, at), widths[at]));
             let cells: String = cells.collect();
-            format!("  {:<first$}{cells}", row.name)
-                .trim_end()
-                .to_owned()
+            format!("  {:<first$}{cells}", row.name).trim_end().to_owned()
         })
         .collect()
 }

@@ -41,11 +41,7 @@ pub fn duration(seconds: f64) -> String {
     match seconds {
         seconds if seconds < 0.1 => format!("{:.1} ms", seconds * 1e3),
         seconds if seconds < 60.0 => format!("{seconds:.2} s"),
-        seconds if seconds < 3600.0 => format!(
-            "{:.0} min {:.0} s",
-            (seconds / 60.0).floor(),
-            (seconds % 60.0).floor()
-        ),
+        seconds if seconds < 3600.0 => format!("{:.0} min {:.0} s", (seconds / 60.0).floor(), (seconds % 60.0).floor()),
         seconds => format!(
             "{:.0} h {:.0} min",
             (seconds / 3600.0).floor(),
@@ -115,20 +111,10 @@ mod tests {
 
     #[test]
     fn numbers_are_readable() {
-        for (number, text) in [
-            (0, "0"),
-            (999, "999"),
-            (1000, "1,000"),
-            (1_234_567, "1,234,567"),
-        ] {
+        for (number, text) in [(0, "0"), (999, "999"), (1000, "1,000"), (1_234_567, "1,234,567")] {
             assert_eq!(grouped(number), text);
         }
-        for (number, text) in [
-            (0, "0 B"),
-            (1023, "1023 B"),
-            (1536, "1.5 KiB"),
-            (5 << 20, "5.0 MiB"),
-        ] {
+        for (number, text) in [(0, "0 B"), (1023, "1023 B"), (1536, "1.5 KiB"), (5 << 20, "5.0 MiB")] {
             assert_eq!(bytes(number), text);
         }
     }

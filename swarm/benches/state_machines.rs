@@ -39,9 +39,7 @@ fn main() {
 
 /// Bytes that one swarm holds, at each stage of a round.
 fn print_memory() {
-    println!(
-        "memory of one swarm of {PEERS} peers × {CHUNKS} chunks with {NEIGHBOURS} neighbours:"
-    );
+    println!("memory of one swarm of {PEERS} peers × {CHUNKS} chunks with {NEIGHBOURS} neighbours:");
     let before = memory::held();
     let print = |what: &str| {
         let held = (memory::held() - before) as f64 / 1e6;
@@ -74,36 +72,24 @@ fn picker(criterion: &mut Criterion) {
     });
     group.bench_function("have of one chunk", |bencher| {
         let mut peer = Peer::asking();
-        bencher.iter_custom(|times| {
-            peer::timed(times, &mut peer, Peer::asking, |peer| peer.hear_haves(1))
-        });
+        bencher.iter_custom(|times| peer::timed(times, &mut peer, Peer::asking, |peer| peer.hear_haves(1)));
     });
     group.bench_function("have of 100 chunks", |bencher| {
         let mut peer = Peer::asking();
-        bencher.iter_custom(|times| {
-            peer::timed(times, &mut peer, Peer::asking, |peer| peer.hear_haves(100))
-        });
+        bencher.iter_custom(|times| peer::timed(times, &mut peer, Peer::asking, |peer| peer.hear_haves(100)));
     });
-    group.bench_function(
-        "bitfield of 10,000 chunks from one that had none",
-        |bencher| {
-            let mut peer = Peer::described();
-            bencher.iter_custom(|times| {
-                peer::timed(times, &mut peer, Peer::described, Peer::hear_bitfield)
-            });
-        },
-    );
+    group.bench_function("bitfield of 10,000 chunks from one that had none", |bencher| {
+        let mut peer = Peer::described();
+        bencher.iter_custom(|times| peer::timed(times, &mut peer, Peer::described, Peer::hear_bitfield));
+    });
     group.bench_function("the same again", |bencher| {
         let mut peer = Peer::asking();
         bencher.iter(|| peer.hear_bitfield_of(1));
     });
-    group.bench_function(
-        "choke and unchoke: all requests back and sent anew",
-        |bencher| {
-            let mut peer = Peer::asking();
-            bencher.iter(|| peer.flap(1));
-        },
-    );
+    group.bench_function("choke and unchoke: all requests back and sent anew", |bencher| {
+        let mut peer = Peer::asking();
+        bencher.iter(|| peer.flap(1));
+    });
     group.bench_function(
         "choke and unchoke of one that has only the commonest chunk",
         |bencher| {
@@ -172,11 +158,7 @@ fn bitfield(criterion: &mut Criterion) {
         });
     });
     group.bench_function("ask for 10,000", |bencher| {
-        bencher.iter(|| {
-            (0..POSITIONS)
-                .filter(|&at| black_box(&half).contains(at))
-                .count()
-        });
+        bencher.iter(|| (0..POSITIONS).filter(|&at| black_box(&half).contains(at)).count());
     });
     group.bench_function("walk through 10,000", |bencher| {
         bencher.iter(|| black_box(&half).iter().fold(0, u32::wrapping_add));

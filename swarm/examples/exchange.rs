@@ -36,9 +36,7 @@ const ROUNDS: u32 = 4;
 
 fn cases() -> Vec<Case> {
     let ring = |n: u32| (0..n).map(|at| (at, (at + 1) % n)).collect::<Vec<_>>();
-    let mesh: Vec<_> = (0..8)
-        .flat_map(|a| (a + 1..8).map(move |b| (a, b)))
-        .collect();
+    let mesh: Vec<_> = (0..8).flat_map(|a| (a + 1..8).map(move |b| (a, b))).collect();
     let tens = |n| vec![(10.0 * MEGABIT, 10.0 * MEGABIT); n];
     let mut unequal = vec![(20.0 * MEGABIT, 20.0 * MEGABIT); 6];
     unequal.extend([(5.0 * MEGABIT, 20.0 * MEGABIT); 2]);
@@ -124,13 +122,7 @@ fn config(case: &Case, me: u32, seed: u64) -> Config {
     let mut neighbours: Vec<u32> = case
         .edges
         .iter()
-        .filter_map(|&(a, b)| {
-            if a == me {
-                Some(b)
-            } else {
-                (b == me).then_some(a)
-            }
-        })
+        .filter_map(|&(a, b)| if a == me { Some(b) } else { (b == me).then_some(a) })
         .collect();
     neighbours.sort_unstable();
     let chunks = case.update.div_ceil(32 * 1024).clamp(10, 40) as u32;
@@ -145,9 +137,7 @@ fn config(case: &Case, me: u32, seed: u64) -> Config {
 
 fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    println!(
-        "case       seed  ÷ bound  s a round   wire  control  duplicates  lost  nothing  choked   CPU s"
-    );
+    println!("case       seed  ÷ bound  s a round   wire  control  duplicates  lost  nothing  choked   CPU s");
     for case in cases() {
         if !arguments.is_empty() && !arguments.iter().any(|name| name == case.name) {
             continue;
@@ -200,12 +190,9 @@ fn run(case: &Case, seed: u64) {
         .iter()
         .map(|peer| peer.rounds[ROUNDS as usize - 1].completed)
         .max();
-    let seconds =
-        (last.unwrap_or_default() - first.unwrap_or_default()).as_secs_f64() / f64::from(ROUNDS);
+    let seconds = (last.unwrap_or_default() - first.unwrap_or_default()).as_secs_f64() / f64::from(ROUNDS);
     let payload = f64::from(peers * (peers - 1) * ROUNDS) * case.update as f64;
-    let sum = |what: fn(&fltorrent_swarm::simulation::PeerFigures) -> u64| {
-        figures.iter().map(what).sum::<u64>() as f64
-    };
+    let sum = |what: fn(&fltorrent_swarm::simulation::PeerFigures) -> u64| figures.iter().map(what).sum::<u64>() as f64;
     // The last peer of the last round.
     let slowest = figures
         .iter()

@@ -22,13 +22,9 @@ const ELEMENTS: u64 = 100_000;
 const RATE: f64 = 12.5e6;
 
 fn main() {
-    println!(
-        "peers  deliveries    events  CPU s  µs/delivery  peak MiB  round s  ÷ bound  control"
-    );
+    println!("peers  deliveries    events  CPU s  µs/delivery  peak MiB  round s  ÷ bound  control");
     for argument in std::env::args().skip(1) {
-        let mut numbers = argument
-            .split('/')
-            .map(|text| text.parse().expect("a number"));
+        let mut numbers = argument.split('/').map(|text| text.parse().expect("a number"));
         let peers = numbers.next().expect("a number of peers");
         let chunks = numbers.next().unwrap_or(CHUNKS);
         let parts = numbers.next().unwrap_or(1);
@@ -93,9 +89,7 @@ fn run(peers: u32, chunks: u32, unit: Option<u32>, cohort: u32) {
     };
     let scenario = scenario.in_cohorts(cohort).expect("cohorts");
     let mut simulation = Simulation::new(scenario);
-    simulation
-        .run(Duration::from_secs(1_000_000))
-        .expect("a run");
+    simulation.run(Duration::from_secs(1_000_000)).expect("a run");
     let seconds = cpu_seconds() - began;
     let figures = simulation.figures();
     let last = figures.iter().map(|peer| peer.rounds[0].completed).max();
@@ -119,10 +113,7 @@ fn cpu_seconds() -> f64 {
     let text = std::fs::read_to_string("/proc/self/stat").unwrap_or_default();
     let fields = text.rsplit_once(')').map_or("", |(_, fields)| fields);
     let ticks = fields.split_whitespace().skip(11).take(2);
-    ticks
-        .filter_map(|field| field.parse::<f64>().ok())
-        .sum::<f64>()
-        / 100.0
+    ticks.filter_map(|field| field.parse::<f64>().ok()).sum::<f64>() / 100.0
 }
 
 /// Bytes that this process had in memory at most, by proc(5).

@@ -24,10 +24,7 @@ impl Bitfield {
             return None;
         }
         let spare = bytes.len() as u32 * 8 - len;
-        if bytes
-            .last()
-            .is_some_and(|last| last.trailing_zeros() < spare)
-        {
+        if bytes.last().is_some_and(|last| last.trailing_zeros() < spare) {
             return None;
         }
         let count = bytes.iter().map(|byte| byte.count_ones()).sum();

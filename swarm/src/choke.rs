@@ -76,12 +76,7 @@ impl Choice<'_> {
 mod tests {
     use super::*;
 
-    pub(super) fn candidate(
-        neighbour: usize,
-        unchoked: bool,
-        rate: f64,
-        missing: u32,
-    ) -> Candidate {
+    pub(super) fn candidate(neighbour: usize, unchoked: bool, rate: f64, missing: u32) -> Candidate {
         Candidate {
             neighbour,
             unchoked,

@@ -81,16 +81,9 @@ impl EarlyStop {
     ///
     /// The sums are of integers and the comparisons of IEEE doubles, so that all peers come to the same result. Without
     /// any test sample nothing is decided.
-    pub fn observe(
-        &mut self,
-        round: u32,
-        counts: impl Iterator<Item = EvaluationCounts>,
-    ) -> Option<Convergence> {
+    pub fn observe(&mut self, round: u32, counts: impl Iterator<Item = EvaluationCounts>) -> Option<Convergence> {
         let (correct, total) = counts.fold((0_u64, 0_u64), |(correct, total), counts| {
-            (
-                correct + u64::from(counts.correct),
-                total + u64::from(counts.total),
-            )
+            (correct + u64::from(counts.correct), total + u64::from(counts.total))
         });
         if total == 0 {
             return None;
@@ -108,10 +101,7 @@ impl EarlyStop {
             }
         };
         record.best = Some(best);
-        if rules
-            .target_accuracy
-            .is_some_and(|target| accuracy >= target)
-        {
+        if rules.target_accuracy.is_some_and(|target| accuracy >= target) {
             return Some(Convergence::Target { round, accuracy });
         }
         rules
@@ -161,10 +151,7 @@ mod tests {
             accuracy: 0.9,
         };
         assert_eq!(end, Some(met));
-        assert_eq!(
-            met.to_string(),
-            "the target was met: accuracy 0.9000 after round 3"
-        );
+        assert_eq!(met.to_string(), "the target was met: accuracy 0.9000 after round 3");
         assert_eq!(feed(&mut stop(Some(0.9), None, 0.0), &[50, 89, 50]), None);
     }
 
@@ -179,10 +166,7 @@ mod tests {
         assert_eq!(end, Some(plateau));
         assert!(plateau.to_string().contains("0.6100"), "{plateau}");
         // Small steps are no gain, and do not move the mark that they are measured by.
-        let end = feed(
-            &mut stop(None, Some(3), 0.05),
-            &[50, 52, 54, 56, 57, 58, 59],
-        );
+        let end = feed(&mut stop(None, Some(3), 0.05), &[50, 52, 54, 56, 57, 58, 59]);
         assert!(
             matches!(end, Some(Convergence::Plateau { round: 6, best, .. }) if best == 0.56),
             "{end:?}"
@@ -208,10 +192,7 @@ mod tests {
     #[test]
     fn without_a_test_sample_nothing_is_decided() {
         let mut stop = stop(Some(0.0), Some(1), 0.0);
-        assert_eq!(
-            stop.observe(0, [EvaluationCounts::default(); 3].into_iter()),
-            None
-        );
+        assert_eq!(stop.observe(0, [EvaluationCounts::default(); 3].into_iter()), None);
         assert_eq!(stop.record, StopRecord::default());
     }
 }

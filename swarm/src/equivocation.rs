@@ -49,11 +49,7 @@ impl Equivocation {
     ///
     /// # Errors
     /// What is missing to a proof.
-    pub fn verify(
-        &self,
-        chunks: u32,
-        verifier: &mut dyn Verifier,
-    ) -> Result<(u32, u32), EquivocationError> {
+    pub fn verify(&self, chunks: u32, verifier: &mut dyn Verifier) -> Result<(u32, u32), EquivocationError> {
         let [first, second] = &self.metainfos;
         let name = |signed: &SignedMetainfo| {
             let metainfo = Metainfo::decode(&signed.body, chunks)?;
@@ -78,10 +74,7 @@ impl Equivocation {
 
     /// The two metainfos as they travel, one after the other.
     pub fn encode(&self) -> Bytes {
-        let frames = self
-            .metainfos
-            .clone()
-            .map(|it| Message::Metainfo(it).encode());
+        let frames = self.metainfos.clone().map(|it| Message::Metainfo(it).encode());
         let mut out = BytesMut::new();
         frames.iter().for_each(|frame| out.extend_from_slice(frame));
         out.freeze()

@@ -51,10 +51,7 @@ pub fn frames(data: &[u8]) {
     };
     let whole = decoded(limits, stream, stream.len().max(1));
     let cut = decoded(limits, stream, 1 + usize::from(cut));
-    assert_eq!(
-        whole, cut,
-        "what comes out depends on how the stream is cut"
-    );
+    assert_eq!(whole, cut, "what comes out depends on how the stream is cut");
 }
 
 fn decoded(limits: Limits, stream: &[u8], cut: usize) -> Vec<Result<Message, DecodeError>> {

@@ -42,8 +42,7 @@ pub use early_stop::{Convergence, EarlyStop, StopRecord, StopRules};
 pub use equivocation::{Equivocation, EquivocationError};
 pub use message::{Hello, HelloMismatch, Message, PieceHeader};
 pub use metainfo::{
-    EvaluationCounts, KnownMetainfo, Metainfo, Miscount, OriginCounts, PieceFault, SignedMetainfo,
-    Verifier,
+    EvaluationCounts, KnownMetainfo, Metainfo, Miscount, OriginCounts, PieceFault, SignedMetainfo, Verifier,
 };
 pub use selection::ChunkSelection;
 pub use swarm::{Action, Departure, Failure, Notice, PieceVerdict, Stats, Swarm, Violation, Wait};

@@ -217,23 +217,13 @@ pub trait Verifier: Send {
     ///
     /// # Errors
     /// As [`Metainfo::decode`].
-    fn read(
-        &mut self,
-        signed: SignedMetainfo,
-        chunks: u32,
-    ) -> Result<Arc<KnownMetainfo>, DecodeError> {
+    fn read(&mut self, signed: SignedMetainfo, chunks: u32) -> Result<Arc<KnownMetainfo>, DecodeError> {
         let parsed = Metainfo::decode(&signed.body, chunks)?;
         Ok(Arc::new(KnownMetainfo { parsed, signed }))
     }
 
     /// Whether a metainfo's body was signed by its origin under the experiment's authority; `Err` says what is wrong.
-    fn verify(
-        &mut self,
-        origin: u32,
-        certificate: &[u8],
-        body: &[u8],
-        signature: &[u8],
-    ) -> Result<(), String>;
+    fn verify(&mut self, origin: u32, certificate: &[u8], body: &[u8], signature: &[u8]) -> Result<(), String>;
 
     /// Whether a piece is what its origin signed, and an update at all: finite little-endian f32. A simulation whose
     /// pieces have no content says that it is.
@@ -254,11 +244,9 @@ fn all_finite(data: &[u8]) -> bool {
     let is_finite = |element: &[u8; 4]| u32::from_le_bytes(*element) & EXPONENT != EXPONENT;
     let (elements, _) = data.as_chunks();
     // No way out within a block: so the compiler takes many at once.
-    elements.chunks(1024).all(|block| {
-        block
-            .iter()
-            .fold(true, |all, element| all & is_finite(element))
-    })
+    elements
+        .chunks(1024)
+        .all(|block| block.iter().fold(true, |all, element| all & is_finite(element)))
 }
 
 #[cfg(test)]

@@ -152,10 +152,7 @@ impl Neighbour {
     }
 
     pub(crate) fn is_connected(&self) -> bool {
-        matches!(
-            self.state,
-            NeighbourState::Greeting { .. } | NeighbourState::Open
-        )
+        matches!(self.state, NeighbourState::Greeting { .. } | NeighbourState::Open)
     }
 
     /// Back to how a connection starts; what was learned about rates and faults stays.
@@ -179,10 +176,7 @@ impl Neighbour {
         let patience = self.response.map_or(FIRST_PATIENCE, |response| {
             (response * 4).min(LONGEST_PATIENCE).max(response * 5 / 4)
         });
-        !self.choking
-            && self
-                .unserved_since
-                .is_some_and(|since| now < since + patience)
+        !self.choking && self.unserved_since.is_some_and(|since| now < since + patience)
     }
 
     /// It has a slot from now on.
@@ -239,9 +233,7 @@ impl Neighbour {
         let chunk = u64::from(chunk);
         let least = 2 * chunk;
         match (self.delivery.rate(), self.delivery.latency()) {
-            (Some(rate), Some(latency)) => {
-                least.max((1.5 * rate * latency.as_secs_f64()) as u64 + chunk)
-            }
+            (Some(rate), Some(latency)) => least.max((1.5 * rate * latency.as_secs_f64()) as u64 + chunk),
             _ => least.max(FIRST_WINDOW),
         }
     }

@@ -50,10 +50,7 @@ impl DeliveryRate {
         let sample = (self.delivered - mark.delivered) as f64 / elapsed.as_secs_f64();
         self.samples[self.next] = sample;
         self.best = self.samples.iter().copied().fold(0.0, f64::max);
-        self.typical = Some(
-            self.typical
-                .map_or(sample, |rate| rate + (sample - rate) * GAIN),
-        );
+        self.typical = Some(self.typical.map_or(sample, |rate| rate + (sample - rate) * GAIN));
         self.next = (self.next + 1) % WINDOW;
         self.latency = Some(self.latency.map_or(elapsed, |least| least.min(elapsed)));
     }
@@ -143,10 +140,7 @@ mod tests {
         for _ in 0..40 {
             deliver(1000);
         }
-        assert!(
-            (deliver(1000) - 1000.0).abs() < 1.0,
-            "one good moment is forgotten"
-        );
+        assert!((deliver(1000) - 1000.0).abs() < 1.0, "one good moment is forgotten");
     }
 
     #[test]

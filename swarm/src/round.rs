@@ -165,8 +165,7 @@ impl Round {
     /// Metainfos that a neighbour is not known to have.
     pub(crate) fn untold(&self, neighbour: usize) -> impl Iterator<Item = &KnownMetainfo> {
         let told = &self.neighbours[neighbour].metainfos;
-        self.metainfos()
-            .filter(|known| !told.contains(known.parsed.origin))
+        self.metainfos().filter(|known| !told.contains(known.parsed.origin))
     }
 
     pub(crate) fn is_interesting(&self, neighbour: usize) -> bool {
@@ -350,9 +349,7 @@ impl Round {
 
     /// Takes a chunk out of `wanted` when it is there.
     fn leave(&mut self, position: u32) -> bool {
-        let was = self
-            .wanted
-            .remove(self.level(position), self.order.rank(position));
+        let was = self.wanted.remove(self.level(position), self.order.rank(position));
         if was {
             for neighbour in self.holders.of(position) {
                 self.neighbours[neighbour].askable -= 1;

@@ -121,17 +121,12 @@ impl Swarm {
 
     /// Bytes of chunks received and kept since the start, by neighbour; they add up to [`Stats::payload_received`].
     pub fn received_from(&self) -> impl Iterator<Item = (u32, u64)> {
-        self.neighbours
-            .iter()
-            .map(|neighbour| (neighbour.peer, neighbour.kept))
+        self.neighbours.iter().map(|neighbour| (neighbour.peer, neighbour.kept))
     }
 
     /// Neighbours that are connected and known.
     pub fn open_links(&self) -> usize {
-        self.neighbours
-            .iter()
-            .filter(|neighbour| neighbour.is_open())
-            .count()
+        self.neighbours.iter().filter(|neighbour| neighbour.is_open()).count()
     }
 
     /// Whether a neighbour is connected and known.
@@ -151,14 +146,8 @@ impl Swarm {
     /// Neighbours that have one of this peer's slots (BEP 3: one that wants nothing has none, choked or not), and neighbours
     /// that serve this peer.
     pub fn unchoked(&self) -> (usize, usize) {
-        let open = self
-            .neighbours
-            .iter()
-            .filter(|neighbour| neighbour.is_open());
-        (
-            self.served(),
-            open.filter(|neighbour| !neighbour.choked).count(),
-        )
+        let open = self.neighbours.iter().filter(|neighbour| neighbour.is_open());
+        (self.served(), open.filter(|neighbour| !neighbour.choked).count())
     }
 
     /// What this peer waits for.
@@ -169,20 +158,14 @@ impl Swarm {
             .filter(|neighbour| neighbour.is_open() && neighbour.interested);
         match wanted.next() {
             None => Wait::Nothing,
-            Some(first) if !first.choked || wanted.any(|neighbour| !neighbour.choked) => {
-                Wait::Served
-            }
+            Some(first) if !first.choked || wanted.any(|neighbour| !neighbour.choked) => Wait::Served,
             Some(_) => Wait::Choked,
         }
     }
 
     /// Neighbours whose chunks this peer wants, and neighbours that want chunks of this peer.
     pub fn interested(&self) -> (usize, usize) {
-        let open = || {
-            self.neighbours
-                .iter()
-                .filter(|neighbour| neighbour.is_open())
-        };
+        let open = || self.neighbours.iter().filter(|neighbour| neighbour.is_open());
         (
             open().filter(|neighbour| neighbour.interested).count(),
             open().filter(|neighbour| neighbour.peer_interested).count(),
@@ -248,9 +231,7 @@ impl Swarm {
             // Every neighbour would refuse it, and all would wait for this peer for ever.
             Err(error) => return self.fail(Failure::Unpublishable(error)),
         };
-        if known.parsed.origin != me
-            || known.parsed.round != self.current.number
-            || self.current.metainfo(me).is_some()
+        if known.parsed.origin != me || known.parsed.round != self.current.number || self.current.metainfo(me).is_some()
         {
             return;
         }
@@ -289,10 +270,9 @@ impl Swarm {
                 self.went_away(now, at, "it left before this peer was complete".to_owned());
             }
             // What this peer sees for itself counts more than a word.
-            Departure::Failed(message) => self.fail(
-                self.models_differ()
-                    .unwrap_or(Failure::Neighbour { peer, message }),
-            ),
+            Departure::Failed(message) => {
+                self.fail(self.models_differ().unwrap_or(Failure::Neighbour { peer, message }))
+            }
             Departure::Broken(why) => self.went_away(now, at, why),
         }
         self.settle(now);
@@ -351,27 +331,16 @@ impl Swarm {
         }
         let neighbours = self.neighbours.iter();
         let lost = (0..self.neighbours.len()).filter_map(|at| self.give_up_at(at));
-        let haves = neighbours
-            .clone()
-            .filter_map(|neighbour| neighbour.haves_due);
+        let haves = neighbours.clone().filter_map(|neighbour| neighbour.haves_due);
         let penalties = neighbours
             .map(|neighbour| neighbour.not_before)
             .filter(|&at| at > self.latest);
         let overdue = self.next_overdue();
         let choke = self.someone_waits().then_some(self.choker.next);
-        lost.chain(haves)
-            .chain(penalties)
-            .chain(overdue)
-            .chain(choke)
-            .min()
+        lost.chain(haves).chain(penalties).chain(overdue).chain(choke).min()
     }
 
-    fn greeted(
-        &mut self,
-        now: Time,
-        at: usize,
-        theirs: &crate::message::Hello,
-    ) -> Result<(), Violation> {
+    fn greeted(&mut self, now: Time, at: usize, theirs: &crate::message::Hello) -> Result<(), Violation> {
         self.config.hello.check(theirs, self.neighbours[at].peer)?;
         self.neighbours[at].state = NeighbourState::Open;
         self.neighbours[at].met = true;
@@ -390,8 +359,7 @@ impl Swarm {
         neighbour.at_fault_since.get_or_insert(now);
         let peer = neighbour.peer;
         self.went_away(now, at, violation.to_string());
-        self.actions
-            .push_back(Action::Disconnect { peer, violation });
+        self.actions.push_back(Action::Disconnect { peer, violation });
     }
 
     /// Undoes everything that belonged to a connection.
@@ -438,10 +406,7 @@ impl Swarm {
             return Some(self.next.get_or_insert_with(new));
         }
         let window = [self.previous.as_mut(), Some(&mut self.current)];
-        window
-            .into_iter()
-            .flatten()
-            .find(|round| round.number == number)
+        window.into_iter().flatten().find(|round| round.number == number)
     }
 
     /// Whether this peer holds a chunk of the current round or of the one before.

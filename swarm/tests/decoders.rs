@@ -15,18 +15,13 @@ fn message_like() -> impl Strategy<Value = Vec<u8>> {
 
 /// Limits, a cut, then frames whose lengths are often right.
 fn stream_like() -> impl Strategy<Value = Vec<u8>> {
-    let frame = (
-        prop_oneof![0u8..9, 32u8..35],
-        vec(any::<u8>(), 0..24),
-        -1i8..5,
-    )
-        .prop_map(|(id, body, lie)| {
-            let length = (1 + body.len() as i64 + i64::from(lie / 4)) as u32;
-            let mut frame = length.to_be_bytes().to_vec();
-            frame.push(id);
-            frame.extend(body);
-            frame
-        });
+    let frame = (prop_oneof![0u8..9, 32u8..35], vec(any::<u8>(), 0..24), -1i8..5).prop_map(|(id, body, lie)| {
+        let length = (1 + body.len() as i64 + i64::from(lie / 4)) as u32;
+        let mut frame = length.to_be_bytes().to_vec();
+        frame.push(id);
+        frame.extend(body);
+        frame
+    });
     (0u8..8, 0u8..8, any::<u8>(), vec(frame, 0..12)).prop_map(|(peers, chunks, cut, frames)| {
         let mut data = vec![peers, chunks, cut];
         data.extend(frames.concat());
@@ -36,19 +31,13 @@ fn stream_like() -> impl Strategy<Value = Vec<u8>> {
 
 /// A metainfo of the known version whose chunk count is often right.
 fn metainfo_like() -> impl Strategy<Value = Vec<u8>> {
-    (
-        0u8..6,
-        vec(any::<u8>(), 84),
-        0u8..6,
-        vec(any::<u8>(), 0..220),
-    )
-        .prop_map(|(chunks, prefix, count, hashes)| {
-            let mut data = vec![chunks, 1];
-            data.extend(prefix);
-            data.extend(u32::from(count).to_be_bytes());
-            data.extend(hashes);
-            data
-        })
+    (0u8..6, vec(any::<u8>(), 84), 0u8..6, vec(any::<u8>(), 0..220)).prop_map(|(chunks, prefix, count, hashes)| {
+        let mut data = vec![chunks, 1];
+        data.extend(prefix);
+        data.extend(u32::from(count).to_be_bytes());
+        data.extend(hashes);
+        data
+    })
 }
 
 proptest! {

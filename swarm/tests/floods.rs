@@ -62,8 +62,7 @@ impl Flooded {
             peer,
             ..self.config.hello.clone()
         };
-        self.swarm
-            .handle_message(self.now, peer, Message::Hello(hello));
+        self.swarm.handle_message(self.now, peer, Message::Hello(hello));
         self.drain();
     }
 
@@ -137,10 +136,7 @@ const FLOODS: [Flood; 13] = [
         } else {
             Bitfield::new(POSITIONS)
         };
-        it.hear(Message::Bitfield {
-            round: turn % 2,
-            held,
-        });
+        it.hear(Message::Bitfield { round: turn % 2, held });
     }),
     ("complete", 1, |it, turn| {
         it.hear(Message::Complete { round: turn % 2 });
@@ -184,29 +180,25 @@ const FLOODS: [Flood; 13] = [
             _ => Message::Unchoke,
         });
     }),
-    (
-        "pieces that were withdrawn",
-        MOST_OUTSTANDING + 1,
-        |it, turn| {
-            it.hear(Message::Complete { round: 0 });
-            it.hear(Message::Unchoke);
-            it.hear(Message::Choke {
-                last_started: 0,
-                skipped: Vec::new(),
-            });
-            let header = PieceHeader {
-                request: 1 + turn % 2,
-                chunk: ChunkId {
-                    round: 0,
-                    origin: 1,
-                    index: 0,
-                },
-                length: 400,
-            };
-            it.swarm.handle_piece_header(1, &header);
-            it.drain();
-        },
-    ),
+    ("pieces that were withdrawn", MOST_OUTSTANDING + 1, |it, turn| {
+        it.hear(Message::Complete { round: 0 });
+        it.hear(Message::Unchoke);
+        it.hear(Message::Choke {
+            last_started: 0,
+            skipped: Vec::new(),
+        });
+        let header = PieceHeader {
+            request: 1 + turn % 2,
+            chunk: ChunkId {
+                round: 0,
+                origin: 1,
+                index: 0,
+            },
+            length: 400,
+        };
+        it.swarm.handle_piece_header(1, &header);
+        it.drain();
+    }),
     ("connections", 2 * MOST_OUTSTANDING, |it, _| {
         let cut = Departure::Broken("again".to_owned());
         it.swarm.handle_disconnected(it.now, 1, cut);
@@ -239,10 +231,7 @@ fn no_flood_takes_more_memory_the_longer_it_goes_on_or_more_steps_than_it_has_me
             *held = memory::held();
         }
         let grown = after[1] - after[0];
-        assert!(
-            grown < 4096,
-            "{what}: {grown} bytes more after 5,000 more turns"
-        );
+        assert!(grown < 4096, "{what}: {grown} bytes more after 5,000 more turns");
         assert_eq!(flooded.swarm.open_links(), 7, "{what}: it broke a rule");
     }
 }

@@ -12,8 +12,8 @@ use std::{
 };
 
 use fltorrent_swarm::{
-    Bitfield, ChunkId, Equivocation, EquivocationError, Failure, Message, Metainfo, SignedMetainfo,
-    Swarm, Time, Verifier,
+    Bitfield, ChunkId, Equivocation, EquivocationError, Failure, Message, Metainfo, SignedMetainfo, Swarm, Time,
+    Verifier,
     test_utils::{KeyedVerifier, LinkProfile, Outcome, Solo, origin_data, origin_metainfo, sign},
 };
 use support::{
@@ -39,9 +39,7 @@ fn hub(peers: u32, rounds: u32) -> Solo {
 /// Answers the oldest request that a neighbour has not answered and that was not withdrawn.
 fn answer(bench: &mut Solo, peer: u32, answered: &mut u32) {
     let sent = bench.sent(peer);
-    let is_open = |&(request, _): &(u32, ChunkId)| {
-        request > *answered && !sent.contains(&Message::Cancel { request })
-    };
+    let is_open = |&(request, _): &(u32, ChunkId)| request > *answered && !sent.contains(&Message::Cancel { request });
     let Some((request, chunk)) = bench.requests(peer).into_iter().find(is_open) else {
         return;
     };
@@ -82,10 +80,7 @@ fn liars_that_claim_to_have_everything_cannot_keep_a_peer_from_the_one_that_has_
             let needed = every * 3 * (liars + 1);
             // Silence is waited for as long as a lost neighbour is, and then twice and four times as long: not for ever.
             let most = needed + Duration::from_secs(7 * 30);
-            assert!(
-                took < most,
-                "{liars} liars, {every:?} a chunk: {took:?} of {needed:?}"
-            );
+            assert!(took < most, "{liars} liars, {every:?} a chunk: {took:?} of {needed:?}");
         }
     }
 }
@@ -103,13 +98,7 @@ fn signed(bench: &Solo, round: u32, origin: u32, samples: u64) -> SignedMetainfo
 struct Counting(Arc<AtomicU32>);
 
 impl Verifier for Counting {
-    fn verify(
-        &mut self,
-        origin: u32,
-        certificate: &[u8],
-        body: &[u8],
-        signature: &[u8],
-    ) -> Result<(), String> {
+    fn verify(&mut self, origin: u32, certificate: &[u8], body: &[u8], signature: &[u8]) -> Result<(), String> {
         self.0.fetch_add(1, Ordering::Relaxed);
         KeyedVerifier.verify(origin, certificate, body, signature)
     }
@@ -165,14 +154,9 @@ fn what_proves_nothing_is_no_proof() {
         let frames = [first, second].map(|it| Message::Metainfo(it.clone()).encode());
         Equivocation::decode(&frames.concat(), limits).unwrap()
     };
-    let convict = |first: &SignedMetainfo, second: &SignedMetainfo| {
-        proof(first, second).verify(3, &mut KeyedVerifier)
-    };
+    let convict = |first: &SignedMetainfo, second: &SignedMetainfo| proof(first, second).verify(3, &mut KeyedVerifier);
     let true_one = signed(&bench, 1, 2, 70);
-    assert_eq!(
-        convict(&true_one, &signed(&bench, 1, 2, 80)).unwrap(),
-        (2, 1)
-    );
+    assert_eq!(convict(&true_one, &signed(&bench, 1, 2, 80)).unwrap(), (2, 1));
     let same = convict(&true_one, &true_one);
     assert!(matches!(same, Err(EquivocationError::Same)));
     let mut another_run = origin_metainfo(&bench.config, 1, 2);
@@ -189,10 +173,7 @@ fn what_proves_nothing_is_no_proof() {
         assert!(matches!(verdict, Err(EquivocationError::Unrelated)));
     }
     // Neighbour 3 cannot convict 2 with what it signed itself.
-    let forged = sign(
-        3,
-        &Metainfo::decode(&signed(&bench, 1, 2, 80).body, 3).unwrap(),
-    );
+    let forged = sign(3, &Metainfo::decode(&signed(&bench, 1, 2, 80).body, 3).unwrap());
     for (first, second) in [(&true_one, &forged), (&forged, &true_one)] {
         let verdict = convict(first, second);
         assert!(matches!(verdict, Err(EquivocationError::Signature(_))));
@@ -207,10 +188,7 @@ fn what_proves_nothing_is_no_proof() {
     let no_proofs = [&[], &bytes[..bytes.len() - 1], &trailing, &thrice, &other];
     for no_proof in no_proofs {
         let verdict = Equivocation::decode(no_proof, limits);
-        assert!(
-            matches!(verdict, Err(EquivocationError::Form)),
-            "{verdict:?}"
-        );
+        assert!(matches!(verdict, Err(EquivocationError::Form)), "{verdict:?}");
     }
 }
 
@@ -332,10 +310,7 @@ fn a_round_that_is_played_back_later_changes_nothing() {
                 bench.hear(peer, message.clone());
                 bench.swarm.check().unwrap();
             }
-            assert!(
-                bench.requests(peer).is_empty(),
-                "nothing of it is asked for"
-            );
+            assert!(bench.requests(peer).is_empty(), "nothing of it is asked for");
         }
         assert!(bench.swarm.held().is_empty());
         assert!((0..4).all(|origin| bench.swarm.metainfo(origin).is_none()));
@@ -388,9 +363,7 @@ fn half_of_thirty_two_send_bad_pieces_and_drop_connections_and_all_end_with_the_
         };
         let edges = random_degree_four(32, seed);
         let mut network = setup.network_of(&edges);
-        let neighbours: Vec<Vec<u32>> = (0..32)
-            .map(|me| setup.config(me, &edges).neighbours)
-            .collect();
+        let neighbours: Vec<Vec<u32>> = (0..32).map(|me| setup.config(me, &edges).neighbours).collect();
         let mut chance = Chance(seed);
         let mut seen = [0; 32];
         let mut dropped = 0;
@@ -415,10 +388,7 @@ fn half_of_thirty_two_send_bad_pieces_and_drop_connections_and_all_end_with_the_
         }
         setup.assert_complete(&network);
         let corrupt: u64 = (0..32).map(|node| network.stats(node).corrupt).sum();
-        let sent: u64 = (0..32)
-            .step_by(2)
-            .map(|bad| network.stats(bad).uploads)
-            .sum();
+        let sent: u64 = (0..32).step_by(2).map(|bad| network.stats(bad).uploads).sum();
         // About one in twenty, or it would be another test.
         for count in [corrupt, dropped] {
             assert!(

@@ -127,12 +127,7 @@ impl Case {
         let most = self.most_steps(&world);
         assert!(world.settle(most), "wedged: {}", self.describe(&world));
         for node in &world.nodes {
-            assert_eq!(
-                node.host.outcome,
-                Outcome::Left,
-                "{}",
-                self.describe(&world)
-            );
+            assert_eq!(node.host.outcome, Outcome::Left, "{}", self.describe(&world));
             assert_eq!(node.host.digests.len(), 3);
             assert_eq!(node.host.digests, world.nodes[0].host.digests);
         }
@@ -150,11 +145,7 @@ impl Case {
         let most = self.most_steps(&world) + 150 * 100 * world.edges.len() as u64;
         assert!(world.settle(most), "wedged: {}", self.describe(&world));
         let left = |node: &&support::interaction::Node| node.host.outcome == Outcome::Left;
-        let digests = world
-            .nodes
-            .iter()
-            .filter(left)
-            .map(|node| &node.host.digests);
+        let digests = world.nodes.iter().filter(left).map(|node| &node.host.digests);
         let longest = digests.clone().max_by_key(|it| it.len());
         // One that began anew in the first round has counted it twice at most.
         assert!(

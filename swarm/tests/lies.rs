@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use fltorrent_swarm::{
-    ChunkId, Config, Departure, Failure, Hello, HelloMismatch, Message, Metainfo, Miscount, Notice,
-    OriginCounts, PieceHeader, PieceVerdict, SignedMetainfo, Violation,
+    ChunkId, Config, Departure, Failure, Hello, HelloMismatch, Message, Metainfo, Miscount, Notice, OriginCounts,
+    PieceHeader, PieceVerdict, SignedMetainfo, Violation,
     message::DecodeError,
     test_utils::{Outcome, Solo, origin_data, origin_metainfo, sign},
 };
@@ -52,10 +52,7 @@ fn the_first_message_must_be_a_hello() {
 fn a_second_hello_closes_the_link() {
     let mut bench = bench().connected();
     let hello = bench.hello(1);
-    assert_eq!(
-        closes(&mut bench, Message::Hello(hello)),
-        Violation::SecondHello
-    );
+    assert_eq!(closes(&mut bench, Message::Hello(hello)), Violation::SecondHello);
 }
 
 #[test]
@@ -65,10 +62,7 @@ fn each_field_of_a_hello_must_fit() {
             |it| it.run = [8; 16],
             "it belongs to run 08080808080808080808080808080808, this peer to 07070707070707070707070707070707",
         ),
-        (
-            |it| it.attempt = 3,
-            "it belongs to attempt 3, this peer to 0",
-        ),
+        (|it| it.attempt = 3, "it belongs to attempt 3, this peer to 0"),
         (
             |it| it.peer = 2,
             "it says that it is peer 2, its connection belongs to peer 1",
@@ -79,10 +73,7 @@ fn each_field_of_a_hello_must_fit() {
             |it| it.first_round = 4,
             "it starts with round 5, this peer with round 1; resume",
         ),
-        (
-            |it| it.model[0] = 0xcc,
-            "the model that it starts from has hash cc03",
-        ),
+        (|it| it.model[0] = 0xcc, "the model that it starts from has hash cc03"),
     ];
     for (lie, reason) in lies {
         let mut bench = bench();
@@ -142,9 +133,7 @@ fn a_neighbour_that_connects_and_says_nothing_counts_as_lost() {
 #[test]
 fn bytes_that_are_no_message_close_the_link() {
     let mut bench = bench().connected();
-    bench
-        .swarm
-        .handle_garbage(bench.now, 1, DecodeError::UnknownId(99));
+    bench.swarm.handle_garbage(bench.now, 1, DecodeError::UnknownId(99));
     bench.drain();
     assert_eq!(
         bench.disconnected(1),
@@ -191,10 +180,7 @@ fn rounds_that_nobody_can_be_in_close_the_link() {
     let metainfo = sign(1, &origin_metainfo(&bench.config, 2, 1));
     assert_eq!(
         closes(&mut bench, Message::Metainfo(metainfo)),
-        Violation::FutureRound {
-            found: 2,
-            current: 0
-        }
+        Violation::FutureRound { found: 2, current: 0 }
     );
 }
 
@@ -289,10 +275,7 @@ fn a_have_of_what_it_has_not_is_asked_elsewhere_in_time() {
     bench.pass(Duration::from_millis(1));
     assert_eq!(bench.requests(2).len(), 1);
     assert_eq!(bench.swarm.stats().overdue, 1);
-    assert!(matches!(
-        bench.notices()[..],
-        [Notice::Overdue { from: 1, .. }]
-    ));
+    assert!(matches!(bench.notices()[..], [Notice::Overdue { from: 1, .. }]));
     assert_eq!(bench.swarm.open_links(), 3, "it may only be slow");
 }
 
@@ -383,10 +366,7 @@ fn request_ids_must_ascend() {
         };
         assert_eq!(
             closes(&mut bench, again),
-            Violation::RequestOrder {
-                found: second,
-                last: 5
-            }
+            Violation::RequestOrder { found: second, last: 5 }
         );
     }
 }
@@ -474,10 +454,7 @@ fn a_metainfo_with_a_wrong_number_of_chunks_closes_the_link() {
     metainfo.hashes.pop();
     assert_eq!(
         closes(&mut bench, Message::Metainfo(sign(2, &metainfo))),
-        Violation::Decode(DecodeError::ChunkCount {
-            found: 2,
-            expected: 3
-        })
+        Violation::Decode(DecodeError::ChunkCount { found: 2, expected: 3 })
     );
 }
 
@@ -556,10 +533,7 @@ fn a_peer_whose_own_counts_are_wrong_tells_nobody() {
     };
     bench.swarm.publish(bench.now, sign(0, &wrong));
     bench.drain();
-    let miscount = Miscount::Samples {
-        found: 2,
-        expected: 1,
-    };
+    let miscount = Miscount::Samples { found: 2, expected: 1 };
     assert_eq!(bench.failure(), Some(Failure::Miscounted(miscount)));
     assert_eq!(bench.sent(1), []);
 }
@@ -591,11 +565,7 @@ fn models_that_differ_end_the_run_when_the_round_is_complete() {
     let own = sign(0, &origin_metainfo(&bench.config, 0, 0));
     assert_eq!(failure, models_differ(own.clone(), sign(3, &other)));
     let frames = [own, sign(3, &other)].map(|it| Message::Metainfo(it).encode());
-    let digits: String = frames
-        .concat()
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect();
+    let digits: String = frames.concat().iter().map(|byte| format!("{byte:02x}")).collect();
     assert_eq!(failure.proof(), Some(digits));
     assert!(!bench.completed(0), "such a round is not combined");
     let words = "peer 3 trained round 0 from model 070707070707, this peer from 000000000000";
@@ -702,10 +672,7 @@ fn a_conviction_of_the_next_round_is_not_shown_to_who_could_not_take_it() {
     };
     bench.hear(1, Message::Metainfo(early.clone()));
     bench.hear(1, Message::Metainfo(sign(1, &other)));
-    assert!(matches!(
-        bench.failure(),
-        Some(Failure::Equivocation { origin: 1, .. })
-    ));
+    assert!(matches!(bench.failure(), Some(Failure::Equivocation { origin: 1, .. })));
     let both = [early, sign(1, &other)].map(Message::Metainfo);
     assert_eq!(bench.sent(2), both);
     assert_eq!(bench.sent(3), []);
@@ -750,10 +717,7 @@ fn a_piece_other_than_asked_for_closes_the_link() {
         length: 16,
     };
     for header in [
-        PieceHeader {
-            length: 15,
-            ..honest
-        },
+        PieceHeader { length: 15, ..honest },
         PieceHeader {
             length: u32::MAX,
             ..honest
@@ -776,14 +740,8 @@ fn a_piece_other_than_asked_for_closes_the_link() {
             },
             ..honest
         },
-        PieceHeader {
-            request: 0,
-            ..honest
-        },
-        PieceHeader {
-            request: 3,
-            ..honest
-        },
+        PieceHeader { request: 0, ..honest },
+        PieceHeader { request: 3, ..honest },
         PieceHeader {
             request: u32::MAX,
             ..honest
@@ -809,10 +767,7 @@ fn a_piece_other_than_asked_for_closes_the_link() {
         assert_eq!(bench.requests(2).len(), 2);
     }
     let (mut bench, ..) = asked();
-    assert_eq!(
-        bench.swarm.handle_piece_header(1, &honest),
-        PieceVerdict::Read
-    );
+    assert_eq!(bench.swarm.handle_piece_header(1, &honest), PieceVerdict::Read);
 }
 
 #[test]
@@ -828,10 +783,7 @@ fn a_second_beginning_of_a_piece_that_is_being_read_closes_the_link() {
     let verdict = bench.swarm.handle_piece_header(1, &header);
     bench.drain();
     assert_eq!(verdict, PieceVerdict::Stop);
-    assert_eq!(
-        bench.disconnected(1),
-        Some(Violation::PieceTwice { request })
-    );
+    assert_eq!(bench.disconnected(1), Some(Violation::PieceTwice { request }));
     assert_eq!(bench.swarm.open_links(), 2);
     bench.swarm.check().unwrap();
 }
@@ -851,10 +803,7 @@ fn a_piece_that_was_withdrawn_on_its_way_is_nobodys_fault() {
         chunk,
         length: 16,
     };
-    assert_eq!(
-        bench.swarm.handle_piece_header(1, &header),
-        PieceVerdict::Stop
-    );
+    assert_eq!(bench.swarm.handle_piece_header(1, &header), PieceVerdict::Stop);
     assert_eq!(bench.swarm.open_links(), 3);
     bench
         .swarm
@@ -871,13 +820,8 @@ fn pieces_from_nobody_are_stopped() {
         chunk,
         length: 16,
     };
-    assert_eq!(
-        bench.swarm.handle_piece_header(77, &header),
-        PieceVerdict::Stop
-    );
-    bench
-        .swarm
-        .handle_piece(bench.now, 77, request, Bytes::new());
+    assert_eq!(bench.swarm.handle_piece_header(77, &header), PieceVerdict::Stop);
+    bench.swarm.handle_piece(bench.now, 77, request, Bytes::new());
     bench.swarm.handle_message(bench.now, 77, Message::Unchoke);
     bench.drain();
     assert_eq!(bench.swarm.open_links(), 3);
@@ -905,13 +849,7 @@ fn nan_and_infinity_name_their_origin() {
         let (request, _) = bench.requests(1)[0];
         bench.swarm.handle_piece(bench.now, 1, request, data.into());
         bench.drain();
-        assert_eq!(
-            bench.failure(),
-            Some(Failure::NotFinite {
-                origin: 3,
-                round: 0
-            })
-        );
+        assert_eq!(bench.failure(), Some(Failure::NotFinite { origin: 3, round: 0 }));
     }
 }
 
@@ -930,10 +868,7 @@ fn a_wrong_piece_makes_its_sender_wait_a_second_then_two_then_four() {
         bench.forget_sent();
         assert_eq!(bench.swarm.stats().corrupt, turn as u64 + 1);
         bench.pass(Duration::from_secs(seconds) - Duration::from_millis(1));
-        assert!(
-            bench.requests(1).is_empty(),
-            "asked before {seconds} s were over"
-        );
+        assert!(bench.requests(1).is_empty(), "asked before {seconds} s were over");
         bench.pass(Duration::from_millis(1));
         assert_eq!(
             bench.requests(1).len(),
@@ -984,10 +919,7 @@ fn a_wrong_piece_is_asked_elsewhere_at_once() {
         .handle_piece(bench.now, 1, request, Bytes::from_static(&[7; 16]));
     bench.drain();
     assert_eq!(bench.notices(), [Notice::Corrupt { from: 1, chunk }]);
-    assert_eq!(
-        bench.requests(2).iter().map(|it| it.1).collect::<Vec<_>>(),
-        [chunk]
-    );
+    assert_eq!(bench.requests(2).iter().map(|it| it.1).collect::<Vec<_>>(), [chunk]);
 }
 
 #[test]
@@ -1011,10 +943,7 @@ fn tell_in_a_ring(message: Message, is_violation: bool) {
         network.check_always();
         network.run_until(Duration::from_millis(moment));
         network.inject(3, 4, message.clone());
-        assert!(
-            network.run(LONG),
-            "{message:?} at {moment} ms wedged the ring"
-        );
+        assert!(network.run(LONG), "{message:?} at {moment} ms wedged the ring");
         setup.assert_complete(&network);
         if is_violation {
             assert_eq!(network.stats(4).violations, 1, "{message:?} at {moment} ms");
@@ -1084,9 +1013,6 @@ fn hello_mismatches_have_a_type_each() {
     bench.hear(1, Message::Hello(hello));
     assert_eq!(
         bench.disconnected(1),
-        Some(Violation::Hello(HelloMismatch::Attempt {
-            found: 5,
-            expected: 0
-        }))
+        Some(Violation::Hello(HelloMismatch::Attempt { found: 5, expected: 0 }))
     );
 }

@@ -6,8 +6,8 @@ mod support;
 use std::time::Duration;
 
 use fltorrent_swarm::{
-    Bitfield, ChokePolicyKind, ChunkId, ChunkSelection, Config, Departure, Failure, Message,
-    Metainfo, Notice, PieceHeader, PieceVerdict, Time, Violation,
+    Bitfield, ChokePolicyKind, ChunkId, ChunkSelection, Config, Departure, Failure, Message, Metainfo, Notice,
+    PieceHeader, PieceVerdict, Time, Violation,
     test_utils::{Solo, origin_data, origin_metainfo, sign},
 };
 use support::Setup;
@@ -52,10 +52,7 @@ fn answer(bench: &mut Solo, peer: u32, (request, chunk): (u32, ChunkId)) {
         chunk,
         length: data.len() as u32,
     };
-    assert_eq!(
-        bench.swarm.handle_piece_header(peer, &header),
-        PieceVerdict::Read
-    );
+    assert_eq!(bench.swarm.handle_piece_header(peer, &header), PieceVerdict::Read);
     bench.swarm.handle_piece(bench.now, peer, request, data);
     bench.drain();
 }
@@ -127,10 +124,7 @@ fn sequential_selection_asks_in_order_and_random_does_not_look_at_rarity() {
     };
     assert_eq!(order(ChunkSelection::Sequential), [6, 7, 8, 9, 10, 11]);
     let rarest = order(ChunkSelection::RarestFirst);
-    assert!(
-        rarest[4..].contains(&6) && rarest[4..].contains(&8),
-        "{rarest:?}"
-    );
+    assert!(rarest[4..].contains(&6) && rarest[4..].contains(&8), "{rarest:?}");
     let random = order(ChunkSelection::Random);
     let without = |order: &[u32]| -> Vec<u32> {
         let rare = |at: &u32| ![6, 8].contains(at);
@@ -161,10 +155,7 @@ fn a_chunk_has_one_owner() {
         bench.hear(peer, have(12..24));
         bench.hear(peer, Message::Unchoke);
     }
-    let mut all: Vec<u32> = [1, 2, 3]
-        .iter()
-        .flat_map(|&peer| asked(&bench, peer))
-        .collect();
+    let mut all: Vec<u32> = [1, 2, 3].iter().flat_map(|&peer| asked(&bench, peer)).collect();
     all.sort_unstable();
     assert_eq!(all, (12..24).collect::<Vec<_>>());
 }
@@ -185,12 +176,7 @@ fn endgame_asks_two_at_most_when_nothing_else_is_left_and_cancels_at_the_first_p
         .find(|&peer| !bench.requests(peer).is_empty())
         .unwrap();
     bench.pass(5 * 1000 * MS);
-    let total = |bench: &Solo| {
-        [1, 2, 3]
-            .iter()
-            .map(|&peer| asked(bench, peer).len())
-            .sum::<usize>()
-    };
+    let total = |bench: &Solo| [1, 2, 3].iter().map(|&peer| asked(bench, peer).len()).sum::<usize>();
     assert_eq!(
         total(&bench),
         1,
@@ -204,13 +190,7 @@ fn endgame_asks_two_at_most_when_nothing_else_is_left_and_cancels_at_the_first_p
         .unwrap();
     bench.pass(60 * MS);
     bench.hear(3, Message::Unchoke);
-    assert_eq!(
-        [1, 2, 3]
-            .iter()
-            .map(|&peer| again(&bench, peer))
-            .sum::<usize>(),
-        2
-    );
+    assert_eq!([1, 2, 3].iter().map(|&peer| again(&bench, peer)).sum::<usize>(), 2);
 
     let first = bench.requests(owner)[0].0;
     let request = *bench
@@ -219,11 +199,7 @@ fn endgame_asks_two_at_most_when_nothing_else_is_left_and_cancels_at_the_first_p
         .find(|(_, chunk)| chunk.origin == 1)
         .unwrap();
     answer(&mut bench, second, request);
-    assert!(
-        bench
-            .sent(owner)
-            .contains(&Message::Cancel { request: first })
-    );
+    assert!(bench.sent(owner).contains(&Message::Cancel { request: first }));
     assert!(bench.aborted(owner, first));
     bench.swarm.check().unwrap();
 }
@@ -445,10 +421,7 @@ fn whoever_gives_most_is_served_while_chunks_are_missing() {
     }
     bench.forget_sent();
     bench.hear(1, Message::NotInterested);
-    assert!(
-        bench.sent(3).contains(&Message::Unchoke),
-        "it gave two chunks"
-    );
+    assert!(bench.sent(3).contains(&Message::Unchoke), "it gave two chunks");
     assert!(!bench.sent(2).contains(&Message::Unchoke), "it gave one");
 }
 
@@ -516,20 +489,12 @@ fn haves_go_at_once_on_an_idle_link_and_are_gathered_on_a_busy_one() {
     bench.forget_sent();
     let haves = |bench: &Solo, peer| -> usize {
         let is_have = |message: &Message| matches!(message, Message::Have { .. });
-        bench
-            .sent(peer)
-            .iter()
-            .filter(|message| is_have(message))
-            .count()
+        bench.sent(peer).iter().filter(|message| is_have(message)).count()
     };
     bench.now += MS;
     answer(&mut bench, 1, requests[0]);
     answer(&mut bench, 1, requests[1]);
-    assert_eq!(
-        (haves(&bench, 2), haves(&bench, 3)),
-        (2, 2),
-        "both are idle"
-    );
+    assert_eq!((haves(&bench, 2), haves(&bench, 3)), (2, 2), "both are idle");
     assert_eq!(haves(&bench, 1), 0, "it has them");
     // Neighbour 2 is being served.
     bench.hear(2, Message::Interested);
@@ -557,15 +522,8 @@ fn many_haves_become_a_bitfield() {
     bench.publish();
     let sent = bench.sent(2);
     // Forty positions of 160 take 40 bytes, the bitfield 20.
-    assert!(
-        sent.iter()
-            .any(|message| matches!(message, Message::Bitfield { .. }))
-    );
-    assert!(
-        !sent
-            .iter()
-            .any(|message| matches!(message, Message::Have { .. }))
-    );
+    assert!(sent.iter().any(|message| matches!(message, Message::Bitfield { .. })));
+    assert!(!sent.iter().any(|message| matches!(message, Message::Have { .. })));
 }
 
 #[test]
@@ -603,11 +561,7 @@ fn a_round_is_released_before_the_one_after_the_next_begins() {
 
 /// A swarm that holds everything of its only round, whose neighbours 2 and 3 have gone after completing it.
 fn finished() -> Solo {
-    let mut bench = Solo::of(Config {
-        rounds: 1,
-        ..config(3)
-    })
-    .connected();
+    let mut bench = Solo::of(Config { rounds: 1, ..config(3) }).connected();
     bench.complete_round(0);
     for peer in [2, 3] {
         bench.hear(peer, Message::Complete { round: 0 });
@@ -617,11 +571,7 @@ fn finished() -> Solo {
 
 #[test]
 fn a_peer_leaves_when_all_neighbours_are_complete() {
-    let mut bench = Solo::of(Config {
-        rounds: 1,
-        ..config(3)
-    })
-    .connected();
+    let mut bench = Solo::of(Config { rounds: 1, ..config(3) }).connected();
     bench.complete_round(0);
     for peer in [2, 3] {
         assert!(!bench.left());
@@ -632,16 +582,10 @@ fn a_peer_leaves_when_all_neighbours_are_complete() {
 
 #[test]
 fn a_neighbour_that_has_finished_is_complete() {
-    let mut bench = Solo::of(Config {
-        rounds: 1,
-        ..config(3)
-    })
-    .connected();
+    let mut bench = Solo::of(Config { rounds: 1, ..config(3) }).connected();
     bench.complete_round(0);
     for peer in [2, 3] {
-        bench
-            .swarm
-            .handle_disconnected(bench.now, peer, Departure::Finished);
+        bench.swarm.handle_disconnected(bench.now, peer, Departure::Finished);
     }
     bench.drain();
     assert!(bench.left());
@@ -651,9 +595,7 @@ fn a_neighbour_that_has_finished_is_complete() {
 #[test]
 fn a_neighbour_that_left_too_early_counts_as_lost() {
     let mut bench = bench(3);
-    bench
-        .swarm
-        .handle_disconnected(bench.now, 2, Departure::Finished);
+    bench.swarm.handle_disconnected(bench.now, 2, Departure::Finished);
     bench.pass(Duration::from_secs(31));
     let Some(Failure::Lost { peer: 2, why, .. }) = bench.failure() else {
         panic!("not lost");
@@ -663,11 +605,7 @@ fn a_neighbour_that_left_too_early_counts_as_lost() {
 
 /// A swarm that has finished while the connection to neighbour 3 is broken.
 fn finished_without_three(said_complete: bool) -> Solo {
-    let mut bench = Solo::of(Config {
-        rounds: 1,
-        ..config(3)
-    })
-    .connected();
+    let mut bench = Solo::of(Config { rounds: 1, ..config(3) }).connected();
     if said_complete {
         bench.hear(3, Message::Complete { round: 0 });
     }
@@ -676,10 +614,7 @@ fn finished_without_three(said_complete: bool) -> Solo {
         .handle_disconnected(bench.now, 3, Departure::Broken("cut".to_owned()));
     bench.complete_round(0);
     bench.hear(2, Message::Complete { round: 0 });
-    assert!(
-        !bench.left(),
-        "neighbour 3 may not know yet that nobody needs it"
-    );
+    assert!(!bench.left(), "neighbour 3 may not know yet that nobody needs it");
     bench
 }
 
@@ -737,15 +672,10 @@ fn why_a_neighbour_is_unreachable_is_in_the_failure() {
     let mut bench = Solo::of(config(3));
     bench.connect(1);
     bench.connect(2);
-    bench
-        .swarm
-        .handle_unreachable(3, "connection refused".to_owned());
+    bench.swarm.handle_unreachable(3, "connection refused".to_owned());
     bench.pass(Duration::from_secs(30));
     let failure = bench.failure().unwrap().to_string();
-    assert_eq!(
-        failure,
-        "peer 3 is lost: not reachable for 30s (connection refused)"
-    );
+    assert_eq!(failure, "peer 3 is lost: not reachable for 30s (connection refused)");
 }
 
 #[test]
@@ -781,10 +711,7 @@ fn a_broken_connection_loses_nothing() {
     bench.swarm.check().unwrap();
     bench.forget_sent();
     bench.connect(1);
-    assert!(
-        bench.requests(1).is_empty(),
-        "a new connection starts choked"
-    );
+    assert!(bench.requests(1).is_empty(), "a new connection starts choked");
     bench.hear(1, have(3..6));
     bench.hear(1, Message::Unchoke);
     let again: Vec<_> = bench.requests(1).iter().map(|it| it.1).collect();
@@ -891,10 +818,7 @@ fn one_that_begins_anew_is_served_again_while_what_it_lost_is_kept() {
     bench.complete_round(0);
     // Neighbour 1 had all of round 0, died, and has its own update only.
     bench.hear(1, have([3]));
-    assert_eq!(
-        bench.disconnected(1),
-        Some(Violation::Restarted { round: 0 })
-    );
+    assert_eq!(bench.disconnected(1), Some(Violation::Restarted { round: 0 }));
     bench.connect(1);
     bench.hear(1, have([3, 4, 5]));
     bench.hear(1, Message::Interested);

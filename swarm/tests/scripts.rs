@@ -221,10 +221,7 @@ impl Script {
                 for at in set {
                     held.insert(at % positions);
                 }
-                Message::Bitfield {
-                    round: *round,
-                    held,
-                }
+                Message::Bitfield { round: *round, held }
             }
             Lie::Request(request, round, at) => Message::Request {
                 request: *request,
@@ -241,11 +238,7 @@ impl Script {
                 let mut metainfo = origin_metainfo(&config, *round, origin % self.peers);
                 metainfo.samples = *samples;
                 metainfo.base = [9; 32];
-                let signer = if origin % self.peers == from {
-                    self.peers
-                } else {
-                    from
-                };
+                let signer = if origin % self.peers == from { self.peers } else { from };
                 Message::Metainfo(sign(signer, &metainfo))
             }
             Lie::Complete(round) => Message::Complete { round: *round },
@@ -301,10 +294,7 @@ fn cut_at_every_moment_of_the_end() {
                 network.step();
             }
             network.disconnect(a, b);
-            assert!(
-                network.run(support::LONG),
-                "cut {a}-{b} at {moment}: wedged"
-            );
+            assert!(network.run(support::LONG), "cut {a}-{b} at {moment}: wedged");
             for node in 0..3 {
                 assert_eq!(
                     network.outcome(node),

@@ -7,9 +7,7 @@ use std::time::Duration;
 
 use fltorrent_swarm::{
     Time,
-    simulation::{
-        Access, CohortError, Lane, PeerFigures, PeerScenario, Scenario, Simulation, TransportModel,
-    },
+    simulation::{Access, CohortError, Lane, PeerFigures, PeerScenario, Scenario, Simulation, TransportModel},
 };
 use support::{Setup, edges, random_degree_four};
 
@@ -260,10 +258,7 @@ fn cohorts_take_nearly_as_long_and_leave_every_peer_its_place() {
     }
     assert_eq!(
         case.scenario(1).in_cohorts(24).unwrap_err(),
-        CohortError::Size {
-            size: 24,
-            peers: 24
-        }
+        CohortError::Size { size: 24, peers: 24 }
     );
     let large = Case::new("ring", 6, 1 << 36).scenario(1).in_cohorts(3);
     assert_eq!(large.unwrap_err(), CohortError::Chunk { size: 3 });
@@ -286,8 +281,7 @@ fn more_delay_takes_longer() {
 fn cases_are_as_fast_as_in_the_table_and_the_table_is_near_what_was_measured() {
     let mut rows = 0;
     for row in TABLE.lines().skip(1) {
-        let [name, bound, measured, simulated, tolerance] = row.split(',').collect::<Vec<_>>()[..]
-        else {
+        let [name, bound, measured, simulated, tolerance] = row.split(',').collect::<Vec<_>>()[..] else {
             panic!("{row}");
         };
         let number = |text: &str| text.parse::<f64>().unwrap();

@@ -78,12 +78,7 @@ fn fifty_and_a_hundred_peers_on_unequal_links() {
             elements: 30,
             ..Setup::default()
         };
-        all_complete(
-            &setup,
-            topology,
-            &edges_of(topology, peers, setup.seed),
-            true,
-        );
+        all_complete(&setup, topology, &edges_of(topology, peers, setup.seed), true);
     }
 }
 
@@ -142,16 +137,11 @@ fn a_peer_that_is_killed_is_named_by_all_wherever_it_was() {
             assert!(network.run(LONG), "{topology}: wedged without {victim}");
             for node in (0..8).filter(|&node| node != victim) {
                 let Outcome::Failed(failure) = network.outcome(node) else {
-                    panic!(
-                        "{topology}, {victim} killed: {node} is {:?}",
-                        network.outcome(node)
-                    );
+                    panic!("{topology}, {victim} killed: {node} is {:?}", network.outcome(node));
                 };
                 // Where the victim cut the graph in two, each part hears of it from the victim's own neighbours.
                 assert!(
-                    failure
-                        .to_string()
-                        .starts_with(&format!("peer {victim} is lost")),
+                    failure.to_string().starts_with(&format!("peer {victim} is lost")),
                     "{topology}: peer {node} says: {failure}"
                 );
             }

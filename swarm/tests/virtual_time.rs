@@ -23,10 +23,7 @@ fn every_peer_completes_on_every_topology() {
                     ..Setup::default()
                 };
                 let mut network = setup.network(topology);
-                assert!(
-                    network.run(LONG),
-                    "{topology} of {peers}, seed {seed}, wedged"
-                );
+                assert!(network.run(LONG), "{topology} of {peers}, seed {seed}, wedged");
                 setup.assert_complete(&network);
             }
         }
@@ -90,9 +87,7 @@ fn the_same_seed_gives_the_same_run() {
         };
         let mut network = setup.network("chords");
         assert!(network.run(LONG));
-        let times: Vec<_> = (0..12)
-            .map(|node| network.completed_at(node).to_vec())
-            .collect();
+        let times: Vec<_> = (0..12).map(|node| network.completed_at(node).to_vec()).collect();
         (network.steps(), times)
     };
     assert_eq!(trace(3), trace(3));
@@ -110,10 +105,7 @@ fn chunks_are_hardly_ever_sent_twice() {
         assert!(network.run(LONG));
         let (duplicate, payload) = (0..16).fold((0, 0), |(duplicate, payload), node| {
             let stats = network.stats(node);
-            (
-                duplicate + stats.duplicate,
-                payload + stats.payload_received,
-            )
+            (duplicate + stats.duplicate, payload + stats.payload_received)
         });
         assert_eq!(
             payload,
@@ -165,10 +157,7 @@ fn a_peer_that_is_lost_ends_the_run_with_its_name() {
         );
     }
     assert!(
-        matches!(
-            network.outcome(2),
-            Outcome::Failed(Failure::Lost { peer: 5, .. })
-        ),
+        matches!(network.outcome(2), Outcome::Failed(Failure::Lost { peer: 5, .. })),
         "5's neighbour saw it"
     );
 }
@@ -243,10 +232,7 @@ fn all_peers_stop_early_after_the_same_round_on_every_topology() {
                 let mut network = setup.network(topology);
                 if peers > 2 {
                     // The last peer's links are a hundred times slower than the others'.
-                    for neighbour in setup
-                        .config(peers - 1, &support::edges(topology, peers))
-                        .neighbours
-                    {
+                    for neighbour in setup.config(peers - 1, &support::edges(topology, peers)).neighbours {
                         let slow = LinkProfile {
                             rate: 1_000.0,
                             delay: Duration::from_millis(400),

@@ -3,16 +3,12 @@
 
 use bytes::Bytes;
 use fltorrent_swarm::{
-    Bitfield, ChunkId, EvaluationCounts, Hello, Message, Metainfo, PieceHeader, SignedMetainfo,
-    fuzzing,
+    Bitfield, ChunkId, EvaluationCounts, Hello, Message, Metainfo, PieceHeader, SignedMetainfo, fuzzing,
     message::{DecodeError, FrameDecoder, Limits},
 };
 
 /// Three peers of three chunks: nine positions.
-const LIMITS: Limits = Limits {
-    peers: 3,
-    chunks: 3,
-};
+const LIMITS: Limits = Limits { peers: 3, chunks: 3 };
 
 const CHUNK: ChunkId = ChunkId {
     round: 2,
@@ -21,10 +17,7 @@ const CHUNK: ChunkId = ChunkId {
 };
 
 fn hex(text: &str) -> Vec<u8> {
-    let digits: Vec<u8> = text
-        .bytes()
-        .filter(|byte| !byte.is_ascii_whitespace())
-        .collect();
+    let digits: Vec<u8> = text.bytes().filter(|byte| !byte.is_ascii_whitespace()).collect();
     digits
         .chunks(2)
         .map(|pair| u8::from_str_radix(std::str::from_utf8(pair).unwrap(), 16).unwrap())
@@ -108,10 +101,7 @@ fn vectors() -> Vec<(Message, Vec<u8>)> {
             },
             "00000007 04 00000002 01 06",
         ),
-        (
-            Message::Bitfield { round: 2, held },
-            "00000007 05 00000002 9080",
-        ),
+        (Message::Bitfield { round: 2, held }, "00000007 05 00000002 9080"),
         (
             Message::Request {
                 request: 5,
@@ -130,10 +120,7 @@ fn vectors() -> Vec<(Message, Vec<u8>)> {
         ),
         (Message::Complete { round: 2 }, "00000005 22 00000002"),
     ];
-    let mut vectors: Vec<_> = table
-        .into_iter()
-        .map(|(message, text)| (message, hex(text)))
-        .collect();
+    let mut vectors: Vec<_> = table.into_iter().map(|(message, text)| (message, hex(text))).collect();
     let metainfo = format!("000000cb 21 000000b9 {METAINFO} 00000002 cafe 00000003 516070");
     vectors.push((Message::Metainfo(signed), hex(&metainfo)));
     vectors
@@ -194,11 +181,9 @@ fn large_numbers_in_a_have_take_several_bytes() {
 
 #[test]
 fn a_hello_of_another_version_is_refused_by_its_number_whatever_follows() {
-    let version_one = hex(
-        "0000005b 20 0001 11111111111111111111111111111111 00000001 00000002
+    let version_one = hex("0000005b 20 0001 11111111111111111111111111111111 00000001 00000002
              6666666666666666666666666666666666666666666666666666666666666666
-             7777777777777777777777777777777777777777777777777777777777777777",
-    );
+             7777777777777777777777777777777777777777777777777777777777777777");
     let Some(Err(error)) = decode(&version_one) else {
         panic!("it was accepted");
     };
@@ -220,9 +205,7 @@ fn changes(byte: u8) -> impl Iterator<Item = u8> {
 
 /// Every truncation, every changed byte, and trailing bytes of `vector`.
 fn damaged(vector: &[u8]) -> Vec<Vec<u8>> {
-    let mut all: Vec<Vec<u8>> = (0..vector.len())
-        .map(|end| vector[..end].to_vec())
-        .collect();
+    let mut all: Vec<Vec<u8>> = (0..vector.len()).map(|end| vector[..end].to_vec()).collect();
     for at in 0..vector.len() {
         for changed in changes(vector[at]) {
             let mut copy = vector.to_vec();
@@ -280,13 +263,7 @@ fn damaged_piece_headers_are_errors_or_other_headers() {
         fuzzing::piece_header(&copy);
     }
     for (at, expected) in [
-        (
-            3,
-            DecodeError::Length {
-                found: 0x95,
-                limit: 21,
-            },
-        ),
+        (3, DecodeError::Length { found: 0x95, limit: 21 }),
         (4, DecodeError::UnknownId(0x87)),
     ] {
         let mut copy = whole.clone();
@@ -328,11 +305,7 @@ fn streams_are_cut_anywhere() {
 
 #[test]
 fn impossible_lengths_are_refused_before_their_bytes_come() {
-    for (start, found) in [
-        ("00000000", 0),
-        ("ffffffff", u32::MAX),
-        ("00100000", 1 << 20),
-    ] {
+    for (start, found) in [("00000000", 0), ("ffffffff", u32::MAX), ("00100000", 1 << 20)] {
         let Some(Err(DecodeError::Length { found: seen, limit })) = decode(&hex(start)) else {
             panic!("{start} was not refused");
         };
@@ -391,10 +364,7 @@ fn lists_are_no_longer_than_those_of_honest_peers() {
         last_started: 200,
         skipped: (0..129).collect(),
     };
-    assert_eq!(
-        decode(&choke.encode()),
-        Some(Err(DecodeError::TooMany(128)))
-    );
+    assert_eq!(decode(&choke.encode()), Some(Err(DecodeError::TooMany(128))));
     // A bitfield of nine positions has two bytes, and says more than three positions.
     let have = Message::Have {
         round: 0,
@@ -426,10 +396,7 @@ fn lengths_inside_a_metainfo_are_bounded() {
         })
     );
     // A plan with as many chunks as the metainfo claims takes no memory for hashes that are not there.
-    assert_eq!(
-        Metainfo::decode(&huge, u32::MAX),
-        Err(DecodeError::Truncated(89))
-    );
+    assert_eq!(Metainfo::decode(&huge, u32::MAX), Err(DecodeError::Truncated(89)));
 }
 
 #[test]
@@ -443,23 +410,11 @@ fn fields_that_the_plan_does_not_allow_are_refused() {
     for (what, text, expected) in [
         ("a position past the end", "04 00000000 09", positions()),
         ("a sum past the end", "04 00000000 08 00", positions()),
-        (
-            "a sum that does not fit",
-            "04 00000000 08 ffffffff0f",
-            positions(),
-        ),
+        ("a sum that does not fit", "04 00000000 08 ffffffff0f", positions()),
         ("an overlong zero", "04 00000000 8000", DecodeError::Varint),
         ("an overlong one", "04 00000000 818000", DecodeError::Varint),
-        (
-            "more than 32 bits",
-            "04 00000000 8080808010",
-            DecodeError::Varint,
-        ),
-        (
-            "more than five bytes",
-            "04 00000000 808080808001",
-            DecodeError::Varint,
-        ),
+        ("more than 32 bits", "04 00000000 8080808010", DecodeError::Varint),
+        ("more than five bytes", "04 00000000 808080808001", DecodeError::Varint),
         ("half a number", "04 00000000 80", DecodeError::Truncated(6)),
         (
             "a bitfield that is too short",
@@ -482,19 +437,11 @@ fn fields_that_the_plan_does_not_allow_are_refused() {
             "06 00000001 00000000 00000000 00000000 00000003",
             no_chunk(0, 3),
         ),
-        (
-            "a piece on the control stream",
-            "07",
-            DecodeError::UnknownId(7),
-        ),
+        ("a piece on the control stream", "07", DecodeError::UnknownId(7)),
         ("a port message", "09", DecodeError::UnknownId(9)),
         ("nothing", "", DecodeError::Truncated(0)),
     ] {
-        assert_eq!(
-            Message::decode(&hex(text), &LIMITS),
-            Err(expected),
-            "{what}"
-        );
+        assert_eq!(Message::decode(&hex(text), &LIMITS), Err(expected), "{what}");
     }
 }
 
@@ -506,10 +453,7 @@ fn metainfos_that_make_no_sense_are_refused() {
         Metainfo::decode(&metainfo.encode(), 3)
     };
     assert_eq!(with(|it| it.samples = 0), Err(DecodeError::NoSamples));
-    assert_eq!(
-        with(|it| it.evaluation.correct = 11),
-        Err(DecodeError::Evaluation)
-    );
+    assert_eq!(with(|it| it.evaluation.correct = 11), Err(DecodeError::Evaluation));
     assert_eq!(
         with(|it| it.evaluation.loss_sum = f64::NAN),
         Err(DecodeError::Evaluation)
@@ -520,10 +464,7 @@ fn metainfos_that_make_no_sense_are_refused() {
     );
     assert_eq!(
         with(|it| it.hashes.truncate(2)),
-        Err(DecodeError::ChunkCount {
-            found: 2,
-            expected: 3
-        })
+        Err(DecodeError::ChunkCount { found: 2, expected: 3 })
     );
     let mut other_version = hex(METAINFO);
     other_version[0] = 2;
@@ -542,10 +483,7 @@ fn the_length_of_a_have_is_that_of_its_encoding() {
         vec![5, 6, 7, 200, 20_000],
         vec![16_383, 32_768, u32::MAX - 1],
     ] {
-        let have = Message::Have {
-            round: 1,
-            positions,
-        };
+        let have = Message::Have { round: 1, positions };
         assert_eq!(have.length() as usize, have.encode().len(), "{have:?}");
     }
 }

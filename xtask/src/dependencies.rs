@@ -21,24 +21,13 @@ pub(crate) struct Dependency {
 
 /// All of them, sorted by name and version. What only builds or derives is no part of a program.
 pub(crate) fn dependencies() -> Result<Vec<Dependency>, String> {
-    let mut tree = cargo(&[
-        "tree",
-        "--quiet",
-        "--locked",
-        "--no-dedupe",
-        "--prefix",
-        "none",
-    ]);
+    let mut tree = cargo(&["tree", "--quiet", "--locked", "--no-dedupe", "--prefix", "none"]);
     tree.args(["--edges", "normal,no-proc-macro", "--format", "{p}|{l}"]);
-    let output = tree
-        .args(PACKAGES)
-        .output()
-        .map_err(|error| error.to_string())?;
+    let output = tree.args(PACKAGES).output().map_err(|error| error.to_string())?;
     if !output.status.success() {
         return Err(String::from_utf8_lossy(&output.stderr).into_owned());
     }
-    let lock = fs::read_to_string(root().join("Cargo.lock"))
-        .map_err(|error| format!("Cargo.lock: {error}"))?;
+    let lock = fs::read_to_string(root().join("Cargo.lock")).map_err(|error| format!("Cargo.lock: {error}"))?;
     Ok(read(&String::from_utf8_lossy(&output.stdout), &lock))
 }
 

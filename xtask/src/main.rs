@@ -35,9 +35,7 @@ fn main() -> ExitCode {
         ["test"] => script("test.sh"),
         ["release"] => script("release.sh"),
         ["update"] => update(),
-        ["bench", rest @ ..] => {
-            run(cargo(&["run", "--release", "-p", "fltorrent-bench", "--"]).args(rest))
-        }
+        ["bench", rest @ ..] => run(cargo(&["run", "--release", "-p", "fltorrent-bench", "--"]).args(rest)),
         ["cluster", rest @ ..] => run(cargo(&["run", "--quiet", "-p", "e2e", "--"]).args(rest)),
         ["images"] => run(&mut cargo(&["run", "--quiet", "-p", "e2e", "--", "images"])),
         ["sbom"] => print(|all| Ok(sbom::sbom(all, env!("CARGO_PKG_VERSION")))),

@@ -13,10 +13,7 @@ const NAMES: [&str; 4] = ["licen", "copying", "notice", "copyright"];
 pub(crate) fn notices(dependencies: &[Dependency]) -> Result<String, String> {
     let mut text = String::new();
     for Dependency {
-        name,
-        version,
-        license,
-        ..
+        name, version, license, ..
     } in dependencies
     {
         text += &format!("===== {name} {version}: {license}\n\n");

@@ -181,9 +181,7 @@ impl Case {
 
     /// The link of every peer.
     pub(super) fn links(&self) -> Vec<Link> {
-        let same = |(count, up, down): (u32, u32, u32)| {
-            std::iter::repeat_n(link(up, down), count as usize)
-        };
+        let same = |(count, up, down): (u32, u32, u32)| std::iter::repeat_n(link(up, down), count as usize);
         self.kinds().into_iter().flat_map(same).collect()
     }
 
@@ -201,9 +199,7 @@ impl Case {
     fn groups(&self) -> String {
         let group = |(index, &(count, up, down)): (usize, &(u32, u32, u32))| {
             let network = self.way.map_or_else(String::new, |Way { delay, loss }| {
-                format!(
-                    ", network: {{up: {up}Mbit, down: {down}Mbit, delay: {delay}ms, loss: {loss}%}}"
-                )
+                format!(", network: {{up: {up}Mbit, down: {down}Mbit, delay: {delay}ms, loss: {loss}%}}")
             });
             format!("{{name: peers-{index}, count: {count}{network}}}")
         };
@@ -217,11 +213,7 @@ impl Case {
     ///
     /// # Errors
     /// Settings that cannot be.
-    pub(super) fn resolve(
-        &self,
-        rounds: u32,
-        sets: &[(String, String)],
-    ) -> Result<Resolved, ManifestError> {
+    pub(super) fn resolve(&self, rounds: u32, sets: &[(String, String)]) -> Result<Resolved, ManifestError> {
         Noise {
             name: self.name,
             groups: &self.groups(),
@@ -304,11 +296,7 @@ mod tests {
             let bound = case.bound(&plan);
             assert!(bound.is_optimum);
             let seconds = bound.seconds;
-            assert!(
-                (seconds - expected).abs() < 1e-3,
-                "{}: {seconds}",
-                case.name
-            );
+            assert!((seconds - expected).abs() < 1e-3, "{}: {seconds}", case.name);
         }
     }
 
@@ -318,17 +306,11 @@ mod tests {
             for machines in [3, 4, 8, 13, 32, 100] {
                 let case = case.with_machines(machines);
                 assert_eq!((case.links().len() as u32, case.target), (machines, None));
-                assert_eq!(
-                    case.resolve(2, &[]).unwrap().plan.peers.len() as u32,
-                    machines
-                );
+                assert_eq!(case.resolve(2, &[]).unwrap().plan.peers.len() as u32, machines);
             }
         }
         let unequal = CASES.iter().find(|case| case.name == "unequal").unwrap();
         assert_eq!(unequal.kinds(), [(6, 20, 20), (2, 5, 20)]);
-        assert_eq!(
-            unequal.with_machines(13).kinds(),
-            [(10, 20, 20), (3, 5, 20)]
-        );
+        assert_eq!(unequal.with_machines(13).kinds(), [(10, 20, 20), (3, 5, 20)]);
     }
 }

@@ -112,9 +112,7 @@ impl Lab {
         ip(&format!(
             "-n {switch} link add port-{index} type veth peer name {PORT} netns {machine}"
         ))?;
-        ip(&format!(
-            "-n {switch} link set port-{index} master switch up"
-        ))?;
+        ip(&format!("-n {switch} link set port-{index} master switch up"))?;
         ip(&format!("-n {machine} addr add {address}/16 dev {PORT}"))?;
         ip(&format!("-n {machine} link set {PORT} up"))?;
         shape(&machine, PORT, link.up)?;
@@ -138,11 +136,7 @@ impl Lab {
     }
 
     /// Runs something on a machine, such as making a socket, which stays there.
-    pub(super) fn on<T: Send>(
-        &self,
-        index: u32,
-        make: impl FnOnce() -> io::Result<T> + Send,
-    ) -> Result<T, LabError> {
+    pub(super) fn on<T: Send>(&self, index: u32, make: impl FnOnce() -> io::Result<T> + Send) -> Result<T, LabError> {
         let name = self.machine(index);
         let entered = thread::scope(|scope| {
             let path = Path::new(namespaces::FOLDER).join(&name);
@@ -152,9 +146,7 @@ impl Lab {
                 make()
             });
             // A panic was printed by the thread.
-            thread
-                .join()
-                .unwrap_or_else(|_| Err(io::Error::other("it panicked")))
+            thread.join().unwrap_or_else(|_| Err(io::Error::other("it panicked")))
         });
         entered.map_err(|source| LabError::Enter { name, source })
     }

@@ -25,20 +25,12 @@ struct Last {
 
 /// The version that an interpreter has, if any.
 pub(super) async fn version(python: &Path) -> Option<String> {
-    let output = Command::new(python)
-        .args(["-c", VERSION])
-        .output()
-        .await
-        .ok()?;
+    let output = Command::new(python).args(["-c", VERSION]).output().await.ok()?;
     let version = String::from_utf8_lossy(&output.stdout).trim().to_owned();
     (output.status.success() && !version.is_empty()).then_some(version)
 }
 
-pub(super) async fn run(
-    contest: &Contest<'_>,
-    folder: &Path,
-    python: &Path,
-) -> Result<Outcome, Failed> {
+pub(super) async fn run(contest: &Contest<'_>, folder: &Path, python: &Path) -> Result<Outcome, Failed> {
     let plan = contest.plan();
     let peers = plan.peers.len() as u32;
     let script = folder.join("peer.py");

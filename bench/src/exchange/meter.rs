@@ -79,11 +79,7 @@ impl Meter {
 
     /// Most bytes that they had in memory together.
     pub(super) fn memory(&self) -> u64 {
-        self.samples
-            .iter()
-            .map(|sample| sample.memory)
-            .max()
-            .unwrap_or(0)
+        self.samples.iter().map(|sample| sample.memory).max().unwrap_or(0)
     }
 }
 
@@ -115,11 +111,7 @@ mod tests {
     fn cpu_is_what_was_added_between_two_times() {
         let mut meter = Meter::new(Vec::new());
         for (time, cpu) in [(1.0, 0.5), (2.0, 1.5), (3.0, 4.0)] {
-            meter.samples.push(Sample {
-                time,
-                cpu,
-                memory: 7,
-            });
+            meter.samples.push(Sample { time, cpu, memory: 7 });
         }
         assert!((meter.cpu(1.2, 3.0) - 3.5).abs() < 1e-9);
         assert_eq!(meter.memory(), 7);

@@ -26,10 +26,7 @@ pub(crate) fn sweep(prefix: &str) {
 pub(crate) fn remove(prefix: &str) {
     for name in all() {
         if name.starts_with(prefix) {
-            Command::new("ip")
-                .args(["netns", "del", &name])
-                .output()
-                .ok();
+            Command::new("ip").args(["netns", "del", &name]).output().ok();
             fs::remove_dir_all(Path::new(ETC).join(name)).ok();
         }
     }

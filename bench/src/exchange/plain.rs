@@ -124,10 +124,7 @@ async fn push(
     Ok(complete)
 }
 
-async fn send_all(
-    mut stream: OwnedWriteHalf,
-    mut queue: mpsc::UnboundedReceiver<Update>,
-) -> io::Result<()> {
+async fn send_all(mut stream: OwnedWriteHalf, mut queue: mpsc::UnboundedReceiver<Update>) -> io::Result<()> {
     while let Some((origin, bytes)) = queue.recv().await {
         stream.write_u32(origin).await?;
         stream.write_all(&bytes).await?;
@@ -207,16 +204,10 @@ async fn average(clients: Vec<TcpStream>, length: usize) -> io::Result<Instant> 
     Ok(Instant::now())
 }
 
-async fn finish(
-    mut tasks: JoinSet<io::Result<Instant>>,
-    began: Instant,
-) -> Result<Outcome, Failed> {
+async fn finish(mut tasks: JoinSet<io::Result<Instant>>, began: Instant) -> Result<Outcome, Failed> {
     let mut ended = began;
     while let Some(done) = tasks.join_next().await {
-        let complete = done
-            .map_err(io::Error::other)
-            .flatten()
-            .map_err(Failed::Plain)?;
+        let complete = done.map_err(io::Error::other).flatten().map_err(Failed::Plain)?;
         ended = ended.max(complete);
     }
     Ok(Outcome {
@@ -247,8 +238,7 @@ async fn connect(lab: &Lab, edges: &[(u32, u32)]) -> Result<Vec<((u32, u32), End
             }
         };
         let socket = lab.on(from, TcpSocket::new_v4)?;
-        let (ours, theirs) =
-            tokio::try_join!(socket.connect(there), listener.accept()).map_err(Failed::Plain)?;
+        let (ours, theirs) = tokio::try_join!(socket.connect(there), listener.accept()).map_err(Failed::Plain)?;
         connected.push(((from, to), (ours, theirs.0)));
     }
     Ok(connected)

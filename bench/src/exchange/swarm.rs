@@ -42,14 +42,7 @@ pub(super) async fn run(contest: &Contest<'_>, folder: &Path) -> Result<Outcome,
     for index in 0..peers {
         let mut command = contest.lab.command(index, &program);
         command
-            .args([
-                "peer",
-                "--quiet",
-                "--wait",
-                "2m",
-                "--index",
-                &index.to_string(),
-            ])
+            .args(["peer", "--quiet", "--wait", "2m", "--index", &index.to_string()])
             .arg("--bindings")
             .arg(folder.join("nodes.yaml"))
             .arg("--keys")
@@ -99,11 +92,7 @@ fn prepare(contest: &Contest<'_>, folder: &Path, peers: u32) -> Result<(), Faile
         attempts: ATTEMPTS,
         days: DAYS,
     };
-    fs::write(
-        folder.join("nodes.yaml"),
-        format!("nodes:\n{}", nodes.concat()),
-    )
-    .map_err(Failed::Files)?;
+    fs::write(folder.join("nodes.yaml"), format!("nodes:\n{}", nodes.concat())).map_err(Failed::Files)?;
     let manifest = contest.resolved.yaml()?;
     fs::write(folder.join("experiment.yaml"), manifest).map_err(Failed::Files)?;
     keys::init(&folder.join("keys"), wanted, SystemTime::now())?;
@@ -138,11 +127,7 @@ fn read(folder: &Path, index: u32) -> Result<Figures, Failed> {
 }
 
 fn conclude(contest: &Contest<'_>, figures: &[Figures], wire: u64, meter: &Meter) -> Outcome {
-    let rounds = figures
-        .iter()
-        .map(|peer| peer.rounds.len())
-        .min()
-        .unwrap_or(0);
+    let rounds = figures.iter().map(|peer| peer.rounds.len()).min().unwrap_or(0);
     let last = |time: fn(&Round) -> f64, round: usize| {
         let times = figures.iter().filter_map(|peer| peer.rounds.get(round));
         times.map(time).fold(0.0, f64::max)

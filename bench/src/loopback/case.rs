@@ -73,11 +73,7 @@ impl Case {
     ///
     /// # Errors
     /// Settings that cannot be.
-    pub(super) fn resolve(
-        &self,
-        rounds: u32,
-        sets: &[(String, String)],
-    ) -> Result<Resolved, ManifestError> {
+    pub(super) fn resolve(&self, rounds: u32, sets: &[(String, String)]) -> Result<Resolved, ManifestError> {
         Noise {
             name: self.name,
             groups: &format!("[{{name: peers, count: {}}}]", self.peers),

@@ -40,10 +40,7 @@ impl Undisturbed {
     fn of(round: &[(f64, &Exchange)]) -> Self {
         let began = |&(ended, exchange): &(f64, &Exchange)| ended - lasted(exchange);
         let from = round.iter().map(began).fold(f64::NEG_INFINITY, f64::max);
-        let to = round
-            .iter()
-            .map(|(ended, _)| *ended)
-            .fold(f64::INFINITY, f64::min);
+        let to = round.iter().map(|(ended, _)| *ended).fold(f64::INFINITY, f64::min);
         if from >= to {
             return Self::default();
         }
@@ -120,9 +117,7 @@ impl Ours {
                 // A peer goes on to serve after its line of the last round, so what it sent and what it received differ, and
                 // each has its cost.
                 let flows = exchange.flows.iter();
-                let bytes: u64 = flows
-                    .map(|flow| flow.bytes_sent + flow.bytes_received)
-                    .sum();
+                let bytes: u64 = flows.map(|flow| flow.bytes_sent + flow.bytes_received).sum();
                 ours.payload += bytes as f64 / 2.0;
                 ours.exchange += exchange.cpu.exchange;
                 ours.process += exchange.cpu.process;

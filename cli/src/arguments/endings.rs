@@ -16,10 +16,7 @@ type Row = (&'static str, &'static str);
 
 const COMPLETE: Row = ("0", "complete");
 const FAILED: Row = ("1", "the run failed, or could not start on this machine");
-const WRONG: Row = (
-    "2",
-    "the manifest or the command line is wrong; nothing was started",
-);
+const WRONG: Row = ("2", "the manifest or the command line is wrong; nothing was started");
 const INVALID: Row = ("2", "the manifest or the command line is wrong");
 const UNWRITTEN: Row = ("1", "standard output could not be written");
 const LAUNCHER_GONE: Row = ("3", "a peer whose launcher has gone");
@@ -42,10 +39,7 @@ const CACHE: Row = (
     "FLTORRENT_CACHE",
     "the folder that keeps fetched data; without it ~/.cache/fltorrent",
 );
-const CUDA: Row = (
-    "CUDA_PATH",
-    "the CUDA toolkit, whose headers the backend cuda needs",
-);
+const CUDA: Row = ("CUDA_PATH", "the CUDA toolkit, whose headers the backend cuda needs");
 
 impl Ending {
     /// It as the end of a help.
@@ -54,10 +48,7 @@ impl Ending {
         if !self.note.is_empty() {
             sections.push(section("Notes", &[self.note]));
         }
-        for (heading, rows, width) in [
-            ("Exit codes", self.codes, 4),
-            ("Environment", self.variables, 16),
-        ] {
+        for (heading, rows, width) in [("Exit codes", self.codes, 4), ("Environment", self.variables, 16)] {
             if !rows.is_empty() {
                 sections.push(section(heading, &table(rows, width)));
             }
@@ -127,10 +118,7 @@ pub(super) const SIMULATE: Ending = Ending {
     note: "",
     codes: &[
         COMPLETE,
-        (
-            "1",
-            "the simulation failed, or its output could not be written",
-        ),
+        ("1", "the simulation failed, or its output could not be written"),
         INVALID,
         INTERRUPTED,
     ],

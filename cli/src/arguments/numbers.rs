@@ -3,10 +3,7 @@
 use std::fmt::Display;
 
 /// Reads a whole number between two bounds; what is none is told in terms of the bounds.
-pub fn whole_number<N>(
-    least: N,
-    most: N,
-) -> impl Fn(&str) -> Result<N, String> + Clone + Send + Sync + 'static
+pub fn whole_number<N>(least: N, most: N) -> impl Fn(&str) -> Result<N, String> + Clone + Send + Sync + 'static
 where
     N: Copy + Display + PartialOrd + TryFrom<u64> + Send + Sync + 'static,
 {
@@ -17,9 +14,7 @@ where
             .flatten()
             .and_then(|number| N::try_from(number).ok())
             .filter(|number| (least..=most).contains(number))
-            .ok_or_else(|| {
-                format!("expected a whole number from {least} to {most}, written in digits")
-            })
+            .ok_or_else(|| format!("expected a whole number from {least} to {most}, written in digits"))
     }
 }
 
@@ -53,9 +48,6 @@ mod tests {
                 "{wrong}"
             );
         }
-        assert_eq!(
-            whole_number(0, u64::MAX)(&u64::MAX.to_string()),
-            Ok(u64::MAX)
-        );
+        assert_eq!(whole_number(0, u64::MAX)(&u64::MAX.to_string()), Ok(u64::MAX));
     }
 }

@@ -11,9 +11,7 @@ use super::Arguments;
 ///
 /// # Errors
 /// What is wrong with it; help and version are errors too.
-pub fn parse<W: Into<OsString> + Clone>(
-    words: impl IntoIterator<Item = W>,
-) -> Result<Arguments, clap::Error> {
+pub fn parse<W: Into<OsString> + Clone>(words: impl IntoIterator<Item = W>) -> Result<Arguments, clap::Error> {
     let mut command = with_signs(Arguments::command());
     let matches = command.try_get_matches_from_mut(words)?;
     Arguments::from_arg_matches(&matches).map_err(|error| error.format(&mut command))
@@ -27,11 +25,7 @@ fn with_signs(command: Command) -> Command {
 fn with_sign(arg: Arg) -> Arg {
     let kind = arg.get_value_parser().type_id();
     let is_one_of = |kinds: &[TypeId]| kinds.iter().any(|it| kind == *it);
-    if is_one_of(&[
-        TypeId::of::<u32>(),
-        TypeId::of::<u64>(),
-        TypeId::of::<f64>(),
-    ]) {
+    if is_one_of(&[TypeId::of::<u32>(), TypeId::of::<u64>(), TypeId::of::<f64>()]) {
         arg.allow_negative_numbers(true)
     } else if is_one_of(&[
         TypeId::of::<BitRate>(),
@@ -57,29 +51,22 @@ mod tests {
             .get_subcommands()
             .flat_map(|command| all(command, &words))
             .collect();
-        [(words, command.clone())]
-            .into_iter()
-            .chain(below)
-            .collect()
+        [(words, command.clone())].into_iter().chain(below).collect()
     }
 
     #[test]
     fn a_value_below_0_is_answered_by_the_option_not_taken_for_another_one() {
         let mut seen = 0;
         for (words, command) in all(&with_signs(Arguments::command()), &[]) {
-            let signed = command.get_arguments().filter(|arg| {
-                arg.is_allow_negative_numbers_set() || arg.is_allow_hyphen_values_set()
-            });
+            let signed = command
+                .get_arguments()
+                .filter(|arg| arg.is_allow_negative_numbers_set() || arg.is_allow_hyphen_values_set());
             for arg in signed {
                 let option = format!("--{}", arg.get_long().unwrap());
                 let line = words.iter().cloned().chain([option, "-1".to_owned()]);
                 let fault = parse(line).unwrap_err();
                 let name = (command.get_name(), arg.get_id());
-                assert_eq!(
-                    fault.kind(),
-                    ErrorKind::ValueValidation,
-                    "{name:?}: {fault}"
-                );
+                assert_eq!(fault.kind(), ErrorKind::ValueValidation, "{name:?}: {fault}");
                 seen += 1;
             }
         }

@@ -75,9 +75,7 @@ pub(super) fn init(arguments: &InitArguments) -> ExitCode {
             ExitCode::SUCCESS
         }
         Err(InitError::Manifest(error)) => refuse_manifest(&error, &mut printer),
-        Err(InitError::Ask(dialoguer::Error::IO(error)))
-            if error.kind() == io::ErrorKind::Interrupted =>
-        {
+        Err(InitError::Ask(dialoguer::Error::IO(error))) if error.kind() == io::ErrorKind::Interrupted => {
             terminal::show_cursor();
             ExitCode::from(INTERRUPTED)
         }
@@ -97,8 +95,7 @@ fn write(arguments: &InitArguments) -> Result<(PathBuf, Resolved), InitError> {
     if asks {
         terminal::restore_on_signal().map_err(dialoguer::Error::IO)?;
     }
-    let quickstart =
-        arguments.quickstart || (asks && !arguments.says_something() && ask::wants_quickstart()?);
+    let quickstart = arguments.quickstart || (asks && !arguments.says_something() && ask::wants_quickstart()?);
     let usual = if quickstart {
         "quickstart.yaml"
     } else {
@@ -147,9 +144,7 @@ fn save(path: &Path, text: &str, force: bool) -> Result<(), InitError> {
         .open(path)
         .and_then(|mut file| file.write_all(text.as_bytes()))
         .map_err(|source| match source.kind() {
-            io::ErrorKind::AlreadyExists => InitError::Exists {
-                path: path.to_owned(),
-            },
+            io::ErrorKind::AlreadyExists => InitError::Exists { path: path.to_owned() },
             _ => InitError::Write {
                 path: path.to_owned(),
                 source,
@@ -283,10 +278,6 @@ mod tests {
         save(&path, "2nd", true).unwrap();
         assert_eq!(std::fs::read_to_string(&path).unwrap(), "2nd");
         let nowhere = save(Path::new("/proc/a.yaml"), "x", false).unwrap_err();
-        assert!(
-            nowhere
-                .to_string()
-                .contains("/proc/a.yaml: cannot be written")
-        );
+        assert!(nowhere.to_string().contains("/proc/a.yaml: cannot be written"));
     }
 }

@@ -75,10 +75,7 @@ fn render(name: &str, command: &Command, page: &mut Vec<u8>) -> io::Result<()> {
     man.render_name_section(page)?;
     man.render_synopsis_section(page)?;
     man.render_description_section(page)?;
-    if command
-        .get_arguments()
-        .any(|argument| !argument.is_hide_set())
-    {
+    if command.get_arguments().any(|argument| !argument.is_hide_set()) {
         man.render_options_section(page)?;
     }
     if command.get_subcommands().any(|below| !below.is_hide_set()) {
@@ -114,10 +111,7 @@ fn pages(command: &Command, name: &str) -> Vec<(String, Command)> {
         .get_subcommands()
         .filter(|command| !command.is_hide_set() && command.get_name() != "help")
         .flat_map(|command| pages(command, &format!("{name}-{}", command.get_name())));
-    [(name.to_owned(), command.clone())]
-        .into_iter()
-        .chain(below)
-        .collect()
+    [(name.to_owned(), command.clone())].into_iter().chain(below).collect()
 }
 
 #[cfg(test)]
@@ -136,25 +130,16 @@ mod tests {
         );
         assert!(page("fltorrent-keys-init.1").contains("\\-\\-days"));
         let commands = Arguments::command();
-        let visible = commands
-            .get_subcommands()
-            .filter(|command| !command.is_hide_set());
+        let visible = commands.get_subcommands().filter(|command| !command.is_hide_set());
         for command in visible {
             assert!(page(&format!("fltorrent-{}.1", command.get_name())).contains(".SH SYNOPSIS"));
         }
-        assert_eq!(
-            fs::read_dir(folder.path().join("man1")).unwrap().count(),
-            count
-        );
+        assert_eq!(fs::read_dir(folder.path().join("man1")).unwrap().count(), count);
     }
 
     #[test]
     fn a_folder_that_cannot_be_made_is_named() {
         let error = write(Path::new("/proc/man")).unwrap_err();
-        assert!(
-            error
-                .to_string()
-                .starts_with("/proc/man: cannot be written")
-        );
+        assert!(error.to_string().starts_with("/proc/man: cannot be written"));
     }
 }

@@ -64,8 +64,8 @@ pub(super) fn peer(arguments: PeerArguments, started: SystemTime) -> ExitCode {
         return launched(arguments);
     }
     let mut printer = Printer::new(Format::Text, arguments.standalone.quiet);
-    let result = setup::prepare(&arguments, started, &printer)
-        .and_then(|setup| watch::run(setup, started, &mut printer));
+    let result =
+        setup::prepare(&arguments, started, &printer).and_then(|setup| watch::run(setup, started, &mut printer));
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(PeerError::Manifest(error)) => refuse_manifest(&error, &mut printer),
@@ -83,12 +83,8 @@ pub(super) fn peer(arguments: PeerArguments, started: SystemTime) -> ExitCode {
 
 /// The launcher gives what the command line requires.
 fn launched(arguments: PeerArguments) -> ExitCode {
-    let (Some(index), Some(manifest), Some(results)) =
-        (arguments.index, arguments.manifest, arguments.results)
-    else {
-        output::error(
-            "--launched needs --index, --results and a manifest; it is for `fltorrent run`",
-        );
+    let (Some(index), Some(manifest), Some(results)) = (arguments.index, arguments.manifest, arguments.results) else {
+        output::error("--launched needs --index, --results and a manifest; it is for `fltorrent run`");
         return ExitCode::from(USAGE);
     };
     process::main(process::Options {

@@ -38,10 +38,7 @@ pub(super) fn subject(text: &str, file: &Path) -> Result<Subject, Box<dyn Error 
     let resolved = Resolved::from_text(text, &[]).map_err(|error| error.in_file(file))?;
     let Resolved { experiment, plan } = resolved;
     let Description {
-        topology,
-        model,
-        data,
-        ..
+        topology, model, data, ..
     } = describe(&experiment, &plan, None);
     Ok(Subject {
         experiment,

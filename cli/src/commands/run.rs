@@ -15,9 +15,7 @@ use std::{
 
 use fltorrent_coordinator::identity::RunId;
 use fltorrent_crds::plan::Warning;
-use fltorrent_peer::{
-    checkpoint::Common, metrics_file::MetricsFileError, train::safetensors::LoadError,
-};
+use fltorrent_peer::{checkpoint::Common, metrics_file::MetricsFileError, train::safetensors::LoadError};
 use fltorrent_records::{file, report::ModelHash};
 use fltorrent_report::ReportError;
 use thiserror::Error;
@@ -26,10 +24,7 @@ use tokio::runtime::{self, Runtime};
 use super::{FAILED, INTERRUPTED, USAGE, refuse_manifest};
 use crate::{
     arguments::RunArguments,
-    launcher::{
-        self, Ended, LaunchError, Launcher, Lock, Measured, Results, ResultsError, Setup,
-        raise_open_files,
-    },
+    launcher::{self, Ended, LaunchError, Launcher, Lock, Measured, Results, ResultsError, Setup, raise_open_files},
     live::{Live, Wish},
     manifest::{ManifestError, Resolved},
     output::{self, Description, Event, Failed, Printer, Started, Summary, describe},
@@ -93,9 +88,7 @@ pub enum RunError {
         model: PathBuf,
     },
     /// There is no room for the report of a run that is complete.
-    #[error(
-        "the run is complete, but there is no room for its report; make room, then `fltorrent report` makes it"
-    )]
+    #[error("the run is complete, but there is no room for its report; make room, then `fltorrent report` makes it")]
     NoReport(#[source] ReportError),
     /// The peers' models are not the same.
     #[error("after round {round} the peers had different models, so that none of them is the result: a peer gave others different updates, or one of the machines computes something else; compare modelHash in {}", folder.display())]
@@ -162,16 +155,12 @@ pub(super) fn run(arguments: &RunArguments, started: SystemTime) -> ExitCode {
     let request = Request {
         resolved: &resolved,
         out: arguments.out.as_deref(),
-        resume: resumed
-            .as_ref()
-            .map(|(results, common)| (results, common.rounds)),
+        resume: resumed.as_ref().map(|(results, common)| (results, common.rounds)),
         started,
         live: arguments.wants_live() && Live::is_possible(),
     };
     let result = match &resumed {
-        Some((results, common)) if common.is_over => {
-            finish::finish(request, results, common, &mut printer)
-        }
+        Some((results, common)) if common.is_over => finish::finish(request, results, common, &mut printer),
         _ => execute(request, &mut printer),
     };
     match result {
@@ -259,18 +248,12 @@ pub fn execute(request: Request<'_>, printer: &mut Printer) -> Result<Summary, R
     let results = match (request.resume, request.out) {
         (Some((results, _)), _) => results.clone(),
         (None, Some(path)) => Results::at(path)?,
-        (None, None) => Results::within(
-            Path::new(&plan.output.directory),
-            &plan.name,
-            request.started,
-        )?,
+        (None, None) => Results::within(Path::new(&plan.output.directory), &plan.name, request.started)?,
     };
     let begun = begin(request, &results, &checked).and_then(|begun| {
         let (_, _, setup) = &begun;
         let told = (&description, warnings.as_slice());
-        let done = begun
-            .1
-            .block_on(drive(request, setup, signals, told, printer));
+        let done = begun.1.block_on(drive(request, setup, signals, told, printer));
         match done {
             // Nobody has anything to look at in a new folder.
             Done {
@@ -287,11 +270,7 @@ pub fn execute(request: Request<'_>, printer: &mut Printer) -> Result<Summary, R
 }
 
 /// Makes everything ready in the results folder, which others are kept out of then.
-fn begin(
-    request: Request<'_>,
-    results: &Results,
-    checked: &Checked,
-) -> Result<(Lock, Runtime, Setup), RunError> {
+fn begin(request: Request<'_>, results: &Results, checked: &Checked) -> Result<(Lock, Runtime, Setup), RunError> {
     let plan = &request.resolved.plan;
     let lock = results.lock()?;
     lock.warning().iter().for_each(|text| output::warning(text));

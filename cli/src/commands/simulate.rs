@@ -84,11 +84,7 @@ pub(super) fn simulate(arguments: &SimulateArguments) -> ExitCode {
 }
 
 /// Runs what is asked for: the scenario as it is, or in cohorts, or both.
-fn simulated(
-    resolved: &Resolved,
-    scenario: &Scenario,
-    arguments: &SimulateArguments,
-) -> Result<Simulated, ExitCode> {
+fn simulated(resolved: &Resolved, scenario: &Scenario, arguments: &SimulateArguments) -> Result<Simulated, ExitCode> {
     let cohort = arguments.cohort.unwrap_or(1);
     let whole = scenario.clone().in_cohorts(cohort).map_err(|error| {
         output::error(&format!("--cohort: {error}"));

@@ -86,13 +86,7 @@ pub(super) async fn tend(
 ) {
     let pipes = (child.stdin.take(), child.stdout.take());
     let mut talk = match pipes {
-        (Some(stdin), Some(stdout)) => Some(Box::pin(talk(
-            index,
-            stdin,
-            stdout,
-            bindings,
-            events.clone(),
-        ))),
+        (Some(stdin), Some(stdout)) => Some(Box::pin(talk(index, stdin, stdout, bindings, events.clone()))),
         _ => None,
     };
     let mut stderr = child
@@ -178,8 +172,7 @@ async fn keep_tail(mut stderr: ChildStderr, path: PathBuf) -> String {
     let mut buffer = [0; TAIL];
     while let Ok(read @ 1..) = stderr.read(&mut buffer).await {
         let bytes = &buffer[..read];
-        let file =
-            file.get_or_insert_with(|| File::options().create(true).append(true).open(&path));
+        let file = file.get_or_insert_with(|| File::options().create(true).append(true).open(&path));
         if let Ok(file) = file {
             file.write_all(bytes).ok();
         }
@@ -187,7 +180,5 @@ async fn keep_tail(mut stderr: ChildStderr, path: PathBuf) -> String {
         let surplus = tail.len().saturating_sub(TAIL);
         tail.drain(..surplus);
     }
-    String::from_utf8_lossy(tail.make_contiguous())
-        .trim_end()
-        .to_owned()
+    String::from_utf8_lossy(tail.make_contiguous()).trim_end().to_owned()
 }

@@ -74,9 +74,7 @@ impl std::fmt::Display for PeerFailure {
 fn describe(status: ExitStatus) -> String {
     match (status.code(), status.signal()) {
         (Some(code), _) => format!("failed with exit code {code}"),
-        (None, Some(9)) => {
-            "was killed by signal 9 (SIGKILL: by somebody, or for want of memory)".to_owned()
-        }
+        (None, Some(9)) => "was killed by signal 9 (SIGKILL: by somebody, or for want of memory)".to_owned(),
         (None, Some(signal)) => format!("was killed by signal {signal}"),
         (None, None) => "ended without a status".to_owned(),
     }
@@ -117,10 +115,7 @@ fn readable(line: &str) -> String {
     let mut shown = format!("{time} {level} {message}");
     for (name, value) in fields {
         // A proof is for programs, and has thousands of digits.
-        if !matches!(
-            name.as_str(),
-            "target" | "span" | "spans" | "threadId" | "proof"
-        ) {
+        if !matches!(name.as_str(), "target" | "span" | "spans" | "threadId" | "proof") {
             // Writing into a string cannot fail.
             write!(shown, " {name}={value}").ok();
         }
@@ -145,9 +140,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let results = Results::at(folder.path()).unwrap();
         let line = |n: u32| {
-            format!(
-                "{{\"timestamp\":\"T{n}\",\"level\":\"INFO\",\"message\":\"m\",\"target\":\"x\",\"round\":{n}}}\n"
-            )
+            format!("{{\"timestamp\":\"T{n}\",\"level\":\"INFO\",\"message\":\"m\",\"target\":\"x\",\"round\":{n}}}\n")
         };
         let log: String = (0..1000).map(line).collect();
         std::fs::write(results.of_peer(3, "log"), log + "not JSON\n").unwrap();

@@ -102,16 +102,12 @@ impl Measured {
                         converged = Some((round, reason));
                     }
                     Event::Round(report) if report.peer == index => {
-                        let here = RoundReport {
-                            peer: place,
-                            ..*report
-                        };
+                        let here = RoundReport { peer: place, ..*report };
                         if progress.handle_report(&here).is_ok() {
                             let span = spans.entry(report.round).or_default();
                             span.end = span.end.max(time);
                             span.longest_training = span.longest_training.max(report.train.seconds);
-                            span.test_samples =
-                                span.test_samples.saturating_add(report.evaluation.total);
+                            span.test_samples = span.test_samples.saturating_add(report.evaluation.total);
                         }
                     }
                     Event::Round(_) | Event::Status(_) | Event::Exchange(_) | Event::Other => {}
@@ -130,9 +126,7 @@ impl Measured {
             .summaries()
             .map(|summary| {
                 let span = spans.get(&summary.round).copied().unwrap_or_default();
-                let wall = all_began(summary.round)
-                    .or(before)
-                    .map(|before| span.end - before);
+                let wall = all_began(summary.round).or(before).map(|before| span.end - before);
                 before = Some(span.end);
                 RoundFigures {
                     summary: *summary,
@@ -192,8 +186,7 @@ mod tests {
     fn figures_come_from_the_files_alone() {
         let folder = tempfile::tempdir().unwrap();
         let results = Results::at(folder.path()).unwrap();
-        let write =
-            |peer, text: String| std::fs::write(results.of_peer(peer, "jsonl"), text).unwrap();
+        let write = |peer, text: String| std::fs::write(results.of_peer(peer, "jsonl"), text).unwrap();
         write(
             0,
             "{\"event\":\"training\",\"time\":100.0,\"round\":0}\n".to_owned()
@@ -222,8 +215,7 @@ mod tests {
     fn the_time_between_two_parts_of_a_run_counts_for_no_round() {
         let folder = tempfile::tempdir().unwrap();
         let results = Results::at(folder.path()).unwrap();
-        let training =
-            |time, round| format!("{{\"event\":\"training\",\"time\":{time},\"round\":{round}}}\n");
+        let training = |time, round| format!("{{\"event\":\"training\",\"time\":{time},\"round\":{round}}}\n");
         for peer in 0..2 {
             let late = f64::from(peer);
             let text = training(100.0 + late, 0)
@@ -238,11 +230,7 @@ mod tests {
         }
         let measured = Measured::read(&results, 2, 5);
         assert_eq!(measured.training_began, Some(1001.0));
-        let walls: Vec<_> = measured
-            .rounds
-            .iter()
-            .map(|round| round.wall_seconds)
-            .collect();
+        let walls: Vec<_> = measured.rounds.iter().map(|round| round.wall_seconds).collect();
         assert_eq!(walls, [Some(2.0), Some(3.0), Some(2.0)]);
         assert_eq!(measured.converged, Some((2, "why".to_owned())));
         assert_eq!(measured.rounds_by_peer, [3, 3]);
@@ -253,8 +241,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let results = Results::at(folder.path()).unwrap();
         let verdict = "{\"event\":\"verdict\",\"time\":4,\"offence\":\"modelsDiffer\",\"origin\":null,\"round\":2}\n";
-        let write =
-            |peer, text: &str| std::fs::write(results.of_peer(peer, "jsonl"), text).unwrap();
+        let write = |peer, text: &str| std::fs::write(results.of_peer(peer, "jsonl"), text).unwrap();
         write(0, "");
         write(1, verdict);
         let found = Measured::read(&results, 2, 5).verdict.unwrap();

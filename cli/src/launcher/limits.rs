@@ -36,11 +36,7 @@ pub fn have_least_open_files() -> Result<(), TooFewFiles> {
 /// When the hard limit does not allow it.
 pub fn raise_open_files(peers: usize) -> Result<(), LaunchError> {
     let needed = BESIDE + A_PEER * peers as u64;
-    raise(needed).map_err(|limit| LaunchError::OpenFiles {
-        peers,
-        needed,
-        limit,
-    })
+    raise(needed).map_err(|limit| LaunchError::OpenFiles { peers, needed, limit })
 }
 
 /// Where it cannot be raised, gives the hard limit.

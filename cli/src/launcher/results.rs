@@ -116,9 +116,7 @@ impl Results {
         let made = !path.exists();
         fs::create_dir_all(path).map_err(failed)?;
         if fs::read_dir(path).map_err(failed)?.next().is_some() {
-            return Err(ResultsError::Occupied {
-                path: path.to_owned(),
-            });
+            return Err(ResultsError::Occupied { path: path.to_owned() });
         }
         Self {
             path: path.to_owned(),
@@ -179,10 +177,7 @@ impl Results {
         self.lock_by(File::try_lock)
     }
 
-    fn lock_by(
-        &self,
-        try_lock: impl Fn(&File) -> Result<(), fs::TryLockError>,
-    ) -> Result<Lock, ResultsError> {
+    fn lock_by(&self, try_lock: impl Fn(&File) -> Result<(), fs::TryLockError>) -> Result<Lock, ResultsError> {
         let path = self.path.clone();
         let file = match File::open(&path) {
             Ok(file) => file,
@@ -194,10 +189,7 @@ impl Results {
             // Network file systems often have no locks; a run needs none as long as it is alone.
             Err(fs::TryLockError::Error(source)) => Some((path, source)),
         };
-        Ok(Lock {
-            _file: file,
-            missing,
-        })
+        Ok(Lock { _file: file, missing })
     }
 
     fn furnish(self) -> Result<Self, ResultsError> {
@@ -216,8 +208,7 @@ impl Results {
             return;
         }
         let own = ["manifest.yaml", "plan.json", "histogram.json"].map(|name| self.path.join(name));
-        let of_peers =
-            peers.flat_map(|peer| ["log", "stderr"].map(|kind| self.of_peer(peer, kind)));
+        let of_peers = peers.flat_map(|peer| ["log", "stderr"].map(|kind| self.of_peer(peer, kind)));
         // What cannot be removed is seen by whoever uses the folder next.
         for file in own.into_iter().chain(of_peers) {
             fs::remove_file(file).ok();
@@ -260,9 +251,7 @@ impl Results {
     pub fn confirm_model(&self) -> Result<(), ResultsError> {
         let path = self.model();
         match fs::rename(self.unconfirmed_model(), &path) {
-            Err(source) if source.kind() != ErrorKind::NotFound => {
-                Err(ResultsError::Write { path, source })
-            }
+            Err(source) if source.kind() != ErrorKind::NotFound => Err(ResultsError::Write { path, source }),
             _ => Ok(()),
         }
     }
@@ -274,18 +263,14 @@ impl Results {
     pub fn drop_unconfirmed_model(&self) -> Result<(), ResultsError> {
         let path = self.unconfirmed_model();
         match fs::remove_file(&path) {
-            Err(source) if source.kind() != ErrorKind::NotFound => {
-                Err(ResultsError::Write { path, source })
-            }
+            Err(source) if source.kind() != ErrorKind::NotFound => Err(ResultsError::Write { path, source }),
             _ => Ok(()),
         }
     }
 
     /// A file of one peer: `log`, `jsonl` or `stderr`.
     pub fn of_peer(&self, index: u32, extension: &str) -> PathBuf {
-        self.path
-            .join("peers")
-            .join(format!("peer-{index}.{extension}"))
+        self.path.join("peers").join(format!("peer-{index}.{extension}"))
     }
 
     /// What `summary.json` says, if it is there and JSON.
@@ -362,14 +347,7 @@ mod tests {
         let now = SystemTime::UNIX_EPOCH + Duration::from_secs(1_700_000_000);
         let names: Vec<String> = (0..3)
             .map(|_| Results::within(&parent.path().join("runs"), "digits", now).unwrap())
-            .map(|results| {
-                results
-                    .path()
-                    .file_name()
-                    .unwrap()
-                    .to_string_lossy()
-                    .into_owned()
-            })
+            .map(|results| results.path().file_name().unwrap().to_string_lossy().into_owned())
             .collect();
         assert_eq!(
             names,
@@ -424,10 +402,7 @@ mod tests {
             Results::at(&path).unwrap_err(),
             Results::within(&path, "x", SystemTime::UNIX_EPOCH).unwrap_err(),
         ] {
-            assert!(
-                error.to_string().contains(&path.display().to_string()),
-                "{error}"
-            );
+            assert!(error.to_string().contains(&path.display().to_string()), "{error}");
             assert!(chain(&error).contains("directory"), "{}", chain(&error));
         }
     }

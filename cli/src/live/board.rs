@@ -74,10 +74,7 @@ impl Board {
                 .map(|(index, &degree)| Peer::new(index, degree))
                 .collect(),
             ready: 0,
-            progress: Progress::new(
-                u32::try_from(degrees.len()).unwrap_or(u32::MAX),
-                description.rounds,
-            ),
+            progress: Progress::new(u32::try_from(degrees.len()).unwrap_or(u32::MAX), description.rounds),
             training_began: None,
             finished: Vec::new(),
             finished_before: 0,
@@ -92,8 +89,7 @@ impl Board {
         place.take(time, event);
         match event {
             Event::Training(_) => {
-                self.training_began =
-                    Some(self.training_began.map_or(time, |began| began.min(time)));
+                self.training_began = Some(self.training_began.map_or(time, |began| began.min(time)));
             }
             Event::Round(report) if report.peer == peer => {
                 // A report that cannot be counted is shown in its row all the same.
@@ -125,11 +121,7 @@ impl Board {
 
     /// Rounds that all peers have finished, with those before the first that was seen.
     pub(super) fn rounds_finished(&self) -> u32 {
-        let rounds = || {
-            self.peers
-                .iter()
-                .filter_map(|peer| Some(peer.status?.round))
-        };
+        let rounds = || self.peers.iter().filter_map(|peer| Some(peer.status?.round));
         self.finished
             .last()
             .map_or_else(|| rounds().min().unwrap_or(0), |(_, last)| last.round + 1)
@@ -179,10 +171,7 @@ impl Board {
 
     /// How long the last training took on the slowest peer.
     fn longest_training(&self) -> Option<f64> {
-        let seconds = self
-            .peers
-            .iter()
-            .filter_map(|peer| Some(peer.report?.train.seconds));
+        let seconds = self.peers.iter().filter_map(|peer| Some(peer.report?.train.seconds));
         seconds.reduce(f64::max)
     }
 
@@ -262,28 +251,17 @@ mod tests {
                 board.take(peer, time, &Event::Status(status));
             }
         };
-        assert_eq!(
-            board.share(),
-            0.05,
-            "half of the chunks of one round of ten"
-        );
+        assert_eq!(board.share(), 0.05, "half of the chunks of one round of ten");
         assert_eq!(board.remaining(START + 9.0), None);
         finish(&mut board, 0, START + 4.0);
         assert_eq!((board.rounds_finished(), board.share()), (1, 0.1));
         assert_eq!(board.remaining(START + 4.0), Some(36.0));
         assert_eq!(board.remaining(START + 5.0), Some(35.0));
-        assert_eq!(
-            board.remaining(START + 50.0),
-            Some(32.0),
-            "the round is about to end"
-        );
+        assert_eq!(board.remaining(START + 50.0), Some(32.0), "the round is about to end");
         for round in 1..10 {
             finish(&mut board, round, START + 4.0 + 2.0 * f64::from(round));
         }
-        assert_eq!(
-            (board.share(), board.remaining(START + 30.0)),
-            (1.0, Some(0.0))
-        );
+        assert_eq!((board.share(), board.remaining(START + 30.0)), (1.0, Some(0.0)));
         assert_eq!(board.finished.len(), 10);
     }
 
@@ -294,11 +272,7 @@ mod tests {
             let time = START + 100.0 + f64::from(round);
             board.take(0, time, &Event::Round(Box::new(report(0, round))));
         }
-        assert_eq!(
-            board.remaining(START + 108.0),
-            Some(12.0),
-            "108 s for 9 rounds"
-        );
+        assert_eq!(board.remaining(START + 108.0), Some(12.0), "108 s for 9 rounds");
     }
 
     #[test]
@@ -314,11 +288,7 @@ mod tests {
         for peer in 0..2 {
             board.take(peer, again + 3.0, &Event::Round(Box::new(report(peer, 3))));
         }
-        assert_eq!(
-            board.remaining(again + 3.0),
-            Some(18.0),
-            "3 s for each of 6"
-        );
+        assert_eq!(board.remaining(again + 3.0), Some(18.0), "3 s for each of 6");
     }
 
     #[test]
@@ -334,13 +304,8 @@ mod tests {
     #[test]
     fn troubled_peers_come_first() {
         let mut board = board(6, 2);
-        let order = |board: &Board, order| -> Vec<usize> {
-            board
-                .rows(order, START + 8.0)
-                .iter()
-                .map(|(at, _)| *at)
-                .collect()
-        };
+        let order =
+            |board: &Board, order| -> Vec<usize> { board.rows(order, START + 8.0).iter().map(|(at, _)| *at).collect() };
         assert_eq!(order(&board, Order::Index), [0, 1, 2, 3, 4, 5]);
         assert_eq!(order(&board, Order::Slowest), [0, 3, 1, 4, 2, 5]);
         let bad = Status {

@@ -80,13 +80,9 @@ pub(super) fn columns(board: &Board, width: usize) -> Vec<Column> {
             of(peer, |status| bytes(status.bytes_wasted as f64))
         }),
         number("links", 5, 6, |peer, _| {
-            of(peer, |status| {
-                format!("{}/{}", status.neighbours, peer.degree)
-            })
+            of(peer, |status| format!("{}/{}", status.neighbours, peer.degree))
         }),
-        number("serves", 6, 3, |peer, _| {
-            of(peer, |status| status.unchoked.to_string())
-        }),
+        number("serves", 6, 3, |peer, _| of(peer, |status| status.unchoked.to_string())),
         number("choked", 6, 5, |peer, _| {
             of(peer, |status| status.choked_by.to_string())
         }),
@@ -96,18 +92,10 @@ pub(super) fn columns(board: &Board, width: usize) -> Vec<Column> {
         number("wanted", 6, 10, |peer, _| {
             of(peer, |status| status.interested_in.to_string())
         }),
-        number("train", 6, 4, |peer, _| {
-            time(peer, |report| report.train.seconds)
-        }),
-        number("exch", 6, 4, |peer, _| {
-            time(peer, |report| report.exchange_seconds)
-        }),
-        number("combine", 7, 8, |peer, _| {
-            time(peer, |report| report.aggregate_seconds)
-        }),
-        number("test", 6, 8, |peer, _| {
-            time(peer, |report| report.evaluation.seconds)
-        }),
+        number("train", 6, 4, |peer, _| time(peer, |report| report.train.seconds)),
+        number("exch", 6, 4, |peer, _| time(peer, |report| report.exchange_seconds)),
+        number("combine", 7, 8, |peer, _| time(peer, |report| report.aggregate_seconds)),
+        number("test", 6, 8, |peer, _| time(peer, |report| report.evaluation.seconds)),
         number("memory", 6, 9, |peer, _| {
             peer.report
                 .map_or_else(dash, |report| bytes(report.peak_rss_bytes as f64))
@@ -115,12 +103,7 @@ pub(super) fn columns(board: &Board, width: usize) -> Vec<Column> {
     ];
     let sum = |columns: &[Column]| columns.iter().map(|column| column.width + 1).sum::<usize>();
     while sum(&columns) > width {
-        let Some(worst) = columns
-            .iter()
-            .map(|column| column.rank)
-            .max()
-            .filter(|&rank| rank > 0)
-        else {
+        let Some(worst) = columns.iter().map(|column| column.rank).max().filter(|&rank| rank > 0) else {
             break;
         };
         columns.retain(|column| column.rank < worst);
@@ -150,10 +133,7 @@ mod tests {
     use crate::live::samples::board;
 
     fn titles(width: usize) -> Vec<&'static str> {
-        columns(&board(8, 2), width)
-            .iter()
-            .map(|column| column.title)
-            .collect()
+        columns(&board(8, 2), width).iter().map(|column| column.title).collect()
     }
 
     #[test]
@@ -161,8 +141,7 @@ mod tests {
         assert_eq!(
             titles(79),
             [
-                "peer", "state", "round", "chunks", "own acc", "down", "up", "serves", "choked",
-                "train", "exch"
+                "peer", "state", "round", "chunks", "own acc", "down", "up", "serves", "choked", "train", "exch"
             ]
         );
         assert_eq!(titles(72).len(), 10, "all but one");

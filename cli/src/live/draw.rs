@@ -61,14 +61,7 @@ const FAINT: Style = Style::new().add_modifier(Modifier::DIM);
 const HEAD: Style = Style::new().add_modifier(Modifier::REVERSED);
 
 /// Draws a run as it is at a time, in seconds since 1970.
-pub(super) fn draw(
-    area: Rect,
-    buffer: &mut Buffer,
-    board: &Board,
-    view: &mut View,
-    look: Look,
-    now: f64,
-) {
+pub(super) fn draw(area: Rect, buffer: &mut Buffer, board: &Board, view: &mut View, look: Look, now: f64) {
     let (width, height) = (usize::from(area.width), usize::from(area.height));
     let rows = board.rows(view.order, now);
     let totals = board.totals(now);
@@ -93,8 +86,7 @@ pub(super) fn draw(
     let table = Table::new(board, width, look, now);
     lines.push(table.head());
     let shown = rows.iter().skip(view.top).take(page);
-    lines
-        .extend(shown.filter_map(|(at, trouble)| Some(table.row(board.peers.get(*at)?, *trouble))));
+    lines.extend(shown.filter_map(|(at, trouble)| Some(table.row(board.peers.get(*at)?, *trouble))));
     lines.extend(history(board, height.saturating_sub(fixed + page), width));
     lines.extend(totals_fit.then(|| totals_line(board, &totals, width)));
     lines.extend(trouble.filter(|_| trouble_fits));
@@ -171,10 +163,7 @@ impl Table {
         if let Some(status) = peer.status.filter(|_| self.bar > 0) {
             let share = status.held as f64 / status.total.max(1) as f64;
             let bar = self.look.glyphs.bar(share, self.bar);
-            spans.push(Span::styled(
-                format!("  {bar}"),
-                self.look.state(peer.state()),
-            ));
+            spans.push(Span::styled(format!("  {bar}"), self.look.state(peer.state())));
         }
         Line::from(spans)
     }
@@ -220,11 +209,7 @@ fn round(board: &Board, summary: &RoundSummary) -> String {
         seconds(summary.exchange_seconds.mean),
         seconds(summary.aggregate_seconds.max),
         hash.get(..SHORT_HASH).unwrap_or(&hash),
-        if summary.models_agree {
-            ""
-        } else {
-            " and others"
-        },
+        if summary.models_agree { "" } else { " and others" },
     )
 }
 
@@ -236,10 +221,7 @@ fn totals_line(board: &Board, totals: &Totals, width: usize) -> Line<'static> {
         Some(State::Aggregating),
         Some(State::Finished),
     ];
-    let counted = words
-        .into_iter()
-        .zip(totals.states)
-        .filter(|(_, count)| *count > 0);
+    let counted = words.into_iter().zip(totals.states).filter(|(_, count)| *count > 0);
     let states: Vec<String> = counted
         .map(|(state, count)| format!("{count} {}", word(state)))
         .collect();
@@ -276,19 +258,10 @@ fn joined(parts: &[String], width: usize) -> String {
     text
 }
 
-fn trouble(
-    board: &Board,
-    rows: &[(usize, Option<Trouble>)],
-    width: usize,
-    look: Look,
-) -> Option<Line<'static>> {
-    let said = rows.iter().filter_map(|(at, trouble)| {
-        Some(format!(
-            "peer {} {}",
-            board.peers.get(*at)?.index,
-            (*trouble)?
-        ))
-    });
+fn trouble(board: &Board, rows: &[(usize, Option<Trouble>)], width: usize, look: Look) -> Option<Line<'static>> {
+    let said = rows
+        .iter()
+        .filter_map(|(at, trouble)| Some(format!("peer {} {}", board.peers.get(*at)?.index, (*trouble)?)));
     let said: Vec<String> = said.collect();
     (!said.is_empty()).then(|| {
         let text = joined(&[&["!".to_owned()], &said[..]].concat(), width);
@@ -309,11 +282,7 @@ fn last_round(board: &Board, width: usize, look: Look) -> Line<'static> {
     ];
     let text = joined(&parts, width);
     let room = width.saturating_sub(text.chars().count() + 2);
-    let accuracies: Vec<f64> = board
-        .finished
-        .iter()
-        .filter_map(|(_, round)| round.accuracy)
-        .collect();
+    let accuracies: Vec<f64> = board.finished.iter().filter_map(|(_, round)| round.accuracy).collect();
     let spark = look.glyphs.sparkline(&accuracies, room);
     Line::from(vec![
         Span::raw(text),
@@ -334,9 +303,7 @@ fn bar(board: &Board, width: usize, look: Look, now: f64) -> Line<'static> {
         board.rounds_finished(),
         board.rounds()
     );
-    let bar = look
-        .glyphs
-        .bar(share, width.saturating_sub(text.chars().count()));
+    let bar = look.glyphs.bar(share, width.saturating_sub(text.chars().count()));
     Line::from(vec![
         Span::styled(bar, look.hue(Color::Blue)),
         Span::styled(text, STRONG),
@@ -344,11 +311,7 @@ fn bar(board: &Board, width: usize, look: Look, now: f64) -> Line<'static> {
 }
 
 fn keys(view: &View, rows: usize, page: usize, width: usize, look: Look) -> Line<'static> {
-    let shown = format!(
-        "{}-{} of {rows}",
-        (view.top + 1).min(rows),
-        (view.top + page).min(rows)
-    );
+    let shown = format!("{}-{} of {rows}", (view.top + 1).min(rows), (view.top + page).min(rows));
     let order = match view.order {
         Order::Index => "s: slowest first",
         Order::Slowest => "s: by index",
@@ -397,10 +360,7 @@ mod tests {
     /// The rows of peers, by what stands in their first column.
     fn peers(lines: &[String]) -> Vec<u32> {
         let first = |line: &String| line.get(1..6)?.trim().parse().ok();
-        let rows = lines
-            .iter()
-            .skip_while(|line| !line.starts_with("  peer"))
-            .skip(1);
+        let rows = lines.iter().skip_while(|line| !line.starts_with("  peer")).skip(1);
         rows.map_while(first).collect()
     }
 
@@ -438,11 +398,7 @@ mod tests {
         ] {
             assert!(lines[1].contains(title), "{title} in {:?}", lines[1]);
         }
-        assert!(
-            lines[2].contains("###"),
-            "a bar of chunks in {:?}",
-            lines[2]
-        );
+        assert!(lines[2].contains("###"), "a bar of chunks in {:?}", lines[2]);
         assert!(
             lines[46].ends_with("unchoked 16/16  sent 24.0M  wasted 8.0K"),
             "{:?}",
@@ -464,16 +420,10 @@ mod tests {
             (crossterm::event::KeyCode::Up, 31..49),
         ] {
             view.key(key.into());
-            assert_eq!(
-                peers(&lines(80, 24, &board, &mut view)),
-                rows.collect::<Vec<_>>()
-            );
+            assert_eq!(peers(&lines(80, 24, &board, &mut view)), rows.collect::<Vec<_>>());
         }
         // A higher terminal shows more of them.
-        assert_eq!(
-            peers(&lines(80, 60, &board, &mut view)),
-            (0..50).collect::<Vec<_>>()
-        );
+        assert_eq!(peers(&lines(80, 60, &board, &mut view)), (0..50).collect::<Vec<_>>());
     }
 
     #[test]
@@ -500,9 +450,7 @@ mod tests {
         let lines = lines(80, 24, &board, &mut View::default());
         assert!(lines[2].starts_with("!    6 exchanging"), "{:?}", lines[2]);
         assert!(
-            lines
-                .iter()
-                .any(|line| line == "!  peer 6 has 1 of 2 neighbours"),
+            lines.iter().any(|line| line == "!  peer 6 has 1 of 2 neighbours"),
             "{lines:#?}"
         );
     }
@@ -511,19 +459,10 @@ mod tests {
     fn hues_are_only_used_when_wanted() {
         let hues = |look| {
             let picture = picture(80, 24, &board(8, 3), &mut View::default(), look);
-            picture
-                .content()
-                .iter()
-                .filter(|cell| cell.fg != Color::Reset)
-                .count()
+            picture.content().iter().filter(|cell| cell.fg != Color::Reset).count()
         };
         assert_eq!(hues(PLAIN), 0);
-        assert!(
-            hues(Look {
-                colour: true,
-                ..PLAIN
-            }) > 0
-        );
+        assert!(hues(Look { colour: true, ..PLAIN }) > 0);
     }
 
     #[test]
@@ -532,11 +471,7 @@ mod tests {
         let mut board = Board::new(&description, &[2, 2, 2], START);
         board.ready = 1;
         let lines = lines(80, 24, &board, &mut View::default());
-        assert!(
-            lines[2].starts_with("     0 starting       -      -"),
-            "{:?}",
-            lines[2]
-        );
+        assert!(lines[2].starts_with("     0 starting       -      -"), "{:?}", lines[2]);
         assert_eq!(
             lines[20],
             "1 of 3 peers are ready  down 0B/s up 0B/s  received 0B  unchoked 0/0  sent 0B"

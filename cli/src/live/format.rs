@@ -77,9 +77,7 @@ impl Glyphs {
     pub(super) fn bar(&self, share: f64, width: usize) -> String {
         let full = ((share.clamp(0.0, 1.0) * width as f64) as usize).min(width);
         let [on, off] = self.bar;
-        (0..width)
-            .map(|at| if at < full { on } else { off })
-            .collect()
+        (0..width).map(|at| if at < full { on } else { off }).collect()
     }
 
     /// All values in at most so many characters, between the least and the greatest of them; of several that share a
@@ -92,11 +90,7 @@ impl Glyphs {
         let high = values.iter().copied().fold(f64::NEG_INFINITY, f64::max);
         let top = (self.levels.len() - 1) as f64;
         let level = |value: &f64| {
-            let share = if high > low {
-                (value - low) / (high - low)
-            } else {
-                0.5
-            };
+            let share = if high > low { (value - low) / (high - low) } else { 0.5 };
             self.levels[(share.min(1.0) * top).round() as usize]
         };
         values.iter().map(level).collect()

@@ -96,11 +96,7 @@ impl Peer {
                     received: status.bytes_received,
                 });
                 // The newest of those before the span is its beginning.
-                while self
-                    .samples
-                    .get(1)
-                    .is_some_and(|next| next.time < time - RATE_SPAN)
-                {
+                while self.samples.get(1).is_some_and(|next| next.time < time - RATE_SPAN) {
                     self.samples.pop_front();
                 }
             }
@@ -116,17 +112,12 @@ impl Peer {
     pub(super) fn rates(&self, now: f64) -> (f64, f64) {
         let from = now - RATE_SPAN;
         let before = self.samples.iter().rfind(|sample| sample.time <= from);
-        let (Some(base), Some(last)) =
-            (before.or_else(|| self.samples.front()), self.samples.back())
-        else {
+        let (Some(base), Some(last)) = (before.or_else(|| self.samples.front()), self.samples.back()) else {
             return (0.0, 0.0);
         };
         let span = (now - base.time.max(from)).max(SHORTEST_SPAN);
         let rate = |last: u64, base: u64| last.saturating_sub(base) as f64 / span;
-        (
-            rate(last.received, base.received),
-            rate(last.sent, base.sent),
-        )
+        (rate(last.received, base.received), rate(last.sent, base.sent))
     }
 
     /// Share of the test samples that the last finished round's model classifies rightly.
@@ -229,11 +220,7 @@ mod tests {
         assert_eq!(faulty.trouble(10.0, None), Some(Trouble::Faults(2)));
         let silent = with(|_| ());
         assert_eq!(silent.trouble(40.0, Some(1.0)), Some(Trouble::Silent(30.0)));
-        assert_eq!(
-            silent.trouble(40.0, Some(20.0)),
-            None,
-            "training may take longer"
-        );
+        assert_eq!(silent.trouble(40.0, Some(20.0)), None, "training may take longer");
         assert_eq!(silent.trouble(40.0, None), None, "nobody knows how long");
         let left = with(|status| {
             status.state = State::Serving;

@@ -69,10 +69,7 @@ fn model(architecture: &Architecture) -> String {
         Architecture::Cnn { .. } => "cnn".to_owned(),
         Architecture::Resnet18 { groups, .. } => format!("resnet18, {groups} groups"),
         Architecture::Transformer {
-            layers,
-            heads,
-            width,
-            ..
+            layers, heads, width, ..
         } => format!("transformer, layers {layers}, heads {heads}, width {width}"),
         Architecture::Custom { name, .. } => format!("custom {name}"),
     }

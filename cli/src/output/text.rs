@@ -10,9 +10,7 @@ const SHORT_HASH: usize = 12;
 
 pub(super) fn text(event: &Event<'_>) -> Option<String> {
     match event {
-        Event::Starting { ready, peers } => {
-            Some(format!("starting: {ready} of {peers} peers are ready"))
-        }
+        Event::Starting { ready, peers } => Some(format!("starting: {ready} of {peers} peers are ready")),
         Event::Started(started) => Some(header(started)),
         Event::Round { rounds, summary } => Some(round(*rounds, summary)),
         Event::Finished(summary) => Some(finished(summary)),
@@ -60,9 +58,7 @@ fn header(started: &Started<'_>) -> String {
         started.results.display(),
         started
             .resumed_after
-            .map_or_else(String::new, |rounds| format!(
-                ", goes on after round {rounds}"
-            )),
+            .map_or_else(String::new, |rounds| format!(", goes on after round {rounds}")),
         "round",
         "accuracy",
         "loss",
@@ -86,11 +82,7 @@ fn round(rounds: u32, summary: &RoundSummary) -> String {
         summary.train_seconds.max,
         summary.exchange_seconds.mean,
         hash.get(..SHORT_HASH).unwrap_or(&hash),
-        if summary.models_agree {
-            ""
-        } else {
-            " and others"
-        },
+        if summary.models_agree { "" } else { " and others" },
     )
 }
 
@@ -99,9 +91,7 @@ fn finished(summary: &Summary) -> String {
         Some(reason) => format!("\nended     early, {reason}"),
         None => String::new(),
     };
-    let hash = summary
-        .model_hash
-        .map_or_else(String::new, |hash| hash.to_string());
+    let hash = summary.model_hash.map_or_else(String::new, |hash| hash.to_string());
     format!(
         "{reason}\naccuracy  {}\nmodel     {hash}, the same on all {} peers\nresults   {}{}",
         figure(summary.accuracy),

@@ -48,11 +48,7 @@ pub fn write_models(results: &Results, plan: &Plan, common: &Common) -> Result<(
 }
 
 /// The models that are not there as the last round left them, with the peer that would have written each.
-fn missing(
-    results: &Results,
-    plan: &Plan,
-    common: &Common,
-) -> impl Iterator<Item = (u32, PathBuf)> {
+fn missing(results: &Results, plan: &Plan, common: &Common) -> impl Iterator<Item = (u32, PathBuf)> {
     let own = plan
         .peers
         .iter()
@@ -68,8 +64,7 @@ fn is_model(path: PathBuf, plan: &Plan, common: &Common) -> bool {
         path: path.display().to_string(),
         sha256: None,
     };
-    safetensors::load(&file, &plan.model)
-        .is_ok_and(|parameters| model_hash(&parameters) == common.model)
+    safetensors::load(&file, &plan.model).is_ok_and(|parameters| model_hash(&parameters) == common.model)
 }
 
 /// Whether the summary is that of the whole run.

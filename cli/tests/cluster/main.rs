@@ -1,10 +1,5 @@
 //! Peers as an operator starts them in pods: real processes, and an operator that is only a hub with a few tokens.
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    reason = "these are tests"
-)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "these are tests")]
 
 mod operator;
 mod pod;
@@ -47,12 +42,7 @@ async fn pods_end_with_the_model_of_one_machine() {
     }
     let model = experiment.state(0).join("output/model.safetensors");
     assert!(model.is_file());
-    assert!(
-        !experiment
-            .state(1)
-            .join("output/model.safetensors")
-            .exists()
-    );
+    assert!(!experiment.state(1).join("output/model.safetensors").exists());
     assert!(operator.progress().is_finished());
 }
 
@@ -148,10 +138,7 @@ async fn a_wrong_token_is_final() {
     let experiment = Experiment::new(&[THREE]);
     let _operator = Operator::start(&experiment, Settings::default()).await;
     for (token, message) in [
-        (
-            "nobody's",
-            "the operator gives this pod no certificate: 401",
-        ),
+        ("nobody's", "the operator gives this pod no certificate: 401"),
         ("foreign", "the operator gives this pod no certificate: 403"),
         // Another pod's: the operator knows it, but it is not this peer.
         ("token-of-1", "its certificate is for peer-1.attempt-0."),
@@ -196,12 +183,7 @@ async fn a_pod_that_is_set_up_wrongly_says_so_and_exits_with_2() {
     fs::remove_file(experiment.config("authority.pem")).unwrap();
     let (code, log, ending) = experiment.start(0).end().await;
     assert_eq!(code, Some(2), "{log}");
-    assert!(
-        ending
-            .error
-            .unwrap()
-            .contains("authority.pem: cannot be read")
-    );
+    assert!(ending.error.unwrap().contains("authority.pem: cannot be read"));
 }
 
 #[tokio::test]
@@ -249,9 +231,7 @@ async fn the_next_attempt_goes_on_from_a_checkpoint() {
         common = common.min(newest);
     }
     operator.begin_attempt(1);
-    let pods: Vec<Pod> = (0..3)
-        .map(|index| experiment.resume(index, 1, common))
-        .collect();
+    let pods: Vec<Pod> = (0..3).map(|index| experiment.resume(index, 1, common)).collect();
     let hash = experiment.run_alone().await;
     for pod in pods {
         let (code, log, ending) = pod.end().await;
@@ -266,12 +246,7 @@ async fn the_next_attempt_goes_on_from_a_checkpoint() {
 /// An experiment was deleted and applied again under its name, on the claims that it left.
 #[tokio::test]
 async fn what_begins_anew_leaves_no_checkpoint_of_before() {
-    let sets = [
-        THREE,
-        "training.rounds=2",
-        CHECKPOINTS,
-        "output.peerModels=true",
-    ];
+    let sets = [THREE, "training.rounds=2", CHECKPOINTS, "output.peerModels=true"];
     let experiment = Experiment::new(&sets);
     let operator = Operator::start(&experiment, Settings::default()).await;
     let pods: Vec<Pod> = (0..3).map(|index| experiment.start(index)).collect();

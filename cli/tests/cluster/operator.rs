@@ -107,17 +107,12 @@ impl Operator {
     /// Waits until every peer has reported a round; gives the rounds that each has reported so far, in the order of arrival.
     pub(crate) async fn all_reported(&mut self, round: u32) -> &BTreeMap<u32, Vec<u32>> {
         let is_there = |rounds: &BTreeMap<u32, Vec<u32>>, peers| {
-            let there = rounds
-                .values()
-                .filter(|rounds| rounds.iter().any(|&r| r >= round));
+            let there = rounds.values().filter(|rounds| rounds.iter().any(|&r| r >= round));
             there.count() == peers
         };
         while !is_there(&self.rounds, self.known.peers as usize) {
             let report = self.reported.recv().await.unwrap().reported.report;
-            self.rounds
-                .entry(report.peer)
-                .or_default()
-                .push(report.round);
+            self.rounds.entry(report.peer).or_default().push(report.round);
         }
         &self.rounds
     }
@@ -125,9 +120,7 @@ impl Operator {
     /// Waits until every peer has got so many certificates.
     pub(crate) async fn all_signed(&mut self, count: u32) {
         let peers = self.known.peers as usize;
-        let enough = |signed: &BTreeMap<u32, u32>| {
-            signed.values().filter(|&&times| times >= count).count() == peers
-        };
+        let enough = |signed: &BTreeMap<u32, u32>| signed.values().filter(|&&times| times >= count).count() == peers;
         // Reports have to be read meanwhile.
         loop {
             tokio::select! {

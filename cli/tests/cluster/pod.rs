@@ -57,9 +57,7 @@ impl Experiment {
         let hosts: Vec<Ipv4Addr> = plan.peers.iter().map(|_| own_address()).collect();
         let nodes: Vec<String> = (0..)
             .zip(&hosts)
-            .map(|(index, host)| {
-                format!("{{index: {index}, address: \"{host}:7400\", bind: \"{host}:7400\"}}")
-            })
+            .map(|(index, host)| format!("{{index: {index}, address: \"{host}:7400\", bind: \"{host}:7400\"}}"))
             .collect();
         let config = folder.path().join("config");
         fs::create_dir(&config).unwrap();

@@ -50,11 +50,7 @@ fn machines_that_share_only_files_end_with_the_model_of_one_machine() {
         );
         assert!(fs::read(results.join("model.safetensors")).unwrap() == model);
         for file in ["plan.json", "histogram.json"] {
-            assert_eq!(
-                read_json(&results.join(file)),
-                read_json(&alone.join(file)),
-                "{file}"
-            );
+            assert_eq!(read_json(&results.join(file)), read_json(&alone.join(file)), "{file}");
         }
     }
 
@@ -135,10 +131,7 @@ fn machines_go_on_from_their_checkpoints() {
         network.start(1, &["--out", &afresh, "--attempt", "1", "--set", &until]),
     ];
     for peer in peers {
-        peer.fail(
-            1,
-            symptoms::documented("resume all peers from the same round"),
-        );
+        peer.fail(1, symptoms::documented("resume all peers from the same round"));
     }
     for peer in [0, 1].map(|i| network.start(i, &go_on)) {
         peer.succeed();
@@ -194,13 +187,7 @@ fn a_nodes_file_alone_is_an_experiment() {
         peer.succeed();
     }
     let manifest = fs::read_to_string(network.results(0).join("manifest.yaml")).unwrap();
-    for field in [
-        "rounds: 2",
-        "batchSize: 16",
-        "learningRate: 0.1",
-        "type: mesh",
-        &data,
-    ] {
+    for field in ["rounds: 2", "batchSize: 16", "learningRate: 0.1", "type: mesh", &data] {
         assert!(manifest.contains(field), "{field} is not in {manifest}");
     }
     let hash = |i| read_json(&network.results(i).join("summary.json"))["modelHash"].clone();

@@ -68,10 +68,7 @@ impl Network {
             name: format!("{PREFIX}{}-{count}", std::process::id()),
             machines,
             folder: tempfile::tempdir().unwrap(),
-            sets: own
-                .into_iter()
-                .chain(sets.iter().map(ToString::to_string))
-                .collect(),
+            sets: own.into_iter().chain(sets.iter().map(ToString::to_string)).collect(),
         };
         let switch = network.switch();
         ip(&format!("netns add {switch}"));
@@ -188,11 +185,7 @@ impl Network {
         let nodes: Vec<String> = (hosts.iter().enumerate())
             .map(|(i, host)| format!("  - {{id: {i}, host: '{host}', port: 8888, type: honest}}\n"))
             .collect();
-        fs::write(
-            self.path("nodes.yaml"),
-            format!("nodes:\n{}", nodes.concat()),
-        )
-        .unwrap();
+        fs::write(self.path("nodes.yaml"), format!("nodes:\n{}", nodes.concat())).unwrap();
     }
 
     pub(crate) fn make_keys(&self, name: &str) {
@@ -257,9 +250,7 @@ fn configure(machine: &str, port: &str, addresses: &[String]) {
     for address in addresses {
         // Detecting duplicate IPv6 addresses takes a second in which they cannot be used; there are none.
         let nodad = if address.contains(':') { " nodad" } else { "" };
-        ip(&format!(
-            "-n {machine} addr add {address} dev {port}{nodad}"
-        ));
+        ip(&format!("-n {machine} addr add {address} dev {port}{nodad}"));
     }
     ip(&format!("-n {machine} link set {port} up"));
 }
@@ -313,10 +304,7 @@ impl Peer {
         let mut errors = String::new();
         let mut stderr = self.child.stderr.take().unwrap();
         stderr.read_to_string(&mut errors).unwrap();
-        panic!(
-            "no line contains “{text}”:\n{}\n{errors}",
-            self.seen.join("\n")
-        );
+        panic!("no line contains “{text}”:\n{}\n{errors}", self.seen.join("\n"));
     }
 
     pub(crate) fn interrupt(&self) {
@@ -348,11 +336,7 @@ impl Peer {
     pub(crate) fn fail(self, code: i32, cause: &str) {
         let ended = self.end();
         assert_eq!(ended.code, Some(code), "{ended:?}");
-        assert!(
-            ended.errors.contains(cause),
-            "“{cause}” is not in: {}",
-            ended.errors
-        );
+        assert!(ended.errors.contains(cause), "“{cause}” is not in: {}", ended.errors);
     }
 }
 

@@ -15,8 +15,7 @@ use tempfile::TempDir;
 use crate::network::{fltorrent, quickstart};
 
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
-const NODES: &str =
-    "nodes: [{id: 0, host: 127.0.0.1, port: 8888}, {id: 1, host: 127.0.0.2, port: 8888}]";
+const NODES: &str = "nodes: [{id: 0, host: 127.0.0.1, port: 8888}, {id: 1, host: 127.0.0.2, port: 8888}]";
 const TWO: [&str; 2] = ["--set", "groups=[{name: peers, count: 2}]"];
 
 /// A folder with keys, made some time ago, and a nodes file for two peers.
@@ -81,14 +80,8 @@ fn command_lines_and_nodes_files_that_do_not_fit() {
         "three.yaml",
         &NODES.replace("nodes: [", "nodes: [{id: 2, host: node2, port: 8888}, "),
     );
-    place.write(
-        "training.yaml",
-        &format!("{NODES}\ntraining: {{rounds: 7}}\n"),
-    );
-    place.write(
-        "byzantine.json",
-        &NODES.replace("8888}]", "8888, type: byzantine}]"),
-    );
+    place.write("training.yaml", &format!("{NODES}\ntraining: {{rounds: 7}}\n"));
+    place.write("byzantine.json", &NODES.replace("8888}]", "8888, type: byzantine}]"));
     place.write(
         "attempt.yaml",
         "attempt: 1\npeers: [{index: 0, address: 'a:1'}, {index: 1, address: 'b:1'}]",
@@ -119,11 +112,7 @@ fn command_lines_and_nodes_files_that_do_not_fit() {
             2,
             "none.yaml: cannot be read; name the nodes file",
         ),
-        (
-            &["--bindings", "long.yaml"],
-            2,
-            "long.yaml: the text has 1048577 bytes",
-        ),
+        (&["--bindings", "long.yaml"], 2, "long.yaml: the text has 1048577 bytes"),
         (
             &["--bindings", "attempt.yaml", "--attempt", "0"],
             2,
@@ -194,11 +183,7 @@ fn keys_that_cannot_be_used() {
 
     // Somebody copied single files of other peers, or half of them.
     for (file, text, message) in [
-        (
-            "key.pem",
-            "no key".to_owned(),
-            "key.pem: is damaged; copy it again",
-        ),
+        ("key.pem", "no key".to_owned(), "key.pem: is damaged; copy it again"),
         (
             "key.pem",
             fs::read_to_string(place.path("keys/peer-0/key.pem")).unwrap(),
@@ -293,15 +278,7 @@ fn keys_are_private_fresh_and_never_overwritten() {
     };
     let manifest = quickstart();
     let manifest = manifest.to_str().unwrap();
-    let output = init(&[
-        manifest,
-        "--set",
-        "groups[0].count=3",
-        "--days",
-        "7",
-        "--attempts",
-        "2",
-    ]);
+    let output = init(&[manifest, "--set", "groups[0].count=3", "--days", "7", "--attempts", "2"]);
     assert!(output.status.success(), "{output:?}");
     let first = String::from_utf8(output.stdout).unwrap();
     assert!(

@@ -51,11 +51,7 @@ fn nobody_listens_and_firewalls_reject_and_drop() {
         "it has not connected: it is the one that dials; look whether it is started and what it says",
     ));
 
-    network.filter(
-        &there,
-        "input",
-        "udp dport 8888 reject with icmp type admin-prohibited",
-    );
+    network.filter(&there, "input", "udp dport 8888 reject with icmp type admin-prohibited");
     dialler.until(documented(
         "there is no way to it: look whether its address in the nodes file is right and its machine up, and whether routes and firewalls, here too, let UDP port 8888 through: No route to host",
     ));
@@ -135,10 +131,7 @@ fn a_name_that_is_not_known_yet() {
     dialler.until(documented(
         "the host node0 cannot be resolved; check it in the nodes file, and DNS or /etc/hosts here",
     ));
-    network.write_hosts(
-        DIALLER,
-        &format!("{names}fd77::10 node0\n10.77.0.10 node0\n"),
-    );
+    network.write_hosts(DIALLER, &format!("{names}fd77::10 node0\n10.77.0.10 node0\n"));
     both_succeed(&network, dialler);
 }
 
@@ -158,10 +151,7 @@ fn a_neighbour_that_never_comes_and_one_that_goes_away() {
     peers[0].until("1/1000000");
     network.set_link(1, "down");
     for (i, peer) in peers.into_iter().enumerate() {
-        peer.fail(
-            1,
-            &format!("peer {} is lost: not reachable for 3s (", 1 - i),
-        );
+        peer.fail(1, &format!("peer {} is lost: not reachable for 3s (", 1 - i));
     }
 }
 
@@ -195,24 +185,15 @@ fn other_data() {
     let write = |folder: &str, label: u8| {
         let folder = network.path(folder);
         fs::create_dir(&folder).unwrap();
-        let rows: String = (0..200)
-            .map(|i| format!("{},{i},{}\n", i % 2, i % 7))
-            .collect();
+        let rows: String = (0..200).map(|i| format!("{},{i},{}\n", i % 2, i % 7)).collect();
         fs::write(folder.join("train.csv"), format!("y,a,b\n{rows}")).unwrap();
-        fs::write(
-            folder.join("test.csv"),
-            format!("y,a,b\n{rows}{label},1,2\n"),
-        )
-        .unwrap();
+        fs::write(folder.join("test.csv"), format!("y,a,b\n{rows}{label},1,2\n")).unwrap();
         folder.display().to_string()
     };
     let (here, there) = (write("here", 0), write("there", 1));
     let peers = [(0, &here), (1, &there)].map(|(i, data)| network.start(i, &["--data", data]));
     for peer in peers {
-        peer.fail(
-            1,
-            documented("the data files differ: compare their checksums"),
-        );
+        peer.fail(1, documented("the data files differ: compare their checksums"));
     }
     // Where the data lies need not be the same.
     let same = network.path("same");
@@ -272,9 +253,7 @@ fn another_attempt_and_one_that_was_run() {
     let mut dialler = network.start(DIALLER, &[]);
     let out = network.path("wrong").display().to_string();
     let wrong = network.start(DIALLED, &["--attempt", "1", "--out", &out]);
-    dialler.until(documented(
-        "it belongs to attempt 1 of the run, this peer to attempt 0",
-    ));
+    dialler.until(documented("it belongs to attempt 1 of the run, this peer to attempt 0"));
     wrong.interrupt();
     wrong.fail(130, "interrupted by SIGINT");
     both_succeed(&network, dialler);

@@ -84,9 +84,7 @@ impl Chromium {
         if let Some(session) = &self.session {
             command["sessionId"] = json!(session);
         }
-        self.commands
-            .write_all(format!("{command}\0").as_bytes())
-            .unwrap();
+        self.commands.write_all(format!("{command}\0").as_bytes()).unwrap();
         loop {
             let message = self.read();
             if message["id"] == self.last {
@@ -107,15 +105,9 @@ impl Chromium {
         let message: Value = serde_json::from_slice(&message).unwrap();
         let parameters = &message["params"];
         match message["method"].as_str() {
-            Some("Log.entryAdded") => self
-                .complaints
-                .push(parameters["entry"]["text"].to_string()),
-            Some("Runtime.exceptionThrown") => self
-                .complaints
-                .push(parameters["exceptionDetails"].to_string()),
-            Some("Runtime.consoleAPICalled") => {
-                self.complaints.push(parameters["args"].to_string())
-            }
+            Some("Log.entryAdded") => self.complaints.push(parameters["entry"]["text"].to_string()),
+            Some("Runtime.exceptionThrown") => self.complaints.push(parameters["exceptionDetails"].to_string()),
+            Some("Runtime.consoleAPICalled") => self.complaints.push(parameters["args"].to_string()),
             _ => {}
         }
         message
@@ -127,18 +119,14 @@ impl Chromium {
             "Runtime.evaluate",
             json!({"expression": expression, "returnByValue": true}),
         );
-        assert!(
-            result["exceptionDetails"].is_null(),
-            "{expression}: {result}"
-        );
+        assert!(result["exceptionDetails"].is_null(), "{expression}: {result}");
         result["result"]["value"].clone()
     }
 
     /// Presses a key as a person does.
     pub(crate) fn press(&mut self, key: &str, code: u32, text: &str) {
         for kind in ["keyDown", "keyUp"] {
-            let mut event =
-                json!({"type": kind, "key": key, "code": key, "windowsVirtualKeyCode": code});
+            let mut event = json!({"type": kind, "key": key, "code": key, "windowsVirtualKeyCode": code});
             if kind == "keyDown" && !text.is_empty() {
                 event["text"] = json!(text);
             }

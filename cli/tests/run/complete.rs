@@ -28,9 +28,7 @@ fn the_quickstart_learns_and_all_peers_end_with_the_same_model() {
     assert!(text.contains(&format!("model     {hash}, the same on all 8 peers")));
     for round in 1..=10 {
         let begin = format!("{round}/10 ");
-        let lines = text
-            .lines()
-            .filter(|line| line.trim_start().starts_with(&begin));
+        let lines = text.lines().filter(|line| line.trim_start().starts_with(&begin));
         assert_eq!(lines.count(), 1, "round {round} in\n{text}");
     }
 
@@ -38,14 +36,10 @@ fn the_quickstart_learns_and_all_peers_end_with_the_same_model() {
     let classes = summary["classes"].as_array().unwrap();
     let sum = |value: &dyn Fn(&Value) -> f64| classes.iter().map(value).sum::<f64>();
     assert_eq!(
-        (
-            classes.len(),
-            sum(&|class| class["samples"].as_f64().unwrap())
-        ),
+        (classes.len(), sum(&|class| class["samples"].as_f64().unwrap())),
         (10, 359.0)
     );
-    let right =
-        sum(&|class| class["samples"].as_f64().unwrap() * class["accuracy"].as_f64().unwrap());
+    let right = sum(&|class| class["samples"].as_f64().unwrap() * class["accuracy"].as_f64().unwrap());
     assert!((right / 359.0 - summary["accuracy"].as_f64().unwrap()).abs() < 1e-9);
     assert_eq!(summary["testSamples"], 359);
 
@@ -58,10 +52,7 @@ fn the_quickstart_learns_and_all_peers_end_with_the_same_model() {
     for peer in 0..8 {
         let path = folder.path().join(format!("peers/peer-{peer}.jsonl"));
         let text = fs::read_to_string(path).unwrap();
-        let lines: Vec<Value> = text
-            .lines()
-            .map(|line| serde_json::from_str(line).unwrap())
-            .collect();
+        let lines: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
         let last = lines.iter().rfind(|line| line["event"] == "round");
         let last = last.unwrap();
         assert_eq!(last["modelHash"], hash, "peer {peer}");
@@ -145,18 +136,13 @@ fn a_second_run_and_every_topology_end_with_the_same_model() {
 fn peers_keep_their_models_when_asked_to() {
     let folder = tempfile::tempdir().unwrap();
     let sets = [SHORT[0], SHORT[1], "output.peerModels=true"];
-    let output = run("quickstart.yaml", folder.path(), &sets)
-        .output()
-        .unwrap();
+    let output = run("quickstart.yaml", folder.path(), &sets).output().unwrap();
     assert!(output.status.success(), "{}", stderr(&output));
     let model = fs::read(folder.path().join("model.safetensors")).unwrap();
     assert!(model.len() > 4810 * 4);
     for peer in 0..5 {
         let path = folder.path().join(format!("peers/peer-{peer}.safetensors"));
-        assert!(
-            fs::read(path).unwrap() == model,
-            "peer {peer} has another model"
-        );
+        assert!(fs::read(path).unwrap() == model, "peer {peer} has another model");
     }
 }
 
@@ -171,10 +157,7 @@ fn json_is_one_object_a_line_and_nothing_else() {
         .lines()
         .map(|line| serde_json::from_str(line).unwrap())
         .collect();
-    let kinds: Vec<&str> = events
-        .iter()
-        .map(|event| event["event"].as_str().unwrap())
-        .collect();
+    let kinds: Vec<&str> = events.iter().map(|event| event["event"].as_str().unwrap()).collect();
     assert_eq!(kinds, ["started", "round", "round", "round", "finished"]);
     assert_eq!(events[0]["peers"], 5);
     assert_eq!(
@@ -197,10 +180,7 @@ fn quiet_prints_only_how_it_ended() {
     let mut command = run("quickstart.yaml", folder.path(), &SHORT);
     let output = command.arg("--quiet").output().unwrap();
     let text = stdout(&output);
-    let first_words: Vec<&str> = text
-        .lines()
-        .filter_map(|line| line.split_whitespace().next())
-        .collect();
+    let first_words: Vec<&str> = text.lines().filter_map(|line| line.split_whitespace().next()).collect();
     assert_eq!(first_words, ["accuracy", "model", "results", "report"]);
 }
 
@@ -219,10 +199,7 @@ fn a_reader_that_goes_away_does_not_end_the_run() {
     let output = child.wait_with_output().unwrap();
     assert_eq!(stderr(&output), "");
     assert!(output.status.success());
-    assert_eq!(
-        read_json(&folder.path().join("summary.json"))["outcome"],
-        "completed"
-    );
+    assert_eq!(read_json(&folder.path().join("summary.json"))["outcome"], "completed");
 }
 
 #[test]
@@ -235,8 +212,5 @@ fn a_full_disk_behind_standard_output_does_not_end_the_run_but_is_no_success() {
         .unwrap();
     assert!(stderr(&output).contains("standard output cannot be written: No space left"));
     assert_eq!(output.status.code(), Some(1));
-    assert_eq!(
-        read_json(&folder.path().join("summary.json"))["outcome"],
-        "completed"
-    );
+    assert_eq!(read_json(&folder.path().join("summary.json"))["outcome"], "completed");
 }

@@ -5,9 +5,7 @@ use std::{fs, path::Path, process::Command};
 use rustix::process::Signal;
 use serde_json::Value;
 
-use crate::support::{
-    ENDLESS, Endless, Process, example, fltorrent, read_json, run, stderr, stdout,
-};
+use crate::support::{ENDLESS, Endless, Process, example, fltorrent, read_json, run, stderr, stdout};
 
 const PEERS: &str = "groups[0].count=3";
 
@@ -43,10 +41,7 @@ fn a_killed_peer_ends_the_run_with_its_name_and_last_log_lines() {
     let (output, folder) = run.end();
     let errors = stderr(&output);
     assert_eq!(output.status.code(), Some(1), "{errors}");
-    assert!(
-        errors.starts_with("error: peer 2 was killed by signal 9"),
-        "{errors}"
-    );
+    assert!(errors.starts_with("error: peer 2 was killed by signal 9"), "{errors}");
     assert!(errors.contains("\n  | "), "no log lines in\n{errors}");
     assert!(errors.contains("peer-2.log"), "{errors}");
     assert_gone(&peers);
@@ -80,10 +75,7 @@ fn signals_end_a_run_in_order() {
         assert_eq!(summary["outcome"], "stopped");
         let exits = summary["peers"].as_array().unwrap();
         // They were not killed: each noticed that its launcher let go.
-        assert!(
-            exits.iter().all(|peer| peer["exit"] == "exit status: 3"),
-            "{exits:?}"
-        );
+        assert!(exits.iter().all(|peer| peer["exit"] == "exit status: 3"), "{exits:?}");
     }
 }
 
@@ -106,11 +98,7 @@ fn a_hang_up_that_is_ignored_ends_nothing() {
 fn a_soft_limit_of_open_files_is_raised_and_a_hard_one_named() {
     let folder = tempfile::tempdir().unwrap();
     let limited = |kind: &str, name: &str| {
-        let set = run(
-            "quickstart.yaml",
-            &folder.path().join(name),
-            &["training.rounds=1"],
-        );
+        let set = run("quickstart.yaml", &folder.path().join(name), &["training.rounds=1"]);
         let mut command = Command::new("sh");
         command.args(["-c", &format!("ulimit {kind}n 40; exec \"$@\""), "sh"]);
         command.arg(set.get_program()).args(set.get_args());
@@ -155,11 +143,7 @@ fn too_few_open_files_to_do_anything_are_named_at_once() {
 fn a_report_without_room_is_no_success_and_is_made_by_the_command_that_is_printed() {
     let folder = tempfile::tempdir().unwrap();
     let results = folder.path().join("run");
-    let sets = [
-        "groups[0].count=2",
-        "training.rounds=1",
-        "checkpoint={type: periodic}",
-    ];
+    let sets = ["groups[0].count=2", "training.rounds=1", "checkpoint={type: periodic}"];
     let run = run("quickstart.yaml", &results, &sets);
     // No file may have more than 24 KiB: models and metrics have less.
     let output = Command::new("sh")
@@ -177,15 +161,10 @@ fn a_report_without_room_is_no_success_and_is_made_by_the_command_that_is_printe
     ] {
         assert!(errors.contains(expected), "{expected} is not in\n{errors}");
     }
-    let names = fs::read_dir(&results)
-        .unwrap()
-        .map(|entry| entry.unwrap().file_name());
+    let names = fs::read_dir(&results).unwrap().map(|entry| entry.unwrap().file_name());
     let drafts = names.filter(|name| name.to_string_lossy().ends_with(".part"));
     assert_eq!(drafts.count(), 0);
-    let output = fltorrent(&["run", "--resume"])
-        .arg(&results)
-        .output()
-        .unwrap();
+    let output = fltorrent(&["run", "--resume"]).arg(&results).output().unwrap();
     assert!(output.status.success(), "{}", stderr(&output));
     assert!(results.join("report.html").is_file());
 }
@@ -223,10 +202,7 @@ fn a_run_can_be_interrupted_while_it_starts() {
     let (output, folder) = run.end();
     assert_eq!(output.status.code(), Some(130), "{}", stderr(&output));
     assert_gone(&peers);
-    assert_eq!(
-        read_json(&folder.path().join("summary.json"))["outcome"],
-        "stopped"
-    );
+    assert_eq!(read_json(&folder.path().join("summary.json"))["outcome"], "stopped");
 }
 
 #[test]
@@ -277,10 +253,7 @@ fn a_full_disk_ends_the_run_with_its_reason() {
         );
     };
     assert_eq!(output.status.code(), Some(1), "{errors}");
-    assert!(
-        first.contains("cannot be written: make room there"),
-        "{errors}"
-    );
+    assert!(first.contains("cannot be written: make room there"), "{errors}");
     assert!(first.contains("No space left on device"), "{errors}");
     let files = stdout(&output);
     for kept in ["manifest.yaml", "plan.json", "peer-0.jsonl"] {

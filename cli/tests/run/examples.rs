@@ -26,11 +26,7 @@ struct Reduced {
 const REDUCED: [Reduced; 12] = [
     Reduced {
         file: "choking.yaml",
-        sets: &[
-            "groups[0].count=5",
-            "model.mlp.hidden=[64]",
-            "training.rounds=3",
-        ],
+        sets: &["groups[0].count=5", "model.mlp.hidden=[64]", "training.rounds=3"],
         accuracy: 0.55,
     },
     Reduced {
@@ -220,10 +216,7 @@ fn several_machines_end_with_the_model_of_one() {
     let sockets = [(); 4].map(|()| UdpSocket::bind("0.0.0.0:0").unwrap());
     let mut nodes = text("several-machines.nodes.yaml");
     for (index, socket) in sockets.iter().enumerate() {
-        let (shown, free) = (
-            format!(":888{index}\""),
-            socket.local_addr().unwrap().port(),
-        );
+        let (shown, free) = (format!(":888{index}\""), socket.local_addr().unwrap().port());
         assert_eq!(nodes.matches(&shown).count(), 1, "{shown} in\n{nodes}");
         nodes = nodes.replace(&shown, &format!(":{free}\""));
     }
@@ -256,8 +249,7 @@ fn several_machines_end_with_the_model_of_one() {
 
     let one = of("run", 0).args(["--out", &at("one")]).output().unwrap();
     assert!(one.status.success(), "{}", stderr(&one));
-    let hash =
-        |name: String| read_json(&Path::new(&at(&name)).join("summary.json"))["modelHash"].clone();
+    let hash = |name: String| read_json(&Path::new(&at(&name)).join("summary.json"))["modelHash"].clone();
     for index in 0..4 {
         assert_eq!(hash(format!("machine-{index}")), hash("one".to_owned()));
     }

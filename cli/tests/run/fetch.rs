@@ -64,10 +64,7 @@ fn https(authority: &Path) -> String {
         .unwrap();
     let config = Arc::new(config);
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let url = format!(
-        "https://localhost:{}/t.csv",
-        listener.local_addr().unwrap().port()
-    );
+    let url = format!("https://localhost:{}/t.csv", listener.local_addr().unwrap().port());
     thread::spawn(move || {
         for stream in listener.incoming().map(Result::unwrap) {
             let connection = ServerConnection::new(Arc::clone(&config)).unwrap();
@@ -83,10 +80,7 @@ fn https(authority: &Path) -> String {
 }
 
 fn answer() -> String {
-    format!(
-        "HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{TABLE}",
-        TABLE.len()
-    )
+    format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{TABLE}", TABLE.len())
 }
 
 fn skip_head(stream: &mut impl BufRead) {
@@ -124,15 +118,9 @@ fn an_authority_of_ones_own_is_trusted_where_it_is_named_and_refused_with_the_wa
     let authority = authorities.join("ca.pem");
     let manifest = manifest(folder.path(), &https(&authority));
     let run = |out: &str| command(folder.path(), &manifest, out);
-    let output = run("by-file")
-        .env("SSL_CERT_FILE", &authority)
-        .output()
-        .unwrap();
+    let output = run("by-file").env("SSL_CERT_FILE", &authority).output().unwrap();
     assert!(output.status.success(), "{}", stderr(&output));
-    let output = run("by-folder")
-        .env("SSL_CERT_DIR", &authorities)
-        .output()
-        .unwrap();
+    let output = run("by-folder").env("SSL_CERT_DIR", &authorities).output().unwrap();
     assert!(output.status.success(), "{}", stderr(&output));
     let output = run("not-named").output().unwrap();
     let errors = stderr(&output);
@@ -143,10 +131,7 @@ fn an_authority_of_ones_own_is_trusted_where_it_is_named_and_refused_with_the_wa
     ] {
         assert!(errors.contains(part), "{errors} has not {part}");
     }
-    let output = run("nothing")
-        .env("SSL_CERT_FILE", "/no/such.pem")
-        .output()
-        .unwrap();
+    let output = run("nothing").env("SSL_CERT_FILE", "/no/such.pem").output().unwrap();
     let errors = stderr(&output);
     assert_eq!(output.status.code(), Some(1), "{errors}");
     assert!(
@@ -180,11 +165,7 @@ fn a_fetch_that_is_ended_from_outside_leaves_nothing_but_its_lock() {
         target.starts_with(&cache) && !target.to_string_lossy().ends_with(".lock")
     };
     let open_files = format!("/proc/{}/fd", child.id());
-    while !fs::read_dir(&open_files)
-        .unwrap()
-        .map(Result::unwrap)
-        .any(is_open)
-    {
+    while !fs::read_dir(&open_files).unwrap().map(Result::unwrap).any(is_open) {
         assert!(child.try_wait().unwrap().is_none(), "it has ended");
         thread::yield_now();
     }

@@ -72,9 +72,7 @@ impl Terminal {
     /// The screen's lines, without blanks at their ends.
     fn screen(&self) -> Vec<String> {
         let text = self.tmux(&["capture-pane", "-p"]);
-        text.lines()
-            .map(|line| line.trim_end().to_owned())
-            .collect()
+        text.lines().map(|line| line.trim_end().to_owned()).collect()
     }
 
     /// The screen and all lines above it; a wrapped line is one line.
@@ -108,8 +106,7 @@ impl Terminal {
     fn wait_for_rows(&self, first: usize, count: usize) -> Vec<String> {
         let screen = self.wait_for("rows", |screen| {
             let rows = rows(screen);
-            rows == (first..first + count).collect::<Vec<_>>()
-                && screen.iter().any(|line| line.starts_with("round "))
+            rows == (first..first + count).collect::<Vec<_>>() && screen.iter().any(|line| line.starts_with("round "))
         });
         for line in &screen {
             let width = line.chars().count();
@@ -130,9 +127,7 @@ impl Terminal {
             "stty -a | grep -cw -e '-echo' -e '-icanon' -e '-isig'; echo is''sane",
         ]);
         self.keys(&["Enter"]);
-        let screen = self.wait_for("end of stty", |screen| {
-            screen.iter().any(|line| line == "issane")
-        });
+        let screen = self.wait_for("end of stty", |screen| screen.iter().any(|line| line == "issane"));
         let at = screen.iter().position(|line| line == "issane").unwrap();
         assert_eq!(screen[at - 1], "0", "{screen:#?}");
         let cursor = self.tmux(&["display-message", "-p", "#{cursor_flag} #{alternate_on}"]);
@@ -147,17 +142,13 @@ impl Drop for Terminal {
 }
 
 fn succeeded(output: std::io::Result<Output>) -> Output {
-    let output =
-        output.unwrap_or_else(|error| panic!("tmux, from the package of that name: {error}"));
+    let output = output.unwrap_or_else(|error| panic!("tmux, from the package of that name: {error}"));
     assert!(output.status.success(), "{output:?}");
     output
 }
 
 fn last_line(screen: &[String]) -> &str {
-    screen
-        .iter()
-        .rfind(|line| !line.is_empty())
-        .map_or("", String::as_str)
+    screen.iter().rfind(|line| !line.is_empty()).map_or("", String::as_str)
 }
 
 /// The peers of the table from top to bottom.
@@ -166,9 +157,7 @@ fn rows(screen: &[String]) -> Vec<usize> {
         .iter()
         .skip_while(|line| !line.starts_with("  peer state"))
         .skip(1);
-    table
-        .map_while(|line| line.get(1..6)?.trim().parse().ok())
-        .collect()
+    table.map_while(|line| line.get(1..6)?.trim().parse().ok()).collect()
 }
 
 /// Processes that were given this run's folder, by their command lines.
@@ -190,19 +179,14 @@ fn a_small_terminal_shows_the_run_and_its_lines_stay() {
     let terminal = Terminal::open(80, 24);
     terminal.run("", "--set training.rounds=100");
     let screen = terminal.wait_for_rows(0, 8);
-    assert!(
-        screen[0].starts_with("quickstart  8 peers, ring"),
-        "{screen:#?}"
-    );
+    assert!(screen[0].starts_with("quickstart  8 peers, ring"), "{screen:#?}");
     assert!(screen[22].contains(" of 100 rounds  ETA "), "{screen:#?}");
     assert!(screen[23].ends_with("Ctrl-C: stop"), "{screen:#?}");
     terminal.wait_for_prompt();
     let lines = terminal.scrollback();
     for round in 1..=100 {
         let begin = format!("{round}/100 ");
-        let found = lines
-            .lines()
-            .filter(|line| line.trim_start().starts_with(&begin));
+        let found = lines.lines().filter(|line| line.trim_start().starts_with(&begin));
         assert_eq!(found.count(), 1, "round {round} in\n{lines}");
     }
     assert!(lines.contains(", the same on all 8 peers"), "{lines}");
@@ -228,23 +212,14 @@ fn a_wide_terminal_shows_more_and_follows_its_size() {
     assert!(screen[2].contains(['█', '░']), "{:?}", screen[2]);
     terminal.tmux(&["resize-window", "-x", "60", "-y", "12"]);
     terminal.wait_for("smaller picture", |screen| {
-        screen.len() <= 12
-            && screen
-                .last()
-                .is_some_and(|line| line.starts_with("1-6 of 8 "))
+        screen.len() <= 12 && screen.last().is_some_and(|line| line.starts_with("1-6 of 8 "))
     });
     // Without the view the run goes on, and what it says comes as lines.
     terminal.keys(&["q"]);
-    terminal.wait_for("lines", |screen| {
-        screen.iter().any(|line| line.contains(" 640/640 "))
-    });
+    terminal.wait_for("lines", |screen| screen.iter().any(|line| line.contains(" 640/640 ")));
     terminal.keys(&["C-c"]);
     terminal.wait_for_prompt();
-    assert!(
-        terminal
-            .scrollback()
-            .contains("error: interrupted by SIGINT")
-    );
+    assert!(terminal.scrollback().contains("error: interrupted by SIGINT"));
     terminal.assert_usable();
 }
 
@@ -253,20 +228,12 @@ fn keys_scroll_and_ctrl_c_leaves_a_clean_terminal() {
     let terminal = Terminal::open(80, 14);
     terminal.run("", "--set training.rounds=1000000 --set groups[0].count=12");
     terminal.wait_for_rows(0, 8);
-    for (key, first) in [
-        ("Down", 1),
-        ("PageDown", 4),
-        ("Up", 3),
-        ("Home", 0),
-        ("End", 4),
-    ] {
+    for (key, first) in [("Down", 1), ("PageDown", 4), ("Up", 3), ("Home", 0), ("End", 4)] {
         terminal.keys(&[key]);
         terminal.wait_for_rows(first, 8);
     }
     terminal.keys(&["s"]);
-    terminal.wait_for("another order", |screen| {
-        last_line(screen).contains("s: by index")
-    });
+    terminal.wait_for("another order", |screen| last_line(screen).contains("s: by index"));
     // Stopped, and gone on with: the peers do not notice. More than once, as what they say meanwhile waits to be read when the
     // view wants to come back.
     for _ in 0..4 {
@@ -299,9 +266,7 @@ fn no_key_is_lost_to_a_new_size() {
         terminal.tmux(&["resize-window", "-y", height]);
         terminal.wait_for("the new size", |_| terminal.height() == height);
         terminal.keys(&[key]);
-        terminal.wait_for("the row of the key", |screen| {
-            rows(screen).first() == Some(&first)
-        });
+        terminal.wait_for("the row of the key", |screen| rows(screen).first() == Some(&first));
     }
     terminal.keys(&["C-c"]);
     terminal.wait_for_prompt();
@@ -335,11 +300,7 @@ fn a_terminated_launcher_gives_the_terminal_back() {
     let killed = Command::new("kill").arg(launcher.trim()).status().unwrap();
     assert!(killed.success());
     terminal.wait_for_prompt();
-    assert!(
-        terminal
-            .scrollback()
-            .contains("error: interrupted by SIGTERM")
-    );
+    assert!(terminal.scrollback().contains("error: interrupted by SIGTERM"));
     terminal.assert_usable();
 }
 
@@ -349,18 +310,12 @@ fn a_run_that_fails_gives_the_terminal_back_with_the_reason() {
     terminal.run("", "--set training.rounds=1000000");
     terminal.wait_for_rows(0, 8);
     let peers = processes(&terminal.results());
-    let (pid, _) = peers
-        .iter()
-        .find(|(_, line)| line.contains("--index=2\0"))
-        .unwrap();
+    let (pid, _) = peers.iter().find(|(_, line)| line.contains("--index=2\0")).unwrap();
     let killed = Command::new("kill").args(["-KILL", pid]).status().unwrap();
     assert!(killed.success());
     terminal.wait_for_prompt();
     let lines = terminal.scrollback();
-    assert!(
-        lines.contains("error: peer 2 was killed by signal 9"),
-        "{lines}"
-    );
+    assert!(lines.contains("error: peer 2 was killed by signal 9"), "{lines}");
     assert!(lines.contains("1/1000000 "), "{lines}");
     terminal.assert_usable();
     assert_eq!(processes(&terminal.results()), []);
@@ -378,26 +333,17 @@ fn lines_are_printed_where_a_view_is_not_wanted_or_not_possible() {
         let terminal = Terminal::open(200, 50);
         terminal.run(before, &format!("--set training.rounds=1000000 {after}"));
         terminal.wait_for("lines", |screen| {
-            let is_round = |line: &String| {
-                line.trim_start().starts_with("1/1000000 ") || line.contains("\"round\":0,")
-            };
+            let is_round = |line: &String| line.trim_start().starts_with("1/1000000 ") || line.contains("\"round\":0,");
             screen.iter().any(is_round)
         });
-        assert_eq!(
-            terminal
-                .tmux(&["display-message", "-p", "#{alternate_on}"])
-                .trim(),
-            "0"
-        );
+        assert_eq!(terminal.tmux(&["display-message", "-p", "#{alternate_on}"]).trim(), "0");
         if after.ends_with("true") {
             terminal.keys(&["Enter", "kill $!; wait", "Enter"]);
         } else {
             terminal.keys(&["C-c"]);
         }
         terminal.wait_for("end", |screen| {
-            let is_said = screen
-                .iter()
-                .any(|line| line.contains("interrupted by SIG"));
+            let is_said = screen.iter().any(|line| line.contains("interrupted by SIG"));
             is_said && last_line(screen) == PROMPT
         });
         assert_eq!(processes(&terminal.results()), []);

@@ -14,19 +14,13 @@ const ROUNDS: usize = 2;
 fn a_declared_network_takes_its_time_and_leaves_the_model_as_it_is() {
     let (plain, linked) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     let rounds = format!("training.rounds={ROUNDS}");
-    for (folder, more) in [
-        (&plain, &[][..]),
-        (&linked, &[LINK, "groups[0].computeSlowdown=1.5"]),
-    ] {
+    for (folder, more) in [(&plain, &[][..]), (&linked, &[LINK, "groups[0].computeSlowdown=1.5"])] {
         let mut sets = vec![rounds.as_str()];
         sets.extend(more);
-        let output = run("quickstart.yaml", folder.path(), &sets)
-            .output()
-            .unwrap();
+        let output = run("quickstart.yaml", folder.path(), &sets).output().unwrap();
         assert!(output.status.success(), "{}", stderr(&output));
     }
-    let [plain, summary] =
-        [&plain, &linked].map(|folder| read_json(&folder.path().join("summary.json")));
+    let [plain, summary] = [&plain, &linked].map(|folder| read_json(&folder.path().join("summary.json")));
     assert_eq!(summary["outcome"], "completed");
     assert_eq!(summary["modelHash"], plain["modelHash"]);
 
@@ -35,10 +29,7 @@ fn a_declared_network_takes_its_time_and_leaves_the_model_as_it_is() {
     let update = plan["model"]["bytes"].as_f64().unwrap();
     let least = ROUNDS as f64 * (peers - 1.0) * update * 8.0 / 1e6;
     let rounds = summary["rounds"].as_array().unwrap();
-    let took: f64 = rounds
-        .iter()
-        .map(|round| round["wallSeconds"].as_f64().unwrap())
-        .sum();
+    let took: f64 = rounds.iter().map(|round| round["wallSeconds"].as_f64().unwrap()).sum();
     assert_eq!(rounds.len(), ROUNDS);
     assert!(took >= least, "{took} s, at least {least} s");
 
@@ -57,9 +48,7 @@ fn a_congestion_control_that_is_asked_for_is_what_runs() {
         "groups[0].count=2",
         "transport.congestionControl=newReno",
     ];
-    let output = run("quickstart.yaml", folder.path(), &sets)
-        .output()
-        .unwrap();
+    let output = run("quickstart.yaml", folder.path(), &sets).output().unwrap();
     assert!(output.status.success(), "{}", stderr(&output));
     let exchanges = exchanges(folder.path());
     assert_eq!(exchanges.len(), 1);

@@ -48,10 +48,7 @@ fn bindings_that_are_none_are_refused() {
         let output = child.wait_with_output().unwrap();
         let errors = stderr(&output);
         assert_eq!(output.status.code(), Some(1), "{errors}");
-        assert!(
-            errors.lines().last().unwrap().starts_with("error: "),
-            "{errors}"
-        );
+        assert!(errors.lines().last().unwrap().starts_with("error: "), "{errors}");
         drop(stdin);
     }
 }
@@ -92,11 +89,7 @@ fn a_peer_by_hand_warns_as_a_run_does() {
     let table: String = (0..40)
         .map(|row| format!("{},{},{row}\n", row % 2, 1_700_000_000 + row))
         .collect();
-    fs::write(
-        folder.path().join("t.csv"),
-        format!("label,time,a\n{table}"),
-    )
-    .unwrap();
+    fs::write(folder.path().join("t.csv"), format!("label,time,a\n{table}")).unwrap();
     let port = UdpSocket::bind("127.0.0.1:0").unwrap();
     let address = port.local_addr().unwrap();
     fs::write(

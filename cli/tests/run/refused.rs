@@ -15,11 +15,7 @@ fn is_empty(folder: &Path) -> bool {
 #[test]
 fn all_errors_of_a_manifest_come_at_once() {
     let folder = tempfile::tempdir().unwrap();
-    let sets = [
-        "training.rounds=0",
-        "exchange.uploadSlot=3",
-        "topology.type=circle",
-    ];
+    let sets = ["training.rounds=0", "exchange.uploadSlot=3", "topology.type=circle"];
     let output = run(QUICKSTART, folder.path(), &sets).output().unwrap();
     let errors = stderr(&output);
     assert_eq!(output.status.code(), Some(2), "{errors}");
@@ -83,10 +79,7 @@ fn results_are_never_overwritten() {
     let output = run(QUICKSTART, folder.path(), &[]).output().unwrap();
     let errors = stderr(&output);
     assert_eq!(output.status.code(), Some(1));
-    assert!(
-        errors.contains("is not empty") && errors.contains("--out"),
-        "{errors}"
-    );
+    assert!(errors.contains("is not empty") && errors.contains("--out"), "{errors}");
     assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
     assert_eq!(fs::read_to_string(kept).unwrap(), "mine");
 }
@@ -108,10 +101,7 @@ fn results_folders_get_names_of_their_own() {
         .map(|entry| entry.unwrap().file_name().into_string().unwrap())
         .collect();
     assert_eq!(names.len(), 2);
-    assert!(
-        names.iter().all(|name| name.starts_with("quickstart-2")),
-        "{names:?}"
-    );
+    assert!(names.iter().all(|name| name.starts_with("quickstart-2")), "{names:?}");
 }
 
 #[test]
@@ -134,9 +124,7 @@ fn data_that_cannot_be_read_is_named_before_anything_starts() {
     let labels = data.path().join("train-labels-idx1-ubyte");
     let refused = |message: &str| {
         let folder = tempfile::tempdir().unwrap();
-        let output = run("fashion-mnist.yaml", folder.path(), &[&path])
-            .output()
-            .unwrap();
+        let output = run("fashion-mnist.yaml", folder.path(), &[&path]).output().unwrap();
         let errors = stderr(&output);
         assert_eq!(output.status.code(), Some(1), "{errors}");
         assert!(
@@ -170,10 +158,7 @@ fn a_log_level_that_is_none_is_refused_before_anything_starts() {
         let output = command.env("FLTORRENT_LOG", level).output().unwrap();
         let errors = stderr(&output);
         assert_eq!(output.status.code(), Some(1), "{errors}");
-        assert!(
-            errors.starts_with("error: ") && errors.contains(message),
-            "{errors}"
-        );
+        assert!(errors.starts_with("error: ") && errors.contains(message), "{errors}");
         assert!(!out.exists());
     }
 }
@@ -185,11 +170,7 @@ fn a_backend_that_is_not_built_in_is_refused_before_anything_starts() {
     let mut command = run(QUICKSTART, folder.path(), &[]);
     let output = command.args(["--backend", "cuda"]).output().unwrap();
     assert_eq!(output.status.code(), Some(1));
-    assert!(
-        stderr(&output).contains("--features cuda"),
-        "{}",
-        stderr(&output)
-    );
+    assert!(stderr(&output).contains("--features cuda"), "{}", stderr(&output));
     assert!(is_empty(folder.path()));
 }
 
@@ -205,11 +186,7 @@ fn wrong_command_lines_are_refused_and_help_has_the_exit_codes() {
     ] {
         let output = fltorrent(arguments).output().unwrap();
         assert_eq!(output.status.code(), Some(2), "{arguments:?}");
-        assert!(
-            stderr(&output).starts_with("error: "),
-            "{}",
-            stderr(&output)
-        );
+        assert!(stderr(&output).starts_with("error: "), "{}", stderr(&output));
     }
     let help = stdout(&fltorrent(&["run", "--help"]).output().unwrap());
     for code in ["0   complete", "2   the manifest", "130 interrupted"] {
@@ -218,8 +195,5 @@ fn wrong_command_lines_are_refused_and_help_has_the_exit_codes() {
     let help = stdout(&fltorrent(&["validate", "--help"]).output().unwrap());
     assert!(help.contains("0   the manifest is valid") && !help.contains("130"));
     let version = stdout(&fltorrent(&["--version"]).output().unwrap());
-    assert_eq!(
-        version.trim(),
-        concat!("fltorrent ", env!("CARGO_PKG_VERSION"))
-    );
+    assert_eq!(version.trim(), concat!("fltorrent ", env!("CARGO_PKG_VERSION")));
 }

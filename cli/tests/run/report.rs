@@ -46,12 +46,7 @@ fn short_run(folder: &Path, sets: &[&str]) {
 
 fn report(folders: &[&Path], out: &Path) -> std::process::Output {
     let mut command = fltorrent(&["report"]);
-    command
-        .args(folders)
-        .arg("--out")
-        .arg(out)
-        .output()
-        .unwrap()
+    command.args(folders).arg("--out").arg(out).output().unwrap()
 }
 
 #[test]
@@ -60,8 +55,7 @@ fn the_page_works_in_a_browser_without_a_complaint() {
     // What a manifest brings along is text, whatever it looks like.
     let hostile = "output.directory=</style><script>console.error(1)</script><img src=x>";
     short_run(folder.path(), &[hostile]);
-    let histogram =
-        json!({"classes": 10, "peers": [[1, 0, 3, 0, 0, 0, 0, 0, 0, 9], [5], [5], [5], [7]]});
+    let histogram = json!({"classes": 10, "peers": [[1, 0, 3, 0, 0, 0, 0, 0, 0, 9], [5], [5], [5], [7]]});
     let path = folder.path().join("histogram.json");
     if !path.exists() {
         fs::write(path, histogram.to_string()).unwrap();
@@ -92,10 +86,7 @@ fn the_page_works_in_a_browser_without_a_complaint() {
     assert_eq!(plots.len(), PLOTS.len() + 1, "{plots:?}");
     let twice = "(ids => ids.length - new Set(ids).size)([...document.querySelectorAll('[id]')].map(e => e.id))";
     assert_eq!(browser.value(twice), 0);
-    assert_eq!(
-        browser.value("document.scripts.length + document.images.length"),
-        0
-    );
+    assert_eq!(browser.value("document.scripts.length + document.images.length"), 0);
     assert!(
         browser
             .value("document.body.innerText.includes('<script>console.error(1)')")
@@ -114,22 +105,13 @@ fn the_page_works_in_a_browser_without_a_complaint() {
         }
     }
     assert_eq!(reached.last().unwrap(), "SUMMARY solid", "{reached:?}");
-    assert!(
-        reached.iter().any(|element| element == "A solid"),
-        "{reached:?}"
-    );
+    assert!(reached.iter().any(|element| element == "A solid"), "{reached:?}");
     browser.press("Enter", 13, "\r");
-    assert_eq!(
-        browser.value("document.activeElement.parentElement.open"),
-        true
-    );
+    assert_eq!(browser.value("document.activeElement.parentElement.open"), true);
 
     // It fits a phone, and prints.
     browser.resize(390, 844);
-    assert_eq!(
-        browser.value("document.documentElement.scrollWidth <= 390"),
-        true
-    );
+    assert_eq!(browser.value("document.documentElement.scrollWidth <= 390"), true);
     let pdf = browser.send("Page.printToPDF", json!({}));
     let pdf = pdf["data"].as_str().unwrap();
     assert!(pdf.starts_with("JVBERi0"), "no PDF");
@@ -157,12 +139,7 @@ fn a_stopped_run_has_a_report_too() {
 /// A results folder with some of the peers of another one.
 fn part(of: &Path, peers: &[u32], into: &Path) {
     fs::create_dir_all(into.join("peers")).unwrap();
-    for file in [
-        "manifest.yaml",
-        "plan.json",
-        "histogram.json",
-        "summary.json",
-    ] {
+    for file in ["manifest.yaml", "plan.json", "histogram.json", "summary.json"] {
         fs::copy(of.join(file), into.join(file)).unwrap();
     }
     for peer in peers {
@@ -190,11 +167,7 @@ fn folders_of_several_machines_make_one_report_and_others_are_refused() {
     // Peer 2 is in both, with the same figures: it counts once.
     let output = report(&[&path("a"), &path("b")], &out);
     assert!(output.status.success(), "{}", stderr(&output));
-    assert!(
-        stderr(&output).contains("Peer 2 is there twice"),
-        "{}",
-        stderr(&output)
-    );
+    assert!(stderr(&output).contains("Peer 2 is there twice"), "{}", stderr(&output));
     assert_eq!(figures(&out), figures(&path("whole/report.html")));
 
     let output = report(&[&path("a")], &out);
@@ -219,10 +192,7 @@ fn folders_of_several_machines_make_one_report_and_others_are_refused() {
     short_run(&path("again"), &[]);
     for (other, what) in [("other", "plan hash"), ("again", "run id")] {
         let errors = stderr(&report(&[&path("a"), &path(other)], &out));
-        assert!(
-            errors.contains("different runs") && errors.contains(what),
-            "{errors}"
-        );
+        assert!(errors.contains("different runs") && errors.contains(what), "{errors}");
     }
     let errors = stderr(&report(&[&path("nothing")], &out));
     assert!(
@@ -240,11 +210,7 @@ fn cut_and_damaged_lines_are_left_out_and_told() {
     let cut = &text[..text.len() - 40];
     let impossible = "{\"event\":\"exchange\",\"time\":1,\"round\":0,\"completion\":[[1e300,1]],\"flows\":[],\"origins\":[[77,0]],\"cause\":\"all chunks of all peers\"}";
     let later = "{\"event\":\"of a later version\",\"time\":1}";
-    fs::write(
-        &metrics,
-        format!("\0\u{7f}{{\n{impossible}\n{later}\n{cut}"),
-    )
-    .unwrap();
+    fs::write(&metrics, format!("\0\u{7f}{{\n{impossible}\n{later}\n{cut}")).unwrap();
     let page = folder.path().join("report.html");
     let output = report(&[folder.path()], &page);
     assert!(output.status.success(), "{}", stderr(&output));
@@ -273,11 +239,7 @@ fn metrics(peer: u32, rounds: u32) -> String {
             .map(|origin| format!("[{origin},{:.4}]", f64::from(origin * peer % 31) / 99.0))
             .collect();
         let correct = 5 + round * 2 / rounds;
-        writeln!(
-            text,
-            "{{\"event\":\"training\",\"time\":{time},\"round\":{round}}}"
-        )
-        .unwrap();
+        writeln!(text, "{{\"event\":\"training\",\"time\":{time},\"round\":{round}}}").unwrap();
         writeln!(text, "{{\"event\":\"exchange\",\"time\":{time},\"round\":{round},\"completion\":[{}],\"flows\":[{{\"neighbour\":{},\"bytesSent\":9,\"bytesReceived\":7}}],\"origins\":[{}],\"cause\":\"all chunks of all peers\"}}",
             points.join(","), (peer + 1) % 50, origins.join(",")).unwrap();
         writeln!(text, "{{\"event\":\"round\",\"time\":{time},\"peer\":{peer},\"attempt\":0,\"round\":{round},\"samples\":10,\"chunksHeld\":500,\"chunksTotal\":500,\"modelHash\":\"{hash}\",\
@@ -319,13 +281,7 @@ fn runs_are_laid_side_by_side() {
     );
     short_run(&a, &[]);
     short_run(&b, &["topology.type=star", "training.learningRate=0.05"]);
-    let compare = |arguments: &[&str]| {
-        fltorrent(&["compare"])
-            .args([&a, &b])
-            .args(arguments)
-            .output()
-            .unwrap()
-    };
+    let compare = |arguments: &[&str]| fltorrent(&["compare"]).args([&a, &b]).args(arguments).output().unwrap();
 
     let output = compare(&["--output", "json", "--accuracy", "0.5"]);
     let found: Value = serde_json::from_str(&stdout(&output)).unwrap();
@@ -359,7 +315,8 @@ fn runs_are_laid_side_by_side() {
         assert!(text.contains(word), "{text}");
     }
     let mut browser = Chromium::open(&page, 1280, 900);
-    let marks = "[...document.querySelectorAll('figure svg')].map(svg => svg.querySelectorAll('path.mark.line').length)";
+    let marks =
+        "[...document.querySelectorAll('figure svg')].map(svg => svg.querySelectorAll('path.mark.line').length)";
     assert_eq!(browser.value(marks), json!([2, 2, 2, 2, 2, 2]));
     assert_eq!(browser.complaints(), [] as [String; 0]);
 

@@ -47,10 +47,7 @@ fn refused(output: &Output) -> String {
 /// Rounds of a summary, as numbers.
 fn rounds(summary: &Value) -> Vec<u64> {
     let rounds = summary["rounds"].as_array().unwrap();
-    rounds
-        .iter()
-        .map(|round| round["round"].as_u64().unwrap())
-        .collect()
+    rounds.iter().map(|round| round["round"].as_u64().unwrap()).collect()
 }
 
 #[test]
@@ -91,10 +88,7 @@ fn a_run_that_is_killed_again_and_again_ends_with_the_model_of_one_that_was_not(
                 env!("CARGO_BIN_EXE_fltorrent"),
                 results.path().display()
             );
-            assert!(
-                errors.contains(&format!("\n  go on with: {command}")),
-                "{errors}"
-            );
+            assert!(errors.contains(&format!("\n  go on with: {command}")), "{errors}");
             let summary = read_json(&results.path().join("summary.json"));
             assert_eq!(summary["outcome"], "stopped");
             assert_eq!(summary["resume"], *command);
@@ -131,9 +125,7 @@ fn a_finished_run_goes_on_with_more_rounds() {
         "{errors}"
     );
     assert!(errors.contains("--set training.rounds=N"), "{errors}");
-    let output = resume(folder.path(), &["training.rounds=7"])
-        .output()
-        .unwrap();
+    let output = resume(folder.path(), &["training.rounds=7"]).output().unwrap();
     assert!(output.status.success(), "{}", stderr(&output));
     let text = stdout(&output);
     assert!(text.contains(", goes on after round 5\n"), "{text}");
@@ -148,10 +140,7 @@ fn a_finished_run_goes_on_with_more_rounds() {
         .collect();
     for peer in 0..3 {
         for rounds in [6, 7] {
-            assert!(
-                checkpoint(folder.path(), peer, rounds).is_file(),
-                "{names:?}"
-            );
+            assert!(checkpoint(folder.path(), peer, rounds).is_file(), "{names:?}");
         }
     }
     let checkpoints = names.iter().filter(|name| name.contains("checkpoint"));
@@ -168,50 +157,27 @@ fn a_damaged_checkpoint_is_named_and_the_one_before_is_used() {
     let bytes = fs::read(&newest).unwrap();
     let mut changed = bytes.clone();
     changed[500] ^= 1;
-    for (damage, word) in [
-        (changed, "checksum"),
-        (bytes[..700].to_vec(), "has 700 bytes"),
-    ] {
+    for (damage, word) in [(changed, "checksum"), (bytes[..700].to_vec(), "has 700 bytes")] {
         fs::write(&newest, damage).unwrap();
         let again = tempfile::tempdir().unwrap();
         copy(folder.path(), again.path());
-        let output = resume(again.path(), &["training.rounds=9"])
-            .output()
-            .unwrap();
+        let output = resume(again.path(), &["training.rounds=9"]).output().unwrap();
         let errors = stderr(&output);
         assert!(output.status.success(), "{errors}");
         assert!(errors.starts_with("warning: "), "{errors}");
-        for expected in [
-            "peer-1.rounds-8.checkpoint",
-            word,
-            "the run goes on after round 6",
-        ] {
-            assert!(
-                errors.contains(expected),
-                "{expected} is missing in\n{errors}"
-            );
+        for expected in ["peer-1.rounds-8.checkpoint", word, "the run goes on after round 6"] {
+            assert!(errors.contains(expected), "{expected} is missing in\n{errors}");
         }
         let resumed = read_json(&again.path().join("summary.json"));
         assert_eq!(resumed["modelHash"], whole["modelHash"]);
         assert_eq!(rounds(&resumed), (0..9).collect::<Vec<_>>());
     }
     fs::remove_file(checkpoint(folder.path(), 1, 6)).unwrap();
-    let errors = refused(
-        &resume(folder.path(), &["training.rounds=9"])
-            .output()
-            .unwrap(),
-    );
-    assert!(
-        errors.contains("peer 1 has no checkpoint that can be used"),
-        "{errors}"
-    );
+    let errors = refused(&resume(folder.path(), &["training.rounds=9"]).output().unwrap());
+    assert!(errors.contains("peer 1 has no checkpoint that can be used"), "{errors}");
     fs::write(&newest, bytes).unwrap();
     fs::remove_file(checkpoint(folder.path(), 2, 8)).unwrap();
-    let errors = refused(
-        &resume(folder.path(), &["training.rounds=9"])
-            .output()
-            .unwrap(),
-    );
+    let errors = refused(&resume(folder.path(), &["training.rounds=9"]).output().unwrap());
     assert!(
         errors.contains("no checkpoint is there of all peers: peer 0 after 6 and 8, peer 1 after 8, peer 2 after 6"),
         "{errors}"
@@ -242,26 +208,17 @@ fn another_manifest_is_refused_with_what_differs() {
         " 7 now",
         "only training.rounds",
     ] {
-        assert!(
-            errors.contains(expected),
-            "{expected} is missing in\n{errors}"
-        );
+        assert!(errors.contains(expected), "{expected} is missing in\n{errors}");
     }
     assert!(!errors.contains("training.rounds: "), "{errors}");
-    assert_eq!(
-        fs::read(folder.path().join("manifest.yaml")).unwrap(),
-        before
-    );
+    assert_eq!(fs::read(folder.path().join("manifest.yaml")).unwrap(), before);
 }
 
 #[test]
 fn a_folder_without_a_run_or_without_checkpoints_is_refused() {
     let folder = tempfile::tempdir().unwrap();
     let errors = refused(&resume(folder.path(), &[]).output().unwrap());
-    assert!(
-        errors.contains("is not the results folder of a run"),
-        "{errors}"
-    );
+    assert!(errors.contains("is not the results folder of a run"), "{errors}");
     let manifest = folder.path().join("manifest.yaml");
     fs::write(&manifest, "a: [1\nb: 2\n").unwrap();
     let errors = refused(&resume(folder.path(), &[]).output().unwrap());
@@ -272,19 +229,11 @@ fn a_folder_without_a_run_or_without_checkpoints_is_refused() {
         "{errors}"
     );
     fs::remove_file(&manifest).unwrap();
-    let output = run(
-        "quickstart.yaml",
-        folder.path(),
-        &[PEERS, "training.rounds=2"],
-    )
-    .output()
-    .unwrap();
+    let output = run("quickstart.yaml", folder.path(), &[PEERS, "training.rounds=2"])
+        .output()
+        .unwrap();
     assert!(output.status.success());
-    let errors = refused(
-        &resume(folder.path(), &["training.rounds=3"])
-            .output()
-            .unwrap(),
-    );
+    let errors = refused(&resume(folder.path(), &["training.rounds=3"]).output().unwrap());
     assert!(
         errors.contains("peer 0 has no checkpoint") && errors.contains("checkpoint.type periodic"),
         "{errors}"
@@ -319,10 +268,7 @@ fn gone_metrics_are_told_of_before_and_after() {
             let output = resume(folder.path(), set).output().unwrap();
             let errors = stderr(&output);
             assert_eq!(output.status.code(), Some(1), "{errors}");
-            assert!(
-                errors.starts_with("warning: ") && errors.contains(first),
-                "{errors}"
-            );
+            assert!(errors.starts_with("warning: ") && errors.contains(first), "{errors}");
             for part in ["error: the run is complete and its model is in ", &lost] {
                 assert!(errors.contains(part), "{part} is not in\n{errors}");
             }
@@ -342,9 +288,7 @@ fn a_checkpoint_that_cannot_be_written_ends_the_run_with_its_place() {
     let folder = finished(2);
     // The name that a checkpoint of peer 1 has while it is written.
     fs::create_dir(folder.path().join("peers/.peer-1.checkpoint")).unwrap();
-    let output = resume(folder.path(), &["training.rounds=8"])
-        .output()
-        .unwrap();
+    let output = resume(folder.path(), &["training.rounds=8"]).output().unwrap();
     let errors = stderr(&output);
     assert_eq!(output.status.code(), Some(1), "{errors}");
     for expected in [
@@ -353,10 +297,7 @@ fn a_checkpoint_that_cannot_be_written_ends_the_run_with_its_place() {
         "--set checkpoint.type=none",
         "\n  go on with: ",
     ] {
-        assert!(
-            errors.contains(expected),
-            "{expected} is missing in\n{errors}"
-        );
+        assert!(errors.contains(expected), "{expected} is missing in\n{errors}");
     }
     let summary = read_json(&folder.path().join("summary.json"));
     assert_eq!(summary["outcome"], "failed");
@@ -377,10 +318,7 @@ fn a_run_that_is_still_there_is_not_resumed() {
         part.wait_for("round");
     }
     let errors = refused(&resume(part.results(), &[]).output().unwrap());
-    assert!(
-        errors.contains("another fltorrent runs in this folder"),
-        "{errors}"
-    );
+    assert!(errors.contains("another fltorrent runs in this folder"), "{errors}");
     part.signal(Signal::INT);
     part.end();
 }
@@ -394,9 +332,7 @@ fn a_run_ends_early_at_its_target_and_is_not_resumed() {
         "training.rounds=50",
         "training.earlyStop={targetAccuracy: 0.85}",
     ];
-    let output = run("quickstart.yaml", folder.path(), &sets)
-        .output()
-        .unwrap();
+    let output = run("quickstart.yaml", folder.path(), &sets).output().unwrap();
     assert!(output.status.success(), "{}", stderr(&output));
     let summary = read_json(&folder.path().join("summary.json"));
     assert_eq!(summary["outcome"], "converged");
@@ -416,11 +352,7 @@ fn a_run_ends_early_at_its_target_and_is_not_resumed() {
         )
     );
     assert!(stdout(&output).contains(&format!("ended     early, {reason}")));
-    let errors = refused(
-        &resume(folder.path(), &["training.rounds=60"])
-            .output()
-            .unwrap(),
-    );
+    let errors = refused(&resume(folder.path(), &["training.rounds=60"]).output().unwrap());
     assert!(
         errors.contains("had converged") && errors.contains("model.initFrom"),
         "{errors}"
@@ -433,33 +365,22 @@ fn a_run_that_was_stopped_before_its_plateau_finds_it_at_the_same_round() {
     let stop = "training.earlyStop={patience: 4, minDelta: 0.3}";
     let sets = [PEERS, EVERY, "training.rounds=50", stop];
     let folder = tempfile::tempdir().unwrap();
-    let output = run("quickstart.yaml", folder.path(), &sets)
-        .output()
-        .unwrap();
+    let output = run("quickstart.yaml", folder.path(), &sets).output().unwrap();
     assert!(output.status.success(), "{}", stderr(&output));
     let whole = read_json(&folder.path().join("summary.json"));
     assert_eq!(whole["outcome"], "converged");
-    assert!(
-        whole["reason"].as_str().unwrap().starts_with("a plateau"),
-        "{whole}"
-    );
+    assert!(whole["reason"].as_str().unwrap().starts_with("a plateau"), "{whole}");
     let count = whole["rounds"].as_array().unwrap().len() as u32;
 
     // The same run, but its peers went no further than the checkpoint in the middle of the wait.
     let rounds = count - 1 - count % 2;
     let short = tempfile::tempdir().unwrap();
     let fewer = format!("training.rounds={rounds}");
-    let output = run(
-        "quickstart.yaml",
-        short.path(),
-        &[PEERS, EVERY, stop, &fewer],
-    )
-    .output()
-    .unwrap();
-    assert!(output.status.success(), "{}", stderr(&output));
-    let output = resume(short.path(), &["training.rounds=50"])
+    let output = run("quickstart.yaml", short.path(), &[PEERS, EVERY, stop, &fewer])
         .output()
         .unwrap();
+    assert!(output.status.success(), "{}", stderr(&output));
+    let output = resume(short.path(), &["training.rounds=50"]).output().unwrap();
     assert!(output.status.success(), "{}", stderr(&output));
     let resumed = read_json(&short.path().join("summary.json"));
     for field in ["outcome", "reason", "modelHash"] {
@@ -497,10 +418,7 @@ fn a_run_starts_from_the_model_of_another() {
     let errors = refused(&[&init, &hash]);
     assert!(errors.contains("model.initFrom.sha256: "), "{errors}");
     let errors = refused(&["model.initFrom.path=no/such.safetensors"]);
-    assert!(
-        errors.contains("no/such.safetensors cannot be read"),
-        "{errors}"
-    );
+    assert!(errors.contains("no/such.safetensors cannot be read"), "{errors}");
 }
 
 /// A run that goes on to its end, without anything more to say of it.
@@ -547,13 +465,7 @@ fn what_a_killed_launcher_has_not_written_is_written_and_an_earlier_model_is_rep
     let whole = read_json(&place("summary.json"));
     let names = ["model.safetensors", "summary.json", "report.html"];
     let mut before = whole.clone();
-    for missing in [
-        &names[2..],
-        &names[..1],
-        &names[..],
-        &names[..1],
-        &names[1..2],
-    ] {
+    for missing in [&names[2..], &names[..1], &names[..], &names[..1], &names[1..2]] {
         for name in missing {
             fs::remove_file(place(name)).unwrap();
         }
@@ -564,9 +476,7 @@ fn what_a_killed_launcher_has_not_written_is_written_and_an_earlier_model_is_rep
         // The times are those of the run, not of the command that completes it.
         if missing.contains(&"summary.json") {
             let rounds = summary["rounds"].as_array().unwrap().iter();
-            let sum: f64 = rounds
-                .map(|round| round["wallSeconds"].as_f64().unwrap())
-                .sum();
+            let sum: f64 = rounds.map(|round| round["wallSeconds"].as_f64().unwrap()).sum();
             assert_eq!(summary["wallSeconds"].as_f64(), Some(sum));
             assert!(summary["startupSeconds"].is_null());
         } else {
@@ -578,11 +488,7 @@ fn what_a_killed_launcher_has_not_written_is_written_and_an_earlier_model_is_rep
         assert_eq!(fs::read(place("model.safetensors")).unwrap(), model);
         assert!(place("report.html").is_file());
     }
-    fs::copy(
-        earlier.path().join("model.safetensors"),
-        place("model.safetensors"),
-    )
-    .unwrap();
+    fs::copy(earlier.path().join("model.safetensors"), place("model.safetensors")).unwrap();
     completed(folder.path());
     assert_eq!(fs::read(place("model.safetensors")).unwrap(), model);
 }
@@ -592,9 +498,7 @@ fn a_run_does_not_go_on_with_other_test_data_and_says_why() {
     let place = tempfile::tempdir().unwrap();
     let table = |rows: u32| -> String {
         let rows = (0..rows).map(|row| format!("{},{},{}\n", row % 2, row, 40 - row % 40));
-        std::iter::once("label,a,b\n".to_owned())
-            .chain(rows)
-            .collect()
+        std::iter::once("label,a,b\n".to_owned()).chain(rows).collect()
     };
     let test = place.path().join("test.csv");
     fs::write(place.path().join("t.csv"), table(40)).unwrap();
@@ -639,10 +543,7 @@ fn a_run_goes_on_from_any_working_folder_with_the_data_of_its_first() {
     let absolute = here.path().join("t.csv").display().to_string();
     assert!(manifest.contains(&absolute), "{manifest}");
     let errors = refused(&resume(Path::new("no/such"), &[]).output().unwrap());
-    assert!(
-        errors.contains("no/such: there is no such folder"),
-        "{errors}"
-    );
+    assert!(errors.contains("no/such: there is no such folder"), "{errors}");
 }
 
 #[test]

@@ -17,10 +17,7 @@ fn row(table: &str, name: &str) -> Vec<Option<f64>> {
 
 #[test]
 fn the_script_measures_fltorrent_beside_pytorch() {
-    let script = concat!(
-        env!("CARGO_MANIFEST_DIR"),
-        "/../bench/side_by_side/side_by_side.py"
-    );
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/../bench/side_by_side/side_by_side.py");
     let output = Command::new("python3")
         .args([script, "--fltorrent", env!("CARGO_BIN_EXE_fltorrent")])
         .args(["--python", "/usr/bin/python3", "--workload", "small"])

@@ -44,23 +44,13 @@ fn peers_train_on_to_the_same_model_when_the_status_endpoint_closes() {
         }
         (reported, launcher.end().await)
     });
-    assert!(
-        (1..40).contains(&reported),
-        "{reported} rounds were reported"
-    );
-    assert!(
-        ended.exits.iter().flatten().all(Exit::succeeded),
-        "{:?}",
-        ended.exits
-    );
+    assert!((1..40).contains(&reported), "{reported} rounds were reported");
+    assert!(ended.exits.iter().flatten().all(Exit::succeeded), "{:?}", ended.exits);
     assert_eq!(ended.measured.rounds_by_peer, [40; 4]);
     let last = ended.measured.rounds.last().unwrap().summary;
     assert!(last.models_agree);
 
     let undisturbed = SETS.map(|(path, value)| format!("{path}={value}"));
-    let undisturbed = summary(
-        "quickstart.yaml",
-        &undisturbed.each_ref().map(String::as_str),
-    );
+    let undisturbed = summary("quickstart.yaml", &undisturbed.each_ref().map(String::as_str));
     assert_eq!(undisturbed["modelHash"], last.model_hash.to_string());
 }

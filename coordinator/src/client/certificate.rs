@@ -78,10 +78,7 @@ impl Applicant {
             token: Some(token),
             body: request_pem.to_owned().into(),
         };
-        let posted = timeout(
-            ATTEMPT_TIMEOUT,
-            self.target.post(Arc::clone(&self.tls), request),
-        );
+        let posted = timeout(ATTEMPT_TIMEOUT, self.target.post(Arc::clone(&self.tls), request));
         let answer = posted.await.unwrap_or(Err(PostError::Timeout))?;
         String::from_utf8(answer.into()).map_err(|_| ApplyError::Later {
             reason: "the answer is not text".into(),

@@ -75,10 +75,7 @@ mod tests {
         }
         let under_way = outbox.batch();
         assert_eq!(under_way.len(), MAX_REPORTS);
-        assert_eq!(
-            outbox.push(sample(0, 0, MAX_WAITING as u32)),
-            Some(sample(0, 0, 0))
-        );
+        assert_eq!(outbox.push(sample(0, 0, MAX_WAITING as u32)), Some(sample(0, 0, 0)));
         assert_eq!(outbox.len(), MAX_WAITING);
         outbox.acknowledged(&under_way);
         assert_eq!(rounds(&outbox)[0], 64);

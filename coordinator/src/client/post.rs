@@ -68,10 +68,7 @@ impl PostError {
             Self::Encode(_) | Self::Request(_) => true,
             Self::Refused { status, .. } => matches!(
                 *status,
-                StatusCode::BAD_REQUEST
-                    | StatusCode::FORBIDDEN
-                    | StatusCode::CONFLICT
-                    | StatusCode::PAYLOAD_TOO_LARGE
+                StatusCode::BAD_REQUEST | StatusCode::FORBIDDEN | StatusCode::CONFLICT | StatusCode::PAYLOAD_TOO_LARGE
             ),
             Self::Connect(_) | Self::Handshake(_) | Self::Http(_) | Self::Timeout => false,
         }
@@ -106,11 +103,7 @@ impl Target {
     }
 
     /// Sends a request and waits for what comes back.
-    pub(super) async fn post(
-        &self,
-        tls: Arc<ClientConfig>,
-        request: PostRequest<'_>,
-    ) -> Result<Bytes, PostError> {
+    pub(super) async fn post(&self, tls: Arc<ClientConfig>, request: PostRequest<'_>) -> Result<Bytes, PostError> {
         let mut builder = Request::post(request.path)
             .header(HOST, &self.host)
             .header(CONTENT_TYPE, request.kind)
@@ -119,9 +112,7 @@ impl Target {
             builder = builder.header(AUTHORIZATION, format!("Bearer {token}"));
         }
         let request = builder.body(Full::new(request.body))?;
-        let stream = TcpStream::connect(&self.address)
-            .await
-            .map_err(PostError::Connect)?;
+        let stream = TcpStream::connect(&self.address).await.map_err(PostError::Connect)?;
         let stream = TlsConnector::from(tls)
             .connect(self.name.clone(), stream)
             .await
@@ -130,9 +121,7 @@ impl Target {
         let exchange = async {
             let response = sender.send_request(request).await?;
             let (status, wait) = (response.status(), retry_after(response.headers()));
-            let body = Limited::new(response.into_body(), MAX_ANSWER_BYTES)
-                .collect()
-                .await;
+            let body = Limited::new(response.into_body(), MAX_ANSWER_BYTES).collect().await;
             let body = body.map(http_body_util::Collected::to_bytes);
             Ok((status, wait, body.unwrap_or_default()))
         };

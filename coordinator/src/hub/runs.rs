@@ -75,11 +75,7 @@ impl Runs {
             authority,
             lifetime: self.lifetime,
             shown: Mutex::new(None),
-            progress: Mutex::new(Progress::recent(
-                facts.peers,
-                facts.rounds,
-                in_flight(facts.peers),
-            )),
+            progress: Mutex::new(Progress::recent(facts.peers, facts.rounds, in_flight(facts.peers))),
         });
         by_id.insert(id, Arc::clone(&run));
         Ok(run)
@@ -120,8 +116,7 @@ impl Run {
         }
         let (key, certificate) = self.authority.issue_coordinator(now)?;
         let authority = self.authority.certificate_pem();
-        let tls =
-            Credentials::new(authority, &certificate, key)?.open_server_config(&[HTTP_ALPN])?;
+        let tls = Credentials::new(authority, &certificate, key)?.open_server_config(&[HTTP_ALPN])?;
         *shown = Some(Shown {
             tls: Arc::clone(&tls),
             until: now + self.lifetime * 2 / 3,
@@ -159,20 +154,11 @@ mod tests {
     fn a_run_is_kept_while_its_facts_are_the_same() {
         let runs = runs();
         let one = runs.open(id(1), FACTS, |_| true).unwrap();
-        assert!(Arc::ptr_eq(
-            &one,
-            &runs.open(id(1), FACTS, |_| true).unwrap()
-        ));
-        let next = RunFacts {
-            attempt: 1,
-            ..FACTS
-        };
+        assert!(Arc::ptr_eq(&one, &runs.open(id(1), FACTS, |_| true).unwrap()));
+        let next = RunFacts { attempt: 1, ..FACTS };
         let again = runs.open(id(1), next, |_| true).unwrap();
         assert!(!Arc::ptr_eq(&one, &again));
-        assert_eq!(
-            one.authority.certificate_pem(),
-            again.authority.certificate_pem()
-        );
+        assert_eq!(one.authority.certificate_pem(), again.authority.certificate_pem());
         runs.remove(id(1));
         assert!(runs.get(id(1)).is_none());
     }
@@ -194,10 +180,7 @@ mod tests {
     /// Whoever opens a connection opens a run, of 10,000 peers maybe: room for their reports is made when one of them reports.
     #[test]
     fn a_run_that_nobody_reports_of_takes_no_room_for_reports() {
-        let facts = RunFacts {
-            peers: 10_000,
-            ..FACTS
-        };
+        let facts = RunFacts { peers: 10_000, ..FACTS };
         let run = runs().open(id(1), facts, |_| true).unwrap();
         assert_eq!(lock(&run.progress).room(), 0);
         let told = lock(&run.progress).handle_report(&sample(3, 0, 1));

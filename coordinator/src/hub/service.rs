@@ -18,9 +18,7 @@ use crate::authority::{AuthorityError, MAX_REQUEST_BYTES};
 use crate::identity::{Identity, Role};
 use crate::rate::{Limiter, Quiet};
 use crate::server::STEP_TIMEOUT;
-use crate::server::exchange::{
-    HEALTH_PATH, RequestError, expect, healthy, json, read, refused, typed,
-};
+use crate::server::exchange::{HEALTH_PATH, RequestError, expect, healthy, json, read, refused, typed};
 use crate::server::reports::{CountError, check_owner, count};
 use fltorrent_records::report::{MAX_BODY_BYTES, REPORT_PATH, decode_reports};
 
@@ -41,9 +39,7 @@ const SERVED: &str = "POST /v1/certificate, POST /v1/bt_complete and GET /health
 enum Refusal {
     #[error(transparent)]
     Request(#[from] RequestError),
-    #[error(
-        "there is no `Authorization: Bearer TOKEN` with at most {MAX_TOKEN_BYTES} bytes of visible ASCII"
-    )]
+    #[error("there is no `Authorization: Bearer TOKEN` with at most {MAX_TOKEN_BYTES} bytes of visible ASCII")]
     NoToken,
     #[error("this address asks too often; come again")]
     TooOften { wait: Duration },
@@ -74,17 +70,12 @@ impl Refusal {
         match self {
             Self::Request(error) => error.status(),
             Self::Count(error) => error.status(),
-            Self::NoToken | Self::Unproven(Unproven::Unauthenticated(_)) => {
-                StatusCode::UNAUTHORIZED
-            }
-            Self::Unproven(Unproven::NotOurs(_)) | Self::NoCertificate | Self::Over { .. } => {
-                StatusCode::FORBIDDEN
-            }
+            Self::NoToken | Self::Unproven(Unproven::Unauthenticated(_)) => StatusCode::UNAUTHORIZED,
+            Self::Unproven(Unproven::NotOurs(_)) | Self::NoCertificate | Self::Over { .. } => StatusCode::FORBIDDEN,
             Self::TooOften { .. } | Self::ReportsTooOften { .. } => StatusCode::TOO_MANY_REQUESTS,
-            Self::Busy
-            | Self::Unproven(Unproven::Unavailable { .. })
-            | Self::NotLeading
-            | Self::Early { .. } => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Busy | Self::Unproven(Unproven::Unavailable { .. }) | Self::NotLeading | Self::Early { .. } => {
+                StatusCode::SERVICE_UNAVAILABLE
+            }
             Self::NotText
             | Self::Authority(
                 AuthorityError::RequestTooLarge { .. }
@@ -132,11 +123,7 @@ pub(super) struct Service<D> {
 }
 
 impl<D: Directory> Service<D> {
-    pub(super) fn new(
-        directory: Arc<D>,
-        settings: Settings,
-        reported: mpsc::Sender<RunReported>,
-    ) -> Self {
+    pub(super) fn new(directory: Arc<D>, settings: Settings, reported: mpsc::Sender<RunReported>) -> Self {
         Self {
             directory,
             settings,
@@ -152,25 +139,18 @@ impl<D: Directory> Service<D> {
         &self.directory
     }
 
-    pub(super) async fn answer(
-        &self,
-        run: &Run,
-        client: Client,
-        request: Request<Incoming>,
-    ) -> Response<Full<Bytes>> {
-        self.dispatch(run, client, request)
-            .await
-            .unwrap_or_else(|refusal| {
-                let Client { from, identity } = client;
-                let (run, client) = (run.authority.run(), identity.map(|client| client.role));
-                if refusal.is_usual() {
-                    tracing::debug!(%run, %from, ?client, %refusal, "a request was refused");
-                } else if let Some(left_out) = lock(&self.quiet).ask(Instant::now()) {
-                    tracing::info!(%run, %from, ?client, %refusal, left_out, "a request was refused");
-                }
-                let wait = refusal.retry_after(&self.settings);
-                refused(refusal.status(), &refusal, wait)
-            })
+    pub(super) async fn answer(&self, run: &Run, client: Client, request: Request<Incoming>) -> Response<Full<Bytes>> {
+        self.dispatch(run, client, request).await.unwrap_or_else(|refusal| {
+            let Client { from, identity } = client;
+            let (run, client) = (run.authority.run(), identity.map(|client| client.role));
+            if refusal.is_usual() {
+                tracing::debug!(%run, %from, ?client, %refusal, "a request was refused");
+            } else if let Some(left_out) = lock(&self.quiet).ask(Instant::now()) {
+                tracing::info!(%run, %from, ?client, %refusal, left_out, "a request was refused");
+            }
+            let wait = refusal.retry_after(&self.settings);
+            refused(refusal.status(), &refusal, wait)
+        })
     }
 
     async fn dispatch(
@@ -213,12 +193,10 @@ impl<D: Directory> Service<D> {
             let _place = self.questions.acquire().await;
             self.directory.member(id, &token).await
         };
-        let member = timeout(STEP_TIMEOUT, asked)
-            .await
-            .map_err(|_| Refusal::Busy)??;
-        let signed =
-            run.authority
-                .sign_peer(body, member.index, member.attempt, SystemTime::now())?;
+        let member = timeout(STEP_TIMEOUT, asked).await.map_err(|_| Refusal::Busy)??;
+        let signed = run
+            .authority
+            .sign_peer(body, member.index, member.attempt, SystemTime::now())?;
         tracing::info!(run = %id, from = %client.from, peer = member.index, attempt = member.attempt, "a certificate was signed");
         Ok(typed(StatusCode::OK, "application/x-pem-file", signed))
     }
@@ -300,10 +278,7 @@ mod tests {
             Refusal::NotText,
             Refusal::Authority(AuthorityError::RequestKey),
             Refusal::NoCertificate,
-            Refusal::Over {
-                found: 0,
-                current: 1,
-            },
+            Refusal::Over { found: 0, current: 1 },
             Refusal::Early { found: 1 },
             Refusal::Count(CountError::NotRead),
         ] {

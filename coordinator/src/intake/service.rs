@@ -44,24 +44,14 @@ pub(super) struct Service {
 }
 
 impl Service {
-    pub(super) async fn answer(
-        &self,
-        client: Identity,
-        request: Request<Incoming>,
-    ) -> Response<Full<Bytes>> {
-        self.dispatch(client, request)
-            .await
-            .unwrap_or_else(|refusal| {
-                tracing::info!(%client, %refusal, "a request was refused");
-                refused(refusal.status(), &refusal, None)
-            })
+    pub(super) async fn answer(&self, client: Identity, request: Request<Incoming>) -> Response<Full<Bytes>> {
+        self.dispatch(client, request).await.unwrap_or_else(|refusal| {
+            tracing::info!(%client, %refusal, "a request was refused");
+            refused(refusal.status(), &refusal, None)
+        })
     }
 
-    async fn dispatch(
-        &self,
-        client: Identity,
-        request: Request<Incoming>,
-    ) -> Result<Response<Full<Bytes>>, Refusal> {
+    async fn dispatch(&self, client: Identity, request: Request<Incoming>) -> Result<Response<Full<Bytes>>, Refusal> {
         match request.uri().path() {
             HEALTH_PATH => {
                 expect(&request, Method::GET)?;

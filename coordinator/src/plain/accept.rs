@@ -74,23 +74,14 @@ mod tests {
             ("application/json", Form::Text),
             ("\u{fffd}", Form::Text),
             ("application/openmetrics-text", Form::OpenMetrics),
-            (
-                "Application/OpenMetrics-Text; version=1.0.0",
-                Form::OpenMetrics,
-            ),
+            ("Application/OpenMetrics-Text; version=1.0.0", Form::OpenMetrics),
             ("application/openmetrics-text;q=0", Form::Text),
-            (
-                "application/openmetrics-text;q=0.3,text/plain;q=0.9",
-                Form::Text,
-            ),
+            ("application/openmetrics-text;q=0.3,text/plain;q=0.9", Form::Text),
             (
                 "application/openmetrics-text; Q=0.9 , text/plain; q=0.3",
                 Form::OpenMetrics,
             ),
-            (
-                "application/openmetrics-text;q=x,text/plain;q=0.9",
-                Form::OpenMetrics,
-            ),
+            ("application/openmetrics-text;q=x,text/plain;q=0.9", Form::OpenMetrics),
             (prometheus_3, Form::OpenMetrics),
         ] {
             let mut headers = HeaderMap::new();

@@ -109,11 +109,7 @@ pub(crate) fn json(status: StatusCode, answer: &impl Serialize) -> Response<Full
 }
 
 /// An answer of a content type.
-pub(crate) fn typed(
-    status: StatusCode,
-    kind: &'static str,
-    body: impl Into<Bytes>,
-) -> Response<Full<Bytes>> {
+pub(crate) fn typed(status: StatusCode, kind: &'static str, body: impl Into<Bytes>) -> Response<Full<Bytes>> {
     let mut response = Response::new(Full::new(body.into()));
     *response.status_mut() = status;
     response

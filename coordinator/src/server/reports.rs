@@ -46,11 +46,7 @@ pub(crate) struct Receipt {
 }
 
 /// Refuses reports of others than the client, which has to be of this run.
-pub(crate) fn check_owner(
-    run: RunId,
-    client: Identity,
-    reports: &[RoundReport],
-) -> Result<(), CountError> {
+pub(crate) fn check_owner(run: RunId, client: Identity, reports: &[RoundReport]) -> Result<(), CountError> {
     for report in reports {
         let role = Role::Peer {
             index: report.peer,

@@ -6,8 +6,7 @@ use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, Server
 use rustls::crypto::{WebPkiSupportedAlgorithms, verify_tls13_signature};
 use rustls::server::danger::{ClientCertVerified, ClientCertVerifier};
 use rustls::{
-    CertificateError, DigitallySignedStruct, DistinguishedName, Error, OtherError,
-    PeerIncompatible, SignatureScheme,
+    CertificateError, DigitallySignedStruct, DistinguishedName, Error, OtherError, PeerIncompatible, SignatureScheme,
 };
 use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
 use webpki::KeyUsage;
@@ -45,11 +44,7 @@ impl RunVerifier {
     }
 
     /// Whether others take a certificate as a peer's.
-    pub(super) fn check(
-        &self,
-        certificate: &CertificateDer<'_>,
-        now: UnixTime,
-    ) -> Result<(), SignatureError> {
+    pub(super) fn check(&self, certificate: &CertificateDer<'_>, now: UnixTime) -> Result<(), SignatureError> {
         self.authority
             .verify(certificate, KeyUsage::client_auth(), now)
             .map(|_| ())

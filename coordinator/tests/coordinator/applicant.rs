@@ -24,10 +24,7 @@ async fn a_token_brings_a_certificate() {
 #[tokio::test]
 async fn refusals_and_delays_are_told_apart() {
     let settings = Settings {
-        asking: Rate {
-            burst: 4,
-            every: HOUR,
-        },
+        asking: Rate { burst: 4, every: HOUR },
         ..Settings::default()
     };
     let operator = Operator::with(settings).await;
@@ -41,10 +38,7 @@ async fn refusals_and_delays_are_told_apart() {
         other => panic!("{other:?}"),
     };
     let (status, reason) = refused(RUN, "foreign", &request).await;
-    assert_eq!(
-        (status, reason.as_str()),
-        (401, "the token is not believed: unknown")
-    );
+    assert_eq!((status, reason.as_str()), (401, "the token is not believed: unknown"));
     assert_eq!(refused(OTHER_RUN, TOKEN, &request).await.0, 403);
     assert_eq!(refused(RUN, TOKEN, "hello").await.0, 400);
     let later = ask(RUN, "later", &request).await;
@@ -80,10 +74,7 @@ async fn an_operator_that_is_away_or_false_is_asked_again() {
 fn addresses_and_authorities_are_checked_beforehand() {
     let good = authority(RUN);
     let wrong = Applicant::new("operator", RUN, good.certificate_pem());
-    assert!(matches!(
-        wrong,
-        Err(ApplicantError::Target(TargetError::Address(_)))
-    ));
+    assert!(matches!(wrong, Err(ApplicantError::Target(TargetError::Address(_)))));
     let wrong = Applicant::new("operator:8443", RUN, "hello");
     assert!(matches!(wrong, Err(ApplicantError::Authority(_))));
 }

@@ -2,9 +2,7 @@
 
 use std::time::{Duration, SystemTime};
 
-use fltorrent_coordinator::authority::{
-    Authority, AuthorityError, MAX_LIFETIME, MAX_REQUEST_BYTES,
-};
+use fltorrent_coordinator::authority::{Authority, AuthorityError, MAX_LIFETIME, MAX_REQUEST_BYTES};
 use fltorrent_coordinator::identity::{Identity, IdentityError, RunId, identity_of};
 use fltorrent_coordinator::key::PeerKey;
 use fltorrent_coordinator::secret::RootSecret;
@@ -53,17 +51,10 @@ fn pem(der: &[u8]) -> String {
     let digits = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     let mut text = String::from("-----BEGIN CERTIFICATE REQUEST-----\n");
     for group in der.chunks(3) {
-        let bits = group
-            .iter()
-            .fold(0_u32, |bits, byte| bits << 8 | u32::from(*byte))
-            << (8 * (3 - group.len()));
+        let bits = group.iter().fold(0_u32, |bits, byte| bits << 8 | u32::from(*byte)) << (8 * (3 - group.len()));
         for place in 0..4 {
             let digit = digits[(bits >> (18 - 6 * place)) as usize & 63];
-            text.push(if place <= group.len() {
-                char::from(digit)
-            } else {
-                '='
-            });
+            text.push(if place <= group.len() { char::from(digit) } else { '=' });
         }
     }
     text + "\n-----END CERTIFICATE REQUEST-----\n"
@@ -78,14 +69,10 @@ fn only_the_key_is_taken_from_a_request() {
     params.key_usages = vec![rcgen::KeyUsagePurpose::KeyCertSign];
     let request = params.serialize_request(&pair).unwrap().pem().unwrap();
 
-    let certificate =
-        CertificateDer::from_pem_slice(sign(&authority, &request).unwrap().as_bytes()).unwrap();
+    let certificate = CertificateDer::from_pem_slice(sign(&authority, &request).unwrap().as_bytes()).unwrap();
     assert_eq!(identity_of(&certificate), Ok(Identity::peer(RUN, 3, 1)));
     let (_, parsed) = X509Certificate::from_der(&certificate).unwrap();
-    assert_eq!(
-        parsed.public_key().subject_public_key.as_ref(),
-        pair.public_key_raw()
-    );
+    assert_eq!(parsed.public_key().subject_public_key.as_ref(), pair.public_key_raw());
     assert!(!parsed.is_ca());
     let usage = parsed.key_usage().unwrap().unwrap().value;
     assert!(usage.digital_signature() && !usage.key_cert_sign());
@@ -98,15 +85,9 @@ fn validity_is_that_of_the_authority_with_some_tolerance_before() {
     let start = SystemTime::UNIX_EPOCH + Duration::from_secs(2_000_000_000);
     let authority = Authority::generate(RUN, HOUR, start).unwrap();
     let request = PeerKey::generate().unwrap().request_pem().unwrap();
-    let certificate = authority
-        .sign_peer(&request, 0, 0, start + HOUR / 2)
-        .unwrap();
+    let certificate = authority.sign_peer(&request, 0, 0, start + HOUR / 2).unwrap();
     let certificate = CertificateDer::from_pem_slice(certificate.as_bytes()).unwrap();
-    let validity = X509Certificate::from_der(&certificate)
-        .unwrap()
-        .1
-        .validity
-        .clone();
+    let validity = X509Certificate::from_der(&certificate).unwrap().1.validity.clone();
     assert_eq!(validity.not_before.timestamp(), 2_000_000_000 + 1800 - 300);
     assert_eq!(validity.not_after.timestamp(), 2_000_000_000 + 3600);
     let late = authority.sign_peer(&request, 0, 0, start + HOUR);
@@ -146,46 +127,30 @@ fn requests_with_a_foreign_signature_or_kind_of_key_are_refused() {
         let signature = der.len() - 64;
         der[signature..].copy_from_slice(&other[other.len() - 64..]);
     });
-    assert!(matches!(
-        sign(&authority, &mixed),
-        Err(AuthorityError::Request(_))
-    ));
+    assert!(matches!(sign(&authority, &mixed), Err(AuthorityError::Request(_))));
 
-    assert!(matches!(
-        sign(&authority, RSA_REQUEST),
-        Err(AuthorityError::RequestKey)
-    ));
+    assert!(matches!(sign(&authority, RSA_REQUEST), Err(AuthorityError::RequestKey)));
     let ecdsa = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256).unwrap();
     let ecdsa = CertificateParams::default()
         .serialize_request(&ecdsa)
         .unwrap()
         .pem()
         .unwrap();
-    assert!(matches!(
-        sign(&authority, &ecdsa),
-        Err(AuthorityError::RequestKey)
-    ));
+    assert!(matches!(sign(&authority, &ecdsa), Err(AuthorityError::RequestKey)));
 }
 
 #[test]
 fn garbage_is_refused() {
     let authority = authority(RUN);
     let good = PeerKey::generate().unwrap().request_pem().unwrap();
-    for wrong in [
-        "",
-        "hello",
-        authority.certificate_pem(),
-        &good[..good.len() / 2],
-    ] {
+    for wrong in ["", "hello", authority.certificate_pem(), &good[..good.len() / 2]] {
         assert!(
             matches!(sign(&authority, wrong), Err(AuthorityError::RequestPem(_))),
             "{wrong}"
         );
     }
     let large = good + &" ".repeat(MAX_REQUEST_BYTES);
-    assert!(
-        matches!(sign(&authority, &large), Err(AuthorityError::RequestTooLarge { found }) if found == large.len())
-    );
+    assert!(matches!(sign(&authority, &large), Err(AuthorityError::RequestTooLarge { found }) if found == large.len()));
 }
 
 #[test]
@@ -193,33 +158,17 @@ fn credentials_must_belong_together() {
     let authority = authority(RUN);
     let key = PeerKey::generate().unwrap();
     let certificate = sign(&authority, &key.request_pem().unwrap()).unwrap();
-    let of =
-        |authority: &str, certificate: &str, key| Credentials::new(authority, certificate, key);
+    let of = |authority: &str, certificate: &str, key| Credentials::new(authority, certificate, key);
 
     let good = of(authority.certificate_pem(), &certificate, key).unwrap();
     assert_eq!(good.identity(), Identity::peer(RUN, 3, 1));
     assert_eq!(identity_of(good.certificate()), Ok(good.identity()));
 
-    let foreign_key = of(
-        authority.certificate_pem(),
-        &certificate,
-        PeerKey::generate().unwrap(),
-    )
-    .unwrap();
-    assert!(matches!(
-        foreign_key.server_config(&[HTTP_ALPN]),
-        Err(TlsError::Key(_))
-    ));
-    assert!(matches!(
-        foreign_key.client_config(&[HTTP_ALPN]),
-        Err(TlsError::Key(_))
-    ));
+    let foreign_key = of(authority.certificate_pem(), &certificate, PeerKey::generate().unwrap()).unwrap();
+    assert!(matches!(foreign_key.server_config(&[HTTP_ALPN]), Err(TlsError::Key(_))));
+    assert!(matches!(foreign_key.client_config(&[HTTP_ALPN]), Err(TlsError::Key(_))));
 
-    let no_certificate = of(
-        authority.certificate_pem(),
-        "",
-        PeerKey::generate().unwrap(),
-    );
+    let no_certificate = of(authority.certificate_pem(), "", PeerKey::generate().unwrap());
     assert!(matches!(no_certificate, Err(TlsError::CertificatePem(_))));
     let nobody = of(
         authority.certificate_pem(),
@@ -266,10 +215,7 @@ fn root(byte: u8) -> RootSecret {
 
 #[test]
 fn a_derived_authority_is_the_same_at_every_replica() {
-    let (one, two) = (
-        root(1).authority(RUN).unwrap(),
-        root(1).authority(RUN).unwrap(),
-    );
+    let (one, two) = (root(1).authority(RUN).unwrap(), root(1).authority(RUN).unwrap());
     assert_eq!(one.certificate_pem(), two.certificate_pem());
     let key = PeerKey::generate().unwrap();
     let certificate = sign(&one, &key.request_pem().unwrap()).unwrap();
@@ -314,9 +260,7 @@ fn a_derived_authority_signs_for_a_day_unless_told_otherwise() {
     assert_eq!(end(&short), 3600);
     for lifetime in [Duration::ZERO, Duration::MAX] {
         let refused = authority_for(lifetime);
-        assert!(
-            matches!(refused, Err(AuthorityError::CertificateLifetime(found)) if found == lifetime)
-        );
+        assert!(matches!(refused, Err(AuthorityError::CertificateLifetime(found)) if found == lifetime));
     }
 }
 

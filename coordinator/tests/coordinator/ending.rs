@@ -1,8 +1,6 @@
 //! What a peer leaves when it ends.
 
-use fltorrent_coordinator::ending::{
-    ENDING_BYTES, EndState, Ending, EndingError, MAX_ENDING_BYTES,
-};
+use fltorrent_coordinator::ending::{ENDING_BYTES, EndState, Ending, EndingError, MAX_ENDING_BYTES};
 use fltorrent_records::verdict::{Offence, Verdict};
 
 use crate::fixture::report;
@@ -83,10 +81,7 @@ fn the_error_is_cut_until_the_message_fits() {
 fn other_texts_are_no_endings() {
     let good = ending().to_message();
     let long = " ".repeat(MAX_ENDING_BYTES + 1);
-    assert!(matches!(
-        Ending::from_message(&long),
-        Err(EndingError::TooLarge { .. })
-    ));
+    assert!(matches!(Ending::from_message(&long), Err(EndingError::TooLarge { .. })));
     for wrong in [
         "",
         "killed",
@@ -98,10 +93,7 @@ fn other_texts_are_no_endings() {
         assert!(matches!(error, EndingError::Malformed(_)), "{error}");
     }
     let impossible = good.replace("\"chunksHeld\":80", "\"chunksHeld\":81");
-    assert!(matches!(
-        Ending::from_message(&impossible),
-        Err(EndingError::Report(_))
-    ));
+    assert!(matches!(Ending::from_message(&impossible), Err(EndingError::Report(_))));
     // A newer peer may say more.
     let newer = good.replacen('{', "{\"mood\":\"good\",", 1);
     assert_eq!(Ending::from_message(&newer).unwrap(), ending());

@@ -9,9 +9,7 @@ use rustls_pki_types::ServerName;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio_rustls::{TlsAcceptor, TlsConnector};
 
-use crate::fixture::{
-    OTHER_RUN, RUN, authority, coordinator, coordinator_at, expired_authority, peer, peer_at,
-};
+use crate::fixture::{OTHER_RUN, RUN, authority, coordinator, coordinator_at, expired_authority, peer, peer_at};
 
 const ALPN: &[&[u8]] = &[b"test"];
 
@@ -50,10 +48,7 @@ async fn shake(
     )
 }
 
-async fn between(
-    server: &Credentials,
-    client: &Credentials,
-) -> (Result<Identity, String>, Result<Identity, String>) {
+async fn between(server: &Credentials, client: &Credentials) -> (Result<Identity, String>, Result<Identity, String>) {
     let dialled = server.identity().server_name();
     shake(
         server.server_config(ALPN).unwrap(),
@@ -71,11 +66,7 @@ fn assert_refused(side: Result<Identity, String>, reason: &str) {
 #[tokio::test]
 async fn members_of_a_run_know_each_other() {
     let authority = authority(RUN);
-    let (three, four, coordinator) = (
-        peer(&authority, 3),
-        peer(&authority, 4),
-        coordinator(&authority),
-    );
+    let (three, four, coordinator) = (peer(&authority, 3), peer(&authority, 4), coordinator(&authority));
     for (server, client) in [
         (&three, &four),
         (&four, &three),
@@ -96,12 +87,7 @@ async fn a_foreign_authority_is_refused_by_both_sides() {
     server.unwrap_err();
     let foreign_client = with_trust_in(&ours, &foreign);
     let name = Identity::coordinator(RUN).server_name();
-    let (server, client) = shake(
-        coordinator(&ours).server_config(ALPN).unwrap(),
-        foreign_client,
-        &name,
-    )
-    .await;
+    let (server, client) = shake(coordinator(&ours).server_config(ALPN).unwrap(), foreign_client, &name).await;
     assert_refused(server, "invalid peer certificate");
     client.unwrap_err();
 }
@@ -113,12 +99,7 @@ fn with_trust_in(
 ) -> Arc<ClientConfig> {
     let key = fltorrent_coordinator::key::PeerKey::generate().unwrap();
     let certificate = signed_by
-        .sign_peer(
-            &key.request_pem().unwrap(),
-            3,
-            0,
-            std::time::SystemTime::now(),
-        )
+        .sign_peer(&key.request_pem().unwrap(), 3, 0, std::time::SystemTime::now())
         .unwrap();
     Credentials::new(believed.certificate_pem(), &certificate, key)
         .unwrap()
@@ -129,27 +110,19 @@ fn with_trust_in(
 #[tokio::test]
 async fn an_expired_certificate_is_refused_by_both_sides() {
     let (authority, then) = expired_authority(RUN);
-    let (server, client) = between(
-        &coordinator_at(&authority, then),
-        &peer_at(&authority, 3, then),
-    )
-    .await;
+    let (server, client) = between(&coordinator_at(&authority, then), &peer_at(&authority, 3, then)).await;
     assert_refused(client, "Expired");
     server.unwrap_err();
     let name = Identity::coordinator(RUN).server_name();
     let ours = crate::fixture::authority(RUN);
     let key = fltorrent_coordinator::key::PeerKey::generate().unwrap();
-    let old = authority
-        .sign_peer(&key.request_pem().unwrap(), 3, 0, then)
-        .unwrap();
+    let old = authority.sign_peer(&key.request_pem().unwrap(), 3, 0, then).unwrap();
     let client = Credentials::new(ours.certificate_pem(), &old, key)
         .unwrap()
         .client_config(ALPN)
         .unwrap();
     let server = {
-        let (key, certificate) = ours
-            .issue_coordinator(std::time::SystemTime::now())
-            .unwrap();
+        let (key, certificate) = ours.issue_coordinator(std::time::SystemTime::now()).unwrap();
         // This server believes the old authority, so that only the client's time is wrong.
         Credentials::new(authority.certificate_pem(), &certificate, key)
             .unwrap()
@@ -170,10 +143,7 @@ async fn who_answers_must_be_who_was_dialled() {
         Identity::coordinator(RUN),
         Identity::peer(OTHER_RUN, 3, 0),
     ] {
-        let configs = (
-            three.server_config(ALPN).unwrap(),
-            four.client_config(ALPN).unwrap(),
-        );
+        let configs = (three.server_config(ALPN).unwrap(), four.client_config(ALPN).unwrap());
         let (server, client) = shake(configs.0, configs.1, &dialled.server_name()).await;
         assert_refused(client, "not valid for name");
         server.unwrap_err();
@@ -200,12 +170,7 @@ async fn no_certificate_and_older_tls_are_refused() {
             .with_custom_certificate_verifier(Arc::new(Credulous))
             .with_no_client_auth();
         nameless.alpn_protocols = vec![ALPN[0].to_vec()];
-        let (server, client) = shake(
-            server.server_config(ALPN).unwrap(),
-            Arc::new(nameless),
-            &name,
-        )
-        .await;
+        let (server, client) = shake(server.server_config(ALPN).unwrap(), Arc::new(nameless), &name).await;
         assert_refused(server, reason);
         client.unwrap_err();
     }

@@ -9,8 +9,8 @@ use fltorrent_coordinator::authority::MAX_REQUEST_BYTES;
 use fltorrent_coordinator::client::Reporter;
 use fltorrent_coordinator::client::certificate::Applicant;
 use fltorrent_coordinator::hub::{
-    Directory, Hub, MAX_CONNECTIONS, MAX_STRANGERS, MAX_TOKEN_BYTES, Member, Rate, RunFacts,
-    RunReported, Settings, Unproven,
+    Directory, Hub, MAX_CONNECTIONS, MAX_STRANGERS, MAX_TOKEN_BYTES, Member, Rate, RunFacts, RunReported, Settings,
+    Unproven,
 };
 use fltorrent_coordinator::identity::{Identity, RunId};
 use fltorrent_coordinator::key::PeerKey;
@@ -48,10 +48,7 @@ impl Directory for Known {
 
     async fn member(&self, run: RunId, token: &str) -> Result<Member, Unproven> {
         match token {
-            TOKEN if run == RUN => Ok(Member {
-                index: 3,
-                attempt: 0,
-            }),
+            TOKEN if run == RUN => Ok(Member { index: 3, attempt: 0 }),
             TOKEN => Err(Unproven::NotOurs("its pod is of another run".into())),
             "silence" => std::future::pending().await,
             "later" => Err(Unproven::Unavailable {
@@ -123,20 +120,12 @@ impl Operator {
         self.credentials(RUN, &certificate, key)
     }
 
-    async fn connect(
-        &self,
-        run: RunId,
-        tls: Arc<ClientConfig>,
-    ) -> std::io::Result<TlsStream<TcpStream>> {
+    async fn connect(&self, run: RunId, tls: Arc<ClientConfig>) -> std::io::Result<TlsStream<TcpStream>> {
         let name = Identity::coordinator(run).server_name();
         self.connect_by(&name, tls).await
     }
 
-    async fn connect_by(
-        &self,
-        name: &str,
-        tls: Arc<ClientConfig>,
-    ) -> std::io::Result<TlsStream<TcpStream>> {
+    async fn connect_by(&self, name: &str, tls: Arc<ClientConfig>) -> std::io::Result<TlsStream<TcpStream>> {
         let stream = TcpStream::connect(self.hub.address()).await?;
         let name = ServerName::try_from(name.to_owned()).unwrap();
         TlsConnector::from(tls).connect(name, stream).await
@@ -164,8 +153,7 @@ impl Operator {
         let run = client.identity().run;
         let body = serde_json::to_vec(report).unwrap();
         let tls = client.client_config(&[HTTP_ALPN]).unwrap();
-        self.send(run, tls, &post("/v1/bt_complete", "", &body))
-            .await
+        self.send(run, tls, &post("/v1/bt_complete", "", &body)).await
     }
 }
 
@@ -194,8 +182,7 @@ impl Answer {
 
 fn post(path: &str, headers: &str, body: &[u8]) -> Vec<u8> {
     let length = body.len();
-    let head =
-        format!("POST {path} HTTP/1.1\r\nhost: c\r\n{headers}content-length: {length}\r\n\r\n");
+    let head = format!("POST {path} HTTP/1.1\r\nhost: c\r\n{headers}content-length: {length}\r\n\r\n");
     [head.as_bytes(), body].concat()
 }
 
@@ -218,10 +205,7 @@ async fn a_token_brings_a_certificate_and_that_lets_report() {
         (200, "{\"new\":1,\"repeated\":0}")
     );
     let reported = operator.reported.recv().await.unwrap();
-    assert_eq!(
-        (reported.run, reported.reported.report),
-        (RUN, report(3, 0))
-    );
+    assert_eq!((reported.run, reported.reported.report), (RUN, report(3, 0)));
     let progress = operator.hub.progress(RUN, 0).unwrap();
     assert_eq!(progress.rounds_reported(3), Some(1));
     assert!(operator.hub.progress(OTHER_RUN, 0).is_none());
@@ -315,22 +299,14 @@ async fn each_wrong_request_is_refused_with_its_reason() {
     );
     for (request, status, message) in [
         (not_text, 400, "not text in UTF-8"),
-        (
-            b"GET /v1/certificate HTTP/1.1\r\n\r\n".to_vec(),
-            405,
-            "use POST",
-        ),
+        (b"GET /v1/certificate HTTP/1.1\r\n\r\n".to_vec(), 405, "use POST"),
         (b"POST /healthz HTTP/1.1\r\n\r\n".to_vec(), 405, "use GET"),
         (
             b"GET /metrics HTTP/1.1\r\n\r\n".to_vec(),
             404,
             "there is no /metrics; POST /v1/certificate",
         ),
-        (
-            b"GET /healthz HTTP/1.1\r\n\r\n".to_vec(),
-            200,
-            "{\"status\":\"ok\"}",
-        ),
+        (b"GET /healthz HTTP/1.1\r\n\r\n".to_vec(), 200, "{\"status\":\"ok\"}"),
     ] {
         let answer = operator.send(RUN, operator.anonymous(RUN), &request).await;
         assert_eq!(answer.status, status, "{}", answer.body);
@@ -352,22 +328,13 @@ async fn a_name_of_no_known_run_gets_no_handshake() {
         &Identity::peer(RUN, 3, 0).server_name(),
         "127.0.0.1",
     ] {
-        operator
-            .connect_by(name, operator.anonymous(RUN))
-            .await
-            .unwrap_err();
+        operator.connect_by(name, operator.anonymous(RUN)).await.unwrap_err();
     }
-    operator
-        .connect(RUN, operator.anonymous(RUN))
-        .await
-        .unwrap();
+    operator.connect(RUN, operator.anonymous(RUN)).await.unwrap();
     assert!(operator.hub.progress(RUN, 0).is_some());
     // It is over: from then on it is unknown, and nothing is kept of it.
     operator.directory.runs.lock().unwrap().remove(&RUN);
-    operator
-        .connect(RUN, operator.anonymous(RUN))
-        .await
-        .unwrap_err();
+    operator.connect(RUN, operator.anonymous(RUN)).await.unwrap_err();
     assert!(operator.hub.progress(RUN, 0).is_none());
 }
 
@@ -389,14 +356,9 @@ async fn reports_without_a_certificate_or_with_a_foreign_one_count_nothing() {
         (2, RUN, SystemTime::now()),
         (1, RUN, long_ago),
     ] {
-        let authority = RootSecret::from_bytes(&[root; 32])
-            .unwrap()
-            .authority(run)
-            .unwrap();
+        let authority = RootSecret::from_bytes(&[root; 32]).unwrap().authority(run).unwrap();
         let key = PeerKey::generate().unwrap();
-        let certificate = authority
-            .sign_peer(&key.request_pem().unwrap(), 3, 0, when)
-            .unwrap();
+        let certificate = authority.sign_peer(&key.request_pem().unwrap(), 3, 0, when).unwrap();
         let client = operator.credentials(run, &certificate, key);
         let tls = Credentials::client_config(&client, &[HTTP_ALPN]).unwrap();
         let sent = match operator.connect(RUN, tls).await {
@@ -460,10 +422,7 @@ async fn a_new_attempt_begins_anew() {
 #[tokio::test]
 async fn who_asks_too_often_waits() {
     let settings = Settings {
-        asking: Rate {
-            burst: 2,
-            every: HOUR,
-        },
+        asking: Rate { burst: 2, every: HOUR },
         ..Settings::default()
     };
     let operator = Operator::with(settings).await;
@@ -497,10 +456,7 @@ async fn a_directory_without_a_word_keeps_nobody_for_ever() {
         "POST /v1/certificate HTTP/1.1\r\nauthorization: Bearer silence\r\ncontent-length: {}\r\nexpect: 100-continue\r\n\r\n",
         body.len()
     );
-    let mut stream = operator
-        .connect(RUN, operator.anonymous(RUN))
-        .await
-        .unwrap();
+    let mut stream = operator.connect(RUN, operator.anonymous(RUN)).await.unwrap();
     stream.write_all(head.as_bytes()).await.unwrap();
     let mut asked = [0; 25];
     stream.read_exact(&mut asked).await.unwrap();
@@ -561,10 +517,7 @@ async fn silent_strangers_keep_nobody_out() {
 #[tokio::test]
 async fn a_peer_that_reports_too_often_waits_and_others_do_not() {
     let settings = Settings {
-        reporting: Rate {
-            burst: 2,
-            every: HOUR,
-        },
+        reporting: Rate { burst: 2, every: HOUR },
         ..Settings::default()
     };
     let operator = Operator::with(settings).await;

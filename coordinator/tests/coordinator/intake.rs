@@ -31,8 +31,7 @@ impl Run {
         let tls = coordinator(&authority).server_config(&[HTTP_ALPN]).unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let (sender, reported) = mpsc::channel(queue);
-        let intake =
-            Intake::start(listener, tls, RUN, Progress::new(PEERS, ROUNDS), sender).unwrap();
+        let intake = Intake::start(listener, tls, RUN, Progress::new(PEERS, ROUNDS), sender).unwrap();
         Self {
             authority,
             intake,
@@ -41,8 +40,7 @@ impl Run {
     }
 
     async fn connect(&self, client: &Credentials) -> std::io::Result<TlsStream<TcpStream>> {
-        let name =
-            ServerName::try_from(coordinator(&self.authority).identity().server_name()).unwrap();
+        let name = ServerName::try_from(coordinator(&self.authority).identity().server_name()).unwrap();
         let stream = TcpStream::connect(self.intake.address()).await?;
         TlsConnector::from(client.client_config(&[HTTP_ALPN]).unwrap())
             .connect(name, stream)
@@ -71,8 +69,7 @@ impl Run {
     }
 
     async fn report(&self, client: &Credentials, report: &RoundReport) -> (u16, String) {
-        self.send(client, &post(&serde_json::to_vec(report).unwrap()))
-            .await
+        self.send(client, &post(&serde_json::to_vec(report).unwrap())).await
     }
 }
 
@@ -82,10 +79,7 @@ async fn answer(stream: &mut TlsStream<TcpStream>) -> (u16, String) {
     while let Ok(1..) = stream.read_buf(&mut answer).await {}
     let answer = String::from_utf8(answer).unwrap();
     let (head, body) = answer.split_once("\r\n\r\n").unwrap_or((&answer, ""));
-    let status = head
-        .split(' ')
-        .nth(1)
-        .map_or(0, |status| status.parse().unwrap());
+    let status = head.split(' ').nth(1).map_or(0, |status| status.parse().unwrap());
     (status, body.to_owned())
 }
 
@@ -127,8 +121,7 @@ async fn the_last_report_of_a_round_brings_its_summary() {
     let mut run = Run::start(16).await;
     for index in 0..PEERS {
         assert_eq!(
-            run.report(&peer(&run.authority, index), &report(index, 2))
-                .await,
+            run.report(&peer(&run.authority, index), &report(index, 2)).await,
             accepted(1, 0)
         );
         let summary = run.reported.recv().await.unwrap().summary;
@@ -143,25 +136,14 @@ async fn nobody_reports_for_another() {
     let three = peer(&run.authority, 3);
     let (status, body) = run.report(&three, &report(4, 0)).await;
     assert_eq!(status, 403);
-    assert!(
-        body.contains("the certificate is that of peer-3.attempt-0."),
-        "{body}"
-    );
-    assert!(
-        body.contains("but the report that of peer 4, attempt 0"),
-        "{body}"
-    );
+    assert!(body.contains("the certificate is that of peer-3.attempt-0."), "{body}");
+    assert!(body.contains("but the report that of peer 4, attempt 0"), "{body}");
     let later = RoundReport {
         attempt: 1,
         ..report(3, 0)
     };
     assert_eq!(run.report(&three, &later).await.0, 403);
-    assert_eq!(
-        run.report(&coordinator(&run.authority), &report(0, 0))
-            .await
-            .0,
-        403
-    );
+    assert_eq!(run.report(&coordinator(&run.authority), &report(0, 0)).await.0, 403);
     let list = serde_json::to_vec(&[report(3, 0), report(4, 0)]).unwrap();
     assert_eq!(run.send(&three, &post(&list)).await.0, 403);
     assert_eq!(run.intake.progress().rounds_reported(3), Some(0));
@@ -171,14 +153,9 @@ async fn nobody_reports_for_another() {
 async fn foreign_and_expired_certificates_get_nothing() {
     let run = Run::start(16).await;
     let (expired, then) = expired_authority(RUN);
-    for (stranger, when) in [
-        (authority(RUN), std::time::SystemTime::now()),
-        (expired, then),
-    ] {
+    for (stranger, when) in [(authority(RUN), std::time::SystemTime::now()), (expired, then)] {
         let key = fltorrent_coordinator::key::PeerKey::generate().unwrap();
-        let certificate = stranger
-            .sign_peer(&key.request_pem().unwrap(), 3, 0, when)
-            .unwrap();
+        let certificate = stranger.sign_peer(&key.request_pem().unwrap(), 3, 0, when).unwrap();
         let client = Credentials::new(run.authority.certificate_pem(), &certificate, key).unwrap();
         let mut stream = run.connect(&client).await.unwrap();
         let _ = stream
@@ -224,11 +201,7 @@ async fn wrong_requests_are_answered_with_what_is_wrong() {
             409,
             "with other figures",
         ),
-        (
-            post(&vec![b' '; MAX_BODY_BYTES + 1]),
-            413,
-            "more than 65536 bytes",
-        ),
+        (post(&vec![b' '; MAX_BODY_BYTES + 1]), 413, "more than 65536 bytes"),
         (
             b"POST /v1/bt_complete HTTP/1.1\r\ncontent-length: 99999999999\r\n\r\n".to_vec(),
             413,
@@ -241,11 +214,7 @@ async fn wrong_requests_are_answered_with_what_is_wrong() {
             "GET is not served here; use POST",
         ),
         (b"DELETE /healthz HTTP/1.1\r\n\r\n".to_vec(), 405, "use GET"),
-        (
-            b"GET /metrics HTTP/1.1\r\n\r\n".to_vec(),
-            404,
-            "there is no /metrics",
-        ),
+        (b"GET /metrics HTTP/1.1\r\n\r\n".to_vec(), 404, "there is no /metrics"),
     ] {
         let (found, body) = run.send(&three, &request).await;
         assert_eq!(found, status, "{body}");

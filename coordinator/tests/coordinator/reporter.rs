@@ -23,17 +23,10 @@ fn reporter(authority: &Authority, address: SocketAddr) -> Reporter {
     Reporter::start(&address.to_string(), RUN, tls, 3).unwrap()
 }
 
-fn intake(
-    authority: &Authority,
-    listener: TcpListener,
-    progress: Progress,
-) -> (Intake, mpsc::Receiver<Reported>) {
+fn intake(authority: &Authority, listener: TcpListener, progress: Progress) -> (Intake, mpsc::Receiver<Reported>) {
     let tls = coordinator(authority).server_config(&[HTTP_ALPN]).unwrap();
     let (sender, reported) = mpsc::channel(2 * MAX_WAITING);
-    (
-        Intake::start(listener, tls, RUN, progress, sender).unwrap(),
-        reported,
-    )
+    (Intake::start(listener, tls, RUN, progress, sender).unwrap(), reported)
 }
 
 /// A listener where another one was; its last connections may still be on their way out.
@@ -65,10 +58,7 @@ async fn reports_arrive_in_order() {
         reporter.report(report(3, round)).unwrap();
     }
     assert_eq!(reporter.close(GRACE).await, 0);
-    assert_eq!(
-        rounds(&mut reported, 200).await,
-        (0..200).collect::<Vec<_>>()
-    );
+    assert_eq!(rounds(&mut reported, 200).await, (0..200).collect::<Vec<_>>());
     reported.try_recv().unwrap_err();
 }
 
@@ -232,9 +222,7 @@ async fn a_false_coordinator_learns_nothing() {
 
 #[tokio::test]
 async fn addresses_need_a_port() {
-    let tls = peer(&authority(RUN), 3)
-        .client_config(&[HTTP_ALPN])
-        .unwrap();
+    let tls = peer(&authority(RUN), 3).client_config(&[HTTP_ALPN]).unwrap();
     for wrong in ["", "host", "host:", ":80", "host:65536", "host:http"] {
         let started = Reporter::start(wrong, RUN, tls.clone(), 0);
         assert!(matches!(started, Err(TargetError::Address(found)) if found == wrong));

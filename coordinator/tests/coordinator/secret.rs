@@ -18,10 +18,7 @@ fn secret(byte: u8) -> RootSecret {
 
 #[test]
 fn secrets_are_random_of_one_length_and_not_shown() {
-    let (one, two) = (
-        RootSecret::generate().unwrap(),
-        RootSecret::generate().unwrap(),
-    );
+    let (one, two) = (RootSecret::generate().unwrap(), RootSecret::generate().unwrap());
     assert_ne!(one.as_bytes(), two.as_bytes());
     assert_eq!(
         RootSecret::from_bytes(one.as_bytes()).unwrap().as_bytes(),
@@ -49,10 +46,7 @@ fn a_seal_is_of_one_pod_and_one_secret() {
             ..POD
         },
         // A copy of it is another pod.
-        SealedPod {
-            uid: "a-copy",
-            ..POD
-        },
+        SealedPod { uid: "a-copy", ..POD },
         SealedPod {
             experiment: "another",
             ..POD
@@ -68,13 +62,7 @@ fn a_seal_is_of_one_pod_and_one_secret() {
     ] {
         assert!(!secret(1).is_sealed(&other, &seal), "{other:?}");
     }
-    for wrong in [
-        "",
-        "0",
-        &seal[1..],
-        &seal.to_uppercase(),
-        &format!("{seal}0"),
-    ] {
+    for wrong in ["", "0", &seal[1..], &seal.to_uppercase(), &format!("{seal}0")] {
         assert!(!secret(1).is_sealed(&POD, wrong), "{wrong}");
     }
 }

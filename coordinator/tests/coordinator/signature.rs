@@ -10,9 +10,7 @@ use fltorrent_coordinator::tls::Credentials;
 use proptest::prelude::*;
 use rcgen::{KeyPair, SigningKey};
 
-use crate::fixture::{
-    HOUR, OTHER_RUN, RUN, authority, coordinator, expired_authority, peer, peer_at,
-};
+use crate::fixture::{HOUR, OTHER_RUN, RUN, authority, coordinator, expired_authority, peer, peer_at};
 
 const MESSAGE: &[u8] = b"chunk hashes of peer 3";
 
@@ -20,23 +18,12 @@ fn verifier(authority: &Authority) -> SignatureVerifier {
     SignatureVerifier::new(authority.certificate_pem(), authority.run(), 2).unwrap()
 }
 
-fn check(
-    verifier: &mut SignatureVerifier,
-    origin: &Credentials,
-    now: SystemTime,
-) -> Result<Identity, SignatureError> {
-    verifier.verify(
-        origin.certificate(),
-        MESSAGE,
-        &origin.key().sign(MESSAGE).unwrap(),
-        now,
-    )
+fn check(verifier: &mut SignatureVerifier, origin: &Credentials, now: SystemTime) -> Result<Identity, SignatureError> {
+    verifier.verify(origin.certificate(), MESSAGE, &origin.key().sign(MESSAGE).unwrap(), now)
 }
 
 fn reason(error: SignatureError) -> String {
-    error
-        .source()
-        .map_or_else(|| error.to_string(), ToString::to_string)
+    error.source().map_or_else(|| error.to_string(), ToString::to_string)
 }
 
 #[test]
@@ -47,46 +34,23 @@ fn a_message_is_its_signers_and_nobody_elses() {
     let (three, four) = (peer(&authority, 3), peer(&authority, 4));
     // The second round finds the certificates remembered.
     for _ in 0..2 {
-        assert_eq!(
-            check(&mut verifier, &three, now),
-            Ok(Identity::peer(RUN, 3, 0))
-        );
-        assert_eq!(
-            check(&mut verifier, &four, now),
-            Ok(Identity::peer(RUN, 4, 0))
-        );
+        assert_eq!(check(&mut verifier, &three, now), Ok(Identity::peer(RUN, 3, 0)));
+        assert_eq!(check(&mut verifier, &four, now), Ok(Identity::peer(RUN, 4, 0)));
         let signature = three.key().sign(MESSAGE).unwrap();
         let wrong = Err(SignatureError::Signature(Identity::peer(RUN, 3, 0)));
-        assert_eq!(
-            verifier.verify(three.certificate(), b"other", &signature, now),
-            wrong
-        );
+        assert_eq!(verifier.verify(three.certificate(), b"other", &signature, now), wrong);
         assert_eq!(
             verifier.verify(three.certificate(), MESSAGE, &signature[..63], now),
             wrong
         );
+        assert_eq!(verifier.verify(three.certificate(), MESSAGE, &[], now), wrong);
         assert_eq!(
-            verifier.verify(three.certificate(), MESSAGE, &[], now),
-            wrong
-        );
-        assert_eq!(
-            verifier.verify(
-                three.certificate(),
-                MESSAGE,
-                &four.key().sign(MESSAGE).unwrap(),
-                now
-            ),
+            verifier.verify(three.certificate(), MESSAGE, &four.key().sign(MESSAGE).unwrap(), now),
             wrong
         );
         // What TLS signs with the same key is no signed message.
-        let bare = KeyPair::from_pem(&three.key().to_pem())
-            .unwrap()
-            .sign(MESSAGE)
-            .unwrap();
-        assert_eq!(
-            verifier.verify(three.certificate(), MESSAGE, &bare, now),
-            wrong
-        );
+        let bare = KeyPair::from_pem(&three.key().to_pem()).unwrap().sign(MESSAGE).unwrap();
+        assert_eq!(verifier.verify(three.certificate(), MESSAGE, &bare, now), wrong);
     }
 }
 
@@ -96,10 +60,7 @@ fn more_certificates_than_are_remembered_still_hold() {
     let mut verifier = verifier(&authority);
     let peers: Vec<_> = (0..5).map(|index| peer(&authority, index)).collect();
     for origin in peers.iter().chain(peers.iter().rev()) {
-        assert_eq!(
-            check(&mut verifier, origin, SystemTime::now()),
-            Ok(origin.identity())
-        );
+        assert_eq!(check(&mut verifier, origin, SystemTime::now()), Ok(origin.identity()));
     }
     assert_eq!(
         check(&mut verifier, &coordinator(&authority), SystemTime::now()),
@@ -112,10 +73,7 @@ fn foreign_certificates_are_refused() {
     let mut verifier = verifier(&authority(RUN));
     let now = SystemTime::now();
     let foreign = check(&mut verifier, &peer(&authority(RUN), 3), now).unwrap_err();
-    assert!(
-        matches!(foreign, SignatureError::Chain { .. }),
-        "{foreign:?}"
-    );
+    assert!(matches!(foreign, SignatureError::Chain { .. }), "{foreign:?}");
     let other_run = check(&mut verifier, &peer(&authority(OTHER_RUN), 3), now);
     assert_eq!(
         other_run,
@@ -139,21 +97,14 @@ fn a_certificate_holds_only_in_its_time_even_when_it_is_remembered() {
     let early = check(&mut verifier, &origin, start - Duration::from_secs(310)).unwrap_err();
     assert!(reason(early).contains("NotValidYet"));
     let before_1970 = SystemTime::UNIX_EPOCH - HOUR;
-    assert!(
-        reason(check(&mut verifier, &origin, before_1970).unwrap_err()).contains("NotValidYet")
-    );
+    assert!(reason(check(&mut verifier, &origin, before_1970).unwrap_err()).contains("NotValidYet"));
     for _ in 0..2 {
         assert_eq!(check(&mut verifier, &origin, start), Ok(origin.identity()));
         assert_eq!(
             check(&mut verifier, &origin, start - Duration::from_secs(290)),
             Ok(origin.identity())
         );
-        let late = check(
-            &mut verifier,
-            &origin,
-            start + HOUR + Duration::from_secs(1),
-        )
-        .unwrap_err();
+        let late = check(&mut verifier, &origin, start + HOUR + Duration::from_secs(1)).unwrap_err();
         assert!(reason(late).contains("Expired"));
     }
 }

@@ -110,19 +110,13 @@ pub fn exchange_bound(plan: &Plan, wiring: &Wiring, rates: impl Fn(u32) -> Rates
     }
     for peer in &plan.peers {
         let sources: f64 = peer.neighbours.iter().map(|&w| uplinks[w as usize]).sum();
-        take(
-            others / sources,
-            Limit::NeighboursUplinks { peer: peer.index },
-        );
+        take(others / sources, Limit::NeighboursUplinks { peer: peer.index });
     }
     for (peer, uplink) in (0..wiring.peers).zip(&uplinks) {
         let updates = updates_sent(peers, wiring.cuts.parts(peer)) as f64;
         take(updates * update / uplink, Limit::Uplink { peer });
     }
-    take(
-        peers as f64 * others / uplinks.iter().sum::<f64>(),
-        Limit::AllUplinks,
-    );
+    take(peers as f64 * others / uplinks.iter().sum::<f64>(), Limit::AllUplinks);
     bound
 }
 

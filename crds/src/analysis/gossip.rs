@@ -19,9 +19,7 @@ pub(super) fn spectral_gap(graph: &Graph<'_>) -> Option<f64> {
     }
     let ends: usize = graph.iter().map(|list| list.len()).sum();
     // Any start will do that is not orthogonal to the vector looked for.
-    let mut vector: Vec<f64> = (1..=peers)
-        .map(|i| (i as f64 * 0.754_877).fract())
-        .collect();
+    let mut vector: Vec<f64> = (1..=peers).map(|i| (i as f64 * 0.754_877).fract()).collect();
     let mut once = vec![0.0; peers];
     let mut twice = vec![0.0; peers];
     normalise(&mut vector)?;

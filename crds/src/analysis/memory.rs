@@ -54,9 +54,7 @@ pub fn memory(plan: &Plan, neighbours: u32) -> Memory {
     let chunk = parameters.div_ceil(u64::from(plan.exchange.num_chunks.max(1))) * 4;
     // A peer serves the round before while it is in the next one.
     let rounds = u64::from(plan.training.rounds.min(2));
-    let held = (plan.peers.len() as u64)
-        .saturating_mul(update)
-        .saturating_mul(rounds);
+    let held = (plan.peers.len() as u64).saturating_mul(update).saturating_mul(rounds);
     let chunks = held.min(plan.exchange.memory_budget);
     let received = (CHUNKS_RECEIVED * chunk).max(LEAST_RECEIVED);
     let sent = (CHUNKS_SENT * chunk).max(LEAST_SENT);

@@ -13,9 +13,7 @@ fn main() -> ExitCode {
     let text = match words.as_slice() {
         [] => definition::yaml().map_err(Into::into),
         ["fields"] => fields(),
-        _ => {
-            Err("say nothing for the definition, or `fields` for the page about its fields".into())
-        }
+        _ => Err("say nothing for the definition, or `fields` for the page about its fields".into()),
     };
     match text {
         Ok(text) => {

@@ -3,9 +3,7 @@
 //! They stand at the object's root, since a rule sees nothing beside what it stands at: whether there were pods is in the status
 //! (`startTime`, which is written before the first of them is made), and who writes the spec cannot write the status.
 
-use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{
-    JSONSchemaProps, ValidationRule,
-};
+use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{JSONSchemaProps, ValidationRule};
 
 /// What is said of a field, after its path.
 pub(crate) const FIXED: &str = "cannot be changed; make a new experiment";
@@ -67,9 +65,7 @@ pub(super) fn add(root: &mut JSONSchemaProps) {
     let groups = OF_GROUPS.iter().map(|(name, values)| {
         let same: Vec<String> = values
             .iter()
-            .map(|value| {
-                format!("self.spec.groups.map(g, {value}) == oldSelf.spec.groups.map(g, {value})")
-            })
+            .map(|value| format!("self.spec.groups.map(g, {value}) == oldSelf.spec.groups.map(g, {value})"))
             .collect();
         rule(&format!("groups[].{name}"), "groups", &same.join(" && "))
     });

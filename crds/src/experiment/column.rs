@@ -51,7 +51,5 @@ impl JsonSchema for Column {
 /// What is wrong with a name, or none.
 pub(crate) fn name_fault(name: &str) -> Option<&'static str> {
     let fits = (1..=256).contains(&name.chars().count()) && !name.chars().any(|c| c < ' ');
-    (!fits).then_some(
-        "not the name of a column, which has 1 to 256 characters and no control characters",
-    )
+    (!fits).then_some("not the name of a column, which has 1 to 256 characters and no control characters")
 }

@@ -19,24 +19,20 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use affinity::{
-    Affinity, LabelExpression, LabelExpressionOperator, LabelSelector, NodeAffinity,
-    NodeSelectorTerms, PodAffinity, PodAffinityTerm, PreferredNodes, PreferredPods, SelectorTerm,
-    SelectorTermExpression, SelectorTermOperator,
+    Affinity, LabelExpression, LabelExpressionOperator, LabelSelector, NodeAffinity, NodeSelectorTerms, PodAffinity,
+    PodAffinityTerm, PreferredNodes, PreferredPods, SelectorTerm, SelectorTermExpression, SelectorTermOperator,
 };
-pub use data::{
-    ClaimByIndex, KubernetesData, KubernetesDataType, MountedClaim, MountedClaimByIndex,
-};
+pub use data::{ClaimByIndex, KubernetesData, KubernetesDataType, MountedClaim, MountedClaimByIndex};
 pub use environment::{EnvironmentSource, EnvironmentVariable, FieldPath, FieldSource, KeySource};
 pub(crate) use forms::{
-    CLAIM_PREFIX_PATTERN, CONFIG_KEY_PATTERN, ENVIRONMENT_PATTERN, IMAGE_PATTERN,
-    LABEL_KEY_PATTERN, LABEL_VALUE_PATTERN, MOUNT_PATH_PATTERN, OBJECT_NAME_PATTERN,
-    SUB_PATH_PATTERN, form, is_label_key,
+    CLAIM_PREFIX_PATTERN, CONFIG_KEY_PATTERN, ENVIRONMENT_PATTERN, IMAGE_PATTERN, LABEL_KEY_PATTERN,
+    LABEL_VALUE_PATTERN, MOUNT_PATH_PATTERN, OBJECT_NAME_PATTERN, SUB_PATH_PATTERN, form, is_label_key,
 };
 pub use placement::{GroupKubernetes, Resources, Toleration, TolerationEffect, TolerationOperator};
 pub use security::{FsGroupChangePolicy, SecurityContext};
 pub use storage::{
-    AccessMode, EmptyDir, EmptyDirMedium, ExistingClaim, KeptClaim, KeptStorage, KeptStorageType,
-    NewClaim, ScratchStorage, ScratchStorageType, Storage,
+    AccessMode, EmptyDir, EmptyDirMedium, ExistingClaim, KeptClaim, KeptStorage, KeptStorageType, NewClaim,
+    ScratchStorage, ScratchStorageType, Storage,
 };
 pub use volumes::{ClaimVolume, ConfigMapVolume, KeyToPath, SecretVolume, Volume, VolumeMount};
 
@@ -145,12 +141,8 @@ impl Kubernetes {
             node_selector: group.node_selector.or_else(|| self.node_selector.clone()),
             tolerations: group.tolerations.or_else(|| self.tolerations.clone()),
             affinity: group.affinity.or_else(|| self.affinity.clone()),
-            priority_class_name: group
-                .priority_class_name
-                .or_else(|| self.priority_class_name.clone()),
-            runtime_class_name: group
-                .runtime_class_name
-                .or_else(|| self.runtime_class_name.clone()),
+            priority_class_name: group.priority_class_name.or_else(|| self.priority_class_name.clone()),
+            runtime_class_name: group.runtime_class_name.or_else(|| self.runtime_class_name.clone()),
         }
     }
 }

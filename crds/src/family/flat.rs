@@ -54,21 +54,14 @@ pub mod snake_case {
     use super::{Deserialize, Deserializer, Family, Map, Serializer};
 
     #[allow(missing_docs, reason = "the module says it")]
-    pub fn serialize<F: Family, S: Serializer>(
-        choice: &F,
-        serializer: S,
-    ) -> Result<S::Ok, S::Error> {
+    pub fn serialize<F: Family, S: Serializer>(choice: &F, serializer: S) -> Result<S::Ok, S::Error> {
         super::write(choice, snake, serializer)
     }
 
     #[allow(missing_docs, reason = "the module says it")]
-    pub fn deserialize<'de, F: Family, D: Deserializer<'de>>(
-        deserializer: D,
-    ) -> Result<F, D::Error> {
+    pub fn deserialize<'de, F: Family, D: Deserializer<'de>>(deserializer: D) -> Result<F, D::Error> {
         let fields = Map::deserialize(deserializer)?;
-        let renamed = fields
-            .into_iter()
-            .map(|(name, value)| (camel(&name), value));
+        let renamed = fields.into_iter().map(|(name, value)| (camel(&name), value));
         super::choice(renamed.collect()).map_err(D::Error::custom)
     }
 
@@ -142,9 +135,7 @@ mod tests {
             let text = format!(r#"{{"schedule":{schedule},"partition":{{"type":"iid"}}}}"#);
             serde_json::from_str::<Both>(&text).unwrap_err().to_string()
         };
-        assert!(
-            refused(r#"{"type":"stairs"}"#).contains("type stairs is not known; expected constant")
-        );
+        assert!(refused(r#"{"type":"stairs"}"#).contains("type stairs is not known; expected constant"));
         assert!(refused(r#"{"type":7}"#).contains("type is no text"));
         assert!(refused(r#"{"type":"step"}"#).contains("missing field `rounds`"));
     }

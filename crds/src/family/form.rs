@@ -12,10 +12,7 @@ use super::{Family, Variant};
 /// The member that names the variant.
 pub(super) const TYPE: &str = "type";
 
-pub(crate) fn write<F: Family, S: Serializer>(
-    choice: &F,
-    serializer: S,
-) -> Result<S::Ok, S::Error> {
+pub(crate) fn write<F: Family, S: Serializer>(choice: &F, serializer: S) -> Result<S::Ok, S::Error> {
     let settings = choice.settings().map_err(S::Error::custom)?;
     let mut map = serializer.serialize_map(None)?;
     map.serialize_entry(TYPE, choice.name())?;
@@ -37,18 +34,14 @@ pub(crate) fn read<'de, F: Family, D: Deserializer<'de>>(deserializer: D) -> Res
     let variant = chosen::<F>(&fields).map_err(D::Error::custom)?;
     let settings = match variant.has_settings {
         // What is left out has its default, and the settings say what has none.
-        true => fields
-            .remove(variant.name)
-            .unwrap_or_else(|| Value::Object(Map::new())),
+        true => fields.remove(variant.name).unwrap_or_else(|| Value::Object(Map::new())),
         false => Value::Null,
     };
     (variant.read)(settings).map_err(|error| D::Error::custom(format!("{}: {error}", variant.name)))
 }
 
 /// The variant that `type` names.
-pub(super) fn chosen<F: Family>(
-    fields: &Map<String, Value>,
-) -> Result<&'static Variant<F>, String> {
+pub(super) fn chosen<F: Family>(fields: &Map<String, Value>) -> Result<&'static Variant<F>, String> {
     let name = match fields.get(TYPE) {
         Some(Value::String(name)) => name,
         Some(_) => return Err("type is no text".to_owned()),
@@ -83,15 +76,8 @@ mod tests {
             assert_eq!(serde_json::to_string(&topology).unwrap(), written);
             assert_eq!(serde_json::from_str::<Topology>(written).unwrap(), topology);
         }
-        let refused = |text| {
-            serde_json::from_str::<Topology>(text)
-                .unwrap_err()
-                .to_string()
-        };
+        let refused = |text| serde_json::from_str::<Topology>(text).unwrap_err().to_string();
         assert!(refused("{}").contains("type is missing"));
-        assert!(
-            refused(r#"{"type":"randomRegular"}"#)
-                .contains("randomRegular: missing field `degree`")
-        );
+        assert!(refused(r#"{"type":"randomRegular"}"#).contains("randomRegular: missing field `degree`"));
     }
 }

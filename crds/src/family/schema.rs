@@ -101,13 +101,7 @@ pub(crate) fn plain(schema: &mut Schema) {
     };
     let names = values.iter().flat_map(|value| {
         let one = value.get("const").into_iter();
-        one.chain(
-            value
-                .get("enum")
-                .and_then(Value::as_array)
-                .into_iter()
-                .flatten(),
-        )
+        one.chain(value.get("enum").and_then(Value::as_array).into_iter().flatten())
     });
     let names: Vec<Value> = names.cloned().collect();
     schema.insert("type".to_owned(), json!("string"));

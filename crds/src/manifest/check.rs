@@ -26,9 +26,7 @@ pub(crate) fn check(schema: &JSONSchemaProps, value: &Value, errors: &mut Vec<Fi
 /// Removes the fields that do not fit, so that their defaults stand in for them.
 pub(super) fn strip(schema: &JSONSchemaProps, value: &mut Value) {
     let Value::Object(fields) = value else { return };
-    if schema.x_kubernetes_preserve_unknown_fields == Some(true)
-        || schema.additional_properties.is_some()
-    {
+    if schema.x_kubernetes_preserve_unknown_fields == Some(true) || schema.additional_properties.is_some() {
         return;
     }
     fields.retain(|name, value| {
@@ -84,12 +82,7 @@ fn no_value(schema: &JSONSchemaProps) -> String {
     }
 }
 
-fn object(
-    schema: &JSONSchemaProps,
-    fields: &Map<String, Value>,
-    path: &str,
-    errors: &mut Vec<FieldError>,
-) {
+fn object(schema: &JSONSchemaProps, fields: &Map<String, Value>, path: &str, errors: &mut Vec<FieldError>) {
     if schema.x_kubernetes_preserve_unknown_fields == Some(true) {
         return free::check(fields, path, errors);
     }
@@ -112,13 +105,8 @@ fn object(
     }
     for name in schema.required.iter().flatten() {
         if !fields.contains_key(name) {
-            let help = property(schema, name)
-                .map_or_else(String::new, |field| format!("write {}", sample(field)));
-            errors.push(FieldError::new(
-                reserved::join(path, name),
-                "is missing",
-                help,
-            ));
+            let help = property(schema, name).map_or_else(String::new, |field| format!("write {}", sample(field)));
+            errors.push(FieldError::new(reserved::join(path, name), "is missing", help));
         }
     }
     union(schema, fields, path, errors);
@@ -147,12 +135,7 @@ fn map(
 }
 
 /// `type` names the member that holds the settings: that one is there if it has settings without a default, and no other.
-fn union(
-    schema: &JSONSchemaProps,
-    fields: &Map<String, Value>,
-    path: &str,
-    errors: &mut Vec<FieldError>,
-) {
+fn union(schema: &JSONSchemaProps, fields: &Map<String, Value>, path: &str, errors: &mut Vec<FieldError>) {
     let Some(kind) = property(schema, "type") else {
         return;
     };
@@ -173,21 +156,14 @@ fn union(
             ));
         }
     }
-    let needed =
-        property(schema, chosen).filter(|member| member.required.iter().flatten().next().is_some());
+    let needed = property(schema, chosen).filter(|member| member.required.iter().flatten().next().is_some());
     if let Some(member) = needed.filter(|_| !fields.contains_key(chosen)) {
         errors.push(FieldError::new(
             reserved::join(path, chosen),
             "is missing",
             format!(
                 "type {chosen} wants `{chosen}:` with {}",
-                member
-                    .required
-                    .iter()
-                    .flatten()
-                    .cloned()
-                    .collect::<Vec<_>>()
-                    .join(", ")
+                member.required.iter().flatten().cloned().collect::<Vec<_>>().join(", ")
             ),
         ));
     }
@@ -205,11 +181,7 @@ fn array(schema: &JSONSchemaProps, items: &[Value], path: &str, errors: &mut Vec
         } else {
             format!("at most {most}")
         };
-        errors.push(FieldError::new(
-            path,
-            entries(items.len()),
-            format!("{wanted} will do"),
-        ));
+        errors.push(FieldError::new(path, entries(items.len()), format!("{wanted} will do")));
         // A list that is too long is not looked through: the bound is there to save the work.
         if count > most {
             return;
@@ -269,16 +241,8 @@ fn string(schema: &JSONSchemaProps, text: &str, path: &str, errors: &mut Vec<Fie
         }
         return;
     }
-    if let Some(fault) = schema
-        .pattern
-        .as_deref()
-        .and_then(|pattern| form(pattern, text))
-    {
-        errors.push(FieldError::new(
-            path,
-            fault,
-            format!("write {}", sample(schema)),
-        ));
+    if let Some(fault) = schema.pattern.as_deref().and_then(|pattern| form(pattern, text)) {
+        errors.push(FieldError::new(path, fault, format!("write {}", sample(schema))));
         return;
     }
     let length = i64::try_from(text.chars().count()).unwrap_or(i64::MAX);
@@ -375,15 +339,11 @@ pub(crate) fn sample(schema: &JSONSchemaProps) -> String {
         Some("integer") => format!("a whole number, {}", bounds(schema)),
         Some("number") => format!("a number, {}", bounds(schema)),
         Some("string") => match schema.pattern.as_deref() {
-            Some(interval::PATTERN) => {
-                "a duration such as 10s, 1m30s or 500ms, at most a year".to_owned()
-            }
+            Some(interval::PATTERN) => "a duration such as 10s, 1m30s or 500ms, at most a year".to_owned(),
             Some(bit_rate::PATTERN) => bit_rate::SAMPLE.to_owned(),
             Some(percentage::PATTERN) => percentage::SAMPLE.to_owned(),
             Some(queue_length::PATTERN) => queue_length::SAMPLE.to_owned(),
-            Some(experiment::SHA256_PATTERN) => {
-                "the 64 digits (0–9, a–f) that sha256sum prints".to_owned()
-            }
+            Some(experiment::SHA256_PATTERN) => "the 64 digits (0–9, a–f) that sha256sum prints".to_owned(),
             Some(experiment::NAME_PATTERN) => {
                 "a name of a–z, 0–9 and `-`, a letter first, no `-` at the end".to_owned()
             }

@@ -65,14 +65,13 @@ pub(crate) fn yaml(text: &str) -> Result<Value, FieldError> {
         strict_booleans: true,
         with_snippet: true,
     };
-    let documents: Vec<Value> =
-        serde_saphyr::from_multiple_with_options(text, options).map_err(|error| {
-            FieldError::new(
-                "",
-                "the text cannot be read as one YAML document",
-                too_much(&error).unwrap_or_else(|| rendered(&error)),
-            )
-        })?;
+    let documents: Vec<Value> = serde_saphyr::from_multiple_with_options(text, options).map_err(|error| {
+        FieldError::new(
+            "",
+            "the text cannot be read as one YAML document",
+            too_much(&error).unwrap_or_else(|| rendered(&error)),
+        )
+    })?;
     match documents.len() {
         0 | 1 => Ok(documents.into_iter().next().unwrap_or_default()),
         count => Err(FieldError::new(
@@ -86,9 +85,7 @@ pub(crate) fn yaml(text: &str) -> Result<Value, FieldError> {
 /// What the reader says, with the place in the text.
 fn rendered(error: &Error) -> String {
     let text = error.render_with_formatter(&UserMessageFormatter);
-    text.strip_prefix("error: ")
-        .map(str::to_owned)
-        .unwrap_or(text)
+    text.strip_prefix("error: ").map(str::to_owned).unwrap_or(text)
 }
 
 /// What is over its bound, which the reader's own words do not tell.
@@ -107,9 +104,7 @@ fn too_much(error: &Error) -> Option<String> {
                 format!("it has more than {MAX_ALIASES} anchors (`&name`) or aliases (`*name`)")
             }
             BudgetBreach::Nodes { .. } | BudgetBreach::Events { .. } => {
-                format!(
-                    "it has more than {MAX_NODES} values, with those that aliases (`*name`) repeat"
-                )
+                format!("it has more than {MAX_NODES} values, with those that aliases (`*name`) repeat")
             }
             _ => "it is more than any manifest needs".to_owned(),
         },
@@ -151,23 +146,13 @@ pub(super) fn check_envelope(document: &Value, errors: &mut Vec<FieldError>) {
     let fields = document.as_object().unwrap_or(&empty);
     check_constant(fields.get("apiVersion"), "apiVersion", API_VERSION, errors);
     check_constant(fields.get("kind"), "kind", KIND, errors);
-    for name in fields
-        .keys()
-        .filter(|name| !FIELDS.contains(&name.as_str()))
-    {
+    for name in fields.keys().filter(|name| !FIELDS.contains(&name.as_str())) {
         errors.push(reserved::unknown_top(name, &FIELDS));
     }
     match fields.get("metadata") {
         Some(Value::Object(metadata)) => {
-            for name in metadata
-                .keys()
-                .filter(|name| !METADATA.contains(&name.as_str()))
-            {
-                errors.push(reserved::unknown(
-                    "metadata",
-                    name,
-                    METADATA.iter().copied(),
-                ));
+            for name in metadata.keys().filter(|name| !METADATA.contains(&name.as_str())) {
+                errors.push(reserved::unknown("metadata", name, METADATA.iter().copied()));
             }
             for name in ["labels", "annotations"] {
                 check_texts(metadata.get(name), name, errors);
@@ -191,20 +176,14 @@ fn check_constant(value: Option<&Value>, path: &str, expected: &str, errors: &mu
             format!("{} is not known", check::describe(value)),
             format!("write {expected}"),
         )),
-        _ => errors.push(FieldError::new(
-            path,
-            "is missing",
-            format!("write {expected}"),
-        )),
+        _ => errors.push(FieldError::new(path, "is missing", format!("write {expected}"))),
     }
 }
 
 /// Labels and annotations: maps of texts.
 fn check_texts(value: Option<&Value>, name: &str, errors: &mut Vec<FieldError>) {
     let Some(value) = value else { return };
-    let texts = value
-        .as_object()
-        .is_some_and(|map| map.values().all(Value::is_string));
+    let texts = value.as_object().is_some_and(|map| map.values().all(Value::is_string));
     if !texts {
         errors.push(FieldError::new(
             format!("metadata.{name}"),
@@ -217,9 +196,7 @@ fn check_texts(value: Option<&Value>, name: &str, errors: &mut Vec<FieldError>) 
 /// Checks `metadata.name`.
 pub(super) fn check_name(value: &Value, errors: &mut Vec<FieldError>) {
     const PATH: &str = "metadata.name";
-    let rule = format!(
-        "a name has a–z, 0–9 and `-`, a letter first, no `-` at the end, at most {MAX_NAME} characters"
-    );
+    let rule = format!("a name has a–z, 0–9 and `-`, a letter first, no `-` at the end, at most {MAX_NAME} characters");
     match value {
         Value::String(name) if name.len() > MAX_NAME => errors.push(FieldError::new(
             PATH,
@@ -227,11 +204,7 @@ pub(super) fn check_name(value: &Value, errors: &mut Vec<FieldError>) {
             rule,
         )),
         Value::String(name) if !is_label(name) => {
-            errors.push(FieldError::new(
-                PATH,
-                format!("{} is not a name", quote(name)),
-                rule,
-            ));
+            errors.push(FieldError::new(PATH, format!("{} is not a name", quote(name)), rule));
         }
         Value::String(_) => {}
         Value::Null => errors.push(FieldError::new(PATH, "is missing", rule)),

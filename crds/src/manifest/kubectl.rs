@@ -87,12 +87,7 @@ fn path(frames: &[Frame]) -> String {
     path
 }
 
-fn error(
-    frames: &[Frame],
-    scalar: &str,
-    line: usize,
-    (here, there): (&Value, &Value),
-) -> FieldError {
+fn error(frames: &[Frame], scalar: &str, line: usize, (here, there): (&Value, &Value)) -> FieldError {
     let path = path(frames);
     let quoted = format!("\"{scalar}\"");
     if matches!(frames.last(), Some(Frame::Map(None))) {
@@ -137,10 +132,7 @@ mod tests {
     use super::*;
 
     fn found(text: &str) -> Vec<String> {
-        read_otherwise(text)
-            .iter()
-            .map(ToString::to_string)
-            .collect()
+        read_otherwise(text).iter().map(ToString::to_string).collect()
     }
 
     #[test]

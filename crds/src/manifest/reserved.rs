@@ -1,8 +1,6 @@
 //! Names and values that are kept for later: refused as not supported yet, so that no manifest changes its meaning.
 
-use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{
-    JSONSchemaProps, JSONSchemaPropsOrArray,
-};
+use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{JSONSchemaProps, JSONSchemaPropsOrArray};
 
 use crate::{FieldError, errors::quote};
 
@@ -48,13 +46,7 @@ const VALUES: &[(&str, &[&str])] = &[
     ("exchange.chunkSelection", &["importance"]),
     (
         "aggregation.type",
-        &[
-            "geometricMedian",
-            "krum",
-            "median",
-            "multiKrum",
-            "trimmedMean",
-        ],
+        &["geometricMedian", "krum", "median", "multiKrum", "trimmedMean"],
     ),
 ];
 
@@ -77,9 +69,7 @@ fn general(path: &str) -> String {
 
 fn listed(table: &[(&str, &[&str])], path: &str, name: &str) -> bool {
     let path = general(path);
-    table
-        .iter()
-        .any(|(at, names)| *at == path && names.contains(&name))
+    table.iter().any(|(at, names)| *at == path && names.contains(&name))
 }
 
 /// `parent.name`, or `name` at the top.
@@ -92,11 +82,7 @@ pub(super) fn join(parent: &str, name: &str) -> String {
 }
 
 /// The error about a field that the schema does not have.
-pub(super) fn unknown<'a>(
-    parent: &str,
-    name: &str,
-    known: impl Iterator<Item = &'a str>,
-) -> FieldError {
+pub(super) fn unknown<'a>(parent: &str, name: &str, known: impl Iterator<Item = &'a str>) -> FieldError {
     // A field's name is a user's text: bounded and without control characters in the path as well.
     let shown = quote(name);
     let path = join(parent, shown.trim_matches('`'));
@@ -104,10 +90,7 @@ pub(super) fn unknown<'a>(
         return FieldError::new(path, LATER, "remove it");
     }
     let at = general(parent);
-    if let Some((_, _, instead)) = REFUSED
-        .iter()
-        .find(|(of, field, _)| *of == at && *field == name)
-    {
+    if let Some((_, _, instead)) = REFUSED.iter().find(|(of, field, _)| *of == at && *field == name) {
         return FieldError::new(path, "a path of the node", *instead);
     }
     let known: Vec<&str> = known.collect();
@@ -240,10 +223,7 @@ mod tests {
     #[test]
     fn the_nearest_name_is_found() {
         assert_eq!(nearest("ruonds", &["rounds", "epochs"]), Some("rounds"));
-        assert_eq!(
-            nearest("batchsize", &["rounds", "batchSize"]),
-            Some("batchSize")
-        );
+        assert_eq!(nearest("batchsize", &["rounds", "batchSize"]), Some("batchSize"));
         assert_eq!(nearest("zzz", &["rounds", "epochs"]), None);
     }
 }

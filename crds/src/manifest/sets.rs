@@ -51,9 +51,8 @@ fn set(document: &mut Value, path: &str, text: &str) -> Result<(), FieldError> {
     }
     let mut place = document;
     for step in steps {
-        place = enter(place, step).map_err(|(found, expected)| {
-            FieldError::new(shown, format!("--set: {found}"), expected)
-        })?;
+        place = enter(place, step)
+            .map_err(|(found, expected)| FieldError::new(shown, format!("--set: {found}"), expected))?;
     }
     *place = value;
     Ok(())
@@ -93,9 +92,7 @@ fn steps(path: &str) -> Option<Vec<Step<'_>>> {
     let mut steps = Vec::new();
     for part in path.split('.') {
         let (name, mut entries) = part.split_at(part.find('[').unwrap_or(part.len()));
-        let plain = name
-            .bytes()
-            .all(|b| b.is_ascii_alphanumeric() || b"-_/".contains(&b));
+        let plain = name.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_/".contains(&b));
         if name.is_empty() || !plain {
             return None;
         }
@@ -124,18 +121,10 @@ mod tests {
         use Step::{Entry, Field};
         assert_eq!(
             steps("groups[0].count"),
-            Some(vec![
-                Field("spec"),
-                Field("groups"),
-                Entry(0),
-                Field("count")
-            ])
+            Some(vec![Field("spec"), Field("groups"), Entry(0), Field("count")])
         );
         assert_eq!(steps("spec.seed"), Some(vec![Field("spec"), Field("seed")]));
-        assert_eq!(
-            steps("metadata.name"),
-            Some(vec![Field("metadata"), Field("name")])
-        );
+        assert_eq!(steps("metadata.name"), Some(vec![Field("metadata"), Field("name")]));
         assert_eq!(
             steps("topology.custom.edges[3][1]"),
             Some(vec![

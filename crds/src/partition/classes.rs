@@ -45,14 +45,10 @@ impl Division for Classes {
                 format!("{per_peer} classes of {classes}"),
                 format!("the data has {classes} classes; at most so many will do"),
             );
-        } else if (1..=u64::from(MAX_PEERS)).contains(&peers)
-            && u64::from(per_peer) * peers < u64::from(classes)
-        {
+        } else if (1..=u64::from(MAX_PEERS)).contains(&peers) && u64::from(per_peer) * peers < u64::from(classes) {
             findings.error(
                 PATH,
-                format!(
-                    "{peers} peers with {per_peer} classes each leave classes without a holder"
-                ),
+                format!("{peers} peers with {per_peer} classes each leave classes without a holder"),
                 format!(
                     "the data has {classes} classes; at least {} will do",
                     u64::from(classes).div_ceil(peers)
@@ -102,9 +98,7 @@ impl Division for Classes {
         if let Some(peer) = shards.iter().position(Vec::is_empty) {
             return Err(field(
                 "classes",
-                format!(
-                    "peer {peer} would have no sample, since its classes have fewer samples than holders"
-                ),
+                format!("peer {peer} would have no sample, since its classes have fewer samples than holders"),
                 "take a larger perPeer or fewer peers",
             ));
         }

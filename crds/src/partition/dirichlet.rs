@@ -46,12 +46,6 @@ impl Division for Dirichlet {
     }
 
     fn shards(&self, pool: &Pool<'_>) -> Result<Vec<Vec<u32>>, ShardError> {
-        proportions::divide(
-            &pool.classes(),
-            self.alpha,
-            self.min_samples,
-            "dirichlet",
-            pool,
-        )
+        proportions::divide(&pool.classes(), self.alpha, self.min_samples, "dirichlet", pool)
     }
 }

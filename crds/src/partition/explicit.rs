@@ -21,10 +21,7 @@ pub struct Explicit {
     /// `[[[0, 100]], [[100, 150], [200, 250]]]`.
     #[schemars(
         length(min = 1, max = 10_000),
-        inner(
-            length(min = 1, max = 1000),
-            inner(inner(range(max = 4_294_967_295_u32)))
-        )
+        inner(length(min = 1, max = 1000), inner(inner(range(max = 4_294_967_295_u32))))
     )]
     pub shards: Vec<Vec<[u32; 2]>>,
 }
@@ -160,9 +157,7 @@ fn warn_about_sharing(taken: &[(u32, u32, usize)], samples: Option<u64>, finding
             shared = true;
             findings.warn(
                 PATH,
-                format!(
-                    "sample {start} belongs to peers {holder} and {peer}, and maybe more samples do"
-                ),
+                format!("sample {start} belongs to peers {holder} and {peer}, and maybe more samples do"),
             );
         }
         covered += u64::from(end.saturating_sub(start.max(reached)));
@@ -173,10 +168,7 @@ fn warn_about_sharing(taken: &[(u32, u32, usize)], samples: Option<u64>, finding
     if let Some(samples) = samples.filter(|samples| covered < *samples) {
         findings.warn(
             PATH,
-            format!(
-                "{} of {samples} training samples belong to no peer",
-                samples - covered
-            ),
+            format!("{} of {samples} training samples belong to no peer", samples - covered),
         );
     }
 }

@@ -57,9 +57,7 @@ pub(super) fn divide(
     }
     Err(field(
         name,
-        format!(
-            "in {DRAWS} draws some peer always had fewer than {min_samples} samples, at best {best}"
-        ),
+        format!("in {DRAWS} draws some peer always had fewer than {min_samples} samples, at best {best}"),
         format!("take minSamples {best} or less, a larger alpha, fewer peers or another seed"),
     ))
 }
@@ -102,10 +100,7 @@ fn log_gamma_variate(rng: &mut impl Rng, shape: f64) -> f64 {
 /// largest remainders, the lower index first among equals.
 fn round(proportions: &[f64], total: usize) -> Vec<usize> {
     let exact: Vec<f64> = proportions.iter().map(|part| part * total as f64).collect();
-    let mut counts: Vec<usize> = exact
-        .iter()
-        .map(|part| libm::floor(*part) as usize)
-        .collect();
+    let mut counts: Vec<usize> = exact.iter().map(|part| libm::floor(*part) as usize).collect();
     let mut order: Vec<usize> = (0..counts.len()).collect();
     let remainder = |i: usize| exact[i] - libm::floor(exact[i]);
     order.sort_by(|&a, &b| remainder(b).total_cmp(&remainder(a)).then(a.cmp(&b)));
@@ -135,12 +130,9 @@ mod tests {
         for alpha in [0.1, 0.5, 1.0, 3.0, 50.0] {
             let mut rng = seeds::rng(1, "test.dirichlet", 0, 0);
             let draws = 20_000;
-            let first: Vec<f64> = (0..draws)
-                .map(|_| proportions(&mut rng, alpha, 4)[0])
-                .collect();
+            let first: Vec<f64> = (0..draws).map(|_| proportions(&mut rng, alpha, 4)[0]).collect();
             let mean = first.iter().sum::<f64>() / f64::from(draws);
-            let variance =
-                first.iter().map(|part| (part - mean).powi(2)).sum::<f64>() / f64::from(draws);
+            let variance = first.iter().map(|part| (part - mean).powi(2)).sum::<f64>() / f64::from(draws);
             let expected = 3.0 / (16.0 * (4.0 * alpha + 1.0));
             assert!(
                 (mean - 0.25).abs() < 5.0 * (expected / f64::from(draws)).sqrt(),

@@ -52,10 +52,7 @@ impl Division for Shards {
         let mut by_label: Vec<u32> = (0..pool.count()).collect();
         by_label.sort_by_key(|&sample| pool.labels[sample as usize]);
         let mut pieces = slices(pool.peers * per_peer, pool.count());
-        seeds::shuffle(
-            &mut seeds::rng(pool.seed, "shards.pieces", 0, 0),
-            &mut pieces,
-        );
+        seeds::shuffle(&mut seeds::rng(pool.seed, "shards.pieces", 0, 0), &mut pieces);
         let shard = |dealt: &[Vec<u32>]| {
             let places = dealt.iter().flatten();
             places.map(|&place| by_label[place as usize]).collect()

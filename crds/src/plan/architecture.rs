@@ -63,10 +63,7 @@ impl Architecture {
             Self::Cnn { input, classes } => cnn(*input, *classes),
             Self::Resnet18 { input, classes, .. } => resnet18(input[0], *classes),
             Self::Transformer {
-                context,
-                layers,
-                width,
-                ..
+                context, layers, width, ..
             } => transformer(*context, *layers, *width),
             Self::Custom { .. } => Vec::new(),
         }
@@ -113,10 +110,7 @@ fn lenet([channels, height, width]: [u32; 3], classes: u32) -> Vec<TensorPlan> {
     let side = |extent: u32| (extent / 2).saturating_sub(4) / 2;
     let mut tensors = Vec::from(convolution("conv1", channels, 6, 5));
     tensors.extend(convolution("conv2", 6, 16, 5));
-    tensors.extend(chain(
-        1,
-        &[16 * side(height) * side(width), 120, 84, classes],
-    ));
+    tensors.extend(chain(1, &[16 * side(height) * side(width), 120, 84, classes]));
     tensors
 }
 
@@ -155,10 +149,7 @@ fn transformer(context: u32, layers: u32, width: u32) -> Vec<TensorPlan> {
         let shape = [u64::from(rows), u64::from(width)];
         TensorPlan::new(name, shape).starting(Start::Normal)
     };
-    let mut tensors = vec![
-        table("token.weight", TOKENS),
-        table("position.weight", context),
-    ];
+    let mut tensors = vec![table("token.weight", TOKENS), table("position.weight", context)];
     for layer in 0..layers {
         let name = format!("encoder.layers.{layer}");
         let [weight, bias] = linear("in_proj", width, 3 * width);

@@ -28,11 +28,7 @@ impl Plan {
     ///
     /// # Errors
     /// As [`Plan::load`], and what the catalogue refuses.
-    pub fn load_with(
-        text: &str,
-        sets: &[(String, String)],
-        catalogue: &dyn Catalogue,
-    ) -> Result<Self, Errors> {
+    pub fn load_with(text: &str, sets: &[(String, String)], catalogue: &dyn Catalogue) -> Result<Self, Errors> {
         let draft = manifest::Draft::read(text, sets)?;
         let Some(experiment) = draft.experiment else {
             return Err(Errors::all(draft.errors));
@@ -43,10 +39,7 @@ impl Plan {
         let mut errors = draft.errors;
         if let Err(more) = Self::from_experiment_with(&experiment, catalogue) {
             // A faulty field stands at its default now, so nothing can be said about what belongs with it.
-            let faulty: Vec<String> = errors
-                .iter()
-                .map(|error| section(&error.path).to_owned())
-                .collect();
+            let faulty: Vec<String> = errors.iter().map(|error| section(&error.path).to_owned()).collect();
             errors.extend(
                 more.into_vec()
                     .into_iter()
@@ -68,10 +61,7 @@ impl Plan {
     ///
     /// # Errors
     /// As [`Plan::from_experiment`], and what the catalogue refuses.
-    pub fn from_experiment_with(
-        experiment: &Experiment,
-        catalogue: &dyn Catalogue,
-    ) -> Result<Self, Errors> {
+    pub fn from_experiment_with(experiment: &Experiment, catalogue: &dyn Catalogue) -> Result<Self, Errors> {
         let spec = &experiment.spec;
         let mut findings = Findings::default();
         manifest::check_name(experiment.metadata.name.as_deref(), &mut findings.errors);
@@ -93,20 +83,12 @@ impl Plan {
         let model = data
             .as_ref()
             .and_then(|data| model::resolve(&spec.model, data, catalogue, &mut findings));
-        let training = settings::training(
-            &spec.training,
-            &spec.aggregation,
-            data.as_ref(),
-            count,
-            &mut findings,
-        );
+        let training = settings::training(&spec.training, &spec.aggregation, data.as_ref(), count, &mut findings);
         let early_stop = start::early_stop(spec.training.early_stop.as_ref(), &mut findings);
         kubernetes::check(spec, &mut findings);
         paths::check(spec, &mut findings);
         let exchange = settings::exchange(&spec.exchange, model.as_ref(), degree, &mut findings);
-        let (Some(peers), Some(data), Some(model), true) =
-            (peers, data, model, findings.errors.is_empty())
-        else {
+        let (Some(peers), Some(data), Some(model), true) = (peers, data, model, findings.errors.is_empty()) else {
             return Err(Errors::all(findings.errors));
         };
         let plan = Self {
@@ -140,11 +122,7 @@ fn total(groups: &[Group]) -> u64 {
 }
 
 /// One entry a peer; none when the groups or the topology are wrong.
-fn peers(
-    spec: &ExperimentSpec,
-    links: &[Option<LinkPlan>],
-    findings: &mut Findings,
-) -> Option<Vec<PeerPlan>> {
+fn peers(spec: &ExperimentSpec, links: &[Option<LinkPlan>], findings: &mut Findings) -> Option<Vec<PeerPlan>> {
     let mut names: HashMap<&str, usize> = HashMap::new();
     for (i, group) in spec.groups.iter().enumerate() {
         if let Some(first) = names.insert(&group.name, i) {
@@ -156,10 +134,7 @@ fn peers(
         }
     }
     let count = total(&spec.groups);
-    let Some(count) = u32::try_from(count)
-        .ok()
-        .filter(|count| *count <= MAX_PEERS)
-    else {
+    let Some(count) = u32::try_from(count).ok().filter(|count| *count <= MAX_PEERS) else {
         findings.error(
             "groups",
             format!("{count} peers in all"),

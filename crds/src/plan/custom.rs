@@ -2,10 +2,7 @@
 
 use std::collections::HashSet;
 
-use super::{
-    Architecture, DataPlan, DataSource, MAX_INPUT, MAX_PARAMETERS, ModelPlan, SampleKind,
-    TensorPlan,
-};
+use super::{Architecture, DataPlan, DataSource, MAX_INPUT, MAX_PARAMETERS, ModelPlan, SampleKind, TensorPlan};
 use crate::{
     FieldError,
     catalogue::{Catalogue, Form, Task},
@@ -66,10 +63,7 @@ pub(super) fn data_set(
     catalogue: &dyn Catalogue,
     findings: &mut Findings,
 ) -> Option<(DataSource, Vec<u32>, u32)> {
-    let Form {
-        input_shape,
-        classes,
-    } = answer(
+    let Form { input_shape, classes } = answer(
         catalogue.data_set(&custom.name, &custom.settings),
         custom,
         ("data.custom", "data set"),
@@ -123,8 +117,7 @@ fn answer<T>(
         }
         None => {
             let expected = if known.is_empty() {
-                "it has none of its own; docs/own-model.md says how to make a program that has"
-                    .to_owned()
+                "it has none of its own; docs/own-model.md says how to make a program that has".to_owned()
             } else {
                 format!("it has {}; see docs/own-model.md", known.join(", "))
             };

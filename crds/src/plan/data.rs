@@ -63,17 +63,10 @@ fn known_samples(source: &DataSource) -> Option<u32> {
 }
 
 /// The recipe; none when the data or the partition cannot be one.
-pub(super) fn resolve(
-    data: &Data,
-    peers: u64,
-    catalogue: &dyn Catalogue,
-    findings: &mut Findings,
-) -> Option<DataPlan> {
+pub(super) fn resolve(data: &Data, peers: u64, catalogue: &dyn Catalogue, findings: &mut Findings) -> Option<DataPlan> {
     let (source, input_shape, classes) = source(data, catalogue, findings)?;
     let samples = known_samples(&source).map(u64::from);
-    if let Some(samples) =
-        samples.filter(|samples| peers > *samples && peers <= u64::from(MAX_PEERS))
-    {
+    if let Some(samples) = samples.filter(|samples| peers > *samples && peers <= u64::from(MAX_PEERS)) {
         findings.error(
             "groups",
             format!("{peers} peers for {samples} training samples"),
@@ -94,9 +87,7 @@ pub(super) fn resolve(
         if (1..TINY_SHARD).contains(&mean) {
             findings.warn(
                 "data",
-                format!(
-                    "a peer has {mean} training samples on average, too few to learn much from"
-                ),
+                format!("a peer has {mean} training samples on average, too few to learn much from"),
             );
         }
     }
@@ -109,23 +100,13 @@ pub(super) fn resolve(
 }
 
 /// Where the data is, the shape of an input, and the classes.
-fn source(
-    data: &Data,
-    catalogue: &dyn Catalogue,
-    findings: &mut Findings,
-) -> Option<(DataSource, Vec<u32>, u32)> {
+fn source(data: &Data, catalogue: &dyn Catalogue, findings: &mut Findings) -> Option<(DataSource, Vec<u32>, u32)> {
     match data.kind {
         DataType::Digits => Some((DataSource::Digits, vec![8, 8], 10)),
         DataType::Idx => {
             let idx = data.idx.as_ref()?;
             let hashed = idx.sha256.is_some();
-            file::check(
-                &idx.path,
-                hashed,
-                "data.idx.path",
-                "data.idx.sha256",
-                findings,
-            )?;
+            file::check(&idx.path, hashed, "data.idx.path", "data.idx.sha256", findings)?;
             let source = DataSource::Idx {
                 path: idx.path.clone(),
                 sha256: idx.sha256.clone(),
@@ -173,10 +154,7 @@ fn csv(csv: &CsvData, findings: &mut Findings) -> Option<(DataSource, Vec<u32>, 
     Some((source, csv.input_shape.clone(), csv.classes))
 }
 
-fn safetensors(
-    data: &SafetensorsData,
-    findings: &mut Findings,
-) -> Option<(DataSource, Vec<u32>, u32)> {
+fn safetensors(data: &SafetensorsData, findings: &mut Findings) -> Option<(DataSource, Vec<u32>, u32)> {
     bounded(&data.input_shape, "data.safetensors.inputShape", findings)?;
     let hashes = data.sha256.clone().unwrap_or_default();
     let hashed = hashes.train.is_some() && hashes.test.is_some();
@@ -200,13 +178,7 @@ fn safetensors(
 
 fn text(text: &TextData, findings: &mut Findings) -> Option<(DataSource, Vec<u32>, u32)> {
     let hashed = text.sha256.is_some();
-    file::check(
-        &text.path,
-        hashed,
-        "data.text.path",
-        "data.text.sha256",
-        findings,
-    )?;
+    file::check(&text.path, hashed, "data.text.path", "data.text.sha256", findings)?;
     let source = DataSource::Text {
         file: DataFile {
             path: text.path.clone(),

@@ -109,11 +109,7 @@ fn canonical(value: &Value, hasher: &mut Hasher) {
     }
 }
 
-fn object(
-    fields: &Map<String, Value>,
-    hasher: &mut Hasher,
-    feed: impl Fn(&str, &Value, &mut Hasher),
-) {
+fn object(fields: &Map<String, Value>, hasher: &mut Hasher, feed: impl Fn(&str, &Value, &mut Hasher)) {
     let mut names: Vec<&String> = fields.keys().collect();
     names.sort_unstable();
     hasher.update(b"{");

@@ -20,17 +20,9 @@ const LEAST_CLAIM: u64 = 1 << 20;
 /// Finds what is wrong with `kubernetes` and with each group's.
 pub(super) fn check(spec: &ExperimentSpec, findings: &mut Findings) {
     let kubernetes = &spec.kubernetes;
-    placement::check(
-        "kubernetes",
-        &kubernetes.of_group(&Default::default()),
-        findings,
-    );
+    placement::check("kubernetes", &kubernetes.of_group(&Default::default()), findings);
     for (i, group) in spec.groups.iter().enumerate() {
-        placement::check(
-            &format!("groups[{i}].kubernetes"),
-            &group.kubernetes,
-            findings,
-        );
+        placement::check(&format!("groups[{i}].kubernetes"), &group.kubernetes, findings);
     }
     metadata::check(kubernetes, findings);
     volumes::check(kubernetes, findings);
@@ -49,9 +41,7 @@ pub(super) fn with_warnings(spec: &ExperimentSpec, mut plan: Plan) -> Plan {
     if let Some(limit) = limit.filter(|limit| file > limit.get()) {
         plan.warnings.push(Warning {
             path: "kubernetes.storage.scratch".to_owned(),
-            message: format!(
-                "{limit} may not hold the {file} bytes of chunks that pass exchange.memoryBudget"
-            ),
+            message: format!("{limit} may not hold the {file} bytes of chunks that pass exchange.memoryBudget"),
         });
     }
     plan
@@ -71,11 +61,7 @@ fn environment(variables: &[EnvironmentVariable], findings: &mut Findings) {
             continue;
         };
         if variable.value.is_some() {
-            findings.error(
-                &path,
-                "value and valueFrom are both there",
-                "remove one of them",
-            );
+            findings.error(&path, "value and valueFrom are both there", "remove one of them");
         }
         let count = [
             source.config_map_key_ref.is_some(),
@@ -104,12 +90,7 @@ fn storage(storage: &Storage, spec: &ExperimentSpec, findings: &mut Findings) {
             findings,
         );
     }
-    kept(
-        "kubernetes.storage.checkpoints",
-        &storage.checkpoints,
-        spec,
-        findings,
-    );
+    kept("kubernetes.storage.checkpoints", &storage.checkpoints, spec, findings);
     kept("kubernetes.storage.output", &storage.output, spec, findings);
 }
 

@@ -40,10 +40,7 @@ pub(super) fn resolve(
         };
         findings.error(
             "model.type",
-            format!(
-                "{} does not fit the data, which is {samples}",
-                name(model.kind)
-            ),
+            format!("{} does not fit the data, which is {samples}", name(model.kind)),
             help,
         );
         return None;
@@ -77,11 +74,7 @@ pub(super) fn resolve(
                 return None;
             }
             let input = input?;
-            let architecture = Architecture::Resnet18 {
-                input,
-                classes,
-                groups,
-            };
+            let architecture = Architecture::Resnet18 { input, classes, groups };
             (architecture, "model.type")
         }
         ModelType::Transformer => {
@@ -136,16 +129,8 @@ fn image(data: &DataPlan, kind: ModelType, side: u32, findings: &mut Findings) -
     Some(image)
 }
 
-fn transformer(
-    spec: TransformerModel,
-    data: &DataPlan,
-    findings: &mut Findings,
-) -> Option<Architecture> {
-    let TransformerModel {
-        layers,
-        heads,
-        width,
-    } = spec;
+fn transformer(spec: TransformerModel, data: &DataPlan, findings: &mut Findings) -> Option<Architecture> {
+    let TransformerModel { layers, heads, width } = spec;
     if !width.is_multiple_of(heads) {
         findings.error(
             "model.transformer.width",

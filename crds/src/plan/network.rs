@@ -171,10 +171,7 @@ pub(super) fn links(
     if let (CongestionControl::RateAware, Some(merged)) = (transport.congestion_control, unknown) {
         errors.push(FieldError::new(
             "transport.congestionControl",
-            format!(
-                "rateAware goes by the rate up, and groups[{}] has none",
-                merged.group
-            ),
+            format!("rateAware goes by the rate up, and groups[{}] has none", merged.group),
             "give every group a network with up, or write auto",
         ));
     }

@@ -75,16 +75,7 @@ mod tests {
         ] {
             assert_eq!(unexpanded(path), Some(part), "{path}");
         }
-        for path in [
-            "runs",
-            "./~/x",
-            "a~",
-            "/a/~b",
-            "price$.csv",
-            "$1",
-            "${",
-            "a$ b",
-        ] {
+        for path in ["runs", "./~/x", "a~", "/a/~b", "price$.csv", "$1", "${", "a$ b"] {
             assert_eq!(unexpanded(path), None, "{path}");
         }
     }

@@ -27,13 +27,7 @@ impl Default for TrainingPlan {
     /// What follows from a manifest that says nothing about training.
     fn default() -> Self {
         let (training, aggregation) = (Training::default(), Aggregation::default());
-        self::training(
-            &training,
-            &aggregation,
-            None,
-            None,
-            &mut Findings::default(),
-        )
+        self::training(&training, &aggregation, None, None, &mut Findings::default())
     }
 }
 
@@ -75,10 +69,7 @@ fn schedule(training: &Training, findings: &mut Findings) -> Schedule {
     if spec.warmup_rounds >= training.rounds {
         findings.error(
             "training.schedule.warmupRounds",
-            format!(
-                "{} leaves nothing of {} rounds",
-                spec.warmup_rounds, training.rounds
-            ),
+            format!("{} leaves nothing of {} rounds", spec.warmup_rounds, training.rounds),
             format!("at most {} will do", training.rounds.saturating_sub(1)),
         );
     }
@@ -160,10 +151,7 @@ fn num_chunks(asked: Option<u32>, model: Option<&ModelPlan>, findings: &mut Find
     if u64::from(asked) > model.parameters {
         findings.error(
             "exchange.numChunks",
-            format!(
-                "{asked} is more than the model's {} parameters",
-                model.parameters
-            ),
+            format!("{asked} is more than the model's {} parameters", model.parameters),
             format!("at most {} will do", model.parameters),
         );
     }
@@ -173,27 +161,9 @@ fn num_chunks(asked: Option<u32>, model: Option<&ModelPlan>, findings: &mut Find
 /// How connections are made and kept.
 pub(super) fn transport(transport: &Transport, findings: &mut Findings) -> TransportPlan {
     let least = Duration::from_millis(100);
-    within(
-        "transport.keepAlive",
-        transport.keep_alive,
-        least,
-        HOUR,
-        findings,
-    );
-    within(
-        "transport.idleTimeout",
-        transport.idle_timeout,
-        least,
-        DAY,
-        findings,
-    );
-    within(
-        "transport.lostAfter",
-        transport.lost_after,
-        least,
-        DAY,
-        findings,
-    );
+    within("transport.keepAlive", transport.keep_alive, least, HOUR, findings);
+    within("transport.idleTimeout", transport.idle_timeout, least, DAY, findings);
+    within("transport.lostAfter", transport.lost_after, least, DAY, findings);
     if transport.idle_timeout <= transport.keep_alive {
         findings.error(
             "transport.idleTimeout",
@@ -221,13 +191,7 @@ pub(super) fn output(output: &Output) -> OutputPlan {
     }
 }
 
-fn within(
-    path: &str,
-    interval: Interval,
-    least: Duration,
-    most: Duration,
-    findings: &mut Findings,
-) {
+fn within(path: &str, interval: Interval, least: Duration, most: Duration, findings: &mut Findings) {
     if !(least..=most).contains(&interval.get()) {
         findings.error(
             path,

@@ -37,10 +37,7 @@ pub(super) fn checkpoint_every(checkpoint: &Checkpoint) -> Option<u32> {
     }
 }
 
-pub(super) fn early_stop(
-    stop: Option<&EarlyStop>,
-    findings: &mut Findings,
-) -> Option<EarlyStopPlan> {
+pub(super) fn early_stop(stop: Option<&EarlyStop>, findings: &mut Findings) -> Option<EarlyStopPlan> {
     let stop = stop?;
     if stop.target_accuracy.is_none() && stop.patience.is_none() {
         findings.error(

@@ -26,11 +26,7 @@ pub fn with_variants(mut examples: Vec<Example>) -> Result<Vec<Example>, serde_j
 }
 
 /// `heading` is where they are shown, `above` the lines that the choice stands under.
-fn add<F: Family>(
-    heading: &str,
-    above: &str,
-    examples: &mut Vec<Example>,
-) -> Result<(), serde_json::Error> {
+fn add<F: Family>(heading: &str, above: &str, examples: &mut Vec<Example>) -> Result<(), serde_json::Error> {
     let sketch = Sketch {
         peers: 8,
         samples: Some(DIGITS_TRAIN),

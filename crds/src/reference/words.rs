@@ -19,16 +19,8 @@ pub(super) fn row(field: &Field<'_>) -> String {
         Some(variant) => format!("{}, with `type: {variant}`", kind(field.schema)),
         None => kind(field.schema),
     };
-    let cells = [
-        format!("`{}`", field.path),
-        what.join(" "),
-        kind,
-        default(field),
-    ];
-    format!(
-        "| {} |\n",
-        cells.map(|cell| cell.replace('|', r"\|")).join(" | ")
-    )
+    let cells = [format!("`{}`", field.path), what.join(" "), kind, default(field)];
+    format!("| {} |\n", cells.map(|cell| cell.replace('|', r"\|")).join(" | "))
 }
 
 /// What a field may be.
@@ -92,10 +84,7 @@ fn length(schema: &JSONSchemaProps, sample: &str) -> String {
         Some(NAME_PATTERN) => true,
         Some(pattern) => kubernetes::form(pattern).is_some(),
     };
-    match schema
-        .max_length
-        .filter(|_| is_free && !sample.contains("at most"))
-    {
+    match schema.max_length.filter(|_| is_free && !sample.contains("at most")) {
         Some(most) => format!(", at most {most} characters"),
         None => String::new(),
     }

@@ -7,10 +7,7 @@ pub enum ShardError {
     #[error("there is no peer to give samples to")]
     NoPeers,
     /// More samples than an index can name.
-    #[error(
-        "the data has {found} training samples; at most {} can be divided",
-        u32::MAX
-    )]
+    #[error("the data has {found} training samples; at most {} can be divided", u32::MAX)]
     TooManySamples {
         /// Training samples.
         found: usize,
@@ -24,9 +21,7 @@ pub enum ShardError {
         peers: usize,
     },
     /// A label that the manifest does not allow.
-    #[error(
-        "training sample {index} has label {label}; labels are below {classes}, as the manifest's data says"
-    )]
+    #[error("training sample {index} has label {label}; labels are below {classes}, as the manifest's data says")]
     Label {
         /// The sample.
         index: usize,

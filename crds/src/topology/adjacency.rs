@@ -67,9 +67,7 @@ mod tests {
         let mut adjacency = Adjacency::of(&[(0, 69), (3, 64)], 70);
         adjacency.connect(64, 1);
         let of_64: Vec<u32> = adjacency.strangers(64).collect();
-        let expected: Vec<u32> = (0..70)
-            .filter(|other| ![1, 3, 64].contains(other))
-            .collect();
+        let expected: Vec<u32> = (0..70).filter(|other| ![1, 3, 64].contains(other)).collect();
         assert_eq!(of_64, expected);
         assert!(adjacency.has(69, 0) && adjacency.has(0, 69) && !adjacency.has(0, 3));
         adjacency.part(69, 0);

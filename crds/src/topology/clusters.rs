@@ -119,10 +119,7 @@ mod tests {
         assert_eq!(two[2], [0, 1, 3]);
         assert_eq!(two[3], [2, 4, 5]);
         let three = clusters(3, 2, 12).unwrap();
-        assert_eq!(
-            three.iter().map(Vec::len).sum::<usize>(),
-            2 * (3 * 6 + 3 * 2)
-        );
+        assert_eq!(three.iter().map(Vec::len).sum::<usize>(), 2 * (3 * 6 + 3 * 2));
         assert_eq!(three[3], [0, 1, 2, 4]);
         assert_eq!(three[0], [1, 2, 3, 11]);
     }
@@ -137,11 +134,7 @@ mod tests {
                     let least = (peers / sites) as usize;
                     for (peer, list) in found.iter().enumerate() {
                         let others: HashSet<&u32> = list.iter().collect();
-                        assert_eq!(
-                            others.len(),
-                            list.len(),
-                            "{sites} {bridges} {peers}: {peer}"
-                        );
+                        assert_eq!(others.len(), list.len(), "{sites} {bridges} {peers}: {peer}");
                         assert!((least - 1..=least + 2).contains(&list.len()));
                     }
                 }

@@ -68,9 +68,7 @@ fn edges(probability: f64, peers: u32, seed: u64) -> Result<Edges, FieldError> {
         let n = f64::from(peers);
         FieldError::new(
             PATH,
-            format!(
-                "{probability} is too low: none of {graphs} graphs of {peers} peers was connected"
-            ),
+            format!("{probability} is too low: none of {graphs} graphs of {peers} peers was connected"),
             format!(
                 "graphs are seldom connected below ln n ÷ n, here {:.4}; take more",
                 libm::log(n) / n

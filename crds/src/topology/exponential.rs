@@ -25,12 +25,10 @@ impl Graph for Exponential {
     /// Source: Ying et al., "Exponential Graph is Provably Efficient for Decentralized Deep Training" (NeurIPS 2021), the
     /// static graph with every connection in both directions.
     fn edges(&self, peers: u32, _seed: u64) -> Result<Edges, Vec<FieldError>> {
-        let steps = (0..u32::BITS)
-            .map(|bit| 1_u32 << bit)
-            .take_while(|step| *step < peers);
-        Ok(once(steps.flat_map(|step| {
-            (0..peers).map(move |i| (i, (i + step) % peers))
-        })))
+        let steps = (0..u32::BITS).map(|bit| 1_u32 << bit).take_while(|step| *step < peers);
+        Ok(once(
+            steps.flat_map(|step| (0..peers).map(move |i| (i, (i + step) % peers))),
+        ))
     }
 
     fn layout(&self) -> Layout {

@@ -4,10 +4,7 @@ use rand_core::Rng;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{
-    Edges, Graph, Layout, adjacency::Adjacency, all_pairs, check_size, draws::first_connected, one,
-    ring,
-};
+use super::{Edges, Graph, Layout, adjacency::Adjacency, all_pairs, check_size, draws::first_connected, one, ring};
 use crate::{
     FieldError,
     family::{Settings, Sketch},
@@ -103,11 +100,7 @@ fn edges(degree: u32, peers: u32, seed: u64) -> Result<Edges, FieldError> {
 /// Every peer with its nearest on the ring, and with the one opposite when `degree` is odd (`peers` is even then).
 pub(super) fn circulant(peers: u32, degree: u32) -> Edges {
     let near = (1..=degree / 2).flat_map(|step| (0..peers).map(move |i| (i, (i + step) % peers)));
-    let opposite = if degree.is_multiple_of(2) {
-        0..0
-    } else {
-        0..peers / 2
-    };
+    let opposite = if degree.is_multiple_of(2) { 0..0 } else { 0..peers / 2 };
     near.chain(opposite.map(|i| (i, i + peers / 2))).collect()
 }
 
@@ -116,10 +109,7 @@ fn exchanged(mut edges: Edges, peers: u32, rng: &mut impl Rng) -> Edges {
     let mut known = Adjacency::of(&edges, peers);
     let count = edges.len() as u32;
     for _ in 0..edges.len() * SWAPS {
-        let (i, j) = (
-            seeds::below(rng, count) as usize,
-            seeds::below(rng, count) as usize,
-        );
+        let (i, j) = (seeds::below(rng, count) as usize, seeds::below(rng, count) as usize);
         let ((a, b), (mut c, mut d)) = (edges[i], edges[j]);
         if rng.next_u32() & 1 == 1 {
             (c, d) = (d, c);

@@ -5,8 +5,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Edges, Graph, Layout, adjacency::Adjacency, check_size, draws::first_connected, one,
-    random_regular::circulant,
+    Edges, Graph, Layout, adjacency::Adjacency, check_size, draws::first_connected, one, random_regular::circulant,
 };
 use crate::{
     FieldError,
@@ -80,15 +79,10 @@ fn edges(settings: SmallWorld, peers: u32, seed: u64) -> Result<Edges, FieldErro
     }
     let lattice = circulant(peers, degree);
     let rng = |graph| seeds::rng(seed, "topology.smallWorld", 0, graph);
-    first_connected(peers, rng, |rng| {
-        rewired(lattice.clone(), peers, rewire, rng)
-    })
-    .map_err(|drawn| {
+    first_connected(peers, rng, |rng| rewired(lattice.clone(), peers, rewire, rng)).map_err(|drawn| {
         FieldError::new(
             PATH,
-            format!(
-                "none of {drawn} graphs with {degree} neighbours and rewire {rewire} was connected"
-            ),
+            format!("none of {drawn} graphs with {degree} neighbours and rewire {rewire} was connected"),
             "take more neighbours or a smaller rewire",
         )
     })
@@ -120,13 +114,7 @@ fn rewired(mut edges: Edges, peers: u32, rewire: f64, rng: &mut impl Rng) -> Edg
 }
 
 /// One of the `left` peers that `from` does not know, each equally likely.
-fn stranger(
-    known: &Adjacency,
-    from: u32,
-    peers: u32,
-    left: u32,
-    rng: &mut impl Rng,
-) -> Option<u32> {
+fn stranger(known: &Adjacency, from: u32, peers: u32, left: u32, rng: &mut impl Rng) -> Option<u32> {
     let tried = (0..TRIES)
         .map(|_| seeds::below(rng, peers))
         .find(|&other| other != from && !known.has(from, other));

@@ -30,8 +30,7 @@ impl Settings for Torus {
 
     fn brief(&self) -> Option<String> {
         let side = |side: Option<u32>| side.map_or_else(|| "auto".to_owned(), |n| n.to_string());
-        (self.rows.is_some() || self.cols.is_some())
-            .then(|| format!("{}×{}", side(self.rows), side(self.cols)))
+        (self.rows.is_some() || self.cols.is_some()).then(|| format!("{}×{}", side(self.rows), side(self.cols)))
     }
 }
 
@@ -71,19 +70,14 @@ fn sides(torus: Torus, peers: u32) -> Result<(u32, u32), FieldError> {
     };
     match (torus.rows, torus.cols) {
         (None, None) => {
-            let rows = (1..=peers.isqrt())
-                .rev()
-                .find(|rows| divides(*rows))
-                .unwrap_or(1);
+            let rows = (1..=peers.isqrt()).rev().find(|rows| divides(*rows)).unwrap_or(1);
             Ok((rows, peers / rows))
         }
         (Some(rows), None) if divides(rows) => Ok((rows, peers / rows)),
         (None, Some(cols)) if divides(cols) => Ok((peers / cols, cols)),
         (Some(rows), None) => Err(odd("rows", rows)),
         (None, Some(cols)) => Err(odd("cols", cols)),
-        (Some(rows), Some(cols)) if u64::from(rows) * u64::from(cols) == u64::from(peers) => {
-            Ok((rows, cols))
-        }
+        (Some(rows), Some(cols)) if u64::from(rows) * u64::from(cols) == u64::from(peers) => Ok((rows, cols)),
         (Some(rows), Some(cols)) => Err(FieldError::new(
             "topology.torus",
             format!(

@@ -1,9 +1,5 @@
 //! A program with networks and a data set of its own.
-#![allow(
-    dead_code,
-    unreachable_pub,
-    reason = "every test crate takes what it needs"
-)]
+#![allow(dead_code, unreachable_pub, reason = "every test crate takes what it needs")]
 
 use fltorrent_crds::{
     FieldError,
@@ -62,11 +58,7 @@ impl Catalogue for Own {
         vec!["formed", "grid"]
     }
 
-    fn data_set(
-        &self,
-        name: &str,
-        settings: &Map<String, Value>,
-    ) -> Option<Result<Form, FieldError>> {
+    fn data_set(&self, name: &str, settings: &Map<String, Value>) -> Option<Result<Form, FieldError>> {
         match name {
             "grid" => {
                 let side = settings.get("side").and_then(Value::as_u64).unwrap_or(3);

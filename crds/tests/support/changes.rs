@@ -17,21 +17,13 @@ pub fn changes() -> Vec<(&'static str, Value, Option<&'static str>)> {
         ("groups/0/name", json!("c"), Some("groups[].name")),
         ("groups/0/count", json!(6), Some("groups[].count")),
         ("groups/1/network", link, Some("groups[].network")),
-        (
-            "groups/1/computeSlowdown",
-            json!(2),
-            Some("groups[].computeSlowdown"),
-        ),
+        ("groups/1/computeSlowdown", json!(2), Some("groups[].computeSlowdown")),
         (
             "groups",
             json!([group("a", 5), group("b", 3), group("c", 1)]),
             Some("groups[].name"),
         ),
-        (
-            "groups",
-            json!([group("b", 3), group("a", 5)]),
-            Some("groups[].name"),
-        ),
+        ("groups", json!([group("b", 3), group("a", 5)]), Some("groups[].name")),
         ("topology", json!({"type": "mesh"}), Some("topology")),
         ("model/mlp/hidden", json!([16, 16]), Some("model")),
         ("data/partition", dirichlet, Some("data")),
@@ -43,11 +35,7 @@ pub fn changes() -> Vec<(&'static str, Value, Option<&'static str>)> {
         ("checkpoint/type", json!("periodic"), Some("checkpoint")),
         ("output/peerModels", json!(true), Some("output")),
         ("kubernetes/data", claim, Some("kubernetes.data")),
-        (
-            "kubernetes/storage/checkpoints",
-            new_claim,
-            Some("kubernetes.storage"),
-        ),
+        ("kubernetes/storage/checkpoints", new_claim, Some("kubernetes.storage")),
         ("suspend", json!(true), None),
         ("restarts", json!(0), None),
         // A default that is written out is no change.
@@ -55,30 +43,18 @@ pub fn changes() -> Vec<(&'static str, Value, Option<&'static str>)> {
         ("groups/1/role", json!("honest"), None),
         ("groups/1/network", json!({}), None),
         ("groups/1/computeSlowdown", json!(1), None),
-        (
-            "kubernetes/storage",
-            json!({"scratch": {"type": "emptyDir"}}),
-            None,
-        ),
+        ("kubernetes/storage", json!({"scratch": {"type": "emptyDir"}}), None),
         (
             "kubernetes",
             json!({"image": "example.com/peer:v4", "env": [{"name": "A", "value": "b"}]}),
             None,
         ),
-        (
-            "kubernetes/resources",
-            json!({"requests": {"cpu": "50m"}}),
-            None,
-        ),
+        ("kubernetes/resources", json!({"requests": {"cpu": "50m"}}), None),
         (
             "kubernetes",
             json!({"labels": {"team": "lab"}, "annotations": {"a": "b"}, "securityContext": {}, "egressPorts": [3128]}),
             None,
         ),
-        (
-            "groups/1/kubernetes",
-            json!({"nodeSelector": {"disk": "ssd"}}),
-            None,
-        ),
+        ("groups/1/kubernetes", json!({"nodeSelector": {"disk": "ssd"}}), None),
     ]
 }

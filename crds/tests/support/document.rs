@@ -1,10 +1,6 @@
 //! A manifest to change one thing of.
 #![allow(clippy::unwrap_used, reason = "tests may panic")]
-#![allow(
-    dead_code,
-    unreachable_pub,
-    reason = "every test crate takes what it needs"
-)]
+#![allow(dead_code, unreachable_pub, reason = "every test crate takes what it needs")]
 
 use serde_json::{Value, json};
 

@@ -34,10 +34,7 @@ pub fn examples() -> Vec<(String, String, String)> {
 /// The manifest with the fields of an example in place of its own.
 fn laid_over(minimal: &str, example: &str) -> String {
     let (envelope, spec) = minimal.split_once("spec:\n").unwrap();
-    let spec: Vec<&str> = spec
-        .lines()
-        .map(|line| line.strip_prefix("  ").unwrap())
-        .collect();
+    let spec: Vec<&str> = spec.lines().map(|line| line.strip_prefix("  ").unwrap()).collect();
     let mut merged = parts(&spec.join("\n"));
     for (field, text) in parts(example) {
         merged.retain(|(other, _)| *other != field);

@@ -26,12 +26,7 @@ pub fn written(schema: &Value, value: &Value, path: &str, fields: &mut BTreeSet<
 }
 
 /// Calls `found` with the path, the schema and the value of each leaf that a value has.
-pub fn visit(
-    schema: &Value,
-    value: &Value,
-    path: &str,
-    found: &mut impl FnMut(&str, &Value, &Value),
-) {
+pub fn visit(schema: &Value, value: &Value, path: &str, found: &mut impl FnMut(&str, &Value, &Value)) {
     match value {
         Value::Object(members) if schema["properties"].is_object() => {
             for (name, member) in members {

@@ -696,21 +696,13 @@ pub fn wrong_pods() -> Vec<(&'static str, Value, &'static str)> {
             Value::Null,
             "suspend: has no value; write true or false, or remove the field for its default",
         ),
-        (
-            "restarts",
-            json!(-1),
-            "restarts: -1 is out of range; 0 to 100 will do",
-        ),
+        ("restarts", json!(-1), "restarts: -1 is out of range; 0 to 100 will do"),
         (
             "restarts",
             json!(101),
             "restarts: 101 is out of range; 0 to 100 will do",
         ),
-        (
-            "restarts",
-            json!(1.5),
-            "restarts: 1.5 is not a whole number",
-        ),
+        ("restarts", json!(1.5), "restarts: 1.5 is not a whole number"),
         (
             "restarts",
             json!("3"),

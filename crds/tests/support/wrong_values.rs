@@ -22,11 +22,7 @@ pub fn wrong_values() -> Vec<(&'static str, Value, &'static str)> {
             json!("Pod"),
             "kind: `Pod` is not known; write FLTorrentExperiment",
         ),
-        (
-            "^kind",
-            json!(3),
-            "kind: 3 is not known; write FLTorrentExperiment",
-        ),
+        ("^kind", json!(3), "kind: 3 is not known; write FLTorrentExperiment"),
         (
             "^metadata",
             json!([]),
@@ -42,21 +38,9 @@ pub fn wrong_values() -> Vec<(&'static str, Value, &'static str)> {
             json!("Upper"),
             "metadata.name: `Upper` is not a name; a name has a–z",
         ),
-        (
-            "^metadata/name",
-            json!("1a"),
-            "metadata.name: `1a` is not a name",
-        ),
-        (
-            "^metadata/name",
-            json!("a-"),
-            "metadata.name: `a-` is not a name",
-        ),
-        (
-            "^metadata/name",
-            json!(""),
-            "metadata.name: `` is not a name",
-        ),
+        ("^metadata/name", json!("1a"), "metadata.name: `1a` is not a name"),
+        ("^metadata/name", json!("a-"), "metadata.name: `a-` is not a name"),
+        ("^metadata/name", json!(""), "metadata.name: `` is not a name"),
         (
             "^metadata/name",
             json!("a".repeat(46)),
@@ -77,11 +61,7 @@ pub fn wrong_values() -> Vec<(&'static str, Value, &'static str)> {
             Value::Null,
             "spec: is missing; groups, topology, model and data belong under it",
         ),
-        (
-            "^spec",
-            json!([1]),
-            "a list is not a map; write a map of aggregation,",
-        ),
+        ("^spec", json!([1]), "a list is not a map; write a map of aggregation,"),
         (
             "^status",
             json!({}),
@@ -93,27 +73,15 @@ pub fn wrong_values() -> Vec<(&'static str, Value, &'static str)> {
             "training: unknown field; it belongs under `spec`",
         ),
         // Names that are kept for later, and names that are wrong.
-        (
-            "liveness",
-            json!({}),
-            "liveness: not supported yet; remove it",
-        ),
+        ("liveness", json!({}), "liveness: not supported yet; remove it"),
         ("churn", json!({}), "churn: not supported yet; remove it"),
-        (
-            "managedBy",
-            json!("x"),
-            "managedBy: not supported yet; remove it",
-        ),
+        ("managedBy", json!("x"), "managedBy: not supported yet; remove it"),
         (
             "groups/0/deviceProfile",
             json!("pi4"),
             "groups[0].deviceProfile: not supported yet; remove it",
         ),
-        (
-            "groups/0/gpu",
-            json!({}),
-            "groups[0].gpu: not supported yet; remove it",
-        ),
+        ("groups/0/gpu", json!({}), "groups[0].gpu: not supported yet; remove it"),
         (
             "training/optimizer",
             json!("momentum"),
@@ -161,11 +129,7 @@ pub fn wrong_values() -> Vec<(&'static str, Value, &'static str)> {
             "seed: has no value; write a whole number, 0 to 9007199254740991, or remove the field for its default",
         ),
         // Groups.
-        (
-            "groups",
-            json!([]),
-            "groups: the list is empty; at least 1 will do",
-        ),
+        ("groups", json!([]), "groups: the list is empty; at least 1 will do"),
         (
             "groups",
             json!({"name": "a"}),
@@ -233,11 +197,7 @@ pub fn wrong_values() -> Vec<(&'static str, Value, &'static str)> {
             "groups[0].role: 1 is not a text; write one of honest",
         ),
         // Topology.
-        (
-            "topology",
-            Value::Null,
-            "topology: has no value; write a map of ",
-        ),
+        ("topology", Value::Null, "topology: has no value; write a map of "),
         (
             "topology",
             json!("ring"),

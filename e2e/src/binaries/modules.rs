@@ -74,15 +74,9 @@ pub static MODULES: [Module; 5] = [
         variables: &[
             ("helm.sh/helm/v3/internal/version.version", "{version}"),
             ("helm.sh/helm/v3/pkg/chartutil.k8sVersionMajor", "1"),
-            (
-                "helm.sh/helm/v3/pkg/chartutil.k8sVersionMinor",
-                "{kubernetes}",
-            ),
+            ("helm.sh/helm/v3/pkg/chartutil.k8sVersionMinor", "{kubernetes}"),
             ("helm.sh/helm/v3/pkg/lint/rules.k8sVersionMajor", "1"),
-            (
-                "helm.sh/helm/v3/pkg/lint/rules.k8sVersionMinor",
-                "{kubernetes}",
-            ),
+            ("helm.sh/helm/v3/pkg/lint/rules.k8sVersionMinor", "{kubernetes}"),
         ],
     },
     Module {
@@ -158,11 +152,7 @@ mod tests {
             assert!(version.starts_with('v'), "{}: {version}", module.name);
             assert_eq!(version == "v0", module.main.is_none(), "{}", module.name);
         }
-        assert!(
-            MODULES[0].flags().contains("gitVersion=v1."),
-            "{}",
-            MODULES[0].flags()
-        );
+        assert!(MODULES[0].flags().contains("gitVersion=v1."), "{}", MODULES[0].flags());
     }
 
     #[test]
@@ -170,11 +160,7 @@ mod tests {
         let of = |name| MODULES.iter().find(|module| module.name == name).unwrap();
         let minor = minor(of("kubernetes").version());
         let flags = of("helm").flags();
-        assert_eq!(
-            flags.matches(&format!("k8sVersionMinor={minor}")).count(),
-            2,
-            "{flags}"
-        );
+        assert_eq!(flags.matches(&format!("k8sVersionMinor={minor}")).count(), 2, "{flags}");
     }
 
     #[test]

@@ -38,10 +38,7 @@ fn arguments(context: Context<'_>) -> Vec<String> {
         format!("--etcd-keyfile={}", context.pki("etcd-client.key")),
         format!("--service-cluster-ip-range={SERVICE_NETWORK}"),
         format!("--service-account-issuer={issuer}"),
-        format!(
-            "--service-account-key-file={}",
-            context.pki("service-accounts.pub")
-        ),
+        format!("--service-account-key-file={}", context.pki("service-accounts.pub")),
         format!(
             "--service-account-signing-key-file={}",
             context.pki("service-accounts.key")
@@ -51,10 +48,7 @@ fn arguments(context: Context<'_>) -> Vec<String> {
             "--kubelet-client-certificate={}",
             context.pki("apiserver-kubelet-client.crt")
         ),
-        format!(
-            "--kubelet-client-key={}",
-            context.pki("apiserver-kubelet-client.key")
-        ),
+        format!("--kubelet-client-key={}", context.pki("apiserver-kubelet-client.key")),
         "--kubelet-preferred-address-types=InternalIP".to_owned(),
         "--profiling=false".to_owned(),
         // For tests of what other people's admission does to pods, such as a service mesh.

@@ -34,8 +34,7 @@ pub fn read(path: impl AsRef<Path>) -> String {
 
 pub fn yaml(path: impl AsRef<Path>) -> Value {
     let path = path.as_ref();
-    serde_saphyr::from_str(&read(path))
-        .unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+    serde_saphyr::from_str(&read(path)).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
 
 /// The value at a path.

@@ -26,8 +26,7 @@ impl<'a> Comparison<'a> {
     pub fn compare(&mut self, value: &Value, part: &'a Value, path: &str) {
         let part = self.resolved(part);
         if !fits(value, part) {
-            self.wrong
-                .push(format!("{path}: {value} is not of its schema's kind"));
+            self.wrong.push(format!("{path}: {value} is not of its schema's kind"));
         }
         let Some(properties) = part["properties"].as_object() else {
             return;
@@ -56,8 +55,7 @@ impl<'a> Comparison<'a> {
         }
         for key in value.as_object().into_iter().flat_map(|value| value.keys()) {
             if !properties.contains_key(key) {
-                self.wrong
-                    .push(format!("{} is not in the schema", join(path, key)));
+                self.wrong.push(format!("{} is not in the schema", join(path, key)));
             }
         }
     }

@@ -10,7 +10,8 @@ use crate::kubectl::{kubectl, namespace, until};
 use crate::life::{ROUNDS, long, told};
 use crate::world::{HOME, World};
 
-const OPERATORS: &str = "get pods --selector=app.kubernetes.io/component=operator --output=jsonpath={.items[*].metadata.name}";
+const OPERATORS: &str =
+    "get pods --selector=app.kubernetes.io/component=operator --output=jsonpath={.items[*].metadata.name}";
 
 /// Killed in mid-run; the one that comes after it goes on.
 pub fn operator_killed(world: &World) -> Result<(), Failed> {
@@ -21,10 +22,7 @@ pub fn operator_killed(world: &World) -> Result<(), Failed> {
     let pods = "-n killed get pods --output=jsonpath={.items[*].metadata.uid}";
     let peers = kubectl(cluster, pods)?;
     let old = kubectl(cluster, &format!("-n {HOME} {OPERATORS}"))?;
-    kubectl(
-        cluster,
-        &format!("-n {HOME} delete pod {old} --grace-period=0 --force"),
-    )?;
+    kubectl(cluster, &format!("-n {HOME} delete pod {old} --grace-period=0 --force"))?;
     kubectl(
         cluster,
         &format!("-n {HOME} rollout status deployment/fltorrent-operator --timeout=120s"),
@@ -47,9 +45,7 @@ pub fn operator_killed(world: &World) -> Result<(), Failed> {
 pub fn operator_away(world: &World) -> Result<(), Failed> {
     let cluster = &world.cluster;
     let scale = |replicas: u32| {
-        let line = format!(
-            "-n {HOME} scale deployment/fltorrent-operator --replicas={replicas} --timeout=60s"
-        );
+        let line = format!("-n {HOME} scale deployment/fltorrent-operator --replicas={replicas} --timeout=60s");
         kubectl(cluster, &line)
     };
     namespace(cluster, "away")?;
@@ -62,9 +58,7 @@ pub fn operator_away(world: &World) -> Result<(), Failed> {
     if !still.contains("Running") {
         return Err(format!("the peers ended before the operator was away: {still}").into());
     }
-    until(cluster, phases, |found| {
-        found == "Succeeded Succeeded Succeeded"
-    })?;
+    until(cluster, phases, |found| found == "Succeeded Succeeded Succeeded")?;
     let phase = world.status("away", "x", "phase")?;
     if phase == "Complete" {
         return Err("somebody wrote the status while the operator was away".into());
@@ -87,13 +81,7 @@ struct Seen {
 
 impl Seen {
     fn follow(cluster: &Cluster, namespace: &str, name: &str) -> Result<Self, Failed> {
-        const FIELDS: [&str; 5] = [
-            "attempt",
-            "phase",
-            "peers.ready",
-            "peers.complete",
-            "round.done",
-        ];
+        const FIELDS: [&str; 5] = ["attempt", "phase", "peers.ready", "peers.complete", "round.done"];
         let fields = FIELDS.map(|field| format!("{{.status.{field}}}"));
         let lines = NamedTempFile::new()?;
         let kubectl = cluster
@@ -161,12 +149,7 @@ pub fn peer_killed(world: &World) -> Result<(), Failed> {
     told(
         world,
         "peer",
-        &[
-            "PeerFailed",
-            "Restarting",
-            "RestartedFromScratch",
-            "Complete",
-        ],
+        &["PeerFailed", "Restarting", "RestartedFromScratch", "Complete"],
     )?;
 
     world.apply("peer", "z", &long("z", "  restarts: 0\n"))?;

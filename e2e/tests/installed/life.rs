@@ -86,11 +86,7 @@ pub fn begun_anew(world: &World) -> Result<(), Failed> {
     patch(world, "anew", "x", r#"{"spec":{"suspend":false}}"#)?;
     let model = world.completed("anew", "x")?;
     world.is_trained_long(&model)?;
-    told(
-        world,
-        "anew",
-        &["Suspended", "Resumed", "RestartedFromScratch"],
-    )?;
+    told(world, "anew", &["Suspended", "Resumed", "RestartedFromScratch"])?;
     world.remove("anew")
 }
 
@@ -103,11 +99,9 @@ pub fn deleted(world: &World) -> Result<(), Failed> {
     kubectl(cluster, "-n deleted delete flt/x --timeout=60s")?;
     let all = "-n deleted get pods,services,networkpolicies,persistentvolumeclaims --output=name";
     until(cluster, all, str::is_empty)?;
-    until(
-        cluster,
-        "-n deleted get configmaps --output=name",
-        |found| found == "configmap/kube-root-ca.crt",
-    )?;
+    until(cluster, "-n deleted get configmaps --output=name", |found| {
+        found == "configmap/kube-root-ca.crt"
+    })?;
     world.remove("deleted")
 }
 

@@ -13,9 +13,7 @@ pub fn quickstart(world: &World) -> Result<(), Failed> {
     let model = world.completed("first", "quickstart")?;
     let here = world.trained_here("quickstart", &manifest)?;
     if model != here {
-        return Err(
-            format!("the model is {model} on the cluster, {here} by `fltorrent run`").into(),
-        );
+        return Err(format!("the model is {model} on the cluster, {here} by `fltorrent run`").into());
     }
     let table = kubectl(&world.cluster, "-n first get flt")?;
     println!("{table}");
@@ -53,10 +51,7 @@ pub fn two(world: &World) -> Result<(), Failed> {
     }
     let mut models = Vec::new();
     for (name, manifest) in &experiments {
-        let (model, here) = (
-            world.completed("both", name)?,
-            world.trained_here(name, manifest)?,
-        );
+        let (model, here) = (world.completed("both", name)?, world.trained_here(name, manifest)?);
         if model != here {
             return Err(format!("{name} came to {model}, by `fltorrent run` to {here}").into());
         }

@@ -40,11 +40,9 @@ impl World {
         let whole = |error: anyhow::Error| format!("{error:#}");
         let built = programs::folder()?;
         let programs = Programs::Built(&built);
-        let [operator, peer] =
-            dockerfile::build(&repository(), layout, programs, &Interrupt::never())
-                .map_err(|error| whole(error.into()))?;
-        let cluster =
-            Cluster::up(layout.clone(), Interrupt::never()).map_err(|error| whole(error.into()))?;
+        let [operator, peer] = dockerfile::build(&repository(), layout, programs, &Interrupt::never())
+            .map_err(|error| whole(error.into()))?;
+        let cluster = Cluster::up(layout.clone(), Interrupt::never()).map_err(|error| whole(error.into()))?;
         for image in [&operator, &peer] {
             cluster.import(&image.archive)?;
         }
@@ -79,9 +77,7 @@ impl World {
             let event: Value = serde_json::from_str(line).ok()?;
             Some(event["modelHash"].as_str()?.to_owned())
         });
-        hashes
-            .next_back()
-            .ok_or_else(|| "no round was finished".into())
+        hashes.next_back().ok_or_else(|| "no round was finished".into())
     }
 
     /// Whether a model is the one that [`long`] comes to on this machine, where nothing stops it.
@@ -101,9 +97,7 @@ impl World {
         let file = self.folder.path().join(format!("{name}.yaml"));
         std::fs::write(&file, manifest)?;
         let mut apply = self.cluster.kubectl();
-        apply
-            .args(["-n", namespace, "apply", "--filename"])
-            .arg(&file);
+        apply.args(["-n", namespace, "apply", "--filename"]).arg(&file);
         run(&mut apply).map(drop)
     }
 
@@ -145,11 +139,7 @@ impl World {
 
     /// Takes away a namespace and all in it.
     pub fn remove(&self, namespace: &str) -> Result<(), Failed> {
-        kubectl(
-            &self.cluster,
-            &format!("delete namespace {namespace} --timeout=120s"),
-        )
-        .map(drop)
+        kubectl(&self.cluster, &format!("delete namespace {namespace} --timeout=120s")).map(drop)
     }
 
     /// Shows what there is and what was said, for whoever looks for the cause of a failure.

@@ -3,9 +3,7 @@
 
 use e2e::Cluster;
 use fltorrent_crds::manifest;
-use fltorrent_crds::status::{
-    ConditionType, Exchanged, ExperimentStatus, PeerCounts, Phase, RoundCounts, figure,
-};
+use fltorrent_crds::status::{ConditionType, Exchanged, ExperimentStatus, PeerCounts, Phase, RoundCounts, figure};
 use libtest_mimic::Failed;
 use serde_json::{Value, json};
 
@@ -57,13 +55,9 @@ pub fn wrong_values(_: &Cluster) -> Result<(), Failed> {
         if passes && !should && !kinder {
             wrong.push(format!("{place} = {value} passes; the reader: {expected}"));
         } else if !passes && kinder && !value.is_null() {
-            wrong.push(format!(
-                "{place} = {value} is refused now; take it off the list"
-            ));
+            wrong.push(format!("{place} = {value} is refused now; take it off the list"));
         } else if !passes && !names(place, said, expected) {
-            wrong.push(format!(
-                "{place} = {value} is refused, but not by name: {said}"
-            ));
+            wrong.push(format!("{place} = {value} is refused, but not by name: {said}"));
         }
         refused += usize::from(!passes);
     }
@@ -146,10 +140,7 @@ fn refused(
     let agent = agent(true)?;
     let path = "/apis/fltorrent.io/v1alpha1/namespaces/default/fltorrentexperiments/changed";
     let url = url(&format!("{path}?dryRun=All&fieldValidation=Strict"));
-    let version = kubectl(
-        cluster,
-        "get flt changed --output=jsonpath={.metadata.resourceVersion}",
-    )?;
+    let version = kubectl(cluster, "get flt changed --output=jsonpath={.metadata.resourceVersion}")?;
     let mut wrong = Vec::new();
     for (place, value, refused) in changes::changes() {
         let mut changed = manifest.clone();
@@ -261,9 +252,7 @@ fn names(place: &str, said: &str, expected: &str) -> bool {
         return !said.is_empty();
     }
     let field = match expected.split_once(':') {
-        Some((field, _)) if field.starts_with(place.split('/').next().unwrap_or_default()) => {
-            field.to_owned()
-        }
+        Some((field, _)) if field.starts_with(place.split('/').next().unwrap_or_default()) => field.to_owned(),
         _ => place.replace('/', "."),
     };
     let top = field.split(['.', '[']).next().unwrap_or_default();

@@ -72,9 +72,7 @@ pub fn renders(cluster: &Cluster) -> Result<(), Failed> {
             .into_iter()
             .flatten()
             .filter(|variable| variable["name"] == name);
-        found
-            .next()
-            .map_or(Value::Null, |found| found["value"].clone())
+        found.next().map_or(Value::Null, |found| found["value"].clone())
     };
 
     let plain = objects(&render(cluster, &[])?)?;
@@ -84,10 +82,7 @@ pub fn renders(cluster: &Cluster) -> Result<(), Failed> {
     equal("image", &pod["containers"][0]["image"], &json!(image))?;
     for (name, expected) in [
         ("FLTORRENT_SERVICE", json!("fltorrent-operator")),
-        (
-            "FLTORRENT_PEER_IMAGE",
-            json!(format!("fltorrent-peer:{version}")),
-        ),
+        ("FLTORRENT_PEER_IMAGE", json!(format!("fltorrent-peer:{version}"))),
         (
             "FLTORRENT_PEER_CUDA_IMAGE",
             json!(format!("fltorrent-peer-cuda:{version}")),
@@ -99,25 +94,13 @@ pub fn renders(cluster: &Cluster) -> Result<(), Failed> {
     }
     // Nobody has to ask for it.
     named(&plain, "NetworkPolicy", "fltorrent-operator")?;
-    let definition = named(
-        &plain,
-        "CustomResourceDefinition",
-        "fltorrentexperiments.fltorrent.io",
-    )?;
+    let definition = named(&plain, "CustomResourceDefinition", "fltorrentexperiments.fltorrent.io")?;
     let annotations = &definition["metadata"]["annotations"];
-    equal(
-        "keep",
-        annotations,
-        &json!({"helm.sh/resource-policy": "keep"}),
-    )?;
+    equal("keep", annotations, &json!({"helm.sh/resource-policy": "keep"}))?;
 
     let full = objects(&render_all(cluster, &[])?)?;
     let pod = deployment(&full, "learner")?;
-    equal(
-        "user",
-        &pod["securityContext"]["runAsUser"],
-        &json!(1_000_650_000),
-    )?;
+    equal("user", &pod["securityContext"]["runAsUser"], &json!(1_000_650_000))?;
     let image = pod["containers"][0]["image"].as_str().unwrap_or_default();
     if !image.contains("/fltorrent-operator@sha256:") {
         return Err(format!("a digest is no tag: {image}").into());
@@ -128,11 +111,7 @@ pub fn renders(cluster: &Cluster) -> Result<(), Failed> {
 
     let test = named(&full, "Pod", "learner-test")?;
     let asked = "http://learner.chart.svc.cluster.example:8080/readyz";
-    equal(
-        "asked",
-        &test["spec"]["containers"][0]["args"][2],
-        &json!(asked),
-    )?;
+    equal("asked", &test["spec"]["containers"][0]["args"][2], &json!(asked))?;
     equal(
         "label",
         &test["metadata"]["labels"]["example.com/cost-centre"],
@@ -148,10 +127,7 @@ pub fn renders(cluster: &Cluster) -> Result<(), Failed> {
 /// Where a platform chooses users, such as OpenShift, nothing that is rendered names one; and what else it does not take is taken away.
 pub fn platforms(cluster: &Cluster) -> Result<(), Failed> {
     // The definition has fields of these names.
-    let users = [
-        "--set",
-        "runAsUser=null,peerRunAsUser=null,crds.install=false",
-    ];
+    let users = ["--set", "runAsUser=null,peerRunAsUser=null,crds.install=false"];
     let text = render(cluster, &users)?;
     if ["runAsUser", "runAsGroup", "fsGroup"]
         .iter()
@@ -161,11 +137,7 @@ pub fn platforms(cluster: &Cluster) -> Result<(), Failed> {
     }
     let found = objects(&text)?;
     let pod = &named(&found, "Deployment", "fltorrent-operator")?["spec"]["template"]["spec"];
-    equal(
-        "non-root",
-        &pod["securityContext"]["runAsNonRoot"],
-        &json!(true),
-    )?;
+    equal("non-root", &pod["securityContext"]["runAsNonRoot"], &json!(true))?;
     let variables = pod["containers"][0]["env"].as_array();
     let platform = json!({"name": "FLTORRENT_PEER_USER", "value": "platform"});
     if !variables.is_some_and(|variables| variables.contains(&platform)) {
@@ -312,29 +284,11 @@ pub fn rights(cluster: &Cluster) -> Result<(), Failed> {
     let plain = objects(&render(cluster, &[])?)?;
     let full = objects(&render_all(cluster, &[])?)?;
     for (objects, kind, name, namespace, rules) in [
-        (
-            &plain,
-            "ClusterRole",
-            "fltorrent-operator.chart",
-            None,
-            both,
-        ),
-        (
-            &plain,
-            "Role",
-            "fltorrent-operator",
-            Some(HOME),
-            own.clone(),
-        ),
+        (&plain, "ClusterRole", "fltorrent-operator.chart", None, both),
+        (&plain, "Role", "fltorrent-operator", Some(HOME), own.clone()),
         (&full, "ClusterRole", "learner.chart", None, everywhere),
         (&full, "Role", "learner", Some(HOME), own),
-        (
-            &full,
-            "Role",
-            "learner-experiments",
-            Some(WATCHED),
-            experiments,
-        ),
+        (&full, "Role", "learner-experiments", Some(WATCHED), experiments),
     ] {
         let role = named(objects, kind, name)?;
         equal(name, &role["rules"], &json!(rules))?;
@@ -351,11 +305,7 @@ pub fn rights(cluster: &Cluster) -> Result<(), Failed> {
         });
         bindings.count()
     };
-    equal(
-        "bindings",
-        &json!([count(&plain), count(&full)]),
-        &json!([2, 3]),
-    )
+    equal("bindings", &json!([count(&plain), count(&full)]), &json!([2, 3]))
 }
 
 /// Strictly, with warnings as errors, in namespaces of the level `restricted`.
@@ -378,9 +328,7 @@ pub fn accepted(cluster: &Cluster) -> Result<(), Failed> {
         apply.args(["apply", "--server-side", "--dry-run=server"]);
         apply.args(["--validate=strict", "--warnings-as-errors", "--filename=-"]);
         let answer = run_with_input(&mut apply, &text)?;
-        let passed = answer
-            .lines()
-            .filter(|line| line.ends_with("(server dry run)"));
+        let passed = answer.lines().filter(|line| line.ends_with("(server dry run)"));
         let expected = objects(&text)?.len();
         if passed.count() != expected {
             return Err(format!("{expected} objects were expected: {answer}").into());

@@ -27,16 +27,14 @@ pub fn install(cluster: &Cluster) -> Result<(), Failed> {
         .arg("--filename")
         .arg(file))?;
     // `kubectl wait` fails where there are no conditions yet.
-    let conditions = format!(
-        "get crd/{NAME} --output=jsonpath={{.status.conditions[?(@.type==\"Established\")].status}}"
-    );
+    let conditions =
+        format!("get crd/{NAME} --output=jsonpath={{.status.conditions[?(@.type==\"Established\")].status}}");
     until(cluster, &conditions, |found| found == "True").map(drop)
 }
 
 /// The API server refuses a definition whose rules may cost too much; what else it finds is in the conditions.
 pub fn established(cluster: &Cluster) -> Result<(), Failed> {
-    let definition: Value =
-        serde_json::from_str(&kubectl(cluster, &format!("get crd/{NAME} --output=json"))?)?;
+    let definition: Value = serde_json::from_str(&kubectl(cluster, &format!("get crd/{NAME} --output=json"))?)?;
     let conditions = definition["status"]["conditions"].as_array();
     let mut found: Vec<String> = conditions
         .ok_or("no conditions")?
@@ -51,10 +49,7 @@ pub fn established(cluster: &Cluster) -> Result<(), Failed> {
 }
 
 pub fn limits(cluster: &Cluster) -> Result<(), Failed> {
-    let stored = kubectl(
-        cluster,
-        &format!("get crd/{NAME} --output=json --show-managed-fields"),
-    )?;
+    let stored = kubectl(cluster, &format!("get crd/{NAME} --output=json --show-managed-fields"))?;
     let stored = serde_json::from_str::<Value>(&stored)?.to_string();
     if stored.len() >= BYTES {
         return Err(format!("{} bytes; at most {BYTES} will do", stored.len()).into());
@@ -65,12 +60,7 @@ pub fn limits(cluster: &Cluster) -> Result<(), Failed> {
 pub fn examples(cluster: &Cluster) -> Result<(), Failed> {
     for path in manifests()? {
         let mut create = cluster.kubectl();
-        create.args([
-            "create",
-            "--dry-run=server",
-            "--validate=strict",
-            "--filename",
-        ]);
+        create.args(["create", "--dry-run=server", "--validate=strict", "--filename"]);
         run(create.arg(&path))?;
     }
     Ok(())
@@ -100,9 +90,7 @@ fn manifests() -> Result<Vec<PathBuf>, Failed> {
     for folder in ["examples", "examples/own-model"] {
         for entry in fs::read_dir(root().join(folder))? {
             let path = entry?.path();
-            let yaml = path
-                .extension()
-                .is_some_and(|extension| extension == "yaml");
+            let yaml = path.extension().is_some_and(|extension| extension == "yaml");
             if yaml && fs::read_to_string(&path)?.contains("kind: FLTorrentExperiment") {
                 found.push(path);
             }

@@ -59,8 +59,7 @@ fn beside_a_sidecar(cluster: &Cluster) -> Result<(), Failed> {
     let container = format!(
         "Object.spec.containers{{name: \"sidecar\", image: \"{PROBE}\", args: [\"serve\", \"8099\", \"here\"]}}"
     );
-    let expression =
-        format!("[JSONPatch{{op: \"add\", path: \"/spec/containers/-\", value: {container}}}]");
+    let expression = format!("[JSONPatch{{op: \"add\", path: \"/spec/containers/-\", value: {container}}}]");
     let group = "admissionregistration.k8s.io/v1beta1";
     let policy = json!({"apiVersion": group, "kind": "MutatingAdmissionPolicy", "metadata": {"name": "mesh"}, "spec": {
         "failurePolicy": "Fail",
@@ -76,9 +75,8 @@ fn beside_a_sidecar(cluster: &Cluster) -> Result<(), Failed> {
     create(cluster, &policy)?;
     create(cluster, &binding)?;
     // It is in force a moment later.
-    let tried = format!(
-        "-n mesh run tried --image={PROBE} --dry-run=server --output=jsonpath={{.spec.containers[*].name}}"
-    );
+    let tried =
+        format!("-n mesh run tried --image={PROBE} --dry-run=server --output=jsonpath={{.spec.containers[*].name}}");
     until(cluster, &tried, |names| names == "tried sidecar")?;
 
     for (name, code) in [("fails", 1), ("completes", 0)] {
@@ -97,7 +95,8 @@ fn beside_a_sidecar(cluster: &Cluster) -> Result<(), Failed> {
     if log.is_empty() {
         return Err("the log of a peer that completed is gone".into());
     }
-    let line = "-n mesh get flt/completes --output=jsonpath={.status.phase}|{.status.peers.complete}|{.status.lastError}";
+    let line =
+        "-n mesh get flt/completes --output=jsonpath={.status.phase}|{.status.peers.complete}|{.status.lastError}";
     match kubectl(cluster, line)?.as_str() {
         "Complete|3|" => {}
         found => return Err(format!("phase, peers and error after the end: {found}").into()),
@@ -111,10 +110,7 @@ fn beside_a_sidecar(cluster: &Cluster) -> Result<(), Failed> {
 
 /// What was killed says by what, and what is shown of a log are whole lines.
 fn killed(cluster: &Cluster) -> Result<(), Failed> {
-    create(
-        cluster,
-        &ending("killed", 137, 60, &Value::Null, &json!({})),
-    )?;
+    create(cluster, &ending("killed", 137, 60, &Value::Null, &json!({})))?;
     create(cluster, &ending("words", 3, 60, &Value::Null, &json!({})))?;
     let said = failed(cluster, "facts", "killed", "killed (SIGKILL)")?;
     if said.contains("finished a round") {
@@ -145,10 +141,7 @@ fn other_models(cluster: &Cluster) -> Result<(), Failed> {
         "state": "completed", "version": "0", "rounds": 2, "roundsPlanned": 2, "bytesSent": 0, "bytesReceived": 0, "checkpoints": [],
         "modelHash": format!("{}$FLTORRENT_INDEX", "0".repeat(63)),
     });
-    create(
-        cluster,
-        &ending("differ", 0, 1, &said, &json!({"restarts": 3})),
-    )?;
+    create(cluster, &ending("differ", 0, 1, &said, &json!({"restarts": 3})))?;
     condition(cluster, "facts", "differ", "Failed", "ModelsDiffer")?;
     let line = "-n facts get flt/differ --output=jsonpath={.status.phase}|{.status.model}|{.status.restarts}";
     match kubectl(cluster, line)?.as_str() {
@@ -197,21 +190,13 @@ fn forged(cluster: &Cluster) -> Result<(), Failed> {
     let there = "-n facts get pods --selector=fltorrent.io/experiment=real --output=jsonpath={.items[*].metadata.name}";
     let three = |found: &str| found == "real-0-0 real-1-0 real-2-0";
     until(cluster, there, three)?;
-    let pod: Value = serde_json::from_str(&kubectl(
-        cluster,
-        "-n facts get pod real-0-0 --output=json",
-    )?)?;
+    let pod: Value = serde_json::from_str(&kubectl(cluster, "-n facts get pod real-0-0 --output=json")?)?;
     if pod["metadata"]["annotations"]["fltorrent.io/seal"].is_null() {
         return Err(format!("the pod is not sealed: {pod}").into());
     }
     let mut copy = pod;
     let metadata = &mut copy["metadata"];
-    for given in [
-        "uid",
-        "resourceVersion",
-        "creationTimestamp",
-        "managedFields",
-    ] {
+    for given in ["uid", "resourceVersion", "creationTimestamp", "managedFields"] {
         metadata[given] = Value::Null;
     }
     metadata["name"] = json!("real-0-9");

@@ -45,10 +45,7 @@ pub fn taken_port() -> Result<(), Failed> {
     let listener = TcpListener::bind(("127.0.0.1", SCHEDULER_PORT))?;
     let result = Cluster::up(Layout::from_environment()?, Interrupt::never());
     drop(listener);
-    let error = result
-        .err()
-        .ok_or("a taken port does not matter")?
-        .to_string();
+    let error = result.err().ok_or("a taken port does not matter")?.to_string();
     for word in [scheduler::NAME, &SCHEDULER_PORT.to_string(), "ss -ltnp"] {
         if !error.contains(word) {
             return Err(format!("{word} is not in: {error}").into());

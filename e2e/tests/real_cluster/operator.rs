@@ -15,8 +15,7 @@ use libtest_mimic::Failed;
 use serde_json::{Value, json};
 
 use crate::kubectl::{
-    LOOK, PATIENCE, condition, create, experiment, kubectl, namespace, pods, run, run_with_input,
-    until,
+    LOOK, PATIENCE, condition, create, experiment, kubectl, namespace, pods, run, run_with_input, until,
 };
 use crate::programs;
 
@@ -44,20 +43,9 @@ impl Operator {
     fn with(account: &Path, name: &str, port: u16) -> Result<Self, Failed> {
         let logs = Layout::from_environment()?.logs();
         let log = logs.join(format!("operator-{name}.log"));
-        let file = std::fs::File::options()
-            .create(true)
-            .append(true)
-            .open(&log)?;
+        let file = std::fs::File::options().create(true).append(true).open(&log)?;
         let process = Command::new(program()?)
-            .args([
-                "run",
-                "--namespace",
-                HOME,
-                "--replica",
-                name,
-                "--peer-image",
-                PROBE,
-            ])
+            .args(["run", "--namespace", HOME, "--replica", name, "--peer-image", PROBE])
             .args(["--listen", &format!("127.0.0.1:{port}")])
             .args(["--health-listen", &format!("127.0.0.1:{}", port + 1)])
             .args(["--probes-listen", "127.0.0.1:0"])
@@ -151,19 +139,14 @@ fn account(cluster: &Cluster) -> Result<PathBuf, Failed> {
         cluster,
         &format!("-n {HOME} create token fltorrent-operator --duration=1h"),
     )?;
-    let admin: Value = serde_json::from_str(&kubectl(
-        cluster,
-        "config view --raw --minify --output=json",
-    )?)?;
+    let admin: Value = serde_json::from_str(&kubectl(cluster, "config view --raw --minify --output=json")?)?;
     let config = json!({
         "apiVersion": "v1", "kind": "Config", "current-context": "operator",
         "clusters": [{"name": "e2e", "cluster": admin["clusters"][0]["cluster"]}],
         "users": [{"name": "operator", "user": {"token": token}}],
         "contexts": [{"name": "operator", "context": {"cluster": "e2e", "user": "operator"}}],
     });
-    let path = Layout::from_environment()?
-        .pki()
-        .join("operator.kubeconfig");
+    let path = Layout::from_environment()?.pki().join("operator.kubeconfig");
     std::fs::write(&path, config.to_string())?;
     Ok(path)
 }
@@ -193,9 +176,7 @@ pub fn life(cluster: &Cluster) -> Result<(), Failed> {
     })?;
 
     // Whichever leads is killed; the other goes on.
-    let holder = format!(
-        "-n {HOME} get lease fltorrent-operator --output=jsonpath={{.spec.holderIdentity}}"
-    );
+    let holder = format!("-n {HOME} get lease fltorrent-operator --output=jsonpath={{.spec.holderIdentity}}");
     let leads = kubectl(cluster, &holder)?;
     let (killed, left) = if leads == "first" {
         (first, second)
@@ -246,9 +227,7 @@ pub fn dear(cluster: &Cluster) -> Result<(), Failed> {
     kubectl(cluster, "-n dear delete flt --all")?;
     operator.probe("readyz")?;
     operator.lives()?;
-    let holder = format!(
-        "-n {HOME} get lease fltorrent-operator --output=jsonpath={{.spec.holderIdentity}}"
-    );
+    let holder = format!("-n {HOME} get lease fltorrent-operator --output=jsonpath={{.spec.holderIdentity}}");
     if kubectl(cluster, &holder)? != "dear" {
         return Err("the lease was lost".into());
     }

@@ -65,22 +65,15 @@ pub fn ends(cluster: &Cluster) -> Result<(), Failed> {
 pub fn fails(cluster: &Cluster) -> Result<(), Failed> {
     create(cluster, &pod("fails", &["fail", "no", "data"]))?;
     same(&log(cluster, "fails", "Failed")?, "no data")?;
-    let path =
-        "get pod/fails --output=jsonpath={.status.containerStatuses[0].state.terminated.exitCode}";
+    let path = "get pod/fails --output=jsonpath={.status.containerStatuses[0].state.terminated.exitCode}";
     same(&kubectl(cluster, path)?, "1")?;
     remove(cluster, "pod/fails")
 }
 
 pub fn exec(cluster: &Cluster) -> Result<(), Failed> {
     create(cluster, &pod("exec", &["serve", "8080", "x"]))?;
-    kubectl(
-        cluster,
-        "wait pod/exec --for=condition=Ready --timeout=120s",
-    )?;
-    same(
-        &kubectl(cluster, "exec exec -- /probe print inside")?,
-        "inside",
-    )?;
+    kubectl(cluster, "wait pod/exec --for=condition=Ready --timeout=120s")?;
+    same(&kubectl(cluster, "exec exec -- /probe print inside")?, "inside")?;
     remove(cluster, "pod/exec")
 }
 
@@ -99,10 +92,7 @@ pub fn service(cluster: &Cluster) -> Result<(), Failed> {
         });
         create(cluster, &service)?;
     }
-    kubectl(
-        cluster,
-        "wait pod/answer --for=condition=Ready --timeout=120s",
-    )?;
+    kubectl(cluster, "wait pod/answer --for=condition=Ready --timeout=120s")?;
     let address = kubectl(cluster, "get pod/answer --output=jsonpath={.status.podIP}")?;
 
     // The short name by the pod's search list, the Service's own address, and the caller's own address on arrival.
@@ -113,10 +103,7 @@ pub fn service(cluster: &Cluster) -> Result<(), Failed> {
 
     create(
         cluster,
-        &pod(
-            "resolves",
-            &["resolve", "headless.default.svc.cluster.local"],
-        ),
+        &pod("resolves", &["resolve", "headless.default.svc.cluster.local"]),
     )?;
     same(&log(cluster, "resolves", "Succeeded")?, &address)?;
     remove(
@@ -165,30 +152,19 @@ pub fn claim(cluster: &Cluster) -> Result<(), Failed> {
     let with_claim = |name: &str, words: &[&str], group: Value| {
         let mut pod = pod(name, words);
         pod["spec"]["securityContext"]["fsGroup"] = group;
-        pod["spec"]["volumes"] =
-            json!([{"name": "kept", "persistentVolumeClaim": {"claimName": "kept"}}]);
-        pod["spec"]["containers"][0]["volumeMounts"] =
-            json!([{"name": "kept", "mountPath": "/kept"}]);
+        pod["spec"]["volumes"] = json!([{"name": "kept", "persistentVolumeClaim": {"claimName": "kept"}}]);
+        pod["spec"]["containers"][0]["volumeMounts"] = json!([{"name": "kept", "mountPath": "/kept"}]);
         pod
     };
     // As a user without a group of its own, and handed to a group as most drivers do it.
     for (name, group) in [("writes", Value::Null), ("handed", json!(65532))] {
         let file = format!("/kept/{name}");
-        create(
-            cluster,
-            &with_claim(name, &["write", &file, "here", name], group),
-        )?;
+        create(cluster, &with_claim(name, &["write", &file, "here", name], group))?;
         log(cluster, name, "Succeeded")?;
     }
-    create(
-        cluster,
-        &with_claim("reads", &["read", "/kept/handed"], Value::Null),
-    )?;
+    create(cluster, &with_claim("reads", &["read", "/kept/handed"], Value::Null))?;
     same(&log(cluster, "reads", "Succeeded")?, "here handed")?;
-    same(
-        &std::fs::read_to_string(folder.join("writes"))?,
-        "here writes\n",
-    )?;
+    same(&std::fs::read_to_string(folder.join("writes"))?, "here writes\n")?;
     same(&std::fs::metadata(&folder)?.gid().to_string(), "65532")?;
     remove(cluster, "pod/writes pod/handed pod/reads pvc/kept")?;
 
@@ -200,8 +176,6 @@ pub fn claim(cluster: &Cluster) -> Result<(), Failed> {
 }
 
 pub fn helm(cluster: &Cluster) -> Result<(), Failed> {
-    let list = run(cluster
-        .helm()
-        .args(["list", "--all-namespaces", "--output=json"]))?;
+    let list = run(cluster.helm().args(["list", "--all-namespaces", "--output=json"]))?;
     same(&list, "[]")
 }

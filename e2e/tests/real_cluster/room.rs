@@ -79,9 +79,8 @@ pub fn shared(cluster: &Cluster) -> Result<(), Failed> {
     };
     until(cluster, names, |found| found == [first; 3].join(" "))?;
     // It holds nothing, so its manifest can still be changed (but for the moments in which it tries again).
-    let change = format!(
-        "-n shared patch flt/{second} --type=merge --patch={{\"spec\":{{\"training\":{{\"rounds\":3}}}}}}"
-    );
+    let change =
+        format!("-n shared patch flt/{second} --type=merge --patch={{\"spec\":{{\"training\":{{\"rounds\":3}}}}}}");
     until(cluster, &change, |said| said.contains("patched"))?;
 
     kubectl(cluster, &format!("-n shared delete flt/{first}"))?;
@@ -100,8 +99,7 @@ pub fn none(cluster: &Cluster) -> Result<(), Failed> {
     let operator = Operator::start(cluster, "waits", 18643)?;
     let reason = "-n full get flt/x --output=jsonpath={.status.reason}";
     until(cluster, reason, |found| found == "QuotaExceeded")?;
-    let change =
-        "-n full patch flt/x --type=merge --patch={\"spec\":{\"training\":{\"rounds\":3}}}";
+    let change = "-n full patch flt/x --type=merge --patch={\"spec\":{\"training\":{\"rounds\":3}}}";
     until(cluster, change, |said| said.contains("patched"))?;
     drop(operator);
     kubectl(cluster, "delete namespace full --timeout=120s").map(drop)

@@ -39,10 +39,7 @@ pub fn plain(_: &Cluster) -> Result<(), Failed> {
         if name == containerd::NAME {
             continue;
         }
-        let mark = format!(
-            "pid={},",
-            pid.ok_or_else(|| format!("{name} does not run"))?
-        );
+        let mark = format!("pid={},", pid.ok_or_else(|| format!("{name} does not run"))?);
         for line in sockets.lines().filter(|line| line.contains(&mark)) {
             let address = line.split_ascii_whitespace().nth(3).ok_or("no address")?;
             let answer = ask(address).unwrap_or_default();

@@ -92,19 +92,11 @@ pub fn until(cluster: &Cluster, line: &str, fits: impl Fn(&str) -> bool) -> Resu
 }
 
 /// Waits until a condition has a reason, and returns reason and message.
-pub fn condition(
-    cluster: &Cluster,
-    namespace: &str,
-    name: &str,
-    kind: &str,
-    wanted: &str,
-) -> Result<String, Failed> {
+pub fn condition(cluster: &Cluster, namespace: &str, name: &str, kind: &str, wanted: &str) -> Result<String, Failed> {
     let path = format!(
         "-n {namespace} get flt/{name} --output=jsonpath={{.status.conditions[?(@.type==\"{kind}\")].reason}}|{{.status.conditions[?(@.type==\"{kind}\")].message}}"
     );
-    until(cluster, &path, |found| {
-        found.starts_with(&format!("{wanted}|"))
-    })
+    until(cluster, &path, |found| found.starts_with(&format!("{wanted}|")))
 }
 
 /// Waits until a namespace has exactly these pods.
@@ -115,8 +107,7 @@ pub fn pods(cluster: &Cluster, namespace: &str, wanted: &str) -> Result<(), Fail
 
 /// Makes a namespace that admits only pods of Pod Security's level restricted.
 pub fn namespace(cluster: &Cluster, name: &str) -> Result<(), Failed> {
-    let metadata =
-        json!({"name": name, "labels": {"pod-security.kubernetes.io/enforce": "restricted"}});
+    let metadata = json!({"name": name, "labels": {"pod-security.kubernetes.io/enforce": "restricted"}});
     create(
         cluster,
         &json!({"apiVersion": "v1", "kind": "Namespace", "metadata": metadata}),

@@ -26,10 +26,7 @@ pub struct Settings {
 
 impl Default for Settings {
     fn default() -> Self {
-        Self {
-            width: 32,
-            blocks: 2,
-        }
+        Self { width: 32, blocks: 2 }
     }
 }
 
@@ -37,10 +34,7 @@ impl OwnNetwork for Residual {
     type Settings = Settings;
 
     fn new(settings: Settings, task: &Task) -> Result<Self, FieldError> {
-        for (path, value, least, most) in [
-            ("width", settings.width, 1, 4096),
-            ("blocks", settings.blocks, 0, 64),
-        ] {
+        for (path, value, least, most) in [("width", settings.width, 1, 4096), ("blocks", settings.blocks, 0, 64)] {
             if !(least..=most).contains(&value) {
                 let found = format!("{value} is out of range");
                 let expected = format!("{least} to {most} will do");
@@ -65,29 +59,15 @@ impl OwnNetwork for Residual {
         let width = u64::from(self.settings.width);
         let mut tensors = layer("stem", self.inputs, width, Start::FanIn);
         for block in 0..self.settings.blocks {
-            tensors.extend(layer(
-                &format!("blocks.{block}.up"),
-                width,
-                width,
-                Start::FanIn,
-            ));
+            tensors.extend(layer(&format!("blocks.{block}.up"), width, width, Start::FanIn));
             // A block that begins as nothing but its shortcut can be as deep as one likes.
-            tensors.extend(layer(
-                &format!("blocks.{block}.down"),
-                width,
-                width,
-                Start::Zeros,
-            ));
+            tensors.extend(layer(&format!("blocks.{block}.down"), width, width, Start::Zeros));
         }
         tensors.extend(layer("head", width, self.classes, Start::FanIn));
         tensors
     }
 
-    fn logits<B: LayerBackend>(
-        &self,
-        parameters: &mut Parameters<'_, B>,
-        inputs: Tensor<B, 2>,
-    ) -> Tensor<B, 2> {
+    fn logits<B: LayerBackend>(&self, parameters: &mut Parameters<'_, B>, inputs: Tensor<B, 2>) -> Tensor<B, 2> {
         let mut values = relu(linear(parameters, inputs));
         for _ in 0..self.settings.blocks {
             let inner = relu(linear(parameters, values.clone()));
@@ -106,10 +86,7 @@ fn layer(name: &str, inputs: u64, outputs: u64, start: Start) -> Vec<TensorPlan>
 }
 
 /// `[batch, in]` to `[batch, out]` with the next two tensors.
-fn linear<B: LayerBackend>(
-    parameters: &mut Parameters<'_, B>,
-    inputs: Tensor<B, 2>,
-) -> Tensor<B, 2> {
+fn linear<B: LayerBackend>(parameters: &mut Parameters<'_, B>, inputs: Tensor<B, 2>) -> Tensor<B, 2> {
     let weight: Tensor<B, 2> = parameters.tensor();
     let bias: Tensor<B, 1> = parameters.tensor();
     inputs.matmul(weight.transpose()) + bias.unsqueeze()

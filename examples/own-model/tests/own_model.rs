@@ -22,10 +22,7 @@ fn run(sets: &[&str]) -> (TempDir, Value) {
     let folder = tempfile::tempdir().unwrap();
     let out = folder.path().to_str().unwrap().to_owned();
     let mut arguments = vec!["run", "experiment.yaml", "--quiet", "--out", &out];
-    for set in ["training.rounds=3", "output.peerModels=true"]
-        .iter()
-        .chain(sets)
-    {
+    for set in ["training.rounds=3", "output.peerModels=true"].iter().chain(sets) {
         arguments.extend(["--set", set]);
     }
     let output = program(&arguments);

@@ -49,9 +49,7 @@ pub enum ApplyError {
         name: String,
     },
     /// An object of a deleted experiment of the same name is still there, or a claim that is being deleted.
-    #[error(
-        "an earlier {kind} {name} is still being deleted; this experiment starts when it is gone"
-    )]
+    #[error("an earlier {kind} {name} is still being deleted; this experiment starts when it is gone")]
     Former {
         /// Its kind.
         kind: &'static str,
@@ -236,11 +234,7 @@ mod tests {
         ] {
             let error = said(code, message);
             assert_eq!((error.reason(), error.is_told()), (reason, told));
-            assert!(
-                error
-                    .to_string()
-                    .starts_with("the Pod x-0-0 could not be created: ")
-            );
+            assert!(error.to_string().starts_with("the Pod x-0-0 could not be created: "));
             assert!(error.to_string().contains(message));
         }
     }

@@ -182,11 +182,7 @@ impl Place<'_> {
 
     /// Makes the claims that are not known to be there. After the first that fails none is begun, and those that are under way are heard of to
     /// their end, so that it is known what was made.
-    async fn claims(
-        &self,
-        claims: &[PersistentVolumeClaim],
-        made: &Made,
-    ) -> Result<(), ApplyError> {
+    async fn claims(&self, claims: &[PersistentVolumeClaim], made: &Made) -> Result<(), ApplyError> {
         let failed = AtomicBool::new(false);
         let missing = claims.iter().filter(|claim| !made.has(&claim.name_any()));
         let errors: Vec<ApplyError> = stream::iter(missing)
@@ -264,12 +260,7 @@ impl Place<'_> {
             + DeserializeOwned,
     {
         let api = self.api::<K>();
-        let selector = format!(
-            "{},{}={}",
-            names::selector(),
-            names::EXPERIMENT,
-            self.experiment
-        );
+        let selector = format!("{},{}={}", names::selector(), names::EXPERIMENT, self.experiment);
         let params = ListParams::default().labels(&selector);
         let all = pages::all(params, async |page| api.list_metadata(&page).await, |_| {})
             .await

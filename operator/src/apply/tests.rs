@@ -102,8 +102,5 @@ async fn a_pod_is_ended_by_its_deadline() {
     let [(Method::DELETE, name, body)] = deleted[..] else {
         panic!("{deleted:?}");
     };
-    assert_eq!(
-        (name.as_str(), &body["preconditions"]["uid"]),
-        ("refused", &json!("o"))
-    );
+    assert_eq!((name.as_str(), &body["preconditions"]["uid"]), ("refused", &json!("o")));
 }

@@ -2,9 +2,7 @@
 //! there already under the name is used as it is.
 
 use fltorrent_crds::experiment::kubernetes::{KeptClaim, KeptStorage, KeptStorageType, Storage};
-use k8s_openapi::api::core::v1::{
-    PersistentVolumeClaim, PersistentVolumeClaimSpec, VolumeResourceRequirements,
-};
+use k8s_openapi::api::core::v1::{PersistentVolumeClaim, PersistentVolumeClaimSpec, VolumeResourceRequirements};
 use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 
@@ -16,10 +14,7 @@ pub(super) const CHECKPOINTS: &str = "checkpoints";
 
 /// What is kept, and how the folder of it is called.
 pub(super) fn kept(storage: &Storage) -> [(&'static str, &KeptStorage); 2] {
-    [
-        (CHECKPOINTS, &storage.checkpoints),
-        ("output", &storage.output),
-    ]
+    [(CHECKPOINTS, &storage.checkpoints), ("output", &storage.output)]
 }
 
 /// The name of the claim that holds a peer's part of what is kept; none when it goes with the pod.
@@ -64,13 +59,7 @@ fn claim(validated: &Validated, name: String, claim: &KeptClaim) -> PersistentVo
             ..ObjectMeta::default()
         },
         spec: Some(PersistentVolumeClaimSpec {
-            access_modes: Some(
-                claim
-                    .access_modes
-                    .iter()
-                    .map(|mode| mode.as_str().to_owned())
-                    .collect(),
-            ),
+            access_modes: Some(claim.access_modes.iter().map(|mode| mode.as_str().to_owned()).collect()),
             storage_class_name: claim.storage_class_name.clone(),
             resources: Some(VolumeResourceRequirements {
                 requests: Some([("storage".to_owned(), size)].into()),

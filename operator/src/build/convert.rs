@@ -6,10 +6,7 @@ use serde::de::DeserializeOwned;
 use super::BuildError;
 
 /// The same as another type, by way of its JSON. `field` is where it stands in `spec.kubernetes`.
-pub(super) fn same<T: DeserializeOwned>(
-    field: &'static str,
-    value: &impl Serialize,
-) -> Result<T, BuildError> {
+pub(super) fn same<T: DeserializeOwned>(field: &'static str, value: &impl Serialize) -> Result<T, BuildError> {
     serde_json::to_value(value)
         .and_then(serde_json::from_value)
         .map_err(|source| BuildError::Convert { field, source })

@@ -8,8 +8,8 @@ use fltorrent_crds::experiment::kubernetes::EnvironmentVariable;
 use fltorrent_crds::plan::{DataSource, is_url};
 use hyper::Uri;
 use k8s_openapi::api::networking::v1::{
-    NetworkPolicy, NetworkPolicyEgressRule, NetworkPolicyIngressRule, NetworkPolicyPeer,
-    NetworkPolicyPort, NetworkPolicySpec,
+    NetworkPolicy, NetworkPolicyEgressRule, NetworkPolicyIngressRule, NetworkPolicyPeer, NetworkPolicyPort,
+    NetworkPolicySpec,
 };
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
@@ -84,10 +84,7 @@ pub(super) fn build(validated: &Validated, site: &Site) -> NetworkPolicy {
 fn operator(site: &Site) -> NetworkPolicyPeer {
     let label = |(key, value): (&str, &str)| (key.to_owned(), value.to_owned());
     let namespace = ("kubernetes.io/metadata.name", site.namespace.as_str());
-    let pod = [
-        (names::APP, names::APP_NAME),
-        (names::COMPONENT, "operator"),
-    ];
+    let pod = [(names::APP, names::APP_NAME), (names::COMPONENT, "operator")];
     NetworkPolicyPeer {
         namespace_selector: Some(labels([namespace].map(label).into())),
         pod_selector: Some(labels(pod.map(label).into())),
@@ -145,10 +142,7 @@ fn url_ports(plan: &Outline) -> BTreeSet<u16> {
 /// The port of a proxy, where a variable names one. What a ConfigMap or a Secret says is not known here.
 fn proxy_port(variable: &EnvironmentVariable) -> Option<u16> {
     let name = variable.name.to_ascii_uppercase();
-    let value = variable
-        .value
-        .as_deref()
-        .filter(|_| PROXIES.contains(&name.as_str()))?;
+    let value = variable.value.as_deref().filter(|_| PROXIES.contains(&name.as_str()))?;
     let uri: Uri = value.trim().parse().ok()?;
     // A proxy may be named without a scheme, which then is `http`.
     uri.host()?;
@@ -187,11 +181,7 @@ mod tests {
     fn a_proxy_opens_its_port() {
         for (name, value, port) in [
             ("HTTPS_PROXY", Some("http://proxy.lab:3128"), Some(3128)),
-            (
-                "https_proxy",
-                Some("http://u:p@proxy.lab:3128/"),
-                Some(3128),
-            ),
+            ("https_proxy", Some("http://u:p@proxy.lab:3128/"), Some(3128)),
             ("http_proxy", Some("http://proxy.lab"), Some(80)),
             ("ALL_PROXY", Some("https://proxy.lab/"), Some(443)),
             ("all_proxy", Some("socks5://proxy.lab"), Some(1080)),

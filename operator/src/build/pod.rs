@@ -26,13 +26,7 @@ const GRACE_SECONDS: i64 = 15;
 ///
 /// # Errors
 /// When a part of `spec.kubernetes` is not what a pod has.
-pub fn build(
-    validated: &Validated,
-    site: &Site,
-    index: u32,
-    attempt: u32,
-    resume: u32,
-) -> Result<Pod, BuildError> {
+pub fn build(validated: &Validated, site: &Site, index: u32, attempt: u32, resume: u32) -> Result<Pod, BuildError> {
     let spec = &validated.experiment.spec;
     let kubernetes = &spec.kubernetes;
     let name = names::pod(&validated.name, index, attempt);
@@ -45,10 +39,7 @@ pub fn build(
     let of_pod = [
         (names::INDEX, index.to_string()),
         (names::ATTEMPT, attempt.to_string()),
-        (
-            names::GROUP,
-            group.map_or_else(String::new, |group| group.name.clone()),
-        ),
+        (names::GROUP, group.map_or_else(String::new, |group| group.name.clone())),
     ]
     .map(|(key, value)| (key.to_owned(), value));
     // The plan refuses the operator's keys among a user's; were one there, the operator's would hold.
@@ -65,15 +56,11 @@ pub fn build(
     let container = Container {
         name: CONTAINER.to_owned(),
         image: Some(image(validated, site, kubernetes)),
-        image_pull_policy: kubernetes
-            .image_pull_policy
-            .map(|policy| policy.as_str().to_owned()),
+        image_pull_policy: kubernetes.image_pull_policy.map(|policy| policy.as_str().to_owned()),
         command: None,
         args: Some(["peer", "--in-cluster", MANIFEST].map(str::to_owned).into()),
         working_dir: volumes::working_folder(kubernetes),
-        env: Some(environment(
-            validated, site, kubernetes, index, attempt, resume,
-        )?),
+        env: Some(environment(validated, site, kubernetes, index, attempt, resume)?),
         ports: Some(vec![
             port("swarm", SWARM_PORT, "UDP"),
             port("metrics", METRICS_PORT, "TCP"),
@@ -92,10 +79,7 @@ pub fn build(
         containers: vec![container],
         enable_service_links: Some(false),
         hostname: Some(names::hostname(index)),
-        image_pull_secrets: some(same::<Vec<_>>(
-            "imagePullSecrets",
-            &kubernetes.image_pull_secrets,
-        )?),
+        image_pull_secrets: some(same::<Vec<_>>("imagePullSecrets", &kubernetes.image_pull_secrets)?),
         node_selector: given.node_selector,
         priority_class_name: given.priority_class_name,
         restart_policy: Some("Never".to_owned()),
@@ -140,10 +124,7 @@ fn environment(
         value: Some(value),
         value_from: None,
     };
-    let domain = format!(
-        "{}.{}.svc.{}",
-        validated.name, validated.namespace, site.cluster_domain
-    );
+    let domain = format!("{}.{}.svc.{}", validated.name, validated.namespace, site.cluster_domain);
     let mut all: Vec<EnvVar> = same("env", &kubernetes.env)?;
     all.extend(
         [
@@ -165,11 +146,7 @@ fn environment(
 }
 
 /// What the peer is given; where nothing is said, a little of a CPU, and the memory that the plan forecasts.
-fn resources(
-    validated: &Validated,
-    given: &GroupKubernetes,
-    index: u32,
-) -> Result<ResourceRequirements, BuildError> {
+fn resources(validated: &Validated, given: &GroupKubernetes, index: u32) -> Result<ResourceRequirements, BuildError> {
     let memory = validated.plan.memory(index);
     let given = given.resources.clone().unwrap_or_default();
     same("resources", &given.with_defaults(memory))

@@ -1,9 +1,7 @@
 //! What a pod and its container may do, and whom they run as: what Pod Security's `restricted` asks for, and no file system to write to.
 
 use fltorrent_crds::experiment::kubernetes::{Kubernetes, SecurityContext as Given};
-use k8s_openapi::api::core::v1::{
-    Capabilities, PodSecurityContext, SeccompProfile, SecurityContext,
-};
+use k8s_openapi::api::core::v1::{Capabilities, PodSecurityContext, SeccompProfile, SecurityContext};
 
 use super::BuildError;
 use super::Site;
@@ -11,10 +9,7 @@ use super::convert::same;
 use crate::config::PeerUser;
 
 /// The pod's own: the experiment's users and groups, or the site's.
-pub(super) fn of_pod(
-    kubernetes: &Kubernetes,
-    site: &Site,
-) -> Result<PodSecurityContext, BuildError> {
+pub(super) fn of_pod(kubernetes: &Kubernetes, site: &Site) -> Result<PodSecurityContext, BuildError> {
     let of_site = || match site.peer_user {
         PeerUser::Platform => Given::default(),
         PeerUser::Fixed(user) => Given {

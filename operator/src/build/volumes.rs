@@ -6,8 +6,7 @@ use fltorrent_crds::experiment::kubernetes::{
 use k8s_openapi::api::core::v1::{
     ConfigMapVolumeSource, EmptyDirVolumeSource, EphemeralVolumeSource, PersistentVolumeClaimSpec,
     PersistentVolumeClaimTemplate, PersistentVolumeClaimVolumeSource, ProjectedVolumeSource,
-    ServiceAccountTokenProjection, Volume, VolumeMount, VolumeProjection,
-    VolumeResourceRequirements,
+    ServiceAccountTokenProjection, Volume, VolumeMount, VolumeProjection, VolumeResourceRequirements,
 };
 use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 
@@ -47,18 +46,11 @@ impl Volumes {
 }
 
 /// The volumes of the pod of a peer.
-pub(super) fn build(
-    experiment: &str,
-    kubernetes: &Kubernetes,
-    index: u32,
-) -> Result<Volumes, BuildError> {
+pub(super) fn build(experiment: &str, kubernetes: &Kubernetes, index: u32) -> Result<Volumes, BuildError> {
     let mut all = Volumes::default();
     all.add(manifest(experiment), at(MANIFEST, true));
     all.add(token(), at(TOKEN, true));
-    all.add(
-        folder("fltorrent-state", &EmptyDir::default()),
-        at(STATE, false),
-    );
+    all.add(folder("fltorrent-state", &EmptyDir::default()), at(STATE, false));
     let scratch = &kubernetes.storage.scratch;
     let volume = match &scratch.new_claim {
         Some(claim) => template("fltorrent-scratch", claim),
@@ -100,10 +92,7 @@ pub(super) fn kept_folders(
             claims::CHECKPOINTS => "FLTORRENT_CHECKPOINTS",
             _ => "FLTORRENT_OUTPUT",
         };
-        Some((
-            variable,
-            format!("{STATE}/{what}/{experiment}/peer-{index}/{what}"),
-        ))
+        Some((variable, format!("{STATE}/{what}/{experiment}/peer-{index}/{what}")))
     });
     folders.into_iter().flatten()
 }
@@ -114,21 +103,14 @@ pub(super) fn working_folder(kubernetes: &Kubernetes) -> Option<String> {
     match data.kind {
         KubernetesDataType::Image => None,
         KubernetesDataType::Claim => data.claim.as_ref().map(|claim| claim.mount_path.clone()),
-        KubernetesDataType::ClaimByIndex => data
-            .claim_by_index
-            .as_ref()
-            .map(|claim| claim.mount_path.clone()),
+        KubernetesDataType::ClaimByIndex => data.claim_by_index.as_ref().map(|claim| claim.mount_path.clone()),
     }
 }
 
 fn data(kubernetes: &Kubernetes, index: u32, all: &mut Volumes) {
     let data = &kubernetes.data;
     let (name, sub_path, path) = match (&data.claim, &data.claim_by_index) {
-        (Some(claim), _) => (
-            claim.claim_name.clone(),
-            claim.sub_path.clone(),
-            &claim.mount_path,
-        ),
+        (Some(claim), _) => (claim.claim_name.clone(), claim.sub_path.clone(), &claim.mount_path),
         (None, Some(claim)) => (
             format!("{}{index}", claim.prefix),
             claim.sub_path.clone(),
@@ -190,9 +172,7 @@ fn empty(folder: &EmptyDir) -> EmptyDirVolumeSource {
         medium: folder.medium.map(|medium| match medium {
             EmptyDirMedium::Memory => "Memory".to_owned(),
         }),
-        size_limit: folder
-            .size_limit
-            .map(|size| Quantity(size.get().to_string())),
+        size_limit: folder.size_limit.map(|size| Quantity(size.get().to_string())),
     }
 }
 

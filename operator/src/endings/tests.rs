@@ -132,22 +132,13 @@ fn the_newest_common_checkpoint_is_gone_on_from() {
     let all = after(&[pod(0, 0, &[6, 4]), pod(1, 0, &[4, 2]), pod(2, 0, &[6, 4])]);
     assert_eq!(of(all.clone(), first, 0), Some(4));
     // What one of them could not say is left to the others, and to the reports.
-    assert_eq!(
-        of(after(&[pod(0, 0, &[6, 4]), pod(1, 0, &[])]), first, 0),
-        Some(6)
-    );
+    assert_eq!(of(after(&[pod(0, 0, &[6, 4]), pod(1, 0, &[])]), first, 0), Some(6));
     assert_eq!(of(Endings::default(), first, 5), Some(4));
     assert_eq!(of(Endings::default(), first, 1), None);
-    assert_eq!(
-        of(after(&[pod(0, 0, &[8, 6]), pod(1, 0, &[4, 2])]), first, 9),
-        None
-    );
+    assert_eq!(of(after(&[pod(0, 0, &[8, 6]), pod(1, 0, &[4, 2])]), first, 9), None);
     // Where an attempt began in vain, the next does not begin.
     let began = Ledger { resume: 4, ..first };
-    assert_eq!(
-        of(after(&[pod(0, 1, &[4, 2]), pod(1, 1, &[])]), began, 4),
-        None
-    );
+    assert_eq!(of(after(&[pod(0, 1, &[4, 2]), pod(1, 1, &[])]), began, 4), None);
     assert_eq!(of(all, began, 4), Some(4));
 }
 
@@ -158,11 +149,7 @@ fn what_an_earlier_experiment_left_is_not_gone_on_from() {
     let left = |rounds, checkpoints: &[u32]| {
         let mut ending = ending(checkpoints);
         ending.rounds = rounds;
-        after(&[
-            ended(0, 0, &ending),
-            ended(1, 0, &ending),
-            ended(2, 0, &ending),
-        ])
+        after(&[ended(0, 0, &ending), ended(1, 0, &ending), ended(2, 0, &ending)])
     };
     let of = |endings: Endings| endings.checkpoint(&validated, Ledger::default(), 0);
     assert_eq!(of(left(0, &[6, 4])), None);

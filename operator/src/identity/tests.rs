@@ -21,10 +21,7 @@ fn review(change: impl Fn(&mut Value)) -> TokenReviewStatus {
 #[test]
 fn a_token_is_believed_only_with_all_that_belongs_to_it() {
     let good = claim(&review(|_| {}), "team").unwrap();
-    assert_eq!(
-        (good.name.as_str(), good.uid.as_str()),
-        ("x-3-1", "pod-uid")
-    );
+    assert_eq!((good.name.as_str(), good.uid.as_str()), ("x-3-1", "pod-uid"));
     let refused = |change: fn(&mut Value)| claim(&review(change), "team").unwrap_err();
     for change in [
         (|status: &mut Value| status["authenticated"] = false.into()) as fn(&mut Value),
@@ -35,9 +32,8 @@ fn a_token_is_believed_only_with_all_that_belongs_to_it() {
         assert!(matches!(refused(change), Unproven::Unauthenticated(_)));
     }
     for change in [
-        (|status: &mut Value| {
-            status["user"]["username"] = "system:serviceaccount:other:default".into()
-        }) as fn(&mut Value),
+        (|status: &mut Value| status["user"]["username"] = "system:serviceaccount:other:default".into())
+            as fn(&mut Value),
         |status| status["user"]["username"] = "system:serviceaccount:teams:default".into(),
         |status| status["user"]["username"] = "admin".into(),
         |status| status["user"]["extra"] = json!({}),
@@ -66,10 +62,7 @@ fn a_pod_is_a_peer_only_under_our_seal() {
     };
     let ours = seal::tests::pod(3, 1, &json!({}));
     let found = member(&root, &known, &claim, Some(&ours)).unwrap();
-    let expected = Member {
-        index: 3,
-        attempt: 1,
-    };
+    let expected = Member { index: 3, attempt: 1 };
     assert_eq!(found, expected);
     let forged = |change: fn(&mut Pod)| {
         let mut pod = ours.clone();

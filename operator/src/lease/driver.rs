@@ -79,18 +79,8 @@ fn record(lease: &Lease) -> Record {
     }
 }
 
-async fn attempt(
-    leases: &Api<Lease>,
-    election: &mut Election,
-    next: Move,
-    lease: Option<Lease>,
-    name: &str,
-) -> Move {
-    let Move::Write {
-        transitions,
-        renewal,
-    } = next
-    else {
+async fn attempt(leases: &Api<Lease>, election: &mut Election, next: Move, lease: Option<Lease>, name: &str) -> Move {
+    let Move::Write { transitions, renewal } = next else {
         return next;
     };
     let began = now();

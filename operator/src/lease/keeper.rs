@@ -27,10 +27,7 @@ impl Keeper {
     ///
     /// # Errors
     /// When the system gives no thread or no runtime.
-    pub fn start<F>(
-        connect: impl FnOnce() -> F + Send + 'static,
-        candidate: Candidate,
-    ) -> io::Result<Self>
+    pub fn start<F>(connect: impl FnOnce() -> F + Send + 'static, candidate: Candidate) -> io::Result<Self>
     where
         F: Future<Output = Result<Client, kube::Error>>,
     {
@@ -38,26 +35,20 @@ impl Keeper {
         Self::on(runtime, connect, candidate)
     }
 
-    fn on<F>(
-        runtime: Runtime,
-        connect: impl FnOnce() -> F + Send + 'static,
-        candidate: Candidate,
-    ) -> io::Result<Self>
+    fn on<F>(runtime: Runtime, connect: impl FnOnce() -> F + Send + 'static, candidate: Candidate) -> io::Result<Self>
     where
         F: Future<Output = Result<Client, kube::Error>>,
     {
         let (stop, stopped) = oneshot::channel();
         let (end, ended) = oneshot::channel();
-        thread::Builder::new()
-            .name("lease".to_owned())
-            .spawn(move || {
-                let kept = runtime.block_on(async {
-                    candidate.keep(connect().await?, stopped).await;
-                    Ok(())
-                });
-                // Who started it may be gone.
-                let _ = end.send(kept);
-            })?;
+        thread::Builder::new().name("lease".to_owned()).spawn(move || {
+            let kept = runtime.block_on(async {
+                candidate.keep(connect().await?, stopped).await;
+                Ok(())
+            });
+            // Who started it may be gone.
+            let _ = end.send(kept);
+        })?;
         Ok(Self { stop, ended })
     }
 
@@ -143,11 +134,7 @@ mod tests {
 
         fn wait_for(&self, writes: u32) {
             let state = self.state.lock().unwrap();
-            drop(
-                self.written
-                    .wait_while(state, |(_, done)| *done < writes)
-                    .unwrap(),
-            );
+            drop(self.written.wait_while(state, |(_, done)| *done < writes).unwrap());
         }
 
         fn holder(&self) -> Value {

@@ -37,17 +37,11 @@ fn a_lease_that_is_renewed_is_left_alone_and_a_dead_one_taken() {
     for second in 0..60 {
         let now = start + Duration::from_secs(second);
         let version = u32::try_from(second / 10).unwrap();
-        assert_eq!(
-            election.handle_read(Some(record("a", version)), now),
-            Move::Wait
-        );
+        assert_eq!(election.handle_read(Some(record("a", version)), now), Move::Wait);
     }
     let last = start + Duration::from_secs(50);
     let at = |seconds| last + Duration::from_secs(seconds);
-    assert_eq!(
-        election.handle_read(Some(record("a", 5)), at(15)),
-        Move::Wait
-    );
+    assert_eq!(election.handle_read(Some(record("a", 5)), at(15)), Move::Wait);
     assert_eq!(election.handle_read(Some(record("a", 5)), at(16)), TAKE);
 }
 
@@ -61,10 +55,7 @@ fn a_leader_that_cannot_renew_stops_before_another_begins() {
     assert_eq!(election.handle_failure(at(9)), Move::Wait);
     assert_eq!(election.patience(at(9)), Duration::from_secs(1));
     assert_eq!(election.handle_failure(at(10)), Move::Lost);
-    assert_eq!(
-        election.handle_read(Some(record("a", 1)), at(11)),
-        Move::Lost
-    );
+    assert_eq!(election.handle_read(Some(record("a", 1)), at(11)), Move::Lost);
     const { assert!(RENEW_DEADLINE.as_secs() < DURATION.as_secs()) };
 }
 

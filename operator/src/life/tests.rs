@@ -33,10 +33,7 @@ fn suspended_it_has_no_pods_and_resumed_it_goes_on() {
     assert_eq!((world.ledger, world.pods.len()), (rests, 0));
     world.suspend = false;
     world.settle();
-    assert_eq!(
-        (world.ledger.stage, world.ledger.attempt),
-        (Stage::Running, 0)
-    );
+    assert_eq!((world.ledger.stage, world.ledger.attempt), (Stage::Running, 0));
     world.suspend = true;
     world.settle();
     let again = Ledger {
@@ -64,19 +61,13 @@ fn a_lost_status_is_made_up_for() {
     world.settle();
     world.ledger = Ledger::default();
     world.settle();
-    assert_eq!(
-        (world.ledger.stage, world.ledger.begun),
-        (Stage::Running, true)
-    );
+    assert_eq!((world.ledger.stage, world.ledger.begun), (Stage::Running, true));
     world.set(0, &failure());
     world.settle();
     assert_eq!(world.ledger.attempt, 1);
     world.ledger = Ledger::default();
     world.settle();
-    assert_eq!(
-        (world.ledger.stage, world.ledger.attempt),
-        (Stage::Running, 1)
-    );
+    assert_eq!((world.ledger.stage, world.ledger.attempt), (Stage::Running, 1));
     assert!(world.created.values().all(|&times| times == 1));
 }
 
@@ -86,10 +77,7 @@ fn nothing_is_made_before_it_is_recorded_that_it_begins() {
     let mut world = World::new(0);
     let seen = world.clone();
     assert!(world.reconcile(&seen, u32::MAX));
-    assert_eq!(
-        (world.turns.as_slice(), world.pods.len()),
-        (&[Turn::Begins][..], 0)
-    );
+    assert_eq!((world.turns.as_slice(), world.pods.len()), (&[Turn::Begins][..], 0));
     // Who never lets it run has not begun it.
     let mut world = World::new(0);
     world.suspend = true;
@@ -121,10 +109,7 @@ fn pods_that_are_not_all_there_are_given_back() {
     let deleted = decide(world.ledger, &world.facts(), Timestamp::UNIX_EPOCH);
     assert_eq!(deleted, Decision::delete(vec!["x-0-0".to_owned()]));
     world.settle();
-    assert_eq!(
-        (world.ledger.stage, world.ledger.restarts),
-        (Stage::Running, 0)
-    );
+    assert_eq!((world.ledger.stage, world.ledger.restarts), (Stage::Running, 0));
     assert_eq!((world.ledger.attempt, world.ledger.resume), (1, 3));
     // Without anything to go on from it is as if it had not begun.
     world.ledger = Ledger {

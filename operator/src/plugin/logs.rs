@@ -22,12 +22,7 @@ pub(super) struct Wanted {
     pub(super) tail: Option<i64>,
 }
 
-pub(super) async fn run(
-    client: Client,
-    namespace: &str,
-    name: &str,
-    wanted: &Wanted,
-) -> anyhow::Result<ExitCode> {
+pub(super) async fn run(client: Client, namespace: &str, name: &str, wanted: &Wanted) -> anyhow::Result<ExitCode> {
     let api: Api<Pod> = Api::namespaced(client, namespace);
     let mut selector = names::pods_of(name);
     if let Some(peer) = wanted.peer {
@@ -38,10 +33,7 @@ pub(super) async fn run(
         .await
         .context("the pods cannot be listed")?;
     let mut pods: Vec<(u32, String)> = pods.iter().filter_map(place).collect();
-    anyhow::ensure!(
-        !pods.is_empty(),
-        "the experiment {name} has no such pods now"
-    );
+    anyhow::ensure!(!pods.is_empty(), "the experiment {name} has no such pods now");
     pods.sort();
     // One after the other unless they go on, so that each peer's story stays together.
     let parallel = if wanted.follow { PARALLEL } else { 1 };

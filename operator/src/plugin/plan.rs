@@ -19,10 +19,7 @@ pub(super) fn text(experiment: &Experiment) -> anyhow::Result<String> {
     row("plan", plan.hash_text())?;
     row(
         "peers",
-        format!(
-            "{}, each with at most {neighbours} neighbours",
-            plan.peers.len()
-        ),
+        format!("{}, each with at most {neighbours} neighbours", plan.peers.len()),
     )?;
     row("rounds", plan.training.rounds.to_string())?;
     row(
@@ -32,16 +29,10 @@ pub(super) fn text(experiment: &Experiment) -> anyhow::Result<String> {
             plan.model.parameters, plan.model.bytes
         ),
     )?;
-    row(
-        "chunks",
-        format!("{} of an update", plan.exchange.num_chunks),
-    )?;
+    row("chunks", format!("{} of an update", plan.exchange.num_chunks))?;
     row(
         "memory",
-        format!(
-            "{} requested by a pod that says nothing else",
-            memory.request()
-        ),
+        format!("{} requested by a pod that says nothing else", memory.request()),
     )?;
     for warning in &plan.warnings {
         row("warning", format!("{}: {}", warning.path, warning.message))?;

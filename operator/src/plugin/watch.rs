@@ -47,14 +47,8 @@ fn line(status: &ExperimentStatus) -> String {
             parts.push(format!("{name} {value}"));
         }
     };
-    add(
-        "peers",
-        status.peers.as_ref().map(|peers| peers.text.as_str()),
-    );
-    add(
-        "round",
-        status.round.as_ref().map(|round| round.text.as_str()),
-    );
+    add("peers", status.peers.as_ref().map(|peers| peers.text.as_str()));
+    add("round", status.round.as_ref().map(|round| round.text.as_str()));
     add("accuracy", status.accuracy.as_deref());
     add("loss", status.loss.as_deref());
     let problem = [
@@ -119,32 +113,11 @@ mod tests {
             ..ExperimentStatus::default()
         };
         let now = Time(Timestamp::UNIX_EPOCH);
-        status.set(
-            ConditionType::PeersReady,
-            false,
-            "WaitingForPeers",
-            "7 of 8",
-            &now,
-        );
-        assert_eq!(
-            line(&status),
-            "Training  peers 7/8  round 4/10  accuracy 0.9300"
-        );
-        status.set(
-            ConditionType::PeersReady,
-            false,
-            "Unschedulable",
-            "no node",
-            &now,
-        );
+        status.set(ConditionType::PeersReady, false, "WaitingForPeers", "7 of 8", &now);
+        assert_eq!(line(&status), "Training  peers 7/8  round 4/10  accuracy 0.9300");
+        status.set(ConditionType::PeersReady, false, "Unschedulable", "no node", &now);
         assert!(line(&status).ends_with("  Unschedulable: no node"));
-        status.set(
-            ConditionType::Accepted,
-            false,
-            "InvalidManifest",
-            "wrong",
-            &now,
-        );
+        status.set(ConditionType::Accepted, false, "InvalidManifest", "wrong", &now);
         assert!(line(&status).ends_with("  InvalidManifest: wrong"));
     }
 }

@@ -89,10 +89,7 @@ mod tests {
     fn only_whole_lines_of_a_log_are_last_words() {
         let said = |code, text: &str| last_words(&ended(code, text));
         assert_eq!(said(2, "error: no data\n").unwrap(), "error: no data");
-        assert_eq!(
-            said(137, "2026-11-22T08:30:12Z  INFO finished a round\n"),
-            None
-        );
+        assert_eq!(said(137, "2026-11-22T08:30:12Z  INFO finished a round\n"), None);
         let line = "2026-11-22T08:30:12Z  INFO finished a round round=1/10\n";
         let log = line.repeat(100);
         let cut = log.get(log.len() - KUBELET_TAIL..).unwrap();

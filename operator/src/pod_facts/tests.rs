@@ -35,18 +35,12 @@ fn a_failure_says_how() {
     assert_eq!(failure.reason, "Error");
     assert_eq!(failure.message, "exit code 2: error: no data");
     assert_eq!(failure.at, Some("2026-01-02T03:04:05Z".parse().unwrap()));
-    let evicted = pod(
-        &json!({"phase": "Failed", "reason": "Evicted", "message": "The node was low on memory."}),
-    );
+    let evicted = pod(&json!({"phase": "Failed", "reason": "Evicted", "message": "The node was low on memory."}));
     let PodState::Failed(failure) = of(&evicted).state else {
         panic!()
     };
     assert_eq!(
-        (
-            failure.reason.as_str(),
-            failure.message.as_str(),
-            failure.at
-        ),
+        (failure.reason.as_str(), failure.message.as_str(), failure.at),
         ("Evicted", "The node was low on memory.", None)
     );
 }
@@ -62,9 +56,7 @@ fn container(name: &str, code: Option<i32>) -> Value {
 
 #[test]
 fn a_peer_that_ended_well_is_complete_before_its_pod_says_so() {
-    let ended = |code| {
-        pod(&json!({"phase": "Running", "containerStatuses": [container("trainer", Some(code))]}))
-    };
+    let ended = |code| pod(&json!({"phase": "Running", "containerStatuses": [container("trainer", Some(code))]}));
     assert_eq!(of(&ended(0)).state, PodState::Succeeded);
     // How it failed is known with the phase.
     let failed = of(&ended(1)).state;
@@ -122,10 +114,7 @@ fn what_is_beside_a_peer_that_ended_lingers_until_it_is_told_to_end() {
 #[test]
 fn a_pod_that_was_told_to_end_ended_as_its_peer_did() {
     let ended = |code, told| {
-        let all = [
-            container("trainer", Some(code)),
-            container("proxy", Some(143)),
-        ];
+        let all = [container("trainer", Some(code)), container("proxy", Some(143))];
         let mut pod = pod(&json!({"phase": "Failed", "reason": "DeadlineExceeded",
             "message": "Pod was active on the node longer than the specified deadline", "containerStatuses": all}));
         pod.spec = Some(PodSpec {
@@ -184,12 +173,9 @@ fn a_verdict_is_for_good() {
     ending.error = Some("peer 2 signed two updates for round 4".into());
     let failure = |ending: &Ending| {
         let state = json!({"terminated": {"exitCode": 1, "message": ending.to_message()}});
-        let trainer = json!({"name": "trainer", "image": "", "imageID": "", "ready": false, "restartCount": 0, "state": state});
-        match of(&pod(
-            &json!({"phase": "Failed", "containerStatuses": [trainer]}),
-        ))
-        .state
-        {
+        let trainer =
+            json!({"name": "trainer", "image": "", "imageID": "", "ready": false, "restartCount": 0, "state": state});
+        match of(&pod(&json!({"phase": "Failed", "containerStatuses": [trainer]}))).state {
             PodState::Failed(failure) => failure,
             other => panic!("{other:?}"),
         }
@@ -249,10 +235,8 @@ fn trouble_says_what_to_do() {
 fn what_is_pruned_is_not_looked_at() {
     for mut pod in [
         waits("ErrImagePull"),
-        pod(
-            &json!({"phase": "Running", "podIP": "10.0.0.1", "conditions": [
-        {"type": "Ready", "status": "True"}]}),
-        ),
+        pod(&json!({"phase": "Running", "podIP": "10.0.0.1", "conditions": [
+        {"type": "Ready", "status": "True"}]})),
     ] {
         let (before, trouble) = (of(&pod), worst([&pod]));
         prune(&mut pod);

@@ -19,11 +19,7 @@ pub fn worst<'a>(pods: impl IntoIterator<Item = &'a Pod>) -> Option<Trouble> {
     let mut found: Vec<Trouble> = pods.into_iter().filter_map(of).collect();
     found.sort();
     let first = found.first()?.clone();
-    let more = found
-        .iter()
-        .filter(|trouble| trouble.reason == first.reason)
-        .count()
-        - 1;
+    let more = found.iter().filter(|trouble| trouble.reason == first.reason).count() - 1;
     Some(match more {
         0 => first,
         more => Trouble {
@@ -51,8 +47,7 @@ fn of(pod: &Pod) -> Option<Trouble> {
     let kind = waiting.reason.as_deref()?;
     let said = waiting.message.as_deref().unwrap_or_default();
     let (reason, help) = match kind {
-        "ErrImagePull" | "ImagePullBackOff" | "InvalidImageName" | "ErrImageNeverPull"
-        | "ImageInspectError" => (
+        "ErrImagePull" | "ImagePullBackOff" | "InvalidImageName" | "ErrImageNeverPull" | "ImageInspectError" => (
             "ImageUnavailable",
             "correct spec.kubernetes.image, its imagePullPolicy or imagePullSecrets, then suspend and resume",
         ),

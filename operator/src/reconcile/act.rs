@@ -42,11 +42,7 @@ pub(super) async fn prepare(
         return Ok(None);
     }
     let objects = build::objects(validated, &context.tools.site, &context.tools.root)?;
-    let Step {
-        desired,
-        held,
-        again,
-    } = Step::of(context, validated, seen, Pods::default(), Some(objects));
+    let Step { desired, held, again } = Step::of(context, validated, seen, Pods::default(), Some(objects));
     if desired.objects.is_none() {
         return Ok(again);
     }
@@ -71,13 +67,7 @@ struct Step {
 
 impl Step {
     /// What takes room in the namespace's quota waits while another experiment's is made there, or for room.
-    fn of(
-        context: &Context,
-        validated: &Validated,
-        seen: &Seen,
-        pods: Pods,
-        mut objects: Option<Objects>,
-    ) -> Self {
+    fn of(context: &Context, validated: &Validated, seen: &Seen, pods: Pods, mut objects: Option<Objects>) -> Self {
         let Pods {
             delete,
             end,
@@ -106,11 +96,7 @@ impl Step {
             end: by_uid(end, seen),
             create,
         };
-        Self {
-            desired,
-            held,
-            again,
-        }
+        Self { desired, held, again }
     }
 }
 
@@ -121,15 +107,10 @@ async fn apply(
     seen: &Seen,
     desired: Desired,
 ) -> Result<Applied, ApplyError> {
-    let Ledger {
-        attempt, resume, ..
-    } = ledger;
+    let Ledger { attempt, resume, .. } = ledger;
     let site = &context.tools.site;
     let make = |index| build::pod::build(validated, site, index, attempt, resume);
-    context
-        .applier
-        .apply(desired, seen.facts.clone(), make)
-        .await
+    context.applier.apply(desired, seen.facts.clone(), make).await
 }
 
 /// The objects that are to be applied now, if any; else, where they are left alone for a while, for how long.
@@ -200,18 +181,13 @@ pub(super) async fn act(
         Timestamp::now(),
     );
     let again = again.or_else(|| (!ledger.is_end()).then_some(super::IDLE));
-    context
-        .publish(&validated.experiment, prior, next, again)
-        .await
+    context.publish(&validated.experiment, prior, next, again).await
 }
 
 /// Logs what becomes of pods.
 fn told(desired: &Desired, ledger: Ledger) {
     let Desired {
-        delete,
-        end,
-        create,
-        ..
+        delete, end, create, ..
     } = desired;
     if delete.len() + end.len() + create.len() > 0 {
         tracing::info!(
@@ -225,12 +201,7 @@ fn told(desired: &Desired, ledger: Ledger) {
 }
 
 /// What keeps the attempt's pods from running.
-async fn trouble(
-    context: &Context,
-    validated: &Validated,
-    ledger: Ledger,
-    seen: &Seen,
-) -> Option<Trouble> {
+async fn trouble(context: &Context, validated: &Validated, ledger: Ledger, seen: &Seen) -> Option<Trouble> {
     let current = seen.pods.iter().map(AsRef::as_ref).filter(|pod| {
         pod_facts::facts(pod, &validated.uid, &context.tools.root)
             .is_some_and(|facts| facts.sealed && facts.attempt == ledger.attempt)
@@ -238,10 +209,7 @@ async fn trouble(
     let trouble = pod_facts::worst(current).filter(|_| !ledger.is_end());
     if let Some(trouble) = &trouble {
         context
-            .tell(
-                &validated.experiment,
-                &event_notes::trouble(trouble, ledger),
-            )
+            .tell(&validated.experiment, &event_notes::trouble(trouble, ledger))
             .await;
     }
     trouble.or_else(|| context.tools.rooms.trouble(&validated.uid))
@@ -249,16 +217,9 @@ async fn trouble(
 
 /// The pods that were seen under these names.
 fn by_uid(names: Vec<String>, seen: &Seen) -> Vec<(String, Option<String>)> {
-    let uids: HashMap<String, Option<String>> = seen
-        .pods
-        .iter()
-        .map(|pod| (pod.name_any(), pod.uid()))
-        .collect();
+    let uids: HashMap<String, Option<String>> = seen.pods.iter().map(|pod| (pod.name_any(), pod.uid())).collect();
     let uid = |name: &String| uids.get(name).cloned().flatten();
-    names
-        .into_iter()
-        .map(|name| (name.clone(), uid(&name)))
-        .collect()
+    names.into_iter().map(|name| (name.clone(), uid(&name))).collect()
 }
 
 /// Tells that something was not applied, and in the status; where a namespace has room for some of the pods only, they are given back.
@@ -274,14 +235,7 @@ async fn refused(
     if let Some(spec) = event_notes::unapplied(&error, ledger) {
         context.tell(&validated.experiment, &spec).await;
     }
-    let next = status::unapplied(
-        prior,
-        validated,
-        ledger,
-        &seen.facts,
-        &error,
-        Timestamp::now(),
-    );
+    let next = status::unapplied(prior, validated, ledger, &seen.facts, &error, Timestamp::now());
     let told = match error.is_no_room() {
         true => no_room(context, validated, prior, next, ledger, &error).await,
         false => context

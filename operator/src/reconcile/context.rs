@@ -97,11 +97,7 @@ impl Context {
         hub: Arc<Hub>,
     ) -> Self {
         Self {
-            applier: Applier::new(
-                client.clone(),
-                tools.root.clone(),
-                Arc::clone(&tools.metrics),
-            ),
+            applier: Applier::new(client.clone(), tools.root.clone(), Arc::clone(&tools.metrics)),
             client,
             tools,
             pods,
@@ -125,9 +121,7 @@ impl Context {
     }
 
     pub(super) fn all(&self) -> MutexGuard<'_, HashMap<String, Remembered>> {
-        self.remembered
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
+        self.remembered.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Forgets an experiment that is gone.
@@ -168,11 +162,7 @@ impl Context {
     /// Takes note of a run, for certificates and reports, or that it is over. That needs no plan, so that a replica which only follows
     /// makes none.
     pub fn introduce(&self, experiment: &Experiment) {
-        let ledger = experiment
-            .status
-            .as_ref()
-            .map(status::ledger)
-            .unwrap_or_default();
+        let ledger = experiment.status.as_ref().map(status::ledger).unwrap_or_default();
         let uid = experiment.uid().unwrap_or_default();
         self.attempt(&uid, experiment, ledger);
     }
@@ -208,9 +198,7 @@ impl Context {
         .map(|phase| (phase, 0_usize));
         for watched in experiments.state() {
             let status = watched.0.as_ref().ok().and_then(|one| one.status.as_ref());
-            let phase = status
-                .and_then(|status| status.phase)
-                .unwrap_or(Phase::Pending);
+            let phase = status.and_then(|status| status.phase).unwrap_or(Phase::Pending);
             if let Some((_, count)) = counts.iter_mut().find(|(known, _)| *known == phase) {
                 *count += 1;
             }
@@ -241,13 +229,7 @@ impl Context {
         error: &ValidateError,
     ) -> ExperimentStatus {
         let generation = experiment.metadata.generation.unwrap_or_default();
-        status::refused(
-            prior,
-            generation,
-            error.reason(),
-            &error.to_string(),
-            Timestamp::now(),
-        )
+        status::refused(prior, generation, error.reason(), &error.to_string(), Timestamp::now())
     }
 
     /// Whether its objects stand as they were applied for this generation.
@@ -282,13 +264,7 @@ impl Context {
     }
 
     /// Takes note of how objects stand now; `touched` says how they stood before.
-    pub(super) fn stood(
-        &self,
-        validated: &Validated,
-        mark: Option<&Mark>,
-        touched: bool,
-        now: Instant,
-    ) {
+    pub(super) fn stood(&self, validated: &Validated, mark: Option<&Mark>, touched: bool, now: Instant) {
         let mut all = self.all();
         let one = all.entry(validated.uid.clone()).or_default();
         one.failures = 0;
@@ -303,23 +279,12 @@ impl Context {
 
     /// An object of an experiment was seen in a version. Returns whether it is not as it was applied, so that it is to be applied again.
     /// Who names the experiment's UID in another namespace changes nothing.
-    pub fn drifted(
-        &self,
-        uid: &str,
-        namespace: &str,
-        kind: &'static str,
-        name: &str,
-        version: Option<&str>,
-    ) -> bool {
+    pub fn drifted(&self, uid: &str, namespace: &str, kind: &'static str, name: &str, version: Option<&str>) -> bool {
         let mut all = self.all();
         let Some(one) = all.get_mut(uid) else {
             return false;
         };
-        if one
-            .mark
-            .as_ref()
-            .is_some_and(|(_, mark)| !mark.is_in(namespace))
-        {
+        if one.mark.as_ref().is_some_and(|(_, mark)| !mark.is_in(namespace)) {
             return false;
         }
         let covered = version.is_some_and(|version| {
@@ -345,9 +310,7 @@ impl Context {
 
     /// Whether a status may be written now.
     pub(super) fn turn(&self, uid: &str, now: Instant) -> Turn {
-        self.all()
-            .get(uid)
-            .map_or(Turn::Now, |one| one.throttle.turn(now))
+        self.all().get(uid).map_or(Turn::Now, |one| one.throttle.turn(now))
     }
 
     /// The newest figures of an attempt.
@@ -407,9 +370,7 @@ impl Context {
         let spec = EventSpec {
             reason: "UnreadableObject",
             warning: true,
-            note: format!(
-                "this operator cannot read it, maybe since it is of another version: {error}"
-            ),
+            note: format!("this operator cannot read it, maybe since it is of another version: {error}"),
             key: metadata.generation.unwrap_or_default().to_string(),
         };
         self.tell_about(&about, &spec).await;

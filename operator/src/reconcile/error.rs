@@ -22,9 +22,7 @@ pub enum ReconcileError {
     #[error("the manifest was changed while it was looked at; it is looked at again")]
     Changed,
     /// A fault of the operator itself.
-    #[error(
-        "the operator failed: {0}; please report it with the experiment's manifest. Other experiments go on"
-    )]
+    #[error("the operator failed: {0}; please report it with the experiment's manifest. Other experiments go on")]
     Panicked(String),
     /// It took too long.
     #[error("it took too long; the API server may be slow")]

@@ -18,10 +18,7 @@ use crate::throttle::Turn;
 
 impl Context {
     /// The status to go on from: as written by this replica, or as it stands now.
-    pub(super) async fn status(
-        &self,
-        experiment: &Experiment,
-    ) -> Result<ExperimentStatus, ReconcileError> {
+    pub(super) async fn status(&self, experiment: &Experiment) -> Result<ExperimentStatus, ReconcileError> {
         let uid = experiment.uid().unwrap_or_default();
         if let Some(known) = self.known_status(&uid, experiment) {
             return Ok(known);
@@ -81,8 +78,7 @@ impl Context {
     ) -> Result<(), ReconcileError> {
         let resource = ApiResource::erase::<Experiment>(&());
         let namespace = experiment.namespace().unwrap_or_default();
-        let api: Api<DynamicObject> =
-            Api::namespaced_with(self.client.clone(), &namespace, &resource);
+        let api: Api<DynamicObject> = Api::namespaced_with(self.client.clone(), &namespace, &resource);
         let uid = experiment.uid().unwrap_or_default();
         let seen = self.all().get(&uid).and_then(|one| one.status.clone());
         let mut metadata = json!({"uid": uid});

@@ -49,9 +49,7 @@ pub(super) async fn record(
         Turn::Begins => Some(unchanged(context, validated).await?),
         _ => None,
     };
-    context
-        .write(&validated.experiment, &next, version.as_deref())
-        .await?;
+    context.write(&validated.experiment, &next, version.as_deref()).await?;
     context.moved(validated, ledger);
     if matches!(turn, Turn::Restarting { .. }) {
         context.tools.metrics.restarted();
@@ -62,8 +60,7 @@ pub(super) async fn record(
 /// The version of the object whose manifest is still the one that pods are to be made of. From when that is written the API server refuses
 /// to change it; until then somebody may have.
 async fn unchanged(context: &Context, validated: &Validated) -> Result<String, ReconcileError> {
-    let experiments: Api<Experiment> =
-        Api::namespaced(context.client.clone(), &validated.namespace);
+    let experiments: Api<Experiment> = Api::namespaced(context.client.clone(), &validated.namespace);
     let now = experiments
         .get_metadata_opt(&validated.name)
         .await
@@ -75,13 +72,7 @@ async fn unchanged(context: &Context, validated: &Validated) -> Result<String, R
         .ok_or(ReconcileError::Changed)
 }
 
-async fn last_lines(
-    context: &Context,
-    validated: &Validated,
-    seen: &Seen,
-    index: u32,
-    attempt: u32,
-) -> Option<String> {
+async fn last_lines(context: &Context, validated: &Validated, seen: &Seen, index: u32, attempt: u32) -> Option<String> {
     let name = names::pod(&validated.name, index, attempt);
     seen.facts.pods.iter().find(|pod| pod.name == name)?;
     let pods: Api<Pod> = Api::namespaced(context.client.clone(), &validated.namespace);

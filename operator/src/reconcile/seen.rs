@@ -24,11 +24,7 @@ pub(super) struct Seen {
 
 impl Seen {
     /// As the watch has them, maybe a little late.
-    pub(super) fn cached(
-        context: &Context,
-        validated: &Validated,
-        prior: &ExperimentStatus,
-    ) -> Self {
+    pub(super) fn cached(context: &Context, validated: &Validated, prior: &ExperimentStatus) -> Self {
         let pods = context.pods.state_filter(|pod| {
             pod.namespace().as_deref() == Some(&validated.namespace)
                 && pod.labels().get(names::EXPERIMENT) == Some(&validated.name)
@@ -54,12 +50,7 @@ impl Seen {
         Ok(Self::of(context, validated, prior, pods))
     }
 
-    fn of(
-        context: &Context,
-        validated: &Validated,
-        prior: &ExperimentStatus,
-        pods: Vec<Arc<Pod>>,
-    ) -> Self {
+    fn of(context: &Context, validated: &Validated, prior: &ExperimentStatus, pods: Vec<Arc<Pod>>) -> Self {
         let done = prior.round.as_ref().map_or(0, |round| round.done);
         let endings = context.tools.endings.of(&validated.uid);
         let root = &context.tools.root;

@@ -69,22 +69,9 @@ async fn context(client: Client, planner: Planner) -> Context {
     };
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let (reported, _) = mpsc::channel(1);
-    let hub = Hub::start(
-        listener,
-        root,
-        Arc::new(Nobody),
-        Settings::default(),
-        reported,
-    );
+    let hub = Hub::start(listener, root, Arc::new(Nobody), Settings::default(), reported);
     let teller = Teller::new(client.clone(), "a".into(), metrics);
-    Context::new(
-        client,
-        tools,
-        teller,
-        planner,
-        store().0,
-        Arc::new(hub.unwrap()),
-    )
+    Context::new(client, tools, teller, planner, store().0, Arc::new(hub.unwrap()))
 }
 
 fn experiment(uid: &str) -> Experiment {
@@ -178,11 +165,7 @@ async fn a_plan_is_made_once_a_generation() {
     });
     let client = test_api::client(|_| ready(None));
     let context = context(client, planner.unwrap()).await;
-    for (generation, reason) in [
-        (1, Some("InvalidManifest")),
-        (2, Some("PlanPanicked")),
-        (3, None),
-    ] {
+    for (generation, reason) in [(1, Some("InvalidManifest")), (2, Some("PlanPanicked")), (3, None)] {
         let mut experiment = experiment("u");
         experiment.metadata.generation = Some(generation);
         let experiment = Arc::new(experiment);
@@ -227,9 +210,7 @@ async fn runs_are_known_without_a_plan_and_forgotten() {
         left
     };
     tell(Event::Init);
-    ["a", "b", "c"]
-        .into_iter()
-        .for_each(|uid| tell(listed(uid)));
+    ["a", "b", "c"].into_iter().for_each(|uid| tell(listed(uid)));
     assert_eq!(left(), ["a", "c"]);
     tell(Event::InitDone);
     assert_eq!(left(), ["a", "c"]);
@@ -237,9 +218,7 @@ async fn runs_are_known_without_a_plan_and_forgotten() {
     assert_eq!((known.facts.peers, known.facts.rounds), (5, 7));
     // The watch breaks off and begins anew.
     tell(Event::Init);
-    ["a", "b", "d"]
-        .into_iter()
-        .for_each(|uid| tell(listed(uid)));
+    ["a", "b", "d"].into_iter().for_each(|uid| tell(listed(uid)));
     assert_eq!(left(), ["a", "c", "d"]);
     tell(Event::InitDone);
     assert_eq!(left(), ["a", "d"]);
@@ -416,10 +395,7 @@ async fn a_users_own_changes_are_no_fight() {
         assert_eq!(cluster.names("pods").len(), 4);
         clear();
         let policy = cluster.get("networkpolicies", "a").to_string();
-        assert!(
-            policy.contains(&(9000 + generation).to_string()),
-            "{policy}"
-        );
+        assert!(policy.contains(&(9000 + generation).to_string()), "{policy}");
     }
     // Somebody deletes a policy again and again: no pod starts before it is there again.
     for made in [4, 0, 0] {

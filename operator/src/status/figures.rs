@@ -34,10 +34,7 @@ impl Figures {
     /// From the summaries that all peers left at their end: of the last round, whoever was there to hear of it.
     pub fn of_endings(endings: &BTreeMap<u32, Ending>, peers: u32) -> Option<Self> {
         let all = usize::try_from(peers).ok()?;
-        let reports: Vec<_> = endings
-            .values()
-            .filter_map(|ending| ending.last_round)
-            .collect();
+        let reports: Vec<_> = endings.values().filter_map(|ending| ending.last_round).collect();
         let round = reports.first()?.round;
         if reports.len() < all || reports.iter().any(|report| report.round != round) {
             return None;
@@ -46,9 +43,9 @@ impl Figures {
         for report in &reports {
             progress.handle_report(report).ok()?;
         }
-        let received = endings.values().fold(0_u64, |sum, ending| {
-            sum.saturating_add(ending.bytes_received)
-        });
+        let received = endings
+            .values()
+            .fold(0_u64, |sum, ending| sum.saturating_add(ending.bytes_received));
         Some(Self {
             received: Some(received),
             ..Self::of_reports(&progress.standing())
@@ -76,9 +73,6 @@ impl Figures {
         status.accuracy = self.accuracy.map(figure);
         status.loss = self.loss.map(figure);
         status.model.clone_from(&self.model);
-        status.exchanged = self
-            .received
-            .map(Exchanged::new)
-            .or_else(|| status.exchanged.take());
+        status.exchanged = self.received.map(Exchanged::new).or_else(|| status.exchanged.take());
     }
 }

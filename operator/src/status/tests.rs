@@ -9,13 +9,7 @@ use samples::*;
 fn a_status_follows_an_experiment_to_its_end() {
     let validated = example();
     let none = Figures::default();
-    let first = step(
-        &ExperimentStatus::default(),
-        Ledger::default(),
-        &[],
-        &none,
-        0,
-    );
+    let first = step(&ExperimentStatus::default(), Ledger::default(), &[], &none, 0);
     assert_eq!(first.phase, Some(Phase::Pending));
     assert_eq!(first.observed_generation, Some(7));
     assert_eq!(reason(&first, ConditionType::Accepted), "PlanMade");
@@ -27,13 +21,7 @@ fn a_status_follows_an_experiment_to_its_end() {
     );
     assert_eq!(reason(&waits, ConditionType::PeersReady), "WaitingForPeers");
     // A round is over before the last probe.
-    let early = step(
-        &waits,
-        running(),
-        &[PodState::Waiting, READY],
-        &reported(1),
-        3,
-    );
+    let early = step(&waits, running(), &[PodState::Waiting, READY], &reported(1), 3);
     assert_eq!(early.phase, Some(Phase::Training));
     assert!(!early.is(ConditionType::PeersReady));
     let trains = step(&waits, running(), &[READY, READY], &reported(1), 3);
@@ -58,14 +46,7 @@ fn a_status_follows_an_experiment_to_its_end() {
         stage: Stage::Complete,
         ..running()
     };
-    let complete = recorded(
-        &blinks,
-        &validated,
-        over,
-        &Turn::Completed,
-        &reported(4),
-        at(61),
-    );
+    let complete = recorded(&blinks, &validated, over, &Turn::Completed, &reported(4), at(61));
     assert_eq!(complete.phase, Some(Phase::Complete));
     assert!(complete.is(ConditionType::Complete) && !complete.is(ConditionType::Training));
     assert_eq!(complete.peers.as_ref().unwrap().complete, 2);
@@ -117,18 +98,8 @@ fn times_are_those_of_the_first_start_and_the_end() {
         restarts: 3,
         ..starting
     };
-    let end = recorded(
-        &again,
-        &validated,
-        failed,
-        &turn,
-        &Figures::default(),
-        at(75),
-    );
-    assert_eq!(
-        (end.start_time.unwrap().0, end.end_time.unwrap().0),
-        (at(10), at(75))
-    );
+    let end = recorded(&again, &validated, failed, &turn, &Figures::default(), at(75));
+    assert_eq!((end.start_time.unwrap().0, end.end_time.unwrap().0), (at(10), at(75)));
     assert_eq!(end.duration_seconds, Some(65));
     assert_eq!(
         end.last_error.as_deref(),
@@ -176,14 +147,7 @@ fn what_is_refused_or_cannot_be_applied_says_so() {
         name: "x".into(),
     };
     let facts = facts(&[]);
-    let taken = unapplied(
-        &refused,
-        &validated,
-        Ledger::default(),
-        &facts,
-        &error,
-        at(1),
-    );
+    let taken = unapplied(&refused, &validated, Ledger::default(), &facts, &error, at(1));
     assert!(taken.is(ConditionType::Accepted));
     assert_eq!(reason(&taken, ConditionType::PeersReady), "NameTaken");
     assert_eq!(
@@ -215,13 +179,7 @@ fn what_is_refused_or_cannot_be_applied_says_so() {
 #[test]
 fn a_running_experiment_outlives_a_manifest_that_is_refused() {
     let none = Figures::default();
-    let runs = step(
-        &ExperimentStatus::default(),
-        running(),
-        &[READY, READY],
-        &none,
-        0,
-    );
+    let runs = step(&ExperimentStatus::default(), running(), &[READY, READY], &none, 0);
     let refused = refused(&runs, 8, "InvalidManifest", "kubernetes: wrong", at(1));
     assert_eq!(
         (refused.phase, refused.reason.as_deref()),
@@ -245,14 +203,7 @@ fn a_passed_trouble_is_not_told_of_what_is_complete() {
     };
     let turn = Turn::Restarting { index: 0, failure };
     let none = Figures::default();
-    let restarts = recorded(
-        &ExperimentStatus::default(),
-        &validated,
-        again,
-        &turn,
-        &none,
-        at(0),
-    );
+    let restarts = recorded(&ExperimentStatus::default(), &validated, again, &turn, &none, at(0));
     let stage = Stage::Running;
     let trains = step(&restarts, Ledger { stage, ..again }, &[], &none, 1);
     assert!(trains.last_error.unwrap().contains("OOMKilled"));

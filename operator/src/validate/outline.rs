@@ -93,9 +93,6 @@ mod tests {
         }
         assert!(outline.memory(2) > outline.memory(3));
         assert_eq!(outline.memory.len(), 2);
-        assert_eq!(
-            (outline.peers(), outline.hash_text()),
-            (20, &*plan.hash_text())
-        );
+        assert_eq!((outline.peers(), outline.hash_text()), (20, &*plan.hash_text()));
     }
 }

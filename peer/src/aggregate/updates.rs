@@ -16,12 +16,7 @@ pub struct Updates<'a> {
 
 impl<'a> Updates<'a> {
     /// `samples` are the signed sample counts in origin order; none: the origin's update is not there.
-    pub fn new(
-        store: &'a ChunkStore,
-        layout: &'a ChunkLayout,
-        round: u32,
-        samples: &'a [Option<u64>],
-    ) -> Self {
+    pub fn new(store: &'a ChunkStore, layout: &'a ChunkLayout, round: u32, samples: &'a [Option<u64>]) -> Self {
         Self {
             store,
             layout,
@@ -32,10 +27,7 @@ impl<'a> Updates<'a> {
 
     /// All columns, from the first element to the last.
     pub fn columns(self) -> impl Iterator<Item = Column<'a>> {
-        (0..self.layout.chunks()).map(move |index| Column {
-            updates: self,
-            index,
-        })
+        (0..self.layout.chunks()).map(move |index| Column { updates: self, index })
     }
 
     /// The sum of all weights.
@@ -65,17 +57,9 @@ impl Column<'_> {
         let there = (0..).zip(self.updates.samples);
         let there = there.filter_map(|(origin, samples)| Some((origin, (*samples)?)));
         there.map(move |(origin, samples)| {
-            let chunk = ChunkId {
-                round,
-                origin,
-                index,
-            };
+            let chunk = ChunkId { round, origin, index };
             let data = self.updates.store.get(chunk)?;
-            Ok(Part {
-                origin,
-                samples,
-                data,
-            })
+            Ok(Part { origin, samples, data })
         })
     }
 }

@@ -37,8 +37,7 @@ pub fn write(folder: &Folder, header: &Header, parameters: &[f32]) -> Result<(),
     // One name for all rounds of a peer, so that a process that is killed here leaves at most one file.
     let temporary = format!(".peer-{}.checkpoint", header.peer);
     let name = name(header.peer, header.rounds);
-    let written = write_whole(folder, &temporary, header, parameters)
-        .and_then(|()| folder.rename(&temporary, &name));
+    let written = write_whole(folder, &temporary, header, parameters).and_then(|()| folder.rename(&temporary, &name));
     written.map_err(|source| {
         folder.remove(&temporary).ok();
         WriteError {
@@ -69,12 +68,7 @@ fn write_whole(folder: &Folder, name: &str, header: &Header, parameters: &[f32])
 ///
 /// # Errors
 /// When it is not there, not whole, or not what its name says.
-pub fn read(
-    folder: &Folder,
-    peer: u32,
-    rounds: u32,
-    parameters: u64,
-) -> Result<(Header, Vec<f32>), ReadError> {
+pub fn read(folder: &Folder, peer: u32, rounds: u32, parameters: u64) -> Result<(Header, Vec<f32>), ReadError> {
     let mut values = Vec::new();
     let header = scan(folder, peer, rounds, parameters, |block| {
         if values.is_empty() {
@@ -90,12 +84,7 @@ pub fn read(
 ///
 /// # Errors
 /// As [`read`].
-pub fn verify(
-    folder: &Folder,
-    peer: u32,
-    rounds: u32,
-    parameters: u64,
-) -> Result<Header, ReadError> {
+pub fn verify(folder: &Folder, peer: u32, rounds: u32, parameters: u64) -> Result<Header, ReadError> {
     scan(folder, peer, rounds, parameters, |_| ())
 }
 
@@ -116,11 +105,7 @@ fn scan(
     };
     let expected = HEADER as u64 + 4 * parameters + CHECKSUM;
     if found != expected {
-        return Err(ReadError::Length {
-            path,
-            found,
-            expected,
-        });
+        return Err(ReadError::Length { path, found, expected });
     }
     let header = content(&path, BufReader::new(file), parameters, take)?;
     if (header.peer, header.rounds) == (peer, rounds) && rounds > 0 {
@@ -147,9 +132,7 @@ fn content(
     let mut head = [0; HEADER];
     file.read_exact(&mut head).map_err(failed)?;
     hasher.update(&head);
-    let form = || ReadError::Form {
-        path: path.to_owned(),
-    };
+    let form = || ReadError::Form { path: path.to_owned() };
     let (header, counted) = decode(&head).ok_or_else(form)?;
     if counted != parameters {
         return Err(form());
@@ -314,10 +297,7 @@ pub(super) mod tests {
             );
             fs::write(&path, &whole[..at]).unwrap();
             let error = verify(3).unwrap_err();
-            assert!(
-                matches!(error, ReadError::Length { .. }),
-                "{at} bytes: {error}"
-            );
+            assert!(matches!(error, ReadError::Length { .. }), "{at} bytes: {error}");
         }
         fs::write(&path, &whole).unwrap();
         assert!(matches!(verify(4), Err(ReadError::Length { .. })));

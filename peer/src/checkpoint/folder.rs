@@ -85,12 +85,7 @@ impl Writer {
     ///
     /// # Errors
     /// When it cannot be written, or an old one not removed.
-    pub fn write(
-        &mut self,
-        header: &Header,
-        parameters: &[f32],
-        journal: &Path,
-    ) -> Result<(), WriteError> {
+    pub fn write(&mut self, header: &Header, parameters: &[f32], journal: &Path) -> Result<(), WriteError> {
         let (peer, written) = (header.peer, header.rounds);
         let failed = |rounds| {
             let path = path(&self.folder, peer, rounds);
@@ -108,8 +103,9 @@ impl Writer {
             let is_whole = self.whole.contains(&rounds);
             let found = match is_whole || !may_stay {
                 true => Ok(is_whole),
-                false => verify(&self.folder, peer, rounds, parameters.len() as u64)
-                    .map(|found| found.plan == self.plan),
+                false => {
+                    verify(&self.folder, peer, rounds, parameters.len() as u64).map(|found| found.plan == self.plan)
+                }
             };
             match found {
                 Ok(true) if may_stay => {
@@ -206,9 +202,7 @@ mod tests {
     #[test]
     fn one_is_due_at_every_kth_round_and_at_the_end() {
         let writer = Writer::new(Folder::at(Path::new("x")), 3, [0; 32]);
-        let due: Vec<u32> = (1..=10)
-            .filter(|&rounds| writer.is_due(rounds, rounds == 10))
-            .collect();
+        let due: Vec<u32> = (1..=10).filter(|&rounds| writer.is_due(rounds, rounds == 10)).collect();
         assert_eq!(due, [3, 6, 9, 10]);
     }
 }

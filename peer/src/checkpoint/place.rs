@@ -60,12 +60,10 @@ impl Folder {
     /// When the system refuses, or a link is in the way.
     pub fn make(&self) -> io::Result<()> {
         fs::create_dir_all(&self.root)?;
-        self.walk(
-            |folder, name| match mkdirat(folder, name, Mode::from_raw_mode(0o777)) {
-                Err(Errno::EXIST) => Ok(()),
-                made => made,
-            },
-        )
+        self.walk(|folder, name| match mkdirat(folder, name, Mode::from_raw_mode(0o777)) {
+            Err(Errno::EXIST) => Ok(()),
+            made => made,
+        })
         .map(drop)
     }
 
@@ -173,9 +171,7 @@ mod tests {
         assert!(error.to_string().contains("elsewhere is a link"), "{error}");
         let error = Folder::at(&place.path().join("home")).names().unwrap_err();
         assert!(error.to_string().contains("home is a link"), "{error}");
-        let error = Folder::below(&real, &real.join("a/../a"))
-            .names()
-            .unwrap_err();
+        let error = Folder::below(&real, &real.join("a/../a")).names().unwrap_err();
         assert!(error.to_string().contains(".."), "{error}");
     }
 

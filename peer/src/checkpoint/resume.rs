@@ -37,10 +37,7 @@ impl Common {
         let rounds = self.rounds;
         match self.converged {
             true => ResumeError::Converged { rounds },
-            false => ResumeError::Finished {
-                rounds,
-                asked: rounds,
-            },
+            false => ResumeError::Finished { rounds, asked: rounds },
         }
     }
 }
@@ -200,12 +197,7 @@ pub struct Loaded {
 ///
 /// # Errors
 /// When there is none, or it has more rounds than the plan.
-pub fn load(
-    folder: &Folder,
-    peer: u32,
-    plan: &Plan,
-    resume: Resume,
-) -> Result<Loaded, ResumeError> {
+pub fn load(folder: &Folder, peer: u32, plan: &Plan, resume: Resume) -> Result<Loaded, ResumeError> {
     let (rounds, damaged) = match resume {
         Resume::After(rounds) => (rounds, Vec::new()),
         Resume::Newest => {
@@ -268,11 +260,7 @@ pub fn whole(folder: &Folder, peer: u32, plan: &Plan) -> Vec<u32> {
 }
 
 /// A peer's checkpoints by finished rounds, and those that cannot be used.
-fn usable(
-    folder: &Folder,
-    peer: u32,
-    plan: &Plan,
-) -> Result<(BTreeMap<u32, Header>, Vec<ReadError>), ResumeError> {
+fn usable(folder: &Folder, peer: u32, plan: &Plan) -> Result<(BTreeMap<u32, Header>, Vec<ReadError>), ResumeError> {
     let hash = plan.resume_hash();
     let all = list(folder, peer).map_err(|source| ResumeError::Folder {
         folder: folder.path(),
@@ -432,10 +420,7 @@ mod tests {
         assert!(whole(&folder, 0, &other).is_empty());
         put(&folder, &other, 0, 9, 1);
         let found = common(&folder, &first).unwrap();
-        assert!(
-            matches!(found.damaged[..], [ReadError::OtherPlan { .. }]),
-            "{found:?}"
-        );
+        assert!(matches!(found.damaged[..], [ReadError::OtherPlan { .. }]), "{found:?}");
         let error = common(&Folder::at("no/such".as_ref()), &first).unwrap_err();
         assert!(matches!(error, ResumeError::Folder { .. }), "{error}");
     }
@@ -457,13 +442,7 @@ mod tests {
         assert!(is_over("4").unwrap());
         let error = is_over("3").unwrap_err();
         assert!(
-            matches!(
-                error,
-                ResumeError::Finished {
-                    rounds: 4,
-                    asked: 3
-                }
-            ),
+            matches!(error, ResumeError::Finished { rounds: 4, asked: 3 }),
             "{error}"
         );
     }

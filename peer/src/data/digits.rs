@@ -37,10 +37,5 @@ pub(super) fn images(shape: &[u32], split: Split, indices: &[u32]) -> Result<Vec
             Split::Test => index * 5 + TEST_REMAINDER,
         })
         .collect();
-    idx::images(
-        Source::embedded("built-in digit images", IMAGES),
-        shape,
-        COUNT,
-        &wanted,
-    )
+    idx::images(Source::embedded("built-in digit images", IMAGES), shape, COUNT, &wanted)
 }

@@ -67,9 +67,7 @@ pub enum DataError {
         found: u64,
     },
     /// The file ends too early.
-    #[error(
-        "{file}: ends after {found} bytes of content; expected {expected}: fetch the file again"
-    )]
+    #[error("{file}: ends after {found} bytes of content; expected {expected}: fetch the file again")]
     Truncated {
         /// The file.
         file: String,
@@ -288,9 +286,7 @@ pub enum DataError {
         advice: Box<str>,
     },
     /// A file became shorter between two readings.
-    #[error(
-        "{file}: has become shorter since its labels were read; leave it alone while peers start"
-    )]
+    #[error("{file}: has become shorter since its labels were read; leave it alone while peers start")]
     Changed {
         /// The file.
         file: String,
@@ -304,9 +300,7 @@ pub enum DataError {
         source: serde_json::Error,
     },
     /// A value that no model can learn from.
-    #[error(
-        "{file}: sample {index} has the value {found}; expected finite numbers: correct the file"
-    )]
+    #[error("{file}: sample {index} has the value {found}; expected finite numbers: correct the file")]
     Value {
         /// The file.
         file: String,

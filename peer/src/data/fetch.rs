@@ -37,9 +37,7 @@ const BUFFER: usize = 64 << 10;
 #[derive(Debug, Error)]
 pub enum FetchError {
     /// No folder to keep it in.
-    #[error(
-        "there is no cache folder: neither XDG_CACHE_HOME nor HOME is set; set FLTORRENT_CACHE to a folder"
-    )]
+    #[error("there is no cache folder: neither XDG_CACHE_HOME nor HOME is set; set FLTORRENT_CACHE to a folder")]
     NoFolder,
     /// A variable with a path that a shell was meant to expand.
     #[error("{variable} is {}, and {part} in it is not expanded; write the whole path", path.display())]
@@ -60,9 +58,7 @@ pub enum FetchError {
         source: io::Error,
     },
     /// The authorities that the user names are not there.
-    #[error(
-        "{named}: no certificate could be read there: correct the variable, or unset it to trust the system's"
-    )]
+    #[error("{named}: no certificate could be read there: correct the variable, or unset it to trust the system's")]
     Authorities {
         /// The variables.
         named: String,
@@ -82,9 +78,7 @@ pub enum FetchError {
         source: Box<ureq::Error>,
     },
     /// The server does not have the file, or not for everybody.
-    #[error(
-        "{url}: the server answered {status}: check the URL, or fetch the file by hand and write its path"
-    )]
+    #[error("{url}: the server answered {status}: check the URL, or fetch the file by hand and write its path")]
     Status {
         /// The URL.
         url: String,
@@ -112,9 +106,7 @@ pub enum FetchError {
         seconds: u64,
     },
     /// No answer.
-    #[error(
-        "{url}: cannot be fetched: check the URL and the network, or fetch the file by hand and write its path"
-    )]
+    #[error("{url}: cannot be fetched: check the URL and the network, or fetch the file by hand and write its path")]
     Request {
         /// The URL.
         url: String,
@@ -132,9 +124,7 @@ pub enum FetchError {
         source: io::Error,
     },
     /// Fewer bytes than were announced.
-    #[error(
-        "{url}: ended after {found} bytes; expected {expected}, as the server announced: try again"
-    )]
+    #[error("{url}: ended after {found} bytes; expected {expected}, as the server announced: try again")]
     Short {
         /// The URL.
         url: String,
@@ -144,9 +134,7 @@ pub enum FetchError {
         expected: u64,
     },
     /// More bytes than a file may have.
-    #[error(
-        "{url}: is larger than {limit} bytes, the most that is fetched: fetch the file by hand and write its path"
-    )]
+    #[error("{url}: is larger than {limit} bytes, the most that is fetched: fetch the file by hand and write its path")]
     TooLarge {
         /// The URL.
         url: String,
@@ -199,11 +187,7 @@ impl Cache {
     /// # Errors
     /// When neither that nor a home folder is set, and when that has a `~` or a variable.
     pub fn of_user() -> Result<Self, FetchError> {
-        let named = |name| {
-            env::var_os(name)
-                .filter(|value| !value.is_empty())
-                .map(PathBuf::from)
-        };
+        let named = |name| env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
         let own = named(CACHE);
         if let Some(path) = &own
             && let Some(part) = path::unexpanded(path)
@@ -292,11 +276,7 @@ impl Cache {
         }
         if let Some(expected) = announced.filter(|&announced| announced != found) {
             let url = url.to_owned();
-            return Err(FetchError::Short {
-                url,
-                found,
-                expected,
-            });
+            return Err(FetchError::Short { url, found, expected });
         }
         let hash = digest.finish();
         if hash == sha256 {

@@ -24,21 +24,13 @@ pub(super) fn find(file: &DataFile) -> Result<Found, DataError> {
             .as_deref()
             .ok_or_else(|| DataError::NoHash { file: name.clone() })?;
         let path = Cache::of_user()?.file(&name, sha256)?;
-        return Ok(Found {
-            path,
-            name,
-            gzipped,
-        });
+        return Ok(Found { path, name, gzipped });
     }
     let path = PathBuf::from(&name);
     if let Some(expected) = &file.sha256 {
         verify(&path, &name, expected)?;
     }
-    Ok(Found {
-        path,
-        name,
-        gzipped,
-    })
+    Ok(Found { path, name, gzipped })
 }
 
 impl Found {
@@ -57,11 +49,7 @@ pub(super) fn open_in(folder: &str, name: &str, sha256: Option<&str>) -> Result<
         return find(&DataFile { path, sha256 })?.open();
     }
     for gzipped in [false, true] {
-        let path = Path::new(folder).join(if gzipped {
-            format!("{name}.gz")
-        } else {
-            name.to_owned()
-        });
+        let path = Path::new(folder).join(if gzipped { format!("{name}.gz") } else { name.to_owned() });
         let shown = path.display().to_string();
         // Archives of MNIST have folders with the names of files.
         if path.is_dir() && nearby(&path, name).is_some() {
@@ -96,10 +84,7 @@ fn nearby(folder: &Path, name: &str) -> Option<PathBuf> {
     let mut folders = vec![(folder.to_owned(), 0)];
     let mut seen = 0;
     while let Some((folder, depth)) = folders.pop() {
-        let found = names
-            .iter()
-            .map(|name| folder.join(name))
-            .find(|path| path.is_file());
+        let found = names.iter().map(|name| folder.join(name)).find(|path| path.is_file());
         if found.is_some() {
             return found;
         }
@@ -119,9 +104,7 @@ fn nearby(folder: &Path, name: &str) -> Option<PathBuf> {
 fn verify(path: &Path, name: &str, expected: &str) -> Result<(), DataError> {
     let found = sha256::of_file(path).map_err(|source| {
         if source.kind() == std::io::ErrorKind::NotFound {
-            return DataError::Absent {
-                file: name.to_owned(),
-            };
+            return DataError::Absent { file: name.to_owned() };
         }
         DataError::Read {
             file: name.to_owned(),

@@ -42,10 +42,7 @@ impl<R: BufRead> Read for Gunzip<R> {
             if next.is_empty() {
                 self.member = None;
             } else if MAGIC.starts_with(&next[..next.len().min(MAGIC.len())]) {
-                self.member = self
-                    .member
-                    .take()
-                    .map(|whole| GzDecoder::new(whole.into_inner()));
+                self.member = self.member.take().map(|whole| GzDecoder::new(whole.into_inner()));
             } else {
                 return Err(io::Error::new(io::ErrorKind::InvalidData, Behind));
             }

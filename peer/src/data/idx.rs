@@ -21,9 +21,7 @@ const MAX_IMAGE_LEN: usize = 1 << 24;
 pub(super) fn image_len(shape: &[u32]) -> Result<usize, DataError> {
     shape
         .iter()
-        .try_fold(1usize, |len, &extent| {
-            len.checked_mul(usize::try_from(extent).ok()?)
-        })
+        .try_fold(1usize, |len, &extent| len.checked_mul(usize::try_from(extent).ok()?))
         .filter(|len| (1..=MAX_IMAGE_LEN).contains(len))
         .ok_or_else(|| DataError::Shape {
             shape: shape.to_vec(),
@@ -53,12 +51,7 @@ pub(super) fn labels(mut source: Source, classes: u32) -> Result<Vec<u8>, DataEr
 /// Reads the images at `wanted`, in the order of `wanted`, from a file of `count` images of this shape.
 ///
 /// Every entry of `wanted` is below `count`.
-pub(super) fn images(
-    mut source: Source,
-    shape: &[u32],
-    count: usize,
-    wanted: &[u32],
-) -> Result<Vec<u8>, DataError> {
+pub(super) fn images(mut source: Source, shape: &[u32], count: usize, wanted: &[u32]) -> Result<Vec<u8>, DataError> {
     let len = image_len(shape)?;
     let found = header(&mut source, shape)?;
     if found != count {
@@ -92,12 +85,7 @@ fn header(source: &mut Source, shape: &[u32]) -> Result<usize, DataError> {
     source.expect_header(header_len);
     let mut magic = [0; 4];
     source.fill(&mut magic)?;
-    let expected = [
-        0,
-        0,
-        UNSIGNED_BYTE,
-        u8::try_from(dimensions).unwrap_or(u8::MAX),
-    ];
+    let expected = [0, 0, UNSIGNED_BYTE, u8::try_from(dimensions).unwrap_or(u8::MAX)];
     if magic != expected {
         if let Some(kind) = kind::of(source.whole_head()) {
             return Err(DataError::kind(source.name(), kind, "an IDX file"));
@@ -110,8 +98,7 @@ fn header(source: &mut Source, shape: &[u32]) -> Result<usize, DataError> {
                 field: "the type of the elements",
                 found: (*name).to_owned(),
                 expected: "unsigned bytes, as grey levels and classes".into(),
-                advice: "write the file with unsigned bytes, or give the data as safetensors"
-                    .into(),
+                advice: "write the file with unsigned bytes, or give the data as safetensors".into(),
             });
         }
         return Err(mismatch(

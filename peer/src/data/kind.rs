@@ -22,7 +22,8 @@ pub(crate) const WEB_PAGE: Kind = Kind {
     advice: "fetch the file itself: a link to a page about it, or to a login, was followed",
 };
 
-const TO_SAFETENSORS: &str = "load it in Python and write its tensors with safetensors.torch.save_file or safetensors.numpy.save_file";
+const TO_SAFETENSORS: &str =
+    "load it in Python and write its tensors with safetensors.torch.save_file or safetensors.numpy.save_file";
 
 /// The kind of a file that begins so; none when nothing speaks for one.
 pub(crate) fn of(head: &[u8]) -> Option<Kind> {
@@ -31,10 +32,7 @@ pub(crate) fn of(head: &[u8]) -> Option<Kind> {
             "a pointer of Git LFS, which stands for the file",
             "run `git lfs pull` in the repository that it comes from",
         ),
-        [0x1f, 0x8b, ..] => kind(
-            "gzip",
-            "give it a name that ends in .gz, or unpack it with gunzip",
-        ),
+        [0x1f, 0x8b, ..] => kind("gzip", "give it a name that ends in .gz, or unpack it with gunzip"),
         [b'B', b'Z', b'h', ..] => kind("bzip2", "unpack it with bunzip2"),
         [0xfd, b'7', b'z', b'X', b'Z', ..] => kind("xz", "unpack it with unxz"),
         [0x28, 0xb5, 0x2f, 0xfd, ..] => kind("zstd", "unpack it with unzstd"),
@@ -46,9 +44,7 @@ pub(crate) fn of(head: &[u8]) -> Option<Kind> {
             "Parquet",
             "write it as CSV, for example with pandas' to_csv(index=False)",
         ),
-        _ if head.starts_with(b"\xd0\xcf\x11\xe0") => {
-            kind("an Excel workbook (.xls)", "save it as CSV")
-        }
+        _ if head.starts_with(b"\xd0\xcf\x11\xe0") => kind("an Excel workbook (.xls)", "save it as CSV"),
         _ if is_html(head) => Some(WEB_PAGE),
         _ if is_utf16(head) => kind("UTF-16", "convert it with `iconv -f UTF-16 -t UTF-8`"),
         _ => None,
@@ -58,10 +54,7 @@ pub(crate) fn of(head: &[u8]) -> Option<Kind> {
 fn zip(head: &[u8]) -> Option<Kind> {
     let has = |name: &[u8]| head.windows(name.len()).any(|window| window == name);
     if has(b"data.pkl") || has(b"/version") || has(b"archive/") {
-        return kind(
-            "a model or tensors as PyTorch saves them (.pt, .pth)",
-            TO_SAFETENSORS,
-        );
+        return kind("a model or tensors as PyTorch saves them (.pt, .pth)", TO_SAFETENSORS);
     }
     if has(b".npy") {
         return kind("arrays of NumPy (.npz)", TO_SAFETENSORS);
@@ -84,11 +77,7 @@ fn is_utf16(head: &[u8]) -> bool {
         return true;
     }
     let pairs = head.as_chunks::<2>().0;
-    let all = |zero: usize| {
-        pairs
-            .iter()
-            .all(|pair| pair[zero] == 0 && pair[1 - zero] != 0)
-    };
+    let all = |zero: usize| pairs.iter().all(|pair| pair[zero] == 0 && pair[1 - zero] != 0);
     pairs.len() >= 4 && (all(0) || all(1))
 }
 

@@ -50,12 +50,7 @@ pub(crate) trait AnyData: Send + Sync {
 
     fn labels(&self, settings: &Map<String, Value>) -> Result<Labels, Failure>;
 
-    fn inputs(
-        &self,
-        settings: &Map<String, Value>,
-        split: Split,
-        indices: &[u32],
-    ) -> Result<Inputs, Failure>;
+    fn inputs(&self, settings: &Map<String, Value>, split: Split, indices: &[u32]) -> Result<Inputs, Failure>;
 }
 
 /// Why a data set gave nothing.
@@ -86,32 +81,21 @@ impl<D: OwnData> AnyData for Registered<D> {
         data.labels().map_err(Failure::Own)
     }
 
-    fn inputs(
-        &self,
-        settings: &Map<String, Value>,
-        split: Split,
-        indices: &[u32],
-    ) -> Result<Inputs, Failure> {
+    fn inputs(&self, settings: &Map<String, Value>, split: Split, indices: &[u32]) -> Result<Inputs, Failure> {
         let data = Self::made(settings).map_err(Failure::Settings)?;
         data.inputs(split, indices).map_err(Failure::Own)
     }
 }
 
 /// The labels of one of the program's data sets, checked.
-pub(super) fn labels(
-    name: &str,
-    settings: &Map<String, Value>,
-    plan: &DataPlan,
-) -> Result<Labels, DataError> {
+pub(super) fn labels(name: &str, settings: &Map<String, Value>, plan: &DataPlan) -> Result<Labels, DataError> {
     let labels = ask(name, |data| data.labels(settings))?;
     for (split, of_split) in [(Split::Train, &labels.train), (Split::Test, &labels.test)] {
         if of_split.is_empty() || u32::try_from(of_split.len()).is_err() {
             let found = format!("{} labels of the {split:?} split", of_split.len());
             return Err(gave(name, found, format!("1 to {}", u32::MAX)));
         }
-        let wrong = of_split
-            .iter()
-            .position(|&label| u32::from(label) >= plan.classes);
+        let wrong = of_split.iter().position(|&label| u32::from(label) >= plan.classes);
         if let Some(index) = wrong {
             let label = of_split[index];
             let found = format!("the label {label} for sample {index} of the {split:?} split");
@@ -133,11 +117,7 @@ pub(super) fn inputs(
     let expected = indices.len().saturating_mul(input_len);
     if inputs.len() != expected {
         let found = format!("{} values for {} inputs", inputs.len(), indices.len());
-        return Err(gave(
-            name,
-            found,
-            format!("{expected}, {input_len} an input"),
-        ));
+        return Err(gave(name, found, format!("{expected}, {input_len} an input")));
     }
     match &inputs {
         Inputs::Grey { white: 0, .. } => {
@@ -156,10 +136,7 @@ pub(super) fn inputs(
     }
 }
 
-fn ask<T>(
-    name: &str,
-    question: impl FnOnce(&dyn AnyData) -> Result<T, Failure>,
-) -> Result<T, DataError> {
+fn ask<T>(name: &str, question: impl FnOnce(&dyn AnyData) -> Result<T, Failure>) -> Result<T, DataError> {
     let own = extend::installed();
     let owned = || name.to_owned();
     let Some(data) = own.data_named(name) else {
@@ -168,21 +145,12 @@ fn ask<T>(
             known: extend::list(own.data_names()),
         });
     };
-    let panicked = |source: Panicked| DataError::Panicked {
-        name: owned(),
-        source,
-    };
+    let panicked = |source: Panicked| DataError::Panicked { name: owned(), source };
     extend::guard(|| question(data))
         .map_err(panicked)?
         .map_err(|failure| match failure {
-            Failure::Settings(source) => DataError::Settings {
-                name: owned(),
-                source,
-            },
-            Failure::Own(source) => DataError::Own {
-                name: owned(),
-                source,
-            },
+            Failure::Settings(source) => DataError::Settings { name: owned(), source },
+            Failure::Own(source) => DataError::Own { name: owned(), source },
         })
 }
 

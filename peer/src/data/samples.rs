@@ -43,13 +43,7 @@ impl Samples {
     /// # Panics
     /// When the lengths do not belong to a whole number of samples, or a sample has no label.
     #[must_use]
-    pub fn new(
-        inputs: Inputs,
-        labels: Vec<u8>,
-        targets: usize,
-        input_len: usize,
-        classes: u32,
-    ) -> Self {
+    pub fn new(inputs: Inputs, labels: Vec<u8>, targets: usize, input_len: usize, classes: u32) -> Self {
         assert!(targets > 0 && labels.len().is_multiple_of(targets));
         assert_eq!(inputs.len() * targets, labels.len() * input_len);
         Self {
@@ -137,12 +131,7 @@ impl Samples {
         spans
     }
 
-    fn collect<T: Copy>(
-        &self,
-        values: &[T],
-        indices: &[usize],
-        convert: impl Fn(T) -> f32,
-    ) -> Vec<f32> {
+    fn collect<T: Copy>(&self, values: &[T], indices: &[usize], convert: impl Fn(T) -> f32) -> Vec<f32> {
         let inputs = indices
             .iter()
             .map(|&index| &values[index * self.input_len..][..self.input_len]);
@@ -172,8 +161,7 @@ mod tests {
 
     #[test]
     fn every_kind_of_value_is_gathered_in_the_order_asked() {
-        let of =
-            |inputs, labels: &[u8], targets| Samples::new(inputs, labels.to_vec(), targets, 2, 9);
+        let of = |inputs, labels: &[u8], targets| Samples::new(inputs, labels.to_vec(), targets, 2, 9);
         let grey = of(
             Inputs::Grey {
                 levels: vec![0, 4, 8, 2],

@@ -41,11 +41,7 @@ impl Source {
     /// Opens a file that is shown as `name`.
     ///
     /// None when there is no such file.
-    pub(super) fn open(
-        path: &Path,
-        name: String,
-        gzipped: bool,
-    ) -> Result<Option<Self>, DataError> {
+    pub(super) fn open(path: &Path, name: String, gzipped: bool) -> Result<Option<Self>, DataError> {
         let opened = File::open(path).and_then(|file| Ok((file.metadata()?.len(), file)));
         let (size, file) = match opened {
             Ok(opened) => opened,
@@ -55,10 +51,7 @@ impl Source {
         let mut file = BufReader::new(file);
         let (reader, possible): (Box<dyn Read>, u64) = if gzipped {
             check_gzip(&mut file, &name)?;
-            (
-                Box::new(Gunzip::new(file)),
-                size.saturating_mul(LARGEST_EXPANSION),
-            )
+            (Box::new(Gunzip::new(file)), size.saturating_mul(LARGEST_EXPANSION))
         } else {
             (Box::new(file), size)
         };

@@ -32,11 +32,7 @@ pub(super) struct Table {
 
 impl Table {
     /// Opens a file of samples with `input_len` values each.
-    pub(super) fn open(
-        source: Source,
-        columns: &Columns,
-        input_len: usize,
-    ) -> Result<Self, DataError> {
+    pub(super) fn open(source: Source, columns: &Columns, input_len: usize) -> Result<Self, DataError> {
         let longest = input_len.saturating_mul(VALUE_BYTES) + SPARE_BYTES;
         let number = match &columns.label {
             Column::Number(number) => Some(*number as usize),
@@ -122,9 +118,7 @@ impl Table {
                     self.fault(Fault {
                         found: format!("column {column}, counted from 0, is `{name}`"),
                         expected: "the inputs of the training file in its order",
-                        advice: format!(
-                            "it has `{expected}` there: give both files the same columns"
-                        ),
+                        advice: format!("it has `{expected}` there: give both files the same columns"),
                     })
                 }))
             }
@@ -154,8 +148,7 @@ impl Table {
         }
         if self.count == 0
             && self.names.is_none()
-            && let Some(fault) =
-                header::check_sep(&self.row).or_else(|| header::check_first_sample(&self.row))
+            && let Some(fault) = header::check_sep(&self.row).or_else(|| header::check_first_sample(&self.row))
         {
             return Err(self.fault(fault));
         }
@@ -178,9 +171,7 @@ impl Table {
     /// The row's label: a whole number, which may be written as a decimal one.
     pub(super) fn label(&mut self, classes: u32) -> Result<u8, DataError> {
         let field = self.row.field(self.label);
-        let whole = |number: f64| {
-            (number.fract() == 0.0 && (0.0..256.0).contains(&number)).then_some(number as u8)
-        };
+        let whole = |number: f64| (number.fract() == 0.0 && (0.0..256.0).contains(&number)).then_some(number as u8);
         let label = header::number(field).and_then(whole);
         match label.filter(|&label| u32::from(label) < classes) {
             Some(label) => {
@@ -300,8 +291,7 @@ impl Table {
             wanted: shown(wanted.as_bytes()),
             found: header::listed(&self.row),
             advice: advice.unwrap_or_else(|| {
-                "correct data.csv.labelColumn, or write `header: false` and the column's number"
-                    .to_owned()
+                "correct data.csv.labelColumn, or write `header: false` and the column's number".to_owned()
             }),
         }
     }
@@ -372,12 +362,7 @@ impl Scaling {
 }
 
 /// Inputs of the rows at `wanted`, in that order; every entry is below `count`.
-pub(super) fn inputs(
-    mut table: Table,
-    scaling: &Scaling,
-    count: usize,
-    wanted: &[u32],
-) -> Result<Vec<f32>, DataError> {
+pub(super) fn inputs(mut table: Table, scaling: &Scaling, count: usize, wanted: &[u32]) -> Result<Vec<f32>, DataError> {
     let len = table.width - 1;
     let mut slots: Vec<usize> = (0..wanted.len()).collect();
     slots.sort_unstable_by_key(|&slot| wanted[slot]);
@@ -386,9 +371,7 @@ pub(super) fn inputs(
     let mut row = vec![0.0; len];
     for index in 0..count {
         table.advance_to_known()?;
-        let is_wanted = slots
-            .peek()
-            .is_some_and(|&slot| wanted[slot] as usize == index);
+        let is_wanted = slots.peek().is_some_and(|&slot| wanted[slot] as usize == index);
         if is_wanted {
             table.scaled(scaling, &mut row)?;
         }
@@ -400,11 +383,7 @@ pub(super) fn inputs(
 }
 
 /// Checks all rows, and gives the span of each column's values as the model sees them.
-pub(super) fn spans(
-    mut table: Table,
-    scaling: &Scaling,
-    count: usize,
-) -> Result<Vec<Span>, DataError> {
+pub(super) fn spans(mut table: Table, scaling: &Scaling, count: usize) -> Result<Vec<Span>, DataError> {
     let mut row = vec![0.0; table.width - 1];
     let mut spans = vec![(f32::INFINITY, f32::NEG_INFINITY); row.len()];
     for _ in 0..count {

@@ -53,12 +53,7 @@ impl<'a> Tables<'a> {
     }
 
     /// The spans of the columns over the `count` samples of a split.
-    pub(super) fn spans(
-        &self,
-        scaling: &Scaling,
-        split: Split,
-        count: usize,
-    ) -> Result<Vec<Span>, DataError> {
+    pub(super) fn spans(&self, scaling: &Scaling, split: Split, count: usize) -> Result<Vec<Span>, DataError> {
         table::spans(self.open(split)?, scaling, count)
     }
 

@@ -58,10 +58,7 @@ impl Tensors {
             possible: length,
         };
         let mut head = Vec::with_capacity(HEAD);
-        file.by_ref()
-            .take(HEAD as u64)
-            .read_to_end(&mut head)
-            .map_err(read)?;
+        file.by_ref().take(HEAD as u64).read_to_end(&mut head).map_err(read)?;
         let kind = kind::of(&head);
         let explained = |error| match kind {
             Some(kind) => DataError::kind(name.clone(), kind, "a safetensors file"),
@@ -162,11 +159,7 @@ impl Tensors {
     }
 
     /// The least and the greatest value of the inputs, after a look at all of them; none for grey levels, which are scaled.
-    pub(super) fn span(
-        mut self,
-        shape: &[u32],
-        count: usize,
-    ) -> Result<Option<(f32, f32)>, DataError> {
+    pub(super) fn span(mut self, shape: &[u32], count: usize) -> Result<Option<(f32, f32)>, DataError> {
         let (info, len) = self.checked(shape, count)?;
         if info.dtype != Dtype::F32 {
             return Ok(None);
@@ -183,12 +176,7 @@ impl Tensors {
     }
 
     /// Inputs of the samples at `wanted`, in that order; every entry is below `count`.
-    pub(super) fn inputs(
-        mut self,
-        shape: &[u32],
-        count: usize,
-        wanted: &[u32],
-    ) -> Result<Inputs, DataError> {
+    pub(super) fn inputs(mut self, shape: &[u32], count: usize, wanted: &[u32]) -> Result<Inputs, DataError> {
         let (info, len) = self.checked(shape, count)?;
         let start = info.data_offsets.0;
         if info.dtype == Dtype::U8 {
@@ -196,10 +184,7 @@ impl Tensors {
             for &index in wanted {
                 levels.extend(self.bytes(start + index as usize * len, len)?);
             }
-            return Ok(Inputs::Grey {
-                levels,
-                white: u8::MAX,
-            });
+            return Ok(Inputs::Grey { levels, white: u8::MAX });
         }
         let mut numbers = Vec::with_capacity(wanted.len() * len);
         for &index in wanted {
@@ -216,8 +201,7 @@ impl Tensors {
             .collect();
         if info.shape != expected {
             let advice = of_shape(&info.shape, &expected);
-            let expected =
-                format!("{expected:?}: the number of labels, then data.safetensors.inputShape");
+            let expected = format!("{expected:?}: the number of labels, then data.safetensors.inputShape");
             let found = format!("{:?}", info.shape);
             return Err(self.mismatch("the shape of the inputs", found, &expected, &advice));
         }
@@ -234,13 +218,7 @@ impl Tensors {
     }
 
     /// Appends one input.
-    fn numbers(
-        &mut self,
-        start: usize,
-        index: usize,
-        len: usize,
-        out: &mut Vec<f32>,
-    ) -> Result<(), DataError> {
+    fn numbers(&mut self, start: usize, index: usize, len: usize, out: &mut Vec<f32>) -> Result<(), DataError> {
         let bytes = self.bytes(start + index * len * 4, len * 4)?;
         for &bytes in bytes.as_chunks().0 {
             let value = f32::from_le_bytes(bytes);
@@ -290,13 +268,7 @@ impl Tensors {
         Ok(bytes)
     }
 
-    fn mismatch(
-        &self,
-        field: &'static str,
-        found: String,
-        expected: &str,
-        advice: &str,
-    ) -> DataError {
+    fn mismatch(&self, field: &'static str, found: String, expected: &str, advice: &str) -> DataError {
         DataError::Header {
             file: self.name.clone(),
             field,
@@ -311,9 +283,7 @@ impl Tensors {
 fn of_shape(found: &[usize], expected: &[usize]) -> String {
     let product = |shape: &[usize]| shape.iter().skip(1).product::<usize>();
     match (found, expected) {
-        ([n, height, width, channels], [m, c, h, w])
-            if (n, channels, height, width) == (m, c, h, w) =>
-        {
+        ([n, height, width, channels], [m, c, h, w]) if (n, channels, height, width) == (m, c, h, w) => {
             "put the channels first: transpose(0, 3, 1, 2), or permute(0, 3, 1, 2)".to_owned()
         }
         ([n, ..], [m, ..]) if n == m && product(found) == product(expected) => {

@@ -21,11 +21,7 @@ pub(super) struct Windows {
 const BOM: &[u8] = b"\xef\xbb\xbf";
 
 /// Reads the text once, in pieces; it must be UTF-8.
-pub(super) fn windows(
-    mut source: Source,
-    context: usize,
-    test_fraction: f64,
-) -> Result<Windows, DataError> {
+pub(super) fn windows(mut source: Source, context: usize, test_fraction: f64) -> Result<Windows, DataError> {
     let mut buffer = vec![0; BUFFER];
     let (skipped, mut read) = skip_bom(&mut source, &mut buffer)?;
     let (mut hasher, mut length, mut utf8) = (blake3::Hasher::new(), 0_u64, Utf8::after(skipped));
@@ -119,11 +115,7 @@ impl Reader {
 }
 
 /// Inputs and labels of the windows `wanted`, in that order.
-pub(super) fn load(
-    source: Source,
-    context: usize,
-    wanted: &[usize],
-) -> Result<(Vec<u8>, Vec<u8>), DataError> {
+pub(super) fn load(source: Source, context: usize, wanted: &[usize]) -> Result<(Vec<u8>, Vec<u8>), DataError> {
     let mut slots: Vec<usize> = (0..wanted.len()).collect();
     slots.sort_unstable_by_key(|&slot| wanted[slot]);
     let mut inputs = vec![0; wanted.len() * context];
@@ -179,10 +171,7 @@ impl Utf8 {
         text.extend_from_slice(piece);
         let (valid, is_begun) = match std::str::from_utf8(&text) {
             Ok(_) => (text.len(), true),
-            Err(error) => (
-                error.valid_up_to(),
-                error.error_len().is_none() && !piece.is_empty(),
-            ),
+            Err(error) => (error.valid_up_to(), error.error_len().is_none() && !piece.is_empty()),
         };
         self.length += valid as u64;
         self.line += text[..valid].iter().filter(|&&byte| byte == b'\n').count() as u64;

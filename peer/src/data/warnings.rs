@@ -13,20 +13,12 @@ const LARGEST: f32 = 1_000.0;
 const NAMED: usize = 3;
 
 /// As far as one peer sees it, which has only its own part of the training samples in memory.
-pub(crate) fn of_part(
-    plan: &Plan,
-    labels: &Labels,
-    shard: &Samples,
-) -> impl Iterator<Item = Warning> {
+pub(crate) fn of_part(plan: &Plan, labels: &Labels, shard: &Samples) -> impl Iterator<Item = Warning> {
     warnings(plan, labels, &shard.spans())
 }
 
 /// About all that is known of the data; `spans` are those of its inputs.
-pub fn warnings(
-    plan: &Plan,
-    labels: &Labels,
-    spans: &[Span],
-) -> impl Iterator<Item = Warning> + use<> {
+pub fn warnings(plan: &Plan, labels: &Labels, spans: &[Span]) -> impl Iterator<Item = Warning> + use<> {
     let scale = unscaled(&plan.data, spans);
     few_tests(labels, plan.peers.len()).into_iter().chain(scale)
 }
@@ -56,11 +48,7 @@ fn unscaled(plan: &DataPlan, spans: &[Span]) -> Option<Warning> {
         .filter(|span| span.least.abs().max(span.greatest.abs()) > LARGEST)
         .collect();
     let shown = large.iter().take(NAMED).map(|span| {
-        let Span {
-            name,
-            least,
-            greatest,
-        } = span;
+        let Span { name, least, greatest } = span;
         format!("{name} from {least} to {greatest}")
     });
     let shown: Vec<String> = shown.collect();
@@ -69,14 +57,8 @@ fn unscaled(plan: &DataPlan, spans: &[Span]) -> Option<Warning> {
         more => format!(" and {more} more"),
     };
     let (path, advice) = match plan.source {
-        DataSource::Csv { .. } => (
-            "data.csv",
-            "write `normalise: true`, or leave out what tells nothing",
-        ),
-        _ => (
-            "data",
-            "scale them to about -1 to 1 before they are written",
-        ),
+        DataSource::Csv { .. } => ("data.csv", "write `normalise: true`, or leave out what tells nothing"),
+        _ => ("data", "scale them to about -1 to 1 before they are written"),
     };
     (!large.is_empty()).then(|| Warning {
         path: path.to_owned(),

@@ -22,9 +22,7 @@ pub enum RunError {
     #[error("the round's figures could not be kept")]
     MetricsFile(#[from] MetricsFileError),
     /// A round was complete without the metainfo of one of its origins.
-    #[error(
-        "round {round} is complete, but peer {origin} has not described its update; this is a bug"
-    )]
+    #[error("round {round} is complete, but peer {origin} has not described its update; this is a bug")]
     NoMetainfo {
         /// Which round.
         round: u32,
@@ -54,18 +52,12 @@ impl RunError {
             return None;
         };
         let (offence, origin, round) = match failure {
-            Failure::Equivocation { origin, round, .. } => {
-                (Offence::Equivocation, Some(*origin), *round)
-            }
+            Failure::Equivocation { origin, round, .. } => (Offence::Equivocation, Some(*origin), *round),
             Failure::Miscount { origin, round, .. } => (Offence::Miscount, Some(*origin), *round),
             Failure::ModelsDiffer { round, .. } => (Offence::ModelsDiffer, None, *round),
             _ => return None,
         };
-        Some(Verdict {
-            offence,
-            origin,
-            round,
-        })
+        Some(Verdict { offence, origin, round })
     }
 
     /// The peer whose end or fault this was, when it was not this peer's own.
@@ -121,9 +113,9 @@ mod tests {
                 .starts_with("peer 2 does not fit: its plan's hash is 93, this peer's 84; give")
         );
         assert!(
-            error.told(1).starts_with(
-                "peer 2 does not fit peer 1: its plan's hash is 93, peer 1's 84; give"
-            )
+            error
+                .told(1)
+                .starts_with("peer 2 does not fit peer 1: its plan's hash is 93, peer 1's 84; give")
         );
     }
 }

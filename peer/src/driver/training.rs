@@ -54,8 +54,7 @@ impl Driver {
         let now = self.now();
         let open = self.links.values().map(Link::figures);
         let congestion_control = self.parts.transport.congestion_control();
-        self.observer
-            .completed(now, round, swarm, open, congestion_control)?;
+        self.observer.completed(now, round, swarm, open, congestion_control)?;
         self.parts.swarm.begin_round(now);
         Ok(())
     }

@@ -27,20 +27,13 @@ pub struct ServeError {
 ///
 /// # Errors
 /// When the address cannot be bound.
-pub fn serve(
-    address: SocketAddr,
-    metrics: Arc<Metrics>,
-) -> Result<(SocketAddr, JoinSet<()>), ServeError> {
+pub fn serve(address: SocketAddr, metrics: Arc<Metrics>) -> Result<(SocketAddr, JoinSet<()>), ServeError> {
     let failed = |source| ServeError { address, source };
     let listener = listen::tcp(address).map_err(failed)?;
     let bound = listener.local_addr().map_err(failed)?;
     let mut task = JoinSet::new();
     let pages = move |path: &str| page(path, &metrics);
-    task.spawn(plain::serve(
-        listener,
-        "/metrics, /healthz and /readyz",
-        pages,
-    ));
+    task.spawn(plain::serve(listener, "/metrics, /healthz and /readyz", pages));
     Ok((bound, task))
 }
 

@@ -111,8 +111,7 @@ impl ExchangeNotes {
         cpu: Cpu,
     ) -> Exchange {
         self.waits(now, Wait::Served);
-        let [nothing, choked] =
-            std::mem::take(&mut self.waited).map(|time| rounded(time.as_secs_f64()));
+        let [nothing, choked] = std::mem::take(&mut self.waited).map(|time| rounded(time.as_secs_f64()));
         let before = std::mem::replace(&mut self.transport_before, transport);
         let cpu_before = std::mem::replace(&mut self.cpu_before, cpu);
         let published = self.published.take().unwrap_or_default();
@@ -266,13 +265,7 @@ mod tests {
             notes.stored(ms(at), 1 + (at / 50) as u32);
         }
         let received = (1..1000).map(|peer| (peer, u64::from(peer)));
-        let exchange = notes.finish(
-            ms(50_000),
-            0,
-            received,
-            TransportFigures::default(),
-            Cpu::default(),
-        );
+        let exchange = notes.finish(ms(50_000), 0, received, TransportFigures::default(), Cpu::default());
         assert!(exchange.completion.len() <= MAX_POINTS);
         assert_eq!(exchange.completion.last().map(|last| last.1), Some(50_000));
         assert!(exchange.origins.len() <= MAX_ORIGINS);

@@ -113,12 +113,7 @@ impl Assembly {
         config
     }
 
-    fn transport(
-        &self,
-        socket: Socket,
-        limits: Limits,
-        events: mpsc::Sender<transport::Event>,
-    ) -> Result<Transport> {
+    fn transport(&self, socket: Socket, limits: Limits, events: mpsc::Sender<transport::Event>) -> Result<Transport> {
         let (plan, index) = (&self.peer.plan, self.peer.index);
         let own = &plan.peers[index as usize];
         let socket = match &own.link {
@@ -142,12 +137,7 @@ impl Assembly {
         let start = |address: &fltorrent_crds::PeerAddress| {
             let tls = self.credentials.client_config(&[HTTP_ALPN])?;
             let (address, jitter_seed) = (address.to_string(), self.peer.index.into());
-            Ok(Reporter::start(
-                &address,
-                self.membership.run,
-                tls,
-                jitter_seed,
-            )?)
+            Ok(Reporter::start(&address, self.membership.run, tls, jitter_seed)?)
         };
         self.membership.coordinator.as_ref().map(start).transpose()
     }

@@ -21,13 +21,7 @@ pub struct RunIdentity {
 }
 
 /// For peer `index`, which is in the plan. Neighbours that were never met are waited for as long as others.
-pub fn swarm(
-    plan: &Plan,
-    index: u32,
-    identity: &RunIdentity,
-    layout: ChunkLayout,
-    start: &Start,
-) -> Config {
+pub fn swarm(plan: &Plan, index: u32, identity: &RunIdentity, layout: ChunkLayout, start: &Start) -> Config {
     let exchange = &plan.exchange;
     Config {
         hello: Hello {

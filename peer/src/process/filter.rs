@@ -48,9 +48,7 @@ fn parse(text: &str) -> Result<EnvFilter, FilterError> {
     };
     let mut words = text.split(',').map(str::trim).filter(is_word);
     match words.find(|word| word.parse::<LevelFilter>().is_err()) {
-        Some(word) => Err(FilterError::NoLevel {
-            word: word.to_owned(),
-        }),
+        Some(word) => Err(FilterError::NoLevel { word: word.to_owned() }),
         None => Ok(EnvFilter::try_new(text)?),
     }
 }

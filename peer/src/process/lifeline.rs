@@ -18,9 +18,7 @@ impl Waiting {
     pub(super) async fn bindings(self) -> Result<Bindings> {
         let line = self.0.await.context("the launcher has gone")?;
         if line.last() != Some(&b'\n') {
-            bail!(
-                "the launcher's bindings are longer than {LONGEST_LINE} bytes or end in mid-line"
-            );
+            bail!("the launcher's bindings are longer than {LONGEST_LINE} bytes or end in mid-line");
         }
         serde_json::from_slice(&line).context("the launcher's bindings are not of this version")
     }

@@ -99,9 +99,7 @@ impl Peer {
     pub fn bind(self) -> Result<Bound> {
         let Self { index, plan, .. } = &self;
         backend::probe(plan.training.backend)?;
-        plan.peers
-            .get(*index as usize)
-            .context("the plan lacks this peer")?;
+        plan.peers.get(*index as usize).context("the plan lacks this peer")?;
         let socket = match self.listen {
             Listen::At(address) => socket::bind(address)?,
             Listen::Port(port) => socket::bind_all(port)?,
@@ -121,9 +119,7 @@ impl Peer {
     }
 
     pub(super) fn metrics_file(&self) -> PathBuf {
-        self.places
-            .records
-            .join(format!("peer-{}.jsonl", self.index))
+        self.places.records.join(format!("peer-{}.jsonl", self.index))
     }
 
     /// Where the final model goes.
@@ -140,9 +136,7 @@ impl Bound {
     pub fn load(self) -> impl Future<Output = Result<Ready>> {
         let (index, resume, warns) = (self.peer.index, self.peer.resume, self.peer.warns);
         let (plan, folder) = (self.peer.plan.clone(), self.peer.places.checkpoints.clone());
-        let loading = tokio::task::spawn_blocking(move || {
-            prepare::prepare(&plan, index, &folder, resume, warns)
-        });
+        let loading = tokio::task::spawn_blocking(move || prepare::prepare(&plan, index, &folder, resume, warns));
         async move {
             let prepared = loading.await??;
             let start = &prepared.start;
@@ -184,12 +178,10 @@ impl Ready {
         let assembly = Assembly::new(peer, membership, prepared)?;
         let (driver, work) = assembly.connect(self.bound.socket, self.bound.metrics)?;
         let span = tracing::Span::current();
-        let thread = std::thread::Builder::new()
-            .name("train".to_owned())
-            .spawn(move || {
-                let _span = span.entered();
-                work();
-            })?;
+        let thread = std::thread::Builder::new().name("train".to_owned()).spawn(move || {
+            let _span = span.entered();
+            work();
+        })?;
         let parameters = driver.run().await?;
         // It has sent its last word already.
         thread.join().ok();

@@ -36,13 +36,7 @@ pub(super) fn prepare(
 ) -> Result<Prepared> {
     let (index_at, peers) = (index as usize, plan.peers.len());
     let labels = data::labels(&plan.data)?;
-    let shards = shards::derive(
-        &plan.data.partition,
-        plan.seed,
-        peers,
-        &labels.train,
-        plan.data.classes,
-    )?;
+    let shards = shards::derive(&plan.data.partition, plan.seed, peers, &labels.train, plan.data.classes)?;
     let test_parts = shards::test_part(plan.seed, peers, labels.test.len() as u32);
     let mut trainer = backend::trainer(&plan.model, &plan.training, plan.seed, index)?;
     let start = start(plan, index, folder, resume, trainer.as_mut())?;
@@ -89,13 +83,7 @@ fn check_same_data(start: &Start, own: OriginCounts) -> Result<()> {
 }
 
 /// Where the peer begins; the trainer has that model afterwards.
-fn start(
-    plan: &Plan,
-    index: u32,
-    folder: &Folder,
-    resume: Option<Resume>,
-    trainer: &mut dyn Trainer,
-) -> Result<Start> {
+fn start(plan: &Plan, index: u32, folder: &Folder, resume: Option<Resume>, trainer: &mut dyn Trainer) -> Result<Start> {
     if let Some(resume) = resume {
         let loaded = checkpoint::load(folder, index, plan, resume)?;
         for error in loaded.damaged {

@@ -19,11 +19,7 @@ pub(super) struct Rate {
 
 impl Rate {
     pub(super) fn new(plan: RatePlan) -> Self {
-        Self {
-            plan,
-            free: 0,
-            rest: 0,
-        }
+        Self { plan, free: 0, rest: 0 }
     }
 
     /// Takes a packet: it is through at the time given back, or dropped when there is none.

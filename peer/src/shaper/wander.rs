@@ -100,19 +100,12 @@ mod tests {
         // 12,500 periods: the mean's standard deviation is about 0.05 ms.
         assert!(mean.abs() < 0.000_3, "{mean}");
         // An even distribution has a third of the square, and lines between its values two thirds of that.
-        assert!(
-            (variance / (2.0 / 9.0 * 0.0001) - 1.0).abs() < 0.1,
-            "{variance}"
-        );
+        assert!((variance / (2.0 / 9.0 * 0.0001) - 1.0).abs() < 0.1, "{variance}");
     }
 
     #[test]
     fn without_jitter_nothing_wanders() {
-        assert!(
-            shifts(Duration::ZERO, 1000)
-                .iter()
-                .all(|shift| *shift == 0.0)
-        );
+        assert!(shifts(Duration::ZERO, 1000).iter().all(|shift| *shift == 0.0));
     }
 
     #[test]

@@ -116,10 +116,7 @@ fn not_built(backend: Backend) -> BackendError {
         Backend::Flex => "flex",
         Backend::Cuda => "cuda",
     };
-    BackendError::NotBuilt {
-        backend,
-        built: BUILT,
-    }
+    BackendError::NotBuilt { backend, built: BUILT }
 }
 
 /// Makes the trainer of one peer, with the initial parameters that follow from the seed.
@@ -138,12 +135,8 @@ pub fn trainer(
     }
     let mut trainer = match model.architecture {
         Architecture::Mlp { .. } => build(network::Mlp, model, training, seed, peer),
-        Architecture::Lenet { input, .. } => {
-            build(network::Lenet { input }, model, training, seed, peer)
-        }
-        Architecture::Cnn { input, .. } => {
-            build(network::Cnn { input }, model, training, seed, peer)
-        }
+        Architecture::Lenet { input, .. } => build(network::Lenet { input }, model, training, seed, peer),
+        Architecture::Cnn { input, .. } => build(network::Cnn { input }, model, training, seed, peer),
         Architecture::Resnet18 { input, groups, .. } => {
             let network = network::Resnet18 { input, groups };
             build(network, model, training, seed, peer)
@@ -200,10 +193,7 @@ pub(super) fn build<N: Network>(
 }
 
 /// Names and shapes must be those that the network computes with, since everything else goes by them.
-pub(super) fn check_tensors(
-    model: &ModelPlan,
-    expected: &[TensorPlan],
-) -> Result<(), BackendError> {
+pub(super) fn check_tensors(model: &ModelPlan, expected: &[TensorPlan]) -> Result<(), BackendError> {
     let list = |tensors: &[TensorPlan]| {
         tensors
             .iter()

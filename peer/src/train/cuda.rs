@@ -10,12 +10,7 @@ use libloading::{Library, Symbol};
 use super::{Trainer, backend::BackendError, network::Network, sgd::Sgd};
 
 const DRIVER: [&str; 2] = ["libcuda.so.1", "libcuda.so"];
-const COMPILER: [&str; 4] = [
-    "libnvrtc.so",
-    "libnvrtc.so.13",
-    "libnvrtc.so.12",
-    "libnvrtc.so.11",
-];
+const COMPILER: [&str; 4] = ["libnvrtc.so", "libnvrtc.so.13", "libnvrtc.so.12", "libnvrtc.so.11"];
 /// Where CubeCL looks for CUDA's headers when `CUDA_PATH` is not set.
 const FOLDERS: [&str; 2] = ["/usr/local/cuda", "/opt/cuda"];
 
@@ -26,9 +21,7 @@ pub(super) fn trainer<N: Network>(
     seed: u64,
     peer: u32,
 ) -> Box<dyn Trainer> {
-    Box::new(Sgd::<Autodiff<Cuda>, N>::new(
-        network, model, training, seed, peer,
-    ))
+    Box::new(Sgd::<Autodiff<Cuda>, N>::new(network, model, training, seed, peer))
 }
 
 /// Finds the driver, a device, the run-time compiler and CUDA's headers, each of which the backend would panic without.
@@ -67,10 +60,7 @@ pub(super) fn probe() -> Result<(), BackendError> {
         return missing(
             match toolkit {
                 Some(folder) => format!("{} has no include/cuda_runtime.h", folder.display()),
-                None => format!(
-                    "CUDA_PATH is not set and none of {} exists",
-                    FOLDERS.join(", ")
-                ),
+                None => format!("CUDA_PATH is not set and none of {} exists", FOLDERS.join(", ")),
             },
             "CUDA's headers",
             "install CUDA's headers and set CUDA_PATH to the folder that holds include",
@@ -84,10 +74,7 @@ fn toolkit() -> Option<PathBuf> {
     if let Some(path) = std::env::var_os("CUDA_PATH") {
         return Some(path.into());
     }
-    let installed = FOLDERS
-        .iter()
-        .map(PathBuf::from)
-        .find(|folder| folder.exists());
+    let installed = FOLDERS.iter().map(PathBuf::from).find(|folder| folder.exists());
     installed.or_else(|| Path::new("/usr/bin/nvcc").exists().then(|| "/usr".into()))
 }
 
@@ -102,17 +89,14 @@ fn missing(found: String, expected: &'static str, next: &'static str) -> Result<
 
 fn open(names: &[&str]) -> Option<Library> {
     // SAFETY: these are NVIDIA's libraries under their published names; their initialisers need nothing from the caller.
-    names
-        .iter()
-        .find_map(|name| unsafe { Library::new(name) }.ok())
+    names.iter().find_map(|name| unsafe { Library::new(name) }.ok())
 }
 
 /// Asks the driver (CUDA driver API: `cuInit`, `cuDeviceGetCount`; 0 means success).
 fn device_count(driver: &Library) -> Result<c_int, String> {
     let lacks = |error: libloading::Error| format!("the driver library lacks a function ({error})");
     // SAFETY: the type is that of `CUresult cuInit(unsigned int)`.
-    let init: Symbol<'_, unsafe extern "C" fn(u32) -> c_int> =
-        unsafe { driver.get(b"cuInit\0") }.map_err(lacks)?;
+    let init: Symbol<'_, unsafe extern "C" fn(u32) -> c_int> = unsafe { driver.get(b"cuInit\0") }.map_err(lacks)?;
     // SAFETY: the type is that of `CUresult cuDeviceGetCount(int *)`.
     let count: Symbol<'_, unsafe extern "C" fn(*mut c_int) -> c_int> =
         unsafe { driver.get(b"cuDeviceGetCount\0") }.map_err(lacks)?;

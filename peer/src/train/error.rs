@@ -6,9 +6,7 @@ use crate::extend::Panicked;
 #[derive(Debug, Error)]
 pub enum TrainError {
     /// A slice of parameters has the wrong length.
-    #[error(
-        "found {found} parameters; expected {expected}, as the model has: use a slice of that length"
-    )]
+    #[error("found {found} parameters; expected {expected}, as the model has: use a slice of that length")]
     Length {
         /// Values given.
         found: usize,
@@ -37,9 +35,7 @@ pub enum TrainError {
         expected_targets: u64,
     },
     /// The loss left the finite numbers.
-    #[error(
-        "the loss is {loss} in round {round}; expected a finite number: lower training.learningRate"
-    )]
+    #[error("the loss is {loss} in round {round}; expected a finite number: lower training.learningRate")]
     Diverged {
         /// The round.
         round: u32,
@@ -47,17 +43,13 @@ pub enum TrainError {
         loss: f64,
     },
     /// The loss of an evaluation left the finite numbers.
-    #[error(
-        "the loss of the evaluated model is {loss}; expected a finite number: lower training.learningRate"
-    )]
+    #[error("the loss of the evaluated model is {loss}; expected a finite number: lower training.learningRate")]
     EvaluationDiverged {
         /// What the loss is.
         loss: f64,
     },
     /// The device failed.
-    #[error(
-        "the device failed: {reason}: see the log of its driver, or use training.backend = flex"
-    )]
+    #[error("the device failed: {reason}: see the log of its driver, or use training.backend = flex")]
     Device {
         /// What burn said.
         reason: String,

@@ -11,12 +11,7 @@ pub(crate) fn little_endian(parameters: &[f32]) -> Cow<'_, [u8]> {
     if cfg!(target_endian = "little") {
         Cow::Borrowed(bytemuck::cast_slice(parameters))
     } else {
-        Cow::Owned(
-            parameters
-                .iter()
-                .flat_map(|value| value.to_le_bytes())
-                .collect(),
-        )
+        Cow::Owned(parameters.iter().flat_map(|value| value.to_le_bytes()).collect())
     }
 }
 

@@ -140,11 +140,7 @@ pub fn conv2d<B: LayerBackend>(
 ///
 /// # Panics
 /// When the kernel is larger than the plane or 255, or the stride is 0.
-pub fn max_pool2d<B: LayerBackend>(
-    input: Tensor<B, 4>,
-    kernel: usize,
-    stride: usize,
-) -> Tensor<B, 4> {
+pub fn max_pool2d<B: LayerBackend>(input: Tensor<B, 4>, kernel: usize, stride: usize) -> Tensor<B, 4> {
     pool(input, kernel, stride, B::layer_max_pool2d)
 }
 
@@ -152,11 +148,7 @@ pub fn max_pool2d<B: LayerBackend>(
 ///
 /// # Panics
 /// As [`max_pool2d`].
-pub fn relu_max_pool2d<B: LayerBackend>(
-    input: Tensor<B, 4>,
-    kernel: usize,
-    stride: usize,
-) -> Tensor<B, 4> {
+pub fn relu_max_pool2d<B: LayerBackend>(input: Tensor<B, 4>, kernel: usize, stride: usize) -> Tensor<B, 4> {
     pool(input, kernel, stride, B::layer_relu_max_pool2d)
 }
 
@@ -168,10 +160,7 @@ fn pool<B: LayerBackend>(
 ) -> Tensor<B, 4> {
     let [_, _, height, width] = input.dims();
     // A place in a window is kept in 16 bits.
-    assert!(
-        kernel <= 255,
-        "a pooling kernel of {kernel}; expected at most 255"
-    );
+    assert!(kernel <= 255, "a pooling kernel of {kernel}; expected at most 255");
     let window = Window {
         kernel: [kernel; 2],
         stride,
@@ -196,9 +185,7 @@ impl Window {
             padding,
         } = self;
         assert!(
-            stride > 0
-                && (1..=height + 2 * padding).contains(&rows)
-                && (1..=width + 2 * padding).contains(&columns),
+            stride > 0 && (1..=height + 2 * padding).contains(&rows) && (1..=width + 2 * padding).contains(&columns),
             "a window of {rows}×{columns} every {stride} pixels does not fit a plane of {height}×{width} with padding {padding}"
         );
     }

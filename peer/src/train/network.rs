@@ -12,9 +12,7 @@ use fltorrent_crds::plan::TensorPlan;
 
 use super::layers::{self, LayerBackend};
 
-pub(super) use self::{
-    cnn::Cnn, lenet::Lenet, mlp::Mlp, resnet::Resnet18, transformer::Transformer,
-};
+pub(super) use self::{cnn::Cnn, lenet::Lenet, mlp::Mlp, resnet::Resnet18, transformer::Transformer};
 
 /// A network that an SGD trainer can train. Its tensors, their order, names, shapes and first values are those of the plan
 /// ([`fltorrent_crds::plan::ModelPlan::tensors`]); the trainer keeps them.
@@ -24,11 +22,7 @@ pub(super) trait Network: Send + 'static {
 
     /// Logits `[classes, batch · targets]`, sample after sample, of inputs `[batch, input_len]`. It takes the parameters one
     /// by one in declared order.
-    fn logits<B: LayerBackend>(
-        &self,
-        parameters: Parameters<'_, B>,
-        inputs: Tensor<B, 2>,
-    ) -> Tensor<B, 2>;
+    fn logits<B: LayerBackend>(&self, parameters: Parameters<'_, B>, inputs: Tensor<B, 2>) -> Tensor<B, 2>;
 }
 
 /// The parameters on their way through a network, tensor by tensor in declared order.
@@ -57,10 +51,7 @@ impl<'a, B: Backend> Parameters<'a, B> {
     /// # Panics
     /// When there is none left.
     pub fn matrix(&mut self) -> Tensor<B, 2> {
-        assert!(
-            !self.matrices.is_empty(),
-            "the network takes more tensors than it has"
-        );
+        assert!(!self.matrices.is_empty(), "the network takes more tensors than it has");
         let matrix = self.matrices[0].clone();
         self.matrices = &self.matrices[1..];
         self.tensors = &self.tensors[1..];
@@ -74,9 +65,7 @@ impl<'a, B: Backend> Parameters<'a, B> {
     pub fn tensor<const D: usize>(&mut self) -> Tensor<B, D> {
         let mut shape = [0; D];
         if let Some(TensorPlan {
-            name,
-            shape: declared,
-            ..
+            name, shape: declared, ..
         }) = self.tensors.first()
         {
             assert_eq!(declared.len(), D, "{name} has the shape {declared:?}");
@@ -99,10 +88,7 @@ impl<'a, B: Backend> Parameters<'a, B> {
 }
 
 /// A fully connected layer on `[in, count]`: `[out, count]`.
-fn linear<B: LayerBackend>(
-    parameters: &mut Parameters<'_, B>,
-    input: Tensor<B, 2>,
-) -> Tensor<B, 2> {
+fn linear<B: LayerBackend>(parameters: &mut Parameters<'_, B>, input: Tensor<B, 2>) -> Tensor<B, 2> {
     let weight = parameters.matrix();
     layers::matmul(weight, input) + parameters.matrix()
 }
@@ -115,9 +101,6 @@ pub(super) fn matrix_shape(tensor: &TensorPlan) -> [usize; 2] {
 }
 
 /// Mean cross entropy (nats) of logits `[classes, count]` against labels `[1, count]`, as a tensor `[1]`.
-pub(super) fn cross_entropy<B: Backend>(
-    logits: Tensor<B, 2>,
-    labels: Tensor<B, 2, Int>,
-) -> Tensor<B, 1> {
+pub(super) fn cross_entropy<B: Backend>(logits: Tensor<B, 2>, labels: Tensor<B, 2, Int>) -> Tensor<B, 1> {
     log_softmax(logits, 0).gather(0, labels).mean().neg()
 }

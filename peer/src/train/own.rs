@@ -47,20 +47,12 @@ pub trait OwnNetwork: Sized + Send + Sync + 'static {
 
     /// Logits `[batch · targets, classes]`, sample after sample, of inputs `[batch, values of an input]`. It takes the
     /// parameters one by one in declared order, all of them.
-    fn logits<B: LayerBackend>(
-        &self,
-        parameters: &mut Parameters<'_, B>,
-        inputs: Tensor<B, 2>,
-    ) -> Tensor<B, 2>;
+    fn logits<B: LayerBackend>(&self, parameters: &mut Parameters<'_, B>, inputs: Tensor<B, 2>) -> Tensor<B, 2>;
 }
 
 /// A network of some type, by its name in the program.
 pub(crate) trait AnyNetwork: Send + Sync {
-    fn tensors(
-        &self,
-        settings: &Map<String, Value>,
-        task: &Task,
-    ) -> Result<Vec<TensorPlan>, FieldError>;
+    fn tensors(&self, settings: &Map<String, Value>, task: &Task) -> Result<Vec<TensorPlan>, FieldError>;
 
     fn trainer(&self, order: Order<'_>) -> Result<Box<dyn Trainer>, BackendError>;
 }
@@ -86,11 +78,7 @@ impl<N> Registered<N> {
 }
 
 impl<N: OwnNetwork> AnyNetwork for Registered<N> {
-    fn tensors(
-        &self,
-        settings: &Map<String, Value>,
-        task: &Task,
-    ) -> Result<Vec<TensorPlan>, FieldError> {
+    fn tensors(&self, settings: &Map<String, Value>, task: &Task) -> Result<Vec<TensorPlan>, FieldError> {
         Ok(N::new(extend::settings(settings)?, task)?.tensors())
     }
 
@@ -147,10 +135,7 @@ pub(super) fn trainer(
 
 /// Lets one of the program's networks, and no other, compute the logits of two inputs of ones, so that what it does not do
 /// as it says is noticed before anything starts.
-pub(super) fn try_out(
-    trainer: &mut dyn Trainer,
-    architecture: &Architecture,
-) -> Result<(), BackendError> {
+pub(super) fn try_out(trainer: &mut dyn Trainer, architecture: &Architecture) -> Result<(), BackendError> {
     let Architecture::Custom {
         name,
         input,
@@ -194,11 +179,7 @@ impl<N: OwnNetwork> Network for Adapted<N> {
         N::EVALUATION_BATCH
     };
 
-    fn logits<B: LayerBackend>(
-        &self,
-        mut parameters: Parameters<'_, B>,
-        inputs: Tensor<B, 2>,
-    ) -> Tensor<B, 2> {
+    fn logits<B: LayerBackend>(&self, mut parameters: Parameters<'_, B>, inputs: Tensor<B, 2>) -> Tensor<B, 2> {
         let [batch, _] = inputs.dims();
         let logits = self.network.logits(&mut parameters, inputs);
         let left = parameters.left();

@@ -100,24 +100,17 @@ pub fn save(
     };
     let temporary = draft::beside(path).map_err(write_error)?.into_temp_path();
     let named = parts.iter().map(|(name, part)| (*name, part));
-    safetensors::serialize_to_file(named, Some(metadata), &temporary).map_err(|source| {
-        SaveError::Format {
-            path: path.to_owned(),
-            source,
-        }
+    safetensors::serialize_to_file(named, Some(metadata), &temporary).map_err(|source| SaveError::Format {
+        path: path.to_owned(),
+        source,
     })?;
     File::open(&temporary)
         .and_then(|file| file.sync_all())
         .map_err(write_error)?;
-    temporary
-        .persist(path)
-        .map_err(|error| write_error(error.error))
+    temporary.persist(path).map_err(|error| write_error(error.error))
 }
 
-fn split<'a>(
-    model: &'a ModelPlan,
-    parameters: &'a [f32],
-) -> Result<Vec<(&'a str, Part<'a>)>, TrainError> {
+fn split<'a>(model: &'a ModelPlan, parameters: &'a [f32]) -> Result<Vec<(&'a str, Part<'a>)>, TrainError> {
     let len = |tensor: &TensorPlan| tensor.shape.iter().product::<u64>() as usize;
     let expected = model.tensors.iter().map(len).sum();
     if parameters.len() != expected {

@@ -31,13 +31,7 @@ pub(super) struct Sgd<B: AutodiffBackend, N> {
 
 impl<B: LearningBackend, N: Network> Sgd<B, N> {
     /// Starts without parameters.
-    pub(super) fn new(
-        network: N,
-        model: &ModelPlan,
-        training: &TrainingPlan,
-        seed: u64,
-        peer: u32,
-    ) -> Self {
+    pub(super) fn new(network: N, model: &ModelPlan, training: &TrainingPlan, seed: u64, peer: u32) -> Self {
         Self {
             parameters: Vec::new(),
             network,
@@ -76,15 +70,8 @@ impl<B: LearningBackend, N: Network> Sgd<B, N> {
         }
     }
 
-    fn inputs<A: Backend<Device = B::Device>>(
-        &self,
-        samples: &Samples,
-        indices: &[usize],
-    ) -> Tensor<A, 2> {
-        let values = TensorData::new(
-            samples.gather(indices),
-            [indices.len(), samples.input_len()],
-        );
+    fn inputs<A: Backend<Device = B::Device>>(&self, samples: &Samples, indices: &[usize]) -> Tensor<A, 2> {
+        let values = TensorData::new(samples.gather(indices), [indices.len(), samples.input_len()]);
         Tensor::from_data(values, &self.device)
     }
 
@@ -111,9 +98,7 @@ impl<B: LearningBackend, N: Network> Sgd<B, N> {
             .map(|tensor| Tensor::from_inner(tensor).require_grad())
             .collect();
         let parameters = Parameters::new(&leaves, &self.model.tensors);
-        let logits = self
-            .network
-            .logits(parameters, self.inputs(samples, indices));
+        let logits = self.network.logits(parameters, self.inputs(samples, indices));
         let loss = network::cross_entropy(logits, self.labels(samples, indices));
         // Scaled here, where it costs one multiplication, so that plain gradients come out as the steps to take.
         let mut steps = (loss.clone() * optimiser.step_size()).backward();
@@ -168,8 +153,7 @@ impl<B: LearningBackend, N: Network> Trainer for Sgd<B, N> {
             return Err(TrainError::Length { found, expected });
         };
         let values = TensorData::new(values, network::matrix_shape(tensor));
-        self.parameters
-            .push(Tensor::from_data(values, &self.device));
+        self.parameters.push(Tensor::from_data(values, &self.device));
         Ok(())
     }
 
@@ -243,9 +227,7 @@ impl<B: LearningBackend, N: Network> Trainer for Sgd<B, N> {
         if counts.loss_sum.is_finite() {
             Ok(counts)
         } else {
-            Err(TrainError::EvaluationDiverged {
-                loss: counts.loss_sum,
-            })
+            Err(TrainError::EvaluationDiverged { loss: counts.loss_sum })
         }
     }
 }
@@ -269,10 +251,7 @@ fn first_largest(logits: &[f32]) -> Option<usize> {
 /// Cross entropy in nats, with the largest logit taken out so that no exponential overflows.
 fn cross_entropy(logits: &[f32], label: usize) -> f64 {
     let largest = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-    let sum: f64 = logits
-        .iter()
-        .map(|&logit| libm::exp(f64::from(logit - largest)))
-        .sum();
+    let sum: f64 = logits.iter().map(|&logit| libm::exp(f64::from(logit - largest))).sum();
     libm::log(sum) - f64::from(logits[label] - largest)
 }
 

@@ -34,11 +34,7 @@ struct Settings {
 struct Synthetic;
 
 impl AnyNetwork for Synthetic {
-    fn tensors(
-        &self,
-        settings: &Map<String, Value>,
-        _task: &Task,
-    ) -> Result<Vec<TensorPlan>, FieldError> {
+    fn tensors(&self, settings: &Map<String, Value>, _task: &Task) -> Result<Vec<TensorPlan>, FieldError> {
         let Settings { bytes } = extend::settings(settings)?;
         if bytes == 0 || !bytes.is_multiple_of(PARAMETER) {
             return Err(FieldError::new(
@@ -55,12 +51,12 @@ impl AnyNetwork for Synthetic {
     }
 
     fn trainer(&self, order: Order<'_>) -> Result<Box<dyn Trainer>, BackendError> {
-        let tensors =
-            self.tensors(order.settings, order.task)
-                .map_err(|source| BackendError::Settings {
-                    name: NAME.to_owned(),
-                    source,
-                })?;
+        let tensors = self
+            .tensors(order.settings, order.task)
+            .map_err(|source| BackendError::Settings {
+                name: NAME.to_owned(),
+                source,
+            })?;
         backend::check_tensors(order.model, &tensors)?;
         Ok(Box::new(Noise {
             values: None,
@@ -101,11 +97,7 @@ impl Trainer for Noise {
     }
 
     fn push(&mut self, values: Vec<f32>) -> Result<(), TrainError> {
-        let expected = if self.values.is_none() {
-            self.length
-        } else {
-            0
-        };
+        let expected = if self.values.is_none() { self.length } else { 0 };
         if values.len() != expected {
             return Err(TrainError::Length {
                 found: values.len(),
@@ -164,9 +156,7 @@ mod tests {
         let tensors = Synthetic.tensors(&settings(&4000.into()), &task()).unwrap();
         assert_eq!(tensors[0].shape, [1000]);
         for wrong in [0, 3, 4001] {
-            let error = Synthetic
-                .tensors(&settings(&wrong.into()), &task())
-                .unwrap_err();
+            let error = Synthetic.tensors(&settings(&wrong.into()), &task()).unwrap_err();
             assert_eq!(error.path, "bytes", "{error:?}");
         }
         for wrong in [Value::from("many"), Value::from(-4), Value::Null] {
@@ -193,10 +183,7 @@ mod tests {
             let mut values = vec![0.0; 100];
             noise.flatten(&mut values).unwrap();
             assert!(noise.flatten(&mut [0.0]).is_err());
-            assert!(
-                noise.push(vec![0.0; 100]).is_err(),
-                "it has a model already"
-            );
+            assert!(noise.push(vec![0.0; 100]).is_err(), "it has a model already");
             assert_eq!(noise.take_first().unwrap(), Some(values.clone()));
             assert_eq!(noise.take_first().unwrap(), None);
             values

@@ -91,38 +91,19 @@ impl Controller for Bounded {
         self.inner.on_sent(now, bytes, last_packet_number);
     }
 
-    fn on_ack(
-        &mut self,
-        now: Instant,
-        sent: Instant,
-        bytes: u64,
-        app_limited: bool,
-        rtt: &RttEstimator,
-    ) {
+    fn on_ack(&mut self, now: Instant, sent: Instant, bytes: u64, app_limited: bool, rtt: &RttEstimator) {
         // quinn's own shortest round trip begins with a guess.
         self.on_acked(now, bytes, now.saturating_duration_since(sent));
         let limited = app_limited || !self.may_grow();
         self.inner.on_ack(now, sent, bytes, limited, rtt);
     }
 
-    fn on_end_acks(
-        &mut self,
-        now: Instant,
-        in_flight: u64,
-        app_limited: bool,
-        largest_packet_num_acked: Option<u64>,
-    ) {
+    fn on_end_acks(&mut self, now: Instant, in_flight: u64, app_limited: bool, largest_packet_num_acked: Option<u64>) {
         self.inner
             .on_end_acks(now, in_flight, app_limited, largest_packet_num_acked);
     }
 
-    fn on_congestion_event(
-        &mut self,
-        now: Instant,
-        sent: Instant,
-        is_persistent_congestion: bool,
-        lost_bytes: u64,
-    ) {
+    fn on_congestion_event(&mut self, now: Instant, sent: Instant, is_persistent_congestion: bool, lost_bytes: u64) {
         self.bound.on_loss();
         self.inner
             .on_congestion_event(now, sent, is_persistent_congestion, lost_bytes);
@@ -165,11 +146,7 @@ mod tests {
         assert!(it.may_grow());
         // 1 MB/s over a round trip of 10 ms.
         for ms in 1..=1000 {
-            it.on_acked(
-                now + Duration::from_millis(ms),
-                1000,
-                Duration::from_millis(10),
-            );
+            it.on_acked(now + Duration::from_millis(ms), 1000, Duration::from_millis(10));
         }
         assert_eq!(it.window(), 10_000_000);
         it.on_congestion_event(now + Duration::from_secs(1), now, false, 1452);

@@ -3,12 +3,9 @@
 use std::{sync::Arc, time::Duration};
 
 use fltorrent_crds::plan::{CongestionControl, LinkPlan, RatePlan, TransportPlan};
-use fltorrent_swarm::sending::{
-    ACKNOWLEDGED_TOGETHER, first_window, held_for_sending, least_bound,
-};
+use fltorrent_swarm::sending::{ACKNOWLEDGED_TOGETHER, first_window, held_for_sending, least_bound};
 use quinn::{
-    AckFrequencyConfig, IdleTimeout, MtuDiscoveryConfig, TransportConfig, VarInt,
-    congestion::ControllerFactory,
+    AckFrequencyConfig, IdleTimeout, MtuDiscoveryConfig, TransportConfig, VarInt, congestion::ControllerFactory,
 };
 
 use super::{bounded::BoundedConfig, congestion::RateAwareConfig, gate::GatedConfig};
@@ -41,12 +38,7 @@ const MAX_ACK_DELAY: Duration = Duration::from_millis(60);
 const LEAST_RECEIVE_WINDOW: u32 = 4 * 1024 * 1024;
 
 /// Settings of all connections over a link, of a peer with so many neighbours; `chunk` is the longest chunk in bytes.
-pub(super) fn transport(
-    plan: &TransportPlan,
-    link: &LinkPlan,
-    neighbours: usize,
-    chunk: u32,
-) -> Arc<TransportConfig> {
+pub(super) fn transport(plan: &TransportPlan, link: &LinkPlan, neighbours: usize, chunk: u32) -> Arc<TransportConfig> {
     let mut config = TransportConfig::default();
     let mut discovery = MtuDiscoveryConfig::default();
     discovery.upper_bound(plan.mtu);
@@ -84,11 +76,7 @@ fn declared(plan: &TransportPlan, link: &LinkPlan) -> Option<RatePlan> {
 }
 
 /// What makes the congestion controllers of the connections.
-fn controllers(
-    plan: &TransportPlan,
-    link: &LinkPlan,
-    neighbours: usize,
-) -> Arc<dyn ControllerFactory + Send + Sync> {
+fn controllers(plan: &TransportPlan, link: &LinkPlan, neighbours: usize) -> Arc<dyn ControllerFactory + Send + Sync> {
     let first = first_window(neighbours);
     let least = least_bound(neighbours);
     Arc::new(match (declared(plan, link), plan.congestion_control) {
@@ -123,8 +111,7 @@ mod tests {
 
     #[test]
     fn every_field_of_the_plan_reaches_quinn() {
-        let shown =
-            |plan: &TransportPlan| format!("{:?}", transport(plan, &LinkPlan::default(), 2, 1000));
+        let shown = |plan: &TransportPlan| format!("{:?}", transport(plan, &LinkPlan::default(), 2, 1000));
         let changes: [fn(&mut TransportPlan); 3] = [
             |plan| plan.keep_alive = Duration::from_secs(7),
             |plan| plan.idle_timeout = Duration::from_secs(21),
@@ -135,13 +122,7 @@ mod tests {
             change(&mut changed);
             assert_ne!(shown(&plan()), shown(&changed));
         }
-        assert_eq!(
-            max_payload(&TransportPlan {
-                mtu: 6500,
-                ..plan()
-            }),
-            6500
-        );
+        assert_eq!(max_payload(&TransportPlan { mtu: 6500, ..plan() }), 6500);
     }
 
     /// What is left of the window after a loss tells them apart.
@@ -180,10 +161,7 @@ mod tests {
 
     #[test]
     fn a_neighbour_may_send_four_pieces_ahead() {
-        let shown = format!(
-            "{:?}",
-            transport(&plan(), &LinkPlan::default(), 2, 50_000_000)
-        );
+        let shown = format!("{:?}", transport(&plan(), &LinkPlan::default(), 2, 50_000_000));
         assert!(shown.contains("receive_window: 200000000"), "{shown}");
     }
 }

@@ -70,8 +70,7 @@ impl Drop for Connection {
 impl Controller for Connection {
     fn on_sent(&mut self, now: Instant, bytes: u64, _: u64) {
         let now = self.shared.time(now);
-        self.controller
-            .on_sent(&mut self.shared.link(), now, bytes, HEADERS);
+        self.controller.on_sent(&mut self.shared.link(), now, bytes, HEADERS);
     }
 
     fn on_ack(&mut self, now: Instant, sent: Instant, bytes: u64, _: bool, rtt: &RttEstimator) {
@@ -82,21 +81,13 @@ impl Controller for Connection {
     }
 
     fn on_end_acks(&mut self, _: Instant, in_flight: u64, _: bool, _: Option<u64>) {
-        self.controller
-            .set_in_flight(&mut self.shared.link(), in_flight);
+        self.controller.set_in_flight(&mut self.shared.link(), in_flight);
     }
 
-    fn on_congestion_event(
-        &mut self,
-        now: Instant,
-        _: Instant,
-        is_persistent_congestion: bool,
-        lost_bytes: u64,
-    ) {
+    fn on_congestion_event(&mut self, now: Instant, _: Instant, is_persistent_congestion: bool, lost_bytes: u64) {
         let now = self.shared.time(now);
         let link = &mut self.shared.link();
-        self.controller
-            .on_loss(link, now, lost_bytes, is_persistent_congestion);
+        self.controller.on_loss(link, now, lost_bytes, is_persistent_congestion);
     }
 
     fn on_mtu_update(&mut self, new_mtu: u16) {

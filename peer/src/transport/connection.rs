@@ -21,8 +21,7 @@ use tokio::{
 use fltorrent_records::exchange::TransportFigures;
 
 use super::{
-    CLOSE_FAILED, CLOSE_FINISHED, CLOSE_REFUSED, CLOSE_REPLACED, CLOSE_VIOLATION, Event,
-    Generation, LinkEvent,
+    CLOSE_FAILED, CLOSE_FINISHED, CLOSE_REFUSED, CLOSE_REPLACED, CLOSE_VIOLATION, Event, Generation, LinkEvent,
     door::Place,
     endpoint::Shared,
     explain::{explain, foreign},
@@ -45,9 +44,7 @@ pub enum LinkError {
     #[error("it cannot be dialled")]
     Connect(#[from] ConnectError),
     /// The host's name is not known.
-    #[error(
-        "the host {host} cannot be resolved; check it in the nodes file, and DNS or /etc/hosts here"
-    )]
+    #[error("the host {host} cannot be resolved; check it in the nodes file, and DNS or /etc/hosts here")]
     Resolve {
         /// The name.
         host: String,
@@ -60,9 +57,7 @@ pub enum LinkError {
     )]
     OtherFamily,
     /// A machine says that nobody listens there.
-    #[error(
-        "it refuses: look whether it is started there, and whether address and port in the nodes file are right"
-    )]
+    #[error("it refuses: look whether it is started there, and whether address and port in the nodes file are right")]
     Refused {
         /// What the system says.
         source: std::io::Error,
@@ -178,11 +173,7 @@ impl Link {
         } else {
             let reason = "it does not read its control messages";
             let waiting = self.waiting.bytes();
-            tracing::warn!(
-                neighbour = self.peer,
-                waiting,
-                "connection closed: {reason}"
-            );
+            tracing::warn!(neighbour = self.peer, waiting, "connection closed: {reason}");
             self.connection
                 .close(VarInt::from_u32(CLOSE_VIOLATION), reason.as_bytes());
         }
@@ -236,16 +227,14 @@ impl Link {
 
     /// Closes at once.
     pub fn close(&self, code: u32, reason: &str) {
-        self.connection
-            .close(VarInt::from_u32(code), reason.as_bytes());
+        self.connection.close(VarInt::from_u32(code), reason.as_bytes());
     }
 
     /// Closes after everything that was queued has been acknowledged, or the neighbour has gone.
     pub async fn finish(mut self) {
         // A neighbour that does not acknowledge in time has left, or never will.
         tokio::time::timeout(FLUSH_TIMEOUT, self.flush()).await.ok();
-        self.connection
-            .close(VarInt::from_u32(CLOSE_FINISHED), b"finished");
+        self.connection.close(VarInt::from_u32(CLOSE_FINISHED), b"finished");
     }
 
     /// Waits until all control messages that were queued are acknowledged, or the neighbour has gone. No more are sent.
@@ -297,29 +286,17 @@ impl Reporter {
 }
 
 /// Sets up a connection that this peer has dialled.
-pub(super) async fn open(
-    connection: Connection,
-    peer: u32,
-    shared: &Shared,
-) -> Result<(), LinkError> {
+pub(super) async fn open(connection: Connection, peer: u32, shared: &Shared) -> Result<(), LinkError> {
     let (send, receive) = connection.open_bi().await?;
     start(connection, peer, send, receive, shared).await;
     Ok(())
 }
 
 /// Sets up a connection that this peer was dialled on.
-pub(super) async fn accept(
-    connection: Connection,
-    peer: u32,
-    place: Place,
-    shared: &Shared,
-) -> Result<(), LinkError> {
+pub(super) async fn accept(connection: Connection, peer: u32, place: Place, shared: &Shared) -> Result<(), LinkError> {
     let Ok(streams) = tokio::time::timeout(OPEN_TIMEOUT, connection.accept_bi()).await else {
         let error = LinkError::NoControlStream;
-        connection.close(
-            VarInt::from_u32(CLOSE_REFUSED),
-            error.to_string().as_bytes(),
-        );
+        connection.close(VarInt::from_u32(CLOSE_REFUSED), error.to_string().as_bytes());
         return Err(error);
     };
     let (send, receive) = streams?;
@@ -329,13 +306,7 @@ pub(super) async fn accept(
     Ok(())
 }
 
-async fn start(
-    connection: Connection,
-    peer: u32,
-    send: SendStream,
-    receive: RecvStream,
-    shared: &Shared,
-) {
+async fn start(connection: Connection, peer: u32, send: SendStream, receive: RecvStream, shared: &Shared) {
     let gate = Gate::attend(&connection);
     static GENERATIONS: AtomicU64 = AtomicU64::new(0);
     let generation = GENERATIONS.fetch_add(1, Ordering::Relaxed);

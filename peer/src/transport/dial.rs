@@ -76,12 +76,7 @@ fn first_wait(address: &PeerAddress) -> Duration {
     }
 }
 
-async fn dial(
-    endpoint: &Endpoint,
-    target: &Target,
-    attempt: usize,
-    shared: &Shared,
-) -> Result<Connection, LinkError> {
+async fn dial(endpoint: &Endpoint, target: &Target, attempt: usize, shared: &Shared) -> Result<Connection, LinkError> {
     let address = resolve(endpoint, &target.address, attempt).await?;
     // The name leaves out the attempt; `identify` checks it.
     let name = Identity::peer(target.run, target.peer, 0).server_name();
@@ -103,11 +98,7 @@ async fn dial(
 
 /// One of the host's addresses that this socket can reach, another one at each attempt. Names are looked up each time,
 /// since they may change or appear while a neighbour is waited for.
-async fn resolve(
-    endpoint: &Endpoint,
-    address: &PeerAddress,
-    attempt: usize,
-) -> Result<SocketAddr, LinkError> {
+async fn resolve(endpoint: &Endpoint, address: &PeerAddress, attempt: usize) -> Result<SocketAddr, LinkError> {
     let found: Vec<SocketAddr> = match address.ip() {
         Some(address) => vec![address],
         None => tokio::net::lookup_host((address.host(), address.port()))

@@ -214,10 +214,7 @@ mod tests {
         assert_eq!(places.taken.len(), 10, "who does not answer costs nothing");
         assert_eq!(enters(&mut places, address(2)), (10, None));
         places.taken.clear();
-        assert!(matches!(
-            places.knock(address(1), false),
-            Answer::Enter { .. }
-        ));
+        assert!(matches!(places.knock(address(1), false), Answer::Enter { .. }));
     }
 
     #[test]

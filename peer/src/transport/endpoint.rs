@@ -16,8 +16,7 @@ use fltorrent_crds::{
 };
 use fltorrent_swarm::message::Limits;
 use quinn::{
-    ClientConfig, Connection, Endpoint, EndpointConfig, Incoming, ServerConfig, TokioRuntime,
-    TransportConfig, VarInt,
+    ClientConfig, Connection, Endpoint, EndpointConfig, Incoming, ServerConfig, TokioRuntime, TransportConfig, VarInt,
     crypto::rustls::{NoInitialCipherSuite, QuicClientConfig, QuicServerConfig},
 };
 use rustls_pki_types::CertificateDer;
@@ -70,10 +69,7 @@ pub(super) struct Shared {
 
 impl Shared {
     pub(super) fn client(&self) -> ClientConfig {
-        self.client
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone()
+        self.client.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Tells of a refusal, as long as there are not too many.
@@ -157,11 +153,7 @@ impl Transport {
                     address: address.clone(),
                     run: identity.run,
                 };
-                tasks.spawn(dial::keep_dialling(
-                    endpoint.clone(),
-                    target,
-                    Arc::clone(&shared),
-                ));
+                tasks.spawn(dial::keep_dialling(endpoint.clone(), target, Arc::clone(&shared)));
             }
         }
         let control = plan.congestion_control.over(link);
@@ -191,11 +183,7 @@ impl Transport {
         let client = client(credentials, Arc::clone(&self.settings))?;
         let server = server(credentials, Arc::clone(&self.settings))?;
         self.endpoint.set_server_config(Some(server));
-        *self
-            .shared
-            .client
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner) = client;
+        *self.shared.client.lock().unwrap_or_else(PoisonError::into_inner) = client;
         Ok(())
     }
 
@@ -207,8 +195,7 @@ impl Transport {
     /// Closes every connection with a code and a reason, and waits until the other sides know or `grace` is over.
     pub async fn close(mut self, code: u32, reason: &str, grace: Duration) {
         self.tasks.abort_all();
-        self.endpoint
-            .close(VarInt::from_u32(code), reason.as_bytes());
+        self.endpoint.close(VarInt::from_u32(code), reason.as_bytes());
         // Whoever has not answered by then is gone.
         timeout(grace, self.endpoint.wait_idle()).await.ok();
     }
@@ -244,29 +231,20 @@ fn open(
     let client = client(credentials, transport)?;
     let mut settings = EndpointConfig::default();
     // `max_payload` is at least QUIC's least of 1200.
-    settings
-        .max_udp_payload_size(config::max_payload(plan))
-        .ok();
-    let mut endpoint =
-        Endpoint::new_with_abstract_socket(settings, Some(server), socket, Arc::new(TokioRuntime))?;
+    settings.max_udp_payload_size(config::max_payload(plan)).ok();
+    let mut endpoint = Endpoint::new_with_abstract_socket(settings, Some(server), socket, Arc::new(TokioRuntime))?;
     endpoint.set_default_client_config(client);
     Ok(endpoint)
 }
 
-fn server(
-    credentials: &Credentials,
-    transport: Arc<TransportConfig>,
-) -> Result<ServerConfig, TransportError> {
+fn server(credentials: &Credentials, transport: Arc<TransportConfig>) -> Result<ServerConfig, TransportError> {
     let tls = QuicServerConfig::try_from(credentials.server_config(&[config::ALPN])?)?;
     let mut server = ServerConfig::with_crypto(Arc::new(tls));
     server.transport_config(transport);
     Ok(server)
 }
 
-fn client(
-    credentials: &Credentials,
-    transport: Arc<TransportConfig>,
-) -> Result<ClientConfig, TransportError> {
+fn client(credentials: &Credentials, transport: Arc<TransportConfig>) -> Result<ClientConfig, TransportError> {
     let tls = QuicClientConfig::try_from(credentials.client_config(&[config::ALPN])?)?;
     let mut client = ClientConfig::new(Arc::new(tls));
     client.transport_config(transport);
@@ -277,10 +255,7 @@ async fn accept(endpoint: Endpoint, shared: Arc<Shared>) {
     let mut handshakes = JoinSet::new();
     while let Some(incoming) = endpoint.accept().await {
         while handshakes.try_join_next().is_some() {}
-        let (from, is_validated) = (
-            incoming.remote_address(),
-            incoming.remote_address_validated(),
-        );
+        let (from, is_validated) = (incoming.remote_address(), incoming.remote_address_validated());
         let Some(place) = shared.door.knock(from.ip(), is_validated) else {
             // Only an address that is validated may not be asked again.
             incoming.retry().ok();

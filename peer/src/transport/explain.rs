@@ -71,9 +71,7 @@ fn fault(alert: u64) -> &'static str {
         NO_APPLICATION_PROTOCOL => {
             "was not looked at, since it speaks another protocol: run the same release everywhere"
         }
-        _ => {
-            "is of another experiment: give every machine its folder from the same `fltorrent keys init`"
-        }
+        _ => "is of another experiment: give every machine its folder from the same `fltorrent keys init`",
     }
 }
 

@@ -57,8 +57,7 @@ impl State {
         if !self.is_metered() {
             return Some(usize::MAX);
         }
-        let packets =
-            (self.window / self.packet.max(1) / BATCHES).clamp(LEAST_BATCH, LARGEST_BATCH);
+        let packets = (self.window / self.packet.max(1) / BATCHES).clamp(LEAST_BATCH, LARGEST_BATCH);
         let batch = packets * self.packet.saturating_sub(HEADERS).max(1);
         // Half a batch more than the window, or less: the window on average.
         let has_room = self.in_flight + self.unsent < self.window.saturating_sub(batch / 2).max(1);
@@ -190,25 +189,12 @@ impl Controller for Gated {
         }
     }
 
-    fn on_ack(
-        &mut self,
-        now: Instant,
-        sent: Instant,
-        bytes: u64,
-        app_limited: bool,
-        rtt: &RttEstimator,
-    ) {
+    fn on_ack(&mut self, now: Instant, sent: Instant, bytes: u64, app_limited: bool, rtt: &RttEstimator) {
         let app_limited = app_limited && !self.gate.was_full_since(sent);
         self.inner.on_ack(now, sent, bytes, app_limited, rtt);
     }
 
-    fn on_end_acks(
-        &mut self,
-        now: Instant,
-        in_flight: u64,
-        app_limited: bool,
-        largest_packet_num_acked: Option<u64>,
-    ) {
+    fn on_end_acks(&mut self, now: Instant, in_flight: u64, app_limited: bool, largest_packet_num_acked: Option<u64>) {
         self.inner
             .on_end_acks(now, in_flight, app_limited, largest_packet_num_acked);
         let window = self.inner.window();
@@ -222,13 +208,7 @@ impl Controller for Gated {
         });
     }
 
-    fn on_congestion_event(
-        &mut self,
-        now: Instant,
-        sent: Instant,
-        is_persistent_congestion: bool,
-        lost_bytes: u64,
-    ) {
+    fn on_congestion_event(&mut self, now: Instant, sent: Instant, is_persistent_congestion: bool, lost_bytes: u64) {
         self.inner
             .on_congestion_event(now, sent, is_persistent_congestion, lost_bytes);
         let window = self.inner.window();
@@ -280,8 +260,7 @@ mod tests {
     fn gated(window: u64) -> (Box<dyn Controller>, Arc<Gate>) {
         let mut cubic = CubicConfig::default();
         cubic.initial_window(window);
-        let controller =
-            Arc::new(GatedConfig::new(Arc::new(cubic), METERED)).build(Instant::now(), MTU);
+        let controller = Arc::new(GatedConfig::new(Arc::new(cubic), METERED)).build(Instant::now(), MTU);
         let clone = controller.clone_box().into_any();
         let gate = Arc::clone(&clone.downcast_ref::<Gated>().unwrap().gate);
         (controller, gate)

@@ -46,11 +46,7 @@ impl Drop for UploadGuard {
         self.running.with(|tasks| tasks.remove(&self.request));
         let (request, sent, reporter) = (self.request, self.sent, self.reporter.clone());
         // A task that is aborted cannot wait for the driver to take the report itself.
-        tokio::spawn(async move {
-            reporter
-                .report(LinkEvent::UploadEnded { request, sent })
-                .await
-        });
+        tokio::spawn(async move { reporter.report(LinkEvent::UploadEnded { request, sent }).await });
     }
 }
 
@@ -90,12 +86,7 @@ pub(super) fn upload(
 }
 
 /// Gives QUIC a piece as the gate lets it through.
-async fn write(
-    stream: &mut SendStream,
-    gate: &Gate,
-    mut header: Bytes,
-    mut data: Bytes,
-) -> Result<(), WriteError> {
+async fn write(stream: &mut SendStream, gate: &Gate, mut header: Bytes, mut data: Bytes) -> Result<(), WriteError> {
     while !header.is_empty() || !data.is_empty() {
         let room = gate.batch().await;
         let first = header.split_to(header.len().min(room));
@@ -107,30 +98,15 @@ async fn write(
 }
 
 /// Takes pieces until the connection is gone.
-pub(super) async fn receive(
-    connection: Connection,
-    running: Running,
-    buffers: Buffers,
-    reporter: Reporter,
-) {
+pub(super) async fn receive(connection: Connection, running: Running, buffers: Buffers, reporter: Reporter) {
     let mut streams = JoinSet::new();
     while let Ok(stream) = connection.accept_uni().await {
         while streams.try_join_next().is_some() {}
-        streams.spawn(receive_one(
-            stream,
-            running.clone(),
-            buffers.clone(),
-            reporter.clone(),
-        ));
+        streams.spawn(receive_one(stream, running.clone(), buffers.clone(), reporter.clone()));
     }
 }
 
-async fn receive_one(
-    mut stream: RecvStream,
-    running: Running,
-    buffers: Buffers,
-    reporter: Reporter,
-) {
+async fn receive_one(mut stream: RecvStream, running: Running, buffers: Buffers, reporter: Reporter) {
     let mut header = [0; PieceHeader::LEN];
     if stream.read_exact(&mut header).await.is_err() {
         return;
@@ -143,10 +119,7 @@ async fn receive_one(
         }
     };
     let (verdict, answer) = oneshot::channel();
-    if !reporter
-        .report(LinkEvent::PieceHeader { header, verdict })
-        .await
-    {
+    if !reporter.report(LinkEvent::PieceHeader { header, verdict }).await {
         return;
     }
     // Dropping the stream stops it.
@@ -157,10 +130,7 @@ async fn receive_one(
     let body = tokio::spawn(async move {
         // The verdict has bounded the length.
         let mut data = buffers.take(header.length as usize);
-        stream
-            .read_exact(data.bytes_mut())
-            .await
-            .map(|()| data.freeze())
+        stream.read_exact(data.bytes_mut()).await.map(|()| data.freeze())
     });
     running.with(|tasks| tasks.insert(request, body.abort_handle()));
     let result = body.await;

@@ -78,10 +78,12 @@ impl AsyncUdpSocket for Shaped {
         meta: &mut [RecvMeta],
     ) -> Poll<io::Result<usize>> {
         match &self.incoming {
-            Some(incoming) => incoming
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner)
-                .poll(&*self.socket, cx, bufs, meta),
+            Some(incoming) => {
+                incoming
+                    .lock()
+                    .unwrap_or_else(PoisonError::into_inner)
+                    .poll(&*self.socket, cx, bufs, meta)
+            }
             None => self.socket.poll_recv(cx, bufs, meta),
         }
     }
@@ -157,10 +159,7 @@ mod tests {
             }
             for datagram in bytes[..meta.len].chunks(meta.stride) {
                 assert_eq!(datagram.len(), LENGTH);
-                got.push((
-                    u16::from_be_bytes([datagram[0], datagram[1]]),
-                    start.elapsed(),
-                ));
+                got.push((u16::from_be_bytes([datagram[0], datagram[1]]), start.elapsed()));
             }
         }
         got
@@ -168,10 +167,7 @@ mod tests {
 
     fn rate(queue: u64) -> Option<RatePlan> {
         // 1028 bytes with headers: 8.2 ms each.
-        Some(RatePlan {
-            rate: 1_000_000,
-            queue,
-        })
+        Some(RatePlan { rate: 1_000_000, queue })
     }
 
     #[tokio::test]
@@ -209,10 +205,7 @@ mod tests {
         }
         let got = receive(&shaped, 20).await;
         assert!(got.iter().map(|(number, _)| *number).eq(0..20));
-        assert!(
-            got[19].1 >= Duration::from_micros(19 * 8_224) - EARLY,
-            "{got:?}"
-        );
+        assert!(got[19].1 >= Duration::from_micros(19 * 8_224) - EARLY, "{got:?}");
     }
 
     #[tokio::test]

@@ -89,11 +89,7 @@ fn widen(socket: &UdpSocket, wanted: usize) -> Option<usize> {
     socket.set_recv_buffer_size(wanted).ok();
     let told = socket.recv_buffer_size().ok()?;
     // Linux counts its own bookkeeping too, and tells twice what it grants (socket(7)).
-    let granted = if cfg!(target_os = "linux") {
-        told / 2
-    } else {
-        told
-    };
+    let granted = if cfg!(target_os = "linux") { told / 2 } else { told };
     (granted < wanted).then_some(granted)
 }
 

@@ -15,8 +15,7 @@ use std::{
 };
 
 use fltorrent_coordinator::{
-    authority::Authority, identity::RunId, key::PeerKey, signature::SignatureVerifier,
-    tls::Credentials,
+    authority::Authority, identity::RunId, key::PeerKey, signature::SignatureVerifier, tls::Credentials,
 };
 use fltorrent_crds::{
     aggregation::Fedavg,
@@ -36,9 +35,7 @@ use fltorrent_peer::{
     transport::{Transport, socket},
     worker,
 };
-use fltorrent_swarm::{
-    ChokePolicyKind, ChunkLayout, ChunkSelection, Config, Hello, OriginCounts, Swarm,
-};
+use fltorrent_swarm::{ChokePolicyKind, ChunkLayout, ChunkSelection, Config, Hello, OriginCounts, Swarm};
 use tokio::sync::mpsc;
 
 pub(crate) const LIFETIME: Duration = Duration::from_secs(3600);
@@ -136,11 +133,7 @@ impl Run {
 
     pub(crate) fn neighbours(&self, me: u32) -> Vec<u32> {
         let other = |&(a, b): &(u32, u32)| {
-            if a == me {
-                Some(b)
-            } else {
-                (b == me).then_some(a)
-            }
+            if a == me { Some(b) } else { (b == me).then_some(a) }
         };
         let mut neighbours: Vec<u32> = self.edges.iter().filter_map(other).collect();
         neighbours.sort_unstable();
@@ -160,10 +153,7 @@ impl Run {
     pub(crate) fn credentials(&self, peer: u32) -> Credentials {
         let key = PeerKey::generate().unwrap();
         let request = key.request_pem().unwrap();
-        let certificate = self
-            .authority
-            .sign_peer(&request, peer, 0, SystemTime::now())
-            .unwrap();
+        let certificate = self.authority.sign_peer(&request, peer, 0, SystemTime::now()).unwrap();
         Credentials::new(self.authority.certificate_pem(), &certificate, key).unwrap()
     }
 
@@ -299,20 +289,12 @@ impl Run {
             &LinkPlan::default(),
             &buffers,
             &self.neighbours(me),
-            &addresses
-                .iter()
-                .map(|&address| address.into())
-                .collect::<Vec<_>>(),
+            &addresses.iter().map(|&address| address.into()).collect::<Vec<_>>(),
             config.limits(),
             events_in,
         )
         .unwrap();
-        let verifier = SignatureVerifier::new(
-            self.authority.certificate_pem(),
-            self.id,
-            self.peers as usize,
-        )
-        .unwrap();
+        let verifier = SignatureVerifier::new(self.authority.certificate_pem(), self.id, self.peers as usize).unwrap();
         let store = ChunkStore::new(folder.to_owned(), self.budget, &buffers, me);
         let (progress_in, progress) = mpsc::channel(4);
         let (completed, completed_out) = std::sync::mpsc::sync_channel(1);
@@ -334,11 +316,7 @@ impl Run {
         let thread = std::thread::spawn(move || worker::run(work, &completed_out, &progress_in));
         let parts = Parts {
             positions: u64::from(config.limits().positions()),
-            swarm: Swarm::new(
-                config,
-                Box::new(CertificateVerifier::new(verifier, 0)),
-                Duration::ZERO,
-            ),
+            swarm: Swarm::new(config, Box::new(CertificateVerifier::new(verifier, 0)), Duration::ZERO),
             epoch: Instant::now(),
             transport,
             events,
@@ -383,18 +361,12 @@ impl Run {
         trainer: impl Fn(u32) -> Box<dyn Trainer>,
     ) -> Vec<Result<Vec<f32>, RunError>> {
         let sockets = self.sockets();
-        let addresses: Vec<_> = sockets
-            .iter()
-            .map(|socket| socket.local_addr().unwrap())
-            .collect();
+        let addresses: Vec<_> = sockets.iter().map(|socket| socket.local_addr().unwrap()).collect();
         let threads: Vec<_> = (0..count)
             .zip(sockets)
             .map(|(me, socket)| self.spawn(me, socket, &addresses, folder, trainer(me)))
             .collect();
-        threads
-            .into_iter()
-            .map(|thread| thread.join().unwrap())
-            .collect()
+        threads.into_iter().map(|thread| thread.join().unwrap()).collect()
     }
 }
 
@@ -407,11 +379,5 @@ pub(crate) fn samples(count: u32) -> Samples {
         partition: Partition::default(),
     };
     let labels = data::labels(&plan).unwrap();
-    data::load(
-        &plan,
-        &labels,
-        Split::Train,
-        &(0..count).collect::<Vec<_>>(),
-    )
-    .unwrap()
+    data::load(&plan, &labels, Split::Train, &(0..count).collect::<Vec<_>>()).unwrap()
 }

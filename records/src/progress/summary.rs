@@ -59,10 +59,7 @@ pub struct RoundSummary {
 impl RoundSummary {
     /// Sums reports in their order, which is that of the peers so that the figures do not depend on the order of arrival. None of
     /// no report.
-    pub fn of<'a>(
-        round: u32,
-        reports: impl Iterator<Item = &'a RoundReport> + Clone,
-    ) -> Option<Self> {
+    pub fn of<'a>(round: u32, reports: impl Iterator<Item = &'a RoundReport> + Clone) -> Option<Self> {
         let model_hash = reports.clone().next()?.model_hash;
         let peers = reports.clone().count();
         let sum = |count: fn(&RoundReport) -> u64| {
@@ -75,10 +72,7 @@ impl RoundSummary {
         };
         let samples = sum(|report| report.samples);
         let evaluated = sum(|report| report.evaluation.total);
-        let loss_sum: Option<f64> = reports
-            .clone()
-            .map(|report| report.evaluation.loss_sum)
-            .sum();
+        let loss_sum: Option<f64> = reports.clone().map(|report| report.evaluation.loss_sum).sum();
         let train_loss_sum: Option<f64> = reports
             .clone()
             .filter(|report| report.samples > 0)
@@ -88,10 +82,7 @@ impl RoundSummary {
             round,
             peers,
             samples,
-            accuracy: mean(
-                Some(sum(|report| report.evaluation.correct) as f64),
-                evaluated,
-            ),
+            accuracy: mean(Some(sum(|report| report.evaluation.correct) as f64), evaluated),
             loss: mean(loss_sum, evaluated),
             train_loss: mean(train_loss_sum, samples),
             chunks_held: sum(|report| report.chunks_held),
@@ -103,15 +94,9 @@ impl RoundSummary {
             exchange_seconds: spread(|report| report.exchange_seconds),
             aggregate_seconds: spread(|report| report.aggregate_seconds),
             evaluate_seconds: spread(|report| report.evaluation.seconds),
-            peak_rss_bytes: reports
-                .clone()
-                .map(|report| report.peak_rss_bytes)
-                .max()
-                .unwrap_or(0),
+            peak_rss_bytes: reports.clone().map(|report| report.peak_rss_bytes).max().unwrap_or(0),
             model_hash,
-            models_agree: reports
-                .clone()
-                .all(|report| report.model_hash == model_hash),
+            models_agree: reports.clone().all(|report| report.model_hash == model_hash),
         })
     }
 }

@@ -27,10 +27,7 @@ pub(super) fn manifest(run: &Run) -> Markup {
 
 /// The command, and what must come out of it.
 pub(super) fn reproduce(run: &Run) -> Markup {
-    let folder = run
-        .folders
-        .first()
-        .map(|folder| folder.join("manifest.yaml"));
+    let folder = run.folders.first().map(|folder| folder.join("manifest.yaml"));
     let file = folder.map_or_else(
         || "manifest.yaml".to_owned(),
         |file| quoted(&file.display().to_string()),
@@ -58,8 +55,7 @@ pub(super) fn reproduce(run: &Run) -> Markup {
 
 /// A path as a shell takes it.
 fn quoted(path: &str) -> String {
-    let plain =
-        |character: char| character.is_ascii_alphanumeric() || "/._-+:@".contains(character);
+    let plain = |character: char| character.is_ascii_alphanumeric() || "/._-+:@".contains(character);
     match path.chars().all(plain) {
         true => path.to_owned(),
         false => format!("'{}'", path.replace('\'', "'\\''")),

@@ -33,21 +33,13 @@ pub(crate) fn page(comparison: &Comparison) -> Markup {
     let sections = [
         ("outcomes", "What came out", outcomes(comparison)),
         ("learning", "Learning", learning(comparison)),
-        (
-            "differences",
-            "What differs in the manifests",
-            differences(comparison),
-        ),
+        ("differences", "What differs in the manifests", differences(comparison)),
     ];
     document(&format!("{count} FLTorrent runs"), &head, &sections)
 }
 
 fn outcomes(comparison: &Comparison) -> Markup {
-    grid(
-        comparison,
-        &table::outcomes(comparison),
-        "Figures of the runs",
-    )
+    grid(comparison, &table::outcomes(comparison), "Figures of the runs")
 }
 
 fn differences(comparison: &Comparison) -> Markup {
@@ -66,10 +58,7 @@ fn grid(comparison: &Comparison, rows: &[Row], caption: &str) -> Markup {
     head.extend(comparison.runs.iter().map(|run| run.letter.as_str()));
     let table = Table::new(&head, rows.len(), |at| {
         let row = &rows[at];
-        std::iter::once(&row.name)
-            .chain(&row.cells)
-            .cloned()
-            .collect()
+        std::iter::once(&row.name).chain(&row.cells).cloned().collect()
     });
     html! { div class="wide" { (table.draw(caption)) } }
 }
@@ -91,11 +80,7 @@ fn curves(comparison: &Comparison, measure: Measure, by: By) -> Markup {
         run.rounds.iter().filter_map(point).collect()
     };
     let all: Vec<Vec<(f64, f64)>> = comparison.read.iter().map(points).collect();
-    let most = all
-        .iter()
-        .flatten()
-        .map(|point| point.0)
-        .fold(0.0, f64::max);
+    let most = all.iter().flatten().map(|point| point.0).fold(0.0, f64::max);
     let (unit, x) = by.axis(most);
     if all.iter().all(Vec::is_empty) {
         return absent(&title, "no run has finished a round with test samples.");
@@ -114,9 +99,7 @@ fn curves(comparison: &Comparison, measure: Measure, by: By) -> Markup {
     let ended = comparison.runs.iter().map(|run| {
         let figure = match measure {
             Measure::Accuracy => percent(run.accuracy),
-            Measure::Loss => run
-                .loss
-                .map_or_else(|| "–".to_owned(), |loss| format!("{loss:.4}")),
+            Measure::Loss => run.loss.map_or_else(|| "–".to_owned(), |loss| format!("{loss:.4}")),
         };
         format!("{}: {figure}", run.letter)
     });
@@ -138,12 +121,7 @@ fn curves(comparison: &Comparison, measure: Measure, by: By) -> Markup {
     };
     let mut head = vec!["Round"];
     head.extend(comparison.runs.iter().map(|run| run.letter.as_str()));
-    let longest = comparison
-        .read
-        .iter()
-        .map(|run| run.rounds.len())
-        .max()
-        .unwrap_or(0);
+    let longest = comparison.read.iter().map(|run| run.rounds.len()).max().unwrap_or(0);
     let table = Table::new(&head, longest, |at| {
         let cell = |run: &Run| {
             let figure = run.rounds.get(at).and_then(|round| measure.of(round));

@@ -32,10 +32,7 @@ pub(super) fn section(run: &Run) -> Markup {
         .filter_map(|round| ending(run, round.summary.round))
         .collect();
     if endings.is_empty() {
-        return absent(
-            "Why rounds ended",
-            "the peers' metrics have no exchange lines.",
-        );
+        return absent("Why rounds ended", "the peers' metrics have no exchange lines.");
     }
     let mut causes: BTreeMap<&str, usize> = BTreeMap::new();
     for (cause, peers) in endings.iter().flat_map(|ending| &ending.causes) {
@@ -64,15 +61,9 @@ pub(super) fn section(run: &Run) -> Markup {
             ]
         },
     );
-    let (waited, swapped): (f64, f64) =
-        endings
-            .iter()
-            .fold((0.0, 0.0), |(waited, swapped), ending| {
-                (
-                    waited + ending.last_update.1,
-                    swapped + ending.last_complete.1,
-                )
-            });
+    let (waited, swapped): (f64, f64) = endings.iter().fold((0.0, 0.0), |(waited, swapped), ending| {
+        (waited + ending.last_update.1, swapped + ending.last_complete.1)
+    });
     html! {
         p {
             @for (cause, count) in &causes {
@@ -94,8 +85,7 @@ fn ending(run: &Run, round: u32) -> Option<Ending> {
     let mut ready: Vec<(u32, f64)> = Vec::new();
     let mut complete: Vec<(u32, f64)> = Vec::new();
     for (&peer, history) in &run.peers {
-        let (Some(&(time, cause)), Some((_, report))) =
-            (history.complete.get(&round), history.rounds.get(&round))
+        let (Some(&(time, cause)), Some((_, report))) = (history.complete.get(&round), history.rounds.get(&round))
         else {
             continue;
         };
@@ -104,10 +94,7 @@ fn ending(run: &Run, round: u32) -> Option<Ending> {
         complete.push((peer, time));
     }
     let latest = |times: &[(u32, f64)]| times.iter().copied().max_by(|a, b| a.1.total_cmp(&b.1));
-    let first = ready
-        .iter()
-        .map(|(_, time)| *time)
-        .fold(f64::INFINITY, f64::min);
+    let first = ready.iter().map(|(_, time)| *time).fold(f64::INFINITY, f64::min);
     let (last_update, last_complete) = (latest(&ready)?, latest(&complete)?);
     Some(Ending {
         round,
@@ -123,13 +110,7 @@ const fn words(cause: Cause) -> &'static str {
     }
 }
 
-fn waited_for(
-    endings: &[Ending],
-    title: &str,
-    id: &str,
-    x: &str,
-    peer: impl Fn(&Ending) -> u32,
-) -> Markup {
+fn waited_for(endings: &[Ending], title: &str, id: &str, x: &str, peer: impl Fn(&Ending) -> u32) -> Markup {
     let mut counts: BTreeMap<u32, usize> = BTreeMap::new();
     for ending in endings {
         *counts.entry(peer(ending)).or_default() += 1;
@@ -143,10 +124,7 @@ fn waited_for(
         most.1,
         endings.len(),
         if counts.len() > MOST_NAMED {
-            format!(
-                " The {MOST_NAMED} most frequent of {} peers are drawn.",
-                counts.len()
-            )
+            format!(" The {MOST_NAMED} most frequent of {} peers are drawn.", counts.len())
         } else {
             String::new()
         }
@@ -163,12 +141,7 @@ fn waited_for(
         groups: counts
             .iter()
             .take(MOST_NAMED)
-            .map(|(peer, count)| {
-                (
-                    format!("peer {peer}"),
-                    vec![(*count as f64, count.to_string())],
-                )
-            })
+            .map(|(peer, count)| (format!("peer {peer}"), vec![(*count as f64, count.to_string())]))
             .collect(),
     };
     let table = Table::new(&["Peer", "Rounds"], counts.len(), |at| {

@@ -36,14 +36,10 @@ fn completion(run: &Run, round: u32) -> Markup {
         .filter_map(|(&peer, history)| Some((peer, history.exchange(round)?.completion.as_slice())))
         .filter(|(_, points)| !points.is_empty())
         .collect();
-    let total =
-        run.subject.plan.peers.len() as f64 * f64::from(run.subject.plan.exchange.num_chunks);
+    let total = run.subject.plan.peers.len() as f64 * f64::from(run.subject.plan.exchange.num_chunks);
     let end = |points: &[(f64, u32)]| points.last().map_or(0.0, |last| last.0);
-    let by_end =
-        |a: &&(u32, &[(f64, u32)]), b: &&(u32, &[(f64, u32)])| end(a.1).total_cmp(&end(b.1));
-    let (Some(&slowest), Some(&fastest)) =
-        (curves.iter().max_by(by_end), curves.iter().min_by(by_end))
-    else {
+    let by_end = |a: &&(u32, &[(f64, u32)]), b: &&(u32, &[(f64, u32)])| end(a.1).total_cmp(&end(b.1));
+    let (Some(&slowest), Some(&fastest)) = (curves.iter().max_by(by_end), curves.iter().min_by(by_end)) else {
         return absent(&title, OLD);
     };
     let unit = Unit::of_seconds(end(slowest.1));
@@ -95,21 +91,15 @@ fn completion(run: &Run, round: u32) -> Markup {
         series: all,
     };
     let reached = |points: &[(f64, u32)], share: f64| {
-        let point = points
-            .iter()
-            .find(|point| f64::from(point.1) >= share * total);
+        let point = points.iter().find(|point| f64::from(point.1) >= share * total);
         point.map_or_else(|| "–".to_owned(), |point| signed(point.0))
     };
-    let table = Table::new(
-        &["Peer", "Half of the chunks", "90 %", "All"],
-        curves.len(),
-        |at| {
-            let (peer, points) = curves[at];
-            let mut row = vec![peer.to_string()];
-            row.extend([0.5, 0.9, 1.0].map(|share| reached(points, share)));
-            row
-        },
-    );
+    let table = Table::new(&["Peer", "Half of the chunks", "90 %", "All"], curves.len(), |at| {
+        let (peer, points) = curves[at];
+        let mut row = vec![peer.to_string()];
+        row.extend([0.5, 0.9, 1.0].map(|share| reached(points, share)));
+        row
+    });
     figure(&name, &lines.draw(&name), &table)
 }
 
@@ -143,9 +133,7 @@ fn availability(run: &Run) -> Markup {
     let mean = |holders: &[u32], origins: &[u32]| {
         let cells = holders.iter().filter_map(|holder| known.get(holder));
         let cells = cells.flat_map(|row| origins.iter().filter_map(|origin| row.get(origin)));
-        let (sum, count) = cells.fold((0.0, 0_u32), |(sum, count), figure| {
-            (sum + figure, count + 1)
-        });
+        let (sum, count) = cells.fold((0.0, 0_u32), |(sum, count), figure| (sum + figure, count + 1));
         (count > 0).then(|| sum / f64::from(count) / unit.size)
     };
     let columns = ranges(origins.len(), MOST_CELLS);
@@ -184,8 +172,7 @@ fn availability(run: &Run) -> Markup {
         let all = known.values().filter_map(|row| row.get(&origin)).copied();
         vec![
             origin.to_string(),
-            mean(&holders, &[origin])
-                .map_or_else(|| "–".to_owned(), |mean| duration(mean * unit.size)),
+            mean(&holders, &[origin]).map_or_else(|| "–".to_owned(), |mean| duration(mean * unit.size)),
             duration(all.fold(0.0, f64::max)),
         ]
     });
@@ -194,10 +181,7 @@ fn availability(run: &Run) -> Markup {
 
 /// The name of a range of peers, by their indices.
 fn of(peers: &[u32], range: &std::ops::Range<usize>) -> String {
-    let (Some(first), Some(last)) = (
-        peers.get(range.start),
-        peers.get(range.end.saturating_sub(1)),
-    ) else {
+    let (Some(first), Some(last)) = (peers.get(range.start), peers.get(range.end.saturating_sub(1))) else {
         return String::new();
     };
     range_name(&(*first as usize..*last as usize + 1))
@@ -258,11 +242,7 @@ fn topology(run: &Run) -> Markup {
     };
     let table = Table::new(&["Link", "Forth", "Back"], graph.links.len(), |at| {
         let link = &graph.links[at];
-        vec![
-            format!("{} – {}", link.a, link.b),
-            bytes(link.forth),
-            bytes(link.back),
-        ]
+        vec![format!("{} – {}", link.a, link.b), bytes(link.forth), bytes(link.back)]
     });
     figure(&name, &graph.draw(&name, bytes), &table)
 }

@@ -18,10 +18,7 @@ pub struct Table {
 impl Table {
     /// Of so many rows those that are shown; only those are made.
     pub fn new(head: &[&str], count: usize, row: impl Fn(usize) -> Vec<String>) -> Self {
-        let mut shown: Vec<usize> = ranges(count, MOST_ROWS)
-            .into_iter()
-            .map(|range| range.start)
-            .collect();
+        let mut shown: Vec<usize> = ranges(count, MOST_ROWS).into_iter().map(|range| range.start).collect();
         // The last row is how it ended.
         if let (Some(last), true) = (shown.last_mut(), count > MOST_ROWS) {
             *last = count - 1;

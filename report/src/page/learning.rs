@@ -48,10 +48,7 @@ impl By {
             }
             Self::Seconds => {
                 let unit = Unit::of_seconds(most);
-                (
-                    unit.size,
-                    format!("{} since the first training began", unit.name),
-                )
+                (unit.size, format!("{} since the first training began", unit.name))
             }
         }
     }
@@ -118,18 +115,11 @@ fn by_class(run: &Run) -> Markup {
     const TITLE: &str = "Accuracy by class";
     let classes = run.classes();
     let Some(last) = run.last().filter(|_| !classes.is_empty()) else {
-        return absent(
-            TITLE,
-            "the data has no classes, or another version made the run.",
-        );
+        return absent(TITLE, "the data has no classes, or another version made the run.");
     };
     let worst = |classes: &[ClassFigures]| -> Vec<ClassFigures> {
         let mut worst = classes.to_vec();
-        worst.sort_by(|a, b| {
-            a.accuracy
-                .total_cmp(&b.accuracy)
-                .then(a.class.cmp(&b.class))
-        });
+        worst.sort_by(|a, b| a.accuracy.total_cmp(&b.accuracy).then(a.class.cmp(&b.class)));
         worst.truncate(MOST_CLASSES);
         worst.sort_by_key(|figures| figures.class);
         worst
@@ -151,10 +141,7 @@ fn by_class(run: &Run) -> Markup {
             )
         }),
         match classes.len() > MOST_CLASSES {
-            true => format!(
-                " The {MOST_CLASSES} lowest of {} classes are drawn.",
-                classes.len()
-            ),
+            true => format!(" The {MOST_CLASSES} lowest of {} classes are drawn.", classes.len()),
             false => String::new(),
         }
     );
@@ -173,18 +160,14 @@ fn by_class(run: &Run) -> Markup {
         parts: &["accuracy"],
         groups: worst(&classes).iter().map(group).collect(),
     };
-    let table = Table::new(
-        &["Class", "Accuracy", "Test samples"],
-        classes.len(),
-        |at| {
-            let figures = &classes[at];
-            vec![
-                figures.class.to_string(),
-                percent(Some(figures.accuracy)),
-                figures.samples.to_string(),
-            ]
-        },
-    );
+    let table = Table::new(&["Class", "Accuracy", "Test samples"], classes.len(), |at| {
+        let figures = &classes[at];
+        vec![
+            figures.class.to_string(),
+            percent(Some(figures.accuracy)),
+            figures.samples.to_string(),
+        ]
+    });
     figure(&name, &plot.draw(&name), &table)
 }
 
@@ -195,9 +178,8 @@ fn curve(run: &Run, measure: Measure, by: By) -> Markup {
     };
     let most = run.rounds.last().map_or(0.0, |last| by.of(last));
     let (unit, x) = by.axis(most);
-    let scaled = |points: Vec<(f64, f64)>| -> Vec<(f64, f64)> {
-        points.into_iter().map(|(x, y)| (x / unit, y)).collect()
-    };
+    let scaled =
+        |points: Vec<(f64, f64)>| -> Vec<(f64, f64)> { points.into_iter().map(|(x, y)| (x / unit, y)).collect() };
     let main = scaled(points(&|round| measure.of(round)));
     let (title, id) = (
         format!("{} by {}", measure.name(), by.name()),
@@ -206,11 +188,7 @@ fn curve(run: &Run, measure: Measure, by: By) -> Markup {
     if main.is_empty() {
         return absent(&title, "no peer has test samples.");
     }
-    let ending = |points: &[(f64, f64)]| {
-        points
-            .last()
-            .map_or_else(String::new, |(_, y)| written(measure, *y))
-    };
+    let ending = |points: &[(f64, f64)]| points.last().map_or_else(String::new, |(_, y)| written(measure, *y));
     let mut series = vec![Series {
         name: "test samples".to_owned(),
         end: ending(&main),
@@ -303,25 +281,17 @@ fn histogram(run: &Run) -> Markup {
     let Some(Histogram { classes, peers }) = &run.histogram else {
         return absent(TITLE, "the results folder has no histogram.json.");
     };
-    let (by_peer, by_class) = (
-        ranges(peers.len(), MOST_PEERS),
-        ranges(*classes, MOST_CLASSES),
-    );
-    let count =
-        |peers_range: &std::ops::Range<usize>, classes_range: &std::ops::Range<usize>| -> u64 {
-            let of_peer = |peer: &Vec<u64>| -> u64 {
-                peer.iter()
-                    .skip(classes_range.start)
-                    .take(classes_range.len())
-                    .sum()
-            };
-            peers
-                .iter()
-                .skip(peers_range.start)
-                .take(peers_range.len())
-                .map(of_peer)
-                .sum()
-        };
+    let (by_peer, by_class) = (ranges(peers.len(), MOST_PEERS), ranges(*classes, MOST_CLASSES));
+    let count = |peers_range: &std::ops::Range<usize>, classes_range: &std::ops::Range<usize>| -> u64 {
+        let of_peer =
+            |peer: &Vec<u64>| -> u64 { peer.iter().skip(classes_range.start).take(classes_range.len()).sum() };
+        peers
+            .iter()
+            .skip(peers_range.start)
+            .take(peers_range.len())
+            .map(of_peer)
+            .sum()
+    };
     if by_peer.is_empty() || by_class.is_empty() {
         return absent(TITLE, "histogram.json has no counts.");
     }
@@ -347,11 +317,7 @@ fn histogram(run: &Run) -> Markup {
         rows: by_class.iter().map(row).collect(),
     };
     let mut head = vec!["Peer".to_owned(), "Samples".to_owned()];
-    head.extend(
-        by_class
-            .iter()
-            .map(|class| format!("Class {}", range_name(class))),
-    );
+    head.extend(by_class.iter().map(|class| format!("Class {}", range_name(class))));
     let head: Vec<&str> = head.iter().map(String::as_str).collect();
     let table = Table::new(&head, peers.len(), |peer| {
         let own = peer..peer + 1;

@@ -33,12 +33,7 @@ fn rounds(run: &Run) -> Markup {
     if run.rounds.is_empty() {
         return absent(TITLE, "no round was finished.");
     }
-    let all = |part: usize| {
-        run.rounds
-            .iter()
-            .map(move |round| parts(round)[part])
-            .sum::<f64>()
-    };
+    let all = |part: usize| run.rounds.iter().map(move |round| parts(round)[part]).sum::<f64>();
     let total: f64 = (0..PARTS.len()).map(all).sum();
     let share = |part| 100.0 * all(part) / total.max(f64::MIN_POSITIVE);
     let description = format!(
@@ -50,19 +45,17 @@ fn rounds(run: &Run) -> Markup {
     );
     let most = run.rounds.iter().map(|round| parts(round).iter().sum());
     let unit = Unit::of_seconds(most.fold(0.0, f64::max));
-    let bars = ranges(run.rounds.len(), MOST_BARS)
-        .into_iter()
-        .map(|range| {
-            let rounds = &run.rounds[range.clone()];
-            let mean = |part: usize| {
-                let sum: f64 = rounds.iter().map(|round| parts(round)[part]).sum();
-                sum / rounds.len() as f64 / unit.size
-            };
-            (
-                range_name(&(range.start + 1..range.end + 1)),
-                (0..PARTS.len()).map(mean).collect(),
-            )
-        });
+    let bars = ranges(run.rounds.len(), MOST_BARS).into_iter().map(|range| {
+        let rounds = &run.rounds[range.clone()];
+        let mean = |part: usize| {
+            let sum: f64 = rounds.iter().map(|round| parts(round)[part]).sum();
+            sum / rounds.len() as f64 / unit.size
+        };
+        (
+            range_name(&(range.start + 1..range.end + 1)),
+            (0..PARTS.len()).map(mean).collect(),
+        )
+    });
     let name = Name {
         id: "time-of-a-round",
         title: TITLE,
@@ -91,21 +84,14 @@ fn rounds(run: &Run) -> Markup {
 /// their figures are there: the last uploads of a peer come after its last line.
 fn traffic(run: &Run) -> Vec<(u32, u64, u64)> {
     let sent_as_received = |peer: u32| -> u64 {
-        let others = run
-            .peers
-            .values()
-            .filter_map(|other| other.flows.get(&peer));
+        let others = run.peers.values().filter_map(|other| other.flows.get(&peer));
         others.map(|flow| flow.1).sum()
     };
     run.peers
         .iter()
         .map(|(&index, history)| {
             let sum = |bytes: fn(&RoundReport) -> u64| -> u64 {
-                history
-                    .rounds
-                    .values()
-                    .map(|(_, report)| bytes(report))
-                    .sum()
+                history.rounds.values().map(|(_, report)| bytes(report)).sum()
             };
             let sent = sum(|report| report.bytes_sent).max(sent_as_received(index));
             (index, sent, sum(|report| report.bytes_received))
@@ -116,10 +102,7 @@ fn traffic(run: &Run) -> Vec<(u32, u64, u64)> {
 fn peers(run: &Run) -> Markup {
     const TITLE: &str = "Bytes by peer";
     let traffic = traffic(run);
-    let most = traffic
-        .iter()
-        .map(|(_, sent, received)| *sent.max(received))
-        .max();
+    let most = traffic.iter().map(|(_, sent, received)| *sent.max(received)).max();
     let Some(most) = most.filter(|most| *most > 0) else {
         return absent(TITLE, "no peer has finished a round with others.");
     };

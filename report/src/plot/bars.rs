@@ -108,11 +108,7 @@ impl GroupedBars<'_> {
         let bottom = TOP + group * self.groups.len() as f64;
         let longest = self.groups.iter().map(|(name, _)| name.chars().count());
         let left = longest.max().unwrap_or(1).max(self.y.len()) as f64 * CHARACTER + 16.0;
-        let most = self
-            .groups
-            .iter()
-            .flat_map(|(_, bars)| bars)
-            .map(|(length, _)| *length);
+        let most = self.groups.iter().flat_map(|(_, bars)| bars).map(|(length, _)| *length);
         let ticks = Ticks::around((0.0, most.fold(0.0, f64::max)), 4, false);
         let x = Scale::new(ticks.span(), (left, RIGHT));
         svg(

@@ -30,9 +30,7 @@ impl Bubbles<'_> {
         let most = counts.copied().max().unwrap_or(0).max(1);
         let largest = wide.min(high) * 0.48;
         let widest = self.columns.iter().map(|name| name.chars().count()).max();
-        let every = ((widest.unwrap_or(1) as f64 * CHARACTER + 6.0) / wide)
-            .ceil()
-            .max(1.0) as usize;
+        let every = ((widest.unwrap_or(1) as f64 * CHARACTER + 6.0) / wide).ceil().max(1.0) as usize;
         let row_every = (13.0 / high).ceil().max(1.0) as usize;
         svg(
             name,

@@ -50,11 +50,7 @@ impl Graph {
             17..=64 => 9.0,
             _ => 4.0,
         };
-        let most = self
-            .links
-            .iter()
-            .map(|link| link.forth.max(link.back))
-            .max();
+        let most = self.links.iter().map(|link| link.forth.max(link.back)).max();
         let most = most.unwrap_or(0).max(1) as f64;
         let wide = |bytes: u64| (WIDEST * bytes as f64 / most).max(0.8);
         let place = |peer: usize| places.get(peer).copied().unwrap_or_default();
@@ -114,8 +110,5 @@ fn taper(from: (f64, f64), to: (f64, f64), width: f64, radius: f64) -> String {
 /// The place on a circle, the first at the top, clockwise.
 fn on_circle(at: usize, of: usize, middle: (f64, f64), radius: f64) -> (f64, f64) {
     let angle = std::f64::consts::TAU * at as f64 / of.max(1) as f64 - FRAC_PI_2;
-    (
-        middle.0 + radius * angle.cos(),
-        middle.1 + radius * angle.sin(),
-    )
+    (middle.0 + radius * angle.cos(), middle.1 + radius * angle.sin())
 }

@@ -52,9 +52,7 @@ impl Lines<'_> {
     pub fn draw(&self, name: &Name<'_>) -> Markup {
         let points = || self.series.iter().flat_map(|series| &series.points);
         let (low, high) = self.at_least;
-        let (y_low, y_high) = points().fold((low, high), |(low, high), &(_, y)| {
-            (low.min(y), high.max(y))
-        });
+        let (y_low, y_high) = points().fold((low, high), |(low, high), &(_, y)| (low.min(y), high.max(y)));
         let (x_low, x_high) = points().fold((f64::INFINITY, f64::NEG_INFINITY), |span, &(x, _)| {
             (span.0.min(x), span.1.max(x))
         });
@@ -77,11 +75,7 @@ impl Lines<'_> {
         // The axis ends where the data ends: a round number further on would only leave room.
         let x = Scale::new((x_low, x_high), (LEFT, right));
         let y = Scale::new(y_ticks.span(), (BOTTOM, TOP + 6.0));
-        let named: Vec<&Series> = self
-            .series
-            .iter()
-            .filter(|series| series.style.is_some())
-            .collect();
+        let named: Vec<&Series> = self.series.iter().filter(|series| series.style.is_some()).collect();
         let names: Vec<&str> = named.iter().map(|series| series.name.as_str()).collect();
         let sample = |at: usize, left: f64| {
             let style = named.get(at).and_then(|series| series.style).unwrap_or(0);
@@ -187,11 +181,7 @@ fn thinned(points: &[(f64, f64)]) -> Vec<(f64, f64)> {
         let by_y = |a: &&(f64, f64), b: &&(f64, f64)| a.1.total_cmp(&b.1);
         let low = part.iter().min_by(by_y).unwrap_or(&first);
         let high = part.iter().max_by(by_y).unwrap_or(&first);
-        kept.extend(if low.0 <= high.0 {
-            [*low, *high]
-        } else {
-            [*high, *low]
-        });
+        kept.extend(if low.0 <= high.0 { [*low, *high] } else { [*high, *low] });
     }
     kept.push(last);
     kept.dedup();

@@ -94,14 +94,10 @@ impl Matrix<'_> {
     /// Row, column and figure of each known cell.
     fn cells(&self) -> impl Iterator<Item = (usize, usize, f64)> {
         let columns = self.columns.len();
-        self.rows
-            .iter()
-            .enumerate()
-            .flat_map(move |(row, (_, figures))| {
-                let known =
-                    move |(column, figure): (usize, &Option<f64>)| Some((row, column, (*figure)?));
-                figures.iter().take(columns).enumerate().filter_map(known)
-            })
+        self.rows.iter().enumerate().flat_map(move |(row, (_, figures))| {
+            let known = move |(column, figure): (usize, &Option<f64>)| Some((row, column, (*figure)?));
+            figures.iter().take(columns).enumerate().filter_map(known)
+        })
     }
 }
 

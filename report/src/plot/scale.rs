@@ -13,12 +13,7 @@ impl Scale {
     /// `from` lies at `low`, `to` at `high`. A span of nothing is made a little wider.
     pub(super) fn new((from, to): (f64, f64), (low, high): (f64, f64)) -> Self {
         let to = if to > from { to } else { from + 1.0 };
-        Self {
-            from,
-            to,
-            low,
-            high,
-        }
+        Self { from, to, low, high }
     }
 
     /// Where a figure lies.
@@ -95,10 +90,7 @@ mod tests {
         for span in [(0.0, 0.0), (5.0, 5.0), (0.0, 1e-9), (0.0, 1e15)] {
             let ticks = Ticks::around(span, 5, false);
             assert!(ticks.at.len() >= 2 && ticks.at.len() < 52, "{span:?}");
-            assert!(
-                ticks.span().0 <= span.0 && ticks.span().1 >= span.1,
-                "{span:?}"
-            );
+            assert!(ticks.span().0 <= span.0 && ticks.span().1 >= span.1, "{span:?}");
         }
     }
 

@@ -7,8 +7,8 @@ use std::{
 
 use bytes::Bytes;
 use fltorrent_swarm::{
-    Action, Bitfield, ChunkId, ChunkLayout, Config, Departure, Message, Metainfo, PieceHeader,
-    PieceVerdict, SignedMetainfo, Verifier,
+    Action, Bitfield, ChunkId, ChunkLayout, Config, Departure, Message, Metainfo, PieceHeader, PieceVerdict,
+    SignedMetainfo, Verifier,
     test_utils::{Solo, config},
 };
 
@@ -90,12 +90,7 @@ pub(crate) fn request(request: u32, chokes: u32) -> Message {
 }
 
 /// How long `times` ticks take. A tick that can do nothing says so; then it goes on, untimed, with a new peer.
-pub(crate) fn timed(
-    times: u64,
-    peer: &mut Peer,
-    anew: fn() -> Peer,
-    tick: impl Fn(&mut Peer) -> bool,
-) -> Duration {
+pub(crate) fn timed(times: u64, peer: &mut Peer, anew: fn() -> Peer, tick: impl Fn(&mut Peer) -> bool) -> Duration {
     let mut spent = Duration::ZERO;
     let mut done = 0;
     while done < times {
@@ -218,13 +213,7 @@ impl Peer {
             positions.push(at);
         }
         positions.reverse();
-        self.hear(
-            neighbour,
-            Message::Have {
-                round: 0,
-                positions,
-            },
-        );
+        self.hear(neighbour, Message::Have { round: 0, positions });
         true
     }
 
@@ -235,11 +224,7 @@ impl Peer {
         };
         self.solo.now += Duration::from_micros(100);
         let length = CHUNK.len() as u32;
-        let header = PieceHeader {
-            request,
-            chunk,
-            length,
-        };
+        let header = PieceHeader { request, chunk, length };
         let Solo { swarm, now, .. } = &mut self.solo;
         if swarm.handle_piece_header(from, &header) == PieceVerdict::Read {
             let data = Bytes::from_static(&CHUNK);
@@ -282,9 +267,7 @@ impl Peer {
 
     /// A neighbour that has a slot.
     pub(crate) fn served(&self) -> u32 {
-        (1..=NEIGHBOURS)
-            .find(|&it| self.unchoked[it as usize])
-            .unwrap()
+        (1..=NEIGHBOURS).find(|&it| self.unchoked[it as usize]).unwrap()
     }
 
     /// It asks for a chunk and gets it.
@@ -302,8 +285,7 @@ impl Peer {
     fn react(&mut self) {
         self.solo.drain();
         while !self.solo.actions.is_empty() {
-            let mut actions =
-                std::mem::replace(&mut self.solo.actions, std::mem::take(&mut self.spare));
+            let mut actions = std::mem::replace(&mut self.solo.actions, std::mem::take(&mut self.spare));
             for action in actions.drain(..) {
                 match action {
                     Action::Send { to, message } => self.sent(to, message),

@@ -70,10 +70,7 @@ mod tests {
 
     #[test]
     fn all_have_their_turn_in_order_whatever_they_send() {
-        assert_eq!(
-            served(5, 2, 5, false),
-            [[0, 1], [2, 3], [0, 4], [1, 2], [0, 3]]
-        );
+        assert_eq!(served(5, 2, 5, false), [[0, 1], [2, 3], [0, 4], [1, 2], [0, 3]]);
     }
 
     #[test]
@@ -83,20 +80,14 @@ mod tests {
             let choices = served(neighbours, slots as u32, 100, false);
             for window in choices.windows(turns) {
                 let served = |neighbour| window.iter().any(|chosen| chosen.contains(&neighbour));
-                assert!(
-                    (0..neighbours).all(served),
-                    "{neighbours}, {slots}: {window:?}"
-                );
+                assert!((0..neighbours).all(served), "{neighbours}, {slots}: {window:?}");
             }
         }
     }
 
     #[test]
     fn a_new_slot_stays_until_it_could_be_used() {
-        assert_eq!(
-            served(4, 2, 5, true),
-            [[0, 1], [0, 1], [2, 3], [2, 3], [0, 1]]
-        );
+        assert_eq!(served(4, 2, 5, true), [[0, 1], [0, 1], [2, 3], [2, 3], [0, 1]]);
     }
 
     #[test]
@@ -107,9 +98,6 @@ mod tests {
             ..candidate(neighbour, false, 0.0, 5)
         };
         let choker = choker(ChokePolicyKind::RoundRobin, 1);
-        assert_eq!(
-            choker.fill(&[waits(0, 7), waits(1, 3), waits(2, 5)]),
-            Some(1)
-        );
+        assert_eq!(choker.fill(&[waits(0, 7), waits(1, 3), waits(2, 5)]), Some(1));
     }
 }

@@ -33,20 +33,10 @@ impl ChokePolicy for TitForTat {
     }
 
     fn choose(&mut self, choice: &Choice<'_>, chosen: &mut Vec<usize>) {
-        let Choice {
-            now, slots, ranked, ..
-        } = *choice;
-        let still_there = |neighbour| {
-            ranked
-                .iter()
-                .any(|candidate| candidate.neighbour == neighbour)
-        };
+        let Choice { now, slots, ranked, .. } = *choice;
+        let still_there = |neighbour| ranked.iter().any(|candidate| candidate.neighbour == neighbour);
         let rotate = now >= self.until || !self.optimistic.is_some_and(still_there);
-        let regular = if slots > 1 {
-            slots - 1
-        } else {
-            usize::from(!rotate)
-        };
+        let regular = if slots > 1 { slots - 1 } else { usize::from(!rotate) };
         choice.take_first(regular, chosen);
         if rotate && chosen.len() < slots {
             self.until = now + choice.optimistic;
@@ -74,11 +64,7 @@ fn rank(candidate: &Candidate) -> f64 {
     } else {
         f64::from(candidate.missing) * f64::MIN_POSITIVE
     };
-    if candidate.unchoked {
-        merit * HYSTERESIS
-    } else {
-        merit
-    }
+    if candidate.unchoked { merit * HYSTERESIS } else { merit }
 }
 
 #[cfg(test)]
@@ -111,11 +97,7 @@ mod tests {
                 &[candidate(0, true, a, 5), candidate(1, false, b, 5)],
             )
         };
-        assert_eq!(
-            at(0, 100.0, 100.0, &mut choker),
-            [1],
-            "the optimistic slot comes first"
-        );
+        assert_eq!(at(0, 100.0, 100.0, &mut choker), [1], "the optimistic slot comes first");
         assert_eq!(at(1, 100.0, 120.0, &mut choker), [0]);
         assert_eq!(at(2, 100.0, 130.0, &mut choker), [1]);
     }

@@ -77,8 +77,7 @@ impl World {
                     peer,
                     ..self.host.config.hello.clone()
                 };
-                self.swarm
-                    .handle_message(self.now, peer, Message::Hello(hello));
+                self.swarm.handle_message(self.now, peer, Message::Hello(hello));
             }
             2 => {
                 let departure = match bytes.next()? % 8 {
@@ -105,8 +104,7 @@ impl World {
             7 => {
                 if let Some(&(to, request)) = self.uploads.iter().next() {
                     self.uploads.remove(&(to, request));
-                    self.swarm
-                        .handle_upload_ended(self.now, to, request, kind & 16 == 0);
+                    self.swarm.handle_upload_ended(self.now, to, request, kind & 16 == 0);
                 }
             }
             8 => {
@@ -119,9 +117,7 @@ impl World {
                 let asked = self.requests.get(&(peer, header.request));
                 assert!(verdict == PieceVerdict::Stop || asked == Some(&header.chunk));
             }
-            9 => self
-                .swarm
-                .handle_unreachable(peer, "nobody is there".to_owned()),
+            9 => self.swarm.handle_unreachable(peer, "nobody is there".to_owned()),
             10 => self.tell_all(peer),
             _ => {
                 let message = self.message(bytes)?;
@@ -164,11 +160,7 @@ impl World {
             let metainfo = origin_metainfo(&self.host.config, round, origin);
             Message::Metainfo(sign(origin, &metainfo))
         });
-        let rest = [
-            Message::Complete { round },
-            Message::Unchoke,
-            Message::Interested,
-        ];
+        let rest = [Message::Complete { round }, Message::Unchoke, Message::Interested];
         let messages: Vec<_> = metainfos.chain(rest).collect();
         for message in messages {
             self.swarm.handle_message(self.now, peer, message);
@@ -196,8 +188,7 @@ impl World {
             0 => self.swarm.handle_piece_failed(self.now, peer, request),
             1 => {
                 let wrong = vec![0x55; data.len()];
-                self.swarm
-                    .handle_piece(self.now, peer, request, wrong.into());
+                self.swarm.handle_piece(self.now, peer, request, wrong.into());
             }
             _ => self.swarm.handle_piece(self.now, peer, request, data),
         }

@@ -179,10 +179,7 @@ impl Message {
     pub fn encode(&self) -> Bytes {
         let mut out = Writer::new();
         match self {
-            Self::Choke {
-                last_started,
-                skipped,
-            } => {
+            Self::Choke { last_started, skipped } => {
                 out.u8(CHOKE);
                 out.u32(*last_started);
                 out.ascending(skipped);
@@ -200,11 +197,7 @@ impl Message {
                 out.u32(*round);
                 out.bytes(held.as_bytes());
             }
-            Self::Request {
-                request,
-                chokes,
-                chunk,
-            } => {
+            Self::Request { request, chokes, chunk } => {
                 out.u8(REQUEST);
                 out.u32(*request);
                 out.u32(*chokes);
@@ -262,10 +255,7 @@ impl Message {
                 signature,
             }) => {
                 let fields = [body, certificate, signature];
-                HEAD + fields
-                    .map(|field| 4 + field.len() as u32)
-                    .iter()
-                    .sum::<u32>()
+                HEAD + fields.map(|field| 4 + field.len() as u32).iter().sum::<u32>()
             }
             rare => rare.encode().len() as u32,
         }
@@ -278,12 +268,8 @@ impl Message {
             CHOKE => {
                 let last_started = input.u32()?;
                 // What waits is all that can be passed over.
-                let skipped =
-                    ascending(&mut input, last_started, MAX_QUEUED, DecodeError::Skipped)?;
-                Self::Choke {
-                    last_started,
-                    skipped,
-                }
+                let skipped = ascending(&mut input, last_started, MAX_QUEUED, DecodeError::Skipped)?;
+                Self::Choke { last_started, skipped }
             }
             UNCHOKE => Self::Unchoke,
             INTERESTED => Self::Interested,
@@ -292,37 +278,24 @@ impl Message {
             BITFIELD => {
                 let round = input.u32()?;
                 let positions = limits.positions();
-                let held = Bitfield::from_bytes(input.rest(), positions)
-                    .ok_or(DecodeError::Bitfield(positions))?;
+                let held = Bitfield::from_bytes(input.rest(), positions).ok_or(DecodeError::Bitfield(positions))?;
                 Self::Bitfield { round, held }
             }
             REQUEST => {
                 let (request, chokes, chunk) = (input.u32()?, input.u32()?, input.chunk()?);
                 check_chunk(chunk, limits)?;
-                Self::Request {
-                    request,
-                    chokes,
-                    chunk,
-                }
+                Self::Request { request, chokes, chunk }
             }
-            CANCEL => Self::Cancel {
-                request: input.u32()?,
-            },
-            WITHDRAW => Self::Withdraw {
-                request: input.u32()?,
-            },
-            REJECT => Self::Reject {
-                request: input.u32()?,
-            },
+            CANCEL => Self::Cancel { request: input.u32()? },
+            WITHDRAW => Self::Withdraw { request: input.u32()? },
+            REJECT => Self::Reject { request: input.u32()? },
             HELLO => Self::Hello(Hello::decode(&mut input)?),
             METAINFO => Self::Metainfo(SignedMetainfo {
                 body: input.field(limits.metainfo_body())?,
                 certificate: input.field(MAX_CERTIFICATE)?,
                 signature: input.field(MAX_SIGNATURE)?,
             }),
-            COMPLETE => Self::Complete {
-                round: input.u32()?,
-            },
+            COMPLETE => Self::Complete { round: input.u32()? },
             id => return Err(DecodeError::UnknownId(id)),
         };
         input.end()?;
@@ -332,12 +305,7 @@ impl Message {
 
 fn decode_have(input: &mut Reader<'_>, limits: &Limits) -> Result<Message, DecodeError> {
     let round = input.u32()?;
-    let positions = ascending(
-        input,
-        limits.positions(),
-        limits.bitfield(),
-        DecodeError::Positions,
-    )?;
+    let positions = ascending(input, limits.positions(), limits.bitfield(), DecodeError::Positions)?;
     Ok(Message::Have { round, positions })
 }
 

@@ -98,9 +98,7 @@ impl HelloMismatch {
                 format!("it belongs to attempt {found}, {looker} to {expected}")
             }
             Self::Peer { found, expected } => {
-                format!(
-                    "it says that it is peer {found}, its connection belongs to peer {expected}"
-                )
+                format!("it says that it is peer {found}, its connection belongs to peer {expected}")
             }
             Self::Plan { found, expected } => format!(
                 "its plan's hash is {found}, {looker}'s {expected}; give both the same manifest and settings, and the same release; `fltorrent validate` prints the hash"

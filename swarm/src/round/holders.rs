@@ -46,14 +46,10 @@ impl Holders {
 
     /// The neighbours that have it, ascending.
     pub(super) fn of(&self, position: u32) -> impl Iterator<Item = usize> + '_ {
-        self.row(position)
-            .iter()
-            .enumerate()
-            .flat_map(|(at, &byte)| {
-                let ones =
-                    std::iter::successors(Some(byte), |left| Some(left & left.wrapping_sub(1)));
-                ones.take_while(|&left| left != 0)
-                    .map(move |left| 8 * at + left.trailing_zeros() as usize)
-            })
+        self.row(position).iter().enumerate().flat_map(|(at, &byte)| {
+            let ones = std::iter::successors(Some(byte), |left| Some(left & left.wrapping_sub(1)));
+            ones.take_while(|&left| left != 0)
+                .map(move |left| 8 * at + left.trailing_zeros() as usize)
+        })
     }
 }

@@ -51,11 +51,7 @@ impl Wanted {
 
     /// The first rank at or after the cursor that is in `among`, which is asked for a word of ranks at a time: as often as
     /// all levels have words at most, however few ranks fit.
-    pub(super) fn first(
-        &self,
-        cursor: &mut Cursor,
-        mut among: impl FnMut(usize) -> u64,
-    ) -> Option<u32> {
+    pub(super) fn first(&self, cursor: &mut Cursor, mut among: impl FnMut(usize) -> u64) -> Option<u32> {
         let words = self.len.div_ceil(WORD) as usize;
         while let Some(ranks) = self.levels.get(cursor.level) {
             if ranks.count() > 0 {
@@ -119,9 +115,6 @@ mod tests {
             u64::from(word as u32 == last / WORD) << (last % WORD)
         });
         assert_eq!(found, Some(last));
-        assert!(
-            steps <= (LEVELS - 1) * LEN.div_ceil(WORD) as usize,
-            "{steps}"
-        );
+        assert!(steps <= (LEVELS - 1) * LEN.div_ceil(WORD) as usize, "{steps}");
     }
 }

@@ -68,8 +68,7 @@ impl WindowBound {
 
     /// Whether a controller's window shall grow: it may be ahead of the bound, so that a higher one finds it ready, but not far.
     pub fn lets_grow(&self, window: u64) -> bool {
-        self.bytes()
-            .is_none_or(|bound| window < bound.saturating_mul(AHEAD))
+        self.bytes().is_none_or(|bound| window < bound.saturating_mul(AHEAD))
     }
 
     /// Bytes; none while there is no bound.

@@ -146,14 +146,7 @@ impl RateAware {
     }
 
     /// So many bytes have been acknowledged, `rtt` after they were sent; `smoothed` is the mean of round trips.
-    pub fn on_ack(
-        &mut self,
-        link: &mut DeclaredLink,
-        now: Time,
-        bytes: u64,
-        rtt: Duration,
-        smoothed: Duration,
-    ) {
+    pub fn on_ack(&mut self, link: &mut DeclaredLink, now: Time, bytes: u64, rtt: Duration, smoothed: Duration) {
         link.add(now, 0.0);
         self.learn(now, rtt);
         self.shortest = Some(self.shortest.map_or(rtt, |shortest| shortest.min(rtt)));

@@ -81,16 +81,8 @@ impl AccessLinks {
             order: scenario.order,
         });
         let read = Read::default();
-        let delays: Vec<Duration> = scenario
-            .peers
-            .iter()
-            .map(|peer| peer.access.delay)
-            .collect();
-        let degrees: Vec<usize> = scenario
-            .peers
-            .iter()
-            .map(|peer| peer.config.neighbours.len())
-            .collect();
+        let delays: Vec<Duration> = scenario.peers.iter().map(|peer| peer.access.delay).collect();
+        let degrees: Vec<usize> = scenario.peers.iter().map(|peer| peer.config.neighbours.len()).collect();
         let uplinks: Vec<Option<Uplink>> = scenario.peers.iter().map(uplink).collect();
         let mut wires: Vec<Vec<(u32, u32)>> = vec![Vec::new(); delays.len()];
         for (me, peer) in (0..).zip(scenario.peers) {
@@ -156,11 +148,7 @@ impl World<AccessLinks> {
         let mut figures: Vec<(u32, PeerFigures)> = (0..)
             .zip(&self.peers)
             .map(|(at, peer)| {
-                let lost = peer
-                    .own
-                    .flows
-                    .iter()
-                    .map(|&(_, flow)| links.flows[flow as usize].lost);
+                let lost = peer.own.flows.iter().map(|&(_, flow)| links.flows[flow as usize].lost);
                 let figures = PeerFigures {
                     sent: links.up[at as usize].passed,
                     received: links.down[at as usize].passed,
@@ -186,16 +174,8 @@ impl World<AccessLinks> {
                     self.add(at, LinkEvent::Delivered { flow, packet, acks });
                 }
             }
-            LinkEvent::UnitArrives {
-                flow,
-                bytes,
-                is_last,
-            } => self.unit_arrives(flow, bytes, is_last),
-            LinkEvent::UnitDelivered {
-                flow,
-                bytes,
-                is_last,
-            } => self.unit_delivered(flow, bytes, is_last),
+            LinkEvent::UnitArrives { flow, bytes, is_last } => self.unit_arrives(flow, bytes, is_last),
+            LinkEvent::UnitDelivered { flow, bytes, is_last } => self.unit_delivered(flow, bytes, is_last),
             LinkEvent::ControlDelivered { flow } => self.control_delivered(flow),
             LinkEvent::Delivered { flow, packet, acks } => self.delivered(flow, packet, acks),
             LinkEvent::Taken { flow, request } => {
@@ -239,9 +219,7 @@ impl World<AccessLinks> {
         self.links.flows[flow].is_open = true;
         self.links.flows[flow + 1].is_open = true;
         for (at, other) in [(from, to), (to, from)] {
-            self.peers[at as usize]
-                .swarm
-                .handle_connected(self.now, other);
+            self.peers[at as usize].swarm.handle_connected(self.now, other);
             self.act(at);
         }
     }
@@ -260,11 +238,7 @@ impl World<AccessLinks> {
                     return;
                 };
                 let length = self.length(at, chunk.index);
-                let header = PieceHeader {
-                    request,
-                    chunk,
-                    length,
-                };
+                let header = PieceHeader { request, chunk, length };
                 let unit = self.links.transport.unit;
                 match unit {
                     Some(unit) => self.upload_in_units(flow, header, unit),
@@ -311,15 +285,7 @@ impl World<AccessLinks> {
                 Err(_) => Control::Message(Box::new(Message::Metainfo(signed))),
             },
             Message::Have { round, positions } => Control::Have { round, positions },
-            Message::Request {
-                request,
-                chokes,
-                chunk,
-            } => Control::Request {
-                request,
-                chokes,
-                chunk,
-            },
+            Message::Request { request, chokes, chunk } => Control::Request { request, chokes, chunk },
             other => Control::Message(Box::new(other)),
         }
     }
@@ -353,9 +319,7 @@ impl World<AccessLinks> {
 /// What a peer's connections share of its uplink, where they go by its rate.
 fn uplink(peer: &PeerScenario) -> Option<Uplink> {
     let lane = peer.access.up.filter(|_| peer.is_rate_aware)?;
-    Some(Arc::new(Mutex::new(DeclaredLink::new(
-        lane.rate, lane.queue,
-    ))))
+    Some(Arc::new(Mutex::new(DeclaredLink::new(lane.rate, lane.queue))))
 }
 
 fn window(transport: &TransportModel, neighbours: usize, uplink: Option<&Uplink>) -> Window {

@@ -9,17 +9,13 @@ use crate::chunk::ChunkLayout;
 #[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
 pub enum CohortError {
     /// A chunk is too large.
-    #[error(
-        "chunks of {size} updates together have 4 GiB or more; take smaller cohorts or more chunks"
-    )]
+    #[error("chunks of {size} updates together have 4 GiB or more; take smaller cohorts or more chunks")]
     Chunk {
         /// Updates that were to be one.
         size: u32,
     },
     /// No update would be left to send.
-    #[error(
-        "cohorts of {size} leave fewer than two of {peers} peers with an update; take smaller ones"
-    )]
+    #[error("cohorts of {size} leave fewer than two of {peers} peers with an update; take smaller ones")]
     Size {
         /// Updates that were to be one.
         size: u32,
@@ -54,8 +50,7 @@ impl Scenario {
         for peer in &mut self.peers {
             let config = &mut peer.config;
             let elements = config.layout.elements() * u64::from(size);
-            config.layout = ChunkLayout::new(elements, config.layout.chunks())
-                .ok_or(CohortError::Chunk { size })?;
+            config.layout = ChunkLayout::new(elements, config.layout.chunks()).ok_or(CohortError::Chunk { size })?;
             config.peers = cohorts;
             config.hello.peer = index[config.hello.peer as usize];
             for neighbour in &mut config.neighbours {
@@ -65,10 +60,7 @@ impl Scenario {
         }
         self.transport.unit = self.transport.unit.map(|unit| unit.saturating_mul(size));
         let mut old: Vec<Option<PeerScenario>> = self.peers.into_iter().map(Some).collect();
-        self.peers = order
-            .iter()
-            .filter_map(|&at| old[at as usize].take())
-            .collect();
+        self.peers = order.iter().filter_map(|&at| old[at as usize].take()).collect();
         self.order = order;
         Ok(self)
     }

@@ -30,10 +30,7 @@ impl Simulation {
     pub fn progress(&self) -> (u64, u64) {
         let held = self.world.peers.iter().map(|peer| peer.swarm.held());
         held.fold((0, 0), |(held, all), chunks| {
-            (
-                held + u64::from(chunks.count()),
-                all + u64::from(chunks.len()),
-            )
+            (held + u64::from(chunks.count()), all + u64::from(chunks.len()))
         })
     }
 

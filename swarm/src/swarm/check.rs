@@ -10,11 +10,7 @@ impl Swarm {
     /// `Err` names the first invariant that does not hold. It costs far more than any input.
     #[doc(hidden)]
     pub fn check(&self) -> Result<(), String> {
-        let rounds = [
-            self.previous.as_ref(),
-            Some(&self.current),
-            self.next.as_deref(),
-        ];
+        let rounds = [self.previous.as_ref(), Some(&self.current), self.next.as_deref()];
         for round in rounds.into_iter().flatten() {
             round.check()?;
         }
@@ -36,11 +32,7 @@ impl Swarm {
             };
             for at in [Some(first), second].into_iter().flatten() {
                 let requests = self.neighbours[usize::from(at)].outstanding.values();
-                if requests
-                    .filter(|request| request.position == position)
-                    .count()
-                    != 1
-                {
+                if requests.filter(|request| request.position == position).count() != 1 {
                     return Err(format!("chunk {position} is in flight without one request"));
                 }
             }
@@ -62,13 +54,8 @@ impl Swarm {
         let longest = self.config.layout.longest();
         for (at, neighbour) in self.neighbours.iter().enumerate() {
             let peer = neighbour.peer;
-            if neighbour.may_ask(self.latest)
-                && neighbour.has_room(longest, 0)
-                && self.current.is_askable(at)
-            {
-                return Err(format!(
-                    "peer {peer} has what nobody is asked for, and could be asked"
-                ));
+            if neighbour.may_ask(self.latest) && neighbour.has_room(longest, 0) && self.current.is_askable(at) {
+                return Err(format!("peer {peer} has what nobody is asked for, and could be asked"));
             }
             if neighbour.is_open() && neighbour.interested != self.current.is_interesting(at) {
                 return Err(format!("peer {peer} was told the wrong interest"));
@@ -79,17 +66,12 @@ impl Swarm {
 
     fn check_neighbour(&self, at: usize, neighbour: &Neighbour) -> Result<(), String> {
         let requests = neighbour.outstanding.values();
-        let bytes: u64 = requests
-            .clone()
-            .map(|request| u64::from(request.bytes))
-            .sum();
+        let bytes: u64 = requests.clone().map(|request| u64::from(request.bytes)).sum();
         let astray = requests.clone().find(|request| {
             !matches!(self.current.state(request.position), ChunkState::InFlight { first, second }
                 if usize::from(first) == at || second.map(usize::from) == Some(at))
         });
-        let lied_to = requests
-            .clone()
-            .find(|request| !self.current.has(at, request.position));
+        let lied_to = requests.clone().find(|request| !self.current.has(at, request.position));
         let broken = [
             (
                 bytes != neighbour.outstanding.bytes(),
@@ -101,14 +83,8 @@ impl Swarm {
                 !neighbour.is_open() && !neighbour.outstanding.is_empty(),
                 "requests wait without a connection",
             ),
-            (
-                neighbour.outstanding.len() > MAX_OUTSTANDING,
-                "too many requests wait",
-            ),
-            (
-                neighbour.queue.len() > MAX_QUEUED,
-                "too many of its requests are kept",
-            ),
+            (neighbour.outstanding.len() > MAX_OUTSTANDING, "too many requests wait"),
+            (neighbour.queue.len() > MAX_QUEUED, "too many of its requests are kept"),
             (neighbour.active.len() > MAX_ACTIVE, "too many uploads run"),
             (
                 neighbour.choking && !neighbour.queue.is_empty(),
@@ -135,10 +111,7 @@ impl Swarm {
                 "announcements wait without a connection",
             ),
             (
-                neighbour
-                    .queue
-                    .iter()
-                    .any(|(_, chunk)| chunk.round < self.released),
+                neighbour.queue.iter().any(|(_, chunk)| chunk.round < self.released),
                 "it waits for a chunk that is released",
             ),
         ];

@@ -42,9 +42,7 @@ impl Swarm {
 
     /// Slots that are used: an unchoked neighbour that wants nothing uses none.
     pub(super) fn served(&self) -> usize {
-        let uses = |neighbour: &&Neighbour| {
-            neighbour.is_open() && neighbour.peer_interested && !neighbour.choking
-        };
+        let uses = |neighbour: &&Neighbour| neighbour.is_open() && neighbour.peer_interested && !neighbour.choking;
         self.neighbours.iter().filter(uses).count()
     }
 
@@ -80,11 +78,7 @@ impl Swarm {
             .map(|(at, neighbour)| Candidate {
                 neighbour: at,
                 unchoked: !neighbour.choking,
-                rate: if leeching {
-                    neighbour.received.rate(now)
-                } else {
-                    0.0
-                },
+                rate: if leeching { neighbour.received.rate(now) } else { 0.0 },
                 missing: positions - self.current.count(at),
                 settling: neighbour.is_settling(now),
                 idle: !neighbour.choking
@@ -110,18 +104,11 @@ impl Swarm {
         neighbour.waiting_since = now;
         neighbour.unserved_since = None;
         let (to, last_started) = (neighbour.peer, neighbour.last_started);
-        let mut skipped: Vec<u32> = neighbour
-            .queue
-            .drain(..)
-            .map(|(request, _)| request)
-            .collect();
+        let mut skipped: Vec<u32> = neighbour.queue.drain(..).map(|(request, _)| request).collect();
         skipped.retain(|&request| request < last_started);
         self.actions.push_back(Action::Send {
             to,
-            message: Message::Choke {
-                last_started,
-                skipped,
-            },
+            message: Message::Choke { last_started, skipped },
         });
     }
 }

@@ -4,12 +4,7 @@ use super::{Swarm, Violation, settle::Follows};
 use crate::{Time, message::Message, neighbour::NeighbourState};
 
 impl Swarm {
-    pub(super) fn dispatch(
-        &mut self,
-        now: Time,
-        at: usize,
-        message: Message,
-    ) -> Result<Follows, Violation> {
+    pub(super) fn dispatch(&mut self, now: Time, at: usize, message: Message) -> Result<Follows, Violation> {
         match (&self.neighbours[at].state, message) {
             (NeighbourState::Greeting { .. }, Message::Hello(theirs)) => {
                 self.greeted(now, at, &theirs)?;
@@ -23,17 +18,9 @@ impl Swarm {
         }
     }
 
-    fn dispatch_open(
-        &mut self,
-        now: Time,
-        at: usize,
-        message: Message,
-    ) -> Result<Follows, Violation> {
+    fn dispatch_open(&mut self, now: Time, at: usize, message: Message) -> Result<Follows, Violation> {
         match message {
-            Message::Choke {
-                last_started,
-                skipped,
-            } => self.got_choke(at, last_started, &skipped),
+            Message::Choke { last_started, skipped } => self.got_choke(at, last_started, &skipped),
             Message::Unchoke => self.neighbours[at].choked = false,
             Message::Interested => self.got_interest(now, at, true),
             Message::NotInterested => self.got_interest(now, at, false),
@@ -45,11 +32,7 @@ impl Swarm {
                 self.got_haves(at, round, held.iter())?;
                 return Ok(Follows::Requests);
             }
-            Message::Request {
-                request,
-                chokes,
-                chunk,
-            } => {
+            Message::Request { request, chokes, chunk } => {
                 self.got_request(now, at, request, chokes, chunk)?;
                 return Ok(Follows::Uploads);
             }

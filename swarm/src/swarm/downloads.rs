@@ -60,13 +60,10 @@ impl Swarm {
             return PieceVerdict::Stop;
         };
         let request = header.request;
-        let expected = self.neighbours[at]
-            .outstanding
-            .get(request)
-            .map(|outstanding| {
-                let chunk = self.chunk_at(self.current.number, outstanding.position);
-                (chunk, outstanding.bytes)
-            });
+        let expected = self.neighbours[at].outstanding.get(request).map(|outstanding| {
+            let chunk = self.chunk_at(self.current.number, outstanding.position);
+            (chunk, outstanding.bytes)
+        });
         let neighbour = &mut self.neighbours[at];
         // It may have been withdrawn while the piece was on its way.
         let is_over = !neighbour.is_open() || (1..=neighbour.requests_sent).contains(&request);
@@ -98,9 +95,7 @@ impl Swarm {
             return self.settle(now);
         };
         let neighbour = &mut self.neighbours[at];
-        neighbour
-            .delivery
-            .on_delivery(now, outstanding.mark, outstanding.bytes);
+        neighbour.delivery.on_delivery(now, outstanding.mark, outstanding.bytes);
         neighbour.received.add(now, outstanding.bytes);
         self.take(now, at, outstanding.position, data);
         self.settle(now);
@@ -134,9 +129,7 @@ impl Swarm {
                 self.current.give_up(position, at);
                 self.neighbours[at].penalise(now);
                 let from = self.neighbours[at].peer;
-                return self
-                    .actions
-                    .push_back(Action::Notice(Notice::Corrupt { from, chunk }));
+                return self.actions.push_back(Action::Notice(Notice::Corrupt { from, chunk }));
             }
             Err(PieceFault::NotFinite) => {
                 return self.fail(Failure::NotFinite {
@@ -178,8 +171,7 @@ impl Swarm {
         let gone = self.neighbours[at].outstanding.remove(request)?;
         self.send(at, Message::Cancel { request });
         let from = self.neighbours[at].peer;
-        self.actions
-            .push_back(Action::AbortDownload { from, request });
+        self.actions.push_back(Action::AbortDownload { from, request });
         Some(gone)
     }
 
@@ -218,9 +210,7 @@ impl Swarm {
         let longest = self.config.layout.longest();
         let mut able: Vec<usize> = (0..self.neighbours.len())
             .filter(|&at| self.current.is_askable(at))
-            .filter(|&at| {
-                self.neighbours[at].may_ask(now) && self.neighbours[at].has_room(longest, 0)
-            })
+            .filter(|&at| self.neighbours[at].may_ask(now) && self.neighbours[at].has_room(longest, 0))
             .collect();
         if able.is_empty() {
             return;
@@ -229,21 +219,17 @@ impl Swarm {
         let mut cursor = Cursor::default();
         while let Some(position) = self.current.next_wanted(&mut cursor, &able) {
             let holders = able.iter().copied();
-            let holder = holders
-                .filter(|&at| self.current.has(at, position))
-                .min_by(|&a, &b| {
-                    let (a, b) = (&self.neighbours[a], &self.neighbours[b]);
-                    a.strikes
-                        .cmp(&b.strikes)
-                        .then(a.load(fallback).total_cmp(&b.load(fallback)))
-                });
+            let holder = holders.filter(|&at| self.current.has(at, position)).min_by(|&a, &b| {
+                let (a, b) = (&self.neighbours[a], &self.neighbours[b]);
+                a.strikes
+                    .cmp(&b.strikes)
+                    .then(a.load(fallback).total_cmp(&b.load(fallback)))
+            });
             if let Some(at) = holder {
                 self.current.ask(position, at);
                 self.request(now, at, position);
             }
-            able.retain(|&at| {
-                self.neighbours[at].has_room(longest, 0) && self.current.is_askable(at)
-            });
+            able.retain(|&at| self.neighbours[at].has_room(longest, 0) && self.current.is_askable(at));
             if able.is_empty() {
                 return;
             }
@@ -252,10 +238,7 @@ impl Swarm {
 
     /// Bytes a second that the fastest neighbour delivers: what one is taken to do that has delivered nothing yet.
     fn best_rate(&self) -> f64 {
-        let rates = self
-            .neighbours
-            .iter()
-            .filter_map(|neighbour| neighbour.delivery.rate());
+        let rates = self.neighbours.iter().filter_map(|neighbour| neighbour.delivery.rate());
         rates.fold(1.0, f64::max)
     }
 
@@ -268,42 +251,26 @@ impl Swarm {
             .neighbours
             .iter()
             .enumerate()
-            .flat_map(|(at, neighbour)| {
-                neighbour
-                    .outstanding
-                    .values()
-                    .map(move |request| (at, request))
-            })
+            .flat_map(|(at, neighbour)| neighbour.outstanding.values().map(move |request| (at, request)))
             .filter(|(_, request)| request.late_at() <= now && self.is_asked_once(request.position))
             .map(|(at, request)| (at, request.position))
             .collect();
         for (asked, position) in late {
             let rest = self.neighbours[asked].load(fallback);
-            let takes = |at: usize| {
-                self.neighbours[at].load(fallback) + chunk / self.neighbours[at].rate(fallback)
-            };
+            let takes = |at: usize| self.neighbours[at].load(fallback) + chunk / self.neighbours[at].rate(fallback);
             let holders = (0..self.neighbours.len()).filter(|&at| {
                 let neighbour = &self.neighbours[at];
-                at != asked
-                    && neighbour.is_open()
-                    && !neighbour.choked
-                    && self.current.has(at, position)
+                at != asked && neighbour.is_open() && !neighbour.choked && self.current.has(at, position)
             });
             // The surest one is waited for rather than another one asked that may never deliver.
-            let Some(surest) = holders
-                .clone()
-                .map(|at| self.neighbours[at].unreliability())
-                .min()
-            else {
+            let Some(surest) = holders.clone().map(|at| self.neighbours[at].unreliability()).min() else {
                 continue;
             };
             let strikes = self.neighbours[asked].strikes;
             let other = holders
                 .filter(|&at| self.neighbours[at].unreliability() == surest)
                 .filter(|&at| self.neighbours[at].strikes < strikes.max(1))
-                .filter(|&at| {
-                    self.neighbours[at].may_ask(now) && self.neighbours[at].has_room(longest, 0)
-                })
+                .filter(|&at| self.neighbours[at].may_ask(now) && self.neighbours[at].has_room(longest, 0))
                 .map(|at| (at, takes(at)))
                 .min_by(|a, b| a.1.total_cmp(&b.1))
                 .filter(|&(_, time)| !self.neighbours[asked].is_measured() || time * WORTH < rest);
@@ -315,10 +282,7 @@ impl Swarm {
     }
 
     pub(super) fn is_asked_once(&self, position: u32) -> bool {
-        matches!(
-            self.current.state(position),
-            ChunkState::InFlight { second: None, .. }
-        )
+        matches!(self.current.state(position), ChunkState::InFlight { second: None, .. })
     }
 
     pub(super) fn request(&mut self, now: Time, at: usize, position: u32) {
@@ -336,9 +300,7 @@ impl Swarm {
         };
         let timeout = outstanding.earliest_timeout(self.config.lost_after);
         neighbour.timeout_from = Some(neighbour.timeout_from.map_or(timeout, |at| at.min(timeout)));
-        neighbour
-            .outstanding
-            .push(neighbour.requests_sent, outstanding);
+        neighbour.outstanding.push(neighbour.requests_sent, outstanding);
         let message = Message::Request {
             request: neighbour.requests_sent,
             chokes: neighbour.chokes_seen,
@@ -351,10 +313,7 @@ impl Swarm {
     pub(super) fn drop_overdue(&mut self, now: Time) {
         let lost_after = self.config.lost_after;
         for at in 0..self.neighbours.len() {
-            if self.neighbours[at]
-                .timeout_from
-                .is_none_or(|from| from > now)
-            {
+            if self.neighbours[at].timeout_from.is_none_or(|from| from > now) {
                 continue;
             }
             let timed_out: Vec<u32> = self.neighbours[at]
@@ -377,8 +336,7 @@ impl Swarm {
                     self.neighbours[at].peer,
                     self.chunk_at(self.current.number, outstanding.position),
                 );
-                self.actions
-                    .push_back(Action::Notice(Notice::Overdue { from, chunk }));
+                self.actions.push_back(Action::Notice(Notice::Overdue { from, chunk }));
             }
             let neighbour = &mut self.neighbours[at];
             let requests = neighbour.outstanding.values();

@@ -37,10 +37,7 @@ impl Swarm {
         let Some(stop) = &mut self.early_stop else {
             return;
         };
-        let counts = self
-            .current
-            .metainfos()
-            .map(|known| known.parsed.evaluation);
+        let counts = self.current.metainfos().map(|known| known.parsed.evaluation);
         self.convergence = stop.observe(evaluated, counts);
     }
 
@@ -119,8 +116,7 @@ impl Swarm {
                 return self.fail(Failure::Lost { peer, after, why });
             }
             if !self.current.neighbour(at).complete {
-                self.actions
-                    .push_back(Action::Notice(Notice::NoGoodbye { peer }));
+                self.actions.push_back(Action::Notice(Notice::NoGoodbye { peer }));
             }
             self.drop_neighbour(now, at, NeighbourState::Departed);
         }

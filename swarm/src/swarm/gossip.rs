@@ -50,15 +50,8 @@ impl Swarm {
 
     /// The rounds that matter, as far as anything is known of them.
     fn window(&self) -> impl Iterator<Item = u32> + use<> {
-        let rounds = [
-            self.previous.as_ref(),
-            Some(&self.current),
-            self.next.as_deref(),
-        ];
-        rounds
-            .map(|round| round.map(|it| it.number))
-            .into_iter()
-            .flatten()
+        let rounds = [self.previous.as_ref(), Some(&self.current), self.next.as_deref()];
+        rounds.map(|round| round.map(|it| it.number)).into_iter().flatten()
     }
 
     /// Whether a neighbour is far enough to take what is said of a round: nobody takes anything of the next one before it has completed
@@ -67,9 +60,7 @@ impl Swarm {
         let Some(previous) = &self.previous else {
             return true;
         };
-        number <= self.current.number
-            || previous.neighbour(at).complete
-            || self.current.neighbour(at).complete
+        number <= self.current.number || previous.neighbour(at).complete || self.current.neighbour(at).complete
     }
 
     /// Tells a neighbour of metainfos that it may not know, as many as may be handed over now. The others stay marked as unknown
@@ -158,11 +149,7 @@ impl Swarm {
         Ok(())
     }
 
-    pub(super) fn got_metainfo(
-        &mut self,
-        at: usize,
-        signed: SignedMetainfo,
-    ) -> Result<Follows, Violation> {
+    pub(super) fn got_metainfo(&mut self, at: usize, signed: SignedMetainfo) -> Result<Follows, Violation> {
         let read = self.verifier.read(signed, self.config.layout.chunks())?;
         let (parsed, signed) = (&read.parsed, &read.signed);
         let (origin, number) = (parsed.origin, parsed.round);
@@ -224,11 +211,7 @@ impl Swarm {
         let proof = Box::new(Equivocation::new(first.clone(), second.clone()));
         self.show(lack, round, &first);
         self.show((0..neighbours).filter(|&at| at != from), round, &second);
-        self.fail(Failure::Equivocation {
-            origin,
-            round,
-            proof,
-        });
+        self.fail(Failure::Equivocation { origin, round, proof });
     }
 
     /// An origin has signed counts that everybody can see to be wrong. Everybody gets to see them.
@@ -248,12 +231,7 @@ impl Swarm {
     }
 
     /// A metainfo of a round that convicts its origin, for those of these neighbours that take it.
-    fn show(
-        &mut self,
-        neighbours: impl IntoIterator<Item = usize>,
-        round: u32,
-        signed: &SignedMetainfo,
-    ) {
+    fn show(&mut self, neighbours: impl IntoIterator<Item = usize>, round: u32, signed: &SignedMetainfo) {
         for at in neighbours {
             if self.neighbours[at].is_open() && self.may_hear(at, round) {
                 self.send(at, Message::Metainfo(signed.clone()));
@@ -262,11 +240,7 @@ impl Swarm {
     }
 
     /// Keeps a metainfo that holds and floods it; true when chunks can be asked for since.
-    pub(super) fn adopt_metainfo(
-        &mut self,
-        known: Arc<KnownMetainfo>,
-        from: Option<usize>,
-    ) -> bool {
+    pub(super) fn adopt_metainfo(&mut self, known: Arc<KnownMetainfo>, from: Option<usize>) -> bool {
         let (origin, number) = (known.parsed.origin, known.parsed.round);
         // Whoever has no room is told when it has, and whoever is behind when it has caught up.
         let open: Vec<usize> = (0..self.neighbours.len())

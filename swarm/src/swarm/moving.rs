@@ -48,11 +48,7 @@ impl Swarm {
         // Nothing is worth it in most cases, whatever else is coming.
         let soonest = takes(0);
         let is_worth = |takes: f64, left: f64| takes * WORTH < left;
-        let others = self
-            .neighbours
-            .iter()
-            .enumerate()
-            .filter(|&(at, _)| at != to);
+        let others = self.neighbours.iter().enumerate().filter(|&(at, _)| at != to);
         if !others
             .clone()
             .any(|(_, neighbour)| is_worth(soonest, neighbour.load(rate)))
@@ -87,12 +83,7 @@ impl Swarm {
     }
 
     /// A request that was withdrawn is free: it goes where it was withdrawn for, or else where any missing chunk would.
-    pub(super) fn got_reject(
-        &mut self,
-        now: Time,
-        at: usize,
-        request: u32,
-    ) -> Result<(), Violation> {
+    pub(super) fn got_reject(&mut self, now: Time, at: usize, request: u32) -> Result<(), Violation> {
         let neighbour = &mut self.neighbours[at];
         let Some(outstanding) = neighbour.outstanding.get(request) else {
             // It was cancelled meanwhile, or its piece has come.
@@ -109,11 +100,7 @@ impl Swarm {
         let is_missing = self.current.state(position) == ChunkState::Missing;
         let neighbour = &self.neighbours[to];
         // Chosen anew it could come back here at once, and so for ever.
-        if is_missing
-            && neighbour.may_ask(now)
-            && neighbour.has_room(longest, 0)
-            && self.current.has(to, position)
-        {
+        if is_missing && neighbour.may_ask(now) && neighbour.has_room(longest, 0) && self.current.has(to, position) {
             self.current.ask(position, to);
             self.request(now, to, position);
         }

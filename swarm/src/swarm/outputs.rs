@@ -276,9 +276,7 @@ impl Failure {
 
 /// Metainfos as they travel, one after the other, in hexadecimal digits.
 fn digits(metainfos: &[SignedMetainfo]) -> String {
-    let frames = metainfos
-        .iter()
-        .flat_map(|it| Message::Metainfo(it.clone()).encode());
+    let frames = metainfos.iter().flat_map(|it| Message::Metainfo(it.clone()).encode());
     HEXLOWER.encode(&frames.collect::<Vec<_>>())
 }
 

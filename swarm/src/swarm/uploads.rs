@@ -13,11 +13,7 @@ impl Swarm {
     pub fn handle_upload_ended(&mut self, now: Time, to: u32, request: u32, sent: bool) {
         let Some(at) = self.find(to) else { return };
         let neighbour = &mut self.neighbours[at];
-        let Some(active) = neighbour
-            .active
-            .iter()
-            .position(|&active| active == request)
-        else {
+        let Some(active) = neighbour.active.iter().position(|&active| active == request) else {
             return;
         };
         neighbour.active.swap_remove(active);
@@ -103,8 +99,7 @@ impl Swarm {
                     let position = self.position(chunk);
                     self.current.mark_sent(at, position);
                 }
-                self.actions
-                    .push_back(Action::Upload { to, request, chunk });
+                self.actions.push_back(Action::Upload { to, request, chunk });
             }
         }
     }

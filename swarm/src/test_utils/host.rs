@@ -34,11 +34,7 @@ pub enum Wish {
     /// A message is to be sent.
     Send { to: u32, message: Message },
     /// A piece is to be sent.
-    Upload {
-        to: u32,
-        header: PieceHeader,
-        data: Bytes,
-    },
+    Upload { to: u32, header: PieceHeader, data: Bytes },
     /// A piece need not be sent any more.
     AbortUpload { to: u32, request: u32 },
     /// A piece need not be read any more.
@@ -98,11 +94,7 @@ impl Host {
     pub fn keep_update(&mut self, round: u32) {
         let (layout, origin) = (self.config.layout, self.config.me());
         for index in 0..layout.chunks() {
-            let chunk = ChunkId {
-                round,
-                origin,
-                index,
-            };
+            let chunk = ChunkId { round, origin, index };
             self.keep(chunk, origin_data(&layout, chunk));
         }
     }
@@ -165,11 +157,7 @@ impl Host {
             panic!("peer {} sends {chunk:?} without it", self.config.me());
         };
         let length = data.len() as u32;
-        let header = PieceHeader {
-            request,
-            chunk,
-            length,
-        };
+        let header = PieceHeader { request, chunk, length };
         Wish::Upload { to, header, data }
     }
 
@@ -178,10 +166,7 @@ impl Host {
         self.store.insert(chunk, data);
         let most = 2 * self.config.peers * self.config.layout.chunks();
         let me = self.config.me();
-        assert!(
-            self.store.len() <= most as usize,
-            "peer {me} stores too much"
-        );
+        assert!(self.store.len() <= most as usize, "peer {me} stores too much");
     }
 
     fn finish(&mut self, now: Time, round: u32) {

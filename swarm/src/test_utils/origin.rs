@@ -45,9 +45,7 @@ pub fn config(me: u32, peers: u32, neighbours: Vec<u32>, layout: ChunkLayout) ->
 
 /// The bytes of a chunk as its origin makes them: finite f32 drawn from the chunk's name.
 pub fn origin_data(layout: &ChunkLayout, chunk: ChunkId) -> Bytes {
-    let seed = mix((u64::from(chunk.round) << 40)
-        ^ (u64::from(chunk.origin) << 20)
-        ^ u64::from(chunk.index));
+    let seed = mix((u64::from(chunk.round) << 40) ^ (u64::from(chunk.origin) << 20) ^ u64::from(chunk.index));
     let elements = layout.bytes(chunk.index) / 4;
     (0..elements)
         .flat_map(|at| ((mix(seed ^ u64::from(at)) >> 40) as f32).to_le_bytes())
@@ -56,11 +54,7 @@ pub fn origin_data(layout: &ChunkLayout, chunk: ChunkId) -> Bytes {
 
 /// What an origin says of the update that it makes in a round.
 pub fn origin_metainfo(config: &Config, round: u32, origin: u32) -> Metainfo {
-    let chunk = |index| ChunkId {
-        round,
-        origin,
-        index,
-    };
+    let chunk = |index| ChunkId { round, origin, index };
     Metainfo {
         run: config.hello.run,
         attempt: config.hello.attempt,
@@ -107,13 +101,7 @@ fn keyed(origin: u32, body: &[u8]) -> Bytes {
 }
 
 impl Verifier for KeyedVerifier {
-    fn verify(
-        &mut self,
-        origin: u32,
-        certificate: &[u8],
-        body: &[u8],
-        signature: &[u8],
-    ) -> Result<(), String> {
+    fn verify(&mut self, origin: u32, certificate: &[u8], body: &[u8], signature: &[u8]) -> Result<(), String> {
         if certificate != origin.to_be_bytes() {
             return Err("the certificate is another origin's".to_owned());
         }

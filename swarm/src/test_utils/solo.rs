@@ -205,15 +205,13 @@ impl Solo {
 
     /// Whether it has completed a round.
     pub fn completed(&self, round: u32) -> bool {
-        let is_it =
-            |action: &Action| matches!(action, Action::Complete { round: it } if *it == round);
+        let is_it = |action: &Action| matches!(action, Action::Complete { round: it } if *it == round);
         self.actions.iter().any(is_it)
     }
 
     /// Whether it has released a round.
     pub fn released(&self, round: u32) -> bool {
-        let is_it =
-            |action: &Action| matches!(action, Action::Release { round: it } if *it == round);
+        let is_it = |action: &Action| matches!(action, Action::Release { round: it } if *it == round);
         self.actions.iter().any(is_it)
     }
 
@@ -225,8 +223,6 @@ impl Solo {
 
     /// Whether it has left.
     pub fn left(&self) -> bool {
-        self.actions
-            .iter()
-            .any(|action| matches!(action, Action::Leave))
+        self.actions.iter().any(|action| matches!(action, Action::Leave))
     }
 }

@@ -171,8 +171,7 @@ impl World {
             }
             Fate::BrokenOff => node.swarm.handle_piece_failed(now, from, request),
             Fate::Whole | Fate::Twice => {
-                node.swarm
-                    .handle_piece(now, from, request, piece.data.clone());
+                node.swarm.handle_piece(now, from, request, piece.data.clone());
             }
             Fate::Corrupt => {
                 let mut wrong = piece.data.to_vec();
@@ -339,9 +338,7 @@ impl World {
     fn is_cut(&self, edge: usize) -> bool {
         let (a, b) = self.edges[edge % self.edges.len()];
         let here = self.connection(a, b);
-        let both_run = [a, b]
-            .iter()
-            .all(|&it| self.nodes[it as usize].is_running());
+        let both_run = [a, b].iter().all(|&it| self.nodes[it as usize].is_running());
         both_run && (here.is_none() || here != self.connection(b, a))
     }
 
@@ -397,8 +394,7 @@ impl World {
         };
         match wish {
             Wish::Send { to, message } => {
-                let is_kept = message == Message::Unchoke
-                    && self.vices.get(&(at, to)) == Some(&Vice::NeverUnchokes);
+                let is_kept = message == Message::Unchoke && self.vices.get(&(at, to)) == Some(&Vice::NeverUnchokes);
                 if let Some(connection) = self.connection(at, to).filter(|_| !is_kept) {
                     let parcel = (connection, Parcel::Message(message));
                     self.pipe(at, to).control.push_back(parcel);
@@ -436,15 +432,11 @@ impl World {
 
     /// A piece on its way is no longer sent or read.
     fn abort(&mut self, from: u32, to: u32, request: u32) {
-        let Some(connection) = self
-            .connection(to, from)
-            .or_else(|| self.connection(from, to))
-        else {
+        let Some(connection) = self.connection(to, from).or_else(|| self.connection(from, to)) else {
             return;
         };
         let pipe = self.pipe(from, to);
-        let is_it =
-            |piece: &Piece| (piece.connection, piece.header.request) == (connection, request);
+        let is_it = |piece: &Piece| (piece.connection, piece.header.request) == (connection, request);
         pipe.pieces.retain(|piece| !is_it(piece));
         for ending in &mut pipe.endings {
             ending.2 &= (ending.0, ending.1) != (connection, request);

@@ -20,9 +20,7 @@ pub(crate) fn edges(topology: &str, peers: u32) -> Vec<(u32, u32)> {
         "star" => (1..peers).map(|leaf| (0, leaf)).collect(),
         "ring" if peers > 2 => (0..peers).map(|at| (at, (at + 1) % peers)).collect(),
         "ring" => (1..peers).map(|at| (at - 1, at)).collect(),
-        "mesh" => (0..peers)
-            .flat_map(|a| (a + 1..peers).map(move |b| (a, b)))
-            .collect(),
+        "mesh" => (0..peers).flat_map(|a| (a + 1..peers).map(move |b| (a, b))).collect(),
         "tree" => (1..peers).map(|child| ((child - 1) / 2, child)).collect(),
         // A ring with chords: connected, of degree about four.
         "chords" => {
@@ -124,13 +122,7 @@ impl Setup {
     pub(crate) fn config(&self, me: u32, edges: &[(u32, u32)]) -> Config {
         let mut neighbours: Vec<u32> = edges
             .iter()
-            .filter_map(|&(a, b)| {
-                if a == me {
-                    Some(b)
-                } else {
-                    (b == me).then_some(a)
-                }
-            })
+            .filter_map(|&(a, b)| if a == me { Some(b) } else { (b == me).then_some(a) })
             .collect();
         neighbours.sort_unstable();
         let layout = ChunkLayout::new(self.elements, self.chunks).unwrap();
@@ -161,9 +153,7 @@ impl Setup {
             nodes: (0..self.peers).map(|me| self.config(me, edges)).collect(),
             link: self.link,
             // Peers do not train equally fast.
-            train_times: (0..self.peers)
-                .map(|me| self.train * (1 + me % 3))
-                .collect(),
+            train_times: (0..self.peers).map(|me| self.train * (1 + me % 3)).collect(),
             reconnect: Duration::from_millis(200),
         })
     }
@@ -177,10 +167,7 @@ impl Setup {
                 "peer {node}: {:?}",
                 network.progress(node)
             );
-            assert_eq!(
-                network.digests(node).len(),
-                (self.rounds - self.first_round) as usize
-            );
+            assert_eq!(network.digests(node).len(), (self.rounds - self.first_round) as usize);
             assert_eq!(
                 network.digests(node),
                 network.digests(0),

@@ -15,11 +15,7 @@ pub(super) fn choices(arguments: &InitArguments) -> Result<Choices, dialoguer::E
     let usual = Choices::of(arguments);
     let peers = match arguments.peers {
         Some(peers) => peers,
-        None => number(
-            "How many peers?",
-            usual.peers,
-            fltorrent_crds::experiment::MAX_PEERS,
-        )?,
+        None => number("How many peers?", usual.peers, fltorrent_crds::experiment::MAX_PEERS)?,
     };
     let topology = variant("How are they wired?", arguments.topology, usual.topology)?;
     let data = match arguments.data_path {
@@ -54,10 +50,7 @@ pub(super) fn choices(arguments: &InitArguments) -> Result<Choices, dialoguer::E
 /// Whether the manifest is the quickstart's; if not, there are questions.
 pub(super) fn wants_quickstart() -> Result<bool, dialoguer::Error> {
     let ways = [
-        (
-            "quickstart",
-            "Eight peers learn to read digits; nothing to decide",
-        ),
+        ("quickstart", "Eight peers learn to read digits; nothing to decide"),
         ("questions", "A manifest of your own, in seven questions"),
     ];
     Ok(pick("What to start from?", &ways, 0)? == 0)
@@ -90,18 +83,13 @@ fn one_of<T: ValueEnum>(prompt: &str, given: Option<T>, usual: T) -> Result<T, d
             (value.get_name(), help.unwrap_or_default())
         })
         .collect();
-    let lines: Vec<(&str, &str)> = lines
-        .iter()
-        .map(|(name, help)| (*name, help.as_str()))
-        .collect();
+    let lines: Vec<(&str, &str)> = lines.iter().map(|(name, help)| (*name, help.as_str())).collect();
     let name = usual.to_possible_value();
     let preset = values
         .iter()
         .position(|(_, value)| Some(value.get_name()) == name.as_ref().map(|name| name.get_name()));
     let picked = pick(prompt, &lines, preset.unwrap_or(0))?;
-    Ok(values
-        .get(picked)
-        .map_or(usual, |(value, _)| (*value).clone()))
+    Ok(values.get(picked).map_or(usual, |(value, _)| (*value).clone()))
 }
 
 /// The given variant, or one that is picked from those that can be started from.
@@ -120,9 +108,7 @@ fn variant<F: Family>(
         .zip(&help)
         .map(|(variant, help)| (variant.name, help.as_str()))
         .collect();
-    let preset = variants
-        .iter()
-        .position(|variant| variant.name == usual.name);
+    let preset = variants.iter().position(|variant| variant.name == usual.name);
     let picked = pick(prompt, &lines, preset.unwrap_or(0))?;
     Ok(variants.get(picked).copied().unwrap_or(usual))
 }
@@ -177,10 +163,7 @@ mod tests {
         fn all<T: ValueEnum>() {
             for value in T::value_variants() {
                 let value = value.to_possible_value().unwrap();
-                let help = value
-                    .get_help()
-                    .map(ToString::to_string)
-                    .unwrap_or_default();
+                let help = value.get_help().map(ToString::to_string).unwrap_or_default();
                 let line = format!("{:<14} {help}", value.get_name());
                 assert_eq!(fitted(&line, 80), line);
             }

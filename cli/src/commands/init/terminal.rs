@@ -18,13 +18,11 @@ pub(super) fn restore_on_signal() -> io::Result<()> {
     let before = termios::tcgetattr(io::stdin())?;
     let runtime = runtime::Builder::new_current_thread().build()?;
     let mut signals = Signals::new()?;
-    thread::Builder::new()
-        .name("signals".to_owned())
-        .spawn(move || {
-            runtime.block_on(signals.next());
-            restore(&before);
-            process::exit(i32::from(INTERRUPTED));
-        })?;
+    thread::Builder::new().name("signals".to_owned()).spawn(move || {
+        runtime.block_on(signals.next());
+        restore(&before);
+        process::exit(i32::from(INTERRUPTED));
+    })?;
     Ok(())
 }
 

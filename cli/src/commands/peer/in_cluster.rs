@@ -56,10 +56,7 @@ enum PodError {
     #[error(
         "{folder}: cannot be used; mount an emptyDir or a claim at the state folder that the peer's user (65532) may write"
     )]
-    Folder {
-        folder: String,
-        source: std::io::Error,
-    },
+    Folder { folder: String, source: std::io::Error },
     /// No certificate.
     #[error(transparent)]
     Identity(#[from] IdentityError),
@@ -114,9 +111,7 @@ pub(super) fn main(folder: &Path) -> ExitCode {
 }
 
 fn run(folder: &Path, ending: &mut Ending) -> Result<(), PodError> {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let result = runtime.block_on(drive(folder, ending));
     // Data that is still being loaded keeps nobody.
     runtime.shutdown_background();
@@ -201,16 +196,7 @@ async fn drive(folder: &Path, ending: &mut Ending) -> Result<(), PodError> {
         credentials: current,
     };
     let log = PodLog::new(&neighbours, plan.training.rounds);
-    let result = watch_over(
-        ready,
-        membership,
-        &mut signals,
-        stop_in,
-        &mut news,
-        log,
-        ending,
-    )
-    .await;
+    let result = watch_over(ready, membership, &mut signals, stop_in, &mut news, log, ending).await;
     ending.checkpoints = usable(&checkpoints, index, plan);
     result
 }
@@ -273,10 +259,7 @@ async fn watch_over(
     }
 }
 
-async fn unless_stopped<T>(
-    signals: &mut Signals,
-    work: impl Future<Output = T>,
-) -> Result<T, PodError> {
+async fn unless_stopped<T>(signals: &mut Signals, work: impl Future<Output = T>) -> Result<T, PodError> {
     tokio::select! {
         done = work => Ok(done),
         signal = signals.next() => Err(PodError::Stopped(signal)),
@@ -318,8 +301,7 @@ fn forget(places: &Places, output: &Path, index: u32) -> Result<(), PodError> {
         let folder = path.display().to_string();
         move |source| PodError::Folder { folder, source }
     };
-    checkpoint::remove_all(&places.checkpoints, index)
-        .map_err(failed(places.checkpoints.path()))?;
+    checkpoint::remove_all(&places.checkpoints, index).map_err(failed(places.checkpoints.path()))?;
     let record = |extension| places.records.join(format!("peer-{index}.{extension}"));
     let mut files = vec![record("jsonl"), record("safetensors")];
     if index == 0 {

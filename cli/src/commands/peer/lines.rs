@@ -47,10 +47,7 @@ impl<'a> Lines<'a> {
 
     pub(super) fn header(&self) -> String {
         let plan = &self.setup.resolved.plan;
-        let list: Vec<String> = neighbours(self.setup)
-            .iter()
-            .map(ToString::to_string)
-            .collect();
+        let list: Vec<String> = neighbours(self.setup).iter().map(ToString::to_string).collect();
         let metrics = match self.metrics {
             Some(address) => format!("\n  metrics  http://{address}/metrics"),
             None => String::new(),
@@ -108,16 +105,10 @@ impl<'a> Lines<'a> {
             }
             News::Away { neighbour, why } => {
                 let before = self.missing.insert(*neighbour, Some(why.clone()));
-                (before.flatten().as_ref() != Some(why))
-                    .then(|| self.one_missing(*neighbour, Some(why)))
+                (before.flatten().as_ref() != Some(why)).then(|| self.one_missing(*neighbour, Some(why)))
             }
-            News::Stranger {
-                from,
-                why,
-                is_ending,
-            } => {
-                let is_told = self.strangers.len() >= STRANGERS
-                    || !self.strangers.insert((*from, why.clone()));
+            News::Stranger { from, why, is_ending } => {
+                let is_told = self.strangers.len() >= STRANGERS || !self.strangers.insert((*from, why.clone()));
                 (!is_told).then(|| stranger(*from, why, *is_ending))
             }
             News::Round(report) => Some(self.round(report)),
@@ -134,8 +125,7 @@ impl<'a> Lines<'a> {
             )
         };
         let evaluation = &report.evaluation;
-        let share =
-            (evaluation.total > 0).then(|| evaluation.correct as f64 / evaluation.total as f64);
+        let share = (evaluation.total > 0).then(|| evaluation.correct as f64 / evaluation.total as f64);
         let loss = evaluation
             .loss_sum
             .filter(|_| evaluation.total > 0)
@@ -161,16 +151,12 @@ impl<'a> Lines<'a> {
 
 fn neighbours(setup: &Setup) -> &[u32] {
     let peers = &setup.resolved.plan.peers;
-    peers
-        .get(setup.index as usize)
-        .map_or(&[], |peer| &peer.neighbours)
+    peers.get(setup.index as usize).map_or(&[], |peer| &peer.neighbours)
 }
 
 /// How it ended; accuracy is over this peer's part of the test data.
 pub(super) fn finished(summary: &Summary) -> String {
-    let hash = summary
-        .model_hash
-        .map_or_else(String::new, |hash| hash.to_string());
+    let hash = summary.model_hash.map_or_else(String::new, |hash| hash.to_string());
     let reason = match &summary.reason {
         Some(reason) => format!("\nended     early, {reason}"),
         None => String::new(),
@@ -208,9 +194,6 @@ mod tests {
             stranger(from, "it takes no connection any more", true),
             "a peer at 127.0.0.1 is ending: look what it says"
         );
-        assert_eq!(
-            stranger(from, "x", false),
-            "refused a connection from 127.0.0.1: x"
-        );
+        assert_eq!(stranger(from, "x", false), "refused a connection from 127.0.0.1: x");
     }
 }

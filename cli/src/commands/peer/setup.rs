@@ -50,19 +50,14 @@ pub(super) fn listen(nodes: &Nodes, index: u32) -> Listen {
     // The nodes file has every peer of the plan.
     match nodes.peers.get(index as usize) {
         Some(Node {
-            bind: Some(address),
-            ..
+            bind: Some(address), ..
         }) => Listen::At(*address),
         Some(node) => Listen::Port(node.address.port()),
         None => Listen::Port(0),
     }
 }
 
-pub(super) fn prepare(
-    arguments: &PeerArguments,
-    started: SystemTime,
-    printer: &Printer,
-) -> Result<Setup, PeerError> {
+pub(super) fn prepare(arguments: &PeerArguments, started: SystemTime, printer: &Printer) -> Result<Setup, PeerError> {
     let standalone = &arguments.standalone;
     let Some(path) = &standalone.bindings else {
         return Err(PeerError::Usage(
@@ -125,8 +120,7 @@ pub(super) fn prepare(
         (Some(_), Some(folder)) => resume::reopen(folder, &resolved)?,
         (Some(_), None) => {
             return Err(PeerError::Usage(
-                "--resume without --out: name the results folder in which this peer goes on"
-                    .to_owned(),
+                "--resume without --out: name the results folder in which this peer goes on".to_owned(),
             ));
         }
         (None, Some(path)) => Results::at(path)?,
@@ -136,18 +130,13 @@ pub(super) fn prepare(
             started,
         )?,
     };
-    let lock = furnish(&results, &resolved, &checked)
-        .inspect_err(|_| results.abandon(index..index + 1))?;
+    let lock = furnish(&results, &resolved, &checked).inspect_err(|_| results.abandon(index..index + 1))?;
     let bindings = Bindings {
         run: keys.identity.run.to_string(),
         attempt,
         authority: keys.authority.clone(),
         certificate: keys.certificate.clone(),
-        addresses: nodes
-            .peers
-            .iter()
-            .map(|node| node.address.clone())
-            .collect(),
+        addresses: nodes.peers.iter().map(|node| node.address.clone()).collect(),
         coordinator: None,
     };
     Ok(Setup {

@@ -27,14 +27,8 @@ const NEWS: Duration = Duration::from_secs(5);
 const QUEUE: usize = 1024;
 
 /// Runs the peer to its end.
-pub(super) fn run(
-    setup: Setup,
-    started: SystemTime,
-    printer: &mut Printer,
-) -> Result<(), PeerError> {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()?;
+pub(super) fn run(setup: Setup, started: SystemTime, printer: &mut Printer) -> Result<(), PeerError> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let (mut resumed_after, mut began) = (None, false);
     let result = runtime.block_on(drive(&setup, printer, &mut resumed_after, &mut began));
     if result.is_err() && !began && setup.arguments.resume.is_none() {
@@ -148,12 +142,7 @@ fn failed(error: impl Display) -> PeerError {
     PeerError::Failed(format!("{error:#}"))
 }
 
-fn summary(
-    setup: &Setup,
-    started: SystemTime,
-    resumed_after: Option<u32>,
-    result: &Result<(), PeerError>,
-) -> Summary {
+fn summary(setup: &Setup, started: SystemTime, resumed_after: Option<u32>, result: &Result<(), PeerError>) -> Summary {
     let index = setup.index;
     let rounds = setup.resolved.plan.training.rounds;
     let measured = Measured::of(&setup.results, index..index + 1, rounds);
@@ -184,9 +173,7 @@ fn summary(
         classes: measured.classes,
         loss: last.and_then(|last| last.loss),
         // That of an earlier round would pass for the result.
-        model_hash: last
-            .filter(|_| outcome != Outcome::Failed)
-            .map(|last| last.model_hash),
+        model_hash: last.filter(|_| outcome != Outcome::Failed).map(|last| last.model_hash),
         peak_rss_bytes: last.map(|last| last.peak_rss_bytes),
         peers: vec![PeerSummary {
             index: setup.index,

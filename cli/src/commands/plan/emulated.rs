@@ -34,22 +34,13 @@ pub(super) fn emulated(groups: &[Emulated<'_>], text: &mut String) {
 /// What a link is like: a line each for its rates, and for the rest.
 fn link(link: &LinkPlan) -> Vec<String> {
     let rate = |name: &str, rate: Option<RatePlan>| {
-        rate.map(|rate| {
-            format!(
-                "{name} {} Mbit/s, queue {}",
-                rate.rate as f64 / 1e6,
-                bytes(rate.queue)
-            )
-        })
+        rate.map(|rate| format!("{name} {} Mbit/s, queue {}", rate.rate as f64 / 1e6, bytes(rate.queue)))
     };
     let same = link.up == link.down;
     let mut lines: Vec<String> = if same {
         rate("up and down", link.up).into_iter().collect()
     } else {
-        rate("up", link.up)
-            .into_iter()
-            .chain(rate("down", link.down))
-            .collect()
+        rate("up", link.up).into_iter().chain(rate("down", link.down)).collect()
     };
     let mut rest = Vec::new();
     if !link.delay.is_zero() {

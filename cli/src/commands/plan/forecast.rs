@@ -129,10 +129,7 @@ fn emulated(plan: &Plan) -> Vec<Emulated<'_>> {
                 group: &peer.group,
                 link: peer.link,
                 compute_slowdown: peer.compute_slowdown,
-                congestion_control: plan
-                    .transport
-                    .congestion_control
-                    .over(&peer.link.unwrap_or_default()),
+                congestion_control: plan.transport.congestion_control.over(&peer.link.unwrap_or_default()),
             });
         }
     }
@@ -141,10 +138,7 @@ fn emulated(plan: &Plan) -> Vec<Emulated<'_>> {
 }
 
 impl<'a> Forecast<'a> {
-    pub(in crate::commands) fn of(
-        resolved: &'a Resolved,
-        links: Option<(BitRate, BitRate)>,
-    ) -> Self {
+    pub(in crate::commands) fn of(resolved: &'a Resolved, links: Option<(BitRate, BitRate)>) -> Self {
         let plan = &resolved.plan;
         let wiring = analysis::wiring(plan);
         let traffic = analysis::traffic(plan, &wiring);
@@ -187,10 +181,7 @@ impl<'a> Forecast<'a> {
     }
 
     /// Adds the shares of the data, or why they are not known.
-    pub(super) fn with_data(
-        mut self,
-        read: Result<(Histogram, Vec<Warning>), PreflightError>,
-    ) -> Self {
+    pub(super) fn with_data(mut self, read: Result<(Histogram, Vec<Warning>), PreflightError>) -> Self {
         match read {
             Ok((histogram, warnings)) => {
                 self.warnings.extend(warnings);

@@ -53,11 +53,7 @@ pub(super) fn shares(histogram: &Histogram, listed: usize) -> String {
     }
     let more = histogram.peers.len().saturating_sub(listed);
     if more > 0 {
-        let _ = writeln!(
-            text,
-            "     … and {} more; --peers lists all",
-            grouped(more as u64)
-        );
+        let _ = writeln!(text, "     … and {} more; --peers lists all", grouped(more as u64));
     }
     text
 }
@@ -96,24 +92,15 @@ mod tests {
     #[test]
     fn a_text_and_many_classes_show_sizes() {
         let text = of(1, vec![vec![10], vec![5]]);
-        assert!(
-            text.contains(&format!("0         10  {}\n", "█".repeat(48))),
-            "{text}"
-        );
-        assert!(
-            text.contains(&format!("1          5  {}\n", "█".repeat(24))),
-            "{text}"
-        );
+        assert!(text.contains(&format!("0         10  {}\n", "█".repeat(48))), "{text}");
+        assert!(text.contains(&format!("1          5  {}\n", "█".repeat(24))), "{text}");
         assert!(of(100, vec![vec![1; 100]]).contains("share of the largest"));
     }
 
     #[test]
     fn eighty_columns_are_enough_and_many_peers_are_counted() {
         let text = of(48, vec![vec![4_000_000; 48]; 5]);
-        assert!(
-            text.lines().all(|line| line.chars().count() <= 80),
-            "{text}"
-        );
+        assert!(text.lines().all(|line| line.chars().count() <= 80), "{text}");
         assert!(text.ends_with("… and 2 more; --peers lists all\n"));
     }
 }

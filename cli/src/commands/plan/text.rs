@@ -49,12 +49,7 @@ fn wiring(forecast: &Forecast<'_>, text: &mut String) {
             wiring.least_neighbours, wiring.most_neighbours, wiring.mean_neighbours
         )
     };
-    let cuts: Vec<u32> = wiring
-        .cuts
-        .cut_vertices
-        .iter()
-        .map(|cut| cut.peer)
-        .collect();
+    let cuts: Vec<u32> = wiring.cuts.cut_vertices.iter().map(|cut| cut.peer).collect();
     let _ = writeln!(
         text,
         "wiring\n  connections    {}\n  neighbours     {neighbours}\n  distance       at most {}, mean {:.2}\n  \
@@ -64,10 +59,9 @@ fn wiring(forecast: &Forecast<'_>, text: &mut String) {
         wiring.mean_distance,
         listed_or_none(&cuts),
         wiring.cuts.bridges.len(),
-        wiring.spectral_gap.map_or_else(
-            || "too small to compute".to_owned(),
-            |gap| format!("{gap:.4}")
-        ),
+        wiring
+            .spectral_gap
+            .map_or_else(|| "too small to compute".to_owned(), |gap| format!("{gap:.4}")),
     );
 }
 
@@ -94,10 +88,10 @@ fn round(forecast: &Forecast<'_>, text: &mut String) {
 }
 
 fn bound(link: &LinkBound) -> String {
-    let rates = link.up.zip(link.down).map_or_else(
-        || "the manifest's rates".to_owned(),
-        |(up, down)| rates(up, down),
-    );
+    let rates = link
+        .up
+        .zip(link.down)
+        .map_or_else(|| "the manifest's rates".to_owned(), |(up, down)| rates(up, down));
     let limit = match &link.bound.limit {
         Limit::ClosedForm(limit) => closed_form(*limit),
         Limit::Links(links) => {
@@ -168,11 +162,7 @@ fn peers(forecast: &Forecast<'_>, all: bool, text: &mut String) {
     }
     let more = forecast.details.len().saturating_sub(shown);
     if more > 0 {
-        let _ = writeln!(
-            text,
-            "     … and {} more; --peers lists all",
-            grouped(more as u64)
-        );
+        let _ = writeln!(text, "     … and {} more; --peers lists all", grouped(more as u64));
     }
 }
 
@@ -235,10 +225,7 @@ mod tests {
     const QUICKSTART: &str = include_str!("../../../../examples/quickstart.yaml");
 
     fn shown(sets: &[(&str, &str)], all: bool) -> String {
-        let sets: Vec<(String, String)> = sets
-            .iter()
-            .map(|(a, b)| ((*a).to_owned(), (*b).to_owned()))
-            .collect();
+        let sets: Vec<(String, String)> = sets.iter().map(|(a, b)| ((*a).to_owned(), (*b).to_owned())).collect();
         let resolved = Resolved::from_text(QUICKSTART, &sets).unwrap();
         text(&Forecast::of(&resolved, forecast::links(None, None)), all)
     }
@@ -294,10 +281,7 @@ mod tests {
         ] {
             assert!(text.contains(line), "{line}\n{text}");
         }
-        assert!(
-            text.lines().all(|line| line.chars().count() <= WIDTH),
-            "{text}"
-        );
+        assert!(text.lines().all(|line| line.chars().count() <= WIDTH), "{text}");
         assert!(!shown(&[], false).contains("emulated"));
     }
 
@@ -317,23 +301,14 @@ mod tests {
 
     #[test]
     fn notes_say_what_is_good_to_know() {
-        let text = shown(
-            &[("topology.type", "star"), ("exchange.uploadSlots", "7")],
-            false,
-        );
-        assert!(
-            text.contains("note: nobody is ever choked: 7 upload slots"),
-            "{text}"
-        );
+        let text = shown(&[("topology.type", "star"), ("exchange.uploadSlots", "7")], false);
+        assert!(text.contains("note: nobody is ever choked: 7 upload slots"), "{text}");
         assert!(
             text.contains("note: 1 peer holds the rest together: without peer 0"),
             "{text}"
         );
         assert!(text.contains("at least 49 times its own"), "{text}");
-        let quiet = shown(
-            &[("topology.type", "mesh"), ("groups[0].count", "12")],
-            false,
-        );
+        let quiet = shown(&[("topology.type", "mesh"), ("groups[0].count", "12")], false);
         assert!(!quiet.contains("note:"), "{quiet}");
     }
 

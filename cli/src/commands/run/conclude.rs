@@ -14,12 +14,7 @@ use crate::{
 };
 
 /// Writes what a run leaves, and prints that it is complete or gives why it is not.
-pub(super) fn conclude(
-    setup: &Setup,
-    done: Done,
-    times: Times,
-    printer: &mut Printer,
-) -> Result<Summary, RunFailure> {
+pub(super) fn conclude(setup: &Setup, done: Done, times: Times, printer: &mut Printer) -> Result<Summary, RunFailure> {
     // Figures that did not come through the status endpoint come from the peers' files.
     for round in done.ended.measured.rounds.iter().skip(done.rounds_printed) {
         printer.print(&Event::Round {
@@ -27,9 +22,7 @@ pub(super) fn conclude(
             summary: &round.summary,
         });
     }
-    let result = done
-        .result
-        .and_then(|()| result::check(setup, &done.ended.measured));
+    let result = done.result.and_then(|()| result::check(setup, &done.ended.measured));
     let mut summary = summary(setup, done.run, &done.ended, times);
     if let Err(error) = &result {
         blame(&mut summary, error);
@@ -78,11 +71,7 @@ fn blame(summary: &mut Summary, error: &RunError) {
 }
 
 /// Writes summary and report of a run with this result. What is missing then makes a good one bad.
-fn write(
-    setup: &Setup,
-    summary: &mut Summary,
-    result: Result<(), RunError>,
-) -> Result<(), RunError> {
+fn write(setup: &Setup, summary: &mut Summary, result: Result<(), RunError>) -> Result<(), RunError> {
     let written = setup.results.write_json("summary.json", summary);
     let result = match (result, written) {
         (Err(error), Err(lost)) => {

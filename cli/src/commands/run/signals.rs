@@ -62,20 +62,16 @@ pub(in crate::commands) fn watch() -> io::Result<()> {
     if taker.is_some() {
         return Ok(());
     }
-    let runtime = runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()?;
+    let runtime = runtime::Builder::new_current_thread().enable_all().build()?;
     let mut sources = {
         let _inside = runtime.enter();
         Sources::new()?
     };
-    thread::Builder::new()
-        .name("signals".to_owned())
-        .spawn(move || {
-            loop {
-                deliver(runtime.block_on(sources.next()));
-            }
-        })?;
+    thread::Builder::new().name("signals".to_owned()).spawn(move || {
+        loop {
+            deliver(runtime.block_on(sources.next()));
+        }
+    })?;
     *taker = Some(Taker::Nobody);
     Ok(())
 }
@@ -140,9 +136,7 @@ fn hangups_are_ignored() -> bool {
 
 /// From `/proc/…/status`: a bit a signal, SIGHUP, which is 1, the lowest.
 fn are_ignored(status: &str) -> Option<bool> {
-    let mask = status
-        .lines()
-        .find_map(|line| line.strip_prefix("SigIgn:"))?;
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"))?;
     let mask = u64::from_str_radix(mask.trim(), 16).ok()?;
     Some(mask & 1 == 1)
 }
@@ -153,8 +147,7 @@ mod tests {
 
     #[test]
     fn the_system_tells_whether_hangups_are_ignored() {
-        let status =
-            |mask: &str| format!("Name:\tx\nSigBlk:\t0001\nSigIgn:\t{mask}\nSigCgt:\t0001\n");
+        let status = |mask: &str| format!("Name:\tx\nSigBlk:\t0001\nSigIgn:\t{mask}\nSigCgt:\t0001\n");
         assert_eq!(are_ignored(&status("0000000000001000")), Some(false));
         assert_eq!(are_ignored(&status("0000000000001001")), Some(true));
         assert_eq!(are_ignored("Name:\tx\n"), None);

@@ -67,11 +67,7 @@ pub(super) fn summary(setup: &Setup, run: Option<RunId>, ended: &Ended, times: T
     let last = measured.rounds.last().map(|round| &round.summary);
     let peers = (0..).zip(&ended.exits).map(|(index, exit)| PeerSummary {
         index,
-        rounds: measured
-            .rounds_by_peer
-            .get(index as usize)
-            .copied()
-            .unwrap_or(0),
+        rounds: measured.rounds_by_peer.get(index as usize).copied().unwrap_or(0),
         exit: match exit.as_ref().map(|exit| &exit.status) {
             Some(Ok(status)) => status.to_string(),
             Some(Err(error)) => error.clone(),
@@ -84,10 +80,7 @@ pub(super) fn summary(setup: &Setup, run: Option<RunId>, ended: &Ended, times: T
             None => Outcome::Completed,
         },
         error: None,
-        reason: measured
-            .converged
-            .as_ref()
-            .map(|(_, reason)| reason.clone()),
+        reason: measured.converged.as_ref().map(|(_, reason)| reason.clone()),
         resume: None,
         resumed_after: setup.resume,
         name: setup.plan.name.clone(),
@@ -104,11 +97,7 @@ pub(super) fn summary(setup: &Setup, run: Option<RunId>, ended: &Ended, times: T
         classes: measured.classes.clone(),
         loss: last.and_then(|last| last.loss),
         model_hash: last.map(|last| last.model_hash),
-        peak_rss_bytes: measured
-            .rounds
-            .iter()
-            .map(|round| round.summary.peak_rss_bytes)
-            .max(),
+        peak_rss_bytes: measured.rounds.iter().map(|round| round.summary.peak_rss_bytes).max(),
         rounds: measured.rounds.clone(),
         peers: peers.collect(),
     }

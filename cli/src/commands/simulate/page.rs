@@ -100,17 +100,13 @@ fn rounds(simulated: &Simulated) -> Markup {
 }
 
 fn links(simulated: &Simulated) -> Markup {
-    let percent = |share: Option<f64>| {
-        share.map_or_else(|| "–".to_owned(), |share| format!("{:.0} %", 100.0 * share))
-    };
+    let percent = |share: Option<f64>| share.map_or_else(|| "–".to_owned(), |share| format!("{:.0} %", 100.0 * share));
     let bar = |share: Option<f64>| (100.0 * share.unwrap_or(0.0), percent(share));
     let bars = GroupedBars {
         x: "% of the exchanges' time",
         y: "peer",
         parts: &["up", "down"],
-        groups: shown(simulated, |peer| {
-            vec![bar(peer.up_busy), bar(peer.down_busy)]
-        }),
+        groups: shown(simulated, |peer| vec![bar(peer.up_busy), bar(peer.down_busy)]),
     };
     let description = simulated.bottleneck.map_or_else(
         || "No link has a rate.".to_owned(),
@@ -158,18 +154,10 @@ fn waits(simulated: &Simulated) -> Markup {
         title: "What peers waited for",
         description: "In the rest of an exchange a neighbour served them.",
     };
-    let table = Table::new(
-        &["peer", "nothing to ask for", "choked"],
-        simulated.peers.len(),
-        |at| {
-            let peer = &simulated.peers[at];
-            vec![
-                peer.peer.to_string(),
-                duration(peer.nothing),
-                duration(peer.choked),
-            ]
-        },
-    );
+    let table = Table::new(&["peer", "nothing to ask for", "choked"], simulated.peers.len(), |at| {
+        let peer = &simulated.peers[at];
+        vec![peer.peer.to_string(), duration(peer.nothing), duration(peer.choked)]
+    });
     figure(&name, &bars.draw(&name), &table)
 }
 

@@ -62,9 +62,7 @@ impl From<&SimulateArguments> for Asked {
             up: arguments.up,
             down: arguments.down,
             delay: arguments.delay.map(|delay| delay.get()),
-            train: arguments
-                .train_time
-                .map_or(Duration::ZERO, |time| time.get()),
+            train: arguments.train_time.map_or(Duration::ZERO, |time| time.get()),
             detail: arguments.detail,
         }
     }
@@ -73,8 +71,7 @@ impl From<&SimulateArguments> for Asked {
 /// The same state machines as `fltorrent run` has, over the links that are asked for.
 pub(super) fn scenario(plan: &Plan, asked: &Asked) -> Result<Scenario, ScenarioError> {
     let chunks = plan.exchange.num_chunks;
-    let layout =
-        ChunkLayout::new(plan.model.parameters, chunks).ok_or(ScenarioError::Chunks(chunks))?;
+    let layout = ChunkLayout::new(plan.model.parameters, chunks).ok_or(ScenarioError::Chunks(chunks))?;
     let identity = RunIdentity {
         run: RunId::from_bytes([0; 16]),
         attempt: 0,
@@ -179,12 +176,7 @@ mod tests {
             ("groups[0].computeSlowdown", "2.5"),
         ];
         let peer = first(&sets, NOTHING);
-        let lane = |rate| {
-            Some(Lane {
-                rate,
-                queue: 65_536.0,
-            })
-        };
+        let lane = |rate| Some(Lane { rate, queue: 65_536.0 });
         let expected = Access {
             up: lane(1e6),
             down: lane(2e6),
@@ -203,17 +195,11 @@ mod tests {
             delay: Some(Duration::ZERO),
             ..NOTHING
         };
-        let sets = [(
-            "network.default",
-            "{up: 8Mbit, down: 8Mbit, delay: 10ms, jitter: 1ms}",
-        )];
+        let sets = [("network.default", "{up: 8Mbit, down: 8Mbit, delay: 10ms, jitter: 1ms}")];
         let access = first(&sets, asked).access;
         assert_eq!(access.up.unwrap().rate, 1e6);
         assert_eq!(access.down.unwrap().rate, 1e7);
-        assert_eq!(
-            (access.delay, access.jitter),
-            (Duration::ZERO, Duration::ZERO)
-        );
+        assert_eq!((access.delay, access.jitter), (Duration::ZERO, Duration::ZERO));
     }
 
     #[test]

@@ -175,10 +175,7 @@ fn rounds(figures: &[PeerFigures], train: Duration, bound: f64) -> Vec<Round> {
             let seconds = round.completed.saturating_sub(before).as_secs_f64();
             before = before.max(round.completed);
             let exchange = (seconds - train.as_secs_f64()).max(0.0);
-            let own = round
-                .completed
-                .saturating_sub(round.published)
-                .as_secs_f64();
+            let own = round.completed.saturating_sub(round.published).as_secs_f64();
             let share = |time: Duration| match own > 0.0 {
                 true => time.as_secs_f64() / own,
                 false => 0.0,
@@ -204,12 +201,7 @@ fn peer(index: u32, figures: &PeerFigures, scenario: &Scenario, exchange: f64) -
         (carried > 0.0).then(|| (bytes as f64 / carried).min(1.0))
     };
     let sum = |time: fn(&fltorrent_swarm::simulation::RoundFigures) -> Duration| {
-        figures
-            .rounds
-            .iter()
-            .map(time)
-            .sum::<Duration>()
-            .as_secs_f64()
+        figures.rounds.iter().map(time).sum::<Duration>().as_secs_f64()
     };
     Peer {
         peer: index,
@@ -233,12 +225,10 @@ fn bottleneck(peers: &[Peer]) -> Option<Bottleneck> {
         })
     });
     // Of several the first.
-    links
-        .flatten()
-        .reduce(|most, link| match link.busy > most.busy {
-            true => link,
-            false => most,
-        })
+    links.flatten().reduce(|most, link| match link.busy > most.busy {
+        true => link,
+        false => most,
+    })
 }
 
 fn notes(resolved: &Resolved, scenario: &Scenario, train: Duration) -> Vec<String> {
@@ -256,16 +246,10 @@ fn notes(resolved: &Resolved, scenario: &Scenario, train: Duration) -> Vec<Strin
         );
     }
     if resolved.plan.transport.congestion_control == CongestionControl::NewReno {
-        notes.push(
-            "every connection has Cubic here; transport.congestionControl newReno is not modelled"
-                .to_owned(),
-        );
+        notes.push("every connection has Cubic here; transport.congestionControl newReno is not modelled".to_owned());
     }
     if resolved.plan.early_stop.is_some() {
-        notes.push(
-            "nothing is learned in a simulation, so that training.earlyStop never ends it"
-                .to_owned(),
-        );
+        notes.push("nothing is learned in a simulation, so that training.earlyStop never ends it".to_owned());
     }
     notes
 }
@@ -318,9 +302,7 @@ spec:
     #[test]
     fn two_slow_peers_of_a_ring_are_the_limit_that_is_named() {
         let edges = (0..8).map(|peer| (peer, (peer + 1) % 8)).collect();
-        let rates: Vec<(u32, u32)> = (0..8)
-            .map(|peer| (if peer % 4 == 0 { 1 } else { 50 }, 100))
-            .collect();
+        let rates: Vec<(u32, u32)> = (0..8).map(|peer| (if peer % 4 == 0 { 1 } else { 50 }, 100)).collect();
         let it = simulated(&edges, &rates, "");
         // (n + 2)·S ÷ 2u, by hand; no closed form is above S ÷ u.
         let update = it.payload as f64 / 56.0;

@@ -78,9 +78,7 @@ fn totals(simulated: &Simulated) -> Vec<String> {
         ),
     ];
     if let Some(cohort) = simulated.cohort {
-        lines.push(format!(
-            "  cohorts     the updates of {cohort} peers travelled as one"
-        ));
+        lines.push(format!("  cohorts     the updates of {cohort} peers travelled as one"));
     }
     if let Some(exact) = simulated.exact {
         lines.push(format!(

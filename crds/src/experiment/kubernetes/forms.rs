@@ -4,8 +4,7 @@
 use schemars::{Schema, SchemaGenerator, json_schema};
 
 /// The name of an object: a subdomain by RFC 1123.
-pub(crate) const OBJECT_NAME_PATTERN: &str =
-    r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$";
+pub(crate) const OBJECT_NAME_PATTERN: &str = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$";
 /// What stands before a number in the names of claims.
 pub(crate) const CLAIM_PREFIX_PATTERN: &str = "^[a-z0-9][-a-z0-9]*$";
 /// The key of a label or of a taint, or the name of a resource.
@@ -118,9 +117,7 @@ fn is_label_value(text: &str) -> bool {
     text.is_empty()
         || (text.starts_with(ends)
             && text.ends_with(ends)
-            && text
-                .bytes()
-                .all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(&b)))
+            && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(&b)))
 }
 
 fn is_environment(text: &str) -> bool {
@@ -130,10 +127,7 @@ fn is_environment(text: &str) -> bool {
 }
 
 fn is_config_key(text: &str) -> bool {
-    !text.is_empty()
-        && text
-            .bytes()
-            .all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(&b))
+    !text.is_empty() && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(&b))
 }
 
 fn is_image(text: &str) -> bool {

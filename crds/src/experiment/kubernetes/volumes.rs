@@ -2,9 +2,7 @@ use kube_derive::KubeSchema;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{
-    CONFIG_KEY_PATTERN, EmptyDir, MOUNT_PATH_PATTERN, OBJECT_NAME_PATTERN, SUB_PATH_PATTERN,
-};
+use super::{CONFIG_KEY_PATTERN, EmptyDir, MOUNT_PATH_PATTERN, OBJECT_NAME_PATTERN, SUB_PATH_PATTERN};
 use crate::experiment::NAME_PATTERN;
 
 /// A volume of a pod, of one kind. A path of the node (hostPath) is refused: pods keep to Pod Security's `restricted`.

@@ -4,8 +4,7 @@ use serde_json::Value;
 
 use super::{super::document, describe};
 use crate::{
-    BitRate, ByteSize, FieldError, Interval, Percentage, Quantity, QueueLength, bit_rate,
-    byte_size,
+    BitRate, ByteSize, FieldError, Interval, Percentage, Quantity, QueueLength, bit_rate, byte_size,
     errors::quote,
     experiment::{self, kubernetes},
     interval, percentage, quantity, queue_length,
@@ -39,23 +38,16 @@ pub(super) fn form(pattern: &str, text: &str) -> Option<String> {
             .err()
             .map(|error| format!("{} is {error}", quote(text))),
         experiment::SHA256_PATTERN => {
-            let fits = text.len() == 64
-                && text
-                    .bytes()
-                    .all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
+            let fits = text.len() == 64 && text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
             (!fits).then(|| format!("{} is not a SHA-256", quote(text)))
         }
-        experiment::NAME_PATTERN => {
-            (!document::is_label(text)).then(|| format!("{} is not a name", quote(text)))
-        }
+        experiment::NAME_PATTERN => (!document::is_label(text)).then(|| format!("{} is not a name", quote(text))),
         quantity::PATTERN => text
             .parse::<Quantity>()
             .err()
             .map(|error| format!("{} is {error}", quote(text))),
         _ => match kubernetes::form(pattern) {
-            Some(form) => {
-                (!(form.fits)(text)).then(|| format!("{} is not {}", quote(text), form.noun))
-            }
+            Some(form) => (!(form.fits)(text)).then(|| format!("{} is not {}", quote(text), form.noun)),
             None => Some(format!("{} cannot be checked", quote(text))),
         },
     }
@@ -72,11 +64,7 @@ pub(super) fn amount(value: &Value, path: &str, errors: &mut Vec<FieldError>) {
         other => Some(format!("{} is not a quantity", describe(other))),
     };
     if let Some(fault) = fault {
-        errors.push(FieldError::new(
-            path,
-            fault,
-            format!("write {}", quantity::SAMPLE),
-        ));
+        errors.push(FieldError::new(path, fault, format!("write {}", quantity::SAMPLE)));
     }
 }
 
@@ -91,19 +79,13 @@ pub(super) fn bytes(value: &Value, path: &str, errors: &mut Vec<FieldError>) {
         other => Some(format!("{} is not a quantity of bytes", describe(other))),
     };
     if let Some(fault) = fault {
-        errors.push(FieldError::new(
-            path,
-            fault,
-            "write a quantity of bytes such as 256Mi",
-        ));
+        errors.push(FieldError::new(path, fault, "write a quantity of bytes such as 256Mi"));
     }
 }
 
 pub(super) fn column(value: &Value, path: &str, errors: &mut Vec<FieldError>) {
     let fault = match value {
-        Value::String(name) => {
-            experiment::name_fault(name).map(|fault| format!("{} is {fault}", quote(name)))
-        }
+        Value::String(name) => experiment::name_fault(name).map(|fault| format!("{} is {fault}", quote(name))),
         Value::Number(number) => {
             let fits = number
                 .as_u64()
@@ -113,10 +95,6 @@ pub(super) fn column(value: &Value, path: &str, errors: &mut Vec<FieldError>) {
         other => Some(format!("{} is not a column", describe(other))),
     };
     if let Some(fault) = fault {
-        errors.push(FieldError::new(
-            path,
-            fault,
-            format!("write {COLUMN_SAMPLE}"),
-        ));
+        errors.push(FieldError::new(path, fault, format!("write {COLUMN_SAMPLE}")));
     }
 }

@@ -33,12 +33,8 @@ fn is_suspicious(text: &str) -> bool {
 /// 1.32.
 fn resolve(text: &str) -> Value {
     match text {
-        "y" | "Y" | "yes" | "Yes" | "YES" | "true" | "True" | "TRUE" | "on" | "On" | "ON" => {
-            Value::Bool(true)
-        }
-        "n" | "N" | "no" | "No" | "NO" | "false" | "False" | "FALSE" | "off" | "Off" | "OFF" => {
-            Value::Bool(false)
-        }
+        "y" | "Y" | "yes" | "Yes" | "YES" | "true" | "True" | "TRUE" | "on" | "On" | "ON" => Value::Bool(true),
+        "n" | "N" | "no" | "No" | "NO" | "false" | "False" | "FALSE" | "off" | "Off" | "OFF" => Value::Bool(false),
         "null" | "Null" | "NULL" => Value::Null,
         _ => number(text).map_or_else(|| Value::from(text), Value::Number),
     }
@@ -82,10 +78,7 @@ fn decimal(plain: &str) -> bool {
     let digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
     let unsigned = plain.strip_prefix(['+', '-']).unwrap_or(plain);
     let (mantissa, exponent) = match unsigned.split_once(['e', 'E']) {
-        Some((mantissa, exponent)) => (
-            mantissa,
-            exponent.strip_prefix(['+', '-']).unwrap_or(exponent),
-        ),
+        Some((mantissa, exponent)) => (mantissa, exponent.strip_prefix(['+', '-']).unwrap_or(exponent)),
         None => (unsigned, "0"),
     };
     let (before, after) = mantissa.split_once('.').unwrap_or((mantissa, ""));
@@ -97,9 +90,7 @@ fn decimal(plain: &str) -> bool {
 fn tidy(value: Value) -> Value {
     const EXACT: f64 = (1_u64 << 53) as f64;
     match value.as_f64() {
-        Some(number) if number == libm::trunc(number) && number.abs() <= EXACT => {
-            Value::from(number as i64)
-        }
+        Some(number) if number == libm::trunc(number) && number.abs() <= EXACT => Value::from(number as i64),
         _ => value,
     }
 }

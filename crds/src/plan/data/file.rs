@@ -27,13 +27,7 @@ pub(super) fn resolve(
 }
 
 /// Refuses a URL that nothing vouches for or that cannot be fetched.
-pub(super) fn check(
-    place: &str,
-    hashed: bool,
-    path: &str,
-    hash_path: &str,
-    findings: &mut Findings,
-) -> Option<()> {
+pub(super) fn check(place: &str, hashed: bool, path: &str, hash_path: &str, findings: &mut Findings) -> Option<()> {
     let Some((found, expected)) = fault(place, hashed, hash_path) else {
         return Some(());
     };
@@ -61,8 +55,7 @@ fn fault(place: &str, hashed: bool, hash_path: &str) -> Option<(String, String)>
     if host.contains('@') {
         return Some((
             "the URL holds a user name or a password".to_owned(),
-            "the manifest is kept with the results: fetch the file by hand and write its path"
-                .to_owned(),
+            "the manifest is kept with the results: fetch the file by hand and write its path".to_owned(),
         ));
     }
     (!hashed).then(|| {

@@ -34,17 +34,9 @@ pub(super) fn check(path: &str, placement: &GroupKubernetes, findings: &mut Find
 }
 
 fn resources(path: &str, resources: &Resources, findings: &mut Findings) {
-    for (kind, amounts) in [
-        ("requests", &resources.requests),
-        ("limits", &resources.limits),
-    ] {
+    for (kind, amounts) in [("requests", &resources.requests), ("limits", &resources.limits)] {
         for (name, amount) in amounts {
-            resource(
-                &entry(&format!("{path}.{kind}"), name),
-                name,
-                *amount,
-                findings,
-            );
+            resource(&entry(&format!("{path}.{kind}"), name), name, *amount, findings);
         }
     }
     for (name, request) in &resources.requests {
@@ -99,11 +91,7 @@ fn keys(path: &str, labels: &BTreeMap<String, String>, findings: &mut Findings) 
 fn toleration(path: &str, toleration: &Toleration, findings: &mut Findings) {
     let exists = toleration.operator == Some(TolerationOperator::Exists);
     if toleration.key.is_none() && !exists {
-        findings.error(
-            path,
-            "has no key",
-            "write one, or `operator: Exists` for every taint",
-        );
+        findings.error(path, "has no key", "write one, or `operator: Exists` for every taint");
     }
     if exists && toleration.value.is_some() {
         findings.error(
@@ -112,9 +100,7 @@ fn toleration(path: &str, toleration: &Toleration, findings: &mut Findings) {
             "remove it, or write `operator: Equal`",
         );
     }
-    if toleration.toleration_seconds.is_some()
-        && toleration.effect != Some(TolerationEffect::NoExecute)
-    {
+    if toleration.toleration_seconds.is_some() && toleration.effect != Some(TolerationEffect::NoExecute) {
         findings.error(
             &format!("{path}.tolerationSeconds"),
             "belongs to the effect NoExecute",
@@ -127,13 +113,8 @@ fn affinity(path: &str, affinity: &Affinity, findings: &mut Findings) {
     const REQUIRED: &str = "requiredDuringSchedulingIgnoredDuringExecution";
     const PREFERRED: &str = "preferredDuringSchedulingIgnoredDuringExecution";
     if let Some(nodes) = &affinity.node_affinity {
-        let required = nodes
-            .required_during_scheduling_ignored_during_execution
-            .iter();
-        for (i, one) in required
-            .flat_map(|terms| &terms.node_selector_terms)
-            .enumerate()
-        {
+        let required = nodes.required_during_scheduling_ignored_during_execution.iter();
+        for (i, one) in required.flat_map(|terms| &terms.node_selector_terms).enumerate() {
             let at = format!("{path}.nodeAffinity.{REQUIRED}.nodeSelectorTerms[{i}]");
             term(&at, one, findings);
         }
@@ -176,11 +157,7 @@ fn term(path: &str, term: &SelectorTerm, findings: &mut Findings) {
 }
 
 fn selector(path: &str, selector: &LabelSelector, findings: &mut Findings) {
-    keys(
-        &format!("{path}.matchLabels"),
-        &selector.match_labels,
-        findings,
-    );
+    keys(&format!("{path}.matchLabels"), &selector.match_labels, findings);
     for (i, expression) in selector.match_expressions.iter().enumerate() {
         let at = format!("{path}.matchExpressions[{i}].values");
         let wanted = match expression.operator {

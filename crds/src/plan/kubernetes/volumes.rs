@@ -24,11 +24,7 @@ const TAKEN: [&str; 9] = [
 pub(super) fn check(kubernetes: &Kubernetes, findings: &mut Findings) {
     for (i, volume) in kubernetes.volumes.iter().enumerate() {
         self::volume(&format!("kubernetes.volumes[{i}]"), volume, findings);
-        if !kubernetes
-            .volume_mounts
-            .iter()
-            .any(|mount| mount.name == volume.name)
-        {
+        if !kubernetes.volume_mounts.iter().any(|mount| mount.name == volume.name) {
             findings.warn(
                 &format!("kubernetes.volumes[{i}].name"),
                 format!("no entry of volumeMounts names {}", quote(&volume.name)),
@@ -38,11 +34,7 @@ pub(super) fn check(kubernetes: &Kubernetes, findings: &mut Findings) {
     let mut folders = BTreeMap::new();
     for (i, mount) in kubernetes.volume_mounts.iter().enumerate() {
         let path = format!("kubernetes.volumeMounts[{i}]");
-        if !kubernetes
-            .volumes
-            .iter()
-            .any(|volume| volume.name == mount.name)
-        {
+        if !kubernetes.volumes.iter().any(|volume| volume.name == mount.name) {
             findings.error(
                 &format!("{path}.name"),
                 format!("{} is none of volumes", quote(&mount.name)),
@@ -106,11 +98,7 @@ fn volume(path: &str, volume: &Volume, findings: &mut Findings) {
     }
     let of = |member: &str, items: &[KeyToPath], findings: &mut Findings| {
         for (i, item) in items.iter().enumerate() {
-            upwards(
-                &format!("{path}.{member}.items[{i}].path"),
-                &item.path,
-                findings,
-            );
+            upwards(&format!("{path}.{member}.items[{i}].path"), &item.path, findings);
         }
     };
     if let Some(source) = &volume.config_map {
@@ -144,9 +132,7 @@ fn folder(path: &str, text: &str, findings: &mut Findings) {
             .strip_prefix(outer)
             .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
     };
-    let taken = TAKEN
-        .iter()
-        .find(|taken| within(text, taken) || within(taken, text));
+    let taken = TAKEN.iter().find(|taken| within(text, taken) || within(taken, text));
     if let Some(taken) = taken {
         findings.error(
             path,

@@ -221,10 +221,7 @@ fn an_attempt_that_has_no_next_one_is_the_last() {
     assert_eq!(world.ledger.stage, Stage::Running);
     world.suspend = true;
     world.settle();
-    assert_eq!(
-        (world.ledger.stage, world.pods.len()),
-        (Stage::Suspended, 0)
-    );
+    assert_eq!((world.ledger.stage, world.pods.len()), (Stage::Suspended, 0));
     world.suspend = false;
     world.settle();
     world.set(0, &failure());
@@ -255,10 +252,7 @@ fn a_pod_that_is_not_sealed_is_nothing_but_in_the_way() {
     // A peer whose pod was replaced by another is gone.
     world.pods.insert("x-0-0".into(), forged("x-0-0", 0));
     world.settle();
-    assert_eq!(
-        (world.ledger.attempt, world.ledger.stage),
-        (1, Stage::Running)
-    );
+    assert_eq!((world.ledger.attempt, world.ledger.stage), (1, Stage::Running));
     // One that the operator created and did not come to seal is made again.
     let mut world = World::new(0);
     for _ in 0..2 {
@@ -297,10 +291,7 @@ fn what_is_proven_is_not_tried_again() {
     world.set(0, &failure());
     world.set(2, &PodState::Failed(proof));
     world.settle();
-    assert_eq!(
-        (world.ledger.stage, world.ledger.restarts),
-        (Stage::Failed, 0)
-    );
+    assert_eq!((world.ledger.stage, world.ledger.restarts), (Stage::Failed, 0));
     assert!(matches!(world.turns[2], Turn::GaveUp { index: 2, .. }));
 }
 

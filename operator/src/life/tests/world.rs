@@ -60,10 +60,7 @@ impl World {
                 false
             }
             Decision::Act {
-                delete,
-                end,
-                create,
-                ..
+                delete, end, create, ..
             } => {
                 let mut changed = false;
                 for name in end {

@@ -56,9 +56,7 @@ impl Cluster {
 
     pub(super) fn remove(&self, resource: &str, name: &str) {
         let mut state = self.0.lock().unwrap();
-        state
-            .objects
-            .remove(&(resource.to_owned(), name.to_owned()));
+        state.objects.remove(&(resource.to_owned(), name.to_owned()));
     }
 
     pub(super) fn change(&self, resource: &str, name: &str, change: impl Fn(&mut Value)) {
@@ -79,21 +77,13 @@ impl Cluster {
     }
 
     /// A look at an experiment, as if nobody had looked at it or been refused for long.
-    pub(super) async fn look(
-        &self,
-        context: &Arc<Context>,
-        name: &str,
-    ) -> Result<Action, ReconcileError> {
+    pub(super) async fn look(&self, context: &Arc<Context>, name: &str) -> Result<Action, ReconcileError> {
         for one in context.all().values_mut() {
             one.throttle = crate::throttle::Throttle::default();
         }
         let object = self.get("fltorrentexperiments", name);
         let experiment = serde_json::from_value(object).unwrap();
-        reconcile(
-            Arc::new(DeserializeGuard(Ok(experiment))),
-            Arc::clone(context),
-        )
-        .await
+        reconcile(Arc::new(DeserializeGuard(Ok(experiment))), Arc::clone(context)).await
     }
 }
 
@@ -152,10 +142,7 @@ impl State {
     fn create(&mut self, resource: String, object: Value) -> Option<(StatusCode, Value)> {
         let name = object["metadata"]["name"].as_str().unwrap().to_owned();
         let there = self.objects.keys().filter(|(kind, _)| *kind == resource);
-        let full = self
-            .quotas
-            .get(&resource)
-            .is_some_and(|&most| there.count() >= most);
+        let full = self.quotas.get(&resource).is_some_and(|&most| there.count() >= most);
         let key = (resource, name);
         if self.objects.contains_key(&key) {
             return test_api::refusal(StatusCode::CONFLICT, "AlreadyExists");
@@ -170,13 +157,9 @@ impl State {
         let is_of = |object: &&Value| {
             let label = &object["metadata"]["labels"]["fltorrent.io/experiment"];
             let name = label.as_str().unwrap_or_default();
-            query.contains(&format!("experiment%3D{name}&"))
-                || query.ends_with(&format!("experiment%3D{name}"))
+            query.contains(&format!("experiment%3D{name}&")) || query.ends_with(&format!("experiment%3D{name}"))
         };
-        let all = self
-            .objects
-            .iter()
-            .filter(|((kind, _), _)| kind == resource);
+        let all = self.objects.iter().filter(|((kind, _), _)| kind == resource);
         let items: Vec<_> = all.map(|(_, object)| object).filter(is_of).collect();
         json!({"apiVersion": "v1", "kind": "List", "metadata": {}, "items": items})
     }

@@ -16,21 +16,10 @@ fn the_same_trouble_in_other_words_is_no_news() {
         };
         let done = Applied::nothing(facts(&[PodState::Waiting, PodState::Waiting]));
         let none = Figures::default();
-        applied(
-            prior,
-            &validated,
-            running(),
-            &done,
-            Some(&trouble),
-            &none,
-            at(0),
-        )
+        applied(prior, &validated, running(), &done, Some(&trouble), &none, at(0))
     };
     let first = status(&ExperimentStatus::default(), "ErrImagePull");
-    assert_eq!(
-        reason(&first, ConditionType::PeersReady),
-        "ImageUnavailable"
-    );
+    assert_eq!(reason(&first, ConditionType::PeersReady), "ImageUnavailable");
     assert_eq!(status(&first, "ImagePullBackOff"), first);
 }
 
@@ -65,13 +54,7 @@ fn a_figure_that_the_newest_round_has_not_is_of_no_older_one() {
 #[test]
 fn what_has_failed_has_no_model() {
     let (validated, figures) = (example(), reported(2));
-    let trains = step(
-        &ExperimentStatus::default(),
-        running(),
-        &[READY, READY],
-        &figures,
-        0,
-    );
+    let trains = step(&ExperimentStatus::default(), running(), &[READY, READY], &figures, 0);
     assert!(trains.model.is_some());
     let failed = Ledger {
         stage: Stage::Failed,
@@ -87,10 +70,7 @@ fn what_has_failed_has_no_model() {
         let later = step(&end, failed, &[], &figures, 2);
         for status in [end, later] {
             assert_eq!(status.phase, Some(Phase::Failed));
-            assert_eq!(
-                (reason(&status, ConditionType::Failed), &status.model),
-                (why, &None)
-            );
+            assert_eq!((reason(&status, ConditionType::Failed), &status.model), (why, &None));
         }
     }
     // Nor has what begins anew.

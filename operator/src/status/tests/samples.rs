@@ -4,9 +4,7 @@ use std::sync::Arc;
 
 use fltorrent_crds::manifest;
 use fltorrent_records::progress::Progress;
-use fltorrent_records::report::{
-    EvaluationFigures, ModelHash, RoundReport, TrainFigures, WastedBytes,
-};
+use fltorrent_records::report::{EvaluationFigures, ModelHash, RoundReport, TrainFigures, WastedBytes};
 
 use crate::life::{PodFacts, PodState};
 use crate::status::*;

@@ -38,9 +38,7 @@ impl Part {
     fn named(folder: &Path) -> io::Result<Self> {
         let mut builder = tempfile::Builder::new();
         builder.suffix(".part");
-        let file = builder
-            .permissions(Permissions::from_mode(MODE))
-            .tempfile_in(folder)?;
+        let file = builder.permissions(Permissions::from_mode(MODE)).tempfile_in(folder)?;
         Ok(Self::Named(file))
     }
 

@@ -38,15 +38,9 @@ impl<'a> Progress<'a> {
         self.shown = true;
         let line = line(self.url, bytes, self.total);
         let mut out = io::stderr().lock();
-        let (start, end) = if self.terminal {
-            ("\r\x1b[K", "")
-        } else {
-            ("", "\n")
-        };
+        let (start, end) = if self.terminal { ("\r\x1b[K", "") } else { ("", "\n") };
         // Who does not read it does not need it.
-        write!(out, "{start}{line}{end}")
-            .and_then(|()| out.flush())
-            .ok();
+        write!(out, "{start}{line}{end}").and_then(|()| out.flush()).ok();
     }
 }
 
@@ -65,11 +59,7 @@ fn line(url: &str, bytes: u64, total: Option<u64>) -> String {
     let name: String = visible_line(name).chars().take(NAME).collect();
     let mega = |bytes: u64| bytes as f64 / 1e6;
     match total {
-        Some(total) => format!(
-            "fetching {name}: {:.1} of {:.1} MB",
-            mega(bytes),
-            mega(total)
-        ),
+        Some(total) => format!("fetching {name}: {:.1} of {:.1} MB", mega(bytes), mega(total)),
         None => format!("fetching {name}: {:.1} MB", mega(bytes)),
     }
 }

@@ -35,10 +35,7 @@ pub(super) fn get(url: &str, patience: Duration) -> Result<Response<Body>, Fetch
     let mut tried = 0;
     loop {
         tried += 1;
-        let response = agent
-            .get(url)
-            .call()
-            .map_err(|source| failed(url, &trust, source))?;
+        let response = agent.get(url).call().map_err(|source| failed(url, &trust, source))?;
         let status = response.status();
         if status.is_success() {
             return Ok(response);

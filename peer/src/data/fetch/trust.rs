@@ -24,9 +24,7 @@ impl Trust {
             .into_iter()
             .filter_map(|name| Some((name, env::var_os(name).filter(|value| !value.is_empty())?)))
             .collect();
-        let named = named
-            .iter()
-            .map(|(name, value)| format!("{name}={}", value.display()));
+        let named = named.iter().map(|(name, value)| format!("{name}={}", value.display()));
         let named = named.collect::<Vec<_>>().join(" and ");
         let found = rustls_native_certs::load_native_certs();
         if found.certs.is_empty() && !named.is_empty() {
@@ -63,9 +61,7 @@ impl Trust {
 pub(super) fn is_untrusted(error: &ureq::Error) -> bool {
     let tls = match error {
         ureq::Error::Rustls(error) => Some(error),
-        ureq::Error::Io(error) => error
-            .get_ref()
-            .and_then(|inner| inner.downcast_ref::<TlsError>()),
+        ureq::Error::Io(error) => error.get_ref().and_then(|inner| inner.downcast_ref::<TlsError>()),
         _ => None,
     };
     matches!(

@@ -29,12 +29,10 @@ pub(super) fn of_row(row: &Row, width: usize, is_header: bool) -> String {
 
 /// About a field that goes over several lines, as it does when a quote is missing.
 pub(super) fn of_break(row: &Row, column: usize) -> Option<String> {
-    let is_broken = row
-        .field(column)
-        .iter()
-        .any(|byte| matches!(byte, b'\n' | b'\r'));
+    let is_broken = row.field(column).iter().any(|byte| matches!(byte, b'\n' | b'\r'));
     let (first, last) = (row.line_of(column), row.lines().1);
-    is_broken.then(|| format!("a quote in line {first} closes only in line {last}: look whether one is missing in between"))
+    is_broken
+        .then(|| format!("a quote in line {first} closes only in line {last}: look whether one is missing in between"))
 }
 
 /// Fields that are separated by something else than commas: what to do.
@@ -42,9 +40,7 @@ pub(super) fn of_separator<'a>(fields: impl Iterator<Item = &'a [u8]> + Clone) -
     let (_, name) = [(b';', "semicolons"), (b'\t', "tabs"), (b'|', "bars")]
         .into_iter()
         .find(|(separator, _)| fields.clone().any(|field| field.contains(separator)))?;
-    Some(format!(
-        "its fields seem to be separated by {name}: {TO_COMMAS}"
-    ))
+    Some(format!("its fields seem to be separated by {name}: {TO_COMMAS}"))
 }
 
 /// About a value that is no number.
@@ -77,21 +73,22 @@ pub(super) fn of_label(field: &[u8], classes: u32, has_zero: bool) -> String {
         return "a label is missing: fill it in, or leave the row out".to_owned();
     }
     match number(field) {
-        None => "replace words by numbers from 0, for example with pandas' factorize, or correct data.csv.labelColumn".to_owned(),
+        None => "replace words by numbers from 0, for example with pandas' factorize, or correct data.csv.labelColumn"
+            .to_owned(),
         Some(label) if label == f64::from(classes) && !has_zero => {
             "labels seem to count from 1: subtract 1 from each".to_owned()
         }
         Some(label) if label < 0.0 => "number the classes from 0".to_owned(),
-        Some(label) if label.fract() != 0.0 => "correct data.csv.labelColumn, if another column has the labels, or the file".to_owned(),
+        Some(label) if label.fract() != 0.0 => {
+            "correct data.csv.labelColumn, if another column has the labels, or the file".to_owned()
+        }
         Some(_) => "correct data.csv.classes, or the file".to_owned(),
     }
 }
 
 pub(super) fn is_missing(field: &[u8]) -> bool {
     const WORDS: [&str; 9] = ["", "na", "n/a", "nan", "null", "none", "?", "-", "missing"];
-    WORDS
-        .iter()
-        .any(|word| field.eq_ignore_ascii_case(word.as_bytes()))
+    WORDS.iter().any(|word| field.eq_ignore_ascii_case(word.as_bytes()))
 }
 
 /// What a comma in a number stands for.
@@ -116,8 +113,8 @@ fn comma_of(field: &[u8]) -> Option<Comma> {
     if later.is_empty() || !parts.iter().all(|part| is_digits(part)) {
         return None;
     }
-    let are_thousands = matches!(first, [b'1'..=b'9', more @ ..] if more.len() < 3)
-        && later.iter().all(|part| part.len() == 3);
+    let are_thousands =
+        matches!(first, [b'1'..=b'9', more @ ..] if more.len() < 3) && later.iter().all(|part| part.len() == 3);
     match (are_thousands, fraction, later.len()) {
         (true, None, 1) => Some(Comma::Either),
         (true, None, _) => Some(Comma::Thousands),

@@ -29,11 +29,7 @@ pub(super) fn check(row: &Row, label: Option<usize>) -> Option<Fault> {
         });
     }
     let mut first = HashMap::new();
-    for (column, name) in row
-        .fields()
-        .enumerate()
-        .filter(|(_, name)| !name.is_empty())
-    {
+    for (column, name) in row.fields().enumerate().filter(|(_, name)| !name.is_empty()) {
         if let Some(before) = first.insert(name, column) {
             return Some(Fault {
                 found: format!(
@@ -50,9 +46,7 @@ pub(super) fn check(row: &Row, label: Option<usize>) -> Option<Fault> {
 
 /// What is wrong with a first row that should be a sample: nothing in it is a number.
 pub(super) fn check_first_sample(row: &Row) -> Option<Fault> {
-    let is_named = row
-        .fields()
-        .all(|field| !field.is_empty() && number(field).is_none());
+    let is_named = row.fields().all(|field| !field.is_empty() && number(field).is_none());
     is_named.then(|| Fault {
         found: format!(
             "the first row has no number ({}) and looks like names of columns",
@@ -109,8 +103,7 @@ fn looks_like_a_sample(row: &Row, label: usize) -> bool {
         });
         return !is_whole && !is_even;
     }
-    let counts =
-        matches!(numbers.first(), Some(0.0 | 1.0)) && steps.iter().all(|step| *step == 1.0);
+    let counts = matches!(numbers.first(), Some(0.0 | 1.0)) && steps.iter().all(|step| *step == 1.0);
     !counts
 }
 

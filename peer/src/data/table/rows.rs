@@ -343,11 +343,7 @@ mod tests {
             assert!(error.starts_with(unclosed), "{text:?}: {error}");
         }
         let long = format!("a\n\"{}", "b\n".repeat(100));
-        assert!(
-            rows_of(long.as_bytes(), 100)
-                .unwrap_err()
-                .starts_with(unclosed)
-        );
+        assert!(rows_of(long.as_bytes(), 100).unwrap_err().starts_with(unclosed));
         let long = format!("a\n\n{}", "b".repeat(101));
         let error = rows_of(long.as_bytes(), 100).unwrap_err();
         assert!(

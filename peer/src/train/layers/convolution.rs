@@ -16,12 +16,7 @@ const GROUP: usize = 8;
 const VECTOR: usize = 16;
 
 /// The output `[out, batch, oh, ow]`.
-pub(super) fn forward(
-    geometry: Geometry,
-    input: &[f32],
-    weight: &[f32],
-    bias: Option<&[f32]>,
-) -> Vec<f32> {
+pub(super) fn forward(geometry: Geometry, input: &[f32], weight: &[f32], bias: Option<&[f32]>) -> Vec<f32> {
     // [kernel row][out][channel · kernel column]
     let weight = rearrange(geometry, weight, |_, lowered, row, out| {
         (row * geometry.outputs + out) * geometry.lowered() + lowered
@@ -30,18 +25,10 @@ pub(super) fn forward(
     let mut output = vec![0.0; geometry.outputs * geometry.images * geometry.pixels()];
     in_blocks(
         blocks(geometry, 1),
-        || {
-            (
-                Lowered::new(geometry),
-                vec![0.0; geometry.outputs * positions],
-            )
-        },
+        || (Lowered::new(geometry), vec![0.0; geometry.outputs * positions]),
         |(lowered, block), images| {
             lowered.fill(input, images);
-            for (row, weight) in weight
-                .chunks_exact(geometry.outputs * geometry.lowered())
-                .enumerate()
-            {
+            for (row, weight) in weight.chunks_exact(geometry.outputs * geometry.lowered()).enumerate() {
                 product(
                     [positions, geometry.outputs, geometry.lowered()],
                     block,
@@ -63,9 +50,7 @@ pub(super) fn forward(
                 let shift = bias.map_or(0.0, |bias| bias[out]);
                 let from = &block[out * positions + at..];
                 let to = &mut output[line..line + geometry.output[1]];
-                to.iter_mut()
-                    .zip(from)
-                    .for_each(|(to, from)| *to = from + shift);
+                to.iter_mut().zip(from).for_each(|(to, from)| *to = from + shift);
             });
         },
     );
@@ -83,23 +68,14 @@ pub(super) fn input_gradient(geometry: Geometry, weight: &[f32], gradient: &[f32
     let mut output = vec![0.0; geometry.inputs * geometry.images * height * width];
     in_blocks(
         blocks(geometry, 1),
-        || {
-            (
-                Lowered::new(geometry),
-                vec![0.0; geometry.outputs * positions],
-            )
-        },
+        || (Lowered::new(geometry), vec![0.0; geometry.outputs * positions]),
         |(lowered, block), images| {
             output_lines(geometry, images, |out, at, line| {
                 let to = out * positions + at;
-                block[to..to + geometry.output[1]]
-                    .copy_from_slice(&gradient[line..line + geometry.output[1]]);
+                block[to..to + geometry.output[1]].copy_from_slice(&gradient[line..line + geometry.output[1]]);
             });
             lowered.values.fill(0.0);
-            for (row, weight) in weight
-                .chunks_exact(geometry.outputs * geometry.lowered())
-                .enumerate()
-            {
+            for (row, weight) in weight.chunks_exact(geometry.outputs * geometry.lowered()).enumerate() {
                 let (offset, pitch) = (lowered.offset(row), lowered.pitch);
                 product(
                     [positions, geometry.lowered(), geometry.outputs],
@@ -131,13 +107,7 @@ pub(super) fn weight_gradient(geometry: Geometry, input: &[f32], gradient: &[f32
     let mut sum = vec![0.0; len];
     in_blocks(
         blocks(geometry, GROUP),
-        || {
-            (
-                Lowered::new(geometry),
-                vec![0.0; positions * outputs],
-                vec![0.0; len],
-            )
-        },
+        || (Lowered::new(geometry), vec![0.0; positions * outputs], vec![0.0; len]),
         |(lowered, block, sum), group| {
             for (index, images) in split(group, geometry.block()).enumerate() {
                 lowered.fill(input, images.clone());
@@ -149,16 +119,9 @@ pub(super) fn weight_gradient(geometry: Geometry, input: &[f32], gradient: &[f32
                     let to = block[at * outputs + out..].iter_mut().step_by(outputs);
                     to.zip(line).for_each(|(to, &from)| *to = from);
                 });
-                for (row, sum) in sum
-                    .chunks_exact_mut(geometry.lowered() * outputs)
-                    .enumerate()
-                {
+                for (row, sum) in sum.chunks_exact_mut(geometry.lowered() * outputs).enumerate() {
                     product(
-                        [
-                            outputs,
-                            geometry.lowered(),
-                            geometry.block() * geometry.pixels(),
-                        ],
+                        [outputs, geometry.lowered(), geometry.block() * geometry.pixels()],
                         sum,
                         outputs,
                         index > 0,
@@ -174,11 +137,7 @@ pub(super) fn weight_gradient(geometry: Geometry, input: &[f32], gradient: &[f32
                 }
             }
         },
-        |(_, _, part), _| {
-            sum.iter_mut()
-                .zip(part)
-                .for_each(|(sum, part)| *sum += *part)
-        },
+        |(_, _, part), _| sum.iter_mut().zip(part).for_each(|(sum, part)| *sum += *part),
     );
     let mut weight = vec![0.0; geometry.outputs * geometry.lowered() * geometry.window.kernel[0]];
     each_weight(geometry, |at, lowered, row, out| {
@@ -203,10 +162,7 @@ fn sum(values: &[f32]) -> f32 {
     let chunks = values.chunks_exact(VECTOR);
     let rest: f32 = chunks.remainder().iter().sum();
     for chunk in chunks {
-        lanes
-            .iter_mut()
-            .zip(chunk)
-            .for_each(|(lane, value)| *lane += value);
+        lanes.iter_mut().zip(chunk).for_each(|(lane, value)| *lane += value);
     }
     lanes.iter().sum::<f32>() + rest
 }
@@ -227,11 +183,7 @@ fn each_weight(geometry: Geometry, mut each: impl FnMut(usize, usize, usize, usi
     }
 }
 
-fn rearrange(
-    geometry: Geometry,
-    weight: &[f32],
-    place: impl Fn(usize, usize, usize, usize) -> usize,
-) -> Vec<f32> {
+fn rearrange(geometry: Geometry, weight: &[f32], place: impl Fn(usize, usize, usize, usize) -> usize) -> Vec<f32> {
     let mut rearranged = vec![0.0; weight.len()];
     each_weight(geometry, |at, lowered, row, out| {
         rearranged[place(at, lowered, row, out)] = weight[at];
@@ -241,11 +193,7 @@ fn rearrange(
 
 /// Calls for each output row of the images with its channel, its place in the block's positions and in the output.
 #[inline(always)]
-fn output_lines(
-    geometry: Geometry,
-    images: Range<usize>,
-    mut each: impl FnMut(usize, usize, usize),
-) {
+fn output_lines(geometry: Geometry, images: Range<usize>, mut each: impl FnMut(usize, usize, usize)) {
     let [height, width] = geometry.output;
     let block = geometry.block();
     for out in 0..geometry.outputs {

@@ -21,12 +21,7 @@ impl LayerBackend for Flex {
         product(matrix(&left), matrix(&right))
     }
 
-    fn layer_conv2d(
-        input: FlexTensor,
-        weight: FlexTensor,
-        bias: Option<FlexTensor>,
-        window: Window,
-    ) -> FlexTensor {
+    fn layer_conv2d(input: FlexTensor, weight: FlexTensor, bias: Option<FlexTensor>, window: Window) -> FlexTensor {
         let geometry = geometry(&input, &weight, window);
         let (input, weight) = (input.to_contiguous(), weight.to_contiguous());
         let bias = bias.map(|bias| bias.to_contiguous());

@@ -42,8 +42,6 @@ impl Geometry {
 
     /// Images of a block, whatever the number of threads, so that sums have one order.
     pub(super) fn block(&self) -> usize {
-        POSITIONS
-            .div_ceil(self.pixels())
-            .clamp(1, self.images.max(1))
+        POSITIONS.div_ceil(self.pixels()).clamp(1, self.images.max(1))
     }
 }

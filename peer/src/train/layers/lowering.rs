@@ -46,10 +46,7 @@ impl Lowered {
                 lowered.copy_from_slice(&input[from..from + count]);
             } else {
                 let pixels = input[from..].iter().step_by(stride);
-                lowered
-                    .iter_mut()
-                    .zip(pixels)
-                    .for_each(|(to, &pixel)| *to = pixel);
+                lowered.iter_mut().zip(pixels).for_each(|(to, &pixel)| *to = pixel);
             }
         });
     }
@@ -67,9 +64,7 @@ impl Lowered {
                     .for_each(|(pixel, value)| *pixel += value);
             } else {
                 let pixels = output[to..].iter_mut().step_by(stride);
-                pixels
-                    .zip(lowered)
-                    .for_each(|(pixel, value)| *pixel += value);
+                pixels.zip(lowered).for_each(|(pixel, value)| *pixel += value);
             }
         });
     }
@@ -92,12 +87,7 @@ fn rows(geometry: &Geometry) -> usize {
 
 /// Calls with the begin of each run of lowered values, that of its pixels, which are a stride apart, and its length.
 #[inline(always)]
-fn segments(
-    geometry: Geometry,
-    pitch: usize,
-    images: Range<usize>,
-    mut each: impl FnMut(usize, usize, usize),
-) {
+fn segments(geometry: Geometry, pitch: usize, images: Range<usize>, mut each: impl FnMut(usize, usize, usize)) {
     let ([height, width], window) = (geometry.plane, geometry.window);
     let (stride, padding) = (window.stride, window.padding);
     let (rows, line) = (rows(&geometry), line(&geometry));

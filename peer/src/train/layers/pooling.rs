@@ -29,22 +29,16 @@ impl Pooling {
                 let lines = &plane[row * self.window.stride * self.plane[1]..];
                 if self.is_halving() {
                     let (upper, lower) = lines.split_at(self.plane[1]);
-                    let pairs = upper
-                        .as_chunks::<2>()
-                        .0
-                        .iter()
-                        .zip(lower.as_chunks::<2>().0);
-                    let found = pairs.map(|(upper, lower)| {
-                        self.rectified(first_largest([upper[0], upper[1], lower[0], lower[1]]))
-                    });
+                    let pairs = upper.as_chunks::<2>().0.iter().zip(lower.as_chunks::<2>().0);
+                    let found = pairs
+                        .map(|(upper, lower)| self.rectified(first_largest([upper[0], upper[1], lower[0], lower[1]])));
                     found.for_each(|(value, place)| {
                         largest.push(value);
                         places.push(place);
                     });
                 } else {
                     for column in 0..width {
-                        let (value, place) =
-                            self.rectified(self.search(&lines[column * self.window.stride..]));
+                        let (value, place) = self.rectified(self.search(&lines[column * self.window.stride..]));
                         largest.push(value);
                         places.push(place);
                     }
@@ -70,8 +64,7 @@ impl Pooling {
                     .0
                     .iter_mut()
                     .zip(lower.as_chunks_mut::<2>().0);
-                for ((upper, lower), (&gradient, &place)) in pairs.zip(gradient.iter().zip(places))
-                {
+                for ((upper, lower), (&gradient, &place)) in pairs.zip(gradient.iter().zip(places)) {
                     let at = |wanted| if place == wanted { gradient } else { 0.0 };
                     *upper = [at(0), at(1)];
                     *lower = [at(2), at(3)];

@@ -56,34 +56,24 @@ impl Case {
 fn case() -> impl Strategy<Value = Case> {
     let sizes = (1_usize..5, 1_usize..20, 1_usize..7);
     let plane = (1_usize..15, 1_usize..15, 0_usize..4);
-    (sizes, plane, 1_usize..4).prop_flat_map(
-        |((inputs, outputs, images), (height, width, padding), stride)| {
-            let kernel = |len: usize| 1..=(len + 2 * padding).min(6);
-            (kernel(height), kernel(width)).prop_map(move |(rows, columns)| Case {
-                inputs,
-                outputs,
-                images,
-                plane: [height, width],
-                kernel: [rows, columns],
-                stride,
-                padding,
-            })
-        },
-    )
+    (sizes, plane, 1_usize..4).prop_flat_map(|((inputs, outputs, images), (height, width, padding), stride)| {
+        let kernel = |len: usize| 1..=(len + 2 * padding).min(6);
+        (kernel(height), kernel(width)).prop_map(move |(rows, columns)| Case {
+            inputs,
+            outputs,
+            images,
+            plane: [height, width],
+            kernel: [rows, columns],
+            stride,
+            padding,
+        })
+    })
 }
 
 /// The output, and the gradients of input, weight and bias under a weighted sum of the output.
 fn all_of(
-    leaves: (
-        Tensor<Learning, 4>,
-        Tensor<Learning, 4>,
-        Tensor<Learning, 1>,
-    ),
-    convolve: impl Fn(
-        Tensor<Learning, 4>,
-        Tensor<Learning, 4>,
-        Tensor<Learning, 1>,
-    ) -> Tensor<Learning, 4>,
+    leaves: (Tensor<Learning, 4>, Tensor<Learning, 4>, Tensor<Learning, 1>),
+    convolve: impl Fn(Tensor<Learning, 4>, Tensor<Learning, 4>, Tensor<Learning, 1>) -> Tensor<Learning, 4>,
 ) -> [Vec<f32>; 4] {
     let (input, weight, bias) = (
         leaves.0.require_grad(),
@@ -101,15 +91,11 @@ fn all_of(
     ]
 }
 
-fn ours(
-    case: Case,
-) -> impl Fn(Tensor<Learning, 4>, Tensor<Learning, 4>, Tensor<Learning, 1>) -> Tensor<Learning, 4> {
+fn ours(case: Case) -> impl Fn(Tensor<Learning, 4>, Tensor<Learning, 4>, Tensor<Learning, 1>) -> Tensor<Learning, 4> {
     move |input, weight, bias| conv2d(input, weight, Some(bias), case.stride, case.padding)
 }
 
-fn burns(
-    case: Case,
-) -> impl Fn(Tensor<Learning, 4>, Tensor<Learning, 4>, Tensor<Learning, 1>) -> Tensor<Learning, 4> {
+fn burns(case: Case) -> impl Fn(Tensor<Learning, 4>, Tensor<Learning, 4>, Tensor<Learning, 1>) -> Tensor<Learning, 4> {
     move |input, weight, bias| {
         let options = ConvOptions::new([case.stride; 2], [case.padding; 2], [1, 1], 1);
         module::conv2d(input.swap_dims(0, 1), weight, Some(bias), options).swap_dims(0, 1)
@@ -147,10 +133,7 @@ fn product_of(
     };
     let left = leaf([rows, inner], views[0], 1);
     let right = leaf([inner, columns], views[1], 2);
-    let output = operation(
-        view(left.clone(), views[0], rows),
-        view(right.clone(), views[1], inner),
-    );
+    let output = operation(view(left.clone(), views[0], rows), view(right.clone(), views[1], inner));
     let mut gradients = (output.clone() * draw([rows, columns], 3)).sum().backward();
     let bits = |tensor| values(tensor).into_iter().map(f32::to_bits).collect();
     [
@@ -245,22 +228,14 @@ fn gradients_are_the_slopes_of_the_output() {
             numbers([case.outputs], 3),
         )
     };
-    let total = |leaves: (
-        Tensor<Learning, 4>,
-        Tensor<Learning, 4>,
-        Tensor<Learning, 1>,
-    )| {
+    let total = |leaves: (Tensor<Learning, 4>, Tensor<Learning, 4>, Tensor<Learning, 1>)| {
         let output = ours(case)(leaves.0, leaves.1, leaves.2);
         let shares = numbers(output.dims(), 5);
         values((output * shares).sum().inner())[0]
     };
     let [_, input, weight, bias] = all_of(leaves(), ours(case));
     // The output is linear in each leaf, so a difference over a whole step is the slope itself.
-    let bump = |len: usize, at: usize| -> Vec<f32> {
-        (0..len)
-            .map(|index| f32::from(u8::from(index == at)))
-            .collect()
-    };
+    let bump = |len: usize, at: usize| -> Vec<f32> { (0..len).map(|index| f32::from(u8::from(index == at))).collect() };
     let base = total(leaves());
     for (at, slope) in input.iter().enumerate() {
         let (x, w, b) = leaves();
@@ -284,13 +259,7 @@ fn a_convolution_sums_the_window_in_each_image() {
     // Two images of one channel, side by side in the channel's plane.
     let input = tensor([1, 2, 2, 2], &[1., 2., 3., 4., 10., 20., 30., 40.]);
     let weight = tensor([2, 1, 2, 2], &[1., 1., 1., 1., 1., 0., 0., 0.]);
-    let output = conv2d(
-        input.clone(),
-        weight.clone(),
-        Some(tensor([2], &[0.5, 0.])),
-        1,
-        0,
-    );
+    let output = conv2d(input.clone(), weight.clone(), Some(tensor([2], &[0.5, 0.])), 1, 0);
     assert_eq!(output.dims(), [2, 2, 1, 1]);
     assert_eq!(values(output.inner()), [10.5, 100.5, 1., 10.]);
     let output = conv2d(input.inner(), weight.inner(), None, 1, 0);
@@ -339,13 +308,7 @@ fn a_stride_of_nothing_is_refused() {
 #[test]
 #[should_panic(expected = "an input of 2 channels")]
 fn channels_that_differ_are_refused() {
-    let _ = conv2d(
-        numbers([2, 1, 2, 2], 1),
-        numbers([1, 1, 1, 1], 1),
-        None,
-        1,
-        0,
-    );
+    let _ = conv2d(numbers([2, 1, 2, 2], 1), numbers([1, 1, 1, 1], 1), None, 1, 0);
 }
 
 #[test]

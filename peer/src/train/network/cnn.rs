@@ -16,11 +16,7 @@ pub(in crate::train) struct Cnn {
 impl Network for Cnn {
     const EVALUATION_BATCH: usize = 64;
 
-    fn logits<B: LayerBackend>(
-        &self,
-        mut parameters: Parameters<'_, B>,
-        inputs: Tensor<B, 2>,
-    ) -> Tensor<B, 2> {
+    fn logits<B: LayerBackend>(&self, mut parameters: Parameters<'_, B>, inputs: Tensor<B, 2>) -> Tensor<B, 2> {
         let parameters = &mut parameters;
         let pixels = images(inputs, self.input);
         let first = relu_halve(convolution(parameters, pixels, 2));

@@ -9,9 +9,7 @@ use crate::train::layers::{self, LayerBackend};
 pub(super) fn images<B: LayerBackend>(inputs: Tensor<B, 2>, shape: [u32; 3]) -> Tensor<B, 4> {
     let [batch, _] = inputs.dims();
     let [channels, height, width] = shape.map(|extent| extent as usize);
-    inputs
-        .reshape([batch, channels, height, width])
-        .swap_dims(0, 1)
+    inputs.reshape([batch, channels, height, width]).swap_dims(0, 1)
 }
 
 /// A convolution with a bias.

@@ -14,11 +14,7 @@ pub(in crate::train) struct Mlp;
 impl Network for Mlp {
     const EVALUATION_BATCH: usize = 256;
 
-    fn logits<B: LayerBackend>(
-        &self,
-        mut parameters: Parameters<'_, B>,
-        inputs: Tensor<B, 2>,
-    ) -> Tensor<B, 2> {
+    fn logits<B: LayerBackend>(&self, mut parameters: Parameters<'_, B>, inputs: Tensor<B, 2>) -> Tensor<B, 2> {
         let mut activation = linear(&mut parameters, inputs.transpose());
         while parameters.left() > 0 {
             activation = linear(&mut parameters, relu(activation));

@@ -18,11 +18,7 @@ impl Network for Resnet18 {
     // Its first stage keeps the size of the image on 64 channels.
     const EVALUATION_BATCH: usize = 32;
 
-    fn logits<B: LayerBackend>(
-        &self,
-        mut parameters: Parameters<'_, B>,
-        inputs: Tensor<B, 2>,
-    ) -> Tensor<B, 2> {
+    fn logits<B: LayerBackend>(&self, mut parameters: Parameters<'_, B>, inputs: Tensor<B, 2>) -> Tensor<B, 2> {
         let parameters = &mut parameters;
         let pixels = images(inputs, self.input);
         let mut activation = relu(self.normalised(parameters, pixels, 1, 1));

@@ -26,11 +26,7 @@ pub(in crate::train) struct Transformer {
 impl Network for Transformer {
     const EVALUATION_BATCH: usize = 32;
 
-    fn logits<B: LayerBackend>(
-        &self,
-        mut parameters: Parameters<'_, B>,
-        inputs: Tensor<B, 2>,
-    ) -> Tensor<B, 2> {
+    fn logits<B: LayerBackend>(&self, mut parameters: Parameters<'_, B>, inputs: Tensor<B, 2>) -> Tensor<B, 2> {
         let parameters = &mut parameters;
         let device = inputs.device();
         let mut activation = self.embedding(parameters, inputs);
@@ -45,22 +41,14 @@ impl Network for Transformer {
 
 impl Transformer {
     /// Of tokens `[batch, context]`.
-    fn embedding<B: LayerBackend>(
-        &self,
-        parameters: &mut Parameters<'_, B>,
-        tokens: Tensor<B, 2>,
-    ) -> Tensor<B, 2> {
+    fn embedding<B: LayerBackend>(&self, parameters: &mut Parameters<'_, B>, tokens: Tensor<B, 2>) -> Tensor<B, 2> {
         let [batch, context] = tokens.dims();
         let width = self.width as usize;
         let table = parameters.matrix();
         let positions = parameters.matrix();
         let tokens = tokens.reshape([batch * context]).int();
-        let embedded = table
-            .select(0, tokens)
-            .transpose()
-            .reshape([width, batch, context]);
-        (embedded + positions.transpose().reshape([width, 1, context]))
-            .reshape([width, batch * context])
+        let embedded = table.select(0, tokens).transpose().reshape([width, batch, context]);
+        (embedded + positions.transpose().reshape([width, 1, context])).reshape([width, batch * context])
     }
 
     /// The tensors come in the order of PyTorch's layer: attention, feed-forward, then both normalisations.
@@ -124,11 +112,7 @@ fn causal_mask<B: LayerBackend>(context: usize, device: &B::Device) -> Tensor<B,
 /// Gives each column the mean 0 and the variance 1, then scales and moves each row; `scale` and `offset` are `[width, 1]`.
 ///
 /// Source: J. L. Ba, J. R. Kiros, G. E. Hinton, "Layer Normalization", 2016, equation 4.
-fn layer_norm<B: LayerBackend>(
-    input: Tensor<B, 2>,
-    scale: Tensor<B, 2>,
-    offset: Tensor<B, 2>,
-) -> Tensor<B, 2> {
+fn layer_norm<B: LayerBackend>(input: Tensor<B, 2>, scale: Tensor<B, 2>, offset: Tensor<B, 2>) -> Tensor<B, 2> {
     let centred = input.clone() - input.mean_dim(0);
     let variance = (centred.clone() * centred.clone()).mean_dim(0);
     centred / (variance + EPSILON).sqrt() * scale + offset

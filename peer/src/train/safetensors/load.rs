@@ -113,11 +113,7 @@ pub fn load(from: &InitFromPlan, model: &ModelPlan) -> Result<Vec<f32>, LoadErro
         let found = sha256::of_bytes(&bytes);
         if found != *expected {
             let expected = expected.clone();
-            return Err(LoadError::Hash {
-                path,
-                found,
-                expected,
-            });
+            return Err(LoadError::Hash { path, found, expected });
         }
     }
     let file = match SafeTensors::deserialize(&bytes) {
@@ -230,9 +226,7 @@ fn of_names(tensors: &[Found], model: &ModelPlan) -> Option<String> {
         .find_map(|tensor| tensor.name.strip_suffix(first.as_str()))
         .filter(|prefix| prefix.ends_with('.'))?;
     let has = |wanted: &TensorPlan| {
-        let mut names = tensors
-            .iter()
-            .filter_map(|tensor| tensor.name.strip_prefix(prefix));
+        let mut names = tensors.iter().filter_map(|tensor| tensor.name.strip_prefix(prefix));
         names.any(|name| name == wanted.name)
     };
     let by = match prefix {
@@ -260,10 +254,7 @@ fn read(path: &Path, model: &ModelPlan) -> Result<Vec<u8>, LoadError> {
         return Err(too_large(&mut file, path, model, (length, limit)).unwrap_or_else(failed));
     }
     let mut bytes = Vec::with_capacity(length as usize);
-    file.by_ref()
-        .take(limit + 1)
-        .read_to_end(&mut bytes)
-        .map_err(failed)?;
+    file.by_ref().take(limit + 1).read_to_end(&mut bytes).map_err(failed)?;
     match bytes.len() as u64 {
         found if found > limit => Err(LoadError::TooLarge {
             path: path.to_owned(),
@@ -275,15 +266,9 @@ fn read(path: &Path, model: &ModelPlan) -> Result<Vec<u8>, LoadError> {
 }
 
 /// Why a file is longer than one of this model: its kind, its tensors, or else its length alone.
-fn too_large(
-    file: &mut File,
-    path: &Path,
-    model: &ModelPlan,
-    (found, limit): (u64, u64),
-) -> io::Result<LoadError> {
+fn too_large(file: &mut File, path: &Path, model: &ModelPlan, (found, limit): (u64, u64)) -> io::Result<LoadError> {
     let mut head = Vec::new();
-    file.take(PREFIX as u64 + LONGEST_HEADER)
-        .read_to_end(&mut head)?;
+    file.take(PREFIX as u64 + LONGEST_HEADER).read_to_end(&mut head)?;
     if let Some(kind) = kind::of(&head[..head.len().min(HEAD)]) {
         return Ok(LoadError::kind(path.to_owned(), kind));
     }
@@ -450,10 +435,7 @@ mod tests {
             "{text}"
         );
         for damaged in [
-            file(
-                r#"{"a":{"dtype":"F32","shape":[9],"data_offsets":[0,4]}}"#,
-                &[0; 4],
-            ),
+            file(r#"{"a":{"dtype":"F32","shape":[9],"data_offsets":[0,4]}}"#, &[0; 4]),
             file("not JSON", &[]),
             tempfile::NamedTempFile::new().unwrap(),
         ] {

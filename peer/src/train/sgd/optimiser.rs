@@ -33,11 +33,7 @@ impl<B: Backend> Optimiser<B> {
             weight_decay: training.weight_decay,
             clip_norm: training.clip_norm,
             proximal: training.proximal,
-            anchors: if anchored {
-                parameters.to_vec()
-            } else {
-                Vec::new()
-            },
+            anchors: if anchored { parameters.to_vec() } else { Vec::new() },
             velocities: vec![None; if rolling { parameters.len() } else { 0 }],
         }
     }
@@ -90,9 +86,7 @@ impl<B: Backend> Optimiser<B> {
             return;
         };
         let norm = sum.sqrt() / self.step_size;
-        let factor = ((norm + 1e-6).recip() * most)
-            .clamp_max(1.0)
-            .reshape([1, 1]);
+        let factor = ((norm + 1e-6).recip() * most).clamp_max(1.0).reshape([1, 1]);
         for gradient in gradients.iter_mut() {
             *gradient = gradient.take().map(|gradient| gradient * factor.clone());
         }

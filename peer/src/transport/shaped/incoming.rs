@@ -89,11 +89,7 @@ impl Incoming {
     fn take_in(&mut self, socket: &dyn AsyncUdpSocket, cx: &mut Context<'_>) -> io::Result<()> {
         for _ in 0..FILLS {
             let mut metas = [RecvMeta::default(); BATCH];
-            let mut slices: Vec<IoSliceMut<'_>> = self
-                .buffers
-                .chunks_mut(TOGETHER)
-                .map(IoSliceMut::new)
-                .collect();
+            let mut slices: Vec<IoSliceMut<'_>> = self.buffers.chunks_mut(TOGETHER).map(IoSliceMut::new).collect();
             let Poll::Ready(count) = socket.poll_recv(cx, &mut slices, &mut metas) else {
                 return Ok(());
             };
@@ -109,11 +105,7 @@ impl Incoming {
                     let (len, stride) = (datagram.len(), datagram.len());
                     self.waiting.push_back(Waiting {
                         due,
-                        meta: RecvMeta {
-                            len,
-                            stride,
-                            ..*meta
-                        },
+                        meta: RecvMeta { len, stride, ..*meta },
                         contents: datagram.into(),
                     });
                 }

@@ -161,11 +161,7 @@ impl Line {
 
     fn next(&mut self, epoch: Instant) -> Next {
         let Some(Reverse(first)) = self.waiting.peek() else {
-            return if self.is_closed {
-                Next::End
-            } else {
-                Next::Wait
-            };
+            return if self.is_closed { Next::End } else { Next::Wait };
         };
         if first.due > epoch.elapsed() + EARLY {
             return Next::WaitUntil(epoch + first.due - EARLY);
@@ -196,11 +192,7 @@ async fn release(socket: Socket, shared: Arc<Shared>) {
                 // Any other error loses the datagram, as the network may.
                 while let Err(error) = socket.try_send(&transmit) {
                     let is_full = error.kind() == io::ErrorKind::WouldBlock;
-                    if !is_full
-                        || poll_fn(|cx| writable.as_mut().poll_writable(cx))
-                            .await
-                            .is_err()
-                    {
+                    if !is_full || poll_fn(|cx| writable.as_mut().poll_writable(cx)).await.is_err() {
                         break;
                     }
                 }

@@ -21,12 +21,7 @@ pub(crate) enum Shape {
 
 impl Shape {
     pub(super) fn of(peers: usize, links: &[Link]) -> Self {
-        let degree = |peer| {
-            links
-                .iter()
-                .filter(|link| link.a == peer || link.b == peer)
-                .count()
-        };
+        let degree = |peer| links.iter().filter(|link| link.a == peer || link.b == peer).count();
         if links.len() + 1 != peers || peers < 4 {
             return Self::Circle;
         }
@@ -54,10 +49,7 @@ pub(super) fn places(peers: usize, links: &[Link], width: f64) -> (Vec<(f64, f64
             (places.collect(), width * 0.78)
         }
         Shape::Tree => tree(peers, links, width),
-        Shape::Circle => (
-            (0..peers).map(|peer| circle(peer, peers)).collect(),
-            width * 0.78,
-        ),
+        Shape::Circle => ((0..peers).map(|peer| circle(peer, peers)).collect(), width * 0.78),
     }
 }
 
@@ -118,8 +110,7 @@ fn tree(peers: usize, links: &[Link], width: f64) -> (Vec<(f64, f64)>, f64) {
         }
     }
     let wide = (width - 2.0 * MARGIN) / (leaves - 1.0_f64).max(1.0);
-    let place =
-        |(slot, layer): (&f64, &usize)| (MARGIN + slot * wide, MARGIN + *layer as f64 * step);
+    let place = |(slot, layer): (&f64, &usize)| (MARGIN + slot * wide, MARGIN + *layer as f64 * step);
     (
         slots.iter().zip(&layers).map(place).collect(),
         2.0 * MARGIN + deepest as f64 * step,

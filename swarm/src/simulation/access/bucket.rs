@@ -92,14 +92,8 @@ mod tests {
         );
         let now = Time::from_secs(10);
         assert_eq!(bucket.pass(now, 100), Some(now));
-        assert_eq!(
-            bucket.pass(now, 100),
-            Some(now + Duration::from_millis(100))
-        );
-        assert_eq!(
-            bucket.pass(now, 500),
-            Some(now + Duration::from_millis(600))
-        );
+        assert_eq!(bucket.pass(now, 100), Some(now + Duration::from_millis(100)));
+        assert_eq!(bucket.pass(now, 500), Some(now + Duration::from_millis(600)));
         assert_eq!(bucket.pass(now, 501), None, "the queue is full");
         assert_eq!((bucket.passed, bucket.dropped), (700, 1));
         assert!(bucket.pass(now, 100).is_some());

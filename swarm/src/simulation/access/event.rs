@@ -14,17 +14,9 @@ pub(in crate::simulation) enum LinkEvent {
     /// A packet has passed the receiver's downlink.
     Delivered { flow: u32, packet: u64, acks: u64 },
     /// Bytes of a piece that travel as one reach the receiver's downlink; the last ones of the piece, or not.
-    UnitArrives {
-        flow: u32,
-        bytes: u32,
-        is_last: bool,
-    },
+    UnitArrives { flow: u32, bytes: u32, is_last: bool },
     /// They have passed it.
-    UnitDelivered {
-        flow: u32,
-        bytes: u32,
-        is_last: bool,
-    },
+    UnitDelivered { flow: u32, bytes: u32, is_last: bool },
     /// Messages that travel together have come.
     ControlDelivered { flow: u32 },
     /// The transport has taken an upload.

@@ -23,11 +23,7 @@ pub(super) enum Control {
     /// [`Message::Have`].
     Have { round: u32, positions: Vec<u32> },
     /// [`Message::Request`].
-    Request {
-        request: u32,
-        chokes: u32,
-        chunk: ChunkId,
-    },
+    Request { request: u32, chokes: u32, chunk: ChunkId },
     /// The sender has finished and closes the connection.
     Finished,
 }
@@ -313,8 +309,7 @@ impl Flow {
                 continue;
             }
             if sent.arrived {
-                self.window
-                    .on_ack(now, sent.at, sent.payload, rtt, !self.is_idle);
+                self.window.on_ack(now, sent.at, sent.payload, rtt, !self.is_idle);
                 let pieces = sent.parts.iter().filter(|part| !part.is_control);
                 self.acknowledged += pieces.map(|part| u64::from(part.bytes)).sum::<u64>();
             } else if at + OVERTAKEN <= newest || too_old.is_some_and(|time| sent.at <= time) {

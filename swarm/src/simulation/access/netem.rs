@@ -55,10 +55,7 @@ impl Netem {
         let mut at = left + self.delay;
         if !self.jitter.is_zero() {
             let wanders = self.jitter.mul_f64(2.0 * self.draw(1));
-            at = (at + wanders)
-                .saturating_sub(self.jitter)
-                .max(left)
-                .max(self.last);
+            at = (at + wanders).saturating_sub(self.jitter).max(left).max(self.last);
             self.last = at;
         }
         at
@@ -96,9 +93,7 @@ mod tests {
         assert!(*most > Time::from_micros(13_900) && *most <= Time::from_millis(14));
         let mut last = Time::ZERO;
         for at in 0..1000 {
-            let arrives = netem
-                .cross(Time::from_micros(40_000_000 + 100 * at))
-                .unwrap();
+            let arrives = netem.cross(Time::from_micros(40_000_000 + 100 * at)).unwrap();
             assert!(arrives >= last);
             last = arrives;
         }
@@ -107,9 +102,7 @@ mod tests {
     #[test]
     fn so_many_packets_are_lost() {
         let mut netem = netem(0, 0.1);
-        let came = (0..10_000)
-            .filter(|_| netem.cross(Time::ZERO).is_some())
-            .count();
+        let came = (0..10_000).filter(|_| netem.cross(Time::ZERO).is_some()).count();
         assert!((8850..9150).contains(&came), "{came}");
     }
 }

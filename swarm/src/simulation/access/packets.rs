@@ -31,9 +31,7 @@ impl World<AccessLinks> {
     fn send_packet(&mut self, flow: u32, is_probe: bool) -> bool {
         let now = self.now;
         let at = flow as usize;
-        let Some((packet, payload)) =
-            self.links.flows[at].build(now, self.links.transport.payload, is_probe)
-        else {
+        let Some((packet, payload)) = self.links.flows[at].build(now, self.links.transport.payload, is_probe) else {
             return false;
         };
         let back = &mut self.links.flows[at ^ 1];
@@ -142,16 +140,8 @@ impl World<AccessLinks> {
                 Control::Have { round, positions } => {
                     swarm.handle_message(now, from, Message::Have { round, positions });
                 }
-                Control::Request {
-                    request,
-                    chokes,
-                    chunk,
-                } => {
-                    let message = Message::Request {
-                        request,
-                        chokes,
-                        chunk,
-                    };
+                Control::Request { request, chokes, chunk } => {
+                    let message = Message::Request { request, chokes, chunk };
                     swarm.handle_message(now, from, message);
                 }
                 Control::Finished => swarm.handle_disconnected(now, from, Departure::Finished),

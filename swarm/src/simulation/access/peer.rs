@@ -56,9 +56,7 @@ pub(super) fn new(config: Config, read: &Read) -> (Swarm, Own) {
 
 impl Own {
     pub(super) fn flow_to(&self, neighbour: u32) -> Option<u32> {
-        let at = self
-            .flows
-            .binary_search_by_key(&neighbour, |&(peer, _)| peer);
+        let at = self.flows.binary_search_by_key(&neighbour, |&(peer, _)| peer);
         at.ok().map(|at| self.flows[at].1)
     }
 
@@ -80,11 +78,7 @@ pub(super) type Read = Arc<Mutex<BTreeMap<u32, Vec<Option<Arc<KnownMetainfo>>>>>
 struct Trusting(Read);
 
 impl Verifier for Trusting {
-    fn read(
-        &mut self,
-        signed: SignedMetainfo,
-        chunks: u32,
-    ) -> Result<Arc<KnownMetainfo>, DecodeError> {
+    fn read(&mut self, signed: SignedMetainfo, chunks: u32) -> Result<Arc<KnownMetainfo>, DecodeError> {
         let (round, origin) = Metainfo::peek(&signed.body)?;
         let mut rounds = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let origins = rounds.entry(round).or_default();

@@ -18,8 +18,7 @@ impl World<AccessLinks> {
         let at = flow as usize;
         let from = self.links.flows[at].from as usize;
         if self.links.flows[at].units.window == 0 {
-            let filling =
-                self.links.up[from].bytes_in(self.links.netem[from].delay()) / f64::from(unit);
+            let filling = self.links.up[from].bytes_in(self.links.netem[from].delay()) / f64::from(unit);
             self.links.flows[at].units.window = AHEAD + filling.min(1e6).ceil() as u32;
         }
         self.links.flows[at].units.waiting.push_back(header);
@@ -46,16 +45,9 @@ impl World<AccessLinks> {
                 units.waiting.pop_front();
                 units.travelling.push_back(header);
             }
-            let wire = self
-                .links
-                .transport
-                .wire(bytes, self.links.netem[from].loss());
+            let wire = self.links.transport.wire(bytes, self.links.netem[from].loss());
             let passed = self.links.up[from].wait(self.now, wire);
-            let arrives = LinkEvent::UnitArrives {
-                flow,
-                bytes,
-                is_last,
-            };
+            let arrives = LinkEvent::UnitArrives { flow, bytes, is_last };
             let at = self.links.netem[from].cross_whole(passed);
             self.add(at, arrives);
         }
@@ -65,23 +57,14 @@ impl World<AccessLinks> {
         let to = self.links.flows[flow as usize].to as usize;
         let wire = self.links.transport.wire(bytes, 0.0);
         let at = self.links.down[to].wait(self.now, wire);
-        let delivered = LinkEvent::UnitDelivered {
-            flow,
-            bytes,
-            is_last,
-        };
+        let delivered = LinkEvent::UnitDelivered { flow, bytes, is_last };
         self.add(at, delivered);
     }
 
     pub(super) fn unit_delivered(&mut self, flow: u32, bytes: u32, is_last: bool) {
         let now = self.now;
-        let (from, to) = (
-            self.links.flows[flow as usize].from,
-            self.links.flows[flow as usize].to,
-        );
-        let together = self.links.flows[flow as usize]
-            .window
-            .acknowledged_together();
+        let (from, to) = (self.links.flows[flow as usize].from, self.links.flows[flow as usize].to);
+        let together = self.links.flows[flow as usize].window.acknowledged_together();
         let acknowledgements = self.links.transport.acknowledgements(bytes, together);
         self.links.up[to as usize].express(now, acknowledgements);
         self.links.down[from as usize].express(now, acknowledgements);
@@ -105,10 +88,7 @@ impl World<AccessLinks> {
     pub(super) fn say_in_units(&mut self, flow: u32, control: Control, bytes: u32) {
         let now = self.now;
         let at = flow as usize;
-        let (from, to) = (
-            self.links.flows[at].from as usize,
-            self.links.flows[at].to as usize,
-        );
+        let (from, to) = (self.links.flows[at].from as usize, self.links.flows[at].to as usize);
         if let Some(batch) = self.links.flows[at].units.batches.back_mut()
             && now <= batch.closes
         {

@@ -8,9 +8,7 @@ use std::{
 
 use crate::{
     Time,
-    sending::{
-        ACKNOWLEDGED_TOGETHER, DeclaredLink, RateAware, WindowBound, first_window, least_bound,
-    },
+    sending::{ACKNOWLEDGED_TOGETHER, DeclaredLink, RateAware, WindowBound, first_window, least_bound},
 };
 
 const BETA: f64 = 0.7;
@@ -93,9 +91,7 @@ impl Window {
     pub(super) fn bytes(&self) -> u64 {
         match self {
             Self::Cubic(cubic) => cubic.window(),
-            Self::RateAware {
-                controller, uplink, ..
-            } => controller.window(&lock(uplink)),
+            Self::RateAware { controller, uplink, .. } => controller.window(&lock(uplink)),
         }
     }
 
@@ -119,19 +115,10 @@ impl Window {
     }
 
     /// `bytes` that were sent at `sent` are acknowledged; `is_busy` unless the window waited for something to send.
-    pub(super) fn on_ack(
-        &mut self,
-        now: Time,
-        sent: Time,
-        bytes: u32,
-        rtt: Duration,
-        is_busy: bool,
-    ) {
+    pub(super) fn on_ack(&mut self, now: Time, sent: Time, bytes: u32, rtt: Duration, is_busy: bool) {
         match self {
             Self::Cubic(cubic) => cubic.on_ack(now, sent, bytes, rtt, is_busy),
-            Self::RateAware {
-                controller, uplink, ..
-            } => {
+            Self::RateAware { controller, uplink, .. } => {
                 let took = now.saturating_sub(sent);
                 controller.on_ack(&mut lock(uplink), now, bytes.into(), took, rtt);
             }
@@ -142,18 +129,15 @@ impl Window {
     pub(super) fn on_loss(&mut self, now: Time, sent: Time, bytes: u32) {
         match self {
             Self::Cubic(cubic) => cubic.on_loss(now, sent),
-            Self::RateAware {
-                controller, uplink, ..
-            } => controller.on_loss(&mut lock(uplink), now, bytes.into(), false),
+            Self::RateAware { controller, uplink, .. } => {
+                controller.on_loss(&mut lock(uplink), now, bytes.into(), false)
+            }
         }
     }
 
     /// What is on its way after losses and acknowledgements.
     pub(super) fn set_in_flight(&mut self, bytes: u32) {
-        if let Self::RateAware {
-            controller, uplink, ..
-        } = self
-        {
+        if let Self::RateAware { controller, uplink, .. } = self {
             controller.set_in_flight(&mut lock(uplink), bytes.into());
         }
     }
@@ -195,8 +179,7 @@ impl Cubic {
 
     /// `bytes` that were sent at `sent` are acknowledged; `is_busy` unless the window waited for something to send.
     fn on_ack(&mut self, now: Time, sent: Time, bytes: u32, rtt: Duration, is_busy: bool) {
-        self.bound
-            .on_ack(now, bytes.into(), now.saturating_sub(sent));
+        self.bound.on_ack(now, bytes.into(), now.saturating_sub(sent));
         let may_grow = is_busy && self.bound.lets_grow(self.window as u64);
         if !may_grow || self.recovery.is_some_and(|since| sent <= since) {
             return;
@@ -214,8 +197,7 @@ impl Cubic {
         let rtt = rtt.as_secs_f64().max(1e-6);
         let packets = self.most / self.packet;
         let cubic = (GROWTH * (elapsed + rtt - self.until_most).powi(3) + packets) * self.packet;
-        let friendly =
-            (packets * BETA + 3.0 * (1.0 - BETA) / (1.0 + BETA) * elapsed / rtt) * self.packet;
+        let friendly = (packets * BETA + 3.0 * (1.0 - BETA) / (1.0 + BETA) * elapsed / rtt) * self.packet;
         let aim = if cubic < friendly {
             self.window.max(friendly)
         } else {
@@ -262,10 +244,7 @@ mod tests {
         assert!((cubic.window - 20_000.0).abs() < 1e-9);
         cubic.on_loss(rtt, MS);
         cubic.on_loss(rtt, 2 * MS);
-        assert!(
-            (cubic.window - 14_000.0).abs() < 1e-9,
-            "one loss counts once"
-        );
+        assert!((cubic.window - 14_000.0).abs() < 1e-9, "one loss counts once");
         let mut now = rtt;
         while cubic.window < 19_000.0 {
             let sent = now;
@@ -289,8 +268,6 @@ mod tests {
             rtt.add(20 * MS);
         }
         assert!((rtt.smoothed().as_secs_f64() - 0.02).abs() < 1e-6);
-        assert!(
-            rtt.patience() < 50 * MS && rtt.reordering() == rtt.smoothed().max(20 * MS) * 9 / 8
-        );
+        assert!(rtt.patience() < 50 * MS && rtt.reordering() == rtt.smoothed().max(20 * MS) * 9 / 8);
     }
 }

@@ -88,8 +88,7 @@ impl World<ScriptedLinks> {
             return;
         }
         let size = PieceHeader::LEN + data.len();
-        pipe.free_at =
-            pipe.free_at.max(self.now) + Duration::from_secs_f64(size as f64 / pipe.profile.rate);
+        pipe.free_at = pipe.free_at.max(self.now) + Duration::from_secs_f64(size as f64 / pipe.profile.rate);
         let data = if std::mem::take(&mut pipe.corrupt_next) {
             damaged(&data)
         } else {

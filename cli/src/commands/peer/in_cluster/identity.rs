@@ -148,9 +148,9 @@ impl Applying {
     fn backoff(&self, longest: Duration) -> JitteredBackoff {
         // Two peers do not wait alike.
         let name = self.expected.to_string();
-        let seed = name.bytes().fold(0_u64, |seed, byte| {
-            seed.wrapping_mul(31).wrapping_add(byte.into())
-        });
+        let seed = name
+            .bytes()
+            .fold(0_u64, |seed, byte| seed.wrapping_mul(31).wrapping_add(byte.into()));
         JitteredBackoff::new(longest, seed)
     }
 
@@ -170,17 +170,9 @@ impl Applying {
                 return Err(Unanswered::Later(error.to_string(), asked));
             }
         };
-        let key = self
-            .key
-            .duplicate()
-            .map_err(|error| later(crate::chain(&error)))?;
-        let credentials =
-            Credentials::new(&self.authority, &certificate, key).map_err(|error| {
-                later(format!(
-                    "the answer is no certificate: {}",
-                    crate::chain(&error)
-                ))
-            })?;
+        let key = self.key.duplicate().map_err(|error| later(crate::chain(&error)))?;
+        let credentials = Credentials::new(&self.authority, &certificate, key)
+            .map_err(|error| later(format!("the answer is no certificate: {}", crate::chain(&error))))?;
         if credentials.identity() != self.expected {
             return Err(Unanswered::Refused(format!(
                 "its certificate is for {}, but this is {}",
@@ -196,9 +188,7 @@ impl Applying {
 }
 
 fn wait(backoff: &mut JitteredBackoff, asked: Option<Duration>) -> Duration {
-    backoff
-        .next_wait()
-        .max(asked.unwrap_or_default().min(LONGEST_ASKED))
+    backoff.next_wait().max(asked.unwrap_or_default().min(LONGEST_ASKED))
 }
 
 /// When a certificate that was got at `got` and ends at `end` is renewed.
@@ -208,10 +198,7 @@ fn renewal(got: SystemTime, end: SystemTime) -> SystemTime {
 
 /// How long to sleep until `due`, as far as one look at the clock tells; none when it is time.
 fn rest(due: SystemTime, now: SystemTime) -> Option<Duration> {
-    let rest = due
-        .duration_since(now)
-        .ok()
-        .filter(|rest| !rest.is_zero())?;
+    let rest = due.duration_since(now).ok().filter(|rest| !rest.is_zero())?;
     Some(rest.min(LOOK))
 }
 
@@ -243,10 +230,7 @@ mod tests {
     fn an_operator_cannot_send_a_peer_to_sleep() {
         let mut backoff = JitteredBackoff::new(LONGEST_FIRST, 0);
         assert_eq!(wait(&mut backoff, Some(DAY)), LONGEST_ASKED);
-        assert_eq!(
-            wait(&mut backoff, Some(Duration::from_secs(7))),
-            Duration::from_secs(7)
-        );
+        assert_eq!(wait(&mut backoff, Some(Duration::from_secs(7))), Duration::from_secs(7));
         assert!(wait(&mut backoff, None) < Duration::from_secs(1));
     }
 }

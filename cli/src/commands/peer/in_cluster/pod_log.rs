@@ -43,13 +43,8 @@ impl PodLog {
                     tracing::warn!(neighbour, why, "a neighbour is away");
                 }
             }
-            News::Stranger {
-                from,
-                why,
-                is_ending,
-            } => {
-                let is_new = self.strangers.len() < STRANGERS
-                    && self.strangers.insert(format!("{from} {why}"));
+            News::Stranger { from, why, is_ending } => {
+                let is_new = self.strangers.len() < STRANGERS && self.strangers.insert(format!("{from} {why}"));
                 if is_new && *is_ending {
                     tracing::info!(%from, "a peer there is ending");
                 } else if is_new {
@@ -63,12 +58,7 @@ impl PodLog {
     /// Tells who is missing, if anybody.
     pub(super) fn remind(&self) {
         if let Some((neighbour, why)) = self.missing.first_key_value() {
-            let named: Vec<String> = self
-                .missing
-                .keys()
-                .take(NAMED)
-                .map(ToString::to_string)
-                .collect();
+            let named: Vec<String> = self.missing.keys().take(NAMED).map(ToString::to_string).collect();
             let why = why.as_deref().unwrap_or("it has not been heard of");
             tracing::info!(
                 missing = self.missing.len(),

@@ -97,8 +97,7 @@ impl Settings {
                 .map_err(|_| "a run id, 32 lower-case hex digits".into())
         });
         let coordinator = reader.required(COORDINATOR, |text| {
-            text.parse::<PeerAddress>()
-                .map_err(|error| error.to_string())
+            text.parse::<PeerAddress>().map_err(|error| error.to_string())
         });
         let resume = reader.optional(RESUME, |text| match text.parse() {
             Ok(rounds @ 1..) => Ok(Resume::After(rounds)),
@@ -186,8 +185,7 @@ impl Reader<'_> {
         parsed
             .map_err(|expected| {
                 let found: String = value.to_string_lossy().chars().take(80).collect();
-                self.wrong
-                    .push(format!("{name} is `{found}`; expected {expected}"));
+                self.wrong.push(format!("{name} is `{found}`; expected {expected}"));
             })
             .ok()
     }
@@ -437,20 +435,13 @@ mod tests {
         }
         for name in [MANIFEST, PLAN_HASH, AUTHORITY] {
             let error = Pod::new().no_file(name).read().unwrap_err();
-            assert!(
-                error.contains(&format!("{name}: cannot be read")),
-                "{error}"
-            );
+            assert!(error.contains(&format!("{name}: cannot be read")), "{error}");
             assert!(error.contains("ConfigMap"), "{error}");
             assert_eq!(error.lines().count(), 1, "{error}");
         }
         let error = Pod::new().no_file("token").read().unwrap_err();
         assert!(error.contains("audience fltorrent.io"), "{error}");
-        let nothing = Pod::new()
-            .without(INDEX)
-            .without(RUN)
-            .no_file(AUTHORITY)
-            .read();
+        let nothing = Pod::new().without(INDEX).without(RUN).no_file(AUTHORITY).read();
         assert_eq!(nothing.unwrap_err().lines().count(), 3);
     }
 
@@ -483,11 +474,7 @@ mod tests {
             (AUTHORITY, b"\xff", "offset 0, in line 1, is not UTF-8"),
             ("token", b"", "has no token"),
             ("token", b"two words", "has no token"),
-            (
-                "token",
-                &[b'x'; MAX_TOKEN_BYTES + 1],
-                "more than 8192 bytes",
-            ),
+            ("token", &[b'x'; MAX_TOKEN_BYTES + 1], "more than 8192 bytes"),
         ] {
             let error = Pod::new().file(name, text).read().unwrap_err();
             assert!(error.contains(message), "{name}: {error}");

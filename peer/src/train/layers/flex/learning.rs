@@ -15,9 +15,7 @@ use burn::{
 };
 use burn_flex::FlexTensor;
 
-use super::{
-    LayerBackend, Pooling, Window, convolution, geometry, matrix, pool, product, strided, tensor,
-};
+use super::{LayerBackend, Pooling, Window, convolution, geometry, matrix, pool, product, strided, tensor};
 
 impl LayerBackend for Autodiff<Flex> {
     fn layer_matmul(left: FloatTensor<Self>, right: FloatTensor<Self>) -> FloatTensor<Self> {
@@ -47,22 +45,10 @@ impl LayerBackend for Autodiff<Flex> {
             FloatTensor::<Self>::new(tensor(vec![0.0; outputs], [outputs]))
         });
         // Once for the output and its gradient.
-        let (values, kernels) = (
-            input.primitive.to_contiguous(),
-            weight.primitive.to_contiguous(),
-        );
-        let output = Flex::layer_conv2d(
-            values.clone(),
-            kernels.clone(),
-            Some(bias.primitive),
-            window,
-        );
+        let (values, kernels) = (input.primitive.to_contiguous(), weight.primitive.to_contiguous());
+        let output = Flex::layer_conv2d(values.clone(), kernels.clone(), Some(bias.primitive), window);
         let nodes = [input.node, weight.node, bias.node];
-        match Convolution
-            .prepare::<NoCheckpointing>(nodes)
-            .compute_bound()
-            .stateful()
-        {
+        match Convolution.prepare::<NoCheckpointing>(nodes).compute_bound().stateful() {
             OpsKind::Tracked(preparation) => {
                 let state = Convolved {
                     input: values,
@@ -136,23 +122,17 @@ impl Backward<Flex, 3> for Convolution {
             gradients.register::<Flex>(node.id, tensor(values, [geometry.outputs]));
         }
         if let Some(node) = weight_node {
-            let values =
-                convolution::weight_gradient(geometry, input.storage(), gradient.storage());
+            let values = convolution::weight_gradient(geometry, input.storage(), gradient.storage());
             gradients.register::<Flex>(node.id, tensor(values, weight.shape().dims::<4>()));
         }
         if let Some(node) = input_node {
-            let values =
-                convolution::input_gradient(geometry, weight.storage(), gradient.storage());
+            let values = convolution::input_gradient(geometry, weight.storage(), gradient.storage());
             gradients.register::<Flex>(node.id, tensor(values, input.shape().dims::<4>()));
         }
     }
 }
 
-fn max_pool2d(
-    input: FloatTensor<Autodiff<Flex>>,
-    window: Window,
-    rectify: bool,
-) -> FloatTensor<Autodiff<Flex>> {
+fn max_pool2d(input: FloatTensor<Autodiff<Flex>>, window: Window, rectify: bool) -> FloatTensor<Autodiff<Flex>> {
     let shape = input.shape().dims();
     let pooled = pool(input.primitive, window, rectify);
     match MaxPooling
@@ -189,10 +169,7 @@ impl Backward<Flex, 1> for MaxPooling {
         let gradient = gradients.consume::<Flex>(&ops.node).to_contiguous();
         let [node] = ops.parents;
         if let Some(node) = node {
-            let values = ops
-                .state
-                .pooling
-                .backward(gradient.storage(), &ops.state.places);
+            let values = ops.state.pooling.backward(gradient.storage(), &ops.state.places);
             gradients.register::<Flex>(node.id, tensor(values, ops.state.shape));
         }
     }
