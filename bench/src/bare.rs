@@ -37,40 +37,28 @@ const STREAM_WINDOW: u32 = 4 * 1024 * 1024;
 /// Why there was no transfer.
 #[derive(Debug, Error)]
 pub(crate) enum BareError {
-    /// The run of the two has no name.
     #[error("no run could be named")]
     Identity(#[from] IdentityError),
-    /// No certificates.
     #[error("the certificates could not be made")]
     Authority(#[from] AuthorityError),
-    /// No keys.
     #[error("the keys could not be made")]
     Key(#[from] KeyError),
-    /// Certificates that cannot be used.
     #[error("the certificates cannot be used")]
     Tls(#[from] TlsError),
-    /// No socket.
     #[error(transparent)]
     Bind(#[from] BindError),
-    /// No endpoint or runtime.
     #[error(transparent)]
     Endpoint(#[from] TransportError),
-    /// No runtime.
     #[error("the runtime or its socket failed")]
     System(#[from] std::io::Error),
-    /// The other endpoint cannot be dialled.
     #[error("the other endpoint cannot be dialled")]
     Connect(#[from] ConnectError),
-    /// The connection failed.
     #[error("the connection failed")]
     Connection(#[from] ConnectionError),
-    /// Not everything was sent.
     #[error("the stream could not be written")]
     Write(#[from] WriteError),
-    /// Not everything came.
     #[error("the stream could not be read")]
     Read(#[from] ReadExactError),
-    /// The other side stopped or has gone.
     #[error("the other endpoint has gone")]
     Gone,
 }

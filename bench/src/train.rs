@@ -115,36 +115,18 @@ impl Repetition {
 /// A measurement that could not be made.
 #[derive(Debug, Error)]
 pub(crate) enum BenchError {
-    /// Our side has no backend.
     #[error("the training benchmark cannot start")]
     Backend(#[from] BackendError),
-    /// Our side failed.
     #[error("the training benchmark failed")]
     Train(#[from] TrainError),
-    /// The interpreter cannot be run.
     #[error("{}: cannot be run; expected a Python with PyTorch: install python3-torch, or name another interpreter", python.display())]
-    Python {
-        /// The interpreter.
-        python: PathBuf,
-        /// What the system said.
-        source: io::Error,
-    },
-    /// The script failed.
+    Python { python: PathBuf, source: io::Error },
     #[error("{}: PyTorch's side failed: {stderr}; expected an interpreter that can import torch: install python3-torch, or name another", python.display())]
-    Script {
-        /// The interpreter.
-        python: PathBuf,
-        /// The end of what it said.
-        stderr: String,
-    },
-    /// The script's answer is not what was expected.
+    Script { python: PathBuf, stderr: String },
     #[error("{}: PyTorch's side answered {answer:?}; expected its version and speed as JSON", python.display())]
     Answer {
-        /// The interpreter.
         python: PathBuf,
-        /// What it said.
         answer: String,
-        /// Why that is no answer.
         source: serde_json::Error,
     },
 }

@@ -56,65 +56,38 @@ const REPORTS: usize = 1024;
 
 /// Why a run ended before its end.
 #[derive(Debug, Error)]
+#[allow(missing_docs, reason = "each message says what it is")]
 pub enum LaunchError {
-    /// More files would be open at once than the system allows.
     #[error(
         "{peers} peers need {needed} open files at once, and this process may have {limit}: raise the hard limit (`ulimit -Hn`, LimitNOFILE of a service), or run fewer peers on this machine"
     )]
-    OpenFiles {
-        /// The peers.
-        peers: usize,
-        /// Files that are open at once.
-        needed: u64,
-        /// The hard limit.
-        limit: u64,
-    },
-    /// A process could not be started.
+    OpenFiles { peers: usize, needed: u64, limit: u64 },
     #[error(
         "the process of peer {index} could not be started; see the limits of processes and open files (ulimit -u, ulimit -n)"
     )]
-    Spawn {
-        /// The peer.
-        index: u32,
-        /// What the system said.
-        source: io::Error,
-    },
-    /// No run id.
+    Spawn { index: u32, source: io::Error },
     #[error("the run could not be given an id")]
     Run(#[from] IdentityError),
-    /// No certificate.
     #[error("the run's authority could not sign")]
     Authority(#[from] AuthorityError),
-    /// No TLS.
     #[error("the status endpoint could not be secured")]
     Tls(#[from] TlsError),
-    /// No port for the status endpoint.
     #[error("the status endpoint could not listen on the loopback address")]
     Status(#[source] io::Error),
-    /// A process said something else than its announcement.
     #[error("peer {index} did not announce itself: {reason}; is {} the program that was built with this launcher?", program.display())]
     Announcement {
-        /// The peer.
         index: u32,
-        /// What was wrong.
         reason: String,
-        /// What was started.
         program: PathBuf,
     },
-    /// Not all peers listened in time.
     #[error("only {announced} of {peers} peers were ready after {seconds} s; run fewer peers on this machine")]
     StartTimeout {
-        /// Peers that listened.
         announced: usize,
-        /// All peers.
         peers: usize,
-        /// The limit.
         seconds: u64,
     },
-    /// Bindings could not be written.
     #[error("the bindings could not be written as JSON")]
     Bindings(#[from] serde_json::Error),
-    /// A peer ended before the run was over.
     #[error("{0}")]
     Peer(PeerFailure),
 }

@@ -15,50 +15,20 @@ use thiserror::Error;
 
 /// A manifest that cannot be used.
 #[derive(Debug, Error)]
+#[allow(missing_docs, reason = "each message says what it is")]
 pub enum ManifestError {
-    /// The operating system refused.
     #[error("{}: cannot be read; name a manifest, or have one written: fltorrent init", path.display())]
-    Read {
-        /// The file.
-        path: PathBuf,
-        /// What the system said.
-        source: io::Error,
-    },
-    /// The file is no text.
+    Read { path: PathBuf, source: io::Error },
     #[error("{}: is not a text that a manifest is", path.display())]
-    NotUtf8 {
-        /// The file.
-        path: PathBuf,
-        /// Where.
-        source: Box<NotUtf8>,
-    },
-    /// The file is no manifest by its size alone.
+    NotUtf8 { path: PathBuf, source: Box<NotUtf8> },
     #[error("{}: has more than {} bytes; name a manifest", path.display(), manifest::MAX_BYTES)]
-    TooLarge {
-        /// The file.
-        path: PathBuf,
-    },
-    /// A data folder for data without one.
+    TooLarge { path: PathBuf },
     #[error("--data does not fit: the manifest's data is {kind}, which has no path; remove --data")]
-    NoDataPath {
-        /// `data.type`.
-        kind: String,
-    },
-    /// A data folder that a manifest has no words for.
+    NoDataPath { kind: String },
     #[error("--data {}: a manifest takes no path with {part}, which looks like something for a shell: rename the folder, or start in it with --data .", path.display())]
-    DataPath {
-        /// The folder.
-        path: PathBuf,
-        /// What would be expanded.
-        part: String,
-    },
-    /// Wrong fields.
+    DataPath { path: PathBuf, part: String },
     #[error("{errors}")]
-    Fields {
-        /// All of them.
-        errors: Errors,
-    },
-    /// The manifest with its defaults cannot be written down.
+    Fields { errors: Errors },
     #[error("the resolved manifest cannot be written as YAML; report this as a bug")]
     Resolve(#[source] serde_saphyr::ser::Error),
 }

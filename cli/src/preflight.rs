@@ -19,17 +19,14 @@ use crate::histogram::Histogram;
 
 /// Why a run cannot start on this machine.
 #[derive(Debug, Error)]
+#[allow(missing_docs, reason = "each message says what it is")]
 pub enum PreflightError {
-    /// The backend is not built in or lacks something.
     #[error(transparent)]
     Backend(#[from] BackendError),
-    /// `FLTORRENT_LOG` says nothing.
     #[error(transparent)]
     Log(#[from] FilterError),
-    /// The data cannot be had or is not what the manifest says.
     #[error(transparent)]
     Data(#[from] DataError),
-    /// The data cannot be divided as the manifest says.
     #[error(transparent)]
     Shards(#[from] ShardError),
 }

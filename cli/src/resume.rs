@@ -30,44 +30,23 @@ const MAY_DIFFER: &str = "only training.rounds (unless the schedule is a cosine)
 
 /// Why a run cannot go on.
 #[derive(Debug, Error)]
+#[allow(missing_docs, reason = "each message says what it is")]
 pub enum ResumeError {
-    /// There is nothing at this path.
     #[error("{}: there is no such folder; name the results folder of a run", folder.display())]
-    NoFolder {
-        /// The folder, from the root on.
-        folder: PathBuf,
-    },
-    /// The folder has no manifest.
+    NoFolder { folder: PathBuf },
     #[error("{} is not the results folder of a run", folder.display())]
-    NoRun {
-        /// The folder.
-        folder: PathBuf,
-        /// What the system said.
-        source: ManifestError,
-    },
-    /// The folder's own manifest is there, but not as the run wrote it.
+    NoRun { folder: PathBuf, source: ManifestError },
     #[error("{}: the run's manifest cannot be used by this version; it was changed, or written by another version", path.display())]
-    OwnManifest {
-        /// The manifest.
-        path: PathBuf,
-        /// What is wrong with it.
-        source: Box<ManifestError>,
-    },
-    /// The manifest that was named, or a setting.
+    OwnManifest { path: PathBuf, source: Box<ManifestError> },
     #[error(transparent)]
     Manifest(ManifestError),
-    /// The folder cannot be used.
     #[error(transparent)]
     Results(#[from] ResultsError),
-    /// It would be another run.
     #[error("the run in {} had another manifest:{}\n  {MAY_DIFFER} may differ when a run goes on; start a new run, or leave the rest as it was", folder.display(), lines(differences))]
     Differs {
-        /// The results folder.
         folder: PathBuf,
-        /// Path, value then, value now.
         differences: Vec<(String, String, String)>,
     },
-    /// There is nothing to go on from.
     #[error(transparent)]
     Checkpoint(#[from] checkpoint::ResumeError),
 }

@@ -39,35 +39,24 @@ pub const MAX_REQUEST_BYTES: usize = 8192;
 /// Why nothing was signed.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
+#[allow(missing_docs, reason = "each message says what it is")]
 pub enum AuthorityError {
-    /// A lifetime of zero or beyond [`MAX_LIFETIME`].
     #[error("an authority cannot live for {} s; from 1 to {} s are possible", .0.as_secs(), MAX_LIFETIME.as_secs())]
     Lifetime(Duration),
-    /// A lifetime of certificates of zero or beyond [`MAX_LIFETIME`].
     #[error("a certificate cannot live for {} s; from 1 to {} s are possible", .0.as_secs(), MAX_LIFETIME.as_secs())]
     CertificateLifetime(Duration),
-    /// No key for the authority or the coordinator.
     #[error("no key could be made")]
     Key(#[from] KeyError),
-    /// A certificate request beyond [`MAX_REQUEST_BYTES`].
     #[error("the certificate request has {found} bytes; at most {MAX_REQUEST_BYTES} are read")]
-    RequestTooLarge {
-        /// Bytes of the request.
-        found: usize,
-    },
-    /// Text without a PEM section `CERTIFICATE REQUEST`.
+    RequestTooLarge { found: usize },
     #[error("the certificate request is not PEM with the label `CERTIFICATE REQUEST`")]
     RequestPem(#[source] pem::Error),
-    /// A request that cannot be decoded, or whose signature is not by the key that it shows.
     #[error("the certificate request is refused")]
     Request(#[source] rcgen::Error),
-    /// A key of another kind than Ed25519.
     #[error("the certificate request shows a key that is not Ed25519; make it with `PeerKey`")]
     RequestKey,
-    /// The authority is past its own end.
     #[error("the authority of run {0} has expired; start a new run")]
     Expired(RunId),
-    /// The certificate could not be written.
     #[error("the certificate could not be signed")]
     Sign(#[source] rcgen::Error),
 }

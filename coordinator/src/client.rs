@@ -31,11 +31,10 @@ pub const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(10);
 /// Why the coordinator cannot be dialled.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
+#[allow(missing_docs, reason = "each message says what it is")]
 pub enum TargetError {
-    /// An address without a port.
     #[error("the coordinator's address `{0}` is not `host:port`")]
     Address(String),
-    /// The coordinator's name is no DNS name.
     #[error("the coordinator's name cannot be dialled")]
     Name(#[source] rustls_pki_types::InvalidDnsNameError),
 }

@@ -17,17 +17,12 @@ pub const ENDING_BYTES: usize = 2048;
 /// Why a message is no ending.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
+#[allow(missing_docs, reason = "each message says what it is")]
 pub enum EndingError {
-    /// A text beyond [`MAX_ENDING_BYTES`].
     #[error("the termination message has {found} bytes; at most {MAX_ENDING_BYTES} are read")]
-    TooLarge {
-        /// Its bytes.
-        found: usize,
-    },
-    /// A text of another form.
+    TooLarge { found: usize },
     #[error("the termination message is not that of a peer: {0}")]
     Malformed(#[from] serde_json::Error),
-    /// A last round with a value that cannot be.
     #[error("the termination message has a last round that cannot be")]
     Report(#[from] ReportError),
 }

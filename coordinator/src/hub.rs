@@ -65,21 +65,14 @@ pub struct Member {
 
 /// Why a token brings no certificate.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[allow(missing_docs, reason = "each message says what it is")]
 pub enum Unproven {
-    /// Nobody vouches for the token (401).
     #[error("the token is not believed: {0}")]
     Unauthenticated(String),
-    /// It is genuine, but not of a peer of this run that the operator has made (403).
     #[error("the token is not of a peer of this run: {0}")]
     NotOurs(String),
-    /// This cannot be said now (503).
     #[error("whose token it is cannot be said now: {reason}")]
-    Unavailable {
-        /// What is missing.
-        reason: String,
-        /// When to ask again.
-        retry_after: Duration,
-    },
+    Unavailable { reason: String, retry_after: Duration },
 }
 
 /// What a hub asks of the program that runs it.

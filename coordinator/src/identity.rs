@@ -19,33 +19,22 @@ pub const MAX_CERTIFICATE_BYTES: usize = 4096;
 /// Why a name or certificate tells no identity.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
+#[allow(missing_docs, reason = "each message says what it is")]
 pub enum IdentityError {
-    /// The system gave no random bytes.
     #[error("the system gave no randomness for a run id")]
     NoRandomness,
-    /// A run id of another form.
     #[error("`{0}` is not a run id; expected 32 lower-case hex digits")]
     Run(String),
-    /// A DNS name of another form.
     #[error(
         "`{0}` is not an identity; expected `peer-<index>.attempt-<attempt>.<run>.fltorrent` or `coordinator.<run>.fltorrent`"
     )]
     Name(String),
-    /// A certificate beyond [`MAX_CERTIFICATE_BYTES`].
     #[error("the certificate has {found} bytes; at most {MAX_CERTIFICATE_BYTES} are read")]
-    TooLarge {
-        /// Bytes of the certificate.
-        found: usize,
-    },
-    /// Bytes that are no X.509 version 3 certificate.
+    TooLarge { found: usize },
     #[error("the certificate cannot be read")]
     Unreadable(#[source] webpki::Error),
-    /// A certificate with no DNS name, or with several.
     #[error("the certificate has {found} DNS names; expected exactly one")]
-    NameCount {
-        /// DNS names of the certificate.
-        found: usize,
-    },
+    NameCount { found: usize },
 }
 
 /// The id of one run of an experiment: 128 random bits.

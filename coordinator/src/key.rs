@@ -11,17 +11,14 @@ pub(crate) const SIGNATURE_CONTEXT: &[u8] = b"fltorrent.io/v1alpha1 signed messa
 /// Why a key cannot be made or used.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
+#[allow(missing_docs, reason = "each message says what it is")]
 pub enum KeyError {
-    /// The system gave no randomness.
     #[error("no Ed25519 key could be made")]
     Generate(#[source] rcgen::Error),
-    /// Text that is no key of this kind.
     #[error("the private key cannot be read; expected an Ed25519 key as PKCS#8 in PEM")]
     Parse(#[source] rcgen::Error),
-    /// The certificate request could not be written.
     #[error("no certificate request could be made")]
     Request(#[source] rcgen::Error),
-    /// The message could not be signed.
     #[error("the message could not be signed")]
     Sign(#[source] rcgen::Error),
 }

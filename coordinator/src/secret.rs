@@ -19,18 +19,14 @@ const SEAL_CONTEXT: &str = "fltorrent.io v1alpha1 key of the seals on pods";
 /// Why there is no secret.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
+#[allow(missing_docs, reason = "each message says what it is")]
 pub enum SecretError {
-    /// The system gave no random bytes.
     #[error("the system gave no randomness for the root secret")]
     NoRandomness,
-    /// Another number of bytes.
     #[error(
         "the root secret has {found} bytes; expected {SECRET_BYTES}. Delete it, and a new one is made; peers that run then need new certificates"
     )]
-    Length {
-        /// Bytes that were given.
-        found: usize,
-    },
+    Length { found: usize },
 }
 
 /// 32 bytes that only the operator knows.

@@ -16,34 +16,22 @@ use crate::key::SIGNATURE_CONTEXT;
 /// Why a certificate or a signature is not believed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
+#[allow(missing_docs, reason = "each message says what it is")]
 pub enum SignatureError {
-    /// Text that is no certificate in PEM.
     #[error("the authority's certificate is not PEM with the label `CERTIFICATE`: {0}")]
     AuthorityPem(String),
-    /// A certificate that cannot be an authority's.
     #[error("the authority's certificate cannot be read")]
     Authority(#[source] webpki::Error),
-    /// A certificate that names nobody.
     #[error("the certificate names no one of a run")]
     Identity(#[from] IdentityError),
-    /// A certificate of another run.
     #[error("the certificate is of run {found}, but this is run {expected}")]
-    OtherRun {
-        /// The certificate's run.
-        found: RunId,
-        /// The run of whoever checks.
-        expected: RunId,
-    },
-    /// A certificate of a foreign authority, out of its time, or for another use.
+    OtherRun { found: RunId, expected: RunId },
     #[error("the certificate does not hold under the authority of run {run}")]
     Chain {
-        /// The run of whoever checks.
         run: RunId,
-        /// What is wrong with it.
         #[source]
         reason: webpki::Error,
     },
-    /// The signature is not by the certificate's key over the message.
     #[error("the signature is not by {0}")]
     Signature(Identity),
 }

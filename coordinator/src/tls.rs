@@ -30,17 +30,14 @@ pub const HTTP_ALPN: &[u8] = b"http/1.1";
 /// Why there is no TLS configuration.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
+#[allow(missing_docs, reason = "each message says what it is")]
 pub enum TlsError {
-    /// Text that is no certificate in PEM.
     #[error("the certificate is not PEM with the label `CERTIFICATE`")]
     CertificatePem(#[source] rustls_pki_types::pem::Error),
-    /// A certificate that names nobody.
     #[error("the own certificate names no one of a run")]
     Identity(#[from] IdentityError),
-    /// An authority's certificate that is not one.
     #[error("the authority's certificate is refused")]
     Authority(#[from] SignatureError),
-    /// A certificate and key that do not belong together.
     #[error("the certificate and the private key cannot be used together")]
     Key(#[source] rustls::Error),
 }
@@ -48,21 +45,18 @@ pub enum TlsError {
 /// Why others would not believe the own certificate.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
+#[allow(missing_docs, reason = "each message says what it is")]
 pub enum OwnError {
-    /// Its time is over.
     #[error("the own certificate has expired; make new keys, or compare the clock of this machine (date -u)")]
     Expired,
-    /// Its time has not come.
     #[error(
         "the own certificate is not valid yet; compare the clock of this machine (date -u) with that of the one that made the keys"
     )]
     NotYetValid,
-    /// It is not the authority's.
     #[error(
         "the own certificate is not by the authority beside it; copy the whole folder from one `fltorrent keys init`"
     )]
     Foreign(#[source] SignatureError),
-    /// The key is another one.
     #[error(transparent)]
     Key(#[from] TlsError),
 }

@@ -25,16 +25,14 @@ pub struct PeerAddress {
 
 /// Why a text or a pair is not a [`PeerAddress`].
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[allow(missing_docs, reason = "each message says what it is")]
 pub enum AddressError {
-    /// Neither a name nor an IP address.
     #[error("{0} is not a host: write a name such as node3.example.org, an IPv4 or an IPv6 address (without %scope)")]
     Host(String),
-    /// 0.0.0.0 or ::, which is where one listens.
     #[error(
         "{0} means every address of a machine and cannot be connected to: write the address by which others reach it"
     )]
     Unspecified(IpAddr),
-    /// No port, or 0.
     #[error("{0} has no port from 1 to 65535: write host:port, or [IPv6 address]:port")]
     Port(String),
 }

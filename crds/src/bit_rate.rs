@@ -34,19 +34,16 @@ pub struct BitRate(u64);
 
 /// Why a text is not a [`BitRate`].
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[allow(missing_docs, reason = "each message says what it is")]
 pub enum BitRateError {
-    /// Not a number with a known unit.
     #[error(
         "not a rate of bits; a rate is a number and bit, kbit, Mbit or Gbit (a second), such as 100Mbit or 1.5Gbit"
     )]
     Form,
-    /// Bytes, or what some mean as bytes.
     #[error("bytes for some and bits for others; a rate is in bits a second, such as 100Mbit")]
     Bytes,
-    /// A fraction of a bit a second.
     #[error("not a whole number of bits a second")]
     Fraction,
-    /// A link that nobody has.
     #[error("out of range; a rate is from 1kbit to 10Tbit")]
     Range,
 }

@@ -37,14 +37,12 @@ pub struct ByteSize(u64);
 
 /// Why a text is not a [`ByteSize`].
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[allow(missing_docs, reason = "each message says what it is")]
 pub enum ByteSizeError {
-    /// Not a number with a known suffix.
     #[error("not a quantity of bytes")]
     Form,
-    /// A fraction of a byte.
     #[error("not a whole number of bytes")]
     Fraction,
-    /// Over the limit.
     #[error("more than 1024Ti")]
     Large,
 }

@@ -30,14 +30,12 @@ pub struct Interval(Duration);
 
 /// Why a text is not an [`Interval`].
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[allow(missing_docs, reason = "each message says what it is")]
 pub enum IntervalError {
-    /// Not numbers with units.
     #[error("not a duration")]
     Form,
-    /// A fraction of a nanosecond.
     #[error("finer than a nanosecond")]
     Fine,
-    /// More than a year.
     #[error("longer than a year")]
     Large,
 }

@@ -23,14 +23,12 @@ pub struct Percentage(u32);
 
 /// Why a text is not a [`Percentage`].
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[allow(missing_docs, reason = "each message says what it is")]
 pub enum PercentageError {
-    /// Not a number with a percent sign.
     #[error("not a percentage")]
     Form,
-    /// Finer than it is kept.
     #[error("finer than 0.0001%")]
     Fine,
-    /// More than the whole.
     #[error("more than 100%")]
     Large,
 }

@@ -43,14 +43,12 @@ pub struct Quantity(u64);
 
 /// Why a text is not a [`Quantity`].
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[allow(missing_docs, reason = "each message says what it is")]
 pub enum QuantityError {
-    /// Not a number with a known suffix.
     #[error("not a quantity")]
     Form,
-    /// Finer than it is kept.
     #[error("finer than 1m")]
     Fine,
-    /// Over the limit.
     #[error("more than 1Pi")]
     Large,
 }

@@ -87,19 +87,12 @@ pub struct Example {
 
 /// Why there is no page.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[allow(missing_docs, reason = "each message says what it is")]
 pub enum ReferenceError {
-    /// An example that belongs nowhere.
     #[error("{name}.yaml belongs to no heading; name it after one of {headings}")]
-    Homeless {
-        /// The example.
-        name: String,
-        /// The headings.
-        headings: String,
-    },
-    /// An example without a word about it.
+    Homeless { name: String, headings: String },
     #[error("{0}.yaml: the first line has to be a comment that says what the example does")]
     Unexplained(String),
-    /// A heading without an example.
     #[error("{0} has no example; write {0}.yaml")]
     Bare(String),
 }

@@ -4,20 +4,14 @@ use thiserror::Error;
 
 /// Bytes that are no text in UTF-8.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[allow(missing_docs, reason = "each message says what it is")]
 pub enum NotUtf8 {
-    /// It begins with the byte-order mark of UTF-16.
     #[error("it is UTF-16; expected a text in UTF-8: convert it, for example with `iconv -f UTF-16 -t UTF-8`")]
     Utf16,
-    /// A byte of another encoding.
     #[error(
         "the byte at offset {at}, in line {line}, is not UTF-8; expected a text in UTF-8: convert it, for example with `iconv -f WINDOWS-1252 -t UTF-8`"
     )]
-    Byte {
-        /// The first one, counted from 0.
-        at: usize,
-        /// Its line, counted from 1.
-        line: usize,
-    },
+    Byte { at: usize, line: usize },
 }
 
 /// The text that the bytes are.

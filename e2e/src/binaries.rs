@@ -18,23 +18,12 @@ const FOR_PEOPLE: [&str; 2] = ["helm", "kubectl"];
 
 /// Why there are no programs.
 #[derive(Debug, thiserror::Error)]
+#[allow(missing_docs, reason = "each message says what it is")]
 pub enum BinariesError {
-    /// A file or folder of the cache.
     #[error("the cache's {} cannot be used", path.display())]
-    Cache {
-        /// The file or folder.
-        path: PathBuf,
-        /// What the system says.
-        source: io::Error,
-    },
-    /// Go failed.
+    Cache { path: PathBuf, source: io::Error },
     #[error("{module} cannot be built")]
-    Build {
-        /// The module.
-        module: &'static str,
-        /// What Go says.
-        source: CommandError,
-    },
+    Build { module: &'static str, source: CommandError },
 }
 
 /// All programs, built.

@@ -31,23 +31,12 @@ const CLIENTS: [(&str, &str, &str); 5] = [
 
 /// Why there are no certificates.
 #[derive(Debug, thiserror::Error)]
+#[allow(missing_docs, reason = "each message says what it is")]
 pub enum CertsError {
-    /// A key or certificate could not be made.
     #[error("the certificate of {name} cannot be made")]
-    Make {
-        /// Whose.
-        name: &'static str,
-        /// Why.
-        source: rcgen::Error,
-    },
-    /// A file could not be written.
+    Make { name: &'static str, source: rcgen::Error },
     #[error("{} cannot be written", path.display())]
-    Write {
-        /// The file.
-        path: PathBuf,
-        /// What the system says.
-        source: io::Error,
-    },
+    Write { path: PathBuf, source: io::Error },
 }
 
 /// Makes all keys, certificates and kubeconfigs, unless they are there.

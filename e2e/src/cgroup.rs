@@ -13,18 +13,12 @@ const CPUSET: [&str; 2] = ["cpuset.cpus", "cpuset.mems"];
 
 /// Why control groups cannot be used.
 #[derive(Debug, thiserror::Error)]
+#[allow(missing_docs, reason = "each message says what it is")]
 pub enum CgroupError {
-    /// There are none.
     #[error("no control groups are mounted; mount cgroup2 at /sys/fs/cgroup")]
     None,
-    /// One cannot be made, set up or removed.
     #[error("the control group {} cannot be used", path.display())]
-    File {
-        /// The group or one of its files.
-        path: PathBuf,
-        /// What the system says.
-        source: io::Error,
-    },
+    File { path: PathBuf, source: io::Error },
 }
 
 /// Makes the group in every hierarchy, unless it is there.

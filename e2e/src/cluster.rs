@@ -29,60 +29,40 @@ use crate::volumes::{self, VolumesError};
 
 /// Why there is no cluster.
 #[derive(Debug, thiserror::Error)]
+#[allow(missing_docs, reason = "each message says what it is")]
 pub enum ClusterError {
-    /// Not root.
     #[error("a cluster needs root: it mounts, makes links and control groups; run it as root, or with sudo -E")]
     NotRoot,
-    /// Another cluster's rules.
     #[error(
         "there are rules of another kube-proxy (`nft list table ip kube-proxy`); stop that cluster first, or delete its table"
     )]
     Foreign,
-    /// A file or folder of the cluster.
     #[error("{} cannot be used", path.display())]
-    File {
-        /// The file or folder.
-        path: PathBuf,
-        /// What the system says.
-        source: io::Error,
-    },
-    /// System packages.
+    File { path: PathBuf, source: io::Error },
     #[error(transparent)]
     Packages(#[from] PackagesError),
-    /// Programs that are built.
     #[error(transparent)]
     Binaries(#[from] BinariesError),
-    /// The state of the machine before.
     #[error(transparent)]
     Snapshot(#[from] SnapshotError),
-    /// A program that looks at the machine.
     #[error(transparent)]
     Command(#[from] CommandError),
-    /// Certificates.
     #[error(transparent)]
     Certs(#[from] CertsError),
-    /// The bridge.
     #[error(transparent)]
     Network(#[from] NetworkError),
-    /// Control groups.
     #[error(transparent)]
     Cgroup(#[from] CgroupError),
-    /// A process.
     #[error(transparent)]
     Component(#[from] ComponentError),
-    /// An image.
     #[error(transparent)]
     Image(#[from] ImageError),
-    /// Names.
     #[error(transparent)]
     Dns(#[from] DnsError),
-    /// Volumes for claims.
     #[error(transparent)]
     Volumes(#[from] VolumesError),
-    /// The end.
     #[error(transparent)]
     Teardown(#[from] TeardownError),
-    /// Ctrl-C.
     #[error(transparent)]
     Interrupted(#[from] Interrupted),
 }

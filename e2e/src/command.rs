@@ -17,34 +17,18 @@ const SHOWN_LINES: usize = 20;
 
 /// Why a program gave no result.
 #[derive(Debug, thiserror::Error)]
+#[allow(missing_docs, reason = "each message says what it is")]
 pub enum CommandError {
-    /// It could not be started.
     #[error("`{program}` cannot be started; is it installed?")]
-    Start {
-        /// The program.
-        program: String,
-        /// What the system says.
-        source: io::Error,
-    },
-    /// Its input or output broke, or it could not be waited for.
+    Start { program: String, source: io::Error },
     #[error("`{program}` cannot be talked to")]
-    Pipe {
-        /// The program.
-        program: String,
-        /// What the system says.
-        source: io::Error,
-    },
-    /// It failed.
+    Pipe { program: String, source: io::Error },
     #[error("`{line}` failed ({status}):\n{said}")]
     Failed {
-        /// Program and arguments.
         line: String,
-        /// How it ended.
         status: ExitStatus,
-        /// The end of its standard error.
         said: String,
     },
-    /// Ctrl-C.
     #[error(transparent)]
     Interrupted(#[from] Interrupted),
 }

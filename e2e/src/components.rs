@@ -47,26 +47,14 @@ const READY: Duration = Duration::from_secs(180);
 
 /// Why a process does not work.
 #[derive(Debug, thiserror::Error)]
+#[allow(missing_docs, reason = "each message says what it is")]
 pub enum ComponentError {
-    /// Something else listens where one would.
     #[error(
         "port {port}, which {name} needs, is taken; `ss -ltnp 'sport = :{port}'` shows by what: stop that and try again"
     )]
-    Port {
-        /// The port.
-        port: u16,
-        /// Who needs it.
-        name: &'static str,
-    },
-    /// Its configuration.
+    Port { port: u16, name: &'static str },
     #[error("{} cannot be written", path.display())]
-    File {
-        /// The file or folder.
-        path: PathBuf,
-        /// What the system says.
-        source: io::Error,
-    },
-    /// It does not start or does not get ready.
+    File { path: PathBuf, source: io::Error },
     #[error(transparent)]
     Process(#[from] ProcessError),
 }

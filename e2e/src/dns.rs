@@ -13,11 +13,10 @@ const READY: &str = "--timeout=180s";
 
 /// Why names are not resolved.
 #[derive(Debug, thiserror::Error)]
+#[allow(missing_docs, reason = "each message says what it is")]
 pub enum DnsError {
-    /// The API server refuses its objects.
     #[error("CoreDNS cannot be installed")]
     Apply(#[source] CommandError),
-    /// Its pod does not get ready.
     #[error("CoreDNS is not ready; `kubectl -n kube-system describe pods` says why")]
     Ready(#[source] CommandError),
 }

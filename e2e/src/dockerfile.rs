@@ -30,38 +30,20 @@ const TARGETS: [(&str, &str); 2] = [("operator", "fltorrent-operator"), ("peer",
 
 /// Why there are no images.
 #[derive(Debug, thiserror::Error)]
+#[allow(missing_docs, reason = "each message says what it is")]
 pub enum DockerfileError {
-    /// Not root.
     #[error("images are built as root: run it as root, or with sudo -E")]
     NotRoot,
-    /// Programs that are missing.
     #[error(transparent)]
     Packages(#[from] PackagesError),
-    /// A file or folder.
     #[error("{} cannot be used", path.display())]
-    File {
-        /// The file or folder.
-        path: PathBuf,
-        /// What the system says.
-        source: io::Error,
-    },
-    /// The Dockerfile lacks what its base is called.
+    File { path: PathBuf, source: io::Error },
     #[error("{} names no base image in a line `ARG RUST_IMAGE=`", path.display())]
-    NoBase {
-        /// The Dockerfile.
-        path: PathBuf,
-    },
-    /// The base is made of the packages that this machine gets.
+    NoBase { path: PathBuf },
     #[error("no Debian release and mirror are configured here; elsewhere `docker build` makes the images")]
     NoMirror,
-    /// A step failed.
     #[error("{step} failed")]
-    Step {
-        /// What was done.
-        step: String,
-        /// What the program says.
-        source: CommandError,
-    },
+    Step { step: String, source: CommandError },
 }
 
 /// An image in an archive.

@@ -25,26 +25,16 @@ const IMAGES: [(&str, &str); 3] = [(PAUSE, "pause"), (COREDNS, "coredns"), (PROB
 
 /// Why there is no image.
 #[derive(Debug, thiserror::Error)]
+#[allow(missing_docs, reason = "each message says what it is")]
 pub enum ImageError {
-    /// The archive cannot be written.
     #[error("the image {name} cannot be written to {}", path.display())]
     Archive {
-        /// The image.
         name: String,
-        /// The archive.
         path: PathBuf,
-        /// What the system says.
         source: io::Error,
     },
-    /// containerd refuses it.
     #[error("{} cannot be imported", path.display())]
-    Import {
-        /// The archive.
-        path: PathBuf,
-        /// What containerd says.
-        source: CommandError,
-    },
-    /// containerd does not say what it has.
+    Import { path: PathBuf, source: CommandError },
     #[error("containerd does not list its images")]
     List(#[source] CommandError),
 }

@@ -49,8 +49,8 @@ pub const CACHE_VARIABLE: &str = "FLTORRENT_E2E_CACHE";
 
 /// Why no folder for the cache is known.
 #[derive(Debug, thiserror::Error)]
+#[allow(missing_docs, reason = "each message says what it is")]
 pub enum LayoutError {
-    /// Neither the variable nor a home folder.
     #[error(
         "no folder for what is built: neither {CACHE_VARIABLE} nor XDG_CACHE_HOME nor HOME is an absolute path; set {CACHE_VARIABLE}"
     )]

@@ -21,24 +21,16 @@ const BRIDGED: &str = "net/bridge/bridge-nf-call-iptables";
 
 /// Why pods have no network.
 #[derive(Debug, thiserror::Error)]
+#[allow(missing_docs, reason = "each message says what it is")]
 pub enum NetworkError {
-    /// A program failed.
     #[error("the bridge {BRIDGE} cannot be set up or removed")]
     Command(#[from] CommandError),
-    /// A kernel setting.
     #[error("the kernel cannot be told to forward packets")]
     Setting(#[source] SnapshotError),
-    /// The kernel cannot filter what passes a bridge.
     #[error("the kernel lacks br_netfilter; load it (`modprobe br_netfilter`) or use a kernel that has it")]
     Bridged,
-    /// The configuration of the CNI plugins.
     #[error("{} cannot be written", path.display())]
-    File {
-        /// The file.
-        path: PathBuf,
-        /// What the system says.
-        source: io::Error,
-    },
+    File { path: PathBuf, source: io::Error },
 }
 
 /// Makes the bridge and the CNI plugins' configuration, unless they are there.

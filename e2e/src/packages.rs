@@ -25,24 +25,18 @@ const FOLDERS: [&str; 4] = ["/usr/sbin", "/sbin", "/usr/bin", "/bin"];
 
 /// What is missing.
 #[derive(Debug, thiserror::Error)]
+#[allow(missing_docs, reason = "each message says what it is")]
 pub enum PackagesError {
-    /// Something is missing, and there is no apt-get to install it.
     #[error("missing: {}; install what has them (Debian's packages: {})", missing.join(", "), packages.join(" "))]
     Missing {
-        /// Programs and plugins.
         missing: Vec<String>,
-        /// Debian's packages.
         packages: Vec<String>,
     },
-    /// Go is missing, which no package of an old Debian brings in a version that is new enough.
     #[error("Go is missing; install Go 1.25 or newer, and have `go` in the PATH")]
     NoGo,
-    /// apt-get failed.
     #[error("the packages {} cannot be installed; try it by hand", packages.join(" "))]
     Apt {
-        /// Debian's packages.
         packages: Vec<String>,
-        /// What apt-get says.
         source: CommandError,
     },
 }

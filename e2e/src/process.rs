@@ -22,60 +22,36 @@ const LOOK: Duration = Duration::from_millis(50);
 
 /// What went wrong with a process.
 #[derive(Debug, thiserror::Error)]
+#[allow(missing_docs, reason = "each message says what it is")]
 pub enum ProcessError {
-    /// It could not be started.
     #[error("{name} cannot be started from {}", program.display())]
     Start {
-        /// Which one.
         name: &'static str,
-        /// Its program.
         program: PathBuf,
-        /// What the system says.
         source: io::Error,
     },
-    /// Its log or the record of its start cannot be written or read.
     #[error("{} of {name} cannot be used", path.display())]
     File {
-        /// Which one.
         name: &'static str,
-        /// The file.
         path: PathBuf,
-        /// What the system says.
         source: io::Error,
     },
-    /// It ended before it was ready.
     #[error("{name} ended at its start; the end of {}:\n{said}", log.display())]
     Ended {
-        /// Which one.
         name: &'static str,
-        /// Its log.
         log: PathBuf,
-        /// The log's end.
         said: String,
     },
-    /// It did not get ready.
     #[error("{name} was not ready after {} s: {wanted}; the end of {}:\n{said}", waited.as_secs(), log.display())]
     Slow {
-        /// Which one.
         name: &'static str,
-        /// How long it had.
         waited: Duration,
-        /// What was waited for, and what was found instead.
         wanted: String,
-        /// Its log.
         log: PathBuf,
-        /// The log's end.
         said: String,
     },
-    /// It does not end.
     #[error("{name} (process {pid}) does not end, even when killed")]
-    Lives {
-        /// Which one.
-        name: &'static str,
-        /// Its process id.
-        pid: i32,
-    },
-    /// Ctrl-C.
+    Lives { name: &'static str, pid: i32 },
     #[error(transparent)]
     Interrupted(#[from] Interrupted),
 }

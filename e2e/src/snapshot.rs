@@ -58,18 +58,12 @@ const PROGRAMS: [&str; 12] = [
 
 /// Why a machine cannot be looked at or put back.
 #[derive(Debug, thiserror::Error)]
+#[allow(missing_docs, reason = "each message says what it is")]
 pub enum SnapshotError {
-    /// A program that shows links, routes or tables failed.
     #[error("the network cannot be looked at")]
     Command(#[from] CommandError),
-    /// A file of the kernel.
     #[error("{} cannot be used", path.display())]
-    File {
-        /// The file.
-        path: PathBuf,
-        /// What the system says.
-        source: io::Error,
-    },
+    File { path: PathBuf, source: io::Error },
 }
 
 /// A machine at one moment.

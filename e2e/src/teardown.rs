@@ -23,34 +23,20 @@ const LOOK: Duration = Duration::from_millis(50);
 
 /// What could not be taken away.
 #[derive(Debug, thiserror::Error)]
+#[allow(missing_docs, reason = "each message says what it is")]
 pub enum TeardownError {
-    /// A process.
     #[error(transparent)]
     Process(#[from] ProcessError),
-    /// Processes in pods.
     #[error("{found} processes of pods live on in the control group {}", cgroup::ours().iter().map(|path| path.display().to_string()).collect::<Vec<_>>().join(", "))]
-    Pods {
-        /// How many.
-        found: usize,
-    },
-    /// A mount.
+    Pods { found: usize },
     #[error("{} cannot be unmounted", path.display())]
-    Mount {
-        /// Where.
-        path: PathBuf,
-        /// What the system says.
-        source: io::Error,
-    },
-    /// A link or table.
+    Mount { path: PathBuf, source: io::Error },
     #[error(transparent)]
     Network(#[from] NetworkError),
-    /// A control group.
     #[error(transparent)]
     Cgroup(#[from] CgroupError),
-    /// A folder or a kernel setting.
     #[error(transparent)]
     Snapshot(#[from] SnapshotError),
-    /// Never, as nothing interrupts it; the wait knows of it.
     #[error(transparent)]
     Interrupted(#[from] Interrupted),
 }

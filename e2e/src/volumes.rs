@@ -22,22 +22,14 @@ const CAPACITY: &str = "10Gi";
 
 /// Why claims have no volumes.
 #[derive(Debug, thiserror::Error)]
+#[allow(missing_docs, reason = "each message says what it is")]
 pub enum VolumesError {
-    /// A folder of the node.
     #[error("the volume {} cannot be made anew", path.display())]
-    Folder {
-        /// The folder.
-        path: PathBuf,
-        /// What the system says.
-        source: io::Error,
-    },
-    /// The API server does not tell which there are.
+    Folder { path: PathBuf, source: io::Error },
     #[error("the volumes of the cluster cannot be listed")]
     List(#[source] CommandError),
-    /// A volume whose claim is gone stays.
     #[error("volumes whose claims are gone cannot be removed")]
     Remove(#[source] CommandError),
-    /// The API server refuses them.
     #[error("the class and the volumes for claims cannot be made")]
     Apply(#[source] CommandError),
 }

@@ -72,19 +72,15 @@ impl Site {
 
 /// Why objects cannot be built.
 #[derive(Debug, thiserror::Error)]
+#[allow(missing_docs, reason = "each message says what it is")]
 pub enum BuildError {
-    /// The experiment's authority.
     #[error("the experiment's authority cannot be made")]
     Authority(#[from] AuthorityError),
-    /// The manifest for the peers.
     #[error(transparent)]
     Manifest(#[from] ValidateError),
-    /// A part of `spec.kubernetes` that is not what a pod has.
     #[error("spec.kubernetes.{field} cannot be put into a pod")]
     Convert {
-        /// The field.
         field: &'static str,
-        /// What does not fit.
         source: serde_json::Error,
     },
 }

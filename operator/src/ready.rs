@@ -36,47 +36,34 @@ pub struct Question {
 
 /// Why the operator is not known to be ready.
 #[derive(Debug, thiserror::Error)]
+#[allow(missing_docs, reason = "each message says what it is")]
 pub enum ReadyError {
-    /// A URL that cannot be asked.
     #[error(
         "{0} cannot be asked; http://SERVICE.NAMESPACE.svc:8080/readyz is expected, with the names of the operator's Service"
     )]
     Url(Uri),
-    /// It did not become ready.
     #[error("{url} did not say within {limit:?} that the operator is ready; its log says more. At last")]
     NotReady {
-        /// Who was asked.
         url: Uri,
-        /// How long.
         limit: Duration,
-        /// What came of the last question.
         source: AskError,
     },
 }
 
 /// Why one question was not answered with yes.
 #[derive(Debug, thiserror::Error)]
+#[allow(missing_docs, reason = "each message says what it is")]
 pub enum AskError {
-    /// No connection.
     #[error("there was no connection")]
     Connect(#[source] io::Error),
-    /// No HTTP, or the connection broke.
     #[error("the connection broke")]
     Http(#[from] hyper::Error),
-    /// No request can be made for this URL.
     #[error("no request can be made")]
     Request(#[from] hyper::http::Error),
-    /// Nothing came.
     #[error("there was no answer in time")]
     Timeout,
-    /// Another answer.
     #[error("the answer was {status}: {said}")]
-    Answer {
-        /// Its status.
-        status: StatusCode,
-        /// The beginning of its first line.
-        said: String,
-    },
+    Answer { status: StatusCode, said: String },
 }
 
 /// Asks until the answer is yes.

@@ -11,14 +11,12 @@ use crate::validate::{ValidateError, validate};
 
 /// Why nothing is rendered.
 #[derive(Debug, thiserror::Error)]
+#[allow(missing_docs, reason = "each message says what it is")]
 pub enum RenderError {
-    /// The experiment is not accepted.
     #[error(transparent)]
     Validate(#[from] ValidateError),
-    /// Its objects cannot be built.
     #[error(transparent)]
     Build(#[from] BuildError),
-    /// They cannot be written.
     #[error("an object cannot be written as YAML")]
     Write(#[from] serde_saphyr::ser::Error),
 }

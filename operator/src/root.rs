@@ -23,22 +23,17 @@ const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Why there is no root secret.
 #[derive(Debug, thiserror::Error)]
+#[allow(missing_docs, reason = "each message says what it is")]
 pub enum RootError {
-    /// The API server.
     #[error("the Secret {SECRET} cannot be {doing}{}", advice(source))]
     Api {
-        /// `read` or `made`.
         doing: &'static str,
-        /// What it said.
         source: Box<kube::Error>,
     },
-    /// No answer.
     #[error("the Secret {SECRET} cannot be read: the API server has not answered for {} s", PATIENCE.as_secs())]
     Silent,
-    /// A Secret without our key.
     #[error("the Secret {SECRET} has no key `{KEY}`; delete it, and a new one is made")]
     Missing,
-    /// A secret that is none.
     #[error("the Secret {SECRET} cannot be used")]
     Secret(#[from] SecretError),
 }

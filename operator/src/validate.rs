@@ -21,29 +21,22 @@ const OPERATOR_FIELDS: [&str; 3] = ["kubernetes", "restarts", "suspend"];
 
 /// Why an object is not accepted.
 #[derive(Debug, thiserror::Error)]
+#[allow(missing_docs, reason = "each message says what it is")]
 pub enum ValidateError {
-    /// The plan says what is wrong, all of it.
     #[error("{0}")]
     Plan(String),
-    /// An object that the API server has not completed.
     #[error("metadata.{0} is missing; the API server sets it")]
     Metadata(&'static str),
-    /// A manifest that cannot be written for the peers.
     #[error("the manifest for the peers cannot be written: {0}")]
     Write(String),
-    /// A fault of the planner itself.
     #[error(
         "the operator failed when it made the plan: {0}; please report it with the manifest. A changed manifest is tried again, and other experiments go on"
     )]
     Panicked(String),
-    /// A manifest that does not fit into a ConfigMap.
     #[error(
         "the manifest has {found} bytes, and peers can be told {MAX_MANIFEST}; use a topology or partition that follows from a seed instead of lists"
     )]
-    TooLarge {
-        /// Its bytes.
-        found: usize,
-    },
+    TooLarge { found: usize },
 }
 
 impl ValidateError {

@@ -41,34 +41,18 @@ pub fn rule(choice: &Choice) -> Box<dyn Aggregation> {
 
 /// Why there is no new model.
 #[derive(Debug, Error)]
+#[allow(missing_docs, reason = "each message says what it is")]
 pub enum FoldError {
-    /// A chunk is missing or cannot be read.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// An origin's update is not finite. The swarm refuses those of others, so that it is this peer's own.
     #[error(
         "value {position} of peer {origin}'s own update is {found}: its training gave NaN or infinity; lower training.learningRate"
     )]
-    Update {
-        /// Whose.
-        origin: u32,
-        /// Which value of the model, from 0.
-        position: u64,
-        /// What it is.
-        found: f32,
-    },
-    /// Every update is finite, so that this is no peer's training.
+    Update { origin: u32, position: u64, found: f32 },
     #[error(
         "value {position} of their aggregate is {found}, although all of them are finite: they weigh {total} samples together; expected 1 or more, and a machine that computes rightly"
     )]
-    NotFinite {
-        /// Which value of the model, from 0.
-        position: u64,
-        /// What it is.
-        found: f32,
-        /// The sum of the weights.
-        total: u128,
-    },
+    NotFinite { position: u64, found: f32, total: u128 },
 }
 
 /// The model that a rule makes of a round's updates, from its first element to its last.

@@ -52,57 +52,20 @@ pub struct WriteError {
 
 /// Why a checkpoint cannot be used.
 #[derive(Debug, Error)]
+#[allow(missing_docs, reason = "each message says what it is")]
 pub enum ReadError {
-    /// The system refused.
     #[error("{}: cannot be read", path.display())]
-    Read {
-        /// The file.
-        path: PathBuf,
-        /// What the system said.
-        source: io::Error,
-    },
-    /// The file has not the length that a checkpoint of this model has.
+    Read { path: PathBuf, source: io::Error },
     #[error("{}: has {found} bytes; a checkpoint of this model has {expected}", path.display())]
-    Length {
-        /// The file.
-        path: PathBuf,
-        /// Its bytes.
-        found: u64,
-        /// What it should have.
-        expected: u64,
-    },
-    /// The file does not begin as checkpoints of this version do.
+    Length { path: PathBuf, found: u64, expected: u64 },
     #[error("{}: is no checkpoint of this version of fltorrent", path.display())]
-    Form {
-        /// The file.
-        path: PathBuf,
-    },
-    /// The checksum is wrong.
+    Form { path: PathBuf },
     #[error("{}: is damaged: its checksum is wrong", path.display())]
-    Damaged {
-        /// The file.
-        path: PathBuf,
-    },
-    /// The parameters are not those of the model that the header names.
+    Damaged { path: PathBuf },
     #[error("{}: its parameters are not those of the model that it names: remove it", path.display())]
-    Model {
-        /// The file.
-        path: PathBuf,
-    },
-    /// The file is of a run with another manifest.
+    Model { path: PathBuf },
     #[error("{}: is of a run with another manifest", path.display())]
-    OtherPlan {
-        /// The file.
-        path: PathBuf,
-    },
-    /// The file's name and its content do not fit.
+    OtherPlan { path: PathBuf },
     #[error("{}: is of peer {peer} after {rounds} rounds, which is not what its name says", path.display())]
-    Renamed {
-        /// The file.
-        path: PathBuf,
-        /// Whose it is.
-        peer: u32,
-        /// Its rounds.
-        rounds: u32,
-    },
+    Renamed { path: PathBuf, peer: u32, rounds: u32 },
 }

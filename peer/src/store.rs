@@ -21,31 +21,18 @@ use crate::buffers::Buffers;
 
 /// Why a chunk cannot be kept or given back.
 #[derive(Debug, Error)]
+#[allow(missing_docs, reason = "each message says what it is")]
 pub enum StoreError {
-    /// The file of a round cannot be made or written.
     #[error("chunks cannot be written to {folder}: make room there, or raise exchange.memoryBudget")]
-    Write {
-        /// Where the file is.
-        folder: PathBuf,
-        /// What the system says.
-        source: io::Error,
-    },
-    /// A chunk that was written cannot be read.
+    Write { folder: PathBuf, source: io::Error },
     #[error("a chunk of round {round} cannot be read back from {folder}")]
     Read {
-        /// Its round.
         round: u32,
-        /// Where the file is.
         folder: PathBuf,
-        /// What the system says.
         source: io::Error,
     },
-    /// A chunk that nobody stored, or whose round nobody holds any more.
     #[error("chunk {} of origin {} in round {} is not in the store", chunk.index, chunk.origin, chunk.round)]
-    Missing {
-        /// Which.
-        chunk: ChunkId,
-    },
+    Missing { chunk: ChunkId },
 }
 
 /// The chunks of the rounds that matter, shared by the driver and the trainer.

@@ -33,42 +33,18 @@ use crate::{
 
 /// Why the training thread ended early.
 #[derive(Debug, Error)]
+#[allow(missing_docs, reason = "each message says what it is")]
 pub enum WorkError {
-    /// The trainer failed.
     #[error("training failed in round {round}")]
-    Train {
-        /// When.
-        round: u32,
-        /// Why.
-        source: TrainError,
-    },
-    /// Chunks could not be kept or read.
+    Train { round: u32, source: TrainError },
     #[error("the chunk store failed in round {round}")]
-    Store {
-        /// When.
-        round: u32,
-        /// Why.
-        source: StoreError,
-    },
-    /// The updates could not be combined.
+    Store { round: u32, source: StoreError },
     #[error("the updates of round {round} could not be combined")]
-    Fold {
-        /// When.
-        round: u32,
-        /// Why.
-        source: FoldError,
-    },
-    /// The model could not be kept.
+    Fold { round: u32, source: FoldError },
     #[error(transparent)]
     Checkpoint(#[from] checkpoint::WriteError),
-    /// The metainfo could not be signed.
     #[error("the update of round {round} could not be signed")]
-    Sign {
-        /// When.
-        round: u32,
-        /// Why.
-        source: KeyError,
-    },
+    Sign { round: u32, source: KeyError },
 }
 
 /// What the thread works with.

@@ -13,38 +13,18 @@ pub use summary::{RoundSummary, Spread};
 /// Why a report is not counted.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
+#[allow(missing_docs, reason = "each message says what it is")]
 pub enum ProgressError {
-    /// A value that cannot be.
     #[error(transparent)]
     Report(#[from] ReportError),
-    /// A peer that the run does not have.
     #[error("peer: found {found}; the run has {peers} peers, from 0")]
-    Peer {
-        /// The report's peer.
-        found: u32,
-        /// Peers of the run.
-        peers: u32,
-    },
-    /// A round that the run does not have.
+    Peer { found: u32, peers: u32 },
     #[error("round: found {found}; the run has {rounds} rounds, from 0")]
-    Round {
-        /// The report's round.
-        found: u32,
-        /// Rounds of the run.
-        rounds: u32,
-    },
-    /// Figures other than those of the same attempt's earlier report.
+    Round { found: u32, rounds: u32 },
     #[error(
         "peer {peer}, attempt {attempt} reported round {round} before, with other figures; the earlier ones are kept"
     )]
-    Contradiction {
-        /// The report's peer.
-        peer: u32,
-        /// The report's attempt.
-        attempt: u32,
-        /// The report's round.
-        round: u32,
-    },
+    Contradiction { peer: u32, attempt: u32, round: u32 },
 }
 
 /// What a report brought.

@@ -25,35 +25,18 @@ pub const MAX_COUNT: u64 = 1 << 53;
 /// Why a report is refused.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
+#[allow(missing_docs, reason = "each message says what it is")]
 pub enum ReportError {
-    /// A body beyond [`MAX_BODY_BYTES`].
     #[error("the body has {found} bytes; at most {MAX_BODY_BYTES} are read")]
-    TooLarge {
-        /// Bytes of the body.
-        found: usize,
-    },
-    /// A body that is no report and no list of reports.
+    TooLarge { found: usize },
     #[error("the body is neither a report nor a list of reports: {path}: {reason}")]
-    Malformed {
-        /// The field, or `.` for the whole.
-        path: String,
-        /// What is wrong there.
-        reason: serde_json::Error,
-    },
-    /// An empty list, or one beyond [`MAX_REPORTS`].
+    Malformed { path: String, reason: serde_json::Error },
     #[error("the body has {found} reports; expected 1 to {MAX_REPORTS}")]
-    Count {
-        /// Reports in the list.
-        found: usize,
-    },
-    /// A value that cannot be.
+    Count { found: usize },
     #[error("{path}: found {found}; expected {expected}")]
     Value {
-        /// The field.
         path: &'static str,
-        /// Its value.
         found: String,
-        /// What would do.
         expected: String,
     },
 }

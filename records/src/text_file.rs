@@ -11,17 +11,12 @@ use thiserror::Error;
 
 /// Why a file is no text of a bounded length.
 #[derive(Debug, Error)]
+#[allow(missing_docs, reason = "each message says what it is")]
 pub enum TextError {
-    /// The system gives no content.
     #[error("cannot be read: {0}")]
     Read(io::Error),
-    /// It is longer than it may be.
     #[error("has more than {limit} bytes")]
-    TooLarge {
-        /// Most bytes.
-        limit: u64,
-    },
-    /// It is in another encoding.
+    TooLarge { limit: u64 },
     #[error(transparent)]
     NotUtf8(NotUtf8),
 }

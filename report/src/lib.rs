@@ -47,81 +47,35 @@ pub type Load<'a> = &'a dyn Fn(&str, &Path) -> Result<Subject, Box<dyn Error + S
 
 /// Why there is no report.
 #[derive(Debug, Error)]
+#[allow(missing_docs, reason = "each message says what it is")]
 pub enum ReportError {
-    /// The path names no results folder.
     #[error("{}: no run is there: neither manifest.yaml nor a peer's metrics; name the results folder of a run", path.display())]
-    NoRun {
-        /// The path.
-        path: PathBuf,
-    },
-    /// No folder says what was run.
+    NoRun { path: PathBuf },
     #[error("{}: there is no manifest.yaml; copy the run's manifest there under that name", path.display())]
-    NoManifest {
-        /// The first folder.
-        path: PathBuf,
-    },
-    /// The manifest cannot be used.
+    NoManifest { path: PathBuf },
     #[error("{}: the run's manifest cannot be used by this version; it was changed, or written by another version", path.display())]
     Manifest {
-        /// The manifest.
         path: PathBuf,
-        /// Why.
         source: Box<dyn Error + Send + Sync>,
     },
-    /// A file cannot be read.
     #[error("{}: cannot be read", path.display())]
-    Read {
-        /// The file.
-        path: PathBuf,
-        /// What the system said.
-        source: io::Error,
-    },
-    /// A file is too large to be ours.
+    Read { path: PathBuf, source: io::Error },
     #[error("{}: has more than {MAX_FILE} bytes, more than any run writes there", path.display())]
-    TooLarge {
-        /// The file.
-        path: PathBuf,
-    },
-    /// A file is not what a run writes.
+    TooLarge { path: PathBuf },
     #[error("{}: is not what a run writes there; remove it to make the report without it", path.display())]
-    Malformed {
-        /// The file.
-        path: PathBuf,
-        /// What is wrong.
-        source: serde_json::Error,
-    },
-    /// Folders of different runs.
+    Malformed { path: PathBuf, source: serde_json::Error },
     #[error("{} and {} are of different runs: {what} {first_value} and {second_value}; name folders of one run, or use `fltorrent compare`", first.display(), second.display())]
     Different {
-        /// One folder.
         first: PathBuf,
-        /// Another one.
         second: PathBuf,
-        /// What differs.
         what: &'static str,
-        /// There.
         first_value: String,
-        /// And there.
         second_value: String,
     },
-    /// Two folders tell different things of one peer.
     #[error("peer {peer} is in {} and in {} with different figures; leave one of the folders out, or remove one of its files", first.display(), second.display())]
-    Twice {
-        /// The peer.
-        peer: u32,
-        /// One file.
-        first: PathBuf,
-        /// Another one.
-        second: PathBuf,
-    },
-    /// The page cannot be written.
+    Twice { peer: u32, first: PathBuf, second: PathBuf },
     #[error("{}: the page cannot be written; make its folder, or name another file", path.display())]
-    Write {
-        /// The page.
-        path: PathBuf,
-        /// What the system said.
-        source: io::Error,
-    },
+    Write { path: PathBuf, source: io::Error },
 }
 
 impl ReportError {

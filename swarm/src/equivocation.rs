@@ -20,20 +20,16 @@ pub struct Equivocation {
 
 /// Why something is no such proof.
 #[derive(Debug, Error)]
+#[allow(missing_docs, reason = "each message says what it is")]
 pub enum EquivocationError {
-    /// The bytes are something else.
     #[error("a proof of equivocation is two metainfo messages and nothing else")]
     Form,
-    /// One of the two is no metainfo.
     #[error("one of the metainfos cannot be read")]
     Metainfo(#[from] DecodeError),
-    /// They say the same.
     #[error("both metainfos say the same")]
     Same,
-    /// An origin may sign one for each round of each run.
     #[error("the metainfos are not of one origin, round and run")]
     Unrelated,
-    /// Somebody else made it.
     #[error("a metainfo does not hold: {0}")]
     Signature(String),
 }

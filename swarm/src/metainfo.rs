@@ -141,23 +141,12 @@ pub struct OriginCounts {
 
 /// A count that an origin has signed and the plan does not give it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[allow(missing_docs, reason = "each message says what it is")]
 pub enum Miscount {
-    /// The weight of its update.
     #[error("training on {found} samples; the plan gives it {expected}")]
-    Samples {
-        /// What it signed.
-        found: u64,
-        /// Its shard.
-        expected: u64,
-    },
-    /// The weight of its evaluation.
+    Samples { found: u64, expected: u64 },
     #[error("an evaluation on {found} test samples; the plan gives it {expected}")]
-    Evaluated {
-        /// What it signed.
-        found: u32,
-        /// Its part of the test split; before the first round of a run there is nothing to evaluate.
-        expected: u32,
-    },
+    Evaluated { found: u32, expected: u32 },
 }
 
 impl OriginCounts {

@@ -34,24 +34,18 @@ const BURST: f64 = 10.0 * 1514.0;
 /// Why there is no network to measure on.
 #[derive(Debug, Error)]
 pub(super) enum LabError {
-    /// Not root.
     #[error("namespaces and shaped links need root: run it again with sudo")]
     NotRoot,
-    /// A program is missing.
     #[error("{program} cannot be run; install the package iproute2")]
     Missing {
-        /// Its name.
         program: &'static str,
         #[source]
         source: io::Error,
     },
-    /// The kernel or the container does not allow it.
     #[error("`{command}` failed: {errors}")]
     Refused { command: String, errors: String },
-    /// What tc counts could not be understood.
     #[error("`{command}` printed something else than the counters of a token bucket")]
     Counters { command: String },
-    /// A thread could not enter a namespace.
     #[error("the namespace {name} could not be entered")]
     Enter {
         name: String,

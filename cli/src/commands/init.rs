@@ -28,35 +28,21 @@ const QUICKSTART: &str = include_str!("../../../examples/quickstart.yaml");
 /// Why there is no manifest.
 #[derive(Debug, Error)]
 enum InitError {
-    /// Nobody to ask.
     #[error(
         "there is no terminal to ask on; take --quickstart, or say what you want with --peers, --topology, --model, --data, \
          --partition or --rounds (what is left out takes its default)"
     )]
     NoTerminal,
-    /// The folder of IDX files is not named.
     #[error("--data idx wants --data-path DIR, the folder with the four IDX files")]
     NoPath,
-    /// It is there already.
     #[error("{}: is there already; name another file, or take --force to replace it", path.display())]
-    Exists {
-        /// The file.
-        path: PathBuf,
-    },
-    /// The terminal has gone or the question was interrupted.
+    Exists { path: PathBuf },
     #[error("the question was not answered; answer it, or say what you want with flags (--help)")]
     Ask(#[from] dialoguer::Error),
-    /// What was asked for is not possible together.
     #[error(transparent)]
     Manifest(#[from] ManifestError),
-    /// The operating system refused.
     #[error("{}: cannot be written; name a file in a folder that can", path.display())]
-    Write {
-        /// The file.
-        path: PathBuf,
-        /// What the system said.
-        source: io::Error,
-    },
+    Write { path: PathBuf, source: io::Error },
 }
 
 pub(super) fn init(arguments: &InitArguments) -> ExitCode {

@@ -24,34 +24,24 @@ use crate::{
 /// Why a peer that was started by hand is not complete.
 #[derive(Debug, Error)]
 pub(super) enum PeerError {
-    /// The command line or a file that everybody shares is wrong.
     #[error("{0}")]
     Usage(String),
-    /// The manifest is wrong.
     #[error(transparent)]
     Manifest(#[from] ManifestError),
-    /// The keys cannot be used.
     #[error(transparent)]
     Keys(#[from] KeysError),
-    /// This machine lacks something.
     #[error(transparent)]
     Preflight(#[from] PreflightError),
-    /// It cannot go on in the folder that was named.
     #[error(transparent)]
     Resume(#[from] ResumeError),
-    /// The model that it should start from cannot be used.
     #[error(transparent)]
     InitialModel(#[from] LoadError),
-    /// Results cannot be kept.
     #[error(transparent)]
     Results(#[from] ResultsError),
-    /// The system gave no way to wait for signals.
     #[error("the peer could not be set up")]
     System(#[from] std::io::Error),
-    /// Its user ended it.
     #[error("interrupted by {0}; the neighbours have been told")]
     Interrupted(&'static str),
-    /// It failed.
     #[error("{0}")]
     Failed(String),
 }

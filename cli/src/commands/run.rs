@@ -38,75 +38,46 @@ use summary::Times;
 
 /// Why a run is not complete.
 #[derive(Debug, Error)]
+#[allow(missing_docs, reason = "each message says what it is")]
 pub enum RunError {
-    /// The resolved manifest cannot be written.
     #[error(transparent)]
     Manifest(#[from] ManifestError),
-    /// This machine lacks something.
     #[error(transparent)]
     Preflight(#[from] PreflightError),
-    /// The model that a run should start from cannot be used.
     #[error(transparent)]
     InitialModel(#[from] LoadError),
-    /// The metrics files of a run that goes on cannot be continued.
     #[error(transparent)]
     Journal(#[from] MetricsFileError),
-    /// Results cannot be kept.
     #[error(transparent)]
     Results(#[from] ResultsError),
-    /// The system gave no way to wait for processes, or this program's path.
     #[error("the launcher could not be set up")]
     System(#[source] io::Error),
-    /// The peers could not start, or one of them failed.
     #[error(transparent)]
     Launch(#[from] LaunchError),
-    /// Its user ended it.
     #[error("interrupted by {0}; all peers have ended")]
     Interrupted(&'static str),
-    /// A peer ended well, but not after the last round.
     #[error("peer {peer} ended after {found} of {expected} rounds; see {}", log.display())]
     Incomplete {
-        /// The peer.
         peer: usize,
-        /// Rounds that it finished.
         found: u32,
-        /// Rounds of the run.
         expected: u32,
-        /// Its log.
         log: PathBuf,
     },
-    /// The run has come to its end, but not all figures of its rounds are there.
     #[error("the run is complete and its model is in {}, but of peer {peer} the figures of {lost} rounds are lost: its metrics file was not whole when the run went on", model.display())]
     FiguresLost {
-        /// The first such peer.
         peer: u32,
-        /// Rounds without figures.
         lost: u32,
-        /// The model that all peers ended with.
         hash: ModelHash,
-        /// Where it is.
         model: PathBuf,
     },
-    /// There is no room for the report of a run that is complete.
     #[error("the run is complete, but there is no room for its report; make room, then `fltorrent report` makes it")]
     NoReport(#[source] ReportError),
-    /// The peers' models are not the same.
     #[error("after round {round} the peers had different models, so that none of them is the result: a peer gave others different updates, or one of the machines computes something else; compare modelHash in {}", folder.display())]
-    ModelsDiffer {
-        /// The first such round, from 0.
-        round: u32,
-        /// The peers' files.
-        folder: PathBuf,
-    },
-    /// What is missing of the result of a run that has finished cannot be written.
+    ModelsDiffer { round: u32, folder: PathBuf },
     #[error(transparent)]
     Result(#[from] ResultError),
-    /// No model was left.
     #[error("{}: the final model is not there; see the log of peer 0", path.display())]
-    NoModel {
-        /// Where it should be.
-        path: PathBuf,
-    },
+    NoModel { path: PathBuf },
 }
 
 /// A run that is not complete, with what was measured.

@@ -34,43 +34,18 @@ const NAMES_A_SECOND: u32 = 1000;
 
 /// Why results cannot be kept.
 #[derive(Debug, Error)]
+#[allow(missing_docs, reason = "each message says what it is")]
 pub enum ResultsError {
-    /// The folder has files of something else.
     #[error("{}: is not empty, and results are never overwritten; name another folder with --out, or remove this one", path.display())]
-    Occupied {
-        /// The folder.
-        path: PathBuf,
-    },
-    /// The folder cannot be made.
+    Occupied { path: PathBuf },
     #[error("{}: the results folder cannot be made; name another one with --out", path.display())]
-    Make {
-        /// The folder.
-        path: PathBuf,
-        /// What the system said.
-        source: io::Error,
-    },
-    /// The folder of a run cannot be opened.
+    Make { path: PathBuf, source: io::Error },
     #[error("{}: the results folder cannot be opened; check its path and who may read it", path.display())]
-    Open {
-        /// The folder.
-        path: PathBuf,
-        /// What the system said.
-        source: io::Error,
-    },
-    /// The run of this folder is still there.
+    Open { path: PathBuf, source: io::Error },
     #[error("{}: another fltorrent runs in this folder; wait for its end, or end it", path.display())]
-    InUse {
-        /// The folder.
-        path: PathBuf,
-    },
-    /// A file cannot be written.
+    InUse { path: PathBuf },
     #[error("{}: cannot be written; make room there, or name another folder with --out", path.display())]
-    Write {
-        /// The file.
-        path: PathBuf,
-        /// What the system said.
-        source: io::Error,
-    },
+    Write { path: PathBuf, source: io::Error },
 }
 
 /// The results folder of one run.

@@ -18,11 +18,10 @@ use crate::launcher::Results;
 
 /// Why a result cannot be completed.
 #[derive(Debug, Error)]
+#[allow(missing_docs, reason = "each message says what it is")]
 pub enum ResultError {
-    /// A checkpoint cannot be read any more.
     #[error(transparent)]
     Checkpoint(#[from] checkpoint::ResumeError),
-    /// A model cannot be written.
     #[error(transparent)]
     Save(#[from] SaveError),
 }

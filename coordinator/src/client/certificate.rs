@@ -17,11 +17,10 @@ use crate::tls::{HTTP_ALPN, TlsError, anonymous_client_config};
 /// Why nothing can be asked.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
+#[allow(missing_docs, reason = "each message says what it is")]
 pub enum ApplicantError {
-    /// The coordinator cannot be dialled.
     #[error(transparent)]
     Target(#[from] TargetError),
-    /// The authority's certificate is none.
     #[error(transparent)]
     Authority(#[from] TlsError),
 }
@@ -29,21 +28,13 @@ pub enum ApplicantError {
 /// Why there is no certificate yet.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
+#[allow(missing_docs, reason = "each message says what it is")]
 pub enum ApplyError {
-    /// The coordinator does not give this token a certificate.
     #[error("{status}: {reason}")]
-    Refused {
-        /// The status of its answer, 400 to 499 but 429.
-        status: u16,
-        /// In its words.
-        reason: String,
-    },
-    /// It did not answer, or asks to come again.
+    Refused { status: u16, reason: String },
     #[error("{reason}")]
     Later {
-        /// Why.
         reason: String,
-        /// What it asks to wait.
         retry_after: Option<Duration>,
     },
 }

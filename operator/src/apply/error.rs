@@ -37,46 +37,25 @@ impl Doing {
 
 /// Why something was not applied.
 #[derive(Debug, thiserror::Error)]
+#[allow(missing_docs, reason = "each message says what it is")]
 pub enum ApplyError {
-    /// An object that is not the experiment's has the name.
     #[error(
         "the {kind} {name} is there and is not this experiment's; it is left alone. Delete or rename it, or give the experiment another name"
     )]
-    Foreign {
-        /// Its kind.
-        kind: &'static str,
-        /// Its name.
-        name: String,
-    },
-    /// An object of a deleted experiment of the same name is still there, or a claim that is being deleted.
+    Foreign { kind: &'static str, name: String },
     #[error("an earlier {kind} {name} is still being deleted; this experiment starts when it is gone")]
-    Former {
-        /// Its kind.
-        kind: &'static str,
-        /// Its name.
-        name: String,
-    },
-    /// A pod is there otherwise than it was made, so that it cannot be sealed.
+    Former { kind: &'static str, name: String },
     #[error(
         "the Pod {name} was created without its labels or its owner, so that nobody can tell whose it is: an admission plugin has taken them away. Have it leave pods with the label app.kubernetes.io/managed-by=fltorrent-operator as they are"
     )]
-    Altered {
-        /// Its name.
-        name: String,
-    },
-    /// A pod cannot be built.
+    Altered { name: String },
     #[error(transparent)]
     Build(#[from] BuildError),
-    /// The API server refused, or was not reached.
     #[error("the {kind} {name} could not be {}{}", doing.word(), advice(kind, source))]
     Api {
-        /// What was to be done.
         doing: Doing,
-        /// The object's kind.
         kind: &'static str,
-        /// The object's name.
         name: String,
-        /// What the API server said.
         source: Box<kube::Error>,
     },
 }

@@ -44,92 +44,54 @@ impl Common {
 
 /// Why a run cannot go on.
 #[derive(Debug, Error)]
+#[allow(missing_docs, reason = "each message says what it is")]
 pub enum ResumeError {
-    /// The folder cannot be looked through.
     #[error("{}: cannot be read; name the results folder of a run", folder.display())]
-    Folder {
-        /// Where checkpoints are looked for.
-        folder: PathBuf,
-        /// What the system said.
-        source: io::Error,
-    },
-    /// A checkpoint cannot be used.
+    Folder { folder: PathBuf, source: io::Error },
     #[error(transparent)]
     Read(#[from] ReadError),
-    /// A peer has nothing to go on from.
     #[error(
         "peer {peer} has no checkpoint that can be used in {}{}; a run that can go on has checkpoint.type periodic and has passed checkpoint.periodic.everyRounds rounds: start it anew", folder.display(), list_of(damaged)
     )]
     None {
-        /// The peer.
         peer: u32,
-        /// Where checkpoints were looked for.
         folder: PathBuf,
-        /// Those that cannot be used.
         damaged: Vec<ReadError>,
     },
-    /// A peer has other checkpoints than the one that was named.
     #[error(
         "peer {peer} has no checkpoint after {rounds} finished rounds in {}; it has one after {}: name one of these, or none to go on from the newest", folder.display(), list_rounds(there)
     )]
     Absent {
-        /// The peer.
         peer: u32,
-        /// Where checkpoints were looked for.
         folder: PathBuf,
-        /// What was named.
         rounds: u32,
-        /// Finished rounds of those that can be used.
         there: Vec<u32>,
     },
-    /// There is no round that all peers have.
     #[error(
         "no checkpoint is there of all peers: {}{}; copy what is missing from where it is, or start the run anew",
         rounds_of(found),
         list_of(damaged)
     )]
     NoCommon {
-        /// Finished rounds of each peer's checkpoints.
         found: Vec<Vec<u32>>,
-        /// Those that cannot be used.
         damaged: Vec<ReadError>,
     },
-    /// The checkpoint is of something else.
     #[error(
         "{}: is of a run with another manifest; only training.rounds, checkpoint and output may differ when a run goes on", path.display()
     )]
-    OtherPlan {
-        /// The checkpoint.
-        path: PathBuf,
-    },
-    /// Two peers had different models.
+    OtherPlan { path: PathBuf },
     #[error(
         "after {rounds} rounds peer {peer} had another model than peer 0: a peer gave others different updates, a machine computes something else, or the checkpoints are not of one run; start the run anew"
     )]
-    OtherModel {
-        /// Finished rounds.
-        rounds: u32,
-        /// The peer.
-        peer: u32,
-    },
-    /// Nothing is left to do.
+    OtherModel { rounds: u32, peer: u32 },
     #[error(
         "{rounds} rounds are finished and training.rounds is {asked}: nothing is left to do; ask for more with --set training.rounds=N"
     )]
-    Finished {
-        /// Finished rounds.
-        rounds: u32,
-        /// Rounds of the plan.
-        asked: u32,
-    },
-    /// The run ended by its own rule.
+    Finished { rounds: u32, asked: u32 },
     #[error(
         "the run had converged after {rounds} rounds: training.earlyStop was met; to train on, start a run with model.initFrom and the model that it left"
     )]
-    Converged {
-        /// Finished rounds.
-        rounds: u32,
-    },
+    Converged { rounds: u32 },
 }
 
 /// Finds the last round that all peers of the plan have in one folder. Each file is read and checked; nothing is kept.

@@ -35,122 +35,52 @@ const BUFFER: usize = 64 << 10;
 
 /// Why a file could not be fetched.
 #[derive(Debug, Error)]
+#[allow(missing_docs, reason = "each message says what it is")]
 pub enum FetchError {
-    /// No folder to keep it in.
     #[error("there is no cache folder: neither XDG_CACHE_HOME nor HOME is set; set FLTORRENT_CACHE to a folder")]
     NoFolder,
-    /// A variable with a path that a shell was meant to expand.
     #[error("{variable} is {}, and {part} in it is not expanded; write the whole path", path.display())]
     Unexpanded {
-        /// The variable.
         variable: &'static str,
-        /// Its value.
         path: PathBuf,
-        /// What a shell would put something else in the place of.
         part: String,
     },
-    /// The cache folder cannot be used.
     #[error("{}: cannot be written: check the folder, its permissions and the space left, or set FLTORRENT_CACHE to another folder", path.display())]
-    Folder {
-        /// The file in it.
-        path: PathBuf,
-        /// What the system said.
-        source: io::Error,
-    },
-    /// The authorities that the user names are not there.
+    Folder { path: PathBuf, source: io::Error },
     #[error("{named}: no certificate could be read there: correct the variable, or unset it to trust the system's")]
-    Authorities {
-        /// The variables.
-        named: String,
-        /// What is wrong.
-        source: io::Error,
-    },
-    /// Nobody who is trusted vouches for the server.
+    Authorities { named: String, source: io::Error },
     #[error(
         "{url}: the authority of the server's certificate is not trusted ({trusted} are): name a file with its certificate (PEM) in SSL_CERT_FILE or a folder of such files in SSL_CERT_DIR, or add it to the system's store"
     )]
     Untrusted {
-        /// The URL.
         url: String,
-        /// Which authorities are.
         trusted: String,
-        /// What the client said.
         source: Box<ureq::Error>,
     },
-    /// The server does not have the file, or not for everybody.
     #[error("{url}: the server answered {status}: check the URL, or fetch the file by hand and write its path")]
-    Status {
-        /// The URL.
-        url: String,
-        /// Its answer.
-        status: StatusCode,
-    },
-    /// The server cannot give it now.
+    Status { url: String, status: StatusCode },
     #[error("{url}: the server is busy ({status}): try again {when}")]
     Busy {
-        /// The URL.
         url: String,
-        /// Its answer.
         status: StatusCode,
-        /// When to try again.
         when: String,
     },
-    /// The server fell silent.
     #[error("{url}: nothing came for {seconds} s after {found} bytes: try again")]
-    Stalled {
-        /// The URL.
-        url: String,
-        /// Bytes that came.
-        found: u64,
-        /// How long it was waited for.
-        seconds: u64,
-    },
-    /// No answer.
+    Stalled { url: String, found: u64, seconds: u64 },
     #[error("{url}: cannot be fetched: check the URL and the network, or fetch the file by hand and write its path")]
-    Request {
-        /// The URL.
-        url: String,
-        /// What the client said.
-        source: Box<ureq::Error>,
-    },
-    /// The connection broke.
+    Request { url: String, source: Box<ureq::Error> },
     #[error("{url}: the connection broke after {found} bytes: try again")]
-    Cut {
-        /// The URL.
-        url: String,
-        /// Bytes that came.
-        found: u64,
-        /// What the client said.
-        source: io::Error,
-    },
-    /// Fewer bytes than were announced.
+    Cut { url: String, found: u64, source: io::Error },
     #[error("{url}: ended after {found} bytes; expected {expected}, as the server announced: try again")]
-    Short {
-        /// The URL.
-        url: String,
-        /// Bytes that came.
-        found: u64,
-        /// Bytes that were announced.
-        expected: u64,
-    },
-    /// More bytes than a file may have.
+    Short { url: String, found: u64, expected: u64 },
     #[error("{url}: is larger than {limit} bytes, the most that is fetched: fetch the file by hand and write its path")]
-    TooLarge {
-        /// The URL.
-        url: String,
-        /// The most.
-        limit: u64,
-    },
-    /// Another file than the manifest means.
+    TooLarge { url: String, limit: u64 },
     #[error(
         "{url}: its SHA-256 is {found}; expected {expected}, as the manifest says: correct the URL or the manifest's sha256"
     )]
     Hash {
-        /// The URL.
         url: String,
-        /// Of what came.
         found: String,
-        /// Of what was meant.
         expected: String,
     },
 }

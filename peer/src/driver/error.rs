@@ -8,39 +8,22 @@ use crate::{metrics_file::MetricsFileError, store::StoreError, worker::WorkError
 
 /// Why a peer's run ended early.
 #[derive(Debug, Error)]
+#[allow(missing_docs, reason = "each message says what it is")]
 pub enum RunError {
-    /// The swarm cannot go on.
     #[error(transparent)]
     Swarm(#[from] Failure),
-    /// The training thread ended early.
     #[error(transparent)]
     Work(#[from] WorkError),
-    /// A chunk could not be kept.
     #[error("a chunk could not be kept")]
     Store(#[from] StoreError),
-    /// The metrics file could not be written.
     #[error("the round's figures could not be kept")]
     MetricsFile(#[from] MetricsFileError),
-    /// A round was complete without the metainfo of one of its origins.
     #[error("round {round} is complete, but peer {origin} has not described its update; this is a bug")]
-    NoMetainfo {
-        /// Which round.
-        round: u32,
-        /// Whose update.
-        origin: u32,
-    },
-    /// A neighbour, which is a member of the run, means another experiment.
+    NoMetainfo { round: u32, origin: u32 },
     #[error("peer {peer} does not fit: {mismatch}")]
-    Unlike {
-        /// Which.
-        peer: u32,
-        /// In what.
-        mismatch: HelloMismatch,
-    },
-    /// Somebody ended it.
+    Unlike { peer: u32, mismatch: HelloMismatch },
     #[error("stopped by {0}; its neighbours have been told")]
     Stopped(&'static str),
-    /// The training thread is gone without a word.
     #[error("the training thread ended without a word; see the log for a panic")]
     WorkerGone,
 }

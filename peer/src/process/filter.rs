@@ -10,19 +10,14 @@ const VARIABLE: &str = "FLTORRENT_LOG";
 
 /// Why `FLTORRENT_LOG` says nothing.
 #[derive(Debug, Error)]
+#[allow(missing_docs, reason = "each message says what it is")]
 pub enum FilterError {
-    /// A word by itself, which would be the name of a part of the program, and nothing else would be logged.
     #[error(
         "{VARIABLE}: `{word}` is no level; the levels are error, warn, info, debug and trace, and a part of the program has its own behind it, as in `info,{word}=debug`"
     )]
-    NoLevel {
-        /// What stands there.
-        word: String,
-    },
-    /// It is not text.
+    NoLevel { word: String },
     #[error("{VARIABLE} is no UTF-8 text; set a level: error, warn, info, debug or trace")]
     NoText,
-    /// It cannot be read otherwise.
     #[error(
         "{VARIABLE} is no log filter; set a level: error, warn, info, debug or trace, or several as in `info,quinn=debug`"
     )]

@@ -15,76 +15,38 @@ use super::{
 
 /// A backend that cannot be used.
 #[derive(Debug, Error)]
+#[allow(missing_docs, reason = "each message says what it is")]
 pub enum BackendError {
-    /// The program was built without it.
     #[error(
         "training.backend is {backend}; expected one of those that this program was built with ({built}): build with --features {backend}, or choose another"
     )]
-    NotBuilt {
-        /// The backend asked for.
-        backend: &'static str,
-        /// The backends that are there.
-        built: &'static str,
-    },
-    /// A library or file that the backend loads at run time is missing.
+    NotBuilt { backend: &'static str, built: &'static str },
     #[error(
         "training.backend is {backend}, but {found}; expected {expected}: {next}, or choose training.backend = flex"
     )]
     Missing {
-        /// The backend asked for.
         backend: &'static str,
-        /// What was found.
         found: String,
-        /// What it needs.
         expected: &'static str,
-        /// What to do.
         next: &'static str,
     },
-    /// The tensors are not those of the architecture.
     #[error(
         "model.tensors are {found:?}; expected {expected:?}, as model.architecture has: make the plan with this version"
     )]
-    Tensors {
-        /// The plan's tensors.
-        found: Vec<String>,
-        /// The tensors that follow from the architecture.
-        expected: Vec<String>,
-    },
-    /// Threads could not be started.
+    Tensors { found: Vec<String>, expected: Vec<String> },
     #[error("training.threads = {threads} could not be started: lower it")]
     Threads {
-        /// Threads asked for.
         threads: u32,
-        /// What the thread pool said.
         source: Box<dyn std::error::Error + Send + Sync>,
     },
-    /// This program has no such network of its own.
     #[error(
         "this program has no network `{name}`; it has {known}: run the program that registers it (docs/own-model.md)"
     )]
-    Unknown {
-        /// The name in the manifest.
-        name: String,
-        /// The names that it has.
-        known: String,
-    },
-    /// A program's own network does not take its settings, which it took when the plan was made.
+    Unknown { name: String, known: String },
     #[error("the network `{name}` refuses model.custom.settings")]
-    Settings {
-        /// Its name.
-        name: String,
-        /// What it says.
-        source: FieldError,
-    },
-    /// A program's own network cannot compute with its tensors.
+    Settings { name: String, source: FieldError },
     #[error("the network `{name}` cannot be used")]
-    Trial {
-        /// Its name.
-        name: String,
-        /// What came of two inputs of ones.
-        source: TrainError,
-    },
-    /// The initial parameters could not be put in place.
+    Trial { name: String, source: TrainError },
     #[error("the initial model could not be made")]
     Init(#[from] TrainError),
 }

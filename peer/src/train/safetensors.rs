@@ -25,26 +25,14 @@ use super::{TrainError, hash::little_endian};
 
 /// A model file that could not be written.
 #[derive(Debug, Error)]
+#[allow(missing_docs, reason = "each message says what it is")]
 pub enum SaveError {
-    /// The parameters are not those of the model.
     #[error(transparent)]
     Parameters(#[from] TrainError),
-    /// The file system refused.
     #[error("{}: cannot be written: check the folder, its permissions and the space left", path.display())]
-    Write {
-        /// The file.
-        path: PathBuf,
-        /// What the system said.
-        source: io::Error,
-    },
-    /// The format refused.
+    Write { path: PathBuf, source: io::Error },
     #[error("{}: cannot be written as safetensors: check the folder and the space left", path.display())]
-    Format {
-        /// The file.
-        path: PathBuf,
-        /// What the format said.
-        source: SafeTensorError,
-    },
+    Format { path: PathBuf, source: SafeTensorError },
 }
 
 /// One tensor's part of the flat parameters.

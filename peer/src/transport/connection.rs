@@ -39,84 +39,42 @@ const FLUSH_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Why there is no link to a neighbour.
 #[derive(Debug, Error)]
+#[allow(missing_docs, reason = "each message says what it is")]
 pub enum LinkError {
-    /// The address or name cannot be dialled.
     #[error("it cannot be dialled")]
     Connect(#[from] ConnectError),
-    /// The host's name is not known.
     #[error("the host {host} cannot be resolved; check it in the nodes file, and DNS or /etc/hosts here")]
-    Resolve {
-        /// The name.
-        host: String,
-        /// What the system says.
-        source: std::io::Error,
-    },
-    /// The socket is IPv4 and the addresses are IPv6, or the other way round.
+    Resolve { host: String, source: std::io::Error },
     #[error(
         "its addresses are IPv6 and the one at which this peer listens is IPv4, or the other way round; let this peer listen at :: or give both the same kind"
     )]
     OtherFamily,
-    /// A machine says that nobody listens there.
     #[error("it refuses: look whether it is started there, and whether address and port in the nodes file are right")]
-    Refused {
-        /// What the system says.
-        source: std::io::Error,
-    },
-    /// The network, or this machine, says that there is no way.
+    Refused { source: std::io::Error },
     #[error(
         "there is no way to it: look whether its address in the nodes file is right and its machine up, and whether routes and firewalls, here too, let UDP port {port} through"
     )]
-    NoWay {
-        /// The port.
-        port: u16,
-        /// What the system says.
-        source: std::io::Error,
-    },
-    /// Silence.
+    NoWay { port: u16, source: std::io::Error },
     #[error(
         "no answer: look whether that machine is up and has this address, and whether firewalls let UDP port {port} in"
     )]
-    NoAnswer {
-        /// The port.
-        port: u16,
-    },
-    /// The connection failed.
+    NoAnswer { port: u16 },
     #[error("{}", explain(.0))]
     Connection(ConnectionError),
-    /// The control stream was not opened in time.
     #[error("no control stream within {OPEN_TIMEOUT:?}")]
     NoControlStream,
-    /// TLS gave no certificate.
     #[error("it showed no certificate")]
     NoCertificate,
-    /// The certificate names nobody.
     #[error("its certificate names nobody")]
     Identity(#[from] IdentityError),
-    /// The certificate is the coordinator's.
     #[error("its certificate is not a peer's")]
     NotAPeer,
-    /// The certificate is of another attempt.
     #[error("it belongs to attempt {found} of the run, this peer to attempt {expected}")]
-    Attempt {
-        /// Its attempt.
-        found: u32,
-        /// Ours.
-        expected: u32,
-    },
-    /// A peer of this run that the topology does not connect to this one.
+    Attempt { found: u32, expected: u32 },
     #[error("peer {peer} is not a neighbour of peer {me}")]
-    NotANeighbour {
-        /// Who it is.
-        peer: u32,
-        /// Who this is.
-        me: u32,
-    },
-    /// The lower index does not dial.
+    NotANeighbour { peer: u32, me: u32 },
     #[error("peer {peer} has to wait to be dialled")]
-    WrongDirection {
-        /// Who it is.
-        peer: u32,
-    },
+    WrongDirection { peer: u32 },
 }
 
 impl From<ConnectionError> for LinkError {

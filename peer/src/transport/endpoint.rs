@@ -39,17 +39,14 @@ pub(super) const HANDSHAKE: Duration = Duration::from_secs(5);
 
 /// Why there is no transport.
 #[derive(Debug, Error)]
+#[allow(missing_docs, reason = "each message says what it is")]
 pub enum TransportError {
-    /// The credentials do not work.
     #[error("this peer's credentials cannot be used")]
     Tls(#[from] TlsError),
-    /// The certificate is the coordinator's.
     #[error("this peer's certificate is the coordinator's")]
     NotAPeer,
-    /// The cipher that QUIC starts with is not there.
     #[error("the TLS provider lacks QUIC's first cipher suite")]
     Suite(#[from] NoInitialCipherSuite),
-    /// The endpoint cannot be made.
     #[error("the QUIC endpoint cannot be made")]
     Endpoint(#[from] std::io::Error),
 }

@@ -100,76 +100,39 @@ impl Limits {
 
 /// Why bytes are not a message.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[allow(missing_docs, reason = "each message says what it is")]
 pub enum DecodeError {
-    /// The frame ends too early.
     #[error("a message ends after {0} bytes, in the middle of a field")]
     Truncated(usize),
-    /// The frame is longer than its message.
     #[error("{0} bytes follow the end of a message")]
     Trailing(usize),
-    /// The frame's length is not one that a message of this plan can have.
     #[error("a frame of {found} bytes, at most {limit} are possible")]
-    Length {
-        /// Length that the frame claims.
-        found: u32,
-        /// Longest possible.
-        limit: u32,
-    },
-    /// No message has this id.
+    Length { found: u32, limit: u32 },
     #[error("unknown message id {0}")]
     UnknownId(u8),
-    /// Positions that are not ascending or not in the plan.
     #[error("a have with positions that are not ascending or not below {0}")]
     Positions(u32),
-    /// Skipped requests that are not ascending or do not come before the last one.
     #[error("a choke with skipped requests that are not ascending or not below {0}")]
     Skipped(u32),
-    /// A list that is longer than any honest peer's.
     #[error("a have or choke that lists more than {0} numbers")]
     TooMany(usize),
-    /// A number that does not fit, or that is longer than it needs to be.
     #[error("a number that is not in its shortest form of at most 32 bits")]
     Varint,
-    /// A bitfield of the wrong length or with spare bits set.
     #[error("a bitfield that does not have exactly {0} positions")]
     Bitfield(u32),
-    /// A chunk that the plan does not have.
     #[error("chunk {index} of origin {origin} does not exist; the plan has {} peers of {} chunks", limits.peers, limits.chunks)]
-    NoSuchChunk {
-        /// Its origin.
-        origin: u32,
-        /// Its index.
-        index: u32,
-        /// What there is.
-        limits: Limits,
-    },
-    /// A hello of another build.
+    NoSuchChunk { origin: u32, index: u32, limits: Limits },
     #[error(
         "a hello of protocol version {found}, this peer speaks {}; run the same release everywhere",
         super::PROTOCOL_VERSION
     )]
-    ProtocolVersion {
-        /// The neighbour's.
-        found: u16,
-    },
-    /// A metainfo in an unknown form.
+    ProtocolVersion { found: u16 },
     #[error("a metainfo of version {found}, this peer knows version 1")]
-    MetainfoVersion {
-        /// The version.
-        found: u8,
-    },
-    /// A metainfo with a wrong number of chunks.
+    MetainfoVersion { found: u8 },
     #[error("a metainfo with {found} chunks, the plan has {expected}")]
-    ChunkCount {
-        /// Chunks in the metainfo.
-        found: u32,
-        /// Chunks in the plan.
-        expected: u32,
-    },
-    /// A metainfo with impossible evaluation counts.
+    ChunkCount { found: u32, expected: u32 },
     #[error("a metainfo whose evaluation counts are impossible")]
     Evaluation,
-    /// A metainfo of an update without weight.
     #[error("a metainfo of an update trained on no sample")]
     NoSamples,
 }

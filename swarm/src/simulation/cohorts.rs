@@ -7,21 +7,12 @@ use crate::chunk::ChunkLayout;
 
 /// Why updates cannot be put together.
 #[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
+#[allow(missing_docs, reason = "each message says what it is")]
 pub enum CohortError {
-    /// A chunk is too large.
     #[error("chunks of {size} updates together have 4 GiB or more; take smaller cohorts or more chunks")]
-    Chunk {
-        /// Updates that were to be one.
-        size: u32,
-    },
-    /// No update would be left to send.
+    Chunk { size: u32 },
     #[error("cohorts of {size} leave fewer than two of {peers} peers with an update; take smaller ones")]
-    Size {
-        /// Updates that were to be one.
-        size: u32,
-        /// Peers of the scenario.
-        peers: u32,
-    },
+    Size { size: u32, peers: u32 },
 }
 
 impl Scenario {

@@ -110,29 +110,12 @@ pub struct Scenario {
 
 /// Why a simulation has no result.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
+#[allow(missing_docs, reason = "each message says what it is")]
 pub enum SimulationError {
-    /// A state machine gave up, as the real peer would.
     #[error("peer {peer} failed after {} s of virtual time: {why}", at.as_secs_f64())]
-    Failed {
-        /// Which.
-        peer: u32,
-        /// When.
-        at: Time,
-        /// What it said.
-        why: String,
-    },
-    /// Nothing is left that could happen, and peers still run.
+    Failed { peer: u32, at: Time, why: String },
     #[error("nothing happens any more after {} s of virtual time, and {running} peers have not finished; this is a bug", at.as_secs_f64())]
-    Stuck {
-        /// When.
-        at: Time,
-        /// How many.
-        running: usize,
-    },
-    /// It takes too long.
+    Stuck { at: Time, running: usize },
     #[error("the run is not over after {} s of virtual time", limit.as_secs_f64())]
-    TooLong {
-        /// The bound.
-        limit: Time,
-    },
+    TooLong { limit: Time },
 }

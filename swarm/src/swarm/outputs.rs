@@ -115,149 +115,75 @@ pub enum PieceVerdict {
 
 /// What a neighbour may not do.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[allow(missing_docs, reason = "each message says what it is")]
 pub enum Violation {
-    /// Its bytes are no message.
     #[error("it sent what is no message: {0}")]
     Decode(#[from] DecodeError),
-    /// It means another experiment.
     #[error("{0}")]
     Hello(#[from] HelloMismatch),
-    /// It began without a hello.
     #[error("its first message was not a hello")]
     NoHello,
-    /// It greeted twice.
     #[error("it sent a second hello")]
     SecondHello,
-    /// It speaks of a round that nobody can be in.
     #[error("it spoke of round {found} while this peer is in round {current}")]
-    FutureRound {
-        /// That round.
-        found: u32,
-        /// This peer's.
-        current: u32,
-    },
-    /// It had completed a round and tells of its chunks, or asks for them, again.
+    FutureRound { found: u32, current: u32 },
     #[error("it has begun anew: it had said that it was complete in round {round}")]
-    Restarted {
-        /// The round.
-        round: u32,
-    },
-    /// It will not answer a request that was not withdrawn.
+    Restarted { round: u32 },
     #[error("it rejected request {request}, which was not withdrawn")]
-    Reject {
-        /// Which.
-        request: u32,
-    },
-    /// Its request ids do not ascend.
+    Reject { request: u32 },
     #[error("it sent request {found} after request {last}")]
-    RequestOrder {
-        /// The new one.
-        found: u32,
-        /// The one before.
-        last: u32,
-    },
-    /// It asks for more than any honest peer does.
+    RequestOrder { found: u32, last: u32 },
     #[error("it has more than {0} requests waiting")]
     Flood(usize),
-    /// It begins to answer a request whose answer is still being read.
     #[error("it began the piece for request {request} a second time")]
-    PieceTwice {
-        /// The request.
-        request: u32,
-    },
-    /// It sends a piece that nobody asked for, or another one than was asked for.
+    PieceTwice { request: u32 },
     #[error("it answered request {request} with what was not asked for")]
-    Piece {
-        /// The request that the piece claims to answer.
-        request: u32,
-    },
-    /// It passed on a metainfo that does not hold.
+    Piece { request: u32 },
     #[error("it sent a metainfo of origin {origin} that does not hold: {why}")]
-    Metainfo {
-        /// Whose.
-        origin: u32,
-        /// What is wrong.
-        why: String,
-    },
+    Metainfo { origin: u32, why: String },
 }
 
 /// Why the run cannot go on.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[allow(missing_docs, reason = "each message says what it is")]
 pub enum Failure {
-    /// A neighbour is gone for good.
     #[error("peer {peer} is lost: not reachable for {after:?} ({why})")]
-    Lost {
-        /// Which.
-        peer: u32,
-        /// How long it was waited for.
-        after: Duration,
-        /// How the connection ended.
-        why: String,
-    },
-    /// A neighbour said that the run has failed: a word, which proves nothing.
+    Lost { peer: u32, after: Duration, why: String },
     #[error("{message} (so peer {peer} says)")]
-    Neighbour {
-        /// Which neighbour said so.
-        peer: u32,
-        /// Its reason.
-        message: String,
-    },
-    /// An origin signed an update with NaN or infinity.
+    Neighbour { peer: u32, message: String },
     #[error("peer {origin} published NaN or infinity in round {round}; lower its learning rate")]
-    NotFinite {
-        /// Which.
-        origin: u32,
-        /// When.
-        round: u32,
-    },
-    /// An origin has signed two different metainfos for one round.
+    NotFinite { origin: u32, round: u32 },
     #[error(
         "peer {origin} signed two different updates for round {round}: it lies, or its machine does not repeat what it computes; the logs have both, as a proof"
     )]
     Equivocation {
-        /// Which.
         origin: u32,
-        /// When.
         round: u32,
-        /// What convinces everybody else.
         proof: Box<Equivocation>,
     },
-    /// An origin signed counts that the plan does not give it.
     #[error(
         "peer {origin} signed {what} in round {round}: its word cannot weigh that much; the logs have it, as a proof"
     )]
     Miscount {
-        /// Which.
         origin: u32,
-        /// When.
         round: u32,
-        /// What it signed.
         what: Miscount,
-        /// Its metainfo.
         proof: Box<SignedMetainfo>,
     },
-    /// Two peers, each with all updates of the round before, trained from different models.
     #[error(
         "peer {origin} trained round {round} from model {}, this peer from {}: an origin gave them different updates, or one of their machines computes something else; compare the models that their logs name",
         short(theirs),
         short(ours)
     )]
     ModelsDiffer {
-        /// The other one.
         origin: u32,
-        /// When.
         round: u32,
-        /// BLAKE3 of its model.
         theirs: [u8; 32],
-        /// BLAKE3 of this peer's.
         ours: [u8; 32],
-        /// This peer's metainfo and the other one's.
         proof: Box<[SignedMetainfo; 2]>,
     },
-    /// This peer's own update cannot be described so that others accept it.
     #[error("this peer's own update cannot be published")]
     Unpublishable(#[source] DecodeError),
-    /// This peer's own counts are not the plan's.
     #[error("this peer's own update cannot be published: it would sign {0}; this is a bug")]
     Miscounted(Miscount),
 }
@@ -287,29 +213,14 @@ fn short(hash: &[u8; 32]) -> String {
 
 /// Something that a person may want to know.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[allow(missing_docs, reason = "each message says what it is")]
 pub enum Notice {
-    /// A piece did not have the hash that its origin signed.
     #[error("peer {from} sent a wrong chunk {} of origin {} in round {}; it is asked elsewhere", chunk.index, chunk.origin, chunk.round)]
-    Corrupt {
-        /// Who sent it.
-        from: u32,
-        /// Which chunk it should have been.
-        chunk: ChunkId,
-    },
-    /// A request was not answered in time.
+    Corrupt { from: u32, chunk: ChunkId },
     #[error("peer {from} has not answered a request for chunk {} of origin {}; it is asked elsewhere", chunk.index, chunk.origin)]
-    Overdue {
-        /// Who was asked.
-        from: u32,
-        /// For what.
-        chunk: ChunkId,
-    },
-    /// A neighbour stayed away after this peer had finished; whether it finished too is not known here.
+    Overdue { from: u32, chunk: ChunkId },
     #[error("peer {peer} was not heard of again after this peer had finished")]
-    NoGoodbye {
-        /// Which.
-        peer: u32,
-    },
+    NoGoodbye { peer: u32 },
 }
 
 /// What a peer waits for.

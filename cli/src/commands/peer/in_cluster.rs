@@ -49,24 +49,18 @@ const VERSION: &str = env!("CARGO_PKG_VERSION");
 /// Why a peer in a pod is not complete.
 #[derive(Debug, Error)]
 enum PodError {
-    /// The pod, its ConfigMap or its image is wrong.
     #[error("{0}")]
     Settings(String),
-    /// A folder of the pod cannot be used.
     #[error(
         "{folder}: cannot be used; mount an emptyDir or a claim at the state folder that the peer's user (65532) may write"
     )]
     Folder { folder: String, source: std::io::Error },
-    /// No certificate.
     #[error(transparent)]
     Identity(#[from] IdentityError),
-    /// The system gave no way to wait for signals.
     #[error("the peer could not be set up")]
     System(#[from] std::io::Error),
-    /// The pod is deleted.
     #[error("stopped by {0}")]
     Stopped(&'static str),
-    /// It failed.
     #[error("{0}")]
     Failed(String),
 }

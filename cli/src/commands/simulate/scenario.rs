@@ -36,12 +36,10 @@ const MOST_PACKETS: f64 = 5e7;
 /// Why a plan cannot be simulated.
 #[derive(Debug, Error)]
 pub(super) enum ScenarioError {
-    /// Without rates the exchange takes no time.
     #[error(
         "nothing says how fast the links are, and everything would take no time; give --up or --down, such as --up 20Mbit, or network.default in the manifest"
     )]
     NoRates,
-    /// A model without so many parameters.
     #[error("exchange.numChunks: the model cannot be cut into {0} chunks")]
     Chunks(u32),
 }

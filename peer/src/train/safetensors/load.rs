@@ -25,81 +25,43 @@ const LONGEST_HEADER: u64 = 1 << 20;
 
 /// A model file that cannot be started from.
 #[derive(Debug, Error)]
+#[allow(missing_docs, reason = "each message says what it is")]
 pub enum LoadError {
-    /// The system refused.
     #[error("model.initFrom.path: {} cannot be read: correct the path, or put the file there", path.display())]
-    Read {
-        /// The file.
-        path: PathBuf,
-        /// What the system said.
-        source: io::Error,
-    },
-    /// The file is longer than the model can be.
+    Read { path: PathBuf, source: io::Error },
     #[error(
         "model.initFrom.path: {} has {found} bytes; a file of this model has at most {limit}: name another file, or correct model", path.display()
     )]
-    TooLarge {
-        /// The file.
-        path: PathBuf,
-        /// Its bytes.
-        found: u64,
-        /// The most that are read.
-        limit: u64,
-    },
-    /// The file is another one.
+    TooLarge { path: PathBuf, found: u64, limit: u64 },
     #[error(
         "model.initFrom.sha256: {} has {found}; expected {expected}: name the right file, or correct the hash", path.display()
     )]
     Hash {
-        /// The file.
         path: PathBuf,
-        /// Its SHA-256.
         found: String,
-        /// The manifest's.
         expected: String,
     },
-    /// The file is of another kind.
     #[error("model.initFrom.path: {} is {found}; expected a safetensors file: {advice}", path.display())]
     Kind {
-        /// The file.
         path: PathBuf,
-        /// What it is.
         found: &'static str,
-        /// What to do.
         advice: &'static str,
     },
-    /// The file is no safetensors file.
     #[error("model.initFrom.path: {} is no safetensors file", path.display())]
-    Format {
-        /// The file.
-        path: PathBuf,
-        /// What the format said.
-        source: SafeTensorError,
-    },
-    /// The tensors are not those of the model.
+    Format { path: PathBuf, source: SafeTensorError },
     #[error(
         "model.initFrom.path: {} has {found}; expected {expected}: {advice}", path.display()
     )]
     Tensors {
-        /// The file.
         path: PathBuf,
-        /// What the file has.
         found: String,
-        /// What the plan has.
         expected: String,
-        /// What to do.
         advice: String,
     },
-    /// A value is no finite number.
     #[error(
         "model.initFrom.path: {} has NaN or infinity in {tensor}: name a model that can be trained", path.display()
     )]
-    NotFinite {
-        /// The file.
-        path: PathBuf,
-        /// The tensor.
-        tensor: String,
-    },
+    NotFinite { path: PathBuf, tensor: String },
 }
 
 /// Reads the parameters in declared order. The file has exactly the plan's tensors, in f32, in any order.

@@ -37,20 +37,14 @@ const LOOK: Duration = Duration::from_secs(60);
 /// Why a peer has no certificate.
 #[derive(Debug, Error)]
 pub(super) enum IdentityError {
-    /// No key.
     #[error("this peer has no key")]
     Key(#[from] KeyError),
-    /// The operator cannot be asked.
     #[error("the operator cannot be asked for a certificate")]
     Applicant(#[from] ApplicantError),
-    /// The operator does not want it.
     #[error(
         "the operator gives this pod no certificate: {why}. A pod gets one when the operator has made it itself, for the experiment's current attempt"
     )]
-    Refused {
-        /// In its words.
-        why: String,
-    },
+    Refused { why: String },
 }
 
 /// One question's end without a certificate.
