@@ -5,10 +5,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use fltorrent_crds::{
-    Errors, Experiment, NotUtf8, Plan, manifest,
-    plan::{DataSource, is_url, unexpanded},
-};
+use fltorrent_crds::{Errors, Experiment, NotUtf8, Plan, data::is_url, manifest, plan::unexpanded};
 use fltorrent_peer::extend;
 use fltorrent_records::text_file::{self, TextError};
 use thiserror::Error;
@@ -85,28 +82,12 @@ impl Resolved {
     /// wherever it is read on this machine.
     #[must_use]
     pub fn anchored(mut self) -> Self {
-        let data = &mut self.experiment.spec.data;
-        let mut paths: Vec<&mut String> = Vec::new();
-        paths.extend(data.idx.as_mut().map(|idx| &mut idx.path));
-        paths.extend(
-            data.csv
-                .as_mut()
-                .into_iter()
-                .flat_map(|csv| [&mut csv.train, &mut csv.test]),
-        );
-        paths.extend(data.safetensors.as_mut().map(|data| &mut data.path));
-        paths.extend(data.text.as_mut().map(|text| &mut text.path));
+        let of_data = self.experiment.spec.data.source.paths().into_iter();
+        let mut paths: Vec<&mut String> = of_data.map(|(_, path)| path).collect();
+        paths.extend(self.plan.data.source.paths());
         let init = self.experiment.spec.model.init_from.as_mut();
         paths.extend(init.map(|from| &mut from.path));
         paths.extend(self.plan.init_from.as_mut().map(|from| &mut from.path));
-        match &mut self.plan.data.source {
-            DataSource::Idx { path, .. } => paths.push(path),
-            DataSource::Csv { train, test, .. } | DataSource::Safetensors { train, test } => {
-                paths.extend([&mut train.path, &mut test.path]);
-            }
-            DataSource::Text { file, .. } => paths.push(&mut file.path),
-            DataSource::Digits | DataSource::Custom { .. } => {}
-        }
         for path in paths {
             if !is_url(path)
                 && let Some(absolute) = from_root(path)

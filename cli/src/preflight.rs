@@ -2,7 +2,7 @@
 
 use fltorrent_crds::{
     Plan,
-    plan::{Architecture, DataSource, Warning, is_url},
+    plan::{Architecture, Warning},
     shards::ShardError,
 };
 use fltorrent_peer::{
@@ -99,7 +99,7 @@ pub fn shares(plan: &Plan) -> Result<(Histogram, Vec<Warning>), PreflightError> 
 
 /// What is probably not meant about data that is on this machine. Files that are not there may be where the peers are.
 pub fn warnings(plan: &Plan) -> Vec<Warning> {
-    if !is_local(&plan.data.source) {
+    if !plan.data.source.is_local() {
         return Vec::new();
     }
     match shares(plan) {
@@ -111,16 +111,5 @@ pub fn warnings(plan: &Plan) -> Vec<Warning> {
             path: "data".to_owned(),
             message: format!("a run would end at once: {}", crate::chain(&error)),
         }],
-    }
-}
-
-fn is_local(source: &DataSource) -> bool {
-    match source {
-        DataSource::Digits | DataSource::Custom { .. } => true,
-        DataSource::Idx { path, .. } => !is_url(path),
-        DataSource::Csv { train, test, .. } | DataSource::Safetensors { train, test } => {
-            !is_url(&train.path) && !is_url(&test.path)
-        }
-        DataSource::Text { file, .. } => !is_url(&file.path),
     }
 }

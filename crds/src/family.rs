@@ -123,7 +123,69 @@ pub(crate) const fn has_settings<T>() -> bool {
 
 /// Makes the enum of a family from its variants, which are types of the same names in scope: `"star" => Star` registers one.
 /// `dyn Trait` is what the family asks of each.
+///
+/// Where the plan has more of a variant than its settings, or less, the family names a second enum for it, and each line the type that
+/// a variant is there: `"csv" => Csv as CsvPlan`. What is asked of that is asked of the enum itself.
 macro_rules! family {
+    (
+        $(#[doc = $about:literal])+
+        $vis:vis enum $family:ident: dyn $kind:path, plan $plan:ident: dyn $planned:path {
+            $($name:literal => $variant:ident as $form:ty,)+
+        }
+    ) => {
+        family! {
+            $(#[doc = $about])+
+            $vis enum $family: dyn $kind {
+                $($name => $variant,)+
+            }
+        }
+
+        impl $family {
+            #[allow(dead_code, reason = "a family may change nothing")]
+            fn as_dyn_mut(&mut self) -> &mut dyn $kind {
+                match self {
+                    $(Self::$variant(settings) => settings,)+
+                }
+            }
+        }
+
+        $(#[doc = $about])+
+        #[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+        #[serde(tag = "type")]
+        $vis enum $plan {
+            $(
+                #[doc = concat!("`", $name, "`.")]
+                #[serde(rename = $name)]
+                $variant($form),
+            )+
+        }
+
+        impl std::ops::Deref for $plan {
+            type Target = dyn $planned;
+
+            fn deref(&self) -> &Self::Target {
+                match self {
+                    $(Self::$variant(form) => form,)+
+                }
+            }
+        }
+
+        impl std::ops::DerefMut for $plan {
+            fn deref_mut(&mut self) -> &mut Self::Target {
+                match self {
+                    $(Self::$variant(form) => form,)+
+                }
+            }
+        }
+
+        $(
+            impl From<$form> for $plan {
+                fn from(form: $form) -> Self {
+                    Self::$variant(form)
+                }
+            }
+        )+
+    };
     (
         $(#[doc = $about:literal])+
         $(#[derive($($derive:path),+)])?

@@ -10,6 +10,7 @@ mod bindings;
 mod bit_rate;
 mod byte_size;
 pub mod catalogue;
+pub mod data;
 mod decimal;
 pub mod definition;
 mod errors;

@@ -11,6 +11,7 @@ mod shards;
 
 use crate::{
     FieldError,
+    data::SampleKind,
     family::{Family, Sketch, family},
     findings::Findings,
     shards::ShardError,
@@ -153,9 +154,9 @@ fn sorted(mut shards: Vec<Vec<u32>>) -> Vec<Vec<u32>> {
 }
 
 /// Adds what can be said of a division before the data is read; false where it is none for such data.
-pub(crate) fn check(partition: &Partition, facts: &Facts, is_text: bool, findings: &mut Findings) -> bool {
+pub(crate) fn check(partition: &Partition, facts: &Facts, samples: SampleKind, findings: &mut Findings) -> bool {
     let division = partition.as_dyn();
-    if !(is_text && division.needs_classes()) {
+    if !(samples == SampleKind::Text && division.needs_classes()) {
         division.check(facts, findings);
         return true;
     }

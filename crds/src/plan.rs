@@ -18,7 +18,6 @@ mod start;
 
 use std::time::Duration;
 
-pub use data::{DIGITS_TEST, DIGITS_TRAIN, MAX_INPUT, is_url};
 pub use model::MAX_PARAMETERS;
 pub use network::{CongestionControl, LinkPlan, RatePlan};
 pub use paths::unexpanded;
@@ -29,13 +28,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use crate::{
-    aggregation::Aggregation,
-    experiment::{Column, IdxSha256},
-    family,
-    partition::Partition,
-    schedule::Schedule,
-};
+use crate::{aggregation::Aggregation, data::DataSource, family, partition::Partition, schedule::Schedule};
 
 /// The manifest resolved and validated, with one entry a peer.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -228,87 +221,6 @@ pub struct DataPlan {
     /// How the training split is divided among the peers.
     #[serde(with = "family::flat::snake_case")]
     pub partition: Partition,
-}
-
-/// What one sample of a data set is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum SampleKind {
-    /// An input of numbers, an image or a vector, with one label.
-    Labelled,
-    /// A window of a text: `context` bytes, each with the byte that follows it as its label.
-    Text,
-}
-
-/// The data set.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", tag = "type")]
-pub enum DataSource {
-    /// UCI optical digits, shipped with the project: 1,797 images of 8×8, 10 classes.
-    Digits,
-    /// A folder with the four IDX files of MNIST or Fashion-MNIST, plain or gzipped.
-    Idx {
-        /// The folder or its URL; not part of [`Plan::hash`], since it may differ by machine.
-        path: String,
-        /// SHA-256 of the files; there when `path` is a URL.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        sha256: Option<IdxSha256>,
-    },
-    /// Two CSV files, plain or gzipped, one sample a row.
-    Csv {
-        /// The training samples.
-        train: DataFile,
-        /// The test samples.
-        test: DataFile,
-        /// How a row is read.
-        columns: Columns,
-    },
-    /// Two safetensors files with tensors `images` or `inputs` and `labels`.
-    Safetensors {
-        /// The training samples.
-        train: DataFile,
-        /// The test samples.
-        test: DataFile,
-    },
-    /// A text, plain or gzipped, in windows of `input_shape[0]` bytes.
-    Text {
-        /// The text.
-        file: DataFile,
-        /// Share of the windows, at the end, that are test samples, in 0..1.
-        #[serde(rename = "testFraction")]
-        test_fraction: f64,
-    },
-    /// A data set that the program brings itself.
-    Custom {
-        /// The name under which the program registered it.
-        name: String,
-        /// What it is given.
-        settings: Map<String, Value>,
-    },
-}
-
-/// A file of a data set.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct DataFile {
-    /// The path or the URL; not part of [`Plan::hash`], since it may differ by machine.
-    pub path: String,
-    /// Its SHA-256 as 64 hexadecimal digits; there when `path` is a URL.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub sha256: Option<String>,
-}
-
-/// How the rows of a CSV file are read.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Columns {
-    /// The column of the labels.
-    pub label: Column,
-    /// Whether the first row names the columns.
-    pub header: bool,
-    /// What every value is divided by, > 0.
-    pub divisor: f64,
-    /// Whether columns are brought to mean 0 and standard deviation 1 over the training samples.
-    pub normalise: bool,
 }
 
 /// How each peer trains.

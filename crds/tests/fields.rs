@@ -16,12 +16,12 @@ use catalogue::Own;
 use fltorrent_crds::{
     Plan,
     aggregation::Aggregation,
+    data::DIGITS_TRAIN,
     definition,
     experiment::GroupKubernetes,
     family::{Family, Sketch},
     manifest::parse as read,
     partition::Partition,
-    plan::DIGITS_TRAIN,
     schedule::Schedule,
     topology::Topology,
 };

@@ -10,7 +10,8 @@ use catalogue::Own;
 use fltorrent_crds::{
     Plan,
     catalogue::{BuiltIn, Catalogue, Form},
-    plan::{Architecture, DataSource, MAX_PARAMETERS, SampleKind, Start, TensorPlan},
+    data::{CustomPlan, DataSource, SampleKind},
+    plan::{Architecture, MAX_PARAMETERS, Start, TensorPlan},
 };
 use serde_json::{Value, json};
 use support::{manifest, put};
@@ -44,7 +45,7 @@ fn what_the_catalogue_says_is_in_the_plan() {
     );
     let plan = Plan::load_with(&document.to_string(), &[], &Own::default()).unwrap();
     assert_eq!((plan.data.input_shape, plan.data.classes), (vec![5, 5], 4));
-    assert!(matches!(plan.data.source, DataSource::Custom { name, .. } if name == "grid"));
+    assert!(matches!(plan.data.source, DataSource::Custom(CustomPlan { name, .. }) if name == "grid"));
     assert_eq!(
         plan.model.tensors,
         [TensorPlan::new("in", [2, 25]), TensorPlan::new("out", [4, 2])]
@@ -73,7 +74,7 @@ fn a_network_may_learn_a_text() {
         json!({"type": "text", "text": {"path": "x", "context": 12}}),
     );
     let plan = Plan::load_with(&document.to_string(), &[], &Own::default()).unwrap();
-    assert_eq!(plan.data.sample_kind(), SampleKind::Text);
+    assert_eq!(plan.data.source.sample_kind(), SampleKind::Text);
     assert_eq!(plan.model.architecture.targets(), 12);
     assert_eq!(plan.model.architecture.classes(), 256);
     assert_eq!(plan.model.architecture.input_len(), 12);

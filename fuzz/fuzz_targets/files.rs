@@ -4,9 +4,10 @@
 use std::{fs, sync::LazyLock};
 
 use fltorrent_crds::{
+    data::{Columns, CsvPlan, DataFile, DataSource, SafetensorsPlan, TextPlan},
     experiment::Column,
     partition::Partition,
-    plan::{Columns, DataFile, DataPlan, DataSource},
+    plan::DataPlan,
 };
 use fltorrent_peer::data::{self, Split};
 use tempfile::TempDir;
@@ -34,20 +35,20 @@ libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
                 normalise: kind & 8 == 0,
             };
             (
-                DataSource::Csv {
+                DataSource::Csv(CsvPlan {
                     train,
                     test,
                     columns,
-                },
+                }),
                 vec![2],
             )
         }
-        1 => (DataSource::Safetensors { train, test }, vec![2]),
+        1 => (DataSource::Safetensors(SafetensorsPlan { train, test }), vec![2]),
         _ => (
-            DataSource::Text {
+            DataSource::Text(TextPlan {
                 file,
                 test_fraction: 0.5,
-            },
+            }),
             vec![3],
         ),
     };

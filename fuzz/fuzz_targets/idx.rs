@@ -5,8 +5,9 @@
 use std::{fs, path::Path, sync::LazyLock};
 
 use fltorrent_crds::{
+    data::IdxPlan,
     partition::Partition,
-    plan::{DataPlan, DataSource},
+    plan::DataPlan,
 };
 use fltorrent_peer::data::{self, Split};
 use tempfile::TempDir;
@@ -28,10 +29,11 @@ libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
         }
     }
     let plan = DataPlan {
-        source: DataSource::Idx {
+        source: IdxPlan {
             path: folder.path().display().to_string(),
             sha256: None,
-        },
+        }
+        .into(),
         input_shape: vec![2, 3],
         classes: 4,
         partition: Partition::default(),

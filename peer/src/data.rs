@@ -22,17 +22,12 @@ mod warnings;
 
 use std::fmt::Write as _;
 
-use fltorrent_crds::{
-    experiment::IdxSha256,
-    plan::{DataPlan, DataSource},
-    visible_line,
-};
+use fltorrent_crds::{data::DataSource, plan::DataPlan, visible_line};
 
 pub use error::DataError;
 pub(crate) use own::{AnyData, Registered};
 pub use own::{OwnData, OwnError};
 pub use samples::{Inputs, Samples};
-use table::Scaling;
 use tables::Tables;
 pub(crate) use warnings::of_part;
 pub use warnings::{few_tests, warnings};
@@ -79,47 +74,43 @@ impl Labels {
     }
 }
 
+/// What reads a data set.
+trait Reader {
+    /// As [`labels`].
+    fn labels(&self) -> Result<Labels, DataError>;
+
+    /// The inputs at `indices` of a split, in that order; each index is below the number of labels. Where a sample has several labels,
+    /// they come with them.
+    fn load(&self, labels: &Labels, split: Split, indices: &[u32]) -> Result<(Inputs, Option<Vec<u8>>), DataError>;
+
+    /// Checks all samples of a split as far as their format allows, and gives the spans of inputs that are numbers.
+    fn spans(&self, labels: &Labels, split: Split) -> Result<Vec<Span>, DataError> {
+        self.load(labels, split, &[]).map(|_| Vec::new())
+    }
+
+    /// What to do about inputs that are too large, and the field that it is about.
+    fn scale_advice(&self) -> (&'static str, &'static str) {
+        ("data", "scale them to about -1 to 1 before they are written")
+    }
+}
+
+fn reader(plan: &DataPlan) -> Box<dyn Reader + '_> {
+    match &plan.source {
+        DataSource::Digits(_) => Box::new(digits::Images { plan }),
+        DataSource::Idx(folder) => Box::new(idx::Folder { folder, plan }),
+        DataSource::Csv(files) => Box::new(Tables::of(files, plan)),
+        DataSource::Safetensors(files) => Box::new(tensors::Files { files, plan }),
+        DataSource::Text(text) => Box::new(text::File { text, plan }),
+        DataSource::Custom(own) => Box::new(own::Own { own, plan }),
+    }
+}
+
 /// Reads the labels of both splits; files by URL are fetched first.
 ///
 /// # Errors
 /// A file that is missing, unreadable, damaged, or not what the plan says; each error names the file.
 pub fn labels(plan: &DataPlan) -> Result<Labels, DataError> {
-    let of = |train, test| Labels {
-        train,
-        test,
-        content: None,
-    };
-    match &plan.source {
-        DataSource::Digits => digits::labels(plan.classes),
-        DataSource::Idx { path, sha256 } => {
-            let read = |name, hash: fn(&IdxSha256) -> &String| {
-                let hash = sha256.as_ref().map(|hashes| hash(hashes).as_str());
-                idx::labels(file::open_in(path, name, hash)?, plan.classes)
-            };
-            Ok(of(
-                read("train-labels-idx1-ubyte", |hashes| &hashes.train_labels)?,
-                read("t10k-labels-idx1-ubyte", |hashes| &hashes.test_labels)?,
-            ))
-        }
-        DataSource::Csv { train, test, columns } => {
-            let (train, test) = Tables::of(train, test, columns, plan)?.labels()?;
-            Ok(of(train, test))
-        }
-        DataSource::Safetensors { train, test } => {
-            let read = |file| tensors::Tensors::open(file::find(file)?)?.labels(plan.classes);
-            Ok(of(read(train)?, read(test)?))
-        }
-        DataSource::Text { file, test_fraction } => {
-            let source = file::find(file)?.open()?;
-            let windows = text::windows(source, input_len(plan)?, *test_fraction)?;
-            Ok(Labels {
-                train: vec![0; windows.train],
-                test: vec![0; windows.test],
-                content: Some(windows.content),
-            })
-        }
-        DataSource::Custom { name, settings } => own::labels(name, settings, plan),
-    }
+    reader(plan).labels()
 }
 
 /// Loads the samples at `indices` of a split, in the order of `indices`; memory is that of these samples: one byte a
@@ -128,7 +119,7 @@ pub fn labels(plan: &DataPlan) -> Result<Labels, DataError> {
 /// # Errors
 /// As [`labels`], and an index that is not below the number of labels.
 pub fn load(plan: &DataPlan, labels: &Labels, split: Split, indices: &[u32]) -> Result<Samples, DataError> {
-    load_scaled(plan, &scaling(plan)?, labels, split, indices)
+    load_from(reader(plan).as_ref(), plan, labels, split, indices)
 }
 
 /// Loads the samples at `train` and at `test` of their splits, each as [`load`] does, but what scales both is found once.
@@ -141,24 +132,14 @@ pub fn load_parts(
     train: &[u32],
     test: &[u32],
 ) -> Result<(Samples, Samples), DataError> {
-    let scaling = scaling(plan)?;
-    Ok((
-        load_scaled(plan, &scaling, labels, Split::Train, train)?,
-        load_scaled(plan, &scaling, labels, Split::Test, test)?,
-    ))
+    let reader = reader(plan);
+    let load = |split, indices| load_from(reader.as_ref(), plan, labels, split, indices);
+    Ok((load(Split::Train, train)?, load(Split::Test, test)?))
 }
 
-/// What the values of tables are scaled by.
-fn scaling(plan: &DataPlan) -> Result<Scaling, DataError> {
-    match &plan.source {
-        DataSource::Csv { train, test, columns } => Tables::of(train, test, columns, plan)?.scaling(),
-        _ => Ok(Scaling::Divide(1.0)),
-    }
-}
-
-fn load_scaled(
+fn load_from(
+    reader: &dyn Reader,
     plan: &DataPlan,
-    scaling: &Scaling,
     labels: &Labels,
     split: Split,
     indices: &[u32],
@@ -176,39 +157,10 @@ fn load_scaled(
         })
         .collect::<Result<Vec<u8>, DataError>>()?;
     let len = input_len(plan)?;
-    let inputs = match &plan.source {
-        DataSource::Digits => Inputs::Grey {
-            levels: digits::images(&plan.input_shape, split, indices)?,
-            white: digits::WHITE,
-        },
-        DataSource::Idx { path, sha256 } => {
-            let name = split.of("train-images-idx3-ubyte", "t10k-images-idx3-ubyte");
-            let hash = sha256.as_ref();
-            let hash = hash.map(|hashes| split.of(&hashes.train_images, &hashes.test_images).as_str());
-            let source = file::open_in(path, name, hash)?;
-            Inputs::Grey {
-                levels: idx::images(source, &plan.input_shape, all.len(), indices)?,
-                white: u8::MAX,
-            }
-        }
-        DataSource::Csv { train, test, columns } => {
-            let tables = Tables::of(train, test, columns, plan)?;
-            Inputs::Numbers(tables.inputs(scaling, split, all.len(), indices)?)
-        }
-        DataSource::Safetensors { train, test } => {
-            let tensors = tensors::Tensors::open(file::find(split.of(train, test))?)?;
-            tensors.inputs(&plan.input_shape, all.len(), indices)?
-        }
-        DataSource::Text { file, .. } => {
-            let first = split.of(0, labels.train.len());
-            let windows: Vec<usize> = indices.iter().map(|&index| first + index as usize).collect();
-            let (inputs, targets) = text::load(file::find(file)?.open()?, len, &windows)?;
-            let inputs = Inputs::Tokens(inputs);
-            return Ok(Samples::new(inputs, targets, len, len, plan.classes));
-        }
-        DataSource::Custom { name, settings } => own::inputs(name, settings, split, indices, len)?,
-    };
-    Ok(Samples::new(inputs, chosen, 1, len, plan.classes))
+    Ok(match reader.load(labels, split, indices)? {
+        (inputs, Some(targets)) => Samples::new(inputs, targets, len, len, plan.classes),
+        (inputs, None) => Samples::new(inputs, chosen, 1, len, plan.classes),
+    })
 }
 
 /// The values of a part of the inputs.
@@ -228,31 +180,10 @@ pub struct Span {
 /// # Errors
 /// As [`load`].
 pub fn check(plan: &DataPlan, labels: &Labels) -> Result<Vec<Span>, DataError> {
-    let scaling = scaling(plan)?;
-    let spans = check_split(plan, &scaling, labels, Split::Train)?;
-    check_split(plan, &scaling, labels, Split::Test)?;
+    let reader = reader(plan);
+    let spans = reader.spans(labels, Split::Train)?;
+    reader.spans(labels, Split::Test)?;
     Ok(spans)
-}
-
-fn check_split(plan: &DataPlan, scaling: &Scaling, labels: &Labels, split: Split) -> Result<Vec<Span>, DataError> {
-    let count = labels.of(split).len();
-    match &plan.source {
-        DataSource::Csv { train, test, columns } => {
-            Tables::of(train, test, columns, plan)?.spans(scaling, split, count)
-        }
-        DataSource::Safetensors { train, test } => {
-            let tensors = tensors::Tensors::open(file::find(split.of(train, test))?)?;
-            let span = tensors.span(&plan.input_shape, count)?;
-            Ok(Vec::from_iter(span.map(|(least, greatest)| Span {
-                name: "the inputs".to_owned(),
-                least,
-                greatest,
-            })))
-        }
-        DataSource::Digits | DataSource::Idx { .. } | DataSource::Text { .. } | DataSource::Custom { .. } => {
-            load_scaled(plan, scaling, labels, split, &[]).map(|_| Vec::new())
-        }
-    }
 }
 
 /// What a file says, for an error: bounded, in one line, without control characters, and with bytes that are no UTF-8 as `\xe9`.

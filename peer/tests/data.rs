@@ -5,8 +5,9 @@ use std::{fs, io::Write, path::Path};
 
 use flate2::{Compression, write::GzEncoder};
 use fltorrent_crds::{
+    data::{Digits, IdxPlan},
     partition::{Dirichlet, Partition},
-    plan::{DataPlan, DataSource},
+    plan::DataPlan,
 };
 use fltorrent_peer::data::{self, Labels, Split};
 use proptest::prelude::*;
@@ -14,7 +15,7 @@ use tempfile::TempDir;
 
 fn digits() -> DataPlan {
     DataPlan {
-        source: DataSource::Digits,
+        source: Digits.into(),
         input_shape: vec![8, 8],
         classes: 10,
         partition: Partition::default(),
@@ -24,7 +25,7 @@ fn digits() -> DataPlan {
 fn idx_plan(folder: &Path) -> DataPlan {
     let path = folder.to_str().unwrap().to_owned();
     DataPlan {
-        source: DataSource::Idx { path, sha256: None },
+        source: IdxPlan { path, sha256: None }.into(),
         input_shape: vec![2, 3],
         classes: 4,
         partition: Partition::default(),

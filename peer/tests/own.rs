@@ -6,7 +6,8 @@ use std::sync::Once;
 
 use fltorrent_crds::{
     Plan,
-    plan::{Architecture, DataSource, ModelPlan, TensorPlan},
+    data::CustomPlan,
+    plan::{Architecture, ModelPlan, TensorPlan},
 };
 use fltorrent_peer::{
     chain,
@@ -417,16 +418,16 @@ fn own_data_that_is_none_is_refused() {
         assert_eq!(error, format!("the data set `told` {expected}"));
     }
     let mut plan = told(json!({}));
-    let source = |name: &str, settings: Value| DataSource::Custom {
+    let source = |name: &str, settings: Value| CustomPlan {
         name: name.to_owned(),
         settings: settings.as_object().unwrap().clone(),
     };
-    plan.data.source = source("other", json!({}));
+    plan.data.source = source("other", json!({})).into();
     assert_eq!(
         chain(&read(&plan).unwrap_err()),
         "this program has no data set `other`; it has told: run the program that registers it (docs/own-model.md)"
     );
-    plan.data.source = source("told", json!({"train": 3}));
+    plan.data.source = source("told", json!({"train": 3})).into();
     let error = chain(&read(&plan).unwrap_err());
     assert!(
         error.starts_with("the data set `told` refuses data.custom.settings: train: invalid type"),

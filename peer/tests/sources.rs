@@ -5,9 +5,10 @@ use std::{fs, io::Write, path::Path};
 
 use flate2::{Compression, write::GzEncoder};
 use fltorrent_crds::{
+    data::{Columns, CsvPlan, DataFile, DataSource, SafetensorsPlan, TextPlan},
     experiment::Column,
     partition::Partition,
-    plan::{Columns, DataFile, DataPlan, DataSource},
+    plan::DataPlan,
 };
 use fltorrent_peer::data::{self, Samples, Split};
 use proptest::prelude::*;
@@ -21,9 +22,9 @@ fn file(folder: &Path, name: &str) -> DataFile {
     }
 }
 
-fn plan(source: DataSource, input_shape: &[u32], classes: u32) -> DataPlan {
+fn plan(source: impl Into<DataSource>, input_shape: &[u32], classes: u32) -> DataPlan {
     DataPlan {
-        source,
+        source: source.into(),
         input_shape: input_shape.to_vec(),
         classes,
         partition: Partition::default(),
@@ -44,7 +45,7 @@ fn tables(folder: &Path, train: &[u8], test: &[u8], columns: Columns) -> DataPla
     fs::write(folder.join("train.csv"), train).unwrap();
     fs::write(folder.join("test.csv"), test).unwrap();
     let (train, test) = (file(folder, "train.csv"), file(folder, "test.csv"));
-    let source = DataSource::Csv { train, test, columns };
+    let source = CsvPlan { train, test, columns };
     plan(source, &[2], 3)
 }
 
@@ -109,7 +110,7 @@ fn a_gzipped_table_is_read_by_its_name() {
     let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
     encoder.write_all(TRAIN).unwrap();
     fs::write(folder.path().join("train.csv.gz"), encoder.finish().unwrap()).unwrap();
-    if let DataSource::Csv { train, .. } = &mut plan.source {
+    if let DataSource::Csv(CsvPlan { train, .. }) = &mut plan.source {
         *train = file(folder.path(), "train.csv.gz");
     }
     assert_eq!(all(&plan, Split::Train).unwrap(), plain);
@@ -165,7 +166,7 @@ fn faults_of_tables_name_line_and_column() {
     fs::remove_file(folder.path().join("train.csv")).unwrap();
     let absent = "FOLDER/train.csv: is not there; correct the path in data or put the file in place";
     assert_eq!(fault(folder.path(), &plan), absent);
-    if let DataSource::Csv { train, .. } = &mut plan.source {
+    if let DataSource::Csv(CsvPlan { train, .. }) = &mut plan.source {
         train.sha256 = Some("0".repeat(64));
     }
     assert_eq!(fault(folder.path(), &plan), absent);
@@ -478,7 +479,7 @@ fn files_of_another_kind_are_told_as_such() {
         }
     }
     let mut zipped = table;
-    if let DataSource::Csv { train, .. } = &mut zipped.source {
+    if let DataSource::Csv(CsvPlan { train, .. }) = &mut zipped.source {
         *train = file(folder.path(), "train.csv.gz");
     }
     fs::write(folder.path().join("train.csv.gz"), TRAIN).unwrap();
@@ -551,7 +552,7 @@ fn tensor_folder(folder: &Path) -> DataPlan {
         ],
     );
     let (train, test) = (file(folder, "train.safetensors"), file(folder, "test.safetensors"));
-    plan(DataSource::Safetensors { train, test }, &[1, 2, 2], 3)
+    plan(SafetensorsPlan { train, test }, &[1, 2, 2], 3)
 }
 
 #[test]
@@ -672,7 +673,7 @@ fn faults_of_tensors_are_named() {
 
 fn text(folder: &Path, content: &[u8], context: u32, test_fraction: f64) -> DataPlan {
     fs::write(folder.join("text"), content).unwrap();
-    let source = DataSource::Text {
+    let source = TextPlan {
         file: file(folder, "text"),
         test_fraction,
     };

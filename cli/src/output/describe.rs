@@ -3,7 +3,7 @@
 use fltorrent_crds::{
     Experiment, Plan,
     family::Family,
-    plan::{Architecture, Backend, DataSource},
+    plan::{Architecture, Backend},
 };
 use serde::Serialize;
 
@@ -76,13 +76,5 @@ fn model(architecture: &Architecture) -> String {
 }
 
 fn data(plan: &Plan) -> String {
-    let source = match &plan.data.source {
-        DataSource::Digits => "digits",
-        DataSource::Idx { path, .. } => path,
-        DataSource::Csv { train, .. } => &train.path,
-        DataSource::Safetensors { train, .. } => train.path.trim_end_matches("/train.safetensors"),
-        DataSource::Text { file, .. } => &file.path,
-        DataSource::Custom { name, .. } => name,
-    };
-    format!("{source}, {}", plan.data.partition.describe())
+    format!("{}, {}", plan.data.source.brief(), plan.data.partition.describe())
 }

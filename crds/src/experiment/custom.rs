@@ -3,8 +3,14 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::NAME_PATTERN;
+use crate::{
+    FieldError,
+    errors::quote,
+    family::{Settings, Sketch},
+    findings::Findings,
+};
 
-/// A network or a data set that the program brings itself.
+/// A network or a data set that the program brings itself; the operator knows none.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Custom {
@@ -20,4 +26,46 @@ pub struct Custom {
 /// A map whose fields are left to who reads it.
 fn free(_: &mut SchemaGenerator) -> Schema {
     json_schema!({"type": "object", "x-kubernetes-preserve-unknown-fields": true})
+}
+
+impl Settings for Custom {
+    fn example(_sketch: &Sketch) -> Option<Self> {
+        None
+    }
+}
+
+impl Custom {
+    /// What the catalogue says of what is named at `path`, its errors under the path of the settings; `known` are the names that it has.
+    pub(crate) fn answer<T>(
+        &self,
+        answer: Option<Result<T, FieldError>>,
+        (path, kind): (&str, &str),
+        known: &[&str],
+        findings: &mut Findings,
+    ) -> Option<T> {
+        match answer {
+            Some(Ok(answer)) => Some(answer),
+            Some(Err(error)) => {
+                let below = match error.path.as_str() {
+                    "" => format!("{path}.settings"),
+                    below => format!("{path}.settings.{below}"),
+                };
+                findings.error(&below, error.found, error.expected);
+                None
+            }
+            None => {
+                let expected = if known.is_empty() {
+                    "it has none of its own; docs/own-model.md says how to make a program that has".to_owned()
+                } else {
+                    format!("it has {}; see docs/own-model.md", known.join(", "))
+                };
+                findings.error(
+                    &format!("{path}.name"),
+                    format!("this program has no {kind} {}", quote(&self.name)),
+                    expected,
+                );
+                None
+            }
+        }
+    }
 }

@@ -1,11 +1,11 @@
-//! Networks and data sets that the program brings itself: what its catalogue says, checked.
+//! Networks that the program brings itself: what its catalogue says, checked.
 
 use std::collections::HashSet;
 
-use super::{Architecture, DataPlan, DataSource, MAX_INPUT, MAX_PARAMETERS, ModelPlan, SampleKind, TensorPlan};
+use super::{Architecture, DataPlan, MAX_PARAMETERS, ModelPlan, TensorPlan};
 use crate::{
-    FieldError,
-    catalogue::{Catalogue, Form, Task},
+    catalogue::{Catalogue, Task},
+    data::SampleKind,
     errors::quote,
     experiment::Custom,
     findings::Findings,
@@ -30,14 +30,13 @@ pub(super) fn network(
     let task = Task {
         input_shape: data.input_shape.clone(),
         classes: data.classes,
-        targets: match data.sample_kind() {
+        targets: match data.source.sample_kind() {
             SampleKind::Labelled => 1,
             SampleKind::Text => data.input_shape.iter().product(),
         },
     };
-    let tensors = answer(
+    let tensors = custom.answer(
         catalogue.tensors(&custom.name, &custom.settings, &task),
-        custom,
         ("model.custom", "network"),
         &catalogue.networks(),
         findings,
@@ -55,80 +54,6 @@ pub(super) fn network(
         targets: task.targets,
     };
     Some(ModelPlan::with_tensors(architecture, tensors))
-}
-
-/// Where one of the program's data sets is, the shape of an input, and the classes.
-pub(super) fn data_set(
-    custom: &Custom,
-    catalogue: &dyn Catalogue,
-    findings: &mut Findings,
-) -> Option<(DataSource, Vec<u32>, u32)> {
-    let Form { input_shape, classes } = answer(
-        catalogue.data_set(&custom.name, &custom.settings),
-        custom,
-        ("data.custom", "data set"),
-        &catalogue.data_sets(),
-        findings,
-    )?;
-    let values = input_shape.iter().try_fold(1u64, |values, &extent| {
-        values
-            .checked_mul(extent.into())
-            .filter(|values| (1..=u64::from(MAX_INPUT)).contains(values))
-    });
-    let mut refuse = |found: String, expected: String| {
-        let found = format!("the data set {} has {found}", quote(&custom.name));
-        findings.error("data.custom", found, expected);
-    };
-    if values.is_none() || !(1..=3).contains(&input_shape.len()) {
-        refuse(
-            format!("inputs of the shape {input_shape:?}"),
-            format!("one to three extents with at most {MAX_INPUT} values in all will do"),
-        );
-        return None;
-    }
-    if !(2..=256).contains(&classes) {
-        refuse(format!("{classes} classes"), "2 to 256 will do".to_owned());
-        return None;
-    }
-    let source = DataSource::Custom {
-        name: custom.name.clone(),
-        settings: custom.settings.clone(),
-    };
-    Some((source, input_shape, classes))
-}
-
-/// What the catalogue says, its errors under the path of the settings.
-fn answer<T>(
-    answer: Option<Result<T, FieldError>>,
-    custom: &Custom,
-    (path, what): (&str, &str),
-    known: &[&str],
-    findings: &mut Findings,
-) -> Option<T> {
-    match answer {
-        Some(Ok(answer)) => Some(answer),
-        Some(Err(error)) => {
-            let below = match error.path.as_str() {
-                "" => format!("{path}.settings"),
-                below => format!("{path}.settings.{below}"),
-            };
-            findings.error(&below, error.found, error.expected);
-            None
-        }
-        None => {
-            let expected = if known.is_empty() {
-                "it has none of its own; docs/own-model.md says how to make a program that has".to_owned()
-            } else {
-                format!("it has {}; see docs/own-model.md", known.join(", "))
-            };
-            findings.error(
-                &format!("{path}.name"),
-                format!("this program has no {what} {}", quote(&custom.name)),
-                expected,
-            );
-            None
-        }
-    }
 }
 
 /// What is wrong with a network's tensors, and what would do.

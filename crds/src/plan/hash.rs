@@ -3,7 +3,7 @@
 use blake3::Hasher;
 use serde_json::{Map, Value};
 
-use super::{DataSource, Plan};
+use super::Plan;
 
 /// Domain of the hash; another format of the plan takes another one.
 const CONTEXT: &str = "fltorrent.io v1alpha1 plan hash";
@@ -76,14 +76,8 @@ impl Plan {
 
     /// The part of the plan that is the same on all machines.
     fn shared(mut self) -> Value {
-        match &mut self.data.source {
-            DataSource::Digits | DataSource::Custom { .. } => {}
-            DataSource::Idx { path, .. } => path.clear(),
-            DataSource::Csv { train, test, .. } | DataSource::Safetensors { train, test } => {
-                train.path.clear();
-                test.path.clear();
-            }
-            DataSource::Text { file, .. } => file.path.clear(),
+        for path in self.data.source.paths() {
+            path.clear();
         }
         if let Some(from) = &mut self.init_from {
             from.path.clear();

@@ -1,8 +1,9 @@
 //! The model that the manifest asks for, and whether the data fits it.
 
-use super::{Architecture, DataPlan, ModelPlan, SampleKind, custom};
+use super::{Architecture, DataPlan, ModelPlan, custom};
 use crate::{
     catalogue::Catalogue,
+    data::SampleKind,
     experiment::{Model, ModelType, TransformerModel},
     findings::Findings,
 };
@@ -26,12 +27,12 @@ pub(super) fn resolve(
     if model.kind == ModelType::Custom {
         return custom::network(model.custom.as_ref()?, data, catalogue, findings);
     }
-    let fitting = match data.sample_kind() {
+    let fitting = match data.source.sample_kind() {
         SampleKind::Text => model.kind == ModelType::Transformer,
         SampleKind::Labelled => model.kind != ModelType::Transformer,
     };
     if !fitting {
-        let (samples, help) = match data.sample_kind() {
+        let (samples, help) = match data.source.sample_kind() {
             SampleKind::Text => ("a text", "write `type: transformer`, or take other data"),
             SampleKind::Labelled => (
                 "inputs with one label each",

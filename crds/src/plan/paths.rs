@@ -1,7 +1,6 @@
 //! Paths stand for themselves: nothing in them is expanded, so what a shell would expand is refused.
 
-use super::is_url;
-use crate::{errors::quote, experiment::ExperimentSpec, findings::Findings};
+use crate::{data::is_url, errors::quote, experiment::ExperimentSpec, family::Family, findings::Findings};
 
 /// What a shell would put something else in the place of: `~` or `~user` at the beginning, `$NAME` or `${NAME}` anywhere.
 pub fn unexpanded(path: &str) -> Option<&str> {
@@ -26,28 +25,19 @@ fn variable(text: &str) -> Option<&str> {
 
 /// Refuses every path of the manifest that is not one as it stands.
 pub(super) fn check(spec: &ExperimentSpec, findings: &mut Findings) {
-    let data = &spec.data;
-    let csv = data.csv.as_ref();
-    let init = spec.model.init_from.as_ref();
-    let paths = [
-        ("output.directory", Some(&spec.output.directory)),
-        ("model.initFrom.path", init.map(|from| &from.path)),
-        ("data.idx.path", data.idx.as_ref().map(|idx| &idx.path)),
-        ("data.csv.train", csv.map(|csv| &csv.train)),
-        ("data.csv.test", csv.map(|csv| &csv.test)),
-        (
-            "data.safetensors.path",
-            data.safetensors.as_ref().map(|data| &data.path),
-        ),
-        ("data.text.path", data.text.as_ref().map(|text| &text.path)),
-    ];
-    for (field, path) in paths {
-        let Some(path) = path.filter(|path| !is_url(path)) else {
-            continue;
-        };
+    let mut source = spec.data.source.clone();
+    let kind = source.name();
+    let of_data = source.paths().into_iter();
+    let of_data = of_data.map(|(name, path)| (format!("data.{kind}.{name}"), &*path));
+    let init = spec.model.init_from.iter();
+    let paths = [("output.directory".to_owned(), &spec.output.directory)]
+        .into_iter()
+        .chain(init.map(|from| ("model.initFrom.path".to_owned(), &from.path)))
+        .chain(of_data);
+    for (field, path) in paths.filter(|(_, path)| !is_url(path)) {
         if let Some(part) = unexpanded(path) {
             findings.error(
-                field,
+                &field,
                 format!("{} has {part}, which is not expanded", quote(path)),
                 match part.starts_with('~') {
                     true => "write the whole path; a name that begins with ~ as ./~…",

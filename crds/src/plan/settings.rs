@@ -82,7 +82,7 @@ fn schedule(training: &Training, findings: &mut Findings) -> Schedule {
 fn typical_shard(data: &DataPlan, peers: u32) -> Option<u64> {
     let mean = |samples: u32| u64::from(samples).div_ceil(u64::from(peers.max(1)));
     let listed = data.partition.as_dyn().listed();
-    listed.or_else(|| data.train_samples().map(mean))
+    listed.or_else(|| data.source.train_samples().map(mean))
 }
 
 /// How chunks are swapped; `degree` is the largest number of neighbours, 0 when it is not known.

@@ -3,9 +3,9 @@
 use super::Example;
 use crate::{
     aggregation::Aggregation,
+    data::DIGITS_TRAIN,
     family::{self, Family, Sketch},
     partition::Partition,
-    plan::DIGITS_TRAIN,
     schedule::Schedule,
     topology::Topology,
 };

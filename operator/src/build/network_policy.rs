@@ -4,8 +4,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use fltorrent_crds::data::is_url;
 use fltorrent_crds::experiment::kubernetes::EnvironmentVariable;
-use fltorrent_crds::plan::{DataSource, is_url};
 use hyper::Uri;
 use k8s_openapi::api::networking::v1::{
     NetworkPolicy, NetworkPolicyEgressRule, NetworkPolicyIngressRule, NetworkPolicyPeer, NetworkPolicyPort,
@@ -122,18 +122,10 @@ fn open_ports(validated: &Validated) -> BTreeSet<u16> {
 
 /// Ports of the URLs that data and the first model come from.
 fn url_ports(plan: &Outline) -> BTreeSet<u16> {
-    let mut places: Vec<&str> = Vec::new();
-    match &plan.source {
-        DataSource::Digits | DataSource::Custom { .. } => {}
-        DataSource::Idx { path, .. } => places.push(path),
-        DataSource::Csv { train, test, .. } | DataSource::Safetensors { train, test } => {
-            places.extend([train.path.as_str(), &test.path]);
-        }
-        DataSource::Text { file, .. } => places.push(&file.path),
-    }
-    places.extend(plan.init_from.as_ref().map(|from| from.path.as_str()));
-    places
-        .into_iter()
+    let of_data = plan.source.files().into_iter().map(|file| file.path);
+    let init = plan.init_from.iter().map(|from| from.path.clone());
+    of_data
+        .chain(init)
         .filter(|place| is_url(place))
         .filter_map(|url| url_port(&url.parse().ok()?))
         .collect()

@@ -1,7 +1,10 @@
 //! What is kept of a plan: neither who is whose neighbour nor which samples are whose, of which one manifest may name a million.
 
-use fltorrent_crds::plan::{DataSource, InitFromPlan, PeerPlan, TrainingPlan, Warning};
-use fltorrent_crds::{Plan, Quantity, analysis};
+use fltorrent_crds::{
+    Plan, Quantity, analysis,
+    data::DataSource,
+    plan::{InitFromPlan, PeerPlan, TrainingPlan, Warning},
+};
 
 /// A plan without what only peers need.
 #[derive(Clone, Debug)]

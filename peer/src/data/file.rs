@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use fltorrent_crds::plan::{DataFile, is_url};
+use fltorrent_crds::data::{DataFile, is_url};
 
 use super::{DataError, fetch::Cache, sha256, source::Source};
 

@@ -1,7 +1,9 @@
 //! The IDX format of MNIST: a magic number (two zero bytes, the element type, the number of dimensions), one big-endian
 //! u32 a dimension, and the elements (<http://yann.lecun.com/exdb/mnist/>).
 
-use super::{DataError, error::CORRECT, kind, source::Source};
+use fltorrent_crds::{data::IdxPlan, plan::DataPlan};
+
+use super::{DataError, Inputs, Labels, Reader, Split, error::CORRECT, file, kind, source::Source};
 
 const UNSIGNED_BYTE: u8 = 8;
 /// Types of elements that the format has beside it.
@@ -27,6 +29,32 @@ pub(super) fn image_len(shape: &[u32]) -> Result<usize, DataError> {
             shape: shape.to_vec(),
             max: MAX_IMAGE_LEN,
         })
+}
+
+/// The four files of a data set.
+pub(super) struct Folder<'a> {
+    pub(super) folder: &'a IdxPlan,
+    pub(super) plan: &'a DataPlan,
+}
+
+impl Reader for Folder<'_> {
+    fn labels(&self) -> Result<Labels, DataError> {
+        let [_, train, _, test] = self.folder.named();
+        let read = |(name, hash)| labels(file::open_in(&self.folder.path, name, hash)?, self.plan.classes);
+        Ok(Labels {
+            train: read(train)?,
+            test: read(test)?,
+            content: None,
+        })
+    }
+
+    fn load(&self, labels: &Labels, split: Split, indices: &[u32]) -> Result<(Inputs, Option<Vec<u8>>), DataError> {
+        let [train, _, test, _] = self.folder.named();
+        let (name, hash) = split.of(train, test);
+        let source = file::open_in(&self.folder.path, name, hash)?;
+        let levels = images(source, &self.plan.input_shape, labels.of(split).len(), indices)?;
+        Ok((Inputs::Grey { levels, white: u8::MAX }, None))
+    }
 }
 
 /// Reads a file of labels.

@@ -2,11 +2,11 @@
 
 use std::{error::Error, marker::PhantomData};
 
-use fltorrent_crds::{FieldError, catalogue::Form, plan::DataPlan};
+use fltorrent_crds::{FieldError, catalogue::Form, data::CustomPlan, plan::DataPlan};
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
-use super::{DataError, Inputs, Labels, Split};
+use super::{DataError, Inputs, Labels, Reader, Split, input_len};
 use crate::extend::{self, Panicked};
 
 /// Whatever went wrong in a program's own code.
@@ -87,52 +87,55 @@ impl<D: OwnData> AnyData for Registered<D> {
     }
 }
 
-/// The labels of one of the program's data sets, checked.
-pub(super) fn labels(name: &str, settings: &Map<String, Value>, plan: &DataPlan) -> Result<Labels, DataError> {
-    let labels = ask(name, |data| data.labels(settings))?;
-    for (split, of_split) in [(Split::Train, &labels.train), (Split::Test, &labels.test)] {
-        if of_split.is_empty() || u32::try_from(of_split.len()).is_err() {
-            let found = format!("{} labels of the {split:?} split", of_split.len());
-            return Err(gave(name, found, format!("1 to {}", u32::MAX)));
-        }
-        let wrong = of_split.iter().position(|&label| u32::from(label) >= plan.classes);
-        if let Some(index) = wrong {
-            let label = of_split[index];
-            let found = format!("the label {label} for sample {index} of the {split:?} split");
-            return Err(gave(name, found, format!("less than {}", plan.classes)));
-        }
-    }
-    Ok(labels)
+/// One of the program's data sets, whose answers are checked.
+pub(super) struct Own<'a> {
+    pub(super) own: &'a CustomPlan,
+    pub(super) plan: &'a DataPlan,
 }
 
-/// Inputs of one of the program's data sets, checked; each has `input_len` values.
-pub(super) fn inputs(
-    name: &str,
-    settings: &Map<String, Value>,
-    split: Split,
-    indices: &[u32],
-    input_len: usize,
-) -> Result<Inputs, DataError> {
-    let inputs = ask(name, |data| data.inputs(settings, split, indices))?;
-    let expected = indices.len().saturating_mul(input_len);
-    if inputs.len() != expected {
-        let found = format!("{} values for {} inputs", inputs.len(), indices.len());
-        return Err(gave(name, found, format!("{expected}, {input_len} an input")));
-    }
-    match &inputs {
-        Inputs::Grey { white: 0, .. } => {
-            let found = "grey levels with white = 0".to_owned();
-            Err(gave(name, found, "white of at least 1".to_owned()))
-        }
-        Inputs::Numbers(numbers) => match numbers.iter().position(|number| !number.is_finite()) {
-            Some(at) => {
-                let sample = indices[at / input_len];
-                let found = format!("the value {} in sample {sample}", numbers[at]);
-                Err(gave(name, found, "finite numbers".to_owned()))
+impl Reader for Own<'_> {
+    fn labels(&self) -> Result<Labels, DataError> {
+        let CustomPlan { name, settings } = self.own;
+        let labels = ask(name, |data| data.labels(settings))?;
+        for (split, of_split) in [(Split::Train, &labels.train), (Split::Test, &labels.test)] {
+            if of_split.is_empty() || u32::try_from(of_split.len()).is_err() {
+                let found = format!("{} labels of the {split:?} split", of_split.len());
+                return Err(gave(name, found, format!("1 to {}", u32::MAX)));
             }
-            None => Ok(inputs),
-        },
-        Inputs::Grey { .. } | Inputs::Tokens(_) => Ok(inputs),
+            let wrong = of_split.iter().position(|&label| u32::from(label) >= self.plan.classes);
+            if let Some(index) = wrong {
+                let label = of_split[index];
+                let found = format!("the label {label} for sample {index} of the {split:?} split");
+                return Err(gave(name, found, format!("less than {}", self.plan.classes)));
+            }
+        }
+        Ok(labels)
+    }
+
+    fn load(&self, _labels: &Labels, split: Split, indices: &[u32]) -> Result<(Inputs, Option<Vec<u8>>), DataError> {
+        let CustomPlan { name, settings } = self.own;
+        let input_len = input_len(self.plan)?;
+        let inputs = ask(name, |data| data.inputs(settings, split, indices))?;
+        let expected = indices.len().saturating_mul(input_len);
+        if inputs.len() != expected {
+            let found = format!("{} values for {} inputs", inputs.len(), indices.len());
+            return Err(gave(name, found, format!("{expected}, {input_len} an input")));
+        }
+        match &inputs {
+            Inputs::Grey { white: 0, .. } => {
+                let found = "grey levels with white = 0".to_owned();
+                Err(gave(name, found, "white of at least 1".to_owned()))
+            }
+            Inputs::Numbers(numbers) => match numbers.iter().position(|number| !number.is_finite()) {
+                Some(at) => {
+                    let sample = indices[at / input_len];
+                    let found = format!("the value {} in sample {sample}", numbers[at]);
+                    Err(gave(name, found, "finite numbers".to_owned()))
+                }
+                None => Ok((inputs, None)),
+            },
+            Inputs::Grey { .. } | Inputs::Tokens(_) => Ok((inputs, None)),
+        }
     }
 }
 

@@ -4,7 +4,7 @@ mod advice;
 mod header;
 mod rows;
 
-use fltorrent_crds::{experiment::Column, plan::Columns};
+use fltorrent_crds::{data::Columns, experiment::Column};
 
 use super::{DataError, Span, error::CORRECT, idx::MAX_SAMPLES, kind, shown, source::Source};
 use header::Fault;

@@ -7,15 +7,16 @@ use std::{
     io::{BufReader, ErrorKind, Read, Seek, SeekFrom},
 };
 
+use fltorrent_crds::{data::SafetensorsPlan, plan::DataPlan};
 use safetensors::{
     Dtype,
     tensor::{Metadata, TensorInfo},
 };
 
 use super::{
-    DataError, Inputs,
+    DataError, Inputs, Labels, Reader, Span, Split,
     error::CORRECT,
-    file::Found,
+    file::{self, Found},
     idx::MAX_SAMPLES,
     kind::{self, HEAD},
     shown,
@@ -27,8 +28,46 @@ const MAX_HEADER: u64 = 1 << 20;
 const PREFIX: u64 = 8;
 const INPUT_NAMES: [&str; 2] = ["images", "inputs"];
 
+/// The two files of a data set.
+pub(super) struct Files<'a> {
+    pub(super) files: &'a SafetensorsPlan,
+    pub(super) plan: &'a DataPlan,
+}
+
+impl Files<'_> {
+    fn open(&self, split: Split) -> Result<Tensors, DataError> {
+        Tensors::open(file::find(split.of(&self.files.train, &self.files.test))?)
+    }
+}
+
+impl Reader for Files<'_> {
+    fn labels(&self) -> Result<Labels, DataError> {
+        Ok(Labels {
+            train: self.open(Split::Train)?.labels(self.plan.classes)?,
+            test: self.open(Split::Test)?.labels(self.plan.classes)?,
+            content: None,
+        })
+    }
+
+    fn load(&self, labels: &Labels, split: Split, indices: &[u32]) -> Result<(Inputs, Option<Vec<u8>>), DataError> {
+        let count = labels.of(split).len();
+        Ok((self.open(split)?.inputs(&self.plan.input_shape, count, indices)?, None))
+    }
+
+    fn spans(&self, labels: &Labels, split: Split) -> Result<Vec<Span>, DataError> {
+        let count = labels.of(split).len();
+        let span = self.open(split)?.span(&self.plan.input_shape, count)?;
+        let span = span.map(|(least, greatest)| Span {
+            name: "the inputs".to_owned(),
+            least,
+            greatest,
+        });
+        Ok(Vec::from_iter(span))
+    }
+}
+
 /// An open file whose header has been read.
-pub(super) struct Tensors {
+struct Tensors {
     name: String,
     file: BufReader<File>,
     metadata: Metadata,
@@ -37,7 +76,7 @@ pub(super) struct Tensors {
 }
 
 impl Tensors {
-    pub(super) fn open(found: Found) -> Result<Self, DataError> {
+    fn open(found: Found) -> Result<Self, DataError> {
         let name = found.name;
         let file = match File::open(&found.path) {
             Ok(file) => file,
@@ -113,7 +152,7 @@ impl Tensors {
     }
 
     /// The labels; each is below `classes`.
-    pub(super) fn labels(mut self, classes: u32) -> Result<Vec<u8>, DataError> {
+    fn labels(mut self, classes: u32) -> Result<Vec<u8>, DataError> {
         let info = self.info(&["labels"])?;
         let &[count] = info.shape.as_slice() else {
             let advice = match info.shape.as_slice() {
@@ -159,7 +198,7 @@ impl Tensors {
     }
 
     /// The least and the greatest value of the inputs, after a look at all of them; none for grey levels, which are scaled.
-    pub(super) fn span(mut self, shape: &[u32], count: usize) -> Result<Option<(f32, f32)>, DataError> {
+    fn span(mut self, shape: &[u32], count: usize) -> Result<Option<(f32, f32)>, DataError> {
         let (info, len) = self.checked(shape, count)?;
         if info.dtype != Dtype::F32 {
             return Ok(None);
@@ -176,7 +215,7 @@ impl Tensors {
     }
 
     /// Inputs of the samples at `wanted`, in that order; every entry is below `count`.
-    pub(super) fn inputs(mut self, shape: &[u32], count: usize, wanted: &[u32]) -> Result<Inputs, DataError> {
+    fn inputs(mut self, shape: &[u32], count: usize, wanted: &[u32]) -> Result<Inputs, DataError> {
         let (info, len) = self.checked(shape, count)?;
         let start = info.data_offsets.0;
         if info.dtype == Dtype::U8 {

@@ -3,25 +3,53 @@
 
 use std::io::Read;
 
-use super::{DataError, idx::MAX_SAMPLES, kind, source::Source};
+use fltorrent_crds::{data::TextPlan, plan::DataPlan};
+
+use super::{DataError, Inputs, Labels, Reader, Split, file, idx::MAX_SAMPLES, input_len, kind, source::Source};
 
 const BUFFER: usize = 64 << 10;
 
+/// The file of a data set.
+pub(super) struct File<'a> {
+    pub(super) text: &'a TextPlan,
+    pub(super) plan: &'a DataPlan,
+}
+
+impl Reader for File<'_> {
+    fn labels(&self) -> Result<Labels, DataError> {
+        let source = file::find(&self.text.file)?.open()?;
+        let windows = windows(source, input_len(self.plan)?, self.text.test_fraction)?;
+        Ok(Labels {
+            train: vec![0; windows.train],
+            test: vec![0; windows.test],
+            content: Some(windows.content),
+        })
+    }
+
+    fn load(&self, labels: &Labels, split: Split, indices: &[u32]) -> Result<(Inputs, Option<Vec<u8>>), DataError> {
+        let first = split.of(0, labels.train.len());
+        let wanted: Vec<usize> = indices.iter().map(|&index| first + index as usize).collect();
+        let source = file::find(&self.text.file)?.open()?;
+        let (inputs, targets) = load(source, input_len(self.plan)?, &wanted)?;
+        Ok((Inputs::Tokens(inputs), Some(targets)))
+    }
+}
+
 /// The windows of a text.
-pub(super) struct Windows {
+struct Windows {
     /// Training windows; the first test window has this number.
-    pub(super) train: usize,
+    train: usize,
     /// Test windows.
-    pub(super) test: usize,
+    test: usize,
     /// BLAKE3 of the text.
-    pub(super) content: [u8; 32],
+    content: [u8; 32],
 }
 
 /// A mark of the byte order, which is no part of the text.
 const BOM: &[u8] = b"\xef\xbb\xbf";
 
 /// Reads the text once, in pieces; it must be UTF-8.
-pub(super) fn windows(mut source: Source, context: usize, test_fraction: f64) -> Result<Windows, DataError> {
+fn windows(mut source: Source, context: usize, test_fraction: f64) -> Result<Windows, DataError> {
     let mut buffer = vec![0; BUFFER];
     let (skipped, mut read) = skip_bom(&mut source, &mut buffer)?;
     let (mut hasher, mut length, mut utf8) = (blake3::Hasher::new(), 0_u64, Utf8::after(skipped));
@@ -91,13 +119,13 @@ fn check_kind(source: &Source) -> Result<(), DataError> {
 }
 
 /// The bytes of a text from its beginning.
-struct Reader {
+struct Bytes {
     source: Source,
     /// What was read to look for a byte-order mark.
     first: std::io::Cursor<Vec<u8>>,
 }
 
-impl Reader {
+impl Bytes {
     fn new(mut source: Source) -> Result<Self, DataError> {
         let mut first = vec![0; BUFFER];
         let (_, read) = skip_bom(&mut source, &mut first)?;
@@ -115,12 +143,12 @@ impl Reader {
 }
 
 /// Inputs and labels of the windows `wanted`, in that order.
-pub(super) fn load(source: Source, context: usize, wanted: &[usize]) -> Result<(Vec<u8>, Vec<u8>), DataError> {
+fn load(source: Source, context: usize, wanted: &[usize]) -> Result<(Vec<u8>, Vec<u8>), DataError> {
     let mut slots: Vec<usize> = (0..wanted.len()).collect();
     slots.sort_unstable_by_key(|&slot| wanted[slot]);
     let mut inputs = vec![0; wanted.len() * context];
     let mut labels = inputs.clone();
-    let mut reader = Reader::new(source)?;
+    let mut reader = Bytes::new(source)?;
     let (mut window, mut reached) = (vec![0; context + 1], None);
     for slot in slots {
         let mut next = reached.map_or(0, |reached: usize| reached + 1);

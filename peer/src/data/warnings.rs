@@ -2,10 +2,10 @@
 
 use fltorrent_crds::{
     Plan,
-    plan::{DataPlan, DataSource, Warning},
+    plan::{DataPlan, Warning},
 };
 
-use super::{Labels, Samples, Span};
+use super::{Labels, Samples, Span, reader};
 
 /// Greatest value of an input with which SGD at usual rates still learns.
 const LARGEST: f32 = 1_000.0;
@@ -56,10 +56,7 @@ fn unscaled(plan: &DataPlan, spans: &[Span]) -> Option<Warning> {
         0 => String::new(),
         more => format!(" and {more} more"),
     };
-    let (path, advice) = match plan.source {
-        DataSource::Csv { .. } => ("data.csv", "write `normalise: true`, or leave out what tells nothing"),
-        _ => ("data", "scale them to about -1 to 1 before they are written"),
-    };
+    let (path, advice) = reader(plan).scale_advice();
     (!large.is_empty()).then(|| Warning {
         path: path.to_owned(),
         message: format!(

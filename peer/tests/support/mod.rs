@@ -19,8 +19,9 @@ use fltorrent_coordinator::{
 };
 use fltorrent_crds::{
     aggregation::Fedavg,
+    data::Digits,
     partition::Partition,
-    plan::{CongestionControl, DataPlan, DataSource, LinkPlan, TransportPlan},
+    plan::{CongestionControl, DataPlan, LinkPlan, TransportPlan},
 };
 use fltorrent_peer::{
     aggregate::{self, Aggregation},
@@ -373,7 +374,7 @@ impl Run {
 /// Digits that nobody looks at.
 pub(crate) fn samples(count: u32) -> Samples {
     let plan = DataPlan {
-        source: DataSource::Digits,
+        source: Digits.into(),
         input_shape: vec![8, 8],
         classes: 10,
         partition: Partition::default(),

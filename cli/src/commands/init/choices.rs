@@ -1,9 +1,9 @@
 //! What a manifest can be started with.
 
 use fltorrent_crds::{
+    data::DIGITS_TRAIN,
     family::{Family, Sketch, Variant},
     partition::Partition,
-    plan::DIGITS_TRAIN,
     topology::Topology,
 };
 

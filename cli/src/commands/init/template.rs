@@ -1,8 +1,8 @@
 //! The manifest's text, with comments.
 
 use fltorrent_crds::{
+    data::DIGITS_TRAIN,
     family::{self, Family, Sketch, Variant},
-    plan::DIGITS_TRAIN,
 };
 use fltorrent_swarm::ChunkSelection;
 

@@ -1,6 +1,19 @@
 //! Where a file of a data set is.
 
-use crate::{errors::quote, findings::Findings, plan::DataFile};
+use serde::{Deserialize, Serialize};
+
+use crate::{errors::quote, findings::Findings};
+
+/// A file of a data set.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct DataFile {
+    /// The path or the URL; not part of [`crate::Plan::hash`], since it may differ by machine.
+    pub path: String,
+    /// Its SHA-256 as 64 hexadecimal digits; there when `path` is a URL.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sha256: Option<String>,
+}
 
 const SCHEMES: [&str; 2] = ["https://", "http://"];
 
