@@ -1,10 +1,7 @@
 //! How the training samples are shared out: samples by peer and class.
 
-use fltorrent_crds::{
-    Plan,
-    shards::{self, ShardError},
-};
-use fltorrent_peer::data::Labels;
+use fltorrent_crds::{Plan, shards};
+use fltorrent_peer::data::Divided;
 use serde::Serialize;
 
 /// Samples of a peer below which a note is given.
@@ -20,23 +17,13 @@ pub struct Histogram {
 }
 
 impl Histogram {
-    /// Divides the training samples as the plan says and counts them.
-    ///
-    /// # Errors
-    /// When they cannot be divided.
-    pub fn of(plan: &Plan, labels: &Labels) -> Result<Self, ShardError> {
-        let shards = shards::derive(
-            &plan.data.partition,
-            plan.seed,
-            plan.peers.len(),
-            &labels.train,
-            plan.data.classes,
-        )?;
+    /// Counts the training samples.
+    pub fn of(plan: &Plan, divided: &Divided) -> Self {
         let classes = plan.data.sample_classes();
-        Ok(Self {
+        Self {
             classes,
-            peers: shards::histogram(&shards, &labels.train, classes),
-        })
+            peers: shards::histogram(&divided.shards, &divided.labels.train, classes),
+        }
     }
 
     /// Samples of each peer.

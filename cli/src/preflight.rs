@@ -3,7 +3,6 @@
 use fltorrent_crds::{
     Plan,
     plan::{Architecture, Warning},
-    shards::ShardError,
 };
 use fltorrent_peer::{
     data::{self, DataError},
@@ -27,8 +26,6 @@ pub enum PreflightError {
     Log(#[from] FilterError),
     #[error(transparent)]
     Data(#[from] DataError),
-    #[error(transparent)]
-    Shards(#[from] ShardError),
 }
 
 /// What was found.
@@ -70,9 +67,9 @@ pub struct Samples {
 pub fn check(plan: &Plan) -> Result<Checked, PreflightError> {
     log_filter()?;
     backend::probe(plan.training.backend)?;
-    let labels = data::labels(&plan.data)?;
-    let histogram = Histogram::of(plan, &labels)?;
-    let spans = data::check(&plan.data, &labels)?;
+    let divided = data::divide(plan)?;
+    let labels = &divided.labels;
+    let spans = data::check(&plan.data, labels)?;
     if matches!(plan.model.architecture, Architecture::Custom { .. }) {
         // A program's own network is tried out when its trainer is made.
         backend::trainer(&plan.model, &plan.training, plan.seed, 0)?;
@@ -82,8 +79,8 @@ pub fn check(plan: &Plan) -> Result<Checked, PreflightError> {
             train: labels.train.len(),
             test: labels.test.len(),
         },
-        histogram,
-        warnings: data::warnings(plan, &labels, &spans).collect(),
+        histogram: Histogram::of(plan, &divided),
+        warnings: data::warnings(plan, labels, &spans).collect(),
     })
 }
 
@@ -92,9 +89,9 @@ pub fn check(plan: &Plan) -> Result<Checked, PreflightError> {
 /// # Errors
 /// [`PreflightError`].
 pub fn shares(plan: &Plan) -> Result<(Histogram, Vec<Warning>), PreflightError> {
-    let labels = data::labels(&plan.data)?;
-    let warnings = data::few_tests(&labels, plan.peers.len()).into_iter().collect();
-    Ok((Histogram::of(plan, &labels)?, warnings))
+    let divided = data::divide(plan)?;
+    let warnings = data::few_tests(&divided.labels, plan.peers.len()).into_iter().collect();
+    Ok((Histogram::of(plan, &divided), warnings))
 }
 
 /// What is probably not meant about data that is on this machine. Files that are not there may be where the peers are.

@@ -86,6 +86,11 @@ pub trait DataSet: Debug {
         SampleKind::Labelled
     }
 
+    /// How the rows of a table are read.
+    fn columns(&self) -> Option<&Columns> {
+        None
+    }
+
     /// Training samples where the project knows them; none for files, whose headers say it.
     fn train_samples(&self) -> Option<u32> {
         None

@@ -41,6 +41,8 @@ pub struct Sketch {
     pub peers: u32,
     /// Training samples; none when only the files say it.
     pub samples: Option<u32>,
+    /// Whether the data is a table, whose columns have names.
+    pub is_table: bool,
 }
 
 /// A choice of the manifest.

@@ -11,10 +11,12 @@ mod shards;
 
 use crate::{
     FieldError,
-    data::SampleKind,
+    data::{Columns, SampleKind},
+    errors::quote,
+    experiment::Column,
     family::{Family, Sketch, family},
     findings::Findings,
-    shards::ShardError,
+    shards::{Groups, ShardError},
 };
 
 pub use classes::Classes;
@@ -44,14 +46,26 @@ impl Default for Partition {
     }
 }
 
+impl Partition {
+    /// The column of a table by which it divides, and which is no input of the model then.
+    pub fn column(&self) -> Option<&Column> {
+        self.as_dyn().column()
+    }
+}
+
 /// What a division is asked.
 pub(crate) trait Division {
     /// Adds what can be said before the data is read.
-    fn check(&self, _facts: &Facts, _findings: &mut Findings) {}
+    fn check(&self, _facts: &Facts<'_>, _findings: &mut Findings) {}
 
     /// Whether it divides by class, which the windows of a text do not have.
     fn needs_classes(&self) -> bool {
         false
+    }
+
+    /// The column of a table by which it divides, and which is no input of the model then.
+    fn column(&self) -> Option<&Column> {
+        None
     }
 
     /// Samples of the peer with the most, where the manifest lists them.
@@ -68,14 +82,16 @@ pub(crate) trait Division {
 
 /// What a plan knows of the data.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Facts {
+pub(crate) struct Facts<'a> {
     pub(crate) classes: u32,
     pub(crate) peers: u64,
     /// Training samples; none when only the files say it.
     pub(crate) samples: Option<u64>,
+    /// How the rows of a table are read.
+    pub(crate) columns: Option<&'a Columns>,
 }
 
-impl Facts {
+impl Facts<'_> {
     /// There must be `least` samples for every peer.
     fn least(&self, field: &str, least: u32, findings: &mut Findings) {
         let Self { peers, samples, .. } = *self;
@@ -102,6 +118,8 @@ pub(crate) struct Pool<'a> {
     pub(crate) peers: usize,
     /// One label a training sample; a u32 counts them.
     pub(crate) labels: &'a [u8],
+    /// What the division's column says of each, where it has one.
+    pub(crate) groups: Option<&'a Groups>,
 }
 
 impl Pool<'_> {
@@ -154,26 +172,56 @@ fn sorted(mut shards: Vec<Vec<u32>>) -> Vec<Vec<u32>> {
 }
 
 /// Adds what can be said of a division before the data is read; false where it is none for such data.
-pub(crate) fn check(partition: &Partition, facts: &Facts, samples: SampleKind, findings: &mut Findings) -> bool {
+pub(crate) fn check(partition: &Partition, facts: &Facts<'_>, samples: SampleKind, findings: &mut Findings) -> bool {
     let division = partition.as_dyn();
-    if !(samples == SampleKind::Text && division.needs_classes()) {
-        division.check(facts, findings);
-        return true;
+    if samples == SampleKind::Text && division.needs_classes() {
+        let sketch = Sketch {
+            peers: 1,
+            samples: Some(1),
+            is_table: false,
+        };
+        let others = Partition::examples(&sketch);
+        let others = others.iter().filter(|other| !other.as_dyn().needs_classes());
+        let others: Vec<&str> = others.map(Family::name).collect();
+        findings.error(
+            "data.partition.type",
+            format!(
+                "{} divides by class, and the windows of a text have none",
+                partition.name()
+            ),
+            format!("for a text there is {}", others.join(", ")),
+        );
+        return false;
     }
-    let sketch = Sketch {
-        peers: 1,
-        samples: Some(1),
-    };
-    let others = Partition::examples(&sketch);
-    let others = others.iter().filter(|other| !other.as_dyn().needs_classes());
-    let others: Vec<&str> = others.map(Family::name).collect();
-    findings.error(
-        "data.partition.type",
-        format!(
-            "{} divides by class, and the windows of a text have none",
-            partition.name()
+    if let Some(column) = division.column()
+        && !check_column(partition.name(), column, facts.columns, findings)
+    {
+        return false;
+    }
+    division.check(facts, findings);
+    true
+}
+
+/// Whether a table that is read like this may have the column of a division.
+fn check_column(name: &str, column: &Column, columns: Option<&Columns>, findings: &mut Findings) -> bool {
+    let path = format!("data.partition.{name}.column");
+    match (columns, column) {
+        (None, _) => findings.error(
+            "data.partition.type",
+            format!("{name} divides by a column, and the data is no table"),
+            "write `type: csv` under data, or another type of partition",
         ),
-        format!("for a text there is {}", others.join(", ")),
-    );
+        (Some(columns), Column::Name(found)) if !columns.header => findings.error(
+            &path,
+            format!("{} is a name, but data.csv.header is false", quote(found)),
+            "write the column's number counted from 0, or `header: true`",
+        ),
+        (Some(columns), _) if columns.label == *column => findings.error(
+            &path,
+            format!("{column} is data.csv.labelColumn as well"),
+            "name the column that says whose a row is",
+        ),
+        _ => return true,
+    }
     false
 }

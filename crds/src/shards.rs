@@ -1,6 +1,7 @@
 //! Which samples belong to which peer: the same on every machine, from the recipe and the data's labels.
 
 mod error;
+mod groups;
 mod histogram;
 
 use crate::{
@@ -9,11 +10,12 @@ use crate::{
 };
 
 pub use error::ShardError;
+pub use groups::Groups;
 pub use histogram::histogram;
 
 /// The training samples of every peer: `shards[peer]` is ascending and not empty.
 ///
-/// `labels[i]` is the label of training sample `i`. Every sample belongs to exactly one peer, but under an explicit
+/// `labels[i]` is the label of training sample `i`, and `groups` what [`Partition::column`] says of it. Every sample belongs to exactly one peer, but under an explicit
 /// division. The result is the same on every machine: nothing but integers, IEEE basic operations and pure-Rust `libm` goes into it.
 ///
 /// # Errors
@@ -23,6 +25,7 @@ pub fn derive(
     seed: u64,
     peers: usize,
     labels: &[u8],
+    groups: Option<&Groups>,
     classes: u32,
 ) -> Result<Vec<Vec<u32>>, ShardError> {
     let samples = labels.len();
@@ -40,7 +43,12 @@ pub fn derive(
     {
         return Err(ShardError::Label { index, label, classes });
     }
-    let pool = Pool { seed, peers, labels };
+    let pool = Pool {
+        seed,
+        peers,
+        labels,
+        groups,
+    };
     partition.as_dyn().shards(&pool)
 }
 

@@ -50,15 +50,16 @@ type Case = (
     Hash,
 );
 
+const CSV: &[(&str, &str)] = &[(
+    "data",
+    r#"{"type": "csv", "csv": {"train": "a", "test": "b", "labelColumn": 0, "classes": 3, "inputShape": [16]}}"#,
+)];
+
 fn cases() -> Vec<Case> {
     use Hash::{Changes, Stays};
     const CUSTOM: &[(&str, &str)] = &[("topology", r#"{"type": "custom", "custom": {"edges": []}}"#)];
     const TORUS: &[(&str, &str)] = &[("topology", r#"{"type": "torus"}"#)];
     const IDX: &[(&str, &str)] = &[("data", r#"{"type": "idx", "idx": {"path": "x"}}"#)];
-    const CSV: &[(&str, &str)] = &[(
-        "data",
-        r#"{"type": "csv", "csv": {"train": "a", "test": "b", "labelColumn": 0, "classes": 3, "inputShape": [16]}}"#,
-    )];
     const SAFETENSORS: &[(&str, &str)] = &[(
         "data",
         r#"{"type": "safetensors", "safetensors": {"path": "x", "classes": 3, "inputShape": [16]}}"#,
@@ -776,10 +777,21 @@ fn a_changed_field_changes_the_plan() {
 const SKETCH: Sketch = Sketch {
     peers: 8,
     samples: Some(DIGITS_TRAIN),
+    is_table: false,
 };
 
-/// Numbers beside one, some of which fit where it does.
+/// What it has with the data of `CSV`.
+const TABLE: Sketch = Sketch {
+    samples: None,
+    is_table: true,
+    ..SKETCH
+};
+
+/// Numbers beside one, some of which fit where it does, and another text.
 fn beside(value: &Value) -> Vec<Value> {
+    if let Some(text) = value.as_str() {
+        return vec![json!(format!("{text}2"))];
+    }
     match (value.as_i64(), value.as_f64()) {
         (Some(whole), _) => [1, -1, 2, -2, whole].map(|step| json!(whole + step)).to_vec(),
         (None, Some(number)) => [number / 2.0, number * 2.0, number + 0.25]
@@ -789,15 +801,18 @@ fn beside(value: &Value) -> Vec<Value> {
     }
 }
 
-/// Changes each number among the settings of each variant that has an example, and gives the paths of those fields.
-fn change_settings<F: Family>(place: &str) -> BTreeSet<String> {
+/// Changes each number and text among the settings of each variant that has an example, and gives the paths of those fields.
+fn change_settings<F: Family>(place: &str, sketch: &Sketch) -> BTreeSet<String> {
     let load = |choice: &Value| {
         let mut document = manifest();
+        for (place, value) in CSV.iter().filter(|_| sketch.is_table) {
+            put(&mut document, place, serde_json::from_str(value).unwrap());
+        }
         put(&mut document, place, choice.clone());
         Plan::load(&document.to_string(), &[]).ok()
     };
     let mut fields = BTreeSet::new();
-    for example in F::examples(&SKETCH) {
+    for example in F::examples(sketch) {
         let (name, settings) = (example.name(), example.settings().unwrap());
         let choice = match settings {
             Value::Null => json!({"type": name}),
@@ -823,10 +838,11 @@ fn change_settings<F: Family>(place: &str) -> BTreeSet<String> {
 }
 
 fn changed_settings() -> BTreeSet<String> {
-    let mut fields = change_settings::<Topology>("topology");
-    fields.extend(change_settings::<Partition>("data/partition"));
-    fields.extend(change_settings::<Schedule>("training/schedule"));
-    fields.extend(change_settings::<Aggregation>("aggregation"));
+    let mut fields = change_settings::<Topology>("topology", &SKETCH);
+    fields.extend(change_settings::<Partition>("data/partition", &SKETCH));
+    fields.extend(change_settings::<Partition>("data/partition", &TABLE));
+    fields.extend(change_settings::<Schedule>("training/schedule", &SKETCH));
+    fields.extend(change_settings::<Aggregation>("aggregation", &SKETCH));
     fields
 }
 

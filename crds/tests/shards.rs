@@ -46,7 +46,7 @@ fn a_peer_has_its_classes_and_holders_share_a_class_evenly() {
     let labels = labels(5_000);
     for (peers, per_peer) in [(10, 1), (8, 2), (7, 3), (3, 4), (100, 2), (4, 10)] {
         let partition = Partition::from(Classes { per_peer });
-        let shards = shards::derive(&partition, 11, peers, &labels, 10).unwrap();
+        let shards = shards::derive(&partition, 11, peers, &labels, None, 10).unwrap();
         let histogram = shards::histogram(&shards, &labels, 10);
         let held = held(&histogram);
         assert!(held.iter().all(|classes| classes.len() == per_peer as usize));
@@ -65,7 +65,7 @@ fn a_peer_has_its_classes_and_holders_share_a_class_evenly() {
 fn other_seeds_give_other_classes() {
     let labels = labels(1_000);
     let of = |seed| {
-        let shards = shards::derive(&Partition::from(Classes { per_peer: 2 }), seed, 5, &labels, 10);
+        let shards = shards::derive(&Partition::from(Classes { per_peer: 2 }), seed, 5, &labels, None, 10);
         held(&shards::histogram(&shards.unwrap(), &labels, 10))
     };
     assert!((1..5).any(|seed| of(seed) != of(0)));
@@ -75,7 +75,7 @@ fn other_seeds_give_other_classes() {
 fn pieces_are_as_in_the_paper() {
     // 100 peers with two pieces of 300 samples of one label each.
     let labels: Vec<u8> = (0..60_000_u32).map(|i| (i * 7 % 10) as u8).collect();
-    let shards = shards::derive(&Partition::from(Shards { per_peer: 2 }), 1, 100, &labels, 10).unwrap();
+    let shards = shards::derive(&Partition::from(Shards { per_peer: 2 }), 1, 100, &labels, None, 10).unwrap();
     let histogram = shards::histogram(&shards, &labels, 10);
     for counts in &histogram {
         let mut counts: Vec<u32> = counts.iter().copied().filter(|&count| count > 0).collect();
@@ -90,7 +90,7 @@ fn pieces_are_as_in_the_paper() {
 fn quantities_are_skewed_by_alpha_and_labels_are_not() {
     let labels = labels(50_000);
     let sizes = |alpha| {
-        let shards = shards::derive(&quantity(alpha, 1), 5, 10, &labels, 10).unwrap();
+        let shards = shards::derive(&quantity(alpha, 1), 5, 10, &labels, None, 10).unwrap();
         let largest = shards.iter().max_by_key(|shard| shard.len()).unwrap().clone();
         // The largest shard has every class in its share, within five standard deviations.
         let counts = &shards::histogram(std::slice::from_ref(&largest), &labels, 10)[0];
@@ -108,7 +108,7 @@ fn quantities_are_skewed_by_alpha_and_labels_are_not() {
 
 #[test]
 fn slices_are_in_order() {
-    let shards = shards::derive(&Partition::from(Contiguous), 1, 3, &labels(10), 10).unwrap();
+    let shards = shards::derive(&Partition::from(Contiguous), 1, 3, &labels(10), None, 10).unwrap();
     assert_eq!(shards, [vec![0, 1, 2], vec![3, 4, 5], vec![6, 7, 8, 9]]);
 }
 
@@ -121,7 +121,7 @@ fn a_histogram_counts_by_peer_and_class() {
 #[test]
 fn labels_that_do_not_suffice_are_named() {
     let derive = |per_peer, peers, labels: &[u8]| {
-        shards::derive(&Partition::from(Classes { per_peer }), 1, peers, labels, 10)
+        shards::derive(&Partition::from(Classes { per_peer }), 1, peers, labels, None, 10)
             .unwrap_err()
             .to_string()
     };
@@ -131,13 +131,13 @@ fn labels_that_do_not_suffice_are_named() {
     assert!(too_few.contains("perPeer: 1 classes for each of 2 peers"));
     let lonely = derive(1, 4, &[0, 1, 1, 1, 1]);
     assert!(lonely.contains("would have no sample"), "{lonely}");
-    let pieces = shards::derive(&Partition::from(Shards { per_peer: 3 }), 1, 2, &[0, 1, 2, 3], 10);
+    let pieces = shards::derive(&Partition::from(Shards { per_peer: 3 }), 1, 2, &[0, 1, 2, 3], None, 10);
     assert_eq!(
         pieces.unwrap_err().to_string(),
         "data.partition.shards.perPeer: 3 samples for each of 2 peers are more than the 4 training samples; at most 2 \
          will do"
     );
-    let quantity = shards::derive(&quantity(1.0, 3), 1, 2, &[0, 1, 2, 3], 10);
+    let quantity = shards::derive(&quantity(1.0, 3), 1, 2, &[0, 1, 2, 3], None, 10);
     assert!(
         quantity
             .unwrap_err()
@@ -149,7 +149,8 @@ fn labels_that_do_not_suffice_are_named() {
 #[test]
 fn results_are_pinned() {
     let labels = labels(1_438);
-    let derive = |partition: &Partition, peers| digest(&shards::derive(partition, 42, peers, &labels, 10).unwrap());
+    let derive =
+        |partition: &Partition, peers| digest(&shards::derive(partition, 42, peers, &labels, None, 10).unwrap());
     let found = [
         derive(&Partition::from(Iid), 8),
         derive(&dirichlet(0.5, 1), 8),
@@ -224,7 +225,7 @@ fn numbers_are_spread_evenly() {
 fn a_small_alpha_is_skewed_and_a_large_one_even() {
     let labels = labels(20_000);
     let spread = |alpha| {
-        let shards = shards::derive(&dirichlet(alpha, 1), 5, 10, &labels, 10).unwrap();
+        let shards = shards::derive(&dirichlet(alpha, 1), 5, 10, &labels, None, 10).unwrap();
         // The share of the commonest class, averaged over the peers: 0.1 when all classes are alike.
         let share = |shard: &Vec<u32>| {
             let mut counts = [0_usize; 10];
@@ -246,7 +247,7 @@ fn a_small_alpha_is_skewed_and_a_large_one_even() {
 fn wrong_recipes_are_refused() {
     let few = [0_u8, 1, 2, 1];
     let derive =
-        |partition: &Partition, peers, classes| shards::derive(partition, 1, peers, &few, classes).unwrap_err();
+        |partition: &Partition, peers, classes| shards::derive(partition, 1, peers, &few, None, classes).unwrap_err();
     assert_eq!(derive(&Partition::from(Iid), 0, 10), ShardError::NoPeers);
     assert_eq!(
         derive(&Partition::from(Iid), 5, 10),
@@ -278,7 +279,7 @@ fn wrong_recipes_are_refused() {
 #[test]
 fn a_division_that_never_comes_out_says_what_would_do() {
     let labels = labels(400);
-    let error = shards::derive(&dirichlet(0.001, 40), 1, 8, &labels, 10).unwrap_err();
+    let error = shards::derive(&dirichlet(0.001, 40), 1, 8, &labels, None, 10).unwrap_err();
     // Fewer peers than classes with one class each: with 0.001 nearly all of a class goes to one peer.
     let error = error.to_string();
     let best = error
@@ -292,7 +293,7 @@ fn a_division_that_never_comes_out_says_what_would_do() {
 #[test]
 fn explicit_shards_are_as_written() {
     let shards = vec![vec![[3, 5], [0, 1]], vec![[1, 3]]];
-    let found = shards::derive(&Partition::from(Explicit { shards }), 9, 2, &labels(5), 10).unwrap();
+    let found = shards::derive(&Partition::from(Explicit { shards }), 9, 2, &labels(5), None, 10).unwrap();
     assert_eq!(found, [vec![0, 3, 4], vec![1, 2]]);
 }
 
@@ -311,7 +312,7 @@ proptest! {
             4 => Partition::from(Shards { per_peer }),
             _ => Partition::from(Contiguous),
         };
-        match shards::derive(&partition, seed, peers, &labels, 10) {
+        match shards::derive(&partition, seed, peers, &labels, None, 10) {
             Ok(shards) => {
                 prop_assert_eq!(shards.len(), peers);
                 prop_assert!(shards.iter().all(|shard| !shard.is_empty() && shard.is_sorted()));

@@ -22,7 +22,13 @@ mod warnings;
 
 use std::fmt::Write as _;
 
-use fltorrent_crds::{data::DataSource, plan::DataPlan, visible_line};
+use fltorrent_crds::{
+    Plan,
+    data::DataSource,
+    plan::DataPlan,
+    shards::{self, Groups},
+    visible_line,
+};
 
 pub use error::DataError;
 pub(crate) use own::{AnyData, Registered};
@@ -59,7 +65,8 @@ pub struct Labels {
     pub train: Vec<u8>,
     /// One label `< classes` a test sample.
     pub test: Vec<u8>,
-    /// BLAKE3 of what peers compare beside the labels: of a text its bytes, of a program's own data set what it says.
+    /// BLAKE3 of what peers compare beside the labels: of a text its bytes, of a table the column that the partition names, of a
+    /// program's own data set what it says.
     pub content: Option<[u8; 32]>,
 }
 
@@ -76,8 +83,8 @@ impl Labels {
 
 /// What reads a data set.
 trait Reader {
-    /// As [`labels`].
-    fn labels(&self) -> Result<Labels, DataError>;
+    /// The labels of both splits, and of the training samples what the partition's column says, where it has one.
+    fn labels(&self) -> Result<(Labels, Option<Groups>), DataError>;
 
     /// The inputs at `indices` of a split, in that order; each index is below the number of labels. Where a sample has several labels,
     /// they come with them.
@@ -110,7 +117,28 @@ fn reader(plan: &DataPlan) -> Box<dyn Reader + '_> {
 /// # Errors
 /// A file that is missing, unreadable, damaged, or not what the plan says; each error names the file.
 pub fn labels(plan: &DataPlan) -> Result<Labels, DataError> {
-    reader(plan).labels()
+    Ok(reader(plan).labels()?.0)
+}
+
+/// The labels of both splits, and whose the training samples are.
+#[derive(Clone, Debug)]
+pub struct Divided {
+    /// As [`labels`] gives them.
+    pub labels: Labels,
+    /// The training samples of every peer, see [`shards::derive`].
+    pub shards: Vec<Vec<u32>>,
+}
+
+/// Reads the labels of both splits, and divides the training samples as the plan says.
+///
+/// # Errors
+/// As [`labels`], and samples that cannot be divided so.
+pub fn divide(plan: &Plan) -> Result<Divided, DataError> {
+    let Plan { data, seed, peers, .. } = plan;
+    let (labels, groups) = reader(data).labels()?;
+    let (peers, groups) = (peers.len(), groups.as_ref());
+    let shards = shards::derive(&data.partition, *seed, peers, &labels.train, groups, data.classes)?;
+    Ok(Divided { labels, shards })
 }
 
 /// Loads the samples at `indices` of a split, in the order of `indices`; memory is that of these samples: one byte a

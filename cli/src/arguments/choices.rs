@@ -29,6 +29,7 @@ pub(crate) fn startable<F: Family>() -> impl Iterator<Item = &'static Variant<F>
     let sketch = Sketch {
         peers: 8,
         samples: None,
+        is_table: false,
     };
     F::VARIANTS
         .iter()

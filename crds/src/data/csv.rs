@@ -31,7 +31,8 @@ pub struct Csv {
     /// Number of classes; files with a label of this number or above are refused.
     #[schemars(range(min = 2, max = 256))]
     pub classes: u32,
-    /// `[features]`, `[height, width]` or `[channels, height, width]`; its product is the number of the other columns.
+    /// `[features]`, `[height, width]` or `[channels, height, width]`; its product is the number of the other columns, without
+    /// that of the partition.
     #[schemars(length(min = 1, max = 3), inner(range(min = 1, max = 65_536)))]
     pub input_shape: Vec<u32>,
     /// Whether the first row names the columns.
@@ -140,5 +141,9 @@ impl DataSet for CsvPlan {
 
     fn brief(&self) -> String {
         self.train.path.clone()
+    }
+
+    fn columns(&self) -> Option<&Columns> {
+        Some(&self.columns)
     }
 }

@@ -36,7 +36,7 @@ impl Settings for Classes {
 
 impl Division for Classes {
     /// A class that nobody holds would be lost, and a peer cannot hold more classes than there are.
-    fn check(&self, facts: &Facts, findings: &mut Findings) {
+    fn check(&self, facts: &Facts<'_>, findings: &mut Findings) {
         let (per_peer, Facts { classes, peers, .. }) = (self.per_peer, *facts);
         const PATH: &str = "data.partition.classes.perPeer";
         if per_peer > classes {

@@ -37,7 +37,7 @@ impl Settings for Dirichlet {
 }
 
 impl Division for Dirichlet {
-    fn check(&self, facts: &Facts, findings: &mut Findings) {
+    fn check(&self, facts: &Facts<'_>, findings: &mut Findings) {
         facts.least("dirichlet.minSamples", self.min_samples, findings);
     }
 

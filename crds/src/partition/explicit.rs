@@ -39,7 +39,7 @@ impl Settings for Explicit {
 }
 
 impl Division for Explicit {
-    fn check(&self, facts: &Facts, findings: &mut Findings) {
+    fn check(&self, facts: &Facts<'_>, findings: &mut Findings) {
         check(&self.shards, facts, findings);
     }
 
@@ -96,7 +96,7 @@ fn indices(peer: usize, ranges: &[[u32; 2]], samples: u32) -> Result<Vec<u32>, S
 }
 
 /// What of the ranges can be checked before the data is read.
-fn check(shards: &[Vec<[u32; 2]>], facts: &Facts, findings: &mut Findings) {
+fn check(shards: &[Vec<[u32; 2]>], facts: &Facts<'_>, findings: &mut Findings) {
     let Facts { peers, samples, .. } = *facts;
     let before = findings.errors.len();
     if shards.len() as u64 != peers {

@@ -37,7 +37,7 @@ impl Settings for Quantity {
 }
 
 impl Division for Quantity {
-    fn check(&self, facts: &Facts, findings: &mut Findings) {
+    fn check(&self, facts: &Facts<'_>, findings: &mut Findings) {
         facts.least("quantity.minSamples", self.min_samples, findings);
     }
 

@@ -31,7 +31,7 @@ impl Settings for Shards {
 }
 
 impl Division for Shards {
-    fn check(&self, facts: &Facts, findings: &mut Findings) {
+    fn check(&self, facts: &Facts<'_>, findings: &mut Findings) {
         facts.least("shards.perPeer", self.per_peer, findings);
     }
 

@@ -42,6 +42,7 @@ pub(super) fn resolve(data: &Data, peers: u64, catalogue: &dyn Catalogue, findin
         classes,
         peers,
         samples,
+        columns: source.columns(),
     };
     if !partition::check(&data.partition, &facts, source.sample_kind(), findings) {
         return None;

@@ -1,6 +1,6 @@
 //! UCI optical digits, shipped with the project (see `data/README.md`).
 
-use fltorrent_crds::plan::DataPlan;
+use fltorrent_crds::{plan::DataPlan, shards::Groups};
 
 use super::{DataError, Inputs, Labels, Reader, Split, idx, source::Source};
 
@@ -19,7 +19,7 @@ pub(super) struct Images<'a> {
 }
 
 impl Reader for Images<'_> {
-    fn labels(&self) -> Result<Labels, DataError> {
+    fn labels(&self) -> Result<(Labels, Option<Groups>), DataError> {
         let all = idx::labels(Source::embedded("built-in digit labels", LABELS), self.plan.classes)?;
         let (mut train, mut test) = (Vec::new(), Vec::new());
         for (index, label) in (0u32..).zip(all) {
@@ -29,11 +29,12 @@ impl Reader for Images<'_> {
                 train.push(label)
             }
         }
-        Ok(Labels {
+        let labels = Labels {
             train,
             test,
             content: None,
-        })
+        };
+        Ok((labels, None))
     }
 
     fn load(&self, _labels: &Labels, split: Split, indices: &[u32]) -> Result<(Inputs, Option<Vec<u8>>), DataError> {

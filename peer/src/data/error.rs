@@ -3,7 +3,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use fltorrent_crds::FieldError;
+use fltorrent_crds::{FieldError, shards::ShardError};
 use thiserror::Error;
 
 use super::{OwnError, Split, fetch::FetchError, kind::Kind};
@@ -70,6 +70,8 @@ pub enum DataError {
     },
     #[error(transparent)]
     Fetch(#[from] FetchError),
+    #[error(transparent)]
+    Shards(#[from] ShardError),
     #[error("{file}: comes without its SHA-256; write it beside the URL as sha256")]
     NoHash { file: String },
     #[error(
@@ -125,16 +127,23 @@ pub enum DataError {
         found: String,
         advice: String,
     },
-    #[error("{file}: the labels are in column {label}, but data.csv.inputShape makes rows of {width} fields, 0–{}: correct data.csv.labelColumn or data.csv.inputShape", width - 1)]
-    ColumnNumber { file: String, label: usize, width: usize },
+    #[error("{file}: the {holds} are in column {column}, but data.csv.inputShape makes rows of {width} fields, 0–{}: correct {field} or data.csv.inputShape", width - 1)]
+    ColumnNumber {
+        file: String,
+        holds: &'static str,
+        field: &'static str,
+        column: usize,
+        width: usize,
+    },
     #[error(
-        "{file}, line {line}: {found} fields; expected {expected}, a label and the values of data.csv.inputShape: {advice}"
+        "{file}, line {line}: {found} fields; expected {expected}, {parts}the values of data.csv.inputShape: {advice}"
     )]
     Row {
         file: String,
         line: u64,
         found: usize,
         expected: usize,
+        parts: &'static str,
         advice: String,
     },
     #[error("{file}, line {line}, column {column}: `{found}`; expected {expected}: {advice}")]

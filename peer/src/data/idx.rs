@@ -1,7 +1,7 @@
 //! The IDX format of MNIST: a magic number (two zero bytes, the element type, the number of dimensions), one big-endian
 //! u32 a dimension, and the elements (<http://yann.lecun.com/exdb/mnist/>).
 
-use fltorrent_crds::{data::IdxPlan, plan::DataPlan};
+use fltorrent_crds::{data::IdxPlan, plan::DataPlan, shards::Groups};
 
 use super::{DataError, Inputs, Labels, Reader, Split, error::CORRECT, file, kind, source::Source};
 
@@ -38,14 +38,15 @@ pub(super) struct Folder<'a> {
 }
 
 impl Reader for Folder<'_> {
-    fn labels(&self) -> Result<Labels, DataError> {
+    fn labels(&self) -> Result<(Labels, Option<Groups>), DataError> {
         let [_, train, _, test] = self.folder.named();
         let read = |(name, hash)| labels(file::open_in(&self.folder.path, name, hash)?, self.plan.classes);
-        Ok(Labels {
+        let labels = Labels {
             train: read(train)?,
             test: read(test)?,
             content: None,
-        })
+        };
+        Ok((labels, None))
     }
 
     fn load(&self, labels: &Labels, split: Split, indices: &[u32]) -> Result<(Inputs, Option<Vec<u8>>), DataError> {

@@ -2,7 +2,7 @@
 
 use std::{error::Error, marker::PhantomData};
 
-use fltorrent_crds::{FieldError, catalogue::Form, data::CustomPlan, plan::DataPlan};
+use fltorrent_crds::{FieldError, catalogue::Form, data::CustomPlan, plan::DataPlan, shards::Groups};
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
@@ -94,7 +94,7 @@ pub(super) struct Own<'a> {
 }
 
 impl Reader for Own<'_> {
-    fn labels(&self) -> Result<Labels, DataError> {
+    fn labels(&self) -> Result<(Labels, Option<Groups>), DataError> {
         let CustomPlan { name, settings } = self.own;
         let labels = ask(name, |data| data.labels(settings))?;
         for (split, of_split) in [(Split::Train, &labels.train), (Split::Test, &labels.test)] {
@@ -109,7 +109,7 @@ impl Reader for Own<'_> {
                 return Err(gave(name, found, format!("less than {}", self.plan.classes)));
             }
         }
-        Ok(labels)
+        Ok((labels, None))
     }
 
     fn load(&self, _labels: &Labels, split: Split, indices: &[u32]) -> Result<(Inputs, Option<Vec<u8>>), DataError> {

@@ -4,7 +4,7 @@ mod advice;
 mod header;
 mod rows;
 
-use fltorrent_crds::{data::Columns, experiment::Column};
+use fltorrent_crds::{data::Columns, experiment::Column, shards::Groups};
 
 use super::{DataError, Span, error::CORRECT, idx::MAX_SAMPLES, kind, shown, source::Source};
 use header::Fault;
@@ -15,6 +15,10 @@ const VALUE_BYTES: usize = 64;
 /// Bytes that the names of the columns may take beside that.
 const SPARE_BYTES: usize = 64 << 10;
 
+/// The fields that name columns.
+const LABEL_FIELD: &str = "data.csv.labelColumn";
+const GROUP_FIELD: &str = "data.partition";
+
 /// A file whose rows come one by one.
 pub(super) struct Table {
     rows: Rows,
@@ -23,6 +27,10 @@ pub(super) struct Table {
     names: Option<Vec<Box<[u8]>>>,
     /// Number of the labels' column.
     label: usize,
+    /// Number of the column that the partition names.
+    group: Option<usize>,
+    /// The columns that are no inputs, ascending.
+    aside: Vec<usize>,
     /// Fields of a row.
     width: usize,
     count: usize,
@@ -31,69 +39,99 @@ pub(super) struct Table {
 }
 
 impl Table {
-    /// Opens a file of samples with `input_len` values each.
-    pub(super) fn open(source: Source, columns: &Columns, input_len: usize) -> Result<Self, DataError> {
+    /// Opens a file of samples with `input_len` values each; `group` is the column that the partition names.
+    pub(super) fn open(
+        source: Source,
+        columns: &Columns,
+        group: Option<&Column>,
+        input_len: usize,
+    ) -> Result<Self, DataError> {
         let longest = input_len.saturating_mul(VALUE_BYTES) + SPARE_BYTES;
-        let number = match &columns.label {
-            Column::Number(number) => Some(*number as usize),
-            Column::Name(_) => None,
-        };
         let mut table = Self {
             rows: Rows::new(source, longest),
             row: Row::default(),
             names: None,
-            label: number.unwrap_or(0),
-            width: input_len + 1,
+            label: 0,
+            group: None,
+            aside: Vec::new(),
+            width: input_len + 1 + usize::from(group.is_some()),
             count: 0,
             has_zero: false,
         };
-        if columns.header
-            && table
-                .rows
-                .read(&mut table.row)
-                .map_err(|error| table.explained(error))?
-        {
-            table
-                .take_names(&columns.label)
-                .map_err(|error| table.explained(error))?;
-        } else if let Column::Name(wanted) = &columns.label {
-            let error = match columns.header {
-                true => table.no_rows(),
-                false => table.no_column(wanted),
-            };
-            return Err(table.explained(error));
-        }
-        if table.label >= table.width {
-            return Err(table.explained(DataError::ColumnNumber {
-                file: table.name(),
-                label: table.label,
-                width: table.width,
-            }));
-        }
+        table
+            .take_head(columns, group)
+            .map_err(|error| table.explained(error))?;
         Ok(table)
     }
 
-    /// Takes the row that names the columns.
-    fn take_names(&mut self, label: &Column) -> Result<(), DataError> {
-        if let Some(fault) = header::check_sep(&self.row) {
+    /// Finds the columns that are no inputs, in the row that names them where there is one.
+    fn take_head(&mut self, columns: &Columns, group: Option<&Column>) -> Result<(), DataError> {
+        let has_names = columns.header && self.rows.read(&mut self.row)?;
+        if let Some(fault) = has_names.then(|| header::check_sep(&self.row)).flatten() {
             return Err(self.fault(fault));
         }
-        let number = match label {
-            Column::Number(number) => Some(*number as usize),
-            Column::Name(wanted) => {
-                let found = self.row.fields().position(|name| name == wanted.as_bytes());
-                self.label = found.ok_or_else(|| self.no_column(wanted))?;
-                None
-            }
-        };
+        if !has_names
+            && columns.header
+            && [Some(&columns.label), group]
+                .into_iter()
+                .flatten()
+                .any(|column| matches!(column, Column::Name(_)))
+        {
+            return Err(self.no_rows());
+        }
+        self.label = self.number_of(&columns.label, LABEL_FIELD)?;
+        self.group = group.map(|group| self.number_of(group, GROUP_FIELD)).transpose()?;
+        if self.group == Some(self.label) {
+            return Err(self.fault(Fault {
+                found: format!("column {} has the labels", self.called(self.label)),
+                expected: "another one for data.partition",
+                advice: "name the column that says whose a row is".to_owned(),
+            }));
+        }
+        self.aside = [self.label].into_iter().chain(self.group).collect();
+        self.aside.sort_unstable();
+        let within = self.check_numbers();
+        if !has_names {
+            return within;
+        }
         // A label's column beyond the row is told first, as what is wrong with the manifest.
-        if self.label < self.width && self.row.len() != self.width {
+        if within.is_ok() && self.row.len() != self.width {
             return Err(self.wrong_width(true));
         }
+        let number = matches!(columns.label, Column::Number(_)).then_some(self.label);
         if let Some(fault) = header::check(&self.row, number) {
             return Err(self.fault(fault));
         }
         self.names = Some(self.row.fields().map(Box::from).collect());
+        within
+    }
+
+    fn number_of(&self, column: &Column, field: &'static str) -> Result<usize, DataError> {
+        match column {
+            Column::Number(number) => Ok(*number as usize),
+            Column::Name(wanted) => {
+                let found = self.row.fields().position(|name| name == wanted.as_bytes());
+                found.ok_or_else(|| self.no_column(wanted, field))
+            }
+        }
+    }
+
+    fn check_numbers(&self) -> Result<(), DataError> {
+        let both = [
+            (Some(self.label), "labels", LABEL_FIELD),
+            (self.group, "names of peers", GROUP_FIELD),
+        ];
+        for (column, holds, field) in both {
+            if let Some(column) = column.filter(|column| *column >= self.width) {
+                return Err(DataError::ColumnNumber {
+                    file: self.name(),
+                    holds,
+                    field,
+                    column,
+                    width: self.width,
+                });
+            }
+        }
         Ok(())
     }
 
@@ -106,7 +144,7 @@ impl Table {
         let fault = [self, train]
             .into_iter()
             .find_map(|table| Some(table.fault(header::check_utf8(&table.row)?)));
-        let mut pairs = (0..self.width - 1).filter_map(|place| {
+        let mut pairs = (0..self.input_len()).filter_map(|place| {
             let column = self.column_of(place);
             let expected = expected.get(train.column_of(place))?;
             Some((column, names.get(column)?, expected))
@@ -189,7 +227,7 @@ impl Table {
 
     /// The row's input: hands over each value with its place in the input.
     pub(super) fn values(&self, mut take: impl FnMut(usize, f64)) -> Result<(), DataError> {
-        let places = (0..self.width).filter(|&column| column != self.label);
+        let places = (0..self.width).filter(|column| !self.aside.contains(column));
         for (place, column) in places.enumerate() {
             let field = self.row.field(column);
             let Some(value) = header::number(field) else {
@@ -222,7 +260,27 @@ impl Table {
 
     /// The column of a place in the input.
     fn column_of(&self, place: usize) -> usize {
-        place + usize::from(place >= self.label)
+        let skip = |column, &aside: &usize| column + usize::from(column >= aside);
+        self.aside.iter().fold(place, skip)
+    }
+
+    /// Values of a sample.
+    fn input_len(&self) -> usize {
+        self.width - self.aside.len()
+    }
+
+    /// What the partition's column says of the row.
+    fn group(&self, column: usize) -> Result<&[u8], DataError> {
+        let field = self.row.field(column);
+        match field.is_empty() {
+            true => Err(self.explained(self.cell(
+                column,
+                String::new(),
+                "whose the row is, as data.partition wants".to_owned(),
+                advice::of_value(field),
+            ))),
+            false => Ok(field),
+        }
     }
 
     /// How a column is called in an error: by its name, or by its number as in `data.csv.labelColumn`.
@@ -266,6 +324,10 @@ impl Table {
             line: self.row.lines().0,
             found: self.row.len(),
             expected: self.width,
+            parts: match self.group {
+                Some(_) => "a label, the column of data.partition and ",
+                None => "a label and ",
+            },
             advice: advice::of_row(&self.row, self.width, is_header),
         }
     }
@@ -281,7 +343,7 @@ impl Table {
         }
     }
 
-    fn no_column(&self, wanted: &str) -> DataError {
+    fn no_column(&self, wanted: &str, field: &str) -> DataError {
         if let Some(fault) = header::check_utf8(&self.row) {
             return self.fault(fault);
         }
@@ -290,9 +352,8 @@ impl Table {
             file: self.name(),
             wanted: shown(wanted.as_bytes()),
             found: header::listed(&self.row),
-            advice: advice.unwrap_or_else(|| {
-                "correct data.csv.labelColumn, or write `header: false` and the column's number".to_owned()
-            }),
+            advice: advice
+                .unwrap_or_else(|| format!("correct {field}, or write `header: false` and the column's number")),
         }
     }
 
@@ -305,13 +366,20 @@ impl Table {
     }
 }
 
-/// Reads a file's labels.
-pub(super) fn labels(table: &mut Table, classes: u32) -> Result<Vec<u8>, DataError> {
+/// Reads a file's labels, and with `grouped` what the partition's column says.
+pub(super) fn labels(table: &mut Table, classes: u32, grouped: bool) -> Result<(Vec<u8>, Option<Groups>), DataError> {
     let mut labels = Vec::new();
+    let mut groups = table
+        .group
+        .filter(|_| grouped)
+        .map(|column| (column, Groups::default()));
     while table.advance()? {
         labels.push(table.label(classes)?);
+        if let Some((column, groups)) = &mut groups {
+            groups.push(table.group(*column)?);
+        }
     }
-    Ok(labels)
+    Ok((labels, groups.map(|(_, groups)| groups)))
 }
 
 /// How values become inputs, place by place: `(value − shift) · factor`, or `value ÷ divisor`.
@@ -333,7 +401,7 @@ impl Scaling {
     /// Source: B. P. Welford, "Note on a Method for Calculating Corrected Sums of Squares and Products", Technometrics
     /// 4(3), 1962. IEEE basic operations in the file's order, hence the same bits on every machine.
     pub(super) fn normalise(mut table: Table) -> Result<Self, DataError> {
-        let mut moments = vec![Moments::default(); table.width - 1];
+        let mut moments = vec![Moments::default(); table.input_len()];
         let mut count = 0.0;
         while table.advance()? {
             count += 1.0;
@@ -363,7 +431,7 @@ impl Scaling {
 
 /// Inputs of the rows at `wanted`, in that order; every entry is below `count`.
 pub(super) fn inputs(mut table: Table, scaling: &Scaling, count: usize, wanted: &[u32]) -> Result<Vec<f32>, DataError> {
-    let len = table.width - 1;
+    let len = table.input_len();
     let mut slots: Vec<usize> = (0..wanted.len()).collect();
     slots.sort_unstable_by_key(|&slot| wanted[slot]);
     let mut slots = slots.into_iter().peekable();
@@ -384,7 +452,7 @@ pub(super) fn inputs(mut table: Table, scaling: &Scaling, count: usize, wanted: 
 
 /// Checks all rows, and gives the span of each column's values as the model sees them.
 pub(super) fn spans(mut table: Table, scaling: &Scaling, count: usize) -> Result<Vec<Span>, DataError> {
-    let mut row = vec![0.0; table.width - 1];
+    let mut row = vec![0.0; table.input_len()];
     let mut spans = vec![(f32::INFINITY, f32::NEG_INFINITY); row.len()];
     for _ in 0..count {
         table.advance_to_known()?;

@@ -2,7 +2,7 @@
 
 use std::cell::OnceCell;
 
-use fltorrent_crds::{data::CsvPlan, plan::DataPlan};
+use fltorrent_crds::{data::CsvPlan, plan::DataPlan, shards::Groups};
 
 use super::{
     DataError, Inputs, Labels, Reader, Span, Split, file, input_len,
@@ -40,21 +40,24 @@ impl<'a> Tables<'a> {
 
     fn open(&self, split: Split) -> Result<Table, DataError> {
         let source = file::find(split.of(&self.files.train, &self.files.test))?.open()?;
-        Table::open(source, &self.files.columns, input_len(self.plan)?)
+        let group = self.plan.partition.column();
+        Table::open(source, &self.files.columns, group, input_len(self.plan)?)
     }
 }
 
 impl Reader for Tables<'_> {
     /// The inputs of both files have to have the same names.
-    fn labels(&self) -> Result<Labels, DataError> {
+    fn labels(&self) -> Result<(Labels, Option<Groups>), DataError> {
         let mut train = self.open(Split::Train)?;
         let mut test = self.open(Split::Test)?;
         test.check_names(&train)?;
-        Ok(Labels {
-            train: table::labels(&mut train, self.plan.classes)?,
-            test: table::labels(&mut test, self.plan.classes)?,
-            content: None,
-        })
+        let (train, groups) = table::labels(&mut train, self.plan.classes, true)?;
+        let labels = Labels {
+            train,
+            test: table::labels(&mut test, self.plan.classes, false)?.0,
+            content: groups.as_ref().map(Groups::hash),
+        };
+        Ok((labels, groups))
     }
 
     fn load(&self, labels: &Labels, split: Split, indices: &[u32]) -> Result<(Inputs, Option<Vec<u8>>), DataError> {

@@ -7,7 +7,7 @@ use std::{
     io::{BufReader, ErrorKind, Read, Seek, SeekFrom},
 };
 
-use fltorrent_crds::{data::SafetensorsPlan, plan::DataPlan};
+use fltorrent_crds::{data::SafetensorsPlan, plan::DataPlan, shards::Groups};
 use safetensors::{
     Dtype,
     tensor::{Metadata, TensorInfo},
@@ -41,12 +41,13 @@ impl Files<'_> {
 }
 
 impl Reader for Files<'_> {
-    fn labels(&self) -> Result<Labels, DataError> {
-        Ok(Labels {
+    fn labels(&self) -> Result<(Labels, Option<Groups>), DataError> {
+        let labels = Labels {
             train: self.open(Split::Train)?.labels(self.plan.classes)?,
             test: self.open(Split::Test)?.labels(self.plan.classes)?,
             content: None,
-        })
+        };
+        Ok((labels, None))
     }
 
     fn load(&self, labels: &Labels, split: Split, indices: &[u32]) -> Result<(Inputs, Option<Vec<u8>>), DataError> {

@@ -3,7 +3,7 @@
 
 use std::io::Read;
 
-use fltorrent_crds::{data::TextPlan, plan::DataPlan};
+use fltorrent_crds::{data::TextPlan, plan::DataPlan, shards::Groups};
 
 use super::{DataError, Inputs, Labels, Reader, Split, file, idx::MAX_SAMPLES, input_len, kind, source::Source};
 
@@ -16,14 +16,15 @@ pub(super) struct File<'a> {
 }
 
 impl Reader for File<'_> {
-    fn labels(&self) -> Result<Labels, DataError> {
+    fn labels(&self) -> Result<(Labels, Option<Groups>), DataError> {
         let source = file::find(&self.text.file)?.open()?;
         let windows = windows(source, input_len(self.plan)?, self.text.test_fraction)?;
-        Ok(Labels {
+        let labels = Labels {
             train: vec![0; windows.train],
             test: vec![0; windows.test],
             content: Some(windows.content),
-        })
+        };
+        Ok((labels, None))
     }
 
     fn load(&self, labels: &Labels, split: Split, indices: &[u32]) -> Result<(Inputs, Option<Vec<u8>>), DataError> {

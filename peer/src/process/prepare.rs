@@ -8,7 +8,7 @@ use fltorrent_swarm::{ChunkLayout, OriginCounts};
 
 use crate::{
     checkpoint::{self, Folder, Resume},
-    data::{self, Samples},
+    data::{self, Divided, Samples},
     train::{Trainer, backend, model_hash, safetensors},
     worker::Start,
 };
@@ -35,8 +35,7 @@ pub(super) fn prepare(
     warns: bool,
 ) -> Result<Prepared> {
     let (index_at, peers) = (index as usize, plan.peers.len());
-    let labels = data::labels(&plan.data)?;
-    let shards = shards::derive(&plan.data.partition, plan.seed, peers, &labels.train, plan.data.classes)?;
+    let Divided { labels, shards } = data::divide(plan)?;
     let test_parts = shards::test_part(plan.seed, peers, labels.test.len() as u32);
     let mut trainer = backend::trainer(&plan.model, &plan.training, plan.seed, index)?;
     let start = start(plan, index, folder, resume, trainer.as_mut())?;

@@ -1,8 +1,8 @@
 //! Plain sequential FedAvg in one process, without chunks, swarm or network: what every run of a plan must end with.
 
-use fltorrent_crds::{Plan, shards};
+use fltorrent_crds::Plan;
 use fltorrent_peer::{
-    data::{self, Split},
+    data::{self, Divided, Split},
     train::{EvalCounts, backend, init, model_hash},
 };
 
@@ -17,15 +17,7 @@ pub(crate) struct OracleRound {
 /// Trains the peers one after the other, and takes the mean of their parameters in f64, weighted by their samples and
 /// summed in peer order; gives one entry a round.
 pub(crate) fn fedavg_oracle(plan: &Plan) -> Vec<OracleRound> {
-    let labels = data::labels(&plan.data).unwrap();
-    let shards = shards::derive(
-        &plan.data.partition,
-        plan.seed,
-        plan.peers.len(),
-        &labels.train,
-        plan.data.classes,
-    )
-    .unwrap();
+    let Divided { labels, shards } = data::divide(plan).unwrap();
     let all: Vec<u32> = (0..labels.test.len() as u32).collect();
     let test = data::load(&plan.data, &labels, Split::Test, &all).unwrap();
     let mut peers: Vec<_> = (0..)

@@ -44,6 +44,7 @@ impl Choices {
     pub(super) fn sketch(&self) -> Sketch {
         Sketch {
             peers: self.peers,
+            is_table: false,
             samples: match self.data {
                 DataChoice::Digits => Some(DIGITS_TRAIN),
                 DataChoice::Idx => None,
