@@ -1,5 +1,6 @@
 //! How the training samples are divided among the peers.
 
+mod by_column;
 mod classes;
 mod contiguous;
 mod dirichlet;
@@ -19,6 +20,7 @@ use crate::{
     shards::{Groups, ShardError},
 };
 
+pub use by_column::ByColumn;
 pub use classes::Classes;
 pub use contiguous::Contiguous;
 pub use dirichlet::Dirichlet;
@@ -37,6 +39,7 @@ family! {
         "shards" => Shards,
         "quantity" => Quantity,
         "contiguous" => Contiguous,
+        "byColumn" => ByColumn,
     }
 }
 

@@ -5,9 +5,10 @@ use std::{fs, io::Write, path::Path};
 
 use flate2::{Compression, write::GzEncoder};
 use fltorrent_crds::{
+    Plan,
     data::{Columns, CsvPlan, DataFile, DataSource, SafetensorsPlan, TextPlan},
     experiment::Column,
-    partition::Partition,
+    partition::{ByColumn, Partition},
     plan::DataPlan,
 };
 use fltorrent_peer::data::{self, Samples, Split};
@@ -100,6 +101,80 @@ fn tables_are_divided_and_normalised() {
     let plan = tables(folder.path(), train, b"kind,a,b\n0,3,9\n0,7,10\n", normalised);
     assert_eq!(all(&plan, Split::Train).unwrap().gather(&[0, 1]), [-1.0, 0.0, 1.0, 0.0]);
     assert_eq!(all(&plan, Split::Test).unwrap().gather(&[0, 1]), [0.0, 0.0, 2.0, 1.0]);
+}
+
+/// The tables of two sites, and how they are divided by `column`.
+fn sites(folder: &Path, train: &[u8], column: Column) -> DataPlan {
+    let partition = Partition::from(ByColumn { column });
+    DataPlan {
+        partition,
+        ..tables(folder, train, b"site,a,kind,b\n,7,1,8\n", columns())
+    }
+}
+
+#[test]
+fn the_partitions_column_says_whose_a_row_is_and_is_no_input() {
+    let folder = TempDir::new().unwrap();
+    let train = b"site,a,kind,b\nx,1,0,2\nw,3,1,4\nx,5,2,6\n";
+    let by_name = sites(folder.path(), train, Column::Name("site".to_owned()));
+    let by_number = sites(folder.path(), train, Column::Number(0));
+    for plan in [&by_name, &by_number] {
+        let samples = all(plan, Split::Train).unwrap();
+        assert_eq!(samples.labels(), [0, 1, 2]);
+        assert_eq!(samples.gather(&[0, 1, 2]), [1.0, 2.0, 3.0, 4.0, 5.0, 6.0]);
+        assert_eq!(all(plan, Split::Test).unwrap().gather(&[0]), [7.0, 8.0]);
+    }
+    let mut whole = Plan::load(include_str!("../../examples/quickstart.yaml"), &[]).unwrap();
+    whole.peers.truncate(2);
+    whole.data = by_name;
+    assert_eq!(data::divide(&whole).unwrap().shards, [vec![1], vec![0, 2]]);
+    whole.peers.truncate(1);
+    let error = data::divide(&whole).unwrap_err().to_string();
+    assert!(
+        error.contains("site has 2 different values (`x`, `w`) for 1 peers"),
+        "{error}"
+    );
+    // Peers whose rows belong to others do not exchange.
+    let swapped = b"site,a,kind,b\nw,1,0,2\nx,3,1,4\nx,5,2,6\n";
+    let hash = |plan: &DataPlan| data::label_hash(plan, &data::labels(plan).unwrap());
+    let before = hash(&by_number);
+    assert_ne!(hash(&sites(folder.path(), swapped, Column::Number(0))), before);
+}
+
+#[test]
+fn faults_of_the_partitions_column_are_told() {
+    let folder = TempDir::new().unwrap();
+    let named = |name: &str| Column::Name(name.to_owned());
+    for (train, column, expected) in [
+        (
+            &b"site,a,kind,b\n ,1,0,2\n"[..],
+            named("site"),
+            "FOLDER/train.csv, line 2, column `site`: ``; expected whose the row is, as data.partition wants: a value is missing",
+        ),
+        (
+            b"site,a,kind,b\nx,1,0,2\n",
+            named("clinic"),
+            "FOLDER/train.csv: there is no column clinic; the header has site, a, kind, b: correct data.partition, or",
+        ),
+        (
+            b"site,a,kind,b\nx,1,0,2\n",
+            Column::Number(2),
+            "FOLDER/train.csv, line 1: column 2 (counted from 0) has the labels; expected another one for data.partition",
+        ),
+        (
+            b"site,a,kind,b\nx,1,0,2\n",
+            Column::Number(4),
+            "FOLDER/train.csv: the names of peers are in column 4, but data.csv.inputShape makes rows of 4 fields, 0–3: correct data.partition or",
+        ),
+        (
+            b"site,a,kind\nx,1,0\n",
+            named("site"),
+            "FOLDER/train.csv, line 1: 3 fields; expected 4, a label, the column of data.partition and the values of data.csv.inputShape",
+        ),
+    ] {
+        let found = fault(folder.path(), &sites(folder.path(), train, column));
+        assert!(found.starts_with(expected), "{found}");
+    }
 }
 
 #[test]
