@@ -10,7 +10,7 @@ use std::{net::SocketAddr, path::PathBuf};
 
 use clap::{ArgGroup, Args, Parser, Subcommand, ValueEnum};
 use fltorrent_crds::{
-    BitRate, Interval, IntervalError,
+    BitRate, Interval, TextError,
     experiment::{MAX_PEERS, MAX_SEED},
     family::Variant,
     partition::Partition,
@@ -445,8 +445,7 @@ fn share(text: &str) -> Result<f64, String> {
 
 fn interval(text: &str) -> Result<Interval, String> {
     let expected = "expected numbers with units, for example 20ms, 30s or 1h30m";
-    text.parse()
-        .map_err(|error: IntervalError| format!("{error}; {expected}"))
+    text.parse().map_err(|error: TextError| format!("{error}; {expected}"))
 }
 
 fn socket_address(text: &str) -> Result<SocketAddr, String> {

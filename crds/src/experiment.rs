@@ -11,6 +11,7 @@ mod custom;
 mod data;
 mod early_stop;
 mod exchange;
+mod forms;
 pub mod kubernetes;
 mod model;
 mod network;
@@ -31,6 +32,7 @@ pub use data::Data;
 pub(crate) use data::SHA256_PATTERN;
 pub use early_stop::EarlyStop;
 pub use exchange::Exchange;
+pub(crate) use forms::{NAME_PATTERN, form, is_name};
 pub use kubernetes::{GroupKubernetes, Kubernetes};
 pub use model::{InitFrom, MlpModel, Model, ModelType, Resnet18Model, TransformerModel};
 pub use network::{AccessLink, Network};
@@ -43,8 +45,6 @@ pub const MAX_PEERS: u32 = 10_000;
 pub const MAX_NAME: usize = 45;
 /// Largest seed: the largest whole number that every JSON reader keeps exactly.
 pub const MAX_SEED: u64 = (1 << 53) - 1;
-/// A name by RFC 1035, as a regular expression.
-pub(crate) const NAME_PATTERN: &str = "^[a-z]([-a-z0-9]*[a-z0-9])?$";
 
 /// An experiment in decentralised federated learning: who the peers are, how they are wired, what they learn, how they
 /// exchange and how they combine.

@@ -140,7 +140,7 @@ proptest! {
 
     #[test]
     fn sizes_and_intervals_print_as_they_read(bytes in 0..=1_u64 << 50, nanoseconds in 0..1_u64 << 54, thousandths in any::<u32>()) {
-        let size = ByteSize::try_from(bytes).unwrap();
+        let size: ByteSize = bytes.to_string().parse().unwrap();
         prop_assert_eq!(size.to_string().parse::<ByteSize>().unwrap(), size);
         let quantity = Quantity::from_thousandths(thousandths);
         prop_assert_eq!(quantity.to_string().parse::<Quantity>().unwrap(), quantity);

@@ -7,7 +7,6 @@
 mod affinity;
 mod data;
 mod environment;
-mod forms;
 mod placement;
 mod security;
 mod storage;
@@ -24,10 +23,6 @@ pub use affinity::{
 };
 pub use data::{ClaimByIndex, KubernetesData, KubernetesDataType, MountedClaim, MountedClaimByIndex};
 pub use environment::{EnvironmentSource, EnvironmentVariable, FieldPath, FieldSource, KeySource};
-pub(crate) use forms::{
-    CLAIM_PREFIX_PATTERN, CONFIG_KEY_PATTERN, ENVIRONMENT_PATTERN, IMAGE_PATTERN, LABEL_KEY_PATTERN,
-    LABEL_VALUE_PATTERN, MOUNT_PATH_PATTERN, OBJECT_NAME_PATTERN, SUB_PATH_PATTERN, form, is_label_key,
-};
 pub use placement::{GroupKubernetes, Resources, Toleration, TolerationEffect, TolerationOperator};
 pub use security::{FsGroupChangePolicy, SecurityContext};
 pub use storage::{
@@ -36,6 +31,11 @@ pub use storage::{
 };
 pub use volumes::{ClaimVolume, ConfigMapVolume, KeyToPath, SecretVolume, Volume, VolumeMount};
 
+pub(crate) use super::forms::is_label_key;
+use super::forms::{
+    self, CLAIM_PREFIX_PATTERN, CONFIG_KEY_PATTERN, ENVIRONMENT_PATTERN, IMAGE_PATTERN, LABEL_KEY_PATTERN,
+    LABEL_VALUE_PATTERN, MOUNT_PATH_PATTERN, OBJECT_NAME_PATTERN, SUB_PATH_PATTERN,
+};
 use crate::Quantity;
 
 /// What the pods of an experiment are like; a run on one machine reads nothing of it. A change takes effect with the pods
@@ -45,11 +45,10 @@ use crate::Quantity;
 pub struct Kubernetes {
     /// The peers' image; without it the one that belongs to the operator and to `training.backend`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(with = "String", length(min = 1, max = 512), regex(pattern = IMAGE_PATTERN))]
+    #[schemars(length(min = 1, max = 512), regex(pattern = IMAGE_PATTERN))]
     pub image: Option<String>,
     /// When a node fetches the image; without it, when the node does not have it, or always where its tag is `latest`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(with = "ImagePullPolicy")]
     pub image_pull_policy: Option<ImagePullPolicy>,
     /// Secrets of the experiment's namespace with which the image is fetched.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -58,7 +57,6 @@ pub struct Kubernetes {
     /// What a peer is given: `cpu`, `memory`, `ephemeral-storage`, and devices such as `nvidia.com/gpu`. Without it a request of
     /// 100m of a CPU and of the memory that the plan forecasts, and no limit.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(with = "Resources")]
     pub resources: Option<Resources>,
     /// Labels that a peer's node must have, with their values.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -66,27 +64,26 @@ pub struct Kubernetes {
     pub node_selector: Option<BTreeMap<String, String>>,
     /// Taints of nodes that peers tolerate.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(with = "Vec<Toleration>", length(max = 16))]
+    #[schemars(length(max = 16))]
     pub tolerations: Option<Vec<Toleration>>,
     /// Nodes that peers need or prefer, and pods that they want near or far.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(with = "Affinity")]
     pub affinity: Option<Affinity>,
     /// The pods' priority class; without it the cluster's default.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(with = "String", length(min = 1, max = 253), regex(pattern = OBJECT_NAME_PATTERN))]
+    #[schemars(length(min = 1, max = 253), regex(pattern = OBJECT_NAME_PATTERN))]
     pub priority_class_name: Option<String>,
     /// The pods' runtime class; without it the node's default.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(with = "String", length(min = 1, max = 253), regex(pattern = OBJECT_NAME_PATTERN))]
+    #[schemars(length(min = 1, max = 253), regex(pattern = OBJECT_NAME_PATTERN))]
     pub runtime_class_name: Option<String>,
     /// Who places the pods; without it the cluster's default scheduler.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(with = "String", length(min = 1, max = 253), regex(pattern = OBJECT_NAME_PATTERN))]
+    #[schemars(length(min = 1, max = 253), regex(pattern = OBJECT_NAME_PATTERN))]
     pub scheduler_name: Option<String>,
     /// The pods' service account, of which they get no token but the one that the operator asks for; without it `default`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(with = "String", length(min = 1, max = 253), regex(pattern = OBJECT_NAME_PATTERN))]
+    #[schemars(length(min = 1, max = 253), regex(pattern = OBJECT_NAME_PATTERN))]
     pub service_account_name: Option<String>,
     /// Labels of the pods beside the operator's: for a service mesh, a policy or a bill.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
@@ -99,7 +96,6 @@ pub struct Kubernetes {
     /// Whom peers run as and to which group their volumes are handed. Without it what the operator was told, which is 65532 for all three
     /// of runAsUser, runAsGroup and fsGroup; with it the platform chooses what it leaves out, so that `{}` leaves it all to the platform.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(with = "SecurityContext")]
     pub security_context: Option<SecurityContext>,
     /// TCP ports that peers may connect to at any address, beside those that the URLs of data and the proxies in env name: of a proxy
     /// that stands elsewhere, of what a URL redirects to, of a service mesh.
@@ -154,17 +150,6 @@ pub enum ImagePullPolicy {
     Always,
     IfNotPresent,
     Never,
-}
-
-impl ImagePullPolicy {
-    /// As a pod has it.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Always => "Always",
-            Self::IfNotPresent => "IfNotPresent",
-            Self::Never => "Never",
-        }
-    }
 }
 
 /// A Secret of the experiment's namespace.

@@ -9,13 +9,11 @@ use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{
 };
 use serde_json::{Map, Value};
 
-use self::forms::{COLUMN_SAMPLE, amount, bytes, column, form};
+use self::forms::{number_or_text, text_fault};
 use super::{free, reserved};
 use crate::{
-    FieldError, bit_rate,
+    FieldError,
     errors::{MAX_ERRORS, entry, quote},
-    experiment::{self, kubernetes},
-    interval, percentage, quantity, queue_length,
 };
 
 /// Adds everything in `value` that does not fit `schema`.
@@ -49,12 +47,7 @@ fn walk(schema: &JSONSchemaProps, value: &Value, path: &str, errors: &mut Vec<Fi
         return;
     }
     if schema.x_kubernetes_int_or_string == Some(true) {
-        match schema.pattern.as_deref() {
-            Some(experiment::COLUMN_PATTERN) => column(value, path, errors),
-            Some(quantity::PATTERN) => amount(value, path, errors),
-            _ => bytes(value, path, errors),
-        }
-        return;
+        return number_or_text(schema, value, path, errors);
     }
     match (schema.type_.as_deref(), value) {
         (Some("object"), Value::Object(fields)) => object(schema, fields, path, errors),
@@ -241,7 +234,7 @@ fn string(schema: &JSONSchemaProps, text: &str, path: &str, errors: &mut Vec<Fie
         }
         return;
     }
-    if let Some(fault) = schema.pattern.as_deref().and_then(|pattern| form(pattern, text)) {
+    if let Some(fault) = schema.pattern.as_deref().and_then(|pattern| text_fault(pattern, text)) {
         errors.push(FieldError::new(path, fault, format!("write {}", sample(schema))));
         return;
     }
@@ -313,14 +306,8 @@ fn kind(schema: &JSONSchemaProps) -> &'static str {
 
 /// What a user can write, as a noun.
 pub(crate) fn sample(schema: &JSONSchemaProps) -> String {
-    if schema.pattern.as_deref() == Some(experiment::COLUMN_PATTERN) {
-        return COLUMN_SAMPLE.to_owned();
-    }
-    if schema.pattern.as_deref() == Some(quantity::PATTERN) {
-        return quantity::SAMPLE.to_owned();
-    }
-    if schema.x_kubernetes_int_or_string == Some(true) {
-        return "a quantity of bytes such as 256Mi".to_owned();
+    if let Some(sample) = schema.pattern.as_deref().and_then(forms::sample) {
+        return sample.to_owned();
     }
     if schema.additional_properties.is_some() {
         return "a map such as `key: value`".to_owned();
@@ -338,19 +325,8 @@ pub(crate) fn sample(schema: &JSONSchemaProps) -> String {
         Some("array") => "a list in square brackets or one entry a line with `- `".to_owned(),
         Some("integer") => format!("a whole number, {}", bounds(schema)),
         Some("number") => format!("a number, {}", bounds(schema)),
-        Some("string") => match schema.pattern.as_deref() {
-            Some(interval::PATTERN) => "a duration such as 10s, 1m30s or 500ms, at most a year".to_owned(),
-            Some(bit_rate::PATTERN) => bit_rate::SAMPLE.to_owned(),
-            Some(percentage::PATTERN) => percentage::SAMPLE.to_owned(),
-            Some(queue_length::PATTERN) => queue_length::SAMPLE.to_owned(),
-            Some(experiment::SHA256_PATTERN) => "the 64 digits (0–9, a–f) that sha256sum prints".to_owned(),
-            Some(experiment::NAME_PATTERN) => {
-                "a name of a–z, 0–9 and `-`, a letter first, no `-` at the end".to_owned()
-            }
-            Some(pattern) if let Some(form) = kubernetes::form(pattern) => form.sample.to_owned(),
-            _ if texts(schema).is_empty() => "a text".to_owned(),
-            _ => format!("one of {}", texts(schema).join(", ")),
-        },
+        Some("string") if texts(schema).is_empty() => "a text".to_owned(),
+        Some("string") => format!("one of {}", texts(schema).join(", ")),
         _ => kind(schema).to_owned(),
     }
 }

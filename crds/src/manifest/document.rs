@@ -7,7 +7,7 @@ use super::{check, reserved};
 use crate::{
     FieldError,
     errors::{TEXT, quote},
-    experiment::MAX_NAME,
+    experiment::{MAX_NAME, is_name},
 };
 
 /// Longest manifest in bytes: 1 MiB, about what a cluster can store as one object.
@@ -203,7 +203,7 @@ pub(super) fn check_name(value: &Value, errors: &mut Vec<FieldError>) {
             format!("{} has {} characters", quote(name), name.chars().count()),
             rule,
         )),
-        Value::String(name) if !is_label(name) => {
+        Value::String(name) if !is_name(name) => {
             errors.push(FieldError::new(PATH, format!("{} is not a name", quote(name)), rule));
         }
         Value::String(_) => {}
@@ -214,13 +214,4 @@ pub(super) fn check_name(value: &Value, errors: &mut Vec<FieldError>) {
             rule,
         )),
     }
-}
-
-/// Whether the text is a label by RFC 1035, of any length.
-pub(super) fn is_label(text: &str) -> bool {
-    text.starts_with(|c: char| c.is_ascii_lowercase())
-        && !text.ends_with('-')
-        && text
-            .bytes()
-            .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
 }

@@ -56,7 +56,7 @@ pub fn build(validated: &Validated, site: &Site, index: u32, attempt: u32, resum
     let container = Container {
         name: CONTAINER.to_owned(),
         image: Some(image(validated, site, kubernetes)),
-        image_pull_policy: kubernetes.image_pull_policy.map(|policy| policy.as_str().to_owned()),
+        image_pull_policy: same("imagePullPolicy", &kubernetes.image_pull_policy)?,
         command: None,
         args: Some(["peer", "--in-cluster", MANIFEST].map(str::to_owned).into()),
         working_dir: volumes::working_folder(kubernetes),

@@ -1,90 +1,58 @@
-//! Texts and numbers of one form: the schema's patterns, as the parsers of our own types read them.
+//! Texts and numbers of one form: the schema's patterns, as our own parsers read them.
 
+use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::JSONSchemaProps;
 use serde_json::Value;
 
-use super::{super::document, describe};
+use super::describe;
 use crate::{
-    BitRate, ByteSize, FieldError, Interval, Percentage, Quantity, QueueLength, bit_rate, byte_size,
+    FieldError,
     errors::quote,
-    experiment::{self, kubernetes},
-    interval, percentage, quantity, queue_length,
+    experiment::{self, COLUMN_PATTERN},
+    text,
 };
 
-/// What a user can write for a column.
-pub(super) const COLUMN_SAMPLE: &str = "the column's name, or its number counted from 0";
+/// What a user can write under one of the schema's patterns.
+pub(super) fn sample(pattern: &str) -> Option<&'static str> {
+    if pattern == COLUMN_PATTERN {
+        return Some("the column's name, or its number counted from 0");
+    }
+    let name = || experiment::form(pattern).map(|form| form.sample);
+    text::form(pattern).map(|form| form.sample).or_else(name)
+}
 
-/// What is wrong with a text under one of the schema's patterns. The patterns are those of our own types, whose parsers
-/// are exact where a regular expression is not; an unknown pattern is a fault of the schema and fits nothing.
-pub(super) fn form(pattern: &str, text: &str) -> Option<String> {
-    match pattern {
-        interval::PATTERN => text
-            .parse::<Interval>()
-            .err()
-            .map(|error| format!("{} is {error}", quote(text))),
-        byte_size::PATTERN => text
-            .parse::<ByteSize>()
-            .err()
-            .map(|error| format!("{} is {error}", quote(text))),
-        bit_rate::PATTERN => text
-            .parse::<BitRate>()
-            .err()
-            .map(|error| format!("{} is {error}", quote(text))),
-        percentage::PATTERN => text
-            .parse::<Percentage>()
-            .err()
-            .map(|error| format!("{} is {error}", quote(text))),
-        queue_length::PATTERN => text
-            .parse::<QueueLength>()
-            .err()
-            .map(|error| format!("{} is {error}", quote(text))),
-        experiment::SHA256_PATTERN => {
-            let fits = text.len() == 64 && text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
-            (!fits).then(|| format!("{} is not a SHA-256", quote(text)))
-        }
-        experiment::NAME_PATTERN => (!document::is_label(text)).then(|| format!("{} is not a name", quote(text))),
-        quantity::PATTERN => text
-            .parse::<Quantity>()
-            .err()
-            .map(|error| format!("{} is {error}", quote(text))),
-        _ => match kubernetes::form(pattern) {
-            Some(form) => (!(form.fits)(text)).then(|| format!("{} is not {}", quote(text), form.noun)),
-            None => Some(format!("{} cannot be checked", quote(text))),
-        },
+/// What is wrong with a text under one of the schema's patterns. Our parsers are exact where a regular expression is not;
+/// an unknown pattern is a fault of the schema and fits nothing.
+pub(super) fn text_fault(pattern: &str, text: &str) -> Option<String> {
+    if let Some(form) = text::form(pattern) {
+        return (form.fault)(text).map(|error| format!("{} is {error}", quote(text)));
+    }
+    match experiment::form(pattern) {
+        Some(form) => (!(form.fits)(text)).then(|| format!("{} is not {}", quote(text), form.noun)),
+        None => Some(format!("{} cannot be checked", quote(text))),
     }
 }
 
-pub(super) fn amount(value: &Value, path: &str, errors: &mut Vec<FieldError>) {
-    let fault = match value {
-        Value::String(text) => form(quantity::PATTERN, text),
-        Value::Number(number) => match number.as_u64().map(Quantity::try_from) {
-            Some(Ok(_)) => None,
-            Some(Err(error)) => Some(format!("{number} is {error}")),
-            None => Some(format!("{number} is not a whole number")),
+/// Checks what the schema has as a number or a text.
+pub(super) fn number_or_text(schema: &JSONSchemaProps, value: &Value, path: &str, errors: &mut Vec<FieldError>) {
+    let pattern = schema.pattern.as_deref().unwrap_or_default();
+    let form = text::form(pattern).and_then(|form| Some((form, form.whole.as_ref()?)));
+    let fault = match (form, value) {
+        (Some((form, whole)), Value::Number(number)) => match number.as_u64() {
+            Some(number) => (form.fault)(&number.to_string()).map(|error| format!("{number} is {error}")),
+            None => Some(format!("{number} is {}", whole.misfit)),
         },
-        other => Some(format!("{} is not a quantity", describe(other))),
+        (Some(_), Value::String(text)) => text_fault(pattern, text),
+        (Some((form, _)), other) => Some(format!("{} is {}", describe(other), form.misfit)),
+        (None, value) => column_fault(value),
     };
     if let Some(fault) = fault {
-        errors.push(FieldError::new(path, fault, format!("write {}", quantity::SAMPLE)));
+        let sample = sample(pattern).unwrap_or_default();
+        errors.push(FieldError::new(path, fault, format!("write {sample}")));
     }
 }
 
-pub(super) fn bytes(value: &Value, path: &str, errors: &mut Vec<FieldError>) {
-    let fault = match value {
-        Value::String(text) => form(byte_size::PATTERN, text),
-        Value::Number(number) => match number.as_u64().map(ByteSize::try_from) {
-            Some(Ok(_)) => None,
-            Some(Err(error)) => Some(format!("{number} is {error}")),
-            None => Some(format!("{number} is not a whole number of bytes")),
-        },
-        other => Some(format!("{} is not a quantity of bytes", describe(other))),
-    };
-    if let Some(fault) = fault {
-        errors.push(FieldError::new(path, fault, "write a quantity of bytes such as 256Mi"));
-    }
-}
-
-pub(super) fn column(value: &Value, path: &str, errors: &mut Vec<FieldError>) {
-    let fault = match value {
+fn column_fault(value: &Value) -> Option<String> {
+    match value {
         Value::String(name) => experiment::name_fault(name).map(|fault| format!("{} is {fault}", quote(name))),
         Value::Number(number) => {
             let fits = number
@@ -93,8 +61,5 @@ pub(super) fn column(value: &Value, path: &str, errors: &mut Vec<FieldError>) {
             (!fits).then(|| format!("{number} is out of range"))
         }
         other => Some(format!("{} is not a column", describe(other))),
-    };
-    if let Some(fault) = fault {
-        errors.push(FieldError::new(path, fault, format!("write {COLUMN_SAMPLE}")));
     }
 }

@@ -1,21 +1,13 @@
 //! How much waits at a link: `50ms` of its rate, or `64Ki` bytes.
 
-use std::{borrow::Cow, fmt, str::FromStr};
+use std::{fmt, str::FromStr};
 
-use serde::{Deserialize, Serialize};
+use super::{ByteSize, Form, Interval, TextError};
 
-use crate::{ByteSize, Interval};
-
-/// Longest text that is read.
-const MAX_LENGTH: usize = 32;
-/// The form as a regular expression, for the API server.
-pub(crate) const PATTERN: &str = r"^([0-9]+(\.[0-9]+)?(k|M|G|T|Ki|Mi|Gi|Ti)|([0-9]+(\.[0-9]+)?(ns|us|µs|ms|s|m|h))+)$";
-/// What a user can write.
-pub(crate) const SAMPLE: &str = "a time such as 50ms, at the link's rate, or a quantity of bytes such as 64Ki";
+const MISFIT: &str = "neither a time nor a quantity of bytes";
 
 /// The length of a link's queue: the time that the last byte waits when it is full, or its bytes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(try_from = "Cow<'_, str>", into = "String")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum QueueLength {
     /// As many bytes as the link carries in this time.
     Time(Interval),
@@ -23,23 +15,18 @@ pub enum QueueLength {
     Bytes(ByteSize),
 }
 
-/// The text is neither a time nor a quantity of bytes with a suffix.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("neither a time nor a quantity of bytes")]
-pub struct QueueLengthError;
-
 impl FromStr for QueueLength {
-    type Err = QueueLengthError;
+    type Err = TextError;
 
-    fn from_str(text: &str) -> Result<Self, QueueLengthError> {
+    fn from_str(text: &str) -> Result<Self, TextError> {
         if let Ok(time) = text.parse() {
             return Ok(Self::Time(time));
         }
         // A number alone would be bytes to some and milliseconds to others.
         if text.ends_with(|c: char| c.is_ascii_digit()) {
-            return Err(QueueLengthError);
+            return Err(TextError(MISFIT));
         }
-        text.parse().map(Self::Bytes).map_err(|_| QueueLengthError)
+        text.parse().map(Self::Bytes).map_err(|_| TextError(MISFIT))
     }
 }
 
@@ -57,7 +44,17 @@ impl fmt::Display for QueueLength {
     }
 }
 
-text_form!(QueueLength, QueueLengthError);
+text_form!(
+    QueueLength,
+    Form {
+        pattern: r"^([0-9]+(\.[0-9]+)?(k|M|G|T|Ki|Mi|Gi|Ti)|([0-9]+(\.[0-9]+)?(ns|us|µs|ms|s|m|h))+)$",
+        max_length: 32,
+        sample: "a time such as 50ms, at the link's rate, or a quantity of bytes such as 64Ki",
+        misfit: MISFIT,
+        fault: |text| text.parse::<QueueLength>().err(),
+        whole: None,
+    }
+);
 
 #[cfg(test)]
 mod tests {
@@ -82,7 +79,7 @@ mod tests {
         assert!(matches!("1m".parse(), Ok(QueueLength::Time(_))));
         assert!(matches!("1M".parse(), Ok(QueueLength::Bytes(_))));
         for text in ["", "50", "-1ms", "50 ms", "1.5", "10Mbit", "20p"] {
-            assert_eq!(text.parse::<QueueLength>(), Err(QueueLengthError), "{text}");
+            assert_eq!(text.parse::<QueueLength>(), Err(TextError(MISFIT)), "{text}");
         }
     }
 }

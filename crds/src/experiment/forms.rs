@@ -1,7 +1,12 @@
-//! The forms of names and paths that Kubernetes' objects have, as regular expressions for the API server and as functions for
-//! the reader of manifests.
+//! The forms of names, paths and hashes, as regular expressions for the API server and as functions for the reader of
+//! manifests.
 
 use schemars::{Schema, SchemaGenerator, json_schema};
+
+use super::SHA256_PATTERN;
+
+/// The name of an experiment and of its parts: a label by RFC 1035.
+pub(crate) const NAME_PATTERN: &str = "^[a-z]([-a-z0-9]*[a-z0-9])?$";
 
 /// The name of an object: a subdomain by RFC 1123.
 pub(crate) const OBJECT_NAME_PATTERN: &str = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$";
@@ -32,6 +37,12 @@ pub(crate) struct Form {
 /// What a pattern of this module stands for.
 pub(crate) fn form(pattern: &str) -> Option<Form> {
     let (fits, noun, sample): (fn(&str) -> bool, _, _) = match pattern {
+        NAME_PATTERN => (
+            is_name,
+            "a name",
+            "a name of a–z, 0–9 and `-`, a letter first, no `-` at the end",
+        ),
+        SHA256_PATTERN => (is_sha256, "a SHA-256", "the 64 digits (0–9, a–f) that sha256sum prints"),
         OBJECT_NAME_PATTERN => (
             is_subdomain,
             "the name of an object",
@@ -80,6 +91,15 @@ pub(crate) fn form(pattern: &str) -> Option<Form> {
         _ => return None,
     };
     Some(Form { fits, noun, sample })
+}
+
+/// Whether a text is a label by RFC 1035, of any length.
+pub(crate) fn is_name(text: &str) -> bool {
+    is_label(text) && text.starts_with(|c: char| c.is_ascii_lowercase())
+}
+
+fn is_sha256(text: &str) -> bool {
+    text.len() == 64 && text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
 }
 
 /// Whether a text is a label by RFC 1123, of any length.
