@@ -72,8 +72,7 @@ impl Resolved {
     /// # Errors
     /// Everything that is wrong with the manifest.
     pub fn from_text(text: &str, sets: &[(String, String)]) -> Result<Self, ManifestError> {
-        let plan = Plan::load_with(text, sets, extend::installed())?;
-        let mut experiment = manifest::parse_with(text, sets)?;
+        let (mut experiment, plan) = Plan::load_with(text, sets, extend::installed())?;
         experiment.spec.exchange.num_chunks = Some(plan.exchange.num_chunks);
         Ok(Self { experiment, plan })
     }

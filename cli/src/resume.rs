@@ -95,9 +95,11 @@ impl Resumption {
 /// When the folder has no run, the manifest is another one, no round is there that all peers have, or nothing is left to do.
 pub fn find(folder: &Path, file: Option<&Path>, sets: &[(String, String)]) -> Result<Resumption, ResumeError> {
     let results = Results::reopen(folder);
-    let own = results.manifest();
     let before = own_manifest(&results)?;
-    let resolved = Resolved::read(file.unwrap_or(&own), sets).map_err(ResumeError::Manifest)?;
+    let resolved = match file {
+        None if sets.is_empty() => before.clone(),
+        _ => Resolved::read(file.unwrap_or(&results.manifest()), sets).map_err(ResumeError::Manifest)?,
+    };
     let resolved = resolved.anchored();
     check(folder, &before, &resolved)?;
     // Not kept: the run itself takes it. What another run is writing now is not looked at.

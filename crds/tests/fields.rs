@@ -30,7 +30,8 @@ use serde_json::{Value, json};
 use support::{manifest, put};
 
 fn plan(document: &Value) -> Plan {
-    Plan::load_with(&document.to_string(), &[], &Own::default()).unwrap_or_else(|errors| panic!("{errors}\n{document}"))
+    let loaded = Plan::load_with(&document.to_string(), &[], &Own::default());
+    loaded.unwrap_or_else(|errors| panic!("{errors}\n{document}")).1
 }
 
 /// Whether a field's change shows in what peers compare, or only in what a machine does with the results.

@@ -142,7 +142,7 @@ fn every_value_that_has_a_name_is_in_an_example() {
 #[test]
 fn every_example_is_a_plan_without_warnings() {
     for (name, _, manifest) in field_examples::examples() {
-        let plan =
+        let (_, plan) =
             Plan::load_with(&manifest, &[], &OfThePage).unwrap_or_else(|errors| panic!("{name}: {errors}\n{manifest}"));
         let warnings: Vec<&str> = plan
             .warnings

@@ -43,7 +43,7 @@ fn what_the_catalogue_says_is_in_the_plan() {
         "model",
         json!({"type": "custom", "custom": {"name": "narrow", "settings": {"width": 2}}}),
     );
-    let plan = Plan::load_with(&document.to_string(), &[], &Own::default()).unwrap();
+    let (_, plan) = Plan::load_with(&document.to_string(), &[], &Own::default()).unwrap();
     assert_eq!((plan.data.input_shape, plan.data.classes), (vec![5, 5], 4));
     assert!(matches!(plan.data.source, DataSource::Custom(CustomPlan { name, .. }) if name == "grid"));
     assert_eq!(
@@ -73,7 +73,7 @@ fn a_network_may_learn_a_text() {
         "data",
         json!({"type": "text", "text": {"path": "x", "context": 12}}),
     );
-    let plan = Plan::load_with(&document.to_string(), &[], &Own::default()).unwrap();
+    let (_, plan) = Plan::load_with(&document.to_string(), &[], &Own::default()).unwrap();
     assert_eq!(plan.data.source.sample_kind(), SampleKind::Text);
     assert_eq!(plan.model.architecture.targets(), 12);
     assert_eq!(plan.model.architecture.classes(), 256);

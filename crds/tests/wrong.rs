@@ -121,6 +121,7 @@ fn every_required_field_is_missed() {
 #[test]
 fn all_errors_come_at_once() {
     let mut document = base();
+    put(&mut document, "^metadata/name", json!("Test"));
     put(&mut document, "training/ruonds", json!(3));
     put(&mut document, "groups/1/name", json!("a"));
     put(&mut document, "exchange/uploadSlots", json!(0));
@@ -132,6 +133,7 @@ fn all_errors_come_at_once() {
     assert_eq!(
         errors(&document),
         [
+            "metadata.name: `Test` is not a name; a name has a–z, 0–9 and `-`, a letter first, no `-` at the end, at most 45 characters",
             "exchange.uploadSlots: 0 is out of range; 1 to 10000 will do",
             "training.ruonds: unknown field; did you mean `rounds`?",
             "groups[1].name: `a` is the name of groups[0] already; give every group a name of its own",

@@ -72,7 +72,7 @@ fn run(options: &Options) -> Result<()> {
     let bindings = lifeline::watch();
     let text = std::fs::read_to_string(&options.manifest)
         .with_context(|| format!("{} cannot be read", options.manifest.display()))?;
-    let plan = Plan::load_with(&text, &[], extend::installed()).map_err(|errors| anyhow!("{errors}"))?;
+    let (_, plan) = Plan::load_with(&text, &[], extend::installed()).map_err(|errors| anyhow!("{errors}"))?;
     if options.index as usize >= plan.peers.len() {
         bail!(
             "there is no peer {}: the plan has peers 0–{}",

@@ -215,7 +215,9 @@ fn load(model: Value, data: Value) -> Result<Plan, String> {
             "training": {"batchSize": 8, "epochs": 5, "learningRate": 0.3},
         },
     });
-    Plan::load_with(&document.to_string(), &[], own()).map_err(|errors| errors.to_string())
+    Plan::load_with(&document.to_string(), &[], own())
+        .map(|(_, plan)| plan)
+        .map_err(|errors| errors.to_string())
 }
 
 fn digits() -> Value {

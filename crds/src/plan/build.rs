@@ -21,54 +21,53 @@ impl Plan {
     /// What is wrong with the form of the manifest, and what is wrong with its meaning as far as the faulty fields leave
     /// it open.
     pub fn load(text: &str, sets: &[(String, String)]) -> Result<Self, Errors> {
-        Self::load_with(text, sets, &BuiltIn)
+        Self::load_with(text, sets, &BuiltIn).map(|(_, plan)| plan)
     }
 
-    /// As [`Plan::load`], in a program that has networks and data sets of its own.
+    /// As [`Plan::load`], in a program that has networks and data sets of its own; with the manifest as it was read.
     ///
     /// # Errors
     /// As [`Plan::load`], and what the catalogue refuses.
-    pub fn load_with(text: &str, sets: &[(String, String)], catalogue: &dyn Catalogue) -> Result<Self, Errors> {
-        let draft = manifest::Draft::read(text, sets)?;
-        let Some(experiment) = draft.experiment else {
-            return Err(Errors::all(draft.errors));
+    pub fn load_with(
+        text: &str,
+        sets: &[(String, String)],
+        catalogue: &dyn Catalogue,
+    ) -> Result<(Experiment, Self), Errors> {
+        let manifest::Draft { mut errors, experiment } = manifest::Draft::read(text, sets)?;
+        let Some(experiment) = experiment else {
+            return Err(Errors::all(errors));
         };
-        if draft.errors.is_empty() {
-            return Self::from_experiment_with(&experiment, catalogue);
+        match Self::resolve(&experiment, catalogue) {
+            Ok(plan) => Errors::or(errors, (experiment, plan)),
+            Err(more) => {
+                // A faulty field stands at its default now, so nothing can be said about what belongs with it.
+                let faulty: Vec<String> = errors.iter().map(|error| section(&error.path).to_owned()).collect();
+                errors.extend(
+                    more.into_vec()
+                        .into_iter()
+                        .filter(|error| !faulty.iter().any(|name| name == section(&error.path))),
+                );
+                Err(Errors::all(errors))
+            }
         }
-        let mut errors = draft.errors;
-        if let Err(more) = Self::from_experiment_with(&experiment, catalogue) {
-            // A faulty field stands at its default now, so nothing can be said about what belongs with it.
-            let faulty: Vec<String> = errors.iter().map(|error| section(&error.path).to_owned()).collect();
-            errors.extend(
-                more.into_vec()
-                    .into_iter()
-                    .filter(|error| !faulty.iter().any(|name| name == section(&error.path))),
-            );
-        }
-        Err(Errors::all(errors))
     }
 
-    /// The plan that follows from a manifest, and from nothing else.
+    /// The plan that follows from a manifest, and from nothing else: one that came from the API server or was made by a program.
     ///
     /// # Errors
     /// Everything that is wrong with the manifest, each with the path of its field.
     pub fn from_experiment(experiment: &Experiment) -> Result<Self, Errors> {
-        Self::from_experiment_with(experiment, &BuiltIn)
+        let mut errors = Vec::new();
+        manifest::check_name(experiment.metadata.name.as_deref(), &mut errors);
+        errors.extend(manifest::check_spec(&experiment.spec));
+        Errors::or(errors, ())?;
+        Self::resolve(experiment, &BuiltIn)
     }
 
-    /// As [`Plan::from_experiment`], in a program that has networks and data sets of its own.
-    ///
-    /// # Errors
-    /// As [`Plan::from_experiment`], and what the catalogue refuses.
-    pub fn from_experiment_with(experiment: &Experiment, catalogue: &dyn Catalogue) -> Result<Self, Errors> {
+    /// The plan of a manifest whose fields have the schema's forms.
+    fn resolve(experiment: &Experiment, catalogue: &dyn Catalogue) -> Result<Self, Errors> {
         let spec = &experiment.spec;
         let mut findings = Findings::default();
-        manifest::check_name(experiment.metadata.name.as_deref(), &mut findings.errors);
-        findings.errors.extend(manifest::check_spec(spec));
-        if !findings.errors.is_empty() {
-            return Err(Errors::all(findings.errors));
-        }
         let transport = settings::transport(&spec.transport, &mut findings);
         let links = network::links(spec, &transport, &mut findings);
         let peers = peers(spec, &links, &mut findings);

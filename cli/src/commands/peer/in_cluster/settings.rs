@@ -209,7 +209,7 @@ impl Reader<'_> {
     /// The manifest's plan, if it is the one that the operator has made.
     fn plan(&mut self) -> Option<Plan> {
         let (text, expected) = (self.file(MANIFEST), self.file(PLAN_HASH));
-        let plan = Plan::load_with(&text?, &[], extend::installed())
+        let (_, plan) = Plan::load_with(&text?, &[], extend::installed())
             .map_err(|errors| {
                 let errors = errors.in_file(MANIFEST);
                 let lines = errors.iter().map(|error| format!("{MANIFEST}: {error}"));
