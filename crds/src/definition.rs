@@ -66,10 +66,14 @@ pub(crate) fn spec_schema() -> JSONSchemaProps {
 }
 
 /// Removes the formats of Rust's integers, which the API server does not know and warns about (the ranges stay), and
-/// `nullable`: a field without a value is left out. The format of times is the API server's.
+/// `nullable` and null among the values: a field without a value is left out. The format of times is the API server's.
 pub(crate) fn tidy(schema: &mut JSONSchemaProps) {
     schema.format.take_if(|format| *format != "date-time");
     schema.nullable = None;
+    schema
+        .enum_
+        .iter_mut()
+        .for_each(|values| values.retain(|value| !value.0.is_null()));
     for property in schema.properties.iter_mut().flat_map(|all| all.values_mut()) {
         tidy(property);
     }

@@ -23,15 +23,14 @@ const MAX_ERROR: usize = 1024;
 pub struct ExperimentStatus {
     /// The generation of the spec that this status is about.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(with = "i64", range(min = 0, max = MAX_COUNT))]
+    #[schemars(range(min = 0, max = MAX_COUNT))]
     pub observed_generation: Option<i64>,
     /// What the experiment is doing, in a word; the conditions say more.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(with = "Phase")]
     pub phase: Option<Phase>,
     /// Why it is not further than that, in a word; a condition has the same word with a sentence.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(with = "String", length(max = MAX_REASON))]
+    #[schemars(length(max = MAX_REASON))]
     pub reason: Option<String>,
     /// What is so, what is not, since when and why; one of each type.
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -39,27 +38,24 @@ pub struct ExperimentStatus {
     pub conditions: Vec<Condition>,
     /// How many peers there are, and what they are doing.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(with = "PeerCounts")]
     pub peers: Option<PeerCounts>,
     /// How many rounds are done.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(with = "RoundCounts")]
     pub round: Option<RoundCounts>,
     /// Share of the test samples that the newest model classifies rightly, with four digits after the point.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(with = "String", length(max = 32))]
+    #[schemars(length(max = 32))]
     pub accuracy: Option<String>,
     /// Loss of the newest model over the test samples, with four digits after the point.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(with = "String", length(max = 32))]
+    #[schemars(length(max = 32))]
     pub loss: Option<String>,
     /// Chunks that all peers together have received.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(with = "Exchanged")]
     pub exchanged: Option<Exchanged>,
     /// BLAKE3 of the model that all peers ended with, 64 hexadecimal digits.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(with = "String", length(max = 64))]
+    #[schemars(length(max = 64))]
     pub model: Option<String>,
     /// When the first pods were made; what makes the model cannot be changed from then on.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -71,14 +67,13 @@ pub struct ExperimentStatus {
     pub end_time: Option<Time>,
     /// Seconds from the start to the end.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(with = "u64", range(max = MAX_COUNT))]
+    #[schemars(range(max = MAX_COUNT))]
     pub duration_seconds: Option<u64>,
     /// Which attempt the pods belong to: 0 at first, one more with each restart and each resumption.
     #[schemars(range(max = u32::MAX))]
     pub attempt: u32,
     /// What is done with the pods of this attempt; the operator goes on from it.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(with = "Stage")]
     pub stage: Option<Stage>,
     /// Rounds of the checkpoint that this attempt began with; 0 is the start.
     #[schemars(range(max = 1_000_000))]
@@ -88,7 +83,7 @@ pub struct ExperimentStatus {
     pub restarts: u32,
     /// What went wrong last; left out once it has passed.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(with = "String", length(max = MAX_ERROR))]
+    #[schemars(length(max = MAX_ERROR))]
     pub last_error: Option<String>,
 }
 

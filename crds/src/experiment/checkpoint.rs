@@ -23,7 +23,6 @@ pub struct Checkpoint {
     pub kind: CheckpointType,
     /// After every so many rounds, and after the last one; a peer keeps the newest two.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(with = "PeriodicCheckpoint")]
     pub periodic: Option<PeriodicCheckpoint>,
 }
 

@@ -9,14 +9,14 @@ use serde::{Deserialize, Serialize};
 pub struct EarlyStop {
     /// Share of the test samples that the model must classify rightly.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(with = "f64", range(min = 0.0, max = 1.0))]
+    #[schemars(range(min = 0.0, max = 1.0))]
     pub target_accuracy: Option<f64>,
     /// Rounds in a row without a better accuracy.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(with = "u32", range(min = 1, max = 1_000_000))]
+    #[schemars(range(min = 1, max = 1_000_000))]
     pub patience: Option<u32>,
     /// A better accuracy is one that passes the best so far by more than this; belongs to patience.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(with = "f64", range(min = 0.0, max = 1.0))]
+    #[schemars(range(min = 0.0, max = 1.0))]
     pub min_delta: Option<f64>,
 }

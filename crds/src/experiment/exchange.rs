@@ -27,7 +27,7 @@ pub struct Exchange {
     /// Chunks that an update is cut into. Without it: chunks of 32 KiB, but 10 to 40 of them, or more where a chunk would
     /// pass 256 KiB, and never more than the model has parameters.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(with = "u32", range(min = 1, max = 65_536))]
+    #[schemars(range(min = 1, max = 65_536))]
     pub num_chunks: Option<u32>,
     /// RAM that a peer keeps chunks in; what is over goes to a file.
     pub memory_budget: ByteSize,

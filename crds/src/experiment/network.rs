@@ -19,27 +19,21 @@ pub struct Network {
 pub struct AccessLink {
     /// Rate of what the peer sends, in bits a second such as 10Mbit, counting whole IP packets; without it there is no limit.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(with = "BitRate")]
     pub up: Option<BitRate>,
     /// Rate of what the peer receives, as up.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(with = "BitRate")]
     pub down: Option<BitRate>,
     /// Time that everything the peer sends is on its way, beside what it waits at a rate; at most 1s.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(with = "Interval")]
     pub delay: Option<Interval>,
     /// How far the delay wanders up and down, at most the delay; packets keep their order.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(with = "Interval")]
     pub jitter: Option<Interval>,
     /// Share of the packets that the peer sends which are lost, such as 1%; at most 50%.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(with = "Percentage")]
     pub loss: Option<Percentage>,
     /// How much waits at each rate before more is dropped, as a time such as 50ms or as bytes such as 64Ki. Without it 50ms, but at
     /// least twenty of the largest datagrams.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(with = "QueueLength")]
     pub queue: Option<QueueLength>,
 }

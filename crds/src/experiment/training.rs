@@ -37,11 +37,10 @@ pub struct Training {
     /// Largest Euclidean norm of a step's gradient over all parameters; a larger gradient is scaled down to it. Without it
     /// nothing is scaled.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(with = "f64", range(min = 0.000_001, max = 1_000_000.0))]
+    #[schemars(range(min = 0.000_001, max = 1_000_000.0))]
     pub clip_norm: Option<f64>,
     /// What ends a run before its last round; without it, nothing does.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(with = "EarlyStop")]
     pub early_stop: Option<EarlyStop>,
     /// Where a peer computes: flex on the CPU, cuda on a GPU.
     pub backend: Backend,

@@ -63,14 +63,11 @@ fn environment(variables: &[EnvironmentVariable], findings: &mut Findings) {
         if variable.value.is_some() {
             findings.error(&path, "value and valueFrom are both there", "remove one of them");
         }
-        let count = [
+        let count = count([
             source.config_map_key_ref.is_some(),
             source.secret_key_ref.is_some(),
             source.field_ref.is_some(),
-        ]
-        .into_iter()
-        .filter(|there| *there)
-        .count();
+        ]);
         if count != 1 {
             findings.error(
                 &format!("{path}.valueFrom"),
@@ -79,6 +76,10 @@ fn environment(variables: &[EnvironmentVariable], findings: &mut Findings) {
             );
         }
     }
+}
+
+fn count<const N: usize>(there: [bool; N]) -> usize {
+    there.into_iter().filter(|there| *there).count()
 }
 
 fn storage(storage: &Storage, spec: &ExperimentSpec, findings: &mut Findings) {

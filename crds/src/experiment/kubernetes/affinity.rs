@@ -1,8 +1,4 @@
 //! Where peers run in relation to nodes' labels and to other pods, as a pod has it.
-#![allow(
-    missing_docs,
-    reason = "a described value would turn the schema of an enum into a oneOf"
-)]
 
 use std::collections::BTreeMap;
 
@@ -17,15 +13,12 @@ use super::{LABEL_KEY_PATTERN, LABEL_VALUE_PATTERN, forms};
 pub struct Affinity {
     /// Nodes that peers need or prefer, by the nodes' labels.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(with = "NodeAffinity")]
     pub node_affinity: Option<NodeAffinity>,
     /// Pods of the experiment's namespace that peers want near.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(with = "PodAffinity")]
     pub pod_affinity: Option<PodAffinity>,
     /// Pods of the experiment's namespace that peers want far.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(with = "PodAffinity")]
     pub pod_anti_affinity: Option<PodAffinity>,
 }
 
@@ -35,7 +28,6 @@ pub struct Affinity {
 pub struct NodeAffinity {
     /// What a node must be like; a pod that finds none waits.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(with = "NodeSelectorTerms")]
     pub required_during_scheduling_ignored_during_execution: Option<NodeSelectorTerms>,
     /// What a node had better be like; others will do.
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -86,20 +78,6 @@ pub enum SelectorTermOperator {
     DoesNotExist,
     Gt,
     Lt,
-}
-
-impl SelectorTermOperator {
-    /// As a pod has it.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::In => "In",
-            Self::NotIn => "NotIn",
-            Self::Exists => "Exists",
-            Self::DoesNotExist => "DoesNotExist",
-            Self::Gt => "Gt",
-            Self::Lt => "Lt",
-        }
-    }
 }
 
 /// Nodes that are better than others.

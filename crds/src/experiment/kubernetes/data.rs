@@ -1,8 +1,3 @@
-#![allow(
-    missing_docs,
-    reason = "a described value would turn the schema of an enum into a oneOf"
-)]
-
 use kube_derive::KubeSchema;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -26,11 +21,9 @@ pub struct KubernetesData {
     pub kind: KubernetesDataType,
     /// One claim, which all peers read.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(with = "MountedClaim")]
     pub claim: Option<MountedClaim>,
     /// A claim for each peer, named by its index.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(with = "MountedClaimByIndex")]
     pub claim_by_index: Option<MountedClaimByIndex>,
 }
 
@@ -54,7 +47,7 @@ pub struct MountedClaim {
     pub claim_name: String,
     /// The folder in it; without it all of it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(with = "String", length(min = 1, max = 1024), regex(pattern = SUB_PATH_PATTERN))]
+    #[schemars(length(min = 1, max = 1024), regex(pattern = SUB_PATH_PATTERN))]
     pub sub_path: Option<String>,
     /// The folder where a peer finds it.
     #[serde(default = "data_folder")]
@@ -71,7 +64,7 @@ pub struct MountedClaimByIndex {
     pub prefix: String,
     /// The folder in each; without it all of it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(with = "String", length(min = 1, max = 1024), regex(pattern = SUB_PATH_PATTERN))]
+    #[schemars(length(min = 1, max = 1024), regex(pattern = SUB_PATH_PATTERN))]
     pub sub_path: Option<String>,
     /// The folder where a peer finds it.
     #[serde(default = "data_folder")]

@@ -1,8 +1,3 @@
-#![allow(
-    missing_docs,
-    reason = "a described value would turn the schema of an enum into a oneOf"
-)]
-
 use kube_derive::KubeSchema;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -25,11 +20,10 @@ pub struct EnvironmentVariable {
     pub name: String,
     /// Its value; without it and valueFrom the empty one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(with = "String", length(max = 4096))]
+    #[schemars(length(max = 4096))]
     pub value: Option<String>,
     /// Where its value comes from.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(with = "EnvironmentSource")]
     pub value_from: Option<EnvironmentSource>,
 }
 
@@ -44,15 +38,12 @@ pub struct EnvironmentVariable {
 pub struct EnvironmentSource {
     /// An entry of a ConfigMap.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(with = "KeySource")]
     pub config_map_key_ref: Option<KeySource>,
     /// An entry of a Secret.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(with = "KeySource")]
     pub secret_key_ref: Option<KeySource>,
     /// A field of the pod.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(with = "FieldSource")]
     pub field_ref: Option<FieldSource>,
 }
 
@@ -97,19 +88,4 @@ pub enum FieldPath {
     HostIp,
     #[serde(rename = "status.podIP")]
     PodIp,
-}
-
-impl FieldPath {
-    /// As a pod has it.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Name => "metadata.name",
-            Self::Namespace => "metadata.namespace",
-            Self::Uid => "metadata.uid",
-            Self::NodeName => "spec.nodeName",
-            Self::ServiceAccountName => "spec.serviceAccountName",
-            Self::HostIp => "status.hostIP",
-            Self::PodIp => "status.podIP",
-        }
-    }
 }

@@ -1,8 +1,3 @@
-#![allow(
-    missing_docs,
-    reason = "a described value would turn the schema of an enum into a oneOf"
-)]
-
 use std::collections::BTreeMap;
 
 use kube_derive::KubeSchema;
@@ -18,7 +13,6 @@ use crate::Quantity;
 pub struct GroupKubernetes {
     /// What a peer of the group is given.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(with = "Resources")]
     pub resources: Option<Resources>,
     /// Labels that a node for the group's peers must have, with their values.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -26,19 +20,18 @@ pub struct GroupKubernetes {
     pub node_selector: Option<BTreeMap<String, String>>,
     /// Taints of nodes that the group's peers tolerate.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(with = "Vec<Toleration>", length(max = 16))]
+    #[schemars(length(max = 16))]
     pub tolerations: Option<Vec<Toleration>>,
     /// Nodes that the group's peers need or prefer, and pods that they want near or far.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(with = "Affinity")]
     pub affinity: Option<Affinity>,
     /// The priority class of the group's pods.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(with = "String", length(min = 1, max = 253), regex(pattern = OBJECT_NAME_PATTERN))]
+    #[schemars(length(min = 1, max = 253), regex(pattern = OBJECT_NAME_PATTERN))]
     pub priority_class_name: Option<String>,
     /// The runtime class of the group's pods.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(with = "String", length(min = 1, max = 253), regex(pattern = OBJECT_NAME_PATTERN))]
+    #[schemars(length(min = 1, max = 253), regex(pattern = OBJECT_NAME_PATTERN))]
     pub runtime_class_name: Option<String>,
 }
 
@@ -97,23 +90,21 @@ impl Resources {
 pub struct Toleration {
     /// The taint's key; without it every taint.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(with = "String", length(min = 1, max = 317), regex(pattern = LABEL_KEY_PATTERN))]
+    #[schemars(length(min = 1, max = 317), regex(pattern = LABEL_KEY_PATTERN))]
     pub key: Option<String>,
     /// How value is compared; without it Equal.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(with = "TolerationOperator")]
     pub operator: Option<TolerationOperator>,
     /// The taint's value; without it the empty one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(with = "String", length(max = 63), regex(pattern = LABEL_VALUE_PATTERN))]
+    #[schemars(length(max = 63), regex(pattern = LABEL_VALUE_PATTERN))]
     pub value: Option<String>,
     /// The taint's effect; without it every effect.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(with = "TolerationEffect")]
     pub effect: Option<TolerationEffect>,
     /// How long a pod stays on a node that gets the taint; without it for ever.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(with = "u32", range(min = 0, max = 31_536_000))]
+    #[schemars(range(min = 0, max = 31_536_000))]
     pub toleration_seconds: Option<u32>,
 }
 

@@ -1,8 +1,3 @@
-#![allow(
-    missing_docs,
-    reason = "a described value would turn the schema of an enum into a oneOf"
-)]
-
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -12,19 +7,18 @@ use serde::{Deserialize, Serialize};
 pub struct SecurityContext {
     /// The user; without it the platform's, or else the image's.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(with = "u32", range(min = 1, max = 2_147_483_647))]
+    #[schemars(range(min = 1, max = 2_147_483_647))]
     pub run_as_user: Option<u32>,
     /// The user's first group; without it the image's.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(with = "u32", range(min = 1, max = 2_147_483_647))]
+    #[schemars(range(min = 1, max = 2_147_483_647))]
     pub run_as_group: Option<u32>,
     /// The group that volumes are handed to; without it the platform's, or else volumes stay as they are.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(with = "u32", range(min = 1, max = 2_147_483_647))]
+    #[schemars(range(min = 1, max = 2_147_483_647))]
     pub fs_group: Option<u32>,
     /// When a volume's files are handed to that group; without it OnRootMismatch.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(with = "FsGroupChangePolicy")]
     pub fs_group_change_policy: Option<FsGroupChangePolicy>,
     /// More groups of the user, such as the owner of a share.
     #[serde(skip_serializing_if = "Vec::is_empty")]

@@ -1,8 +1,3 @@
-#![allow(
-    missing_docs,
-    reason = "a described value would turn the schema of an enum into a oneOf"
-)]
-
 use kube_derive::KubeSchema;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -38,11 +33,9 @@ pub struct ScratchStorage {
     pub kind: ScratchStorageType,
     /// A folder on the node.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(with = "EmptyDir")]
     pub empty_dir: Option<EmptyDir>,
     /// A claim that is made with the pod and goes with it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(with = "NewClaim")]
     pub new_claim: Option<NewClaim>,
 }
 
@@ -62,11 +55,9 @@ pub enum ScratchStorageType {
 pub struct EmptyDir {
     /// The most that it may hold; a pod that keeps more is evicted. Without it, what the node has.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(with = "ByteSize")]
     pub size_limit: Option<ByteSize>,
     /// Memory keeps it in the node's memory, where it counts against the pod's limit; without it, it is on the node's disk.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(with = "EmptyDirMedium")]
     pub medium: Option<EmptyDirMedium>,
 }
 
@@ -83,7 +74,7 @@ pub enum EmptyDirMedium {
 pub struct NewClaim {
     /// Who provides the volume; without it the cluster's default class.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(with = "String", length(min = 1, max = 253), regex(pattern = OBJECT_NAME_PATTERN))]
+    #[schemars(length(min = 1, max = 253), regex(pattern = OBJECT_NAME_PATTERN))]
     pub storage_class_name: Option<String>,
     /// How much it holds.
     pub size: ByteSize,
@@ -135,15 +126,12 @@ pub struct KeptStorage {
     pub kind: KeptStorageType,
     /// A claim that is there already and that all peers share, each in a folder of its own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(with = "ExistingClaim")]
     pub claim: Option<ExistingClaim>,
     /// Claims that are there already, one for each peer.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(with = "ClaimByIndex")]
     pub claim_by_index: Option<ClaimByIndex>,
     /// Claims that the operator makes, and that stay when the experiment is deleted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(with = "KeptClaim")]
     pub new_claim: Option<KeptClaim>,
 }
 
@@ -174,7 +162,7 @@ pub struct ExistingClaim {
 pub struct KeptClaim {
     /// Who provides the volumes; without it the cluster's default class.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(with = "String", length(min = 1, max = 253), regex(pattern = OBJECT_NAME_PATTERN))]
+    #[schemars(length(min = 1, max = 253), regex(pattern = OBJECT_NAME_PATTERN))]
     pub storage_class_name: Option<String>,
     /// How much each holds.
     pub size: ByteSize,

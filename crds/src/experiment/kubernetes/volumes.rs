@@ -21,19 +21,15 @@ pub struct Volume {
     pub name: String,
     /// A folder that goes with the pod.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(with = "EmptyDir")]
     pub empty_dir: Option<EmptyDir>,
     /// A ConfigMap of the experiment's namespace.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(with = "ConfigMapVolume")]
     pub config_map: Option<ConfigMapVolume>,
     /// A Secret of the experiment's namespace.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(with = "SecretVolume")]
     pub secret: Option<SecretVolume>,
     /// A claim of the experiment's namespace.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(with = "ClaimVolume")]
     pub persistent_volume_claim: Option<ClaimVolume>,
 }
 
@@ -105,7 +101,7 @@ pub struct VolumeMount {
     pub mount_path: String,
     /// The folder in the volume; without it all of it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(with = "String", length(min = 1, max = 1024), regex(pattern = SUB_PATH_PATTERN))]
+    #[schemars(length(min = 1, max = 1024), regex(pattern = SUB_PATH_PATTERN))]
     pub sub_path: Option<String>,
     /// Whether a peer may only read it.
     #[serde(default)]

@@ -48,14 +48,10 @@ pub(super) fn check(kubernetes: &Kubernetes, findings: &mut Findings) {
         folders.insert(mount.mount_path.as_str(), path);
     }
     let data = &kubernetes.data;
-    let one = data
-        .claim
-        .as_ref()
-        .map(|claim| ("claim", &claim.mount_path, &claim.sub_path));
-    let each = data
-        .claim_by_index
-        .as_ref()
-        .map(|claims| ("claimByIndex", &claims.mount_path, &claims.sub_path));
+    let one = data.claim.as_ref();
+    let one = one.map(|claim| ("claim", &claim.mount_path, &claim.sub_path));
+    let each = data.claim_by_index.as_ref();
+    let each = each.map(|claims| ("claimByIndex", &claims.mount_path, &claims.sub_path));
     for (member, at, within) in one.into_iter().chain(each) {
         let path = format!("kubernetes.data.{member}");
         if let Some(within) = within {
@@ -80,15 +76,12 @@ fn volume(path: &str, volume: &Volume, findings: &mut Findings) {
             "take a name that does not begin with fltorrent",
         );
     }
-    let count = [
+    let count = super::count([
         volume.empty_dir.is_some(),
         volume.config_map.is_some(),
         volume.secret.is_some(),
         volume.persistent_volume_claim.is_some(),
-    ]
-    .into_iter()
-    .filter(|there| *there)
-    .count();
+    ]);
     if count != 1 {
         findings.error(
             path,
