@@ -1,6 +1,5 @@
 //! What Prometheus sees of the operator. No label has a user's text: their number stays bounded whatever is applied.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use prometheus_client::encoding::EncodeLabelSet;
@@ -10,7 +9,7 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::metrics::info::Info;
-use prometheus_client::registry::{Registry, Unit};
+use prometheus_client::registry::{Metric, Registry, Unit};
 
 /// The label of what is counted by stable names of reasons.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -33,7 +32,7 @@ pub struct ByKind {
 /// All metrics.
 #[derive(Debug)]
 pub struct Metrics {
-    registry: Mutex<Registry>,
+    registry: Registry,
     leader: Gauge,
     reconcile_seconds: Histogram,
     errors: Family<ByReason, Counter>,
@@ -58,79 +57,42 @@ impl Metrics {
     /// All metrics at zero.
     pub fn new() -> Self {
         let mut registry = Registry::with_prefix("fltorrent_operator");
-        let metrics = Self {
-            registry: Mutex::default(),
-            leader: Gauge::default(),
-            reconcile_seconds: Histogram::new([0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0]),
-            errors: Family::default(),
-            events: Family::default(),
-            certificates: Family::default(),
-            experiments: Family::default(),
-            watch_errors: Family::default(),
-            pods_created: Counter::default(),
-            pods_deleted: Counter::default(),
-            status_writes: Counter::default(),
-            reports: Counter::default(),
-            restarts: Counter::default(),
-        };
-        registry.register(
-            "build",
-            "What runs",
-            Info::new([("version", env!("CARGO_PKG_VERSION"))]),
-        );
-        registry.register("leader", "1 while this replica leads", metrics.leader.clone());
-        registry.register_with_unit(
-            "reconcile",
-            "How long a reconcile took",
-            Unit::Seconds,
-            metrics.reconcile_seconds.clone(),
-        );
-        registry.register(
-            "reconcile_errors",
-            "Reconciles that failed, by the error's name",
-            metrics.errors.clone(),
-        );
-        registry.register("events", "Events told, by reason", metrics.events.clone());
-        registry.register(
-            "certificate_requests",
-            "Requests for a certificate, by outcome",
-            metrics.certificates.clone(),
-        );
-        registry.register(
-            "experiments",
-            "Experiments that are there, by phase",
-            metrics.experiments.clone(),
-        );
-        registry.register(
-            "watch_errors",
-            "Watches that broke off or could not begin, by kind of object",
-            metrics.watch_errors.clone(),
-        );
-        registry.register("pods_created", "Pods created", metrics.pods_created.clone());
-        registry.register("pods_deleted", "Pods deleted", metrics.pods_deleted.clone());
-        registry.register(
-            "status_writes",
-            "Writes of an experiment's status",
-            metrics.status_writes.clone(),
-        );
-        registry.register(
-            "reports",
-            "Reports of finished rounds that counted",
-            metrics.reports.clone(),
-        );
-        registry.register(
-            "restarts",
-            "Times that all peers of an experiment were started again since one had failed",
-            metrics.restarts.clone(),
-        );
-        *lock(&metrics.registry) = registry;
-        metrics
+        let all = &mut registry;
+        let build = Info::new([("version", env!("CARGO_PKG_VERSION"))]);
+        all.register("build", "What runs", build);
+        let leader = add(all, "leader", "1 while this replica leads");
+        let reconcile_seconds = Histogram::new([0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0]);
+        let told = "How long a reconcile took";
+        all.register_with_unit("reconcile", told, Unit::Seconds, reconcile_seconds.clone());
+        Self {
+            leader,
+            reconcile_seconds,
+            errors: add(all, "reconcile_errors", "Reconciles that failed, by the error's name"),
+            events: add(all, "events", "Events told, by reason"),
+            certificates: add(all, "certificate_requests", "Requests for a certificate, by outcome"),
+            experiments: add(all, "experiments", "Experiments that are there, by phase"),
+            watch_errors: add(
+                all,
+                "watch_errors",
+                "Watches that broke off or could not begin, by kind of object",
+            ),
+            pods_created: add(all, "pods_created", "Pods created"),
+            pods_deleted: add(all, "pods_deleted", "Pods deleted"),
+            status_writes: add(all, "status_writes", "Writes of an experiment's status"),
+            reports: add(all, "reports", "Reports of finished rounds that counted"),
+            restarts: add(
+                all,
+                "restarts",
+                "Times that all peers of an experiment were started again since one had failed",
+            ),
+            registry,
+        }
     }
 
     /// The text that Prometheus reads, as OpenMetrics.
     pub fn text(&self) -> String {
         let mut text = String::new();
-        if let Err(error) = encode(&mut text, &lock(&self.registry)) {
+        if let Err(error) = encode(&mut text, &self.registry) {
             tracing::error!(%error, "the metrics could not be written");
         }
         text
@@ -196,8 +158,11 @@ impl Metrics {
     }
 }
 
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+/// A metric at zero that the registry knows.
+fn add<M: Metric + Clone + Default>(registry: &mut Registry, name: &str, help: &str) -> M {
+    let metric = M::default();
+    registry.register(name, help, metric.clone());
+    metric
 }
 
 #[cfg(test)]

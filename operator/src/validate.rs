@@ -9,15 +9,11 @@ use fltorrent_crds::experiment::Group;
 use fltorrent_crds::{Errors, Experiment, Plan};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
 use kube::Resource as _;
-use serde_json::{Map, Value};
 
 pub use outline::Outline;
 
 /// The most bytes of a manifest that peers are told: a ConfigMap holds 1 MiB, with the authority's certificate and names.
 pub const MAX_MANIFEST: usize = 1_000_000;
-
-/// Fields of a spec that change nothing for a peer, and that the plan's hash does not have.
-const OPERATOR_FIELDS: [&str; 3] = ["kubernetes", "restarts", "suspend"];
 
 /// Why an object is not accepted.
 #[derive(Debug, thiserror::Error)]
@@ -129,16 +125,7 @@ pub fn validate(experiment: Arc<Experiment>) -> Result<Validated, ValidateError>
 /// When it cannot be written or is too large.
 pub fn manifest(experiment: &Experiment) -> Result<String, ValidateError> {
     let write = |error: &dyn std::fmt::Display| ValidateError::Write(error.to_string());
-    let mut spec = serde_json::to_value(&experiment.spec).map_err(|error| write(&error))?;
-    if let Value::Object(fields) = &mut spec {
-        remove(fields);
-        let groups = fields.get_mut("groups").and_then(Value::as_array_mut);
-        for group in groups.into_iter().flatten() {
-            if let Value::Object(fields) = group {
-                fields.remove("kubernetes");
-            }
-        }
-    }
+    let spec = serde_json::to_value(experiment.spec.for_peers()).map_err(|error| write(&error))?;
     let document = serde_json::json!({
         "apiVersion": "fltorrent.io/v1alpha1",
         "kind": "FLTorrentExperiment",
@@ -150,10 +137,4 @@ pub fn manifest(experiment: &Experiment) -> Result<String, ValidateError> {
         return Err(ValidateError::TooLarge { found: text.len() });
     }
     Ok(text)
-}
-
-fn remove(fields: &mut Map<String, Value>) {
-    for field in OPERATOR_FIELDS {
-        fields.remove(field);
-    }
 }
