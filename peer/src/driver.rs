@@ -146,11 +146,11 @@ impl Driver {
             tokio::select! {
                 event = self.parts.events.recv() => {
                     if let Some(event) = event {
-                        self.take(event);
+                        self.take(event)?;
                     }
                     for _ in 0..BATCH {
                         let Ok(event) = self.parts.events.try_recv() else { break };
-                        self.take(event);
+                        self.take(event)?;
                     }
                 }
                 progress = self.parts.progress.recv(), if self.parameters.is_none() => match progress {
@@ -220,11 +220,6 @@ impl Driver {
                     if let Some(link) = self.links.get(&from) {
                         link.abort_download(request);
                     }
-                }
-                Action::Store { chunk, data } => {
-                    self.observer.stored(self.now(), chunk.origin);
-                    self.hold(chunk.round);
-                    self.parts.store.put(chunk, data)?;
                 }
                 Action::Complete { round } => self.completed(round)?,
                 // The training thread may still hold it.

@@ -27,7 +27,7 @@ pub use shaped::shape;
 use std::net::IpAddr;
 
 use bytes::Bytes;
-use fltorrent_swarm::{Departure, Message, PieceHeader, PieceVerdict, message::DecodeError};
+use fltorrent_swarm::{Departure, Message, PieceFault, PieceHeader, message::DecodeError};
 use tokio::sync::oneshot;
 
 /// Names one connection among all that a process ever had, so that what belongs to an old one is not taken for new.
@@ -78,15 +78,15 @@ pub enum LinkEvent {
     PieceHeader {
         /// Its header.
         header: PieceHeader,
-        /// Where the verdict goes.
-        verdict: oneshot::Sender<PieceVerdict>,
+        /// Where the hash goes that its bytes have to have, or that they are not to be read.
+        expected: oneshot::Sender<Option<[u8; 32]>>,
     },
     /// A piece has come in full.
     Piece {
-        /// The request that it answers.
-        request: u32,
-        /// The chunk's bytes.
-        data: Bytes,
+        /// Its header.
+        header: PieceHeader,
+        /// The chunk's bytes, when they are right.
+        data: Result<Bytes, PieceFault>,
     },
     /// A piece's stream ended before its time.
     PieceFailed {

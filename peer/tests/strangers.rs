@@ -9,13 +9,14 @@ use std::{
     time::{Duration, Instant, SystemTime},
 };
 
+use bytes::Bytes;
 use fltorrent_coordinator::{authority::Authority, key::PeerKey, tls::Credentials};
 use fltorrent_crds::plan::{LinkPlan, TransportPlan};
 use fltorrent_peer::{
     buffers::Buffers,
     transport::{CLOSE_REFUSED, Event, Link, LinkEvent, Transport, socket},
 };
-use fltorrent_swarm::{ChunkId, Message, PieceHeader, PieceVerdict, message::DecodeError};
+use fltorrent_swarm::{ChunkId, Message, PieceFault, PieceHeader, message::DecodeError};
 use quinn::{
     ClientConfig, Connection, ConnectionError, Endpoint, RecvStream,
     crypto::rustls::QuicClientConfig,
@@ -26,7 +27,17 @@ use quinn::{
 };
 use rustls_pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer, ServerName, UnixTime, pem::PemObject};
 use support::{LIFETIME, Run};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
+
+const HEADER: PieceHeader = PieceHeader {
+    request: 1,
+    chunk: ChunkId {
+        round: 0,
+        origin: 0,
+        index: 0,
+    },
+    length: 8,
+};
 
 /// Peer 2 of a path 0 – 2 – 4 among five peers, waiting to be dialled by 4.
 struct Target {
@@ -96,6 +107,18 @@ impl Target {
         let (connection, link, receive) = self.reading_link().await;
         drop(receive);
         (connection, link)
+    }
+
+    /// A piece's header, and where it is said whether to read the rest.
+    async fn piece_header(&mut self) -> (PieceHeader, oneshot::Sender<Option<[u8; 32]>>) {
+        let Event::Link {
+            event: LinkEvent::PieceHeader { header, expected },
+            ..
+        } = self.event().await
+        else {
+            panic!("expected a header")
+        };
+        (header, expected)
     }
 
     /// A link and where its messages arrive.
@@ -375,45 +398,40 @@ async fn garbage_on_the_control_stream_is_reported_once() {
 }
 
 #[tokio::test]
-async fn a_piece_is_read_only_when_it_was_asked_for() {
+async fn a_piece_is_read_when_it_was_asked_for_and_compared_with_its_hash() {
     let mut target = target();
     let (connection, _link) = target.link().await;
-    let header = PieceHeader {
-        request: 1,
-        chunk: ChunkId {
-            round: 0,
-            origin: 0,
-            index: 0,
-        },
-        length: 8,
-    };
-    for (verdict, body) in [(PieceVerdict::Stop, false), (PieceVerdict::Read, true)] {
-        let mut stream = connection.open_uni().await.unwrap();
-        stream.write_all(&header.encode()).await.unwrap();
-        let Event::Link {
-            event: LinkEvent::PieceHeader {
-                header: seen,
-                verdict: answer,
-            },
-            ..
-        } = target.event().await
-        else {
-            panic!("expected a header")
-        };
-        assert_eq!(seen, header);
-        answer.send(verdict).unwrap();
-        if body {
-            stream.write_all(&[7; 8]).await.unwrap();
+    // The longer one is hashed on another thread.
+    for length in [8, 300_000] {
+        let sent = Bytes::from(vec![7; length as usize]);
+        let right = *blake3::hash(&sent).as_bytes();
+        let infinite = Bytes::from(vec![0xff; length as usize]);
+        let signed = *blake3::hash(&infinite).as_bytes();
+        for (bytes, hash, expected) in [
+            (&sent, None, None),
+            (&sent, Some(right), Some(Ok(sent.clone()))),
+            (&sent, Some([0; 32]), Some(Err(PieceFault::Corrupt))),
+            (&infinite, Some(signed), Some(Err(PieceFault::NotFinite))),
+        ] {
+            let header = PieceHeader { length, ..HEADER };
+            let mut stream = connection.open_uni().await.unwrap();
+            stream.write_all(&header.encode()).await.unwrap();
+            let (seen, answer) = target.piece_header().await;
+            assert_eq!(seen, header);
+            answer.send(hash).unwrap();
+            let Some(expected) = expected else {
+                assert!(stream.stopped().await.unwrap().is_some(), "the stream is stopped");
+                continue;
+            };
+            stream.write_all(bytes).await.unwrap();
             let Event::Link {
-                event: LinkEvent::Piece { request: 1, data },
+                event: LinkEvent::Piece { header: seen, data },
                 ..
             } = target.event().await
             else {
                 panic!("expected a piece")
             };
-            assert_eq!(data, [7; 8].as_slice());
-        } else {
-            assert!(stream.stopped().await.unwrap().is_some(), "the stream is stopped");
+            assert_eq!((seen, data), (header, expected));
         }
     }
 }
@@ -422,29 +440,13 @@ async fn a_piece_is_read_only_when_it_was_asked_for() {
 async fn a_piece_that_ends_early_fails() {
     let mut target = target();
     let (connection, _link) = target.link().await;
-    let header = PieceHeader {
-        request: 5,
-        chunk: ChunkId {
-            round: 0,
-            origin: 0,
-            index: 0,
-        },
-        length: 8,
-    };
     let mut stream = connection.open_uni().await.unwrap();
-    stream.write_all(&header.encode()).await.unwrap();
+    stream.write_all(&HEADER.encode()).await.unwrap();
     stream.write_all(&[7; 3]).await.unwrap();
     stream.finish().unwrap();
+    target.piece_header().await.1.send(Some([0; 32])).unwrap();
     let Event::Link {
-        event: LinkEvent::PieceHeader { verdict, .. },
-        ..
-    } = target.event().await
-    else {
-        panic!("expected a header")
-    };
-    verdict.send(PieceVerdict::Read).unwrap();
-    let Event::Link {
-        event: LinkEvent::PieceFailed { request: 5 },
+        event: LinkEvent::PieceFailed { request: 1 },
         ..
     } = target.event().await
     else {

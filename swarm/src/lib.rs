@@ -43,9 +43,10 @@ pub use equivocation::{Equivocation, EquivocationError};
 pub use message::{Hello, HelloMismatch, Message, PieceHeader};
 pub use metainfo::{
     EvaluationCounts, KnownMetainfo, Metainfo, Miscount, OriginCounts, PieceFault, SignedMetainfo, Verifier,
+    check_piece,
 };
 pub use selection::ChunkSelection;
-pub use swarm::{Action, Departure, Failure, Notice, PieceVerdict, Stats, Swarm, Violation, Wait};
+pub use swarm::{Action, Departure, Failure, Notice, Stats, Swarm, Violation, Wait};
 
 /// Time since any fixed moment, the same for all calls to one state machine.
 pub type Time = std::time::Duration;

@@ -200,7 +200,7 @@ pub enum PieceFault {
     NotFinite,
 }
 
-/// Checks what origins say, and that what comes is what they said.
+/// Checks what origins say.
 pub trait Verifier: Send {
     /// Reads a metainfo of an update of `chunks` chunks. A simulation reads each one once for all its peers.
     ///
@@ -213,18 +213,21 @@ pub trait Verifier: Send {
 
     /// Whether a metainfo's body was signed by its origin under the experiment's authority; `Err` says what is wrong.
     fn verify(&mut self, origin: u32, certificate: &[u8], body: &[u8], signature: &[u8]) -> Result<(), String>;
+}
 
-    /// Whether a piece is what its origin signed, and an update at all: finite little-endian f32. A simulation whose
-    /// pieces have no content says that it is.
-    fn check(&mut self, data: &[u8], hash: &[u8; 32]) -> Result<(), PieceFault> {
-        if blake3::hash(data).as_bytes() != hash {
-            return Err(PieceFault::Corrupt);
-        }
-        if !all_finite(data) {
-            return Err(PieceFault::NotFinite);
-        }
-        Ok(())
+/// Whether a piece is what its origin signed, and an update at all: finite little-endian f32. It takes long for a large
+/// piece, so that drivers do it where nothing else waits.
+///
+/// # Errors
+/// What is wrong with it.
+pub fn check_piece(data: &[u8], hash: &[u8; 32]) -> Result<(), PieceFault> {
+    if blake3::hash(data).as_bytes() != hash {
+        return Err(PieceFault::Corrupt);
     }
+    if !all_finite(data) {
+        return Err(PieceFault::NotFinite);
+    }
+    Ok(())
 }
 
 /// Whether no little-endian f32 in `data` is NaN or infinite: those have all exponent bits set.

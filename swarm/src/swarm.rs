@@ -17,7 +17,7 @@ mod uploads;
 
 use std::{collections::VecDeque, sync::Arc};
 
-pub use outputs::{Action, Departure, Failure, Notice, PieceVerdict, Stats, Violation, Wait};
+pub use outputs::{Action, Departure, Failure, Notice, Stats, Violation, Wait};
 
 use settle::Follows;
 

@@ -44,9 +44,7 @@ fn answer(bench: &mut Solo, peer: u32, answered: &mut u32) {
         return;
     };
     *answered = request;
-    let data = origin_data(&bench.config.layout, chunk);
-    bench.swarm.handle_piece(bench.now, peer, request, data);
-    bench.drain();
+    bench.answer(peer, (request, chunk));
     bench.swarm.check().unwrap();
 }
 
@@ -321,15 +319,11 @@ fn a_round_that_is_played_back_later_changes_nothing() {
         bench.hear(1, Message::Have { round, positions });
         let (request, chunk) = bench.requests(1)[0];
         let old = origin_data(&bench.config.layout, ChunkId { round: 0, ..chunk });
-        bench.swarm.handle_piece(bench.now, 1, request, old);
-        bench.drain();
+        bench.answer_with(1, (request, chunk), &old);
         assert_eq!(bench.swarm.stats().corrupt, 1);
         assert_eq!(bench.swarm.open_links(), 3);
         bench.pass(Duration::from_secs(1));
-        let (request, chunk) = bench.requests(1)[1];
-        let data = origin_data(&bench.config.layout, chunk);
-        bench.swarm.handle_piece(bench.now, 1, request, data);
-        bench.drain();
+        bench.answer(1, bench.requests(1)[1]);
         bench.forget_sent();
         bench.complete_round(later);
     }

@@ -9,7 +9,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use fltorrent_swarm::{
     ChunkId, Config, Departure, Failure, Hello, HelloMismatch, Message, Metainfo, Miscount, Notice, OriginCounts,
-    PieceHeader, PieceVerdict, SignedMetainfo, Violation,
+    PieceHeader, SignedMetainfo, Violation,
     message::DecodeError,
     test_utils::{Outcome, Solo, origin_data, origin_metainfo, sign},
 };
@@ -555,10 +555,8 @@ fn models_that_differ_end_the_run_when_the_round_is_complete() {
     while !bench.swarm.held().is_full() {
         let asked = bench.requests(1);
         bench.forget_sent();
-        for (request, chunk) in asked {
-            let data = origin_data(&bench.config.layout, chunk);
-            bench.swarm.handle_piece(bench.now, 1, request, data);
-            bench.drain();
+        for request in asked {
+            bench.answer(1, request);
         }
     }
     let failure = bench.failure().unwrap();
@@ -749,7 +747,7 @@ fn a_piece_other_than_asked_for_closes_the_link() {
     ] {
         let (mut bench, ..) = asked();
         let verdict = bench.swarm.handle_piece_header(1, &header);
-        assert_eq!(verdict, PieceVerdict::Stop, "{header:?}");
+        assert_eq!(verdict, None, "{header:?}");
         bench.drain();
         let request = header.request;
         assert_eq!(bench.disconnected(1), Some(Violation::Piece { request }));
@@ -767,7 +765,8 @@ fn a_piece_other_than_asked_for_closes_the_link() {
         assert_eq!(bench.requests(2).len(), 2);
     }
     let (mut bench, ..) = asked();
-    assert_eq!(bench.swarm.handle_piece_header(1, &honest), PieceVerdict::Read);
+    let hash = *blake3::hash(&origin_data(&bench.config.layout, chunk)).as_bytes();
+    assert_eq!(bench.swarm.handle_piece_header(1, &honest), Some(hash));
 }
 
 #[test]
@@ -779,10 +778,10 @@ fn a_second_beginning_of_a_piece_that_is_being_read_closes_the_link() {
         length: bench.config.layout.bytes(chunk.index),
     };
     let verdict = bench.swarm.handle_piece_header(1, &header);
-    assert_eq!(verdict, PieceVerdict::Read);
+    assert!(verdict.is_some());
     let verdict = bench.swarm.handle_piece_header(1, &header);
     bench.drain();
-    assert_eq!(verdict, PieceVerdict::Stop);
+    assert_eq!(verdict, None);
     assert_eq!(bench.disconnected(1), Some(Violation::PieceTwice { request }));
     assert_eq!(bench.swarm.open_links(), 2);
     bench.swarm.check().unwrap();
@@ -803,11 +802,9 @@ fn a_piece_that_was_withdrawn_on_its_way_is_nobodys_fault() {
         chunk,
         length: 16,
     };
-    assert_eq!(bench.swarm.handle_piece_header(1, &header), PieceVerdict::Stop);
+    assert_eq!(bench.swarm.handle_piece_header(1, &header), None);
     assert_eq!(bench.swarm.open_links(), 3);
-    bench
-        .swarm
-        .handle_piece(bench.now, 1, request, Bytes::from_static(&[0; 16]));
+    assert_eq!(bench.swarm.handle_piece(bench.now, 1, &header, Ok(())), None);
     assert_eq!(bench.swarm.stats().duplicate, 16);
     assert_eq!(bench.swarm.held().count(), 0);
 }
@@ -820,8 +817,8 @@ fn pieces_from_nobody_are_stopped() {
         chunk,
         length: 16,
     };
-    assert_eq!(bench.swarm.handle_piece_header(77, &header), PieceVerdict::Stop);
-    bench.swarm.handle_piece(bench.now, 77, request, Bytes::new());
+    assert_eq!(bench.swarm.handle_piece_header(77, &header), None);
+    assert_eq!(bench.swarm.handle_piece(bench.now, 77, &header, Ok(())), None);
     bench.swarm.handle_message(bench.now, 77, Message::Unchoke);
     bench.drain();
     assert_eq!(bench.swarm.open_links(), 3);
@@ -846,9 +843,7 @@ fn nan_and_infinity_name_their_origin() {
             },
         );
         bench.hear(1, Message::Unchoke);
-        let (request, _) = bench.requests(1)[0];
-        bench.swarm.handle_piece(bench.now, 1, request, data.into());
-        bench.drain();
+        bench.answer_with(1, bench.requests(1)[0], &data);
         assert_eq!(bench.failure(), Some(Failure::NotFinite { origin: 3, round: 0 }));
     }
 }
@@ -857,14 +852,9 @@ fn nan_and_infinity_name_their_origin() {
 fn a_wrong_piece_makes_its_sender_wait_a_second_then_two_then_four() {
     let (mut bench, mut request, chunk) = asked();
     // Only this chunk is in play.
-    let second = bench.requests(1)[1];
-    let data = origin_data(&bench.config.layout, second.1);
-    bench.swarm.handle_piece(bench.now, 1, second.0, data);
+    bench.answer(1, bench.requests(1)[1]);
     for (turn, seconds) in [1, 2, 4, 8, 16, 32, 64, 64].into_iter().enumerate() {
-        bench
-            .swarm
-            .handle_piece(bench.now, 1, request, Bytes::from_static(&[7; 16]));
-        bench.drain();
+        bench.answer_with(1, (request, chunk), &[7; 16]);
         bench.forget_sent();
         assert_eq!(bench.swarm.stats().corrupt, turn as u64 + 1);
         bench.pass(Duration::from_secs(seconds) - Duration::from_millis(1));
@@ -877,28 +867,22 @@ fn a_wrong_piece_makes_its_sender_wait_a_second_then_two_then_four() {
         );
         request = bench.requests(1)[0].0;
     }
-    let data = origin_data(&bench.config.layout, chunk);
-    bench.swarm.handle_piece(bench.now, 1, request, data);
+    bench.answer(1, (request, chunk));
     assert_eq!(bench.swarm.held().count(), 2);
 }
 
 #[test]
 fn a_burst_of_wrong_pieces_makes_one_penalty() {
     let (mut bench, ..) = asked();
-    for (request, _) in bench.requests(1) {
-        bench
-            .swarm
-            .handle_piece(bench.now, 1, request, Bytes::from_static(&[7; 16]));
+    for request in bench.requests(1) {
+        bench.answer_with(1, request, &[7; 16]);
     }
-    bench.drain();
     bench.forget_sent();
     bench.pass(Duration::from_secs(1));
-    let [(request, chunk)] = bench.requests(1)[..] else {
+    let [request] = bench.requests(1)[..] else {
         panic!("one request at a time until a piece is right");
     };
-    let data = origin_data(&bench.config.layout, chunk);
-    bench.swarm.handle_piece(bench.now, 1, request, data);
-    bench.drain();
+    bench.answer(1, request);
     assert_eq!(bench.requests(1).len(), 2);
 }
 
@@ -914,10 +898,7 @@ fn a_wrong_piece_is_asked_elsewhere_at_once() {
         },
     );
     assert!(bench.requests(2).is_empty(), "one owner a chunk");
-    bench
-        .swarm
-        .handle_piece(bench.now, 1, request, Bytes::from_static(&[7; 16]));
-    bench.drain();
+    bench.answer_with(1, (request, chunk), &[7; 16]);
     assert_eq!(bench.notices(), [Notice::Corrupt { from: 1, chunk }]);
     assert_eq!(bench.requests(2).iter().map(|it| it.1).collect::<Vec<_>>(), [chunk]);
 }

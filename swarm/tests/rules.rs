@@ -6,9 +6,9 @@ mod support;
 use std::time::Duration;
 
 use fltorrent_swarm::{
-    Bitfield, ChokePolicyKind, ChunkId, ChunkSelection, Config, Departure, Failure, Message, Metainfo, Notice,
-    PieceHeader, PieceVerdict, Time, Violation,
-    test_utils::{Solo, origin_data, origin_metainfo, sign},
+    Bitfield, ChokePolicyKind, ChunkId, ChunkSelection, Config, Departure, Failure, Message, Metainfo, Notice, Time,
+    Violation,
+    test_utils::{Solo, origin_metainfo, sign},
 };
 use support::Setup;
 
@@ -42,19 +42,6 @@ fn asked(bench: &Solo, peer: u32) -> Vec<u32> {
     let chunks = bench.config.layout.chunks();
     let position = |(_, chunk): (u32, ChunkId)| chunk.origin * chunks + chunk.index;
     bench.requests(peer).into_iter().map(position).collect()
-}
-
-/// A neighbour answers a request with what it asked for.
-fn answer(bench: &mut Solo, peer: u32, (request, chunk): (u32, ChunkId)) {
-    let data = origin_data(&bench.config.layout, chunk);
-    let header = PieceHeader {
-        request,
-        chunk,
-        length: data.len() as u32,
-    };
-    assert_eq!(bench.swarm.handle_piece_header(peer, &header), PieceVerdict::Read);
-    bench.swarm.handle_piece(bench.now, peer, request, data);
-    bench.drain();
 }
 
 #[test]
@@ -198,7 +185,7 @@ fn endgame_asks_two_at_most_when_nothing_else_is_left_and_cancels_at_the_first_p
         .iter()
         .find(|(_, chunk)| chunk.origin == 1)
         .unwrap();
-    answer(&mut bench, second, request);
+    bench.answer(second, request);
     assert!(bench.sent(owner).contains(&Message::Cancel { request: first }));
     assert!(bench.aborted(owner, first));
     bench.swarm.check().unwrap();
@@ -224,7 +211,7 @@ fn the_pipeline_is_as_deep_as_the_bandwidth_delay_product() {
     for _ in 0..20 {
         bench.now += 100 * MS;
         let next = bench.requests(1)[answered];
-        answer(&mut bench, 1, next);
+        bench.answer(1, next);
         answered += 1;
         bench.swarm.check().unwrap();
     }
@@ -247,7 +234,7 @@ fn requests_go_to_the_holder_with_the_least_outstanding_divided_by_its_rate() {
         bench.hear(peer, Message::Unchoke);
         for request in bench.requests(peer) {
             bench.now += time * MS;
-            answer(&mut bench, peer, request);
+            bench.answer(peer, request);
         }
         bench.hear(peer, have([position + 2]));
         assert_eq!(bench.requests(peer).len(), 3);
@@ -284,7 +271,7 @@ fn second_is_asked(milliseconds: u32) -> bool {
         bench.hear(peer, have([position]));
         let request = bench.requests(peer)[0];
         bench.now += time * MS;
-        answer(&mut bench, peer, request);
+        bench.answer(peer, request);
     }
     // The others are all in flight.
     bench.hear(1, have([3, 5]));
@@ -323,7 +310,7 @@ fn a_choke_gives_back_what_was_not_started() {
     );
     let others: Vec<_> = bench.requests(2).iter().map(|it| it.1).collect();
     assert_eq!(others, [requests[1].1, requests[2].1]);
-    answer(&mut bench, 1, requests[0]);
+    bench.answer(1, requests[0]);
     assert_eq!(bench.swarm.held().count(), 1, "what was started still ends");
 }
 
@@ -415,7 +402,7 @@ fn whoever_gives_most_is_served_while_chunks_are_missing() {
     for peer in [2, 3] {
         bench.hear(peer, Message::Unchoke);
         for request in bench.requests(peer) {
-            answer(&mut bench, peer, request);
+            bench.answer(peer, request);
         }
         bench.hear(peer, Message::Interested);
     }
@@ -492,8 +479,8 @@ fn haves_go_at_once_on_an_idle_link_and_are_gathered_on_a_busy_one() {
         bench.sent(peer).iter().filter(|message| is_have(message)).count()
     };
     bench.now += MS;
-    answer(&mut bench, 1, requests[0]);
-    answer(&mut bench, 1, requests[1]);
+    bench.answer(1, requests[0]);
+    bench.answer(1, requests[1]);
     assert_eq!((haves(&bench, 2), haves(&bench, 3)), (2, 2), "both are idle");
     assert_eq!(haves(&bench, 1), 0, "it has them");
     // Neighbour 2 is being served.
@@ -507,7 +494,7 @@ fn haves_go_at_once_on_an_idle_link_and_are_gathered_on_a_busy_one() {
     bench.forget_sent();
     for &request in &requests[2..5] {
         bench.pass(MS);
-        answer(&mut bench, 1, request);
+        bench.answer(1, request);
     }
     assert_eq!((haves(&bench, 2), haves(&bench, 3)), (0, 3));
     bench.pass(7 * MS - Duration::from_nanos(1));
@@ -703,7 +690,7 @@ fn a_broken_connection_loses_nothing() {
     bench.hear(1, have(3..6));
     bench.hear(1, Message::Unchoke);
     let requests = bench.requests(1);
-    answer(&mut bench, 1, requests[0]);
+    bench.answer(1, requests[0]);
     bench
         .swarm
         .handle_disconnected(bench.now, 1, Departure::Broken("cut".to_owned()));
@@ -781,10 +768,7 @@ fn a_time_that_passes_before_it_is_asked_for_is_still_due() {
     bench.hear_metainfo(1, 3);
     bench.hear(1, have([9]));
     bench.hear(1, Message::Unchoke);
-    let (request, _) = bench.requests(1)[0];
-    let wrong = vec![7; 16].into();
-    bench.swarm.handle_piece(bench.now, 1, request, wrong);
-    bench.drain();
+    bench.answer_with(1, bench.requests(1)[0], &[7; 16]);
     bench.forget_sent();
     // The driver was busy for exactly as long as the sender is not asked again.
     bench.now = Duration::from_secs(1);
@@ -985,7 +969,7 @@ fn withdrawing() -> Solo {
         bench.hear(peer, have([position]));
         let request = bench.requests(peer)[0];
         bench.now += time * MS;
-        answer(&mut bench, peer, request);
+        bench.answer(peer, request);
     }
     bench.hear(1, have([4, 5]));
     bench.forget_sent();
@@ -1021,7 +1005,7 @@ fn requests_that_wait_at_a_slow_neighbour_move_to_a_fast_one() {
             index: if asked(&bench, 2) == [5] { 1 } else { 2 },
         },
     );
-    answer(&mut bench, 1, begun);
+    bench.answer(1, begun);
     bench.hear(1, Message::Reject { request: 2 });
     assert_eq!(bench.swarm.open_links(), 2);
     assert_eq!(bench.requests(2).len(), 1, "nothing is asked twice");
@@ -1111,7 +1095,7 @@ fn haves_wait_for_a_neighbour_that_does_not_take_its_messages() {
     bench.hear(1, have([7, 8]));
     bench.hear(1, Message::Unchoke);
     for request in bench.requests(1) {
-        answer(&mut bench, 1, request);
+        bench.answer(1, request);
     }
     bench.pass(Duration::from_secs(5));
     let is_have = |message: &Message| matches!(message, Message::Have { .. });

@@ -9,7 +9,7 @@ use crate::{
 };
 
 impl Driver {
-    pub(super) fn take(&mut self, event: Event) {
+    pub(super) fn take(&mut self, event: Event) -> Result<(), RunError> {
         match event {
             Event::Connected(link) => self.connected(link),
             Event::Unreachable { peer, reason } => {
@@ -38,10 +38,11 @@ impl Driver {
                     .get(&peer)
                     .is_some_and(|link| link.generation() == generation);
                 if is_current {
-                    self.happened(peer, event);
+                    self.happened(peer, event)?;
                 }
             }
         }
+        Ok(())
     }
 
     fn connected(&mut self, link: Link) {
@@ -56,7 +57,7 @@ impl Driver {
         self.parts.swarm.handle_connected(now, peer);
     }
 
-    fn happened(&mut self, peer: u32, event: LinkEvent) {
+    fn happened(&mut self, peer: u32, event: LinkEvent) -> Result<(), RunError> {
         let now = self.now();
         let swarm = &mut self.parts.swarm;
         match event {
@@ -69,11 +70,19 @@ impl Driver {
             }
             LinkEvent::Drained => swarm.handle_drained(now, peer),
             LinkEvent::Garbage(error) => swarm.handle_garbage(now, peer, error),
-            LinkEvent::PieceHeader { header, verdict } => {
-                // A stream whose connection has gone no longer waits for its verdict.
-                verdict.send(swarm.handle_piece_header(peer, &header)).ok();
+            LinkEvent::PieceHeader { header, expected } => {
+                // A stream whose connection has gone no longer waits for the answer.
+                expected.send(swarm.handle_piece_header(peer, &header)).ok();
             }
-            LinkEvent::Piece { request, data } => swarm.handle_piece(now, peer, request, data),
+            LinkEvent::Piece { header, data } => {
+                let checked = data.as_ref().map(drop).map_err(|&fault| fault);
+                let kept = swarm.handle_piece(now, peer, &header, checked);
+                if let (Some(chunk), Ok(data)) = (kept, data) {
+                    self.observer.stored(now, chunk.origin);
+                    self.hold(chunk.round);
+                    self.parts.store.put(chunk, data)?;
+                }
+            }
             LinkEvent::PieceFailed { request } => swarm.handle_piece_failed(now, peer, request),
             LinkEvent::UploadEnded { request, sent } => {
                 let bytes = u64::from(sent.unwrap_or(0));
@@ -92,6 +101,7 @@ impl Driver {
                 swarm.handle_disconnected(now, peer, departure);
             }
         }
+        Ok(())
     }
 
     pub(super) fn upload(&mut self, to: u32, request: u32, chunk: ChunkId) -> Result<(), RunError> {

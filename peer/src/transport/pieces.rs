@@ -6,7 +6,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use fltorrent_swarm::{PieceHeader, PieceVerdict};
+use fltorrent_swarm::{PieceFault, PieceHeader, check_piece};
 use quinn::{Connection, RecvStream, SendStream, WriteError};
 use tokio::{
     sync::oneshot,
@@ -15,6 +15,9 @@ use tokio::{
 
 use super::{LinkEvent, connection::Reporter, gate::Gate};
 use crate::buffers::Buffers;
+
+/// Pieces of so many bytes are hashed on another thread than the driver's. To hand over a smaller one takes as long as to hash it.
+const LARGE: usize = 256 * 1024;
 
 /// The tasks that send or receive pieces, by request.
 #[derive(Clone, Debug, Default)]
@@ -118,28 +121,39 @@ async fn receive_one(mut stream: RecvStream, running: Running, buffers: Buffers,
             return;
         }
     };
-    let (verdict, answer) = oneshot::channel();
-    if !reporter.report(LinkEvent::PieceHeader { header, verdict }).await {
+    let (expected, answer) = oneshot::channel();
+    if !reporter.report(LinkEvent::PieceHeader { header, expected }).await {
         return;
     }
     // Dropping the stream stops it.
-    if answer.await != Ok(PieceVerdict::Read) {
+    let Ok(Some(hash)) = answer.await else {
         return;
-    }
+    };
     let request = header.request;
     let body = tokio::spawn(async move {
-        // The verdict has bounded the length.
+        // The answer has bounded the length.
         let mut data = buffers.take(header.length as usize);
-        stream.read_exact(data.bytes_mut()).await.map(|()| data.freeze())
+        stream.read_exact(data.bytes_mut()).await.ok()?;
+        check(data.freeze(), hash).await
     });
     running.with(|tasks| tasks.insert(request, body.abort_handle()));
     let result = body.await;
     running.with(|tasks| tasks.remove(&request));
     let event = match result {
-        Ok(Ok(data)) => LinkEvent::Piece { request, data },
+        Ok(Some(data)) => LinkEvent::Piece { header, data },
         // Aborted by this peer: nobody waits for it.
         Err(_) => return,
-        Ok(Err(_)) => LinkEvent::PieceFailed { request },
+        Ok(None) => LinkEvent::PieceFailed { request },
     };
     reporter.report(event).await;
+}
+
+/// Compares a piece with what its origin signed; `None` at the end of the process only.
+async fn check(data: Bytes, hash: [u8; 32]) -> Option<Result<Bytes, PieceFault>> {
+    let is_large = data.len() >= LARGE;
+    let check = move || check_piece(&data, &hash).map(|()| data);
+    match is_large {
+        true => tokio::task::spawn_blocking(check).await.ok(),
+        false => Some(check()),
+    }
 }

@@ -5,10 +5,9 @@ use std::{
     time::{Duration, Instant},
 };
 
-use bytes::Bytes;
 use fltorrent_swarm::{
-    Action, Bitfield, ChunkId, ChunkLayout, Config, Departure, Message, Metainfo, PieceHeader, PieceVerdict,
-    SignedMetainfo, Verifier,
+    Action, Bitfield, ChunkId, ChunkLayout, Config, Departure, Message, Metainfo, PieceHeader, SignedMetainfo,
+    Verifier, check_piece,
     test_utils::{Solo, config},
 };
 
@@ -226,9 +225,8 @@ impl Peer {
         let length = CHUNK.len() as u32;
         let header = PieceHeader { request, chunk, length };
         let Solo { swarm, now, .. } = &mut self.solo;
-        if swarm.handle_piece_header(from, &header) == PieceVerdict::Read {
-            let data = Bytes::from_static(&CHUNK);
-            swarm.handle_piece(*now, from, request, data);
+        if let Some(hash) = swarm.handle_piece_header(from, &header) {
+            swarm.handle_piece(*now, from, &header, check_piece(&CHUNK, &hash));
         }
         self.react();
         true

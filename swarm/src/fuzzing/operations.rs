@@ -10,7 +10,7 @@ use crate::{
     chunk::{ChunkId, ChunkLayout},
     config::Config,
     message::{Hello, Message, PieceHeader},
-    swarm::{Action, Departure, PieceVerdict, Swarm},
+    swarm::{Action, Departure, Swarm},
     test_utils::{Host, Wish, config, origin_data, origin_metainfo, sign},
 };
 
@@ -115,7 +115,7 @@ impl World {
                 };
                 let verdict = self.swarm.handle_piece_header(peer, &header);
                 let asked = self.requests.get(&(peer, header.request));
-                assert!(verdict == PieceVerdict::Stop || asked == Some(&header.chunk));
+                assert!(verdict.is_none() || asked == Some(&header.chunk));
             }
             9 => self.swarm.handle_unreachable(peer, "nobody is there".to_owned()),
             10 => self.tell_all(peer),
@@ -180,18 +180,17 @@ impl World {
             chunk,
             length: data.len() as u32,
         };
-        if self.swarm.handle_piece_header(peer, &header) == PieceVerdict::Stop {
+        let Some(hash) = self.swarm.handle_piece_header(peer, &header) else {
             return;
-        }
+        };
         self.requests.remove(&(peer, request));
-        match how % 8 {
-            0 => self.swarm.handle_piece_failed(self.now, peer, request),
-            1 => {
-                let wrong = vec![0x55; data.len()];
-                self.swarm.handle_piece(self.now, peer, request, wrong.into());
-            }
-            _ => self.swarm.handle_piece(self.now, peer, request, data),
-        }
+        let data = match how % 8 {
+            0 => return self.swarm.handle_piece_failed(self.now, peer, request),
+            1 => vec![0x55; data.len()].into(),
+            _ => data,
+        };
+        self.host
+            .receive(self.now, &mut self.swarm, peer, (&header, data), &hash);
     }
 
     fn chunk(&self, bytes: &mut impl Iterator<Item = u8>) -> Option<ChunkId> {

@@ -16,8 +16,6 @@ use std::{
     time::Duration,
 };
 
-use bytes::Bytes;
-
 use self::{
     bucket::Bucket,
     event::LinkEvent,
@@ -47,8 +45,6 @@ pub(super) struct AccessLinks {
     /// Flow 2e is the one from the lower to the higher end of edge e, flow 2e + 1 the way back.
     flows: Vec<Flow>,
     transport: TransportModel,
-    /// Stands for every piece.
-    content: Bytes,
     /// Lists of messages that have come, to be used again.
     spare: Vec<Vec<Control>>,
     /// What every origin has signed, by round.
@@ -62,19 +58,12 @@ impl AccessLinks {
     /// All peers at the start of their first round; connections are being made.
     pub(super) fn new(scenario: Scenario) -> World<Self> {
         let transport = scenario.transport;
-        let longest = scenario
-            .peers
-            .iter()
-            .map(|peer| peer.config.layout.longest())
-            .max()
-            .unwrap_or(0);
         let mut world = World::new(Self {
             up: Vec::new(),
             down: Vec::new(),
             netem: Vec::new(),
             flows: Vec::new(),
             transport,
-            content: Bytes::from(vec![0; longest as usize]),
             spare: Vec::new(),
             signed: BTreeMap::new(),
             failed: None,
@@ -254,7 +243,7 @@ impl World<AccessLinks> {
             Action::Fence { to } => self.peers[at as usize].swarm.handle_drained(now, to),
             // What the transport has taken is sent, and a piece whose request was withdrawn is dropped where it arrives.
             Action::AbortUpload { .. } | Action::AbortDownload { .. } => {}
-            Action::Store { .. } | Action::Release { .. } => {}
+            Action::Release { .. } => {}
             Action::Complete { .. } => {
                 let own = &mut self.peers[at as usize].own;
                 let round = own.waiting.complete(now);

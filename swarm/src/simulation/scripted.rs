@@ -18,7 +18,7 @@ use self::pipes::{Edge, Pipe, ordered};
 use super::world::{Links, World};
 use crate::{
     message::{Message, PieceHeader},
-    swarm::{Action, Departure, PieceVerdict},
+    swarm::{Action, Departure},
     test_utils::{Host, Wish},
 };
 
@@ -146,9 +146,9 @@ impl World<ScriptedLinks> {
                 let piece = (from, to, connection, header.request);
                 let aborted = self.links.aborted.remove(&piece);
                 if self.is_current(from, to, connection) && !aborted {
-                    let swarm = &mut self.peers[to as usize].swarm;
-                    if swarm.handle_piece_header(from, &header) == PieceVerdict::Read {
-                        swarm.handle_piece(now, from, header.request, data);
+                    let peer = &mut self.peers[to as usize];
+                    if let Some(hash) = peer.swarm.handle_piece_header(from, &header) {
+                        peer.own.receive(now, &mut peer.swarm, from, (&header, data), &hash);
                     }
                     self.act(to);
                 }

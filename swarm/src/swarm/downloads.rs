@@ -2,11 +2,10 @@
 
 use std::time::Duration;
 
-use bytes::Bytes;
-
-use super::{Action, Failure, Notice, PieceVerdict, Swarm, Violation};
+use super::{Action, Failure, Notice, Swarm, Violation};
 use crate::{
     Time,
+    chunk::ChunkId,
     message::{Message, PieceHeader},
     metainfo::PieceFault,
     neighbour::Neighbour,
@@ -54,23 +53,23 @@ impl Outstanding {
 }
 
 impl Swarm {
-    /// A piece's stream has begun: whether its bytes shall be read. The length is bounded here.
-    pub fn handle_piece_header(&mut self, peer: u32, header: &PieceHeader) -> PieceVerdict {
-        let Some(at) = self.find(peer) else {
-            return PieceVerdict::Stop;
-        };
+    /// A piece's stream has begun: the hash that its bytes have to have, or `None` when they are not to be read. The length
+    /// is bounded here.
+    pub fn handle_piece_header(&mut self, peer: u32, header: &PieceHeader) -> Option<[u8; 32]> {
+        let at = self.find(peer)?;
         let request = header.request;
-        let expected = self.neighbours[at].outstanding.get(request).map(|outstanding| {
+        let expected = self.neighbours[at].outstanding.get(request).and_then(|outstanding| {
             let chunk = self.chunk_at(self.current.number, outstanding.position);
-            (chunk, outstanding.bytes)
+            let known = self.current.metainfo(chunk.origin)?;
+            Some((chunk, outstanding.bytes, known.parsed.hashes[chunk.index as usize]))
         });
         let neighbour = &mut self.neighbours[at];
         // It may have been withdrawn while the piece was on its way.
         let is_over = !neighbour.is_open() || (1..=neighbour.requests_sent).contains(&request);
         let violation = match (expected, neighbour.outstanding.get_mut(request)) {
-            (Some(expected), Some(outstanding)) if expected == (header.chunk, header.length) => {
+            (Some((chunk, length, hash)), Some(outstanding)) if (chunk, length) == (header.chunk, header.length) => {
                 if !std::mem::replace(&mut outstanding.begun, true) {
-                    return PieceVerdict::Read;
+                    return Some(hash);
                 }
                 // Each one that is read has a buffer.
                 Some(Violation::PieceTwice { request })
@@ -83,22 +82,46 @@ impl Swarm {
             self.violated(self.latest, at, violation);
             self.settle(self.latest);
         }
-        PieceVerdict::Stop
+        None
     }
 
-    /// A piece has come in full.
-    pub fn handle_piece(&mut self, now: Time, peer: u32, request: u32, data: Bytes) {
-        let Some(at) = self.find(peer) else { return };
-        let Some(outstanding) = self.neighbours[at].outstanding.remove(request) else {
+    /// A piece has come in full, and [`crate::check_piece`] has compared it with the hash that its header got. The driver keeps
+    /// the chunk that is returned before it polls the next action.
+    pub fn handle_piece(
+        &mut self,
+        now: Time,
+        peer: u32,
+        header: &PieceHeader,
+        checked: Result<(), PieceFault>,
+    ) -> Option<ChunkId> {
+        let at = self.find(peer)?;
+        let Some(outstanding) = self.neighbours[at].outstanding.remove(header.request) else {
             // It was cancelled while it came.
-            self.stats.duplicate += data.len() as u64;
-            return self.settle(now);
+            self.stats.duplicate += u64::from(header.length);
+            self.settle(now);
+            return None;
         };
         let neighbour = &mut self.neighbours[at];
         neighbour.delivery.on_delivery(now, outstanding.mark, outstanding.bytes);
         neighbour.received.add(now, outstanding.bytes);
-        self.take(now, at, outstanding.position, data);
+        let chunk = self.chunk_at(self.current.number, outstanding.position);
+        match checked {
+            Ok(()) => self.take(now, at, &outstanding),
+            Err(PieceFault::Corrupt) => {
+                self.stats.corrupt += 1;
+                self.stats.corrupt_bytes += u64::from(outstanding.bytes);
+                self.current.give_up(outstanding.position, at);
+                self.neighbours[at].penalise(now);
+                let from = self.neighbours[at].peer;
+                self.actions.push_back(Action::Notice(Notice::Corrupt { from, chunk }));
+            }
+            Err(PieceFault::NotFinite) => self.fail(Failure::NotFinite {
+                origin: chunk.origin,
+                round: chunk.round,
+            }),
+        }
         self.settle(now);
+        checked.ok().map(|()| chunk)
     }
 
     /// A piece's stream ended before its time.
@@ -111,36 +134,9 @@ impl Swarm {
         self.settle(now);
     }
 
-    fn take(&mut self, now: Time, at: usize, position: u32, data: Bytes) {
-        let chunk = self.chunk_at(self.current.number, position);
-        let hash = self
-            .current
-            .metainfo(chunk.origin)
-            .map(|known| known.parsed.hashes[chunk.index as usize]);
-        let checked = match hash {
-            Some(hash) => self.verifier.check(&data, &hash),
-            None => Err(PieceFault::Corrupt),
-        };
-        match checked {
-            Ok(()) => {}
-            Err(PieceFault::Corrupt) => {
-                self.stats.corrupt += 1;
-                self.stats.corrupt_bytes += data.len() as u64;
-                self.current.give_up(position, at);
-                self.neighbours[at].penalise(now);
-                let from = self.neighbours[at].peer;
-                return self.actions.push_back(Action::Notice(Notice::Corrupt { from, chunk }));
-            }
-            Err(PieceFault::NotFinite) => {
-                return self.fail(Failure::NotFinite {
-                    origin: chunk.origin,
-                    round: chunk.round,
-                });
-            }
-        }
-        self.stats.payload_received += data.len() as u64;
-        self.neighbours[at].keep(data.len() as u64);
-        self.actions.push_back(Action::Store { chunk, data });
+    fn take(&mut self, now: Time, at: usize, &Outstanding { position, bytes, .. }: &Outstanding) {
+        self.stats.payload_received += u64::from(bytes);
+        self.neighbours[at].keep(u64::from(bytes));
         self.withdraw_second(position, at);
         self.hold(now, position);
         self.after_hold(now);

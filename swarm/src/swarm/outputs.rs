@@ -2,7 +2,6 @@
 
 use std::{fmt, time::Duration};
 
-use bytes::Bytes;
 use data_encoding::HEXLOWER;
 use thiserror::Error;
 
@@ -51,13 +50,6 @@ pub enum Action {
         /// The request.
         request: u32,
     },
-    /// Keep a chunk that has been verified.
-    Store {
-        /// Which.
-        chunk: ChunkId,
-        /// Its bytes.
-        data: Bytes,
-    },
     /// All chunks of a round are held.
     Complete {
         /// The round.
@@ -102,15 +94,6 @@ impl fmt::Display for Departure {
             Self::Broken(why) => f.write_str(why),
         }
     }
-}
-
-/// Whether a piece's bytes shall be read.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum PieceVerdict {
-    /// Read exactly the bytes that the header says.
-    Read,
-    /// Stop the stream.
-    Stop,
 }
 
 /// What a neighbour may not do.

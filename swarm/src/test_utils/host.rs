@@ -10,7 +10,7 @@ use crate::{
     chunk::ChunkId,
     config::Config,
     message::{Message, PieceHeader},
-    metainfo::{Metainfo, SignedMetainfo},
+    metainfo::{Metainfo, SignedMetainfo, check_piece},
     swarm::{Action, Departure, Failure, Notice, Swarm, Violation},
 };
 
@@ -110,6 +110,16 @@ impl Host {
         sign(origin, &metainfo)
     }
 
+    /// A piece has come in full, and its header got this hash: it is checked, and kept where the state machine says so.
+    pub fn receive(&mut self, now: Time, swarm: &mut Swarm, from: u32, piece: (&PieceHeader, Bytes), hash: &[u8; 32]) {
+        let (header, data) = piece;
+        if let Some(chunk) = swarm.handle_piece(now, from, header, check_piece(&data, hash)) {
+            assert_eq!(data, origin_data(&self.config.layout, chunk), "{chunk:?}");
+            assert!(!self.has(&chunk), "{chunk:?} is stored twice");
+            self.keep(chunk, data);
+        }
+    }
+
     /// Does what the state machine wants of its own peer; what it wants of its connections is returned.
     pub fn obey(&mut self, now: Time, swarm: &mut Swarm, action: Action) -> Option<Wish> {
         Some(match action {
@@ -133,12 +143,6 @@ impl Host {
             }
             Action::Fence { to } => {
                 swarm.handle_drained(now, to);
-                return None;
-            }
-            Action::Store { chunk, data } => {
-                assert_eq!(data, origin_data(&self.config.layout, chunk), "{chunk:?}");
-                assert!(!self.has(&chunk), "{chunk:?} is stored twice");
-                self.keep(chunk, data);
                 return None;
             }
             Action::Release { round } => {

@@ -7,8 +7,8 @@ use crate::{
     Time,
     chunk::ChunkId,
     config::Config,
-    message::{Hello, Message},
-    metainfo::{SignedMetainfo, Verifier},
+    message::{Hello, Message, PieceHeader},
+    metainfo::{SignedMetainfo, Verifier, check_piece},
     swarm::{Action, Failure, Notice, Swarm, Violation},
 };
 
@@ -106,13 +106,29 @@ impl Solo {
             let asked = self.requests(1);
             assert!(!asked.is_empty(), "nothing is asked of neighbour 1");
             self.forget_sent();
-            for (request, chunk) in asked {
-                let data = origin_data(&self.config.layout, chunk);
-                self.swarm.handle_piece(self.now, 1, request, data);
-                self.drain();
+            for request in asked {
+                self.answer(1, request);
             }
         }
         self.forget_sent();
+    }
+
+    /// A neighbour answers a request with what it asked for.
+    pub fn answer(&mut self, peer: u32, request: (u32, ChunkId)) {
+        let data = origin_data(&self.config.layout, request.1);
+        self.answer_with(peer, request, &data);
+    }
+
+    /// A neighbour answers a request with these bytes.
+    pub fn answer_with(&mut self, peer: u32, (request, chunk): (u32, ChunkId), data: &[u8]) {
+        let length = self.config.layout.bytes(chunk.index);
+        let header = PieceHeader { request, chunk, length };
+        let Some(hash) = self.swarm.handle_piece_header(peer, &header) else {
+            panic!("{chunk:?} is not asked of peer {peer}");
+        };
+        let checked = check_piece(data, &hash);
+        self.swarm.handle_piece(self.now, peer, &header, checked);
+        self.drain();
     }
 
     /// Lets time pass, with every timer at its time.

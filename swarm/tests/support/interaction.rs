@@ -8,7 +8,7 @@ use std::{
 
 use bytes::Bytes;
 use fltorrent_swarm::{
-    Action, Config, Departure, Message, PieceHeader, PieceVerdict, Swarm, Time,
+    Action, Config, Departure, Message, PieceHeader, Swarm, Time,
     test_utils::{Host, Wish},
 };
 
@@ -50,7 +50,8 @@ struct Piece {
     connection: u64,
     header: PieceHeader,
     data: Bytes,
-    accepted: bool,
+    /// The hash that its header got.
+    accepted: Option<[u8; 32]>,
 }
 
 /// What is on its way in one direction, with the connection that it belongs to.
@@ -151,37 +152,38 @@ impl World {
         let pipe = self.pipe(from, to);
         let at = which % pipe.pieces.len();
         let mut piece = pipe.pieces.swap_remove(at);
-        self.steps += u64::from(!(is_slow && piece.accepted));
+        self.steps += u64::from(!(is_slow && piece.accepted.is_some()));
         let node = &mut self.nodes[to as usize];
         if node.open.get(&from) != Some(&piece.connection) {
             return;
         }
         let request = piece.header.request;
-        if !piece.accepted {
-            let verdict = node.swarm.handle_piece_header(from, &piece.header);
-            if verdict == PieceVerdict::Stop {
-                return self.act(to);
-            }
-            piece.accepted = true;
+        if piece.accepted.is_none() {
+            piece.accepted = node.swarm.handle_piece_header(from, &piece.header);
         }
+        let Some(hash) = piece.accepted else {
+            return self.act(to);
+        };
+        let mut receive = |data| {
+            node.host
+                .receive(now, &mut node.swarm, from, (&piece.header, data), &hash);
+        };
         match fate {
             Fate::Header => {
                 // It goes behind the others.
                 return self.pipe(from, to).pieces.push(piece);
             }
             Fate::BrokenOff => node.swarm.handle_piece_failed(now, from, request),
-            Fate::Whole | Fate::Twice => {
-                node.swarm.handle_piece(now, from, request, piece.data.clone());
-            }
+            Fate::Whole | Fate::Twice => receive(piece.data.clone()),
             Fate::Corrupt => {
                 let mut wrong = piece.data.to_vec();
                 wrong[0] ^= 1;
-                node.swarm.handle_piece(now, from, request, wrong.into());
+                receive(wrong.into());
             }
         }
         self.act(to);
         if fate == Fate::Twice {
-            piece.accepted = false;
+            piece.accepted = None;
             self.pipe(from, to).pieces.push(piece);
         }
     }
@@ -408,7 +410,7 @@ impl World {
                     connection,
                     header,
                     data,
-                    accepted: false,
+                    accepted: None,
                 });
             }
             Wish::AbortUpload { to, request } => self.abort(at, to, request),
