@@ -14,10 +14,7 @@ use fltorrent_peer::{
     clock::process_seconds,
     data::{Inputs, Samples},
     memory,
-    train::{
-        TrainError,
-        backend::{self, BackendError},
-    },
+    train::{self, BackendError, TrainError},
 };
 use rand_core::Rng;
 use serde::Deserialize;
@@ -173,7 +170,7 @@ fn ours(options: &Options) -> Result<f64, BenchError> {
         ..TrainingPlan::default()
     };
     let samples = random_samples(options.model.samples() as usize);
-    let mut trainer = backend::trainer(&model, &training, 1, 0)?;
+    let mut trainer = train::trainer(&model, &training, 1, 0)?;
     trainer.train(&samples, 0)?;
     let start = process_seconds();
     for round in 1..=options.epochs {

@@ -8,7 +8,7 @@ use fltorrent_peer::{
     data::{self, DataError},
     process::{FilterError, log_filter},
     train::{
-        backend::{self, BackendError},
+        self, BackendError, backend,
         safetensors::{self, LoadError},
     },
 };
@@ -72,7 +72,7 @@ pub fn check(plan: &Plan) -> Result<Checked, PreflightError> {
     let spans = data::check(&plan.data, labels)?;
     if matches!(plan.model.architecture, Architecture::Custom { .. }) {
         // A program's own network is tried out when its trainer is made.
-        backend::trainer(&plan.model, &plan.training, plan.seed, 0)?;
+        train::trainer(&plan.model, &plan.training, plan.seed, 0)?;
     }
     Ok(Checked {
         samples: Samples {

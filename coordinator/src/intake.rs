@@ -22,20 +22,11 @@ use tokio_rustls::TlsAcceptor;
 use crate::identity::{RunId, identity_of};
 use crate::server::places::Limits;
 use crate::server::{DriverTask, Place, Port, serve, speak};
-use fltorrent_records::progress::{Progress, RoundSummary};
-use fltorrent_records::report::RoundReport;
+use fltorrent_records::progress::Progress;
 use service::Service;
 
+pub use crate::server::reports::Reported;
 pub use crate::server::{HANDSHAKE_TIMEOUT, MAX_CONNECTIONS, STEP_TIMEOUT};
-
-/// A report that counts, and what it completed.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Reported {
-    /// The report.
-    pub report: RoundReport,
-    /// The figures of the round, if this was the last report of it.
-    pub summary: Option<RoundSummary>,
-}
 
 /// A running intake. Dropping it ends it at once.
 #[derive(Debug)]

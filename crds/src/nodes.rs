@@ -15,7 +15,13 @@ mod resolve;
 
 use std::net::SocketAddr;
 
-use crate::{Errors, FieldError, PeerAddress, Plan, errors::quote, manifest::MAX_BYTES};
+use serde_json::Value;
+
+use crate::{
+    Errors, FieldError, PeerAddress, Plan,
+    errors::quote,
+    manifest::{self, MAX_BYTES},
+};
 
 /// Where the peers are, and what else the file says.
 #[derive(Clone, Debug, PartialEq)]
@@ -63,7 +69,16 @@ impl Nodes {
                 format!("a nodes file has at most {MAX_BYTES}"),
             )));
         }
-        form::read(text)
+        let document = manifest::yaml(text).map_err(Errors::one)?;
+        let Value::Object(fields) = &document else {
+            return Err(no_form("the file has no fields"));
+        };
+        match (fields.contains_key("peers"), fields.contains_key("nodes")) {
+            (true, true) => Err(no_form("the file has both peers and nodes")),
+            (false, false) => Err(no_form("the file has neither peers nor nodes")),
+            (true, false) => resolve::peers(form::checked(&form::PEERS, document)?),
+            (false, true) => resolve::nodes(form::checked(&form::NODES, document)?),
+        }
     }
 
     /// Compares the file with the plan that it is used with.

@@ -1,5 +1,6 @@
 //! The custom resource definition: generated, structural, and its rules agree with the reader of manifests.
 #![allow(clippy::unwrap_used, reason = "tests may panic")]
+#![allow(clippy::too_many_lines, reason = "tables of cases")]
 
 #[path = "support/catalogue.rs"]
 mod catalogue;

@@ -1,5 +1,6 @@
 //! No field is ignored: when it changes, the plan changes.
 #![allow(clippy::unwrap_used, reason = "tests may panic")]
+#![allow(clippy::too_many_lines, reason = "tables of cases")]
 
 #[path = "support/catalogue.rs"]
 mod catalogue;

@@ -13,15 +13,13 @@ use crate::command::{self, CommandError};
 use crate::components::{Context, containerd};
 use crate::task::Task;
 
-/// The image that holds a pod's namespaces.
-pub const PAUSE: &str = "fltorrent.io/e2e/pause:v0";
 /// The image of the cluster's DNS.
 pub const COREDNS: &str = "fltorrent.io/e2e/coredns:v0";
 /// The image that tests run in pods: the program `probe`, whose source says what it does.
 pub const PROBE: &str = "fltorrent.io/e2e/probe:v0";
 
 /// Images of one program each: name, program.
-const IMAGES: [(&str, &str); 3] = [(PAUSE, "pause"), (COREDNS, "coredns"), (PROBE, "probe")];
+const IMAGES: [(&str, &str); 3] = [(containerd::PAUSE, "pause"), (COREDNS, "coredns"), (PROBE, "probe")];
 
 /// Why there is no image.
 #[derive(Debug, thiserror::Error)]

@@ -33,3 +33,6 @@ mod test_api;
 pub mod throttle;
 pub mod validate;
 pub mod watch;
+
+/// An experiment as it is watched: one that cannot be read stops no other.
+pub type Watched = kube::core::DeserializeGuard<fltorrent_crds::Experiment>;

@@ -19,6 +19,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 
+use crate::Watched;
 use crate::build::Site;
 use crate::config::Config;
 use crate::endings::EndingStore;
@@ -28,7 +29,7 @@ use crate::identity::Cluster;
 use crate::lease::keeper::{Candidate, Keeper};
 use crate::metrics::Metrics;
 use crate::planner::Planner;
-use crate::reconcile::{Context, Tools, Watched, after_error, reconcile};
+use crate::reconcile::{Context, Tools, after_error, reconcile};
 use crate::root;
 use crate::watch::{Scope, Triggers, start};
 

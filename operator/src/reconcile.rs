@@ -12,16 +12,15 @@ use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use fltorrent_crds::Experiment;
 use fltorrent_crds::status::ExperimentStatus;
 use futures_util::FutureExt;
 use jiff::Timestamp;
 use kube::ResourceExt;
-use kube::core::DeserializeGuard;
 use kube::runtime::controller::Action;
 use kube::runtime::reflector::ObjectRef;
 use tracing::Instrument;
 
+use crate::Watched;
 use crate::apply::ApplyError;
 use crate::backoff;
 use crate::event_notes;
@@ -33,9 +32,6 @@ use crate::validate::Validated;
 pub use context::{Context, Tools};
 pub use error::ReconcileError;
 use seen::Seen;
-
-/// An experiment as it is watched: one that cannot be read stops no other.
-pub type Watched = DeserializeGuard<Experiment>;
 
 /// How often an experiment is looked at when nothing happens.
 const IDLE: Duration = Duration::from_secs(300);

@@ -10,10 +10,10 @@ use kube::ResourceExt;
 use kube::runtime::reflector::ObjectRef;
 use tokio::sync::OwnedMutexGuard;
 
+use crate::Watched;
 use crate::apply::QUOTA_EXCEEDED;
 use crate::backoff;
 use crate::pod_facts::Trouble;
-use crate::reconcile::Watched;
 
 /// The API server counts a pod that has ended for a moment longer.
 const SETTLES: Duration = Duration::from_secs(1);

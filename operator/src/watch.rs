@@ -15,11 +15,12 @@ use serde::de::DeserializeOwned;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 
+use crate::Watched;
 use crate::metrics::Metrics;
 use crate::names;
 use crate::pages::PAGE;
 use crate::pod_facts;
-use crate::reconcile::{Context, Watched};
+use crate::reconcile::Context;
 
 /// Where the operator looks: one namespace, or all.
 #[derive(Clone)]

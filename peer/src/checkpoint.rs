@@ -16,14 +16,14 @@ use fltorrent_swarm::{EvaluationCounts, StopRecord};
 use thiserror::Error;
 
 pub use file::{read, verify, write};
-pub use folder::{Writer, list, path, remove_all};
+pub use folder::{Writer, list, remove_all};
 pub use place::Folder;
 pub use resume::{Common, Loaded, Resume, ResumeError, common, load, whole};
 
-/// What a checkpoint says beside the parameters.
+/// A checkpoint without its parameters.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Header {
-    /// Whose it is.
+    /// The peer.
     pub peer: u32,
     /// Finished rounds, ≥ 1; the next round has this number.
     pub rounds: u32,
@@ -33,10 +33,19 @@ pub struct Header {
     pub model: [u8; 32],
     /// The model on this peer's part of the test split; the next metainfo carries it.
     pub evaluation: EvaluationCounts,
-    /// What the rules of early stop had seen.
+    /// The record of early stop's rules.
     pub stop: StopRecord,
     /// The run was over with this round, since a rule of early stop was met.
     pub converged: bool,
+}
+
+fn name(peer: u32, rounds: u32) -> String {
+    format!("peer-{peer}.rounds-{rounds}.checkpoint")
+}
+
+/// The file of `peer` after so many finished rounds.
+pub fn path(folder: &Folder, peer: u32, rounds: u32) -> PathBuf {
+    folder.path().join(name(peer, rounds))
 }
 
 /// Why a checkpoint cannot be written.
@@ -45,7 +54,7 @@ pub struct Header {
 pub struct WriteError {
     /// The file.
     pub path: PathBuf,
-    /// What the system said.
+    /// The system's error.
     #[source]
     pub source: io::Error,
 }

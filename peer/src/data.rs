@@ -30,9 +30,9 @@ use fltorrent_crds::{
     visible_line,
 };
 
-pub use error::DataError;
-pub(crate) use own::{AnyData, Registered};
-pub use own::{OwnData, OwnError};
+pub use error::{DataError, OwnError};
+pub use own::OwnData;
+pub(crate) use own::{DATA_SETS, DataSets, Registered, data_sets};
 pub use samples::{Inputs, Samples};
 use tables::Tables;
 pub(crate) use warnings::of_part;
@@ -41,9 +41,9 @@ pub use warnings::{few_tests, warnings};
 /// One of the two parts of a data set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Split {
-    /// What is divided among the peers.
+    /// The training split, divided among the peers.
     Train,
-    /// What models are evaluated on.
+    /// The test split.
     Test,
 }
 
@@ -194,7 +194,7 @@ fn load_from(
 /// The values of a part of the inputs.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Span {
-    /// What has them, for example "column `age`".
+    /// Their place, for example "column `age`".
     pub name: String,
     /// The least one.
     pub least: f32,
@@ -214,7 +214,7 @@ pub fn check(plan: &DataPlan, labels: &Labels) -> Result<Vec<Span>, DataError> {
     Ok(spans)
 }
 
-/// What a file says, for an error: bounded, in one line, without control characters, and with bytes that are no UTF-8 as `\xe9`.
+/// Text of a file for an error: bounded, in one line, without control characters, and with bytes that are no UTF-8 as `\xe9`.
 fn shown(bytes: &[u8]) -> String {
     const LONGEST: usize = 32;
     let mut shown = String::new();
@@ -242,7 +242,7 @@ fn input_len(plan: &DataPlan) -> Result<usize, DataError> {
     idx::image_len(&plan.input_shape)
 }
 
-/// What two peers compare before they exchange: BLAKE3 over the image shape, the number of classes and the labels of
+/// The hash that two peers compare before they exchange: BLAKE3 over the image shape, the number of classes and the labels of
 /// both splits, each list preceded by its length (u64, little-endian), and [`Labels::content`] where there is one.
 ///
 /// Images are left out: they would have to be read whole by every peer before it may greet its neighbours.

@@ -32,7 +32,7 @@ const BATCH: usize = 32;
 /// How long the end of the run may take to reach the neighbours.
 const GRACE: Duration = Duration::from_secs(3);
 
-/// What the driver works with.
+/// The parts that the driver ties together.
 pub struct Parts {
     /// The state machine.
     pub swarm: Swarm,
@@ -40,15 +40,15 @@ pub struct Parts {
     pub epoch: Instant,
     /// Connections.
     pub transport: Transport,
-    /// What they report.
+    /// Their events.
     pub events: mpsc::Receiver<Event>,
     /// Where chunks are.
     pub store: ChunkStore,
-    /// What the training thread reports.
+    /// Reports of the training thread.
     pub progress: mpsc::Receiver<Progress>,
     /// Where it waits for complete rounds.
     pub completed: SyncSender<Completed>,
-    /// What new connections, reports and signatures are made with.
+    /// Credentials of new connections, reports and signatures.
     pub credentials: CurrentCredentials,
     /// Ends the run with a word on who wants it; for ever open when nobody does.
     pub stop: oneshot::Receiver<&'static str>,
@@ -120,7 +120,7 @@ impl Driver {
         result.map(|()| self.parameters.unwrap_or_default())
     }
 
-    /// What was queued for the neighbours goes out first: they shall have the proof, not only this peer's word. The links stay: a connection
+    /// Queued messages go out first: the neighbours shall have the proof, not only this peer's word. The links stay: a connection
     /// whose last handle goes is closed without a word.
     async fn flush(&mut self) {
         let flushed = async {

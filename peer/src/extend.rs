@@ -3,11 +3,6 @@
 //! A program says once, at its start, what it has ([`install`]); from then on manifests may name it
 //! (`model: {type: custom, custom: {name: …}}`). Peers are processes of the same program, so they know it too.
 
-mod guard;
-
-use std::{collections::BTreeMap, sync::OnceLock};
-
-use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 use thiserror::Error;
 
@@ -17,20 +12,19 @@ pub use fltorrent_crds::{
     plan::{Start, TensorPlan},
     seeds,
 };
-pub use guard::Panicked;
-pub(crate) use guard::guard;
 
-use crate::{data, train};
+use crate::{data, guard::guard, train};
 pub use crate::{
     data::{Inputs, Labels, OwnData, OwnError, Split},
+    guard::Panicked,
     train::{OwnNetwork, Parameters, burn, layers},
 };
 
-/// What a program brings itself, by name.
+/// A program's own networks and data sets, by name.
 #[derive(Default)]
 pub struct Extensions {
-    networks: BTreeMap<&'static str, Box<dyn train::AnyNetwork>>,
-    data_sets: BTreeMap<&'static str, Box<dyn data::AnyData>>,
+    networks: train::Networks,
+    data_sets: data::DataSets,
 }
 
 /// A program that says twice what it has.
@@ -38,19 +32,18 @@ pub struct Extensions {
 #[error("the program's own networks and data sets are settled already; say them once, before anything else")]
 pub struct Installed;
 
-static INSTALLED: OnceLock<Extensions> = OnceLock::new();
-
 /// Settles what this process has beyond the project's own networks and data sets.
 ///
 /// # Errors
 /// When it is settled already, by an earlier call or because somebody looked.
 pub fn install(extensions: Extensions) -> Result<(), Installed> {
-    INSTALLED.set(extensions).map_err(|_| Installed)
+    train::NETWORKS.set(extensions.networks).map_err(|_| Installed)?;
+    data::DATA_SETS.set(extensions.data_sets).map_err(|_| Installed)
 }
 
-/// What this process has.
-pub fn installed() -> &'static Extensions {
-    INSTALLED.get_or_init(Extensions::default)
+/// This process' own networks and data sets.
+pub fn installed() -> &'static dyn Catalogue {
+    &Process
 }
 
 impl Extensions {
@@ -86,28 +79,14 @@ impl Extensions {
         assert!(before.is_none(), "there are two data sets `{name}`");
         self
     }
-
-    pub(crate) fn network_named(&self, name: &str) -> Option<&dyn train::AnyNetwork> {
-        let built_in = || (name == train::synthetic::NAME).then_some(train::synthetic::NETWORK);
-        self.networks.get(name).map(Box::as_ref).or_else(built_in)
-    }
-
-    pub(crate) fn network_names(&self) -> Vec<&str> {
-        self.networks.keys().copied().collect()
-    }
-
-    pub(crate) fn data_named(&self, name: &str) -> Option<&dyn data::AnyData> {
-        self.data_sets.get(name).map(Box::as_ref)
-    }
-
-    pub(crate) fn data_names(&self) -> Vec<&str> {
-        self.data_sets.keys().copied().collect()
-    }
 }
 
-impl Catalogue for Extensions {
+/// This process, as a plan asks it.
+struct Process;
+
+impl Catalogue for Process {
     fn networks(&self) -> Vec<&str> {
-        self.network_names()
+        train::networks().keys().copied().collect()
     }
 
     fn tensors(
@@ -116,16 +95,16 @@ impl Catalogue for Extensions {
         settings: &Map<String, Value>,
         task: &Task,
     ) -> Option<Result<Vec<TensorPlan>, FieldError>> {
-        let network = self.network_named(name)?;
+        let network = train::network(name)?;
         Some(guarded(|| network.tensors(settings, task)))
     }
 
     fn data_sets(&self) -> Vec<&str> {
-        self.data_names()
+        data::data_sets().keys().copied().collect()
     }
 
     fn data_set(&self, name: &str, settings: &Map<String, Value>) -> Option<Result<Form, FieldError>> {
-        let data_set = self.data_named(name)?;
+        let data_set = data::data_sets().get(name)?;
         Some(guarded(|| data_set.form(settings)))
     }
 }
@@ -134,34 +113,12 @@ fn guarded<T>(ask: impl FnOnce() -> Result<T, FieldError>) -> Result<T, FieldErr
     guard(ask).unwrap_or_else(|panic| Err(FieldError::new("", panic.to_string(), "correct the program's own code")))
 }
 
-/// Reads settings, with the path of what is wrong in them.
-pub(crate) fn settings<T: DeserializeOwned>(settings: &Map<String, Value>) -> Result<T, FieldError> {
-    serde_path_to_error::deserialize(Value::Object(settings.clone())).map_err(|error| {
-        let path = match error.path().to_string() {
-            whole if whole == "." => String::new(),
-            path => path,
-        };
-        let found = error.into_inner().to_string();
-        FieldError::new(path, found, "write what the program's own code wants there")
-    })
-}
-
 /// Whose fault a panic is.
 pub(crate) fn blame() -> &'static str {
-    let own = installed();
-    if own.networks.is_empty() && own.data_sets.is_empty() {
+    if train::networks().is_empty() && data::data_sets().is_empty() {
         "fltorrent"
     } else {
         "fltorrent or in the program's own networks and data sets"
-    }
-}
-
-/// Names for an error.
-pub(crate) fn list(names: Vec<&str>) -> String {
-    if names.is_empty() {
-        "none of its own".to_owned()
-    } else {
-        names.join(", ")
     }
 }
 

@@ -8,6 +8,7 @@ pub mod cut;
 pub mod data;
 pub mod driver;
 pub mod extend;
+mod guard;
 pub mod memory;
 pub mod metrics;
 pub mod metrics_file;
@@ -23,5 +24,5 @@ pub mod worker;
 
 pub use fltorrent_coordinator::chain;
 
-/// What this peer shows of itself; it changes when its certificate is renewed.
+/// This peer's credentials; they change when its certificate is renewed.
 pub type CurrentCredentials = tokio::sync::watch::Receiver<std::sync::Arc<fltorrent_coordinator::tls::Credentials>>;

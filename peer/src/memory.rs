@@ -1,4 +1,4 @@
-//! What the allocator gives back to the system, and when.
+//! The allocator's pages: which go back to the system, and when.
 //!
 //! A training step frees as much as it takes, several times a second. Pages that go back in between are cleared when they are
 //! taken again, which cost a third of all CPU time with a model of 23 MB. So a peer keeps its pages within a phase of a round,

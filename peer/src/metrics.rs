@@ -1,4 +1,4 @@
-//! What Prometheus sees of one peer, and the small HTTP server that shows it.
+//! Prometheus' figures of one peer, and the small HTTP server that serves them.
 
 mod server;
 
@@ -23,7 +23,7 @@ type Figure = Gauge<f64, AtomicU64>;
 /// A figure that is not there where there is nothing that it could be of.
 type Perhaps = Family<[(&'static str, &'static str); 0], Figure>;
 
-/// What Prometheus sees of one peer.
+/// Prometheus' figures of one peer.
 pub struct Metrics {
     registry: Mutex<Registry>,
     ready: AtomicBool,
@@ -105,7 +105,7 @@ impl Metrics {
         }
     }
 
-    /// What `/metrics` answers, as OpenMetrics.
+    /// The answer of `/metrics`, as OpenMetrics.
     pub fn text(&self) -> String {
         let mut text = String::new();
         // Writing to a string does not fail.
@@ -129,7 +129,7 @@ impl Metrics {
         let (memory, file) = store.sizes();
         self.round.set(swarm.round().into());
         self.chunks_held.set(swarm.held().count().into());
-        self.neighbours.set(swarm.open_links() as i64);
+        self.neighbours.set(swarm.open_neighbours() as i64);
         self.unchoked.set(unchoked as i64);
         self.unchoked_by.set(unchoked_by as i64);
         self.store_memory.set(memory as i64);

@@ -20,7 +20,7 @@ use thiserror::Error;
 pub struct MetricsFileError {
     /// The metrics file.
     pub path: PathBuf,
-    /// What the system said.
+    /// The system's error.
     pub source: io::Error,
 }
 
@@ -60,7 +60,7 @@ impl MetricsFile {
         Ok(resumed)
     }
 
-    /// What has happened now.
+    /// The new event.
     ///
     /// # Errors
     /// When the file cannot be written.

@@ -1,4 +1,4 @@
-//! What a person who watches one peer is told.
+//! News for a person who watches one peer.
 
 use std::net::IpAddr;
 
@@ -9,14 +9,14 @@ use fltorrent_records::report::RoundReport;
 pub enum News {
     /// A neighbour is connected and means the same experiment.
     Met {
-        /// Which.
+        /// The neighbour.
         neighbour: u32,
     },
     /// The connection to a neighbour is gone, or was never of use.
     Away {
-        /// Which.
+        /// The neighbour.
         neighbour: u32,
-        /// What is known of the cause.
+        /// The cause, as far as it is known.
         why: String,
     },
     /// Somebody wanted to connect and was refused, or left in the middle of it.

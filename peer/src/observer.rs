@@ -1,4 +1,4 @@
-//! What is measured of a peer's run, and whom it is told: the metrics file, Prometheus, the coordinator, and who watches.
+//! The measurements of a peer's run, and their outlets: the metrics file, Prometheus, the coordinator, and an observer.
 //!
 //! The driver says what happens; nothing that it decides depends on what is measured. Time comes as an argument.
 
@@ -38,7 +38,7 @@ use sampler::Sampler;
 pub struct Outlets {
     /// The file that the launcher, the live view and reports read.
     pub file: MetricsFile,
-    /// What is served to Prometheus.
+    /// Prometheus' figures.
     pub metrics: Arc<Metrics>,
     /// Where `bt_complete` goes, if anywhere.
     pub reporter: Option<Reporter>,
@@ -46,10 +46,10 @@ pub struct Outlets {
     pub news: Option<mpsc::Sender<News>>,
 }
 
-/// What the training thread made of a round.
+/// A round's result, as the training thread has it.
 #[derive(Debug)]
 pub struct Aggregated {
-    /// Which round.
+    /// The round.
     pub round: u32,
     /// BLAKE3 of the new model.
     pub model: ModelHash,
@@ -68,18 +68,18 @@ pub(crate) struct Observer {
     peer: (u32, u32),
     /// Chunks of a round.
     positions: u64,
-    /// What the training thread does, and in which round.
+    /// The training thread's state and round.
     state: (State, u32),
     round: RoundFigures,
     exchange: ExchangeNotes,
     sampler: Sampler,
     /// Payload of the whole run.
     bytes_sent: u64,
-    /// What QUIC counted on connections that are gone, and all control messages.
+    /// QUIC's counts of connections that are gone, and all control messages.
     transport_gone: TransportFigures,
 }
 
-/// What is measured of the round that is on.
+/// The measurements of the current round.
 #[derive(Debug, Default)]
 struct RoundFigures {
     train: Option<TrainFigures>,
@@ -154,7 +154,7 @@ impl Observer {
         self.transport_gone = self.transport_gone.plus(counted);
     }
 
-    /// What the swarm wanted has been done.
+    /// The swarm's actions have been carried out.
     pub(crate) fn acted(&mut self, now: Time, swarm: &Swarm, store: &ChunkStore) {
         self.exchange.waits(now, swarm.waits_for());
         self.outlets.metrics.update(swarm, store);
@@ -282,10 +282,10 @@ impl Observer {
     fn status(&self, swarm: &Swarm) -> Status {
         let (state, round) = self.state;
         let stats = swarm.stats();
-        let neighbours = swarm.open_links() as u32;
+        let neighbours = swarm.open_neighbours() as u32;
         let (unchoked, unchoked_by) = swarm.unchoked();
         let (interested, interested_in) = swarm.interested();
-        // The swarm is in the next round while the training thread combines this one.
+        // The swarm is in the next round while the training thread aggregates this one.
         let held = if swarm.round() > round {
             self.positions
         } else {

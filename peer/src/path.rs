@@ -4,7 +4,7 @@ use std::path::Path;
 
 use fltorrent_crds::plan;
 
-/// What a shell was meant to expand in a path, unless something of this very name is there, which is meant then.
+/// A part of a path that a shell was meant to expand; none when something of this very name exists.
 #[must_use]
 pub fn unexpanded(path: &Path) -> Option<&str> {
     let part = path.to_str().and_then(plan::unexpanded)?;

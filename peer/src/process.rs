@@ -12,6 +12,7 @@ mod membership;
 mod peer;
 mod places;
 mod prepare;
+mod stages;
 
 use std::{
     fs::File,
@@ -30,10 +31,11 @@ use crate::{checkpoint::Resume, extend, memory};
 
 pub use filter::{FilterError, log_filter};
 pub use membership::Membership;
-pub use peer::{Bound, Listen, Peer, Ready, Watch};
+pub use peer::{Listen, Peer, Watch};
 pub use places::Places;
+pub use stages::{Bound, Ready};
 
-/// What the command line says.
+/// The options of the command line.
 #[derive(Clone, Debug)]
 pub struct Options {
     /// The peer's index in the plan.

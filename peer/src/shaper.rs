@@ -1,4 +1,4 @@
-//! What an access link does to datagrams, in virtual time: which are dropped, and when the others leave it.
+//! An access link's effect on datagrams, in virtual time: which are dropped, and when the others leave it.
 //!
 //! ```text
 //!     sent ─► queue ─► rate up ─► loss ─► delay ± jitter ─► the network
@@ -22,10 +22,10 @@ use rand_chacha::ChaCha8Rng;
 
 use self::{rate::Rate, wander::Wander};
 
-/// What IP and UDP add to a datagram, bytes.
+/// Bytes of IP's and UDP's headers.
 const HEADERS: [u64; 2] = [28, 48];
 
-/// What becomes of a datagram.
+/// The fate of a datagram.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fate {
     /// It leaves the link at this time.

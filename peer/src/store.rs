@@ -52,7 +52,7 @@ struct Inner {
     budget: u64,
     used: u64,
     places: HashMap<ChunkId, Place>,
-    /// What chunks are read into that come back from a file.
+    /// Buffers for chunks that come back from a file.
     buffers: Buffers,
     /// The origin of this peer's own chunks.
     own: u32,

@@ -26,11 +26,16 @@ pub(crate) mod synthetic;
 pub use self::{network::Parameters, own::OwnNetwork};
 #[doc(no_inline)]
 pub use burn;
-pub use error::TrainError;
+pub use error::{BackendError, TrainError};
 pub(crate) use hash::little_endian;
 pub use hash::model_hash;
 #[cfg(any(feature = "flex", feature = "cuda"))]
-pub(crate) use own::{AnyNetwork, Registered};
+pub(crate) use own::{NETWORKS, Networks, Registered, networks};
+
+use fltorrent_crds::{
+    catalogue::Task,
+    plan::{Architecture, ModelPlan, TrainingPlan},
+};
 
 use crate::data::Samples;
 
@@ -98,7 +103,70 @@ pub trait Trainer: Send {
     fn evaluate(&mut self, samples: &Samples) -> Result<EvalCounts, TrainError>;
 }
 
-/// What a round of training did.
+/// Makes the trainer of one peer, with the initial parameters that follow from the seed.
+///
+/// # Errors
+/// As [`backend::probe`], and a plan whose tensors do not follow from its architecture.
+pub fn trainer(
+    model: &ModelPlan,
+    training: &TrainingPlan,
+    seed: u64,
+    peer: u32,
+) -> Result<Box<dyn Trainer>, BackendError> {
+    backend::probe(training.backend)?;
+    if !matches!(model.architecture, Architecture::Custom { .. }) {
+        backend::check_tensors(model, &model.architecture.tensors())?;
+    }
+    let mut trainer = match model.architecture {
+        Architecture::Mlp { .. } => backend::build(network::Mlp, model, training, seed, peer),
+        Architecture::Lenet { input, .. } => backend::build(network::Lenet { input }, model, training, seed, peer),
+        Architecture::Cnn { input, .. } => backend::build(network::Cnn { input }, model, training, seed, peer),
+        Architecture::Resnet18 { input, groups, .. } => {
+            let network = network::Resnet18 { input, groups };
+            backend::build(network, model, training, seed, peer)
+        }
+        Architecture::Transformer {
+            context,
+            layers,
+            heads,
+            width,
+        } => {
+            let network = network::Transformer {
+                context,
+                layers,
+                heads,
+                width,
+            };
+            backend::build(network, model, training, seed, peer)
+        }
+        Architecture::Custom {
+            ref name,
+            ref settings,
+            ref input,
+            classes,
+            targets,
+        } => {
+            let task = Task {
+                input_shape: input.clone(),
+                classes,
+                targets,
+            };
+            own::trainer(name, settings, &task, model, training, seed, peer)
+        }
+    }?;
+    trainer.set(&init::parameters(model, seed))?;
+    own::try_out(trainer.as_mut(), &model.architecture)?;
+    Ok(trainer)
+}
+
+/// The network of this name beyond those of a plan's architectures.
+#[cfg(any(feature = "flex", feature = "cuda"))]
+pub(crate) fn network(name: &str) -> Option<&'static dyn own::AnyNetwork> {
+    let built_in = || (name == synthetic::NAME).then_some(synthetic::NETWORK);
+    networks().get(name).map(Box::as_ref).or_else(built_in)
+}
+
+/// The result of a round of training.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct TrainReport {
     /// Mean cross entropy (nats) over all samples of all passes, each before the step that it was part of; 0 when the
@@ -110,7 +178,7 @@ pub struct TrainReport {
     pub steps: u64,
 }
 
-/// What an evaluation counted.
+/// The counts of an evaluation.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct EvalCounts {
     /// Labels at which the largest logit is, the first among equals.
@@ -123,7 +191,7 @@ pub struct EvalCounts {
     pub classes: Vec<ClassCounts>,
 }
 
-/// What an evaluation counted of one class.
+/// The counts of one class.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct ClassCounts {
     /// Samples of the class that were classified so.

@@ -11,17 +11,20 @@ mod connection;
 mod dial;
 mod door;
 mod endpoint;
+mod error;
 mod explain;
 mod gate;
 mod pieces;
 mod probe;
 mod shaped;
+mod shared;
 pub mod socket;
 mod waiting;
 
 pub use config::{CLOSE_FAILED, CLOSE_FINISHED, CLOSE_REFUSED, CLOSE_REPLACED, CLOSE_VIOLATION};
-pub use connection::{Link, LinkError};
+pub use connection::Link;
 pub use endpoint::{Transport, TransportError, bare};
+pub use error::LinkError;
 pub use shaped::shape;
 
 use std::net::IpAddr;
@@ -33,7 +36,7 @@ use tokio::sync::oneshot;
 /// Names one connection among all that a process ever had, so that what belongs to an old one is not taken for new.
 pub type Generation = u64;
 
-/// What the transport reports to the driver.
+/// An event of the transport.
 #[derive(Debug)]
 pub enum Event {
     /// A connection to a neighbour is there, and its control stream is open.
@@ -42,7 +45,7 @@ pub enum Event {
     Unreachable {
         /// The neighbour.
         peer: u32,
-        /// What went wrong.
+        /// The cause.
         reason: String,
     },
     /// Somebody wanted to connect and was refused, or left in the middle of it.
@@ -60,12 +63,12 @@ pub enum Event {
         peer: u32,
         /// Its connection.
         generation: Generation,
-        /// What happened.
+        /// The event.
         event: LinkEvent,
     },
 }
 
-/// What happened on a connection.
+/// An event of a connection.
 #[derive(Debug)]
 pub enum LinkEvent {
     /// A message came.

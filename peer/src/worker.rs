@@ -1,4 +1,4 @@
-//! The training thread: train, publish, wait for everybody's chunks, combine, evaluate, round after round.
+//! The training thread: train, publish, wait for everybody's chunks, aggregate, evaluate, round after round.
 //!
 //! It runs apart from the driver, so that others' chunks flow while this peer computes.
 
@@ -39,7 +39,7 @@ pub enum WorkError {
     Train { round: u32, source: TrainError },
     #[error("the chunk store failed in round {round}")]
     Store { round: u32, source: StoreError },
-    #[error("the updates of round {round} could not be combined")]
+    #[error("the updates of round {round} could not be aggregated")]
     Fold { round: u32, source: FoldError },
     #[error(transparent)]
     Checkpoint(#[from] checkpoint::WriteError),
@@ -47,7 +47,7 @@ pub enum WorkError {
     Sign { round: u32, source: KeyError },
 }
 
-/// What the thread works with.
+/// The training thread's parts.
 pub struct Work {
     /// This peer's model.
     pub trainer: Box<dyn Trainer>,
@@ -57,17 +57,17 @@ pub struct Work {
     pub test_part: Samples,
     /// How updates are cut.
     pub layout: ChunkLayout,
-    /// What makes one model of a round's updates.
+    /// The rule that makes one model of a round's updates.
     pub aggregation: Box<dyn Aggregation>,
     /// Where this peer begins.
     pub start: Start,
-    /// What writes checkpoints, and the metrics file that is flushed before; none: nothing is kept.
+    /// The writer of checkpoints, and the metrics file that is flushed before; none: no checkpoints.
     pub checkpoints: Option<(checkpoint::Writer, PathBuf)>,
     /// Where this peer's own chunks go.
     pub buffers: Buffers,
     /// Where chunks are.
     pub store: ChunkStore,
-    /// Whose update it is, and who signs.
+    /// This peer's index and attempt.
     pub credentials: CurrentCredentials,
     /// This peer's index and attempt.
     pub peer: (u32, u32),
@@ -86,7 +86,7 @@ pub struct Start {
     pub model: [u8; 32],
     /// That model on this peer's part of the test split; nothing before the first round.
     pub evaluation: EvaluationCounts,
-    /// What the rules of early stop had seen.
+    /// The record of early stop's rules.
     pub stop: StopRecord,
     /// No round is left: the model is the run's result.
     pub is_over: bool,
@@ -112,7 +112,7 @@ pub(crate) fn flat(trainer: &dyn Trainer) -> Result<Vec<f32>, TrainError> {
     Ok(parameters)
 }
 
-/// What the driver tells the thread: all chunks of a round that will come are held.
+/// The driver's word to the thread: all chunks of a round that will come are held.
 #[derive(Debug)]
 pub struct Completed {
     /// Signed sample counts in origin order; none: the origin's update is not there.
@@ -121,16 +121,16 @@ pub struct Completed {
     pub is_last: bool,
     /// Whether it is the last one by a rule of early stop.
     pub converged: bool,
-    /// What the rules of early stop have seen.
+    /// The record of early stop's rules.
     pub stop: StopRecord,
 }
 
-/// What the thread tells the driver.
+/// The thread's reports to the driver.
 #[derive(Debug)]
 pub enum Progress {
     /// Training of a round begins.
     Training {
-        /// Which.
+        /// The round.
         round: u32,
     },
     /// This peer's update is in the store.
@@ -142,7 +142,7 @@ pub enum Progress {
     },
     /// The round's updates are one model.
     Aggregated {
-        /// What became of it.
+        /// The new model's figures.
         aggregated: Aggregated,
         /// Told once the figures are in the metrics file, where somebody waits for it.
         noted: Option<SyncSender<()>>,
@@ -168,8 +168,8 @@ struct Thread<'a> {
     work: Work,
     round: u32,
     base: [u8; 32],
-    /// How long the last combination took.
-    combining: Duration,
+    /// How long the last aggregation took.
+    aggregating: Duration,
     evaluation: EvaluationCounts,
     completed: &'a Receiver<Completed>,
     progress: &'a mpsc::Sender<Progress>,
@@ -183,7 +183,7 @@ impl<'a> Thread<'a> {
             work,
             round: start.round,
             base: start.model,
-            combining: Duration::ZERO,
+            aggregating: Duration::ZERO,
             evaluation: start.evaluation,
             completed,
             progress,
@@ -208,7 +208,7 @@ impl<'a> Thread<'a> {
                 .as_ref()
                 .is_some_and(|(writer, _)| writer.is_due(round + 1, completed.is_last));
             let (noted, is_noted) = sync_channel(1);
-            if let Err(error) = self.combine(round, &completed.samples) {
+            if let Err(error) = self.aggregate(round, &completed.samples) {
                 return Some(Err(error));
             }
             drop(chunks);
@@ -316,7 +316,7 @@ impl<'a> Thread<'a> {
     /// one round of checkpoints lies between.
     fn keep_model(&mut self, completed: &Completed) -> Result<(), WorkError> {
         let round = self.round;
-        let Some((writer, journal)) = &mut self.work.checkpoints else {
+        let Some((writer, metrics_file)) = &mut self.work.checkpoints else {
             return Ok(());
         };
         let header = Header {
@@ -330,7 +330,7 @@ impl<'a> Thread<'a> {
         };
         let started = Instant::now();
         let parameters = flat(self.work.trainer.as_ref()).map_err(|source| WorkError::Train { round, source })?;
-        writer.write(&header, &parameters, journal)?;
+        writer.write(&header, &parameters, metrics_file)?;
         let seconds = started.elapsed().as_secs_f64();
         tracing::info!(round, seconds, "checkpoint written");
         Ok(())
@@ -349,7 +349,7 @@ impl<'a> Thread<'a> {
     }
 
     /// Gives the trainer the round's new model, tensor by tensor as well.
-    fn combine(&mut self, round: u32, samples: &[Option<u64>]) -> Result<(), WorkError> {
+    fn aggregate(&mut self, round: u32, samples: &[Option<u64>]) -> Result<(), WorkError> {
         let started = Instant::now();
         let Work {
             trainer,
@@ -370,7 +370,7 @@ impl<'a> Thread<'a> {
                 .map_err(|source| WorkError::Train { round, source })?;
         }
         self.base = *hasher.finalize().as_bytes();
-        self.combining = started.elapsed();
+        self.aggregating = started.elapsed();
         Ok(())
     }
 
@@ -390,7 +390,7 @@ impl<'a> Thread<'a> {
         let aggregated = Aggregated {
             round,
             model: ModelHash::from_bytes(self.base),
-            seconds: self.combining.as_secs_f64(),
+            seconds: self.aggregating.as_secs_f64(),
             evaluation: figures(&self.evaluation, started.elapsed()),
             classes: counts.classes,
         };
@@ -398,7 +398,7 @@ impl<'a> Thread<'a> {
     }
 }
 
-/// What is missing to so many times of what something took.
+/// The rest of a time that is stretched by a factor.
 fn rest(taken: Duration, slowdown: f64) -> Duration {
     let rest = taken.as_secs_f64() * (slowdown - 1.0).max(0.0);
     Duration::try_from_secs_f64(rest).unwrap_or_default()

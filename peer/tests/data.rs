@@ -1,5 +1,6 @@
 //! The shipped digits, IDX folders, and everything that can be wrong with a file.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "these are tests")]
+#![allow(clippy::too_many_lines, reason = "tables of cases")]
 
 use std::{fs, io::Write, path::Path};
 

@@ -65,7 +65,7 @@ fn an_update_that_is_not_finite_ends_the_run_with_its_origins_name() {
     // It may see that for itself before anybody has its chunk.
     let words = [
         "peer 2 published NaN or infinity in round 1",
-        "the updates of round 1 could not be combined: value 0 of peer 2's own update is NaN",
+        "the updates of round 1 could not be aggregated: value 0 of peer 2's own update is NaN",
     ];
     for result in results {
         let error = fltorrent_peer::chain(&result.unwrap_err());

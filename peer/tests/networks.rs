@@ -14,7 +14,7 @@ use fltorrent_crds::{
 };
 use fltorrent_peer::{
     data::{Inputs, Samples},
-    train::{Trainer, backend, init, model_hash},
+    train::{self, Trainer, init, model_hash},
 };
 use rand_core::Rng;
 use serde_json::{Value, json};
@@ -139,7 +139,7 @@ fn samples(architecture: &Architecture) -> Samples {
 }
 
 fn trainer(model: &ModelPlan, training: &TrainingPlan) -> Box<dyn Trainer> {
-    backend::trainer(model, training, SEED, PEER).unwrap()
+    train::trainer(model, training, SEED, PEER).unwrap()
 }
 
 fn parameters(trainer: &dyn Trainer) -> Vec<f32> {

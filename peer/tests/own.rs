@@ -17,7 +17,7 @@ use fltorrent_peer::{
         burn::tensor::{Tensor, activation::relu},
         layers::LayerBackend,
     },
-    train::backend,
+    train,
 };
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -233,7 +233,7 @@ fn trained(plan: &Plan) -> (Vec<u32>, u64, f64) {
     let labels = data::labels(&plan.data).unwrap();
     let indices: Vec<u32> = (0..100).collect();
     let samples = data::load(&plan.data, &labels, Split::Train, &indices).unwrap();
-    let mut trainer = backend::trainer(&plan.model, &plan.training, plan.seed, 1).unwrap();
+    let mut trainer = train::trainer(&plan.model, &plan.training, plan.seed, 1).unwrap();
     trainer.train(&samples, 0).unwrap();
     let mut parameters = vec![0.0; trainer.parameters() as usize];
     trainer.flatten(&mut parameters).unwrap();
@@ -285,7 +285,7 @@ fn settings_are_read_as_the_network_wants_them() {
 }
 
 fn refused(model: &ModelPlan, plan: &Plan) -> String {
-    match backend::trainer(model, &plan.training, plan.seed, 0) {
+    match train::trainer(model, &plan.training, plan.seed, 0) {
         Ok(_) => panic!("it was taken"),
         Err(error) => chain(&error),
     }
@@ -314,7 +314,7 @@ fn a_panic_in_training_is_an_error() {
     let plan = load(custom("wrong", json!({"fault": "inTraining"})), digits()).unwrap();
     let labels = data::labels(&plan.data).unwrap();
     let samples = data::load(&plan.data, &labels, Split::Train, &[0, 1, 2]).unwrap();
-    let mut trainer = backend::trainer(&plan.model, &plan.training, plan.seed, 0).unwrap();
+    let mut trainer = train::trainer(&plan.model, &plan.training, plan.seed, 0).unwrap();
     let expected = "the network `wrong` failed: its code panicked: a batch of 3 is too much";
     assert_eq!(chain(&trainer.train(&samples, 0).unwrap_err()), expected);
 }

@@ -9,7 +9,7 @@ use std::{
 use fltorrent_crds::Plan;
 use fltorrent_peer::{
     data::{self, Split},
-    train::{backend, safetensors},
+    train::{self, safetensors},
 };
 
 const SCRIPT: &str = include_str!("support/load_model.py");
@@ -20,7 +20,7 @@ fn pytorch_loads_the_model_strictly_and_agrees_with_its_losses() {
     let labels = data::labels(&plan.data).unwrap();
     let all: Vec<u32> = (0..labels.train.len() as u32).collect();
     let shard = data::load(&plan.data, &labels, Split::Train, &all).unwrap();
-    let mut trainer = backend::trainer(&plan.model, &plan.training, plan.seed, 0).unwrap();
+    let mut trainer = train::trainer(&plan.model, &plan.training, plan.seed, 0).unwrap();
     trainer.train(&shard, 0).unwrap();
     let mut parameters = vec![0.0; plan.model.parameters as usize];
     trainer.flatten(&mut parameters).unwrap();

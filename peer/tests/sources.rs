@@ -1,5 +1,6 @@
 //! Tables, safetensors folders and texts, and everything that can be wrong with them.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "these are tests")]
+#![allow(clippy::too_many_lines, reason = "tables of cases")]
 
 use std::{fs, io::Write, path::Path};
 

@@ -11,7 +11,7 @@ use fltorrent_crds::{
 };
 use fltorrent_peer::{
     data::{self, Samples, Split},
-    train::{TrainError, Trainer, backend, init, model_hash},
+    train::{self, TrainError, Trainer, backend, init, model_hash},
 };
 
 const QUICKSTART: &str = include_str!("../../examples/quickstart.yaml");
@@ -25,7 +25,7 @@ fn plan(sets: &[(&str, &str)]) -> Plan {
 }
 
 fn trainer(plan: &Plan, peer: u32) -> Box<dyn Trainer> {
-    backend::trainer(&plan.model, &plan.training, plan.seed, peer).unwrap()
+    train::trainer(&plan.model, &plan.training, plan.seed, peer).unwrap()
 }
 
 fn samples(plan: &Plan, split: Split, indices: &[u32]) -> Samples {
@@ -360,7 +360,7 @@ fn a_rate_that_is_too_high_is_named() {
 fn tensors_of_another_network_are_refused() {
     let mut plan = plan(&[]);
     plan.model.tensors.swap(0, 1);
-    let error = backend::trainer(&plan.model, &plan.training, 1, 0)
+    let error = train::trainer(&plan.model, &plan.training, 1, 0)
         .err()
         .unwrap()
         .to_string();

@@ -2,14 +2,13 @@
 
 use std::{
     collections::BTreeMap,
-    fmt,
     path::{Path, PathBuf},
 };
 
 use serde::Serialize;
 use serde_json::Value;
 
-use super::{Load, ReportError, Run, run::Finished, table};
+use super::{Load, ReportError, Run, run::Finished};
 
 /// Two or more runs side by side.
 #[derive(Debug, Serialize)]
@@ -102,13 +101,6 @@ impl Comparison {
             runs,
             read,
         })
-    }
-}
-
-/// As a table for a terminal.
-impl fmt::Display for Comparison {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&table::text(self))
     }
 }
 

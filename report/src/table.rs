@@ -1,5 +1,7 @@
 //! The comparison's figures in words, for the terminal and for the page.
 
+use std::fmt;
+
 use super::{
     compare::{Comparison, Figures},
     units::{bytes, duration, percent},
@@ -71,8 +73,14 @@ pub(crate) fn differences(comparison: &Comparison) -> Vec<Row> {
     comparison.differences.iter().map(row).collect()
 }
 
-/// All of it for a terminal.
-pub(crate) fn text(comparison: &Comparison) -> String {
+/// As a table for a terminal.
+impl fmt::Display for Comparison {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&text(self))
+    }
+}
+
+fn text(comparison: &Comparison) -> String {
     let mut lines: Vec<String> = comparison
         .runs
         .iter()

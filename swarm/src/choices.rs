@@ -28,14 +28,14 @@ macro_rules! choices {
                 }
             }
 
-            /// What it does, in one sentence.
+            /// Its effect, in one sentence.
             pub const fn sentence(self) -> &'static str {
                 match self {
                     $(Self::$Variant => $module::SENTENCE,)+
                 }
             }
 
-            /// What the choice is about, and each name with its sentence.
+            /// The subject of the choice, and each name with its sentence.
             pub fn description() -> String {
                 let one = |choice: &Self| format!("{}: {}", choice.name(), choice.sentence());
                 let all: Vec<String> = Self::ALL.iter().map(one).collect();

@@ -1,4 +1,4 @@
-//! Who is served.
+//! The choice of the neighbours that are served.
 
 mod choker;
 mod round_robin;
@@ -21,7 +21,7 @@ choices! {
 /// A rule that says who is served. Slots are the choker's: it gives a free one at once to the first who waits, and leaves one
 /// that was just given until it could be used.
 pub(crate) trait ChokePolicy: Debug + Send {
-    /// Who comes first; `Less` is before.
+    /// The order of service; `Less` is before.
     fn compare(&self, a: &Candidate, b: &Candidate) -> Ordering;
 
     /// Adds to `chosen`, which has those that keep their slot, whom to serve beside them.
@@ -46,7 +46,7 @@ pub(crate) struct Candidate {
     pub(crate) waiting_since: Time,
 }
 
-/// What is chosen from.
+/// The candidates.
 #[derive(Debug)]
 pub(crate) struct Choice<'a> {
     pub(crate) now: Time,

@@ -1,4 +1,4 @@
-//! What a chunk is: a range of elements of one origin's update in one round.
+//! Chunks: ranges of elements of one origin's update in one round.
 
 use std::ops::Range;
 

@@ -1,4 +1,4 @@
-//! What one peer's swarm needs to know; all of it follows from the plan and the bindings.
+//! The configuration of one peer's swarm; all of it follows from the plan and the bindings.
 
 use std::{sync::Arc, time::Duration};
 
@@ -11,10 +11,10 @@ use crate::{
     selection::ChunkSelection,
 };
 
-/// What one peer's swarm needs to know.
+/// The configuration of one peer's swarm.
 #[derive(Clone, Debug)]
 pub struct Config {
-    /// What this peer says of itself: its index, the run, the plan's and the data's hash, and where it starts.
+    /// This peer's hello: its index, the run, the plan's and the data's hash, and where it starts.
     pub hello: Hello,
     /// Peers of the plan.
     pub peers: u32,
@@ -24,9 +24,9 @@ pub struct Config {
     pub layout: ChunkLayout,
     /// Rounds of the run, ≥ 1 and more than the first one's number.
     pub rounds: u32,
-    /// What each origin has to sign; none where there is no data, as in a simulation.
+    /// The counts that each origin has to sign; none where there is no data, as in a simulation.
     pub counts: Option<Arc<[OriginCounts]>>,
-    /// What ends the run earlier.
+    /// The rules of early stop.
     pub early_stop: Option<EarlyStop>,
     /// Neighbours served at once, the optimistic one included, ≥ 1.
     pub upload_slots: u32,
@@ -34,9 +34,9 @@ pub struct Config {
     pub unchoke_interval: Duration,
     /// Upper bound of the time between two rotations of the optimistic slot.
     pub optimistic_interval: Duration,
-    /// Whom of the interested neighbours it serves.
+    /// The choice of the neighbours that it serves.
     pub choke_policy: ChokePolicyKind,
-    /// Which missing chunk is asked first.
+    /// The order in which missing chunks are asked for.
     pub selection: ChunkSelection,
     /// How long a neighbour that was met may be away before it counts as lost.
     pub lost_after: Duration,

@@ -20,7 +20,7 @@ pub struct StopRules {
     pub min_delta: f64,
 }
 
-/// What the rules have seen so far; it goes into a checkpoint, so that a resumed run decides as if it had never stopped.
+/// The record of the rules so far; it goes into a checkpoint, so that a resumed run decides as if it had never stopped.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct StopRecord {
     /// The best accuracy so far.
@@ -34,7 +34,7 @@ pub struct StopRecord {
 pub struct EarlyStop {
     /// When to stop.
     pub rules: StopRules,
-    /// What was seen so far.
+    /// The record so far.
     pub record: StopRecord,
 }
 
@@ -81,7 +81,7 @@ impl EarlyStop {
     ///
     /// The sums are of integers and the comparisons of IEEE doubles, so that all peers come to the same result. Without
     /// any test sample nothing is decided.
-    pub fn observe(&mut self, round: u32, counts: impl Iterator<Item = EvaluationCounts>) -> Option<Convergence> {
+    pub fn add_round(&mut self, round: u32, counts: impl Iterator<Item = EvaluationCounts>) -> Option<Convergence> {
         let (correct, total) = counts.fold((0_u64, 0_u64), |(correct, total), counts| {
             (correct + u64::from(counts.correct), total + u64::from(counts.total))
         });
@@ -139,7 +139,7 @@ mod tests {
                 loss_sum: 0.0,
             };
             let halves = [correct / 2, correct - correct / 2];
-            stop.observe(round, halves.into_iter().map(part))
+            stop.add_round(round, halves.into_iter().map(part))
         })
     }
 
@@ -192,7 +192,7 @@ mod tests {
     #[test]
     fn without_a_test_sample_nothing_is_decided() {
         let mut stop = stop(Some(0.0), Some(1), 0.0);
-        assert_eq!(stop.observe(0, [EvaluationCounts::default(); 3].into_iter()), None);
+        assert_eq!(stop.add_round(0, [EvaluationCounts::default(); 3].into_iter()), None);
         assert_eq!(stop.record, StopRecord::default());
     }
 }

@@ -44,7 +44,7 @@ impl Equivocation {
     /// Checks the proof, given the chunks of an update; gives whom it convicts and of which round.
     ///
     /// # Errors
-    /// What is missing to a proof.
+    /// The missing part of a proof.
     pub fn verify(&self, chunks: u32, verifier: &mut dyn Verifier) -> Result<(u32, u32), EquivocationError> {
         let [first, second] = &self.metainfos;
         let name = |signed: &SignedMetainfo| {

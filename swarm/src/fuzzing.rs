@@ -1,4 +1,4 @@
-//! What the fuzz targets run; bounded property tests run the same on stable Rust. Each function takes arbitrary bytes
+//! The bodies of the fuzz targets; bounded property tests run the same on stable Rust. Each function takes arbitrary bytes
 //! and panics when a promise does not hold.
 
 mod operations;

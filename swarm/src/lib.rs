@@ -33,6 +33,7 @@ pub mod simulation;
 mod swarm;
 #[cfg(feature = "test-utils")]
 pub mod test_utils;
+mod wire;
 
 pub use bitfield::Bitfield;
 pub use choke::ChokePolicyKind;

@@ -5,16 +5,20 @@
 //! travels on a stream of its own: a header frame with id 7, then the chunk's bytes, then the end of the stream.
 
 mod codec;
-mod fields;
 mod hello;
 
 use bytes::Bytes;
 
-pub use codec::{DecodeError, FrameDecoder, Limits};
-pub(crate) use fields::{Reader, Writer};
-pub use hello::{Hello, HelloMismatch, PROTOCOL_VERSION};
+pub use codec::{FrameDecoder, Limits};
+pub use hello::{Hello, HelloMismatch};
 
-use crate::{bitfield::Bitfield, chunk::ChunkId, metainfo::SignedMetainfo};
+pub use crate::wire::{DecodeError, PROTOCOL_VERSION};
+use crate::{
+    bitfield::Bitfield,
+    chunk::ChunkId,
+    metainfo::SignedMetainfo,
+    wire::{Reader, Writer},
+};
 
 /// One message of the control stream.
 #[derive(Clone, Debug, PartialEq)]
@@ -53,7 +57,7 @@ pub enum Message {
         /// Number of chokes that the sender has seen on this connection; the receiver ignores a request that crossed a
         /// choke on the wire.
         chokes: u32,
-        /// What is asked for.
+        /// The chunk.
         chunk: ChunkId,
     },
     /// The request is no longer wanted.
@@ -82,7 +86,7 @@ pub enum Message {
     },
 }
 
-/// What stands before a chunk's bytes on a piece's stream.
+/// The header of a piece's stream, before the chunk's bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PieceHeader {
     /// The request that it answers.

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use thiserror::Error;
 
-use crate::message::{DecodeError, Reader, Writer};
+use crate::wire::{DecodeError, Reader, Writer};
 
 /// Version of the metainfo's form.
 const VERSION: u8 = 1;
@@ -29,7 +29,7 @@ pub struct EvaluationCounts {
     pub loss_sum: f64,
 }
 
-/// What an origin says of its update.
+/// An origin's description of its update.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Metainfo {
     /// The run that it belongs to.
@@ -38,7 +38,7 @@ pub struct Metainfo {
     pub attempt: u32,
     /// The round that it belongs to.
     pub round: u32,
-    /// Whose update it is.
+    /// The origin.
     pub origin: u32,
     /// Samples that the update was trained on: its weight in the mean.
     pub samples: u64,
@@ -130,7 +130,7 @@ impl Metainfo {
     }
 }
 
-/// What the plan gives an origin to learn from and to be judged by: what an honest one signs.
+/// The plan's numbers of an origin's training and test samples, which an honest one signs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct OriginCounts {
     /// Samples of its shard.
@@ -182,16 +182,16 @@ pub struct SignedMetainfo {
     pub signature: Bytes,
 }
 
-/// What an origin signed, read and as it travels.
+/// A signed metainfo, read and as it travels.
 #[derive(Clone, Debug, PartialEq)]
 pub struct KnownMetainfo {
-    /// What it says.
+    /// Its content.
     pub parsed: Metainfo,
     /// As it travels.
     pub signed: SignedMetainfo,
 }
 
-/// What is wrong with a piece.
+/// A fault of a piece.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PieceFault {
     /// It does not have the hash that its origin signed.
@@ -219,7 +219,7 @@ pub trait Verifier: Send {
 /// piece, so that drivers do it where nothing else waits.
 ///
 /// # Errors
-/// What is wrong with it.
+/// The piece's fault.
 pub fn check_piece(data: &[u8], hash: &[u8; 32]) -> Result<(), PieceFault> {
     if blake3::hash(data).as_bytes() != hash {
         return Err(PieceFault::Corrupt);

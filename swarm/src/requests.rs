@@ -1,4 +1,4 @@
-//! What was asked of one neighbour and has not come.
+//! Outstanding requests to one neighbour.
 
 use crate::rate::Mark;
 use std::time::Duration;

@@ -18,7 +18,7 @@ use self::{holders::Holders, ranks::Ranks, wanted::Wanted};
 use crate::{
     bitfield::Bitfield,
     metainfo::KnownMetainfo,
-    selection::{Missing, Order, Selection},
+    selection::{Missing, Order, Selection, mix},
 };
 
 /// Where a chunk is; neighbours are named by their position in [`crate::Config::neighbours`].
@@ -32,7 +32,7 @@ pub(crate) enum ChunkState {
     Held,
 }
 
-/// What a neighbour has told about a round.
+/// A neighbour's announcements about a round.
 #[derive(Clone, Debug)]
 pub(crate) struct NeighbourView {
     /// Ranks of the chunks that it has.
@@ -152,7 +152,7 @@ impl Round {
         self.disputed.contains(&origin)
     }
 
-    /// What was known of an origin when it is first seen to have signed something else too.
+    /// The known metainfo of an origin that is first seen to have signed something else too.
     pub(crate) fn dispute(&mut self, origin: u32) -> Option<&KnownMetainfo> {
         let known = self.metainfos.get(origin as usize)?.as_deref()?;
         self.disputed.insert(origin).then_some(known)
@@ -357,12 +357,4 @@ impl Round {
         }
         was
     }
-}
-
-/// SplitMix64's finaliser (Steele, Lea, Flood: "Fast Splittable Pseudorandom Number Generators", OOPSLA 2014).
-pub(crate) fn mix(value: u64) -> u64 {
-    let value = value.wrapping_add(0x9e37_79b9_7f4a_7c15);
-    let value = (value ^ (value >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    let value = (value ^ (value >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    value ^ (value >> 31)
 }

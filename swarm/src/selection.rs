@@ -1,4 +1,4 @@
-//! Which missing chunk is asked for first.
+//! The order in which missing chunks are asked for.
 
 mod order;
 mod random;
@@ -33,9 +33,17 @@ pub(crate) trait Selection: Debug + Send + Sync {
     fn level(&self, chunk: &Missing) -> usize;
 }
 
-/// What is known of a missing chunk.
+/// A missing chunk, as far as it is known.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Missing {
     /// Neighbours that have it.
     pub(crate) holders: usize,
+}
+
+/// SplitMix64's finaliser (Steele, Lea, Flood: "Fast Splittable Pseudorandom Number Generators", OOPSLA 2014).
+pub(crate) fn mix(value: u64) -> u64 {
+    let value = value.wrapping_add(0x9e37_79b9_7f4a_7c15);
+    let value = (value ^ (value >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    let value = (value ^ (value >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    value ^ (value >> 31)
 }

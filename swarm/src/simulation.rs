@@ -13,7 +13,7 @@
 //!   direction where there are any;
 //! - a peer trains for as long as the scenario says; hashing, signing and folding take no time.
 //!
-//! What a piece contains is of no interest here: no bytes are made, copied or hashed ([`crate::Verifier::check`]). Moving
+//! Pieces have no content here: no bytes are made, copied or hashed. Moving
 //! real bytes through scripted faults is what the links in `scripted` are for, which tests use. Every run is deterministic: the
 //! same scenario gives the same events in the same order.
 //!
@@ -26,10 +26,12 @@ mod figures;
 mod run;
 mod scenario;
 #[cfg(feature = "test-utils")]
-pub(crate) mod scripted;
+mod scripted;
 mod world;
 
 pub use cohorts::CohortError;
 pub use figures::{PeerFigures, RoundFigures};
 pub use run::Simulation;
 pub use scenario::{Access, Lane, PeerScenario, Scenario, SimulationError, TransportModel};
+#[cfg(feature = "test-utils")]
+pub use scripted::{LinkProfile, Network, NetworkConfig};

@@ -125,7 +125,7 @@ impl Swarm {
     }
 
     /// Neighbours that are connected and known.
-    pub fn open_links(&self) -> usize {
+    pub fn open_neighbours(&self) -> usize {
         self.neighbours.iter().filter(|neighbour| neighbour.is_open()).count()
     }
 
@@ -150,7 +150,7 @@ impl Swarm {
         (self.served(), open.filter(|neighbour| !neighbour.choked).count())
     }
 
-    /// What this peer waits for.
+    /// This peer's wait.
     pub fn waits_for(&self) -> Wait {
         let mut wanted = self
             .neighbours
@@ -177,7 +177,7 @@ impl Swarm {
         Some(self.current.metainfo(origin)?.parsed.samples)
     }
 
-    /// What an origin's metainfo of the current round says.
+    /// An origin's metainfo of the current round.
     pub fn metainfo(&self, origin: u32) -> Option<&Metainfo> {
         Some(&self.current.metainfo(origin)?.parsed)
     }
@@ -192,7 +192,7 @@ impl Swarm {
         self.convergence
     }
 
-    /// What the rules of early stop have seen up to the last complete round.
+    /// The record of early stop's rules up to the last complete round.
     pub fn stop_record(&self) -> StopRecord {
         self.early_stop.map(|stop| stop.record).unwrap_or_default()
     }
@@ -319,7 +319,7 @@ impl Swarm {
         self.settle(now);
     }
 
-    /// What the driver has to do next; call until `None` after every input.
+    /// The driver's next task; call until `None` after every input.
     pub fn poll_action(&mut self) -> Option<Action> {
         self.actions.pop_front()
     }
@@ -399,7 +399,7 @@ impl Swarm {
         self.current.number + 1
     }
 
-    /// What a neighbour says of a round is noted there; the next one begins with that.
+    /// The round that a neighbour speaks of; the next one begins with that.
     fn round_mut(&mut self, number: u32) -> Option<&mut Round> {
         if number == self.next_number() {
             let new = || Box::new(new_round(&self.config, number));

@@ -1,4 +1,4 @@
-//! What tests, benchmarks and fuzzing share: a peer whose update is made out of nothing and that keeps real bytes.
+//! Shared parts of tests, benchmarks and fuzzing: a peer whose update is made out of nothing and that keeps real bytes.
 
 mod host;
 mod origin;
@@ -7,5 +7,3 @@ mod solo;
 pub use host::{Host, Outcome, Wish};
 pub use origin::{KeyedVerifier, config, origin_data, origin_metainfo, sign};
 pub use solo::Solo;
-
-pub use crate::simulation::scripted::{LinkProfile, Network, NetworkConfig};

@@ -232,6 +232,6 @@ fn no_flood_takes_more_memory_the_longer_it_goes_on_or_more_steps_than_it_has_me
         }
         let grown = after[1] - after[0];
         assert!(grown < 4096, "{what}: {grown} bytes more after 5,000 more turns");
-        assert_eq!(flooded.swarm.open_links(), 7, "{what}: it broke a rule");
+        assert_eq!(flooded.swarm.open_neighbours(), 7, "{what}: it broke a rule");
     }
 }

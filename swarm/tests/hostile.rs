@@ -14,7 +14,8 @@ use std::{
 use fltorrent_swarm::{
     Bitfield, ChunkId, Equivocation, EquivocationError, Failure, Message, Metainfo, SignedMetainfo, Swarm, Time,
     Verifier,
-    test_utils::{KeyedVerifier, LinkProfile, Outcome, Solo, origin_data, origin_metainfo, sign},
+    simulation::LinkProfile,
+    test_utils::{KeyedVerifier, Outcome, Solo, origin_data, origin_metainfo, sign},
 };
 use support::{
     LONG, Setup, edges,
@@ -141,7 +142,7 @@ fn two_metainfos_of_one_origin_and_round_are_a_proof_that_convinces_anybody() {
     }
     assert_eq!(verified.load(Ordering::Relaxed), before);
     assert!(bench.failure().is_none() && bench.sent(2).is_empty());
-    assert_eq!(bench.swarm.open_links(), 3, "who passed it on is honest");
+    assert_eq!(bench.swarm.open_neighbours(), 3, "who passed it on is honest");
 }
 
 #[test]
@@ -321,7 +322,7 @@ fn a_round_that_is_played_back_later_changes_nothing() {
         let old = origin_data(&bench.config.layout, ChunkId { round: 0, ..chunk });
         bench.answer_with(1, (request, chunk), &old);
         assert_eq!(bench.swarm.stats().corrupt, 1);
-        assert_eq!(bench.swarm.open_links(), 3);
+        assert_eq!(bench.swarm.open_neighbours(), 3);
         bench.pass(Duration::from_secs(1));
         bench.answer(1, bench.requests(1)[1]);
         bench.forget_sent();

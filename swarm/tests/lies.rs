@@ -33,7 +33,7 @@ fn bench() -> Solo {
 /// A neighbour's violation, the only one, after which the link is closed.
 fn closes(bench: &mut Solo, message: Message) -> Violation {
     bench.hear(1, message);
-    assert_eq!(bench.swarm.open_links(), 2, "the other links stay");
+    assert_eq!(bench.swarm.open_neighbours(), 2, "the other links stay");
     assert_eq!(bench.swarm.stats().violations, 1);
     bench.swarm.check().unwrap();
     bench.disconnected(1).expect("the link is closed")
@@ -245,7 +245,7 @@ fn rounds_that_are_over_are_ignored() {
         },
     );
     assert_eq!(bench.swarm.stats().refused, before.refused + 1);
-    assert_eq!(bench.swarm.open_links(), 3);
+    assert_eq!(bench.swarm.open_neighbours(), 3);
 }
 
 #[test]
@@ -276,7 +276,7 @@ fn a_have_of_what_it_has_not_is_asked_elsewhere_in_time() {
     assert_eq!(bench.requests(2).len(), 1);
     assert_eq!(bench.swarm.stats().overdue, 1);
     assert!(matches!(bench.notices()[..], [Notice::Overdue { from: 1, .. }]));
-    assert_eq!(bench.swarm.open_links(), 3, "it may only be slow");
+    assert_eq!(bench.swarm.open_neighbours(), 3, "it may only be slow");
 }
 
 #[test]
@@ -285,7 +285,7 @@ fn a_cancel_of_nothing_is_ignored() {
     for request in [0, 1, u32::MAX] {
         bench.hear(1, Message::Cancel { request });
     }
-    assert_eq!(bench.swarm.open_links(), 3);
+    assert_eq!(bench.swarm.open_neighbours(), 3);
     bench.swarm.check().unwrap();
 }
 
@@ -337,7 +337,7 @@ fn requests_of_a_choked_neighbour_and_for_what_is_not_held_are_refused() {
         },
     );
     assert_eq!(bench.uploads(1), [(4, own)]);
-    assert_eq!(bench.swarm.open_links(), 3);
+    assert_eq!(bench.swarm.open_neighbours(), 3);
 }
 
 #[test]
@@ -393,7 +393,7 @@ fn a_flood_of_requests_closes_the_link() {
         );
         bench.swarm.check().unwrap();
     }
-    assert_eq!(bench.swarm.open_links(), 3);
+    assert_eq!(bench.swarm.open_neighbours(), 3);
     let last = Message::Request {
         request: 130,
         chokes: 0,
@@ -521,7 +521,7 @@ fn counts_that_the_plan_does_not_give_end_the_run_with_their_origins_signature()
         bench.hear_metainfo(1, origin);
     }
     bench.publish();
-    assert_eq!((bench.failure(), bench.swarm.open_links()), (None, 3));
+    assert_eq!((bench.failure(), bench.swarm.open_neighbours()), (None, 3));
 }
 
 #[test]
@@ -565,7 +565,7 @@ fn models_that_differ_end_the_run_when_the_round_is_complete() {
     let frames = [own, sign(3, &other)].map(|it| Message::Metainfo(it).encode());
     let digits: String = frames.concat().iter().map(|byte| format!("{byte:02x}")).collect();
     assert_eq!(failure.proof(), Some(digits));
-    assert!(!bench.completed(0), "such a round is not combined");
+    assert!(!bench.completed(0), "such a round is not aggregated");
     let words = "peer 3 trained round 0 from model 070707070707, this peer from 000000000000";
     assert!(failure.to_string().starts_with(words), "{failure}");
 }
@@ -631,7 +631,7 @@ fn a_metainfo_that_comes_too_early_is_not_passed_on_to_who_could_not_take_it() {
     bench.drain();
     assert_eq!(bench.sent(2), []);
     assert!(bench.sent(3).contains(&message));
-    assert_eq!(bench.swarm.open_links(), 3);
+    assert_eq!(bench.swarm.open_neighbours(), 3);
 }
 
 /// A neighbour that had no room was not told of the first one; with the second one alone it would have no proof.
@@ -783,7 +783,7 @@ fn a_second_beginning_of_a_piece_that_is_being_read_closes_the_link() {
     bench.drain();
     assert_eq!(verdict, None);
     assert_eq!(bench.disconnected(1), Some(Violation::PieceTwice { request }));
-    assert_eq!(bench.swarm.open_links(), 2);
+    assert_eq!(bench.swarm.open_neighbours(), 2);
     bench.swarm.check().unwrap();
 }
 
@@ -803,7 +803,7 @@ fn a_piece_that_was_withdrawn_on_its_way_is_nobodys_fault() {
         length: 16,
     };
     assert_eq!(bench.swarm.handle_piece_header(1, &header), None);
-    assert_eq!(bench.swarm.open_links(), 3);
+    assert_eq!(bench.swarm.open_neighbours(), 3);
     assert_eq!(bench.swarm.handle_piece(bench.now, 1, &header, Ok(())), None);
     assert_eq!(bench.swarm.stats().duplicate, 16);
     assert_eq!(bench.swarm.held().count(), 0);
@@ -821,7 +821,7 @@ fn pieces_from_nobody_are_stopped() {
     assert_eq!(bench.swarm.handle_piece(bench.now, 77, &header, Ok(())), None);
     bench.swarm.handle_message(bench.now, 77, Message::Unchoke);
     bench.drain();
-    assert_eq!(bench.swarm.open_links(), 3);
+    assert_eq!(bench.swarm.open_neighbours(), 3);
 }
 
 #[test]

@@ -338,7 +338,7 @@ fn a_request_that_crossed_a_choke_is_ignored_and_asked_again_after_the_unchoke()
     bench.forget_sent();
     bench.hear(1, asks(1, own));
     assert!(bench.uploads(1).is_empty());
-    assert_eq!(bench.swarm.open_links(), 3);
+    assert_eq!(bench.swarm.open_neighbours(), 3);
 }
 
 #[test]
@@ -901,7 +901,7 @@ fn a_withdrawn_request_is_rejected_unless_its_piece_has_begun() {
     }
     assert_eq!(started(&bench, 2), [1, 3]);
     bench.hear(2, Message::Withdraw { request: 7 });
-    assert_eq!(bench.swarm.open_links(), 3);
+    assert_eq!(bench.swarm.open_neighbours(), 3);
 }
 
 #[test]
@@ -1007,7 +1007,7 @@ fn requests_that_wait_at_a_slow_neighbour_move_to_a_fast_one() {
     );
     bench.answer(1, begun);
     bench.hear(1, Message::Reject { request: 2 });
-    assert_eq!(bench.swarm.open_links(), 2);
+    assert_eq!(bench.swarm.open_neighbours(), 2);
     assert_eq!(bench.requests(2).len(), 1, "nothing is asked twice");
     bench.swarm.check().unwrap();
 }

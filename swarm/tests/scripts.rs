@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use fltorrent_swarm::{
     Bitfield, ChokePolicyKind, ChunkId, ChunkSelection, Message,
-    test_utils::{LinkProfile, Network, Outcome, origin_metainfo, sign},
+    simulation::{LinkProfile, Network},
+    test_utils::{Outcome, origin_metainfo, sign},
 };
 use proptest::{collection::vec, prelude::*};
 use support::{Setup, random_edges};

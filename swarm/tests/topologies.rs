@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use fltorrent_swarm::{
     Failure, Notice,
-    test_utils::{LinkProfile, Network, Outcome},
+    simulation::{LinkProfile, Network},
+    test_utils::Outcome,
 };
 use support::{LONG, Setup, edges, random_degree_four};
 

@@ -5,8 +5,8 @@ mod support;
 use std::time::Duration;
 
 use fltorrent_swarm::{
-    ChokePolicyKind, ChunkSelection, EarlyStop, Failure, StopRecord, StopRules,
-    test_utils::{LinkProfile, Outcome},
+    ChokePolicyKind, ChunkSelection, EarlyStop, Failure, StopRecord, StopRules, simulation::LinkProfile,
+    test_utils::Outcome,
 };
 use support::{LONG, Setup};
 

@@ -405,7 +405,8 @@ fn fields_that_the_plan_does_not_allow_are_refused() {
     let no_chunk = |origin, index| DecodeError::NoSuchChunk {
         origin,
         index,
-        limits: LIMITS,
+        peers: LIMITS.peers,
+        chunks: LIMITS.chunks,
     };
     for (what, text, expected) in [
         ("a position past the end", "04 00000000 09", positions()),

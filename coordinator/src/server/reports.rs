@@ -9,8 +9,7 @@ use tokio::time::timeout;
 
 use super::STEP_TIMEOUT;
 use crate::identity::{Identity, Role, RunId};
-use crate::intake::Reported;
-use fltorrent_records::progress::{Outcome, Progress, ProgressError};
+use fltorrent_records::progress::{Outcome, Progress, ProgressError, RoundSummary};
 use fltorrent_records::report::{ReportError, RoundReport};
 
 /// Why reports are not counted.
@@ -36,6 +35,15 @@ impl CountError {
             Self::Report(_) | Self::Progress(_) => StatusCode::BAD_REQUEST,
         }
     }
+}
+
+/// A report that counts, and what it completed.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Reported {
+    /// The report.
+    pub report: RoundReport,
+    /// The figures of the round, if this was the last report of it.
+    pub summary: Option<RoundSummary>,
 }
 
 /// How many reports of a body were new.

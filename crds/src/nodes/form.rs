@@ -7,7 +7,6 @@ use schemars::{JsonSchema, generate::SchemaSettings};
 use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::Value;
 
-use super::{Nodes, no_form, resolve};
 use crate::{Errors, FieldError, definition, manifest};
 
 /// Our form.
@@ -82,8 +81,8 @@ pub(super) struct TrainingForm {
     pub(super) learning_rate: Option<f64>,
 }
 
-static PEERS: LazyLock<JSONSchemaProps> = LazyLock::new(schema::<PeersForm>);
-static NODES: LazyLock<JSONSchemaProps> = LazyLock::new(schema::<NodesForm>);
+pub(super) static PEERS: LazyLock<JSONSchemaProps> = LazyLock::new(schema::<PeersForm>);
+pub(super) static NODES: LazyLock<JSONSchemaProps> = LazyLock::new(schema::<NodesForm>);
 
 fn schema<T: JsonSchema>() -> JSONSchemaProps {
     let settings = SchemaSettings::openapi3().with(|settings| {
@@ -96,21 +95,8 @@ fn schema<T: JsonSchema>() -> JSONSchemaProps {
     schema
 }
 
-/// Reads the text as the form that it has.
-pub(super) fn read(text: &str) -> Result<Nodes, Errors> {
-    let document = manifest::yaml(text).map_err(Errors::one)?;
-    let Value::Object(fields) = &document else {
-        return Err(no_form("the file has no fields"));
-    };
-    match (fields.contains_key("peers"), fields.contains_key("nodes")) {
-        (true, true) => Err(no_form("the file has both peers and nodes")),
-        (false, false) => Err(no_form("the file has neither peers nor nodes")),
-        (true, false) => resolve::peers(checked(&PEERS, document)?),
-        (false, true) => resolve::nodes(checked(&NODES, document)?),
-    }
-}
-
-fn checked<T: DeserializeOwned>(schema: &JSONSchemaProps, document: Value) -> Result<T, Errors> {
+/// Reads a document as one of the forms.
+pub(super) fn checked<T: DeserializeOwned>(schema: &JSONSchemaProps, document: Value) -> Result<T, Errors> {
     let mut errors = Vec::new();
     manifest::check_value(schema, &document, &mut errors);
     if !errors.is_empty() {

@@ -1,5 +1,6 @@
 //! What a manifest may say about pods, each field of it at least once.
 #![allow(unreachable_pub, reason = "a test crate takes it")]
+#![allow(clippy::too_many_lines, reason = "a table")]
 
 use serde_json::{Value, json};
 

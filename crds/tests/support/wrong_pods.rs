@@ -1,5 +1,6 @@
 //! Values of `kubernetes`, `suspend` and `restarts` that are wrong each by itself, as in `wrong_values.rs`.
 #![allow(unreachable_pub, reason = "tests of two crates take it")]
+#![allow(clippy::too_many_lines, reason = "a table")]
 
 use serde_json::{Value, json};
 

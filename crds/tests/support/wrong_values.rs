@@ -1,5 +1,6 @@
 //! Values that are wrong each by itself, for whatever reads a manifest: the plan, and a real API server.
 #![allow(unreachable_pub, reason = "tests of two crates take it")]
+#![allow(clippy::too_many_lines, reason = "a table")]
 
 use serde_json::{Value, json};
 

@@ -5,13 +5,15 @@ use std::process::Command;
 
 use super::{ComponentError, Context, folder, said, write};
 use crate::command;
-use crate::images::PAUSE;
 use crate::network;
 use crate::packages;
 use crate::task::Task;
 
 /// Its name.
 pub const NAME: &str = "containerd";
+
+/// The image that holds a pod's namespaces.
+pub const PAUSE: &str = "fltorrent.io/e2e/pause:v0";
 
 /// Starts it and waits until it answers.
 ///

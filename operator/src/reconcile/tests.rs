@@ -12,6 +12,7 @@ use fltorrent_crds::{Experiment, manifest};
 use hyper::{Method, StatusCode};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kube::Client;
+use kube::core::DeserializeGuard;
 use kube::runtime::reflector::store;
 use kube::runtime::watcher::Event;
 use serde_json::{Value, json};

@@ -29,12 +29,6 @@ impl<'a> Updates<'a> {
     pub fn columns(self) -> impl Iterator<Item = Column<'a>> {
         (0..self.layout.chunks()).map(move |index| Column { updates: self, index })
     }
-
-    /// The sum of all weights.
-    pub(super) fn total(&self) -> u128 {
-        let samples = self.samples.iter().flatten();
-        samples.map(|&samples| u128::from(samples)).sum()
-    }
 }
 
 /// One chunk of every origin that is there.
@@ -67,7 +61,7 @@ impl Column<'_> {
 /// One origin's chunk of a column.
 #[derive(Clone, Debug)]
 pub struct Part {
-    /// Whose update it belongs to.
+    /// The origin.
     pub origin: u32,
     /// The samples that the update was trained on, which is its weight.
     pub samples: u64,

@@ -19,7 +19,7 @@ use std::{
 
 use fltorrent_swarm::{EvaluationCounts, StopRecord};
 
-use super::{Folder, Header, ReadError, WriteError, folder::name, path};
+use super::{Folder, Header, ReadError, WriteError, name, path};
 
 const MAGIC: [u8; 8] = *b"FLTCKPT\x01";
 /// Bytes before the parameters.

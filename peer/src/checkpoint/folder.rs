@@ -1,25 +1,11 @@
 //! A peer's checkpoints in its folder, and when the next one is due.
 
-use std::{
-    collections::BTreeSet,
-    fs::File,
-    io,
-    path::{Path, PathBuf},
-};
+use std::{collections::BTreeSet, fs::File, io, path::Path};
 
-use super::{Folder, Header, ReadError, WriteError, verify, write};
+use super::{Folder, Header, ReadError, WriteError, name, path, verify, write};
 
 /// Checkpoints that a peer keeps.
 const KEPT: usize = 2;
-
-pub(super) fn name(peer: u32, rounds: u32) -> String {
-    format!("peer-{peer}.rounds-{rounds}.checkpoint")
-}
-
-/// The file of `peer` after so many finished rounds.
-pub fn path(folder: &Folder, peer: u32, rounds: u32) -> PathBuf {
-    folder.path().join(name(peer, rounds))
-}
 
 /// Finished rounds of a peer's files by their names alone, the newest first.
 ///
@@ -80,18 +66,18 @@ impl Writer {
         is_last || rounds.is_multiple_of(self.every)
     }
 
-    /// Writes one and removes those that are older than the newest two. `journal` is flushed to the disk before: a
+    /// Writes one and removes those that are older than the newest two. `metrics_file` is flushed to the disk before: a
     /// checkpoint stands for rounds whose figures are kept. Files that only have the name of a checkpoint do not count as one.
     ///
     /// # Errors
     /// When it cannot be written, or an old one not removed.
-    pub fn write(&mut self, header: &Header, parameters: &[f32], journal: &Path) -> Result<(), WriteError> {
+    pub fn write(&mut self, header: &Header, parameters: &[f32], metrics_file: &Path) -> Result<(), WriteError> {
         let (peer, written) = (header.peer, header.rounds);
         let failed = |rounds| {
             let path = path(&self.folder, peer, rounds);
             move |source| WriteError { path, source }
         };
-        File::open(journal)
+        File::open(metrics_file)
             .and_then(|file| file.sync_all())
             .map_err(failed(written))?;
         write(&self.folder, header, parameters)?;
@@ -139,14 +125,14 @@ mod tests {
     }
 
     fn put(writer: &mut Writer, peer: u32, rounds: u32) {
-        let journal = tempfile::NamedTempFile::new().unwrap();
+        let metrics_file = tempfile::NamedTempFile::new().unwrap();
         let header = Header {
             peer,
             rounds,
             plan: writer.plan(),
             ..header(&[1.0])
         };
-        writer.write(&header, &[1.0], journal.path()).unwrap();
+        writer.write(&header, &[1.0], metrics_file.path()).unwrap();
     }
 
     #[test]

@@ -7,7 +7,7 @@ use thiserror::Error;
 
 use super::{Folder, Header, ReadError, list, path, read, verify};
 
-/// Which of its checkpoints a peer goes on from.
+/// The checkpoint that a peer resumes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Resume {
     /// The newest that is whole.
@@ -142,10 +142,10 @@ pub fn common(folder: &Folder, plan: &Plan) -> Result<Common, ResumeError> {
     })
 }
 
-/// What a peer goes on from.
+/// The state that a peer resumes from.
 #[derive(Debug)]
 pub struct Loaded {
-    /// What the checkpoint says beside the parameters.
+    /// The checkpoint without its parameters.
     pub header: Header,
     /// The model.
     pub parameters: Vec<f32>,
@@ -195,7 +195,7 @@ pub fn load(folder: &Folder, peer: u32, plan: &Plan, resume: Resume) -> Result<L
     })
 }
 
-/// What to say of a checkpoint that is not there.
+/// The error about a checkpoint that is not there.
 fn absent(folder: &Folder, peer: u32, plan: &Plan, rounds: u32) -> ResumeError {
     let mut there = whole(folder, peer, plan);
     there.reverse();

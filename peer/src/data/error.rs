@@ -6,8 +6,11 @@ use std::{
 use fltorrent_crds::{FieldError, shards::ShardError};
 use thiserror::Error;
 
-use super::{OwnError, Split, fetch::FetchError, kind::Kind};
-use crate::extend::Panicked;
+use super::{Split, fetch::FetchError, kind::Kind};
+use crate::guard::Panicked;
+
+/// Whatever went wrong in a program's own code.
+pub type OwnError = Box<dyn std::error::Error + Send + Sync>;
 
 /// Data that cannot be had, or that is not what the plan says.
 #[derive(Debug, Error)]
@@ -187,7 +190,7 @@ pub enum DataError {
     },
 }
 
-/// What to do when the header of a file is not the expected one and nothing better is known.
+/// Advice when the header of a file is not the expected one and nothing better is known.
 pub(super) const CORRECT: &str = "give the file that data describes, or correct data";
 
 impl DataError {
@@ -202,7 +205,7 @@ impl DataError {
     }
 }
 
-/// What to do about a label that is no class.
+/// Advice about a label that is no class.
 fn advice(section: &str, found: i128, classes: u32, has_zero: bool) -> String {
     if found == i128::from(classes) && !has_zero {
         "labels seem to count from 1: subtract 1 from each".to_owned()
@@ -213,7 +216,7 @@ fn advice(section: &str, found: i128, classes: u32, has_zero: bool) -> String {
     }
 }
 
-/// What to do about files that are not where they should be.
+/// Advice about files that are not where they should be.
 fn nearby(near: Option<&Path>) -> String {
     match near {
         Some(near) => format!(

@@ -5,7 +5,7 @@ use std::io::{self, BufRead, Read};
 use flate2::bufread::GzDecoder;
 use thiserror::Error;
 
-/// What each member begins with.
+/// The first bytes of each member.
 pub(super) const MAGIC: &[u8] = &[0x1f, 0x8b];
 
 /// Something that is no gzip stands behind a whole member.
@@ -65,7 +65,7 @@ mod tests {
         encoder.finish().unwrap()
     }
 
-    /// What is unpacked, by a reader that sees `piece` bytes at once, and how it ends.
+    /// The unpacked bytes, by a reader that sees `piece` bytes at once, and how it ends.
     fn unpack(packed: &[u8], piece: usize) -> (Vec<u8>, io::Result<usize>) {
         let mut content = Vec::new();
         let mut gunzip = Gunzip::new(io::BufReader::with_capacity(piece, packed));

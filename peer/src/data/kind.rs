@@ -1,4 +1,4 @@
-//! What a file is by its first bytes, when it is not what was expected.
+//! The kind of a file by its first bytes, when it is not the expected one.
 
 /// Bytes that are looked at.
 pub(crate) const HEAD: usize = 512;
@@ -8,7 +8,7 @@ pub(crate) const HEAD: usize = 512;
 pub(crate) struct Kind {
     /// As a noun.
     pub(crate) name: &'static str,
-    /// What to do.
+    /// Advice.
     pub(crate) advice: &'static str,
 }
 
@@ -16,7 +16,7 @@ const fn kind(name: &'static str, advice: &'static str) -> Option<Kind> {
     Some(Kind { name, advice })
 }
 
-/// What is a text as well, and may be what is meant.
+/// Kinds that are texts as well, and may be meant.
 pub(crate) const WEB_PAGE: Kind = Kind {
     name: "a web page",
     advice: "fetch the file itself: a link to a page about it, or to a login, was followed",

@@ -1,22 +1,29 @@
 //! Data sets that a program brings itself.
 
-use std::{error::Error, marker::PhantomData};
+use std::{collections::BTreeMap, marker::PhantomData, sync::OnceLock};
 
 use fltorrent_crds::{FieldError, catalogue::Form, data::CustomPlan, plan::DataPlan, shards::Groups};
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
-use super::{DataError, Inputs, Labels, Reader, Split, input_len};
-use crate::extend::{self, Panicked};
+use super::{DataError, Inputs, Labels, OwnError, Reader, Split, input_len};
+use crate::guard::{self, Panicked};
 
-/// Whatever went wrong in a program's own code.
-pub type OwnError = Box<dyn Error + Send + Sync>;
+/// Data sets that a program brings itself, by name.
+pub(crate) type DataSets = BTreeMap<&'static str, Box<dyn AnyData>>;
+
+/// Those of this program.
+pub(crate) static DATA_SETS: OnceLock<DataSets> = OnceLock::new();
+
+pub(crate) fn data_sets() -> &'static DataSets {
+    DATA_SETS.get_or_init(DataSets::default)
+}
 
 /// A data set that a program brings itself: labelled samples in an order that is the same on all peers.
 ///
 /// Every peer reads all labels, derives its share from them, and asks for the inputs of that share alone.
 pub trait OwnData: Sized + Send + Sync + 'static {
-    /// What the manifest's `data.custom.settings` are read as; refuse unknown fields (serde's `deny_unknown_fields`), or a
+    /// The type of the manifest's `data.custom.settings`; refuse unknown fields (serde's `deny_unknown_fields`), or a
     /// misspelt one is ignored.
     type Settings: DeserializeOwned;
 
@@ -26,7 +33,7 @@ pub trait OwnData: Sized + Send + Sync + 'static {
     /// Settings that cannot be used, with the path below the settings.
     fn new(settings: Self::Settings) -> Result<Self, FieldError>;
 
-    /// What it is like; it follows from the settings.
+    /// Its shape and classes, which follow from the settings.
     fn form(&self) -> Form;
 
     /// The labels of both splits, at least one each. Peers with other labels or another [`Labels::content`] do not exchange;
@@ -67,7 +74,7 @@ impl<D: OwnData> Registered<D> {
     }
 
     fn made(settings: &Map<String, Value>) -> Result<D, FieldError> {
-        D::new(extend::settings(settings)?)
+        D::new(guard::settings(settings)?)
     }
 }
 
@@ -140,16 +147,16 @@ impl Reader for Own<'_> {
 }
 
 fn ask<T>(name: &str, question: impl FnOnce(&dyn AnyData) -> Result<T, Failure>) -> Result<T, DataError> {
-    let own = extend::installed();
+    let own = data_sets();
     let owned = || name.to_owned();
-    let Some(data) = own.data_named(name) else {
+    let Some(data) = own.get(name) else {
         return Err(DataError::Unknown {
             name: owned(),
-            known: extend::list(own.data_names()),
+            known: guard::names(own),
         });
     };
     let panicked = |source: Panicked| DataError::Panicked { name: owned(), source };
-    extend::guard(|| question(data))
+    guard::guard(|| question(data.as_ref()))
         .map_err(panicked)?
         .map_err(|failure| match failure {
             Failure::Settings(source) => DataError::Settings { name: owned(), source },

@@ -210,7 +210,7 @@ impl Table {
     pub(super) fn label(&mut self, classes: u32) -> Result<u8, DataError> {
         let field = self.row.field(self.label);
         let whole = |number: f64| (number.fract() == 0.0 && (0.0..256.0).contains(&number)).then_some(number as u8);
-        let label = header::number(field).and_then(whole);
+        let label = advice::number(field).and_then(whole);
         match label.filter(|&label| u32::from(label) < classes) {
             Some(label) => {
                 self.has_zero |= label == 0;
@@ -230,7 +230,7 @@ impl Table {
         let places = (0..self.width).filter(|column| !self.aside.contains(column));
         for (place, column) in places.enumerate() {
             let field = self.row.field(column);
-            let Some(value) = header::number(field) else {
+            let Some(value) = advice::number(field) else {
                 let error = self.cell(
                     column,
                     shown(field),

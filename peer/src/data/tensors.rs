@@ -319,7 +319,7 @@ impl Tensors {
     }
 }
 
-/// What to do about inputs of another shape.
+/// Advice about inputs of another shape.
 fn of_shape(found: &[usize], expected: &[usize]) -> String {
     let product = |shape: &[usize]| shape.iter().skip(1).product::<usize>();
     match (found, expected) {

@@ -122,7 +122,7 @@ fn check_kind(source: &Source) -> Result<(), DataError> {
 /// The bytes of a text from its beginning.
 struct Bytes {
     source: Source,
-    /// What was read to look for a byte-order mark.
+    /// Bytes that were read to look for a byte-order mark.
     first: std::io::Cursor<Vec<u8>>,
 }
 

@@ -1,4 +1,4 @@
-//! What is allowed of data, but probably not meant.
+//! Data that is allowed, but probably not meant.
 
 use fltorrent_crds::{
     Plan,

@@ -58,7 +58,7 @@ impl RunError {
         }
     }
 
-    /// What the neighbours are told: whose fault it is, and why.
+    /// The verdict for the neighbours: whose fault it is, and why.
     pub(super) fn told(&self, me: u32) -> String {
         match self {
             Self::Swarm(

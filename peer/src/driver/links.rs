@@ -1,4 +1,4 @@
-//! What the transport reports, told to the swarm.
+//! Events of the transport, handed to the swarm.
 
 use fltorrent_swarm::{ChunkId, Departure, PieceHeader};
 

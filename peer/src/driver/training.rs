@@ -1,4 +1,4 @@
-//! What the training thread reports, told to the swarm, and what it waits for.
+//! Reports of the training thread, handed to the swarm, and the rounds that the thread waits for.
 
 use super::{Driver, RunError};
 use crate::{

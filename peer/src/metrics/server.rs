@@ -15,9 +15,9 @@ use super::Metrics;
 #[derive(Debug, Error)]
 #[error("metrics cannot be served at {address}: {}", listen::advice(source))]
 pub struct ServeError {
-    /// What was asked for.
+    /// The address.
     pub address: SocketAddr,
-    /// What the system says.
+    /// The system's error.
     #[source]
     pub source: io::Error,
 }

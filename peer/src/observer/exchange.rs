@@ -23,7 +23,7 @@ pub(super) struct ExchangeNotes {
     sent: BTreeMap<u32, u64>,
     /// Bytes received up to the last round's end, by neighbour.
     received_before: BTreeMap<u32, u64>,
-    /// What the peer has been waiting for since then.
+    /// The peer's wait since then.
     wait: (Time, Wait),
     /// Time spent without anything to ask for, and choked.
     waited: [Duration; 2],
@@ -52,7 +52,7 @@ impl ExchangeNotes {
         }
     }
 
-    /// What the peer waits for from now on. It counts from when its own update was ready.
+    /// The peer's wait from now on. It counts from when its own update was ready.
     pub(super) fn waits(&mut self, now: Time, wait: Wait) {
         let (since, before) = std::mem::replace(&mut self.wait, (now, wait));
         let Some(published) = self.published else {
@@ -95,7 +95,7 @@ impl ExchangeNotes {
         }
     }
 
-    /// Which of the equal parts of the whole the count is in; the last part is the whole itself.
+    /// The equal part of the whole that the count is in; the last part is the whole itself.
     fn step(&self) -> u64 {
         self.held * (MAX_POINTS as u64 - 1) / self.total.max(1)
     }

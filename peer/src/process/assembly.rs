@@ -1,4 +1,4 @@
-//! What a peer is put together from: swarm, transport, chunk store, training thread, and what keeps and tells its figures.
+//! The assembly of a peer: swarm, transport, chunk store, training thread, and the outlets of its figures.
 
 use std::{
     sync::{Arc, mpsc::sync_channel},

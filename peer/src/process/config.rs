@@ -7,7 +7,7 @@ use rand_core::Rng;
 
 use crate::worker::Start;
 
-/// What all peers of a run say of it.
+/// The identity of a run, the same at all its peers.
 #[derive(Clone, Copy, Debug)]
 pub struct RunIdentity {
     /// The run.

@@ -1,4 +1,4 @@
-//! What the log shows: `FLTORRENT_LOG`, or news.
+//! The log's filter: `FLTORRENT_LOG`, or news.
 
 use std::env::{self, VarError};
 

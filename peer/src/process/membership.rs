@@ -1,4 +1,4 @@
-//! What a peer knows of its run.
+//! A peer's knowledge of its run.
 
 use std::sync::Arc;
 

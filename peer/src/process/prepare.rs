@@ -1,4 +1,4 @@
-//! What takes time before training can begin: the data and the model.
+//! The slow part of the start: the data and the model.
 
 use std::sync::Arc;
 
@@ -9,7 +9,7 @@ use fltorrent_swarm::{ChunkLayout, OriginCounts};
 use crate::{
     checkpoint::{self, Folder, Resume},
     data::{self, Divided, Samples},
-    train::{Trainer, backend, model_hash, safetensors},
+    train::{self, Trainer, model_hash, safetensors},
     worker::Start,
 };
 
@@ -19,7 +19,7 @@ pub(super) struct Prepared {
     pub(super) start: Start,
     pub(super) shard: Samples,
     pub(super) test_part: Samples,
-    /// What each peer of the run has to sign.
+    /// The counts that each peer of the run has to sign.
     pub(super) counts: Arc<[OriginCounts]>,
     pub(super) label_hash: [u8; 32],
     pub(super) layout: ChunkLayout,
@@ -37,7 +37,7 @@ pub(super) fn prepare(
     let (index_at, peers) = (index as usize, plan.peers.len());
     let Divided { labels, shards } = data::divide(plan)?;
     let test_parts = shards::test_part(plan.seed, peers, labels.test.len() as u32);
-    let mut trainer = backend::trainer(&plan.model, &plan.training, plan.seed, index)?;
+    let mut trainer = train::trainer(&plan.model, &plan.training, plan.seed, index)?;
     let start = start(plan, index, folder, resume, trainer.as_mut())?;
     let (own_train, own_test) = (&shards[index_at], &test_parts[index_at]);
     let (shard, test_part) = data::load_parts(&plan.data, &labels, own_train, own_test)?;

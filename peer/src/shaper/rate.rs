@@ -13,7 +13,7 @@ pub(super) struct Rate {
     plan: RatePlan,
     /// When the last packet that was taken is through, nanoseconds since the start.
     free: u128,
-    /// What rounding to nanoseconds has left of it, in parts of a nanosecond: rest ÷ rate.
+    /// The rest of rounding to nanoseconds, in parts of a nanosecond: rest ÷ rate.
     rest: u128,
 }
 

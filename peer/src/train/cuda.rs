@@ -7,7 +7,7 @@ use burn::backend::{Autodiff, Cuda};
 use fltorrent_crds::plan::{ModelPlan, TrainingPlan};
 use libloading::{Library, Symbol};
 
-use super::{Trainer, backend::BackendError, network::Network, sgd::Sgd};
+use super::{BackendError, Trainer, network::Network, sgd::Sgd};
 
 const DRIVER: [&str; 2] = ["libcuda.so.1", "libcuda.so"];
 const COMPILER: [&str; 4] = ["libnvrtc.so", "libnvrtc.so.13", "libnvrtc.so.12", "libnvrtc.so.11"];

@@ -1,6 +1,9 @@
+//! Why nothing is trained.
+
+use fltorrent_crds::FieldError;
 use thiserror::Error;
 
-use crate::extend::Panicked;
+use crate::guard::Panicked;
 
 /// Training or evaluation that could not be done.
 #[derive(Debug, Error)]
@@ -29,4 +32,42 @@ pub enum TrainError {
     Device { reason: String },
     #[error("the network `{network}` failed")]
     Own { network: String, source: Panicked },
+}
+
+/// A backend that cannot be used.
+#[derive(Debug, Error)]
+#[allow(missing_docs, reason = "each message says what it is")]
+pub enum BackendError {
+    #[error(
+        "training.backend is {backend}; expected one of those that this program was built with ({built}): build with --features {backend}, or choose another"
+    )]
+    NotBuilt { backend: &'static str, built: &'static str },
+    #[error(
+        "training.backend is {backend}, but {found}; expected {expected}: {next}, or choose training.backend = flex"
+    )]
+    Missing {
+        backend: &'static str,
+        found: String,
+        expected: &'static str,
+        next: &'static str,
+    },
+    #[error(
+        "model.tensors are {found:?}; expected {expected:?}, as model.architecture has: make the plan with this version"
+    )]
+    Tensors { found: Vec<String>, expected: Vec<String> },
+    #[error("training.threads = {threads} could not be started: lower it")]
+    Threads {
+        threads: u32,
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    #[error(
+        "this program has no network `{name}`; it has {known}: run the program that registers it (docs/own-model.md)"
+    )]
+    Unknown { name: String, known: String },
+    #[error("the network `{name}` refuses model.custom.settings")]
+    Settings { name: String, source: FieldError },
+    #[error("the network `{name}` cannot be used")]
+    Trial { name: String, source: TrainError },
+    #[error("the initial model could not be made")]
+    Init(#[from] TrainError),
 }

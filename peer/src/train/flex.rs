@@ -2,7 +2,7 @@ use burn::backend::{Autodiff, Flex};
 use fltorrent_crds::plan::{ModelPlan, TrainingPlan};
 use rayon::{ThreadPool, ThreadPoolBuilder};
 
-use super::{EvalCounts, TrainError, TrainReport, Trainer, backend::BackendError, network::Network, sgd::Sgd};
+use super::{BackendError, EvalCounts, TrainError, TrainReport, Trainer, network::Network, sgd::Sgd};
 use crate::data::Samples;
 
 /// A trainer on flex, whose kernels run on the rayon pool that they are called from.

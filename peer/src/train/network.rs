@@ -1,4 +1,4 @@
-//! What the trainer knows of a network: its logits under parameters that the trainer keeps.
+//! The trainer's interface to a network: its logits under parameters that the trainer keeps.
 
 mod cnn;
 mod image;

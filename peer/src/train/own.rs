@@ -2,7 +2,7 @@
 
 mod guard;
 
-use std::marker::PhantomData;
+use std::{collections::BTreeMap, marker::PhantomData, sync::OnceLock};
 
 use burn::tensor::Tensor;
 use fltorrent_crds::{
@@ -15,21 +15,20 @@ use serde_json::{Map, Value};
 
 use self::guard::Guarded;
 use super::{
-    TrainError, Trainer,
-    backend::{self, BackendError},
+    BackendError, TrainError, Trainer, backend,
     layers::LayerBackend,
     network::{Network, Parameters},
 };
 use crate::{
     data::{Inputs, Samples},
-    extend,
+    guard as code,
 };
 
 /// A network that a program brings itself. It has no state but its settings: the trainer keeps the parameters.
 ///
-/// What it says and computes has to follow from its arguments alone, so that all peers and machines have the same model.
+/// Its results have to follow from its arguments alone, so that all peers and machines have the same model.
 pub trait OwnNetwork: Sized + Send + Sync + 'static {
-    /// What the manifest's `model.custom.settings` are read as; refuse unknown fields (serde's `deny_unknown_fields`), or a
+    /// The type of the manifest's `model.custom.settings`; refuse unknown fields (serde's `deny_unknown_fields`), or a
     /// misspelt one is ignored.
     type Settings: DeserializeOwned;
 
@@ -50,6 +49,16 @@ pub trait OwnNetwork: Sized + Send + Sync + 'static {
     fn logits<B: LayerBackend>(&self, parameters: &mut Parameters<'_, B>, inputs: Tensor<B, 2>) -> Tensor<B, 2>;
 }
 
+/// Networks that a program brings itself, by name.
+pub(crate) type Networks = BTreeMap<&'static str, Box<dyn AnyNetwork>>;
+
+/// Those of this program.
+pub(crate) static NETWORKS: OnceLock<Networks> = OnceLock::new();
+
+pub(crate) fn networks() -> &'static Networks {
+    NETWORKS.get_or_init(Networks::default)
+}
+
 /// A network of some type, by its name in the program.
 pub(crate) trait AnyNetwork: Send + Sync {
     fn tensors(&self, settings: &Map<String, Value>, task: &Task) -> Result<Vec<TensorPlan>, FieldError>;
@@ -57,7 +66,7 @@ pub(crate) trait AnyNetwork: Send + Sync {
     fn trainer(&self, order: Order<'_>) -> Result<Box<dyn Trainer>, BackendError>;
 }
 
-/// What a trainer is made from.
+/// The arguments of a trainer.
 #[derive(Clone, Copy)]
 pub(crate) struct Order<'a> {
     name: &'a str,
@@ -79,11 +88,11 @@ impl<N> Registered<N> {
 
 impl<N: OwnNetwork> AnyNetwork for Registered<N> {
     fn tensors(&self, settings: &Map<String, Value>, task: &Task) -> Result<Vec<TensorPlan>, FieldError> {
-        Ok(N::new(extend::settings(settings)?, task)?.tensors())
+        Ok(N::new(code::settings(settings)?, task)?.tensors())
     }
 
     fn trainer(&self, order: Order<'_>) -> Result<Box<dyn Trainer>, BackendError> {
-        let network = extend::settings(order.settings)
+        let network = code::settings(order.settings)
             .and_then(|settings| N::new(settings, order.task))
             .map_err(|source| BackendError::Settings {
                 name: order.name.to_owned(),
@@ -109,11 +118,10 @@ pub(super) fn trainer(
     seed: u64,
     peer: u32,
 ) -> Result<Box<dyn Trainer>, BackendError> {
-    let own = extend::installed();
-    let Some(network) = own.network_named(name) else {
+    let Some(network) = super::network(name) else {
         return Err(BackendError::Unknown {
             name: name.to_owned(),
-            known: extend::list(own.network_names()),
+            known: code::names(networks()),
         });
     };
     let order = Order {
@@ -129,7 +137,7 @@ pub(super) fn trainer(
         name: name.to_owned(),
         source: guard::error(name, source),
     };
-    let inner = extend::guard(|| network.trainer(order)).map_err(failed)??;
+    let inner = code::guard(|| network.trainer(order)).map_err(failed)??;
     Ok(Box::new(Guarded::new(name, inner)))
 }
 

@@ -11,11 +11,10 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use super::{
-    EvalCounts, TrainError, TrainReport, Trainer,
-    backend::{self, BackendError},
+    BackendError, EvalCounts, TrainError, TrainReport, Trainer, backend,
     own::{AnyNetwork, Order},
 };
-use crate::{data::Samples, extend};
+use crate::{data::Samples, guard};
 
 /// Its name in a manifest: `model: {type: custom, custom: {name: synthetic, settings: {bytes: 2500000}}}`.
 pub(crate) const NAME: &str = "synthetic";
@@ -35,7 +34,7 @@ struct Synthetic;
 
 impl AnyNetwork for Synthetic {
     fn tensors(&self, settings: &Map<String, Value>, _task: &Task) -> Result<Vec<TensorPlan>, FieldError> {
-        let Settings { bytes } = extend::settings(settings)?;
+        let Settings { bytes } = guard::settings(settings)?;
         if bytes == 0 || !bytes.is_multiple_of(PARAMETER) {
             return Err(FieldError::new(
                 "bytes",
@@ -67,7 +66,7 @@ impl AnyNetwork for Synthetic {
     }
 }
 
-/// What is trained.
+/// The trainer of noise.
 struct Noise {
     values: Option<Vec<f32>>,
     length: usize,

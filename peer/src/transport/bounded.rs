@@ -10,7 +10,7 @@ use fltorrent_swarm::sending::WindowBound;
 use quinn::congestion::{Controller, ControllerFactory, CubicConfig, NewRenoConfig};
 use quinn_proto::RttEstimator;
 
-/// What searches for the window, by losses.
+/// The controller that searches for the window, by losses.
 #[derive(Debug)]
 enum Search {
     Cubic(Arc<CubicConfig>),

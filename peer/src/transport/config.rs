@@ -34,7 +34,7 @@ const METERED: u64 = 192 * 1024;
 const DECLARED_METERED: u64 = 40 * 1024;
 /// How long a neighbour may wait with an acknowledgement; a round trip at most is what quinn asks for.
 const MAX_ACK_DELAY: Duration = Duration::from_millis(60);
-/// What one connection may have in its receive buffers at least.
+/// The least that one connection may have in its receive buffers.
 const LEAST_RECEIVE_WINDOW: u32 = 4 * 1024 * 1024;
 
 /// Settings of all connections over a link, of a peer with so many neighbours; `chunk` is the longest chunk in bytes.
@@ -75,7 +75,7 @@ fn declared(plan: &TransportPlan, link: &LinkPlan) -> Option<RatePlan> {
     link.up.filter(|_| is_rate_aware)
 }
 
-/// What makes the congestion controllers of the connections.
+/// The factory of the connections' congestion controllers.
 fn controllers(plan: &TransportPlan, link: &LinkPlan, neighbours: usize) -> Arc<dyn ControllerFactory + Send + Sync> {
     let first = first_window(neighbours);
     let least = least_bound(neighbours);
@@ -125,7 +125,7 @@ mod tests {
         assert_eq!(max_payload(&TransportPlan { mtu: 6500, ..plan() }), 6500);
     }
 
-    /// What is left of the window after a loss tells them apart.
+    /// The rest of the window after a loss tells them apart.
     #[test]
     fn the_congestion_control_of_the_plan_is_what_runs() {
         let declared = LinkPlan {

@@ -14,7 +14,7 @@ use fltorrent_swarm::{
 use quinn::congestion::{Controller, ControllerFactory};
 use quinn_proto::RttEstimator;
 
-/// What IP and UDP add to a packet, bytes.
+/// Bytes of IP's and UDP's headers.
 const HEADERS: u64 = 28;
 
 /// Makes controllers that share one link.

@@ -9,10 +9,8 @@ use std::{
 };
 
 use bytes::Bytes;
-use fltorrent_coordinator::identity::IdentityError;
 use fltorrent_swarm::{Departure, Message, PieceHeader, message::FrameDecoder};
-use quinn::{ConnectError, Connection, ConnectionError, RecvStream, SendStream, VarInt};
-use thiserror::Error;
+use quinn::{Connection, ConnectionError, RecvStream, SendStream, VarInt};
 use tokio::{
     sync::{mpsc, oneshot},
     task::AbortHandle,
@@ -23,67 +21,20 @@ use fltorrent_records::exchange::TransportFigures;
 use super::{
     CLOSE_FAILED, CLOSE_FINISHED, CLOSE_REFUSED, CLOSE_REPLACED, CLOSE_VIOLATION, Event, Generation, LinkEvent,
     door::Place,
-    endpoint::Shared,
+    error::{LinkError, OPEN_TIMEOUT},
     explain::{explain, foreign},
     gate::Gate,
     pieces,
+    shared::{Reporter, Shared},
     waiting::Waiting,
 };
 
 /// Bytes that are read from a control stream at once.
 const CONTROL_READ: usize = 64 * 1024;
-/// How long the one that dialled may take to open the control stream.
-const OPEN_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long the last control messages may take to be acknowledged.
 const FLUSH_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Why there is no link to a neighbour.
-#[derive(Debug, Error)]
-#[allow(missing_docs, reason = "each message says what it is")]
-pub enum LinkError {
-    #[error("it cannot be dialled")]
-    Connect(#[from] ConnectError),
-    #[error("the host {host} cannot be resolved; check it in the nodes file, and DNS or /etc/hosts here")]
-    Resolve { host: String, source: std::io::Error },
-    #[error(
-        "its addresses are IPv6 and the one at which this peer listens is IPv4, or the other way round; let this peer listen at :: or give both the same kind"
-    )]
-    OtherFamily,
-    #[error("it refuses: look whether it is started there, and whether address and port in the nodes file are right")]
-    Refused { source: std::io::Error },
-    #[error(
-        "there is no way to it: look whether its address in the nodes file is right and its machine up, and whether routes and firewalls, here too, let UDP port {port} through"
-    )]
-    NoWay { port: u16, source: std::io::Error },
-    #[error(
-        "no answer: look whether that machine is up and has this address, and whether firewalls let UDP port {port} in"
-    )]
-    NoAnswer { port: u16 },
-    #[error("{}", explain(.0))]
-    Connection(ConnectionError),
-    #[error("no control stream within {OPEN_TIMEOUT:?}")]
-    NoControlStream,
-    #[error("it showed no certificate")]
-    NoCertificate,
-    #[error("its certificate names nobody")]
-    Identity(#[from] IdentityError),
-    #[error("its certificate is not a peer's")]
-    NotAPeer,
-    #[error("it belongs to attempt {found} of the run, this peer to attempt {expected}")]
-    Attempt { found: u32, expected: u32 },
-    #[error("peer {peer} is not a neighbour of peer {me}")]
-    NotANeighbour { peer: u32, me: u32 },
-    #[error("peer {peer} has to wait to be dialled")]
-    WrongDirection { peer: u32 },
-}
-
-impl From<ConnectionError> for LinkError {
-    fn from(error: ConnectionError) -> Self {
-        Self::Connection(error)
-    }
-}
-
-/// What waits to be written to a control stream.
+/// An entry of a control stream's queue.
 enum Queued {
     Message(Bytes),
     /// Everything before it has been taken when it is reached; the driver is told.
@@ -145,7 +96,7 @@ impl Link {
         }
     }
 
-    /// What QUIC has counted on this connection.
+    /// QUIC's counts of this connection.
     pub fn figures(&self) -> TransportFigures {
         let stats = self.connection.stats();
         TransportFigures {
@@ -217,29 +168,6 @@ impl Drop for Link {
         for task in &self.tasks {
             task.abort();
         }
-    }
-}
-
-/// Sends what happens on one connection to the driver.
-#[derive(Clone)]
-pub(super) struct Reporter {
-    peer: u32,
-    generation: Generation,
-    events: mpsc::Sender<Event>,
-}
-
-impl Reporter {
-    /// False when the driver is gone.
-    pub(super) async fn report(&self, event: LinkEvent) -> bool {
-        let (peer, generation) = (self.peer, self.generation);
-        self.events
-            .send(Event::Link {
-                peer,
-                generation,
-                event,
-            })
-            .await
-            .is_ok()
     }
 }
 

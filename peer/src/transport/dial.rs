@@ -14,10 +14,8 @@ use quinn::{Connection, Endpoint};
 use tokio::time::{Instant, sleep, timeout};
 
 use super::{
-    Event,
-    connection::{self, LinkError},
-    endpoint::{HANDSHAKE, Shared, identify},
-    probe,
+    Event, LinkError, connection, probe,
+    shared::{HANDSHAKE, Shared},
 };
 
 const WAITS: Backoff = Backoff {
@@ -30,7 +28,7 @@ const FIRST_LOOK: Duration = Duration::from_secs(1);
 /// A connection that lasted shorter was refused right after it was made, so that the next one is not tried at once.
 const LASTING: Duration = Duration::from_secs(5);
 
-/// Whom to dial.
+/// The neighbour to dial.
 pub(super) struct Target {
     pub(super) peer: u32,
     pub(super) address: PeerAddress,
@@ -91,7 +89,7 @@ async fn dial(endpoint: &Endpoint, target: &Target, attempt: usize, shared: &Sha
             _ => LinkError::NoWay { port: address.port(), source },
         }),
     };
-    identify(&connection, shared)?;
+    shared.identify(&connection)?;
     connection::open(connection.clone(), target.peer, shared).await?;
     Ok(connection)
 }

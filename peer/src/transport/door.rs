@@ -1,4 +1,4 @@
-//! Who may come in: bounds of the handshakes that are under way, and of what is told of those that were refused.
+//! The door for strangers: bounds of the handshakes that are under way, and of the log lines about refused ones.
 //!
 //! A handshake costs memory from its first packet on, and anybody can send one, from any address. While few are under way all
 //! are let in. Then only addresses are that answer (QUIC's Retry, RFC 9000, 8.1.2), which costs nothing to ask. And where the
@@ -19,7 +19,7 @@ const SPARE: [usize; 2] = [8, 16];
 /// Refusals that are told at once, and the time after which one more is.
 const REFUSALS_LOGGED: (u32, Duration) = (20, Duration::from_secs(10));
 
-/// What becomes of somebody who wants to come in.
+/// The answer to somebody who wants to come in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Answer {
     /// The handshake begins.
@@ -134,7 +134,7 @@ impl Door {
         Some(Place { number, door })
     }
 
-    /// What ends a handshake when its place is taken. One that is over already has none.
+    /// The handle that ends a handshake when its place is taken. One that is over already has none.
     pub(super) fn keep(&self, number: u64, task: AbortHandle) {
         let mut inner = self.inner();
         if inner.places.taken.contains_key(&number) {

@@ -1,13 +1,12 @@
 //! The endpoint: takes and makes connections, and finds out who is on the other side.
 
 use std::{
-    net::SocketAddr,
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
 
 use fltorrent_coordinator::{
-    identity::{Role, identity_of},
+    identity::Role,
     tls::{Credentials, TlsError},
 };
 use fltorrent_crds::{
@@ -19,23 +18,18 @@ use quinn::{
     ClientConfig, Connection, Endpoint, EndpointConfig, Incoming, ServerConfig, TokioRuntime, TransportConfig, VarInt,
     crypto::rustls::{NoInitialCipherSuite, QuicClientConfig, QuicServerConfig},
 };
-use rustls_pki_types::CertificateDer;
 use thiserror::Error;
 use tokio::{sync::mpsc, task::JoinSet, time::timeout};
 
 use crate::buffers::Buffers;
 
 use super::{
-    CLOSE_REFUSED, Event, config,
-    connection::{self, LinkError},
-    dial,
+    CLOSE_REFUSED, Event, LinkError, config, connection, dial,
     door::{Door, Place},
     explain::{explain, is_ending},
+    shared::{HANDSHAKE, Shared},
     socket::{self, Socket},
 };
-
-/// How long a handshake may take, whoever has begun it.
-pub(super) const HANDSHAKE: Duration = Duration::from_secs(5);
 
 /// Why there is no transport.
 #[derive(Debug, Error)]
@@ -49,50 +43,6 @@ pub enum TransportError {
     Suite(#[from] NoInitialCipherSuite),
     #[error("the QUIC endpoint cannot be made")]
     Endpoint(#[from] std::io::Error),
-}
-
-/// What the tasks of all connections share.
-pub(super) struct Shared {
-    pub(super) me: u32,
-    pub(super) attempt: u32,
-    pub(super) neighbours: Vec<u32>,
-    pub(super) limits: Limits,
-    pub(super) events: mpsc::Sender<Event>,
-    pub(super) buffers: Buffers,
-    door: Door,
-    /// What new connections are made with.
-    client: Mutex<ClientConfig>,
-}
-
-impl Shared {
-    pub(super) fn client(&self) -> ClientConfig {
-        self.client.lock().unwrap_or_else(PoisonError::into_inner).clone()
-    }
-
-    /// Tells of a refusal, as long as there are not too many.
-    async fn refused(&self, from: SocketAddr, reason: String) {
-        self.came_to_nothing(from, reason, false).await;
-    }
-
-    /// Tells of somebody who did not get in: was refused, or is ending.
-    async fn came_to_nothing(&self, from: SocketAddr, reason: String, is_ending: bool) {
-        let Some(untold) = self.door.may_tell() else {
-            return;
-        };
-        // IPv4 addresses look like themselves, whatever kind of socket they came through.
-        let address = from.ip().to_canonical();
-        tracing::warn!(from = %address, port = from.port(), reason, is_ending, untold, "a connection did not come about");
-        let from = address;
-        // A driver that has gone needs no news.
-        self.events
-            .send(Event::Stranger {
-                from,
-                reason,
-                is_ending,
-            })
-            .await
-            .ok();
-    }
 }
 
 /// The endpoint of one peer, dialling and accepting in the background until dropped.
@@ -184,7 +134,7 @@ impl Transport {
         Ok(())
     }
 
-    /// Which congestion control runs.
+    /// The congestion control.
     pub const fn congestion_control(&self) -> CongestionControl {
         self.control
     }
@@ -284,7 +234,7 @@ async fn receive(incoming: Incoming, place: Place, shared: Arc<Shared>) {
 async fn welcome(connection: Connection, place: Place, shared: &Shared) {
     let from = connection.remote_address();
     let is_dialler = |peer: u32| peer > shared.me;
-    match identify(&connection, shared).and_then(|peer| {
+    match shared.identify(&connection).and_then(|peer| {
         is_dialler(peer)
             .then_some(peer)
             .ok_or(LinkError::WrongDirection { peer })
@@ -301,29 +251,4 @@ async fn welcome(connection: Connection, place: Place, shared: &Shared) {
             shared.refused(from, reason).await;
         }
     }
-}
-
-/// Which neighbour is on the other side, by the certificate that TLS has verified.
-pub(super) fn identify(connection: &Connection, shared: &Shared) -> Result<u32, LinkError> {
-    let chain = connection
-        .peer_identity()
-        .and_then(|identity| identity.downcast::<Vec<CertificateDer<'static>>>().ok())
-        .ok_or(LinkError::NoCertificate)?;
-    let identity = identity_of(chain.first().ok_or(LinkError::NoCertificate)?)?;
-    let Role::Peer { index, attempt } = identity.role else {
-        return Err(LinkError::NotAPeer);
-    };
-    if attempt != shared.attempt {
-        return Err(LinkError::Attempt {
-            found: attempt,
-            expected: shared.attempt,
-        });
-    }
-    if !shared.neighbours.contains(&index) {
-        return Err(LinkError::NotANeighbour {
-            peer: index,
-            me: shared.me,
-        });
-    }
-    Ok(index)
 }

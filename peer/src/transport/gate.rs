@@ -22,7 +22,7 @@ use tokio::sync::Notify;
 
 /// A window in which quinn neither counts nor paces.
 const BOUNDLESS: u64 = u32::MAX as u64 + 1;
-/// What a packet of a piece has beside the piece's bytes, with room for an acknowledgement: QUIC's header and tag, the stream
+/// Bytes of a packet beside the piece's own, with room for an acknowledgement: QUIC's header and tag, the stream
 /// frame's header.
 const HEADERS: u64 = 52;
 /// Batches of a window; packets of a batch at least and at most. With whole packets few bytes are left for a packet of their own.
@@ -30,7 +30,7 @@ const BATCHES: u64 = 16;
 const LEAST_BATCH: u64 = 2;
 const LARGEST_BATCH: u64 = 8;
 
-/// What is known of a connection's window.
+/// A connection's window, as far as it is known.
 #[derive(Debug)]
 struct State {
     /// Largest window that is kept here.

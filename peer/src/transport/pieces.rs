@@ -13,7 +13,7 @@ use tokio::{
     task::{AbortHandle, JoinSet},
 };
 
-use super::{LinkEvent, connection::Reporter, gate::Gate};
+use super::{LinkEvent, gate::Gate, shared::Reporter};
 use crate::buffers::Buffers;
 
 /// Pieces of so many bytes are hashed on another thread than the driver's. To hand over a smaller one takes as long as to hash it.

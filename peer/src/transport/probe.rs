@@ -10,7 +10,7 @@ use std::{
 
 use tokio::net::UdpSocket;
 
-/// What the network says against an address; pending for ever when that is nothing.
+/// The network's refusal of an address; pending for ever when there is none.
 pub(super) async fn refusal(address: SocketAddr) -> io::Error {
     match try_one_byte(address).await {
         Err(error) => error,

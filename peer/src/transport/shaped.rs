@@ -1,6 +1,6 @@
 //! A socket whose datagrams go through an emulated link: the driver around [`crate::shaper`].
 //!
-//! What is sent is always taken, and leaves or is dropped as the link decides: QUIC sees the losses and delays that it would
+//! Datagrams are always taken, and leave or are dropped as the link decides: QUIC sees the losses and delays that it would
 //! see behind a router, not a socket that says to wait. What is received is handed over when the link is through with it.
 
 mod incoming;

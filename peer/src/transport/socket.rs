@@ -28,9 +28,9 @@ const RECEIVE_BUFFER: usize = 4 * 1024 * 1024;
 #[derive(Debug, Error)]
 #[error("UDP {address} cannot be bound: {}", advice(source))]
 pub struct BindError {
-    /// What was asked for.
+    /// The address.
     pub address: SocketAddr,
-    /// What the system says.
+    /// The system's error.
     #[source]
     pub source: io::Error,
 }

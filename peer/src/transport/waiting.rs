@@ -1,6 +1,6 @@
 //! Control messages that wait for a neighbour: who reads slowly is told from who does not read, by bytes and time.
 //!
-//! What there may be much of is handed over as it is taken ([`fltorrent_swarm::Action::Fence`]), so that little waits for a
+//! Numerous messages are handed over as they are taken ([`fltorrent_swarm::Action::Fence`]), so that little waits for a
 //! neighbour that reads, however slow its link is and however many peers there are.
 
 use std::{
@@ -15,7 +15,7 @@ const STALLED: Duration = Duration::from_secs(30);
 /// Bytes that may wait beside two of the longest messages.
 const MOST: u64 = 4 * 1024 * 1024;
 
-/// What waits, and since when nothing of it was taken. Time comes as an argument.
+/// The bytes that wait, and since when none of them were taken. Time comes as an argument.
 #[derive(Debug)]
 struct Queue {
     most: u64,
@@ -40,7 +40,7 @@ impl Queue {
     }
 }
 
-/// What waits on one control stream, shared by who queues and who writes.
+/// The queue of one control stream, shared by its two ends.
 #[derive(Clone, Debug)]
 pub(super) struct Waiting(Arc<Mutex<Queue>>);
 

@@ -3,7 +3,7 @@
 use fltorrent_crds::Plan;
 use fltorrent_peer::{
     data::{self, Divided, Split},
-    train::{EvalCounts, backend, init, model_hash},
+    train::{self, EvalCounts, init, model_hash},
 };
 
 /// What the model of one round must be.
@@ -24,7 +24,7 @@ pub(crate) fn fedavg_oracle(plan: &Plan) -> Vec<OracleRound> {
         .zip(&shards)
         .map(|(peer, shard)| {
             (
-                backend::trainer(&plan.model, &plan.training, plan.seed, peer).unwrap(),
+                train::trainer(&plan.model, &plan.training, plan.seed, peer).unwrap(),
                 data::load(&plan.data, &labels, Split::Train, shard).unwrap(),
             )
         })

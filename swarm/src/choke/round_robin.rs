@@ -41,7 +41,7 @@ mod tests {
         },
     };
 
-    /// Who is served at each of so many choices, of neighbours that send at very different rates.
+    /// The neighbours that are served at each of so many choices, though they send at very different rates.
     fn served(neighbours: usize, slots: u32, choices: u64, settling: bool) -> Vec<Vec<usize>> {
         let mut choker = choker(ChokePolicyKind::RoundRobin, slots);
         let mut all: Vec<Candidate> = (0..neighbours)

@@ -19,7 +19,7 @@ pub(super) fn rule() -> Box<dyn ChokePolicy> {
 
 #[derive(Debug, Default)]
 struct TitForTat {
-    /// Who has the optimistic slot, and until when.
+    /// The holder of the optimistic slot, and until when.
     optimistic: Option<usize>,
     until: Time,
 }

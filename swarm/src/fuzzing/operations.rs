@@ -153,7 +153,7 @@ impl World {
         self.swarm.publish(self.now, signed);
     }
 
-    /// What a neighbour says that holds everything of this peer's round.
+    /// The messages of a neighbour that holds everything of this peer's round.
     fn tell_all(&mut self, peer: u32) {
         let round = self.swarm.round();
         let metainfos = (1..PEERS).map(|origin| {

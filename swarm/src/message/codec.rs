@@ -1,17 +1,14 @@
 //! Bytes to messages and back. Every length is checked against what the plan allows before memory is taken.
 
 use bytes::{Bytes, BytesMut};
-use thiserror::Error;
 
-use super::{
-    Hello, Message,
-    fields::{Reader, Writer},
-};
+use super::{Hello, Message};
 use crate::{
     bitfield::Bitfield,
     chunk::ChunkId,
     metainfo::{MAX_CERTIFICATE, MAX_SIGNATURE, METAINFO_PREFIX, SignedMetainfo},
     neighbour::MAX_QUEUED,
+    wire::{DecodeError, Reader, Writer},
 };
 
 const CHOKE: u8 = 0;
@@ -49,7 +46,7 @@ const LONGEST_NUMBER: usize = 5;
 /// Bytes of a hello of whatever version: it is told by its number, so that it has to be read.
 const LONGEST_HELLO: usize = 1024;
 
-/// What the plan allows: the bounds that every message is checked against.
+/// The plan's bounds, which every message is checked against.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
     /// Peers of the plan.
@@ -96,45 +93,6 @@ impl Limits {
         };
         Some(1 + body)
     }
-}
-
-/// Why bytes are not a message.
-#[derive(Clone, Debug, PartialEq, Eq, Error)]
-#[allow(missing_docs, reason = "each message says what it is")]
-pub enum DecodeError {
-    #[error("a message ends after {0} bytes, in the middle of a field")]
-    Truncated(usize),
-    #[error("{0} bytes follow the end of a message")]
-    Trailing(usize),
-    #[error("a frame of {found} bytes, at most {limit} are possible")]
-    Length { found: u32, limit: u32 },
-    #[error("unknown message id {0}")]
-    UnknownId(u8),
-    #[error("a have with positions that are not ascending or not below {0}")]
-    Positions(u32),
-    #[error("a choke with skipped requests that are not ascending or not below {0}")]
-    Skipped(u32),
-    #[error("a have or choke that lists more than {0} numbers")]
-    TooMany(usize),
-    #[error("a number that is not in its shortest form of at most 32 bits")]
-    Varint,
-    #[error("a bitfield that does not have exactly {0} positions")]
-    Bitfield(u32),
-    #[error("chunk {index} of origin {origin} does not exist; the plan has {} peers of {} chunks", limits.peers, limits.chunks)]
-    NoSuchChunk { origin: u32, index: u32, limits: Limits },
-    #[error(
-        "a hello of protocol version {found}, this peer speaks {}; run the same release everywhere",
-        super::PROTOCOL_VERSION
-    )]
-    ProtocolVersion { found: u16 },
-    #[error("a metainfo of version {found}, this peer knows version 1")]
-    MetainfoVersion { found: u8 },
-    #[error("a metainfo with {found} chunks, the plan has {expected}")]
-    ChunkCount { found: u32, expected: u32 },
-    #[error("a metainfo whose evaluation counts are impossible")]
-    Evaluation,
-    #[error("a metainfo of an update trained on no sample")]
-    NoSamples,
 }
 
 impl Message {
@@ -302,7 +260,8 @@ fn check_chunk(chunk: ChunkId, limits: &Limits) -> Result<(), DecodeError> {
     Err(DecodeError::NoSuchChunk {
         origin: chunk.origin,
         index: chunk.index,
-        limits: *limits,
+        peers: limits.peers,
+        chunks: limits.chunks,
     })
 }
 

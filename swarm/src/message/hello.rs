@@ -4,12 +4,9 @@ use std::fmt;
 
 use data_encoding::HEXLOWER;
 
-use super::{DecodeError, Reader, Writer};
+use crate::wire::{DecodeError, PROTOCOL_VERSION, Reader, Writer};
 
-/// Version of the protocol between peers.
-pub const PROTOCOL_VERSION: u16 = 4;
-
-/// Who is there, and what it believes.
+/// A peer's introduction: its index, and the experiment that it means.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Hello {
     /// The run.
@@ -47,9 +44,9 @@ pub enum HelloMismatch {
     },
     /// Not the peer of that connection.
     Peer {
-        /// What it says.
+        /// Its content.
         found: u32,
-        /// Whose connection it is.
+        /// The peer of the connection.
         expected: u32,
     },
     /// Another manifest.

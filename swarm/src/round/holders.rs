@@ -1,4 +1,4 @@
-//! Which neighbours have a chunk: a row of bits for each position.
+//! The holders of each chunk: a row of bits for each position.
 
 /// A bit for each position and neighbour.
 #[derive(Debug)]

@@ -1,6 +1,6 @@
 //! A random order of positions that takes no memory.
 
-use crate::round::mix;
+use super::mix;
 
 /// A permutation of `0..len`: positions to ranks and back.
 #[derive(Clone, Copy, Debug)]
@@ -88,7 +88,7 @@ impl Scatter {
     }
 }
 
-/// What an odd number is multiplied with to give 1 modulo 2³², by Newton's iteration: each step doubles the bits that are
+/// The inverse of an odd number modulo 2³², by Newton's iteration: each step doubles the bits that are
 /// right, three of which the number itself has.
 fn inverse(odd: u32) -> u32 {
     (0..4).fold(odd, |inverse, _| {

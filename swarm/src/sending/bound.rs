@@ -11,7 +11,7 @@ use crate::Time;
 
 /// Deliveries are counted over so long.
 const INTERVAL: Duration = Duration::from_millis(250);
-/// What the bound has beyond the shortest round trip: less than common queues hold, more than a busy machine's pauses take.
+/// The bound's surplus over the shortest round trip: less than common queues hold, more than a busy machine's pauses take.
 const HEADROOM: Duration = Duration::from_millis(40);
 /// The bound's share of the shortest round trip, so that a rate which was never reached can be.
 const GAIN: f64 = 1.25;

@@ -35,7 +35,7 @@ const LONGER: u32 = 2;
 const MANY_LOST: f64 = 0.15;
 /// The ceiling in parts of what was in flight, after a round trip that was too long or lost too much.
 const LESS: f64 = 0.85;
-/// What is added to the ceiling after one that was neither, in windows with the whole link.
+/// The increase of the ceiling after one that was neither, in windows with the whole link.
 const MORE: f64 = 0.1;
 /// Least ceiling.
 const LEAST: f64 = 0.1;
@@ -49,7 +49,7 @@ const MEMORY: Duration = Duration::from_secs(30);
 pub struct DeclaredLink {
     /// Bytes a second.
     rate: f64,
-    /// What a window has beyond a round trip: half the time that the queue holds.
+    /// A window's surplus over a round trip: half the time that the queue holds.
     headroom: Duration,
     /// Connections that have anything in flight.
     active: u32,
@@ -168,7 +168,7 @@ impl RateAware {
         self.tell(link);
     }
 
-    /// What the transport counts to be in flight.
+    /// Bytes in flight, as the transport counts them.
     pub fn set_in_flight(&mut self, link: &mut DeclaredLink, bytes: u64) {
         self.in_flight = bytes;
         self.tell(link);

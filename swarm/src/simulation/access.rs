@@ -32,12 +32,12 @@ use crate::{
     Time,
     message::{Message, PieceHeader},
     metainfo::{Metainfo, SignedMetainfo},
-    round::mix,
+    selection::mix,
     sending::{DeclaredLink, RateAware},
     swarm::Action,
 };
 
-/// What is between the peers.
+/// The links between the peers.
 pub(super) struct AccessLinks {
     up: Vec<Bucket>,
     down: Vec<Bucket>,
@@ -47,10 +47,10 @@ pub(super) struct AccessLinks {
     transport: TransportModel,
     /// Lists of messages that have come, to be used again.
     spare: Vec<Vec<Control>>,
-    /// What every origin has signed, by round.
+    /// Every origin's signed metainfo, by round.
     signed: BTreeMap<u32, Vec<Option<SignedMetainfo>>>,
     pub(super) failed: Option<SimulationError>,
-    /// What the scenario called each peer, where that is not its index.
+    /// The scenario's name of each peer, where that is not its index.
     order: Vec<u32>,
 }
 
@@ -131,7 +131,7 @@ impl Links for AccessLinks {
 }
 
 impl World<AccessLinks> {
-    /// What the peers have measured so far, in the order of their first indices.
+    /// The peers' measurements so far, in the order of their first indices.
     pub(super) fn figures(&self) -> Vec<PeerFigures> {
         let links = &self.links;
         let mut figures: Vec<(u32, PeerFigures)> = (0..)
@@ -305,7 +305,7 @@ impl World<AccessLinks> {
     }
 }
 
-/// What a peer's connections share of its uplink, where they go by its rate.
+/// The uplink's state that a peer's connections share, where they go by its rate.
 fn uplink(peer: &PeerScenario) -> Option<Uplink> {
     let lane = peer.access.up.filter(|_| peer.is_rate_aware)?;
     Some(Arc::new(Mutex::new(DeclaredLink::new(lane.rate, lane.queue))))

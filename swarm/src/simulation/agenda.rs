@@ -1,4 +1,4 @@
-//! What happens when, in a fixed order.
+//! The agenda of events, in a fixed order.
 
 use std::collections::VecDeque;
 
@@ -86,7 +86,7 @@ impl<E> Agenda<E> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::round::mix;
+    use crate::selection::mix;
 
     #[test]
     fn events_come_in_order_of_time_and_then_of_adding() {

@@ -1,4 +1,4 @@
-//! What a simulated peer has measured.
+//! The measurements of a simulated peer.
 
 use std::time::Duration;
 
@@ -34,7 +34,7 @@ pub struct PeerFigures {
     pub stats: crate::Stats,
 }
 
-/// What a peer has waited for since its update was ready.
+/// A peer's waits since its update was ready.
 #[derive(Debug)]
 pub(super) struct Waiting {
     published: Option<Time>,

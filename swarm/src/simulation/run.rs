@@ -39,7 +39,7 @@ impl Simulation {
         self.world.running() == 0
     }
 
-    /// What the peers have measured so far, in the order of their first indices.
+    /// The peers' measurements so far, in the order of their first indices.
     pub fn figures(&self) -> Vec<PeerFigures> {
         self.world.figures()
     }

@@ -1,4 +1,4 @@
-//! What is simulated.
+//! The scenario of a simulation.
 
 use std::time::Duration;
 
@@ -28,9 +28,9 @@ impl Lane {
 /// A peer's link to the network.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Access {
-    /// What it sends; none: without a limit.
+    /// The uplink; none: without a limit.
     pub up: Option<Lane>,
-    /// What it receives.
+    /// The downlink.
     pub down: Option<Lane>,
     /// From its uplink to any other peer's downlink.
     pub delay: Duration,
@@ -95,7 +95,7 @@ impl TransportModel {
     }
 }
 
-/// What is simulated.
+/// The scenario of a simulation.
 #[derive(Clone, Debug)]
 pub struct Scenario {
     /// In index order; whom each is wired to is in its configuration.

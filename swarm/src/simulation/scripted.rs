@@ -5,7 +5,8 @@ mod network;
 mod pipes;
 mod script;
 
-pub use network::{LinkProfile, Network, NetworkConfig};
+pub use network::{Network, NetworkConfig};
+pub use pipes::LinkProfile;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -22,7 +23,7 @@ use crate::{
     test_utils::{Host, Wish},
 };
 
-/// What is between the peers.
+/// The links between the peers.
 pub(super) struct ScriptedLinks {
     pipes: BTreeMap<(u32, u32), Pipe>,
     edges: BTreeMap<(u32, u32), Edge>,
@@ -36,7 +37,7 @@ pub(super) struct ScriptedLinks {
     checked: bool,
 }
 
-/// What happens on scripted links. What belongs to a connection that is gone is dropped.
+/// An event of scripted links. Those of a connection that is gone are dropped.
 #[derive(Debug)]
 pub(super) enum LinkEvent {
     Message {

@@ -8,11 +8,11 @@ use crate::{
     swarm::{Action, Swarm},
 };
 
-/// What is between the peers.
+/// The links between the peers.
 pub(super) trait Links: Sized {
     /// Something that happens on the way.
     type Event;
-    /// What is kept of a peer beside its state machine.
+    /// The state of a peer beside its state machine.
     type Peer;
 
     fn happen(world: &mut World<Self>, event: Self::Event);

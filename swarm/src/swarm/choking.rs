@@ -1,4 +1,4 @@
-//! Who is served: the choker's candidates and what its choice means on the wire.
+//! The choker's candidates, and its choice on the wire.
 
 use super::{Action, Swarm};
 use crate::{Time, choke::Candidate, message::Message, neighbour::Neighbour};

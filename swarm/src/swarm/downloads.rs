@@ -1,4 +1,4 @@
-//! What this peer asks for, of whom, and what it does with the answer.
+//! Requests of this peer, and the answers to them.
 
 use std::time::Duration;
 
@@ -19,7 +19,7 @@ const LATE: u32 = 2;
 const SOONEST_LATE: Duration = Duration::from_millis(50);
 /// A second holder must be so many times faster than what the first one has left to send: what it began is thrown away.
 const WORTH: f64 = 3.0;
-/// What a request should take while a neighbour's rate is unknown.
+/// The expected time of a request while a neighbour's rate is unknown.
 const UNKNOWN: Duration = Duration::from_millis(500);
 /// A request is given up, when there is another holder, after so many times of what it should take and this long.
 const TIMEOUT: u32 = 8;

@@ -38,7 +38,7 @@ impl Swarm {
             return;
         };
         let counts = self.current.metainfos().map(|known| known.parsed.evaluation);
-        self.convergence = stop.observe(evaluated, counts);
+        self.convergence = stop.add_round(evaluated, counts);
     }
 
     /// The first peer that trained the current round from another model than this one. All peers that hold everything of the

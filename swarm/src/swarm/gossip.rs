@@ -1,4 +1,4 @@
-//! What peers tell each other without being asked: metainfos, haves, completion, interest.
+//! Announcements: metainfos, haves, completion, interest.
 
 use std::{sync::Arc, time::Duration};
 
@@ -348,7 +348,7 @@ impl Swarm {
     }
 }
 
-/// What a peer holds of a round, as it is told to one that knows nothing of it.
+/// The message about all that a peer holds of a round, for one that knows nothing of it.
 fn state_of(round: &Round) -> Option<Message> {
     let number = round.number;
     if round.is_complete() {

@@ -1,4 +1,4 @@
-//! What a swarm tells its driver.
+//! A swarm's outputs.
 
 use std::{fmt, time::Duration};
 
@@ -19,7 +19,7 @@ pub enum Action {
     Send {
         /// Neighbour.
         to: u32,
-        /// What.
+        /// The message.
         message: Message,
     },
     /// Report [`crate::Swarm::handle_drained`] once the transport has taken all messages to a neighbour that came before.
@@ -33,7 +33,7 @@ pub enum Action {
         to: u32,
         /// Its request.
         request: u32,
-        /// What it asked for.
+        /// The chunk.
         chunk: ChunkId,
     },
     /// Reset an upload's stream; its end is still reported.
@@ -64,7 +64,7 @@ pub enum Action {
     Disconnect {
         /// Neighbour.
         peer: u32,
-        /// What it did.
+        /// The violation.
         violation: Violation,
     },
     /// Something that a person may want to know.
@@ -96,7 +96,7 @@ impl fmt::Display for Departure {
     }
 }
 
-/// What a neighbour may not do.
+/// A neighbour's breach of the rules.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[allow(missing_docs, reason = "each message says what it is")]
 pub enum Violation {
@@ -172,7 +172,7 @@ pub enum Failure {
 }
 
 impl Failure {
-    /// What was signed and shows it to whoever knows the run's authority: frames of metainfos in hexadecimal digits.
+    /// The signed proof for whoever knows the run's authority: frames of metainfos in hexadecimal digits.
     pub fn proof(&self) -> Option<String> {
         match self {
             Self::Equivocation { proof, .. } => Some(format!("{:x}", **proof)),
@@ -206,7 +206,7 @@ pub enum Notice {
     NoGoodbye { peer: u32 },
 }
 
-/// What a peer waits for.
+/// A peer's wait.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Wait {
     /// No neighbour has a chunk that it misses.

@@ -1,9 +1,9 @@
-//! What follows from an input: most inputs can change little, and only that is looked at.
+//! The consequences of an input: most inputs can change little, and only that is looked at.
 
 use super::Swarm;
 use crate::Time;
 
-/// What may follow from a message.
+/// The possible consequences of a message.
 pub(super) enum Follows {
     Nothing,
     /// Interest in the neighbour, and requests to it.
@@ -15,7 +15,7 @@ pub(super) enum Follows {
 }
 
 impl Swarm {
-    /// What follows from any input: requests, uploads, announcements, and whether a round or the run is over.
+    /// The consequences of any input: requests, uploads, announcements, and whether a round or the run is over.
     pub(super) fn settle(&mut self, now: Time) {
         self.latest = now;
         if self.ended {
@@ -30,7 +30,7 @@ impl Swarm {
         self.leave_when_done();
     }
 
-    /// What follows from a neighbour's announcements: interest in it, and requests to it. Most messages are announcements.
+    /// The consequences of a neighbour's announcements: interest in it, and requests to it. Most messages are announcements.
     pub(super) fn settle_haves(&mut self, now: Time, at: usize) {
         self.latest = now;
         if self.ended {
@@ -47,7 +47,7 @@ impl Swarm {
         }
     }
 
-    /// What follows from a metainfo: its chunks may be asked for.
+    /// The consequences of a metainfo: its chunks may be asked for.
     pub(super) fn settle_metainfo(&mut self, now: Time) {
         self.latest = now;
         if !self.ended {
@@ -55,7 +55,7 @@ impl Swarm {
         }
     }
 
-    /// What follows from a request, or from the end of an upload.
+    /// The consequences of a request, or of the end of an upload.
     pub(super) fn settle_uploads(&mut self, now: Time) {
         self.latest = now;
         if !self.ended {

@@ -1,4 +1,4 @@
-//! What neighbours ask for, and the order in which they get it.
+//! Requests of neighbours, and the order in which they are answered.
 
 use super::{Action, Swarm, Violation};
 use crate::{

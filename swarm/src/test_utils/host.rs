@@ -27,7 +27,7 @@ pub enum Outcome {
     Killed,
 }
 
-/// What a state machine wants of its connections; see [`Action`].
+/// A state machine's request to its connections; see [`Action`].
 #[derive(Debug)]
 #[allow(missing_docs, reason = "the fields are those of the actions")]
 pub enum Wish {
@@ -52,7 +52,7 @@ pub enum Wish {
 /// It panics where the state machine breaks a promise.
 #[derive(Debug)]
 pub struct Host {
-    /// What the state machine was made of.
+    /// The state machine's configuration.
     pub config: Config,
     /// How its run ended.
     pub outcome: Outcome,
@@ -60,7 +60,7 @@ pub struct Host {
     pub digests: Vec<[u8; 32]>,
     /// When it completed each of them.
     pub completed_at: Vec<Time>,
-    /// What it has reported.
+    /// Its notices.
     pub notices: Vec<Notice>,
     store: BTreeMap<ChunkId, Bytes>,
 }

@@ -1,4 +1,4 @@
-//! What peers make out of nothing: configurations, and origins' bytes, metainfos and signatures that anybody can compute.
+//! Configurations, and origins' bytes, metainfos and signatures that anybody can compute.
 
 use std::time::Duration;
 
@@ -10,8 +10,8 @@ use crate::{
     config::Config,
     message::Hello,
     metainfo::{EvaluationCounts, Metainfo, SignedMetainfo, Verifier},
-    round::mix,
     selection::ChunkSelection,
+    selection::mix,
 };
 
 /// A peer's configuration: a run of one round, four slots, and the defaults of manifests.
@@ -52,7 +52,7 @@ pub fn origin_data(layout: &ChunkLayout, chunk: ChunkId) -> Bytes {
         .collect()
 }
 
-/// What an origin says of the update that it makes in a round.
+/// An origin's metainfo of a round.
 pub fn origin_metainfo(config: &Config, round: u32, origin: u32) -> Metainfo {
     let chunk = |index| ChunkId { round, origin, index };
     Metainfo {
@@ -69,7 +69,7 @@ pub fn origin_metainfo(config: &Config, round: u32, origin: u32) -> Metainfo {
     }
 }
 
-/// What each origin says of the model that the round before `round` made: nothing at first, then 0.6 and ever less on top.
+/// Each origin's evaluation of the model of the round before: nothing at first, then 0.6 and ever less on top.
 fn learning_curve(round: u32) -> EvaluationCounts {
     match round {
         0 => EvaluationCounts::default(),

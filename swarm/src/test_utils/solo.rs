@@ -14,13 +14,13 @@ use crate::{
 
 /// One swarm, and all that it has wanted so far.
 pub struct Solo {
-    /// What it was made of.
+    /// Its configuration.
     pub config: Config,
     /// The state machine.
     pub swarm: Swarm,
     /// Virtual time.
     pub now: Time,
-    /// What it has wanted since this was last emptied.
+    /// Its actions since this was last emptied.
     pub actions: Vec<Action>,
 }
 
@@ -49,7 +49,7 @@ impl Solo {
         self
     }
 
-    /// What a neighbour says of itself.
+    /// A neighbour's hello.
     pub fn hello(&self, peer: u32) -> Hello {
         Hello {
             peer,
@@ -202,7 +202,7 @@ impl Solo {
         self.actions.iter().rev().find_map(of)
     }
 
-    /// What it has reported.
+    /// Its notices.
     pub fn notices(&self) -> Vec<Notice> {
         let of = |action: &Action| match action {
             Action::Notice(notice) => Some(notice.clone()),

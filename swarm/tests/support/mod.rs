@@ -11,7 +11,8 @@ use std::time::Duration;
 
 use fltorrent_swarm::{
     ChokePolicyKind, ChunkLayout, ChunkSelection, Config, EarlyStop, Time,
-    test_utils::{LinkProfile, Network, NetworkConfig, Outcome, Solo, config},
+    simulation::{LinkProfile, Network, NetworkConfig},
+    test_utils::{Outcome, Solo, config},
 };
 
 /// Edges of named topologies.

@@ -90,15 +90,7 @@ pub(super) fn prepare(arguments: &PeerArguments, started: SystemTime, printer: &
             plan.peers.len() - 1
         )));
     }
-    let attempt = match (standalone.attempt, nodes.attempt) {
-        (Some(here), Some(there)) if here != there => {
-            return Err(PeerError::Usage(format!(
-                "--attempt is {here}, but attempt in {} is {there}; give both the same value, or one of them only",
-                path.display()
-            )));
-        }
-        (here, there) => here.or(there).unwrap_or(0),
-    };
+    let attempt = attempt(standalone.attempt, &nodes, path)?;
     let keys = keys::read(&standalone.keys, index, attempt)?;
     if let Some(authority) = &nodes.authority
         && authority.trim() != keys.authority.trim()
@@ -116,20 +108,7 @@ pub(super) fn prepare(arguments: &PeerArguments, started: SystemTime, printer: &
         preflight::check_initial_model(plan)?;
     }
     let description = describe(&resolved.experiment, plan, Some(checked.samples));
-    let results = match (arguments.resume, &standalone.out) {
-        (Some(_), Some(folder)) => resume::reopen(folder, &resolved)?,
-        (Some(_), None) => {
-            return Err(PeerError::Usage(
-                "--resume without --out: name the results folder in which this peer goes on".to_owned(),
-            ));
-        }
-        (None, Some(path)) => Results::at(path)?,
-        (None, None) => Results::within(
-            Path::new(&plan.output.directory),
-            &format!("{}-peer-{index}", plan.name),
-            started,
-        )?,
-    };
+    let results = results(arguments, &resolved, index, started)?;
     let lock = furnish(&results, &resolved, &checked).inspect_err(|_| results.abandon(index..index + 1))?;
     let bindings = Bindings {
         run: keys.identity.run.to_string(),
@@ -151,6 +130,41 @@ pub(super) fn prepare(arguments: &PeerArguments, started: SystemTime, printer: &
         results,
         _lock: lock,
         arguments: arguments.clone(),
+    })
+}
+
+/// The run's attempt, by the command line or the nodes file.
+fn attempt(here: Option<u32>, nodes: &Nodes, path: &Path) -> Result<u32, PeerError> {
+    match (here, nodes.attempt) {
+        (Some(here), Some(there)) if here != there => Err(PeerError::Usage(format!(
+            "--attempt is {here}, but attempt in {} is {there}; give both the same value, or one of them only",
+            path.display()
+        ))),
+        (here, there) => Ok(here.or(there).unwrap_or(0)),
+    }
+}
+
+/// A new results folder, or that of the run that is resumed.
+fn results(
+    arguments: &PeerArguments,
+    resolved: &Resolved,
+    index: u32,
+    started: SystemTime,
+) -> Result<Results, PeerError> {
+    let plan = &resolved.plan;
+    Ok(match (arguments.resume, &arguments.standalone.out) {
+        (Some(_), Some(folder)) => resume::reopen(folder, resolved)?,
+        (Some(_), None) => {
+            return Err(PeerError::Usage(
+                "--resume without --out: name the results folder in which this peer goes on".to_owned(),
+            ));
+        }
+        (None, Some(path)) => Results::at(path)?,
+        (None, None) => Results::within(
+            Path::new(&plan.output.directory),
+            &format!("{}-peer-{index}", plan.name),
+            started,
+        )?,
     })
 }
 

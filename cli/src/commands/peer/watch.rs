@@ -54,8 +54,6 @@ async fn drive(
     let (news_in, mut news) = mpsc::channel(QUEUE);
     let (stop_in, stop) = oneshot::channel();
     let mut stop_in = Some(stop_in);
-    let plan = &setup.resolved.plan;
-    let standalone = &setup.arguments.standalone;
     let key = setup.keys.key.duplicate();
     let key = key.map_err(|error| PeerError::Failed(crate::chain(&error)))?;
     let membership = Membership::of(setup.bindings.clone(), key).map_err(failed)?;
@@ -66,22 +64,13 @@ async fn drive(
     })?;
     let log = setup.results.of_peer(setup.index, "log");
     process::log_to(&log, setup.arguments.resume.is_some()).map_err(failed)?;
-    let peer = Peer {
-        index: setup.index,
-        plan: plan.clone(),
-        places: Places::all_in(setup.results.peers()),
-        model_out: Some(setup.results.model()),
-        resume: setup.arguments.resume,
-        warns: false,
-        listen: setup.listen(),
-        metrics: standalone.metrics,
-        watch: Some(Watch {
-            wait: standalone.wait.get(),
-            news: news_in,
-            stop,
-        }),
+    let wait = setup.arguments.standalone.wait.get();
+    let watch = Watch {
+        wait,
+        news: news_in,
+        stop,
     };
-    let ready = peer.bind().map_err(failed)?.load();
+    let ready = peer(setup, watch).bind().map_err(failed)?.load();
     let ready = tokio::select! {
         ready = ready => ready.map_err(failed)?,
         signal = signals.next() => return Err(PeerError::Interrupted(signal)),
@@ -134,6 +123,20 @@ async fn drive(
         (Ok(()), _) => Ok(()),
         (Err(_), Some(signal)) => Err(PeerError::Interrupted(signal)),
         (Err(error), None) => Err(failed(error)),
+    }
+}
+
+fn peer(setup: &Setup, watch: Watch) -> Peer {
+    Peer {
+        index: setup.index,
+        plan: setup.resolved.plan.clone(),
+        places: Places::all_in(setup.results.peers()),
+        model_out: Some(setup.results.model()),
+        resume: setup.arguments.resume,
+        warns: false,
+        listen: setup.listen(),
+        metrics: setup.arguments.standalone.metrics,
+        watch: Some(watch),
     }
 }
 

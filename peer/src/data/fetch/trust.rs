@@ -1,4 +1,4 @@
-//! Whose certificates servers may have: those that the user names, or the system's, or else those that come with the program.
+//! The authorities of servers: those that the user names, or the system's, or else those that come with the program.
 
 use std::{env, ffi::OsString, io};
 
@@ -18,7 +18,7 @@ pub(super) struct Trust {
 }
 
 impl Trust {
-    /// What `SSL_CERT_FILE` and `SSL_CERT_DIR` name, or else the system's store, or else Mozilla's list of this program's time.
+    /// Those that `SSL_CERT_FILE` and `SSL_CERT_DIR` name, or else the system's store, or else Mozilla's list of this program's time.
     pub(super) fn of_machine() -> Result<Self, FetchError> {
         let named: Vec<(&str, OsString)> = [FILE, FOLDER]
             .into_iter()

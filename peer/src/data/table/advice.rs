@@ -1,6 +1,6 @@
-//! What probably became of a row that cannot be read, and what to do about it.
+//! Advice about rows that cannot be read.
 
-use super::{header::number, rows::Row};
+use super::rows::Row;
 
 const TO_COMMAS: &str = "save it with commas between fields and decimal points in numbers, for example with pandas: \
                          read_csv(FILE, sep=None, engine='python', decimal=',').to_csv(FILE, index=False)";
@@ -91,7 +91,7 @@ pub(super) fn is_missing(field: &[u8]) -> bool {
     WORDS.iter().any(|word| field.eq_ignore_ascii_case(word.as_bytes()))
 }
 
-/// What a comma in a number stands for.
+/// The meaning of a comma in a number.
 #[derive(Debug, PartialEq, Eq)]
 enum Comma {
     Decimal,
@@ -122,6 +122,11 @@ fn comma_of(field: &[u8]) -> Option<Comma> {
         (false, None, 1) => Some(Comma::Decimal),
         (false, ..) => None,
     }
+}
+
+pub(super) fn number(field: &[u8]) -> Option<f64> {
+    let number = std::str::from_utf8(field).ok()?.parse::<f64>().ok()?;
+    number.is_finite().then_some(number)
 }
 
 #[cfg(test)]

@@ -2,12 +2,16 @@
 
 use std::collections::HashMap;
 
-use super::{super::shown, advice::is_missing, rows::Row};
+use super::{
+    super::shown,
+    advice::{is_missing, number},
+    rows::Row,
+};
 
 /// Names that are listed.
 const LISTED: usize = 8;
 
-/// What is wrong with a table, in the words of an error.
+/// A fault of a table, in the words of an error.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Fault {
     pub(super) found: String,
@@ -15,7 +19,7 @@ pub(super) struct Fault {
     pub(super) advice: String,
 }
 
-/// What is wrong with a first row that should name the columns. `label` is the number of the labels' column where the
+/// The fault of a first row that should name the columns. `label` is the number of the labels' column where the
 /// manifest gives that: a name that was found says that the row has names.
 pub(super) fn check(row: &Row, label: Option<usize>) -> Option<Fault> {
     if label.is_some_and(|label| looks_like_a_sample(row, label)) {
@@ -44,7 +48,7 @@ pub(super) fn check(row: &Row, label: Option<usize>) -> Option<Fault> {
     None
 }
 
-/// What is wrong with a first row that should be a sample: nothing in it is a number.
+/// The fault of a first row that should be a sample: nothing in it is a number.
 pub(super) fn check_first_sample(row: &Row) -> Option<Fault> {
     let is_named = row.fields().all(|field| !field.is_empty() && number(field).is_none());
     is_named.then(|| Fault {
@@ -67,7 +71,7 @@ pub(super) fn check_sep(row: &Row) -> Option<Fault> {
     })
 }
 
-/// What is wrong with names that are no text, as what a manifest says is.
+/// The fault of names that are no text, as those in a manifest are.
 pub(super) fn check_utf8(row: &Row) -> Option<Fault> {
     let mut fields = row.fields().enumerate();
     let (column, name) = fields.find(|(_, name)| std::str::from_utf8(name).is_err())?;
@@ -122,11 +126,6 @@ pub(super) fn told_apart(name: &[u8], other: &[u8]) -> (String, String) {
         .unwrap_or(0);
     let end = |name: &[u8]| format!("…{}", shown(&name[from..]));
     (end(name), end(other))
-}
-
-pub(super) fn number(field: &[u8]) -> Option<f64> {
-    let number = std::str::from_utf8(field).ok()?.parse::<f64>().ok()?;
-    number.is_finite().then_some(number)
 }
 
 /// The first fields of a row.

@@ -92,7 +92,7 @@ enum At {
 pub(super) struct Rows {
     source: Source,
     buffer: Vec<u8>,
-    /// What was read and is not used yet.
+    /// Bytes that were read and are not used yet.
     ahead: std::ops::Range<usize>,
     /// Most bytes of a row.
     longest: usize,

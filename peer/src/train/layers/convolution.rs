@@ -12,7 +12,7 @@ use super::{
 
 /// Blocks whose weight gradients are summed by the product itself, before the sums of these are.
 const GROUP: usize = 8;
-/// What output channels are rounded up to where they are the contiguous side of a product.
+/// Output channels are rounded up to a multiple of this where they are the contiguous side of a product.
 const VECTOR: usize = 16;
 
 /// The output `[out, batch, oh, ow]`.

@@ -6,7 +6,7 @@ use std::ops::Range;
 
 use super::geometry::Geometry;
 
-/// What positions are rounded up to, so that a product needs no packing for the sake of a last, short vector.
+/// Positions are rounded up to a multiple of this, so that a product needs no packing for the sake of a last, short vector.
 const VECTOR: usize = 16;
 
 /// A block of images, lowered: `[channel · kernel column][input row mod stride][input row ÷ stride][image][output column]`.

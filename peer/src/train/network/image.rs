@@ -1,4 +1,4 @@
-//! What the networks for images have in common. Activations are channel-major, `[channels, batch, height, width]`.
+//! Common parts of the networks for images. Activations are channel-major, `[channels, batch, height, width]`.
 
 use burn::tensor::Tensor;
 

@@ -2,7 +2,7 @@
 
 use crate::{
     data::Samples,
-    extend::{self, Panicked},
+    guard::{self, Panicked},
     train::{EvalCounts, TrainError, TrainReport, Trainer},
 };
 
@@ -47,11 +47,11 @@ impl Trainer for Guarded {
 
     fn train(&mut self, shard: &Samples, round: u32) -> Result<TrainReport, TrainError> {
         let Self { name, inner } = self;
-        extend::guard(|| inner.train(shard, round)).map_err(|panic| error(name, panic))?
+        guard::guard(|| inner.train(shard, round)).map_err(|panic| error(name, panic))?
     }
 
     fn evaluate(&mut self, samples: &Samples) -> Result<EvalCounts, TrainError> {
         let Self { name, inner } = self;
-        extend::guard(|| inner.evaluate(samples)).map_err(|panic| error(name, panic))?
+        guard::guard(|| inner.evaluate(samples)).map_err(|panic| error(name, panic))?
     }
 }

@@ -143,7 +143,7 @@ impl Found {
     }
 }
 
-/// What is wrong with a file's tensors for this model.
+/// The mismatch between a file's tensors and this model.
 fn mismatch(path: &Path, tensors: &[Found], model: &ModelPlan) -> Option<LoadError> {
     const CORRECT: &str = "correct model, or name a file with this model's tensors";
     let error = |found: String, expected: String, advice: &str| LoadError::Tensors {
@@ -180,7 +180,7 @@ fn mismatch(path: &Path, tensors: &[Found], model: &ModelPlan) -> Option<LoadErr
     None
 }
 
-/// What to do when all names have something in front of them that a wrapper put there.
+/// Advice when all names have a wrapper's prefix.
 fn of_names(tensors: &[Found], model: &ModelPlan) -> Option<String> {
     let first = &model.tensors.first()?.name;
     let prefix = tensors
@@ -366,6 +366,10 @@ mod tests {
         );
         let text = error(hostile.path());
         assert!(text.contains("has \\u001b[2J; expected only"), "{text}");
+    }
+
+    #[test]
+    fn files_of_other_programs_and_types_and_damaged_ones_are_refused() {
         for (bytes, expected) in [
             (
                 &b"version https://git-lfs.github.com/spec/v1\noid sha256:00\n"[..],

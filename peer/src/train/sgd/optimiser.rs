@@ -1,4 +1,4 @@
-//! What becomes of a gradient before it is taken off the parameters.
+//! From a gradient to the step that the parameters make.
 
 use burn::tensor::{Tensor, backend::Backend};
 use fltorrent_crds::plan::TrainingPlan;
@@ -38,7 +38,7 @@ impl<B: Backend> Optimiser<B> {
         }
     }
 
-    /// What a loss is multiplied by before its gradients are taken.
+    /// The factor of a loss before its gradients are taken.
     pub(super) fn step_size(&self) -> f64 {
         self.step_size
     }

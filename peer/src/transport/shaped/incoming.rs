@@ -14,7 +14,7 @@ use tokio::time::{Sleep, sleep_until};
 use super::EARLY;
 use crate::shaper::{Downlink, packet_bytes};
 
-/// What the system puts together at most.
+/// The most that the system puts together.
 const TOGETHER: usize = 65_536;
 /// Buffers that are filled at once.
 const BATCH: usize = 4;

@@ -82,7 +82,7 @@ impl Shared {
     }
 }
 
-/// What to do next.
+/// The next step.
 enum Next {
     Send(Waiting),
     WaitUntil(Instant),

@@ -1,4 +1,4 @@
-//! What happens on access links.
+//! Events of access links.
 
 /// No packet of its own: an acknowledgement that travels alone.
 pub(super) const NO_PACKET: u64 = u64::MAX;

@@ -13,7 +13,7 @@ use crate::{
     sending::held_for_sending,
 };
 
-/// What travels on the control stream.
+/// A message of the control stream.
 #[derive(Debug)]
 pub(super) enum Control {
     /// A message of the state machine.
@@ -47,7 +47,7 @@ struct Sent {
     is_over: bool,
 }
 
-/// What a packet brought.
+/// The content of a packet.
 #[derive(Debug, Default)]
 pub(super) struct Arrived {
     pub(super) control: Vec<Control>,
@@ -62,7 +62,7 @@ pub(super) struct Batch {
     pub(super) messages: Vec<Control>,
 }
 
-/// What travels in units.
+/// The traffic in units.
 #[derive(Debug, Default)]
 pub(super) struct Units {
     /// Pieces that were not sent in full: what is left of the first one counts in `sent`.
@@ -108,7 +108,7 @@ pub(super) struct Flow {
     pub(super) last_sent: Time,
     pub(super) lost: u64,
 
-    /// What travels in units.
+    /// The traffic in units.
     pub(super) units: Units,
 
     // Receiver.
@@ -244,7 +244,7 @@ impl Flow {
         Some((self.oldest + self.sent.len() as u64 - 1, payload))
     }
 
-    /// What was lost goes first, then control, then pieces in order.
+    /// Lost bytes go first, then control, then pieces in order.
     fn next_part(&mut self, room: u32) -> Option<Part> {
         if let Some(part) = self.again.front_mut() {
             let bytes = part.bytes.min(room);
@@ -329,7 +329,7 @@ impl Flow {
         }
     }
 
-    /// What the oldest packet carried is sent once more, to provoke an acknowledgement; a byte of nothing when only its
+    /// The oldest packet's content is sent once more, to provoke an acknowledgement; a byte of nothing when only its
     /// acknowledgement was lost.
     pub(super) fn probe(&mut self) {
         let Some(oldest) = self.sent.iter_mut().find(|sent| !sent.is_over) else {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::{Time, round::mix, simulation::Access};
+use crate::{Time, selection::mix, simulation::Access};
 
 /// Delay, how far it wanders, and loss; what is drawn follows from a seed.
 #[derive(Clone, Debug)]

@@ -111,7 +111,7 @@ impl World<AccessLinks> {
         self.hand_over(flow, arrived);
     }
 
-    /// What came goes to the state machine.
+    /// Arrived messages go to the state machine.
     pub(super) fn hand_over(&mut self, flow: u32, mut arrived: Arrived) {
         let Flow { from, to, .. } = self.links.flows[flow as usize];
         if !self.is_running(to) || (arrived.control.is_empty() && arrived.pieces.is_empty()) {

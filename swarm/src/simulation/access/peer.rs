@@ -23,7 +23,7 @@ const SIGNATURE: [u8; 64] = [0; 64];
 /// Rounds before the newest one whose metainfos are kept: skew is one round.
 const KEPT: u32 = 3;
 
-/// What is kept of a peer.
+/// The state of a peer beside its state machine.
 pub(in crate::simulation) struct Own {
     /// Its neighbours, ascending, and the flow to each.
     pub(super) flows: Vec<(u32, u32)>,
@@ -60,7 +60,7 @@ impl Own {
         at.ok().map(|at| self.flows[at].1)
     }
 
-    /// What it says of its update of a round.
+    /// Its metainfo of a round.
     pub(super) fn update(&mut self, round: u32) -> SignedMetainfo {
         self.template.round = round;
         SignedMetainfo {

@@ -66,7 +66,7 @@ impl RoundTrip {
     }
 }
 
-/// What all connections of a peer know of its uplink, where the peer goes by its rate.
+/// The uplink's state that all connections of a peer share, where the peer goes by its rate.
 pub(super) type Uplink = Arc<Mutex<DeclaredLink>>;
 
 fn lock(uplink: &Uplink) -> MutexGuard<'_, DeclaredLink> {
@@ -135,7 +135,7 @@ impl Window {
         }
     }
 
-    /// What is on its way after losses and acknowledgements.
+    /// Bytes on their way after losses and acknowledgements.
     pub(super) fn set_in_flight(&mut self, bytes: u32) {
         if let Self::RateAware { controller, uplink, .. } = self {
             controller.set_in_flight(&mut lock(uplink), bytes.into());

@@ -7,7 +7,7 @@ use std::{
 
 use super::{
     LinkEvent, ScriptedLinks,
-    pipes::{Edge, Pipe, ordered},
+    pipes::{Edge, LinkProfile, Pipe, ordered},
 };
 use crate::{
     Time,
@@ -17,16 +17,7 @@ use crate::{
     test_utils::{Host, Outcome},
 };
 
-/// How a link behaves in one direction.
-#[derive(Clone, Copy, Debug)]
-pub struct LinkProfile {
-    /// Bytes a second.
-    pub rate: f64,
-    /// From the last byte sent to the last byte there.
-    pub delay: Duration,
-}
-
-/// What a network is made of.
+/// The configuration of a network.
 pub struct NetworkConfig {
     /// One configuration a node, in index order.
     pub nodes: Vec<Config>,
@@ -118,7 +109,7 @@ impl Network {
         self.swarm(node).received_from()
     }
 
-    /// What a node has reported.
+    /// A node's notices.
     pub fn notices(&self, node: u32) -> &[Notice] {
         &self.host(node).notices
     }

@@ -1,16 +1,25 @@
-//! What travels on scripted links, and how connections end.
+//! Traffic on scripted links, and how connections end.
 
 use std::time::Duration;
 
 use bytes::Bytes;
 
-use super::{LinkEvent, LinkProfile, ScriptedLinks};
+use super::{LinkEvent, ScriptedLinks};
 use crate::{
     Time,
     message::{Message, PieceHeader},
     simulation::world::World,
     swarm::Departure,
 };
+
+/// How a link behaves in one direction.
+#[derive(Clone, Copy, Debug)]
+pub struct LinkProfile {
+    /// Bytes a second.
+    pub rate: f64,
+    /// From the last byte sent to the last byte there.
+    pub delay: Duration,
+}
 
 /// One direction of a link.
 pub(super) struct Pipe {

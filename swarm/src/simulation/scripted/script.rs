@@ -1,4 +1,4 @@
-//! What a script may do to a network while it runs.
+//! The actions of a script on a network while it runs.
 
 use std::time::Duration;
 

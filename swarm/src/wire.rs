@@ -1,9 +1,56 @@
-//! The fields of a frame, written and read.
+//! The fields of what travels, written and read, and what may be wrong with them.
 
 use bytes::{BufMut, Bytes, BytesMut};
+use thiserror::Error;
 
-use super::codec::DecodeError;
 use crate::chunk::ChunkId;
+
+/// Version of the protocol between peers.
+pub const PROTOCOL_VERSION: u16 = 4;
+
+/// Why bytes are not a message.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[allow(missing_docs, reason = "each message says what it is")]
+pub enum DecodeError {
+    #[error("a message ends after {0} bytes, in the middle of a field")]
+    Truncated(usize),
+    #[error("{0} bytes follow the end of a message")]
+    Trailing(usize),
+    #[error("a frame of {found} bytes, at most {limit} are possible")]
+    Length { found: u32, limit: u32 },
+    #[error("unknown message id {0}")]
+    UnknownId(u8),
+    #[error("a have with positions that are not ascending or not below {0}")]
+    Positions(u32),
+    #[error("a choke with skipped requests that are not ascending or not below {0}")]
+    Skipped(u32),
+    #[error("a have or choke that lists more than {0} numbers")]
+    TooMany(usize),
+    #[error("a number that is not in its shortest form of at most 32 bits")]
+    Varint,
+    #[error("a bitfield that does not have exactly {0} positions")]
+    Bitfield(u32),
+    #[error("chunk {index} of origin {origin} does not exist; the plan has {peers} peers of {chunks} chunks")]
+    NoSuchChunk {
+        origin: u32,
+        index: u32,
+        peers: u32,
+        chunks: u32,
+    },
+    #[error(
+        "a hello of protocol version {found}, this peer speaks {}; run the same release everywhere",
+        PROTOCOL_VERSION
+    )]
+    ProtocolVersion { found: u16 },
+    #[error("a metainfo of version {found}, this peer knows version 1")]
+    MetainfoVersion { found: u8 },
+    #[error("a metainfo with {found} chunks, the plan has {expected}")]
+    ChunkCount { found: u32, expected: u32 },
+    #[error("a metainfo whose evaluation counts are impossible")]
+    Evaluation,
+    #[error("a metainfo of an update trained on no sample")]
+    NoSamples,
+}
 
 /// Builds the body of a frame.
 pub(crate) struct Writer(BytesMut);
@@ -60,12 +107,12 @@ impl Writer {
         self.u32(chunk.index);
     }
 
-    /// What was written, without a frame's length.
+    /// The bytes without a frame's length.
     pub(crate) fn finish(mut self) -> Bytes {
         self.0.split_off(4).freeze()
     }
 
-    /// What was written as a frame.
+    /// The bytes as a frame.
     pub(crate) fn frame(mut self) -> Bytes {
         let length = (self.0.len() - 4) as u32;
         self.0[..4].copy_from_slice(&length.to_be_bytes());

@@ -1,0 +1,111 @@
+//! The common state of all connections' tasks, and how they report to the driver.
+
+use std::{
+    net::SocketAddr,
+    sync::{Mutex, PoisonError},
+    time::Duration,
+};
+
+use fltorrent_coordinator::identity::{Role, identity_of};
+use fltorrent_swarm::message::Limits;
+use quinn::{ClientConfig, Connection};
+use rustls_pki_types::CertificateDer;
+use tokio::sync::mpsc;
+
+use super::{Event, Generation, LinkEvent, door::Door, error::LinkError};
+use crate::buffers::Buffers;
+
+/// How long a handshake may take, whoever has begun it.
+pub(super) const HANDSHAKE: Duration = Duration::from_secs(5);
+
+/// The common state of all connections' tasks.
+pub(super) struct Shared {
+    pub(super) me: u32,
+    pub(super) attempt: u32,
+    pub(super) neighbours: Vec<u32>,
+    pub(super) limits: Limits,
+    pub(super) events: mpsc::Sender<Event>,
+    pub(super) buffers: Buffers,
+    pub(super) door: Door,
+    /// The configuration of new connections.
+    pub(super) client: Mutex<ClientConfig>,
+}
+
+impl Shared {
+    pub(super) fn client(&self) -> ClientConfig {
+        self.client.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Tells of a refusal, as long as there are not too many.
+    pub(super) async fn refused(&self, from: SocketAddr, reason: String) {
+        self.came_to_nothing(from, reason, false).await;
+    }
+
+    /// Tells of somebody who did not get in: was refused, or is ending.
+    pub(super) async fn came_to_nothing(&self, from: SocketAddr, reason: String, is_ending: bool) {
+        let Some(untold) = self.door.may_tell() else {
+            return;
+        };
+        // IPv4 addresses look like themselves, whatever kind of socket they came through.
+        let address = from.ip().to_canonical();
+        tracing::warn!(from = %address, port = from.port(), reason, is_ending, untold, "a connection did not come about");
+        let from = address;
+        // A driver that has gone needs no news.
+        self.events
+            .send(Event::Stranger {
+                from,
+                reason,
+                is_ending,
+            })
+            .await
+            .ok();
+    }
+
+    /// The neighbour on the other side, by the certificate that TLS has verified.
+    pub(super) fn identify(&self, connection: &Connection) -> Result<u32, LinkError> {
+        let chain = connection
+            .peer_identity()
+            .and_then(|identity| identity.downcast::<Vec<CertificateDer<'static>>>().ok())
+            .ok_or(LinkError::NoCertificate)?;
+        let identity = identity_of(chain.first().ok_or(LinkError::NoCertificate)?)?;
+        let Role::Peer { index, attempt } = identity.role else {
+            return Err(LinkError::NotAPeer);
+        };
+        if attempt != self.attempt {
+            return Err(LinkError::Attempt {
+                found: attempt,
+                expected: self.attempt,
+            });
+        }
+        if !self.neighbours.contains(&index) {
+            return Err(LinkError::NotANeighbour {
+                peer: index,
+                me: self.me,
+            });
+        }
+        Ok(index)
+    }
+}
+
+/// Sends what happens on one connection to the driver.
+#[derive(Clone)]
+pub(super) struct Reporter {
+    pub(super) peer: u32,
+    pub(super) generation: Generation,
+    pub(super) events: mpsc::Sender<Event>,
+}
+
+impl Reporter {
+    /// False when the driver is gone.
+    pub(super) async fn report(&self, event: LinkEvent) -> bool {
+        let (peer, generation) = (self.peer, self.generation);
+        self.events
+            .send(Event::Link {
+                peer,
+                generation,
+                event,
+            })
+            .await
+            .is_ok()
+    }
+}
