@@ -172,11 +172,6 @@ impl Swarm {
         )
     }
 
-    /// Sample count that an origin has signed for the current round.
-    pub fn samples(&self, origin: u32) -> Option<u64> {
-        Some(self.current.metainfo(origin)?.parsed.samples)
-    }
-
     /// An origin's metainfo of the current round.
     pub fn metainfo(&self, origin: u32) -> Option<&Metainfo> {
         Some(&self.current.metainfo(origin)?.parsed)

@@ -420,7 +420,7 @@ fn metainfos_that_do_not_hold_close_the_link() {
             panic!("{reason} was not seen");
         };
         assert_eq!((origin, why.as_str()), (metainfo.origin, reason));
-        assert_eq!(bench.swarm.samples(2), None, "nothing of it is kept");
+        assert_eq!(bench.swarm.metainfo(2), None, "nothing of it is kept");
     }
 }
 
@@ -508,7 +508,7 @@ fn counts_that_the_plan_does_not_give_end_the_run_with_their_origins_signature()
         };
         assert!(failure.to_string().starts_with(words), "{failure}");
         assert_eq!(bench.swarm.stats().violations, 0);
-        assert_eq!(bench.swarm.samples(2), None);
+        assert_eq!(bench.swarm.metainfo(2), None);
         let frame = Message::Metainfo(signed.clone()).encode();
         let digits: String = frame.iter().map(|byte| format!("{byte:02x}")).collect();
         assert_eq!(failure.proof(), Some(digits));
@@ -684,9 +684,9 @@ fn nobody_else_makes_this_peers_update() {
         ..origin_metainfo(&bench.config, 0, 0)
     };
     bench.hear(1, Message::Metainfo(sign(0, &other)));
-    assert_eq!(bench.swarm.samples(0), None);
+    assert_eq!(bench.swarm.metainfo(0), None);
     bench.publish();
-    assert_eq!(bench.swarm.samples(0), Some(1));
+    assert_eq!(bench.swarm.metainfo(0).map(|own| own.samples), Some(1));
     assert_eq!(bench.swarm.held().count(), 3);
 }
 

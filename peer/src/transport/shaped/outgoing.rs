@@ -140,7 +140,7 @@ impl Drop for Outgoing {
 impl Line {
     fn take(&mut self, now: Duration, transmit: &Transmit<'_>, datagram: &[u8]) {
         let to = transmit.destination;
-        let fate = self.link.send(now, to, packet_bytes(to, datagram.len()));
+        let fate = self.link.send(now, packet_bytes(to, datagram.len()));
         match fate {
             Fate::Leaves(due) if self.bytes + datagram.len() <= MOST_WAITING => {
                 self.bytes += datagram.len();
