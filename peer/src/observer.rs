@@ -70,7 +70,7 @@ pub(crate) struct Observer {
     positions: u64,
     /// The training thread's state and round.
     state: (State, u32),
-    round: RoundFigures,
+    round: CurrentRound,
     exchange: ExchangeNotes,
     sampler: Sampler,
     /// Payload of the whole run.
@@ -81,7 +81,7 @@ pub(crate) struct Observer {
 
 /// The measurements of the current round.
 #[derive(Debug, Default)]
-struct RoundFigures {
+struct CurrentRound {
     train: Option<TrainFigures>,
     samples: u64,
     published_at: Option<Time>,
@@ -101,7 +101,7 @@ impl Observer {
             peer,
             positions,
             state: (State::Connecting, 0),
-            round: RoundFigures::default(),
+            round: CurrentRound::default(),
             exchange: ExchangeNotes::new(peers, chunks as u32),
             sampler: Sampler::default(),
             bytes_sent: 0,

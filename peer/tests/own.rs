@@ -13,7 +13,7 @@ use fltorrent_peer::{
     chain,
     data::{self, Split},
     extend::{
-        self, Extensions, FieldError, Form, Inputs, Labels, OwnData, OwnError, OwnNetwork, Parameters, Task,
+        self, Catalogue, Extensions, FieldError, Form, Inputs, Labels, OwnData, OwnError, OwnNetwork, Parameters, Task,
         burn::tensor::{Tensor, activation::relu},
         layers::LayerBackend,
     },
@@ -189,7 +189,7 @@ impl OwnData for Told {
     }
 }
 
-fn own() -> &'static Extensions {
+fn own() -> &'static dyn Catalogue {
     static INSTALL: Once = Once::new();
     INSTALL.call_once(|| {
         let extensions = Extensions::new()

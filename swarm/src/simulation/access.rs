@@ -18,7 +18,7 @@ use std::{
 
 use self::{
     bucket::Bucket,
-    event::LinkEvent,
+    event::AccessEvent,
     flow::{Control, Flow},
     netem::Netem,
     peer::{Own, Read},
@@ -90,7 +90,7 @@ impl AccessLinks {
                 }
                 // A hello, its answer, and the stream that is opened then.
                 let there = delays[me as usize] + delays[neighbour as usize];
-                world.add(there * 2, LinkEvent::Connected { edge });
+                world.add(there * 2, AccessEvent::Connected { edge });
             }
             let (swarm, own) = peer::new(peer.config, &read);
             world.join(swarm, peer.train, own);
@@ -108,10 +108,10 @@ impl AccessLinks {
 }
 
 impl Links for AccessLinks {
-    type Event = LinkEvent;
+    type Event = AccessEvent;
     type Peer = Own;
 
-    fn happen(world: &mut World<Self>, event: LinkEvent) {
+    fn happen(world: &mut World<Self>, event: AccessEvent) {
         world.link_event(event);
     }
 
@@ -152,22 +152,22 @@ impl World<AccessLinks> {
         figures.into_iter().map(|(_, figures)| figures).collect()
     }
 
-    fn link_event(&mut self, event: LinkEvent) {
+    fn link_event(&mut self, event: AccessEvent) {
         let now = self.now;
         match event {
-            LinkEvent::Connected { edge } => self.connected(edge),
-            LinkEvent::Arrives { flow, packet, acks } => {
+            AccessEvent::Connected { edge } => self.connected(edge),
+            AccessEvent::Arrives { flow, packet, acks } => {
                 let to = self.links.flows[flow as usize].to as usize;
                 let bytes = self.bytes_of(flow, packet);
                 if let Some(at) = self.links.down[to].pass(now, bytes) {
-                    self.add(at, LinkEvent::Delivered { flow, packet, acks });
+                    self.add(at, AccessEvent::Delivered { flow, packet, acks });
                 }
             }
-            LinkEvent::UnitArrives { flow, bytes, is_last } => self.unit_arrives(flow, bytes, is_last),
-            LinkEvent::UnitDelivered { flow, bytes, is_last } => self.unit_delivered(flow, bytes, is_last),
-            LinkEvent::ControlDelivered { flow } => self.control_delivered(flow),
-            LinkEvent::Delivered { flow, packet, acks } => self.delivered(flow, packet, acks),
-            LinkEvent::Taken { flow, request } => {
+            AccessEvent::UnitArrives { flow, bytes, is_last } => self.unit_arrives(flow, bytes, is_last),
+            AccessEvent::UnitDelivered { flow, bytes, is_last } => self.unit_delivered(flow, bytes, is_last),
+            AccessEvent::ControlDelivered { flow } => self.control_delivered(flow),
+            AccessEvent::Delivered { flow, packet, acks } => self.delivered(flow, packet, acks),
+            AccessEvent::Taken { flow, request } => {
                 let Flow { from, to, .. } = self.links.flows[flow as usize];
                 if self.is_running(from) {
                     let swarm = &mut self.peers[from as usize].swarm;
@@ -175,13 +175,13 @@ impl World<AccessLinks> {
                     self.act_quietly(from);
                 }
             }
-            LinkEvent::AckDue { flow } => {
+            AccessEvent::AckDue { flow } => {
                 self.links.flows[flow as usize].ack_timer = false;
                 if self.links.flows[flow as usize].unacknowledged > 0 {
                     self.acknowledge(flow);
                 }
             }
-            LinkEvent::Probe { flow } => self.probe(flow),
+            AccessEvent::Probe { flow } => self.probe(flow),
         }
     }
 

@@ -39,7 +39,7 @@ pub(super) struct ScriptedLinks {
 
 /// An event of scripted links. Those of a connection that is gone are dropped.
 #[derive(Debug)]
-pub(super) enum LinkEvent {
+pub(super) enum ScriptedEvent {
     Message {
         from: u32,
         to: u32,
@@ -72,10 +72,10 @@ pub(super) enum LinkEvent {
 }
 
 impl Links for ScriptedLinks {
-    type Event = LinkEvent;
+    type Event = ScriptedEvent;
     type Peer = Host;
 
-    fn happen(world: &mut World<Self>, event: LinkEvent) {
+    fn happen(world: &mut World<Self>, event: ScriptedEvent) {
         world.link_event(event);
     }
 
@@ -121,11 +121,11 @@ impl Links for ScriptedLinks {
 }
 
 impl World<ScriptedLinks> {
-    fn link_event(&mut self, event: LinkEvent) {
+    fn link_event(&mut self, event: ScriptedEvent) {
         let now = self.now;
         match event {
-            LinkEvent::Connect { a, b } => self.connect(a, b),
-            LinkEvent::Message {
+            ScriptedEvent::Connect { a, b } => self.connect(a, b),
+            ScriptedEvent::Message {
                 from,
                 to,
                 connection,
@@ -137,7 +137,7 @@ impl World<ScriptedLinks> {
                     self.act(to);
                 }
             }
-            LinkEvent::Piece {
+            ScriptedEvent::Piece {
                 from,
                 to,
                 connection,
@@ -154,7 +154,7 @@ impl World<ScriptedLinks> {
                     self.act(to);
                 }
             }
-            LinkEvent::UploadEnded {
+            ScriptedEvent::UploadEnded {
                 at,
                 to,
                 connection,
@@ -166,7 +166,7 @@ impl World<ScriptedLinks> {
                     self.act(at);
                 }
             }
-            LinkEvent::Disconnected {
+            ScriptedEvent::Disconnected {
                 at,
                 from,
                 connection,

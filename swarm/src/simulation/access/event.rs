@@ -5,7 +5,7 @@ pub(super) const NO_PACKET: u64 = u64::MAX;
 
 /// Something that happens on the way.
 #[derive(Clone, Copy, Debug)]
-pub(in crate::simulation) enum LinkEvent {
+pub(in crate::simulation) enum AccessEvent {
     /// The two ends of a connection know each other; `edge` names it.
     Connected { edge: u32 },
     /// A packet has left the sender's uplink and reaches the receiver's downlink. `acks` is the packet of the other

@@ -2,7 +2,7 @@
 
 use super::{
     AccessLinks,
-    event::{LinkEvent, NO_PACKET},
+    event::{AccessEvent, NO_PACKET},
     flow::{Arrived, Control, Flow},
     window::ACK_DELAY,
 };
@@ -37,7 +37,7 @@ impl World<AccessLinks> {
         if self.links.flows[at].probe_at.is_none() {
             let due = now + self.links.flows[at].rtt.patience();
             self.links.flows[at].probe_at = Some(due);
-            self.add(due, LinkEvent::Probe { flow });
+            self.add(due, AccessEvent::Probe { flow });
         }
         true
     }
@@ -59,7 +59,7 @@ impl World<AccessLinks> {
             return;
         };
         if let Some(at) = self.links.netem[from].cross(passed) {
-            self.add(at, LinkEvent::Arrives { flow, packet, acks });
+            self.add(at, AccessEvent::Arrives { flow, packet, acks });
         }
     }
 
@@ -73,7 +73,7 @@ impl World<AccessLinks> {
         let due = at.last_sent + at.rtt.patience();
         if due > now {
             at.probe_at = Some(due);
-            self.add(due, LinkEvent::Probe { flow });
+            self.add(due, AccessEvent::Probe { flow });
             return;
         }
         at.probe();
@@ -82,7 +82,7 @@ impl World<AccessLinks> {
 
     pub(super) fn take_uploads(&mut self, flow: u32) {
         while let Some(request) = self.links.flows[flow as usize].pop_taken() {
-            self.add(self.now, LinkEvent::Taken { flow, request });
+            self.add(self.now, AccessEvent::Taken { flow, request });
         }
     }
 
@@ -104,7 +104,7 @@ impl World<AccessLinks> {
                 self.acknowledge(flow);
             } else if !came.ack_timer {
                 came.ack_timer = true;
-                self.add(now + ACK_DELAY, LinkEvent::AckDue { flow });
+                self.add(now + ACK_DELAY, AccessEvent::AckDue { flow });
             }
         }
         self.pump(back);

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::{
-    AccessLinks, LinkEvent,
+    AccessEvent, AccessLinks,
     flow::{Arrived, Batch, Control, piece_bytes},
 };
 use crate::{message::PieceHeader, simulation::world::World};
@@ -47,7 +47,7 @@ impl World<AccessLinks> {
             }
             let wire = self.links.transport.wire(bytes, self.links.netem[from].loss());
             let passed = self.links.up[from].wait(self.now, wire);
-            let arrives = LinkEvent::UnitArrives { flow, bytes, is_last };
+            let arrives = AccessEvent::UnitArrives { flow, bytes, is_last };
             let at = self.links.netem[from].cross_whole(passed);
             self.add(at, arrives);
         }
@@ -57,7 +57,7 @@ impl World<AccessLinks> {
         let to = self.links.flows[flow as usize].to as usize;
         let wire = self.links.transport.wire(bytes, 0.0);
         let at = self.links.down[to].wait(self.now, wire);
-        let delivered = LinkEvent::UnitDelivered { flow, bytes, is_last };
+        let delivered = AccessEvent::UnitDelivered { flow, bytes, is_last };
         self.add(at, delivered);
     }
 
@@ -110,7 +110,7 @@ impl World<AccessLinks> {
             messages,
         });
         let control_at = units.control_at;
-        self.add(control_at, LinkEvent::ControlDelivered { flow });
+        self.add(control_at, AccessEvent::ControlDelivered { flow });
     }
 
     pub(super) fn control_delivered(&mut self, flow: u32) {

@@ -6,7 +6,7 @@ use std::{
 };
 
 use super::{
-    LinkEvent, ScriptedLinks,
+    ScriptedEvent, ScriptedLinks,
     pipes::{Edge, LinkProfile, Pipe, ordered},
 };
 use crate::{
@@ -54,7 +54,7 @@ impl Network {
                     let edge = ordered(me, neighbour);
                     world.links.edges.insert(edge, Edge::default());
                     let (a, b) = edge;
-                    world.add(Time::ZERO, LinkEvent::Connect { a, b });
+                    world.add(Time::ZERO, ScriptedEvent::Connect { a, b });
                 }
             }
             let (swarm, host) = Host::new(node, Time::ZERO);

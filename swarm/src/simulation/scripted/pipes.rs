@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-use super::{LinkEvent, ScriptedLinks};
+use super::{ScriptedEvent, ScriptedLinks};
 use crate::{
     Time,
     message::{Message, PieceHeader},
@@ -77,7 +77,7 @@ impl World<ScriptedLinks> {
         let arrival = pipe.control_at;
         self.add(
             arrival,
-            LinkEvent::Message {
+            ScriptedEvent::Message {
                 from,
                 to,
                 connection,
@@ -106,7 +106,7 @@ impl World<ScriptedLinks> {
         let (sent, arrival) = (pipe.free_at, pipe.free_at + pipe.profile.delay);
         self.add(
             sent,
-            LinkEvent::UploadEnded {
+            ScriptedEvent::UploadEnded {
                 at: from,
                 to,
                 connection,
@@ -115,7 +115,7 @@ impl World<ScriptedLinks> {
         );
         self.add(
             arrival,
-            LinkEvent::Piece {
+            ScriptedEvent::Piece {
                 from,
                 to,
                 connection,
@@ -137,7 +137,7 @@ impl World<ScriptedLinks> {
         // The connection stays for what `a` sent before the end, as when it is closed with care.
         self.add(
             heard,
-            LinkEvent::Disconnected {
+            ScriptedEvent::Disconnected {
                 at: b,
                 from: a,
                 connection,
@@ -148,14 +148,14 @@ impl World<ScriptedLinks> {
             if let Some(edge) = self.links.edges.get_mut(&ordered(a, b)) {
                 edge.connection = None;
             }
-            let here = LinkEvent::Disconnected {
+            let here = ScriptedEvent::Disconnected {
                 at: a,
                 from: b,
                 connection,
                 departure: Departure::Broken(why),
             };
             self.add(self.now, here);
-            self.add(heard + self.links.reconnect, LinkEvent::Connect { a, b });
+            self.add(heard + self.links.reconnect, ScriptedEvent::Connect { a, b });
         }
     }
 }
