@@ -7,7 +7,8 @@ use std::{
 };
 
 use fltorrent_crds::{
-    plan::{Architecture, Backend, ModelPlan, TrainingPlan},
+    model::{CnnPlan, LenetPlan, MlpPlan},
+    plan::{Backend, ModelPlan, TrainingPlan},
     seeds,
 };
 use fltorrent_peer::{
@@ -61,13 +62,13 @@ impl Model {
 
     fn plan(self) -> ModelPlan {
         let (input, classes) = ([1, SIDE, SIDE], u32::from(CLASSES));
-        ModelPlan::new(match self {
-            Self::Mlp => Architecture::Mlp {
+        match self {
+            Self::Mlp => ModelPlan::new(MlpPlan {
                 widths: vec![SIDE * SIDE, 128, classes],
-            },
-            Self::Lenet => Architecture::Lenet { input, classes },
-            Self::Cnn => Architecture::Cnn { input, classes },
-        })
+            }),
+            Self::Lenet => ModelPlan::new(LenetPlan { input, classes }),
+            Self::Cnn => ModelPlan::new(CnnPlan { input, classes }),
+        }
     }
 }
 

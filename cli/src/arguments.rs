@@ -11,15 +11,16 @@ use std::{net::SocketAddr, path::PathBuf};
 use clap::{ArgGroup, Args, Parser, Subcommand, ValueEnum};
 use fltorrent_crds::{
     BitRate, Interval, TextError,
+    data::Source,
     experiment::{MAX_PEERS, MAX_SEED},
     family::Variant,
+    model::Network,
     partition::Partition,
     topology::Topology,
 };
 use fltorrent_peer::checkpoint::Resume;
 
-pub(crate) use self::choices::startable;
-pub use self::choices::{DataChoice, ModelChoice};
+pub(crate) use self::choices::{networks, startable};
 pub use self::numbers::whole_number;
 pub use self::parse::parse;
 pub use self::path::path;
@@ -217,11 +218,11 @@ pub struct InitArguments {
     #[arg(long, value_parser = choices::parser::<Topology>())]
     pub topology: Option<&'static Variant<Topology>>,
     /// What they train
-    #[arg(long, value_enum)]
-    pub model: Option<ModelChoice>,
+    #[arg(long, value_parser = choices::network())]
+    pub model: Option<Network>,
     /// What they learn from
-    #[arg(long, value_enum)]
-    pub data: Option<DataChoice>,
+    #[arg(long, value_parser = choices::parser::<Source>())]
+    pub data: Option<&'static Variant<Source>>,
     /// Folder of the data, for --data idx
     #[arg(long, value_name = "DIR")]
     pub data_path: Option<String>,

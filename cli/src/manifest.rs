@@ -183,6 +183,7 @@ pub(crate) fn read(path: &Path) -> Result<String, ManifestError> {
 
 #[cfg(test)]
 mod tests {
+    use fltorrent_crds::model::Network;
     use serde_json::json;
 
     use super::*;
@@ -215,7 +216,10 @@ mod tests {
         let sets = [("model".to_owned(), model)];
         let quickstart = include_str!("../../examples/quickstart.yaml");
         let experiment = manifest::parse_with(quickstart, &sets).unwrap();
-        let read = &experiment.spec.model.custom.as_ref().unwrap().settings;
+        let Network::Custom(custom) = &experiment.spec.model.network else {
+            panic!("{:?}", experiment.spec.model)
+        };
+        let read = &custom.settings;
         assert_eq!(read.len(), 16);
         assert_eq!((&read["a"], &read["d"]), (&json!("007"), &json!(1.0)));
         let yaml = serde_saphyr::to_string(&experiment).unwrap();

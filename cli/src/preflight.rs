@@ -1,9 +1,6 @@
 //! What is looked at once before anything starts, so that a fault of this machine is one clear message and not one a peer.
 
-use fltorrent_crds::{
-    Plan,
-    plan::{Architecture, Warning},
-};
+use fltorrent_crds::{Plan, model::Architecture, plan::Warning};
 use fltorrent_peer::{
     data::{self, DataError},
     process::{FilterError, log_filter},
@@ -70,7 +67,7 @@ pub fn check(plan: &Plan) -> Result<Checked, PreflightError> {
     let divided = data::divide(plan)?;
     let labels = &divided.labels;
     let spans = data::check(&plan.data, labels)?;
-    if matches!(plan.model.architecture, Architecture::Custom { .. }) {
+    if matches!(plan.model.architecture, Architecture::Custom(_)) {
         // A program's own network is tried out when its trainer is made.
         train::trainer(&plan.model, &plan.training, plan.seed, 0)?;
     }

@@ -13,7 +13,12 @@ use std::fmt::Debug;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::{catalogue::Catalogue, experiment::SHA256_PATTERN, family::family, findings::Findings};
+use crate::{
+    catalogue::{BuiltIn, Catalogue},
+    experiment::SHA256_PATTERN,
+    family::family,
+    findings::Findings,
+};
 
 pub use csv::{Columns, Csv, CsvPlan};
 pub use custom::CustomPlan;
@@ -63,6 +68,12 @@ impl Source {
     /// Each setting that is a path or a URL, by its name.
     pub fn paths(&mut self) -> Vec<(&'static str, &mut String)> {
         self.as_dyn_mut().paths()
+    }
+
+    /// Training samples where the project knows them.
+    pub fn train_samples(&self) -> Option<u32> {
+        let resolved = self.as_dyn().resolve(&BuiltIn, &mut Findings::default())?;
+        resolved.source.train_samples()
     }
 }
 

@@ -34,7 +34,7 @@ pub use early_stop::EarlyStop;
 pub use exchange::Exchange;
 pub(crate) use forms::{NAME_PATTERN, form, is_name};
 pub use kubernetes::{GroupKubernetes, Kubernetes};
-pub use model::{InitFrom, MlpModel, Model, ModelType, Resnet18Model, TransformerModel};
+pub use model::{InitFrom, Model};
 pub use network::{AccessLink, Network};
 pub use settings::{Output, Transport, TransportType};
 pub use training::{ScheduleSpec, Training};

@@ -12,6 +12,7 @@ pub mod experiment;
 pub mod family;
 mod findings;
 pub mod manifest;
+pub mod model;
 pub mod nodes;
 pub mod partition;
 pub mod plan;

@@ -3,9 +3,7 @@
 //! A [`Plan`] is a pure function of the manifest. Nothing in it depends on the machine it was made on: addresses, keys
 //! and ports are [`crate::Bindings`], and shards are derived from the recipe and the data's labels by each peer.
 
-mod architecture;
 mod build;
-mod custom;
 mod data;
 mod hash;
 mod kubernetes;
@@ -18,7 +16,6 @@ mod start;
 
 use std::time::Duration;
 
-pub use model::MAX_PARAMETERS;
 pub use network::{CongestionControl, LinkPlan, RatePlan};
 pub use paths::unexpanded;
 pub use start::{EarlyStopPlan, InitFromPlan};
@@ -26,9 +23,10 @@ pub use start::{EarlyStopPlan, InitFromPlan};
 use fltorrent_swarm::{ChokePolicyKind, ChunkSelection};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value};
 
-use crate::{aggregation::Aggregation, data::DataSource, family, partition::Partition, schedule::Schedule};
+use crate::{
+    aggregation::Aggregation, data::DataSource, family, model::Architecture, partition::Partition, schedule::Schedule,
+};
 
 /// The manifest resolved and validated, with one entry a peer.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -99,7 +97,7 @@ pub enum Role {
 }
 
 /// The model's tensors in declared order, the order in which parameters are flattened, chunked, folded and hashed.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ModelPlan {
     /// What kind of network.
@@ -110,72 +108,6 @@ pub struct ModelPlan {
     pub parameters: u64,
     /// `parameters * 4`: an update's size as little-endian f32.
     pub bytes: u64,
-}
-
-/// The network that the tensors belong to.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", tag = "type")]
-pub enum Architecture {
-    /// Fully connected layers with ReLU between them: `fc1`, `fc2`, …, each with `weight` of shape `[out, in]`
-    /// and `bias` of shape `[out]`.
-    Mlp {
-        /// Widths from the flattened input to the classes, at least two entries.
-        widths: Vec<u32>,
-    },
-    /// LeNet-5 with ReLU and max pooling: `conv1` (6 of 5×5, padding 2), pooling, `conv2` (16 of 5×5), pooling, `fc1` (120),
-    /// `fc2` (84), `fc3`. Y. LeCun et al., "Gradient-Based Learning Applied to Document Recognition", Proc. IEEE 86(11),
-    /// 1998, in the form that is usual for 28×28 pixels.
-    Lenet {
-        /// Channels, height and width of an image.
-        input: [u32; 3],
-        /// Logits.
-        classes: u32,
-    },
-    /// The network of B. McMahan et al., "Communication-Efficient Learning of Deep Networks from Decentralized Data",
-    /// AISTATS 2017: `conv1` (32 of 5×5, padding 2), pooling, `conv2` (64 of 5×5, padding 2), pooling, `fc1` (512), `fc2`.
-    Cnn {
-        /// Channels, height and width of an image.
-        input: [u32; 3],
-        /// Logits.
-        classes: u32,
-    },
-    /// ResNet-18 for small images: a first layer of 3×3 without pooling (K. He et al., "Deep Residual Learning for Image
-    /// Recognition", CVPR 2016, sections 3.3 and 4.2) and group normalisation (Y. Wu, K. He, "Group Normalization", ECCV
-    /// 2018), under torchvision's names.
-    Resnet18 {
-        /// Channels, height and width of an image.
-        input: [u32; 3],
-        /// Logits.
-        classes: u32,
-        /// Groups of channels that are normalised together.
-        groups: u32,
-    },
-    /// A decoder of text, byte by byte: `token` and `position` embeddings, pre-norm layers of causal self-attention and GELU
-    /// (R. Xiong et al., "On Layer Normalization in the Transformer Architecture", ICML 2020) under the names of PyTorch's
-    /// `TransformerEncoder`, and `head`, with logits of all 256 bytes.
-    Transformer {
-        /// Bytes that it sees at once.
-        context: u32,
-        /// Layers of attention and feed-forward.
-        layers: u32,
-        /// Attention heads, which divide the width.
-        heads: u32,
-        /// Width of an embedding; the feed-forward layers are four times as wide.
-        width: u32,
-    },
-    /// A network that the program brings itself.
-    Custom {
-        /// The name under which the program registered it.
-        name: String,
-        /// What it is given.
-        settings: Map<String, Value>,
-        /// Shape of one input without the batch dimension.
-        input: Vec<u32>,
-        /// Logits of one label.
-        classes: u32,
-        /// Labels of one sample.
-        targets: u32,
-    },
 }
 
 /// One tensor of the model.

@@ -6,12 +6,13 @@ mod support;
 
 use fltorrent_crds::{
     Plan,
-    plan::{Architecture, ModelPlan, Start},
+    model::{Architecture, CnnPlan, LenetPlan, MlpPlan, Resnet18Plan, TransformerPlan},
+    plan::{ModelPlan, Start},
 };
 use serde_json::json;
 use support::{manifest, put};
 
-fn parameters(architecture: Architecture) -> u64 {
+fn parameters(architecture: impl Into<Architecture>) -> u64 {
     let model = ModelPlan::new(architecture);
     assert_eq!(model.bytes, model.parameters * 4);
     model.parameters
@@ -21,16 +22,16 @@ fn parameters(architecture: Architecture) -> u64 {
 fn parameter_counts_are_those_of_the_literature() {
     // 784·200 + 200, 200·200 + 200, 200·10 + 10: the "2NN" of the FedAvg paper.
     let widths = vec![784, 200, 200, 10];
-    assert_eq!(parameters(Architecture::Mlp { widths }), 199_210);
+    assert_eq!(parameters(MlpPlan { widths }), 199_210);
     // 156 + 2,416 + 48,120 + 10,164 + 850.
     let (input, classes) = ([1, 28, 28], 10);
-    assert_eq!(parameters(Architecture::Lenet { input, classes }), 61_706);
+    assert_eq!(parameters(LenetPlan { input, classes }), 61_706);
     // The FedAvg paper, section 3.
-    assert_eq!(parameters(Architecture::Cnn { input, classes }), 1_663_370);
+    assert_eq!(parameters(CnnPlan { input, classes }), 1_663_370);
     // 11.17 million, as usual for CIFAR-10; the number of groups costs nothing.
     for groups in [1, 32] {
         let input = [3, 32, 32];
-        let resnet = Architecture::Resnet18 { input, classes, groups };
+        let resnet = Resnet18Plan { input, classes, groups };
         assert_eq!(parameters(resnet), 11_173_962);
     }
 }
@@ -38,7 +39,7 @@ fn parameter_counts_are_those_of_the_literature() {
 #[test]
 fn a_transformers_parameters_follow_the_formula() {
     for (context, layers, width) in [(64, 2, 128_u64), (1, 1, 6), (100, 12, 768)] {
-        let transformer = Architecture::Transformer {
+        let transformer = TransformerPlan {
             context,
             layers,
             heads: 1,
@@ -54,7 +55,7 @@ fn a_transformers_parameters_follow_the_formula() {
 
 #[test]
 fn normalisations_start_as_the_identity() {
-    let model = ModelPlan::new(Architecture::Resnet18 {
+    let model = ModelPlan::new(Resnet18Plan {
         input: [3, 32, 32],
         classes: 10,
         groups: 32,

@@ -11,7 +11,8 @@ use fltorrent_crds::{
     Plan,
     catalogue::{BuiltIn, Catalogue, Form},
     data::{CustomPlan, DataSource, SampleKind},
-    plan::{Architecture, MAX_PARAMETERS, Start, TensorPlan},
+    model::{self, Architecture, MAX_PARAMETERS},
+    plan::{Start, TensorPlan},
 };
 use serde_json::{Value, json};
 use support::{manifest, put};
@@ -51,13 +52,13 @@ fn what_the_catalogue_says_is_in_the_plan() {
         [TensorPlan::new("in", [2, 25]), TensorPlan::new("out", [4, 2])]
     );
     assert_eq!((plan.model.parameters, plan.model.bytes), (58, 232));
-    let Architecture::Custom {
+    let Architecture::Custom(model::CustomPlan {
         name,
         settings,
         input,
         classes,
         targets,
-    } = plan.model.architecture
+    }) = plan.model.architecture
     else {
         panic!("{:?}", plan.model.architecture)
     };

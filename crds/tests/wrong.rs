@@ -7,7 +7,7 @@ mod wrong_pods;
 #[path = "support/wrong_values.rs"]
 mod wrong_values;
 
-use fltorrent_crds::{Plan, manifest};
+use fltorrent_crds::{Plan, manifest, model::Mlp};
 use serde_json::{Value, json};
 use support::{manifest as base, put, remove};
 use wrong_pods::wrong_pods;
@@ -447,7 +447,7 @@ fn an_experiment_that_no_text_was_read_for_is_checked_as_well() {
     experiment.metadata.name = None;
     experiment.spec.training.rounds = 0;
     experiment.spec.training.learning_rate = f64::NAN;
-    experiment.spec.model.mlp = None;
+    experiment.spec.model.network = Mlp { hidden: vec![0] }.into();
     let found: Vec<String> = Plan::from_experiment(&experiment)
         .unwrap_err()
         .iter()
@@ -455,7 +455,12 @@ fn an_experiment_that_no_text_was_read_for_is_checked_as_well() {
         .collect();
     assert_eq!(
         found,
-        ["metadata.name", "model.mlp", "training.learningRate", "training.rounds"]
+        [
+            "metadata.name",
+            "model.mlp.hidden[0]",
+            "training.learningRate",
+            "training.rounds"
+        ]
     );
 }
 

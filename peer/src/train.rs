@@ -33,8 +33,8 @@ pub use hash::model_hash;
 pub(crate) use own::{NETWORKS, Networks, Registered, networks};
 
 use fltorrent_crds::{
-    catalogue::Task,
-    plan::{Architecture, ModelPlan, TrainingPlan},
+    model::{Architecture, CustomPlan},
+    plan::{ModelPlan, TrainingPlan},
 };
 
 use crate::data::Samples;
@@ -114,43 +114,17 @@ pub fn trainer(
     peer: u32,
 ) -> Result<Box<dyn Trainer>, BackendError> {
     backend::probe(training.backend)?;
-    if !matches!(model.architecture, Architecture::Custom { .. }) {
+    if !matches!(model.architecture, Architecture::Custom(_)) {
         backend::check_tensors(model, &model.architecture.tensors())?;
     }
-    let mut trainer = match model.architecture {
-        Architecture::Mlp { .. } => backend::build(network::Mlp, model, training, seed, peer),
-        Architecture::Lenet { input, .. } => backend::build(network::Lenet { input }, model, training, seed, peer),
-        Architecture::Cnn { input, .. } => backend::build(network::Cnn { input }, model, training, seed, peer),
-        Architecture::Resnet18 { input, groups, .. } => {
-            let network = network::Resnet18 { input, groups };
-            backend::build(network, model, training, seed, peer)
-        }
-        Architecture::Transformer {
-            context,
-            layers,
-            heads,
-            width,
-        } => {
-            let network = network::Transformer {
-                context,
-                layers,
-                heads,
-                width,
-            };
-            backend::build(network, model, training, seed, peer)
-        }
-        Architecture::Custom {
-            ref name,
-            ref settings,
-            ref input,
-            classes,
-            targets,
-        } => {
-            let task = Task {
-                input_shape: input.clone(),
-                classes,
-                targets,
-            };
+    let mut trainer = match &model.architecture {
+        Architecture::Mlp(network) => backend::build(network.clone(), model, training, seed, peer),
+        Architecture::Lenet(network) => backend::build(network.clone(), model, training, seed, peer),
+        Architecture::Cnn(network) => backend::build(network.clone(), model, training, seed, peer),
+        Architecture::Resnet18(network) => backend::build(network.clone(), model, training, seed, peer),
+        Architecture::Transformer(network) => backend::build(network.clone(), model, training, seed, peer),
+        Architecture::Custom(CustomPlan { name, settings, .. }) => {
+            let task = model.architecture.task();
             own::trainer(name, settings, &task, model, training, seed, peer)
         }
     }?;

@@ -7,7 +7,8 @@ use std::sync::Once;
 use fltorrent_crds::{
     Plan,
     data::CustomPlan,
-    plan::{Architecture, ModelPlan, TensorPlan},
+    model::{self, Architecture},
+    plan::{ModelPlan, TensorPlan},
 };
 use fltorrent_peer::{
     chain,
@@ -324,7 +325,7 @@ fn a_plan_of_another_program_is_refused() {
     let plan = load(custom("twin", json!({"hidden": 4})), digits()).unwrap();
     let changed = |change: &dyn Fn(&mut String, &mut serde_json::Map<String, Value>)| {
         let mut model = plan.model.clone();
-        if let Architecture::Custom { name, settings, .. } = &mut model.architecture {
+        if let Architecture::Custom(model::CustomPlan { name, settings, .. }) = &mut model.architecture {
             change(name, settings);
         }
         refused(&model, &plan)

@@ -6,7 +6,8 @@ mod oracle;
 
 use fltorrent_crds::{
     Plan,
-    plan::{Architecture, Backend, ModelPlan},
+    model::MlpPlan,
+    plan::{Backend, ModelPlan},
     seeds,
 };
 use fltorrent_peer::{
@@ -332,7 +333,7 @@ fn an_empty_shard_leaves_the_model_as_it_is() {
 fn samples_of_another_shape_are_refused() {
     let digits = plan(&[]);
     let mut other = plan(&[]);
-    other.model = ModelPlan::new(Architecture::Mlp { widths: vec![9, 4, 10] });
+    other.model = ModelPlan::new(MlpPlan { widths: vec![9, 4, 10] });
     let mut trainer = trainer(&other, 0);
     let expected = "found samples of 64 values, labels a sample: 1, classes: 10; expected 9 values, labels: 1, classes: at most 10, as the model \
                     has: correct data or model";

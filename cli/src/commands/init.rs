@@ -16,7 +16,7 @@ use thiserror::Error;
 
 use super::{FAILED, INTERRUPTED, USAGE, refuse_manifest};
 use crate::{
-    arguments::{DataChoice, InitArguments},
+    arguments::InitArguments,
     manifest::{ManifestError, Resolved},
     output::{self, Format, Printer, description_text},
     shell,
@@ -111,7 +111,7 @@ fn choices(arguments: &InitArguments, asks: bool) -> Result<choices::Choices, In
     } else {
         return Err(InitError::NoTerminal);
     };
-    if choices.data == DataChoice::Idx && choices.data_path.is_none() {
+    if choices.lacks_path() {
         return Err(InitError::NoPath);
     }
     Ok(choices)
@@ -158,11 +158,10 @@ fn name(path: &Path) -> String {
 
 #[cfg(test)]
 mod tests {
-    use clap::ValueEnum;
-    use fltorrent_crds::{family::Family, partition::Partition, topology::Topology};
+    use fltorrent_crds::{data::Source, family::Family, partition::Partition, topology::Topology};
 
     use super::*;
-    use crate::arguments::{ModelChoice, startable};
+    use crate::arguments::{networks, startable};
 
     #[test]
     fn file_names_become_names() {
@@ -178,9 +177,10 @@ mod tests {
         assert_eq!(name(Path::new(&"a".repeat(90))).len(), 45);
     }
 
-    /// What no settings can make of so many peers.
-    fn impossible(topology: &str, peers: u32) -> Option<&'static str> {
+    /// What no settings can make of so many peers, or of such images.
+    fn impossible(topology: &str, peers: u32, model: &str, data: &str) -> Option<&'static str> {
         match topology {
+            _ if (model, data) == ("lenet", "digits") => Some("lenet wants images of at least 12×12"),
             "hypercube" if !peers.is_power_of_two() => Some("power of two"),
             "randomRegular" if peers < 2 => Some("one peer has no neighbours"),
             "smallWorld" if peers < 3 => Some("take 3 peers or more"),
@@ -193,8 +193,8 @@ mod tests {
         choices::Choices {
             peers,
             topology: Topology::named("ring").unwrap(),
-            model: ModelChoice::Mlp,
-            data: DataChoice::Digits,
+            model: networks()[0].2.clone(),
+            data: Source::named("digits").unwrap(),
             data_path: Some("x: #\"y\"".to_owned()),
             partition: Partition::named("iid").unwrap(),
             rounds: 3,
@@ -213,8 +213,8 @@ mod tests {
                 });
             }
             for partition in startable::<Partition>() {
-                for &data in DataChoice::value_variants() {
-                    for &model in ModelChoice::value_variants() {
+                for data in startable::<Source>() {
+                    for (.., model) in networks() {
                         all.push(choices::Choices {
                             partition,
                             data,
@@ -230,7 +230,7 @@ mod tests {
             let (topology, peers) = (choices.topology.name, choices.peers);
             let text = template::manifest(&choices, "test");
             let found = Resolved::from_text(&text, &[]);
-            if let Some(reason) = impossible(topology, peers) {
+            if let Some(reason) = impossible(topology, peers, choices.model.name(), choices.data.name) {
                 let error = found.unwrap_err().to_string();
                 assert!(error.contains(reason), "{error}");
                 continue;

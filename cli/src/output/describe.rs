@@ -1,10 +1,6 @@
 //! What a plan will run, in the few words of a header.
 
-use fltorrent_crds::{
-    Experiment, Plan,
-    family::Family,
-    plan::{Architecture, Backend},
-};
+use fltorrent_crds::{Experiment, Plan, family::Family, plan::Backend};
 use serde::Serialize;
 
 use crate::preflight::Samples;
@@ -48,7 +44,7 @@ pub fn describe(experiment: &Experiment, plan: &Plan, samples: Option<Samples>) 
         peers: plan.peers.len(),
         topology: experiment.spec.topology.describe(),
         rounds: plan.training.rounds,
-        model: model(&plan.model.architecture),
+        model: plan.model.architecture.brief(),
         parameters: plan.model.parameters,
         chunks: plan.exchange.num_chunks,
         update_bytes: plan.model.bytes,
@@ -56,22 +52,6 @@ pub fn describe(experiment: &Experiment, plan: &Plan, samples: Option<Samples>) 
         train_samples: samples.map(|samples| samples.train),
         test_samples: samples.map(|samples| samples.test),
         backend: plan.training.backend,
-    }
-}
-
-fn model(architecture: &Architecture) -> String {
-    match architecture {
-        Architecture::Mlp { widths } => {
-            let widths: Vec<String> = widths.iter().map(ToString::to_string).collect();
-            format!("mlp {}", widths.join("-"))
-        }
-        Architecture::Lenet { .. } => "lenet".to_owned(),
-        Architecture::Cnn { .. } => "cnn".to_owned(),
-        Architecture::Resnet18 { groups, .. } => format!("resnet18, {groups} groups"),
-        Architecture::Transformer {
-            layers, heads, width, ..
-        } => format!("transformer, layers {layers}, heads {heads}, width {width}"),
-        Architecture::Custom { name, .. } => format!("custom {name}"),
     }
 }
 

@@ -61,7 +61,12 @@ fn mnist_classes() -> u32 {
 
 impl Settings for Idx {
     fn example(_sketch: &Sketch) -> Option<Self> {
-        None
+        Some(Self {
+            path: "mnist".to_owned(),
+            sha256: None,
+            input_shape: mnist_shape(),
+            classes: mnist_classes(),
+        })
     }
 }
 

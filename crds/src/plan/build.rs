@@ -2,13 +2,13 @@
 
 use std::collections::HashMap;
 
-use super::{LinkPlan, PeerPlan, Plan, data, kubernetes, model, network, paths, settings, start};
+use super::{LinkPlan, PeerPlan, Plan, data, kubernetes, network, paths, settings, start};
 use crate::{
     Errors, Experiment,
     catalogue::{BuiltIn, Catalogue},
     experiment::{ExperimentSpec, Group, MAX_PEERS},
     findings::Findings,
-    manifest, topology,
+    manifest, model, topology,
 };
 
 /// Neighbours of one peer above which a warning is given.
@@ -81,7 +81,7 @@ impl Plan {
         let data = data::resolve(&spec.data, total(&spec.groups), catalogue, &mut findings);
         let model = data
             .as_ref()
-            .and_then(|data| model::resolve(&spec.model, data, catalogue, &mut findings));
+            .and_then(|data| model::resolve(&spec.model.network, data, catalogue, &mut findings));
         let training = settings::training(&spec.training, &spec.aggregation, data.as_ref(), count, &mut findings);
         let early_stop = start::early_stop(spec.training.early_stop.as_ref(), &mut findings);
         kubernetes::check(spec, &mut findings);

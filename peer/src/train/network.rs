@@ -12,8 +12,6 @@ use fltorrent_crds::plan::TensorPlan;
 
 use super::layers::{self, LayerBackend};
 
-pub(super) use self::{cnn::Cnn, lenet::Lenet, mlp::Mlp, resnet::Resnet18, transformer::Transformer};
-
 /// A network that an SGD trainer can train. Its tensors, their order, names, shapes and first values are those of the plan
 /// ([`fltorrent_crds::plan::ModelPlan::tensors`]); the trainer keeps them.
 pub(super) trait Network: Send + 'static {

@@ -8,7 +8,8 @@ use burn::tensor::Tensor;
 use fltorrent_crds::{
     FieldError,
     catalogue::Task,
-    plan::{Architecture, ModelPlan, TensorPlan, TrainingPlan},
+    model::{Architecture, CustomPlan},
+    plan::{ModelPlan, TensorPlan, TrainingPlan},
 };
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
@@ -144,25 +145,17 @@ pub(super) fn trainer(
 /// Lets one of the program's networks, and no other, compute the logits of two inputs of ones, so that what it does not do
 /// as it says is noticed before anything starts.
 pub(super) fn try_out(trainer: &mut dyn Trainer, architecture: &Architecture) -> Result<(), BackendError> {
-    let Architecture::Custom {
-        name,
-        input,
-        classes,
-        targets,
-        ..
-    } = architecture
-    else {
+    let Architecture::Custom(CustomPlan { name, .. }) = architecture else {
         return Ok(());
     };
     const SAMPLES: usize = 2;
-    let input_len = input.iter().map(|&extent| extent as usize).product();
-    let targets = *targets as usize;
+    let (input_len, targets) = (architecture.input_len() as usize, architecture.targets() as usize);
     let samples = Samples::new(
         Inputs::Tokens(vec![1; SAMPLES * input_len]),
         vec![0; SAMPLES * targets],
         targets,
         input_len,
-        *classes,
+        architecture.classes(),
     );
     match trainer.evaluate(&samples) {
         // Such inputs need not make sense to it.

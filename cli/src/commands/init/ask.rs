@@ -1,11 +1,13 @@
 //! Questions on the terminal, for what the flags leave open.
 
-use clap::ValueEnum;
 use dialoguer::{Input, Select};
-use fltorrent_crds::family::{Family, Variant};
+use fltorrent_crds::{
+    family::{Family, Variant},
+    model::Network,
+};
 
-use super::choices::Choices;
-use crate::arguments::{DataChoice, InitArguments, startable, whole_number};
+use super::choices::{Choices, wants_path};
+use crate::arguments::{InitArguments, networks, startable, whole_number};
 
 /// What stands before the entry that is chosen.
 const MARK: &str = "> ";
@@ -20,18 +22,21 @@ pub(super) fn choices(arguments: &InitArguments) -> Result<Choices, dialoguer::E
     let topology = variant("How are they wired?", arguments.topology, usual.topology)?;
     let data = match arguments.data_path {
         Some(_) => usual.data,
-        None => one_of("What do they learn from?", arguments.data, usual.data)?,
+        None => variant("What do they learn from?", arguments.data, usual.data)?,
     };
-    let data_path = match (data, &arguments.data_path) {
-        (DataChoice::Idx, None) => Some(
+    let data_path = match &arguments.data_path {
+        None if wants_path(data) => Some(
             Input::new()
                 .with_prompt("Folder with the four IDX files")
                 .interact_text()?,
         ),
-        (_, path) => path.clone(),
+        path => path.clone(),
     };
     let partition = variant("How is it divided?", arguments.partition, usual.partition)?;
-    let model = one_of("What do they train?", arguments.model, usual.model)?;
+    let model = match &arguments.model {
+        Some(model) => model.clone(),
+        None => network()?,
+    };
     let rounds = match arguments.rounds {
         Some(rounds) => rounds,
         None => number("How many rounds?", usual.rounds, 1_000_000)?,
@@ -67,29 +72,12 @@ fn number(prompt: &str, usual: u32, most: u32) -> Result<u32, dialoguer::Error> 
     Ok(whole(&text).unwrap_or(usual))
 }
 
-/// The given one, or one that is picked from a list with what each means.
-fn one_of<T: ValueEnum>(prompt: &str, given: Option<T>, usual: T) -> Result<T, dialoguer::Error> {
-    if let Some(given) = given {
-        return Ok(given);
-    }
-    let values: Vec<_> = T::value_variants()
-        .iter()
-        .filter_map(|value| Some((value, value.to_possible_value()?)))
-        .collect();
-    let lines: Vec<(&str, String)> = values
-        .iter()
-        .map(|(_, value)| {
-            let help = value.get_help().map(ToString::to_string);
-            (value.get_name(), help.unwrap_or_default())
-        })
-        .collect();
-    let lines: Vec<(&str, &str)> = lines.iter().map(|(name, help)| (*name, help.as_str())).collect();
-    let name = usual.to_possible_value();
-    let preset = values
-        .iter()
-        .position(|(_, value)| Some(value.get_name()) == name.as_ref().map(|name| name.get_name()));
-    let picked = pick(prompt, &lines, preset.unwrap_or(0))?;
-    Ok(values.get(picked).map_or(usual, |(value, _)| (*value).clone()))
+/// A network that is picked from those that can be started from.
+fn network() -> Result<Network, dialoguer::Error> {
+    let mut networks = networks();
+    let lines: Vec<(&str, &str)> = networks.iter().map(|(name, help, _)| (*name, help.as_str())).collect();
+    let picked = pick("What do they train?", &lines, 0)?;
+    Ok(networks.swap_remove(picked.min(networks.len() - 1)).2)
 }
 
 /// The given variant, or one that is picked from those that can be started from.
@@ -144,10 +132,9 @@ fn fitted(line: &str, columns: usize) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
-    use fltorrent_crds::{partition::Partition, topology::Topology};
+    use fltorrent_crds::{data::Source, partition::Partition, topology::Topology};
 
-    use crate::arguments::ModelChoice;
+    use super::*;
 
     #[test]
     fn a_line_that_is_too_long_for_the_terminal_is_cut() {
@@ -160,22 +147,17 @@ mod tests {
 
     #[test]
     fn every_choice_is_whole_on_80_columns() {
-        fn all<T: ValueEnum>() {
-            for value in T::value_variants() {
-                let value = value.to_possible_value().unwrap();
-                let help = value.get_help().map(ToString::to_string).unwrap_or_default();
-                let line = format!("{:<14} {help}", value.get_name());
-                assert_eq!(fitted(&line, 80), line);
-            }
-        }
         fn variants<F: Family>() {
             for variant in startable::<F>() {
                 let line = format!("{:<14} {}", variant.name, variant.summary());
                 assert_eq!(fitted(&line, 80), line);
             }
         }
-        all::<DataChoice>();
-        all::<ModelChoice>();
+        for (name, help, _) in networks() {
+            let line = format!("{name:<14} {help}");
+            assert_eq!(fitted(&line, 80), line);
+        }
+        variants::<Source>();
         variants::<Topology>();
         variants::<Partition>();
     }

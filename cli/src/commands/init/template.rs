@@ -1,13 +1,12 @@
 //! The manifest's text, with comments.
 
 use fltorrent_crds::{
-    data::DIGITS_TRAIN,
     family::{self, Family, Sketch, Variant},
+    model::Network,
 };
-use fltorrent_swarm::ChunkSelection;
+use fltorrent_swarm::{ChokePolicyKind, ChunkSelection};
 
 use super::choices::Choices;
-use crate::arguments::{DataChoice, ModelChoice};
 
 /// A manifest for the choices.
 pub(super) fn manifest(choices: &Choices, name: &str) -> String {
@@ -15,6 +14,7 @@ pub(super) fn manifest(choices: &Choices, name: &str) -> String {
     let (epochs, batch, rate) = training(choices);
     let name = scalar(name);
     let names: Vec<&str> = ChunkSelection::ALL.iter().map(|rule| rule.name()).collect();
+    let policies: Vec<&str> = ChokePolicyKind::ALL.iter().map(|policy| policy.name()).collect();
     format!(
         "# Made by `fltorrent init`. Check it: fltorrent plan FILE. Run it: fltorrent run FILE.\n\
          # Every field can be changed for one run: --set training.rounds=20\n\
@@ -27,7 +27,7 @@ pub(super) fn manifest(choices: &Choices, name: &str) -> String {
          # Who takes part; peers are numbered from 0 through all groups.\n  \
          groups:\n    - name: peers\n      count: {peers}\n\n  \
          # Who is whose neighbour.\n  topology:\n{}\n  \
-         # What every peer trains; the first and the last width follow from the data.\n{}\n  \
+         # What every peer trains.\n  model:\n{}\n  \
          # What they learn from, and how the training samples are divided among them.\n{}\n  \
          # How each peer trains between two exchanges.\n  \
          training:\n    \
@@ -43,10 +43,14 @@ pub(super) fn manifest(choices: &Choices, name: &str) -> String {
          # Neighbours that a peer serves at once.\n    \
          uploadSlots: 8\n    \
          # {}.\n    \
+         chokePolicy: {}\n    \
+         # {}.\n    \
          chunkSelection: {}\n",
         variant(choices.topology, &choices.sketch(), 4),
-        model(choices.model),
+        family::yaml(&choices.model, 4).unwrap_or_default(),
         data(choices),
+        policies.join(", "),
+        ChokePolicyKind::default().name(),
         names.join(", "),
         ChunkSelection::default().name(),
     )
@@ -66,37 +70,17 @@ fn variant<F: Family>(variant: &Variant<F>, sketch: &Sketch, indent: usize) -> S
     text.unwrap_or_else(|| format!("{:indent$}type: {}\n", "", variant.name))
 }
 
-fn model(model: ModelChoice) -> String {
-    let hidden = match model {
-        ModelChoice::Mlp => "[64]",
-        ModelChoice::Linear => "[]",
-    };
-    format!(
-        "  model:\n    type: mlp\n    mlp:\n      # Widths of the hidden layers; none at all is a linear model.\n      \
-         hidden: {hidden}\n"
-    )
-}
-
 fn data(choices: &Choices) -> String {
-    let source = match choices.data {
-        DataChoice::Digits => "    type: digits\n".to_owned(),
-        DataChoice::Idx => {
-            let path = choices.data_path.as_deref().unwrap_or_default();
-            format!(
-                "    type: idx\n    idx:\n      path: {}\n      inputShape: [28, 28]\n      classes: 10\n",
-                // A text of JSON is one of YAML, whatever is in it.
-                serde_json::Value::from(path)
-            )
-        }
-    };
+    let source = choices.source().and_then(|source| family::yaml(&source, 4).ok());
     let partition = variant(choices.partition, &choices.sketch(), 6);
-    format!("  data:\n{source}    partition:\n{partition}")
+    format!("  data:\n{}    partition:\n{partition}", source.unwrap_or_default())
 }
 
-/// Epochs, batch size and learning rate that suit the data.
+/// Epochs, batch size and learning rate that suit the data and the network.
 fn training(choices: &Choices) -> (u32, u32, f64) {
-    match choices.data {
-        DataChoice::Digits => (3, (DIGITS_TRAIN / choices.peers.max(1)).clamp(1, 8), 0.3),
-        DataChoice::Idx => (1, 64, 0.05),
+    match (choices.sketch().samples, &choices.model) {
+        (Some(samples), Network::Mlp(_)) => (3, (samples / choices.peers.max(1)).clamp(1, 8), 0.3),
+        (Some(samples), _) => (3, (samples / choices.peers.max(1)).clamp(1, 8), 0.05),
+        (None, _) => (1, 64, 0.05),
     }
 }

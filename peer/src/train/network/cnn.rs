@@ -1,4 +1,5 @@
 use burn::tensor::{Tensor, activation::relu};
+use fltorrent_crds::model::CnnPlan;
 
 use super::{
     Network, Parameters,
@@ -7,13 +8,7 @@ use super::{
 };
 use crate::train::layers::LayerBackend;
 
-/// The FedAvg paper's network, as [`fltorrent_crds::plan::Architecture::Cnn`] describes it.
-pub(in crate::train) struct Cnn {
-    /// Channels, height and width of an image.
-    pub(in crate::train) input: [u32; 3],
-}
-
-impl Network for Cnn {
+impl Network for CnnPlan {
     const EVALUATION_BATCH: usize = 64;
 
     fn logits<B: LayerBackend>(&self, mut parameters: Parameters<'_, B>, inputs: Tensor<B, 2>) -> Tensor<B, 2> {

@@ -1,4 +1,5 @@
 use burn::tensor::{Tensor, activation::relu};
+use fltorrent_crds::model::LenetPlan;
 
 use super::{
     Network, Parameters,
@@ -7,13 +8,7 @@ use super::{
 };
 use crate::train::layers::LayerBackend;
 
-/// LeNet-5, as [`fltorrent_crds::plan::Architecture::Lenet`] describes it.
-pub(in crate::train) struct Lenet {
-    /// Channels, height and width of an image.
-    pub(in crate::train) input: [u32; 3],
-}
-
-impl Network for Lenet {
+impl Network for LenetPlan {
     const EVALUATION_BATCH: usize = 256;
 
     fn logits<B: LayerBackend>(&self, mut parameters: Parameters<'_, B>, inputs: Tensor<B, 2>) -> Tensor<B, 2> {

@@ -4,14 +4,13 @@
 //! comes out contiguous in the weight's own `[out, in]` layout, so neither a step nor flattening has to transpose.
 
 use burn::tensor::{Tensor, activation::relu};
+use fltorrent_crds::model::MlpPlan;
 
 use super::{Network, Parameters, linear};
 use crate::train::layers::LayerBackend;
 
-/// `fc1`, `fc2`, …; the parameters say how many there are and how wide.
-pub(in crate::train) struct Mlp;
-
-impl Network for Mlp {
+/// The parameters say how many layers there are and how wide.
+impl Network for MlpPlan {
     const EVALUATION_BATCH: usize = 256;
 
     fn logits<B: LayerBackend>(&self, mut parameters: Parameters<'_, B>, inputs: Tensor<B, 2>) -> Tensor<B, 2> {

@@ -2,13 +2,17 @@
 
 use std::collections::HashSet;
 
-use super::{Architecture, DataPlan, MAX_PARAMETERS, ModelPlan, TensorPlan};
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use super::{Layers, MAX_PARAMETERS, NetworkSettings};
 use crate::{
     catalogue::{Catalogue, Task},
     data::SampleKind,
     errors::quote,
     experiment::Custom,
     findings::Findings,
+    plan::{ModelPlan, TensorPlan},
 };
 
 /// Most tensors of a network.
@@ -20,40 +24,65 @@ const MAX_RANK: usize = 8;
 /// What a safetensors file keeps for itself.
 const METADATA: &str = "__metadata__";
 
-/// The model of one of the program's networks.
-pub(super) fn network(
-    custom: &Custom,
-    data: &DataPlan,
-    catalogue: &dyn Catalogue,
-    findings: &mut Findings,
-) -> Option<ModelPlan> {
-    let task = Task {
-        input_shape: data.input_shape.clone(),
-        classes: data.classes,
-        targets: match data.source.sample_kind() {
-            SampleKind::Labelled => 1,
-            SampleKind::Text => data.input_shape.iter().product(),
-        },
-    };
-    let tensors = custom.answer(
-        catalogue.tensors(&custom.name, &custom.settings, &task),
-        ("model.custom", "network"),
-        &catalogue.networks(),
-        findings,
-    )?;
-    if let Err((found, expected)) = check(&tensors) {
-        let found = format!("the network {} has {found}", quote(&custom.name));
-        findings.error("model.custom", found, expected);
-        return None;
+impl NetworkSettings for Custom {
+    fn fits(&self, _samples: SampleKind) -> bool {
+        true
     }
-    let architecture = Architecture::Custom {
-        name: custom.name.clone(),
-        settings: custom.settings.clone(),
-        input: task.input_shape,
-        classes: task.classes,
-        targets: task.targets,
-    };
-    Some(ModelPlan::with_tensors(architecture, tensors))
+
+    fn resolve(&self, task: &Task, catalogue: &dyn Catalogue, findings: &mut Findings) -> Option<ModelPlan> {
+        let tensors = self.answer(
+            catalogue.tensors(&self.name, &self.settings, task),
+            ("model.custom", "network"),
+            &catalogue.networks(),
+            findings,
+        )?;
+        if let Err((found, expected)) = check(&tensors) {
+            let found = format!("the network {} has {found}", quote(&self.name));
+            findings.error("model.custom", found, expected);
+            return None;
+        }
+        let plan = CustomPlan {
+            name: self.name.clone(),
+            settings: self.settings.clone(),
+            input: task.input_shape.clone(),
+            classes: task.classes,
+            targets: task.targets,
+        };
+        Some(ModelPlan::with_tensors(plan, tensors))
+    }
+}
+
+/// A network that the program brings itself.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CustomPlan {
+    /// The name under which the program registered it.
+    pub name: String,
+    /// What it is given.
+    pub settings: Map<String, Value>,
+    /// Shape of one input without the batch dimension.
+    pub input: Vec<u32>,
+    /// Logits of one label.
+    pub classes: u32,
+    /// Labels of one sample.
+    pub targets: u32,
+}
+
+impl Layers for CustomPlan {
+    fn tensors(&self) -> Vec<TensorPlan> {
+        Vec::new()
+    }
+
+    fn task(&self) -> Task {
+        Task {
+            input_shape: self.input.clone(),
+            classes: self.classes,
+            targets: self.targets,
+        }
+    }
+
+    fn brief(&self) -> String {
+        format!("custom {}", self.name)
+    }
 }
 
 /// What is wrong with a network's tensors, and what would do.
