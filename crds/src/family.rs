@@ -26,7 +26,9 @@ pub use yaml::yaml;
 pub trait Settings: Serialize + DeserializeOwned + JsonSchema {
     /// Settings to start from; none where the numbers alone do not lead to any. For few peers they may be impossible, which the plan
     /// says.
-    fn example(sketch: &Sketch) -> Option<Self>;
+    fn example(_sketch: &Sketch) -> Option<Self> {
+        None
+    }
 
     /// What tells two uses apart in a few words, such as `4` in `randomRegular(4)`; none where the name says it all.
     fn brief(&self) -> Option<String> {

@@ -4,13 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{DataFile, DataSet, Resolved, SourceSettings, SplitSha256, bounded, file};
-use crate::{
-    catalogue::Catalogue,
-    errors::quote,
-    experiment::Column,
-    family::{Settings, Sketch},
-    findings::Findings,
-};
+use crate::{catalogue::Catalogue, errors::quote, experiment::Column, family::Settings, findings::Findings};
 
 /// Two CSV files: a sample is a row with its label in one column and its input in the others, in their order.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -55,11 +49,7 @@ fn one() -> f64 {
     1.0
 }
 
-impl Settings for Csv {
-    fn example(_sketch: &Sketch) -> Option<Self> {
-        None
-    }
-}
+impl Settings for Csv {}
 
 impl SourceSettings for Csv {
     fn paths(&mut self) -> Vec<(&'static str, &mut String)> {

@@ -4,11 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{DataFile, DataSet, Resolved, SourceSettings, SplitSha256, bounded, file};
-use crate::{
-    catalogue::Catalogue,
-    family::{Settings, Sketch},
-    findings::Findings,
-};
+use crate::{catalogue::Catalogue, family::Settings, findings::Findings};
 
 /// A folder with `train.safetensors` and `test.safetensors`, each with the inputs of its samples as a tensor `images` or
 /// `inputs` (u8, which is divided by 255, or f32, which stays as it is) and their `labels` (whole numbers).
@@ -30,11 +26,7 @@ pub struct Safetensors {
     pub input_shape: Vec<u32>,
 }
 
-impl Settings for Safetensors {
-    fn example(_sketch: &Sketch) -> Option<Self> {
-        None
-    }
-}
+impl Settings for Safetensors {}
 
 impl SourceSettings for Safetensors {
     fn paths(&mut self) -> Vec<(&'static str, &mut String)> {

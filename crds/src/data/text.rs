@@ -4,12 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{DataFile, DataSet, Resolved, SampleKind, SourceSettings, file};
-use crate::{
-    catalogue::Catalogue,
-    experiment::SHA256_PATTERN,
-    family::{Settings, Sketch},
-    findings::Findings,
-};
+use crate::{catalogue::Catalogue, experiment::SHA256_PATTERN, family::Settings, findings::Findings};
 
 /// Classes of a text: its bytes.
 const BYTES: u32 = 256;
@@ -44,11 +39,7 @@ fn tenth() -> f64 {
     0.1
 }
 
-impl Settings for Text {
-    fn example(_sketch: &Sketch) -> Option<Self> {
-        None
-    }
-}
+impl Settings for Text {}
 
 impl SourceSettings for Text {
     fn paths(&mut self) -> Vec<(&'static str, &mut String)> {

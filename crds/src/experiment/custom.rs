@@ -3,12 +3,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::NAME_PATTERN;
-use crate::{
-    FieldError,
-    errors::quote,
-    family::{Settings, Sketch},
-    findings::Findings,
-};
+use crate::{FieldError, errors::quote, family::Settings, findings::Findings};
 
 /// A network or a data set that the program brings itself; the operator knows none.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -28,11 +23,7 @@ fn free(_: &mut SchemaGenerator) -> Schema {
     json_schema!({"type": "object", "x-kubernetes-preserve-unknown-fields": true})
 }
 
-impl Settings for Custom {
-    fn example(_sketch: &Sketch) -> Option<Self> {
-        None
-    }
-}
+impl Settings for Custom {}
 
 impl Custom {
     /// What the catalogue says of what is named at `path`, its errors under the path of the settings; `known` are the names that it has.

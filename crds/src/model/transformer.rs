@@ -10,7 +10,7 @@ use super::{
 use crate::{
     catalogue::{Catalogue, Task},
     data::SampleKind,
-    family::{Settings, Sketch},
+    family::Settings,
     findings::Findings,
     plan::{ModelPlan, Start, TensorPlan},
 };
@@ -43,12 +43,7 @@ impl Default for Transformer {
     }
 }
 
-impl Settings for Transformer {
-    /// It wants a text, which no other network learns.
-    fn example(_sketch: &Sketch) -> Option<Self> {
-        None
-    }
-}
+impl Settings for Transformer {}
 
 impl NetworkSettings for Transformer {
     fn fits(&self, samples: SampleKind) -> bool {
