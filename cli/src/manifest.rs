@@ -5,7 +5,9 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use fltorrent_crds::{Errors, Experiment, NotUtf8, Plan, data::is_url, manifest, plan::unexpanded};
+use fltorrent_crds::{
+    Errors, Experiment, NotUtf8, Plan, data::is_url, family::Family as _, manifest, plan::unexpanded,
+};
 use fltorrent_peer::extend;
 use fltorrent_records::text_file::{self, TextError};
 use thiserror::Error;
@@ -129,14 +131,13 @@ pub(crate) fn with_data_path(
     sets: &[(String, String)],
     path: &Path,
 ) -> Result<Vec<(String, String)>, ManifestError> {
-    let experiment = manifest::parse_with(text, sets)?;
+    let mut source = manifest::parse_with(text, sets)?.spec.data.source;
     let path = in_manifest(path, &env::current_dir().unwrap_or_default())?;
-    let data = serde_json::to_value(&experiment.spec.data).unwrap_or_default();
-    let kind = data["type"].as_str().unwrap_or_default().to_owned();
-    let here: Vec<(String, String)> = ["path", "train", "test"]
+    let kind = source.name();
+    let here: Vec<(String, String)> = source
+        .paths()
         .into_iter()
-        .filter_map(|field| {
-            let there = data[&kind][field].as_str()?;
+        .filter_map(|(field, there)| {
             let here = match field {
                 "path" => path.clone(),
                 _ => path.join(Path::new(there).file_name()?),
@@ -146,7 +147,7 @@ pub(crate) fn with_data_path(
         })
         .collect();
     if here.is_empty() {
-        return Err(ManifestError::NoDataPath { kind });
+        return Err(ManifestError::NoDataPath { kind: kind.to_owned() });
     }
     Ok(here)
 }

@@ -130,11 +130,11 @@ pub enum SampleKind {
 pub struct SplitSha256 {
     /// Of the training samples' file.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(with = "String", length(min = 64, max = 64), regex(pattern = SHA256_PATTERN))]
+    #[schemars(length(min = 64, max = 64), regex(pattern = SHA256_PATTERN))]
     pub train: Option<String>,
     /// Of the test samples' file.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(with = "String", length(min = 64, max = 64), regex(pattern = SHA256_PATTERN))]
+    #[schemars(length(min = 64, max = 64), regex(pattern = SHA256_PATTERN))]
     pub test: Option<String>,
 }
 

@@ -170,7 +170,7 @@ impl Applier {
         });
         match pods.delete(&name, &params).await {
             Ok(_) => {
-                self.metrics.pod_deleted();
+                self.metrics.pods_deleted.inc();
                 Ok(())
             }
             Err(error) if is_another(&error) => Ok(()),
@@ -186,7 +186,7 @@ impl Applier {
         let name = pod.name_any();
         match pods.create(&params, &pod).await {
             Ok(created) => {
-                self.metrics.pod_created();
+                self.metrics.pods_created.inc();
                 self.seal(pods, &created).await
             }
             Err(kube::Error::Api(status)) if status.is_already_exists() => {

@@ -40,11 +40,11 @@ pub struct Metrics {
     certificates: Family<ByReason, Counter>,
     experiments: Family<ByPhase, Gauge>,
     watch_errors: Family<ByKind, Counter>,
-    pods_created: Counter,
-    pods_deleted: Counter,
-    status_writes: Counter,
-    reports: Counter,
-    restarts: Counter,
+    pub(crate) pods_created: Counter,
+    pub(crate) pods_deleted: Counter,
+    pub(crate) status_writes: Counter,
+    pub(crate) reports: Counter,
+    pub(crate) restarts: Counter,
 }
 
 impl Default for Metrics {
@@ -131,31 +131,6 @@ impl Metrics {
     pub fn watch_failed(&self, kind: &'static str) {
         self.watch_errors.get_or_create(&ByKind { kind }).inc();
     }
-
-    /// A pod was created.
-    pub fn pod_created(&self) {
-        self.pods_created.inc();
-    }
-
-    /// A pod was deleted.
-    pub fn pod_deleted(&self) {
-        self.pods_deleted.inc();
-    }
-
-    /// A status was written.
-    pub fn status_written(&self) {
-        self.status_writes.inc();
-    }
-
-    /// A report counted.
-    pub fn reported(&self) {
-        self.reports.inc();
-    }
-
-    /// An experiment was started again.
-    pub fn restarted(&self) {
-        self.restarts.inc();
-    }
 }
 
 /// A metric at zero that the registry knows.
@@ -178,11 +153,11 @@ mod tests {
         metrics.certificate("Signed");
         metrics.experiments("Training", 2);
         metrics.watch_failed("Pod");
-        metrics.pod_created();
-        metrics.pod_deleted();
-        metrics.status_written();
-        metrics.reported();
-        metrics.restarted();
+        metrics.pods_created.inc();
+        metrics.pods_deleted.inc();
+        metrics.status_writes.inc();
+        metrics.reports.inc();
+        metrics.restarts.inc();
         let text = metrics.text();
         for line in [
             concat!(

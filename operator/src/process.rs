@@ -273,7 +273,7 @@ async fn become_ready(
 /// Counts reports, and has experiments looked at whose figures changed.
 async fn count(mut reports: mpsc::Receiver<RunReported>, tools: Tools, triggers: Triggers) {
     while let Some(RunReported { run, reported }) = reports.recv().await {
-        tools.metrics.reported();
+        tools.metrics.reports.inc();
         if reported.summary.is_none() {
             continue;
         }

@@ -18,7 +18,6 @@ pub struct Csv {
     pub test: String,
     /// SHA-256 of the files; a URL needs its own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(with = "SplitSha256")]
     pub sha256: Option<SplitSha256>,
     /// The column of the labels, whole numbers from 0: its name in the header, or its number counted from 0.
     pub label_column: Column,

@@ -21,7 +21,6 @@ pub struct Idx {
     pub path: String,
     /// SHA-256 of the files; a URL needs them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(with = "IdxSha256")]
     pub sha256: Option<IdxSha256>,
     /// Height and width of an image; files that differ are refused.
     #[serde(default = "mnist_shape")]

@@ -16,7 +16,6 @@ pub struct Safetensors {
     pub path: String,
     /// SHA-256 of the files; a URL needs both.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(with = "SplitSha256")]
     pub sha256: Option<SplitSha256>,
     /// Number of classes; files with a label of this number or above are refused.
     #[schemars(range(min = 2, max = 256))]

@@ -19,7 +19,7 @@ pub struct Text {
     pub path: String,
     /// SHA-256 of the file; a URL needs it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(with = "String", length(min = 64, max = 64), regex(pattern = SHA256_PATTERN))]
+    #[schemars(length(min = 64, max = 64), regex(pattern = SHA256_PATTERN))]
     pub sha256: Option<String>,
     /// Bytes of a window.
     #[serde(default = "context")]

@@ -42,14 +42,18 @@ pub(crate) fn form(pattern: &str) -> Option<Form> {
             "a name",
             "a name of a–z, 0–9 and `-`, a letter first, no `-` at the end",
         ),
-        SHA256_PATTERN => (is_sha256, "a SHA-256", "the 64 digits (0–9, a–f) that sha256sum prints"),
+        SHA256_PATTERN => (
+            |text| text.len() == 64 && text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f')),
+            "a SHA-256",
+            "the 64 digits (0–9, a–f) that sha256sum prints",
+        ),
         OBJECT_NAME_PATTERN => (
             is_subdomain,
             "the name of an object",
             "a name of a–z, 0–9, `-` and `.`, with a letter or digit at both ends",
         ),
         CLAIM_PREFIX_PATTERN => (
-            is_claim_prefix,
+            |text| is_label(text.trim_end_matches('-')),
             "the beginning of a claim's name",
             "a name of a–z, 0–9 and `-` such as `data-`",
         ),
@@ -64,22 +68,22 @@ pub(crate) fn form(pattern: &str) -> Option<Form> {
             "at most 63 letters, digits, `-`, `_` and `.`, with a letter or digit at both ends",
         ),
         ENVIRONMENT_PATTERN => (
-            is_environment,
+            |text| is_of(text, b"_") && !text.starts_with(|c: char| c.is_ascii_digit()),
             "the name of a variable",
             "a name of letters, digits and `_`, without a digit first",
         ),
         CONFIG_KEY_PATTERN => (
-            is_config_key,
+            |text| is_of(text, b"-_."),
             "the key of a ConfigMap or Secret",
             "a key of letters, digits, `-`, `_` and `.`",
         ),
         IMAGE_PATTERN => (
-            is_image,
+            |text| is_of(text, b"-._/:@") && text.starts_with(|c: char| c.is_ascii_alphanumeric()),
             "an image",
             "an image such as example.com/fltorrent/peer:0.1.0",
         ),
         MOUNT_PATH_PATTERN => (
-            is_mount_path,
+            |text| text.strip_prefix('/').is_some_and(is_sub_path),
             "an absolute path",
             "a path such as /data, without `:` and without a `/` at its end",
         ),
@@ -98,10 +102,6 @@ pub(crate) fn is_name(text: &str) -> bool {
     is_label(text) && text.starts_with(|c: char| c.is_ascii_lowercase())
 }
 
-fn is_sha256(text: &str) -> bool {
-    text.len() == 64 && text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
-}
-
 /// Whether a text is a label by RFC 1123, of any length.
 fn is_label(text: &str) -> bool {
     let ends = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit();
@@ -114,10 +114,6 @@ fn is_label(text: &str) -> bool {
 
 fn is_subdomain(text: &str) -> bool {
     text.split('.').all(is_label)
-}
-
-fn is_claim_prefix(text: &str) -> bool {
-    is_label(text.trim_end_matches('-'))
 }
 
 /// Whether a text is the key of a label, or the name of a resource.
@@ -134,31 +130,12 @@ pub(crate) fn is_label_key(text: &str) -> bool {
 
 fn is_label_value(text: &str) -> bool {
     let ends = |c: char| c.is_ascii_alphanumeric();
-    text.is_empty()
-        || (text.starts_with(ends)
-            && text.ends_with(ends)
-            && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(&b)))
+    text.is_empty() || is_of(text, b"-_.") && text.starts_with(ends) && text.ends_with(ends)
 }
 
-fn is_environment(text: &str) -> bool {
-    !text.is_empty()
-        && !text.starts_with(|c: char| c.is_ascii_digit())
-        && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_')
-}
-
-fn is_config_key(text: &str) -> bool {
-    !text.is_empty() && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(&b))
-}
-
-fn is_image(text: &str) -> bool {
-    text.starts_with(|c: char| c.is_ascii_alphanumeric())
-        && text
-            .bytes()
-            .all(|b| b.is_ascii_alphanumeric() || b"-._/:@".contains(&b))
-}
-
-fn is_mount_path(text: &str) -> bool {
-    text.strip_prefix('/').is_some_and(is_sub_path)
+/// Whether a text has letters, digits and these only, and one at least.
+fn is_of(text: &str, others: &[u8]) -> bool {
+    !text.is_empty() && text.bytes().all(|b| b.is_ascii_alphanumeric() || others.contains(&b))
 }
 
 fn is_sub_path(text: &str) -> bool {

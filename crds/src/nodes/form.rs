@@ -16,10 +16,10 @@ pub(super) struct PeersForm {
     #[schemars(length(min = 1, max = 10_000))]
     pub(super) peers: Vec<PeerEntry>,
     #[serde(default)]
-    #[schemars(with = "u32", range(max = 999))]
+    #[schemars(range(max = 999))]
     pub(super) attempt: Option<u32>,
     #[serde(default)]
-    #[schemars(with = "String", length(min = 1, max = 8192))]
+    #[schemars(length(min = 1, max = 8192))]
     pub(super) authority: Option<String>,
 }
 
@@ -30,7 +30,7 @@ pub(super) struct PeerEntry {
     #[schemars(length(min = 1, max = 300))]
     pub(super) address: String,
     #[serde(default)]
-    #[schemars(with = "String", length(min = 1, max = 300))]
+    #[schemars(length(min = 1, max = 300))]
     pub(super) bind: Option<String>,
 }
 
@@ -40,7 +40,6 @@ pub(super) struct NodesForm {
     #[schemars(length(min = 1, max = 10_000))]
     pub(super) nodes: Vec<NodeEntry>,
     #[serde(default)]
-    #[schemars(with = "TrainingForm")]
     pub(super) training: Option<TrainingForm>,
 }
 
@@ -55,7 +54,7 @@ pub(super) struct NodeEntry {
     #[serde(default, rename = "type")]
     pub(super) kind: NodeType,
     #[serde(default)]
-    #[schemars(with = "String", length(min = 1, max = 300))]
+    #[schemars(length(min = 1, max = 300))]
     pub(super) bind_host: Option<String>,
 }
 
@@ -71,13 +70,13 @@ pub(super) enum NodeType {
 #[derive(Deserialize, JsonSchema)]
 pub(super) struct TrainingForm {
     #[serde(default)]
-    #[schemars(with = "u32", range(min = 1, max = 1_000_000))]
+    #[schemars(range(min = 1, max = 1_000_000))]
     pub(super) rounds: Option<u32>,
     #[serde(default)]
-    #[schemars(with = "u32", range(min = 1, max = 1_048_576))]
+    #[schemars(range(min = 1, max = 1_048_576))]
     pub(super) batch_size: Option<u32>,
     #[serde(default)]
-    #[schemars(with = "f64", range(min = 0.000_000_001, max = 1000.0))]
+    #[schemars(range(min = 0.000_000_001, max = 1000.0))]
     pub(super) learning_rate: Option<f64>,
 }
 

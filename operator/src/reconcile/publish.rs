@@ -114,7 +114,7 @@ impl Context {
                 return Err(ReconcileError::Status(Box::new(error)));
             }
         }
-        self.tools.metrics.status_written();
+        self.tools.metrics.status_writes.inc();
         Ok(())
     }
 }

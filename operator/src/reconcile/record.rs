@@ -52,7 +52,7 @@ pub(super) async fn record(
     context.write(&validated.experiment, &next, version.as_deref()).await?;
     context.moved(validated, ledger);
     if matches!(turn, Turn::Restarting { .. }) {
-        context.tools.metrics.restarted();
+        context.tools.metrics.restarts.inc();
     }
     Ok(next)
 }
