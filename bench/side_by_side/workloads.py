@@ -116,7 +116,7 @@ def train(model, inputs, labels, order_seed: int) -> None:
 
 
 def accuracy(model, inputs, labels) -> float:
-    """Share of right answers."""
+    """Test accuracy."""
     import torch
 
     with torch.no_grad():

@@ -15,12 +15,12 @@ const EXAMPLES: &str = "Examples:
 #[derive(Clone, Debug, Parser)]
 #[command(name = "fltorrent-bench", version, after_help = EXAMPLES)]
 pub(crate) struct Arguments {
-    /// What to measure.
+    /// The benchmark.
     #[command(subcommand)]
     pub(crate) what: Benchmark,
 }
 
-/// What can be measured.
+/// The benchmarks.
 #[derive(Clone, Debug, Subcommand)]
 pub(crate) enum Benchmark {
     /// Run an experiment: start-up, seconds of a round beyond its training, memory
@@ -44,7 +44,7 @@ pub(crate) struct QuickstartArguments {
     /// The manifest; without it the quickstart example
     #[arg(value_parser = path())]
     pub(crate) file: Option<PathBuf>,
-    /// How often it is run
+    /// Number of runs
     #[arg(long, default_value_t = 3, value_parser = whole_number::<u32>(1, 1000))]
     pub(crate) runs: u32,
 }
@@ -58,12 +58,12 @@ pub(crate) struct TrainArguments {
     /// The network that is trained
     #[arg(long, value_enum, default_value_t = BenchModel::All)]
     pub(crate) model: BenchModel,
-    /// How often each side is measured
+    /// Number of measurements of each side
     #[arg(long, default_value_t = 5, value_parser = whole_number::<u32>(1, 1000))]
     pub(crate) repetitions: u32,
 }
 
-/// What `fltorrent-bench train` trains.
+/// The networks of `fltorrent-bench train`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum BenchModel {
     /// Fully connected layers 784-128-10
@@ -148,7 +148,7 @@ pub(crate) struct LoopbackArguments {
     /// Rounds of ours; the first one, in which connections are made and memory is taken, does not count
     #[arg(long, default_value_t = 4, value_parser = whole_number::<u32>(2, 1000))]
     pub(crate) rounds: u32,
-    /// How often each side is measured, in turns
+    /// Number of measurements of each side, in turns
     #[arg(long, default_value_t = 3, value_parser = whole_number::<u32>(1, 1000))]
     pub(crate) repetitions: u32,
     /// Change one field of the manifest of every case, such as transport.mtu=6500; may be given several times
@@ -159,7 +159,7 @@ pub(crate) struct LoopbackArguments {
     pub(crate) keep: Option<PathBuf>,
 }
 
-/// Who exchanges.
+/// The contenders of an exchange.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Contender {
     /// Our own peers

@@ -27,11 +27,11 @@ use fltorrent_peer::{
 use quinn::{ConnectError, Connection, ConnectionError, Endpoint, ReadExactError, VarInt, WriteError};
 use thiserror::Error;
 
-/// How long the certificates hold.
+/// Time that the certificates hold.
 const LIFETIME: Duration = Duration::from_secs(3600);
 /// Bytes that are handed to QUIC, or taken from it, at once: the size of a large update's chunk.
 const PIECE: usize = 256 * 1024;
-/// What may be on its way: as much as one connection of the exchange may have on all its streams.
+/// Bytes in flight: as many as one connection of the exchange may have on all its streams.
 const STREAM_WINDOW: u32 = 4 * 1024 * 1024;
 
 /// Why there was no transfer.
@@ -63,7 +63,6 @@ pub(crate) enum BareError {
     Gone,
 }
 
-/// What a transfer took.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Transfer {
     /// Bytes received by both together.
@@ -114,7 +113,6 @@ pub(crate) fn transfer(plan: &TransportPlan, update: usize, bytes: u64) -> Resul
     })
 }
 
-/// What is sent in one direction.
 #[derive(Clone, Copy)]
 struct Work {
     /// Size of what lies in memory.
@@ -123,7 +121,6 @@ struct Work {
     bytes: u64,
 }
 
-/// What one side took.
 struct Side {
     began: Instant,
     ended: Instant,

@@ -83,8 +83,9 @@ fn goodput(summary: &Summary, update: u64) -> Option<f64> {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use clap::Parser;
+
+    use super::*;
 
     #[derive(Parser)]
     struct Line {

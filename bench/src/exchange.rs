@@ -79,7 +79,7 @@ pub(super) fn exchange(arguments: &ExchangeArguments, printer: &mut Printer) -> 
         tokio::select! {
             done = measure(arguments, printer) => done.map_err(|error| failed(&error)),
             signal = signals.next() => {
-                output::error(&format!("interrupted by {signal}; the namespaces are gone"));
+                output::error(&format!("interrupted by {signal}; the namespaces were removed"));
                 Err(ExitCode::from(INTERRUPTED))
             }
         }
@@ -131,7 +131,7 @@ async fn contests(
     for &contender in contenders {
         if case.is_emulated() && contender != Contender::Fltorrent {
             output::progress(&format!(
-                "{}: {contender} is left out: our peers' processes emulate these links, and nothing else goes through them",
+                "{}: {contender} is skipped: the peers' processes emulate these links, and others cannot use them",
                 case.name
             ));
             continue;
@@ -166,7 +166,7 @@ async fn contenders(arguments: &ExchangeArguments, printer: &mut Printer) -> Vec
     match &libtorrent {
         Some(version) => printer.line(&format!("libtorrent {version}")),
         None if wanted.contains(&Contender::Libtorrent) => output::warning(&format!(
-            "{} has no module libtorrent, so it is left out; install it with pip, and name the interpreter with --python",
+            "{} has no module libtorrent, so it is skipped; install it with pip, and name the interpreter with --python",
             arguments.python.display()
         )),
         None => {}

@@ -39,7 +39,6 @@ enum Failed {
     Bare(#[from] BareError),
 }
 
-/// One turn of each side.
 struct Turn {
     ours: Ours,
     bare: Transfer,

@@ -70,7 +70,7 @@ fn bench(what: &Benchmark) -> Result<(), ExitCode> {
 /// Runs it as `fltorrent run` does, and keeps nothing but what it gives back.
 fn run_once(resolved: &Resolved, printer: &mut Printer) -> Result<Summary, ExitCode> {
     let folder = tempfile::tempdir().map_err(|error| {
-        output::error(&format!("no folder for the results could be made: {error}"));
+        output::error(&format!("the results folder could not be created: {error}"));
         ExitCode::from(FAILED)
     })?;
     run_in(folder.path(), resolved, printer)

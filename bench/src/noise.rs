@@ -2,18 +2,17 @@
 
 use fltorrent_cli::manifest::{ManifestError, Resolved};
 
-/// What such an experiment is made of.
+/// The variable parts of such an experiment.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Noise<'a> {
     pub(super) name: &'a str,
-    /// As a manifest says it.
+    /// `spec.groups` in YAML.
     pub(super) groups: &'a str,
-    /// As a manifest says it.
+    /// `spec.topology` in YAML.
     pub(super) topology: &'a str,
-    /// Bytes of an update.
     pub(super) update: u64,
     pub(super) rounds: u32,
-    /// What else stands in the manifest's `spec`: each a field and its value.
+    /// Further fields of `spec`, with their values in YAML.
     pub(super) more: &'a [(&'a str, &'a str)],
 }
 

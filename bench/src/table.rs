@@ -114,7 +114,7 @@ pub(super) fn table(rows: &[Row]) -> String {
     text
 }
 
-/// What the figures were measured on.
+/// Version, build and processor that the figures are of.
 pub(super) fn machine() -> String {
     let cpus = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
     let model = cpus

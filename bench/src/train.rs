@@ -39,10 +39,8 @@ pub(crate) enum Model {
 }
 
 impl Model {
-    /// All of them.
     pub(crate) const ALL: [Self; 3] = [Self::Mlp, Self::Lenet, Self::Cnn];
 
-    /// Its name in a manifest.
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Mlp => "mlp",
@@ -72,7 +70,7 @@ impl Model {
     }
 }
 
-/// How much is measured.
+/// The size of the measurement.
 #[derive(Clone, Debug)]
 pub(crate) struct Options {
     /// The Python interpreter that has PyTorch.
@@ -81,16 +79,13 @@ pub(crate) struct Options {
     pub(crate) repetitions: u32,
     /// Passes over the samples in one measurement, after one that is not counted.
     pub(crate) epochs: u32,
-    /// The network.
     pub(crate) model: Model,
 }
 
-/// What was measured.
 #[derive(Clone, Debug)]
 pub(crate) struct Report {
     /// PyTorch's version.
     pub(crate) torch_version: String,
-    /// One entry a repetition.
     pub(crate) repetitions: Vec<Repetition>,
 }
 

@@ -30,42 +30,42 @@ use crate::output::Format;
 #[derive(Debug, Parser)]
 #[command(name = "fltorrent", version, after_help = endings::FIRST_STEPS.text())]
 pub struct Arguments {
-    /// What to do.
+    /// The subcommand.
     #[command(subcommand)]
     pub command: Command,
 }
 
-/// What to do.
+/// The subcommands of `fltorrent`.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Run an experiment on this machine, one process a peer
+    /// Run an experiment on this machine, one process per peer
     #[command(after_help = endings::RUN.text())]
     Run(RunArguments),
-    /// Check a manifest and show what would run, or everything that is wrong with it
+    /// Check a manifest: show what would run, or every error in it
     #[command(after_help = endings::VALIDATE.text())]
     Validate(ValidateArguments),
-    /// Show what a manifest will cost before it runs: wiring, bytes, least time, memory
+    /// Show what a manifest costs before it runs: topology, bytes, minimum time, memory
     #[command(after_help = endings::PLAN.text())]
     Plan(PlanArguments),
-    /// Run an experiment's exchange in virtual time and show what a run would
+    /// Simulate an experiment's exchange in virtual time
     #[command(after_help = endings::SIMULATE.text())]
     Simulate(SimulateArguments),
-    /// Write a manifest to start from: asks, or takes flags
+    /// Create a manifest, interactively or from flags
     #[command(after_help = endings::INIT.text())]
     Init(InitArguments),
-    /// Print the completions of a shell
+    /// Print shell completions
     #[command(after_help = endings::COMPLETIONS.text())]
     Completions(CompletionsArguments),
     /// Write a man page for every command
     #[command(after_help = endings::MAN.text())]
     Man(ManArguments),
-    /// Make report.html anew from the results folders of one run
+    /// Generate report.html again from the results folders of one run
     #[command(after_help = endings::REPORT.text())]
     Report(ReportArguments),
-    /// Lay two or more runs side by side
+    /// Compare two or more runs
     #[command(after_help = endings::COMPARE.text())]
     Compare(CompareArguments),
-    /// Make keys for the peers of an experiment on several machines
+    /// Create keys for the peers of an experiment on several machines
     #[command(after_help = endings::KEYS.text())]
     Keys(KeysArguments),
     /// Run one peer of an experiment on several machines
@@ -73,27 +73,27 @@ pub enum Command {
     Peer(Box<PeerArguments>),
 }
 
-/// A manifest and what is changed in it.
+/// A manifest with overrides.
 #[derive(Clone, Debug, Args)]
 pub struct ManifestArguments {
     /// The manifest (YAML), kind FLTorrentExperiment
     #[arg(value_parser = path())]
     pub file: PathBuf,
-    /// What is changed in it.
+    /// Overrides of its fields.
     #[command(flatten)]
     pub settings: SettingArguments,
 }
 
-/// What is changed in a manifest.
+/// Overrides of a manifest's fields.
 #[derive(Clone, Debug, Args)]
 pub struct SettingArguments {
-    /// Change one field for this run, for example training.rounds=20; may be given several times
+    /// Override one field, for example training.rounds=20; may be repeated
     #[arg(long, value_name = "PATH=VALUE", value_parser = setting)]
     pub set: Vec<(String, String)>,
-    /// Where peers compute; the same as --set training.backend=…
+    /// Compute backend; same as --set training.backend=…
     #[arg(long, value_enum)]
     pub backend: Option<BackendName>,
-    /// The seed of everything random; the same as --set seed=…
+    /// Random seed; same as --set seed=…
     #[arg(long, value_name = "N", value_parser = whole_number::<u64>(0, MAX_SEED))]
     pub seed: Option<u64>,
 }
@@ -101,25 +101,25 @@ pub struct SettingArguments {
 /// `fltorrent run`.
 #[derive(Clone, Debug, Args)]
 pub struct RunArguments {
-    /// The manifest (YAML), kind FLTorrentExperiment; with --resume, DIR's own when it is left out
+    /// The manifest (YAML), kind FLTorrentExperiment; with --resume, defaults to the one in DIR
     #[arg(required_unless_present = "resume", value_parser = path())]
     pub file: Option<PathBuf>,
-    /// What is changed in it.
+    /// Overrides of its fields.
     #[command(flatten)]
     pub settings: SettingArguments,
-    /// The results folder, new or empty; without it a new one in the manifest's output.directory
+    /// Results folder, new or empty; default: a new one in the manifest's output.directory
     #[arg(long, value_name = "DIR", value_parser = path())]
     pub out: Option<PathBuf>,
-    /// Go on with the run of this results folder, from the last checkpoint that all peers have
+    /// Resume the run in this results folder from the last checkpoint that all peers have
     #[arg(long, value_name = "DIR", conflicts_with = "out", value_parser = path())]
     pub resume: Option<PathBuf>,
-    /// Print only the final lines and errors
+    /// Print only the final summary and errors
     #[arg(long)]
     pub quiet: bool,
-    /// Print a line a round; without it a terminal shows a live view
+    /// Print one line per round instead of the live view
     #[arg(long)]
     pub plain: bool,
-    /// What standard output is: text, or one JSON object a line
+    /// Output format: text, or one JSON object per line
     #[arg(long, value_enum, default_value_t = Format::Text)]
     pub output: Format,
 }
@@ -130,7 +130,7 @@ pub struct ValidateArguments {
     /// The manifest.
     #[command(flatten)]
     pub manifest: ManifestArguments,
-    /// What standard output is: text, or one JSON object
+    /// Output format: text, or one JSON object
     #[arg(long, value_enum, default_value_t = Format::Text)]
     pub output: Format,
 }
@@ -141,19 +141,19 @@ pub struct PlanArguments {
     /// The manifest.
     #[command(flatten)]
     pub manifest: ManifestArguments,
-    /// Rate of every peer's uplink, for example 20Mbit; without it as the downlink
+    /// Rate of every peer's uplink, for example 20Mbit; default: that of --down
     #[arg(long, value_name = "RATE")]
     pub up: Option<BitRate>,
-    /// Rate of every peer's downlink, for example 100Mbit; without it as the uplink
+    /// Rate of every peer's downlink, for example 100Mbit; default: that of --up
     #[arg(long, value_name = "RATE")]
     pub down: Option<BitRate>,
     /// List all peers with all their neighbours
     #[arg(long)]
     pub peers: bool,
-    /// Print the wiring as a graph for Graphviz instead
+    /// Print the topology as a Graphviz graph instead
     #[arg(long, conflicts_with_all = ["output", "peers", "up", "down"])]
     pub dot: bool,
-    /// What standard output is: text, or one JSON object
+    /// Output format: text, or one JSON object
     #[arg(long, value_enum, default_value_t = Format::Text)]
     pub output: Format,
 }
@@ -164,81 +164,81 @@ pub struct SimulateArguments {
     /// The manifest.
     #[command(flatten)]
     pub manifest: ManifestArguments,
-    /// Rate of every uplink, for example 20Mbit; without it the manifest's, and where that has none no limit
+    /// Rate of every uplink, for example 20Mbit; default: the manifest's, or unlimited
     #[arg(long, value_name = "RATE")]
     pub up: Option<BitRate>,
-    /// Rate of every downlink, for example 100Mbit; without it the manifest's, and where that has none no limit
+    /// Rate of every downlink, for example 100Mbit; default: the manifest's, or unlimited
     #[arg(long, value_name = "RATE")]
     pub down: Option<BitRate>,
-    /// One-way delay from every peer to every other; without it the manifest's
+    /// One-way delay between any two peers; default: the manifest's
     #[arg(long, value_name = "TIME", value_parser = interval)]
     pub delay: Option<Interval>,
-    /// How long a peer trains in a round, times its computeSlowdown; without it the exchange is alone
+    /// Training time of a round, multiplied by each peer's computeSlowdown; default: none, only the exchange
     #[arg(long, value_name = "TIME", value_parser = interval)]
     pub train_time: Option<Interval>,
-    /// What travels: packets, or whole chunks, which is quicker and a few hundredths off; without it packets up to 50 million
+    /// Granularity: packets, or whole chunks (faster, a few per cent off); default: packets up to 50 million
     #[arg(long, value_enum)]
     pub detail: Option<Detail>,
-    /// The updates of so many peers travel as one, which is as many times cheaper; for thousands of peers
+    /// Simulate the updates of this many peers as one, for thousands of peers
     #[arg(long, value_name = "PEERS", value_parser = whole_number::<u32>(2, u32::MAX))]
     pub cohort: Option<u32>,
-    /// Also simulate it without cohorts, and say how far off they put the exchange
+    /// Also simulate without cohorts, and show the error that they introduce
     #[arg(long, requires = "cohort")]
     pub exact_too: bool,
-    /// Also write a page with plots
+    /// Also write an HTML page with plots
     #[arg(long, value_name = "FILE", value_parser = path())]
     pub html: Option<PathBuf>,
-    /// What standard output is: text, or one JSON object
+    /// Output format: text, or one JSON object
     #[arg(long, value_enum, default_value_t = Format::Text)]
     pub output: Format,
 }
 
-/// What travels in a simulation.
+/// The granularity of a simulation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Detail {
     /// Every packet, with congestion windows, full queues and losses
     Packets,
-    /// Chunks as they are; connections take turns
+    /// Whole chunks; connections take turns
     Chunks,
 }
 
 /// `fltorrent init`.
 #[derive(Clone, Debug, Args)]
 pub struct InitArguments {
-    /// The manifest to write, whose name becomes the experiment's; without it experiment.yaml or quickstart.yaml
+    /// File to write; its name becomes the experiment's; default: experiment.yaml or quickstart.yaml
     #[arg(value_parser = path())]
     pub file: Option<PathBuf>,
-    /// Write the quickstart: eight peers that learn to read handwritten digits
+    /// Write the quickstart: eight peers that learn to classify handwritten digits
     #[arg(long, conflicts_with_all = ["peers", "topology", "model", "data", "data_path", "partition", "rounds"])]
     pub quickstart: bool,
-    /// How many peers
+    /// Number of peers
     #[arg(long, value_name = "N", value_parser = whole_number::<u32>(1, 10_000))]
     pub peers: Option<u32>,
-    /// How they are wired
+    /// Topology
     #[arg(long, value_parser = choices::parser::<Topology>())]
     pub topology: Option<&'static Variant<Topology>>,
-    /// What they train
+    /// Model
     #[arg(long, value_parser = choices::network())]
     pub model: Option<Network>,
-    /// What they learn from
+    /// Data source
     #[arg(long, value_parser = choices::parser::<Source>())]
     pub data: Option<&'static Variant<Source>>,
     /// Folder of the data, for --data idx
     #[arg(long, value_name = "DIR")]
     pub data_path: Option<String>,
-    /// How the data is divided
+    /// Partition: how the data is divided among the peers
     #[arg(long, value_parser = choices::parser::<Partition>())]
     pub partition: Option<&'static Variant<Partition>>,
-    /// How many rounds
+    /// Number of rounds
     #[arg(long, value_name = "N", value_parser = whole_number::<u32>(1, 1_000_000))]
     pub rounds: Option<u32>,
-    /// Replace the file if it is there
+    /// Overwrite an existing file
     #[arg(long)]
     pub force: bool,
 }
 
 impl InitArguments {
-    /// Whether a flag says what to write, so that nobody has to be asked.
+    /// True if a flag other than `--quickstart` is set, so that no question is needed.
     pub const fn says_something(&self) -> bool {
         self.peers.is_some()
             || self.topology.is_some()
@@ -253,7 +253,7 @@ impl InitArguments {
 /// `fltorrent completions`.
 #[derive(Clone, Copy, Debug, Args)]
 pub struct CompletionsArguments {
-    /// Which shell
+    /// The shell
     #[arg(value_enum)]
     pub shell: clap_complete::Shell,
 }
@@ -261,7 +261,7 @@ pub struct CompletionsArguments {
 /// `fltorrent man`.
 #[derive(Clone, Debug, Args)]
 pub struct ManArguments {
-    /// The folder to write into, made if it is not there
+    /// Folder to write into; created if missing
     #[arg(value_parser = path())]
     pub folder: PathBuf,
 }
@@ -269,10 +269,10 @@ pub struct ManArguments {
 /// `fltorrent report`.
 #[derive(Clone, Debug, Args)]
 pub struct ReportArguments {
-    /// The results folder; several when peers of one run kept their results on several machines
+    /// Results folders of the run: one, or one per machine
     #[arg(required = true, value_name = "DIR", value_parser = path())]
     pub folders: Vec<PathBuf>,
-    /// Where to write the page; without it report.html in the first folder
+    /// File to write; default: report.html in the first folder
     #[arg(long, value_name = "FILE", value_parser = path())]
     pub out: Option<PathBuf>,
 }
@@ -283,13 +283,13 @@ pub struct CompareArguments {
     /// Results folders, at least two
     #[arg(required = true, num_args = 2.., value_name = "RUN", value_parser = path())]
     pub runs: Vec<PathBuf>,
-    /// Measure time and bytes up to this share of right answers; without it what all runs reach
-    #[arg(long, value_name = "SHARE", value_parser = share)]
+    /// Test accuracy (0 to 1) up to which time and bytes are compared; default: the highest that all runs reach
+    #[arg(long, value_name = "ACCURACY", value_parser = share)]
     pub accuracy: Option<f64>,
-    /// Also write a page with the runs' curves over each other
+    /// Also write an HTML page with the runs' curves in one plot
     #[arg(long, value_name = "FILE", value_parser = path())]
     pub html: Option<PathBuf>,
-    /// What standard output is: text, or one JSON object
+    /// Output format: text, or one JSON object
     #[arg(long, value_enum, default_value_t = Format::Text)]
     pub output: Format,
 }
@@ -297,15 +297,15 @@ pub struct CompareArguments {
 /// `fltorrent keys`.
 #[derive(Clone, Debug, Args)]
 pub struct KeysArguments {
-    /// What to do.
+    /// The subcommand.
     #[command(subcommand)]
     pub what: KeysCommand,
 }
 
-/// What can be done with keys.
+/// The subcommands of `fltorrent keys`.
 #[derive(Clone, Debug, Subcommand)]
 pub enum KeysCommand {
-    /// Make an authority and a folder of keys for each peer, to be copied to its machine
+    /// Create an authority and a folder of keys for each peer, to be copied to its machine
     #[command(after_help = endings::KEYS.text())]
     Init(KeysInitArguments),
 }
@@ -314,22 +314,22 @@ pub enum KeysCommand {
 #[derive(Clone, Debug, Args)]
 #[command(group = ArgGroup::new("whose").required(true).args(["file", "peers"]))]
 pub struct KeysInitArguments {
-    /// The manifest, for the number of its peers
+    /// The manifest, for its number of peers
     #[arg(value_parser = path())]
     pub file: Option<PathBuf>,
     /// The number of peers, instead of a manifest
     #[arg(long, value_parser = whole_number::<u32>(1, 10_000))]
     pub peers: Option<u32>,
-    /// Change one field of the manifest, as for the peers themselves
+    /// Override one field of the manifest, as for the peers
     #[arg(long, value_name = "PATH=VALUE", value_parser = setting, conflicts_with = "peers")]
     pub set: Vec<(String, String)>,
-    /// The folder for the keys, new or empty
+    /// Folder for the keys, new or empty
     #[arg(long, value_name = "DIR", default_value = "keys", value_parser = path())]
     pub out: PathBuf,
-    /// How long the keys are valid
+    /// Validity of the keys in days
     #[arg(long, default_value_t = 30, value_parser = whole_number::<u32>(1, 366))]
     pub days: u32,
-    /// How many runs the keys are good for, each with the next --attempt
+    /// Number of runs that the keys are valid for, each with the next --attempt
     #[arg(long, default_value_t = 16, value_parser = whole_number::<u32>(1, 1000))]
     pub attempts: u32,
 }
@@ -337,17 +337,17 @@ pub struct KeysInitArguments {
 /// `fltorrent peer`.
 #[derive(Clone, Debug, Args)]
 pub struct PeerArguments {
-    /// The manifest (YAML), the same on all machines; without it a mesh with the defaults of the nodes file
+    /// The manifest (YAML), the same on all machines; default: a mesh with the settings of the nodes file
     #[arg(value_parser = path())]
     pub manifest: Option<PathBuf>,
-    /// Which peer this is
+    /// Index of this peer
     #[arg(
         long,
         required_unless_present = "in_cluster",
         value_parser = whole_number::<u32>(0, MAX_PEERS - 1)
     )]
     pub index: Option<u32>,
-    /// Run the peer that this folder (a pod's ConfigMap) and FLTORRENT_ variables describe; see docs/identity.md
+    /// Run the peer described by this folder (a pod's ConfigMap) and FLTORRENT_ variables; see docs/identity.md
     #[arg(long, value_name = "DIR", exclusive = true)]
     pub in_cluster: Option<PathBuf>,
     /// For a peer that its user starts.
@@ -359,7 +359,7 @@ pub struct PeerArguments {
     /// The run's results folder
     #[arg(long, hide = true, requires = "launched")]
     pub results: Option<PathBuf>,
-    /// Go on in the results folder --out from this peer's newest checkpoint, or from the one after so many finished rounds
+    /// Resume in the results folder --out from this peer's newest checkpoint, or from the one after ROUNDS rounds
     #[arg(long, value_name = "ROUNDS", num_args = 0..=1, require_equals = true, default_missing_value = "newest", value_parser = checkpoint)]
     pub resume: Option<Resume>,
     /// Where to write the final model
@@ -370,28 +370,28 @@ pub struct PeerArguments {
 /// `fltorrent peer`, started by hand.
 #[derive(Clone, Debug, Args)]
 pub struct StandaloneArguments {
-    /// The nodes file (YAML or JSON): where the peers are, the same on all machines
+    /// Nodes file (YAML or JSON) with the addresses of the peers, the same on all machines
     #[arg(long, value_name = "FILE", value_parser = path())]
     pub bindings: Option<PathBuf>,
-    /// The keys of this peer, or the folder in which the keys of all are
+    /// Folder with the keys of this peer, or of all peers
     #[arg(long, value_name = "DIR", default_value = "keys", value_parser = path())]
     pub keys: PathBuf,
-    /// Which run with these keys this is, the same on all machines; without it attempt in the nodes file, or 0
+    /// Number of this run with these keys, the same on all machines; default: attempt in the nodes file, or 0
     #[arg(long, value_parser = whole_number::<u32>(0, u32::MAX))]
     pub attempt: Option<u32>,
-    /// The results folder, new or empty; without it a new one in the manifest's output.directory
+    /// Results folder, new or empty; default: a new one in the manifest's output.directory
     #[arg(long, value_name = "DIR", value_parser = path())]
     pub out: Option<PathBuf>,
-    /// Where this machine has the data
+    /// Path of the data on this machine
     #[arg(long, value_name = "PATH", value_parser = path())]
     pub data: Option<PathBuf>,
-    /// What is changed in the manifest, on all machines alike.
+    /// Overrides of the manifest's fields, the same on all machines.
     #[command(flatten)]
     pub settings: SettingArguments,
-    /// How long to wait for neighbours that are started later, such as 30s or 2h
+    /// How long to wait for neighbours that start later, such as 30s or 2h
     #[arg(long, default_value = "10m", value_parser = interval)]
     pub wait: Interval,
-    /// Serve metrics there, for example 127.0.0.1:9090
+    /// Address to serve metrics at, for example 127.0.0.1:9090
     #[arg(long, value_name = "ADDRESS", value_parser = socket_address)]
     pub metrics: Option<SocketAddr>,
     /// Print only errors
@@ -399,7 +399,7 @@ pub struct StandaloneArguments {
     pub quiet: bool,
 }
 
-/// Where peers compute.
+/// The compute backend.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum BackendName {
     /// Pure-Rust CPU backend
@@ -409,7 +409,7 @@ pub enum BackendName {
 }
 
 impl RunArguments {
-    /// Whether the run shall be shown on the terminal while it goes on, if there is one.
+    /// True if the run is to be shown in a live view, if there is a terminal.
     pub fn wants_live(&self) -> bool {
         !self.plain && !self.quiet && self.output == Format::Text
     }
@@ -440,7 +440,7 @@ impl SettingArguments {
 fn share(text: &str) -> Result<f64, String> {
     match text.parse() {
         Ok(share) if (0.0..=1.0).contains(&share) => Ok(share),
-        _ => Err("expected a share from 0 to 1, for example 0.9".to_owned()),
+        _ => Err("expected a number from 0 to 1, for example 0.9".to_owned()),
     }
 }
 
@@ -511,7 +511,7 @@ mod tests {
             ),
             (
                 &["compare", "a", "b", "--accuracy", "-0.1"],
-                "expected a share from 0 to 1",
+                "expected a number from 0 to 1",
             ),
         ] {
             let found = fault(line);

@@ -49,7 +49,7 @@ pub fn dispatch(command: Command, started: SystemTime) -> ExitCode {
     }
 }
 
-/// What commands that run something need before they read anything.
+/// Preparations of commands that run something, before they read anything.
 fn make_ready(command: &Command) -> Result<(), String> {
     let is_watched = match command {
         Command::Run(_) | Command::Simulate(_) => true,
@@ -59,7 +59,7 @@ fn make_ready(command: &Command) -> Result<(), String> {
     };
     have_least_open_files().map_err(|error| error.to_string())?;
     match is_watched.then(run::watch) {
-        Some(Err(error)) => Err(format!("signals cannot be waited for: {error}")),
+        Some(Err(error)) => Err(format!("cannot listen for signals: {error}")),
         Some(Ok(())) | None => Ok(()),
     }
 }

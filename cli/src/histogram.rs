@@ -31,7 +31,7 @@ impl Histogram {
         self.peers.iter().map(|counts| counts.iter().sum()).collect()
     }
 
-    /// What may well be meant, but is good to know.
+    /// Notes about distributions that are valid but may surprise.
     pub fn notes(&self, batch_size: u32) -> Vec<String> {
         let mut notes = Vec::new();
         let sizes = self.sizes();
@@ -42,7 +42,7 @@ impl Histogram {
         let below = |limit| sizes.iter().filter(|&&size| size < limit).count();
         if samples < FEW {
             notes.push(format!(
-                "{} fewer than {FEW} training samples, peer {peer} only {samples}: too few to learn much from; a larger \
+                "{} fewer than {FEW} training samples, peer {peer} only {samples}: too few to learn much; a larger \
                  minSamples or alpha, or fewer peers, give more",
                 have(below(FEW)),
             ));
@@ -59,7 +59,7 @@ impl Histogram {
             .map(|class| class.to_string())
             .collect();
         if !lost.is_empty() {
-            notes.push(format!("nobody has samples of class {}", lost.join(", ")));
+            notes.push(format!("no peer has samples of class {}", lost.join(", ")));
         }
         notes
     }
@@ -91,7 +91,7 @@ mod tests {
         let batch = histogram(&[&[20, 20], &[0, 30]]).notes(32);
         assert!(batch[0].starts_with("1 peer has fewer training samples than training.batchSize = 32"));
         let lost = histogram(&[&[20, 0, 0], &[30, 0, 1]]).notes(1);
-        assert_eq!(lost, ["nobody has samples of class 1"]);
+        assert_eq!(lost, ["no peer has samples of class 1"]);
     }
 
     #[test]

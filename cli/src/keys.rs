@@ -39,9 +39,9 @@ const CERTIFICATES: &str = "certificates.pem";
 const KEY: &str = "key.pem";
 const USED: &str = "used";
 
-/// What `keys init` makes.
+/// Options of `fltorrent keys init`.
 #[derive(Clone, Copy, Debug)]
-pub struct Wanted {
+pub struct KeyOptions {
     /// Peers of the experiment.
     pub peers: u32,
     /// Attempts that can be run with the keys.
@@ -55,7 +55,7 @@ pub struct Wanted {
 ///
 /// # Errors
 /// When something is in the folder, or it cannot be written.
-pub fn init(folder: &Path, wanted: Wanted, now: SystemTime) -> Result<RunId, KeysError> {
+pub fn init(folder: &Path, wanted: KeyOptions, now: SystemTime) -> Result<RunId, KeysError> {
     let run = RunId::random()?;
     let authority = Authority::generate(run, DAY * wanted.days, now)?;
     if fs::read_dir(folder).is_ok_and(|mut entries| entries.next().is_some()) {
@@ -113,7 +113,7 @@ pub struct OwnKeys {
     pub authority: String,
     /// The certificate of the attempt, PEM.
     pub certificate: String,
-    /// Whom it names.
+    /// The identity that the certificate names.
     pub identity: Identity,
     /// The private key.
     pub key: PeerKey,

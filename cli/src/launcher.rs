@@ -41,13 +41,13 @@ pub use limits::{TooFewFiles, have_least_open_files, raise_open_files};
 pub(crate) use results::timestamp;
 pub use results::{Lock, Results, ResultsError};
 
-/// How long the peers may take until all of them listen, and what each peer adds to it.
+/// Longest time that the peers may take until all of them listen, and what each peer adds to it.
 const START_LIMIT: (Duration, Duration) = (Duration::from_secs(60), Duration::from_secs(1));
 /// Time between two words on a start that is not over yet.
 const START_NEWS: Duration = Duration::from_secs(2);
-/// How long a peer whose pipe has ended may take to go; then it is killed.
+/// Longest time that a peer whose pipe has ended may take to go; then it is killed.
 const LEAVE_GRACE: Duration = Duration::from_secs(1);
-/// How long reports that are under way may take when the status endpoint closes.
+/// Longest time that reports that are under way may take when the status endpoint closes.
 const STATUS_GRACE: Duration = Duration::from_millis(200);
 /// How far apart peers' reports may come before rounds are missing in what is shown; the files of the peers have them all.
 const ROUNDS_IN_FLIGHT: usize = 1024;
@@ -66,7 +66,7 @@ pub enum LaunchError {
         "the process of peer {index} could not be started; see the limits of processes and open files (ulimit -u, ulimit -n)"
     )]
     Spawn { index: u32, source: io::Error },
-    #[error("the run could not be given an id")]
+    #[error("no run id could be generated")]
     Run(#[from] IdentityError),
     #[error("the run's authority could not sign")]
     Authority(#[from] AuthorityError),
@@ -74,7 +74,7 @@ pub enum LaunchError {
     Tls(#[from] TlsError),
     #[error("the status endpoint could not listen on the loopback address")]
     Status(#[source] io::Error),
-    #[error("peer {index} did not announce itself: {reason}; is {} the program that was built with this launcher?", program.display())]
+    #[error("peer {index} did not announce itself: {reason}; is {} of the same build as this launcher?", program.display())]
     Announcement {
         index: u32,
         reason: String,
@@ -92,20 +92,20 @@ pub enum LaunchError {
     Peer(PeerFailure),
 }
 
-/// What to run.
+/// Everything that a run is started with.
 #[derive(Clone, Debug)]
 pub struct Setup {
     /// This program, or another build of it, which has the command `peer`.
     pub program: PathBuf,
     /// The plan; its resolved manifest lies in the results folder.
     pub plan: Plan,
-    /// Where results go.
+    /// The results folder.
     pub results: Results,
-    /// Finished rounds of the checkpoint that all peers go on from.
+    /// Finished rounds of the checkpoint that all peers resume from.
     pub resume: Option<u32>,
 }
 
-/// What has happened.
+/// A step of a run.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Event {
     /// The start takes a while; so many peers listen.
@@ -136,12 +136,12 @@ pub struct Launcher {
     news: Interval,
 }
 
-/// What is left of a run that has ended.
+/// The remains of a run that has ended.
 #[derive(Clone, Debug)]
 pub struct Ended {
     /// How each peer's process ended, in index order; none for one that was never started.
     pub exits: Vec<Option<Exit>>,
-    /// What the peers measured.
+    /// Metrics of the peers.
     pub measured: Measured,
 }
 
@@ -197,7 +197,7 @@ impl Launcher {
         self.authority.run()
     }
 
-    /// What happens next; none when all peers have ended well. Nothing is lost when this future is dropped.
+    /// The next event; none when all peers have ended well. Cancel-safe: nothing is lost when this future is dropped.
     ///
     /// # Errors
     /// When the run cannot go on. The processes are there until [`Launcher::end`].

@@ -12,10 +12,9 @@ pub mod preflight;
 pub mod resume;
 mod shell;
 
-pub(crate) use fltorrent_coordinator::chain;
-
 use std::{borrow::Cow, io::Write, process::ExitCode, sync::Arc, time::SystemTime};
 
+pub(crate) use fltorrent_coordinator::chain;
 use fltorrent_crds::visible;
 pub use fltorrent_peer::{extend, memory::Allocator};
 use signal_hook::consts::SIGXFSZ;

@@ -41,19 +41,19 @@ use crate::{launcher::Results, output::Description};
 /// Time between two looks at the files, and so between two pictures.
 const TICK: Duration = Duration::from_millis(100);
 
-/// How long this process may take to stop when it is told to; a session's leader does not stop.
+/// Longest time that this process may take to stop when it is told to; a session's leader does not stop.
 const STOP_TIME: Duration = Duration::from_secs(1);
 
-/// What the user wants that is beyond the view.
+/// A request of the user that the view cannot serve itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Wish {
+pub enum UserRequest {
     /// The run shall end, as by Ctrl-C.
     Interrupt,
     /// Plain lines instead of the view.
     Plain,
 }
 
-/// What the view draws on.
+/// The screen that the view draws on.
 enum Display {
     /// The terminal is ours.
     Up(Screen),
@@ -82,7 +82,7 @@ pub struct Live {
 }
 
 impl Live {
-    /// Whether there is a terminal for it.
+    /// True if there is a terminal for it.
     pub fn is_possible() -> bool {
         screen::is_there()
     }
@@ -132,17 +132,17 @@ impl Live {
     }
 
     /// Draws and takes keys until one is pressed that the view cannot serve. Nothing is lost when this future is dropped.
-    pub async fn next(&mut self) -> Wish {
+    pub async fn next(&mut self) -> UserRequest {
         loop {
             // A future that was dropped meanwhile left the rest of a stop to this one.
             if self.go_on().await.is_err() {
-                return Wish::Plain;
+                return UserRequest::Plain;
             }
             let event = tokio::select! {
                 _ = self.ticks.tick() => match self.look_and_draw() {
                     Ok(()) => continue,
                     // The terminal has gone; lines may go elsewhere.
-                    Err(_) => return Wish::Plain,
+                    Err(_) => return UserRequest::Plain,
                 },
                 event = std::future::poll_fn(|context| Pin::new(&mut self.keys).poll_next(context)) => event,
             };
@@ -151,12 +151,12 @@ impl Live {
             let wanted = match event {
                 Some(Ok(Event::Key(key))) => self.view.key(key),
                 Some(Ok(_)) => None,
-                Some(Err(_)) | None => return Wish::Plain,
+                Some(Err(_)) | None => return UserRequest::Plain,
             };
             match wanted {
-                Some(Command::Interrupt) => return Wish::Interrupt,
-                Some(Command::Plain) => return Wish::Plain,
-                Some(Command::Suspend) if self.suspend().is_err() => return Wish::Plain,
+                Some(Command::Interrupt) => return UserRequest::Interrupt,
+                Some(Command::Plain) => return UserRequest::Plain,
+                Some(Command::Suspend) if self.suspend().is_err() => return UserRequest::Plain,
                 Some(Command::Suspend) | None => {}
             }
         }

@@ -16,11 +16,11 @@ use thiserror::Error;
 #[derive(Debug, Error)]
 #[allow(missing_docs, reason = "each message says what it is")]
 pub enum ManifestError {
-    #[error("{}: cannot be read; name a manifest, or have one written: fltorrent init", path.display())]
+    #[error("{}: cannot be read; name a manifest, or create one: fltorrent init", path.display())]
     Read { path: PathBuf, source: io::Error },
-    #[error("{}: is not a text that a manifest is", path.display())]
+    #[error("{}: is not UTF-8 text, as a manifest is", path.display())]
     NotUtf8 { path: PathBuf, source: Box<NotUtf8> },
-    #[error("{}: has more than {} bytes; name a manifest", path.display(), manifest::MAX_BYTES)]
+    #[error("{}: is larger than {} bytes; name a manifest", path.display(), manifest::MAX_BYTES)]
     TooLarge { path: PathBuf },
     #[error("--data does not fit: the manifest's data is {kind}, which has no path; remove --data")]
     NoDataPath { kind: String },
@@ -56,7 +56,7 @@ impl From<Errors> for ManifestError {
 pub struct Resolved {
     /// The manifest with all defaults written out.
     pub experiment: Experiment,
-    /// What follows from it.
+    /// The plan of that manifest.
     pub plan: Plan,
 }
 
@@ -263,11 +263,11 @@ mod tests {
         for (bytes, expected) in [
             (
                 &b"a: 1\n# caf\xe9\n"[..],
-                "FOLDER/m.yaml: is not a text that a manifest is: the byte at offset 10, in line 2, is not UTF-8; expected a text in UTF-8: convert it, for example with `iconv -f WINDOWS-1252 -t UTF-8`",
+                "FOLDER/m.yaml: is not UTF-8 text, as a manifest is: the byte at offset 10, in line 2, is not UTF-8; expected a text in UTF-8: convert it, for example with `iconv -f WINDOWS-1252 -t UTF-8`",
             ),
             (
                 b"\xff\xfea\0:\0",
-                "FOLDER/m.yaml: is not a text that a manifest is: it is UTF-16; expected a text in UTF-8: convert it, for example with `iconv -f UTF-16 -t UTF-8`",
+                "FOLDER/m.yaml: is not UTF-8 text, as a manifest is: it is UTF-16; expected a text in UTF-8: convert it, for example with `iconv -f UTF-16 -t UTF-8`",
             ),
         ] {
             assert_eq!(fault(bytes), expected);

@@ -13,10 +13,11 @@ use std::{
 
 use clap::ValueEnum;
 use fltorrent_crds::{plan::Warning, visible};
+pub(crate) use fltorrent_report::units::{bytes, grouped};
+use serde::Serialize;
 
 pub use describe::{Description, describe};
 pub use event::{Event, Failed, Field, Outcome, PeerSummary, Started, Summary};
-pub(crate) use fltorrent_report::units::{bytes, grouped};
 pub(crate) use text::{description as description_text, figure};
 
 /// Whether something that was to be printed got lost.
@@ -36,7 +37,7 @@ pub(crate) fn lost(error: &io::Error) {
     if error.kind() != ErrorKind::BrokenPipe {
         LOST.store(true, Ordering::Relaxed);
         warning(&format!(
-            "standard output cannot be written: {error}; nothing more is printed"
+            "cannot write to standard output: {error}; no more output follows"
         ));
     }
 }
@@ -111,6 +112,13 @@ impl Printer {
     /// Prints the lines that were kept, and from now on at once.
     pub fn release(&mut self) {
         for line in self.held.take().unwrap_or_default() {
+            self.line(&line);
+        }
+    }
+
+    /// Prints a value as JSON in one line.
+    pub fn json(&mut self, value: &impl Serialize) {
+        if let Ok(line) = serde_json::to_string(value) {
             self.line(&line);
         }
     }

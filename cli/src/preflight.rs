@@ -25,14 +25,14 @@ pub enum PreflightError {
     Data(#[from] DataError),
 }
 
-/// What was found.
+/// The results of the checks.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Checked {
-    /// How much data there is.
+    /// Numbers of samples.
     pub samples: Samples,
-    /// How it is shared out.
+    /// Training samples by peer and class.
     pub histogram: Histogram,
-    /// What is allowed but probably not meant.
+    /// Warnings about the data.
     pub warnings: Vec<Warning>,
 }
 
@@ -47,7 +47,7 @@ pub fn check_initial_model(plan: &Plan) -> Result<(), LoadError> {
     }
 }
 
-/// How much data there is.
+/// Numbers of samples of all peers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Samples {
     /// Of the training split.
@@ -91,7 +91,7 @@ pub fn shares(plan: &Plan) -> Result<(Histogram, Vec<Warning>), PreflightError> 
     Ok((Histogram::of(plan, &divided), warnings))
 }
 
-/// What is probably not meant about data that is on this machine. Files that are not there may be where the peers are.
+/// Warnings about data files that are on this machine; files elsewhere are skipped.
 pub fn warnings(plan: &Plan) -> Vec<Warning> {
     if !plan.data.source.is_local() {
         return Vec::new();
@@ -103,7 +103,7 @@ pub fn warnings(plan: &Plan) -> Vec<Warning> {
         }
         Err(error) => vec![Warning {
             path: "data".to_owned(),
-            message: format!("a run would end at once: {}", crate::chain(&error)),
+            message: format!("a run would fail at once: {}", crate::chain(&error)),
         }],
     }
 }

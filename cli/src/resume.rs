@@ -1,6 +1,6 @@
-//! `fltorrent run --resume DIR`: what goes on, and from where.
+//! `fltorrent run --resume DIR`: which run resumes, and after which round.
 //!
-//! A run goes on in its own results folder: its metrics files are continued, its rounds numbered on, and `summary.json`
+//! A run resumes in its own results folder: its metrics files are continued, its rounds numbered on, and `summary.json`
 //! tells of the whole run in the end.
 
 mod result;
@@ -18,31 +18,30 @@ use crate::{
     manifest::{self, ManifestError, Resolved},
     shell,
 };
-
 pub use result::{ResultError, write_models};
 
 /// Differences that are listed; what is over is counted.
 const LISTED: usize = 20;
 /// Characters of a value that are shown.
 const SHOWN: usize = 60;
-/// What may differ when a run goes on.
+/// Fields that may differ when a run resumes.
 const MAY_DIFFER: &str = "only training.rounds (unless the schedule is a cosine), checkpoint, output and the paths of data and model.initFrom";
 
-/// Why a run cannot go on.
+/// Why a run cannot resume.
 #[derive(Debug, Error)]
 #[allow(missing_docs, reason = "each message says what it is")]
 pub enum ResumeError {
-    #[error("{}: there is no such folder; name the results folder of a run", folder.display())]
+    #[error("{}: no such folder; name the results folder of a run", folder.display())]
     NoFolder { folder: PathBuf },
     #[error("{} is not the results folder of a run", folder.display())]
     NoRun { folder: PathBuf, source: ManifestError },
-    #[error("{}: the run's manifest cannot be used by this version; it was changed, or written by another version", path.display())]
+    #[error("{}: this version cannot use the run's manifest; it was edited, or written by another version", path.display())]
     OwnManifest { path: PathBuf, source: Box<ManifestError> },
     #[error(transparent)]
     Manifest(ManifestError),
     #[error(transparent)]
     Results(#[from] ResultsError),
-    #[error("the run in {} had another manifest:{}\n  {MAY_DIFFER} may differ when a run goes on; start a new run, or leave the rest as it was", folder.display(), lines(differences))]
+    #[error("the run in {} had a different manifest:{}\n  {MAY_DIFFER} may differ when a run resumes; start a new run, or leave the rest unchanged", folder.display(), lines(differences))]
     Differs {
         folder: PathBuf,
         differences: Vec<(String, String, String)>,
@@ -51,45 +50,45 @@ pub enum ResumeError {
     Checkpoint(#[from] checkpoint::ResumeError),
 }
 
-/// A run that goes on.
+/// A run that resumes.
 #[derive(Debug)]
 pub struct Resumption {
-    /// What it goes on with.
+    /// Manifest and plan of the resumed run.
     pub resolved: Resolved,
-    /// Where.
+    /// The results folder.
     pub results: Results,
     /// From where.
     pub common: Common,
 }
 
 impl Resumption {
-    /// What its user should know before it goes on.
+    /// Warnings for the user before the run resumes.
     pub fn warnings(&self) -> Vec<String> {
         let damaged = self.common.damaged.iter().map(|damaged| {
             let rounds = self.common.rounds;
             let error = crate::chain(damaged);
-            format!("{error}; the run goes on after round {rounds}")
+            format!("{error}; the run resumes after round {rounds}")
         });
         let expected = self.common.rounds;
         let metrics = (0..self.resolved.plan.peers.len() as u32).filter_map(|peer| {
             let path = self.results.of_peer(peer, "jsonl");
             let what = match rounds_of(&self.results, peer, expected) {
-                _ if !path.is_file() => "is gone: put it back".to_owned(),
+                _ if !path.is_file() => "is missing: restore it".to_owned(),
                 found if found < expected => {
-                    format!("has the figures of {found} of the {expected} finished rounds: put the whole file back")
+                    format!("has {found} of the {expected} finished rounds: restore the complete file")
                 }
                 _ => return None,
             };
             let path = path.display();
             Some(format!(
-                "{path} {what}, or the run will end with exit code 1, as its figures will not be whole"
+                "{path} {what}, or the run will end with exit code 1, since its metrics are incomplete"
             ))
         });
         damaged.chain(metrics).collect()
     }
 }
 
-/// Finds where the run in `folder` goes on, or that only its result is missing. Without `file` its own manifest counts; `sets` are applied over either.
+/// Finds after which round the run in `folder` resumes, or that only its result is missing. Without `file` its own manifest counts; `sets` are applied over either.
 ///
 /// # Errors
 /// When the folder has no run, the manifest is another one, no round is there that all peers have, or nothing is left to do.
@@ -115,7 +114,7 @@ pub fn find(folder: &Path, file: Option<&Path>, sets: &[(String, String)]) -> Re
     })
 }
 
-/// The folder in which one peer by itself goes on, with this manifest.
+/// The folder in which one peer by itself resumes, with this manifest.
 ///
 /// # Errors
 /// When the folder has no run, or one of another manifest.
@@ -161,7 +160,7 @@ pub fn final_model(results: &Results, plan: &Plan) -> Option<ModelHash> {
     common.is_over.then(|| ModelHash::from_bytes(common.model))
 }
 
-/// The command that lets a run go on or completes its result, when its peers have left what it needs.
+/// The command that resumes a run or completes its result, when its peers have left what it needs.
 pub fn command(results: &Results, plan: &Plan) -> Option<String> {
     let common = checkpoint::common(&Folder::at(&results.peers()), plan).ok()?;
     if common.is_over && result::is_there(results, plan, &common) {

@@ -2,15 +2,7 @@
 
 use std::path::Path;
 
-/// A word as a shell takes it.
-pub(crate) fn quoted(word: &str) -> String {
-    let is_plain = |c: char| c.is_alphanumeric() || "/._-+:@".contains(c);
-    if !word.is_empty() && word.chars().all(is_plain) {
-        word.to_owned()
-    } else {
-        format!("'{}'", word.replace('\'', r"'\''"))
-    }
-}
+pub(crate) use fltorrent_report::units::quoted;
 
 /// A path as a shell takes it, and a command that takes a `-` at its beginning for an option.
 pub(crate) fn path(path: &Path) -> String {

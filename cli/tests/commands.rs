@@ -108,7 +108,7 @@ fn wrong_command_lines_say_what_would_do() {
         ),
         (
             &["simulate", QUICKSTART],
-            "nothing says how fast the links are, and everything would take no time; give --up",
+            "the links have no rates, so the simulation would take no time; set --up",
         ),
         (&["simulate", QUICKSTART, "--up", "fast"], "a rate is a number"),
         (
@@ -120,10 +120,7 @@ fn wrong_command_lines_say_what_would_do() {
             &["simulate", QUICKSTART, "--up", "1Mbit", "--set", "exchange.numChunks=0"],
             "exchange.numChunks",
         ),
-        (
-            &["init"],
-            "take --quickstart, or say what you want with --peers, --topology",
-        ),
+        (&["init"], "use --quickstart, or specify --peers, --topology"),
         (&["init", "--data", "idx"], "--data-path DIR"),
         (&["init", "--peers", "0"], "expected a whole number from 1 to 10000"),
         (&["init", "--topology", "circle"], "possible values: star, ring"),
@@ -151,7 +148,7 @@ fn a_simulation_shows_what_a_run_would_and_a_seed_gives_the_same_one() {
         assert!(text.contains(part), "{part}: {text}");
     }
     let page = fs::read_to_string(folder.path().join("page.html")).unwrap();
-    assert!(page.contains("<svg") && !page.contains("<script") && page.contains("Use of the links"));
+    assert!(page.contains("<svg") && !page.contains("<script") && page.contains("Link utilisation"));
     assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
 
     let json = |more: &[&str]| simulate(&[&["--output", "json"], more].concat());
@@ -245,7 +242,6 @@ fn init_on_a_terminal(folder: &Path, arguments: &str, keys: &[u8]) -> Output {
     fed(&mut on_a_terminal(folder, &format!("init {arguments}")), keys)
 }
 
-/// A command on a terminal of its own.
 fn on_a_terminal(folder: &Path, arguments: &str) -> Command {
     let mut script = Command::new("script");
     script
@@ -307,7 +303,7 @@ fn ctrl_c_in_a_list_leaves_the_terminal_as_it_was() {
     let (mut keys, mut screen) = (child.stdin.take().unwrap(), child.stdout.take().unwrap());
     // Before there is a list, the key would end the program as it ends any other.
     let mut shown = Vec::new();
-    while !String::from_utf8_lossy(&shown).contains("wired?") {
+    while !String::from_utf8_lossy(&shown).contains("Which topology?") {
         let mut byte = [0];
         screen.read_exact(&mut byte).unwrap();
         shown.extend(byte);
@@ -434,7 +430,7 @@ fn what_a_full_disk_swallows_is_no_success() {
         let errors = stderr(&output);
         assert_eq!(output.status.code(), Some(1), "{arguments:?}: {errors}");
         assert!(
-            errors.contains("standard output cannot be written: No space left"),
+            errors.contains("cannot write to standard output: No space left"),
             "{arguments:?}: {errors}"
         );
     }
@@ -480,7 +476,7 @@ fn a_page_that_cannot_be_written_is_refused_before_the_simulation() {
         let output = fltorrent(folder.path(), &["simulate", QUICKSTART, "--html", page]);
         let errors = stderr(&output);
         assert_eq!(output.status.code(), Some(2), "{errors}");
-        let message = format!("{page}: the page cannot be written; make its folder");
+        let message = format!("{page}: the page cannot be written; create its folder");
         assert!(errors.contains(&message), "{errors}");
         assert_eq!(stdout(&output), "");
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);

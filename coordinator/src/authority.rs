@@ -3,18 +3,24 @@
 //! A launcher makes a new one for each run. The operator derives those of all its runs from one secret
 //! ([`RootSecret::authority`](crate::secret::RootSecret::authority)), so that a replica or a restarted operator has the same one.
 
-use std::fmt;
-use std::time::{Duration, SystemTime};
+use std::{
+    fmt,
+    time::{Duration, SystemTime},
+};
 
 use rcgen::{
     BasicConstraints, CertificateParams, CertificateSigningRequestParams, DistinguishedName, DnType,
     ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair, KeyUsagePurpose, PKCS_ED25519, PublicKeyData, SanType,
 };
-use rustls_pki_types::pem::{self, PemObject};
-use rustls_pki_types::{CertificateSigningRequestDer, PrivatePkcs8KeyDer};
+use rustls_pki_types::{
+    CertificateSigningRequestDer, PrivatePkcs8KeyDer,
+    pem::{self, PemObject},
+};
 
-use crate::identity::{Identity, Role, RunId};
-use crate::key::{KeyError, PeerKey};
+use crate::{
+    identity::{Identity, Role, RunId},
+    key::{KeyError, PeerKey},
+};
 
 /// Validity starts this much before the signing, for machines whose clocks disagree.
 pub const CLOCK_TOLERANCE: Duration = Duration::from_secs(5 * 60);
@@ -22,13 +28,13 @@ pub const CLOCK_TOLERANCE: Duration = Duration::from_secs(5 * 60);
 /// The longest life of an authority: runs are short, and dates stay within what certificates can say.
 pub const MAX_LIFETIME: Duration = Duration::from_secs(366 * 24 * 60 * 60);
 
-/// How long a certificate of a derived authority is valid, unless [`Authority::signing_for`] says otherwise.
+/// Time that a certificate of a derived authority is valid, unless [`Authority::signing_for`] says otherwise.
 pub const DEFAULT_CERTIFICATE_LIFETIME: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// Seconds from 1970 to the end of year 9999, by which X.509 says that something has no end of its own (RFC 5280, 4.1.2.5).
 const NO_END: Duration = Duration::from_secs(253_402_300_799);
 
-/// What stands before the 32 bytes of an Ed25519 seed in PKCS#8 (RFC 8410, 7).
+/// PKCS#8 header of the 32 bytes of an Ed25519 seed (RFC 8410, 7).
 const PKCS8_ED25519: [u8; 16] = [
     0x30, 0x2e, 0x02, 0x01, 0x00, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x04, 0x22, 0x04, 0x20,
 ];
@@ -65,7 +71,7 @@ pub enum AuthorityError {
 pub struct Authority {
     run: RunId,
     not_after: SystemTime,
-    /// How long what it signs is valid; none: as long as itself.
+    /// Time that what it signs is valid; none: as long as itself.
     signs_for: Option<Duration>,
     certificate_pem: String,
     issuer: Issuer<'static, KeyPair>,

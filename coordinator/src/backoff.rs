@@ -50,12 +50,12 @@ impl JitteredBackoff {
         self.failures
     }
 
-    /// It went well.
+    /// Records a success.
     pub const fn reset(&mut self) {
         self.failures = 0;
     }
 
-    /// It failed once more; the wait until the next attempt.
+    /// Records a failure; returns the wait until the next attempt.
     pub fn next_wait(&mut self) -> Duration {
         let longest = self.waits.after(self.failures);
         self.failures = self.failures.saturating_add(1);

@@ -5,27 +5,29 @@ pub mod certificate;
 mod outbox;
 mod post;
 
-use std::fmt;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::{
+    fmt,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
 
-use rustls::ClientConfig;
-use tokio::sync::Notify;
-use tokio::task::JoinHandle;
-use tokio::time::{Instant, sleep, timeout};
-
-use crate::backoff::JitteredBackoff;
-use crate::identity::RunId;
 use fltorrent_records::report::{REPORT_PATH, ReportError, RoundReport};
+use rustls::ClientConfig;
+use tokio::{
+    sync::Notify,
+    task::JoinHandle,
+    time::{Instant, sleep, timeout},
+};
+
+use crate::{backoff::JitteredBackoff, identity::RunId};
+pub use outbox::MAX_WAITING;
 use outbox::Outbox;
 use post::{PostError, PostRequest, Target};
-
-pub use outbox::MAX_WAITING;
 
 /// The longest wait between two attempts to reach the coordinator.
 pub const MAX_BACKOFF: Duration = Duration::from_secs(10);
 
-/// How long one attempt may last, from dialling to the answer.
+/// Longest time that one attempt may last, from dialling to the answer.
 pub const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Why the coordinator cannot be dialled.
@@ -72,7 +74,7 @@ impl Reporter {
         if let Some(lost) = self.shared.state().outbox.push(report) {
             tracing::warn!(
                 round = lost.round,
-                "a report was dropped: {MAX_WAITING} newer ones wait for the coordinator"
+                "a report was dropped: {MAX_WAITING} newer ones are queued for the coordinator"
             );
         }
         self.shared.changed.notify_one();
@@ -153,7 +155,7 @@ async fn drive(target: Target, shared: Arc<Shared>, mut backoff: JitteredBackoff
         match hand_over(&target, tls, &batch).await {
             Ok(()) => {
                 if backoff.failures() > 0 {
-                    tracing::info!(address = %target.address, "the coordinator takes reports again");
+                    tracing::info!(address = %target.address, "reconnected to the coordinator");
                 }
                 backoff.reset();
                 shared.state().outbox.acknowledged(&batch);
@@ -166,7 +168,7 @@ async fn drive(target: Target, shared: Arc<Shared>, mut backoff: JitteredBackoff
             }
             Err(error) => {
                 if backoff.failures() == 0 {
-                    tracing::warn!(address = %target.address, %error, "the coordinator is away; reports wait, training goes on");
+                    tracing::warn!(address = %target.address, %error, "the coordinator is unreachable; reports are queued, training continues");
                 }
                 if closing {
                     return;

@@ -1,12 +1,11 @@
 //! How a peer's process ended, as it says itself: the message that a container leaves when it terminates. A coordinator that was away to
 //! the end reads there what no report could tell it any more.
 
-use serde::{Deserialize, Serialize};
-
 use fltorrent_records::{
     report::{ModelHash, ReportError, RoundReport},
     verdict::Verdict,
 };
+use serde::{Deserialize, Serialize};
 
 /// The most bytes that are read: more of a container's termination message is never kept.
 pub const MAX_ENDING_BYTES: usize = 4096;
@@ -27,25 +26,25 @@ pub enum EndingError {
     Report(#[from] ReportError),
 }
 
-/// How it ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+/// The outcome of a peer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum EndState {
     /// All rounds are over, here and at the neighbours.
     Completed,
     /// So they are, earlier than planned, since a rule of early stop was met.
     Converged,
-    /// It was told to end (SIGTERM, SIGINT) before it had finished.
+    /// Terminated by SIGTERM or SIGINT before it had finished.
     Stopped,
-    /// It could not go on.
+    /// Ended by an error.
     Failed,
 }
 
 /// How a peer's process ended. Fields that are not known are passed over, so that an older coordinator reads a newer peer.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Ending {
-    /// How.
+    /// The outcome.
     pub state: EndState,
     /// The version of the program.
     pub version: String,
@@ -53,11 +52,11 @@ pub struct Ending {
     pub peer: Option<u32>,
     /// The peer's attempt, likewise.
     pub attempt: Option<u32>,
-    /// Finished rounds, those before a checkpoint that it went on from included.
+    /// Finished rounds, including those before a checkpoint that it resumed from.
     pub rounds: u32,
     /// Rounds of the plan; 0 when there was none.
     pub rounds_planned: u32,
-    /// Share of this peer's part of the test split classified rightly after the last round, in [0, 1].
+    /// Accuracy on this peer's part of the test split after the last round, in [0, 1].
     pub accuracy: Option<f64>,
     /// Mean loss over that part.
     pub loss: Option<f64>,
@@ -67,14 +66,14 @@ pub struct Ending {
     pub bytes_sent: u64,
     /// Payload bytes received from neighbours by this process.
     pub bytes_received: u64,
-    /// Finished rounds of the checkpoints that can be gone on from, the newest first.
+    /// Finished rounds of the checkpoints to resume from, the newest first.
     pub checkpoints: Vec<u32>,
     /// The neighbour whose end or fault ended this peer's run, when that was the cause.
     pub blames: Option<u32>,
     /// Why no model of the run counts, when that was the cause. Accuracy, loss and model are absent then.
     #[serde(default)]
     pub verdict: Option<Verdict>,
-    /// What went wrong, with its causes, as far as there is room.
+    /// The error with its causes, as far as there is room.
     pub error: Option<String>,
     /// The last round that this process finished, as it was reported: the coordinator may not have got it.
     pub last_round: Option<RoundReport>,

@@ -15,36 +15,40 @@
 mod runs;
 mod service;
 
-use std::io;
-use std::net::SocketAddr;
-use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::{
+    io,
+    net::SocketAddr,
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
 
+use fltorrent_records::progress::{Progress, Standing};
 use hyper::service::service_fn;
 use hyper_util::server::graceful::Watcher;
 use rustls::server::Acceptor;
-use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{mpsc, oneshot};
-use tokio::time::timeout;
+use tokio::{
+    net::{TcpListener, TcpStream},
+    sync::{mpsc, oneshot},
+    time::timeout,
+};
 use tokio_rustls::LazyConfigAcceptor;
-
-use crate::authority::DEFAULT_CERTIFICATE_LIFETIME;
-use crate::identity::{Identity, Role, RunId, identity_of};
-use crate::intake::Reported;
-use crate::secret::RootSecret;
-use crate::server::places::Limits;
-use crate::server::{DriverTask, Place, Port, serve, speak};
-use fltorrent_records::progress::{Progress, Standing};
-use runs::{Run, Runs};
-use service::{Client, Service};
 
 pub use crate::rate::Rate;
 pub use crate::server::{HANDSHAKE_TIMEOUT, MAX_CONNECTIONS, MAX_STRANGERS, STEP_TIMEOUT};
+use crate::{
+    authority::DEFAULT_CERTIFICATE_LIFETIME,
+    identity::{Identity, Role, RunId, identity_of},
+    intake::Reported,
+    secret::RootSecret,
+    server::{DriverTask, Place, Port, places::Limits, serve, speak},
+};
 pub use runs::MAX_RUNS;
+use runs::{Run, Runs};
 pub use service::{CERTIFICATE_PATH, MAX_QUESTIONS, MAX_TOKEN_BYTES};
+use service::{Client, Service};
 
-/// What is known of a run.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// Facts about a run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RunFacts {
     /// Peers of the run.
     pub peers: u32,
@@ -54,8 +58,8 @@ pub struct RunFacts {
     pub attempt: u32,
 }
 
-/// Whom a token belongs to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// The owner of a token.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Member {
     /// The peer's index in the plan.
     pub index: u32,
@@ -64,39 +68,39 @@ pub struct Member {
 }
 
 /// Why a token brings no certificate.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[allow(missing_docs, reason = "each message says what it is")]
 pub enum Unproven {
-    #[error("the token is not believed: {0}")]
+    #[error("the token is not valid: {0}")]
     Unauthenticated(String),
-    #[error("the token is not of a peer of this run: {0}")]
+    #[error("the token does not belong to a peer of this run: {0}")]
     NotOurs(String),
-    #[error("whose token it is cannot be said now: {reason}")]
+    #[error("the token cannot be verified now: {reason}")]
     Unavailable { reason: String, retry_after: Duration },
 }
 
-/// What a hub asks of the program that runs it.
+/// Questions that a hub asks the program that runs it.
 pub trait Directory: Send + Sync + 'static {
-    /// What is known of a run; none when there is none such. Asked at each connection, so it must be answered from memory.
+    /// The facts about a run; none if it does not exist. Asked at each connection, so it must be answered from memory.
     fn facts(&self, run: RunId) -> Option<RunFacts>;
 
     /// Which peer of the run a token belongs to. At most [`MAX_QUESTIONS`] are asked at a time, each for [`STEP_TIMEOUT`].
     fn member(&self, run: RunId, token: &str) -> impl Future<Output = Result<Member, Unproven>> + Send;
 
-    /// Whether this replica takes reports.
+    /// True if this replica takes reports.
     fn leads(&self) -> bool;
 }
 
-/// How a hub behaves.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// Settings of a hub.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Settings {
-    /// How long a peer's certificate is valid, and that of the hub itself, which is renewed at two thirds of it.
+    /// Time that a peer's certificate is valid, and that of the hub itself, which is renewed at two thirds of it.
     pub certificate_lifetime: Duration,
-    /// How often one address may ask for certificates.
+    /// Limit of certificate requests by address.
     pub asking: Rate,
-    /// How often one peer may hand over reports.
+    /// Limit of reports by peer.
     pub reporting: Rate,
-    /// What a client waits when this replica does not lead.
+    /// Pause for clients when this replica does not lead.
     pub retry_after: Duration,
 }
 
@@ -119,11 +123,11 @@ impl Default for Settings {
 }
 
 /// A report that counts, and its run.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct RunReported {
     /// The run.
     pub run: RunId,
-    /// What the peer reported, and what that completed.
+    /// The report and the rounds that it completed.
     pub reported: Reported,
 }
 
@@ -171,18 +175,18 @@ impl Hub {
         })
     }
 
-    /// Where it listens.
+    /// The listening address.
     pub const fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// How far an attempt of a run is, in a few words; none when no peer of it has come here.
+    /// The progress of an attempt of a run, in a few words; none when no peer of it has come here.
     pub fn standing(&self, run: RunId, attempt: u32) -> Option<Standing> {
         let run = self.runs.get(run)?;
         (run.facts.attempt == attempt).then(|| run.standing())
     }
 
-    /// As [`standing`](Self::standing), but a copy of all that is known.
+    /// As [`standing`](Self::standing), but a copy of the whole progress.
     pub fn progress(&self, run: RunId, attempt: u32) -> Option<Progress> {
         let run = self.runs.get(run)?;
         (run.facts.attempt == attempt).then(|| run.progress())
@@ -210,11 +214,6 @@ async fn connection<D: Directory>(
     service: Arc<Service<D>>,
 ) {
     let from = place.from;
-    let refused = |why: &dyn std::fmt::Display| {
-        if let Some(left_out) = place.may_log() {
-            tracing::info!(%from, left_out, "a connection was refused: {why}");
-        }
-    };
     let handshake = async {
         let start = LazyConfigAcceptor::new(Acceptor::default(), stream).await?;
         let wanted = start.client_hello().server_name().map(str::to_owned);
@@ -223,8 +222,8 @@ async fn connection<D: Directory>(
     };
     let (run, stream) = match timeout(HANDSHAKE_TIMEOUT, handshake).await {
         Ok(Ok(done)) => done,
-        Ok(Err(error)) => return refused(&error),
-        Err(_) => return refused(&"no TLS handshake in time"),
+        Ok(Err(error)) => return place.refuse(&error),
+        Err(_) => return place.refuse(&"no TLS handshake in time"),
     };
     let shown = stream.get_ref().1.peer_certificates();
     let certificate = shown.and_then(<[_]>::first);
@@ -233,7 +232,7 @@ async fn connection<D: Directory>(
     if let Some(identity) = identity
         && !place.prove(identity)
     {
-        return refused(&format_args!("{identity} has too many open"));
+        return place.refuse(&format_args!("{identity} has too many open"));
     }
     let client = Client {
         from: place.address(),
@@ -255,7 +254,7 @@ async fn connection<D: Directory>(
 enum AdmitError {
     #[error("it named no coordinator of a run")]
     NoName,
-    #[error("there is no run {0} here")]
+    #[error("run {0} is not known here")]
     NoRun(RunId),
     #[error(transparent)]
     Runs(#[from] runs::RunsError),

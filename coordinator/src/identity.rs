@@ -1,14 +1,11 @@
 //! Who holds a certificate: a peer of a run, or its coordinator, written as the certificate's only DNS name.
 
-use std::fmt;
-use std::str::FromStr;
-
-use rustls::crypto::ring;
-use rustls_pki_types::CertificateDer;
-use rustls_pki_types::pem::PemObject;
-use webpki::EndEntityCert;
+use std::{fmt, str::FromStr};
 
 use fltorrent_records::hex;
+use rustls::crypto::ring;
+use rustls_pki_types::{CertificateDer, pem::PemObject};
+use webpki::EndEntityCert;
 
 const DOMAIN: &str = "fltorrent";
 const COORDINATOR: &str = "coordinator";
@@ -17,7 +14,7 @@ const COORDINATOR: &str = "coordinator";
 pub const MAX_CERTIFICATE_BYTES: usize = 4096;
 
 /// Why a name or certificate tells no identity.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 #[allow(missing_docs, reason = "each message says what it is")]
 pub enum IdentityError {
@@ -98,8 +95,8 @@ impl FromStr for RunId {
     }
 }
 
-/// What the holder of a certificate is in its run.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+/// The role of a certificate's holder in its run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Role {
     /// A peer; `attempt` counts how often it was replaced.
     Peer {
@@ -108,7 +105,7 @@ pub enum Role {
         /// 0 for the first process or pod of this index.
         attempt: u32,
     },
-    /// What collects the peers' reports.
+    /// The collector of the peers' reports.
     Coordinator,
 }
 
@@ -122,7 +119,7 @@ impl fmt::Display for Role {
 }
 
 /// A role in a run. Its text form is the DNS name of its certificate.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Identity {
     /// The run.
     pub run: RunId,

@@ -6,27 +6,31 @@
 
 mod service;
 
-use std::io;
-use std::net::SocketAddr;
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::{
+    io,
+    net::SocketAddr,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
 
+use fltorrent_records::progress::Progress;
 use hyper::service::service_fn;
 use hyper_util::server::graceful::Watcher;
 use rustls::ServerConfig;
-use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{mpsc, oneshot};
-use tokio::time::timeout;
+use tokio::{
+    net::{TcpListener, TcpStream},
+    sync::{mpsc, oneshot},
+    time::timeout,
+};
 use tokio_rustls::TlsAcceptor;
-
-use crate::identity::{RunId, identity_of};
-use crate::server::places::Limits;
-use crate::server::{DriverTask, Place, Port, serve, speak};
-use fltorrent_records::progress::Progress;
-use service::Service;
 
 pub use crate::server::reports::Reported;
 pub use crate::server::{HANDSHAKE_TIMEOUT, MAX_CONNECTIONS, STEP_TIMEOUT};
+use crate::{
+    identity::{RunId, identity_of},
+    server::{DriverTask, Place, Port, places::Limits, serve, speak},
+};
+use service::Service;
 
 /// A running intake. Dropping it ends it at once.
 #[derive(Debug)]
@@ -77,12 +81,12 @@ impl Intake {
         })
     }
 
-    /// Where it listens.
+    /// The listening address.
     pub const fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// How far the run is.
+    /// A copy of the run's progress.
     pub fn progress(&self) -> Progress {
         snapshot(&self.progress)
     }
@@ -109,22 +113,17 @@ fn snapshot(progress: &Mutex<Progress>) -> Progress {
 
 async fn connection(stream: TcpStream, place: Place, tls: TlsAcceptor, service: Arc<Service>, watcher: Watcher) {
     let from = place.from;
-    let refused = |why: &dyn std::fmt::Display| {
-        if let Some(left_out) = place.may_log() {
-            tracing::info!(%from, left_out, "a connection was refused: {why}");
-        }
-    };
     let stream = match timeout(HANDSHAKE_TIMEOUT, tls.accept(stream)).await {
         Ok(Ok(stream)) => stream,
-        Ok(Err(error)) => return refused(&error),
-        Err(_) => return refused(&"no TLS handshake in time"),
+        Ok(Err(error)) => return place.refuse(&error),
+        Err(_) => return place.refuse(&"no TLS handshake in time"),
     };
     let shown = stream.get_ref().1.peer_certificates();
     let Some(Ok(identity)) = shown.and_then(<[_]>::first).map(identity_of) else {
-        return refused(&"its certificate names no one");
+        return place.refuse(&"its certificate names no member of a run");
     };
     if !place.prove(identity) {
-        return refused(&format_args!("{identity} has too many open"));
+        return place.refuse(&format_args!("{identity} has too many open"));
     }
     let answer = service_fn(move |request| {
         let service = Arc::clone(&service);

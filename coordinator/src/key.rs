@@ -5,7 +5,7 @@ use std::fmt;
 use rcgen::{CertificateParams, KeyPair, PKCS_ED25519, SigningKey};
 use rustls_pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
 
-/// What stands before every message that a peer signs, so that no signature passes for one made inside TLS, where the same key is used.
+/// Prefix of every message that a peer signs, so that no signature passes for one made inside TLS, where the same key is used.
 pub(crate) const SIGNATURE_CONTEXT: &[u8] = b"fltorrent.io/v1alpha1 signed message\0";
 
 /// Why a key cannot be made or used.

@@ -3,8 +3,10 @@
 //! `[::]` means every address of the machine, IPv6 and IPv4, whatever `net.ipv6.bindv6only` says, and IPv4 alone where the kernel has no
 //! IPv6. Every other address means itself.
 
-use std::io;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
+use std::{
+    io,
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket},
+};
 
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio::net::TcpListener;
@@ -33,7 +35,7 @@ pub fn udp(address: SocketAddr) -> io::Result<UdpSocket> {
     open(address, Type::DGRAM, raw).map(Into::into)
 }
 
-/// What to do when an address cannot be bound.
+/// A remedy when an address cannot be bound.
 pub fn advice(error: &io::Error) -> &'static str {
     if matches!(error.raw_os_error(), Some(EMFILE | ENFILE)) {
         return "more files are open than this process or machine may have; raise the limit (`ulimit -n`, LimitNOFILE of a service)";
@@ -85,8 +87,7 @@ fn raw(domain: Domain, kind: Type) -> io::Result<Socket> {
 
 #[cfg(test)]
 mod tests {
-    use std::net::TcpStream;
-    use std::time::Duration;
+    use std::{net::TcpStream, time::Duration};
 
     use super::*;
 

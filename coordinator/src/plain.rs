@@ -5,23 +5,24 @@
 mod accept;
 mod exposition;
 
-use std::convert::Infallible;
-use std::sync::Arc;
-use std::time::Duration;
+use std::{convert::Infallible, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use http_body_util::Full;
-use hyper::header::{ALLOW, CONTENT_TYPE, HeaderValue};
-use hyper::server::conn::http1;
-use hyper::service::service_fn;
-use hyper::{Method, Request, Response, StatusCode};
+use hyper::{
+    Method, Request, Response, StatusCode,
+    header::{ALLOW, CONTENT_TYPE, HeaderValue},
+    server::conn::http1,
+    service::service_fn,
+};
 use hyper_util::rt::{TokioIo, TokioTimer};
-use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::oneshot;
-use tokio::time::timeout;
+use tokio::{
+    net::{TcpListener, TcpStream},
+    sync::oneshot,
+    time::timeout,
+};
 
-use crate::server::places::Limits;
-use crate::server::{Place, Port};
+use crate::server::{Place, Port, places::Limits};
 use accept::Form;
 
 /// Connections at a time.
@@ -30,14 +31,14 @@ pub const MAX_CONNECTIONS: usize = 32;
 /// Connections of one address at a time.
 pub const MAX_OF_ONE_ADDRESS: usize = 8;
 
-/// How long a request's head may take.
+/// Longest time that a request's head may take.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// How long a connection may last, to the last byte of the answer.
+/// Longest time that a connection may last, to the last byte of the answer.
 const CONNECTION_TIMEOUT: Duration = Duration::from_secs(15);
 
-/// What is answered.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// A response.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Page {
     /// A line of text: all is well.
     Text(&'static str),

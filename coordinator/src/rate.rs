@@ -1,15 +1,17 @@
 //! How often somebody may ask: a token bucket for each of them. Time comes as an argument.
 
-use std::collections::HashMap;
-use std::hash::Hash;
-use std::net::{IpAddr, Ipv6Addr};
-use std::time::{Duration, Instant};
+use std::{
+    collections::HashMap,
+    hash::Hash,
+    net::{IpAddr, Ipv6Addr},
+    time::{Duration, Instant},
+};
 
 /// Those that are remembered at most.
 const MAX_REMEMBERED: usize = 4096;
 
 /// So many at once, and one more after each interval.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Rate {
     /// At once, at least one.
     pub burst: u32,
@@ -17,11 +19,11 @@ pub struct Rate {
     pub every: Duration,
 }
 
-/// Who has asked how often.
+/// Token buckets by key.
 #[derive(Debug)]
 pub(crate) struct Limiter<K> {
     rate: Rate,
-    /// When each one's bucket will be full again.
+    /// The time at which each bucket is full again.
     full_at: HashMap<K, Instant>,
 }
 
@@ -85,7 +87,7 @@ impl Quiet {
     }
 }
 
-/// Whom limits by address count: an IPv4 address, or the /64 that whoever has one IPv6 address has the whole of.
+/// The unit that limits by address count: an IPv4 address, or an IPv6 /64, of which whoever has one address has all.
 pub(crate) fn source(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V6(address) => {

@@ -3,28 +3,30 @@
 
 use std::fmt;
 
+use fltorrent_records::hex;
 use rustls::crypto::ring;
 
-use crate::authority::{Authority, AuthorityError};
-use crate::identity::RunId;
-use fltorrent_records::hex;
+use crate::{
+    authority::{Authority, AuthorityError},
+    identity::RunId,
+};
 
 /// Bytes of a secret.
 pub const SECRET_BYTES: usize = 32;
 
-/// What keys are derived for (BLAKE3's key derivation mode wants one text a purpose, never used for another).
+/// Key derivation contexts of BLAKE3: one for each purpose, never reused.
 const AUTHORITY_CONTEXT: &str = "fltorrent.io v1alpha1 Ed25519 seed of a run's authority";
 const SEAL_CONTEXT: &str = "fltorrent.io v1alpha1 key of the seals on pods";
 
 /// Why there is no secret.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 #[allow(missing_docs, reason = "each message says what it is")]
 pub enum SecretError {
     #[error("the system gave no randomness for the root secret")]
     NoRandomness,
     #[error(
-        "the root secret has {found} bytes; expected {SECRET_BYTES}. Delete it, and a new one is made; peers that run then need new certificates"
+        "the root secret has {found} bytes; expected {SECRET_BYTES}. Delete it to have a new one created; running peers then need new certificates"
     )]
     Length { found: usize },
 }
@@ -33,8 +35,8 @@ pub enum SecretError {
 #[derive(Clone)]
 pub struct RootSecret([u8; SECRET_BYTES]);
 
-/// What a seal vouches for: that the operator itself has made this pod and no other, for this place in this experiment.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// The facts that a seal vouches for: the operator itself created this pod, and no other, for this place in this experiment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SealedPod<'a> {
     /// The pod's namespace.
     pub namespace: &'a str,
@@ -94,7 +96,7 @@ impl RootSecret {
         hex::encode(self.hash(pod).as_bytes())
     }
 
-    /// Whether a text is the seal of this pod. How long this takes tells nothing of the right one.
+    /// True if a text is the seal of this pod. How long this takes tells nothing of the right one.
     pub fn is_sealed(&self, pod: &SealedPod<'_>, seal: &str) -> bool {
         hex::decode::<32>(seal).is_some_and(|found| self.hash(pod) == found)
     }

@@ -4,25 +4,32 @@ pub(crate) mod exchange;
 pub(crate) mod places;
 pub(crate) mod reports;
 
-use std::convert::Infallible;
-use std::io;
-use std::net::{IpAddr, SocketAddr};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::{
+    convert::Infallible,
+    fmt, io,
+    net::{IpAddr, SocketAddr},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::{Duration, Instant},
+};
 
-use hyper::body::{Body, Incoming};
-use hyper::server::conn::http1;
-use hyper::service::HttpService;
-use hyper_util::rt::{TokioIo, TokioTimer};
-use hyper_util::server::graceful::{GracefulShutdown, Watcher};
-use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{Notify, oneshot};
-use tokio::task::{AbortHandle, JoinHandle, JoinSet};
-use tokio::time::{sleep, timeout};
+use hyper::{
+    body::{Body, Incoming},
+    server::conn::http1,
+    service::HttpService,
+};
+use hyper_util::{
+    rt::{TokioIo, TokioTimer},
+    server::graceful::{GracefulShutdown, Watcher},
+};
+use tokio::{
+    net::{TcpListener, TcpStream},
+    sync::{Notify, oneshot},
+    task::{AbortHandle, JoinHandle, JoinSet},
+    time::{sleep, timeout},
+};
 use tokio_rustls::server::TlsStream;
 
-use crate::identity::Identity;
-use crate::rate::Quiet;
+use crate::{identity::Identity, rate::Quiet};
 use places::{Entry, Limits, Places};
 
 /// Connections at a time to a port for reports.
@@ -31,10 +38,10 @@ pub const MAX_CONNECTIONS: usize = 256;
 /// Connections of one address at a time, of those that have not shown a certificate.
 pub const MAX_STRANGERS: usize = 64;
 
-/// How long a TLS handshake may last.
+/// Longest time that a TLS handshake may last.
 pub const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// How long a request's head, its body, or the wait for whoever has to answer may last, each.
+/// Longest time that a request's head, its body, or the wait for whoever has to answer may last, each.
 pub const STEP_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// The pause after a failed accept, for example while file descriptors are short.
@@ -53,7 +60,7 @@ impl Drop for DriverTask {
     }
 }
 
-/// What the connections of a port share.
+/// State shared by the connections of a port.
 #[derive(Debug)]
 pub(crate) struct Port {
     places: Mutex<Places<AbortHandle>>,
@@ -86,7 +93,7 @@ impl Port {
 pub(crate) struct Place {
     port: Arc<Port>,
     number: u64,
-    /// Who has it.
+    /// The client's address.
     pub(crate) from: SocketAddr,
 }
 
@@ -104,6 +111,13 @@ impl Place {
     /// As [`Port::may_log`].
     pub(crate) fn may_log(&self) -> Option<u64> {
         self.port.may_log()
+    }
+
+    /// Logs why the connection is refused, unless too much was logged.
+    pub(crate) fn refuse(&self, why: &dyn fmt::Display) {
+        if let Some(left_out) = self.may_log() {
+            tracing::info!(from = %self.from, left_out, "a connection was refused: {why}");
+        }
     }
 }
 

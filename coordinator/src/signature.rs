@@ -1,20 +1,24 @@
 //! What peers sign for others to check many hops away: a message, its signature, and its origin's certificate under the run's authority.
 
-use std::collections::{HashMap, VecDeque};
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::{
+    collections::{HashMap, VecDeque},
+    time::{SystemTime, UNIX_EPOCH},
+};
 
-use rustls_pki_types::pem::{self, PemObject};
-use rustls_pki_types::{CertificateDer, TrustAnchor, UnixTime};
-use webpki::ring::ED25519;
-use webpki::{EndEntityCert, KeyUsage};
-use x509_parser::certificate::X509Certificate;
-use x509_parser::prelude::FromDer;
+use rustls_pki_types::{
+    CertificateDer, TrustAnchor, UnixTime,
+    pem::{self, PemObject},
+};
+use webpki::{EndEntityCert, KeyUsage, ring::ED25519};
+use x509_parser::{certificate::X509Certificate, prelude::FromDer};
 
-use crate::identity::{Identity, IdentityError, RunId, identity_of};
-use crate::key::SIGNATURE_CONTEXT;
+use crate::{
+    identity::{Identity, IdentityError, RunId, identity_of},
+    key::SIGNATURE_CONTEXT,
+};
 
 /// Why a certificate or a signature is not believed.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 #[allow(missing_docs, reason = "each message says what it is")]
 pub enum SignatureError {
@@ -22,7 +26,7 @@ pub enum SignatureError {
     AuthorityPem(String),
     #[error("the authority's certificate cannot be read")]
     Authority(#[source] webpki::Error),
-    #[error("the certificate names no one of a run")]
+    #[error("the certificate names no member of a run")]
     Identity(#[from] IdentityError),
     #[error("the certificate is of run {found}, but this is run {expected}")]
     OtherRun { found: RunId, expected: RunId },
@@ -37,7 +41,7 @@ pub enum SignatureError {
 }
 
 /// The certificate of a run's authority, and the checks that rest on it.
-#[derive(Debug, Clone)]
+#[derive(Clone, Debug)]
 pub(crate) struct TrustedAuthority {
     run: RunId,
     anchor: TrustAnchor<'static>,
@@ -96,7 +100,7 @@ pub struct SignatureVerifier {
     oldest_first: VecDeque<CertificateDer<'static>>,
 }
 
-#[derive(Debug, Clone, Copy)]
+#[derive(Clone, Copy, Debug)]
 struct Verified {
     identity: Identity,
     /// Seconds since 1970, both inclusive.

@@ -6,22 +6,28 @@
 
 mod verifier;
 
-use std::sync::Arc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::{
+    sync::Arc,
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
 
-use rustls::client::{Resumption, WantsClientCert};
-use rustls::crypto::CryptoProvider;
-use rustls::crypto::ring::{self, cipher_suite};
-use rustls::version::TLS13;
-use rustls::{ClientConfig, ConfigBuilder, ServerConfig};
-use rustls_pki_types::pem::PemObject;
-use rustls_pki_types::{CertificateDer, UnixTime};
-use x509_parser::certificate::X509Certificate;
-use x509_parser::prelude::FromDer;
+use rustls::{
+    ClientConfig, ConfigBuilder, ServerConfig,
+    client::{Resumption, WantsClientCert},
+    crypto::{
+        CryptoProvider,
+        ring::{self, cipher_suite},
+    },
+    version::TLS13,
+};
+use rustls_pki_types::{CertificateDer, UnixTime, pem::PemObject};
+use x509_parser::{certificate::X509Certificate, prelude::FromDer};
 
-use crate::identity::{Identity, IdentityError, RunId, identity_of};
-use crate::key::PeerKey;
-use crate::signature::{SignatureError, TrustedAuthority};
+use crate::{
+    identity::{Identity, IdentityError, RunId, identity_of},
+    key::PeerKey,
+    signature::{SignatureError, TrustedAuthority},
+};
 use verifier::RunVerifier;
 
 /// The application protocol (ALPN) of reports to the coordinator.
@@ -34,7 +40,7 @@ pub const HTTP_ALPN: &[u8] = b"http/1.1";
 pub enum TlsError {
     #[error("the certificate is not PEM with the label `CERTIFICATE`")]
     CertificatePem(#[source] rustls_pki_types::pem::Error),
-    #[error("the own certificate names no one of a run")]
+    #[error("the certificate names no member of a run")]
     Identity(#[from] IdentityError),
     #[error("the authority's certificate is refused")]
     Authority(#[from] SignatureError),
@@ -47,14 +53,14 @@ pub enum TlsError {
 #[non_exhaustive]
 #[allow(missing_docs, reason = "each message says what it is")]
 pub enum OwnError {
-    #[error("the own certificate has expired; make new keys, or compare the clock of this machine (date -u)")]
+    #[error("this machine's certificate has expired; create new keys, or check this machine's clock (date -u)")]
     Expired,
     #[error(
-        "the own certificate is not valid yet; compare the clock of this machine (date -u) with that of the one that made the keys"
+        "this machine's certificate is not valid yet; compare its clock (date -u) with that of the machine that created the keys"
     )]
     NotYetValid,
     #[error(
-        "the own certificate is not by the authority beside it; copy the whole folder from one `fltorrent keys init`"
+        "this machine's certificate was not signed by the authority beside it; copy the whole folder of one `fltorrent keys init`"
     )]
     Foreign(#[source] SignatureError),
     #[error(transparent)]
@@ -74,7 +80,7 @@ impl From<SignatureError> for OwnError {
     }
 }
 
-/// What a member of a run shows of itself, and whom it believes.
+/// Certificate and key of a member of a run, with the authority that it trusts.
 #[derive(Debug)]
 pub struct Credentials {
     identity: Identity,
@@ -113,14 +119,14 @@ impl Credentials {
         Ok(())
     }
 
-    /// When the own certificate ends.
+    /// The end of the certificate's validity.
     pub fn not_after(&self) -> SystemTime {
         let seconds =
             X509Certificate::from_der(&self.certificate).map_or(0, |(_, parsed)| parsed.validity.not_after.timestamp());
         UNIX_EPOCH + Duration::from_secs(u64::try_from(seconds).unwrap_or(0))
     }
 
-    /// Whom the certificate names.
+    /// The identity that the certificate names.
     pub const fn identity(&self) -> Identity {
         self.identity
     }

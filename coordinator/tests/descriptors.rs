@@ -1,15 +1,17 @@
 //! A process that is short of file descriptors. Alone in its process, since all that is in it would be short of them.
 #![allow(clippy::unwrap_used, reason = "these are tests")]
 
-use std::fs::File;
-use std::net::SocketAddr;
-use std::time::Duration;
+use std::{fs::File, net::SocketAddr, time::Duration};
 
-use fltorrent_coordinator::listen;
-use fltorrent_coordinator::plain::{self, Page};
+use fltorrent_coordinator::{
+    listen,
+    plain::{self, Page},
+};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+};
 
 #[tokio::test]
 async fn a_port_outlives_a_shortage_of_file_descriptors() {

@@ -1,15 +1,14 @@
-//! How updates are combined.
+//! How updates are aggregated.
 
 mod fedavg;
 mod fedprox;
 
 use crate::family::family;
-
 pub use fedavg::Fedavg;
 pub use fedprox::Fedprox;
 
 family! {
-    /// How updates are combined.
+    /// How updates are aggregated.
     #[derive(Copy)]
     pub enum Aggregation: dyn Rule, default "fedavg" {
         "fedavg" => Fedavg,

@@ -12,13 +12,12 @@ mod traffic;
 
 use serde::Serialize;
 
+use crate::Plan;
 pub use bound::{Bound, Limit, Rates, declared_rates, exchange_bound};
 pub use cuts::{CutVertex, Cuts};
+use distance::distances;
 pub use memory::{Memory, memory};
 pub use traffic::{Traffic, traffic};
-
-use crate::Plan;
-use distance::distances;
 
 /// Every peer's neighbours, ascending, as in [`Plan::peers`].
 type Graph<'a> = [&'a [u32]];

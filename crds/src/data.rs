@@ -15,11 +15,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     catalogue::{BuiltIn, Catalogue},
-    experiment::SHA256_PATTERN,
+    experiment::{Custom, SHA256_PATTERN},
     family::family,
     findings::Findings,
 };
-
 pub use csv::{Columns, Csv, CsvPlan};
 pub use custom::CustomPlan;
 pub use digits::{DIGITS_TEST, DIGITS_TRAIN, Digits};
@@ -27,8 +26,6 @@ pub use file::{DataFile, is_url};
 pub use idx::{Idx, IdxPlan, IdxSha256};
 pub use safetensors::{Safetensors, SafetensorsPlan};
 pub use text::{Text, TextPlan};
-
-use crate::experiment::Custom;
 
 family! {
     /// The data set.

@@ -23,7 +23,6 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{aggregation::Aggregation, plan::Role, status::ExperimentStatus, topology::Topology};
-
 pub use checkpoint::{Checkpoint, CheckpointType, PeriodicCheckpoint};
 pub use column::Column;
 pub(crate) use column::{COLUMN_PATTERN, MAX_COLUMN, name_fault};
@@ -46,8 +45,7 @@ pub const MAX_NAME: usize = 45;
 /// Largest seed: the largest whole number that every JSON reader keeps exactly.
 pub const MAX_SEED: u64 = (1 << 53) - 1;
 
-/// An experiment in decentralised federated learning: who the peers are, how they are wired, what they learn, how they
-/// exchange and how they combine.
+/// An experiment in decentralised federated learning: its peers, topology, model, data, exchange and aggregation.
 #[derive(Clone, Debug, PartialEq, CustomResource, KubeSchema, Serialize, Deserialize)]
 #[kube(
     group = "fltorrent.io",
@@ -59,15 +57,15 @@ pub const MAX_SEED: u64 = (1 << 53) - 1;
     shortname = "flt",
     namespaced,
     status = "ExperimentStatus",
-    printcolumn(name = "Topology", json_path = ".spec.topology.type", type_ = "string", description = "How the peers are wired"),
-    printcolumn(name = "Peers", json_path = ".status.peers.text", type_ = "string", description = "Peers that are ready, of all"),
-    printcolumn(name = "Round", json_path = ".status.round.text", type_ = "string", description = "Rounds that all peers have completed, of all"),
-    printcolumn(name = "Accuracy", json_path = ".status.accuracy", type_ = "string", description = "Share of the test samples that the newest model classifies rightly"),
-    printcolumn(name = "Phase", json_path = ".status.phase", type_ = "string", description = "What the experiment is doing"),
-    printcolumn(name = "Reason", json_path = ".status.reason", type_ = "string", description = "Why it is not further than that"),
-    printcolumn(name = "Loss", json_path = ".status.loss", type_ = "string", description = "Loss of the newest model over the test samples", priority = 1),
-    printcolumn(name = "Model", json_path = ".status.model", type_ = "string", description = "BLAKE3 of the model that all peers ended with", priority = 1),
-    printcolumn(name = "Exchanged", json_path = ".status.exchanged.text", type_ = "string", description = "Bytes of chunks that peers have received", priority = 1),
+    printcolumn(name = "Topology", json_path = ".spec.topology.type", type_ = "string", description = "Topology of the peers"),
+    printcolumn(name = "Peers", json_path = ".status.peers.text", type_ = "string", description = "Ready peers, of all peers"),
+    printcolumn(name = "Round", json_path = ".status.round.text", type_ = "string", description = "Rounds completed by all peers, of all rounds"),
+    printcolumn(name = "Accuracy", json_path = ".status.accuracy", type_ = "string", description = "Test accuracy of the newest model"),
+    printcolumn(name = "Phase", json_path = ".status.phase", type_ = "string", description = "Phase of the experiment"),
+    printcolumn(name = "Reason", json_path = ".status.reason", type_ = "string", description = "Why it does not progress"),
+    printcolumn(name = "Loss", json_path = ".status.loss", type_ = "string", description = "Test loss of the newest model", priority = 1),
+    printcolumn(name = "Model", json_path = ".status.model", type_ = "string", description = "BLAKE3 hash of the final model", priority = 1),
+    printcolumn(name = "Exchanged", json_path = ".status.exchanged.text", type_ = "string", description = "Payload bytes received by all peers", priority = 1),
     printcolumn(name = "Age", json_path = ".metadata.creationTimestamp", type_ = "date"),
     derive = "PartialEq",
     doc = "An experiment in decentralised federated learning.",
@@ -87,50 +85,50 @@ pub const MAX_SEED: u64 = (1 << 53) - 1;
 )]
 #[serde(rename_all = "camelCase")]
 pub struct ExperimentSpec {
-    /// The one seed that everything random follows from.
+    /// The random seed of the whole run.
     #[serde(default)]
     #[schemars(range(max = 9_007_199_254_740_991_u64))]
     pub seed: u64,
-    /// Who the peers are; a peer's index counts through the groups in order.
+    /// Groups of peers; a peer's index counts across the groups in order.
     #[schemars(length(min = 1, max = 100))]
     pub groups: Vec<Group>,
-    /// How the peers are wired: who is whose neighbour.
+    /// The topology: which peers are neighbours.
     pub topology: Topology,
     /// The network that every peer trains.
     pub model: Model,
-    /// What they learn from, and how it is split among them.
+    /// The data, and its partition among the peers.
     pub data: Data,
-    /// How each peer trains.
+    /// Local training.
     #[serde(default)]
     pub training: Training,
-    /// How chunks are swapped.
+    /// The exchange of chunks.
     #[serde(default)]
     pub exchange: Exchange,
-    /// How updates are combined.
+    /// How updates are aggregated.
     #[serde(default)]
     pub aggregation: Aggregation,
-    /// How connections are made and kept.
+    /// Connections between peers.
     #[serde(default)]
     pub transport: Transport,
-    /// The links that peers are given, emulated by each peer's process.
+    /// Links of the peers, emulated by each peer's process.
     #[serde(default)]
     pub network: Network,
-    /// What is kept so that a run can go on later.
+    /// Checkpoints, from which a run can resume.
     #[serde(default)]
     pub checkpoint: Checkpoint,
-    /// Where results go.
+    /// The results folder.
     #[serde(default)]
     pub output: Output,
-    /// What the pods are like on a cluster; a run on one machine reads nothing of it.
+    /// Pods on a cluster; ignored by a run on one machine.
     #[serde(default, skip_serializing_if = "Kubernetes::is_empty")]
     #[schemars(extend("default" = Kubernetes::default()))]
     pub kubernetes: Kubernetes,
-    /// Whether the experiment's pods are taken away until this is false again; they then go on from their checkpoints. A run
-    /// on one machine does not read it.
+    /// True deletes the experiment's pods until it is false again; they then resume from their checkpoints. Ignored by a run on
+    /// one machine.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     #[schemars(extend("default" = false))]
     pub suspend: bool,
-    /// How often, after a peer has failed, all peers may be started again. A run on one machine does not read it.
+    /// How many times all peers may be restarted after a failure. Ignored by a run on one machine.
     #[serde(default = "restarts", skip_serializing_if = "is_restarts")]
     #[schemars(range(max = 100), extend("default" = restarts()))]
     pub restarts: u32,
@@ -169,20 +167,20 @@ pub struct Group {
     /// The group's name, by RFC 1035, once in the experiment.
     #[schemars(length(min = 1, max = 45), regex(pattern = NAME_PATTERN))]
     pub name: String,
-    /// How many peers the group has.
+    /// Number of peers.
     #[schemars(range(min = 1, max = 10_000))]
     pub count: u32,
     /// What the group's peers do; honest ones keep to the protocol, and there are no others yet.
     #[serde(default)]
     pub role: Role,
-    /// The link of each of the group's peers; each field that is there replaces that of `network.default`.
+    /// The link of each of the group's peers; each field overrides that of `network.default`.
     #[serde(default)]
     pub network: AccessLink,
-    /// How many times as long their training takes as their machines need: 3 makes a peer that has trained for a second wait two more.
+    /// Factor by which training is slowed down: with 3, a peer that has trained for a second waits two more.
     #[serde(default = "as_it_is")]
     #[schemars(range(min = 1.0, max = 1000.0))]
     pub compute_slowdown: f64,
-    /// What differs of `spec.kubernetes`; each field that is there replaces that of the experiment.
+    /// Overrides of `spec.kubernetes` for the group; each field replaces that of the experiment.
     #[serde(default, skip_serializing_if = "GroupKubernetes::is_empty")]
     pub kubernetes: GroupKubernetes,
 }

@@ -16,7 +16,6 @@ use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::JSONSche
 use serde_json::Value;
 
 use crate::{Errors, Experiment, ExperimentSpec, FieldError, definition};
-
 pub(crate) use check::{check as check_value, sample, texts};
 pub use document::MAX_BYTES;
 pub(crate) use document::yaml;

@@ -19,7 +19,6 @@ use crate::{
     findings::Findings,
     shards::{Groups, ShardError},
 };
-
 pub use by_column::ByColumn;
 pub use classes::Classes;
 pub use contiguous::Contiguous;

@@ -16,10 +16,6 @@ mod start;
 
 use std::time::Duration;
 
-pub use network::{CongestionControl, LinkPlan, RatePlan};
-pub use paths::unexpanded;
-pub use start::{EarlyStopPlan, InitFromPlan};
-
 use fltorrent_swarm::{ChokePolicyKind, ChunkSelection};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -27,6 +23,9 @@ use serde::{Deserialize, Serialize};
 use crate::{
     aggregation::Aggregation, data::DataSource, family, model::Architecture, partition::Partition, schedule::Schedule,
 };
+pub use network::{CongestionControl, LinkPlan, RatePlan};
+pub use paths::unexpanded;
+pub use start::{EarlyStopPlan, InitFromPlan};
 
 /// The manifest resolved and validated, with one entry a peer.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -34,7 +33,7 @@ use crate::{
 pub struct Plan {
     /// `metadata.name`.
     pub name: String,
-    /// The one seed that everything random follows from.
+    /// The random seed of the whole run.
     pub seed: u64,
     /// One entry a peer, in index order: `peers[i].index == i`.
     pub peers: Vec<PeerPlan>,
@@ -45,7 +44,7 @@ pub struct Plan {
     pub init_from: Option<InitFromPlan>,
     /// Where the data comes from, its shape, and how it is split.
     pub data: DataPlan,
-    /// How each peer trains.
+    /// Local training.
     pub training: TrainingPlan,
     /// What ends the run before its last round.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -53,14 +52,14 @@ pub struct Plan {
     /// Rounds from one checkpoint to the next; none without checkpoints.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub checkpoint_every: Option<u32>,
-    /// How chunks are swapped.
+    /// The exchange of chunks.
     pub exchange: ExchangePlan,
-    /// How updates are combined.
+    /// How updates are aggregated.
     #[serde(with = "family::flat")]
     pub aggregation: Aggregation,
-    /// How connections are made and kept.
+    /// Connections between peers.
     pub transport: TransportPlan,
-    /// Where results go.
+    /// The results folder.
     pub output: OutputPlan,
     /// What is allowed but probably not meant.
     pub warnings: Vec<Warning>,
@@ -155,7 +154,7 @@ pub struct DataPlan {
     pub partition: Partition,
 }
 
-/// How each peer trains.
+/// Local training.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct TrainingPlan {
@@ -167,7 +166,7 @@ pub struct TrainingPlan {
     pub batch_size: u32,
     /// Step size of SGD before the schedule, finite and > 0. The optimiser has no state that outlives a round.
     pub learning_rate: f64,
-    /// How the step size changes from round to round.
+    /// Schedule of the learning rate over the rounds.
     #[serde(default, skip_serializing_if = "is_default", with = "family::flat")]
     pub schedule: Schedule,
     /// Rounds at the start in which the step size rises to the learning rate; the schedule begins after them.
@@ -202,7 +201,7 @@ pub enum Backend {
     Cuda,
 }
 
-/// How chunks are swapped.
+/// The exchange of chunks.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ExchangePlan {
@@ -223,7 +222,7 @@ pub struct ExchangePlan {
     pub memory_budget: u64,
 }
 
-/// How connections are made and kept.
+/// Connections between peers.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct TransportPlan {
@@ -244,7 +243,7 @@ pub struct TransportPlan {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct OutputPlan {
-    /// Folder in which a run makes its own results folder; not part of [`Plan::hash`].
+    /// Parent folder of the results folders of runs; not part of [`Plan::hash`].
     pub directory: String,
     /// Whether each peer also writes the model that it ended with; not part of [`Plan::hash`].
     pub peer_models: bool,

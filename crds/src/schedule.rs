@@ -1,4 +1,4 @@
-//! How the step size changes from round to round.
+//! Schedule of the learning rate over the rounds.
 
 mod constant;
 mod cosine;
@@ -6,14 +6,13 @@ mod linear;
 mod step;
 
 use crate::{family::family, findings::Findings};
-
 pub use constant::Constant;
 pub use cosine::Cosine;
 pub use linear::Linear;
 pub use step::Step;
 
 family! {
-    /// How the step size changes from round to round.
+    /// Schedule of the learning rate over the rounds.
     #[derive(Copy)]
     pub enum Schedule: dyn Decay, default "constant" {
         "constant" => Constant,

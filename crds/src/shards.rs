@@ -8,7 +8,6 @@ use crate::{
     partition::{Partition, Pool},
     seeds,
 };
-
 pub use error::ShardError;
 pub use groups::Groups;
 pub use histogram::histogram;

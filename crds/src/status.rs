@@ -28,7 +28,7 @@ pub struct ExperimentStatus {
     /// What the experiment is doing, in a word; the conditions say more.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub phase: Option<Phase>,
-    /// Why it is not further than that, in a word; a condition has the same word with a sentence.
+    /// Why it does not progress, in a word; a condition has the same word with a sentence.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = MAX_REASON))]
     pub reason: Option<String>,
@@ -42,18 +42,18 @@ pub struct ExperimentStatus {
     /// How many rounds are done.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub round: Option<RoundCounts>,
-    /// Share of the test samples that the newest model classifies rightly, with four digits after the point.
+    /// Test accuracy of the newest model, with four digits after the point.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 32))]
     pub accuracy: Option<String>,
-    /// Loss of the newest model over the test samples, with four digits after the point.
+    /// Test loss of the newest model, with four digits after the point.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 32))]
     pub loss: Option<String>,
     /// Chunks that all peers together have received.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub exchanged: Option<Exchanged>,
-    /// BLAKE3 of the model that all peers ended with, 64 hexadecimal digits.
+    /// BLAKE3 hash of the final model, 64 hexadecimal digits.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 64))]
     pub model: Option<String>,

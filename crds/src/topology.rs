@@ -18,7 +18,6 @@ mod torus;
 mod tree;
 
 use crate::{FieldError, family::family};
-
 pub use clusters::Clusters;
 pub use custom::Custom;
 pub use erdos_renyi::ErdosRenyi;
@@ -34,7 +33,7 @@ pub use torus::Torus;
 pub use tree::Tree;
 
 family! {
-    /// How the peers are wired: who is whose neighbour. Every connection has two ends.
+    /// The topology: which peers are neighbours. Every connection has two ends.
     pub enum Topology: dyn Graph {
         "star" => Star,
         "ring" => Ring,

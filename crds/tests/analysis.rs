@@ -17,6 +17,7 @@ use petgraph::{
 };
 use proptest::prelude::*;
 use serde_json::{Value, json};
+
 use support::{manifest, put};
 
 fn plan(topology: &Value, peers: u32) -> Plan {

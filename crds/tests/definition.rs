@@ -11,10 +11,11 @@ mod support;
 
 use std::fs;
 
-use catalogue::Own;
 use fltorrent_crds::{Plan, definition};
 use kube_core::cel::Validator;
 use serde_json::{Value, json};
+
+use catalogue::Own;
 use support::{manifest, put};
 
 fn schema() -> Value {

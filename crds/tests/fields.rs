@@ -13,7 +13,6 @@ mod support;
 
 use std::collections::BTreeSet;
 
-use catalogue::Own;
 use fltorrent_crds::{
     Plan,
     aggregation::Aggregation,
@@ -26,8 +25,10 @@ use fltorrent_crds::{
     schedule::Schedule,
     topology::Topology,
 };
-use leaves::{leaves, written};
 use serde_json::{Value, json};
+
+use catalogue::Own;
+use leaves::{leaves, written};
 use support::{manifest, put};
 
 fn plan(document: &Value) -> Plan {

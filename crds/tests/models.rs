@@ -10,6 +10,7 @@ use fltorrent_crds::{
     plan::{ModelPlan, Start},
 };
 use serde_json::json;
+
 use support::{manifest, put};
 
 fn parameters(architecture: impl Into<Architecture>) -> u64 {

@@ -12,6 +12,7 @@ use fltorrent_crds::{
     plan::{CongestionControl, LinkPlan, RatePlan},
 };
 use serde_json::{Value, json};
+
 use support::{manifest, put};
 
 fn plan(default: &Value, first: &Value) -> Plan {

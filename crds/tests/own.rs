@@ -6,7 +6,6 @@ mod catalogue;
 #[path = "support/document.rs"]
 mod support;
 
-use catalogue::Own;
 use fltorrent_crds::{
     Plan,
     catalogue::{BuiltIn, Catalogue, Form},
@@ -15,6 +14,8 @@ use fltorrent_crds::{
     plan::{Start, TensorPlan},
 };
 use serde_json::{Value, json};
+
+use catalogue::Own;
 use support::{manifest, put};
 
 fn model(custom: Value) -> Value {

@@ -6,6 +6,7 @@ mod support;
 
 use fltorrent_crds::{Plan, Quantity, analysis, experiment::kubernetes::Resources};
 use serde_json::{Value, json};
+
 use support::{manifest, put};
 
 fn plan(changes: &[(&str, Value)]) -> Plan {

@@ -5,10 +5,11 @@ mod catalogue;
 #[path = "support/document.rs"]
 mod support;
 
-use catalogue::Own;
 use fltorrent_crds::{ByteSize, Interval, Plan, Quantity, manifest};
 use proptest::prelude::*;
 use serde_json::{Value, json};
+
+use catalogue::Own;
 use support::{manifest as base, put};
 
 fn any_value() -> impl Strategy<Value = Value> {

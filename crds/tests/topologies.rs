@@ -7,6 +7,7 @@ mod support;
 use fltorrent_crds::Plan;
 use proptest::prelude::*;
 use serde_json::{Value, json};
+
 use support::{manifest, put};
 
 fn neighbours(topology: &Value, peers: u32) -> Vec<Vec<u32>> {

@@ -13,6 +13,7 @@ use fltorrent_crds::{
     topology::Topology,
 };
 use serde_json::json;
+
 use support::{manifest, put};
 
 const PAGE: &str = include_str!("../../docs/topologies.md");

@@ -9,6 +9,7 @@ mod wrong_values;
 
 use fltorrent_crds::{Plan, manifest, model::Mlp};
 use serde_json::{Value, json};
+
 use support::{manifest as base, put, remove};
 use wrong_pods::wrong_pods;
 use wrong_values::wrong_values;

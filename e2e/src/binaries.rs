@@ -2,16 +2,20 @@
 
 mod modules;
 
-use std::fs::{self, File};
-use std::io;
-use std::os::unix::fs::symlink;
-use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::{
+    fs::{self, File},
+    io,
+    os::unix::fs::symlink,
+    path::{Path, PathBuf},
+    process::Command,
+};
 
 pub use self::modules::{MODULES, Module};
-use crate::command::{self, CommandError};
-use crate::layout::Layout;
-use crate::task::{Interrupt, Task};
+use crate::{
+    command::{self, CommandError},
+    layout::Layout,
+    task::{Interrupt, Task},
+};
 
 /// Programs for a person's PATH.
 const FOR_PEOPLE: [&str; 2] = ["helm", "kubectl"];
@@ -60,7 +64,7 @@ impl Binaries {
         Ok(binaries)
     }
 
-    /// Where a program lies.
+    /// Path of a program.
     #[must_use]
     pub fn program(&self, name: &str) -> PathBuf {
         let module = MODULES

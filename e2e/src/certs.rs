@@ -1,10 +1,12 @@
 //! Keys and certificates: who may talk to whom. Nothing of the cluster answers a stranger.
 
-use std::fs::{self, File, Permissions};
-use std::io::{self, Write};
-use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
-use std::path::{Path, PathBuf};
-use std::time::{Duration, SystemTime};
+use std::{
+    fs::{self, File, Permissions},
+    io::{self, Write},
+    os::unix::fs::{OpenOptionsExt, PermissionsExt},
+    path::{Path, PathBuf},
+    time::{Duration, SystemTime},
+};
 
 use rcgen::{
     BasicConstraints, CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
@@ -14,7 +16,7 @@ use serde_json::json;
 
 use crate::layout::{API_PORT, API_SERVICE_ADDRESS, DOMAIN, Layout, NODE, NODE_ADDRESS};
 
-/// How long certificates are valid: as long as anyone would keep such a cluster.
+/// Time that certificates are valid: as long as anyone would keep such a cluster.
 const VALIDITY: Duration = Duration::from_hours(365 * 24);
 
 /// The group whose members may do everything.

@@ -1,8 +1,9 @@
 //! The control group under which all containers run: whatever is in it at the end is the cluster's.
 
-use std::fs;
-use std::io;
-use std::path::{Path, PathBuf};
+use std::{
+    fs, io,
+    path::{Path, PathBuf},
+};
 
 use rustix::process::{Pid, Signal, kill_process};
 

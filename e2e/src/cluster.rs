@@ -1,31 +1,35 @@
 //! The whole: made, mended, found, taken away.
 
-use std::fs::{self, File};
-use std::io;
-use std::os::unix::fs::MetadataExt;
-use std::path::{Path, PathBuf};
-use std::process::Command;
-use std::time::Duration;
+use std::{
+    fs::{self, File},
+    io,
+    os::unix::fs::MetadataExt,
+    path::{Path, PathBuf},
+    process::Command,
+    time::Duration,
+};
 
 use rustix::process::geteuid;
 
-use crate::binaries::{Binaries, BinariesError};
-use crate::certs::{self, CertsError};
-use crate::cgroup::{self, CgroupError};
-use crate::command::CommandError;
-use crate::components::{
-    self, ComponentError, Context, NAMES, apiserver, containerd, controller, etcd, kubelet, proxy, scheduler,
+use crate::{
+    binaries::{Binaries, BinariesError},
+    certs::{self, CertsError},
+    cgroup::{self, CgroupError},
+    command::CommandError,
+    components::{
+        self, ComponentError, Context, NAMES, apiserver, containerd, controller, etcd, kubelet, proxy, scheduler,
+    },
+    dns::{self, DnsError},
+    images::{self, ImageError},
+    layout::Layout,
+    network::{self, NetworkError},
+    packages::{self, PackagesError},
+    process::Daemon,
+    snapshot::{Snapshot, SnapshotError},
+    task::{Interrupt, Interrupted, Task},
+    teardown::{self, TeardownError},
+    volumes::{self, VolumesError},
 };
-use crate::dns::{self, DnsError};
-use crate::images::{self, ImageError};
-use crate::layout::Layout;
-use crate::network::{self, NetworkError};
-use crate::packages::{self, PackagesError};
-use crate::process::Daemon;
-use crate::snapshot::{Snapshot, SnapshotError};
-use crate::task::{Interrupt, Interrupted, Task};
-use crate::teardown::{self, TeardownError};
-use crate::volumes::{self, VolumesError};
 
 /// Why there is no cluster.
 #[derive(Debug, thiserror::Error)]
@@ -68,7 +72,7 @@ pub enum ClusterError {
 }
 
 impl ClusterError {
-    /// Whether Ctrl-C was the reason.
+    /// True if Ctrl-C was the reason.
     fn interrupted(&self, interrupt: &Interrupt) -> bool {
         matches!(self, Self::Interrupted(_)) || interrupt.check().is_err()
     }

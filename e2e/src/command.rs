@@ -1,12 +1,14 @@
 //! Other programs that are run to their end.
 
-use std::ffi::OsStr;
-use std::io::{self, BufRead, BufReader, Read, Write};
-use std::os::unix::process::CommandExt;
-use std::process::{Child, Command, ExitStatus, Stdio};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::thread;
-use std::time::Duration;
+use std::{
+    ffi::OsStr,
+    io::{self, BufRead, BufReader, Read, Write},
+    os::unix::process::CommandExt,
+    process::{Child, Command, ExitStatus, Stdio},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    thread,
+    time::Duration,
+};
 
 use rustix::process::{Pid, Signal, kill_process_group};
 
@@ -109,13 +111,13 @@ fn wait(child: &mut Child, task: &mut Task, latest: &Mutex<Latest>) -> Result<io
     }
 }
 
-/// What a program said last, for whoever waits for it.
+/// The last line of a program, for progress messages.
 #[derive(Debug, Default)]
 struct Latest {
-    /// Which of the steps of an image it is: `STEP 4/9`.
+    /// The step of an image build: `STEP 4/9`.
     step: String,
     line: String,
-    /// Whether it has not been taken yet.
+    /// True if it has not been taken yet.
     fresh: bool,
 }
 
@@ -144,7 +146,7 @@ impl Latest {
     }
 }
 
-/// What one thread left there is whole, also if it has panicked since.
+/// A lock that ignores poisoning: what one thread left there is whole.
 fn locked(latest: &Mutex<Latest>) -> MutexGuard<'_, Latest> {
     latest.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -8,18 +8,21 @@ pub mod kubelet;
 pub mod proxy;
 pub mod scheduler;
 
-use std::fs;
-use std::io;
-use std::net::{SocketAddr, TcpListener};
-use std::path::{Path, PathBuf};
-use std::process::Command;
-use std::time::Duration;
+use std::{
+    fs, io,
+    net::{SocketAddr, TcpListener},
+    path::{Path, PathBuf},
+    process::Command,
+    time::Duration,
+};
 
-use crate::binaries::Binaries;
-use crate::command::{self, CommandError};
-use crate::layout::{API_PORT, CONTROLLER_PORT, ETCD_PEER_PORT, ETCD_PORT, KUBELET_PORT, Layout, SCHEDULER_PORT};
-use crate::process::{Daemon, ProcessError};
-use crate::task::{Interrupt, Task};
+use crate::{
+    binaries::Binaries,
+    command::{self, CommandError},
+    layout::{API_PORT, CONTROLLER_PORT, ETCD_PEER_PORT, ETCD_PORT, KUBELET_PORT, Layout, SCHEDULER_PORT},
+    process::{Daemon, ProcessError},
+    task::{Interrupt, Task},
+};
 
 /// The processes in the order of their start.
 pub const NAMES: [&str; 7] = [
@@ -32,7 +35,7 @@ pub const NAMES: [&str; 7] = [
     proxy::NAME,
 ];
 
-/// Which process listens where.
+/// Ports of the processes.
 const PORTS: [(u16, &str); 6] = [
     (ETCD_PORT, etcd::NAME),
     (ETCD_PEER_PORT, etcd::NAME),
@@ -42,7 +45,7 @@ const PORTS: [(u16, &str); 6] = [
     (SCHEDULER_PORT, scheduler::NAME),
 ];
 
-/// How long a process may take until it is ready, on a machine that does other things, too.
+/// Longest time that a process may take until it is ready, on a machine that does other things, too.
 const READY: Duration = Duration::from_secs(180);
 
 /// Why a process does not work.
@@ -59,14 +62,14 @@ pub enum ComponentError {
     Process(#[from] ProcessError),
 }
 
-/// What the processes are made from.
+/// Inputs of all components.
 #[derive(Clone, Copy, Debug)]
 pub struct Context<'a> {
     /// Folders.
     pub layout: &'a Layout,
     /// Programs.
     pub binaries: &'a Binaries,
-    /// Whether to give up.
+    /// Signals that the start is to be given up.
     pub interrupt: &'a Interrupt,
 }
 
@@ -83,7 +86,7 @@ impl Context<'_> {
         kubectl
     }
 
-    /// What kubectl says to the words `arguments`, now.
+    /// The output of kubectl with these arguments.
     ///
     /// # Errors
     /// When it fails.

@@ -2,13 +2,15 @@
 
 use serde_json::{Value, json};
 
-use crate::command::{self, CommandError};
-use crate::components::Context;
-use crate::images::COREDNS;
-use crate::layout::{DNS_ADDRESS, DOMAIN};
-use crate::task::Task;
+use crate::{
+    command::{self, CommandError},
+    components::Context,
+    images::COREDNS,
+    layout::{DNS_ADDRESS, DOMAIN},
+    task::Task,
+};
 
-/// How long the pod may take until it is ready.
+/// Longest time that the pod may take until it is ready.
 const READY: &str = "--timeout=180s";
 
 /// Why names are not resolved.

@@ -1,29 +1,33 @@
 //! The images of the repository's Dockerfile, built by buildah without an image registry: on a Debian base that carries the name
 //! the Dockerfile expects, with this machine's Rust toolchain and the packages that it has fetched mounted.
 
-use std::env;
-use std::fs;
-use std::io;
-use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::{
+    env, fs, io,
+    path::{Path, PathBuf},
+    process::Command,
+};
 
-use rustix::mount::{UnmountFlags, unmount};
-use rustix::process::geteuid;
+use rustix::{
+    mount::{UnmountFlags, unmount},
+    process::geteuid,
+};
 
-use crate::command::{self, CommandError};
-use crate::layout::Layout;
-use crate::packages::{self, PackagesError};
-use crate::task::{Interrupt, Task};
+use crate::{
+    command::{self, CommandError},
+    layout::Layout,
+    packages::{self, PackagesError},
+    task::{Interrupt, Task},
+};
 
 /// Programs that build images, and Debian's packages that have them.
 const PROGRAMS: [(&str, &str); 2] = [("buildah", "buildah"), ("debootstrap", "debootstrap")];
-/// What the base has beside the smallest Debian.
+/// Packages of the base besides the smallest Debian.
 const BASE_PACKAGES: &str = "ca-certificates,gcc,libc6-dev";
-/// Where the toolchain is mounted.
+/// Mount point of the toolchain.
 const TOOLCHAIN: &str = "/usr/local/rust";
-/// Where Cargo keeps its files in the build.
+/// Cargo's home in the build.
 const CARGO_HOME: &str = "/usr/local/cargo";
-/// Where the Dockerfile has Cargo put what it makes.
+/// Cargo's target folder in the build.
 const TARGET: &str = "/target";
 /// The targets that need no CUDA, each named as its image without `fltorrent-`, with the program in it.
 const TARGETS: [(&str, &str); 2] = [("operator", "fltorrent-operator"), ("peer", "fltorrent")];

@@ -1,17 +1,21 @@
 //! Images without a registry: a static program in an OCI archive, and the import into containerd.
 
-use std::fs::{self, File};
-use std::io::{self, Read};
-use std::path::{Path, PathBuf};
+use std::{
+    fs::{self, File},
+    io::{self, Read},
+    path::{Path, PathBuf},
+};
 
 use data_encoding::HEXLOWER;
 use ring::digest::{SHA256, digest};
 use serde_json::{Value, json};
 use tar::{Builder, EntryType, Header};
 
-use crate::command::{self, CommandError};
-use crate::components::{Context, containerd};
-use crate::task::Task;
+use crate::{
+    command::{self, CommandError},
+    components::{Context, containerd},
+    task::Task,
+};
 
 /// The image of the cluster's DNS.
 pub const COREDNS: &str = "fltorrent.io/e2e/coredns:v0";

@@ -1,8 +1,10 @@
 //! Where everything of the cluster lies: folders, addresses, ports.
 
-use std::env;
-use std::net::Ipv4Addr;
-use std::path::{Path, PathBuf};
+use std::{
+    env,
+    net::Ipv4Addr,
+    path::{Path, PathBuf},
+};
 
 /// Name of the only node, and of its bridge.
 pub const NODE: &str = "flt-e2e";
@@ -77,7 +79,7 @@ impl Layout {
             .ok_or(LayoutError::NoCache)
     }
 
-    /// What is built, kept from one cluster to the next.
+    /// Cache of builds, kept between clusters.
     #[must_use]
     pub fn cache(&self) -> &Path {
         &self.cache
@@ -119,7 +121,7 @@ impl Layout {
         self.state().join("logs")
     }
 
-    /// What the machine was like before the cluster.
+    /// Snapshot of the machine before the cluster.
     #[must_use]
     pub fn before(&self) -> PathBuf {
         self.state().join("before.json")

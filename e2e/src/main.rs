@@ -1,17 +1,18 @@
 //! `cargo xtask cluster up`: a real Kubernetes on this machine; `down` takes it away again.
 
-use std::path::Path;
-use std::process::ExitCode;
+use std::{path::Path, process::ExitCode};
 
 use anyhow::{Context as _, bail};
 use clap::{Parser, Subcommand};
-use e2e::binaries::Binaries;
-use e2e::cluster::{self, Cluster};
-use e2e::components::NAMES;
-use e2e::dockerfile::{self, Programs};
-use e2e::layout::Layout;
-use e2e::process;
-use e2e::task::Interrupt;
+use e2e::{
+    binaries::Binaries,
+    cluster::{self, Cluster},
+    components::NAMES,
+    dockerfile::{self, Programs},
+    layout::Layout,
+    process,
+    task::Interrupt,
+};
 
 /// A real Kubernetes on this machine, for tests and for trying things out. It needs root.
 #[derive(Debug, Parser)]

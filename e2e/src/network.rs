@@ -1,16 +1,19 @@
 //! The pods' network: a bridge with the node's address, and the CNI plugins' configuration for it.
 
-use std::fs;
-use std::io;
-use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::{
+    fs, io,
+    path::{Path, PathBuf},
+    process::Command,
+};
 
 use serde_json::json;
 
-use crate::command::{self, CommandError};
-use crate::layout::{BRIDGE, Layout, NODE_ADDRESS, POD_NETWORK};
-use crate::snapshot::{self, SnapshotError};
-use crate::task::Task;
+use crate::{
+    command::{self, CommandError},
+    layout::{BRIDGE, Layout, NODE_ADDRESS, POD_NETWORK},
+    snapshot::{self, SnapshotError},
+    task::Task,
+};
 
 /// Tables of nftables that kube-proxy makes.
 const PROXY_TABLES: [[&str; 2]; 2] = [["ip", "kube-proxy"], ["ip6", "kube-proxy"]];

@@ -1,11 +1,15 @@
 //! What comes from the system's packages: programs, containerd and the CNI plugins.
 
-use std::env;
-use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::{
+    env,
+    path::{Path, PathBuf},
+    process::Command,
+};
 
-use crate::command::{self, CommandError};
-use crate::task::{Interrupt, Task};
+use crate::{
+    command::{self, CommandError},
+    task::{Interrupt, Task},
+};
 
 /// Programs, and Debian's packages that have them.
 const PROGRAMS: [(&str, &str); 5] = [
@@ -95,7 +99,7 @@ fn without<'a>(programs: &[(&'a str, &'a str)]) -> Vec<(&'a str, &'a str)> {
     programs.iter().copied().filter(|(name, _)| !there(name)).collect()
 }
 
-/// What is missing, and the packages that have it.
+/// The missing programs, and the packages that have them.
 fn named(missing: Vec<(&str, &str)>) -> (Vec<String>, Vec<String>) {
     let names = missing.iter().map(|(name, _)| (*name).to_owned()).collect();
     let mut packages: Vec<String> = missing.iter().map(|(_, package)| (*package).to_owned()).collect();
@@ -115,7 +119,7 @@ fn install(packages: &[String], task: &mut Task) -> Result<(), CommandError> {
     command::run(install.args(packages), task).map(drop)
 }
 
-/// Where a program lies.
+/// Path of a program.
 #[must_use]
 pub fn program(name: &str) -> Option<PathBuf> {
     let path = env::var_os("PATH").unwrap_or_default();

@@ -1,23 +1,27 @@
 //! Processes that outlive the one that starts them.
 
-use std::fs::{self, File};
-use std::io;
-use std::os::unix::process::CommandExt;
-use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
-use std::time::Duration;
+use std::{
+    fs::{self, File},
+    io,
+    os::unix::process::CommandExt,
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+    time::Duration,
+};
 
 use rustix::process::{Pid, Signal, WaitOptions, kill_process, waitpid};
 use serde::{Deserialize, Serialize};
 
-use crate::layout::Layout;
-use crate::task::{Interrupted, Task};
+use crate::{
+    layout::Layout,
+    task::{Interrupted, Task},
+};
 
 /// Lines of a log that an error shows.
 const SHOWN_LINES: usize = 15;
-/// How long a process may take from SIGTERM to its end before it is killed.
+/// Longest time that a process may take from SIGTERM to its end before it is killed.
 const GRACE: Duration = Duration::from_secs(10);
-/// How often a process that ends, or one that gets ready, is looked at.
+/// Polling interval for processes that end or get ready.
 const LOOK: Duration = Duration::from_millis(50);
 
 /// What went wrong with a process.
@@ -96,7 +100,7 @@ impl Daemon {
         Self::new(layout, name, PathBuf::new(), Vec::new())
     }
 
-    /// Its process id, while it runs.
+    /// Process id, while it runs.
     #[must_use]
     pub fn pid(&self) -> Option<i32> {
         self.living().map(|record| record.pid)

@@ -1,16 +1,19 @@
 //! What a machine is like, as far as a cluster changes it: to put it back, and to tell whether it was.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::fs;
-use std::io;
-use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs, io,
+    path::{Path, PathBuf},
+    process::Command,
+};
 
 use serde::{Deserialize, Serialize};
 
-use crate::cgroup;
-use crate::command::{self, CommandError};
-use crate::task::Task;
+use crate::{
+    cgroup,
+    command::{self, CommandError},
+    task::Task,
+};
 
 /// Kernel settings that the kubelet, kube-proxy, the bridge or `up` itself change.
 const SETTINGS: [&str; 11] = [
@@ -69,7 +72,7 @@ pub enum SnapshotError {
 /// A machine at one moment.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Snapshot {
-    /// Where something is mounted.
+    /// Mount points.
     mounts: BTreeSet<String>,
     /// Network links, their addresses, and routes.
     network: BTreeSet<String>,
@@ -125,7 +128,7 @@ impl Snapshot {
         })
     }
 
-    /// What is there now and was not before, or the other way round; a line each.
+    /// The differences between two snapshots, one per line.
     #[must_use]
     pub fn changes(&self, now: &Self) -> Vec<String> {
         let sets = [

@@ -1,10 +1,14 @@
 //! What takes time: it shows how far it is, and ends at Ctrl-C.
 
-use std::io::{self, IsTerminal, Write};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::thread;
-use std::time::{Duration, Instant};
+use std::{
+    io::{self, IsTerminal, Write},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    thread,
+    time::{Duration, Instant},
+};
 
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 
@@ -14,7 +18,7 @@ const QUIET: Duration = Duration::from_secs(2);
 const CLEAR: &str = "\x1b[K";
 /// Characters of a line where there is no terminal.
 const LONGEST: usize = 200;
-/// How often it says so where lines stay.
+/// Interval at which it says so where lines stay.
 const AGAIN: Duration = Duration::from_secs(60);
 
 /// Ctrl-C was pressed, or the process was asked to end.
@@ -22,7 +26,7 @@ const AGAIN: Duration = Duration::from_secs(60);
 #[error("interrupted")]
 pub struct Interrupted;
 
-/// Whether the process was asked to end.
+/// True once the process was asked to end.
 #[derive(Clone, Debug, Default)]
 pub struct Interrupt(Arc<AtomicBool>);
 
@@ -94,7 +98,7 @@ impl Task {
         }
     }
 
-    /// What of it is done at the moment, for example `kubelet, 4 of 6`.
+    /// Sets the current step, for example `kubelet, 4 of 6`.
     pub fn detail(&mut self, text: impl Into<String>) {
         self.detail = text.into();
     }

@@ -1,24 +1,29 @@
 //! The end of a cluster: the machine is as it was before.
 
-use std::fs;
-use std::io;
-use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::{
+    fs, io,
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
-use rustix::mount::{UnmountFlags, unmount};
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::{
+    mount::{UnmountFlags, unmount},
+    process::{Pid, Signal, kill_process},
+};
 
-use crate::cgroup::{self, CgroupError};
-use crate::components::{NAMES, containerd};
-use crate::layout::Layout;
-use crate::network::{self, NetworkError};
-use crate::process::{Daemon, ProcessError};
-use crate::snapshot::{self, Snapshot, SnapshotError};
-use crate::task::{Interrupt, Interrupted, Task};
+use crate::{
+    cgroup::{self, CgroupError},
+    components::{NAMES, containerd},
+    layout::Layout,
+    network::{self, NetworkError},
+    process::{Daemon, ProcessError},
+    snapshot::{self, Snapshot, SnapshotError},
+    task::{Interrupt, Interrupted, Task},
+};
 
-/// How long what was killed may take to be gone.
+/// Longest time that what was killed may take to be gone.
 const GONE: Duration = Duration::from_secs(30);
-/// How often it is looked at.
+/// Polling interval.
 const LOOK: Duration = Duration::from_millis(50);
 
 /// What could not be taken away.

@@ -1,23 +1,27 @@
 //! Where claims get their volumes: a default class without a provisioner, and folders of the node that are volumes in advance. They are
 //! local volumes, which the kubelet hands to a pod's group as most drivers do.
 
-use std::fs::{self, Permissions};
-use std::io;
-use std::os::unix::fs::PermissionsExt;
-use std::path::{Path, PathBuf};
+use std::{
+    fs::{self, Permissions},
+    io,
+    os::unix::fs::PermissionsExt,
+    path::{Path, PathBuf},
+};
 
 use serde_json::{Value, json};
 
-use crate::command::{self, CommandError};
-use crate::components::Context;
-use crate::layout::{Layout, NODE};
-use crate::task::Task;
+use crate::{
+    command::{self, CommandError},
+    components::Context,
+    layout::{Layout, NODE},
+    task::Task,
+};
 
 /// The class of claims that name none.
 pub const CLASS: &str = "local";
 /// Enough for a claim of both kinds for each of eight peers, in two experiments.
 const COUNT: usize = 40;
-/// What each of them says that it holds. Nothing keeps a pod from writing more.
+/// Capacity of each volume. Nothing keeps a pod from writing more.
 const CAPACITY: &str = "10Gi";
 
 /// Why claims have no volumes.
@@ -86,7 +90,7 @@ fn name(index: usize) -> String {
     format!("{CLASS}-{index:02}")
 }
 
-/// Where the files of a volume are.
+/// Folder with the files of a volume.
 #[must_use]
 pub fn folder(layout: &Layout, volume: &str) -> PathBuf {
     layout.state().join("volumes").join(volume)

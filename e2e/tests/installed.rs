@@ -16,11 +16,12 @@ mod trouble;
 #[path = "installed/world.rs"]
 mod world;
 
-use std::process::ExitCode;
-use std::sync::Arc;
+use std::{process::ExitCode, sync::Arc};
 
-use e2e::cluster::{Cluster, status};
-use e2e::layout::Layout;
+use e2e::{
+    cluster::{Cluster, status},
+    layout::Layout,
+};
 use libtest_mimic::{Arguments, Failed, Trial};
 
 use crate::world::World;

@@ -28,12 +28,13 @@ mod security;
 #[path = "chart/values.rs"]
 mod values;
 
-use std::process::ExitCode;
-use std::sync::Arc;
+use std::{process::ExitCode, sync::Arc};
 
-use e2e::cluster::{Cluster, status};
-use e2e::layout::Layout;
-use e2e::task::Interrupt;
+use e2e::{
+    cluster::{Cluster, status},
+    layout::Layout,
+    task::Interrupt,
+};
 use libtest_mimic::{Arguments, Failed, Trial};
 
 /// A check of the cluster.

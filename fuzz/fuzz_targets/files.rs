@@ -3,12 +3,7 @@
 
 use std::{fs, sync::LazyLock};
 
-use fltorrent_crds::{
-    data::{Columns, CsvPlan, DataFile, DataSource, SafetensorsPlan, TextPlan},
-    experiment::Column,
-    partition::Partition,
-    plan::DataPlan,
-};
+use fltorrent_crds::{data::{Columns, CsvPlan, DataFile, DataSource, SafetensorsPlan, TextPlan}, experiment::Column, partition::Partition, plan::DataPlan};
 use fltorrent_peer::data::{self, Split};
 use tempfile::TempDir;
 

@@ -4,11 +4,7 @@
 
 use std::{fs, path::Path, sync::LazyLock};
 
-use fltorrent_crds::{
-    data::IdxPlan,
-    partition::Partition,
-    plan::DataPlan,
-};
+use fltorrent_crds::{data::IdxPlan, partition::Partition, plan::DataPlan};
 use fltorrent_peer::data::{self, Split};
 use tempfile::TempDir;
 

@@ -12,20 +12,23 @@ use std::sync::Arc;
 use fltorrent_coordinator::secret::RootSecret;
 use futures_util::{StreamExt, TryStreamExt, stream};
 use k8s_openapi::api::core::v1::Pod;
-use kube::api::{DeleteParams, Patch, PatchParams, PostParams, Preconditions};
-use kube::core::PartialObjectMeta;
-use kube::{Api, Client, ResourceExt};
+use kube::{
+    Api, Client, ResourceExt,
+    api::{DeleteParams, Patch, PatchParams, PostParams, Preconditions},
+    core::PartialObjectMeta,
+};
 use serde_json::{Value, json};
 use tokio::sync::Semaphore;
 
-use crate::build::{BuildError, Objects, pod};
-use crate::life::Facts;
-use crate::metrics::Metrics;
-use crate::names;
-use crate::seal;
+use crate::{
+    build::{BuildError, Objects, pod},
+    life::Facts,
+    metrics::Metrics,
+    names, seal,
+};
 pub use error::{ApplyError, Doing, QUOTA_EXCEEDED, classify};
 use objects::Place;
-pub use objects::{Made, Mark, Standing};
+pub use objects::{Made, Mark, Ownership};
 
 /// Requests about pods or claims of one experiment that are under way at a time.
 const PARALLEL: usize = 16;
@@ -33,14 +36,14 @@ const PARALLEL: usize = 16;
 /// variables, which is there as an object, as a request and as an answer.
 static MAKING: Semaphore = Semaphore::const_new(2 * PARALLEL);
 
-/// What is to be so.
+/// The desired state.
 #[derive(Debug)]
 pub struct Desired {
     /// The experiment's UID.
     pub uid: String,
-    /// Its name.
+    /// The experiment's name.
     pub name: String,
-    /// Its namespace.
+    /// The experiment's namespace.
     pub namespace: String,
     /// Objects that are to stand as they are built; none: they do.
     pub objects: Option<Objects>,
@@ -54,7 +57,7 @@ pub struct Desired {
     pub create: Vec<u32>,
 }
 
-/// What was applied. Only [`Applier::apply`] makes it.
+/// The result of applying objects. Only [`Applier::apply`] makes it.
 #[derive(Debug)]
 pub struct Applied {
     facts: Facts,
@@ -62,12 +65,12 @@ pub struct Applied {
 }
 
 impl Applied {
-    /// What was seen of the pods before.
+    /// Facts about pods before.
     pub const fn facts(&self) -> &Facts {
         &self.facts
     }
 
-    /// How the objects stand now, if they were applied.
+    /// Versions of the objects, if they were applied.
     pub const fn mark(&self) -> Option<&Mark> {
         self.mark.as_ref()
     }
@@ -156,7 +159,7 @@ impl Applier {
             Err(error) if is_another(&error) => Ok(()),
             Err(kube::Error::Api(status)) if matches!(status.code, 403 | 422) => {
                 let said = &status.message;
-                tracing::warn!(name, said, "a pod gets no deadline, so that it is deleted");
+                tracing::warn!(name, said, "a pod's deadline could not be set; deleting the pod");
                 self.delete(pods, name, uid).await
             }
             Err(error) => Err(ApplyError::api(Doing::End, "Pod", &name, error)),
@@ -198,12 +201,12 @@ impl Applier {
                     // Gone again: the next time creates it.
                     return Ok(());
                 };
-                match Standing::of(&metadata, uid) {
-                    Standing::Ours if seal::fits(&self.root, &metadata) => Ok(()),
+                match Ownership::of(&metadata, uid) {
+                    Ownership::Ours if seal::fits(&self.root, &metadata) => Ok(()),
                     // An earlier request of ours arrived after all, or somebody else says that the pod is ours.
-                    Standing::Ours => self.delete(pods, name, metadata.uid).await,
-                    Standing::Former => Err(ApplyError::Former { kind: "Pod", name }),
-                    Standing::Foreign => Err(ApplyError::Foreign { kind: "Pod", name }),
+                    Ownership::Ours => self.delete(pods, name, metadata.uid).await,
+                    Ownership::Former => Err(ApplyError::Former { kind: "Pod", name }),
+                    Ownership::Foreign => Err(ApplyError::Foreign { kind: "Pod", name }),
                 }
             }
             Err(error) => Err(ApplyError::api(Doing::Create, "Pod", &name, error)),
@@ -236,7 +239,7 @@ async fn patched(pods: &Api<Pod>, name: &str, patch: &Value) -> kube::Result<()>
     pods.patch_metadata(name, &params, &patch).await.map(drop)
 }
 
-/// Whether an object that was looked at is gone, or replaced by another one.
+/// True if an object that was looked at is gone, or replaced by another one.
 fn is_another(error: &kube::Error) -> bool {
     matches!(error, kube::Error::Api(status) if status.is_not_found() || status.is_conflict())
 }

@@ -9,22 +9,27 @@ mod security;
 mod service;
 mod volumes;
 
-use fltorrent_coordinator::authority::AuthorityError;
-use fltorrent_coordinator::secret::RootSecret;
-use k8s_openapi::api::core::v1::{ConfigMap, PersistentVolumeClaim, Service};
-use k8s_openapi::api::networking::v1::NetworkPolicy;
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use fltorrent_coordinator::{authority::AuthorityError, secret::RootSecret};
+use k8s_openapi::{
+    api::{
+        core::v1::{ConfigMap, PersistentVolumeClaim, Service},
+        networking::v1::NetworkPolicy,
+    },
+    apimachinery::pkg::apis::meta::v1::ObjectMeta,
+};
 
-use crate::config::{Config, PeerUser};
-use crate::names;
-use crate::validate::{ValidateError, Validated};
+use crate::{
+    config::{Config, PeerUser},
+    names,
+    validate::{ValidateError, Validated},
+};
 
 /// The port of the swarm, UDP.
 pub const SWARM_PORT: i32 = 7400;
 /// The port of a peer's metrics and probes, TCP.
 pub const METRICS_PORT: i32 = 9400;
 
-/// What objects need to know of the place that they are made for.
+/// Settings of the cluster that objects depend on.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Site {
     /// The operator's namespace.
@@ -33,13 +38,13 @@ pub struct Site {
     pub service: String,
     /// The port of it where peers get certificates and report.
     pub port: u16,
-    /// The domain of the cluster's names.
+    /// The DNS domain of the cluster.
     pub cluster_domain: String,
     /// The image of peers that compute on the CPU.
     pub peer_image: String,
     /// The image of peers that compute with CUDA.
     pub peer_cuda_image: String,
-    /// Whom peers run as where an experiment does not say it.
+    /// User of peers, unless an experiment sets one.
     pub peer_user: PeerUser,
 }
 
@@ -57,7 +62,7 @@ impl Site {
         }
     }
 
-    /// Where a peer reaches the operator.
+    /// The operator's address for peers.
     pub fn coordinator(&self) -> String {
         let Self {
             namespace,
@@ -99,13 +104,13 @@ impl BuildError {
 /// All objects of an experiment but its pods.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Objects {
-    /// What peers are told.
+    /// The configuration of peers.
     pub config_map: ConfigMap,
     /// By which peers have names.
     pub service: Service,
-    /// Who may talk to whom.
+    /// The network policy of the peers.
     pub network_policy: NetworkPolicy,
-    /// Where checkpoints and results are kept; they outlive the experiment, so that it does not own them.
+    /// Claims for checkpoints and results; they outlive the experiment, so it does not own them.
     pub claims: Vec<PersistentVolumeClaim>,
 }
 

@@ -1,8 +1,6 @@
 //! What the operator is told when it starts. The chart sets all of it; the defaults are the chart's.
 
-use std::fmt;
-use std::net::SocketAddr;
-use std::str::FromStr;
+use std::{fmt, net::SocketAddr, str::FromStr};
 
 use clap::Args;
 
@@ -30,7 +28,7 @@ pub struct Config {
     /// `platform` where the platform chooses, as OpenShift does.
     #[arg(long, env = "FLTORRENT_PEER_USER", default_value_t)]
     pub peer_user: PeerUser,
-    /// The domain of the cluster's names.
+    /// The DNS domain of the cluster.
     #[arg(long, env = "FLTORRENT_CLUSTER_DOMAIN", default_value = "cluster.local")]
     pub cluster_domain: String,
     /// The operator's Service, by which peers reach it.
@@ -48,17 +46,17 @@ pub struct Config {
     /// Lead without an election: for one replica that is run by hand.
     #[arg(long)]
     pub no_election: bool,
-    /// How log lines are written.
+    /// The format of log lines.
     #[arg(long, env = "FLTORRENT_LOG_FORMAT", value_enum, default_value_t)]
     pub log_format: LogFormat,
 }
 
-/// Whom peers run as where an experiment does not say it.
+/// User of peers, unless an experiment sets one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PeerUser {
     /// This one, which is the group of the process and of its volumes, too.
     Fixed(u32),
-    /// Whom the platform chooses.
+    /// Chosen by the platform.
     Platform,
 }
 

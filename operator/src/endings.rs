@@ -1,20 +1,25 @@
 //! What peers say at their end, kept from when it was seen: a pod that is deleted takes its termination message along. Only pods that the
 //! operator has made are heard.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::sync::{Mutex, PoisonError};
+use std::{
+    collections::{BTreeMap, BTreeSet, HashMap},
+    sync::{Mutex, PoisonError},
+};
 
-use fltorrent_coordinator::ending::{EndState, Ending};
-use fltorrent_coordinator::secret::RootSecret;
+use fltorrent_coordinator::{
+    ending::{EndState, Ending},
+    secret::RootSecret,
+};
 use fltorrent_crds::experiment::kubernetes::KeptStorageType;
 use fltorrent_records::report::ModelHash;
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::Pod;
 
-use crate::life::{Ledger, PodState};
-use crate::pod_facts;
-use crate::seal;
-use crate::validate::Validated;
+use crate::{
+    life::{Ledger, PodState},
+    pod_facts, seal,
+    validate::Validated,
+};
 
 /// Different models that are named.
 const GROUPS: usize = 4;
@@ -30,7 +35,7 @@ pub struct Endings {
     noticed: BTreeMap<u32, Timestamp>,
 }
 
-/// What was seen, by the experiment's UID.
+/// Endings of peers, by the experiment's UID.
 #[derive(Debug)]
 pub struct EndingStore {
     root: RootSecret,
@@ -123,7 +128,7 @@ impl Endings {
         (holders.len() > 1).then(|| differ(&holders))
     }
 
-    /// The round after which the next attempt can go on: the newest of which all peers have a checkpoint, as far as they say. `done` is how
+    /// The round after which the next attempt can resume: the newest of which all peers have a checkpoint, as far as they say. `done` is how
     /// many rounds all peers had finished, which has to do where none of them said anything. None: there is no such round, or nothing that
     /// outlives a pod.
     pub fn checkpoint(&self, validated: &Validated, ledger: Ledger, done: u32) -> Option<u32> {
@@ -176,7 +181,7 @@ fn differ(holders: &BTreeMap<ModelHash, Vec<u32>>) -> String {
         told.push(format!("{more} more models"));
     }
     format!(
-        "the peers ended with different models: {}; none of them is the experiment's",
+        "the peers ended with different models: {}; none of them is the result",
         told.join("; ")
     )
 }

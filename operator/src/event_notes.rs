@@ -1,14 +1,16 @@
 //! What each event of an experiment says. No client.
 
-use crate::apply::ApplyError;
-use crate::events::{EventSpec, MAX_NOTE, tail};
-use crate::life::{Failure, Ledger, Turn};
-use crate::pod_facts::Trouble;
-use crate::status::failed;
-use crate::validate::{ValidateError, Validated};
+use crate::{
+    apply::ApplyError,
+    events::{EventSpec, MAX_NOTE, tail},
+    life::{Failure, Ledger, Transition},
+    pod_facts::Trouble,
+    status::failed,
+    validate::{ValidateError, Validated},
+};
 
-/// What a step of an experiment's life is told as. `log` has the last lines of the peer that failed, if they could be read.
-pub fn turn(turn: &Turn, ledger: Ledger, validated: &Validated, log: Option<&str>) -> Vec<EventSpec> {
+/// The events of a step. `log` has the last lines of the peer that failed, if they could be read.
+pub fn transition(transition: &Transition, ledger: Ledger, validated: &Validated, log: Option<&str>) -> Vec<EventSpec> {
     let peers = validated.peers();
     let Ledger { attempt, restarts, .. } = ledger;
     let budget = validated.experiment.spec.restarts;
@@ -31,64 +33,60 @@ pub fn turn(turn: &Turn, ledger: Ledger, validated: &Validated, log: Option<&str
             ..once("PeerFailed", true, note)
         }
     };
-    match turn {
-        Turn::Started => vec![once(
+    match transition {
+        Transition::Started => vec![once(
             "Started",
             false,
             format!("all {peers} pods of attempt {attempt} have been created"),
         )],
-        Turn::Completed => vec![once(
-            "Complete",
-            false,
-            format!("all {peers} peers have ended with a model"),
-        )],
-        Turn::ModelsDiffer { message } => vec![once("ModelsDiffer", true, message.clone())],
-        Turn::Suspended => vec![once(
+        Transition::Completed => vec![once("Complete", false, format!("all {peers} peers have completed"))],
+        Transition::ModelsDiffer { message } => vec![once("ModelsDiffer", true, message.clone())],
+        Transition::Suspended => vec![once(
             "Suspended",
             false,
-            "spec.suspend is true: the pods are deleted".to_owned(),
+            "spec.suspend is true: deleting the pods".to_owned(),
         )],
-        Turn::Resumed => vec![once(
+        Transition::Resumed => vec![once(
             "Resumed",
             false,
-            "spec.suspend is false: pods are made again".to_owned(),
+            "spec.suspend is false: creating pods again".to_owned(),
         )],
-        Turn::Restarting { index, failure } => vec![
+        Transition::Restarting { index, failure } => vec![
             peer(*index, failure, attempt.saturating_sub(1)),
             once(
                 "Restarting",
                 false,
-                format!("all peers are started again, restart {restarts} of {budget}"),
+                format!("restarting all peers, restart {restarts} of {budget}"),
             ),
         ],
-        Turn::GaveUp { index, failure } => vec![
+        Transition::GaveUp { index, failure } => vec![
             peer(*index, failure, attempt),
             once(
                 "Failed",
                 true,
-                match failure.hopeless {
-                    true => "a restart would not mend it; the pods that ended stay, for their logs".to_owned(),
-                    false => format!("no restart is left of {budget}; the pods that ended stay, for their logs"),
+                match failure.permanent {
+                    true => "a restart cannot fix it; terminated pods are kept for their logs".to_owned(),
+                    false => format!("no restart left of {budget}; terminated pods are kept for their logs"),
                 },
             ),
         ],
-        Turn::ResumedFromCheckpoint { rounds } => vec![once(
+        Transition::ResumedFromCheckpoint { rounds } => vec![once(
             "ResumedFromCheckpoint",
             false,
-            format!("attempt {attempt} goes on after round {rounds}, the last that all peers have a checkpoint of"),
+            format!("attempt {attempt} resumes after round {rounds}, the last that all peers have a checkpoint of"),
         )],
         // The refusal that it follows from is told.
-        Turn::Begins | Turn::GaveBack => Vec::new(),
-        Turn::RestartedFromScratch if attempt == 0 => Vec::new(),
-        Turn::RestartedFromScratch => vec![once(
+        Transition::Begins | Transition::GaveBack => Vec::new(),
+        Transition::RestartedFromScratch if attempt == 0 => Vec::new(),
+        Transition::RestartedFromScratch => vec![once(
             "RestartedFromScratch",
             true,
-            format!("attempt {attempt} begins with round 0: {}", why_from_scratch(validated)),
+            format!("attempt {attempt} starts from round 0: {}", why_from_scratch(validated)),
         )],
-        Turn::Recovered => vec![once(
+        Transition::Recovered => vec![once(
             "StatusLost",
             true,
-            format!("pods of attempt {attempt} were found, which the status did not say; they go on"),
+            format!("found pods of attempt {attempt} that the status does not record; they keep running"),
         )],
     }
 }
@@ -97,9 +95,11 @@ fn why_from_scratch(validated: &Validated) -> &'static str {
     use fltorrent_crds::experiment::kubernetes::KeptStorageType;
     let kept = validated.experiment.spec.kubernetes.storage.checkpoints.kind != KeptStorageType::EmptyDir;
     match (validated.plan.checkpoint_every, kept) {
-        (None, _) => "no checkpoints are written; spec.checkpoint says when they are",
-        (Some(_), false) => "checkpoints went with the pods; spec.kubernetes.storage.checkpoints keeps them on a claim",
-        (Some(_), true) => "the peers have no checkpoint of the same round",
+        (None, _) => "no checkpoints are written; spec.checkpoint enables them",
+        (Some(_), false) => {
+            "checkpoints were deleted with the pods; spec.kubernetes.storage.checkpoints keeps them on a claim"
+        }
+        (Some(_), true) => "the peers have no common checkpoint",
     }
 }
 
@@ -115,7 +115,7 @@ pub fn refused(error: &ValidateError, generation: i64) -> EventSpec {
 
 /// Something that could not be applied; none for what passes by itself.
 pub fn unapplied(error: &ApplyError, ledger: Ledger) -> Option<EventSpec> {
-    error.is_told().then(|| EventSpec {
+    error.is_published().then(|| EventSpec {
         reason: error.reason(),
         warning: true,
         note: error.to_string(),
@@ -139,8 +139,7 @@ pub fn trouble(trouble: &Trouble, ledger: Ledger) -> EventSpec {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeSet;
-    use std::sync::Arc;
+    use std::{collections::BTreeSet, sync::Arc};
 
     use fltorrent_crds::manifest;
 
@@ -164,11 +163,11 @@ mod tests {
             reason: "Error".into(),
             ..Failure::default()
         };
-        let restarting = || Turn::Restarting {
+        let restarting = || Transition::Restarting {
             index: 1,
             failure: failure.clone(),
         };
-        let gave_up = Turn::GaveUp {
+        let gave_up = Transition::GaveUp {
             index: 1,
             failure: failure.clone(),
         };
@@ -180,7 +179,7 @@ mod tests {
                     attempt: *attempt,
                     ..Ledger::default()
                 };
-                turn(step, ledger, &validated, Some("the last line"))
+                transition(step, ledger, &validated, Some("the last line"))
             })
             .collect();
         let keys: BTreeSet<_> = told.iter().map(|one| (one.reason, &one.key)).collect();
@@ -201,10 +200,10 @@ mod tests {
             attempt: 1,
             ..Ledger::default()
         };
-        let told = turn(&Turn::RestartedFromScratch, ledger, &validated, None);
-        assert!(told[0].note.contains("spec.checkpoint says when they are"));
+        let told = transition(&Transition::RestartedFromScratch, ledger, &validated, None);
+        assert!(told[0].note.contains("spec.checkpoint enables them"));
         assert_eq!(
-            turn(&Turn::RestartedFromScratch, Ledger::default(), &validated, None),
+            transition(&Transition::RestartedFromScratch, Ledger::default(), &validated, None),
             []
         );
     }

@@ -1,44 +1,43 @@
-//! Events, each told once: an event's name follows from the experiment and what happened, so that telling it again, by another
+//! Events, each published once: an event's name follows from the experiment and its content, so that publishing it again, by another
 //! replica or after a restart, is a conflict of names.
 
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use k8s_openapi::api::core::v1::ObjectReference;
-use k8s_openapi::api::events::v1::Event;
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::{MicroTime, ObjectMeta};
-use kube::api::PostParams;
-use kube::{Api, Client};
+use k8s_openapi::{
+    api::{core::v1::ObjectReference, events::v1::Event},
+    apimachinery::pkg::apis::meta::v1::{MicroTime, ObjectMeta},
+};
+use kube::{Api, Client, api::PostParams};
 
-use crate::metrics::Metrics;
-use crate::names;
+use crate::{metrics::Metrics, names};
 
 /// The longest note, in bytes: the API server refuses more.
 pub const MAX_NOTE: usize = 1024;
 
-/// Something worth telling about an experiment.
+/// An event of an experiment.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct EventSpec {
-    /// Its stable name, in UpperCamelCase.
+    /// Stable reason, in UpperCamelCase.
     pub reason: &'static str,
-    /// Whether somebody should look.
+    /// True for type Warning.
     pub warning: bool,
     /// A sentence for people.
     pub note: String,
-    /// Tells it apart from another of the same reason; what has the same is told once.
+    /// Tells it apart from another of the same reason; equal ones are published once.
     pub key: String,
 }
 
-/// Tells events through the API.
+/// Publishes events through the API.
 #[derive(Clone)]
-pub struct Teller {
+pub struct EventPublisher {
     client: Client,
     instance: String,
     metrics: Arc<Metrics>,
 }
 
-impl Teller {
-    /// Tells under the name of this replica.
+impl EventPublisher {
+    /// Publishes under the name of this replica.
     pub const fn new(client: Client, instance: String, metrics: Arc<Metrics>) -> Self {
         Self {
             client,
@@ -47,8 +46,8 @@ impl Teller {
         }
     }
 
-    /// Tells it, unless it was told. An event that cannot be told is logged; nothing waits for it.
-    pub async fn tell(&self, about: &ObjectReference, spec: &EventSpec) {
+    /// Publishes an event, unless it was published before. A failure is logged; nothing waits for it.
+    pub async fn publish(&self, about: &ObjectReference, spec: &EventSpec) {
         let event = event(about, spec, &self.instance, Timestamp::now());
         let namespace = about.namespace.as_deref().unwrap_or("default");
         let events: Api<Event> = Api::namespaced(self.client.clone(), namespace);
@@ -56,7 +55,7 @@ impl Teller {
             Ok(_) => self.metrics.event(spec.reason),
             Err(kube::Error::Api(status)) if status.is_already_exists() => {}
             Err(error) => {
-                tracing::warn!(%error, reason = spec.reason, note = spec.note, "an event was not told");
+                tracing::warn!(%error, reason = spec.reason, note = spec.note, "an event could not be published");
             }
         }
     }

@@ -1,15 +1,17 @@
 //! `/healthz`, `/readyz` and `/metrics` over plain HTTP: a port for the kubelet's probes alone, and one for Prometheus that answers probes
 //! too. Whatever happens at the one, the kubelet is answered at the other.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering},
+};
 
 use fltorrent_coordinator::plain::{self, Page};
 use tokio::net::TcpListener;
 
 use crate::metrics::Metrics;
 
-/// What the probes ask for.
+/// The state that probes ask for.
 #[derive(Debug, Default)]
 pub struct Health {
     ready: AtomicBool,
@@ -29,7 +31,7 @@ impl Health {
         match path {
             "/healthz" => Some(Page::Text("ok\n")),
             "/readyz" if self.is_ready() => Some(Page::Text("ready\n")),
-            "/readyz" => Some(Page::NotYet("the watches have not caught up yet\n")),
+            "/readyz" => Some(Page::NotYet("the watches are not synchronised yet\n")),
             _ => None,
         }
     }

@@ -1,25 +1,29 @@
 //! Whose token it is: TokenReview says which pod, the pod's seal that we made it, for which peer of which experiment.
 
-use std::sync::Arc;
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
-use fltorrent_coordinator::hub::{Directory, Member, RunFacts, Unproven};
-use fltorrent_coordinator::identity::RunId;
-use fltorrent_coordinator::secret::RootSecret;
-use k8s_openapi::api::authentication::v1::{TokenReview, TokenReviewSpec, TokenReviewStatus};
-use k8s_openapi::api::core::v1::Pod;
-use kube::api::PostParams;
-use kube::{Api, Client};
+use fltorrent_coordinator::{
+    hub::{Directory, Member, RunFacts, Unproven},
+    identity::RunId,
+    secret::RootSecret,
+};
+use k8s_openapi::api::{
+    authentication::v1::{TokenReview, TokenReviewSpec, TokenReviewStatus},
+    core::v1::Pod,
+};
+use kube::{Api, Client, api::PostParams};
 use tokio::sync::watch;
 
-use crate::build::pod::AUDIENCE;
-use crate::metrics::Metrics;
-use crate::runs::{Known, Runs};
-use crate::seal;
+use crate::{
+    build::pod::AUDIENCE,
+    metrics::Metrics,
+    runs::{Known, Runs},
+    seal,
+};
 
 /// When to ask again after the API server could not be asked.
 const RETRY_AFTER: Duration = Duration::from_secs(3);
-/// What the API server adds to a token that is bound to a pod.
+/// The attribute by which TokenReview names the pod of a bound token.
 const POD_NAME: &str = "authentication.kubernetes.io/pod-name";
 const POD_UID: &str = "authentication.kubernetes.io/pod-uid";
 
@@ -54,7 +58,7 @@ impl Cluster {
         let known = self
             .runs
             .get(run)
-            .ok_or_else(|| Unproven::NotOurs("its experiment is gone".to_owned()))?;
+            .ok_or_else(|| Unproven::NotOurs("its experiment does not exist".to_owned()))?;
         let review = TokenReview {
             spec: TokenReviewSpec {
                 audiences: Some(vec![AUDIENCE.to_owned()]),
@@ -66,13 +70,13 @@ impl Cluster {
         let reviewed = reviews
             .create(&PostParams::default(), &review)
             .await
-            .map_err(|error| unavailable("the token was not reviewed", &error))?;
+            .map_err(|error| unavailable("the TokenReview failed", &error))?;
         let claim = claim(&reviewed.status.unwrap_or_default(), &known.namespace)?;
         let pods: Api<Pod> = Api::namespaced(self.client.clone(), &known.namespace);
         let pod = pods
             .get_opt(&claim.name)
             .await
-            .map_err(|error| unavailable("the token's pod was not read", &error))?;
+            .map_err(|error| unavailable("the token's pod could not be read", &error))?;
         member(&self.root, &known, &claim, pod.as_ref())
     }
 }
@@ -113,11 +117,11 @@ struct Claim {
     uid: String,
 }
 
-/// What the API server says of a token, if it is good for us and for a pod of this namespace.
+/// The pod that a TokenReview names, if the token is valid for us and for a pod of this namespace.
 fn claim(status: &TokenReviewStatus, namespace: &str) -> Result<Claim, Unproven> {
     let refused = |why: &str| Unproven::Unauthenticated(why.to_owned());
     if status.authenticated != Some(true) {
-        let said = status.error.as_deref().unwrap_or("it is not genuine");
+        let said = status.error.as_deref().unwrap_or("it is invalid");
         return Err(refused(said));
     }
     // An API server that does not know of audiences would take a token for any.
@@ -158,7 +162,7 @@ fn member(root: &RootSecret, known: &Known, claim: &Claim, pod: Option<&Pod>) ->
         return Ok(Member { index, attempt });
     }
     if seal::is_there(metadata) {
-        return Err(not_ours("its seal is not that of the operator"));
+        return Err(not_ours("its seal is invalid"));
     }
     // A pod is sealed right after it was created; one that will never be is deleted.
     Err(Unproven::Unavailable {

@@ -10,32 +10,32 @@ pub mod keeper;
 
 use std::time::{Duration, Instant};
 
-/// How long a lease holds without being renewed.
+/// Time that a lease holds without being renewed.
 pub const DURATION: Duration = Duration::from_secs(15);
-/// How long a leader that cannot renew goes on; shorter than [`DURATION`], so that it has stopped before another begins.
+/// Time for which a leader that cannot renew continues; shorter than [`DURATION`], so that it has stopped before another begins.
 pub const RENEW_DEADLINE: Duration = Duration::from_secs(10);
 /// The time between two tries.
 pub const RETRY: Duration = Duration::from_secs(2);
 
-/// What is written in the Lease.
+/// The content of the Lease.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Record {
-    /// Who holds it; empty: nobody.
+    /// The holder; empty: nobody.
     pub holder: String,
-    /// How often it changed hands.
+    /// Number of changes of the holder.
     pub transitions: i32,
     /// Changes with every write.
     pub version: String,
 }
 
-/// What to do now.
+/// The next action.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Move {
     /// Write the lease with us as its holder, on the condition that it is still as seen.
     Write {
-        /// How often it changed hands, with this time.
+        /// Number of changes of the holder, including this one.
         transitions: i32,
-        /// Whether we have it already.
+        /// True if we hold it already.
         renewal: bool,
     },
     /// Look again after [`RETRY`].
@@ -63,7 +63,7 @@ impl Election {
         }
     }
 
-    /// Whether we lead, as far as we know.
+    /// True if we lead, as far as we know.
     pub const fn leads(&self) -> bool {
         self.renewed.is_some()
     }
@@ -123,7 +123,7 @@ impl Election {
         }
     }
 
-    /// How long a request about the lease may last: a leader has to know before its time is over.
+    /// Time that a request about the lease may last: a leader has to know before its time is over.
     pub fn patience(&self, now: Instant) -> Duration {
         self.renewed.map_or(RENEW_DEADLINE, |renewed| {
             RENEW_DEADLINE.saturating_sub(now.saturating_duration_since(renewed))

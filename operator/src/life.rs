@@ -10,118 +10,117 @@
 //!
 //! Facts may be old for "is there anything to do?"; what creates, deletes or records has to be decided on fresh ones.
 
-use std::collections::BTreeMap;
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
 pub use fltorrent_crds::status::Stage;
 use jiff::Timestamp;
 
 use crate::backoff;
 
-/// How long the cause of a failure is waited for, while all peers that have failed blame another one: kubelets tell late, and in any order.
+/// Time to wait for the cause of a failure while all peers that have failed blame another one: kubelets report late, and in any order.
 const CAUSE: Duration = Duration::from_secs(15);
 
-/// What is kept of an experiment between two decisions.
+/// The recorded state of an experiment.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Ledger {
-    /// Where it is.
+    /// The stage.
     pub stage: Stage,
     /// The attempt that its pods belong to, from 0.
     pub attempt: u32,
-    /// How often its peers were restarted because one had failed.
+    /// Restarts because of a failed peer.
     pub restarts: u32,
-    /// Rounds of the checkpoint that this attempt goes on from; 0: from the start.
+    /// Rounds of the checkpoint that this attempt resumes from; 0: from scratch.
     pub resume: u32,
-    /// Whether pods may have been made: from then on what makes the model cannot be changed.
+    /// True once pods may have been created: from then on what makes the model cannot be changed.
     pub begun: bool,
 }
 
 impl Ledger {
-    /// Whether it has come to its end.
+    /// True for a final stage.
     pub const fn is_end(&self) -> bool {
         matches!(self.stage, Stage::Complete | Stage::Failed)
     }
 }
 
-/// What is seen of a pod.
+/// Observed state of a pod.
 #[derive(Clone, Debug, PartialEq)]
 pub struct PodFacts {
-    /// Its name.
+    /// Name of the pod.
     pub name: String,
-    /// Its peer.
+    /// Index of its peer.
     pub index: u32,
-    /// Its attempt.
+    /// Attempt that it belongs to.
     pub attempt: u32,
-    /// Whether the operator has made it; one that says that it is of the experiment and is not sealed is nothing but in the way.
+    /// True if the operator created it; a pod of the experiment without a seal is only in the way.
     pub sealed: bool,
-    /// How it is.
+    /// State of its trainer.
     pub state: PodState,
-    /// Whether its peer has ended and something beside it goes on, which holds what the pod was given.
+    /// True if its trainer has ended and another container still runs, which holds the pod's resources.
     pub lingers: bool,
-    /// Whether it is being deleted.
+    /// True if it is being deleted.
     pub leaving: bool,
 }
 
-/// How a pod is.
+/// The state of a pod.
 #[derive(Clone, Debug, PartialEq)]
 pub enum PodState {
-    /// It has not begun.
+    /// Not started.
     Waiting,
-    /// It runs; ready or not.
+    /// Running.
     Running {
-        /// Whether it says that it is ready.
+        /// The condition Ready.
         ready: bool,
     },
-    /// It ended well.
+    /// Ended well.
     Succeeded,
-    /// It ended otherwise.
+    /// Ended otherwise.
     Failed(Failure),
 }
 
 impl PodState {
-    /// Whether it has ended.
+    /// True if it has ended.
     pub const fn has_ended(&self) -> bool {
         matches!(self, Self::Succeeded | Self::Failed(_))
     }
 }
 
-/// How a pod failed.
+/// The failure of a pod.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Failure {
     /// Kubernetes' word for it, for example `OOMKilled` or `Evicted`.
     pub reason: String,
-    /// What more is known.
+    /// Details.
     pub message: String,
-    /// When it ended by its node's clock, if that is known.
+    /// Time of the end by its node's clock, if known.
     pub at: Option<Timestamp>,
-    /// When it was seen first by the operator's clock, if that is known.
+    /// Time of the first observation by the operator's clock, if known.
     pub noticed: Option<Timestamp>,
-    /// Whether it says itself that another peer was the cause.
+    /// True if the peer itself says that another peer was the cause.
     pub blames: bool,
-    /// Whether it says itself that members of the run have signed what proves that the run cannot go on, whoever is started again.
-    pub hopeless: bool,
+    /// True if the peer says that members of the run have signed a proof that the run cannot continue, whoever is restarted.
+    pub permanent: bool,
 }
 
-/// What is known of an experiment.
+/// Observed state of an experiment.
 #[derive(Clone, Debug)]
 pub struct Facts {
-    /// Whether the user wants it to stand still.
+    /// `spec.suspend`.
     pub suspend: bool,
-    /// How often its peers may be restarted.
+    /// `spec.restarts`.
     pub budget: u32,
-    /// Its peers.
+    /// Number of peers.
     pub peers: u32,
-    /// Its pods, of all attempts.
+    /// Pods of all attempts.
     pub pods: Vec<PodFacts>,
     /// Rounds of the last checkpoint that all peers have on a claim; none when there is none.
     pub checkpoint: Option<u32>,
-    /// What the peers' models are, when at least two that ended well have different ones. It counts once all pods have succeeded.
+    /// The models of the peers, if at least two that ended well have different ones. It counts once all pods have succeeded.
     pub disagreement: Option<String>,
 }
 
-/// A step in an experiment's story, told once.
+/// A transition of an experiment, published once.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Turn {
+pub enum Transition {
     /// The first pods are about to be made.
     Begins,
     /// Pods that were made of an attempt are given back, since the namespace has no room for all of them.
@@ -132,47 +131,47 @@ pub enum Turn {
     Completed,
     /// All peers have finished, and not all with the same model.
     ModelsDiffer {
-        /// Who has which.
+        /// The models and their peers.
         message: String,
     },
     /// The user suspended it.
     Suspended,
-    /// The user let it go on.
+    /// The user resumed it.
     Resumed,
     /// A peer failed, and all are started again.
     Restarting {
         /// The peer.
         index: u32,
-        /// How it failed.
+        /// The failure.
         failure: Failure,
     },
     /// A peer failed, and there are no restarts left.
     GaveUp {
         /// The peer.
         index: u32,
-        /// How it failed.
+        /// The failure.
         failure: Failure,
     },
-    /// The next attempt goes on from a checkpoint.
+    /// The next attempt resumes from a checkpoint.
     ResumedFromCheckpoint {
         /// Rounds that are done.
         rounds: u32,
     },
-    /// The next attempt begins anew, since there is no common checkpoint.
+    /// The next attempt starts from scratch, since there is no common checkpoint.
     RestartedFromScratch,
     /// Pods of a later attempt were found than was recorded.
     Recovered,
 }
 
-/// What to do.
+/// The next action.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Decision {
     /// Record this before anything else, and decide again.
     Record {
         /// The new record.
         ledger: Ledger,
-        /// What happened.
-        turn: Turn,
+        /// The event.
+        transition: Transition,
     },
     /// Make it so; nothing to do when all are empty.
     Act {
@@ -182,13 +181,13 @@ pub enum Decision {
         end: Vec<String>,
         /// Peers whose pods are to be created, in order.
         create: Vec<u32>,
-        /// When to decide again even if nothing changes.
+        /// When to decide again if nothing changes.
         again: Option<Duration>,
     },
 }
 
 impl Decision {
-    /// Whether anything changes by it.
+    /// True if it changes nothing.
     pub fn is_quiet(&self) -> bool {
         matches!(self, Self::Act { delete, end, create, .. } if delete.is_empty() && end.is_empty() && create.is_empty())
     }
@@ -224,14 +223,14 @@ pub fn decide(ledger: Ledger, facts: &Facts, now: Timestamp) -> Decision {
             begun: true,
             ..ledger
         };
-        let turn = Turn::Recovered;
-        return Decision::Record { ledger, turn };
+        let transition = Transition::Recovered;
+        return Decision::Record { ledger, transition };
     }
     match ledger.stage {
         Stage::Complete | Stage::Failed => rest(ledger, facts),
         Stage::Suspended if facts.suspend => Decision::delete(names(facts, |_| true)),
-        Stage::Suspended => record(ledger, Stage::Draining, Turn::Resumed),
-        Stage::Draining if facts.suspend => record(ledger, Stage::Suspended, Turn::Suspended),
+        Stage::Suspended => record(ledger, Stage::Draining, Transition::Resumed),
+        Stage::Draining if facts.suspend => record(ledger, Stage::Suspended, Transition::Suspended),
         Stage::Draining => drain(ledger, facts),
         Stage::Starting | Stage::Running => go_on(ledger, facts, now),
     }
@@ -251,8 +250,11 @@ pub fn give_back(ledger: Ledger, facts: &Facts) -> Option<Decision> {
         begun: ledger.begun && (ledger.resume > 0 || ledger.restarts > 0),
         ..ledger
     };
-    let turn = Turn::GaveBack;
-    (next != ledger).then_some(Decision::Record { ledger: next, turn })
+    let transition = Transition::GaveBack;
+    (next != ledger).then_some(Decision::Record {
+        ledger: next,
+        transition,
+    })
 }
 
 /// Pods of the current attempt by peer.
@@ -265,10 +267,10 @@ pub fn current(ledger: Ledger, facts: &Facts) -> BTreeMap<u32, &PodFacts> {
         .collect()
 }
 
-const fn record(ledger: Ledger, stage: Stage, turn: Turn) -> Decision {
+const fn record(ledger: Ledger, stage: Stage, transition: Transition) -> Decision {
     Decision::Record {
         ledger: Ledger { stage, ..ledger },
-        turn,
+        transition,
     }
 }
 
@@ -309,11 +311,11 @@ fn drain(ledger: Ledger, facts: &Facts) -> Decision {
         return Decision::delete(leftovers(ledger, facts));
     }
     let resume = facts.checkpoint.unwrap_or(0);
-    let turn = match resume {
-        0 => Turn::RestartedFromScratch,
-        rounds => Turn::ResumedFromCheckpoint { rounds },
+    let transition = match resume {
+        0 => Transition::RestartedFromScratch,
+        rounds => Transition::ResumedFromCheckpoint { rounds },
     };
-    record(Ledger { resume, ..ledger }, Stage::Starting, turn)
+    record(Ledger { resume, ..ledger }, Stage::Starting, transition)
 }
 
 fn go_on(ledger: Ledger, facts: &Facts, now: Timestamp) -> Decision {
@@ -329,14 +331,14 @@ fn go_on(ledger: Ledger, facts: &Facts, now: Timestamp) -> Decision {
     if pods.values().filter(succeeded).count() == all {
         // It would be so again, with the same peers: nothing is started anew.
         return match facts.disagreement.clone() {
-            Some(message) => record(ledger, Stage::Failed, Turn::ModelsDiffer { message }),
-            None => record(ledger, Stage::Complete, Turn::Completed),
+            Some(message) => record(ledger, Stage::Failed, Transition::ModelsDiffer { message }),
+            None => record(ledger, Stage::Complete, Transition::Completed),
         };
     }
     if facts.suspend {
         let begun = ledger.stage == Stage::Running || !pods.is_empty();
         let attempt = ledger.attempt.saturating_add(u32::from(begun));
-        return record(Ledger { attempt, ..ledger }, Stage::Suspended, Turn::Suspended);
+        return record(Ledger { attempt, ..ledger }, Stage::Suspended, Transition::Suspended);
     }
     if let Some((index, failure)) = failed(ledger, facts, &pods) {
         return after_failure(ledger, facts.budget, index, failure, now);
@@ -350,12 +352,12 @@ fn go_on(ledger: Ledger, facts: &Facts, now: Timestamp) -> Decision {
     }
     let create: Vec<u32> = (0..facts.peers).filter(|index| !pods.contains_key(index)).collect();
     if create.is_empty() {
-        return record(ledger, Stage::Running, Turn::Started);
+        return record(ledger, Stage::Running, Transition::Started);
     }
     if !recorded {
         let ledger = Ledger { begun: true, ..ledger };
-        let turn = Turn::Begins;
-        return Decision::Record { ledger, turn };
+        let transition = Transition::Begins;
+        return Decision::Record { ledger, transition };
     }
     Decision::Act {
         delete: Vec::new(),
@@ -376,7 +378,7 @@ fn failed(ledger: Ledger, facts: &Facts, pods: &BTreeMap<u32, &PodFacts>) -> Opt
         })
         .min_by_key(|(index, failure)| {
             let Failure { blames, at, .. } = failure;
-            (!failure.hopeless, *blames, at.is_none(), *at, *index)
+            (!failure.permanent, *blames, at.is_none(), *at, *index)
         });
     let first = first.map(|(index, failure)| (index, failure.clone()));
     match first {
@@ -384,7 +386,7 @@ fn failed(ledger: Ledger, facts: &Facts, pods: &BTreeMap<u32, &PodFacts>) -> Opt
             _,
             Failure {
                 blames: true,
-                hopeless: false,
+                permanent: false,
                 ..
             },
         ))
@@ -404,33 +406,32 @@ fn gone(ledger: Ledger, facts: &Facts, pods: &BTreeMap<u32, &PodFacts>) -> Optio
     // A pod that leaves in its own time after it has ended is no loss.
     let leaving = pods.values().find(|pod| pod.leaving && !pod.state.has_ended());
     if let Some(pod) = leaving {
-        return Some((pod.index, gone("its pod is being deleted, by somebody or by its node")));
+        return Some((pod.index, gone("its pod is being deleted, by a user or its node")));
     }
     if ledger.stage != Stage::Running {
         return None;
     }
-    (0..facts.peers)
-        .find(|index| !pods.contains_key(index))
-        .map(|index| {
-            let strange = facts.pods.iter().any(|pod| {
-                !pod.sealed && (pod.index, pod.attempt) == (index, ledger.attempt)
-            });
-            let message = match strange {
-                true => {
-                    "its pod is not one that this operator sealed: was the Secret fltorrent-operator-root replaced, or the pod?"
-                }
-                false => "its pod is gone: somebody or its node deleted it",
-            };
-            (index, gone(message))
-        })
+    (0..facts.peers).find(|index| !pods.contains_key(index)).map(|index| {
+        let strange = facts
+            .pods
+            .iter()
+            .any(|pod| !pod.sealed && (pod.index, pod.attempt) == (index, ledger.attempt));
+        let message = match strange {
+            true => {
+                "its pod has no valid seal of this operator: the Secret fltorrent-operator-root or the pod was replaced"
+            }
+            false => "its pod was deleted, by a user or its node",
+        };
+        (index, gone(message))
+    })
 }
 
 fn after_failure(ledger: Ledger, budget: u32, index: u32, failure: Failure, now: Timestamp) -> Decision {
     let next = ledger.attempt.checked_add(1);
-    let next = next.filter(|_| ledger.restarts < budget && !failure.hopeless);
+    let next = next.filter(|_| ledger.restarts < budget && !failure.permanent);
     let pause = next.map_or(Duration::ZERO, |_| backoff::RESTART.after(ledger.restarts));
     // Whoever is blamed may be about to say what happened: a proof, of which a restart would not rid them.
-    let wait = match failure.blames && !failure.hopeless {
+    let wait = match failure.blames && !failure.permanent {
         true => pause.max(CAUSE),
         false => pause,
     };
@@ -443,7 +444,7 @@ fn after_failure(ledger: Ledger, budget: u32, index: u32, failure: Failure, now:
         return Decision::wait(rest);
     }
     let Some(attempt) = next else {
-        return record(ledger, Stage::Failed, Turn::GaveUp { index, failure });
+        return record(ledger, Stage::Failed, Transition::GaveUp { index, failure });
     };
     Decision::Record {
         ledger: Ledger {
@@ -452,7 +453,7 @@ fn after_failure(ledger: Ledger, budget: u32, index: u32, failure: Failure, now:
             restarts: ledger.restarts + 1,
             ..ledger
         },
-        turn: Turn::Restarting { index, failure },
+        transition: Transition::Restarting { index, failure },
     }
 }
 

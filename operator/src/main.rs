@@ -3,11 +3,13 @@
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use fltorrent_operator::config::Config;
-use fltorrent_operator::process::{self, End};
-use fltorrent_operator::rbac::{self, Place};
-use fltorrent_operator::ready::{self, Question};
-use fltorrent_operator::telemetry;
+use fltorrent_operator::{
+    config::Config,
+    process::{self, End},
+    rbac::{self, Place},
+    ready::{self, Question},
+    telemetry,
+};
 use tokio::runtime::Builder;
 
 /// Makes the pods of experiments, signs their certificates, and tells how they get on.
@@ -37,7 +39,7 @@ fn main() -> ExitCode {
     let runtime = match Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {
-            eprintln!("there is no runtime: {error}");
+            eprintln!("there is no async runtime: {error}");
             return ExitCode::FAILURE;
         }
     };

@@ -2,14 +2,11 @@
 
 use std::time::Duration;
 
-use prometheus_client::encoding::EncodeLabelSet;
-use prometheus_client::encoding::text::encode;
-use prometheus_client::metrics::counter::Counter;
-use prometheus_client::metrics::family::Family;
-use prometheus_client::metrics::gauge::Gauge;
-use prometheus_client::metrics::histogram::Histogram;
-use prometheus_client::metrics::info::Info;
-use prometheus_client::registry::{Metric, Registry, Unit};
+use prometheus_client::{
+    encoding::{EncodeLabelSet, text::encode},
+    metrics::{counter::Counter, family::Family, gauge::Gauge, histogram::Histogram, info::Info},
+    registry::{Metric, Registry, Unit},
+};
 
 /// The label of what is counted by stable names of reasons.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -59,31 +56,27 @@ impl Metrics {
         let mut registry = Registry::with_prefix("fltorrent_operator");
         let all = &mut registry;
         let build = Info::new([("version", env!("CARGO_PKG_VERSION"))]);
-        all.register("build", "What runs", build);
+        all.register("build", "Build information", build);
         let leader = add(all, "leader", "1 while this replica leads");
         let reconcile_seconds = Histogram::new([0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0]);
-        let told = "How long a reconcile took";
+        let told = "Duration of a reconcile";
         all.register_with_unit("reconcile", told, Unit::Seconds, reconcile_seconds.clone());
         Self {
             leader,
             reconcile_seconds,
-            errors: add(all, "reconcile_errors", "Reconciles that failed, by the error's name"),
-            events: add(all, "events", "Events told, by reason"),
-            certificates: add(all, "certificate_requests", "Requests for a certificate, by outcome"),
-            experiments: add(all, "experiments", "Experiments that are there, by phase"),
-            watch_errors: add(
-                all,
-                "watch_errors",
-                "Watches that broke off or could not begin, by kind of object",
-            ),
+            errors: add(all, "reconcile_errors", "Failed reconciles, by error"),
+            events: add(all, "events", "Events published, by reason"),
+            certificates: add(all, "certificate_requests", "Certificate requests, by outcome"),
+            experiments: add(all, "experiments", "Experiments, by phase"),
+            watch_errors: add(all, "watch_errors", "Failed watches, by kind of object"),
             pods_created: add(all, "pods_created", "Pods created"),
             pods_deleted: add(all, "pods_deleted", "Pods deleted"),
             status_writes: add(all, "status_writes", "Writes of an experiment's status"),
-            reports: add(all, "reports", "Reports of finished rounds that counted"),
+            reports: add(all, "reports", "Accepted reports of finished rounds"),
             restarts: add(
                 all,
                 "restarts",
-                "Times that all peers of an experiment were started again since one had failed",
+                "Restarts of all peers of an experiment after a failure",
             ),
             registry,
         }
@@ -98,7 +91,7 @@ impl Metrics {
         text
     }
 
-    /// Whether this replica leads.
+    /// Sets whether this replica leads.
     pub fn leads(&self, leads: bool) {
         self.leader.set(i64::from(leads));
     }
@@ -111,7 +104,7 @@ impl Metrics {
         }
     }
 
-    /// An event was told.
+    /// Counts a published event.
     pub fn event(&self, reason: &'static str) {
         self.events.get_or_create(&ByReason { reason }).inc();
     }

@@ -20,7 +20,7 @@ pub const APP_NAME: &str = "fltorrent";
 pub const EXPERIMENT: &str = "fltorrent.io/experiment";
 /// A pod's peer.
 pub const INDEX: &str = "fltorrent.io/index";
-/// Which attempt of the experiment a pod belongs to.
+/// Label: the attempt of a pod.
 pub const ATTEMPT: &str = "fltorrent.io/attempt";
 /// The group that a pod's peer belongs to.
 pub const GROUP: &str = "fltorrent.io/group";

@@ -1,7 +1,6 @@
 //! Long lists by pages: thousands of whole objects are never in one answer, nor in memory at a time.
 
-use kube::api::ListParams;
-use kube::core::ObjectList;
+use kube::{api::ListParams, core::ObjectList};
 use tokio::sync::Semaphore;
 
 /// Objects of a page: whoever may make pods makes them of a megabyte each.

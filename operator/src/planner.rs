@@ -1,12 +1,13 @@
 //! Plans are made on a thread of their own, one at a time: what one user wrote may take long and much memory, and neither the lease nor
 //! the other experiments wait for it. A fault in one is that experiment's condition.
 
-use std::any::Any;
-use std::io;
-use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Arc;
-use std::sync::mpsc;
-use std::thread;
+use std::{
+    any::Any,
+    io,
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::{Arc, mpsc},
+    thread,
+};
 
 use fltorrent_crds::Experiment;
 use tokio::sync::oneshot;
@@ -67,11 +68,11 @@ fn work(queue: &mpsc::Receiver<Job>, make: impl Fn(Arc<Experiment>) -> Made) {
     }
 }
 
-/// What a panic says.
+/// The message of a panic.
 pub fn message(panic: &(dyn Any + Send)) -> String {
     let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
     text.or_else(|| panic.downcast_ref::<String>().cloned())
-        .unwrap_or_else(|| "it panicked without a word".to_owned())
+        .unwrap_or_else(|| "it panicked without a message".to_owned())
 }
 
 #[cfg(test)]

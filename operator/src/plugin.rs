@@ -4,10 +4,12 @@ mod logs;
 mod plan;
 mod watch;
 
-use std::fs;
-use std::io::{self, Read, Write};
-use std::path::{Path, PathBuf};
-use std::process::ExitCode;
+use std::{
+    fs,
+    io::{self, Read, Write},
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
 
 use anyhow::Context as _;
 use clap::{Parser, Subcommand};
@@ -15,9 +17,7 @@ use fltorrent_coordinator::secret::{RootSecret, SECRET_BYTES};
 use fltorrent_crds::{Experiment, manifest, utf8, visible};
 use kube::{Api, Client, Config};
 
-use crate::build::Site;
-use crate::config::PeerUser;
-use crate::render::render;
+use crate::{build::Site, config::PeerUser, render::render};
 
 /// Look at experiments on a cluster, and at what they would be there.
 #[derive(Debug, Parser)]
@@ -83,7 +83,7 @@ enum Command {
         /// User and group of peers where the manifest has no securityContext: a number, or `platform`.
         #[arg(long, default_value_t)]
         peer_user: PeerUser,
-        /// The domain of the cluster's names.
+        /// The DNS domain of the cluster.
         #[arg(long, default_value = "cluster.local")]
         cluster_domain: String,
     },
@@ -104,7 +104,7 @@ pub async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
             tail,
         } => {
             let (client, namespace) = cluster(namespace).await?;
-            let wanted = logs::Wanted { peer, follow, tail };
+            let wanted = logs::LogOptions { peer, follow, tail };
             logs::run(client, &namespace, &name, &wanted).await
         }
         Command::Plan { name, file } => {
@@ -158,7 +158,7 @@ fn read(file: &Path) -> anyhow::Result<Experiment> {
     utf8(bytes)
         .map_err(anyhow::Error::new)
         .and_then(|text| Ok(manifest::parse(&text).map_err(|errors| errors.in_file(&name))?))
-        .with_context(|| format!("{name} is no manifest"))
+        .with_context(|| format!("{name} is not a manifest"))
 }
 
 fn print(text: &str) -> anyhow::Result<ExitCode> {
@@ -172,7 +172,7 @@ fn print(text: &str) -> anyhow::Result<ExitCode> {
 async fn cluster(namespace: Option<String>) -> anyhow::Result<(Client, String)> {
     let config = Config::infer()
         .await
-        .context("there is no cluster to talk to; set KUBECONFIG")?;
+        .context("no cluster is configured; set KUBECONFIG")?;
     let namespace = namespace.unwrap_or_else(|| config.default_namespace.clone());
     Ok((Client::try_from(config)?, namespace))
 }

@@ -4,19 +4,20 @@
 mod how;
 mod trouble;
 
-use std::collections::BTreeMap;
-use std::mem;
+use std::{collections::BTreeMap, mem};
 
-use fltorrent_coordinator::ending::Ending;
-use fltorrent_coordinator::secret::RootSecret;
-use k8s_openapi::api::core::v1::{ContainerStateTerminated, ContainerStatus, Pod, PodSpec, PodStatus};
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use fltorrent_coordinator::{ending::Ending, secret::RootSecret};
+use k8s_openapi::{
+    api::core::v1::{ContainerStateTerminated, ContainerStatus, Pod, PodSpec, PodStatus},
+    apimachinery::pkg::apis::meta::v1::ObjectMeta,
+};
 use kube::ResourceExt;
 
-use crate::build::pod::{CONTAINER, ENDS_NOW};
-use crate::life::{Failure, PodFacts, PodState};
-use crate::names;
-use crate::seal;
+use crate::{
+    build::pod::{CONTAINER, ENDS_NOW},
+    life::{Failure, PodFacts, PodState},
+    names, seal,
+};
 use how::{how, last_words};
 pub use trouble::{Trouble, worst};
 
@@ -39,23 +40,23 @@ pub fn facts(pod: &Pod, experiment: &str, root: &RootSecret) -> Option<PodFacts>
     })
 }
 
-/// How the peer's container ended, if it has.
+/// The termination of the peer's container, if it has ended.
 pub fn terminated(pod: &Pod) -> Option<&ContainerStateTerminated> {
     ended(pod.status.as_ref()?)
 }
 
-/// What a peer is called in messages: `peer 3 (pod x-3-0)`.
+/// Name of a peer in messages: `peer 3 (pod x-3-0)`.
 pub fn called(index: u32, pod: &str) -> String {
     format!("peer {index} (pod {pod})")
 }
 
-/// Whether the operator has told the kubelet to end what still runs in the pod.
+/// True if the operator has told the kubelet to end what still runs in the pod.
 fn is_told_to_end(pod: &Pod) -> bool {
     let deadline = pod.spec.as_ref().and_then(|it| it.active_deadline_seconds);
     deadline == Some(ENDS_NOW)
 }
 
-/// Whether the trainer has ended and another container goes on, of which nobody has told it to end: to the scheduler and to quotas the pod
+/// True if the trainer has ended and another container goes on, of which nobody has told it to end: to the scheduler and to quotas the pod
 /// is there until its phase says that it has ended.
 fn lingers(pod: &Pod) -> bool {
     let Some(status) = &pod.status else {
@@ -153,7 +154,7 @@ fn state(status: &PodStatus, told: bool) -> PodState {
     }
 }
 
-/// Whether a container beside the trainer has not ended, so that the pod's phase stays as it is.
+/// True if a container beside the trainer has not ended, so that the pod's phase stays as it is.
 fn others_live(status: &PodStatus) -> bool {
     let mut others = status
         .container_statuses
@@ -192,7 +193,7 @@ fn failure(status: &PodStatus, told: bool) -> Failure {
         .unwrap_or_else(|| "Error".to_owned());
     let ending = trainer.and_then(ending);
     let blames = ending.as_ref().is_some_and(|ending| ending.blames.is_some());
-    let hopeless = ending.as_ref().is_some_and(|ending| ending.verdict.is_some());
+    let permanent = ending.as_ref().is_some_and(|ending| ending.verdict.is_some());
     let how = ended.map(|ended| {
         let how = how(ended, ending.is_some());
         match other {
@@ -214,7 +215,7 @@ fn failure(status: &PodStatus, told: bool) -> Failure {
         at: trainer.and_then(|ended| ended.finished_at.as_ref().map(|time| time.0)),
         noticed: None,
         blames,
-        hopeless,
+        permanent,
     }
 }
 
@@ -233,7 +234,7 @@ pub fn ending(ended: &ContainerStateTerminated) -> Option<Ending> {
     Ending::from_message(ended.message.as_deref()?).ok()
 }
 
-/// How many peers are how, of the current attempt's pods.
+/// Peers of the current attempt by state.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counts {
     /// Ready and at work.

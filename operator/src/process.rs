@@ -1,53 +1,60 @@
 //! The operator as a process: watches, the port for peers, the election, and the queue of what is to be looked at.
 
-use std::io;
-use std::net::SocketAddr;
-use std::sync::Arc;
-use std::time::Duration;
+use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 
 use anyhow::Context as _;
-use fltorrent_coordinator::hub::{Hub, RunReported, Settings};
-use fltorrent_coordinator::identity::RunId;
-use fltorrent_coordinator::listen;
+use fltorrent_coordinator::{
+    hub::{Hub, RunReported, Settings},
+    identity::RunId,
+    listen,
+};
 use futures_util::{StreamExt, stream};
 use k8s_openapi::api::core::v1::Pod;
-use kube::Client;
-use kube::runtime::controller::{Config as Queueing, applier};
-use kube::runtime::reflector::{ObjectRef, Store, store};
-use tokio::net::TcpListener;
-use tokio::signal::unix::{Signal, SignalKind, signal};
-use tokio::sync::{mpsc, watch};
-use tokio::task::JoinSet;
+use kube::{
+    Client,
+    runtime::{
+        controller::{Config as Queueing, applier},
+        reflector::{ObjectRef, Store, store},
+    },
+};
+use tokio::{
+    net::TcpListener,
+    signal::unix::{Signal, SignalKind, signal},
+    sync::{mpsc, watch},
+    task::JoinSet,
+};
 
-use crate::Watched;
-use crate::build::Site;
-use crate::config::Config;
-use crate::endings::EndingStore;
-use crate::events::Teller;
-use crate::health::{self, Health};
-use crate::identity::Cluster;
-use crate::lease::keeper::{Candidate, Keeper};
-use crate::metrics::Metrics;
-use crate::planner::Planner;
-use crate::reconcile::{Context, Tools, after_error, reconcile};
-use crate::root;
-use crate::watch::{Scope, Triggers, start};
+use crate::{
+    Watched,
+    build::Site,
+    config::Config,
+    endings::EndingStore,
+    events::EventPublisher,
+    health::{self, Health},
+    identity::Cluster,
+    lease::keeper::{Candidate, Keeper},
+    metrics::Metrics,
+    planner::Planner,
+    reconcile::{Context, Tools, after_error, reconcile},
+    root,
+    watch::{Scope, Triggers, start},
+};
 
 /// Experiments that are looked at at a time.
 const CONCURRENCY: u16 = 16;
 /// Reports that wait for being counted; more are told to come again.
 const REPORTS: usize = 1024;
-/// How long requests that are under way may last when the process ends.
+/// Longest time that requests that are under way may last when the process ends.
 const GRACE: Duration = Duration::from_secs(5);
-/// How often experiments are counted for the metrics.
+/// Interval at which experiments are counted for the metrics.
 const COUNTING: Duration = Duration::from_secs(5);
 
-/// How the process came to its end.
+/// The end of the process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum End {
-    /// It was told to.
+    /// A signal.
     Signal,
-    /// It led and lost the lease: whoever starts it again takes part in the election anew.
+    /// It lost the lease, and takes part in the election again after its restart.
     LostLease,
 }
 
@@ -71,7 +78,7 @@ pub async fn run(config: Config) -> anyhow::Result<End> {
     tasks.spawn(health::serve_probes(probes, Arc::clone(&health)));
     tasks.spawn(health::serve(counts, Arc::clone(&health), Arc::clone(&metrics)));
     let root = tokio::select! {
-        () = signals.told() => return Ok(End::Signal),
+        () = signals.received() => return Ok(End::Signal),
         root = root::ensure(client.clone(), &config.namespace) => root?,
     };
     let tools = Tools {
@@ -93,7 +100,7 @@ pub async fn run(config: Config) -> anyhow::Result<End> {
     } = operate(&config, client, &replica, tools, &led, health, &mut tasks).await?;
 
     let end = tokio::select! {
-        () = signals.told() => Ok(End::Signal),
+        () = signals.received() => Ok(End::Signal),
         lost = lost(&mut keeper) => lost.map(|()| End::LostLease),
         () = work(experiments, context, queued, led, known) => Ok(End::Signal),
     };
@@ -107,7 +114,7 @@ pub async fn run(config: Config) -> anyhow::Result<End> {
     end
 }
 
-/// What turns once the root secret is had.
+/// Tasks that start once the root secret is known.
 struct Operating {
     hub: Arc<Hub>,
     experiments: Store<Watched>,
@@ -148,14 +155,14 @@ async fn operate(
 
     let (queue, queued) = mpsc::unbounded_channel();
     let triggers = Triggers::new(queue, led.clone());
-    let teller = Teller::new(client.clone(), replica.to_owned(), Arc::clone(&metrics));
+    let publisher = EventPublisher::new(client.clone(), replica.to_owned(), Arc::clone(&metrics));
     let (experiments, experiments_writer) = store();
     let (pods, pods_writer) = store();
-    let planner = Planner::start().context("there is no thread to make plans on")?;
+    let planner = Planner::start().context("the planner thread cannot start")?;
     let context = Arc::new(Context::new(
         client.clone(),
         tools.clone(),
-        teller,
+        publisher,
         planner,
         pods.clone(),
         Arc::clone(&hub),
@@ -196,7 +203,7 @@ async fn operate(
 async fn connect() -> anyhow::Result<Client> {
     Client::try_default()
         .await
-        .context("there is no cluster to talk to; inside a pod or with KUBECONFIG there is")
+        .context("no cluster is configured; run in a pod, or set KUBECONFIG")
 }
 
 fn listen(address: SocketAddr, whom: &str) -> anyhow::Result<TcpListener> {
@@ -221,12 +228,12 @@ impl Signals {
         })
     }
 
-    async fn told(&mut self) {
+    async fn received(&mut self) {
         tokio::select! {
             _ = self.terminate.recv() => {}
             _ = self.interrupt.recv() => {}
         }
-        tracing::info!("told to end");
+        tracing::info!("shutting down");
     }
 }
 
@@ -242,7 +249,7 @@ fn keeper(config: &Config, replica: &str, leads: watch::Sender<bool>) -> anyhow:
         leads,
     };
     Keeper::start(Client::try_default, candidate)
-        .context("there is no thread for the election")
+        .context("the election thread cannot start")
         .map(Some)
 }
 
@@ -251,8 +258,8 @@ async fn lost(keeper: &mut Option<Keeper>) -> anyhow::Result<()> {
     let Some(keeper) = keeper else {
         return std::future::pending().await;
     };
-    keeper.lost().await.context("nobody can be elected")?;
-    tracing::error!("the lease is lost; another replica may lead by now");
+    keeper.lost().await.context("the election failed")?;
+    tracing::error!("lost the lease; another replica may lead by now");
     Ok(())
 }
 

@@ -7,7 +7,7 @@ use k8s_openapi::api::rbac::v1::PolicyRule;
 
 use crate::{lease, root};
 
-/// Where a rule holds.
+/// The scope of a rule.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub enum Place {
     /// Wherever there are experiments: a ClusterRole, or a Role in the one namespace that is watched.
@@ -21,7 +21,7 @@ pub enum Place {
 /// One thing that the operator may do.
 #[derive(Clone, Copy, Debug)]
 pub struct Rule {
-    /// Where.
+    /// The scope.
     pub place: Place,
     /// The API group.
     pub group: &'static str,
@@ -31,7 +31,7 @@ pub struct Rule {
     pub name: Option<&'static str>,
     /// The verbs.
     pub verbs: &'static [&'static str],
-    /// What it is needed for.
+    /// The reason for the rule.
     pub why: &'static str,
 }
 
@@ -43,7 +43,7 @@ pub const RULES: [Rule; 13] = [
         resources: &["fltorrentexperiments"],
         name: None,
         verbs: &["get", "list", "watch"],
-        why: "follow experiments, and read one anew before anything is decided after a change of leader",
+        why: "watch experiments, and read one again before deciding after a change of leader",
     },
     Rule {
         place: Place::Experiments,
@@ -51,7 +51,7 @@ pub const RULES: [Rule; 13] = [
         resources: &["fltorrentexperiments/status"],
         name: None,
         verbs: &["patch"],
-        why: "tell how an experiment gets on, by server-side apply",
+        why: "report the status of an experiment, by server-side apply",
     },
     Rule {
         place: Place::Experiments,
@@ -59,7 +59,7 @@ pub const RULES: [Rule; 13] = [
         resources: &["pods"],
         name: None,
         verbs: &["get", "list", "watch", "create", "patch", "delete"],
-        why: "make, seal and remove peers, and read the pod that a token belongs to; of their specification only the deadline is changed, to end what outlives a peer",
+        why: "create, seal and delete peers, and read the pod of a token; of their spec only the deadline is changed, to stop what outlives a peer",
     },
     Rule {
         place: Place::Experiments,
@@ -67,7 +67,7 @@ pub const RULES: [Rule; 13] = [
         resources: &["pods/log"],
         name: None,
         verbs: &["get"],
-        why: "show the last lines of a peer that failed in an event",
+        why: "show the last log lines of a failed peer in an event",
     },
     Rule {
         place: Place::Experiments,
@@ -75,7 +75,7 @@ pub const RULES: [Rule; 13] = [
         resources: &["configmaps", "services"],
         name: None,
         verbs: &["get", "list", "watch", "create", "patch", "delete"],
-        why: "tell peers their manifest and give them names, by server-side apply; list and delete for what is left over",
+        why: "give peers their manifest and DNS names, by server-side apply; list and delete for leftovers",
     },
     Rule {
         place: Place::Experiments,
@@ -83,7 +83,7 @@ pub const RULES: [Rule; 13] = [
         resources: &["networkpolicies"],
         name: None,
         verbs: &["get", "list", "watch", "create", "patch", "delete"],
-        why: "let only the peers of one experiment talk to each other; list and delete for what is left over",
+        why: "isolate the peers of each experiment; list and delete for leftovers",
     },
     Rule {
         place: Place::Experiments,
@@ -91,7 +91,7 @@ pub const RULES: [Rule; 13] = [
         resources: &["persistentvolumeclaims"],
         name: None,
         verbs: &["get", "create", "delete"],
-        why: "make claims for checkpoints and results where an experiment asks for them, and delete those just made when there is no room for all; others are never changed or deleted",
+        why: "create claims for checkpoints and results where an experiment requests them, and delete those just created when not all fit; others are never changed or deleted",
     },
     Rule {
         place: Place::Experiments,
@@ -99,7 +99,7 @@ pub const RULES: [Rule; 13] = [
         resources: &["events"],
         name: None,
         verbs: &["create"],
-        why: "tell what happened",
+        why: "publish events",
     },
     Rule {
         place: Place::Cluster,
@@ -107,7 +107,7 @@ pub const RULES: [Rule; 13] = [
         resources: &["tokenreviews"],
         name: None,
         verbs: &["create"],
-        why: "learn which pod asks for a certificate",
+        why: "verify which pod requests a certificate",
     },
     Rule {
         place: Place::Own,
@@ -115,7 +115,7 @@ pub const RULES: [Rule; 13] = [
         resources: &["secrets"],
         name: Some(root::SECRET),
         verbs: &["get"],
-        why: "read the root secret, from which all authorities follow",
+        why: "read the root secret, from which all authorities are derived",
     },
     Rule {
         place: Place::Own,
@@ -123,7 +123,7 @@ pub const RULES: [Rule; 13] = [
         resources: &["secrets"],
         name: None,
         verbs: &["create"],
-        why: "make the root secret when it is missing; a name cannot be given for create",
+        why: "create the root secret if it is missing; create cannot be restricted to a name",
     },
     Rule {
         place: Place::Own,
@@ -139,7 +139,7 @@ pub const RULES: [Rule; 13] = [
         resources: &["leases"],
         name: None,
         verbs: &["create"],
-        why: "make that lease; a name cannot be given for create",
+        why: "create that lease; create cannot be restricted to a name",
     },
 ];
 

@@ -1,32 +1,35 @@
 //! `fltorrent-operator ready`: asks a running operator until it says that it is ready. The chart's test runs this in a pod: the operator's
 //! image has no shell and no other program.
 
-use std::io;
-use std::time::Duration;
+use std::{io, time::Duration};
 
 use bytes::Bytes;
 use clap::Args;
 use http_body_util::{BodyExt, Empty, Limited};
-use hyper::client::conn::http1;
-use hyper::header::{CONNECTION, HOST};
-use hyper::{Request, StatusCode, Uri};
+use hyper::{
+    Request, StatusCode, Uri,
+    client::conn::http1,
+    header::{CONNECTION, HOST},
+};
 use hyper_util::rt::TokioIo;
-use tokio::net::TcpStream;
-use tokio::time::{Instant, sleep, timeout};
+use tokio::{
+    net::TcpStream,
+    time::{Instant, sleep, timeout},
+};
 
-/// How long one question may take, from the look-up of the name to the answer.
+/// Longest time that one question may take, from the look-up of the name to the answer.
 const ONE_QUESTION: Duration = Duration::from_secs(5);
 /// The wait between two questions.
 const PAUSE: Duration = Duration::from_millis(500);
 /// The longest answer that is read, in bytes.
 const MAX_ANSWER_BYTES: usize = 1024;
-/// What is shown of an answer, in characters.
+/// Characters of an answer that are shown.
 const SHOWN: usize = 200;
 
-/// Whom to ask, and for how long.
+/// The endpoint to poll.
 #[derive(Clone, Debug, Args)]
 pub struct Question {
-    /// Where the operator says whether it is ready: `http://SERVICE.NAMESPACE.svc:8080/readyz`.
+    /// The operator's readiness endpoint: `http://SERVICE.NAMESPACE.svc:8080/readyz`.
     #[arg(long)]
     pub url: Uri,
     /// Seconds after which it should have become ready.
@@ -42,7 +45,7 @@ pub enum ReadyError {
         "{0} cannot be asked; http://SERVICE.NAMESPACE.svc:8080/readyz is expected, with the names of the operator's Service"
     )]
     Url(Uri),
-    #[error("{url} did not say within {limit:?} that the operator is ready; its log says more. At last")]
+    #[error("{url} did not report ready within {limit:?}; see the log of the operator. Last answer")]
     NotReady {
         url: Uri,
         limit: Duration,
@@ -146,15 +149,18 @@ async fn ask(url: &Uri, address: &str) -> Result<(), AskError> {
 
 #[cfg(test)]
 mod tests {
-    use std::net::SocketAddr;
-    use std::sync::Arc;
+    use std::{net::SocketAddr, sync::Arc};
 
-    use tokio::io::{AsyncReadExt, AsyncWriteExt};
-    use tokio::net::TcpListener;
+    use tokio::{
+        io::{AsyncReadExt, AsyncWriteExt},
+        net::TcpListener,
+    };
 
     use super::*;
-    use crate::health::{self, Health};
-    use crate::metrics::Metrics;
+    use crate::{
+        health::{self, Health},
+        metrics::Metrics,
+    };
 
     const LONG: Duration = Duration::from_secs(60);
     const SHORT: Duration = Duration::from_secs(1);
@@ -170,7 +176,6 @@ mod tests {
         (listener, url)
     }
 
-    /// What a user reads.
     fn told(result: Result<(), ReadyError>) -> String {
         format!("{:#}", anyhow::Error::new(result.unwrap_err()))
     }
@@ -214,7 +219,10 @@ mod tests {
             _ = server => panic!("the server ended"),
             result = wait_for(&url, SHORT, LONG, PAUSE) => told(result),
         };
-        let (begin, end) = (format!("{url} did not say within 1s"), "have not caught up yet");
+        let (begin, end) = (
+            format!("{url} did not report ready within 1s"),
+            "are not synchronised yet",
+        );
         assert!(said.starts_with(&begin) && said.ends_with(end), "{said}");
         assert!(said.contains("503 Service Unavailable: "), "{said}");
     }

@@ -8,34 +8,38 @@ mod publish;
 mod record;
 mod seen;
 
-use std::panic::AssertUnwindSafe;
-use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::{
+    panic::AssertUnwindSafe,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use fltorrent_crds::status::ExperimentStatus;
 use futures_util::FutureExt;
 use jiff::Timestamp;
-use kube::ResourceExt;
-use kube::runtime::controller::Action;
-use kube::runtime::reflector::ObjectRef;
+use kube::{
+    ResourceExt,
+    runtime::{controller::Action, reflector::ObjectRef},
+};
 use tracing::Instrument;
 
-use crate::Watched;
-use crate::apply::ApplyError;
-use crate::backoff;
-use crate::event_notes;
-use crate::life::{Decision, Facts, Ledger, Turn, decide, give_back};
-use crate::planner;
-use crate::status::ledger;
-use crate::throttle::Turn as Throttled;
-use crate::validate::Validated;
+use crate::{
+    Watched,
+    apply::ApplyError,
+    backoff, event_notes,
+    life::{Decision, Facts, Ledger, Transition, decide, give_back},
+    planner,
+    status::ledger,
+    throttle::Turn,
+    validate::Validated,
+};
 pub use context::{Context, Tools};
 pub use error::ReconcileError;
 use seen::Seen;
 
-/// How often an experiment is looked at when nothing happens.
+/// Interval at which an experiment is looked at when nothing happens.
 const IDLE: Duration = Duration::from_secs(300);
-/// How long one look may take; the API server's client tries again for longer than that.
+/// Longest time that one look may take; the API server's client tries again for longer than that.
 const LONGEST: Duration = Duration::from_secs(90);
 /// Steps of an experiment's life in one look; more come with the next.
 const STEPS: usize = 4;
@@ -105,7 +109,7 @@ async fn look(watched: &Watched, context: &Context) -> Result<Action, ReconcileE
         Ok(validated) => validated,
         Err(error) => {
             let spec = event_notes::refused(&error, experiment.metadata.generation.unwrap_or_default());
-            context.tell(&experiment, &spec).await;
+            context.publish_event(&experiment, &spec).await;
             let next = context.refused(&experiment, &prior, &error);
             return context.publish(&experiment, &prior, next, None).await;
         }
@@ -114,17 +118,17 @@ async fn look(watched: &Watched, context: &Context) -> Result<Action, ReconcileE
         let (seen, decision) = decided(context, &validated, &prior).await?;
         let rest = context.tools.rooms.rest(&validated.uid, Instant::now());
         match held_back(decision, rest, ledger(&prior), &seen.facts) {
-            Decision::Record { ledger, turn } => {
+            Decision::Record { ledger, transition } => {
                 let now = Instant::now();
-                if let Throttled::Wait(rest) = context.turn(&validated.uid, now) {
+                if let Turn::Wait(rest) = context.turn(&validated.uid, now) {
                     return Ok(Action::requeue(rest));
                 }
-                if turn == Turn::Begins
+                if transition == Transition::Begins
                     && let Some(rest) = act::prepare(context, &validated, &prior, &seen).await?
                 {
                     return Ok(Action::requeue(rest));
                 }
-                prior = record::record(context, &validated, &prior, &seen, ledger, &turn).await?;
+                prior = record::record(context, &validated, &prior, &seen, ledger, &transition).await?;
             }
             Decision::Act {
                 delete,
@@ -147,7 +151,10 @@ fn held_back(decision: Decision, rest: Option<Duration>, ledger: Ledger, facts: 
         return decision;
     };
     match &decision {
-        Decision::Record { turn: Turn::Begins, .. } => Decision::wait(rest),
+        Decision::Record {
+            transition: Transition::Begins,
+            ..
+        } => Decision::wait(rest),
         Decision::Act { create, .. } if !create.is_empty() => give_back(ledger, facts).unwrap_or(decision),
         _ => decision,
     }

@@ -6,8 +6,10 @@ use fltorrent_coordinator::secret::RootSecret;
 use fltorrent_crds::Experiment;
 use serde::Serialize;
 
-use crate::build::{self, BuildError, Objects, Site};
-use crate::validate::{ValidateError, validate};
+use crate::{
+    build::{self, BuildError, Objects, Site},
+    validate::{ValidateError, validate},
+};
 
 /// Why nothing is rendered.
 #[derive(Debug, thiserror::Error)]

@@ -1,19 +1,17 @@
 //! Room in a namespace's quota. Pods of one experiment are made at a time in a namespace, all of them or none, so that no two experiments
 //! hold a part each and wait for each other. Who was refused waits longer each time, at most until pods of another experiment end there.
 
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
-use std::time::{Duration, Instant};
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
+    time::{Duration, Instant},
+};
 
 use k8s_openapi::api::core::v1::Pod;
-use kube::ResourceExt;
-use kube::runtime::reflector::ObjectRef;
+use kube::{ResourceExt, runtime::reflector::ObjectRef};
 use tokio::sync::OwnedMutexGuard;
 
-use crate::Watched;
-use crate::apply::QUOTA_EXCEEDED;
-use crate::backoff;
-use crate::pod_facts::Trouble;
+use crate::{Watched, apply::QUOTA_EXCEEDED, backoff, pod_facts::Trouble};
 
 /// The API server counts a pod that has ended for a moment longer.
 const SETTLES: Duration = Duration::from_secs(1);
@@ -29,7 +27,7 @@ pub enum Entry {
     Wait(Duration),
 }
 
-/// Who makes pods where, and who waits for room.
+/// Experiments that create pods, by namespace, and those that wait for quota.
 #[derive(Debug, Default)]
 pub struct Rooms {
     gates: Mutex<HashMap<String, Weak<tokio::sync::Mutex<()>>>>,
@@ -81,14 +79,14 @@ impl Rooms {
         wait
     }
 
-    /// How long the experiment has to wait still.
+    /// Time that the experiment still has to wait.
     pub fn rest(&self, uid: &str, now: Instant) -> Option<Duration> {
         let waiting = lock(&self.waiting);
         let rest = waiting.get(uid)?.until.saturating_duration_since(now);
         (!rest.is_zero()).then_some(rest)
     }
 
-    /// What keeps the experiment's pods from being made.
+    /// The problem that keeps the experiment's pods from being created.
     pub fn trouble(&self, uid: &str) -> Option<Trouble> {
         let waiting = lock(&self.waiting);
         waiting.get(uid).map(|one| Trouble {
@@ -133,8 +131,10 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 #[cfg(test)]
 mod tests {
-    use k8s_openapi::api::core::v1::PodStatus;
-    use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference};
+    use k8s_openapi::{
+        api::core::v1::PodStatus,
+        apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference},
+    };
 
     use super::*;
 

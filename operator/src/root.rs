@@ -3,22 +3,17 @@
 use std::time::Duration;
 
 use fltorrent_coordinator::secret::{RootSecret, SecretError};
-use k8s_openapi::ByteString;
-use k8s_openapi::api::core::v1::Secret;
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
-use kube::api::PostParams;
-use kube::{Api, Client};
+use k8s_openapi::{ByteString, api::core::v1::Secret, apimachinery::pkg::apis::meta::v1::ObjectMeta};
+use kube::{Api, Client, api::PostParams};
 use tokio::time::{sleep, timeout};
 
-use crate::apply::classify;
-use crate::backoff;
-use crate::names;
+use crate::{apply::classify, backoff, names};
 
 /// The Secret's name in the operator's namespace.
 pub const SECRET: &str = "fltorrent-operator-root";
 /// The key in it that has the bytes.
 const KEY: &str = "root";
-/// How long an answer is waited for before it is asked again.
+/// Time to wait for an answer before asking again.
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Why there is no root secret.
@@ -32,14 +27,14 @@ pub enum RootError {
     },
     #[error("the Secret {SECRET} cannot be read: the API server has not answered for {} s", PATIENCE.as_secs())]
     Silent,
-    #[error("the Secret {SECRET} has no key `{KEY}`; delete it, and a new one is made")]
+    #[error("the Secret {SECRET} has no key `{KEY}`; delete it to have a new one created")]
     Missing,
     #[error("the Secret {SECRET} cannot be used")]
     Secret(#[from] SecretError),
 }
 
 impl RootError {
-    /// Whether it may be otherwise in a while. A role may come after the operator, as its authorizer's cache does after an API server's
+    /// True if it may be otherwise in a while. A role may come after the operator, as its authorizer's cache does after an API server's
     /// start.
     fn passes(&self) -> bool {
         match self {
@@ -50,11 +45,11 @@ impl RootError {
     }
 }
 
-/// What to do about it, to follow on a half sentence.
+/// A remedy, as the end of a sentence.
 fn advice(error: &kube::Error) -> &'static str {
     match classify(error) {
-        "Forbidden" => "; the operator's role has to allow it",
-        "NotFound" => "; the operator's namespace has to be there",
+        "Forbidden" => "; the operator's role must allow it",
+        "NotFound" => "; the operator's namespace must exist",
         "ApiUnreachable" => ": the API server does not answer",
         _ => ": the API server cannot do it now",
     }
@@ -75,7 +70,7 @@ pub async fn ensure(client: Client, namespace: &str) -> Result<RootSecret, RootE
         };
         let wait = backoff::API.after(failures);
         let cause = std::error::Error::source(&error).map(ToString::to_string);
-        tracing::warn!(%error, cause, "it is tried again in {} s", wait.as_secs());
+        tracing::warn!(%error, cause, "retrying in {} s", wait.as_secs());
         failures = failures.saturating_add(1);
         sleep(wait).await;
     }
@@ -137,8 +132,10 @@ fn read(secret: &Secret) -> Result<RootSecret, RootError> {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-    use std::sync::atomic::{AtomicU32, Ordering};
+    use std::sync::{
+        Arc,
+        atomic::{AtomicU32, Ordering},
+    };
 
     use hyper::StatusCode;
 
@@ -196,7 +193,7 @@ mod tests {
                 ..kube::core::Status::default()
             }))
         };
-        assert!(said(status(403)).ends_with("the operator's role has to allow it"));
+        assert!(said(status(403)).ends_with("the operator's role must allow it"));
         assert!(said(status(503)).ends_with("the API server cannot do it now"));
         let away = std::io::Error::from(std::io::ErrorKind::ConnectionRefused);
         let away = said(kube::Error::Service(Box::new(away)));
@@ -207,6 +204,6 @@ mod tests {
     async fn what_does_not_pass_ends_it() {
         let client = test_api::client(|_| std::future::ready(test_api::refusal(StatusCode::NOT_FOUND, "NotFound")));
         let error = ensure(client, "home").await.unwrap_err();
-        assert!(error.to_string().contains("namespace has to be there"));
+        assert!(error.to_string().contains("namespace must exist"));
     }
 }

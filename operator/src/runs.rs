@@ -1,21 +1,22 @@
 //! Which runs there are: every replica knows them all, whether it leads or not, since any of them may sign a certificate.
 
-use std::collections::HashMap;
-use std::sync::{PoisonError, RwLock};
+use std::{
+    collections::HashMap,
+    sync::{PoisonError, RwLock},
+};
 
-use fltorrent_coordinator::hub::RunFacts;
-use fltorrent_coordinator::identity::RunId;
+use fltorrent_coordinator::{hub::RunFacts, identity::RunId};
 
-/// What is known of a run.
+/// A run.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Known {
     /// The experiment's namespace.
     pub namespace: String,
-    /// Its name.
+    /// Name of the experiment.
     pub name: String,
-    /// Its UID.
+    /// UID of the experiment.
     pub uid: String,
-    /// What reports are checked against.
+    /// Facts that reports are checked against.
     pub facts: RunFacts,
 }
 
@@ -26,7 +27,7 @@ pub struct Runs {
 }
 
 impl Runs {
-    /// What is known of a run.
+    /// The run with this id.
     pub fn get(&self, run: RunId) -> Option<Known> {
         let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
         known.get(&run).cloned()

@@ -9,7 +9,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 
 use crate::names;
 
-/// Whose peer a pod says that it is.
+/// The peer that a pod claims to be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Claim<'a> {
     /// The UID of its experiment, which is its controller.
@@ -20,7 +20,7 @@ pub struct Claim<'a> {
     pub attempt: Option<u32>,
 }
 
-/// What a pod with these metadata says; none when it belongs to no experiment.
+/// The claim of a pod with these metadata; none if it belongs to no experiment.
 pub fn claim(metadata: &ObjectMeta) -> Option<Claim<'_>> {
     let owner = metadata
         .owner_references
@@ -40,14 +40,14 @@ pub fn of(root: &RootSecret, metadata: &ObjectMeta) -> Option<String> {
     Some(root.seal(&pod(metadata)?))
 }
 
-/// Whether the operator has made the pod.
+/// True if the operator has made the pod.
 pub fn fits(root: &RootSecret, metadata: &ObjectMeta) -> bool {
     found(metadata)
         .zip(pod(metadata))
         .is_some_and(|(seal, pod)| root.is_sealed(&pod, seal))
 }
 
-/// Whether the pod has a seal, of whomever.
+/// True if the pod has a seal, of whomever.
 pub fn is_there(metadata: &ObjectMeta) -> bool {
     found(metadata).is_some()
 }
@@ -75,7 +75,6 @@ pub(crate) mod tests {
 
     use super::*;
 
-    /// The secret of tests.
     pub(crate) fn root() -> RootSecret {
         RootSecret::from_bytes(&[7; 32]).unwrap()
     }

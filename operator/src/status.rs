@@ -5,21 +5,25 @@
 
 mod figures;
 
-use fltorrent_crds::experiment::MAX_PEERS;
-use fltorrent_crds::status::{ConditionType, ExperimentStatus, PeerCounts, Phase, RoundCounts, Stage};
+use fltorrent_crds::{
+    experiment::MAX_PEERS,
+    status::{ConditionType, ExperimentStatus, PeerCounts, Phase, RoundCounts, Stage},
+};
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
-use crate::apply::{Applied, ApplyError, QUOTA_EXCEEDED};
-use crate::life::{Facts, Failure, Ledger, Turn, current};
-use crate::pod_facts::{Counts, Trouble, count};
-use crate::validate::Validated;
+use crate::{
+    apply::{Applied, ApplyError, QUOTA_EXCEEDED},
+    life::{Facts, Failure, Ledger, Transition, current},
+    pod_facts::{Counts, Trouble, count},
+    validate::Validated,
+};
 pub use figures::Figures;
 
 /// Why an experiment failed whose peers have all ended well.
 const MODELS_DIFFER: &str = "ModelsDiffer";
 
-/// What is recorded in a status.
+/// The record in a status.
 pub fn ledger(status: &ExperimentStatus) -> Ledger {
     Ledger {
         stage: status.stage.unwrap_or_default(),
@@ -60,7 +64,7 @@ pub fn recorded(
     prior: &ExperimentStatus,
     validated: &Validated,
     ledger: Ledger,
-    turn: &Turn,
+    transition: &Transition,
     figures: &Figures,
     now: Timestamp,
 ) -> ExperimentStatus {
@@ -68,23 +72,23 @@ pub fn recorded(
     put(&mut status, ledger, now);
     accept(&mut status, validated, now);
     let peers = validated.peers();
-    match turn {
-        Turn::Restarting { index, failure } | Turn::GaveUp { index, failure } => {
+    match transition {
+        Transition::Restarting { index, failure } | Transition::GaveUp { index, failure } => {
             status.set_error(&failed(*index, failure));
         }
-        Turn::ModelsDiffer { message } => status.set_error(message),
+        Transition::ModelsDiffer { message } => status.set_error(message),
         // A new attempt begins where its checkpoint is, maybe before what the last one had reached: the figures are of rounds to come.
-        Turn::ResumedFromCheckpoint { .. } | Turn::RestartedFromScratch => {
+        Transition::ResumedFromCheckpoint { .. } | Transition::RestartedFromScratch => {
             let total = validated.plan.training.rounds;
             status.round = Some(RoundCounts::new(ledger.resume.min(total), total));
             (status.accuracy, status.loss, status.model) = (None, None, None);
         }
-        Turn::Begins | Turn::GaveBack => {
+        Transition::Begins | Transition::GaveBack => {
             let total = validated.plan.training.rounds;
             status.peers = Some(PeerCounts::new(peers, 0, 0, 0));
             status.round = Some(RoundCounts::new(ledger.resume.min(total), total));
         }
-        Turn::Completed => {
+        Transition::Completed => {
             status.peers = Some(PeerCounts::new(peers, 0, peers, 0));
             // Whatever went wrong has passed; events tell of it.
             status.last_error = None;
@@ -95,13 +99,13 @@ pub fn recorded(
         know(&mut status, validated, ledger, figures);
         end(&mut status, now);
     }
-    if let Turn::ModelsDiffer { message } = turn {
+    if let Transition::ModelsDiffer { message } = transition {
         status.set(ConditionType::Failed, true, MODELS_DIFFER, message, &Time(now));
     }
     // Why they were given back is what keeps them from being ready.
     let trouble = prior
         .condition(ConditionType::PeersReady)
-        .filter(|_| *turn == Turn::GaveBack);
+        .filter(|_| *transition == Transition::GaveBack);
     let view = trouble.map(|trouble| View {
         counts: Counts::default(),
         peers,
@@ -180,7 +184,7 @@ pub fn failed(index: u32, failure: &Failure) -> String {
     format!("peer {index} failed: {reason}{colon}{message}")
 }
 
-/// What peers are doing, for the conditions.
+/// Peers by state, for the conditions.
 struct View<'a> {
     counts: Counts,
     peers: u32,
@@ -216,7 +220,7 @@ fn put(status: &mut ExperimentStatus, ledger: Ledger, now: Timestamp) {
     }
 }
 
-/// What a condition said was wrong has passed.
+/// Removes a condition whose problem has passed.
 fn forget(status: &mut ExperimentStatus, kind: ConditionType) {
     let said = status
         .condition(kind)
@@ -299,19 +303,19 @@ fn conditions(status: &mut ExperimentStatus, ledger: Ledger, view: Option<&View<
     let trains =
         ledger.stage == Stage::Running && none_failed && (ready || has_trained || status.is(ConditionType::Training));
     let (reason, message) = match ledger.stage {
-        _ if trains => ("Training", "peers train and swap chunks"),
-        Stage::Draining => ("Draining", "pods of the last attempt end first"),
+        _ if trains => ("Training", "peers train and exchange chunks"),
+        Stage::Draining => ("Draining", "waiting for pods of the previous attempt to terminate"),
         Stage::Starting | Stage::Running => ("WaitingForPeers", "not all peers have been ready yet"),
         Stage::Suspended => ("Suspended", "spec.suspend is true"),
-        Stage::Complete => ("Complete", "all peers have ended with a model"),
+        Stage::Complete => ("Complete", "all peers have completed"),
         Stage::Failed => ("Failed", "the experiment has failed"),
     };
     status.set(ConditionType::Training, trains, reason, message, &now);
 
     let complete = ledger.stage == Stage::Complete;
     let (reason, message) = match complete {
-        true => ("AllPeersComplete", "all peers have ended with a model"),
-        false => ("NotComplete", "not all peers have ended with a model"),
+        true => ("AllPeersComplete", "all peers have completed"),
+        false => ("NotComplete", "not all peers have completed"),
     };
     status.set(ConditionType::Complete, complete, reason, message, &now);
 
@@ -324,7 +328,7 @@ fn conditions(status: &mut ExperimentStatus, ledger: Ledger, view: Option<&View<
         (true, Some(error)) if differ => error.clone(),
         (true, Some(error)) => format!("{error}; {} restarts were used", ledger.restarts),
         (true, None) => "a peer failed".to_owned(),
-        (false, _) => "no peer has failed for good".to_owned(),
+        (false, _) => "no peer has failed permanently".to_owned(),
     };
     let reason = match failed {
         true if differ => MODELS_DIFFER,
@@ -339,9 +343,9 @@ fn conditions(status: &mut ExperimentStatus, ledger: Ledger, view: Option<&View<
         (false, _) => ("NotSuspended", "spec.suspend is false".to_owned()),
         (true, 0) => (
             "Suspended",
-            "there are no pods; set spec.suspend to false to go on".to_owned(),
+            "there are no pods; set spec.suspend to false to resume".to_owned(),
         ),
-        (true, pods) => ("Suspending", format!("{pods} pods end")),
+        (true, pods) => ("Suspending", format!("{pods} pods are terminating")),
     };
     status.set(ConditionType::Suspended, suspended, reason, &message, &now);
 
@@ -387,7 +391,7 @@ fn peers_ready<'a>(ledger: Ledger, view: Option<&View<'a>>) -> (bool, &'a str, S
         Stage::Draining | Stage::Starting | Stage::Running => {}
     }
     let Some(view) = view else {
-        return (false, "Creating", "pods are made".to_owned());
+        return (false, "Creating", "creating pods".to_owned());
     };
     let Counts {
         ready,
@@ -398,11 +402,11 @@ fn peers_ready<'a>(ledger: Ledger, view: Option<&View<'a>>) -> (bool, &'a str, S
         return (false, reason, message.to_owned());
     }
     if view.waits > 0 {
-        let message = format!("{} pods of the last attempt have not ended yet", view.waits);
+        let message = format!("{} pods of the previous attempt have not terminated yet", view.waits);
         return (false, "Draining", message);
     }
     if failed > 0 {
-        let message = format!("{failed} peers have failed: all are started again, or none");
+        let message = format!("{failed} peers have failed; peers restart together");
         return (false, "PeerFailed", message);
     }
     let there = ready + complete;

@@ -4,8 +4,7 @@ use std::future::Future;
 
 use http_body_util::BodyExt;
 use hyper::{Method, Request, Response, StatusCode};
-use kube::Client;
-use kube::client::Body;
+use kube::{Client, client::Body};
 use serde_json::Value;
 
 /// A request, with its body as JSON; null where there is none.
@@ -41,7 +40,7 @@ where
     Client::new(service, "default")
 }
 
-/// What an API server says when it refuses.
+/// The response of an API server that refuses.
 pub(crate) fn refusal(status: StatusCode, reason: &str) -> Option<(StatusCode, Value)> {
     let said = serde_json::json!({
         "kind": "Status", "apiVersion": "v1", "status": "Failure",

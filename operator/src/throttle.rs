@@ -14,7 +14,7 @@ pub struct Throttle {
     written: Option<Instant>,
 }
 
-/// What to do about a status that differs from the one that is written.
+/// The decision about a status that differs from the written one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Turn {
     /// Write it.
@@ -65,7 +65,7 @@ impl Repairs {
         }
     }
 
-    /// It was applied.
+    /// Records an application.
     pub fn applied(&mut self, now: Instant) {
         let calm = self.last.is_none_or(|last| now.saturating_duration_since(last) > CALM);
         self.count = if calm { 0 } else { self.count.saturating_add(1) };

@@ -5,8 +5,7 @@ mod outline;
 use std::sync::Arc;
 
 use fltorrent_coordinator::identity::RunId;
-use fltorrent_crds::experiment::Group;
-use fltorrent_crds::{Errors, Experiment, Plan};
+use fltorrent_crds::{Errors, Experiment, Plan, experiment::Group};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
 use kube::Resource as _;
 
@@ -26,11 +25,11 @@ pub enum ValidateError {
     #[error("the manifest for the peers cannot be written: {0}")]
     Write(String),
     #[error(
-        "the operator failed when it made the plan: {0}; please report it with the manifest. A changed manifest is tried again, and other experiments go on"
+        "the operator panicked while making the plan: {0}; please report it with the manifest. A changed manifest is retried; other experiments are not affected"
     )]
     Panicked(String),
     #[error(
-        "the manifest has {found} bytes, and peers can be told {MAX_MANIFEST}; use a topology or partition that follows from a seed instead of lists"
+        "the manifest has {found} bytes; peers can receive {MAX_MANIFEST} at most; use a topology or partition that follows from a seed instead of lists"
     )]
     TooLarge { found: usize },
 }
@@ -57,19 +56,19 @@ impl From<Errors> for ValidateError {
 /// An experiment that can be built.
 #[derive(Clone, Debug)]
 pub struct Validated {
-    /// Its name.
+    /// The experiment's name.
     pub name: String,
-    /// Its namespace.
+    /// The experiment's namespace.
     pub namespace: String,
-    /// Its UID.
+    /// The experiment's UID.
     pub uid: String,
     /// The generation of the spec that this is.
     pub generation: i64,
     /// The object, for what only pods have: `spec.kubernetes`.
     pub experiment: Arc<Experiment>,
-    /// What follows from its manifest.
+    /// The outline of its plan.
     pub plan: Outline,
-    /// Its run.
+    /// The id of its run.
     pub run: RunId,
 }
 
@@ -79,7 +78,7 @@ impl Validated {
         self.experiment.controller_owner_ref(&())
     }
 
-    /// How many peers it has.
+    /// Number of peers.
     pub const fn peers(&self) -> u32 {
         self.plan.peers()
     }

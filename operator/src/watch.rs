@@ -4,23 +4,27 @@
 use std::sync::Arc;
 
 use futures_util::{Stream, StreamExt};
-use k8s_openapi::api::core::v1::{ConfigMap, Pod, Service};
-use k8s_openapi::api::networking::v1::NetworkPolicy;
-use kube::core::PartialObjectMeta;
-use kube::runtime::reflector::{ObjectRef, Store, store::Writer};
-use kube::runtime::watcher::Event;
-use kube::runtime::{WatchStreamExt, watcher};
-use kube::{Api, Client, Resource, ResourceExt};
+use k8s_openapi::api::{
+    core::v1::{ConfigMap, Pod, Service},
+    networking::v1::NetworkPolicy,
+};
+use kube::{
+    Api, Client, Resource, ResourceExt,
+    core::PartialObjectMeta,
+    runtime::{
+        WatchStreamExt,
+        reflector::{ObjectRef, Store, store::Writer},
+        watcher,
+        watcher::Event,
+    },
+};
 use serde::de::DeserializeOwned;
-use tokio::sync::{mpsc, watch};
-use tokio::task::JoinSet;
+use tokio::{
+    sync::{mpsc, watch},
+    task::JoinSet,
+};
 
-use crate::Watched;
-use crate::metrics::Metrics;
-use crate::names;
-use crate::pages::PAGE;
-use crate::pod_facts;
-use crate::reconcile::Context;
+use crate::{Watched, metrics::Metrics, names, pages::PAGE, pod_facts, reconcile::Context};
 
 /// Where the operator looks: one namespace, or all.
 #[derive(Clone)]
@@ -113,7 +117,7 @@ pub fn start(
             pull.owner(pod);
             let gone = matches!(event, Event::Delete(_));
             for one in seen.freed(pod, gone) {
-                tracing::info!(experiment = %one, "there may be room for its pods now");
+                tracing::info!(experiment = %one, "the quota may allow its pods now");
                 pull.pull(one);
             }
         }
@@ -174,7 +178,7 @@ async fn follow<K>(
             Ok(event) => handle(&event),
             Err(error) => {
                 metrics.watch_failed(kind);
-                tracing::warn!(kind, %error, "a watch broke off; it begins again");
+                tracing::warn!(kind, %error, "a watch failed; restarting it");
             }
         }
     }

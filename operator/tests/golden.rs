@@ -1,17 +1,21 @@
 //! What is built, to the letter. `cargo xtask update` writes the files anew; look at what differs.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "these are tests")]
 
-use std::collections::BTreeSet;
-use std::fs;
-use std::path::{Path, PathBuf};
+use std::{
+    collections::BTreeSet,
+    fs,
+    path::{Path, PathBuf},
+};
 
 use clap::ValueEnum as _;
 use fltorrent_coordinator::secret::RootSecret;
 use fltorrent_crds::{definition, manifest};
-use fltorrent_operator::build::Site;
-use fltorrent_operator::config::PeerUser;
-use fltorrent_operator::rbac::{self, Place};
-use fltorrent_operator::render::render;
+use fltorrent_operator::{
+    build::Site,
+    config::PeerUser,
+    rbac::{self, Place},
+    render::render,
+};
 use serde_json::{Map, Value, json};
 
 /// Manifests under `tests/golden`, each with what is built from it beside it. Together they have every field of pods.
@@ -33,7 +37,7 @@ fn site() -> Site {
     }
 }
 
-/// What is built, or why nothing is.
+/// The objects, or why there are none.
 fn tried(manifest: &str) -> Result<String, String> {
     let mut experiment = manifest::parse(manifest).map_err(|errors| errors.to_string())?;
     experiment.metadata.namespace = Some("team".into());

@@ -95,7 +95,7 @@ impl<'a> Cuts<'a> {
     }
 }
 
-/// What can still flow beside a flow.
+/// The residual network of a flow.
 struct Residual<'a> {
     graph: &'a DiGraph<(), u64>,
     flows: &'a [u64],

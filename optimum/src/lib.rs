@@ -44,7 +44,7 @@ const MOST_CONNECTIONS: u64 = 500;
 const MOST_STEPS: usize = 100;
 /// The result is the optimum when it is no further from what can be reached than this.
 const GAP: f64 = 1e-6;
-/// What sums of floating-point numbers in a bound may be off by, many times over.
+/// Tolerance for sums of floating-point numbers in a bound, many times their rounding error.
 const ROUNDING: f64 = 1e-9;
 /// A peer's link is named as a limit from this share of the price of all limits.
 const NAMED: f64 = 0.01;
@@ -57,17 +57,17 @@ const LISTED: usize = 6;
 pub struct LeastTime {
     /// Seconds.
     pub seconds: f64,
-    /// What takes so long.
+    /// The bottleneck.
     pub limit: Limit,
-    /// Whether this is the optimum of the fluid model, to a millionth; else the optimum may be longer.
+    /// True if this is the optimum of the fluid model, to a millionth; else the optimum may be longer.
     pub is_optimum: bool,
 }
 
-/// What an exchange waits for.
+/// The bottleneck of an exchange.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(untagged)]
 pub enum Limit {
-    /// What a closed form names.
+    /// The bottleneck of a closed form.
     ClosedForm(analysis::Limit),
     /// Several peers' links together.
     Links(Links),
@@ -106,7 +106,6 @@ impl fmt::Display for Limit {
     }
 }
 
-/// The links of a kind of these peers.
 fn of_peers(kind: &str, peers: &[u32]) -> String {
     let (plural, s) = match peers.len() {
         1 => (kind.to_owned(), ""),
@@ -121,12 +120,12 @@ fn of_peers(kind: &str, peers: &[u32]) -> String {
 }
 
 impl LeastTime {
-    /// Which bound this is, in words.
+    /// The kind of bound, in words.
     pub const fn kind(&self) -> &'static str {
         if self.is_optimum { "the optimum" } else { "closed form" }
     }
 
-    /// What to know about it where it is not the optimum.
+    /// A note if it is not the optimum.
     pub fn note(&self) -> Option<String> {
         (!self.is_optimum).then(|| {
             format!(
@@ -166,12 +165,12 @@ pub fn least_time(plan: &Plan, wiring: &Wiring, rates: impl Fn(u32) -> Rates) ->
     }
 }
 
-/// What the programme gives.
+/// The solution of the programme.
 #[derive(Clone, Debug)]
 struct Found {
     /// The least time in times of the closed forms'; never too long.
     factor: f64,
-    /// Whether an exchange that takes so long was found.
+    /// True if a schedule of this time was found.
     is_reached: bool,
     links: Links,
 }

@@ -8,9 +8,9 @@ pub(super) struct Network {
     pub(super) peers: usize,
     /// Sender and receiver of each directed connection.
     pub(super) links: Vec<(usize, usize)>,
-    /// What each peer's uplink carries; none where it is no limit.
+    /// Bytes a second of each peer's uplink; none if it is no limit.
     pub(super) up: Vec<Option<f64>>,
-    /// What each peer's downlink carries; never more than it has to, others' updates once.
+    /// Bytes a second of each peer's downlink, at most what it has to receive: others' updates once.
     pub(super) down: Vec<f64>,
 }
 
@@ -55,7 +55,7 @@ impl Network {
     }
 }
 
-/// How many peers are not in a set.
+/// The number of peers outside a set.
 pub(super) fn outside(set: &[bool]) -> f64 {
     set.iter().filter(|inside| !**inside).count() as f64
 }

@@ -11,7 +11,7 @@ use super::{
     network::{Network, outside},
 };
 
-/// Which limit a row of the programme is.
+/// The limit that a row of the programme stands for.
 #[derive(Clone, Debug)]
 enum Row {
     Up,
@@ -30,16 +30,14 @@ pub(super) struct Programme<'a> {
     limits: Vec<f64>,
 }
 
-/// A solution of the programme.
 pub(super) struct Solution<'a> {
     programme: &'a Programme<'a>,
-    /// What each link carries, within all limits.
+    /// The load of each link, within all limits.
     pub(super) carried: Vec<f64>,
     /// The price of each row's limit, none negative.
     prices: Vec<f64>,
 }
 
-/// What the dual proves.
 pub(super) struct DualBound {
     /// The least time in times of the closed forms', but for rounding.
     pub(super) factor: f64,
@@ -120,7 +118,7 @@ impl<'a> Programme<'a> {
         })
     }
 
-    /// What the links carry, made smaller where it is beyond a limit.
+    /// The loads of the links, reduced where they exceed a limit.
     fn feasible(&self, found: &[f64]) -> Vec<f64> {
         let links = self.network.links.len();
         let mut carried: Vec<f64> = found[..links].iter().map(|value| value.max(0.0)).collect();

@@ -63,7 +63,7 @@ impl Metrics {
         ];
         let mut registry = Registry::with_prefix_and_labels("fltorrent", labels.into_iter());
         let build = Info::new([("version", env!("CARGO_PKG_VERSION"))]);
-        registry.register("build", "What runs", build);
+        registry.register("build", "Build information", build);
         gauge(&mut registry, "rounds_planned", "Rounds of the experiment").set(rounds.into());
         Self {
             ready: AtomicBool::new(false),

@@ -96,7 +96,7 @@ pub trait Trainer: Send {
     /// When the shard does not fit the model, the loss is not finite, or the device fails.
     fn train(&mut self, shard: &Samples, round: u32) -> Result<TrainReport, TrainError>;
 
-    /// Counts right answers and sums the cross entropy over the samples' labels.
+    /// Counts correct predictions and sums the cross entropy over the samples' labels.
     ///
     /// # Errors
     /// When the samples do not fit the model, the loss is not finite, or the device fails.

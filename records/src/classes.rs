@@ -10,7 +10,7 @@ const MOST_CLASSES: u32 = 256;
 /// A class, its test samples that are classified correctly, and all of them.
 pub type OfClass = (u32, u64, u64);
 
-/// What the evaluation of a round counted at one peer, for the classes that have test samples there.
+/// A peer's evaluation of a round, for the classes that have test samples there.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Classes {
@@ -33,7 +33,7 @@ fn possible<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<OfClass>, 
     }
 }
 
-/// How well a model classifies the test samples of one class.
+/// Test accuracy of one class.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ClassFigures {
@@ -41,7 +41,7 @@ pub struct ClassFigures {
     pub class: u32,
     /// Share of its test samples that are classified correctly.
     pub accuracy: f64,
-    /// Its test samples.
+    /// Test samples of the class.
     pub samples: u64,
 }
 

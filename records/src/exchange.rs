@@ -19,22 +19,22 @@ pub struct Exchange {
     pub round: u32,
     /// Seconds and chunks held then, ascending, at most [`MAX_POINTS`]; the last is the round's end.
     pub completion: Vec<(f64, u32)>,
-    /// What flowed over each link, by neighbour; of more than [`MAX_FLOWS`] those with most bytes.
+    /// Payload over each link, by neighbour; of more than [`MAX_FLOWS`] those with most bytes.
     pub flows: Vec<Flow>,
     /// Origins and the seconds when all their chunks were held, by origin, at most [`MAX_ORIGINS`].
     pub origins: Vec<(u32, f64)>,
-    /// Why the round ended here.
+    /// The condition that ended the round.
     pub cause: Cause,
-    /// What it waited for.
+    /// Waiting times.
     #[serde(default)]
     pub waits: Waits,
-    /// What it cost beside the payload.
+    /// Cost beside the payload.
     #[serde(default)]
     pub transport: TransportFigures,
-    /// What decided how much was in flight.
+    /// The congestion control in use.
     #[serde(default)]
     pub congestion_control: CongestionControl,
-    /// What it cost this machine.
+    /// CPU seconds.
     #[serde(default)]
     pub cpu: Cpu,
 }
@@ -45,12 +45,12 @@ pub struct Exchange {
 pub struct Cpu {
     /// Of the exchange: connections, encryption, hashes of what came, and the chunk store.
     pub exchange: f64,
-    /// Of the whole process, with training, this peer's own chunks and their hashes, and the combination of the round before.
+    /// Of the whole process, with training, this peer's own chunks and their hashes, and the aggregation of the round before.
     pub process: f64,
 }
 
 impl Cpu {
-    /// What is new since `before`.
+    /// The difference to an earlier reading.
     #[must_use]
     pub fn since(self, before: Self) -> Self {
         Self {
@@ -70,7 +70,7 @@ pub struct Waits {
     pub choked: f64,
 }
 
-/// What QUIC counted at one peer since the line of the round before, over all its connections.
+/// QUIC's counters at one peer since the line of the round before, over all its connections.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct TransportFigures {
@@ -107,14 +107,14 @@ impl TransportFigures {
         self.with(other, u64::saturating_add)
     }
 
-    /// What is new since `before`.
+    /// The difference to an earlier reading.
     #[must_use]
     pub fn since(self, before: Self) -> Self {
         self.with(before, u64::saturating_sub)
     }
 }
 
-/// What flowed over one link.
+/// Payload over one link.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Flow {
@@ -126,7 +126,7 @@ pub struct Flow {
     pub bytes_received: u64,
 }
 
-/// Why a round ended at a peer.
+/// The condition that ends a round at a peer.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Cause {
     /// Nothing was missing.

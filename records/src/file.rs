@@ -58,7 +58,7 @@ fn next_line(reader: &mut impl BufRead, line: &mut Vec<u8>) -> io::Result<bool> 
     Ok(found)
 }
 
-/// What is looked at in a line of which it is asked whether it stays.
+/// The parts of a line by which it is kept or dropped.
 #[derive(Deserialize)]
 struct Numbered {
     round: u32,

@@ -9,9 +9,9 @@ use crate::{classes::Classes, exchange::Exchange, report::RoundReport, status::S
 /// A line of a peer's metrics file.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Line {
-    /// When it was written, in seconds since 1970.
+    /// Time of writing, in seconds since 1970.
     pub time: f64,
-    /// What happened.
+    /// The event.
     pub event: Event,
 }
 
@@ -43,7 +43,7 @@ pub struct Converged {
 /// Each event with its name in the file and its fields.
 macro_rules! events {
     ($($(#[$doc:meta])* $variant:ident($fields:ty) = $name:literal,)*) => {
-        /// What happened.
+        /// The events of a metrics file.
         #[derive(Clone, Debug, PartialEq)]
         pub enum Event {
             $($(#[$doc])* $variant($fields),)*
@@ -77,15 +77,15 @@ events! {
     Training(InRound) = "training",
     /// All chunks of a round are held.
     Exchange(Box<Exchange>) = "exchange",
-    /// What the peer is doing.
+    /// The peer's state.
     Status(Status) = "status",
     /// A round is over.
     Round(Box<RoundReport>) = "round",
-    /// Its evaluation by class.
+    /// The evaluation by class.
     Classes(Classes) = "classes",
     /// The round is the last one, by a rule of early stop.
     Converged(Converged) = "converged",
-    /// The run goes on from a checkpoint.
+    /// The run resumes from a checkpoint.
     Resumed(InRound) = "resumed",
     /// No model of the run counts.
     Verdict(Verdict) = "verdict",

@@ -27,8 +27,8 @@ pub enum ProgressError {
     Contradiction { peer: u32, attempt: u32, round: u32 },
 }
 
-/// What a report brought.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// The effect of a report.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Outcome {
     /// It counts.
     New,
@@ -48,7 +48,7 @@ pub fn in_flight(peers: u32) -> usize {
 }
 
 /// How far a run is, in a few words.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Standing {
     /// The last round that all peers have reported.
     pub last: Option<RoundSummary>,
@@ -57,7 +57,7 @@ pub struct Standing {
 }
 
 /// The state of one run.
-#[derive(Debug, Clone)]
+#[derive(Clone, Debug)]
 pub struct Progress {
     peers: u32,
     rounds: u32,
@@ -73,10 +73,8 @@ pub struct Progress {
     bytes_received: u64,
 }
 
-/// What one peer has reported.
-#[derive(Debug, Clone, Default)]
+#[derive(Clone, Debug, Default)]
 struct Reported {
-    /// How many rounds.
     rounds: u32,
     /// The rounds that it has done by its own word: one more than the last that it has reported.
     done: u32,
@@ -245,7 +243,7 @@ impl Progress {
         finished.count()
     }
 
-    /// Whether all peers have reported all rounds.
+    /// True if all peers have reported all rounds.
     pub fn is_finished(&self) -> bool {
         self.peers_finished() == self.peers as usize
     }

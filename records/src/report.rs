@@ -3,14 +3,13 @@
 //! The wire form is JSON, one report or a list. Reports are resent until they are acknowledged, so the coordinator takes each
 //! (peer, attempt, round) once.
 
-use std::fmt;
-use std::str::FromStr;
+use std::{fmt, str::FromStr};
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 use crate::hex;
 
-/// Where reports are posted.
+/// The path that reports are posted to.
 pub const REPORT_PATH: &str = "/v1/bt_complete";
 
 /// The largest body with reports, in bytes.
@@ -59,7 +58,7 @@ impl ModelHash {
 
 impl fmt::Display for ModelHash {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(&hex::encode(&self.0))
+        formatter.pad(&hex::encode(&self.0))
     }
 }
 
@@ -97,7 +96,7 @@ impl<'de> Deserialize<'de> for ModelHash {
 }
 
 /// Local training in a round.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct TrainFigures {
     /// Mean loss over the round's samples; none when the peer has no samples or the loss is not finite.
@@ -106,11 +105,11 @@ pub struct TrainFigures {
     pub seconds: f64,
 }
 
-/// The combined model on the peer's part of the test split.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+/// The aggregated model on the peer's part of the test split.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct EvaluationFigures {
-    /// Samples classified rightly.
+    /// Samples classified correctly.
     pub correct: u64,
     /// Samples looked at; 0 when this peer has none.
     pub total: u64,
@@ -120,8 +119,20 @@ pub struct EvaluationFigures {
     pub seconds: f64,
 }
 
+impl EvaluationFigures {
+    /// Accuracy in [0, 1]; none without samples.
+    pub fn accuracy(&self) -> Option<f64> {
+        (self.total > 0).then(|| self.correct as f64 / self.total as f64)
+    }
+
+    /// Mean loss over the samples; none without samples or when it is not finite.
+    pub fn loss(&self) -> Option<f64> {
+        Some(self.loss_sum.filter(|_| self.total > 0)? / self.total as f64)
+    }
+}
+
 /// Payload bytes that came for nothing.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct WastedBytes {
     /// Of pieces that were there already.
@@ -131,7 +142,7 @@ pub struct WastedBytes {
 }
 
 /// A finished round of one peer.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct RoundReport {
     /// The peer's index.

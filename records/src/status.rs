@@ -2,31 +2,31 @@
 
 use serde::{Deserialize, Serialize};
 
-/// What a peer is doing.
+/// The state of a peer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum State {
-    /// It has not begun to train.
+    /// Not training yet.
     Connecting,
-    /// It trains.
+    /// Local training.
     Training,
-    /// Its update is published, and others' chunks are missing.
+    /// Its update is published, and chunks of others are missing.
     Exchanging,
-    /// It holds all chunks, combines them and evaluates the model.
+    /// All chunks are held; it aggregates them and evaluates the model.
     Aggregating,
-    /// It has finished all rounds and serves its neighbours.
+    /// All rounds are finished, and neighbours are still served.
     Serving,
-    /// It has ended well.
+    /// Ended well.
     Finished,
-    /// It has ended early.
+    /// Ended early.
     Failed,
 }
 
-/// What a peer is doing, and how far it is. Bytes are payload, of the whole run.
+/// State and progress of a peer. Bytes are payload of the whole run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Status {
-    /// What it does.
+    /// The state.
     pub state: State,
     /// In which round, from 0.
     pub round: u32,
@@ -42,13 +42,13 @@ pub struct Status {
     pub bytes_wasted: u64,
     /// Neighbours that are connected.
     pub neighbours: u32,
-    /// Those of which it wants chunks.
+    /// Neighbours with chunks that it lacks.
     pub interested: u32,
-    /// Those that want chunks of it.
+    /// Neighbours interested in its chunks.
     pub interested_in: u32,
-    /// Those that want chunks of it and have a slot.
+    /// Interested neighbours with an upload slot.
     pub unchoked: u32,
-    /// Those that do not serve it.
+    /// Neighbours that choke it.
     pub choked_by: u32,
     /// Pieces without the signed hash, and connections closed since the neighbour broke the rules.
     pub faults: u64,

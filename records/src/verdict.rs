@@ -2,8 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-/// What the members of a run have signed that proves that it cannot go on, whoever is started again.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+/// An offence, proven by signatures of members, after which the run cannot continue.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum Offence {
     /// An origin signed two different updates for one round.
@@ -18,10 +18,10 @@ pub enum Offence {
 }
 
 /// Why no model of a run counts. The peer's log has what was signed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Verdict {
-    /// What was signed.
+    /// The offence.
     pub offence: Offence,
     /// The origin that is convicted by its own signature; none where it is not known who is at fault.
     pub origin: Option<u32>,

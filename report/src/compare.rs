@@ -5,6 +5,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use fltorrent_records::report::ModelHash;
 use serde::Serialize;
 use serde_json::Value;
 
@@ -14,20 +15,19 @@ use super::{Load, ReportError, Run, run::Finished};
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Comparison {
-    /// The share of right answers up to which time and bytes are measured; none when a run has no accuracy.
+    /// The test accuracy up to which time and bytes are measured; none when a run has no accuracy.
     pub(crate) target: Option<f64>,
     /// In the order of the command line.
     pub(crate) runs: Vec<Figures>,
-    /// Whether all ended with the same bits.
+    /// True if all runs ended with the same bits.
     pub(crate) same_model: bool,
     /// Fields of the manifests that are not the same in all runs.
     pub(crate) differences: Vec<Difference>,
-    /// The runs themselves.
     #[serde(skip)]
     pub(crate) read: Vec<Run>,
 }
 
-/// What came out of a run.
+/// The results of a run.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Figures {
@@ -49,15 +49,15 @@ pub(crate) struct Figures {
     pub(crate) train_seconds: f64,
     pub(crate) exchange_seconds: f64,
     pub(crate) peak_rss_bytes: Option<u64>,
-    pub(crate) model_hash: Option<String>,
+    pub(crate) model_hash: Option<ModelHash>,
 }
 
 /// A field that is not the same in all runs.
 #[derive(Debug, PartialEq, Eq, Serialize)]
 pub(crate) struct Difference {
-    /// Its path in the manifest.
+    /// Path in the manifest.
     pub(crate) path: String,
-    /// Its value in each run; none where it is not there.
+    /// Value in each run; none where the field is absent.
     pub(crate) values: Vec<Option<String>>,
 }
 
@@ -139,7 +139,7 @@ impl Figures {
             train_seconds: sum(|round| round.summary.train_seconds.mean),
             exchange_seconds: sum(|round| round.summary.exchange_seconds.mean),
             peak_rss_bytes: run.rounds.iter().map(|round| round.summary.peak_rss_bytes).max(),
-            model_hash: run.result().map(|last| last.summary.model_hash.to_string()),
+            model_hash: run.result().map(|last| last.summary.model_hash),
         }
     }
 }

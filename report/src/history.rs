@@ -12,12 +12,12 @@ use fltorrent_records::{
 
 use super::ReportError;
 
-/// What one peer has written.
+/// The metrics of one peer.
 #[derive(Debug, Default)]
 pub(super) struct History {
-    /// When its first training began, in seconds since 1970. All times leave out the pauses of a run that went on later.
+    /// When its first training began, in seconds since 1970. All times exclude the pauses of a resumed run.
     pub(super) began: Option<f64>,
-    /// Whether the run went on from a checkpoint.
+    /// True if the run resumed from a checkpoint.
     pub(super) resumed: bool,
     /// Finished rounds, with when they ended.
     pub(super) rounds: BTreeMap<u32, (f64, RoundReport)>,
@@ -27,7 +27,6 @@ pub(super) struct History {
     pub(super) flows: BTreeMap<u32, (u64, u64)>,
     /// Sum of the seconds until all chunks of an origin were held, and rounds, by origin.
     pub(super) origins: BTreeMap<u32, (f64, u32)>,
-    /// The exchange of the first round.
     pub(super) first: Option<Exchange>,
     /// The exchanges of the last two rounds: peers are at most one round apart.
     pub(super) last: [Option<Exchange>; 2],
@@ -83,13 +82,13 @@ impl History {
         Ok(history)
     }
 
-    /// What a reader should know of lines that are left out.
+    /// A note about lines that were skipped.
     pub(super) fn damage(&self, index: u32) -> Option<String> {
         let first = self.first_damage.as_ref();
         let first = first.map_or_else(String::new, |first| format!(" The first is {first}."));
         (self.damaged > 0).then(|| {
             let damaged = self.damaged;
-            format!("{damaged} lines of peer {index}'s metrics could not be read and are left out.{first}")
+            format!("{damaged} unreadable lines in the metrics of peer {index} were skipped.{first}")
         })
     }
 
@@ -117,7 +116,7 @@ impl History {
     }
 }
 
-/// Whether the figures can be those of the run: a file is not trusted with memory or with the drawing.
+/// True if the figures can be those of the run: a file is not trusted with memory or with the drawing.
 fn is_possible(exchange: &Exchange, peers: u32, rounds: u32) -> bool {
     let seconds = exchange.completion.iter().map(|point| point.0);
     let mut seconds = seconds.chain(exchange.origins.iter().map(|origin| origin.1));
@@ -167,7 +166,7 @@ mod tests {
         let history = History::read(file.path(), 3, (4, 5)).unwrap();
         let said = history.damage(3).unwrap();
         let start = format!(
-            "3 lines of peer 3's metrics could not be read and are left out. The first is {}:2: counts: found (0, 2, 1);",
+            "3 unreadable lines in the metrics of peer 3 were skipped. The first is {}:2: counts: found (0, 2, 1);",
             file.path().display()
         );
         assert!(said.starts_with(&start), "{said}");

@@ -27,14 +27,14 @@ pub use run::Run;
 /// The page's name in the results folder.
 pub const FILE: &str = "report.html";
 
-/// What a run was to do, by its manifest.
+/// Manifest and plan of a run.
 #[derive(Clone, Debug)]
 pub struct Subject {
     /// The manifest with all defaults.
     pub experiment: Experiment,
-    /// What follows from it.
+    /// The plan of that manifest.
     pub plan: Plan,
-    /// How peers are wired, for example `ring`.
+    /// The topology, for example `ring`.
     pub topology: String,
     /// The model, for example `mlp 64-64-10`.
     pub model: String,
@@ -49,22 +49,22 @@ pub type Load<'a> = &'a dyn Fn(&str, &Path) -> Result<Subject, Box<dyn Error + S
 #[derive(Debug, Error)]
 #[allow(missing_docs, reason = "each message says what it is")]
 pub enum ReportError {
-    #[error("{}: no run is there: neither manifest.yaml nor a peer's metrics; name the results folder of a run", path.display())]
+    #[error("{}: not a results folder: it has neither manifest.yaml nor metrics of a peer; name the results folder of a run", path.display())]
     NoRun { path: PathBuf },
-    #[error("{}: there is no manifest.yaml; copy the run's manifest there under that name", path.display())]
+    #[error("{}: manifest.yaml is missing; copy the run's manifest there under that name", path.display())]
     NoManifest { path: PathBuf },
-    #[error("{}: the run's manifest cannot be used by this version; it was changed, or written by another version", path.display())]
+    #[error("{}: this version cannot use the run's manifest; it was edited, or written by another version", path.display())]
     Manifest {
         path: PathBuf,
         source: Box<dyn Error + Send + Sync>,
     },
     #[error("{}: cannot be read", path.display())]
     Read { path: PathBuf, source: io::Error },
-    #[error("{}: has more than {MAX_FILE} bytes, more than any run writes there", path.display())]
+    #[error("{}: is larger than {MAX_FILE} bytes, more than a run writes", path.display())]
     TooLarge { path: PathBuf },
-    #[error("{}: is not what a run writes there; remove it to make the report without it", path.display())]
+    #[error("{}: is not in the format that a run writes; remove it to generate the report without it", path.display())]
     Malformed { path: PathBuf, source: serde_json::Error },
-    #[error("{} and {} are of different runs: {what} {first_value} and {second_value}; name folders of one run, or use `fltorrent compare`", first.display(), second.display())]
+    #[error("{} and {} belong to different runs: {what} {first_value} and {second_value}; name folders of one run, or use `fltorrent compare`", first.display(), second.display())]
     Different {
         first: PathBuf,
         second: PathBuf,
@@ -74,12 +74,12 @@ pub enum ReportError {
     },
     #[error("peer {peer} is in {} and in {} with different figures; leave one of the folders out, or remove one of its files", first.display(), second.display())]
     Twice { peer: u32, first: PathBuf, second: PathBuf },
-    #[error("{}: the page cannot be written; make its folder, or name another file", path.display())]
+    #[error("{}: the page cannot be written; create its folder, or name another file", path.display())]
     Write { path: PathBuf, source: io::Error },
 }
 
 impl ReportError {
-    /// Whether it is only that the disk, or what this user may have of it, is full.
+    /// True if it is only that the disk, or what this user may have of it, is full.
     pub fn is_for_want_of_room(&self) -> bool {
         let Self::Write { source, .. } = self else {
             return false;

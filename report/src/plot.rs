@@ -24,14 +24,14 @@ const CHARACTER: f64 = 6.4;
 /// Styles that differ by colour and by dash, marker or pattern.
 pub(crate) const STYLES: usize = 6;
 
-/// What a plot is called and says.
+/// Title and description of a plot.
 #[derive(Clone, Debug)]
 pub struct Name<'a> {
     /// Unique on the page, of letters, digits and hyphens.
     pub id: &'a str,
     /// A few words.
     pub title: &'a str,
-    /// What a person who does not see it should know.
+    /// Description for readers who do not see the plot.
     pub description: &'a str,
 }
 

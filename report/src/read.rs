@@ -16,7 +16,7 @@ use super::{Load, ReportError, Subject};
 /// Largest file that is read as a whole, in bytes.
 pub const MAX_FILE: u64 = 64 << 20;
 
-/// What is in one results folder.
+/// The files of one results folder.
 #[derive(Debug)]
 pub(super) struct Folder {
     pub(super) path: PathBuf,
@@ -127,7 +127,7 @@ pub(super) fn text(path: &Path) -> Result<Option<String>, ReportError> {
     })
 }
 
-/// Whether there is nothing of this name.
+/// True if there is nothing of this name.
 fn is_missing(error: &io::Error) -> bool {
     matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory)
 }

@@ -31,7 +31,7 @@ pub struct Run {
     pub(super) peers: BTreeMap<u32, History>,
     /// Rounds that at least one peer has finished, ascending.
     pub(super) rounds: Vec<Finished>,
-    /// What a reader should know about where the figures come from.
+    /// Notes about the origin of the figures.
     pub(super) notes: Vec<String>,
 }
 
@@ -74,12 +74,12 @@ impl Run {
         let missing = sizes.0 as usize - peers.len();
         if missing > 0 {
             notes.push(format!(
-                "The metrics of {missing} of {} peers are not there; figures are of the others.",
+                "The metrics of {missing} of {} peers are missing; figures cover the others.",
                 sizes.0
             ));
         }
         if peers.values().any(|history| history.resumed) {
-            let note = "The run was stopped and went on later; times leave out the pauses, and the rounds that were made again.";
+            let note = "The run was stopped and resumed; times exclude the pauses and the rounds that were repeated.";
             notes.push(note.to_owned());
         }
         if folders.len() > 1 {
@@ -140,7 +140,7 @@ impl Run {
         self.rounds.len()
     }
 
-    /// What a reader should know about where the figures come from.
+    /// Notes about the origin of the figures.
     pub fn notes(&self) -> &[String] {
         &self.notes
     }
@@ -193,7 +193,7 @@ fn metrics<'a>(
                     });
                 }
                 notes.push(format!(
-                    "Peer {index} is there twice with the same figures; {} is taken.",
+                    "Peer {index} is present twice with identical figures; {} is used.",
                     first.display()
                 ));
             }

@@ -7,8 +7,6 @@ use super::{
     units::{bytes, duration, percent},
 };
 
-/// Digits of a model's hash that are shown.
-const SHORT_HASH: usize = 12;
 /// Longest value that is printed in full.
 const LONGEST: usize = 34;
 
@@ -19,7 +17,7 @@ pub(crate) struct Row {
     pub(crate) cells: Vec<String>,
 }
 
-/// What came out of the runs.
+/// The results of the runs.
 pub(crate) fn outcomes(comparison: &Comparison) -> Vec<Row> {
     let row = |name: &str, cell: &dyn Fn(&Figures) -> String| Row {
         name: name.to_owned(),
@@ -47,9 +45,9 @@ pub(crate) fn outcomes(comparison: &Comparison) -> Vec<Row> {
         row("bytes received", &|run| bytes(run.bytes_received)),
         row("training", &|run| duration(run.train_seconds)),
         row("exchange", &|run| duration(run.exchange_seconds)),
-        row("largest peer", &|run| or_dash(run.peak_rss_bytes.map(bytes))),
+        row("peak memory of a peer", &|run| or_dash(run.peak_rss_bytes.map(bytes))),
         row("model", &|run| match &run.model_hash {
-            Some(hash) => hash.chars().take(SHORT_HASH).collect(),
+            Some(hash) => format!("{hash:.12}"),
             None => "differs".to_owned(),
         }),
     ]);
@@ -60,7 +58,7 @@ pub(crate) fn outcomes(comparison: &Comparison) -> Vec<Row> {
     rows
 }
 
-/// What differs in the manifests.
+/// The differences between the manifests.
 pub(crate) fn differences(comparison: &Comparison) -> Vec<Row> {
     let row = |difference: &super::compare::Difference| Row {
         name: difference.path.clone(),
@@ -96,9 +94,9 @@ fn text(comparison: &Comparison) -> String {
     lines.extend(aligned(&rows));
     lines.push(String::new());
     if comparison.differences.is_empty() {
-        lines.push("The manifests are the same.".to_owned());
+        lines.push("The manifests are identical.".to_owned());
     } else {
-        lines.push("What differs in the manifests:".to_owned());
+        lines.push("Differences between the manifests:".to_owned());
         lines.extend(aligned(&differences(comparison)));
     }
     lines.join("\n")

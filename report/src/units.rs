@@ -50,10 +50,18 @@ pub fn duration(seconds: f64) -> String {
     }
 }
 
+/// A word as a shell takes it.
+pub fn quoted(word: &str) -> String {
+    let is_plain = |c: char| c.is_alphanumeric() || "/._-+:@".contains(c);
+    match !word.is_empty() && word.chars().all(is_plain) {
+        true => word.to_owned(),
+        false => format!("'{}'", word.replace('\'', r"'\''")),
+    }
+}
+
 /// A unit in which an axis has figures of a readable size.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Unit {
-    /// Its name.
     pub(crate) name: &'static str,
     /// One of it in bytes or seconds.
     pub(crate) size: f64,

@@ -1,14 +1,15 @@
 //! The crates that are linked into the released programs, as Cargo and the lock file tell them.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::fs;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs,
+};
 
 use crate::{cargo, root};
 
 /// The packages of the released programs.
 const PACKAGES: [&str; 4] = ["-p", "fltorrent-cli", "-p", "fltorrent-operator"];
 
-/// A crate of a registry.
 #[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Dependency {
     pub(crate) name: String,

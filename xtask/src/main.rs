@@ -4,9 +4,11 @@ mod dependencies;
 mod notices;
 mod sbom;
 
-use std::env;
-use std::path::{Path, PathBuf};
-use std::process::{Command, ExitCode};
+use std::{
+    env,
+    path::{Path, PathBuf},
+    process::{Command, ExitCode},
+};
 
 use dependencies::{Dependency, dependencies};
 

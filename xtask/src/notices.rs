@@ -1,12 +1,13 @@
 //! The licence texts of what is linked in, as most licences ask for.
 
-use std::fs;
-use std::path::{Path, PathBuf};
-use std::{env, io};
+use std::{
+    env, fs, io,
+    path::{Path, PathBuf},
+};
 
 use crate::dependencies::Dependency;
 
-/// How the files begin that a licence wants passed on.
+/// Prefixes of the files that a licence wants passed on.
 const NAMES: [&str; 4] = ["licen", "copying", "notice", "copyright"];
 
 /// All texts, each under its crate's name.

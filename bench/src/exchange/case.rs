@@ -15,14 +15,14 @@ type Links = &'static [(u32, u32, u32)];
 /// A case as it is written down.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Case {
-    /// Its name on the command line.
+    /// Name on the command line.
     pub(super) name: &'static str,
     /// How so many machines are wired, as a manifest says it.
     topology: fn(u32) -> &'static str,
     pub(super) machines: u32,
     update: u64,
     links: Links,
-    /// What the peers' processes emulate beside the links' rates; none: the kernel shapes the links.
+    /// Delay and loss that the peers' processes emulate; none: the kernel shapes the links.
     way: Option<Way>,
     /// The most that the time may be of the least possible one.
     pub(super) target: Option<f64>,
@@ -42,10 +42,9 @@ struct Way {
 
 const FAR: Option<Way> = Some(Way { delay: 50, loss: 0 });
 const LOSSY: Option<Way> = Some(Way { delay: 5, loss: 1 });
-/// What the kernel's links carry where the peers' processes emulate slower ones, Mbit/s.
+/// Rate of the kernel's links where the peers' processes emulate slower ones, Mbit/s.
 const WIDE: u32 = 10_000;
 
-/// All cases.
 pub(super) const CASES: &[Case] = &[
     Case {
         name: "mesh",
@@ -174,7 +173,7 @@ impl Case {
         kinds
     }
 
-    /// Whether the peers' processes emulate the links; what does not go through them cannot be measured then.
+    /// True if the peers' processes emulate the links; what does not go through them cannot be measured then.
     pub(super) fn is_emulated(&self) -> bool {
         self.way.is_some()
     }
@@ -225,7 +224,6 @@ impl Case {
         .resolve(sets)
     }
 
-    /// Bytes of an update.
     pub(super) fn update(&self) -> u64 {
         self.update
     }
@@ -236,7 +234,6 @@ impl Case {
         peers * (peers - 1) * self.update
     }
 
-    /// The least time of a round.
     pub(super) fn bound(&self, plan: &Plan) -> LeastTime {
         let links = self.links();
         optimum::least_time(plan, &analysis::wiring(plan), |peer| {
@@ -248,7 +245,7 @@ impl Case {
         })
     }
 
-    /// What it is, in a few words.
+    /// A description in a few words.
     pub(super) fn describe(&self) -> String {
         let links: Vec<String> = self
             .kinds()

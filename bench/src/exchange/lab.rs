@@ -54,14 +54,14 @@ pub(super) enum LabError {
     },
 }
 
-/// What a machine's link carries.
+/// Rates of a machine's link.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Link {
     pub(super) up: BitRate,
     pub(super) down: BitRate,
 }
 
-/// What a token bucket has let through, with Ethernet's headers.
+/// Traffic that a token bucket has let through, with Ethernet's headers.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 pub(super) struct Counter {
     pub(super) bytes: u64,

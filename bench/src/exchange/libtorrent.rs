@@ -13,10 +13,10 @@ use tokio::{
 use super::{Contest, Failed, lab::address, meter::Meter, outcome::Outcome};
 
 const SCRIPT: &str = include_str!("libtorrent.py");
-/// What an interpreter is asked.
+/// The script that prints the version.
 const VERSION: &str = "import libtorrent; print(libtorrent.version)";
 
-/// What a peer says in the end.
+/// The last line of a peer.
 #[derive(Deserialize)]
 struct Last {
     ended: f64,

@@ -12,7 +12,7 @@ use tokio::process::Child;
 /// Time between two looks.
 const INTERVAL: Duration = Duration::from_millis(50);
 
-/// What some processes had cost by then.
+/// The costs of some processes so far.
 #[derive(Clone, Copy, Debug, Default)]
 struct Sample {
     /// Unix time, seconds.
@@ -31,7 +31,6 @@ pub(super) struct Meter {
 }
 
 impl Meter {
-    /// A meter of these processes.
     pub(super) fn of(children: &[Child]) -> Self {
         Self::new(children.iter().filter_map(Child::id).collect())
     }

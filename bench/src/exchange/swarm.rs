@@ -3,7 +3,7 @@
 use std::{fs, path::Path, process::Stdio, time::SystemTime};
 
 use fltorrent_cli::{
-    keys::{self, Wanted},
+    keys::{self, KeyOptions},
     launcher::Results,
 };
 use fltorrent_crds::plan::CongestionControl;
@@ -26,7 +26,7 @@ struct Round {
     exchange: Exchange,
 }
 
-/// What one peer measured.
+/// Metrics of one peer.
 #[derive(Default)]
 struct Figures {
     rounds: Vec<Round>,
@@ -87,7 +87,7 @@ fn prepare(contest: &Contest<'_>, folder: &Path, peers: u32) -> Result<(), Faile
             format!("  - {{id: {index}, host: '{host}', port: {PORT}, type: honest}}\n")
         })
         .collect();
-    let wanted = Wanted {
+    let wanted = KeyOptions {
         peers,
         attempts: ATTEMPTS,
         days: DAYS,

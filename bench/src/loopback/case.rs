@@ -4,7 +4,6 @@ use fltorrent_cli::manifest::{ManifestError, Resolved};
 
 use super::super::noise::Noise;
 
-/// What has to be reached.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum Target {
     /// So much of bare QUIC's payload for each CPU second.
@@ -18,16 +17,15 @@ pub(super) enum Target {
 /// A case as it is written down.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Case {
-    /// Its name on the command line.
+    /// Name on the command line.
     pub(super) name: &'static str,
     peers: u32,
     update: u64,
-    /// What `exchange.memoryBudget` says.
+    /// `exchange.memoryBudget`.
     budget: &'static str,
     pub(super) target: Option<Target>,
 }
 
-/// All cases, each a mesh.
 pub(super) const CASES: &[Case] = &[
     Case {
         name: "mesh",

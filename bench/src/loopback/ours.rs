@@ -9,14 +9,13 @@ use fltorrent_records::{
     line::{Event, Line},
 };
 
-/// One run.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub(super) struct Ours {
     /// Bytes of chunks that all peers together received; of those that were sent, as many.
     pub(super) payload: f64,
     /// Seconds of exchange: in each round from when the first peer had its update until the last one had all.
     pub(super) seconds: f64,
-    /// What came while all peers had their update and none had everything yet, so that nobody computes beside the exchange.
+    /// Chunks received while all peers had their update and none was complete, so that nobody computes beside the exchange.
     pub(super) undisturbed: Undisturbed,
     /// CPU seconds of the threads that exchange.
     pub(super) exchange: f64,
@@ -130,8 +129,9 @@ impl Ours {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use fltorrent_records::exchange::{Cpu, Flow};
+
+    use super::*;
 
     fn round(round: u32, completion: &[(f64, u32)], sent: u64) -> Exchange {
         Exchange {

@@ -7,7 +7,7 @@ pub(super) struct Ending {
     note: &'static str,
     /// Its exit codes; none: 0 is success.
     codes: &'static [Row],
-    /// What it reads of the environment, besides the variables of a pod.
+    /// Environment variables, besides those of a pod.
     variables: &'static [Row],
 }
 
@@ -19,7 +19,7 @@ const FAILED: Row = ("1", "the run failed, or could not start on this machine");
 const WRONG: Row = ("2", "the manifest or the command line is wrong; nothing was started");
 const INVALID: Row = ("2", "the manifest or the command line is wrong");
 const UNWRITTEN: Row = ("1", "standard output could not be written");
-const LAUNCHER_GONE: Row = ("3", "a peer whose launcher has gone");
+const LAUNCHER_GONE: Row = ("3", "the launcher of this peer has exited");
 const INTERRUPTED: Row = ("130", "interrupted (Ctrl-C, SIGTERM or SIGHUP)");
 
 const LOG: Row = (
@@ -28,21 +28,24 @@ const LOG: Row = (
 );
 const PROXY: Row = (
     "HTTPS_PROXY",
-    "a proxy for data by URL; HTTP_PROXY and NO_PROXY are read, too",
+    "proxy for data URLs; HTTP_PROXY and NO_PROXY are honoured too",
 );
 const AUTHORITIES: Row = (
     "SSL_CERT_FILE",
-    "authorities that servers of data are trusted by (PEM), or folders of them in SSL_CERT_DIR",
+    "trusted CA certificates (PEM) for data servers; SSL_CERT_DIR names folders of them",
 );
-const COLOUR: Row = ("NO_COLOR", "if not empty, the live view has no colours");
+const COLOUR: Row = ("NO_COLOR", "if not empty, disables colours");
 const CACHE: Row = (
     "FLTORRENT_CACHE",
-    "the folder that keeps fetched data; without it ~/.cache/fltorrent",
+    "cache folder of downloaded data; default: ~/.cache/fltorrent",
 );
-const CUDA: Row = ("CUDA_PATH", "the CUDA toolkit, whose headers the backend cuda needs");
+const CUDA: Row = (
+    "CUDA_PATH",
+    "path of the CUDA toolkit, whose headers the backend cuda needs",
+);
 
 impl Ending {
-    /// It as the end of a help.
+    /// The section as the end of a help text.
     pub(super) fn text(&self) -> String {
         let mut sections = vec![section("Examples", self.examples)];
         if !self.note.is_empty() {
@@ -103,10 +106,10 @@ pub(super) const PLAN: Ending = Ending {
         "fltorrent plan quickstart.yaml",
         "fltorrent plan exp.yaml --up 20Mbit --down 100Mbit",
         "fltorrent plan exp.yaml --set topology.type=star --peers",
-        "fltorrent plan exp.yaml --dot | dot -Tsvg > wiring.svg",
+        "fltorrent plan exp.yaml --dot | dot -Tsvg > topology.svg",
     ],
-    note: "Times are the least possible, without delays, headers and losses.",
-    codes: &[("0", "the plan is there"), UNWRITTEN, INVALID],
+    note: "Times are lower bounds, without delays, headers and losses.",
+    codes: &[("0", "the plan was printed"), UNWRITTEN, INVALID],
     variables: &[PROXY, AUTHORITIES, CACHE],
 };
 
@@ -132,7 +135,7 @@ pub(super) const INIT: Ending = Ending {
         "fltorrent init ring.yaml --peers 8 --topology ring --rounds 20",
         "fltorrent init fashion.yaml --data-path /usr/share/datasets/fashion-mnist",
     ],
-    note: "Without a terminal, what no flag says takes its default; one flag is needed at least.",
+    note: "Without a terminal, at least one flag is required; the rest takes its default.",
     codes: &[],
     variables: &[],
 };

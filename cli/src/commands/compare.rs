@@ -19,9 +19,7 @@ pub(super) fn compare(arguments: &CompareArguments) -> ExitCode {
     match arguments.output {
         Format::Text => printer.line(&comparison.to_string()),
         Format::Json => {
-            if let Ok(line) = serde_json::to_string(&comparison) {
-                printer.line(&line);
-            }
+            printer.json(&comparison);
         }
     }
     match &arguments.html {

@@ -29,19 +29,19 @@ const QUICKSTART: &str = include_str!("../../../examples/quickstart.yaml");
 #[derive(Debug, Error)]
 enum InitError {
     #[error(
-        "there is no terminal to ask on; take --quickstart, or say what you want with --peers, --topology, --model, --data, \
+        "no terminal for interactive questions; use --quickstart, or specify --peers, --topology, --model, --data, \
          --partition or --rounds (what is left out takes its default)"
     )]
     NoTerminal,
-    #[error("--data idx wants --data-path DIR, the folder with the four IDX files")]
+    #[error("--data idx needs --data-path DIR, the folder with the four IDX files")]
     NoPath,
-    #[error("{}: is there already; name another file, or take --force to replace it", path.display())]
+    #[error("{}: already exists; name another file, or use --force to overwrite it", path.display())]
     Exists { path: PathBuf },
-    #[error("the question was not answered; answer it, or say what you want with flags (--help)")]
+    #[error("the question was not answered; answer it, or use flags (--help)")]
     Ask(#[from] dialoguer::Error),
     #[error(transparent)]
     Manifest(#[from] ManifestError),
-    #[error("{}: cannot be written; name a file in a folder that can", path.display())]
+    #[error("{}: cannot be written; choose a file in a writable folder", path.display())]
     Write { path: PathBuf, source: io::Error },
 }
 
@@ -56,7 +56,7 @@ pub(super) fn init(arguments: &InitArguments) -> ExitCode {
                 output::warning(&format!("{}: {}", warning.path, warning.message));
             }
             printer.line(&format!(
-                "wrote {file}; see what it costs: fltorrent plan {word}; run it: fltorrent run {word}"
+                "wrote {file}; see its costs: fltorrent plan {word}; run it: fltorrent run {word}"
             ));
             ExitCode::SUCCESS
         }
@@ -102,7 +102,7 @@ fn write(arguments: &InitArguments) -> Result<(PathBuf, Resolved), InitError> {
     Ok((path, resolved))
 }
 
-/// What the flags say, and for the rest the answers or the defaults.
+/// The choices of the flags; the rest is asked or takes its default.
 fn choices(arguments: &InitArguments, asks: bool) -> Result<choices::Choices, InitError> {
     let choices = if asks {
         ask::choices(arguments)?
@@ -177,7 +177,7 @@ mod tests {
         assert_eq!(name(Path::new(&"a".repeat(90))).len(), 45);
     }
 
-    /// What no settings can make of so many peers, or of such images.
+    /// Why no settings fit so many peers, or such images.
     fn impossible(topology: &str, peers: u32, model: &str, data: &str) -> Option<&'static str> {
         match topology {
             _ if (model, data) == ("lenet", "digits") => Some("lenet wants images of at least 12×12"),
@@ -259,7 +259,7 @@ mod tests {
         let path = folder.path().join("a.yaml");
         save(&path, "first", false).unwrap();
         let error = save(&path, "x", false).unwrap_err();
-        assert!(error.to_string().ends_with("take --force to replace it"));
+        assert!(error.to_string().ends_with("use --force to overwrite it"));
         assert_eq!(std::fs::read_to_string(&path).unwrap(), "first");
         save(&path, "2nd", true).unwrap();
         assert_eq!(std::fs::read_to_string(&path).unwrap(), "2nd");

@@ -5,7 +5,7 @@ use std::{process::ExitCode, time::SystemTime};
 use super::{FAILED, refuse_manifest};
 use crate::{
     arguments::{KeysCommand, KeysInitArguments},
-    keys::{self, Wanted},
+    keys::{self, KeyOptions},
     manifest::Resolved,
     output::{self, Format, Printer},
     shell,
@@ -26,7 +26,7 @@ fn init(arguments: &KeysInitArguments) -> ExitCode {
         // The command line asks for one of the two.
         (None, peers) => peers.unwrap_or_default(),
     };
-    let wanted = Wanted {
+    let wanted = KeyOptions {
         peers,
         attempts: arguments.attempts,
         days: arguments.days,

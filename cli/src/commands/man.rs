@@ -22,7 +22,7 @@ use crate::{
 
 /// A page that is not there.
 #[derive(Debug, Error)]
-#[error("{}: cannot be written; name a folder that can", path.display())]
+#[error("{}: cannot be written; choose a writable folder", path.display())]
 struct ManError {
     path: PathBuf,
     source: io::Error,

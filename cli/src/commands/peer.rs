@@ -40,7 +40,7 @@ pub(super) enum PeerError {
     Results(#[from] ResultsError),
     #[error("the peer could not be set up")]
     System(#[from] std::io::Error),
-    #[error("interrupted by {0}; the neighbours have been told")]
+    #[error("interrupted by {0}; the neighbours were notified")]
     Interrupted(&'static str),
     #[error("{0}")]
     Failed(String),

@@ -15,7 +15,6 @@ use crate::{
     output::{Format, Printer},
     preflight,
 };
-
 pub(super) use forecast::Forecast;
 
 pub(super) fn plan(arguments: &PlanArguments) -> ExitCode {
@@ -37,9 +36,7 @@ pub(super) fn plan(arguments: &PlanArguments) -> ExitCode {
             printer.warnings(&forecast.warnings);
         }
         Format::Json => {
-            if let Ok(line) = serde_json::to_string(&forecast) {
-                printer.line(&line);
-            }
+            printer.json(&forecast);
         }
     }
     ExitCode::SUCCESS

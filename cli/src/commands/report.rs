@@ -1,4 +1,4 @@
-//! `fltorrent report`: the page about a run, made anew.
+//! `fltorrent report`: the page about a run, generated again.
 
 use std::{error::Error, path::Path, process::ExitCode};
 
@@ -33,7 +33,7 @@ pub(super) fn report(arguments: &ReportArguments) -> ExitCode {
     }
 }
 
-/// What a run was to do, by the manifest in its folder.
+/// The plan of a run, from the manifest in its folder.
 pub(super) fn subject(text: &str, file: &Path) -> Result<Subject, Box<dyn Error + Send + Sync>> {
     let resolved = Resolved::from_text(text, &[]).map_err(|error| error.in_file(file))?;
     let Resolved { experiment, plan } = resolved;

@@ -25,7 +25,7 @@ use super::{FAILED, INTERRUPTED, USAGE, refuse_manifest};
 use crate::{
     arguments::RunArguments,
     launcher::{self, Ended, LaunchError, Launcher, Lock, Measured, Results, ResultsError, Setup, raise_open_files},
-    live::{Live, Wish},
+    live::{Live, UserRequest},
     manifest::{ManifestError, Resolved},
     output::{self, Description, Event, Failed, Printer, Started, Summary, describe},
     preflight::{self, Checked, PreflightError},
@@ -35,6 +35,7 @@ use conclude::conclude;
 pub use signals::Signals;
 pub(super) use signals::watch;
 use summary::Times;
+pub(super) use summary::of_metrics;
 
 /// Why a run is not complete.
 #[derive(Debug, Error)]
@@ -63,20 +64,20 @@ pub enum RunError {
         expected: u32,
         log: PathBuf,
     },
-    #[error("the run is complete and its model is in {}, but of peer {peer} the figures of {lost} rounds are lost: its metrics file was not whole when the run went on", model.display())]
+    #[error("the run is complete and its model is in {}, but of peer {peer} the figures of {lost} rounds are lost: its metrics file was incomplete when the run resumed", model.display())]
     FiguresLost {
         peer: u32,
         lost: u32,
         hash: ModelHash,
         model: PathBuf,
     },
-    #[error("the run is complete, but there is no room for its report; make room, then `fltorrent report` makes it")]
+    #[error("the run is complete, but the disk is too full for its report; free space, then run `fltorrent report`")]
     NoReport(#[source] ReportError),
-    #[error("after round {round} the peers had different models, so that none of them is the result: a peer gave others different updates, or one of the machines computes something else; compare modelHash in {}", folder.display())]
+    #[error("after round {round} the peers had different models, so none of them is the result: a peer sent different updates to different neighbours, or a machine computes differently; compare modelHash in {}", folder.display())]
     ModelsDiffer { round: u32, folder: PathBuf },
     #[error(transparent)]
     Result(#[from] ResultError),
-    #[error("{}: the final model is not there; see the log of peer 0", path.display())]
+    #[error("{}: the final model is missing; see the log of peer 0", path.display())]
     NoModel { path: PathBuf },
 }
 
@@ -84,7 +85,7 @@ pub enum RunError {
 #[derive(Debug, Error)]
 #[error("{error}")]
 pub struct RunFailure {
-    /// Why.
+    /// The cause.
     #[source]
     pub error: RunError,
     /// How far it came; none when it did not start.
@@ -103,15 +104,15 @@ impl<E: Into<RunError>> From<E> for RunFailure {
 /// One run to make.
 #[derive(Clone, Copy, Debug)]
 pub struct Request<'a> {
-    /// What to run.
+    /// Manifest and plan.
     pub resolved: &'a Resolved,
     /// The results folder; none: a new one in the manifest's `output.directory`.
     pub out: Option<&'a Path>,
-    /// The run that goes on instead of a new one: its folder and its finished rounds.
+    /// The run to resume instead of a new one: its folder and its finished rounds.
     pub resume: Option<(&'a Results, u32)>,
     /// When the command began.
     pub started: SystemTime,
-    /// Whether the run is shown on the terminal while it goes on.
+    /// True if the run is shown on the terminal while it goes on.
     pub live: bool,
 }
 
@@ -140,7 +141,7 @@ pub(super) fn run(arguments: &RunArguments, started: SystemTime) -> ExitCode {
     }
 }
 
-/// The manifest that is run, and of a run that goes on its folder and from where.
+/// The manifest, and of a resumed run its folder and checkpoint.
 fn what(arguments: &RunArguments) -> Result<(Resolved, Option<(Results, Common)>), ResumeError> {
     let (file, sets) = (arguments.file.as_deref(), arguments.settings.sets());
     let Some(folder) = &arguments.resume else {
@@ -183,14 +184,14 @@ pub fn report(failure: &RunFailure, printer: &mut Printer) -> ExitCode {
     }));
     match summary {
         Some(summary) => output::error(&format!(
-            "{text}\n  {}what was measured is in {}{}",
+            "{text}\n  {}results so far are in {}{}",
             match error {
                 RunError::FiguresLost { .. } => String::new(),
                 _ => format!("{} of its rounds were finished; ", summary.rounds.len()),
             },
             summary.results,
             match &summary.resume {
-                Some(command) => format!("\n  go on with: {command}"),
+                Some(command) => format!("\n  resume with: {command}"),
                 None => String::new(),
             }
         )),
@@ -323,9 +324,9 @@ async fn drive(
     done.result = loop {
         let event = tokio::select! {
             signal = signals.next() => break Err(RunError::Interrupted(signal)),
-            wish = next_wish(&mut live) => match wish {
-                Wish::Interrupt => break Err(RunError::Interrupted("Ctrl-C")),
-                Wish::Plain => {
+            wanted = next_user_request(&mut live) => match wanted {
+                UserRequest::Interrupt => break Err(RunError::Interrupted("Ctrl-C")),
+                UserRequest::Plain => {
                     live = None;
                     printer.release();
                     continue;
@@ -360,7 +361,7 @@ async fn drive(
 }
 
 /// Waits for ever without a view.
-async fn next_wish(live: &mut Option<Live>) -> Wish {
+async fn next_user_request(live: &mut Option<Live>) -> UserRequest {
     match live {
         Some(live) => live.next().await,
         None => std::future::pending().await,

@@ -46,7 +46,7 @@ pub(super) fn simulate(arguments: &SimulateArguments) -> ExitCode {
         output::error(&crate::chain(&error));
         return ExitCode::from(USAGE);
     }
-    let asked = scenario::Asked::from(arguments);
+    let asked = scenario::LinkOptions::from(arguments);
     let scenario = match scenario::scenario(&resolved.plan, &asked) {
         Ok(scenario) => scenario,
         Err(error) => {
@@ -66,9 +66,7 @@ pub(super) fn simulate(arguments: &SimulateArguments) -> ExitCode {
             }
         }
         Format::Json => {
-            if let Ok(line) = serde_json::to_string(&simulated) {
-                printer.line(&line);
-            }
+            printer.json(&simulated);
         }
     }
     let Some(out) = &arguments.html else {
@@ -108,7 +106,7 @@ fn interruptible(scenario: Scenario) -> Result<Simulation, ExitCode> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
-        .map_err(|error| failed(format!("no runtime: {error}")))?;
+        .map_err(|error| failed(format!("no async runtime: {error}")))?;
     runtime.block_on(async {
         let mut signals = Signals::new().map_err(|error| failed(error.to_string()))?;
         let stop = Arc::new(AtomicBool::new(false));

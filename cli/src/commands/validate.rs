@@ -2,6 +2,7 @@
 
 use std::process::ExitCode;
 
+use fltorrent_crds::plan::Warning;
 use serde::Serialize;
 
 use super::refuse_manifest;
@@ -11,7 +12,6 @@ use crate::{
     output::{Description, Format, Printer, describe, description_text},
     preflight,
 };
-use fltorrent_crds::plan::Warning;
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -47,9 +47,7 @@ pub(super) fn validate(arguments: &ValidateArguments) -> ExitCode {
                 plan_hash: resolved.plan.hash_text(),
                 warnings: &warnings,
             };
-            if let Ok(line) = serde_json::to_string(&valid) {
-                printer.line(&line);
-            }
+            printer.json(&valid);
         }
     }
     ExitCode::SUCCESS

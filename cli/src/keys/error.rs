@@ -16,28 +16,28 @@ use fltorrent_coordinator::{
 pub enum KeysError {
     #[error("{}: is not empty, and keys are never overwritten; name another folder with --out, or remove this one", path.display())]
     Occupied { path: PathBuf },
-    #[error("{}: cannot be written; make room there, or see who may write", path.display())]
+    #[error("{}: cannot be written; free disk space, or check its permissions", path.display())]
     Write { path: PathBuf, source: io::Error },
-    #[error("{}: is not there; copy the folder peer-{index} of `fltorrent keys init` to this machine and name it with --keys", path.display())]
+    #[error("{}: does not exist; copy the folder peer-{index} of `fltorrent keys init` to this machine and name it with --keys", path.display())]
     Missing { path: PathBuf, index: u32 },
-    #[error("{}: cannot be read; see who may read it", path.display())]
+    #[error("{}: cannot be read; check its permissions", path.display())]
     Read { path: PathBuf, source: io::Error },
-    #[error("{}: others may read this private key (mode {mode:o}); `chmod 600` it", path.display())]
+    #[error("{}: this private key is readable by others (mode {mode:o}); `chmod 600` it", path.display())]
     Open { path: PathBuf, mode: u32 },
-    #[error("{}: is damaged; copy it again", path.display())]
+    #[error("{}: is corrupt; copy it again", path.display())]
     Pem {
         path: PathBuf,
         source: Box<dyn Error + Send + Sync>,
     },
     #[error("{}: these are the keys of {role}, not of peer {index}; name the folder peer-{index} with --keys, or give the right --index", path.display())]
     Other { path: PathBuf, role: Role, index: u32 },
-    #[error("{}: there is no certificate for attempt {attempt}, only for attempts 0 to {}; make new keys with `fltorrent keys init`", path.display(), attempts.saturating_sub(1))]
+    #[error("{}: there is no certificate for attempt {attempt}, only for attempts 0 to {}; create new keys with `fltorrent keys init`", path.display(), attempts.saturating_sub(1))]
     NoAttempt { path: PathBuf, attempt: u32, attempts: u32 },
     #[error(
-        "attempt {attempt} was run with these keys before; start every peer of the new run with --attempt {next}, or make new keys with `fltorrent keys init`"
+        "attempt {attempt} was already run with these keys; start every peer of the new run with --attempt {next}, or create new keys with `fltorrent keys init`"
     )]
     Used { attempt: u32, next: u32 },
-    #[error("the run could not be given an id")]
+    #[error("no run id could be generated")]
     Run(#[from] IdentityError),
     #[error("the authority could not sign")]
     Authority(#[from] AuthorityError),

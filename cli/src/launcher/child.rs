@@ -22,13 +22,12 @@ use tokio::{
 const LONGEST_ANNOUNCEMENT: u64 = 64 * 1024;
 /// Bytes of standard error that are kept in memory.
 const TAIL: usize = 4096;
-/// How long standard error may stay open after its process has gone.
+/// Time that standard error may stay open after its process has gone.
 const STDERR_GRACE: Duration = Duration::from_millis(500);
 
-/// What all peers are told to do.
+/// An instruction to all peers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Order {
-    /// Go on.
     Run,
     /// End at once: the pipe ends.
     Leave,
@@ -36,12 +35,11 @@ pub(super) enum Order {
     Kill,
 }
 
-/// What a peer's process did.
+/// An event of a peer's process.
 #[derive(Debug)]
 pub(super) enum ChildEvent {
-    /// It listens; or it said something else.
+    /// Its announcement, or the reason why it is not one.
     Announced(u32, Result<Announcement, String>),
-    /// It is gone.
     Exited(Exit),
 }
 
@@ -57,7 +55,7 @@ pub struct Exit {
 }
 
 impl Exit {
-    /// Whether it ended well.
+    /// True if it ended well.
     pub fn succeeded(&self) -> bool {
         self.status.as_ref().is_ok_and(ExitStatus::success)
     }

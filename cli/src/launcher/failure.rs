@@ -29,7 +29,7 @@ pub struct PeerFailure {
     pub reason: String,
     /// The last lines of its standard error, and of its log.
     pub last_lines: Vec<String>,
-    /// Its log.
+    /// Path of its log.
     pub log: PathBuf,
 }
 
@@ -74,7 +74,7 @@ impl std::fmt::Display for PeerFailure {
 fn describe(status: ExitStatus) -> String {
     match (status.code(), status.signal()) {
         (Some(code), _) => format!("failed with exit code {code}"),
-        (None, Some(9)) => "was killed by signal 9 (SIGKILL: by somebody, or for want of memory)".to_owned(),
+        (None, Some(9)) => "was killed by signal 9 (SIGKILL: by a user, or out of memory)".to_owned(),
         (None, Some(signal)) => format!("was killed by signal {signal}"),
         (None, None) => "ended without a status".to_owned(),
     }

@@ -35,10 +35,10 @@ pub struct RoundFigures {
     pub beyond_training_seconds: Option<f64>,
 }
 
-/// What the peers measured.
+/// Metrics of a run, from the peers' files.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Measured {
-    /// When the last peer began to train, in seconds since 1970; of a run that went on, the last time.
+    /// When the last peer began to train, in seconds since 1970; of a resumed run, the last time.
     pub training_began: Option<f64>,
     /// Rounds that all peers have finished, in order.
     pub rounds: Vec<RoundFigures>,

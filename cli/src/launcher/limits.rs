@@ -5,9 +5,9 @@ use thiserror::Error;
 
 use super::LaunchError;
 
-/// What the launcher has open for a peer: three pipes, a handle of its process, a connection for its reports, its metrics file.
+/// Descriptors that the launcher holds for each peer: three pipes, a process handle, a connection for reports, a metrics file.
 const A_PEER: u64 = 6;
-/// What it has open beside them, with what a start takes for a moment.
+/// Further descriptors, including those that are open for a moment at the start.
 const BESIDE: u64 = 64;
 /// With fewer neither a runtime nor one peer's sockets and files can be had.
 const LEAST: u64 = 32;

@@ -38,13 +38,13 @@ const NAMES_A_SECOND: u32 = 1000;
 pub enum ResultsError {
     #[error("{}: is not empty, and results are never overwritten; name another folder with --out, or remove this one", path.display())]
     Occupied { path: PathBuf },
-    #[error("{}: the results folder cannot be made; name another one with --out", path.display())]
+    #[error("{}: the results folder cannot be created; name another one with --out", path.display())]
     Make { path: PathBuf, source: io::Error },
-    #[error("{}: the results folder cannot be opened; check its path and who may read it", path.display())]
+    #[error("{}: the results folder cannot be opened; check its path and permissions", path.display())]
     Open { path: PathBuf, source: io::Error },
-    #[error("{}: another fltorrent runs in this folder; wait for its end, or end it", path.display())]
+    #[error("{}: another fltorrent is running in this folder; wait for it, or stop it", path.display())]
     InUse { path: PathBuf },
-    #[error("{}: cannot be written; make room there, or name another folder with --out", path.display())]
+    #[error("{}: cannot be written; free disk space, or name another folder with --out", path.display())]
     Write { path: PathBuf, source: io::Error },
 }
 
@@ -52,7 +52,7 @@ pub enum ResultsError {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Results {
     path: PathBuf,
-    /// A run goes on here: its files are replaced.
+    /// A run resumes here: its files are replaced.
     reopened: bool,
     /// The folder was made for this run.
     made: bool,
@@ -68,11 +68,11 @@ pub struct Lock {
 }
 
 impl Lock {
-    /// What to tell the user when others are not kept out.
+    /// The warning for the user if the folder could not be locked.
     pub fn warning(&self) -> Option<String> {
         let (path, error) = self.missing.as_ref()?;
         Some(format!(
-            "{}: cannot be locked ({error}): take care that no other fltorrent runs in this folder",
+            "{}: cannot be locked ({error}): make sure that no other fltorrent runs in this folder",
             path.display()
         ))
     }
@@ -134,7 +134,7 @@ impl Results {
         Err(failed(&first, ErrorKind::AlreadyExists.into()))
     }
 
-    /// The folder of a run that goes on: its manifest, plan and summary are replaced.
+    /// The folder of a run that resumes: its manifest, plan and summary are replaced.
     pub fn reopen(path: &Path) -> Self {
         Self {
             path: path.to_owned(),
@@ -248,7 +248,7 @@ impl Results {
         self.path.join("peers").join(format!("peer-{index}.{extension}"))
     }
 
-    /// What `summary.json` says, if it is there and JSON.
+    /// The content of `summary.json`, if it exists and is JSON.
     pub fn summary(&self) -> Option<Value> {
         let text = fs::read(self.path.join("summary.json")).ok()?;
         serde_json::from_slice(&text).ok()

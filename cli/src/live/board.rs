@@ -15,9 +15,8 @@ const ETA_ROUNDS: usize = 10;
 /// All that is known of a run. Times are in seconds since 1970.
 #[derive(Clone, Debug)]
 pub(super) struct Board {
-    /// What runs, in a line.
+    /// One line about the run.
     pub(super) title: String,
-    /// When the command began.
     pub(super) began: f64,
     /// The peers in index order.
     pub(super) peers: Vec<Peer>,
@@ -28,14 +27,13 @@ pub(super) struct Board {
     training_began: Option<f64>,
     /// The rounds that all peers have finished, and when the last of them did.
     pub(super) finished: Vec<(f64, RoundSummary)>,
-    /// How many of them are of a time before the run went on.
+    /// The number of them that finished before the run resumed.
     finished_before: usize,
 }
 
 /// The order of the rows; troubled peers come first in both.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) enum Order {
-    /// By index.
     #[default]
     Index,
     /// Those that are least far first.
@@ -45,7 +43,7 @@ pub(super) enum Order {
 /// Sums over the peers.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub(super) struct Totals {
-    /// Peers by state: starting, training, exchanging, combining, finished.
+    /// Peers by state: starting, training, exchanging, aggregating, finished.
     pub(super) states: [usize; 5],
     /// Bytes received and sent a second.
     pub(super) rates: (f64, f64),
@@ -114,7 +112,6 @@ impl Board {
         }
     }
 
-    /// Rounds of the run.
     pub(super) fn rounds(&self) -> u32 {
         self.progress.rounds()
     }
@@ -127,7 +124,7 @@ impl Board {
             .map_or_else(|| rounds().min().unwrap_or(0), |(_, last)| last.round + 1)
     }
 
-    /// Whether no peer has begun to work.
+    /// True if no peer has begun to work.
     pub(super) fn is_starting(&self) -> bool {
         self.peers.iter().all(|peer| peer.status.is_none())
     }

@@ -8,7 +8,6 @@ use super::{
     peer::Peer,
 };
 
-/// One column.
 pub(super) struct Column {
     pub(super) title: &'static str,
     pub(super) width: usize,
@@ -19,7 +18,7 @@ pub(super) struct Column {
     pub(super) cell: fn(&Peer, &Cells) -> String,
 }
 
-/// What cells need beside their peer.
+/// Inputs of all cells besides their peer.
 pub(super) struct Cells {
     pub(super) now: f64,
     pub(super) rounds: u32,
@@ -32,7 +31,7 @@ pub(super) const fn word(state: Option<State>) -> &'static str {
         Some(State::Connecting) => "connecting",
         Some(State::Training) => "training",
         Some(State::Exchanging) => "exchanging",
-        Some(State::Aggregating) => "combining",
+        Some(State::Aggregating) => "aggregating",
         Some(State::Serving) => "serving",
         Some(State::Finished) => "finished",
         Some(State::Failed) => "failed",
@@ -55,7 +54,7 @@ pub(super) fn columns(board: &Board, width: usize) -> Vec<Column> {
         number("peer", 4, 0, |peer, _| peer.index.to_string()),
         Column {
             is_word: true,
-            ..number("state", 10, 0, |peer, _| word(peer.state()).to_owned())
+            ..number("state", 11, 0, |peer, _| word(peer.state()).to_owned())
         },
         number("round", rounds.max(5), 0, |peer, cells| {
             of(peer, |status| {
@@ -94,7 +93,7 @@ pub(super) fn columns(board: &Board, width: usize) -> Vec<Column> {
         }),
         number("train", 6, 4, |peer, _| time(peer, |report| report.train.seconds)),
         number("exch", 6, 4, |peer, _| time(peer, |report| report.exchange_seconds)),
-        number("combine", 7, 8, |peer, _| time(peer, |report| report.aggregate_seconds)),
+        number("aggr", 6, 8, |peer, _| time(peer, |report| report.aggregate_seconds)),
         number("test", 6, 8, |peer, _| time(peer, |report| report.evaluation.seconds)),
         number("memory", 6, 9, |peer, _| {
             peer.report

@@ -1,7 +1,6 @@
 //! One picture of a run. Everything is cut at the terminal's edge; nothing wraps.
 
-use fltorrent_records::progress::RoundSummary;
-use fltorrent_records::status::State;
+use fltorrent_records::{progress::RoundSummary, status::State};
 use ratatui::{
     buffer::Buffer,
     layout::Rect,
@@ -21,13 +20,11 @@ use super::{
 const LEAST_ROWS: usize = 4;
 /// Widest bar of chunks in a row.
 const LONGEST_BAR: usize = 24;
-/// Digits of a model's hash.
-const SHORT_HASH: usize = 12;
 
 /// How things look.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Look {
-    /// Whether hues are used; words and marks say the same without.
+    /// True if hues are used; words and marks say the same without.
     pub(super) colour: bool,
     pub(super) glyphs: Glyphs,
 }
@@ -110,7 +107,6 @@ fn title(board: &Board, width: usize, now: f64) -> Line<'static> {
     ])
 }
 
-/// The peers' table.
 struct Table {
     columns: Vec<Column>,
     cells: Cells,
@@ -182,8 +178,8 @@ fn history(board: &Board, height: usize, width: usize) -> Vec<Line<'static>> {
     if height >= 3 {
         lines.push(Line::default());
         let head = format!(
-            "{:>11} {:>8} {:>8} {:>9} {:>7} {:>8} {:>8}  model",
-            "round", "accuracy", "loss", "received", "train", "exchange", "combine"
+            "{:>11} {:>8} {:>8} {:>9} {:>7} {:>8} {:>9}  model",
+            "round", "accuracy", "loss", "received", "train", "exchange", "aggregate"
         );
         lines.push(Line::styled(head, FAINT));
         let room = height - lines.len();
@@ -198,9 +194,8 @@ fn history(board: &Board, height: usize, width: usize) -> Vec<Line<'static>> {
 }
 
 fn round(board: &Board, summary: &RoundSummary) -> String {
-    let hash = summary.model_hash.to_string();
     format!(
-        "{:>11} {:>8} {:>8} {:>9} {:>7} {:>8} {:>8}  {}{}",
+        "{:>11} {:>8} {:>8} {:>9} {:>7} {:>8} {:>9}  {:.12}{}",
         format!("{}/{}", u64::from(summary.round) + 1, board.rounds()),
         figure(summary.accuracy),
         figure(summary.loss),
@@ -208,7 +203,7 @@ fn round(board: &Board, summary: &RoundSummary) -> String {
         seconds(summary.train_seconds.max),
         seconds(summary.exchange_seconds.mean),
         seconds(summary.aggregate_seconds.max),
-        hash.get(..SHORT_HASH).unwrap_or(&hash),
+        summary.model_hash,
         if summary.models_agree { "" } else { " and others" },
     )
 }
@@ -226,7 +221,7 @@ fn totals_line(board: &Board, totals: &Totals, width: usize) -> Line<'static> {
         .map(|(state, count)| format!("{count} {}", word(state)))
         .collect();
     let states = if board.is_starting() {
-        format!("{} of {} peers are ready", board.ready, board.peers.len())
+        format!("{} of {} peers ready", board.ready, board.peers.len())
     } else {
         states.join(", ")
     };
@@ -271,7 +266,7 @@ fn trouble(board: &Board, rows: &[(usize, Option<Trouble>)], width: usize, look:
 
 fn last_round(board: &Board, width: usize, look: Look) -> Line<'static> {
     let Some((_, last)) = board.finished.last() else {
-        return Line::styled("no round is finished yet", FAINT);
+        return Line::styled("no round finished yet", FAINT);
     };
     let parts = [
         format!("round {}", u64::from(last.round) + 1),
@@ -369,20 +364,20 @@ mod tests {
         let lines = lines(80, 24, &board(8, 3), &mut View::default());
         let expected = [
             "quickstart  8 peers, ring, mlp 64-64-10, digits, iid                        0:12",
-            "  peer state      round chunks own acc  down    up serves choked  train   exch",
-            "     0 training    4/10  40/80  0.9000    0B    0B      2      1  1.50s  0.50s",
-            "     1 exchanging  4/10  40/80  0.9000    0B    0B      2      1  1.50s  0.50s",
-            "     2 combining   4/10  40/80  0.9000    0B    0B      2      1  1.50s  0.50s",
+            "  peer state       round chunks own acc  down    up serves choked  train   exch",
+            "     0 training     4/10  40/80  0.9000    0B    0B      2      1  1.50s  0.50s",
+            "     1 exchanging   4/10  40/80  0.9000    0B    0B      2      1  1.50s  0.50s",
+            "     2 aggregating  4/10  40/80  0.9000    0B    0B      2      1  1.50s  0.50s",
         ];
         assert_eq!(&lines[..5], expected);
         assert_eq!(peers(&lines), [0, 1, 2, 3, 4, 5, 6, 7]);
         let expected = [
-            "      round accuracy     loss  received   train exchange  combine  model",
-            "       1/10   0.9000   0.5000     15.6K   1.50s    0.50s    0.12s  070707070707",
+            "      round accuracy     loss  received   train exchange aggregate  model",
+            "       1/10   0.9000   0.5000     15.6K   1.50s    0.50s     0.12s  070707070707",
         ];
         assert_eq!(&lines[11..13], expected);
         let expected = [
-            "3 training, 3 exchanging, 2 combining  down 0B/s up 0B/s  received 16.0M",
+            "3 training, 3 exchanging, 2 aggregating  down 0B/s up 0B/s  received 16.0M",
             "round 3  accuracy 0.9000  loss 0.5000  train 1.50s  exchange 0.50s  ===",
             "#################................................  35%  3 of 10 rounds  ETA 0:28",
             "1-8 of 8  up/down PgUp PgDn Home End  s: slowest first  q: lines  Ctrl-C: stop",
@@ -471,10 +466,14 @@ mod tests {
         let mut board = Board::new(&description, &[2, 2, 2], START);
         board.ready = 1;
         let lines = lines(80, 24, &board, &mut View::default());
-        assert!(lines[2].starts_with("     0 starting       -      -"), "{:?}", lines[2]);
+        assert!(
+            lines[2].starts_with("     0 starting        -      -"),
+            "{:?}",
+            lines[2]
+        );
         assert_eq!(
             lines[20],
-            "1 of 3 peers are ready  down 0B/s up 0B/s  received 0B  unchoked 0/0  sent 0B"
+            "1 of 3 peers ready  down 0B/s up 0B/s  received 0B  unchoked 0/0  sent 0B"
         );
         assert!(lines[22].ends_with("0%  0 of 10 rounds  ETA -"));
     }

@@ -56,7 +56,6 @@ pub(super) struct Glyphs {
     bar: [char; 2],
     /// For a line of small columns, from low to high.
     levels: [char; 8],
-    /// For the keys.
     pub(super) arrows: &'static str,
 }
 

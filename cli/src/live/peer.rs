@@ -25,10 +25,9 @@ struct Sample {
     received: u64,
 }
 
-/// What goes wrong with a peer.
+/// A problem of a peer.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum Trouble {
-    /// It has ended early.
     Failed,
     /// So many of its neighbours are connected, of those that should be.
     Alone(u32, u32),
@@ -43,22 +42,20 @@ impl std::fmt::Display for Trouble {
         match self {
             Self::Failed => write!(f, "has failed"),
             Self::Alone(found, expected) => write!(f, "has {found} of {expected} neighbours"),
-            Self::Silent(seconds) => write!(f, "is silent for {seconds:.0} s"),
-            Self::Faults(faults) => write!(f, "got {faults} wrong pieces or messages"),
+            Self::Silent(seconds) => write!(f, "has been silent for {seconds:.0} s"),
+            Self::Faults(faults) => write!(f, "received {faults} corrupt pieces or invalid messages"),
         }
     }
 }
 
-/// One peer.
 #[derive(Clone, Debug)]
 pub(super) struct Peer {
-    /// Its index.
     pub(super) index: u32,
     /// Neighbours of the plan.
     pub(super) degree: u32,
-    /// What it did last.
+    /// Its last status line.
     pub(super) status: Option<Status>,
-    /// Its last finished round.
+    /// The report of its last finished round.
     pub(super) report: Option<RoundReport>,
     /// When the first and the last line were written.
     heard: Option<(f64, f64)>,
@@ -120,20 +117,16 @@ impl Peer {
         (rate(last.received, base.received), rate(last.sent, base.sent))
     }
 
-    /// Share of the test samples that the last finished round's model classifies rightly.
+    /// Test accuracy of the last finished round's model, in [0, 1].
     pub(super) fn accuracy(&self) -> Option<f64> {
-        let evaluation = self.report?.evaluation;
-        (evaluation.total > 0).then(|| evaluation.correct as f64 / evaluation.total as f64)
+        self.report?.evaluation.accuracy()
     }
 
-    /// Mean loss on them.
     pub(super) fn loss(&self) -> Option<f64> {
-        let evaluation = self.report?.evaluation;
-        let sum = evaluation.loss_sum.filter(|_| evaluation.total > 0)?;
-        Some(sum / evaluation.total as f64)
+        self.report?.evaluation.loss()
     }
 
-    /// What goes wrong, if anything. `training` is how long a training takes on the slowest peer, as far as is known.
+    /// The peer's problem, if any. `training` is the duration of the slowest peer's last training, in seconds, if known.
     pub(super) fn trouble(&self, now: f64, training: Option<f64>) -> Option<Trouble> {
         let status = self.status?;
         let (first, last) = self.heard?;

@@ -92,7 +92,7 @@ fn give_back() {
     }
 }
 
-/// Whether there is a terminal to draw on and keys to read, and this process is in its foreground: one in the background
+/// True if there is a terminal to draw on and keys to read, and this process is in its foreground: one in the background
 /// would be stopped for touching it.
 pub(super) fn is_there() -> bool {
     let (stdin, stdout) = (io::stdin(), io::stdout());
@@ -103,7 +103,7 @@ pub(super) fn is_there() -> bool {
         && tcgetpgrp(&stdout).is_ok_and(|group| group == getpgrp())
 }
 
-/// Whether the locale says that the terminal shows UTF-8.
+/// True if the locale says that the terminal shows UTF-8.
 pub(super) fn is_utf8() -> bool {
     let set = |name| std::env::var(name).ok().filter(|value| !value.is_empty());
     let locale = set("LC_ALL").or_else(|| set("LC_CTYPE")).or_else(|| set("LANG"));
@@ -113,7 +113,7 @@ pub(super) fn is_utf8() -> bool {
     })
 }
 
-/// Whether hues are wanted (no-color.org).
+/// True if hues are wanted (no-color.org).
 pub(super) fn has_colour() -> bool {
     std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
 }

@@ -4,7 +4,7 @@ use crossterm::event::{KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
 
 use super::board::Order;
 
-/// What a key asks for that has nothing to do with where the user looks.
+/// A command that does not concern the view.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Command {
     /// The run shall end, as by Ctrl-C.
@@ -18,7 +18,6 @@ pub(super) enum Command {
 /// Where the user looks.
 #[derive(Clone, Debug, Default)]
 pub(super) struct View {
-    /// The order of the rows.
     pub(super) order: Order,
     /// Rows above the first one that is shown.
     pub(super) top: usize,
@@ -34,7 +33,6 @@ impl View {
         self.top = self.top.min(rows.saturating_sub(page));
     }
 
-    /// Takes a key.
     pub(super) fn key(&mut self, key: KeyEvent) -> Option<Command> {
         if key.kind == KeyEventKind::Release {
             return None;

@@ -5,7 +5,7 @@ use serde::Serialize;
 
 use crate::preflight::Samples;
 
-/// What runs.
+/// A run in the words of a header.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Description {
@@ -13,13 +13,13 @@ pub struct Description {
     pub name: String,
     /// Peers.
     pub peers: usize,
-    /// How they are wired, for example `ring`.
+    /// The topology, for example `ring`.
     pub topology: String,
     /// Rounds.
     pub rounds: u32,
     /// The model, for example `mlp 64-64-10`.
     pub model: String,
-    /// Its parameters.
+    /// Parameters of the model.
     pub parameters: u64,
     /// Chunks of an update.
     pub chunks: u32,
@@ -33,7 +33,7 @@ pub struct Description {
     /// Test samples, when the data was read.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub test_samples: Option<usize>,
-    /// Where peers compute.
+    /// The compute backend.
     pub backend: Backend,
 }
 

@@ -26,7 +26,7 @@ pub enum Event<'a> {
     Round {
         /// Rounds of the run.
         rounds: u32,
-        /// Its figures.
+        /// The round's figures.
         #[serde(flatten)]
         summary: &'a RoundSummary,
     },
@@ -51,13 +51,13 @@ pub struct Started<'a> {
     /// The results folder.
     #[serde(serialize_with = "path")]
     pub results: &'a Path,
-    /// What runs.
+    /// The run.
     #[serde(flatten)]
     pub description: &'a Description,
-    /// Finished rounds that the run goes on from.
+    /// Finished rounds after which the run resumed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub resumed_after: Option<u32>,
-    /// What is allowed but probably not meant.
+    /// Warnings of the plan and the data.
     pub warnings: &'a [Warning],
 }
 
@@ -65,14 +65,14 @@ pub struct Started<'a> {
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Failed<'a> {
-    /// Why, and what to do next.
+    /// The error with its causes and a remedy.
     pub error: String,
     /// Wrong fields of the manifest.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub fields: Vec<Field<'a>>,
     /// The exit code that follows.
     pub exit_code: u8,
-    /// How far the run came; none when it did not start.
+    /// The progress of the run; none if it did not start.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub summary: Option<&'a Summary>,
 }
@@ -82,9 +82,9 @@ pub struct Failed<'a> {
 pub struct Field<'a> {
     /// The field's path.
     pub path: &'a str,
-    /// What was found.
+    /// The value found.
     pub found: &'a str,
-    /// What would do.
+    /// The values allowed.
     pub expected: &'a str,
 }
 
@@ -116,18 +116,18 @@ pub enum Outcome {
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Summary {
-    /// How.
+    /// The outcome.
     pub outcome: Outcome,
-    /// Why it was stopped or failed.
+    /// The error, if the run was stopped or failed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
-    /// Which rule of early stop was met, when it converged.
+    /// The rule of early stopping that was met, if it converged.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
-    /// The command that lets it go on, when it was stopped or failed and every peer has a checkpoint.
+    /// The command that resumes it, if it was stopped or failed and every peer has a checkpoint.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub resume: Option<String>,
-    /// Finished rounds that it went on from the last time.
+    /// Finished rounds after which it resumed the last time.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub resumed_after: Option<u32>,
     /// The experiment's name.
@@ -147,20 +147,20 @@ pub struct Summary {
     pub wall_seconds: f64,
     /// Seconds from the launcher's beginning until the last peer trained.
     pub startup_seconds: Option<f64>,
-    /// Share of the test samples that the last finished round's model classifies rightly.
+    /// Test accuracy of the last finished round's model, in [0, 1].
     pub accuracy: Option<f64>,
-    /// Test samples that this is over: of all peers, or of the one that was started by hand.
+    /// Test samples that this is over: of all peers, or of the one that was started individually.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub test_samples: Option<u64>,
     /// The peer whose part of the test samples these are, when it is that of one only.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub accuracy_of_peer: Option<u32>,
-    /// The same by class.
+    /// Accuracy by class.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub classes: Vec<ClassFigures>,
     /// Mean loss of that model on the test samples.
     pub loss: Option<f64>,
-    /// That model's hash; none when the run failed.
+    /// Hash of that model; none if the run failed.
     pub model_hash: Option<ModelHash>,
     /// Largest resident set of any peer, bytes.
     pub peak_rss_bytes: Option<u64>,
@@ -176,11 +176,11 @@ pub struct Summary {
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct PeerSummary {
-    /// Its index.
+    /// Index in the plan.
     pub index: u32,
     /// Rounds that it finished.
     pub rounds: u32,
-    /// Its exit, as the system says it.
+    /// Exit status, as the system describes it.
     pub exit: String,
 }
 

@@ -5,12 +5,9 @@ use fltorrent_report::units::{bytes, grouped};
 
 use super::{Description, Event, Started, Summary};
 
-/// Digits of a model's hash in a round's line.
-const SHORT_HASH: usize = 12;
-
 pub(super) fn text(event: &Event<'_>) -> Option<String> {
     match event {
-        Event::Starting { ready, peers } => Some(format!("starting: {ready} of {peers} peers are ready")),
+        Event::Starting { ready, peers } => Some(format!("starting: {ready} of {peers} peers ready")),
         Event::Started(started) => Some(header(started)),
         Event::Round { rounds, summary } => Some(round(*rounds, summary)),
         Event::Finished(summary) => Some(finished(summary)),
@@ -35,7 +32,7 @@ pub(crate) fn description(description: &Description) -> String {
     let images = match (description.train_samples, description.test_samples) {
         (Some(train), Some(test)) => {
             format!(
-                ": {} training and {} test images",
+                ": {} training and {} test samples",
                 grouped(train as u64),
                 grouped(test as u64)
             )
@@ -58,7 +55,7 @@ fn header(started: &Started<'_>) -> String {
         started.results.display(),
         started
             .resumed_after
-            .map_or_else(String::new, |rounds| format!(", goes on after round {rounds}")),
+            .map_or_else(String::new, |rounds| format!(", resumed after round {rounds}")),
         "round",
         "accuracy",
         "loss",
@@ -71,9 +68,8 @@ fn header(started: &Started<'_>) -> String {
 }
 
 fn round(rounds: u32, summary: &RoundSummary) -> String {
-    let hash = summary.model_hash.to_string();
     format!(
-        "{:>9} {:>8} {:>8} {:>11} {:>9} {:>6.2}s {:>7.2}s  {}{}",
+        "{:>9} {:>8} {:>8} {:>11} {:>9} {:>6.2}s {:>7.2}s  {:.12}{}",
         format!("{}/{rounds}", u64::from(summary.round) + 1),
         figure(summary.accuracy),
         figure(summary.loss),
@@ -81,7 +77,7 @@ fn round(rounds: u32, summary: &RoundSummary) -> String {
         bytes(summary.bytes_received),
         summary.train_seconds.max,
         summary.exchange_seconds.mean,
-        hash.get(..SHORT_HASH).unwrap_or(&hash),
+        summary.model_hash,
         if summary.models_agree { "" } else { " and others" },
     )
 }

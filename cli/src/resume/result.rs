@@ -26,7 +26,7 @@ pub enum ResultError {
     Save(#[from] SaveError),
 }
 
-/// Whether everything that the run leaves is there, and of its last round.
+/// True if everything that the run leaves is there, and of its last round.
 pub(super) fn is_there(results: &Results, plan: &Plan, common: &Common) -> bool {
     missing(results, plan, common).next().is_none()
         && results.path().join(report::FILE).is_file()
@@ -66,7 +66,7 @@ fn is_model(path: PathBuf, plan: &Plan, common: &Common) -> bool {
     safetensors::load(&file, &plan.model).is_ok_and(|parameters| model_hash(&parameters) == common.model)
 }
 
-/// Whether the summary is that of the whole run.
+/// True if the summary is that of the whole run.
 fn tells_of(results: &Results, common: &Common) -> bool {
     results.summary().is_some_and(|summary| {
         let is_complete = matches!(summary["outcome"].as_str(), Some("completed" | "converged"));

@@ -29,7 +29,7 @@ async fn pods_end_with_the_model_of_one_machine() {
     for (index, pod) in (0..).zip(pods) {
         let (code, log, ending) = pod.end().await;
         assert_eq!(code, Some(0), "{log}");
-        for part in ["finished a round", "round=3/3", "met a neighbour"] {
+        for part in ["finished a round", "round=3/3", "connected to a neighbour"] {
             assert!(log.contains(part), "{log} has not {part}");
         }
         assert_eq!((ending.peer, ending.attempt), (Some(index), Some(0)));
@@ -117,7 +117,7 @@ async fn a_peer_waits_for_its_operator_and_can_be_stopped_meanwhile() {
     let experiment = Experiment::new(&[THREE, "training.rounds=2"]);
     let mut pods: Vec<Pod> = (0..3).map(|index| experiment.start(index)).collect();
     for pod in &mut pods {
-        pod.until("no certificate yet; asking again").await;
+        pod.until("no certificate yet; retrying").await;
     }
     assert_eq!(experiment.get(0, "/readyz").await.0, 503);
     pods[0].signal(Signal::TERM);
@@ -138,8 +138,8 @@ async fn a_wrong_token_is_final() {
     let experiment = Experiment::new(&[THREE]);
     let _operator = Operator::start(&experiment, Settings::default()).await;
     for (token, message) in [
-        ("nobody's", "the operator gives this pod no certificate: 401"),
-        ("foreign", "the operator gives this pod no certificate: 403"),
+        ("nobody's", "the operator refuses this pod a certificate: 401"),
+        ("foreign", "the operator refuses this pod a certificate: 403"),
         // Another pod's: the operator knows it, but it is not this peer.
         ("token-of-1", "its certificate is for peer-1.attempt-0."),
     ] {
@@ -307,7 +307,7 @@ async fn an_ending_names_checkpoints_that_are_whole_and_of_this_plan_only() {
     fs::write(folder.join("peer-0.rounds-10.checkpoint"), [7; 5000]).unwrap();
     fs::write(folder.join("peer-0.rounds-5.checkpoint"), "").unwrap();
     let mut pod = experiment.start(0);
-    pod.until("no certificate yet; asking again").await;
+    pod.until("no certificate yet; retrying").await;
     pod.signal(Signal::TERM);
     let (code, log, ending) = pod.end().await;
     assert_eq!(code, Some(130), "{log}");

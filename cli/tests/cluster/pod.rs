@@ -33,7 +33,7 @@ fn own_address() -> Ipv4Addr {
     Ipv4Addr::new(127, 64 + high % 128, low, next)
 }
 
-/// What an operator makes of an experiment, but its pods.
+/// The objects that an operator creates for an experiment, except its pods.
 pub(crate) struct Experiment {
     folder: TempDir,
     hosts: Vec<Ipv4Addr>,
@@ -161,7 +161,7 @@ impl Experiment {
         }
     }
 
-    /// What a peer's HTTP server answers: status and body.
+    /// Status and body of a response of a peer's HTTP server.
     pub(crate) async fn get(&self, index: u32, path: &str) -> (u16, String) {
         let host = self.hosts[index as usize];
         let mut stream = TcpStream::connect((host, 9400)).await.unwrap();

@@ -203,7 +203,6 @@ impl Network {
         self.sets.iter().flat_map(|set| ["--set", set])
     }
 
-    /// Starts a peer on the machine of its index.
     pub(crate) fn start(&self, index: u32, more: &[&str]) -> Peer {
         self.start_at(index, index, more)
     }
@@ -215,7 +214,6 @@ impl Network {
         Peer::start(command.arg(quickstart()))
     }
 
-    /// Starts a peer that has no manifest.
     pub(crate) fn start_without_manifest(&self, index: u32, more: &[&str]) -> Peer {
         Peer::start(&mut self.command(index, index, more))
     }
@@ -312,7 +310,6 @@ impl Peer {
         kill_process(pid, Signal::INT).unwrap();
     }
 
-    /// Waits for its end.
     pub(crate) fn end(mut self) -> Ended {
         let rest: Vec<String> = self.lines.by_ref().map(Result::unwrap).collect();
         self.seen.extend(rest);

@@ -9,7 +9,7 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use fltorrent_cli::keys::{self, Wanted};
+use fltorrent_cli::keys::{self, KeyOptions};
 use tempfile::TempDir;
 
 use crate::network::{fltorrent, quickstart};
@@ -28,7 +28,7 @@ impl Place {
 
     fn with_keys_of(time: SystemTime) -> Self {
         let place = Self(tempfile::tempdir().unwrap());
-        let wanted = Wanted {
+        let wanted = KeyOptions {
             peers: 2,
             attempts: 2,
             days: 3,
@@ -163,7 +163,7 @@ fn keys_that_cannot_be_used() {
     place.refuses(
         &["--keys", "nowhere"],
         1,
-        "nowhere/key.pem: is not there; copy the folder peer-1 of `fltorrent keys init` to this machine and name it with --keys",
+        "nowhere/key.pem: does not exist; copy the folder peer-1 of `fltorrent keys init` to this machine and name it with --keys",
     );
     place.refuses(
         &["--attempt", "2"],
@@ -177,13 +177,13 @@ fn keys_that_cannot_be_used() {
     place.refuses(
         &[],
         1,
-        "key.pem: others may read this private key (mode 640); `chmod 600` it",
+        "key.pem: this private key is readable by others (mode 640); `chmod 600` it",
     );
     mode(0o600);
 
     // Somebody copied single files of other peers, or half of them.
     for (file, text, message) in [
-        ("key.pem", "no key".to_owned(), "key.pem: is damaged; copy it again"),
+        ("key.pem", "no key".to_owned(), "key.pem: is corrupt; copy it again"),
         (
             "key.pem",
             fs::read_to_string(place.path("keys/peer-0/key.pem")).unwrap(),
@@ -192,12 +192,12 @@ fn keys_that_cannot_be_used() {
         (
             "certificates.pem",
             "no certificates".to_owned(),
-            "certificates.pem: is damaged; copy it again",
+            "certificates.pem: is corrupt; copy it again",
         ),
         (
             "certificates.pem",
             "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n".to_owned(),
-            "certificates.pem: is damaged; copy it again",
+            "certificates.pem: is corrupt; copy it again",
         ),
         (
             "authority.pem",
@@ -220,12 +220,12 @@ fn clocks_that_differ() {
     Place::with_keys_of(now - 4 * DAY).refuses(
         &[],
         1,
-        "the own certificate has expired; make new keys, or compare the clock of this machine (date -u)",
+        "this machine's certificate has expired; create new keys, or check this machine's clock (date -u)",
     );
     Place::with_keys_of(now + DAY).refuses(
         &[],
         1,
-        "the own certificate is not valid yet; compare the clock of this machine (date -u) with that of the one that made the keys",
+        "this machine's certificate is not valid yet; compare its clock (date -u) with that of the machine that created the keys",
     );
 }
 

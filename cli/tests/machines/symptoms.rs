@@ -24,7 +24,6 @@ fn two(sets: &[&str]) -> Network {
 
 /// The one of two that dials.
 const DIALLER: u32 = 1;
-/// The one that is dialled.
 const DIALLED: u32 = 0;
 
 fn both_succeed(network: &Network, dialler: Peer) {
@@ -48,7 +47,7 @@ fn nobody_listens_and_firewalls_reject_and_drop() {
         "no answer: look whether that machine is up and has this address, and whether firewalls let UDP port 8888 in",
     ));
     dialled.until(documented(
-        "it has not connected: it is the one that dials; look whether it is started and what it says",
+        "it has not connected yet: it is the side that dials; check that it runs, and its output",
     ));
 
     network.filter(&there, "input", "udp dport 8888 reject with icmp type admin-prohibited");
@@ -263,7 +262,7 @@ fn another_attempt_and_one_that_was_run() {
     again.fail(
         1,
         documented(
-            "attempt 0 was run with these keys before; start every peer of the new run with --attempt 1, or make new keys with `fltorrent keys init`",
+            "attempt 0 was already run with these keys; start every peer of the new run with --attempt 1, or create new keys with `fltorrent keys init`",
         ),
     );
     let peers = [0, 1].map(|i| network.start(i, &["--attempt", "1", "--out", &out(i + 2)]));

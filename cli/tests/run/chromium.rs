@@ -16,7 +16,7 @@ pub(crate) struct Chromium {
     messages: BufReader<ChildStdout>,
     session: Option<String>,
     last: u64,
-    /// What pages complained about.
+    /// Errors and warnings of pages.
     complaints: Vec<String>,
     _profile: TempDir,
 }
@@ -113,7 +113,7 @@ impl Chromium {
         message
     }
 
-    /// What an expression of the page is.
+    /// The value of a JavaScript expression.
     pub(crate) fn value(&mut self, expression: &str) -> Value {
         let result = self.send(
             "Runtime.evaluate",
@@ -134,7 +134,7 @@ impl Chromium {
         }
     }
 
-    /// What pages complained about so far: errors, warnings, blocked loads.
+    /// Errors, warnings and blocked loads of pages so far.
     pub(crate) fn complaints(&self) -> &[String] {
         &self.complaints
     }

@@ -87,7 +87,7 @@ fn the_quickstart_learns_and_all_peers_end_with_the_same_model() {
     assert!(folder.path().join("model.safetensors").is_file());
 }
 
-/// What a peer says of itself while it runs fits to what it says of its rounds.
+/// Status lines of a peer are consistent with its rounds.
 fn assert_statuses(lines: &[Value]) {
     let of = |event| lines.iter().filter(move |line| line["event"] == event);
     let statuses: Vec<&Value> = of("status").collect();
@@ -210,7 +210,7 @@ fn a_full_disk_behind_standard_output_does_not_end_the_run_but_is_no_success() {
         .stdout(full)
         .output()
         .unwrap();
-    assert!(stderr(&output).contains("standard output cannot be written: No space left"));
+    assert!(stderr(&output).contains("cannot write to standard output: No space left"));
     assert_eq!(output.status.code(), Some(1));
     assert_eq!(read_json(&folder.path().join("summary.json"))["outcome"], "completed");
 }

@@ -9,7 +9,7 @@ use crate::support::{ENDLESS, Endless, Process, example, fltorrent, read_json, r
 
 const PEERS: &str = "groups[0].count=3";
 
-/// What every run that trained for a round leaves, even one whose launcher was killed.
+/// Asserts the files of a run that trained for a round, even of one whose launcher was killed.
 fn assert_kept(results: &Path, peers: u32) {
     for name in ["manifest.yaml", "plan.json"] {
         assert!(results.join(name).is_file(), "{name} is missing");
@@ -155,9 +155,9 @@ fn a_report_without_room_is_no_success_and_is_made_by_the_command_that_is_printe
     let errors = stderr(&output);
     assert_eq!(output.status.code(), Some(1), "{errors}");
     for expected in [
-        "error: the run is complete, but there is no room for its report",
+        "error: the run is complete, but the disk is too full for its report",
         "report.html: the page cannot be written",
-        "\n  go on with: ",
+        "\n  resume with: ",
     ] {
         assert!(errors.contains(expected), "{expected} is not in\n{errors}");
     }
@@ -184,12 +184,12 @@ fn a_summary_that_cannot_be_written_is_told_of_however_the_run_ends() {
         let errors = stderr(&output);
         assert_eq!(output.status.code(), Some(1), "{errors}");
         let expected = match fails {
-            true => "warning: there is no summary: ",
+            true => "warning: the summary could not be written: ",
             false => "error: ",
         };
         let told = |line: &str| line.starts_with(expected) && line.contains("summary.json: cannot");
         assert!(errors.lines().any(told), "{errors}");
-        assert!(errors.contains("\n  go on with: "), "{errors}");
+        assert!(errors.contains("\n  resume with: "), "{errors}");
     }
 }
 

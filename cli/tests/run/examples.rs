@@ -19,7 +19,7 @@ const SEVERAL_MACHINES: &str = "several-machines.yaml";
 struct Reduced {
     file: &'static str,
     sets: &'static [&'static str],
-    /// What the model must reach even so: well above chance, well below what is usual.
+    /// Accuracy that the model must reach: well above chance, well below the usual one.
     accuracy: f64,
 }
 
@@ -188,7 +188,7 @@ fn assert_learnt(results: &Path, reduced: &Reduced, shown: &str) {
     }
 }
 
-/// What a comment tells people to type is right: its file and settings make a plan.
+/// The commands in comments have valid files and settings.
 #[test]
 fn the_commands_in_the_comments_are_valid() {
     for file in shipped() {

@@ -10,7 +10,6 @@ use std::{
     thread,
 };
 
-use crate::support::{fltorrent, stderr};
 use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
 use rustix::process::{Pid, Signal, kill_process};
 use rustls::{
@@ -19,8 +18,10 @@ use rustls::{
     pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer},
 };
 
+use crate::support::{fltorrent, stderr};
+
 const TABLE: &str = "label,a,b\n0,1,2\n1,2,3\n0,3,1\n1,4,2\n";
-/// What sha256sum says of it.
+/// Its SHA-256, by sha256sum.
 const HASH: &str = "fe65c8268287bbe8d58df0e6aa714f9bdd8912f420430baae9428b2159ff3f10";
 
 /// A manifest of two peers that learn from the table behind a URL.

@@ -10,9 +10,8 @@ use tempfile::TempDir;
 
 use crate::support::{example, read_json};
 
-/// How long anything on the screen may take, so that a test that fails does not hang.
+/// Longest time that anything on the screen may take, so that a test that fails does not hang.
 const PATIENCE: Duration = Duration::from_secs(60);
-/// What the shell says when it waits for a command.
 const PROMPT: &str = "ready>";
 
 /// A terminal with a shell in it; a tmux server of its own that goes with it.

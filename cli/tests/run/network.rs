@@ -55,7 +55,7 @@ fn a_congestion_control_that_is_asked_for_is_what_runs() {
     assert_eq!(exchanges[0]["congestionControl"], "newReno");
 }
 
-/// What the first peer says of its rounds' exchanges.
+/// The exchange lines of the first peer.
 fn exchanges(results: &Path) -> Vec<Value> {
     let lines = std::fs::read_to_string(results.join("peers/peer-0.jsonl")).unwrap();
     lines

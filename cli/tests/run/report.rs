@@ -34,7 +34,6 @@ const PLOTS: [&str; 15] = [
     "last-complete",
 ];
 
-/// A short run with its results.
 fn short_run(folder: &Path, sets: &[&str]) {
     let sets: Vec<&str> = SHORT.into_iter().chain(sets.iter().copied()).collect();
     let output = run("quickstart.yaml", folder, &sets).output().unwrap();
@@ -148,7 +147,7 @@ fn part(of: &Path, peers: &[u32], into: &Path) {
     }
 }
 
-/// What lies between the head and the manifest: all figures, without what names folders.
+/// The part of the page between head and manifest: all figures, without names of folders.
 fn figures(page: &Path) -> String {
     let text = fs::read_to_string(page).unwrap();
     let (from, to) = ("<section id=\"learning\"", "<section id=\"manifest\"");
@@ -215,7 +214,7 @@ fn cut_and_damaged_lines_are_left_out_and_told() {
     let output = report(&[folder.path()], &page);
     assert!(output.status.success(), "{}", stderr(&output));
     assert!(
-        stderr(&output).contains("3 lines of peer 1's metrics"),
+        stderr(&output).contains("3 unreadable lines in the metrics of peer 1"),
         "{}",
         stderr(&output)
     );

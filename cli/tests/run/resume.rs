@@ -44,7 +44,6 @@ fn refused(output: &Output) -> String {
     errors
 }
 
-/// Rounds of a summary, as numbers.
 fn rounds(summary: &Value) -> Vec<u64> {
     let rounds = summary["rounds"].as_array().unwrap();
     rounds.iter().map(|round| round["round"].as_u64().unwrap()).collect()
@@ -88,7 +87,7 @@ fn a_run_that_is_killed_again_and_again_ends_with_the_model_of_one_that_was_not(
                 env!("CARGO_BIN_EXE_fltorrent"),
                 results.path().display()
             );
-            assert!(errors.contains(&format!("\n  go on with: {command}")), "{errors}");
+            assert!(errors.contains(&format!("\n  resume with: {command}")), "{errors}");
             let summary = read_json(&results.path().join("summary.json"));
             assert_eq!(summary["outcome"], "stopped");
             assert_eq!(summary["resume"], *command);
@@ -128,7 +127,7 @@ fn a_finished_run_goes_on_with_more_rounds() {
     let output = resume(folder.path(), &["training.rounds=7"]).output().unwrap();
     assert!(output.status.success(), "{}", stderr(&output));
     let text = stdout(&output);
-    assert!(text.contains(", goes on after round 5\n"), "{text}");
+    assert!(text.contains(", resumed after round 5\n"), "{text}");
     assert!(!text.contains(" 5/7 ") && text.contains(" 6/7 "), "{text}");
     let resumed = read_json(&folder.path().join("summary.json"));
     assert_eq!(resumed["modelHash"], whole["modelHash"]);
@@ -165,7 +164,7 @@ fn a_damaged_checkpoint_is_named_and_the_one_before_is_used() {
         let errors = stderr(&output);
         assert!(output.status.success(), "{errors}");
         assert!(errors.starts_with("warning: "), "{errors}");
-        for expected in ["peer-1.rounds-8.checkpoint", word, "the run goes on after round 6"] {
+        for expected in ["peer-1.rounds-8.checkpoint", word, "the run resumes after round 6"] {
             assert!(errors.contains(expected), "{expected} is missing in\n{errors}");
         }
         let resumed = read_json(&again.path().join("summary.json"));
@@ -223,7 +222,7 @@ fn a_folder_without_a_run_or_without_checkpoints_is_refused() {
     fs::write(&manifest, "a: [1\nb: 2\n").unwrap();
     let errors = refused(&resume(folder.path(), &[]).output().unwrap());
     assert!(
-        errors.contains("manifest.yaml: the run's manifest cannot be used by this version")
+        errors.contains("manifest.yaml: this version cannot use the run's manifest")
             && errors.contains("manifest.yaml:2:")
             && !errors.contains("is not the results folder"),
         "{errors}"
@@ -249,10 +248,10 @@ fn gone_metrics_are_told_of_before_and_after() {
     let first = metrics.find("\"event\":\"round\"").unwrap();
     let end = first + metrics[first..].find('\n').unwrap() + 10;
     for (left, warning, lost) in [
-        (None, "peer-1.jsonl is gone: put it back", 3),
+        (None, "peer-1.jsonl is missing: restore it", 3),
         (
             Some(&metrics[..end]),
-            "peer-1.jsonl has the figures of 1 of the 3 finished rounds: put",
+            "peer-1.jsonl has 1 of the 3 finished rounds: restore",
             2,
         ),
     ] {
@@ -295,7 +294,7 @@ fn a_checkpoint_that_cannot_be_written_ends_the_run_with_its_place() {
         "peer 1 failed",
         "peer-1.rounds-4.checkpoint: the checkpoint cannot be written: make room there",
         "--set checkpoint.type=none",
-        "\n  go on with: ",
+        "\n  resume with: ",
     ] {
         assert!(errors.contains(expected), "{expected} is missing in\n{errors}");
     }
@@ -318,7 +317,10 @@ fn a_run_that_is_still_there_is_not_resumed() {
         part.wait_for("round");
     }
     let errors = refused(&resume(part.results(), &[]).output().unwrap());
-    assert!(errors.contains("another fltorrent runs in this folder"), "{errors}");
+    assert!(
+        errors.contains("another fltorrent is running in this folder"),
+        "{errors}"
+    );
     part.signal(Signal::INT);
     part.end();
 }

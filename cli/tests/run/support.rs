@@ -15,7 +15,7 @@ use rustix::{
 use serde_json::Value;
 use tempfile::TempDir;
 
-/// How long a process that must end may take, so that a test that fails does not hang.
+/// Longest time that a process that must end may take, so that a test that fails does not hang.
 const PATIENCE: Timespec = Timespec { tv_sec: 60, tv_nsec: 0 };
 /// More rounds than any test waits for.
 pub(crate) const ENDLESS: &str = "training.rounds=1000000";

@@ -1,18 +1,20 @@
 //! A peer's question for its certificate, at a [`hub`](crate::hub).
 
-use std::fmt;
-use std::sync::Arc;
-use std::time::Duration;
+use std::{fmt, sync::Arc, time::Duration};
 
 use hyper::StatusCode;
 use rustls::ClientConfig;
 use tokio::time::timeout;
 
-use super::post::{PostError, PostRequest, Target};
-use super::{ATTEMPT_TIMEOUT, TargetError};
-use crate::hub::CERTIFICATE_PATH;
-use crate::identity::RunId;
-use crate::tls::{HTTP_ALPN, TlsError, anonymous_client_config};
+use super::{
+    ATTEMPT_TIMEOUT, TargetError,
+    post::{PostError, PostRequest, Target},
+};
+use crate::{
+    hub::CERTIFICATE_PATH,
+    identity::RunId,
+    tls::{HTTP_ALPN, TlsError, anonymous_client_config},
+};
 
 /// Why nothing can be asked.
 #[derive(Debug, thiserror::Error)]
@@ -26,7 +28,7 @@ pub enum ApplicantError {
 }
 
 /// Why there is no certificate yet.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 #[allow(missing_docs, reason = "each message says what it is")]
 pub enum ApplyError {

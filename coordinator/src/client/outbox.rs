@@ -31,7 +31,6 @@ impl Outbox {
         }
     }
 
-    /// What to send next.
     pub(super) fn batch(&self) -> Vec<RoundReport> {
         let limit = if self.singly { 1 } else { MAX_REPORTS };
         self.waiting.iter().take(limit).copied().collect()
@@ -60,8 +59,9 @@ impl Outbox {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use fltorrent_records::report::sample;
+
+    use super::*;
 
     fn rounds(outbox: &Outbox) -> Vec<u32> {
         outbox.batch().iter().map(|report| report.round).collect()

@@ -1,14 +1,14 @@
 //! One attempt to hand something to the coordinator, on a connection of its own: between rounds none has to be kept alive.
 
-use std::io;
-use std::sync::Arc;
-use std::time::Duration;
+use std::{io, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full, Limited};
-use hyper::client::conn::http1;
-use hyper::header::{AUTHORIZATION, CONNECTION, CONTENT_TYPE, HOST, HeaderMap, RETRY_AFTER};
-use hyper::{Request, StatusCode};
+use hyper::{
+    Request, StatusCode,
+    client::conn::http1,
+    header::{AUTHORIZATION, CONNECTION, CONTENT_TYPE, HOST, HeaderMap, RETRY_AFTER},
+};
 use hyper_util::rt::TokioIo;
 use rustls::ClientConfig;
 use rustls_pki_types::ServerName;
@@ -30,7 +30,6 @@ pub(super) struct Target {
     name: ServerName<'static>,
 }
 
-/// What is handed over.
 pub(super) struct PostRequest<'a> {
     pub(super) path: &'static str,
     pub(super) kind: &'static str,
@@ -62,7 +61,7 @@ pub(super) enum PostError {
 }
 
 impl PostError {
-    /// Whether the same request would be refused again.
+    /// True if the same request would be refused again.
     pub(super) const fn is_final(&self) -> bool {
         match self {
             Self::Encode(_) | Self::Request(_) => true,
@@ -74,7 +73,7 @@ impl PostError {
         }
     }
 
-    /// What the coordinator asks to wait.
+    /// The pause that the coordinator asks for.
     pub(super) const fn retry_after(&self) -> Option<Duration> {
         match self {
             Self::Refused { retry_after, .. } => *retry_after,

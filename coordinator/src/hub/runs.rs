@@ -1,17 +1,21 @@
 //! The runs whose peers have come: the authority of each, its coordinator's certificate, and how far it is.
 
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, SystemTime};
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::{Duration, SystemTime},
+};
 
+use fltorrent_records::progress::{Progress, Standing, in_flight};
 use rustls::ServerConfig;
 
 use super::RunFacts;
-use crate::authority::{Authority, AuthorityError};
-use crate::identity::RunId;
-use crate::secret::RootSecret;
-use crate::tls::{Credentials, HTTP_ALPN, TlsError};
-use fltorrent_records::progress::{Progress, Standing, in_flight};
+use crate::{
+    authority::{Authority, AuthorityError},
+    identity::RunId,
+    secret::RootSecret,
+    tls::{Credentials, HTTP_ALPN, TlsError},
+};
 
 /// Runs that are served at a time.
 pub const MAX_RUNS: usize = 4096;
@@ -82,7 +86,6 @@ impl Runs {
     }
 }
 
-/// One run.
 #[derive(Debug)]
 pub(super) struct Run {
     pub(super) facts: RunFacts,
@@ -92,7 +95,7 @@ pub(super) struct Run {
     shown: Mutex<Option<Shown>>,
 }
 
-/// What clients are shown, and from when on something newer.
+/// The server configuration, and the time of its renewal.
 #[derive(Debug)]
 struct Shown {
     tls: Arc<ServerConfig>,
@@ -131,9 +134,9 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 #[cfg(test)]
 mod tests {
+    use fltorrent_records::{progress::Outcome, report::sample};
+
     use super::*;
-    use fltorrent_records::progress::Outcome;
-    use fltorrent_records::report::sample;
 
     const FACTS: RunFacts = RunFacts {
         peers: 2,

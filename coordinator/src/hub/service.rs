@@ -1,28 +1,37 @@
 //! What the hub answers to one request.
 
-use std::net::IpAddr;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant, SystemTime};
+use std::{
+    net::IpAddr,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::{Duration, Instant, SystemTime},
+};
 
 use bytes::Bytes;
-use http_body_util::Full;
-use hyper::body::Incoming;
-use hyper::header::{AUTHORIZATION, HeaderMap};
-use hyper::{Method, Request, Response, StatusCode};
-use tokio::sync::{Semaphore, mpsc};
-use tokio::time::timeout;
-
-use super::runs::Run;
-use super::{Directory, RunReported, Settings, Unproven};
-use crate::authority::{AuthorityError, MAX_REQUEST_BYTES};
-use crate::identity::{Identity, Role};
-use crate::rate::{Limiter, Quiet};
-use crate::server::STEP_TIMEOUT;
-use crate::server::exchange::{HEALTH_PATH, RequestError, expect, healthy, json, read, refused, typed};
-use crate::server::reports::{CountError, check_owner, count};
 use fltorrent_records::report::{MAX_BODY_BYTES, REPORT_PATH, decode_reports};
+use http_body_util::Full;
+use hyper::{
+    Method, Request, Response, StatusCode,
+    body::Incoming,
+    header::{AUTHORIZATION, HeaderMap},
+};
+use tokio::{
+    sync::{Semaphore, mpsc},
+    time::timeout,
+};
 
-/// Where a peer asks for its certificate.
+use super::{Directory, RunReported, Settings, Unproven, runs::Run};
+use crate::{
+    authority::{AuthorityError, MAX_REQUEST_BYTES},
+    identity::{Identity, Role},
+    rate::{Limiter, Quiet},
+    server::{
+        STEP_TIMEOUT,
+        exchange::{HEALTH_PATH, RequestError, expect, healthy, json, read, refused, typed},
+        reports::{CountError, check_owner, count},
+    },
+};
+
+/// The path of certificate requests.
 pub const CERTIFICATE_PATH: &str = "/v1/certificate";
 
 /// The longest token that is looked at, in bytes; those of a cluster have about 1200.
@@ -31,7 +40,7 @@ pub const MAX_TOKEN_BYTES: usize = 8192;
 /// Questions about tokens at a time.
 pub const MAX_QUESTIONS: usize = 32;
 
-/// What is served, for messages.
+/// The routes, for messages.
 const SERVED: &str = "POST /v1/certificate, POST /v1/bt_complete and GET /healthz";
 
 /// Why a request is refused.
@@ -41,11 +50,11 @@ enum Refusal {
     Request(#[from] RequestError),
     #[error("there is no `Authorization: Bearer TOKEN` with at most {MAX_TOKEN_BYTES} bytes of visible ASCII")]
     NoToken,
-    #[error("this address asks too often; come again")]
+    #[error("too many requests from this address; retry later")]
     TooOften { wait: Duration },
-    #[error("this peer reports too often; come again")]
+    #[error("too many reports from this peer; retry later")]
     ReportsTooOften { wait: Duration },
-    #[error("too many ask at this moment; come again")]
+    #[error("too many requests; retry later")]
     Busy,
     #[error(transparent)]
     Unproven(#[from] Unproven),
@@ -57,9 +66,9 @@ enum Refusal {
     NoCertificate,
     #[error("the certificate is of attempt {found}; the run is at attempt {current}")]
     Over { found: u32, current: u32 },
-    #[error("this replica does not lead; come again")]
+    #[error("this replica does not lead; retry")]
     NotLeading,
-    #[error("attempt {found} is not known here yet; come again")]
+    #[error("attempt {found} is not known here yet; retry")]
     Early { found: u32 },
     #[error(transparent)]
     Count(#[from] CountError),
@@ -87,7 +96,7 @@ impl Refusal {
         }
     }
 
-    /// Whether it is as it should be: a replica that does not lead refuses every report of every peer.
+    /// True if it is as it should be: a replica that does not lead refuses every report of every peer.
     const fn is_usual(&self) -> bool {
         matches!(self, Self::NotLeading)
     }
@@ -103,15 +112,15 @@ impl Refusal {
     }
 }
 
-/// Who is at the other end.
-#[derive(Debug, Clone, Copy)]
+/// The other end of a connection.
+#[derive(Clone, Copy, Debug)]
 pub(super) struct Client {
     pub(super) from: IpAddr,
-    /// Whom its certificate names, if it showed one.
+    /// The identity in its certificate, if it showed one.
     pub(super) identity: Option<Identity>,
 }
 
-/// What all connections share.
+/// State shared by all connections.
 pub(super) struct Service<D> {
     directory: Arc<D>,
     settings: Settings,
@@ -258,7 +267,7 @@ fn bearer(headers: &HeaderMap) -> Option<String> {
 mod tests {
     use super::*;
 
-    /// What is usual is not logged for people: every peer meets it at every replica that does not lead. What a peer does wrong is.
+    /// Refusals that every peer meets at every replica that does not lead are not logged at info; errors of a peer are.
     #[test]
     fn only_that_a_replica_does_not_lead_is_usual() {
         let wait = Duration::from_secs(1);

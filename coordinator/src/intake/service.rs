@@ -3,19 +3,24 @@
 use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
+use fltorrent_records::{
+    progress::Progress,
+    report::{MAX_BODY_BYTES, REPORT_PATH, decode_reports},
+};
 use http_body_util::Full;
-use hyper::body::Incoming;
-use hyper::{Method, Request, Response, StatusCode};
+use hyper::{Method, Request, Response, StatusCode, body::Incoming};
 use tokio::sync::mpsc;
 
 use super::Reported;
-use crate::identity::{Identity, RunId};
-use crate::server::exchange::{self, HEALTH_PATH, RequestError, expect, healthy, json, refused};
-use crate::server::reports::{CountError, check_owner, count};
-use fltorrent_records::progress::Progress;
-use fltorrent_records::report::{MAX_BODY_BYTES, REPORT_PATH, decode_reports};
+use crate::{
+    identity::{Identity, RunId},
+    server::{
+        exchange::{self, HEALTH_PATH, RequestError, expect, healthy, json, refused},
+        reports::{CountError, check_owner, count},
+    },
+};
 
-/// What is served, for messages.
+/// The routes, for messages.
 const SERVED: &str = "POST /v1/bt_complete and GET /healthz";
 
 /// Why a request is refused.
@@ -36,7 +41,7 @@ impl Refusal {
     }
 }
 
-/// What all connections share.
+/// State shared by all connections.
 pub(super) struct Service {
     pub(super) run: RunId,
     pub(super) progress: Arc<Mutex<Progress>>,

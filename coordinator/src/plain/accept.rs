@@ -2,12 +2,11 @@
 
 use hyper::header::{ACCEPT, HeaderMap};
 
-/// How metrics are written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// The format of metrics.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Form {
     /// Prometheus' text format, which everybody reads: what is answered when nothing better is asked for.
     Text,
-    /// OpenMetrics.
     OpenMetrics,
 }
 
@@ -45,7 +44,7 @@ impl Form {
     }
 }
 
-/// How much a range is wanted, in thousandths; what is no quality counts as none given.
+/// The quality of a media range, in thousandths; a malformed one counts as absent.
 fn quality<'a>(parameters: impl Iterator<Item = &'a str>) -> u16 {
     let value = parameters
         .filter_map(|parameter| parameter.split_once('='))

@@ -3,7 +3,7 @@
 //! The two differ in what stands around the samples: a family is named as its samples are (counters with `_total`, infos with `_info`,
 //! which are gauges here), and there are no units and no end.
 
-/// What OpenMetrics text says, in the other format. Lines that are neither are kept.
+/// OpenMetrics text converted into Prometheus' text format. Lines that are neither are kept.
 pub(super) fn text(open_metrics: &str) -> String {
     // A family's help stands before its type, which its name depends on.
     let mut help = None;

@@ -4,15 +4,16 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
-use hyper::body::{Body, Incoming};
-use hyper::header::{CONTENT_TYPE, HeaderValue, RETRY_AFTER};
-use hyper::{Method, Request, Response, StatusCode};
+use hyper::{
+    Method, Request, Response, StatusCode,
+    body::{Body, Incoming},
+    header::{CONTENT_TYPE, HeaderValue, RETRY_AFTER},
+};
 use serde::Serialize;
 use tokio::time::timeout;
 
 use super::STEP_TIMEOUT;
 
-/// Where a server says that it is there.
 pub(crate) const HEALTH_PATH: &str = "/healthz";
 
 /// Why a request is refused before its content is looked at.
@@ -101,7 +102,6 @@ pub(crate) fn refused(
     response
 }
 
-/// An answer as JSON.
 pub(crate) fn json(status: StatusCode, answer: &impl Serialize) -> Response<Full<Bytes>> {
     // An answer has only texts and counts, which JSON can always say.
     let body = serde_json::to_vec(answer).unwrap_or_default();

@@ -3,17 +3,18 @@
 //! A stranger is whoever has not shown a certificate yet. When all places are taken, the address with the most strangers gives up its
 //! oldest one for somebody else: connections that are opened and left alone keep nobody out.
 
-use std::collections::{BTreeMap, HashMap};
-use std::net::IpAddr;
+use std::{
+    collections::{BTreeMap, HashMap},
+    net::IpAddr,
+};
 
-use crate::identity::Identity;
-use crate::rate::source;
+use crate::{identity::Identity, rate::source};
 
 /// Connections of one member of a run at a time; it sends its reports one after the other.
 const OF_ONE_MEMBER: usize = 4;
 
-/// How many may have a place.
-#[derive(Debug, Clone, Copy)]
+/// Limits of open connections.
+#[derive(Clone, Copy, Debug)]
 pub(crate) struct Limits {
     /// All.
     pub(crate) at_once: usize,
@@ -21,7 +22,7 @@ pub(crate) struct Limits {
     pub(crate) of_one_address: Option<usize>,
 }
 
-/// Whether somebody gets a place.
+/// The decision about a new connection.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Entry<H> {
     /// Yes; by this number it is known.
@@ -34,7 +35,7 @@ pub(crate) enum Entry<H> {
     Refused,
 }
 
-/// Who has a place. `H` is what it takes to make a stranger leave.
+/// The open connections. `H` is the handle by which a stranger's connection is closed.
 #[derive(Debug)]
 pub(crate) struct Places<H> {
     limits: Limits,
@@ -88,7 +89,7 @@ impl<H> Places<H> {
         Entry::Instead(self.take(source), handle)
     }
 
-    /// What it takes to make a stranger leave; nothing for one that has left or is a member.
+    /// Sets the handle by which a stranger's connection is closed; no effect if it has left or is a member.
     pub(crate) fn attach(&mut self, number: u64, handle: H) {
         if let Some(stranger) = self.strangers.get_mut(&number) {
             stranger.handle = Some(handle);

@@ -2,15 +2,16 @@
 
 use std::sync::{Mutex, PoisonError};
 
+use fltorrent_records::{
+    progress::{Outcome, Progress, ProgressError, RoundSummary},
+    report::{ReportError, RoundReport},
+};
 use hyper::StatusCode;
 use serde::Serialize;
-use tokio::sync::mpsc;
-use tokio::time::timeout;
+use tokio::{sync::mpsc, time::timeout};
 
 use super::STEP_TIMEOUT;
 use crate::identity::{Identity, Role, RunId};
-use fltorrent_records::progress::{Outcome, Progress, ProgressError, RoundSummary};
-use fltorrent_records::report::{ReportError, RoundReport};
 
 /// Why reports are not counted.
 #[derive(Debug, thiserror::Error)]
@@ -21,7 +22,7 @@ pub(crate) enum CountError {
     Foreign { certificate: Identity, report: Role },
     #[error(transparent)]
     Progress(#[from] ProgressError),
-    #[error("reports cannot be taken now; come again")]
+    #[error("reports cannot be accepted now; retry later")]
     NotRead,
 }
 
@@ -38,7 +39,7 @@ impl CountError {
 }
 
 /// A report that counts, and what it completed.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Reported {
     /// The report.
     pub report: RoundReport,
@@ -46,8 +47,8 @@ pub struct Reported {
     pub summary: Option<RoundSummary>,
 }
 
-/// How many reports of a body were new.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+/// The number of new reports in a body.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub(crate) struct Receipt {
     new: usize,
     repeated: usize,

@@ -2,15 +2,14 @@
 
 use std::sync::Arc;
 
-use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
-use rustls::crypto::{WebPkiSupportedAlgorithms, verify_tls13_signature};
-use rustls::server::danger::{ClientCertVerified, ClientCertVerifier};
 use rustls::{
     CertificateError, DigitallySignedStruct, DistinguishedName, Error, OtherError, PeerIncompatible, SignatureScheme,
+    client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier},
+    crypto::{WebPkiSupportedAlgorithms, verify_tls13_signature},
+    server::danger::{ClientCertVerified, ClientCertVerifier},
 };
 use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
-use webpki::KeyUsage;
-use webpki::ring::ED25519;
+use webpki::{KeyUsage, ring::ED25519};
 
 use crate::signature::{SignatureError, TrustedAuthority};
 
@@ -23,7 +22,7 @@ const ALGORITHMS: WebPkiSupportedAlgorithms = WebPkiSupportedAlgorithms {
 #[derive(Debug)]
 pub(super) struct RunVerifier {
     authority: TrustedAuthority,
-    /// Whether a server takes clients without a certificate; one that is shown has to hold.
+    /// True if a server takes clients without a certificate; one that is shown has to hold.
     is_open: bool,
 }
 

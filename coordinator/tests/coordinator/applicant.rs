@@ -2,14 +2,20 @@
 
 use std::time::Duration;
 
-use fltorrent_coordinator::client::TargetError;
-use fltorrent_coordinator::client::certificate::{Applicant, ApplicantError, ApplyError};
-use fltorrent_coordinator::hub::{Rate, Settings};
-use fltorrent_coordinator::identity::Identity;
-use fltorrent_coordinator::key::PeerKey;
+use fltorrent_coordinator::{
+    client::{
+        TargetError,
+        certificate::{Applicant, ApplicantError, ApplyError},
+    },
+    hub::{Rate, Settings},
+    identity::Identity,
+    key::PeerKey,
+};
 
-use crate::fixture::{HOUR, OTHER_RUN, RUN, authority};
-use crate::hub::{Operator, TOKEN};
+use crate::{
+    fixture::{HOUR, OTHER_RUN, RUN, authority},
+    hub::{Operator, TOKEN},
+};
 
 #[tokio::test]
 async fn a_token_brings_a_certificate() {
@@ -38,7 +44,7 @@ async fn refusals_and_delays_are_told_apart() {
         other => panic!("{other:?}"),
     };
     let (status, reason) = refused(RUN, "foreign", &request).await;
-    assert_eq!((status, reason.as_str()), (401, "the token is not believed: unknown"));
+    assert_eq!((status, reason.as_str()), (401, "the token is not valid: unknown"));
     assert_eq!(refused(OTHER_RUN, TOKEN, &request).await.0, 403);
     assert_eq!(refused(RUN, TOKEN, "hello").await.0, 400);
     let later = ask(RUN, "later", &request).await;
@@ -49,7 +55,7 @@ async fn refusals_and_delays_are_told_apart() {
     // One question too many.
     let later = ask(RUN, TOKEN, &request).await;
     assert!(
-        matches!(&later, ApplyError::Later { reason, retry_after: Some(_) } if reason.contains("too often")),
+        matches!(&later, ApplyError::Later { reason, retry_after: Some(_) } if reason.contains("too many requests")),
         "{later:?}"
     );
 }

@@ -2,15 +2,16 @@
 
 use std::time::{Duration, SystemTime};
 
-use fltorrent_coordinator::authority::{Authority, AuthorityError, MAX_LIFETIME, MAX_REQUEST_BYTES};
-use fltorrent_coordinator::identity::{Identity, IdentityError, RunId, identity_of};
-use fltorrent_coordinator::key::PeerKey;
-use fltorrent_coordinator::secret::RootSecret;
-use fltorrent_coordinator::tls::{Credentials, HTTP_ALPN, OwnError, TlsError};
+use fltorrent_coordinator::{
+    authority::{Authority, AuthorityError, MAX_LIFETIME, MAX_REQUEST_BYTES},
+    identity::{Identity, IdentityError, RunId, identity_of},
+    key::PeerKey,
+    secret::RootSecret,
+    tls::{Credentials, HTTP_ALPN, OwnError, TlsError},
+};
 use proptest::prelude::*;
 use rcgen::{CertificateParams, IsCa, KeyPair, PKCS_ECDSA_P256_SHA256, PKCS_ED25519};
-use rustls_pki_types::pem::PemObject;
-use rustls_pki_types::{CertificateDer, CertificateSigningRequestDer};
+use rustls_pki_types::{CertificateDer, CertificateSigningRequestDer, pem::PemObject};
 use x509_parser::prelude::{FromDer, X509Certificate};
 
 use crate::fixture::{HOUR, OTHER_RUN, RUN, authority};

@@ -2,10 +2,7 @@
 
 use std::time::{Duration, SystemTime};
 
-use fltorrent_coordinator::authority::Authority;
-use fltorrent_coordinator::identity::RunId;
-use fltorrent_coordinator::key::PeerKey;
-use fltorrent_coordinator::tls::Credentials;
+use fltorrent_coordinator::{authority::Authority, identity::RunId, key::PeerKey, tls::Credentials};
 use fltorrent_records::report::{RoundReport, sample};
 
 pub(crate) const RUN: RunId = RunId::from_bytes([0x5a; 16]);

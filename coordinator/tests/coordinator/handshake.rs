@@ -2,8 +2,10 @@
 
 use std::sync::Arc;
 
-use fltorrent_coordinator::identity::{Identity, identity_of};
-use fltorrent_coordinator::tls::Credentials;
+use fltorrent_coordinator::{
+    identity::{Identity, identity_of},
+    tls::Credentials,
+};
 use rustls::{CipherSuite, ClientConfig, ProtocolVersion, ServerConfig};
 use rustls_pki_types::ServerName;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};

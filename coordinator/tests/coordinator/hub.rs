@@ -1,29 +1,35 @@
 //! One port for many runs, over real TLS on loopback.
 
-use std::collections::HashMap;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex};
-use std::time::{Duration, SystemTime};
-
-use fltorrent_coordinator::authority::MAX_REQUEST_BYTES;
-use fltorrent_coordinator::client::Reporter;
-use fltorrent_coordinator::client::certificate::Applicant;
-use fltorrent_coordinator::hub::{
-    Directory, Hub, MAX_CONNECTIONS, MAX_STRANGERS, MAX_TOKEN_BYTES, Member, Rate, RunFacts, RunReported, Settings,
-    Unproven,
+use std::{
+    collections::HashMap,
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::{Duration, SystemTime},
 };
-use fltorrent_coordinator::identity::{Identity, RunId};
-use fltorrent_coordinator::key::PeerKey;
-use fltorrent_coordinator::secret::RootSecret;
-use fltorrent_coordinator::tls::{Credentials, HTTP_ALPN, anonymous_client_config};
+
+use fltorrent_coordinator::{
+    authority::MAX_REQUEST_BYTES,
+    client::{Reporter, certificate::Applicant},
+    hub::{
+        Directory, Hub, MAX_CONNECTIONS, MAX_STRANGERS, MAX_TOKEN_BYTES, Member, Rate, RunFacts, RunReported, Settings,
+        Unproven,
+    },
+    identity::{Identity, RunId},
+    key::PeerKey,
+    secret::RootSecret,
+    tls::{Credentials, HTTP_ALPN, anonymous_client_config},
+};
 use fltorrent_records::report::RoundReport;
 use rustls::ClientConfig;
 use rustls_pki_types::ServerName;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpSocket, TcpStream};
-use tokio::sync::mpsc;
-use tokio_rustls::TlsConnector;
-use tokio_rustls::client::TlsStream;
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::{TcpListener, TcpSocket, TcpStream},
+    sync::mpsc,
+};
+use tokio_rustls::{TlsConnector, client::TlsStream};
 
 use crate::fixture::{HOUR, OTHER_RUN, RUN, report};
 
@@ -112,7 +118,7 @@ impl Operator {
         Credentials::new(&self.authority(run), certificate, key).unwrap()
     }
 
-    /// What peer 3 has after it has asked.
+    /// The credentials of peer 3, from a certificate request.
     async fn member(&self) -> Credentials {
         let key = PeerKey::generate().unwrap();
         let (status, certificate) = self.ask(RUN, TOKEN, &key.request_pem().unwrap()).await;
@@ -254,7 +260,7 @@ async fn a_reporter_shows_its_newest_certificate() {
 async fn each_wrong_token_is_refused_with_its_reason() {
     let operator = Operator::start().await;
     for (run, token, status, wait, message) in [
-        (RUN, "foreign", 401, None, "is not believed: unknown"),
+        (RUN, "foreign", 401, None, "is not valid: unknown"),
         (OTHER_RUN, TOKEN, 403, None, "its pod is of another run"),
         (RUN, "later", 503, Some(7), "the API server is away"),
     ] {
@@ -488,7 +494,7 @@ pub(crate) async fn silent(from: u8, to: std::net::SocketAddr) -> TcpStream {
     socket.connect(to).await.unwrap()
 }
 
-/// Whether the other end has not closed.
+/// True if the other end has not closed.
 pub(crate) fn is_open(stream: &TcpStream) -> bool {
     matches!(stream.try_read(&mut [0; 1]), Err(error) if error.kind() == std::io::ErrorKind::WouldBlock)
 }

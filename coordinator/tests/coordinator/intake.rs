@@ -2,17 +2,22 @@
 
 use std::time::Duration;
 
-use fltorrent_coordinator::authority::Authority;
-use fltorrent_coordinator::intake::{Intake, Reported};
-use fltorrent_coordinator::tls::{Credentials, HTTP_ALPN};
-use fltorrent_records::progress::Progress;
-use fltorrent_records::report::{MAX_BODY_BYTES, RoundReport};
+use fltorrent_coordinator::{
+    authority::Authority,
+    intake::{Intake, Reported},
+    tls::{Credentials, HTTP_ALPN},
+};
+use fltorrent_records::{
+    progress::Progress,
+    report::{MAX_BODY_BYTES, RoundReport},
+};
 use rustls_pki_types::ServerName;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::mpsc;
-use tokio_rustls::TlsConnector;
-use tokio_rustls::client::TlsStream;
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::{TcpListener, TcpStream},
+    sync::mpsc,
+};
+use tokio_rustls::{TlsConnector, client::TlsStream};
 
 use crate::fixture::{RUN, authority, coordinator, expired_authority, peer, peer_at, report};
 

@@ -2,10 +2,14 @@
 
 use std::net::SocketAddr;
 
-use fltorrent_coordinator::listen;
-use fltorrent_coordinator::plain::{self, MAX_CONNECTIONS, MAX_OF_ONE_ADDRESS, Page};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
+use fltorrent_coordinator::{
+    listen,
+    plain::{self, MAX_CONNECTIONS, MAX_OF_ONE_ADDRESS, Page},
+};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+};
 
 use crate::hub::{is_open, silent};
 

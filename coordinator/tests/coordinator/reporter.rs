@@ -1,17 +1,19 @@
 //! Reports on their way while the coordinator comes and goes.
 
-use std::net::SocketAddr;
-use std::time::Duration;
+use std::{net::SocketAddr, time::Duration};
 
-use fltorrent_coordinator::authority::Authority;
-use fltorrent_coordinator::client::{MAX_WAITING, Reporter, TargetError};
-use fltorrent_coordinator::intake::{Intake, Reported};
-use fltorrent_coordinator::tls::HTTP_ALPN;
-use fltorrent_records::progress::Progress;
-use fltorrent_records::report::RoundReport;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::mpsc;
+use fltorrent_coordinator::{
+    authority::Authority,
+    client::{MAX_WAITING, Reporter, TargetError},
+    intake::{Intake, Reported},
+    tls::HTTP_ALPN,
+};
+use fltorrent_records::{progress::Progress, report::RoundReport};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::{TcpListener, TcpStream},
+    sync::mpsc,
+};
 
 use crate::fixture::{OTHER_RUN, RUN, authority, coordinator, peer, report};
 

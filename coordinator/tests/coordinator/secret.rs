@@ -1,7 +1,9 @@
 //! The operator's secret and its seals on pods.
 
-use fltorrent_coordinator::identity::RunId;
-use fltorrent_coordinator::secret::{RootSecret, SECRET_BYTES, SealedPod, SecretError};
+use fltorrent_coordinator::{
+    identity::RunId,
+    secret::{RootSecret, SECRET_BYTES, SealedPod, SecretError},
+};
 
 const POD: SealedPod<'static> = SealedPod {
     namespace: "team",

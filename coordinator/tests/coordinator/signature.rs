@@ -1,12 +1,16 @@
 //! Signed messages, checked away from any connection.
 
-use std::error::Error;
-use std::time::{Duration, SystemTime};
+use std::{
+    error::Error,
+    time::{Duration, SystemTime},
+};
 
-use fltorrent_coordinator::authority::Authority;
-use fltorrent_coordinator::identity::Identity;
-use fltorrent_coordinator::signature::{SignatureError, SignatureVerifier};
-use fltorrent_coordinator::tls::Credentials;
+use fltorrent_coordinator::{
+    authority::Authority,
+    identity::Identity,
+    signature::{SignatureError, SignatureVerifier},
+    tls::Credentials,
+};
 use proptest::prelude::*;
 use rcgen::{KeyPair, SigningKey};
 

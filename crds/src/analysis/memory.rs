@@ -29,7 +29,7 @@ pub struct Memory {
     pub chunks: u64,
     /// Chunks in a file on disk.
     pub chunks_in_file: u64,
-    /// A column of chunks in f64 while updates are combined.
+    /// A column of chunks in f64 while updates are aggregated.
     pub combining: u64,
     /// Windows of its connections when all of them are full; on a fast network they are nearly empty.
     pub connections: u64,

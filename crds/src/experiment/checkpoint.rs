@@ -1,4 +1,4 @@
-//! What is kept so that a run can go on later.
+//! Checkpoints, from which a run can resume.
 #![allow(
     missing_docs,
     reason = "a described value would turn the schema of an enum into a oneOf"
@@ -9,7 +9,7 @@ use kube_derive::KubeSchema;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// What is kept so that a run can go on later.
+/// Checkpoints, from which a run can resume.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
 #[x_kube(
     crates(kube_core = "::kube_core"),

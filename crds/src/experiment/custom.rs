@@ -12,7 +12,7 @@ pub struct Custom {
     /// The name under which the program registered it.
     #[schemars(length(min = 1, max = 63), regex(pattern = NAME_PATTERN))]
     pub name: String,
-    /// What it is given, as it wants: at most 65,536 bytes of JSON, nested at most 16 deep.
+    /// Settings passed to it: at most 65,536 bytes of JSON, nested at most 16 deep.
     #[serde(default, skip_serializing_if = "Map::is_empty")]
     #[schemars(schema_with = "free")]
     pub settings: Map<String, Value>,

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct EarlyStop {
-    /// Share of the test samples that the model must classify rightly.
+    /// Test accuracy that ends the run.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 0.0, max = 1.0))]
     pub target_accuracy: Option<f64>,
@@ -15,7 +15,7 @@ pub struct EarlyStop {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1, max = 1_000_000))]
     pub patience: Option<u32>,
-    /// A better accuracy is one that passes the best so far by more than this; belongs to patience.
+    /// Least improvement over the best accuracy that counts; belongs to patience.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 0.0, max = 1.0))]
     pub min_delta: Option<f64>,

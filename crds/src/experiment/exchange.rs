@@ -1,4 +1,4 @@
-//! How chunks are swapped.
+//! The exchange of chunks.
 
 use fltorrent_swarm::{ChokePolicyKind, ChunkSelection};
 use schemars::JsonSchema;
@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{ByteSize, Interval};
 
-/// How chunks are swapped.
+/// The exchange of chunks.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Exchange {
@@ -29,7 +29,7 @@ pub struct Exchange {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1, max = 65_536))]
     pub num_chunks: Option<u32>,
-    /// RAM that a peer keeps chunks in; what is over goes to a file.
+    /// RAM for chunks; the rest is kept in a file.
     pub memory_budget: ByteSize,
 }
 

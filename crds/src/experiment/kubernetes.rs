@@ -17,6 +17,12 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+pub(crate) use super::forms::is_label_key;
+use super::forms::{
+    self, CLAIM_PREFIX_PATTERN, CONFIG_KEY_PATTERN, ENVIRONMENT_PATTERN, IMAGE_PATTERN, LABEL_KEY_PATTERN,
+    LABEL_VALUE_PATTERN, MOUNT_PATH_PATTERN, OBJECT_NAME_PATTERN, SUB_PATH_PATTERN,
+};
+use crate::Quantity;
 pub use affinity::{
     Affinity, LabelExpression, LabelExpressionOperator, LabelSelector, NodeAffinity, NodeSelectorTerms, PodAffinity,
     PodAffinityTerm, PreferredNodes, PreferredPods, SelectorTerm, SelectorTermExpression, SelectorTermOperator,
@@ -30,13 +36,6 @@ pub use storage::{
     ScratchStorage, ScratchStorageType, Storage,
 };
 pub use volumes::{ClaimVolume, ConfigMapVolume, KeyToPath, SecretVolume, Volume, VolumeMount};
-
-pub(crate) use super::forms::is_label_key;
-use super::forms::{
-    self, CLAIM_PREFIX_PATTERN, CONFIG_KEY_PATTERN, ENVIRONMENT_PATTERN, IMAGE_PATTERN, LABEL_KEY_PATTERN,
-    LABEL_VALUE_PATTERN, MOUNT_PATH_PATTERN, OBJECT_NAME_PATTERN, SUB_PATH_PATTERN,
-};
-use crate::Quantity;
 
 /// What the pods of an experiment are like; a run on one machine reads nothing of it. A change takes effect with the pods
 /// that are made next, after a suspension or a restart.

@@ -10,7 +10,7 @@ pub struct Model {
     /// What it is.
     #[serde(flatten)]
     pub network: Network,
-    /// Values to start from instead of drawn ones.
+    /// Initial parameters from a file instead of random ones.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "InitFrom")]
     pub init_from: Option<InitFrom>,

@@ -9,11 +9,11 @@ use serde::{Deserialize, Serialize};
 
 use crate::{Interval, plan::CongestionControl};
 
-/// How connections are made and kept.
+/// Connections between peers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Transport {
-    /// The protocol that peers talk; there is only quic, over UDP.
+    /// Transport protocol; only quic, over UDP.
     #[serde(rename = "type")]
     pub kind: TransportType,
     /// Time between two pings on a silent connection, 100ms to 1h.
@@ -54,10 +54,10 @@ pub enum TransportType {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Output {
-    /// Folder in which a run makes its own results folder; pods write to `kubernetes.storage.output`.
+    /// Parent folder of the results folders of runs; pods write to `kubernetes.storage.output`.
     #[schemars(length(min = 1, max = 4096))]
     pub directory: String,
-    /// Whether each peer also writes the model that it ended with.
+    /// True if each peer also writes its final model.
     pub peer_models: bool,
 }
 

@@ -17,21 +17,21 @@ pub struct Training {
     /// Rounds of training, exchange and aggregation.
     #[schemars(range(min = 1, max = 1_000_000))]
     pub rounds: u32,
-    /// Passes over its own samples that a peer makes in a round.
+    /// Passes of a peer over its own samples in a round.
     #[schemars(range(min = 1, max = 10_000))]
     pub epochs: u32,
-    /// Samples a step; the last step of a pass takes what is left.
+    /// Samples per step; the last step of an epoch takes the rest.
     #[schemars(range(min = 1, max = 1_048_576))]
     pub batch_size: u32,
-    /// Step size, before the schedule.
+    /// Learning rate before the schedule.
     #[schemars(range(min = 0.000_000_001, max = 1000.0))]
     pub learning_rate: f64,
-    /// How the step size changes from round to round.
+    /// Schedule of the learning rate over the rounds.
     pub schedule: ScheduleSpec,
     /// Part of the last step's direction that the next step keeps; 0 is plain SGD.
     #[schemars(range(min = 0.0, max = 0.9999))]
     pub momentum: f64,
-    /// What is added to the gradient for each unit of a parameter.
+    /// Weight decay: added to the gradient for each unit of a parameter.
     #[schemars(range(min = 0.0, max = 1.0))]
     pub weight_decay: f64,
     /// Largest Euclidean norm of a step's gradient over all parameters; a larger gradient is scaled down to it. Without it
@@ -39,10 +39,10 @@ pub struct Training {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 0.000_001, max = 1_000_000.0))]
     pub clip_norm: Option<f64>,
-    /// What ends a run before its last round; without it, nothing does.
+    /// Early stopping: conditions that end a run before its last round.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub early_stop: Option<EarlyStop>,
-    /// Where a peer computes: flex on the CPU, cuda on a GPU.
+    /// Compute backend: flex (CPU) or cuda (GPU).
     pub backend: Backend,
     /// Training threads of one peer.
     #[schemars(range(min = 1, max = 1024))]
@@ -67,7 +67,7 @@ impl Default for Training {
     }
 }
 
-/// How the step size changes from round to round.
+/// Schedule of the learning rate over the rounds.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ScheduleSpec {

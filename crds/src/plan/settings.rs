@@ -158,7 +158,7 @@ fn num_chunks(asked: Option<u32>, model: Option<&ModelPlan>, findings: &mut Find
     asked
 }
 
-/// How connections are made and kept.
+/// Connections between peers.
 pub(super) fn transport(transport: &Transport, findings: &mut Findings) -> TransportPlan {
     let least = Duration::from_millis(100);
     within("transport.keepAlive", transport.keep_alive, least, HOUR, findings);

@@ -89,7 +89,7 @@ fn length(schema: &JSONSchemaProps, sample: &str) -> String {
 /// What it is when it is left out.
 fn default(field: &Field<'_>) -> String {
     if field.required {
-        return "has to be there".to_owned();
+        return "required".to_owned();
     }
     match field.schema.default.as_ref().map(|default| &default.0) {
         None => "–".to_owned(),

@@ -16,7 +16,7 @@ pub struct Step {
     /// Rounds between two steps.
     #[schemars(range(min = 1, max = 1_000_000))]
     pub rounds: u32,
-    /// What the step size is multiplied by.
+    /// Factor of the learning rate at each step.
     #[serde(default = "tenth")]
     #[schemars(range(min = 0.000_001, max = 1.0))]
     pub factor: f64,

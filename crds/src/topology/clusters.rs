@@ -9,7 +9,7 @@ use crate::{
     family::{Settings, Sketch},
 };
 
-/// Dense sites of peers on a ring of few links. All peers of a site know each other, and have numbers one after the other.
+/// Dense sites of peers on a ring of few links. All peers of a site are connected, with consecutive indices.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Clusters {

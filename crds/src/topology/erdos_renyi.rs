@@ -98,8 +98,7 @@ fn drawn(probability: f64, peers: u32, rng: &mut impl Rng) -> Edges {
 
 #[cfg(test)]
 mod tests {
-    use super::super::draws::Counted;
-    use super::*;
+    use super::{super::draws::Counted, *};
 
     #[test]
     fn an_erdos_renyi_graph_takes_a_number_a_connection() {

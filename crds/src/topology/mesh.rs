@@ -9,7 +9,7 @@ use crate::{
     family::{Settings, Sketch},
 };
 
-/// Everyone with everyone.
+/// Every peer with every other.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Mesh;
 

@@ -129,8 +129,7 @@ fn exchanged(mut edges: Edges, peers: u32, rng: &mut impl Rng) -> Edges {
 
 #[cfg(test)]
 mod tests {
-    use super::super::draws::Counted;
-    use super::*;
+    use super::{super::draws::Counted, *};
 
     #[test]
     fn a_regular_graph_takes_a_bounded_number_of_draws() {

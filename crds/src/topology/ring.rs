@@ -9,7 +9,7 @@ use crate::{
     family::{Settings, Sketch},
 };
 
-/// Everyone has two neighbours.
+/// Every peer has two neighbours.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Ring;
 

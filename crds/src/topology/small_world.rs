@@ -128,8 +128,7 @@ fn stranger(known: &Adjacency, from: u32, peers: u32, left: u32, rng: &mut impl 
 mod tests {
     use std::collections::HashSet;
 
-    use super::super::draws::Counted;
-    use super::*;
+    use super::{super::draws::Counted, *};
 
     fn rng() -> Counted<impl Rng> {
         Counted::new(seeds::rng(42, "topology.test", 0, 0))

@@ -5,11 +5,11 @@ use std::env::consts::ARCH;
 /// A Go module, and the programs that come of it.
 #[derive(Debug)]
 pub struct Module {
-    /// Its folder under `go/`.
+    /// Folder under `go/`.
     pub name: &'static str,
     /// The module that its version is told by; none where it is our own code.
     main: Option<&'static str>,
-    /// Its files: names in its folder, and texts.
+    /// Files: names in its folder, and texts.
     pub(super) files: &'static [(&'static str, &'static str)],
     /// Go packages, and the programs that they become.
     pub(super) targets: &'static [(&'static str, &'static str)],
@@ -107,7 +107,7 @@ impl Module {
         found.next().unwrap_or("v0")
     }
 
-    /// Its folder in the cache: another one for each change of its files or of how it is built.
+    /// Folder in the cache: a different one for each change of its files or of its build.
     pub(super) fn folder(&self) -> String {
         let mut hasher = blake3::Hasher::new();
         let recipe = format!("{ARCH} {} {:?}", self.flags(), self.targets);
@@ -120,7 +120,7 @@ impl Module {
         format!("{}-{}", self.name, hash.get(..16).unwrap_or_default())
     }
 
-    /// What the linker is told: no debugging information, and the version.
+    /// Flags of the linker: no debugging information, and the version.
     pub(super) fn flags(&self) -> String {
         let version = self.version();
         let (own, kubernetes) = (minor(version), minor(MODULES[0].version()));

@@ -3,7 +3,7 @@
 use super::{ComponentError, Context, etcd, said};
 use crate::layout::{API_PORT, DOMAIN, NODE_ADDRESS, SERVICE_NETWORK};
 
-/// Its name.
+/// Name of the program.
 pub const NAME: &str = "kube-apiserver";
 
 /// Starts it and waits until it says that it is ready.

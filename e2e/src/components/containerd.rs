@@ -1,15 +1,11 @@
 //! containerd, apart from one that the machine may have for other things.
 
-use std::path::PathBuf;
-use std::process::Command;
+use std::{path::PathBuf, process::Command};
 
 use super::{ComponentError, Context, folder, said, write};
-use crate::command;
-use crate::network;
-use crate::packages;
-use crate::task::Task;
+use crate::{command, network, packages, task::Task};
 
-/// Its name.
+/// Name of the program.
 pub const NAME: &str = "containerd";
 
 /// The image that holds a pod's namespaces.

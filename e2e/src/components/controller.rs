@@ -3,7 +3,7 @@
 use super::{ComponentError, Context, said};
 use crate::layout::CONTROLLER_PORT;
 
-/// Its name.
+/// Name of the program.
 pub const NAME: &str = "kube-controller-manager";
 
 /// Starts it and waits until pods can be made in the namespace `default`.

@@ -5,7 +5,7 @@ use std::net::{SocketAddr, TcpStream};
 use super::{ComponentError, Context};
 use crate::layout::{ETCD_PEER_PORT, ETCD_PORT, Layout};
 
-/// Its name.
+/// Name of the program.
 pub const NAME: &str = "etcd";
 
 /// Starts it and waits until it listens.
@@ -22,7 +22,7 @@ pub fn start(context: Context<'_>) -> Result<(), ComponentError> {
     })
 }
 
-/// Where the API server finds it.
+/// URL for the API server.
 #[must_use]
 pub fn url() -> String {
     format!("https://127.0.0.1:{ETCD_PORT}")

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::{ComponentError, Context, folder, said, write};
 use crate::layout::{CGROUP, DNS_ADDRESS, DOMAIN, KUBELET_PORT, NODE, NODE_ADDRESS};
 
-/// Its name.
+/// Name of the program.
 pub const NAME: &str = "kubelet";
 
 /// Starts it and waits until its node is ready.

@@ -1,11 +1,13 @@
 //! kube-proxy: Services, by nftables.
 
 use super::{ComponentError, Context, said};
-use crate::layout::{BRIDGE, NODE, POD_NETWORK};
-use crate::network;
-use crate::task::Task;
+use crate::{
+    layout::{BRIDGE, NODE, POD_NETWORK},
+    network,
+    task::Task,
+};
 
-/// Its name.
+/// Name of the program.
 pub const NAME: &str = "kube-proxy";
 
 /// Starts it and waits until its rules stand.

@@ -5,7 +5,7 @@ use std::net::{SocketAddr, TcpStream};
 use super::{ComponentError, Context};
 use crate::layout::SCHEDULER_PORT;
 
-/// Its name.
+/// Name of the program.
 pub const NAME: &str = "kube-scheduler";
 
 /// Starts it and waits until it listens.

@@ -1,18 +1,20 @@
 //! The chart's values.yaml with its comments.
 
-use std::fs;
-use std::path::{Path, PathBuf};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
 
 use serde_json::Value;
 
 /// A value that a user may set.
 #[derive(Debug)]
 pub struct Documented {
-    /// Its keys, with points between them.
+    /// Keys, separated by points.
     pub path: String,
-    /// What it is where a user sets nothing.
+    /// Default.
     pub default: Value,
-    /// What it means, as one line of Markdown.
+    /// Meaning, as one line of Markdown.
     #[allow(dead_code, reason = "only the test of the README reads it")]
     pub meaning: String,
 }

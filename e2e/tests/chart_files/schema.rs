@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-/// What helm itself passes to a chart that is part of another one.
+/// The value that helm itself passes to a subchart.
 const HELMS_OWN: &str = "global";
 
 /// The schema, and what is found to be wrong.

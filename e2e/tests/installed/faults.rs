@@ -6,9 +6,11 @@ use e2e::Cluster;
 use libtest_mimic::Failed;
 use tempfile::NamedTempFile;
 
-use crate::kubectl::{kubectl, namespace, until};
-use crate::life::{ROUNDS, long, told};
-use crate::world::{HOME, World};
+use crate::{
+    kubectl::{kubectl, namespace, until},
+    life::{ROUNDS, long, told},
+    world::{HOME, World},
+};
 
 const OPERATORS: &str =
     "get pods --selector=app.kubernetes.io/component=operator --output=jsonpath={.items[*].metadata.name}";
@@ -73,7 +75,7 @@ pub fn operator_away(world: &World) -> Result<(), Failed> {
     world.remove("away")
 }
 
-/// What the status of an experiment has been, one after the other.
+/// The statuses of an experiment, in order.
 struct Seen {
     kubectl: Child,
     lines: NamedTempFile,

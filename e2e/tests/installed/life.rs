@@ -2,8 +2,10 @@
 
 use libtest_mimic::Failed;
 
-use crate::kubectl::{kubectl, namespace, pods, until};
-use crate::world::World;
+use crate::{
+    kubectl::{kubectl, namespace, pods, until},
+    world::World,
+};
 
 /// Rounds of [`long`].
 pub const ROUNDS: u32 = 80;

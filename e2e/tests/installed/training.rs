@@ -2,8 +2,10 @@
 
 use libtest_mimic::Failed;
 
-use crate::kubectl::{kubectl, namespace};
-use crate::world::{World, file};
+use crate::{
+    kubectl::{kubectl, namespace},
+    world::{World, file},
+};
 
 /// The README's own: eight peers that train to the end, by the image's program.
 pub fn quickstart(world: &World) -> Result<(), Failed> {

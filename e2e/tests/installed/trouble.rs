@@ -4,8 +4,10 @@ use e2e::images::PROBE;
 use libtest_mimic::Failed;
 use serde_json::json;
 
-use crate::kubectl::{condition, create, experiment, kubectl, namespace, pods, until};
-use crate::world::World;
+use crate::{
+    kubectl::{condition, create, experiment, kubectl, namespace, pods, until},
+    world::World,
+};
 
 /// An image that no node can get is told, and once it is named rightly the experiment goes on.
 pub fn missing_image(world: &World) -> Result<(), Failed> {
@@ -21,7 +23,7 @@ pub fn missing_image(world: &World) -> Result<(), Failed> {
     world.remove("image")
 }
 
-/// What goes wrong is said where a user looks, with what to do, and stops nobody else.
+/// Problems are shown where a user looks, with a remedy, and stop no other experiment.
 pub fn all(world: &World) -> Result<(), Failed> {
     let cluster = &world.cluster;
     namespace(cluster, "trouble")?;

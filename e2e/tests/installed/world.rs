@@ -1,20 +1,26 @@
 //! What every check finds: images, a cluster, and the chart installed in it.
 
-use std::path::{Path, PathBuf};
-use std::process::Command;
-use std::sync::OnceLock;
+use std::{
+    path::{Path, PathBuf},
+    process::Command,
+    sync::OnceLock,
+};
 
-use e2e::Cluster;
-use e2e::dockerfile::{self, Image, Programs};
-use e2e::layout::Layout;
-use e2e::task::Interrupt;
+use e2e::{
+    Cluster,
+    dockerfile::{self, Image, Programs},
+    layout::Layout,
+    task::Interrupt,
+};
 use libtest_mimic::Failed;
 use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::kubectl::{kubectl, run, until};
-use crate::life::long;
-use crate::programs;
+use crate::{
+    kubectl::{kubectl, run, until},
+    life::long,
+    programs,
+};
 
 /// The namespace of the operator.
 pub const HOME: &str = "fltorrent-system";

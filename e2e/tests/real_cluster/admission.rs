@@ -2,13 +2,17 @@
 //! by the name of its field; what only the plan can tell may pass, and becomes a condition of the object later.
 
 use e2e::Cluster;
-use fltorrent_crds::manifest;
-use fltorrent_crds::status::{ConditionType, Exchanged, ExperimentStatus, PeerCounts, Phase, RoundCounts, figure};
+use fltorrent_crds::{
+    manifest,
+    status::{ConditionType, Exchanged, ExperimentStatus, PeerCounts, Phase, RoundCounts, figure},
+};
 use libtest_mimic::Failed;
 use serde_json::{Value, json};
 
-use crate::https::{agent, url};
-use crate::kubectl::{create, kubectl, run};
+use crate::{
+    https::{agent, url},
+    kubectl::{create, kubectl, run},
+};
 
 #[path = "../../../crds/tests/support/changes.rs"]
 mod changes;
@@ -106,7 +110,7 @@ pub fn fields(cluster: &Cluster) -> Result<(), Failed> {
     Err(format!("{passed} of {} examples pass", examples.len()).into())
 }
 
-/// What may change of an experiment that is there, and what may not.
+/// Fields of an existing experiment that may change, and fields that may not.
 pub fn changes(cluster: &Cluster) -> Result<(), Failed> {
     let mut manifest = document::manifest();
     manifest["metadata"]["name"] = json!("changed");
@@ -245,7 +249,7 @@ fn kinder(place: &str, value: &Value) -> bool {
     value.is_null() || *value == json!(10.0)
 }
 
-/// Whether the server names the field that the reader's error begins with, or what it is in. Around `spec` it has words of
+/// True if the server names the field that the reader's error begins with, or what it is in. Around `spec` it has words of
 /// its own; and a rule over all groups stands at `spec` and begins with `groups`.
 fn names(place: &str, said: &str, expected: &str) -> bool {
     if place.starts_with('^') {

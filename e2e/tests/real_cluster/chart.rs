@@ -4,16 +4,18 @@ use e2e::Cluster;
 use libtest_mimic::Failed;
 use serde_json::{Value, json};
 
-use crate::kubectl::{create, kubectl, run, run_with_input};
-use crate::operator::program;
-use crate::values::{all, documented, folder};
+use crate::{
+    kubectl::{create, kubectl, run, run_with_input},
+    operator::program,
+    values::{all, documented, folder},
+};
 
 /// The namespace of the release, which is called `fltorrent`.
 const HOME: &str = "chart";
 /// The one whose experiments are looked after, where all values are set.
 const WATCHED: &str = "chart-watched";
 
-/// What helm renders, as text.
+/// The objects that helm renders, as text.
 fn render(cluster: &Cluster, more: &[&str]) -> Result<String, Failed> {
     let mut helm = cluster.helm();
     helm.args(["template", "fltorrent"]).arg(folder());
@@ -60,7 +62,7 @@ pub fn lint(cluster: &Cluster) -> Result<(), Failed> {
     Ok(())
 }
 
-/// What follows from the values that people set first.
+/// The effects of the values that people set first.
 pub fn renders(cluster: &Cluster) -> Result<(), Failed> {
     let version = env!("CARGO_PKG_VERSION");
     let deployment = |objects: &[Value], name: &str| -> Result<Value, Failed> {

@@ -1,7 +1,9 @@
 //! The definition that this repository ships, on a real API server.
 
-use std::fs;
-use std::path::{Path, PathBuf};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
 
 use e2e::Cluster;
 use libtest_mimic::Failed;
@@ -11,7 +13,7 @@ use crate::kubectl::{kubectl, run, until};
 
 const NAME: &str = "fltorrentexperiments.fltorrent.io";
 
-/// What a definition may have in etcd, with a margin: `kubectl apply` keeps a second copy in an annotation of 256 KiB at most.
+/// Largest definition that etcd takes, with a margin: `kubectl apply` keeps a second copy in an annotation of 256 KiB at most.
 const BYTES: usize = 256 * 1024;
 
 fn root() -> PathBuf {

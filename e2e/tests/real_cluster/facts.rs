@@ -1,14 +1,15 @@
 //! What pods tell, on the real kubelet: the probe's image ends as peers do, and the operator makes of it what there is to make.
 
-use e2e::Cluster;
-use e2e::images::PROBE;
+use e2e::{Cluster, images::PROBE};
 use libtest_mimic::Failed;
 use serde_json::{Value, json};
 
-use crate::kubectl::{condition, create, experiment, kubectl, namespace, until};
-use crate::operator::Operator;
+use crate::{
+    kubectl::{condition, create, experiment, kubectl, namespace, until},
+    operator::Operator,
+};
 
-/// What peers come to: each of the ways in a namespace of its own.
+/// The ends of peers, each in a namespace of its own.
 pub fn ends(cluster: &Cluster) -> Result<(), Failed> {
     let operator = Operator::start(cluster, "facts", 18643)?;
     beside_a_sidecar(cluster)?;
@@ -49,7 +50,7 @@ fn failed(cluster: &Cluster, namespace: &str, name: &str, part: &str) -> Result<
     Err(format!("{name}: expected {part:?} in {said:?}").into())
 }
 
-/// What a service mesh does to every pod: another container, which outlives the trainer.
+/// A pod as a service mesh changes it: with a second container that outlives the trainer.
 fn beside_a_sidecar(cluster: &Cluster) -> Result<(), Failed> {
     let metadata = json!({"name": "mesh", "labels": {"mesh": "here"}});
     create(
@@ -108,7 +109,7 @@ fn beside_a_sidecar(cluster: &Cluster) -> Result<(), Failed> {
     .map(drop)
 }
 
-/// What was killed says by what, and what is shown of a log are whole lines.
+/// A killed peer says by which signal, and the lines of a log that are shown are whole.
 fn killed(cluster: &Cluster) -> Result<(), Failed> {
     create(cluster, &ending("killed", 137, 60, &Value::Null, &json!({})))?;
     create(cluster, &ending("words", 3, 60, &Value::Null, &json!({})))?;

@@ -1,7 +1,6 @@
 //! The API server without kubectl.
 
-use std::fs;
-use std::sync::Arc;
+use std::{fs, sync::Arc};
 
 use e2e::layout::{API_PORT, Layout, NODE_ADDRESS};
 use libtest_mimic::Failed;

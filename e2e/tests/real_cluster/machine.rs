@@ -1,16 +1,20 @@
 //! What becomes of the machine.
 
-use std::net::TcpListener;
-use std::process::{Command, Stdio};
-use std::thread;
-use std::time::Duration;
+use std::{
+    net::TcpListener,
+    process::{Command, Stdio},
+    thread,
+    time::Duration,
+};
 
-use e2e::Cluster;
-use e2e::cluster::status;
-use e2e::components::{etcd, scheduler};
-use e2e::layout::{Layout, SCHEDULER_PORT};
-use e2e::snapshot::Snapshot;
-use e2e::task::{Interrupt, Task};
+use e2e::{
+    Cluster,
+    cluster::status,
+    components::{etcd, scheduler},
+    layout::{Layout, SCHEDULER_PORT},
+    snapshot::Snapshot,
+    task::{Interrupt, Task},
+};
 use libtest_mimic::Failed;
 
 use crate::kubectl::run;

@@ -1,23 +1,27 @@
 //! The operator on a real API server, with the rights of its own table and no others: what it makes, tells and takes away. Images of peers are
 //! not needed for that; the probe's image stands in where a pod has to end.
 
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
-use std::time::Instant;
+use std::{
+    path::{Path, PathBuf},
+    process::{Child, Command, Stdio},
+    time::Instant,
+};
 
-use e2e::Cluster;
-use e2e::components::apiserver;
-use e2e::images::PROBE;
-use e2e::layout::Layout;
-use e2e::process::{Daemon, end_of};
-use e2e::task::{Interrupt, Task};
+use e2e::{
+    Cluster,
+    components::apiserver,
+    images::PROBE,
+    layout::Layout,
+    process::{Daemon, end_of},
+    task::{Interrupt, Task},
+};
 use libtest_mimic::Failed;
 use serde_json::{Value, json};
 
-use crate::kubectl::{
-    LOOK, PATIENCE, condition, create, experiment, kubectl, namespace, pods, run, run_with_input, until,
+use crate::{
+    kubectl::{LOOK, PATIENCE, condition, create, experiment, kubectl, namespace, pods, run, run_with_input, until},
+    programs,
 };
-use crate::programs;
 
 /// The namespace of the operator and of its rights.
 const HOME: &str = "fltorrent-system";

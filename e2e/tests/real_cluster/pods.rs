@@ -2,11 +2,7 @@
 
 use std::os::unix::fs::MetadataExt;
 
-use e2e::Cluster;
-use e2e::images::PROBE;
-use e2e::layout::Layout;
-use e2e::task::Interrupt;
-use e2e::volumes;
+use e2e::{Cluster, images::PROBE, layout::Layout, task::Interrupt, volumes};
 use libtest_mimic::Failed;
 use serde_json::{Value, json};
 

@@ -4,8 +4,10 @@ use e2e::Cluster;
 use libtest_mimic::Failed;
 use serde_json::{Value, json};
 
-use crate::kubectl::{condition, create, experiment, kubectl, namespace, pods, run, until};
-use crate::operator::Operator;
+use crate::{
+    kubectl::{condition, create, experiment, kubectl, namespace, pods, run, until},
+    operator::Operator,
+};
 
 /// No pod of it finds a node, so that none ends.
 fn waits(extra: &Value) -> Value {
@@ -85,7 +87,7 @@ pub fn shared(cluster: &Cluster) -> Result<(), Failed> {
 
     kubectl(cluster, &format!("-n shared delete flt/{first}"))?;
     // Not at the end of its pause, but when pods go.
-    operator.says("there may be room for its pods now", 1)?;
+    operator.says("the quota may allow its pods now", 1)?;
     until(cluster, names, |found| found == [second; 3].join(" "))?;
     condition(cluster, "shared", second, "PeersReady", "Unschedulable")?;
     drop(operator);

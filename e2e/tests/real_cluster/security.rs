@@ -1,18 +1,24 @@
 //! Who is not answered.
 
-use std::io::{Read, Write};
-use std::net::TcpStream;
-use std::process::Command;
-use std::time::Duration;
+use std::{
+    io::{Read, Write},
+    net::TcpStream,
+    process::Command,
+    time::Duration,
+};
 
-use e2e::Cluster;
-use e2e::cluster::status;
-use e2e::components::containerd;
-use e2e::layout::{KUBELET_PORT, Layout, NODE_ADDRESS};
+use e2e::{
+    Cluster,
+    cluster::status,
+    components::containerd,
+    layout::{KUBELET_PORT, Layout, NODE_ADDRESS},
+};
 use libtest_mimic::Failed;
 
-use crate::https::{agent, url};
-use crate::kubectl::run;
+use crate::{
+    https::{agent, url},
+    kubectl::run,
+};
 
 pub fn strangers(_: &Cluster) -> Result<(), Failed> {
     let kubelet = format!("https://{NODE_ADDRESS}:{KUBELET_PORT}/pods");

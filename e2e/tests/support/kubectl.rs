@@ -1,16 +1,18 @@
 //! What tests say to the API server, by kubectl.
 
-use std::io::Write;
-use std::process::{Command, Stdio};
-use std::time::{Duration, Instant};
+use std::{
+    io::Write,
+    process::{Command, Stdio},
+    time::{Duration, Instant},
+};
 
 use e2e::Cluster;
 use libtest_mimic::Failed;
 use serde_json::{Value, json};
 
-/// How long something may take to become so; the machine may be busy.
+/// Longest time that something may take to become so; the machine may be busy.
 pub const PATIENCE: Duration = Duration::from_secs(180);
-/// How often it is looked at.
+/// Polling interval.
 pub const LOOK: Duration = Duration::from_millis(200);
 
 /// Runs a command and returns its standard output without blanks around it.

@@ -5,7 +5,7 @@ use crate::build::BuildError;
 /// The stable name of a namespace whose quota is used up.
 pub const QUOTA_EXCEEDED: &str = "QuotaExceeded";
 
-/// What a request was for.
+/// The purpose of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Doing {
     /// To read.
@@ -40,13 +40,13 @@ impl Doing {
 #[allow(missing_docs, reason = "each message says what it is")]
 pub enum ApplyError {
     #[error(
-        "the {kind} {name} is there and is not this experiment's; it is left alone. Delete or rename it, or give the experiment another name"
+        "the {kind} {name} exists and does not belong to this experiment; it is left unchanged. Delete it, or rename the experiment"
     )]
     Foreign { kind: &'static str, name: String },
     #[error("an earlier {kind} {name} is still being deleted; this experiment starts when it is gone")]
     Former { kind: &'static str, name: String },
     #[error(
-        "the Pod {name} was created without its labels or its owner, so that nobody can tell whose it is: an admission plugin has taken them away. Have it leave pods with the label app.kubernetes.io/managed-by=fltorrent-operator as they are"
+        "the Pod {name} was created without its labels or its owner reference: an admission plugin removed them. Exempt pods with the label app.kubernetes.io/managed-by=fltorrent-operator from it"
     )]
     Altered { name: String },
     #[error(transparent)]
@@ -82,7 +82,7 @@ impl ApplyError {
         }
     }
 
-    /// Whether the namespace has no room for another pod or claim.
+    /// True if the namespace has no room for another pod or claim.
     pub fn is_no_room(&self) -> bool {
         matches!(
             self,
@@ -94,8 +94,8 @@ impl ApplyError {
         ) && self.reason() == QUOTA_EXCEEDED
     }
 
-    /// Whether it is told as an event: not what passes by itself.
-    pub fn is_told(&self) -> bool {
+    /// True if it is published as an event: not what passes by itself.
+    pub fn is_published(&self) -> bool {
         !matches!(
             self.reason(),
             "FormerObjects" | "Conflict" | "ApiUnavailable" | "ApiUnreachable"
@@ -121,7 +121,7 @@ pub fn classify(error: &kube::Error) -> &'static str {
     }
 }
 
-/// What was said and what to do about it, to follow on a half sentence.
+/// The API server's message and a remedy, as the end of a sentence.
 fn advice(kind: &str, error: &kube::Error) -> String {
     let said = match error {
         kube::Error::Api(status) => status.message.clone(),
@@ -130,20 +130,20 @@ fn advice(kind: &str, error: &kube::Error) -> String {
     let help = match classify(error) {
         QUOTA_EXCEEDED => match kind {
             "Pod" => {
-                "raise the namespace's ResourceQuota, or ask for less in spec.kubernetes.resources; it is tried again, and until there is room for all pods none is kept"
+                "raise the namespace's ResourceQuota, or lower spec.kubernetes.resources; the operator retries, and keeps no pod until all fit"
             }
             "PersistentVolumeClaim" => {
-                "raise the namespace's ResourceQuota, ask for less in spec.kubernetes.storage, or delete claims that nobody needs; it is tried again, and until there is room for all claims none is kept but those that were there before"
+                "raise the namespace's ResourceQuota, lower spec.kubernetes.storage, or delete unused claims; the operator retries, and keeps no new claim until all fit"
             }
-            _ => "raise the namespace's ResourceQuota; it is tried again",
+            _ => "raise the namespace's ResourceQuota; the operator retries",
         },
         "PodSecurityViolated" => {
-            "peers keep to Pod Security's `restricted`; something in spec.kubernetes does not, or an admission plugin changed the pod"
+            "peers comply with the Pod Security Standard `restricted`; a setting in spec.kubernetes does not, or an admission plugin changed the pod"
         }
         "NamespaceTerminating" => "the namespace is being deleted",
-        "Forbidden" => "the operator's role has to allow it, or an admission plugin refuses it",
+        "Forbidden" => "the operator's role must allow it, or an admission plugin refuses it",
         "InvalidObject" => "correct spec.kubernetes, then suspend and resume",
-        _ => "it is tried again",
+        _ => "the operator retries",
     };
     format!(": {said}; {help}")
 }
@@ -171,7 +171,7 @@ mod tests {
         for (kind, part, is_no_room) in [
             ("Pod", "spec.kubernetes.resources", true),
             ("PersistentVolumeClaim", "spec.kubernetes.storage", true),
-            ("Service", "ResourceQuota; it is tried again", false),
+            ("Service", "ResourceQuota; the operator retries", false),
         ] {
             let error = said_of(kind, 403, "exceeded quota: few");
             assert!(error.to_string().contains(part), "{error}");
@@ -212,7 +212,7 @@ mod tests {
             (500, "etcdserver: leader changed", "ApiUnavailable", false),
         ] {
             let error = said(code, message);
-            assert_eq!((error.reason(), error.is_told()), (reason, told));
+            assert_eq!((error.reason(), error.is_published()), (reason, told));
             assert!(error.to_string().starts_with("the Pod x-0-0 could not be created: "));
             assert!(error.to_string().contains(message));
         }

@@ -1,31 +1,38 @@
 //! Everything but pods.
 
-use std::collections::{BTreeMap, HashMap};
-use std::fmt::Debug;
-use std::future::ready;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::{
+    collections::{BTreeMap, HashMap},
+    fmt::Debug,
+    future::ready,
+    sync::{
+        Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
+};
 
 use futures_util::{StreamExt, stream};
-use k8s_openapi::NamespaceResourceScope;
-use k8s_openapi::api::core::v1::{ConfigMap, PersistentVolumeClaim, Service};
-use k8s_openapi::api::networking::v1::NetworkPolicy;
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
-use kube::api::{DeleteParams, ListParams, Patch, PatchParams, PostParams, Preconditions};
-use kube::{Api, Client, Resource, ResourceExt};
-use serde::Serialize;
-use serde::de::DeserializeOwned;
+use k8s_openapi::{
+    NamespaceResourceScope,
+    api::{
+        core::v1::{ConfigMap, PersistentVolumeClaim, Service},
+        networking::v1::NetworkPolicy,
+    },
+    apimachinery::pkg::apis::meta::v1::ObjectMeta,
+};
+use kube::{
+    Api, Client, Resource, ResourceExt,
+    api::{DeleteParams, ListParams, Patch, PatchParams, PostParams, Preconditions},
+};
+use serde::{Serialize, de::DeserializeOwned};
 
 use super::{ApplyError, Doing, PARALLEL, is_another};
-use crate::build::Objects;
-use crate::names;
-use crate::pages;
+use crate::{build::Objects, names, pages};
 
 const CLAIM: &str = <PersistentVolumeClaim as k8s_openapi::Resource>::KIND;
 
 /// Whose an object is that has a name of ours.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Standing {
+pub enum Ownership {
     /// This experiment's.
     Ours,
     /// That of an experiment which is another object of the same kind, deleted by now.
@@ -34,7 +41,7 @@ pub enum Standing {
     Foreign,
 }
 
-impl Standing {
+impl Ownership {
     /// Whose an object with these metadata is, for the experiment with a UID.
     pub fn of(metadata: &ObjectMeta, uid: &str) -> Self {
         let controller = metadata
@@ -50,7 +57,7 @@ impl Standing {
     }
 }
 
-/// Which objects were applied: while they stand in these versions there is nothing to apply.
+/// The versions in which objects were applied; while they last there is nothing to apply.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Mark {
     namespace: String,
@@ -58,12 +65,12 @@ pub struct Mark {
 }
 
 impl Mark {
-    /// Whether its objects are in this namespace.
+    /// True if its objects are in this namespace.
     pub fn is_in(&self, namespace: &str) -> bool {
         self.namespace == namespace
     }
 
-    /// Whether an object is as it was applied.
+    /// True if an object is as it was applied.
     pub fn covers(&self, kind: &'static str, name: &str, version: &str) -> bool {
         self.versions
             .get(&(kind, name.to_owned()))
@@ -109,7 +116,7 @@ pub(super) struct Place<'a> {
     pub(super) namespace: &'a str,
     pub(super) experiment: &'a str,
     pub(super) uid: &'a str,
-    /// Whether a pod of the experiment is there, which may use its claims.
+    /// True if a pod of the experiment is there, which may use its claims.
     pub(super) has_pods: bool,
 }
 
@@ -161,10 +168,10 @@ impl Place<'_> {
         let mut object = object.clone();
         if let Some(there) = there {
             let kind = K::KIND;
-            match Standing::of(&there.metadata, self.uid) {
-                Standing::Ours => {}
-                Standing::Former => return Err(ApplyError::Former { kind, name }),
-                Standing::Foreign => return Err(ApplyError::Foreign { kind, name }),
+            match Ownership::of(&there.metadata, self.uid) {
+                Ownership::Ours => {}
+                Ownership::Former => return Err(ApplyError::Former { kind, name }),
+                Ownership::Foreign => return Err(ApplyError::Foreign { kind, name }),
             }
             // Another object that takes the name meanwhile is not taken over, nor is what another replica writes: the API server compares.
             object.meta_mut().uid = there.metadata.uid;
@@ -242,7 +249,7 @@ impl Place<'_> {
                         Err(error) if is_another(&error) => made.forget(&name),
                         // It is still known as made, and goes with the next refusal.
                         Err(error) => {
-                            tracing::warn!(name, %error, "a claim was not given back");
+                            tracing::warn!(name, %error, "a claim could not be released");
                         }
                     }
                 }
@@ -268,7 +275,7 @@ impl Place<'_> {
         for orphan in all {
             let name = orphan.name_any();
             let kept = mark.versions.contains_key(&(K::KIND, name.clone()));
-            if kept || Standing::of(&orphan.metadata, self.uid) != Standing::Ours {
+            if kept || Ownership::of(&orphan.metadata, self.uid) != Ownership::Ours {
                 continue;
             }
             let params = DeleteParams::default().preconditions(Preconditions {
@@ -287,9 +294,10 @@ impl Place<'_> {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-    use std::sync::atomic::Ordering::Relaxed;
-    use std::sync::atomic::{AtomicU32, AtomicUsize};
+    use std::sync::{
+        Arc,
+        atomic::{AtomicU32, AtomicUsize, Ordering::Relaxed},
+    };
 
     use hyper::{Method, StatusCode};
     use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
@@ -310,13 +318,13 @@ mod tests {
                 }]),
                 ..ObjectMeta::default()
             };
-            Standing::of(&metadata, "u")
+            Ownership::of(&metadata, "u")
         };
-        assert_eq!(of("FLTorrentExperiment", "u", Some(true)), Standing::Ours);
-        assert_eq!(of("FLTorrentExperiment", "v", Some(true)), Standing::Former);
-        assert_eq!(of("FLTorrentExperiment", "u", None), Standing::Foreign);
-        assert_eq!(of("Deployment", "w", Some(true)), Standing::Foreign);
-        assert_eq!(Standing::of(&ObjectMeta::default(), "u"), Standing::Foreign);
+        assert_eq!(of("FLTorrentExperiment", "u", Some(true)), Ownership::Ours);
+        assert_eq!(of("FLTorrentExperiment", "v", Some(true)), Ownership::Former);
+        assert_eq!(of("FLTorrentExperiment", "u", None), Ownership::Foreign);
+        assert_eq!(of("Deployment", "w", Some(true)), Ownership::Foreign);
+        assert_eq!(Ownership::of(&ObjectMeta::default(), "u"), Ownership::Foreign);
     }
 
     fn named<K: Default + Resource<DynamicType = ()>>(name: String) -> K {

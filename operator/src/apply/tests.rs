@@ -1,14 +1,13 @@
-use std::sync::Mutex;
-use std::sync::atomic::AtomicUsize;
-use std::sync::atomic::Ordering::SeqCst;
+use std::sync::{
+    Mutex,
+    atomic::{AtomicUsize, Ordering::SeqCst},
+};
 
 use hyper::{Method, StatusCode};
 use serde_json::Value;
 
 use super::*;
-use crate::life::Facts;
-use crate::seal;
-use crate::test_api;
+use crate::{life::Facts, seal, test_api};
 
 fn facts() -> Facts {
     Facts {

@@ -2,17 +2,17 @@
 //! there already under the name is used as it is.
 
 use fltorrent_crds::experiment::kubernetes::{KeptClaim, KeptStorage, KeptStorageType, Storage};
-use k8s_openapi::api::core::v1::{PersistentVolumeClaim, PersistentVolumeClaimSpec, VolumeResourceRequirements};
-use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use k8s_openapi::{
+    api::core::v1::{PersistentVolumeClaim, PersistentVolumeClaimSpec, VolumeResourceRequirements},
+    apimachinery::pkg::{api::resource::Quantity, apis::meta::v1::ObjectMeta},
+};
 
-use crate::names;
-use crate::validate::Validated;
+use crate::{names, validate::Validated};
 
-/// What is kept of how far training is.
+/// Name of the claims for checkpoints.
 pub(super) const CHECKPOINTS: &str = "checkpoints";
 
-/// What is kept, and how the folder of it is called.
+/// The storage that can be on claims, by name.
 pub(super) fn kept(storage: &Storage) -> [(&'static str, &KeptStorage); 2] {
     [(CHECKPOINTS, &storage.checkpoints), ("output", &storage.output)]
 }

@@ -1,7 +1,6 @@
 //! Fields of `spec.kubernetes` that are written as a pod has them become what a pod has.
 
-use serde::Serialize;
-use serde::de::DeserializeOwned;
+use serde::{Serialize, de::DeserializeOwned};
 
 use super::BuildError;
 

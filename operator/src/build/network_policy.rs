@@ -4,19 +4,21 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use fltorrent_crds::data::is_url;
-use fltorrent_crds::experiment::kubernetes::EnvironmentVariable;
+use fltorrent_crds::{data::is_url, experiment::kubernetes::EnvironmentVariable};
 use hyper::Uri;
-use k8s_openapi::api::networking::v1::{
-    NetworkPolicy, NetworkPolicyEgressRule, NetworkPolicyIngressRule, NetworkPolicyPeer, NetworkPolicyPort,
-    NetworkPolicySpec,
+use k8s_openapi::{
+    api::networking::v1::{
+        NetworkPolicy, NetworkPolicyEgressRule, NetworkPolicyIngressRule, NetworkPolicyPeer, NetworkPolicyPort,
+        NetworkPolicySpec,
+    },
+    apimachinery::pkg::{apis::meta::v1::LabelSelector, util::intstr::IntOrString},
 };
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
-use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 
 use super::{METRICS_PORT, SWARM_PORT, Site, owned};
-use crate::names;
-use crate::validate::{Outline, Validated};
+use crate::{
+    names,
+    validate::{Outline, Validated},
+};
 
 /// Where DNS may be.
 const DNS_PORTS: [i32; 2] = [53, 5353];

@@ -1,25 +1,28 @@
 //! The pod of one attempt of a peer. It is created once, sealed ([`seal`](crate::seal)), and never changed.
 
-use fltorrent_crds::experiment::kubernetes::{GroupKubernetes, Kubernetes};
-use fltorrent_crds::plan::Backend;
-use k8s_openapi::api::core::v1::{
-    Container, ContainerPort, EnvVar, HTTPGetAction, Pod, PodSpec, Probe, ResourceRequirements,
+use fltorrent_crds::{
+    experiment::kubernetes::{GroupKubernetes, Kubernetes},
+    plan::Backend,
 };
-use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
-
-use super::convert::same;
-use super::volumes::{self, MANIFEST, SCRATCH};
-use super::{BuildError, METRICS_PORT, SWARM_PORT, Site, owned, security};
-use crate::names;
-use crate::validate::Validated;
+use k8s_openapi::{
+    api::core::v1::{Container, ContainerPort, EnvVar, HTTPGetAction, Pod, PodSpec, Probe, ResourceRequirements},
+    apimachinery::pkg::util::intstr::IntOrString,
+};
 
 pub use super::volumes::AUDIENCE;
+use super::{
+    BuildError, METRICS_PORT, SWARM_PORT, Site,
+    convert::same,
+    owned, security,
+    volumes::{self, MANIFEST, SCRATCH},
+};
+use crate::{names, validate::Validated};
 
 /// The container in which a peer runs.
 pub const CONTAINER: &str = "trainer";
 /// The deadline of a pod, in seconds from its start, that is over: the kubelet ends what still runs in it.
 pub const ENDS_NOW: i64 = 1;
-/// How long a peer may take to tell its neighbours that it goes, in seconds.
+/// Longest time that a peer may take to tell its neighbours that it goes, in seconds.
 const GRACE_SECONDS: i64 = 15;
 
 /// The pod of a peer in an attempt that goes on after `resume` rounds; 0 is the start.
@@ -145,7 +148,7 @@ fn environment(
     Ok(all)
 }
 
-/// What the peer is given; where nothing is said, a little of a CPU, and the memory that the plan forecasts.
+/// The resources of a peer; by default a fraction of a CPU and the memory that the plan forecasts.
 fn resources(validated: &Validated, given: &GroupKubernetes, index: u32) -> Result<ResourceRequirements, BuildError> {
     let memory = validated.plan.memory(index);
     let given = given.resources.clone().unwrap_or_default();

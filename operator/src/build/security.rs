@@ -3,9 +3,7 @@
 use fltorrent_crds::experiment::kubernetes::{Kubernetes, SecurityContext as Given};
 use k8s_openapi::api::core::v1::{Capabilities, PodSecurityContext, SeccompProfile, SecurityContext};
 
-use super::BuildError;
-use super::Site;
-use super::convert::same;
+use super::{BuildError, Site, convert::same};
 use crate::config::PeerUser;
 
 /// The pod's own: the experiment's users and groups, or the site's.
@@ -34,7 +32,6 @@ pub(super) fn of_pod(kubernetes: &Kubernetes, site: &Site) -> Result<PodSecurity
     })
 }
 
-/// The container's.
 pub(super) fn of_container() -> SecurityContext {
     SecurityContext {
         allow_privilege_escalation: Some(false),

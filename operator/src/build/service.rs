@@ -1,11 +1,12 @@
 //! The headless Service that gives peers their names: `peer-3.<experiment>.<namespace>.svc`.
 
-use k8s_openapi::api::core::v1::{Service, ServicePort, ServiceSpec};
-use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
+use k8s_openapi::{
+    api::core::v1::{Service, ServicePort, ServiceSpec},
+    apimachinery::pkg::util::intstr::IntOrString,
+};
 
 use super::{METRICS_PORT, SWARM_PORT, owned};
-use crate::names;
-use crate::validate::Validated;
+use crate::{names, validate::Validated};
 
 pub(super) fn build(validated: &Validated) -> Service {
     let port = |name: &str, number, protocol: &str| ServicePort {

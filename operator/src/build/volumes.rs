@@ -3,15 +3,16 @@
 use fltorrent_crds::experiment::kubernetes::{
     EmptyDir, EmptyDirMedium, Kubernetes, KubernetesDataType, NewClaim, Volume as UserVolume,
 };
-use k8s_openapi::api::core::v1::{
-    ConfigMapVolumeSource, EmptyDirVolumeSource, EphemeralVolumeSource, PersistentVolumeClaimSpec,
-    PersistentVolumeClaimTemplate, PersistentVolumeClaimVolumeSource, ProjectedVolumeSource,
-    ServiceAccountTokenProjection, Volume, VolumeMount, VolumeProjection, VolumeResourceRequirements,
+use k8s_openapi::{
+    api::core::v1::{
+        ConfigMapVolumeSource, EmptyDirVolumeSource, EphemeralVolumeSource, PersistentVolumeClaimSpec,
+        PersistentVolumeClaimTemplate, PersistentVolumeClaimVolumeSource, ProjectedVolumeSource,
+        ServiceAccountTokenProjection, Volume, VolumeMount, VolumeProjection, VolumeResourceRequirements,
+    },
+    apimachinery::pkg::api::resource::Quantity,
 };
-use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 
-use super::convert::same;
-use super::{BuildError, claims};
+use super::{BuildError, claims, convert::same};
 
 /// Where the manifest is.
 pub(super) const MANIFEST: &str = "/etc/fltorrent";
@@ -19,14 +20,13 @@ pub(super) const MANIFEST: &str = "/etc/fltorrent";
 const TOKEN: &str = "/var/run/secrets/fltorrent";
 /// The audience of that token: it is good for nothing else.
 pub const AUDIENCE: &str = "fltorrent.io";
-/// How long a token lasts; the kubelet replaces it well before.
+/// Validity of a token; the kubelet replaces it well before.
 const TOKEN_SECONDS: i64 = 3600;
 /// Where a peer may write.
 const STATE: &str = "/var/lib/fltorrent";
 /// Where a peer keeps what it needs while it runs.
 pub(super) const SCRATCH: &str = "/var/lib/fltorrent/scratch";
 
-/// Volumes with their mounts.
 #[derive(Default)]
 pub(super) struct Volumes {
     pub(super) volumes: Vec<Volume>,
@@ -193,7 +193,7 @@ fn claim(name: &str, claim: String, read_only: bool) -> Volume {
     }
 }
 
-/// Whether a volume is this claim.
+/// True if a volume is this claim.
 fn holds(volume: &Volume, claim: &str) -> bool {
     let source = volume.persistent_volume_claim.as_ref();
     source.is_some_and(|source| source.claim_name == claim)

@@ -1,6 +1,7 @@
+use std::sync::Arc;
+
 use fltorrent_crds::manifest;
 use serde_json::json;
-use std::sync::Arc;
 
 use super::*;
 use crate::validate::validate;
@@ -98,7 +99,7 @@ fn models_that_differ_are_told_with_their_peers() {
     let differ = after(&[with(0, 1), with(1, 2), with(2, 1)]);
     let told = differ.disagreement(0, 3).unwrap();
     let expected = format!(
-        "the peers ended with different models: {} at peer 0, 2; {} at peer 1; none of them is the experiment's",
+        "the peers ended with different models: {} at peer 0, 2; {} at peer 1; none of them is the result",
         "01".repeat(32),
         "02".repeat(32)
     );
@@ -108,7 +109,7 @@ fn models_that_differ_are_told_with_their_peers() {
     let mut silent = ending(&[]);
     silent.state = EndState::Completed;
     let expected = format!(
-        "the peers ended with different models: {} at peer 0; {} at peer 1; none of them is the experiment's",
+        "the peers ended with different models: {} at peer 0; {} at peer 1; none of them is the result",
         "01".repeat(32),
         "02".repeat(32)
     );

@@ -1,6 +1,5 @@
-use serde_json::{Value, from_value, json};
-
 use kube::ResourceExt;
+use serde_json::{Value, from_value, json};
 
 use super::*;
 use crate::names;
@@ -100,7 +99,7 @@ fn a_pod_is_a_peer_only_under_our_seal() {
         ..claim
     };
     let error = member(&root, &known, &claim_of_copy, copy.as_ref()).unwrap_err();
-    assert!(error.to_string().contains("its seal is not"), "{error}");
+    assert!(error.to_string().contains("its seal is invalid"), "{error}");
     let unsealed = forged(|pod| pod.metadata.annotations = None);
     let claim = Claim {
         uid: "uid-3-1".into(),

@@ -3,12 +3,15 @@
 use std::time::Instant;
 
 use jiff::Timestamp;
-use k8s_openapi::api::coordination::v1::{Lease, LeaseSpec};
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::{MicroTime, ObjectMeta};
-use kube::api::PostParams;
-use kube::{Api, Client, ResourceExt};
-use tokio::sync::watch;
-use tokio::time::{sleep, timeout};
+use k8s_openapi::{
+    api::coordination::v1::{Lease, LeaseSpec},
+    apimachinery::pkg::apis::meta::v1::{MicroTime, ObjectMeta},
+};
+use kube::{Api, Client, ResourceExt, api::PostParams};
+use tokio::{
+    sync::watch,
+    time::{sleep, timeout},
+};
 
 use super::{DURATION, Election, Move, RETRY, Record};
 use crate::names;
@@ -61,7 +64,7 @@ pub async fn release(client: Client, namespace: &str, name: &str) {
     }
     spec.holder_identity = None;
     if let Err(error) = leases.replace(LEASE, &PostParams::default(), &lease).await {
-        tracing::info!(%error, "the lease was not given up; it ends by itself");
+        tracing::info!(%error, "the lease could not be released; it will expire");
     }
 }
 

@@ -1,18 +1,17 @@
 //! The election on a thread with a runtime and connections of its own: whatever the rest of the process does, the lease is renewed.
 
-use std::future::Future;
-use std::io;
-use std::thread;
-use std::time::Duration;
+use std::{future::Future, io, thread, time::Duration};
 
 use kube::Client;
-use tokio::runtime::{Builder, Runtime};
-use tokio::sync::{oneshot, watch};
-use tokio::time::timeout;
+use tokio::{
+    runtime::{Builder, Runtime},
+    sync::{oneshot, watch},
+    time::timeout,
+};
 
 use super::driver;
 
-/// How long giving the lease up may take; it ends by itself soon after.
+/// Longest time that giving the lease up may take; it ends by itself soon after.
 const RELEASE: Duration = Duration::from_secs(5);
 
 /// A running election. To drop it is to give the lease up, without waiting for that.
@@ -68,12 +67,12 @@ impl Keeper {
     }
 }
 
-/// Who stands for election.
+/// A replica in the election.
 #[derive(Debug)]
 pub struct Candidate {
     /// The namespace of the lease.
     pub namespace: String,
-    /// Whose the lease is once it is won: the pod's name.
+    /// Holder identity: the pod's name.
     pub replica: String,
     /// Becomes true when the lease is ours.
     pub leads: watch::Sender<bool>,
@@ -87,7 +86,7 @@ impl Candidate {
             _ = stopped => {
                 let released = driver::release(client, &self.namespace, &self.replica);
                 if timeout(RELEASE, released).await.is_err() {
-                    tracing::info!("the lease was not given up in time; it ends by itself");
+                    tracing::info!("the lease was not released in time; it will expire");
                 }
             }
         }
@@ -96,17 +95,17 @@ impl Candidate {
 
 #[cfg(test)]
 mod tests {
-    use std::future::ready;
-    use std::sync::{Arc, Condvar, Mutex, mpsc};
+    use std::{
+        future::ready,
+        sync::{Arc, Condvar, Mutex, mpsc},
+    };
 
     use fltorrent_crds::manifest;
     use hyper::{Method, StatusCode};
     use serde_json::Value;
 
     use super::*;
-    use crate::planner::Planner;
-    use crate::test_api;
-    use crate::validate::validate;
+    use crate::{planner::Planner, test_api, validate::validate};
 
     /// The Lease of an API server, and how often it was written.
     #[derive(Default)]

@@ -13,7 +13,10 @@ fn an_experiment_starts_runs_and_completes() {
     assert_eq!((world.ledger.stage, world.pods.len()), (Stage::Running, 4));
     world.all_succeed();
     assert_eq!((world.ledger.stage, world.pods.len()), (Stage::Complete, 4));
-    assert_eq!(world.turns, [Turn::Begins, Turn::Started, Turn::Completed]);
+    assert_eq!(
+        world.transitions,
+        [Transition::Begins, Transition::Started, Transition::Completed]
+    );
     // Once complete, always complete: the pods may go, and suspending changes nothing.
     world.pods.clear();
     world.suspend = true;
@@ -77,7 +80,10 @@ fn nothing_is_made_before_it_is_recorded_that_it_begins() {
     let mut world = World::new(0);
     let seen = world.clone();
     assert!(world.reconcile(&seen, u32::MAX));
-    assert_eq!((world.turns.as_slice(), world.pods.len()), (&[Turn::Begins][..], 0));
+    assert_eq!(
+        (world.transitions.as_slice(), world.pods.len()),
+        (&[Transition::Begins][..], 0)
+    );
     // Who never lets it run has not begun it.
     let mut world = World::new(0);
     world.suspend = true;
@@ -97,14 +103,14 @@ fn pods_that_are_not_all_there_are_given_back() {
     };
     assert_eq!(give_back(world.ledger, &world.facts()), None);
     world.create(0);
-    let Some(Decision::Record { ledger, turn }) = give_back(world.ledger, &world.facts()) else {
+    let Some(Decision::Record { ledger, transition }) = give_back(world.ledger, &world.facts()) else {
         panic!("it keeps a pod that helps nobody");
     };
     let next = Ledger {
         attempt: 1,
         ..world.ledger
     };
-    assert_eq!((ledger, turn), (next, Turn::GaveBack));
+    assert_eq!((ledger, transition), (next, Transition::GaveBack));
     world.ledger = ledger;
     let deleted = decide(world.ledger, &world.facts(), Timestamp::UNIX_EPOCH);
     assert_eq!(deleted, Decision::delete(vec!["x-0-0".to_owned()]));
@@ -121,8 +127,11 @@ fn pods_that_are_not_all_there_are_given_back() {
         attempt: 2,
         ..Ledger::default()
     };
-    let turn = Turn::GaveBack;
-    let expected = Decision::Record { ledger: anew, turn };
+    let transition = Transition::GaveBack;
+    let expected = Decision::Record {
+        ledger: anew,
+        transition,
+    };
     assert_eq!(give_back(world.ledger, &world.facts()), Some(expected));
     // Not one pod had room: nothing is there, and the manifest can be changed likewise.
     world.pods.clear();
@@ -137,7 +146,7 @@ fn pods_that_are_not_all_there_are_given_back() {
 }
 
 /// A script with a failure and a pause, with the operator killed at two places; to the end.
-fn story(kills: &[u32]) -> World {
+fn run_through(kills: &[u32]) -> World {
     let mut world = World::new(1);
     let mut kills = kills.iter().copied();
     let mut settle = |world: &mut World| {
@@ -170,7 +179,7 @@ fn story(kills: &[u32]) -> World {
 
 #[test]
 fn killed_after_any_call_it_ends_the_same() {
-    let whole = story(&[]);
+    let whole = run_through(&[]);
     assert_eq!(
         whole.ledger,
         Ledger {
@@ -186,7 +195,7 @@ fn killed_after_any_call_it_ends_the_same() {
     for first in 0..13 {
         for second in 0..13 {
             for third in 0..6 {
-                let killed = story(&[first, second, third, 0, first]);
+                let killed = run_through(&[first, second, third, 0, first]);
                 assert_eq!(
                     (killed.ledger, &killed.pods, &killed.created, killed.calls),
                     (whole.ledger, &whole.pods, &whole.created, whole.calls)
@@ -251,9 +260,9 @@ proptest! {
                 Happens::Suspend(suspend) => world.suspend = suspend,
                 Happens::Checkpoint(rounds) => world.checkpoint = Some(rounds),
                 Happens::NoRoom => {
-                    if let Some(Decision::Record { ledger, turn }) = give_back(world.ledger, &world.facts()) {
+                    if let Some(Decision::Record { ledger, transition }) = give_back(world.ledger, &world.facts()) {
                         world.ledger = ledger;
-                        world.turns.push(turn);
+                        world.transitions.push(transition);
                     }
                 }
             }

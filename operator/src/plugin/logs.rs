@@ -6,26 +6,27 @@ use anyhow::Context as _;
 use fltorrent_crds::visible;
 use futures_util::{AsyncBufReadExt, StreamExt, TryStreamExt, stream};
 use k8s_openapi::api::core::v1::Pod;
-use kube::api::{ListParams, LogParams};
-use kube::{Api, Client, ResourceExt};
+use kube::{
+    Api, Client, ResourceExt,
+    api::{ListParams, LogParams},
+};
 
-use crate::build::pod::CONTAINER;
-use crate::names;
+use crate::{build::pod::CONTAINER, names};
 
 /// Logs that are read at a time.
 const PARALLEL: usize = 64;
 
-/// What is wanted of the logs.
-pub(super) struct Wanted {
+/// Options of `kubectl fltorrent logs`.
+pub(super) struct LogOptions {
     pub(super) peer: Option<u32>,
     pub(super) follow: bool,
     pub(super) tail: Option<i64>,
 }
 
-pub(super) async fn run(client: Client, namespace: &str, name: &str, wanted: &Wanted) -> anyhow::Result<ExitCode> {
+pub(super) async fn run(client: Client, namespace: &str, name: &str, options: &LogOptions) -> anyhow::Result<ExitCode> {
     let api: Api<Pod> = Api::namespaced(client, namespace);
     let mut selector = names::pods_of(name);
-    if let Some(peer) = wanted.peer {
+    if let Some(peer) = options.peer {
         selector.push_str(&format!(",{}={peer}", names::INDEX));
     }
     let pods = api
@@ -33,12 +34,12 @@ pub(super) async fn run(client: Client, namespace: &str, name: &str, wanted: &Wa
         .await
         .context("the pods cannot be listed")?;
     let mut pods: Vec<(u32, String)> = pods.iter().filter_map(place).collect();
-    anyhow::ensure!(!pods.is_empty(), "the experiment {name} has no such pods now");
+    anyhow::ensure!(!pods.is_empty(), "the experiment {name} has no matching pods");
     pods.sort();
     // One after the other unless they go on, so that each peer's story stays together.
-    let parallel = if wanted.follow { PARALLEL } else { 1 };
+    let parallel = if options.follow { PARALLEL } else { 1 };
     let failed = stream::iter(pods)
-        .map(|(peer, pod)| show(&api, peer, pod, wanted))
+        .map(|(peer, pod)| show(&api, peer, pod, options))
         .buffer_unordered(parallel)
         .filter_map(|result| async {
             let error = result.err()?;
@@ -59,11 +60,11 @@ fn place(pod: &Pod) -> Option<(u32, String)> {
     Some((peer, pod.name_any()))
 }
 
-async fn show(api: &Api<Pod>, peer: u32, pod: String, wanted: &Wanted) -> anyhow::Result<()> {
+async fn show(api: &Api<Pod>, peer: u32, pod: String, options: &LogOptions) -> anyhow::Result<()> {
     let params = LogParams {
         container: Some(CONTAINER.to_owned()),
-        follow: wanted.follow,
-        tail_lines: wanted.tail,
+        follow: options.follow,
+        tail_lines: options.tail,
         ..LogParams::default()
     };
     let log = api

@@ -30,10 +30,7 @@ pub(super) fn text(experiment: &Experiment) -> anyhow::Result<String> {
         ),
     )?;
     row("chunks", format!("{} of an update", plan.exchange.num_chunks))?;
-    row(
-        "memory",
-        format!("{} requested by a pod that says nothing else", memory.request()),
-    )?;
+    row("memory", format!("{} requested by a pod by default", memory.request()))?;
     for warning in &plan.warnings {
         row("warning", format!("{}: {}", warning.path, warning.message))?;
     }

@@ -2,18 +2,22 @@
 
 use std::process::ExitCode;
 
-use fltorrent_crds::Experiment;
-use fltorrent_crds::status::{ConditionType, ExperimentStatus, Phase};
+use fltorrent_crds::{
+    Experiment,
+    status::{ConditionType, ExperimentStatus, Phase},
+};
 use futures_util::StreamExt;
-use kube::runtime::watcher::watch_object;
-use kube::{Api, runtime::WatchStreamExt};
+use kube::{
+    Api,
+    runtime::{WatchStreamExt, watcher::watch_object},
+};
 
 pub(super) async fn run(experiments: &Api<Experiment>, name: &str) -> anyhow::Result<ExitCode> {
     let mut news = std::pin::pin!(watch_object(experiments.clone(), name).default_backoff());
     let mut last = String::new();
     while let Some(experiment) = news.next().await {
         let Some(experiment) = experiment? else {
-            anyhow::bail!("the experiment {name} is not there");
+            anyhow::bail!("the experiment {name} does not exist");
         };
         let generation = experiment.metadata.generation;
         let status = experiment.status.unwrap_or_default();
@@ -34,7 +38,7 @@ pub(super) async fn run(experiments: &Api<Experiment>, name: &str) -> anyhow::Re
     Ok(ExitCode::FAILURE)
 }
 
-/// Whether it ended by a manifest that is another one by now, which the operator has not looked at yet.
+/// True if it ended by a manifest that is another one by now, which the operator has not looked at yet.
 fn corrected(status: &ExperimentStatus, generation: Option<i64>) -> bool {
     status.start_time.is_none() && status.observed_generation != generation
 }

@@ -8,7 +8,7 @@ use crate::events::tail;
 const KUBELET_TAIL: usize = 2048;
 /// The most bytes of it that are shown.
 const SHOWN: usize = 512;
-/// What a runtime adds to the number of the signal that ended a process.
+/// Offset of exit codes of processes that a signal ended.
 const BY_SIGNAL: i32 = 128;
 
 /// Signals that end a process.

@@ -110,7 +110,7 @@ fn what_is_beside_a_peer_that_ended_lingers_until_it_is_told_to_end() {
     assert!(!of(&deadline(ENDS_NOW)).lingers);
 }
 
-/// What the kubelet then says of the pod says nothing of its peer.
+/// The pod's phase after that says nothing of its peer.
 #[test]
 fn a_pod_that_was_told_to_end_ended_as_its_peer_did() {
     let ended = |code, told| {
@@ -180,14 +180,14 @@ fn a_verdict_is_for_good() {
             other => panic!("{other:?}"),
         }
     };
-    assert!(!failure(&ending).hopeless);
+    assert!(!failure(&ending).permanent);
     ending.convict(Verdict {
         offence: Offence::Equivocation,
         origin: Some(2),
         round: 4,
     });
     let proven = failure(&ending);
-    assert!(proven.hopeless && proven.message.ends_with("for round 4"));
+    assert!(proven.permanent && proven.message.ends_with("for round 4"));
 }
 
 #[test]
@@ -228,7 +228,7 @@ fn trouble_says_what_to_do() {
     let trouble = worst([&full, &full, &waits("ContainerCreating")]).unwrap();
     assert_eq!(trouble.reason, "Unschedulable");
     assert!(trouble.message.contains("Insufficient cpu"));
-    assert!(trouble.message.ends_with("and 1 more pods likewise"));
+    assert!(trouble.message.ends_with("and 1 more pods"));
 }
 
 #[test]

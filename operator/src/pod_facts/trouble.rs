@@ -10,11 +10,11 @@ use super::trainer;
 pub struct Trouble {
     /// A stable name.
     pub reason: &'static str,
-    /// What is wrong, and what to do.
+    /// Problem and remedy.
     pub message: String,
 }
 
-/// What keeps these pods from starting: the first of them that tells, and how many there are like it.
+/// The problem that keeps these pods from starting: the first one, and the number of pods like it.
 pub fn worst<'a>(pods: impl IntoIterator<Item = &'a Pod>) -> Option<Trouble> {
     let mut found: Vec<Trouble> = pods.into_iter().filter_map(of).collect();
     found.sort();
@@ -23,7 +23,7 @@ pub fn worst<'a>(pods: impl IntoIterator<Item = &'a Pod>) -> Option<Trouble> {
     Some(match more {
         0 => first,
         more => Trouble {
-            message: format!("{}; and {more} more pods likewise", first.message),
+            message: format!("{}; and {more} more pods", first.message),
             ..first
         },
     })
@@ -39,7 +39,7 @@ fn of(pod: &Pod) -> Option<Trouble> {
         return Some(Trouble {
             reason: "Unschedulable",
             message: format!(
-                "pod {name} finds no node: {message}. Free or add nodes, or ask for less in spec.kubernetes.resources; a change takes effect after a suspension"
+                "pod {name} cannot be scheduled: {message}. Free or add nodes, or lower spec.kubernetes.resources; a change takes effect after suspend and resume"
             ),
         });
     }
@@ -53,7 +53,7 @@ fn of(pod: &Pod) -> Option<Trouble> {
         ),
         "CreateContainerConfigError" => (
             "MissingReference",
-            "make the ConfigMap or Secret that spec.kubernetes names; the pod then starts by itself",
+            "create the ConfigMap or Secret named in spec.kubernetes; the pod then starts by itself",
         ),
         "CreateContainerError" | "RunContainerError" => (
             "ContainerRefused",

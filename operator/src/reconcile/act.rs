@@ -1,28 +1,31 @@
 //! What a decision says is done, and the status that follows from it.
 
-use std::collections::HashMap;
-use std::time::{Duration, Instant};
+use std::{
+    collections::HashMap,
+    time::{Duration, Instant},
+};
 
 use fltorrent_crds::status::{ExperimentStatus, Stage};
 use jiff::Timestamp;
-use kube::ResourceExt;
-use kube::runtime::controller::Action;
-use kube::runtime::reflector::ObjectRef;
+use kube::{
+    ResourceExt,
+    runtime::{controller::Action, reflector::ObjectRef},
+};
 use tokio::sync::OwnedMutexGuard;
 
-use super::seen::Seen;
-use super::{Context, ReconcileError, Tools, Watched, record};
-use crate::apply::{Applied, ApplyError, Desired};
-use crate::build::{self, Objects};
-use crate::event_notes;
-use crate::life::{Decision, Ledger, give_back};
-use crate::pod_facts::{self, Trouble};
-use crate::room::Entry;
-use crate::status::{self, Figures, ledger};
-use crate::throttle::Turn;
-use crate::validate::Validated;
+use super::{Context, ReconcileError, Tools, Watched, record, seen::Seen};
+use crate::{
+    apply::{Applied, ApplyError, Desired},
+    build::{self, Objects},
+    event_notes,
+    life::{Decision, Ledger, give_back},
+    pod_facts::{self, Trouble},
+    room::Entry,
+    status::{self, Figures, ledger},
+    throttle::Turn,
+    validate::Validated,
+};
 
-/// What is to become of pods.
 #[derive(Default)]
 pub(super) struct Pods {
     pub(super) delete: Vec<String>,
@@ -56,7 +59,7 @@ pub(super) async fn prepare(
     Ok(None)
 }
 
-/// What is applied in one look.
+/// The actions of one reconcile.
 struct Step {
     desired: Desired,
     /// Held while pods or claims are made.
@@ -66,7 +69,7 @@ struct Step {
 }
 
 impl Step {
-    /// What takes room in the namespace's quota waits while another experiment's is made there, or for room.
+    /// Creations in a namespace wait while another experiment's are under way there, or for quota.
     fn of(context: &Context, validated: &Validated, seen: &Seen, pods: Pods, mut objects: Option<Objects>) -> Self {
         let Pods {
             delete,
@@ -128,10 +131,7 @@ fn objects(
             Ok((Some(build::objects(validated, site, root)?), None))
         }
         Turn::Wait(rest) => {
-            tracing::warn!(
-                ?rest,
-                "somebody keeps changing its objects; they are left alone for a while"
-            );
+            tracing::warn!(?rest, "another client keeps changing its objects; backing off");
             Ok((None, Some(rest)))
         }
     }
@@ -200,7 +200,7 @@ fn told(desired: &Desired, ledger: Ledger) {
     }
 }
 
-/// What keeps the attempt's pods from running.
+/// Problems that keep the attempt's pods from running.
 async fn trouble(context: &Context, validated: &Validated, ledger: Ledger, seen: &Seen) -> Option<Trouble> {
     let current = seen.pods.iter().map(AsRef::as_ref).filter(|pod| {
         pod_facts::facts(pod, &validated.uid, &context.tools.root)
@@ -209,7 +209,7 @@ async fn trouble(context: &Context, validated: &Validated, ledger: Ledger, seen:
     let trouble = pod_facts::worst(current).filter(|_| !ledger.is_end());
     if let Some(trouble) = &trouble {
         context
-            .tell(&validated.experiment, &event_notes::trouble(trouble, ledger))
+            .publish_event(&validated.experiment, &event_notes::trouble(trouble, ledger))
             .await;
     }
     trouble.or_else(|| context.tools.rooms.trouble(&validated.uid))
@@ -233,7 +233,7 @@ async fn refused(
 ) -> ReconcileError {
     let ledger = ledger(prior);
     if let Some(spec) = event_notes::unapplied(&error, ledger) {
-        context.tell(&validated.experiment, &spec).await;
+        context.publish_event(&validated.experiment, &spec).await;
     }
     let next = status::unapplied(prior, validated, ledger, &seen.facts, &error, Timestamp::now());
     let told = match error.is_no_room() {
@@ -259,8 +259,8 @@ async fn no_room(
     let rooms = &context.tools.rooms;
     rooms.refused(&object, &validated.uid, &error.to_string(), Instant::now());
     let seen = Seen::fresh(context, validated, prior).await?;
-    if let Some(Decision::Record { ledger, turn }) = give_back(ledger, &seen.facts) {
-        record::record(context, validated, &next, &seen, ledger, &turn).await?;
+    if let Some(Decision::Record { ledger, transition }) = give_back(ledger, &seen.facts) {
+        record::record(context, validated, &next, &seen, ledger, &transition).await?;
         return Ok(());
     }
     context

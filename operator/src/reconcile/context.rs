@@ -1,64 +1,76 @@
 //! What all looks share, and what is remembered of each experiment while this replica leads.
 
-use std::collections::{HashMap, HashSet};
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Instant;
+use std::{
+    collections::{HashMap, HashSet},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
+    time::Instant,
+};
 
-use fltorrent_coordinator::hub::{Hub, RunFacts};
-use fltorrent_coordinator::identity::RunId;
-use fltorrent_coordinator::secret::RootSecret;
-use fltorrent_crds::Experiment;
-use fltorrent_crds::experiment::MAX_PEERS;
-use fltorrent_crds::status::{ExperimentStatus, Phase, Stage};
+use fltorrent_coordinator::{
+    hub::{Hub, RunFacts},
+    identity::RunId,
+    secret::RootSecret,
+};
+use fltorrent_crds::{
+    Experiment,
+    experiment::MAX_PEERS,
+    status::{ExperimentStatus, Phase, Stage},
+};
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::{ObjectReference, Pod};
-use kube::core::error_boundary::InvalidObject;
-use kube::discovery::ApiResource;
-use kube::runtime::reflector::{ObjectRef, Store};
-use kube::{Client, Resource, ResourceExt};
+use kube::{
+    Client, Resource, ResourceExt,
+    core::error_boundary::InvalidObject,
+    discovery::ApiResource,
+    runtime::reflector::{ObjectRef, Store},
+};
 
 use super::Watched;
-use crate::apply::{Applier, Made, Mark};
-use crate::build::Site;
-use crate::endings::EndingStore;
-use crate::events::{EventSpec, Teller};
-use crate::life::Ledger;
-use crate::metrics::Metrics;
-use crate::planner::Planner;
-use crate::room::Rooms;
-use crate::runs::{Known, Runs};
-use crate::status::{self, Figures};
-use crate::throttle::{Repairs, Throttle, Turn};
-use crate::validate::{ValidateError, Validated};
+use crate::{
+    apply::{Applier, Made, Mark},
+    build::Site,
+    endings::EndingStore,
+    events::{EventPublisher, EventSpec},
+    life::Ledger,
+    metrics::Metrics,
+    planner::Planner,
+    room::Rooms,
+    runs::{Known, Runs},
+    status::{self, Figures},
+    throttle::{Repairs, Throttle, Turn},
+    validate::{ValidateError, Validated},
+};
 
-/// Events of an experiment that are remembered as told. One that is forgotten is told again under the same name, which is refused.
-const TOLD: usize = 64;
+/// Events of an experiment that are remembered as published. One that is forgotten is published again under the same name, which is refused.
+const PUBLISHED: usize = 64;
 
-/// What belongs to the whole process.
+/// Singletons of the process.
 #[derive(Clone)]
 pub struct Tools {
-    /// What objects need to know of the place.
+    /// Settings of the cluster that objects depend on.
     pub site: Site,
     /// The root secret.
     pub root: RootSecret,
-    /// What Prometheus sees.
+    /// Prometheus metrics.
     pub metrics: Arc<Metrics>,
     /// The runs that are known.
     pub runs: Arc<Runs>,
-    /// What peers said at their end.
+    /// Endings of peers.
     pub endings: Arc<EndingStore>,
-    /// Who makes pods where, and who waits for room.
+    /// Experiments that create pods, and those that wait for quota.
     pub rooms: Arc<Rooms>,
 }
 
-/// What all looks share.
+/// State shared by all reconciles.
 pub struct Context {
     pub(super) client: Client,
     pub(super) tools: Tools,
     pub(super) applier: Applier,
     pub(super) pods: Store<Pod>,
-    teller: Teller,
+    publisher: EventPublisher,
     planner: Planner,
     hub: Arc<Hub>,
     looks: AtomicU64,
@@ -66,7 +78,7 @@ pub struct Context {
     remembered: Mutex<HashMap<String, Remembered>>,
 }
 
-/// What is remembered of an experiment.
+/// Memory of an experiment between reconciles.
 #[derive(Default)]
 pub(super) struct Remembered {
     pub(super) throttle: Throttle,
@@ -74,16 +86,16 @@ pub(super) struct Remembered {
     failures: u32,
     /// The status as it was last written, and the version that the experiment has with it.
     pub(super) status: Option<(ExperimentStatus, String)>,
-    /// How its objects stand, and of which generation they are.
+    /// Versions of its objects, and their generation.
     mark: Option<(i64, Mark)>,
-    /// What came of the plan of a generation, be it an error.
+    /// Plan or error of a generation.
     plan: Option<(Option<i64>, Planned)>,
-    told: HashSet<(&'static str, String)>,
+    published: HashSet<(&'static str, String)>,
     /// Claims that an apply which came to no end has made.
     claims: Arc<Made>,
 }
 
-/// What came of a plan.
+/// A plan, or why there is none.
 type Planned = Result<Arc<Validated>, Arc<ValidateError>>;
 
 impl Context {
@@ -91,7 +103,7 @@ impl Context {
     pub fn new(
         client: Client,
         tools: Tools,
-        teller: Teller,
+        publisher: EventPublisher,
         planner: Planner,
         pods: Store<Pod>,
         hub: Arc<Hub>,
@@ -101,7 +113,7 @@ impl Context {
             client,
             tools,
             pods,
-            teller,
+            publisher,
             planner,
             hub,
             looks: AtomicU64::new(0),
@@ -185,7 +197,7 @@ impl Context {
         self.tools.rooms.freed(pod, gone, Instant::now())
     }
 
-    /// How many experiments are in which phase, for the metrics.
+    /// Counts experiments by phase, for the metrics.
     pub fn count_phases(&self, experiments: &Store<Watched>) {
         let mut counts = [
             Phase::Pending,
@@ -232,7 +244,7 @@ impl Context {
         status::refused(prior, generation, error.reason(), &error.to_string(), Timestamp::now())
     }
 
-    /// Whether its objects stand as they were applied for this generation.
+    /// True if its objects stand as they were applied for this generation.
     pub(super) fn stands(&self, validated: &Validated) -> bool {
         self.all()
             .get(&validated.uid)
@@ -240,7 +252,7 @@ impl Context {
             .is_some_and(|(generation, _)| *generation == validated.generation)
     }
 
-    /// Whether its objects are not as this replica has applied them for whichever generation, so that applying them is a repair.
+    /// True if its objects are not as this replica has applied them for whichever generation, so that applying them is a repair.
     pub(super) fn is_touched(&self, validated: &Validated) -> bool {
         let all = self.all();
         let one = all.get(&validated.uid);
@@ -330,7 +342,7 @@ impl Context {
     }
 
     /// Tells an event, once while this replica leads (and once at all, by its name).
-    pub(super) async fn tell(&self, experiment: &Experiment, spec: &EventSpec) {
+    pub(super) async fn publish_event(&self, experiment: &Experiment, spec: &EventSpec) {
         self.tell_about(&experiment.object_ref(&()), spec).await;
     }
 
@@ -338,15 +350,15 @@ impl Context {
         {
             let mut all = self.all();
             let uid = about.uid.clone().unwrap_or_default();
-            let told = &mut all.entry(uid).or_default().told;
-            if told.len() >= TOLD {
-                told.clear();
+            let published = &mut all.entry(uid).or_default().published;
+            if published.len() >= PUBLISHED {
+                published.clear();
             }
-            if !told.insert((spec.reason, spec.key.clone())) {
+            if !published.insert((spec.reason, spec.key.clone())) {
                 return;
             }
         }
-        self.teller.tell(about, spec).await;
+        self.publisher.publish(about, spec).await;
     }
 
     /// An object of the API that is no experiment of this version.
@@ -370,7 +382,7 @@ impl Context {
         let spec = EventSpec {
             reason: "UnreadableObject",
             warning: true,
-            note: format!("this operator cannot read it, maybe since it is of another version: {error}"),
+            note: format!("this operator cannot read it, it may be of another version: {error}"),
             key: metadata.generation.unwrap_or_default().to_string(),
         };
         self.tell_about(&about, &spec).await;
@@ -388,7 +400,7 @@ const fn phase_name(phase: Phase) -> &'static str {
     }
 }
 
-/// What every replica has to know of a run.
+/// The facts about a run that every replica needs.
 fn known(experiment: &Experiment, attempt: u32) -> Known {
     let spec = &experiment.spec;
     let peers = spec.groups.iter().map(|group| group.count);

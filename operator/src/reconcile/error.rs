@@ -1,7 +1,9 @@
 //! Why a look at an experiment came to nothing.
 
-use crate::apply::{ApplyError, classify};
-use crate::build::BuildError;
+use crate::{
+    apply::{ApplyError, classify},
+    build::BuildError,
+};
 
 /// Why a look at an experiment came to nothing.
 #[derive(Debug, thiserror::Error)]
@@ -15,9 +17,11 @@ pub enum ReconcileError {
     Build(#[from] BuildError),
     #[error(transparent)]
     Apply(#[from] ApplyError),
-    #[error("the manifest was changed while it was looked at; it is looked at again")]
+    #[error("the manifest changed during the reconcile; it is reconciled again")]
     Changed,
-    #[error("the operator failed: {0}; please report it with the experiment's manifest. Other experiments go on")]
+    #[error(
+        "the operator panicked: {0}; please report it with the experiment's manifest. Other experiments are not affected"
+    )]
     Panicked(String),
     #[error("it took too long; the API server may be slow")]
     TooLong,

@@ -3,18 +3,18 @@
 
 use std::time::{Duration, Instant};
 
-use fltorrent_crds::Experiment;
-use fltorrent_crds::status::ExperimentStatus;
-use kube::api::{Patch, PatchParams};
-use kube::core::DynamicObject;
-use kube::discovery::ApiResource;
-use kube::runtime::controller::Action;
-use kube::{Api, ResourceExt};
+use fltorrent_crds::{Experiment, status::ExperimentStatus};
+use kube::{
+    Api, ResourceExt,
+    api::{Patch, PatchParams},
+    core::DynamicObject,
+    discovery::ApiResource,
+    runtime::controller::Action,
+};
 use serde_json::json;
 
 use super::{Context, ReconcileError};
-use crate::names;
-use crate::throttle::Turn;
+use crate::{names, throttle::Turn};
 
 impl Context {
     /// The status to go on from: as written by this replica, or as it stands now.
@@ -38,7 +38,7 @@ impl Context {
         Ok(status)
     }
 
-    /// What this replica wrote last. Where the watch shows the same status, its version is as good, and newer when the spec has changed.
+    /// The status that this replica wrote last. Where the watch shows the same status, its version is as good, and newer when the spec has changed.
     fn known_status(&self, uid: &str, experiment: &Experiment) -> Option<ExperimentStatus> {
         let mut all = self.all();
         let (status, version) = all.get_mut(uid)?.status.as_mut()?;

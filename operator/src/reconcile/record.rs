@@ -1,20 +1,18 @@
 //! A step of an experiment's life: told, and recorded before anything is done for it.
 
-use fltorrent_crds::Experiment;
-use fltorrent_crds::status::ExperimentStatus;
+use fltorrent_crds::{Experiment, status::ExperimentStatus};
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::Pod;
-use kube::Api;
-use kube::api::LogParams;
+use kube::{Api, api::LogParams};
 
-use super::seen::Seen;
-use super::{Context, ReconcileError};
-use crate::build::pod::CONTAINER;
-use crate::event_notes;
-use crate::life::{Ledger, Turn};
-use crate::names;
-use crate::status;
-use crate::validate::Validated;
+use super::{Context, ReconcileError, seen::Seen};
+use crate::{
+    build::pod::CONTAINER,
+    event_notes,
+    life::{Ledger, Transition},
+    names, status,
+    validate::Validated,
+};
 
 /// Lines of a failed peer's log that an event shows.
 const LOG_LINES: i64 = 8;
@@ -28,30 +26,30 @@ pub(super) async fn record(
     prior: &ExperimentStatus,
     seen: &Seen,
     ledger: Ledger,
-    turn: &Turn,
+    transition: &Transition,
 ) -> Result<ExperimentStatus, ReconcileError> {
     // Told first: what is told twice is one event, what is forgotten is none.
-    let log = match turn {
-        Turn::Restarting { index, .. } | Turn::GaveUp { index, .. } => {
+    let log = match transition {
+        Transition::Restarting { index, .. } | Transition::GaveUp { index, .. } => {
             let attempt = status::ledger(prior).attempt;
             last_lines(context, validated, seen, *index, attempt).await
         }
         _ => None,
     };
-    for spec in event_notes::turn(turn, ledger, validated, log.as_deref()) {
-        context.tell(&validated.experiment, &spec).await;
+    for spec in event_notes::transition(transition, ledger, validated, log.as_deref()) {
+        context.publish_event(&validated.experiment, &spec).await;
     }
-    tracing::info!(?turn, attempt = ledger.attempt, stage = ?ledger.stage, "a step");
+    tracing::info!(?transition, attempt = ledger.attempt, stage = ?ledger.stage, "a step");
     let figures = context.figures(validated, ledger);
     let now = Timestamp::now();
-    let next = status::recorded(prior, validated, ledger, turn, &figures, now);
-    let version = match turn {
-        Turn::Begins => Some(unchanged(context, validated).await?),
+    let next = status::recorded(prior, validated, ledger, transition, &figures, now);
+    let version = match transition {
+        Transition::Begins => Some(unchanged(context, validated).await?),
         _ => None,
     };
     context.write(&validated.experiment, &next, version.as_deref()).await?;
     context.moved(validated, ledger);
-    if matches!(turn, Turn::Restarting { .. }) {
+    if matches!(transition, Transition::Restarting { .. }) {
         context.tools.metrics.restarts.inc();
     }
     Ok(next)

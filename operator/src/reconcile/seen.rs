@@ -5,18 +5,17 @@ use std::sync::Arc;
 use fltorrent_crds::status::ExperimentStatus;
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::Pod;
-use kube::api::ListParams;
-use kube::{Api, ResourceExt};
+use kube::{Api, ResourceExt, api::ListParams};
 
 use super::{Context, ReconcileError};
-use crate::life::{Facts, PodFacts, PodState};
-use crate::names;
-use crate::pages;
-use crate::pod_facts;
-use crate::status::ledger;
-use crate::validate::Validated;
+use crate::{
+    life::{Facts, PodFacts, PodState},
+    names, pages, pod_facts,
+    status::ledger,
+    validate::Validated,
+};
 
-/// What is known of an experiment's pods.
+/// Observed state of an experiment's pods.
 pub(super) struct Seen {
     pub(super) facts: Facts,
     pub(super) pods: Vec<Arc<Pod>>,

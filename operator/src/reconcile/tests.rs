@@ -1,36 +1,42 @@
 mod cluster;
 
-use std::future::ready;
-use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Arc, Mutex};
+use std::{
+    future::ready,
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicU32, Ordering},
+    },
+};
 
-use fltorrent_coordinator::hub::{Directory, Hub, Member, RunFacts, Settings, Unproven};
-use fltorrent_coordinator::identity::RunId;
-use fltorrent_coordinator::secret::RootSecret;
-use fltorrent_crds::status::Stage;
-use fltorrent_crds::{Experiment, manifest};
+use fltorrent_coordinator::{
+    hub::{Directory, Hub, Member, RunFacts, Settings, Unproven},
+    identity::RunId,
+    secret::RootSecret,
+};
+use fltorrent_crds::{Experiment, manifest, status::Stage};
 use hyper::{Method, StatusCode};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
-use kube::Client;
-use kube::core::DeserializeGuard;
-use kube::runtime::reflector::store;
-use kube::runtime::watcher::Event;
+use kube::{
+    Client,
+    core::DeserializeGuard,
+    runtime::{reflector::store, watcher::Event},
+};
 use serde_json::{Value, json};
-use tokio::net::TcpListener;
-use tokio::sync::mpsc;
-
-use cluster::Cluster;
+use tokio::{net::TcpListener, sync::mpsc};
 
 use super::*;
-use crate::build::Site;
-use crate::config::PeerUser;
-use crate::endings::EndingStore;
-use crate::events::Teller;
-use crate::metrics::Metrics;
-use crate::planner::Planner;
-use crate::test_api;
-use crate::validate::{ValidateError, validate};
-use crate::watch::{self, Triggers};
+use crate::{
+    build::Site,
+    config::PeerUser,
+    endings::EndingStore,
+    events::EventPublisher,
+    metrics::Metrics,
+    planner::Planner,
+    test_api,
+    validate::{ValidateError, validate},
+    watch::{self, Triggers},
+};
+use cluster::Cluster;
 
 /// A hub that nobody talks to.
 struct Nobody;
@@ -71,8 +77,8 @@ async fn context(client: Client, planner: Planner) -> Context {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let (reported, _) = mpsc::channel(1);
     let hub = Hub::start(listener, root, Arc::new(Nobody), Settings::default(), reported);
-    let teller = Teller::new(client.clone(), "a".into(), metrics);
-    Context::new(client, tools, teller, planner, store().0, Arc::new(hub.unwrap()))
+    let publisher = EventPublisher::new(client.clone(), "a".into(), metrics);
+    Context::new(client, tools, publisher, planner, store().0, Arc::new(hub.unwrap()))
 }
 
 fn experiment(uid: &str) -> Experiment {

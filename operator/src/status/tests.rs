@@ -13,7 +13,7 @@ fn a_status_follows_an_experiment_to_its_end() {
     assert_eq!(first.phase, Some(Phase::Pending));
     assert_eq!(first.observed_generation, Some(7));
     assert_eq!(reason(&first, ConditionType::Accepted), "PlanMade");
-    let started = recorded(&first, &validated, running(), &Turn::Started, &none, at(1));
+    let started = recorded(&first, &validated, running(), &Transition::Started, &none, at(1));
     let waits = step(&started, running(), &[PodState::Waiting, READY], &none, 2);
     assert_eq!(
         (waits.phase, waits.peers.as_ref().unwrap().text.as_str()),
@@ -46,7 +46,7 @@ fn a_status_follows_an_experiment_to_its_end() {
         stage: Stage::Complete,
         ..running()
     };
-    let complete = recorded(&blinks, &validated, over, &Turn::Completed, &reported(4), at(61));
+    let complete = recorded(&blinks, &validated, over, &Transition::Completed, &reported(4), at(61));
     assert_eq!(complete.phase, Some(Phase::Complete));
     assert!(complete.is(ConditionType::Complete) && !complete.is(ConditionType::Training));
     assert_eq!(complete.peers.as_ref().unwrap().complete, 2);
@@ -75,7 +75,7 @@ fn times_are_those_of_the_first_start_and_the_end() {
         &ExperimentStatus::default(),
         &validated,
         starting,
-        &Turn::RestartedFromScratch,
+        &Transition::RestartedFromScratch,
         &Figures::default(),
         at(10),
     );
@@ -83,7 +83,7 @@ fn times_are_those_of_the_first_start_and_the_end() {
         &first,
         &validated,
         starting,
-        &Turn::RestartedFromScratch,
+        &Transition::RestartedFromScratch,
         &Figures::default(),
         at(20),
     );
@@ -92,13 +92,13 @@ fn times_are_those_of_the_first_start_and_the_end() {
         message: "exit code 137".into(),
         ..Failure::default()
     };
-    let turn = Turn::GaveUp { index: 1, failure };
+    let transition = Transition::GaveUp { index: 1, failure };
     let failed = Ledger {
         stage: Stage::Failed,
         restarts: 3,
         ..starting
     };
-    let end = recorded(&again, &validated, failed, &turn, &Figures::default(), at(75));
+    let end = recorded(&again, &validated, failed, &transition, &Figures::default(), at(75));
     assert_eq!((end.start_time.unwrap().0, end.end_time.unwrap().0), (at(10), at(75)));
     assert_eq!(end.duration_seconds, Some(65));
     assert_eq!(
@@ -136,7 +136,7 @@ fn what_is_refused_or_cannot_be_applied_says_so() {
         &refused,
         &validated,
         running(),
-        &Turn::Begins,
+        &Transition::Begins,
         &Figures::default(),
         at(1),
     );
@@ -159,7 +159,7 @@ fn what_is_refused_or_cannot_be_applied_says_so() {
             .last_error
             .as_ref()
             .unwrap()
-            .starts_with("the Service x is there and is not this experiment's")
+            .starts_with("the Service x exists and does not belong to this experiment")
     );
     // After the end it is not how the experiment ended.
     let ended = Ledger {
@@ -201,9 +201,16 @@ fn a_passed_trouble_is_not_told_of_what_is_complete() {
         restarts: 1,
         ..running()
     };
-    let turn = Turn::Restarting { index: 0, failure };
+    let transition = Transition::Restarting { index: 0, failure };
     let none = Figures::default();
-    let restarts = recorded(&ExperimentStatus::default(), &validated, again, &turn, &none, at(0));
+    let restarts = recorded(
+        &ExperimentStatus::default(),
+        &validated,
+        again,
+        &transition,
+        &none,
+        at(0),
+    );
     let stage = Stage::Running;
     let trains = step(&restarts, Ledger { stage, ..again }, &[], &none, 1);
     assert!(trains.last_error.unwrap().contains("OOMKilled"));
@@ -212,7 +219,7 @@ fn a_passed_trouble_is_not_told_of_what_is_complete() {
         &restarts,
         &validated,
         Ledger { stage, ..again },
-        &Turn::Completed,
+        &Transition::Completed,
         &reported(4),
         at(2),
     );
@@ -244,7 +251,7 @@ fn who_waits_for_room_says_so_and_can_be_changed() {
         ..Ledger::default()
     };
     let none = Figures::default();
-    let given = recorded(&refused, &validated, back, &Turn::GaveBack, &none, at(1));
+    let given = recorded(&refused, &validated, back, &Transition::GaveBack, &none, at(1));
     for (status, started) in [(&refused, true), (&given, false)] {
         assert_eq!(status.phase, Some(Phase::Pending));
         assert_eq!(status.reason.as_deref(), Some("QuotaExceeded"));

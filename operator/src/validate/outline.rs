@@ -9,15 +9,15 @@ use fltorrent_crds::{
 /// A plan without what only peers need.
 #[derive(Clone, Debug)]
 pub struct Outline {
-    /// How each peer trains.
+    /// Settings of training.
     pub training: TrainingPlan,
     /// Rounds from one checkpoint to the next; none without checkpoints.
     pub checkpoint_every: Option<u32>,
-    /// Where the data comes from.
+    /// The source of the data.
     pub source: DataSource,
-    /// Where the first model comes from; none: it is drawn from the seed.
+    /// File with the initial parameters; none: they are drawn from the seed.
     pub init_from: Option<InitFromPlan>,
-    /// What is allowed but probably not meant.
+    /// Warnings of the plan.
     pub warnings: Vec<Warning>,
     hash: String,
     peers: u32,

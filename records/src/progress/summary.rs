@@ -5,7 +5,7 @@ use serde::Serialize;
 use crate::report::{ModelHash, RoundReport};
 
 /// Mean and largest value over the peers.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Spread {
     /// The mean.
@@ -15,7 +15,7 @@ pub struct Spread {
 }
 
 /// A round over the peers that have reported it: all of them, or those whose figures are there.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct RoundSummary {
     /// The round, from 0.
@@ -24,7 +24,7 @@ pub struct RoundSummary {
     pub peers: usize,
     /// Training samples of all peers.
     pub samples: u64,
-    /// Share of the test samples classified rightly, in [0, 1]; none when no peer evaluated any.
+    /// Test accuracy in [0, 1]; none when no peer evaluated a sample.
     pub accuracy: Option<f64>,
     /// Mean loss over the test samples; none when there are none, or a peer's loss was not finite.
     pub loss: Option<f64>,
@@ -52,7 +52,7 @@ pub struct RoundSummary {
     pub peak_rss_bytes: u64,
     /// The model of the peer with the lowest index.
     pub model_hash: ModelHash,
-    /// Whether all peers have that model.
+    /// True if all peers have that model.
     pub models_agree: bool,
 }
 

@@ -2,16 +2,18 @@
 
 use maud::{Markup, html};
 
-use crate::run::Run;
-use crate::units::{bytes, grouped};
+use crate::{
+    run::Run,
+    units::{bytes, grouped, quoted},
+};
 
 /// The resolved manifest and what follows from it.
 pub(super) fn manifest(run: &Run) -> Markup {
     let plan = &run.subject.plan;
     html! {
         p {
-            (plan.peers.len()) " peers, " (grouped(plan.model.parameters)) " parameters, " (bytes(plan.model.bytes)) " an update in "
-            (plan.exchange.num_chunks) " chunks. All defaults are written out."
+            (plan.peers.len()) " peers, " (grouped(plan.model.parameters)) " parameters, " (bytes(plan.model.bytes)) " per update in "
+            (plan.exchange.num_chunks) " chunks. Defaults are filled in."
         }
         @if !plan.warnings.is_empty() {
             ul class="notes" {
@@ -37,7 +39,7 @@ pub(super) fn reproduce(run: &Run) -> Markup {
         .map(|ending| ending.version.as_str())
         .filter(|version| !version.is_empty());
     html! {
-        p { "The same manifest and seed give the same model to the last bit, with the same binary and kind of processor, whatever the topology's timing." }
+        p { "The same manifest and seed give the same model, bit for bit, on the same binary and processor type, regardless of timing." }
         pre tabindex="0" role="region" aria-label="The command" { code { "fltorrent run " (file) } }
         dl class="facts" {
             dt { "Seed" } dd { code { (run.subject.plan.seed) } }
@@ -50,25 +52,5 @@ pub(super) fn reproduce(run: &Run) -> Markup {
             dt { "Model hash" } dd { code { (run.result().map_or_else(|| "–".to_owned(), |last| last.summary.model_hash.to_string())) } }
             dt { "Folders" } dd { @for folder in &run.folders { code { (folder.display()) } " " } }
         }
-    }
-}
-
-/// A path as a shell takes it.
-fn quoted(path: &str) -> String {
-    let plain = |character: char| character.is_ascii_alphanumeric() || "/._-+:@".contains(character);
-    match path.chars().all(plain) {
-        true => path.to_owned(),
-        false => format!("'{}'", path.replace('\'', "'\\''")),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::quoted;
-
-    #[test]
-    fn a_path_with_spaces_stays_one_word() {
-        assert_eq!(quoted("runs/a-1"), "runs/a-1");
-        assert_eq!(quoted("my runs/it's"), "'my runs/it'\\''s'");
     }
 }

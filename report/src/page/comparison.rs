@@ -15,41 +15,40 @@ use crate::{
     units::percent,
 };
 
-/// The page.
 pub(crate) fn page(comparison: &Comparison) -> Markup {
     let count = comparison.runs.len();
     let head = html! {
         p class="kicker" { "FLTorrent" }
-        h1 { (count) " runs side by side" }
+        h1 { "Comparison of " (count) " runs" }
         dl class="facts" {
             @for run in &comparison.runs {
                 dt { strong { (run.letter) } } dd { (run.name) " · " code { (run.path.display()) } }
             }
         }
         p class={ "ending " @if comparison.same_model { "good" } @else { "open" } } {
-            @if comparison.same_model { "✓ All ended with the same model, to the last bit" } @else { "≠ They ended with different models" }
+            @if comparison.same_model { "✓ All runs ended with the same model, bit for bit" } @else { "≠ The runs ended with different models" }
         }
     };
     let sections = [
-        ("outcomes", "What came out", outcomes(comparison)),
+        ("outcomes", "Results", outcomes(comparison)),
         ("learning", "Learning", learning(comparison)),
-        ("differences", "What differs in the manifests", differences(comparison)),
+        (
+            "differences",
+            "Differences between the manifests",
+            differences(comparison),
+        ),
     ];
     document(&format!("{count} FLTorrent runs"), &head, &sections)
 }
 
 fn outcomes(comparison: &Comparison) -> Markup {
-    grid(comparison, &table::outcomes(comparison), "Figures of the runs")
+    grid(comparison, &table::outcomes(comparison), "Results of the runs")
 }
 
 fn differences(comparison: &Comparison) -> Markup {
     match comparison.differences.is_empty() {
-        true => html! { p { "Nothing: the manifests are the same." } },
-        false => grid(
-            comparison,
-            &table::differences(comparison),
-            "Fields that are not the same",
-        ),
+        true => html! { p { "None: the manifests are identical." } },
+        false => grid(comparison, &table::differences(comparison), "Fields that differ"),
     }
 }
 

@@ -15,13 +15,12 @@ use crate::{
 /// Most peers that are named.
 const MOST_NAMED: usize = 12;
 
-/// How one round ended.
 struct Ending {
     round: u32,
     causes: BTreeMap<&'static str, usize>,
-    /// Whose update was ready last, and how long after the first one.
+    /// Last peer to have its update ready, and seconds after the first.
     last_update: (u32, f64),
-    /// Who was complete last, and how long after the last update was ready.
+    /// Last peer to complete, and seconds after the last update was ready.
     last_complete: (u32, f64),
 }
 
@@ -32,7 +31,7 @@ pub(super) fn section(run: &Run) -> Markup {
         .filter_map(|round| ending(run, round.summary.round))
         .collect();
     if endings.is_empty() {
-        return absent("Why rounds ended", "the peers' metrics have no exchange lines.");
+        return absent("Why rounds ended", "the metrics of the peers have no exchange records.");
     }
     let mut causes: BTreeMap<&str, usize> = BTreeMap::new();
     for (cause, peers) in endings.iter().flat_map(|ending| &ending.causes) {
@@ -44,7 +43,7 @@ pub(super) fn section(run: &Run) -> Markup {
             "Ended with",
             "Last update by",
             "After the first",
-            "Complete last",
+            "Last to complete",
             "After the last update",
         ],
         endings.len(),
@@ -67,14 +66,13 @@ pub(super) fn section(run: &Run) -> Markup {
     html! {
         p {
             @for (cause, count) in &causes {
-                (count) " times a peer's round ended with " strong { (cause) } ". "
+                "A round of a peer ended " (count) " times with " strong { (cause) } ". "
             }
-            "Between the first and the last update of a round " (duration(waited / endings.len() as f64))
-            " went by on average, and " (duration(swapped / endings.len() as f64)) " from then until everybody held everything."
+            "On average " (duration(waited / endings.len() as f64)) " passed between the first and the last update of a round, and " (duration(swapped / endings.len() as f64)) " from then until every peer held all chunks."
         }
         div class="grid" {
-            (waited_for(&endings, "Whose update came last", "last-update", "rounds that waited for its training", |ending| ending.last_update.0))
-            (waited_for(&endings, "Who was complete last", "last-complete", "rounds in which it was the last to hold everything", |ending| ending.last_complete.0))
+            (waited_for(&endings, "Last peer to finish training", "last-update", "rounds in which it finished training last", |ending| ending.last_update.0))
+            (waited_for(&endings, "Last peer to complete the exchange", "last-complete", "rounds in which it was the last to hold all chunks", |ending| ending.last_complete.0))
         }
         details class="wide" { summary { "Every round" } (table.draw("How each round ended")) }
     }

@@ -11,7 +11,8 @@ use crate::{
     units::{Unit, bytes, duration},
 };
 
-const OLD: &str = "the peers' metrics have no exchange lines; an older version wrote them, or no round was finished.";
+const OLD: &str =
+    "the metrics of the peers have no exchange records: an older version wrote them, or no round was finished.";
 /// Most rows and columns of the heat map.
 const MOST_CELLS: usize = 50;
 
@@ -69,7 +70,7 @@ fn completion(run: &Run, round: u32) -> Markup {
         all.push(called("last", slowest.0, series(slowest, Some(1))));
     }
     let description = format!(
-        "From each peer's own update on; peer {} held everything after {}, peer {} after {}. Left of 0: chunks that came while the peer still trained.",
+        "Time since each peer's own update was ready. Peer {} held all chunks after {}, peer {} after {}. Left of 0: chunks received while the peer was still training.",
         fastest.0,
         duration(end(fastest.1)),
         slowest.0,
@@ -112,7 +113,7 @@ fn signed(seconds: f64) -> String {
 
 /// Mean seconds until a peer holds all of an origin's chunks.
 fn availability(run: &Run) -> Markup {
-    const TITLE: &str = "Whose chunks came when";
+    const TITLE: &str = "Delivery time by origin";
     // The mean of a range of peers and a range of origins, over their rounds.
     let mut known: BTreeMap<u32, BTreeMap<u32, f64>> = BTreeMap::new();
     for (&peer, history) in &run.peers {
@@ -158,7 +159,7 @@ fn availability(run: &Run) -> Markup {
         .max_by(|a, b| a.1.total_cmp(&b.1));
     let description = slowest_origin.map_or_else(String::new, |(origin, mean)| {
         format!(
-            "How long after its own update a peer held all chunks of an origin, mean over the rounds. Those of peer {origin} came last, after {} on average.",
+            "Time from a peer's own update until it held all chunks of an origin, mean over the rounds. Those of peer {origin} arrived last, after {} on average.",
             duration(mean * unit.size)
         )
     });
@@ -219,7 +220,7 @@ fn topology(run: &Run) -> Markup {
         .iter()
         .max_by_key(|link| (link.forth + link.back, std::cmp::Reverse(link.a)));
     let drawn = match graph.shape() {
-        Shape::Star { hub } => format!("Peer {hub} is in the middle: it has all the links."),
+        Shape::Star { hub } => format!("Peer {hub} is the hub."),
         Shape::Tree => "From peer 0 downwards.".to_owned(),
         Shape::Circle => "Clockwise by index, peer 0 at the top.".to_owned(),
     };
@@ -227,7 +228,7 @@ fn topology(run: &Run) -> Markup {
         || "No flows were recorded.".to_owned(),
         |link| {
             format!(
-                "Each wedge is what one peer sent another, wide at the sender; most flowed between peers {} and {}, {}.",
+                "Each wedge is the payload that one peer sent to another, wide at the sender. The largest flow is between peers {} and {}, {}.",
                 link.a,
                 link.b,
                 bytes(link.forth + link.back)
@@ -237,12 +238,16 @@ fn topology(run: &Run) -> Markup {
     let description = format!("{drawn} {most}");
     let name = Name {
         id: "topology",
-        title: "Peers and flows",
+        title: "Traffic between peers",
         description: &description,
     };
-    let table = Table::new(&["Link", "Forth", "Back"], graph.links.len(), |at| {
-        let link = &graph.links[at];
-        vec![format!("{} – {}", link.a, link.b), bytes(link.forth), bytes(link.back)]
-    });
+    let table = Table::new(
+        &["Link", "First to second", "Second to first"],
+        graph.links.len(),
+        |at| {
+            let link = &graph.links[at];
+            vec![format!("{} – {}", link.a, link.b), bytes(link.forth), bytes(link.back)]
+        },
+    );
     figure(&name, &graph.draw(&name, bytes), &table)
 }

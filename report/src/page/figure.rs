@@ -30,14 +30,13 @@ impl Table {
         }
     }
 
-    /// The table alone.
     pub(crate) fn draw(&self, caption: &str) -> Markup {
         html! {
             div class="scroll" tabindex="0" role="region" aria-label={ "Figures: " (caption) } {
                 table {
                     caption {
                         (caption)
-                        @if self.left_out > 0 { "; " (self.left_out) " rows in between are left out" }
+                        @if self.left_out > 0 { "; " (self.left_out) " rows in between are omitted" }
                     }
                     thead { tr { @for name in &self.head { th scope="col" { (name) } } } }
                     tbody {

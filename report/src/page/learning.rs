@@ -11,7 +11,7 @@ use crate::{
     units::{Unit, bytes, duration, percent},
 };
 
-/// What rounds are laid out by.
+/// The x axis.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum By {
     Rounds,
@@ -81,7 +81,7 @@ impl Measure {
 
     pub(crate) const fn axis(self) -> &'static str {
         match self {
-            Self::Accuracy => "% of the test samples classified rightly",
+            Self::Accuracy => "test accuracy, %",
             Self::Loss => "mean loss",
         }
     }
@@ -115,7 +115,7 @@ fn by_class(run: &Run) -> Markup {
     const TITLE: &str = "Accuracy by class";
     let classes = run.classes();
     let Some(last) = run.last().filter(|_| !classes.is_empty()) else {
-        return absent(TITLE, "the data has no classes, or another version made the run.");
+        return absent(TITLE, "the data has no classes, or an older version wrote the run.");
     };
     let worst = |classes: &[ClassFigures]| -> Vec<ClassFigures> {
         let mut worst = classes.to_vec();
@@ -277,7 +277,7 @@ const MOST_PEERS: usize = 50;
 const MOST_CLASSES: usize = 40;
 
 fn histogram(run: &Run) -> Markup {
-    const TITLE: &str = "Whose data is what";
+    const TITLE: &str = "Class distribution by peer";
     let Some(Histogram { classes, peers }) = &run.histogram else {
         return absent(TITLE, "the results folder has no histogram.json.");
     };
@@ -297,7 +297,7 @@ fn histogram(run: &Run) -> Markup {
     }
     let samples: Vec<u64> = peers.iter().map(|peer| peer.iter().sum()).collect();
     let description = format!(
-        "Training samples of each peer by class; the area of a circle is the count. Peers have {} to {} samples.",
+        "Training samples by peer and class; the area of a circle is the count. Peers have {} to {} samples.",
         samples.iter().min().unwrap_or(&0),
         samples.iter().max().unwrap_or(&0)
     );

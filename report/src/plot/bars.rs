@@ -22,7 +22,6 @@ pub(crate) struct StackedBars<'a> {
 }
 
 impl StackedBars<'_> {
-    /// The drawing.
     pub(crate) fn draw(&self, name: &Name<'_>) -> Markup {
         const HEIGHT: f64 = 270.0;
         const LEFT: f64 = 50.0;

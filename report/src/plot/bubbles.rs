@@ -7,9 +7,9 @@ use super::{CHARACTER, Name, WIDTH, length, svg};
 /// Counts in rows and columns.
 #[derive(Clone, Debug)]
 pub(crate) struct Bubbles<'a> {
-    /// What columns are.
+    /// Name of a column.
     pub(crate) x: &'a str,
-    /// What rows are.
+    /// Name of a row.
     pub(crate) y: &'a str,
     /// Names of the columns.
     pub(crate) columns: Vec<String>,
@@ -18,7 +18,6 @@ pub(crate) struct Bubbles<'a> {
 }
 
 impl Bubbles<'_> {
-    /// The drawing.
     pub(crate) fn draw(&self, name: &Name<'_>) -> Markup {
         const TOP: f64 = 44.0;
         let longest = self.rows.iter().map(|(name, _)| name.chars().count()).max();
@@ -38,7 +37,7 @@ impl Bubbles<'_> {
             &html! {
                 g class="axis" {
                     text class="label" x="4" y="14" { (self.y) }
-                    text class="end label" x=(WIDTH - 12.0) y="14" { "the largest circle is " (most) " samples" }
+                    text class="end label" x=(WIDTH - 12.0) y="14" { "largest circle: " (most) " samples" }
                     @for (at, (row, _)) in self.rows.iter().enumerate() {
                         @let y = length(TOP + (at as f64 + 0.5) * high);
                         path class="gridline" d={ "M" (length(left)) " " (y) "H" (WIDTH - 12.0) } {}

@@ -17,7 +17,6 @@ const WIDEST: f64 = 9.0;
 /// Peers and the links between them.
 #[derive(Clone, Debug)]
 pub(crate) struct Graph {
-    /// Peers.
     pub(crate) peers: usize,
     /// Links: two peers, the lower one first, what flowed upwards and what flowed downwards, in bytes.
     pub(crate) links: Vec<Link>,

@@ -20,13 +20,13 @@ const BOTTOM: f64 = HEIGHT - 44.0;
 /// One line.
 #[derive(Clone, Debug)]
 pub struct Series {
-    /// Its name.
+    /// The name in the legend.
     pub name: String,
-    /// Its points with ascending x, all finite.
+    /// Points with ascending x, all finite.
     pub points: Vec<(f64, f64)>,
     /// How it looks, below `STYLES`; none: thin and grey, without name.
     pub style: Option<usize>,
-    /// What is written at its end.
+    /// Label at the last point.
     pub end: String,
 }
 
@@ -37,7 +37,7 @@ pub struct Lines<'a> {
     pub x: &'a str,
     /// Above the plot.
     pub y: &'a str,
-    /// Whether x counts things.
+    /// True if x is a count.
     pub whole_x: bool,
     /// The vertical axis has at least this span.
     pub at_least: (f64, f64),

@@ -12,11 +12,11 @@ const WRITTEN: usize = 10;
 /// Figures in rows and columns.
 #[derive(Clone, Debug)]
 pub(crate) struct Matrix<'a> {
-    /// What columns are.
+    /// Name of a column.
     pub(crate) x: &'a str,
-    /// What rows are.
+    /// Name of a row.
     pub(crate) y: &'a str,
-    /// What the figures are.
+    /// Unit of the figures.
     pub(crate) unit: &'a str,
     /// Names of the columns.
     pub(crate) columns: Vec<String>,
@@ -25,7 +25,6 @@ pub(crate) struct Matrix<'a> {
 }
 
 impl Matrix<'_> {
-    /// The drawing.
     pub(crate) fn draw(&self, name: &Name<'_>) -> Markup {
         const TOP: f64 = 58.0;
         let longest = self.rows.iter().map(|(name, _)| name.chars().count()).max();

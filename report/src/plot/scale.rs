@@ -65,7 +65,6 @@ impl Ticks {
         )
     }
 
-    /// A tick as it is written.
     pub(super) fn text(&self, tick: f64) -> String {
         // A zero that came out of a subtraction must not be written as -0.
         let tick = if tick.abs() < 1e-12 { 0.0 } else { tick };

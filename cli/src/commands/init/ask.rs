@@ -9,20 +9,20 @@ use fltorrent_crds::{
 use super::choices::{Choices, wants_path};
 use crate::arguments::{InitArguments, networks, startable, whole_number};
 
-/// What stands before the entry that is chosen.
+/// Prefix of the selected entry.
 const MARK: &str = "> ";
 
-/// What the flags say, and the answers for the rest.
+/// The choices of the flags, and the answers for the rest.
 pub(super) fn choices(arguments: &InitArguments) -> Result<Choices, dialoguer::Error> {
     let usual = Choices::of(arguments);
     let peers = match arguments.peers {
         Some(peers) => peers,
         None => number("How many peers?", usual.peers, fltorrent_crds::experiment::MAX_PEERS)?,
     };
-    let topology = variant("How are they wired?", arguments.topology, usual.topology)?;
+    let topology = variant("Which topology?", arguments.topology, usual.topology)?;
     let data = match arguments.data_path {
         Some(_) => usual.data,
-        None => variant("What do they learn from?", arguments.data, usual.data)?,
+        None => variant("Which data?", arguments.data, usual.data)?,
     };
     let data_path = match &arguments.data_path {
         None if wants_path(data) => Some(
@@ -32,7 +32,7 @@ pub(super) fn choices(arguments: &InitArguments) -> Result<Choices, dialoguer::E
         ),
         path => path.clone(),
     };
-    let partition = variant("How is it divided?", arguments.partition, usual.partition)?;
+    let partition = variant("Which partition of the data?", arguments.partition, usual.partition)?;
     let model = match &arguments.model {
         Some(model) => model.clone(),
         None => network()?,
@@ -55,10 +55,10 @@ pub(super) fn choices(arguments: &InitArguments) -> Result<Choices, dialoguer::E
 /// Whether the manifest is the quickstart's; if not, there are questions.
 pub(super) fn wants_quickstart() -> Result<bool, dialoguer::Error> {
     let ways = [
-        ("quickstart", "Eight peers learn to read digits; nothing to decide"),
+        ("quickstart", "Eight peers learn to classify digits; no questions"),
         ("questions", "A manifest of your own, in seven questions"),
     ];
-    Ok(pick("What to start from?", &ways, 0)? == 0)
+    Ok(pick("Start from", &ways, 0)? == 0)
 }
 
 fn number(prompt: &str, usual: u32, most: u32) -> Result<u32, dialoguer::Error> {
@@ -76,7 +76,7 @@ fn number(prompt: &str, usual: u32, most: u32) -> Result<u32, dialoguer::Error> 
 fn network() -> Result<Network, dialoguer::Error> {
     let mut networks = networks();
     let lines: Vec<(&str, &str)> = networks.iter().map(|(name, help, _)| (*name, help.as_str())).collect();
-    let picked = pick("What do they train?", &lines, 0)?;
+    let picked = pick("Which model?", &lines, 0)?;
     Ok(networks.swap_remove(picked.min(networks.len() - 1)).2)
 }
 

@@ -10,7 +10,7 @@ use fltorrent_crds::{
 
 use crate::arguments::{InitArguments, networks, startable};
 
-/// What the manifest will say.
+/// The settings of a new manifest.
 #[derive(Clone, Debug)]
 pub(super) struct Choices {
     pub(super) peers: u32,
@@ -23,7 +23,7 @@ pub(super) struct Choices {
 }
 
 impl Choices {
-    /// What the flags say, and the defaults for the rest.
+    /// The choices of the flags, and defaults for the rest.
     pub(super) fn of(arguments: &InitArguments) -> Self {
         let with_path = arguments.data_path.as_ref();
         let data = with_path.and_then(|_| startable::<Source>().find(|source| wants_path(source)));
@@ -38,7 +38,7 @@ impl Choices {
         }
     }
 
-    /// What is known before the manifest is written.
+    /// The facts that examples of variants depend on.
     pub(super) fn sketch(&self) -> Sketch {
         Sketch {
             peers: self.peers,

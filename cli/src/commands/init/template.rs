@@ -8,7 +8,6 @@ use fltorrent_swarm::{ChokePolicyKind, ChunkSelection};
 
 use super::choices::Choices;
 
-/// A manifest for the choices.
 pub(super) fn manifest(choices: &Choices, name: &str) -> String {
     let Choices { peers, rounds, .. } = choices;
     let (epochs, batch, rate) = training(choices);
@@ -16,31 +15,31 @@ pub(super) fn manifest(choices: &Choices, name: &str) -> String {
     let names: Vec<&str> = ChunkSelection::ALL.iter().map(|rule| rule.name()).collect();
     let policies: Vec<&str> = ChokePolicyKind::ALL.iter().map(|policy| policy.name()).collect();
     format!(
-        "# Made by `fltorrent init`. Check it: fltorrent plan FILE. Run it: fltorrent run FILE.\n\
-         # Every field can be changed for one run: --set training.rounds=20\n\
+        "# Created by `fltorrent init`. Check it: fltorrent plan FILE. Run it: fltorrent run FILE.\n\
+         # Override any field for one run: --set training.rounds=20\n\
          apiVersion: fltorrent.io/v1alpha1\n\
          kind: FLTorrentExperiment\n\
          metadata:\n  name: {name}\n\
          spec:\n  \
-         # Everything random follows from this number: the same seed gives the same model, to the last bit.\n  \
+         # Random seed: the same seed gives the same model, bit for bit.\n  \
          seed: 42\n\n  \
-         # Who takes part; peers are numbered from 0 through all groups.\n  \
+         # Peers, numbered from 0 across all groups.\n  \
          groups:\n    - name: peers\n      count: {peers}\n\n  \
-         # Who is whose neighbour.\n  topology:\n{}\n  \
-         # What every peer trains.\n  model:\n{}\n  \
-         # What they learn from, and how the training samples are divided among them.\n{}\n  \
-         # How each peer trains between two exchanges.\n  \
+         # Which peers are neighbours.\n  topology:\n{}\n  \
+         # The model.\n  model:\n{}\n  \
+         # The data, and how its training samples are divided among the peers.\n{}\n  \
+         # Local training.\n  \
          training:\n    \
-         # Each round: train, swap updates, combine them.\n    \
+         # Each round: train, exchange updates, aggregate them.\n    \
          rounds: {rounds}\n    \
-         # Passes over a peer's own samples in a round.\n    \
+         # Passes over a peer's samples per round.\n    \
          epochs: {epochs}\n    \
-         # Samples of one step.\n    \
+         # Samples per step.\n    \
          batchSize: {batch}\n    \
          learningRate: {rate}\n\n  \
-         # How chunks are swapped; what is left out is chosen from the model's size.\n  \
+         # The exchange of chunks; what is left out follows from the model's size.\n  \
          exchange:\n    \
-         # Neighbours that a peer serves at once.\n    \
+         # Neighbours that a peer serves at the same time.\n    \
          uploadSlots: 8\n    \
          # {}.\n    \
          chokePolicy: {}\n    \

@@ -99,7 +99,7 @@ pub(super) fn main(folder: &Path) -> ExitCode {
     tracing::info!(state = ?ending.state, rounds = ending.rounds, "the peer ends: {message}");
     let path = settings::termination_log(&variable);
     if let Err(error) = fs::write(&path, &message) {
-        tracing::warn!(path = %path.display(), %error, "how the peer ended could not be left there");
+        tracing::warn!(path = %path.display(), %error, "the termination message could not be written");
     }
     code
 }
@@ -175,7 +175,7 @@ async fn drive(folder: &Path, ending: &mut Ending) -> Result<(), PodError> {
         neighbours = neighbours.len(),
         listens = %ready.address,
         from_round = ready.first_round,
-        "ready: certificate, sockets and data are there"
+        "ready: certificate, sockets and data loaded"
     );
     let (current_in, current) = watch::channel(Arc::new(credentials));
     // Ends with this function.
@@ -221,7 +221,7 @@ async fn watch_over(
             }
             signal = signals.next() => match stop.take() {
                 Some(stop) => {
-                    tracing::info!(signal, "told to end; telling the neighbours");
+                    tracing::info!(signal, "terminating; notifying the neighbours");
                     stopped = Some(signal);
                     stop.send("the deletion of its pod (SIGTERM)").ok();
                 }
@@ -260,7 +260,7 @@ async fn unless_stopped<T>(signals: &mut Signals, work: impl Future<Output = T>)
     }
 }
 
-/// Finished rounds of a peer's newest checkpoints that the next attempt can go on from, the newest first.
+/// Finished rounds of a peer's newest checkpoints that the next attempt can resume from, the newest first.
 fn usable(folder: &Folder, index: u32, plan: &Plan) -> Vec<u32> {
     let mut rounds = checkpoint::whole(folder, index, plan);
     rounds.truncate(2);

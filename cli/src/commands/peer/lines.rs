@@ -13,10 +13,8 @@ use crate::output::{Summary, bytes, description_text, figure};
 
 /// Refusals of strangers that are told; more are in the log only.
 const STRANGERS: usize = 20;
-/// Digits of a model's hash in a round's line.
-const SHORT_HASH: usize = 12;
 
-/// What has been told so far.
+/// The lines of a peer on a terminal, with what was printed before, so that nothing is printed twice.
 pub(super) struct Lines<'a> {
     setup: &'a Setup,
     listens: SocketAddr,
@@ -84,14 +82,14 @@ impl<'a> Lines<'a> {
             .get(peer as usize)
             .map_or_else(String::new, |node| format!(" at {}", node.address));
         let why = why.unwrap_or(if peer > self.setup.index {
-            "it has not connected: it is the one that dials; look whether it is started and what it says"
+            "it has not connected yet: it is the side that dials; check that it runs, and its output"
         } else {
             "it has not answered yet"
         });
         format!("waiting for peer {peer}{address}: {why}")
     }
 
-    /// What to print about it; none when it was told before.
+    /// The line about a piece of news; none if it was printed before.
     pub(super) fn news(&mut self, news: &News) -> Option<String> {
         match news {
             News::Met { neighbour } => {
@@ -99,7 +97,7 @@ impl<'a> Lines<'a> {
                 self.met.insert(*neighbour);
                 let all = neighbours(self.setup).len();
                 Some(format!(
-                    "connected to peer {neighbour}: {} of {all} neighbours are there",
+                    "connected to peer {neighbour}: {} of {all} neighbours",
                     all - self.missing.len()
                 ))
             }
@@ -124,27 +122,20 @@ impl<'a> Lines<'a> {
                 "round", "accuracy", "loss", "chunks", "received", "train", "exchange"
             )
         };
-        let evaluation = &report.evaluation;
-        let share = (evaluation.total > 0).then(|| evaluation.correct as f64 / evaluation.total as f64);
-        let loss = evaluation
-            .loss_sum
-            .filter(|_| evaluation.total > 0)
-            .map(|sum| sum / evaluation.total as f64);
-        let hash = report.model_hash.to_string();
         format!(
-            "{head}{:>9} {:>9} {:>9} {:>13} {:>10} {:>8.2}s {:>9.2}s  {}",
+            "{head}{:>9} {:>9} {:>9} {:>13} {:>10} {:>8.2}s {:>9.2}s  {:.12}",
             format!(
                 "{}/{}",
                 u64::from(report.round) + 1,
                 self.setup.resolved.plan.training.rounds
             ),
-            figure(share),
-            figure(loss),
+            figure(report.evaluation.accuracy()),
+            figure(report.evaluation.loss()),
             format!("{}/{}", report.chunks_held, report.chunks_total),
             bytes(report.bytes_received),
             report.train.seconds,
             report.exchange_seconds,
-            hash.get(..SHORT_HASH).unwrap_or(&hash),
+            report.model_hash,
         )
     }
 }
@@ -162,9 +153,9 @@ pub(super) fn finished(summary: &Summary) -> String {
         None => String::new(),
     };
     let accuracy = match summary.test_samples {
-        None | Some(0) => "- since this peer has no part of the test data".to_owned(),
+        None | Some(0) => "- since this peer has no test samples".to_owned(),
         Some(samples) => format!(
-            "{} on this peer's part of the test data, {samples} samples; that of the model is over all peers",
+            "{} on this peer's {samples} test samples; the model's accuracy is over all peers",
             figure(summary.accuracy)
         ),
     };
@@ -177,7 +168,7 @@ pub(super) fn finished(summary: &Summary) -> String {
 /// Who did not get in.
 fn stranger(from: IpAddr, why: &str, is_ending: bool) -> String {
     if is_ending {
-        format!("a peer at {from} is ending: look what it says")
+        format!("a peer at {from} is shutting down: see its output")
     } else {
         format!("refused a connection from {from}: {why}")
     }
@@ -192,7 +183,7 @@ mod tests {
         let from = IpAddr::from([127, 0, 0, 1]);
         assert_eq!(
             stranger(from, "it takes no connection any more", true),
-            "a peer at 127.0.0.1 is ending: look what it says"
+            "a peer at 127.0.0.1 is shutting down: see its output"
         );
         assert_eq!(stranger(from, "x", false), "refused a connection from 127.0.0.1: x");
     }

@@ -61,7 +61,7 @@ pub(super) fn prepare(arguments: &PeerArguments, started: SystemTime, printer: &
     let standalone = &arguments.standalone;
     let Some(path) = &standalone.bindings else {
         return Err(PeerError::Usage(
-            "--bindings is missing: name the nodes file that says where the peers are".to_owned(),
+            "--bindings is missing: name the nodes file with the addresses of the peers".to_owned(),
         ));
     };
     let text = read_bounded(path)?;
@@ -156,7 +156,7 @@ fn results(
         (Some(_), Some(folder)) => resume::reopen(folder, resolved)?,
         (Some(_), None) => {
             return Err(PeerError::Usage(
-                "--resume without --out: name the results folder in which this peer goes on".to_owned(),
+                "--resume without --out: name the results folder in which this peer resumes".to_owned(),
             ));
         }
         (None, Some(path)) => Results::at(path)?,

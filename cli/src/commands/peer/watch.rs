@@ -16,7 +16,7 @@ use tokio::{
 
 use super::{PeerError, lines::Lines, setup::Setup};
 use crate::{
-    commands::run::Signals,
+    commands::run::{Signals, of_metrics},
     launcher::{Measured, timestamp},
     output::{Outcome, PeerSummary, Printer, Summary},
 };
@@ -26,7 +26,6 @@ const NEWS: Duration = Duration::from_secs(5);
 /// News that wait to be told.
 const QUEUE: usize = 1024;
 
-/// Runs the peer to its end.
 pub(super) fn run(setup: Setup, started: SystemTime, printer: &mut Printer) -> Result<(), PeerError> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let (mut resumed_after, mut began) = (None, false);
@@ -80,7 +79,7 @@ async fn drive(
     let mut lines = Lines::new(setup, ready.address, ready.metrics_address);
     printer.line(&lines.header());
     if let Some(rounds) = resumed_after {
-        printer.line(&format!("  goes on  after {rounds} finished rounds"));
+        printer.line(&format!("  resumed  after {rounds} finished rounds"));
     }
     let mut ticks = interval_at(Instant::now() + NEWS, NEWS);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -147,42 +146,34 @@ fn failed(error: impl Display) -> PeerError {
 
 fn summary(setup: &Setup, started: SystemTime, resumed_after: Option<u32>, result: &Result<(), PeerError>) -> Summary {
     let index = setup.index;
-    let rounds = setup.resolved.plan.training.rounds;
-    let measured = Measured::of(&setup.results, index..index + 1, rounds);
-    let last = measured.rounds.last().map(|round| round.summary);
+    let plan = &setup.resolved.plan;
+    let measured = Measured::of(&setup.results, index..index + 1, plan.training.rounds);
+    let wall_seconds = started.elapsed().unwrap_or_default().as_secs_f64();
+    let whole = of_metrics(
+        plan,
+        &setup.results,
+        &measured,
+        timestamp(started).to_string(),
+        wall_seconds,
+    );
     let (outcome, exit) = match result {
-        Ok(()) if measured.converged.is_some() => (Outcome::Converged, "exit status: 0"),
-        Ok(()) => (Outcome::Completed, "exit status: 0"),
+        Ok(()) => (whole.outcome, "exit status: 0"),
         Err(PeerError::Interrupted(_)) => (Outcome::Stopped, "exit status: 130"),
         Err(_) => (Outcome::Failed, "exit status: 1"),
     };
     Summary {
         outcome,
         error: result.as_ref().err().map(|error| crate::chain(error)),
-        reason: measured.converged.map(|(_, reason)| reason),
-        resume: None,
         resumed_after,
-        name: setup.resolved.plan.name.clone(),
         run: Some(setup.run.to_string()),
-        version: env!("CARGO_PKG_VERSION"),
-        started: timestamp(started).to_string(),
-        results: setup.results.path().display().to_string(),
-        report: None,
-        wall_seconds: started.elapsed().unwrap_or_default().as_secs_f64(),
-        startup_seconds: None,
-        accuracy: last.and_then(|last| last.accuracy),
-        test_samples: last.map(|_| measured.test_samples),
         accuracy_of_peer: Some(index),
-        classes: measured.classes,
-        loss: last.and_then(|last| last.loss),
         // That of an earlier round would pass for the result.
-        model_hash: last.filter(|_| outcome != Outcome::Failed).map(|last| last.model_hash),
-        peak_rss_bytes: last.map(|last| last.peak_rss_bytes),
+        model_hash: whole.model_hash.filter(|_| outcome != Outcome::Failed),
         peers: vec![PeerSummary {
-            index: setup.index,
+            index,
             rounds: u32::try_from(measured.rounds.len()).unwrap_or(u32::MAX),
             exit: exit.to_owned(),
         }],
-        rounds: measured.rounds,
+        ..whole
     }
 }

@@ -18,7 +18,7 @@ pub(super) fn emulated(groups: &[Emulated<'_>], text: &mut String) {
         let mut parts: Vec<String> = group.link.iter().flat_map(link).collect();
         match group.congestion_control {
             CongestionControl::RateAware => {
-                parts.push("congestion control goes by the rate up".to_owned());
+                parts.push("congestion control paced by the uplink rate".to_owned());
             }
             CongestionControl::NewReno => parts.push("congestion control NewReno".to_owned()),
             CongestionControl::Auto | CongestionControl::Cubic => {}
@@ -31,7 +31,7 @@ pub(super) fn emulated(groups: &[Emulated<'_>], text: &mut String) {
     }
 }
 
-/// What a link is like: a line each for its rates, and for the rest.
+/// A link in words: one line for its rates, one for the rest.
 fn link(link: &LinkPlan) -> Vec<String> {
     let rate = |name: &str, rate: Option<RatePlan>| {
         rate.map(|rate| format!("{name} {} Mbit/s, queue {}", rate.rate as f64 / 1e6, bytes(rate.queue)))

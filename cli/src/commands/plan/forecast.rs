@@ -22,7 +22,7 @@ const MUCH_MEMORY: u64 = 16 << 30;
 /// Chunks smaller than this cost more in messages than they help.
 const SMALL_CHUNK: u64 = 4 << 10;
 
-/// What a manifest will cost.
+/// The costs of a manifest.
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(in crate::commands) struct Forecast<'a> {
@@ -61,7 +61,7 @@ pub(super) struct PeerForecast<'a> {
     pub(super) memory: u64,
 }
 
-/// What the processes of a group's peers emulate.
+/// Link and slowdown that the peers of a group emulate.
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Emulated<'a> {
@@ -72,7 +72,7 @@ pub(super) struct Emulated<'a> {
     pub(super) congestion_control: CongestionControl,
 }
 
-/// What links like these allow; the manifest's where no rates are named.
+/// The lower bound over links of these rates, or over the manifest's links if there are none.
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct LinkBound {
@@ -119,7 +119,7 @@ fn bounds(plan: &Plan, wiring: &Wiring, asked: Option<(BitRate, BitRate)>) -> Ve
         .to_vec()
 }
 
-/// What each group emulates, without those that have nothing of their own.
+/// The emulation of each group that has one.
 fn emulated(plan: &Plan) -> Vec<Emulated<'_>> {
     let mut groups: Vec<Emulated<'_>> = Vec::new();
     for peer in &plan.peers {
@@ -189,7 +189,7 @@ impl<'a> Forecast<'a> {
                 self.histogram = Some(histogram);
             }
             Err(error) => self.notes.push(format!(
-                "the peers' shares of the data are not known here: {}",
+                "the distribution of the data is not known here: {}",
                 crate::chain(&error)
             )),
         }
@@ -197,13 +197,13 @@ impl<'a> Forecast<'a> {
     }
 }
 
-/// What is allowed and may well be meant, but is good to know.
+/// Notes about settings that are valid but may surprise.
 fn notes(plan: &Plan, wiring: &Wiring, memory_of_all: u64) -> Vec<String> {
     let mut notes = Vec::new();
     let slots = plan.exchange.upload_slots;
     if wiring.peers > 1 && slots >= wiring.most_neighbours {
         notes.push(format!(
-            "nobody is ever choked: {slots} upload slots for at most {} neighbours; exchange.uploadSlots below that makes \
+            "no peer is ever choked: {slots} upload slots for at most {} neighbours; a lower exchange.uploadSlots makes \
              the choker choose",
             wiring.most_neighbours
         ));
@@ -215,10 +215,10 @@ fn notes(plan: &Plan, wiring: &Wiring, memory_of_all: u64) -> Vec<String> {
     if let Some(cut) = busiest {
         let count = wiring.cuts.cut_vertices.len();
         notes.push(format!(
-            "{}: without peer {} the others fall into {} parts, and it sends at least {} times its own update",
+            "{}: without peer {} the topology falls into {} parts, and it sends at least {} times its own update",
             match count {
-                1 => "1 peer holds the rest together".to_owned(),
-                _ => format!("{count} peers hold the rest together"),
+                1 => "1 peer is a cut vertex".to_owned(),
+                _ => format!("{count} peers are cut vertices"),
             },
             cut.peer,
             cut.parts,
@@ -228,12 +228,12 @@ fn notes(plan: &Plan, wiring: &Wiring, memory_of_all: u64) -> Vec<String> {
     let chunk = plan.model.bytes / u64::from(plan.exchange.num_chunks.max(1));
     if chunk < SMALL_CHUNK && plan.exchange.num_chunks > 10 {
         notes.push(format!(
-            "chunks of {chunk} bytes: their messages cost as much as they do; fewer exchange.numChunks will do"
+            "chunks of {chunk} bytes: messages cost as much as the payload; lower exchange.numChunks"
         ));
     }
     if memory_of_all > MUCH_MEMORY {
         notes.push(format!(
-            "all peers on one machine may want {}; fewer peers, a smaller model or exchange.memoryBudget lower it",
+            "all peers on one machine may need {} of memory; fewer peers, a smaller model or exchange.memoryBudget lower it",
             crate::output::bytes(memory_of_all)
         ));
     }

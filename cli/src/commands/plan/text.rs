@@ -52,7 +52,7 @@ fn wiring(forecast: &Forecast<'_>, text: &mut String) {
     let cuts: Vec<u32> = wiring.cuts.cut_vertices.iter().map(|cut| cut.peer).collect();
     let _ = writeln!(
         text,
-        "wiring\n  connections    {}\n  neighbours     {neighbours}\n  distance       at most {}, mean {:.2}\n  \
+        "topology\n  connections    {}\n  neighbours     {neighbours}\n  distance       at most {}, mean {:.2}\n  \
          cut vertices   {}\n  bridges        {}\n  spectral gap   {}",
         grouped(wiring.connections),
         wiring.diameter,
@@ -111,7 +111,6 @@ fn closed_form(limit: analysis::Limit) -> String {
     }
 }
 
-/// The rates of a link.
 pub(super) fn rates(up: BitRate, down: BitRate) -> String {
     if up == down {
         format!("{up} up and down")
@@ -138,8 +137,8 @@ fn memory(forecast: &Forecast<'_>, text: &mut String) {
     };
     let _ = writeln!(
         text,
-        "\nmemory of a peer, at most; its samples come on top\n  program        {}\n  model          {}\n  \
-         chunks         {}\n  combining      {}\n  connections    {}\n  together       {}, all peers {}{file}",
+        "\nmemory of a peer, at most, without its samples\n  program        {}\n  model          {}\n  \
+         chunks         {}\n  aggregation    {}\n  connections    {}\n  total          {}, all peers {}{file}",
         bytes(memory.program),
         bytes(memory.model),
         bytes(memory.chunks),
@@ -276,7 +275,7 @@ mod tests {
             "                 delay 20ms ± 1ms, 0.5 % lost\n",
             "  slow           up 2 Mbit/s, queue 29.3 KiB\n",
             "                 down 8 Mbit/s, queue 48.8 KiB\n",
-            "                 congestion control goes by the rate up\n",
+            "                 congestion control paced by the uplink rate\n",
             "                 trains 2.5× slower\n",
         ] {
             assert!(text.contains(line), "{line}\n{text}");
@@ -302,11 +301,8 @@ mod tests {
     #[test]
     fn notes_say_what_is_good_to_know() {
         let text = shown(&[("topology.type", "star"), ("exchange.uploadSlots", "7")], false);
-        assert!(text.contains("note: nobody is ever choked: 7 upload slots"), "{text}");
-        assert!(
-            text.contains("note: 1 peer holds the rest together: without peer 0"),
-            "{text}"
-        );
+        assert!(text.contains("note: no peer is ever choked: 7 upload slots"), "{text}");
+        assert!(text.contains("note: 1 peer is a cut vertex: without peer 0"), "{text}");
         assert!(text.contains("at least 49 times its own"), "{text}");
         let quiet = shown(&[("topology.type", "mesh"), ("groups[0].count", "12")], false);
         assert!(!quiet.contains("note:"), "{quiet}");

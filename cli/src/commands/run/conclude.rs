@@ -75,7 +75,7 @@ fn write(setup: &Setup, summary: &mut Summary, result: Result<(), RunError>) -> 
     let written = setup.results.write_json("summary.json", summary);
     let result = match (result, written) {
         (Err(error), Err(lost)) => {
-            output::warning(&format!("there is no summary: {}", crate::chain(&lost)));
+            output::warning(&format!("the summary could not be written: {}", crate::chain(&lost)));
             Err(error)
         }
         (result, written) => result.and_then(|()| written.map_err(Into::into)),
@@ -90,7 +90,7 @@ fn write(setup: &Setup, summary: &mut Summary, result: Result<(), RunError>) -> 
         (Err(error), Ok(())) if error.is_for_want_of_room() => Err(RunError::NoReport(error)),
         // Whatever else hinders the page says nothing about the run: `fltorrent report` makes it anew.
         (Err(error), result) => {
-            output::warning(&format!("there is no report: {}", crate::chain(&error)));
+            output::warning(&format!("the report could not be written: {}", crate::chain(&error)));
             result
         }
     }

@@ -19,7 +19,7 @@ pub(super) fn finish(
 ) -> Result<Summary, RunFailure> {
     let Resolved { plan, .. } = request.resolved;
     progress(&format!(
-        "all {} rounds were finished before; what is missing of the result is written from the checkpoints",
+        "all {} rounds were finished before; missing results are written from the checkpoints",
         common.rounds
     ));
     let lock = results.lock()?;

@@ -69,7 +69,7 @@ pub(super) fn keep(setup: &Setup, measured: &Measured) -> Option<String> {
     // Another peer's end takes nothing from what peer 0 had finished. Where no checkpoint can confirm it, it is all that is left.
     if command.is_none() && model.is_file() {
         output::warning(&format!(
-            "{}: peer 0's model after the last round; that all peers had the same was not seen",
+            "{}: peer 0's model after the last round; not confirmed that all peers had the same",
             model.display()
         ));
     }
@@ -133,7 +133,7 @@ mod tests {
         )
     }
 
-    /// What was measured when the peers had these models after their last round, and peer 1 said this beside it.
+    /// The metrics of two peers with these hashes of their last models; `said` is a further line of peer 1.
     fn measured(setup: &Setup, hashes: [&str; 2], said: &str) -> Measured {
         for (peer, hash) in (0..).zip(hashes) {
             let text = round(peer, 0, "11") + &round(peer, 1, hash) + said;

@@ -17,7 +17,7 @@ use tokio::{
 use crate::{commands::INTERRUPTED, output};
 
 /// Who learns of the signals.
-enum Taker {
+enum Recipient {
     /// Nobody yet: they end the process.
     Nobody,
     /// Whoever has made [`Signals`].
@@ -25,7 +25,7 @@ enum Taker {
 }
 
 /// None until signals are waited for.
-static TAKER: Mutex<Option<Taker>> = Mutex::new(None);
+static RECIPIENT: Mutex<Option<Recipient>> = Mutex::new(None);
 
 /// Signals that end a run from outside.
 #[derive(Debug)]
@@ -39,7 +39,7 @@ impl Signals {
     pub fn new() -> io::Result<Self> {
         watch()?;
         let (sender, receiver) = mpsc::unbounded_channel();
-        *taker() = Some(Taker::Waits(sender));
+        *recipient() = Some(Recipient::Waits(sender));
         Ok(Self(receiver))
     }
 
@@ -58,8 +58,8 @@ impl Signals {
 /// # Errors
 /// When the system gives no way to wait for signals.
 pub(in crate::commands) fn watch() -> io::Result<()> {
-    let mut taker = taker();
-    if taker.is_some() {
+    let mut recipient = recipient();
+    if recipient.is_some() {
         return Ok(());
     }
     let runtime = runtime::Builder::new_current_thread().enable_all().build()?;
@@ -72,23 +72,23 @@ pub(in crate::commands) fn watch() -> io::Result<()> {
             deliver(runtime.block_on(sources.next()));
         }
     })?;
-    *taker = Some(Taker::Nobody);
+    *recipient = Some(Recipient::Nobody);
     Ok(())
 }
 
 fn deliver(signal: &'static str) {
-    match &*taker() {
+    match &*recipient() {
         // Whoever had enough of them is about to end.
-        Some(Taker::Waits(sender)) => drop(sender.send(signal)),
-        Some(Taker::Nobody) | None => {
+        Some(Recipient::Waits(sender)) => drop(sender.send(signal)),
+        Some(Recipient::Nobody) | None => {
             output::error(&format!("interrupted by {signal}; nothing was started"));
             process::exit(i32::from(INTERRUPTED));
         }
     }
 }
 
-fn taker() -> MutexGuard<'static, Option<Taker>> {
-    TAKER.lock().unwrap_or_else(PoisonError::into_inner)
+fn recipient() -> MutexGuard<'static, Option<Recipient>> {
+    RECIPIENT.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Where signals come from.
@@ -128,7 +128,7 @@ impl Sources {
     }
 }
 
-/// Whether this process was started with hang-ups ignored. Where the system does not tell, they are left as they are.
+/// True if this process was started with hang-ups ignored. Where the system does not tell, they are left as they are.
 fn hangups_are_ignored() -> bool {
     let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
     are_ignored(&status).unwrap_or(true)

@@ -3,6 +3,7 @@
 use std::time::SystemTime;
 
 use fltorrent_coordinator::identity::RunId;
+use fltorrent_crds::Plan;
 use jiff::Timestamp;
 
 use crate::{
@@ -64,7 +65,6 @@ impl Times {
 /// The summary of a run that came to its end; whoever knows better corrects it.
 pub(super) fn summary(setup: &Setup, run: Option<RunId>, ended: &Ended, times: Times) -> Summary {
     let measured = &ended.measured;
-    let last = measured.rounds.last().map(|round| &round.summary);
     let peers = (0..).zip(&ended.exits).map(|(index, exit)| PeerSummary {
         index,
         rounds: measured.rounds_by_peer.get(index as usize).copied().unwrap_or(0),
@@ -75,6 +75,24 @@ pub(super) fn summary(setup: &Setup, run: Option<RunId>, ended: &Ended, times: T
         },
     });
     Summary {
+        resumed_after: setup.resume,
+        run: run.map(|run| run.to_string()),
+        startup_seconds: times.startup_seconds,
+        peers: peers.collect(),
+        ..of_metrics(&setup.plan, &setup.results, measured, times.started, times.wall_seconds)
+    }
+}
+
+/// The part of a summary that follows from plan, metrics and times.
+pub(in crate::commands) fn of_metrics(
+    plan: &Plan,
+    results: &Results,
+    measured: &Measured,
+    started: String,
+    wall_seconds: f64,
+) -> Summary {
+    let last = measured.rounds.last().map(|round| &round.summary);
+    Summary {
         outcome: match measured.converged {
             Some(_) => Outcome::Converged,
             None => Outcome::Completed,
@@ -82,15 +100,15 @@ pub(super) fn summary(setup: &Setup, run: Option<RunId>, ended: &Ended, times: T
         error: None,
         reason: measured.converged.as_ref().map(|(_, reason)| reason.clone()),
         resume: None,
-        resumed_after: setup.resume,
-        name: setup.plan.name.clone(),
-        run: run.map(|run| run.to_string()),
+        resumed_after: None,
+        name: plan.name.clone(),
+        run: None,
         version: env!("CARGO_PKG_VERSION"),
-        started: times.started,
-        results: setup.results.path().display().to_string(),
+        started,
+        results: results.path().display().to_string(),
         report: None,
-        wall_seconds: times.wall_seconds,
-        startup_seconds: times.startup_seconds,
+        wall_seconds,
+        startup_seconds: None,
         accuracy: last.and_then(|last| last.accuracy),
         test_samples: last.map(|_| measured.test_samples),
         accuracy_of_peer: None,
@@ -99,7 +117,7 @@ pub(super) fn summary(setup: &Setup, run: Option<RunId>, ended: &Ended, times: T
         model_hash: last.map(|last| last.model_hash),
         peak_rss_bytes: measured.rounds.iter().map(|round| round.summary.peak_rss_bytes).max(),
         rounds: measured.rounds.clone(),
-        peers: peers.collect(),
+        peers: Vec::new(),
     }
 }
 

@@ -64,11 +64,11 @@ fn rounds(simulated: &Simulated) -> Markup {
         series: vec![
             series("round", points(|round| round.seconds), 0),
             series("exchange", points(|round| round.exchange), 1),
-            series("least possible", least, 2),
+            series("lower bound", least, 2),
         ],
     };
     let description = format!(
-        "{} in all. The least time of an exchange is {}: {} ({}).",
+        "{} in total. The lower bound of an exchange is {}: {} ({}).",
         duration(simulated.seconds),
         duration(bound),
         simulated.bound.limit,
@@ -112,7 +112,7 @@ fn links(simulated: &Simulated) -> Markup {
         || "No link has a rate.".to_owned(),
         |most| {
             format!(
-                "Peer {}'s {} was used most: {:.0} % of the time.",
+                "The bottleneck is peer {}'s {}: busy {:.0} % of the time.",
                 most.peer,
                 most.link,
                 100.0 * most.busy
@@ -121,7 +121,7 @@ fn links(simulated: &Simulated) -> Markup {
     );
     let name = Name {
         id: "link-use",
-        title: "Use of the links",
+        title: "Link utilisation",
         description: &description,
     };
     let table = Table::new(
@@ -146,15 +146,15 @@ fn waits(simulated: &Simulated) -> Markup {
     let bars = GroupedBars {
         x: "seconds of all rounds",
         y: "peer",
-        parts: &["nothing to ask for", "choked"],
+        parts: &["nothing to request", "choked"],
         groups: shown(simulated, |peer| vec![bar(peer.nothing), bar(peer.choked)]),
     };
     let name = Name {
         id: "waits",
         title: "What peers waited for",
-        description: "In the rest of an exchange a neighbour served them.",
+        description: "For the rest of the exchange a neighbour served them.",
     };
-    let table = Table::new(&["peer", "nothing to ask for", "choked"], simulated.peers.len(), |at| {
+    let table = Table::new(&["peer", "nothing to request", "choked"], simulated.peers.len(), |at| {
         let peer = &simulated.peers[at];
         vec![peer.peer.to_string(), duration(peer.nothing), duration(peer.choked)]
     });

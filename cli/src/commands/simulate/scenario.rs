@@ -27,7 +27,7 @@ const LEAST_QUEUED: f64 = 20.0 * 1500.0;
 const OVERHEAD: u32 = 34 + 28;
 /// A packet that only acknowledges, with them.
 const ACKNOWLEDGEMENT: u32 = 40 + 28;
-/// What passes an emulated link at once after a pause: a packet.
+/// Bytes that pass an emulated link at once after a pause: one packet.
 const BURST: f64 = 1480.0;
 
 /// Packets of a run that are simulated one by one unless it is asked for: minutes.
@@ -37,16 +37,16 @@ const MOST_PACKETS: f64 = 5e7;
 #[derive(Debug, Error)]
 pub(super) enum ScenarioError {
     #[error(
-        "nothing says how fast the links are, and everything would take no time; give --up or --down, such as --up 20Mbit, or network.default in the manifest"
+        "the links have no rates, so the simulation would take no time; set --up or --down, such as --up 20Mbit, or network.default in the manifest"
     )]
     NoRates,
-    #[error("exchange.numChunks: the model cannot be cut into {0} chunks")]
+    #[error("exchange.numChunks: the model cannot be split into {0} chunks")]
     Chunks(u32),
 }
 
-/// What the command line says of links and training.
+/// Options of the command line for links and training.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Asked {
+pub(super) struct LinkOptions {
     up: Option<BitRate>,
     down: Option<BitRate>,
     delay: Option<Duration>,
@@ -54,7 +54,7 @@ pub(super) struct Asked {
     detail: Option<Detail>,
 }
 
-impl From<&SimulateArguments> for Asked {
+impl From<&SimulateArguments> for LinkOptions {
     fn from(arguments: &SimulateArguments) -> Self {
         Self {
             up: arguments.up,
@@ -66,8 +66,8 @@ impl From<&SimulateArguments> for Asked {
     }
 }
 
-/// The same state machines as `fltorrent run` has, over the links that are asked for.
-pub(super) fn scenario(plan: &Plan, asked: &Asked) -> Result<Scenario, ScenarioError> {
+/// The same state machines as `fltorrent run` has, over the links asked for.
+pub(super) fn scenario(plan: &Plan, options: &LinkOptions) -> Result<Scenario, ScenarioError> {
     let chunks = plan.exchange.num_chunks;
     let layout = ChunkLayout::new(plan.model.parameters, chunks).ok_or(ScenarioError::Chunks(chunks))?;
     let identity = RunIdentity {
@@ -78,9 +78,9 @@ pub(super) fn scenario(plan: &Plan, asked: &Asked) -> Result<Scenario, ScenarioE
     };
     let peer = |peer: &PeerPlan| PeerScenario {
         config: config::swarm(plan, peer.index, &identity, layout, &Start::default()),
-        access: access(peer.link.unwrap_or_default(), asked),
+        access: access(peer.link.unwrap_or_default(), options),
         is_rate_aware: is_rate_aware(plan, peer.link.unwrap_or_default()),
-        train: asked.train.mul_f64(peer.compute_slowdown),
+        train: options.train.mul_f64(peer.compute_slowdown),
     };
     let peers: Vec<PeerScenario> = plan.peers.iter().map(peer).collect();
     let has_rate = |peer: &PeerScenario| peer.access.up.is_some() || peer.access.down.is_some();
@@ -93,7 +93,7 @@ pub(super) fn scenario(plan: &Plan, asked: &Asked) -> Result<Scenario, ScenarioE
             overhead: OVERHEAD,
             acknowledgement: ACKNOWLEDGEMENT,
             burst: BURST,
-            unit: (detail(plan, asked) == Detail::Chunks).then(|| layout.longest()),
+            unit: (detail(plan, options) == Detail::Chunks).then(|| layout.longest()),
             ..TransportModel::default()
         },
         seed: plan.seed,
@@ -101,24 +101,24 @@ pub(super) fn scenario(plan: &Plan, asked: &Asked) -> Result<Scenario, ScenarioE
     })
 }
 
-/// What is asked for, or else packets while they are not too many.
-fn detail(plan: &Plan, asked: &Asked) -> Detail {
+/// The detail asked for; by default packets, unless there are too many.
+fn detail(plan: &Plan, options: &LinkOptions) -> Detail {
     let peers = plan.peers.len() as f64;
     let bytes = peers * (peers - 1.0) * plan.model.bytes as f64 * f64::from(plan.training.rounds);
     let packets = bytes / f64::from(TransportModel::default().payload);
-    asked.detail.unwrap_or(match packets <= MOST_PACKETS {
+    options.detail.unwrap_or(match packets <= MOST_PACKETS {
         true => Detail::Packets,
         false => Detail::Chunks,
     })
 }
 
-/// Whether the real peer would go by its link's rate.
+/// True if the real peer would go by its link's rate.
 fn is_rate_aware(plan: &Plan, link: LinkPlan) -> bool {
     plan.transport.congestion_control.over(&link) == CongestionControl::RateAware
 }
 
 /// The manifest's link, and over it what the command line says.
-fn access(link: LinkPlan, asked: &Asked) -> Access {
+fn access(link: LinkPlan, options: &LinkOptions) -> Access {
     let declared = |rate: RatePlan| Lane {
         rate: rate.bytes(),
         queue: rate.queue as f64,
@@ -130,10 +130,10 @@ fn access(link: LinkPlan, asked: &Asked) -> Access {
             queue: (rate * QUEUE.as_secs_f64()).max(LEAST_QUEUED),
         }
     };
-    let delay = asked.delay.unwrap_or(link.delay);
+    let delay = options.delay.unwrap_or(link.delay);
     Access {
-        up: asked.up.map(given).or_else(|| link.up.map(declared)),
-        down: asked.down.map(given).or_else(|| link.down.map(declared)),
+        up: options.up.map(given).or_else(|| link.up.map(declared)),
+        down: options.down.map(given).or_else(|| link.down.map(declared)),
         delay,
         jitter: link.jitter.min(delay),
         loss: f64::from(link.loss) / 1e6,
@@ -146,16 +146,16 @@ mod tests {
 
     const QUICKSTART: &str = include_str!("../../../../examples/quickstart.yaml");
 
-    fn first(sets: &[(&str, &str)], asked: Asked) -> PeerScenario {
+    fn first(sets: &[(&str, &str)], options: LinkOptions) -> PeerScenario {
         let sets: Vec<_> = sets
             .iter()
             .map(|(path, value)| ((*path).to_owned(), (*value).to_owned()))
             .collect();
         let plan = Plan::load(QUICKSTART, &sets).unwrap();
-        scenario(&plan, &asked).unwrap().peers.remove(0)
+        scenario(&plan, &options).unwrap().peers.remove(0)
     }
 
-    const NOTHING: Asked = Asked {
+    const NOTHING: LinkOptions = LinkOptions {
         up: None,
         down: None,
         delay: None,
@@ -188,13 +188,13 @@ mod tests {
 
     #[test]
     fn the_command_line_comes_first() {
-        let asked = Asked {
+        let options = LinkOptions {
             down: Some(BitRate::megabits(80)),
             delay: Some(Duration::ZERO),
             ..NOTHING
         };
         let sets = [("network.default", "{up: 8Mbit, down: 8Mbit, delay: 10ms, jitter: 1ms}")];
-        let access = first(&sets, asked).access;
+        let access = first(&sets, options).access;
         assert_eq!(access.up.unwrap().rate, 1e6);
         assert_eq!(access.down.unwrap().rate, 1e7);
         assert_eq!((access.delay, access.jitter), (Duration::ZERO, Duration::ZERO));
@@ -203,14 +203,14 @@ mod tests {
     #[test]
     fn many_packets_travel_as_chunks_unless_packets_are_asked_for() {
         let unit = |rounds: &str, detail| {
-            let asked = Asked {
+            let options = LinkOptions {
                 up: Some(BitRate::megabits(1)),
                 detail,
                 ..NOTHING
             };
             let sets = [("training.rounds".to_owned(), rounds.to_owned())];
             let plan = Plan::load(QUICKSTART, &sets).unwrap();
-            scenario(&plan, &asked).unwrap().transport.unit
+            scenario(&plan, &options).unwrap().transport.unit
         };
         assert_eq!(unit("10", None), None);
         // 56 updates of 19,240 bytes are 760 packets.

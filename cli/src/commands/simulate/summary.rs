@@ -15,7 +15,7 @@ use crate::{
     output::{Description, describe},
 };
 
-/// What a simulation says.
+/// The results of a simulation.
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Simulated {
@@ -235,21 +235,21 @@ fn notes(resolved: &Resolved, scenario: &Scenario, train: Duration) -> Vec<Strin
     let mut notes = Vec::new();
     if train.is_zero() {
         notes.push(
-            "training takes no time here, so this is the exchange alone; --train-time says how long a peer trains"
+            "training takes no time here, so this is the exchange alone; --train-time sets the training time"
                 .to_owned(),
         );
     }
     if scenario.transport.unit.is_some() {
         notes.push(
-            "chunks travel as a whole here, which puts times a few hundredths off; --detail packets is slower and nearer"
+            "chunks are simulated as a whole, which is a few per cent off; --detail packets is slower and more accurate"
                 .to_owned(),
         );
     }
     if resolved.plan.transport.congestion_control == CongestionControl::NewReno {
-        notes.push("every connection has Cubic here; transport.congestionControl newReno is not modelled".to_owned());
+        notes.push("every connection uses Cubic here; transport.congestionControl newReno is not modelled".to_owned());
     }
     if resolved.plan.early_stop.is_some() {
-        notes.push("nothing is learned in a simulation, so that training.earlyStop never ends it".to_owned());
+        notes.push("a simulation learns nothing, so training.earlyStop never ends it".to_owned());
     }
     notes
 }
@@ -264,7 +264,7 @@ mod tests {
     use super::*;
     use crate::commands::simulate::{
         LIMIT,
-        scenario::{self, Asked},
+        scenario::{self, LinkOptions},
     };
 
     type Edges = BTreeSet<(u32, u32)>;
@@ -293,7 +293,7 @@ spec:
             edges.join(", ")
         );
         let resolved = Resolved::from_text(&text, &[]).unwrap();
-        let scenario = scenario::scenario(&resolved.plan, &Asked::default()).unwrap();
+        let scenario = scenario::scenario(&resolved.plan, &LinkOptions::default()).unwrap();
         let mut simulation = Simulation::new(scenario.clone());
         while simulation.step(LIMIT).unwrap() {}
         Simulated::of(&resolved, &scenario, &simulation)
@@ -311,7 +311,7 @@ spec:
         assert_eq!(it.bound.limit.to_string(), "the uplinks of peers 0, 4");
         let text = super::super::text::text(&it);
         assert!(
-            text.contains("a round at least: the uplinks of peers 0, 4 (the optimum)"),
+            text.contains("per round at least: the uplinks of peers 0, 4 (the optimum)"),
             "{text}"
         );
         assert!(it.over_bound.unwrap() < 1.5, "{text}");

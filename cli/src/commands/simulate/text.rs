@@ -10,7 +10,7 @@ pub(super) fn text(simulated: &Simulated) -> String {
     let mut lines = vec![
         description_text(&simulated.description),
         format!(
-            "  bound    {:.3} s a round at least: {} ({})",
+            "  bound    {:.3} s per round at least: {} ({})",
             simulated.bound.seconds,
             simulated.bound.limit,
             simulated.bound.kind()
@@ -18,12 +18,12 @@ pub(super) fn text(simulated: &Simulated) -> String {
         String::new(),
         format!(
             "{:>7} {:>11} {:>11} {:>8} {:>6}  {}",
-            "round", "time", "exchange", "÷ bound", "last", "what the last one waited for"
+            "round", "time", "exchange", "÷ bound", "last", "what the last peer waited for"
         ),
     ];
     lines.extend(simulated.rounds.iter().take(SHOWN).map(row));
     if let Some(more) = simulated.rounds.len().checked_sub(SHOWN + 1) {
-        lines.push(format!("    … {} rounds more", more + 1));
+        lines.push(format!("    … {} more rounds", more + 1));
     }
     lines.push(String::new());
     lines.extend(totals(simulated));
@@ -42,10 +42,10 @@ fn row(round: &Round) -> String {
     )
 }
 
-/// What the last peer of a round waited for.
+/// The waiting times of the last peer of a round, in words.
 pub(super) fn why(round: &Round) -> String {
     format!(
-        "served {:.0} %, nothing to ask for {:.0} %, choked {:.0} %",
+        "served {:.0} %, nothing to request {:.0} %, choked {:.0} %",
         100.0 * (1.0 - round.nothing - round.choked).max(0.0),
         100.0 * round.nothing,
         100.0 * round.choked
@@ -60,7 +60,7 @@ fn totals(simulated: &Simulated) -> Vec<String> {
     let payload = simulated.payload.max(1) as f64;
     let mut lines = vec![
         format!(
-            "  in all      {:.3} s; exchange ÷ bound {}",
+            "  total       {:.3} s; exchange ÷ bound {}",
             simulated.seconds,
             ratio(simulated.over_bound)
         ),

@@ -31,17 +31,17 @@ fn a_failure_restarts_all_within_the_budget() {
     let left: Vec<_> = world.pods.keys().cloned().collect();
     assert_eq!(left, ["x-1-2", "x-3-2"]);
     assert!(matches!(
-        world.turns[..],
+        world.transitions[..],
         [
-            Turn::Begins,
-            Turn::Started,
-            Turn::Restarting { index: 2, .. },
-            Turn::RestartedFromScratch,
-            Turn::Started,
-            Turn::Restarting { index: 2, .. },
-            Turn::ResumedFromCheckpoint { rounds: 3 },
-            Turn::Started,
-            Turn::GaveUp { index: 1, .. },
+            Transition::Begins,
+            Transition::Started,
+            Transition::Restarting { index: 2, .. },
+            Transition::RestartedFromScratch,
+            Transition::Started,
+            Transition::Restarting { index: 2, .. },
+            Transition::ResumedFromCheckpoint { rounds: 3 },
+            Transition::Started,
+            Transition::GaveUp { index: 1, .. },
         ]
     ));
 }
@@ -68,7 +68,7 @@ fn the_first_failure_is_told() {
     world.set(0, &at(-99));
     world.set(1, &failure());
     world.settle();
-    assert!(matches!(world.turns[2], Turn::GaveUp { index: 3, .. }));
+    assert!(matches!(world.transitions[2], Transition::GaveUp { index: 3, .. }));
 }
 
 #[test]
@@ -139,24 +139,24 @@ fn who_is_blamed_may_say_why_before_anything_follows() {
         assert!(matches!(after(&world, 15), Decision::Record { .. }));
         // A proof ends it at once, and so does the first that blames nobody once its own pause is over.
         let proof = PodState::Failed(Failure {
-            hopeless: true,
+            permanent: true,
             noticed: Some(at(3)),
             ..Failure::default()
         });
         let mut proven = world.clone();
         proven.set(1, &proof);
-        let Decision::Record { turn, .. } = after(&proven, 3) else {
+        let Decision::Record { transition, .. } = after(&proven, 3) else {
             panic!("it waits for what is there");
         };
-        assert!(matches!(turn, Turn::GaveUp { index: 1, .. }));
+        assert!(matches!(transition, Transition::GaveUp { index: 1, .. }));
         // A pod that is gone is a cause too.
         world.pods.remove("x-3-0");
-        let Decision::Record { turn, .. } = after(&world, 1) else {
+        let Decision::Record { transition, .. } = after(&world, 1) else {
             panic!("it waits for a pod that is gone");
         };
         assert!(matches!(
-            turn,
-            Turn::GaveUp { index: 3, .. } | Turn::Restarting { index: 3, .. }
+            transition,
+            Transition::GaveUp { index: 3, .. } | Transition::Restarting { index: 3, .. }
         ));
     }
 }
@@ -202,8 +202,8 @@ fn pods_under_another_seal_are_told_as_such_and_keep_their_logs() {
     }
     let mut ended = world.clone();
     world.settle();
-    let Some(Turn::GaveUp { index: 0, failure }) = world.turns.last() else {
-        panic!("{:?}", world.turns);
+    let Some(Transition::GaveUp { index: 0, failure }) = world.transitions.last() else {
+        panic!("{:?}", world.transitions);
     };
     assert!(failure.message.contains("fltorrent-operator-root"));
     let left = |world: &World| world.pods.keys().cloned().collect::<Vec<_>>();
@@ -285,14 +285,14 @@ fn what_is_proven_is_not_tried_again() {
     world.settle();
     let proof = Failure {
         blames: true,
-        hopeless: true,
+        permanent: true,
         ..Failure::default()
     };
     world.set(0, &failure());
     world.set(2, &PodState::Failed(proof));
     world.settle();
     assert_eq!((world.ledger.stage, world.ledger.restarts), (Stage::Failed, 0));
-    assert!(matches!(world.turns[2], Turn::GaveUp { index: 2, .. }));
+    assert!(matches!(world.transitions[2], Transition::GaveUp { index: 2, .. }));
 }
 
 #[test]
@@ -303,7 +303,7 @@ fn peers_that_end_with_different_models_have_failed() {
     world.all_succeed();
     assert_eq!((world.ledger.stage, world.pods.len()), (Stage::Failed, 4));
     let message = "who has which".to_owned();
-    assert_eq!(world.turns[2..], [Turn::ModelsDiffer { message }]);
+    assert_eq!(world.transitions[2..], [Transition::ModelsDiffer { message }]);
 }
 
 #[test]

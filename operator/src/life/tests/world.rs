@@ -15,7 +15,7 @@ pub(super) struct World {
     pub(super) pods: BTreeMap<String, PodFacts>,
     pub(super) created: BTreeMap<String, u32>,
     pub(super) calls: u32,
-    pub(super) turns: Vec<Turn>,
+    pub(super) transitions: Vec<Transition>,
 }
 
 impl World {
@@ -51,10 +51,10 @@ impl World {
             alive
         };
         match decide(self.ledger, &self.facts(), now) {
-            Decision::Record { ledger, turn } => {
+            Decision::Record { ledger, transition } => {
                 if spend(self) {
                     self.ledger = ledger;
-                    self.turns.push(turn);
+                    self.transitions.push(transition);
                     return true;
                 }
                 false

@@ -1,20 +1,22 @@
 //! A namespace `team` of an API server, with quotas, for looks from the first to the last request.
 
-use std::collections::BTreeMap;
-use std::future::ready;
-use std::sync::{Arc, Mutex};
+use std::{
+    collections::BTreeMap,
+    future::ready,
+    sync::{Arc, Mutex},
+};
 
 use hyper::{Method, StatusCode};
-use kube::Client;
-use kube::core::DeserializeGuard;
-use kube::runtime::controller::Action;
+use kube::{Client, core::DeserializeGuard, runtime::controller::Action};
 use serde_json::{Value, json};
 
-use crate::planner::Planner;
-use crate::reconcile::{Context, ReconcileError, reconcile};
-use crate::test_api::{self, Asked};
+use crate::{
+    planner::Planner,
+    reconcile::{Context, ReconcileError, reconcile},
+    test_api::{self, Asked},
+};
 
-/// What is there, by resource and name.
+/// Objects by resource and name.
 #[derive(Clone, Default)]
 pub(super) struct Cluster(Arc<Mutex<State>>);
 

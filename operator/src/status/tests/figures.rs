@@ -1,7 +1,6 @@
 //! What a status takes from one look to the next: figures, troubles and endings.
 
-use fltorrent_records::progress::Progress;
-use fltorrent_records::report::ModelHash;
+use fltorrent_records::{progress::Progress, report::ModelHash};
 
 use super::{super::*, samples::*};
 use crate::life::PodState;
@@ -62,11 +61,11 @@ fn what_has_failed_has_no_model() {
     };
     let message = "the peers ended with different models".to_owned();
     let failure = Failure::default();
-    for (turn, why) in [
-        (Turn::GaveUp { index: 1, failure }, "PeerFailed"),
-        (Turn::ModelsDiffer { message }, "ModelsDiffer"),
+    for (transition, why) in [
+        (Transition::GaveUp { index: 1, failure }, "PeerFailed"),
+        (Transition::ModelsDiffer { message }, "ModelsDiffer"),
     ] {
-        let end = recorded(&trains, &validated, failed, &turn, &figures, at(1));
+        let end = recorded(&trains, &validated, failed, &transition, &figures, at(1));
         let later = step(&end, failed, &[], &figures, 2);
         for status in [end, later] {
             assert_eq!(status.phase, Some(Phase::Failed));
@@ -78,7 +77,7 @@ fn what_has_failed_has_no_model() {
         &trains,
         &validated,
         running(),
-        &Turn::RestartedFromScratch,
+        &Transition::RestartedFromScratch,
         &Figures::default(),
         at(1),
     );
@@ -113,15 +112,15 @@ fn figures_never_go_back_within_an_attempt() {
         ..Ledger::default()
     };
     let none = Figures::default();
-    let turn = Turn::ResumedFromCheckpoint { rounds: 2 };
-    let begins = recorded(&trains, &example(), starting, &turn, &none, at(2));
+    let transition = Transition::ResumedFromCheckpoint { rounds: 2 };
+    let begins = recorded(&trains, &example(), starting, &transition, &none, at(2));
     assert_eq!(begins.round.as_ref().unwrap().text, "2/4");
     // And what the last one had reached is no sign that it trains.
     let running = Ledger {
         stage: Stage::Running,
         ..starting
     };
-    let started = recorded(&begins, &example(), running, &Turn::Started, &none, at(3));
+    let started = recorded(&begins, &example(), running, &Transition::Started, &none, at(3));
     assert_eq!(started.phase, Some(Phase::Starting));
 }
 
@@ -146,7 +145,7 @@ fn what_is_recorded_is_read_again() {
             &ExperimentStatus::default(),
             &example(),
             written,
-            &Turn::Started,
+            &Transition::Started,
             &Figures::default(),
             at(0),
         );

@@ -3,12 +3,16 @@
 use std::sync::Arc;
 
 use fltorrent_crds::manifest;
-use fltorrent_records::progress::Progress;
-use fltorrent_records::report::{EvaluationFigures, ModelHash, RoundReport, TrainFigures, WastedBytes};
+use fltorrent_records::{
+    progress::Progress,
+    report::{EvaluationFigures, ModelHash, RoundReport, TrainFigures, WastedBytes},
+};
 
-use crate::life::{PodFacts, PodState};
-use crate::status::*;
-use crate::validate::validate;
+use crate::{
+    life::{PodFacts, PodState},
+    status::*,
+    validate::validate,
+};
 
 pub(super) fn example() -> Validated {
     let text = "{apiVersion: fltorrent.io/v1alpha1, kind: FLTorrentExperiment, metadata: {name: x}, spec: {groups: [{name: p, count: 2}], \

@@ -9,10 +9,7 @@ const MOST_LAYERS: usize = 9;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Shape {
     /// One peer has all links: it lies in the middle.
-    Star {
-        /// That peer.
-        hub: usize,
-    },
+    Star { hub: usize },
     /// There is one way between any two peers: layers below peer 0.
     Tree,
     /// Anything else: on a circle, by index.

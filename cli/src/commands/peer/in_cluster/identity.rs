@@ -25,7 +25,7 @@ use super::settings::{Settings, read_token};
 const LONGEST_FIRST: Duration = Duration::from_secs(15);
 /// The longest wait between two questions for the next certificate, while the old one still holds.
 const LONGEST_RENEWAL: Duration = Duration::from_secs(60);
-/// What the coordinator may ask to wait at most.
+/// Longest pause that is accepted from the coordinator.
 const LONGEST_ASKED: Duration = Duration::from_secs(60);
 /// Refusals in a row, each of a token that was read anew, after which there is no hope.
 const REFUSALS: u32 = 3;
@@ -39,10 +39,10 @@ const LOOK: Duration = Duration::from_secs(60);
 pub(super) enum IdentityError {
     #[error("this peer has no key")]
     Key(#[from] KeyError),
-    #[error("the operator cannot be asked for a certificate")]
+    #[error("the operator cannot be reached for a certificate")]
     Applicant(#[from] ApplicantError),
     #[error(
-        "the operator gives this pod no certificate: {why}. A pod gets one when the operator has made it itself, for the experiment's current attempt"
+        "the operator refuses this pod a certificate: {why}. Only pods that the operator created for the experiment's current attempt get one"
     )]
     Refused { why: String },
 }
@@ -82,7 +82,7 @@ impl Applying {
 
     /// Asks for as long as it takes.
     pub(super) async fn first(&self) -> Result<Credentials, IdentityError> {
-        tracing::info!(operator = %self.address, "asking the operator for a certificate");
+        tracing::info!(operator = %self.address, "requesting a certificate from the operator");
         let mut backoff = self.backoff(LONGEST_FIRST);
         let (mut refusals, mut told) = (0, None::<Instant>);
         loop {
@@ -102,7 +102,7 @@ impl Applying {
             };
             if told.is_none_or(|told| told.elapsed() >= NEWS) {
                 told = Some(Instant::now());
-                tracing::warn!(operator = %self.address, why, "no certificate yet; asking again");
+                tracing::warn!(operator = %self.address, why, "no certificate yet; retrying");
             }
             sleep(wait(&mut backoff, asked)).await;
         }
@@ -127,9 +127,9 @@ impl Applying {
                 };
                 let left = rest(end, SystemTime::now());
                 if left.is_none() {
-                    tracing::error!(operator = %self.address, why, "the certificate has expired and there is no new one; neighbours will refuse this peer");
+                    tracing::error!(operator = %self.address, why, "the certificate has expired and was not renewed; neighbours will refuse this peer");
                 } else if backoff.failures() == 0 {
-                    tracing::warn!(operator = %self.address, why, "the certificate could not be renewed yet; asking again");
+                    tracing::warn!(operator = %self.address, why, "the certificate could not be renewed yet; retrying");
                 }
                 sleep(wait(&mut backoff, asked)).await;
             };
@@ -166,7 +166,7 @@ impl Applying {
         };
         let key = self.key.duplicate().map_err(|error| later(crate::chain(&error)))?;
         let credentials = Credentials::new(&self.authority, &certificate, key)
-            .map_err(|error| later(format!("the answer is no certificate: {}", crate::chain(&error))))?;
+            .map_err(|error| later(format!("the response is not a certificate: {}", crate::chain(&error))))?;
         if credentials.identity() != self.expected {
             return Err(Unanswered::Refused(format!(
                 "its certificate is for {}, but this is {}",

@@ -12,7 +12,7 @@ const STRANGERS: usize = 20;
 /// Missing neighbours that are named.
 const NAMED: usize = 8;
 
-/// What has been told so far.
+/// The log of a peer in a pod, with what was logged before, so that nothing is logged twice.
 pub(super) struct PodLog {
     rounds: u32,
     neighbours: usize,
@@ -35,7 +35,7 @@ impl PodLog {
             News::Met { neighbour } => {
                 self.missing.remove(neighbour);
                 let there = self.neighbours - self.missing.len();
-                tracing::info!(neighbour, there, of = self.neighbours, "met a neighbour");
+                tracing::info!(neighbour, there, of = self.neighbours, "connected to a neighbour");
             }
             News::Away { neighbour, why } => {
                 let before = self.missing.insert(*neighbour, Some(why.clone()));
@@ -46,7 +46,7 @@ impl PodLog {
             News::Stranger { from, why, is_ending } => {
                 let is_new = self.strangers.len() < STRANGERS && self.strangers.insert(format!("{from} {why}"));
                 if is_new && *is_ending {
-                    tracing::info!(%from, "a peer there is ending");
+                    tracing::info!(%from, "a peer at this address is shutting down");
                 } else if is_new {
                     tracing::warn!(%from, why, "a connection was refused");
                 }
@@ -59,7 +59,7 @@ impl PodLog {
     pub(super) fn remind(&self) {
         if let Some((neighbour, why)) = self.missing.first_key_value() {
             let named: Vec<String> = self.missing.keys().take(NAMED).map(ToString::to_string).collect();
-            let why = why.as_deref().unwrap_or("it has not been heard of");
+            let why = why.as_deref().unwrap_or("no connection from it yet");
             tracing::info!(
                 missing = self.missing.len(),
                 peers = named.join(", "),
@@ -69,12 +69,10 @@ impl PodLog {
     }
 
     fn round(&self, report: &RoundReport) {
-        let evaluation = &report.evaluation;
-        let share = |sum: f64| (evaluation.total > 0).then(|| sum / evaluation.total as f64);
         tracing::info!(
             round = %format_args!("{}/{}", u64::from(report.round) + 1, self.rounds),
-            accuracy = %figure(share(evaluation.correct as f64)),
-            loss = %figure(evaluation.loss_sum.and_then(share)),
+            accuracy = %figure(report.evaluation.accuracy()),
+            loss = %figure(report.evaluation.loss()),
             received = %bytes(report.bytes_received),
             train = %format_args!("{:.2}s", report.train.seconds),
             exchange = %format_args!("{:.2}s", report.exchange_seconds),

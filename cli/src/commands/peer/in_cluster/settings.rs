@@ -51,7 +51,7 @@ const DEFAULT_WAIT: Duration = Duration::from_secs(24 * 60 * 60);
 /// A variable of the environment by its name.
 pub(super) type Variable<'a> = &'a dyn Fn(&str) -> Option<OsString>;
 
-/// What one peer was told.
+/// The settings of one peer in a pod.
 #[derive(Debug)]
 pub(super) struct Settings {
     pub(super) index: u32,
@@ -101,7 +101,7 @@ impl Settings {
         });
         let resume = reader.optional(RESUME, |text| match text.parse() {
             Ok(rounds @ 1..) => Ok(Resume::After(rounds)),
-            _ => Err("a number of finished rounds, at least 1; leave it out to begin anew".into()),
+            _ => Err("a number of finished rounds, at least 1; leave it out to start from scratch".into()),
         });
         let wait = reader.optional(WAIT, |text| {
             text.parse::<Interval>()
@@ -170,7 +170,7 @@ impl Reader<'_> {
     fn required<T>(&mut self, name: &str, parse: impl Fn(&str) -> Result<T, String>) -> Option<T> {
         if (self.variable)(name).is_none() {
             self.wrong.push(format!(
-                "{name} is missing: the operator sets it in each pod that it makes; set it when you start a peer yourself"
+                "{name} is missing: the operator sets it in each pod that it makes; set it when you start a peer manually"
             ));
         }
         self.optional(name, parse)
@@ -224,7 +224,7 @@ impl Reader<'_> {
             return Some(plan);
         }
         let theirs = version.map_or_else(
-            || "an operator of another version".to_owned(),
+            || "an operator of a different version".to_owned(),
             |version| format!("the operator ({version})"),
         );
         self.wrong.push(format!(
@@ -487,7 +487,7 @@ mod tests {
         let other = "1".repeat(64);
         for (text, theirs) in [
             (format!("{other} 9.9.9\n"), "the operator (9.9.9)"),
-            (other.clone(), "an operator of another version"),
+            (other.clone(), "an operator of a different version"),
         ] {
             let error = Pod::new().file(PLAN_HASH, text.as_bytes()).read();
             let error = error.unwrap_err();
