@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value};
 
-use crate::{FieldError, plan::TensorPlan};
+use crate::{FieldError, tensor::TensorPlan};
 
 /// The networks and data sets that a program brings itself. What it says is part of the plan, so it has to follow from the
 /// arguments alone: the same on every machine, without a look at files, clocks or the environment.

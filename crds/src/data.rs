@@ -15,9 +15,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     catalogue::{BuiltIn, Catalogue},
-    experiment::{Custom, SHA256_PATTERN},
+    custom::Custom,
     family::family,
     findings::Findings,
+    forms::SHA256_PATTERN,
 };
 pub use csv::{Columns, Csv, CsvPlan};
 pub use custom::CustomPlan;

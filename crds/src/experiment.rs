@@ -6,12 +6,9 @@
 #![allow(unreachable_pub, reason = "KubeSchema copies the types into functions")]
 
 mod checkpoint;
-mod column;
-mod custom;
 mod data;
 mod early_stop;
 mod exchange;
-mod forms;
 pub mod kubernetes;
 mod model;
 mod network;
@@ -22,28 +19,21 @@ use kube_derive::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::{aggregation::Aggregation, plan::Role, status::ExperimentStatus, topology::Topology};
+use crate::{aggregation::Aggregation, family, forms::NAME_PATTERN, status::ExperimentStatus, topology::Topology};
+pub use crate::{
+    column::Column,
+    custom::Custom,
+    limits::{MAX_NAME, MAX_PEERS, MAX_SEED},
+};
 pub use checkpoint::{Checkpoint, CheckpointType, PeriodicCheckpoint};
-pub use column::Column;
-pub(crate) use column::{COLUMN_PATTERN, MAX_COLUMN, name_fault};
-pub use custom::Custom;
 pub use data::Data;
-pub(crate) use data::SHA256_PATTERN;
 pub use early_stop::EarlyStop;
 pub use exchange::Exchange;
-pub(crate) use forms::{NAME_PATTERN, form, is_name};
 pub use kubernetes::{GroupKubernetes, Kubernetes};
 pub use model::{InitFrom, Model};
 pub use network::{AccessLink, Network};
-pub use settings::{Output, Transport, TransportType};
-pub use training::{ScheduleSpec, Training};
-
-/// Most peers of an experiment.
-pub const MAX_PEERS: u32 = 10_000;
-/// Longest name of an experiment: what is added to it for a pod and a host still fits into 63 characters.
-pub const MAX_NAME: usize = 45;
-/// Largest seed: the largest whole number that every JSON reader keeps exactly.
-pub const MAX_SEED: u64 = (1 << 53) - 1;
+pub use settings::{CongestionControl, Output, Transport, TransportType};
+pub use training::{Backend, ScheduleSpec, Training};
 
 /// An experiment in decentralised federated learning: its peers, topology, model, data, exchange and aggregation.
 #[derive(Clone, Debug, PartialEq, CustomResource, KubeSchema, Serialize, Deserialize)]
@@ -183,6 +173,16 @@ pub struct Group {
     /// Overrides of `spec.kubernetes` for the group; each field replaces that of the experiment.
     #[serde(default, skip_serializing_if = "GroupKubernetes::is_empty")]
     pub kubernetes: GroupKubernetes,
+}
+
+/// What a peer may do.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+#[schemars(inline, transform = family::plain)]
+pub enum Role {
+    #[default]
+    /// Follows the protocol.
+    Honest,
 }
 
 /// The slowdown of a peer that trains as fast as it can.

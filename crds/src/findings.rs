@@ -1,6 +1,18 @@
 //! What is found on the way from the manifest to the plan.
 
-use crate::{FieldError, plan::Warning};
+use serde::{Deserialize, Serialize};
+
+use crate::FieldError;
+
+/// Something that is allowed but probably not meant.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Warning {
+    /// The field that it is about, for example `exchange.uploadSlots`.
+    pub path: String,
+    /// What it means and what would do.
+    pub message: String,
+}
 
 /// What is found on the way from the manifest to the plan.
 #[derive(Default)]

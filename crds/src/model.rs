@@ -6,6 +6,7 @@ mod image;
 mod layers;
 mod lenet;
 mod mlp;
+mod plan;
 mod resnet18;
 mod transformer;
 
@@ -13,17 +14,18 @@ use std::fmt::Debug;
 
 use crate::{
     catalogue::{Catalogue, Task},
+    custom::Custom,
     data::SampleKind,
-    experiment::Custom,
     family::{Family, family},
     findings::Findings,
-    plan::{DataPlan, ModelPlan, TensorPlan},
+    tensor::TensorPlan,
 };
 
 pub use cnn::{Cnn, CnnPlan};
 pub use custom::CustomPlan;
 pub use lenet::{Lenet, LenetPlan};
 pub use mlp::{Mlp, MlpPlan};
+pub use plan::ModelPlan;
 pub use resnet18::{Resnet18, Resnet18Plan};
 pub use transformer::{Transformer, TransformerPlan};
 
@@ -88,14 +90,15 @@ impl dyn Layers + '_ {
     }
 }
 
-/// The model for this data; none when they do not fit or there are too many parameters.
+/// The model for such samples; none when they do not fit or there are too many parameters.
 pub(crate) fn resolve(
     network: &Network,
-    data: &DataPlan,
+    samples: SampleKind,
+    task: &Task,
     catalogue: &dyn Catalogue,
     findings: &mut Findings,
 ) -> Option<ModelPlan> {
-    let (settings, samples) = (network.as_dyn(), data.source.sample_kind());
+    let settings = network.as_dyn();
     if !settings.fits(samples) {
         let (samples, help) = match samples {
             SampleKind::Text => ("a text", "write `type: transformer`, or take other data"),
@@ -111,15 +114,7 @@ pub(crate) fn resolve(
         );
         return None;
     }
-    let task = Task {
-        input_shape: data.input_shape.clone(),
-        classes: data.classes,
-        targets: match samples {
-            SampleKind::Labelled => 1,
-            SampleKind::Text => data.input_shape.iter().product(),
-        },
-    };
-    let model = settings.resolve(&task, catalogue, findings)?;
+    let model = settings.resolve(task, catalogue, findings)?;
     if model.parameters > MAX_PARAMETERS {
         findings.error(
             settings.size_field(),

@@ -4,7 +4,9 @@ mod by_column;
 mod classes;
 mod contiguous;
 mod dirichlet;
+mod error;
 mod explicit;
+mod groups;
 mod iid;
 mod proportions;
 mod quantity;
@@ -12,18 +14,19 @@ mod shards;
 
 use crate::{
     FieldError,
+    column::Column,
     data::{Columns, SampleKind},
     errors::quote,
-    experiment::Column,
     family::{Family, Sketch, family},
     findings::Findings,
-    shards::{Groups, ShardError},
 };
 pub use by_column::ByColumn;
 pub use classes::Classes;
 pub use contiguous::Contiguous;
 pub use dirichlet::Dirichlet;
+pub use error::ShardError;
 pub use explicit::Explicit;
+pub use groups::Groups;
 pub use iid::Iid;
 pub use quantity::Quantity;
 pub use shards::Shards;

@@ -4,10 +4,10 @@
 //! and ports are [`crate::Bindings`], and shards are derived from the recipe and the data's labels by each peer.
 
 mod build;
+mod chunks;
 mod data;
 mod hash;
 mod kubernetes;
-mod model;
 mod network;
 mod paths;
 mod schedule;
@@ -17,13 +17,16 @@ mod start;
 use std::time::Duration;
 
 use fltorrent_swarm::{ChokePolicyKind, ChunkSelection};
-use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::{
-    aggregation::Aggregation, data::DataSource, family, model::Architecture, partition::Partition, schedule::Schedule,
+use crate::{aggregation::Aggregation, data::DataSource, family, partition::Partition, schedule::Schedule};
+pub use crate::{
+    experiment::{Backend, CongestionControl, Role},
+    findings::Warning,
+    model::ModelPlan,
+    tensor::{Start, TensorPlan},
 };
-pub use network::{CongestionControl, LinkPlan, RatePlan};
+pub use network::{LinkPlan, RatePlan};
 pub use paths::unexpanded;
 pub use start::{EarlyStopPlan, InitFromPlan};
 
@@ -85,59 +88,6 @@ pub struct PeerPlan {
     pub compute_slowdown: f64,
 }
 
-/// What a peer may do.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-#[schemars(inline, transform = family::plain)]
-pub enum Role {
-    #[default]
-    /// Follows the protocol.
-    Honest,
-}
-
-/// The model's tensors in declared order, the order in which parameters are flattened, chunked, folded and hashed.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct ModelPlan {
-    /// What kind of network.
-    pub architecture: Architecture,
-    /// Tensors in declared order, with the names and shapes that PyTorch gives them.
-    pub tensors: Vec<TensorPlan>,
-    /// Sum of the tensors' element counts.
-    pub parameters: u64,
-    /// `parameters * 4`: an update's size as little-endian f32.
-    pub bytes: u64,
-}
-
-/// One tensor of the model.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct TensorPlan {
-    /// PyTorch's name for it, for example `fc1.weight`.
-    pub name: String,
-    /// PyTorch's shape for it, row-major, for example `[128, 784]`.
-    pub shape: Vec<u64>,
-    /// What its elements are before the first round.
-    #[serde(default, skip_serializing_if = "is_default")]
-    pub start: Start,
-}
-
-/// What the elements of a tensor are before the first round.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub enum Start {
-    /// Uniform in ±1/√fan_in, PyTorch's rule for linear and convolution layers: fan_in is the product of all extents but
-    /// the first, and a tensor of one extent takes that of the tensor before it.
-    #[default]
-    FanIn,
-    /// Standard normal, PyTorch's rule for embeddings.
-    Normal,
-    /// 1: the scale of a normalisation.
-    Ones,
-    /// 0: the offset of a normalisation.
-    Zeros,
-}
-
 /// Where the data comes from, its shape, and how it is split.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -190,17 +140,6 @@ pub struct TrainingPlan {
     pub threads: u32,
 }
 
-/// Where burn computes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-#[schemars(inline, transform = family::plain)]
-pub enum Backend {
-    /// Pure-Rust CPU backend.
-    Flex,
-    /// CUDA through CubeCL.
-    Cuda,
-}
-
 /// The exchange of chunks.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -247,16 +186,6 @@ pub struct OutputPlan {
     pub directory: String,
     /// Whether each peer also writes the model that it ended with; not part of [`Plan::hash`].
     pub peer_models: bool,
-}
-
-/// Something that is allowed but probably not meant.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Warning {
-    /// The field that it is about, for example `exchange.uploadSlots`.
-    pub path: String,
-    /// What it means and what would do.
-    pub message: String,
 }
 
 /// What a plan does not write, so that plans which do not use it stay as they were.

@@ -61,3 +61,20 @@ pub fn shuffle<T>(rng: &mut impl Rng, items: &mut [T]) {
         items.swap(last as usize, below(rng, last + 1) as usize);
     }
 }
+
+/// Shuffles `0..count` and deals it out one by one.
+pub(crate) fn deal(seed: u64, purpose: &str, peers: usize, count: u32) -> Vec<Vec<u32>> {
+    let mut order: Vec<u32> = (0..count).collect();
+    shuffle(&mut rng(seed, purpose, 0, 0), &mut order);
+    let mut parts = vec![Vec::new(); peers];
+    if peers == 0 {
+        return parts;
+    }
+    for (i, sample) in order.into_iter().enumerate() {
+        parts[i % peers].push(sample);
+    }
+    for part in &mut parts {
+        part.sort_unstable();
+    }
+    parts
+}

@@ -1,15 +1,12 @@
 //! Which samples belong to which peer: the same on every machine, from the recipe and the data's labels.
 
-mod error;
-mod groups;
 mod histogram;
 
+pub use crate::partition::{Groups, ShardError};
 use crate::{
     partition::{Partition, Pool},
     seeds,
 };
-pub use error::ShardError;
-pub use groups::Groups;
 pub use histogram::histogram;
 
 /// The training samples of every peer: `shards[peer]` is ascending and not empty.
@@ -54,22 +51,5 @@ pub fn derive(
 /// Every peer's part of the test samples `0..test_count`, ascending; the parts cover them exactly once, and their sizes
 /// differ by one at most. A peer's part is empty when there are fewer samples than peers.
 pub fn test_part(seed: u64, peers: usize, test_count: u32) -> Vec<Vec<u32>> {
-    deal(seed, "shards.test", peers, test_count)
-}
-
-/// Shuffles `0..count` and deals it out one by one.
-pub(crate) fn deal(seed: u64, purpose: &str, peers: usize, count: u32) -> Vec<Vec<u32>> {
-    let mut order: Vec<u32> = (0..count).collect();
-    seeds::shuffle(&mut seeds::rng(seed, purpose, 0, 0), &mut order);
-    let mut parts = vec![Vec::new(); peers];
-    if peers == 0 {
-        return parts;
-    }
-    for (i, sample) in order.into_iter().enumerate() {
-        parts[i % peers].push(sample);
-    }
-    for part in &mut parts {
-        part.sort_unstable();
-    }
-    parts
+    seeds::deal(seed, "shards.test", peers, test_count)
 }

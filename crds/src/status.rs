@@ -9,7 +9,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
 
 /// Largest count: the largest whole number that every JSON reader keeps exactly.
-const MAX_COUNT: u64 = crate::experiment::MAX_SEED;
+const MAX_COUNT: u64 = crate::limits::MAX_SEED;
 /// Longest text of a condition's message.
 const MAX_MESSAGE: usize = 4096;
 /// Longest word for a reason.

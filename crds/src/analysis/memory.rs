@@ -52,10 +52,7 @@ pub fn memory(plan: &Plan, neighbours: u32) -> Memory {
     let update = plan.model.bytes;
     let parameters = plan.model.parameters;
     let chunk = parameters.div_ceil(u64::from(plan.exchange.num_chunks.max(1))) * 4;
-    // A peer serves the round before while it is in the next one.
-    let rounds = u64::from(plan.training.rounds.min(2));
-    let held = (plan.peers.len() as u64).saturating_mul(update).saturating_mul(rounds);
-    let chunks = held.min(plan.exchange.memory_budget);
+    let (chunks, chunks_in_file) = plan.chunk_bytes();
     let received = (CHUNKS_RECEIVED * chunk).max(LEAST_RECEIVED);
     let sent = (CHUNKS_SENT * chunk).max(LEAST_SENT);
     // A window is never filled with more than a round has.
@@ -64,7 +61,7 @@ pub fn memory(plan: &Plan, neighbours: u32) -> Memory {
         program: PROGRAM,
         model: COPIES * update,
         chunks,
-        chunks_in_file: held - chunks,
+        chunks_in_file,
         combining: 2 * chunk + chunk,
         connections: u64::from(neighbours) * window,
     }

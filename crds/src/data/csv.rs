@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{DataFile, DataSet, Resolved, SourceSettings, SplitSha256, bounded, file};
-use crate::{catalogue::Catalogue, errors::quote, experiment::Column, family::Settings, findings::Findings};
+use crate::{catalogue::Catalogue, column::Column, errors::quote, family::Settings, findings::Findings};
 
 /// Two CSV files: a sample is a row with its label in one column and its input in the others, in their order.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]

@@ -6,8 +6,8 @@ use serde_json::{Map, Value};
 use super::{DataSet, MAX_INPUT, Resolved, SourceSettings};
 use crate::{
     catalogue::{Catalogue, Form},
+    custom::Custom,
     errors::quote,
-    experiment::Custom,
     findings::Findings,
 };
 

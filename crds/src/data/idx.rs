@@ -6,9 +6,9 @@ use serde::{Deserialize, Serialize};
 use super::{DataFile, DataSet, Resolved, SourceSettings, file, is_url};
 use crate::{
     catalogue::Catalogue,
-    experiment::SHA256_PATTERN,
     family::{Settings, Sketch},
     findings::Findings,
+    forms::SHA256_PATTERN,
 };
 
 /// A folder of IDX files, such as MNIST or Fashion-MNIST.

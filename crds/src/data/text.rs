@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{DataFile, DataSet, Resolved, SampleKind, SourceSettings, file};
-use crate::{catalogue::Catalogue, experiment::SHA256_PATTERN, family::Settings, findings::Findings};
+use crate::{catalogue::Catalogue, family::Settings, findings::Findings, forms::SHA256_PATTERN};
 
 /// Classes of a text: its bytes.
 const BYTES: u32 = 256;

@@ -3,9 +3,6 @@ use serde::{Deserialize, Serialize};
 
 use crate::{data::Source, partition::Partition};
 
-/// A SHA-256 as `sha256sum` prints it.
-pub(crate) const SHA256_PATTERN: &str = "^[0-9a-f]{64}$";
-
 /// The data set and its division among the peers.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]

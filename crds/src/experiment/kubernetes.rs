@@ -17,12 +17,14 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-pub(crate) use super::forms::is_label_key;
-use super::forms::{
-    self, CLAIM_PREFIX_PATTERN, CONFIG_KEY_PATTERN, ENVIRONMENT_PATTERN, IMAGE_PATTERN, LABEL_KEY_PATTERN,
-    LABEL_VALUE_PATTERN, MOUNT_PATH_PATTERN, OBJECT_NAME_PATTERN, SUB_PATH_PATTERN,
+pub(crate) use crate::forms::is_label_key;
+use crate::{
+    Quantity,
+    forms::{
+        self, CLAIM_PREFIX_PATTERN, CONFIG_KEY_PATTERN, ENVIRONMENT_PATTERN, IMAGE_PATTERN, LABEL_KEY_PATTERN,
+        LABEL_VALUE_PATTERN, MOUNT_PATH_PATTERN, OBJECT_NAME_PATTERN, SUB_PATH_PATTERN,
+    },
 };
-use crate::Quantity;
 pub use affinity::{
     Affinity, LabelExpression, LabelExpressionOperator, LabelSelector, NodeAffinity, NodeSelectorTerms, PodAffinity,
     PodAffinityTerm, PreferredNodes, PreferredPods, SelectorTerm, SelectorTermExpression, SelectorTermOperator,

@@ -1,7 +1,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::model::Network;
+use crate::{forms::SHA256_PATTERN, model::Network};
 
 /// The network that every peer trains.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -26,6 +26,6 @@ pub struct InitFrom {
     pub path: String,
     /// SHA-256 of the file in lower-case hexadecimal digits, checked before anything starts.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(with = "String", length(min = 64, max = 64), regex(pattern = crate::experiment::SHA256_PATTERN))]
+    #[schemars(with = "String", length(min = 64, max = 64), regex(pattern = SHA256_PATTERN))]
     pub sha256: Option<String>,
 }

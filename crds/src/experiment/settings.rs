@@ -4,10 +4,12 @@
     reason = "a described value would turn the schema of an enum into a oneOf"
 )]
 
+use std::fmt;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::{Interval, plan::CongestionControl};
+use crate::{Interval, family};
 
 /// Connections between peers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -48,6 +50,33 @@ impl Default for Transport {
 #[schemars(inline)]
 pub enum TransportType {
     Quic,
+}
+
+/// What decides how much is in flight on a connection.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+#[schemars(inline, transform = family::plain)]
+pub enum CongestionControl {
+    /// [`Self::RateAware`] for a peer with a rate up, [`Self::Cubic`] for others.
+    #[default]
+    Auto,
+    /// RFC 9438.
+    Cubic,
+    /// RFC 9002's.
+    NewReno,
+    /// The rate that the manifest gives the link.
+    RateAware,
+}
+
+impl fmt::Display for CongestionControl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Auto => "auto",
+            Self::Cubic => "cubic",
+            Self::NewReno => "newReno",
+            Self::RateAware => "rateAware",
+        })
+    }
 }
 
 /// Where results go.

@@ -8,7 +8,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::EarlyStop;
-use crate::{plan::Backend, schedule::Schedule};
+use crate::{family, schedule::Schedule};
 
 /// How each peer trains: SGD, whose state is reset each round.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -65,6 +65,17 @@ impl Default for Training {
             threads: 1,
         }
     }
+}
+
+/// Where burn computes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+#[schemars(inline, transform = family::plain)]
+pub enum Backend {
+    /// Pure-Rust CPU backend.
+    Flex,
+    /// CUDA through CubeCL.
+    Cuda,
 }
 
 /// Schedule of the learning rate over the rounds.

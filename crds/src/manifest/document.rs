@@ -7,7 +7,8 @@ use super::{check, reserved};
 use crate::{
     FieldError,
     errors::{TEXT, quote},
-    experiment::{MAX_NAME, is_name},
+    forms::is_name,
+    limits::MAX_NAME,
 };
 
 /// Longest manifest in bytes: 1 MiB, about what a cluster can store as one object.

@@ -5,14 +5,14 @@ use std::collections::HashSet;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::{Layers, MAX_PARAMETERS, NetworkSettings};
+use super::{Layers, MAX_PARAMETERS, ModelPlan, NetworkSettings};
 use crate::{
     catalogue::{Catalogue, Task},
+    custom::Custom,
     data::SampleKind,
     errors::quote,
-    experiment::Custom,
     findings::Findings,
-    plan::{ModelPlan, TensorPlan},
+    tensor::TensorPlan,
 };
 
 /// Most tensors of a network.

@@ -1,6 +1,6 @@
 //! The tensors of layers, under PyTorch's names.
 
-use crate::plan::{Start, TensorPlan};
+use crate::tensor::{Start, TensorPlan};
 
 /// Fully connected layers `fc…` from one width to the next, numbered from `first`.
 pub(super) fn chain(first: u32, widths: &[u32]) -> Vec<TensorPlan> {

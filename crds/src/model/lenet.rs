@@ -3,12 +3,12 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Layers, NetworkSettings, image, layers};
+use super::{Layers, ModelPlan, NetworkSettings, image, layers};
 use crate::{
     catalogue::{Catalogue, Task},
     family::{Settings, Sketch},
     findings::Findings,
-    plan::{ModelPlan, TensorPlan},
+    tensor::TensorPlan,
 };
 
 /// Smallest side of an image that the second convolution and pooling leave a pixel of.

@@ -3,12 +3,12 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Layers, NetworkSettings, layers};
+use super::{Layers, ModelPlan, NetworkSettings, layers};
 use crate::{
     catalogue::{Catalogue, Task},
     family::{Settings, Sketch},
     findings::Findings,
-    plan::{ModelPlan, TensorPlan},
+    tensor::TensorPlan,
 };
 
 /// Fully connected layers with ReLU between them.

@@ -4,14 +4,14 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Layers, NetworkSettings, image,
+    Layers, ModelPlan, NetworkSettings, image,
     layers::{kernels, linear, norm},
 };
 use crate::{
     catalogue::{Catalogue, Task},
     family::{Settings, Sketch},
     findings::Findings,
-    plan::{ModelPlan, TensorPlan},
+    tensor::TensorPlan,
 };
 
 /// Channels of the four stages.

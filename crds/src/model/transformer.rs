@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Layers, NetworkSettings,
+    Layers, ModelPlan, NetworkSettings,
     layers::{linear, norm},
 };
 use crate::{
@@ -12,7 +12,7 @@ use crate::{
     data::SampleKind,
     family::Settings,
     findings::Findings,
-    plan::{ModelPlan, Start, TensorPlan},
+    tensor::{Start, TensorPlan},
 };
 
 /// Tokens of a text: the values of a byte.

@@ -5,12 +5,12 @@ use std::cmp::Ordering;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Division, Pool, field};
+use super::{Division, Pool, ShardError, field};
 use crate::{
+    column::Column,
     errors::quote,
-    experiment::{Column, MAX_PEERS},
     family::{Settings, Sketch},
-    shards::ShardError,
+    limits::MAX_PEERS,
 };
 
 /// Values that an error names.

@@ -3,13 +3,12 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Division, Facts, Pool, field, sorted};
+use super::{Division, Facts, Pool, ShardError, field, sorted};
 use crate::{
-    experiment::MAX_PEERS,
     family::{Settings, Sketch},
     findings::Findings,
+    limits::MAX_PEERS,
     seeds,
-    shards::ShardError,
 };
 
 /// Every peer has samples of a few classes only.

@@ -3,11 +3,8 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Division, Pool, slices};
-use crate::{
-    family::{Settings, Sketch},
-    shards::ShardError,
-};
+use super::{Division, Pool, ShardError, slices};
+use crate::family::{Settings, Sketch};
 
 /// Cut into slices of equal length in the data's order.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]

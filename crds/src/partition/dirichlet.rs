@@ -3,11 +3,10 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Division, Facts, Pool, proportions};
+use super::{Division, Facts, Pool, ShardError, proportions};
 use crate::{
     family::{Settings, Sketch},
     findings::Findings,
-    shards::ShardError,
 };
 
 /// Each class is divided by a draw from a Dirichlet distribution.

@@ -3,12 +3,11 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Division, Facts, Pool, field};
+use super::{Division, Facts, Pool, ShardError, field};
 use crate::{
     errors::MAX_ERRORS,
     family::{Settings, Sketch},
     findings::Findings,
-    shards::ShardError,
 };
 
 const PATH: &str = "data.partition.explicit.shards";

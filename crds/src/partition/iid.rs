@@ -3,10 +3,10 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Division, Pool};
+use super::{Division, Pool, ShardError};
 use crate::{
     family::{Settings, Sketch},
-    shards::{ShardError, deal},
+    seeds,
 };
 
 /// Shuffled and dealt out evenly.
@@ -21,6 +21,6 @@ impl Settings for Iid {
 
 impl Division for Iid {
     fn shards(&self, pool: &Pool<'_>) -> Result<Vec<Vec<u32>>, ShardError> {
-        Ok(deal(pool.seed, "shards.iid", pool.peers, pool.count()))
+        Ok(seeds::deal(pool.seed, "shards.iid", pool.peers, pool.count()))
     }
 }

@@ -6,8 +6,8 @@
 
 use rand_core::Rng;
 
-use super::{Pool, field, sorted};
-use crate::{family::Sketch, seeds, shards::ShardError};
+use super::{Pool, ShardError, field, sorted};
+use crate::{family::Sketch, seeds};
 
 /// Draws before a division is given up.
 const DRAWS: u32 = 100;

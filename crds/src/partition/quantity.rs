@@ -3,11 +3,10 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Division, Facts, Pool, proportions};
+use super::{Division, Facts, Pool, ShardError, proportions};
 use crate::{
     family::{Settings, Sketch},
     findings::Findings,
-    shards::ShardError,
 };
 
 /// Numbers of samples are drawn from a Dirichlet distribution.

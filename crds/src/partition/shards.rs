@@ -3,12 +3,11 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Division, Facts, Pool, slices, sorted};
+use super::{Division, Facts, Pool, ShardError, slices, sorted};
 use crate::{
     family::{Settings, Sketch},
     findings::Findings,
     seeds,
-    shards::ShardError,
 };
 
 /// Sorted by label and cut into equal pieces, some for every peer.

@@ -79,9 +79,10 @@ impl Plan {
             .max()
             .unwrap_or(0);
         let data = data::resolve(&spec.data, total(&spec.groups), catalogue, &mut findings);
-        let model = data
-            .as_ref()
-            .and_then(|data| model::resolve(&spec.model.network, data, catalogue, &mut findings));
+        let model = data.as_ref().and_then(|data| {
+            let samples = data.source.sample_kind();
+            model::resolve(&spec.model.network, samples, &data.task(), catalogue, &mut findings)
+        });
         let training = settings::training(&spec.training, &spec.aggregation, data.as_ref(), count, &mut findings);
         let early_stop = start::early_stop(spec.training.early_stop.as_ref(), &mut findings);
         kubernetes::check(spec, &mut findings);

@@ -2,7 +2,7 @@
 
 use super::DataPlan;
 use crate::{
-    catalogue::Catalogue,
+    catalogue::{Catalogue, Task},
     data::{Resolved, SampleKind},
     experiment::{Data, MAX_PEERS},
     findings::Findings,
@@ -18,6 +18,18 @@ impl DataPlan {
         match self.source.sample_kind() {
             SampleKind::Labelled => self.classes,
             SampleKind::Text => 1,
+        }
+    }
+
+    /// What a network learns from it.
+    pub(super) fn task(&self) -> Task {
+        Task {
+            input_shape: self.input_shape.clone(),
+            classes: self.classes,
+            targets: match self.source.sample_kind() {
+                SampleKind::Labelled => 1,
+                SampleKind::Text => self.input_shape.iter().product(),
+            },
         }
     }
 }

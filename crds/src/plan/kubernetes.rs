@@ -6,7 +6,6 @@ mod volumes;
 
 use super::{Plan, Warning};
 use crate::{
-    analysis,
     experiment::{
         ExperimentSpec,
         kubernetes::{AccessMode, EnvironmentVariable, KeptStorage, ScratchStorageType, Storage},
@@ -37,7 +36,7 @@ pub(super) fn with_warnings(spec: &ExperimentSpec, mut plan: Plan) -> Plan {
         ScratchStorageType::EmptyDir => scratch.empty_dir.and_then(|folder| folder.size_limit),
         ScratchStorageType::NewClaim => scratch.new_claim.as_ref().map(|claim| claim.size),
     };
-    let file = analysis::memory(&plan, 0).chunks_in_file;
+    let (_, file) = plan.chunk_bytes();
     if let Some(limit) = limit.filter(|limit| file > limit.get()) {
         plan.warnings.push(Warning {
             path: "kubernetes.storage.scratch".to_owned(),

@@ -1,15 +1,13 @@
 //! The peers' links.
 
-use std::{collections::BTreeSet, fmt, time::Duration};
+use std::{collections::BTreeSet, time::Duration};
 
-use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::TransportPlan;
+use super::{CongestionControl, TransportPlan};
 use crate::{
     BitRate, FieldError, Interval, Percentage, QueueLength,
     experiment::{AccessLink, ExperimentSpec},
-    family,
     findings::Findings,
 };
 
@@ -58,33 +56,6 @@ pub struct RatePlan {
     pub rate: u64,
     /// Bytes of IP packets that wait before more is dropped, at least one of the largest packets.
     pub queue: u64,
-}
-
-/// What decides how much is in flight on a connection.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-#[schemars(inline, transform = family::plain)]
-pub enum CongestionControl {
-    /// [`Self::RateAware`] for a peer with a rate up, [`Self::Cubic`] for others.
-    #[default]
-    Auto,
-    /// RFC 9438.
-    Cubic,
-    /// RFC 9002's.
-    NewReno,
-    /// The rate that the manifest gives the link.
-    RateAware,
-}
-
-impl fmt::Display for CongestionControl {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Auto => "auto",
-            Self::Cubic => "cubic",
-            Self::NewReno => "newReno",
-            Self::RateAware => "rateAware",
-        })
-    }
 }
 
 impl CongestionControl {

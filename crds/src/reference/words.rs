@@ -6,7 +6,7 @@ use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{
 use serde_json::Value;
 
 use super::Field;
-use crate::{experiment, manifest};
+use crate::{forms, manifest};
 
 /// A row of a table.
 pub(super) fn row(field: &Field<'_>) -> String {
@@ -78,7 +78,7 @@ fn count(least: Option<i64>, most: Option<i64>) -> String {
 fn length(schema: &JSONSchemaProps, sample: &str) -> String {
     let is_free = match schema.pattern.as_deref() {
         None => schema.type_.as_deref() == Some("string"),
-        Some(pattern) => experiment::form(pattern).is_some() && schema.min_length != schema.max_length,
+        Some(pattern) => forms::form(pattern).is_some() && schema.min_length != schema.max_length,
     };
     match schema.max_length.filter(|_| is_free && !sample.contains("at most")) {
         Some(most) => format!(", at most {most} characters"),

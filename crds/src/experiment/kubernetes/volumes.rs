@@ -3,7 +3,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{CONFIG_KEY_PATTERN, EmptyDir, MOUNT_PATH_PATTERN, OBJECT_NAME_PATTERN, SUB_PATH_PATTERN};
-use crate::experiment::NAME_PATTERN;
+use crate::forms::NAME_PATTERN;
 
 /// A volume of a pod, of one kind. A path of the node (hostPath) is refused: pods keep to Pod Security's `restricted`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]

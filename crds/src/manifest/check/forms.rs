@@ -6,9 +6,9 @@ use serde_json::Value;
 use super::describe;
 use crate::{
     FieldError,
+    column::{self, COLUMN_PATTERN},
     errors::quote,
-    experiment::{self, COLUMN_PATTERN},
-    text,
+    forms, text,
 };
 
 /// What a user can write under one of the schema's patterns.
@@ -16,7 +16,7 @@ pub(super) fn sample(pattern: &str) -> Option<&'static str> {
     if pattern == COLUMN_PATTERN {
         return Some("the column's name, or its number counted from 0");
     }
-    let name = || experiment::form(pattern).map(|form| form.sample);
+    let name = || forms::form(pattern).map(|form| form.sample);
     text::form(pattern).map(|form| form.sample).or_else(name)
 }
 
@@ -26,7 +26,7 @@ pub(super) fn text_fault(pattern: &str, text: &str) -> Option<String> {
     if let Some(form) = text::form(pattern) {
         return (form.fault)(text).map(|error| format!("{} is {error}", quote(text)));
     }
-    match experiment::form(pattern) {
+    match forms::form(pattern) {
         Some(form) => (!(form.fits)(text)).then(|| format!("{} is not {}", quote(text), form.noun)),
         None => Some(format!("{} cannot be checked", quote(text))),
     }
@@ -53,11 +53,11 @@ pub(super) fn number_or_text(schema: &JSONSchemaProps, value: &Value, path: &str
 
 fn column_fault(value: &Value) -> Option<String> {
     match value {
-        Value::String(name) => experiment::name_fault(name).map(|fault| format!("{} is {fault}", quote(name))),
+        Value::String(name) => column::name_fault(name).map(|fault| format!("{} is {fault}", quote(name))),
         Value::Number(number) => {
             let fits = number
                 .as_u64()
-                .is_some_and(|number| number <= experiment::MAX_COLUMN.into());
+                .is_some_and(|number| number <= column::MAX_COLUMN.into());
             (!fits).then(|| format!("{number} is out of range"))
         }
         other => Some(format!("{} is not a column", describe(other))),

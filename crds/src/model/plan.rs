@@ -1,7 +1,23 @@
 //! A model from its network.
 
-use super::{ModelPlan, Start, TensorPlan};
-use crate::model::Architecture;
+use serde::{Deserialize, Serialize};
+
+use super::Architecture;
+use crate::tensor::TensorPlan;
+
+/// The model's tensors in declared order, the order in which parameters are flattened, chunked, folded and hashed.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ModelPlan {
+    /// What kind of network.
+    pub architecture: Architecture,
+    /// Tensors in declared order, with the names and shapes that PyTorch gives them.
+    pub tensors: Vec<TensorPlan>,
+    /// Sum of the tensors' element counts.
+    pub parameters: u64,
+    /// `parameters * 4`: an update's size as little-endian f32.
+    pub bytes: u64,
+}
 
 impl ModelPlan {
     /// The model of an architecture, whose tensors follow from it.
@@ -22,29 +38,5 @@ impl ModelPlan {
             parameters,
             bytes: parameters * 4,
         }
-    }
-}
-
-impl TensorPlan {
-    /// A tensor of this name and shape, whose elements start as [`Start::FanIn`] says.
-    #[must_use]
-    pub fn new(name: impl Into<String>, shape: impl Into<Vec<u64>>) -> Self {
-        Self {
-            name: name.into(),
-            shape: shape.into(),
-            start: Start::FanIn,
-        }
-    }
-
-    /// The same with another start.
-    #[must_use]
-    pub fn starting(self, start: Start) -> Self {
-        Self { start, ..self }
-    }
-
-    /// Product of the extents.
-    #[must_use]
-    pub fn elements(&self) -> u64 {
-        self.shape.iter().product()
     }
 }

@@ -1,6 +1,6 @@
 use std::collections::HashMap;
 
-use crate::experiment::MAX_PEERS;
+use crate::limits::MAX_PEERS;
 
 /// What a column of the data says of each training sample, by which a division may group them.
 #[derive(Clone, Debug, Default)]

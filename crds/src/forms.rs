@@ -3,11 +3,10 @@
 
 use schemars::{Schema, SchemaGenerator, json_schema};
 
-use super::SHA256_PATTERN;
-
 /// The name of an experiment and of its parts: a label by RFC 1035.
 pub(crate) const NAME_PATTERN: &str = "^[a-z]([-a-z0-9]*[a-z0-9])?$";
-
+/// A SHA-256 as `sha256sum` prints it.
+pub(crate) const SHA256_PATTERN: &str = "^[0-9a-f]{64}$";
 /// The name of an object: a subdomain by RFC 1123.
 pub(crate) const OBJECT_NAME_PATTERN: &str = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$";
 /// What stands before a number in the names of claims.
@@ -143,7 +142,7 @@ fn is_sub_path(text: &str) -> bool {
 }
 
 /// A map of labels.
-pub(super) fn labels(_: &mut SchemaGenerator) -> Schema {
+pub(crate) fn labels(_: &mut SchemaGenerator) -> Schema {
     json_schema!({
         "type": "object",
         "additionalProperties": {"type": "string", "maxLength": 63, "pattern": LABEL_VALUE_PATTERN},
@@ -152,7 +151,7 @@ pub(super) fn labels(_: &mut SchemaGenerator) -> Schema {
 }
 
 /// A map of annotations.
-pub(super) fn annotations(_: &mut SchemaGenerator) -> Schema {
+pub(crate) fn annotations(_: &mut SchemaGenerator) -> Schema {
     json_schema!({
         "type": "object",
         "additionalProperties": {"type": "string", "maxLength": 4096},

@@ -1,9 +1,10 @@
+//! What a network and a data set of the program's own have in common in the manifest.
+
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::NAME_PATTERN;
-use crate::{FieldError, errors::quote, family::Settings, findings::Findings};
+use crate::{FieldError, errors::quote, family::Settings, findings::Findings, forms::NAME_PATTERN};
 
 /// A network or a data set that the program brings itself; the operator knows none.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
