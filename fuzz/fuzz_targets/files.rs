@@ -3,7 +3,12 @@
 
 use std::{fs, sync::LazyLock};
 
-use fltorrent_crds::{data::{Columns, CsvPlan, DataFile, DataSource, SafetensorsPlan, TextPlan}, experiment::Column, partition::Partition, plan::DataPlan};
+use fltorrent_crds::{
+    data::{Columns, CsvPlan, DataFile, DataSource, SafetensorsPlan, TextPlan},
+    experiment::Column,
+    partition::Partition,
+    plan::DataPlan,
+};
 use fltorrent_peer::data::{self, Split};
 use tempfile::TempDir;
 
@@ -29,14 +34,7 @@ libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
                 divisor: 1.0,
                 normalise: kind & 8 == 0,
             };
-            (
-                DataSource::Csv(CsvPlan {
-                    train,
-                    test,
-                    columns,
-                }),
-                vec![2],
-            )
+            (DataSource::Csv(CsvPlan { train, test, columns }), vec![2])
         }
         1 => (DataSource::Safetensors(SafetensorsPlan { train, test }), vec![2]),
         _ => (

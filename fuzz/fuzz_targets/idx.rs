@@ -12,8 +12,7 @@ use tempfile::TempDir;
 static FOLDER: LazyLock<Option<TempDir>> = LazyLock::new(|| TempDir::new().ok());
 
 libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
-    let (Some(folder), Some((&[gzipped, labels], content))) = (&*FOLDER, bytes.split_first_chunk())
-    else {
+    let (Some(folder), Some((&[gzipped, labels], content))) = (&*FOLDER, bytes.split_first_chunk()) else {
         return;
     };
     let (labels, images) = content.split_at(content.len().min(usize::from(labels)));
