@@ -215,7 +215,7 @@ fn init_writes_a_manifest_that_plans() {
     let again = init(&["my ring.yaml", "--peers", "6"]);
     assert_eq!(again.status.code(), Some(2));
     assert!(
-        stderr(&again).contains("my ring.yaml: is there already"),
+        stderr(&again).contains("my ring.yaml: already exists"),
         "{}",
         stderr(&again)
     );

@@ -14,7 +14,7 @@ fn reasons(text: &str) -> Vec<&str> {
 
 #[test]
 fn every_trouble_is_on_the_page() {
-    let troubles = OPERATOR.split("\nTroubles, ").nth(1).unwrap_or_default();
+    let troubles = OPERATOR.split("\nProblems, ").nth(1).unwrap_or_default();
     let troubles = troubles.split("\n## ").next().unwrap_or_default();
     // The first cell of each row; what is wrong with a manifest is in the row of the condition Accepted.
     let mut wanted: Vec<&str> = troubles

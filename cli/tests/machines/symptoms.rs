@@ -280,6 +280,6 @@ fn somebody_ends_the_run() {
     }
     let [stays, leaves] = peers;
     leaves.interrupt();
-    leaves.fail(130, "interrupted by SIGINT; the neighbours have been told");
+    leaves.fail(130, "interrupted by SIGINT; the neighbours were notified");
     stays.fail(1, documented("peer 1 was stopped by its user (SIGINT)"));
 }

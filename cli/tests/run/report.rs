@@ -166,7 +166,11 @@ fn folders_of_several_machines_make_one_report_and_others_are_refused() {
     // Peer 2 is in both, with the same figures: it counts once.
     let output = report(&[&path("a"), &path("b")], &out);
     assert!(output.status.success(), "{}", stderr(&output));
-    assert!(stderr(&output).contains("Peer 2 is there twice"), "{}", stderr(&output));
+    assert!(
+        stderr(&output).contains("Peer 2 is present twice"),
+        "{}",
+        stderr(&output)
+    );
     assert_eq!(figures(&out), figures(&path("whole/report.html")));
 
     let output = report(&[&path("a")], &out);
