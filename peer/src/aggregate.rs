@@ -50,7 +50,7 @@ pub enum FoldError {
     )]
     Update { origin: u32, position: u64, found: f32 },
     #[error(
-        "value {position} of their aggregate is {found}, although all of them are finite; expected a finite number: use a machine that computes rightly"
+        "value {position} of their aggregate is {found}, although all of them are finite; expected a finite number: use a machine that computes correctly"
     )]
     NotFinite { position: u64, found: f32 },
 }

@@ -330,7 +330,7 @@ impl Observer {
             if unsent > 0 {
                 tracing::warn!(
                     unsent,
-                    "the coordinator was away to the end; its figures are in the metrics file"
+                    "the coordinator was unreachable to the end; the metrics file is complete"
                 );
             }
         }

@@ -830,7 +830,7 @@ fn one_that_begins_anew_is_served_again_while_what_it_lost_is_kept() {
     let Some(Failure::Lost { peer: 1, why, .. }) = bench.failure() else {
         panic!("{:?}", bench.failure());
     };
-    assert!(why.starts_with("it has begun anew"), "{why}");
+    assert!(why.starts_with("it has started from scratch"), "{why}");
 }
 
 /// The neighbour's request of that number.

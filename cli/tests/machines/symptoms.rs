@@ -38,13 +38,13 @@ fn nobody_listens_and_firewalls_reject_and_drop() {
     let there = network.machine(DIALLED);
     let mut dialler = network.start(DIALLER, &[]);
     dialler.until(documented(
-        "it refuses: look whether it is started there, and whether address and port in the nodes file are right",
+        "it refuses: check that it runs there, and its address and port in the nodes file",
     ));
 
     network.filter(&there, "input", "udp dport 8888 drop");
     let mut dialled = network.start(DIALLED, &[]);
     dialler.until(documented(
-        "no answer: look whether that machine is up and has this address, and whether firewalls let UDP port 8888 in",
+        "no answer: check that the machine is up and has this address, and that firewalls let UDP port 8888 in",
     ));
     dialled.until(documented(
         "it has not connected yet: it is the side that dials; check that it runs, and its output",
@@ -52,7 +52,7 @@ fn nobody_listens_and_firewalls_reject_and_drop() {
 
     network.filter(&there, "input", "udp dport 8888 reject with icmp type admin-prohibited");
     dialler.until(documented(
-        "there is no way to it: look whether its address in the nodes file is right and its machine up, and whether routes and firewalls, here too, let UDP port 8888 through: No route to host",
+        "no route to it: check its address in the nodes file, its machine, and that routes and firewalls, here too, let UDP port 8888 through: No route to host",
     ));
 
     network.unfilter(&there);

@@ -68,7 +68,7 @@ fn fault(place: &str, hashed: bool, hash_path: &str) -> Option<(String, String)>
     if host.contains('@') {
         return Some((
             "the URL holds a user name or a password".to_owned(),
-            "the manifest is kept with the results: fetch the file by hand and write its path".to_owned(),
+            "the manifest is kept with the results: download the file and write its path".to_owned(),
         ));
     }
     (!hashed).then(|| {

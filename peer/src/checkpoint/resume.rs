@@ -51,7 +51,7 @@ pub enum ResumeError {
     #[error(transparent)]
     Read(#[from] ReadError),
     #[error(
-        "peer {peer} has no checkpoint that can be used in {}{}; a run that can go on has checkpoint.type periodic and has passed checkpoint.periodic.everyRounds rounds: start it anew", folder.display(), list_of(damaged)
+        "peer {peer} has no checkpoint that can be used in {}{}; a run that can resume has checkpoint.type periodic and has passed checkpoint.periodic.everyRounds rounds: start a new run", folder.display(), list_of(damaged)
     )]
     None {
         peer: u32,
@@ -59,7 +59,7 @@ pub enum ResumeError {
         damaged: Vec<ReadError>,
     },
     #[error(
-        "peer {peer} has no checkpoint after {rounds} finished rounds in {}; it has one after {}: name one of these, or none to go on from the newest", folder.display(), list_rounds(there)
+        "peer {peer} has no checkpoint after {rounds} finished rounds in {}; it has one after {}: name one of these, or none to resume from the newest", folder.display(), list_rounds(there)
     )]
     Absent {
         peer: u32,
@@ -68,7 +68,7 @@ pub enum ResumeError {
         there: Vec<u32>,
     },
     #[error(
-        "no checkpoint is there of all peers: {}{}; copy what is missing from where it is, or start the run anew",
+        "no checkpoint is there of all peers: {}{}; copy what is missing from where it is, or start a new run",
         rounds_of(found),
         list_of(damaged)
     )]
@@ -77,11 +77,11 @@ pub enum ResumeError {
         damaged: Vec<ReadError>,
     },
     #[error(
-        "{}: is of a run with another manifest; only training.rounds, checkpoint and output may differ when a run goes on", path.display()
+        "{}: is of a run with another manifest; only training.rounds, checkpoint and output may differ when a run resumes", path.display()
     )]
     OtherPlan { path: PathBuf },
     #[error(
-        "after {rounds} rounds peer {peer} had another model than peer 0: a peer gave others different updates, a machine computes something else, or the checkpoints are not of one run; start the run anew"
+        "after {rounds} rounds peer {peer} had another model than peer 0: a peer gave others different updates, a machine computes something else, or the checkpoints are not of one run; start a new run"
     )]
     OtherModel { rounds: u32, peer: u32 },
     #[error(

@@ -57,7 +57,7 @@ pub enum FetchError {
         trusted: String,
         source: Box<ureq::Error>,
     },
-    #[error("{url}: the server answered {status}: check the URL, or fetch the file by hand and write its path")]
+    #[error("{url}: the server answered {status}: check the URL, or download the file and write its path")]
     Status { url: String, status: StatusCode },
     #[error("{url}: the server is busy ({status}): try again {when}")]
     Busy {
@@ -67,13 +67,13 @@ pub enum FetchError {
     },
     #[error("{url}: nothing came for {seconds} s after {found} bytes: try again")]
     Stalled { url: String, found: u64, seconds: u64 },
-    #[error("{url}: cannot be fetched: check the URL and the network, or fetch the file by hand and write its path")]
+    #[error("{url}: cannot be fetched: check the URL and the network, or download the file and write its path")]
     Request { url: String, source: Box<ureq::Error> },
     #[error("{url}: the connection broke after {found} bytes: try again")]
     Cut { url: String, found: u64, source: io::Error },
     #[error("{url}: ended after {found} bytes; expected {expected}, as the server announced: try again")]
     Short { url: String, found: u64, expected: u64 },
-    #[error("{url}: is larger than {limit} bytes, the most that is fetched: fetch the file by hand and write its path")]
+    #[error("{url}: is larger than {limit} bytes, the most that is fetched: download the file and write its path")]
     TooLarge { url: String, limit: u64 },
     #[error(
         "{url}: its SHA-256 is {found}; expected {expected}, as the manifest says: correct the URL or the manifest's sha256"

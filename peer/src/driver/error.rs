@@ -22,9 +22,9 @@ pub enum RunError {
     NoMetainfo { round: u32, origin: u32 },
     #[error("peer {peer} does not fit: {mismatch}")]
     Unlike { peer: u32, mismatch: HelloMismatch },
-    #[error("stopped by {0}; its neighbours have been told")]
+    #[error("stopped by {0}; its neighbours were notified")]
     Stopped(&'static str),
-    #[error("the training thread ended without a word; see the log for a panic")]
+    #[error("the training thread ended without a result; see the log for a panic")]
     WorkerGone,
 }
 

@@ -16,7 +16,7 @@ pub(super) struct Waiting(oneshot::Receiver<Vec<u8>>);
 
 impl Waiting {
     pub(super) async fn bindings(self) -> Result<Bindings> {
-        let line = self.0.await.context("the launcher has gone")?;
+        let line = self.0.await.context("the launcher has exited")?;
         if line.last() != Some(&b'\n') {
             bail!("the launcher's bindings are longer than {LONGEST_LINE} bytes or end in mid-line");
         }

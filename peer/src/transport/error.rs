@@ -23,15 +23,13 @@ pub enum LinkError {
         "its addresses are IPv6 and the one at which this peer listens is IPv4, or the other way round; let this peer listen at :: or give both the same kind"
     )]
     OtherFamily,
-    #[error("it refuses: look whether it is started there, and whether address and port in the nodes file are right")]
+    #[error("it refuses: check that it runs there, and its address and port in the nodes file")]
     Refused { source: std::io::Error },
     #[error(
-        "there is no way to it: look whether its address in the nodes file is right and its machine up, and whether routes and firewalls, here too, let UDP port {port} through"
+        "no route to it: check its address in the nodes file, its machine, and that routes and firewalls, here too, let UDP port {port} through"
     )]
     NoWay { port: u16, source: std::io::Error },
-    #[error(
-        "no answer: look whether that machine is up and has this address, and whether firewalls let UDP port {port} in"
-    )]
+    #[error("no answer: check that the machine is up and has this address, and that firewalls let UDP port {port} in")]
     NoAnswer { port: u16 },
     #[error("{}", explain(.0))]
     Connection(ConnectionError),

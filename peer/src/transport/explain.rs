@@ -32,12 +32,12 @@ pub(super) fn explain(error: &ConnectionError) -> String {
                 foreign(&close.reason)
             ),
             None if is_ending(error) => {
-                "it takes no connection any more: it is ending, look what it says".to_owned()
+                "it accepts no more connections: it is shutting down, see its output".to_owned()
             }
             None => error.to_string(),
         },
         ConnectionError::TimedOut => {
-            "nothing was heard of it for transport.idleTimeout: look whether its machine, its process and the network between are up".to_owned()
+            "no packets from it for transport.idleTimeout: check its machine, its process and the network".to_owned()
         }
         other => other.to_string(),
     }

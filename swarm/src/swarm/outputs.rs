@@ -110,7 +110,7 @@ pub enum Violation {
     SecondHello,
     #[error("it spoke of round {found} while this peer is in round {current}")]
     FutureRound { found: u32, current: u32 },
-    #[error("it has begun anew: it had said that it was complete in round {round}")]
+    #[error("it has started from scratch: it had said that it was complete in round {round}")]
     Restarted { round: u32 },
     #[error("it rejected request {request}, which was not withdrawn")]
     Reject { request: u32 },
@@ -198,9 +198,9 @@ fn short(hash: &[u8; 32]) -> String {
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[allow(missing_docs, reason = "each message says what it is")]
 pub enum Notice {
-    #[error("peer {from} sent a wrong chunk {} of origin {} in round {}; it is asked elsewhere", chunk.index, chunk.origin, chunk.round)]
+    #[error("peer {from} sent a wrong chunk {} of origin {} in round {}; it is requested elsewhere", chunk.index, chunk.origin, chunk.round)]
     Corrupt { from: u32, chunk: ChunkId },
-    #[error("peer {from} has not answered a request for chunk {} of origin {}; it is asked elsewhere", chunk.index, chunk.origin)]
+    #[error("peer {from} has not answered a request for chunk {} of origin {}; it is requested elsewhere", chunk.index, chunk.origin)]
     Overdue { from: u32, chunk: ChunkId },
     #[error("peer {peer} was not heard of again after this peer had finished")]
     NoGoodbye { peer: u32 },

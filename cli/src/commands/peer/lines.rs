@@ -182,7 +182,7 @@ mod tests {
     fn who_is_about_to_go_was_not_refused() {
         let from = IpAddr::from([127, 0, 0, 1]);
         assert_eq!(
-            stranger(from, "it takes no connection any more", true),
+            stranger(from, "it accepts no more connections", true),
             "a peer at 127.0.0.1 is shutting down: see its output"
         );
         assert_eq!(stranger(from, "x", false), "refused a connection from 127.0.0.1: x");

@@ -61,7 +61,7 @@ pub(super) fn get(url: &str, patience: Duration) -> Result<Response<Body>, Fetch
         // Who does not read it does not need it.
         writeln!(
             io::stderr(),
-            "now: {}: the server is busy ({status}); it is asked again in {} s",
+            "now: {}: the server is busy ({status}); retrying in {} s",
             visible_line(url),
             pause.as_secs()
         )
