@@ -11,8 +11,9 @@ pub use histogram::histogram;
 
 /// The training samples of every peer: `shards[peer]` is ascending and not empty.
 ///
-/// `labels[i]` is the label of training sample `i`, and `groups` what [`Partition::column`] says of it. Every sample belongs to exactly one peer, but under an explicit
-/// division. The result is the same on every machine: nothing but integers, IEEE basic operations and pure-Rust `libm` goes into it.
+/// `labels[i]` is the label of training sample `i`; `groups` has what the column [`Partition::column`] holds for it, with as many entries,
+/// and is none where the division has no column. Every sample belongs to exactly one peer, but under an explicit division. The result
+/// is the same on every machine: nothing but integers, IEEE basic operations and pure-Rust `libm` goes into it.
 ///
 /// # Errors
 /// When a label is not below `classes`, or the samples do not suffice for the recipe.

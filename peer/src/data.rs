@@ -95,7 +95,7 @@ trait Reader {
         self.load(labels, split, &[]).map(|_| Vec::new())
     }
 
-    /// What to do about inputs that are too large, and the field that it is about.
+    /// The field that inputs which are too large are about, and what to do.
     fn scale_advice(&self) -> (&'static str, &'static str) {
         ("data", "scale them to about -1 to 1 before they are written")
     }

@@ -37,6 +37,9 @@ pub struct Installed;
 /// # Errors
 /// When it is settled already, by an earlier call or because somebody looked.
 pub fn install(extensions: Extensions) -> Result<(), Installed> {
+    if train::NETWORKS.get().is_some() || data::DATA_SETS.get().is_some() {
+        return Err(Installed);
+    }
     train::NETWORKS.set(extensions.networks).map_err(|_| Installed)?;
     data::DATA_SETS.set(extensions.data_sets).map_err(|_| Installed)
 }

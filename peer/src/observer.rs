@@ -73,6 +73,8 @@ pub(crate) struct Observer {
     round: CurrentRound,
     exchange: ExchangeNotes,
     sampler: Sampler,
+    /// CPU seconds of the exchange on other threads than the driver's.
+    cpu_elsewhere: f64,
     /// Payload of the whole run.
     bytes_sent: u64,
     /// QUIC's counts of connections that are gone, and all control messages.
@@ -104,6 +106,7 @@ impl Observer {
             round: CurrentRound::default(),
             exchange: ExchangeNotes::new(peers, chunks as u32),
             sampler: Sampler::default(),
+            cpu_elsewhere: 0.0,
             bytes_sent: 0,
             transport_gone: TransportFigures::default(),
         }
@@ -135,6 +138,11 @@ impl Observer {
     /// A chunk of another peer is kept.
     pub(crate) fn stored(&mut self, now: Time, origin: u32) {
         self.exchange.stored(now, origin);
+    }
+
+    /// Another thread than the driver's took so many CPU seconds for the exchange.
+    pub(crate) fn worked_elsewhere(&mut self, seconds: f64) {
+        self.cpu_elsewhere += seconds;
     }
 
     /// A piece went to a neighbour, or as much of it as did.
@@ -184,7 +192,7 @@ impl Observer {
         }
         let transport = open.fold(self.transport_gone, TransportFigures::plus);
         let cpu = Cpu {
-            exchange: clock::thread_seconds(),
+            exchange: clock::thread_seconds() + self.cpu_elsewhere,
             process: clock::process_seconds(),
         };
         let received = swarm.received_from();

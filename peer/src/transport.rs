@@ -90,6 +90,8 @@ pub enum LinkEvent {
         header: PieceHeader,
         /// The chunk's bytes, when they are right.
         data: Result<Bytes, PieceFault>,
+        /// CPU seconds of other threads than the driver's that were spent on it.
+        cpu_elsewhere: f64,
     },
     /// A piece's stream ended before its time.
     PieceFailed {

@@ -67,7 +67,7 @@ pub struct Work {
     pub buffers: Buffers,
     /// Where chunks are.
     pub store: ChunkStore,
-    /// This peer's index and attempt.
+    /// Credentials that sign this peer's updates.
     pub credentials: CurrentCredentials,
     /// This peer's index and attempt.
     pub peer: (u32, u32),

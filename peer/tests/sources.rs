@@ -150,7 +150,7 @@ fn faults_of_the_partitions_column_are_told() {
         (
             &b"site,a,kind,b\n ,1,0,2\n"[..],
             named("site"),
-            "FOLDER/train.csv, line 2, column `site`: ``; expected whose the row is, as data.partition wants: a value is missing",
+            "FOLDER/train.csv, line 2, column `site`: ``; expected whose the row is, as data.partition wants, in at most 256 bytes: a value is missing",
         ),
         (
             b"site,a,kind,b\nx,1,0,2\n",
@@ -166,6 +166,11 @@ fn faults_of_the_partitions_column_are_told() {
             b"site,a,kind,b\nx,1,0,2\n",
             Column::Number(4),
             "FOLDER/train.csv: the names of peers are in column 4, but data.csv.inputShape makes rows of 4 fields, 0–3: correct data.partition or",
+        ),
+        (
+            b"w,1,0,2\nx,3,1,4\n",
+            Column::Number(0),
+            "FOLDER/train.csv, line 1: the first row has only numbers (w, 1, 0, 2) and looks like a sample",
         ),
         (
             b"site,a,kind\nx,1,0\n",

@@ -425,7 +425,7 @@ async fn a_piece_is_read_when_it_was_asked_for_and_compared_with_its_hash() {
             };
             stream.write_all(bytes).await.unwrap();
             let Event::Link {
-                event: LinkEvent::Piece { header: seen, data },
+                event: LinkEvent::Piece { header: seen, data, .. },
                 ..
             } = target.event().await
             else {

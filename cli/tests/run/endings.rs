@@ -114,7 +114,7 @@ fn a_soft_limit_of_open_files_is_raised_and_a_hard_one_named() {
         "{errors}"
     );
     // The corrected command finds its folder free.
-    assert!(!errors.contains("what was measured"), "{errors}");
+    assert!(!errors.contains("results so far are in"), "{errors}");
     assert!(!folder.path().join("hard").exists());
 }
 

@@ -15,7 +15,7 @@ pub struct EarlyStop {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1, max = 1_000_000))]
     pub patience: Option<u32>,
-    /// Least improvement over the best accuracy that counts; belongs to patience.
+    /// An accuracy is better if it exceeds the best so far by more than this; belongs to patience.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 0.0, max = 1.0))]
     pub min_delta: Option<f64>,

@@ -13,6 +13,8 @@ use crate::{
     limits::MAX_PEERS,
 };
 
+/// Whole numbers below this are exact in an f64; larger ones that differ could be one, so that they are texts.
+const EXACT: f64 = (1_u64 << 53) as f64;
 /// Values that an error names.
 const NAMED: usize = 5;
 
@@ -21,7 +23,7 @@ const NAMED: usize = 5;
 #[serde(rename_all = "camelCase")]
 pub struct ByColumn {
     /// The column, which is no input of the model: its name in the header, or its number counted from 0. Its different values in the
-    /// training file, ordered as numbers where all are, or else as texts, are the peers in index order.
+    /// training file, ordered as numbers where all are, or else as texts, are the peers in index order. The test file has the column too.
     pub column: Column,
 }
 
@@ -47,6 +49,9 @@ impl Division for ByColumn {
             let found = format!("the data has no column {}", self.column);
             field("byColumn.column", found, "give a table of data.csv")
         })?;
+        if groups.values().len() > MAX_PEERS as usize {
+            return Err(self.unequal(groups.values(), groups.values().len(), pool.peers));
+        }
         let (peers, count) = in_order(groups.values());
         if count != pool.peers {
             return Err(self.unequal(groups.values(), count, pool.peers));
@@ -90,7 +95,7 @@ impl ByColumn {
 fn in_order(values: &[Vec<u8>]) -> (Vec<usize>, usize) {
     let number = |value: &Vec<u8>| {
         let number: f64 = std::str::from_utf8(value).ok()?.parse().ok()?;
-        number.is_finite().then_some(number)
+        (number.abs() < EXACT).then_some(number)
     };
     let numbers: Option<Vec<f64>> = values.iter().map(number).collect();
     let compare = |a: usize, b: usize| match &numbers {
@@ -137,6 +142,8 @@ mod tests {
         assert_eq!(derive(&["10", "9", "1e1", "9.0"], 2), Ok(vec![vec![1, 3], vec![0, 2]]));
         assert_eq!(derive(&["10", "9", "x"], 3), Ok(vec![vec![0], vec![1], vec![2]]));
         assert_eq!(derive(&["b", "B", "b"], 2), Ok(vec![vec![1], vec![0, 2]]));
+        let long = ["9007199254740993", "9007199254740992"];
+        assert_eq!(derive(&long, 2), Ok(vec![vec![1], vec![0]]));
     }
 
     #[test]

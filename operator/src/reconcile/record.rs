@@ -39,7 +39,7 @@ pub(super) async fn record(
     for spec in event_notes::transition(transition, ledger, validated, log.as_deref()) {
         context.publish_event(&validated.experiment, &spec).await;
     }
-    tracing::info!(?transition, attempt = ledger.attempt, stage = ?ledger.stage, "a step");
+    tracing::info!(turn = ?transition, attempt = ledger.attempt, stage = ?ledger.stage, "a step");
     let figures = context.figures(validated, ledger);
     let now = Timestamp::now();
     let next = status::recorded(prior, validated, ledger, transition, &figures, now);

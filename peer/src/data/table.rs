@@ -15,6 +15,9 @@ const VALUE_BYTES: usize = 64;
 /// Bytes that the names of the columns may take beside that.
 const SPARE_BYTES: usize = 64 << 10;
 
+/// Bytes that the name of a row's peer may take.
+const MAX_GROUP: usize = 256;
+
 /// The fields that name columns.
 const LABEL_FIELD: &str = "data.csv.labelColumn";
 const GROUP_FIELD: &str = "data.partition";
@@ -98,8 +101,9 @@ impl Table {
         if within.is_ok() && self.row.len() != self.width {
             return Err(self.wrong_width(true));
         }
-        let number = matches!(columns.label, Column::Number(_)).then_some(self.label);
-        if let Some(fault) = header::check(&self.row, number) {
+        let is_named = |column| matches!(column, Some(&Column::Name(_)));
+        let has_numbers_only = !is_named(Some(&columns.label)) && !is_named(group);
+        if let Some(fault) = header::check(&self.row, has_numbers_only.then_some((self.label, self.group))) {
             return Err(self.fault(fault));
         }
         self.names = Some(self.row.fields().map(Box::from).collect());
@@ -272,14 +276,21 @@ impl Table {
     /// What the partition's column says of the row.
     fn group(&self, column: usize) -> Result<&[u8], DataError> {
         let field = self.row.field(column);
-        match field.is_empty() {
-            true => Err(self.explained(self.cell(
+        match field.len() {
+            1..=MAX_GROUP => Ok(field),
+            length => Err(self.explained(self.cell(
                 column,
-                String::new(),
-                "whose the row is, as data.partition wants".to_owned(),
-                advice::of_value(field),
+                if length == 0 {
+                    String::new()
+                } else {
+                    format!("{length} bytes")
+                },
+                format!("whose the row is, as data.partition wants, in at most {MAX_GROUP} bytes"),
+                match length {
+                    0 => advice::of_value(field),
+                    _ => format!("name the column of such names in {GROUP_FIELD}"),
+                },
             ))),
-            false => Ok(field),
         }
     }
 

@@ -74,7 +74,12 @@ impl Driver {
                 // A stream whose connection has gone no longer waits for the answer.
                 expected.send(swarm.handle_piece_header(peer, &header)).ok();
             }
-            LinkEvent::Piece { header, data } => {
+            LinkEvent::Piece {
+                header,
+                data,
+                cpu_elsewhere,
+            } => {
+                self.observer.worked_elsewhere(cpu_elsewhere);
                 let checked = data.as_ref().map(drop).map_err(|&fault| fault);
                 let kept = swarm.handle_piece(now, peer, &header, checked);
                 if let (Some(chunk), Ok(data)) = (kept, data) {

@@ -14,9 +14,10 @@ use tokio::{
 };
 
 use super::{LinkEvent, gate::Gate, shared::Reporter};
-use crate::buffers::Buffers;
+use crate::{buffers::Buffers, clock};
 
-/// Pieces of so many bytes are hashed on another thread than the driver's. To hand over a smaller one takes as long as to hash it.
+/// Longer pieces are hashed on another thread than the driver's, so that messages do not wait for it. No chunk is longer unless the
+/// manifest says so: the driver hashes those of usual length about as fast as it hands them over.
 const LARGE: usize = 256 * 1024;
 
 /// The tasks that send or receive pieces, by request.
@@ -140,20 +141,29 @@ async fn receive_one(mut stream: RecvStream, running: Running, buffers: Buffers,
     let result = body.await;
     running.with(|tasks| tasks.remove(&request));
     let event = match result {
-        Ok(Some(data)) => LinkEvent::Piece { header, data },
-        // Aborted by this peer: nobody waits for it.
-        Err(_) => return,
-        Ok(None) => LinkEvent::PieceFailed { request },
+        Ok(Some((data, cpu_elsewhere))) => LinkEvent::Piece {
+            header,
+            data,
+            cpu_elsewhere,
+        },
+        // By this peer: nobody waits for it.
+        Err(error) if error.is_cancelled() => return,
+        // Another one may give it: this process has no thread left for it.
+        Ok(None) | Err(_) => LinkEvent::PieceFailed { request },
     };
     reporter.report(event).await;
 }
 
-/// Compares a piece with what its origin signed; `None` at the end of the process only.
-async fn check(data: Bytes, hash: [u8; 32]) -> Option<Result<Bytes, PieceFault>> {
-    let is_large = data.len() >= LARGE;
+/// Compares a piece with what its origin signed, and gives the CPU seconds that another thread took for it; `None` when nobody can.
+async fn check(data: Bytes, hash: [u8; 32]) -> Option<(Result<Bytes, PieceFault>, f64)> {
+    let is_large = data.len() > LARGE;
     let check = move || check_piece(&data, &hash).map(|()| data);
-    match is_large {
-        true => tokio::task::spawn_blocking(check).await.ok(),
-        false => Some(check()),
+    if !is_large {
+        return Some((check(), 0.0));
     }
+    let timed = move || {
+        let before = clock::thread_seconds();
+        (check(), clock::thread_seconds() - before)
+    };
+    tokio::task::spawn_blocking(timed).await.ok()
 }

@@ -44,7 +44,7 @@ pub enum HelloMismatch {
     },
     /// Not the peer of that connection.
     Peer {
-        /// Its content.
+        /// The index in the hello.
         found: u32,
         /// The peer of the connection.
         expected: u32,

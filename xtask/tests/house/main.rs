@@ -37,7 +37,10 @@ fn members() -> Vec<String> {
 
 /// The lines before a module's own tests.
 fn without_tests(text: &str) -> impl Iterator<Item = &str> {
-    text.lines().take_while(|line| *line != "#[cfg(test)]")
+    let mut marks = text.match_indices("#[cfg(test)]\n");
+    let starts_tests = |rest: &str| rest.lines().next().is_some_and(|line| line.ends_with("mod tests {"));
+    let end = marks.find(|(at, mark)| starts_tests(&text[at + mark.len()..]));
+    text[..end.map_or(text.len(), |(at, _)| at)].lines()
 }
 
 /// Sources under `folder` that mention `word` in code.

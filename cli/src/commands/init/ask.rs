@@ -6,8 +6,14 @@ use fltorrent_crds::{
     model::Network,
 };
 
-use super::choices::{Choices, wants_path};
-use crate::arguments::{InitArguments, networks, startable, whole_number};
+use super::{
+    choices::{Choices, wants_path},
+    template,
+};
+use crate::{
+    arguments::{InitArguments, networks, startable, whole_number},
+    manifest::Resolved,
+};
 
 /// Prefix of the selected entry.
 const MARK: &str = "> ";
@@ -33,23 +39,21 @@ pub(super) fn choices(arguments: &InitArguments) -> Result<Choices, dialoguer::E
         path => path.clone(),
     };
     let partition = variant("Which partition of the data?", arguments.partition, usual.partition)?;
-    let model = match &arguments.model {
-        Some(model) => model.clone(),
-        None => network()?,
-    };
-    let rounds = match arguments.rounds {
-        Some(rounds) => rounds,
-        None => number("How many rounds?", usual.rounds, 1_000_000)?,
-    };
-    Ok(Choices {
+    let mut choices = Choices {
         peers,
         topology,
-        model,
         data,
         data_path,
         partition,
-        rounds,
-    })
+        ..usual
+    };
+    if arguments.model.is_none() {
+        choices.model = network(&choices)?;
+    }
+    if arguments.rounds.is_none() {
+        choices.rounds = number("How many rounds?", choices.rounds, 1_000_000)?;
+    }
+    Ok(choices)
 }
 
 /// Whether the manifest is the quickstart's; if not, there are questions.
@@ -72,9 +76,24 @@ fn number(prompt: &str, usual: u32, most: u32) -> Result<u32, dialoguer::Error> 
     Ok(whole(&text).unwrap_or(usual))
 }
 
-/// A network that is picked from those that can be started from.
-fn network() -> Result<Network, dialoguer::Error> {
+/// A network that is picked from those that make a manifest with the other choices.
+fn network(choices: &Choices) -> Result<Network, dialoguer::Error> {
     let mut networks = networks();
+    let fits = |network: &Network| {
+        let model = network.clone();
+        let tried = template::manifest(
+            &Choices {
+                model,
+                ..choices.clone()
+            },
+            "tried",
+        );
+        Resolved::from_text(&tried, &[]).is_ok()
+    };
+    // Where none does, something else is wrong, of which the manifest's check tells.
+    if networks.iter().any(|(.., network)| fits(network)) {
+        networks.retain(|(.., network)| fits(network));
+    }
     let lines: Vec<(&str, &str)> = networks.iter().map(|(name, help, _)| (*name, help.as_str())).collect();
     let picked = pick("Which model?", &lines, 0)?;
     Ok(networks.swap_remove(picked.min(networks.len() - 1)).2)

@@ -19,10 +19,10 @@ pub(super) struct Fault {
     pub(super) advice: String,
 }
 
-/// The fault of a first row that should name the columns. `label` is the number of the labels' column where the
-/// manifest gives that: a name that was found says that the row has names.
-pub(super) fn check(row: &Row, label: Option<usize>) -> Option<Fault> {
-    if label.is_some_and(|label| looks_like_a_sample(row, label)) {
+/// The fault of a first row that should name the columns. `numbers` are those of the labels' column and of the partition's where the
+/// manifest gives numbers only: a name that was found says that the row has names.
+pub(super) fn check(row: &Row, numbers: Option<(usize, Option<usize>)>) -> Option<Fault> {
+    if numbers.is_some_and(|(label, group)| looks_like_a_sample(row, label, group)) {
         return Some(Fault {
             found: format!(
                 "the first row has only numbers ({}) and looks like a sample",
@@ -87,12 +87,12 @@ pub(super) fn check_utf8(row: &Row) -> Option<Fault> {
 
 /// Whether every value that is not missing is a number, and not one of those by which columns are named: 0, 1, 2 and so on by pandas
 /// (or from 1), and years, sizes or evenly spaced wavelengths beside a label with a name.
-fn looks_like_a_sample(row: &Row, label: usize) -> bool {
+fn looks_like_a_sample(row: &Row, label: usize, group: Option<usize>) -> bool {
     let has_named_label = number(row.field(label)).is_none();
     let there = row
         .fields()
         .enumerate()
-        .filter(|(column, _)| !has_named_label || *column != label)
+        .filter(|(column, _)| (!has_named_label || *column != label) && Some(*column) != group)
         .filter(|(_, field)| !is_missing(field));
     let numbers: Option<Vec<f64>> = there.map(|(_, field)| number(field)).collect();
     let Some(numbers) = numbers else {
