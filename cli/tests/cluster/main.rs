@@ -175,7 +175,7 @@ async fn a_pod_that_is_set_up_wrongly_says_so_and_exits_with_2() {
     fs::write(&plan, "2".repeat(64)).unwrap();
     let (code, log, ending) = experiment.start(0).end().await;
     assert_eq!(code, Some(2), "{log}");
-    for part in [own.trim(), &"2".repeat(64), "of another version"] {
+    for part in [own.trim(), &"2".repeat(64), "of a different version"] {
         assert!(log.contains(part), "{log} has not {part}");
     }
     assert_eq!(ending.state, EndState::Failed);

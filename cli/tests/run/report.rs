@@ -175,7 +175,7 @@ fn folders_of_several_machines_make_one_report_and_others_are_refused() {
 
     let output = report(&[&path("a")], &out);
     assert!(
-        stderr(&output).contains("2 of 5 peers are not there"),
+        stderr(&output).contains("The metrics of 2 of 5 peers are missing"),
         "{}",
         stderr(&output)
     );
