@@ -168,11 +168,6 @@ fn faults_of_the_partitions_column_are_told() {
             "FOLDER/train.csv: the names of peers are in column 4, but data.csv.inputShape makes rows of 4 fields, 0–3: correct data.partition or",
         ),
         (
-            b"w,1,0,2\nx,3,1,4\n",
-            Column::Number(0),
-            "FOLDER/train.csv, line 1: the first row has only numbers (w, 1, 0, 2) and looks like a sample",
-        ),
-        (
             b"site,a,kind\nx,1,0\n",
             named("site"),
             "FOLDER/train.csv, line 1: 3 fields; expected 4, a label, the column of data.partition and the values of data.csv.inputShape",
@@ -181,6 +176,25 @@ fn faults_of_the_partitions_column_are_told() {
         let found = fault(folder.path(), &sites(folder.path(), train, column));
         assert!(found.starts_with(expected), "{found}");
     }
+    // A peer's name in a first row does not make it one of names.
+    let label = Column::Number(2);
+    let headless = DataPlan {
+        partition: Partition::from(ByColumn {
+            column: Column::Number(0),
+        }),
+        ..tables(
+            folder.path(),
+            b"w,1,0,2\nx,3,1,4\n",
+            b"w,7,1,8\n",
+            Columns { label, ..columns() },
+        )
+    };
+    let found = fault(folder.path(), &headless);
+    let expected = "FOLDER/train.csv, line 1: the first row has only numbers (w, 1, 0, 2) and looks like a sample";
+    assert!(found.starts_with(expected), "{found}");
+    let long = ["site,a,kind,b\n", &"x".repeat(257), ",1,0,2\n"].concat();
+    let found = fault(folder.path(), &sites(folder.path(), long.as_bytes(), named("site")));
+    assert!(found.contains("`257 bytes`; expected whose the row is"), "{found}");
 }
 
 #[test]
