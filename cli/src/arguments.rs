@@ -20,7 +20,7 @@ use fltorrent_crds::{
 };
 use fltorrent_peer::checkpoint::Resume;
 
-pub(crate) use self::choices::{networks, startable};
+pub(crate) use self::choices::{Start, networks, startable};
 pub use self::numbers::whole_number;
 pub use self::parse::parse;
 pub use self::path::path;

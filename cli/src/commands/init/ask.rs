@@ -11,7 +11,7 @@ use super::{
     template,
 };
 use crate::{
-    arguments::{InitArguments, networks, startable, whole_number},
+    arguments::{InitArguments, Start, networks, startable, whole_number},
     manifest::Resolved,
 };
 
@@ -78,8 +78,7 @@ fn number(prompt: &str, usual: u32, most: u32) -> Result<u32, dialoguer::Error> 
 
 /// A network that is picked from those that make a manifest with the other choices.
 fn network(choices: &Choices) -> Result<Network, dialoguer::Error> {
-    let mut networks = networks();
-    let fits = |network: &Network| {
+    let fits = |(.., network): &Start| {
         let model = network.clone();
         let tried = template::manifest(
             &Choices {
@@ -90,10 +89,9 @@ fn network(choices: &Choices) -> Result<Network, dialoguer::Error> {
         );
         Resolved::from_text(&tried, &[]).is_ok()
     };
+    let fitting: Vec<Start> = networks().into_iter().filter(fits).collect();
     // Where none does, something else is wrong, of which the manifest's check tells.
-    if networks.iter().any(|(.., network)| fits(network)) {
-        networks.retain(|(.., network)| fits(network));
-    }
+    let mut networks = if fitting.is_empty() { networks() } else { fitting };
     let lines: Vec<(&str, &str)> = networks.iter().map(|(name, help, _)| (*name, help.as_str())).collect();
     let picked = pick("Which model?", &lines, 0)?;
     Ok(networks.swap_remove(picked.min(networks.len() - 1)).2)
