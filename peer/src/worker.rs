@@ -14,7 +14,7 @@ use std::{
 use bytes::Bytes;
 use fltorrent_coordinator::key::KeyError;
 use fltorrent_records::report::{EvaluationFigures, ModelHash, TrainFigures};
-use fltorrent_swarm::{ChunkLayout, EvaluationCounts, Metainfo, SignedMetainfo, StopRecord};
+use fltorrent_swarm::{ChunkLayout, EvaluationCounts, Metainfo, Signed, StopRecord};
 use thiserror::Error;
 use tokio::sync::mpsc;
 
@@ -136,7 +136,7 @@ pub enum Progress {
     /// This peer's update is in the store.
     Published {
         /// Its signed description.
-        metainfo: SignedMetainfo,
+        metainfo: Signed,
         /// How training went.
         train: TrainFigures,
     },
@@ -274,7 +274,7 @@ impl<'a> Thread<'a> {
             .sign(&body)
             .map_err(|source| WorkError::Sign { round, source })?;
         let certificate = Bytes::copy_from_slice(credentials.certificate());
-        let metainfo = SignedMetainfo {
+        let metainfo = Signed {
             body,
             certificate,
             signature: signature.into(),

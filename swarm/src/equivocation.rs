@@ -8,14 +8,14 @@ use thiserror::Error;
 
 use crate::{
     message::{DecodeError, FrameDecoder, Limits, Message},
-    metainfo::{Metainfo, SignedMetainfo, Verifier},
+    metainfo::{Metainfo, Signed, Verifier},
 };
 
 /// Two metainfos that no honest origin signs both. Whoever knows the run's authority can check them, without trust in who
 /// shows them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Equivocation {
-    metainfos: [SignedMetainfo; 2],
+    metainfos: [Signed; 2],
 }
 
 /// Why something is no such proof.
@@ -35,7 +35,7 @@ pub enum EquivocationError {
 }
 
 impl Equivocation {
-    pub(crate) fn new(first: SignedMetainfo, second: SignedMetainfo) -> Self {
+    pub(crate) fn new(first: Signed, second: Signed) -> Self {
         Self {
             metainfos: [first, second],
         }
@@ -47,7 +47,7 @@ impl Equivocation {
     /// The missing part of a proof.
     pub fn verify(&self, chunks: u32, verifier: &mut dyn Verifier) -> Result<(u32, u32), EquivocationError> {
         let [first, second] = &self.metainfos;
-        let name = |signed: &SignedMetainfo| {
+        let name = |signed: &Signed| {
             let metainfo = Metainfo::decode(&signed.body, chunks)?;
             let Metainfo { run, attempt, .. } = metainfo;
             Ok::<_, DecodeError>((run, attempt, metainfo.round, metainfo.origin))

@@ -43,8 +43,7 @@ pub use early_stop::{Convergence, EarlyStop, StopRecord, StopRules};
 pub use equivocation::{Equivocation, EquivocationError};
 pub use message::{Hello, HelloMismatch, Message, PieceHeader};
 pub use metainfo::{
-    EvaluationCounts, KnownMetainfo, Metainfo, Miscount, OriginCounts, PieceFault, SignedMetainfo, Verifier,
-    check_piece,
+    EvaluationCounts, KnownMetainfo, Metainfo, Miscount, OriginCounts, PieceFault, Signed, Verifier, check_piece,
 };
 pub use selection::ChunkSelection;
 pub use swarm::{Action, Departure, Failure, Notice, Stats, Swarm, Violation, Wait};

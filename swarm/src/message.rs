@@ -16,7 +16,7 @@ pub use crate::wire::{DecodeError, PROTOCOL_VERSION};
 use crate::{
     bitfield::Bitfield,
     chunk::ChunkId,
-    metainfo::SignedMetainfo,
+    metainfo::Signed,
     wire::{Reader, Writer},
 };
 
@@ -78,7 +78,7 @@ pub enum Message {
     /// First message in both directions.
     Hello(Hello),
     /// An origin's signed chunk hashes.
-    Metainfo(SignedMetainfo),
+    Metainfo(Signed),
     /// The sender holds all chunks of a round.
     Complete {
         /// The round.

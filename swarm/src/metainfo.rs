@@ -171,12 +171,12 @@ impl OriginCounts {
     }
 }
 
-/// A metainfo as it travels: the signed bytes, who signed, and the signature.
+/// A statement as it travels: the signed bytes, who signed, and the signature.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct SignedMetainfo {
-    /// [`Metainfo::encode`].
+pub struct Signed {
+    /// What is signed, such as [`Metainfo::encode`].
     pub body: Bytes,
-    /// The origin's certificate, DER.
+    /// The signer's certificate, DER.
     pub certificate: Bytes,
     /// The signature over `body` under the certificate's key.
     pub signature: Bytes,
@@ -188,7 +188,7 @@ pub struct KnownMetainfo {
     /// Its content.
     pub parsed: Metainfo,
     /// As it travels.
-    pub signed: SignedMetainfo,
+    pub signed: Signed,
 }
 
 /// A fault of a piece.
@@ -206,7 +206,7 @@ pub trait Verifier: Send {
     ///
     /// # Errors
     /// As [`Metainfo::decode`].
-    fn read(&mut self, signed: SignedMetainfo, chunks: u32) -> Result<Arc<KnownMetainfo>, DecodeError> {
+    fn read(&mut self, signed: Signed, chunks: u32) -> Result<Arc<KnownMetainfo>, DecodeError> {
         let parsed = Metainfo::decode(&signed.body, chunks)?;
         Ok(Arc::new(KnownMetainfo { parsed, signed }))
     }

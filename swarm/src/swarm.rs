@@ -29,7 +29,7 @@ use crate::{
     config::Config,
     early_stop::{Convergence, EarlyStop, StopRecord},
     message::Message,
-    metainfo::{Metainfo, SignedMetainfo, Verifier},
+    metainfo::{Metainfo, Signed, Verifier},
     neighbour::{Neighbour, NeighbourState},
     round::Round,
 };
@@ -219,7 +219,7 @@ impl Swarm {
     }
 
     /// This peer's own update of the current round, whose chunks the driver has stored.
-    pub fn publish(&mut self, now: Time, signed: SignedMetainfo) {
+    pub fn publish(&mut self, now: Time, signed: Signed) {
         let me = self.config.me();
         let known = match self.verifier.read(signed, self.config.layout.chunks()) {
             Ok(known) => known,

@@ -12,8 +12,7 @@ use std::{
 };
 
 use fltorrent_swarm::{
-    Bitfield, ChunkId, Equivocation, EquivocationError, Failure, Message, Metainfo, SignedMetainfo, Swarm, Time,
-    Verifier,
+    Bitfield, ChunkId, Equivocation, EquivocationError, Failure, Message, Metainfo, Signed, Swarm, Time, Verifier,
     simulation::LinkProfile,
     test_utils::{KeyedVerifier, Outcome, Solo, origin_data, origin_metainfo, sign},
 };
@@ -85,7 +84,7 @@ fn liars_that_claim_to_have_everything_cannot_keep_a_peer_from_the_one_that_has_
 }
 
 /// What `origin` signs for a round when it says that it trained on `samples`.
-fn signed(bench: &Solo, round: u32, origin: u32, samples: u64) -> SignedMetainfo {
+fn signed(bench: &Solo, round: u32, origin: u32, samples: u64) -> Signed {
     let metainfo = Metainfo {
         samples,
         ..origin_metainfo(&bench.config, round, origin)
@@ -149,11 +148,11 @@ fn two_metainfos_of_one_origin_and_round_are_a_proof_that_convinces_anybody() {
 fn what_proves_nothing_is_no_proof() {
     let bench = hub(4, 3);
     let limits = bench.config.limits();
-    let proof = |first: &SignedMetainfo, second: &SignedMetainfo| {
+    let proof = |first: &Signed, second: &Signed| {
         let frames = [first, second].map(|it| Message::Metainfo(it.clone()).encode());
         Equivocation::decode(&frames.concat(), limits).unwrap()
     };
-    let convict = |first: &SignedMetainfo, second: &SignedMetainfo| proof(first, second).verify(3, &mut KeyedVerifier);
+    let convict = |first: &Signed, second: &Signed| proof(first, second).verify(3, &mut KeyedVerifier);
     let true_one = signed(&bench, 1, 2, 70);
     assert_eq!(convict(&true_one, &signed(&bench, 1, 2, 80)).unwrap(), (2, 1));
     let same = convict(&true_one, &true_one);

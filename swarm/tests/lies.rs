@@ -9,7 +9,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use fltorrent_swarm::{
     ChunkId, Config, Departure, Failure, Hello, HelloMismatch, Message, Metainfo, Miscount, Notice, OriginCounts,
-    PieceHeader, SignedMetainfo, Violation,
+    PieceHeader, Signed, Violation,
     message::DecodeError,
     test_utils::{Outcome, Solo, origin_data, origin_metainfo, sign},
 };
@@ -571,7 +571,7 @@ fn models_that_differ_end_the_run_when_the_round_is_complete() {
 }
 
 /// Origin 3 trained from another model than this peer.
-fn models_differ(own: SignedMetainfo, other: SignedMetainfo) -> Failure {
+fn models_differ(own: Signed, other: Signed) -> Failure {
     Failure::ModelsDiffer {
         origin: 3,
         round: 0,
@@ -600,7 +600,7 @@ fn models_that_differ_are_seen_by_who_hears_of_the_end_before_its_round_is_compl
 }
 
 /// Peer 0 in round 1, which neighbour 1 has helped it to; 2 and 3 have not said that they have completed round 0.
-fn ahead_of_two() -> (Solo, SignedMetainfo) {
+fn ahead_of_two() -> (Solo, Signed) {
     let mut bench = bench().connected();
     bench.complete_round(0);
     bench.swarm.begin_round(bench.now);

@@ -3,7 +3,7 @@
 
 use bytes::Bytes;
 use fltorrent_swarm::{
-    Bitfield, ChunkId, EvaluationCounts, Hello, Message, Metainfo, PieceHeader, SignedMetainfo, fuzzing,
+    Bitfield, ChunkId, EvaluationCounts, Hello, Message, Metainfo, PieceHeader, Signed, fuzzing,
     message::{DecodeError, FrameDecoder, Limits},
 };
 
@@ -69,7 +69,7 @@ fn vectors() -> Vec<(Message, Vec<u8>)> {
         first_round: 3,
         model: [0x88; 32],
     };
-    let signed = SignedMetainfo {
+    let signed = Signed {
         body: metainfo().encode(),
         certificate: Bytes::from_static(&[0xca, 0xfe]),
         signature: Bytes::from_static(&[0x51, 0x60, 0x70]),

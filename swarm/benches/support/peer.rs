@@ -6,8 +6,8 @@ use std::{
 };
 
 use fltorrent_swarm::{
-    Action, Bitfield, ChunkId, ChunkLayout, Config, Departure, Message, Metainfo, PieceHeader, SignedMetainfo,
-    Verifier, check_piece,
+    Action, Bitfield, ChunkId, ChunkLayout, Config, Departure, Message, Metainfo, PieceHeader, Signed, Verifier,
+    check_piece,
     test_utils::{Solo, config},
 };
 
@@ -46,7 +46,7 @@ pub(crate) struct Peer {
 }
 
 /// What an origin signs: certificate and signature are as long as real ones.
-pub(crate) fn metainfo(round: u32, origin: u32) -> SignedMetainfo {
+pub(crate) fn metainfo(round: u32, origin: u32) -> Signed {
     let metainfo = Metainfo {
         run: [7; 16],
         attempt: 0,
@@ -57,7 +57,7 @@ pub(crate) fn metainfo(round: u32, origin: u32) -> SignedMetainfo {
         base: [0; 32],
         hashes: vec![*blake3::hash(&CHUNK).as_bytes(); CHUNKS as usize],
     };
-    SignedMetainfo {
+    Signed {
         body: metainfo.encode(),
         certificate: vec![0; 400].into(),
         signature: vec![0; 64].into(),

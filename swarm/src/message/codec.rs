@@ -6,7 +6,7 @@ use super::{Hello, Message};
 use crate::{
     bitfield::Bitfield,
     chunk::ChunkId,
-    metainfo::{MAX_CERTIFICATE, MAX_SIGNATURE, METAINFO_PREFIX, SignedMetainfo},
+    metainfo::{MAX_CERTIFICATE, MAX_SIGNATURE, METAINFO_PREFIX, Signed},
     neighbour::MAX_QUEUED,
     wire::{DecodeError, Reader, Writer},
 };
@@ -170,7 +170,7 @@ impl Message {
             }
             Self::Bitfield { held, .. } => HEAD + 4 + held.as_bytes().len() as u32,
             Self::Request { .. } => HEAD + 5 * 4,
-            Self::Metainfo(SignedMetainfo {
+            Self::Metainfo(Signed {
                 body,
                 certificate,
                 signature,
@@ -211,7 +211,7 @@ impl Message {
             WITHDRAW => Self::Withdraw { request: input.u32()? },
             REJECT => Self::Reject { request: input.u32()? },
             HELLO => Self::Hello(Hello::decode(&mut input)?),
-            METAINFO => Self::Metainfo(SignedMetainfo {
+            METAINFO => Self::Metainfo(Signed {
                 body: input.field(limits.metainfo_body())?,
                 certificate: input.field(MAX_CERTIFICATE)?,
                 signature: input.field(MAX_SIGNATURE)?,

@@ -31,7 +31,7 @@ use super::{
 use crate::{
     Time,
     message::{Message, PieceHeader},
-    metainfo::{Metainfo, SignedMetainfo},
+    metainfo::{Metainfo, Signed},
     selection::mix,
     sending::{DeclaredLink, RateAware},
     swarm::Action,
@@ -48,7 +48,7 @@ pub(super) struct AccessLinks {
     /// Lists of messages that have come, to be used again.
     spare: Vec<Vec<Control>>,
     /// Every origin's signed metainfo, by round.
-    signed: BTreeMap<u32, Vec<Option<SignedMetainfo>>>,
+    signed: BTreeMap<u32, Vec<Option<Signed>>>,
     pub(super) failed: Option<SimulationError>,
     /// The scenario's name of each peer, where that is not its index.
     order: Vec<u32>,

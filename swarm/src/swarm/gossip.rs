@@ -7,7 +7,7 @@ use crate::{
     Time,
     equivocation::Equivocation,
     message::Message,
-    metainfo::{KnownMetainfo, Metainfo, Miscount, SignedMetainfo},
+    metainfo::{KnownMetainfo, Metainfo, Miscount, Signed},
     neighbour::AHEAD,
     round::Round,
 };
@@ -149,7 +149,7 @@ impl Swarm {
         Ok(())
     }
 
-    pub(super) fn got_metainfo(&mut self, at: usize, signed: SignedMetainfo) -> Result<Follows, Violation> {
+    pub(super) fn got_metainfo(&mut self, at: usize, signed: Signed) -> Result<Follows, Violation> {
         let read = self.verifier.read(signed, self.config.layout.chunks())?;
         let (parsed, signed) = (&read.parsed, &read.signed);
         let (origin, number) = (parsed.origin, parsed.round);
@@ -196,7 +196,7 @@ impl Swarm {
 
     /// An origin has signed two updates for one round: the neighbours get the second one, and the first where they may lack it, so that
     /// everybody holds the proof. Whose model would count cannot be told any more.
-    fn dispute(&mut self, from: usize, (round, origin): (u32, u32), second: SignedMetainfo) {
+    fn dispute(&mut self, from: usize, (round, origin): (u32, u32), second: Signed) {
         let neighbours = self.neighbours.len();
         let Some(of) = self.round_mut(round) else {
             return;
@@ -231,7 +231,7 @@ impl Swarm {
     }
 
     /// A metainfo of a round that convicts its origin, for those of these neighbours that take it.
-    fn show(&mut self, neighbours: impl IntoIterator<Item = usize>, round: u32, signed: &SignedMetainfo) {
+    fn show(&mut self, neighbours: impl IntoIterator<Item = usize>, round: u32, signed: &Signed) {
         for at in neighbours {
             if self.neighbours[at].is_open() && self.may_hear(at, round) {
                 self.send(at, Message::Metainfo(signed.clone()));

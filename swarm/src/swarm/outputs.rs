@@ -9,7 +9,7 @@ use crate::{
     chunk::ChunkId,
     equivocation::Equivocation,
     message::{DecodeError, HelloMismatch, Message},
-    metainfo::{Miscount, SignedMetainfo},
+    metainfo::{Miscount, Signed},
 };
 
 /// Something that the driver has to do, in the order in which it is polled.
@@ -151,7 +151,7 @@ pub enum Failure {
         origin: u32,
         round: u32,
         what: Miscount,
-        proof: Box<SignedMetainfo>,
+        proof: Box<Signed>,
     },
     #[error(
         "peer {origin} trained round {round} from model {}, this peer from {}: an origin gave them different updates, or one of their machines computes something else; compare the models that their logs name",
@@ -163,7 +163,7 @@ pub enum Failure {
         round: u32,
         theirs: [u8; 32],
         ours: [u8; 32],
-        proof: Box<[SignedMetainfo; 2]>,
+        proof: Box<[Signed; 2]>,
     },
     #[error("this peer's own update cannot be published")]
     Unpublishable(#[source] DecodeError),
@@ -184,7 +184,7 @@ impl Failure {
 }
 
 /// Metainfos as they travel, one after the other, in hexadecimal digits.
-fn digits(metainfos: &[SignedMetainfo]) -> String {
+fn digits(metainfos: &[Signed]) -> String {
     let frames = metainfos.iter().flat_map(|it| Message::Metainfo(it.clone()).encode());
     HEXLOWER.encode(&frames.collect::<Vec<_>>())
 }

@@ -10,7 +10,7 @@ use crate::{
     chunk::ChunkId,
     config::Config,
     message::{Message, PieceHeader},
-    metainfo::{Metainfo, SignedMetainfo, check_piece},
+    metainfo::{Metainfo, Signed, check_piece},
     swarm::{Action, Departure, Failure, Notice, Swarm, Violation},
 };
 
@@ -100,7 +100,7 @@ impl Host {
     }
 
     /// Stores its own update of a round, and what it signs.
-    pub fn train(&mut self, round: u32) -> SignedMetainfo {
+    pub fn train(&mut self, round: u32) -> Signed {
         self.keep_update(round);
         let origin = self.config.me();
         let metainfo = Metainfo {

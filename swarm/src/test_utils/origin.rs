@@ -9,7 +9,7 @@ use crate::{
     chunk::{ChunkId, ChunkLayout},
     config::Config,
     message::Hello,
-    metainfo::{EvaluationCounts, Metainfo, SignedMetainfo, Verifier},
+    metainfo::{EvaluationCounts, Metainfo, Signed, Verifier},
     selection::ChunkSelection,
     selection::mix,
 };
@@ -82,9 +82,9 @@ fn learning_curve(round: u32) -> EvaluationCounts {
 }
 
 /// A metainfo as `origin` signs it in virtual time.
-pub fn sign(origin: u32, metainfo: &Metainfo) -> SignedMetainfo {
+pub fn sign(origin: u32, metainfo: &Metainfo) -> Signed {
     let body = metainfo.encode();
-    SignedMetainfo {
+    Signed {
         certificate: Bytes::copy_from_slice(&origin.to_be_bytes()),
         signature: keyed(origin, &body),
         body,

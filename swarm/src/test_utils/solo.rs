@@ -8,7 +8,7 @@ use crate::{
     chunk::ChunkId,
     config::Config,
     message::{Hello, Message, PieceHeader},
-    metainfo::{SignedMetainfo, Verifier, check_piece},
+    metainfo::{Signed, Verifier, check_piece},
     swarm::{Action, Failure, Notice, Swarm, Violation},
 };
 
@@ -89,7 +89,7 @@ impl Solo {
     }
 
     /// It publishes an update that says this of itself.
-    pub fn publish_as(&mut self, signed: SignedMetainfo) {
+    pub fn publish_as(&mut self, signed: Signed) {
         self.swarm.publish(self.now, signed);
         self.drain();
     }

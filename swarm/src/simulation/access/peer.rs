@@ -11,7 +11,7 @@ use crate::{
     Time,
     config::Config,
     message::DecodeError,
-    metainfo::{EvaluationCounts, KnownMetainfo, Metainfo, SignedMetainfo, Verifier},
+    metainfo::{EvaluationCounts, KnownMetainfo, Metainfo, Signed, Verifier},
     simulation::figures::{PeerFigures, Waiting},
     swarm::Swarm,
 };
@@ -61,9 +61,9 @@ impl Own {
     }
 
     /// Its metainfo of a round.
-    pub(super) fn update(&mut self, round: u32) -> SignedMetainfo {
+    pub(super) fn update(&mut self, round: u32) -> Signed {
         self.template.round = round;
-        SignedMetainfo {
+        Signed {
             body: self.template.encode(),
             certificate: Bytes::from_static(&CERTIFICATE),
             signature: Bytes::from_static(&SIGNATURE),
@@ -78,7 +78,7 @@ pub(super) type Read = Arc<Mutex<BTreeMap<u32, Vec<Option<Arc<KnownMetainfo>>>>>
 struct Trusting(Read);
 
 impl Verifier for Trusting {
-    fn read(&mut self, signed: SignedMetainfo, chunks: u32) -> Result<Arc<KnownMetainfo>, DecodeError> {
+    fn read(&mut self, signed: Signed, chunks: u32) -> Result<Arc<KnownMetainfo>, DecodeError> {
         let (round, origin) = Metainfo::peek(&signed.body)?;
         let mut rounds = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let origins = rounds.entry(round).or_default();
