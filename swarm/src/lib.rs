@@ -27,6 +27,7 @@ mod neighbour;
 mod rate;
 mod requests;
 mod round;
+mod rules;
 mod selection;
 pub mod sending;
 pub mod simulation;
@@ -45,6 +46,7 @@ pub use message::{Hello, HelloMismatch, Message, PieceHeader};
 pub use metainfo::{
     EvaluationCounts, KnownMetainfo, Metainfo, Miscount, OriginCounts, PieceFault, Signed, Verifier, check_piece,
 };
+pub use rules::{Deadline, OnPeerLoss, RoundRules};
 pub use selection::ChunkSelection;
 pub use swarm::{Action, Departure, Failure, Notice, Stats, Swarm, Violation, Wait};
 
