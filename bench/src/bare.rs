@@ -16,7 +16,7 @@ use fltorrent_coordinator::{
     key::{KeyError, PeerKey},
     tls::{Credentials, TlsError},
 };
-use fltorrent_crds::plan::TransportPlan;
+use fltorrent_crds::plan::{LivenessPlan, TransportPlan};
 use fltorrent_peer::{
     clock,
     transport::{
@@ -78,7 +78,12 @@ pub(crate) struct Transfer {
 ///
 /// # Errors
 /// [`BareError`].
-pub(crate) fn transfer(plan: &TransportPlan, update: usize, bytes: u64) -> Result<Transfer, BareError> {
+pub(crate) fn transfer(
+    plan: &TransportPlan,
+    liveness: &LivenessPlan,
+    update: usize,
+    bytes: u64,
+) -> Result<Transfer, BareError> {
     let work = Work { update, bytes };
     let run = RunId::random()?;
     let authority = Authority::generate(run, LIFETIME, SystemTime::now())?;
@@ -88,7 +93,7 @@ pub(crate) fn transfer(plan: &TransportPlan, update: usize, bytes: u64) -> Resul
     let (one, other) = thread::scope(|scope| {
         let other = scope.spawn(|| {
             on_a_runtime(async {
-                let endpoint = endpoint(plan, &listener)?;
+                let endpoint = endpoint(plan, liveness, &listener)?;
                 // The other side has gone when it does not take this, and says why.
                 address_in.send(endpoint.local_addr()?).ok();
                 let incoming = endpoint.accept().await.ok_or(BareError::Gone)?;
@@ -96,7 +101,7 @@ pub(crate) fn transfer(plan: &TransportPlan, update: usize, bytes: u64) -> Resul
             })
         });
         let one = on_a_runtime(async {
-            let endpoint = endpoint(plan, &dialler)?;
+            let endpoint = endpoint(plan, liveness, &dialler)?;
             let address = address.recv().map_err(|_| BareError::Gone)?;
             let connection = endpoint.connect(address, &name)?.await?;
             exchange(&endpoint, connection, work).await
@@ -141,9 +146,16 @@ fn on_a_runtime<T>(task: impl Future<Output = Result<T, BareError>>) -> Result<T
         .block_on(task)
 }
 
-fn endpoint(plan: &TransportPlan, credentials: &Credentials) -> Result<Endpoint, BareError> {
+fn endpoint(plan: &TransportPlan, liveness: &LivenessPlan, credentials: &Credentials) -> Result<Endpoint, BareError> {
     let socket = socket::bind((Ipv4Addr::LOCALHOST, 0).into())?;
-    Ok(transport::bare(socket, plan, credentials, PIECE as u32, STREAM_WINDOW)?)
+    Ok(transport::bare(
+        socket,
+        plan,
+        liveness,
+        credentials,
+        PIECE as u32,
+        STREAM_WINDOW,
+    )?)
 }
 
 /// Sends and receives so many bytes, and waits until the other side has them too.
@@ -217,15 +229,18 @@ mod tests {
     #[test]
     fn everything_comes_in_both_directions_and_costs_time() {
         let plan = TransportPlan {
-            keep_alive: Duration::from_secs(5),
-            idle_timeout: Duration::from_secs(20),
-            lost_after: Duration::from_secs(30),
             mtu: 1452,
             congestion_control: CongestionControl::Auto,
         };
+        let liveness = LivenessPlan {
+            heartbeat_interval: Duration::from_secs(5),
+            heartbeat_timeout: Duration::from_secs(20),
+            min_peers: 2,
+            pause_limit: Duration::from_secs(600),
+        };
         // Not a whole number of pieces.
         let bytes = 3 * PIECE as u64 + 17;
-        let Transfer { payload, seconds, cpu } = transfer(&plan, 2 * PIECE + 5, bytes).unwrap();
+        let Transfer { payload, seconds, cpu } = transfer(&plan, &liveness, 2 * PIECE + 5, bytes).unwrap();
         assert_eq!(payload, 2 * bytes);
         assert!(seconds > 0.0 && cpu > 0.0);
     }

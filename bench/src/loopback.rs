@@ -77,7 +77,7 @@ fn measure(case: &Case, arguments: &LoopbackArguments, printer: &mut Printer) ->
         let results = Results::reopen(folder.path());
         let ours = Ours::read(&results, peers).map_err(|error| failed(error.into()))?;
         let each_way = (ours.payload / 2.0) as u64;
-        let bare = bare::transfer(&plan.transport, plan.model.bytes as usize, each_way)
+        let bare = bare::transfer(&plan.transport, &plan.liveness, plan.model.bytes as usize, each_way)
             .map_err(|error| failed(error.into()))?;
         turns.push(Turn { ours, bare });
     }

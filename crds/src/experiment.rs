@@ -10,6 +10,7 @@ mod data;
 mod early_stop;
 mod exchange;
 pub mod kubernetes;
+mod liveness;
 mod model;
 mod network;
 mod settings;
@@ -28,8 +29,9 @@ pub use crate::{
 pub use checkpoint::{Checkpoint, CheckpointType, PeriodicCheckpoint};
 pub use data::Data;
 pub use early_stop::EarlyStop;
-pub use exchange::Exchange;
+pub use exchange::{Exchange, Round};
 pub use kubernetes::{GroupKubernetes, Kubernetes};
+pub use liveness::{FailurePolicy, Liveness};
 pub use model::{InitFrom, Model};
 pub use network::{AccessLink, Network};
 pub use settings::{CongestionControl, Output, Transport, TransportType};
@@ -100,6 +102,12 @@ pub struct ExperimentSpec {
     /// Connections between peers.
     #[serde(default)]
     pub transport: Transport,
+    /// How peers notice that others are gone, and how many have to be left.
+    #[serde(default)]
+    pub liveness: Liveness,
+    /// What becomes of the run when something fails.
+    #[serde(default)]
+    pub failure_policy: FailurePolicy,
     /// Links of the peers, emulated by each peer's process.
     #[serde(default)]
     pub network: Network,

@@ -36,6 +36,6 @@ pub use bindings::{Announcement, Bindings};
 pub use errors::{Errors, FieldError};
 pub use experiment::{Experiment, ExperimentSpec};
 pub use plan::Plan;
-pub use text::{BitRate, ByteSize, Interval, Percentage, Quantity, QueueLength, TextError};
+pub use text::{AutoInterval, BitRate, ByteSize, Interval, Percentage, Quantity, QueueLength, TextError, TimeLimit};
 pub use utf8::{NotUtf8, utf8};
 pub use visible::{visible, visible_line};

@@ -8,6 +8,7 @@ mod chunks;
 mod data;
 mod hash;
 mod kubernetes;
+mod liveness;
 mod network;
 mod paths;
 mod schedule;
@@ -16,7 +17,7 @@ mod start;
 
 use std::time::Duration;
 
-use fltorrent_swarm::{ChokePolicyKind, ChunkSelection};
+use fltorrent_swarm::{ChokePolicyKind, ChunkSelection, OnPeerLoss, RoundRules};
 use serde::{Deserialize, Serialize};
 
 use crate::{aggregation::Aggregation, data::DataSource, family, partition::Partition, schedule::Schedule};
@@ -62,6 +63,10 @@ pub struct Plan {
     pub aggregation: Aggregation,
     /// Connections between peers.
     pub transport: TransportPlan,
+    /// When peers count as absent, and how many have to be left.
+    pub liveness: LivenessPlan,
+    /// What becomes of the run when a peer is lost.
+    pub on_peer_loss: OnPeerLoss,
     /// The results folder.
     pub output: OutputPlan,
     /// What is allowed but probably not meant.
@@ -159,23 +164,34 @@ pub struct ExchangePlan {
     pub num_chunks: u32,
     /// RAM that a peer's chunk store may keep, bytes; what is over goes to a file.
     pub memory_budget: u64,
+    /// When a round closes that not all peers have completed.
+    pub round: RoundRules,
 }
 
 /// Connections between peers.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct TransportPlan {
-    /// Time between two pings on a silent connection.
-    pub keep_alive: Duration,
-    /// Silence after which a connection counts as broken; longer than `keep_alive`.
-    pub idle_timeout: Duration,
-    /// How long a peer tries to reach a neighbour, at the start and after a break, before that neighbour counts as lost.
-    pub lost_after: Duration,
     /// Largest UDP payload that path discovery may use, bytes, 1200..=65527.
     pub mtu: u16,
     /// What decides how much is in flight.
     #[serde(default, skip_serializing_if = "is_default")]
     pub congestion_control: CongestionControl,
+}
+
+/// When peers count as absent, and how many have to be left.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct LivenessPlan {
+    /// Time between two heartbeats on a silent connection.
+    pub heartbeat_interval: Duration,
+    /// Silence after which a connection counts as broken, and how long a neighbour without one is waited for; longer than
+    /// `heartbeat_interval`.
+    pub heartbeat_timeout: Duration,
+    /// Peers that have to be connected for the run to go on, `1..=peers`.
+    pub min_peers: u32,
+    /// How long a run with fewer waits for others before it fails.
+    pub pause_limit: Duration,
 }
 
 /// Where results go.

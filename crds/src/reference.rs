@@ -31,7 +31,7 @@ field of `spec`. Tests make the plan of each, and a real API server takes it.
 ";
 
 /// The sections, in the order in which a manifest is written; a field that is not among them comes last.
-const ORDER: [&str; 15] = [
+const ORDER: [&str; 17] = [
     "seed",
     "groups",
     "topology",
@@ -41,6 +41,8 @@ const ORDER: [&str; 15] = [
     "exchange",
     "aggregation",
     "transport",
+    "liveness",
+    "failurePolicy",
     "network",
     "checkpoint",
     "output",
@@ -137,7 +139,7 @@ pub fn page(examples: &[Example]) -> Result<String, ReferenceError> {
     let tops: Vec<String> = sections
         .iter()
         .filter(|section| section.depth == 2)
-        .map(|section| format!("[{0}](#{0})", section.path))
+        .map(|section| format!("[{}](#{})", section.path, section.path.to_lowercase()))
         .collect();
     page.push_str(&format!("\n{}\n", tops.join(" · ")));
     for (section, rules) in sections.iter().zip(rules) {

@@ -3,15 +3,18 @@
 #[macro_use]
 mod form;
 
+mod auto_interval;
 mod bit_rate;
 mod byte_size;
 mod interval;
 mod percentage;
 mod quantity;
 mod queue_length;
+mod time_limit;
 
 use std::{fmt, ops::RangeInclusive};
 
+pub use auto_interval::AutoInterval;
 pub use bit_rate::BitRate;
 pub use byte_size::ByteSize;
 pub(crate) use form::Form;
@@ -20,16 +23,19 @@ pub use interval::Interval;
 pub use percentage::Percentage;
 pub use quantity::Quantity;
 pub use queue_length::QueueLength;
+pub use time_limit::TimeLimit;
 
 /// The form of values that are written under this pattern.
 pub(crate) fn form(pattern: &str) -> Option<&'static Form> {
-    static FORMS: [&Form; 6] = [
+    static FORMS: [&Form; 8] = [
+        AutoInterval::FORM,
         BitRate::FORM,
         ByteSize::FORM,
         Interval::FORM,
         Percentage::FORM,
         Quantity::FORM,
         QueueLength::FORM,
+        TimeLimit::FORM,
     ];
     FORMS.into_iter().find(|form| form.pattern == pattern)
 }

@@ -204,6 +204,8 @@ fn rules_agree_with_the_reader() {
         (Some(("training/learningRate", json!(0))), false),
         (Some(("training/learningRate", json!(0.0))), false),
         (Some(("training/learningRate", json!(1))), true),
+        (Some(("exchange/round/quorum", json!(0))), false),
+        (Some(("exchange/round/quorum", json!(1))), true),
         (Some(("model", json!({"type": "custom"}))), false),
         (
             Some((

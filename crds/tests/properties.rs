@@ -62,7 +62,7 @@ fn any_value() -> impl Strategy<Value = Value> {
     })
 }
 
-const PLACES: [&str; 36] = [
+const PLACES: [&str; 38] = [
     "^metadata",
     "^metadata/name",
     "^spec",
@@ -88,7 +88,9 @@ const PLACES: [&str; 36] = [
     "training/learningRate",
     "exchange",
     "exchange/memoryBudget",
-    "transport/idleTimeout",
+    "exchange/round/quorum",
+    "exchange/round/deadline",
+    "liveness/heartbeatTimeout",
     "output",
     "kubernetes",
     "kubernetes/resources/requests",

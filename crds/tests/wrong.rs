@@ -148,9 +148,9 @@ fn all_errors_come_at_once() {
 #[test]
 fn a_default_in_the_place_of_a_wrong_value_makes_no_error() {
     let mut document = base();
-    // With keepAlive at its default of 5s the timeout would seem too short.
-    put(&mut document, "transport/keepAlive", json!("fast"));
-    put(&mut document, "transport/idleTimeout", json!("2s"));
+    // With heartbeatInterval at its default of 30s the timeout would seem too short.
+    put(&mut document, "liveness/heartbeatInterval", json!("fast"));
+    put(&mut document, "liveness/heartbeatTimeout", json!("2s"));
     assert_eq!(errors(&document).len(), 1);
 }
 

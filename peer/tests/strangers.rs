@@ -11,7 +11,7 @@ use std::{
 
 use bytes::Bytes;
 use fltorrent_coordinator::{authority::Authority, key::PeerKey, tls::Credentials};
-use fltorrent_crds::plan::{LinkPlan, TransportPlan};
+use fltorrent_crds::plan::{LinkPlan, LivenessPlan};
 use fltorrent_peer::{
     buffers::Buffers,
     transport::{CLOSE_REFUSED, Event, Link, LinkEvent, Transport, socket},
@@ -48,10 +48,10 @@ struct Target {
 }
 
 fn target() -> Target {
-    target_of(Run::new(5, vec![(0, 2), (2, 4)]).plan())
+    target_of(&Run::new(5, vec![(0, 2), (2, 4)]).liveness())
 }
 
-fn target_of(plan: TransportPlan) -> Target {
+fn target_of(liveness: &LivenessPlan) -> Target {
     let run = Run::new(5, vec![(0, 2), (2, 4)]);
     let socket = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
     let address = socket.local_addr().unwrap();
@@ -61,7 +61,8 @@ fn target_of(plan: TransportPlan) -> Target {
     let transport = Transport::start(
         socket::wrap(socket).unwrap(),
         &run.credentials(2),
-        &plan,
+        &run.plan(),
+        liveness,
         &LinkPlan::default(),
         &Buffers::new(run.layout().longest()),
         &[0, 4],
@@ -248,11 +249,11 @@ async fn half_open_handshakes_keep_no_neighbour_out() {
 
 #[tokio::test]
 async fn a_handshake_that_does_not_go_on_ends_before_the_connection_would() {
-    let plan = TransportPlan {
-        idle_timeout: Duration::from_secs(3600),
-        ..Run::new(1, vec![]).plan()
+    let liveness = LivenessPlan {
+        heartbeat_timeout: Duration::from_secs(3600),
+        ..Run::new(1, vec![]).liveness()
     };
-    let mut target = target_of(plan);
+    let mut target = target_of(&liveness);
     let _socket = knock(&target);
     // Neighbours that are not there are told of, too.
     loop {
@@ -337,6 +338,7 @@ async fn a_server_that_is_not_the_peer_is_not_believed() {
             socket,
             credentials,
             &run.plan(),
+            &run.liveness(),
             &LinkPlan::default(),
             &Buffers::new(100),
             neighbours,

@@ -142,9 +142,9 @@ fn a_neighbour_that_never_comes_and_one_that_goes_away() {
 
     let network = two(&[
         "training.rounds=1000000",
-        "transport.keepAlive=500ms",
-        "transport.idleTimeout=2s",
-        "transport.lostAfter=3s",
+        "liveness.heartbeatInterval=500ms",
+        "liveness.heartbeatTimeout=3s",
+        "failurePolicy.onPeerLoss=fail",
     ]);
     let mut peers = [0, 1].map(|i| network.start(i, &[]));
     peers[0].until("1/1000000");

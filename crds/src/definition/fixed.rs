@@ -12,7 +12,7 @@ pub(crate) const FIXED: &str = "cannot be changed; make a new experiment";
 const NOT_BEGUN: &str = "!has(oldSelf.status) || !has(oldSelf.status.startTime)";
 
 /// Fields of `spec` that are compared as they are: outside of lists the API server fills in defaults.
-const PLAIN: [&str; 13] = [
+const PLAIN: [&str; 15] = [
     "seed",
     "topology",
     "model",
@@ -21,6 +21,8 @@ const PLAIN: [&str; 13] = [
     "exchange",
     "aggregation",
     "transport",
+    "liveness",
+    "failurePolicy",
     "network",
     "checkpoint",
     "output",

@@ -4,10 +4,10 @@ use fltorrent_swarm::{ChokePolicyKind, ChunkSelection};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::{ByteSize, Interval};
+use crate::{ByteSize, Interval, TimeLimit};
 
 /// The exchange of chunks.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Exchange {
     /// Neighbours served at once, with titForTat the optimistic one included.
@@ -31,6 +31,8 @@ pub struct Exchange {
     pub num_chunks: Option<u32>,
     /// RAM for chunks; the rest is kept in a file.
     pub memory_budget: ByteSize,
+    /// When a round closes that not all peers have completed.
+    pub round: Round,
 }
 
 impl Default for Exchange {
@@ -43,6 +45,32 @@ impl Default for Exchange {
             chunk_selection: ChunkSelection::default(),
             num_chunks: None,
             memory_budget: ByteSize::from_mebibytes(256),
+            round: Round::default(),
+        }
+    }
+}
+
+/// When a round closes that not all peers have completed.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Round {
+    /// Share of the peers whose whole updates are enough to close a round, once nothing new has come for patience; 1 waits for every
+    /// peer that is there.
+    #[schemars(range(min = 0.0001, max = 1.0))]
+    pub quorum: f64,
+    /// How long nothing new has to have come, 1ms to 1h, before a round closes without absent peers or with its quorum.
+    pub patience: Interval,
+    /// How long a round may last before it closes with the chunks that are there, 100ms to 168h: auto goes by the rounds before,
+    /// none waits for all that are there.
+    pub deadline: TimeLimit,
+}
+
+impl Default for Round {
+    fn default() -> Self {
+        Self {
+            quorum: 1.0,
+            patience: Interval::from_secs(3),
+            deadline: TimeLimit::Auto,
         }
     }
 }

@@ -9,7 +9,7 @@ use std::fmt;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::{Interval, family};
+use crate::family;
 
 /// Connections between peers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -18,12 +18,6 @@ pub struct Transport {
     /// Transport protocol; only quic, over UDP.
     #[serde(rename = "type")]
     pub kind: TransportType,
-    /// Time between two pings on a silent connection, 100ms to 1h.
-    pub keep_alive: Interval,
-    /// Silence after which a connection counts as broken, longer than keepAlive.
-    pub idle_timeout: Interval,
-    /// How long a peer tries to reach a neighbour, at the start and after a break, before it counts as lost.
-    pub lost_after: Interval,
     /// Largest UDP payload that path discovery may use, in bytes.
     #[schemars(range(min = 1200, max = 65_527))]
     pub mtu: u16,
@@ -35,9 +29,6 @@ impl Default for Transport {
     fn default() -> Self {
         Self {
             kind: TransportType::Quic,
-            keep_alive: Interval::from_secs(5),
-            idle_timeout: Interval::from_secs(20),
-            lost_after: Interval::from_secs(30),
             mtu: 1452,
             congestion_control: CongestionControl::Auto,
         }

@@ -11,21 +11,14 @@ const LATER: &str = "not supported yet";
 
 /// Fields by the path of what they stand in.
 const FIELDS: &[(&str, &[&str])] = &[
-    ("", &["churn", "liveness", "managedBy"]),
+    ("", &["churn", "managedBy"]),
     ("groups[]", &["deviceProfile", "gpu"]),
     ("data", &["cifar10", "synthetic"]),
     ("training", &["optimizer"]),
-    ("exchange", &["compression", "quorum"]),
+    ("exchange", &["compression"]),
     (
         "aggregation",
-        &[
-            "geometricMedian",
-            "krum",
-            "median",
-            "multiKrum",
-            "quorum",
-            "trimmedMean",
-        ],
+        &["geometricMedian", "krum", "median", "multiKrum", "trimmedMean"],
     ),
     ("transport", &["tcp"]),
     ("output", &["checkpoints"]),
@@ -37,6 +30,15 @@ const REFUSED: &[(&str, &str, &str)] = &[(
     "hostPath",
     "refused, for pods keep to Pod Security's `restricted`; take a persistentVolumeClaim",
 )];
+
+/// Fields that are looked for in the wrong place, or had another name: where, and what to write.
+const MOVED: &[(&str, &str, &str)] = &[
+    ("transport", "keepAlive", "liveness.heartbeatInterval"),
+    ("transport", "idleTimeout", "liveness.heartbeatTimeout"),
+    ("transport", "lostAfter", "liveness.heartbeatTimeout"),
+    ("exchange", "quorum", "exchange.round.quorum"),
+    ("aggregation", "quorum", "exchange.round.quorum"),
+];
 
 /// Values by the path of their field.
 const VALUES: &[(&str, &[&str])] = &[
@@ -92,6 +94,9 @@ pub(super) fn unknown<'a>(parent: &str, name: &str, known: impl Iterator<Item = 
     let at = general(parent);
     if let Some((_, _, instead)) = REFUSED.iter().find(|(of, field, _)| *of == at && *field == name) {
         return FieldError::new(path, "a path of the node", *instead);
+    }
+    if let Some((_, _, place)) = MOVED.iter().find(|(of, field, _)| *of == at && *field == name) {
+        return FieldError::new(path, "unknown field", format!("write `{place}` instead"));
     }
     let known: Vec<&str> = known.collect();
     let top = super::SPEC_SCHEMA.properties.iter().flatten();

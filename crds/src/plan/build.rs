@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use super::{LinkPlan, PeerPlan, Plan, data, kubernetes, network, paths, settings, start};
+use super::{LinkPlan, PeerPlan, Plan, data, kubernetes, liveness, network, paths, settings, start};
 use crate::{
     Errors, Experiment,
     catalogue::{BuiltIn, Catalogue},
@@ -68,7 +68,9 @@ impl Plan {
     fn resolve(experiment: &Experiment, catalogue: &dyn Catalogue) -> Result<Self, Errors> {
         let spec = &experiment.spec;
         let mut findings = Findings::default();
-        let transport = settings::transport(&spec.transport, &mut findings);
+        let transport = settings::transport(&spec.transport);
+        let every = u32::try_from(total(&spec.groups)).unwrap_or(u32::MAX);
+        let liveness = liveness::liveness(&spec.liveness, every, &mut findings);
         let links = network::links(spec, &transport, &mut findings);
         let peers = peers(spec, &links, &mut findings);
         let count = peers.as_ref().map(|peers| peers.len() as u32);
@@ -87,7 +89,8 @@ impl Plan {
         let early_stop = start::early_stop(spec.training.early_stop.as_ref(), &mut findings);
         kubernetes::check(spec, &mut findings);
         paths::check(spec, &mut findings);
-        let exchange = settings::exchange(&spec.exchange, model.as_ref(), degree, &mut findings);
+        let round = liveness::round(&spec.exchange.round, every, &mut findings);
+        let exchange = settings::exchange(&spec.exchange, round, model.as_ref(), degree, &mut findings);
         let (Some(peers), Some(data), Some(model), true) = (peers, data, model, findings.errors.is_empty()) else {
             return Err(Errors::all(findings.errors));
         };
@@ -104,6 +107,8 @@ impl Plan {
             exchange,
             aggregation: spec.aggregation.as_dyn().combination(),
             transport,
+            liveness,
+            on_peer_loss: spec.failure_policy.on_peer_loss,
             output: settings::output(&spec.output),
             warnings: findings.warnings,
         };

@@ -51,6 +51,8 @@ impl Plan {
             exchange: self.exchange.clone(),
             aggregation: self.aggregation,
             transport: self.transport.clone(),
+            liveness: self.liveness.clone(),
+            on_peer_loss: self.on_peer_loss,
             output: self.output.clone(),
             warnings: Vec::new(),
         }

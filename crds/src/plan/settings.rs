@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use fltorrent_swarm::RoundRules;
+
 use super::{DataPlan, ExchangePlan, ModelPlan, OutputPlan, TrainingPlan, TransportPlan};
 use crate::{
     Interval,
@@ -20,8 +22,8 @@ const SMALL_CHUNK: u64 = 32 << 10;
 const MANY_CHUNKS: u64 = 40;
 /// The least default number of chunks.
 const FEW_CHUNKS: u64 = 10;
-const HOUR: Duration = Duration::from_secs(3600);
-const DAY: Duration = Duration::from_secs(24 * 3600);
+pub(super) const HOUR: Duration = Duration::from_secs(3600);
+pub(super) const DAY: Duration = Duration::from_secs(24 * 3600);
 
 impl Default for TrainingPlan {
     /// What follows from a manifest that says nothing about training.
@@ -88,6 +90,7 @@ fn typical_shard(data: &DataPlan, peers: u32) -> Option<u64> {
 /// How chunks are swapped; `degree` is the largest number of neighbours, 0 when it is not known.
 pub(super) fn exchange(
     exchange: &Exchange,
+    round: RoundRules,
     model: Option<&ModelPlan>,
     degree: usize,
     findings: &mut Findings,
@@ -132,6 +135,7 @@ pub(super) fn exchange(
         chunk_selection: exchange.chunk_selection,
         num_chunks: num_chunks(exchange.num_chunks, model, findings),
         memory_budget: exchange.memory_budget.get(),
+        round,
     }
 }
 
@@ -159,25 +163,8 @@ fn num_chunks(asked: Option<u32>, model: Option<&ModelPlan>, findings: &mut Find
 }
 
 /// Connections between peers.
-pub(super) fn transport(transport: &Transport, findings: &mut Findings) -> TransportPlan {
-    let least = Duration::from_millis(100);
-    within("transport.keepAlive", transport.keep_alive, least, HOUR, findings);
-    within("transport.idleTimeout", transport.idle_timeout, least, DAY, findings);
-    within("transport.lostAfter", transport.lost_after, least, DAY, findings);
-    if transport.idle_timeout <= transport.keep_alive {
-        findings.error(
-            "transport.idleTimeout",
-            format!(
-                "{} is not longer than keepAlive, {}",
-                transport.idle_timeout, transport.keep_alive
-            ),
-            "three or four times keepAlive is usual",
-        );
-    }
+pub(super) const fn transport(transport: &Transport) -> TransportPlan {
     TransportPlan {
-        keep_alive: transport.keep_alive.get(),
-        idle_timeout: transport.idle_timeout.get(),
-        lost_after: transport.lost_after.get(),
         mtu: transport.mtu,
         congestion_control: transport.congestion_control,
     }
@@ -191,7 +178,8 @@ pub(super) fn output(output: &Output) -> OutputPlan {
     }
 }
 
-fn within(path: &str, interval: Interval, least: Duration, most: Duration, findings: &mut Findings) {
+/// Notes an interval that is out of its range.
+pub(super) fn within(path: &str, interval: Interval, least: Duration, most: Duration, findings: &mut Findings) {
     if !(least..=most).contains(&interval.get()) {
         findings.error(
             path,

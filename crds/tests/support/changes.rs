@@ -31,6 +31,8 @@ pub fn changes() -> Vec<(&'static str, Value, Option<&'static str>)> {
         ("exchange/numChunks", json!(12), Some("exchange")),
         ("aggregation", fedprox, Some("aggregation")),
         ("transport/mtu", json!(1400), Some("transport")),
+        ("liveness/minPeers", json!(3), Some("liveness")),
+        ("failurePolicy/onPeerLoss", json!("fail"), Some("failurePolicy")),
         ("network/default/delay", json!("1ms"), Some("network")),
         ("checkpoint/type", json!("periodic"), Some("checkpoint")),
         ("output/peerModels", json!(true), Some("output")),

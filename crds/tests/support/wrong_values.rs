@@ -74,7 +74,6 @@ pub fn wrong_values() -> Vec<(&'static str, Value, &'static str)> {
             "training: unknown field; it belongs under `spec`",
         ),
         // Names that are kept for later, and names that are wrong.
-        ("liveness", json!({}), "liveness: not supported yet; remove it"),
         ("churn", json!({}), "churn: not supported yet; remove it"),
         ("managedBy", json!("x"), "managedBy: not supported yet; remove it"),
         (
@@ -968,6 +967,66 @@ pub fn wrong_values() -> Vec<(&'static str, Value, &'static str)> {
             json!([]),
             "exchange.memoryBudget: a list is not a quantity of bytes",
         ),
+        (
+            "exchange/quorum",
+            json!(0.8),
+            "exchange.quorum: unknown field; write `exchange.round.quorum` instead",
+        ),
+        (
+            "aggregation/quorum",
+            json!(5),
+            "aggregation.quorum: unknown field; write `exchange.round.quorum` instead",
+        ),
+        (
+            "exchange/round",
+            json!(1),
+            "exchange.round: 1 is not a map; write a map of deadline, patience, quorum",
+        ),
+        (
+            "exchange/round/quorum",
+            json!(0),
+            "exchange.round.quorum: 0 is out of range; 0.0001 to 1 will do",
+        ),
+        (
+            "exchange/round/quorum",
+            json!(5),
+            "exchange.round.quorum: 5 is out of range; 0.0001 to 1 will do",
+        ),
+        (
+            "exchange/round/quorum",
+            json!("80%"),
+            "exchange.round.quorum: `80%` is not a number; write a number, 0.0001 to 1",
+        ),
+        (
+            "exchange/round/patience",
+            json!("auto"),
+            "exchange.round.patience: `auto` is not a duration; write a duration",
+        ),
+        (
+            "exchange/round/patience",
+            json!("0s"),
+            "exchange.round.patience: 0s is out of range; 1ms to 1h will do",
+        ),
+        (
+            "exchange/round/deadline",
+            json!(60),
+            "exchange.round.deadline: 60 is not a text; write auto, none, or a duration such as 10s",
+        ),
+        (
+            "exchange/round/deadline",
+            json!("never"),
+            "exchange.round.deadline: `never` is not a duration; write auto, none, or a duration such as 10s",
+        ),
+        (
+            "exchange/round/deadline",
+            json!("10ms"),
+            "exchange.round.deadline: 10ms is out of range; 100ms to 168h will do",
+        ),
+        (
+            "exchange/round/deadline",
+            json!("169h"),
+            "exchange.round.deadline: 169h is out of range; 100ms to 168h will do",
+        ),
         // Links.
         (
             "network",
@@ -1148,27 +1207,17 @@ pub fn wrong_values() -> Vec<(&'static str, Value, &'static str)> {
         (
             "transport/keepAlive",
             json!("20s"),
-            "transport.idleTimeout: 20s is not longer than keepAlive, 20s; three or four times keepAlive is usual",
-        ),
-        (
-            "transport/keepAlive",
-            json!("1ms"),
-            "transport.keepAlive: 1ms is out of range; 100ms to 1h will do",
+            "transport.keepAlive: unknown field; write `liveness.heartbeatInterval` instead",
         ),
         (
             "transport/idleTimeout",
-            json!("25h"),
-            "transport.idleTimeout: 25h is out of range; 100ms to 24h will do",
+            json!("20s"),
+            "transport.idleTimeout: unknown field; write `liveness.heartbeatTimeout` instead",
         ),
         (
             "transport/lostAfter",
-            json!("-1s"),
-            "transport.lostAfter: `-1s` is not a duration",
-        ),
-        (
-            "transport/lostAfter",
-            json!("0s"),
-            "transport.lostAfter: 0s is out of range; 100ms to 24h will do",
+            json!("20s"),
+            "transport.lostAfter: unknown field; write `liveness.heartbeatTimeout` instead",
         ),
         (
             "transport/mtu",
@@ -1179,6 +1228,96 @@ pub fn wrong_values() -> Vec<(&'static str, Value, &'static str)> {
             "transport/mtu",
             json!(65_528),
             "transport.mtu: 65528 is out of range; 1200 to 65527 will do",
+        ),
+        (
+            "liveness",
+            json!("auto"),
+            "liveness: `auto` is not a map; write a map of heartbeatInterval, heartbeatTimeout, minPeers, pauseLimit",
+        ),
+        (
+            "liveness/heartbeat",
+            json!("5s"),
+            "liveness.heartbeat: unknown field; the fields here are heartbeatInterval, heartbeatTimeout, minPeers, pauseLimit",
+        ),
+        (
+            "liveness/heartbeatInterval",
+            json!(30),
+            "liveness.heartbeatInterval: 30 is not a text; write auto, or a duration such as 10s, 1m30s or 500ms",
+        ),
+        (
+            "liveness/heartbeatInterval",
+            json!("often"),
+            "liveness.heartbeatInterval: `often` is not a duration; write auto, or a duration such as 10s, 1m30s or 500ms",
+        ),
+        (
+            "liveness/heartbeatInterval",
+            json!("1ms"),
+            "liveness.heartbeatInterval: 1ms is out of range; 100ms to 1h will do",
+        ),
+        (
+            "liveness/heartbeatInterval",
+            json!("90s"),
+            "liveness.heartbeatTimeout: 1m30s is not longer than heartbeatInterval, 1m30s; three or four times heartbeatInterval is usual",
+        ),
+        (
+            "liveness/heartbeatTimeout",
+            json!("none"),
+            "liveness.heartbeatTimeout: `none` is not a duration; write auto, or a duration",
+        ),
+        (
+            "liveness/heartbeatTimeout",
+            json!("auto"),
+            "liveness.heartbeatTimeout: 20s is not longer than heartbeatInterval, 30s; three or four times heartbeatInterval is usual; auto for both",
+        ),
+        (
+            "liveness/heartbeatTimeout",
+            json!("25h"),
+            "liveness.heartbeatTimeout: 25h is out of range; 100ms to 24h will do",
+        ),
+        (
+            "liveness/minPeers",
+            json!(0),
+            "liveness.minPeers: 0 is out of range; 1 to 10000 will do",
+        ),
+        (
+            "liveness/minPeers",
+            json!(9),
+            "liveness.minPeers: 9 is more than the 8 peers; at most 8 will do",
+        ),
+        (
+            "liveness/minPeers",
+            json!(4.5),
+            "liveness.minPeers: 4.5 is not a whole number; write a whole number, 1 to 10000",
+        ),
+        (
+            "liveness/minPeers",
+            json!("half"),
+            "liveness.minPeers: `half` is not a whole number; write a whole number, 1 to 10000",
+        ),
+        (
+            "liveness/pauseLimit",
+            json!("-1s"),
+            "liveness.pauseLimit: `-1s` is not a duration; write a duration",
+        ),
+        (
+            "liveness/pauseLimit",
+            json!("0s"),
+            "liveness.pauseLimit: 0s is out of range; 100ms to 168h will do",
+        ),
+        (
+            "failurePolicy",
+            json!("continue"),
+            "failurePolicy: `continue` is not a map; write a map of onPeerLoss",
+        ),
+        (
+            "failurePolicy/onPeerLoss",
+            json!("stop"),
+            "failurePolicy.onPeerLoss: `stop` is not known; allowed: continue, fail",
+        ),
+        (
+            "failurePolicy/onPeerlos",
+            json!("fail"),
+            "failurePolicy.onPeerlos: unknown field; did you mean `onPeerLoss`?",
         ),
         (
             "checkpoint/type",

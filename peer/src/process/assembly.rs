@@ -124,6 +124,7 @@ impl Assembly {
             socket,
             &self.credentials,
             &plan.transport,
+            &plan.liveness,
             &own.link.unwrap_or_default(),
             &self.buffers,
             &own.neighbours,

@@ -51,8 +51,8 @@ pub fn swarm(plan: &Plan, index: u32, identity: &RunIdentity, layout: ChunkLayou
         optimistic_interval: exchange.optimistic_unchoke_interval,
         choke_policy: exchange.choke_policy,
         selection: exchange.chunk_selection,
-        lost_after: plan.transport.lost_after,
-        join_within: plan.transport.lost_after,
+        lost_after: plan.liveness.heartbeat_timeout,
+        join_within: plan.liveness.heartbeat_timeout,
         seed: seeds::rng(plan.seed, "swarm", index, 0).next_u64(),
     }
 }
@@ -100,7 +100,7 @@ mod tests {
             ("exchange.chunkSelection", "random"),
             ("exchange.chunkSelection", "sequential"),
             ("exchange.numChunks", "12"),
-            ("transport.lostAfter", "40s"),
+            ("liveness.heartbeatTimeout", "40s"),
         ]
         .into_iter()
         .chain(policies)

@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use fltorrent_crds::plan::{CongestionControl, LinkPlan, RatePlan, TransportPlan};
+use fltorrent_crds::plan::{CongestionControl, LinkPlan, LivenessPlan, RatePlan, TransportPlan};
 use fltorrent_swarm::sending::{ACKNOWLEDGED_TOGETHER, first_window, held_for_sending, least_bound};
 use quinn::{
     AckFrequencyConfig, IdleTimeout, MtuDiscoveryConfig, TransportConfig, VarInt, congestion::ControllerFactory,
@@ -38,15 +38,21 @@ const MAX_ACK_DELAY: Duration = Duration::from_millis(60);
 const LEAST_RECEIVE_WINDOW: u32 = 4 * 1024 * 1024;
 
 /// Settings of all connections over a link, of a peer with so many neighbours; `chunk` is the longest chunk in bytes.
-pub(super) fn transport(plan: &TransportPlan, link: &LinkPlan, neighbours: usize, chunk: u32) -> Arc<TransportConfig> {
+pub(super) fn transport(
+    plan: &TransportPlan,
+    liveness: &LivenessPlan,
+    link: &LinkPlan,
+    neighbours: usize,
+    chunk: u32,
+) -> Arc<TransportConfig> {
     let mut config = TransportConfig::default();
     let mut discovery = MtuDiscoveryConfig::default();
     discovery.upper_bound(plan.mtu);
     // The plan bounds the time-out far below what a VarInt of milliseconds holds.
-    let idle = IdleTimeout::try_from(plan.idle_timeout).unwrap_or_else(|_| VarInt::MAX.into());
+    let idle = IdleTimeout::try_from(liveness.heartbeat_timeout).unwrap_or_else(|_| VarInt::MAX.into());
     config
         .max_idle_timeout(Some(idle))
-        .keep_alive_interval(Some(plan.keep_alive))
+        .keep_alive_interval(Some(liveness.heartbeat_interval))
         .max_concurrent_bidi_streams(1u32.into())
         .max_concurrent_uni_streams(PIECE_STREAMS.into())
         .stream_receive_window(chunk.saturating_add(64).max(256 * 1024).into())
@@ -101,26 +107,34 @@ mod tests {
 
     fn plan() -> TransportPlan {
         TransportPlan {
-            keep_alive: Duration::from_secs(5),
-            idle_timeout: Duration::from_secs(20),
-            lost_after: Duration::from_secs(30),
             mtu: 1452,
             congestion_control: CongestionControl::Auto,
         }
     }
 
+    fn liveness() -> LivenessPlan {
+        LivenessPlan {
+            heartbeat_interval: Duration::from_secs(5),
+            heartbeat_timeout: Duration::from_secs(20),
+            min_peers: 2,
+            pause_limit: Duration::from_secs(600),
+        }
+    }
+
     #[test]
     fn every_field_of_the_plan_reaches_quinn() {
-        let shown = |plan: &TransportPlan| format!("{:?}", transport(plan, &LinkPlan::default(), 2, 1000));
-        let changes: [fn(&mut TransportPlan); 3] = [
-            |plan| plan.keep_alive = Duration::from_secs(7),
-            |plan| plan.idle_timeout = Duration::from_secs(21),
-            |plan| plan.mtu = 6500,
+        let shown = |plan: &TransportPlan, liveness: &LivenessPlan| {
+            format!("{:?}", transport(plan, liveness, &LinkPlan::default(), 2, 1000))
+        };
+        let changes: [fn(&mut TransportPlan, &mut LivenessPlan); 3] = [
+            |_, liveness| liveness.heartbeat_interval = Duration::from_secs(7),
+            |_, liveness| liveness.heartbeat_timeout = Duration::from_secs(21),
+            |plan, _| plan.mtu = 6500,
         ];
         for change in changes {
-            let mut changed = plan();
-            change(&mut changed);
-            assert_ne!(shown(&plan()), shown(&changed));
+            let (mut changed, mut livelier) = (plan(), liveness());
+            change(&mut changed, &mut livelier);
+            assert_ne!(shown(&plan(), &liveness()), shown(&changed, &livelier));
         }
         assert_eq!(max_payload(&TransportPlan { mtu: 6500, ..plan() }), 6500);
     }
@@ -161,7 +175,10 @@ mod tests {
 
     #[test]
     fn a_neighbour_may_send_four_pieces_ahead() {
-        let shown = format!("{:?}", transport(&plan(), &LinkPlan::default(), 2, 50_000_000));
+        let shown = format!(
+            "{:?}",
+            transport(&plan(), &liveness(), &LinkPlan::default(), 2, 50_000_000)
+        );
         assert!(shown.contains("receive_window: 200000000"), "{shown}");
     }
 }

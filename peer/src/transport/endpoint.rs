@@ -11,7 +11,7 @@ use fltorrent_coordinator::{
 };
 use fltorrent_crds::{
     PeerAddress,
-    plan::{CongestionControl, LinkPlan, TransportPlan},
+    plan::{CongestionControl, LinkPlan, LivenessPlan, TransportPlan},
 };
 use fltorrent_swarm::message::Limits;
 use quinn::{
@@ -66,6 +66,7 @@ impl Transport {
         socket: Socket,
         credentials: &Credentials,
         plan: &TransportPlan,
+        liveness: &LivenessPlan,
         link: &LinkPlan,
         buffers: &Buffers,
         neighbours: &[u32],
@@ -73,7 +74,7 @@ impl Transport {
         limits: Limits,
         events: mpsc::Sender<Event>,
     ) -> Result<Self, TransportError> {
-        let transport = config::transport(plan, link, neighbours.len(), buffers.longest());
+        let transport = config::transport(plan, liveness, link, neighbours.len(), buffers.longest());
         let socket = socket::bounded(socket, config::max_payload(plan));
         let endpoint = open(socket, credentials, plan, Arc::clone(&transport))?;
         let identity = credentials.identity();
@@ -156,11 +157,12 @@ impl Transport {
 pub fn bare(
     socket: Socket,
     plan: &TransportPlan,
+    liveness: &LivenessPlan,
     credentials: &Credentials,
     piece: u32,
     window: u32,
 ) -> Result<Endpoint, TransportError> {
-    let mut transport = config::transport(plan, &LinkPlan::default(), 1, piece);
+    let mut transport = config::transport(plan, liveness, &LinkPlan::default(), 1, piece);
     if let Some(settings) = Arc::get_mut(&mut transport) {
         settings.stream_receive_window(window.into());
     }

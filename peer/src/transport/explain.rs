@@ -37,7 +37,8 @@ pub(super) fn explain(error: &ConnectionError) -> String {
             None => error.to_string(),
         },
         ConnectionError::TimedOut => {
-            "no packets from it for transport.idleTimeout: check its machine, its process and the network".to_owned()
+            "no packets from it for liveness.heartbeatTimeout: check its machine, its process and the network"
+                .to_owned()
         }
         other => other.to_string(),
     }

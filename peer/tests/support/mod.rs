@@ -21,7 +21,7 @@ use fltorrent_crds::{
     aggregation::Fedavg,
     data::Digits,
     partition::Partition,
-    plan::{CongestionControl, DataPlan, LinkPlan, TransportPlan},
+    plan::{CongestionControl, DataPlan, LinkPlan, LivenessPlan, TransportPlan},
 };
 use fltorrent_peer::{
     aggregate::{self, Aggregation},
@@ -143,11 +143,17 @@ impl Run {
 
     pub(crate) fn plan(&self) -> TransportPlan {
         TransportPlan {
-            keep_alive: Duration::from_millis(500),
-            idle_timeout: Duration::from_secs(2),
-            lost_after: self.lost_after,
             mtu: 1452,
             congestion_control: CongestionControl::Auto,
+        }
+    }
+
+    pub(crate) fn liveness(&self) -> LivenessPlan {
+        LivenessPlan {
+            heartbeat_interval: Duration::from_millis(500),
+            heartbeat_timeout: Duration::from_secs(2),
+            min_peers: self.peers / 2 + 1,
+            pause_limit: Duration::from_secs(600),
         }
     }
 
@@ -287,6 +293,7 @@ impl Run {
             socket::wrap(socket).unwrap(),
             &credentials,
             &self.plan(),
+            &self.liveness(),
             &LinkPlan::default(),
             &buffers,
             &self.neighbours(me),

@@ -1,0 +1,43 @@
+//! How peers notice that others are gone, and what becomes of the run then.
+
+use fltorrent_swarm::OnPeerLoss;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::{AutoInterval, Interval};
+
+/// How peers notice that others are gone, and how many have to be left.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Liveness {
+    /// Time between two heartbeats on a silent connection, 100ms to 1h; auto is 5s.
+    pub heartbeat_interval: AutoInterval,
+    /// Silence after which a connection counts as broken, and how long a neighbour without one is waited for, at the start and later,
+    /// before it counts as absent. Longer than heartbeatInterval, at most 24h; auto is 20s.
+    pub heartbeat_timeout: AutoInterval,
+    /// Peers that have to be connected for the run to go on. Without it: more than half of all peers.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = 10_000))]
+    pub min_peers: Option<u32>,
+    /// How long a run with fewer peers than minPeers waits for others before it fails, 100ms to 168h.
+    pub pause_limit: Interval,
+}
+
+impl Default for Liveness {
+    fn default() -> Self {
+        Self {
+            heartbeat_interval: AutoInterval::Given(Interval::from_secs(30)),
+            heartbeat_timeout: AutoInterval::Given(Interval::from_secs(90)),
+            min_peers: None,
+            pause_limit: Interval::from_secs(600),
+        }
+    }
+}
+
+/// What becomes of the run when something fails.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", default)]
+pub struct FailurePolicy {
+    /// When a peer is lost: continue goes on without it, while there are minPeers; fail ends the run.
+    pub on_peer_loss: OnPeerLoss,
+}
