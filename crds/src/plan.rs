@@ -185,7 +185,7 @@ pub struct TransportPlan {
 pub struct LivenessPlan {
     /// Time between two heartbeats on a silent connection.
     pub heartbeat_interval: Duration,
-    /// Silence after which a connection counts as broken, and how long a neighbour without one is waited for; longer than
+    /// Silence after which a neighbour counts as absent, and how long one is waited for at the start; longer than
     /// `heartbeat_interval`.
     pub heartbeat_timeout: Duration,
     /// Peers that have to be connected for the run to go on, `1..=peers`.

@@ -12,8 +12,8 @@ use crate::{AutoInterval, Interval};
 pub struct Liveness {
     /// Time between two heartbeats on a silent connection, 100ms to 1h; auto is 5s.
     pub heartbeat_interval: AutoInterval,
-    /// Silence after which a connection counts as broken, and how long a neighbour without one is waited for, at the start and later,
-    /// before it counts as absent. Longer than heartbeatInterval, at most 24h; auto is 20s.
+    /// Silence after which a neighbour counts as absent, longer than heartbeatInterval, at most 24h; auto is 20s. As long a peer
+    /// waits for a neighbour at the start, and with onPeerLoss fail for one whose connection broke.
     pub heartbeat_timeout: AutoInterval,
     /// Peers that have to be connected for the run to go on. Without it: more than half of all peers.
     #[serde(skip_serializing_if = "Option::is_none")]
