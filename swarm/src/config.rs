@@ -8,6 +8,7 @@ use crate::{
     early_stop::EarlyStop,
     message::{Hello, Limits},
     metainfo::OriginCounts,
+    rules::{OnPeerLoss, RoundRules},
     selection::ChunkSelection,
 };
 
@@ -38,7 +39,17 @@ pub struct Config {
     pub choke_policy: ChokePolicyKind,
     /// The order in which missing chunks are asked for.
     pub selection: ChunkSelection,
-    /// How long a neighbour that was met may be away before it counts as lost.
+    /// Who is wired to whom: the neighbours of every peer; empty where it does not matter, since a loss ends the run.
+    pub topology: Arc<[Vec<u32>]>,
+    /// What becomes of the run when a neighbour is lost.
+    pub on_peer_loss: OnPeerLoss,
+    /// Peers that have to take part for a round to close, ≥ 1.
+    pub min_peers: u32,
+    /// How long fewer may take part before the run fails.
+    pub pause_limit: Duration,
+    /// When a round may close that is not complete.
+    pub round_rules: RoundRules,
+    /// How long a neighbour that was met may be away before it counts as lost, where a loss ends the run.
     pub lost_after: Duration,
     /// How long a neighbour that was never met is waited for: it may be started later.
     pub join_within: Duration,

@@ -8,6 +8,7 @@ pub use operations::swarm_ops;
 use crate::{
     message::{DecodeError, FrameDecoder, Limits, Message, PieceHeader},
     metainfo::Metainfo,
+    statement::{Statement, longest},
 };
 
 /// A frame's bytes after its length: an error, or a message that has exactly this form. The first two bytes choose the
@@ -38,6 +39,17 @@ pub fn metainfo(data: &[u8]) {
     };
     if let Ok(metainfo) = Metainfo::decode(body, u32::from(chunks)) {
         assert_eq!(metainfo.encode(), body, "{metainfo:?} has two forms");
+    }
+}
+
+/// A statement's signed bytes: an error, or a statement that has exactly this form. The first two bytes choose the limits.
+pub fn statement(data: &[u8]) {
+    let Some((limits, body)) = limits(data) else {
+        return;
+    };
+    if let Ok((speaker, statement)) = Statement::decode(body, &limits) {
+        assert_eq!(statement.encode(&speaker), body, "{statement:?} has two forms");
+        assert!(body.len() <= longest(&limits), "{statement:?} is too long");
     }
 }
 

@@ -21,6 +21,7 @@ mod equivocation;
 #[cfg(feature = "test-utils")]
 pub mod fuzzing;
 
+mod limits;
 pub mod message;
 pub mod metainfo;
 mod neighbour;
@@ -30,10 +31,14 @@ mod round;
 mod rules;
 mod selection;
 pub mod sending;
+mod signed;
 pub mod simulation;
+mod statement;
 mod swarm;
 #[cfg(feature = "test-utils")]
 pub mod test_utils;
+mod view;
+mod vote;
 mod wire;
 
 pub use bitfield::Bitfield;
@@ -48,7 +53,7 @@ pub use metainfo::{
 };
 pub use rules::{Deadline, OnPeerLoss, RoundRules};
 pub use selection::ChunkSelection;
-pub use swarm::{Action, Departure, Failure, Notice, Stats, Swarm, Violation, Wait};
+pub use swarm::{Action, Departure, EndCause, Failure, Notice, RoundEnd, Stats, Swarm, Violation, Wait};
 
 /// Time since any fixed moment, the same for all calls to one state machine.
 pub type Time = std::time::Duration;

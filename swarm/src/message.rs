@@ -9,14 +9,17 @@ mod hello;
 
 use bytes::Bytes;
 
-pub use codec::{FrameDecoder, Limits};
+pub use codec::FrameDecoder;
 pub use hello::{Hello, HelloMismatch};
 
-pub use crate::wire::{DecodeError, PROTOCOL_VERSION};
+pub use crate::{
+    limits::Limits,
+    wire::{DecodeError, PROTOCOL_VERSION},
+};
 use crate::{
     bitfield::Bitfield,
     chunk::ChunkId,
-    metainfo::Signed,
+    signed::Signed,
     wire::{Reader, Writer},
 };
 
@@ -84,6 +87,13 @@ pub enum Message {
         /// The round.
         round: u32,
     },
+    /// The sender needs nothing more of a round, whose end was agreed without some chunks.
+    Closed {
+        /// The round.
+        round: u32,
+    },
+    /// What a peer says of its links, or of a round's end; relayed as it is.
+    Statement(Signed),
 }
 
 /// The header of a piece's stream, before the chunk's bytes.

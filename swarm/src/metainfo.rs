@@ -7,16 +7,13 @@ use std::sync::Arc;
 use bytes::Bytes;
 use thiserror::Error;
 
+pub use crate::signed::Signed;
 use crate::wire::{DecodeError, Reader, Writer};
 
 /// Version of the metainfo's form.
-const VERSION: u8 = 1;
+const VERSION: u8 = 2;
 /// Bytes of a metainfo before its hashes.
-pub(crate) const METAINFO_PREFIX: usize = 89;
-/// Longest certificate (DER) that is accepted, bytes.
-pub const MAX_CERTIFICATE: usize = 4096;
-/// Longest signature that is accepted, bytes.
-pub const MAX_SIGNATURE: usize = 256;
+pub(crate) const METAINFO_PREFIX: usize = 121;
 
 /// Counts of an evaluation on a part of the test split; sums over peers give the whole.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -46,6 +43,8 @@ pub struct Metainfo {
     pub evaluation: EvaluationCounts,
     /// BLAKE3 of the model that training started from.
     pub base: [u8; 32],
+    /// What was folded of the round before ([`crate::RoundEnd::digest`]); zero in a run's first round.
+    pub folded: [u8; 32],
     /// BLAKE3 of each chunk.
     pub hashes: Vec<[u8; 32]>,
 }
@@ -64,6 +63,7 @@ impl Metainfo {
         out.u32(self.evaluation.total);
         out.u64(self.evaluation.loss_sum.to_bits());
         out.bytes(&self.base);
+        out.bytes(&self.folded);
         out.u32(self.hashes.len() as u32);
         for hash in &self.hashes {
             out.bytes(hash);
@@ -101,7 +101,7 @@ impl Metainfo {
         if samples == 0 {
             return Err(DecodeError::NoSamples);
         }
-        let base = input.array()?;
+        let (base, folded) = (input.array()?, input.array()?);
         let found = input.u32()?;
         if found != chunks {
             return Err(DecodeError::ChunkCount {
@@ -125,6 +125,7 @@ impl Metainfo {
             samples,
             evaluation,
             base,
+            folded,
             hashes,
         })
     }
@@ -171,17 +172,6 @@ impl OriginCounts {
     }
 }
 
-/// A statement as it travels: the signed bytes, who signed, and the signature.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Signed {
-    /// What is signed, such as [`Metainfo::encode`].
-    pub body: Bytes,
-    /// The signer's certificate, DER.
-    pub certificate: Bytes,
-    /// The signature over `body` under the certificate's key.
-    pub signature: Bytes,
-}
-
 /// A signed metainfo, read and as it travels.
 #[derive(Clone, Debug, PartialEq)]
 pub struct KnownMetainfo {
@@ -189,6 +179,20 @@ pub struct KnownMetainfo {
     pub parsed: Metainfo,
     /// As it travels.
     pub signed: Signed,
+    /// BLAKE3 of what is signed.
+    pub hash: [u8; 32],
+}
+
+impl KnownMetainfo {
+    /// Reads a metainfo of an update of `chunks` chunks.
+    ///
+    /// # Errors
+    /// As [`Metainfo::decode`].
+    pub fn read(signed: Signed, chunks: u32) -> Result<Self, DecodeError> {
+        let parsed = Metainfo::decode(&signed.body, chunks)?;
+        let hash = *blake3::hash(&signed.body).as_bytes();
+        Ok(Self { parsed, signed, hash })
+    }
 }
 
 /// A fault of a piece.
@@ -200,19 +204,21 @@ pub enum PieceFault {
     NotFinite,
 }
 
-/// Checks what origins say.
+/// Checks what others say, and signs what this peer says.
 pub trait Verifier: Send {
     /// Reads a metainfo of an update of `chunks` chunks. A simulation reads each one once for all its peers.
     ///
     /// # Errors
     /// As [`Metainfo::decode`].
     fn read(&mut self, signed: Signed, chunks: u32) -> Result<Arc<KnownMetainfo>, DecodeError> {
-        let parsed = Metainfo::decode(&signed.body, chunks)?;
-        Ok(Arc::new(KnownMetainfo { parsed, signed }))
+        KnownMetainfo::read(signed, chunks).map(Arc::new)
     }
 
     /// Whether a metainfo's body was signed by its origin under the experiment's authority; `Err` says what is wrong.
     fn verify(&mut self, origin: u32, certificate: &[u8], body: &[u8], signature: &[u8]) -> Result<(), String>;
+
+    /// Signs a statement of this peer; `Err` says why that cannot be.
+    fn sign(&mut self, body: Bytes) -> Result<Signed, String>;
 }
 
 /// Whether a piece is what its origin signed, and an update at all: finite little-endian f32. It takes long for a large

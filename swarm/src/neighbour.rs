@@ -44,6 +44,8 @@ pub(crate) enum NeighbourState {
     Greeting { since: Time },
     /// Both know each other.
     Open,
+    /// Connected, and so many rounds away in this one that neither can use what the other has.
+    OutOfStep { since: Time, round: u32 },
     /// It held everything and left.
     Departed,
 }
@@ -152,7 +154,8 @@ impl Neighbour {
     }
 
     pub(crate) fn is_connected(&self) -> bool {
-        matches!(self.state, NeighbourState::Greeting { .. } | NeighbourState::Open)
+        use NeighbourState::{Greeting, Open, OutOfStep};
+        matches!(self.state, Greeting { .. } | Open | OutOfStep { .. })
     }
 
     /// Back to how a connection starts; what was learned about rates and faults stays.
@@ -277,7 +280,9 @@ impl Neighbour {
     /// Since when the neighbour has been of no use: not connected, or connected without a hello that fits.
     pub(crate) fn useless_since(&self) -> Option<Time> {
         match self.state {
-            NeighbourState::Away { since, .. } | NeighbourState::Greeting { since } => Some(since),
+            NeighbourState::Away { since, .. }
+            | NeighbourState::Greeting { since }
+            | NeighbourState::OutOfStep { since, .. } => Some(since),
             NeighbourState::Open | NeighbourState::Departed => None,
         }
     }

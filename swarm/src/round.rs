@@ -19,6 +19,7 @@ use crate::{
     bitfield::Bitfield,
     metainfo::KnownMetainfo,
     selection::{Missing, Order, Selection, mix},
+    vote::Votes,
 };
 
 /// Where a chunk is; neighbours are named by their position in [`crate::Config::neighbours`].
@@ -43,6 +44,8 @@ pub(crate) struct NeighbourView {
     pub(crate) metainfos: Bitfield,
     /// It said that it is complete, and holds that state however often it reconnects.
     pub(crate) complete: bool,
+    /// It needs nothing more, complete or not.
+    pub(crate) done: bool,
     /// Chunks that it has and that this peer does not hold.
     interesting: u32,
     /// Chunks in `wanted` that it has.
@@ -63,6 +66,16 @@ pub(crate) struct Round {
     /// Origins that have signed something else too.
     disputed: BTreeSet<u32>,
     held: Bitfield,
+    /// Chunks of each origin that are not held.
+    left: Vec<u32>,
+    /// Origins whose update is held as a whole.
+    whole: u32,
+    /// The votes on its end.
+    pub(crate) votes: Votes,
+    /// What is folded of it, once that was agreed by votes.
+    agreed: Option<Bitfield>,
+    /// It is over here: nothing more of it is needed.
+    closed: bool,
     /// The neighbour that a chunk was asked of, and a second one.
     in_flight: BTreeMap<u32, (u16, Option<u16>)>,
     neighbours: Vec<NeighbourView>,
@@ -83,6 +96,7 @@ impl Round {
             sent: Bitfield::new(positions),
             metainfos: Bitfield::new(peers),
             complete: false,
+            done: false,
             interesting: 0,
             askable: 0,
         };
@@ -96,6 +110,11 @@ impl Round {
             metainfos: vec![None; peers as usize],
             disputed: BTreeSet::new(),
             held: Bitfield::new(positions),
+            left: vec![chunks; peers as usize],
+            whole: 0,
+            votes: Votes::default(),
+            agreed: None,
+            closed: false,
             in_flight: BTreeMap::new(),
             neighbours: vec![view; neighbours],
         }
@@ -109,8 +128,53 @@ impl Round {
         self.in_flight.len() as u32
     }
 
-    pub(crate) fn is_complete(&self) -> bool {
+    /// Whether every chunk is held.
+    pub(crate) fn is_full(&self) -> bool {
         self.held.is_full()
+    }
+
+    /// Whether an origin's whole update is held.
+    pub(crate) fn has_whole(&self, origin: u32) -> bool {
+        self.left.get(origin as usize) == Some(&0)
+    }
+
+    /// Origins whose whole update is held.
+    pub(crate) fn whole(&self) -> u32 {
+        self.whole
+    }
+
+    /// The chunks of an origin's update that are held.
+    pub(crate) fn held_of(&self, origin: u32) -> Bitfield {
+        let mut held = Bitfield::new(self.chunks);
+        for (index, position) in (0..).zip(self.positions_of(origin)) {
+            if self.held.contains(position) {
+                held.insert(index);
+            }
+        }
+        held
+    }
+
+    pub(crate) fn positions_of(&self, origin: u32) -> std::ops::Range<u32> {
+        origin * self.chunks..(origin + 1) * self.chunks
+    }
+
+    /// Whether nothing more of it is needed here.
+    pub(crate) fn is_closed(&self) -> bool {
+        self.closed
+    }
+
+    pub(crate) fn close(&mut self) {
+        self.closed = true;
+    }
+
+    /// What is folded of it, where votes have said so.
+    pub(crate) fn agreed(&self) -> Option<&Bitfield> {
+        self.agreed.as_ref()
+    }
+
+    /// Votes say what is folded of it.
+    pub(crate) fn agree(&mut self, set: Bitfield) {
+        self.agreed = Some(set);
     }
 
     pub(crate) fn neighbour(&self, neighbour: usize) -> &NeighbourView {
@@ -182,15 +246,14 @@ impl Round {
         self.held.count() + self.in_flight() == self.held.len() && !self.in_flight.is_empty()
     }
 
-    pub(crate) fn all_neighbours_complete(&self) -> bool {
-        self.neighbours.iter().all(|view| view.complete)
+    pub(crate) fn all_neighbours_done(&self) -> bool {
+        self.neighbours.iter().all(|view| view.done)
     }
 
     /// True when chunks can be asked for since.
     pub(crate) fn set_metainfo(&mut self, origin: u32, metainfo: Arc<KnownMetainfo>) -> bool {
         self.metainfos[origin as usize] = Some(metainfo);
-        let positions = origin * self.chunks..(origin + 1) * self.chunks;
-        let entered = positions.filter(|&position| self.enter(position));
+        let entered = self.positions_of(origin).filter(|&position| self.enter(position));
         entered.count() > 0
     }
 
@@ -223,6 +286,7 @@ impl Round {
     /// A neighbour announces that it holds everything.
     pub(crate) fn add_complete(&mut self, neighbour: usize) {
         self.neighbours[neighbour].complete = true;
+        self.neighbours[neighbour].done = true;
         // Saying so again is a short message, and must not cost more than that.
         if self.count(neighbour) == self.held.len() {
             return;
@@ -232,9 +296,15 @@ impl Round {
         }
     }
 
+    /// A neighbour needs nothing more, and has what it has said.
+    pub(crate) fn add_closed(&mut self, neighbour: usize) {
+        self.neighbours[neighbour].done = true;
+    }
+
     /// A neighbour that said so is not complete.
     pub(crate) fn forget_complete(&mut self, neighbour: usize) {
         self.neighbours[neighbour].complete = false;
+        self.neighbours[neighbour].done = false;
     }
 
     /// A neighbour went away: what it had is no longer available, and what it knew will be told again.
@@ -305,6 +375,9 @@ impl Round {
         self.leave(position);
         self.in_flight.remove(&position);
         if self.held.insert(position) {
+            let left = &mut self.left[(position / self.chunks) as usize];
+            *left -= 1;
+            self.whole += u32::from(*left == 0);
             for neighbour in self.holders.of(position) {
                 self.neighbours[neighbour].interesting -= 1;
             }

@@ -6,18 +6,24 @@
 
 mod check;
 mod choking;
+mod closing;
 mod dispatch;
 mod downloads;
 mod ending;
 mod gossip;
+mod links;
 mod moving;
 mod outputs;
 mod settle;
 mod uploads;
 
-use std::{collections::VecDeque, sync::Arc};
+use std::{
+    collections::{BTreeSet, VecDeque},
+    sync::Arc,
+    time::Duration,
+};
 
-pub use outputs::{Action, Departure, Failure, Notice, Stats, Violation, Wait};
+pub use outputs::{Action, Departure, EndCause, Failure, Notice, RoundEnd, Stats, Violation, Wait};
 
 use settle::Follows;
 
@@ -28,10 +34,11 @@ use crate::{
     chunk::{ChunkId, ChunkLayout},
     config::Config,
     early_stop::{Convergence, EarlyStop, StopRecord},
-    message::Message,
+    message::{Hello, Message},
     metainfo::{Metainfo, Signed, Verifier},
     neighbour::{Neighbour, NeighbourState},
     round::Round,
+    view::View,
 };
 
 /// One peer's view of the exchange.
@@ -46,6 +53,20 @@ pub struct Swarm {
     choker: Choker,
     /// When the exchange of the current round began here: its own update was published.
     published_at: Option<Time>,
+    /// When this peer went on to the current round.
+    round_began_at: Time,
+    /// When a chunk of it was last added.
+    last_news: Time,
+    /// How long the last rounds took here.
+    lengths: VecDeque<Duration>,
+    /// Who takes part.
+    view: View,
+    view_changed_at: Time,
+    /// Peers that took part in the last round and gave nothing.
+    laggards: BTreeSet<u32>,
+    /// Since when too few take part.
+    paused_since: Option<Time>,
+    round_end: Option<RoundEnd>,
     /// Rounds below this are released.
     released: u32,
     early_stop: Option<EarlyStop>,
@@ -76,6 +97,14 @@ impl Swarm {
         let first = config.first_round();
         let current = new_round(&config, first);
         Self {
+            view: View::new(config.me(), config.peers, Arc::clone(&config.topology)),
+            view_changed_at: now,
+            round_began_at: now,
+            last_news: now,
+            lengths: VecDeque::new(),
+            laggards: BTreeSet::new(),
+            paused_since: None,
+            round_end: None,
             early_stop: config.early_stop,
             convergence: None,
             config: Arc::new(config),
@@ -177,6 +206,12 @@ impl Swarm {
         Some(&self.current.metainfo(origin)?.parsed)
     }
 
+    /// Whether this peer's own update of the current round is still to come.
+    pub fn awaits_own_update(&self) -> bool {
+        let me = self.config.me();
+        me < self.config.peers && self.current.metainfo(me).is_none()
+    }
+
     /// Whether the current round is the last one; that it ends the run early is known once it is complete.
     pub fn is_last(&self) -> bool {
         self.convergence.is_some() || self.current.number + 1 >= self.config.rounds
@@ -195,16 +230,17 @@ impl Swarm {
     /// Goes on to the next round, after the current one was completed. Calls before that, and after the last round, do
     /// nothing.
     pub fn begin_round(&mut self, now: Time) {
-        if !self.current.is_complete() || self.is_last() || self.ended {
+        if !self.current.is_closed() || self.is_last() || self.ended {
             return;
         }
-        // Every origin has published the current round, hence completed the one before: it is over, even where a
-        // neighbour's word of that is still on its way.
+        // Everybody who takes part has published the current round or voted on it, hence closed the one before: it is over,
+        // even where a neighbour's word of that is still on its way.
         self.release_previous();
         let next = self.next.take().map(|next| *next);
         let next = next.unwrap_or_else(|| new_round(&self.config, self.next_number()));
         self.previous = Some(std::mem::replace(&mut self.current, next));
         self.published_at = None;
+        (self.round_began_at, self.last_news) = (now, now);
         for neighbour in &mut self.neighbours {
             neighbour.haves.clear();
             neighbour.haves_due = None;
@@ -215,6 +251,8 @@ impl Swarm {
                 self.tell_metainfos(at, self.current.number);
             }
         }
+        let number = self.current.number;
+        self.agree(now, number);
         self.settle(now);
     }
 
@@ -240,7 +278,7 @@ impl Swarm {
         for index in 0..self.config.layout.chunks() {
             self.hold(now, me * self.config.layout.chunks() + index);
         }
-        self.after_hold(now);
+        self.close_when_done(now);
         self.settle(now);
     }
 
@@ -249,7 +287,9 @@ impl Swarm {
         let Some(at) = self.find(peer) else { return };
         let since = self.neighbours[at].useless_since().unwrap_or(now);
         self.drop_neighbour(now, at, NeighbourState::Greeting { since });
-        self.send(at, Message::Hello(self.config.hello.clone()));
+        let round = self.current.number;
+        let hello = self.config.hello.clone();
+        self.send(at, Message::Hello(Hello { round, ..hello }));
         self.settle(now);
     }
 
@@ -257,12 +297,18 @@ impl Swarm {
     pub fn handle_disconnected(&mut self, now: Time, peer: u32, departure: Departure) {
         let Some(at) = self.find(peer) else { return };
         match departure {
-            Departure::Finished if self.current.is_complete() && self.is_last() => {
-                self.current.add_complete(at);
+            Departure::Finished if self.has_finished() => {
+                self.current.add_closed(at);
+                self.drop_neighbour(now, at, NeighbourState::Departed);
+            }
+            Departure::Finished if self.goes_on_without() && self.is_last() => {
                 self.drop_neighbour(now, at, NeighbourState::Departed);
             }
             Departure::Finished => {
                 self.went_away(now, at, "it left before this peer was complete".to_owned());
+            }
+            Departure::Failed(why) if self.goes_on_without() => {
+                self.went_away(now, at, format!("its run has failed: {why}"));
             }
             // What this peer sees for itself counts more than a word.
             Departure::Failed(message) => {
@@ -332,13 +378,22 @@ impl Swarm {
             .filter(|&at| at > self.latest);
         let overdue = self.next_overdue();
         let choke = self.someone_waits().then_some(self.choker.next);
-        lost.chain(haves).chain(penalties).chain(overdue).chain(choke).min()
+        let absent = self.next_link_due();
+        let vote = self.next_vote();
+        let timers = lost.chain(haves).chain(penalties).chain(overdue).chain(choke);
+        timers.chain(absent).chain(vote).min()
     }
 
-    fn greeted(&mut self, now: Time, at: usize, theirs: &crate::message::Hello) -> Result<(), Violation> {
+    fn greeted(&mut self, now: Time, at: usize, theirs: &Hello) -> Result<(), Violation> {
         self.config.hello.check(theirs, self.neighbours[at].peer)?;
-        self.neighbours[at].state = NeighbourState::Open;
         self.neighbours[at].met = true;
+        let (round, ours) = (theirs.round, self.current.number);
+        if self.goes_on_without() && round.abs_diff(ours) > 1 {
+            self.neighbours[at].state = NeighbourState::OutOfStep { since: now, round };
+            self.give_up_when_left_behind();
+            return Ok(());
+        }
+        self.neighbours[at].state = NeighbourState::Open;
         self.neighbours[at].waiting_since = now;
         self.tell_everything(at);
         Ok(())

@@ -5,5 +5,6 @@ mod origin;
 mod solo;
 
 pub use host::{Host, Outcome, Wish};
+pub(crate) use origin::sign_as;
 pub use origin::{KeyedVerifier, config, origin_data, origin_metainfo, sign};
 pub use solo::Solo;

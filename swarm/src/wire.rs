@@ -3,10 +3,10 @@
 use bytes::{BufMut, Bytes, BytesMut};
 use thiserror::Error;
 
-use crate::chunk::ChunkId;
+use crate::{chunk::ChunkId, signed::Signed};
 
 /// Version of the protocol between peers.
-pub const PROTOCOL_VERSION: u16 = 4;
+pub const PROTOCOL_VERSION: u16 = 5;
 
 /// Why bytes are not a message.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
@@ -42,7 +42,7 @@ pub enum DecodeError {
         PROTOCOL_VERSION
     )]
     ProtocolVersion { found: u16 },
-    #[error("a metainfo of version {found}, this peer knows version 1")]
+    #[error("a metainfo of version {found}, this peer knows version 2")]
     MetainfoVersion { found: u8 },
     #[error("a metainfo with {found} chunks, the plan has {expected}")]
     ChunkCount { found: u32, expected: u32 },
@@ -50,6 +50,16 @@ pub enum DecodeError {
     Evaluation,
     #[error("a metainfo of an update trained on no sample")]
     NoSamples,
+    #[error("a statement of version {found}, this peer knows version 1")]
+    StatementVersion { found: u8 },
+    #[error("a statement of kind {found}, which this peer does not know")]
+    StatementKind { found: u8 },
+    #[error("a statement of peer {found}; the plan has {peers} peers")]
+    NoSuchPeer { found: u32, peers: u32 },
+    #[error("a statement with peers that are not ascending or not below {0}")]
+    Peers(u32),
+    #[error("a vote that lists origins twice, out of order, or without need")]
+    Vote,
 }
 
 /// Builds the body of a frame.
@@ -107,6 +117,14 @@ impl Writer {
         self.u32(chunk.index);
     }
 
+    /// What is signed, with the certificate and the signature, each with its length before it.
+    pub(crate) fn signed(&mut self, signed: &Signed) {
+        for field in [&signed.body, &signed.certificate, &signed.signature] {
+            self.u32(field.len() as u32);
+            self.bytes(field);
+        }
+    }
+
     /// The bytes without a frame's length.
     pub(crate) fn finish(mut self) -> Bytes {
         self.0.split_off(4).freeze()
@@ -143,7 +161,7 @@ impl<'a> Reader<'a> {
         self.left.len()
     }
 
-    fn take(&mut self, count: usize) -> Result<&'a [u8], DecodeError> {
+    pub(crate) fn take(&mut self, count: usize) -> Result<&'a [u8], DecodeError> {
         let (taken, left) = self
             .left
             .split_at_checked(count)

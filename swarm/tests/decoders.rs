@@ -31,11 +31,22 @@ fn stream_like() -> impl Strategy<Value = Vec<u8>> {
 
 /// A metainfo of the known version whose chunk count is often right.
 fn metainfo_like() -> impl Strategy<Value = Vec<u8>> {
-    (0u8..6, vec(any::<u8>(), 84), 0u8..6, vec(any::<u8>(), 0..220)).prop_map(|(chunks, prefix, count, hashes)| {
-        let mut data = vec![chunks, 1];
+    (0u8..6, vec(any::<u8>(), 116), 0u8..6, vec(any::<u8>(), 0..220)).prop_map(|(chunks, prefix, count, hashes)| {
+        let mut data = vec![chunks, 2];
         data.extend(prefix);
         data.extend(u32::from(count).to_be_bytes());
         data.extend(hashes);
+        data
+    })
+}
+
+/// A statement of the known version in a small run, of a kind that there is.
+fn statement_like() -> impl Strategy<Value = Vec<u8>> {
+    (1u8..5, 1u8..5, 0u8..2, vec(any::<u8>(), 20), vec(0u8..6, 0..40)).prop_map(|(peers, chunks, kind, run, rest)| {
+        let mut data = vec![peers, chunks, 1, kind];
+        data.extend(run);
+        data.extend([0, 0, 0, 0]);
+        data.extend(rest);
         data
     })
 }
@@ -54,6 +65,11 @@ proptest! {
         let mut likely = vec![0, 0, 0, 21, 7];
         likely.extend(data);
         fuzzing::piece_header(&likely);
+    }
+
+    #[test]
+    fn statements(data in prop_oneof![statement_like(), vec(any::<u8>(), 0..100)]) {
+        fuzzing::statement(&data);
     }
 
     #[test]

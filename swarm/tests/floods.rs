@@ -37,7 +37,7 @@ impl Flooded {
         };
         let config = setup.config(0, &edges("mesh", PEERS));
         let mut flooded = Self {
-            swarm: Swarm::new(config.clone(), Box::new(KeyedVerifier), Time::ZERO),
+            swarm: Swarm::new(config.clone(), Box::new(KeyedVerifier { me: config.me() }), Time::ZERO),
             config,
             now: Time::ZERO,
             actions: 0,

@@ -98,7 +98,11 @@ struct Counting(Arc<AtomicU32>);
 impl Verifier for Counting {
     fn verify(&mut self, origin: u32, certificate: &[u8], body: &[u8], signature: &[u8]) -> Result<(), String> {
         self.0.fetch_add(1, Ordering::Relaxed);
-        KeyedVerifier.verify(origin, certificate, body, signature)
+        KeyedVerifier { me: 0 }.verify(origin, certificate, body, signature)
+    }
+
+    fn sign(&mut self, body: bytes::Bytes) -> Result<Signed, String> {
+        KeyedVerifier { me: 0 }.sign(body)
     }
 }
 
@@ -121,7 +125,7 @@ fn two_metainfos_of_one_origin_and_round_are_a_proof_that_convinces_anybody() {
     };
     // Whoever gets the proof needs nothing but the bytes, the plan and the authority.
     let shown = Equivocation::decode(&proof.encode(), bench.config.limits()).unwrap();
-    assert_eq!(shown.verify(3, &mut KeyedVerifier).unwrap(), (2, 0));
+    assert_eq!(shown.verify(3, &mut KeyedVerifier { me: 0 }).unwrap(), (2, 0));
     assert_eq!(failure.proof(), Some(format!("{shown:x}")));
     assert_eq!(format!("{shown:x}").len(), 2 * proof.encode().len());
     // The other neighbours have both, so that they can convict the origin too.
@@ -152,7 +156,7 @@ fn what_proves_nothing_is_no_proof() {
         let frames = [first, second].map(|it| Message::Metainfo(it.clone()).encode());
         Equivocation::decode(&frames.concat(), limits).unwrap()
     };
-    let convict = |first: &Signed, second: &Signed| proof(first, second).verify(3, &mut KeyedVerifier);
+    let convict = |first: &Signed, second: &Signed| proof(first, second).verify(3, &mut KeyedVerifier { me: 0 });
     let true_one = signed(&bench, 1, 2, 70);
     assert_eq!(convict(&true_one, &signed(&bench, 1, 2, 80)).unwrap(), (2, 1));
     let same = convict(&true_one, &true_one);
@@ -176,7 +180,7 @@ fn what_proves_nothing_is_no_proof() {
         let verdict = convict(first, second);
         assert!(matches!(verdict, Err(EquivocationError::Signature(_))));
     }
-    let unreadable = proof(&true_one, &true_one).verify(4, &mut KeyedVerifier);
+    let unreadable = proof(&true_one, &true_one).verify(4, &mut KeyedVerifier { me: 0 });
     assert!(matches!(unreadable, Err(EquivocationError::Metainfo(_))));
 
     let bytes = proof(&true_one, &forged).encode();
@@ -209,7 +213,7 @@ fn one_lie_of_an_origin_ends_the_run_and_is_proven_by_whoever_hears_both() {
     for node in 0..8 {
         match network.outcome(node) {
             Outcome::Failed(Failure::Equivocation { proof, .. }) => {
-                assert_eq!(proof.verify(6, &mut KeyedVerifier).unwrap(), (5, 0));
+                assert_eq!(proof.verify(6, &mut KeyedVerifier { me: 0 }).unwrap(), (5, 0));
                 convictions += 1;
             }
             // The word of a neighbour that has heard both names the same origin.

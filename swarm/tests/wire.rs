@@ -37,15 +37,17 @@ fn metainfo() -> Metainfo {
             loss_sum: 1.5,
         },
         base: [0x22; 32],
+        folded: [0x66; 32],
         hashes: vec![[0x33; 32], [0x44; 32], [0x55; 32]],
     }
 }
 
 /// Version, run, attempt, round, origin, samples, correct, total, loss sum, base, count, hashes.
 const METAINFO: &str = "
-    01 11111111111111111111111111111111 00000001 00000002 00000001 000000000000012c
+    02 11111111111111111111111111111111 00000001 00000002 00000001 000000000000012c
     00000009 0000000a 3ff8000000000000
     2222222222222222222222222222222222222222222222222222222222222222
+    6666666666666666666666666666666666666666666666666666666666666666
     00000003
     3333333333333333333333333333333333333333333333333333333333333333
     4444444444444444444444444444444444444444444444444444444444444444
@@ -67,6 +69,7 @@ fn vectors() -> Vec<(Message, Vec<u8>)> {
         plan: [0x66; 32],
         data: [0x77; 32],
         first_round: 3,
+        round: 4,
         model: [0x88; 32],
     };
     let signed = Signed {
@@ -113,16 +116,24 @@ fn vectors() -> Vec<(Message, Vec<u8>)> {
         (Message::Cancel { request: 5 }, "00000005 08 00000005"),
         (
             Message::Hello(hello),
-            "0000007f 20 0004 11111111111111111111111111111111 00000001 00000002
+            "00000083 20 0005 11111111111111111111111111111111 00000001 00000002
              6666666666666666666666666666666666666666666666666666666666666666
              7777777777777777777777777777777777777777777777777777777777777777
-             00000003 8888888888888888888888888888888888888888888888888888888888888888",
+             00000003 00000004 8888888888888888888888888888888888888888888888888888888888888888",
         ),
         (Message::Complete { round: 2 }, "00000005 22 00000002"),
+        (Message::Closed { round: 2 }, "00000005 24 00000002"),
     ];
     let mut vectors: Vec<_> = table.into_iter().map(|(message, text)| (message, hex(text))).collect();
-    let metainfo = format!("000000cb 21 000000b9 {METAINFO} 00000002 cafe 00000003 516070");
+    let metainfo = format!("000000eb 21 000000d9 {METAINFO} 00000002 cafe 00000003 516070");
     vectors.push((Message::Metainfo(signed), hex(&metainfo)));
+    let statement = Signed {
+        body: Bytes::from_static(&[0x01, 0x00]),
+        certificate: Bytes::from_static(&[0xca]),
+        signature: Bytes::from_static(&[0x51]),
+    };
+    let frame = hex("00000011 25 00000002 0100 00000001 ca 00000001 51");
+    vectors.push((Message::Statement(statement), frame));
     vectors
 }
 
@@ -190,7 +201,7 @@ fn a_hello_of_another_version_is_refused_by_its_number_whatever_follows() {
     assert_eq!(error, DecodeError::ProtocolVersion { found: 1 });
     assert_eq!(
         error.to_string(),
-        "a hello of protocol version 1, this peer speaks 4; run the same release everywhere"
+        "a hello of protocol version 1, this peer speaks 5; run the same release everywhere"
     );
 }
 
@@ -332,9 +343,11 @@ fn each_message_has_a_longest_frame_of_its_own() {
         (8, 5),
         (16, 5),
         (32, 1025),
-        (33, 1 + 12 + 89 + 32_000_000 + 4096 + 256),
+        (33, 1 + 12 + 121 + 32_000_000 + 4096 + 256),
         (34, 5),
         (35, 5),
+        (36, 5),
+        (37, 1 + 12 + 26 + 14 + 3 * (4 + 125_000) + 4096 + 256),
     ] {
         let begins = |length: u32| {
             let mut decoder = FrameDecoder::new(limits);
@@ -380,14 +393,14 @@ fn lengths_inside_a_metainfo_are_bounded() {
         ("21 7fffffff", "Length"),
         ("21 00000000 00001001", "Length"),
         ("21 00000000 00000000 00000101", "Length"),
-        ("21 000000b9 01", "Truncated"),
+        ("21 000000d9 01", "Truncated"),
     ] {
         let error = Message::decode(&hex(text), &LIMITS).unwrap_err();
         assert!(format!("{error:?}").starts_with(found), "{text}: {error:?}");
     }
     let mut huge = hex(METAINFO);
-    huge.truncate(89);
-    huge[85..89].copy_from_slice(&u32::MAX.to_be_bytes());
+    huge.truncate(121);
+    huge[117..121].copy_from_slice(&u32::MAX.to_be_bytes());
     assert_eq!(
         Metainfo::decode(&huge, 3),
         Err(DecodeError::ChunkCount {
@@ -396,7 +409,7 @@ fn lengths_inside_a_metainfo_are_bounded() {
         })
     );
     // A plan with as many chunks as the metainfo claims takes no memory for hashes that are not there.
-    assert_eq!(Metainfo::decode(&huge, u32::MAX), Err(DecodeError::Truncated(89)));
+    assert_eq!(Metainfo::decode(&huge, u32::MAX), Err(DecodeError::Truncated(121)));
 }
 
 #[test]
@@ -468,10 +481,10 @@ fn metainfos_that_make_no_sense_are_refused() {
         Err(DecodeError::ChunkCount { found: 2, expected: 3 })
     );
     let mut other_version = hex(METAINFO);
-    other_version[0] = 2;
+    other_version[0] = 1;
     assert_eq!(
         Metainfo::decode(&other_version, 3),
-        Err(DecodeError::MetainfoVersion { found: 2 })
+        Err(DecodeError::MetainfoVersion { found: 1 })
     );
 }
 

@@ -5,6 +5,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use bytes::Bytes;
 use fltorrent_swarm::{
     Action, Bitfield, ChunkId, ChunkLayout, Config, Departure, Message, Metainfo, PieceHeader, Signed, Verifier,
     check_piece,
@@ -25,6 +26,10 @@ struct Trusting;
 impl Verifier for Trusting {
     fn verify(&mut self, _: u32, _: &[u8], _: &[u8], _: &[u8]) -> Result<(), String> {
         Ok(())
+    }
+
+    fn sign(&mut self, body: Bytes) -> Result<Signed, String> {
+        Ok(signed(body))
     }
 }
 
@@ -55,10 +60,15 @@ pub(crate) fn metainfo(round: u32, origin: u32) -> Signed {
         samples: 100,
         evaluation: Default::default(),
         base: [0; 32],
+        folded: [0; 32],
         hashes: vec![*blake3::hash(&CHUNK).as_bytes(); CHUNKS as usize],
     };
+    signed(metainfo.encode())
+}
+
+fn signed(body: Bytes) -> Signed {
     Signed {
-        body: metainfo.encode(),
+        body,
         certificate: vec![0; 400].into(),
         signature: vec![0; 64].into(),
     }

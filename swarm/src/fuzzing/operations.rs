@@ -10,8 +10,13 @@ use crate::{
     chunk::{ChunkId, ChunkLayout},
     config::Config,
     message::{Hello, Message, PieceHeader},
+    rules::{Deadline, OnPeerLoss, RoundRules},
+    signed::Signed,
+    statement::{Speaker, Statement},
     swarm::{Action, Departure, Swarm},
-    test_utils::{Host, Wish, config, origin_data, origin_metainfo, sign},
+    test_utils::{Host, Wish, config, origin_data, origin_metainfo, sign, sign_as},
+    view::LinkState,
+    vote::Vote,
 };
 
 const PEERS: u32 = 4;
@@ -22,7 +27,12 @@ const MOST_ACTIONS: usize = 400;
 
 /// Each operation takes a few bytes; the end of the bytes ends the run.
 pub fn swarm_ops(data: &[u8]) {
-    let mut world = World::new();
+    for goes_on in [false, true] {
+        operate(World::new(goes_on), data);
+    }
+}
+
+fn operate(mut world: World, data: &[u8]) {
     let mut bytes = data.iter().copied();
     while world.operate(&mut bytes).is_some() {
         world.settle();
@@ -44,12 +54,19 @@ struct World {
 }
 
 impl World {
-    fn new() -> Self {
+    fn new(goes_on: bool) -> Self {
         #[expect(clippy::expect_used, reason = "constants")]
         let layout = ChunkLayout::new(7, CHUNKS).expect("seven elements make three chunks");
         let config = Config {
             rounds: ROUNDS,
             upload_slots: 2,
+            on_peer_loss: if goes_on { OnPeerLoss::Continue } else { OnPeerLoss::Fail },
+            topology: (0..PEERS).map(|of| (0..PEERS).filter(|&peer| peer != of).collect()).collect(),
+            round_rules: RoundRules {
+                quorum: 2,
+                patience: Duration::from_millis(300),
+                deadline: Deadline::After(Duration::from_secs(20)),
+            },
             ..config(0, PEERS, (1..PEERS).collect(), layout)
         };
         let (swarm, host) = Host::new(config, Time::ZERO);
@@ -75,6 +92,7 @@ impl World {
                 self.swarm.handle_connected(self.now, peer);
                 let hello = Hello {
                     peer,
+                    round: self.swarm.round(),
                     ..self.host.config.hello.clone()
                 };
                 self.swarm.handle_message(self.now, peer, Message::Hello(hello));
@@ -205,7 +223,7 @@ impl World {
         let kind = bytes.next()?;
         let round = u32::from(kind >> 4) % (ROUNDS + 1);
         let small = |byte: u8| u32::from(byte) % 8;
-        Some(match kind % 14 {
+        Some(match kind % 16 {
             0 => {
                 let (last_started, mask) = (small(bytes.next()?), bytes.next()?);
                 let skipped = (0..last_started).filter(|at| mask >> at & 1 != 0);
@@ -220,7 +238,7 @@ impl World {
             4 | 5 => {
                 let mask = u16::from_be_bytes([bytes.next()?, bytes.next()?]);
                 let set = (0..PEERS * CHUNKS).filter(|at| mask >> at & 1 != 0);
-                if kind % 14 == 4 {
+                if kind % 16 == 4 {
                     let positions = set.collect();
                     Message::Have { round, positions }
                 } else {
@@ -258,11 +276,51 @@ impl World {
             12 => Message::Reject {
                 request: u32::from(bytes.next()?),
             },
+            13 => Message::Closed { round },
+            14 => Message::Statement(self.statement(bytes, round)?),
             _ => Message::Hello(Hello {
                 peer: small(bytes.next()?),
                 ..self.host.config.hello.clone()
             }),
         })
+    }
+
+    /// What a peer says of its links, or of a round's end; sometimes signed by another one.
+    fn statement(&self, bytes: &mut impl Iterator<Item = u8>, round: u32) -> Option<Signed> {
+        let (who, mask, small) = (bytes.next()?, bytes.next()?, u32::from(bytes.next()?) % 4);
+        let of = |bits: u8, len: u32| {
+            let mut set = Bitfield::new(len);
+            for at in (0..len).filter(|at| bits >> at & 1 != 0) {
+                set.insert(at);
+            }
+            set
+        };
+        let statement = match who & 0x80 {
+            0 => Statement::Links(LinkState {
+                sequence: small,
+                down: of(mask, PEERS).iter().collect(),
+                finished: of(mask >> 4, PEERS).iter().collect(),
+            }),
+            _ => {
+                let held = of(bytes.next()?, CHUNKS);
+                let lacks = (!held.is_full()).then(|| (small, held));
+                Statement::Vote(Vote {
+                    round,
+                    ballot: 1 + u32::from(mask >> 6),
+                    cuts: mask & 0x20 != 0,
+                    members: of(mask & 0x0f, PEERS),
+                    lacks: lacks.into_iter().collect(),
+                })
+            }
+        };
+        let peer = u32::from(who) % PEERS;
+        let hello = &self.host.config.hello;
+        let speaker = Speaker {
+            run: hello.run,
+            attempt: hello.attempt,
+            peer,
+        };
+        Some(sign_as(if who & 0x40 == 0 { peer } else { 0 }, statement.encode(&speaker)))
     }
 
     fn forget(&mut self, peer: u32) {

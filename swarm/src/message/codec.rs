@@ -6,8 +6,11 @@ use super::{Hello, Message};
 use crate::{
     bitfield::Bitfield,
     chunk::ChunkId,
-    metainfo::{MAX_CERTIFICATE, MAX_SIGNATURE, METAINFO_PREFIX, Signed},
+    limits::Limits,
+    metainfo::METAINFO_PREFIX,
     neighbour::MAX_QUEUED,
+    signed::{MAX_CERTIFICATE, MAX_SIGNATURE, Signed},
+    statement,
     wire::{DecodeError, Reader, Writer},
 };
 
@@ -25,7 +28,9 @@ const HELLO: u8 = 32;
 const METAINFO: u8 = 33;
 const COMPLETE: u8 = 34;
 const WITHDRAW: u8 = 35;
-const IDS: [u8; 13] = [
+const CLOSED: u8 = 36;
+const STATEMENT: u8 = 37;
+const IDS: [u8; 15] = [
     CHOKE,
     UNCHOKE,
     INTERESTED,
@@ -39,6 +44,8 @@ const IDS: [u8; 13] = [
     METAINFO,
     COMPLETE,
     WITHDRAW,
+    CLOSED,
+    STATEMENT,
 ];
 
 /// Bytes of a number in its longest form.
@@ -46,21 +53,7 @@ const LONGEST_NUMBER: usize = 5;
 /// Bytes of a hello of whatever version: it is told by its number, so that it has to be read.
 const LONGEST_HELLO: usize = 1024;
 
-/// The plan's bounds, which every message is checked against.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Limits {
-    /// Peers of the plan.
-    pub peers: u32,
-    /// Chunks of an update.
-    pub chunks: u32,
-}
-
 impl Limits {
-    /// Positions of a round: peers × chunks.
-    pub fn positions(&self) -> u32 {
-        self.peers.saturating_mul(self.chunks)
-    }
-
     /// Longest body of a metainfo: what comes before the hashes, and the hashes.
     fn metainfo_body(&self) -> usize {
         METAINFO_PREFIX + 32 * self.chunks as usize
@@ -86,9 +79,10 @@ impl Limits {
             HAVE => 4 + (LONGEST_NUMBER * self.bitfield()).min(self.positions() as usize),
             BITFIELD => 4 + self.bitfield(),
             REQUEST => 5 * 4,
-            CANCEL | REJECT | COMPLETE | WITHDRAW => 4,
+            CANCEL | REJECT | COMPLETE | WITHDRAW | CLOSED => 4,
             HELLO => LONGEST_HELLO,
             METAINFO => 12 + self.metainfo_body() + MAX_CERTIFICATE + MAX_SIGNATURE,
+            STATEMENT => 12 + statement::longest(self) + MAX_CERTIFICATE + MAX_SIGNATURE,
             _ => return None,
         };
         Some(1 + body)
@@ -142,13 +136,18 @@ impl Message {
             }
             Self::Metainfo(signed) => {
                 out.u8(METAINFO);
-                for field in [&signed.body, &signed.certificate, &signed.signature] {
-                    out.u32(field.len() as u32);
-                    out.bytes(field);
-                }
+                out.signed(signed);
+            }
+            Self::Statement(signed) => {
+                out.u8(STATEMENT);
+                out.signed(signed);
             }
             Self::Complete { round } => {
                 out.u8(COMPLETE);
+                out.u32(*round);
+            }
+            Self::Closed { round } => {
+                out.u8(CLOSED);
                 out.u32(*round);
             }
         }
@@ -171,6 +170,11 @@ impl Message {
             Self::Bitfield { held, .. } => HEAD + 4 + held.as_bytes().len() as u32,
             Self::Request { .. } => HEAD + 5 * 4,
             Self::Metainfo(Signed {
+                body,
+                certificate,
+                signature,
+            })
+            | Self::Statement(Signed {
                 body,
                 certificate,
                 signature,
@@ -211,17 +215,23 @@ impl Message {
             WITHDRAW => Self::Withdraw { request: input.u32()? },
             REJECT => Self::Reject { request: input.u32()? },
             HELLO => Self::Hello(Hello::decode(&mut input)?),
-            METAINFO => Self::Metainfo(Signed {
-                body: input.field(limits.metainfo_body())?,
-                certificate: input.field(MAX_CERTIFICATE)?,
-                signature: input.field(MAX_SIGNATURE)?,
-            }),
+            METAINFO => Self::Metainfo(decode_signed(&mut input, limits.metainfo_body())?),
+            STATEMENT => Self::Statement(decode_signed(&mut input, statement::longest(limits))?),
+            CLOSED => Self::Closed { round: input.u32()? },
             COMPLETE => Self::Complete { round: input.u32()? },
             id => return Err(DecodeError::UnknownId(id)),
         };
         input.end()?;
         Ok(message)
     }
+}
+
+fn decode_signed(input: &mut Reader<'_>, longest: usize) -> Result<Signed, DecodeError> {
+    Ok(Signed {
+        body: input.field(longest)?,
+        certificate: input.field(MAX_CERTIFICATE)?,
+        signature: input.field(MAX_SIGNATURE)?,
+    })
 }
 
 fn decode_have(input: &mut Reader<'_>, limits: &Limits) -> Result<Message, DecodeError> {

@@ -21,6 +21,8 @@ pub struct Hello {
     pub data: [u8; 32],
     /// The round that the sender starts with: 0, or the one after its checkpoint's.
     pub first_round: u32,
+    /// The round that the sender is in.
+    pub round: u32,
     /// BLAKE3 of the model that the sender starts from.
     pub model: [u8; 32],
 }
@@ -179,6 +181,7 @@ impl Hello {
         out.bytes(&self.plan);
         out.bytes(&self.data);
         out.u32(self.first_round);
+        out.u32(self.round);
         out.bytes(&self.model);
     }
 
@@ -195,6 +198,7 @@ impl Hello {
             plan: input.array()?,
             data: input.array()?,
             first_round: input.u32()?,
+            round: input.u32()?,
             model: input.array()?,
         })
     }

@@ -1,5 +1,7 @@
 //! Fewer and larger updates, for simulations of very many peers.
 
+use std::sync::Arc;
+
 use thiserror::Error;
 
 use super::{PeerScenario, Scenario};
@@ -43,6 +45,9 @@ impl Scenario {
             let elements = config.layout.elements() * u64::from(size);
             config.layout = ChunkLayout::new(elements, config.layout.chunks()).ok_or(CohortError::Chunk { size })?;
             config.peers = cohorts;
+            // Nobody is lost here, and those without an update are in no view.
+            config.topology = Arc::new([]);
+            config.round_rules.quorum = cohorts;
             config.hello.peer = index[config.hello.peer as usize];
             for neighbour in &mut config.neighbours {
                 *neighbour = index[*neighbour as usize];

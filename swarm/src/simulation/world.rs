@@ -47,6 +47,8 @@ pub(super) struct Peer<P> {
     pub(super) is_running: bool,
     /// How long it trains in every round.
     train: Duration,
+    /// The round ended before its own update was ready: it goes on when it has trained.
+    is_late: bool,
     /// The timer that is set, so that it is not set twice.
     timer: Option<Time>,
     pub(super) own: P,
@@ -83,6 +85,7 @@ impl<L: Links> World<L> {
             swarm,
             is_running: true,
             train,
+            is_late: false,
             timer: None,
             own,
         });
@@ -127,7 +130,11 @@ impl<L: Links> World<L> {
         match event {
             Event::Link(event) => L::happen(self, event),
             Event::Trained { peer } if self.is_running(peer) => {
-                L::publish(self, peer);
+                if std::mem::take(&mut self.peers[peer as usize].is_late) {
+                    self.begin_round(peer);
+                } else {
+                    L::publish(self, peer);
+                }
                 self.act(peer);
             }
             Event::Timer { peer } => {
@@ -163,14 +170,24 @@ impl<L: Links> World<L> {
         }
     }
 
-    /// After a complete round: the next one, unless it was the last.
+    /// After a closed round: the next one, unless it was the last.
     pub(super) fn go_on(&mut self, at: u32) {
         let peer = &mut self.peers[at as usize];
-        if !peer.swarm.is_last() {
-            peer.swarm.begin_round(self.now);
-            let trained = self.now + peer.train;
-            self.agenda.add(trained, Event::Trained { peer: at });
+        if peer.swarm.is_last() {
+            return;
         }
+        if peer.swarm.awaits_own_update() {
+            peer.is_late = true;
+        } else {
+            self.begin_round(at);
+        }
+    }
+
+    fn begin_round(&mut self, at: u32) {
+        let peer = &mut self.peers[at as usize];
+        peer.swarm.begin_round(self.now);
+        let trained = self.now + peer.train;
+        self.agenda.add(trained, Event::Trained { peer: at });
     }
 
     pub(super) fn set_timer(&mut self, at: u32) {

@@ -19,8 +19,8 @@ impl Swarm {
             return Err("chunks of a round that has not begun are held or asked for".to_owned());
         }
         let previous = self.previous.as_ref();
-        if previous.is_some_and(|previous| !previous.is_complete()) {
-            return Err("a round is over that is not complete".to_owned());
+        if previous.is_some_and(|previous| !previous.is_closed()) {
+            return Err("a round is over that is not closed".to_owned());
         }
         for (at, neighbour) in self.neighbours.iter().enumerate() {
             self.check_neighbour(at, neighbour)
@@ -54,10 +54,11 @@ impl Swarm {
         let longest = self.config.layout.longest();
         for (at, neighbour) in self.neighbours.iter().enumerate() {
             let peer = neighbour.peer;
-            if neighbour.may_ask(self.latest) && neighbour.has_room(longest, 0) && self.current.is_askable(at) {
+            let has_room = neighbour.may_ask(self.latest) && neighbour.has_room(longest, 0);
+            if has_room && !self.current.is_closed() && self.current.is_askable(at) {
                 return Err(format!("peer {peer} has what nobody is asked for, and could be asked"));
             }
-            if neighbour.is_open() && neighbour.interested != self.current.is_interesting(at) {
+            if neighbour.is_open() && neighbour.interested != self.is_interesting(at) {
                 return Err(format!("peer {peer} was told the wrong interest"));
             }
         }

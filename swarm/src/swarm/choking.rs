@@ -67,7 +67,7 @@ impl Swarm {
     }
 
     fn candidates(&self, now: Time) -> Vec<Candidate> {
-        let leeching = !self.current.is_complete();
+        let leeching = !self.current.is_closed();
         let positions = self.current.held().len();
         let patience = self.choker.interval();
         let interested = |neighbour: &Neighbour| neighbour.is_open() && neighbour.peer_interested;

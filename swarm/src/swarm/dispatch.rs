@@ -14,7 +14,9 @@ impl Swarm {
             (NeighbourState::Open, Message::Hello(_)) => Err(Violation::SecondHello),
             (NeighbourState::Open, message) => self.dispatch_open(now, at, message),
             // What was on its way when the connection went is of no use.
-            (NeighbourState::Away { .. } | NeighbourState::Departed, _) => Ok(Follows::Nothing),
+            (NeighbourState::Away { .. } | NeighbourState::OutOfStep { .. } | NeighbourState::Departed, _) => {
+                Ok(Follows::Nothing)
+            }
         }
     }
 
@@ -41,6 +43,8 @@ impl Swarm {
             Message::Reject { request } => self.got_reject(now, at, request)?,
             Message::Metainfo(signed) => return self.got_metainfo(at, signed),
             Message::Complete { round } => self.got_complete(at, round)?,
+            Message::Closed { round } => self.got_closed(at, round)?,
+            Message::Statement(signed) => self.got_statement(now, at, signed)?,
             // `dispatch` takes them before.
             Message::Hello(_) => return Err(Violation::SecondHello),
         }

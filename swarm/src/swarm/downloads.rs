@@ -139,7 +139,7 @@ impl Swarm {
         self.neighbours[at].keep(u64::from(bytes));
         self.withdraw_second(position, at);
         self.hold(now, position);
-        self.after_hold(now);
+        self.close_when_done(now);
     }
 
     /// The other neighbour that was asked for a chunk that has come.
@@ -163,7 +163,7 @@ impl Swarm {
         }
     }
 
-    fn withdraw(&mut self, at: usize, request: u32) -> Option<Outstanding> {
+    pub(super) fn withdraw(&mut self, at: usize, request: u32) -> Option<Outstanding> {
         let gone = self.neighbours[at].outstanding.remove(request)?;
         self.send(at, Message::Cancel { request });
         let from = self.neighbours[at].peer;
@@ -192,7 +192,7 @@ impl Swarm {
 
     /// Sends requests while there is something to ask and somebody to ask.
     pub(super) fn ask(&mut self, now: Time) {
-        if self.current.held().is_full() {
+        if self.current.is_closed() || self.current.is_full() {
             return;
         }
         self.ask_what_is_wanted(now);
@@ -378,23 +378,7 @@ impl Swarm {
     /// The chunk is in the store: everybody may know.
     pub(super) fn hold(&mut self, now: Time, position: u32) {
         self.current.hold(position);
+        self.last_news = now;
         self.announce(now, position);
-    }
-
-    /// After one or more chunks were added.
-    pub(super) fn after_hold(&mut self, now: Time) {
-        if !self.current.is_complete() {
-            return;
-        }
-        if let Some(published) = self.published_at {
-            self.choker.set_round_length(now.saturating_sub(published));
-        }
-        if let Some(failure) = self.models_differ() {
-            return self.fail(failure);
-        }
-        self.decide();
-        let round = self.current.number;
-        self.announce_complete(round);
-        self.actions.push_back(Action::Complete { round });
     }
 }

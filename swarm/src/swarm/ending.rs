@@ -13,9 +13,9 @@ impl Swarm {
     /// Leaves when nobody needs this peer any more, and every neighbour could hear that this peer needs nobody.
     pub(super) fn leave_when_done(&mut self) {
         let done = |at: usize| match self.neighbours[at].state {
-            NeighbourState::Open => self.current.neighbour(at).complete,
+            NeighbourState::Open => self.current.neighbour(at).done,
             NeighbourState::Departed => true,
-            NeighbourState::Away { .. } | NeighbourState::Greeting { .. } => false,
+            NeighbourState::Away { .. } | NeighbourState::Greeting { .. } | NeighbourState::OutOfStep { .. } => false,
         };
         if self.has_finished() && (0..self.neighbours.len()).all(done) {
             self.ended = true;
@@ -23,13 +23,13 @@ impl Swarm {
         }
     }
 
-    /// Whether this peer holds everything of the last round.
+    /// Whether this peer needs nothing more of the last round.
     pub(super) fn has_finished(&self) -> bool {
-        self.is_last() && self.current.is_complete()
+        self.is_last() && self.current.is_closed()
     }
 
-    /// The current round is complete: whether it is the last one follows from what all origins signed.
-    pub(super) fn decide(&mut self) {
+    /// The current round is closed: whether it is the last one follows from what the origins signed that are folded.
+    pub(super) fn decide(&mut self, missing: &[u32]) {
         // Nothing was evaluated before the first round of a run.
         let Some(evaluated) = self.current.number.checked_sub(1) else {
             return;
@@ -37,17 +37,19 @@ impl Swarm {
         let Some(stop) = &mut self.early_stop else {
             return;
         };
-        let counts = self.current.metainfos().map(|known| known.parsed.evaluation);
+        let metainfos = self.current.metainfos().map(|known| &known.parsed);
+        let folded = metainfos.filter(|metainfo| missing.binary_search(&metainfo.origin).is_err());
+        let counts = folded.map(|metainfo| metainfo.evaluation);
         self.convergence = stop.add_round(evaluated, counts);
     }
 
-    /// The first peer that trained the current round from another model than this one. All peers that hold everything of the
-    /// round before have the same model, unless somebody lied to them or a machine computes something else.
+    /// The first peer that trained the current round from another model than this one although both folded the same. They have
+    /// the same model then, unless somebody lied to them or a machine computes something else.
     pub(super) fn models_differ(&self) -> Option<Failure> {
         let own = self.current.metainfo(self.config.me())?;
-        let ours = own.parsed.base;
+        let (folded, ours) = (own.parsed.folded, own.parsed.base);
         let mut known = self.current.metainfos();
-        let other = known.find(|known| known.parsed.base != ours)?;
+        let other = known.find(|known| known.parsed.folded == folded && known.parsed.base != ours)?;
         Some(Failure::ModelsDiffer {
             origin: other.parsed.origin,
             round: other.parsed.round,
@@ -60,7 +62,7 @@ impl Swarm {
     /// Releases the previous round once no neighbour needs it.
     pub(super) fn release(&mut self) {
         let over = self.previous.as_ref();
-        if over.is_some_and(|previous| previous.all_neighbours_complete()) {
+        if over.is_some_and(|previous| previous.all_neighbours_done()) {
             self.release_previous();
         }
     }
@@ -82,8 +84,11 @@ impl Swarm {
 
     /// When a neighbour that is of no use is given up.
     pub(super) fn give_up_at(&self, at: usize) -> Option<Time> {
-        let patience = if self.has_finished() && self.current.neighbour(at).complete {
+        let goes_on = self.goes_on_without();
+        let patience = if self.has_finished() && (goes_on || self.current.neighbour(at).done) {
             LINGER.min(self.config.lost_after)
+        } else if goes_on {
+            return None;
         } else {
             self.patience(at)
         };
@@ -115,10 +120,27 @@ impl Swarm {
                 let after = self.patience(at);
                 return self.fail(Failure::Lost { peer, after, why });
             }
-            if !self.current.neighbour(at).complete {
+            if !self.current.neighbour(at).done {
                 self.actions.push_back(Action::Notice(Notice::NoGoodbye { peer }));
             }
             self.drop_neighbour(now, at, NeighbourState::Departed);
+        }
+    }
+
+    /// Where more than half of the neighbours that are connected are ahead, the others have gone on without this peer.
+    pub(super) fn give_up_when_left_behind(&mut self) {
+        let round = self.current.number;
+        let connected = self.neighbours.iter().filter(|neighbour| neighbour.is_connected());
+        let connected = connected.count();
+        let ahead = self.neighbours.iter().filter_map(|neighbour| match neighbour.state {
+            NeighbourState::OutOfStep { round: theirs, .. } if theirs > round => Some(theirs),
+            _ => None,
+        });
+        let ahead: Vec<u32> = ahead.collect();
+        if let Some(&theirs) = ahead.iter().max()
+            && 2 * ahead.len() > connected
+        {
+            self.fail(Failure::LeftBehind { round, theirs });
         }
     }
 

@@ -21,9 +21,10 @@ const PLENTY: usize = 64;
 impl Swarm {
     /// A neighbour has just been greeted: everything that it may not know.
     pub(super) fn tell_everything(&mut self, at: usize) {
+        self.tell_statements(at);
         for number in self.window() {
             self.tell_metainfos(at, number);
-            if let Some(message) = self.round_mut(number).and_then(|round| state_of(round)) {
+            for message in self.round_mut(number).map(|round| state_of(round)).into_iter().flatten() {
                 self.send(at, message);
             }
         }
@@ -49,7 +50,7 @@ impl Swarm {
     }
 
     /// The rounds that matter, as far as anything is known of them.
-    fn window(&self) -> impl Iterator<Item = u32> + use<> {
+    pub(super) fn window(&self) -> impl Iterator<Item = u32> + use<> {
         let rounds = [self.previous.as_ref(), Some(&self.current), self.next.as_deref()];
         rounds.map(|round| round.map(|it| it.number)).into_iter().flatten()
     }
@@ -60,7 +61,7 @@ impl Swarm {
         let Some(previous) = &self.previous else {
             return true;
         };
-        number <= self.current.number || previous.neighbour(at).complete || self.current.neighbour(at).complete
+        number <= self.current.number || previous.neighbour(at).done || self.current.neighbour(at).done
     }
 
     /// Tells a neighbour of metainfos that it may not know, as many as may be handed over now. The others stay marked as unknown
@@ -142,6 +143,18 @@ impl Swarm {
         self.check_round(round)?;
         if let Some(round) = self.round_mut(round) {
             round.add_complete(at);
+        }
+        if self.next.is_some() {
+            self.tell_metainfos(at, self.next_number());
+        }
+        Ok(())
+    }
+
+    /// The neighbour needs nothing more of a round, and has what it has said.
+    pub(super) fn got_closed(&mut self, at: usize, round: u32) -> Result<(), Violation> {
+        self.check_round(round)?;
+        if let Some(round) = self.round_mut(round) {
+            round.add_closed(at);
         }
         if self.next.is_some() {
             self.tell_metainfos(at, self.next_number());
@@ -281,12 +294,15 @@ impl Swarm {
         }
     }
 
-    pub(super) fn announce_complete(&mut self, round: u32) {
+    /// Nothing more of the current round is needed.
+    pub(super) fn announce_end(&mut self) {
         for at in 0..self.neighbours.len() {
             self.neighbours[at].haves.clear();
             self.neighbours[at].haves_due = None;
             if self.neighbours[at].is_open() {
-                self.send(at, Message::Complete { round });
+                for message in state_of(&self.current) {
+                    self.send(at, message);
+                }
             }
         }
     }
@@ -330,8 +346,13 @@ impl Swarm {
         }
     }
 
+    /// Whether a neighbour has something that this peer still needs.
+    pub(super) fn is_interesting(&self, at: usize) -> bool {
+        !self.current.is_closed() && self.current.is_interesting(at)
+    }
+
     pub(super) fn update_interest_in(&mut self, at: usize) {
-        let interesting = self.current.is_interesting(at);
+        let interesting = self.is_interesting(at);
         let neighbour = &mut self.neighbours[at];
         if !neighbour.is_open() || neighbour.interested == interesting {
             return;
@@ -348,14 +369,16 @@ impl Swarm {
     }
 }
 
-/// The message about all that a peer holds of a round, for one that knows nothing of it.
-fn state_of(round: &Round) -> Option<Message> {
+/// The messages about all that a peer holds of a round, for one that knows nothing of it.
+fn state_of(round: &Round) -> Vec<Message> {
     let number = round.number;
-    if round.is_complete() {
-        return Some(Message::Complete { round: number });
+    if round.is_full() {
+        return vec![Message::Complete { round: number }];
     }
-    (!round.held().is_empty()).then(|| Message::Bitfield {
+    let held = (!round.held().is_empty()).then(|| Message::Bitfield {
         round: number,
         held: round.held().clone(),
-    })
+    });
+    let closed = round.is_closed().then_some(Message::Closed { round: number });
+    held.into_iter().chain(closed).collect()
 }

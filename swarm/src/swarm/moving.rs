@@ -22,7 +22,7 @@ impl Swarm {
     pub(super) fn move_requests_to(&mut self, now: Time, to: usize) {
         let neighbour = &self.neighbours[to];
         let is_sure = neighbour.is_measured() && neighbour.strikes == 0;
-        if !neighbour.may_ask(now) || !is_sure || self.current.is_askable(to) {
+        if self.current.is_closed() || !neighbour.may_ask(now) || !is_sure || self.current.is_askable(to) {
             return;
         }
         while let Some((from, request)) = self.worth_moving(to) {

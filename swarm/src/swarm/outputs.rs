@@ -6,6 +6,7 @@ use data_encoding::HEXLOWER;
 use thiserror::Error;
 
 use crate::{
+    bitfield::Bitfield,
     chunk::ChunkId,
     equivocation::Equivocation,
     message::{DecodeError, HelloMismatch, Message},
@@ -75,6 +76,35 @@ pub enum Action {
     Fail(Failure),
 }
 
+/// What ended a round.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum EndCause {
+    /// Every update is there.
+    All,
+    /// The peers that take part went on without those that are absent, or with a quorum.
+    Quorum,
+    /// It had taken too long.
+    Deadline,
+}
+
+/// The end of a round, as it was agreed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RoundEnd {
+    /// The round.
+    pub round: u32,
+    /// What ended it.
+    pub cause: EndCause,
+    /// Origins of which nothing is folded, ascending.
+    pub missing: Vec<u32>,
+    /// What is folded: positions `origin * chunks + index`; none: everything.
+    pub set: Option<Bitfield>,
+    /// BLAKE3 over what is folded: origins, their metainfos, and the chunks where it is not all of them. The next round's
+    /// metainfos name it, so that those who folded the same know it of each other.
+    pub digest: [u8; 32],
+    /// Whether more than half of all peers have signed that they ended the round before alike; none in the first round.
+    pub certified_before: Option<bool>,
+}
+
 /// How a connection ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Departure {
@@ -124,6 +154,8 @@ pub enum Violation {
     Piece { request: u32 },
     #[error("it sent a metainfo of origin {origin} that does not hold: {why}")]
     Metainfo { origin: u32, why: String },
+    #[error("it sent a statement of peer {of} that does not hold: {why}")]
+    Statement { of: u32, why: String },
 }
 
 /// Why the run cannot go on.
@@ -132,6 +164,16 @@ pub enum Violation {
 pub enum Failure {
     #[error("peer {peer} is lost: not reachable for {after:?} ({why})")]
     Lost { peer: u32, after: Duration, why: String },
+    #[error("{present} of the peers take part for {after:?}, {needed} are needed (liveness.minPeers)")]
+    TooFew {
+        present: u32,
+        needed: u32,
+        after: Duration,
+    },
+    #[error("the others are in round {theirs} while this peer is in round {round}: they went on without it")]
+    LeftBehind { round: u32, theirs: u32 },
+    #[error("this peer cannot sign what it says of its links: {0}")]
+    Unsigned(String),
     #[error("{message} (so peer {peer} says)")]
     Neighbour { peer: u32, message: String },
     #[error("peer {origin} published NaN or infinity in round {round}; lower its learning rate")]
@@ -204,6 +246,16 @@ pub enum Notice {
     Overdue { from: u32, chunk: ChunkId },
     #[error("peer {peer} was not heard of again after this peer had finished")]
     NoGoodbye { peer: u32 },
+    #[error("peer {peer} is absent: nobody who takes part has a link to it")]
+    Absent { peer: u32 },
+    #[error("peer {peer} is back")]
+    Back { peer: u32 },
+    #[error("paused: {present} peers take part, {needed} are needed (liveness.minPeers)")]
+    Paused { present: u32, needed: u32 },
+    #[error("{present} peers take part again: the run goes on")]
+    Resumed { present: u32 },
+    #[error("peer {peer} has signed two contents of one statement: it takes part no more")]
+    Contradiction { peer: u32 },
 }
 
 /// A peer's wait.

@@ -27,6 +27,7 @@ impl Swarm {
         self.start_uploads();
         self.flush_haves(now);
         self.release();
+        self.go_on_without_others(now);
         self.leave_when_done();
     }
 

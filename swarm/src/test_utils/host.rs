@@ -7,11 +7,12 @@ use bytes::Bytes;
 use super::{KeyedVerifier, origin_data, origin_metainfo, sign};
 use crate::{
     Time,
+    bitfield::Bitfield,
     chunk::ChunkId,
     config::Config,
     message::{Message, PieceHeader},
     metainfo::{Metainfo, Signed, check_piece},
-    swarm::{Action, Departure, Failure, Notice, Swarm, Violation},
+    swarm::{Action, Departure, Failure, Notice, RoundEnd, Swarm, Violation},
 };
 
 /// How a peer's run ended.
@@ -56,25 +57,28 @@ pub struct Host {
     pub config: Config,
     /// How its run ended.
     pub outcome: Outcome,
-    /// BLAKE3 over all chunks of each round that it has completed.
+    /// BLAKE3 over all chunks that are folded of each round that it has closed.
     pub digests: Vec<[u8; 32]>,
     /// When it completed each of them.
     pub completed_at: Vec<Time>,
     /// Its notices.
     pub notices: Vec<Notice>,
+    /// How each of them ended.
+    pub ends: Vec<RoundEnd>,
     store: BTreeMap<ChunkId, Bytes>,
 }
 
 impl Host {
     /// A peer at the start of its first round, and its state machine.
     pub fn new(config: Config, now: Time) -> (Swarm, Self) {
-        let swarm = Swarm::new(config.clone(), Box::new(KeyedVerifier), now);
+        let swarm = Swarm::new(config.clone(), Box::new(KeyedVerifier { me: config.me() }), now);
         let host = Self {
             config,
             outcome: Outcome::Running,
             digests: Vec::new(),
             completed_at: Vec::new(),
             notices: Vec::new(),
+            ends: Vec::new(),
             store: BTreeMap::new(),
         };
         (swarm, host)
@@ -105,6 +109,7 @@ impl Host {
         let origin = self.config.me();
         let metainfo = Metainfo {
             base: self.digests.last().copied().unwrap_or_default(),
+            folded: self.ends.last().map(|end| end.digest).unwrap_or_default(),
             ..origin_metainfo(&self.config, round, origin)
         };
         sign(origin, &metainfo)
@@ -128,7 +133,11 @@ impl Host {
             Action::AbortUpload { to, request } => Wish::AbortUpload { to, request },
             Action::AbortDownload { from, request } => Wish::AbortDownload { from, request },
             Action::Complete { round } => {
-                self.finish(now, round);
+                let end = swarm.round_end().filter(|end| end.round == round).cloned();
+                let Some(end) = end else {
+                    panic!("nobody says how round {round} ended");
+                };
+                self.finish(now, end);
                 Wish::Complete { round }
             }
             Action::Disconnect { peer, violation } => Wish::Disconnect { peer, violation },
@@ -173,16 +182,22 @@ impl Host {
         assert!(self.store.len() <= most as usize, "peer {me} stores too much");
     }
 
-    fn finish(&mut self, now: Time, round: u32) {
-        let of_round = |(chunk, _): &(&ChunkId, &Bytes)| chunk.round == round;
-        let chunks: Vec<_> = self.store.iter().filter(of_round).collect();
-        let all = self.config.peers * self.config.layout.chunks();
-        assert_eq!(chunks.len() as u32, all, "round {round} is not complete");
+    fn finish(&mut self, now: Time, end: RoundEnd) {
+        let (round, chunks) = (end.round, self.config.layout.chunks());
         let mut hasher = blake3::Hasher::new();
-        for (_, data) in chunks {
-            hasher.update(data);
+        for origin in 0..self.config.peers {
+            for index in 0..chunks {
+                let is_folded = |set: &Bitfield| set.contains(origin * chunks + index);
+                if end.set.as_ref().is_none_or(is_folded) {
+                    let chunk = ChunkId { round, origin, index };
+                    let data = self.store.get(&chunk);
+                    let data = data.unwrap_or_else(|| panic!("round {round} is not complete: {chunk:?}"));
+                    hasher.update(data);
+                }
+            }
         }
         self.digests.push(*hasher.finalize().as_bytes());
+        self.ends.push(end);
         self.completed_at.push(now);
     }
 }

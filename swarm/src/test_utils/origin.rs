@@ -9,9 +9,11 @@ use crate::{
     chunk::{ChunkId, ChunkLayout},
     config::Config,
     message::Hello,
-    metainfo::{EvaluationCounts, Metainfo, Signed, Verifier},
+    metainfo::{EvaluationCounts, Metainfo, Verifier},
+    rules::{Deadline, OnPeerLoss, RoundRules},
     selection::ChunkSelection,
     selection::mix,
+    signed::Signed,
 };
 
 /// A peer's configuration: a run of one round, four slots, and the defaults of manifests.
@@ -24,6 +26,7 @@ pub fn config(me: u32, peers: u32, neighbours: Vec<u32>, layout: ChunkLayout) ->
             plan: [1; 32],
             data: [2; 32],
             first_round: 0,
+            round: 0,
             model: [3; 32],
         },
         peers,
@@ -37,6 +40,15 @@ pub fn config(me: u32, peers: u32, neighbours: Vec<u32>, layout: ChunkLayout) ->
         optimistic_interval: Duration::from_secs(30),
         choke_policy: ChokePolicyKind::default(),
         selection: ChunkSelection::default(),
+        topology: Vec::new().into(),
+        on_peer_loss: OnPeerLoss::Fail,
+        min_peers: peers / 2 + 1,
+        pause_limit: Duration::from_secs(600),
+        round_rules: RoundRules {
+            quorum: peers,
+            patience: Duration::from_secs(3),
+            deadline: Deadline::None,
+        },
         lost_after: Duration::from_secs(30),
         join_within: Duration::from_secs(30),
         seed: 1,
@@ -63,6 +75,7 @@ pub fn origin_metainfo(config: &Config, round: u32, origin: u32) -> Metainfo {
         samples: u64::from(origin) + 1,
         evaluation: learning_curve(round),
         base: [0; 32],
+        folded: [0; 32],
         hashes: (0..config.layout.chunks())
             .map(|index| *blake3::hash(&origin_data(&config.layout, chunk(index))).as_bytes())
             .collect(),
@@ -83,7 +96,11 @@ fn learning_curve(round: u32) -> EvaluationCounts {
 
 /// A metainfo as `origin` signs it in virtual time.
 pub fn sign(origin: u32, metainfo: &Metainfo) -> Signed {
-    let body = metainfo.encode();
+    sign_as(origin, metainfo.encode())
+}
+
+/// What `origin` says, signed in virtual time.
+pub(crate) fn sign_as(origin: u32, body: Bytes) -> Signed {
     Signed {
         certificate: Bytes::copy_from_slice(&origin.to_be_bytes()),
         signature: keyed(origin, &body),
@@ -93,7 +110,10 @@ pub fn sign(origin: u32, metainfo: &Metainfo) -> Signed {
 
 /// Stands for signatures: a keyed hash whose key follows from the origin, so that runs need no key of anybody.
 #[derive(Clone, Copy, Debug)]
-pub struct KeyedVerifier;
+pub struct KeyedVerifier {
+    /// The peer that signs.
+    pub me: u32,
+}
 
 fn keyed(origin: u32, body: &[u8]) -> Bytes {
     let key = blake3::derive_key("fltorrent simulated signature", &origin.to_be_bytes());
@@ -109,5 +129,9 @@ impl Verifier for KeyedVerifier {
             return Err("the signature is not the origin's".to_owned());
         }
         Ok(())
+    }
+
+    fn sign(&mut self, body: Bytes) -> Result<Signed, String> {
+        Ok(sign_as(self.me, body))
     }
 }

@@ -27,7 +27,8 @@ pub struct Solo {
 impl Solo {
     /// Without connections.
     pub fn of(config: Config) -> Self {
-        Self::trusting(config, Box::new(KeyedVerifier))
+        let verifier = KeyedVerifier { me: config.me() };
+        Self::trusting(config, Box::new(verifier))
     }
 
     /// Without connections, and with another verifier.

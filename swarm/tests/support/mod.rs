@@ -10,7 +10,7 @@ pub(crate) mod interaction;
 use std::time::Duration;
 
 use fltorrent_swarm::{
-    ChokePolicyKind, ChunkLayout, ChunkSelection, Config, EarlyStop, Time,
+    ChokePolicyKind, ChunkLayout, ChunkSelection, Config, EarlyStop, OnPeerLoss, RoundRules, Time,
     simulation::{LinkProfile, Network, NetworkConfig},
     test_utils::{Outcome, Solo, config},
 };
@@ -39,6 +39,13 @@ pub(crate) fn edges(topology: &str, peers: u32) -> Vec<(u32, u32)> {
         }
         other => panic!("no topology {other}"),
     }
+}
+
+fn neighbours_of(peer: u32, edges: &[(u32, u32)]) -> Vec<u32> {
+    let other = |&(a, b): &(u32, u32)| if a == peer { Some(b) } else { (b == peer).then_some(a) };
+    let mut neighbours: Vec<u32> = edges.iter().filter_map(other).collect();
+    neighbours.sort_unstable();
+    neighbours
 }
 
 /// A connected graph: a random spanning tree and some more edges, all drawn from `choices`.
@@ -95,6 +102,9 @@ pub(crate) struct Setup {
     pub(crate) selection: ChunkSelection,
     pub(crate) link: LinkProfile,
     pub(crate) train: Duration,
+    /// A lost peer does not end the run.
+    pub(crate) goes_on: bool,
+    pub(crate) rules: Option<RoundRules>,
 }
 
 impl Default for Setup {
@@ -115,17 +125,15 @@ impl Default for Setup {
                 delay: Duration::from_millis(5),
             },
             train: Duration::from_millis(20),
+            goes_on: false,
+            rules: None,
         }
     }
 }
 
 impl Setup {
     pub(crate) fn config(&self, me: u32, edges: &[(u32, u32)]) -> Config {
-        let mut neighbours: Vec<u32> = edges
-            .iter()
-            .filter_map(|&(a, b)| if a == me { Some(b) } else { (b == me).then_some(a) })
-            .collect();
-        neighbours.sort_unstable();
+        let neighbours = neighbours_of(me, edges);
         let layout = ChunkLayout::new(self.elements, self.chunks).unwrap();
         let mut config = Config {
             rounds: self.rounds,
@@ -137,6 +145,12 @@ impl Setup {
             ..config(me, self.peers, neighbours, layout)
         };
         config.hello.first_round = self.first_round;
+        config.hello.round = self.first_round;
+        if self.goes_on {
+            config.on_peer_loss = OnPeerLoss::Continue;
+            config.topology = (0..self.peers).map(|peer| neighbours_of(peer, edges)).collect();
+        }
+        config.round_rules = self.rules.unwrap_or(config.round_rules);
         config
     }
 
@@ -150,11 +164,16 @@ impl Setup {
     }
 
     pub(crate) fn network_of(&self, edges: &[(u32, u32)]) -> Network {
+        // Peers do not train equally fast.
+        self.network_whose(edges, |me| self.train * (1 + me % 3))
+    }
+
+    /// Each node trains so long.
+    pub(crate) fn network_whose(&self, edges: &[(u32, u32)], train: impl Fn(u32) -> Duration) -> Network {
         Network::new(NetworkConfig {
             nodes: (0..self.peers).map(|me| self.config(me, edges)).collect(),
             link: self.link,
-            // Peers do not train equally fast.
-            train_times: (0..self.peers).map(|me| self.train * (1 + me % 3)).collect(),
+            train_times: (0..self.peers).map(train).collect(),
             reconnect: Duration::from_millis(200),
         })
     }

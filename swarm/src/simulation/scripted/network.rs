@@ -13,7 +13,7 @@ use crate::{
     Time,
     config::Config,
     simulation::world::World,
-    swarm::{Notice, Stats, Swarm},
+    swarm::{Notice, RoundEnd, Stats, Swarm},
     test_utils::{Host, Outcome},
 };
 
@@ -92,6 +92,11 @@ impl Network {
     /// BLAKE3 over all chunks of each round that a node has completed.
     pub fn digests(&self, node: u32) -> &[[u8; 32]] {
         &self.host(node).digests
+    }
+
+    /// How each round ended at a node.
+    pub fn ends(&self, node: u32) -> &[RoundEnd] {
+        &self.host(node).ends
     }
 
     /// When a node completed each round.

@@ -20,6 +20,16 @@ impl Network {
         self.disconnect(a, b);
     }
 
+    /// Makes a link again that was broken for good.
+    pub fn mend(&mut self, a: u32, b: u32) {
+        if let Some(edge) = self.world.links.edges.get_mut(&ordered(a, b)) {
+            edge.severed = false;
+        }
+        let now = self.world.now;
+        let (a, b) = ordered(a, b);
+        self.world.add(now, super::ScriptedEvent::Connect { a, b });
+    }
+
     /// Takes a node away for good.
     pub fn kill(&mut self, node: u32) {
         self.world.stop(node);

@@ -1,0 +1,274 @@
+//! The end of a round: at once when every update is here, and else as the peers that take part agree by votes.
+
+use std::time::Duration;
+
+use super::{Action, EndCause, RoundEnd, Swarm};
+use crate::{
+    Time,
+    rules::Deadline,
+    statement::Statement,
+    vote::{Cast, Vote},
+};
+
+/// Rounds after which a deadline follows from their lengths.
+const ROUNDS_KNOWN: usize = 3;
+/// Lengths that are remembered.
+const LENGTHS: usize = 64;
+/// The deadline lies so many median absolute deviations past the median, and so many medians at least: a round that is cut without
+/// need costs what the others have trained.
+const DEVIATIONS: u32 = 8;
+const MEDIANS: u32 = 3;
+/// No deadline that follows from rounds is shorter.
+const SHORTEST_DEADLINE: Duration = Duration::from_secs(30);
+
+impl Swarm {
+    /// The end of the round that was closed last.
+    pub fn round_end(&self) -> Option<&RoundEnd> {
+        self.round_end.as_ref()
+    }
+
+    /// Closes the round where nothing more of it is needed.
+    pub(super) fn close_when_done(&mut self, now: Time) {
+        let round = &self.current;
+        if round.is_closed() {
+            return;
+        }
+        // Whoever has voted is bound by what the votes give.
+        let has_voted = round.votes.last_of(self.config.me()).is_some();
+        if round.is_full() && !has_voted {
+            return self.close(now, EndCause::All);
+        }
+        let held = round.held();
+        if let Some(agreed) = round.agreed()
+            && agreed.iter().all(|position| held.contains(position))
+        {
+            let cause = match (agreed.is_full(), round.votes.cut()) {
+                (true, _) => EndCause::All,
+                (false, true) if round.whole() < self.config.round_rules.quorum => EndCause::Deadline,
+                (false, _) => EndCause::Quorum,
+            };
+            self.close(now, cause);
+        }
+    }
+
+    fn close(&mut self, now: Time, cause: EndCause) {
+        self.current.close();
+        self.withdraw_all();
+        if let Some(published) = self.published_at {
+            self.choker.set_round_length(now.saturating_sub(published));
+        }
+        if let Some(failure) = self.models_differ() {
+            return self.fail(failure);
+        }
+        let end = self.end_of_round(cause);
+        self.decide(&end.missing);
+        self.note_laggards(&end);
+        self.lengths.push_back(now.saturating_sub(self.round_began_at));
+        if self.lengths.len() > LENGTHS {
+            self.lengths.pop_front();
+        }
+        let round = end.round;
+        self.round_end = Some(end);
+        self.announce_end();
+        self.actions.push_back(Action::Complete { round });
+    }
+
+    /// What is asked for is not needed any more.
+    fn withdraw_all(&mut self) {
+        for at in 0..self.neighbours.len() {
+            let requests: Vec<u32> = self.neighbours[at].outstanding.iter().map(|(id, _)| id).collect();
+            for request in requests {
+                if let Some(outstanding) = self.withdraw(at, request) {
+                    self.current.give_up(outstanding.position, at);
+                }
+            }
+        }
+    }
+
+    fn end_of_round(&self, cause: EndCause) -> RoundEnd {
+        let round = &self.current;
+        let chunks = self.config.layout.chunks();
+        let set = round.agreed().filter(|set| !set.is_full());
+        let mut missing = Vec::new();
+        let mut hasher = blake3::Hasher::new_derive_key("fltorrent what is folded of a round");
+        hasher.update(&round.number.to_be_bytes());
+        for origin in 0..self.config.peers {
+            let folded = |index: u32| set.is_none_or(|set| set.contains(origin * chunks + index));
+            let Some(known) = round.metainfo(origin).filter(|_| (0..chunks).any(folded)) else {
+                missing.push(origin);
+                continue;
+            };
+            hasher.update(&origin.to_be_bytes());
+            hasher.update(&known.hash);
+            for index in (0..chunks).filter(|&index| !folded(index)) {
+                hasher.update(&index.to_be_bytes());
+            }
+            hasher.update(&chunks.to_be_bytes());
+        }
+        RoundEnd {
+            round: round.number,
+            cause,
+            missing,
+            set: set.cloned(),
+            digest: *hasher.finalize().as_bytes(),
+            certified_before: self.certified_before(),
+        }
+    }
+
+    /// Whether more than half of all peers have said that they folded the round before as this one did, and got the same model.
+    fn certified_before(&self) -> Option<bool> {
+        let own = &self.current.metainfo(self.config.me())?.parsed;
+        if own.round == self.config.first_round() {
+            return None;
+        }
+        let alike = self.current.metainfos().filter(|known| {
+            let theirs = &known.parsed;
+            (theirs.folded, theirs.base) == (own.folded, own.base)
+        });
+        Some(2 * alike.count() as u32 > self.config.peers)
+    }
+
+    /// Whoever takes part and had nothing to give in time is not waited for until it has.
+    fn note_laggards(&mut self, end: &RoundEnd) {
+        let members = self.view.members();
+        let missing = end.missing.iter().copied();
+        self.laggards = missing.filter(|&origin| members.contains(origin)).collect();
+    }
+
+    /// Votes on the rounds on which this peer has to.
+    pub(super) fn vote_when_due(&mut self, now: Time) {
+        if self.is_undisturbed(now) {
+            return;
+        }
+        for number in self.window().collect::<Vec<u32>>() {
+            if let Some(cuts) = self.vote_due(number).filter(|&(due, _)| due <= now).map(|(_, cuts)| cuts) {
+                self.vote(now, number, cuts);
+            }
+        }
+        self.close_when_done(now);
+    }
+
+    /// In most rounds nobody is absent, and nobody votes.
+    fn is_undisturbed(&self, now: Time) -> bool {
+        let previous = self.previous.as_ref();
+        let all_are_there = self.view.is_quiet() && self.laggards.is_empty();
+        let rules = &self.config.round_rules;
+        all_are_there
+            && self.current.votes.is_empty()
+            && previous.is_none_or(|previous| previous.votes.is_empty())
+            && rules.quorum >= self.config.peers
+            && self.deadline().is_none_or(|at| at > now)
+    }
+
+    /// When the current round has taken too long.
+    fn deadline(&self) -> Option<Time> {
+        let length = match self.config.round_rules.deadline {
+            Deadline::None => return None,
+            Deadline::After(length) => length,
+            Deadline::Auto if self.lengths.len() < ROUNDS_KNOWN => return None,
+            Deadline::Auto => {
+                let median = median(self.lengths.iter().copied());
+                let deviation = median_of_distances(&self.lengths, median);
+                let late = median + deviation * DEVIATIONS;
+                late.max(median * MEDIANS).max(SHORTEST_DEADLINE)
+            }
+        };
+        Some(self.round_began_at + length)
+    }
+
+    /// When [`Self::vote_when_due`] has to be called at the latest.
+    pub(super) fn next_vote(&self) -> Option<Time> {
+        if self.has_finished() {
+            return None;
+        }
+        let deadline = self.deadline().filter(|&at| at > self.latest);
+        let is_undisturbed = self.is_undisturbed(self.latest);
+        let due = (!is_undisturbed).then(|| self.vote_due(self.current.number)).flatten();
+        due.map(|(due, _)| due).into_iter().chain(deadline).min()
+    }
+
+    /// When this peer votes on a round as things are, and whether it cuts; none while it has nothing to say, or has said it.
+    fn vote_due(&self, number: u32) -> Option<(Time, bool)> {
+        let rounds = [self.previous.as_ref(), Some(&self.current)];
+        let round = rounds.into_iter().flatten().find(|round| round.number == number)?;
+        let members = self.view.members();
+        let (me, rules) = (self.config.me(), &self.config.round_rules);
+        let is_spoken_of = !round.votes.is_empty();
+        if self.paused_since.is_some() || round.votes.has_voted(me, members) {
+            return None;
+        }
+        if round.is_closed() {
+            // Votes that closed it here have gone to everybody already.
+            return (is_spoken_of && round.agreed().is_none()).then_some((Time::ZERO, false));
+        }
+        if round.is_full() {
+            return Some((Time::ZERO, false));
+        }
+        let is_here = |peer: u32| round.has_whole(peer);
+        let nothing_new = self.last_news.max(self.view_changed_at) + rules.patience;
+        let mut due = Vec::new();
+        if members.count() < self.config.peers && members.iter().all(is_here) {
+            due.push((self.view_changed_at + rules.patience, false));
+        }
+        if rules.quorum < self.config.peers && round.whole() >= rules.quorum {
+            due.push((nothing_new, true));
+        }
+        if round.whole() >= self.config.min_peers {
+            due.extend(self.deadline().map(|at| (at, true)));
+            let is_waited_for = |peer: &u32| !self.laggards.contains(peer);
+            if !self.laggards.is_empty() && members.iter().filter(is_waited_for).all(is_here) {
+                due.push((nothing_new, true));
+            }
+        }
+        due.into_iter().min()
+    }
+
+    fn vote(&mut self, now: Time, number: u32, cuts: bool) {
+        let me = self.config.me();
+        let members = self.view.members().clone();
+        let peers = self.config.peers;
+        let Some(round) = self.round_mut(number) else {
+            return;
+        };
+        let lacking = (0..peers).filter(|&origin| !round.has_whole(origin));
+        let vote = Vote {
+            round: number,
+            ballot: round.votes.last_of(me).map_or(0, |last| last.ballot) + 1,
+            cuts,
+            members,
+            lacks: lacking.map(|origin| (origin, round.held_of(origin))).collect(),
+        };
+        let Some(signed) = self.sign(&Statement::Vote(vote.clone())) else {
+            return;
+        };
+        if let Some(round) = self.round_mut(number)
+            && round.votes.add(me, vote, signed.clone()) == Cast::News
+        {
+            self.flood(None, &signed);
+            self.agree(now, number);
+        }
+    }
+
+    /// What the votes on a round give, where all of a view have voted.
+    pub(super) fn agree(&mut self, now: Time, number: u32) {
+        let chunks = self.config.layout.chunks();
+        let least = self.config.min_peers.saturating_sub(self.view.finished()).max(1);
+        if number != self.current.number || self.current.is_closed() {
+            return;
+        }
+        if let Some(set) = self.current.votes.decided(chunks, least) {
+            self.current.agree(set);
+            self.close_when_done(now);
+        }
+    }
+}
+
+fn median(values: impl Iterator<Item = Duration>) -> Duration {
+    let mut sorted: Vec<Duration> = values.collect();
+    sorted.sort_unstable();
+    sorted.get(sorted.len() / 2).copied().unwrap_or_default()
+}
+
+fn median_of_distances<'a>(values: impl IntoIterator<Item = &'a Duration>, middle: Duration) -> Duration {
+    median(values.into_iter().map(|value| value.abs_diff(middle)))
+}

@@ -1,0 +1,212 @@
+//! Who takes part: what this peer says of its links, what it hears of others', and the pause while too few are there.
+
+use super::{Action, Failure, Notice, Swarm, Violation};
+use crate::{
+    Time,
+    bitfield::Bitfield,
+    message::Message,
+    neighbour::NeighbourState,
+    rules::OnPeerLoss,
+    signed::Signed,
+    statement::{Speaker, Statement},
+    view::{Heard, LinkState},
+    vote::Cast,
+};
+
+impl Swarm {
+    /// Peers that take part as far as this one knows, itself included.
+    pub fn present(&self) -> u32 {
+        self.view.members().count()
+    }
+
+    /// Since when too few peers take part.
+    pub fn paused_since(&self) -> Option<Time> {
+        self.paused_since
+    }
+
+    /// Whether the run goes on when a peer is lost.
+    pub(super) fn goes_on_without(&self) -> bool {
+        self.config.on_peer_loss == OnPeerLoss::Continue
+    }
+
+    /// Says what has become of this peer's links, and draws the conclusions for the round.
+    pub(super) fn go_on_without_others(&mut self, now: Time) {
+        if self.ended {
+            return;
+        }
+        if self.goes_on_without() {
+            self.tell_links(now);
+            self.pause_or_go_on(now);
+        }
+        self.vote_when_due(now);
+    }
+
+    /// When a neighbour that was never met counts as absent.
+    pub(super) fn next_link_due(&self) -> Option<Time> {
+        let waits = |at: usize| (!self.neighbours[at].met).then(|| self.neighbours[at].useless_since()).flatten();
+        let due = (0..self.neighbours.len()).filter_map(waits).map(|since| since + self.config.join_within);
+        let pause = self.paused_since.map(|since| since + self.config.pause_limit);
+        let due = due.filter(|&due| due > self.latest).chain(pause).min();
+        due.filter(|_| self.goes_on_without() && !self.has_finished())
+    }
+
+    fn is_down(&self, now: Time, at: usize) -> bool {
+        let neighbour = &self.neighbours[at];
+        let since = neighbour.useless_since();
+        since.is_some_and(|since| neighbour.met || now >= since + self.config.join_within)
+    }
+
+    fn tell_links(&mut self, now: Time) {
+        let of = |keep: &dyn Fn(usize) -> bool| {
+            let kept = (0..self.neighbours.len()).filter(|&at| keep(at));
+            let mut peers: Vec<u32> = kept.map(|at| self.neighbours[at].peer).collect();
+            peers.sort_unstable();
+            peers
+        };
+        let down = of(&|at| self.is_down(now, at));
+        // Nobody needs to know unless votes wait for who has left.
+        let finished = match self.current.votes.is_empty() {
+            true => Vec::new(),
+            false => of(&|at| self.neighbours[at].state == NeighbourState::Departed),
+        };
+        let own = self.view.own();
+        if (&own.down, &own.finished) == (&down, &finished) {
+            return;
+        }
+        let state = LinkState {
+            sequence: own.sequence + 1,
+            down,
+            finished,
+        };
+        if let Some(signed) = self.sign(&Statement::Links(state.clone())) {
+            self.links_heard(now, self.config.me(), state, None, signed);
+        }
+    }
+
+    pub(super) fn sign(&mut self, statement: &Statement) -> Option<Signed> {
+        let speaker = Speaker {
+            run: self.config.hello.run,
+            attempt: self.config.hello.attempt,
+            peer: self.config.me(),
+        };
+        match self.verifier.sign(statement.encode(&speaker)) {
+            Ok(signed) => Some(signed),
+            Err(why) => {
+                self.fail(Failure::Unsigned(why));
+                None
+            }
+        }
+    }
+
+    fn links_heard(&mut self, now: Time, observer: u32, state: LinkState, from: Option<usize>, signed: Signed) {
+        let before = self.view.members().clone();
+        match self.view.hear(observer, state, signed.clone()) {
+            Heard::Nothing => return,
+            Heard::News => {}
+            Heard::Lie => self.actions.push_back(Action::Notice(Notice::Contradiction { peer: observer })),
+        }
+        self.flood(from, &signed);
+        self.view_changed(now, &before);
+    }
+
+    pub(super) fn view_changed(&mut self, now: Time, before: &Bitfield) {
+        let members = self.view.members();
+        if members == before {
+            return;
+        }
+        let absent = before.iter().filter(|&peer| !members.contains(peer));
+        let absent = absent.map(|peer| Notice::Absent { peer });
+        let back = members.iter().filter(|&peer| !before.contains(peer));
+        let notices: Vec<Notice> = absent.chain(back.map(|peer| Notice::Back { peer })).collect();
+        self.actions.extend(notices.into_iter().map(Action::Notice));
+        self.view_changed_at = now;
+    }
+
+    fn pause_or_go_on(&mut self, now: Time) {
+        let (present, needed) = (self.present() + self.view.finished(), self.config.min_peers);
+        if present >= needed || self.has_finished() {
+            if self.paused_since.take().is_some() {
+                self.actions.push_back(Action::Notice(Notice::Resumed { present }));
+            }
+            return;
+        }
+        let since = *self.paused_since.get_or_insert_with(|| {
+            self.actions.push_back(Action::Notice(Notice::Paused { present, needed }));
+            now
+        });
+        let after = self.config.pause_limit;
+        if now >= since + after {
+            self.fail(Failure::TooFew { present, needed, after });
+        }
+    }
+
+    /// Everything that was said, for a neighbour that may not know it.
+    pub(super) fn tell_statements(&mut self, at: usize) {
+        let mut known: Vec<Signed> = self.view.statements().cloned().collect();
+        for number in self.window() {
+            if let Some(round) = self.round_mut(number) {
+                known.extend(round.votes.statements().cloned());
+            }
+        }
+        for signed in known {
+            self.send(at, Message::Statement(signed));
+        }
+    }
+
+    pub(super) fn flood(&mut self, from: Option<usize>, signed: &Signed) {
+        for at in 0..self.neighbours.len() {
+            if Some(at) != from && self.neighbours[at].is_open() {
+                self.send(at, Message::Statement(signed.clone()));
+            }
+        }
+    }
+
+    pub(super) fn got_statement(&mut self, now: Time, at: usize, signed: Signed) -> Result<(), Violation> {
+        let (speaker, statement) = Statement::decode(&signed.body, &self.config.limits())?;
+        let of = speaker.peer;
+        let bad = |why: &str| Violation::Statement {
+            of,
+            why: why.to_owned(),
+        };
+        if (speaker.run, speaker.attempt) != (self.config.hello.run, self.config.hello.attempt) {
+            return Err(bad("it belongs to another run"));
+        }
+        let is_known = match &statement {
+            Statement::Links(_) => self.view.knows(of, &signed.body),
+            // What is over, and what is not here yet, is of no use.
+            Statement::Vote(vote) if vote.round < self.released || vote.round > self.next_number() => true,
+            Statement::Vote(vote) => self
+                .round_mut(vote.round)
+                .is_none_or(|round| round.votes.knows(of, &signed.body)),
+        };
+        // What this peer says comes from itself only.
+        if is_known || of == self.config.me() {
+            return Ok(());
+        }
+        self.verifier
+            .verify(of, &signed.certificate, &signed.body, &signed.signature)
+            .map_err(|why| bad(&why))?;
+        match statement {
+            Statement::Links(state) => self.links_heard(now, of, state, Some(at), signed),
+            Statement::Vote(vote) => {
+                let number = vote.round;
+                let Some(round) = self.round_mut(number) else {
+                    return Ok(());
+                };
+                match round.votes.add(of, vote, signed.clone()) {
+                    Cast::Nothing => return Ok(()),
+                    Cast::News => self.flood(Some(at), &signed),
+                    Cast::Lie => {
+                        let before = self.view.members().clone();
+                        self.actions.push_back(Action::Notice(Notice::Contradiction { peer: of }));
+                        self.view.convict(of, signed.clone());
+                        self.flood(Some(at), &signed);
+                        self.view_changed(now, &before);
+                    }
+                }
+                self.agree(now, number);
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,267 @@
+//! Who takes part: the peers that one reaches over links that are up.
+//!
+//! Every peer floods a signed list of its links that are down, and the newest list of each counts, as in link-state routing
+//! (OSPF, [RFC 2328](https://www.rfc-editor.org/rfc/rfc2328)). A link is up unless one of its ends says that it is down, so
+//! that whoever lies can cut links of its own only. Nothing is sent while all links are up.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use bytes::Bytes;
+
+use crate::{bitfield::Bitfield, signed::Signed};
+
+/// A peer's list of its links.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct LinkState {
+    /// The highest one counts.
+    pub(crate) sequence: u32,
+    /// Neighbours without a link, ascending.
+    pub(crate) down: Vec<u32>,
+    /// Neighbours that have left since their run was over, ascending.
+    pub(crate) finished: Vec<u32>,
+}
+
+/// A link state, read and as it travels.
+#[derive(Clone, Debug)]
+struct Known {
+    state: LinkState,
+    signed: Signed,
+}
+
+/// What became of a link state.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Heard {
+    /// It was known, or is older than what is known.
+    Nothing,
+    /// It is the newest of its observer.
+    News,
+    /// Its observer has signed two contents under one number: it lies, and takes part no more.
+    Lie,
+}
+
+/// All link states that are known.
+#[derive(Debug)]
+pub(crate) struct View {
+    me: u32,
+    peers: u32,
+    /// Neighbours of every peer; empty: all peers reach each other.
+    topology: Arc<[Vec<u32>]>,
+    states: BTreeMap<u32, Known>,
+    /// Peers that have contradicted themselves, with the second content.
+    liars: BTreeMap<u32, Signed>,
+    members: Bitfield,
+    finished: u32,
+}
+
+impl View {
+    /// Of peer `me`, with all links up.
+    pub(crate) fn new(me: u32, peers: u32, topology: Arc<[Vec<u32>]>) -> Self {
+        let mut view = Self {
+            me,
+            peers,
+            topology,
+            states: BTreeMap::new(),
+            liars: BTreeMap::new(),
+            members: Bitfield::new(peers),
+            finished: 0,
+        };
+        view.recompute();
+        view
+    }
+
+    /// The peers that take part, this one included.
+    pub(crate) fn members(&self) -> &Bitfield {
+        &self.members
+    }
+
+    /// Peers that do not take part any more since their run is over.
+    pub(crate) fn finished(&self) -> u32 {
+        self.finished
+    }
+
+    /// Whether all links are up as far as anybody has said.
+    pub(crate) fn is_quiet(&self) -> bool {
+        self.states.is_empty() && self.liars.is_empty()
+    }
+
+    /// This peer's own list, as it was last signed.
+    pub(crate) fn own(&self) -> LinkState {
+        let own = self.states.get(&self.me);
+        own.map(|known| known.state.clone()).unwrap_or_default()
+    }
+
+    /// Whether a link state is exactly one that is known, so that its signature need not be checked.
+    pub(crate) fn knows(&self, observer: u32, body: &Bytes) -> bool {
+        let of = |signed: &Signed| signed.body == *body;
+        self.states.get(&observer).is_some_and(|known| of(&known.signed)) || self.liars.get(&observer).is_some_and(of)
+    }
+
+    /// A link state whose signature holds.
+    pub(crate) fn hear(&mut self, observer: u32, state: LinkState, signed: Signed) -> Heard {
+        if self.liars.contains_key(&observer) {
+            return Heard::Nothing;
+        }
+        if let Some(known) = self.states.get(&observer) {
+            if known.state.sequence > state.sequence {
+                return Heard::Nothing;
+            }
+            if known.state.sequence == state.sequence {
+                if known.signed.body == signed.body {
+                    return Heard::Nothing;
+                }
+                self.liars.insert(observer, signed);
+                self.recompute();
+                return Heard::Lie;
+            }
+        }
+        self.states.insert(observer, Known { state, signed });
+        self.recompute();
+        Heard::News
+    }
+
+    /// A peer has signed two contents where there is one: it takes part no more. This is the second one.
+    pub(crate) fn convict(&mut self, liar: u32, signed: Signed) {
+        self.liars.entry(liar).or_insert(signed);
+        self.recompute();
+    }
+
+    /// Everything that a neighbour without any knowledge needs.
+    pub(crate) fn statements(&self) -> impl Iterator<Item = &Signed> {
+        self.states.values().map(|known| &known.signed).chain(self.liars.values())
+    }
+
+    fn says_down(&self, observer: u32, subject: u32) -> bool {
+        let Some(known) = self.states.get(&observer) else {
+            return false;
+        };
+        let lists = [&known.state.down, &known.state.finished];
+        lists.iter().any(|list| list.binary_search(&subject).is_ok())
+    }
+
+    fn recompute(&mut self) {
+        self.members = self.reached();
+        let mut finished = Bitfield::new(self.peers);
+        for (observer, known) in &self.states {
+            if self.members.contains(*observer) {
+                for &peer in &known.state.finished {
+                    finished.insert(peer);
+                }
+            }
+        }
+        self.finished = finished.iter().filter(|&peer| !self.members.contains(peer)).count() as u32;
+    }
+
+    /// Breadth first over links that are up. A liar is reached by nobody.
+    fn reached(&self) -> Bitfield {
+        let mut reached = Bitfield::new(self.peers);
+        if self.topology.is_empty() {
+            for peer in 0..self.peers {
+                reached.insert(peer);
+            }
+            return reached;
+        }
+        reached.insert(self.me);
+        let mut border = vec![self.me];
+        while let Some(at) = border.pop() {
+            for &next in self.topology.get(at as usize).into_iter().flatten() {
+                let is_up = !self.says_down(at, next) && !self.says_down(next, at) && !self.liars.contains_key(&next);
+                if is_up && reached.insert(next) {
+                    border.push(next);
+                }
+            }
+        }
+        reached
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn signed(content: &str) -> Signed {
+        Signed {
+            body: Bytes::copy_from_slice(content.as_bytes()),
+            certificate: Bytes::new(),
+            signature: Bytes::new(),
+        }
+    }
+
+    fn ring(peers: u32) -> Arc<[Vec<u32>]> {
+        (0..peers)
+            .map(|at| vec![(at + peers - 1) % peers, (at + 1) % peers])
+            .collect()
+    }
+
+    fn says(view: &mut View, observer: u32, sequence: u32, down: &[u32]) -> Heard {
+        let state = LinkState {
+            sequence,
+            down: down.to_vec(),
+            finished: Vec::new(),
+        };
+        let name = format!("{observer} {sequence} {down:?}");
+        view.hear(observer, state, signed(&name))
+    }
+
+    fn members(view: &View) -> Vec<u32> {
+        view.members().iter().collect()
+    }
+
+    #[test]
+    fn a_peer_is_out_when_its_last_link_is_down_and_back_with_the_first() {
+        let mut view = View::new(0, 6, ring(6));
+        assert!(view.is_quiet());
+        assert_eq!(says(&mut view, 2, 1, &[3]), Heard::News);
+        assert_eq!(members(&view), [0, 1, 2, 3, 4, 5], "3 is reached by way of 4");
+        assert_eq!(says(&mut view, 4, 1, &[3]), Heard::News);
+        assert_eq!(members(&view), [0, 1, 2, 4, 5]);
+        assert_eq!(says(&mut view, 4, 1, &[3]), Heard::Nothing);
+        assert_eq!(says(&mut view, 4, 2, &[]), Heard::News);
+        assert_eq!(members(&view), [0, 1, 2, 3, 4, 5]);
+        assert_eq!(says(&mut view, 4, 1, &[3]), Heard::Nothing, "an old list");
+    }
+
+    #[test]
+    fn whoever_lies_about_others_cuts_its_own_links_only() {
+        let mut view = View::new(0, 6, ring(6));
+        // 3 is no neighbour of 0 and 1: there is no such link.
+        says(&mut view, 3, 1, &[0, 1, 2, 4, 5]);
+        assert_eq!(members(&view), [0, 1, 2, 4, 5]);
+    }
+
+    #[test]
+    fn one_who_contradicts_itself_takes_part_no_more() {
+        let mut view = View::new(0, 4, ring(4));
+        assert_eq!(says(&mut view, 2, 1, &[3]), Heard::News);
+        assert_eq!(says(&mut view, 2, 1, &[1]), Heard::Lie);
+        assert_eq!(members(&view), [0, 1, 3]);
+        assert_eq!(says(&mut view, 2, 2, &[]), Heard::Nothing);
+        assert_eq!(view.statements().count(), 2, "the proof travels on");
+    }
+
+    #[test]
+    fn a_split_leaves_each_side_its_own_members() {
+        let lists: [(u32, &[u32]); 4] = [(0, &[5]), (5, &[0]), (2, &[3]), (3, &[2])];
+        for (me, side) in [(1, [0, 1, 2]), (4, [3, 4, 5])] {
+            let mut view = View::new(me, 6, ring(6));
+            for (observer, down) in lists {
+                says(&mut view, observer, 1, down);
+            }
+            assert_eq!(members(&view), side);
+        }
+    }
+
+    #[test]
+    fn whoever_has_finished_is_counted_and_not_waited_for() {
+        let mut view = View::new(0, 4, ring(4));
+        for observer in [1, 3] {
+            let state = LinkState {
+                sequence: 1,
+                down: Vec::new(),
+                finished: vec![2],
+            };
+            view.hear(observer, state, signed(&observer.to_string()));
+        }
+        assert_eq!(members(&view), [0, 1, 3]);
+        assert_eq!(view.finished(), 1);
+    }
+}

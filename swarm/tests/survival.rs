@@ -1,0 +1,186 @@
+//! Peers that die, links that break, peers that are slow: whoever is left goes on, with the same bits.
+
+mod support;
+
+use std::{collections::BTreeMap, time::Duration};
+
+use fltorrent_swarm::{Deadline, EndCause, Failure, RoundEnd, RoundRules, simulation::Network, test_utils::Outcome};
+use support::{LONG, Setup, edges};
+
+fn setup(peers: u32, rounds: u32) -> Setup {
+    Setup {
+        peers,
+        rounds,
+        goes_on: true,
+        ..Setup::default()
+    }
+}
+
+/// Those nodes have left after the last round, and ended each round alike.
+fn assert_survived(setup: &Setup, network: &Network, survivors: &[u32], what: &str) {
+    for &node in survivors {
+        assert_eq!(
+            network.outcome(node),
+            &Outcome::Left,
+            "{what}: peer {node} at {:?}",
+            network.progress(node)
+        );
+        let ends = network.ends(node);
+        assert_eq!(ends.len() as u32, setup.rounds, "{what}: peer {node}");
+        let first = survivors[0];
+        let folded = |ends: &[RoundEnd]| ends.iter().map(|end| (end.missing.clone(), end.digest)).collect::<Vec<_>>();
+        assert_eq!(folded(ends), folded(network.ends(first)), "{what}: peers {node} and {first}");
+        assert_eq!(network.digests(node), network.digests(first), "{what}: peers {node} and {first}");
+    }
+}
+
+fn run_until(network: &mut Network, time: Duration) {
+    network.run_until(time);
+}
+
+#[test]
+fn whoever_is_left_goes_on_whenever_one_dies() {
+    for topology in ["mesh", "ring", "chords"] {
+        for at in 0..60 {
+            let setup = setup(6, 3);
+            let mut network = setup.network(topology);
+            run_until(&mut network, Duration::from_millis(at * 29));
+            let dead = (at % 6) as u32;
+            let was_over = network.outcome(dead) == &Outcome::Left;
+            if !was_over {
+                network.kill(dead);
+            }
+            let what = format!("{topology}, peer {dead} dies at {:?}", network.now());
+            assert!(network.run(LONG), "{what}: wedged");
+            let survivors: Vec<u32> = (0..6).filter(|&node| node != dead || was_over).collect();
+            assert_survived(&setup, &network, &survivors, &what);
+        }
+    }
+}
+
+#[test]
+fn several_deaths_at_any_times_leave_a_majority_with_one_model() {
+    for seed in 0..60u64 {
+        let peers = 5 + (seed % 8) as u32;
+        let setup = Setup {
+            seed,
+            ..setup(peers, 4)
+        };
+        let mut network = setup.network(["mesh", "chords"][seed as usize % 2]);
+        if seed % 4 == 0 {
+            network.check_always();
+        }
+        let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
+        let mut draw = |below: u64| {
+            state ^= state << 13;
+            state ^= state >> 7;
+            state ^= state << 17;
+            state % below
+        };
+        let most = (peers - 1) / 2;
+        let mut dead = Vec::new();
+        for _ in 0..1 + draw(u64::from(most)) {
+            let next = network.now() + Duration::from_millis(draw(900));
+            run_until(&mut network, next);
+            let victim = draw(u64::from(peers)) as u32;
+            if network.outcome(victim) == &Outcome::Running {
+                network.kill(victim);
+                dead.push(victim);
+            }
+        }
+        let what = format!("seed {seed}, {dead:?} of {peers} dead");
+        network.run(LONG);
+        // Deaths may also take the links away by which the others reach each other.
+        let survivors: Vec<u32> = (0..peers).filter(|node| !dead.contains(node)).collect();
+        let is_split = survivors
+            .iter()
+            .any(|&node| matches!(network.outcome(node), Outcome::Failed(Failure::TooFew { .. })));
+        if !is_split {
+            assert_survived(&setup, &network, &survivors, &what);
+        }
+    }
+}
+
+#[test]
+fn nobody_votes_while_all_are_there() {
+    let setup = setup(8, 3);
+    let mut network = setup.network("chords");
+    assert!(network.run(LONG));
+    setup.assert_complete(&network);
+    for end in (0..8).flat_map(|node| network.ends(node)) {
+        assert_eq!(end.cause, EndCause::All);
+        assert_eq!(end.certified_before, (end.round > 0).then_some(true));
+    }
+}
+
+#[test]
+fn too_few_pause_and_go_on_when_the_others_are_back() {
+    let setup = setup(6, 3);
+    let mut network = setup.network("mesh");
+    run_until(&mut network, Duration::from_millis(10));
+    let cut: Vec<(u32, u32)> = (0..3).flat_map(|a| (3..6).map(move |b| (a, b))).collect();
+    for &(a, b) in &cut {
+        network.sever(a, b);
+    }
+    run_until(&mut network, Duration::from_secs(60));
+    for node in 0..6 {
+        assert_eq!(network.outcome(node), &Outcome::Running);
+        assert_eq!(network.progress(node).0, 0, "three of six close no round");
+    }
+    for &(a, b) in &cut {
+        network.mend(a, b);
+    }
+    assert!(network.run(LONG), "wedged");
+    assert_survived(&setup, &network, &[0, 1, 2, 3, 4, 5], "after the split");
+}
+
+#[test]
+fn too_few_for_too_long_fail_with_the_reason() {
+    let setup = setup(5, 2);
+    let mut network = setup.network("mesh");
+    for node in 2..5 {
+        network.kill(node);
+    }
+    assert!(network.run(LONG));
+    for node in 0..2 {
+        let outcome = network.outcome(node);
+        let is_it = matches!(outcome, Outcome::Failed(Failure::TooFew { present: 2, needed: 3, .. }));
+        assert!(is_it, "{outcome:?}");
+    }
+}
+
+#[test]
+fn a_star_goes_on_without_a_leaf() {
+    let setup = setup(6, 3);
+    let mut network = setup.network("star");
+    run_until(&mut network, Duration::from_millis(300));
+    network.kill(4);
+    assert!(network.run(LONG), "wedged");
+    assert_survived(&setup, &network, &[0, 1, 2, 3, 5], "star");
+}
+
+#[test]
+fn a_round_closes_with_a_quorum_without_the_slowest() {
+    let setup = Setup {
+        train: Duration::from_millis(20),
+        rules: Some(RoundRules {
+            quorum: 4,
+            patience: Duration::from_secs(2),
+            deadline: Deadline::None,
+        }),
+        ..setup(5, 3)
+    };
+    let mut network = setup.network_whose(&edges("mesh", 5), |node| match node {
+        3 => Duration::from_secs(30),
+        _ => Duration::from_millis(20),
+    });
+    assert!(network.run(LONG), "wedged");
+    let mut missed = BTreeMap::new();
+    for node in [0, 1, 2, 4] {
+        assert_eq!(network.outcome(node), &Outcome::Left, "peer {node}");
+        for end in network.ends(node) {
+            missed.insert(end.round, end.missing.clone());
+        }
+    }
+    assert_eq!(missed[&0], [3]);
+}
