@@ -10,12 +10,13 @@ use std::{
     time::{Duration, Instant, SystemTime},
 };
 
+use bytes::Bytes;
 use fltorrent_coordinator::{
     identity::Role,
     signature::{SignatureError, SignatureVerifier},
 };
 use fltorrent_records::status::State;
-use fltorrent_swarm::{Action, Swarm, Time, Verifier, Violation};
+use fltorrent_swarm::{Action, Signed, Swarm, Time, Verifier, Violation};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::{
@@ -23,7 +24,7 @@ use crate::{
     observer::{Observer, Outlets},
     store::{ChunkStore, RoundHold},
     transport::{CLOSE_FAILED, CLOSE_VIOLATION, Event, Link, Transport},
-    worker::{Completed, Progress},
+    worker::{Completed, Progress, sign},
 };
 pub use error::RunError;
 
@@ -221,7 +222,7 @@ impl Driver {
                         link.abort_download(request);
                     }
                 }
-                Action::Complete { round } => self.completed(round)?,
+                Action::Complete { round } => self.closed(round)?,
                 // The training thread may still hold it.
                 Action::Release { round } => drop(self.held.remove(&round)),
                 Action::Disconnect { peer, violation } => {
@@ -264,16 +265,21 @@ async fn sleep_until(time: Option<Instant>) {
     }
 }
 
-/// Checks metainfos under the run's authority.
+/// Checks what peers sign under the run's authority, and signs what this one says.
 pub struct CertificateVerifier {
     verifier: SignatureVerifier,
     attempt: u32,
+    credentials: CurrentCredentials,
 }
 
 impl CertificateVerifier {
     /// For one attempt of a run.
-    pub fn new(verifier: SignatureVerifier, attempt: u32) -> Self {
-        Self { verifier, attempt }
+    pub fn new(verifier: SignatureVerifier, attempt: u32, credentials: CurrentCredentials) -> Self {
+        Self {
+            verifier,
+            attempt,
+            credentials,
+        }
     }
 }
 
@@ -292,5 +298,9 @@ impl Verifier for CertificateVerifier {
         } else {
             Err(format!("it is signed by {}, not by {expected}", identity.role))
         }
+    }
+
+    fn sign(&mut self, body: Bytes) -> Result<Signed, String> {
+        sign(&self.credentials, body).map_err(|error| crate::chain(&error))
     }
 }

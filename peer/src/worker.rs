@@ -14,7 +14,7 @@ use std::{
 use bytes::Bytes;
 use fltorrent_coordinator::key::KeyError;
 use fltorrent_records::report::{EvaluationFigures, ModelHash, TrainFigures};
-use fltorrent_swarm::{ChunkLayout, EvaluationCounts, Metainfo, Signed, StopRecord};
+use fltorrent_swarm::{Bitfield, ChunkLayout, EvaluationCounts, Metainfo, Signed, StopRecord};
 use thiserror::Error;
 use tokio::sync::mpsc;
 
@@ -105,6 +105,17 @@ impl Start {
     }
 }
 
+/// Signs what this peer says with the key that it has now.
+pub(crate) fn sign(credentials: &CurrentCredentials, body: Bytes) -> Result<Signed, KeyError> {
+    let credentials = Arc::clone(&credentials.borrow());
+    let signature = credentials.key().sign(&body)?;
+    Ok(Signed {
+        body,
+        certificate: Bytes::copy_from_slice(credentials.certificate()),
+        signature: signature.into(),
+    })
+}
+
 /// A copy of a trainer's parameters.
 pub(crate) fn flat(trainer: &dyn Trainer) -> Result<Vec<f32>, TrainError> {
     let mut parameters = vec![0.0; trainer.parameters() as usize];
@@ -112,11 +123,15 @@ pub(crate) fn flat(trainer: &dyn Trainer) -> Result<Vec<f32>, TrainError> {
     Ok(parameters)
 }
 
-/// The driver's word to the thread: all chunks of a round that will come are held.
+/// The driver's word to the thread: a round is closed, and what is folded of it is held.
 #[derive(Debug)]
 pub struct Completed {
-    /// Signed sample counts in origin order; none: the origin's update is not there.
+    /// Signed sample counts in origin order; none: nothing of the origin's update is folded.
     pub samples: Vec<Option<u64>>,
+    /// Chunks that are folded, as positions `origin * chunks + index`; none: all of those origins'.
+    pub set: Option<Bitfield>,
+    /// What was folded, as the next update's metainfo names it.
+    pub folded: [u8; 32],
     /// Whether this was the last round.
     pub is_last: bool,
     /// Whether it is the last one by a rule of early stop.
@@ -168,6 +183,7 @@ struct Thread<'a> {
     work: Work,
     round: u32,
     base: [u8; 32],
+    folded: [u8; 32],
     /// How long the last aggregation took.
     aggregating: Duration,
     evaluation: EvaluationCounts,
@@ -183,6 +199,7 @@ impl<'a> Thread<'a> {
             work,
             round: start.round,
             base: start.model,
+            folded: [0; 32],
             aggregating: Duration::ZERO,
             evaluation: start.evaluation,
             completed,
@@ -208,7 +225,7 @@ impl<'a> Thread<'a> {
                 .as_ref()
                 .is_some_and(|(writer, _)| writer.is_due(round + 1, completed.is_last));
             let (noted, is_noted) = sync_channel(1);
-            if let Err(error) = self.aggregate(round, &completed.samples) {
+            if let Err(error) = self.aggregate(round, &completed) {
                 return Some(Err(error));
             }
             drop(chunks);
@@ -255,8 +272,7 @@ impl<'a> Thread<'a> {
         };
         let hashes = self.cut(round)?;
         memory::give_back();
-        let credentials = Arc::clone(&self.work.credentials.borrow());
-        let run = credentials.identity().run;
+        let run = self.work.credentials.borrow().identity().run;
         let (origin, attempt) = self.work.peer;
         let body = Metainfo {
             run: *run.as_bytes(),
@@ -266,19 +282,11 @@ impl<'a> Thread<'a> {
             samples: self.work.shard.len() as u64,
             evaluation: self.evaluation,
             base: self.base,
+            folded: self.folded,
             hashes,
-        }
-        .encode();
-        let signature = credentials
-            .key()
-            .sign(&body)
-            .map_err(|source| WorkError::Sign { round, source })?;
-        let certificate = Bytes::copy_from_slice(credentials.certificate());
-        let metainfo = Signed {
-            body,
-            certificate,
-            signature: signature.into(),
         };
+        let metainfo = sign(&self.work.credentials, body.encode());
+        let metainfo = metainfo.map_err(|source| WorkError::Sign { round, source })?;
         Ok(Progress::Published { metainfo, train })
     }
 
@@ -349,7 +357,7 @@ impl<'a> Thread<'a> {
     }
 
     /// Gives the trainer the round's new model, tensor by tensor as well.
-    fn aggregate(&mut self, round: u32, samples: &[Option<u64>]) -> Result<(), WorkError> {
+    fn aggregate(&mut self, round: u32, completed: &Completed) -> Result<(), WorkError> {
         let started = Instant::now();
         let Work {
             trainer,
@@ -359,7 +367,7 @@ impl<'a> Thread<'a> {
             ..
         } = &mut self.work;
         let folded = |source| WorkError::Fold { round, source };
-        let updates = Updates::new(store, layout, round, samples);
+        let updates = Updates::new(store, layout, round, &completed.samples).only(completed.set.as_ref());
         let mut fold = Fold::new(aggregation.as_mut(), updates).map_err(folded)?;
         let mut hasher = blake3::Hasher::new();
         for length in trainer.lengths() {
@@ -370,6 +378,7 @@ impl<'a> Thread<'a> {
                 .map_err(|source| WorkError::Train { round, source })?;
         }
         self.base = *hasher.finalize().as_bytes();
+        self.folded = completed.folded;
         self.aggregating = started.elapsed();
         Ok(())
     }

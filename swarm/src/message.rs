@@ -12,15 +12,15 @@ use bytes::Bytes;
 pub use codec::FrameDecoder;
 pub use hello::{Hello, HelloMismatch};
 
-pub use crate::{
-    limits::Limits,
-    wire::{DecodeError, PROTOCOL_VERSION},
-};
 use crate::{
     bitfield::Bitfield,
     chunk::ChunkId,
     signed::Signed,
     wire::{Reader, Writer},
+};
+pub use crate::{
+    limits::Limits,
+    wire::{DecodeError, PROTOCOL_VERSION},
 };
 
 /// One message of the control stream.

@@ -127,7 +127,10 @@ impl View {
 
     /// Everything that a neighbour without any knowledge needs.
     pub(crate) fn statements(&self) -> impl Iterator<Item = &Signed> {
-        self.states.values().map(|known| &known.signed).chain(self.liars.values())
+        self.states
+            .values()
+            .map(|known| &known.signed)
+            .chain(self.liars.values())
     }
 
     fn says_down(&self, observer: u32, subject: u32) -> bool {

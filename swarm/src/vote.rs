@@ -132,7 +132,12 @@ impl Votes {
             }
         }
         views.sort_by(|(age, a), (other, b)| {
-            let key = |votes: &[&Vote]| (u32::MAX - votes[0].members.count(), votes[0].members.as_bytes().to_vec());
+            let key = |votes: &[&Vote]| {
+                (
+                    u32::MAX - votes[0].members.count(),
+                    votes[0].members.as_bytes().to_vec(),
+                )
+            };
             age.cmp(other).then_with(|| key(a).cmp(&key(b)))
         });
         let (_, last) = views.last()?;
@@ -219,7 +224,10 @@ mod tests {
             ballot,
             cuts: false,
             members: bits(PEERS, members),
-            lacks: lacks.iter().map(|(origin, held)| (*origin, bits(CHUNKS, held))).collect(),
+            lacks: lacks
+                .iter()
+                .map(|(origin, held)| (*origin, bits(CHUNKS, held)))
+                .collect(),
         }
     }
 

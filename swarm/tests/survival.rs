@@ -28,9 +28,21 @@ fn assert_survived(setup: &Setup, network: &Network, survivors: &[u32], what: &s
         let ends = network.ends(node);
         assert_eq!(ends.len() as u32, setup.rounds, "{what}: peer {node}");
         let first = survivors[0];
-        let folded = |ends: &[RoundEnd]| ends.iter().map(|end| (end.missing.clone(), end.digest)).collect::<Vec<_>>();
-        assert_eq!(folded(ends), folded(network.ends(first)), "{what}: peers {node} and {first}");
-        assert_eq!(network.digests(node), network.digests(first), "{what}: peers {node} and {first}");
+        let folded = |ends: &[RoundEnd]| {
+            ends.iter()
+                .map(|end| (end.missing.clone(), end.digest))
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(
+            folded(ends),
+            folded(network.ends(first)),
+            "{what}: peers {node} and {first}"
+        );
+        assert_eq!(
+            network.digests(node),
+            network.digests(first),
+            "{what}: peers {node} and {first}"
+        );
     }
 }
 
@@ -144,7 +156,14 @@ fn too_few_for_too_long_fail_with_the_reason() {
     assert!(network.run(LONG));
     for node in 0..2 {
         let outcome = network.outcome(node);
-        let is_it = matches!(outcome, Outcome::Failed(Failure::TooFew { present: 2, needed: 3, .. }));
+        let is_it = matches!(
+            outcome,
+            Outcome::Failed(Failure::TooFew {
+                present: 2,
+                needed: 3,
+                ..
+            })
+        );
         assert!(is_it, "{outcome:?}");
     }
 }

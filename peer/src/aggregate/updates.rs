@@ -1,7 +1,7 @@
 //! A round's updates as columns: the same chunk of every origin.
 
 use bytes::Bytes;
-use fltorrent_swarm::{ChunkId, ChunkLayout};
+use fltorrent_swarm::{Bitfield, ChunkId, ChunkLayout};
 
 use crate::store::{ChunkStore, StoreError};
 
@@ -12,6 +12,7 @@ pub struct Updates<'a> {
     layout: &'a ChunkLayout,
     round: u32,
     samples: &'a [Option<u64>],
+    set: Option<&'a Bitfield>,
 }
 
 impl<'a> Updates<'a> {
@@ -22,7 +23,19 @@ impl<'a> Updates<'a> {
             layout,
             round,
             samples,
+            set: None,
         }
+    }
+
+    /// Only these chunks of them, as positions `origin * chunks + index`; all of them where there is no set.
+    #[must_use]
+    pub fn only(self, set: Option<&'a Bitfield>) -> Self {
+        Self { set, ..self }
+    }
+
+    fn has(&self, origin: u32, index: u32) -> bool {
+        let position = origin * self.layout.chunks() + index;
+        self.set.is_none_or(|set| set.contains(position))
     }
 
     /// All columns, from the first element to the last.
@@ -50,6 +63,7 @@ impl Column<'_> {
         let (round, index) = (self.updates.round, self.index);
         let there = (0..).zip(self.updates.samples);
         let there = there.filter_map(|(origin, samples)| Some((origin, (*samples)?)));
+        let there = there.filter(move |&(origin, _)| self.updates.has(origin, index));
         there.map(move |(origin, samples)| {
             let chunk = ChunkId { round, origin, index };
             let data = self.updates.store.get(chunk)?;

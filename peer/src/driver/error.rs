@@ -18,7 +18,9 @@ pub enum RunError {
     Store(#[from] StoreError),
     #[error("the round's figures could not be kept")]
     MetricsFile(#[from] MetricsFileError),
-    #[error("round {round} is complete, but peer {origin} has not described its update; this is a bug")]
+    #[error("round {round} is closed, but nobody says how; this is a bug")]
+    NoEnd { round: u32 },
+    #[error("round {round} is closed, but peer {origin} has not described its update; this is a bug")]
     NoMetainfo { round: u32, origin: u32 },
     #[error("peer {peer} does not fit: {mismatch}")]
     Unlike { peer: u32, mismatch: HelloMismatch },

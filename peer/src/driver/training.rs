@@ -11,6 +11,10 @@ impl Driver {
         match progress {
             Progress::Training { round } => {
                 self.hold(round);
+                if round == self.parts.swarm.round() + 1 {
+                    let now = self.now();
+                    self.parts.swarm.begin_round(now);
+                }
                 self.observer.training(round)?;
             }
             Progress::Published { metainfo, train } => {
@@ -34,17 +38,24 @@ impl Driver {
         Ok(())
     }
 
-    /// All chunks of a round are held: the next one begins for the swarm, and the training thread aggregates.
-    pub(super) fn completed(&mut self, round: u32) -> Result<(), RunError> {
+    /// A round is closed: the training thread aggregates, and the next one begins for the swarm.
+    pub(super) fn closed(&mut self, round: u32) -> Result<(), RunError> {
         let swarm = &self.parts.swarm;
+        let end = swarm.round_end().filter(|end| end.round == round);
+        let end = end.ok_or(RunError::NoEnd { round })?;
         let samples = (0..swarm.peers()).map(|origin| {
-            // Every chunk has come, so every metainfo has.
+            if end.missing.binary_search(&origin).is_ok() {
+                return Ok(None);
+            }
+            // A chunk of it has come, so the metainfo has.
             let metainfo = swarm.metainfo(origin);
             let metainfo = metainfo.ok_or(RunError::NoMetainfo { round, origin })?;
             Ok(Some(metainfo.samples))
         });
         let completed = Completed {
             samples: samples.collect::<Result<_, RunError>>()?,
+            set: end.set.clone(),
+            folded: end.digest,
             is_last: swarm.is_last(),
             converged: swarm.convergence().is_some(),
             stop: swarm.stop_record(),
@@ -55,7 +66,10 @@ impl Driver {
         let open = self.links.values().map(Link::figures);
         let congestion_control = self.parts.transport.congestion_control();
         self.observer.completed(now, round, swarm, open, congestion_control)?;
-        self.parts.swarm.begin_round(now);
+        // A round that ended without this peer's update is the thread's until it has trained: it is never more than one behind.
+        if !swarm.awaits_own_update() {
+            self.parts.swarm.begin_round(now);
+        }
         Ok(())
     }
 }

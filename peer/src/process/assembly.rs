@@ -107,7 +107,7 @@ impl Assembly {
             data: prepared.label_hash,
         };
         let (layout, start) = (prepared.layout, &prepared.start);
-        let mut config = config::swarm(plan, self.peer.index, &run, layout, start);
+        let mut config = config::swarm(plan, config::topology(plan), self.peer.index, &run, layout, start);
         config.join_within = wait.unwrap_or(config.join_within);
         config.counts = Some(Arc::clone(&prepared.counts));
         config
@@ -146,7 +146,8 @@ impl Assembly {
     fn verifier(&self) -> Result<CertificateVerifier> {
         let (run, peers) = (self.membership.run, self.peer.plan.peers.len());
         let verifier = SignatureVerifier::new(&self.membership.authority, run, peers)?;
-        Ok(CertificateVerifier::new(verifier, self.membership.attempt))
+        let credentials = self.membership.credentials.clone();
+        Ok(CertificateVerifier::new(verifier, self.membership.attempt, credentials))
     }
 
     fn metrics_file(&self) -> Result<MetricsFile> {

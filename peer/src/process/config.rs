@@ -1,5 +1,7 @@
 //! The swarm's configuration as it follows from the plan.
 
+use std::sync::Arc;
+
 use fltorrent_coordinator::identity::RunId;
 use fltorrent_crds::{Plan, seeds};
 use fltorrent_swarm::{ChunkLayout, Config, EarlyStop, Hello, StopRules};
@@ -20,9 +22,22 @@ pub struct RunIdentity {
     pub data: [u8; 32],
 }
 
-/// For peer `index`, which is in the plan. Neighbours that were never met are waited for as long as others.
-pub fn swarm(plan: &Plan, index: u32, identity: &RunIdentity, layout: ChunkLayout, start: &Start) -> Config {
-    let exchange = &plan.exchange;
+/// Who is wired to whom, for the configurations of all peers.
+pub fn topology(plan: &Plan) -> Arc<[Vec<u32>]> {
+    plan.peers.iter().map(|peer| peer.neighbours.clone()).collect()
+}
+
+/// For peer `index`, which is in the plan, whose [`topology`] is given. Neighbours that were never met are waited for as long as
+/// others.
+pub fn swarm(
+    plan: &Plan,
+    topology: Arc<[Vec<u32>]>,
+    index: u32,
+    identity: &RunIdentity,
+    layout: ChunkLayout,
+    start: &Start,
+) -> Config {
+    let (exchange, liveness) = (&plan.exchange, &plan.liveness);
     Config {
         hello: Hello {
             run: *identity.run.as_bytes(),
@@ -31,6 +46,7 @@ pub fn swarm(plan: &Plan, index: u32, identity: &RunIdentity, layout: ChunkLayou
             plan: identity.plan,
             data: identity.data,
             first_round: start.round,
+            round: start.round,
             model: start.model,
         },
         peers: plan.peers.len() as u32,
@@ -51,8 +67,13 @@ pub fn swarm(plan: &Plan, index: u32, identity: &RunIdentity, layout: ChunkLayou
         optimistic_interval: exchange.optimistic_unchoke_interval,
         choke_policy: exchange.choke_policy,
         selection: exchange.chunk_selection,
-        lost_after: plan.liveness.heartbeat_timeout,
-        join_within: plan.liveness.heartbeat_timeout,
+        topology,
+        on_peer_loss: plan.on_peer_loss,
+        min_peers: liveness.min_peers,
+        pause_limit: liveness.pause_limit,
+        round_rules: exchange.round,
+        lost_after: liveness.heartbeat_timeout,
+        join_within: liveness.heartbeat_timeout,
         seed: seeds::rng(plan.seed, "swarm", index, 0).next_u64(),
     }
 }
@@ -79,7 +100,7 @@ mod tests {
             plan: [0; 32],
             data: [2; 32],
         };
-        let config = swarm(&plan, 3, &identity, layout, &start);
+        let config = swarm(&plan, topology(&plan), 3, &identity, layout, &start);
         format!("{config:?}")
     }
 
@@ -100,7 +121,14 @@ mod tests {
             ("exchange.chunkSelection", "random"),
             ("exchange.chunkSelection", "sequential"),
             ("exchange.numChunks", "12"),
+            ("exchange.round.quorum", "0.5"),
+            ("exchange.round.patience", "7s"),
+            ("exchange.round.deadline", "40s"),
             ("liveness.heartbeatTimeout", "40s"),
+            ("liveness.minPeers", "2"),
+            ("liveness.pauseLimit", "40s"),
+            ("failurePolicy.onPeerLoss", "fail"),
+            ("topology.type", "star"),
         ]
         .into_iter()
         .chain(policies)

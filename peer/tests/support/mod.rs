@@ -36,7 +36,9 @@ use fltorrent_peer::{
     transport::{Transport, socket},
     worker,
 };
-use fltorrent_swarm::{ChokePolicyKind, ChunkLayout, ChunkSelection, Config, Hello, OriginCounts, Swarm};
+use fltorrent_swarm::{
+    ChokePolicyKind, ChunkLayout, ChunkSelection, Config, Deadline, Hello, OnPeerLoss, OriginCounts, RoundRules, Swarm,
+};
 use tokio::sync::mpsc;
 
 pub(crate) const LIFETIME: Duration = Duration::from_secs(3600);
@@ -109,6 +111,7 @@ pub(crate) struct Run {
     pub(crate) rounds: u32,
     pub(crate) budget: u64,
     pub(crate) lost_after: Duration,
+    pub(crate) on_peer_loss: OnPeerLoss,
     /// A peer that says that it was judged on far more samples than it was given. It says so in the second round, when all have met.
     pub(crate) boaster: Option<u32>,
     pub(crate) aggregation: fn() -> Box<dyn Aggregation>,
@@ -127,6 +130,7 @@ impl Run {
             rounds: 3,
             budget: u64::MAX,
             lost_after: Duration::from_secs(20),
+            on_peer_loss: OnPeerLoss::Fail,
             boaster: None,
             aggregation: || aggregate::rule(&Fedavg.into()),
         }
@@ -177,6 +181,7 @@ impl Run {
                 plan: [1; 32],
                 data: [2; 32],
                 first_round: 0,
+                round: 0,
                 model: [3; 32],
             },
             peers: self.peers,
@@ -191,6 +196,15 @@ impl Run {
             optimistic_interval: Duration::from_secs(30),
             choke_policy: ChokePolicyKind::default(),
             selection: ChunkSelection::RarestFirst,
+            topology: (0..self.peers).map(|peer| self.neighbours(peer)).collect(),
+            on_peer_loss: self.on_peer_loss,
+            min_peers: self.peers / 2 + 1,
+            pause_limit: Duration::from_secs(600),
+            round_rules: RoundRules {
+                quorum: self.peers,
+                patience: Duration::from_millis(300),
+                deadline: Deadline::Auto,
+            },
             lost_after: self.lost_after,
             join_within: self.lost_after,
             seed: u64::from(me) + 77,
@@ -324,7 +338,11 @@ impl Run {
         let thread = std::thread::spawn(move || worker::run(work, &completed_out, &progress_in));
         let parts = Parts {
             positions: u64::from(config.limits().positions()),
-            swarm: Swarm::new(config, Box::new(CertificateVerifier::new(verifier, 0)), Duration::ZERO),
+            swarm: Swarm::new(
+                config,
+                Box::new(CertificateVerifier::new(verifier, 0, current.clone())),
+                Duration::ZERO,
+            ),
             epoch: Instant::now(),
             transport,
             events,

@@ -60,8 +60,14 @@ impl World {
         let config = Config {
             rounds: ROUNDS,
             upload_slots: 2,
-            on_peer_loss: if goes_on { OnPeerLoss::Continue } else { OnPeerLoss::Fail },
-            topology: (0..PEERS).map(|of| (0..PEERS).filter(|&peer| peer != of).collect()).collect(),
+            on_peer_loss: if goes_on {
+                OnPeerLoss::Continue
+            } else {
+                OnPeerLoss::Fail
+            },
+            topology: (0..PEERS)
+                .map(|of| (0..PEERS).filter(|&peer| peer != of).collect())
+                .collect(),
             round_rules: RoundRules {
                 quorum: 2,
                 patience: Duration::from_millis(300),
@@ -320,7 +326,10 @@ impl World {
             attempt: hello.attempt,
             peer,
         };
-        Some(sign_as(if who & 0x40 == 0 { peer } else { 0 }, statement.encode(&speaker)))
+        Some(sign_as(
+            if who & 0x40 == 0 { peer } else { 0 },
+            statement.encode(&speaker),
+        ))
     }
 
     fn forget(&mut self, peer: u32) {

@@ -141,7 +141,11 @@ impl Swarm {
             return;
         }
         for number in self.window().collect::<Vec<u32>>() {
-            if let Some(cuts) = self.vote_due(number).filter(|&(due, _)| due <= now).map(|(_, cuts)| cuts) {
+            if let Some(cuts) = self
+                .vote_due(number)
+                .filter(|&(due, _)| due <= now)
+                .map(|(_, cuts)| cuts)
+            {
                 self.vote(now, number, cuts);
             }
         }

@@ -24,7 +24,12 @@ impl Swarm {
         self.tell_statements(at);
         for number in self.window() {
             self.tell_metainfos(at, number);
-            for message in self.round_mut(number).map(|round| state_of(round)).into_iter().flatten() {
+            for message in self
+                .round_mut(number)
+                .map(|round| state_of(round))
+                .into_iter()
+                .flatten()
+            {
                 self.send(at, message);
             }
         }

@@ -43,8 +43,14 @@ impl Swarm {
 
     /// When a neighbour that was never met counts as absent.
     pub(super) fn next_link_due(&self) -> Option<Time> {
-        let waits = |at: usize| (!self.neighbours[at].met).then(|| self.neighbours[at].useless_since()).flatten();
-        let due = (0..self.neighbours.len()).filter_map(waits).map(|since| since + self.config.join_within);
+        let waits = |at: usize| {
+            (!self.neighbours[at].met)
+                .then(|| self.neighbours[at].useless_since())
+                .flatten()
+        };
+        let due = (0..self.neighbours.len())
+            .filter_map(waits)
+            .map(|since| since + self.config.join_within);
         let pause = self.paused_since.map(|since| since + self.config.pause_limit);
         let due = due.filter(|&due| due > self.latest).chain(pause).min();
         due.filter(|_| self.goes_on_without() && !self.has_finished())
@@ -103,7 +109,9 @@ impl Swarm {
         match self.view.hear(observer, state, signed.clone()) {
             Heard::Nothing => return,
             Heard::News => {}
-            Heard::Lie => self.actions.push_back(Action::Notice(Notice::Contradiction { peer: observer })),
+            Heard::Lie => self
+                .actions
+                .push_back(Action::Notice(Notice::Contradiction { peer: observer })),
         }
         self.flood(from, &signed);
         self.view_changed(now, &before);
@@ -131,7 +139,8 @@ impl Swarm {
             return;
         }
         let since = *self.paused_since.get_or_insert_with(|| {
-            self.actions.push_back(Action::Notice(Notice::Paused { present, needed }));
+            self.actions
+                .push_back(Action::Notice(Notice::Paused { present, needed }));
             now
         });
         let after = self.config.pause_limit;
@@ -198,7 +207,8 @@ impl Swarm {
                     Cast::News => self.flood(Some(at), &signed),
                     Cast::Lie => {
                         let before = self.view.members().clone();
-                        self.actions.push_back(Action::Notice(Notice::Contradiction { peer: of }));
+                        self.actions
+                            .push_back(Action::Notice(Notice::Contradiction { peer: of }));
                         self.view.convict(of, signed.clone());
                         self.flood(Some(at), &signed);
                         self.view_changed(now, &before);

@@ -165,11 +165,7 @@ pub enum Failure {
     #[error("peer {peer} is lost: not reachable for {after:?} ({why})")]
     Lost { peer: u32, after: Duration, why: String },
     #[error("{present} of the peers take part for {after:?}, {needed} are needed (liveness.minPeers)")]
-    TooFew {
-        present: u32,
-        needed: u32,
-        after: Duration,
-    },
+    TooFew { present: u32, needed: u32, after: Duration },
     #[error("the others are in round {theirs} while this peer is in round {round}: they went on without it")]
     LeftBehind { round: u32, theirs: u32 },
     #[error("this peer cannot sign what it says of its links: {0}")]

@@ -1,6 +1,6 @@
 //! From a plan to what is simulated.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use fltorrent_coordinator::identity::RunId;
 use fltorrent_crds::{
@@ -76,8 +76,16 @@ pub(super) fn scenario(plan: &Plan, options: &LinkOptions) -> Result<Scenario, S
         plan: plan.hash(),
         data: [0; 32],
     };
+    let topology = config::topology(plan);
     let peer = |peer: &PeerPlan| PeerScenario {
-        config: config::swarm(plan, peer.index, &identity, layout, &Start::default()),
+        config: config::swarm(
+            plan,
+            Arc::clone(&topology),
+            peer.index,
+            &identity,
+            layout,
+            &Start::default(),
+        ),
         access: access(peer.link.unwrap_or_default(), options),
         is_rate_aware: is_rate_aware(plan, peer.link.unwrap_or_default()),
         train: options.train.mul_f64(peer.compute_slowdown),
