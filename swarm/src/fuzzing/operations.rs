@@ -309,7 +309,7 @@ impl World {
             }),
             _ => {
                 let held = of(bytes.next()?, CHUNKS);
-                let lacks = (!held.is_full()).then(|| (small, held));
+                let lacks = (!held.is_full()).then_some((small, held));
                 Statement::Vote(Vote {
                     round,
                     ballot: 1 + u32::from(mask >> 6),
