@@ -39,6 +39,12 @@ pub fn rule(choice: &Choice) -> Box<dyn Aggregation> {
     }
 }
 
+/// The rule that gives a single update as it is.
+#[must_use]
+pub fn alone() -> impl Aggregation {
+    mean::WeightedMean
+}
+
 /// Why there is no new model.
 #[derive(Debug, Error)]
 #[allow(missing_docs, reason = "each message says what it is")]

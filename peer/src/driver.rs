@@ -2,11 +2,12 @@
 
 mod error;
 mod links;
+mod models;
 mod training;
 
 use std::{
     collections::BTreeMap,
-    sync::{Arc, mpsc::SyncSender},
+    sync::Arc,
     time::{Duration, Instant, SystemTime},
 };
 
@@ -22,11 +23,14 @@ use tokio::sync::{mpsc, oneshot};
 use crate::{
     CurrentCredentials,
     observer::{Observer, Outlets},
+    orders::Orders,
     store::{ChunkStore, RoundHold},
     transport::{CLOSE_FAILED, CLOSE_VIOLATION, Event, Link, Transport},
-    worker::{Completed, Progress, sign},
+    worker::{Progress, sign},
 };
 pub use error::RunError;
+pub use models::Rule;
+use models::{Closed, Made};
 
 /// Events taken before the swarm's actions are carried out: announcements of chunks that came together go together.
 const BATCH: usize = 32;
@@ -47,8 +51,10 @@ pub struct Parts {
     pub store: ChunkStore,
     /// Reports of the training thread.
     pub progress: mpsc::Receiver<Progress>,
-    /// Where it waits for complete rounds.
-    pub completed: SyncSender<Completed>,
+    /// What it has to do next.
+    pub orders: Orders,
+    /// The rule that folds a round.
+    pub rule: Rule,
     /// Credentials of new connections, reports and signatures.
     pub credentials: CurrentCredentials,
     /// Ends the run with a word on who wants it; for ever open when nobody does.
@@ -66,6 +72,10 @@ pub struct Driver {
     links: BTreeMap<u32, Link>,
     /// Rounds whose chunks neighbours may still ask for.
     held: BTreeMap<u32, RoundHold>,
+    /// The last two rounds that were closed.
+    last_closed: [Option<Closed>; 2],
+    /// Models that were made once more.
+    made: (mpsc::Sender<Made>, mpsc::Receiver<Made>),
     leaving: bool,
     parameters: Option<Vec<f32>>,
 }
@@ -79,6 +89,8 @@ impl Driver {
             parts,
             links: BTreeMap::new(),
             held: BTreeMap::new(),
+            last_closed: [None, None],
+            made: mpsc::channel(2),
             leaving: false,
             parameters: None,
         }
@@ -158,6 +170,10 @@ impl Driver {
                     Some(progress) => self.progressed(progress)?,
                     None => return Err(RunError::WorkerGone),
                 },
+                Some(Made { round, model, hashes }) = self.made.1.recv() => {
+                    let now = self.now();
+                    self.parts.swarm.offer_model(now, round, model, hashes);
+                }
                 Ok(()) = self.parts.credentials.changed() => self.renewed(),
                 Ok(by) = &mut self.parts.stop, if !self.parts.stop.is_terminated() => {
                     return Err(RunError::Stopped(by));
@@ -223,6 +239,8 @@ impl Driver {
                     }
                 }
                 Action::Complete { round } => self.closed(round)?,
+                Action::Adopt(adoption) => self.adopt(adoption),
+                Action::MakeModel { round } => self.make_model(round),
                 // The training thread may still hold it.
                 Action::Release { round } => drop(self.held.remove(&round)),
                 Action::Disconnect { peer, violation } => {

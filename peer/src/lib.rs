@@ -14,6 +14,7 @@ pub mod metrics;
 pub mod metrics_file;
 pub mod news;
 pub mod observer;
+pub mod orders;
 pub mod path;
 pub mod process;
 pub mod shaper;

@@ -6,7 +6,7 @@ use std::{
     path::PathBuf,
     sync::{
         Arc,
-        mpsc::{Receiver, SyncSender, sync_channel},
+        mpsc::{SyncSender, sync_channel},
     },
     time::{Duration, Instant},
 };
@@ -14,21 +14,22 @@ use std::{
 use bytes::Bytes;
 use fltorrent_coordinator::key::KeyError;
 use fltorrent_records::report::{EvaluationFigures, ModelHash, TrainFigures};
-use fltorrent_swarm::{Bitfield, ChunkLayout, EvaluationCounts, Metainfo, Signed, StopRecord};
+use fltorrent_swarm::{Adoption, ChunkLayout, EvaluationCounts, Metainfo, Signed, StopRecord};
 use thiserror::Error;
 use tokio::sync::mpsc;
 
 use crate::{
     CurrentCredentials,
-    aggregate::{Aggregation, Fold, FoldError, Updates},
+    aggregate::{self, Aggregation, Fold, FoldError, Updates},
     buffers::Buffers,
     checkpoint::{self, Header},
     cut::Cutter,
     data::Samples,
     memory,
     observer::Aggregated,
+    orders::{Completed, Inbox, Order},
     store::{ChunkStore, StoreError},
-    train::{TrainError, Trainer, little_endian, model_hash},
+    train::{ClassCounts, TrainError, Trainer, little_endian, model_hash},
 };
 
 /// Why the training thread ended early.
@@ -71,6 +72,8 @@ pub struct Work {
     pub credentials: CurrentCredentials,
     /// This peer's index and attempt.
     pub peer: (u32, u32),
+    /// Peers of the plan.
+    pub peers: u32,
     /// Whether the final parameters are wanted.
     pub is_model_wanted: bool,
     /// How many times as long as it needs a training takes, ≥ 1.
@@ -123,23 +126,6 @@ pub(crate) fn flat(trainer: &dyn Trainer) -> Result<Vec<f32>, TrainError> {
     Ok(parameters)
 }
 
-/// The driver's word to the thread: a round is closed, and what is folded of it is held.
-#[derive(Debug)]
-pub struct Completed {
-    /// Signed sample counts in origin order; none: nothing of the origin's update is folded.
-    pub samples: Vec<Option<u64>>,
-    /// Chunks that are folded, as positions `origin * chunks + index`; none: all of those origins'.
-    pub set: Option<Bitfield>,
-    /// What was folded, as the next update's metainfo names it.
-    pub folded: [u8; 32],
-    /// Whether this was the last round.
-    pub is_last: bool,
-    /// Whether it is the last one by a rule of early stop.
-    pub converged: bool,
-    /// The record of early stop's rules.
-    pub stop: StopRecord,
-}
-
 /// The thread's reports to the driver.
 #[derive(Debug)]
 pub enum Progress {
@@ -162,6 +148,16 @@ pub enum Progress {
         /// Told once the figures are in the metrics file, where somebody waits for it.
         noted: Option<SyncSender<()>>,
     },
+    /// This peer goes on from the model that others made of a round.
+    Adopted {
+        /// The round.
+        round: u32,
+    },
+    /// The model that others were said to have made of a round has another hash.
+    WrongModel {
+        /// The round.
+        round: u32,
+    },
     /// All rounds are over.
     Finished {
         /// The final parameters in declared order; none where nobody wants them.
@@ -172,8 +168,8 @@ pub enum Progress {
 }
 
 /// Works until all rounds are over, something fails, or the driver has gone.
-pub fn run(work: Work, completed: &Receiver<Completed>, progress: &mpsc::Sender<Progress>) {
-    if let Some(Err(error)) = Thread::new(work, completed, progress).all_rounds() {
+pub fn run(work: Work, inbox: &Inbox, progress: &mpsc::Sender<Progress>) {
+    if let Some(Err(error)) = Thread::new(work, inbox, progress).all_rounds() {
         // The driver has gone when it does not take this.
         progress.blocking_send(Progress::Failed(error)).ok();
     }
@@ -187,12 +183,12 @@ struct Thread<'a> {
     /// How long the last aggregation took.
     aggregating: Duration,
     evaluation: EvaluationCounts,
-    completed: &'a Receiver<Completed>,
+    inbox: &'a Inbox,
     progress: &'a mpsc::Sender<Progress>,
 }
 
 impl<'a> Thread<'a> {
-    fn new(work: Work, completed: &'a Receiver<Completed>, progress: &'a mpsc::Sender<Progress>) -> Self {
+    fn new(work: Work, inbox: &'a Inbox, progress: &'a mpsc::Sender<Progress>) -> Self {
         let mut work = work;
         let start = std::mem::take(&mut work.start);
         Self {
@@ -202,7 +198,7 @@ impl<'a> Thread<'a> {
             folded: [0; 32],
             aggregating: Duration::ZERO,
             evaluation: start.evaluation,
-            completed,
+            inbox,
             progress,
         }
     }
@@ -218,32 +214,13 @@ impl<'a> Thread<'a> {
                 Ok(published) => self.tell(published)?,
                 Err(error) => return Some(Err(error)),
             }
-            let completed = self.completed.recv().ok()?;
-            let is_due = self
-                .work
-                .checkpoints
-                .as_ref()
-                .is_some_and(|(writer, _)| writer.is_due(round + 1, completed.is_last));
-            let (noted, is_noted) = sync_channel(1);
-            if let Err(error) = self.aggregate(round, &completed) {
-                return Some(Err(error));
-            }
-            drop(chunks);
-            match self.assess(round, is_due.then_some(noted)) {
-                Ok(aggregated) => self.tell(aggregated)?,
+            match self.go_on()? {
+                Ok(true) => {}
+                Ok(false) => break,
                 Err(error) => return Some(Err(error)),
             }
-            if is_due {
-                is_noted.recv().ok()?;
-                if let Err(error) = self.keep_model(&completed) {
-                    return Some(Err(error));
-                }
-            }
-            if completed.is_last {
-                break;
-            }
+            drop(chunks);
             memory::give_back();
-            self.round += 1;
         }
         match self.final_model() {
             Ok(parameters) => self.tell(Progress::Finished { parameters })?,
@@ -253,6 +230,87 @@ impl<'a> Thread<'a> {
             }
         }
         Some(Ok(()))
+    }
+
+    /// Waits for the model from which the next round goes on; false where there is no next one.
+    fn go_on(&mut self) -> Option<Result<bool, WorkError>> {
+        loop {
+            match self.inbox.next()? {
+                Order::Fold(completed) => {
+                    return match self.fold(completed)? {
+                        Ok(is_last) => Some(Ok(!is_last)),
+                        Err(error) => Some(Err(error)),
+                    };
+                }
+                Order::Adopt { adoption, hold } => {
+                    let adopted = self.adopt(&adoption);
+                    drop(hold);
+                    let round = adoption.round;
+                    match adopted {
+                        Ok(true) => {
+                            self.tell(Progress::Adopted { round })?;
+                            return Some(Ok(true));
+                        }
+                        Ok(false) => self.tell(Progress::WrongModel { round })?,
+                        Err(error) => return Some(Err(error)),
+                    }
+                }
+            }
+        }
+    }
+
+    /// Makes one model of a closed round; true if it was the last one.
+    fn fold(&mut self, completed: Completed) -> Option<Result<bool, WorkError>> {
+        let round = completed.round;
+        self.round = round;
+        let checkpoints = self.work.checkpoints.as_ref();
+        let is_due = checkpoints.is_some_and(|(writer, _)| writer.is_due(round + 1, completed.is_last));
+        let (noted, is_noted) = sync_channel(1);
+        if let Err(error) = self.aggregate(round, &completed) {
+            return Some(Err(error));
+        }
+        match self.assess(round, is_due.then_some(noted)) {
+            Ok(aggregated) => self.tell(aggregated)?,
+            Err(error) => return Some(Err(error)),
+        }
+        if is_due {
+            is_noted.recv().ok()?;
+            if let Err(error) = self.keep_model(&completed) {
+                return Some(Err(error));
+            }
+        }
+        self.round += 1;
+        Some(Ok(completed.is_last))
+    }
+
+    /// Takes over the model that others made of a round; false where the store has another one.
+    fn adopt(&mut self, adoption: &Adoption) -> Result<bool, WorkError> {
+        let round = adoption.round;
+        let trained = |source| WorkError::Train { round, source };
+        while self.work.trainer.take_first().map_err(trained)?.is_some() {}
+        // The model is the update of the first index after the peers'.
+        let mut samples = vec![None; self.work.peers as usize];
+        samples.push(Some(1));
+        let Work {
+            trainer, store, layout, ..
+        } = &mut self.work;
+        let folded = |source| WorkError::Fold { round, source };
+        let mut hasher = blake3::Hasher::new();
+        {
+            let mut alone = aggregate::alone();
+            let mut fold = Fold::new(&mut alone, Updates::new(store, layout, round, &samples)).map_err(folded)?;
+            for length in trainer.lengths() {
+                let values = fold.next(length).map_err(folded)?;
+                hasher.update(&little_endian(&values));
+                trainer.push(values).map_err(trained)?;
+            }
+        }
+        if *hasher.finalize().as_bytes() != adoption.model {
+            return Ok(false);
+        }
+        (self.base, self.folded, self.round) = (adoption.model, adoption.folded, round + 1);
+        self.evaluation = self.evaluate(round)?.0;
+        Ok(true)
     }
 
     fn tell(&self, progress: Progress) -> Option<()> {
@@ -290,11 +348,10 @@ impl<'a> Thread<'a> {
         Ok(Progress::Published { metainfo, train })
     }
 
-    /// Waits until a training that took so long has taken as long as it shall, or the driver has gone.
+    /// Waits until a training that took so long has taken as long as it shall, or there is something else to do.
     fn slow_down(&self, taken: Duration) {
         let rest = rest(taken, self.work.slowdown);
-        // Nothing is complete before this peer's own update is there, so that all this can bring is the driver's end.
-        self.completed.recv_timeout(rest).ok();
+        self.inbox.wait(rest);
     }
 
     /// Moves the update out of the trainer into the store, tensor by tensor, and gives its chunks' hashes: a model more in
@@ -386,24 +443,28 @@ impl<'a> Thread<'a> {
     /// Evaluates the new model and says what became of the round.
     fn assess(&mut self, round: u32, noted: Option<SyncSender<()>>) -> Result<Progress, WorkError> {
         let started = Instant::now();
-        let counts = self
-            .work
-            .trainer
-            .evaluate(&self.work.test_part)
-            .map_err(|source| WorkError::Train { round, source })?;
-        self.evaluation = EvaluationCounts {
-            correct: counts.correct as u32,
-            total: counts.total as u32,
-            loss_sum: counts.loss_sum,
-        };
+        let (evaluation, classes) = self.evaluate(round)?;
+        self.evaluation = evaluation;
         let aggregated = Aggregated {
             round,
             model: ModelHash::from_bytes(self.base),
             seconds: self.aggregating.as_secs_f64(),
             evaluation: figures(&self.evaluation, started.elapsed()),
-            classes: counts.classes,
+            classes,
         };
         Ok(Progress::Aggregated { aggregated, noted })
+    }
+
+    /// The trainer's model on this peer's part of the test split, in all and by class.
+    fn evaluate(&mut self, round: u32) -> Result<(EvaluationCounts, Vec<ClassCounts>), WorkError> {
+        let counts = self.work.trainer.evaluate(&self.work.test_part);
+        let counts = counts.map_err(|source| WorkError::Train { round, source })?;
+        let in_all = EvaluationCounts {
+            correct: counts.correct as u32,
+            total: counts.total as u32,
+            loss_sum: counts.loss_sum,
+        };
+        Ok((in_all, counts.classes))
     }
 }
 

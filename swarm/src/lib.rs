@@ -53,7 +53,7 @@ pub use metainfo::{
 };
 pub use rules::{Deadline, OnPeerLoss, RoundRules};
 pub use selection::ChunkSelection;
-pub use swarm::{Action, Departure, EndCause, Failure, Notice, RoundEnd, Stats, Swarm, Violation, Wait};
+pub use swarm::{Action, Adoption, Departure, EndCause, Failure, Notice, RoundEnd, Stats, Swarm, Violation, Wait};
 
 /// Time since any fixed moment, the same for all calls to one state machine.
 pub type Time = std::time::Duration;

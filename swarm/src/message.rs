@@ -15,6 +15,7 @@ pub use hello::{Hello, HelloMismatch};
 use crate::{
     bitfield::Bitfield,
     chunk::ChunkId,
+    early_stop::StopRecord,
     signed::Signed,
     wire::{Reader, Writer},
 };
@@ -92,8 +93,35 @@ pub enum Message {
         /// The round.
         round: u32,
     },
+    /// The model of a round, for one that catches up.
+    State(State),
     /// What a peer says of its links, or of a round's end; relayed as it is.
     Statement(Signed),
+}
+
+impl Message {
+    /// Whether it says what there is of a round.
+    pub(crate) fn is_of_a_round(&self) -> bool {
+        matches!(
+            self,
+            Self::Have { .. } | Self::Bitfield { .. } | Self::Complete { .. } | Self::Closed { .. } | Self::Metainfo(_)
+        )
+    }
+}
+
+/// What a peer that catches up needs to know of a round that it has missed. The next round's metainfos certify it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct State {
+    /// The round.
+    pub round: u32,
+    /// [`crate::RoundEnd::set_hash`].
+    pub set_hash: [u8; 32],
+    /// The record of early stop after it.
+    pub stop: StopRecord,
+    /// BLAKE3 of the model that it made.
+    pub model: [u8; 32],
+    /// BLAKE3 of each chunk of the model, cut as updates are.
+    pub hashes: Vec<[u8; 32]>,
 }
 
 /// The header of a piece's stream, before the chunk's bytes.

@@ -44,8 +44,6 @@ pub(crate) enum NeighbourState {
     Greeting { since: Time },
     /// Both know each other.
     Open,
-    /// Connected, and so many rounds away in this one that neither can use what the other has.
-    OutOfStep { since: Time, round: u32 },
     /// It held everything and left.
     Departed,
 }
@@ -57,6 +55,11 @@ pub(crate) struct Neighbour {
     pub(crate) state: NeighbourState,
     /// Whether both ever knew each other.
     pub(crate) met: bool,
+
+    /// It is rounds behind, and has not said yet that it catches up.
+    pub(crate) behind: bool,
+    /// The last round that it spoke of, where that is more than one ahead of this peer's.
+    pub(crate) ahead: Option<u32>,
 
     // What this peer asks of the neighbour.
     pub(crate) choked: bool,
@@ -116,6 +119,8 @@ impl Neighbour {
                 why: "it was never reached".to_owned(),
             },
             met: false,
+            behind: false,
+            ahead: None,
             choked: true,
             interested: false,
             chokes_seen: 0,
@@ -154,8 +159,7 @@ impl Neighbour {
     }
 
     pub(crate) fn is_connected(&self) -> bool {
-        use NeighbourState::{Greeting, Open, OutOfStep};
-        matches!(self.state, Greeting { .. } | Open | OutOfStep { .. })
+        matches!(self.state, NeighbourState::Greeting { .. } | NeighbourState::Open)
     }
 
     /// Back to how a connection starts; what was learned about rates and faults stays.
@@ -280,9 +284,7 @@ impl Neighbour {
     /// Since when the neighbour has been of no use: not connected, or connected without a hello that fits.
     pub(crate) fn useless_since(&self) -> Option<Time> {
         match self.state {
-            NeighbourState::Away { since, .. }
-            | NeighbourState::Greeting { since }
-            | NeighbourState::OutOfStep { since, .. } => Some(since),
+            NeighbourState::Away { since, .. } | NeighbourState::Greeting { since } => Some(since),
             NeighbourState::Open | NeighbourState::Departed => None,
         }
     }

@@ -46,6 +46,8 @@ pub(crate) struct NeighbourView {
     pub(crate) complete: bool,
     /// It needs nothing more, complete or not.
     pub(crate) done: bool,
+    /// It has said so since it was connected.
+    pub(crate) says_done: bool,
     /// Chunks that it has and that this peer does not hold.
     interesting: u32,
     /// Chunks in `wanted` that it has.
@@ -97,6 +99,7 @@ impl Round {
             metainfos: Bitfield::new(peers),
             complete: false,
             done: false,
+            says_done: false,
             interesting: 0,
             askable: 0,
         };
@@ -285,8 +288,8 @@ impl Round {
 
     /// A neighbour announces that it holds everything.
     pub(crate) fn add_complete(&mut self, neighbour: usize) {
-        self.neighbours[neighbour].complete = true;
-        self.neighbours[neighbour].done = true;
+        let view = &mut self.neighbours[neighbour];
+        (view.complete, view.done, view.says_done) = (true, true, true);
         // Saying so again is a short message, and must not cost more than that.
         if self.count(neighbour) == self.held.len() {
             return;
@@ -298,13 +301,20 @@ impl Round {
 
     /// A neighbour needs nothing more, and has what it has said.
     pub(crate) fn add_closed(&mut self, neighbour: usize) {
-        self.neighbours[neighbour].done = true;
+        let view = &mut self.neighbours[neighbour];
+        (view.done, view.says_done) = (true, true);
     }
 
     /// A neighbour that said so is not complete.
     pub(crate) fn forget_complete(&mut self, neighbour: usize) {
         self.neighbours[neighbour].complete = false;
         self.neighbours[neighbour].done = false;
+    }
+
+    /// A neighbour has forgotten what it was told of metainfos.
+    pub(crate) fn forget_told(&mut self, neighbour: usize) {
+        let told = &mut self.neighbours[neighbour].metainfos;
+        *told = Bitfield::new(told.len());
     }
 
     /// A neighbour went away: what it had is no longer available, and what it knew will be told again.
@@ -322,6 +332,7 @@ impl Round {
         let view = &mut self.neighbours[neighbour];
         view.sent = Bitfield::new(view.sent.len());
         view.metainfos = Bitfield::new(view.metainfos.len());
+        view.says_done = false;
         view.interesting = 0;
         view.askable = 0;
     }

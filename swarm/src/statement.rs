@@ -36,7 +36,7 @@ pub(crate) enum Statement {
 pub(crate) fn longest(limits: &Limits) -> usize {
     let (peers, chunks) = (limits.peers as usize, limits.chunks as usize);
     let members = peers.div_ceil(8);
-    let links = 4 + 2 * (4 + 5 * peers);
+    let links = 4 + 1 + 4 + 2 * (4 + 5 * peers);
     let vote = 4 + 4 + 1 + members + 4 + peers * (4 + chunks.div_ceil(8));
     PREFIX + links.max(vote)
 }
@@ -56,6 +56,8 @@ impl Statement {
         match self {
             Self::Links(links) => {
                 out.u32(links.sequence);
+                out.u8(u8::from(links.joining));
+                out.u32(links.from);
                 for peers in [&links.down, &links.finished] {
                     out.u32(peers.len() as u32);
                     out.ascending(peers);
@@ -98,6 +100,8 @@ impl Statement {
         let statement = match kind {
             LINKS => Self::Links(LinkState {
                 sequence: input.u32()?,
+                joining: flag(&mut input)?,
+                from: input.u32()?,
                 down: peers(&mut input, limits)?,
                 finished: peers(&mut input, limits)?,
             }),
@@ -106,6 +110,14 @@ impl Statement {
         };
         input.end()?;
         Ok((speaker, statement))
+    }
+}
+
+fn flag(input: &mut Reader<'_>) -> Result<bool, DecodeError> {
+    match input.u8()? {
+        0 => Ok(false),
+        1 => Ok(true),
+        found => Err(DecodeError::Flag { found }),
     }
 }
 
@@ -126,11 +138,7 @@ fn peers(input: &mut Reader<'_>, limits: &Limits) -> Result<Vec<u32>, DecodeErro
 
 fn vote(input: &mut Reader<'_>, limits: &Limits) -> Result<Vote, DecodeError> {
     let (round, ballot) = (input.u32()?, input.u32()?);
-    let cuts = match input.u8()? {
-        0 => false,
-        1 => true,
-        _ => return Err(DecodeError::Vote),
-    };
+    let cuts = flag(input)?;
     let members = bits(input, limits.peers)?;
     let mut lacks: Vec<(u32, Bitfield)> = Vec::new();
     for _ in 0..input.u32()?.min(limits.peers + 1) {
@@ -180,6 +188,8 @@ mod tests {
         [
             Statement::Links(LinkState {
                 sequence: 9,
+                joining: true,
+                from: 6,
                 down: vec![0, 3],
                 finished: vec![1],
             }),

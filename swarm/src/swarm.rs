@@ -11,6 +11,7 @@ mod dispatch;
 mod downloads;
 mod ending;
 mod gossip;
+mod joining;
 mod links;
 mod moving;
 mod outputs;
@@ -23,8 +24,9 @@ use std::{
     time::Duration,
 };
 
-pub use outputs::{Action, Departure, EndCause, Failure, Notice, RoundEnd, Stats, Violation, Wait};
+pub use outputs::{Action, Adoption, Departure, EndCause, Failure, Notice, RoundEnd, Stats, Violation, Wait};
 
+use joining::Joining;
 use settle::Follows;
 
 use crate::{
@@ -34,7 +36,7 @@ use crate::{
     chunk::{ChunkId, ChunkLayout},
     config::Config,
     early_stop::{Convergence, EarlyStop, StopRecord},
-    message::{Hello, Message},
+    message::{Hello, Message, State},
     metainfo::{Metainfo, Signed, Verifier},
     neighbour::{Neighbour, NeighbourState},
     round::Round,
@@ -59,6 +61,8 @@ pub struct Swarm {
     last_news: Time,
     /// How long the last rounds took here.
     lengths: VecDeque<Duration>,
+    /// How long one may take, once that is known.
+    longest_round: Option<Duration>,
     /// Who takes part.
     view: View,
     view_changed_at: Time,
@@ -67,6 +71,24 @@ pub struct Swarm {
     /// Since when too few take part.
     paused_since: Option<Time>,
     round_end: Option<RoundEnd>,
+    /// The end of the round before that one.
+    end_before: Option<RoundEnd>,
+    /// The round from which on this peer takes part.
+    takes_part_from: u32,
+    /// This peer catches up with the others.
+    joining: Option<Joining>,
+    /// Origins that are more than a round ahead, as they have signed.
+    origins_ahead: BTreeSet<u32>,
+    /// What it goes on from, until others have certified that.
+    adopted: Option<Adoption>,
+    /// Its update, which waits for that.
+    unpublished: Option<Signed>,
+    /// Models that were offered and that the others have not signed.
+    refused: BTreeSet<[u8; 32]>,
+    /// A model for those who catch up.
+    offer: Option<State>,
+    /// The round whose model was made for them last.
+    made: Option<u32>,
     /// Rounds below this are released.
     released: u32,
     early_stop: Option<EarlyStop>,
@@ -102,9 +124,19 @@ impl Swarm {
             round_began_at: now,
             last_news: now,
             lengths: VecDeque::new(),
+            longest_round: None,
             laggards: BTreeSet::new(),
             paused_since: None,
             round_end: None,
+            end_before: None,
+            takes_part_from: 0,
+            origins_ahead: BTreeSet::new(),
+            joining: None,
+            adopted: None,
+            unpublished: None,
+            refused: BTreeSet::new(),
+            offer: None,
+            made: None,
             early_stop: config.early_stop,
             convergence: None,
             config: Arc::new(config),
@@ -236,15 +268,11 @@ impl Swarm {
         // Everybody who takes part has published the current round or voted on it, hence closed the one before: it is over,
         // even where a neighbour's word of that is still on its way.
         self.release_previous();
-        let next = self.next.take().map(|next| *next);
-        let next = next.unwrap_or_else(|| new_round(&self.config, self.next_number()));
-        self.previous = Some(std::mem::replace(&mut self.current, next));
-        self.published_at = None;
-        (self.round_began_at, self.last_news) = (now, now);
-        for neighbour in &mut self.neighbours {
-            neighbour.haves.clear();
-            neighbour.haves_due = None;
-        }
+        // One that was taken over is of a round that this peer has never had.
+        let offered = self.offer.take().map(|offer| Action::Release { round: offer.round });
+        self.actions.extend(offered);
+        let over = self.enter_next(now);
+        self.previous = Some(over);
         // All neighbours are far enough for what some may have been too far behind to hear.
         for at in 0..self.neighbours.len() {
             if self.neighbours[at].is_open() {
@@ -254,6 +282,25 @@ impl Swarm {
         let number = self.current.number;
         self.agree(now, number);
         self.settle(now);
+    }
+
+    /// The next round is the current one from now on; gives the one before.
+    fn enter_next(&mut self, now: Time) -> Round {
+        let next = self.next.take().map(|next| *next);
+        let next = next.unwrap_or_else(|| new_round(&self.config, self.next_number()));
+        let over = std::mem::replace(&mut self.current, next);
+        self.published_at = None;
+        self.origins_ahead.clear();
+        (self.round_began_at, self.last_news) = (now, now);
+        for neighbour in &mut self.neighbours {
+            neighbour.ahead = None;
+            neighbour.haves.clear();
+            neighbour.haves_due = None;
+        }
+        let before = self.view.members().clone();
+        self.view.set_round(self.current.number);
+        self.view_changed(now, &before);
+        over
     }
 
     /// This peer's own update of the current round, whose chunks the driver has stored.
@@ -272,6 +319,10 @@ impl Swarm {
         let counts = counts.and_then(|counts| counts.get(me as usize));
         if let Some(Err(what)) = counts.map(|counts| counts.check(&known.parsed)) {
             return self.fail(Failure::Miscounted(what));
+        }
+        if self.adopted.is_some() {
+            self.unpublished = Some(known.signed.clone());
+            return self.publish_when_certified(now);
         }
         self.published_at = Some(now);
         self.adopt_metainfo(known, None);
@@ -301,8 +352,9 @@ impl Swarm {
                 self.current.add_closed(at);
                 self.drop_neighbour(now, at, NeighbourState::Departed);
             }
-            Departure::Finished if self.goes_on_without() && self.is_last() => {
+            Departure::Finished if self.goes_on_without() => {
                 self.drop_neighbour(now, at, NeighbourState::Departed);
+                self.end_when_left_alone();
             }
             Departure::Finished => {
                 self.went_away(now, at, "it left before this peer was complete".to_owned());
@@ -336,6 +388,7 @@ impl Swarm {
             Ok(Follows::OnlyRequests) => self.settle_metainfo(now),
             Ok(Follows::Uploads) => self.settle_uploads(now),
             Ok(Follows::Anything) => self.settle(now),
+            Err(violation) if self.is_left_behind(at, &violation) => self.settle(now),
             Err(violation) => {
                 self.violated(now, at, violation);
                 self.settle(now);
@@ -387,14 +440,16 @@ impl Swarm {
     fn greeted(&mut self, now: Time, at: usize, theirs: &Hello) -> Result<(), Violation> {
         self.config.hello.check(theirs, self.neighbours[at].peer)?;
         self.neighbours[at].met = true;
-        let (round, ours) = (theirs.round, self.current.number);
-        if self.goes_on_without() && round.abs_diff(ours) > 1 {
-            self.neighbours[at].state = NeighbourState::OutOfStep { since: now, round };
-            self.give_up_when_left_behind();
-            return Ok(());
-        }
         self.neighbours[at].state = NeighbourState::Open;
         self.neighbours[at].waiting_since = now;
+        if self.goes_on_without() {
+            let (round, ours) = (theirs.round, self.current.number);
+            let joins = self.view.is_joining(self.neighbours[at].peer);
+            self.neighbours[at].behind = round + 1 < ours && !joins;
+            if round > ours + 1 {
+                self.note_ahead(at, round);
+            }
+        }
         self.tell_everything(at);
         Ok(())
     }
@@ -451,6 +506,9 @@ impl Swarm {
 
     /// The round that a neighbour speaks of; the next one begins with that.
     fn round_mut(&mut self, number: u32) -> Option<&mut Round> {
+        if number == self.current.number && self.joining.is_some() {
+            return None;
+        }
         if number == self.next_number() {
             let new = || Box::new(new_round(&self.config, number));
             return Some(self.next.get_or_insert_with(new));
@@ -461,6 +519,9 @@ impl Swarm {
 
     /// Whether this peer holds a chunk of the current round or of the one before.
     fn holds(&self, chunk: ChunkId) -> bool {
+        if chunk.origin >= self.config.peers || self.joining.is_some() {
+            return self.offers(chunk);
+        }
         let position = self.position(chunk);
         [self.previous.as_ref(), Some(&self.current)]
             .into_iter()
@@ -485,9 +546,14 @@ impl Swarm {
 
     fn chunk_at(&self, round: u32, position: u32) -> ChunkId {
         let chunks = self.config.layout.chunks();
+        let origin = match self.joining.is_some() && round == self.current.number {
+            // The model is the update of nobody.
+            true => self.config.peers,
+            false => position / chunks,
+        };
         ChunkId {
             round,
-            origin: position / chunks,
+            origin,
             index: position % chunks,
         }
     }

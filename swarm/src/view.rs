@@ -19,6 +19,10 @@ pub(crate) struct LinkState {
     pub(crate) down: Vec<u32>,
     /// Neighbours that have left since their run was over, ascending.
     pub(crate) finished: Vec<u32>,
+    /// The observer catches up with the others, and takes no part meanwhile.
+    pub(crate) joining: bool,
+    /// The round from which on it takes part.
+    pub(crate) from: u32,
 }
 
 /// A link state, read and as it travels.
@@ -49,6 +53,9 @@ pub(crate) struct View {
     states: BTreeMap<u32, Known>,
     /// Peers that have contradicted themselves, with the second content.
     liars: BTreeMap<u32, Signed>,
+    reached: Bitfield,
+    /// The round that this peer is in.
+    round: u32,
     members: Bitfield,
     finished: u32,
 }
@@ -62,6 +69,8 @@ impl View {
             topology,
             states: BTreeMap::new(),
             liars: BTreeMap::new(),
+            reached: Bitfield::new(peers),
+            round: 0,
             members: Bitfield::new(peers),
             finished: 0,
         };
@@ -69,7 +78,31 @@ impl View {
         view
     }
 
-    /// The peers that take part, this one included.
+    /// Whether a peer catches up, as it says.
+    pub(crate) fn is_joining(&self, peer: u32) -> bool {
+        self.states.get(&peer).is_some_and(|known| known.state.joining)
+    }
+
+    /// Goes on to a round.
+    pub(crate) fn set_round(&mut self, round: u32) {
+        self.round = round;
+        self.members = self.members_of(round);
+    }
+
+    /// The peers that take part in a round.
+    pub(crate) fn members_of(&self, round: u32) -> Bitfield {
+        let takes_part = |peer: &u32| {
+            let known = self.states.get(peer).map(|known| &known.state);
+            known.is_none_or(|state| !state.joining && state.from <= round)
+        };
+        let mut members = Bitfield::new(self.peers);
+        for peer in self.reached.iter().filter(takes_part) {
+            members.insert(peer);
+        }
+        members
+    }
+
+    /// The peers that take part in the round that this peer is in.
     pub(crate) fn members(&self) -> &Bitfield {
         &self.members
     }
@@ -142,10 +175,11 @@ impl View {
     }
 
     fn recompute(&mut self) {
-        self.members = self.reached();
+        self.reached = self.reach();
+        self.members = self.members_of(self.round);
         let mut finished = Bitfield::new(self.peers);
         for (observer, known) in &self.states {
-            if self.members.contains(*observer) {
+            if self.reached.contains(*observer) {
                 for &peer in &known.state.finished {
                     finished.insert(peer);
                 }
@@ -155,7 +189,7 @@ impl View {
     }
 
     /// Breadth first over links that are up. A liar is reached by nobody.
-    fn reached(&self) -> Bitfield {
+    fn reach(&self) -> Bitfield {
         let mut reached = Bitfield::new(self.peers);
         if self.topology.is_empty() {
             for peer in 0..self.peers {
@@ -199,7 +233,7 @@ mod tests {
         let state = LinkState {
             sequence,
             down: down.to_vec(),
-            finished: Vec::new(),
+            ..LinkState::default()
         };
         let name = format!("{observer} {sequence} {down:?}");
         view.hear(observer, state, signed(&name))
@@ -242,6 +276,29 @@ mod tests {
     }
 
     #[test]
+    fn whoever_catches_up_takes_no_part_and_passes_on_what_others_say() {
+        let mut view = View::new(0, 4, ring(4));
+        says(&mut view, 3, 1, &[0]);
+        let state = LinkState {
+            sequence: 1,
+            joining: true,
+            ..LinkState::default()
+        };
+        view.hear(1, state, signed("1 joins"));
+        assert_eq!(members(&view), [0, 2, 3]);
+        let state = LinkState {
+            sequence: 2,
+            from: 7,
+            ..LinkState::default()
+        };
+        view.hear(1, state, signed("1 is there"));
+        assert_eq!(members(&view), [0, 2, 3]);
+        view.set_round(7);
+        assert_eq!(members(&view), [0, 1, 2, 3]);
+        assert!(!view.members_of(6).contains(1));
+    }
+
+    #[test]
     fn a_split_leaves_each_side_its_own_members() {
         let lists: [(u32, &[u32]); 4] = [(0, &[5]), (5, &[0]), (2, &[3]), (3, &[2])];
         for (me, side) in [(1, [0, 1, 2]), (4, [3, 4, 5])] {
@@ -259,8 +316,8 @@ mod tests {
         for observer in [1, 3] {
             let state = LinkState {
                 sequence: 1,
-                down: Vec::new(),
                 finished: vec![2],
+                ..LinkState::default()
             };
             view.hear(observer, state, signed(&observer.to_string()));
         }

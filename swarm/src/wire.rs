@@ -58,6 +58,8 @@ pub enum DecodeError {
     NoSuchPeer { found: u32, peers: u32 },
     #[error("a statement with peers that are not ascending or not below {0}")]
     Peers(u32),
+    #[error("a flag of {found}, neither 0 nor 1")]
+    Flag { found: u8 },
     #[error("a vote that lists origins twice, out of order, or without need")]
     Vote,
 }

@@ -25,24 +25,20 @@ fn assert_survived(setup: &Setup, network: &Network, survivors: &[u32], what: &s
             "{what}: peer {node} at {:?}",
             network.progress(node)
         );
-        let ends = network.ends(node);
-        assert_eq!(ends.len() as u32, setup.rounds, "{what}: peer {node}");
-        let first = survivors[0];
-        let folded = |ends: &[RoundEnd]| {
-            ends.iter()
-                .map(|end| (end.missing.clone(), end.digest))
-                .collect::<Vec<_>>()
-        };
-        assert_eq!(
-            folded(ends),
-            folded(network.ends(first)),
-            "{what}: peers {node} and {first}"
-        );
-        assert_eq!(
-            network.digests(node),
-            network.digests(first),
-            "{what}: peers {node} and {first}"
-        );
+        if network.adopted(node).is_empty() {
+            assert_eq!(network.ends(node).len() as u32, setup.rounds, "{what}: peer {node}");
+        }
+        let last = network.ends(node).last().map(|end| end.round);
+        assert_eq!(last, Some(setup.rounds - 1), "{what}: peer {node}");
+    }
+    let mut rounds: BTreeMap<u32, ([u8; 32], &RoundEnd)> = BTreeMap::new();
+    for &node in survivors {
+        for (end, &model) in network.ends(node).iter().zip(network.digests(node)) {
+            let (first, known) = rounds.entry(end.round).or_insert((model, end));
+            assert_eq!(end.missing, known.missing, "{what}: peer {node}, round {}", end.round);
+            assert_eq!(end.digest, known.digest, "{what}: peer {node}, round {}", end.round);
+            assert_eq!(model, *first, "{what}: peer {node}, round {}", end.round);
+        }
     }
 }
 
@@ -195,11 +191,72 @@ fn a_round_closes_with_a_quorum_without_the_slowest() {
     });
     assert!(network.run(LONG), "wedged");
     let mut missed = BTreeMap::new();
+    assert_survived(&setup, &network, &[0, 1, 2, 3, 4], "quorum");
     for node in [0, 1, 2, 4] {
-        assert_eq!(network.outcome(node), &Outcome::Left, "peer {node}");
         for end in network.ends(node) {
             missed.insert(end.round, end.missing.clone());
         }
     }
     assert_eq!(missed[&0], [3]);
+}
+
+#[test]
+fn whoever_was_away_takes_over_a_model_and_takes_part_again() {
+    for topology in ["mesh", "ring", "chords"] {
+        for away in [1, 4] {
+            let setup = Setup {
+                train: Duration::from_millis(500),
+                ..setup(7, 14)
+            };
+            let mut network = setup.network(topology);
+            network.check_always();
+            let neighbours = setup.config(away, &edges(topology, 7)).neighbours;
+            run_until(&mut network, Duration::from_millis(700));
+            for &neighbour in &neighbours {
+                network.sever(away, neighbour);
+            }
+            run_until(&mut network, Duration::from_secs(12));
+            for &neighbour in &neighbours {
+                network.mend(away, neighbour);
+            }
+            let what = format!("{topology}, {away} away");
+            assert!(network.run(LONG), "{what}: wedged");
+            assert_survived(&setup, &network, &[0, 1, 2, 3, 4, 5, 6], &what);
+            let adopted = network.adopted(away).to_vec();
+            assert_eq!(adopted.len(), 1, "{what}: {adopted:?}");
+            let ends = network.ends(away);
+            let first_again = ends.iter().find(|end| end.round > adopted[0]).map(|end| end.round);
+            assert_eq!(first_again, Some(adopted[0] + 1), "{what}");
+            // Its first round counts.
+            let counted = network.ends(0).iter().find(|end| end.round == adopted[0] + 1);
+            assert_eq!(counted.map(|end| end.missing.len()), Some(0), "{what}");
+        }
+    }
+}
+
+#[test]
+fn the_smaller_side_of_a_split_comes_back() {
+    let setup = Setup {
+        train: Duration::from_millis(500),
+        ..setup(9, 16)
+    };
+    let mut network = setup.network("chords");
+    run_until(&mut network, Duration::from_millis(500));
+    let small = [0, 1, 2];
+    let cut: Vec<(u32, u32)> = edges("chords", 9)
+        .into_iter()
+        .filter(|(a, b)| small.contains(a) != small.contains(b))
+        .collect();
+    for &(a, b) in &cut {
+        network.sever(a, b);
+    }
+    run_until(&mut network, Duration::from_secs(15));
+    for &(a, b) in &cut {
+        network.mend(a, b);
+    }
+    assert!(network.run(LONG), "wedged");
+    assert_survived(&setup, &network, &(0..9).collect::<Vec<_>>(), "split");
+    for node in small {
+        assert_eq!(network.adopted(node).len(), 1, "peer {node}");
+    }
 }

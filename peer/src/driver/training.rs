@@ -1,9 +1,15 @@
 //! Reports of the training thread, handed to the swarm, and the rounds that the thread waits for.
 
-use super::{Driver, RunError};
+use fltorrent_swarm::Adoption;
+
+use super::{
+    Driver, RunError,
+    models::{self, Closed},
+};
 use crate::{
+    orders::{Completed, Order},
     transport::Link,
-    worker::{Completed, Progress},
+    worker::Progress,
 };
 
 impl Driver {
@@ -11,10 +17,6 @@ impl Driver {
         match progress {
             Progress::Training { round } => {
                 self.hold(round);
-                if round == self.parts.swarm.round() + 1 {
-                    let now = self.now();
-                    self.parts.swarm.begin_round(now);
-                }
                 self.observer.training(round)?;
             }
             Progress::Published { metainfo, train } => {
@@ -28,6 +30,11 @@ impl Driver {
                     // Nobody waits when the thread has gone.
                     noted.try_send(()).ok();
                 }
+            }
+            Progress::Adopted { round } => tracing::info!(round, "goes on from the others' model"),
+            Progress::WrongModel { round } => {
+                let now = self.now();
+                self.parts.swarm.refuse_model(now, round);
             }
             Progress::Finished { parameters } => {
                 self.observer.serving();
@@ -52,24 +59,41 @@ impl Driver {
             let metainfo = metainfo.ok_or(RunError::NoMetainfo { round, origin })?;
             Ok(Some(metainfo.samples))
         });
-        let completed = Completed {
+        let closed = Closed {
+            round,
             samples: samples.collect::<Result<_, RunError>>()?,
             set: end.set.clone(),
+        };
+        self.parts.orders.give(Order::Fold(Completed {
+            round,
+            samples: closed.samples.clone(),
+            set: closed.set.clone(),
             folded: end.digest,
             is_last: swarm.is_last(),
             converged: swarm.convergence().is_some(),
             stop: swarm.stop_record(),
-        };
-        // The thread waits for nothing else; when it has gone, its end is reported by its own channel.
-        self.parts.completed.try_send(completed).ok();
+            hold: self.parts.store.hold(round),
+        }));
+        self.last_closed[0] = self.last_closed[1].replace(closed);
         let now = self.now();
         let open = self.links.values().map(Link::figures);
         let congestion_control = self.parts.transport.congestion_control();
         self.observer.completed(now, round, swarm, open, congestion_control)?;
-        // A round that ended without this peer's update is the thread's until it has trained: it is never more than one behind.
-        if !swarm.awaits_own_update() {
-            self.parts.swarm.begin_round(now);
-        }
+        self.parts.swarm.begin_round(now);
         Ok(())
+    }
+
+    /// A neighbour that catches up wants the model of a round.
+    pub(super) fn make_model(&self, round: u32) {
+        let closed = self.last_closed.iter().flatten().find(|closed| closed.round == round);
+        if let Some(closed) = closed.cloned() {
+            let (store, layout) = (self.parts.store.clone(), *self.parts.swarm.layout());
+            models::make(store, layout, &self.parts.rule, closed, self.made.0.clone());
+        }
+    }
+
+    pub(super) fn adopt(&self, adoption: Adoption) {
+        let hold = self.parts.store.hold(adoption.round);
+        self.parts.orders.give(Order::Adopt { adoption, hold });
     }
 }

@@ -1,7 +1,7 @@
 //! The assembly of a peer: swarm, transport, chunk store, training thread, and the outlets of its figures.
 
 use std::{
-    sync::{Arc, mpsc::sync_channel},
+    sync::Arc,
     time::{Duration, Instant},
 };
 
@@ -23,6 +23,7 @@ use crate::{
     metrics::Metrics,
     metrics_file::MetricsFile,
     observer::Outlets,
+    orders,
     store::ChunkStore,
     transport::{self, Transport, socket::Socket},
     worker::{self, Work},
@@ -72,7 +73,8 @@ impl Assembly {
         let limits = config.limits();
         let (events_in, events) = mpsc::channel(EVENTS);
         let (progress_in, progress) = mpsc::channel(4);
-        let (completed, completed_out) = sync_channel(1);
+        let (orders, inbox) = orders::orders();
+        let aggregation = self.peer.plan.aggregation;
         let outlets = Outlets {
             file: self.metrics_file()?,
             metrics,
@@ -87,14 +89,15 @@ impl Assembly {
             events,
             store: self.store.clone(),
             progress,
-            completed,
+            orders,
+            rule: Arc::new(move || aggregate::rule(&aggregation)),
             credentials: self.membership.credentials.clone(),
             stop,
             peer: (self.peer.index, self.membership.attempt),
         };
         let work = self.work();
         Ok((Driver::new(parts, outlets), move || {
-            worker::run(work, &completed_out, &progress_in);
+            worker::run(work, &inbox, &progress_in);
         }))
     }
 
@@ -177,6 +180,7 @@ impl Assembly {
             store: self.store,
             credentials: self.membership.credentials,
             peer: (peer.index, self.membership.attempt),
+            peers: plan.peers.len() as u32,
             is_model_wanted: !peer.model_files().is_empty(),
             slowdown: plan.peers[peer.index as usize].compute_slowdown,
         }

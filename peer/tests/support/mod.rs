@@ -31,6 +31,7 @@ use fltorrent_peer::{
     metrics::Metrics,
     metrics_file::MetricsFile,
     observer::Outlets,
+    orders,
     store::ChunkStore,
     train::{EvalCounts, TrainError, TrainReport, Trainer},
     transport::{Transport, socket},
@@ -319,7 +320,7 @@ impl Run {
         let verifier = SignatureVerifier::new(self.authority.certificate_pem(), self.id, self.peers as usize).unwrap();
         let store = ChunkStore::new(folder.to_owned(), self.budget, &buffers, me);
         let (progress_in, progress) = mpsc::channel(4);
-        let (completed, completed_out) = std::sync::mpsc::sync_channel(1);
+        let (orders, inbox) = orders::orders();
         let work = worker::Work {
             start: worker::Start::fresh(trainer.as_ref()).unwrap(),
             checkpoints: None,
@@ -332,10 +333,11 @@ impl Run {
             store: store.clone(),
             credentials: current.clone(),
             peer: (me, 0),
+            peers: self.peers,
             is_model_wanted: true,
             slowdown: 1.0,
         };
-        let thread = std::thread::spawn(move || worker::run(work, &completed_out, &progress_in));
+        let thread = std::thread::spawn(move || worker::run(work, &inbox, &progress_in));
         let parts = Parts {
             positions: u64::from(config.limits().positions()),
             swarm: Swarm::new(
@@ -348,7 +350,8 @@ impl Run {
             events,
             store,
             progress,
-            completed,
+            orders,
+            rule: Arc::new(self.aggregation),
             credentials: current,
             stop: tokio::sync::oneshot::channel().1,
             peer: (me, 0),

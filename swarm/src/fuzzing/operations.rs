@@ -304,6 +304,8 @@ impl World {
         let statement = match who & 0x80 {
             0 => Statement::Links(LinkState {
                 sequence: small,
+                joining: who & 0x20 != 0,
+                from: u32::from(who >> 3 & 3),
                 down: of(mask, PEERS).iter().collect(),
                 finished: of(mask >> 4, PEERS).iter().collect(),
             }),
@@ -379,7 +381,7 @@ impl World {
                 assert!(was_last || !has_left, "it left too early");
                 self.over = true;
             }
-            Wish::Send { .. } => {}
+            Wish::Send { .. } | Wish::Adopt => {}
         }
     }
 }

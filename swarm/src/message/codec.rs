@@ -2,10 +2,11 @@
 
 use bytes::{Bytes, BytesMut};
 
-use super::{Hello, Message};
+use super::{Hello, Message, State};
 use crate::{
     bitfield::Bitfield,
     chunk::ChunkId,
+    early_stop::StopRecord,
     limits::Limits,
     metainfo::METAINFO_PREFIX,
     neighbour::MAX_QUEUED,
@@ -30,7 +31,8 @@ const COMPLETE: u8 = 34;
 const WITHDRAW: u8 = 35;
 const CLOSED: u8 = 36;
 const STATEMENT: u8 = 37;
-const IDS: [u8; 15] = [
+const STATE: u8 = 38;
+const IDS: [u8; 16] = [
     CHOKE,
     UNCHOKE,
     INTERESTED,
@@ -46,10 +48,13 @@ const IDS: [u8; 15] = [
     WITHDRAW,
     CLOSED,
     STATEMENT,
+    STATE,
 ];
 
 /// Bytes of a number in its longest form.
 const LONGEST_NUMBER: usize = 5;
+/// Bytes of a state before its hashes.
+const STATE_PREFIX: usize = 4 + 32 + 1 + 8 + 4 + 32;
 /// Bytes of a hello of whatever version: it is told by its number, so that it has to be read.
 const LONGEST_HELLO: usize = 1024;
 
@@ -82,6 +87,7 @@ impl Limits {
             CANCEL | REJECT | COMPLETE | WITHDRAW | CLOSED => 4,
             HELLO => LONGEST_HELLO,
             METAINFO => 12 + self.metainfo_body() + MAX_CERTIFICATE + MAX_SIGNATURE,
+            STATE => STATE_PREFIX + 32 * self.chunks as usize,
             STATEMENT => 12 + statement::longest(self) + MAX_CERTIFICATE + MAX_SIGNATURE,
             _ => return None,
         };
@@ -137,6 +143,18 @@ impl Message {
             Self::Metainfo(signed) => {
                 out.u8(METAINFO);
                 out.signed(signed);
+            }
+            Self::State(state) => {
+                out.u8(STATE);
+                out.u32(state.round);
+                out.bytes(&state.set_hash);
+                out.u8(u8::from(state.stop.best.is_some()));
+                out.u64(state.stop.best.unwrap_or(0.0).to_bits());
+                out.u32(state.stop.stale);
+                out.bytes(&state.model);
+                for hash in &state.hashes {
+                    out.bytes(hash);
+                }
             }
             Self::Statement(signed) => {
                 out.u8(STATEMENT);
@@ -217,6 +235,7 @@ impl Message {
             HELLO => Self::Hello(Hello::decode(&mut input)?),
             METAINFO => Self::Metainfo(decode_signed(&mut input, limits.metainfo_body())?),
             STATEMENT => Self::Statement(decode_signed(&mut input, statement::longest(limits))?),
+            STATE => Self::State(decode_state(&mut input, limits)?),
             CLOSED => Self::Closed { round: input.u32()? },
             COMPLETE => Self::Complete { round: input.u32()? },
             id => return Err(DecodeError::UnknownId(id)),
@@ -224,6 +243,33 @@ impl Message {
         input.end()?;
         Ok(message)
     }
+}
+
+fn decode_state(input: &mut Reader<'_>, limits: &Limits) -> Result<State, DecodeError> {
+    let (round, set_hash) = (input.u32()?, input.array()?);
+    let (has_best, best) = (input.u8()?, f64::from_bits(input.u64()?));
+    let best = match (has_best, best.to_bits()) {
+        (0, 0) => None,
+        (1, _) if (0.0..=1.0).contains(&best) => Some(best),
+        _ => return Err(DecodeError::Evaluation),
+    };
+    let stop = StopRecord {
+        best,
+        stale: input.u32()?,
+    };
+    let model = input.array()?;
+    // Not more than the frame has.
+    let mut hashes = Vec::with_capacity(input.left() / 32);
+    for _ in 0..limits.chunks {
+        hashes.push(input.array()?);
+    }
+    Ok(State {
+        round,
+        set_hash,
+        stop,
+        model,
+        hashes,
+    })
 }
 
 fn decode_signed(input: &mut Reader<'_>, longest: usize) -> Result<Signed, DecodeError> {
@@ -264,7 +310,8 @@ fn ascending(
 }
 
 fn check_chunk(chunk: ChunkId, limits: &Limits) -> Result<(), DecodeError> {
-    if chunk.origin < limits.peers && chunk.index < limits.chunks {
+    // The first index after the peers' stands for the model that a round has made.
+    if chunk.origin <= limits.peers && chunk.index < limits.chunks {
         return Ok(());
     }
     Err(DecodeError::NoSuchChunk {

@@ -243,6 +243,8 @@ impl World<AccessLinks> {
             Action::Fence { to } => self.peers[at as usize].swarm.handle_drained(now, to),
             // What the transport has taken is sent, and a piece whose request was withdrawn is dropped where it arrives.
             Action::AbortUpload { .. } | Action::AbortDownload { .. } => {}
+            // Nobody is lost in a simulation.
+            Action::Adopt(_) | Action::MakeModel { .. } => {}
             Action::Release { .. } => {}
             Action::Complete { .. } => {
                 let own = &mut self.peers[at as usize].own;

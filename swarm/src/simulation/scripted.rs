@@ -98,6 +98,7 @@ impl Links for ScriptedLinks {
                 }
             }
             Some(Wish::Complete { .. }) => world.go_on(at),
+            Some(Wish::Adopt) => world.train(at),
             Some(Wish::Disconnect { peer, violation }) => {
                 world.break_edge(at, peer, Departure::Broken(violation.to_string()));
             }

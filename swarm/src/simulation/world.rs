@@ -47,8 +47,8 @@ pub(super) struct Peer<P> {
     pub(super) is_running: bool,
     /// How long it trains in every round.
     train: Duration,
-    /// The round ended before its own update was ready: it goes on when it has trained.
-    is_late: bool,
+    /// The round for which it trains; none while it waits for the round's end.
+    trains_for: Option<u32>,
     /// The timer that is set, so that it is not set twice.
     timer: Option<Time>,
     pub(super) own: P,
@@ -79,13 +79,14 @@ impl<L: Links> World<L> {
     /// A peer at the start of its first round, which begins to train.
     pub(super) fn join(&mut self, swarm: Swarm, train: Duration, own: L::Peer) {
         let peer = self.peers.len() as u32;
+        let first = swarm.round();
         self.agenda.add(train, Event::Trained { peer });
         self.running += 1;
         self.peers.push(Peer {
             swarm,
             is_running: true,
             train,
-            is_late: false,
+            trains_for: Some(first),
             timer: None,
             own,
         });
@@ -130,12 +131,15 @@ impl<L: Links> World<L> {
         match event {
             Event::Link(event) => L::happen(self, event),
             Event::Trained { peer } if self.is_running(peer) => {
-                if std::mem::take(&mut self.peers[peer as usize].is_late) {
-                    self.begin_round(peer);
-                } else {
+                let at = &mut self.peers[peer as usize];
+                let trained = at.trains_for.take();
+                if trained == Some(at.swarm.round()) && !at.swarm.is_joining() {
                     L::publish(self, peer);
+                    self.act(peer);
+                } else {
+                    // The round is over, without this update.
+                    self.train(peer);
                 }
-                self.act(peer);
             }
             Event::Timer { peer } => {
                 let at = &mut self.peers[peer as usize];
@@ -176,18 +180,18 @@ impl<L: Links> World<L> {
         if peer.swarm.is_last() {
             return;
         }
-        if peer.swarm.awaits_own_update() {
-            peer.is_late = true;
-        } else {
-            self.begin_round(at);
-        }
+        peer.swarm.begin_round(self.now);
+        self.train(at);
     }
 
-    fn begin_round(&mut self, at: u32) {
+    /// Trains for the round that the swarm is in, unless it trains or has nothing to train from.
+    pub(super) fn train(&mut self, at: u32) {
         let peer = &mut self.peers[at as usize];
-        peer.swarm.begin_round(self.now);
-        let trained = self.now + peer.train;
-        self.agenda.add(trained, Event::Trained { peer: at });
+        if peer.trains_for.is_none() && !peer.swarm.is_joining() {
+            peer.trains_for = Some(peer.swarm.round());
+            let trained = self.now + peer.train;
+            self.agenda.add(trained, Event::Trained { peer: at });
+        }
     }
 
     pub(super) fn set_timer(&mut self, at: u32) {

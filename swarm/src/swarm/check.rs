@@ -112,7 +112,10 @@ impl Swarm {
                 "announcements wait without a connection",
             ),
             (
-                neighbour.queue.iter().any(|(_, chunk)| chunk.round < self.released),
+                neighbour
+                    .queue
+                    .iter()
+                    .any(|&(_, chunk)| chunk.round < self.released && !self.offers(chunk)),
                 "it waits for a chunk that is released",
             ),
         ];

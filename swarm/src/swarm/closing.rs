@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::{Action, EndCause, RoundEnd, Swarm};
 use crate::{
     Time,
+    early_stop::StopRecord,
     rules::Deadline,
     statement::Statement,
     vote::{Cast, Vote},
@@ -31,6 +32,12 @@ impl Swarm {
     pub(super) fn close_when_done(&mut self, now: Time) {
         let round = &self.current;
         if round.is_closed() {
+            return;
+        }
+        if self.joining.is_some() {
+            if round.is_full() {
+                self.adopt(now);
+            }
             return;
         }
         // Whoever has voted is bound by what the votes give.
@@ -60,21 +67,20 @@ impl Swarm {
         if let Some(failure) = self.models_differ() {
             return self.fail(failure);
         }
-        let end = self.end_of_round(cause);
+        let mut end = self.end_of_round(cause);
         self.decide(&end.missing);
+        end.stop = self.stop_record();
+        end.digest = RoundEnd::digest_of(&end.set_hash, &end.stop);
         self.note_laggards(&end);
-        self.lengths.push_back(now.saturating_sub(self.round_began_at));
-        if self.lengths.len() > LENGTHS {
-            self.lengths.pop_front();
-        }
+        self.learn_length(now.saturating_sub(self.round_began_at));
         let round = end.round;
-        self.round_end = Some(end);
+        self.end_before = self.round_end.replace(end);
         self.announce_end();
         self.actions.push_back(Action::Complete { round });
     }
 
     /// What is asked for is not needed any more.
-    fn withdraw_all(&mut self) {
+    pub(super) fn withdraw_all(&mut self) {
         for at in 0..self.neighbours.len() {
             let requests: Vec<u32> = self.neighbours[at].outstanding.iter().map(|(id, _)| id).collect();
             for request in requests {
@@ -110,7 +116,10 @@ impl Swarm {
             cause,
             missing,
             set: set.cloned(),
-            digest: *hasher.finalize().as_bytes(),
+            // Follows when it is known whether the run ends.
+            digest: [0; 32],
+            set_hash: *hasher.finalize().as_bytes(),
+            stop: StopRecord::default(),
             certified_before: self.certified_before(),
         }
     }
@@ -167,17 +176,25 @@ impl Swarm {
     /// When the current round has taken too long.
     fn deadline(&self) -> Option<Time> {
         let length = match self.config.round_rules.deadline {
-            Deadline::None => return None,
-            Deadline::After(length) => length,
-            Deadline::Auto if self.lengths.len() < ROUNDS_KNOWN => return None,
-            Deadline::Auto => {
-                let median = median(self.lengths.iter().copied());
-                let deviation = median_of_distances(&self.lengths, median);
-                let late = median + deviation * DEVIATIONS;
-                late.max(median * MEDIANS).max(SHORTEST_DEADLINE)
-            }
+            Deadline::None => None,
+            Deadline::After(length) => Some(length),
+            Deadline::Auto => self.longest_round,
         };
-        Some(self.round_began_at + length)
+        Some(self.round_began_at + length?)
+    }
+
+    /// How long a round may take, as it follows from the last ones.
+    fn learn_length(&mut self, length: Duration) {
+        self.lengths.push_back(length);
+        if self.lengths.len() > LENGTHS {
+            self.lengths.pop_front();
+        }
+        if self.lengths.len() >= ROUNDS_KNOWN {
+            let median = median(self.lengths.iter().copied());
+            let deviation = median_of_distances(&self.lengths, median);
+            let late = median + deviation * DEVIATIONS;
+            self.longest_round = Some(late.max(median * MEDIANS).max(SHORTEST_DEADLINE));
+        }
     }
 
     /// When [`Self::vote_when_due`] has to be called at the latest.
@@ -195,10 +212,10 @@ impl Swarm {
     fn vote_due(&self, number: u32) -> Option<(Time, bool)> {
         let rounds = [self.previous.as_ref(), Some(&self.current)];
         let round = rounds.into_iter().flatten().find(|round| round.number == number)?;
-        let members = self.view.members();
+        let members = &self.view.members_of(number);
         let (me, rules) = (self.config.me(), &self.config.round_rules);
         let is_spoken_of = !round.votes.is_empty();
-        if self.paused_since.is_some() || round.votes.has_voted(me, members) {
+        if self.paused_since.is_some() || !members.contains(me) || round.votes.has_voted(me, members) {
             return None;
         }
         if round.is_closed() {
@@ -229,7 +246,7 @@ impl Swarm {
 
     fn vote(&mut self, now: Time, number: u32, cuts: bool) {
         let me = self.config.me();
-        let members = self.view.members().clone();
+        let members = self.view.members_of(number);
         let peers = self.config.peers;
         let Some(round) = self.round_mut(number) else {
             return;
@@ -257,7 +274,7 @@ impl Swarm {
     pub(super) fn agree(&mut self, now: Time, number: u32) {
         let chunks = self.config.layout.chunks();
         let least = self.config.min_peers.saturating_sub(self.view.finished()).max(1);
-        if number != self.current.number || self.current.is_closed() {
+        if number != self.current.number || self.current.is_closed() || self.joining.is_some() {
             return;
         }
         if let Some(set) = self.current.votes.decided(chunks, least) {

@@ -14,13 +14,15 @@ impl Swarm {
             (NeighbourState::Open, Message::Hello(_)) => Err(Violation::SecondHello),
             (NeighbourState::Open, message) => self.dispatch_open(now, at, message),
             // What was on its way when the connection went is of no use.
-            (NeighbourState::Away { .. } | NeighbourState::OutOfStep { .. } | NeighbourState::Departed, _) => {
-                Ok(Follows::Nothing)
-            }
+            (NeighbourState::Away { .. } | NeighbourState::Departed, _) => Ok(Follows::Nothing),
         }
     }
 
     fn dispatch_open(&mut self, now: Time, at: usize, message: Message) -> Result<Follows, Violation> {
+        if self.joining.is_some() && message.is_of_a_round() {
+            // All of it is told once more when this peer has caught up.
+            return Ok(Follows::Nothing);
+        }
         match message {
             Message::Choke { last_started, skipped } => self.got_choke(at, last_started, &skipped),
             Message::Unchoke => self.neighbours[at].choked = false,
@@ -45,6 +47,7 @@ impl Swarm {
             Message::Complete { round } => self.got_complete(at, round)?,
             Message::Closed { round } => self.got_closed(at, round)?,
             Message::Statement(signed) => self.got_statement(now, at, signed)?,
+            Message::State(state) => self.got_state(at, state),
             // `dispatch` takes them before.
             Message::Hello(_) => return Err(Violation::SecondHello),
         }

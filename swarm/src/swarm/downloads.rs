@@ -60,7 +60,9 @@ impl Swarm {
         let request = header.request;
         let expected = self.neighbours[at].outstanding.get(request).and_then(|outstanding| {
             let chunk = self.chunk_at(self.current.number, outstanding.position);
-            let known = self.current.metainfo(chunk.origin)?;
+            let known = self
+                .current
+                .metainfo(outstanding.position / self.config.layout.chunks())?;
             Some((chunk, outstanding.bytes, known.parsed.hashes[chunk.index as usize]))
         });
         let neighbour = &mut self.neighbours[at];

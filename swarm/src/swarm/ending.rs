@@ -13,9 +13,9 @@ impl Swarm {
     /// Leaves when nobody needs this peer any more, and every neighbour could hear that this peer needs nobody.
     pub(super) fn leave_when_done(&mut self) {
         let done = |at: usize| match self.neighbours[at].state {
-            NeighbourState::Open => self.current.neighbour(at).done,
+            NeighbourState::Open => self.current.neighbour(at).done || self.cannot_help(at),
             NeighbourState::Departed => true,
-            NeighbourState::Away { .. } | NeighbourState::Greeting { .. } | NeighbourState::OutOfStep { .. } => false,
+            NeighbourState::Away { .. } | NeighbourState::Greeting { .. } => false,
         };
         if self.has_finished() && (0..self.neighbours.len()).all(done) {
             self.ended = true;
@@ -62,6 +62,10 @@ impl Swarm {
     /// Releases the previous round once no neighbour needs it.
     pub(super) fn release(&mut self) {
         let over = self.previous.as_ref();
+        // Whoever comes back in the last round goes on from the model of the one before it.
+        if self.goes_on_without() && (self.is_last() || self.somebody_catches_up()) {
+            return;
+        }
         if over.is_some_and(|previous| previous.all_neighbours_done()) {
             self.release_previous();
         }
@@ -76,6 +80,7 @@ impl Swarm {
             return;
         }
         self.released = round + 1;
+        self.offer = self.offer.take().filter(|offer| offer.round != round);
         for neighbour in &mut self.neighbours {
             neighbour.queue.retain(|(_, chunk)| chunk.round > round);
         }
@@ -124,23 +129,6 @@ impl Swarm {
                 self.actions.push_back(Action::Notice(Notice::NoGoodbye { peer }));
             }
             self.drop_neighbour(now, at, NeighbourState::Departed);
-        }
-    }
-
-    /// Where more than half of the neighbours that are connected are ahead, the others have gone on without this peer.
-    pub(super) fn give_up_when_left_behind(&mut self) {
-        let round = self.current.number;
-        let connected = self.neighbours.iter().filter(|neighbour| neighbour.is_connected());
-        let connected = connected.count();
-        let ahead = self.neighbours.iter().filter_map(|neighbour| match neighbour.state {
-            NeighbourState::OutOfStep { round: theirs, .. } if theirs > round => Some(theirs),
-            _ => None,
-        });
-        let ahead: Vec<u32> = ahead.collect();
-        if let Some(&theirs) = ahead.iter().max()
-            && 2 * ahead.len() > connected
-        {
-            self.fail(Failure::LeftBehind { round, theirs });
         }
     }
 

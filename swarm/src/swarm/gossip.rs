@@ -22,6 +22,7 @@ impl Swarm {
     /// A neighbour has just been greeted: everything that it may not know.
     pub(super) fn tell_everything(&mut self, at: usize) {
         self.tell_statements(at);
+        self.tell_state(at);
         for number in self.window() {
             self.tell_metainfos(at, number);
             for message in self
@@ -171,7 +172,6 @@ impl Swarm {
         let read = self.verifier.read(signed, self.config.layout.chunks())?;
         let (parsed, signed) = (&read.parsed, &read.signed);
         let (origin, number) = (parsed.origin, parsed.round);
-        self.check_round(number)?;
         let bad = |why: &str| Violation::Metainfo {
             origin,
             why: why.to_owned(),
@@ -181,6 +181,15 @@ impl Swarm {
         }
         if parsed.run != self.config.hello.run || parsed.attempt != self.config.hello.attempt {
             return Err(bad("it belongs to another run"));
+        }
+        if let Err(future) = self.check_round(number) {
+            if self.may_be_ahead(origin, number) {
+                self.verifier
+                    .verify(origin, &signed.certificate, &signed.body, &signed.signature)
+                    .map_err(|why| bad(&why))?;
+                self.note_origin_ahead(origin, number);
+            }
+            return Err(future);
         }
         let Some(round) = self.round_mut(number) else {
             return Ok(Follows::Nothing);
@@ -276,11 +285,18 @@ impl Swarm {
         for at in unaware {
             self.announce_to(at, Message::Metainfo(known.signed.clone()));
         }
+        if self.adopted.is_some() {
+            self.publish_when_certified(self.latest);
+        }
         is_askable
     }
 
     /// Remembers to tell every neighbour that lacks the chunk.
     pub(super) fn announce(&mut self, now: Time, position: u32) {
+        // Nobody asks this peer for a model that it does not have as a whole.
+        if self.joining.is_some() {
+            return;
+        }
         for (at, neighbour) in self.neighbours.iter_mut().enumerate() {
             if !neighbour.is_open() || self.current.has(at, position) {
                 continue;

@@ -35,10 +35,14 @@ impl Swarm {
             return;
         }
         if self.goes_on_without() {
+            self.rejoin_when_stuck();
             self.tell_links(now);
             self.pause_or_go_on(now);
+            self.make_model_when_wanted();
         }
-        self.vote_when_due(now);
+        if self.joining.is_none() {
+            self.vote_when_due(now);
+        }
     }
 
     /// When a neighbour that was never met counts as absent.
@@ -59,7 +63,8 @@ impl Swarm {
     fn is_down(&self, now: Time, at: usize) -> bool {
         let neighbour = &self.neighbours[at];
         let since = neighbour.useless_since();
-        since.is_some_and(|since| neighbour.met || now >= since + self.config.join_within)
+        let is_gone = since.is_some_and(|since| neighbour.met || now >= since + self.config.join_within);
+        is_gone || neighbour.behind
     }
 
     fn tell_links(&mut self, now: Time) {
@@ -75,14 +80,16 @@ impl Swarm {
             true => Vec::new(),
             false => of(&|at| self.neighbours[at].state == NeighbourState::Departed),
         };
-        let own = self.view.own();
-        if (&own.down, &own.finished) == (&down, &finished) {
+        let (own, joining, from) = (self.view.own(), self.joining.is_some(), self.takes_part_from);
+        if (&own.down, &own.finished, own.joining, own.from) == (&down, &finished, joining, from) {
             return;
         }
         let state = LinkState {
             sequence: own.sequence + 1,
             down,
             finished,
+            joining,
+            from,
         };
         if let Some(signed) = self.sign(&Statement::Links(state.clone())) {
             self.links_heard(now, self.config.me(), state, None, signed);
@@ -106,6 +113,7 @@ impl Swarm {
 
     fn links_heard(&mut self, now: Time, observer: u32, state: LinkState, from: Option<usize>, signed: Signed) {
         let before = self.view.members().clone();
+        let was_joining = self.view.is_joining(observer);
         match self.view.hear(observer, state, signed.clone()) {
             Heard::Nothing => return,
             Heard::News => {}
@@ -114,6 +122,9 @@ impl Swarm {
                 .push_back(Action::Notice(Notice::Contradiction { peer: observer })),
         }
         self.flood(from, &signed);
+        if let Some(at) = self.find(observer) {
+            self.catches_up(at, was_joining);
+        }
         self.view_changed(now, &before);
     }
 
@@ -132,7 +143,8 @@ impl Swarm {
 
     fn pause_or_go_on(&mut self, now: Time) {
         let (present, needed) = (self.present() + self.view.finished(), self.config.min_peers);
-        if present >= needed || self.has_finished() {
+        // Whoever catches up closes no round either, and does not try for ever.
+        if present >= needed && self.joining.is_none() || self.has_finished() {
             if self.paused_since.take().is_some() {
                 self.actions.push_back(Action::Notice(Notice::Resumed { present }));
             }
@@ -183,7 +195,8 @@ impl Swarm {
         let is_known = match &statement {
             Statement::Links(_) => self.view.knows(of, &signed.body),
             // What is over, and what is not here yet, is of no use.
-            Statement::Vote(vote) if vote.round < self.released || vote.round > self.next_number() => true,
+            Statement::Vote(_) if self.joining.is_some() => self.has_relayed(&signed),
+            Statement::Vote(vote) if vote.round > self.next_number() => true,
             Statement::Vote(vote) => self
                 .round_mut(vote.round)
                 .is_none_or(|round| round.votes.knows(of, &signed.body)),
@@ -197,6 +210,7 @@ impl Swarm {
             .map_err(|why| bad(&why))?;
         match statement {
             Statement::Links(state) => self.links_heard(now, of, state, Some(at), signed),
+            Statement::Vote(_) if self.joining.is_some() => self.flood(Some(at), &signed),
             Statement::Vote(vote) => {
                 let number = vote.round;
                 let Some(round) = self.round_mut(number) else {

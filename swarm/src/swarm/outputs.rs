@@ -8,6 +8,7 @@ use thiserror::Error;
 use crate::{
     bitfield::Bitfield,
     chunk::ChunkId,
+    early_stop::StopRecord,
     equivocation::Equivocation,
     message::{DecodeError, HelloMismatch, Message},
     metainfo::{Miscount, Signed},
@@ -56,6 +57,15 @@ pub enum Action {
         /// The round.
         round: u32,
     },
+    /// The model that others made of a round is in the store, as the update of an origin that there is not: the first index after
+    /// the peers'. This peer goes on from it; report [`crate::Swarm::refuse_model`] where its BLAKE3 is another one.
+    Adopt(Adoption),
+    /// A neighbour catches up and wants the model that this round has made, which is to be put into the store in that way: report
+    /// [`crate::Swarm::offer_model`].
+    MakeModel {
+        /// The round.
+        round: u32,
+    },
     /// Nobody will ask for this round any more.
     Release {
         /// The round.
@@ -87,8 +97,19 @@ pub enum EndCause {
     Deadline,
 }
 
+/// A model that this peer takes over, since the others went on without it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Adoption {
+    /// The round that made it; this peer takes part from the next one on.
+    pub round: u32,
+    /// Its BLAKE3.
+    pub model: [u8; 32],
+    /// [`RoundEnd::digest`] of that round.
+    pub folded: [u8; 32],
+}
+
 /// The end of a round, as it was agreed.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct RoundEnd {
     /// The round.
     pub round: u32,
@@ -98,9 +119,13 @@ pub struct RoundEnd {
     pub missing: Vec<u32>,
     /// What is folded: positions `origin * chunks + index`; none: everything.
     pub set: Option<Bitfield>,
-    /// BLAKE3 over what is folded: origins, their metainfos, and the chunks where it is not all of them. The next round's
-    /// metainfos name it, so that those who folded the same know it of each other.
+    /// BLAKE3 over what is folded (origins, their metainfos, and the chunks where it is not all of them) and over the record of
+    /// early stop. The next round's metainfos name it, so that those who ended the round alike know it of each other.
     pub digest: [u8; 32],
+    /// BLAKE3 over what is folded alone.
+    pub set_hash: [u8; 32],
+    /// The record of early stop after the round.
+    pub stop: StopRecord,
     /// Whether more than half of all peers have signed that they ended the round before alike; none in the first round.
     pub certified_before: Option<bool>,
 }
@@ -166,8 +191,8 @@ pub enum Failure {
     Lost { peer: u32, after: Duration, why: String },
     #[error("{present} of the peers take part for {after:?}, {needed} are needed (liveness.minPeers)")]
     TooFew { present: u32, needed: u32, after: Duration },
-    #[error("the others are in round {theirs} while this peer is in round {round}: they went on without it")]
-    LeftBehind { round: u32, theirs: u32 },
+    #[error("the others have finished the run without this peer, which is in round {round}")]
+    LeftBehind { round: u32 },
     #[error("this peer cannot sign what it says of its links: {0}")]
     Unsigned(String),
     #[error("{message} (so peer {peer} says)")]
@@ -244,6 +269,14 @@ pub enum Notice {
     NoGoodbye { peer: u32 },
     #[error("peer {peer} is absent: nobody who takes part has a link to it")]
     Absent { peer: u32 },
+    #[error(
+        "the others are in round {theirs} while this peer is in round {round}: it asks for the model that they go on from"
+    )]
+    Behind { round: u32, theirs: u32 },
+    #[error("this peer has the model of round {round} and takes part again")]
+    Caught { round: u32 },
+    #[error("the model of round {round} that this peer was given is not the one that the others have signed")]
+    WrongModel { round: u32 },
     #[error("peer {peer} is back")]
     Back { peer: u32 },
     #[error("paused: {present} peers take part, {needed} are needed (liveness.minPeers)")]

@@ -36,7 +36,7 @@ impl Swarm {
     ) -> Result<(), Violation> {
         self.check_round(chunk.round)?;
         self.check_incomplete(at, chunk.round)?;
-        let held = chunk.round >= self.released && self.holds(chunk);
+        let held = self.offers(chunk) || chunk.round >= self.released && self.holds(chunk);
         let neighbour = &mut self.neighbours[at];
         if request <= neighbour.last_requested {
             return Err(Violation::RequestOrder {

@@ -12,7 +12,7 @@ use crate::{
     config::Config,
     message::{Message, PieceHeader},
     metainfo::{Metainfo, Signed, check_piece},
-    swarm::{Action, Departure, Failure, Notice, RoundEnd, Swarm, Violation},
+    swarm::{Action, Adoption, Departure, Failure, Notice, RoundEnd, Swarm, Violation},
 };
 
 /// How a peer's run ended.
@@ -42,6 +42,8 @@ pub enum Wish {
     AbortDownload { from: u32, request: u32 },
     /// The round is complete: the next one may begin.
     Complete { round: u32 },
+    /// It has a model to train from again.
+    Adopt,
     /// A connection is to be closed.
     Disconnect { peer: u32, violation: Violation },
     /// All connections are to be closed: the peer's run is over.
@@ -65,6 +67,10 @@ pub struct Host {
     pub notices: Vec<Notice>,
     /// How each of them ended.
     pub ends: Vec<RoundEnd>,
+    /// The rounds whose model it took over.
+    pub adopted: Vec<u32>,
+    /// What it goes on from: the model, and what was folded for it.
+    base: ([u8; 32], [u8; 32]),
     store: BTreeMap<ChunkId, Bytes>,
 }
 
@@ -79,6 +85,8 @@ impl Host {
             completed_at: Vec::new(),
             notices: Vec::new(),
             ends: Vec::new(),
+            adopted: Vec::new(),
+            base: ([0; 32], [0; 32]),
             store: BTreeMap::new(),
         };
         (swarm, host)
@@ -108,8 +116,8 @@ impl Host {
         self.keep_update(round);
         let origin = self.config.me();
         let metainfo = Metainfo {
-            base: self.digests.last().copied().unwrap_or_default(),
-            folded: self.ends.last().map(|end| end.digest).unwrap_or_default(),
+            base: self.base.0,
+            folded: self.base.1,
             ..origin_metainfo(&self.config, round, origin)
         };
         sign(origin, &metainfo)
@@ -140,6 +148,15 @@ impl Host {
                 self.finish(now, end);
                 Wish::Complete { round }
             }
+            Action::Adopt(Adoption { round, model, folded }) => {
+                self.base = (model, folded);
+                self.adopted.push(round);
+                Wish::Adopt
+            }
+            Action::MakeModel { round } => {
+                self.keep_model(now, swarm, round);
+                return None;
+            }
             Action::Disconnect { peer, violation } => Wish::Disconnect { peer, violation },
             Action::Leave => {
                 self.outcome = Outcome::Left;
@@ -165,6 +182,23 @@ impl Host {
         })
     }
 
+    /// What stands for the model of a round, for those who catch up.
+    fn keep_model(&mut self, now: Time, swarm: &mut Swarm, round: u32) {
+        let (layout, origin) = (self.config.layout, self.config.peers);
+        let mut hashes = Vec::new();
+        for index in 0..layout.chunks() {
+            let chunk = ChunkId { round, origin, index };
+            let data = origin_data(&layout, chunk);
+            hashes.push(*blake3::hash(&data).as_bytes());
+            self.keep(chunk, data);
+        }
+        let mut rounds = self.ends.iter().zip(&self.digests);
+        let Some((_, &model)) = rounds.find(|(end, _)| end.round == round) else {
+            panic!("it makes the model of round {round}, which it has not closed");
+        };
+        swarm.offer_model(now, round, model, hashes);
+    }
+
     fn piece(&self, to: u32, request: u32, chunk: ChunkId) -> Wish {
         let Some(data) = self.store.get(&chunk).cloned() else {
             panic!("peer {} sends {chunk:?} without it", self.config.me());
@@ -177,7 +211,7 @@ impl Host {
     /// No more than two rounds are ever stored.
     fn keep(&mut self, chunk: ChunkId, data: Bytes) {
         self.store.insert(chunk, data);
-        let most = 2 * self.config.peers * self.config.layout.chunks();
+        let most = (2 * self.config.peers + 1) * self.config.layout.chunks();
         let me = self.config.me();
         assert!(self.store.len() <= most as usize, "peer {me} stores too much");
     }
@@ -196,7 +230,9 @@ impl Host {
                 }
             }
         }
-        self.digests.push(*hasher.finalize().as_bytes());
+        let digest = *hasher.finalize().as_bytes();
+        self.base = (digest, end.digest);
+        self.digests.push(digest);
         self.ends.push(end);
         self.completed_at.push(now);
     }

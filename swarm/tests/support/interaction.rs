@@ -413,6 +413,8 @@ impl World {
                     accepted: None,
                 });
             }
+            // Nobody is lost here.
+            Wish::Adopt => {}
             Wish::AbortUpload { to, request } => self.abort(at, to, request),
             Wish::AbortDownload { from, request } => self.abort(from, at, request),
             Wish::Complete { round } => {

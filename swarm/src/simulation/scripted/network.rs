@@ -99,6 +99,11 @@ impl Network {
         &self.host(node).ends
     }
 
+    /// The rounds whose model a node took over.
+    pub fn adopted(&self, node: u32) -> &[u32] {
+        &self.host(node).adopted
+    }
+
     /// When a node completed each round.
     pub fn completed_at(&self, node: u32) -> &[Time] {
         &self.host(node).completed_at

@@ -1,0 +1,148 @@
+//! The driver's orders to the training thread: a newer one takes the place of one that was not begun.
+//!
+//! A thread that trains long may find several rounds closed when it is done. Each update is a whole model, so that the last of them
+//! is all that it needs.
+
+use std::{
+    sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use fltorrent_swarm::{Adoption, Bitfield, StopRecord};
+
+use crate::store::RoundHold;
+
+/// What the thread has to do next.
+#[derive(Debug)]
+pub enum Order {
+    /// A round is closed: fold it.
+    Fold(Completed),
+    /// Others went on without this peer: go on from their model, which is in the store.
+    Adopt {
+        /// Which one.
+        adoption: Adoption,
+        /// Keeps its chunks.
+        hold: RoundHold,
+    },
+}
+
+/// A closed round: what is folded of it is held.
+#[derive(Debug)]
+pub struct Completed {
+    /// The round.
+    pub round: u32,
+    /// Signed sample counts in origin order; none: nothing of the origin's update is folded.
+    pub samples: Vec<Option<u64>>,
+    /// Chunks that are folded, as positions `origin * chunks + index`; none: all of those origins'.
+    pub set: Option<Bitfield>,
+    /// What was folded, as the next update's metainfo names it.
+    pub folded: [u8; 32],
+    /// Whether this was the last round.
+    pub is_last: bool,
+    /// Whether it is the last one by a rule of early stop.
+    pub converged: bool,
+    /// The record of early stop's rules.
+    pub stop: StopRecord,
+    /// Keeps the round's chunks.
+    pub hold: RoundHold,
+}
+
+#[derive(Debug, Default)]
+struct Slot {
+    order: Option<Order>,
+    is_closed: bool,
+}
+
+#[derive(Debug, Default)]
+struct Shared {
+    slot: Mutex<Slot>,
+    changed: Condvar,
+}
+
+impl Shared {
+    fn slot(&self) -> MutexGuard<'_, Slot> {
+        // Every change is complete before anything can panic.
+        self.slot.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The driver's end.
+#[derive(Debug)]
+pub struct Orders(Arc<Shared>);
+
+/// The thread's end.
+#[derive(Debug)]
+pub struct Inbox(Arc<Shared>);
+
+/// Both ends.
+#[must_use]
+pub fn orders() -> (Orders, Inbox) {
+    let shared = Arc::<Shared>::default();
+    (Orders(Arc::clone(&shared)), Inbox(shared))
+}
+
+impl Orders {
+    /// Takes the place of an order that was not begun.
+    pub fn give(&self, order: Order) {
+        let older = self.0.slot().order.replace(order);
+        // Its chunks go outside the lock.
+        drop(older);
+        self.0.changed.notify_all();
+    }
+}
+
+impl Drop for Orders {
+    fn drop(&mut self) {
+        self.0.slot().is_closed = true;
+        self.0.changed.notify_all();
+    }
+}
+
+impl Inbox {
+    /// Waits for an order; none when the driver has gone.
+    #[must_use]
+    pub fn next(&self) -> Option<Order> {
+        let idle = |slot: &mut Slot| slot.order.is_none() && !slot.is_closed;
+        let mut slot = self.0.changed.wait_while(self.0.slot(), idle);
+        slot.as_mut().map_or(None, |slot| slot.order.take())
+    }
+
+    /// Waits until there is an order, or the driver has gone, but not longer than this.
+    pub fn wait(&self, longest: Duration) {
+        let idle = |slot: &mut Slot| slot.order.is_none() && !slot.is_closed;
+        drop(self.0.changed.wait_timeout_while(self.0.slot(), longest, idle));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{buffers::Buffers, store::ChunkStore};
+
+    fn adopt(store: &ChunkStore, round: u32) -> Order {
+        let adoption = Adoption {
+            round,
+            model: [0; 32],
+            folded: [0; 32],
+        };
+        let hold = store.hold(round);
+        Order::Adopt { adoption, hold }
+    }
+
+    #[test]
+    fn the_newest_order_counts_and_the_end_comes_after_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = ChunkStore::new(folder.path().to_owned(), 100, &Buffers::new(100), 0);
+        let (orders, inbox) = orders();
+        orders.give(adopt(&store, 1));
+        orders.give(adopt(&store, 2));
+        inbox.wait(Duration::MAX);
+        drop(orders);
+        let round = match inbox.next() {
+            Some(Order::Adopt { adoption, .. }) => Some(adoption.round),
+            _ => None,
+        };
+        assert_eq!(round, Some(2));
+        assert!(inbox.next().is_none());
+    }
+}

@@ -1,0 +1,366 @@
+//! A peer that the others went on without: it takes over the model of a round, and takes part again from the next one on.
+//!
+//! While it catches up, its current round is one of a single origin: the model. Neighbours make the model of a round once more
+//! when somebody asks for it, and the next round's metainfos certify it before this peer signs anything.
+
+use std::{collections::BTreeSet, sync::Arc};
+
+use bytes::Bytes;
+
+use super::{Action, Adoption, Failure, Notice, RoundEnd, Swarm, Violation, new_round};
+use crate::{
+    Time,
+    bitfield::Bitfield,
+    chunk::ChunkId,
+    early_stop::StopRecord,
+    message::{Message, State},
+    metainfo::{EvaluationCounts, KnownMetainfo, Metainfo},
+    neighbour::{Neighbour, NeighbourState},
+    round::Round,
+    signed::Signed,
+};
+
+/// Votes that a peer passes on while it catches up, at most.
+const MOST_RELAYED: usize = 4096;
+
+/// A peer's way back.
+#[derive(Debug, Default)]
+pub(super) struct Joining {
+    /// The newest model that a neighbour has offered.
+    offer: Option<State>,
+    /// Votes that were passed on.
+    relayed: BTreeSet<Bytes>,
+}
+
+impl Swarm {
+    /// Whether this peer catches up with the others.
+    pub fn is_joining(&self) -> bool {
+        self.joining.is_some()
+    }
+
+    /// The model of a closed round is in the store, as the update of an origin that there is not (the first index after the peers').
+    /// Those who catch up may have it.
+    pub fn offer_model(&mut self, now: Time, round: u32, model: [u8; 32], hashes: Vec<[u8; 32]>) {
+        let is_previous = self.previous.as_ref().is_some_and(|previous| previous.number == round);
+        let mut ends = self.round_end.iter().chain(&self.end_before);
+        let end = ends.find(|end| end.round == round && is_previous);
+        let Some(end) = end.filter(|_| round >= self.released) else {
+            return;
+        };
+        self.offer = Some(State {
+            round,
+            set_hash: end.set_hash,
+            stop: end.stop,
+            model,
+            hashes,
+        });
+        for at in 0..self.neighbours.len() {
+            self.tell_state(at);
+        }
+        self.settle(now);
+    }
+
+    /// The model that [`Action::Adopt`] named has another hash: whoever gave it lied.
+    pub fn refuse_model(&mut self, now: Time, round: u32) {
+        if let Some(adopted) = self.adopted.take() {
+            self.refused.insert(adopted.model);
+            self.actions.push_back(Action::Notice(Notice::WrongModel { round }));
+            self.rejoin(self.current.number);
+            self.settle(now);
+        }
+    }
+
+    /// A neighbour catches up when this peer has no model left from which it could go on.
+    pub(super) fn cannot_help(&self, at: usize) -> bool {
+        let can_make = |previous: &Round| previous.number >= self.released;
+        let can_help = self.offer.is_some() || self.previous.as_ref().is_some_and(can_make);
+        self.view.is_joining(self.neighbours[at].peer) && !can_help
+    }
+
+    /// All neighbours have finished and left, and this peer cannot.
+    pub(super) fn end_when_left_alone(&mut self) {
+        let has_left = |neighbour: &Neighbour| neighbour.state == NeighbourState::Departed;
+        if self.goes_on_without() && !self.has_finished() && self.neighbours.iter().all(has_left) {
+            let round = self.current.number;
+            self.fail(Failure::LeftBehind { round });
+        }
+    }
+
+    /// Whether a chunk is of a model that this peer offers.
+    pub(super) fn offers(&self, chunk: ChunkId) -> bool {
+        let offer = self.offer.as_ref();
+        chunk.origin == self.config.peers && offer.is_some_and(|offer| offer.round == chunk.round)
+    }
+
+    /// Asks for the model of the round before where a neighbour waits for it.
+    pub(super) fn make_model_when_wanted(&mut self) {
+        let Some(previous) = self
+            .previous
+            .as_ref()
+            .filter(|previous| previous.number >= self.released)
+        else {
+            return;
+        };
+        let round = previous.number;
+        if self.made != Some(round) && self.somebody_catches_up() {
+            self.made = Some(round);
+            self.actions.push_back(Action::MakeModel { round });
+        }
+    }
+
+    /// Whether a neighbour catches up.
+    pub(super) fn somebody_catches_up(&self) -> bool {
+        if self.view.is_quiet() {
+            return false;
+        }
+        let mut open = self.neighbours.iter().filter(|neighbour| neighbour.is_open());
+        open.any(|neighbour| self.view.is_joining(neighbour.peer))
+    }
+
+    pub(super) fn tell_state(&mut self, at: usize) {
+        let neighbour = &self.neighbours[at];
+        let is_wanted = neighbour.is_open() && self.view.is_joining(neighbour.peer);
+        if let Some(offer) = self.offer.as_ref().filter(|_| is_wanted).cloned() {
+            self.send(at, Message::State(offer));
+        }
+    }
+
+    /// A neighbour has said something of itself: it catches up, or it has done so and knows nothing of the rounds that matter.
+    pub(super) fn catches_up(&mut self, at: usize, was_joining: bool) {
+        let is_joining = self.view.is_joining(self.neighbours[at].peer);
+        if is_joining {
+            self.neighbours[at].behind = false;
+            self.tell_state(at);
+        } else if was_joining && self.neighbours[at].is_open() && self.joining.is_none() {
+            for number in self.window().collect::<Vec<u32>>() {
+                if let Some(round) = self.round_mut(number) {
+                    round.forget_told(at);
+                }
+            }
+            self.tell_everything(at);
+        }
+    }
+
+    /// Whether this peer has passed on a vote while it catches up; it has from now on.
+    pub(super) fn has_relayed(&mut self, signed: &Signed) -> bool {
+        let joining = self.joining.as_mut();
+        joining
+            .is_none_or(|joining| joining.relayed.len() >= MOST_RELAYED || !joining.relayed.insert(signed.body.clone()))
+    }
+
+    /// A neighbour is more than a round ahead. Where more than half of them are, the others have gone on without this peer.
+    pub(super) fn note_ahead(&mut self, at: usize, round: u32) {
+        let ahead = &mut self.neighbours[at].ahead;
+        *ahead = Some(ahead.map_or(round, |known| known.max(round)));
+        let open = self.neighbours.iter().filter(|neighbour| neighbour.is_open());
+        let rounds: Vec<u32> = open.clone().filter_map(|neighbour| neighbour.ahead).collect();
+        if let Some(&theirs) = rounds.iter().max()
+            && 2 * rounds.len() > open.count()
+        {
+            self.rejoin(theirs);
+        }
+    }
+
+    /// Whether it would be news that an origin is more than a round ahead.
+    pub(super) fn may_be_ahead(&self, origin: u32, round: u32) -> bool {
+        let is_possible = self.goes_on_without() && round < self.config.rounds && self.joining.is_none();
+        is_possible && !self.origins_ahead.contains(&origin)
+    }
+
+    /// An origin has signed an update of a round more than one ahead. Where more than a third of the peers have, one of them at least
+    /// does not lie, and nobody gets there unless most have closed the rounds before.
+    pub(super) fn note_origin_ahead(&mut self, origin: u32, round: u32) {
+        self.origins_ahead.insert(origin);
+        if 3 * self.origins_ahead.len() as u32 > self.config.peers {
+            self.rejoin(round);
+        }
+    }
+
+    /// Nobody will ever have what this peer still needs of the round: all its neighbours are done with it.
+    pub(super) fn rejoin_when_stuck(&mut self) {
+        let round = &self.current;
+        let waits_for_votes = !round.votes.is_empty() && round.agreed().is_none();
+        if round.is_closed() || round.is_full() || waits_for_votes || round.in_flight() > 0 || self.joining.is_some() {
+            return;
+        }
+        let mut open = (0..self.neighbours.len())
+            .filter(|&at| self.neighbours[at].is_open())
+            .peekable();
+        let is_stuck =
+            open.peek().is_some() && open.all(|at| round.neighbour(at).says_done && !round.is_interesting(at));
+        if is_stuck {
+            self.rejoin(round.number + 1);
+        }
+    }
+
+    /// Leaves the round that this peer is in, to go on from the model that the others have in round `theirs`.
+    pub(super) fn rejoin(&mut self, theirs: u32) {
+        let round = self.current.number;
+        if self.ended || self.joining.is_some() {
+            return;
+        }
+        self.withdraw_all();
+        let offered = self.offer.take().map(|offer| offer.round);
+        let rounds = [
+            self.previous.take().map(|previous| previous.number),
+            offered,
+            Some(round),
+        ];
+        for round in rounds.into_iter().flatten() {
+            self.actions.push_back(Action::Release { round });
+        }
+        (self.released, self.next) = (round, None);
+        self.origins_ahead.clear();
+        (self.published_at, self.unpublished, self.adopted) = (None, None, None);
+        for neighbour in &mut self.neighbours {
+            // Whoever was in step with this peer is left behind as well, unless it has said that it catches up.
+            let catches_up = self.view.is_joining(neighbour.peer);
+            neighbour.behind |= neighbour.is_open() && neighbour.ahead.is_none() && !catches_up;
+            neighbour.ahead = None;
+            neighbour.haves.clear();
+            neighbour.haves_due = None;
+            neighbour.queue.clear();
+        }
+        self.current = self.round_of_a_model(round);
+        self.joining = Some(Joining::default());
+        let behind = Notice::Behind { round, theirs };
+        self.actions.push_back(Action::Notice(behind));
+    }
+
+    /// A round whose only origin is nobody: its update is the model of the round.
+    fn round_of_a_model(&self, round: u32) -> Round {
+        let config = &self.config;
+        let (chunks, neighbours) = (config.layout.chunks(), config.neighbours.len());
+        Round::new(round, 1, chunks, neighbours, config.selection.rule(), config.seed)
+    }
+
+    /// A neighbour offers the model of a round. The newest one counts; who offers the same is asked for chunks too.
+    pub(super) fn got_state(&mut self, at: usize, state: State) {
+        let least = self.released.saturating_sub(1);
+        let is_older = |offer: &State| offer.round >= state.round;
+        let is_of_use = state.round >= least && state.round + 1 < self.config.rounds;
+        let is_refused = self.refused.contains(&state.model);
+        let Some(joining) = self.joining.as_mut().filter(|_| is_of_use && !is_refused) else {
+            return;
+        };
+        if !joining.offer.as_ref().is_some_and(is_older) {
+            let older = joining.offer.replace(state.clone()).map(|older| older.round);
+            self.withdraw_all();
+            let older = older.map(|round| Action::Release { round });
+            self.actions.extend(older);
+            self.current = self.round_of_a_model(state.round);
+            self.current.set_metainfo(0, Arc::new(self.metainfo_of(&state)));
+        }
+        let offer = self.joining.as_ref().and_then(|joining| joining.offer.as_ref());
+        if offer == Some(&state) {
+            self.current.add_complete(at);
+        }
+    }
+
+    /// A model as the update of a round's only origin. Nobody has signed it.
+    fn metainfo_of(&self, state: &State) -> KnownMetainfo {
+        let hello = &self.config.hello;
+        let unsigned = Signed {
+            body: Bytes::new(),
+            certificate: Bytes::new(),
+            signature: Bytes::new(),
+        };
+        KnownMetainfo {
+            parsed: Metainfo {
+                run: hello.run,
+                attempt: hello.attempt,
+                round: state.round,
+                origin: 0,
+                samples: 0,
+                evaluation: EvaluationCounts::default(),
+                base: state.model,
+                folded: state.set_hash,
+                hashes: state.hashes.clone(),
+            },
+            signed: unsigned,
+            hash: state.model,
+        }
+    }
+
+    /// The model is here: this peer is in the next round.
+    pub(super) fn adopt(&mut self, now: Time) {
+        let Some(Joining { offer: Some(offer), .. }) = self.joining.take() else {
+            return;
+        };
+        self.released = offer.round + 1;
+        let adoption = Adoption {
+            round: offer.round,
+            model: offer.model,
+            folded: RoundEnd::digest_of(&offer.set_hash, &offer.stop),
+        };
+        if let Some(early_stop) = &mut self.early_stop {
+            early_stop.record = offer.stop;
+        }
+        self.adopted = Some(adoption);
+        self.takes_part_from = offer.round + 1;
+        self.actions.push_back(Action::Adopt(adoption));
+        self.enter_next(now);
+        // Votes on that round go on to others by way of this peer, which has none.
+        let mut over = new_round(&self.config, offer.round);
+        over.agree(Bitfield::new(over.held().len()));
+        over.close();
+        self.previous = Some(over);
+        // Others may catch up by way of this peer.
+        self.made = Some(offer.round);
+        self.actions
+            .push_back(Action::Notice(Notice::Caught { round: offer.round }));
+        let round = offer.round;
+        self.offer = Some(offer);
+        for at in 0..self.neighbours.len() {
+            self.tell_state(at);
+            if self.neighbours[at].is_open() {
+                self.send(at, Message::Closed { round });
+            }
+        }
+    }
+
+    /// What this peer goes on from is certified once more than half of the others that take part have signed that they do so too.
+    pub(super) fn publish_when_certified(&mut self, now: Time) {
+        let (Some(adopted), false) = (self.adopted, self.joining.is_some()) else {
+            return;
+        };
+        let me = self.config.me();
+        let others = self.view.members().iter().filter(|&peer| peer != me).count();
+        let metainfos = self.current.metainfos().map(|known| &known.parsed);
+        let (alike, unlike): (Vec<&Metainfo>, Vec<&Metainfo>) =
+            metainfos.partition(|it| (it.folded, it.base) == (adopted.folded, adopted.model));
+        if 2 * alike.len() > others {
+            self.adopted = None;
+            if let Some(signed) = self.unpublished.take() {
+                self.publish(now, signed);
+            }
+        } else if 2 * unlike.len() > others {
+            self.refuse_model(now, adopted.round);
+        }
+    }
+
+    /// What comes of a later round than this peer can take part in is no offence where the run goes on without lost peers.
+    pub(super) fn is_left_behind(&mut self, at: usize, violation: &Violation) -> bool {
+        let Violation::FutureRound { found, .. } = *violation else {
+            return false;
+        };
+        if !self.goes_on_without() || found >= self.config.rounds {
+            return false;
+        }
+        if self.joining.is_none() {
+            self.note_ahead(at, found);
+        }
+        true
+    }
+}
+
+impl RoundEnd {
+    /// BLAKE3 over what is folded of a round, and over the record of early stop after it.
+    pub(super) fn digest_of(set_hash: &[u8; 32], stop: &StopRecord) -> [u8; 32] {
+        let mut hasher = blake3::Hasher::new_derive_key("fltorrent end of a round");
+        hasher.update(set_hash);
+        hasher.update(&stop.best.unwrap_or(-1.0).to_bits().to_be_bytes());
+        hasher.update(&stop.stale.to_be_bytes());
+        *hasher.finalize().as_bytes()
+    }
+}

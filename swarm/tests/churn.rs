@@ -1,0 +1,161 @@
+//! Seeded schedules of churn: peers go away and come back, links break, peers die, at any time.
+//!
+//! `FLTORRENT_CHURN=100000 cargo test --release -p fltorrent-swarm --test churn` tries as many of them, and `FLTORRENT_CHURN_FROM` says
+//! with which one it begins.
+
+mod support;
+
+use std::{collections::BTreeMap, time::Duration};
+
+use fltorrent_swarm::{Deadline, Failure, RoundRules, simulation::Network, test_utils::Outcome};
+use support::{LONG, Setup, edges};
+
+/// Schedules where nobody says how many.
+const SCHEDULES: u64 = 1000;
+
+/// xorshift64: a schedule follows from its seed.
+struct Draws(u64);
+
+impl Draws {
+    fn below(&mut self, bound: u64) -> u64 {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        self.0 % bound
+    }
+}
+
+/// What became of one schedule.
+#[derive(Debug, Default)]
+struct Tally {
+    certified: u64,
+    uncertified: u64,
+    left: u64,
+    excused: u64,
+    degraded: u64,
+    adopted: u64,
+}
+
+fn run(seed: u64, tally: &mut Tally) {
+    let mut draws = Draws(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1);
+    let peers = 4 + draws.below(7) as u32;
+    let topology = ["mesh", "ring", "chords", "tree", "star"][draws.below(5) as usize];
+    let setup = Setup {
+        peers,
+        seed,
+        chunks: 3,
+        elements: 12,
+        rounds: 16,
+        train: Duration::from_millis(80),
+        goes_on: true,
+        rules: Some(RoundRules {
+            quorum: peers,
+            patience: Duration::from_millis(100),
+            deadline: Deadline::Auto,
+        }),
+        ..Setup::default()
+    };
+    let links = edges(topology, peers);
+    let mut network = setup.network(topology);
+    if seed.is_multiple_of(16) {
+        network.check_always();
+    }
+    let mut dead = Vec::new();
+    let mut away: Vec<u32> = Vec::new();
+    let what = format!("seed {seed}, {topology} of {peers}");
+    for _ in 0..3 + draws.below(12) {
+        let next = network.now() + Duration::from_millis(draws.below(700));
+        network.run_until(next);
+        let (a, b) = links[draws.below(links.len() as u64) as usize];
+        let node = draws.below(u64::from(peers)) as u32;
+        let of = |node: u32| links.iter().copied().filter(move |&(a, b)| a == node || b == node);
+        match draws.below(8) {
+            0 if 2 * (dead.len() as u32 + 1) < peers && network.outcome(node) == &Outcome::Running => {
+                network.kill(node);
+                dead.push(node);
+            }
+            0..=2 => network.disconnect(a, b),
+            3..=5 => {
+                of(node).for_each(|(a, b)| network.sever(a, b));
+                away.push(node);
+            }
+            _ => {
+                for node in away.drain(..) {
+                    of(node).for_each(|(a, b)| network.mend(a, b));
+                }
+            }
+        }
+    }
+    for (a, b) in links {
+        network.mend(a, b);
+    }
+    let is_over = network.run(LONG);
+    check(&setup, &network, &dead, &what, is_over, tally);
+}
+
+fn check(setup: &Setup, network: &Network, dead: &[u32], what: &str, is_over: bool, tally: &mut Tally) {
+    if !is_over {
+        for node in 0..setup.peers {
+            let notices: Vec<String> = network
+                .notices(node)
+                .iter()
+                .rev()
+                .take(8)
+                .map(ToString::to_string)
+                .collect();
+            println!(
+                "{node}: {:?} at {:?}: {notices:#?}",
+                network.outcome(node),
+                network.progress(node)
+            );
+        }
+    }
+    assert!(is_over, "{what}: wedged");
+    let mut certified: BTreeMap<u32, [u8; 32]> = BTreeMap::new();
+    for node in 0..setup.peers {
+        let ends = network.ends(node);
+        for two in ends.windows(2).filter(|two| two[1].round == two[0].round + 1) {
+            match two[1].certified_before {
+                Some(true) => {
+                    tally.certified += 1;
+                    let (round, digest) = (two[0].round, two[0].digest);
+                    let first = *certified.entry(round).or_insert(digest);
+                    assert_eq!(first, digest, "{what}: two certified ends of round {round}");
+                }
+                Some(false) => tally.uncertified += 1,
+                None => {}
+            }
+        }
+        // One update of an origin a round, or none.
+        assert!(
+            ends.windows(2).all(|two| two[0].round < two[1].round),
+            "{what}: peer {node}"
+        );
+        let is_excused = matches!(
+            network.outcome(node),
+            Outcome::Failed(Failure::TooFew { .. } | Failure::LeftBehind { .. })
+        );
+        tally.excused += u64::from(is_excused);
+        tally.left += u64::from(network.outcome(node) == &Outcome::Left);
+        tally.degraded += ends.iter().filter(|end| !end.missing.is_empty()).count() as u64;
+        tally.adopted += network.adopted(node).len() as u64;
+        let is_fine = network.outcome(node) == &Outcome::Left || is_excused || dead.contains(&node);
+        assert!(is_fine, "{what}: peer {node}: {:?}", network.outcome(node));
+    }
+}
+
+#[test]
+fn whatever_comes_and_goes_nobody_wedges_and_no_round_has_two_certified_ends() {
+    let number = |name: &str| std::env::var(name).ok().and_then(|count| count.parse().ok());
+    let mut tally = Tally::default();
+    for seed in number("FLTORRENT_CHURN_FROM").unwrap_or(0)..number("FLTORRENT_CHURN").unwrap_or(SCHEDULES) {
+        run(seed, &mut tally);
+    }
+    let all = tally.certified + tally.uncertified;
+    println!("{tally:?}");
+    assert!(
+        tally.uncertified * 100 <= all,
+        "{} of {all} are uncertified",
+        tally.uncertified
+    );
+}
