@@ -7,9 +7,11 @@ mod child;
 mod failure;
 pub(crate) mod journal;
 mod limits;
+mod loss;
 mod results;
 
 use std::{
+    collections::VecDeque,
     ffi::OsString,
     io,
     net::{Ipv4Addr, SocketAddr, TcpListener},
@@ -25,6 +27,7 @@ use fltorrent_coordinator::{
 };
 use fltorrent_crds::{Announcement, Bindings, Plan};
 use fltorrent_records::progress::{Progress, RoundSummary};
+use fltorrent_swarm::OnPeerLoss;
 use thiserror::Error;
 use tokio::{
     sync::{mpsc, oneshot, watch},
@@ -38,6 +41,7 @@ pub use failure::PeerFailure;
 pub(crate) use journal::rounds_of;
 pub use journal::{Measured, RoundFigures};
 pub use limits::{TooFewFiles, have_least_open_files, raise_open_files};
+pub use loss::{PeerLoss, TooFewLeft};
 pub(crate) use results::timestamp;
 pub use results::{Lock, Results, ResultsError};
 
@@ -90,6 +94,8 @@ pub enum LaunchError {
     Bindings(#[from] serde_json::Error),
     #[error("{0}")]
     Peer(PeerFailure),
+    #[error("{0}")]
+    TooFewLeft(TooFewLeft),
 }
 
 /// Everything that a run is started with.
@@ -115,8 +121,10 @@ pub enum Event {
     },
     /// All peers have their bindings.
     Started,
-    /// All peers have reported a round.
+    /// All peers that are left have reported a round.
     Round(Box<RoundSummary>),
+    /// A peer has ended before the run; the others go on.
+    Lost(Box<PeerLoss>),
 }
 
 /// A run under way. Dropping it kills its processes.
@@ -127,6 +135,10 @@ pub struct Launcher {
     bindings: Vec<oneshot::Sender<Vec<u8>>>,
     announcements: Vec<Option<Announcement>>,
     exits: Vec<Option<Exit>>,
+    /// Peers that ended before the run, in order.
+    failures: Vec<(PeerFailure, PeerLoss)>,
+    /// Events that came with others.
+    waiting: VecDeque<Event>,
     events: mpsc::UnboundedReceiver<ChildEvent>,
     order: watch::Sender<Order>,
     children: JoinSet<()>,
@@ -141,6 +153,8 @@ pub struct Launcher {
 pub struct Ended {
     /// How each peer's process ended, in index order; none for one that was never started.
     pub exits: Vec<Option<Exit>>,
+    /// Peers that ended before the run while the others went on, in order.
+    pub lost: Vec<PeerLoss>,
     /// Metrics of the peers.
     pub measured: Measured,
 }
@@ -181,6 +195,8 @@ impl Launcher {
             bindings,
             announcements: vec![None; peers],
             exits: vec![None; peers],
+            failures: Vec::new(),
+            waiting: VecDeque::new(),
             events,
             order,
             children,
@@ -197,20 +213,23 @@ impl Launcher {
         self.authority.run()
     }
 
-    /// The next event; none when all peers have ended well. Cancel-safe: nothing is lost when this future is dropped.
+    /// The next event; none when all peers have ended, and as many of them well as the run needs. Cancel-safe: nothing is lost when this future is dropped.
     ///
     /// # Errors
     /// When the run cannot go on. The processes are there until [`Launcher::end`].
     pub async fn next(&mut self) -> Result<Option<Event>, LaunchError> {
         loop {
+            if let Some(event) = self.waiting.pop_front() {
+                return Ok(Some(event));
+            }
             if self.exits.iter().all(Option::is_some) {
-                return Ok(None);
+                return self.enough_came_to_the_end().map(|()| None);
             }
             let starting = !self.bindings.is_empty();
             let event = tokio::select! {
                 event = self.events.recv() => match event {
                     Some(event) => self.child_event(event)?,
-                    None => return Ok(None),
+                    None => return self.enough_came_to_the_end().map(|()| None),
                 },
                 Some(reported) = next_report(&mut self.reports) =>
                     reported.summary.map(|summary| Event::Round(Box::new(summary))),
@@ -240,10 +259,12 @@ impl Launcher {
         }
         self.close_status().await;
         let plan = &self.setup.plan;
-        let peers = u32::try_from(plan.peers.len()).unwrap_or(u32::MAX);
+        let lost: Vec<PeerLoss> = self.failures.into_iter().map(|(_, loss)| loss).collect();
+        let gone = lost.iter().map(|loss| loss.peer);
         Ended {
-            measured: Measured::read(&self.setup.results, peers, plan.training.rounds),
+            measured: Measured::read(&self.setup.results, plan, gone),
             exits: self.exits,
+            lost,
         }
     }
 
@@ -265,10 +286,16 @@ impl Launcher {
     fn child_event(&mut self, event: ChildEvent) -> Result<Option<Event>, LaunchError> {
         match event {
             ChildEvent::Exited(exit) => {
-                let failure = (!exit.succeeded() || !self.bindings.is_empty())
-                    .then(|| PeerFailure::of(&exit, &self.setup.results));
+                let starts = !self.bindings.is_empty();
+                let failure = (!exit.succeeded() || starts).then(|| PeerFailure::of(&exit, &self.setup.results));
                 self.note_exit(exit);
-                failure.map_or(Ok(None), |failure| Err(LaunchError::Peer(failure)))
+                match failure {
+                    None => Ok(None),
+                    Some(failure) if starts || self.setup.plan.on_peer_loss == OnPeerLoss::Fail => {
+                        Err(LaunchError::Peer(failure))
+                    }
+                    Some(failure) => Ok(Some(self.lose(failure))),
+                }
             }
             ChildEvent::Announced(index, announcement) => {
                 let refused = |reason| LaunchError::Announcement {
@@ -288,6 +315,38 @@ impl Launcher {
                 Ok(Some(Event::Started))
             }
         }
+    }
+
+    /// A peer has ended before the run, which goes on as long as the others do.
+    fn lose(&mut self, failure: PeerFailure) -> Event {
+        let Setup { plan, results, .. } = &self.setup;
+        let left = plan.peers.len() - self.failures.len() - 1;
+        let loss = PeerLoss::of(&failure, results, plan.training.rounds, left, self.needed());
+        let finished = self.status.as_ref().map(|status| status.lose(failure.index));
+        let finished = finished.unwrap_or_default().into_iter();
+        self.waiting
+            .extend(finished.map(|summary| Event::Round(Box::new(summary))));
+        self.failures.push((failure, loss.clone()));
+        Event::Lost(Box::new(loss))
+    }
+
+    fn needed(&self) -> usize {
+        self.setup.plan.liveness.min_peers as usize
+    }
+
+    fn enough_came_to_the_end(&self) -> Result<(), LaunchError> {
+        let ended = self.exits.iter().flatten().filter(|exit| exit.succeeded()).count();
+        let needed = self.needed();
+        let Some(((first, _), others)) = self.failures.split_first().filter(|_| ended < needed) else {
+            return Ok(());
+        };
+        Err(LaunchError::TooFewLeft(TooFewLeft {
+            first: first.clone(),
+            others: others.iter().map(|(failure, _)| failure.reason.clone()).collect(),
+            ended,
+            peers: self.exits.len(),
+            needed,
+        }))
     }
 
     /// Opens the status endpoint, signs the peers' keys and tells everybody where the others are.
@@ -331,6 +390,7 @@ impl Launcher {
         let plan = &self.setup.plan;
         let peers = u32::try_from(plan.peers.len()).unwrap_or(u32::MAX);
         let progress = Progress::recent(peers, plan.training.rounds, ROUNDS_IN_FLIGHT);
+        let progress = progress.with_least(plan.liveness.min_peers);
         let (reports_in, reports) = mpsc::channel(REPORTS);
         let status = Intake::start(listener, tls, self.run(), progress, reports_in).map_err(LaunchError::Status)?;
         let address = status.address();
@@ -383,10 +443,8 @@ fn peer_arguments(setup: &Setup, index: u32) -> Vec<OsString> {
     if let Some(rounds) = setup.resume {
         arguments.push(format!("--resume={rounds}").into());
     }
-    if index == 0 {
-        // All peers end with the same model, so one of them writes it; it becomes the result once all have been compared.
-        arguments.push(option("--model-out=", &results.unconfirmed_model()));
-    }
+    // All peers end with the same model, and the first that ends writes it; it becomes the result once all have been compared.
+    arguments.push(option("--model-out=", &results.unconfirmed_model()));
     arguments.extend(["--".into(), results.manifest().into()]);
     arguments
 }

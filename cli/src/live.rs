@@ -71,6 +71,8 @@ pub struct Live {
     keys: EventStream,
     ticks: Interval,
     board: Board,
+    /// Neighbours of each peer in the plan.
+    topology: Vec<Vec<u32>>,
     tails: Vec<Tail>,
     buffer: Vec<u8>,
     view: View,
@@ -108,7 +110,8 @@ impl Live {
             display: Display::Up(Screen::open()?),
             keys: EventStream::new(),
             ticks,
-            board: Board::new(description, &degrees, unix_seconds(started)),
+            board: Board::new(description, &degrees, plan.liveness.min_peers, unix_seconds(started)),
+            topology: plan.peers.iter().map(|peer| peer.neighbours.clone()).collect(),
             tails,
             buffer: Vec::new(),
             view: View::default(),
@@ -128,6 +131,14 @@ impl Live {
     /// So many peers listen.
     pub fn ready(&mut self, ready: usize) {
         self.board.ready = ready;
+        self.is_stale = true;
+    }
+
+    /// A peer has ended before the run; the others go on.
+    pub fn lost(&mut self, peer: u32) {
+        let neighbours = self.topology.get(peer as usize);
+        let now = unix_seconds(SystemTime::now());
+        self.board.lose(peer, neighbours.map_or(&[], Vec::as_slice), now);
         self.is_stale = true;
     }
 

@@ -59,8 +59,14 @@ pub struct Printer {
     format: Format,
     quiet: bool,
     closed: bool,
-    /// Lines that wait while something else is on the screen.
-    held: Option<Vec<String>>,
+    /// What waits while something else is on the screen.
+    held: Option<Vec<Held>>,
+}
+
+#[derive(Debug)]
+enum Held {
+    Line(String),
+    Warning(String),
 }
 
 impl Printer {
@@ -104,15 +110,27 @@ impl Printer {
         }
     }
 
+    /// Prints to standard error what goes wrong and does not end what goes on.
+    pub fn warn(&mut self, text: &str) {
+        match &mut self.held {
+            _ if self.quiet => {}
+            Some(held) => held.push(Held::Warning(text.to_owned())),
+            None => warning(text),
+        }
+    }
+
     /// Keeps all lines until [`Self::release`].
     pub fn hold(&mut self) {
         self.held.get_or_insert_default();
     }
 
-    /// Prints the lines that were kept, and from now on at once.
+    /// Prints what was kept, and from now on at once.
     pub fn release(&mut self) {
-        for line in self.held.take().unwrap_or_default() {
-            self.line(&line);
+        for held in self.held.take().unwrap_or_default() {
+            match held {
+                Held::Line(line) => self.line(&line),
+                Held::Warning(text) => warning(&text),
+            }
         }
     }
 
@@ -129,7 +147,7 @@ impl Printer {
             return;
         }
         if let Some(held) = &mut self.held {
-            return held.push(text.to_owned());
+            return held.push(Held::Line(text.to_owned()));
         }
         let mut stdout = io::stdout().lock();
         if let Err(error) = writeln!(stdout, "{}", visible(text)).and_then(|()| stdout.flush()) {

@@ -13,7 +13,7 @@ use std::{
     time::Duration,
 };
 
-use fltorrent_records::progress::Progress;
+use fltorrent_records::progress::{Progress, RoundSummary};
 use hyper::service::service_fn;
 use hyper_util::server::graceful::Watcher;
 use rustls::ServerConfig;
@@ -89,6 +89,11 @@ impl Intake {
     /// A copy of the run's progress.
     pub fn progress(&self) -> Progress {
         snapshot(&self.progress)
+    }
+
+    /// A peer's reports are not waited for any more. Gives the rounds that are finished by that.
+    pub fn lose(&self, peer: u32) -> Vec<RoundSummary> {
+        self.progress.lock().unwrap_or_else(PoisonError::into_inner).lose(peer)
     }
 
     /// Closes the listener, lets requests that are under way end within `grace`, and gives the run's progress for a later intake to go on

@@ -6,7 +6,7 @@ mod models;
 mod training;
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     sync::Arc,
     time::{Duration, Instant, SystemTime},
 };
@@ -22,6 +22,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use crate::{
     CurrentCredentials,
+    news::News,
     observer::{Observer, Outlets},
     orders::Orders,
     store::{ChunkStore, RoundHold},
@@ -76,6 +77,8 @@ pub struct Driver {
     last_closed: [Option<Closed>; 2],
     /// Models that were made once more.
     made: (mpsc::Sender<Made>, mpsc::Receiver<Made>),
+    /// Neighbours that mean another experiment.
+    unlike: BTreeSet<u32>,
     leaving: bool,
     parameters: Option<Vec<f32>>,
 }
@@ -91,6 +94,7 @@ impl Driver {
             held: BTreeMap::new(),
             last_closed: [None, None],
             made: mpsc::channel(2),
+            unlike: BTreeSet::new(),
             leaving: false,
             parameters: None,
         }
@@ -213,6 +217,18 @@ impl Driver {
         self.parts.epoch.elapsed()
     }
 
+    /// Whether this peer has nobody to run with, now that a neighbour means another experiment: it will mean the same when it comes
+    /// back. Where the run goes on without some, it has to be all of them.
+    fn stands_alone(&mut self, unlike: u32) -> bool {
+        let swarm = &self.parts.swarm;
+        if swarm.has_met(unlike) {
+            return false;
+        }
+        self.unlike.insert(unlike);
+        let mut neighbours = swarm.neighbours().iter();
+        !swarm.goes_on_without() || neighbours.all(|peer| self.unlike.contains(peer) && !swarm.has_met(*peer))
+    }
+
     /// Carries out what the swarm wants.
     fn act(&mut self) -> Result<(), RunError> {
         while let Some(action) = self.parts.swarm.poll_action() {
@@ -245,12 +261,13 @@ impl Driver {
                 Action::Release { round } => drop(self.held.remove(&round)),
                 Action::Disconnect { peer, violation } => {
                     tracing::warn!(neighbour = peer, round = self.parts.swarm.round(), %violation, "connection closed");
-                    if let Violation::Hello(mismatch) = &violation
-                        && !self.parts.swarm.has_met(peer)
-                    {
-                        // It will mean the same when it comes back.
-                        let mismatch = mismatch.clone();
-                        return Err(RunError::Unlike { peer, mismatch });
+                    if let Violation::Hello(mismatch) = &violation {
+                        if self.stands_alone(peer) {
+                            let mismatch = mismatch.clone();
+                            return Err(RunError::Unlike { peer, mismatch });
+                        }
+                        let why = mismatch.to_string();
+                        self.observer.tell(News::Away { neighbour: peer, why });
                     }
                     if let Some(link) = self.links.remove(&peer) {
                         self.observer.link_gone(link.figures());
@@ -258,7 +275,8 @@ impl Driver {
                     }
                 }
                 Action::Notice(notice) => {
-                    tracing::warn!(round = self.parts.swarm.round(), "{notice}")
+                    tracing::warn!(round = self.parts.swarm.round(), "{notice}");
+                    self.observer.noticed(&notice, &self.parts.swarm)?;
                 }
                 Action::Leave => self.leaving = true,
                 Action::Fail(failure) => {

@@ -7,7 +7,7 @@ use std::sync::{
     atomic::{AtomicBool, AtomicU64, Ordering},
 };
 
-use fltorrent_records::report::RoundReport;
+use fltorrent_records::{report::RoundReport, survival::RoundEnd};
 use fltorrent_swarm::Swarm;
 use prometheus_client::{
     encoding::text::encode,
@@ -40,6 +40,10 @@ pub struct Metrics {
     violations: Counter,
     store_memory: Gauge,
     store_file: Gauge,
+    view: Gauge,
+    paused: Gauge,
+    degraded: Counter,
+    uncertified: Counter,
     last: LastRound,
 }
 
@@ -100,6 +104,22 @@ impl Metrics {
             ),
             store_memory: gauge(&mut registry, "store_memory_bytes", "Chunk bytes in RAM"),
             store_file: gauge(&mut registry, "store_file_bytes", "Chunk bytes in files"),
+            view: gauge(
+                &mut registry,
+                "view_peers",
+                "Peers that take part as far as the peer knows, itself included",
+            ),
+            paused: gauge(&mut registry, "paused", "1 while too few peers take part"),
+            degraded: counter(
+                &mut registry,
+                "rounds_degraded",
+                "Rounds that ended without the update of some peer, or with a part of it",
+            ),
+            uncertified: counter(
+                &mut registry,
+                "rounds_uncertified",
+                "Rounds of which no more than half of all peers have signed that they ended them alike",
+            ),
             last: LastRound::new(&mut registry),
             registry: Mutex::new(registry),
         }
@@ -132,6 +152,8 @@ impl Metrics {
         self.neighbours.set(swarm.open_neighbours() as i64);
         self.unchoked.set(unchoked as i64);
         self.unchoked_by.set(unchoked_by as i64);
+        self.view.set(swarm.present().into());
+        self.paused.set(swarm.paused_since().is_some().into());
         self.store_memory.set(memory as i64);
         self.store_file.set(file as i64);
         for (counter, value) in [
@@ -142,6 +164,11 @@ impl Metrics {
         ] {
             counter.inc_by(value - counter.get());
         }
+    }
+
+    pub(crate) fn round_ended(&self, end: &RoundEnd) {
+        self.degraded.inc_by(end.is_degraded().into());
+        self.uncertified.inc_by((end.certified_before == Some(false)).into());
     }
 
     pub(crate) fn round_done(&self, report: &RoundReport) {
@@ -231,7 +258,10 @@ pub(crate) fn peak_rss() -> u64 {
 
 #[cfg(test)]
 mod tests {
-    use fltorrent_records::report::{EvaluationFigures, sample};
+    use fltorrent_records::{
+        report::{EvaluationFigures, sample},
+        survival::Cause,
+    };
 
     use super::*;
 
@@ -245,6 +275,28 @@ mod tests {
             seconds: 0.5,
         };
         report
+    }
+
+    #[test]
+    fn rounds_that_lack_something_are_counted() {
+        let metrics = Metrics::new("tiny", 1, 3000);
+        let end = |cause, missing: &[u32], certified_before| RoundEnd {
+            round: 4,
+            cause,
+            missing: missing.to_vec(),
+            present: 3,
+            certified_before,
+        };
+        metrics.round_ended(&end(Cause::All, &[], Some(true)));
+        metrics.round_ended(&end(Cause::Quorum, &[2], Some(false)));
+        metrics.round_ended(&end(Cause::Deadline, &[], None));
+        let text = metrics.text();
+        for counted in [
+            "rounds_degraded_total{experiment=\"tiny\",peer=\"1\"} 2",
+            "rounds_uncertified_total{experiment=\"tiny\",peer=\"1\"} 1",
+        ] {
+            assert!(text.contains(&format!("\nfltorrent_{counted}\n")), "{text}");
+        }
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 
 use fltorrent_records::report::RoundReport;
+use fltorrent_swarm::Notice;
 
 /// Something that happened at a peer.
 #[derive(Clone, Debug, PartialEq)]
@@ -28,6 +29,8 @@ pub enum News {
         /// Its process ends: it was not refused.
         is_ending: bool,
     },
+    /// Somebody takes part no more, or again, or too few do. It is in the log as well.
+    View(Notice),
     /// A round is over.
     Round(Box<RoundReport>),
 }

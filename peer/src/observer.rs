@@ -5,7 +5,7 @@
 mod exchange;
 mod sampler;
 
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
 use fltorrent_coordinator::{
     client::Reporter,
@@ -18,9 +18,10 @@ use fltorrent_records::{
     line::{Converged, Event, InRound},
     report::{EvaluationFigures, ModelHash, RoundReport, TrainFigures, WastedBytes},
     status::{State, Status},
+    survival::{Absence, Cause, Pause, RoundEnd},
     verdict::Verdict,
 };
-use fltorrent_swarm::{Stats, Swarm, Time};
+use fltorrent_swarm::{EndCause, Notice, Stats, Swarm, Time};
 use tokio::sync::mpsc;
 
 use crate::{
@@ -71,6 +72,8 @@ pub(crate) struct Observer {
     /// The training thread's state and round.
     state: (State, u32),
     round: CurrentRound,
+    /// Rounds that are closed and not reported yet: where others go on, one may be closed while the training thread is a round behind.
+    closed: BTreeMap<u32, ClosedRound>,
     exchange: ExchangeNotes,
     sampler: Sampler,
     /// CPU seconds of the exchange on other threads than the driver's.
@@ -85,13 +88,21 @@ pub(crate) struct Observer {
 #[derive(Debug, Default)]
 struct CurrentRound {
     train: Option<TrainFigures>,
-    samples: u64,
     published_at: Option<Time>,
-    exchange_seconds: f64,
     bytes_sent: u64,
-    /// Counts when the round was complete, and when the one before it was.
-    stats: Stats,
+    /// Counts when the round before it was closed.
     stats_before: Stats,
+}
+
+/// The measurements of a round that is closed.
+#[derive(Debug, Default)]
+struct ClosedRound {
+    samples: u64,
+    /// Chunks that are folded.
+    folded: u64,
+    exchange_seconds: f64,
+    bytes_received: u64,
+    wasted: WastedBytes,
 }
 
 impl Observer {
@@ -104,6 +115,7 @@ impl Observer {
             positions,
             state: (State::Connecting, 0),
             round: CurrentRound::default(),
+            closed: BTreeMap::new(),
             exchange: ExchangeNotes::new(peers, chunks as u32),
             sampler: Sampler::default(),
             cpu_elsewhere: 0.0,
@@ -129,8 +141,13 @@ impl Observer {
 
     /// This peer's update is ready.
     pub(crate) fn published(&mut self, now: Time, train: TrainFigures) {
-        self.state.0 = State::Exchanging;
         self.round.train = Some(train);
+        if self.closed.contains_key(&self.state.1) {
+            // The others have ended the round without it.
+            self.state.0 = State::Aggregating;
+            return;
+        }
+        self.state.0 = State::Exchanging;
         self.round.published_at = Some(now);
         self.exchange.published(now, self.peer.0);
     }
@@ -168,7 +185,39 @@ impl Observer {
         self.outlets.metrics.update(swarm, store);
     }
 
-    /// All chunks of a round are held; `open` is what QUIC has counted on each connection that is open.
+    /// Somebody takes part no more, or again, or too few do.
+    pub(crate) fn noticed(&mut self, notice: &Notice, swarm: &Swarm) -> Result<(), MetricsFileError> {
+        let round = swarm.round();
+        let event = match *notice {
+            Notice::Absent { peer } => Event::Absence(Absence {
+                round,
+                peer,
+                absent: true,
+            }),
+            Notice::Back { peer } => Event::Absence(Absence {
+                round,
+                peer,
+                absent: false,
+            }),
+            Notice::Paused { present, needed } => Event::Pause(Pause {
+                round,
+                present,
+                needed,
+                paused: true,
+            }),
+            Notice::Resumed { present, needed } => Event::Pause(Pause {
+                round,
+                present,
+                needed,
+                paused: false,
+            }),
+            _ => return Ok(()),
+        };
+        self.tell(News::View(notice.clone()));
+        self.outlets.file.note(event)
+    }
+
+    /// All that is folded of a round is held; `open` is what QUIC has counted on each connection that is open.
     pub(crate) fn completed(
         &mut self,
         now: Time,
@@ -177,13 +226,16 @@ impl Observer {
         open: impl Iterator<Item = TransportFigures>,
         congestion_control: CongestionControl,
     ) -> Result<(), MetricsFileError> {
-        self.state.0 = State::Aggregating;
-        let figures = &mut self.round;
-        figures.samples = swarm.metainfo(self.peer.0).map_or(0, |own| own.samples);
-        figures.stats_before = std::mem::replace(&mut figures.stats, *swarm.stats());
-        let since = |at| now.saturating_sub(at).as_secs_f64();
-        figures.exchange_seconds = figures.published_at.map_or(0.0, since);
-        tracing::info!(round, seconds = figures.exchange_seconds, "complete");
+        if self.state == (State::Exchanging, round) {
+            self.state.0 = State::Aggregating;
+        }
+        let seconds = self.close_round(now, round, swarm);
+        tracing::info!(round, seconds, "complete");
+        if let Some(end) = swarm.round_end() {
+            let end = record(end, swarm.present());
+            self.outlets.metrics.round_ended(&end);
+            self.outlets.file.note(Event::RoundEnd(end))?;
+        }
         if let Some(why) = swarm.convergence() {
             tracing::info!(round, %why, "converged");
             let reason = why.to_string();
@@ -201,6 +253,28 @@ impl Observer {
             ..self.exchange.finish(now, round, received, transport, cpu)
         };
         self.outlets.file.note(Event::Exchange(Box::new(exchange)))
+    }
+
+    /// Keeps the figures of a round until it is reported; gives the seconds of its exchange.
+    fn close_round(&mut self, now: Time, round: u32, swarm: &Swarm) -> f64 {
+        let figures = &mut self.round;
+        let stats = *swarm.stats();
+        let before = std::mem::replace(&mut figures.stats_before, stats);
+        let since = |at| now.saturating_sub(at).as_secs_f64();
+        let exchange_seconds = figures.published_at.take().map_or(0.0, since);
+        let set = swarm.round_end().and_then(|end| end.set.as_ref());
+        let closed = ClosedRound {
+            samples: swarm.metainfo(self.peer.0).map_or(0, |own| own.samples),
+            folded: set.map_or(self.positions, |set| set.count().into()),
+            exchange_seconds,
+            bytes_received: stats.payload_received - before.payload_received,
+            wasted: WastedBytes {
+                duplicate: stats.duplicate - before.duplicate,
+                corrupt: stats.corrupt_bytes - before.corrupt_bytes,
+            },
+        };
+        self.closed.insert(round, closed);
+        exchange_seconds
     }
 
     /// A round is over.
@@ -228,28 +302,25 @@ impl Observer {
 
     fn report(&mut self, aggregated: &Aggregated) -> RoundReport {
         let figures = &mut self.round;
-        let (stats, before) = (figures.stats, figures.stats_before);
+        let closed = self.closed.remove(&aggregated.round).unwrap_or_default();
         RoundReport {
             peer: self.peer.0,
             attempt: self.peer.1,
             round: aggregated.round,
-            samples: figures.samples,
-            chunks_held: self.positions,
+            samples: closed.samples,
+            chunks_held: closed.folded,
             chunks_total: self.positions,
             model_hash: aggregated.model,
             train: figures.train.unwrap_or(TrainFigures {
                 loss: None,
                 seconds: 0.0,
             }),
-            exchange_seconds: figures.exchange_seconds,
+            exchange_seconds: closed.exchange_seconds,
             aggregate_seconds: aggregated.seconds,
             evaluation: aggregated.evaluation,
             bytes_sent: std::mem::take(&mut figures.bytes_sent),
-            bytes_received: stats.payload_received - before.payload_received,
-            wasted: WastedBytes {
-                duplicate: stats.duplicate - before.duplicate,
-                corrupt: stats.corrupt_bytes - before.corrupt_bytes,
-            },
+            bytes_received: closed.bytes_received,
+            wasted: closed.wasted,
             peak_rss_bytes: metrics::peak_rss(),
         }
     }
@@ -295,7 +366,7 @@ impl Observer {
         let (interested, interested_in) = swarm.interested();
         // The swarm is in the next round while the training thread aggregates this one.
         let held = if swarm.round() > round {
-            self.positions
+            self.closed.get(&round).map_or(self.positions, |closed| closed.folded)
         } else {
             u64::from(swarm.held().count())
         };
@@ -342,6 +413,21 @@ impl Observer {
                 );
             }
         }
+    }
+}
+
+/// As it is kept, with the peers that took part.
+fn record(end: &fltorrent_swarm::RoundEnd, present: u32) -> RoundEnd {
+    RoundEnd {
+        round: end.round,
+        cause: match end.cause {
+            EndCause::All => Cause::All,
+            EndCause::Quorum => Cause::Quorum,
+            EndCause::Deadline => Cause::Deadline,
+        },
+        missing: end.missing.clone(),
+        present,
+        certified_before: end.certified_before,
     }
 }
 

@@ -9,6 +9,7 @@ pub mod config;
 mod filter;
 mod lifeline;
 mod membership;
+mod model_out;
 mod peer;
 mod places;
 mod prepare;
@@ -31,6 +32,7 @@ use crate::{checkpoint::Resume, extend, memory};
 
 pub use filter::{FilterError, log_filter};
 pub use membership::Membership;
+pub use model_out::ModelOut;
 pub use peer::{Listen, Peer, Watch};
 pub use places::Places;
 pub use stages::{Bound, Ready};
@@ -46,7 +48,7 @@ pub struct Options {
     pub results: PathBuf,
     /// The checkpoint that it goes on from; none: it begins anew.
     pub resume: Option<Resume>,
-    /// Where the final model goes, when this peer is to write it.
+    /// The file of all peers for the final model, if there is to be one.
     pub model_out: Option<PathBuf>,
 }
 
@@ -93,7 +95,7 @@ fn run(options: &Options) -> Result<()> {
             index: options.index,
             plan,
             places: Places::all_in(folder),
-            model_out: options.model_out.clone(),
+            model_out: options.model_out.clone().map(ModelOut::Shared),
             resume: options.resume,
             warns: false,
             listen: Listen::At(ANY_PORT),

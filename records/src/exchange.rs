@@ -23,8 +23,6 @@ pub struct Exchange {
     pub flows: Vec<Flow>,
     /// Origins and the seconds when all their chunks were held, by origin, at most [`MAX_ORIGINS`].
     pub origins: Vec<(u32, f64)>,
-    /// The condition that ended the round.
-    pub cause: Cause,
     /// Waiting times.
     #[serde(default)]
     pub waits: Waits,
@@ -124,13 +122,4 @@ pub struct Flow {
     pub bytes_sent: u64,
     /// Payload bytes of this round received and kept.
     pub bytes_received: u64,
-}
-
-/// The condition that ends a round at a peer.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub enum Cause {
-    /// Nothing was missing.
-    #[default]
-    #[serde(rename = "all chunks of all peers")]
-    AllChunks,
 }

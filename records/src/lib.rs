@@ -13,5 +13,6 @@ pub mod line;
 pub mod progress;
 pub mod report;
 pub mod status;
+pub mod survival;
 pub mod text_file;
 pub mod verdict;

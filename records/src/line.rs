@@ -4,7 +4,14 @@ use serde::{Deserialize, Serialize, Serializer, de::DeserializeOwned, ser::Error
 use serde_json::{Map, Value};
 use thiserror::Error;
 
-use crate::{classes::Classes, exchange::Exchange, report::RoundReport, status::Status, verdict::Verdict};
+use crate::{
+    classes::Classes,
+    exchange::Exchange,
+    report::RoundReport,
+    status::Status,
+    survival::{Absence, Pause, RoundEnd},
+    verdict::Verdict,
+};
 
 /// A line of a peer's metrics file.
 #[derive(Clone, Debug, PartialEq)]
@@ -75,7 +82,7 @@ macro_rules! events {
 events! {
     /// A training begins.
     Training(InRound) = "training",
-    /// All chunks of a round are held.
+    /// A round's exchange is over.
     Exchange(Box<Exchange>) = "exchange",
     /// The peer's state.
     Status(Status) = "status",
@@ -89,6 +96,12 @@ events! {
     Resumed(InRound) = "resumed",
     /// No model of the run counts.
     Verdict(Verdict) = "verdict",
+    /// All that is folded of a round is held.
+    RoundEnd(RoundEnd) = "roundEnd",
+    /// Another peer takes part no more, or again.
+    Absence(Absence) = "absence",
+    /// Too few peers take part, or enough again.
+    Pause(Pause) = "paused",
 }
 
 #[derive(Serialize)]
@@ -134,9 +147,9 @@ fn read<T: DeserializeOwned>(fields: Value) -> Result<T, LineError> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{report::sample, status::State, verdict::Offence};
+    use crate::{report::sample, status::State, survival::Cause, verdict::Offence};
 
-    fn events() -> [Event; 8] {
+    fn events() -> [Event; 11] {
         [
             Event::Training(InRound { round: 1 }),
             Event::Exchange(Box::new(Exchange {
@@ -173,6 +186,24 @@ mod tests {
                 offence: Offence::ModelsDiffer,
                 origin: None,
                 round: 1,
+            }),
+            Event::RoundEnd(RoundEnd {
+                round: 1,
+                cause: Cause::Quorum,
+                missing: vec![2, 5],
+                present: 6,
+                certified_before: Some(true),
+            }),
+            Event::Absence(Absence {
+                round: 1,
+                peer: 2,
+                absent: true,
+            }),
+            Event::Pause(Pause {
+                round: 1,
+                present: 3,
+                needed: 5,
+                paused: false,
             }),
         ]
     }
@@ -216,6 +247,18 @@ mod tests {
         assert_eq!(
             text(7),
             r#"{"event":"verdict","time":1.5,"offence":"modelsDiffer","origin":null,"round":1}"#
+        );
+        assert_eq!(
+            text(8),
+            r#"{"event":"roundEnd","time":1.5,"round":1,"cause":"quorum","missing":[2,5],"present":6,"certifiedBefore":true}"#
+        );
+        assert_eq!(
+            text(9),
+            r#"{"event":"absence","time":1.5,"round":1,"peer":2,"absent":true}"#
+        );
+        assert_eq!(
+            text(10),
+            r#"{"event":"paused","time":1.5,"round":1,"present":3,"needed":5,"paused":false}"#
         );
         assert_eq!(
             text(2),
@@ -269,6 +312,14 @@ mod tests {
             (
                 r#"{"event":"classes","time":1,"round":1,"counts":[[256,0,4]]}"#.into(),
                 "counts: found (256, 0, 4)",
+            ),
+            (
+                r#"{"event":"roundEnd","time":1,"round":1,"cause":"all","missing":[3,3],"present":4}"#.into(),
+                "missing: expected ascending peers below 10000",
+            ),
+            (
+                r#"{"event":"roundEnd","time":1,"round":1,"cause":"all","missing":[10000],"present":4}"#.into(),
+                "missing: expected ascending peers below 10000",
             ),
             (
                 r#"{"event":"status","time":1,"state":"asleep"}"#.into(),

@@ -5,7 +5,7 @@
 
 mod summary;
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use crate::report::{ReportError, RoundReport};
 pub use summary::{RoundSummary, Spread};
@@ -63,6 +63,10 @@ pub struct Progress {
     rounds: u32,
     /// How many unfinished rounds of each peer are kept, and how many finished ones; none: all of them.
     kept: Option<usize>,
+    /// Peers that are not waited for.
+    lost: BTreeSet<u32>,
+    /// Reports without which no round is summed up.
+    least: usize,
     /// Empty until a report counts: whoever asks for a run makes room for one.
     by_peer: Vec<Reported>,
     /// By round, then by peer.
@@ -99,12 +103,34 @@ impl Progress {
             peers,
             rounds,
             kept,
+            lost: BTreeSet::new(),
+            least: peers as usize,
             by_peer: Vec::new(),
             unfinished: BTreeMap::new(),
             finished: BTreeMap::new(),
             rounds_finished: 0,
             bytes_received: 0,
         }
+    }
+
+    /// As it is, but a round counts as finished without the peers that are [lost](Self::lose), once so many others have reported it.
+    #[must_use]
+    pub fn with_least(self, least: u32) -> Self {
+        let least = least.min(self.peers) as usize;
+        Self { least, ..self }
+    }
+
+    /// A peer is not waited for any more: what it has not reported will not come. Gives the rounds that are finished by that, in order.
+    pub fn lose(&mut self, peer: u32) -> Vec<RoundSummary> {
+        if peer >= self.peers || !self.lost.insert(peer) {
+            return Vec::new();
+        }
+        let waiting: Vec<u32> = self.unfinished.keys().copied().collect();
+        let summaries = waiting.into_iter().filter_map(|round| {
+            self.finish(round);
+            self.finished.get(&round).copied()
+        });
+        summaries.collect()
     }
 
     /// Takes a report, once for each (peer, attempt, round). When a replaced peer reports a round again, its latest attempt counts.
@@ -155,12 +181,15 @@ impl Progress {
         Ok(Outcome::New)
     }
 
-    /// Sums a round up when all have reported it.
+    /// Sums a round up when all that are waited for have reported it.
     fn finish(&mut self, round: u32) {
-        let all = self.by_peer.len();
-        let Some(reports) = self.unfinished.get(&round).filter(|it| it.len() == all) else {
+        let Some(reports) = self.unfinished.get(&round) else {
             return;
         };
+        let given_up = self.lost.iter().filter(|peer| !reports.contains_key(peer)).count();
+        if reports.len() < self.least || reports.len() + given_up < self.peers as usize {
+            return;
+        }
         self.finished
             .extend(RoundSummary::of(round, reports.values()).map(|summary| (round, summary)));
         self.rounds_finished += 1;
@@ -201,7 +230,7 @@ impl Progress {
         self.rounds
     }
 
-    /// The figures of a round that all peers have reported, as long as they are kept.
+    /// The figures of a round that all peers that are waited for have reported, as long as they are kept.
     pub fn round_summary(&self, round: u32) -> Option<&RoundSummary> {
         self.finished.get(&round)
     }
@@ -219,7 +248,7 @@ impl Progress {
         }
     }
 
-    /// Rounds that all peers have reported.
+    /// Rounds that all peers that are waited for have reported.
     pub const fn rounds_finished(&self) -> usize {
         self.rounds_finished
     }
@@ -306,6 +335,28 @@ mod tests {
             progress.summaries().map(|summary| summary.round).collect::<Vec<_>>(),
             [0, 1]
         );
+    }
+
+    #[test]
+    fn a_round_does_not_wait_for_a_peer_that_is_lost() {
+        let mut progress = Progress::new(3, 4).with_least(2);
+        for (peer, round) in [(0, 0), (1, 0), (2, 0), (0, 1), (1, 1), (0, 2)] {
+            progress.handle_report(&sample(peer, 0, round)).unwrap();
+        }
+        let finished = progress.lose(2);
+        assert_eq!(
+            finished.iter().map(|it| (it.round, it.peers)).collect::<Vec<_>>(),
+            [(1, 2)]
+        );
+        assert_eq!(progress.lose(2), []);
+        progress.handle_report(&sample(1, 0, 2)).unwrap();
+        assert_eq!(progress.round_summary(2).unwrap().peers, 2);
+        // What it had said before its end comes late, and changes nothing.
+        assert_eq!(progress.handle_report(&sample(2, 0, 1)).unwrap(), Outcome::Repeated);
+        // One is too few.
+        progress.handle_report(&sample(0, 0, 3)).unwrap();
+        assert_eq!(progress.lose(1), []);
+        assert_eq!(progress.rounds_finished(), 3);
     }
 
     #[test]

@@ -4,10 +4,11 @@ use std::{collections::BTreeMap, path::Path};
 
 use fltorrent_records::{
     classes::Classes,
-    exchange::{Cause, Exchange},
+    exchange::Exchange,
     file::lines,
     line::{Event, Line},
     report::RoundReport,
+    survival::RoundEnd,
 };
 
 use super::ReportError;
@@ -21,8 +22,10 @@ pub(super) struct History {
     pub(super) resumed: bool,
     /// Finished rounds, with when they ended.
     pub(super) rounds: BTreeMap<u32, (f64, RoundReport)>,
-    /// When all chunks of each round were held, and why the round ended.
-    pub(super) complete: BTreeMap<u32, (f64, Cause)>,
+    /// When all that was folded of each round was held.
+    pub(super) complete: BTreeMap<u32, f64>,
+    /// How rounds ended; those of an earlier version are missing, which always ended with everything.
+    pub(super) ends: BTreeMap<u32, RoundEnd>,
     /// Bytes sent and received by neighbour.
     pub(super) flows: BTreeMap<u32, (u64, u64)>,
     /// Sum of the seconds until all chunks of an origin were held, and rounds, by origin.
@@ -75,8 +78,17 @@ impl History {
                     let [_, last] = std::mem::take(&mut history.classes);
                     history.classes = [last, Some(classes)];
                 }
-                Event::Round(_) | Event::Exchange(_) | Event::Classes(_) => history.damaged += 1,
-                Event::Status(_) | Event::Resumed(_) | Event::Converged(_) | Event::Verdict(_) | Event::Other => {}
+                Event::RoundEnd(end) if end.round < rounds && end.missing.last().is_none_or(|last| *last < peers) => {
+                    history.ends.insert(end.round, end);
+                }
+                Event::Round(_) | Event::Exchange(_) | Event::Classes(_) | Event::RoundEnd(_) => history.damaged += 1,
+                Event::Status(_)
+                | Event::Resumed(_)
+                | Event::Converged(_)
+                | Event::Verdict(_)
+                | Event::Absence(_)
+                | Event::Pause(_)
+                | Event::Other => {}
             }
         }
         Ok(history)
@@ -93,7 +105,7 @@ impl History {
     }
 
     fn add(&mut self, time: f64, exchange: Exchange) {
-        self.complete.insert(exchange.round, (time, exchange.cause));
+        self.complete.insert(exchange.round, time);
         for flow in &exchange.flows {
             let sum = self.flows.entry(flow.neighbour).or_default();
             sum.0 = sum.0.saturating_add(flow.bytes_sent);
@@ -148,7 +160,7 @@ mod tests {
         std::fs::write(file.path(), lines.join("\n") + "\n").unwrap();
         let history = History::read(file.path(), 0, (2, 5)).unwrap();
         assert_eq!((history.began, history.resumed), (Some(100.0), true));
-        let times: Vec<f64> = history.complete.values().map(|(time, _)| *time).collect();
+        let times: Vec<f64> = history.complete.values().copied().collect();
         assert_eq!(times[..2], [103.0, 105.0]);
         assert_eq!(history.damage(0), None);
     }

@@ -40,6 +40,14 @@ pub(crate) struct Ending {
     pub(crate) started: String,
     pub(crate) wall_seconds: f64,
     pub(crate) startup_seconds: Option<f64>,
+    pub(crate) lost: Vec<Lost>,
+}
+
+/// A peer that ended before the run.
+#[derive(Clone, Debug, Deserialize)]
+pub(crate) struct Lost {
+    pub(crate) peer: u32,
+    pub(crate) reason: String,
 }
 
 /// Training samples by peer and class, from `histogram.json`.

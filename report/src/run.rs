@@ -1,7 +1,7 @@
 //! A run as its folders tell it.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     fs,
     path::{Path, PathBuf},
 };
@@ -29,6 +29,8 @@ pub struct Run {
     pub(super) histogram: Option<Histogram>,
     /// By index; peers whose metrics are in no folder are missing.
     pub(super) peers: BTreeMap<u32, History>,
+    /// Peers that ended before the run, or take part in none of the last rounds.
+    pub(super) lost: BTreeSet<u32>,
     /// Rounds that at least one peer has finished, ascending.
     pub(super) rounds: Vec<Finished>,
     /// Notes about the origin of the figures.
@@ -82,6 +84,12 @@ impl Run {
             let note = "The run was stopped and resumed; times exclude the pauses and the rounds that were repeated.";
             notes.push(note.to_owned());
         }
+        let ending = folders.iter().find_map(|folder| folder.ending.clone());
+        let told = ending.iter().flat_map(|ending| &ending.lost);
+        for lost in told.clone() {
+            notes.push(format!("The run went on without peer {}: {}.", lost.peer, lost.reason));
+        }
+        let lost = told.map(|lost| lost.peer).chain(missing_at_the_end(&peers)).collect();
         if folders.len() > 1 {
             notes.push("Times come from the clocks of several machines.".to_owned());
         }
@@ -90,7 +98,8 @@ impl Run {
                 .iter()
                 .find_map(|folder| folder.plan_hash)
                 .unwrap_or_else(|| plan.hash()),
-            ending: folders.iter().find_map(|folder| folder.ending.clone()),
+            ending,
+            lost,
             histogram: folders.iter().find_map(|folder| folder.histogram.clone()),
             rounds: rounds(&peers),
             folders: folders.into_iter().map(|folder| folder.path).collect(),
@@ -101,10 +110,17 @@ impl Run {
         })
     }
 
-    /// The last round that all peers have finished, or else the last that any has.
+    /// The last round that all peers but those that were lost have finished, or else the last that any has.
     pub(super) fn last(&self) -> Option<&Finished> {
-        let all = self.subject.plan.peers.len();
-        let whole = self.rounds.iter().rev().find(|round| round.summary.peers == all);
+        let all = 0..self.subject.plan.peers.len() as u32;
+        let left: Vec<u32> = all.filter(|peer| !self.lost.contains(peer)).collect();
+        let has = |peer: &u32, round: u32| {
+            self.peers
+                .get(peer)
+                .is_some_and(|peer| peer.rounds.contains_key(&round))
+        };
+        let is_whole = |round: &&Finished| left.iter().all(|peer| has(peer, round.summary.round));
+        let whole = self.rounds.iter().rev().find(is_whole);
         whole.or_else(|| self.rounds.last())
     }
 
@@ -144,6 +160,13 @@ impl Run {
     pub fn notes(&self) -> &[String] {
         &self.notes
     }
+}
+
+/// Peers of whose update nothing is in the last round that is told of.
+fn missing_at_the_end(peers: &BTreeMap<u32, History>) -> Vec<u32> {
+    let ends = peers.values().filter_map(|peer| peer.ends.last_key_value());
+    let last = ends.max_by_key(|(round, _)| **round);
+    last.map_or_else(Vec::new, |(_, end)| end.missing.clone())
 }
 
 fn check_same(folders: &[Folder]) -> Result<(), ReportError> {

@@ -77,7 +77,7 @@ pub enum RunError {
     ModelsDiffer { round: u32, folder: PathBuf },
     #[error(transparent)]
     Result(#[from] ResultError),
-    #[error("{}: the final model is missing; see the log of peer 0", path.display())]
+    #[error("{}: the final model is missing; see the logs of the peers", path.display())]
     NoModel { path: PathBuf },
 }
 
@@ -290,6 +290,7 @@ async fn drive(
         run: None,
         ended: Ended {
             exits: Vec::new(),
+            lost: Vec::new(),
             measured: Measured::default(),
         },
         result: Ok(()),
@@ -347,8 +348,16 @@ async fn drive(
                 done.rounds_printed += 1;
                 printer.print(&Event::Round {
                     rounds: setup.plan.training.rounds,
+                    peers: setup.plan.peers.len(),
                     summary: &summary,
                 });
+            }
+            Ok(Some(launcher::Event::Lost(loss))) => {
+                printer.print(&Event::Lost(&loss));
+                printer.warn(&loss.to_string());
+                if let Some(live) = &mut live {
+                    live.lost(loss.peer);
+                }
             }
             Ok(None) => break Ok(()),
             Err(error) => break Err(error.into()),

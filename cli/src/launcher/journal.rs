@@ -5,12 +5,14 @@ use std::{
     ops::Range,
 };
 
+use fltorrent_crds::Plan;
 use fltorrent_records::{
     classes::{ClassFigures, Classes, by_class},
     file,
     line::{Converged, Event, InRound, Line},
     progress::{Progress, RoundSummary},
     report::RoundReport,
+    survival::{Cause, RoundEnd},
     verdict::Verdict,
 };
 use serde::Serialize;
@@ -21,12 +23,18 @@ use super::results::Results;
 const KEPT: usize = 2;
 
 /// A finished round.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct RoundFigures {
-    /// Over all peers.
+    /// Over all peers that reported it.
     #[serde(flatten)]
     pub summary: RoundSummary,
+    /// What ended it.
+    #[serde(skip_serializing_if = "Cause::is_all")]
+    pub cause: Cause,
+    /// Peers of whose update nothing is in the model.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub missing: Vec<u32>,
     /// From the end of the round before, or the beginning of the first training since the run was started or resumed, to the end of this one on the last
     /// peer, in seconds.
     pub wall_seconds: Option<f64>,
@@ -35,12 +43,19 @@ pub struct RoundFigures {
     pub beyond_training_seconds: Option<f64>,
 }
 
+impl RoundFigures {
+    /// True if the model lacks something of the round.
+    pub fn is_degraded(&self) -> bool {
+        !self.cause.is_all() || !self.missing.is_empty()
+    }
+}
+
 /// Metrics of a run, from the peers' files.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Measured {
     /// When the last peer began to train, in seconds since 1970; of a resumed run, the last time.
     pub training_began: Option<f64>,
-    /// Rounds that all peers have finished, in order.
+    /// Rounds that all peers have finished, without those that were lost before, in order.
     pub rounds: Vec<RoundFigures>,
     /// Finished rounds of each peer.
     pub rounds_by_peer: Vec<u32>,
@@ -63,91 +78,140 @@ struct Span {
 }
 
 impl Measured {
-    /// Reads the metrics files of all peers; a file or line that cannot be read counts as not there.
-    pub fn read(results: &Results, peers: u32, rounds: u32) -> Self {
-        Self::of(results, 0..peers, rounds)
+    /// Reads the metrics files of all peers; a file or line that cannot be read counts as not there. A round counts without the peers
+    /// that are `lost` when as many as the plan needs have finished it.
+    pub fn read(results: &Results, plan: &Plan, lost: impl IntoIterator<Item = u32>) -> Self {
+        let peers = u32::try_from(plan.peers.len()).unwrap_or(u32::MAX);
+        let progress = Progress::new(peers, plan.training.rounds).with_least(plan.liveness.min_peers);
+        Sums::of(results, 0..peers, progress, lost).measured()
     }
 
-    /// As [`Measured::read`], but of these peers only, as if there were no others.
-    pub fn of(results: &Results, indices: Range<u32>, rounds: u32) -> Self {
-        let peers = indices.len() as u32;
-        let mut progress = Progress::new(peers, rounds);
-        let (mut converged, mut verdict) = (None, None);
-        // By the round that a start or a resumption begins with: how many peers began, and when the last of them did.
-        let mut began: BTreeMap<u32, (u32, f64)> = BTreeMap::new();
-        let mut spans: BTreeMap<u32, Span> = BTreeMap::new();
-        // Peers are at most one round apart, so that the last one of all is one of these.
-        let mut classes: Vec<Classes> = Vec::new();
+    /// As [`Measured::read`], but of one peer only, as if there were no others.
+    pub fn of(results: &Results, index: u32, rounds: u32) -> Self {
+        Sums::of(results, index..index + 1, Progress::new(1, rounds), []).measured()
+    }
+}
+
+/// What the lines of metrics files add up to.
+struct Sums {
+    progress: Progress,
+    converged: Option<(u32, String)>,
+    verdict: Option<Verdict>,
+    /// By the round that a start or a resumption begins with: how many peers began, and when the last of them did.
+    began: BTreeMap<u32, (u32, f64)>,
+    spans: BTreeMap<u32, Span>,
+    /// Peers are at most one round apart, so that the last one of all is one of these.
+    classes: Vec<Classes>,
+    /// All that end a round end it alike.
+    ends: BTreeMap<u32, RoundEnd>,
+}
+
+impl Sums {
+    fn of(results: &Results, indices: Range<u32>, progress: Progress, lost: impl IntoIterator<Item = u32>) -> Self {
+        let mut sums = Self {
+            progress,
+            converged: None,
+            verdict: None,
+            began: BTreeMap::new(),
+            spans: BTreeMap::new(),
+            classes: Vec::new(),
+            ends: BTreeMap::new(),
+        };
         for (place, index) in (0..).zip(indices) {
-            let (mut starts, mut own) = (true, None);
-            let mut newest = VecDeque::new();
-            for Line { time, event } in lines(results, index) {
-                match event {
-                    Event::Training(InRound { round }) if starts => {
-                        let (peers, last) = began.entry(round).or_default();
-                        *peers += 1;
-                        *last = last.max(time);
-                        starts = false;
-                    }
-                    Event::Training(_) => {}
-                    Event::Classes(classes) => {
-                        newest.push_back(classes);
-                        if newest.len() > KEPT {
-                            newest.pop_front();
-                        }
-                    }
-                    Event::Resumed(_) => (starts, own) = (true, None),
-                    Event::Verdict(found) => own = Some(found),
-                    Event::Converged(Converged { round, reason }) => {
-                        converged = Some((round, reason));
-                    }
-                    Event::Round(report) if report.peer == index => {
-                        let here = RoundReport { peer: place, ..*report };
-                        if progress.handle_report(&here).is_ok() {
-                            let span = spans.entry(report.round).or_default();
-                            span.end = span.end.max(time);
-                            span.longest_training = span.longest_training.max(report.train.seconds);
-                            span.test_samples = span.test_samples.saturating_add(report.evaluation.total);
-                        }
-                    }
-                    Event::Round(_) | Event::Status(_) | Event::Exchange(_) | Event::Other => {}
-                }
-            }
-            classes.extend(newest);
-            verdict = verdict.or(own);
+            sums.add(results, place, index);
         }
-        let all_began = |round| match began.get(&round) {
+        for peer in lost {
+            sums.progress.lose(peer);
+        }
+        sums
+    }
+
+    /// Adds the lines of a peer, which is that of this place here.
+    fn add(&mut self, results: &Results, place: u32, index: u32) {
+        let (mut starts, mut own) = (true, None);
+        let mut newest = VecDeque::new();
+        for Line { time, event } in lines(results, index) {
+            match event {
+                Event::Training(InRound { round }) if starts => {
+                    let (peers, last) = self.began.entry(round).or_default();
+                    *peers += 1;
+                    *last = last.max(time);
+                    starts = false;
+                }
+                Event::Training(_) => {}
+                Event::Classes(classes) => {
+                    newest.push_back(classes);
+                    if newest.len() > KEPT {
+                        newest.pop_front();
+                    }
+                }
+                Event::Resumed(_) => (starts, own) = (true, None),
+                Event::Verdict(found) => own = Some(found),
+                Event::Converged(Converged { round, reason }) => {
+                    self.converged = Some((round, reason));
+                }
+                Event::Round(report) if report.peer == index => {
+                    let here = RoundReport { peer: place, ..*report };
+                    if self.progress.handle_report(&here).is_ok() {
+                        let span = self.spans.entry(report.round).or_default();
+                        span.end = span.end.max(time);
+                        span.longest_training = span.longest_training.max(report.train.seconds);
+                        span.test_samples = span.test_samples.saturating_add(report.evaluation.total);
+                    }
+                }
+                Event::RoundEnd(end) => {
+                    self.ends.entry(end.round).or_insert(end);
+                }
+                Event::Round(_)
+                | Event::Status(_)
+                | Event::Exchange(_)
+                | Event::Absence(_)
+                | Event::Pause(_)
+                | Event::Other => {}
+            }
+        }
+        self.classes.extend(newest);
+        self.verdict = self.verdict.or(own);
+    }
+
+    fn measured(mut self) -> Measured {
+        let peers = self.progress.peers();
+        let all_began = |round| match self.began.get(&round) {
             Some(&(count, last)) if count == peers => Some(last),
             _ => None,
         };
-        let training_began = began.keys().next_back().and_then(|&round| all_began(round));
+        let training_began = self.began.keys().next_back().and_then(|&round| all_began(round));
         let mut before = None;
-        let rounds = progress
+        let rounds = self
+            .progress
             .summaries()
             .map(|summary| {
-                let span = spans.get(&summary.round).copied().unwrap_or_default();
+                let span = self.spans.get(&summary.round).copied().unwrap_or_default();
                 let wall = all_began(summary.round).or(before).map(|before| span.end - before);
                 before = Some(span.end);
+                let end = self.ends.remove(&summary.round);
+                let (cause, missing) = end.map(|end| (end.cause, end.missing)).unwrap_or_default();
                 RoundFigures {
                     summary: *summary,
+                    cause,
+                    missing,
                     wall_seconds: wall,
                     beyond_training_seconds: wall.map(|wall| wall - span.longest_training),
                 }
             })
             .collect();
-        let last = progress.summaries().last().map(|summary| summary.round);
-        Self {
+        let last = self.progress.summaries().last().map(|summary| summary.round);
+        let rounds_of = |peer| self.progress.rounds_reported(peer).unwrap_or(0);
+        Measured {
             training_began,
-            converged,
-            verdict,
+            converged: self.converged,
+            verdict: self.verdict,
             test_samples: last
-                .and_then(|round| spans.get(&round))
+                .and_then(|round| self.spans.get(&round))
                 .map_or(0, |span| span.test_samples),
-            classes: last.map_or_else(Vec::new, |round| by_class(round, &classes)),
+            classes: last.map_or_else(Vec::new, |round| by_class(round, &self.classes)),
             rounds,
-            rounds_by_peer: (0..peers)
-                .map(|peer| progress.rounds_reported(peer).unwrap_or(0))
-                .collect(),
+            rounds_by_peer: (0..peers).map(rounds_of).collect(),
         }
     }
 }
@@ -182,6 +246,44 @@ mod tests {
         )
     }
 
+    /// The figures of two peers.
+    fn read(results: &Results, rounds: u32) -> Measured {
+        Sums::of(results, 0..2, Progress::new(2, rounds), []).measured()
+    }
+
+    #[test]
+    fn rounds_go_on_without_a_peer_that_is_lost_and_say_who_is_missing() {
+        let folder = tempfile::tempdir().unwrap();
+        let results = Results::at(folder.path()).unwrap();
+        let end = |round, cause, missing: &str| {
+            format!(
+                "{{\"event\":\"roundEnd\",\"time\":9,\"round\":{round},\"cause\":\"{cause}\",\"missing\":[{missing}],\"present\":2}}\n"
+            )
+        };
+        for peer in 0..3 {
+            let mut text = end(0, "all", "") + &round(peer, 0, 103.0, 2.0, 7);
+            if peer != 1 {
+                text += &(end(1, "quorum", "1") + &round(peer, 1, 106.0, 2.0, 8));
+            }
+            std::fs::write(results.of_peer(peer, "jsonl"), text).unwrap();
+        }
+        let of = |least, lost| Sums::of(&results, 0..3, Progress::new(3, 5).with_least(least), lost).measured();
+        assert_eq!(of(2, Vec::new()).rounds.len(), 1);
+        assert_eq!(of(3, vec![1]).rounds.len(), 1, "too few finished the other");
+        let rounds = of(2, vec![1]).rounds;
+        let ends: Vec<_> = rounds
+            .iter()
+            .map(|it| (it.summary.peers, it.cause, &it.missing[..]))
+            .collect();
+        assert_eq!(ends, [(3, Cause::All, &[][..]), (2, Cause::Quorum, &[1])]);
+        let text = serde_json::to_value(&rounds).unwrap();
+        assert!(text[0].get("missing").is_none() && text[0].get("cause").is_none());
+        assert_eq!(
+            (&text[1]["missing"][0], &text[1]["cause"]),
+            (&1.into(), &"quorum".into())
+        );
+    }
+
     #[test]
     fn figures_come_from_the_files_alone() {
         let folder = tempfile::tempdir().unwrap();
@@ -200,7 +302,7 @@ mod tests {
                 + &round(1, 0, 104.0, 3.0, 7)
                 + "{\"event\":\"round\",\"time\":1",
         );
-        let measured = Measured::read(&results, 2, 5);
+        let measured = read(&results, 5);
         assert_eq!(measured.training_began, Some(100.5));
         assert_eq!(measured.rounds_by_peer, [2, 1]);
         assert_eq!(measured.rounds.len(), 1);
@@ -228,7 +330,7 @@ mod tests {
                 + &round(peer, 2, 1006.0, 1.0, 9);
             std::fs::write(results.of_peer(peer, "jsonl"), text).unwrap();
         }
-        let measured = Measured::read(&results, 2, 5);
+        let measured = read(&results, 5);
         assert_eq!(measured.training_began, Some(1001.0));
         let walls: Vec<_> = measured.rounds.iter().map(|round| round.wall_seconds).collect();
         assert_eq!(walls, [Some(2.0), Some(3.0), Some(2.0)]);
@@ -244,11 +346,11 @@ mod tests {
         let write = |peer, text: &str| std::fs::write(results.of_peer(peer, "jsonl"), text).unwrap();
         write(0, "");
         write(1, verdict);
-        let found = Measured::read(&results, 2, 5).verdict.unwrap();
+        let found = read(&results, 5).verdict.unwrap();
         assert_eq!((found.origin, found.round), (None, 2));
         let again = "{\"event\":\"resumed\",\"time\":5,\"round\":2}\n";
         write(1, &(verdict.to_owned() + again));
-        assert_eq!(Measured::read(&results, 2, 5).verdict, None);
+        assert_eq!(read(&results, 5).verdict, None);
     }
 
     #[test]
@@ -256,7 +358,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let results = Results::at(folder.path()).unwrap();
         std::fs::write(results.of_peer(0, "jsonl"), round(0, 0, 103.0, 2.0, 7)).unwrap();
-        let measured = Measured::read(&results, 2, 1);
+        let measured = read(&results, 1);
         assert_eq!(measured.rounds, []);
         assert_eq!(measured.rounds_by_peer, [1, 0]);
         assert_eq!(measured.training_began, None);

@@ -10,7 +10,7 @@
 //! peers/peer-3.log    log, JSON lines
 //! peers/peer-3.jsonl  metrics, JSON lines
 //! peers/peer-3.stderr what the process said before its end
-//! peers/unconfirmed.safetensors  peer 0's model after the last round, where the run ended before it was known that all have the same
+//! peers/unconfirmed.safetensors  a peer's model after the last round, where the run ended before it was known that all have the same
 //! peers/peer-3.rounds-8.checkpoint  the newest two, when the manifest asks for them
 //! ```
 
@@ -214,7 +214,7 @@ impl Results {
         self.path.join("model.safetensors")
     }
 
-    /// Where the peer that writes the final model leaves it, until it is known that all peers have the same.
+    /// Where the first peer that ends leaves the final model, until it is known that all have the same.
     pub fn unconfirmed_model(&self) -> PathBuf {
         self.peers().join("unconfirmed.safetensors")
     }

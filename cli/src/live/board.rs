@@ -54,8 +54,9 @@ pub(super) struct Totals {
 }
 
 impl Board {
-    /// `degrees` are the peers' neighbours in the plan, in index order.
-    pub(super) fn new(description: &Description, degrees: &[u32], began: f64) -> Self {
+    /// `degrees` are the peers' neighbours in the plan, in index order; a round is finished once `least` peers and all that are left have
+    /// finished it.
+    pub(super) fn new(description: &Description, degrees: &[u32], least: u32, began: f64) -> Self {
         let Description {
             name,
             peers,
@@ -72,11 +73,26 @@ impl Board {
                 .map(|(index, &degree)| Peer::new(index, degree))
                 .collect(),
             ready: 0,
-            progress: Progress::new(u32::try_from(degrees.len()).unwrap_or(u32::MAX), description.rounds),
+            progress: Progress::new(u32::try_from(degrees.len()).unwrap_or(u32::MAX), description.rounds)
+                .with_least(least),
             training_began: None,
             finished: Vec::new(),
             finished_before: 0,
         }
+    }
+
+    /// A peer has ended before the run, and its neighbours are without it.
+    pub(super) fn lose(&mut self, peer: u32, neighbours: &[u32], now: f64) {
+        if let Some(place) = self.peers.get_mut(peer as usize) {
+            place.is_lost = true;
+        }
+        for &neighbour in neighbours {
+            if let Some(place) = self.peers.get_mut(neighbour as usize) {
+                place.degree = place.degree.saturating_sub(1);
+            }
+        }
+        let finished = self.progress.lose(peer);
+        self.finished.extend(finished.into_iter().map(|summary| (now, summary)));
     }
 
     /// A line of a peer's file.
@@ -108,6 +124,9 @@ impl Board {
             | Event::Classes(_)
             | Event::Converged(_)
             | Event::Verdict(_)
+            | Event::RoundEnd(_)
+            | Event::Absence(_)
+            | Event::Pause(_)
             | Event::Other => {}
         }
     }
@@ -116,9 +135,14 @@ impl Board {
         self.progress.rounds()
     }
 
+    /// Peers that have not ended before the run.
+    fn left(&self) -> impl Iterator<Item = &Peer> {
+        self.peers.iter().filter(|peer| !peer.is_lost)
+    }
+
     /// Rounds that all peers have finished, with those before the first that was seen.
     pub(super) fn rounds_finished(&self) -> u32 {
-        let rounds = || self.peers.iter().filter_map(|peer| Some(peer.status?.round));
+        let rounds = || self.left().filter_map(|peer| Some(peer.status?.round));
         self.finished
             .last()
             .map_or_else(|| rounds().min().unwrap_or(0), |(_, last)| last.round + 1)
@@ -140,7 +164,7 @@ impl Board {
             _ => 0.0,
         };
         let begun = if finished < self.rounds() {
-            self.peers.iter().map(of_round).sum::<f64>() / self.peers.len().max(1) as f64
+            self.left().map(of_round).sum::<f64>() / self.left().count().max(1) as f64
         } else {
             0.0
         };
@@ -196,7 +220,9 @@ impl Board {
     pub(super) fn totals(&self, now: f64) -> Totals {
         let mut totals = Totals::default();
         for peer in &self.peers {
-            totals.states[peer.state().map_or(0, stage)] += 1;
+            if !peer.is_lost {
+                totals.states[peer.state().map_or(0, stage)] += 1;
+            }
             let (down, up) = peer.rates(now);
             totals.rates = (totals.rates.0 + down, totals.rates.1 + up);
             if let Some(status) = peer.status {
@@ -299,6 +325,27 @@ mod tests {
     }
 
     #[test]
+    fn a_lost_peer_is_told_of_and_not_waited_for() {
+        let mut board = board(3, 2);
+        for peer in 0..2 {
+            board.take(peer, START + 12.0, &Event::Round(Box::new(report(peer, 2))));
+        }
+        assert_eq!(board.rounds_finished(), 2);
+        board.lose(2, &[0, 1], START + 13.0);
+        assert_eq!((board.rounds_finished(), board.finished[2].1.peers), (3, 2));
+        let rows = board.rows(Order::Index, START + 13.0);
+        assert_eq!(rows[0], (2, Some(Trouble::Lost)));
+        assert_eq!(board.peers[0].degree, 1);
+        assert_eq!(board.totals(START + 13.0).states, [0, 1, 1, 0, 0]);
+        for round in 3..10 {
+            for peer in 0..2 {
+                board.take(peer, START + 20.0, &Event::Round(Box::new(report(peer, round))));
+            }
+        }
+        assert_eq!(board.share(), 1.0);
+    }
+
+    #[test]
     fn troubled_peers_come_first() {
         let mut board = board(6, 2);
         let order =
@@ -321,7 +368,7 @@ mod tests {
         assert_eq!(totals.rates, (0.0, 0.0));
         assert_eq!(totals.bytes, (6 << 20, 9 << 20, 3072));
         assert_eq!(totals.unchoked, (6, 6));
-        let empty = Board::new(&crate::live::samples::description(2), &[1, 1], START);
+        let empty = Board::new(&crate::live::samples::description(2), &[1, 1], 2, START);
         assert_eq!(empty.totals(START).states, [2, 0, 0, 0, 0]);
         assert_eq!(empty.share(), 0.0);
     }

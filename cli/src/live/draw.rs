@@ -463,7 +463,7 @@ mod tests {
     #[test]
     fn a_run_that_starts_says_how_far_it_is() {
         let description = crate::live::samples::description(3);
-        let mut board = Board::new(&description, &[2, 2, 2], START);
+        let mut board = Board::new(&description, &[2, 2, 2], 2, START);
         board.ready = 1;
         let lines = lines(80, 24, &board, &mut View::default());
         assert!(

@@ -28,6 +28,8 @@ struct Sample {
 /// A problem of a peer.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum Trouble {
+    /// Its process has ended before the run.
+    Lost,
     Failed,
     /// So many of its neighbours are connected, of those that should be.
     Alone(u32, u32),
@@ -40,6 +42,7 @@ pub(super) enum Trouble {
 impl std::fmt::Display for Trouble {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
+            Self::Lost => write!(f, "is lost"),
             Self::Failed => write!(f, "has failed"),
             Self::Alone(found, expected) => write!(f, "has {found} of {expected} neighbours"),
             Self::Silent(seconds) => write!(f, "has been silent for {seconds:.0} s"),
@@ -51,8 +54,10 @@ impl std::fmt::Display for Trouble {
 #[derive(Clone, Debug)]
 pub(super) struct Peer {
     pub(super) index: u32,
-    /// Neighbours of the plan.
+    /// Neighbours of the plan, without those that are lost.
     pub(super) degree: u32,
+    /// Its process has ended before the run.
+    pub(super) is_lost: bool,
     /// Its last status line.
     pub(super) status: Option<Status>,
     /// The report of its last finished round.
@@ -67,6 +72,7 @@ impl Peer {
         Self {
             index,
             degree,
+            is_lost: false,
             status: None,
             report: None,
             heard: None,
@@ -84,6 +90,9 @@ impl Peer {
             | Event::Resumed(_)
             | Event::Converged(_)
             | Event::Verdict(_)
+            | Event::RoundEnd(_)
+            | Event::Absence(_)
+            | Event::Pause(_)
             | Event::Other => {}
             Event::Status(status) => {
                 self.status = Some(*status);
@@ -128,6 +137,9 @@ impl Peer {
 
     /// The peer's problem, if any. `training` is the duration of the slowest peer's last training, in seconds, if known.
     pub(super) fn trouble(&self, now: f64, training: Option<f64>) -> Option<Trouble> {
+        if self.is_lost {
+            return Some(Trouble::Lost);
+        }
         let status = self.status?;
         let (first, last) = self.heard?;
         let is_busy = match status.state {

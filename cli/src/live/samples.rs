@@ -57,7 +57,7 @@ pub(super) fn description(peers: u32) -> Description {
 
 /// A run of so many peers and 10 rounds, of which `finished` are over, one every 4 seconds.
 pub(super) fn board(peers: u32, finished: u32) -> Board {
-    let mut board = Board::new(&description(peers), &vec![2; peers as usize], START);
+    let mut board = Board::new(&description(peers), &vec![2; peers as usize], peers / 2 + 1, START);
     for peer in 0..peers {
         board.take(peer, START, &Event::Training(InRound { round: 0 }));
         board.take(peer, START, &Event::Status(status(State::Training, 0)));

@@ -7,7 +7,7 @@ use fltorrent_records::{classes::ClassFigures, progress::RoundSummary, report::M
 use serde::{Serialize, Serializer};
 
 use super::Description;
-use crate::launcher::RoundFigures;
+use crate::launcher::{PeerLoss, RoundFigures};
 
 /// One event.
 #[derive(Debug, Serialize)]
@@ -22,10 +22,15 @@ pub enum Event<'a> {
     },
     /// The processes are being started.
     Started(Started<'a>),
-    /// All peers have finished a round.
+    /// A peer has ended before the run; the others go on.
+    Lost(&'a PeerLoss),
+    /// All peers that are left have finished a round.
     Round {
         /// Rounds of the run.
         rounds: u32,
+        /// Peers of the run; the figures say how many of them have finished it.
+        #[serde(skip)]
+        peers: usize,
         /// The round's figures.
         #[serde(flatten)]
         summary: &'a RoundSummary,
@@ -164,6 +169,12 @@ pub struct Summary {
     pub model_hash: Option<ModelHash>,
     /// Largest resident set of any peer, bytes.
     pub peak_rss_bytes: Option<u64>,
+    /// Peers that ended before the run, which went on without them.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub lost: Vec<PeerLoss>,
+    /// Finished rounds that lack the update of a peer, or a part of it.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub degraded_rounds: usize,
     /// Finished rounds.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub rounds: Vec<RoundFigures>,
@@ -182,6 +193,10 @@ pub struct PeerSummary {
     pub rounds: u32,
     /// Exit status, as the system describes it.
     pub exit: String,
+}
+
+fn is_zero(count: &usize) -> bool {
+    *count == 0
 }
 
 fn path<S: Serializer>(path: &Path, serializer: S) -> Result<S::Ok, S::Error> {

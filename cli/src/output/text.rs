@@ -9,7 +9,9 @@ pub(super) fn text(event: &Event<'_>) -> Option<String> {
     match event {
         Event::Starting { ready, peers } => Some(format!("starting: {ready} of {peers} peers ready")),
         Event::Started(started) => Some(header(started)),
-        Event::Round { rounds, summary } => Some(round(*rounds, summary)),
+        Event::Round { rounds, peers, summary } => Some(round(*rounds, *peers, summary)),
+        // A warning says it.
+        Event::Lost(_) => None,
         Event::Finished(summary) => Some(finished(summary)),
         // Errors go to standard error.
         Event::Failed(_) => None,
@@ -67,9 +69,9 @@ fn header(started: &Started<'_>) -> String {
     )
 }
 
-fn round(rounds: u32, summary: &RoundSummary) -> String {
+fn round(rounds: u32, peers: usize, summary: &RoundSummary) -> String {
     format!(
-        "{:>9} {:>8} {:>8} {:>11} {:>9} {:>6.2}s {:>7.2}s  {:.12}{}",
+        "{:>9} {:>8} {:>8} {:>11} {:>9} {:>6.2}s {:>7.2}s  {:.12}{}{}",
         format!("{}/{rounds}", u64::from(summary.round) + 1),
         figure(summary.accuracy),
         figure(summary.loss),
@@ -79,6 +81,10 @@ fn round(rounds: u32, summary: &RoundSummary) -> String {
         summary.exchange_seconds.mean,
         summary.model_hash,
         if summary.models_agree { "" } else { " and others" },
+        match summary.peers < peers {
+            true => format!("  {} of {peers} peers", summary.peers),
+            false => String::new(),
+        },
     )
 }
 
@@ -88,10 +94,20 @@ fn finished(summary: &Summary) -> String {
         None => String::new(),
     };
     let hash = summary.model_hash.map_or_else(String::new, |hash| hash.to_string());
+    let (peers, rounds) = (summary.peers.len(), summary.degraded_rounds);
+    let holders = match summary.lost.len() {
+        0 => format!("all {peers} peers"),
+        lost => format!("the {} peers that are left", peers - lost),
+    };
+    let lost = summary.lost.iter().map(|loss| format!("\nlost      {}", loss.short()));
+    let degraded = match rounds {
+        0 => String::new(),
+        _ => format!("\ndegraded  {rounds} rounds, which lack updates of some peers"),
+    };
     format!(
-        "{reason}\naccuracy  {}\nmodel     {hash}, the same on all {} peers\nresults   {}{}",
+        "{reason}\naccuracy  {}\nmodel     {hash}, the same on {holders}{}{degraded}\nresults   {}{}",
         figure(summary.accuracy),
-        summary.peers.len(),
+        lost.collect::<String>(),
         summary.results,
         match &summary.report {
             Some(report) => format!("\nreport    {report}"),

@@ -8,6 +8,8 @@ use serde_json::Value;
 use crate::support::{ENDLESS, Endless, Process, example, fltorrent, read_json, run, stderr, stdout};
 
 const PEERS: &str = "groups[0].count=3";
+/// One peer's end is everybody's.
+const ALL_OR_NONE: &str = "failurePolicy.onPeerLoss=fail";
 
 /// Asserts the files of a run that trained for a round, even of one whose launcher was killed.
 fn assert_kept(results: &Path, peers: u32) {
@@ -32,8 +34,8 @@ fn assert_gone(peers: &[Process]) {
 }
 
 #[test]
-fn a_killed_peer_ends_the_run_with_its_name_and_last_log_lines() {
-    let mut run = Endless::start(4);
+fn where_no_peer_may_be_lost_a_killed_one_ends_the_run_with_its_name_and_last_log_lines() {
+    let mut run = Endless::with(&[ENDLESS, "groups[0].count=4", ALL_OR_NONE]);
     run.wait_for("round");
     let peers = run.peers();
     assert_eq!(peers.len(), 4);
@@ -173,7 +175,7 @@ fn a_report_without_room_is_no_success_and_is_made_by_the_command_that_is_printe
 fn a_summary_that_cannot_be_written_is_told_of_however_the_run_ends() {
     let checkpoints = "checkpoint={type: periodic}";
     for (rounds, fails) in [("training.rounds=3", false), (ENDLESS, true)] {
-        let mut run = Endless::with(&[PEERS, checkpoints, rounds]);
+        let mut run = Endless::with(&[PEERS, checkpoints, rounds, ALL_OR_NONE]);
         run.wait_for("started");
         fs::create_dir(run.results().join("summary.json")).unwrap();
         if fails {
@@ -234,7 +236,7 @@ fn a_killed_launcher_leaves_no_peer() {
 #[test]
 fn a_full_disk_ends_the_run_with_its_reason() {
     // A small disk of its own, in a mount namespace that goes with the process.
-    let script = "mount -t tmpfs -o size=256k tmpfs \"$1\" && \"$2\" run \"$3\" --out \"$1/run\" --set \"$4\" --quiet; \
+    let script = "mount -t tmpfs -o size=256k tmpfs \"$1\" && \"$2\" run \"$3\" --out \"$1/run\" --set \"$4\" --set \"$5\" --quiet; \
                   code=$?; ls \"$1/run\" \"$1/run/peers\"; exit $code";
     let folder = tempfile::tempdir().unwrap();
     let output = Command::new("unshare")
@@ -243,6 +245,7 @@ fn a_full_disk_ends_the_run_with_its_reason() {
         .arg(env!("CARGO_BIN_EXE_fltorrent"))
         .arg(example("quickstart.yaml"))
         .arg(ENDLESS)
+        .arg(ALL_OR_NONE)
         .output()
         .unwrap();
     let errors = stderr(&output);

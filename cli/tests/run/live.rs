@@ -306,18 +306,41 @@ fn a_terminated_launcher_gives_the_terminal_back() {
 #[test]
 fn a_run_that_fails_gives_the_terminal_back_with_the_reason() {
     let terminal = Terminal::open(80, 24);
-    terminal.run("", "--set training.rounds=1000000");
+    terminal.run("", "--set training.rounds=1000000 --set failurePolicy.onPeerLoss=fail");
     terminal.wait_for_rows(0, 8);
-    let peers = processes(&terminal.results());
-    let (pid, _) = peers.iter().find(|(_, line)| line.contains("--index=2\0")).unwrap();
-    let killed = Command::new("kill").args(["-KILL", pid]).status().unwrap();
-    assert!(killed.success());
+    kill_peer(&terminal, 2);
     terminal.wait_for_prompt();
     let lines = terminal.scrollback();
     assert!(lines.contains("error: peer 2 was killed by signal 9"), "{lines}");
     assert!(lines.contains("1/1000000 "), "{lines}");
     terminal.assert_usable();
     assert_eq!(processes(&terminal.results()), []);
+}
+
+#[test]
+fn a_lost_peer_is_shown_and_told_of_when_the_terminal_is_given_back() {
+    let terminal = Terminal::open(80, 24);
+    terminal.run(
+        "",
+        "--set training.rounds=1000000 --set liveness.heartbeatInterval=100ms --set liveness.heartbeatTimeout=1s",
+    );
+    terminal.wait_for_rows(0, 8);
+    kill_peer(&terminal, 2);
+    terminal.wait_for("the loss", |screen| {
+        screen.iter().any(|line| line.contains("peer 2 is lost"))
+    });
+    terminal.keys(&["C-c"]);
+    terminal.wait_for_prompt();
+    let lines = terminal.scrollback();
+    assert!(lines.contains("warning: peer 2 was killed by signal 9"), "{lines}");
+}
+
+fn kill_peer(terminal: &Terminal, index: u32) {
+    let peers = processes(&terminal.results());
+    let argument = format!("--index={index}\0");
+    let (pid, _) = peers.iter().find(|(_, line)| line.contains(&argument)).unwrap();
+    let killed = Command::new("kill").args(["-KILL", pid]).status().unwrap();
+    assert!(killed.success());
 }
 
 #[test]

@@ -18,3 +18,4 @@ mod resume;
 mod side_by_side;
 mod status;
 mod support;
+mod survival;

@@ -12,6 +12,8 @@ use serde_json::Value;
 use crate::support::{Endless, fltorrent, read_json, run, stderr, stdout, summary};
 
 const PEERS: &str = "groups[0].count=3";
+/// One peer's end is everybody's.
+const ALL_OR_NONE: &str = "failurePolicy.onPeerLoss=fail";
 const EVERY: &str = "checkpoint={type: periodic, periodic: {everyRounds: 2}}";
 
 fn resume(folder: &Path, sets: &[&str]) -> Command {
@@ -29,11 +31,14 @@ fn checkpoint(folder: &Path, peer: u32, rounds: u32) -> PathBuf {
 
 /// A finished run of so many rounds with a checkpoint after every second one.
 fn finished(rounds: u32) -> tempfile::TempDir {
+    finished_with(rounds, &[])
+}
+
+fn finished_with(rounds: u32, sets: &[&str]) -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
     let rounds = format!("training.rounds={rounds}");
-    let output = run("quickstart.yaml", folder.path(), &[PEERS, EVERY, &rounds])
-        .output()
-        .unwrap();
+    let sets = [&[PEERS, EVERY, &rounds], sets].concat();
+    let output = run("quickstart.yaml", folder.path(), &sets).output().unwrap();
     assert!(output.status.success(), "{}", stderr(&output));
     folder
 }
@@ -62,7 +67,7 @@ fn a_run_that_is_killed_again_and_again_ends_with_the_model_of_one_that_was_not(
         (8, Signal::KILL, false),
         (4, Signal::TERM, false),
     ];
-    let sets = [PEERS, EVERY, &rounds_set];
+    let sets = [PEERS, EVERY, &rounds_set, ALL_OR_NONE];
     let mut folder = None;
     for (count, signal, of_peer) in ends {
         let mut part = match folder.take() {
@@ -284,7 +289,7 @@ fn gone_metrics_are_told_of_before_and_after() {
 
 #[test]
 fn a_checkpoint_that_cannot_be_written_ends_the_run_with_its_place() {
-    let folder = finished(2);
+    let folder = finished_with(2, &[ALL_OR_NONE]);
     // The name that a checkpoint of peer 1 has while it is written.
     fs::create_dir(folder.path().join("peers/.peer-1.checkpoint")).unwrap();
     let output = resume(folder.path(), &["training.rounds=8"]).output().unwrap();

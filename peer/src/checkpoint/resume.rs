@@ -68,7 +68,7 @@ pub enum ResumeError {
         there: Vec<u32>,
     },
     #[error(
-        "no checkpoint is there of all peers: {}{}; copy what is missing from where it is, or start a new run",
+        "no checkpoint is there of all peers: {}{}; a peer that was lost has older ones only: copy what is missing from where it is, or start a new run",
         rounds_of(found),
         list_of(damaged)
     )]

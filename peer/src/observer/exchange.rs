@@ -5,9 +5,7 @@ use std::{cmp::Reverse, collections::BTreeMap, time::Duration};
 use fltorrent_crds::plan::CongestionControl;
 use fltorrent_swarm::{Time, Wait};
 
-use fltorrent_records::exchange::{
-    Cause, Cpu, Exchange, Flow, MAX_FLOWS, MAX_ORIGINS, MAX_POINTS, TransportFigures, Waits,
-};
+use fltorrent_records::exchange::{Cpu, Exchange, Flow, MAX_FLOWS, MAX_ORIGINS, MAX_POINTS, TransportFigures, Waits};
 
 /// Notes on the exchange that is on; their size is bounded by [`MAX_POINTS`] and the number of peers.
 #[derive(Debug)]
@@ -131,7 +129,6 @@ impl ExchangeNotes {
                 .filter(|(_, (held, _))| *held == self.chunks)
                 .map(|(origin, (_, last))| (origin, seconds(*last)))
                 .collect(),
-            cause: Cause::AllChunks,
             waits: Waits { nothing, choked },
             transport: transport.since(before),
             cpu: cpu.since(cpu_before),
@@ -218,7 +215,6 @@ mod tests {
                     },
                 ],
                 origins: vec![(0, 0.0), (1, 0.05), (2, 0.01)],
-                cause: Cause::AllChunks,
                 waits: Waits {
                     nothing: 0.015,
                     choked: 0.01

@@ -5,7 +5,7 @@ use std::{net::SocketAddr, path::PathBuf, time::Duration};
 use fltorrent_crds::Plan;
 use tokio::sync::{mpsc, oneshot};
 
-use super::Places;
+use super::{ModelOut, Places};
 use crate::{checkpoint::Resume, news::News};
 
 /// Everything that a peer needs beside what the others are.
@@ -16,8 +16,8 @@ pub struct Peer {
     pub plan: Plan,
     /// Folders that are there, without files of another run.
     pub places: Places,
-    /// Where the final model goes, when this peer is to write it.
-    pub model_out: Option<PathBuf>,
+    /// Where the final model goes, if anywhere.
+    pub model_out: Option<ModelOut>,
     /// The checkpoint that it goes on from; none: it begins anew.
     pub resume: Option<Resume>,
     /// Whether it warns of data that is probably not meant; somebody may have looked at it before.
@@ -54,11 +54,11 @@ impl Peer {
         self.places.records.join(format!("peer-{}.jsonl", self.index))
     }
 
-    /// Where the final model goes.
-    pub(super) fn model_files(&self) -> Vec<PathBuf> {
+    /// All places that the final model goes to.
+    pub(super) fn model_files(&self) -> Vec<ModelOut> {
         let own = format!("peer-{}.safetensors", self.index);
         let own = self.places.records.join(own);
-        let own = self.plan.output.peer_models.then_some(own);
+        let own = self.plan.output.peer_models.then_some(ModelOut::Own(own));
         own.into_iter().chain(self.model_out.clone()).collect()
     }
 }

@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{
     metrics::{self, Metrics},
-    train::{backend, safetensors},
+    train::backend,
     transport::socket,
     worker,
 };
@@ -107,7 +107,7 @@ impl Ready {
         let (files, model) = (peer.model_files(), peer.plan.model.clone());
         let save = |parameters: &[f32]| {
             let mut files = files.iter();
-            files.try_for_each(|path| safetensors::save_model(path, &model, parameters))
+            files.try_for_each(|file| file.write(&model, parameters))
         };
         if prepared.start.is_over {
             let rounds = prepared.start.round;

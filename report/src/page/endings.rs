@@ -1,8 +1,8 @@
 //! Why each round ended, and who was waited for.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use fltorrent_records::exchange::Cause;
+use fltorrent_records::survival::Cause;
 use maud::{Markup, html};
 
 use super::figure::{Table, absent, figure};
@@ -15,9 +15,14 @@ use crate::{
 /// Most peers that are named.
 const MOST_NAMED: usize = 12;
 
+/// Most missing peers that are named.
+const MOST_MISSING: usize = 8;
+
 struct Ending {
     round: u32,
     causes: BTreeMap<&'static str, usize>,
+    /// Peers of whose update nothing is in the model.
+    missing: Vec<u32>,
     /// Last peer to have its update ready, and seconds after the first.
     last_update: (u32, f64),
     /// Last peer to complete, and seconds after the last update was ready.
@@ -41,6 +46,7 @@ pub(super) fn section(run: &Run) -> Markup {
         &[
             "Round",
             "Ended with",
+            "Without",
             "Last update by",
             "After the first",
             "Last to complete",
@@ -53,6 +59,7 @@ pub(super) fn section(run: &Run) -> Markup {
             vec![
                 (ending.round + 1).to_string(),
                 causes.join(", "),
+                named(&ending.missing),
                 format!("peer {}", ending.last_update.0),
                 duration(ending.last_update.1),
                 format!("peer {}", ending.last_complete.0),
@@ -68,7 +75,8 @@ pub(super) fn section(run: &Run) -> Markup {
             @for (cause, count) in &causes {
                 "A round of a peer ended " (count) " times with " strong { (cause) } ". "
             }
-            "On average " (duration(waited / endings.len() as f64)) " passed between the first and the last update of a round, and " (duration(swapped / endings.len() as f64)) " from then until every peer held all chunks."
+            @if let Some(degraded) = degraded(&endings) { (degraded) " " }
+            "On average " (duration(waited / endings.len() as f64)) " passed between the first and the last update of a round, and " (duration(swapped / endings.len() as f64)) " from then until every peer that reported held all chunks that are in the model."
         }
         div class="grid" {
             (waited_for(&endings, "Last peer to finish training", "last-update", "rounds in which it finished training last", |ending| ending.last_update.0))
@@ -80,14 +88,21 @@ pub(super) fn section(run: &Run) -> Markup {
 
 fn ending(run: &Run, round: u32) -> Option<Ending> {
     let mut causes: BTreeMap<&'static str, usize> = BTreeMap::new();
+    // All peers that end a round end it alike.
+    let mut missing = Vec::new();
     let mut ready: Vec<(u32, f64)> = Vec::new();
     let mut complete: Vec<(u32, f64)> = Vec::new();
     for (&peer, history) in &run.peers {
-        let (Some(&(time, cause)), Some((_, report))) = (history.complete.get(&round), history.rounds.get(&round))
-        else {
+        let (Some(&time), Some((_, report))) = (history.complete.get(&round), history.rounds.get(&round)) else {
             continue;
         };
-        *causes.entry(words(cause)).or_default() += 1;
+        let end = history.ends.get(&round);
+        *causes
+            .entry(words(end.map_or(Cause::All, |end| end.cause)))
+            .or_default() += 1;
+        if let Some(end) = end {
+            missing.clone_from(&end.missing);
+        }
         ready.push((peer, time - report.exchange_seconds));
         complete.push((peer, time));
     }
@@ -97,6 +112,7 @@ fn ending(run: &Run, round: u32) -> Option<Ending> {
     Some(Ending {
         round,
         causes,
+        missing,
         last_update: (last_update.0, last_update.1 - first),
         last_complete: (last_complete.0, (last_complete.1 - last_update.1).max(0.0)),
     })
@@ -104,7 +120,35 @@ fn ending(run: &Run, round: u32) -> Option<Ending> {
 
 const fn words(cause: Cause) -> &'static str {
     match cause {
-        Cause::AllChunks => "all chunks of all peers",
+        Cause::All => "all chunks of all peers",
+        Cause::Quorum => "what the present peers held",
+        Cause::Deadline => "what was there by the deadline",
+    }
+}
+
+/// A sentence on the rounds whose model lacks something.
+fn degraded(endings: &[Ending]) -> Option<String> {
+    let lacking: Vec<u32> = endings
+        .iter()
+        .filter(|it| !it.missing.is_empty())
+        .map(|it| it.round)
+        .collect();
+    let peers: BTreeSet<u32> = endings.iter().flat_map(|it| it.missing.iter().copied()).collect();
+    let first = lacking.first()?;
+    let peers = named(&peers.into_iter().collect::<Vec<u32>>());
+    let (count, all, first) = (lacking.len(), endings.len(), first + 1);
+    Some(format!(
+        "In {count} of {all} rounds, the first of them round {first}, updates are missing: of {peers}."
+    ))
+}
+
+fn named(peers: &[u32]) -> String {
+    let named: Vec<String> = peers.iter().take(MOST_MISSING).map(u32::to_string).collect();
+    match (peers.len(), peers.len().saturating_sub(MOST_MISSING)) {
+        (0, _) => "–".to_owned(),
+        (1, _) => format!("peer {}", named.concat()),
+        (_, 0) => format!("peers {}", named.join(", ")),
+        (_, more) => format!("peers {} and {more} more", named.join(", ")),
     }
 }
 

@@ -25,7 +25,7 @@ impl Swarm {
     }
 
     /// Whether the run goes on when a peer is lost.
-    pub(super) fn goes_on_without(&self) -> bool {
+    pub fn goes_on_without(&self) -> bool {
         self.config.on_peer_loss == OnPeerLoss::Continue
     }
 
@@ -146,7 +146,8 @@ impl Swarm {
         // Whoever catches up closes no round either, and does not try for ever.
         if present >= needed && self.joining.is_none() || self.has_finished() {
             if self.paused_since.take().is_some() {
-                self.actions.push_back(Action::Notice(Notice::Resumed { present }));
+                self.actions
+                    .push_back(Action::Notice(Notice::Resumed { present, needed }));
             }
             return;
         }

@@ -282,7 +282,7 @@ pub enum Notice {
     #[error("paused: {present} peers take part, {needed} are needed (liveness.minPeers)")]
     Paused { present: u32, needed: u32 },
     #[error("{present} peers take part again: the run goes on")]
-    Resumed { present: u32 },
+    Resumed { present: u32, needed: u32 },
     #[error("peer {peer} has signed two contents of one statement: it takes part no more")]
     Contradiction { peer: u32 },
 }

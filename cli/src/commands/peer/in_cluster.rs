@@ -25,7 +25,7 @@ use fltorrent_peer::{
     checkpoint::{self, Folder, Resume},
     driver::RunError,
     news::News,
-    process::{self, Membership, Peer, Places, Ready, Watch},
+    process::{self, Membership, ModelOut, Peer, Places, Ready, Watch},
 };
 use fltorrent_records::report::ModelHash;
 use thiserror::Error;
@@ -145,7 +145,7 @@ async fn drive(folder: &Path, ending: &mut Ending) -> Result<(), PodError> {
         index,
         plan: plan.clone(),
         places,
-        model_out: (index == 0).then(|| settings.output.join("model.safetensors")),
+        model_out: (index == 0).then(|| ModelOut::Own(settings.output.join("model.safetensors"))),
         resume: settings.resume,
         // Nobody has looked at the data before; one word on it is enough.
         warns: index == 0,

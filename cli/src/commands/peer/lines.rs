@@ -109,6 +109,7 @@ impl<'a> Lines<'a> {
                 let is_told = self.strangers.len() >= STRANGERS || !self.strangers.insert((*from, why.clone()));
                 (!is_told).then(|| stranger(*from, why, *is_ending))
             }
+            News::View(notice) => Some(notice.to_string()),
             News::Round(report) => Some(self.round(report)),
         }
     }

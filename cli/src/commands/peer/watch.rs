@@ -7,7 +7,7 @@ use std::{
 
 use fltorrent_peer::{
     news::News,
-    process::{self, Membership, Peer, Places, Watch},
+    process::{self, Membership, ModelOut, Peer, Places, Watch},
 };
 use tokio::{
     sync::{mpsc, oneshot},
@@ -130,7 +130,7 @@ fn peer(setup: &Setup, watch: Watch) -> Peer {
         index: setup.index,
         plan: setup.resolved.plan.clone(),
         places: Places::all_in(setup.results.peers()),
-        model_out: Some(setup.results.model()),
+        model_out: Some(ModelOut::Own(setup.results.model())),
         resume: setup.arguments.resume,
         warns: false,
         listen: setup.listen(),
@@ -147,7 +147,7 @@ fn failed(error: impl Display) -> PeerError {
 fn summary(setup: &Setup, started: SystemTime, resumed_after: Option<u32>, result: &Result<(), PeerError>) -> Summary {
     let index = setup.index;
     let plan = &setup.resolved.plan;
-    let measured = Measured::of(&setup.results, index..index + 1, plan.training.rounds);
+    let measured = Measured::of(&setup.results, index, plan.training.rounds);
     let wall_seconds = started.elapsed().unwrap_or_default().as_secs_f64();
     let whole = of_metrics(
         plan,

@@ -19,10 +19,11 @@ pub(super) fn conclude(setup: &Setup, done: Done, times: Times, printer: &mut Pr
     for round in done.ended.measured.rounds.iter().skip(done.rounds_printed) {
         printer.print(&Event::Round {
             rounds: setup.plan.training.rounds,
+            peers: setup.plan.peers.len(),
             summary: &round.summary,
         });
     }
-    let result = done.result.and_then(|()| result::check(setup, &done.ended.measured));
+    let result = done.result.and_then(|()| result::check(setup, &done.ended));
     let mut summary = summary(setup, done.run, &done.ended, times);
     if let Err(error) = &result {
         blame(&mut summary, error);

@@ -29,8 +29,7 @@ pub(super) fn finish(
     results.drop_unconfirmed_model()?;
     resume::write_models(results, plan, common).map_err(RunError::Result)?;
     let peers = plan.peers.len();
-    let count = u32::try_from(peers).unwrap_or(u32::MAX);
-    let measured = Measured::read(results, count, plan.training.rounds);
+    let measured = Measured::read(results, plan, []);
     let times = Times::kept(results, &measured, request.started);
     let setup = Setup {
         program: std::env::current_exe().map_err(RunError::System)?,
@@ -44,6 +43,7 @@ pub(super) fn finish(
         rounds_printed: measured.rounds.len(),
         ended: Ended {
             exits: vec![None; peers],
+            lost: Vec::new(),
             measured,
         },
     };

@@ -2,18 +2,19 @@
 
 use super::RunError;
 use crate::{
-    launcher::{Measured, Setup, rounds_of},
+    launcher::{Ended, Measured, Setup, rounds_of},
     output, resume,
 };
 
 /// Whether the run has come to its end with one model, which is the result then.
-pub(super) fn check(setup: &Setup, measured: &Measured) -> Result<(), RunError> {
+pub(super) fn check(setup: &Setup, ended: &Ended) -> Result<(), RunError> {
+    let measured = &ended.measured;
     let results = &setup.results;
     if let Some(round) = differing(measured) {
         let folder = results.peers();
         return Err(RunError::ModelsDiffer { round, folder });
     }
-    // All peers have ended well, even where their figures are not whole.
+    // As many peers as the run needs have ended well, even where their figures are not whole.
     results.confirm_model()?;
     let expected = match &measured.converged {
         Some((round, _)) => round + 1,
@@ -21,7 +22,7 @@ pub(super) fn check(setup: &Setup, measured: &Measured) -> Result<(), RunError> 
     };
     let short = (0..)
         .zip(&measured.rounds_by_peer)
-        .find(|(_, found)| **found < expected);
+        .find(|(peer, found)| **found < expected && ended.lost.iter().all(|loss| loss.peer != *peer));
     let final_model = short.and_then(|_| resume::final_model(results, &setup.plan));
     if let (Some((peer, &found)), None) = (short, final_model) {
         return Err(RunError::Incomplete {
@@ -66,10 +67,10 @@ pub(super) fn keep(setup: &Setup, measured: &Measured) -> Option<String> {
     }
     let command = resume::command(results, &setup.plan);
     let model = results.unconfirmed_model();
-    // Another peer's end takes nothing from what peer 0 had finished. Where no checkpoint can confirm it, it is all that is left.
+    // Another peer's end takes nothing from what one had finished. Where no checkpoint can confirm it, it is all that is left.
     if command.is_none() && model.is_file() {
         output::warning(&format!(
-            "{}: peer 0's model after the last round; not confirmed that all peers had the same",
+            "{}: a peer's model after the last round; not confirmed that all peers had the same",
             model.display()
         ));
     }
@@ -88,7 +89,7 @@ mod tests {
     use super::*;
     use crate::{launcher::Results, manifest::Resolved};
 
-    /// Two peers with a checkpoint each, of the last round but one, and the model that peer 0 has written.
+    /// Two peers with a checkpoint each, of the last round but one, and the model that one of them has written.
     fn ended(folder: &std::path::Path) -> Setup {
         let sets = [
             ("groups[0].count", "2"),
@@ -139,14 +140,22 @@ mod tests {
             let text = round(peer, 0, "11") + &round(peer, 1, hash) + said;
             fs::write(setup.results.of_peer(peer, "jsonl"), text).unwrap();
         }
-        Measured::read(&setup.results, 2, 2)
+        Measured::read(&setup.results, &setup.plan, [])
+    }
+
+    fn ended_with(measured: Measured) -> Ended {
+        Ended {
+            exits: Vec::new(),
+            lost: Vec::new(),
+            measured,
+        }
     }
 
     #[test]
     fn a_model_is_the_result_once_all_peers_are_known_to_have_it() {
         let folder = tempfile::tempdir().unwrap();
         let setup = ended(&folder.path().join("run"));
-        check(&setup, &measured(&setup, ["22", "22"], "")).unwrap();
+        check(&setup, &ended_with(measured(&setup, ["22", "22"], ""))).unwrap();
         let model = fs::read_to_string(setup.results.model()).unwrap();
         assert_eq!(model, "of the last round");
         assert!(!setup.results.unconfirmed_model().exists());
@@ -160,7 +169,7 @@ mod tests {
             let setup = ended(&folder.path().join("run"));
             let measured = measured(&setup, hashes, said);
             if said.is_empty() {
-                let error = check(&setup, &measured).unwrap_err();
+                let error = check(&setup, &ended_with(measured.clone())).unwrap_err();
                 assert!(matches!(error, RunError::ModelsDiffer { round: 1, .. }));
             }
             assert_eq!(keep(&setup, &measured), None);

@@ -79,6 +79,7 @@ pub(super) fn summary(setup: &Setup, run: Option<RunId>, ended: &Ended, times: T
         run: run.map(|run| run.to_string()),
         startup_seconds: times.startup_seconds,
         peers: peers.collect(),
+        lost: ended.lost.clone(),
         ..of_metrics(&setup.plan, &setup.results, measured, times.started, times.wall_seconds)
     }
 }
@@ -116,8 +117,10 @@ pub(in crate::commands) fn of_metrics(
         loss: last.and_then(|last| last.loss),
         model_hash: last.map(|last| last.model_hash),
         peak_rss_bytes: measured.rounds.iter().map(|round| round.summary.peak_rss_bytes).max(),
+        degraded_rounds: measured.rounds.iter().filter(|round| round.is_degraded()).count(),
         rounds: measured.rounds.clone(),
         peers: Vec::new(),
+        lost: Vec::new(),
     }
 }
 

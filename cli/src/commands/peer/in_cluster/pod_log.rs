@@ -51,6 +51,8 @@ impl PodLog {
                     tracing::warn!(%from, why, "a connection was refused");
                 }
             }
+            // The driver logs it.
+            News::View(_) => {}
             News::Round(report) => self.round(report),
         }
     }

@@ -1,0 +1,168 @@
+//! Runs that lose peers: while enough are left, they go on to their end.
+
+use std::{collections::BTreeSet, fs, path::Path};
+
+use rustix::process::Signal;
+use serde_json::Value;
+
+use crate::support::{ENDLESS, Endless, Process, fltorrent, read_json, stderr, stdout};
+
+const PEERS: u64 = 6;
+/// So that a loss is noticed soon.
+const SOON: [&str; 4] = [
+    "groups[0].count=6",
+    "liveness.heartbeatInterval=100ms",
+    "liveness.heartbeatTimeout=1s",
+    "exchange.round.patience=200ms",
+];
+
+fn started(sets: &[&str]) -> Endless {
+    let mut run = Endless::with(&[&SOON[..], sets].concat());
+    run.wait_for("round");
+    run
+}
+
+/// The lines of a kind in a peer's metrics file.
+fn lines(results: &Path, peer: u64, kind: &str) -> Vec<Value> {
+    let text = fs::read_to_string(results.join(format!("peers/peer-{peer}.jsonl"))).unwrap();
+    let lines = text.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+    lines.filter(|line| line["event"] == kind).collect()
+}
+
+/// Kills peers of a run of so many rounds, and looks at what the others make of it.
+fn survives(victims: &[usize]) {
+    let rounds = 20;
+    let mut run = started(&[&format!("training.rounds={rounds}")]);
+    let peers = run.peers();
+    victims.iter().for_each(|&victim| peers[victim].signal(Signal::KILL));
+    for &victim in victims {
+        let lost = run.wait_for("lost");
+        assert!(
+            victims.contains(&(lost["peer"].as_u64().unwrap() as usize)),
+            "{victim}: {lost}"
+        );
+    }
+    let (output, folder) = run.end();
+    let (errors, results) = (stderr(&output), folder.path());
+    assert_eq!(output.status.code(), Some(0), "{errors}");
+    peers.iter().for_each(Process::assert_gone);
+    let dead: BTreeSet<u64> = victims.iter().map(|&victim| victim as u64).collect();
+    for victim in &dead {
+        let said = format!("warning: peer {victim} was killed by signal 9");
+        assert!(errors.contains(&said), "{errors}");
+    }
+    assert!(errors.contains(": the run goes on with the "), "{errors}");
+    let mut models = BTreeSet::new();
+    for peer in (0..PEERS).filter(|peer| !dead.contains(peer)) {
+        let reports = lines(results, peer, "round");
+        assert_eq!(reports.len(), rounds, "peer {peer}");
+        models.insert(reports[rounds - 1]["modelHash"].as_str().unwrap().to_owned());
+        let ends = lines(results, peer, "roundEnd");
+        assert_eq!(ends.len(), rounds, "peer {peer}");
+        let missing = |end: &Value| -> BTreeSet<u64> {
+            let missing = end["missing"].as_array().unwrap();
+            missing.iter().map(|peer| peer.as_u64().unwrap()).collect()
+        };
+        assert_eq!(missing(&ends[0]), BTreeSet::new());
+        let last = &ends[rounds - 1];
+        assert_eq!((missing(last), &last["cause"]), (dead.clone(), &"quorum".into()));
+        assert_eq!(last["present"], PEERS - dead.len() as u64);
+        assert!(ends.is_sorted_by_key(|end| missing(end).len()), "{ends:?}");
+        let held = reports[rounds - 1]["chunksHeld"].as_u64().unwrap();
+        let total = reports[rounds - 1]["chunksTotal"].as_u64().unwrap();
+        assert_eq!(held * PEERS, total * (PEERS - dead.len() as u64));
+        let absences = lines(results, peer, "absence");
+        let absent: BTreeSet<u64> = absences.iter().map(|line| line["peer"].as_u64().unwrap()).collect();
+        assert!(absent.is_superset(&dead), "{absences:?}");
+    }
+    assert_eq!(models.len(), 1, "{models:?}");
+    let summary = read_json(&results.join("summary.json"));
+    assert_eq!(summary["outcome"], "completed");
+    assert_eq!(summary["modelHash"], **models.first().unwrap());
+    assert_eq!(summary["rounds"].as_array().unwrap().len(), rounds);
+    assert_eq!(
+        summary["rounds"][rounds - 1]["missing"].as_array().unwrap().len(),
+        dead.len()
+    );
+    assert!(summary["degradedRounds"].as_u64().unwrap() > 0);
+    let lost: BTreeSet<u64> = summary["lost"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|it| it["peer"].as_u64().unwrap())
+        .collect();
+    assert_eq!(lost, dead);
+    assert!(results.join("model.safetensors").is_file());
+    assert!(!results.join("peers/unconfirmed.safetensors").exists());
+    let page = fs::read_to_string(results.join("report.html")).unwrap();
+    for victim in dead {
+        assert!(
+            page.contains(&format!("The run went on without peer {victim}")),
+            "{victim}"
+        );
+    }
+    assert!(page.contains("updates are missing: of peer"));
+}
+
+#[test]
+fn a_run_survives_a_peer_that_is_killed() {
+    survives(&[3]);
+}
+
+#[test]
+fn a_run_survives_its_first_peer_and_another() {
+    survives(&[0, 1]);
+}
+
+#[test]
+fn a_run_with_too_few_peers_pauses_and_ends_with_the_reason() {
+    let mut run = started(&[ENDLESS, "liveness.pauseLimit=1s"]);
+    let peers = run.peers();
+    peers[3..].iter().for_each(|peer| peer.signal(Signal::KILL));
+    run.wait_for("lost");
+    let (output, folder) = run.end();
+    let errors = stderr(&output);
+    assert_eq!(output.status.code(), Some(1), "{errors}");
+    peers.iter().for_each(Process::assert_gone);
+    let error = errors.split_once("error: ").unwrap().1;
+    assert!(error.contains(" was killed by signal 9"), "{errors}");
+    assert!(
+        error.contains("3 of the peers take part for 1s, 4 are needed (liveness.minPeers)"),
+        "{errors}"
+    );
+    assert!(
+        error.contains("0 of 6 peers came to the end, and 4 are needed"),
+        "{errors}"
+    );
+    for peer in 0..3 {
+        let paused = lines(folder.path(), peer, "paused");
+        let last = paused.last().unwrap();
+        assert_eq!((&last["paused"], &last["needed"]), (&true.into(), &4.into()));
+    }
+    let summary = read_json(&folder.path().join("summary.json"));
+    assert_eq!(summary["outcome"], "failed");
+    assert!(summary["modelHash"].is_null(), "{summary}");
+    assert!(!folder.path().join("model.safetensors").exists());
+}
+
+#[test]
+fn a_run_that_lost_a_peer_says_why_it_cannot_resume() {
+    let mut run = started(&[ENDLESS, "checkpoint={type: periodic}"]);
+    run.peers()[2].signal(Signal::KILL);
+    run.wait_for("lost");
+    // Of the survivors' checkpoints, none is as old as those of the dead.
+    for _ in 0..4 {
+        run.wait_for("round");
+    }
+    run.signal(Signal::INT);
+    let (output, folder) = run.end();
+    let errors = stderr(&output);
+    assert_eq!(output.status.code(), Some(130), "{errors}");
+    assert!(!errors.contains("resume with"), "{errors}");
+    let output = fltorrent(&["run", "--resume"]).arg(folder.path()).output().unwrap();
+    let errors = stderr(&output);
+    assert_eq!(output.status.code(), Some(2), "{errors}");
+    assert!(errors.contains("no checkpoint is there of all peers"), "{errors}");
+    assert!(errors.contains("a peer that was lost has older ones only"), "{errors}");
+    assert_eq!(stdout(&output), "");
+}

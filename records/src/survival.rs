@@ -1,0 +1,84 @@
+//! What a peer sees of the loss of others: how a round ended, who is absent, and when too few are there.
+
+use fltorrent_crds::experiment::MAX_PEERS;
+use serde::{Deserialize, Deserializer, Serialize, de};
+
+/// What ended a round.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Cause {
+    /// All chunks of all peers were held.
+    #[default]
+    All,
+    /// The peers that take part agreed to go on without the others.
+    Quorum,
+    /// It had taken too long.
+    Deadline,
+}
+
+impl Cause {
+    /// For serde: most rounds end so.
+    pub fn is_all(&self) -> bool {
+        *self == Self::All
+    }
+}
+
+/// How a round ended, the same at all peers that ended it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct RoundEnd {
+    /// The round, from 0.
+    pub round: u32,
+    /// What ended it.
+    pub cause: Cause,
+    /// Peers of whose update nothing is in the model, ascending.
+    #[serde(deserialize_with = "possible")]
+    pub missing: Vec<u32>,
+    /// Peers that took part then as far as this one knew, itself included.
+    pub present: u32,
+    /// Whether more than half of all peers have signed that they ended the round before alike; none where there is nothing to compare.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub certified_before: Option<bool>,
+}
+
+impl RoundEnd {
+    /// True if the model lacks something of the round.
+    pub fn is_degraded(&self) -> bool {
+        !self.cause.is_all() || !self.missing.is_empty()
+    }
+}
+
+/// Peers that can be those of a run: a file is not trusted with memory.
+fn possible<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<u32>, D::Error> {
+    let peers = Vec::<u32>::deserialize(deserializer)?;
+    match peers.is_sorted_by(|a, b| a < b) && peers.last().is_none_or(|last| *last < MAX_PEERS) {
+        true => Ok(peers),
+        false => Err(de::Error::custom(format_args!(
+            "expected ascending peers below {MAX_PEERS}"
+        ))),
+    }
+}
+
+/// Another peer takes part no more, or again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Absence {
+    /// The round that this peer was in, from 0.
+    pub round: u32,
+    /// The other peer.
+    pub peer: u32,
+    /// False when it is back.
+    pub absent: bool,
+}
+
+/// Too few peers take part, or enough again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Pause {
+    /// The round that this peer was in, from 0.
+    pub round: u32,
+    /// Peers that take part.
+    pub present: u32,
+    /// Peers that have to.
+    pub needed: u32,
+    /// False when the run goes on.
+    pub paused: bool,
+}
