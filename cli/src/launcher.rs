@@ -95,7 +95,7 @@ pub enum LaunchError {
     #[error("{0}")]
     Peer(PeerFailure),
     #[error("{0}")]
-    TooFewLeft(TooFewLeft),
+    TooFewLeft(Box<TooFewLeft>),
 }
 
 /// Everything that a run is started with.
@@ -340,13 +340,13 @@ impl Launcher {
         let Some(((first, _), others)) = self.failures.split_first().filter(|_| ended < needed) else {
             return Ok(());
         };
-        Err(LaunchError::TooFewLeft(TooFewLeft {
+        Err(LaunchError::TooFewLeft(Box::new(TooFewLeft {
             first: first.clone(),
             others: others.iter().map(|(failure, _)| failure.reason.clone()).collect(),
             ended,
             peers: self.exits.len(),
             needed,
-        }))
+        })))
     }
 
     /// Opens the status endpoint, signs the peers' keys and tells everybody where the others are.

@@ -128,6 +128,8 @@ impl Driver {
                 if let Some(verdict) = error.verdict() {
                     // In the file before anybody can hear of it, so that whoever reads all files after any peer's end has it.
                     self.observer.verdict(verdict);
+                }
+                if error.is_for_all_to_see() {
                     self.flush().await;
                 }
                 self.parts.transport.close(CLOSE_FAILED, &error.told(me), GRACE).await
@@ -137,7 +139,7 @@ impl Driver {
         result.map(|()| self.parameters.unwrap_or_default())
     }
 
-    /// Queued messages go out first: the neighbours shall have the proof, not only this peer's word. The links stay: a connection
+    /// Queued messages go out first: the neighbours shall have the proof, or this peer's hello, not only its word. The links stay: a connection
     /// whose last handle goes is closed without a word.
     async fn flush(&mut self) {
         let flushed = async {
@@ -229,6 +231,32 @@ impl Driver {
         !swarm.goes_on_without() || neighbours.all(|peer| self.unlike.contains(peer) && !swarm.has_met(*peer))
     }
 
+    /// Closes the connection to a neighbour that broke the rules.
+    fn disconnect(&mut self, peer: u32, violation: Violation) -> Result<(), RunError> {
+        tracing::warn!(neighbour = peer, round = self.parts.swarm.round(), %violation, "connection closed");
+        if let Violation::Hello(mismatch) = &violation {
+            if self.stands_alone(peer) {
+                let mismatch = mismatch.clone();
+                return Err(RunError::Unlike { peer, mismatch });
+            }
+            let why = mismatch.to_string();
+            self.observer.tell(News::Away { neighbour: peer, why });
+        }
+        let Some(link) = self.links.remove(&peer) else {
+            return Ok(());
+        };
+        self.observer.link_gone(link.figures());
+        let reason = violation.to_string();
+        match violation {
+            // It shall see this peer's hello as well, and know for itself.
+            Violation::Hello(_) => drop(tokio::spawn(async move {
+                link.close_after_all(CLOSE_VIOLATION, &reason).await;
+            })),
+            _ => link.close(CLOSE_VIOLATION, &reason),
+        }
+        Ok(())
+    }
+
     /// Carries out what the swarm wants.
     fn act(&mut self) -> Result<(), RunError> {
         while let Some(action) = self.parts.swarm.poll_action() {
@@ -259,21 +287,7 @@ impl Driver {
                 Action::MakeModel { round } => self.make_model(round),
                 // The training thread may still hold it.
                 Action::Release { round } => drop(self.held.remove(&round)),
-                Action::Disconnect { peer, violation } => {
-                    tracing::warn!(neighbour = peer, round = self.parts.swarm.round(), %violation, "connection closed");
-                    if let Violation::Hello(mismatch) = &violation {
-                        if self.stands_alone(peer) {
-                            let mismatch = mismatch.clone();
-                            return Err(RunError::Unlike { peer, mismatch });
-                        }
-                        let why = mismatch.to_string();
-                        self.observer.tell(News::Away { neighbour: peer, why });
-                    }
-                    if let Some(link) = self.links.remove(&peer) {
-                        self.observer.link_gone(link.figures());
-                        link.close(CLOSE_VIOLATION, &violation.to_string());
-                    }
-                }
+                Action::Disconnect { peer, violation } => self.disconnect(peer, violation)?,
                 Action::Notice(notice) => {
                     tracing::warn!(round = self.parts.swarm.round(), "{notice}");
                     self.observer.noticed(&notice, &self.parts.swarm)?;

@@ -185,11 +185,6 @@ impl Swarm {
         self.neighbours.iter().map(|neighbour| (neighbour.peer, neighbour.kept))
     }
 
-    /// Neighbours in the topology.
-    pub fn neighbours(&self) -> &[u32] {
-        &self.config.neighbours
-    }
-
     /// Neighbours that are connected and known.
     pub fn open_neighbours(&self) -> usize {
         self.neighbours.iter().filter(|neighbour| neighbour.is_open()).count()

@@ -336,29 +336,7 @@ async fn drive(
             event = launcher.next() => event,
         };
         match event {
-            Ok(Some(launcher::Event::Starting { ready })) => match &mut live {
-                Some(live) => live.ready(ready),
-                None => printer.print(&Event::Starting {
-                    ready,
-                    peers: setup.plan.peers.len(),
-                }),
-            },
-            Ok(Some(launcher::Event::Started)) => {}
-            Ok(Some(launcher::Event::Round(summary))) => {
-                done.rounds_printed += 1;
-                printer.print(&Event::Round {
-                    rounds: setup.plan.training.rounds,
-                    peers: setup.plan.peers.len(),
-                    summary: &summary,
-                });
-            }
-            Ok(Some(launcher::Event::Lost(loss))) => {
-                printer.print(&Event::Lost(&loss));
-                printer.warn(&loss.to_string());
-                if let Some(live) = &mut live {
-                    live.lost(loss.peer);
-                }
-            }
+            Ok(Some(event)) => tell(&event, setup, &mut live, &mut done, printer),
             Ok(None) => break Ok(()),
             Err(error) => break Err(error.into()),
         }
@@ -367,6 +345,33 @@ async fn drive(
     printer.release();
     done.ended = launcher.end().await;
     done
+}
+
+/// Shows a step of a run.
+fn tell(event: &launcher::Event, setup: &Setup, live: &mut Option<Live>, done: &mut Done, printer: &mut Printer) {
+    let peers = setup.plan.peers.len();
+    match event {
+        launcher::Event::Starting { ready } => match live {
+            Some(live) => live.ready(*ready),
+            None => printer.print(&Event::Starting { ready: *ready, peers }),
+        },
+        launcher::Event::Started => {}
+        launcher::Event::Round(summary) => {
+            done.rounds_printed += 1;
+            printer.print(&Event::Round {
+                rounds: setup.plan.training.rounds,
+                peers,
+                summary,
+            });
+        }
+        launcher::Event::Lost(loss) => {
+            printer.print(&Event::Lost(loss));
+            printer.warn(&loss.to_string());
+            if let Some(live) = live {
+                live.lost(loss.peer);
+            }
+        }
+    }
 }
 
 /// Waits for ever without a view.

@@ -188,7 +188,7 @@ async fn a_pod_that_is_set_up_wrongly_says_so_and_exits_with_2() {
 
 #[tokio::test]
 async fn certificates_are_renewed_while_rounds_go_on() {
-    let experiment = Experiment::new(&[THREE, ENDLESS]);
+    let experiment = Experiment::new(&[THREE, ENDLESS, "failurePolicy.onPeerLoss=fail"]);
     let settings = Settings {
         certificate_lifetime: Duration::from_secs(6),
         ..Settings::default()

@@ -90,6 +90,7 @@ fn machines_go_on_from_their_checkpoints() {
     let sets = [
         "training.rounds=6",
         "checkpoint={type: periodic, periodic: {everyRounds: 1}}",
+        "failurePolicy.onPeerLoss=fail",
     ];
     let whole = Network::new(2, &sets);
     for peer in [0, 1].map(|i| whole.start(i, &[])) {

@@ -22,6 +22,8 @@ fn two(sets: &[&str]) -> Network {
     Network::new(2, &sets)
 }
 
+/// One peer's end is everybody's.
+const ALL_OR_NONE: &str = "failurePolicy.onPeerLoss=fail";
 /// The one of two that dials.
 const DIALLER: u32 = 1;
 const DIALLED: u32 = 0;
@@ -136,15 +138,25 @@ fn a_name_that_is_not_known_yet() {
 
 #[test]
 fn a_neighbour_that_never_comes_and_one_that_goes_away() {
-    let network = two(&[]);
+    let network = two(&[ALL_OR_NONE]);
     let alone = network.start(0, &["--wait", "1s"]);
     alone.fail(1, documented("peer 1 is lost: not reachable for 1s ("));
+
+    let network = two(&["liveness.pauseLimit=1s"]);
+    let mut alone = network.start(0, &["--wait", "1s"]);
+    alone.until(documented(
+        "paused: 1 peers take part, 2 are needed (liveness.minPeers)",
+    ));
+    alone.fail(
+        1,
+        documented("of the peers take part for 1s, 2 are needed (liveness.minPeers)"),
+    );
 
     let network = two(&[
         "training.rounds=1000000",
         "liveness.heartbeatInterval=500ms",
         "liveness.heartbeatTimeout=3s",
-        "failurePolicy.onPeerLoss=fail",
+        ALL_OR_NONE,
     ]);
     let mut peers = [0, 1].map(|i| network.start(i, &[]));
     peers[0].until("1/1000000");
@@ -156,7 +168,7 @@ fn a_neighbour_that_never_comes_and_one_that_goes_away() {
 
 #[test]
 fn another_plan() {
-    let network = Network::new(3, &["training.rounds=2"]);
+    let network = Network::new(3, &["training.rounds=2", ALL_OR_NONE]);
     let mut first = network.start(0, &[]);
     let second = network.start(1, &[]);
     first.until("connected to peer 1");
@@ -174,6 +186,20 @@ fn another_plan() {
         );
         assert!(i == 2 || ended.errors.contains("peer 2"), "{ended:?}");
     }
+}
+
+#[test]
+fn one_peer_with_another_plan_is_left_out() {
+    let network = Network::new(3, &["training.rounds=2"]);
+    let wait = ["--wait", "5s"];
+    let mut first = network.start(0, &wait);
+    let second = network.start(1, &wait);
+    first.until("connected to peer 1");
+    let other = network.start(2, &["--set", "seed=7"]);
+    other.fail(1, "its plan's hash is ");
+    first.until(documented("peer 2 is absent: nobody who takes part has a link to it"));
+    first.succeed();
+    second.succeed();
 }
 
 #[test]
@@ -273,7 +299,7 @@ fn another_attempt_and_one_that_was_run() {
 
 #[test]
 fn somebody_ends_the_run() {
-    let network = two(&["training.rounds=1000000"]);
+    let network = two(&["training.rounds=1000000", ALL_OR_NONE]);
     let mut peers = [0, 1].map(|i| network.start(i, &[]));
     for peer in &mut peers {
         peer.until("1/1000000");

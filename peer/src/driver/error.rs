@@ -45,6 +45,11 @@ impl RunError {
         Some(Verdict { offence, origin, round })
     }
 
+    /// Whether neighbours can see it for themselves in what was sent to them.
+    pub(super) const fn is_for_all_to_see(&self) -> bool {
+        self.verdict().is_some() || matches!(self, Self::Unlike { .. })
+    }
+
     /// The peer whose end or fault this was, when it was not this peer's own.
     pub const fn blames(&self) -> Option<u32> {
         match self {

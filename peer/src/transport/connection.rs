@@ -140,10 +140,15 @@ impl Link {
     }
 
     /// Closes after everything that was queued has been acknowledged, or the neighbour has gone.
-    pub async fn finish(mut self) {
+    pub async fn finish(self) {
+        self.close_after_all(CLOSE_FINISHED, "finished").await;
+    }
+
+    /// As [`Link::finish`], with another code and reason.
+    pub async fn close_after_all(mut self, code: u32, reason: &str) {
         // A neighbour that does not acknowledge in time has left, or never will.
         tokio::time::timeout(FLUSH_TIMEOUT, self.flush()).await.ok();
-        self.connection.close(VarInt::from_u32(CLOSE_FINISHED), b"finished");
+        self.close(code, reason);
     }
 
     /// Waits until all control messages that were queued are acknowledged, or the neighbour has gone. No more are sent.

@@ -14,6 +14,11 @@ use crate::{
 };
 
 impl Swarm {
+    /// Neighbours in the topology.
+    pub fn neighbours(&self) -> &[u32] {
+        &self.config.neighbours
+    }
+
     /// Peers that take part as far as this one knows, itself included.
     pub fn present(&self) -> u32 {
         self.view.members().count()
