@@ -211,6 +211,16 @@ impl Observer {
                 needed,
                 paused: false,
             }),
+            Notice::Behind { .. } => Event::Absence(Absence {
+                round,
+                peer: self.peer.0,
+                absent: true,
+            }),
+            Notice::Caught { round } => Event::Absence(Absence {
+                round,
+                peer: self.peer.0,
+                absent: false,
+            }),
             _ => return Ok(()),
         };
         self.tell(News::View(notice.clone()));
@@ -303,6 +313,8 @@ impl Observer {
     fn report(&mut self, aggregated: &Aggregated) -> RoundReport {
         let figures = &mut self.round;
         let closed = self.closed.remove(&aggregated.round).unwrap_or_default();
+        // Those before it were passed over.
+        self.closed = self.closed.split_off(&aggregated.round);
         RoundReport {
             peer: self.peer.0,
             attempt: self.peer.1,

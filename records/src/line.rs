@@ -98,7 +98,7 @@ events! {
     Verdict(Verdict) = "verdict",
     /// All that is folded of a round is held.
     RoundEnd(RoundEnd) = "roundEnd",
-    /// Another peer takes part no more, or again.
+    /// A peer takes part no more, or again.
     Absence(Absence) = "absence",
     /// Too few peers take part, or enough again.
     Pause(Pause) = "paused",

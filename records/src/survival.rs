@@ -59,12 +59,12 @@ fn possible<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<u32>, D::E
     }
 }
 
-/// Another peer takes part no more, or again.
+/// A peer takes part no more, or again: another one, or this one, which the others went on without.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Absence {
     /// The round that this peer was in, from 0.
     pub round: u32,
-    /// The other peer.
+    /// That peer.
     pub peer: u32,
     /// False when it is back.
     pub absent: bool,

@@ -72,7 +72,10 @@ impl ExchangeNotes {
 
     /// A chunk of another peer was stored.
     pub(super) fn stored(&mut self, now: Time, origin: u32) {
-        self.add(now, origin, 1);
+        // A model that this peer takes over is nobody's update.
+        if (origin as usize) < self.origins.len() {
+            self.add(now, origin, 1);
+        }
     }
 
     /// A chunk was sent.
