@@ -176,18 +176,23 @@ impl Swarm {
         }
     }
 
-    /// Nobody will ever have what this peer still needs of the round: all its neighbours are done with it.
+    /// Nobody will ever give what this peer still needs of the round: its neighbours are done with it.
     pub(super) fn rejoin_when_stuck(&mut self) {
         let round = &self.current;
         let waits_for_votes = !round.votes.is_empty() && round.agreed().is_none();
         if round.is_closed() || round.is_full() || waits_for_votes || round.in_flight() > 0 || self.joining.is_some() {
             return;
         }
-        let mut open = (0..self.neighbours.len())
+        let open: Vec<usize> = (0..self.neighbours.len())
             .filter(|&at| self.neighbours[at].is_open())
-            .peekable();
-        let is_stuck =
-            open.peek().is_some() && open.all(|at| round.neighbour(at).says_done && !round.is_interesting(at));
+            .collect();
+        let is_done = |&at: &usize| round.neighbour(at).says_done;
+        let is_stuck = match round.agreed() {
+            // Who is done and does not have what was folded has taken a model over, and can give that.
+            Some(_) => open.iter().any(is_done),
+            None => !open.is_empty() && open.iter().all(is_done),
+        };
+        let is_stuck = is_stuck && open.iter().all(|&at| !round.is_interesting(at));
         if is_stuck {
             self.rejoin(round.number + 1);
         }
