@@ -158,6 +158,11 @@ impl Neighbour {
         self.state == NeighbourState::Open
     }
 
+    /// Whether it was there, and is not connected now.
+    pub(crate) fn is_away_again(&self) -> bool {
+        self.met && matches!(self.state, NeighbourState::Away { .. }) || self.state == NeighbourState::Departed
+    }
+
     pub(crate) fn is_connected(&self) -> bool {
         matches!(self.state, NeighbourState::Greeting { .. } | NeighbourState::Open)
     }

@@ -37,7 +37,7 @@ pub(crate) fn longest(limits: &Limits) -> usize {
     let (peers, chunks) = (limits.peers as usize, limits.chunks as usize);
     let members = peers.div_ceil(8);
     let links = 4 + 1 + 4 + 2 * (4 + 5 * peers);
-    let vote = 4 + 4 + 1 + members + 4 + peers * (4 + chunks.div_ceil(8));
+    let vote = 4 + 4 + 2 + members + 4 + peers * (4 + chunks.div_ceil(8));
     PREFIX + links.max(vote)
 }
 
@@ -67,6 +67,7 @@ impl Statement {
                 out.u32(vote.round);
                 out.u32(vote.ballot);
                 out.u8(u8::from(vote.cuts));
+                out.u8(u8::from(vote.is_closed));
                 out.bytes(vote.members.as_bytes());
                 out.u32(vote.lacks.len() as u32);
                 for (origin, held) in &vote.lacks {
@@ -138,7 +139,7 @@ fn peers(input: &mut Reader<'_>, limits: &Limits) -> Result<Vec<u32>, DecodeErro
 
 fn vote(input: &mut Reader<'_>, limits: &Limits) -> Result<Vote, DecodeError> {
     let (round, ballot) = (input.u32()?, input.u32()?);
-    let cuts = flag(input)?;
+    let (cuts, is_closed) = (flag(input)?, flag(input)?);
     let members = bits(input, limits.peers)?;
     let mut lacks: Vec<(u32, Bitfield)> = Vec::new();
     for _ in 0..input.u32()?.min(limits.peers + 1) {
@@ -155,6 +156,7 @@ fn vote(input: &mut Reader<'_>, limits: &Limits) -> Result<Vote, DecodeError> {
         round,
         ballot,
         cuts,
+        is_closed,
         members,
         lacks,
     })
@@ -197,6 +199,7 @@ mod tests {
                 round: 2,
                 ballot: 3,
                 cuts: true,
+                is_closed: false,
                 members: set(5, &[0, 1, 4]),
                 lacks: vec![(2, set(3, &[])), (3, set(3, &[1]))],
             }),

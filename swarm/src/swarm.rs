@@ -269,8 +269,12 @@ impl Swarm {
         // even where a neighbour's word of that is still on its way.
         self.release_previous();
         // One that was taken over is of a round that this peer has never had.
-        let offered = self.offer.take().map(|offer| Action::Release { round: offer.round });
-        self.actions.extend(offered);
+        if let Some(State { round, .. }) = self.offer.take() {
+            for neighbour in &mut self.neighbours {
+                neighbour.queue.retain(|(_, chunk)| chunk.round != round);
+            }
+            self.actions.push_back(Action::Release { round });
+        }
         let over = self.enter_next(now);
         self.previous = Some(over);
         // All neighbours are far enough for what some may have been too far behind to hear.
@@ -306,6 +310,10 @@ impl Swarm {
     /// This peer's own update of the current round, whose chunks the driver has stored.
     pub fn publish(&mut self, now: Time, signed: Signed) {
         let me = self.config.me();
+        // What it has trained for is over.
+        if self.joining.is_some() {
+            return;
+        }
         let known = match self.verifier.read(signed, self.config.layout.chunks()) {
             Ok(known) => known,
             // Every neighbour would refuse it, and all would wait for this peer for ever.
@@ -352,7 +360,7 @@ impl Swarm {
                 self.current.add_closed(at);
                 self.drop_neighbour(now, at, NeighbourState::Departed);
             }
-            Departure::Finished if self.goes_on_without() => {
+            Departure::Finished if self.goes_on_without() && self.is_last() => {
                 self.drop_neighbour(now, at, NeighbourState::Departed);
                 self.end_when_left_alone();
             }
@@ -445,8 +453,8 @@ impl Swarm {
         if self.goes_on_without() {
             let (round, ours) = (theirs.round, self.current.number);
             let joins = self.view.is_joining(self.neighbours[at].peer);
-            self.neighbours[at].behind = round + 1 < ours && !joins;
-            if round > ours + 1 {
+            self.neighbours[at].behind = round.saturating_add(1) < ours && !joins;
+            if round > ours + 1 && round < self.config.rounds {
                 self.note_ahead(at, round);
             }
         }

@@ -83,6 +83,11 @@ impl View {
         self.states.get(&peer).is_some_and(|known| known.state.joining)
     }
 
+    /// The round from which on a peer takes part, as it says.
+    pub(crate) fn takes_part_from(&self, peer: u32) -> u32 {
+        self.states.get(&peer).map_or(0, |known| known.state.from)
+    }
+
     /// Goes on to a round.
     pub(crate) fn set_round(&mut self, round: u32) {
         self.round = round;
@@ -107,7 +112,7 @@ impl View {
         &self.members
     }
 
-    /// Peers that do not take part any more since their run is over.
+    /// Peers that do not take part any more since their run is over, as all of their neighbours say that are reached.
     pub(crate) fn finished(&self) -> u32 {
         self.finished
     }
@@ -177,15 +182,19 @@ impl View {
     fn recompute(&mut self) {
         self.reached = self.reach();
         self.members = self.members_of(self.round);
-        let mut finished = Bitfield::new(self.peers);
-        for (observer, known) in &self.states {
-            if self.reached.contains(*observer) {
-                for &peer in &known.state.finished {
-                    finished.insert(peer);
-                }
-            }
-        }
-        self.finished = finished.iter().filter(|&peer| !self.members.contains(peer)).count() as u32;
+        let has_finished = |&peer: &u32| {
+            let neighbours = self.topology.get(peer as usize).into_iter().flatten();
+            let mut reached = neighbours
+                .filter(|&&neighbour| self.reached.contains(neighbour))
+                .peekable();
+            let says_so = |neighbour: &u32| {
+                let known = self.states.get(neighbour);
+                known.is_some_and(|known| known.state.finished.binary_search(&peer).is_ok())
+            };
+            reached.peek().is_some() && reached.all(says_so)
+        };
+        let gone = (0..self.peers).filter(|&peer| !self.reached.contains(peer));
+        self.finished = gone.filter(has_finished).count() as u32;
     }
 
     /// Breadth first over links that are up. A liar is reached by nobody.

@@ -19,6 +19,8 @@ pub(crate) struct Vote {
     pub(crate) ballot: u32,
     /// What not everybody holds is left out, chunk by chunk; otherwise what somebody holds is waited for.
     pub(crate) cuts: bool,
+    /// The voter has closed the round with every update, before anybody voted.
+    pub(crate) is_closed: bool,
     /// The view: who takes part as the voter sees it.
     pub(crate) members: Bitfield,
     /// Origins whose update is not whole here, ascending, with the chunks of it that are.
@@ -74,9 +76,12 @@ impl Votes {
         match votes.binary_search_by_key(&vote.ballot, |known| known.vote.ballot) {
             Ok(at) if votes[at].signed.body == signed.body => Cast::Nothing,
             Ok(_) => Cast::Lie,
-            Err(_) if votes.len() >= KEPT => Cast::Nothing,
+            Err(0) if votes.len() >= KEPT => Cast::Nothing,
             Err(at) => {
                 votes.insert(at, Known { vote, signed });
+                if votes.len() > KEPT {
+                    votes.remove(0);
+                }
                 Cast::News
             }
         }
@@ -155,9 +160,12 @@ fn union(votes: &[&Vote], chunks: u32) -> Bitfield {
     })
 }
 
-/// What is folded by these votes: the updates that are whole with all voters together, or, where one of them cuts, the chunks
+/// What is folded by these votes: everything, where a voter has closed the round with that; else the updates that are whole with all voters together, or, where one of them cuts, the chunks
 /// that every voter holds. A cut that would leave a chunk without any update is none.
 fn set(votes: &[&Vote], chunks: u32) -> Bitfield {
+    if votes.iter().any(|vote| vote.is_closed) {
+        return collect(votes, chunks, |_, _, _| true);
+    }
     if votes.iter().any(|vote| vote.cuts) {
         let common = collect(votes, chunks, |votes, origin, index| {
             votes.iter().all(|vote| holds(vote, origin, index))
@@ -223,6 +231,7 @@ mod tests {
             round: 0,
             ballot,
             cuts: false,
+            is_closed: false,
             members: bits(PEERS, members),
             lacks: lacks
                 .iter()
@@ -281,6 +290,21 @@ mod tests {
             cast(&mut votes, voter, vote);
         }
         assert_eq!(decided(&votes), Some((0..7).collect()));
+    }
+
+    #[test]
+    fn whoever_has_closed_the_round_with_everything_is_followed() {
+        let mut votes = Votes::default();
+        for voter in 0..4 {
+            let lacks: &[(u32, &[u32])] = if voter == 2 { &[(3, &[0])] } else { &[] };
+            let vote = Vote {
+                cuts: voter == 2,
+                is_closed: voter == 0,
+                ..vote(1, &[0, 1, 2, 3], lacks)
+            };
+            cast(&mut votes, voter, vote);
+        }
+        assert_eq!(decided(&votes), Some((0..8).collect()));
     }
 
     #[test]

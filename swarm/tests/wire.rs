@@ -347,7 +347,7 @@ fn each_message_has_a_longest_frame_of_its_own() {
         (34, 5),
         (35, 5),
         (36, 5),
-        (37, 1 + 12 + 26 + 14 + 3 * (4 + 125_000) + 4096 + 256),
+        (37, 1 + 12 + 26 + 15 + 3 * (4 + 125_000) + 4096 + 256),
     ] {
         let begins = |length: u32| {
             let mut decoder = FrameDecoder::new(limits);
@@ -443,8 +443,8 @@ fn fields_that_the_plan_does_not_allow_are_refused() {
         ("a spare bit", "05 00000000 ffc0", DecodeError::Bitfield(9)),
         (
             "a chunk of nobody",
-            "06 00000001 00000000 00000000 00000003 00000000",
-            no_chunk(3, 0),
+            "06 00000001 00000000 00000000 00000004 00000000",
+            no_chunk(4, 0),
         ),
         (
             "a chunk too many",

@@ -5,6 +5,7 @@ use fltorrent_swarm::{ChunkId, Departure, PieceHeader};
 use super::{Driver, RunError};
 use crate::{
     news::News,
+    store::StoreError,
     transport::{CLOSE_REPLACED, Event, Link, LinkEvent},
 };
 
@@ -113,7 +114,16 @@ impl Driver {
         let Some(link) = self.links.get(&to) else {
             return Ok(());
         };
-        let data = self.parts.store.get(chunk)?;
+        let data = match self.parts.store.get(chunk) {
+            Ok(data) => data,
+            // It was released meanwhile.
+            Err(StoreError::Missing { .. }) => {
+                let now = self.now();
+                self.parts.swarm.handle_upload_ended(now, to, request, false);
+                return Ok(());
+            }
+            Err(error) => return Err(error.into()),
+        };
         link.upload(
             PieceHeader {
                 request,

@@ -316,6 +316,7 @@ impl World {
                     round,
                     ballot: 1 + u32::from(mask >> 6),
                     cuts: mask & 0x20 != 0,
+                    is_closed: mask & 0x10 != 0,
                     members: of(mask & 0x0f, PEERS),
                     lacks: lacks.into_iter().collect(),
                 })

@@ -199,7 +199,7 @@ impl Swarm {
 
     /// When [`Self::vote_when_due`] has to be called at the latest.
     pub(super) fn next_vote(&self) -> Option<Time> {
-        if self.has_finished() {
+        if self.has_finished() || !self.goes_on_without() {
             return None;
         }
         let deadline = self.deadline().filter(|&at| at > self.latest);
@@ -256,6 +256,7 @@ impl Swarm {
             round: number,
             ballot: round.votes.last_of(me).map_or(0, |last| last.ballot) + 1,
             cuts,
+            is_closed: round.is_closed(),
             members,
             lacks: lacking.map(|origin| (origin, round.held_of(origin))).collect(),
         };
@@ -273,7 +274,7 @@ impl Swarm {
     /// What the votes on a round give, where all of a view have voted.
     pub(super) fn agree(&mut self, now: Time, number: u32) {
         let chunks = self.config.layout.chunks();
-        let least = self.config.min_peers.saturating_sub(self.view.finished()).max(1);
+        let least = self.config.min_peers.saturating_sub(self.finished()).max(1);
         if number != self.current.number || self.current.is_closed() || self.joining.is_some() {
             return;
         }

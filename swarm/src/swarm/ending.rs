@@ -49,7 +49,9 @@ impl Swarm {
         let own = self.current.metainfo(self.config.me())?;
         let (folded, ours) = (own.parsed.folded, own.parsed.base);
         let mut known = self.current.metainfos();
-        let other = known.find(|known| known.parsed.folded == folded && known.parsed.base != ours)?;
+        // Where a loss ends the run, all rounds end alike.
+        let is_alike = |theirs: [u8; 32]| !self.goes_on_without() || theirs == folded;
+        let other = known.find(|known| is_alike(known.parsed.folded) && known.parsed.base != ours)?;
         Some(Failure::ModelsDiffer {
             origin: other.parsed.origin,
             round: other.parsed.round,

@@ -3,7 +3,10 @@
 //! While it catches up, its current round is one of a single origin: the model. Neighbours make the model of a round once more
 //! when somebody asks for it, and the next round's metainfos certify it before this peer signs anything.
 
-use std::{collections::BTreeSet, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use bytes::Bytes;
 
@@ -26,10 +29,12 @@ const MOST_RELAYED: usize = 4096;
 /// A peer's way back.
 #[derive(Debug, Default)]
 pub(super) struct Joining {
-    /// The newest model that a neighbour has offered.
+    /// The last model that each neighbour has offered, by its position.
+    offers: BTreeMap<usize, State>,
+    /// The one that is asked for.
     offer: Option<State>,
-    /// Votes that were passed on.
-    relayed: BTreeSet<Bytes>,
+    /// BLAKE3 of votes that were passed on.
+    relayed: BTreeSet<[u8; 32]>,
 }
 
 impl Swarm {
@@ -141,21 +146,33 @@ impl Swarm {
         }
     }
 
-    /// Whether this peer has passed on a vote while it catches up; it has from now on.
-    pub(super) fn has_relayed(&mut self, signed: &Signed) -> bool {
-        let joining = self.joining.as_mut();
-        joining
-            .is_none_or(|joining| joining.relayed.len() >= MOST_RELAYED || !joining.relayed.insert(signed.body.clone()))
+    /// Whether this peer has passed on a vote while it catches up.
+    pub(super) fn has_relayed(&self, signed: &Signed) -> bool {
+        let hash = blake3::hash(&signed.body);
+        let joining = self.joining.as_ref();
+        joining.is_some_and(|joining| joining.relayed.contains(hash.as_bytes()))
+    }
+
+    /// Passes on a vote that holds, on a round that this peer is not in.
+    pub(super) fn relay(&mut self, from: usize, signed: &Signed) {
+        if let Some(joining) = &mut self.joining {
+            if joining.relayed.len() >= MOST_RELAYED {
+                joining.relayed.pop_first();
+            }
+            joining.relayed.insert(*blake3::hash(&signed.body).as_bytes());
+        }
+        self.flood(Some(from), signed);
     }
 
     /// A neighbour is more than a round ahead. Where more than half of them are, the others have gone on without this peer.
     pub(super) fn note_ahead(&mut self, at: usize, round: u32) {
         let ahead = &mut self.neighbours[at].ahead;
         *ahead = Some(ahead.map_or(round, |known| known.max(round)));
-        let open = self.neighbours.iter().filter(|neighbour| neighbour.is_open());
-        let rounds: Vec<u32> = open.clone().filter_map(|neighbour| neighbour.ahead).collect();
+        let rounds: Vec<u32> = self.neighbours.iter().filter_map(|neighbour| neighbour.ahead).collect();
+        // Those that were not met yet may be where this peer is.
+        let all = self.neighbours.iter().filter(|neighbour| !neighbour.is_away_again());
         if let Some(&theirs) = rounds.iter().max()
-            && 2 * rounds.len() > open.count()
+            && 2 * rounds.len() > all.count()
         {
             self.rejoin(theirs);
         }
@@ -183,9 +200,9 @@ impl Swarm {
         if round.is_closed() || round.is_full() || waits_for_votes || round.in_flight() > 0 || self.joining.is_some() {
             return;
         }
-        let open: Vec<usize> = (0..self.neighbours.len())
-            .filter(|&at| self.neighbours[at].is_open())
-            .collect();
+        // Those that were not met yet may have it.
+        let there = (0..self.neighbours.len()).filter(|&at| !self.neighbours[at].is_away_again());
+        let open: Vec<usize> = there.collect();
         let is_done = |&at: &usize| round.neighbour(at).says_done;
         let is_stuck = match round.agreed() {
             // Who is done and does not have what was folded has taken a model over, and can give that.
@@ -239,25 +256,37 @@ impl Swarm {
         Round::new(round, 1, chunks, neighbours, config.selection.rule(), config.seed)
     }
 
-    /// A neighbour offers the model of a round. The newest one counts; who offers the same is asked for chunks too.
+    /// A neighbour offers the model of a round. What most of them offer is asked for.
     pub(super) fn got_state(&mut self, at: usize, state: State) {
         let least = self.released.saturating_sub(1);
-        let is_older = |offer: &State| offer.round >= state.round;
-        let is_of_use = state.round >= least && state.round + 1 < self.config.rounds;
+        let is_of_use = state.round >= least && state.round < self.config.rounds - 1;
         let is_refused = self.refused.contains(&state.model);
         let Some(joining) = self.joining.as_mut().filter(|_| is_of_use && !is_refused) else {
             return;
         };
-        if !joining.offer.as_ref().is_some_and(is_older) {
-            let older = joining.offer.replace(state.clone()).map(|older| older.round);
+        joining.offers.insert(at, state.clone());
+        let offers = &joining.offers;
+        let alike = |state: &State| offers.values().filter(|other| *other == state).count();
+        // Of two that are offered as often, the one that a liar cannot have made up to be the newest.
+        let best = offers
+            .values()
+            .max_by_key(|state| (alike(state), u32::MAX - state.round));
+        let Some(best) = best.cloned() else { return };
+        if joining.offer.as_ref() != Some(&best) {
+            let older = joining.offer.replace(best.clone()).map(|older| older.round);
             self.withdraw_all();
             let older = older.map(|round| Action::Release { round });
             self.actions.extend(older);
-            self.current = self.round_of_a_model(state.round);
-            self.current.set_metainfo(0, Arc::new(self.metainfo_of(&state)));
+            self.next = None;
+            self.current = self.round_of_a_model(best.round);
+            self.current.set_metainfo(0, Arc::new(self.metainfo_of(&best)));
         }
-        let offer = self.joining.as_ref().and_then(|joining| joining.offer.as_ref());
-        if offer == Some(&state) {
+        let joining = self.joining.iter().flat_map(|joining| &joining.offers);
+        let holders: Vec<usize> = joining
+            .filter(|(_, offer)| **offer == best)
+            .map(|(&at, _)| at)
+            .collect();
+        for at in holders.into_iter().filter(|&at| self.neighbours[at].is_open()) {
             self.current.add_complete(at);
         }
     }
@@ -289,9 +318,10 @@ impl Swarm {
 
     /// The model is here: this peer is in the next round.
     pub(super) fn adopt(&mut self, now: Time) {
-        let Some(Joining { offer: Some(offer), .. }) = self.joining.take() else {
+        let Some(offer) = self.joining.as_ref().and_then(|joining| joining.offer.clone()) else {
             return;
         };
+        self.joining = None;
         self.released = offer.round + 1;
         let adoption = Adoption {
             round: offer.round,
@@ -330,7 +360,10 @@ impl Swarm {
             return;
         };
         let me = self.config.me();
-        let others = self.view.members().iter().filter(|&peer| peer != me).count();
+        let number = self.current.number;
+        // Who has come back in this round as well waits for the others, too.
+        let was_there = |&peer: &u32| peer != me && self.view.takes_part_from(peer) < number;
+        let others = self.view.members().iter().filter(was_there).count();
         let metainfos = self.current.metainfos().map(|known| &known.parsed);
         let (alike, unlike): (Vec<&Metainfo>, Vec<&Metainfo>) =
             metainfos.partition(|it| (it.folded, it.base) == (adopted.folded, adopted.model));

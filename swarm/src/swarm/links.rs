@@ -29,6 +29,14 @@ impl Swarm {
         self.paused_since
     }
 
+    /// Peers that have left after the last round.
+    pub(super) fn finished(&self) -> u32 {
+        match self.is_last() {
+            true => self.view.finished(),
+            false => 0,
+        }
+    }
+
     /// Whether the run goes on when a peer is lost.
     pub fn goes_on_without(&self) -> bool {
         self.config.on_peer_loss == OnPeerLoss::Continue
@@ -39,12 +47,13 @@ impl Swarm {
         if self.ended {
             return;
         }
-        if self.goes_on_without() {
-            self.rejoin_when_stuck();
-            self.tell_links(now);
-            self.pause_or_go_on(now);
-            self.make_model_when_wanted();
+        if !self.goes_on_without() {
+            return;
         }
+        self.rejoin_when_stuck();
+        self.tell_links(now);
+        self.pause_or_go_on(now);
+        self.make_model_when_wanted();
         if self.joining.is_none() {
             self.vote_when_due(now);
         }
@@ -80,8 +89,8 @@ impl Swarm {
             peers
         };
         let down = of(&|at| self.is_down(now, at));
-        // Nobody needs to know unless votes wait for who has left.
-        let finished = match self.current.votes.is_empty() {
+        // Nobody needs to know unless somebody still waits for those who have left.
+        let finished = match self.current.votes.is_empty() && self.current.is_closed() {
             true => Vec::new(),
             false => of(&|at| self.neighbours[at].state == NeighbourState::Departed),
         };
@@ -147,7 +156,7 @@ impl Swarm {
     }
 
     fn pause_or_go_on(&mut self, now: Time) {
-        let (present, needed) = (self.present() + self.view.finished(), self.config.min_peers);
+        let (present, needed) = (self.present() + self.finished(), self.config.min_peers);
         // Whoever catches up closes no round either, and does not try for ever.
         if present >= needed && self.joining.is_none() || self.has_finished() {
             if self.paused_since.take().is_some() {
@@ -207,8 +216,8 @@ impl Swarm {
                 .round_mut(vote.round)
                 .is_none_or(|round| round.votes.knows(of, &signed.body)),
         };
-        // What this peer says comes from itself only.
-        if is_known || of == self.config.me() {
+        // What this peer says comes from itself only, and where a loss ends the run nobody says anything.
+        if is_known || !self.goes_on_without() || of == self.config.me() {
             return Ok(());
         }
         self.verifier
@@ -216,7 +225,7 @@ impl Swarm {
             .map_err(|why| bad(&why))?;
         match statement {
             Statement::Links(state) => self.links_heard(now, of, state, Some(at), signed),
-            Statement::Vote(_) if self.joining.is_some() => self.flood(Some(at), &signed),
+            Statement::Vote(_) if self.joining.is_some() => self.relay(at, &signed),
             Statement::Vote(vote) => {
                 let number = vote.round;
                 let Some(round) = self.round_mut(number) else {
