@@ -89,7 +89,8 @@ impl Plan {
         let early_stop = start::early_stop(spec.training.early_stop.as_ref(), &mut findings);
         kubernetes::check(spec, &mut findings);
         paths::check(spec, &mut findings);
-        let round = liveness::round(&spec.exchange.round, every, &mut findings);
+        let on_peer_loss = spec.failure_policy.on_peer_loss;
+        let round = liveness::round(&spec.exchange.round, every, on_peer_loss, &mut findings);
         let exchange = settings::exchange(&spec.exchange, round, model.as_ref(), degree, &mut findings);
         let (Some(peers), Some(data), Some(model), true) = (peers, data, model, findings.errors.is_empty()) else {
             return Err(Errors::all(findings.errors));
@@ -108,7 +109,7 @@ impl Plan {
             aggregation: spec.aggregation.as_dyn().combination(),
             transport,
             liveness,
-            on_peer_loss: spec.failure_policy.on_peer_loss,
+            on_peer_loss,
             output: settings::output(&spec.output),
             warnings: findings.warnings,
         };

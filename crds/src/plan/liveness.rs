@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use fltorrent_swarm::{Deadline, RoundRules};
+use fltorrent_swarm::{Deadline, OnPeerLoss, RoundRules};
 
 use super::{
     LivenessPlan,
@@ -66,7 +66,11 @@ fn min_peers(asked: Option<u32>, peers: u32, findings: &mut Findings) -> u32 {
 }
 
 /// When a round of so many peers may close that is not complete.
-pub(super) fn round(round: &Round, peers: u32, findings: &mut Findings) -> RoundRules {
+pub(super) fn round(round: &Round, peers: u32, on_peer_loss: OnPeerLoss, findings: &mut Findings) -> RoundRules {
+    let quorum = quorum(round.quorum, peers);
+    if on_peer_loss == OnPeerLoss::Fail {
+        needs_all(round, quorum < peers, findings);
+    }
     within(
         "exchange.round.patience",
         round.patience,
@@ -75,7 +79,7 @@ pub(super) fn round(round: &Round, peers: u32, findings: &mut Findings) -> Round
         findings,
     );
     RoundRules {
-        quorum: quorum(round.quorum, peers),
+        quorum,
         patience: round.patience.get(),
         deadline: match round.deadline {
             TimeLimit::Auto => Deadline::Auto,
@@ -85,6 +89,22 @@ pub(super) fn round(round: &Round, peers: u32, findings: &mut Findings) -> Round
                 Deadline::After(limit.get())
             }
         },
+    }
+}
+
+/// A run that no peer may miss has no round without one.
+fn needs_all(round: &Round, is_partial: bool, findings: &mut Findings) {
+    let expected = "failurePolicy.onPeerLoss: continue has rounds without some peers";
+    if is_partial {
+        let found = format!(
+            "{} leaves peers out, and with failurePolicy.onPeerLoss: fail none may be missing",
+            round.quorum
+        );
+        findings.error("exchange.round.quorum", found, expected);
+    }
+    if let TimeLimit::After(limit) = round.deadline {
+        let found = format!("{limit} may leave peers out, and with failurePolicy.onPeerLoss: fail none may be missing");
+        findings.error("exchange.round.deadline", found, expected);
     }
 }
 
@@ -136,6 +156,22 @@ mod tests {
             assert_eq!(plan.liveness.min_peers.to_string(), asked);
             let paths: Vec<&str> = plan.warnings.iter().map(|warning| warning.path.as_str()).collect();
             assert_eq!(paths == ["liveness.minPeers"], is_warned_about, "{asked}: {paths:?}");
+        }
+    }
+
+    #[test]
+    fn whoever_wants_all_peers_gets_no_round_without_one() {
+        let fail = |set: (&str, &str)| {
+            let sets = [("failurePolicy.onPeerLoss", "fail"), set];
+            let sets: Vec<_> = sets.map(|(path, value)| (path.to_owned(), value.to_owned())).into();
+            Plan::load(QUICKSTART, &sets)
+                .map(drop)
+                .map_err(|errors| errors.to_string())
+        };
+        assert_eq!(fail(("exchange.round.patience", "1s")), Ok(()));
+        for (path, value) in [("exchange.round.quorum", "0.5"), ("exchange.round.deadline", "40s")] {
+            let error = fail((path, value)).unwrap_err();
+            assert!(error.starts_with(&format!("{path}: {value} ")), "{error}");
         }
     }
 
