@@ -390,7 +390,7 @@ impl Launcher {
         let plan = &self.setup.plan;
         let peers = u32::try_from(plan.peers.len()).unwrap_or(u32::MAX);
         let progress = Progress::recent(peers, plan.training.rounds, ROUNDS_IN_FLIGHT);
-        let progress = progress.with_least(plan.liveness.min_peers);
+        let progress = progress.with_least(plan.liveness.min_peers).in_order();
         let (reports_in, reports) = mpsc::channel(REPORTS);
         let status = Intake::start(listener, tls, self.run(), progress, reports_in).map_err(LaunchError::Status)?;
         let address = status.address();

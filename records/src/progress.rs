@@ -65,6 +65,10 @@ pub struct Progress {
     kept: Option<usize>,
     /// Peers that are not waited for.
     lost: BTreeSet<u32>,
+    /// Peers and rounds that they passed over.
+    passed_over: BTreeSet<(u32, u32)>,
+    /// Whether a peer that has reported a round will report none before it.
+    in_order: bool,
     /// Reports without which no round is summed up.
     least: usize,
     /// Empty until a report counts: whoever asks for a run makes room for one.
@@ -104,6 +108,8 @@ impl Progress {
             rounds,
             kept,
             lost: BTreeSet::new(),
+            passed_over: BTreeSet::new(),
+            in_order: false,
             least: peers as usize,
             by_peer: Vec::new(),
             unfinished: BTreeMap::new(),
@@ -118,6 +124,18 @@ impl Progress {
     pub fn with_least(self, least: u32) -> Self {
         let least = least.min(self.peers) as usize;
         Self { least, ..self }
+    }
+
+    /// As it is, but peers report their rounds in order: one that was away and has reported a later round passed this one over.
+    #[must_use]
+    pub fn in_order(self) -> Self {
+        Self { in_order: true, ..self }
+    }
+
+    /// A peer was away in a round, and will not report it.
+    pub fn pass_over(&mut self, peer: u32, round: u32) {
+        self.passed_over.insert((peer, round));
+        self.finish(round);
     }
 
     /// A peer is not waited for any more: what it has not reported will not come. Gives the rounds that are finished by that, in order.
@@ -156,7 +174,8 @@ impl Progress {
         let place = &mut self.by_peer[peer as usize];
         let earlier = self.unfinished.get(&round).and_then(|it| it.get(&peer));
         let is_known = round < place.done && self.kept.is_some() && earlier.is_none();
-        place.done = place.done.max(round + 1);
+        let done = place.done;
+        place.done = done.max(round + 1);
         if is_known || self.finished.contains_key(&round) {
             return Ok(Outcome::Repeated);
         }
@@ -177,6 +196,10 @@ impl Progress {
         }
         self.unfinished.entry(round).or_default().insert(peer, *report);
         self.finish(round);
+        if self.in_order && done < round {
+            let passed_over: Vec<u32> = self.unfinished.range(done..round).map(|(&it, _)| it).collect();
+            passed_over.into_iter().for_each(|it| self.finish(it));
+        }
         self.forget(peer);
         Ok(Outcome::New)
     }
@@ -186,8 +209,14 @@ impl Progress {
         let Some(reports) = self.unfinished.get(&round) else {
             return;
         };
-        let given_up = self.lost.iter().filter(|peer| !reports.contains_key(peer)).count();
-        if reports.len() < self.least || reports.len() + given_up < self.peers as usize {
+        let is_waited_for = |(peer, place): (u32, &Reported)| {
+            let is_over = self.lost.contains(&peer)
+                || self.in_order && place.done > round
+                || self.passed_over.contains(&(peer, round));
+            !is_over && !reports.contains_key(&peer)
+        };
+        let is_whole = reports.len() == self.peers as usize;
+        if !is_whole && (reports.len() < self.least || (0..).zip(&self.by_peer).any(is_waited_for)) {
             return;
         }
         self.finished
@@ -357,6 +386,22 @@ mod tests {
         progress.handle_report(&sample(0, 0, 3)).unwrap();
         assert_eq!(progress.lose(1), []);
         assert_eq!(progress.rounds_finished(), 3);
+    }
+
+    #[test]
+    fn a_round_does_not_wait_for_a_peer_that_passed_it_over() {
+        let mut live = Progress::new(3, 4).with_least(2).in_order();
+        let mut read = Progress::new(3, 4).with_least(2);
+        for (peer, round) in [(0, 0), (1, 0), (0, 1), (1, 1), (2, 1)] {
+            live.handle_report(&sample(peer, 0, round)).unwrap();
+            read.handle_report(&sample(peer, 0, round)).unwrap();
+        }
+        assert_eq!(live.round_summary(0).unwrap().peers, 2);
+        assert_eq!(live.round_summary(1).unwrap().peers, 3);
+        // Whoever reads files may read them peer by peer, and has to be told.
+        assert_eq!(read.round_summary(0), None);
+        read.pass_over(2, 0);
+        assert_eq!(read.round_summary(0), live.round_summary(0));
     }
 
     #[test]

@@ -59,6 +59,8 @@ pub struct Measured {
     pub rounds: Vec<RoundFigures>,
     /// Finished rounds of each peer.
     pub rounds_by_peer: Vec<u32>,
+    /// Rounds of each peer in which it was away.
+    pub passed_over: Vec<u32>,
     /// The round that ended the run early, and why.
     pub converged: Option<(u32, String)>,
     /// Why no model of the run counts, when a peer has seen that since the run was last started or resumed.
@@ -104,6 +106,9 @@ struct Sums {
     classes: Vec<Classes>,
     /// All that end a round end it alike.
     ends: BTreeMap<u32, RoundEnd>,
+    /// Peers and rounds that they reported.
+    reported: BTreeSet<(u32, u32)>,
+    passed_over: Vec<u32>,
 }
 
 impl Sums {
@@ -116,14 +121,34 @@ impl Sums {
             spans: BTreeMap::new(),
             classes: Vec::new(),
             ends: BTreeMap::new(),
+            reported: BTreeSet::new(),
+            passed_over: Vec::new(),
         };
         for (place, index) in (0..).zip(indices) {
             sums.add(results, place, index);
         }
+        sums.pass_over();
         for peer in lost {
             sums.progress.lose(peer);
         }
         sums
+    }
+
+    /// Takes note of rounds of which a peer has no figures since it was away: it may have gone after its update was there.
+    fn pass_over(&mut self) {
+        self.passed_over = vec![0; self.progress.peers() as usize];
+        let gone = |end: &RoundEnd| {
+            let rounds = end.round.saturating_sub(1)..=end.round;
+            let of = |&peer: &u32| rounds.clone().map(move |round| (peer, round));
+            end.missing.iter().flat_map(of).collect::<Vec<_>>()
+        };
+        let gone: BTreeSet<(u32, u32)> = self.ends.values().flat_map(gone).collect();
+        for &(peer, round) in gone.difference(&self.reported) {
+            if let Some(count) = self.passed_over.get_mut(peer as usize) {
+                *count += 1;
+                self.progress.pass_over(peer, round);
+            }
+        }
     }
 
     /// Adds the lines of a peer, which is that of this place here.
@@ -153,6 +178,7 @@ impl Sums {
                 Event::Round(report) if report.peer == index => {
                     let here = RoundReport { peer: place, ..*report };
                     if self.progress.handle_report(&here).is_ok() {
+                        self.reported.insert((place, report.round));
                         let span = self.spans.entry(report.round).or_default();
                         span.end = span.end.max(time);
                         span.longest_training = span.longest_training.max(report.train.seconds);
@@ -211,6 +237,7 @@ impl Sums {
                 .map_or(0, |span| span.test_samples),
             classes: last.map_or_else(Vec::new, |round| by_class(round, &self.classes)),
             rounds,
+            passed_over: self.passed_over,
             rounds_by_peer: (0..peers).map(rounds_of).collect(),
         }
     }
@@ -268,8 +295,12 @@ mod tests {
             std::fs::write(results.of_peer(peer, "jsonl"), text).unwrap();
         }
         let of = |least, lost| Sums::of(&results, 0..3, Progress::new(3, 5).with_least(least), lost).measured();
-        assert_eq!(of(2, Vec::new()).rounds.len(), 1);
         assert_eq!(of(3, vec![1]).rounds.len(), 1, "too few finished the other");
+        // That it was away is told by the others.
+        assert_eq!(
+            (of(2, Vec::new()).rounds.len(), &of(2, Vec::new()).passed_over[..]),
+            (2, &[0, 1, 0][..])
+        );
         let rounds = of(2, vec![1]).rounds;
         let ends: Vec<_> = rounds
             .iter()

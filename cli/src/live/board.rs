@@ -74,7 +74,8 @@ impl Board {
                 .collect(),
             ready: 0,
             progress: Progress::new(u32::try_from(degrees.len()).unwrap_or(u32::MAX), description.rounds)
-                .with_least(least),
+                .with_least(least)
+                .in_order(),
             training_began: None,
             finished: Vec::new(),
             finished_before: 0,

@@ -115,6 +115,35 @@ fn a_run_survives_its_first_peer_and_another() {
 }
 
 #[test]
+fn a_peer_that_is_stopped_for_a_while_catches_up() {
+    let run = started(&["training.rounds=100"]);
+    let peers = run.peers();
+    peers[3].stop();
+    let is_without = |end: &&Value| end["missing"][0] == 3;
+    while lines(run.results(), 0, "roundEnd").iter().filter(is_without).count() < 3 {
+        std::thread::yield_now();
+    }
+    peers[3].signal(Signal::CONT);
+    let (output, folder) = run.end();
+    let (errors, results) = (stderr(&output), folder.path());
+    assert_eq!(output.status.code(), Some(0), "{errors}");
+    let last = |peer| lines(results, peer, "round").pop().unwrap();
+    for peer in 0..PEERS {
+        let last = last(peer);
+        assert_eq!(last["round"], 99, "peer {peer}");
+        assert_eq!(
+            last["modelHash"],
+            read_json(&results.join("summary.json"))["modelHash"],
+            "peer {peer}"
+        );
+    }
+    let summary = read_json(&results.join("summary.json"));
+    assert!(summary.get("lost").is_none(), "{summary}");
+    assert_eq!(summary["rounds"].as_array().unwrap().len(), 100);
+    assert!(summary["degradedRounds"].as_u64().unwrap() > 0);
+}
+
+#[test]
 fn a_run_with_too_few_peers_pauses_and_ends_with_the_reason() {
     let mut run = started(&[ENDLESS, "liveness.pauseLimit=1s"]);
     let peers = run.peers();

@@ -20,9 +20,11 @@ pub(super) fn check(setup: &Setup, ended: &Ended) -> Result<(), RunError> {
         Some((round, _)) => round + 1,
         None => setup.plan.training.rounds,
     };
-    let short = (0..)
-        .zip(&measured.rounds_by_peer)
-        .find(|(peer, found)| **found < expected && ended.lost.iter().all(|loss| loss.peer != *peer));
+    let short = (0..).zip(&measured.rounds_by_peer).find(|(peer, found)| {
+        let passed_over = measured.passed_over.get(*peer as usize);
+        let is_lost = ended.lost.iter().any(|loss| loss.peer == *peer);
+        !is_lost && **found + passed_over.copied().unwrap_or(0) < expected
+    });
     let final_model = short.and_then(|_| resume::final_model(results, &setup.plan));
     if let (Some((peer, &found)), None) = (short, final_model) {
         return Err(RunError::Incomplete {
