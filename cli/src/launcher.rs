@@ -139,6 +139,10 @@ pub struct Launcher {
     failures: Vec<(PeerFailure, PeerLoss)>,
     /// Events that came with others.
     waiting: VecDeque<Event>,
+    /// When the run goes without peers that were away as the others finished.
+    left_alone_at: Option<Instant>,
+    /// Nobody else is waited for.
+    is_over: bool,
     events: mpsc::UnboundedReceiver<ChildEvent>,
     order: watch::Sender<Order>,
     children: JoinSet<()>,
@@ -197,6 +201,8 @@ impl Launcher {
             exits: vec![None; peers],
             failures: Vec::new(),
             waiting: VecDeque::new(),
+            left_alone_at: None,
+            is_over: false,
             events,
             order,
             children,
@@ -222,10 +228,11 @@ impl Launcher {
             if let Some(event) = self.waiting.pop_front() {
                 return Ok(Some(event));
             }
-            if self.exits.iter().all(Option::is_some) {
+            if self.is_over || self.exits.iter().all(Option::is_some) {
                 return self.enough_came_to_the_end().map(|()| None);
             }
             let starting = !self.bindings.is_empty();
+            let left_alone_at = self.left_alone_at.unwrap_or(self.deadline);
             let event = tokio::select! {
                 event = self.events.recv() => match event {
                     Some(event) => self.child_event(event)?,
@@ -235,6 +242,10 @@ impl Launcher {
                     reported.summary.map(|summary| Event::Round(Box::new(summary))),
                 _ = self.news.tick(), if starting => Some(Event::Starting { ready: self.ready() }),
                 () = sleep_until(self.deadline), if starting => return Err(self.too_slow()),
+                () = sleep_until(left_alone_at), if self.left_alone_at.is_some() => {
+                    self.give_up_who_was_away();
+                    None
+                }
             };
             if event.is_some() {
                 return Ok(event);
@@ -289,6 +300,7 @@ impl Launcher {
                 let starts = !self.bindings.is_empty();
                 let failure = (!exit.succeeded() || starts).then(|| PeerFailure::of(&exit, &self.setup.results));
                 self.note_exit(exit);
+                self.note_who_is_left_alone();
                 match failure {
                     None => Ok(None),
                     Some(failure) if starts || self.setup.plan.on_peer_loss == OnPeerLoss::Fail => {
@@ -330,12 +342,45 @@ impl Launcher {
         Event::Lost(Box::new(loss))
     }
 
+    /// Once the others have finished, too few are left to close a round: they end when they notice what they missed, or not at all.
+    fn note_who_is_left_alone(&mut self) {
+        let left = self.exits.iter().filter(|exit| exit.is_none()).count();
+        let goes_on = self.setup.plan.on_peer_loss == OnPeerLoss::Continue;
+        let is_alone = goes_on && self.finished() >= self.needed() && left < self.needed();
+        if is_alone && self.left_alone_at.is_none() {
+            self.left_alone_at = Some(Instant::now() + self.setup.plan.liveness.heartbeat_timeout);
+        }
+    }
+
+    fn give_up_who_was_away(&mut self) {
+        self.is_over = true;
+        let left: Vec<u32> = (0..)
+            .zip(&self.exits)
+            .filter(|(_, exit)| exit.is_none())
+            .map(|(index, _)| index)
+            .collect();
+        for index in left {
+            let lost = self.lose(PeerFailure {
+                index,
+                reason: format!("peer {index} was away when the others finished"),
+                last_lines: Vec::new(),
+                log: self.setup.results.of_peer(index, "log"),
+            });
+            self.waiting.push_back(lost);
+        }
+    }
+
+    /// Peers that have come to the end.
+    fn finished(&self) -> usize {
+        self.exits.iter().flatten().filter(|exit| exit.succeeded()).count()
+    }
+
     fn needed(&self) -> usize {
         self.setup.plan.liveness.min_peers as usize
     }
 
     fn enough_came_to_the_end(&self) -> Result<(), LaunchError> {
-        let ended = self.exits.iter().flatten().filter(|exit| exit.succeeded()).count();
+        let ended = self.finished();
         let needed = self.needed();
         let Some(((first, _), others)) = self.failures.split_first().filter(|_| ended < needed) else {
             return Ok(());

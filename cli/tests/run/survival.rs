@@ -144,6 +144,21 @@ fn a_peer_that_is_stopped_for_a_while_catches_up() {
 }
 
 #[test]
+fn nobody_waits_for_a_peer_that_is_away_when_the_others_finish() {
+    let mut run = started(&["training.rounds=20"]);
+    let peers = run.peers();
+    peers[3].stop();
+    let lost = run.wait_for("lost");
+    assert_eq!(lost["peer"], 3, "{lost}");
+    let (output, folder) = run.end();
+    let errors = stderr(&output);
+    assert_eq!(output.status.code(), Some(0), "{errors}");
+    assert!(errors.contains("peer 3 was away when the others finished"), "{errors}");
+    peers.iter().for_each(Process::assert_gone);
+    assert_eq!(lines(folder.path(), 0, "round").len(), 20);
+}
+
+#[test]
 fn a_run_with_too_few_peers_pauses_and_ends_with_the_reason() {
     let mut run = started(&[ENDLESS, "liveness.pauseLimit=1s"]);
     let peers = run.peers();
