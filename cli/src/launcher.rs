@@ -38,6 +38,7 @@ use tokio::{
 pub use child::Exit;
 use child::{ChildEvent, Order};
 pub use failure::PeerFailure;
+use journal::has_closed;
 pub(crate) use journal::rounds_of;
 pub use journal::{Measured, RoundFigures};
 pub use limits::{TooFewFiles, have_least_open_files, raise_open_files};
@@ -352,14 +353,28 @@ impl Launcher {
         }
     }
 
+    /// Whoever has closed the last round comes to its end, however long it takes; nobody else does.
     fn give_up_who_was_away(&mut self) {
-        self.is_over = true;
-        let left: Vec<u32> = (0..)
+        let (results, rounds) = (&self.setup.results, self.setup.plan.training.rounds);
+        let ended = (0..)
+            .zip(&self.exits)
+            .filter(|(_, exit)| exit.as_ref().is_some_and(Exit::succeeded));
+        let last = ended
+            .map(|(index, _)| rounds_of(results, index, rounds))
+            .max()
+            .unwrap_or(rounds);
+        let left = (0..)
             .zip(&self.exits)
             .filter(|(_, exit)| exit.is_none())
-            .map(|(index, _)| index)
-            .collect();
-        for index in left {
+            .map(|(index, _)| index);
+        let (coming, away): (Vec<u32>, Vec<u32>) = left.partition(|&index| has_closed(results, index, last));
+        self.is_over = coming.is_empty();
+        self.left_alone_at = (!self.is_over).then(|| Instant::now() + self.setup.plan.liveness.heartbeat_timeout);
+        for index in away
+            .into_iter()
+            .filter(|&index| !self.is_given_up(index))
+            .collect::<Vec<_>>()
+        {
             let lost = self.lose(PeerFailure {
                 index,
                 reason: format!("peer {index} was away when the others finished"),
@@ -368,6 +383,10 @@ impl Launcher {
             });
             self.waiting.push_back(lost);
         }
+    }
+
+    fn is_given_up(&self, index: u32) -> bool {
+        self.failures.iter().any(|(failure, _)| failure.index == index)
     }
 
     /// Peers that have come to the end.

@@ -17,7 +17,8 @@ mod start;
 
 use std::time::Duration;
 
-use fltorrent_swarm::{ChokePolicyKind, ChunkSelection, OnPeerLoss, RoundRules};
+use fltorrent_swarm::{ChokePolicyKind, ChunkSelection};
+pub use fltorrent_swarm::{Deadline, OnPeerLoss, RoundRules};
 use serde::{Deserialize, Serialize};
 
 use crate::{aggregation::Aggregation, data::DataSource, family, partition::Partition, schedule::Schedule};

@@ -5,7 +5,7 @@ mod outline;
 use std::sync::Arc;
 
 use fltorrent_coordinator::identity::RunId;
-use fltorrent_crds::{Errors, Experiment, Plan, experiment::Group};
+use fltorrent_crds::{Errors, Experiment, Plan, experiment::Group, plan::Deadline};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
 use kube::Resource as _;
 
@@ -105,6 +105,7 @@ pub fn validate(experiment: Arc<Experiment>) -> Result<Validated, ValidateError>
     let uid = text(&metadata.uid, "uid")?;
     let generation = metadata.generation.unwrap_or_default();
     let plan = Plan::from_experiment(&experiment)?;
+    needs_all_peers(&plan)?;
     // It has to be writable, and is written anew whenever it is told.
     manifest(&experiment)?;
     Ok(Validated {
@@ -116,6 +117,19 @@ pub fn validate(experiment: Arc<Experiment>) -> Result<Validated, ValidateError>
         plan: Outline::of(plan),
         experiment,
     })
+}
+
+/// A pod that is lost ends the attempt, so that no round of one closes without somebody.
+fn needs_all_peers(plan: &Plan) -> Result<(), ValidateError> {
+    let round = &plan.exchange.round;
+    let field = match round.deadline {
+        _ if (round.quorum as usize) < plan.peers.len() => "quorum",
+        Deadline::After(_) => "deadline",
+        Deadline::Auto | Deadline::None => return Ok(()),
+    };
+    Err(ValidateError::Plan(format!(
+        "exchange.round.{field}: rounds without some peers are not there in pods yet; leave it out"
+    )))
 }
 
 /// The manifest that peers are told: what a run on one machine would read, without what only pods have.

@@ -136,6 +136,8 @@ pub enum Progress {
     },
     /// This peer's update is in the store.
     Published {
+        /// The round.
+        round: u32,
         /// Its signed description.
         metainfo: Signed,
         /// How training went.
@@ -345,7 +347,7 @@ impl<'a> Thread<'a> {
         };
         let metainfo = sign(&self.work.credentials, body.encode());
         let metainfo = metainfo.map_err(|source| WorkError::Sign { round, source })?;
-        Ok(Progress::Published { metainfo, train })
+        Ok(Progress::Published { round, metainfo, train })
     }
 
     /// Waits until a training that took so long has taken as long as it shall, or there is something else to do.
@@ -424,6 +426,12 @@ impl<'a> Thread<'a> {
             ..
         } = &mut self.work;
         let folded = |source| WorkError::Fold { round, source };
+        // A model that was taken over in vain may still be there.
+        while trainer
+            .take_first()
+            .map_err(|source| WorkError::Train { round, source })?
+            .is_some()
+        {}
         let updates = Updates::new(store, layout, round, &completed.samples).only(completed.set.as_ref());
         let mut fold = Fold::new(aggregation.as_mut(), updates).map_err(folded)?;
         let mut hasher = blake3::Hasher::new();

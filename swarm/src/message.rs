@@ -100,12 +100,15 @@ pub enum Message {
 }
 
 impl Message {
-    /// Whether it says what there is of a round.
-    pub(crate) fn is_of_a_round(&self) -> bool {
-        matches!(
-            self,
-            Self::Have { .. } | Self::Bitfield { .. } | Self::Complete { .. } | Self::Closed { .. } | Self::Metainfo(_)
-        )
+    /// The round of which it says what its sender has.
+    pub(crate) fn of_a_round(&self) -> Option<u32> {
+        match *self {
+            Self::Have { round, .. }
+            | Self::Bitfield { round, .. }
+            | Self::Complete { round }
+            | Self::Closed { round } => Some(round),
+            _ => None,
+        }
     }
 }
 

@@ -56,6 +56,8 @@ pub(crate) struct Neighbour {
     /// Whether both ever knew each other.
     pub(crate) met: bool,
 
+    /// Its last hello did not fit.
+    pub(crate) unfit: bool,
     /// It is rounds behind, and has not said yet that it catches up.
     pub(crate) behind: bool,
     /// The last round that it spoke of, where that is more than one ahead of this peer's.
@@ -119,6 +121,7 @@ impl Neighbour {
                 why: "it was never reached".to_owned(),
             },
             met: false,
+            unfit: false,
             behind: false,
             ahead: None,
             choked: true,
@@ -173,6 +176,7 @@ impl Neighbour {
         let old = std::mem::replace(self, fresh);
         self.state = state;
         self.met = old.met;
+        self.unfit = old.unfit;
         self.delivery = old.delivery;
         self.received = old.received;
         self.kept = old.kept;

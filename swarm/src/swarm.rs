@@ -73,6 +73,9 @@ pub struct Swarm {
     round_end: Option<RoundEnd>,
     /// The end of the round before that one.
     end_before: Option<RoundEnd>,
+    /// The last round of which it has signed an update, and the last one on which it has voted, with the ballot.
+    signed_round: Option<u32>,
+    last_ballot: (u32, u32),
     /// The round from which on this peer takes part.
     takes_part_from: u32,
     /// This peer catches up with the others.
@@ -129,6 +132,8 @@ impl Swarm {
             paused_since: None,
             round_end: None,
             end_before: None,
+            signed_round: None,
+            last_ballot: (0, 0),
             takes_part_from: 0,
             origins_ahead: BTreeSet::new(),
             joining: None,
@@ -164,6 +169,8 @@ impl Swarm {
         // Everybody who takes part has published the current round or voted on it, hence closed the one before: it is over,
         // even where a neighbour's word of that is still on its way.
         self.release_previous();
+        // Whatever this peer went on from, what it has folded since is what the others have.
+        (self.adopted, self.unpublished) = (None, None);
         // One that was taken over is of a round that this peer has never had.
         if let Some(State { round, .. }) = self.offer.take() {
             for neighbour in &mut self.neighbours {
@@ -229,6 +236,7 @@ impl Swarm {
             return self.publish_when_certified(now);
         }
         self.published_at = Some(now);
+        self.signed_round = Some(known.parsed.round);
         self.adopt_metainfo(known, None);
         for index in 0..self.config.layout.chunks() {
             self.hold(now, me * self.config.layout.chunks() + index);
@@ -344,6 +352,7 @@ impl Swarm {
     fn greeted(&mut self, now: Time, at: usize, theirs: &Hello) -> Result<(), Violation> {
         self.config.hello.check(theirs, self.neighbours[at].peer)?;
         self.neighbours[at].met = true;
+        self.neighbours[at].unfit = false;
         self.neighbours[at].state = NeighbourState::Open;
         self.neighbours[at].waiting_since = now;
         if self.goes_on_without() {
@@ -366,6 +375,7 @@ impl Swarm {
         self.stats.violations += 1;
         let neighbour = &mut self.neighbours[at];
         neighbour.at_fault_since.get_or_insert(now);
+        neighbour.unfit |= matches!(violation, Violation::Hello(_));
         let peer = neighbour.peer;
         self.went_away(now, at, violation.to_string());
         self.actions.push_back(Action::Disconnect { peer, violation });
@@ -379,6 +389,7 @@ impl Swarm {
             .map(|request| request.position)
             .collect();
         self.neighbours[at].reset(state, now);
+        self.forget_offer(at);
         for position in outstanding {
             self.current.give_up(position, at);
         }

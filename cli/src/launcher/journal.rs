@@ -259,6 +259,12 @@ pub(crate) fn rounds_of(results: &Results, peer: u32, rounds: u32) -> u32 {
     own.collect::<BTreeSet<_>>().len() as u32
 }
 
+/// Whether a peer has closed the last one of so many rounds.
+pub(super) fn has_closed(results: &Results, peer: u32, rounds: u32) -> bool {
+    let is_last = |event: Event| matches!(event, Event::RoundEnd(end) if end.round.saturating_add(1) >= rounds);
+    lines(results, peer).any(|line| is_last(line.event))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

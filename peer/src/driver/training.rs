@@ -16,13 +16,18 @@ impl Driver {
     pub(super) fn progressed(&mut self, progress: Progress) -> Result<(), RunError> {
         match progress {
             Progress::Training { round } => {
-                self.hold(round);
+                // One that was late may train for a round that is over, which nobody would release again.
+                if round >= self.parts.swarm.round() {
+                    self.hold(round);
+                }
                 self.observer.training(round)?;
             }
-            Progress::Published { metainfo, train } => {
+            Progress::Published { round, metainfo, train } => {
                 let now = self.now();
-                self.observer.published(now, train);
-                self.parts.swarm.publish(now, metainfo);
+                if round == self.parts.swarm.round() && !self.parts.swarm.is_joining() {
+                    self.observer.published(now, train);
+                    self.parts.swarm.publish(now, metainfo);
+                }
             }
             Progress::Aggregated { aggregated, noted } => {
                 self.observer.aggregated(aggregated)?;

@@ -35,7 +35,7 @@ impl Swarm {
             return;
         }
         if self.joining.is_some() {
-            if round.is_full() {
+            if round.is_full() && self.may_adopt(now) {
                 self.adopt(now);
             }
             return;
@@ -61,6 +61,7 @@ impl Swarm {
     fn close(&mut self, now: Time, cause: EndCause) {
         self.current.close();
         self.withdraw_all();
+        self.update_interest();
         if let Some(published) = self.published_at {
             self.choker.set_round_length(now.saturating_sub(published));
         }
@@ -248,13 +249,18 @@ impl Swarm {
         let me = self.config.me();
         let members = self.view.members_of(number);
         let peers = self.config.peers;
+        let ballot = match self.last_ballot {
+            (round, ballot) if round == number => ballot + 1,
+            _ => 1,
+        };
+        self.last_ballot = (number, ballot);
         let Some(round) = self.round_mut(number) else {
             return;
         };
         let lacking = (0..peers).filter(|&origin| !round.has_whole(origin));
         let vote = Vote {
             round: number,
-            ballot: round.votes.last_of(me).map_or(0, |last| last.ballot) + 1,
+            ballot,
             cuts,
             is_closed: round.is_closed(),
             members,

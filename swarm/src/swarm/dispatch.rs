@@ -19,7 +19,12 @@ impl Swarm {
     }
 
     fn dispatch_open(&mut self, now: Time, at: usize, message: Message) -> Result<Follows, Violation> {
-        if self.joining.is_some() && message.is_of_a_round() {
+        let is_in_step =
+            |round: u32| round > self.current.number || self.joining.is_none() && round == self.current.number;
+        if message.of_a_round().is_some_and(is_in_step) {
+            self.neighbours[at].behind = false;
+        }
+        if self.joining.is_some() && (message.of_a_round().is_some() || matches!(message, Message::Metainfo(_))) {
             // All of it is told once more when this peer has caught up.
             return Ok(Follows::Nothing);
         }

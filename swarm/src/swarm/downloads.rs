@@ -117,6 +117,7 @@ impl Swarm {
                 let from = self.neighbours[at].peer;
                 self.actions.push_back(Action::Notice(Notice::Corrupt { from, chunk }));
             }
+            Err(PieceFault::NotFinite) if self.joining.is_some() => self.refuse_offer(),
             Err(PieceFault::NotFinite) => self.fail(Failure::NotFinite {
                 origin: chunk.origin,
                 round: chunk.round,

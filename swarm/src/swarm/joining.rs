@@ -27,8 +27,9 @@ use crate::{
 const MOST_RELAYED: usize = 4096;
 
 /// A peer's way back.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Joining {
+    since: Time,
     /// The last model that each neighbour has offered, by its position.
     offers: BTreeMap<usize, State>,
     /// The one that is asked for.
@@ -67,8 +68,11 @@ impl Swarm {
 
     /// The model that [`Action::Adopt`] named has another hash: whoever gave it lied.
     pub fn refuse_model(&mut self, now: Time, round: u32) {
-        if let Some(adopted) = self.adopted.take() {
-            self.refused.insert(adopted.model);
+        if let Some(adopted) = self.adopted.take_if(|adopted| adopted.round == round) {
+            debug_assert_eq!(adopted.round, round);
+            if let Some(offer) = self.offer.clone() {
+                self.refused.insert(hash_of(&offer));
+            }
             self.actions.push_back(Action::Notice(Notice::WrongModel { round }));
             self.rejoin(self.current.number);
             self.settle(now);
@@ -222,6 +226,13 @@ impl Swarm {
             return;
         }
         self.withdraw_all();
+        for at in 0..self.neighbours.len() {
+            let has_gone_on = self.current.neighbour(at).says_done;
+            let neighbour = &mut self.neighbours[at];
+            // Whoever was in step with this peer is left behind as well, unless it has said that it catches up.
+            let is_in_step = neighbour.is_open() && neighbour.ahead.is_none() && !has_gone_on;
+            neighbour.behind |= is_in_step && !self.view.is_joining(neighbour.peer);
+        }
         let offered = self.offer.take().map(|offer| offer.round);
         let rounds = [
             self.previous.take().map(|previous| previous.number),
@@ -235,16 +246,18 @@ impl Swarm {
         self.origins_ahead.clear();
         (self.published_at, self.unpublished, self.adopted) = (None, None, None);
         for neighbour in &mut self.neighbours {
-            // Whoever was in step with this peer is left behind as well, unless it has said that it catches up.
-            let catches_up = self.view.is_joining(neighbour.peer);
-            neighbour.behind |= neighbour.is_open() && neighbour.ahead.is_none() && !catches_up;
             neighbour.ahead = None;
             neighbour.haves.clear();
             neighbour.haves_due = None;
             neighbour.queue.clear();
         }
         self.current = self.round_of_a_model(round);
-        self.joining = Some(Joining::default());
+        self.joining = Some(Joining {
+            since: self.latest,
+            offers: BTreeMap::new(),
+            offer: None,
+            relayed: BTreeSet::new(),
+        });
         let behind = Notice::Behind { round, theirs };
         self.actions.push_back(Action::Notice(behind));
     }
@@ -258,13 +271,44 @@ impl Swarm {
 
     /// A neighbour offers the model of a round. What most of them offer is asked for.
     pub(super) fn got_state(&mut self, at: usize, state: State) {
-        let least = self.released.saturating_sub(1);
+        // Of one round it signs one update.
+        let least = self.released.saturating_sub(1).max(self.signed_round.unwrap_or(0));
         let is_of_use = state.round >= least && state.round < self.config.rounds - 1;
-        let is_refused = self.refused.contains(&state.model);
-        let Some(joining) = self.joining.as_mut().filter(|_| is_of_use && !is_refused) else {
-            return;
-        };
-        joining.offers.insert(at, state.clone());
+        let is_refused = self.refused.contains(&hash_of(&state));
+        if let Some(joining) = self.joining.as_mut().filter(|_| is_of_use && !is_refused) {
+            joining.offers.insert(at, state);
+            self.choose_offer();
+        }
+    }
+
+    /// A neighbour is gone, and so is what it has offered.
+    pub(super) fn forget_offer(&mut self, at: usize) {
+        if self
+            .joining
+            .as_mut()
+            .is_some_and(|joining| joining.offers.remove(&at).is_some())
+        {
+            self.choose_offer();
+        }
+    }
+
+    /// What was offered is no model.
+    pub(super) fn refuse_offer(&mut self) {
+        let Some(joining) = &mut self.joining else { return };
+        if let Some(offer) = joining.offer.take() {
+            self.refused.insert(hash_of(&offer));
+            joining.offers.retain(|_, other| *other != offer);
+            let round = offer.round;
+            self.actions.push_back(Action::Release { round });
+            self.withdraw_all();
+            self.current = self.round_of_a_model(round);
+            self.choose_offer();
+        }
+    }
+
+    /// Asks for the model that most neighbours offer.
+    fn choose_offer(&mut self) {
+        let Some(joining) = &mut self.joining else { return };
         let offers = &joining.offers;
         let alike = |state: &State| offers.values().filter(|other| *other == state).count();
         // Of two that are offered as often, the one that a liar cannot have made up to be the newest.
@@ -289,6 +333,25 @@ impl Swarm {
         for at in holders.into_iter().filter(|&at| self.neighbours[at].is_open()) {
             self.current.add_complete(at);
         }
+    }
+
+    /// Whether the model that is here may be taken over: most neighbours offer it, or nobody has offered another one for long enough.
+    pub(super) fn may_adopt(&self, now: Time) -> bool {
+        let Some(joining) = &self.joining else { return false };
+        let open = self.neighbours.iter().filter(|neighbour| neighbour.is_open());
+        let could_offer = open.filter(|neighbour| !self.view.is_joining(neighbour.peer)).count();
+        let alike = joining
+            .offers
+            .values()
+            .filter(|&offer| joining.offer.as_ref() == Some(offer))
+            .count();
+        2 * alike > could_offer || now >= joining.since + self.config.round_rules.patience
+    }
+
+    /// When a model may be taken over that not most neighbours offer.
+    pub(super) fn next_adoption(&self) -> Option<Time> {
+        let joining = self.joining.as_ref().filter(|_| self.current.is_full())?;
+        Some(joining.since + self.config.round_rules.patience)
     }
 
     /// A model as the update of a round's only origin. Nobody has signed it.
@@ -340,6 +403,10 @@ impl Swarm {
         over.agree(Bitfield::new(over.held().len()));
         over.close();
         self.previous = Some(over);
+        self.publish_when_certified(now);
+        if self.joining.is_some() {
+            return;
+        }
         // Others may catch up by way of this peer.
         self.made = Some(offer.round);
         self.actions
@@ -367,9 +434,10 @@ impl Swarm {
         let metainfos = self.current.metainfos().map(|known| &known.parsed);
         let (alike, unlike): (Vec<&Metainfo>, Vec<&Metainfo>) =
             metainfos.partition(|it| (it.folded, it.base) == (adopted.folded, adopted.model));
-        if 2 * alike.len() > others {
-            self.adopted = None;
+        if others == 0 || 2 * alike.len() > others {
+            // Its own update shows that the model had the hash that the others have signed.
             if let Some(signed) = self.unpublished.take() {
+                self.adopted = None;
                 self.publish(now, signed);
             }
         } else if 2 * unlike.len() > others {
@@ -390,6 +458,10 @@ impl Swarm {
         }
         true
     }
+}
+
+fn hash_of(state: &State) -> [u8; 32] {
+    *blake3::hash(&Message::State(state.clone()).encode()).as_bytes()
 }
 
 impl RoundEnd {

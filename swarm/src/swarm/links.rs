@@ -54,8 +54,10 @@ impl Swarm {
         self.tell_links(now);
         self.pause_or_go_on(now);
         self.make_model_when_wanted();
-        if self.joining.is_none() {
-            self.vote_when_due(now);
+        self.publish_when_certified(now);
+        match self.joining {
+            Some(_) => self.close_when_done(now),
+            None => self.vote_when_due(now),
         }
     }
 
@@ -70,7 +72,11 @@ impl Swarm {
             .filter_map(waits)
             .map(|since| since + self.config.join_within);
         let pause = self.paused_since.map(|since| since + self.config.pause_limit);
-        let due = due.filter(|&due| due > self.latest).chain(pause).min();
+        let due = due
+            .filter(|&due| due > self.latest)
+            .chain(pause)
+            .chain(self.next_adoption())
+            .min();
         due.filter(|_| self.goes_on_without() && !self.has_finished())
     }
 
@@ -78,7 +84,7 @@ impl Swarm {
         let neighbour = &self.neighbours[at];
         let since = neighbour.useless_since();
         let is_gone = since.is_some_and(|since| neighbour.met || now >= since + self.config.join_within);
-        is_gone || neighbour.behind
+        is_gone || neighbour.behind || neighbour.unfit
     }
 
     fn tell_links(&mut self, now: Time) {

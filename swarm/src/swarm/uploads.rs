@@ -35,7 +35,9 @@ impl Swarm {
         chunk: ChunkId,
     ) -> Result<(), Violation> {
         self.check_round(chunk.round)?;
-        self.check_incomplete(at, chunk.round)?;
+        if !self.offers(chunk) {
+            self.check_incomplete(at, chunk.round)?;
+        }
         let held = self.offers(chunk) || chunk.round >= self.released && self.holds(chunk);
         let neighbour = &mut self.neighbours[at];
         if request <= neighbour.last_requested {

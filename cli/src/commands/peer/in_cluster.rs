@@ -20,7 +20,7 @@ use std::{
 };
 
 use fltorrent_coordinator::ending::{EndState, Ending};
-use fltorrent_crds::Plan;
+use fltorrent_crds::{Plan, plan::OnPeerLoss};
 use fltorrent_peer::{
     checkpoint::{self, Folder, Resume},
     driver::RunError,
@@ -112,12 +112,20 @@ fn run(folder: &Path, ending: &mut Ending) -> Result<(), PodError> {
     result
 }
 
+/// The operator restarts all pods when it loses one, so that an attempt ends with the first loss.
+fn in_an_attempt(plan: &Plan) -> Plan {
+    Plan {
+        on_peer_loss: OnPeerLoss::Fail,
+        ..plan.clone()
+    }
+}
+
 async fn drive(folder: &Path, ending: &mut Ending) -> Result<(), PodError> {
     // First of all: a container's first process that does not listen to signals cannot be ended by them.
     let mut signals = Signals::new()?;
     let variable = |name: &str| std::env::var_os(name);
     let settings = Settings::read(folder, &variable).map_err(PodError::Settings)?;
-    let (plan, index) = (&settings.plan, settings.index);
+    let (plan, index) = (&in_an_attempt(&settings.plan), settings.index);
     ending.peer = Some(index);
     ending.attempt = Some(settings.attempt);
     ending.rounds_planned = plan.training.rounds;
@@ -128,7 +136,7 @@ async fn drive(folder: &Path, ending: &mut Ending) -> Result<(), PodError> {
         of = plan.peers.len(),
         attempt = settings.attempt,
         run = %settings.run,
-        plan = %plan.hash_text(),
+        plan = %settings.plan.hash_text(),
         version = VERSION,
         "a peer of an experiment in a cluster"
     );

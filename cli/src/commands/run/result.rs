@@ -2,7 +2,7 @@
 
 use super::RunError;
 use crate::{
-    launcher::{Ended, Measured, Setup, rounds_of},
+    launcher::{Ended, Measured, RoundFigures, Setup, rounds_of},
     output, resume,
 };
 
@@ -49,12 +49,13 @@ pub(super) fn check(setup: &Setup, ended: &Ended) -> Result<(), RunError> {
     }
 }
 
-/// The first round after which peers had different models.
+/// The first round after which peers had different models and kept them: whoever was cut off in a round may have had another one for a
+/// while, and has folded whole updates with the others since.
 fn differing(measured: &Measured) -> Option<u32> {
-    let mut summaries = measured.rounds.iter().map(|round| &round.summary);
-    summaries
-        .find(|summary| !summary.models_agree)
-        .map(|summary| summary.round)
+    let differ = |round: &&RoundFigures| !round.summary.models_agree;
+    let last = measured.rounds.last().filter(differ)?;
+    let mut rounds = measured.rounds.iter().rev().take_while(differ);
+    Some(rounds.next_back().unwrap_or(last).summary.round)
 }
 
 /// Keeps what is of use of a run that has failed, and gives the command by which it goes on. Where it is proven that it has no model, what a
