@@ -3,6 +3,7 @@
 //! The launcher is the run's authority and takes its status; it decides nothing. A peer lives as long as its standard
 //! input is open, so that whatever becomes of the launcher, no peer outlives it.
 
+mod alone;
 mod child;
 mod failure;
 pub(crate) mod journal;
@@ -38,7 +39,6 @@ use tokio::{
 pub use child::Exit;
 use child::{ChildEvent, Order};
 pub use failure::PeerFailure;
-use journal::has_closed;
 pub(crate) use journal::rounds_of;
 pub use journal::{Measured, RoundFigures};
 pub use limits::{TooFewFiles, have_least_open_files, raise_open_files};
@@ -341,57 +341,6 @@ impl Launcher {
             .extend(finished.map(|summary| Event::Round(Box::new(summary))));
         self.failures.push((failure, loss.clone()));
         Event::Lost(Box::new(loss))
-    }
-
-    /// Once the others have finished, too few are left to close a round: they end when they notice what they missed, or not at all.
-    fn note_who_is_left_alone(&mut self) {
-        let left = self.exits.iter().filter(|exit| exit.is_none()).count();
-        let goes_on = self.setup.plan.on_peer_loss == OnPeerLoss::Continue;
-        let is_alone = goes_on && self.finished() >= self.needed() && left < self.needed();
-        if is_alone && self.left_alone_at.is_none() {
-            self.left_alone_at = Some(Instant::now() + self.setup.plan.liveness.heartbeat_timeout);
-        }
-    }
-
-    /// Whoever has closed the last round comes to its end, however long it takes; nobody else does.
-    fn give_up_who_was_away(&mut self) {
-        let (results, rounds) = (&self.setup.results, self.setup.plan.training.rounds);
-        let ended = (0..)
-            .zip(&self.exits)
-            .filter(|(_, exit)| exit.as_ref().is_some_and(Exit::succeeded));
-        let last = ended
-            .map(|(index, _)| rounds_of(results, index, rounds))
-            .max()
-            .unwrap_or(rounds);
-        let left = (0..)
-            .zip(&self.exits)
-            .filter(|(_, exit)| exit.is_none())
-            .map(|(index, _)| index);
-        let (coming, away): (Vec<u32>, Vec<u32>) = left.partition(|&index| has_closed(results, index, last));
-        self.is_over = coming.is_empty();
-        self.left_alone_at = (!self.is_over).then(|| Instant::now() + self.setup.plan.liveness.heartbeat_timeout);
-        for index in away
-            .into_iter()
-            .filter(|&index| !self.is_given_up(index))
-            .collect::<Vec<_>>()
-        {
-            let lost = self.lose(PeerFailure {
-                index,
-                reason: format!("peer {index} was away when the others finished"),
-                last_lines: Vec::new(),
-                log: self.setup.results.of_peer(index, "log"),
-            });
-            self.waiting.push_back(lost);
-        }
-    }
-
-    fn is_given_up(&self, index: u32) -> bool {
-        self.failures.iter().any(|(failure, _)| failure.index == index)
-    }
-
-    /// Peers that have come to the end.
-    fn finished(&self) -> usize {
-        self.exits.iter().flatten().filter(|exit| exit.succeeded()).count()
     }
 
     fn needed(&self) -> usize {

@@ -1,5 +1,7 @@
 //! What of a run that has ended is its model, and whether it may go on.
 
+use fltorrent_crds::plan::OnPeerLoss;
+
 use super::RunError;
 use crate::{
     launcher::{Ended, Measured, RoundFigures, Setup, rounds_of},
@@ -10,7 +12,7 @@ use crate::{
 pub(super) fn check(setup: &Setup, ended: &Ended) -> Result<(), RunError> {
     let measured = &ended.measured;
     let results = &setup.results;
-    if let Some(round) = differing(measured) {
+    if let Some(round) = differing(setup, measured) {
         let folder = results.peers();
         return Err(RunError::ModelsDiffer { round, folder });
     }
@@ -49,20 +51,23 @@ pub(super) fn check(setup: &Setup, ended: &Ended) -> Result<(), RunError> {
     }
 }
 
-/// The first round after which peers had different models and kept them: whoever was cut off in a round may have had another one for a
-/// while, and has folded whole updates with the others since.
-fn differing(measured: &Measured) -> Option<u32> {
+/// The first round after which peers had different models. Where the run goes on without lost peers, whoever was cut off in a round may have had
+/// another one for a while, and has folded whole updates with the others since: there, differences that have stayed count.
+fn differing(setup: &Setup, measured: &Measured) -> Option<u32> {
     let differ = |round: &&RoundFigures| !round.summary.models_agree;
-    let last = measured.rounds.last().filter(differ)?;
-    let mut rounds = measured.rounds.iter().rev().take_while(differ);
-    Some(rounds.next_back().unwrap_or(last).summary.round)
+    let rounds = &measured.rounds;
+    let first = match setup.plan.on_peer_loss {
+        OnPeerLoss::Fail => rounds.iter().find(differ),
+        OnPeerLoss::Continue => rounds.iter().rev().take_while(differ).last(),
+    };
+    first.map(|round| round.summary.round)
 }
 
 /// Keeps what is of use of a run that has failed, and gives the command by which it goes on. Where it is proven that it has no model, what a
 /// peer has written is removed, and nothing is gone on with: it would be so again, from the same checkpoints.
 pub(super) fn keep(setup: &Setup, measured: &Measured) -> Option<String> {
     let results = &setup.results;
-    if measured.verdict.is_some() || differing(measured).is_some() {
+    if measured.verdict.is_some() || differing(setup, measured).is_some() {
         if let Err(error) = results.drop_unconfirmed_model() {
             output::warning(&crate::chain(&error));
         }
