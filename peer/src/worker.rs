@@ -288,26 +288,14 @@ impl<'a> Thread<'a> {
     /// Takes over the model that others made of a round; false where the store has another one.
     fn adopt(&mut self, adoption: &Adoption) -> Result<bool, WorkError> {
         let round = adoption.round;
-        let trained = |source| WorkError::Train { round, source };
-        while self.work.trainer.take_first().map_err(trained)?.is_some() {}
         // The model is the update of the first index after the peers'.
         let mut samples = vec![None; self.work.peers as usize];
         samples.push(Some(1));
         let Work {
             trainer, store, layout, ..
         } = &mut self.work;
-        let folded = |source| WorkError::Fold { round, source };
-        let mut hasher = blake3::Hasher::new();
-        {
-            let mut alone = aggregate::alone();
-            let mut fold = Fold::new(&mut alone, Updates::new(store, layout, round, &samples)).map_err(folded)?;
-            for length in trainer.lengths() {
-                let values = fold.next(length).map_err(folded)?;
-                hasher.update(&little_endian(&values));
-                trainer.push(values).map_err(trained)?;
-            }
-        }
-        if *hasher.finalize().as_bytes() != adoption.model {
+        let updates = Updates::new(store, layout, round, &samples);
+        if set_model(trainer.as_mut(), &mut aggregate::alone(), updates, round)? != adoption.model {
             return Ok(false);
         }
         (self.base, self.folded, self.round) = (adoption.model, adoption.folded, round + 1);
@@ -425,24 +413,8 @@ impl<'a> Thread<'a> {
             aggregation,
             ..
         } = &mut self.work;
-        let folded = |source| WorkError::Fold { round, source };
-        // A model that was taken over in vain may still be there.
-        while trainer
-            .take_first()
-            .map_err(|source| WorkError::Train { round, source })?
-            .is_some()
-        {}
         let updates = Updates::new(store, layout, round, &completed.samples).only(completed.set.as_ref());
-        let mut fold = Fold::new(aggregation.as_mut(), updates).map_err(folded)?;
-        let mut hasher = blake3::Hasher::new();
-        for length in trainer.lengths() {
-            let values = fold.next(length).map_err(folded)?;
-            hasher.update(&little_endian(&values));
-            trainer
-                .push(values)
-                .map_err(|source| WorkError::Train { round, source })?;
-        }
-        self.base = *hasher.finalize().as_bytes();
+        self.base = set_model(trainer.as_mut(), aggregation.as_mut(), updates, round)?;
         self.folded = completed.folded;
         self.aggregating = started.elapsed();
         Ok(())
@@ -474,6 +446,26 @@ impl<'a> Thread<'a> {
         };
         Ok((in_all, counts.classes))
     }
+}
+
+/// Gives a trainer the model that a rule makes of updates, tensor by tensor, in place of one that it may have; BLAKE3 of the new one.
+fn set_model(
+    trainer: &mut dyn Trainer,
+    rule: &mut dyn Aggregation,
+    updates: Updates<'_>,
+    round: u32,
+) -> Result<[u8; 32], WorkError> {
+    let trained = |source| WorkError::Train { round, source };
+    let folded = |source| WorkError::Fold { round, source };
+    while trainer.take_first().map_err(trained)?.is_some() {}
+    let mut fold = Fold::new(rule, updates).map_err(folded)?;
+    let mut hasher = blake3::Hasher::new();
+    for length in trainer.lengths() {
+        let values = fold.next(length).map_err(folded)?;
+        hasher.update(&little_endian(&values));
+        trainer.push(values).map_err(trained)?;
+    }
+    Ok(*hasher.finalize().as_bytes())
 }
 
 /// The rest of a time that is stretched by a factor.

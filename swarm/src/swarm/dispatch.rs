@@ -49,8 +49,8 @@ impl Swarm {
             Message::Withdraw { request } => self.got_withdrawal(at, request),
             Message::Reject { request } => self.got_reject(now, at, request)?,
             Message::Metainfo(signed) => return self.got_metainfo(at, signed),
-            Message::Complete { round } => self.got_complete(at, round)?,
-            Message::Closed { round } => self.got_closed(at, round)?,
+            Message::Complete { round } => self.got_end(at, round, true)?,
+            Message::Closed { round } => self.got_end(at, round, false)?,
             Message::Statement(signed) => self.got_statement(now, at, signed)?,
             Message::State(state) => self.got_state(at, state),
             // `dispatch` takes them before.

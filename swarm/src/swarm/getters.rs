@@ -92,12 +92,6 @@ impl Swarm {
         Some(&self.current.metainfo(origin)?.parsed)
     }
 
-    /// Whether this peer's own update of the current round is still to come.
-    pub fn awaits_own_update(&self) -> bool {
-        let me = self.config.me();
-        me < self.config.peers && self.current.metainfo(me).is_none()
-    }
-
     /// Whether the current round is the last one; that it ends the run early is known once it is complete.
     pub fn is_last(&self) -> bool {
         self.convergence.is_some() || self.current.number + 1 >= self.config.rounds

@@ -145,22 +145,13 @@ impl Swarm {
         }
     }
 
-    pub(super) fn got_complete(&mut self, at: usize, round: u32) -> Result<(), Violation> {
+    /// The neighbour needs nothing more of a round: it has everything, or what it has said.
+    pub(super) fn got_end(&mut self, at: usize, round: u32, has_everything: bool) -> Result<(), Violation> {
         self.check_round(round)?;
-        if let Some(round) = self.round_mut(round) {
-            round.add_complete(at);
-        }
-        if self.next.is_some() {
-            self.tell_metainfos(at, self.next_number());
-        }
-        Ok(())
-    }
-
-    /// The neighbour needs nothing more of a round, and has what it has said.
-    pub(super) fn got_closed(&mut self, at: usize, round: u32) -> Result<(), Violation> {
-        self.check_round(round)?;
-        if let Some(round) = self.round_mut(round) {
-            round.add_closed(at);
+        match (self.round_mut(round), has_everything) {
+            (Some(round), true) => round.add_complete(at),
+            (Some(round), false) => round.add_closed(at),
+            (None, _) => {}
         }
         if self.next.is_some() {
             self.tell_metainfos(at, self.next_number());

@@ -68,8 +68,7 @@ impl Swarm {
 
     /// The model that [`Action::Adopt`] named has another hash: whoever gave it lied.
     pub fn refuse_model(&mut self, now: Time, round: u32) {
-        if let Some(adopted) = self.adopted.take_if(|adopted| adopted.round == round) {
-            debug_assert_eq!(adopted.round, round);
+        if self.adopted.take_if(|adopted| adopted.round == round).is_some() {
             if let Some(offer) = self.offer.clone() {
                 self.refused.insert(hash_of(&offer));
             }
@@ -232,6 +231,10 @@ impl Swarm {
             // Whoever was in step with this peer is left behind as well, unless it has said that it catches up.
             let is_in_step = neighbour.is_open() && neighbour.ahead.is_none() && !has_gone_on;
             neighbour.behind |= is_in_step && !self.view.is_joining(neighbour.peer);
+            neighbour.ahead = None;
+            neighbour.haves.clear();
+            neighbour.haves_due = None;
+            neighbour.queue.clear();
         }
         let offered = self.offer.take().map(|offer| offer.round);
         let rounds = [
@@ -245,12 +248,6 @@ impl Swarm {
         (self.released, self.next) = (round, None);
         self.origins_ahead.clear();
         (self.published_at, self.unpublished, self.adopted) = (None, None, None);
-        for neighbour in &mut self.neighbours {
-            neighbour.ahead = None;
-            neighbour.haves.clear();
-            neighbour.haves_due = None;
-            neighbour.queue.clear();
-        }
         self.current = self.round_of_a_model(round);
         self.joining = Some(Joining {
             since: self.latest,

@@ -44,10 +44,7 @@ impl Swarm {
 
     /// Says what has become of this peer's links, and draws the conclusions for the round.
     pub(super) fn go_on_without_others(&mut self, now: Time) {
-        if self.ended {
-            return;
-        }
-        if !self.goes_on_without() {
+        if self.ended || !self.goes_on_without() {
             return;
         }
         self.rejoin_when_stuck();
