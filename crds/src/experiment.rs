@@ -6,6 +6,7 @@
 #![allow(unreachable_pub, reason = "KubeSchema copies the types into functions")]
 
 mod checkpoint;
+mod churn;
 mod data;
 mod early_stop;
 mod exchange;
@@ -27,6 +28,7 @@ pub use crate::{
     limits::{MAX_NAME, MAX_PEERS, MAX_SEED},
 };
 pub use checkpoint::{Checkpoint, CheckpointType, PeriodicCheckpoint};
+pub use churn::{Churn, ChurnKind};
 pub use data::Data;
 pub use early_stop::EarlyStop;
 pub use exchange::{Exchange, Round};
@@ -108,6 +110,10 @@ pub struct ExperimentSpec {
     /// What becomes of the run when something fails.
     #[serde(default)]
     pub failure_policy: FailurePolicy,
+    /// Events of peers that are known beforehand, to try what becomes of a run: each peer does it to itself.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 256), extend("default" = Vec::<Churn>::new()))]
+    pub churn: Vec<Churn>,
     /// Links of the peers, emulated by each peer's process.
     #[serde(default)]
     pub network: Network,

@@ -5,6 +5,7 @@
 
 mod build;
 mod chunks;
+mod churn;
 mod data;
 mod hash;
 mod kubernetes;
@@ -23,11 +24,12 @@ use serde::{Deserialize, Serialize};
 
 use crate::{aggregation::Aggregation, data::DataSource, family, partition::Partition, schedule::Schedule};
 pub use crate::{
-    experiment::{Backend, CongestionControl, Role},
+    experiment::{Backend, ChurnKind, CongestionControl, Role},
     findings::Warning,
     model::ModelPlan,
     tensor::{Start, TensorPlan},
 };
+pub use churn::{At, ChurnPlan};
 pub use network::{LinkPlan, RatePlan};
 pub use paths::unexpanded;
 pub use start::{EarlyStopPlan, InitFromPlan};
@@ -92,6 +94,9 @@ pub struct PeerPlan {
     /// How many times as long as the machine needs its training takes, ≥ 1.
     #[serde(default = "network::as_it_is", skip_serializing_if = "network::is_as_it_is")]
     pub compute_slowdown: f64,
+    /// What happens to it, in order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub churn: Vec<ChurnPlan>,
 }
 
 /// Where the data comes from, its shape, and how it is split.

@@ -31,7 +31,7 @@ field of `spec`. Tests make the plan of each, and a real API server takes it.
 ";
 
 /// The sections, in the order in which a manifest is written; a field that is not among them comes last.
-const ORDER: [&str; 17] = [
+const ORDER: [&str; 18] = [
     "seed",
     "groups",
     "topology",
@@ -43,6 +43,7 @@ const ORDER: [&str; 17] = [
     "transport",
     "liveness",
     "failurePolicy",
+    "churn",
     "network",
     "checkpoint",
     "output",
@@ -51,9 +52,10 @@ const ORDER: [&str; 17] = [
     "restarts",
 ];
 /// Pages that say more about a field.
-const MORE: [(&str, &str); 12] = [
+const MORE: [(&str, &str); 13] = [
     ("aggregation", "models"),
     ("checkpoint", "resume"),
+    ("churn", "churn"),
     ("data", "data"),
     ("groups[].kubernetes", "pods"),
     ("groups[].network", "network"),

@@ -181,7 +181,7 @@ fn check_size(path: &str, degree: u32, peers: u32) -> Result<(), FieldError> {
 }
 
 /// `peer 9 does not exist; peers are 0–7`.
-fn missing_peer(path: &str, peer: u32, peers: u32) -> FieldError {
+pub(crate) fn missing_peer(path: &str, peer: u32, peers: u32) -> FieldError {
     let known = match peers {
         1 => "there is only peer 0".to_owned(),
         n => format!("peers are 0–{}", n - 1),

@@ -206,6 +206,47 @@ fn rules_agree_with_the_reader() {
         (Some(("training/learningRate", json!(1))), true),
         (Some(("exchange/round/quorum", json!(0))), false),
         (Some(("exchange/round/quorum", json!(1))), true),
+        (
+            Some(("churn", json!([{"event": "pause", "rate": 1, "for": "1s"}]))),
+            true,
+        ),
+        (Some(("churn", json!([{"event": "restart", "rate": 0.01}]))), true),
+        (
+            Some(("churn", json!([{"event": "leave", "peers": [1], "round": 2}]))),
+            true,
+        ),
+        (
+            Some((
+                "churn",
+                json!([{"event": "wedge", "peers": [1], "after": "2s", "for": "1s"}]),
+            )),
+            true,
+        ),
+        (Some(("churn", json!([{"event": "crash", "round": 2}]))), false),
+        (
+            Some(("churn", json!([{"event": "crash", "peers": [1], "rate": 0.5}]))),
+            false,
+        ),
+        (
+            Some(("churn", json!([{"event": "crash", "rate": 0.5, "round": 2}]))),
+            false,
+        ),
+        (Some(("churn", json!([{"event": "crash", "peers": [1]}]))), false),
+        (
+            Some((
+                "churn",
+                json!([{"event": "crash", "peers": [1], "round": 2, "after": "2s"}]),
+            )),
+            false,
+        ),
+        (Some(("churn", json!([{"event": "join", "rate": 0.5}]))), false),
+        (
+            Some((
+                "churn",
+                json!([{"event": "leave", "peers": [1], "round": 2, "for": "1s"}]),
+            )),
+            false,
+        ),
         (Some(("model", json!({"type": "custom"}))), false),
         (
             Some((

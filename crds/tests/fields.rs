@@ -87,6 +87,10 @@ fn cases() -> Vec<Case> {
         "network/default",
         r#"{"up": "10Mbit", "down": "10Mbit", "delay": "10ms"}"#,
     )];
+    const EVENT: &[(&str, &str)] = &[("churn", r#"[{"event": "crash", "peers": [1], "round": 2}]"#)];
+    const PAUSE: &[(&str, &str)] = &[("churn", r#"[{"event": "pause", "peers": [1], "round": 2}]"#)];
+    const TIMED: &[(&str, &str)] = &[("churn", r#"[{"event": "crash", "peers": [1]}]"#)];
+    const DRAWN: &[(&str, &str)] = &[("churn", r#"[{"event": "crash"}]"#)];
     const EXPLICIT: &[(&str, &str)] = &[
         ("data/partition", r#"{"type": "explicit", "explicit": {"shards": []}}"#),
         ("groups", r#"[{"name": "a", "count": 1}]"#),
@@ -752,6 +756,33 @@ fn cases() -> Vec<Case> {
             json!("fail"),
             Changes,
         ),
+        (
+            "churn[].event",
+            "churn/0/event",
+            EVENT,
+            json!("crash"),
+            json!("leave"),
+            Changes,
+        ),
+        (
+            "churn[].peers",
+            "churn/0/peers",
+            EVENT,
+            json!([1]),
+            json!([1, 2]),
+            Changes,
+        ),
+        ("churn[].round", "churn/0/round", EVENT, json!(2), json!(3), Changes),
+        ("churn[].for", "churn/0/for", PAUSE, json!("2s"), json!("3s"), Changes),
+        (
+            "churn[].after",
+            "churn/0/after",
+            TIMED,
+            json!("2s"),
+            json!("3s"),
+            Changes,
+        ),
+        ("churn[].rate", "churn/0/rate", DRAWN, json!(0.5), json!(0.6), Changes),
         ("transport.mtu", "transport/mtu", &[], json!(1200), json!(9000), Changes),
         (
             "checkpoint.type",
@@ -1041,7 +1072,7 @@ fn rounds_are_fixed_where_the_schedule_follows_from_them() {
 }
 
 #[test]
-fn a_run_that_goes_on_may_change_its_rounds_and_checkpoints_only() {
+fn a_run_that_goes_on_may_change_its_rounds_checkpoints_and_churn_only() {
     let mut document = manifest();
     let hash = plan(&document).resume_hash();
     put(&mut document, "training/rounds", json!(77));
@@ -1057,7 +1088,7 @@ fn a_run_that_goes_on_may_change_its_rounds_and_checkpoints_only() {
             put(&mut document, place, value);
             plan(&document).resume_hash()
         });
-        let may = field == "training.rounds" || field.starts_with("checkpoint.");
+        let may = field == "training.rounds" || field.starts_with("checkpoint.") || field.starts_with("churn[].");
         assert_eq!(
             hashes[0] == hashes[1],
             may || changes == Hash::Stays,

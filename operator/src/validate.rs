@@ -5,7 +5,11 @@ mod outline;
 use std::sync::Arc;
 
 use fltorrent_coordinator::identity::RunId;
-use fltorrent_crds::{Errors, Experiment, Plan, experiment::Group, plan::Deadline};
+use fltorrent_crds::{
+    Errors, Experiment, Plan,
+    experiment::Group,
+    plan::{ChurnKind, Deadline},
+};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
 use kube::Resource as _;
 
@@ -106,6 +110,7 @@ pub fn validate(experiment: Arc<Experiment>) -> Result<Validated, ValidateError>
     let generation = metadata.generation.unwrap_or_default();
     let plan = Plan::from_experiment(&experiment)?;
     needs_all_peers(&plan)?;
+    loses_nobody(&plan)?;
     // It has to be writable, and is written anew whenever it is told.
     manifest(&experiment)?;
     Ok(Validated {
@@ -130,6 +135,19 @@ fn needs_all_peers(plan: &Plan) -> Result<(), ValidateError> {
     Err(ValidateError::Plan(format!(
         "exchange.round.{field}: rounds without some peers are not there in pods yet; leave it out"
     )))
+}
+
+/// For the same reason no peer comes later, and none goes.
+fn loses_nobody(plan: &Plan) -> Result<(), ValidateError> {
+    let stays = |event| matches!(event, ChurnKind::Pause | ChurnKind::Wedge);
+    let mut events = plan.peers.iter().flat_map(|peer| &peer.churn);
+    match events.find(|due| !stays(due.event)) {
+        None => Ok(()),
+        Some(due) => Err(ValidateError::Plan(format!(
+            "churn: {} is not there in pods yet; leave it out",
+            due.event.name()
+        ))),
+    }
 }
 
 /// The manifest that peers are told: what a run on one machine would read, without what only pods have.

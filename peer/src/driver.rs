@@ -1,5 +1,6 @@
 //! The loop that ties a swarm to its transport, its store and its training thread. It decides nothing itself.
 
+mod churn;
 mod error;
 mod links;
 mod models;
@@ -22,11 +23,12 @@ use tokio::sync::{mpsc, oneshot};
 
 use crate::{
     CurrentCredentials,
+    churn::Churn,
     news::News,
     observer::{Observer, Outlets},
     orders::Orders,
     store::{ChunkStore, RoundHold},
-    transport::{CLOSE_FAILED, CLOSE_VIOLATION, Event, Link, Transport},
+    transport::{CLOSE_FAILED, CLOSE_LEFT, CLOSE_VIOLATION, Event, Link, Transport},
     worker::{Progress, sign},
 };
 pub use error::RunError;
@@ -62,6 +64,8 @@ pub struct Parts {
     pub stop: oneshot::Receiver<&'static str>,
     /// This peer's index and attempt.
     pub peer: (u32, u32),
+    /// What happens to this peer.
+    pub churn: Churn,
     /// Peers × chunks.
     pub positions: u64,
 }
@@ -79,6 +83,10 @@ pub struct Driver {
     made: (mpsc::Sender<Made>, mpsc::Receiver<Made>),
     /// Neighbours that mean another experiment.
     unlike: BTreeSet<u32>,
+    /// When this process began to train, and the round that it trains for.
+    trains: Option<(Time, u32)>,
+    /// The round from which on its training hangs to the end of the run.
+    hangs: Option<u32>,
     leaving: bool,
     parameters: Option<Vec<f32>>,
 }
@@ -95,6 +103,8 @@ impl Driver {
             last_closed: [None, None],
             made: mpsc::channel(2),
             unlike: BTreeSet::new(),
+            trains: None,
+            hangs: None,
             leaving: false,
             parameters: None,
         }
@@ -108,14 +118,19 @@ impl Driver {
         let result = match self.drive().await {
             Ok(()) => self.end_with(State::Finished),
             Err(error) => {
+                let state = match error {
+                    RunError::Left { .. } => State::Finished,
+                    _ => State::Failed,
+                };
                 // The first error is the one that is told.
-                self.end_with(State::Failed).ok();
+                self.end_with(state).ok();
                 Err(error)
             }
         };
         let me = self.parts.peer.0;
         match result {
-            Ok(()) => {
+            // Of either the neighbours need nothing more.
+            Ok(()) | Err(RunError::Hung { .. }) => {
                 for link in std::mem::take(&mut self.links).into_values() {
                     link.finish().await;
                 }
@@ -123,6 +138,10 @@ impl Driver {
                     .transport
                     .close(crate::transport::CLOSE_FINISHED, "finished", GRACE)
                     .await;
+            }
+            Err(RunError::Left { .. }) => {
+                self.flush().await;
+                self.parts.transport.close(CLOSE_LEFT, "", GRACE).await;
             }
             Err(ref error) => {
                 if let Some(verdict) = error.verdict() {
@@ -154,14 +173,18 @@ impl Driver {
     async fn drive(&mut self) -> Result<(), RunError> {
         loop {
             self.act()?;
+            self.churn()?;
             self.observer.observe(self.now(), &self.parts.swarm)?;
             if self.leaving && self.parameters.is_some() {
                 return Ok(());
             }
+            if let (true, Some(round)) = (self.leaving, self.hangs) {
+                return Err(RunError::Hung { round });
+            }
             let timeout = self.parts.swarm.poll_timeout();
             let timeout = timeout.map(|at| self.parts.epoch + at);
             let due = self.observer.due().map(|at| self.parts.epoch + at);
-            let wake = [timeout, due].into_iter().flatten().min();
+            let wake = [timeout, due, self.churn_due()].into_iter().flatten().min();
             tokio::select! {
                 event = self.parts.events.recv() => {
                     if let Some(event) = event {

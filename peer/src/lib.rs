@@ -3,6 +3,7 @@
 pub mod aggregate;
 pub mod buffers;
 pub mod checkpoint;
+pub mod churn;
 pub mod clock;
 pub mod cut;
 pub mod data;

@@ -11,14 +11,14 @@ use fltorrent_coordinator::{
     client::Reporter,
     tls::{Credentials, HTTP_ALPN},
 };
-use fltorrent_crds::plan::CongestionControl;
+use fltorrent_crds::plan::{ChurnKind, CongestionControl};
 use fltorrent_records::{
     classes::Classes,
     exchange::{Cpu, Exchange, TransportFigures},
     line::{Converged, Event, InRound},
     report::{EvaluationFigures, ModelHash, RoundReport, TrainFigures, WastedBytes},
     status::{State, Status},
-    survival::{Absence, Cause, Pause, RoundEnd},
+    survival::{Absence, Cause, Churned, Pause, RoundEnd},
     verdict::Verdict,
 };
 use fltorrent_swarm::{EndCause, Notice, Stats, Swarm, Time};
@@ -137,6 +137,12 @@ impl Observer {
         self.state = (State::Training, round);
         self.outlets.metrics.set_ready();
         self.outlets.file.note(Event::Training(InRound { round }))
+    }
+
+    /// Something happens to this peer, as the plan says.
+    pub(crate) fn churned(&mut self, event: ChurnKind, round: u32) -> Result<(), MetricsFileError> {
+        tracing::warn!(round, event = event.name(), "churn");
+        self.outlets.file.note(Event::Churn(Churned { event, round }))
     }
 
     /// This peer's update is ready.

@@ -51,6 +51,8 @@ pub struct Completed {
 struct Slot {
     order: Option<Order>,
     is_closed: bool,
+    /// How long the process has stood still, with what is to come of the last time.
+    stood_still: Duration,
 }
 
 #[derive(Debug, Default)]
@@ -89,6 +91,12 @@ impl Orders {
         drop(older);
         self.0.changed.notify_all();
     }
+
+    /// The process stands still for so long from now on: the thread makes up for it where it cannot be interrupted.
+    pub fn stand_still(&self, lasts: Duration) {
+        let mut slot = self.0.slot();
+        slot.stood_still = slot.stood_still.saturating_add(lasts);
+    }
 }
 
 impl Drop for Orders {
@@ -105,6 +113,22 @@ impl Inbox {
         let idle = |slot: &mut Slot| slot.order.is_none() && !slot.is_closed;
         let mut slot = self.0.changed.wait_while(self.0.slot(), idle);
         slot.as_mut().map_or(None, |slot| slot.order.take())
+    }
+
+    /// How long the process has stood still, with what is to come of the last time.
+    #[must_use]
+    pub fn stood_still(&self) -> Duration {
+        self.0.slot().stood_still
+    }
+
+    /// Waits so long, or for ever, whatever the orders are; none when the driver has gone.
+    #[must_use]
+    pub fn hang(&self, lasts: Option<Duration>) -> Option<()> {
+        let held = |slot: &mut Slot| !slot.is_closed;
+        let lasts = lasts.unwrap_or(Duration::MAX);
+        let waited = self.0.changed.wait_timeout_while(self.0.slot(), lasts, held);
+        let (slot, _) = waited.unwrap_or_else(PoisonError::into_inner);
+        (!slot.is_closed).then_some(())
     }
 
     /// Waits until there is an order, or the driver has gone, but not longer than this.
@@ -127,6 +151,20 @@ mod tests {
         };
         let hold = store.hold(round);
         Order::Adopt { adoption, hold }
+    }
+
+    #[test]
+    fn whoever_hangs_takes_no_order_and_hears_of_the_end() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = ChunkStore::new(folder.path().to_owned(), 100, &Buffers::new(100), 0);
+        let (orders, inbox) = orders();
+        orders.give(adopt(&store, 1));
+        assert_eq!(inbox.hang(Some(Duration::from_millis(1))), Some(()));
+        orders.stand_still(Duration::from_secs(2));
+        orders.stand_still(Duration::MAX);
+        assert_eq!(inbox.stood_still(), Duration::MAX);
+        drop(orders);
+        assert_eq!(inbox.hang(None), None);
     }
 
     #[test]

@@ -28,7 +28,7 @@ use anyhow::{Context, Result, anyhow, bail};
 use fltorrent_coordinator::key::PeerKey;
 use fltorrent_crds::{Announcement, Plan, visible};
 
-use crate::{checkpoint::Resume, extend, memory};
+use crate::{checkpoint::Resume, churn, driver::RunError, extend, memory};
 
 pub use filter::{FilterError, log_filter};
 pub use membership::Membership;
@@ -56,6 +56,8 @@ pub struct Options {
 const FAILED: u8 = 1;
 /// Exit code when the launcher has gone.
 pub const LAUNCHER_GONE: u8 = 3;
+/// Exit code of a peer that has left the run, as the manifest says.
+pub const LEFT: u8 = 4;
 /// Where a launched peer listens: the launcher tells the others the port.
 const ANY_PORT: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
 
@@ -63,6 +65,10 @@ const ANY_PORT: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0)
 pub fn main(options: Options) -> ExitCode {
     match run(&options) {
         Ok(()) => ExitCode::SUCCESS,
+        Err(error) if let Some(&RunError::Left { round }) = error.downcast_ref() => {
+            tell(&churn::reason(round));
+            ExitCode::from(LEFT)
+        }
         Err(error) => {
             let reason = format!("{error:#}");
             tracing::error!(reason, "the peer failed");

@@ -21,7 +21,7 @@ mod shared;
 pub mod socket;
 mod waiting;
 
-pub use config::{CLOSE_FAILED, CLOSE_FINISHED, CLOSE_REFUSED, CLOSE_REPLACED, CLOSE_VIOLATION};
+pub use config::{CLOSE_FAILED, CLOSE_FINISHED, CLOSE_LEFT, CLOSE_REFUSED, CLOSE_REPLACED, CLOSE_VIOLATION};
 pub use connection::Link;
 pub use endpoint::{Transport, TransportError, bare};
 pub use error::LinkError;

@@ -2,6 +2,8 @@
 //!
 //! It runs apart from the driver, so that others' chunks flow while this peer computes.
 
+mod progress;
+
 use std::{
     path::PathBuf,
     sync::{
@@ -23,6 +25,7 @@ use crate::{
     aggregate::{self, Aggregation, Fold, FoldError, Updates},
     buffers::Buffers,
     checkpoint::{self, Header},
+    churn::Churn,
     cut::Cutter,
     data::Samples,
     memory,
@@ -31,6 +34,8 @@ use crate::{
     store::{ChunkStore, StoreError},
     train::{ClassCounts, TrainError, Trainer, little_endian, model_hash},
 };
+
+pub use progress::Progress;
 
 /// Why the training thread ended early.
 #[derive(Debug, Error)]
@@ -78,6 +83,8 @@ pub struct Work {
     pub is_model_wanted: bool,
     /// How many times as long as it needs a training takes, ≥ 1.
     pub slowdown: f64,
+    /// When training hangs.
+    pub churn: Churn,
 }
 
 /// Where a peer begins: with drawn values, with a file's, or with a checkpoint's.
@@ -126,49 +133,6 @@ pub(crate) fn flat(trainer: &dyn Trainer) -> Result<Vec<f32>, TrainError> {
     Ok(parameters)
 }
 
-/// The thread's reports to the driver.
-#[derive(Debug)]
-pub enum Progress {
-    /// Training of a round begins.
-    Training {
-        /// The round.
-        round: u32,
-    },
-    /// This peer's update is in the store.
-    Published {
-        /// The round.
-        round: u32,
-        /// Its signed description.
-        metainfo: Signed,
-        /// How training went.
-        train: TrainFigures,
-    },
-    /// The round's updates are one model.
-    Aggregated {
-        /// The new model's figures.
-        aggregated: Aggregated,
-        /// Told once the figures are in the metrics file, where somebody waits for it.
-        noted: Option<SyncSender<()>>,
-    },
-    /// This peer goes on from the model that others made of a round.
-    Adopted {
-        /// The round.
-        round: u32,
-    },
-    /// The model that others were said to have made of a round has another hash.
-    WrongModel {
-        /// The round.
-        round: u32,
-    },
-    /// All rounds are over.
-    Finished {
-        /// The final parameters in declared order; none where nobody wants them.
-        parameters: Vec<f32>,
-    },
-    /// The thread ended early.
-    Failed(WorkError),
-}
-
 /// Works until all rounds are over, something fails, or the driver has gone.
 pub fn run(work: Work, inbox: &Inbox, progress: &mpsc::Sender<Progress>) {
     if let Some(Err(error)) = Thread::new(work, inbox, progress).all_rounds() {
@@ -208,8 +172,14 @@ impl<'a> Thread<'a> {
     /// `None` when the driver has gone.
     fn all_rounds(mut self) -> Option<Result<(), WorkError>> {
         memory::give_back();
+        let began = Instant::now();
         loop {
             let round = self.round;
+            while let Some(wedge) = self.work.churn.next(round, began.elapsed()) {
+                let for_ever = wedge.lasts.is_none();
+                self.tell(Progress::Hangs { round, for_ever })?;
+                self.inbox.hang(wedge.lasts)?;
+            }
             let chunks = self.work.store.hold(round);
             self.tell(Progress::Training { round })?;
             match self.update(round) {
@@ -309,9 +279,9 @@ impl<'a> Thread<'a> {
 
     fn update(&mut self, round: u32) -> Result<Progress, WorkError> {
         let trained = |source| WorkError::Train { round, source };
-        let started = Instant::now();
+        let (started, stood_still) = (Instant::now(), self.inbox.stood_still());
         let report = self.work.trainer.train(&self.work.shard, round).map_err(trained)?;
-        self.slow_down(started.elapsed());
+        self.slow_down(started.elapsed(), stood_still);
         let train = TrainFigures {
             loss: (report.samples > 0)
                 .then_some(report.loss)
@@ -338,10 +308,12 @@ impl<'a> Thread<'a> {
         Ok(Progress::Published { round, metainfo, train })
     }
 
-    /// Waits until a training that took so long has taken as long as it shall, or there is something else to do.
-    fn slow_down(&self, taken: Duration) {
-        let rest = rest(taken, self.work.slowdown);
-        self.inbox.wait(rest);
+    /// Waits until a training that took so long has taken as long as it shall, or there is something else to do. `stood_still` is how long
+    /// the process had stood still when it began.
+    fn slow_down(&self, taken: Duration, stood_still: Duration) {
+        let stood_still = self.inbox.stood_still().saturating_sub(stood_still);
+        self.inbox
+            .wait(rest(taken, self.work.slowdown).saturating_add(stood_still));
     }
 
     /// Moves the update out of the trainer into the store, tensor by tensor, and gives its chunks' hashes: a model more in

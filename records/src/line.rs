@@ -9,7 +9,7 @@ use crate::{
     exchange::Exchange,
     report::RoundReport,
     status::Status,
-    survival::{Absence, Pause, RoundEnd},
+    survival::{Absence, Churned, Pause, RoundEnd},
     verdict::Verdict,
 };
 
@@ -102,6 +102,8 @@ events! {
     Absence(Absence) = "absence",
     /// Too few peers take part, or enough again.
     Pause(Pause) = "paused",
+    /// Something happens to this peer, as the manifest says.
+    Churn(Churned) = "churn",
 }
 
 #[derive(Serialize)]
@@ -146,10 +148,12 @@ fn read<T: DeserializeOwned>(fields: Value) -> Result<T, LineError> {
 
 #[cfg(test)]
 mod tests {
+    use fltorrent_crds::experiment::ChurnKind;
+
     use super::*;
     use crate::{report::sample, status::State, survival::Cause, verdict::Offence};
 
-    fn events() -> [Event; 11] {
+    fn events() -> [Event; 12] {
         [
             Event::Training(InRound { round: 1 }),
             Event::Exchange(Box::new(Exchange {
@@ -204,6 +208,10 @@ mod tests {
                 present: 3,
                 needed: 5,
                 paused: false,
+            }),
+            Event::Churn(Churned {
+                event: ChurnKind::Wedge,
+                round: 1,
             }),
         ]
     }
@@ -260,6 +268,7 @@ mod tests {
             text(10),
             r#"{"event":"paused","time":1.5,"round":1,"present":3,"needed":5,"paused":false}"#
         );
+        assert_eq!(text(11), r#"{"event":"churn","time":1.5,"what":"wedge","round":1}"#);
         assert_eq!(
             text(2),
             "{\"event\":\"status\",\"time\":1.5,\"state\":\"exchanging\",\"round\":1,\"held\":3,\"total\":20,\"bytesSent\":4,\

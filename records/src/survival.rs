@@ -1,6 +1,6 @@
 //! What a peer sees of the loss of others: how a round ended, who is absent, and when too few are there.
 
-use fltorrent_crds::experiment::MAX_PEERS;
+use fltorrent_crds::experiment::{ChurnKind, MAX_PEERS};
 use serde::{Deserialize, Deserializer, Serialize, de};
 
 /// What ended a round.
@@ -68,6 +68,16 @@ pub struct Absence {
     pub peer: u32,
     /// False when it is back.
     pub absent: bool,
+}
+
+/// Something happens to this peer, as the manifest says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Churned {
+    /// What the manifest calls it; the file's lines have `event` for what they are themselves.
+    #[serde(rename = "what")]
+    pub event: ChurnKind,
+    /// The round that this peer was in, from 0.
+    pub round: u32,
 }
 
 /// Too few peers take part, or enough again.

@@ -88,6 +88,7 @@ impl History {
                 | Event::Verdict(_)
                 | Event::Absence(_)
                 | Event::Pause(_)
+                | Event::Churn(_)
                 | Event::Other => {}
             }
         }

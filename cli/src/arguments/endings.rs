@@ -20,6 +20,7 @@ const WRONG: Row = ("2", "the manifest or the command line is wrong; nothing was
 const INVALID: Row = ("2", "the manifest or the command line is wrong");
 const UNWRITTEN: Row = ("1", "standard output could not be written");
 const LAUNCHER_GONE: Row = ("3", "the launcher of this peer has exited");
+const LEFT: Row = ("4", "this peer has left the run, as `churn` in the manifest says");
 const INTERRUPTED: Row = ("130", "interrupted (Ctrl-C, SIGTERM or SIGHUP)");
 
 const LOG: Row = (
@@ -76,7 +77,7 @@ pub(super) const FIRST_STEPS: Ending = Ending {
         "fltorrent init && fltorrent plan experiment.yaml && fltorrent run experiment.yaml",
     ],
     note: "",
-    codes: &[COMPLETE, FAILED, WRONG, LAUNCHER_GONE, INTERRUPTED],
+    codes: &[COMPLETE, FAILED, WRONG, LAUNCHER_GONE, LEFT, INTERRUPTED],
     variables: &[LOG, PROXY, AUTHORITIES, COLOUR, CACHE, CUDA],
 };
 
@@ -195,6 +196,6 @@ pub(super) const PEER: Ending = Ending {
         "fltorrent peer --in-cluster /etc/fltorrent",
     ],
     note: "",
-    codes: &[COMPLETE, FAILED, WRONG, LAUNCHER_GONE, INTERRUPTED],
+    codes: &[COMPLETE, FAILED, WRONG, LAUNCHER_GONE, LEFT, INTERRUPTED],
     variables: &[LOG, PROXY, AUTHORITIES, CACHE, CUDA],
 };

@@ -43,6 +43,8 @@ pub(super) enum PeerError {
     #[error("interrupted by {0}; the neighbours were notified")]
     Interrupted(&'static str),
     #[error("{0}")]
+    Left(String),
+    #[error("{0}")]
     Failed(String),
 }
 
@@ -63,6 +65,7 @@ pub(super) fn peer(arguments: PeerArguments, started: SystemTime) -> ExitCode {
             let code = match error {
                 PeerError::Usage(_) | PeerError::Resume(_) => USAGE,
                 PeerError::Interrupted(_) => INTERRUPTED,
+                PeerError::Left(_) => process::LEFT,
                 _ => FAILED,
             };
             crate::chain(&error).lines().for_each(output::error);

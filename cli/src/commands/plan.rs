@@ -1,8 +1,10 @@
 //! `fltorrent plan`: what a manifest will cost, before anything runs.
 
+mod churn;
 mod dot;
 mod emulated;
 mod forecast;
+mod lists;
 mod shares;
 mod text;
 

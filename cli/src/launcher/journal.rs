@@ -193,6 +193,7 @@ impl Sums {
                 | Event::Exchange(_)
                 | Event::Absence(_)
                 | Event::Pause(_)
+                | Event::Churn(_)
                 | Event::Other => {}
             }
         }

@@ -128,6 +128,7 @@ impl Board {
             | Event::RoundEnd(_)
             | Event::Absence(_)
             | Event::Pause(_)
+            | Event::Churn(_)
             | Event::Other => {}
         }
     }

@@ -93,6 +93,7 @@ impl Peer {
             | Event::RoundEnd(_)
             | Event::Absence(_)
             | Event::Pause(_)
+            | Event::Churn(_)
             | Event::Other => {}
             Event::Status(status) => {
                 self.status = Some(*status);

@@ -53,6 +53,13 @@ pub(crate) fn read_json(path: &Path) -> Value {
     serde_json::from_str(&fs::read_to_string(path).unwrap()).unwrap()
 }
 
+/// The lines of a kind in a peer's metrics file.
+pub(crate) fn lines(results: &Path, peer: u64, kind: &str) -> Vec<Value> {
+    let text = fs::read_to_string(results.join(format!("peers/peer-{peer}.jsonl"))).unwrap();
+    let lines = text.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+    lines.filter(|line| line["event"] == kind).collect()
+}
+
 pub(crate) fn stderr(output: &Output) -> String {
     String::from_utf8(output.stderr.clone()).unwrap()
 }

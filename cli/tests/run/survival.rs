@@ -1,11 +1,11 @@
 //! Runs that lose peers: while enough are left, they go on to their end.
 
-use std::{collections::BTreeSet, fs, path::Path};
+use std::{collections::BTreeSet, fs};
 
 use rustix::process::Signal;
 use serde_json::Value;
 
-use crate::support::{ENDLESS, Endless, Process, fltorrent, read_json, stderr, stdout};
+use crate::support::{ENDLESS, Endless, Process, fltorrent, lines, read_json, stderr, stdout};
 
 const PEERS: u64 = 6;
 /// So that a loss is noticed soon.
@@ -20,13 +20,6 @@ fn started(sets: &[&str]) -> Endless {
     let mut run = Endless::with(&[&SOON[..], sets].concat());
     run.wait_for("round");
     run
-}
-
-/// The lines of a kind in a peer's metrics file.
-fn lines(results: &Path, peer: u64, kind: &str) -> Vec<Value> {
-    let text = fs::read_to_string(results.join(format!("peers/peer-{peer}.jsonl"))).unwrap();
-    let lines = text.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
-    lines.filter(|line| line["event"] == kind).collect()
 }
 
 /// Kills peers of a run of so many rounds, and looks at what the others make of it.

@@ -12,7 +12,7 @@ pub(crate) const FIXED: &str = "cannot be changed; make a new experiment";
 const NOT_BEGUN: &str = "!has(oldSelf.status) || !has(oldSelf.status.startTime)";
 
 /// Fields of `spec` that are compared as they are: outside of lists the API server fills in defaults.
-const PLAIN: [&str; 15] = [
+const PLAIN: [&str; 16] = [
     "seed",
     "topology",
     "model",
@@ -23,6 +23,7 @@ const PLAIN: [&str; 15] = [
     "transport",
     "liveness",
     "failurePolicy",
+    "churn",
     "network",
     "checkpoint",
     "output",

@@ -11,7 +11,7 @@ const LATER: &str = "not supported yet";
 
 /// Fields by the path of what they stand in.
 const FIELDS: &[(&str, &[&str])] = &[
-    ("", &["churn", "managedBy"]),
+    ("", &["managedBy"]),
     ("groups[]", &["deviceProfile", "gpu"]),
     ("data", &["cifar10", "synthetic"]),
     ("training", &["optimizer"]),

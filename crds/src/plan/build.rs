@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use super::{LinkPlan, PeerPlan, Plan, data, kubernetes, liveness, network, paths, settings, start};
+use super::{LinkPlan, PeerPlan, Plan, churn, data, kubernetes, liveness, network, paths, settings, start};
 use crate::{
     Errors, Experiment,
     catalogue::{BuiltIn, Catalogue},
@@ -72,7 +72,7 @@ impl Plan {
         let every = u32::try_from(total(&spec.groups)).unwrap_or(u32::MAX);
         let liveness = liveness::liveness(&spec.liveness, every, &mut findings);
         let links = network::links(spec, &transport, &mut findings);
-        let peers = peers(spec, &links, &mut findings);
+        let mut peers = peers(spec, &links, &mut findings);
         let count = peers.as_ref().map(|peers| peers.len() as u32);
         let degree = peers
             .iter()
@@ -91,6 +91,18 @@ impl Plan {
         paths::check(spec, &mut findings);
         let on_peer_loss = spec.failure_policy.on_peer_loss;
         let round = liveness::round(&spec.exchange.round, every, on_peer_loss, &mut findings);
+        if let Some(peers) = &mut peers {
+            let run = churn::Run {
+                seed: spec.seed,
+                peers: every,
+                rounds: spec.training.rounds,
+                min_peers: liveness.min_peers,
+                on_peer_loss,
+            };
+            for (peer, events) in churn::churn(&spec.churn, &run, &mut findings) {
+                peers[peer as usize].churn = events;
+            }
+        }
         let exchange = settings::exchange(&spec.exchange, round, model.as_ref(), degree, &mut findings);
         let (Some(peers), Some(data), Some(model), true) = (peers, data, model, findings.errors.is_empty()) else {
             return Err(Errors::all(findings.errors));
@@ -171,6 +183,7 @@ fn peers(spec: &ExperimentSpec, links: &[Option<LinkPlan>], findings: &mut Findi
             neighbours,
             link: *link,
             compute_slowdown: group.compute_slowdown,
+            churn: Vec::new(),
         });
     Some(peers.collect())
 }

@@ -3,7 +3,7 @@
 use blake3::Hasher;
 use serde_json::{Map, Value};
 
-use super::Plan;
+use super::{PeerPlan, Plan};
 
 /// Domain of the hash; another format of the plan takes another one.
 const CONTEXT: &str = "fltorrent.io v1alpha1 plan hash";
@@ -15,12 +15,12 @@ impl Plan {
     /// by machine (where the data and the first model lie, and `output`) and without the warnings.
     pub fn hash(&self) -> [u8; 32] {
         let mut hasher = Hasher::new_derive_key(CONTEXT);
-        self.feed(self.without_peers(), &mut hasher);
+        self.feed(self.without_peers(), PeerPlan::clone, &mut hasher);
         *hasher.finalize().as_bytes()
     }
 
     /// As [`Plan::hash`], but without what a run may change when it goes on from a checkpoint: the number of rounds, and
-    /// when checkpoints are written. The number of rounds stays in where the learning rate follows from it.
+    /// when checkpoints are written, and what happens to peers. The number of rounds stays in where the learning rate follows from it.
     pub fn resume_hash(&self) -> [u8; 32] {
         let mut plan = self.without_peers();
         if !plan.training.schedule.ends_with_the_run() {
@@ -28,7 +28,11 @@ impl Plan {
         }
         plan.checkpoint_every = None;
         let mut hasher = Hasher::new_derive_key(RESUME_CONTEXT);
-        self.feed(plan, &mut hasher);
+        let without_churn = |peer: &PeerPlan| PeerPlan {
+            churn: Vec::new(),
+            ..peer.clone()
+        };
+        self.feed(plan, without_churn, &mut hasher);
         *hasher.finalize().as_bytes()
     }
 
@@ -60,7 +64,7 @@ impl Plan {
 
     /// Feeds what is the same on all machines: of `plan`, and of the peers of this one. These go in one by one, since a million
     /// connections as JSON values take a hundred times the memory of one peer's.
-    fn feed(&self, plan: Self, hasher: &mut Hasher) {
+    fn feed(&self, plan: Self, peer: impl Fn(&PeerPlan) -> PeerPlan, hasher: &mut Hasher) {
         let Value::Object(fields) = plan.shared() else {
             return;
         };
@@ -71,7 +75,7 @@ impl Plan {
             let peers = self
                 .peers
                 .iter()
-                .map(|peer| serde_json::to_value(peer).unwrap_or_default());
+                .map(|one| serde_json::to_value(peer(one)).unwrap_or_default());
             array(peers, hasher);
         });
     }

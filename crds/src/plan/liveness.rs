@@ -18,7 +18,7 @@ use crate::{
 const INTERVAL: Interval = Interval::from_secs(5);
 const TIMEOUT: Interval = Interval::from_secs(20);
 const LEAST: Duration = Duration::from_millis(100);
-const WEEK: Duration = Duration::from_secs(7 * 24 * 3600);
+pub(super) const WEEK: Duration = Duration::from_secs(7 * 24 * 3600);
 
 /// When one of so many peers counts as absent, and how many have to be left.
 pub(super) fn liveness(liveness: &Liveness, peers: u32, findings: &mut Findings) -> LivenessPlan {

@@ -48,6 +48,13 @@ impl Interval {
     }
 }
 
+impl From<Duration> for Interval {
+    /// As far as 64 bits hold nanoseconds, which no text reaches.
+    fn from(duration: Duration) -> Self {
+        Self(u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::{super::TextError, *};

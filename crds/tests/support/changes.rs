@@ -33,6 +33,11 @@ pub fn changes() -> Vec<(&'static str, Value, Option<&'static str>)> {
         ("transport/mtu", json!(1400), Some("transport")),
         ("liveness/minPeers", json!(3), Some("liveness")),
         ("failurePolicy/onPeerLoss", json!("fail"), Some("failurePolicy")),
+        (
+            "churn",
+            json!([{"event": "wedge", "peers": [1], "round": 2}]),
+            Some("churn"),
+        ),
         ("network/default/delay", json!("1ms"), Some("network")),
         ("checkpoint/type", json!("periodic"), Some("checkpoint")),
         ("output/peerModels", json!(true), Some("output")),
@@ -42,6 +47,7 @@ pub fn changes() -> Vec<(&'static str, Value, Option<&'static str>)> {
         ("restarts", json!(0), None),
         // A default that is written out is no change.
         ("training", json!({"rounds": 50}), None),
+        ("churn", json!([]), None),
         ("groups/1/role", json!("honest"), None),
         ("groups/1/network", json!({}), None),
         ("groups/1/computeSlowdown", json!(1), None),

@@ -74,7 +74,6 @@ pub fn wrong_values() -> Vec<(&'static str, Value, &'static str)> {
             "training: unknown field; it belongs under `spec`",
         ),
         // Names that are kept for later, and names that are wrong.
-        ("churn", json!({}), "churn: not supported yet; remove it"),
         ("managedBy", json!("x"), "managedBy: not supported yet; remove it"),
         (
             "groups/0/deviceProfile",
@@ -1313,6 +1312,162 @@ pub fn wrong_values() -> Vec<(&'static str, Value, &'static str)> {
             "failurePolicy/onPeerLoss",
             json!("stop"),
             "failurePolicy.onPeerLoss: `stop` is not known; allowed: continue, fail",
+        ),
+        ("churn", json!({}), "churn: a map is not a list; write a list"),
+        (
+            "churn",
+            json!(vec![json!({"event": "pause", "rate": 0.1}); 257]),
+            "churn: the list has 257 entries; at most 256 will do",
+        ),
+        (
+            "churn",
+            json!([{"peers": [1], "round": 2}]),
+            "churn[0].event: is missing; write one of join, leave, crash, pause, restart, wedge",
+        ),
+        (
+            "churn",
+            json!([{"event": "die", "peers": [1], "round": 2}]),
+            "churn[0].event: `die` is not known; allowed: join, leave, crash, pause, restart, wedge",
+        ),
+        (
+            "churn",
+            json!([{"event": "crash", "peer": [1], "round": 2}]),
+            "churn[0].peer: unknown field; did you mean `peers`?",
+        ),
+        (
+            "churn",
+            json!([{"event": "crash", "peers": [], "round": 2}]),
+            "churn[0].peers: the list is empty; at least 1 will do",
+        ),
+        (
+            "churn",
+            json!([{"event": "crash", "peers": 1, "round": 2}]),
+            "churn[0].peers: 1 is not a list",
+        ),
+        (
+            "churn",
+            json!([{"event": "crash", "peers": [10_000], "round": 2}]),
+            "churn[0].peers[0]: 10000 is out of range; 0 to 9999 will do",
+        ),
+        (
+            "churn",
+            json!([{"event": "crash", "peers": [1, 8], "round": 2}]),
+            "churn[0].peers[1]: peer 8 does not exist; peers are 0–7",
+        ),
+        (
+            "churn",
+            json!([{"event": "crash", "peers": [1, 2, 1], "round": 2}]),
+            "churn[0].peers[2]: peer 1 is there twice; name every peer once",
+        ),
+        (
+            "churn",
+            json!([{"event": "crash", "round": 2}]),
+            "churn[0]: happens to nobody; write peers with their indices, or a rate",
+        ),
+        (
+            "churn",
+            json!([{"event": "crash", "peers": [1], "rate": 0.1}]),
+            "churn[0]: has both peers and a rate; write one of the two",
+        ),
+        (
+            "churn",
+            json!([{"event": "crash", "rate": 0.1, "round": 2}]),
+            "churn[0]: has a rate, which is of every round, and a time; remove round and after, or write peers instead of rate",
+        ),
+        (
+            "churn",
+            json!([{"event": "crash", "rate": 0.1, "after": "2s"}]),
+            "churn[0]: has a rate, which is of every round, and a time",
+        ),
+        (
+            "churn",
+            json!([{"event": "crash", "peers": [1]}]),
+            "churn[0]: has no time; write a round, or after with a time such as 90s",
+        ),
+        (
+            "churn",
+            json!([{"event": "crash", "peers": [1], "round": 2, "after": "2s"}]),
+            "churn[0]: has both round and after; write one of the two",
+        ),
+        (
+            "churn",
+            json!([{"event": "join", "rate": 0.1}]),
+            "churn[0].rate: a peer that is drawn to join would have to be drawn to be away; write peers with their indices",
+        ),
+        (
+            "churn",
+            json!([{"event": "join", "peers": [1], "round": 1}]),
+            "churn[0].round: whoever takes part from round 1 on does not join; take 2 or more, or remove the entry",
+        ),
+        (
+            "churn",
+            json!([{"event": "crash", "rate": 0}]),
+            "churn[0].rate: 0 is out of range; 0.000001 to 1 will do",
+        ),
+        (
+            "churn",
+            json!([{"event": "crash", "rate": 1.5}]),
+            "churn[0].rate: 1.5 is out of range; 0.000001 to 1 will do",
+        ),
+        (
+            "churn",
+            json!([{"event": "crash", "peers": [1], "round": 0}]),
+            "churn[0].round: 0 is out of range; 1 to 1000000 will do",
+        ),
+        (
+            "churn",
+            json!([{"event": "crash", "peers": [1], "round": 51}]),
+            "churn[0].round: 51 is after the last of 50 rounds; at most 50 will do",
+        ),
+        (
+            "churn",
+            json!([{"event": "crash", "peers": [1], "after": "soon"}]),
+            "churn[0].after: `soon` is not a duration; write a duration",
+        ),
+        (
+            "churn",
+            json!([{"event": "crash", "peers": [1], "after": "169h"}]),
+            "churn[0].after: 169h is out of range; 1ms to 168h will do",
+        ),
+        (
+            "churn",
+            json!([{"event": "pause", "peers": [1], "round": 2, "for": "0s"}]),
+            "churn[0].for: 0s is out of range; 1ms to 168h will do",
+        ),
+        (
+            "churn",
+            json!([{"event": "pause", "peers": [1], "round": 2, "for": 3}]),
+            "churn[0].for: 3 is not a text; write a duration",
+        ),
+        (
+            "churn",
+            json!([{"event": "leave", "peers": [1], "round": 2, "for": "3s"}]),
+            "churn[0].for: 3s, but a leave has no length; remove it; pause, restart and wedge have one",
+        ),
+        (
+            "churn",
+            json!([{"event": "pause", "peers": [1], "round": 2}, {"event": "crash", "peers": [1], "after": "2s"}]),
+            "churn[1].after: peer 1 has events in rounds, too (churn[0]); give all events of a peer a round, or all a time",
+        ),
+        (
+            "churn",
+            json!([{"event": "crash", "peers": [1], "after": "2s"}, {"event": "pause", "rate": 0.1, "for": "1s"}]),
+            "churn[0].after: peer 1 has events in rounds, too (churn[1])",
+        ),
+        (
+            "churn",
+            json!([{"event": "join", "peers": [1], "round": 2}, {"event": "join", "peers": [1, 2], "round": 3}]),
+            "churn[1]: peer 1 joins in churn[0] already; a peer joins once, before anything else happens to it",
+        ),
+        (
+            "churn",
+            json!([{"event": "join", "peers": [1], "round": 3}, {"event": "pause", "peers": [1], "round": 2}]),
+            "churn[0]: peer 1 joins after its pause (churn[1])",
+        ),
+        (
+            "churn",
+            json!([{"event": "pause", "peers": [1], "round": 3}, {"event": "crash", "peers": [1], "round": 2}]),
+            "churn[0]: peer 1 has gone by then (churn[1]); remove it, or let it happen earlier",
         ),
         (
             "failurePolicy/onPeerlos",

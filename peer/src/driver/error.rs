@@ -24,6 +24,10 @@ pub enum RunError {
     NoMetainfo { round: u32, origin: u32 },
     #[error("peer {peer} does not fit: {mismatch}")]
     Unlike { peer: u32, mismatch: HelloMismatch },
+    #[error("left {}", crate::churn::reason(*.round))]
+    Left { round: u32 },
+    #[error("its training hung {}, until the others had finished", crate::churn::reason(*.round))]
+    Hung { round: u32 },
     #[error("stopped by {0}; its neighbours were notified")]
     Stopped(&'static str),
     #[error("the training thread ended without a result; see the log for a panic")]

@@ -1,5 +1,6 @@
 //! Reports of the training thread, handed to the swarm, and the rounds that the thread waits for.
 
+use fltorrent_crds::plan::ChurnKind;
 use fltorrent_swarm::Adoption;
 
 use super::{
@@ -15,7 +16,13 @@ use crate::{
 impl Driver {
     pub(super) fn progressed(&mut self, progress: Progress) -> Result<(), RunError> {
         match progress {
+            Progress::Hangs { round, for_ever } => {
+                self.hangs = for_ever.then_some(round);
+                self.observer.churned(ChurnKind::Wedge, round)?;
+            }
             Progress::Training { round } => {
+                let since = self.trains.map_or_else(|| self.now(), |(since, _)| since);
+                self.trains = Some((since, round));
                 // One that was late may train for a round that is over, which nobody would release again.
                 if round >= self.parts.swarm.round() {
                     self.hold(round);

@@ -19,6 +19,7 @@ use crate::{
     aggregate,
     buffers::Buffers,
     checkpoint,
+    churn::Churn,
     driver::{CertificateVerifier, Driver, Parts},
     metrics::Metrics,
     metrics_file::MetricsFile,
@@ -69,6 +70,8 @@ impl Assembly {
             Some(Watch { wait, news, stop }) => (Some(wait), Some(news), stop),
             None => (None, None, oneshot::channel().1),
         };
+        let (index, first_round) = (self.peer.index, self.prepared.start.round);
+        let (churn, wedges) = Churn::of(&self.peer.plan.peers[index as usize].churn, 0, first_round);
         let config = self.config(wait);
         let limits = config.limits();
         let (events_in, events) = mpsc::channel(EVENTS);
@@ -93,9 +96,10 @@ impl Assembly {
             rule: Arc::new(move || aggregate::rule(&aggregation)),
             credentials: self.membership.credentials.clone(),
             stop,
-            peer: (self.peer.index, self.membership.attempt),
+            peer: (index, self.membership.attempt),
+            churn,
         };
-        let work = self.work();
+        let work = self.work(wedges);
         Ok((Driver::new(parts, outlets), move || {
             worker::run(work, &inbox, &progress_in);
         }))
@@ -161,7 +165,7 @@ impl Assembly {
         })
     }
 
-    fn work(self) -> Work {
+    fn work(self, churn: Churn) -> Work {
         let (peer, prepared) = (self.peer, self.prepared);
         let plan = &peer.plan;
         let checkpoints = plan.checkpoint_every.map(|every| {
@@ -183,6 +187,7 @@ impl Assembly {
             peers: plan.peers.len() as u32,
             is_model_wanted: !peer.model_files().is_empty(),
             slowdown: plan.peers[peer.index as usize].compute_slowdown,
+            churn,
         }
     }
 }

@@ -23,6 +23,8 @@ pub const CLOSE_VIOLATION: u32 = 2;
 pub const CLOSE_REFUSED: u32 = 3;
 /// A newer connection to the same neighbour has taken its place.
 pub const CLOSE_REPLACED: u32 = 4;
+/// The peer leaves the run, which goes on without it.
+pub const CLOSE_LEFT: u32 = 5;
 
 /// Piece streams that a neighbour may have open: as many as there are requests.
 const PIECE_STREAMS: u32 = 64;

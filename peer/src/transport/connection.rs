@@ -19,7 +19,8 @@ use tokio::{
 use fltorrent_records::exchange::TransportFigures;
 
 use super::{
-    CLOSE_FAILED, CLOSE_FINISHED, CLOSE_REFUSED, CLOSE_REPLACED, CLOSE_VIOLATION, Event, Generation, LinkEvent,
+    CLOSE_FAILED, CLOSE_FINISHED, CLOSE_LEFT, CLOSE_REFUSED, CLOSE_REPLACED, CLOSE_VIOLATION, Event, Generation,
+    LinkEvent,
     door::Place,
     error::{LinkError, OPEN_TIMEOUT},
     explain::{explain, foreign},
@@ -328,6 +329,7 @@ fn departure(error: &ConnectionError) -> Departure {
         Ok(CLOSE_FAILED) => Departure::Failed(reason),
         Ok(CLOSE_VIOLATION) => Departure::Broken(format!("it closed the connection: {reason}")),
         Ok(CLOSE_REFUSED) => Departure::Broken(format!("it refused the connection: {reason}")),
+        Ok(CLOSE_LEFT) => Departure::Broken("it has left".to_owned()),
         Ok(CLOSE_REPLACED) => Departure::Broken("it has a newer connection".to_owned()),
         _ => Departure::Broken(format!(
             "it closed the connection with code {}: {reason}",

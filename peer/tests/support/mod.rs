@@ -26,6 +26,7 @@ use fltorrent_crds::{
 use fltorrent_peer::{
     aggregate::{self, Aggregation},
     buffers::Buffers,
+    churn::Churn,
     data::{self, Samples, Split},
     driver::{CertificateVerifier, Driver, Parts, RunError},
     metrics::Metrics,
@@ -336,9 +337,11 @@ impl Run {
             peers: self.peers,
             is_model_wanted: true,
             slowdown: 1.0,
+            churn: Churn::default(),
         };
         let thread = std::thread::spawn(move || worker::run(work, &inbox, &progress_in));
         let parts = Parts {
+            churn: Churn::default(),
             positions: u64::from(config.limits().positions()),
             swarm: Swarm::new(
                 config,

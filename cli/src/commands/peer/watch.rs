@@ -6,6 +6,7 @@ use std::{
 };
 
 use fltorrent_peer::{
+    driver::RunError,
     news::News,
     process::{self, Membership, ModelOut, Peer, Places, Watch},
 };
@@ -121,7 +122,10 @@ async fn drive(
     match (result, stopped) {
         (Ok(()), _) => Ok(()),
         (Err(_), Some(signal)) => Err(PeerError::Interrupted(signal)),
-        (Err(error), None) => Err(failed(error)),
+        (Err(error), None) => Err(match error.downcast_ref() {
+            Some(left @ RunError::Left { .. }) => PeerError::Left(left.to_string()),
+            _ => failed(error),
+        }),
     }
 }
 
@@ -159,6 +163,7 @@ fn summary(setup: &Setup, started: SystemTime, resumed_after: Option<u32>, resul
     let (outcome, exit) = match result {
         Ok(()) => (whole.outcome, "exit status: 0"),
         Err(PeerError::Interrupted(_)) => (Outcome::Stopped, "exit status: 130"),
+        Err(PeerError::Left(_)) => (Outcome::Stopped, "exit status: 4"),
         Err(_) => (Outcome::Failed, "exit status: 1"),
     };
     Summary {

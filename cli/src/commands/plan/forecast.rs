@@ -3,7 +3,7 @@
 use fltorrent_crds::{
     BitRate, Plan,
     analysis::{self, Memory, Rates, Wiring},
-    plan::{CongestionControl, LinkPlan, Warning},
+    plan::{ChurnPlan, CongestionControl, LinkPlan, Warning},
 };
 use fltorrent_optimum::{self as optimum, LeastTime};
 use serde::{Serialize, Serializer};
@@ -59,6 +59,9 @@ pub(super) struct PeerForecast<'a> {
     pub(super) parts_without_it: u32,
     pub(super) least_sent: u64,
     pub(super) memory: u64,
+    /// What happens to it.
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    pub(super) churn: &'a [ChurnPlan],
 }
 
 /// Link and slowdown that the peers of a group emulate.
@@ -153,6 +156,7 @@ impl<'a> Forecast<'a> {
                 parts_without_it: wiring.cuts.parts(peer.index),
                 least_sent,
                 memory: analysis::memory(plan, peer.neighbours.len() as u32).total(),
+                churn: &peer.churn,
             })
             .collect();
         let memory_of_all = details.iter().map(|peer| peer.memory).sum();

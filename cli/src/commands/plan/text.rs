@@ -6,18 +6,16 @@ use fltorrent_crds::{BitRate, analysis};
 use fltorrent_optimum::Limit;
 
 use super::{
+    churn::churn,
     emulated::emulated,
     forecast::{Forecast, LinkBound, PeerForecast},
+    lists::{LISTED, NEIGHBOURS, shortened},
     shares::shares,
 };
 use crate::output::{bytes, description_text, grouped};
 
 /// Columns of a terminal.
 const WIDTH: usize = 80;
-/// Peers that are listed unless all are asked for.
-const LISTED: usize = 16;
-/// Columns of a list of neighbours.
-const NEIGHBOURS: usize = 30;
 
 pub(super) fn text(forecast: &Forecast<'_>, all_peers: bool) -> String {
     let mut text = description_text(&forecast.description);
@@ -26,6 +24,7 @@ pub(super) fn text(forecast: &Forecast<'_>, all_peers: bool) -> String {
     round(forecast, &mut text);
     memory(forecast, &mut text);
     emulated(&forecast.emulated, &mut text);
+    churn(&forecast.details, all_peers, &mut text);
     peers(forecast, all_peers, &mut text);
     if let Some(histogram) = &forecast.histogram {
         let listed = if all_peers { usize::MAX } else { LISTED };
@@ -177,28 +176,6 @@ fn line(peer: &PeerForecast<'_>, all: bool) -> String {
     )
 }
 
-/// As many numbers as fit into so many columns, and how many are left out.
-fn shortened(numbers: &[u32], width: usize) -> String {
-    let texts: Vec<String> = numbers.iter().map(ToString::to_string).collect();
-    let whole = texts.join(", ");
-    if whole.len() <= width {
-        return whole;
-    }
-    let mut text = String::new();
-    for (i, number) in texts.iter().enumerate() {
-        let comma = if i == 0 { "" } else { ", " };
-        let tail = format!(" … {} more", texts.len() - i - 1);
-        let columns = text.len() + comma.len() + number.len() + tail.chars().count();
-        if columns > width && i > 0 {
-            let _ = write!(text, " … {} more", texts.len() - i);
-            break;
-        }
-        text.push_str(comma);
-        text.push_str(number);
-    }
-    text
-}
-
 /// Words in lines of [`WIDTH`] columns.
 fn wrapped(words: &str, indent: &str) -> String {
     let mut lines = vec![String::new()];
@@ -282,6 +259,25 @@ mod tests {
         }
         assert!(text.lines().all(|line| line.chars().count() <= WIDTH), "{text}");
         assert!(!shown(&[], false).contains("emulated"));
+    }
+
+    #[test]
+    fn what_happens_to_peers_is_shown_by_time() {
+        let churn = "[{event: crash, peers: [5], round: 3}, {event: pause, peers: [1, 2], round: 2, for: 90s}]";
+        let text = shown(&[("churn", churn)], false);
+        let expected =
+            "\nchurn\n  round 2        pause   for 1m30s   peers 1, 2\n  round 3        crash               peers 5\n";
+        assert!(text.contains(expected), "{text}");
+        let many = shown(
+            &[
+                ("churn", "[{event: pause, rate: 1, for: 1s}]"),
+                ("training.rounds", "30"),
+            ],
+            false,
+        );
+        assert!(many.contains("  … and 14 more; --peers lists all\n"), "{many}");
+        assert!(many.lines().all(|line| line.chars().count() <= WIDTH), "{many}");
+        assert!(!shown(&[], false).contains("churn"));
     }
 
     #[test]

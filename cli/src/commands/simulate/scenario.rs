@@ -40,6 +40,8 @@ pub(super) enum ScenarioError {
         "the links have no rates, so the simulation would take no time; set --up or --down, such as --up 20Mbit, or network.default in the manifest"
     )]
     NoRates,
+    #[error("churn: peers that go away are not simulated yet; remove it, or write --set churn=[]")]
+    Churn,
     #[error("exchange.numChunks: the model cannot be split into {0} chunks")]
     Chunks(u32),
 }
@@ -68,6 +70,9 @@ impl From<&SimulateArguments> for LinkOptions {
 
 /// The same state machines as `fltorrent run` has, over the links asked for.
 pub(super) fn scenario(plan: &Plan, options: &LinkOptions) -> Result<Scenario, ScenarioError> {
+    if plan.peers.iter().any(|peer| !peer.churn.is_empty()) {
+        return Err(ScenarioError::Churn);
+    }
     let chunks = plan.exchange.num_chunks;
     let layout = ChunkLayout::new(plan.model.parameters, chunks).ok_or(ScenarioError::Chunks(chunks))?;
     let identity = RunIdentity {

@@ -1,0 +1,90 @@
+//! Events of peers that are known beforehand.
+
+use kube_derive::KubeSchema;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::{Interval, family};
+
+/// What happens to a peer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+#[schemars(inline, transform = family::plain)]
+pub enum ChurnKind {
+    /// It is not there before.
+    Join,
+    /// It goes with a goodbye, and does not come back.
+    Leave,
+    /// Its process dies without a word, and is not started again.
+    Crash,
+    /// Its process stands still.
+    Pause,
+    /// Its process dies without a word, and is started again.
+    Restart,
+    /// Its training stands still, and its process goes on.
+    Wedge,
+}
+
+impl ChurnKind {
+    /// The name in manifests and metrics files.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Join => "join",
+            Self::Leave => "leave",
+            Self::Crash => "crash",
+            Self::Pause => "pause",
+            Self::Restart => "restart",
+            Self::Wedge => "wedge",
+        }
+    }
+
+    /// Whether nothing can happen to the peer after it.
+    pub const fn is_last(self) -> bool {
+        matches!(self, Self::Leave | Self::Crash)
+    }
+
+    /// Whether it may have a length.
+    pub const fn may_last(self) -> bool {
+        matches!(self, Self::Pause | Self::Restart | Self::Wedge)
+    }
+}
+
+/// An event of some peers at one time, or of all peers at a rate.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, KubeSchema)]
+#[x_kube(
+    crates(kube_core = "::kube_core"),
+    validation = Rule::new("has(self.peers) != has(self.rate)")
+        .message(Message::Message("exactly one of peers and rate must be there".into())),
+    validation = Rule::new("has(self.rate) ? !has(self.round) && !has(self.after) : has(self.round) != has(self.after)")
+        .message(Message::Message("peers want exactly one of round and after, and rate neither".into())),
+    validation = Rule::new("self.event != 'join' || !has(self.rate)")
+        .message(Message::Message("join wants peers".into())),
+    validation = Rule::new("self.event in ['pause', 'restart', 'wedge'] || !has(self.__for__)")
+        .message(Message::Message("only pause, restart and wedge have a length".into())),
+)]
+#[serde(rename_all = "camelCase")]
+pub struct Churn {
+    /// What happens. With join the peer is not there before. With leave it says goodbye and ends; with crash its process dies without a
+    /// word, and with restart it is started again after that. With pause its process stands still, and with wedge its training alone.
+    pub event: ChurnKind,
+    /// Indices of the peers that it happens to.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(min = 1, max = 10_000), inner(range(max = 9_999)))]
+    pub peers: Vec<u32>,
+    /// Probability with which it happens to each peer in each round, drawn from the seed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 0.000_001, max = 1.0))]
+    pub rate: Option<f64>,
+    /// The round with whose beginning it happens, from 1; of a join the first one that the peer takes part in.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = 1_000_000))]
+    pub round: Option<u32>,
+    /// The time from the beginning of the peer's first training, or for a join from its start; 1ms to 168h. All events of a peer have
+    /// rounds, or all have times.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub after: Option<Interval>,
+    /// How long a pause or a wedge lasts, and how long a restarted peer waits before it begins again; 1ms to 168h. Without it a pause or
+    /// a wedge lasts to the end of the run, and a restarted peer begins at once.
+    #[serde(default, rename = "for", skip_serializing_if = "Option::is_none")]
+    pub lasts: Option<Interval>,
+}

@@ -1,0 +1,41 @@
+//! What the plan says that happens to this peer, done to it.
+
+use std::time::{Duration, Instant};
+
+use fltorrent_crds::plan::ChurnKind;
+
+use super::{Driver, RunError};
+use crate::churn;
+
+impl Driver {
+    /// Does what is due.
+    pub(super) fn churn(&mut self) -> Result<(), RunError> {
+        let Some((since, round)) = self.trains else {
+            return Ok(());
+        };
+        // Who hangs is taken along by the others.
+        let round = self.hangs.map_or(round, |_| self.parts.swarm.round());
+        let mut trained_for = self.now().saturating_sub(since);
+        while let Some(due) = self.parts.churn.next(round, trained_for) {
+            self.observer.churned(due.event, round)?;
+            match due.event {
+                ChurnKind::Pause => {
+                    self.parts.orders.stand_still(due.lasts.unwrap_or(Duration::MAX));
+                    churn::stand_still(due.lasts);
+                }
+                ChurnKind::Crash | ChurnKind::Restart => churn::die(round),
+                ChurnKind::Leave => return Err(RunError::Left { round }),
+                // The training thread hangs, and a peer joins by being started.
+                ChurnKind::Wedge | ChurnKind::Join => {}
+            }
+            trained_for = self.now().saturating_sub(since);
+        }
+        Ok(())
+    }
+
+    /// When something is due by the clock.
+    pub(super) fn churn_due(&self) -> Option<Instant> {
+        let (since, _) = self.trains?;
+        self.parts.churn.due().map(|due| self.parts.epoch + since + due)
+    }
+}
