@@ -311,6 +311,8 @@ impl Driver {
                 // The training thread may still hold it.
                 Action::Release { round } => drop(self.held.remove(&round)),
                 Action::Disconnect { peer, violation } => self.disconnect(peer, violation)?,
+                Action::Dial { peer } => self.parts.transport.dial(peer),
+                Action::Hangup { peer } => self.hang_up(peer),
                 Action::Notice(notice) => {
                     tracing::warn!(round = self.parts.swarm.round(), "{notice}");
                     self.observer.noticed(&notice, &self.parts.swarm)?;

@@ -1,6 +1,6 @@
 //! QUIC between neighbours: the only module that knows quinn.
 //!
-//! One connection an edge, made by the neighbour with the higher index. On it one bidirectional control stream, opened by
+//! One connection an edge, made by the neighbour with the higher index; beside the topology by whoever wants it. On it one bidirectional control stream, opened by
 //! the one that dialled, and one unidirectional stream a piece, opened by the one that sends it. Both sides show a
 //! certificate of the run's authority; who is not a neighbour of this experiment is refused.
 
@@ -21,7 +21,9 @@ mod shared;
 pub mod socket;
 mod waiting;
 
-pub use config::{CLOSE_FAILED, CLOSE_FINISHED, CLOSE_LEFT, CLOSE_REFUSED, CLOSE_REPLACED, CLOSE_VIOLATION};
+pub use config::{
+    CLOSE_FAILED, CLOSE_FINISHED, CLOSE_LEFT, CLOSE_REFUSED, CLOSE_REPLACED, CLOSE_SPARE, CLOSE_VIOLATION,
+};
 pub use connection::Link;
 pub use endpoint::{Transport, TransportError, bare};
 pub use error::LinkError;

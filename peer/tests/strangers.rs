@@ -67,6 +67,7 @@ fn target_of(liveness: &LivenessPlan) -> Target {
         &Buffers::new(run.layout().longest()),
         &[0, 4],
         &addresses,
+        false,
         run.config(2).limits(),
         events_in,
     )
@@ -343,6 +344,7 @@ async fn a_server_that_is_not_the_peer_is_not_believed() {
             &Buffers::new(100),
             neighbours,
             &[address.into(), address.into()],
+            false,
             limits,
             events,
         )

@@ -8,6 +8,7 @@ use crate::{
     early_stop::EarlyStop,
     message::{Hello, Limits},
     metainfo::OriginCounts,
+    repair::Repair,
     rules::{OnPeerLoss, RoundRules},
     selection::ChunkSelection,
 };
@@ -41,6 +42,10 @@ pub struct Config {
     pub selection: ChunkSelection,
     /// Who is wired to whom: the neighbours of every peer; empty where it does not matter, since a loss ends the run.
     pub topology: Arc<[Vec<u32>]>,
+    /// How the neighbours of lost peers are wired.
+    pub repair: Repair,
+    /// Seed of what all peers choose alike.
+    pub common_seed: u64,
     /// What becomes of the run when a neighbour is lost.
     pub on_peer_loss: OnPeerLoss,
     /// Peers that have to take part for a round to close, ≥ 1.

@@ -26,6 +26,7 @@ pub mod message;
 pub mod metainfo;
 mod neighbour;
 mod rate;
+mod repair;
 mod requests;
 mod round;
 mod rules;
@@ -51,6 +52,7 @@ pub use message::{Hello, HelloMismatch, Message, PieceHeader};
 pub use metainfo::{
     EvaluationCounts, KnownMetainfo, Metainfo, Miscount, OriginCounts, PieceFault, Signed, Verifier, check_piece,
 };
+pub use repair::Repair;
 pub use rules::{Deadline, OnPeerLoss, RoundRules};
 pub use selection::ChunkSelection;
 pub use swarm::{Action, Adoption, Departure, EndCause, Failure, Notice, RoundEnd, Stats, Swarm, Violation, Wait};

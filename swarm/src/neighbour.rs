@@ -46,6 +46,8 @@ pub(crate) enum NeighbourState {
     Open,
     /// It held everything and left.
     Departed,
+    /// It is no neighbour in the topology, and not connected: nothing is asked of it.
+    Unused,
 }
 
 /// One neighbour.
@@ -53,6 +55,8 @@ pub(crate) enum NeighbourState {
 pub(crate) struct Neighbour {
     pub(crate) peer: u32,
     pub(crate) state: NeighbourState,
+    /// It is no neighbour in the topology.
+    pub(crate) is_extra: bool,
     /// Whether both ever knew each other.
     pub(crate) met: bool,
 
@@ -120,6 +124,7 @@ impl Neighbour {
                 since: now,
                 why: "it was never reached".to_owned(),
             },
+            is_extra: false,
             met: false,
             unfit: false,
             behind: false,
@@ -157,13 +162,26 @@ impl Neighbour {
         }
     }
 
+    /// One beside those of the topology, which is about to be connected.
+    pub(crate) fn extra(peer: u32, now: Time) -> Self {
+        Self {
+            state: NeighbourState::Unused,
+            is_extra: true,
+            ..Self::new(peer, now)
+        }
+    }
+
     pub(crate) fn is_open(&self) -> bool {
         self.state == NeighbourState::Open
     }
 
-    /// Whether it was there, and is not connected now.
+    /// Whether it was there or is not needed, and is not connected now.
     pub(crate) fn is_away_again(&self) -> bool {
-        self.met && matches!(self.state, NeighbourState::Away { .. }) || self.state == NeighbourState::Departed
+        match self.state {
+            NeighbourState::Away { .. } => self.met,
+            NeighbourState::Departed | NeighbourState::Unused => true,
+            NeighbourState::Greeting { .. } | NeighbourState::Open => false,
+        }
     }
 
     pub(crate) fn is_connected(&self) -> bool {
@@ -175,6 +193,7 @@ impl Neighbour {
         let fresh = Self::new(self.peer, now);
         let old = std::mem::replace(self, fresh);
         self.state = state;
+        self.is_extra = old.is_extra;
         self.met = old.met;
         self.unfit = old.unfit;
         self.delivery = old.delivery;
@@ -294,7 +313,7 @@ impl Neighbour {
     pub(crate) fn useless_since(&self) -> Option<Time> {
         match self.state {
             NeighbourState::Away { since, .. } | NeighbourState::Greeting { since } => Some(since),
-            NeighbourState::Open | NeighbourState::Departed => None,
+            NeighbourState::Open | NeighbourState::Departed | NeighbourState::Unused => None,
         }
     }
 }

@@ -83,6 +83,21 @@ pub(crate) struct Round {
     neighbours: Vec<NeighbourView>,
 }
 
+impl NeighbourView {
+    fn new(positions: u32, peers: u32) -> Self {
+        Self {
+            has: Ranks::new(positions),
+            sent: Bitfield::new(positions),
+            metainfos: Bitfield::new(peers),
+            complete: false,
+            done: false,
+            says_done: false,
+            interesting: 0,
+            askable: 0,
+        }
+    }
+}
+
 impl Round {
     pub(crate) fn new(
         number: u32,
@@ -93,16 +108,6 @@ impl Round {
         seed: u64,
     ) -> Self {
         let positions = peers * chunks;
-        let view = NeighbourView {
-            has: Ranks::new(positions),
-            sent: Bitfield::new(positions),
-            metainfos: Bitfield::new(peers),
-            complete: false,
-            done: false,
-            says_done: false,
-            interesting: 0,
-            askable: 0,
-        };
         Self {
             number,
             selection,
@@ -119,8 +124,16 @@ impl Round {
             agreed: None,
             closed: false,
             in_flight: BTreeMap::new(),
-            neighbours: vec![view; neighbours],
+            neighbours: vec![NeighbourView::new(positions, peers); neighbours],
         }
+    }
+
+    /// One more neighbour, of which nothing is known.
+    pub(crate) fn add_neighbour(&mut self) {
+        let peers = self.metainfos.len() as u32;
+        self.neighbours.push(NeighbourView::new(self.held.len(), peers));
+        self.holders.grow(self.held.len(), self.neighbours.len());
+        self.wanted.grow(self.selection.levels(self.neighbours.len()));
     }
 
     pub(crate) fn held(&self) -> &Bitfield {

@@ -36,7 +36,7 @@ pub(crate) enum Statement {
 pub(crate) fn longest(limits: &Limits) -> usize {
     let (peers, chunks) = (limits.peers as usize, limits.chunks as usize);
     let members = peers.div_ceil(8);
-    let links = 4 + 1 + 4 + 2 * (4 + 5 * peers);
+    let links = 4 + 1 + 4 + 3 * (4 + 5 * peers);
     let vote = 4 + 4 + 2 + members + 4 + peers * (4 + chunks.div_ceil(8));
     PREFIX + links.max(vote)
 }
@@ -58,7 +58,7 @@ impl Statement {
                 out.u32(links.sequence);
                 out.u8(u8::from(links.joining));
                 out.u32(links.from);
-                for peers in [&links.down, &links.finished] {
+                for peers in [&links.down, &links.extra, &links.finished] {
                     out.u32(peers.len() as u32);
                     out.ascending(peers);
                 }
@@ -104,6 +104,7 @@ impl Statement {
                 joining: flag(&mut input)?,
                 from: input.u32()?,
                 down: peers(&mut input, limits)?,
+                extra: peers(&mut input, limits)?,
                 finished: peers(&mut input, limits)?,
             }),
             VOTE => Self::Vote(vote(&mut input, limits)?),
@@ -193,6 +194,7 @@ mod tests {
                 joining: true,
                 from: 6,
                 down: vec![0, 3],
+                extra: vec![2],
                 finished: vec![1],
             }),
             Statement::Vote(Vote {

@@ -16,6 +16,8 @@ mod joining;
 mod links;
 mod moving;
 mod outputs;
+mod places;
+mod repairs;
 mod settle;
 mod uploads;
 
@@ -28,12 +30,12 @@ use std::{
 pub use outputs::{Action, Adoption, Departure, EndCause, Failure, Notice, RoundEnd, Stats, Violation, Wait};
 
 use joining::Joining;
+use repairs::Repairs;
 use settle::Follows;
 
 use crate::{
     Time,
     choke::Choker,
-    chunk::ChunkId,
     config::Config,
     early_stop::{Convergence, EarlyStop},
     message::{Hello, Message, State},
@@ -68,6 +70,7 @@ pub struct Swarm {
     view_changed_at: Time,
     /// Peers that took part in the last round and gave nothing.
     laggards: BTreeSet<u32>,
+    repairs: Repairs,
     /// Since when too few take part.
     paused_since: Option<Time>,
     round_end: Option<RoundEnd>,
@@ -107,7 +110,7 @@ pub struct Swarm {
 impl Swarm {
     /// A peer at the start of its first round, without connections.
     pub fn new(config: Config, verifier: Box<dyn Verifier>, now: Time) -> Self {
-        let neighbours = config
+        let neighbours: Vec<Neighbour> = config
             .neighbours
             .iter()
             .map(|&peer| Neighbour::new(peer, now))
@@ -120,7 +123,7 @@ impl Swarm {
             now,
         );
         let first = config.first_round();
-        let current = new_round(&config, first);
+        let current = new_round(&config, first, neighbours.len());
         Self {
             view: View::new(config.me(), config.peers, Arc::clone(&config.topology)),
             view_changed_at: now,
@@ -129,6 +132,7 @@ impl Swarm {
             lengths: VecDeque::new(),
             longest_round: None,
             laggards: BTreeSet::new(),
+            repairs: Repairs::default(),
             paused_since: None,
             round_end: None,
             end_before: None,
@@ -180,6 +184,7 @@ impl Swarm {
         }
         let over = self.enter_next(now);
         self.previous = Some(over);
+        self.undo_repairs(now);
         // All neighbours are far enough for what some may have been too far behind to hear.
         for at in 0..self.neighbours.len() {
             if self.neighbours[at].is_open() {
@@ -194,7 +199,7 @@ impl Swarm {
     /// The next round is the current one from now on; gives the one before.
     fn enter_next(&mut self, now: Time) -> Round {
         let next = self.next.take().map(|next| *next);
-        let next = next.unwrap_or_else(|| new_round(&self.config, self.next_number()));
+        let next = next.unwrap_or_else(|| new_round(&self.config, self.next_number(), self.neighbours.len()));
         let over = std::mem::replace(&mut self.current, next);
         self.published_at = None;
         self.origins_ahead.clear();
@@ -247,7 +252,9 @@ impl Swarm {
 
     /// A connection to a neighbour is there; the other side is known to be it.
     pub fn handle_connected(&mut self, now: Time, peer: u32) {
-        let Some(at) = self.find(peer) else { return };
+        let Some(at) = self.admit(now, peer) else {
+            return;
+        };
         let since = self.neighbours[at].useless_since().unwrap_or(now);
         self.drop_neighbour(now, at, NeighbourState::Greeting { since });
         let round = self.current.number;
@@ -410,11 +417,6 @@ impl Swarm {
         });
     }
 
-    fn find(&self, peer: u32) -> Option<usize> {
-        // In the order of `self.neighbours`, and closer together.
-        self.config.neighbours.iter().position(|&at| at == peer)
-    }
-
     fn next_number(&self) -> u32 {
         self.current.number + 1
     }
@@ -425,61 +427,20 @@ impl Swarm {
             return None;
         }
         if number == self.next_number() {
-            let new = || Box::new(new_round(&self.config, number));
+            let new = || Box::new(new_round(&self.config, number, self.neighbours.len()));
             return Some(self.next.get_or_insert_with(new));
         }
         let window = [self.previous.as_mut(), Some(&mut self.current)];
         window.into_iter().flatten().find(|round| round.number == number)
     }
-
-    /// Whether this peer holds a chunk of the current round or of the one before.
-    fn holds(&self, chunk: ChunkId) -> bool {
-        if chunk.origin >= self.config.peers || self.joining.is_some() {
-            return self.offers(chunk);
-        }
-        let position = self.position(chunk);
-        [self.previous.as_ref(), Some(&self.current)]
-            .into_iter()
-            .flatten()
-            .any(|round| round.number == chunk.round && round.held().contains(position))
-    }
-
-    /// A round that is over and gone is ignored, one that cannot be yet is a violation.
-    fn check_round(&self, number: u32) -> Result<(), Violation> {
-        if number > self.next_number() || number >= self.config.rounds {
-            return Err(Violation::FutureRound {
-                found: number,
-                current: self.current.number,
-            });
-        }
-        Ok(())
-    }
-
-    fn position(&self, chunk: ChunkId) -> u32 {
-        chunk.origin * self.config.layout.chunks() + chunk.index
-    }
-
-    fn chunk_at(&self, round: u32, position: u32) -> ChunkId {
-        let chunks = self.config.layout.chunks();
-        let origin = match self.joining.is_some() && round == self.current.number {
-            // The model is the update of nobody.
-            true => self.config.peers,
-            false => position / chunks,
-        };
-        ChunkId {
-            round,
-            origin,
-            index: position % chunks,
-        }
-    }
 }
 
-fn new_round(config: &Config, number: u32) -> Round {
+fn new_round(config: &Config, number: u32, neighbours: usize) -> Round {
     Round::new(
         number,
         config.peers,
         config.layout.chunks(),
-        config.neighbours.len(),
+        neighbours,
         config.selection.rule(),
         config.seed,
     )

@@ -2,9 +2,13 @@
 //!
 //! Every peer floods a signed list of its links that are down, and the newest list of each counts, as in link-state routing
 //! (OSPF, [RFC 2328](https://www.rfc-editor.org/rfc/rfc2328)). A link is up unless one of its ends says that it is down, so
-//! that whoever lies can cut links of its own only. Nothing is sent while all links are up.
+//! that whoever lies can cut links of its own only. A link beside the topology's is up where both ends list it. Nothing is sent while
+//! all links are up.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use bytes::Bytes;
 
@@ -15,8 +19,10 @@ use crate::{bitfield::Bitfield, signed::Signed};
 pub(crate) struct LinkState {
     /// The highest one counts.
     pub(crate) sequence: u32,
-    /// Neighbours without a link, ascending.
+    /// Neighbours without a link, and others that it was to be wired to and does not reach, ascending.
     pub(crate) down: Vec<u32>,
+    /// Peers that are no neighbours in the topology and to which it has a link, ascending.
+    pub(crate) extra: Vec<u32>,
     /// Neighbours that have left since their run was over, ascending.
     pub(crate) finished: Vec<u32>,
     /// The observer catches up with the others, and takes no part meanwhile.
@@ -58,6 +64,7 @@ pub(crate) struct View {
     round: u32,
     members: Bitfield,
     finished: u32,
+    changes: u64,
 }
 
 impl View {
@@ -73,6 +80,7 @@ impl View {
             round: 0,
             members: Bitfield::new(peers),
             finished: 0,
+            changes: 0,
         };
         view.recompute();
         view
@@ -115,6 +123,40 @@ impl View {
     /// Peers that do not take part any more since their run is over, as all of their neighbours say that are reached.
     pub(crate) fn finished(&self) -> u32 {
         self.finished
+    }
+
+    /// Counts whatever may have changed who is reached.
+    pub(crate) fn changes(&self) -> u64 {
+        self.changes
+    }
+
+    /// Whether statements travel between a peer and this one.
+    pub(crate) fn reaches(&self, peer: u32) -> bool {
+        self.reached.contains(peer)
+    }
+
+    /// Whether chunks travel by way of a peer: whoever catches up passes none on.
+    pub(crate) fn carries(&self, peer: u32) -> bool {
+        peer == self.me || self.reached.contains(peer) && !self.is_joining(peer)
+    }
+
+    /// Peers that carry nothing, next to those that are reached. All who reach each other find the same ones, but for themselves.
+    pub(crate) fn lost(&self) -> BTreeSet<u32> {
+        let said = |peer: u32| self.states.get(&peer).into_iter().flat_map(|known| &known.state.down);
+        let near = |peer: u32| self.neighbours(peer).chain(said(peer)).copied();
+        self.reached
+            .iter()
+            .flat_map(near)
+            .filter(|&peer| !self.carries(peer))
+            .collect()
+    }
+
+    /// Whether a peer that is reached says that another one has left since its run was over.
+    pub(crate) fn has_left(&self, peer: u32) -> bool {
+        let says_so = |known: &Known| known.state.finished.binary_search(&peer).is_ok();
+        self.reached
+            .iter()
+            .any(|observer| self.states.get(&observer).is_some_and(says_so))
     }
 
     /// Whether all links are up as far as anybody has said.
@@ -179,11 +221,21 @@ impl View {
         lists.iter().any(|list| list.binary_search(&subject).is_ok())
     }
 
+    fn neighbours(&self, peer: u32) -> impl Iterator<Item = &u32> {
+        self.topology.get(peer as usize).into_iter().flatten()
+    }
+
+    /// Links beside those of the topology that a peer says it has.
+    fn extra(&self, peer: u32) -> &[u32] {
+        self.states.get(&peer).map_or(&[], |known| &known.state.extra)
+    }
+
     fn recompute(&mut self) {
+        self.changes += 1;
         self.reached = self.reach();
         self.members = self.members_of(self.round);
         let has_finished = |&peer: &u32| {
-            let neighbours = self.topology.get(peer as usize).into_iter().flatten();
+            let neighbours = self.neighbours(peer).chain(self.extra(peer));
             let mut reached = neighbours
                 .filter(|&&neighbour| self.reached.contains(neighbour))
                 .peekable();
@@ -209,9 +261,12 @@ impl View {
         reached.insert(self.me);
         let mut border = vec![self.me];
         while let Some(at) = border.pop() {
-            for &next in self.topology.get(at as usize).into_iter().flatten() {
-                let is_up = !self.says_down(at, next) && !self.says_down(next, at) && !self.liars.contains_key(&next);
-                if is_up && reached.insert(next) {
+            let is_up = |next: &u32| !self.says_down(at, *next) && !self.says_down(*next, at);
+            // Nobody can say that there is a link but both of its ends.
+            let is_mutual = |next: &u32| self.extra(*next).binary_search(&at).is_ok();
+            let extra = self.extra(at).iter().filter(|next| is_mutual(next));
+            for &next in self.neighbours(at).filter(|next| is_up(next)).chain(extra) {
+                if !self.liars.contains_key(&next) && reached.insert(next) {
                     border.push(next);
                 }
             }
@@ -272,6 +327,36 @@ mod tests {
         // 3 is no neighbour of 0 and 1: there is no such link.
         says(&mut view, 3, 1, &[0, 1, 2, 4, 5]);
         assert_eq!(members(&view), [0, 1, 2, 4, 5]);
+    }
+
+    fn has_extra(view: &mut View, observer: u32, sequence: u32, down: &[u32], extra: &[u32]) {
+        let state = LinkState {
+            sequence,
+            down: down.to_vec(),
+            extra: extra.to_vec(),
+            ..LinkState::default()
+        };
+        view.hear(observer, state, signed(&format!("{observer} {sequence}")));
+    }
+
+    #[test]
+    fn a_link_beside_the_topology_is_there_once_both_ends_say_so() {
+        // The leaves of a star whose hub is gone.
+        let topology: Arc<[Vec<u32>]> = vec![vec![1, 2, 3], vec![0], vec![0], vec![0]].into();
+        let mut view = View::new(1, 4, topology);
+        has_extra(&mut view, 1, 1, &[0], &[2, 3]);
+        has_extra(&mut view, 2, 1, &[0], &[]);
+        assert_eq!(members(&view), [1], "one end alone says so");
+        assert_eq!(view.lost(), BTreeSet::from([0]));
+        has_extra(&mut view, 2, 2, &[0], &[1]);
+        has_extra(&mut view, 3, 1, &[0], &[1]);
+        assert_eq!(members(&view), [1, 2, 3]);
+        assert_eq!(view.lost(), BTreeSet::from([0]));
+        has_extra(&mut view, 3, 2, &[0], &[]);
+        assert_eq!(members(&view), [1, 2]);
+        // Whom somebody was to be wired to and does not reach is lost as well.
+        has_extra(&mut view, 2, 3, &[0, 3], &[1]);
+        assert_eq!(view.lost(), BTreeSet::from([0, 3]));
     }
 
     #[test]

@@ -7,7 +7,7 @@ mod support;
 
 use std::{collections::BTreeMap, time::Duration};
 
-use fltorrent_swarm::{Deadline, Failure, RoundRules, simulation::Network, test_utils::Outcome};
+use fltorrent_swarm::{Deadline, Failure, Notice, Repair, RoundRules, simulation::Network, test_utils::Outcome};
 use support::{LONG, Setup, edges};
 
 /// Schedules where nobody says how many.
@@ -34,12 +34,18 @@ struct Tally {
     excused: u64,
     degraded: u64,
     adopted: u64,
+    rewired: u64,
 }
 
 fn run(seed: u64, tally: &mut Tally) {
     let mut draws = Draws(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1);
     let peers = 4 + draws.below(7) as u32;
     let topology = ["mesh", "ring", "chords", "tree", "star"][draws.below(5) as usize];
+    let repair = match seed % 4 {
+        1 => Repair::Ring,
+        3 => Repair::Reconnect,
+        _ => Repair::None,
+    };
     let setup = Setup {
         peers,
         seed,
@@ -48,6 +54,7 @@ fn run(seed: u64, tally: &mut Tally) {
         rounds: 16,
         train: Duration::from_millis(80),
         goes_on: true,
+        repair,
         rules: Some(RoundRules {
             quorum: peers,
             patience: Duration::from_millis(100),
@@ -62,7 +69,7 @@ fn run(seed: u64, tally: &mut Tally) {
     }
     let mut dead = Vec::new();
     let mut away: Vec<u32> = Vec::new();
-    let what = format!("seed {seed}, {topology} of {peers}");
+    let what = format!("seed {seed}, {topology} of {peers}, repair {}", repair.name());
     for _ in 0..3 + draws.below(12) {
         let next = network.now() + Duration::from_millis(draws.below(700));
         network.run_until(next);
@@ -138,6 +145,8 @@ fn check(setup: &Setup, network: &Network, dead: &[u32], what: &str, is_over: bo
         tally.excused += u64::from(is_excused);
         tally.left += u64::from(network.outcome(node) == &Outcome::Left);
         tally.degraded += ends.iter().filter(|end| !end.missing.is_empty()).count() as u64;
+        let is_repair = |notice: &&Notice| matches!(notice, Notice::Rewired { .. });
+        tally.rewired += network.notices(node).iter().filter(is_repair).count() as u64;
         tally.adopted += network.adopted(node).len() as u64;
         let is_fine = network.outcome(node) == &Outcome::Left || is_excused || dead.contains(&node);
         assert!(is_fine, "{what}: peer {node}: {:?}", network.outcome(node));

@@ -4,7 +4,9 @@ mod support;
 
 use std::{collections::BTreeMap, time::Duration};
 
-use fltorrent_swarm::{Deadline, EndCause, Failure, RoundEnd, RoundRules, simulation::Network, test_utils::Outcome};
+use fltorrent_swarm::{
+    Deadline, EndCause, Failure, Notice, Repair, RoundEnd, RoundRules, simulation::Network, test_utils::Outcome,
+};
 use support::{LONG, Setup, edges};
 
 fn setup(peers: u32, rounds: u32) -> Setup {
@@ -263,4 +265,113 @@ fn the_smaller_side_of_a_split_comes_back() {
     for node in small {
         assert_eq!(network.adopted(node).len(), 1, "peer {node}");
     }
+}
+
+/// A run over edges that no longer hold the survivors together once these have died, each at its time in milliseconds.
+fn survives_with(repair: Repair, topology: &str, peers: u32, deaths: &[(u32, u64)]) {
+    let setup = Setup {
+        repair,
+        ..setup(peers, 6)
+    };
+    let mut network = setup.network(topology);
+    network.check_always();
+    for &(dead, at) in deaths {
+        run_until(&mut network, Duration::from_millis(at));
+        network.kill(dead);
+    }
+    let what = format!("{topology} of {peers} with {repair:?} without {deaths:?}");
+    assert!(network.run(LONG), "{what}: wedged");
+    let is_left = |node: &u32| deaths.iter().all(|(dead, _)| dead != node);
+    let survivors: Vec<u32> = (0..peers).filter(is_left).collect();
+    assert_survived(&setup, &network, &survivors, &what);
+}
+
+#[test]
+fn a_star_goes_on_without_its_hub_where_it_is_repaired() {
+    for at in [0, 30, 150, 300, 450, 700, 1000] {
+        for repair in [Repair::Ring, Repair::Reconnect] {
+            survives_with(repair, "star", 8, &[(0, at)]);
+        }
+    }
+}
+
+#[test]
+fn a_star_without_its_hub_pauses_where_it_is_not_repaired() {
+    let setup = setup(8, 6);
+    let mut network = setup.network("star");
+    run_until(&mut network, Duration::from_millis(150));
+    network.kill(0);
+    assert!(network.run(LONG));
+    for node in 1..8 {
+        let outcome = network.outcome(node);
+        assert!(
+            matches!(outcome, Outcome::Failed(Failure::TooFew { present: 1, .. })),
+            "{outcome:?}"
+        );
+    }
+}
+
+#[test]
+fn pieces_of_a_ring_a_tree_and_a_line_find_each_other() {
+    for repair in [Repair::Ring, Repair::Reconnect] {
+        for at in [20, 300, 777] {
+            survives_with(repair, "ring", 8, &[(1, at), (5, at)]);
+            survives_with(repair, "ring", 9, &[(1, at), (2, at), (5, at + 200), (6, at + 200)]);
+            survives_with(repair, "tree", 9, &[(1, at)]);
+            survives_with(repair, "tree", 9, &[(0, at), (1, at + 100)]);
+            survives_with(repair, "line", 7, &[(3, at)]);
+            // What is next to a dead peer was never spoken of by anybody that is left.
+            survives_with(repair, "line", 9, &[(3, at), (4, at), (5, at)]);
+            survives_with(repair, "star", 9, &[(0, at), (4, at), (6, at)]);
+        }
+    }
+}
+
+#[test]
+fn a_repair_is_undone_when_the_hub_is_back() {
+    let setup = Setup {
+        train: Duration::from_millis(500),
+        repair: Repair::Ring,
+        ..setup(7, 24)
+    };
+    let mut network = setup.network("star");
+    network.check_always();
+    run_until(&mut network, Duration::from_millis(700));
+    for leaf in 1..7 {
+        network.sever(0, leaf);
+    }
+    run_until(&mut network, Duration::from_secs(14));
+    for leaf in 1..7 {
+        assert_eq!(network.links(leaf), 2, "peer {leaf}");
+        network.mend(0, leaf);
+    }
+    assert!(network.run(LONG), "wedged");
+    assert_survived(&setup, &network, &(0..7).collect::<Vec<_>>(), "hub back");
+    assert_eq!(network.adopted(0).len(), 1);
+    for leaf in 1..7 {
+        let rewired = network.notices(leaf).iter().filter_map(|notice| match notice {
+            Notice::Rewired { neighbours, .. } => Some(neighbours.len()),
+            _ => None,
+        });
+        assert_eq!(rewired.collect::<Vec<_>>(), [2, 0], "peer {leaf}");
+        assert_eq!(network.links(leaf), 1, "peer {leaf}");
+    }
+    let is_whole = |end: &&RoundEnd| end.missing.is_empty();
+    assert!(network.ends(3).iter().rev().take(4).all(|end| is_whole(&end)));
+}
+
+#[test]
+fn a_leaf_without_its_link_comes_back_by_way_of_another() {
+    let setup = Setup {
+        train: Duration::from_millis(500),
+        repair: Repair::Ring,
+        ..setup(6, 30)
+    };
+    let mut network = setup.network("star");
+    network.check_always();
+    run_until(&mut network, Duration::from_millis(700));
+    network.sever(0, 4);
+    assert!(network.run(LONG), "wedged");
+    assert_survived(&setup, &network, &(0..6).collect::<Vec<_>>(), "leaf apart");
+    assert_eq!(network.ends(0).last().map(|end| end.missing.len()), Some(0));
 }

@@ -6,8 +6,11 @@ use super::{Driver, RunError};
 use crate::{
     news::News,
     store::StoreError,
-    transport::{CLOSE_REPLACED, Event, Link, LinkEvent},
+    transport::{CLOSE_REPLACED, CLOSE_SPARE, Event, Link, LinkEvent},
 };
+
+/// What a peer hears whose connection is closed since no loss asks for it any more.
+const SPARE: &str = "no peer is lost that it stands for";
 
 impl Driver {
     pub(super) fn take(&mut self, event: Event) -> Result<(), RunError> {
@@ -48,6 +51,9 @@ impl Driver {
 
     fn connected(&mut self, link: Link) {
         let (now, peer) = (self.now(), link.peer());
+        if !self.parts.transport.takes(&link) {
+            return link.close(CLOSE_SPARE, SPARE);
+        }
         tracing::info!(neighbour = peer, "connected");
         if let Some(old) = self.links.insert(peer, link) {
             self.observer.link_gone(old.figures());
@@ -56,6 +62,15 @@ impl Driver {
             self.parts.swarm.handle_disconnected(now, peer, departure);
         }
         self.parts.swarm.handle_connected(now, peer);
+    }
+
+    /// Closes the connection to a peer that is no neighbour in the topology.
+    pub(super) fn hang_up(&mut self, peer: u32) {
+        self.parts.transport.hang_up(peer);
+        if let Some(link) = self.links.remove(&peer) {
+            self.observer.link_gone(link.figures());
+            link.close(CLOSE_SPARE, SPARE);
+        }
     }
 
     fn happened(&mut self, peer: u32, event: LinkEvent) -> Result<(), RunError> {

@@ -84,10 +84,11 @@ impl Assembly {
             reporter: self.reporter()?,
             news,
         };
+        let swarm = Swarm::new(config, Box::new(self.verifier()?), Duration::ZERO);
         let parts = Parts {
             positions: u64::from(limits.positions()),
-            transport: self.transport(socket, limits, events_in)?,
-            swarm: Swarm::new(config, Box::new(self.verifier()?), Duration::ZERO),
+            transport: self.transport(socket, limits, swarm.repairs(), events_in)?,
+            swarm,
             epoch: Instant::now(),
             events,
             store: self.store.clone(),
@@ -120,7 +121,13 @@ impl Assembly {
         config
     }
 
-    fn transport(&self, socket: Socket, limits: Limits, events: mpsc::Sender<transport::Event>) -> Result<Transport> {
+    fn transport(
+        &self,
+        socket: Socket,
+        limits: Limits,
+        is_open: bool,
+        events: mpsc::Sender<transport::Event>,
+    ) -> Result<Transport> {
         let (plan, index) = (&self.peer.plan, self.peer.index);
         let own = &plan.peers[index as usize];
         let socket = match &own.link {
@@ -136,6 +143,7 @@ impl Assembly {
             &self.buffers,
             &own.neighbours,
             &self.membership.addresses,
+            is_open,
             limits,
             events,
         )?)

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use fltorrent_coordinator::identity::RunId;
 use fltorrent_crds::{Plan, seeds};
-use fltorrent_swarm::{ChunkLayout, Config, EarlyStop, Hello, StopRules};
+use fltorrent_swarm::{ChunkLayout, Config, EarlyStop, Hello, Repair, StopRules};
 use rand_core::Rng;
 
 use crate::worker::Start;
@@ -68,6 +68,8 @@ pub fn swarm(
         choke_policy: exchange.choke_policy,
         selection: exchange.chunk_selection,
         topology,
+        repair: Repair::None,
+        common_seed: seeds::rng(plan.seed, "repair", 0, 0).next_u64(),
         on_peer_loss: plan.on_peer_loss,
         min_peers: liveness.min_peers,
         pause_limit: liveness.pause_limit,

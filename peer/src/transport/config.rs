@@ -25,6 +25,8 @@ pub const CLOSE_REFUSED: u32 = 3;
 pub const CLOSE_REPLACED: u32 = 4;
 /// The peer leaves the run, which goes on without it.
 pub const CLOSE_LEFT: u32 = 5;
+/// The other side is no neighbour in the topology, and the one that took its place is back.
+pub const CLOSE_SPARE: u32 = 6;
 
 /// Piece streams that a neighbour may have open: as many as there are requests.
 const PIECE_STREAMS: u32 = 64;

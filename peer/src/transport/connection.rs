@@ -19,8 +19,8 @@ use tokio::{
 use fltorrent_records::exchange::TransportFigures;
 
 use super::{
-    CLOSE_FAILED, CLOSE_FINISHED, CLOSE_LEFT, CLOSE_REFUSED, CLOSE_REPLACED, CLOSE_VIOLATION, Event, Generation,
-    LinkEvent,
+    CLOSE_FAILED, CLOSE_FINISHED, CLOSE_LEFT, CLOSE_REFUSED, CLOSE_REPLACED, CLOSE_SPARE, CLOSE_VIOLATION, Event,
+    Generation, LinkEvent,
     door::Place,
     error::{LinkError, OPEN_TIMEOUT},
     explain::{explain, foreign},
@@ -47,6 +47,7 @@ enum Queued {
 pub struct Link {
     peer: u32,
     generation: Generation,
+    is_dialled: bool,
     connection: Connection,
     gate: Arc<Gate>,
     control: Option<mpsc::UnboundedSender<Queued>>,
@@ -68,6 +69,11 @@ impl Link {
     /// Names this connection.
     pub fn generation(&self) -> Generation {
         self.generation
+    }
+
+    /// Whether this peer has dialled.
+    pub fn is_dialled(&self) -> bool {
+        self.is_dialled
     }
 
     /// Queues a control message and gives its length in bytes. A neighbour that does not read is given up.
@@ -180,7 +186,7 @@ impl Drop for Link {
 /// Sets up a connection that this peer has dialled.
 pub(super) async fn open(connection: Connection, peer: u32, shared: &Shared) -> Result<(), LinkError> {
     let (send, receive) = connection.open_bi().await?;
-    start(connection, peer, send, receive, shared).await;
+    start(connection, peer, true, (send, receive), shared).await;
     Ok(())
 }
 
@@ -194,11 +200,17 @@ pub(super) async fn accept(connection: Connection, peer: u32, place: Place, shar
     let (send, receive) = streams?;
     // It is in, and nobody takes its place while the driver is busy.
     drop(place);
-    start(connection, peer, send, receive, shared).await;
+    start(connection, peer, false, (send, receive), shared).await;
     Ok(())
 }
 
-async fn start(connection: Connection, peer: u32, send: SendStream, receive: RecvStream, shared: &Shared) {
+async fn start(
+    connection: Connection,
+    peer: u32,
+    is_dialled: bool,
+    (send, receive): (SendStream, RecvStream),
+    shared: &Shared,
+) {
     let gate = Gate::attend(&connection);
     static GENERATIONS: AtomicU64 = AtomicU64::new(0);
     let generation = GENERATIONS.fetch_add(1, Ordering::Relaxed);
@@ -226,6 +238,7 @@ async fn start(connection: Connection, peer: u32, send: SendStream, receive: Rec
     let link = Link {
         peer,
         generation,
+        is_dialled,
         connection,
         gate,
         control: Some(control),
@@ -330,6 +343,7 @@ fn departure(error: &ConnectionError) -> Departure {
         Ok(CLOSE_VIOLATION) => Departure::Broken(format!("it closed the connection: {reason}")),
         Ok(CLOSE_REFUSED) => Departure::Broken(format!("it refused the connection: {reason}")),
         Ok(CLOSE_LEFT) => Departure::Broken("it has left".to_owned()),
+        Ok(CLOSE_SPARE) => Departure::Broken("it needs the connection no more".to_owned()),
         Ok(CLOSE_REPLACED) => Departure::Broken("it has a newer connection".to_owned()),
         _ => Departure::Broken(format!(
             "it closed the connection with code {}: {reason}",

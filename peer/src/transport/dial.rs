@@ -3,7 +3,7 @@
 //! Peers are started in the order of their indices, on a laptop, on a cluster and mostly by hand: whoever is dialled is there
 //! already.
 
-use std::{io::ErrorKind, net::SocketAddr, sync::Arc, time::Duration};
+use std::{convert::Infallible, io::ErrorKind, net::SocketAddr, sync::Arc, time::Duration};
 
 use fltorrent_coordinator::{
     backoff::Backoff,
@@ -11,7 +11,10 @@ use fltorrent_coordinator::{
 };
 use fltorrent_crds::PeerAddress;
 use quinn::{Connection, Endpoint};
-use tokio::time::{Instant, sleep, timeout};
+use tokio::{
+    sync::oneshot,
+    time::{Instant, sleep, timeout},
+};
 
 use super::{
     Event, LinkError, connection, probe,
@@ -40,7 +43,8 @@ pub(super) async fn keep_dialling(endpoint: Endpoint, target: Target, shared: Ar
     sleep(first_wait(&target.address)).await;
     let mut failures = 0;
     for attempt in 0.. {
-        match dial(&endpoint, &target, attempt, &shared).await {
+        let connected = connect(&endpoint, &target, attempt, &shared).await;
+        match open(connected, &target, &shared).await {
             Ok(connection) => {
                 let since = Instant::now();
                 connection.closed().await;
@@ -60,11 +64,43 @@ pub(super) async fn keep_dialling(endpoint: Endpoint, target: Target, shared: Ar
                 }
             }
         }
-        // Neighbours that broke off together do not all come back at the same moment.
-        let spread = Duration::from_millis(u64::from((shared.me * 7 + target.peer * 13) % 32));
-        sleep(WAITS.after(failures) + spread).await;
+        sleep(wait(failures, &target, &shared)).await;
         failures = failures.saturating_add(1);
     }
+}
+
+/// Dials until there is a connection, or nobody wants one any more, which ends `wanted`.
+pub(super) async fn reach(
+    endpoint: Endpoint,
+    target: Target,
+    shared: Arc<Shared>,
+    mut wanted: oneshot::Receiver<Infallible>,
+) {
+    for failures in 0.. {
+        let connected = tokio::select! {
+            connected = connect(&endpoint, &target, failures as usize, &shared) => connected,
+            _ = &mut wanted => return,
+        };
+        // From here on the driver says what becomes of it.
+        match open(connected, &target, &shared).await {
+            Ok(_) => return,
+            Err(error) => {
+                let reason = crate::chain(&error);
+                tracing::debug!(peer = target.peer, address = %target.address, reason, "not reached");
+            }
+        }
+        tokio::select! {
+            () = sleep(wait(failures, &target, &shared)) => {}
+            _ = &mut wanted => return,
+        }
+    }
+}
+
+/// The time before the next try.
+fn wait(failures: u32, target: &Target, shared: &Shared) -> Duration {
+    // Neighbours that broke off together do not all come back at the same moment.
+    let spread = Duration::from_millis(u64::from((shared.me * 7 + target.peer * 13) % 32));
+    WAITS.after(failures) + spread
 }
 
 fn first_wait(address: &PeerAddress) -> Duration {
@@ -74,7 +110,12 @@ fn first_wait(address: &PeerAddress) -> Duration {
     }
 }
 
-async fn dial(endpoint: &Endpoint, target: &Target, attempt: usize, shared: &Shared) -> Result<Connection, LinkError> {
+async fn connect(
+    endpoint: &Endpoint,
+    target: &Target,
+    attempt: usize,
+    shared: &Shared,
+) -> Result<Connection, LinkError> {
     let address = resolve(endpoint, &target.address, attempt).await?;
     // The name leaves out the attempt; `identify` checks it.
     let name = Identity::peer(target.run, target.peer, 0).server_name();
@@ -90,6 +131,16 @@ async fn dial(endpoint: &Endpoint, target: &Target, attempt: usize, shared: &Sha
         }),
     };
     shared.identify(&connection)?;
+    Ok(connection)
+}
+
+/// Hands a connection to the driver.
+async fn open(
+    connected: Result<Connection, LinkError>,
+    target: &Target,
+    shared: &Shared,
+) -> Result<Connection, LinkError> {
+    let connection = connected?;
     connection::open(connection.clone(), target.peer, shared).await?;
     Ok(connection)
 }

@@ -1,12 +1,14 @@
 //! The endpoint: takes and makes connections, and finds out who is on the other side.
 
 use std::{
+    collections::BTreeMap,
+    convert::Infallible,
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
 
 use fltorrent_coordinator::{
-    identity::Role,
+    identity::{Role, RunId},
     tls::{Credentials, TlsError},
 };
 use fltorrent_crds::{
@@ -19,12 +21,16 @@ use quinn::{
     crypto::rustls::{NoInitialCipherSuite, QuicClientConfig, QuicServerConfig},
 };
 use thiserror::Error;
-use tokio::{sync::mpsc, task::JoinSet, time::timeout};
+use tokio::{
+    sync::{mpsc, oneshot},
+    task::JoinSet,
+    time::timeout,
+};
 
 use crate::buffers::Buffers;
 
 use super::{
-    CLOSE_REFUSED, Event, LinkError, config, connection, dial,
+    CLOSE_REFUSED, Event, Link, LinkError, config, connection, dial,
     door::{Door, Place},
     explain::{explain, is_ending},
     shared::{HANDSHAKE, Shared},
@@ -51,13 +57,17 @@ pub struct Transport {
     settings: Arc<TransportConfig>,
     shared: Arc<Shared>,
     tasks: JoinSet<()>,
+    /// Peers beside the topology that are dialled; dropping an entry ends that.
+    dials: BTreeMap<u32, oneshot::Sender<Infallible>>,
+    addresses: Vec<PeerAddress>,
+    run: RunId,
     control: CongestionControl,
 }
 
 impl Transport {
     /// Starts on a bound socket: accepts neighbours with higher indices and dials those with lower ones at
     /// `addresses[index]`, again and again. `link` is what the socket's datagrams go through (see [`super::shape`]); the
-    /// default one when nothing is known of it.
+    /// default one when nothing is known of it. Where it `is_open`, all members of the run may connect, and be dialled.
     ///
     /// # Errors
     /// When the credentials or the socket cannot be used.
@@ -71,6 +81,7 @@ impl Transport {
         buffers: &Buffers,
         neighbours: &[u32],
         addresses: &[PeerAddress],
+        is_open: bool,
         limits: Limits,
         events: mpsc::Sender<Event>,
     ) -> Result<Self, TransportError> {
@@ -86,6 +97,7 @@ impl Transport {
             me,
             attempt,
             neighbours: neighbours.to_vec(),
+            is_open,
             limits,
             events,
             buffers: buffers.clone(),
@@ -119,8 +131,37 @@ impl Transport {
             settings: transport,
             shared,
             tasks,
+            dials: BTreeMap::new(),
+            addresses: addresses.to_vec(),
+            run: identity.run,
             control,
         })
+    }
+
+    /// Dials a peer that is no neighbour in the topology until there is a connection.
+    pub fn dial(&mut self, peer: u32) {
+        let Some(address) = self.addresses.get(peer as usize).cloned() else {
+            return;
+        };
+        while self.tasks.try_join_next().is_some() {}
+        let run = self.run;
+        let target = dial::Target { peer, address, run };
+        let (wanted, until) = oneshot::channel();
+        self.dials.insert(peer, wanted);
+        let (endpoint, shared) = (self.endpoint.clone(), Arc::clone(&self.shared));
+        self.tasks.spawn(dial::reach(endpoint, target, shared, until));
+    }
+
+    /// Dials such a peer no more.
+    pub fn hang_up(&mut self, peer: u32) {
+        self.dials.remove(&peer);
+    }
+
+    /// Whether a connection is of use: one that this peer has dialled may have come when nobody waited for it any more.
+    pub fn takes(&mut self, link: &Link) -> bool {
+        let peer = link.peer();
+        let was_awaited = self.dials.remove(&peer).is_some();
+        was_awaited || !link.is_dialled() || self.shared.neighbours.contains(&peer)
     }
 
     /// Shows other credentials on new connections. Those that are open stay as they are.
@@ -235,7 +276,7 @@ async fn receive(incoming: Incoming, place: Place, shared: Arc<Shared>) {
 
 async fn welcome(connection: Connection, place: Place, shared: &Shared) {
     let from = connection.remote_address();
-    let is_dialler = |peer: u32| peer > shared.me;
+    let is_dialler = |peer: u32| peer > shared.me || !shared.neighbours.contains(&peer);
     match shared.identify(&connection).and_then(|peer| {
         is_dialler(peer)
             .then_some(peer)

@@ -23,6 +23,8 @@ pub(super) struct Shared {
     pub(super) me: u32,
     pub(super) attempt: u32,
     pub(super) neighbours: Vec<u32>,
+    /// Whether others than neighbours may connect: who is wired to whom changes with losses.
+    pub(super) is_open: bool,
     pub(super) limits: Limits,
     pub(super) events: mpsc::Sender<Event>,
     pub(super) buffers: Buffers,
@@ -77,7 +79,7 @@ impl Shared {
                 expected: self.attempt,
             });
         }
-        if !self.neighbours.contains(&index) {
+        if !self.is_open && !self.neighbours.contains(&index) {
             return Err(LinkError::NotANeighbour {
                 peer: index,
                 me: self.me,

@@ -39,7 +39,8 @@ use fltorrent_peer::{
     worker,
 };
 use fltorrent_swarm::{
-    ChokePolicyKind, ChunkLayout, ChunkSelection, Config, Deadline, Hello, OnPeerLoss, OriginCounts, RoundRules, Swarm,
+    ChokePolicyKind, ChunkLayout, ChunkSelection, Config, Deadline, Hello, OnPeerLoss, OriginCounts, Repair,
+    RoundRules, Swarm,
 };
 use tokio::sync::mpsc;
 
@@ -199,6 +200,8 @@ impl Run {
             choke_policy: ChokePolicyKind::default(),
             selection: ChunkSelection::RarestFirst,
             topology: (0..self.peers).map(|peer| self.neighbours(peer)).collect(),
+            repair: Repair::None,
+            common_seed: 77,
             on_peer_loss: self.on_peer_loss,
             min_peers: self.peers / 2 + 1,
             pause_limit: Duration::from_secs(600),
@@ -314,6 +317,7 @@ impl Run {
             &buffers,
             &self.neighbours(me),
             &addresses.iter().map(|&address| address.into()).collect::<Vec<_>>(),
+            false,
             config.limits(),
             events_in,
         )

@@ -10,6 +10,7 @@ use crate::{
     chunk::{ChunkId, ChunkLayout},
     config::Config,
     message::{Hello, Message, PieceHeader},
+    repair::Repair,
     rules::{Deadline, OnPeerLoss, RoundRules},
     signed::Signed,
     statement::{Speaker, Statement},
@@ -42,6 +43,12 @@ fn operate(mut world: World, data: &[u8]) {
     }
 }
 
+fn of_ring(peer: u32) -> [u32; 2] {
+    let mut neighbours = [(peer + 1) % PEERS, (peer + PEERS - 1) % PEERS];
+    neighbours.sort_unstable();
+    neighbours
+}
+
 struct World {
     swarm: Swarm,
     host: Host,
@@ -57,6 +64,11 @@ impl World {
     fn new(goes_on: bool) -> Self {
         #[expect(clippy::expect_used, reason = "constants")]
         let layout = ChunkLayout::new(7, CHUNKS).expect("seven elements make three chunks");
+        // Where the run goes on, one of the others is no neighbour and comes all the same.
+        let neighbours = match goes_on {
+            true => of_ring(0).to_vec(),
+            false => (1..PEERS).collect(),
+        };
         let config = Config {
             rounds: ROUNDS,
             upload_slots: 2,
@@ -65,15 +77,14 @@ impl World {
             } else {
                 OnPeerLoss::Fail
             },
-            topology: (0..PEERS)
-                .map(|of| (0..PEERS).filter(|&peer| peer != of).collect())
-                .collect(),
+            topology: (0..PEERS).map(|of| of_ring(of).to_vec()).collect(),
+            repair: Repair::Reconnect,
             round_rules: RoundRules {
                 quorum: 2,
                 patience: Duration::from_millis(300),
                 deadline: Deadline::After(Duration::from_secs(20)),
             },
-            ..config(0, PEERS, (1..PEERS).collect(), layout)
+            ..config(0, PEERS, neighbours, layout)
         };
         let (swarm, host) = Host::new(config, Time::ZERO);
         Self {
@@ -307,6 +318,7 @@ impl World {
                 joining: who & 0x20 != 0,
                 from: u32::from(who >> 3 & 3),
                 down: of(mask, PEERS).iter().collect(),
+                extra: of(mask >> 2, PEERS).iter().collect(),
                 finished: of(mask >> 4, PEERS).iter().collect(),
             }),
             _ => {
@@ -375,14 +387,14 @@ impl World {
                 self.requests.remove(&(from, request));
             }
             Wish::Complete { round } => self.completed = Some(round),
-            Wish::Disconnect { peer, .. } => self.forget(peer),
+            Wish::Disconnect { peer, .. } | Wish::Hangup { peer } => self.forget(peer),
             Wish::End(departure) => {
                 let has_left = departure == Departure::Finished;
                 let was_last = self.completed == Some(ROUNDS - 1);
                 assert!(was_last || !has_left, "it left too early");
                 self.over = true;
             }
-            Wish::Send { .. } | Wish::Adopt => {}
+            Wish::Send { .. } | Wish::Adopt | Wish::Dial { .. } => {}
         }
     }
 }

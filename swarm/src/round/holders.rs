@@ -17,6 +17,18 @@ impl Holders {
         }
     }
 
+    /// Makes room for so many neighbours.
+    pub(super) fn grow(&mut self, positions: u32, neighbours: usize) {
+        let mut wider = Self::new(positions, neighbours.max(8 * self.width));
+        if wider.width > self.width {
+            for position in 0..positions {
+                let from = position as usize * wider.width;
+                wider.rows[from..from + self.width].copy_from_slice(self.row(position));
+            }
+            *self = wider;
+        }
+    }
+
     fn row(&self, position: u32) -> &[u8] {
         let from = position as usize * self.width;
         &self.rows[from..from + self.width]

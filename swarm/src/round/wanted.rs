@@ -26,6 +26,12 @@ impl Wanted {
         }
     }
 
+    /// Makes room for so many levels.
+    pub(super) fn grow(&mut self, levels: usize) {
+        let levels = levels.max(self.levels.len());
+        self.levels.resize(levels, Ranks::new(0));
+    }
+
     pub(super) fn contains(&self, level: usize, rank: u32) -> bool {
         self.levels[level].contains(rank)
     }

@@ -245,6 +245,7 @@ impl World<AccessLinks> {
             Action::AbortUpload { .. } | Action::AbortDownload { .. } => {}
             // Nobody is lost in a simulation.
             Action::Adopt(_) | Action::MakeModel { .. } => {}
+            Action::Dial { .. } | Action::Hangup { .. } => {}
             Action::Release { .. } => {}
             Action::Complete { .. } => {
                 let own = &mut self.peers[at as usize].own;

@@ -27,6 +27,8 @@ use crate::{
 pub(super) struct ScriptedLinks {
     pipes: BTreeMap<(u32, u32), Pipe>,
     edges: BTreeMap<(u32, u32), Edge>,
+    /// How every link behaves at first.
+    profile: LinkProfile,
     /// How long after a break a connection is made again.
     reconnect: Duration,
     /// Connections that were ever made.
@@ -102,9 +104,11 @@ impl Links for ScriptedLinks {
             Some(Wish::Disconnect { peer, violation }) => {
                 world.break_edge(at, peer, Departure::Broken(violation.to_string()));
             }
+            Some(Wish::Dial { peer }) => world.dial(at, peer),
+            Some(Wish::Hangup { peer }) => world.hang_up(at, peer),
             Some(Wish::End(departure)) => {
                 world.stop(at);
-                for neighbour in world.peers[at as usize].own.config.neighbours.clone() {
+                for neighbour in world.linked_to(at) {
                     world.break_edge(at, neighbour, departure.clone());
                 }
             }
@@ -190,9 +194,10 @@ impl World<ScriptedLinks> {
         let Some(edge) = links.edges.get_mut(&ordered(a, b)) else {
             return;
         };
-        if edge.severed || edge.connection.is_some() || !both_run {
+        if edge.severed || edge.connection.is_some() || !both_run || !edge.is_wanted() {
             return;
         }
+        edge.reached();
         links.connections += 1;
         edge.connection = Some(links.connections);
         for direction in [(a, b), (b, a)] {

@@ -14,7 +14,9 @@ impl Swarm {
             (NeighbourState::Open, Message::Hello(_)) => Err(Violation::SecondHello),
             (NeighbourState::Open, message) => self.dispatch_open(now, at, message),
             // What was on its way when the connection went is of no use.
-            (NeighbourState::Away { .. } | NeighbourState::Departed, _) => Ok(Follows::Nothing),
+            (NeighbourState::Away { .. } | NeighbourState::Departed | NeighbourState::Unused, _) => {
+                Ok(Follows::Nothing)
+            }
         }
     }
 

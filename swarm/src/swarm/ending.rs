@@ -14,7 +14,7 @@ impl Swarm {
     pub(super) fn leave_when_done(&mut self) {
         let done = |at: usize| match self.neighbours[at].state {
             NeighbourState::Open => self.current.neighbour(at).done || self.cannot_help(at),
-            NeighbourState::Departed => true,
+            NeighbourState::Departed | NeighbourState::Unused => true,
             NeighbourState::Away { .. } | NeighbourState::Greeting { .. } => false,
         };
         if self.has_finished() && (0..self.neighbours.len()).all(done) {
@@ -64,8 +64,9 @@ impl Swarm {
     /// Releases the previous round once no neighbour needs it.
     pub(super) fn release(&mut self) {
         let over = self.previous.as_ref();
-        // Whoever comes back in the last round goes on from the model of the one before it.
-        if self.goes_on_without() && (self.is_last() || self.somebody_catches_up()) {
+        // Whoever comes back in the last round goes on from the model of the one before it, and one who is wired to this peer next may
+        // lack what all neighbours have.
+        if self.goes_on_without() && (self.is_last() || self.somebody_catches_up() || self.repairs()) {
             return;
         }
         if over.is_some_and(|previous| previous.all_neighbours_done()) {
@@ -142,7 +143,11 @@ impl Swarm {
         let neighbour = &self.neighbours[at];
         let since = neighbour.useless_since().or(neighbour.at_fault_since);
         let since = since.unwrap_or(now);
-        self.drop_neighbour(now, at, NeighbourState::Away { since, why });
+        let state = match self.neighbours[at].is_extra {
+            true => NeighbourState::Unused,
+            false => NeighbourState::Away { since, why },
+        };
+        self.drop_neighbour(now, at, state);
     }
 
     pub(super) fn fail(&mut self, failure: Failure) {

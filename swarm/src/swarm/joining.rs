@@ -87,8 +87,9 @@ impl Swarm {
 
     /// All neighbours have finished and left, and this peer cannot.
     pub(super) fn end_when_left_alone(&mut self) {
-        let has_left = |neighbour: &Neighbour| neighbour.state == NeighbourState::Departed;
-        if self.goes_on_without() && !self.has_finished() && self.neighbours.iter().all(has_left) {
+        let is_there =
+            |neighbour: &Neighbour| !matches!(neighbour.state, NeighbourState::Departed | NeighbourState::Unused);
+        if self.goes_on_without() && !self.has_finished() && !self.neighbours.iter().any(is_there) {
             let round = self.current.number;
             self.fail(Failure::LeftBehind { round });
         }
@@ -262,7 +263,7 @@ impl Swarm {
     /// A round whose only origin is nobody: its update is the model of the round.
     fn round_of_a_model(&self, round: u32) -> Round {
         let config = &self.config;
-        let (chunks, neighbours) = (config.layout.chunks(), config.neighbours.len());
+        let (chunks, neighbours) = (config.layout.chunks(), self.neighbours.len());
         Round::new(round, 1, chunks, neighbours, config.selection.rule(), config.seed)
     }
 
@@ -396,7 +397,7 @@ impl Swarm {
         self.actions.push_back(Action::Adopt(adoption));
         self.enter_next(now);
         // Votes on that round go on to others by way of this peer, which has none.
-        let mut over = new_round(&self.config, offer.round);
+        let mut over = new_round(&self.config, offer.round, self.neighbours.len());
         over.agree(Bitfield::new(over.held().len()));
         over.close();
         self.previous = Some(over);

@@ -49,6 +49,7 @@ impl Swarm {
         }
         self.rejoin_when_stuck();
         self.tell_links(now);
+        self.repair(now);
         self.pause_or_go_on(now);
         self.make_model_when_wanted();
         self.publish_when_certified(now);
@@ -73,37 +74,45 @@ impl Swarm {
             .filter(|&due| due > self.latest)
             .chain(pause)
             .chain(self.next_adoption())
+            .chain(self.next_repair())
             .min();
         due.filter(|_| self.goes_on_without() && !self.has_finished())
     }
 
-    fn is_down(&self, now: Time, at: usize) -> bool {
+    pub(super) fn is_down(&self, now: Time, at: usize) -> bool {
         let neighbour = &self.neighbours[at];
         let since = neighbour.useless_since();
         let is_gone = since.is_some_and(|since| neighbour.met || now >= since + self.config.join_within);
         is_gone || neighbour.behind || neighbour.unfit
     }
 
-    fn tell_links(&mut self, now: Time) {
+    pub(super) fn tell_links(&mut self, now: Time) {
         let of = |keep: &dyn Fn(usize) -> bool| {
             let kept = (0..self.neighbours.len()).filter(|&at| keep(at));
             let mut peers: Vec<u32> = kept.map(|at| self.neighbours[at].peer).collect();
             peers.sort_unstable();
             peers
         };
-        let down = of(&|at| self.is_down(now, at));
+        let mut down = of(&|at| !self.neighbours[at].is_extra && self.is_down(now, at));
+        down.extend(self.unreached());
+        down.sort_unstable();
+        let extra = of(&|at| {
+            let neighbour = &self.neighbours[at];
+            neighbour.is_extra && neighbour.is_open() && !neighbour.behind
+        });
         // Nobody needs to know unless somebody still waits for those who have left.
         let finished = match self.current.votes.is_empty() && self.current.is_closed() {
             true => Vec::new(),
             false => of(&|at| self.neighbours[at].state == NeighbourState::Departed),
         };
         let (own, joining, from) = (self.view.own(), self.joining.is_some(), self.takes_part_from);
-        if (&own.down, &own.finished, own.joining, own.from) == (&down, &finished, joining, from) {
+        if (&own.down, &own.extra, &own.finished, own.joining, own.from) == (&down, &extra, &finished, joining, from) {
             return;
         }
         let state = LinkState {
             sequence: own.sequence + 1,
             down,
+            extra,
             finished,
             joining,
             from,

@@ -78,6 +78,16 @@ pub enum Action {
         /// The violation.
         violation: Violation,
     },
+    /// Reach a peer that is no neighbour in the topology, trying again and again until there is a connection to it.
+    Dial {
+        /// The peer.
+        peer: u32,
+    },
+    /// Close the connection to such a peer, and do not try to reach it any more.
+    Hangup {
+        /// The peer.
+        peer: u32,
+    },
     /// Something that a person may want to know.
     Notice(Notice),
     /// All rounds are over here and at the neighbours.
@@ -277,6 +287,8 @@ pub enum Notice {
     Caught { round: u32 },
     #[error("the model of round {round} that this peer was given is not the one that the others have signed")]
     WrongModel { round: u32 },
+    #[error("{}", rewired(lost, neighbours))]
+    Rewired { lost: Vec<u32>, neighbours: Vec<u32> },
     #[error("peer {peer} is back")]
     Back { peer: u32 },
     #[error("paused: {present} peers take part, {needed} are needed (liveness.minPeers)")]
@@ -285,6 +297,18 @@ pub enum Notice {
     Resumed { present: u32, needed: u32 },
     #[error("peer {peer} has signed two contents of one statement: it takes part no more")]
     Contradiction { peer: u32 },
+}
+
+fn rewired(lost: &[u32], neighbours: &[u32]) -> String {
+    let listed = |peers: &[u32]| peers.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+    match neighbours {
+        [] => "wired as the topology says, and to nobody else".to_owned(),
+        _ => format!(
+            "wired to {} as well while {} are lost",
+            listed(neighbours),
+            listed(lost)
+        ),
+    }
 }
 
 /// A peer's wait.

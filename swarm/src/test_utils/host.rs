@@ -46,6 +46,10 @@ pub enum Wish {
     Adopt,
     /// A connection is to be closed.
     Disconnect { peer: u32, violation: Violation },
+    /// A peer that is no neighbour is to be reached.
+    Dial { peer: u32 },
+    /// A connection to such a peer is to be closed.
+    Hangup { peer: u32 },
     /// All connections are to be closed: the peer's run is over.
     End(Departure),
 }
@@ -158,6 +162,8 @@ impl Host {
                 return None;
             }
             Action::Disconnect { peer, violation } => Wish::Disconnect { peer, violation },
+            Action::Dial { peer } => Wish::Dial { peer },
+            Action::Hangup { peer } => Wish::Hangup { peer },
             Action::Leave => {
                 self.outcome = Outcome::Left;
                 Wish::End(Departure::Finished)

@@ -414,7 +414,7 @@ impl World {
                 });
             }
             // Nobody is lost here.
-            Wish::Adopt => {}
+            Wish::Adopt | Wish::Dial { .. } | Wish::Hangup { .. } => {}
             Wish::AbortUpload { to, request } => self.abort(at, to, request),
             Wish::AbortDownload { from, request } => self.abort(from, at, request),
             Wish::Complete { round } => {

@@ -10,7 +10,7 @@ pub(crate) mod interaction;
 use std::time::Duration;
 
 use fltorrent_swarm::{
-    ChokePolicyKind, ChunkLayout, ChunkSelection, Config, EarlyStop, OnPeerLoss, RoundRules, Time,
+    ChokePolicyKind, ChunkLayout, ChunkSelection, Config, EarlyStop, OnPeerLoss, Repair, RoundRules, Time,
     simulation::{LinkProfile, Network, NetworkConfig},
     test_utils::{Outcome, Solo, config},
 };
@@ -20,7 +20,7 @@ pub(crate) fn edges(topology: &str, peers: u32) -> Vec<(u32, u32)> {
     match topology {
         "star" => (1..peers).map(|leaf| (0, leaf)).collect(),
         "ring" if peers > 2 => (0..peers).map(|at| (at, (at + 1) % peers)).collect(),
-        "ring" => (1..peers).map(|at| (at - 1, at)).collect(),
+        "ring" | "line" => (1..peers).map(|at| (at - 1, at)).collect(),
         "mesh" => (0..peers).flat_map(|a| (a + 1..peers).map(move |b| (a, b))).collect(),
         "tree" => (1..peers).map(|child| ((child - 1) / 2, child)).collect(),
         // A ring with chords: connected, of degree about four.
@@ -105,6 +105,7 @@ pub(crate) struct Setup {
     /// A lost peer does not end the run.
     pub(crate) goes_on: bool,
     pub(crate) rules: Option<RoundRules>,
+    pub(crate) repair: Repair,
 }
 
 impl Default for Setup {
@@ -127,6 +128,7 @@ impl Default for Setup {
             train: Duration::from_millis(20),
             goes_on: false,
             rules: None,
+            repair: Repair::None,
         }
     }
 }
@@ -148,6 +150,8 @@ impl Setup {
         config.hello.round = self.first_round;
         if self.goes_on {
             config.on_peer_loss = OnPeerLoss::Continue;
+            config.repair = self.repair;
+            config.common_seed = self.seed;
             config.topology = (0..self.peers).map(|peer| neighbours_of(peer, edges)).collect();
         }
         config.round_rules = self.rules.unwrap_or(config.round_rules);

@@ -40,6 +40,7 @@ impl Network {
         let mut world = World::new(ScriptedLinks {
             pipes: BTreeMap::new(),
             edges: BTreeMap::new(),
+            profile: config.link,
             reconnect: config.reconnect,
             connections: 0,
             aborted: BTreeSet::new(),
@@ -117,6 +118,11 @@ impl Network {
     /// Bytes of chunks that a node has received and kept, by neighbour.
     pub fn received_from(&self, node: u32) -> impl Iterator<Item = (u32, u64)> {
         self.swarm(node).received_from()
+    }
+
+    /// Connections that a node has.
+    pub fn links(&self, node: u32) -> usize {
+        self.swarm(node).open_neighbours()
     }
 
     /// A node's notices.

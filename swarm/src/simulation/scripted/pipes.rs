@@ -1,6 +1,6 @@
 //! Traffic on scripted links, and how connections end.
 
-use std::time::Duration;
+use std::{collections::BTreeSet, time::Duration};
 
 use bytes::Bytes;
 
@@ -56,6 +56,20 @@ impl Pipe {
 pub(super) struct Edge {
     pub(super) connection: Option<u64>,
     pub(super) severed: bool,
+    /// None in the topology: whoever tries to make it there.
+    dialled: Option<BTreeSet<u32>>,
+}
+
+impl Edge {
+    /// Whether somebody tries to make a connection.
+    pub(super) fn is_wanted(&self) -> bool {
+        self.dialled.as_ref().is_none_or(|by| !by.is_empty())
+    }
+
+    /// There is one; beside the topology nobody makes the next one without being told.
+    pub(super) fn reached(&mut self) {
+        self.dialled.iter_mut().for_each(BTreeSet::clear);
+    }
 }
 
 pub(super) fn ordered(a: u32, b: u32) -> (u32, u32) {
@@ -63,6 +77,36 @@ pub(super) fn ordered(a: u32, b: u32) -> (u32, u32) {
 }
 
 impl World<ScriptedLinks> {
+    /// Peers to which one has links, connected or not.
+    pub(super) fn linked_to(&self, at: u32) -> Vec<u32> {
+        let other = |&(a, b): &(u32, u32)| if a == at { Some(b) } else { (b == at).then_some(a) };
+        self.links.edges.keys().filter_map(other).collect()
+    }
+
+    /// A peer tries to reach one that is no neighbour of its.
+    pub(super) fn dial(&mut self, at: u32, peer: u32) {
+        let links = &mut self.links;
+        let new = || Edge {
+            dialled: Some(BTreeSet::new()),
+            ..Edge::default()
+        };
+        let edge = links.edges.entry(ordered(at, peer)).or_insert_with(new);
+        edge.dialled.iter_mut().for_each(|by| by.extend([at]));
+        for direction in [(at, peer), (peer, at)] {
+            links.pipes.entry(direction).or_insert_with(|| Pipe::new(links.profile));
+        }
+        let (a, b) = ordered(at, peer);
+        self.add(self.now + self.links.profile.delay, ScriptedEvent::Connect { a, b });
+    }
+
+    /// It does so no more.
+    pub(super) fn hang_up(&mut self, at: u32, peer: u32) {
+        if let Some(edge) = self.links.edges.get_mut(&ordered(at, peer)) {
+            edge.dialled.iter_mut().for_each(|by| by.retain(|it| *it != at));
+        }
+        self.break_edge(at, peer, Departure::Broken("it is not needed any more".to_owned()));
+    }
+
     pub(super) fn send(&mut self, from: u32, to: u32, message: Message) {
         let Some(connection) = self.connection(from, to) else {
             return;

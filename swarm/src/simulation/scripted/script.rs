@@ -33,9 +33,8 @@ impl Network {
     /// Takes a node away for good.
     pub fn kill(&mut self, node: u32) {
         self.world.stop(node);
-        let host = &mut self.world.peers[node as usize].own;
-        host.outcome = Outcome::Killed;
-        for neighbour in host.config.neighbours.clone() {
+        self.world.peers[node as usize].own.outcome = Outcome::Killed;
+        for neighbour in self.world.linked_to(node) {
             self.sever(node, neighbour);
         }
     }
