@@ -15,13 +15,14 @@ mod liveness;
 mod model;
 mod network;
 mod settings;
+mod topology;
 mod training;
 
 use kube_derive::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::{aggregation::Aggregation, family, forms::NAME_PATTERN, status::ExperimentStatus, topology::Topology};
+use crate::{aggregation::Aggregation, family, forms::NAME_PATTERN, status::ExperimentStatus};
 pub use crate::{
     column::Column,
     custom::Custom,
@@ -37,6 +38,7 @@ pub use liveness::{FailurePolicy, Liveness};
 pub use model::{InitFrom, Model};
 pub use network::{AccessLink, Network};
 pub use settings::{CongestionControl, Output, Transport, TransportType};
+pub use topology::TopologySpec;
 pub use training::{Backend, ScheduleSpec, Training};
 
 /// An experiment in decentralised federated learning: its peers, topology, model, data, exchange and aggregation.
@@ -87,7 +89,7 @@ pub struct ExperimentSpec {
     #[schemars(length(min = 1, max = 100))]
     pub groups: Vec<Group>,
     /// The topology: which peers are neighbours.
-    pub topology: Topology,
+    pub topology: TopologySpec,
     /// The network that every peer trains.
     pub model: Model,
     /// The data, and its partition among the peers.

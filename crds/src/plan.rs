@@ -19,7 +19,7 @@ mod start;
 use std::time::Duration;
 
 use fltorrent_swarm::{ChokePolicyKind, ChunkSelection};
-pub use fltorrent_swarm::{Deadline, OnPeerLoss, RoundRules};
+pub use fltorrent_swarm::{Deadline, OnPeerLoss, Repair, RoundRules};
 use serde::{Deserialize, Serialize};
 
 use crate::{aggregation::Aggregation, data::DataSource, family, partition::Partition, schedule::Schedule};
@@ -70,6 +70,9 @@ pub struct Plan {
     pub liveness: LivenessPlan,
     /// What becomes of the run when a peer is lost.
     pub on_peer_loss: OnPeerLoss,
+    /// How the neighbours of lost peers are wired. Plans that do not say it have none.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub repair: Repair,
     /// The results folder.
     pub output: OutputPlan,
     /// What is allowed but probably not meant.

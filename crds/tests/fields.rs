@@ -221,6 +221,22 @@ fn cases() -> Vec<Case> {
             Changes,
         ),
         (
+            "topology.repair",
+            "topology/repair",
+            &[],
+            json!("none"),
+            json!("ring"),
+            Changes,
+        ),
+        (
+            "topology.repair",
+            "topology/repair",
+            &[],
+            json!("ring"),
+            json!("reconnect"),
+            Changes,
+        ),
+        (
             "topology.torus.rows",
             "topology/torus/rows",
             TORUS,

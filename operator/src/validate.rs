@@ -8,7 +8,7 @@ use fltorrent_coordinator::identity::RunId;
 use fltorrent_crds::{
     Errors, Experiment, Plan,
     experiment::Group,
-    plan::{ChurnKind, Deadline},
+    plan::{ChurnKind, Deadline, Repair},
 };
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
 use kube::Resource as _;
@@ -128,12 +128,13 @@ pub fn validate(experiment: Arc<Experiment>) -> Result<Validated, ValidateError>
 fn needs_all_peers(plan: &Plan) -> Result<(), ValidateError> {
     let round = &plan.exchange.round;
     let field = match round.deadline {
-        _ if (round.quorum as usize) < plan.peers.len() => "quorum",
-        Deadline::After(_) => "deadline",
+        _ if (round.quorum as usize) < plan.peers.len() => "exchange.round.quorum",
+        _ if plan.repair != Repair::None => "topology.repair",
+        Deadline::After(_) => "exchange.round.deadline",
         Deadline::Auto | Deadline::None => return Ok(()),
     };
     Err(ValidateError::Plan(format!(
-        "exchange.round.{field}: rounds without some peers are not there in pods yet; leave it out"
+        "{field}: rounds without some peers are not there in pods yet; leave it out"
     )))
 }
 

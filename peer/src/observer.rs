@@ -18,7 +18,7 @@ use fltorrent_records::{
     line::{Converged, Event, InRound},
     report::{EvaluationFigures, ModelHash, RoundReport, TrainFigures, WastedBytes},
     status::{State, Status},
-    survival::{Absence, Cause, Churned, Pause, RoundEnd},
+    survival::{Absence, Cause, Churned, Pause, Repair, RoundEnd},
     verdict::Verdict,
 };
 use fltorrent_swarm::{EndCause, Notice, Stats, Swarm, Time};
@@ -191,7 +191,7 @@ impl Observer {
         self.outlets.metrics.update(swarm, store);
     }
 
-    /// Somebody takes part no more, or again, or too few do.
+    /// Somebody takes part no more, or again, or too few do, or who is wired to whom has changed.
     pub(crate) fn noticed(&mut self, notice: &Notice, swarm: &Swarm) -> Result<(), MetricsFileError> {
         let round = swarm.round();
         let event = match *notice {
@@ -216,6 +216,14 @@ impl Observer {
                 present,
                 needed,
                 paused: false,
+            }),
+            Notice::Rewired {
+                ref lost,
+                ref neighbours,
+            } => Event::Repair(Repair {
+                round,
+                lost: lost.clone(),
+                neighbours: neighbours.clone(),
             }),
             Notice::Behind { .. } => Event::Absence(Absence {
                 round,

@@ -9,7 +9,7 @@ use crate::{
     exchange::Exchange,
     report::RoundReport,
     status::Status,
-    survival::{Absence, Churned, Pause, RoundEnd},
+    survival::{Absence, Churned, Pause, Repair, RoundEnd},
     verdict::Verdict,
 };
 
@@ -104,6 +104,8 @@ events! {
     Pause(Pause) = "paused",
     /// Something happens to this peer, as the manifest says.
     Churn(Churned) = "churn",
+    /// A peer is wired to others in place of lost ones, or to none any more.
+    Repair(Repair) = "repair",
 }
 
 #[derive(Serialize)]
@@ -153,7 +155,7 @@ mod tests {
     use super::*;
     use crate::{report::sample, status::State, survival::Cause, verdict::Offence};
 
-    fn events() -> [Event; 12] {
+    fn events() -> [Event; 13] {
         [
             Event::Training(InRound { round: 1 }),
             Event::Exchange(Box::new(Exchange {
@@ -213,6 +215,11 @@ mod tests {
                 event: ChurnKind::Wedge,
                 round: 1,
             }),
+            Event::Repair(Repair {
+                round: 1,
+                lost: vec![0],
+                neighbours: vec![2, 5],
+            }),
         ]
     }
 
@@ -269,6 +276,10 @@ mod tests {
             r#"{"event":"paused","time":1.5,"round":1,"present":3,"needed":5,"paused":false}"#
         );
         assert_eq!(text(11), r#"{"event":"churn","time":1.5,"what":"wedge","round":1}"#);
+        assert_eq!(
+            text(12),
+            r#"{"event":"repair","time":1.5,"round":1,"lost":[0],"neighbours":[2,5]}"#
+        );
         assert_eq!(
             text(2),
             "{\"event\":\"status\",\"time\":1.5,\"state\":\"exchanging\",\"round\":1,\"held\":3,\"total\":20,\"bytesSent\":4,\

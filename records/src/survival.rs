@@ -92,3 +92,16 @@ pub struct Pause {
     /// False when the run goes on.
     pub paused: bool,
 }
+
+/// A peer is wired to others in place of lost ones, or to none any more.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Repair {
+    /// The round that this peer was in, from 0.
+    pub round: u32,
+    /// Who is lost, ascending.
+    #[serde(deserialize_with = "possible")]
+    pub lost: Vec<u32>,
+    /// The neighbours that it has beside those of the topology, ascending.
+    #[serde(deserialize_with = "possible")]
+    pub neighbours: Vec<u32>,
+}

@@ -89,6 +89,7 @@ impl History {
                 | Event::Absence(_)
                 | Event::Pause(_)
                 | Event::Churn(_)
+                | Event::Repair(_)
                 | Event::Other => {}
             }
         }

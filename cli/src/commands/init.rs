@@ -238,7 +238,7 @@ mod tests {
             let found = found.unwrap_or_else(|error| panic!("{error}\n{text}"));
             assert_eq!(found.plan.peers.len(), peers as usize);
             assert_eq!(found.plan.training.rounds, 3);
-            assert_eq!(found.experiment.spec.topology.name(), topology);
+            assert_eq!(found.experiment.spec.topology.wiring.name(), topology);
             assert_eq!(found.plan.data.partition.name(), choices.partition.name);
         }
     }

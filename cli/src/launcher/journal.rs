@@ -194,6 +194,7 @@ impl Sums {
                 | Event::Absence(_)
                 | Event::Pause(_)
                 | Event::Churn(_)
+                | Event::Repair(_)
                 | Event::Other => {}
             }
         }

@@ -129,6 +129,7 @@ impl Board {
             | Event::Absence(_)
             | Event::Pause(_)
             | Event::Churn(_)
+            | Event::Repair(_)
             | Event::Other => {}
         }
     }

@@ -94,6 +94,7 @@ impl Peer {
             | Event::Absence(_)
             | Event::Pause(_)
             | Event::Churn(_)
+            | Event::Repair(_)
             | Event::Other => {}
             Event::Status(status) => {
                 self.status = Some(*status);

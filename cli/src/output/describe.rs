@@ -42,7 +42,7 @@ pub fn describe(experiment: &Experiment, plan: &Plan, samples: Option<Samples>) 
     Description {
         name: plan.name.clone(),
         peers: plan.peers.len(),
-        topology: experiment.spec.topology.describe(),
+        topology: experiment.spec.topology.wiring.describe(),
         rounds: plan.training.rounds,
         model: plan.model.architecture.brief(),
         parameters: plan.model.parameters,

@@ -4,6 +4,7 @@ use std::{collections::BTreeSet, fs};
 
 use rustix::process::Signal;
 use serde_json::Value;
+use tempfile::TempDir;
 
 use crate::support::{ENDLESS, Endless, Process, fltorrent, lines, read_json, stderr, stdout};
 
@@ -23,9 +24,9 @@ fn started(sets: &[&str]) -> Endless {
 }
 
 /// Kills peers of a run of so many rounds, and looks at what the others make of it.
-fn survives(victims: &[usize]) {
+fn survives(victims: &[usize], sets: &[&str]) -> TempDir {
     let rounds = 20;
-    let mut run = started(&[&format!("training.rounds={rounds}")]);
+    let mut run = started(&[&[format!("training.rounds={rounds}").as_str()], sets].concat());
     let peers = run.peers();
     victims.iter().for_each(|&victim| peers[victim].signal(Signal::KILL));
     for &victim in victims {
@@ -95,16 +96,31 @@ fn survives(victims: &[usize]) {
         );
     }
     assert!(page.contains("updates are missing: of peer"));
+    folder
 }
 
 #[test]
 fn a_run_survives_a_peer_that_is_killed() {
-    survives(&[3]);
+    survives(&[3], &[]);
 }
 
 #[test]
 fn a_run_survives_its_first_peer_and_another() {
-    survives(&[0, 1]);
+    survives(&[0, 1], &[]);
+}
+
+#[test]
+fn a_star_survives_its_hub() {
+    let folder = survives(&[0], &["topology={type: star, repair: ring}"]);
+    for peer in 1..PEERS {
+        let repairs = lines(folder.path(), peer, "repair");
+        assert_eq!(repairs.len(), 1, "peer {peer}: {repairs:?}");
+        let count = |of: &str| repairs[0][of].as_array().unwrap().len();
+        assert_eq!(
+            (&repairs[0]["lost"][0], count("lost"), count("neighbours")),
+            (&0.into(), 1, 2)
+        );
+    }
 }
 
 #[test]

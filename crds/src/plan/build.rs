@@ -103,6 +103,7 @@ impl Plan {
                 peers[peer as usize].churn = events;
             }
         }
+        let repair = liveness::repair(spec.topology.repair, on_peer_loss, &mut findings);
         let exchange = settings::exchange(&spec.exchange, round, model.as_ref(), degree, &mut findings);
         let (Some(peers), Some(data), Some(model), true) = (peers, data, model, findings.errors.is_empty()) else {
             return Err(Errors::all(findings.errors));
@@ -122,6 +123,7 @@ impl Plan {
             transport,
             liveness,
             on_peer_loss,
+            repair,
             output: settings::output(&spec.output),
             warnings: findings.warnings,
         };
@@ -160,7 +162,7 @@ fn peers(spec: &ExperimentSpec, links: &[Option<LinkPlan>], findings: &mut Findi
         );
         return None;
     };
-    let neighbours = match topology::neighbours(&spec.topology, count, spec.seed) {
+    let neighbours = match topology::neighbours(&spec.topology.wiring, count, spec.seed) {
         Ok(neighbours) => neighbours,
         Err(errors) => {
             findings.errors.extend(errors);
@@ -190,7 +192,7 @@ fn peers(spec: &ExperimentSpec, links: &[Option<LinkPlan>], findings: &mut Findi
 
 fn warn_about_wiring(spec: &ExperimentSpec, neighbours: &[Vec<u32>], findings: &mut Findings) {
     let degree = neighbours.iter().map(Vec::len).max().unwrap_or(0);
-    if let Some((path, message)) = spec.topology.as_dyn().warning(neighbours) {
+    if let Some((path, message)) = spec.topology.wiring.as_dyn().warning(neighbours) {
         findings.warn(path, message);
     } else if degree > MANY_NEIGHBOURS {
         findings.warn(

@@ -57,6 +57,7 @@ impl Plan {
             transport: self.transport.clone(),
             liveness: self.liveness.clone(),
             on_peer_loss: self.on_peer_loss,
+            repair: self.repair,
             output: self.output.clone(),
             warnings: Vec::new(),
         }

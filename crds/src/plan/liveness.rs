@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use fltorrent_swarm::{Deadline, OnPeerLoss, RoundRules};
+use fltorrent_swarm::{Deadline, OnPeerLoss, Repair, RoundRules};
 
 use super::{
     LivenessPlan,
@@ -92,6 +92,18 @@ pub(super) fn round(round: &Round, peers: u32, on_peer_loss: OnPeerLoss, finding
     }
 }
 
+/// How the neighbours of lost peers are wired.
+pub(super) fn repair(repair: Repair, on_peer_loss: OnPeerLoss, findings: &mut Findings) -> Repair {
+    if repair != Repair::None && on_peer_loss == OnPeerLoss::Fail {
+        findings.error(
+            "topology.repair",
+            format!("{} never happens, since the first loss ends the run", repair.name()),
+            "none, or failurePolicy.onPeerLoss: continue",
+        );
+    }
+    repair
+}
+
 /// A run that no peer may miss has no round without one.
 fn needs_all(round: &Round, is_partial: bool, findings: &mut Findings) {
     let expected = "failurePolicy.onPeerLoss: continue has rounds without some peers";
@@ -169,7 +181,11 @@ mod tests {
                 .map_err(|errors| errors.to_string())
         };
         assert_eq!(fail(("exchange.round.patience", "1s")), Ok(()));
-        for (path, value) in [("exchange.round.quorum", "0.5"), ("exchange.round.deadline", "40s")] {
+        for (path, value) in [
+            ("exchange.round.quorum", "0.5"),
+            ("exchange.round.deadline", "40s"),
+            ("topology.repair", "ring"),
+        ] {
             let error = fail((path, value)).unwrap_err();
             assert!(error.starts_with(&format!("{path}: {value} ")), "{error}");
         }

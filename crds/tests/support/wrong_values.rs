@@ -213,6 +213,16 @@ pub fn wrong_values() -> Vec<(&'static str, Value, &'static str)> {
             "topology.type: `rign` is not known; did you mean `ring`? Allowed: star, ring, mesh, tree",
         ),
         (
+            "topology/repair",
+            json!("rings"),
+            "topology.repair: `rings` is not known; did you mean `ring`? Allowed: none, ring, reconnect",
+        ),
+        (
+            "topology/repair",
+            json!(true),
+            "topology.repair: true is not a text; write one of none, ring, reconnect",
+        ),
+        (
             "topology",
             json!({"type": "hypercube", "torus": {}}),
             "topology.torus: is there, but topology.type is hypercube; remove it, or write `type: torus`",

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use fltorrent_coordinator::identity::RunId;
 use fltorrent_crds::{Plan, seeds};
-use fltorrent_swarm::{ChunkLayout, Config, EarlyStop, Hello, Repair, StopRules};
+use fltorrent_swarm::{ChunkLayout, Config, EarlyStop, Hello, StopRules};
 use rand_core::Rng;
 
 use crate::worker::Start;
@@ -68,7 +68,7 @@ pub fn swarm(
         choke_policy: exchange.choke_policy,
         selection: exchange.chunk_selection,
         topology,
-        repair: Repair::None,
+        repair: plan.repair,
         common_seed: seeds::rng(plan.seed, "repair", 0, 0).next_u64(),
         on_peer_loss: plan.on_peer_loss,
         min_peers: liveness.min_peers,
@@ -131,6 +131,8 @@ mod tests {
             ("liveness.pauseLimit", "40s"),
             ("failurePolicy.onPeerLoss", "fail"),
             ("topology.type", "star"),
+            ("topology.repair", "ring"),
+            ("topology.repair", "reconnect"),
         ]
         .into_iter()
         .chain(policies)

@@ -12,7 +12,7 @@ const STEP: f64 = 0.75;
 /// The graph in Graphviz's language; `dot` draws it with the layout that it names.
 pub(super) fn dot(resolved: &Resolved) -> String {
     let plan = &resolved.plan;
-    let wiring = resolved.experiment.spec.topology.layout();
+    let wiring = resolved.experiment.spec.topology.wiring.layout();
     let layout = match wiring {
         Layout::Levels => "dot",
         Layout::Circle | Layout::Free => "neato",
