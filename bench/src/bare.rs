@@ -89,7 +89,7 @@ pub(crate) fn transfer(
     let authority = Authority::generate(run, LIFETIME, SystemTime::now())?;
     let (listener, dialler) = (credentials(&authority, 0)?, credentials(&authority, 1)?);
     let (address_in, address) = mpsc::channel();
-    let name = Identity::peer(run, 0, 0).server_name();
+    let name = Identity::peer(run, 0, 0, 0).server_name();
     let (one, other) = thread::scope(|scope| {
         let other = scope.spawn(|| {
             on_a_runtime(async {
@@ -134,7 +134,7 @@ struct Side {
 
 fn credentials(authority: &Authority, index: u32) -> Result<Credentials, BareError> {
     let key = PeerKey::generate()?;
-    let certificate = authority.sign_peer(&key.request_pem()?, index, 0, SystemTime::now())?;
+    let certificate = authority.sign_peer(&key.request_pem()?, index, 0, 0, SystemTime::now())?;
     Ok(Credentials::new(authority.certificate_pem(), &certificate, key)?)
 }
 

@@ -82,7 +82,7 @@ pub fn init(folder: &Path, wanted: KeyOptions, now: SystemTime) -> Result<RunId,
         let key = PeerKey::generate()?;
         let request = key.request_pem()?;
         let signed = (0..wanted.attempts)
-            .map(|attempt| authority.sign_peer(&request, index, attempt, now))
+            .map(|attempt| authority.sign_peer(&request, index, attempt, 0, now))
             .collect::<Result<String, _>>()?;
         private(&place.join(AUTHORITY), authority.certificate_pem())?;
         private(&place.join(CERTIFICATES), &signed)?;
@@ -154,6 +154,7 @@ pub fn read(folder: &Path, index: u32, attempt: u32) -> Result<OwnKeys, KeysErro
             Role::Peer {
                 index: whose,
                 attempt: which,
+                ..
             } if whose == index => {
                 if which == attempt {
                     let own = OwnKeys {

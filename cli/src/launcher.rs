@@ -370,6 +370,7 @@ impl Launcher {
         let mut bindings = Bindings {
             run: self.run().to_string(),
             attempt: 0,
+            incarnation: 0,
             authority: self.authority.certificate_pem().to_owned(),
             certificate: String::new(),
             addresses,
@@ -381,6 +382,7 @@ impl Launcher {
                 &peer.certificate_request,
                 peer.index,
                 bindings.attempt,
+                bindings.incarnation,
                 SystemTime::now(),
             )?;
             let mut line = serde_json::to_vec(&bindings)?;

@@ -141,7 +141,7 @@ impl Authority {
         &self.certificate_pem
     }
 
-    /// The certificate (PEM) of one attempt of a peer, for the key in a request. Nothing but the key is taken from the request.
+    /// The certificate (PEM) of a process of a peer, for the key in a request. Nothing but the key is taken from the request.
     ///
     /// # Errors
     /// When the request is too large, is not PEM, cannot be decoded, is not signed by its own key, or the key is not Ed25519; when the
@@ -151,6 +151,7 @@ impl Authority {
         request_pem: &str,
         index: u32,
         attempt: u32,
+        incarnation: u32,
         now: SystemTime,
     ) -> Result<String, AuthorityError> {
         if request_pem.len() > MAX_REQUEST_BYTES {
@@ -166,7 +167,7 @@ impl Authority {
         if PublicKeyData::algorithm(&key) != &PKCS_ED25519 {
             return Err(AuthorityError::RequestKey);
         }
-        self.sign(&key, Identity::peer(self.run, index, attempt), now)
+        self.sign(&key, Identity::peer(self.run, index, attempt, incarnation), now)
     }
 
     /// A key and certificate (PEM) for the run's coordinator.
@@ -185,7 +186,7 @@ impl Authority {
         }
         let mut params = CertificateParams::default();
         params.distinguished_name = common_name(match identity.role {
-            Role::Peer { index, attempt } => format!("FLTorrent peer {index} attempt {attempt}"),
+            Role::Peer { index, attempt, .. } => format!("FLTorrent peer {index} attempt {attempt}"),
             Role::Coordinator => "FLTorrent coordinator".into(),
         });
         let name = identity.to_string().try_into().map_err(AuthorityError::Sign)?;

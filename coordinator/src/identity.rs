@@ -9,6 +9,7 @@ use webpki::EndEntityCert;
 
 const DOMAIN: &str = "fltorrent";
 const COORDINATOR: &str = "coordinator";
+const INCARNATION: &str = "incarnation-";
 
 /// The largest certificate that is looked at, in bytes; those of an [`Authority`](crate::authority::Authority) have about 500.
 pub const MAX_CERTIFICATE_BYTES: usize = 4096;
@@ -23,7 +24,7 @@ pub enum IdentityError {
     #[error("`{0}` is not a run id; expected 32 lower-case hex digits")]
     Run(String),
     #[error(
-        "`{0}` is not an identity; expected `peer-<index>.attempt-<attempt>.<run>.fltorrent` or `coordinator.<run>.fltorrent`"
+        "`{0}` is not an identity; expected `peer-<index>[.incarnation-<incarnation>].attempt-<attempt>.<run>.fltorrent` or `coordinator.<run>.fltorrent`"
     )]
     Name(String),
     #[error("the certificate has {found} bytes; at most {MAX_CERTIFICATE_BYTES} are read")]
@@ -98,12 +99,14 @@ impl FromStr for RunId {
 /// The role of a certificate's holder in its run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Role {
-    /// A peer; `attempt` counts how often it was replaced.
+    /// A peer.
     Peer {
         /// The peer's index in the plan.
         index: u32,
-        /// 0 for the first process or pod of this index.
+        /// How often all peers of the run were restarted together.
         attempt: u32,
+        /// How often this peer was restarted alone since: of two processes of one peer the one with the higher number counts.
+        incarnation: u32,
     },
     /// The collector of the peers' reports.
     Coordinator,
@@ -112,7 +115,16 @@ pub enum Role {
 impl fmt::Display for Role {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Peer { index, attempt } => write!(formatter, "peer {index}, attempt {attempt}"),
+            Self::Peer {
+                index,
+                attempt,
+                incarnation: 0,
+            } => write!(formatter, "peer {index}, attempt {attempt}"),
+            Self::Peer {
+                index,
+                attempt,
+                incarnation,
+            } => write!(formatter, "peer {index}, attempt {attempt}, incarnation {incarnation}"),
             Self::Coordinator => formatter.write_str("the coordinator"),
         }
     }
@@ -128,11 +140,15 @@ pub struct Identity {
 }
 
 impl Identity {
-    /// The identity of one attempt of a peer.
-    pub const fn peer(run: RunId, index: u32, attempt: u32) -> Self {
+    /// The identity of a process of a peer.
+    pub const fn peer(run: RunId, index: u32, attempt: u32, incarnation: u32) -> Self {
         Self {
             run,
-            role: Role::Peer { index, attempt },
+            role: Role::Peer {
+                index,
+                attempt,
+                incarnation,
+            },
         }
     }
 
@@ -144,8 +160,8 @@ impl Identity {
         }
     }
 
-    /// The name by which to dial: [`tls`](crate::tls) refuses a server whose certificate has another one. A peer's attempt is left out,
-    /// since who dials cannot know it beforehand.
+    /// The name by which to dial: [`tls`](crate::tls) refuses a server whose certificate has another one. A peer's attempt and
+    /// incarnation are left out, since who dials cannot know them beforehand.
     pub fn server_name(&self) -> String {
         let Self { run, role } = self;
         match role {
@@ -159,9 +175,19 @@ impl fmt::Display for Identity {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { run, role } = self;
         match role {
-            Role::Peer { index, attempt } => {
-                write!(formatter, "peer-{index}.attempt-{attempt}.{run}.{DOMAIN}")
-            }
+            Role::Peer {
+                index,
+                attempt,
+                incarnation: 0,
+            } => write!(formatter, "peer-{index}.attempt-{attempt}.{run}.{DOMAIN}"),
+            Role::Peer {
+                index,
+                attempt,
+                incarnation,
+            } => write!(
+                formatter,
+                "peer-{index}.incarnation-{incarnation}.attempt-{attempt}.{run}.{DOMAIN}"
+            ),
             Role::Coordinator => write!(formatter, "{COORDINATOR}.{run}.{DOMAIN}"),
         }
     }
@@ -179,8 +205,21 @@ impl FromStr for Identity {
             Role::Coordinator
         } else {
             let index = numbered(first, "peer-").ok_or_else(wrong)?;
-            let attempt = numbered(next()?, "attempt-").ok_or_else(wrong)?;
-            Role::Peer { index, attempt }
+            let mut label = next()?;
+            let incarnation = match label.starts_with(INCARNATION) {
+                true => {
+                    let incarnation = numbered(label, INCARNATION).filter(|&number| number > 0);
+                    label = next()?;
+                    incarnation.ok_or_else(wrong)?
+                }
+                // That of the first process is not written.
+                false => 0,
+            };
+            Role::Peer {
+                index,
+                attempt: numbered(label, "attempt-").ok_or_else(wrong)?,
+                incarnation,
+            }
         };
         let run = next()?.parse()?;
         if next()? != DOMAIN || labels.next().is_some() {
@@ -254,11 +293,11 @@ mod tests {
     #[test]
     fn names_are_those_of_the_design() {
         assert_eq!(
-            Identity::peer(RUN, 3, 0).to_string(),
+            Identity::peer(RUN, 3, 0, 0).to_string(),
             format!("peer-3.attempt-0.{HEX}.fltorrent")
         );
         assert_eq!(
-            Identity::peer(RUN, 3, 7).server_name(),
+            Identity::peer(RUN, 3, 7, 2).server_name(),
             format!("peer-3.{HEX}.fltorrent")
         );
         assert_eq!(
@@ -278,6 +317,10 @@ mod tests {
             "fltorrent".into(),
             format!("peer-3.{HEX}.fltorrent"),
             format!("peer-03.attempt-0.{HEX}.fltorrent"),
+            format!("peer-3.incarnation-0.attempt-0.{HEX}.fltorrent"),
+            format!("peer-3.incarnation-01.attempt-0.{HEX}.fltorrent"),
+            format!("peer-3.incarnation-1.{HEX}.fltorrent"),
+            format!("peer-3.attempt-0.incarnation-1.{HEX}.fltorrent"),
             format!("peer-+3.attempt-0.{HEX}.fltorrent"),
             format!("peer-.attempt-0.{HEX}.fltorrent"),
             format!("peer--3.attempt-0.{HEX}.fltorrent"),
@@ -331,9 +374,13 @@ mod tests {
 
     proptest! {
         #[test]
-        fn every_identity_survives_its_name(run: [u8; 16], index: u32, attempt: u32) {
+        fn every_identity_survives_its_name(run: [u8; 16], index: u32, attempt: u32, incarnation: u32) {
             let run = RunId::from_bytes(run);
-            for identity in [Identity::peer(run, index, attempt), Identity::coordinator(run)] {
+            for identity in [
+                Identity::peer(run, index, attempt, incarnation),
+                Identity::peer(run, index, attempt, 0),
+                Identity::coordinator(run),
+            ] {
                 prop_assert_eq!(identity.to_string().parse(), Ok(identity));
             }
         }

@@ -14,6 +14,9 @@ pub struct Bindings {
     pub run: String,
     /// Counts restarts of the run, from 0.
     pub attempt: u32,
+    /// Counts the processes of this peer within the attempt, from 0.
+    #[serde(default, skip_serializing_if = "is_first")]
+    pub incarnation: u32,
     /// The experiment's authority, PEM.
     pub authority: String,
     /// This peer's certificate signed by the authority, PEM.
@@ -22,6 +25,11 @@ pub struct Bindings {
     pub addresses: Vec<PeerAddress>,
     /// Where `bt_complete` goes; none: nowhere.
     pub coordinator: Option<PeerAddress>,
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde hands out references")]
+const fn is_first(incarnation: &u32) -> bool {
+    *incarnation == 0
 }
 
 /// What a peer tells its launcher as soon as it listens: one line of JSON on standard output.

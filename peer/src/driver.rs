@@ -18,15 +18,16 @@ use fltorrent_coordinator::{
     signature::{SignatureError, SignatureVerifier},
 };
 use fltorrent_records::status::State;
-use fltorrent_swarm::{Action, Signed, Swarm, Time, Verifier, Violation};
+use fltorrent_swarm::{Action, HelloMismatch, Signed, Signer, Swarm, Time, Verifier, Violation};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::{
     CurrentCredentials,
     churn::Churn,
+    last_model::LastModel,
     news::News,
     observer::{Observer, Outlets},
-    orders::Orders,
+    orders::{Order, Orders},
     store::{ChunkStore, RoundHold},
     transport::{CLOSE_FAILED, CLOSE_LEFT, CLOSE_VIOLATION, Event, Link, Transport},
     worker::{Progress, sign},
@@ -58,6 +59,8 @@ pub struct Parts {
     pub orders: Orders,
     /// The rule that folds a round.
     pub rule: Rule,
+    /// The last model that the training thread has made.
+    pub last_model: LastModel,
     /// Credentials of new connections, reports and signatures.
     pub credentials: CurrentCredentials,
     /// Ends the run with a word on who wants it; for ever open when nobody does.
@@ -81,6 +84,8 @@ pub struct Driver {
     last_closed: [Option<Closed>; 2],
     /// Models that were made once more.
     made: (mpsc::Sender<Made>, mpsc::Receiver<Made>),
+    /// The round whose model somebody wants, which is not there yet.
+    wanted: Option<u32>,
     /// Neighbours that mean another experiment.
     unlike: BTreeSet<u32>,
     /// When this process began to train, and the round that it trains for.
@@ -102,6 +107,7 @@ impl Driver {
             held: BTreeMap::new(),
             last_closed: [None, None],
             made: mpsc::channel(2),
+            wanted: None,
             unlike: BTreeSet::new(),
             trains: None,
             hangs: None,
@@ -199,10 +205,7 @@ impl Driver {
                     Some(progress) => self.progressed(progress)?,
                     None => return Err(RunError::WorkerGone),
                 },
-                Some(Made { round, model, hashes }) = self.made.1.recv() => {
-                    let now = self.now();
-                    self.parts.swarm.offer_model(now, round, model, hashes);
-                }
+                Some(made) = self.made.1.recv() => self.offer(made),
                 Ok(()) = self.parts.credentials.changed() => self.renewed(),
                 Ok(by) = &mut self.parts.stop, if !self.parts.stop.is_terminated() => {
                     return Err(RunError::Stopped(by));
@@ -258,7 +261,8 @@ impl Driver {
     fn disconnect(&mut self, peer: u32, violation: Violation) -> Result<(), RunError> {
         tracing::warn!(neighbour = peer, round = self.parts.swarm.round(), %violation, "connection closed");
         if let Violation::Hello(mismatch) = &violation {
-            if self.stands_alone(peer) {
+            let is_late = matches!(mismatch, HelloMismatch::Superseded { .. });
+            if !is_late && self.stands_alone(peer) {
                 let mismatch = mismatch.clone();
                 return Err(RunError::Unlike { peer, mismatch });
             }
@@ -306,6 +310,7 @@ impl Driver {
                     }
                 }
                 Action::Complete { round } => self.closed(round)?,
+                Action::Begin { gives_from } => self.parts.orders.give(Order::Begin { gives_from }),
                 Action::Adopt(adoption) => self.adopt(adoption),
                 Action::MakeModel { round } => self.make_model(round),
                 // The training thread may still hold it.
@@ -359,14 +364,20 @@ impl CertificateVerifier {
 }
 
 impl Verifier for CertificateVerifier {
-    fn verify(&mut self, origin: u32, certificate: &[u8], body: &[u8], signature: &[u8]) -> Result<(), String> {
+    fn verify(&mut self, signer: Signer, signed: &Signed) -> Result<(), String> {
+        let Signed {
+            body,
+            certificate,
+            signature,
+        } = signed;
         let identity = self
             .verifier
             .verify(certificate, body, signature, SystemTime::now())
             .map_err(|error: SignatureError| crate::chain(&error))?;
         let expected = Role::Peer {
-            index: origin,
+            index: signer.peer,
             attempt: self.attempt,
+            incarnation: signer.incarnation,
         };
         if identity.role == expected {
             Ok(())

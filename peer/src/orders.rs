@@ -17,6 +17,11 @@ use crate::store::RoundHold;
 pub enum Order {
     /// A round is closed: fold it.
     Fold(Completed),
+    /// A peer that was to catch up is in the first round like the others.
+    Begin {
+        /// The first round for which it trains.
+        gives_from: u32,
+    },
     /// Others went on without this peer: go on from their model, which is in the store.
     Adopt {
         /// Which one.
@@ -148,6 +153,7 @@ mod tests {
             round,
             model: [0; 32],
             folded: [0; 32],
+            gives_from: round + 1,
         };
         let hold = store.hold(round);
         Order::Adopt { adoption, hold }

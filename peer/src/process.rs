@@ -99,6 +99,7 @@ fn run(options: &Options) -> Result<()> {
     runtime.block_on(launched(
         Peer {
             index: options.index,
+            incarnation: 0,
             plan,
             places: Places::all_in(folder),
             model_out: options.model_out.clone().map(ModelOut::Shared),

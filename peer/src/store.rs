@@ -152,6 +152,13 @@ impl ChunkStore {
     }
 }
 
+impl RoundHold {
+    /// The round.
+    pub const fn round(&self) -> u32 {
+        self.round
+    }
+}
+
 impl Drop for RoundHold {
     fn drop(&mut self) {
         let mut inner = self.store.inner();

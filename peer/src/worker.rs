@@ -3,6 +3,8 @@
 //! It runs apart from the driver, so that others' chunks flow while this peer computes.
 
 mod progress;
+mod set_model;
+mod slowdown;
 
 use std::{
     path::PathBuf,
@@ -20,19 +22,24 @@ use fltorrent_swarm::{Adoption, ChunkLayout, EvaluationCounts, Metainfo, Signed,
 use thiserror::Error;
 use tokio::sync::mpsc;
 
+use set_model::set_model;
+use slowdown::rest;
+
 use crate::{
     CurrentCredentials,
-    aggregate::{self, Aggregation, Fold, FoldError, Updates},
+    aggregate::{self, Aggregation, FoldError, Updates},
     buffers::Buffers,
     checkpoint::{self, Header},
     churn::Churn,
     cut::Cutter,
     data::Samples,
+    last_model::LastModel,
     memory,
     observer::Aggregated,
     orders::{Completed, Inbox, Order},
+    signed_record::{RecordError, SignedRecord},
     store::{ChunkStore, StoreError},
-    train::{ClassCounts, TrainError, Trainer, little_endian, model_hash},
+    train::{ClassCounts, TrainError, Trainer, model_hash},
 };
 
 pub use progress::Progress;
@@ -49,6 +56,8 @@ pub enum WorkError {
     Fold { round: u32, source: FoldError },
     #[error(transparent)]
     Checkpoint(#[from] checkpoint::WriteError),
+    #[error(transparent)]
+    Record(#[from] RecordError),
     #[error("the update of round {round} could not be signed")]
     Sign { round: u32, source: KeyError },
 }
@@ -77,6 +86,14 @@ pub struct Work {
     pub credentials: CurrentCredentials,
     /// This peer's index and attempt.
     pub peer: (u32, u32),
+    /// The number of this process.
+    pub incarnation: u32,
+    /// Of which rounds it may have signed an update.
+    pub signed: SignedRecord,
+    /// Where the last model is kept for neighbours that catch up; none where nobody does.
+    pub last_model: Option<LastModel>,
+    /// Whether it trains at once; else its first order says when.
+    pub begins: bool,
     /// Peers of the plan.
     pub peers: u32,
     /// Whether the final parameters are wanted.
@@ -144,6 +161,8 @@ pub fn run(work: Work, inbox: &Inbox, progress: &mpsc::Sender<Progress>) {
 struct Thread<'a> {
     work: Work,
     round: u32,
+    /// It trains for no round before this one.
+    gives_from: u32,
     base: [u8; 32],
     folded: [u8; 32],
     /// How long the last aggregation took.
@@ -160,6 +179,7 @@ impl<'a> Thread<'a> {
         Self {
             work,
             round: start.round,
+            gives_from: 0,
             base: start.model,
             folded: [0; 32],
             aggregating: Duration::ZERO,
@@ -173,6 +193,11 @@ impl<'a> Thread<'a> {
     fn all_rounds(mut self) -> Option<Result<(), WorkError>> {
         memory::give_back();
         let began = Instant::now();
+        if !self.work.begins
+            && let Err(error) = self.go_on()?
+        {
+            return Some(Err(error));
+        }
         loop {
             let round = self.round;
             while let Some(wedge) = self.work.churn.next(round, began.elapsed()) {
@@ -181,10 +206,12 @@ impl<'a> Thread<'a> {
                 self.inbox.hang(wedge.lasts)?;
             }
             let chunks = self.work.store.hold(round);
-            self.tell(Progress::Training { round })?;
-            match self.update(round) {
-                Ok(published) => self.tell(published)?,
-                Err(error) => return Some(Err(error)),
+            if round >= self.gives_from {
+                self.tell(Progress::Training { round })?;
+                match self.update(round) {
+                    Ok(published) => self.tell(published)?,
+                    Err(error) => return Some(Err(error)),
+                }
             }
             match self.go_on()? {
                 Ok(true) => {}
@@ -195,7 +222,10 @@ impl<'a> Thread<'a> {
             memory::give_back();
         }
         match self.final_model() {
-            Ok(parameters) => self.tell(Progress::Finished { parameters })?,
+            Ok(parameters) => {
+                self.tell(Progress::Finished { parameters })?;
+                self.work.signed.remove();
+            }
             Err(source) => {
                 let round = self.round;
                 return Some(Err(WorkError::Train { round, source }));
@@ -213,6 +243,10 @@ impl<'a> Thread<'a> {
                         Ok(is_last) => Some(Ok(!is_last)),
                         Err(error) => Some(Err(error)),
                     };
+                }
+                Order::Begin { gives_from } => {
+                    self.gives_from = gives_from;
+                    return Some(Ok(true));
                 }
                 Order::Adopt { adoption, hold } => {
                     let adopted = self.adopt(&adoption);
@@ -262,13 +296,19 @@ impl<'a> Thread<'a> {
         let mut samples = vec![None; self.work.peers as usize];
         samples.push(Some(1));
         let Work {
-            trainer, store, layout, ..
+            trainer,
+            store,
+            layout,
+            last_model,
+            ..
         } = &mut self.work;
         let updates = Updates::new(store, layout, round, &samples);
-        if set_model(trainer.as_mut(), &mut aggregate::alone(), updates, round)? != adoption.model {
+        let last = last_model.as_ref();
+        if set_model(trainer.as_mut(), &mut aggregate::alone(), updates, round, last)? != adoption.model {
             return Ok(false);
         }
         (self.base, self.folded, self.round) = (adoption.model, adoption.folded, round + 1);
+        self.gives_from = adoption.gives_from;
         self.evaluation = self.evaluate(round)?.0;
         Ok(true)
     }
@@ -292,11 +332,13 @@ impl<'a> Thread<'a> {
         memory::give_back();
         let run = self.work.credentials.borrow().identity().run;
         let (origin, attempt) = self.work.peer;
+        self.work.signed.note(round)?;
         let body = Metainfo {
             run: *run.as_bytes(),
             attempt,
             round,
             origin,
+            incarnation: self.work.incarnation,
             samples: self.work.shard.len() as u64,
             evaluation: self.evaluation,
             base: self.base,
@@ -383,10 +425,12 @@ impl<'a> Thread<'a> {
             store,
             layout,
             aggregation,
+            last_model,
             ..
         } = &mut self.work;
         let updates = Updates::new(store, layout, round, &completed.samples).only(completed.set.as_ref());
-        self.base = set_model(trainer.as_mut(), aggregation.as_mut(), updates, round)?;
+        let last = last_model.as_ref();
+        self.base = set_model(trainer.as_mut(), aggregation.as_mut(), updates, round, last)?;
         self.folded = completed.folded;
         self.aggregating = started.elapsed();
         Ok(())
@@ -420,50 +464,11 @@ impl<'a> Thread<'a> {
     }
 }
 
-/// Gives a trainer the model that a rule makes of updates, tensor by tensor, in place of one that it may have; BLAKE3 of the new one.
-fn set_model(
-    trainer: &mut dyn Trainer,
-    rule: &mut dyn Aggregation,
-    updates: Updates<'_>,
-    round: u32,
-) -> Result<[u8; 32], WorkError> {
-    let trained = |source| WorkError::Train { round, source };
-    let folded = |source| WorkError::Fold { round, source };
-    while trainer.take_first().map_err(trained)?.is_some() {}
-    let mut fold = Fold::new(rule, updates).map_err(folded)?;
-    let mut hasher = blake3::Hasher::new();
-    for length in trainer.lengths() {
-        let values = fold.next(length).map_err(folded)?;
-        hasher.update(&little_endian(&values));
-        trainer.push(values).map_err(trained)?;
-    }
-    Ok(*hasher.finalize().as_bytes())
-}
-
-/// The rest of a time that is stretched by a factor.
-fn rest(taken: Duration, slowdown: f64) -> Duration {
-    let rest = taken.as_secs_f64() * (slowdown - 1.0).max(0.0);
-    Duration::try_from_secs_f64(rest).unwrap_or_default()
-}
-
 fn figures(counts: &EvaluationCounts, elapsed: Duration) -> EvaluationFigures {
     EvaluationFigures {
         correct: counts.correct.into(),
         total: counts.total.into(),
         loss_sum: Some(counts.loss_sum).filter(|sum| sum.is_finite()),
         seconds: elapsed.as_secs_f64(),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_slow_machine_takes_so_many_times_as_long() {
-        let second = Duration::from_secs(1);
-        assert_eq!(rest(second, 1.0), Duration::ZERO);
-        assert_eq!(rest(second, 3.0), 2 * second);
-        assert_eq!(rest(2 * second, 1.5), second);
     }
 }

@@ -100,7 +100,7 @@ impl Target {
     ) -> Result<Connection, String> {
         let key = PeerKey::generate().unwrap();
         let certificate = authority
-            .sign_peer(&key.request_pem().unwrap(), index, attempt, now)
+            .sign_peer(&key.request_pem().unwrap(), index, attempt, 0, now)
             .unwrap();
         dial(self.address, &certificate, &key).await
     }

@@ -13,6 +13,42 @@ use crate::{
     selection::ChunkSelection,
 };
 
+/// How a peer begins.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Beginning {
+    /// With all the others, in the first round.
+    #[default]
+    Together,
+    /// The others may be in any round: it catches up with them first.
+    CatchUp(EarlierUpdates),
+}
+
+/// The updates that earlier processes of a peer may have signed. It signs none of those rounds, since nobody signs two updates of one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum EarlierUpdates {
+    /// There was no earlier process, or it signed nothing.
+    Nothing,
+    /// None after this round.
+    UpTo(u32),
+    /// Nobody knows.
+    Unknown,
+}
+
+/// Rounds that a peer may have been ahead of others: whoever takes part is in the round that they are in, or has closed it and
+/// signed an update of the next one.
+const AHEAD: u32 = 2;
+
+impl EarlierUpdates {
+    /// The first round of which a peer may sign an update that takes part from round `from` on.
+    pub(crate) fn gives_from(self, from: u32) -> u32 {
+        match self {
+            Self::Nothing => from,
+            Self::UpTo(round) => from.max(round.saturating_add(1)),
+            Self::Unknown => from.saturating_add(AHEAD),
+        }
+    }
+}
+
 /// The configuration of one peer's swarm.
 #[derive(Clone, Debug)]
 pub struct Config {
@@ -58,6 +94,8 @@ pub struct Config {
     pub lost_after: Duration,
     /// How long a neighbour that was never met is waited for: it may be started later.
     pub join_within: Duration,
+    /// How it begins.
+    pub beginning: Beginning,
     /// Seed of the peer's own choices.
     pub seed: u64,
 }

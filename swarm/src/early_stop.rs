@@ -7,7 +7,10 @@
 
 use std::fmt;
 
-use crate::metainfo::EvaluationCounts;
+use crate::{
+    metainfo::EvaluationCounts,
+    wire::{DecodeError, Reader, Writer},
+};
 
 /// When to stop; a rule that is none does not apply.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -27,6 +30,25 @@ pub struct StopRecord {
     pub best: Option<f64>,
     /// Rounds in a row that were not better.
     pub stale: u32,
+}
+
+impl StopRecord {
+    pub(crate) fn encode(&self, out: &mut Writer) {
+        out.u8(u8::from(self.best.is_some()));
+        out.u64(self.best.unwrap_or(0.0).to_bits());
+        out.u32(self.stale);
+    }
+
+    pub(crate) fn decode(input: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        let (has_best, best) = (input.u8()?, f64::from_bits(input.u64()?));
+        let best = match (has_best, best.to_bits()) {
+            (0, 0) => None,
+            (1, _) if (0.0..=1.0).contains(&best) => Some(best),
+            _ => return Err(DecodeError::Evaluation),
+        };
+        let stale = input.u32()?;
+        Ok(Self { best, stale })
+    }
 }
 
 /// The rules and their record.

@@ -50,7 +50,8 @@ impl Equivocation {
         let name = |signed: &Signed| {
             let metainfo = Metainfo::decode(&signed.body, chunks)?;
             let Metainfo { run, attempt, .. } = metainfo;
-            Ok::<_, DecodeError>((run, attempt, metainfo.round, metainfo.origin))
+            // What two processes of a peer sign that know nothing of each other proves nothing against it.
+            Ok::<_, DecodeError>((run, attempt, metainfo.round, metainfo.signer()))
         };
         let (whose, other) = (name(first)?, name(second)?);
         if whose != other {
@@ -59,13 +60,11 @@ impl Equivocation {
         if first.body == second.body {
             return Err(EquivocationError::Same);
         }
-        let (_, _, round, origin) = whose;
+        let (_, _, round, signer) = whose;
         for it in &self.metainfos {
-            verifier
-                .verify(origin, &it.certificate, &it.body, &it.signature)
-                .map_err(EquivocationError::Signature)?;
+            verifier.verify(signer, it).map_err(EquivocationError::Signature)?;
         }
-        Ok((origin, round))
+        Ok((signer.peer, round))
     }
 
     /// The two metainfos as they travel, one after the other.

@@ -45,12 +45,13 @@ mod wire;
 pub use bitfield::Bitfield;
 pub use choke::ChokePolicyKind;
 pub use chunk::{ChunkId, ChunkLayout};
-pub use config::Config;
+pub use config::{Beginning, Config, EarlierUpdates};
 pub use early_stop::{Convergence, EarlyStop, StopRecord, StopRules};
 pub use equivocation::{Equivocation, EquivocationError};
 pub use message::{Hello, HelloMismatch, Message, PieceHeader};
 pub use metainfo::{
-    EvaluationCounts, KnownMetainfo, Metainfo, Miscount, OriginCounts, PieceFault, Signed, Verifier, check_piece,
+    EvaluationCounts, KnownMetainfo, Metainfo, Miscount, OriginCounts, PieceFault, Signed, Signer, Verifier,
+    check_piece,
 };
 pub use repair::Repair;
 pub use rules::{Deadline, OnPeerLoss, RoundRules};

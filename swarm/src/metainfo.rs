@@ -11,9 +11,9 @@ pub use crate::signed::Signed;
 use crate::wire::{DecodeError, Reader, Writer};
 
 /// Version of the metainfo's form.
-const VERSION: u8 = 2;
+const VERSION: u8 = 3;
 /// Bytes of a metainfo before its hashes.
-pub(crate) const METAINFO_PREFIX: usize = 121;
+pub(crate) const METAINFO_PREFIX: usize = 125;
 
 /// Counts of an evaluation on a part of the test split; sums over peers give the whole.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -37,6 +37,8 @@ pub struct Metainfo {
     pub round: u32,
     /// The origin.
     pub origin: u32,
+    /// Which of the origin's processes has made it.
+    pub incarnation: u32,
     /// Samples that the update was trained on: its weight in the mean.
     pub samples: u64,
     /// How the model that the origin last aggregated did on its part of the test split.
@@ -58,6 +60,7 @@ impl Metainfo {
         out.u32(self.attempt);
         out.u32(self.round);
         out.u32(self.origin);
+        out.u32(self.incarnation);
         out.u64(self.samples);
         out.u32(self.evaluation.correct);
         out.u32(self.evaluation.total);
@@ -88,7 +91,8 @@ impl Metainfo {
             return Err(DecodeError::MetainfoVersion { found: version });
         }
         let run = input.array()?;
-        let (attempt, round, origin) = (input.u32()?, input.u32()?, input.u32()?);
+        let (attempt, round) = (input.u32()?, input.u32()?);
+        let (origin, incarnation) = (input.u32()?, input.u32()?);
         let samples = input.u64()?;
         let evaluation = EvaluationCounts {
             correct: input.u32()?,
@@ -122,6 +126,7 @@ impl Metainfo {
             attempt,
             round,
             origin,
+            incarnation,
             samples,
             evaluation,
             base,
@@ -204,6 +209,25 @@ pub enum PieceFault {
     NotFinite,
 }
 
+/// A process of a peer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Signer {
+    /// The peer.
+    pub peer: u32,
+    /// The number of the process among those of the peer in the attempt.
+    pub incarnation: u32,
+}
+
+impl Metainfo {
+    /// The process that has made it.
+    pub const fn signer(&self) -> Signer {
+        Signer {
+            peer: self.origin,
+            incarnation: self.incarnation,
+        }
+    }
+}
+
 /// Checks what others say, and signs what this peer says.
 pub trait Verifier: Send {
     /// Reads a metainfo of an update of `chunks` chunks. A simulation reads each one once for all its peers.
@@ -214,8 +238,8 @@ pub trait Verifier: Send {
         KnownMetainfo::read(signed, chunks).map(Arc::new)
     }
 
-    /// Whether a metainfo's body was signed by its origin under the experiment's authority; `Err` says what is wrong.
-    fn verify(&mut self, origin: u32, certificate: &[u8], body: &[u8], signature: &[u8]) -> Result<(), String>;
+    /// Whether a body was signed by this process under the experiment's authority; `Err` says what is wrong.
+    fn verify(&mut self, signer: Signer, signed: &Signed) -> Result<(), String>;
 
     /// Signs a statement of this peer; `Err` says why that cannot be.
     fn sign(&mut self, body: Bytes) -> Result<Signed, String>;

@@ -59,6 +59,8 @@ pub(crate) struct Neighbour {
     pub(crate) is_extra: bool,
     /// Whether both ever knew each other.
     pub(crate) met: bool,
+    /// The number of its process, as its last hello said.
+    pub(crate) incarnation: u32,
 
     /// Its last hello did not fit.
     pub(crate) unfit: bool,
@@ -126,6 +128,7 @@ impl Neighbour {
             },
             is_extra: false,
             met: false,
+            incarnation: 0,
             unfit: false,
             behind: false,
             ahead: None,
@@ -195,6 +198,7 @@ impl Neighbour {
         self.state = state;
         self.is_extra = old.is_extra;
         self.met = old.met;
+        self.incarnation = old.incarnation;
         self.unfit = old.unfit;
         self.delivery = old.delivery;
         self.received = old.received;

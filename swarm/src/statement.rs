@@ -11,11 +11,11 @@ use crate::{
 };
 
 /// Version of a statement's form.
-const VERSION: u8 = 1;
+const VERSION: u8 = 2;
 const LINKS: u8 = 0;
 const VOTE: u8 = 1;
 /// Bytes before a statement's content.
-const PREFIX: usize = 1 + 1 + 16 + 4 + 4;
+const PREFIX: usize = 1 + 1 + 16 + 4 + 4 + 4;
 
 /// Who says something, and of which run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,6 +23,7 @@ pub(crate) struct Speaker {
     pub(crate) run: [u8; 16],
     pub(crate) attempt: u32,
     pub(crate) peer: u32,
+    pub(crate) incarnation: u32,
 }
 
 /// The content of a statement.
@@ -36,8 +37,8 @@ pub(crate) enum Statement {
 pub(crate) fn longest(limits: &Limits) -> usize {
     let (peers, chunks) = (limits.peers as usize, limits.chunks as usize);
     let members = peers.div_ceil(8);
-    let links = 4 + 1 + 4 + 3 * (4 + 5 * peers);
-    let vote = 4 + 4 + 2 + members + 4 + peers * (4 + chunks.div_ceil(8));
+    let links = 4 + 1 + 4 + 4 + 3 * (4 + 5 * peers);
+    let vote = 4 + 4 + 4 + 2 + members + 4 + peers * (4 + chunks.div_ceil(8));
     PREFIX + links.max(vote)
 }
 
@@ -53,11 +54,13 @@ impl Statement {
         out.bytes(&speaker.run);
         out.u32(speaker.attempt);
         out.u32(speaker.peer);
+        out.u32(speaker.incarnation);
         match self {
             Self::Links(links) => {
                 out.u32(links.sequence);
                 out.u8(u8::from(links.joining));
                 out.u32(links.from);
+                out.u32(links.gives);
                 for peers in [&links.down, &links.extra, &links.finished] {
                     out.u32(peers.len() as u32);
                     out.ascending(peers);
@@ -66,6 +69,7 @@ impl Statement {
             Self::Vote(vote) => {
                 out.u32(vote.round);
                 out.u32(vote.ballot);
+                out.u32(vote.epoch);
                 out.u8(u8::from(vote.cuts));
                 out.u8(u8::from(vote.is_closed));
                 out.bytes(vote.members.as_bytes());
@@ -91,6 +95,7 @@ impl Statement {
             run: input.array()?,
             attempt: input.u32()?,
             peer: input.u32()?,
+            incarnation: input.u32()?,
         };
         if speaker.peer >= limits.peers {
             return Err(DecodeError::NoSuchPeer {
@@ -101,8 +106,9 @@ impl Statement {
         let statement = match kind {
             LINKS => Self::Links(LinkState {
                 sequence: input.u32()?,
-                joining: flag(&mut input)?,
+                joining: input.flag()?,
                 from: input.u32()?,
+                gives: input.u32()?,
                 down: peers(&mut input, limits)?,
                 extra: peers(&mut input, limits)?,
                 finished: peers(&mut input, limits)?,
@@ -112,14 +118,6 @@ impl Statement {
         };
         input.end()?;
         Ok((speaker, statement))
-    }
-}
-
-fn flag(input: &mut Reader<'_>) -> Result<bool, DecodeError> {
-    match input.u8()? {
-        0 => Ok(false),
-        1 => Ok(true),
-        found => Err(DecodeError::Flag { found }),
     }
 }
 
@@ -139,8 +137,8 @@ fn peers(input: &mut Reader<'_>, limits: &Limits) -> Result<Vec<u32>, DecodeErro
 }
 
 fn vote(input: &mut Reader<'_>, limits: &Limits) -> Result<Vote, DecodeError> {
-    let (round, ballot) = (input.u32()?, input.u32()?);
-    let (cuts, is_closed) = (flag(input)?, flag(input)?);
+    let (round, ballot, epoch) = (input.u32()?, input.u32()?, input.u32()?);
+    let (cuts, is_closed) = (input.flag()?, input.flag()?);
     let members = bits(input, limits.peers)?;
     let mut lacks: Vec<(u32, Bitfield)> = Vec::new();
     for _ in 0..input.u32()?.min(limits.peers + 1) {
@@ -156,6 +154,7 @@ fn vote(input: &mut Reader<'_>, limits: &Limits) -> Result<Vote, DecodeError> {
     Ok(Vote {
         round,
         ballot,
+        epoch,
         cuts,
         is_closed,
         members,
@@ -177,6 +176,7 @@ mod tests {
         run: [7; 16],
         attempt: 1,
         peer: 4,
+        incarnation: 2,
     };
 
     fn set(len: u32, positions: &[u32]) -> Bitfield {
@@ -193,6 +193,7 @@ mod tests {
                 sequence: 9,
                 joining: true,
                 from: 6,
+                gives: 7,
                 down: vec![0, 3],
                 extra: vec![2],
                 finished: vec![1],
@@ -200,6 +201,7 @@ mod tests {
             Statement::Vote(Vote {
                 round: 2,
                 ballot: 3,
+                epoch: 4,
                 cuts: true,
                 is_closed: false,
                 members: set(5, &[0, 1, 4]),

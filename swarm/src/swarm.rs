@@ -22,7 +22,7 @@ mod settle;
 mod uploads;
 
 use std::{
-    collections::{BTreeSet, VecDeque},
+    collections::{BTreeMap, BTreeSet, VecDeque},
     sync::Arc,
     time::Duration,
 };
@@ -36,7 +36,7 @@ use settle::Follows;
 use crate::{
     Time,
     choke::Choker,
-    config::Config,
+    config::{Beginning, Config},
     early_stop::{Convergence, EarlyStop},
     message::{Hello, Message, State},
     metainfo::{Signed, Verifier},
@@ -79,12 +79,13 @@ pub struct Swarm {
     /// The last round of which it has signed an update, and the last one on which it has voted, with the ballot.
     signed_round: Option<u32>,
     last_ballot: (u32, u32),
-    /// The round from which on this peer takes part.
+    /// The round from which on this peer takes part, and the first one of which it gives an update.
     takes_part_from: u32,
+    gives_from: u32,
     /// This peer catches up with the others.
     joining: Option<Joining>,
-    /// Origins that are more than a round ahead, as they have signed.
-    origins_ahead: BTreeSet<u32>,
+    /// Origins that are more than a round ahead, and in which one, as they have signed.
+    origins_ahead: BTreeMap<u32, u32>,
     /// What it goes on from, until others have certified that.
     adopted: Option<Adoption>,
     /// Its update, which waits for that.
@@ -93,6 +94,8 @@ pub struct Swarm {
     refused: BTreeSet<[u8; 32]>,
     /// A model for those who catch up.
     offer: Option<State>,
+    /// One that was released with its round.
+    offered: Option<State>,
     /// The round whose model was made for them last.
     made: Option<u32>,
     /// Rounds below this are released.
@@ -124,7 +127,8 @@ impl Swarm {
         );
         let first = config.first_round();
         let current = new_round(&config, first, neighbours.len());
-        Self {
+        let catches_up = matches!(config.beginning, Beginning::CatchUp(_));
+        let mut swarm = Self {
             view: View::new(config.me(), config.peers, Arc::clone(&config.topology)),
             view_changed_at: now,
             round_began_at: now,
@@ -139,12 +143,14 @@ impl Swarm {
             signed_round: None,
             last_ballot: (0, 0),
             takes_part_from: 0,
-            origins_ahead: BTreeSet::new(),
+            gives_from: 0,
+            origins_ahead: BTreeMap::new(),
             joining: None,
             adopted: None,
             unpublished: None,
             refused: BTreeSet::new(),
             offer: None,
+            offered: None,
             made: None,
             early_stop: config.early_stop,
             convergence: None,
@@ -161,7 +167,11 @@ impl Swarm {
             latest: now,
             actions: VecDeque::new(),
             stats: Stats::default(),
+        };
+        if catches_up {
+            swarm.begin_to_join(first, true);
         }
+        swarm
     }
 
     /// Goes on to the next round, after the current one was completed. Calls before that, and after the last round, do
@@ -227,8 +237,8 @@ impl Swarm {
             // Every neighbour would refuse it, and all would wait for this peer for ever.
             Err(error) => return self.fail(Failure::Unpublishable(error)),
         };
-        if known.parsed.origin != me || known.parsed.round != self.current.number || self.current.metainfo(me).is_some()
-        {
+        let is_current = known.parsed.origin == me && known.parsed.round == self.current.number;
+        if !is_current || !self.gives() || self.current.metainfo(me).is_some() {
             return;
         }
         let counts = self.config.counts.as_deref();
@@ -258,8 +268,12 @@ impl Swarm {
         let since = self.neighbours[at].useless_since().unwrap_or(now);
         self.drop_neighbour(now, at, NeighbourState::Greeting { since });
         let round = self.current.number;
-        let hello = self.config.hello.clone();
-        self.send(at, Message::Hello(Hello { round, ..hello }));
+        let hello = Hello {
+            round,
+            catches_up: self.joining.is_some(),
+            ..self.config.hello.clone()
+        };
+        self.send(at, Message::Hello(hello));
         self.settle(now);
     }
 
@@ -357,15 +371,23 @@ impl Swarm {
     }
 
     fn greeted(&mut self, now: Time, at: usize, theirs: &Hello) -> Result<(), Violation> {
-        self.config.hello.check(theirs, self.neighbours[at].peer)?;
+        let peer = self.neighbours[at].peer;
+        self.config.hello.check(theirs, peer)?;
+        self.show_successor(at, theirs.incarnation)?;
+        if std::mem::replace(&mut self.neighbours[at].incarnation, theirs.incarnation) != theirs.incarnation {
+            self.forget_process(at);
+        }
         self.neighbours[at].met = true;
         self.neighbours[at].unfit = false;
         self.neighbours[at].state = NeighbourState::Open;
         self.neighbours[at].waiting_since = now;
         if self.goes_on_without() {
             let (round, ours) = (theirs.round, self.current.number);
-            let joins = self.view.is_joining(self.neighbours[at].peer);
+            let joins = theirs.catches_up || self.view.is_joining(peer);
             self.neighbours[at].behind = round.saturating_add(1) < ours && !joins;
+            if !theirs.catches_up {
+                self.others_are_in(now, round);
+            }
             if round > ours + 1 && round < self.config.rounds {
                 self.note_ahead(at, round);
             }

@@ -29,11 +29,14 @@ pub(crate) struct LinkState {
     pub(crate) joining: bool,
     /// The round from which on it takes part.
     pub(crate) from: u32,
+    /// The first round of which it gives an update.
+    pub(crate) gives: u32,
 }
 
 /// A link state, read and as it travels.
 #[derive(Clone, Debug)]
 struct Known {
+    incarnation: u32,
     state: LinkState,
     signed: Signed,
 }
@@ -89,6 +92,28 @@ impl View {
     /// Whether a peer catches up, as it says.
     pub(crate) fn is_joining(&self, peer: u32) -> bool {
         self.states.get(&peer).is_some_and(|known| known.state.joining)
+    }
+
+    /// The number of a peer's newest process that is known.
+    pub(crate) fn incarnation_of(&self, peer: u32) -> u32 {
+        self.states.get(&peer).map_or(0, |known| known.incarnation)
+    }
+
+    /// Tells views of the same members apart of which one had an earlier process.
+    pub(crate) fn epoch_of(&self, members: &Bitfield) -> u32 {
+        let incarnations = members.iter().map(|peer| self.incarnation_of(peer));
+        incarnations.fold(0, u32::wrapping_add)
+    }
+
+    /// Whether a peer has an update to give in a round, as it says.
+    pub(crate) fn gives(&self, peer: u32, round: u32) -> bool {
+        self.states.get(&peer).is_none_or(|known| known.state.gives <= round)
+    }
+
+    /// What proves to an earlier process of a peer that there is a later one.
+    pub(crate) fn successor_of(&self, peer: u32, incarnation: u32) -> Option<&Signed> {
+        let known = self.states.get(&peer)?;
+        (known.incarnation > incarnation).then_some(&known.signed)
     }
 
     /// The round from which on a peer takes part, as it says.
@@ -176,16 +201,17 @@ impl View {
         self.states.get(&observer).is_some_and(|known| of(&known.signed)) || self.liars.get(&observer).is_some_and(of)
     }
 
-    /// A link state whose signature holds.
-    pub(crate) fn hear(&mut self, observer: u32, state: LinkState, signed: Signed) -> Heard {
+    /// A link state of one of the observer's processes, whose signature holds.
+    pub(crate) fn hear(&mut self, observer: u32, incarnation: u32, state: LinkState, signed: Signed) -> Heard {
         if self.liars.contains_key(&observer) {
             return Heard::Nothing;
         }
         if let Some(known) = self.states.get(&observer) {
-            if known.state.sequence > state.sequence {
+            let (newest, found) = (known.incarnation, known.state.sequence);
+            if (newest, found) > (incarnation, state.sequence) {
                 return Heard::Nothing;
             }
-            if known.state.sequence == state.sequence {
+            if (newest, found) == (incarnation, state.sequence) {
                 if known.signed.body == signed.body {
                     return Heard::Nothing;
                 }
@@ -194,7 +220,14 @@ impl View {
                 return Heard::Lie;
             }
         }
-        self.states.insert(observer, Known { state, signed });
+        self.states.insert(
+            observer,
+            Known {
+                incarnation,
+                state,
+                signed,
+            },
+        );
         self.recompute();
         Heard::News
     }
@@ -300,7 +333,7 @@ mod tests {
             ..LinkState::default()
         };
         let name = format!("{observer} {sequence} {down:?}");
-        view.hear(observer, state, signed(&name))
+        view.hear(observer, 0, state, signed(&name))
     }
 
     fn members(view: &View) -> Vec<u32> {
@@ -336,7 +369,7 @@ mod tests {
             extra: extra.to_vec(),
             ..LinkState::default()
         };
-        view.hear(observer, state, signed(&format!("{observer} {sequence}")));
+        view.hear(observer, 0, state, signed(&format!("{observer} {sequence}")));
     }
 
     #[test]
@@ -378,18 +411,42 @@ mod tests {
             joining: true,
             ..LinkState::default()
         };
-        view.hear(1, state, signed("1 joins"));
+        view.hear(1, 0, state, signed("1 joins"));
         assert_eq!(members(&view), [0, 2, 3]);
         let state = LinkState {
             sequence: 2,
             from: 7,
             ..LinkState::default()
         };
-        view.hear(1, state, signed("1 is there"));
+        view.hear(1, 0, state, signed("1 is there"));
         assert_eq!(members(&view), [0, 2, 3]);
         view.set_round(7);
         assert_eq!(members(&view), [0, 1, 2, 3]);
         assert!(!view.members_of(6).contains(1));
+    }
+
+    #[test]
+    fn what_a_later_process_says_counts_whatever_its_number() {
+        let mut view = View::new(0, 4, ring(4));
+        assert_eq!(says(&mut view, 2, 9, &[1, 3]), Heard::News);
+        assert_eq!(members(&view), [0, 1, 3]);
+        let epoch = view.epoch_of(&view.members_of(0));
+        let state = LinkState {
+            sequence: 1,
+            from: 4,
+            gives: 5,
+            ..LinkState::default()
+        };
+        assert!(view.successor_of(2, 0).is_none());
+        assert_eq!(view.hear(2, 1, state.clone(), signed("2 anew")), Heard::News);
+        assert_eq!((view.incarnation_of(2), view.incarnation_of(3)), (1, 0));
+        assert!(view.successor_of(2, 0).is_some() && view.successor_of(2, 1).is_none());
+        assert_eq!(says(&mut view, 2, 10, &[1]), Heard::Nothing);
+        view.set_round(4);
+        assert_eq!(members(&view), [0, 1, 2, 3]);
+        assert_ne!(view.epoch_of(view.members()), epoch);
+        assert!(!view.gives(2, 4) && view.gives(2, 5) && view.gives(1, 0));
+        assert_eq!(view.hear(2, 1, state, signed("2 lies")), Heard::Lie);
     }
 
     #[test]
@@ -413,7 +470,7 @@ mod tests {
                 finished: vec![2],
                 ..LinkState::default()
             };
-            view.hear(observer, state, signed(&observer.to_string()));
+            view.hear(observer, 0, state, signed(&observer.to_string()));
         }
         assert_eq!(members(&view), [0, 1, 3]);
         assert_eq!(view.finished(), 1);

@@ -17,6 +17,8 @@ pub(crate) struct Vote {
     pub(crate) round: u32,
     /// Counts this voter's votes in the round, from 1.
     pub(crate) ballot: u32,
+    /// The processes of the members, added up: a view in which one of them has begun anew is another one.
+    pub(crate) epoch: u32,
     /// What not everybody holds is left out, chunk by chunk; otherwise what somebody holds is waited for.
     pub(crate) cuts: bool,
     /// The voter has closed the round with every update, before anybody voted.
@@ -37,6 +39,7 @@ impl Vote {
 
 #[derive(Debug)]
 struct Known {
+    incarnation: u32,
     vote: Vote,
     signed: Signed,
 }
@@ -70,15 +73,24 @@ impl Votes {
         of.into_iter().any(|known| known.signed.body == body)
     }
 
-    /// A vote whose signature holds.
-    pub(crate) fn add(&mut self, voter: u32, vote: Vote, signed: Signed) -> Cast {
+    /// A vote of one of the voter's processes, whose signature holds.
+    pub(crate) fn add(&mut self, voter: u32, incarnation: u32, vote: Vote, signed: Signed) -> Cast {
         let votes = self.of.entry(voter).or_default();
-        match votes.binary_search_by_key(&vote.ballot, |known| known.vote.ballot) {
+        match votes.binary_search_by_key(&(incarnation, vote.ballot), |known| {
+            (known.incarnation, known.vote.ballot)
+        }) {
             Ok(at) if votes[at].signed.body == signed.body => Cast::Nothing,
             Ok(_) => Cast::Lie,
             Err(0) if votes.len() >= KEPT => Cast::Nothing,
             Err(at) => {
-                votes.insert(at, Known { vote, signed });
+                votes.insert(
+                    at,
+                    Known {
+                        incarnation,
+                        vote,
+                        signed,
+                    },
+                );
                 if votes.len() > KEPT {
                     votes.remove(0);
                 }
@@ -87,14 +99,22 @@ impl Votes {
         }
     }
 
-    /// The last vote of a voter.
+    /// The last vote of a voter, whichever of its processes has cast it.
     pub(crate) fn last_of(&self, voter: u32) -> Option<&Vote> {
         Some(&self.of.get(&voter)?.last()?.vote)
     }
 
     /// Whether a voter has voted in a view.
-    pub(crate) fn has_voted(&self, voter: u32, members: &Bitfield) -> bool {
-        self.in_view(voter, members).is_some()
+    pub(crate) fn has_voted(&self, voter: u32, members: &Bitfield, epoch: u32) -> bool {
+        self.in_view(voter, (members, epoch)).is_some()
+    }
+
+    /// Members of a view who have voted in it to leave out what not everybody holds.
+    pub(crate) fn cutters(&self, members: &Bitfield, epoch: u32) -> u32 {
+        let votes = members
+            .iter()
+            .filter_map(|member| self.in_view(member, (members, epoch)));
+        votes.filter(|vote| vote.cuts).count() as u32
     }
 
     /// Whether somebody leaves out what not everybody holds.
@@ -112,9 +132,11 @@ impl Votes {
         of.flat_map(|(&voter, votes)| votes.iter().map(move |known| (voter, known)))
     }
 
-    fn in_view(&self, voter: u32, members: &Bitfield) -> Option<&Vote> {
+    fn in_view(&self, voter: u32, (members, epoch): (&Bitfield, u32)) -> Option<&Vote> {
         let votes = self.of.get(&voter)?.iter();
-        votes.map(|known| &known.vote).find(|vote| vote.members == *members)
+        votes
+            .map(|known| &known.vote)
+            .find(|vote| vote.epoch == epoch && vote.members == *members)
     }
 
     /// What is folded of a round of so many chunks an origin, once all members of one view of at least `least` peers have voted:
@@ -122,15 +144,18 @@ impl Votes {
     ///
     /// Of several views the first one counts, unless nobody of the last one holds some of its set any more.
     pub(crate) fn decided(&self, chunks: u32, least: u32) -> Option<Bitfield> {
-        let mut seen: Vec<&Bitfield> = Vec::new();
+        let mut seen: Vec<(&Bitfield, u32)> = Vec::new();
         let mut views: Vec<(u32, Vec<&Vote>)> = Vec::new();
         for (_, known) in self.all() {
-            let members = &known.vote.members;
-            if members.count() < least || seen.contains(&members) {
+            let (members, epoch) = (&known.vote.members, known.vote.epoch);
+            if members.count() < least || seen.contains(&(members, epoch)) {
                 continue;
             }
-            seen.push(members);
-            let votes: Option<Vec<&Vote>> = members.iter().map(|member| self.in_view(member, members)).collect();
+            seen.push((members, epoch));
+            let votes: Option<Vec<&Vote>> = members
+                .iter()
+                .map(|member| self.in_view(member, (members, epoch)))
+                .collect();
             if let Some(votes) = votes.filter(|votes| !votes.is_empty()) {
                 let age = votes.iter().map(|vote| vote.ballot).max().unwrap_or(0);
                 views.push((age, votes));
@@ -230,6 +255,7 @@ mod tests {
         Vote {
             round: 0,
             ballot,
+            epoch: 0,
             cuts: false,
             is_closed: false,
             members: bits(PEERS, members),
@@ -247,7 +273,7 @@ mod tests {
             certificate: Bytes::new(),
             signature: Bytes::new(),
         };
-        votes.add(voter, vote, signed)
+        votes.add(voter, 0, vote, signed)
     }
 
     fn decided(votes: &Votes) -> Option<Vec<u32>> {
@@ -339,6 +365,31 @@ mod tests {
         // Whoever is left of a later view does not hold it.
         for voter in 0..3 {
             cast(&mut votes, voter, vote(2, &[0, 1, 2], &[(3, &[0])]));
+        }
+        assert_eq!(decided(&votes), Some((0..6).collect()));
+    }
+
+    #[test]
+    fn what_an_earlier_process_held_is_not_waited_for() {
+        let mut votes = Votes::default();
+        // 3 holds its own update, which it loses with its process before anybody else has it.
+        for voter in 0..4 {
+            let lacks: &[(u32, &[u32])] = if voter == 3 { &[] } else { &[(3, &[])] };
+            cast(&mut votes, voter, vote(1, &[0, 1, 2, 3], lacks));
+        }
+        assert_eq!(decided(&votes), Some((0..8).collect()));
+        for voter in 0..4 {
+            let vote = Vote {
+                epoch: 1,
+                ..vote(if voter == 3 { 1 } else { 2 }, &[0, 1, 2, 3], &[(3, &[])])
+            };
+            assert!(!votes.has_voted(voter, &vote.members, 1));
+            let signed = Signed {
+                body: Bytes::from(format!("{voter} {vote:?}")),
+                certificate: Bytes::new(),
+                signature: Bytes::new(),
+            };
+            assert_eq!(votes.add(voter, u32::from(voter == 3), vote, signed), Cast::News);
         }
         assert_eq!(decided(&votes), Some((0..6).collect()));
     }

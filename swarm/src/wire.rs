@@ -6,7 +6,7 @@ use thiserror::Error;
 use crate::{chunk::ChunkId, signed::Signed};
 
 /// Version of the protocol between peers.
-pub const PROTOCOL_VERSION: u16 = 5;
+pub const PROTOCOL_VERSION: u16 = 6;
 
 /// Why bytes are not a message.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
@@ -183,6 +183,15 @@ impl<'a> Reader<'a> {
 
     pub(crate) fn u8(&mut self) -> Result<u8, DecodeError> {
         self.array().map(u8::from_be_bytes)
+    }
+
+    /// A byte that is 0 or 1.
+    pub(crate) fn flag(&mut self) -> Result<bool, DecodeError> {
+        match self.u8()? {
+            0 => Ok(false),
+            1 => Ok(true),
+            found => Err(DecodeError::Flag { found }),
+        }
     }
 
     pub(crate) fn u16(&mut self) -> Result<u16, DecodeError> {

@@ -7,7 +7,9 @@ mod support;
 
 use std::{collections::BTreeMap, time::Duration};
 
-use fltorrent_swarm::{Deadline, Failure, Notice, Repair, RoundRules, simulation::Network, test_utils::Outcome};
+use fltorrent_swarm::{
+    Deadline, EarlierUpdates, Failure, Notice, Repair, RoundRules, simulation::Network, test_utils::Outcome,
+};
 use support::{LONG, Setup, edges};
 
 /// Schedules where nobody says how many.
@@ -69,6 +71,7 @@ fn run(seed: u64, tally: &mut Tally) {
     }
     let mut dead = Vec::new();
     let mut away: Vec<u32> = Vec::new();
+    let mut restarts: Vec<u32> = Vec::new();
     let what = format!("seed {seed}, {topology} of {peers}, repair {}", repair.name());
     for _ in 0..3 + draws.below(12) {
         let next = network.now() + Duration::from_millis(draws.below(700));
@@ -76,12 +79,23 @@ fn run(seed: u64, tally: &mut Tally) {
         let (a, b) = links[draws.below(links.len() as u64) as usize];
         let node = draws.below(u64::from(peers)) as u32;
         let of = |node: u32| links.iter().copied().filter(move |&(a, b)| a == node || b == node);
-        match draws.below(8) {
-            0 if 2 * (dead.len() as u32 + 1) < peers && network.outcome(node) == &Outcome::Running => {
+        match draws.below(11) {
+            0 if 2 * (dead.len() as u32 + 1) < peers && network.is_running(node) => {
                 network.kill(node);
                 dead.push(node);
             }
             0..=2 => network.disconnect(a, b),
+            8 if network.is_running(node) => {
+                network.kill(node);
+                restarts.push(node);
+            }
+            8..=10 => {
+                for node in restarts.drain(..) {
+                    restart(&mut network, node, &mut draws);
+                    let there = of(node).filter(|(a, b)| !dead.contains(a) && !dead.contains(b));
+                    there.for_each(|(a, b)| network.mend(a, b));
+                }
+            }
             3..=5 => {
                 of(node).for_each(|(a, b)| network.sever(a, b));
                 away.push(node);
@@ -93,11 +107,25 @@ fn run(seed: u64, tally: &mut Tally) {
             }
         }
     }
+    for node in restarts {
+        restart(&mut network, node, &mut draws);
+    }
     for (a, b) in links {
         network.mend(a, b);
     }
     let is_over = network.run(LONG);
     check(&setup, &network, &dead, &what, is_over, tally);
+}
+
+/// Starts a killed node anew; what it has signed is known from its disk, or not.
+fn restart(network: &mut Network, node: u32, draws: &mut Draws) {
+    let last = network.signed(node).last();
+    let exact = last.map_or(EarlierUpdates::Nothing, |&round| EarlierUpdates::UpTo(round));
+    let earlier = match draws.below(3) {
+        0 => EarlierUpdates::Unknown,
+        _ => exact,
+    };
+    network.restart(node, earlier);
 }
 
 fn check(setup: &Setup, network: &Network, dead: &[u32], what: &str, is_over: bool, tally: &mut Tally) {
@@ -121,7 +149,11 @@ fn check(setup: &Setup, network: &Network, dead: &[u32], what: &str, is_over: bo
     let mut certified: BTreeMap<u32, [u8; 32]> = BTreeMap::new();
     for node in 0..setup.peers {
         let ends = network.ends(node);
-        for two in ends.windows(2).filter(|two| two[1].round == two[0].round + 1) {
+        for two in network
+            .all_ends(node)
+            .flat_map(|ends| ends.windows(2))
+            .filter(|two| two[1].round == two[0].round + 1)
+        {
             match two[1].certified_before {
                 Some(true) => {
                     tally.certified += 1;

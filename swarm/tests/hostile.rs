@@ -12,7 +12,8 @@ use std::{
 };
 
 use fltorrent_swarm::{
-    Bitfield, ChunkId, Equivocation, EquivocationError, Failure, Message, Metainfo, Signed, Swarm, Time, Verifier,
+    Bitfield, ChunkId, Equivocation, EquivocationError, Failure, Message, Metainfo, Signed, Signer, Swarm, Time,
+    Verifier,
     simulation::LinkProfile,
     test_utils::{KeyedVerifier, Outcome, Solo, origin_data, origin_metainfo, sign},
 };
@@ -96,9 +97,9 @@ fn signed(bench: &Solo, round: u32, origin: u32, samples: u64) -> Signed {
 struct Counting(Arc<AtomicU32>);
 
 impl Verifier for Counting {
-    fn verify(&mut self, origin: u32, certificate: &[u8], body: &[u8], signature: &[u8]) -> Result<(), String> {
+    fn verify(&mut self, signer: Signer, signed: &Signed) -> Result<(), String> {
         self.0.fetch_add(1, Ordering::Relaxed);
-        KeyedVerifier { me: 0 }.verify(origin, certificate, body, signature)
+        KeyedVerifier { me: 0 }.verify(signer, signed)
     }
 
     fn sign(&mut self, body: bytes::Bytes) -> Result<Signed, String> {

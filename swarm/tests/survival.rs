@@ -5,7 +5,8 @@ mod support;
 use std::{collections::BTreeMap, time::Duration};
 
 use fltorrent_swarm::{
-    Deadline, EndCause, Failure, Notice, Repair, RoundEnd, RoundRules, simulation::Network, test_utils::Outcome,
+    Deadline, EarlierUpdates, EndCause, Failure, Notice, Repair, RoundEnd, RoundRules, simulation::Network,
+    test_utils::Outcome,
 };
 use support::{LONG, Setup, edges};
 
@@ -27,7 +28,7 @@ fn assert_survived(setup: &Setup, network: &Network, survivors: &[u32], what: &s
             "{what}: peer {node} at {:?}",
             network.progress(node)
         );
-        if network.adopted(node).is_empty() {
+        if network.adopted(node).is_empty() && network.incarnation(node) == 0 {
             assert_eq!(network.ends(node).len() as u32, setup.rounds, "{what}: peer {node}");
         }
         let last = network.ends(node).last().map(|end| end.round);
@@ -46,6 +47,56 @@ fn assert_survived(setup: &Setup, network: &Network, survivors: &[u32], what: &s
 
 fn run_until(network: &mut Network, time: Duration) {
     network.run_until(time);
+}
+
+/// Kills nodes at a time, and starts them anew later.
+fn restarted(topology: &str, victims: &[u32], at: u64, after: u64, is_known: bool) -> Network {
+    let setup = setup(6, 6);
+    let mut network = setup.network(topology);
+    run_until(&mut network, Duration::from_millis(at));
+    victims.iter().for_each(|&node| network.kill(node));
+    run_until(&mut network, Duration::from_millis(at + after));
+    for &node in victims {
+        let last = network.signed(node).last();
+        let earlier = last.map_or(EarlierUpdates::Nothing, |&round| EarlierUpdates::UpTo(round));
+        network.restart(node, if is_known { earlier } else { EarlierUpdates::Unknown });
+    }
+    for &node in victims {
+        let of = edges(topology, 6).into_iter().filter(|&(a, b)| a == node || b == node);
+        of.for_each(|(a, b)| network.mend(a, b));
+    }
+    let is_over = network.run(LONG);
+    let what = format!("{topology}, {victims:?} killed at {at}, back after {after}, {is_known}");
+    if !is_over {
+        for node in 0..6 {
+            println!("{node}: {:?} at {:?}", network.outcome(node), network.progress(node));
+        }
+    }
+    assert!(is_over, "{what}: wedged");
+    assert_survived(&setup, &network, &(0..6).collect::<Vec<u32>>(), &what);
+    network
+}
+
+#[test]
+fn whoever_died_comes_back_with_another_process_and_takes_part_again() {
+    for topology in ["mesh", "ring", "chords"] {
+        for at in 0..20 {
+            let network = restarted(topology, &[(at % 6) as u32], at * 29, 40, at % 4 != 3 || at > 9);
+            let what = format!("{topology}, {at}");
+            let node = (at % 6) as u32;
+            let last = network.ends(0).last().unwrap();
+            assert!(last.missing.is_empty(), "{what}: {last:?}");
+            assert!(network.signed(node).contains(&5), "{what}");
+        }
+    }
+}
+
+#[test]
+fn half_of_the_peers_die_at_once_and_the_run_goes_on_with_their_next_processes() {
+    for at in 0..24 {
+        restarted("mesh", &[0, 2, 4], at * 29, 100, true);
+        restarted("ring", &[1, 2, 3, 5], at * 29, 100, at % 2 == 0);
+    }
 }
 
 #[test]

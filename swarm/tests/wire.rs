@@ -30,6 +30,7 @@ fn metainfo() -> Metainfo {
         attempt: 1,
         round: 2,
         origin: 1,
+        incarnation: 5,
         samples: 300,
         evaluation: EvaluationCounts {
             correct: 9,
@@ -42,9 +43,9 @@ fn metainfo() -> Metainfo {
     }
 }
 
-/// Version, run, attempt, round, origin, samples, correct, total, loss sum, base, count, hashes.
+/// Version, run, attempt, round, origin, incarnation, samples, correct, total, loss sum, base, count, hashes.
 const METAINFO: &str = "
-    02 11111111111111111111111111111111 00000001 00000002 00000001 000000000000012c
+    03 11111111111111111111111111111111 00000001 00000002 00000001 00000005 000000000000012c
     00000009 0000000a 3ff8000000000000
     2222222222222222222222222222222222222222222222222222222222222222
     6666666666666666666666666666666666666666666666666666666666666666
@@ -66,10 +67,12 @@ fn vectors() -> Vec<(Message, Vec<u8>)> {
         run: [0x11; 16],
         attempt: 1,
         peer: 2,
+        incarnation: 3,
         plan: [0x66; 32],
         data: [0x77; 32],
         first_round: 3,
         round: 4,
+        catches_up: true,
         model: [0x88; 32],
     };
     let signed = Signed {
@@ -116,16 +119,16 @@ fn vectors() -> Vec<(Message, Vec<u8>)> {
         (Message::Cancel { request: 5 }, "00000005 08 00000005"),
         (
             Message::Hello(hello),
-            "00000083 20 0005 11111111111111111111111111111111 00000001 00000002
+            "00000088 20 0006 11111111111111111111111111111111 00000001 00000002 00000003
              6666666666666666666666666666666666666666666666666666666666666666
              7777777777777777777777777777777777777777777777777777777777777777
-             00000003 00000004 8888888888888888888888888888888888888888888888888888888888888888",
+             00000003 00000004 01 8888888888888888888888888888888888888888888888888888888888888888",
         ),
         (Message::Complete { round: 2 }, "00000005 22 00000002"),
         (Message::Closed { round: 2 }, "00000005 24 00000002"),
     ];
     let mut vectors: Vec<_> = table.into_iter().map(|(message, text)| (message, hex(text))).collect();
-    let metainfo = format!("000000eb 21 000000d9 {METAINFO} 00000002 cafe 00000003 516070");
+    let metainfo = format!("000000ef 21 000000dd {METAINFO} 00000002 cafe 00000003 516070");
     vectors.push((Message::Metainfo(signed), hex(&metainfo)));
     let statement = Signed {
         body: Bytes::from_static(&[0x01, 0x00]),

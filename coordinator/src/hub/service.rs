@@ -205,7 +205,7 @@ impl<D: Directory> Service<D> {
         let member = timeout(STEP_TIMEOUT, asked).await.map_err(|_| Refusal::Busy)??;
         let signed = run
             .authority
-            .sign_peer(body, member.index, member.attempt, SystemTime::now())?;
+            .sign_peer(body, member.index, member.attempt, 0, SystemTime::now())?;
         tracing::info!(run = %id, from = %client.from, peer = member.index, attempt = member.attempt, "a certificate was signed");
         Ok(typed(StatusCode::OK, "application/x-pem-file", signed))
     }

@@ -196,7 +196,7 @@ mod tests {
     fn members_are_bounded_by_who_they_are_and_never_displaced() {
         let mut places = Places::new(LIMITS);
         let run = RunId::from_bytes([1; 16]);
-        let (one, other) = (Identity::peer(run, 1, 0), Identity::peer(run, 2, 0));
+        let (one, other) = (Identity::peer(run, 1, 0, 0), Identity::peer(run, 2, 0, 0));
         for _ in 0..OF_ONE_MEMBER {
             let number = entered(&mut places, 1);
             assert!(places.prove(number, one));

@@ -18,8 +18,12 @@ use crate::identity::{Identity, Role, RunId};
 pub(crate) enum CountError {
     #[error(transparent)]
     Report(#[from] ReportError),
-    #[error("the certificate is that of {certificate}, but the report that of {report}")]
-    Foreign { certificate: Identity, report: Role },
+    #[error("the certificate is that of {certificate}, but the report that of peer {peer}, attempt {attempt}")]
+    Foreign {
+        certificate: Identity,
+        peer: u32,
+        attempt: u32,
+    },
     #[error(transparent)]
     Progress(#[from] ProgressError),
     #[error("reports cannot be accepted now; retry later")]
@@ -57,14 +61,17 @@ pub(crate) struct Receipt {
 /// Refuses reports of others than the client, which has to be of this run.
 pub(crate) fn check_owner(run: RunId, client: Identity, reports: &[RoundReport]) -> Result<(), CountError> {
     for report in reports {
-        let role = Role::Peer {
-            index: report.peer,
-            attempt: report.attempt,
+        let (peer, attempt) = (report.peer, report.attempt);
+        let is_own = match client.role {
+            Role::Peer { index, attempt: of, .. } => client.run == run && (index, of) == (peer, attempt),
+            Role::Coordinator => false,
         };
-        if client != (Identity { run, role }) {
+        if !is_own {
+            let certificate = client;
             return Err(CountError::Foreign {
-                certificate: client,
-                report: role,
+                certificate,
+                peer,
+                attempt,
             });
         }
     }

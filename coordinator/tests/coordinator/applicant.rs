@@ -24,7 +24,7 @@ async fn a_token_brings_a_certificate() {
     let key = PeerKey::generate().unwrap();
     let certificate = applicant.ask(TOKEN, &key.request_pem().unwrap()).await;
     let credentials = operator.credentials(RUN, &certificate.unwrap(), key);
-    assert_eq!(credentials.identity(), Identity::peer(RUN, 3, 0));
+    assert_eq!(credentials.identity(), Identity::peer(RUN, 3, 0, 0));
 }
 
 #[tokio::test]

@@ -36,7 +36,7 @@ gUXk9UpP2PnJ
 ";
 
 fn sign(authority: &Authority, request: &str) -> Result<String, AuthorityError> {
-    authority.sign_peer(request, 3, 1, SystemTime::now())
+    authority.sign_peer(request, 3, 1, 0, SystemTime::now())
 }
 
 /// The request as DER, changed, and as PEM again.
@@ -71,7 +71,7 @@ fn only_the_key_is_taken_from_a_request() {
     let request = params.serialize_request(&pair).unwrap().pem().unwrap();
 
     let certificate = CertificateDer::from_pem_slice(sign(&authority, &request).unwrap().as_bytes()).unwrap();
-    assert_eq!(identity_of(&certificate), Ok(Identity::peer(RUN, 3, 1)));
+    assert_eq!(identity_of(&certificate), Ok(Identity::peer(RUN, 3, 1, 0)));
     let (_, parsed) = X509Certificate::from_der(&certificate).unwrap();
     assert_eq!(parsed.public_key().subject_public_key.as_ref(), pair.public_key_raw());
     assert!(!parsed.is_ca());
@@ -86,12 +86,12 @@ fn validity_is_that_of_the_authority_with_some_tolerance_before() {
     let start = SystemTime::UNIX_EPOCH + Duration::from_secs(2_000_000_000);
     let authority = Authority::generate(RUN, HOUR, start).unwrap();
     let request = PeerKey::generate().unwrap().request_pem().unwrap();
-    let certificate = authority.sign_peer(&request, 0, 0, start + HOUR / 2).unwrap();
+    let certificate = authority.sign_peer(&request, 0, 0, 0, start + HOUR / 2).unwrap();
     let certificate = CertificateDer::from_pem_slice(certificate.as_bytes()).unwrap();
     let validity = X509Certificate::from_der(&certificate).unwrap().1.validity.clone();
     assert_eq!(validity.not_before.timestamp(), 2_000_000_000 + 1800 - 300);
     assert_eq!(validity.not_after.timestamp(), 2_000_000_000 + 3600);
-    let late = authority.sign_peer(&request, 0, 0, start + HOUR);
+    let late = authority.sign_peer(&request, 0, 0, 0, start + HOUR);
     assert!(matches!(late, Err(AuthorityError::Expired(RUN))));
 }
 
@@ -162,7 +162,7 @@ fn credentials_must_belong_together() {
     let of = |authority: &str, certificate: &str, key| Credentials::new(authority, certificate, key);
 
     let good = of(authority.certificate_pem(), &certificate, key).unwrap();
-    assert_eq!(good.identity(), Identity::peer(RUN, 3, 1));
+    assert_eq!(good.identity(), Identity::peer(RUN, 3, 1, 0));
     assert_eq!(identity_of(good.certificate()), Ok(good.identity()));
 
     let foreign_key = of(authority.certificate_pem(), &certificate, PeerKey::generate().unwrap()).unwrap();
@@ -222,7 +222,7 @@ fn a_derived_authority_is_the_same_at_every_replica() {
     let certificate = sign(&one, &key.request_pem().unwrap()).unwrap();
     let credentials = Credentials::new(two.certificate_pem(), &certificate, key).unwrap();
     credentials.check_own(SystemTime::now()).unwrap();
-    assert_eq!(credentials.identity(), Identity::peer(RUN, 3, 1));
+    assert_eq!(credentials.identity(), Identity::peer(RUN, 3, 1, 0));
 }
 
 #[test]
@@ -246,7 +246,7 @@ fn a_derived_authority_signs_for_a_day_unless_told_otherwise() {
     let now = SystemTime::UNIX_EPOCH + Duration::from_secs(2_000_000_000);
     let end = |authority: &Authority| {
         let request = PeerKey::generate().unwrap().request_pem().unwrap();
-        let certificate = authority.sign_peer(&request, 0, 0, now).unwrap();
+        let certificate = authority.sign_peer(&request, 0, 0, 0, now).unwrap();
         let certificate = CertificateDer::from_pem_slice(certificate.as_bytes()).unwrap();
         let parsed = X509Certificate::from_der(&certificate).unwrap().1;
         parsed.validity.not_after.timestamp() - 2_000_000_000

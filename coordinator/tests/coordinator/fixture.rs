@@ -26,7 +26,7 @@ pub(crate) fn peer(authority: &Authority, index: u32) -> Credentials {
 pub(crate) fn peer_at(authority: &Authority, index: u32, now: SystemTime) -> Credentials {
     let key = PeerKey::generate().unwrap();
     let request = key.request_pem().unwrap();
-    let certificate = authority.sign_peer(&request, index, 0, now).unwrap();
+    let certificate = authority.sign_peer(&request, index, 0, 0, now).unwrap();
     Credentials::new(authority.certificate_pem(), &certificate, key).unwrap()
 }
 

@@ -101,7 +101,7 @@ fn with_trust_in(
 ) -> Arc<ClientConfig> {
     let key = fltorrent_coordinator::key::PeerKey::generate().unwrap();
     let certificate = signed_by
-        .sign_peer(&key.request_pem().unwrap(), 3, 0, std::time::SystemTime::now())
+        .sign_peer(&key.request_pem().unwrap(), 3, 0, 0, std::time::SystemTime::now())
         .unwrap();
     Credentials::new(believed.certificate_pem(), &certificate, key)
         .unwrap()
@@ -118,7 +118,7 @@ async fn an_expired_certificate_is_refused_by_both_sides() {
     let name = Identity::coordinator(RUN).server_name();
     let ours = crate::fixture::authority(RUN);
     let key = fltorrent_coordinator::key::PeerKey::generate().unwrap();
-    let old = authority.sign_peer(&key.request_pem().unwrap(), 3, 0, then).unwrap();
+    let old = authority.sign_peer(&key.request_pem().unwrap(), 3, 0, 0, then).unwrap();
     let client = Credentials::new(ours.certificate_pem(), &old, key)
         .unwrap()
         .client_config(ALPN)
@@ -141,9 +141,9 @@ async fn who_answers_must_be_who_was_dialled() {
     let authority = authority(RUN);
     let (three, four) = (peer(&authority, 3), peer(&authority, 4));
     for dialled in [
-        Identity::peer(RUN, 5, 0),
+        Identity::peer(RUN, 5, 0, 0),
         Identity::coordinator(RUN),
-        Identity::peer(OTHER_RUN, 3, 0),
+        Identity::peer(OTHER_RUN, 3, 0, 0),
     ] {
         let configs = (three.server_config(ALPN).unwrap(), four.client_config(ALPN).unwrap());
         let (server, client) = shake(configs.0, configs.1, &dialled.server_name()).await;

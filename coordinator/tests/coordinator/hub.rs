@@ -200,7 +200,7 @@ fn request() -> String {
 async fn a_token_brings_a_certificate_and_that_lets_report() {
     let mut operator = Operator::start().await;
     let three = operator.member().await;
-    assert_eq!(three.identity(), Identity::peer(RUN, 3, 0));
+    assert_eq!(three.identity(), Identity::peer(RUN, 3, 0, 0));
     three.check_own(SystemTime::now()).unwrap();
     three.check_own(SystemTime::now() + 23 * HOUR).unwrap();
     three.check_own(SystemTime::now() + 25 * HOUR).unwrap_err();
@@ -244,7 +244,7 @@ async fn a_reporter_shows_its_newest_certificate() {
     let key = PeerKey::generate().unwrap();
     let long_ago = SystemTime::now() - 25 * HOUR;
     let expired = authority
-        .sign_peer(&key.request_pem().unwrap(), 3, 0, long_ago)
+        .sign_peer(&key.request_pem().unwrap(), 3, 0, 0, long_ago)
         .unwrap();
     let expired = operator.credentials(RUN, &expired, key);
     let tls = |credentials: &Credentials| credentials.client_config(&[HTTP_ALPN]).unwrap();
@@ -330,8 +330,8 @@ async fn a_name_of_no_known_run_gets_no_handshake() {
         .unwrap_err();
     for name in [
         "example.org",
-        &Identity::peer(RUN, 3, 0).to_string(),
-        &Identity::peer(RUN, 3, 0).server_name(),
+        &Identity::peer(RUN, 3, 0, 0).to_string(),
+        &Identity::peer(RUN, 3, 0, 0).server_name(),
         "127.0.0.1",
     ] {
         operator.connect_by(name, operator.anonymous(RUN)).await.unwrap_err();
@@ -364,7 +364,7 @@ async fn reports_without_a_certificate_or_with_a_foreign_one_count_nothing() {
     ] {
         let authority = RootSecret::from_bytes(&[root; 32]).unwrap().authority(run).unwrap();
         let key = PeerKey::generate().unwrap();
-        let certificate = authority.sign_peer(&key.request_pem().unwrap(), 3, 0, when).unwrap();
+        let certificate = authority.sign_peer(&key.request_pem().unwrap(), 3, 0, 0, when).unwrap();
         let client = operator.credentials(run, &certificate, key);
         let tls = Credentials::client_config(&client, &[HTTP_ALPN]).unwrap();
         let sent = match operator.connect(RUN, tls).await {
@@ -413,7 +413,7 @@ async fn a_new_attempt_begins_anew() {
     let authority = operator.root.authority(RUN).unwrap();
     let key = PeerKey::generate().unwrap();
     let certificate = authority
-        .sign_peer(&key.request_pem().unwrap(), 3, 2, SystemTime::now())
+        .sign_peer(&key.request_pem().unwrap(), 3, 2, 0, SystemTime::now())
         .unwrap();
     let second = operator.credentials(RUN, &certificate, key);
     let early = RoundReport {
@@ -537,7 +537,7 @@ async fn a_peer_that_reports_too_often_waits_and_others_do_not() {
     let authority = operator.root.authority(RUN).unwrap();
     let key = PeerKey::generate().unwrap();
     let certificate = authority
-        .sign_peer(&key.request_pem().unwrap(), 4, 0, SystemTime::now())
+        .sign_peer(&key.request_pem().unwrap(), 4, 0, 0, SystemTime::now())
         .unwrap();
     let four = operator.credentials(RUN, &certificate, key);
     assert_eq!(operator.report(&four, &report(4, 0)).await.status, 200);

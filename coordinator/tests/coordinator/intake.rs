@@ -160,7 +160,7 @@ async fn foreign_and_expired_certificates_get_nothing() {
     let (expired, then) = expired_authority(RUN);
     for (stranger, when) in [(authority(RUN), std::time::SystemTime::now()), (expired, then)] {
         let key = fltorrent_coordinator::key::PeerKey::generate().unwrap();
-        let certificate = stranger.sign_peer(&key.request_pem().unwrap(), 3, 0, when).unwrap();
+        let certificate = stranger.sign_peer(&key.request_pem().unwrap(), 3, 0, 0, when).unwrap();
         let client = Credentials::new(run.authority.certificate_pem(), &certificate, key).unwrap();
         let mut stream = run.connect(&client).await.unwrap();
         let _ = stream

@@ -38,10 +38,10 @@ fn a_message_is_its_signers_and_nobody_elses() {
     let (three, four) = (peer(&authority, 3), peer(&authority, 4));
     // The second round finds the certificates remembered.
     for _ in 0..2 {
-        assert_eq!(check(&mut verifier, &three, now), Ok(Identity::peer(RUN, 3, 0)));
-        assert_eq!(check(&mut verifier, &four, now), Ok(Identity::peer(RUN, 4, 0)));
+        assert_eq!(check(&mut verifier, &three, now), Ok(Identity::peer(RUN, 3, 0, 0)));
+        assert_eq!(check(&mut verifier, &four, now), Ok(Identity::peer(RUN, 4, 0, 0)));
         let signature = three.key().sign(MESSAGE).unwrap();
-        let wrong = Err(SignatureError::Signature(Identity::peer(RUN, 3, 0)));
+        let wrong = Err(SignatureError::Signature(Identity::peer(RUN, 3, 0, 0)));
         assert_eq!(verifier.verify(three.certificate(), b"other", &signature, now), wrong);
         assert_eq!(
             verifier.verify(three.certificate(), MESSAGE, &signature[..63], now),

@@ -3,11 +3,12 @@
 use std::sync::Arc;
 
 use fltorrent_swarm::{Bitfield, ChunkId, ChunkLayout};
-use tokio::sync::mpsc;
 
+use super::Driver;
 use crate::{
     aggregate::{Aggregation, Fold, FoldError, Updates},
-    store::ChunkStore,
+    store::{ChunkStore, RoundHold},
+    train::little_endian,
 };
 
 /// Makes the rule that folds a round.
@@ -24,49 +25,99 @@ pub(super) struct Closed {
 /// A model whose chunks are in the store.
 #[derive(Debug)]
 pub(super) struct Made {
+    hold: RoundHold,
     pub(super) round: u32,
     pub(super) model: [u8; 32],
     pub(super) hashes: Vec<[u8; 32]>,
 }
 
-/// Folds a round on a thread of the pool; where that fails, nothing is sent.
-pub(super) fn make(store: ChunkStore, layout: ChunkLayout, rule: &Rule, closed: Closed, made: mpsc::Sender<Made>) {
-    let (mut rule, hold) = (rule(), store.hold(closed.round));
-    tokio::task::spawn_blocking(move || match fold(&store, &layout, rule.as_mut(), &closed) {
-        // The driver has gone when it does not take this.
-        Ok(model) => drop((made.blocking_send(model), hold)),
-        Err(error) => {
-            let round = closed.round;
-            tracing::warn!(
-                round,
-                error = crate::chain(&error),
-                "the model cannot be made once more"
-            );
-        }
-    });
+/// Where the values of a model come from.
+enum Source {
+    /// The updates of its round, which are in the store: they are folded once more.
+    Updates(Box<dyn Aggregation>, Closed),
+    /// The training thread, which has made it.
+    Made(Arc<[f32]>),
 }
 
-fn fold(
+impl Driver {
+    /// A neighbour that catches up wants the model of a round.
+    pub(super) fn make_model(&mut self, round: u32) {
+        self.wanted = None;
+        let closed = self.last_closed.iter().flatten().find(|closed| closed.round == round);
+        let is_held = self.held.contains_key(&round);
+        let source = match (self.parts.last_model.of(round), closed) {
+            (Some(model), _) => Source::Made(model),
+            (None, Some(closed)) if is_held => Source::Updates((self.parts.rule)(), closed.clone()),
+            // The training thread is about to fold it, or to take it over.
+            (None, _) => {
+                self.wanted = Some(round);
+                return;
+            }
+        };
+        let (store, layout) = (self.parts.store.clone(), *self.parts.swarm.layout());
+        let (origin, made) = (self.parts.swarm.peers(), self.made.0.clone());
+        let hold = store.hold(round);
+        tokio::task::spawn_blocking(move || match make(&store, &layout, origin, source, hold) {
+            // The driver has gone when it does not take this.
+            Ok(model) => drop(made.blocking_send(model)),
+            Err(error) => {
+                let error = crate::chain(&error);
+                tracing::warn!(round, error, "the model cannot be made once more");
+            }
+        });
+    }
+
+    /// The training thread has made the model of a round.
+    pub(super) fn model_is_there(&mut self, round: u32) {
+        if self.wanted == Some(round) {
+            self.make_model(round);
+        }
+    }
+
+    /// Offers a model to those who catch up.
+    pub(super) fn offer(&mut self, made: Made) {
+        let (now, round) = (self.now(), made.round);
+        if self.parts.swarm.offer_model(now, round, made.model, made.hashes) {
+            self.held.entry(round).or_insert(made.hold);
+        }
+    }
+}
+
+/// Cuts a model into chunks, as the update of an origin that there is not.
+fn make(
     store: &ChunkStore,
     layout: &ChunkLayout,
-    rule: &mut dyn Aggregation,
-    closed: &Closed,
+    origin: u32,
+    source: Source,
+    hold: RoundHold,
 ) -> Result<Made, FoldError> {
-    let round = closed.round;
-    let updates = Updates::new(store, layout, round, &closed.samples).only(closed.set.as_ref());
-    let mut fold = Fold::new(rule, updates)?;
+    let round = hold.round();
     let mut whole = blake3::Hasher::new();
     let mut hashes = Vec::with_capacity(layout.chunks() as usize);
-    for index in 0..layout.chunks() {
-        let range = layout.range(index);
-        let values = fold.next((range.end - range.start) as usize)?;
-        let data: Vec<u8> = values.iter().flat_map(|value| value.to_le_bytes()).collect();
+    let mut add = |index, values: &[f32]| {
+        let data = little_endian(values);
         whole.update(&data);
         hashes.push(*blake3::hash(&data).as_bytes());
-        let origin = closed.samples.len() as u32;
-        store.put(ChunkId { round, origin, index }, data.into())?;
+        store.put(ChunkId { round, origin, index }, data.into_owned().into())
+    };
+    let ranges = (0..layout.chunks()).map(|index| (index, layout.range(index)));
+    match source {
+        Source::Made(model) => {
+            for (index, range) in ranges {
+                let values = model.get(range.start as usize..range.end as usize);
+                add(index, values.unwrap_or_default())?;
+            }
+        }
+        Source::Updates(mut rule, closed) => {
+            let updates = Updates::new(store, layout, round, &closed.samples).only(closed.set.as_ref());
+            let mut fold = Fold::new(rule.as_mut(), updates)?;
+            for (index, range) in ranges {
+                add(index, &fold.next((range.end - range.start) as usize)?)?;
+            }
+        }
     }
     Ok(Made {
+        hold,
         round,
         model: *whole.finalize().as_bytes(),
         hashes,

@@ -3,10 +3,7 @@
 use fltorrent_crds::plan::ChurnKind;
 use fltorrent_swarm::Adoption;
 
-use super::{
-    Driver, RunError,
-    models::{self, Closed},
-};
+use super::{Driver, RunError, models::Closed};
 use crate::{
     orders::{Completed, Order},
     transport::Link,
@@ -37,13 +34,17 @@ impl Driver {
                 }
             }
             Progress::Aggregated { aggregated, noted } => {
+                self.model_is_there(aggregated.round);
                 self.observer.aggregated(aggregated)?;
                 if let Some(noted) = noted {
                     // Nobody waits when the thread has gone.
                     noted.try_send(()).ok();
                 }
             }
-            Progress::Adopted { round } => tracing::info!(round, "goes on from the others' model"),
+            Progress::Adopted { round } => {
+                tracing::info!(round, "goes on from the others' model");
+                self.model_is_there(round);
+            }
             Progress::WrongModel { round } => {
                 let now = self.now();
                 self.parts.swarm.refuse_model(now, round);
@@ -93,15 +94,6 @@ impl Driver {
         self.observer.completed(now, round, swarm, open, congestion_control)?;
         self.parts.swarm.begin_round(now);
         Ok(())
-    }
-
-    /// A neighbour that catches up wants the model of a round.
-    pub(super) fn make_model(&self, round: u32) {
-        let closed = self.last_closed.iter().flatten().find(|closed| closed.round == round);
-        if let Some(closed) = closed.cloned() {
-            let (store, layout) = (self.parts.store.clone(), *self.parts.swarm.layout());
-            models::make(store, layout, &self.parts.rule, closed, self.made.0.clone());
-        }
     }
 
     pub(super) fn adopt(&self, adoption: Adoption) {

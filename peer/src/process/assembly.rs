@@ -11,7 +11,7 @@ use fltorrent_coordinator::{
     signature::SignatureVerifier,
     tls::{Credentials, HTTP_ALPN},
 };
-use fltorrent_swarm::{Config, Swarm, message::Limits};
+use fltorrent_swarm::{Beginning, Config, OnPeerLoss, Swarm, message::Limits};
 use tokio::sync::{mpsc, oneshot};
 
 use super::{Membership, Peer, Watch, config, prepare::Prepared};
@@ -21,10 +21,12 @@ use crate::{
     checkpoint,
     churn::Churn,
     driver::{CertificateVerifier, Driver, Parts},
+    last_model::LastModel,
     metrics::Metrics,
     metrics_file::MetricsFile,
     observer::Outlets,
     orders,
+    signed_record::SignedRecord,
     store::ChunkStore,
     transport::{self, Transport, socket::Socket},
     worker::{self, Work},
@@ -41,12 +43,17 @@ pub(super) struct Assembly {
     prepared: Prepared,
     buffers: Buffers,
     store: ChunkStore,
+    signed: SignedRecord,
+    beginning: Beginning,
+    last_model: LastModel,
 }
 
 impl Assembly {
     pub(super) fn new(peer: Peer, membership: Membership, prepared: Prepared) -> Result<Self> {
         let (plan, index) = (&peer.plan, peer.index);
-        let credentials = membership.credentials_of(index, plan.peers.len())?;
+        let (run, attempt, incarnation) = (membership.run, membership.attempt, peer.incarnation);
+        let credentials = membership.credentials_of(index, incarnation, plan.peers.len())?;
+        let (signed, earlier) = SignedRecord::open(peer.signed_record(), run, attempt, incarnation)?;
         let buffers = Buffers::new(prepared.layout.longest());
         let (folder, budget) = (peer.places.scratch.clone(), plan.exchange.memory_budget);
         Ok(Self {
@@ -56,6 +63,12 @@ impl Assembly {
             credentials,
             prepared,
             buffers,
+            signed,
+            beginning: match incarnation {
+                0 => Beginning::Together,
+                _ => Beginning::CatchUp(earlier),
+            },
+            last_model: LastModel::default(),
         })
     }
 
@@ -95,6 +108,7 @@ impl Assembly {
             progress,
             orders,
             rule: Arc::new(move || aggregate::rule(&aggregation)),
+            last_model: self.last_model.clone(),
             credentials: self.membership.credentials.clone(),
             stop,
             peer: (index, self.membership.attempt),
@@ -111,12 +125,14 @@ impl Assembly {
         let run = config::RunIdentity {
             run: self.membership.run,
             attempt: self.membership.attempt,
+            incarnation: self.membership.incarnation,
             plan: plan.hash(),
             data: prepared.label_hash,
         };
         let (layout, start) = (prepared.layout, &prepared.start);
         let mut config = config::swarm(plan, config::topology(plan), self.peer.index, &run, layout, start);
         config.join_within = wait.unwrap_or(config.join_within);
+        config.beginning = self.beginning;
         config.counts = Some(Arc::clone(&prepared.counts));
         config
     }
@@ -176,6 +192,8 @@ impl Assembly {
     fn work(self, churn: Churn) -> Work {
         let (peer, prepared) = (self.peer, self.prepared);
         let plan = &peer.plan;
+        // Where a loss ends the run nobody catches up.
+        let has_others = plan.on_peer_loss == OnPeerLoss::Continue && plan.peers.len() > 1;
         let checkpoints = plan.checkpoint_every.map(|every| {
             let folder = peer.places.checkpoints.clone();
             checkpoint::Writer::new(folder, every, plan.resume_hash())
@@ -192,6 +210,10 @@ impl Assembly {
             store: self.store,
             credentials: self.membership.credentials,
             peer: (peer.index, self.membership.attempt),
+            incarnation: peer.incarnation,
+            signed: self.signed,
+            last_model: has_others.then_some(self.last_model),
+            begins: self.beginning == Beginning::Together,
             peers: plan.peers.len() as u32,
             is_model_wanted: !peer.model_files().is_empty(),
             slowdown: plan.peers[peer.index as usize].compute_slowdown,

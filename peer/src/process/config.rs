@@ -4,18 +4,20 @@ use std::sync::Arc;
 
 use fltorrent_coordinator::identity::RunId;
 use fltorrent_crds::{Plan, seeds};
-use fltorrent_swarm::{ChunkLayout, Config, EarlyStop, Hello, StopRules};
+use fltorrent_swarm::{Beginning, ChunkLayout, Config, EarlyStop, Hello, StopRules};
 use rand_core::Rng;
 
 use crate::worker::Start;
 
-/// The identity of a run, the same at all its peers.
+/// The identity of a run, the same at all its peers but for the process.
 #[derive(Clone, Copy, Debug)]
 pub struct RunIdentity {
     /// The run.
     pub run: RunId,
     /// Its attempt.
     pub attempt: u32,
+    /// The number of this process of the peer.
+    pub incarnation: u32,
     /// [`Plan::hash`].
     pub plan: [u8; 32],
     /// Hash of the data's labels.
@@ -43,10 +45,12 @@ pub fn swarm(
             run: *identity.run.as_bytes(),
             attempt: identity.attempt,
             peer: index,
+            incarnation: identity.incarnation,
             plan: identity.plan,
             data: identity.data,
             first_round: start.round,
             round: start.round,
+            catches_up: false,
             model: start.model,
         },
         peers: plan.peers.len() as u32,
@@ -76,6 +80,7 @@ pub fn swarm(
         round_rules: exchange.round,
         lost_after: liveness.heartbeat_timeout,
         join_within: liveness.heartbeat_timeout,
+        beginning: Beginning::Together,
         seed: seeds::rng(plan.seed, "swarm", index, 0).next_u64(),
     }
 }
@@ -99,6 +104,7 @@ mod tests {
         let identity = RunIdentity {
             run: RunId::from_bytes([1; 16]),
             attempt: 0,
+            incarnation: 0,
             plan: [0; 32],
             data: [2; 32],
         };

@@ -19,6 +19,8 @@ pub struct Membership {
     pub run: RunId,
     /// Its attempt.
     pub attempt: u32,
+    /// The number of this process among those of the peer in the attempt, from 0.
+    pub incarnation: u32,
     /// The certificate of the run's authority, PEM.
     pub authority: String,
     /// Where each peer of the plan listens (QUIC), in index order.
@@ -39,6 +41,7 @@ impl Membership {
         Ok(Self {
             run: bindings.run.parse()?,
             attempt: bindings.attempt,
+            incarnation: bindings.incarnation,
             authority: bindings.authority,
             addresses: bindings.addresses,
             coordinator: bindings.coordinator,
@@ -47,7 +50,7 @@ impl Membership {
     }
 
     /// The credentials, when they are those of peer `index` of a plan with so many peers.
-    pub(super) fn credentials_of(&self, index: u32, peers: usize) -> Result<Arc<Credentials>> {
+    pub(super) fn credentials_of(&self, index: u32, incarnation: u32, peers: usize) -> Result<Arc<Credentials>> {
         let addresses = self.addresses.len();
         ensure!(
             addresses == peers,
@@ -56,7 +59,18 @@ impl Membership {
         let credentials = Arc::clone(&self.credentials.borrow());
         let (identity, attempt) = (credentials.identity(), self.attempt);
         ensure!(
-            identity.role == (Role::Peer { index, attempt }) && identity.run == self.run,
+            self.incarnation == incarnation,
+            "the bindings are for process {} of this peer, which is process {incarnation}",
+            self.incarnation
+        );
+        ensure!(
+            identity.run == self.run
+                && identity.role
+                    == Role::Peer {
+                        index,
+                        attempt,
+                        incarnation
+                    },
             "the certificate is for {identity}, not for peer {index} of run {}",
             self.run
         );

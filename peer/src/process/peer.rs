@@ -12,6 +12,8 @@ use crate::{checkpoint::Resume, news::News};
 pub struct Peer {
     /// The peer's index in the plan.
     pub index: u32,
+    /// The number of this process among those of the peer in this attempt: one that is not the first catches up with the others.
+    pub incarnation: u32,
     /// The experiment's plan.
     pub plan: Plan,
     /// Folders that are there, without files of another run.
@@ -50,6 +52,10 @@ pub enum Listen {
 }
 
 impl Peer {
+    pub(super) fn signed_record(&self) -> PathBuf {
+        self.places.scratch.join(format!("peer-{}.signed", self.index))
+    }
+
     pub(super) fn metrics_file(&self) -> PathBuf {
         self.places.records.join(format!("peer-{}.jsonl", self.index))
     }

@@ -1,4 +1,5 @@
-//! Reaching the neighbours with lower indices, and reaching them again after a break.
+//! Reaching the neighbours with lower indices, and reaching them again after a break. A process that takes the place of another one
+//! reaches all of them once: they may hold the connection of the process that is gone.
 //!
 //! Peers are started in the order of their indices, on a laptop, on a cluster and mostly by hand: whoever is dialled is there
 //! already.
@@ -43,9 +44,17 @@ pub(super) async fn keep_dialling(endpoint: Endpoint, target: Target, shared: Ar
     sleep(first_wait(&target.address)).await;
     let mut failures = 0;
     for attempt in 0.. {
+        // It may have dialled this peer first: it is a new process.
+        if let Some(connection) = shared.accepted_from(target.peer) {
+            connection.closed().await;
+        }
         let connected = connect(&endpoint, &target, attempt, &shared).await;
         match open(connected, &target, &shared).await {
             Ok(connection) => {
+                // From now on this neighbour dials, which knows where this process is.
+                if target.peer > shared.me {
+                    return;
+                }
                 let since = Instant::now();
                 connection.closed().await;
                 if since.elapsed() > LASTING {
@@ -118,7 +127,7 @@ async fn connect(
 ) -> Result<Connection, LinkError> {
     let address = resolve(endpoint, &target.address, attempt).await?;
     // The name leaves out the attempt; `identify` checks it.
-    let name = Identity::peer(target.run, target.peer, 0).server_name();
+    let name = Identity::peer(target.run, target.peer, 0, 0).server_name();
     let connecting = endpoint.connect_with(shared.client(), address, &name)?;
     let connection = tokio::select! {
         // QUIC itself sends its first packet less and less often, and a neighbour that starts late would be found late.

@@ -66,8 +66,9 @@ pub struct Transport {
 
 impl Transport {
     /// Starts on a bound socket: accepts neighbours with higher indices and dials those with lower ones at
-    /// `addresses[index]`, again and again. `link` is what the socket's datagrams go through (see [`super::shape`]); the
-    /// default one when nothing is known of it. Where it `is_open`, all members of the run may connect, and be dialled.
+    /// `addresses[index]`, again and again. A process that takes the place of another one dials all of them once. `link` is what the
+    /// socket's datagrams go through (see [`super::shape`]); the default one when nothing is known of it. Where it `is_open`, all
+    /// members of the run may connect, and be dialled.
     ///
     /// # Errors
     /// When the credentials or the socket cannot be used.
@@ -89,13 +90,18 @@ impl Transport {
         let socket = socket::bounded(socket, config::max_payload(plan));
         let endpoint = open(socket, credentials, plan, Arc::clone(&transport))?;
         let identity = credentials.identity();
-        let (me, attempt) = match identity.role {
-            Role::Peer { index, attempt } => (index, attempt),
-            Role::Coordinator => return Err(TransportError::NotAPeer),
+        let Role::Peer {
+            index: me,
+            attempt,
+            incarnation,
+        } = identity.role
+        else {
+            return Err(TransportError::NotAPeer);
         };
         let shared = Arc::new(Shared {
             me,
             attempt,
+            accepted: Mutex::default(),
             neighbours: neighbours.to_vec(),
             is_open,
             limits,
@@ -106,7 +112,10 @@ impl Transport {
         });
         let mut tasks = JoinSet::new();
         tasks.spawn(accept(endpoint.clone(), Arc::clone(&shared)));
-        for &neighbour in neighbours.iter().filter(|&&neighbour| neighbour < me) {
+        for &neighbour in neighbours
+            .iter()
+            .filter(|&&neighbour| neighbour < me || incarnation > 0)
+        {
             if let Some(address) = addresses.get(neighbour as usize) {
                 let target = dial::Target {
                     peer: neighbour,
@@ -276,13 +285,16 @@ async fn receive(incoming: Incoming, place: Place, shared: Arc<Shared>) {
 
 async fn welcome(connection: Connection, place: Place, shared: &Shared) {
     let from = connection.remote_address();
-    let is_dialler = |peer: u32| peer > shared.me || !shared.neighbours.contains(&peer);
-    match shared.identify(&connection).and_then(|peer| {
-        is_dialler(peer)
+    // A process that takes the place of another one is not known to those who dialled that.
+    let is_dialler =
+        |peer: u32, incarnation: u32| peer > shared.me || incarnation > 0 || !shared.neighbours.contains(&peer);
+    match shared.identify(&connection).and_then(|(peer, incarnation)| {
+        is_dialler(peer, incarnation)
             .then_some(peer)
             .ok_or(LinkError::WrongDirection { peer })
     }) {
         Ok(peer) => {
+            shared.note_accepted(peer, &connection);
             if let Err(error) = connection::accept(connection, peer, place, shared).await {
                 tracing::warn!(%from, neighbour = peer, %error, "a connection was not used");
             }

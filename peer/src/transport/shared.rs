@@ -1,6 +1,7 @@
 //! The common state of all connections' tasks, and how they report to the driver.
 
 use std::{
+    collections::BTreeMap,
     net::SocketAddr,
     sync::{Mutex, PoisonError},
     time::Duration,
@@ -22,6 +23,8 @@ pub(super) const HANDSHAKE: Duration = Duration::from_secs(5);
 pub(super) struct Shared {
     pub(super) me: u32,
     pub(super) attempt: u32,
+    /// The last connection of each neighbour that has dialled this peer.
+    pub(super) accepted: Mutex<BTreeMap<u32, Connection>>,
     pub(super) neighbours: Vec<u32>,
     /// Whether others than neighbours may connect: who is wired to whom changes with losses.
     pub(super) is_open: bool,
@@ -36,6 +39,18 @@ pub(super) struct Shared {
 impl Shared {
     pub(super) fn client(&self) -> ClientConfig {
         self.client.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    pub(super) fn note_accepted(&self, peer: u32, connection: &Connection) {
+        let mut accepted = self.accepted.lock().unwrap_or_else(PoisonError::into_inner);
+        accepted.insert(peer, connection.clone());
+    }
+
+    /// The open connection of a neighbour that has dialled this peer.
+    pub(super) fn accepted_from(&self, peer: u32) -> Option<Connection> {
+        let accepted = self.accepted.lock().unwrap_or_else(PoisonError::into_inner);
+        let connection = accepted.get(&peer)?;
+        connection.close_reason().is_none().then(|| connection.clone())
     }
 
     /// Tells of a refusal, as long as there are not too many.
@@ -63,14 +78,19 @@ impl Shared {
             .ok();
     }
 
-    /// The neighbour on the other side, by the certificate that TLS has verified.
-    pub(super) fn identify(&self, connection: &Connection) -> Result<u32, LinkError> {
+    /// The neighbour on the other side, and the number of its process, by the certificate that TLS has verified.
+    pub(super) fn identify(&self, connection: &Connection) -> Result<(u32, u32), LinkError> {
         let chain = connection
             .peer_identity()
             .and_then(|identity| identity.downcast::<Vec<CertificateDer<'static>>>().ok())
             .ok_or(LinkError::NoCertificate)?;
         let identity = identity_of(chain.first().ok_or(LinkError::NoCertificate)?)?;
-        let Role::Peer { index, attempt } = identity.role else {
+        let Role::Peer {
+            index,
+            attempt,
+            incarnation,
+        } = identity.role
+        else {
             return Err(LinkError::NotAPeer);
         };
         if attempt != self.attempt {
@@ -85,7 +105,7 @@ impl Shared {
                 me: self.me,
             });
         }
-        Ok(index)
+        Ok((index, incarnation))
     }
 }
 

@@ -29,17 +29,19 @@ use fltorrent_peer::{
     churn::Churn,
     data::{self, Samples, Split},
     driver::{CertificateVerifier, Driver, Parts, RunError},
+    last_model::LastModel,
     metrics::Metrics,
     metrics_file::MetricsFile,
     observer::Outlets,
     orders,
+    signed_record::SignedRecord,
     store::ChunkStore,
     train::{EvalCounts, TrainError, TrainReport, Trainer},
     transport::{Transport, socket},
     worker,
 };
 use fltorrent_swarm::{
-    ChokePolicyKind, ChunkLayout, ChunkSelection, Config, Deadline, Hello, OnPeerLoss, OriginCounts, Repair,
+    Beginning, ChokePolicyKind, ChunkLayout, ChunkSelection, Config, Deadline, Hello, OnPeerLoss, OriginCounts, Repair,
     RoundRules, Swarm,
 };
 use tokio::sync::mpsc;
@@ -167,7 +169,10 @@ impl Run {
     pub(crate) fn credentials(&self, peer: u32) -> Credentials {
         let key = PeerKey::generate().unwrap();
         let request = key.request_pem().unwrap();
-        let certificate = self.authority.sign_peer(&request, peer, 0, SystemTime::now()).unwrap();
+        let certificate = self
+            .authority
+            .sign_peer(&request, peer, 0, 0, SystemTime::now())
+            .unwrap();
         Credentials::new(self.authority.certificate_pem(), &certificate, key).unwrap()
     }
 
@@ -181,10 +186,12 @@ impl Run {
                 run: *self.id.as_bytes(),
                 attempt: 0,
                 peer: me,
+                incarnation: 0,
                 plan: [1; 32],
                 data: [2; 32],
                 first_round: 0,
                 round: 0,
+                catches_up: false,
                 model: [3; 32],
             },
             peers: self.peers,
@@ -212,6 +219,7 @@ impl Run {
             },
             lost_after: self.lost_after,
             join_within: self.lost_after,
+            beginning: Beginning::Together,
             seed: u64::from(me) + 77,
         }
     }
@@ -326,6 +334,7 @@ impl Run {
         let store = ChunkStore::new(folder.to_owned(), self.budget, &buffers, me);
         let (progress_in, progress) = mpsc::channel(4);
         let (orders, inbox) = orders::orders();
+        let last_model = LastModel::default();
         let work = worker::Work {
             start: worker::Start::fresh(trainer.as_ref()).unwrap(),
             checkpoints: None,
@@ -338,6 +347,12 @@ impl Run {
             store: store.clone(),
             credentials: current.clone(),
             peer: (me, 0),
+            incarnation: 0,
+            signed: SignedRecord::open(folder.join(format!("peer-{me}.signed")), self.id, 0, 0)
+                .unwrap()
+                .0,
+            last_model: Some(last_model.clone()),
+            begins: true,
             peers: self.peers,
             is_model_wanted: true,
             slowdown: 1.0,
@@ -359,6 +374,7 @@ impl Run {
             progress,
             orders,
             rule: Arc::new(self.aggregation),
+            last_model,
             credentials: current,
             stop: tokio::sync::oneshot::channel().1,
             peer: (me, 0),

@@ -7,8 +7,8 @@ use std::{
 
 use bytes::Bytes;
 use fltorrent_swarm::{
-    Action, Bitfield, ChunkId, ChunkLayout, Config, Departure, Message, Metainfo, PieceHeader, Signed, Verifier,
-    check_piece,
+    Action, Bitfield, ChunkId, ChunkLayout, Config, Departure, Message, Metainfo, PieceHeader, Signed, Signer,
+    Verifier, check_piece,
     test_utils::{Solo, config},
 };
 
@@ -24,7 +24,7 @@ const CHUNK: [u8; 4 * ELEMENTS as usize] = [0; 4 * ELEMENTS as usize];
 struct Trusting;
 
 impl Verifier for Trusting {
-    fn verify(&mut self, _: u32, _: &[u8], _: &[u8], _: &[u8]) -> Result<(), String> {
+    fn verify(&mut self, _: Signer, _: &Signed) -> Result<(), String> {
         Ok(())
     }
 
@@ -57,6 +57,7 @@ pub(crate) fn metainfo(round: u32, origin: u32) -> Signed {
         attempt: 0,
         round,
         origin,
+        incarnation: 0,
         samples: 100,
         evaluation: Default::default(),
         base: [0; 32],

@@ -317,6 +317,7 @@ impl World {
                 sequence: small,
                 joining: who & 0x20 != 0,
                 from: u32::from(who >> 3 & 3),
+                gives: u32::from(who >> 2 & 3),
                 down: of(mask, PEERS).iter().collect(),
                 extra: of(mask >> 2, PEERS).iter().collect(),
                 finished: of(mask >> 4, PEERS).iter().collect(),
@@ -327,6 +328,7 @@ impl World {
                 Statement::Vote(Vote {
                     round,
                     ballot: 1 + u32::from(mask >> 6),
+                    epoch: u32::from(mask >> 7),
                     cuts: mask & 0x20 != 0,
                     is_closed: mask & 0x10 != 0,
                     members: of(mask & 0x0f, PEERS),
@@ -340,6 +342,7 @@ impl World {
             run: hello.run,
             attempt: hello.attempt,
             peer,
+            incarnation: small / 3,
         };
         Some(sign_as(
             if who & 0x40 == 0 { peer } else { 0 },

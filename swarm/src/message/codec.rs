@@ -148,9 +148,7 @@ impl Message {
                 out.u8(STATE);
                 out.u32(state.round);
                 out.bytes(&state.set_hash);
-                out.u8(u8::from(state.stop.best.is_some()));
-                out.u64(state.stop.best.unwrap_or(0.0).to_bits());
-                out.u32(state.stop.stale);
+                state.stop.encode(&mut out);
                 out.bytes(&state.model);
                 for hash in &state.hashes {
                     out.bytes(hash);
@@ -247,16 +245,7 @@ impl Message {
 
 fn decode_state(input: &mut Reader<'_>, limits: &Limits) -> Result<State, DecodeError> {
     let (round, set_hash) = (input.u32()?, input.array()?);
-    let (has_best, best) = (input.u8()?, f64::from_bits(input.u64()?));
-    let best = match (has_best, best.to_bits()) {
-        (0, 0) => None,
-        (1, _) if (0.0..=1.0).contains(&best) => Some(best),
-        _ => return Err(DecodeError::Evaluation),
-    };
-    let stop = StopRecord {
-        best,
-        stale: input.u32()?,
-    };
+    let stop = StopRecord::decode(input)?;
     let model = input.array()?;
     // Not more than the frame has.
     let mut hashes = Vec::with_capacity(input.left() / 32);

@@ -15,6 +15,8 @@ pub struct Hello {
     pub attempt: u32,
     /// The sender's index.
     pub peer: u32,
+    /// The number of the sender's process among those of the peer in this attempt.
+    pub incarnation: u32,
     /// Hash of the plan that the sender follows.
     pub plan: [u8; 32],
     /// Hash of the data's labels and shape that the sender has.
@@ -23,6 +25,8 @@ pub struct Hello {
     pub first_round: u32,
     /// The round that the sender is in.
     pub round: u32,
+    /// The sender catches up with the others.
+    pub catches_up: bool,
     /// BLAKE3 of the model that the sender starts from.
     pub model: [u8; 32],
 }
@@ -72,6 +76,13 @@ pub enum HelloMismatch {
         /// Ours, from 0.
         expected: u32,
     },
+    /// There is a later process of that peer.
+    Superseded {
+        /// The number of the neighbour's process.
+        found: u32,
+        /// That of the latest one that is known.
+        latest: u32,
+    },
     /// It starts from other values.
     Model {
         /// The neighbour's.
@@ -110,6 +121,9 @@ impl HelloMismatch {
                 u64::from(*found) + 1,
                 u64::from(*expected) + 1
             ),
+            Self::Superseded { found, latest } => {
+                format!("it is process {found} of its peer, and process {latest} has taken its place")
+            }
             Self::Model { found, expected } => format!(
                 "the model that it starts from has hash {found}, {looker}'s {expected}; give all peers the same model.initFrom file, or the checkpoints of one run"
             ),
@@ -178,10 +192,12 @@ impl Hello {
         out.bytes(&self.run);
         out.u32(self.attempt);
         out.u32(self.peer);
+        out.u32(self.incarnation);
         out.bytes(&self.plan);
         out.bytes(&self.data);
         out.u32(self.first_round);
         out.u32(self.round);
+        out.u8(u8::from(self.catches_up));
         out.bytes(&self.model);
     }
 
@@ -195,10 +211,12 @@ impl Hello {
             run: input.array()?,
             attempt: input.u32()?,
             peer: input.u32()?,
+            incarnation: input.u32()?,
             plan: input.array()?,
             data: input.array()?,
             first_round: input.u32()?,
             round: input.u32()?,
+            catches_up: input.flag()?,
             model: input.array()?,
         })
     }

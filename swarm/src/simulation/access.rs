@@ -244,7 +244,7 @@ impl World<AccessLinks> {
             // What the transport has taken is sent, and a piece whose request was withdrawn is dropped where it arrives.
             Action::AbortUpload { .. } | Action::AbortDownload { .. } => {}
             // Nobody is lost in a simulation.
-            Action::Adopt(_) | Action::MakeModel { .. } => {}
+            Action::Begin { .. } | Action::Adopt(_) | Action::MakeModel { .. } => {}
             Action::Dial { .. } | Action::Hangup { .. } => {}
             Action::Release { .. } => {}
             Action::Complete { .. } => {

@@ -84,8 +84,10 @@ impl Links for ScriptedLinks {
     fn publish(world: &mut World<Self>, at: u32) {
         let now = world.now;
         let peer = &mut world.peers[at as usize];
-        let signed = peer.own.train(peer.swarm.round());
-        peer.swarm.publish(now, signed);
+        if peer.swarm.gives() {
+            let signed = peer.own.train(peer.swarm.round());
+            peer.swarm.publish(now, signed);
+        }
     }
 
     fn carry_out(world: &mut World<Self>, at: u32, action: Action) {
@@ -117,6 +119,10 @@ impl Links for ScriptedLinks {
     }
 
     fn acted(world: &mut World<Self>, at: u32) {
+        let peer = &mut world.peers[at as usize];
+        if let Some(round) = peer.swarm.signed_round() {
+            peer.own.note_signed(round);
+        }
         if world.links.checked
             && let Err(what) = world.peers[at as usize].swarm.check()
         {

@@ -92,6 +92,16 @@ impl<L: Links> World<L> {
         });
     }
 
+    /// Another process takes the place of a peer that was stopped.
+    #[cfg(feature = "test-utils")]
+    pub(super) fn replace(&mut self, at: u32, swarm: Swarm, own: L::Peer) {
+        let peer = &mut self.peers[at as usize];
+        (peer.swarm, peer.own) = (swarm, own);
+        (peer.is_running, peer.trains_for, peer.timer) = (true, None, None);
+        self.running += 1;
+        self.act(at);
+    }
+
     pub(super) fn add(&mut self, time: Time, event: L::Event) {
         self.agenda.add(time, Event::Link(event));
     }

@@ -142,7 +142,8 @@ impl Swarm {
     fn note_laggards(&mut self, end: &RoundEnd) {
         let members = self.view.members();
         let missing = end.missing.iter().copied();
-        self.laggards = missing.filter(|&origin| members.contains(origin)).collect();
+        let had_to_give = |&origin: &u32| members.contains(origin) && self.view.gives(origin, end.round);
+        self.laggards = missing.filter(had_to_give).collect();
     }
 
     /// Votes on the rounds on which this peer has to.
@@ -214,9 +215,10 @@ impl Swarm {
         let rounds = [self.previous.as_ref(), Some(&self.current)];
         let round = rounds.into_iter().flatten().find(|round| round.number == number)?;
         let members = &self.view.members_of(number);
+        let epoch = self.view.epoch_of(members);
         let (me, rules) = (self.config.me(), &self.config.round_rules);
         let is_spoken_of = !round.votes.is_empty();
-        if self.paused_since.is_some() || !members.contains(me) || round.votes.has_voted(me, members) {
+        if self.paused_since.is_some() || !members.contains(me) || round.votes.has_voted(me, members, epoch) {
             return None;
         }
         if round.is_closed() {
@@ -229,7 +231,9 @@ impl Swarm {
         let is_here = |peer: u32| round.has_whole(peer);
         let nothing_new = self.last_news.max(self.view_changed_at) + rules.patience;
         let mut due = Vec::new();
-        if members.count() < self.config.peers && members.iter().all(is_here) {
+        let gives = |&peer: &u32| self.view.gives(peer, number);
+        let is_degraded = members.count() < self.config.peers || !members.iter().all(|peer| gives(&peer));
+        if is_degraded && members.iter().filter(gives).all(is_here) {
             due.push((self.view_changed_at + rules.patience, false));
         }
         if rules.quorum < self.config.peers && round.whole() >= rules.quorum {
@@ -237,7 +241,11 @@ impl Swarm {
         }
         if round.whole() >= self.config.min_peers {
             due.extend(self.deadline().map(|at| (at, true)));
-            let is_waited_for = |peer: &u32| !self.laggards.contains(peer);
+            // Whoever has just come back does not know how long rounds take.
+            if 2 * round.votes.cutters(members, epoch) > members.count() {
+                due.push((Time::ZERO, true));
+            }
+            let is_waited_for = |peer: &u32| gives(peer) && !self.laggards.contains(peer);
             if !self.laggards.is_empty() && members.iter().filter(is_waited_for).all(is_here) {
                 due.push((nothing_new, true));
             }
@@ -246,8 +254,9 @@ impl Swarm {
     }
 
     fn vote(&mut self, now: Time, number: u32, cuts: bool) {
-        let me = self.config.me();
+        let (me, incarnation) = (self.config.me(), self.config.hello.incarnation);
         let members = self.view.members_of(number);
+        let epoch = self.view.epoch_of(&members);
         let peers = self.config.peers;
         let ballot = match self.last_ballot {
             (round, ballot) if round == number => ballot + 1,
@@ -261,6 +270,7 @@ impl Swarm {
         let vote = Vote {
             round: number,
             ballot,
+            epoch,
             cuts,
             is_closed: round.is_closed(),
             members,
@@ -270,7 +280,7 @@ impl Swarm {
             return;
         };
         if let Some(round) = self.round_mut(number)
-            && round.votes.add(me, vote, signed.clone()) == Cast::News
+            && round.votes.add(me, incarnation, vote, signed.clone()) == Cast::News
         {
             self.flood(None, &signed);
             self.agree(now, number);

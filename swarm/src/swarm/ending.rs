@@ -83,7 +83,11 @@ impl Swarm {
             return;
         }
         self.released = round + 1;
-        self.offer = self.offer.take().filter(|offer| offer.round != round);
+        // It can be made again.
+        if let Some(offer) = self.offer.take_if(|offer| offer.round == round) {
+            self.made = None;
+            self.offered = Some(offer);
+        }
         for neighbour in &mut self.neighbours {
             neighbour.queue.retain(|(_, chunk)| chunk.round > round);
         }

@@ -9,6 +9,11 @@ use crate::{
 };
 
 impl Swarm {
+    /// The last round of which it has signed an update.
+    pub fn signed_round(&self) -> Option<u32> {
+        self.signed_round
+    }
+
     /// Peers of the plan.
     pub fn peers(&self) -> u32 {
         self.config.peers

@@ -24,6 +24,11 @@ impl Swarm {
         self.tell_statements(at);
         self.tell_state(at);
         for number in self.window() {
+            // What is released nobody can have.
+            if number < self.released {
+                self.send(at, Message::Closed { round: number });
+                continue;
+            }
             self.tell_metainfos(at, number);
             for message in self
                 .round_mut(number)
@@ -175,9 +180,7 @@ impl Swarm {
         }
         if let Err(future) = self.check_round(number) {
             if self.may_be_ahead(origin, number) {
-                self.verifier
-                    .verify(origin, &signed.certificate, &signed.body, &signed.signature)
-                    .map_err(|why| bad(&why))?;
+                self.verifier.verify(parsed.signer(), signed).map_err(|why| bad(&why))?;
                 self.note_origin_ahead(origin, number);
             }
             return Err(future);
@@ -186,16 +189,15 @@ impl Swarm {
             return Ok(Follows::Nothing);
         };
         round.mark_metainfo(at, origin);
-        let known = round
-            .metainfo(origin)
-            .map(|known| round.is_disputed(origin) || known.signed.body == signed.body);
-        // This peer's own update comes from its own training only; that an origin lies is proven once.
-        if known == Some(true) || known.is_none() && origin == self.config.me() {
+        // That an origin lies is proven once. Two of its processes may not know of each other, and the first update that is known counts.
+        let is_nothing_new = |known: &KnownMetainfo| {
+            round.is_disputed(origin) || known.signed.body == signed.body || known.parsed.signer() != parsed.signer()
+        };
+        let known = round.metainfo(origin).map(is_nothing_new);
+        if known == Some(true) || known.is_none() && self.is_unbelievable(parsed) {
             return Ok(Follows::Nothing);
         }
-        self.verifier
-            .verify(origin, &signed.certificate, &signed.body, &signed.signature)
-            .map_err(|why| bad(&why))?;
+        self.verifier.verify(parsed.signer(), signed).map_err(|why| bad(&why))?;
         if known == Some(false) {
             self.dispute(at, (number, origin), signed.clone());
             return Ok(Follows::Nothing);
@@ -210,6 +212,19 @@ impl Swarm {
             true => Follows::OnlyRequests,
             false => Follows::Nothing,
         })
+    }
+
+    /// Whether an update comes from where it should not: of this process from a neighbour, or of an earlier process than the one that
+    /// gives that round's.
+    fn is_unbelievable(&self, parsed: &Metainfo) -> bool {
+        let Metainfo {
+            origin,
+            incarnation,
+            round,
+            ..
+        } = *parsed;
+        let is_own = origin == self.config.me() && incarnation >= self.config.hello.incarnation;
+        is_own || incarnation < self.view.incarnation_of(origin) && self.view.gives(origin, round)
     }
 
     /// An origin has signed two updates for one round: the neighbours get the second one, and the first where they may lack it, so that

@@ -15,8 +15,9 @@ use crate::{
     Time,
     bitfield::Bitfield,
     chunk::ChunkId,
+    config::Beginning,
     early_stop::StopRecord,
-    message::{Message, State},
+    message::{HelloMismatch, Message, State},
     metainfo::{EvaluationCounts, KnownMetainfo, Metainfo},
     neighbour::{Neighbour, NeighbourState},
     round::Round,
@@ -30,6 +31,10 @@ const MOST_RELAYED: usize = 4096;
 #[derive(Debug)]
 pub(super) struct Joining {
     since: Time,
+    /// As far as it knows the others may be in the first round yet.
+    begins: bool,
+    /// Models of rounds before this are of no use.
+    least: u32,
     /// The last model that each neighbour has offered, by its position.
     offers: BTreeMap<usize, State>,
     /// The one that is asked for.
@@ -45,18 +50,21 @@ impl Swarm {
     }
 
     /// The model of a closed round is in the store, as the update of an origin that there is not (the first index after the peers').
-    /// Those who catch up may have it.
-    pub fn offer_model(&mut self, now: Time, round: u32, model: [u8; 32], hashes: Vec<[u8; 32]>) {
+    /// Those who catch up may have it, until the round is released; false where this peer is not in the next round any more.
+    pub fn offer_model(&mut self, now: Time, round: u32, model: [u8; 32], hashes: Vec<[u8; 32]>) -> bool {
         let is_previous = self.previous.as_ref().is_some_and(|previous| previous.number == round);
-        let mut ends = self.round_end.iter().chain(&self.end_before);
-        let end = ends.find(|end| end.round == round && is_previous);
-        let Some(end) = end.filter(|_| round >= self.released) else {
-            return;
+        let ends = self.round_end.iter().chain(&self.end_before);
+        let ends = ends.map(|end| (end.round, end.set_hash, end.stop));
+        // One that was taken over was offered before.
+        let offered = self.offered.iter().map(|it| (it.round, it.set_hash, it.stop));
+        let mut known = ends.chain(offered).filter(|&(of, ..)| of == round && is_previous);
+        let Some((_, set_hash, stop)) = known.next() else {
+            return false;
         };
         self.offer = Some(State {
             round,
-            set_hash: end.set_hash,
-            stop: end.stop,
+            set_hash,
+            stop,
             model,
             hashes,
         });
@@ -64,6 +72,7 @@ impl Swarm {
             self.tell_state(at);
         }
         self.settle(now);
+        true
     }
 
     /// The model that [`Action::Adopt`] named has another hash: whoever gave it lied.
@@ -73,15 +82,14 @@ impl Swarm {
                 self.refused.insert(hash_of(&offer));
             }
             self.actions.push_back(Action::Notice(Notice::WrongModel { round }));
-            self.rejoin(self.current.number);
+            self.rejoin(self.current.number, 0);
             self.settle(now);
         }
     }
 
     /// A neighbour catches up when this peer has no model left from which it could go on.
     pub(super) fn cannot_help(&self, at: usize) -> bool {
-        let can_make = |previous: &Round| previous.number >= self.released;
-        let can_help = self.offer.is_some() || self.previous.as_ref().is_some_and(can_make);
+        let can_help = self.offer.is_some() || self.previous.is_some();
         self.view.is_joining(self.neighbours[at].peer) && !can_help
     }
 
@@ -103,14 +111,9 @@ impl Swarm {
 
     /// Asks for the model of the round before where a neighbour waits for it.
     pub(super) fn make_model_when_wanted(&mut self) {
-        let Some(previous) = self
-            .previous
-            .as_ref()
-            .filter(|previous| previous.number >= self.released)
-        else {
+        let Some(round) = self.previous.as_ref().map(|previous| previous.number) else {
             return;
         };
-        let round = previous.number;
         if self.made != Some(round) && self.somebody_catches_up() {
             self.made = Some(round);
             self.actions.push_back(Action::MakeModel { round });
@@ -135,12 +138,15 @@ impl Swarm {
     }
 
     /// A neighbour has said something of itself: it catches up, or it has done so and knows nothing of the rounds that matter.
-    pub(super) fn catches_up(&mut self, at: usize, was_joining: bool) {
-        let is_joining = self.view.is_joining(self.neighbours[at].peer);
+    pub(super) fn catches_up(&mut self, now: Time, at: usize, was_joining: bool) {
+        let peer = self.neighbours[at].peer;
+        let is_joining = self.view.is_joining(peer);
         if is_joining {
             self.neighbours[at].behind = false;
             self.tell_state(at);
-        } else if was_joining && self.neighbours[at].is_open() && self.joining.is_none() {
+        } else if was_joining && self.joining.is_some() {
+            self.others_are_in(now, self.view.takes_part_from(peer));
+        } else if was_joining && self.neighbours[at].is_open() {
             for number in self.window().collect::<Vec<u32>>() {
                 if let Some(round) = self.round_mut(number) {
                     round.forget_told(at);
@@ -175,26 +181,33 @@ impl Swarm {
         let rounds: Vec<u32> = self.neighbours.iter().filter_map(|neighbour| neighbour.ahead).collect();
         // Those that were not met yet may be where this peer is.
         let all = self.neighbours.iter().filter(|neighbour| !neighbour.is_away_again());
-        if let Some(&theirs) = rounds.iter().max()
-            && 2 * rounds.len() > all.count()
-        {
-            self.rejoin(theirs);
+        if 2 * rounds.len() > all.count() {
+            self.rejoin_those_in(&rounds);
         }
     }
 
     /// Whether it would be news that an origin is more than a round ahead.
     pub(super) fn may_be_ahead(&self, origin: u32, round: u32) -> bool {
         let is_possible = self.goes_on_without() && round < self.config.rounds && self.joining.is_none();
-        is_possible && !self.origins_ahead.contains(&origin)
+        is_possible && !self.origins_ahead.contains_key(&origin)
     }
 
     /// An origin has signed an update of a round more than one ahead. Where more than a third of the peers have, one of them at least
     /// does not lie, and nobody gets there unless most have closed the rounds before.
     pub(super) fn note_origin_ahead(&mut self, origin: u32, round: u32) {
-        self.origins_ahead.insert(origin);
+        self.origins_ahead.insert(origin, round);
         if 3 * self.origins_ahead.len() as u32 > self.config.peers {
-            self.rejoin(round);
+            let rounds: Vec<u32> = self.origins_ahead.values().copied().collect();
+            self.rejoin_those_in(&rounds);
         }
+    }
+
+    /// Others are in these rounds, one of whom at least does not lie.
+    fn rejoin_those_in(&mut self, rounds: &[u32]) {
+        let (Some(&first), Some(&last)) = (rounds.iter().min(), rounds.iter().max()) else {
+            return;
+        };
+        self.rejoin(last, first.saturating_sub(1));
     }
 
     /// Nobody will ever give what this peer still needs of the round: its neighbours are done with it.
@@ -211,16 +224,26 @@ impl Swarm {
         let is_stuck = match round.agreed() {
             // Who is done and does not have what was folded has taken a model over, and can give that.
             Some(_) => open.iter().any(is_done),
+            None if self.is_over_for_others() => open.iter().any(is_done),
             None => !open.is_empty() && open.iter().all(is_done),
         };
         let is_stuck = is_stuck && open.iter().all(|&at| !round.is_interesting(at));
         if is_stuck {
-            self.rejoin(round.number + 1);
+            let over = round.number;
+            // The model of the round before would lead to the same place.
+            self.rejoin(over + 1, over);
         }
     }
 
-    /// Leaves the round that this peer is in, to go on from the model that the others have in round `theirs`.
-    pub(super) fn rejoin(&mut self, theirs: u32) {
+    /// Whether so many have signed updates of the next round that one of them at least does not lie.
+    fn is_over_for_others(&self) -> bool {
+        let next = self.next.as_ref().map_or(0, |next| next.metainfos().count());
+        3 * next as u32 > self.config.peers
+    }
+
+    /// Leaves the round that this peer is in, to go on from the model that the others have in round `theirs`: that of round `least` or a
+    /// later one.
+    pub(super) fn rejoin(&mut self, theirs: u32, least: u32) {
         let round = self.current.number;
         if self.ended || self.joining.is_some() {
             return;
@@ -249,15 +272,72 @@ impl Swarm {
         (self.released, self.next) = (round, None);
         self.origins_ahead.clear();
         (self.published_at, self.unpublished, self.adopted) = (None, None, None);
+        self.begin_to_join(round, false);
+        if let Some(joining) = &mut self.joining {
+            joining.least = least;
+        }
+        let behind = Notice::Behind { round, theirs };
+        self.actions.push_back(Action::Notice(behind));
+    }
+
+    /// Waits for the model of a round, the one before this one at least.
+    pub(super) fn begin_to_join(&mut self, round: u32, begins: bool) {
         self.current = self.round_of_a_model(round);
         self.joining = Some(Joining {
             since: self.latest,
+            begins,
+            least: 0,
             offers: BTreeMap::new(),
             offer: None,
             relayed: BTreeSet::new(),
         });
-        let behind = Notice::Behind { round, theirs };
-        self.actions.push_back(Action::Notice(behind));
+    }
+
+    /// A neighbour takes part in a round. A peer that has closed none has nothing to catch up with where that is the first one.
+    pub(super) fn others_are_in(&mut self, now: Time, round: u32) {
+        let first = self.config.first_round();
+        if round != first || self.joining.take_if(|joining| joining.begins).is_none() {
+            return;
+        }
+        self.take_part_from(first);
+        self.current = new_round(&self.config, first, self.neighbours.len());
+        (self.round_began_at, self.last_news) = (now, now);
+        let gives_from = self.gives_from;
+        self.actions.push_back(Action::Begin { gives_from });
+    }
+
+    /// Takes part from a round on. Updates that an earlier process of this peer may have signed are not signed again.
+    fn take_part_from(&mut self, round: u32) {
+        self.takes_part_from = round;
+        self.gives_from = match self.config.beginning {
+            Beginning::Together => round,
+            Beginning::CatchUp(earlier) => earlier.gives_from(round),
+        };
+    }
+
+    /// Whether this peer gives an update of the round that it is in.
+    pub fn gives(&self) -> bool {
+        self.current.number >= self.gives_from
+    }
+
+    /// A neighbour's next process has nothing of what the one before it had.
+    pub(super) fn forget_process(&mut self, at: usize) {
+        for number in self.window().collect::<Vec<u32>>() {
+            if let Some(round) = self.round_mut(number) {
+                round.forget_complete(at);
+            }
+        }
+    }
+
+    /// A neighbour has said which of its processes it is: one that has a successor gets to see that, and no more.
+    pub(super) fn show_successor(&mut self, at: usize, found: u32) -> Result<(), Violation> {
+        let peer = self.neighbours[at].peer;
+        let Some(proof) = self.view.successor_of(peer, found).cloned() else {
+            return Ok(());
+        };
+        let latest = self.view.incarnation_of(peer);
+        self.send(at, Message::Statement(proof));
+        Err(HelloMismatch::Superseded { found, latest }.into())
     }
 
     /// A round whose only origin is nobody: its update is the model of the round.
@@ -281,11 +361,10 @@ impl Swarm {
 
     /// A neighbour is gone, and so is what it has offered.
     pub(super) fn forget_offer(&mut self, at: usize) {
-        if self
-            .joining
-            .as_mut()
-            .is_some_and(|joining| joining.offers.remove(&at).is_some())
-        {
+        let Some(joining) = &mut self.joining else { return };
+        // It may have been the only one that had a newer model.
+        joining.least = 0;
+        if joining.offers.remove(&at).is_some() {
             self.choose_offer();
         }
     }
@@ -307,11 +386,12 @@ impl Swarm {
     /// Asks for the model that most neighbours offer.
     fn choose_offer(&mut self) {
         let Some(joining) = &mut self.joining else { return };
-        let offers = &joining.offers;
-        let alike = |state: &State| offers.values().filter(|other| *other == state).count();
+        let least = joining.least;
+        let offers = joining.offers.values().filter(|offer| offer.round >= least);
+        let alike = |state: &State| offers.clone().filter(|other| *other == state).count();
         // Of two that are offered as often, the one that a liar cannot have made up to be the newest.
         let best = offers
-            .values()
+            .clone()
             .max_by_key(|state| (alike(state), u32::MAX - state.round));
         let Some(best) = best.cloned() else { return };
         if joining.offer.as_ref() != Some(&best) {
@@ -349,7 +429,8 @@ impl Swarm {
     /// When a model may be taken over that not most neighbours offer.
     pub(super) fn next_adoption(&self) -> Option<Time> {
         let joining = self.joining.as_ref().filter(|_| self.current.is_full())?;
-        Some(joining.since + self.config.round_rules.patience)
+        let due = joining.since + self.config.round_rules.patience;
+        Some(due).filter(|&due| due > self.latest)
     }
 
     /// A model as the update of a round's only origin. Nobody has signed it.
@@ -366,6 +447,7 @@ impl Swarm {
                 attempt: hello.attempt,
                 round: state.round,
                 origin: 0,
+                incarnation: 0,
                 samples: 0,
                 evaluation: EvaluationCounts::default(),
                 base: state.model,
@@ -384,16 +466,17 @@ impl Swarm {
         };
         self.joining = None;
         self.released = offer.round + 1;
+        self.take_part_from(offer.round + 1);
         let adoption = Adoption {
             round: offer.round,
             model: offer.model,
             folded: RoundEnd::digest_of(&offer.set_hash, &offer.stop),
+            gives_from: self.gives_from,
         };
         if let Some(early_stop) = &mut self.early_stop {
             early_stop.record = offer.stop;
         }
         self.adopted = Some(adoption);
-        self.takes_part_from = offer.round + 1;
         self.actions.push_back(Action::Adopt(adoption));
         self.enter_next(now);
         // Votes on that round go on to others by way of this peer, which has none.
@@ -427,7 +510,10 @@ impl Swarm {
         let me = self.config.me();
         let number = self.current.number;
         // Who has come back in this round as well waits for the others, too.
-        let was_there = |&peer: &u32| peer != me && self.view.takes_part_from(peer) < number;
+        let was_there = |&peer: &u32| {
+            let gives = self.view.takes_part_from(peer) < number && self.view.gives(peer, number);
+            peer != me && gives
+        };
         let others = self.view.members().iter().filter(was_there).count();
         let metainfos = self.current.metainfos().map(|known| &known.parsed);
         let (alike, unlike): (Vec<&Metainfo>, Vec<&Metainfo>) =

@@ -5,6 +5,7 @@ use crate::{
     Time,
     bitfield::Bitfield,
     message::Message,
+    metainfo::Signer,
     neighbour::NeighbourState,
     rules::OnPeerLoss,
     signed::Signed,
@@ -105,30 +106,39 @@ impl Swarm {
             true => Vec::new(),
             false => of(&|at| self.neighbours[at].state == NeighbourState::Departed),
         };
-        let (own, joining, from) = (self.view.own(), self.joining.is_some(), self.takes_part_from);
-        if (&own.down, &own.extra, &own.finished, own.joining, own.from) == (&down, &extra, &finished, joining, from) {
-            return;
-        }
+        let own = self.view.own();
         let state = LinkState {
-            sequence: own.sequence + 1,
+            sequence: own.sequence,
             down,
             extra,
             finished,
-            joining,
-            from,
+            joining: self.joining.is_some(),
+            from: self.takes_part_from,
+            gives: self.joining.as_ref().map_or(self.gives_from, |_| u32::MAX),
         };
+        if state == own {
+            return;
+        }
+        let sequence = own.sequence + 1;
+        let state = LinkState { sequence, ..state };
         if let Some(signed) = self.sign(&Statement::Links(state.clone())) {
-            self.links_heard(now, self.config.me(), state, None, signed);
+            let speaker = self.speaker();
+            self.links_heard(now, &speaker, state, None, signed);
+        }
+    }
+
+    fn speaker(&self) -> Speaker {
+        let hello = &self.config.hello;
+        Speaker {
+            run: hello.run,
+            attempt: hello.attempt,
+            peer: hello.peer,
+            incarnation: hello.incarnation,
         }
     }
 
     pub(super) fn sign(&mut self, statement: &Statement) -> Option<Signed> {
-        let speaker = Speaker {
-            run: self.config.hello.run,
-            attempt: self.config.hello.attempt,
-            peer: self.config.me(),
-        };
-        match self.verifier.sign(statement.encode(&speaker)) {
+        match self.verifier.sign(statement.encode(&self.speaker())) {
             Ok(signed) => Some(signed),
             Err(why) => {
                 self.fail(Failure::Unsigned(why));
@@ -137,10 +147,11 @@ impl Swarm {
         }
     }
 
-    fn links_heard(&mut self, now: Time, observer: u32, state: LinkState, from: Option<usize>, signed: Signed) {
+    fn links_heard(&mut self, now: Time, of: &Speaker, state: LinkState, from: Option<usize>, signed: Signed) {
+        let observer = of.peer;
         let before = self.view.members().clone();
         let was_joining = self.view.is_joining(observer);
-        match self.view.hear(observer, state, signed.clone()) {
+        match self.view.hear(observer, of.incarnation, state, signed.clone()) {
             Heard::Nothing => return,
             Heard::News => {}
             Heard::Lie => self
@@ -149,7 +160,7 @@ impl Swarm {
         }
         self.flood(from, &signed);
         if let Some(at) = self.find(observer) {
-            self.catches_up(at, was_joining);
+            self.catches_up(now, at, was_joining);
         }
         self.view_changed(now, &before);
     }
@@ -211,7 +222,7 @@ impl Swarm {
 
     pub(super) fn got_statement(&mut self, now: Time, at: usize, signed: Signed) -> Result<(), Violation> {
         let (speaker, statement) = Statement::decode(&signed.body, &self.config.limits())?;
-        let of = speaker.peer;
+        let (of, incarnation) = (speaker.peer, speaker.incarnation);
         let bad = |why: &str| Violation::Statement {
             of,
             why: why.to_owned(),
@@ -220,6 +231,7 @@ impl Swarm {
             return Err(bad("it belongs to another run"));
         }
         let is_known = match &statement {
+            Statement::Links(_) if incarnation < self.view.incarnation_of(of) => true,
             Statement::Links(_) => self.view.knows(of, &signed.body),
             // What is over, and what is not here yet, is of no use.
             Statement::Vote(_) if self.joining.is_some() => self.has_relayed(&signed),
@@ -228,22 +240,29 @@ impl Swarm {
                 .round_mut(vote.round)
                 .is_none_or(|round| round.votes.knows(of, &signed.body)),
         };
-        // What this peer says comes from itself only, and where a loss ends the run nobody says anything.
-        if is_known || !self.goes_on_without() || of == self.config.me() {
+        // What this process says comes from itself only, and where a loss ends the run nobody says anything.
+        let own = self.config.hello.incarnation;
+        if is_known || !self.goes_on_without() || of == self.config.me() && incarnation == own {
             return Ok(());
         }
-        self.verifier
-            .verify(of, &signed.certificate, &signed.body, &signed.signature)
-            .map_err(|why| bad(&why))?;
+        let signer = Signer { peer: of, incarnation };
+        self.verifier.verify(signer, &signed).map_err(|why| bad(&why))?;
+        if of == self.config.me() && incarnation > own {
+            self.fail(Failure::Superseded {
+                own,
+                latest: incarnation,
+            });
+            return Ok(());
+        }
         match statement {
-            Statement::Links(state) => self.links_heard(now, of, state, Some(at), signed),
+            Statement::Links(state) => self.links_heard(now, &speaker, state, Some(at), signed),
             Statement::Vote(_) if self.joining.is_some() => self.relay(at, &signed),
             Statement::Vote(vote) => {
                 let number = vote.round;
                 let Some(round) = self.round_mut(number) else {
                     return Ok(());
                 };
-                match round.votes.add(of, vote, signed.clone()) {
+                match round.votes.add(of, incarnation, vote, signed.clone()) {
                     Cast::Nothing => return Ok(()),
                     Cast::News => self.flood(Some(at), &signed),
                     Cast::Lie => {

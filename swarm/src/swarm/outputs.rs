@@ -60,6 +60,11 @@ pub enum Action {
     /// The model that others made of a round is in the store, as the update of an origin that there is not: the first index after
     /// the peers'. This peer goes on from it; report [`crate::Swarm::refuse_model`] where its BLAKE3 is another one.
     Adopt(Adoption),
+    /// There is nothing to catch up with: this peer, which was to catch up, is in the first round like the others.
+    Begin {
+        /// The first round of which it gives an update: it trains for none before.
+        gives_from: u32,
+    },
     /// A neighbour catches up and wants the model that this round has made, which is to be put into the store in that way: report
     /// [`crate::Swarm::offer_model`].
     MakeModel {
@@ -116,6 +121,8 @@ pub struct Adoption {
     pub model: [u8; 32],
     /// [`RoundEnd::digest`] of that round.
     pub folded: [u8; 32],
+    /// The first round of which this peer gives an update, the next one or a later one: it trains for none before.
+    pub gives_from: u32,
 }
 
 /// The end of a round, as it was agreed.
@@ -203,6 +210,8 @@ pub enum Failure {
     TooFew { present: u32, needed: u32, after: Duration },
     #[error("the others have finished the run without this peer, which is in round {round}")]
     LeftBehind { round: u32 },
+    #[error("process {latest} of this peer has taken the place of this one, process {own}")]
+    Superseded { own: u32, latest: u32 },
     #[error("this peer cannot sign what it says of its links: {0}")]
     Unsigned(String),
     #[error("{message} (so peer {peer} says)")]

@@ -1,6 +1,6 @@
 //! All of a peer but its state machine and its connections.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::Bytes;
 
@@ -71,6 +71,11 @@ pub struct Host {
     pub notices: Vec<Notice>,
     /// How each of them ended.
     pub ends: Vec<RoundEnd>,
+    /// How those ended that earlier processes of this peer closed.
+    pub earlier_ends: Vec<RoundEnd>,
+    /// Rounds of which this process or an earlier one has signed an update.
+    pub signed: BTreeSet<u32>,
+    last_signed: Option<u32>,
     /// The rounds whose model it took over.
     pub adopted: Vec<u32>,
     /// What it goes on from: the model, and what was folded for it.
@@ -89,6 +94,9 @@ impl Host {
             completed_at: Vec::new(),
             notices: Vec::new(),
             ends: Vec::new(),
+            earlier_ends: Vec::new(),
+            signed: BTreeSet::new(),
+            last_signed: None,
             adopted: Vec::new(),
             base: ([0; 32], [0; 32]),
             store: BTreeMap::new(),
@@ -117,14 +125,25 @@ impl Host {
 
     /// Stores its own update of a round, and what it signs.
     pub fn train(&mut self, round: u32) -> Signed {
-        self.keep_update(round);
         let origin = self.config.me();
+        self.keep_update(round);
         let metainfo = Metainfo {
             base: self.base.0,
             folded: self.base.1,
             ..origin_metainfo(&self.config, round, origin)
         };
         sign(origin, &metainfo)
+    }
+
+    /// The state machine has signed an update of this round at last.
+    pub fn note_signed(&mut self, round: u32) {
+        if self.last_signed.replace(round) != Some(round) {
+            let me = self.config.me();
+            assert!(
+                self.signed.insert(round),
+                "peer {me} signs two updates of round {round}"
+            );
+        }
     }
 
     /// A piece has come in full, and its header got this hash: it is checked, and kept where the state machine says so.
@@ -152,7 +171,10 @@ impl Host {
                 self.finish(now, end);
                 Wish::Complete { round }
             }
-            Action::Adopt(Adoption { round, model, folded }) => {
+            Action::Begin { .. } => Wish::Adopt,
+            Action::Adopt(Adoption {
+                round, model, folded, ..
+            }) => {
                 self.base = (model, folded);
                 self.adopted.push(round);
                 Wish::Adopt
@@ -199,8 +221,11 @@ impl Host {
             self.keep(chunk, data);
         }
         let mut rounds = self.ends.iter().zip(&self.digests);
-        let Some((_, &model)) = rounds.find(|(end, _)| end.round == round) else {
-            panic!("it makes the model of round {round}, which it has not closed");
+        let made = rounds.find(|(end, _)| end.round == round).map(|(_, &model)| model);
+        let model = match made {
+            Some(model) => model,
+            None if self.adopted.last() == Some(&round) => self.base.0,
+            None => panic!("it makes the model of round {round}, which it neither closed nor took over"),
         };
         swarm.offer_model(now, round, model, hashes);
     }

@@ -7,9 +7,9 @@ use bytes::Bytes;
 use crate::{
     choke::ChokePolicyKind,
     chunk::{ChunkId, ChunkLayout},
-    config::Config,
+    config::{Beginning, Config},
     message::Hello,
-    metainfo::{EvaluationCounts, Metainfo, Verifier},
+    metainfo::{EvaluationCounts, Metainfo, Signer, Verifier},
     repair::Repair,
     rules::{Deadline, OnPeerLoss, RoundRules},
     selection::ChunkSelection,
@@ -24,10 +24,12 @@ pub fn config(me: u32, peers: u32, neighbours: Vec<u32>, layout: ChunkLayout) ->
             run: [7; 16],
             attempt: 0,
             peer: me,
+            incarnation: 0,
             plan: [1; 32],
             data: [2; 32],
             first_round: 0,
             round: 0,
+            catches_up: false,
             model: [3; 32],
         },
         peers,
@@ -54,6 +56,7 @@ pub fn config(me: u32, peers: u32, neighbours: Vec<u32>, layout: ChunkLayout) ->
         },
         lost_after: Duration::from_secs(30),
         join_within: Duration::from_secs(30),
+        beginning: Beginning::Together,
         seed: 1,
     }
 }
@@ -75,6 +78,7 @@ pub fn origin_metainfo(config: &Config, round: u32, origin: u32) -> Metainfo {
         attempt: config.hello.attempt,
         round,
         origin,
+        incarnation: config.hello.incarnation,
         samples: u64::from(origin) + 1,
         evaluation: learning_curve(round),
         base: [0; 32],
@@ -124,11 +128,12 @@ fn keyed(origin: u32, body: &[u8]) -> Bytes {
 }
 
 impl Verifier for KeyedVerifier {
-    fn verify(&mut self, origin: u32, certificate: &[u8], body: &[u8], signature: &[u8]) -> Result<(), String> {
-        if certificate != origin.to_be_bytes() {
+    /// A peer's processes have one key.
+    fn verify(&mut self, signer: Signer, signed: &Signed) -> Result<(), String> {
+        if signed.certificate != signer.peer.to_be_bytes()[..] {
             return Err("the certificate is another origin's".to_owned());
         }
-        if keyed(origin, body) != signature {
+        if keyed(signer.peer, &signed.body) != signed.signature {
             return Err("the signature is not the origin's".to_owned());
         }
         Ok(())

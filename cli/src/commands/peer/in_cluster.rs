@@ -151,6 +151,7 @@ async fn drive(folder: &Path, ending: &mut Ending) -> Result<(), PodError> {
     let (stop_in, stop) = oneshot::channel();
     let peer = Peer {
         index,
+        incarnation: 0,
         plan: plan.clone(),
         places,
         model_out: (index == 0).then(|| ModelOut::Own(settings.output.join("model.safetensors"))),
@@ -192,6 +193,7 @@ async fn drive(folder: &Path, ending: &mut Ending) -> Result<(), PodError> {
     let membership = Membership {
         run: settings.run,
         attempt: settings.attempt,
+        incarnation: 0,
         authority: settings.authority.clone(),
         addresses: settings.addresses.clone(),
         coordinator: Some(settings.coordinator.clone()),

@@ -113,6 +113,7 @@ pub(super) fn prepare(arguments: &PeerArguments, started: SystemTime, printer: &
     let bindings = Bindings {
         run: keys.identity.run.to_string(),
         attempt,
+        incarnation: 0,
         authority: keys.authority.clone(),
         certificate: keys.certificate.clone(),
         addresses: nodes.peers.iter().map(|node| node.address.clone()).collect(),

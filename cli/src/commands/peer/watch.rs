@@ -132,6 +132,7 @@ async fn drive(
 fn peer(setup: &Setup, watch: Watch) -> Peer {
     Peer {
         index: setup.index,
+        incarnation: 0,
         plan: setup.resolved.plan.clone(),
         places: Places::all_in(setup.results.peers()),
         model_out: Some(ModelOut::Own(setup.results.model())),

@@ -78,6 +78,7 @@ pub(super) fn scenario(plan: &Plan, options: &LinkOptions) -> Result<Scenario, S
     let identity = RunIdentity {
         run: RunId::from_bytes([0; 16]),
         attempt: 0,
+        incarnation: 0,
         plan: plan.hash(),
         data: [0; 32],
     };

@@ -11,7 +11,7 @@ use crate::{
     Time,
     config::Config,
     message::DecodeError,
-    metainfo::{EvaluationCounts, KnownMetainfo, Metainfo, Signed, Verifier},
+    metainfo::{EvaluationCounts, KnownMetainfo, Metainfo, Signed, Signer, Verifier},
     simulation::figures::{PeerFigures, Waiting},
     swarm::Swarm,
 };
@@ -39,6 +39,7 @@ pub(super) fn new(config: Config, read: &Read) -> (Swarm, Own) {
         attempt: config.hello.attempt,
         round: config.first_round(),
         origin: config.me(),
+        incarnation: config.hello.incarnation,
         samples: 1,
         evaluation: EvaluationCounts::default(),
         base: [0; 32],
@@ -101,7 +102,7 @@ impl Verifier for Trusting {
         Ok(known)
     }
 
-    fn verify(&mut self, _: u32, _: &[u8], _: &[u8], _: &[u8]) -> Result<(), String> {
+    fn verify(&mut self, _: Signer, _: &Signed) -> Result<(), String> {
         Ok(())
     }
 

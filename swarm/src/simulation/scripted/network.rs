@@ -90,6 +90,11 @@ impl Network {
         &self.host(node).outcome
     }
 
+    /// Whether a node's run is not over.
+    pub fn is_running(&self, node: u32) -> bool {
+        self.host(node).is_running()
+    }
+
     /// BLAKE3 over all chunks of each round that a node has completed.
     pub fn digests(&self, node: u32) -> &[[u8; 32]] {
         &self.host(node).digests
@@ -98,6 +103,22 @@ impl Network {
     /// How each round ended at a node.
     pub fn ends(&self, node: u32) -> &[RoundEnd] {
         &self.host(node).ends
+    }
+
+    /// The number of a node's process.
+    pub fn incarnation(&self, node: u32) -> u32 {
+        self.host(node).config.hello.incarnation
+    }
+
+    /// How each round ended that a node has closed, in the order in which its processes did.
+    pub fn all_ends(&self, node: u32) -> impl Iterator<Item = &[RoundEnd]> {
+        let host = self.host(node);
+        [&host.earlier_ends[..], &host.ends].into_iter()
+    }
+
+    /// Rounds of which a node has signed an update.
+    pub fn signed(&self, node: u32) -> &BTreeSet<u32> {
+        &self.host(node).signed
     }
 
     /// The rounds whose model a node took over.

@@ -3,7 +3,12 @@
 use std::time::Duration;
 
 use super::{LinkProfile, Network, pipes::ordered};
-use crate::{message::Message, swarm::Departure, test_utils::Outcome};
+use crate::{
+    config::{Beginning, Config, EarlierUpdates},
+    message::{Hello, Message},
+    swarm::Departure,
+    test_utils::{Host, Outcome},
+};
 
 impl Network {
     /// Breaks a connection; it comes back after the reconnect time.
@@ -37,6 +42,28 @@ impl Network {
         for neighbour in self.world.linked_to(node) {
             self.sever(node, neighbour);
         }
+    }
+
+    /// Starts a killed node anew as another process, which knows this of what the one before has signed. Its links are
+    /// [mended](Self::mend) apart from that.
+    pub fn restart(&mut self, node: u32, earlier: EarlierUpdates) {
+        let now = self.now();
+        let peer = &self.world.peers[node as usize];
+        let config = peer.own.config.clone();
+        let hello = Hello {
+            incarnation: config.hello.incarnation + 1,
+            ..config.hello.clone()
+        };
+        let config = Config {
+            hello,
+            beginning: Beginning::CatchUp(earlier),
+            ..config
+        };
+        let (swarm, mut host) = Host::new(config, now);
+        let before = &peer.own;
+        host.earlier_ends = [&before.earlier_ends[..], &before.ends].concat();
+        host.signed = before.signed.clone();
+        self.world.replace(node, swarm, host);
     }
 
     /// Changes one direction of a link.

@@ -76,7 +76,7 @@ impl Applying {
             authority: settings.authority.clone(),
             request: key.request_pem()?,
             key,
-            expected: Identity::peer(settings.run, settings.index, settings.attempt),
+            expected: Identity::peer(settings.run, settings.index, settings.attempt, 0),
         })
     }
 
