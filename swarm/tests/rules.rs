@@ -1080,14 +1080,14 @@ fn what_thousands_of_origins_say_goes_out_as_a_neighbour_takes_it() {
 #[test]
 fn haves_wait_for_a_neighbour_that_does_not_take_its_messages() {
     let setup = Setup {
-        peers: 2500,
+        peers: 2400,
         chunks: 1,
         elements: 4,
         ..Setup::default()
     };
     let mut bench = setup.bench("tree").connected();
     bench.publish();
-    for origin in 1..2500 {
+    for origin in 1..2400 {
         bench.hear_metainfo(1, origin);
     }
     assert_eq!(bench.fences(2), 1);

@@ -204,7 +204,7 @@ fn a_hello_of_another_version_is_refused_by_its_number_whatever_follows() {
     assert_eq!(error, DecodeError::ProtocolVersion { found: 1 });
     assert_eq!(
         error.to_string(),
-        "a hello of protocol version 1, this peer speaks 5; run the same release everywhere"
+        "a hello of protocol version 1, this peer speaks 6; run the same release everywhere"
     );
 }
 
@@ -346,11 +346,11 @@ fn each_message_has_a_longest_frame_of_its_own() {
         (8, 5),
         (16, 5),
         (32, 1025),
-        (33, 1 + 12 + 121 + 32_000_000 + 4096 + 256),
+        (33, 1 + 12 + 125 + 32_000_000 + 4096 + 256),
         (34, 5),
         (35, 5),
         (36, 5),
-        (37, 1 + 12 + 26 + 15 + 3 * (4 + 125_000) + 4096 + 256),
+        (37, 1 + 12 + 30 + 19 + 3 * (4 + 125_000) + 4096 + 256),
     ] {
         let begins = |length: u32| {
             let mut decoder = FrameDecoder::new(limits);
@@ -396,14 +396,14 @@ fn lengths_inside_a_metainfo_are_bounded() {
         ("21 7fffffff", "Length"),
         ("21 00000000 00001001", "Length"),
         ("21 00000000 00000000 00000101", "Length"),
-        ("21 000000d9 01", "Truncated"),
+        ("21 000000dd 01", "Truncated"),
     ] {
         let error = Message::decode(&hex(text), &LIMITS).unwrap_err();
         assert!(format!("{error:?}").starts_with(found), "{text}: {error:?}");
     }
     let mut huge = hex(METAINFO);
-    huge.truncate(121);
-    huge[117..121].copy_from_slice(&u32::MAX.to_be_bytes());
+    huge.truncate(125);
+    huge[121..125].copy_from_slice(&u32::MAX.to_be_bytes());
     assert_eq!(
         Metainfo::decode(&huge, 3),
         Err(DecodeError::ChunkCount {
@@ -412,7 +412,7 @@ fn lengths_inside_a_metainfo_are_bounded() {
         })
     );
     // A plan with as many chunks as the metainfo claims takes no memory for hashes that are not there.
-    assert_eq!(Metainfo::decode(&huge, u32::MAX), Err(DecodeError::Truncated(121)));
+    assert_eq!(Metainfo::decode(&huge, u32::MAX), Err(DecodeError::Truncated(125)));
 }
 
 #[test]
