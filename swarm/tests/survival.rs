@@ -5,8 +5,8 @@ mod support;
 use std::{collections::BTreeMap, time::Duration};
 
 use fltorrent_swarm::{
-    Deadline, EarlierUpdates, EndCause, Failure, Notice, Repair, RoundEnd, RoundRules, simulation::Network,
-    test_utils::Outcome,
+    Action, Deadline, Departure, EarlierUpdates, EndCause, Failure, Notice, Repair, RoundEnd, RoundRules,
+    simulation::Network, test_utils::Outcome,
 };
 use support::{LONG, Setup, edges};
 
@@ -425,4 +425,49 @@ fn a_leaf_without_its_link_comes_back_by_way_of_another() {
     assert!(network.run(LONG), "wedged");
     assert_survived(&setup, &network, &(0..6).collect::<Vec<_>>(), "leaf apart");
     assert_eq!(network.ends(0).last().map(|end| end.missing.len()), Some(0));
+}
+
+#[test]
+fn whoever_is_no_neighbour_is_taken_within_bounds_and_with_a_repair_only() {
+    let bench = |repair| {
+        let setup = Setup {
+            repair,
+            ..setup(100, 2)
+        };
+        setup.bench("ring")
+    };
+    let mut closed = bench(Repair::None);
+    closed.connect(50);
+    assert!(!closed.swarm.is_open(50));
+
+    let mut open = bench(Repair::Ring);
+    for stranger in 2..40 {
+        open.connect(stranger);
+    }
+    let is_taken: Vec<u32> = (2..40).filter(|&peer| open.swarm.is_open(peer)).collect();
+    assert_eq!(is_taken, (2..10).collect::<Vec<_>>());
+    let hung_up = open.actions.iter().filter_map(|action| match action {
+        Action::Hangup { peer } => Some(*peer),
+        _ => None,
+    });
+    assert_eq!(hung_up.collect::<Vec<_>>(), (10..40).collect::<Vec<_>>());
+    open.swarm.check().unwrap();
+
+    // However they take turns, there is no place for more than so many.
+    let mut open = bench(Repair::Ring);
+    let mut ever = 0;
+    for stranger in 2..99 {
+        open.connect(stranger);
+        ever += u32::from(open.swarm.is_open(stranger));
+        let gone = Departure::Broken("it turns away".to_owned());
+        open.swarm.handle_disconnected(open.now, stranger, gone);
+    }
+    assert_eq!(ever, 64);
+    open.connect(2);
+    assert!(open.swarm.is_open(2), "it had a place before");
+    for nobody in [0, 100] {
+        open.connect(nobody);
+        assert!(!open.swarm.is_open(nobody));
+    }
+    open.swarm.check().unwrap();
 }
