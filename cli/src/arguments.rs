@@ -365,6 +365,12 @@ pub struct PeerArguments {
     /// Where to write the final model
     #[arg(long, hide = true, requires = "launched")]
     pub model_out: Option<PathBuf>,
+    /// Number of this process of the peer; those before have died
+    #[arg(long, hide = true, requires = "launched", default_value_t = 0)]
+    pub incarnation: u32,
+    /// Address to listen at for neighbours
+    #[arg(long, hide = true, requires = "launched", value_parser = socket_address)]
+    pub listen: Option<SocketAddr>,
 }
 
 /// `fltorrent peer`, started by hand.

@@ -9,6 +9,7 @@ mod failure;
 pub(crate) mod journal;
 mod limits;
 mod loss;
+mod respawn;
 mod results;
 
 use std::{
@@ -28,7 +29,6 @@ use fltorrent_coordinator::{
 };
 use fltorrent_crds::{Announcement, Bindings, Plan};
 use fltorrent_records::progress::{Progress, RoundSummary};
-use fltorrent_swarm::OnPeerLoss;
 use thiserror::Error;
 use tokio::{
     sync::{mpsc, oneshot, watch},
@@ -43,6 +43,8 @@ pub(crate) use journal::rounds_of;
 pub use journal::{Measured, RoundFigures};
 pub use limits::{TooFewFiles, have_least_open_files, raise_open_files};
 pub use loss::{PeerLoss, TooFewLeft};
+pub use respawn::PeerRestart;
+use respawn::Respawns;
 pub(crate) use results::timestamp;
 pub use results::{Lock, Results, ResultsError};
 
@@ -124,6 +126,8 @@ pub enum Event {
     Started,
     /// All peers that are left have reported a round.
     Round(Box<RoundSummary>),
+    /// A peer's process has died, and another one takes its place.
+    Restarted(Box<PeerRestart>),
     /// A peer has ended before the run; the others go on.
     Lost(Box<PeerLoss>),
 }
@@ -136,6 +140,7 @@ pub struct Launcher {
     bindings: Vec<oneshot::Sender<Vec<u8>>>,
     announcements: Vec<Option<Announcement>>,
     exits: Vec<Option<Exit>>,
+    respawns: Respawns,
     /// Peers that ended before the run, in order.
     failures: Vec<(PeerFailure, PeerLoss)>,
     /// Events that came with others.
@@ -145,6 +150,8 @@ pub struct Launcher {
     /// Nobody else is waited for.
     is_over: bool,
     events: mpsc::UnboundedReceiver<ChildEvent>,
+    /// For those that are started later.
+    events_in: mpsc::UnboundedSender<ChildEvent>,
     order: watch::Sender<Order>,
     children: JoinSet<()>,
     status: Option<Intake>,
@@ -158,6 +165,8 @@ pub struct Launcher {
 pub struct Ended {
     /// How each peer's process ended, in index order; none for one that was never started.
     pub exits: Vec<Option<Exit>>,
+    /// How many processes of each peer took the place of one that died, in index order.
+    pub restarts: Vec<u32>,
     /// Peers that ended before the run while the others went on, in order.
     pub lost: Vec<PeerLoss>,
     /// Metrics of the peers.
@@ -174,45 +183,51 @@ impl Launcher {
         let peers = setup.plan.peers.len();
         let authority = Authority::generate(RunId::random()?, MAX_LIFETIME, SystemTime::now())?;
         let (events_in, events) = mpsc::unbounded_channel();
-        let (order, orders) = watch::channel(Order::Run);
-        let mut children = JoinSet::new();
-        let mut bindings = Vec::with_capacity(peers);
-        for peer in &setup.plan.peers {
-            let index = peer.index;
-            let process = child::spawn(&setup.program, &peer_arguments(&setup, index))
-                .map_err(|source| LaunchError::Spawn { index, source })?;
-            let (line_in, line) = oneshot::channel();
-            bindings.push(line_in);
-            children.spawn(child::tend(
-                index,
-                process,
-                setup.results.of_peer(index, "stderr"),
-                line,
-                orders.clone(),
-                events_in.clone(),
-            ));
-        }
         let now = Instant::now();
         let mut news = interval_at(now + START_NEWS, START_NEWS);
         news.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        Ok(Self {
+        let mut launcher = Self {
             authority,
-            bindings,
+            bindings: Vec::with_capacity(peers),
             announcements: vec![None; peers],
             exits: vec![None; peers],
+            respawns: Respawns::new(peers),
             failures: Vec::new(),
             waiting: VecDeque::new(),
             left_alone_at: None,
             is_over: false,
             events,
-            order,
-            children,
+            events_in,
+            order: watch::channel(Order::Run).0,
+            children: JoinSet::new(),
             status: None,
             reports: None,
             deadline: now + START_LIMIT.0 + START_LIMIT.1 * u32::try_from(peers).unwrap_or(u32::MAX),
             news,
             setup,
-        })
+        };
+        for index in (0..).take(peers) {
+            let arguments = peer_arguments(&launcher.setup, index);
+            let line = launcher.spawn(index, &arguments);
+            let line = line.map_err(|source| LaunchError::Spawn { index, source })?;
+            launcher.bindings.push(line);
+        }
+        Ok(launcher)
+    }
+
+    /// Starts a process of a peer; what is given back takes the line that answers its announcement.
+    fn spawn(&mut self, index: u32, arguments: &[OsString]) -> io::Result<oneshot::Sender<Vec<u8>>> {
+        let process = child::spawn(&self.setup.program, arguments)?;
+        let (line_in, line) = oneshot::channel();
+        self.children.spawn(child::tend(
+            index,
+            process,
+            self.setup.results.of_peer(index, "stderr"),
+            line,
+            self.order.subscribe(),
+            self.events_in.clone(),
+        ));
+        Ok(line_in)
     }
 
     /// The run's id.
@@ -229,22 +244,24 @@ impl Launcher {
             if let Some(event) = self.waiting.pop_front() {
                 return Ok(Some(event));
             }
-            if self.is_over || self.exits.iter().all(Option::is_some) {
+            let starts_again_at = self.respawns.next();
+            if self.is_over || starts_again_at.is_none() && self.exits.iter().all(Option::is_some) {
                 return self.enough_came_to_the_end().map(|()| None);
             }
             let starting = !self.bindings.is_empty();
             let left_alone_at = self.left_alone_at.unwrap_or(self.deadline);
             let event = tokio::select! {
-                event = self.events.recv() => match event {
-                    Some(event) => self.child_event(event)?,
-                    None => return self.enough_came_to_the_end().map(|()| None),
-                },
+                Some(event) = self.events.recv() => self.child_event(event)?,
                 Some(reported) = next_report(&mut self.reports) =>
                     reported.summary.map(|summary| Event::Round(Box::new(summary))),
                 _ = self.news.tick(), if starting => Some(Event::Starting { ready: self.ready() }),
                 () = sleep_until(self.deadline), if starting => return Err(self.too_slow()),
                 () = sleep_until(left_alone_at), if self.left_alone_at.is_some() => {
                     self.give_up_who_was_away();
+                    None
+                }
+                () = sleep_until(starts_again_at.unwrap_or(self.deadline)), if starts_again_at.is_some() => {
+                    self.start_again();
                     None
                 }
             };
@@ -276,6 +293,7 @@ impl Launcher {
         Ended {
             measured: Measured::read(&self.setup.results, plan, gone),
             exits: self.exits,
+            restarts: self.respawns.counts(),
             lost,
         }
     }
@@ -297,18 +315,10 @@ impl Launcher {
 
     fn child_event(&mut self, event: ChildEvent) -> Result<Option<Event>, LaunchError> {
         match event {
-            ChildEvent::Exited(exit) => {
-                let starts = !self.bindings.is_empty();
-                let failure = (!exit.succeeded() || starts).then(|| PeerFailure::of(&exit, &self.setup.results));
-                self.note_exit(exit);
-                self.note_who_is_left_alone();
-                match failure {
-                    None => Ok(None),
-                    Some(failure) if starts || self.setup.plan.on_peer_loss == OnPeerLoss::Fail => {
-                        Err(LaunchError::Peer(failure))
-                    }
-                    Some(failure) => Ok(Some(self.lose(failure))),
-                }
+            ChildEvent::Exited(exit) => self.exited(exit),
+            ChildEvent::Announced(index, announcement) if self.bindings.is_empty() => {
+                self.announced_again(index, announcement);
+                Ok(None)
             }
             ChildEvent::Announced(index, announcement) => {
                 let refused = |reason| LaunchError::Announcement {
@@ -336,11 +346,14 @@ impl Launcher {
         let left = plan.peers.len() - self.failures.len() - 1;
         let loss = PeerLoss::of(&failure, results, plan.training.rounds, left, self.needed());
         let finished = self.status.as_ref().map(|status| status.lose(failure.index));
-        let finished = finished.unwrap_or_default().into_iter();
-        self.waiting
-            .extend(finished.map(|summary| Event::Round(Box::new(summary))));
+        self.tell_rounds(finished.unwrap_or_default());
         self.failures.push((failure, loss.clone()));
         Event::Lost(Box::new(loss))
+    }
+
+    fn tell_rounds(&mut self, finished: Vec<RoundSummary>) {
+        let rounds = finished.into_iter().map(Box::new);
+        self.waiting.extend(rounds.map(Event::Round));
     }
 
     fn needed(&self) -> usize {
@@ -367,7 +380,7 @@ impl Launcher {
         let coordinator = self.open_status()?;
         let announced: Vec<&Announcement> = self.announcements.iter().flatten().collect();
         let addresses = announced.iter().map(|peer| peer.address.into()).collect();
-        let mut bindings = Bindings {
+        let bindings = Bindings {
             run: self.run().to_string(),
             attempt: 0,
             incarnation: 0,
@@ -376,24 +389,31 @@ impl Launcher {
             addresses,
             coordinator: Some(coordinator.into()),
         };
-        let mut lines = Vec::with_capacity(announced.len());
-        for peer in announced {
-            bindings.certificate = self.authority.sign_peer(
-                &peer.certificate_request,
-                peer.index,
-                bindings.attempt,
-                bindings.incarnation,
-                SystemTime::now(),
-            )?;
-            let mut line = serde_json::to_vec(&bindings)?;
-            line.push(b'\n');
-            lines.push(line);
-        }
+        let lines = announced.into_iter().map(|peer| self.line(&bindings, peer));
+        let lines: Vec<Vec<u8>> = lines.collect::<Result<_, _>>()?;
+        self.respawns.bindings = Some(bindings);
         for (sender, line) in self.bindings.drain(..).zip(lines) {
             // A peer that is gone already says so by its exit.
             sender.send(line).ok();
         }
         Ok(())
+    }
+
+    /// The answer to an announcement: these bindings, with a certificate of its own.
+    fn line(&self, bindings: &Bindings, announced: &Announcement) -> Result<Vec<u8>, LaunchError> {
+        let certificate = self.authority.sign_peer(
+            &announced.certificate_request,
+            announced.index,
+            bindings.attempt,
+            bindings.incarnation,
+            SystemTime::now(),
+        )?;
+        let mut line = serde_json::to_vec(&Bindings {
+            certificate,
+            ..bindings.clone()
+        })?;
+        line.push(b'\n');
+        Ok(line)
     }
 
     fn open_status(&mut self) -> Result<SocketAddr, LaunchError> {

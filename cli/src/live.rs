@@ -142,6 +142,12 @@ impl Live {
         self.is_stale = true;
     }
 
+    /// Another process takes the place of a peer's that died.
+    pub fn restarted(&mut self, peer: u32) {
+        self.board.restart(peer, unix_seconds(SystemTime::now()));
+        self.is_stale = true;
+    }
+
     /// Draws and takes keys until one is pressed that the view cannot serve. Nothing is lost when this future is dropped.
     pub async fn next(&mut self) -> UserRequest {
         loop {

@@ -9,7 +9,7 @@ mod service;
 use std::{
     io,
     net::SocketAddr,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
@@ -93,7 +93,12 @@ impl Intake {
 
     /// A peer's reports are not waited for any more. Gives the rounds that are finished by that.
     pub fn lose(&self, peer: u32) -> Vec<RoundSummary> {
-        self.progress.lock().unwrap_or_else(PoisonError::into_inner).lose(peer)
+        locked(&self.progress).lose(peer)
+    }
+
+    /// A peer's reports are not waited for until one comes. Gives the rounds that are finished by that.
+    pub fn leave(&self, peer: u32) -> Vec<RoundSummary> {
+        locked(&self.progress).leave(peer)
     }
 
     /// Closes the listener, lets requests that are under way end within `grace`, and gives the run's progress for a later intake to go on
@@ -113,7 +118,11 @@ impl Intake {
 }
 
 fn snapshot(progress: &Mutex<Progress>) -> Progress {
-    progress.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    locked(progress).clone()
+}
+
+fn locked(progress: &Mutex<Progress>) -> MutexGuard<'_, Progress> {
+    progress.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 async fn connection(stream: TcpStream, place: Place, tls: TlsAcceptor, service: Arc<Service>, watcher: Watcher) {

@@ -73,6 +73,9 @@ pub struct Plan {
     /// How the neighbours of lost peers are wired. Plans that do not say it have none.
     #[serde(default, skip_serializing_if = "is_default")]
     pub repair: Repair,
+    /// How many times in a row a launcher starts one peer anew; not part of [`Plan::hash`].
+    #[serde(default)]
+    pub restarts: u32,
     /// The results folder.
     pub output: OutputPlan,
     /// What is allowed but probably not meant.

@@ -816,6 +816,7 @@ fn cases() -> Vec<Case> {
             json!({"type": "periodic", "periodic": {"everyRounds": 2}}),
             Changes,
         ),
+        ("restarts", "restarts", &[], json!(0), json!(3), Stays),
         (
             "output.directory",
             "output/directory",
@@ -991,7 +992,8 @@ fn no_field_of_the_schema_is_missing_above() {
     assert_eq!(fields, covered);
 }
 
-/// Fields that say when pods are made, with another value than the default; read by operator: `operator/src/life/tests.rs`.
+/// Fields that say when pods are made, with another value than the default; read by operator: `operator/src/life/tests.rs`. Of these
+/// `restarts` is for launchers, too, and peers do not need it.
 fn of_life() -> [(&'static str, Value); 2] {
     [("restarts", json!(7)), ("suspend", json!(true))]
 }
@@ -1020,7 +1022,10 @@ fn what_says_how_pods_are_made_is_read_and_is_no_part_of_the_plan() {
     for (name, place, value) in pods::pods().into_iter().chain(life) {
         let mut document = manifest();
         put(&mut document, place, value.clone());
-        assert_eq!(plan(&document), without, "{name}");
+        let made = plan(&document);
+        assert_eq!(made.hash(), without.hash(), "{name}");
+        let restarts = without.restarts;
+        assert_eq!(Plan { restarts, ..made }, without, "{name}");
         let experiment = read(&document.to_string()).unwrap();
         let again = serde_json::to_value(&experiment).unwrap();
         let kept = again["spec"].pointer(&format!("/{place}")).unwrap();

@@ -11,6 +11,7 @@ use std::{
 use fltorrent_records::{
     file,
     line::{Event, InRound, Line},
+    survival::Restarted,
 };
 use thiserror::Error;
 
@@ -58,6 +59,24 @@ impl MetricsFile {
         };
         resumed.note(Event::Resumed(InRound { round }))?;
         Ok(resumed)
+    }
+
+    /// Goes on with the file of a process that died, of which nothing is dropped but a last line that is not whole.
+    ///
+    /// # Errors
+    /// When the file cannot be read or written.
+    pub fn take_over(path: &Path, incarnation: u32) -> Result<Self, MetricsFileError> {
+        let path = path.to_owned();
+        let opened = file::mend(&path).and_then(|round| {
+            let file = File::options().create(true).append(true).open(&path)?;
+            Ok((round.unwrap_or(0), file))
+        });
+        let (round, mut taken_over) = match opened {
+            Ok((round, file)) => (round, Self { path, file }),
+            Err(source) => return Err(MetricsFileError { path, source }),
+        };
+        taken_over.note(Event::Restarted(Restarted { round, incarnation }))?;
+        Ok(taken_over)
     }
 
     /// The new event.
@@ -129,6 +148,33 @@ mod tests {
         .map(|(event, round)| (event.to_owned(), round));
         assert_eq!(lines, expected);
         assert!(MetricsFile::create(&path).is_err(), "a new run overwrites nothing");
+    }
+
+    #[test]
+    fn the_file_of_a_process_that_died_keeps_all_whole_lines() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("peer-0.jsonl");
+        let mut first = MetricsFile::create(&path).unwrap();
+        for round in 0..5 {
+            first.note(Event::Training(InRound { round })).unwrap();
+        }
+        first.file.write_all(b"{\"event\":\"training\",\"ro").unwrap();
+        let mut second = MetricsFile::take_over(&path, 1).unwrap();
+        second.note(Event::Training(InRound { round: 9 })).unwrap();
+        let read: Vec<Event> = file::lines(&path).unwrap().map(|line| line.unwrap().event).collect();
+        assert_eq!(read.len(), 7);
+        let again = Restarted {
+            round: 4,
+            incarnation: 1,
+        };
+        assert_eq!(
+            read[5..],
+            [Event::Restarted(again), Event::Training(InRound { round: 9 })]
+        );
+        // Its process may have died before it had a file.
+        let path = folder.path().join("peer-1.jsonl");
+        MetricsFile::take_over(&path, 2).unwrap();
+        assert_eq!(fs::read_to_string(&path).unwrap().lines().count(), 1);
     }
 
     #[test]

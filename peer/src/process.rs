@@ -50,6 +50,10 @@ pub struct Options {
     pub resume: Option<Resume>,
     /// The file of all peers for the final model, if there is to be one.
     pub model_out: Option<PathBuf>,
+    /// How many processes of this peer were there before, which died.
+    pub incarnation: u32,
+    /// Where to listen for neighbours; none: at any port.
+    pub listen: Option<SocketAddr>,
 }
 
 /// Exit code when the run failed here.
@@ -58,6 +62,8 @@ const FAILED: u8 = 1;
 pub const LAUNCHER_GONE: u8 = 3;
 /// Exit code of a peer that has left the run, as the manifest says.
 pub const LEFT: u8 = 4;
+/// Exit code when the run is over or cannot go on, so that another process in this one's place would be of no use.
+pub const NO_USE: u8 = 5;
 /// Where a launched peer listens: the launcher tells the others the port.
 const ANY_PORT: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
 
@@ -73,7 +79,8 @@ pub fn main(options: Options) -> ExitCode {
             let reason = format!("{error:#}");
             tracing::error!(reason, "the peer failed");
             tell(&reason);
-            ExitCode::from(FAILED)
+            let is_final = error.downcast_ref().is_some_and(RunError::is_final);
+            ExitCode::from(if is_final { NO_USE } else { FAILED })
         }
     }
 }
@@ -93,19 +100,19 @@ fn run(options: &Options) -> Result<()> {
     let folder = options.results.join("peers");
     std::fs::create_dir_all(&folder).with_context(|| format!("{} cannot be made", folder.display()))?;
     let log = folder.join(format!("peer-{}.log", options.index));
-    log_to(&log, options.resume.is_some())?;
+    log_to(&log, options.resume.is_some() || options.incarnation > 0)?;
     memory::keep();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(launched(
         Peer {
             index: options.index,
-            incarnation: 0,
+            incarnation: options.incarnation,
             plan,
             places: Places::all_in(folder),
             model_out: options.model_out.clone().map(ModelOut::Shared),
             resume: options.resume,
             warns: false,
-            listen: Listen::At(ANY_PORT),
+            listen: Listen::At(options.listen.unwrap_or(ANY_PORT)),
             metrics: Some(ANY_PORT),
             watch: None,
         },

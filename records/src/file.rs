@@ -2,7 +2,7 @@
 
 use std::{
     fs::File,
-    io::{self, BufRead, BufReader, BufWriter, ErrorKind, Read, Write},
+    io::{self, BufRead, BufReader, BufWriter, ErrorKind, Read, Seek, SeekFrom, Write},
     path::{Path, PathBuf},
 };
 
@@ -95,6 +95,34 @@ pub fn trim(path: &Path, round: u32) -> io::Result<()> {
     Ok(())
 }
 
+/// Cuts a last line that was not written to its end, and gives the last round that the file tells of. One that is not there is left so.
+///
+/// # Errors
+/// When the file cannot be read or written.
+pub fn mend(path: &Path) -> io::Result<Option<u32>> {
+    let file = match File::options().read(true).write(true).open(path) {
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+        file => file?,
+    };
+    let mut reader = BufReader::new(&file);
+    let (mut line, mut begin, mut end, mut last) = (Vec::new(), 0, 0, None);
+    while next_line(&mut reader, &mut line)? {
+        (begin, end) = (end, reader.stream_position()?);
+        if let Ok(Numbered { round }) = serde_json::from_slice(&line) {
+            last = last.max(Some(round));
+        }
+    }
+    if end > 0 {
+        let mut byte = [0];
+        reader.seek(SeekFrom::Start(end - 1))?;
+        reader.read_exact(&mut byte)?;
+        if byte != *b"\n" {
+            file.set_len(begin)?;
+        }
+    }
+    Ok(last)
+}
+
 #[cfg(test)]
 mod tests {
     use std::fs;
@@ -130,6 +158,26 @@ mod tests {
             format!("{path}:6: .: EOF"),
         ]) {
             assert!(error.starts_with(&start), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_file_is_mended_by_cutting_the_line_that_was_torn() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("peer-0.jsonl");
+        assert_eq!(mend(&path).unwrap(), None);
+        assert!(!path.exists());
+        let later = TRAINING.replace("\"round\":0", "\"round\":7");
+        let torn = "x".repeat(2 * LONGEST_LINE);
+        for (kept, torn, last) in [
+            (String::new(), "", None),
+            (String::new(), &TRAINING[..20], None),
+            (format!("{TRAINING}{later}broken\n"), &later[..later.len() - 1], Some(7)),
+            (format!("{later}{TRAINING}"), &torn, Some(7)),
+        ] {
+            fs::write(&path, format!("{kept}{torn}")).unwrap();
+            assert_eq!(mend(&path).unwrap(), last);
+            assert_eq!(fs::read_to_string(&path).unwrap(), kept);
         }
     }
 

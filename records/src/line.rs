@@ -9,7 +9,7 @@ use crate::{
     exchange::Exchange,
     report::RoundReport,
     status::Status,
-    survival::{Absence, Churned, Pause, Repair, RoundEnd},
+    survival::{Absence, Churned, Pause, Repair, Restarted, RoundEnd},
     verdict::Verdict,
 };
 
@@ -106,6 +106,8 @@ events! {
     Churn(Churned) = "churn",
     /// A peer is wired to others in place of lost ones, or to none any more.
     Repair(Repair) = "repair",
+    /// The peer's process died, and another one goes on in its place.
+    Restarted(Restarted) = "restarted",
 }
 
 #[derive(Serialize)]
@@ -155,7 +157,7 @@ mod tests {
     use super::*;
     use crate::{report::sample, status::State, survival::Cause, verdict::Offence};
 
-    fn events() -> [Event; 13] {
+    fn events() -> [Event; 14] {
         [
             Event::Training(InRound { round: 1 }),
             Event::Exchange(Box::new(Exchange {
@@ -220,6 +222,10 @@ mod tests {
                 lost: vec![0],
                 neighbours: vec![2, 5],
             }),
+            Event::Restarted(Restarted {
+                round: 1,
+                incarnation: 2,
+            }),
         ]
     }
 
@@ -279,6 +285,10 @@ mod tests {
         assert_eq!(
             text(12),
             r#"{"event":"repair","time":1.5,"round":1,"lost":[0],"neighbours":[2,5]}"#
+        );
+        assert_eq!(
+            text(13),
+            r#"{"event":"restarted","time":1.5,"round":1,"incarnation":2}"#
         );
         assert_eq!(
             text(2),

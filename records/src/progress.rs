@@ -65,6 +65,8 @@ pub struct Progress {
     kept: Option<usize>,
     /// Peers that are not waited for.
     lost: BTreeSet<u32>,
+    /// Peers that are not waited for until they report again.
+    away: BTreeSet<u32>,
     /// Peers and rounds that they passed over.
     passed_over: BTreeSet<(u32, u32)>,
     /// Whether a peer that has reported a round will report none before it.
@@ -108,6 +110,7 @@ impl Progress {
             rounds,
             kept,
             lost: BTreeSet::new(),
+            away: BTreeSet::new(),
             passed_over: BTreeSet::new(),
             in_order: false,
             least: peers as usize,
@@ -140,9 +143,22 @@ impl Progress {
 
     /// A peer is not waited for any more: what it has not reported will not come. Gives the rounds that are finished by that, in order.
     pub fn lose(&mut self, peer: u32) -> Vec<RoundSummary> {
-        if peer >= self.peers || !self.lost.insert(peer) {
-            return Vec::new();
+        match peer < self.peers && self.lost.insert(peer) {
+            true => self.finish_all(),
+            false => Vec::new(),
         }
+    }
+
+    /// As [`lose`](Self::lose), until the peer reports a round again: its process has died, and another one takes its place.
+    pub fn leave(&mut self, peer: u32) -> Vec<RoundSummary> {
+        match peer < self.peers && self.away.insert(peer) {
+            true => self.finish_all(),
+            false => Vec::new(),
+        }
+    }
+
+    /// Gives the rounds that nobody else is waited for in.
+    fn finish_all(&mut self) -> Vec<RoundSummary> {
         let waiting: Vec<u32> = self.unfinished.keys().copied().collect();
         let summaries = waiting.into_iter().filter_map(|round| {
             self.finish(round);
@@ -171,6 +187,7 @@ impl Progress {
             });
         }
         self.by_peer.resize(peers as usize, Reported::default());
+        self.away.remove(&peer);
         let place = &mut self.by_peer[peer as usize];
         let earlier = self.unfinished.get(&round).and_then(|it| it.get(&peer));
         let is_known = round < place.done && self.kept.is_some() && earlier.is_none();
@@ -211,6 +228,7 @@ impl Progress {
         };
         let is_waited_for = |(peer, place): (u32, &Reported)| {
             let is_over = self.lost.contains(&peer)
+                || self.away.contains(&peer)
                 || self.in_order && place.done > round
                 || self.passed_over.contains(&(peer, round));
             !is_over && !reports.contains_key(&peer)
@@ -386,6 +404,31 @@ mod tests {
         progress.handle_report(&sample(0, 0, 3)).unwrap();
         assert_eq!(progress.lose(1), []);
         assert_eq!(progress.rounds_finished(), 3);
+    }
+
+    #[test]
+    fn a_peer_whose_process_died_is_waited_for_again_once_it_reports() {
+        let mut progress = Progress::recent(3, 9, 4).with_least(2).in_order();
+        let report = |progress: &mut Progress, peers: &[u32], round| {
+            for &peer in peers {
+                progress.handle_report(&sample(peer, 0, round)).unwrap();
+            }
+            progress.round_summary(round).map(|it| it.peers)
+        };
+        assert_eq!(report(&mut progress, &[0, 1, 2], 0), Some(3));
+        assert_eq!(report(&mut progress, &[0, 1], 1), None);
+        let finished = progress.leave(2);
+        assert_eq!(finished.iter().map(|it| it.round).collect::<Vec<_>>(), [1]);
+        assert_eq!(progress.leave(2), []);
+        assert_eq!(report(&mut progress, &[0, 1], 2), Some(2));
+        // The first report of the process that takes its place.
+        assert_eq!(report(&mut progress, &[2, 0], 4), None);
+        assert_eq!(report(&mut progress, &[1], 4), Some(3));
+        assert_eq!(report(&mut progress, &[0, 1], 5), None);
+        assert_eq!(progress.lose(2).len(), 1);
+        // What comes late brings nobody back who is lost.
+        report(&mut progress, &[2], 4);
+        assert_eq!(report(&mut progress, &[0, 1], 6), Some(2));
     }
 
     #[test]

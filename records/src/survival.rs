@@ -80,6 +80,15 @@ pub struct Churned {
     pub round: u32,
 }
 
+/// A process takes the place of one that died: what comes after this line is its.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Restarted {
+    /// The last round that the file tells of, from 0.
+    pub round: u32,
+    /// Which process of the peer it is: 1 for the second.
+    pub incarnation: u32,
+}
+
 /// Too few peers take part, or enough again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Pause {

@@ -20,6 +20,8 @@ pub(super) struct History {
     pub(super) began: Option<f64>,
     /// True if the run resumed from a checkpoint.
     pub(super) resumed: bool,
+    /// How many times another process took the place of one that died.
+    pub(super) restarts: u32,
     /// Finished rounds, with when they ended.
     pub(super) rounds: BTreeMap<u32, (f64, RoundReport)>,
     /// When all that was folded of each round was held.
@@ -82,6 +84,7 @@ impl History {
                     history.ends.insert(end.round, end);
                 }
                 Event::Round(_) | Event::Exchange(_) | Event::Classes(_) | Event::RoundEnd(_) => history.damaged += 1,
+                Event::Restarted(_) => history.restarts += 1,
                 Event::Status(_)
                 | Event::Resumed(_)
                 | Event::Converged(_)

@@ -84,6 +84,15 @@ impl Run {
             let note = "The run was stopped and resumed; times exclude the pauses and the rounds that were repeated.";
             notes.push(note.to_owned());
         }
+        for (index, history) in &peers {
+            match history.restarts {
+                0 => {}
+                1 => notes.push(format!("Peer {index} was restarted once after its process died.")),
+                times => notes.push(format!(
+                    "Peer {index} was restarted {times} times after its process died."
+                )),
+            }
+        }
         let ending = folders.iter().find_map(|folder| folder.ending.clone());
         let told = ending.iter().flat_map(|ending| &ending.lost);
         for lost in told.clone() {

@@ -21,6 +21,10 @@ const INVALID: Row = ("2", "the manifest or the command line is wrong");
 const UNWRITTEN: Row = ("1", "standard output could not be written");
 const LAUNCHER_GONE: Row = ("3", "the launcher of this peer has exited");
 const LEFT: Row = ("4", "this peer has left the run, as `churn` in the manifest says");
+const NO_USE: Row = (
+    "5",
+    "the run is over or cannot go on, so that the launcher does not restart this peer",
+);
 const INTERRUPTED: Row = ("130", "interrupted (Ctrl-C, SIGTERM or SIGHUP)");
 
 const LOG: Row = (
@@ -77,7 +81,7 @@ pub(super) const FIRST_STEPS: Ending = Ending {
         "fltorrent init && fltorrent plan experiment.yaml && fltorrent run experiment.yaml",
     ],
     note: "",
-    codes: &[COMPLETE, FAILED, WRONG, LAUNCHER_GONE, LEFT, INTERRUPTED],
+    codes: &[COMPLETE, FAILED, WRONG, LAUNCHER_GONE, LEFT, NO_USE, INTERRUPTED],
     variables: &[LOG, PROXY, AUTHORITIES, COLOUR, CACHE, CUDA],
 };
 
@@ -196,6 +200,6 @@ pub(super) const PEER: Ending = Ending {
         "fltorrent peer --in-cluster /etc/fltorrent",
     ],
     note: "",
-    codes: &[COMPLETE, FAILED, WRONG, LAUNCHER_GONE, LEFT, INTERRUPTED],
+    codes: &[COMPLETE, FAILED, WRONG, LAUNCHER_GONE, LEFT, NO_USE, INTERRUPTED],
     variables: &[LOG, PROXY, AUTHORITIES, CACHE, CUDA],
 };

@@ -86,5 +86,7 @@ fn launched(arguments: PeerArguments) -> ExitCode {
         results,
         resume: arguments.resume,
         model_out: arguments.model_out,
+        incarnation: arguments.incarnation,
+        listen: arguments.listen,
     })
 }

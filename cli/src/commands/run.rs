@@ -290,6 +290,7 @@ async fn drive(
         run: None,
         ended: Ended {
             exits: Vec::new(),
+            restarts: Vec::new(),
             lost: Vec::new(),
             measured: Measured::default(),
         },
@@ -363,6 +364,13 @@ fn tell(event: &launcher::Event, setup: &Setup, live: &mut Option<Live>, done: &
                 peers,
                 summary,
             });
+        }
+        launcher::Event::Restarted(restart) => {
+            printer.print(&Event::Restarted(restart));
+            printer.warn(&restart.to_string());
+            if let Some(live) = live {
+                live.restarted(restart.peer);
+            }
         }
         launcher::Event::Lost(loss) => {
             printer.print(&Event::Lost(loss));

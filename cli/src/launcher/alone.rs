@@ -1,19 +1,30 @@
 //! Peers that were away when the others finished.
 
+use std::time::Duration;
+
 use fltorrent_crds::plan::OnPeerLoss;
 use tokio::time::Instant;
 
-use super::{Exit, Launcher, PeerFailure, journal::has_closed, rounds_of};
+use super::{Exit, Launcher, PeerFailure, journal::closed_by, rounds_of};
+
+/// How long a process that took the place of another one, and has closed no round yet, may still take when all others have ended: to take
+/// part it needs them.
+const BACK_GRACE: Duration = Duration::from_secs(2);
 
 impl Launcher {
     /// Once the others have finished, too few are left to close a round: they end when they notice what they missed, or not at all.
     pub(super) fn note_who_is_left_alone(&mut self) {
-        let left = self.exits.iter().filter(|exit| exit.is_none()).count();
-        let goes_on = self.setup.plan.on_peer_loss == OnPeerLoss::Continue;
-        let is_alone = goes_on && self.finished() >= self.needed() && left < self.needed();
-        if is_alone && self.left_alone_at.is_none() {
-            self.left_alone_at = Some(Instant::now() + self.setup.plan.liveness.heartbeat_timeout);
+        if self.setup.plan.on_peer_loss != OnPeerLoss::Continue || self.finished() < self.needed() {
+            return;
         }
+        let left = self.running();
+        let come_back = left.iter().all(|&index| self.is_coming_back(index));
+        if !come_back && left.len() >= self.needed() {
+            return;
+        }
+        let limit = self.setup.plan.liveness.heartbeat_timeout;
+        let at = Instant::now() + if come_back { limit.min(BACK_GRACE) } else { limit };
+        self.left_alone_at = Some(self.left_alone_at.map_or(at, |before| before.min(at)));
     }
 
     /// Whoever has closed the last round comes to its end, however long it takes; nobody else does.
@@ -26,11 +37,8 @@ impl Launcher {
             .map(|(index, _)| rounds_of(results, index, rounds))
             .max()
             .unwrap_or(rounds);
-        let left = (0..)
-            .zip(&self.exits)
-            .filter(|(_, exit)| exit.is_none())
-            .map(|(index, _)| index);
-        let (coming, away): (Vec<u32>, Vec<u32>) = left.partition(|&index| has_closed(results, index, last));
+        let left = self.running().into_iter();
+        let (coming, away): (Vec<u32>, Vec<u32>) = left.partition(|&index| closed_by(results, index) >= last);
         self.is_over = coming.is_empty();
         self.left_alone_at = (!self.is_over).then(|| Instant::now() + self.setup.plan.liveness.heartbeat_timeout);
         for index in away
@@ -48,7 +56,13 @@ impl Launcher {
         }
     }
 
-    fn is_given_up(&self, index: u32) -> bool {
+    /// Peers with a process that has not ended.
+    fn running(&self) -> Vec<u32> {
+        let running = (0..).zip(&self.exits).filter(|(_, exit)| exit.is_none());
+        running.map(|(index, _)| index).collect()
+    }
+
+    pub(super) fn is_given_up(&self, index: u32) -> bool {
         self.failures.iter().any(|(failure, _)| failure.index == index)
     }
 

@@ -135,7 +135,7 @@ async fn pending_when_none<F: Future + Unpin>(future: &mut Option<F>) -> F::Outp
     }
 }
 
-/// Never returns while it holds standard input: a peer whose standard input ends goes.
+/// Never returns while it holds standard input: a peer whose standard input ends goes. So does one that is told nothing.
 async fn talk(
     index: u32,
     mut stdin: ChildStdin,
@@ -154,10 +154,10 @@ async fn talk(
         let announcement = serde_json::from_slice(&line).map_err(|error| error.to_string());
         events.send(ChildEvent::Announced(index, announcement)).ok();
     }
-    if let Ok(line) = bindings.await
-        && stdin.write_all(&line).await.is_ok()
-        && stdin.flush().await.is_ok()
-    {
+    let Ok(line) = bindings.await else {
+        return;
+    };
+    if stdin.write_all(&line).await.is_ok() && stdin.flush().await.is_ok() {
         copy(&mut stdout, &mut sink()).await.ok();
     }
     std::future::pending::<()>().await;

@@ -5,7 +5,7 @@ use std::{
     ops::Range,
 };
 
-use fltorrent_crds::Plan;
+use fltorrent_crds::{Plan, plan::ChurnKind};
 use fltorrent_records::{
     classes::{ClassFigures, Classes, by_class},
     file,
@@ -108,6 +108,8 @@ struct Sums {
     ends: BTreeMap<u32, RoundEnd>,
     /// Peers and rounds that they reported.
     reported: BTreeSet<(u32, u32)>,
+    /// Peers of which a process died and another one took its place.
+    restarted: BTreeSet<u32>,
     passed_over: Vec<u32>,
 }
 
@@ -122,6 +124,7 @@ impl Sums {
             classes: Vec::new(),
             ends: BTreeMap::new(),
             reported: BTreeSet::new(),
+            restarted: BTreeSet::new(),
             passed_over: Vec::new(),
         };
         for (place, index) in (0..).zip(indices) {
@@ -142,7 +145,13 @@ impl Sums {
             let of = |&peer: &u32| rounds.clone().map(move |round| (peer, round));
             end.missing.iter().flat_map(of).collect::<Vec<_>>()
         };
-        let gone: BTreeSet<(u32, u32)> = self.ends.values().flat_map(gone).collect();
+        let mut gone: BTreeSet<(u32, u32)> = self.ends.values().flat_map(gone).collect();
+        // What a process had not reported by its end, the next one does not report.
+        for &peer in &self.restarted {
+            let own = self.reported.range((peer, 0)..=(peer, u32::MAX));
+            let last = own.last().map_or(0, |&(_, round)| round);
+            gone.extend((0..last).map(|round| (peer, round)));
+        }
         for &(peer, round) in gone.difference(&self.reported) {
             if let Some(count) = self.passed_over.get_mut(peer as usize) {
                 *count += 1;
@@ -171,6 +180,10 @@ impl Sums {
                     }
                 }
                 Event::Resumed(_) => (starts, own) = (true, None),
+                Event::Restarted(_) => {
+                    self.restarted.insert(place);
+                    starts = false;
+                }
                 Event::Verdict(found) => own = Some(found),
                 Event::Converged(Converged { round, reason }) => {
                     self.converged = Some((round, reason));
@@ -261,10 +274,22 @@ pub(crate) fn rounds_of(results: &Results, peer: u32, rounds: u32) -> u32 {
     own.collect::<BTreeSet<_>>().len() as u32
 }
 
-/// Whether a peer has closed the last one of so many rounds.
-pub(super) fn has_closed(results: &Results, peer: u32, rounds: u32) -> bool {
-    let is_last = |event: Event| matches!(event, Event::RoundEnd(end) if end.round.saturating_add(1) >= rounds);
-    lines(results, peer).any(|line| is_last(line.event))
+/// What the manifest had a peer's last process do to itself last.
+pub(super) fn last_churn(results: &Results, peer: u32) -> Option<ChurnKind> {
+    lines(results, peer).fold(None, |last, line| match line.event {
+        Event::Churn(churned) => Some(churned.event),
+        Event::Restarted(_) => None,
+        _ => last,
+    })
+}
+
+/// How many rounds were over when a peer had closed its last one.
+pub(super) fn closed_by(results: &Results, peer: u32) -> u32 {
+    let ends = lines(results, peer).filter_map(|line| match line.event {
+        Event::RoundEnd(end) => Some(end.round.saturating_add(1)),
+        _ => None,
+    });
+    ends.max().unwrap_or(0)
 }
 
 #[cfg(test)]
@@ -321,6 +346,31 @@ mod tests {
             (&text[1]["missing"][0], &text[1]["cause"]),
             (&1.into(), &"quorum".into())
         );
+    }
+
+    #[test]
+    fn a_peer_that_was_restarted_has_gaps_and_a_run_that_is_whole() {
+        let folder = tempfile::tempdir().unwrap();
+        let results = Results::at(folder.path()).unwrap();
+        let training = |round| format!("{{\"event\":\"training\",\"time\":100,\"round\":{round}}}\n");
+        let restarted = "{\"event\":\"restarted\",\"time\":104,\"round\":1,\"incarnation\":1}\n";
+        for peer in 0..3 {
+            // The update of round 1 was there, but who made it died before that round was over.
+            let text: String = (0..4)
+                .map(|it| match (peer, it) {
+                    (1, 1 | 2) => restarted.to_owned(),
+                    _ => training(it) + &round(peer, it, 103.0 + f64::from(it), 2.0, 7),
+                })
+                .collect();
+            std::fs::write(results.of_peer(peer, "jsonl"), text).unwrap();
+        }
+        let measured = Sums::of(&results, 0..3, Progress::new(3, 5).with_least(2), []).measured();
+        assert_eq!((measured.rounds.len(), measured.training_began), (4, Some(100.0)));
+        assert_eq!(
+            (&measured.rounds_by_peer[..], &measured.passed_over[..]),
+            (&[4, 2, 4][..], &[0, 2, 0][..])
+        );
+        assert_eq!(closed_by(&results, 1), 0);
     }
 
     #[test]

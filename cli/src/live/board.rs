@@ -96,6 +96,15 @@ impl Board {
         self.finished.extend(finished.into_iter().map(|summary| (now, summary)));
     }
 
+    /// Another process takes the place of a peer's that died.
+    pub(super) fn restart(&mut self, peer: u32, now: f64) {
+        if let Some(place) = self.peers.get_mut(peer as usize) {
+            place.is_restarted = true;
+        }
+        let finished = self.progress.leave(peer);
+        self.finished.extend(finished.into_iter().map(|summary| (now, summary)));
+    }
+
     /// A line of a peer's file.
     pub(super) fn take(&mut self, peer: u32, time: f64, event: &Event) {
         let Some(place) = self.peers.get_mut(peer as usize) else {
@@ -114,6 +123,7 @@ impl Board {
                     self.finished.push((time, *summary));
                 }
             }
+            Event::Restarted(_) => self.restart(peer, time),
             // What was before tells nothing about the pace.
             Event::Resumed(_) => {
                 self.finished_before = self.finished.len();
@@ -259,7 +269,7 @@ const fn stage(state: State) -> usize {
 
 #[cfg(test)]
 mod tests {
-    use fltorrent_records::{line::InRound, status::Status};
+    use fltorrent_records::{line::InRound, status::Status, survival::Restarted};
 
     use super::*;
     use crate::live::samples::{START, board, report, status};
@@ -346,6 +356,29 @@ mod tests {
             }
         }
         assert_eq!(board.share(), 1.0);
+    }
+
+    #[test]
+    fn a_peer_that_is_restarted_is_told_of_until_it_has_finished_a_round() {
+        let mut board = board(3, 2);
+        for peer in 0..2 {
+            board.take(peer, START + 12.0, &Event::Round(Box::new(report(peer, 2))));
+        }
+        board.restart(2, START + 13.0);
+        assert_eq!((board.rounds_finished(), board.finished[2].1.peers), (3, 2));
+        let restarted = Restarted {
+            round: 1,
+            incarnation: 1,
+        };
+        board.take(2, START + 14.0, &Event::Restarted(restarted));
+        let trouble = |board: &Board| board.rows(Order::Index, START + 14.0)[0];
+        assert_eq!(trouble(&board), (2, Some(Trouble::Restarted)));
+        board.take(2, START + 15.0, &Event::Round(Box::new(report(2, 4))));
+        assert_eq!(trouble(&board), (0, None));
+        for peer in 0..2 {
+            board.take(peer, START + 16.0, &Event::Round(Box::new(report(peer, 4))));
+        }
+        assert_eq!(board.finished.last().unwrap().1.peers, 3);
     }
 
     #[test]

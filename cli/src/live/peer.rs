@@ -31,6 +31,8 @@ pub(super) enum Trouble {
     /// Its process has ended before the run.
     Lost,
     Failed,
+    /// Its process died, and another one takes its place.
+    Restarted,
     /// So many of its neighbours are connected, of those that should be.
     Alone(u32, u32),
     /// Nothing was heard for so many seconds, longer than its training takes.
@@ -44,6 +46,7 @@ impl std::fmt::Display for Trouble {
         match self {
             Self::Lost => write!(f, "is lost"),
             Self::Failed => write!(f, "has failed"),
+            Self::Restarted => write!(f, "was restarted and has finished no round since"),
             Self::Alone(found, expected) => write!(f, "has {found} of {expected} neighbours"),
             Self::Silent(seconds) => write!(f, "has been silent for {seconds:.0} s"),
             Self::Faults(faults) => write!(f, "received {faults} corrupt pieces or invalid messages"),
@@ -58,7 +61,11 @@ pub(super) struct Peer {
     pub(super) degree: u32,
     /// Its process has ended before the run.
     pub(super) is_lost: bool,
-    /// Its last status line.
+    /// Another process takes the place of one that died, and has finished no round yet.
+    pub(super) is_restarted: bool,
+    /// The last status of the process that died, with the bytes of all before it.
+    before: Option<Status>,
+    /// Its last status line; bytes are those of all its processes.
     pub(super) status: Option<Status>,
     /// The report of its last finished round.
     pub(super) report: Option<RoundReport>,
@@ -73,6 +80,8 @@ impl Peer {
             index,
             degree,
             is_lost: false,
+            is_restarted: false,
+            before: None,
             status: None,
             report: None,
             heard: None,
@@ -96,8 +105,13 @@ impl Peer {
             | Event::Churn(_)
             | Event::Repair(_)
             | Event::Other => {}
+            Event::Restarted(_) => {
+                self.is_restarted = true;
+                self.before = self.status;
+            }
             Event::Status(status) => {
-                self.status = Some(*status);
+                let status = self.with_bytes_before(*status);
+                self.status = Some(status);
                 self.samples.push_back(Sample {
                     time,
                     sent: status.bytes_sent,
@@ -108,7 +122,23 @@ impl Peer {
                     self.samples.pop_front();
                 }
             }
-            Event::Round(report) => self.report = Some(**report),
+            Event::Round(report) => {
+                self.report = Some(**report);
+                self.is_restarted = false;
+            }
+        }
+    }
+
+    /// A process counts from 0.
+    fn with_bytes_before(&self, status: Status) -> Status {
+        let Some(before) = self.before else {
+            return status;
+        };
+        Status {
+            bytes_sent: status.bytes_sent.saturating_add(before.bytes_sent),
+            bytes_received: status.bytes_received.saturating_add(before.bytes_received),
+            bytes_wasted: status.bytes_wasted.saturating_add(before.bytes_wasted),
+            ..status
         }
     }
 
@@ -142,6 +172,9 @@ impl Peer {
         if self.is_lost {
             return Some(Trouble::Lost);
         }
+        if self.is_restarted {
+            return Some(Trouble::Restarted);
+        }
         let status = self.status?;
         let (first, last) = self.heard?;
         let is_busy = match status.state {
@@ -162,6 +195,8 @@ impl Peer {
 
 #[cfg(test)]
 mod tests {
+    use fltorrent_records::survival::Restarted;
+
     use super::*;
     use crate::live::samples::{report, status};
 
@@ -195,6 +230,18 @@ mod tests {
         assert_eq!(Peer::new(0, 2).rates(1.0), (0.0, 0.0));
         let fresh = self::peer(&[(10.0, bytes(0)), (10.01, bytes(1000))]);
         assert_eq!(fresh.rates(10.01).0, 4000.0);
+    }
+
+    #[test]
+    fn bytes_are_those_of_all_processes_of_a_peer() {
+        let mut peer = peer(&[(10.0, bytes(1000)), (12.0, bytes(3000))]);
+        for incarnation in 1..3 {
+            peer.take(12.0, &Event::Restarted(Restarted { round: 0, incarnation }));
+            peer.take(12.5, &Event::Status(bytes(10)));
+        }
+        let status = peer.status.unwrap();
+        assert_eq!((status.bytes_received, status.bytes_sent), (3020, 6040));
+        assert_eq!(peer.rates(13.0).0, 1010.0);
     }
 
     #[test]

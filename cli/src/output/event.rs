@@ -7,7 +7,7 @@ use fltorrent_records::{classes::ClassFigures, progress::RoundSummary, report::M
 use serde::{Serialize, Serializer};
 
 use super::Description;
-use crate::launcher::{PeerLoss, RoundFigures};
+use crate::launcher::{PeerLoss, PeerRestart, RoundFigures};
 
 /// One event.
 #[derive(Debug, Serialize)]
@@ -22,6 +22,8 @@ pub enum Event<'a> {
     },
     /// The processes are being started.
     Started(Started<'a>),
+    /// A peer's process has died, and another one takes its place.
+    Restarted(&'a PeerRestart),
     /// A peer has ended before the run; the others go on.
     Lost(&'a PeerLoss),
     /// All peers that are left have finished a round.
@@ -191,12 +193,15 @@ pub struct PeerSummary {
     pub index: u32,
     /// Rounds that it finished.
     pub rounds: u32,
-    /// Exit status, as the system describes it.
+    /// Exit status of its last process, as the system describes it.
     pub exit: String,
+    /// How many times it was restarted after its process had died.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub restarts: u32,
 }
 
-fn is_zero(count: &usize) -> bool {
-    *count == 0
+fn is_zero<T: Default + PartialEq>(count: &T) -> bool {
+    *count == T::default()
 }
 
 fn path<S: Serializer>(path: &Path, serializer: S) -> Result<S::Ok, S::Error> {

@@ -11,7 +11,7 @@ pub(super) fn text(event: &Event<'_>) -> Option<String> {
         Event::Started(started) => Some(header(started)),
         Event::Round { rounds, peers, summary } => Some(round(*rounds, *peers, summary)),
         // A warning says it.
-        Event::Lost(_) => None,
+        Event::Restarted(_) | Event::Lost(_) => None,
         Event::Finished(summary) => Some(finished(summary)),
         // Errors go to standard error.
         Event::Failed(_) => None,

@@ -322,7 +322,7 @@ fn a_lost_peer_is_shown_and_told_of_when_the_terminal_is_given_back() {
     let terminal = Terminal::open(80, 24);
     terminal.run(
         "",
-        "--set training.rounds=1000000 --set liveness.heartbeatInterval=100ms --set liveness.heartbeatTimeout=1s",
+        "--set training.rounds=1000000 --set restarts=0 --set liveness.heartbeatInterval=100ms --set liveness.heartbeatTimeout=1s",
     );
     terminal.wait_for_rows(0, 8);
     kill_peer(&terminal, 2);

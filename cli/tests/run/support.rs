@@ -197,6 +197,12 @@ impl Endless {
         peers
     }
 
+    /// The process of one peer, which is there.
+    pub(crate) fn peer(&self, index: u32) -> Process {
+        let mut peers = self.peers().into_iter();
+        peers.find(|peer| peer.index == index).unwrap()
+    }
+
     pub(crate) fn signal(&self, signal: Signal) {
         let pid = Pid::from_raw(self.launcher.id().try_into().unwrap()).unwrap();
         kill_process(pid, signal).unwrap();

@@ -1,6 +1,6 @@
 //! Runs that lose peers: while enough are left, they go on to their end.
 
-use std::{collections::BTreeSet, fs};
+use std::{collections::BTreeSet, fs, path::Path};
 
 use rustix::process::Signal;
 use serde_json::Value;
@@ -9,6 +9,9 @@ use tempfile::TempDir;
 use crate::support::{ENDLESS, Endless, Process, fltorrent, lines, read_json, stderr, stdout};
 
 const PEERS: u64 = 6;
+const NO_RESTARTS: &str = "restarts=0";
+/// So that a round takes no shorter than a process needs to start, however busy the machine is.
+const SLOW: &str = "groups[0].computeSlowdown=5";
 /// So that a loss is noticed soon.
 const SOON: [&str; 4] = [
     "groups[0].count=6",
@@ -26,7 +29,7 @@ fn started(sets: &[&str]) -> Endless {
 /// Kills peers of a run of so many rounds, and looks at what the others make of it.
 fn survives(victims: &[usize], sets: &[&str]) -> TempDir {
     let rounds = 20;
-    let mut run = started(&[&[format!("training.rounds={rounds}").as_str()], sets].concat());
+    let mut run = started(&[&[format!("training.rounds={rounds}").as_str(), NO_RESTARTS], sets].concat());
     let peers = run.peers();
     victims.iter().for_each(|&victim| peers[victim].signal(Signal::KILL));
     for &victim in victims {
@@ -169,7 +172,7 @@ fn nobody_waits_for_a_peer_that_is_away_when_the_others_finish() {
 
 #[test]
 fn a_run_with_too_few_peers_pauses_and_ends_with_the_reason() {
-    let mut run = started(&[ENDLESS, "liveness.pauseLimit=1s"]);
+    let mut run = started(&[ENDLESS, "liveness.pauseLimit=1s", NO_RESTARTS]);
     let peers = run.peers();
     peers[3..].iter().for_each(|peer| peer.signal(Signal::KILL));
     run.wait_for("lost");
@@ -200,7 +203,7 @@ fn a_run_with_too_few_peers_pauses_and_ends_with_the_reason() {
 
 #[test]
 fn a_run_that_lost_a_peer_says_why_it_cannot_resume() {
-    let mut run = started(&[ENDLESS, "checkpoint={type: periodic}"]);
+    let mut run = started(&[ENDLESS, "checkpoint={type: periodic}", NO_RESTARTS]);
     run.peers()[2].signal(Signal::KILL);
     run.wait_for("lost");
     // Of the survivors' checkpoints, none is as old as those of the dead.
@@ -218,4 +221,126 @@ fn a_run_that_lost_a_peer_says_why_it_cannot_resume() {
     assert!(errors.contains("no checkpoint is there of all peers"), "{errors}");
     assert!(errors.contains("a peer that was lost has older ones only"), "{errors}");
     assert_eq!(stdout(&output), "");
+}
+
+/// Kills a peer's process, and waits until another one has taken its place.
+fn kill(run: &mut Endless, peer: u64) -> Value {
+    run.peer(peer as u32).signal(Signal::KILL);
+    let restarted = run.wait_for("restarted");
+    assert_eq!(restarted["peer"], peer, "{restarted}");
+    restarted
+}
+
+/// Waits until a peer has closed a round after it was restarted so many times.
+fn wait_until_back(results: &Path, peer: u64, times: usize) {
+    let is_back = || {
+        let path = results.join(format!("peers/peer-{peer}.jsonl"));
+        let text = fs::read_to_string(path).unwrap();
+        let mut restarts = 0;
+        text.lines().any(|line| {
+            restarts += usize::from(line.starts_with("{\"event\":\"restarted\""));
+            restarts == times && line.starts_with("{\"event\":\"round\"")
+        })
+    };
+    while !is_back() {
+        std::thread::yield_now();
+    }
+}
+
+/// All peers have the figures of the last round, with the run's model.
+fn assert_all_at_the_end(results: &Path, rounds: u64) -> Value {
+    let summary = read_json(&results.join("summary.json"));
+    assert_eq!(summary["outcome"], "completed");
+    assert!(summary.get("lost").is_none(), "{summary}");
+    for peer in 0..PEERS {
+        let last = lines(results, peer, "round").pop().unwrap();
+        assert_eq!(last["round"], rounds - 1, "peer {peer}");
+        assert_eq!(last["modelHash"], summary["modelHash"], "peer {peer}");
+    }
+    summary
+}
+
+#[test]
+fn a_peer_whose_process_is_killed_is_restarted_and_takes_part_again() {
+    const ROUNDS: u64 = 40;
+    let mut run = started(&[&format!("training.rounds={ROUNDS}"), SLOW]);
+    let restarted = kill(&mut run, 3);
+    assert_eq!((&restarted["incarnation"], &restarted["left"]), (&1.into(), &2.into()));
+    let (output, folder) = run.end();
+    let (errors, results) = (stderr(&output), folder.path());
+    assert_eq!(output.status.code(), Some(0), "{errors}");
+    assert!(errors.contains("warning: peer 3 was killed by signal 9"), "{errors}");
+    assert!(
+        errors.contains(": it is restarted, with 2 restarts left until it closes a round"),
+        "{errors}"
+    );
+    let summary = assert_all_at_the_end(results, ROUNDS);
+    assert_eq!(summary["peers"][3]["restarts"], 1);
+    assert!(summary["peers"][2].get("restarts").is_none(), "{summary}");
+    assert_eq!(summary["rounds"].as_array().unwrap().len() as u64, ROUNDS);
+    let again = lines(results, 3, "restarted");
+    assert_eq!((again.len(), &again[0]["incarnation"]), (1, &1.into()));
+    // It may have a gap, and comes back soon after it.
+    let rounds = lines(results, 3, "round").len() as u64;
+    assert!(rounds > ROUNDS / 2, "{rounds}");
+    let page = fs::read_to_string(results.join("report.html")).unwrap();
+    assert!(page.contains("Peer 3 was restarted once"));
+}
+
+#[test]
+fn a_peer_that_dies_again_and_again_is_lost_and_the_run_goes_on() {
+    let mut run = started(&["training.rounds=20", "restarts=2", SLOW]);
+    for left in [1, 0] {
+        assert_eq!(kill(&mut run, 3)["left"], left);
+    }
+    run.peer(3).signal(Signal::KILL);
+    let lost = run.wait_for("lost");
+    let reason = lost["reason"].as_str().unwrap();
+    assert!(reason.starts_with("peer 3 was killed by signal 9"), "{reason}");
+    assert!(
+        reason.ends_with("; after 2 restarts it had closed no round"),
+        "{reason}"
+    );
+    let (output, folder) = run.end();
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    let summary = read_json(&folder.path().join("summary.json"));
+    assert_eq!(
+        (&summary["lost"][0]["peer"], &summary["peers"][3]["restarts"]),
+        (&3.into(), &2.into())
+    );
+    assert_eq!(lines(folder.path(), 0, "round").len(), 20);
+}
+
+#[test]
+fn all_peers_are_restarted_one_after_the_other() {
+    const ROUNDS: u64 = 100;
+    let mut run = started(&[&format!("training.rounds={ROUNDS}"), "restarts=1", SLOW]);
+    for peer in 0..PEERS {
+        kill(&mut run, peer);
+        wait_until_back(run.results(), peer, 1);
+    }
+    // That it closed a round gives it its restart back.
+    kill(&mut run, 0);
+    let (output, folder) = run.end();
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    let summary = assert_all_at_the_end(folder.path(), ROUNDS);
+    let restarts = summary["peers"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|peer| &peer["restarts"]);
+    assert_eq!(restarts.collect::<Vec<_>>(), [2, 1, 1, 1, 1, 1]);
+}
+
+#[test]
+fn a_peer_that_is_killed_while_the_run_starts_ends_it() {
+    let mut run = Endless::with(&[ENDLESS, "groups[0].count=3"]);
+    run.wait_for("started");
+    let peers = run.peers();
+    peers[1].signal(Signal::KILL);
+    let (output, _folder) = run.end();
+    let errors = stderr(&output);
+    assert_eq!(output.status.code(), Some(1), "{errors}");
+    assert!(errors.contains("error: peer 1 was killed by signal 9"), "{errors}");
+    peers.iter().for_each(Process::assert_gone);
 }

@@ -124,6 +124,7 @@ impl Plan {
             liveness,
             on_peer_loss,
             repair,
+            restarts: spec.restarts,
             output: settings::output(&spec.output),
             warnings: findings.warnings,
         };

@@ -12,7 +12,7 @@ const RESUME_CONTEXT: &str = "fltorrent.io v1alpha1 resume hash";
 
 impl Plan {
     /// BLAKE3 (key derivation mode) of the plan as canonical JSON: keys sorted, no white space, without what may differ
-    /// by machine (where the data and the first model lie, and `output`) and without the warnings.
+    /// by machine (where the data and the first model lie, and `output`), without `restarts`, and without the warnings.
     pub fn hash(&self) -> [u8; 32] {
         let mut hasher = Hasher::new_derive_key(CONTEXT);
         self.feed(self.without_peers(), PeerPlan::clone, &mut hasher);
@@ -58,6 +58,7 @@ impl Plan {
             liveness: self.liveness.clone(),
             on_peer_loss: self.on_peer_loss,
             repair: self.repair,
+            restarts: self.restarts,
             output: self.output.clone(),
             warnings: Vec::new(),
         }
@@ -92,6 +93,8 @@ impl Plan {
         let mut value = serde_json::to_value(&self).unwrap_or_default();
         if let Value::Object(fields) = &mut value {
             fields.remove("output");
+            // Peers of a cluster are not told.
+            fields.remove("restarts");
         }
         value
     }

@@ -49,6 +49,24 @@ impl RunError {
         Some(Verdict { offence, origin, round })
     }
 
+    /// Whether the run is over or cannot go on, so that another process in this one's place would end the same way.
+    pub const fn is_final(&self) -> bool {
+        match self {
+            Self::Swarm(failure) => !matches!(
+                failure,
+                Failure::Unsigned(_) | Failure::Unpublishable(_) | Failure::Miscounted(_)
+            ),
+            Self::Unlike { .. } | Self::Left { .. } | Self::Stopped(_) => true,
+            Self::Work(_)
+            | Self::Store(_)
+            | Self::MetricsFile(_)
+            | Self::NoEnd { .. }
+            | Self::NoMetainfo { .. }
+            | Self::Hung { .. }
+            | Self::WorkerGone => false,
+        }
+    }
+
     /// Whether neighbours can see it for themselves in what was sent to them.
     pub(super) const fn is_for_all_to_see(&self) -> bool {
         self.verdict().is_some() || matches!(self, Self::Unlike { .. })
@@ -93,6 +111,20 @@ impl RunError {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_ended_the_run_ends_it_for_another_process_too_and_what_ended_a_process_does_not() {
+        let round = 3;
+        for (error, is_final) in [
+            (RunError::Swarm(Failure::LeftBehind { round }), true),
+            (RunError::Swarm(Failure::Unsigned("no key".to_owned())), false),
+            (RunError::Stopped("its user"), true),
+            (RunError::NoEnd { round }, false),
+            (RunError::WorkerGone, false),
+        ] {
+            assert_eq!(error.is_final(), is_final, "{error}");
+        }
+    }
 
     #[test]
     fn a_peer_that_does_not_fit_hears_whose_hash_is_whose() {

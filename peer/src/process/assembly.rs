@@ -183,9 +183,10 @@ impl Assembly {
 
     fn metrics_file(&self) -> Result<MetricsFile> {
         let path = self.peer.metrics_file();
-        Ok(match self.peer.resume {
-            Some(_) => MetricsFile::resume(&path, self.prepared.start.round)?,
-            None => MetricsFile::create(&path)?,
+        Ok(match (self.peer.incarnation, self.peer.resume) {
+            (0, None) => MetricsFile::create(&path)?,
+            (0, Some(_)) => MetricsFile::resume(&path, self.prepared.start.round)?,
+            (incarnation, _) => MetricsFile::take_over(&path, incarnation)?,
         })
     }
 

@@ -179,6 +179,7 @@ fn summary(setup: &Setup, started: SystemTime, resumed_after: Option<u32>, resul
             index,
             rounds: u32::try_from(measured.rounds.len()).unwrap_or(u32::MAX),
             exit: exit.to_owned(),
+            restarts: 0,
         }],
         ..whole
     }

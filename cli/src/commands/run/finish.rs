@@ -43,6 +43,7 @@ pub(super) fn finish(
         rounds_printed: measured.rounds.len(),
         ended: Ended {
             exits: vec![None; peers],
+            restarts: Vec::new(),
             lost: Vec::new(),
             measured,
         },

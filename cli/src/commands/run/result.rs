@@ -154,6 +154,7 @@ mod tests {
     fn ended_with(measured: Measured) -> Ended {
         Ended {
             exits: Vec::new(),
+            restarts: Vec::new(),
             lost: Vec::new(),
             measured,
         }

@@ -73,6 +73,7 @@ pub(super) fn summary(setup: &Setup, run: Option<RunId>, ended: &Ended, times: T
             Some(Err(error)) => error.clone(),
             None => "not started".to_owned(),
         },
+        restarts: ended.restarts.get(index as usize).copied().unwrap_or(0),
     });
     Summary {
         resumed_after: setup.resume,
