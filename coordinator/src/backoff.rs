@@ -26,22 +26,48 @@ impl Backoff {
 /// The longest wait of a peer after a first failure.
 pub const FIRST_BACKOFF: Duration = Duration::from_millis(200);
 
-/// The waits of a peer. Of each, between half and all is kept, so that peers that failed together do not come back together.
+/// When a peer tries again what failed.
+#[derive(Clone, Copy, Debug)]
+pub struct Retries {
+    /// The waits.
+    pub waits: Backoff,
+    /// Failures in a row after which every wait is the longest; none: they double until then.
+    pub doubling: Option<u32>,
+    /// Longest time that is added to a wait; none: of each, between half and all is kept.
+    pub jitter: Option<Duration>,
+}
+
+impl From<Backoff> for Retries {
+    fn from(waits: Backoff) -> Self {
+        Self {
+            waits,
+            doubling: None,
+            jitter: None,
+        }
+    }
+}
+
+/// The waits of a peer, drawn so that peers that failed together do not come back together.
 #[derive(Clone, Debug)]
 pub struct JitteredBackoff {
-    waits: Backoff,
+    retries: Retries,
     failures: u32,
-    jitter: ChaCha8Rng,
+    draws: ChaCha8Rng,
 }
 
 impl JitteredBackoff {
     /// Nothing has failed yet. Equal seeds wait equally.
     pub fn new(longest: Duration, jitter_seed: u64) -> Self {
         let first = FIRST_BACKOFF;
+        Self::of(Backoff { first, longest }.into(), jitter_seed)
+    }
+
+    /// As [`new`](Self::new), with waits of its own.
+    pub fn of(retries: Retries, jitter_seed: u64) -> Self {
         Self {
-            waits: Backoff { first, longest },
+            retries,
             failures: 0,
-            jitter: ChaCha8Rng::seed_from_u64(jitter_seed),
+            draws: ChaCha8Rng::seed_from_u64(jitter_seed),
         }
     }
 
@@ -57,9 +83,22 @@ impl JitteredBackoff {
 
     /// Records a failure; returns the wait until the next attempt.
     pub fn next_wait(&mut self) -> Duration {
-        let longest = self.waits.after(self.failures);
+        let Retries {
+            waits,
+            doubling,
+            jitter,
+        } = self.retries;
+        let is_past = doubling.is_some_and(|retries| self.failures >= retries);
+        let wait = match is_past {
+            true => waits.longest,
+            false => waits.after(self.failures),
+        };
         self.failures = self.failures.saturating_add(1);
-        longest.mul_f64(0.5 + 0.5 * f64::from(self.jitter.next_u32()) / f64::from(u32::MAX))
+        let share = f64::from(self.draws.next_u32()) / f64::from(u32::MAX);
+        match jitter {
+            Some(jitter) => wait.saturating_add(jitter.mul_f64(share)),
+            None => wait.mul_f64(0.5 + 0.5 * share),
+        }
     }
 }
 
@@ -92,6 +131,28 @@ mod tests {
         }
         assert_eq!(waits(3), waits(3));
         assert_ne!(waits(3), waits(4));
+    }
+
+    #[test]
+    fn after_so_many_failures_waits_are_the_longest_and_jitter_is_added_to_each() {
+        let jitter = Duration::from_secs(1);
+        let retries = Retries {
+            waits: Backoff {
+                first: Duration::from_secs(1),
+                longest: Duration::from_secs(30),
+            },
+            doubling: Some(3),
+            jitter: Some(jitter),
+        };
+        let [mut one, mut other] = [7, 8].map(|seed| JitteredBackoff::of(retries, seed));
+        for seconds in [1, 2, 4, 30, 30, 30].map(Duration::from_secs) {
+            let waits = [one.next_wait(), other.next_wait()];
+            assert!(
+                waits.iter().all(|wait| (seconds..=seconds + jitter).contains(wait)),
+                "{waits:?}"
+            );
+            assert_ne!(waits[0], waits[1]);
+        }
     }
 
     #[test]

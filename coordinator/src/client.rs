@@ -24,7 +24,7 @@ pub use outbox::MAX_WAITING;
 use outbox::Outbox;
 use post::{PostError, PostRequest, Target};
 
-/// The longest wait between two attempts to reach the coordinator.
+/// The longest wait between two attempts to reach the coordinator, unless the experiment gives another one.
 pub const MAX_BACKOFF: Duration = Duration::from_secs(10);
 
 /// Longest time that one attempt may last, from dialling to the answer.
@@ -48,19 +48,23 @@ pub struct Reporter {
 }
 
 impl Reporter {
-    /// Reports to the coordinator of `run` at `address` (`host:port`, looked up at each attempt). Equal `jitter_seed`s wait equally; a
-    /// peer's index is a good one. Must be called within a tokio runtime.
+    /// Reports to the coordinator of `run` at `address` (`host:port`, looked up at each attempt), which is tried again as `backoff` says. Must
+    /// be called within a tokio runtime.
     ///
     /// # Errors
     /// When the address has no port.
-    pub fn start(address: &str, run: RunId, tls: Arc<ClientConfig>, jitter_seed: u64) -> Result<Self, TargetError> {
+    pub fn start(
+        address: &str,
+        run: RunId,
+        tls: Arc<ClientConfig>,
+        backoff: JitteredBackoff,
+    ) -> Result<Self, TargetError> {
         let target = Target::new(address, run)?;
         let shared = Arc::new(Shared {
             state: Mutex::default(),
             tls: Mutex::new(tls),
             changed: Notify::new(),
         });
-        let backoff = JitteredBackoff::new(MAX_BACKOFF, jitter_seed);
         let driver = DriverTask(tokio::spawn(drive(target, Arc::clone(&shared), backoff)));
         Ok(Self { shared, driver })
     }

@@ -204,6 +204,27 @@ pub struct LivenessPlan {
     pub min_peers: u32,
     /// How long a run with fewer waits for others before it fails.
     pub pause_limit: Duration,
+    /// When what failed is tried again.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub retries: RetryPlan,
+}
+
+/// When what failed is tried again; what is not given follows from what is tried.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct RetryPlan {
+    /// Failures in a row after which every wait is the longest.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_retries: Option<u32>,
+    /// Wait after the first failure.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub base_delay: Option<Duration>,
+    /// Longest wait, at least `base_delay`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_delay: Option<Duration>,
+    /// Longest time that is added to a wait.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub jitter: Option<Duration>,
 }
 
 /// Where results go.

@@ -11,7 +11,8 @@ use std::{
 
 use fltorrent_coordinator::{
     authority::MAX_REQUEST_BYTES,
-    client::{Reporter, certificate::Applicant},
+    backoff::JitteredBackoff,
+    client::{MAX_BACKOFF, Reporter, certificate::Applicant},
     hub::{
         Directory, Hub, MAX_CONNECTIONS, MAX_STRANGERS, MAX_TOKEN_BYTES, Member, Rate, RunFacts, RunReported, Settings,
         Unproven,
@@ -225,7 +226,7 @@ async fn a_reporter_finds_its_run_by_name() {
     let three = operator.member().await;
     let tls = three.client_config(&[HTTP_ALPN]).unwrap();
     let address = operator.hub.address().to_string();
-    let reporter = Reporter::start(&address, RUN, tls, 3).unwrap();
+    let reporter = Reporter::start(&address, RUN, tls, JitteredBackoff::new(MAX_BACKOFF, 3)).unwrap();
     for round in 0..4 {
         reporter.report(report(3, round)).unwrap();
     }
@@ -248,7 +249,7 @@ async fn a_reporter_shows_its_newest_certificate() {
         .unwrap();
     let expired = operator.credentials(RUN, &expired, key);
     let tls = |credentials: &Credentials| credentials.client_config(&[HTTP_ALPN]).unwrap();
-    let reporter = Reporter::start(&address, RUN, tls(&expired), 3).unwrap();
+    let reporter = Reporter::start(&address, RUN, tls(&expired), JitteredBackoff::new(MAX_BACKOFF, 3)).unwrap();
     reporter.report(report(3, 0)).unwrap();
     reporter.renew(tls(&operator.member().await));
     let reported = operator.reported.recv().await.unwrap();

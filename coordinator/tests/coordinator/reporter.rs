@@ -4,7 +4,8 @@ use std::{net::SocketAddr, time::Duration};
 
 use fltorrent_coordinator::{
     authority::Authority,
-    client::{MAX_WAITING, Reporter, TargetError},
+    backoff::JitteredBackoff,
+    client::{MAX_BACKOFF, MAX_WAITING, Reporter, TargetError},
     intake::{Intake, Reported},
     tls::HTTP_ALPN,
 };
@@ -22,7 +23,7 @@ const GRACE: Duration = Duration::from_secs(60);
 
 fn reporter(authority: &Authority, address: SocketAddr) -> Reporter {
     let tls = peer(authority, 3).client_config(&[HTTP_ALPN]).unwrap();
-    Reporter::start(&address.to_string(), RUN, tls, 3).unwrap()
+    Reporter::start(&address.to_string(), RUN, tls, JitteredBackoff::new(MAX_BACKOFF, 3)).unwrap()
 }
 
 fn intake(authority: &Authority, listener: TcpListener, progress: Progress) -> (Intake, mpsc::Receiver<Reported>) {
@@ -226,7 +227,7 @@ async fn a_false_coordinator_learns_nothing() {
 async fn addresses_need_a_port() {
     let tls = peer(&authority(RUN), 3).client_config(&[HTTP_ALPN]).unwrap();
     for wrong in ["", "host", "host:", ":80", "host:65536", "host:http"] {
-        let started = Reporter::start(wrong, RUN, tls.clone(), 0);
+        let started = Reporter::start(wrong, RUN, tls.clone(), JitteredBackoff::new(MAX_BACKOFF, 0));
         assert!(matches!(started, Err(TargetError::Address(found)) if found == wrong));
     }
 }

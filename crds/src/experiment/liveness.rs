@@ -21,6 +21,20 @@ pub struct Liveness {
     pub min_peers: Option<u32>,
     /// How long a run with fewer peers than minPeers waits for others before it fails, 100ms to 168h.
     pub pause_limit: Interval,
+    /// Failures in a row after which a neighbour or the coordinator is tried every sendRetryMaxDelay; nothing is ever given up for them. Without
+    /// it: the waits double until they are as long.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(range(max = 1000))]
+    pub send_max_retries: Option<u32>,
+    /// Wait after the first failure, twice as long after each further one, 1ms to 1h; auto is 50ms for a neighbour and 200ms for the
+    /// coordinator.
+    pub send_retry_base_delay: AutoInterval,
+    /// Longest wait, at least sendRetryBaseDelay and at most 24h; auto is 2s for a neighbour and 10s for the coordinator, or the base delay
+    /// where that is longer.
+    pub send_retry_max_delay: AutoInterval,
+    /// Longest time that is added to a wait, drawn for each, so that peers which failed together do not come back together; 1ms to 1h. With
+    /// auto each wait is shortened to between half and all of it instead.
+    pub send_retry_jitter: AutoInterval,
 }
 
 impl Default for Liveness {
@@ -30,6 +44,10 @@ impl Default for Liveness {
             heartbeat_timeout: AutoInterval::Given(Interval::from_secs(90)),
             min_peers: None,
             pause_limit: Interval::from_secs(600),
+            send_max_retries: None,
+            send_retry_base_delay: AutoInterval::Auto,
+            send_retry_max_delay: AutoInterval::Auto,
+            send_retry_jitter: AutoInterval::Auto,
         }
     }
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use fltorrent_swarm::{Deadline, OnPeerLoss, Repair, RoundRules};
 
 use super::{
-    LivenessPlan,
+    LivenessPlan, RetryPlan,
     settings::{DAY, HOUR, within},
 };
 use crate::{
@@ -18,6 +18,7 @@ use crate::{
 const INTERVAL: Interval = Interval::from_secs(5);
 const TIMEOUT: Interval = Interval::from_secs(20);
 const LEAST: Duration = Duration::from_millis(100);
+const SHORTEST_WAIT: Duration = Duration::from_millis(1);
 pub(super) const WEEK: Duration = Duration::from_secs(7 * 24 * 3600);
 
 /// When one of so many peers counts as absent, and how many have to be left.
@@ -39,6 +40,39 @@ pub(super) fn liveness(liveness: &Liveness, peers: u32, findings: &mut Findings)
         heartbeat_timeout: timeout.get(),
         min_peers: min_peers(liveness.min_peers, peers, findings),
         pause_limit: liveness.pause_limit.get(),
+        retries: retries(liveness, findings),
+    }
+}
+
+fn retries(liveness: &Liveness, findings: &mut Findings) -> RetryPlan {
+    let (base, longest) = (
+        liveness.send_retry_base_delay.given(),
+        liveness.send_retry_max_delay.given(),
+    );
+    let jitter = liveness.send_retry_jitter.given();
+    for (field, given, most) in [
+        ("liveness.sendRetryBaseDelay", base, HOUR),
+        ("liveness.sendRetryMaxDelay", longest, DAY),
+        ("liveness.sendRetryJitter", jitter, HOUR),
+    ] {
+        if let Some(given) = given {
+            within(field, given, SHORTEST_WAIT, most, findings);
+        }
+    }
+    if let (Some(base), Some(longest)) = (base, longest)
+        && longest < base
+    {
+        findings.error(
+            "liveness.sendRetryMaxDelay",
+            format!("{longest} is shorter than sendRetryBaseDelay, {base}"),
+            "waits double from that one on; give a longer one, or auto",
+        );
+    }
+    RetryPlan {
+        max_retries: liveness.send_max_retries,
+        base_delay: base.map(Interval::get),
+        max_delay: longest.map(Interval::get),
+        jitter: jitter.map(Interval::get),
     }
 }
 
@@ -169,6 +203,23 @@ mod tests {
             let paths: Vec<&str> = plan.warnings.iter().map(|warning| warning.path.as_str()).collect();
             assert_eq!(paths == ["liveness.minPeers"], is_warned_about, "{asked}: {paths:?}");
         }
+    }
+
+    #[test]
+    fn a_longest_wait_is_not_shorter_than_the_first() {
+        let [base, longest] = ["liveness.sendRetryBaseDelay", "liveness.sendRetryMaxDelay"];
+        let retries = plan(&[(base, "1s"), (longest, "1s")]).liveness.retries;
+        let second = Some(Duration::from_secs(1));
+        assert_eq!(
+            (retries.base_delay, retries.max_delay, retries.jitter),
+            (second, second, None)
+        );
+        let sets = [(base, "2s"), (longest, "1s")].map(|(path, value)| (path.to_owned(), value.to_owned()));
+        let error = Plan::load(QUICKSTART, &sets).unwrap_err().to_string();
+        assert!(
+            error.starts_with("liveness.sendRetryMaxDelay: 1s is shorter than sendRetryBaseDelay, 2s; "),
+            "{error}"
+        );
     }
 
     #[test]

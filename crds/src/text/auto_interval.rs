@@ -14,6 +14,14 @@ pub enum AutoInterval {
 }
 
 impl AutoInterval {
+    /// The interval, if there is one.
+    pub const fn given(self) -> Option<Interval> {
+        match self {
+            Self::Auto => None,
+            Self::Given(interval) => Some(interval),
+        }
+    }
+
     /// The interval, with `auto` in the place of [`Self::Auto`].
     pub fn or(self, auto: Interval) -> Interval {
         match self {

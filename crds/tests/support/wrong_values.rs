@@ -1241,12 +1241,12 @@ pub fn wrong_values() -> Vec<(&'static str, Value, &'static str)> {
         (
             "liveness",
             json!("auto"),
-            "liveness: `auto` is not a map; write a map of heartbeatInterval, heartbeatTimeout, minPeers, pauseLimit",
+            "liveness: `auto` is not a map; write a map of heartbeatInterval, heartbeatTimeout, minPeers, pauseLimit, sendMaxRetries, sendRetryBaseDelay, sendRetryJitter, sendRetryMaxDelay",
         ),
         (
             "liveness/heartbeat",
             json!("5s"),
-            "liveness.heartbeat: unknown field; the fields here are heartbeatInterval, heartbeatTimeout, minPeers, pauseLimit",
+            "liveness.heartbeat: unknown field; the fields here are heartbeatInterval, heartbeatTimeout, minPeers, pauseLimit, sendMaxRetries, sendRetryBaseDelay, sendRetryJitter, sendRetryMaxDelay",
         ),
         (
             "liveness/heartbeatInterval",
@@ -1282,6 +1282,36 @@ pub fn wrong_values() -> Vec<(&'static str, Value, &'static str)> {
             "liveness/heartbeatTimeout",
             json!("25h"),
             "liveness.heartbeatTimeout: 25h is out of range; 100ms to 24h will do",
+        ),
+        (
+            "liveness/sendMaxRetries",
+            json!(1001),
+            "liveness.sendMaxRetries: 1001 is out of range; 0 to 1000 will do",
+        ),
+        (
+            "liveness/sendMaxRetries",
+            json!("auto"),
+            "liveness.sendMaxRetries: `auto` is not a whole number; write a whole number, 0 to 1000",
+        ),
+        (
+            "liveness/sendRetryBaseDelay",
+            json!("0s"),
+            "liveness.sendRetryBaseDelay: 0s is out of range; 1ms to 1h will do",
+        ),
+        (
+            "liveness/sendRetryBaseDelay",
+            json!(1),
+            "liveness.sendRetryBaseDelay: 1 is not a text; write auto, or a duration",
+        ),
+        (
+            "liveness/sendRetryMaxDelay",
+            json!("25h"),
+            "liveness.sendRetryMaxDelay: 25h is out of range; 1ms to 24h will do",
+        ),
+        (
+            "liveness/sendRetryJitter",
+            json!("2h"),
+            "liveness.sendRetryJitter: 2h is out of range; 1ms to 1h will do",
         ),
         (
             "liveness/minPeers",

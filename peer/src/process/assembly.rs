@@ -7,7 +7,8 @@ use std::{
 
 use anyhow::Result;
 use fltorrent_coordinator::{
-    client::Reporter,
+    backoff::{Backoff, FIRST_BACKOFF},
+    client::{MAX_BACKOFF, Reporter},
     signature::SignatureVerifier,
     tls::{Credentials, HTTP_ALPN},
 };
@@ -25,7 +26,7 @@ use crate::{
     metrics::Metrics,
     metrics_file::MetricsFile,
     observer::Outlets,
-    orders,
+    orders, retries,
     signed_record::SignedRecord,
     store::ChunkStore,
     transport::{self, Transport, socket::Socket},
@@ -168,8 +169,12 @@ impl Assembly {
     fn reporter(&self) -> Result<Option<Reporter>> {
         let start = |address: &fltorrent_crds::PeerAddress| {
             let tls = self.credentials.client_config(&[HTTP_ALPN])?;
-            let (address, jitter_seed) = (address.to_string(), self.peer.index.into());
-            Ok(Reporter::start(&address, self.membership.run, tls, jitter_seed)?)
+            let auto = Backoff {
+                first: FIRST_BACKOFF,
+                longest: MAX_BACKOFF,
+            };
+            let waits = retries::waits(&self.peer.plan.liveness.retries, auto, self.peer.index.into());
+            Ok(Reporter::start(&address.to_string(), self.membership.run, tls, waits)?)
         };
         self.membership.coordinator.as_ref().map(start).transpose()
     }

@@ -7,7 +7,7 @@
 use std::{convert::Infallible, io::ErrorKind, net::SocketAddr, sync::Arc, time::Duration};
 
 use fltorrent_coordinator::{
-    backoff::Backoff,
+    backoff::{Backoff, JitteredBackoff},
     identity::{Identity, RunId},
 };
 use fltorrent_crds::PeerAddress;
@@ -21,7 +21,9 @@ use super::{
     Event, LinkError, connection, probe,
     shared::{HANDSHAKE, Shared},
 };
+use crate::retries;
 
+/// Waits between two tries, unless the plan gives others.
 const WAITS: Backoff = Backoff {
     first: Duration::from_millis(50),
     longest: Duration::from_secs(2),
@@ -41,8 +43,8 @@ pub(super) struct Target {
 
 /// Dials until there is a connection, waits until it is gone, and starts again.
 pub(super) async fn keep_dialling(endpoint: Endpoint, target: Target, shared: Arc<Shared>) {
+    let mut waits = waits(&shared, target.peer);
     sleep(first_wait(&target.address)).await;
-    let mut failures = 0;
     for attempt in 0.. {
         // It may have dialled this peer first: it is a new process.
         if let Some(connection) = shared.accepted_from(target.peer) {
@@ -58,7 +60,7 @@ pub(super) async fn keep_dialling(endpoint: Endpoint, target: Target, shared: Ar
                 let since = Instant::now();
                 connection.closed().await;
                 if since.elapsed() > LASTING {
-                    failures = 0;
+                    waits.reset();
                 }
             }
             Err(error) => {
@@ -73,8 +75,7 @@ pub(super) async fn keep_dialling(endpoint: Endpoint, target: Target, shared: Ar
                 }
             }
         }
-        sleep(wait(failures, &target, &shared)).await;
-        failures = failures.saturating_add(1);
+        sleep(waits.next_wait()).await;
     }
 }
 
@@ -85,9 +86,10 @@ pub(super) async fn reach(
     shared: Arc<Shared>,
     mut wanted: oneshot::Receiver<Infallible>,
 ) {
-    for failures in 0.. {
+    let mut waits = waits(&shared, target.peer);
+    for attempt in 0.. {
         let connected = tokio::select! {
-            connected = connect(&endpoint, &target, failures as usize, &shared) => connected,
+            connected = connect(&endpoint, &target, attempt, &shared) => connected,
             _ = &mut wanted => return,
         };
         // From here on the driver says what becomes of it.
@@ -99,17 +101,16 @@ pub(super) async fn reach(
             }
         }
         tokio::select! {
-            () = sleep(wait(failures, &target, &shared)) => {}
+            () = sleep(waits.next_wait()) => {}
             _ = &mut wanted => return,
         }
     }
 }
 
-/// The time before the next try.
-fn wait(failures: u32, target: &Target, shared: &Shared) -> Duration {
-    // Neighbours that broke off together do not all come back at the same moment.
-    let spread = Duration::from_millis(u64::from((shared.me * 7 + target.peer * 13) % 32));
-    WAITS.after(failures) + spread
+/// The waits between tries of a peer. Neighbours that broke off together do not all come back at the same moment.
+fn waits(shared: &Shared, peer: u32) -> JitteredBackoff {
+    let seed = u64::from(shared.me) << 32 | u64::from(peer);
+    retries::waits(&shared.retries, WAITS, seed)
 }
 
 fn first_wait(address: &PeerAddress) -> Duration {

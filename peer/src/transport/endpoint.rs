@@ -104,6 +104,7 @@ impl Transport {
             accepted: Mutex::default(),
             neighbours: neighbours.to_vec(),
             is_open,
+            retries: liveness.retries,
             limits,
             events,
             buffers: buffers.clone(),

@@ -8,6 +8,7 @@ use std::{
 };
 
 use fltorrent_coordinator::identity::{Role, identity_of};
+use fltorrent_crds::plan::RetryPlan;
 use fltorrent_swarm::message::Limits;
 use quinn::{ClientConfig, Connection};
 use rustls_pki_types::CertificateDer;
@@ -28,6 +29,8 @@ pub(super) struct Shared {
     pub(super) neighbours: Vec<u32>,
     /// Whether others than neighbours may connect: who is wired to whom changes with losses.
     pub(super) is_open: bool,
+    /// When neighbours that cannot be reached are tried again.
+    pub(super) retries: RetryPlan,
     pub(super) limits: Limits,
     pub(super) events: mpsc::Sender<Event>,
     pub(super) buffers: Buffers,

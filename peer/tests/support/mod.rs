@@ -21,7 +21,7 @@ use fltorrent_crds::{
     aggregation::Fedavg,
     data::Digits,
     partition::Partition,
-    plan::{CongestionControl, DataPlan, LinkPlan, LivenessPlan, TransportPlan},
+    plan::{CongestionControl, DataPlan, LinkPlan, LivenessPlan, RetryPlan, TransportPlan},
 };
 use fltorrent_peer::{
     aggregate::{self, Aggregation},
@@ -163,6 +163,7 @@ impl Run {
             heartbeat_timeout: Duration::from_secs(2),
             min_peers: self.peers / 2 + 1,
             pause_limit: Duration::from_secs(600),
+            retries: RetryPlan::default(),
         }
     }
 
