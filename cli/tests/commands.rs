@@ -134,6 +134,50 @@ fn wrong_command_lines_say_what_would_do() {
     }
 }
 
+/// Of the example, everything that happens to peers there.
+#[test]
+fn a_simulation_says_what_becomes_of_a_run_that_loses_peers() {
+    let folder = tempfile::tempdir().unwrap();
+    let example = concat!(env!("CARGO_MANIFEST_DIR"), "/../examples/churn.yaml");
+    let arguments = ["simulate", example, "--up", "10Mbit", "--train-time", "200ms"];
+    let output = fltorrent(folder.path(), &[&arguments[..], &["--output", "json"]].concat());
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    let figures: Value = serde_json::from_str(stdout(&output)).unwrap();
+    let lost = figures["lost"].as_array().unwrap();
+    let lost: Vec<_> = lost
+        .iter()
+        .map(|it| (it["peer"].as_u64().unwrap(), it["why"].as_str().unwrap()))
+        .collect();
+    assert_eq!(lost, [(3, "crash"), (6, "it left")]);
+    let churn = figures["churn"].as_array().unwrap();
+    let happened: Vec<_> = churn
+        .iter()
+        .map(|it| (it["round"].as_u64().unwrap(), it["what"].as_str().unwrap()))
+        .collect();
+    assert_eq!(
+        happened,
+        [(4, "pause"), (4, "pause"), (6, "leave"), (8, "crash"), (12, "wedge")]
+    );
+    let rounds = figures["eachRound"].as_array().unwrap();
+    assert_eq!(rounds.len(), 20);
+    assert!(rounds[0]["missing"].is_null());
+    assert_eq!(
+        (&rounds[19]["missing"], &rounds[19]["cause"]),
+        (&serde_json::json!([3, 6]), &"quorum".into())
+    );
+    let output = fltorrent(folder.path(), &arguments);
+    let text = stdout(&output);
+    for part in [
+        "; without 3, 6\n",
+        "  churn       5 events\n",
+        "  lost        peer 3 after ",
+    ] {
+        assert!(text.contains(part), "{part}: {text}");
+    }
+    let output = fltorrent(folder.path(), &[&arguments[..], &["--cohort", "2"]].concat());
+    assert!(stderr(&output).contains("--cohort: in a cohort nothing can happen to a peer alone"));
+}
+
 #[test]
 fn a_simulation_shows_what_a_run_would_and_a_seed_gives_the_same_one() {
     let folder = tempfile::tempdir().unwrap();

@@ -18,6 +18,7 @@ mod settings;
 mod topology;
 mod training;
 
+pub use fltorrent_swarm::churn::ChurnKind;
 use kube_derive::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -29,7 +30,7 @@ pub use crate::{
     limits::{MAX_NAME, MAX_PEERS, MAX_SEED},
 };
 pub use checkpoint::{Checkpoint, CheckpointType, PeriodicCheckpoint};
-pub use churn::{Churn, ChurnKind};
+pub use churn::Churn;
 pub use data::Data;
 pub use early_stop::EarlyStop;
 pub use exchange::{Exchange, Round};

@@ -18,12 +18,11 @@ use fltorrent_coordinator::{
     signature::{SignatureError, SignatureVerifier},
 };
 use fltorrent_records::status::State;
-use fltorrent_swarm::{Action, HelloMismatch, Signed, Signer, Swarm, Time, Verifier, Violation};
+use fltorrent_swarm::{Action, HelloMismatch, Signed, Signer, Swarm, Time, Verifier, Violation, churn::Churn};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::{
     CurrentCredentials,
-    churn::Churn,
     last_model::LastModel,
     news::News,
     observer::{Observer, Outlets},

@@ -18,7 +18,7 @@ use std::{
 use bytes::Bytes;
 use fltorrent_coordinator::key::KeyError;
 use fltorrent_records::report::{EvaluationFigures, ModelHash, TrainFigures};
-use fltorrent_swarm::{Adoption, ChunkLayout, EvaluationCounts, Metainfo, Signed, StopRecord};
+use fltorrent_swarm::{Adoption, ChunkLayout, EvaluationCounts, Metainfo, Signed, StopRecord, churn::Churn};
 use thiserror::Error;
 use tokio::sync::mpsc;
 
@@ -30,7 +30,6 @@ use crate::{
     aggregate::{self, Aggregation, FoldError, Updates},
     buffers::Buffers,
     checkpoint::{self, Header},
-    churn::Churn,
     cut::Cutter,
     data::Samples,
     last_model::LastModel,

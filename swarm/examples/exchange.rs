@@ -163,6 +163,8 @@ fn run(case: &Case, seed: u64) {
                 },
                 is_rate_aware: case.way.is_some(),
                 train: Duration::ZERO,
+
+                churn: Vec::new(),
             })
             .collect(),
         transport: match case.way {

@@ -76,6 +76,8 @@ fn run(peers: u32, chunks: u32, unit: Option<u32>, cohort: u32) {
             },
             is_rate_aware: false,
             train: Duration::ZERO,
+
+            churn: Vec::new(),
         }
     };
     let scenario = Scenario {

@@ -15,6 +15,7 @@ pub mod bitfield;
 mod choices;
 mod choke;
 pub mod chunk;
+pub mod churn;
 mod config;
 mod early_stop;
 mod equivocation;

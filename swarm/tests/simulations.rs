@@ -109,6 +109,7 @@ impl Case {
             },
             is_rate_aware: self.is_rate_aware,
             train: Duration::ZERO,
+            churn: Vec::new(),
         };
         Scenario {
             peers: (0..self.peers()).map(peer).collect(),

@@ -1,53 +1,10 @@
 //! Events of peers that are known beforehand.
 
+use fltorrent_swarm::churn::ChurnKind;
 use kube_derive::KubeSchema;
-use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::{Interval, family};
-
-/// What happens to a peer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-#[schemars(inline, transform = family::plain)]
-pub enum ChurnKind {
-    /// It is not there before.
-    Join,
-    /// It goes with a goodbye, and does not come back.
-    Leave,
-    /// Its process dies without a word, and is not started again.
-    Crash,
-    /// Its process stands still.
-    Pause,
-    /// Its process dies without a word, and is started again.
-    Restart,
-    /// Its training stands still, and its process goes on.
-    Wedge,
-}
-
-impl ChurnKind {
-    /// The name in manifests and metrics files.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Join => "join",
-            Self::Leave => "leave",
-            Self::Crash => "crash",
-            Self::Pause => "pause",
-            Self::Restart => "restart",
-            Self::Wedge => "wedge",
-        }
-    }
-
-    /// Whether nothing can happen to the peer after it.
-    pub const fn is_last(self) -> bool {
-        matches!(self, Self::Leave | Self::Crash)
-    }
-
-    /// Whether it may have a length.
-    pub const fn may_last(self) -> bool {
-        matches!(self, Self::Pause | Self::Restart | Self::Wedge)
-    }
-}
+use crate::Interval;
 
 /// An event of some peers at one time, or of all peers at a rate.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, KubeSchema)]

@@ -3,45 +3,17 @@
 mod away;
 mod entry;
 
-use std::{collections::BTreeMap, ops::Range, time::Duration};
+use std::{collections::BTreeMap, ops::Range};
 
-use fltorrent_swarm::OnPeerLoss;
+pub use fltorrent_swarm::churn::{At, ChurnPlan};
+use fltorrent_swarm::{OnPeerLoss, churn::ChurnKind};
 use rand_chacha::ChaCha8Rng;
-use serde::{Deserialize, Serialize};
 
 use super::PeerPlan;
-use crate::{
-    errors::MAX_ERRORS,
-    experiment::{Churn, ChurnKind},
-    findings::Findings,
-    seeds,
-};
+use crate::{errors::MAX_ERRORS, experiment::Churn, findings::Findings, seeds};
 
 /// Events of all peers together.
 const MOST: usize = 100_000;
-
-/// Something that happens to a peer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct ChurnPlan {
-    /// What.
-    pub event: ChurnKind,
-    /// When.
-    pub at: At,
-    /// How long it lasts, or how long a restarted peer waits; none: to the end of the run, and no wait.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub lasts: Option<Duration>,
-}
-
-/// When something happens to a peer. Those of one peer are all of one kind.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub enum At {
-    /// With the beginning of a round, from 0.
-    Round(u32),
-    /// So long after the peer's first training has begun; a join, after its start.
-    After(Duration),
-}
 
 /// An event of one peer, and the entry of the manifest that it comes from.
 #[derive(Clone, Copy)]
@@ -253,6 +225,8 @@ fn until_the_last(events: &[Due]) -> Vec<ChurnPlan> {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
     use crate::Plan;
 

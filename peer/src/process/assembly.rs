@@ -12,7 +12,7 @@ use fltorrent_coordinator::{
     signature::SignatureVerifier,
     tls::{Credentials, HTTP_ALPN},
 };
-use fltorrent_swarm::{Beginning, Config, OnPeerLoss, Swarm, message::Limits};
+use fltorrent_swarm::{Beginning, Config, OnPeerLoss, Swarm, churn::Churn, message::Limits};
 use tokio::sync::{mpsc, oneshot};
 
 use super::{Membership, Peer, Watch, config, prepare::Prepared};
@@ -20,7 +20,6 @@ use crate::{
     aggregate,
     buffers::Buffers,
     checkpoint,
-    churn::Churn,
     driver::{CertificateVerifier, Driver, Parts},
     last_model::LastModel,
     metrics::Metrics,

@@ -26,7 +26,6 @@ use fltorrent_crds::{
 use fltorrent_peer::{
     aggregate::{self, Aggregation},
     buffers::Buffers,
-    churn::Churn,
     data::{self, Samples, Split},
     driver::{CertificateVerifier, Driver, Parts, RunError},
     last_model::LastModel,
@@ -42,7 +41,7 @@ use fltorrent_peer::{
 };
 use fltorrent_swarm::{
     Beginning, ChokePolicyKind, ChunkLayout, ChunkSelection, Config, Deadline, Hello, OnPeerLoss, OriginCounts, Repair,
-    RoundRules, Swarm,
+    RoundRules, Swarm, churn::Churn,
 };
 use tokio::sync::mpsc;
 

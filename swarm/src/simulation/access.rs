@@ -2,6 +2,7 @@
 //! network to another one's downlink.
 
 mod bucket;
+mod churn;
 mod event;
 mod flow;
 mod netem;
@@ -18,6 +19,7 @@ use std::{
 
 use self::{
     bucket::Bucket,
+    churn::Again,
     event::AccessEvent,
     flow::{Control, Flow},
     netem::Netem,
@@ -34,7 +36,7 @@ use crate::{
     metainfo::{Metainfo, Signed},
     selection::mix,
     sending::{DeclaredLink, RateAware},
-    swarm::Action,
+    swarm::{Action, Departure},
 };
 
 /// The links between the peers.
@@ -52,6 +54,8 @@ pub(super) struct AccessLinks {
     pub(super) failed: Option<SimulationError>,
     /// The scenario's name of each peer, where that is not its index.
     order: Vec<u32>,
+    /// What is needed to connect anew, where something happens to peers.
+    again: Option<Again>,
 }
 
 impl AccessLinks {
@@ -68,11 +72,13 @@ impl AccessLinks {
             signed: BTreeMap::new(),
             failed: None,
             order: scenario.order,
+            again: None,
         });
         let read = Read::default();
         let delays: Vec<Duration> = scenario.peers.iter().map(|peer| peer.access.delay).collect();
         let degrees: Vec<usize> = scenario.peers.iter().map(|peer| peer.config.neighbours.len()).collect();
         let uplinks: Vec<Option<Uplink>> = scenario.peers.iter().map(uplink).collect();
+        world.links.again = Again::of(&scenario.peers, &degrees, &uplinks);
         let mut wires: Vec<Vec<(u32, u32)>> = vec![Vec::new(); delays.len()];
         for (me, peer) in (0..).zip(scenario.peers) {
             let Access { up, down, .. } = peer.access;
@@ -92,7 +98,7 @@ impl AccessLinks {
                 let there = delays[me as usize] + delays[neighbour as usize];
                 world.add(there * 2, AccessEvent::Connected { edge });
             }
-            let (swarm, own) = peer::new(peer.config, &read);
+            let (swarm, own) = peer::new(peer.config, &read, &peer.churn);
             world.join(swarm, peer.train, own);
         }
         for (peer, mut flows) in world.peers.iter_mut().zip(wires) {
@@ -112,7 +118,9 @@ impl Links for AccessLinks {
     type Peer = Own;
 
     fn happen(world: &mut World<Self>, event: AccessEvent) {
-        world.link_event(event);
+        if world.links.again.is_none() || world.can_happen(&event) {
+            world.link_event(event);
+        }
     }
 
     fn publish(world: &mut World<Self>, at: u32) {
@@ -121,6 +129,10 @@ impl Links for AccessLinks {
 
     fn carry_out(world: &mut World<Self>, at: u32, action: Action) {
         world.carry_out(at, action);
+    }
+
+    fn trains(world: &mut World<Self>, at: u32) -> Option<Duration> {
+        world.hangs(at)
     }
 
     fn acted(world: &mut World<Self>, at: u32) {
@@ -182,6 +194,10 @@ impl World<AccessLinks> {
                 }
             }
             AccessEvent::Probe { flow } => self.probe(flow),
+            AccessEvent::Churn { peer } => self.churn(peer),
+            AccessEvent::Wakes { peer } => self.wakes(peer),
+            AccessEvent::Silent { edge } => self.silent(edge),
+            AccessEvent::Connects { a, b } => self.connects(a, b),
         }
     }
 
@@ -243,29 +259,48 @@ impl World<AccessLinks> {
             Action::Fence { to } => self.peers[at as usize].swarm.handle_drained(now, to),
             // What the transport has taken is sent, and a piece whose request was withdrawn is dropped where it arrives.
             Action::AbortUpload { .. } | Action::AbortDownload { .. } => {}
-            // Nobody is lost in a simulation.
-            Action::Begin { .. } | Action::Adopt(_) | Action::MakeModel { .. } => {}
-            Action::Dial { .. } | Action::Hangup { .. } => {}
+            Action::Begin { .. } => self.train(at),
+            Action::Adopt(adoption) => {
+                self.peers[at as usize].own.goes_on_from(adoption.round, adoption.model);
+                self.train(at);
+            }
+            Action::MakeModel { round } => {
+                let peer = &mut self.peers[at as usize];
+                if let Some(model) = peer.own.model_of(round) {
+                    let hashes = vec![[0; 32]; peer.swarm.layout().chunks() as usize];
+                    peer.swarm.offer_model(now, round, model, hashes);
+                }
+            }
+            Action::Dial { peer } => self.connects_in(Duration::ZERO, at, peer),
+            Action::Hangup { peer } => self.hangs_up(at, peer, "it is not needed any more"),
             Action::Release { .. } => {}
-            Action::Complete { .. } => {
-                let own = &mut self.peers[at as usize].own;
-                let round = own.waiting.complete(now);
-                own.figures.rounds.push(round);
+            Action::Complete { round } => {
+                let is_quiet = self.links.again.is_none();
+                let peer = &mut self.peers[at as usize];
+                let figures = peer.own.waiting.complete(now, round);
+                peer.own.figures.rounds.push(figures);
+                if let Some(end) = peer.swarm.round_end().filter(|_| !is_quiet) {
+                    peer.own.ends(end);
+                }
                 self.go_on(at);
             }
             Action::Leave => {
                 self.stop(at);
                 let flows = self.peers[at as usize].own.flows.clone();
                 for (neighbour, _) in flows {
-                    self.say(at, neighbour, Control::Finished, 1);
+                    self.say(at, neighbour, Control::Closed(Departure::Finished), 1);
                 }
             }
-            Action::Disconnect { peer, violation } => {
-                self.fail(at, format!("peer {peer}: {violation}"));
-            }
+            Action::Disconnect { peer, violation } => match self.links.again {
+                None => self.fail(at, format!("peer {peer}: {violation}")),
+                Some(_) => self.breaks(at, peer, &violation.to_string()),
+            },
             // The state machine counts them.
             Action::Notice(_) => {}
-            Action::Fail(failure) => self.fail(at, failure.to_string()),
+            Action::Fail(failure) => match self.links.again {
+                None => self.fail(at, failure.to_string()),
+                Some(_) => self.gives_up(at, failure.to_string()),
+            },
         }
     }
 

@@ -13,6 +13,8 @@ use crate::chunk::ChunkLayout;
 pub enum CohortError {
     #[error("chunks of {size} updates together have 4 GiB or more; take smaller cohorts or more chunks")]
     Chunk { size: u32 },
+    #[error("in a cohort nothing can happen to a peer alone; remove churn")]
+    Churn,
     #[error("cohorts of {size} leave fewer than two of {peers} peers with an update; take smaller ones")]
     Size { size: u32, peers: u32 },
 }
@@ -29,6 +31,9 @@ impl Scenario {
         let cohorts = peers.div_ceil(size.max(1));
         if size <= 1 {
             return Ok(self);
+        }
+        if self.peers.iter().any(|peer| !peer.churn.is_empty()) {
+            return Err(CohortError::Churn);
         }
         if cohorts < 2 {
             return Err(CohortError::Size { size, peers });

@@ -2,11 +2,17 @@
 
 use std::time::Duration;
 
-use crate::{Time, swarm::Wait};
+use crate::{
+    Time,
+    churn::ChurnKind,
+    swarm::{EndCause, Wait},
+};
 
 /// One peer's round.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct RoundFigures {
+    /// The round, from 0.
+    pub round: u32,
     /// When its own update was ready.
     pub published: Time,
     /// When it held all updates.
@@ -20,8 +26,14 @@ pub struct RoundFigures {
 /// One peer's run.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct PeerFigures {
-    /// Complete rounds.
+    /// Rounds that it has closed, in order.
     pub rounds: Vec<RoundFigures>,
+    /// Those of them that lack an update or a part of one: what ended them, and who is missing.
+    pub degraded: Vec<(u32, EndCause, Vec<u32>)>,
+    /// What has happened to it: what, in which round, and when.
+    pub churn: Vec<(ChurnKind, u32, Time)>,
+    /// Why it did not come to the end, and when.
+    pub ended_early: Option<(String, Time)>,
     /// Bytes that its uplink has carried, all headers included.
     pub sent: u64,
     /// Bytes that its downlink has carried.
@@ -75,9 +87,10 @@ impl Waiting {
         self.what = what;
     }
 
-    pub(super) fn complete(&mut self, now: Time) -> RoundFigures {
+    pub(super) fn complete(&mut self, now: Time, round: u32) -> RoundFigures {
         self.waits(now, Wait::Served);
         RoundFigures {
+            round,
             published: self.published.unwrap_or(now),
             completed: now,
             nothing: self.nothing,

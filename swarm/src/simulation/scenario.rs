@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use thiserror::Error;
 
-use crate::{Time, config::Config};
+use crate::{Time, churn::ChurnPlan, config::Config};
 
 /// One direction of a peer's link.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -51,6 +51,8 @@ pub struct PeerScenario {
     pub is_rate_aware: bool,
     /// How long it trains in every round.
     pub train: Duration,
+    /// What happens to it, in order.
+    pub churn: Vec<ChurnPlan>,
 }
 
 /// How the transport behaves; the defaults are those of the real peer.

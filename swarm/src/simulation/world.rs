@@ -25,6 +25,11 @@ pub(super) trait Links: Sized {
 
     /// A peer's state machine wants nothing more.
     fn acted(world: &mut World<Self>, at: u32);
+
+    /// A peer is about to train for the round that it is in: how much longer than usual that takes; none: for ever.
+    fn trains(_: &mut World<Self>, _: u32) -> Option<Duration> {
+        Some(Duration::ZERO)
+    }
 }
 
 /// Something that happens.
@@ -51,6 +56,8 @@ pub(super) struct Peer<P> {
     trains_for: Option<u32>,
     /// The timer that is set, so that it is not set twice.
     timer: Option<Time>,
+    /// It stands still until then.
+    pub(super) asleep: Option<Time>,
     pub(super) own: P,
 }
 
@@ -79,17 +86,17 @@ impl<L: Links> World<L> {
     /// A peer at the start of its first round, which begins to train.
     pub(super) fn join(&mut self, swarm: Swarm, train: Duration, own: L::Peer) {
         let peer = self.peers.len() as u32;
-        let first = swarm.round();
-        self.agenda.add(train, Event::Trained { peer });
         self.running += 1;
         self.peers.push(Peer {
             swarm,
             is_running: true,
             train,
-            trains_for: Some(first),
+            trains_for: None,
             timer: None,
+            asleep: None,
             own,
         });
+        self.train(peer);
     }
 
     /// Another process takes the place of a peer that was stopped.
@@ -140,6 +147,16 @@ impl<L: Links> World<L> {
         self.steps += 1;
         match event {
             Event::Link(event) => L::happen(self, event),
+            Event::Trained { peer } if let Some(until) = self.peers[peer as usize].asleep => {
+                self.agenda.add(until, event);
+            }
+            Event::Timer { peer } if let Some(until) = self.peers[peer as usize].asleep => {
+                let at = &mut self.peers[peer as usize];
+                if at.timer == Some(time) {
+                    at.timer = Some(until);
+                    self.agenda.add(until, event);
+                }
+            }
             Event::Trained { peer } if self.is_running(peer) => {
                 let at = &mut self.peers[peer as usize];
                 let trained = at.trains_for.take();
@@ -200,7 +217,9 @@ impl<L: Links> World<L> {
         if peer.trains_for.is_none() && !peer.swarm.is_joining() {
             peer.trains_for = Some(peer.swarm.round());
             let trained = self.now + peer.train;
-            self.agenda.add(trained, Event::Trained { peer: at });
+            if let Some(longer) = L::trains(self, at) {
+                self.agenda.add(trained + longer, Event::Trained { peer: at });
+            }
         }
     }
 

@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use fltorrent_coordinator::identity::RunId;
 use fltorrent_crds::{
     BitRate, Plan,
-    plan::{CongestionControl, LinkPlan, PeerPlan, RatePlan},
+    plan::{ChurnKind, CongestionControl, LinkPlan, PeerPlan, RatePlan},
 };
 use fltorrent_peer::{
     process::config::{self, RunIdentity},
@@ -40,8 +40,8 @@ pub(super) enum ScenarioError {
         "the links have no rates, so the simulation would take no time; set --up or --down, such as --up 20Mbit, or network.default in the manifest"
     )]
     NoRates,
-    #[error("churn: peers that go away are not simulated yet; remove it, or write --set churn=[]")]
-    Churn,
+    #[error("churn: a {} is not simulated yet; remove it, or write --set churn=[]", .0.name())]
+    Churn(ChurnKind),
     #[error("exchange.numChunks: the model cannot be split into {0} chunks")]
     Chunks(u32),
 }
@@ -70,8 +70,9 @@ impl From<&SimulateArguments> for LinkOptions {
 
 /// The same state machines as `fltorrent run` has, over the links asked for.
 pub(super) fn scenario(plan: &Plan, options: &LinkOptions) -> Result<Scenario, ScenarioError> {
-    if plan.peers.iter().any(|peer| !peer.churn.is_empty()) {
-        return Err(ScenarioError::Churn);
+    let mut events = plan.peers.iter().flat_map(|peer| &peer.churn).map(|due| due.event);
+    if let Some(event) = events.find(|event| matches!(event, ChurnKind::Join | ChurnKind::Restart)) {
+        return Err(ScenarioError::Churn(event));
     }
     let chunks = plan.exchange.num_chunks;
     let layout = ChunkLayout::new(plan.model.parameters, chunks).ok_or(ScenarioError::Chunks(chunks))?;
@@ -95,6 +96,7 @@ pub(super) fn scenario(plan: &Plan, options: &LinkOptions) -> Result<Scenario, S
         access: access(peer.link.unwrap_or_default(), options),
         is_rate_aware: is_rate_aware(plan, peer.link.unwrap_or_default()),
         train: options.train.mul_f64(peer.compute_slowdown),
+        churn: peer.churn.clone(),
     };
     let peers: Vec<PeerScenario> = plan.peers.iter().map(peer).collect();
     let has_rate = |peer: &PeerScenario| peer.access.up.is_some() || peer.access.down.is_some();

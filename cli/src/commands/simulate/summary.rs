@@ -1,13 +1,18 @@
 //! What a simulation says, as `fltorrent simulate` shows it.
 
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
 use fltorrent_crds::{
     analysis::{self, Rates},
     plan::CongestionControl,
 };
 use fltorrent_optimum::{self as optimum, LeastTime};
-use fltorrent_swarm::simulation::{PeerFigures, Scenario, Simulation};
+use fltorrent_records::survival::Cause;
+use fltorrent_swarm::{
+    EndCause,
+    churn::ChurnKind,
+    simulation::{PeerFigures, RoundFigures, Scenario, Simulation},
+};
 use serde::Serialize;
 
 use crate::{
@@ -46,6 +51,11 @@ pub(super) struct Simulated {
     pub(super) events: u64,
     /// The link that was used most.
     pub(super) bottleneck: Option<Bottleneck>,
+    /// What happened to peers, in order of time.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(super) churn: Vec<Happened>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(super) lost: Vec<Lost>,
     #[serde(rename = "eachPeer")]
     pub(super) peers: Vec<Peer>,
     pub(super) notes: Vec<String>,
@@ -63,7 +73,7 @@ pub(super) struct Exact {
 }
 
 /// A round: from the last peer's end of the one before to the last peer's end.
-#[derive(Clone, Copy, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Round {
     pub(super) round: u32,
@@ -77,6 +87,31 @@ pub(super) struct Round {
     pub(super) nothing: f64,
     /// Share in which everybody that had something choked it.
     pub(super) choked: f64,
+    /// What ended it.
+    #[serde(skip_serializing_if = "Cause::is_all")]
+    pub(super) cause: Cause,
+    /// Peers of whose update nothing is in the model.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(super) missing: Vec<u32>,
+}
+
+/// Something that happened to a peer.
+#[derive(Clone, Copy, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Happened {
+    pub(super) peer: u32,
+    pub(super) what: ChurnKind,
+    pub(super) round: u32,
+    pub(super) seconds: f64,
+}
+
+/// A peer that did not come to the end.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Lost {
+    pub(super) peer: u32,
+    pub(super) why: String,
+    pub(super) seconds: f64,
 }
 
 /// A peer's link in the whole run.
@@ -142,6 +177,8 @@ impl Simulated {
             packets_lost: sum(|peer| peer.lost),
             events: simulation.steps(),
             bottleneck: bottleneck(&peers),
+            churn: churn(&figures),
+            lost: lost(&figures),
             peers,
             notes: notes.into_iter().chain(bound.note()).collect(),
             bound,
@@ -163,34 +200,77 @@ impl Simulated {
 }
 
 fn rounds(figures: &[PeerFigures], train: Duration, bound: f64) -> Vec<Round> {
-    let count = figures.iter().map(|peer| peer.rounds.len()).min();
+    let mut closed: BTreeMap<u32, Vec<(u32, RoundFigures)>> = BTreeMap::new();
+    for (index, peer) in (0..).zip(figures) {
+        for &round in &peer.rounds {
+            closed.entry(round.round).or_default().push((index, round));
+        }
+    }
+    let degraded = figures.iter().flat_map(|peer| &peer.degraded);
+    // Of a round that ended in two ways, the first peer's.
+    let degraded: BTreeMap<u32, _> = degraded
+        .rev()
+        .map(|(round, cause, missing)| (*round, (*cause, missing)))
+        .collect();
     let mut before = Duration::ZERO;
-    (0..count.unwrap_or(0))
-        .filter_map(|at| {
-            let (last, round) = (0..)
-                .zip(figures)
-                .map(|(index, peer)| (index, peer.rounds[at]))
-                // Of several the first.
-                .max_by_key(|&(index, round)| (round.completed, std::cmp::Reverse(index)))?;
-            let seconds = round.completed.saturating_sub(before).as_secs_f64();
-            before = before.max(round.completed);
-            let exchange = (seconds - train.as_secs_f64()).max(0.0);
-            let own = round.completed.saturating_sub(round.published).as_secs_f64();
-            let share = |time: Duration| match own > 0.0 {
-                true => time.as_secs_f64() / own,
-                false => 0.0,
-            };
-            Some(Round {
-                round: at as u32 + 1,
-                seconds,
-                exchange,
-                over_bound: (bound > 0.0).then(|| exchange / bound),
-                last,
-                nothing: share(round.nothing),
-                choked: share(round.choked),
-            })
+    let of_round = |(number, peers): (u32, Vec<(u32, RoundFigures)>)| {
+        // Of several the first.
+        let last = peers
+            .into_iter()
+            .max_by_key(|&(index, round)| (round.completed, std::cmp::Reverse(index)));
+        let (last, round) = last?;
+        let seconds = round.completed.saturating_sub(before).as_secs_f64();
+        before = before.max(round.completed);
+        let exchange = (seconds - train.as_secs_f64()).max(0.0);
+        let own = round.completed.saturating_sub(round.published).as_secs_f64();
+        let share = |time: Duration| match own > 0.0 {
+            true => time.as_secs_f64() / own,
+            false => 0.0,
+        };
+        let (cause, missing) = degraded
+            .get(&number)
+            .map_or((EndCause::All, &[][..]), |(cause, missing)| (*cause, missing));
+        Some(Round {
+            round: number + 1,
+            seconds,
+            exchange,
+            over_bound: (bound > 0.0).then(|| exchange / bound),
+            last,
+            nothing: share(round.nothing),
+            choked: share(round.choked),
+            cause: match cause {
+                EndCause::All => Cause::All,
+                EndCause::Quorum => Cause::Quorum,
+                EndCause::Deadline => Cause::Deadline,
+            },
+            missing: missing.to_vec(),
         })
-        .collect()
+    };
+    closed.into_iter().filter_map(of_round).collect()
+}
+
+fn churn(figures: &[PeerFigures]) -> Vec<Happened> {
+    let of_peer = |(peer, figures): (u32, &PeerFigures)| {
+        let happened = figures.churn.iter().map(move |&(what, round, at)| Happened {
+            peer,
+            what,
+            round: round + 1,
+            seconds: at.as_secs_f64(),
+        });
+        happened.collect::<Vec<_>>()
+    };
+    let mut all: Vec<Happened> = (0..).zip(figures).flat_map(of_peer).collect();
+    all.sort_by(|a, b| a.seconds.total_cmp(&b.seconds));
+    all
+}
+
+fn lost(figures: &[PeerFigures]) -> Vec<Lost> {
+    let ended = (0..).zip(figures).filter_map(|(peer, figures)| {
+        let (why, at) = figures.ended_early.clone()?;
+        let seconds = at.as_secs_f64();
+        Some(Lost { peer, why, seconds })
+    });
+    ended.collect()
 }
 
 fn peer(index: u32, figures: &PeerFigures, scenario: &Scenario, exchange: f64) -> Peer {
@@ -200,9 +280,7 @@ fn peer(index: u32, figures: &PeerFigures, scenario: &Scenario, exchange: f64) -
         // A fast peer's next exchange begins while others still end this one.
         (carried > 0.0).then(|| (bytes as f64 / carried).min(1.0))
     };
-    let sum = |time: fn(&fltorrent_swarm::simulation::RoundFigures) -> Duration| {
-        figures.rounds.iter().map(time).sum::<Duration>().as_secs_f64()
-    };
+    let sum = |time: fn(&RoundFigures) -> Duration| figures.rounds.iter().map(time).sum::<Duration>().as_secs_f64();
     Peer {
         peer: index,
         sent: figures.sent,
@@ -247,6 +325,9 @@ fn notes(resolved: &Resolved, scenario: &Scenario, train: Duration) -> Vec<Strin
     }
     if resolved.plan.transport.congestion_control == CongestionControl::NewReno {
         notes.push("every connection uses Cubic here; transport.congestionControl newReno is not modelled".to_owned());
+    }
+    if scenario.peers.iter().any(|peer| !peer.churn.is_empty()) {
+        notes.push("the bound is that of a round with all peers; one without some may take less".to_owned());
     }
     if resolved.plan.early_stop.is_some() {
         notes.push("a simulation learns nothing, so training.earlyStop never ends it".to_owned());

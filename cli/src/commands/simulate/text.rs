@@ -5,6 +5,8 @@ use crate::output::{bytes, description_text};
 
 /// Rounds that are shown one by one.
 const SHOWN: usize = 40;
+/// Peers that are named at most where they are missing.
+const MANY: usize = 8;
 
 pub(super) fn text(simulated: &Simulated) -> String {
     let mut lines = vec![
@@ -32,13 +34,14 @@ pub(super) fn text(simulated: &Simulated) -> String {
 
 fn row(round: &Round) -> String {
     format!(
-        "{:>7} {:>9.3} s {:>9.3} s {:>8} {:>6}  {}",
+        "{:>7} {:>9.3} s {:>9.3} s {:>8} {:>6}  {}{}",
         round.round,
         round.seconds,
         round.exchange,
         ratio(round.over_bound),
         round.last,
-        why(round)
+        why(round),
+        without(round)
     )
 }
 
@@ -50,6 +53,17 @@ pub(super) fn why(round: &Round) -> String {
         100.0 * round.nothing,
         100.0 * round.choked
     )
+}
+
+/// Whose update a round lacks.
+fn without(round: &Round) -> String {
+    let missing: Vec<String> = round.missing.iter().map(ToString::to_string).collect();
+    match (round.cause.is_all(), missing.as_slice()) {
+        (true, []) => String::new(),
+        (false, []) => "; some chunks are missing".to_owned(),
+        (_, missing) if missing.len() > MANY => format!("; without {} peers", missing.len()),
+        (_, missing) => format!("; without {}", missing.join(", ")),
+    }
 }
 
 fn ratio(ratio: Option<f64>) -> String {
@@ -77,6 +91,16 @@ fn totals(simulated: &Simulated) -> Vec<String> {
             simulated.chokes, simulated.packets_lost, simulated.events
         ),
     ];
+    if !simulated.churn.is_empty() {
+        lines.push(format!("  churn       {} events", simulated.churn.len()));
+    }
+    let lost = simulated.lost.iter().take(SHOWN);
+    lines.extend(lost.map(|lost| {
+        format!(
+            "  lost        peer {} after {:.3} s: {}",
+            lost.peer, lost.seconds, lost.why
+        )
+    }));
     if let Some(cohort) = simulated.cohort {
         lines.push(format!("  cohorts     the updates of {cohort} peers travelled as one"));
     }

@@ -25,4 +25,12 @@ pub(in crate::simulation) enum AccessEvent {
     AckDue { flow: u32 },
     /// Nothing was acknowledged for suspiciously long.
     Probe { flow: u32 },
+    /// Something may be due that happens to a peer.
+    Churn { peer: u32 },
+    /// A peer that stood still goes on.
+    Wakes { peer: u32 },
+    /// One end of a connection has been silent for too long.
+    Silent { edge: u32 },
+    /// Two peers connect anew.
+    Connects { a: u32, b: u32 },
 }

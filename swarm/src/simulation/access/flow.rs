@@ -11,6 +11,7 @@ use crate::{
     chunk::ChunkId,
     message::{Message, PieceHeader},
     sending::held_for_sending,
+    swarm::Departure,
 };
 
 /// A message of the control stream.
@@ -24,8 +25,8 @@ pub(super) enum Control {
     Have { round: u32, positions: Vec<u32> },
     /// [`Message::Request`].
     Request { request: u32, chokes: u32, chunk: ChunkId },
-    /// The sender has finished and closes the connection.
-    Finished,
+    /// The sender closes the connection.
+    Closed(Departure),
 }
 
 /// A part of a packet: bytes of one control message, or of one piece.
@@ -84,6 +85,8 @@ pub(super) struct Flow {
     pub(super) from: u32,
     pub(super) to: u32,
     pub(super) is_open: bool,
+    /// The connection is over: nothing of it happens any more.
+    pub(super) is_gone: bool,
 
     // Sender.
     control: Stream<Control>,
@@ -136,6 +139,7 @@ impl Flow {
             from,
             to,
             is_open: false,
+            is_gone: false,
             control: Stream::new(),
             pieces: Stream::new(),
             again: VecDeque::new(),

@@ -27,6 +27,9 @@ impl World<AccessLinks> {
     fn send_packet(&mut self, flow: u32, is_probe: bool) -> bool {
         let now = self.now;
         let at = flow as usize;
+        if self.links.flows[at].is_gone {
+            return false;
+        }
         let Some((packet, payload)) = self.links.flows[at].build(now, self.links.transport.payload, is_probe) else {
             return false;
         };
@@ -120,9 +123,10 @@ impl World<AccessLinks> {
         let now = self.now;
         let is_quiet = |control: &Control| match control {
             Control::Metainfo { .. } | Control::Have { .. } | Control::Request { .. } => true,
-            Control::Message(_) | Control::Finished => false,
+            Control::Message(_) | Control::Closed(_) => false,
         };
         let is_quiet = arrived.pieces.is_empty() && arrived.control.iter().all(is_quiet);
+        let mut closed = false;
         let swarm = &mut self.peers[to as usize].swarm;
         for control in arrived.control.drain(..) {
             match control {
@@ -140,7 +144,10 @@ impl World<AccessLinks> {
                     let message = Message::Request { request, chokes, chunk };
                     swarm.handle_message(now, from, message);
                 }
-                Control::Finished => swarm.handle_disconnected(now, from, Departure::Finished),
+                Control::Closed(departure) => {
+                    closed = departure != Departure::Finished;
+                    swarm.handle_disconnected(now, from, departure);
+                }
             }
         }
         if self.links.transport.unit.is_some() && self.links.spare.len() < MOST_SPARE {
@@ -151,6 +158,9 @@ impl World<AccessLinks> {
             if swarm.handle_piece_header(from, &header).is_some() {
                 swarm.handle_piece(now, from, &header, Ok(()));
             }
+        }
+        if closed {
+            self.close(flow);
         }
         match is_quiet {
             true => self.act_quietly(to),

@@ -1,7 +1,7 @@
 //! One peer of a prediction: what it has measured, and an update without content.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, VecDeque},
     sync::{Arc, Mutex, PoisonError},
 };
 
@@ -9,11 +9,12 @@ use bytes::Bytes;
 
 use crate::{
     Time,
+    churn::{Churn, ChurnPlan},
     config::Config,
     message::DecodeError,
     metainfo::{EvaluationCounts, KnownMetainfo, Metainfo, Signed, Signer, Verifier},
     simulation::figures::{PeerFigures, Waiting},
-    swarm::Swarm,
+    swarm::{EndCause, RoundEnd, Swarm},
 };
 
 /// Bytes of a peer's certificate (DER, Ed25519) and of its signature.
@@ -30,10 +31,22 @@ pub(in crate::simulation) struct Own {
     pub(super) waiting: Waiting,
     pub(super) figures: PeerFigures,
     template: Metainfo,
+    /// What happens to it, and when its training hangs.
+    pub(super) churn: Churn,
+    pub(super) wedges: Churn,
+    /// When it began to train, and the round that it trains for.
+    pub(super) trains: Option<(Time, u32)>,
+    /// Neighbours whose connection went while it stood still.
+    pub(super) broken: Vec<u32>,
+    /// The models of the last rounds.
+    models: VecDeque<(u32, [u8; 32])>,
 }
 
+/// Rounds whose model a neighbour may want.
+const MODELS: usize = 2;
+
 /// A peer's state machine, whose pieces have no content.
-pub(super) fn new(config: Config, read: &Read) -> (Swarm, Own) {
+pub(super) fn new(config: Config, read: &Read, events: &[ChurnPlan]) -> (Swarm, Own) {
     let template = Metainfo {
         run: config.hello.run,
         attempt: config.hello.attempt,
@@ -46,12 +59,18 @@ pub(super) fn new(config: Config, read: &Read) -> (Swarm, Own) {
         folded: [0; 32],
         hashes: vec![[0; 32]; config.layout.chunks() as usize],
     };
+    let (churn, wedges) = Churn::of(events, 0, config.first_round());
     let swarm = Swarm::new(config, Box::new(Trusting(Arc::clone(read))), Time::ZERO);
     let own = Own {
         flows: Vec::new(),
         waiting: Waiting::new(),
         figures: PeerFigures::default(),
         template,
+        churn,
+        wedges,
+        trains: None,
+        broken: Vec::new(),
+        models: VecDeque::new(),
     };
     (swarm, own)
 }
@@ -60,6 +79,38 @@ impl Own {
     pub(super) fn flow_to(&self, neighbour: u32) -> Option<u32> {
         let at = self.flows.binary_search_by_key(&neighbour, |&(peer, _)| peer);
         at.ok().map(|at| self.flows[at].1)
+    }
+
+    /// The flow to a neighbour is another one, or the first one.
+    pub(super) fn rewire(&mut self, neighbour: u32, flow: u32) {
+        match self.flows.binary_search_by_key(&neighbour, |&(peer, _)| peer) {
+            Ok(at) => self.flows[at].1 = flow,
+            Err(at) => self.flows.insert(at, (neighbour, flow)),
+        }
+    }
+
+    /// It takes over the model of a round.
+    pub(super) fn goes_on_from(&mut self, round: u32, model: [u8; 32]) {
+        self.models.push_back((round, model));
+        if self.models.len() > MODELS {
+            self.models.pop_front();
+        }
+        // What was folded stands for the model that it gives.
+        (self.template.base, self.template.folded) = (model, model);
+    }
+
+    pub(super) fn model_of(&self, round: u32) -> Option<[u8; 32]> {
+        let mut models = self.models.iter();
+        models.find(|(of, _)| *of == round).map(|(_, model)| *model)
+    }
+
+    /// A round is closed where peers may be missing.
+    pub(super) fn ends(&mut self, end: &RoundEnd) {
+        self.goes_on_from(end.round, end.digest);
+        if end.cause != EndCause::All || !end.missing.is_empty() {
+            let degraded = (end.round, end.cause, end.missing.clone());
+            self.figures.degraded.push(degraded);
+        }
     }
 
     /// Its metainfo of a round.

@@ -25,8 +25,11 @@ impl World<AccessLinks> {
         self.send_units(flow, unit);
     }
 
-    fn send_units(&mut self, flow: u32, unit: u32) {
+    pub(super) fn send_units(&mut self, flow: u32, unit: u32) {
         let from = self.links.flows[flow as usize].from as usize;
+        if self.links.flows[flow as usize].is_gone || self.peers[from].asleep.is_some() {
+            return;
+        }
         loop {
             let units = &mut self.links.flows[flow as usize].units;
             if units.in_flight >= units.window {

@@ -1,0 +1,196 @@
+//! Predictions of runs in which something happens to peers: whoever is left comes to the end, and what it took is told.
+#![allow(clippy::unwrap_used, reason = "these are tests")]
+
+mod support;
+
+use std::{collections::BTreeSet, time::Duration};
+
+use fltorrent_swarm::{
+    Deadline, EndCause, Repair, RoundRules,
+    churn::{At, ChurnKind, ChurnPlan},
+    simulation::{Access, Lane, PeerFigures, PeerScenario, Scenario, Simulation, TransportModel},
+};
+use support::{Setup, edges};
+
+const SECOND: Duration = Duration::from_secs(1);
+const ROUNDS: u32 = 12;
+
+/// Ten peers with chords, a megabyte each, over 10 Mbit/s; a silent one counts as absent after 3 s.
+fn scenario(churn: &[(u32, ChurnPlan)], unit: Option<u32>) -> Scenario {
+    wired("chords", Repair::None, churn, unit)
+}
+
+fn wired(topology: &str, repair: Repair, churn: &[(u32, ChurnPlan)], unit: Option<u32>) -> Scenario {
+    let setup = Setup {
+        peers: 10,
+        chunks: 10,
+        elements: 25_000,
+        rounds: ROUNDS,
+        goes_on: true,
+        repair,
+        rules: Some(RoundRules {
+            quorum: 10,
+            patience: SECOND / 5,
+            deadline: Deadline::After(20 * SECOND),
+        }),
+        ..Setup::default()
+    };
+    let edges = edges(topology, setup.peers);
+    let lane = Lane::new(1.25e6, SECOND / 20);
+    let peer = |me: u32| PeerScenario {
+        config: fltorrent_swarm::Config {
+            lost_after: 3 * SECOND,
+            ..setup.config(me, &edges)
+        },
+        access: Access {
+            up: Some(lane),
+            down: Some(lane),
+            delay: SECOND / 200,
+            ..Access::default()
+        },
+        is_rate_aware: false,
+        train: SECOND,
+        churn: churn
+            .iter()
+            .filter(|(peer, _)| *peer == me)
+            .map(|(_, due)| *due)
+            .collect(),
+    };
+    Scenario {
+        peers: (0..setup.peers).map(peer).collect(),
+        transport: TransportModel {
+            unit,
+            ..TransportModel::default()
+        },
+        seed: 1,
+        order: Vec::new(),
+    }
+}
+
+fn run(churn: &[(u32, ChurnPlan)], unit: Option<u32>) -> Vec<PeerFigures> {
+    let mut simulation = Simulation::new(scenario(churn, unit));
+    simulation.run(3600 * SECOND).unwrap();
+    simulation.figures()
+}
+
+fn due(event: ChurnKind, round: u32, seconds: u32) -> ChurnPlan {
+    ChurnPlan {
+        event,
+        at: At::Round(round),
+        lasts: (seconds > 0).then(|| SECOND * seconds),
+    }
+}
+
+/// Who is missing in a round, as the first peer has it.
+fn missing(figures: &[PeerFigures], round: u32) -> Vec<u32> {
+    let ends = figures[0].degraded.iter().find(|(of, ..)| *of == round);
+    ends.map(|(.., missing)| missing.clone()).unwrap_or_default()
+}
+
+#[test]
+fn whoever_is_left_comes_to_the_end_in_packets_and_in_units() {
+    let churn = [
+        (1, due(ChurnKind::Crash, 4, 0)),
+        (3, due(ChurnKind::Leave, 5, 0)),
+        (5, due(ChurnKind::Pause, 6, 30)),
+        (7, due(ChurnKind::Pause, 2, 1)),
+        (8, due(ChurnKind::Wedge, 8, 0)),
+    ];
+    for unit in [None, Some(10_000)] {
+        let figures = run(&churn, unit);
+        let lost: BTreeSet<usize> = (0..10).filter(|&peer| figures[peer].ended_early.is_some()).collect();
+        assert!(lost.is_superset(&BTreeSet::from([1, 3])), "{unit:?}: {lost:?}");
+        assert!(lost.is_subset(&BTreeSet::from([1, 3, 5])), "{unit:?}: {lost:?}");
+        for (peer, it) in figures.iter().enumerate() {
+            let happened: Vec<_> = it
+                .churn
+                .iter()
+                .map(|&(what, round, _)| (peer as u32, what, round))
+                .collect();
+            let planned = churn.iter().filter(|(of, _)| *of == peer as u32);
+            let planned: Vec<_> = planned
+                .map(|&(of, due)| match due.at {
+                    At::Round(round) => (of, due.event, round),
+                    At::After(_) => panic!("all have rounds"),
+                })
+                .collect();
+            assert_eq!(happened, planned);
+            if !lost.contains(&peer) {
+                assert_eq!(it.rounds.last().unwrap().round, ROUNDS - 1, "{unit:?}: {peer}");
+            }
+            assert_eq!(it.stats.corrupt, 0);
+        }
+        assert_eq!(missing(&figures, 3), [0; 0], "{unit:?}");
+        assert_eq!(missing(&figures, 4), [1], "{unit:?}");
+        assert_eq!(missing(&figures, 5), [1, 3], "{unit:?}");
+        assert!(missing(&figures, 6).contains(&5), "{unit:?}");
+        assert!(missing(&figures, ROUNDS - 1).contains(&8), "{unit:?}");
+        // Of one that says goodbye the others know at once, of one that dies when it is silent, and of one that hangs by the deadline.
+        let seconds = |round: usize| {
+            let rounds = &figures[0].rounds;
+            (rounds[round].completed - rounds[round - 1].completed).as_secs_f64()
+        };
+        // Some still lack chunks of round 3 when the one dies that gives them.
+        let silence = seconds(3) + seconds(4);
+        assert!((5.0..8.5).contains(&silence), "{unit:?}: {silence}");
+        assert!(seconds(5) < 3.5, "{unit:?}: {}", seconds(5));
+        assert!(seconds(8) >= 19.0, "{unit:?}: {}", seconds(8));
+        assert_eq!(
+            figures[0].degraded.iter().find(|it| it.0 == 8).unwrap().1,
+            EndCause::Deadline
+        );
+    }
+}
+
+#[test]
+fn whoever_stood_still_takes_part_again() {
+    let figures = run(&[(5, due(ChurnKind::Pause, 2, 15))], None);
+    assert!(figures.iter().all(|peer| peer.ended_early.is_none()));
+    assert!(missing(&figures, 2).contains(&5));
+    assert_eq!(missing(&figures, ROUNDS - 1), [0; 0]);
+    assert_eq!(figures[5].rounds.last().unwrap().round, ROUNDS - 1);
+    assert!(figures[5].rounds.len() < ROUNDS as usize);
+}
+
+#[test]
+fn a_star_without_its_hub_is_wired_anew() {
+    let churn = [(0, due(ChurnKind::Crash, 3, 0))];
+    let mut simulation = Simulation::new(wired("star", Repair::Ring, &churn, None));
+    simulation.run(3600 * SECOND).unwrap();
+    let figures = simulation.figures();
+    assert!(figures[0].ended_early.is_some());
+    for peer in &figures[1..] {
+        assert_eq!(
+            (&peer.ended_early, peer.rounds.last().unwrap().round),
+            (&None, ROUNDS - 1)
+        );
+    }
+}
+
+#[test]
+fn the_same_scenario_is_the_same_run_and_quiet_without_events() {
+    let churn = [(2, due(ChurnKind::Pause, 1, 5)), (4, due(ChurnKind::Crash, 3, 0))];
+    assert_eq!(run(&churn, None), run(&churn, None));
+    let quiet = run(&[], None);
+    assert!(
+        quiet
+            .iter()
+            .all(|peer| peer.degraded.is_empty() && peer.churn.is_empty())
+    );
+}
+
+#[test]
+fn events_at_times_come_when_they_are_due() {
+    let after = |event, seconds: u32| ChurnPlan {
+        event,
+        at: At::After(SECOND * seconds),
+        lasts: Some(SECOND),
+    };
+    let figures = run(
+        &[(2, after(ChurnKind::Pause, 4)), (2, after(ChurnKind::Pause, 7))],
+        None,
+    );
+    let times: Vec<u64> = figures[2].churn.iter().map(|(.., at)| at.as_secs()).collect();
+    assert_eq!(times, [4, 7]);
+    assert!(figures[2].degraded.is_empty(), "a second is less than silence takes");
+}
