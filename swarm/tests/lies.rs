@@ -9,9 +9,9 @@ use std::time::Duration;
 use bytes::Bytes;
 use fltorrent_swarm::{
     ChunkId, Config, Departure, Failure, Hello, HelloMismatch, Message, Metainfo, Miscount, Notice, OriginCounts,
-    PieceHeader, Signed, Violation,
+    PieceHeader, Signed, Verifier, Violation,
     message::DecodeError,
-    test_utils::{Outcome, Solo, origin_data, origin_metainfo, sign},
+    test_utils::{KeyedVerifier, Outcome, Solo, origin_data, origin_metainfo, sign},
 };
 use support::{LONG, Setup};
 
@@ -996,4 +996,74 @@ fn hello_mismatches_have_a_type_each() {
         bench.disconnected(1),
         Some(Violation::Hello(HelloMismatch::Attempt { found: 5, expected: 0 }))
     );
+}
+
+/// The link state with which a process of a peer says that it catches up, signed by `signer`.
+fn catches_up(peer: u32, incarnation: u32, signer: u32) -> Message {
+    let numbers = |numbers: &[u32]| -> Vec<u8> { numbers.iter().flat_map(|it| it.to_be_bytes()).collect() };
+    let body = [
+        // Version and kind.
+        vec![2, 0],
+        vec![7; 16],
+        // Attempt, peer, incarnation, sequence.
+        numbers(&[0, peer, incarnation, 1]),
+        vec![1],
+        // Takes part from, gives from, and three empty lists.
+        numbers(&[0, u32::MAX, 0, 0, 0]),
+    ];
+    Message::Statement(KeyedVerifier { me: signer }.sign(body.concat().into()).unwrap())
+}
+
+fn bench_that_goes_on() -> Solo {
+    let setup = Setup {
+        peers: 4,
+        chunks: 3,
+        elements: 12,
+        rounds: 4,
+        goes_on: true,
+        ..Setup::default()
+    };
+    setup.bench("star")
+}
+
+#[test]
+fn a_process_ends_that_sees_its_successors_signature_and_no_other() {
+    let mut bench = bench_that_goes_on().connected();
+    bench.hear(1, catches_up(0, 0, 0));
+    assert_eq!(bench.failure(), None, "what itself says is nothing new");
+    let violation = {
+        let mut bench = bench_that_goes_on().connected();
+        closes(&mut bench, catches_up(0, 1, 2))
+    };
+    assert!(matches!(violation, Violation::Statement { of: 0, .. }), "{violation:?}");
+    bench.hear(1, catches_up(0, 1, 0));
+    assert_eq!(bench.failure(), Some(Failure::Superseded { own: 0, latest: 1 }));
+}
+
+#[test]
+fn an_earlier_process_gets_to_see_its_successor_and_is_not_let_in() {
+    let mut bench = bench_that_goes_on().connected();
+    let successor = catches_up(1, 1, 1);
+    bench.hear(2, successor.clone());
+    let cut = Departure::Broken("cut".to_owned());
+    bench.swarm.handle_disconnected(bench.now, 1, cut);
+    bench.drain();
+    bench.connect_silently(1);
+    bench.forget_sent();
+    let hello = bench.hello(1);
+    bench.hear(1, Message::Hello(hello.clone()));
+    let superseded = HelloMismatch::Superseded { found: 0, latest: 1 };
+    assert_eq!(bench.disconnected(1), Some(Violation::Hello(superseded)));
+    assert!(bench.sent(1).contains(&successor));
+    // The later one is let in.
+    bench.connect_silently(1);
+    bench.hear(
+        1,
+        Message::Hello(Hello {
+            incarnation: 1,
+            ..hello
+        }),
+    );
+    assert_eq!(bench.swarm.open_neighbours(), 3);
+    bench.swarm.check().unwrap();
 }
