@@ -315,6 +315,8 @@ impl Driver {
                 // The training thread may still hold it.
                 Action::Release { round } => drop(self.held.remove(&round)),
                 Action::Disconnect { peer, violation } => self.disconnect(peer, violation)?,
+                // One that has come meanwhile is as good.
+                Action::Dial { peer } if self.links.contains_key(&peer) => {}
                 Action::Dial { peer } => self.parts.transport.dial(peer),
                 Action::Hangup { peer } => self.hang_up(peer),
                 Action::Notice(notice) => {

@@ -6,7 +6,7 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// The model of a round, in declared order.
-type Model = (u32, Arc<[f32]>);
+type Model = (u32, Arc<Vec<f32>>);
 
 /// A place for one model, shared by the training thread and the driver.
 #[derive(Clone, Debug, Default)]
@@ -20,7 +20,14 @@ impl LastModel {
 
     /// Takes the place of the one before.
     pub fn keep(&self, round: u32, model: Vec<f32>) {
-        *self.slot() = Some((round, model.into()));
+        *self.slot() = Some((round, Arc::new(model)));
+    }
+
+    /// A round changes nothing: its model is the one before.
+    pub fn stays(&self, round: u32) {
+        if let Some((of, _)) = self.slot().as_mut() {
+            *of = round;
+        }
     }
 
     /// Makes room for the next one.
@@ -30,7 +37,7 @@ impl LastModel {
 
     /// The model of a round, if it is the last one.
     #[must_use]
-    pub fn of(&self, round: u32) -> Option<Arc<[f32]>> {
+    pub fn of(&self, round: u32) -> Option<Arc<Vec<f32>>> {
         let slot = self.slot();
         let (_, model) = slot.as_ref().filter(|(of, _)| *of == round)?;
         Some(Arc::clone(model))
@@ -46,9 +53,11 @@ mod tests {
         let last = LastModel::default();
         assert!(last.of(0).is_none());
         last.keep(3, vec![1.0, 2.0]);
-        assert_eq!(last.of(3).as_deref(), Some(&[1.0, 2.0][..]));
+        assert_eq!(last.of(3).as_deref(), Some(&vec![1.0, 2.0]));
         assert!(last.of(2).is_none());
+        last.stays(4);
+        assert!(last.of(4).is_some());
         last.clear();
-        assert!(last.of(3).is_none());
+        assert!(last.of(4).is_none());
     }
 }

@@ -48,6 +48,8 @@ pub struct Completed {
     pub converged: bool,
     /// The record of early stop's rules.
     pub stop: StopRecord,
+    /// This peer trains for no round before this one.
+    pub gives_from: u32,
     /// Keeps the round's chunks.
     pub hold: RoundHold,
 }

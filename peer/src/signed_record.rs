@@ -25,6 +25,8 @@ const LONGEST: u64 = 4096;
 pub enum RecordError {
     #[error("{} cannot be written", path.display())]
     Write { path: PathBuf, source: io::Error },
+    #[error("process {latest} of this peer has taken the place of this one, process {own}")]
+    Superseded { own: u32, latest: u32 },
     #[error("{} cannot be written as JSON", path.display())]
     Json { path: PathBuf, source: serde_json::Error },
 }
@@ -101,8 +103,14 @@ impl SignedRecord {
     /// An update of a round is about to be signed.
     ///
     /// # Errors
-    /// When the file cannot be written; nothing may be signed then.
+    /// When a later process has taken the place of this one, or the file cannot be written; nothing may be signed then.
     pub fn note(&mut self, round: u32) -> Result<(), RecordError> {
+        let (own, of) = (&self.content, |it: &Content| (it.run.clone(), it.attempt));
+        let later = read(&self.path).filter(|found| of(found) == of(own) && found.incarnation > own.incarnation);
+        if let Some(later) = later {
+            let (own, latest) = (own.incarnation, later.incarnation);
+            return Err(RecordError::Superseded { own, latest });
+        }
         self.content.round = Some(self.content.round.map_or(round, |last| last.max(round)));
         self.write()
     }
@@ -167,6 +175,11 @@ mod tests {
         first.note(4).unwrap();
         let (mut second, earlier) = open(&path, 0, 1, "a");
         assert_eq!(earlier, EarlierUpdates::UpTo(4));
+        // The one before signs nothing more.
+        assert!(matches!(
+            first.note(5),
+            Err(RecordError::Superseded { own: 0, latest: 1 })
+        ));
         // A process that signs nothing hands on what it found.
         assert_eq!(open(&path, 0, 2, "a").1, EarlierUpdates::UpTo(4));
         second.note(7).unwrap();

@@ -192,26 +192,14 @@ impl<'a> Thread<'a> {
     fn all_rounds(mut self) -> Option<Result<(), WorkError>> {
         memory::give_back();
         let began = Instant::now();
-        if !self.work.begins
-            && let Err(error) = self.go_on()?
-        {
-            return Some(Err(error));
-        }
+        let mut has_model = self.work.begins;
         loop {
             let round = self.round;
-            while let Some(wedge) = self.work.churn.next(round, began.elapsed()) {
-                let for_ever = wedge.lasts.is_none();
-                self.tell(Progress::Hangs { round, for_ever })?;
-                self.inbox.hang(wedge.lasts)?;
-            }
             let chunks = self.work.store.hold(round);
-            if round >= self.gives_from {
-                self.tell(Progress::Training { round })?;
-                match self.update(round) {
-                    Ok(published) => self.tell(published)?,
-                    Err(error) => return Some(Err(error)),
-                }
+            if has_model && let Err(error) = self.give(round, began)? {
+                return Some(Err(error));
             }
+            has_model = true;
             match self.go_on()? {
                 Ok(true) => {}
                 Ok(false) => break,
@@ -231,6 +219,23 @@ impl<'a> Thread<'a> {
             }
         }
         Some(Ok(()))
+    }
+
+    /// Gives an update of a round, unless it takes part in that one without.
+    fn give(&mut self, round: u32, began: Instant) -> Option<Result<(), WorkError>> {
+        while let Some(wedge) = self.work.churn.next(round, began.elapsed()) {
+            let for_ever = wedge.lasts.is_none();
+            self.tell(Progress::Hangs { round, for_ever })?;
+            self.inbox.hang(wedge.lasts)?;
+        }
+        if round < self.gives_from {
+            return Some(Ok(()));
+        }
+        self.tell(Progress::Training { round })?;
+        match self.update(round) {
+            Ok(published) => Some(Ok(self.tell(published)?)),
+            Err(error) => Some(Err(error)),
+        }
     }
 
     /// Waits for the model from which the next round goes on; false where there is no next one.
@@ -267,7 +272,7 @@ impl<'a> Thread<'a> {
     /// Makes one model of a closed round; true if it was the last one.
     fn fold(&mut self, completed: Completed) -> Option<Result<bool, WorkError>> {
         let round = completed.round;
-        self.round = round;
+        (self.round, self.gives_from) = (round, completed.gives_from);
         let checkpoints = self.work.checkpoints.as_ref();
         let is_due = checkpoints.is_some_and(|(writer, _)| writer.is_due(round + 1, completed.is_last));
         let (noted, is_noted) = sync_channel(1);
@@ -304,6 +309,9 @@ impl<'a> Thread<'a> {
         let updates = Updates::new(store, layout, round, &samples);
         let last = last_model.as_ref();
         if set_model(trainer.as_mut(), &mut aggregate::alone(), updates, round, last)? != adoption.model {
+            if let Some(last) = last {
+                last.clear();
+            }
             return Ok(false);
         }
         (self.base, self.folded, self.round) = (adoption.model, adoption.folded, round + 1);
@@ -427,10 +435,17 @@ impl<'a> Thread<'a> {
             last_model,
             ..
         } = &mut self.work;
-        let updates = Updates::new(store, layout, round, &completed.samples).only(completed.set.as_ref());
-        let last = last_model.as_ref();
-        self.base = set_model(trainer.as_mut(), aggregation.as_mut(), updates, round, last)?;
         self.folded = completed.folded;
+        let last = last_model.as_ref();
+        // Everybody who takes part has just come back, and gives an update of a later round: the model stays what it is.
+        if completed.samples.iter().all(Option::is_none) {
+            if let Some(last) = last {
+                last.stays(round);
+            }
+            return Ok(());
+        }
+        let updates = Updates::new(store, layout, round, &completed.samples).only(completed.set.as_ref());
+        self.base = set_model(trainer.as_mut(), aggregation.as_mut(), updates, round, last)?;
         self.aggregating = started.elapsed();
         Ok(())
     }

@@ -61,6 +61,8 @@ pub(crate) struct Neighbour {
     pub(crate) met: bool,
     /// The number of its process, as its last hello said.
     pub(crate) incarnation: u32,
+    /// It said hello while it caught up with others.
+    pub(crate) catches_up: bool,
 
     /// Its last hello did not fit.
     pub(crate) unfit: bool,
@@ -129,6 +131,7 @@ impl Neighbour {
             is_extra: false,
             met: false,
             incarnation: 0,
+            catches_up: false,
             unfit: false,
             behind: false,
             ahead: None,

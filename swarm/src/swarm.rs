@@ -78,7 +78,7 @@ pub struct Swarm {
     end_before: Option<RoundEnd>,
     /// The last round of which it has signed an update, and the last one on which it has voted, with the ballot.
     signed_round: Option<u32>,
-    last_ballot: (u32, u32),
+    last_ballots: BTreeMap<u32, u32>,
     /// The round from which on this peer takes part, and the first one of which it gives an update.
     takes_part_from: u32,
     gives_from: u32,
@@ -104,8 +104,9 @@ pub struct Swarm {
     /// Why the current round is the last one although the plan has more.
     convergence: Option<Convergence>,
     ended: bool,
-    /// Time of the last input.
+    /// Time of the last input, and of the last one whose consequences were all looked at.
     latest: Time,
+    settled_at: Time,
     actions: VecDeque<Action>,
     stats: Stats,
 }
@@ -141,7 +142,7 @@ impl Swarm {
             round_end: None,
             end_before: None,
             signed_round: None,
-            last_ballot: (0, 0),
+            last_ballots: BTreeMap::new(),
             takes_part_from: 0,
             gives_from: 0,
             origins_ahead: BTreeMap::new(),
@@ -165,12 +166,14 @@ impl Swarm {
             released: first,
             ended: false,
             latest: now,
+            settled_at: now,
             actions: VecDeque::new(),
             stats: Stats::default(),
         };
         if catches_up {
             swarm.begin_to_join(first, true);
         }
+        swarm.view.set_round(first);
         swarm
     }
 
@@ -378,6 +381,7 @@ impl Swarm {
             self.forget_process(at);
         }
         self.neighbours[at].met = true;
+        self.neighbours[at].catches_up = theirs.catches_up;
         self.neighbours[at].unfit = false;
         self.neighbours[at].state = NeighbourState::Open;
         self.neighbours[at].waiting_since = now;

@@ -173,7 +173,7 @@ impl Votes {
         let (_, last) = views.last()?;
         let there = union(last, chunks);
         let sets = views.iter().map(|(_, votes)| set(votes, chunks));
-        let mut obtainable = sets.filter(|set| !set.is_empty() && set.iter().all(|at| there.contains(at)));
+        let mut obtainable = sets.filter(|set| set.iter().all(|at| there.contains(at)));
         obtainable.next()
     }
 }

@@ -36,7 +36,7 @@ enum Source {
     /// The updates of its round, which are in the store: they are folded once more.
     Updates(Box<dyn Aggregation>, Closed),
     /// The training thread, which has made it.
-    Made(Arc<[f32]>),
+    Made(Arc<Vec<f32>>),
 }
 
 impl Driver {

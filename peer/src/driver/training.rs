@@ -15,6 +15,8 @@ impl Driver {
         match progress {
             Progress::Hangs { round, for_ever } => {
                 self.hangs = for_ever.then_some(round);
+                let now = self.now();
+                self.trains.get_or_insert((now, round));
                 self.observer.churned(ChurnKind::Wedge, round)?;
             }
             Progress::Training { round } => {
@@ -85,6 +87,7 @@ impl Driver {
             is_last: swarm.is_last(),
             converged: swarm.convergence().is_some(),
             stop: swarm.stop_record(),
+            gives_from: swarm.gives_from(),
             hold: self.parts.store.hold(round),
         }));
         self.last_closed[0] = self.last_closed[1].replace(closed);

@@ -294,12 +294,10 @@ async fn welcome(connection: Connection, place: Place, shared: &Shared) {
             .then_some(peer)
             .ok_or(LinkError::WrongDirection { peer })
     }) {
-        Ok(peer) => {
-            shared.note_accepted(peer, &connection);
-            if let Err(error) = connection::accept(connection, peer, place, shared).await {
-                tracing::warn!(%from, neighbour = peer, %error, "a connection was not used");
-            }
-        }
+        Ok(peer) => match connection::accept(connection.clone(), peer, place, shared).await {
+            Ok(()) => shared.note_accepted(peer, connection),
+            Err(error) => tracing::warn!(%from, neighbour = peer, %error, "a connection was not used"),
+        },
         Err(error) => {
             drop(place);
             let reason = error.to_string();

@@ -44,9 +44,10 @@ impl Shared {
         self.client.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    pub(super) fn note_accepted(&self, peer: u32, connection: &Connection) {
+    pub(super) fn note_accepted(&self, peer: u32, connection: Connection) {
         let mut accepted = self.accepted.lock().unwrap_or_else(PoisonError::into_inner);
-        accepted.insert(peer, connection.clone());
+        accepted.retain(|_, connection| connection.close_reason().is_none());
+        accepted.insert(peer, connection);
     }
 
     /// The open connection of a neighbour that has dialled this peer.

@@ -13,6 +13,8 @@ use crate::{
 
 /// Rounds after which a deadline follows from their lengths.
 const ROUNDS_KNOWN: usize = 3;
+/// Rounds whose last ballot is remembered.
+const BALLOTS: usize = 4;
 /// Lengths that are remembered.
 const LENGTHS: usize = 64;
 /// The deadline lies so many median absolute deviations past the median, and so many medians at least: a round that is cut without
@@ -258,11 +260,13 @@ impl Swarm {
         let members = self.view.members_of(number);
         let epoch = self.view.epoch_of(&members);
         let peers = self.config.peers;
-        let ballot = match self.last_ballot {
-            (round, ballot) if round == number => ballot + 1,
-            _ => 1,
-        };
-        self.last_ballot = (number, ballot);
+        let last = self.last_ballots.entry(number).or_default();
+        *last += 1;
+        let ballot = *last;
+        // It votes on two rounds at a time, and may come back to the last one.
+        while self.last_ballots.len() > BALLOTS {
+            self.last_ballots.pop_first();
+        }
         let Some(round) = self.round_mut(number) else {
             return;
         };

@@ -57,7 +57,7 @@ impl Swarm {
         let ends = ends.map(|end| (end.round, end.set_hash, end.stop));
         // One that was taken over was offered before.
         let offered = self.offered.iter().map(|it| (it.round, it.set_hash, it.stop));
-        let mut known = ends.chain(offered).filter(|&(of, ..)| of == round && is_previous);
+        let mut known = offered.chain(ends).filter(|&(of, ..)| of == round && is_previous);
         let Some((_, set_hash, stop)) = known.next() else {
             return false;
         };
@@ -144,7 +144,8 @@ impl Swarm {
         if is_joining {
             self.neighbours[at].behind = false;
             self.tell_state(at);
-        } else if was_joining && self.joining.is_some() {
+        } else if (was_joining || self.neighbours[at].catches_up) && self.joining.is_some() {
+            self.neighbours[at].catches_up = false;
             self.others_are_in(now, self.view.takes_part_from(peer));
         } else if was_joining && self.neighbours[at].is_open() {
             for number in self.window().collect::<Vec<u32>>() {
@@ -178,9 +179,10 @@ impl Swarm {
     pub(super) fn note_ahead(&mut self, at: usize, round: u32) {
         let ahead = &mut self.neighbours[at].ahead;
         *ahead = Some(ahead.map_or(round, |known| known.max(round)));
-        let rounds: Vec<u32> = self.neighbours.iter().filter_map(|neighbour| neighbour.ahead).collect();
+        let counted = self.neighbours.iter().filter(|neighbour| self.is_wired_to(neighbour));
+        let rounds: Vec<u32> = counted.clone().filter_map(|neighbour| neighbour.ahead).collect();
         // Those that were not met yet may be where this peer is.
-        let all = self.neighbours.iter().filter(|neighbour| !neighbour.is_away_again());
+        let all = counted.filter(|neighbour| !neighbour.is_away_again());
         if 2 * rounds.len() > all.count() {
             self.rejoin_those_in(&rounds);
         }
@@ -218,7 +220,8 @@ impl Swarm {
             return;
         }
         // Those that were not met yet may have it.
-        let there = (0..self.neighbours.len()).filter(|&at| !self.neighbours[at].is_away_again());
+        let is_there = |neighbour: &Neighbour| self.is_wired_to(neighbour) && !neighbour.is_away_again();
+        let there = (0..self.neighbours.len()).filter(|&at| is_there(&self.neighbours[at]));
         let open: Vec<usize> = there.collect();
         let is_done = |&at: &usize| round.neighbour(at).says_done;
         let is_stuck = match round.agreed() {
@@ -296,9 +299,11 @@ impl Swarm {
     /// A neighbour takes part in a round. A peer that has closed none has nothing to catch up with where that is the first one.
     pub(super) fn others_are_in(&mut self, now: Time, round: u32) {
         let first = self.config.first_round();
-        if round != first || self.joining.take_if(|joining| joining.begins).is_none() {
+        let may_begin = |joining: &mut Joining| joining.begins && joining.offer.is_none();
+        if round != first || self.joining.take_if(may_begin).is_none() {
             return;
         }
+        self.withdraw_all();
         self.take_part_from(first);
         self.current = new_round(&self.config, first, self.neighbours.len());
         (self.round_began_at, self.last_news) = (now, now);
@@ -313,6 +318,11 @@ impl Swarm {
             Beginning::Together => round,
             Beginning::CatchUp(earlier) => earlier.gives_from(round),
         };
+    }
+
+    /// The first round of which this peer gives an update.
+    pub fn gives_from(&self) -> u32 {
+        self.gives_from
     }
 
     /// Whether this peer gives an update of the round that it is in.
@@ -416,12 +426,13 @@ impl Swarm {
     /// Whether the model that is here may be taken over: most neighbours offer it, or nobody has offered another one for long enough.
     pub(super) fn may_adopt(&self, now: Time) -> bool {
         let Some(joining) = &self.joining else { return false };
-        let open = self.neighbours.iter().filter(|neighbour| neighbour.is_open());
+        let counted = self.neighbours.iter().filter(|neighbour| self.is_wired_to(neighbour));
+        let open = counted.filter(|neighbour| neighbour.is_open());
         let could_offer = open.filter(|neighbour| !self.view.is_joining(neighbour.peer)).count();
-        let alike = joining
-            .offers
-            .values()
-            .filter(|&offer| joining.offer.as_ref() == Some(offer))
+        let offers = joining.offers.iter();
+        let offers = offers.filter(|&(&at, _)| self.is_wired_to(&self.neighbours[at]));
+        let alike = offers
+            .filter(|&(_, offer)| joining.offer.as_ref() == Some(offer))
             .count();
         2 * alike > could_offer || now >= joining.since + self.config.round_rules.patience
     }
@@ -430,7 +441,7 @@ impl Swarm {
     pub(super) fn next_adoption(&self) -> Option<Time> {
         let joining = self.joining.as_ref().filter(|_| self.current.is_full())?;
         let due = joining.since + self.config.round_rules.patience;
-        Some(due).filter(|&due| due > self.latest)
+        Some(due).filter(|&due| due > self.settled_at)
     }
 
     /// A model as the update of a round's only origin. Nobody has signed it.

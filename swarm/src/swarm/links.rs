@@ -54,9 +54,14 @@ impl Swarm {
         self.pause_or_go_on(now);
         self.make_model_when_wanted();
         self.publish_when_certified(now);
-        match self.joining {
-            Some(_) => self.close_when_done(now),
-            None => self.vote_when_due(now),
+        if self.joining.is_none() {
+            return self.vote_when_due(now);
+        }
+        self.close_when_done(now);
+        // Whoever has caught up says so at once: others may wait for nothing else.
+        if self.joining.is_none() {
+            self.tell_links(now);
+            self.pause_or_go_on(now);
         }
     }
 
@@ -72,7 +77,7 @@ impl Swarm {
             .map(|since| since + self.config.join_within);
         let pause = self.paused_since.map(|since| since + self.config.pause_limit);
         let due = due
-            .filter(|&due| due > self.latest)
+            .filter(|&due| due > self.settled_at)
             .chain(pause)
             .chain(self.next_adoption())
             .chain(self.next_repair())

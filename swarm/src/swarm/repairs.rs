@@ -6,7 +6,10 @@
 //!
 //! An entry of [`Swarm::neighbours`] is made with the first connection and never taken away, so that positions stay what they are.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
 use super::{Action, Notice, Swarm};
 use crate::{
@@ -21,6 +24,10 @@ const MOST_UNINVITED: usize = 8;
 const MOST_EXTRA: usize = 64;
 /// Peers that did not answer and are still tried, since it may have been the way to them.
 const MOST_TRIED: usize = 8;
+/// A link that lasts shorter was refused right after it was made; the next try waits twice as long, up to a bound.
+const LASTING: Duration = Duration::from_secs(5);
+const FIRST_PAUSE: Duration = Duration::from_millis(250);
+const LONGEST_PAUSE: Duration = Duration::from_secs(16);
 /// Extra links are closed after so many borders of rounds without need. By the first one only the peer that is back has taken part in
 /// a round from its beginning, and others may still lack chunks of the one before.
 const BORDERS: u32 = 2;
@@ -46,6 +53,8 @@ struct Partner {
     apart_since: Option<Time>,
     /// The driver tries to reach it.
     is_dialled: bool,
+    /// When it was dialled last, and how often in a row without a link that lasted.
+    dialled: Option<(Time, u32)>,
     /// The round in which it ceased to be needed.
     spare_since: Option<u32>,
 }
@@ -54,6 +63,11 @@ impl Swarm {
     /// Whether neighbours of lost peers are wired anew, so that any peer of the run may be reached and may come.
     pub fn repairs(&self) -> bool {
         self.config.repair != Repair::None && self.goes_on_without()
+    }
+
+    /// Whether the topology or the rule gives this peer a neighbour. What others say of themselves counts for less.
+    pub(super) fn is_wired_to(&self, neighbour: &Neighbour) -> bool {
+        !neighbour.is_extra || self.repairs.partners.contains_key(&neighbour.peer)
     }
 
     /// Partners that did not answer.
@@ -92,7 +106,7 @@ impl Swarm {
         let due = settled
             .chain(dials)
             .chain(given_up)
-            .filter(|&due| due > self.latest)
+            .filter(|&due| due > self.settled_at)
             .min();
         due.filter(|_| self.repairs())
     }
@@ -154,6 +168,7 @@ impl Swarm {
             repairs.partners.entry(peer).or_insert(Partner {
                 apart_since: Some(now),
                 is_dialled: false,
+                dialled: None,
                 spare_since: None,
             });
         }
@@ -172,11 +187,15 @@ impl Swarm {
             let neighbour = self.find(peer).map(|at| &self.neighbours[at]);
             let is_open = neighbour.is_some_and(Neighbour::is_open);
             let is_connected = neighbour.is_some_and(Neighbour::is_connected);
+            let is_reached = self.view.reaches(peer);
             let is_tried = self.repairs.unreached.iter().take(MOST_TRIED).any(|it| *it == peer);
             let Some(partner) = self.repairs.partners.get_mut(&peer) else {
                 continue;
             };
-            partner.apart_since = (!is_open).then(|| partner.apart_since.unwrap_or(now));
+            // One that does not say that there is a link is as good as away.
+            let is_there = is_open && is_reached;
+            partner.apart_since = (!is_there).then(|| partner.apart_since.unwrap_or(now));
+            partner.dialled = partner.dialled.filter(|&(at, _)| !is_open || now < at + LASTING);
             partner.is_dialled &= !is_connected;
             if partner.spare_since.is_some() && !is_connected && !is_tried {
                 if partner.is_dialled {
@@ -190,6 +209,8 @@ impl Swarm {
         for peer in due.map(|(&peer, _)| peer).collect::<Vec<u32>>() {
             if let Some(partner) = self.repairs.partners.get_mut(&peer) {
                 partner.is_dialled = true;
+                let tries = partner.dialled.map_or(0, |(_, tries)| tries);
+                partner.dialled = Some((now, tries.saturating_add(1)));
                 self.actions.push_back(Action::Dial { peer });
             }
         }
@@ -203,11 +224,14 @@ impl Swarm {
         }
         let patience = self.config.round_rules.patience;
         let since = partner.apart_since?;
-        Some(if peer < self.config.me() {
+        let first = if peer < self.config.me() {
             since
         } else {
             since + patience
-        })
+        };
+        // A connection that is made and closed at once is no reason to hurry.
+        let pause = |(at, tries): (Time, u32)| at + (FIRST_PAUSE * 2_u32.pow(tries.min(6))).min(LONGEST_PAUSE);
+        Some(partner.dialled.map_or(first, |dialled| first.max(pause(dialled))))
     }
 
     /// True when others have to hear that somebody does not answer.
@@ -225,7 +249,7 @@ impl Swarm {
         let since = partner
             .apart_since
             .filter(|_| is_needed && !self.repairs.unreached.contains(&peer))?;
-        Some(since + self.config.join_within)
+        Some(since + self.config.join_within.min(self.config.lost_after))
     }
 
     /// At the border of a round: closes links whose peers are not needed any more.

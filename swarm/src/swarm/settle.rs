@@ -17,7 +17,7 @@ pub(super) enum Follows {
 impl Swarm {
     /// The consequences of any input: requests, uploads, announcements, and whether a round or the run is over.
     pub(super) fn settle(&mut self, now: Time) {
-        self.latest = now;
+        (self.latest, self.settled_at) = (now, now);
         if self.ended {
             return;
         }
