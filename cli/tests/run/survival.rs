@@ -333,6 +333,25 @@ fn all_peers_are_restarted_one_after_the_other() {
 }
 
 #[test]
+fn a_peer_of_a_resumed_run_is_restarted_when_its_first_checkpoint_has_gone() {
+    let mut run = started(&[ENDLESS, "checkpoint={type: periodic}", SLOW]);
+    (0..2).for_each(|_| drop(run.wait_for("round")));
+    run.signal(Signal::INT);
+    let (_, folder) = run.end();
+    let mut run = Endless::resume(folder);
+    // Two checkpoints are kept.
+    (0..4).for_each(|_| drop(run.wait_for("round")));
+    kill(&mut run, 3);
+    wait_until_back(run.results(), 3, 1);
+    run.signal(Signal::INT);
+    let (output, folder) = run.end();
+    assert_eq!(output.status.code(), Some(130), "{}", stderr(&output));
+    let summary = read_json(&folder.path().join("summary.json"));
+    assert!(summary.get("lost").is_none(), "{summary}");
+    assert_eq!(summary["peers"][3]["restarts"], 1);
+}
+
+#[test]
 fn a_peer_that_is_killed_while_the_run_starts_ends_it() {
     let mut run = Endless::with(&[ENDLESS, "groups[0].count=3"]);
     run.wait_for("started");

@@ -31,14 +31,24 @@ pub(super) fn prepare(
     plan: &Plan,
     index: u32,
     folder: &Folder,
-    resume: Option<Resume>,
+    (resume, incarnation): (Option<Resume>, u32),
     warns: bool,
 ) -> Result<Prepared> {
     let (index_at, peers) = (index as usize, plan.peers.len());
     let Divided { labels, shards } = data::divide(plan)?;
     let test_parts = shards::test_part(plan.seed, peers, labels.test.len() as u32);
     let mut trainer = train::trainer(&plan.model, &plan.training, plan.seed, index)?;
-    let start = start(plan, index, folder, resume, trainer.as_mut())?;
+    let start = match (start(plan, index, folder, resume, trainer.as_mut()), resume) {
+        // Its peer has newer ones by now. The model comes from the others.
+        (Err(error), Some(Resume::After(round))) if incarnation > 0 => {
+            tracing::info!("goes on without the checkpoint of the start: {error:#}");
+            Start {
+                round,
+                ..Start::fresh(trainer.as_mut())?
+            }
+        }
+        (start, _) => start?,
+    };
     let (own_train, own_test) = (&shards[index_at], &test_parts[index_at]);
     let (shard, test_part) = data::load_parts(&plan.data, &labels, own_train, own_test)?;
     if warns {
@@ -57,7 +67,9 @@ pub(super) fn prepare(
             }
         })
         .collect();
-    check_same_data(&start, counts[index_at])?;
+    if incarnation == 0 {
+        check_same_data(&start, counts[index_at])?;
+    }
     Ok(Prepared {
         counts,
         shard,

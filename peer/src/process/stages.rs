@@ -81,9 +81,11 @@ impl Peer {
 impl Bound {
     /// Loads the data and makes the model on another thread, from now on.
     pub fn load(self) -> impl Future<Output = Result<Ready>> {
-        let (index, resume, warns) = (self.peer.index, self.peer.resume, self.peer.warns);
+        let (index, warns) = (self.peer.index, self.peer.warns);
+        let (resume, incarnation) = (self.peer.resume, self.peer.incarnation);
         let (plan, folder) = (self.peer.plan.clone(), self.peer.places.checkpoints.clone());
-        let loading = tokio::task::spawn_blocking(move || prepare::prepare(&plan, index, &folder, resume, warns));
+        let loading =
+            tokio::task::spawn_blocking(move || prepare::prepare(&plan, index, &folder, (resume, incarnation), warns));
         async move {
             let prepared = loading.await??;
             let start = &prepared.start;

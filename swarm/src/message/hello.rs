@@ -178,7 +178,9 @@ impl Hello {
                 expected: self.first_round,
             });
         }
-        if theirs.model != self.model {
+        // Whoever takes the place of a process that died goes on from the others' model.
+        let began_together = theirs.incarnation == 0 && self.incarnation == 0;
+        if theirs.model != self.model && began_together {
             return Err(HelloMismatch::Model {
                 found: HEXLOWER.encode(&theirs.model),
                 expected: HEXLOWER.encode(&self.model),
