@@ -14,10 +14,8 @@ use super::{Action, Adoption, Failure, Notice, RoundEnd, Swarm, Violation, new_r
 use crate::{
     Time,
     bitfield::Bitfield,
-    chunk::ChunkId,
-    config::Beginning,
     early_stop::StopRecord,
-    message::{HelloMismatch, Message, State},
+    message::{Message, State},
     metainfo::{EvaluationCounts, KnownMetainfo, Metainfo},
     neighbour::{Neighbour, NeighbourState},
     round::Round,
@@ -49,32 +47,6 @@ impl Swarm {
         self.joining.is_some()
     }
 
-    /// The model of a closed round is in the store, as the update of an origin that there is not (the first index after the peers').
-    /// Those who catch up may have it, until the round is released; false where this peer is not in the next round any more.
-    pub fn offer_model(&mut self, now: Time, round: u32, model: [u8; 32], hashes: Vec<[u8; 32]>) -> bool {
-        let is_previous = self.previous.as_ref().is_some_and(|previous| previous.number == round);
-        let ends = self.round_end.iter().chain(&self.end_before);
-        let ends = ends.map(|end| (end.round, end.set_hash, end.stop));
-        // One that was taken over was offered before.
-        let offered = self.offered.iter().map(|it| (it.round, it.set_hash, it.stop));
-        let mut known = offered.chain(ends).filter(|&(of, ..)| of == round && is_previous);
-        let Some((_, set_hash, stop)) = known.next() else {
-            return false;
-        };
-        self.offer = Some(State {
-            round,
-            set_hash,
-            stop,
-            model,
-            hashes,
-        });
-        for at in 0..self.neighbours.len() {
-            self.tell_state(at);
-        }
-        self.settle(now);
-        true
-    }
-
     /// The model that [`Action::Adopt`] named has another hash: whoever gave it lied.
     pub fn refuse_model(&mut self, now: Time, round: u32) {
         if self.adopted.take_if(|adopted| adopted.round == round).is_some() {
@@ -87,12 +59,6 @@ impl Swarm {
         }
     }
 
-    /// A neighbour catches up when this peer has no model left from which it could go on.
-    pub(super) fn cannot_help(&self, at: usize) -> bool {
-        let can_help = self.offer.is_some() || self.previous.is_some();
-        self.view.is_joining(self.neighbours[at].peer) && !can_help
-    }
-
     /// All neighbours have finished and left, and this peer cannot.
     pub(super) fn end_when_left_alone(&mut self) {
         let is_there =
@@ -100,40 +66,6 @@ impl Swarm {
         if self.goes_on_without() && !self.has_finished() && !self.neighbours.iter().any(is_there) {
             let round = self.current.number;
             self.fail(Failure::LeftBehind { round });
-        }
-    }
-
-    /// Whether a chunk is of a model that this peer offers.
-    pub(super) fn offers(&self, chunk: ChunkId) -> bool {
-        let offer = self.offer.as_ref();
-        chunk.origin == self.config.peers && offer.is_some_and(|offer| offer.round == chunk.round)
-    }
-
-    /// Asks for the model of the round before where a neighbour waits for it.
-    pub(super) fn make_model_when_wanted(&mut self) {
-        let Some(round) = self.previous.as_ref().map(|previous| previous.number) else {
-            return;
-        };
-        if self.made != Some(round) && self.somebody_catches_up() {
-            self.made = Some(round);
-            self.actions.push_back(Action::MakeModel { round });
-        }
-    }
-
-    /// Whether a neighbour catches up.
-    pub(super) fn somebody_catches_up(&self) -> bool {
-        if self.view.is_quiet() {
-            return false;
-        }
-        let mut open = self.neighbours.iter().filter(|neighbour| neighbour.is_open());
-        open.any(|neighbour| self.view.is_joining(neighbour.peer))
-    }
-
-    pub(super) fn tell_state(&mut self, at: usize) {
-        let neighbour = &self.neighbours[at];
-        let is_wanted = neighbour.is_open() && self.view.is_joining(neighbour.peer);
-        if let Some(offer) = self.offer.as_ref().filter(|_| is_wanted).cloned() {
-            self.send(at, Message::State(offer));
         }
     }
 
@@ -309,45 +241,6 @@ impl Swarm {
         (self.round_began_at, self.last_news) = (now, now);
         let gives_from = self.gives_from;
         self.actions.push_back(Action::Begin { gives_from });
-    }
-
-    /// Takes part from a round on. Updates that an earlier process of this peer may have signed are not signed again.
-    fn take_part_from(&mut self, round: u32) {
-        self.takes_part_from = round;
-        self.gives_from = match self.config.beginning {
-            Beginning::Together => round,
-            Beginning::CatchUp(earlier) => earlier.gives_from(round),
-        };
-    }
-
-    /// The first round of which this peer gives an update.
-    pub fn gives_from(&self) -> u32 {
-        self.gives_from
-    }
-
-    /// Whether this peer gives an update of the round that it is in.
-    pub fn gives(&self) -> bool {
-        self.current.number >= self.gives_from
-    }
-
-    /// A neighbour's next process has nothing of what the one before it had.
-    pub(super) fn forget_process(&mut self, at: usize) {
-        for number in self.window().collect::<Vec<u32>>() {
-            if let Some(round) = self.round_mut(number) {
-                round.forget_complete(at);
-            }
-        }
-    }
-
-    /// A neighbour has said which of its processes it is: one that has a successor gets to see that, and no more.
-    pub(super) fn show_successor(&mut self, at: usize, found: u32) -> Result<(), Violation> {
-        let peer = self.neighbours[at].peer;
-        let Some(proof) = self.view.successor_of(peer, found).cloned() else {
-            return Ok(());
-        };
-        let latest = self.view.incarnation_of(peer);
-        self.send(at, Message::Statement(proof));
-        Err(HelloMismatch::Superseded { found, latest }.into())
     }
 
     /// A round whose only origin is nobody: its update is the model of the round.
