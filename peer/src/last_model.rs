@@ -1,26 +1,115 @@
 //! The model that the training thread made last, for neighbours that catch up.
 //!
 //! The chunks from which it was made may be released by then: who dies and comes back while too few take part finds nobody who
-//! could close another round.
+//! could close another round. A large model waits in a file without a name, since memory is what many peers on one machine lack.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::{
+    fs::File,
+    io::{self, Write},
+    ops::Range,
+    os::unix::fs::FileExt,
+    path::PathBuf,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
 
-/// The model of a round, in declared order.
-type Model = (u32, Arc<Vec<f32>>);
+use crate::train::little_endian;
+
+/// Larger models are in a file, bytes.
+const LARGE: u64 = 4 << 20;
+const ELEMENT: u64 = 4;
+
+/// The values of a model, little-endian f32 in declared order.
+#[derive(Clone, Debug)]
+pub enum Model {
+    /// In memory.
+    Memory(Arc<Vec<u8>>),
+    /// In a file without a name.
+    File(Arc<File>),
+}
+
+impl Model {
+    /// The bytes of some of the values.
+    ///
+    /// # Errors
+    /// When the file cannot be read, or has less.
+    pub fn bytes(&self, values: Range<u64>) -> io::Result<Vec<u8>> {
+        let (begin, end) = (values.start * ELEMENT, values.end * ELEMENT);
+        match self {
+            Self::Memory(all) => {
+                let part = all.get(begin as usize..end as usize);
+                part.map(<[u8]>::to_vec)
+                    .ok_or_else(|| io::ErrorKind::UnexpectedEof.into())
+            }
+            Self::File(file) => {
+                let mut part = vec![0; (end - begin) as usize];
+                file.read_exact_at(&mut part, begin)?;
+                Ok(part)
+            }
+        }
+    }
+}
+
+/// A model that is being kept, tensor by tensor.
+#[derive(Debug)]
+pub struct Keeping {
+    values: Vec<u8>,
+    file: Option<File>,
+}
+
+impl Keeping {
+    /// The next values.
+    ///
+    /// # Errors
+    /// When the file cannot be written.
+    pub fn add(&mut self, values: &[f32]) -> io::Result<()> {
+        let bytes = little_endian(values);
+        match &mut self.file {
+            Some(file) => file.write_all(&bytes),
+            None => self.values.write_all(&bytes),
+        }
+    }
+}
 
 /// A place for one model, shared by the training thread and the driver.
-#[derive(Clone, Debug, Default)]
-pub struct LastModel(Arc<Mutex<Option<Model>>>);
+#[derive(Clone, Debug)]
+pub struct LastModel {
+    folder: PathBuf,
+    slot: Arc<Mutex<Option<(u32, Model)>>>,
+}
 
 impl LastModel {
-    fn slot(&self) -> MutexGuard<'_, Option<Model>> {
-        // Every change is complete before anything can panic.
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    /// An empty place; large models go into a file in this folder.
+    #[must_use]
+    pub fn new(folder: PathBuf) -> Self {
+        let slot = Arc::default();
+        Self { folder, slot }
     }
 
-    /// Takes the place of the one before.
-    pub fn keep(&self, round: u32, model: Vec<f32>) {
-        *self.slot() = Some((round, Arc::new(model)));
+    fn slot(&self) -> MutexGuard<'_, Option<(u32, Model)>> {
+        // Every change is complete before anything can panic.
+        self.slot.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Makes room for a model of so many parameters, which takes the place of the one before.
+    ///
+    /// # Errors
+    /// When the file cannot be made.
+    pub fn begin(&self, parameters: u64) -> io::Result<Keeping> {
+        self.clear();
+        let is_large = parameters * ELEMENT > LARGE;
+        let file = is_large.then(|| tempfile::tempfile_in(&self.folder)).transpose()?;
+        let room = if is_large { 0 } else { parameters * ELEMENT };
+        let values = Vec::with_capacity(room as usize);
+        Ok(Keeping { values, file })
+    }
+
+    /// The model of a round is there.
+    pub fn keep(&self, round: u32, keeping: Keeping) {
+        let model = match keeping.file {
+            Some(file) => Model::File(Arc::new(file)),
+            None => Model::Memory(Arc::new(keeping.values)),
+        };
+        *self.slot() = Some((round, model));
     }
 
     /// A round changes nothing: its model is the one before.
@@ -30,17 +119,17 @@ impl LastModel {
         }
     }
 
-    /// Makes room for the next one.
+    /// Forgets it.
     pub fn clear(&self) {
         *self.slot() = None;
     }
 
     /// The model of a round, if it is the last one.
     #[must_use]
-    pub fn of(&self, round: u32) -> Option<Arc<Vec<f32>>> {
+    pub fn of(&self, round: u32) -> Option<Model> {
         let slot = self.slot();
         let (_, model) = slot.as_ref().filter(|(of, _)| *of == round)?;
-        Some(Arc::clone(model))
+        Some(model.clone())
     }
 }
 
@@ -49,14 +138,27 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_the_last_model_is_there() {
-        let last = LastModel::default();
+    fn only_the_last_model_is_there_in_memory_or_in_a_file_without_a_name() {
+        let folder = tempfile::tempdir().unwrap();
+        let last = LastModel::new(folder.path().to_owned());
         assert!(last.of(0).is_none());
-        last.keep(3, vec![1.0, 2.0]);
-        assert_eq!(last.of(3).as_deref(), Some(&vec![1.0, 2.0]));
-        assert!(last.of(2).is_none());
-        last.stays(4);
-        assert!(last.of(4).is_some());
+        for parameters in [4, LARGE] {
+            let mut keeping = last.begin(parameters).unwrap();
+            keeping.add(&[1.0, 2.0]).unwrap();
+            keeping.add(&[3.0, 4.0]).unwrap();
+            last.keep(3, keeping);
+            let model = last.of(3).unwrap();
+            assert_eq!(matches!(model, Model::File(_)), parameters == LARGE);
+            assert_eq!(
+                model.bytes(1..3).unwrap(),
+                [2.0_f32.to_le_bytes(), 3.0_f32.to_le_bytes()].concat()
+            );
+            assert!(model.bytes(3..5).is_err());
+            assert!(last.of(2).is_none());
+            last.stays(4);
+            assert!(last.of(4).is_some());
+        }
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
         last.clear();
         assert!(last.of(4).is_none());
     }

@@ -7,6 +7,7 @@ mod set_model;
 mod slowdown;
 
 use std::{
+    io,
     path::PathBuf,
     sync::{
         Arc,
@@ -55,6 +56,8 @@ pub enum WorkError {
     Fold { round: u32, source: FoldError },
     #[error(transparent)]
     Checkpoint(#[from] checkpoint::WriteError),
+    #[error("the model of round {round} could not be kept for neighbours that catch up")]
+    Keep { round: u32, source: io::Error },
     #[error(transparent)]
     Record(#[from] RecordError),
     #[error("the update of round {round} could not be signed")]

@@ -1,15 +1,29 @@
 //! Models of closed rounds, made once more for neighbours that catch up.
 
-use std::sync::Arc;
+use std::{io, sync::Arc};
 
 use fltorrent_swarm::{Bitfield, ChunkId, ChunkLayout};
+use thiserror::Error;
 
 use super::Driver;
 use crate::{
     aggregate::{Aggregation, Fold, FoldError, Updates},
-    store::{ChunkStore, RoundHold},
+    last_model::Model,
+    store::{ChunkStore, RoundHold, StoreError},
     train::little_endian,
 };
+
+/// Why a model cannot be made once more.
+#[derive(Debug, Error)]
+#[allow(missing_docs, reason = "each message says what it is")]
+enum MakeError {
+    #[error(transparent)]
+    Fold(#[from] FoldError),
+    #[error("a chunk of it cannot be kept")]
+    Store(#[from] StoreError),
+    #[error("it cannot be read back")]
+    Kept(#[source] io::Error),
+}
 
 /// Makes the rule that folds a round.
 pub type Rule = Arc<dyn Fn() -> Box<dyn Aggregation> + Send + Sync>;
@@ -36,7 +50,7 @@ enum Source {
     /// The updates of its round, which are in the store: they are folded once more.
     Updates(Box<dyn Aggregation>, Closed),
     /// The training thread, which has made it.
-    Made(Arc<Vec<f32>>),
+    Made(Model),
 }
 
 impl Driver {
@@ -90,29 +104,28 @@ fn make(
     origin: u32,
     source: Source,
     hold: RoundHold,
-) -> Result<Made, FoldError> {
+) -> Result<Made, MakeError> {
     let round = hold.round();
     let mut whole = blake3::Hasher::new();
     let mut hashes = Vec::with_capacity(layout.chunks() as usize);
-    let mut add = |index, values: &[f32]| {
-        let data = little_endian(values);
+    let mut add = |index, data: Vec<u8>| {
         whole.update(&data);
         hashes.push(*blake3::hash(&data).as_bytes());
-        store.put(ChunkId { round, origin, index }, data.into_owned().into())
+        store.put(ChunkId { round, origin, index }, data.into())
     };
     let ranges = (0..layout.chunks()).map(|index| (index, layout.range(index)));
     match source {
         Source::Made(model) => {
             for (index, range) in ranges {
-                let values = model.get(range.start as usize..range.end as usize);
-                add(index, values.unwrap_or_default())?;
+                add(index, model.bytes(range).map_err(MakeError::Kept)?)?;
             }
         }
         Source::Updates(mut rule, closed) => {
             let updates = Updates::new(store, layout, round, &closed.samples).only(closed.set.as_ref());
             let mut fold = Fold::new(rule.as_mut(), updates)?;
             for (index, range) in ranges {
-                add(index, &fold.next((range.end - range.start) as usize)?)?;
+                let values = fold.next((range.end - range.start) as usize)?;
+                add(index, little_endian(&values).into_owned())?;
             }
         }
     }

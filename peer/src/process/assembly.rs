@@ -57,6 +57,7 @@ impl Assembly {
         let buffers = Buffers::new(prepared.layout.longest());
         let (folder, budget) = (peer.places.scratch.clone(), plan.exchange.memory_budget);
         Ok(Self {
+            last_model: LastModel::new(folder.clone()),
             store: ChunkStore::new(folder, budget, &buffers, index),
             peer,
             membership,
@@ -68,7 +69,6 @@ impl Assembly {
                 0 => Beginning::Together,
                 _ => Beginning::CatchUp(earlier),
             },
-            last_model: LastModel::default(),
         })
     }
 

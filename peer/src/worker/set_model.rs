@@ -17,23 +17,21 @@ pub(super) fn set_model(
 ) -> Result<[u8; 32], WorkError> {
     let trained = |source| WorkError::Train { round, source };
     let folded = |source| WorkError::Fold { round, source };
+    let unkept = |source| WorkError::Keep { round, source };
     while trainer.take_first().map_err(trained)?.is_some() {}
     let mut fold = Fold::new(rule, updates).map_err(folded)?;
     let mut hasher = blake3::Hasher::new();
-    let mut kept = Vec::new();
-    if let Some(last) = last {
-        last.clear();
-        kept.reserve_exact(trainer.parameters() as usize);
-    }
+    let kept = last.map(|last| last.begin(trainer.parameters())).transpose();
+    let mut kept = kept.map_err(unkept)?;
     for length in trainer.lengths() {
         let values = fold.next(length).map_err(folded)?;
         hasher.update(&little_endian(&values));
-        if last.is_some() {
-            kept.extend_from_slice(&values);
+        if let Some(kept) = &mut kept {
+            kept.add(&values).map_err(unkept)?;
         }
         trainer.push(values).map_err(trained)?;
     }
-    if let Some(last) = last {
+    if let (Some(last), Some(kept)) = (last, kept) {
         last.keep(round, kept);
     }
     Ok(*hasher.finalize().as_bytes())

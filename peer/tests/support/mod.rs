@@ -334,7 +334,7 @@ impl Run {
         let store = ChunkStore::new(folder.to_owned(), self.budget, &buffers, me);
         let (progress_in, progress) = mpsc::channel(4);
         let (orders, inbox) = orders::orders();
-        let last_model = LastModel::default();
+        let last_model = LastModel::new(folder.to_owned());
         let work = worker::Work {
             start: worker::Start::fresh(trainer.as_ref()).unwrap(),
             checkpoints: None,
