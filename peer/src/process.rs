@@ -27,6 +27,7 @@ use std::{
 use anyhow::{Context, Result, anyhow, bail};
 use fltorrent_coordinator::key::PeerKey;
 use fltorrent_crds::{Announcement, Plan, visible};
+use thiserror::Error;
 
 use crate::{checkpoint::Resume, churn, driver::RunError, extend, memory};
 
@@ -67,6 +68,11 @@ pub const NO_USE: u8 = 5;
 /// Where a launched peer listens: the launcher tells the others the port.
 const ANY_PORT: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
 
+/// What one process cannot load its next one cannot either.
+#[derive(Debug, Error)]
+#[error(transparent)]
+struct Unprepared(anyhow::Error);
+
 /// Runs a peer; the reason of a failure is the last line on standard error.
 pub fn main(options: Options) -> ExitCode {
     match run(&options) {
@@ -79,7 +85,7 @@ pub fn main(options: Options) -> ExitCode {
             let reason = format!("{error:#}");
             tracing::error!(reason, "the peer failed");
             tell(&reason);
-            let is_final = error.downcast_ref().is_some_and(RunError::is_final);
+            let is_final = error.is::<Unprepared>() || error.downcast_ref().is_some_and(RunError::is_final);
             ExitCode::from(if is_final { NO_USE } else { FAILED })
         }
     }
@@ -133,7 +139,7 @@ async fn launched(peer: Peer, bindings: lifeline::Waiting) -> Result<()> {
     })?;
     let ready = bound.load();
     let membership = Membership::of(bindings.bindings().await?, key)?;
-    ready.await?.run(membership).await
+    ready.await.map_err(Unprepared)?.run(membership).await
 }
 
 /// Sets the process's log up: JSON lines in a file; a run that goes on appends to what is there.
