@@ -171,7 +171,6 @@ mod tests {
         let path = folder.path().join("peer-3.signed");
         let (mut first, earlier) = open(&path, 0, 0, "a");
         assert_eq!(earlier, EarlierUpdates::Nothing);
-        assert_eq!(open(&path, 0, 1, "a").1, EarlierUpdates::Nothing);
         first.note(4).unwrap();
         let (mut second, earlier) = open(&path, 0, 1, "a");
         assert_eq!(earlier, EarlierUpdates::UpTo(4));
@@ -180,11 +179,19 @@ mod tests {
             first.note(5),
             Err(RecordError::Superseded { own: 0, latest: 1 })
         ));
-        // A process that signs nothing hands on what it found.
-        assert_eq!(open(&path, 0, 2, "a").1, EarlierUpdates::UpTo(4));
         second.note(7).unwrap();
         assert_eq!(open(&path, 0, 2, "a").1, EarlierUpdates::UpTo(7));
+        // A process that signs nothing hands on what it found.
+        assert_eq!(open(&path, 0, 3, "a").1, EarlierUpdates::UpTo(7));
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn where_nothing_was_signed_nothing_is_out_of_question() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("peer-3.signed");
+        assert_eq!(open(&path, 0, 0, "a").1, EarlierUpdates::Nothing);
+        assert_eq!(open(&path, 0, 1, "a").1, EarlierUpdates::Nothing);
     }
 
     #[test]
