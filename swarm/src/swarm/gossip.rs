@@ -24,8 +24,8 @@ impl Swarm {
         self.tell_statements(at);
         self.tell_state(at);
         for number in self.window() {
-            // What is released nobody can have.
-            if number < self.released {
+            // What is released nobody can have, and where the run goes on nobody needs it: there is a model instead.
+            if self.goes_on_without() && number < self.released {
                 self.send(at, Message::Closed { round: number });
                 continue;
             }
