@@ -43,6 +43,12 @@ struct Content {
     round: Option<u32>,
 }
 
+impl Content {
+    fn is_of(&self, run: &str, attempt: u32) -> bool {
+        (self.run.as_str(), self.attempt) == (run, attempt)
+    }
+}
+
 /// The file of one process.
 #[derive(Debug)]
 pub struct SignedRecord {
@@ -74,7 +80,7 @@ impl SignedRecord {
     ) -> Result<(Self, EarlierUpdates), RecordError> {
         let run = run.to_string();
         let is_before = |found: &Content| {
-            (&found.run, found.attempt) == (&run, attempt)
+            found.is_of(&run, attempt)
                 && found.incarnation.checked_add(1) == Some(incarnation)
                 && Some(&found.boot) == boot.as_ref()
         };
@@ -105,9 +111,9 @@ impl SignedRecord {
     /// # Errors
     /// When a later process has taken the place of this one, or the file cannot be written; nothing may be signed then.
     pub fn note(&mut self, round: u32) -> Result<(), RecordError> {
-        let (own, of) = (&self.content, |it: &Content| (it.run.clone(), it.attempt));
-        let later = read(&self.path).filter(|found| of(found) == of(own) && found.incarnation > own.incarnation);
-        if let Some(later) = later {
+        let own = &self.content;
+        let is_later = |found: &Content| found.is_of(&own.run, own.attempt) && found.incarnation > own.incarnation;
+        if let Some(later) = read(&self.path).filter(is_later) {
             let (own, latest) = (own.incarnation, later.incarnation);
             return Err(RecordError::Superseded { own, latest });
         }

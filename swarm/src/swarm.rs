@@ -173,7 +173,7 @@ impl Swarm {
             stats: Stats::default(),
         };
         if catches_up {
-            swarm.begin_to_join(first, true);
+            swarm.begin_to_join(first, true, 0);
         }
         swarm.view.set_round(first);
         swarm
@@ -428,14 +428,17 @@ impl Swarm {
         for position in outstanding {
             self.current.give_up(position, at);
         }
-        let window = [
+        self.rounds_mut().for_each(|round| round.forget_neighbour(at));
+    }
+
+    /// The rounds that matter, as far as anything is known of them.
+    fn rounds_mut(&mut self) -> impl Iterator<Item = &mut Round> {
+        let rounds = [
             self.previous.as_mut(),
             Some(&mut self.current),
             self.next.as_deref_mut(),
         ];
-        for round in window.into_iter().flatten() {
-            round.forget_neighbour(at);
-        }
+        rounds.into_iter().flatten()
     }
 
     fn send(&mut self, at: usize, message: Message) {

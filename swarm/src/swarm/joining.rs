@@ -80,11 +80,7 @@ impl Swarm {
             self.neighbours[at].catches_up = false;
             self.others_are_in(now, self.view.takes_part_from(peer));
         } else if was_joining && self.neighbours[at].is_open() {
-            for number in self.window().collect::<Vec<u32>>() {
-                if let Some(round) = self.round_mut(number) {
-                    round.forget_told(at);
-                }
-            }
+            self.rounds_mut().for_each(|round| round.forget_told(at));
             self.tell_everything(at);
         }
     }
@@ -207,21 +203,18 @@ impl Swarm {
         (self.released, self.next) = (round, None);
         self.origins_ahead.clear();
         (self.published_at, self.unpublished, self.adopted) = (None, None, None);
-        self.begin_to_join(round, false);
-        if let Some(joining) = &mut self.joining {
-            joining.least = least;
-        }
+        self.begin_to_join(round, false, least);
         let behind = Notice::Behind { round, theirs };
         self.actions.push_back(Action::Notice(behind));
     }
 
-    /// Waits for the model of a round, the one before this one at least.
-    pub(super) fn begin_to_join(&mut self, round: u32, begins: bool) {
+    /// Waits for the model of round `least` or a later one; it was in `round`. With `begins` the others may be in the first round yet.
+    pub(super) fn begin_to_join(&mut self, round: u32, begins: bool, least: u32) {
         self.current = self.round_of_a_model(round);
         self.joining = Some(Joining {
             since: self.latest,
             begins,
-            least: 0,
+            least,
             offers: BTreeMap::new(),
             offer: None,
             relayed: BTreeSet::new(),

@@ -16,6 +16,7 @@ use crate::{
     Time,
     neighbour::{Neighbour, NeighbourState},
     repair::{Repair, partners},
+    round::Round,
 };
 
 /// Connections of peers that this one would not be wired to, at once.
@@ -27,7 +28,7 @@ const MOST_TRIED: usize = 8;
 /// A link that lasts shorter was refused right after it was made; the next try waits twice as long, up to a bound.
 const LASTING: Duration = Duration::from_secs(5);
 const FIRST_PAUSE: Duration = Duration::from_millis(250);
-const LONGEST_PAUSE: Duration = Duration::from_secs(16);
+const MOST_DOUBLINGS: u32 = 6;
 /// Extra links are closed after so many borders of rounds without need. By the first one only the peer that is back has taken part in
 /// a round from its beginning, and others may still lack chunks of the one before.
 const BORDERS: u32 = 2;
@@ -230,7 +231,7 @@ impl Swarm {
             since + patience
         };
         // A connection that is made and closed at once is no reason to hurry.
-        let pause = |(at, tries): (Time, u32)| at + (FIRST_PAUSE * 2_u32.pow(tries.min(6))).min(LONGEST_PAUSE);
+        let pause = |(at, tries): (Time, u32)| at + FIRST_PAUSE * 2_u32.pow(tries.min(MOST_DOUBLINGS));
         Some(partner.dialled.map_or(first, |dialled| first.max(pause(dialled))))
     }
 
@@ -288,14 +289,7 @@ impl Swarm {
             return at;
         }
         self.neighbours.push(Neighbour::extra(peer, now));
-        let rounds = [
-            self.previous.as_mut(),
-            Some(&mut self.current),
-            self.next.as_deref_mut(),
-        ];
-        for round in rounds.into_iter().flatten() {
-            round.add_neighbour();
-        }
+        self.rounds_mut().for_each(Round::add_neighbour);
         Some(self.neighbours.len() - 1)
     }
 }
