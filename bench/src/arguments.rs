@@ -34,6 +34,8 @@ pub(crate) enum Benchmark {
     Loopback(LoopbackArguments),
     /// Send over an emulated link with each congestion control, over round-trip times and losses
     Congestion(CongestionArguments),
+    /// Kill a peer in mid-run: how long the others wait, how soon it is back, what it fetches; and what heartbeats cost
+    Survival(SurvivalArguments),
     /// Those that need no root and nothing but PyTorch: quickstart and train
     All(AllArguments),
 }
@@ -152,6 +154,35 @@ pub(crate) struct LoopbackArguments {
     #[arg(long, default_value_t = 3, value_parser = whole_number::<u32>(1, 1000))]
     pub(crate) repetitions: u32,
     /// Change one field of the manifest of every case, such as transport.mtu=6500; may be given several times
+    #[arg(long, value_name = "PATH=VALUE", value_parser = setting)]
+    pub(crate) set: Vec<(String, String)>,
+    /// Keep the results folders in this folder
+    #[arg(long, value_name = "DIR", value_parser = path())]
+    pub(crate) keep: Option<PathBuf>,
+}
+
+/// `fltorrent-bench survival`.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct SurvivalArguments {
+    /// Only this case; may be given several times
+    #[arg(long, value_name = "NAME", value_parser = PossibleValuesParser::new(["kill", "restart", "quiet"]))]
+    pub(crate) case: Vec<String>,
+    /// Number of peers
+    #[arg(long, value_name = "N", default_value_t = 8, value_parser = whole_number::<u32>(4, 100))]
+    pub(crate) peers: u32,
+    /// Size of an update, such as 100k or 25M
+    #[arg(long, value_name = "BYTES", default_value = "10M")]
+    pub(crate) update: ByteSize,
+    /// Rounds of a run in which a peer is killed
+    #[arg(long, default_value_t = 15, value_parser = whole_number::<u32>(3, 1000))]
+    pub(crate) rounds: u32,
+    /// Rounds that the peer finishes before it is killed
+    #[arg(long, default_value_t = 4, value_parser = whole_number::<u32>(2, 1000))]
+    pub(crate) after: u32,
+    /// Number of runs of each case
+    #[arg(long, default_value_t = 5, value_parser = whole_number::<u32>(1, 1000))]
+    pub(crate) repetitions: u32,
+    /// Change one field of the manifest of every case, such as liveness.heartbeatTimeout=5s; may be given several times
     #[arg(long, value_name = "PATH=VALUE", value_parser = setting)]
     pub(crate) set: Vec<(String, String)>,
     /// Keep the results folders in this folder

@@ -8,6 +8,7 @@ mod exchange;
 mod folder;
 mod loopback;
 mod noise;
+mod survival;
 mod table;
 mod train;
 
@@ -61,6 +62,7 @@ fn bench(what: &Benchmark) -> Result<(), ExitCode> {
         Benchmark::Exchange(arguments) => exchange::exchange(arguments, &mut printer),
         Benchmark::Loopback(arguments) => loopback::loopback(arguments, &mut printer),
         Benchmark::Congestion(arguments) => congestion::congestion(arguments, &mut printer),
+        Benchmark::Survival(arguments) => survival::survival(arguments, &mut printer),
         Benchmark::All(arguments) => {
             quickstart(&arguments.quickstart, &mut printer).and_then(|()| train(&arguments.train, &mut printer))
         }

@@ -31,6 +31,11 @@ pub enum StoreError {
         folder: PathBuf,
         source: io::Error,
     },
+    #[error(
+        "chunk {} of origin {} in round {} is not what was written to {folder}: its disk changed it",
+        chunk.index, chunk.origin, chunk.round
+    )]
+    Damaged { chunk: ChunkId, folder: PathBuf },
     #[error("chunk {} of origin {} in round {} is not in the store", chunk.index, chunk.origin, chunk.round)]
     Missing { chunk: ChunkId },
 }
@@ -66,7 +71,13 @@ struct Inner {
 #[derive(Clone, Debug)]
 enum Place {
     Memory(Bytes),
-    File { offset: u64, length: usize },
+    /// A flipped bit would make another model, so that what comes back is compared. Chunks were verified before they came here: it takes a
+    /// checksum, not a hash.
+    File {
+        offset: u64,
+        length: usize,
+        checksum: u32,
+    },
 }
 
 #[derive(Debug)]
@@ -118,18 +129,23 @@ impl ChunkStore {
     /// A chunk's bytes.
     ///
     /// # Errors
-    /// When it is not there, or the file cannot be read.
+    /// When it is not there, the file cannot be read, or what is in it is not what was written.
     pub fn get(&self, chunk: ChunkId) -> Result<Bytes, StoreError> {
-        let (file, offset, mut data, folder) = {
+        let (file, offset, checksum, mut data, folder) = {
             let inner = self.inner();
             match inner.places.get(&chunk) {
                 None => return Err(StoreError::Missing { chunk }),
                 Some(Place::Memory(data)) => return Ok(data.clone()),
-                Some(&Place::File { offset, length }) => {
+                Some(&Place::File {
+                    offset,
+                    length,
+                    checksum,
+                }) => {
                     let file = inner.files.get(&chunk.round).ok_or(StoreError::Missing { chunk })?;
                     (
                         Arc::clone(&file.file),
                         offset,
+                        checksum,
                         inner.buffers.take(length),
                         inner.folder.clone(),
                     )
@@ -139,10 +155,14 @@ impl ChunkStore {
         file.read_exact_at(data.bytes_mut(), offset)
             .map_err(|source| StoreError::Read {
                 round: chunk.round,
-                folder,
+                folder: folder.clone(),
                 source,
             })?;
-        Ok(data.freeze())
+        let data = data.freeze();
+        match crc32fast::hash(&data) == checksum {
+            true => Ok(data),
+            false => Err(StoreError::Damaged { chunk, folder }),
+        }
     }
 
     /// Bytes in RAM and bytes in files.
@@ -214,6 +234,7 @@ impl Inner {
         let place = Place::File {
             offset: file.end,
             length: data.len(),
+            checksum: crc32fast::hash(&data),
         };
         file.end += data.len() as u64;
         self.used -= data.len() as u64;
@@ -300,6 +321,25 @@ mod tests {
             0,
             "the file has no name"
         );
+    }
+
+    #[test]
+    fn a_flipped_bit_in_a_file_is_noticed() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = store(folder.path(), 0);
+        store.put(chunk(2, 7), data(7)).unwrap();
+        let file = Arc::clone(&store.inner().files[&2].file);
+        file.write_all_at(&[7 ^ 1], 50).unwrap();
+        let error = store.get(chunk(2, 7)).unwrap_err();
+        assert!(matches!(error, StoreError::Damaged { .. }), "{error}");
+        assert!(
+            error
+                .to_string()
+                .starts_with("chunk 7 of origin 0 in round 2 is not what was written to "),
+            "{error}"
+        );
+        file.write_all_at(&[7], 50).unwrap();
+        assert_eq!(store.get(chunk(2, 7)).unwrap(), data(7));
     }
 
     #[test]

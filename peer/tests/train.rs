@@ -393,7 +393,7 @@ fn a_backend_that_cannot_run_says_what_to_do() {
 fn the_quickstart_learns_the_digits_whatever_the_seed() {
     for seed in ["42", "1", "2"] {
         let plan = plan(&[("seed", seed)]);
-        let rounds = oracle::fedavg_oracle(&plan);
+        let rounds = oracle::fedavg_oracle(&plan, |_, _| false);
         assert_eq!(rounds.len(), 10);
         let last = &rounds.last().unwrap().test;
         let accuracy = last.correct as f64 / last.total as f64;

@@ -10,6 +10,7 @@ mod closing;
 mod dispatch;
 mod downloads;
 mod ending;
+mod flapping;
 mod getters;
 mod gossip;
 mod helping;
@@ -84,6 +85,7 @@ pub struct Swarm {
     /// The round from which on this peer takes part, and the first one of which it gives an update.
     takes_part_from: u32,
     gives_from: u32,
+    returns: flapping::Returns,
     /// This peer catches up with the others.
     joining: Option<Joining>,
     /// Origins that are more than a round ahead, and in which one, as they have signed.
@@ -147,6 +149,7 @@ impl Swarm {
             last_ballots: BTreeMap::new(),
             takes_part_from: 0,
             gives_from: 0,
+            returns: flapping::Returns::default(),
             origins_ahead: BTreeMap::new(),
             joining: None,
             adopted: None,

@@ -1,9 +1,15 @@
 //! Machines that share nothing but files, as network namespaces; needs root, iproute2 and nftables.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "these are tests")]
 
+mod faults;
 #[path = "../../../bench/src/exchange/namespaces.rs"]
 mod namespaces;
 mod network;
+#[expect(dead_code, reason = "only the models are compared here")]
+#[path = "../../../peer/tests/support/oracle.rs"]
+mod oracle_rounds;
+#[path = "../shared/recorded.rs"]
+mod recorded;
 mod refused;
 mod symptoms;
 

@@ -305,6 +305,11 @@ impl Peer {
         panic!("no line contains “{text}”:\n{}\n{errors}", self.seen.join("\n"));
     }
 
+    pub(crate) fn is_there(&self) -> bool {
+        let stat = fs::read_to_string(format!("/proc/{}/stat", self.child.id())).unwrap();
+        !stat.rsplit(") ").next().unwrap().starts_with('Z')
+    }
+
     pub(crate) fn interrupt(&self) {
         let pid = Pid::from_raw(self.child.id().try_into().unwrap()).unwrap();
         kill_process(pid, Signal::INT).unwrap();

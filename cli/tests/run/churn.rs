@@ -59,8 +59,11 @@ fn what_the_manifest_says_happens_to_each_peer_in_each_run() {
         }
         let ends = lines(folder.path(), 0, "roundEnd");
         let missing = |round: usize, peer: u64| ends[round]["missing"].as_array().unwrap().contains(&peer.into());
-        assert_eq!((missing(3, 6), missing(5, 6), missing(19, 6)), (false, true, true));
-        assert_eq!((missing(3, 3), missing(7, 3), missing(19, 3)), (false, true, true));
+        // The deadline of a round is short, so that a slow machine may leave somebody out once before that; it folds some of what they gave.
+        for (peer, last) in [(6, 5), (3, 7)] {
+            assert!((0..last).any(|round| !missing(round, peer)), "peer {peer}");
+            assert!((last..20).all(|round| missing(round, peer)), "peer {peer}");
+        }
     }
     assert_eq!(all[0], all[1]);
 }

@@ -6,6 +6,7 @@ mod churn;
 mod complete;
 mod endings;
 mod examples;
+mod faults;
 mod fetch;
 mod live;
 mod network;
@@ -13,6 +14,8 @@ mod oracle;
 #[path = "../../../peer/tests/support/oracle.rs"]
 mod oracle_rounds;
 mod peer;
+#[path = "../shared/recorded.rs"]
+mod recorded;
 mod refused;
 mod report;
 mod resume;

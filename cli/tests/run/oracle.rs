@@ -23,7 +23,7 @@ fn every_topology_ends_with_the_model_of_sequential_fedavg() {
         (plan.peers.len(), plan.training.rounds, plan.training.epochs),
         (8, 10, 1)
     );
-    let expected = fedavg_oracle(&plan);
+    let expected = fedavg_oracle(&plan, |_, _| false);
     for topology in ["ring", "star", "mesh"] {
         let summary = summary("fashion-mnist.yaml", &[&format!("topology.type={topology}")]);
         let rounds = summary["rounds"].as_array().unwrap();

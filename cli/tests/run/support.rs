@@ -76,6 +76,10 @@ pub(crate) struct Process {
 }
 
 impl Process {
+    pub(crate) const fn pid(&self) -> Pid {
+        self.pid
+    }
+
     pub(crate) fn signal(&self, signal: Signal) {
         kill_process(self.pid, signal).unwrap();
     }
@@ -197,10 +201,16 @@ impl Endless {
         peers
     }
 
-    /// The process of one peer, which is there.
-    pub(crate) fn peer(&self, index: u32) -> Process {
-        let mut peers = self.peers().into_iter();
-        peers.find(|peer| peer.index == index).unwrap()
+    /// The process of one peer. The system shows the arguments of a new one a moment after it was started.
+    pub(crate) fn peer(&mut self, index: u32) -> Process {
+        loop {
+            let mut peers = self.peers().into_iter();
+            if let Some(peer) = peers.find(|peer| peer.index == index) {
+                return peer;
+            }
+            assert!(self.launcher.try_wait().unwrap().is_none(), "the run has ended");
+            std::thread::yield_now();
+        }
     }
 
     pub(crate) fn signal(&self, signal: Signal) {

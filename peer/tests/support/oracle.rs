@@ -15,8 +15,8 @@ pub(crate) struct OracleRound {
 }
 
 /// Trains the peers one after the other, and takes the mean of their parameters in f64, weighted by their samples and
-/// summed in peer order; gives one entry a round.
-pub(crate) fn fedavg_oracle(plan: &Plan) -> Vec<OracleRound> {
+/// summed in peer order, without the updates that are missing in a round; gives one entry a round.
+pub(crate) fn fedavg_oracle(plan: &Plan, missing: impl Fn(u32, u32) -> bool) -> Vec<OracleRound> {
     let Divided { labels, shards } = data::divide(plan).unwrap();
     let all: Vec<u32> = (0..labels.test.len() as u32).collect();
     let test = data::load(&plan.data, &labels, Split::Test, &all).unwrap();
@@ -29,13 +29,14 @@ pub(crate) fn fedavg_oracle(plan: &Plan) -> Vec<OracleRound> {
             )
         })
         .collect();
-    let total: usize = shards.iter().map(Vec::len).sum();
     let mut model = init::parameters(&plan.model, plan.seed);
     let mut update = vec![0.0; model.len()];
     (0..plan.training.rounds)
         .map(|round| {
-            let mut sums = vec![0.0; model.len()];
-            for (trainer, shard) in &mut peers {
+            let (mut sums, mut total) = (vec![0.0; model.len()], 0);
+            let gives = |peer: &u32| !missing(round, *peer);
+            for (_, (trainer, shard)) in (0..).zip(&mut peers).filter(|(peer, _)| gives(peer)) {
+                total += shard.len();
                 trainer.set(&model).unwrap();
                 trainer.train(shard, round).unwrap();
                 trainer.flatten(&mut update).unwrap();
@@ -43,8 +44,10 @@ pub(crate) fn fedavg_oracle(plan: &Plan) -> Vec<OracleRound> {
                     *sum += shard.len() as f64 * f64::from(value);
                 }
             }
-            for (value, sum) in model.iter_mut().zip(&sums) {
-                *value = (sum / total as f64) as f32;
+            if total > 0 {
+                for (value, sum) in model.iter_mut().zip(&sums) {
+                    *value = (sum / total as f64) as f32;
+                }
             }
             let (trainer, _) = &mut peers[0];
             trainer.set(&model).unwrap();

@@ -363,7 +363,7 @@ impl Swarm {
         };
         self.joining = None;
         self.released = offer.round + 1;
-        self.take_part_from(offer.round + 1);
+        self.take_part_again_from(offer.round + 1);
         let adoption = Adoption {
             round: offer.round,
             model: offer.model,

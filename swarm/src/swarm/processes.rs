@@ -26,6 +26,13 @@ impl Swarm {
         };
     }
 
+    /// Takes part again from a round on, and gives updates later where it comes back again and again.
+    pub(super) fn take_part_again_from(&mut self, round: u32) {
+        self.take_part_from(round);
+        let flaps_until = round.saturating_add(self.returns.note(round));
+        self.gives_from = self.gives_from.max(flaps_until);
+    }
+
     /// A neighbour's next process has nothing of what the one before it had.
     pub(super) fn forget_process(&mut self, at: usize) {
         for number in self.window().collect::<Vec<u32>>() {
