@@ -92,9 +92,9 @@ impl Training {
         let files: Vec<PathBuf> = (0..MACHINES)
             .map(|peer| network.results(peer).join(format!("peers/peer-{peer}.jsonl")))
             .collect();
-        let (rounds, degraded) = compare_with_the_oracle(plan, &files);
-        println!("{rounds} rounds, {degraded} of them without an update");
-        degraded
+        let compared = compare_with_the_oracle(plan, &files);
+        println!("{compared:?}");
+        compared.degraded
     }
 }
 

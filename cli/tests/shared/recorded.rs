@@ -24,42 +24,55 @@ pub(crate) fn missing(end: &Value) -> Vec<u32> {
     missing.iter().map(|peer| peer.as_u64().unwrap() as u32).collect()
 }
 
-/// All peers ended each round alike, and have the model that sequential FedAvg makes without the missing updates. Gives how many rounds
-/// there were, and how many of them lack an update.
-pub(crate) fn compare_with_the_oracle(mut plan: Plan, files: &[PathBuf]) -> (u32, usize) {
-    let (mut ends, mut models) = (BTreeMap::new(), BTreeMap::new());
+/// What peers have recorded, compared.
+#[derive(Debug)]
+pub(crate) struct Compared {
+    pub(crate) rounds: u32,
+    /// Rounds that lack an update.
+    pub(crate) degraded: usize,
+    /// Ends of rounds that somebody had for itself: whoever closes a round and is lost before the others hear of it.
+    pub(crate) alone: usize,
+}
+
+/// Compares each round with what sequential FedAvg makes without the updates that are missing at most peers: the same model at all that
+/// have ended it so.
+pub(crate) fn compare_with_the_oracle(mut plan: Plan, files: &[PathBuf]) -> Compared {
+    // By round and who is missing, the models.
+    let mut ends: BTreeMap<u32, BTreeMap<Vec<u32>, Vec<String>>> = BTreeMap::new();
     for file in files {
+        let numbered = |line: &Value| line["round"].as_u64().unwrap() as u32;
+        let models: BTreeMap<u32, String> = lines_of(file, "round")
+            .iter()
+            .map(|line| (numbered(line), line["modelHash"].as_str().unwrap().to_owned()))
+            .collect();
         for end in lines_of(file, "roundEnd") {
-            let round = end["round"].as_u64().unwrap() as u32;
-            let without = missing(&end);
-            let before = ends.insert(round, without.clone());
-            assert!(
-                before.is_none_or(|before| before == without),
-                "{}: {end}",
-                file.display()
-            );
-        }
-        for line in lines_of(file, "round") {
-            let round = line["round"].as_u64().unwrap() as u32;
-            let model = line["modelHash"].as_str().unwrap().to_owned();
-            let before = models.insert(round, model.clone());
-            assert!(
-                before.is_none_or(|before| before == model),
-                "{}: {line}",
-                file.display()
-            );
+            let models = models.get(&numbered(&end)).cloned();
+            let of_round = ends.entry(numbered(&end)).or_default();
+            of_round.entry(missing(&end)).or_default().extend(models);
         }
     }
-    let rounds = models.last_key_value().unwrap().0 + 1;
+    let rounds = ends.last_key_value().unwrap().0 + 1;
+    let (mut agreed, mut alone) = (BTreeMap::new(), 0);
+    for (round, sets) in ends {
+        let all = sets.len();
+        let most = sets.into_iter().max_by_key(|(_, models)| models.len()).unwrap();
+        alone += all - 1;
+        agreed.insert(round, most);
+    }
     plan.training.rounds = rounds;
-    let is_missing = |round, peer| {
-        ends.get(&round)
-            .is_some_and(|missing: &Vec<u32>| missing.contains(&peer))
-    };
+    let is_missing = |round, peer| agreed.get(&round).is_some_and(|(missing, _)| missing.contains(&peer));
     for (round, expected) in (0..).zip(fedavg_oracle(&plan, is_missing)) {
         let hash: String = expected.hash.iter().map(|byte| format!("{byte:02x}")).collect();
-        assert_eq!(models.get(&round), Some(&hash), "round {round}");
+        let (missing, models) = &agreed[&round];
+        assert!(
+            models.iter().all(|model| *model == hash),
+            "round {round} without {missing:?}"
+        );
     }
-    let degraded = ends.values().filter(|missing| !missing.is_empty()).count();
-    (rounds, degraded)
+    let degraded = agreed.values().filter(|(missing, _)| !missing.is_empty()).count();
+    Compared {
+        rounds,
+        degraded,
+        alone,
+    }
 }
