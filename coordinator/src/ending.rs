@@ -38,6 +38,10 @@ pub enum EndState {
     Stopped,
     /// Ended by an error.
     Failed,
+    /// Gone as the manifest says (`churn`): it does not come back.
+    Left,
+    /// Another process has taken the place of this one.
+    Superseded,
 }
 
 /// How a peer's process ended. Fields that are not known are passed over, so that an older coordinator reads a newer peer.
@@ -52,6 +56,12 @@ pub struct Ending {
     pub peer: Option<u32>,
     /// The peer's attempt, likewise.
     pub attempt: Option<u32>,
+    /// The number of the process among those of the peer in the attempt, likewise.
+    #[serde(default)]
+    pub incarnation: Option<u32>,
+    /// True for a peer that failed since the run is over or cannot go on.
+    #[serde(default)]
+    pub is_final: bool,
     /// Finished rounds, including those before a checkpoint that it resumed from.
     pub rounds: u32,
     /// Rounds of the plan; 0 when there was none.
@@ -87,6 +97,8 @@ impl Ending {
             version: version.to_owned(),
             peer: None,
             attempt: None,
+            incarnation: None,
+            is_final: false,
             rounds: 0,
             rounds_planned: 0,
             accuracy: None,
@@ -121,6 +133,11 @@ impl Ending {
         self.model_hash = None;
         self.accuracy = None;
         self.loss = None;
+    }
+
+    /// Whether another process in this one's place would be of no use.
+    pub const fn is_of_no_use(&self) -> bool {
+        self.is_final || matches!(self.state, EndState::Left | EndState::Superseded)
     }
 
     /// The message: JSON of fewer than [`ENDING_BYTES`] bytes; the error is cut until it fits.

@@ -4,8 +4,8 @@
 //! certificate by that run's authority; a name of no run that is known here gets no handshake. Then, one request a connection:
 //!
 //! - `POST /v1/certificate`, without a client certificate: `Authorization: Bearer TOKEN`, a certificate request (PEM) as body. The answer
-//!   is the certificate (PEM). 401: the token is not believed; 403: it is, but not of a peer of this run; 429: asked too often; 503: that
-//!   cannot be said now. The last two have `Retry-After`.
+//!   is the certificate (PEM). 401: the token is not believed; 403: it is, but not of a peer of this run; 410: a later process of the
+//!   peer has got one; 429: asked too often; 503: that cannot be said now. The last two have `Retry-After`.
 //! - `POST /v1/bt_complete`, with it: as at the [`intake`](crate::intake) of one run; 503 at a replica that does not lead.
 //! - `GET /healthz`.
 //!
@@ -65,6 +65,8 @@ pub struct Member {
     pub index: u32,
     /// The peer's attempt.
     pub attempt: u32,
+    /// The number of its process among those of the attempt: of two the one with the higher number counts.
+    pub incarnation: u32,
 }
 
 /// Why a token brings no certificate.

@@ -50,6 +50,8 @@ pub struct SealedPod<'a> {
     pub index: u32,
     /// The peer's attempt.
     pub attempt: u32,
+    /// The number of its process among those of the attempt.
+    pub incarnation: u32,
 }
 
 impl RootSecret {
@@ -109,6 +111,7 @@ impl RootSecret {
             experiment,
             index,
             attempt,
+            incarnation,
         } = pod;
         let mut hasher = blake3::Hasher::new_keyed(&blake3::derive_key(SEAL_CONTEXT, &self.0));
         for text in [namespace, name, uid, experiment] {
@@ -118,6 +121,10 @@ impl RootSecret {
         }
         hasher.update(&index.to_le_bytes());
         hasher.update(&attempt.to_le_bytes());
+        if *incarnation > 0 {
+            // That of an attempt's first process stays what it was when there were no others, and pods that run stay sealed.
+            hasher.update(&incarnation.to_le_bytes());
+        }
         hasher.finalize()
     }
 }

@@ -155,11 +155,15 @@ fn member(root: &RootSecret, known: &Known, claim: &Claim, pod: Option<&Pod>) ->
     let says = seal::claim(metadata)
         .filter(|says| says.experiment == known.uid)
         .ok_or_else(|| not_ours("it does not belong to the experiment"))?;
-    let (Some(index), Some(attempt)) = (says.index, says.attempt) else {
+    let (Some(index), Some(attempt), Some(incarnation)) = (says.index, says.attempt, says.incarnation) else {
         return Err(not_ours("its labels name no peer"));
     };
     if seal::fits(root, metadata) {
-        return Ok(Member { index, attempt });
+        return Ok(Member {
+            index,
+            attempt,
+            incarnation,
+        });
     }
     if seal::is_there(metadata) {
         return Err(not_ours("its seal is invalid"));

@@ -22,6 +22,8 @@ pub const EXPERIMENT: &str = "fltorrent.io/experiment";
 pub const INDEX: &str = "fltorrent.io/index";
 /// Label: the attempt of a pod.
 pub const ATTEMPT: &str = "fltorrent.io/attempt";
+/// Label: the number of a pod among those of its peer in its attempt; 0 where it is absent.
+pub const INCARNATION: &str = "fltorrent.io/incarnation";
 /// The group that a pod's peer belongs to.
 pub const GROUP: &str = "fltorrent.io/group";
 /// Annotation of a pod: proves that this operator made it.

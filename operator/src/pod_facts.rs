@@ -91,7 +91,7 @@ pub fn prune(pod: &mut Pod) {
         annotations.retain(|key, value| key == names::SEAL && value.len() <= LONGEST_SEAL);
     }
     if let Some(labels) = &mut labels {
-        let looked_at = [names::EXPERIMENT, names::INDEX, names::ATTEMPT];
+        let looked_at = [names::EXPERIMENT, names::INDEX, names::ATTEMPT, names::INCARNATION];
         labels.retain(|key, _| looked_at.contains(&key.as_str()));
     }
     if let Some(owners) = &mut owner_references {

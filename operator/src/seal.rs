@@ -18,6 +18,8 @@ pub struct Claim<'a> {
     pub index: Option<u32>,
     /// The peer's attempt, if a label says one.
     pub attempt: Option<u32>,
+    /// The number of the pod among those of its peer in the attempt: 0 unless a label says another one; none if that is no number.
+    pub incarnation: Option<u32>,
 }
 
 /// The claim of a pod with these metadata; none if it belongs to no experiment.
@@ -27,11 +29,13 @@ pub fn claim(metadata: &ObjectMeta) -> Option<Claim<'_>> {
         .iter()
         .flatten()
         .find(|owner| owner.controller == Some(true))?;
-    let number = |key| metadata.labels.as_ref()?.get(key)?.parse().ok();
+    let label = |key| metadata.labels.as_ref()?.get(key);
+    let number = |key| label(key)?.parse().ok();
     Some(Claim {
         experiment: &owner.uid,
         index: number(names::INDEX),
         attempt: number(names::ATTEMPT),
+        incarnation: label(names::INCARNATION).map_or(Some(0), |text| text.parse().ok()),
     })
 }
 
@@ -65,6 +69,7 @@ fn pod(metadata: &ObjectMeta) -> Option<SealedPod<'_>> {
         experiment: claim.experiment,
         index: claim.index?,
         attempt: claim.attempt?,
+        incarnation: claim.incarnation?,
     })
 }
 
@@ -81,12 +86,22 @@ pub(crate) mod tests {
 
     /// A pod of experiment `x` with the UID `u` in the namespace `team`, as the operator makes it.
     pub(crate) fn pod(index: u32, attempt: u32, status: &serde_json::Value) -> Pod {
+        pod_of(index, attempt, 0, status)
+    }
+
+    /// As [`pod`], but a later one of its peer in the attempt.
+    pub(crate) fn pod_of(index: u32, attempt: u32, incarnation: u32, status: &serde_json::Value) -> Pod {
+        let name = match incarnation {
+            0 => format!("{index}-{attempt}"),
+            _ => format!("{index}-{attempt}-r{incarnation}"),
+        };
+        let [index, attempt, incarnation] = [index, attempt, incarnation].map(|number| number.to_string());
         let mut pod: Pod = from_value(json!({
             "metadata": {
-                "name": format!("x-{index}-{attempt}"),
+                "name": format!("x-{name}"),
                 "namespace": "team",
-                "uid": format!("uid-{index}-{attempt}"),
-                "labels": {names::EXPERIMENT: "x", names::INDEX: index.to_string(), names::ATTEMPT: attempt.to_string()},
+                "uid": format!("uid-{name}"),
+                "labels": {names::EXPERIMENT: "x", names::INDEX: index, names::ATTEMPT: attempt, names::INCARNATION: incarnation},
                 "ownerReferences": [{"apiVersion": "fltorrent.io/v1alpha1", "kind": "FLTorrentExperiment", "name": "x", "uid": "u", "controller": true}],
             },
             "status": status,
@@ -101,6 +116,7 @@ pub(crate) mod tests {
     fn a_seal_fits_no_other_pod() {
         let made = pod(3, 1, &json!({})).metadata;
         assert!(fits(&root(), &made));
+        assert!(fits(&root(), &pod_of(3, 1, 2, &json!({})).metadata));
         assert!(!fits(&RootSecret::from_bytes(&[8; 32]).unwrap(), &made));
         let forged = |change: fn(&mut ObjectMeta)| {
             let mut copy = made.clone();
@@ -117,6 +133,14 @@ pub(crate) mod tests {
             forged(|copy| {
                 let labels = copy.labels.as_mut().unwrap();
                 labels.insert(names::ATTEMPT.into(), u32::MAX.to_string());
+            }),
+            forged(|copy| {
+                let labels = copy.labels.as_mut().unwrap();
+                labels.insert(names::INCARNATION.into(), "1".into());
+            }),
+            forged(|copy| {
+                let labels = copy.labels.as_mut().unwrap();
+                labels.insert(names::INCARNATION.into(), "first".into());
             }),
             forged(|copy| copy.annotations = None),
         ] {

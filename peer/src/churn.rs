@@ -7,6 +7,9 @@ use rustix::process::{Signal, getpid, kill_process};
 /// What a shell and a container runtime say of a process that SIGKILL has ended.
 const KILLED: i32 = 128 + 9;
 
+/// Called with the round before a process dies for good, since whoever started it hears of it in no other way.
+pub type LastWord = Box<dyn Fn(u32) + Send>;
+
 /// The thread does nothing for so long, or for ever.
 pub fn stand_still(lasts: Option<Duration>) {
     match lasts {

@@ -23,6 +23,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use crate::{
     CurrentCredentials,
+    churn::LastWord,
     last_model::LastModel,
     news::News,
     observer::{Observer, Outlets},
@@ -68,6 +69,8 @@ pub struct Parts {
     pub peer: (u32, u32),
     /// What happens to this peer.
     pub churn: Churn,
+    /// Called with the round before that kills the process for good.
+    pub last_word: Option<LastWord>,
     /// Peers × chunks.
     pub positions: u64,
 }

@@ -68,6 +68,7 @@ impl Directory for Known {
         Ok(Member {
             index,
             attempt: self.attempt.load(Ordering::Relaxed),
+            incarnation: 0,
         })
     }
 

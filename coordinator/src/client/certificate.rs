@@ -35,6 +35,8 @@ pub enum ApplyError {
     #[error("{status}: {reason}")]
     Refused { status: u16, reason: String },
     #[error("{reason}")]
+    Replaced { reason: String },
+    #[error("{reason}")]
     Later {
         reason: String,
         retry_after: Option<Duration>,
@@ -63,7 +65,7 @@ impl Applicant {
     /// looked at.
     ///
     /// # Errors
-    /// When the token is refused, or there is no answer now.
+    /// When the token is refused, a later process of the peer has got a certificate, or there is no answer now.
     pub async fn ask(&self, token: &str, request_pem: &str) -> Result<String, ApplyError> {
         let request = PostRequest {
             path: CERTIFICATE_PATH,
@@ -83,6 +85,11 @@ impl Applicant {
 impl From<PostError> for ApplyError {
     fn from(error: PostError) -> Self {
         match error {
+            PostError::Refused {
+                status: StatusCode::GONE,
+                reason,
+                ..
+            } => Self::Replaced { reason },
             PostError::Refused { status, reason, .. }
                 if status.is_client_error() && status != StatusCode::TOO_MANY_REQUESTS =>
             {

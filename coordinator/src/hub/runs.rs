@@ -9,10 +9,10 @@ use std::{
 use fltorrent_records::progress::{Progress, Standing, in_flight};
 use rustls::ServerConfig;
 
-use super::RunFacts;
+use super::{Member, RunFacts};
 use crate::{
     authority::{Authority, AuthorityError},
-    identity::RunId,
+    identity::{Role, RunId},
     secret::RootSecret,
     tls::{Credentials, HTTP_ALPN, TlsError},
 };
@@ -29,6 +29,15 @@ pub(super) enum RunsError {
     Authority(#[from] AuthorityError),
     #[error("the coordinator's certificate cannot be used")]
     Tls(#[from] TlsError),
+}
+
+/// A later process of a peer has a certificate.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{} has a certificate", Role::Peer { index: *index, attempt: *attempt, incarnation: *incarnation })]
+pub(super) struct Replaced {
+    index: u32,
+    attempt: u32,
+    incarnation: u32,
 }
 
 /// All runs; at most [`MAX_RUNS`].
@@ -79,6 +88,7 @@ impl Runs {
             authority,
             lifetime: self.lifetime,
             shown: Mutex::new(None),
+            signed: Mutex::default(),
             progress: Mutex::new(Progress::recent(facts.peers, facts.rounds, in_flight(facts.peers))),
         });
         by_id.insert(id, Arc::clone(&run));
@@ -93,6 +103,8 @@ pub(super) struct Run {
     pub(super) progress: Mutex<Progress>,
     lifetime: Duration,
     shown: Mutex<Option<Shown>>,
+    /// Attempt and incarnation of the newest process that has a certificate, by peer.
+    signed: Mutex<HashMap<u32, (u32, u32)>>,
 }
 
 /// The server configuration, and the time of its renewal.
@@ -109,6 +121,28 @@ impl Run {
 
     pub(super) fn standing(&self) -> Standing {
         lock(&self.progress).standing()
+    }
+
+    /// Takes note that a process gets a certificate. Who asks after a later one has got its own has been replaced: its identity is what
+    /// that one has, and it gets none.
+    pub(super) fn admit(&self, member: &Member) -> Result<(), Replaced> {
+        let &Member {
+            index,
+            attempt,
+            incarnation,
+        } = member;
+        let mut signed = lock(&self.signed);
+        let newest = signed.entry(index).or_default();
+        if *newest > (attempt, incarnation) {
+            let (attempt, incarnation) = *newest;
+            return Err(Replaced {
+                index,
+                attempt,
+                incarnation,
+            });
+        }
+        *newest = (attempt, incarnation);
+        Ok(())
     }
 
     /// The configuration of the run's coordinator, with a certificate that is good for a third of its lifetime at least.
@@ -189,6 +223,27 @@ mod tests {
         let told = lock(&run.progress).handle_report(&sample(3, 0, 1));
         assert_eq!(told.unwrap(), Outcome::New);
         assert_eq!(lock(&run.progress).room(), 10_000);
+    }
+
+    #[test]
+    fn a_process_that_was_replaced_is_known() {
+        let run = runs().open(id(1), FACTS, |_| true).unwrap();
+        let ask = |index, attempt, incarnation| {
+            run.admit(&Member {
+                index,
+                attempt,
+                incarnation,
+            })
+        };
+        for (attempt, incarnation) in [(0, 0), (0, 0), (0, 2), (0, 2)] {
+            assert_eq!(ask(1, attempt, incarnation), Ok(()));
+        }
+        let error = ask(1, 0, 1).unwrap_err();
+        assert_eq!(error.to_string(), "peer 1, attempt 0, incarnation 2 has a certificate");
+        assert_eq!(ask(0, 0, 0), Ok(()));
+        // A later attempt begins to count anew.
+        assert_eq!(ask(1, 1, 0), Ok(()));
+        assert!(ask(1, 0, 3).is_err());
     }
 
     #[test]

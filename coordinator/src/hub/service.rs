@@ -19,7 +19,10 @@ use tokio::{
     time::timeout,
 };
 
-use super::{Directory, RunReported, Settings, Unproven, runs::Run};
+use super::{
+    Directory, Member, RunReported, Settings, Unproven,
+    runs::{Replaced, Run},
+};
 use crate::{
     authority::{AuthorityError, MAX_REQUEST_BYTES},
     identity::{Identity, Role},
@@ -58,6 +61,8 @@ enum Refusal {
     Busy,
     #[error(transparent)]
     Unproven(#[from] Unproven),
+    #[error(transparent)]
+    Replaced(#[from] Replaced),
     #[error("the body is not text in UTF-8")]
     NotText,
     #[error("{}", crate::chain(.0))]
@@ -81,6 +86,7 @@ impl Refusal {
             Self::Count(error) => error.status(),
             Self::NoToken | Self::Unproven(Unproven::Unauthenticated(_)) => StatusCode::UNAUTHORIZED,
             Self::Unproven(Unproven::NotOurs(_)) | Self::NoCertificate | Self::Over { .. } => StatusCode::FORBIDDEN,
+            Self::Replaced(_) => StatusCode::GONE,
             Self::TooOften { .. } | Self::ReportsTooOften { .. } => StatusCode::TOO_MANY_REQUESTS,
             Self::Busy | Self::Unproven(Unproven::Unavailable { .. }) | Self::NotLeading | Self::Early { .. } => {
                 StatusCode::SERVICE_UNAVAILABLE
@@ -203,10 +209,16 @@ impl<D: Directory> Service<D> {
             self.directory.member(id, &token).await
         };
         let member = timeout(STEP_TIMEOUT, asked).await.map_err(|_| Refusal::Busy)??;
-        let signed = run
-            .authority
-            .sign_peer(body, member.index, member.attempt, 0, SystemTime::now())?;
-        tracing::info!(run = %id, from = %client.from, peer = member.index, attempt = member.attempt, "a certificate was signed");
+        let Member {
+            index,
+            attempt,
+            incarnation,
+        } = member;
+        let now = SystemTime::now();
+        let signed = run.authority.sign_peer(body, index, attempt, incarnation, now)?;
+        // After what can fail: who gets nothing replaces nobody.
+        run.admit(&member)?;
+        tracing::info!(run = %id, from = %client.from, peer = index, attempt, incarnation, "a certificate was signed");
         Ok(typed(StatusCode::OK, "application/x-pem-file", signed))
     }
 

@@ -27,6 +27,25 @@ async fn a_token_brings_a_certificate() {
     assert_eq!(credentials.identity(), Identity::peer(RUN, 3, 0, 0));
 }
 
+/// Whoever renews too late learns that another process has its place.
+#[tokio::test]
+async fn a_process_that_was_replaced_gets_no_certificate() {
+    let operator = Operator::start().await;
+    let applicant = operator.applicant(RUN);
+    let key = PeerKey::generate().unwrap();
+    let request = key.request_pem().unwrap();
+    for _ in 0..2 {
+        applicant.ask(TOKEN, &request).await.unwrap();
+    }
+    let next = applicant.ask("token-of-the-next", &request).await.unwrap();
+    let credentials = operator.credentials(RUN, &next, key);
+    assert_eq!(credentials.identity(), Identity::peer(RUN, 3, 0, 1));
+    let error = applicant.ask(TOKEN, &request).await.unwrap_err();
+    let reason = "peer 3, attempt 0, incarnation 1 has a certificate";
+    assert_eq!(error, ApplyError::Replaced { reason: reason.into() });
+    applicant.ask("token-of-the-next", &request).await.unwrap();
+}
+
 #[tokio::test]
 async fn refusals_and_delays_are_told_apart() {
     let settings = Settings {

@@ -40,6 +40,11 @@ const FACTS: RunFacts = RunFacts {
     attempt: 0,
 };
 pub(crate) const TOKEN: &str = "token-of-3";
+const THIRD: Member = Member {
+    index: 3,
+    attempt: 0,
+    incarnation: 0,
+};
 const WAIT: Duration = Duration::from_secs(7);
 
 /// Knows a few tokens.
@@ -55,7 +60,11 @@ impl Directory for Known {
 
     async fn member(&self, run: RunId, token: &str) -> Result<Member, Unproven> {
         match token {
-            TOKEN if run == RUN => Ok(Member { index: 3, attempt: 0 }),
+            TOKEN if run == RUN => Ok(THIRD),
+            "token-of-the-next" => Ok(Member {
+                incarnation: 1,
+                ..THIRD
+            }),
             TOKEN => Err(Unproven::NotOurs("its pod is of another run".into())),
             "silence" => std::future::pending().await,
             "later" => Err(Unproven::Unavailable {

@@ -12,6 +12,7 @@ const POD: SealedPod<'static> = SealedPod {
     experiment: "8ecb3a3e-6b1f-4f51-9d1c-3a5d2c1f7a10",
     index: 3,
     attempt: 0,
+    incarnation: 0,
 };
 
 fn secret(byte: u8) -> RootSecret {
@@ -55,6 +56,7 @@ fn a_seal_is_of_one_pod_and_one_secret() {
         },
         SealedPod { index: 4, ..POD },
         SealedPod { attempt: 1, ..POD },
+        SealedPod { incarnation: 1, ..POD },
         // The same letters, cut elsewhere.
         SealedPod {
             namespace: "teamm",

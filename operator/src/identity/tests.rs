@@ -61,8 +61,19 @@ fn a_pod_is_a_peer_only_under_our_seal() {
     };
     let ours = seal::tests::pod(3, 1, &json!({}));
     let found = member(&root, &known, &claim, Some(&ours)).unwrap();
-    let expected = Member { index: 3, attempt: 1 };
+    let expected = Member {
+        index: 3,
+        attempt: 1,
+        incarnation: 0,
+    };
     assert_eq!(found, expected);
+    let third = seal::tests::pod_of(3, 1, 2, &json!({}));
+    let of_third = Claim {
+        name: "x-3-1-r2".into(),
+        uid: "uid-3-1-r2".into(),
+    };
+    let found = member(&root, &known, &of_third, Some(&third)).unwrap();
+    assert_eq!(found.incarnation, 2);
     let forged = |change: fn(&mut Pod)| {
         let mut pod = ours.clone();
         change(&mut pod);
@@ -83,6 +94,13 @@ fn a_pod_is_a_peer_only_under_our_seal() {
         }),
         forged(|pod| {
             pod.labels_mut().remove(names::INDEX);
+        }),
+        // The place of the next process is not for the taking.
+        forged(|pod| {
+            pod.labels_mut().insert(names::INCARNATION.into(), "1".into());
+        }),
+        forged(|pod| {
+            pod.labels_mut().insert(names::INCARNATION.into(), "-1".into());
         }),
         forged(|pod| {
             pod.annotations_mut().insert(names::SEAL.into(), "".into());

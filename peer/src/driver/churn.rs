@@ -23,7 +23,13 @@ impl Driver {
                     self.parts.orders.stand_still(due.lasts.unwrap_or(Duration::MAX));
                     churn::stand_still(due.lasts);
                 }
-                ChurnKind::Crash | ChurnKind::Restart => churn::die(round),
+                ChurnKind::Crash => {
+                    if let Some(say) = &self.parts.last_word {
+                        say(round);
+                    }
+                    churn::die(round)
+                }
+                ChurnKind::Restart => churn::die(round),
                 ChurnKind::Leave => return Err(RunError::Left { round }),
                 // The training thread hangs, and a peer joins by being started.
                 ChurnKind::Wedge | ChurnKind::Join => {}

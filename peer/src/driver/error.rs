@@ -4,7 +4,7 @@ use fltorrent_records::verdict::{Offence, Verdict};
 use fltorrent_swarm::{Failure, HelloMismatch};
 use thiserror::Error;
 
-use crate::{metrics_file::MetricsFileError, store::StoreError, worker::WorkError};
+use crate::{metrics_file::MetricsFileError, signed_record::RecordError, store::StoreError, worker::WorkError};
 
 /// Why a peer's run ended early.
 #[derive(Debug, Error)]
@@ -65,6 +65,14 @@ impl RunError {
             | Self::Hung { .. }
             | Self::WorkerGone => false,
         }
+    }
+
+    /// Whether another process has taken the place of this one.
+    pub const fn is_superseded(&self) -> bool {
+        matches!(
+            self,
+            Self::Swarm(Failure::Superseded { .. }) | Self::Work(WorkError::Record(RecordError::Superseded { .. }))
+        )
     }
 
     /// Whether neighbours can see it for themselves in what was sent to them.

@@ -79,9 +79,14 @@ impl Assembly {
         metrics: Arc<Metrics>,
     ) -> Result<(Driver, impl FnOnce() + Send + use<>)> {
         // Nobody stops a peer but its launcher, unless it is watched.
-        let (wait, news, stop) = match self.peer.watch.take() {
-            Some(Watch { wait, news, stop }) => (Some(wait), Some(news), stop),
-            None => (None, None, oneshot::channel().1),
+        let (wait, news, stop, last_word) = match self.peer.watch.take() {
+            Some(Watch {
+                wait,
+                news,
+                stop,
+                last_word,
+            }) => (Some(wait), Some(news), stop, last_word),
+            None => (None, None, oneshot::channel().1, None),
         };
         let (index, first_round) = (self.peer.index, self.prepared.start.round);
         let (churn, wedges) = Churn::of(&self.peer.plan.peers[index as usize].churn, 0, first_round);
@@ -113,6 +118,7 @@ impl Assembly {
             stop,
             peer: (index, self.membership.attempt),
             churn,
+            last_word,
         };
         let work = self.work(wedges);
         Ok((Driver::new(parts, outlets), move || {
@@ -131,6 +137,8 @@ impl Assembly {
         };
         let (layout, start) = (prepared.layout, &prepared.start);
         let mut config = config::swarm(plan, config::topology(plan), self.peer.index, &run, layout, start);
+        // Where another process was before, the others have been there.
+        let wait = wait.filter(|_| self.beginning == Beginning::Together);
         config.join_within = wait.unwrap_or(config.join_within);
         config.beginning = self.beginning;
         config.counts = Some(Arc::clone(&prepared.counts));

@@ -6,7 +6,7 @@ use fltorrent_crds::Plan;
 use tokio::sync::{mpsc, oneshot};
 
 use super::{ModelOut, Places};
-use crate::{checkpoint::Resume, news::News};
+use crate::{checkpoint::Resume, churn::LastWord, news::News};
 
 /// Everything that a peer needs beside what the others are.
 pub struct Peer {
@@ -40,6 +40,8 @@ pub struct Watch {
     pub news: mpsc::Sender<News>,
     /// Ends the run with a word on who wants it, such as `its user (SIGINT)`.
     pub stop: oneshot::Receiver<&'static str>,
+    /// Called with the round when the plan lets the process die for good: nothing can be told afterwards.
+    pub last_word: Option<LastWord>,
 }
 
 /// Where a peer listens for its neighbours.

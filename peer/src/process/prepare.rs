@@ -17,6 +17,8 @@ use crate::{
 pub(super) struct Prepared {
     pub(super) trainer: Box<dyn Trainer>,
     pub(super) start: Start,
+    /// Whether that is a checkpoint.
+    pub(super) resumes: bool,
     pub(super) shard: Samples,
     pub(super) test_part: Samples,
     /// The counts that each peer of the run has to sign.
@@ -38,16 +40,14 @@ pub(super) fn prepare(
     let Divided { labels, shards } = data::divide(plan)?;
     let test_parts = shards::test_part(plan.seed, peers, labels.test.len() as u32);
     let mut trainer = train::trainer(&plan.model, &plan.training, plan.seed, index)?;
-    let start = match (start(plan, index, folder, resume, trainer.as_mut()), resume) {
-        // Its peer has newer ones by now. The model comes from the others.
+    let (start, resumes) = match (start(plan, index, folder, resume, trainer.as_mut()), resume) {
+        // Its peer has newer ones by now, or they are gone with the process before. The model comes from the others.
         (Err(error), Some(Resume::After(round))) if incarnation > 0 => {
             tracing::info!("goes on without the checkpoint of the start: {error:#}");
-            Start {
-                round,
-                ..Start::fresh(trainer.as_mut())?
-            }
+            let fresh = Start::fresh(trainer.as_mut())?;
+            (Start { round, ..fresh }, false)
         }
-        (start, _) => start?,
+        (start, resume) => (start?, resume.is_some()),
     };
     let (own_train, own_test) = (&shards[index_at], &test_parts[index_at]);
     let (shard, test_part) = data::load_parts(&plan.data, &labels, own_train, own_test)?;
@@ -77,6 +77,7 @@ pub(super) fn prepare(
         label_hash: data::label_hash(&plan.data, &labels),
         trainer,
         start,
+        resumes,
         layout: ChunkLayout::new(plan.model.parameters, plan.exchange.num_chunks)
             .context("exchange.numChunks does not fit the model")?,
     })

@@ -92,7 +92,7 @@ impl Bound {
             Ok(Ready {
                 address: self.address,
                 first_round: start.round,
-                resumed: resume.map(|_| (start.model, start.evaluation)),
+                resumed: prepared.resumes.then_some((start.model, start.evaluation)),
                 metrics_address: self.metrics_address,
                 bound: self,
                 prepared,

@@ -69,6 +69,7 @@ async fn drive(
         wait,
         news: news_in,
         stop,
+        last_word: None,
     };
     let ready = peer(setup, watch).bind().map_err(failed)?.load();
     let ready = tokio::select! {

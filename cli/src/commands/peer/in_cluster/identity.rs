@@ -41,6 +41,8 @@ pub(super) enum IdentityError {
     Key(#[from] KeyError),
     #[error("the operator cannot be reached for a certificate")]
     Applicant(#[from] ApplicantError),
+    #[error("{why}: another process has taken the place of this one")]
+    Replaced { why: String },
     #[error(
         "the operator refuses this pod a certificate: {why}. Only pods that the operator created for the experiment's current attempt get one"
     )]
@@ -49,6 +51,7 @@ pub(super) enum IdentityError {
 
 /// One question's end without a certificate.
 enum Unanswered {
+    Replaced(String),
     Refused(String),
     Later(String, Option<Duration>),
 }
@@ -76,7 +79,7 @@ impl Applying {
             authority: settings.authority.clone(),
             request: key.request_pem()?,
             key,
-            expected: Identity::peer(settings.run, settings.index, settings.attempt, 0),
+            expected: Identity::peer(settings.run, settings.index, settings.attempt, settings.incarnation),
         })
     }
 
@@ -88,6 +91,7 @@ impl Applying {
         loop {
             let (why, asked) = match self.once().await {
                 Ok(credentials) => return Ok(credentials),
+                Err(Unanswered::Replaced(why)) => return Err(IdentityError::Replaced { why }),
                 Err(Unanswered::Refused(why)) => {
                     refusals += 1;
                     if refusals == REFUSALS {
@@ -108,9 +112,9 @@ impl Applying {
         }
     }
 
-    /// Asks for the next certificate at two thirds of each one's lifetime, and hands it over. Whatever the operator says, the peer goes
-    /// on as long as its certificate holds.
-    pub(super) async fn renew(self, current: watch::Sender<Arc<Credentials>>) {
+    /// Asks for the next certificate at two thirds of each one's lifetime, and hands it over. Whatever else the operator says, the peer goes
+    /// on as long as its certificate holds; once it says that another process has this one's place, that is given.
+    pub(super) async fn renew(self, current: watch::Sender<Arc<Credentials>>) -> IdentityError {
         let mut got = SystemTime::now();
         loop {
             let end = current.borrow().not_after();
@@ -122,6 +126,7 @@ impl Applying {
             let credentials = loop {
                 let (why, asked) = match self.once().await {
                     Ok(credentials) => break credentials,
+                    Err(Unanswered::Replaced(why)) => return IdentityError::Replaced { why },
                     Err(Unanswered::Refused(why)) => (why, None),
                     Err(Unanswered::Later(why, asked)) => (why, asked),
                 };
@@ -153,6 +158,7 @@ impl Applying {
         let token = read_token(&self.token).map_err(later)?;
         let certificate = match self.applicant.ask(&token, &self.request).await {
             Ok(certificate) => certificate,
+            Err(ApplyError::Replaced { reason }) => return Err(Unanswered::Replaced(reason)),
             Err(error @ ApplyError::Refused { .. }) => {
                 return Err(Unanswered::Refused(error.to_string()));
             }

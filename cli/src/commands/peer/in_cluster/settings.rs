@@ -27,6 +27,7 @@ const PEERS: &str = "peers.yaml";
 
 const INDEX: &str = "FLTORRENT_INDEX";
 const ATTEMPT: &str = "FLTORRENT_ATTEMPT";
+const INCARNATION: &str = "FLTORRENT_INCARNATION";
 const RUN: &str = "FLTORRENT_RUN";
 const COORDINATOR: &str = "FLTORRENT_COORDINATOR";
 const DOMAIN: &str = "FLTORRENT_PEERS_DOMAIN";
@@ -56,6 +57,8 @@ pub(super) type Variable<'a> = &'a dyn Fn(&str) -> Option<OsString>;
 pub(super) struct Settings {
     pub(super) index: u32,
     pub(super) attempt: u32,
+    /// The number of this pod among those of its peer in the attempt.
+    pub(super) incarnation: u32,
     pub(super) run: RunId,
     pub(super) coordinator: PeerAddress,
     pub(super) resume: Option<Resume>,
@@ -92,6 +95,7 @@ impl Settings {
         let number = |text: &str| text.parse::<u32>().map_err(|_| "a number such as 3".into());
         let index = reader.required(INDEX, number);
         let attempt = reader.required(ATTEMPT, number);
+        let incarnation = reader.optional(INCARNATION, number);
         let run = reader.required(RUN, |text| {
             text.parse::<RunId>()
                 .map_err(|_| "a run id, 32 lower-case hex digits".into())
@@ -138,6 +142,7 @@ impl Settings {
             ) if wrong.is_empty() => Ok(Self {
                 index,
                 attempt,
+                incarnation: incarnation.unwrap_or(0),
                 run,
                 coordinator,
                 resume,
@@ -453,6 +458,9 @@ mod tests {
             (INDEX, "", "FLTORRENT_INDEX is ``"),
             (ATTEMPT, "one", "FLTORRENT_ATTEMPT is `one`"),
             (ATTEMPT, "4294967296", "expected a number"),
+            (INCARNATION, "-1", "FLTORRENT_INCARNATION is `-1`; expected a number"),
+            (INCARNATION, "", "FLTORRENT_INCARNATION is ``"),
+            (INCARNATION, "4294967296", "expected a number"),
             (RUN, "5A", "expected a run id"),
             (COORDINATOR, "operator", "has no port"),
             (COORDINATOR, "operator:0", "has no port"),
