@@ -3,16 +3,19 @@
 
 pub mod certificate;
 mod outbox;
+mod pausing;
 mod post;
 
 use std::{
     fmt,
+    future::pending,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
-use fltorrent_records::report::{REPORT_PATH, ReportError, RoundReport};
+use fltorrent_records::report::{PAUSE_PATH, PauseReport, REPORT_PATH, ReportError, RoundReport};
 use rustls::ClientConfig;
+use serde::Serialize;
 use tokio::{
     sync::Notify,
     task::JoinHandle,
@@ -22,6 +25,7 @@ use tokio::{
 use crate::{backoff::JitteredBackoff, identity::RunId};
 pub use outbox::MAX_WAITING;
 use outbox::Outbox;
+use pausing::Pausing;
 use post::{PostError, PostRequest, Target};
 
 /// The longest wait between two attempts to reach the coordinator, unless the experiment gives another one.
@@ -85,6 +89,12 @@ impl Reporter {
         Ok(())
     }
 
+    /// Tells that this peer is paused, again and again until it is not any more (none). That a round's report follows tells the end of it.
+    pub fn pause(&self, pause: Option<PauseReport>) {
+        self.shared.state().pausing.set(pause, Instant::now());
+        self.shared.changed.notify_one();
+    }
+
     /// Shows another certificate from the next connection on.
     pub fn renew(&self, tls: Arc<ClientConfig>) {
         *self.shared.tls() = tls;
@@ -129,6 +139,7 @@ struct Shared {
 #[derive(Default)]
 struct State {
     outbox: Outbox,
+    pausing: Pausing,
     closing: bool,
 }
 
@@ -152,7 +163,7 @@ async fn drive(target: Target, shared: Arc<Shared>, mut backoff: JitteredBackoff
             if closing {
                 return;
             }
-            shared.changed.notified().await;
+            tell_or_wait(&target, &shared).await;
             continue;
         }
         let tls = Arc::clone(&shared.tls());
@@ -184,12 +195,48 @@ async fn drive(target: Target, shared: Arc<Shared>, mut backoff: JitteredBackoff
     }
 }
 
+/// Tells of a pause when it is time for that; else waits until there is something to tell.
+async fn tell_or_wait(target: &Target, shared: &Shared) {
+    let now = Instant::now();
+    let (told, due) = {
+        let pausing = &mut shared.state().pausing;
+        (pausing.take(now), pausing.due())
+    };
+    if let Some(pause) = told {
+        let tls = Arc::clone(&shared.tls());
+        // What fails now is told anew soon.
+        if let Err(error) = post(target, tls, PAUSE_PATH, &pause).await {
+            tracing::debug!(address = %target.address, %error, "the coordinator was not told of the pause");
+        }
+        return;
+    }
+    let due = async {
+        match due {
+            Some(due) => sleep(due.saturating_duration_since(Instant::now())).await,
+            None => pending().await,
+        }
+    };
+    tokio::select! {
+        () = shared.changed.notified() => {}
+        () = due => {}
+    }
+}
+
 async fn hand_over(target: &Target, tls: Arc<ClientConfig>, reports: &[RoundReport]) -> Result<(), PostError> {
+    post(target, tls, REPORT_PATH, &reports).await
+}
+
+async fn post(
+    target: &Target,
+    tls: Arc<ClientConfig>,
+    path: &'static str,
+    content: &impl Serialize,
+) -> Result<(), PostError> {
     let request = PostRequest {
-        path: REPORT_PATH,
+        path,
         kind: "application/json",
         token: None,
-        body: serde_json::to_vec(reports)?.into(),
+        body: serde_json::to_vec(content)?.into(),
     };
     timeout(ATTEMPT_TIMEOUT, target.post(tls, request))
         .await

@@ -7,11 +7,13 @@
 //!   is the certificate (PEM). 401: the token is not believed; 403: it is, but not of a peer of this run; 410: a later process of the
 //!   peer has got one; 429: asked too often; 503: that cannot be said now. The last two have `Retry-After`.
 //! - `POST /v1/bt_complete`, with it: as at the [`intake`](crate::intake) of one run; 503 at a replica that does not lead.
+//! - `POST /v1/pause`, likewise: a peer takes part in no round, since too few peers do.
 //! - `GET /healthz`.
 //!
 //! Whom a token belongs to, which runs there are and who leads is asked of a [`Directory`]. Every step of a connection has a time limit,
 //! and connections, in all, of one address and of one peer, sizes, runs, questions and reports a bound.
 
+mod pauses;
 mod runs;
 mod service;
 
@@ -19,10 +21,10 @@ use std::{
     io,
     net::SocketAddr,
     sync::Arc,
-    time::{Duration, SystemTime},
+    time::{Duration, Instant, SystemTime},
 };
 
-use fltorrent_records::progress::{Progress, Standing};
+use fltorrent_records::progress::{Progress, RoundEnds, Standing};
 use hyper::service::service_fn;
 use hyper_util::server::graceful::Watcher;
 use rustls::server::Acceptor;
@@ -42,6 +44,7 @@ use crate::{
     secret::RootSecret,
     server::{DriverTask, Place, Port, places::Limits, serve, speak},
 };
+pub use pauses::Paused;
 pub use runs::MAX_RUNS;
 use runs::{Run, Runs};
 pub use service::{CERTIFICATE_PATH, MAX_QUESTIONS, MAX_TOKEN_BYTES};
@@ -54,6 +57,8 @@ pub struct RunFacts {
     pub peers: u32,
     /// Rounds of the run.
     pub rounds: u32,
+    /// Peers without which no round ends.
+    pub min_peers: u32,
     /// The attempt whose reports count. When it changes, the run's progress begins anew.
     pub attempt: u32,
 }
@@ -182,16 +187,36 @@ impl Hub {
         self.address
     }
 
-    /// The progress of an attempt of a run, in a few words; none when no peer of it has come here.
-    pub fn standing(&self, run: RunId, attempt: u32) -> Option<Standing> {
-        let run = self.runs.get(run)?;
-        (run.facts.attempt == attempt).then(|| run.standing())
+    /// The progress of an attempt of a run, in a few words; none when no peer of it has come here. `ends` is how rounds had ended that
+    /// were known before this hub was there: what it is told first is counted with those that end here.
+    pub fn standing(&self, run: RunId, attempt: u32, ends: RoundEnds) -> Option<Standing> {
+        self.of(run, attempt).map(|run| run.standing(ends))
     }
 
     /// As [`standing`](Self::standing), but a copy of the whole progress.
     pub fn progress(&self, run: RunId, attempt: u32) -> Option<Progress> {
-        let run = self.runs.get(run)?;
-        (run.facts.attempt == attempt).then(|| run.progress())
+        self.of(run, attempt).map(|run| run.progress())
+    }
+
+    /// That an attempt is paused since too few peers take part, as far as they have said of late; none also when no peer of it has come here.
+    pub fn paused(&self, run: RunId, attempt: u32) -> Option<Paused> {
+        self.of(run, attempt)?.pause(Instant::now())
+    }
+
+    /// Rounds that a peer has done in an attempt by its own word; none when no peer of it has come here.
+    pub fn rounds_done(&self, run: RunId, attempt: u32, peer: u32) -> Option<u32> {
+        self.of(run, attempt).map(|run| run.rounds_done(peer))
+    }
+
+    /// These peers are not there: no round waits for their reports until they report again.
+    pub fn leave(&self, run: RunId, attempt: u32, peers: impl IntoIterator<Item = u32>) {
+        if let Some(run) = self.of(run, attempt) {
+            run.leave(peers);
+        }
+    }
+
+    fn of(&self, run: RunId, attempt: u32) -> Option<Arc<Run>> {
+        self.runs.get(run).filter(|run| run.facts.attempt == attempt)
     }
 
     /// Forgets a run that is over.

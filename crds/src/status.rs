@@ -14,6 +14,8 @@ const MAX_COUNT: u64 = crate::limits::MAX_SEED;
 const MAX_MESSAGE: usize = 4096;
 /// Longest word for a reason.
 const MAX_REASON: usize = 64;
+/// Longest text about missing peers.
+const MAX_MISSING: usize = 128;
 /// Longest text of the last error.
 const MAX_ERROR: usize = 1024;
 
@@ -42,6 +44,13 @@ pub struct ExperimentStatus {
     /// How many rounds are done.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub round: Option<RoundCounts>,
+    /// How the rounds of this attempt ended.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub round_ends: Option<RoundEnds>,
+    /// The last round that lacks updates of peers, as `round 7: peers 3, 5`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = MAX_MISSING))]
+    pub missing: Option<String>,
     /// Test accuracy of the newest model, with four digits after the point.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 32))]
@@ -207,7 +216,7 @@ impl PeerCounts {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct RoundCounts {
-    /// Rounds that all peers have completed.
+    /// Rounds that all peers have completed which took part.
     #[schemars(range(max = 1_000_000))]
     pub done: u32,
     /// Rounds of the plan.
@@ -226,6 +235,47 @@ impl RoundCounts {
             total,
             text: format!("{done}/{total}"),
         }
+    }
+}
+
+/// Numbers of rounds by what ended them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", default)]
+pub struct RoundEnds {
+    /// Rounds with the updates of all peers.
+    #[schemars(range(max = 1_000_000))]
+    pub all: u32,
+    /// Rounds that the peers which took part agreed to end without the others.
+    #[schemars(range(max = 1_000_000))]
+    pub quorum: u32,
+    /// Rounds that had taken too long.
+    #[schemars(range(max = 1_000_000))]
+    pub deadline: u32,
+    /// Rounds whose end is not signed by more than half of all peers.
+    #[schemars(range(max = 1_000_000))]
+    pub uncertified: u32,
+}
+
+impl RoundEnds {
+    /// Both together.
+    #[must_use]
+    pub const fn plus(self, other: Self) -> Self {
+        Self {
+            all: self.all.saturating_add(other.all),
+            quorum: self.quorum.saturating_add(other.quorum),
+            deadline: self.deadline.saturating_add(other.deadline),
+            uncertified: self.uncertified.saturating_add(other.uncertified),
+        }
+    }
+
+    /// Rounds that are counted.
+    pub const fn known(self) -> u32 {
+        self.all.saturating_add(self.degraded())
+    }
+
+    /// Rounds that did not wait for all peers.
+    pub const fn degraded(self) -> u32 {
+        self.quorum.saturating_add(self.deadline)
     }
 }
 

@@ -70,6 +70,7 @@ mod tests {
             facts: RunFacts {
                 peers: 2,
                 rounds: 3,
+                min_peers: 2,
                 attempt,
             },
         };

@@ -5,11 +5,7 @@ mod outline;
 use std::sync::Arc;
 
 use fltorrent_coordinator::identity::RunId;
-use fltorrent_crds::{
-    Errors, Experiment, Plan,
-    experiment::Group,
-    plan::{ChurnKind, Deadline, Repair},
-};
+use fltorrent_crds::{Errors, Experiment, Plan, experiment::Group, plan::ChurnKind};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
 use kube::Resource as _;
 
@@ -109,8 +105,7 @@ pub fn validate(experiment: Arc<Experiment>) -> Result<Validated, ValidateError>
     let uid = text(&metadata.uid, "uid")?;
     let generation = metadata.generation.unwrap_or_default();
     let plan = Plan::from_experiment(&experiment)?;
-    needs_all_peers(&plan)?;
-    loses_nobody(&plan)?;
+    can_happen(&plan)?;
     // It has to be writable, and is written anew whenever it is told.
     manifest(&experiment)?;
     Ok(Validated {
@@ -124,29 +119,18 @@ pub fn validate(experiment: Arc<Experiment>) -> Result<Validated, ValidateError>
     })
 }
 
-/// A pod that is lost ends the attempt, so that no round of one closes without somebody.
-fn needs_all_peers(plan: &Plan) -> Result<(), ValidateError> {
-    let round = &plan.exchange.round;
-    let field = match round.deadline {
-        _ if (round.quorum as usize) < plan.peers.len() => "exchange.round.quorum",
-        _ if plan.repair != Repair::None => "topology.repair",
-        Deadline::After(_) => "exchange.round.deadline",
-        Deadline::Auto | Deadline::None => return Ok(()),
-    };
-    Err(ValidateError::Plan(format!(
-        "{field}: rounds without some peers are not there in pods yet; leave it out"
-    )))
-}
-
-/// For the same reason no peer comes later, and none goes.
-fn loses_nobody(plan: &Plan) -> Result<(), ValidateError> {
-    let stays = |event| matches!(event, ChurnKind::Pause | ChurnKind::Wedge);
+/// All pods of an attempt are made together, and the next one of a peer as soon as the operator sees that it is lost.
+fn can_happen(plan: &Plan) -> Result<(), ValidateError> {
     let mut events = plan.peers.iter().flat_map(|peer| &peer.churn);
-    match events.find(|due| !stays(due.event)) {
+    let refused = events.find_map(|due| match (due.event, due.lasts) {
+        (ChurnKind::Join, _) => Some("join"),
+        (ChurnKind::Restart, Some(_)) => Some("restart with `for`"),
+        _ => None,
+    });
+    match refused {
         None => Ok(()),
-        Some(due) => Err(ValidateError::Plan(format!(
-            "churn: {} is not there in pods yet; leave it out",
-            due.event.name()
+        Some(event) => Err(ValidateError::Plan(format!(
+            "churn: {event} is not there in pods yet; leave it out"
         ))),
     }
 }

@@ -4,11 +4,18 @@
 //! over a network: however many rounds peers report, it keeps so many of each peer and so many finished ones, and totals of the rest.
 
 mod summary;
+mod unfinished;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use crate::report::{ReportError, RoundReport};
+pub use fltorrent_crds::status::RoundEnds;
+
+use crate::{
+    report::{Missing, ReportError, RoundReport},
+    survival::Cause,
+};
 pub use summary::{RoundSummary, Spread};
+use unfinished::Unfinished;
 
 /// Why a report is not counted.
 #[derive(Debug, thiserror::Error)]
@@ -54,6 +61,10 @@ pub struct Standing {
     pub last: Option<RoundSummary>,
     /// Payload bytes received in all rounds that were reported, in sum.
     pub bytes_received: u64,
+    /// How the rounds ended that are known here.
+    pub ends: RoundEnds,
+    /// The last round that lacks the updates of some peers, and of which.
+    pub missing: Option<(u32, Missing)>,
 }
 
 /// The state of one run.
@@ -71,16 +82,21 @@ pub struct Progress {
     passed_over: BTreeSet<(u32, u32)>,
     /// Whether a peer that has reported a round will report none before it.
     in_order: bool,
+    /// Whether a peer is not waited for that the others say they went on without.
+    by_ends: bool,
     /// Reports without which no round is summed up.
     least: usize,
     /// Empty until a report counts: whoever asks for a run makes room for one.
     by_peer: Vec<Reported>,
-    /// By round, then by peer.
-    unfinished: BTreeMap<u32, BTreeMap<u32, RoundReport>>,
+    unfinished: BTreeMap<u32, Unfinished>,
     finished: BTreeMap<u32, RoundSummary>,
     /// Those of which nothing else is known any more included.
     rounds_finished: usize,
+    /// Of rounds before this one nothing is kept any more.
+    kept_from: u32,
     bytes_received: u64,
+    ends: RoundEnds,
+    missing: Option<(u32, Missing)>,
 }
 
 #[derive(Clone, Debug, Default)]
@@ -113,12 +129,16 @@ impl Progress {
             away: BTreeSet::new(),
             passed_over: BTreeSet::new(),
             in_order: false,
+            by_ends: false,
             least: peers as usize,
             by_peer: Vec::new(),
             unfinished: BTreeMap::new(),
             finished: BTreeMap::new(),
             rounds_finished: 0,
+            kept_from: 0,
             bytes_received: 0,
+            ends: RoundEnds::default(),
+            missing: None,
         }
     }
 
@@ -133,6 +153,13 @@ impl Progress {
     #[must_use]
     pub fn in_order(self) -> Self {
         Self { in_order: true, ..self }
+    }
+
+    /// As it is, but whom more than half of a round's reports call missing is waited for neither in that round nor in the one before, in
+    /// which it may have gone: for who does not know otherwise which peers are there.
+    #[must_use]
+    pub fn by_ends(self) -> Self {
+        Self { by_ends: true, ..self }
     }
 
     /// A peer was away in a round, and will not report it.
@@ -189,8 +216,8 @@ impl Progress {
         self.by_peer.resize(peers as usize, Reported::default());
         self.away.remove(&peer);
         let place = &mut self.by_peer[peer as usize];
-        let earlier = self.unfinished.get(&round).and_then(|it| it.get(&peer));
-        let is_known = round < place.done && self.kept.is_some() && earlier.is_none();
+        let earlier = self.unfinished.get(&round).and_then(|it| it.reports().get(&peer));
+        let is_known = round < place.done && self.kept.is_some() && earlier.is_none() || round < self.kept_from;
         let done = place.done;
         place.done = done.max(round + 1);
         if is_known || self.finished.contains_key(&round) {
@@ -211,7 +238,10 @@ impl Progress {
                 self.bytes_received = self.bytes_received.saturating_add(report.bytes_received);
             }
         }
-        self.unfinished.entry(round).or_default().insert(peer, *report);
+        self.unfinished.entry(round).or_default().insert(*report);
+        if self.by_ends {
+            round.checked_sub(1).into_iter().for_each(|before| self.finish(before));
+        }
         self.finish(round);
         if self.in_order && done < round {
             let passed_over: Vec<u32> = self.unfinished.range(done..round).map(|(&it, _)| it).collect();
@@ -223,11 +253,14 @@ impl Progress {
 
     /// Sums a round up when all that are waited for have reported it.
     fn finish(&mut self, round: u32) {
-        let Some(reports) = self.unfinished.get(&round) else {
+        let Some(unfinished) = self.unfinished.get(&round) else {
             return;
         };
+        let reports = unfinished.reports();
+        let missing = self.missing_in(round);
         let is_waited_for = |(peer, place): (u32, &Reported)| {
             let is_over = self.lost.contains(&peer)
+                || missing.iter().any(|missing| missing.may_have(peer))
                 || self.away.contains(&peer)
                 || self.in_order && place.done > round
                 || self.passed_over.contains(&(peer, round));
@@ -237,15 +270,46 @@ impl Progress {
         if !is_whole && (reports.len() < self.least || (0..).zip(&self.by_peer).any(is_waited_for)) {
             return;
         }
-        self.finished
-            .extend(RoundSummary::of(round, reports.values()).map(|summary| (round, summary)));
+        let summary = RoundSummary::of(round, unfinished.end(), reports.values());
+        if let Some(summary) = summary {
+            self.note_end(&summary);
+            self.finished.insert(round, summary);
+        }
         self.rounds_finished += 1;
         self.unfinished.remove(&round);
         for place in &mut self.by_peer {
             place.unfinished.retain(|&it| it != round);
         }
         while self.kept.is_some_and(|kept| self.finished.len() > kept) {
-            self.finished.pop_first();
+            let first = self.finished.pop_first();
+            self.kept_from = first.map_or(0, |(round, _)| round + 1).max(self.kept_from);
+        }
+    }
+
+    /// Who was missing in a round or the next one, as enough reports of each say.
+    fn missing_in(&self, round: u32) -> Vec<Missing> {
+        let said = |round: u32| {
+            let round = self.unfinished.get(&round)?;
+            (round.reports().len() >= self.least).then(|| round.end().missing)
+        };
+        // The next one may be over already, where it was the one before that was waited for.
+        let over = |round: u32| self.finished.get(&round).map(|summary| summary.end.missing);
+        let rounds = [Some(round), round.checked_add(1)].into_iter().flatten();
+        let rounds = rounds.filter(|_| self.by_ends);
+        rounds.filter_map(|round| said(round).or_else(|| over(round))).collect()
+    }
+
+    fn note_end(&mut self, summary: &RoundSummary) {
+        let RoundSummary { round, end, .. } = summary;
+        let is = |cause| u32::from(end.cause == cause);
+        self.ends = self.ends.plus(RoundEnds {
+            all: is(Cause::All),
+            quorum: is(Cause::Quorum),
+            deadline: is(Cause::Deadline),
+            uncertified: end.uncertified_before.into(),
+        });
+        if !end.missing.is_none() {
+            self.missing = self.missing.max(Some((*round, end.missing)));
         }
     }
 
@@ -259,8 +323,8 @@ impl Progress {
                 return;
             };
             if let Some(reports) = self.unfinished.get_mut(&oldest) {
-                reports.remove(&peer);
-                if reports.is_empty() {
+                reports.remove(peer);
+                if reports.reports().is_empty() {
                     self.unfinished.remove(&oldest);
                 }
             }
@@ -292,6 +356,8 @@ impl Progress {
         Standing {
             last: self.finished.values().next_back().copied(),
             bytes_received: self.bytes_received,
+            ends: self.ends,
+            missing: self.missing,
         }
     }
 
@@ -304,6 +370,11 @@ impl Progress {
     pub fn rounds_reported(&self, peer: u32) -> Option<u32> {
         let place = self.by_peer.get(peer as usize);
         (peer < self.peers).then(|| place.map_or(0, |it| it.rounds))
+    }
+
+    /// The rounds that a peer has done by its own word: one more than the last that it has reported.
+    pub fn rounds_done_by(&self, peer: u32) -> u32 {
+        self.by_peer.get(peer as usize).map_or(0, |it| it.done)
     }
 
     /// Rounds that all peers have done. Peers report their rounds in order, so this holds for a coordinator too that began in mid-run
@@ -338,7 +409,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::report::sample;
+    use crate::report::{ReportedEnd, sample};
 
     #[test]
     fn a_round_is_summed_up_when_all_have_reported() {
@@ -447,6 +518,54 @@ mod tests {
         assert_eq!(read.round_summary(0), live.round_summary(0));
     }
 
+    /// Four peers of which two are enough, known by what they say only.
+    #[test]
+    fn a_round_does_not_wait_for_a_peer_that_the_others_call_missing() {
+        let mut progress = Progress::recent(4, 9, 2).with_least(2).in_order().by_ends();
+        let without = |missing: &[u32]| ReportedEnd {
+            cause: if missing.is_empty() { Cause::All } else { Cause::Quorum },
+            missing: Missing::of(missing),
+            uncertified_before: !missing.is_empty(),
+        };
+        let mut report = |peer, round, missing: &[u32]| {
+            let report = RoundReport {
+                end: without(missing),
+                ..sample(peer, 0, round)
+            };
+            progress.handle_report(&report).unwrap();
+            let last = progress.standing().last;
+            last.map(|last| (last.round, last.peers))
+        };
+        for peer in 0..3 {
+            assert_eq!(report(peer, 0, &[]), None);
+        }
+        // It gave its update of round 0 and was not heard of again: what round 1 says counts once enough say so.
+        assert_eq!(report(0, 1, &[3]), None);
+        assert_eq!(report(1, 1, &[3]), Some((0, 3)));
+        assert_eq!(report(2, 1, &[3]), Some((1, 3)));
+        // A single peer is not believed.
+        assert_eq!(report(0, 2, &[3]), Some((1, 3)));
+        assert_eq!(report(1, 2, &[2, 3]), Some((1, 3)));
+        assert_eq!(report(2, 2, &[3]), Some((2, 3)));
+        // It is back, and what it was late with changes nothing.
+        assert_eq!(report(3, 0, &[]), Some((2, 3)));
+        for peer in 0..3 {
+            assert_eq!(report(peer, 3, &[]), Some((2, 3)));
+        }
+        assert_eq!(report(3, 3, &[]), Some((3, 4)));
+        let standing = progress.standing();
+        let expected = RoundEnds {
+            all: 2,
+            quorum: 2,
+            deadline: 0,
+            uncertified: 2,
+        };
+        assert_eq!(standing.ends, expected);
+        assert_eq!(standing.missing, Some((2, Missing::of(&[3]))));
+        assert_eq!((progress.rounds_finished(), progress.rounds_done_by(3)), (4, 4));
+        assert_eq!(progress.rounds_done_by(9), 0);
+    }
+
     #[test]
     fn wrong_reports_change_nothing() {
         let mut progress = Progress::new(3, 2);
@@ -467,7 +586,10 @@ mod tests {
         );
         assert!(error(&mut progress, &contradiction).starts_with("peer 1, attempt 0 reported round 0 before"));
         assert!(error(&mut progress, &impossible).contains("chunksHeld"));
-        assert_eq!(progress.unfinished[&0], BTreeMap::from([(1, sample(1, 0, 0))]));
+        assert_eq!(
+            progress.unfinished[&0].reports(),
+            &BTreeMap::from([(1, sample(1, 0, 0))])
+        );
         assert_eq!(progress.rounds_reported(0), Some(0));
         assert_eq!(progress.rounds_reported(1), Some(1));
     }

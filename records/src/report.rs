@@ -3,11 +3,16 @@
 //! The wire form is JSON, one report or a list. Reports are resent until they are acknowledged, so the coordinator takes each
 //! (peer, attempt, round) once.
 
+mod end;
+mod pause;
+
 use std::{fmt, str::FromStr};
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 use crate::hex;
+pub use end::{Missing, NAMED, ReportedEnd};
+pub use pause::{MAX_PAUSE_BYTES, PAUSE_PATH, PauseReport};
 
 /// The path that reports are posted to.
 pub const REPORT_PATH: &str = "/v1/bt_complete";
@@ -175,6 +180,9 @@ pub struct RoundReport {
     pub wasted: WastedBytes,
     /// The process's largest resident set so far.
     pub peak_rss_bytes: u64,
+    /// How the round ended, unless all updates are in its model.
+    #[serde(default, skip_serializing_if = "ReportedEnd::is_usual")]
+    pub end: ReportedEnd,
 }
 
 impl RoundReport {
@@ -293,6 +301,7 @@ pub fn sample(peer: u32, attempt: u32, round: u32) -> RoundReport {
             corrupt: 2,
         },
         peak_rss_bytes: 1 << 27,
+        end: ReportedEnd::default(),
     }
 }
 
@@ -350,6 +359,11 @@ mod tests {
                 corrupt: MAX_COUNT,
             },
             peak_rss_bytes: MAX_COUNT,
+            end: ReportedEnd {
+                cause: crate::survival::Cause::Deadline,
+                missing: Missing::of(&(9990..9999).collect::<Vec<_>>()),
+                uncertified_before: true,
+            },
             ..sample(0, 0, 0)
         };
         let body = serde_json::to_vec(&vec![longest; MAX_REPORTS]).unwrap();
@@ -367,6 +381,8 @@ mod tests {
         };
         let mut unknown = good.clone();
         unknown["evaluation"]["accuracy"] = 1.0.into();
+        let mut ended = good.clone();
+        ended["end"] = serde_json::json!({"cause": "quorum", "missing": {"count": 3, "first": [1]}});
         let mut missing = good.clone();
         missing.as_object_mut().unwrap().remove("samples");
         for (body, message) in [
@@ -379,6 +395,7 @@ mod tests {
             (format!("{good} x"), "trailing characters"),
             (unknown.to_string(), "evaluation.accuracy: unknown field `accuracy`"),
             (missing.to_string(), "missing field `samples`"),
+            (ended.to_string(), "end.missing: expected a count up to 10000"),
             (with("/round", (-1).into()), "round: invalid value: integer `-1`"),
             (with("/peer", 4_294_967_296_u64.into()), "peer: invalid value"),
             (

@@ -9,7 +9,7 @@ use std::{
 use fltorrent_records::{
     classes::{ClassFigures, by_class},
     progress::RoundSummary,
-    report::{ModelHash, RoundReport},
+    report::{ModelHash, ReportedEnd, RoundReport},
 };
 
 use super::{
@@ -252,7 +252,7 @@ fn rounds(peers: &BTreeMap<u32, History>) -> Vec<Finished> {
     let mut finished = Vec::with_capacity(by_round.len());
     for (number, reports) in by_round {
         let of_peers = reports.iter().map(|(_, report)| report);
-        let Some(summary) = RoundSummary::of(number, of_peers) else {
+        let Some(summary) = RoundSummary::of(number, ReportedEnd::default(), of_peers) else {
             continue;
         };
         bytes = bytes.saturating_add(summary.bytes_received);

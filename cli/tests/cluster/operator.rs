@@ -45,12 +45,13 @@ impl Directory for Known {
         (run == RUN).then(|| RunFacts {
             peers: self.peers,
             rounds: self.rounds,
+            min_peers: self.peers / 2 + 1,
             attempt: self.attempt.load(Ordering::Relaxed),
         })
     }
 
     async fn member(&self, _run: RunId, token: &str) -> Result<Member, Unproven> {
-        let index = match token {
+        let name = match token {
             "foreign" => return Err(Unproven::NotOurs("its pod is not ours".to_owned())),
             "later" => {
                 return Err(Unproven::Unavailable {
@@ -58,17 +59,18 @@ impl Directory for Known {
                     retry_after: Duration::from_secs(1),
                 });
             }
-            _ => token.strip_prefix("token-of-"),
+            _ => token.strip_prefix("token-of-").unwrap_or_default(),
         };
-        let index = index
-            .and_then(|index| index.parse().ok())
-            .ok_or_else(|| Unproven::Unauthenticated("unknown".to_owned()))?;
+        let (index, incarnation) = name.split_once('-').unwrap_or((name, "0"));
+        let (Ok(index), Ok(incarnation)) = (index.parse(), incarnation.parse()) else {
+            return Err(Unproven::Unauthenticated("unknown".to_owned()));
+        };
         let signed = self.signed.lock().unwrap();
         signed.send_modify(|signed| *signed.entry(index).or_default() += 1);
         Ok(Member {
             index,
             attempt: self.attempt.load(Ordering::Relaxed),
-            incarnation: 0,
+            incarnation,
         })
     }
 

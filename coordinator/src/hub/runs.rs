@@ -2,14 +2,20 @@
 
 use std::{
     collections::HashMap,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::{Duration, SystemTime},
+    sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError},
+    time::{Duration, Instant, SystemTime},
 };
 
-use fltorrent_records::progress::{Progress, Standing, in_flight};
+use fltorrent_records::{
+    progress::{Progress, RoundEnds, Standing, in_flight},
+    report::PauseReport,
+};
 use rustls::ServerConfig;
 
-use super::{Member, RunFacts};
+use super::{
+    Member, RunFacts,
+    pauses::{Paused, Pauses},
+};
 use crate::{
     authority::{Authority, AuthorityError},
     identity::{Role, RunId},
@@ -89,11 +95,21 @@ impl Runs {
             lifetime: self.lifetime,
             shown: Mutex::new(None),
             signed: Mutex::default(),
-            progress: Mutex::new(Progress::recent(facts.peers, facts.rounds, in_flight(facts.peers))),
+            progress: Mutex::new(progress(&facts)),
+            ends_before: OnceLock::new(),
+            pauses: Mutex::default(),
         });
         by_id.insert(id, Arc::clone(&run));
         Ok(run)
     }
+}
+
+/// Of peers of which it is known only what they say.
+fn progress(facts: &RunFacts) -> Progress {
+    Progress::recent(facts.peers, facts.rounds, in_flight(facts.peers))
+        .with_least(facts.min_peers)
+        .in_order()
+        .by_ends()
 }
 
 #[derive(Debug)]
@@ -101,6 +117,8 @@ pub(super) struct Run {
     pub(super) facts: RunFacts,
     pub(super) authority: Authority,
     pub(super) progress: Mutex<Progress>,
+    ends_before: OnceLock<RoundEnds>,
+    pauses: Mutex<Pauses>,
     lifetime: Duration,
     shown: Mutex<Option<Shown>>,
     /// Attempt and incarnation of the newest process that has a certificate, by peer.
@@ -119,8 +137,38 @@ impl Run {
         lock(&self.progress).clone()
     }
 
-    pub(super) fn standing(&self) -> Standing {
-        lock(&self.progress).standing()
+    pub(super) fn standing(&self, ends: RoundEnds) -> Standing {
+        let standing = lock(&self.progress).standing();
+        let before = self.ends_before.get_or_init(|| ends);
+        Standing {
+            ends: standing.ends.plus(*before),
+            ..standing
+        }
+    }
+
+    /// A peer says that it is paused.
+    pub(super) fn paused(&self, pause: PauseReport, now: Instant) {
+        if pause.peer < self.facts.peers {
+            lock(&self.pauses).note(pause, now);
+        }
+    }
+
+    /// Whether the run is paused, as far as peers have said of late.
+    pub(super) fn pause(&self, now: Instant) -> Option<Paused> {
+        let progress = lock(&self.progress);
+        let done = |peer| progress.rounds_done_by(peer);
+        lock(&self.pauses).of_run(self.facts.peers, done, now)
+    }
+
+    pub(super) fn rounds_done(&self, peer: u32) -> u32 {
+        lock(&self.progress).rounds_done_by(peer)
+    }
+
+    pub(super) fn leave(&self, peers: impl IntoIterator<Item = u32>) {
+        let mut progress = lock(&self.progress);
+        for peer in peers {
+            progress.leave(peer);
+        }
     }
 
     /// Takes note that a process gets a certificate. Who asks after a later one has got its own has been replaced: its identity is what
@@ -175,6 +223,7 @@ mod tests {
     const FACTS: RunFacts = RunFacts {
         peers: 2,
         rounds: 3,
+        min_peers: 2,
         attempt: 0,
     };
 
@@ -223,6 +272,46 @@ mod tests {
         let told = lock(&run.progress).handle_report(&sample(3, 0, 1));
         assert_eq!(told.unwrap(), Outcome::New);
         assert_eq!(lock(&run.progress).room(), 10_000);
+    }
+
+    /// Three peers of which two are enough.
+    #[test]
+    fn rounds_are_counted_without_who_is_not_there_and_with_those_before() {
+        let facts = RunFacts {
+            peers: 3,
+            rounds: 9,
+            ..FACTS
+        };
+        let run = runs().open(id(1), facts, |_| true).unwrap();
+        let report = |peer, round| lock(&run.progress).handle_report(&sample(peer, 0, round)).unwrap();
+        let before = RoundEnds {
+            all: 4,
+            quorum: 1,
+            ..RoundEnds::default()
+        };
+        let done = |ends| {
+            let standing = run.standing(ends);
+            (standing.last.map(|last| last.round), standing.ends.all)
+        };
+        assert_eq!(done(before), (None, 4));
+        for peer in 0..3 {
+            report(peer, 5);
+        }
+        // What is said later is what this hub has counted itself.
+        let later = RoundEnds { all: 5, ..before };
+        assert_eq!(done(later), (Some(5), 5));
+        report(0, 6);
+        report(1, 6);
+        assert_eq!(done(later), (Some(5), 5));
+        run.leave([2, 7]);
+        assert_eq!(done(later), (Some(6), 6));
+        assert_eq!([0, 2, 7].map(|peer| run.rounds_done(peer)), [7, 6, 0]);
+        // It is back, and waited for.
+        report(2, 7);
+        report(0, 7);
+        assert_eq!(done(later).0, Some(6));
+        report(1, 7);
+        assert_eq!(done(later), (Some(7), 7));
     }
 
     #[test]

@@ -7,7 +7,9 @@ use std::{
 };
 
 use bytes::Bytes;
-use fltorrent_records::report::{MAX_BODY_BYTES, REPORT_PATH, decode_reports};
+use fltorrent_records::report::{
+    MAX_BODY_BYTES, MAX_PAUSE_BYTES, PAUSE_PATH, PauseReport, REPORT_PATH, decode_reports,
+};
 use http_body_util::Full;
 use hyper::{
     Method, Request, Response, StatusCode,
@@ -30,7 +32,7 @@ use crate::{
     server::{
         STEP_TIMEOUT,
         exchange::{HEALTH_PATH, RequestError, expect, healthy, json, read, refused, typed},
-        reports::{CountError, check_owner, count},
+        reports::{CountError, check_own, check_owner, count},
     },
 };
 
@@ -44,7 +46,7 @@ pub const MAX_TOKEN_BYTES: usize = 8192;
 pub const MAX_QUESTIONS: usize = 32;
 
 /// The routes, for messages.
-const SERVED: &str = "POST /v1/certificate, POST /v1/bt_complete and GET /healthz";
+const SERVED: &str = "POST /v1/certificate, POST /v1/bt_complete, POST /v1/pause and GET /healthz";
 
 /// Why a request is refused.
 #[derive(Debug, thiserror::Error)]
@@ -187,6 +189,10 @@ impl<D: Directory> Service<D> {
                 expect(&request, Method::POST)?;
                 self.reports(run, client, request).await
             }
+            PAUSE_PATH => {
+                expect(&request, Method::POST)?;
+                self.pause(run, client, request).await
+            }
             path => Err(RequestError::no_path(path, SERVED).into()),
         }
     }
@@ -228,8 +234,34 @@ impl<D: Directory> Service<D> {
         client: Client,
         request: Request<Incoming>,
     ) -> Result<Response<Full<Bytes>>, Refusal> {
+        let identity = self.reporter(run, client)?;
+        let body = read(request.into_body(), MAX_BODY_BYTES).await?;
+        let reports = decode_reports(&body).map_err(CountError::from)?;
+        let id = run.authority.run();
+        check_owner(id, identity, &reports)?;
+        let wrap = |reported| RunReported { run: id, reported };
+        let receipt = count(&reports, &run.progress, &self.reported, wrap).await?;
+        Ok(json(StatusCode::OK, &receipt))
+    }
+
+    async fn pause(
+        &self,
+        run: &Run,
+        client: Client,
+        request: Request<Incoming>,
+    ) -> Result<Response<Full<Bytes>>, Refusal> {
+        let identity = self.reporter(run, client)?;
+        let body = read(request.into_body(), MAX_PAUSE_BYTES).await?;
+        let pause = PauseReport::decode(&body).map_err(CountError::from)?;
+        check_own(run.authority.run(), identity, pause.peer, pause.attempt)?;
+        run.paused(pause, Instant::now());
+        Ok(healthy())
+    }
+
+    /// Who reports, if this replica takes reports and those of this attempt count.
+    fn reporter(&self, run: &Run, client: Client) -> Result<Identity, Refusal> {
         let identity = client.identity.ok_or(Refusal::NoCertificate)?;
-        let (id, current) = (run.authority.run(), run.facts.attempt);
+        let current = run.facts.attempt;
         lock(&self.reporting)
             .ask(identity, Instant::now())
             .map_err(|wait| Refusal::ReportsTooOften { wait })?;
@@ -237,23 +269,13 @@ impl<D: Directory> Service<D> {
             return Err(Refusal::NotLeading);
         }
         match identity.role {
-            Role::Peer { attempt, .. } if attempt < current => {
-                return Err(Refusal::Over {
-                    found: attempt,
-                    current,
-                });
-            }
-            Role::Peer { attempt, .. } if attempt > current => {
-                return Err(Refusal::Early { found: attempt });
-            }
-            Role::Peer { .. } | Role::Coordinator => {}
+            Role::Peer { attempt, .. } if attempt < current => Err(Refusal::Over {
+                found: attempt,
+                current,
+            }),
+            Role::Peer { attempt, .. } if attempt > current => Err(Refusal::Early { found: attempt }),
+            Role::Peer { .. } | Role::Coordinator => Ok(identity),
         }
-        let body = read(request.into_body(), MAX_BODY_BYTES).await?;
-        let reports = decode_reports(&body).map_err(CountError::from)?;
-        check_owner(id, identity, &reports)?;
-        let wrap = |reported| RunReported { run: id, reported };
-        let receipt = count(&reports, &run.progress, &self.reported, wrap).await?;
-        Ok(json(StatusCode::OK, &receipt))
     }
 }
 

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 use bytes::Bytes;
 use fltorrent_records::{
     progress::Progress,
-    report::{MAX_BODY_BYTES, REPORT_PATH, decode_reports},
+    report::{MAX_BODY_BYTES, MAX_PAUSE_BYTES, PAUSE_PATH, PauseReport, REPORT_PATH, decode_reports},
 };
 use http_body_util::Full;
 use hyper::{Method, Request, Response, StatusCode, body::Incoming};
@@ -21,7 +21,7 @@ use crate::{
 };
 
 /// The routes, for messages.
-const SERVED: &str = "POST /v1/bt_complete and GET /healthz";
+const SERVED: &str = "POST /v1/bt_complete, POST /v1/pause and GET /healthz";
 
 /// Why a request is refused.
 #[derive(Debug, thiserror::Error)]
@@ -69,6 +69,13 @@ impl Service {
                 check_owner(self.run, client, &reports)?;
                 let receipt = count(&reports, &self.progress, &self.reported, |new| new).await?;
                 Ok(json(StatusCode::OK, &receipt))
+            }
+            PAUSE_PATH => {
+                expect(&request, Method::POST)?;
+                let body = exchange::read(request.into_body(), MAX_PAUSE_BYTES).await?;
+                // Whoever has started the peers reads it in their files.
+                PauseReport::decode(&body).map_err(CountError::from)?;
+                Ok(healthy())
             }
             path => Err(RequestError::no_path(path, SERVED).into()),
         }

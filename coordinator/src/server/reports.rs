@@ -60,22 +60,22 @@ pub(crate) struct Receipt {
 
 /// Refuses reports of others than the client, which has to be of this run.
 pub(crate) fn check_owner(run: RunId, client: Identity, reports: &[RoundReport]) -> Result<(), CountError> {
-    for report in reports {
-        let (peer, attempt) = (report.peer, report.attempt);
-        let is_own = match client.role {
-            Role::Peer { index, attempt: of, .. } => client.run == run && (index, of) == (peer, attempt),
-            Role::Coordinator => false,
-        };
-        if !is_own {
-            let certificate = client;
-            return Err(CountError::Foreign {
-                certificate,
-                peer,
-                attempt,
-            });
-        }
-    }
-    Ok(())
+    let mut reports = reports.iter();
+    reports.try_for_each(|report| check_own(run, client, report.peer, report.attempt))
+}
+
+/// Refuses what is said of another peer or attempt than the client's, which has to be of this run.
+pub(crate) fn check_own(run: RunId, client: Identity, peer: u32, attempt: u32) -> Result<(), CountError> {
+    let is_own = match client.role {
+        Role::Peer { index, attempt: of, .. } => client.run == run && (index, of) == (peer, attempt),
+        Role::Coordinator => false,
+    };
+    let certificate = client;
+    is_own.then_some(()).ok_or(CountError::Foreign {
+        certificate,
+        peer,
+        attempt,
+    })
 }
 
 /// Counts reports in order, and hands on what is new as `wrap` makes it. Those before one that is refused stay counted.

@@ -37,6 +37,7 @@ use crate::fixture::{HOUR, OTHER_RUN, RUN, report};
 const FACTS: RunFacts = RunFacts {
     peers: 8,
     rounds: 4,
+    min_peers: 5,
     attempt: 0,
 };
 pub(crate) const TOKEN: &str = "token-of-3";

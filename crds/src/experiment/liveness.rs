@@ -52,6 +52,13 @@ impl Default for Liveness {
     }
 }
 
+impl Liveness {
+    /// How many of so many peers have to be connected.
+    pub fn needed(&self, peers: u32) -> u32 {
+        self.min_peers.unwrap_or(peers / 2 + 1)
+    }
+}
+
 /// What becomes of the run when something fails.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]

@@ -38,7 +38,7 @@ pub(super) fn liveness(liveness: &Liveness, peers: u32, findings: &mut Findings)
     LivenessPlan {
         heartbeat_interval: interval.get(),
         heartbeat_timeout: timeout.get(),
-        min_peers: min_peers(liveness.min_peers, peers, findings),
+        min_peers: min_peers(liveness, peers, findings),
         pause_limit: liveness.pause_limit.get(),
         retries: retries(liveness, findings),
     }
@@ -76,11 +76,9 @@ fn retries(liveness: &Liveness, findings: &mut Findings) -> RetryPlan {
     }
 }
 
-fn min_peers(asked: Option<u32>, peers: u32, findings: &mut Findings) -> u32 {
-    let majority = peers / 2 + 1;
-    let Some(asked) = asked else {
-        return majority;
-    };
+fn min_peers(liveness: &Liveness, peers: u32, findings: &mut Findings) -> u32 {
+    let majority = Liveness::default().needed(peers);
+    let asked = liveness.needed(peers);
     if asked > peers {
         findings.error(
             "liveness.minPeers",

@@ -52,6 +52,7 @@ fn a_pod_is_a_peer_only_under_our_seal() {
         facts: RunFacts {
             peers: 8,
             rounds: 2,
+            min_peers: 5,
             attempt: 1,
         },
     };

@@ -53,6 +53,13 @@ fn line(status: &ExperimentStatus) -> String {
     };
     add("peers", status.peers.as_ref().map(|peers| peers.text.as_str()));
     add("round", status.round.as_ref().map(|round| round.text.as_str()));
+    let degraded = status.round_ends.map_or(0, |ends| ends.degraded());
+    let degraded = (degraded > 0).then(|| degraded.to_string());
+    add("degraded", degraded.as_deref());
+    let uncertified = status.round_ends.map_or(0, |ends| ends.uncertified);
+    let uncertified = (uncertified > 0).then(|| uncertified.to_string());
+    add("uncertified", uncertified.as_deref());
+    add("missing in", status.missing.as_deref());
     add("accuracy", status.accuracy.as_deref());
     add("loss", status.loss.as_deref());
     let problem = [
@@ -88,7 +95,7 @@ fn usual(reason: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use fltorrent_crds::status::{PeerCounts, RoundCounts};
+    use fltorrent_crds::status::{PeerCounts, RoundCounts, RoundEnds};
     use jiff::Timestamp;
     use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
@@ -119,6 +126,17 @@ mod tests {
         let now = Time(Timestamp::UNIX_EPOCH);
         status.set(ConditionType::PeersReady, false, "WaitingForPeers", "7 of 8", &now);
         assert_eq!(line(&status), "Training  peers 7/8  round 4/10  accuracy 0.9300");
+        status.round_ends = Some(RoundEnds {
+            all: 1,
+            quorum: 2,
+            deadline: 1,
+            uncertified: 1,
+        });
+        status.missing = Some("round 4: peers 3, 5".into());
+        assert_eq!(
+            line(&status),
+            "Training  peers 7/8  round 4/10  degraded 3  uncertified 1  missing in round 4: peers 3, 5  accuracy 0.9300"
+        );
         status.set(ConditionType::PeersReady, false, "Unschedulable", "no node", &now);
         assert!(line(&status).ends_with("  Unschedulable: no node"));
         status.set(ConditionType::Accepted, false, "InvalidManifest", "wrong", &now);

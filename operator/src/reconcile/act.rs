@@ -170,7 +170,7 @@ pub(super) async fn act(
     drop(held);
     context.stood(validated, applied.mark(), touched, Instant::now());
     let trouble = trouble(context, validated, ledger, &seen).await;
-    let figures: Figures = context.figures(validated, ledger);
+    let figures: Figures = context.figures(validated, ledger, prior);
     let next = status::applied(
         prior,
         validated,

@@ -325,14 +325,19 @@ impl Context {
         self.all().get(uid).map_or(Turn::Now, |one| one.throttle.turn(now))
     }
 
-    /// The newest figures of an attempt.
-    pub(super) fn figures(&self, validated: &Validated, ledger: Ledger) -> Figures {
-        let reports = self.hub.standing(validated.run, ledger.attempt);
+    /// The newest figures of an attempt; `prior` has those that an operator before this one knew.
+    pub(super) fn figures(&self, validated: &Validated, ledger: Ledger, prior: &ExperimentStatus) -> Figures {
+        let ends = prior.round_ends.filter(|_| prior.attempt == ledger.attempt);
+        let reports = self
+            .hub
+            .standing(validated.run, ledger.attempt, ends.unwrap_or_default());
         let reported = reports.map(|standing| Figures::of_reports(&standing));
+        let peers = validated.peers();
+        let needed = validated.experiment.spec.liveness.needed(peers);
         let endings = self.tools.endings.of(&validated.uid);
         let ended = endings
             .of_attempt(ledger.attempt)
-            .and_then(|endings| Figures::of_endings(endings, validated.peers()));
+            .and_then(|endings| Figures::of_endings(endings, peers, needed));
         reported.unwrap_or_default().newer(ended)
     }
 
@@ -404,13 +409,15 @@ const fn phase_name(phase: Phase) -> &'static str {
 fn known(experiment: &Experiment, attempt: u32) -> Known {
     let spec = &experiment.spec;
     let peers = spec.groups.iter().map(|group| group.count);
+    let peers = peers.fold(0, u32::saturating_add).min(MAX_PEERS);
     Known {
         namespace: experiment.namespace().unwrap_or_default(),
         name: experiment.name_any(),
         uid: experiment.uid().unwrap_or_default(),
         facts: RunFacts {
-            peers: peers.fold(0, u32::saturating_add).min(MAX_PEERS),
+            peers,
             rounds: spec.training.rounds,
+            min_peers: spec.liveness.needed(peers),
             attempt,
         },
     }

@@ -40,7 +40,7 @@ pub(super) async fn record(
         context.publish_event(&validated.experiment, &spec).await;
     }
     tracing::info!(turn = ?transition, attempt = ledger.attempt, stage = ?ledger.stage, "a step");
-    let figures = context.figures(validated, ledger);
+    let figures = context.figures(validated, ledger, prior);
     let now = Timestamp::now();
     let next = status::recorded(prior, validated, ledger, transition, &figures, now);
     let version = match transition {

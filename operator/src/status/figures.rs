@@ -2,9 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use fltorrent_coordinator::ending::Ending;
-use fltorrent_crds::status::{Exchanged, ExperimentStatus, RoundCounts, figure};
-use fltorrent_records::progress::{Progress, Standing};
+use fltorrent_coordinator::ending::{EndState, Ending};
+use fltorrent_crds::status::{Exchanged, ExperimentStatus, RoundCounts, RoundEnds, figure};
+use fltorrent_records::{
+    progress::{Progress, Standing},
+    report::Missing,
+};
 
 /// The newest figures that are known of an attempt.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -14,10 +17,12 @@ pub struct Figures {
     loss: Option<f64>,
     received: Option<u64>,
     model: Option<String>,
+    ends: RoundEnds,
+    missing: Option<(u32, Missing)>,
 }
 
 impl Figures {
-    /// From the reports of an attempt's peers: of the last round that all of them have finished.
+    /// From the reports of an attempt's peers: of the last round that all of them have finished which took part.
     pub fn of_reports(standing: &Standing) -> Self {
         let Some(last) = &standing.last else {
             return Self::default();
@@ -28,20 +33,28 @@ impl Figures {
             loss: last.loss,
             received: Some(standing.bytes_received),
             model: last.models_agree.then(|| last.model_hash.to_string()),
+            ends: standing.ends,
+            missing: standing.missing,
         }
     }
 
-    /// From the summaries that all peers left at their end: of the last round, whoever was there to hear of it.
-    pub fn of_endings(endings: &BTreeMap<u32, Ending>, peers: u32) -> Option<Self> {
-        let all = usize::try_from(peers).ok()?;
-        let reports: Vec<_> = endings.values().filter_map(|ending| ending.last_round).collect();
+    /// From the summaries that peers left at their end: of the last round, whoever was there to hear of it. Those that have come to the end
+    /// have to be as many as a round needs, and to have ended with one round.
+    pub fn of_endings(endings: &BTreeMap<u32, Ending>, peers: u32, needed: u32) -> Option<Self> {
+        let ended = endings
+            .values()
+            .filter(|ending| matches!(ending.state, EndState::Completed | EndState::Converged));
+        let reports: Vec<_> = ended.filter_map(|ending| ending.last_round).collect();
         let round = reports.first()?.round;
-        if reports.len() < all || reports.iter().any(|report| report.round != round) {
+        if reports.len() < needed as usize || reports.iter().any(|report| report.round != round) {
             return None;
         }
-        let mut progress = Progress::new(peers, round.saturating_add(1));
+        let mut progress = Progress::new(peers, round.saturating_add(1)).with_least(needed);
         for report in &reports {
             progress.handle_report(report).ok()?;
+        }
+        for peer in 0..peers {
+            progress.lose(peer);
         }
         let received = endings
             .values()
@@ -56,7 +69,12 @@ impl Figures {
     #[must_use]
     pub fn newer(self, other: Option<Self>) -> Self {
         match other {
-            Some(other) if other.done > self.done => other,
+            // Each has counted rounds that the other has not.
+            Some(other) if other.done > self.done => Self {
+                ends: self.ends.plus(other.ends),
+                missing: other.missing.or(self.missing),
+                ..other
+            },
             _ => self,
         }
     }
@@ -73,6 +91,28 @@ impl Figures {
         status.accuracy = self.accuracy.map(figure);
         status.loss = self.loss.map(figure);
         status.model.clone_from(&self.model);
+        self.put_ends(status);
         status.exchanged = self.received.map(Exchanged::new).or_else(|| status.exchanged.take());
     }
+    /// Ends of which fewer are known than the status has are of an operator that was started again.
+    fn put_ends(&self, status: &mut ExperimentStatus) {
+        let before = status.round_ends.unwrap_or_default();
+        if self.ends.known() >= before.known() && self.ends.known() > 0 {
+            status.round_ends = Some(self.ends);
+        }
+        if let Some((round, missing)) = &self.missing {
+            status.missing = Some(told(*round, missing));
+        }
+    }
+}
+
+/// `round 7: peers 3, 5 and 4 more`, with rounds from 1.
+fn told(round: u32, missing: &Missing) -> String {
+    let named: Vec<String> = missing.first().iter().map(u32::to_string).collect();
+    let s = if missing.count() == 1 { "" } else { "s" };
+    let more = match missing.count() as usize - named.len() {
+        0 => String::new(),
+        more => format!(" and {more} more"),
+    };
+    format!("round {}: peer{s} {}{more}", u64::from(round) + 1, named.join(", "))
 }

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use crate::report::{ModelHash, RoundReport};
+use crate::report::{ModelHash, ReportedEnd, RoundReport};
 
 /// Mean and largest value over the peers.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
@@ -54,12 +54,19 @@ pub struct RoundSummary {
     pub model_hash: ModelHash,
     /// True if all peers have that model.
     pub models_agree: bool,
+    /// How it ended, as more than half of these peers say.
+    #[serde(skip)]
+    pub end: ReportedEnd,
 }
 
 impl RoundSummary {
     /// Sums reports in their order, which is that of the peers so that the figures do not depend on the order of arrival. None of
     /// no report.
-    pub fn of<'a>(round: u32, reports: impl Iterator<Item = &'a RoundReport> + Clone) -> Option<Self> {
+    pub fn of<'a>(
+        round: u32,
+        end: ReportedEnd,
+        reports: impl Iterator<Item = &'a RoundReport> + Clone,
+    ) -> Option<Self> {
         let model_hash = reports.clone().next()?.model_hash;
         let peers = reports.clone().count();
         let sum = |count: fn(&RoundReport) -> u64| {
@@ -97,6 +104,7 @@ impl RoundSummary {
             peak_rss_bytes: reports.clone().map(|report| report.peak_rss_bytes).max().unwrap_or(0),
             model_hash,
             models_agree: reports.clone().all(|report| report.model_hash == model_hash),
+            end,
         })
     }
 }

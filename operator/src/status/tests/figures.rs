@@ -1,6 +1,13 @@
 //! What a status takes from one look to the next: figures, troubles and endings.
 
-use fltorrent_records::{progress::Progress, report::ModelHash};
+use std::collections::BTreeMap;
+
+use fltorrent_crds::status::RoundEnds;
+use fltorrent_records::{
+    progress::Progress,
+    report::{Missing, ModelHash, ReportedEnd, RoundReport},
+    survival::Cause,
+};
 
 use super::{super::*, samples::*};
 use crate::life::PodState;
@@ -163,8 +170,11 @@ fn endings_tell_what_no_report_could() {
         ending.finished(&report(peer, round));
         ending
     };
-    let all = [(0, ending(0, 3)), (1, ending(1, 3))].into();
-    let figures = Figures::of_endings(&all, 2).unwrap();
+    let of = |endings: &[(u32, u32)], needed| {
+        let endings = endings.iter().map(|&(peer, round)| (peer, ending(peer, round)));
+        Figures::of_endings(&endings.collect(), 2, needed)
+    };
+    let figures = of(&[(0, 3), (1, 3)], 2).unwrap();
     let status = step(
         &ExperimentStatus::default(),
         running(),
@@ -174,9 +184,62 @@ fn endings_tell_what_no_report_could() {
     );
     assert_eq!(status.round.unwrap().text, "4/4");
     assert_eq!(status.accuracy.as_deref(), Some("0.9000"));
-    assert_eq!(Figures::of_endings(&[(0, ending(0, 3))].into(), 2), None);
-    assert_eq!(
-        Figures::of_endings(&[(0, ending(0, 3)), (1, ending(1, 2))].into(), 2),
-        None
+    assert_eq!(status.round_ends.unwrap().all, 3);
+    assert_eq!(of(&[(0, 3)], 2), None);
+    assert!(of(&[(0, 3)], 1).is_some());
+    assert_eq!(of(&[(0, 3), (1, 2)], 2), None);
+    // One that left, or failed, has ended with another round, and is none of those that are needed.
+    let mut endings: BTreeMap<u32, Ending> = [(0, ending(0, 3)), (1, ending(1, 1))].into();
+    for state in [EndState::Left, EndState::Failed, EndState::Superseded] {
+        endings.get_mut(&1).unwrap().state = state;
+        assert!(Figures::of_endings(&endings, 2, 1).is_some());
+        assert_eq!(Figures::of_endings(&endings, 2, 2), None);
+    }
+}
+
+#[test]
+fn how_rounds_ended_is_counted_over_a_restart_of_the_operator_and_anew_in_each_attempt() {
+    let ended = |end: ReportedEnd| {
+        let mut progress = Progress::new(2, 4).with_least(1);
+        progress.lose(1);
+        for round in 0..2 {
+            let report = report(0, round);
+            progress.handle_report(&RoundReport { end, ..report }).unwrap();
+        }
+        Figures::of_reports(&progress.standing())
+    };
+    let degraded = ended(ReportedEnd {
+        cause: Cause::Quorum,
+        missing: Missing::of(&(1..12).collect::<Vec<_>>()),
+        uncertified_before: true,
+    });
+    let one = step(&ExperimentStatus::default(), running(), &[READY, READY], &degraded, 0);
+    let expected = RoundEnds {
+        quorum: 2,
+        uncertified: 2,
+        ..RoundEnds::default()
+    };
+    assert_eq!(one.round_ends, Some(expected));
+    let missing = "round 2: peers 1, 2, 3, 4, 5, 6, 7, 8 and 3 more";
+    assert_eq!(one.missing.as_deref(), Some(missing));
+    let later = step(&one, running(), &[READY, READY], &Figures::default(), 1);
+    assert_eq!((&later.round_ends, &later.missing), (&one.round_ends, &one.missing));
+    let none = Figures::default();
+    let anew = recorded(
+        &later,
+        &example(),
+        running(),
+        &Transition::RestartedFromScratch,
+        &none,
+        at(2),
     );
+    assert_eq!((anew.round_ends, anew.missing), (None, None));
+    let usual = step(
+        &ExperimentStatus::default(),
+        running(),
+        &[READY, READY],
+        &ended(ReportedEnd::default()),
+        0,
+    );
+    assert_eq!((usual.round_ends.unwrap().all, usual.missing), (2, None));
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use fltorrent_crds::manifest;
 use fltorrent_records::{
     progress::Progress,
-    report::{EvaluationFigures, ModelHash, RoundReport, TrainFigures, WastedBytes},
+    report::{EvaluationFigures, ModelHash, ReportedEnd, RoundReport, TrainFigures, WastedBytes},
 };
 
 use crate::{
@@ -73,6 +73,7 @@ pub(super) fn report(peer: u32, round: u32) -> RoundReport {
         bytes_received: 512,
         wasted: WastedBytes::default(),
         peak_rss_bytes: 1,
+        end: ReportedEnd::default(),
     }
 }
 
