@@ -96,6 +96,17 @@ pub struct Driver {
     hangs: Option<u32>,
     leaving: bool,
     parameters: Option<Vec<f32>>,
+    /// Of the peers whose updates the last round has the lowest.
+    first: u32,
+}
+
+/// What a peer has at its end.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Finished {
+    /// The parameters in declared order; none where nobody wants them.
+    pub parameters: Vec<f32>,
+    /// Of the peers whose updates are in the last round the lowest, the same at all of them.
+    pub first: u32,
 }
 
 impl Driver {
@@ -115,14 +126,15 @@ impl Driver {
             hangs: None,
             leaving: false,
             parameters: None,
+            first: 0,
         }
     }
 
-    /// Runs until all rounds are over here and at the neighbours; gives the final parameters in declared order.
+    /// Runs until all rounds are over here and at the neighbours; gives what it has then.
     ///
     /// # Errors
     /// Whatever ends the run early; the neighbours have been told by then.
-    pub async fn run(mut self) -> Result<Vec<f32>, RunError> {
+    pub async fn run(mut self) -> Result<Finished, RunError> {
         let result = match self.drive().await {
             Ok(()) => self.end_with(State::Finished),
             Err(error) => {
@@ -163,7 +175,10 @@ impl Driver {
             }
         }
         self.observer.close(GRACE).await;
-        result.map(|()| self.parameters.unwrap_or_default())
+        result.map(|()| Finished {
+            parameters: self.parameters.unwrap_or_default(),
+            first: self.first,
+        })
     }
 
     /// Queued messages go out first: the neighbours shall have the proof, or this peer's hello, not only its word. The links stay: a connection

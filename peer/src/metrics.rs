@@ -27,6 +27,7 @@ type Perhaps = Family<[(&'static str, &'static str); 0], Figure>;
 pub struct Metrics {
     registry: Mutex<Registry>,
     ready: AtomicBool,
+    catches_up: AtomicBool,
     round: Gauge,
     rounds_done: Counter,
     chunks_held: Gauge,
@@ -71,6 +72,7 @@ impl Metrics {
         gauge(&mut registry, "rounds_planned", "Rounds of the experiment").set(rounds.into());
         Self {
             ready: AtomicBool::new(false),
+            catches_up: AtomicBool::new(false),
             round: gauge(&mut registry, "round", "Round that the peer is in, from 0"),
             rounds_done: counter(&mut registry, "rounds", "Rounds that the peer has finished"),
             chunks_held: gauge(
@@ -138,15 +140,21 @@ impl Metrics {
         self.ready.store(true, Ordering::Relaxed);
     }
 
-    /// Whether the peer has begun to train.
-    pub fn is_ready(&self) -> bool {
-        self.ready.load(Ordering::Relaxed)
+    /// What the peer has not come to yet, if anything: a pod of which nothing is missing has the model of the others.
+    pub fn lacks(&self) -> Option<&'static str> {
+        let (ready, catches_up) = (&self.ready, &self.catches_up);
+        match (ready.load(Ordering::Relaxed), catches_up.load(Ordering::Relaxed)) {
+            (_, true) => Some("catching up with the others\n"),
+            (false, false) => Some("training has not begun\n"),
+            (true, false) => None,
+        }
     }
 
     pub(crate) fn update(&self, swarm: &Swarm, store: &ChunkStore) {
         let stats = swarm.stats();
         let (unchoked, unchoked_by) = swarm.unchoked();
         let (memory, file) = store.sizes();
+        self.catches_up.store(swarm.is_joining(), Ordering::Relaxed);
         self.round.set(swarm.round().into());
         self.chunks_held.set(swarm.held().count().into());
         self.neighbours.set(swarm.open_neighbours() as i64);

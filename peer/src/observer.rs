@@ -16,7 +16,7 @@ use fltorrent_records::{
     classes::Classes,
     exchange::{Cpu, Exchange, TransportFigures},
     line::{Converged, Event, InRound},
-    report::{EvaluationFigures, ModelHash, RoundReport, TrainFigures, WastedBytes},
+    report::{EvaluationFigures, ModelHash, PauseReport, ReportedEnd, RoundReport, TrainFigures, WastedBytes},
     status::{State, Status},
     survival::{Absence, Cause, Churned, Pause, Repair, RoundEnd},
     verdict::Verdict,
@@ -100,6 +100,7 @@ struct ClosedRound {
     samples: u64,
     /// Chunks that are folded.
     folded: u64,
+    end: ReportedEnd,
     exchange_seconds: f64,
     bytes_received: u64,
     wasted: WastedBytes,
@@ -237,8 +238,29 @@ impl Observer {
             }),
             _ => return Ok(()),
         };
+        self.tell_pause(notice, round);
         self.tell(News::View(notice.clone()));
         self.outlets.file.note(event)
+    }
+
+    /// No report comes of a round that does not end.
+    fn tell_pause(&self, notice: &Notice, round: u32) {
+        let (Some(reporter), (peer, attempt)) = (&self.outlets.reporter, self.peer) else {
+            return;
+        };
+        match *notice {
+            // Whoever catches up is paused as well, and nobody is missing.
+            Notice::Paused { present, needed } if present < needed => reporter.pause(Some(PauseReport {
+                peer,
+                attempt,
+                round,
+                present,
+                needed,
+                seconds: 0,
+            })),
+            Notice::Resumed { .. } => reporter.pause(None),
+            _ => {}
+        }
     }
 
     /// All that is folded of a round is held; `open` is what QUIC has counted on each connection that is open.
@@ -290,6 +312,10 @@ impl Observer {
         let closed = ClosedRound {
             samples: swarm.metainfo(self.peer.0).map_or(0, |own| own.samples),
             folded: set.map_or(self.positions, |set| set.count().into()),
+            end: swarm
+                .round_end()
+                .map(|end| (&record(end, 0)).into())
+                .unwrap_or_default(),
             exchange_seconds,
             bytes_received: stats.payload_received - before.payload_received,
             wasted: WastedBytes {
@@ -348,6 +374,7 @@ impl Observer {
             bytes_received: closed.bytes_received,
             wasted: closed.wasted,
             peak_rss_bytes: metrics::peak_rss(),
+            end: closed.end,
         }
     }
 

@@ -6,11 +6,11 @@ mod pod;
 
 use std::{fs, time::Duration};
 
-use fltorrent_coordinator::{ending::EndState, hub::Settings};
+use fltorrent_coordinator::{client::certificate::Applicant, ending::EndState, hub::Settings, key::PeerKey};
 use rustix::process::Signal;
 
 use operator::Operator;
-use pod::{Experiment, Pod};
+use pod::{Experiment, Pod, RUN, root};
 
 /// More rounds than any test waits for.
 const ENDLESS: &str = "training.rounds=1000000";
@@ -206,12 +206,128 @@ async fn certificates_are_renewed_while_rounds_go_on() {
     assert_eq!(ending.state, EndState::Stopped);
     for pod in pods {
         let (code, log, ending) = pod.end().await;
-        assert_eq!(code, Some(1), "{log}");
+        assert_eq!(code, Some(5), "{log}");
+        assert!(ending.is_final);
         let error = ending.error.unwrap();
         let told = "peer 1 was stopped by the deletion of its pod (SIGTERM)";
         assert!(error.contains(told), "{error}");
         assert!(ending.blames.is_some());
     }
+}
+
+const QUICK: [&str; 2] = ["liveness.heartbeatInterval=200ms", "liveness.heartbeatTimeout=2s"];
+
+#[tokio::test]
+async fn a_pod_takes_the_place_of_one_that_was_killed() {
+    // Without the third one no round ends, so that it is there in the end.
+    let sets = [THREE, "training.rounds=30", "liveness.minPeers=3", CHECKPOINTS];
+    let experiment = Experiment::new(&[&sets[..], &QUICK].concat());
+    let mut operator = Operator::start(&experiment, Settings::default()).await;
+    let mut pods: Vec<Pod> = (0..3).map(|index| experiment.start(index)).collect();
+    operator.all_reported(2).await;
+    pods[2].signal(Signal::KILL);
+    pods.remove(2).died().await;
+    pods.push(experiment.replace(2, 1));
+    let mut models = Vec::new();
+    for (index, pod) in (0..).zip(pods) {
+        let (code, log, ending) = pod.end().await;
+        assert_eq!(code, Some(0), "{log}");
+        assert_eq!((ending.state, ending.rounds), (EndState::Completed, 30));
+        assert_eq!(ending.incarnation, Some(index / 2));
+        models.push(ending.model_hash.expect(&log));
+    }
+    assert!(models.iter().all(|model| *model == models[0]), "{models:?}");
+    // Its figures go on, too.
+    let figures = fs::read_to_string(experiment.state(2).join("output/peers/peer-2.jsonl")).unwrap();
+    assert_eq!(figures.matches(r#"{"event":"restarted","#).count(), 1);
+    assert!(figures.contains(r#""round":0,"#) && figures.contains(r#""round":29,"#));
+    assert_eq!(operator.progress().rounds_done(), 30);
+}
+
+/// The first process of an attempt may have died before it could clear what an earlier experiment of the name left.
+#[tokio::test]
+async fn a_later_process_keeps_only_what_its_attempt_has_left() {
+    let experiment = Experiment::new(&[THREE, CHECKPOINTS]);
+    let records = experiment.state(2).join("output/peers");
+    fs::create_dir_all(&records).unwrap();
+    let figures = records.join("peer-2.jsonl");
+    for (mark, stays) in [
+        (None, false),
+        (Some(format!("{RUN} 1\n")), false),
+        (Some(format!("{RUN} 0\n")), true),
+    ] {
+        fs::write(&figures, "{}\n").unwrap();
+        if let Some(mark) = mark {
+            fs::write(records.join("peer-2.attempt"), mark).unwrap();
+        }
+        let mut pod = experiment.replace(2, 1);
+        pod.until("no certificate yet; retrying").await;
+        assert_eq!(figures.exists(), stays);
+        pod.signal(Signal::TERM);
+        pod.end().await;
+    }
+}
+
+#[tokio::test]
+async fn a_process_that_was_replaced_ends() {
+    let experiment = Experiment::new(&[THREE, ENDLESS]);
+    let settings = Settings {
+        certificate_lifetime: Duration::from_secs(6),
+        ..Settings::default()
+    };
+    let mut operator = Operator::start(&experiment, settings).await;
+    let mut pods: Vec<Pod> = (0..3).map(|index| experiment.start(index)).collect();
+    operator.all_reported(0).await;
+    let authority = root().authority(RUN).unwrap();
+    let next = Applicant::new(&experiment.coordinator, RUN, authority.certificate_pem()).unwrap();
+    let request = PeerKey::generate().unwrap().request_pem().unwrap();
+    next.ask("token-of-2-1", &request).await.unwrap();
+    let (code, log, ending) = pods.remove(2).end().await;
+    assert_eq!(code, Some(5), "{log}");
+    assert_eq!(ending.state, EndState::Superseded);
+    assert!(ending.is_of_no_use() && ending.model_hash.is_none());
+    let error = ending.error.unwrap();
+    assert!(
+        error.contains("another process has taken the place of this one"),
+        "{error}"
+    );
+    // And so does one that asks for its first one.
+    let (code, log, ending) = experiment.start(2).end().await;
+    assert_eq!((code, ending.state), (Some(5), EndState::Superseded), "{log}");
+    for pod in pods {
+        pod.signal(Signal::TERM);
+        pod.end().await;
+    }
+}
+
+#[tokio::test]
+async fn peers_that_go_as_the_manifest_says_say_so_and_the_others_have_the_model() {
+    let churn = "churn=[{event: leave, peers: [0], round: 2}, {event: crash, peers: [3], round: 3}]";
+    let sets = ["groups[0].count=4", "training.rounds=5", "liveness.minPeers=2", churn];
+    let experiment = Experiment::new(&[&sets[..], &QUICK].concat());
+    let mut operator = Operator::start(&experiment, Settings::default()).await;
+    let pods: Vec<Pod> = (0..4).map(|index| experiment.start(index)).collect();
+    operator.all_reported(0).await;
+    let mut models = Vec::new();
+    for (index, pod) in (0..).zip(pods) {
+        let (code, log, ending) = pod.end().await;
+        let expected = match index {
+            0 => (Some(4), EndState::Left),
+            3 => (None, EndState::Left),
+            _ => (Some(0), EndState::Completed),
+        };
+        assert_eq!((code, ending.state), expected, "{log}");
+        assert_eq!(ending.is_of_no_use(), ending.state == EndState::Left);
+        models.extend(ending.model_hash.filter(|_| ending.state == EndState::Completed));
+        let model = experiment.state(index).join("output/model.safetensors");
+        assert_eq!(model.is_file(), index == 1);
+    }
+    assert_eq!(models.len(), 2);
+    assert_eq!(models[0], models[1]);
+    let progress = operator.progress();
+    let ends = progress.standing().ends;
+    assert_eq!((ends.known(), progress.rounds_finished()), (5, 5), "{ends:?}");
+    assert!(ends.degraded() >= 2, "{ends:?}");
 }
 
 #[tokio::test]

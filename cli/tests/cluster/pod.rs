@@ -107,20 +107,26 @@ impl Experiment {
 
     /// The first attempt of a peer.
     pub(crate) fn start(&self, index: u32) -> Pod {
-        self.spawn(index, 0, None)
+        self.spawn(index, (0, 0), None)
     }
 
     /// A later attempt of a peer, which begins with round 0.
     pub(crate) fn anew(&self, index: u32, attempt: u32) -> Pod {
-        self.spawn(index, attempt, None)
+        self.spawn(index, (attempt, 0), None)
     }
 
     /// A later attempt of a peer, which goes on after so many finished rounds.
     pub(crate) fn resume(&self, index: u32, attempt: u32, rounds: u32) -> Pod {
-        self.spawn(index, attempt, Some(rounds))
+        self.spawn(index, (attempt, 0), Some(rounds))
     }
 
-    fn spawn(&self, index: u32, attempt: u32, resume: Option<u32>) -> Pod {
+    /// The next process of a peer in the first attempt, with a token of its own.
+    pub(crate) fn replace(&self, index: u32, incarnation: u32) -> Pod {
+        self.write_token(index, &format!("token-of-{index}-{incarnation}"));
+        self.spawn(index, (0, incarnation), None)
+    }
+
+    fn spawn(&self, index: u32, (attempt, incarnation): (u32, u32), resume: Option<u32>) -> Pod {
         let (pod, host) = (self.pod(index), self.hosts[index as usize]);
         let ending = pod.join("termination-log");
         let mut command = Command::new(env!("CARGO_BIN_EXE_fltorrent"));
@@ -129,6 +135,7 @@ impl Experiment {
             .arg(self.folder.path().join("config"))
             .env("FLTORRENT_INDEX", index.to_string())
             .env("FLTORRENT_ATTEMPT", attempt.to_string())
+            .env("FLTORRENT_INCARNATION", incarnation.to_string())
             .env("FLTORRENT_RUN", RUN.to_string())
             .env("FLTORRENT_COORDINATOR", &self.coordinator)
             .env("FLTORRENT_TOKEN", pod.join("token"))
@@ -229,6 +236,12 @@ impl Pod {
     pub(crate) fn signal(&self, signal: Signal) {
         let pid = i32::try_from(self.child.id().unwrap()).unwrap();
         kill_process(Pid::from_raw(pid).unwrap(), signal).unwrap();
+    }
+
+    /// Waits for the end of one that was killed, and leaves nothing.
+    pub(crate) async fn died(mut self) {
+        while self.lines.recv().await.is_some() {}
+        self.child.wait().await.unwrap();
     }
 
     /// Waits for the end: exit code, log, and the message that it left.

@@ -57,8 +57,35 @@ fn a_verdict_leaves_no_older_model_to_be_taken_for_the_result() {
     let newer = message.replace("\"equivocation\"", "\"theft\"");
     let verdict = Ending::from_message(&newer).unwrap().verdict.unwrap();
     assert_eq!(verdict.offence, Offence::Unknown);
-    let older = ending().to_message().replace("\"verdict\":null,", "");
+    let mut older = ending().to_message();
+    for later in ["\"verdict\":null,", "\"incarnation\":null,", "\"isFinal\":false,"] {
+        assert!(older.contains(later), "{older}");
+        older = older.replace(later, "");
+    }
     assert_eq!(Ending::from_message(&older).unwrap(), ending());
+}
+
+#[test]
+fn some_ends_leave_no_place_to_be_taken() {
+    let is_of_no_use = |state, is_final| {
+        let ending = Ending {
+            state,
+            is_final,
+            ..ending()
+        };
+        let read = Ending::from_message(&ending.to_message()).unwrap();
+        assert_eq!(read, ending);
+        read.is_of_no_use()
+    };
+    for (state, expected) in [
+        (EndState::Failed, false),
+        (EndState::Stopped, false),
+        (EndState::Left, true),
+        (EndState::Superseded, true),
+    ] {
+        assert_eq!(is_of_no_use(state, false), expected);
+    }
+    assert!(is_of_no_use(EndState::Failed, true));
 }
 
 #[test]

@@ -79,6 +79,11 @@ impl Driver {
             samples: samples.collect::<Result<_, RunError>>()?,
             set: end.set.clone(),
         };
+        let mut peers = (0..).zip(&closed.samples);
+        // A round of which nobody gives an update leaves the model what it was, and who has it the same.
+        self.first = peers
+            .find_map(|(peer, there)| there.map(|_| peer))
+            .unwrap_or(self.first);
         self.parts.orders.give(Order::Fold(Completed {
             round,
             samples: closed.samples.clone(),

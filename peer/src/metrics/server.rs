@@ -41,8 +41,7 @@ fn page(path: &str, metrics: &Metrics) -> Option<Page> {
     match path {
         "/metrics" => Some(Page::Metrics(metrics.text())),
         "/healthz" => Some(Page::Text("ok\n")),
-        "/readyz" if metrics.is_ready() => Some(Page::Text("ok\n")),
-        "/readyz" => Some(Page::NotYet("training has not begun\n")),
+        "/readyz" => Some(metrics.lacks().map_or(Page::Text("ok\n"), Page::NotYet)),
         _ => None,
     }
 }

@@ -14,14 +14,21 @@ use crate::train::safetensors::{SaveError, save_model};
 pub enum ModelOut {
     /// A file of this peer alone.
     Own(PathBuf),
+    /// A file of the first peer of those whose updates are in the model, which all of them know alike: in a cluster no file is that of all.
+    OfFirst(PathBuf),
     /// One file of all peers of a launcher. Whoever ends first writes it, so that it is there whoever is lost.
     Shared(PathBuf),
 }
 
 impl ModelOut {
+    /// Whether a peer writes it that is the first of the last round, or is not.
+    pub(super) const fn is_for(&self, is_first: bool) -> bool {
+        is_first || !matches!(self, Self::OfFirst(_))
+    }
+
     pub(super) fn write(&self, model: &ModelPlan, parameters: &[f32]) -> Result<(), SaveError> {
         let path = match self {
-            Self::Own(path) => return save_model(path, model, parameters),
+            Self::Own(path) | Self::OfFirst(path) => return save_model(path, model, parameters),
             Self::Shared(path) => path,
         };
         // Where nobody can be kept waiting, several write it: they write the same.
@@ -68,5 +75,8 @@ mod tests {
         let own = ModelOut::Own(path.clone());
         own.write(&plan.model, &vec![1.5; parameters.len()]).unwrap();
         assert_ne!(fs::read(&path).unwrap(), first);
+        assert!([true, false].map(|is_first| own.is_for(is_first)) == [true; 2]);
+        let of_first = ModelOut::OfFirst(path);
+        assert!(of_first.is_for(true) && !of_first.is_for(false));
     }
 }

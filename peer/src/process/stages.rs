@@ -8,12 +8,13 @@ use fltorrent_swarm::EvaluationCounts;
 use tokio::task::JoinSet;
 
 use super::{
-    Membership, Peer,
+    Membership, ModelOut, Peer,
     assembly::Assembly,
     peer::Listen,
     prepare::{self, Prepared},
 };
 use crate::{
+    driver::Finished,
     metrics::{self, Metrics},
     train::backend,
     transport::socket,
@@ -112,17 +113,23 @@ impl Ready {
         let _span = tracing::info_span!("peer", peer = peer.index).entered();
         let _server = self.bound.server;
         let (files, model) = (peer.model_files(), peer.plan.model.clone());
-        let save = |parameters: &[f32]| {
+        let save = |files: &[ModelOut], parameters: &[f32]| {
             let mut files = files.iter();
             files.try_for_each(|file| file.write(&model, parameters))
+        };
+        let index = peer.index;
+        let own = |first: u32| {
+            let own = files.iter().filter(|file| file.is_for(first == index));
+            own.cloned().collect::<Vec<_>>()
         };
         if prepared.start.is_over {
             let rounds = prepared.start.round;
             tracing::info!(rounds, "all rounds were finished before");
+            let files = own(0);
             if files.is_empty() {
                 return Ok(());
             }
-            return Ok(save(&worker::flat(prepared.trainer.as_ref())?)?);
+            return Ok(save(&files, &worker::flat(prepared.trainer.as_ref())?)?);
         }
         let assembly = Assembly::new(peer, membership, prepared)?;
         let (driver, work) = assembly.connect(self.bound.socket, self.bound.metrics)?;
@@ -131,9 +138,9 @@ impl Ready {
             let _span = span.entered();
             work();
         })?;
-        let parameters = driver.run().await?;
+        let Finished { parameters, first } = driver.run().await?;
         // It has sent its last word already.
         thread.join().ok();
-        Ok(save(&parameters)?)
+        Ok(save(&own(first), &parameters)?)
     }
 }

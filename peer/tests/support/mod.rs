@@ -378,6 +378,7 @@ impl Run {
             credentials: current,
             stop: tokio::sync::oneshot::channel().1,
             peer: (me, 0),
+            last_word: None,
         };
         let outlets = Outlets {
             file: MetricsFile::create(&folder.join(format!("{me}.jsonl"))).unwrap(),
@@ -387,7 +388,7 @@ impl Run {
         };
         let result = Driver::new(parts, outlets).run().await;
         thread.join().unwrap();
-        result
+        result.map(|finished| finished.parameters)
     }
 
     /// Runs all peers to their ends.

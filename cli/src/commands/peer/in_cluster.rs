@@ -16,8 +16,7 @@ use fltorrent_coordinator::ending::{EndState, Ending};
 use fltorrent_peer::{
     checkpoint::Resume,
     churn::{self, LastWord},
-    news::News,
-    process::{self, LEFT, Membership, ModelOut, NO_USE, Peer, Watch},
+    process::{self, LEFT, Membership, ModelOut, NO_USE, Peer, Ready, Watch},
 };
 use fltorrent_records::report::ModelHash;
 use thiserror::Error;
@@ -90,7 +89,7 @@ pub(super) fn main(folder: &Path) -> ExitCode {
     };
     ending.state = state;
     ending.is_final = matches!(result, Err(PodError::Final(_)));
-    if ending.state == EndState::Failed {
+    if matches!(state, EndState::Failed | EndState::Left | EndState::Superseded) {
         // Those of an earlier round would pass for the result.
         (ending.model_hash, ending.accuracy, ending.loss) = (None, None, None);
     }
@@ -144,29 +143,12 @@ async fn drive(folder: &Path, ending: &mut Ending) -> Result<(), PodError> {
     let variable = |name: &str| std::env::var_os(name);
     let settings = Settings::read(folder, &variable).map_err(PodError::Settings)?;
     let (plan, index) = (&settings.plan, settings.index);
-    ending.peer = Some(index);
-    ending.attempt = Some(settings.attempt);
-    ending.incarnation = Some(settings.incarnation);
-    ending.rounds_planned = plan.training.rounds;
+    introduce(&settings, ending);
     let neighbours = plan.peers[index as usize].neighbours.clone();
-    tracing::info!(
-        experiment = %plan.name,
-        peer = index,
-        of = plan.peers.len(),
-        attempt = settings.attempt,
-        incarnation = settings.incarnation,
-        run = %settings.run,
-        plan = %plan.hash_text(),
-        version = VERSION,
-        "a peer of an experiment in a cluster"
-    );
     let places = furnish(&settings)?;
     let checkpoints = places.checkpoints.clone();
     // What an earlier attempt left counts, should this one end before it has any of its own.
     ending.checkpoints = usable(&checkpoints, index, plan);
-    if let Some(Resume::After(rounds)) = settings.resume {
-        ending.rounds = rounds;
-    }
     let (news_in, news) = mpsc::channel(QUEUE);
     let (stop_in, stop) = oneshot::channel();
     let peer = Peer {
@@ -174,7 +156,7 @@ async fn drive(folder: &Path, ending: &mut Ending) -> Result<(), PodError> {
         incarnation: settings.incarnation,
         plan: plan.clone(),
         places,
-        model_out: (index == 0).then(|| ModelOut::Own(settings.output.join("model.safetensors"))),
+        model_out: Some(ModelOut::OfFirst(settings.output.join(folders::MODEL))),
         resume: settings.resume,
         // Nobody has looked at the data before; one word on it is enough.
         warns: index == 0 && settings.incarnation == 0,
@@ -194,13 +176,7 @@ async fn drive(folder: &Path, ending: &mut Ending) -> Result<(), PodError> {
         tokio::try_join!(prepared, certified)
     };
     let (ready, credentials) = unless_stopped(&mut signals, setting_up).await??;
-    ending.rounds = ready.first_round;
-    if let Some((model, evaluation)) = ready.resumed {
-        let share = |sum: f64| (evaluation.total > 0).then(|| sum / f64::from(evaluation.total));
-        ending.model_hash = Some(ModelHash::from_bytes(model));
-        ending.accuracy = share(evaluation.correct.into());
-        ending.loss = share(evaluation.loss_sum).filter(|loss| loss.is_finite());
-    }
+    resumed(&ready, ending);
     tracing::info!(
         neighbours = neighbours.len(),
         listens = %ready.address,
@@ -230,6 +206,40 @@ async fn drive(folder: &Path, ending: &mut Ending) -> Result<(), PodError> {
     let result = watching.run(ready, membership, stop_in).await;
     ending.checkpoints = usable(&checkpoints, index, plan);
     result
+}
+
+/// Says in log and ending who this is.
+fn introduce(settings: &Settings, ending: &mut Ending) {
+    let plan = &settings.plan;
+    ending.peer = Some(settings.index);
+    ending.attempt = Some(settings.attempt);
+    ending.incarnation = Some(settings.incarnation);
+    ending.rounds_planned = plan.training.rounds;
+    if let Some(Resume::After(rounds)) = settings.resume {
+        ending.rounds = rounds;
+    }
+    tracing::info!(
+        experiment = %plan.name,
+        peer = settings.index,
+        of = plan.peers.len(),
+        attempt = settings.attempt,
+        incarnation = settings.incarnation,
+        run = %settings.run,
+        plan = %plan.hash_text(),
+        version = VERSION,
+        "a peer of an experiment in a cluster"
+    );
+}
+
+/// What a peer has before its first round: that of its checkpoint, if there is one.
+fn resumed(ready: &Ready, ending: &mut Ending) {
+    ending.rounds = ready.first_round;
+    if let Some((model, evaluation)) = ready.resumed {
+        let share = |sum: f64| (evaluation.total > 0).then(|| sum / f64::from(evaluation.total));
+        ending.model_hash = Some(ModelHash::from_bytes(model));
+        ending.accuracy = share(evaluation.correct.into());
+        ending.loss = share(evaluation.loss_sum).filter(|loss| loss.is_finite());
+    }
 }
 
 async fn unless_stopped<T>(signals: &mut Signals, work: impl Future<Output = T>) -> Result<T, PodError> {

@@ -16,6 +16,9 @@ use thiserror::Error;
 
 use super::settings::Settings;
 
+/// The run's model, in the output folder of the peer that writes it.
+pub(super) const MODEL: &str = "model.safetensors";
+
 /// A folder that cannot be used.
 #[derive(Debug, Error)]
 #[error(
@@ -104,11 +107,8 @@ fn record(places: &Places, index: u32, extension: &str) -> PathBuf {
 fn forget(places: &Places, output: &Path, index: u32) -> Result<(), FolderError> {
     let checkpoints = checkpoint::remove_all(&places.checkpoints, index);
     checkpoints.map_err(FolderError::at(&places.checkpoints.path()))?;
-    let mut files = vec![record(places, index, "jsonl"), record(places, index, "safetensors")];
-    if index == 0 {
-        files.push(output.join("model.safetensors"));
-    }
-    for file in files {
+    let records = ["jsonl", "safetensors"].map(|extension| record(places, index, extension));
+    for file in records.into_iter().chain([output.join(MODEL)]) {
         match fs::remove_file(&file).map_err(|source| (source.kind(), source)) {
             // A folder is no model; that it is in the way is told once one is written.
             Ok(()) | Err((ErrorKind::NotFound | ErrorKind::IsADirectory, _)) => {}
