@@ -150,11 +150,14 @@ fn what_decides_reads_no_clock_and_opens_nothing() {
             assert_eq!(mentions(folder, word), Vec::<String>::new(), "{folder} uses {word}");
         }
     }
-    // Drivers, and the tests of a rate that is told the time.
+    // Drivers, and the tests of what is told the time.
     assert_eq!(
         mentions("coordinator/src", "Instant::now"),
         [
             "coordinator/src/client.rs",
+            "coordinator/src/client/pausing.rs",
+            "coordinator/src/hub.rs",
+            "coordinator/src/hub/pauses.rs",
             "coordinator/src/hub/service.rs",
             "coordinator/src/rate.rs",
             "coordinator/src/server.rs"
