@@ -135,8 +135,8 @@ pub struct ExperimentSpec {
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     #[schemars(extend("default" = false))]
     pub suspend: bool,
-    /// On one machine, how many times in a row one peer is restarted after its process died; a round that it closes gives it all of
-    /// them back. On a cluster, how many times all peers may be restarted after a failure.
+    /// How many times in a row one peer is restarted after its process died; a round that it closes gives it all of them back. On a
+    /// cluster it is also how many times all peers may be restarted, when too few are left.
     #[serde(default = "restarts", skip_serializing_if = "is_restarts")]
     #[schemars(range(max = 100), extend("default" = restarts()))]
     pub restarts: u32,

@@ -8,6 +8,8 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
 
+use crate::limits::MAX_PEERS;
+
 /// Largest count: the largest whole number that every JSON reader keeps exactly.
 const MAX_COUNT: u64 = crate::limits::MAX_SEED;
 /// Longest text of a condition's message.
@@ -87,9 +89,13 @@ pub struct ExperimentStatus {
     /// Rounds of the checkpoint that this attempt began with; 0 is the start.
     #[schemars(range(max = 1_000_000))]
     pub resumed_after: u32,
-    /// How many of `spec.restarts` are used.
+    /// How many times all peers were restarted after a failure, of `spec.restarts`.
     #[schemars(range(max = 100))]
     pub restarts: u32,
+    /// Peers of this attempt whose pods were replaced, or that are lost; the operator goes on from it.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schemars(schema_with = "replaced")]
+    pub replaced: Vec<ReplacedPeer>,
     /// What went wrong last; left out once it has passed.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = MAX_ERROR))]
@@ -99,7 +105,8 @@ pub struct ExperimentStatus {
 /// What an experiment is doing.
 ///
 /// `Pending`: there are no pods; nobody has looked at it yet, or they cannot be made. `Starting`: pods are made, and not all peers are
-/// ready. `Training`: all peers have been ready in this attempt. `Suspended`: its pods are taken away until `spec.suspend` is false.
+/// ready. `Training`: all peers have been ready in this attempt, or a round was finished. `Paused`: fewer than `liveness.minPeers` are there, so
+/// that no round closes until others are back. `Suspended`: its pods are taken away until `spec.suspend` is false.
 /// `Complete` and `Failed` are ends: they stay, but for a manifest that was refused before there were pods, which can be corrected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[schemars(inline)]
@@ -107,6 +114,7 @@ pub enum Phase {
     Pending,
     Starting,
     Training,
+    Paused,
     Suspended,
     Complete,
     Failed,
@@ -136,6 +144,57 @@ pub enum Stage {
     Failed,
 }
 
+/// A peer whose pod was replaced in this attempt, or that is lost.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", default)]
+pub struct ReplacedPeer {
+    /// The peer's index.
+    #[schemars(range(max = 10_000))]
+    pub peer: u32,
+    /// Which of its pods counts: the first one is 0, each replacement is one more.
+    #[schemars(range(max = u32::MAX))]
+    pub incarnation: u32,
+    /// What is done with that pod.
+    pub state: ReplacedState,
+    /// How many of `spec.restarts` it has used since it finished a round.
+    #[serde(skip_serializing_if = "is_zero")]
+    #[schemars(range(max = 100))]
+    pub used: u32,
+    /// How many times in a row it was replaced since then, whatever for.
+    #[serde(skip_serializing_if = "is_zero")]
+    #[schemars(range(max = u32::MAX))]
+    pub row: u32,
+    /// Rounds that it had reported when it was replaced last.
+    #[serde(skip_serializing_if = "is_zero")]
+    #[schemars(range(max = 1_000_000))]
+    pub round: u32,
+    /// When it was replaced or lost; left out once it has finished a round again.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "time")]
+    pub since: Option<Time>,
+    /// Why, in a word.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    #[schemars(length(max = MAX_REASON))]
+    pub reason: String,
+}
+
+/// What is done with the pod of a peer that was replaced.
+///
+/// `Replacing`: it is to be made. `Replaced`: it was made. `Lost`: the peer takes part in this attempt no more.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[schemars(inline)]
+pub enum ReplacedState {
+    #[default]
+    Replacing,
+    Replaced,
+    Lost,
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde asks with a reference")]
+const fn is_zero(count: &u32) -> bool {
+    *count == 0
+}
+
 /// Types of conditions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum ConditionType {
@@ -145,7 +204,11 @@ pub enum ConditionType {
     PeersReady,
     /// Peers train and swap chunks.
     Training,
-    /// All peers have ended with a model.
+    /// A peer is absent: it was replaced and is not back, or it is lost, or too few are there.
+    Stalled,
+    /// Too few peers take part for a round: they wait for others.
+    Paused,
+    /// All peers that are not lost have ended with a model.
     Complete,
     /// The experiment has ended without.
     Failed,
@@ -155,10 +218,12 @@ pub enum ConditionType {
 
 impl ConditionType {
     /// All of them, in the order in which they are shown.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 8] = [
         Self::Accepted,
         Self::PeersReady,
         Self::Training,
+        Self::Stalled,
+        Self::Paused,
         Self::Complete,
         Self::Failed,
         Self::Suspended,
@@ -170,6 +235,8 @@ impl ConditionType {
             Self::Accepted => "Accepted",
             Self::PeersReady => "PeersReady",
             Self::Training => "Training",
+            Self::Stalled => "Stalled",
+            Self::Paused => "Paused",
             Self::Complete => "Complete",
             Self::Failed => "Failed",
             Self::Suspended => "Suspended",
@@ -354,6 +421,11 @@ impl ExperimentStatus {
         self.conditions.sort_by_key(place);
     }
 
+    /// A reason as it may be written here.
+    pub fn word(reason: &str) -> String {
+        cut(reason, MAX_REASON)
+    }
+
     /// Says what went wrong, cut off after 1,024 characters.
     pub fn set_error(&mut self, error: &str) {
         self.last_error = Some(cut(error, MAX_ERROR));
@@ -376,6 +448,16 @@ fn cut(text: &str, most: usize) -> String {
 
 fn time(_: &mut SchemaGenerator) -> Schema {
     json_schema!({"type": "string", "format": "date-time", "maxLength": 64})
+}
+
+/// Peers that were replaced, written anew as a whole.
+fn replaced(generator: &mut SchemaGenerator) -> Schema {
+    json_schema!({
+        "type": "array",
+        "maxItems": MAX_PEERS,
+        "x-kubernetes-list-type": "atomic",
+        "items": ReplacedPeer::json_schema(generator),
+    })
 }
 
 /// Conditions as all of Kubernetes has them, merged by their type.

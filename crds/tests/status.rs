@@ -6,7 +6,9 @@ mod support;
 
 use fltorrent_crds::{
     Experiment, definition,
-    status::{ConditionType, Exchanged, ExperimentStatus, PeerCounts, Phase, RoundCounts, figure},
+    status::{
+        ConditionType, Exchanged, ExperimentStatus, PeerCounts, Phase, ReplacedPeer, ReplacedState, RoundCounts, figure,
+    },
 };
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kube_core::cel::Validator;
@@ -31,6 +33,16 @@ fn full() -> ExperimentStatus {
         end_time: Some(at("2026-01-02T03:05:05Z")),
         duration_seconds: Some(60),
         attempt: 2,
+        replaced: vec![ReplacedPeer {
+            peer: 9_999,
+            incarnation: u32::MAX,
+            state: ReplacedState::Lost,
+            used: 100,
+            row: u32::MAX,
+            round: 1_000_000,
+            since: Some(at("2026-01-02T03:04:05Z")),
+            reason: ExperimentStatus::word(&"R".repeat(65)),
+        }],
         restarts: 1,
         ..ExperimentStatus::default()
     };
@@ -144,10 +156,11 @@ fn only_ends_are_ends() {
         Phase::Pending,
         Phase::Starting,
         Phase::Training,
+        Phase::Paused,
         Phase::Suspended,
         Phase::Complete,
         Phase::Failed,
     ]
     .map(Phase::is_end);
-    assert_eq!(ends, [false, false, false, false, true, true]);
+    assert_eq!(ends, [false, false, false, false, false, true, true]);
 }

@@ -30,7 +30,7 @@ use crate::world::World;
 type Check = fn(&World) -> Result<(), Failed>;
 
 /// One after the other, since some of them take the operator away.
-const CHECKS: [(&str, Check); 13] = [
+const CHECKS: [(&str, Check); 14] = [
     ("the_images_are_small", world::sizes),
     ("what_helm_installed_is_found_well", world::helm_test),
     ("the_quickstart_trains_as_on_one_machine", training::quickstart),
@@ -41,7 +41,11 @@ const CHECKS: [(&str, Check); 13] = [
     ("a_deleted_experiment_leaves_nothing", life::deleted),
     ("training_goes_on_when_the_operator_is_killed", faults::operator_killed),
     ("an_end_without_the_operator_is_told_later", faults::operator_away),
-    ("a_peer_that_is_killed_is_made_good", faults::peer_killed),
+    ("a_peer_that_is_killed_is_replaced_alone", faults::peer_replaced),
+    (
+        "where_all_are_needed_one_that_is_killed_is_made_good",
+        faults::peer_killed,
+    ),
     ("an_image_that_does_not_exist_is_told", trouble::missing_image),
     ("what_goes_wrong_is_told", trouble::all),
 ];

@@ -13,6 +13,8 @@ mod facts;
 mod https;
 #[path = "support/kubectl.rs"]
 mod kubectl;
+#[path = "real_cluster/losses.rs"]
+mod losses;
 #[path = "real_cluster/machine.rs"]
 mod machine;
 #[path = "real_cluster/operator.rs"]
@@ -70,13 +72,14 @@ const CHECKS: [(&str, Check); 25] = [
 ];
 
 /// Checks with operators, one after the other.
-const OPERATED: [(&str, Check); 8] = [
+const OPERATED: [(&str, Check); 9] = [
     ("an_experiment_lives_and_goes", operator::life),
     ("a_manifest_that_never_ran_is_corrected", room::corrected),
     ("two_experiments_share_a_quota", room::shared),
     ("two_experiments_share_a_quota_of_claims", room::claims),
     ("what_finds_no_room_at_all_can_be_changed", room::none),
     ("what_becomes_of_pods_is_seen", facts::ends),
+    ("one_pod_is_replaced_and_the_others_stay", losses::replaced),
     ("a_dear_manifest_stops_nobody", operator::dear),
     ("an_api_server_that_is_away_is_waited_for", operator::away),
 ];

@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use fltorrent_coordinator::secret::RootSecret;
 use futures_util::{StreamExt, TryStreamExt, stream};
-use k8s_openapi::api::core::v1::Pod;
+use k8s_openapi::api::{core::v1::Pod, policy::v1::PodDisruptionBudget};
 use kube::{
     Api, Client, ResourceExt,
     api::{DeleteParams, Patch, PatchParams, PostParams, Preconditions},
@@ -28,7 +28,7 @@ use crate::{
 };
 pub use error::{ApplyError, Doing, QUOTA_EXCEEDED, classify};
 use objects::Place;
-pub use objects::{Made, Mark, Ownership};
+pub use objects::{Made, Mark, Ownership, version};
 
 /// Requests about pods or claims of one experiment that are under way at a time.
 const PARALLEL: usize = 16;
@@ -144,6 +144,21 @@ impl Applier {
             .try_collect::<()>()
             .await?;
         Ok(Applied { facts, mark })
+    }
+
+    /// Deletes the disruption budget of an experiment that is over: its pods have ended.
+    ///
+    /// # Errors
+    /// When a request fails.
+    pub async fn retire(&self, namespace: &str, name: &str, uid: &str) -> Result<(), ApplyError> {
+        let place = Place {
+            client: &self.client,
+            namespace,
+            experiment: name,
+            uid,
+            has_pods: false,
+        };
+        place.retire::<PodDisruptionBudget>(name).await
     }
 
     /// Has the kubelet end what still runs in a pod. The pod stays, and with it the logs; a deadline is among the few things that may change

@@ -3,10 +3,12 @@
 mod claims;
 mod config_map;
 mod convert;
+mod disruption_budget;
 mod network_policy;
 pub mod pod;
 mod security;
 mod service;
+mod tolerations;
 mod volumes;
 
 use fltorrent_coordinator::{authority::AuthorityError, secret::RootSecret};
@@ -14,6 +16,7 @@ use k8s_openapi::{
     api::{
         core::v1::{ConfigMap, PersistentVolumeClaim, Service},
         networking::v1::NetworkPolicy,
+        policy::v1::PodDisruptionBudget,
     },
     apimachinery::pkg::apis::meta::v1::ObjectMeta,
 };
@@ -110,6 +113,8 @@ pub struct Objects {
     pub service: Service,
     /// The network policy of the peers.
     pub network_policy: NetworkPolicy,
+    /// How many peers a drain of nodes has to leave; none where the first loss ends the attempt anyway, and for a single peer.
+    pub disruption_budget: Option<PodDisruptionBudget>,
     /// Claims for checkpoints and results; they outlive the experiment, so it does not own them.
     pub claims: Vec<PersistentVolumeClaim>,
 }
@@ -123,6 +128,7 @@ pub fn objects(validated: &Validated, site: &Site, root: &RootSecret) -> Result<
         config_map: config_map::build(validated, root)?,
         service: service::build(validated),
         network_policy: network_policy::build(validated, site),
+        disruption_budget: disruption_budget::build(validated),
         claims: claims::build(validated),
     })
 }

@@ -31,8 +31,16 @@ const NAMED: usize = 8;
 pub struct Endings {
     attempt: u32,
     by_peer: BTreeMap<u32, Ending>,
-    /// When each failure was seen first.
-    noticed: BTreeMap<u32, Timestamp>,
+    /// Which pod of a peer that was of, and when its end was seen first.
+    noticed: BTreeMap<u32, Noticed>,
+}
+
+/// An end that was seen.
+#[derive(Clone, Copy, Debug, PartialEq)]
+struct Noticed {
+    incarnation: u32,
+    at: Timestamp,
+    well: bool,
 }
 
 /// Endings of peers, by the experiment's UID.
@@ -61,8 +69,9 @@ impl EndingStore {
             return;
         };
         let ending = pod_facts::terminated(pod).and_then(pod_facts::ending);
-        let failed = matches!(facts.state, PodState::Failed(_));
-        if ending.is_none() && !failed {
+        let well = facts.state == PodState::Succeeded;
+        let has_ended = facts.state.has_ended();
+        if ending.is_none() && !has_ended {
             return;
         }
         let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
@@ -73,9 +82,17 @@ impl EndingStore {
                 ..Endings::default()
             };
         }
-        if facts.attempt == endings.attempt {
-            if failed {
-                endings.noticed.entry(facts.index).or_insert(now);
+        let noticed = endings.noticed.get(&facts.index);
+        let is_older = noticed.is_some_and(|before| facts.incarnation < before.incarnation);
+        if facts.attempt == endings.attempt && !is_older {
+            let is_known = noticed.is_some_and(|before| (before.incarnation, before.well) == (facts.incarnation, well));
+            if has_ended && !is_known {
+                let noticed = Noticed {
+                    incarnation: facts.incarnation,
+                    at: now,
+                    well,
+                };
+                endings.noticed.insert(facts.index, noticed);
             }
             if let Some(ending) = ending {
                 endings.by_peer.insert(facts.index, ending);
@@ -108,10 +125,21 @@ impl Endings {
         (self.attempt == attempt).then_some(&self.by_peer)
     }
 
-    /// When the failure of a peer in an attempt was seen first, by the operator's own clock.
-    pub fn noticed(&self, attempt: u32, index: u32) -> Option<Timestamp> {
-        let known = self.attempt == attempt;
-        self.noticed.get(&index).copied().filter(|_| known)
+    /// When the end of a peer's pod in an attempt was seen first, by the operator's own clock.
+    pub fn noticed(&self, attempt: u32, index: u32, incarnation: u32) -> Option<Timestamp> {
+        let known = self.noticed.get(&index).filter(|_| self.attempt == attempt);
+        known
+            .filter(|known| known.incarnation == incarnation)
+            .map(|known| known.at)
+    }
+
+    /// Peers that ended well in an attempt, and when that was seen.
+    pub fn finished(&self, attempt: u32) -> BTreeMap<u32, Timestamp> {
+        let known = self
+            .noticed
+            .iter()
+            .filter(|(_, known)| known.well && self.attempt == attempt);
+        known.map(|(index, known)| (*index, known.at)).collect()
     }
 
     /// The models of the peers that have ended well, when they are not the same: in words, who has which. One that left no ending, or names
@@ -131,7 +159,7 @@ impl Endings {
     /// The round after which the next attempt can resume: the newest of which all peers have a checkpoint, as far as they say. `done` is how
     /// many rounds all peers had finished, which has to do where none of them said anything. None: there is no such round, or nothing that
     /// outlives a pod.
-    pub fn checkpoint(&self, validated: &Validated, ledger: Ledger, done: u32) -> Option<u32> {
+    pub fn checkpoint(&self, validated: &Validated, ledger: &Ledger, done: u32) -> Option<u32> {
         let every = validated.plan.checkpoint_every?.max(1);
         let storage = &validated.experiment.spec.kubernetes.storage;
         if storage.checkpoints.kind == KeptStorageType::EmptyDir {

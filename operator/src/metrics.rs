@@ -42,6 +42,7 @@ pub struct Metrics {
     pub(crate) status_writes: Counter,
     pub(crate) reports: Counter,
     pub(crate) restarts: Counter,
+    pub(crate) replacements: Counter,
 }
 
 impl Default for Metrics {
@@ -78,6 +79,7 @@ impl Metrics {
                 "restarts",
                 "Restarts of all peers of an experiment after a failure",
             ),
+            replacements: add(all, "replacements", "Pods of single peers that were replaced"),
             registry,
         }
     }

@@ -60,9 +60,13 @@ pub fn pod_selector(experiment: &str) -> BTreeMap<String, String> {
         .into()
 }
 
-/// The name of the pod of one attempt of a peer.
-pub fn pod(experiment: &str, index: u32, attempt: u32) -> String {
-    format!("{experiment}-{index}-{attempt}")
+/// The name of a pod of a peer in an attempt: `x-3-0`, and `x-3-0-r1` for the first that replaces it. Without the letter that would be
+/// attempt 1 of peer 0 of an experiment `x-3`.
+pub fn pod(experiment: &str, index: u32, attempt: u32, incarnation: u32) -> String {
+    match incarnation {
+        0 => format!("{experiment}-{index}-{attempt}"),
+        later => format!("{experiment}-{index}-{attempt}-r{later}"),
+    }
 }
 
 /// A peer's host name, the same in every attempt.
@@ -78,7 +82,7 @@ mod tests {
     fn the_longest_names_fit_into_a_label() {
         let longest = "x".repeat(fltorrent_crds::experiment::MAX_NAME);
         let last = fltorrent_crds::experiment::MAX_PEERS - 1;
-        assert!(pod(&longest, last, 99_999).len() <= 63);
+        assert!(pod(&longest, last, 99_999, 99_999).len() <= 63);
         assert!(labels(&longest).values().all(|value| value.len() <= 63));
     }
 }

@@ -1,6 +1,7 @@
 //! What pods tell: from objects of the API to the facts that [`life`](crate::life) decides on, and what keeps peers from starting, in
 //! words that say what to do. No client, no clock.
 
+mod disruption;
 mod how;
 mod trouble;
 
@@ -25,18 +26,24 @@ pub use trouble::{Trouble, worst};
 /// believed.
 pub fn facts(pod: &Pod, experiment: &str, root: &RootSecret) -> Option<PodFacts> {
     let claim = seal::claim(&pod.metadata).filter(|claim| claim.experiment == experiment)?;
+    let mut state = pod
+        .status
+        .as_ref()
+        .map_or(PodState::Waiting, |status| state(status, is_told_to_end(pod)));
+    if let PodState::Failed(failure) = &mut state {
+        failure.disrupted = disruption::ended(pod, &failure.message);
+    }
     Some(PodFacts {
         name: pod.name_any(),
         // A pod without is never sealed.
         index: claim.index.unwrap_or(u32::MAX),
         attempt: claim.attempt.unwrap_or_default(),
+        incarnation: claim.incarnation.unwrap_or_default(),
         sealed: seal::fits(root, &pod.metadata),
-        state: pod
-            .status
-            .as_ref()
-            .map_or(PodState::Waiting, |status| state(status, is_told_to_end(pod))),
+        state,
         lingers: lingers(pod),
-        leaving: pod.metadata.deletion_timestamp.is_some(),
+        leaving: pod.metadata.deletion_timestamp.as_ref().map(|until| until.0),
+        disruption: disruption::told(pod),
     })
 }
 
@@ -66,6 +73,9 @@ fn lingers(pod: &Pod) -> bool {
     !is_over && !is_told_to_end(pod) && ended(status).is_some() && others_live(status)
 }
 
+/// Exit codes of a peer after which another process in its place would be of no use: it has left, as the manifest says; the run is over or
+/// cannot go on.
+const NO_NEXT: [i32; 2] = [4, 5];
 /// Bytes of a seal, and more than that.
 const LONGEST_SEAL: usize = 256;
 
@@ -194,6 +204,10 @@ fn failure(status: &PodStatus, told: bool) -> Failure {
     let ending = trainer.and_then(ending);
     let blames = ending.as_ref().is_some_and(|ending| ending.blames.is_some());
     let permanent = ending.as_ref().is_some_and(|ending| ending.verdict.is_some());
+    let of_no_use = match &ending {
+        Some(ending) => ending.is_of_no_use(),
+        None => trainer.is_some_and(|ended| NO_NEXT.contains(&ended.exit_code)),
+    };
     let how = ended.map(|ended| {
         let how = how(ended, ending.is_some());
         match other {
@@ -216,6 +230,8 @@ fn failure(status: &PodStatus, told: bool) -> Failure {
         noticed: None,
         blames,
         permanent,
+        disrupted: false,
+        of_no_use,
     }
 }
 
@@ -250,7 +266,7 @@ pub fn count(pods: &BTreeMap<u32, &PodFacts>) -> Counts {
     let mut counts = Counts::default();
     for pod in pods.values() {
         match &pod.state {
-            PodState::Running { ready: true } if !pod.leaving => counts.ready += 1,
+            PodState::Running { ready: true } if !pod.is_leaving() => counts.ready += 1,
             PodState::Succeeded => counts.complete += 1,
             PodState::Failed(_) => counts.failed += 1,
             PodState::Waiting | PodState::Running { .. } => {}

@@ -36,7 +36,7 @@ pub struct Rule {
 }
 
 /// Everything that the operator may do.
-pub const RULES: [Rule; 13] = [
+pub const RULES: [Rule; 14] = [
     Rule {
         place: Place::Experiments,
         group: "fltorrent.io",
@@ -84,6 +84,14 @@ pub const RULES: [Rule; 13] = [
         name: None,
         verbs: &["get", "list", "watch", "create", "patch", "delete"],
         why: "isolate the peers of each experiment; list and delete for leftovers",
+    },
+    Rule {
+        place: Place::Experiments,
+        group: "policy",
+        resources: &["poddisruptionbudgets"],
+        name: None,
+        verbs: &["get", "list", "watch", "create", "patch", "delete"],
+        why: "keep drains of nodes from taking more peers than an experiment can miss; list and delete for leftovers",
     },
     Rule {
         place: Place::Experiments,

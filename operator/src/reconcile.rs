@@ -117,7 +117,7 @@ async fn look(watched: &Watched, context: &Context) -> Result<Action, ReconcileE
     for _ in 0..STEPS {
         let (seen, decision) = decided(context, &validated, &prior).await?;
         let rest = context.tools.rooms.rest(&validated.uid, Instant::now());
-        match held_back(decision, rest, ledger(&prior), &seen.facts) {
+        match held_back(decision, rest, &ledger(&prior), &seen.facts) {
             Decision::Record { ledger, transition } => {
                 let now = Instant::now();
                 if let Turn::Wait(rest) = context.turn(&validated.uid, now) {
@@ -128,7 +128,7 @@ async fn look(watched: &Watched, context: &Context) -> Result<Action, ReconcileE
                 {
                     return Ok(Action::requeue(rest));
                 }
-                prior = record::record(context, &validated, &prior, &seen, ledger, &transition).await?;
+                prior = record::record(context, &validated, &prior, &seen, &ledger, &transition).await?;
             }
             Decision::Act {
                 delete,
@@ -146,7 +146,7 @@ async fn look(watched: &Watched, context: &Context) -> Result<Action, ReconcileE
 
 /// Who waits for room in its namespace does not begin meanwhile, so that its manifest can be changed, and keeps no part of its pods: those
 /// that were made are given back now if that could not be written when the rest was refused.
-fn held_back(decision: Decision, rest: Option<Duration>, ledger: Ledger, facts: &Facts) -> Decision {
+fn held_back(decision: Decision, rest: Option<Duration>, ledger: &Ledger, facts: &Facts) -> Decision {
     let Some(rest) = rest else {
         return decision;
     };
@@ -168,12 +168,12 @@ async fn decided(
 ) -> Result<(Seen, Decision), ReconcileError> {
     let now = Timestamp::now();
     let seen = Seen::cached(context, validated, prior);
-    let decision = decide(ledger(prior), &seen.facts, now);
+    let decision = decide(&ledger(prior), &seen.facts, now);
     if decision.is_quiet() {
         return Ok((seen, decision));
     }
     let seen = Seen::fresh(context, validated, prior).await?;
-    let decision = decide(ledger(prior), &seen.facts, now);
+    let decision = decide(&ledger(prior), &seen.facts, now);
     Ok((seen, decision))
 }
 

@@ -7,7 +7,7 @@ use fltorrent_crds::Experiment;
 use serde::Serialize;
 
 use crate::{
-    build::{self, BuildError, Objects, Site},
+    build::{self, BuildError, Objects, Site, pod::Process},
     validate::{ValidateError, validate},
 };
 
@@ -39,17 +39,28 @@ pub fn render(mut experiment: Experiment, site: &Site, root: &RootSecret) -> Res
         config_map,
         service,
         network_policy,
+        disruption_budget,
         claims,
     } = build::objects(&validated, site, root)?;
     let mut text = String::new();
     add(&mut text, &config_map)?;
     add(&mut text, &service)?;
     add(&mut text, &network_policy)?;
+    if let Some(budget) = &disruption_budget {
+        add(&mut text, budget)?;
+    }
     for claim in &claims {
         add(&mut text, claim)?;
     }
     for index in 0..validated.peers() {
-        let pod = build::pod::build(&validated, site, index, 0, 0)?;
+        let pod = build::pod::build(
+            &validated,
+            site,
+            Process {
+                index,
+                ..Process::default()
+            },
+        )?;
         add(&mut text, &pod)?;
     }
     Ok(text)

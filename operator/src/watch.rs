@@ -7,6 +7,7 @@ use futures_util::{Stream, StreamExt};
 use k8s_openapi::api::{
     core::v1::{ConfigMap, Pod, Service},
     networking::v1::NetworkPolicy,
+    policy::v1::PodDisruptionBudget,
 };
 use kube::{
     Api, Client, Resource, ResourceExt,
@@ -24,7 +25,7 @@ use tokio::{
     task::JoinSet,
 };
 
-use crate::{Watched, metrics::Metrics, names, pages::PAGE, pod_facts, reconcile::Context};
+use crate::{Watched, apply, metrics::Metrics, names, pages::PAGE, pod_facts, reconcile::Context};
 
 /// Where the operator looks: one namespace, or all.
 #[derive(Clone)]
@@ -125,7 +126,8 @@ pub fn start(
 
     tasks.spawn(drifts::<ConfigMap>(scope, ours.clone(), context, metrics, triggers));
     tasks.spawn(drifts::<Service>(scope, ours.clone(), context, metrics, triggers));
-    tasks.spawn(drifts::<NetworkPolicy>(scope, ours, context, metrics, triggers));
+    tasks.spawn(drifts::<NetworkPolicy>(scope, ours.clone(), context, metrics, triggers));
+    tasks.spawn(drifts::<PodDisruptionBudget>(scope, ours, context, metrics, triggers));
 }
 
 /// Follows the metadata of a kind of object, and has what somebody changed or deleted applied again.
@@ -151,7 +153,7 @@ where
     let stream = watcher(api, config).default_backoff();
     follow(stream, K::KIND, Arc::clone(metrics), move |event| {
         let (object, version) = match event {
-            Event::Apply(object) | Event::InitApply(object) => (object, object.resource_version()),
+            Event::Apply(object) | Event::InitApply(object) => (object, apply::version(K::KIND, &object.metadata)),
             Event::Delete(object) => (object, None),
             Event::Init | Event::InitDone => return,
         };

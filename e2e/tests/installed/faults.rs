@@ -7,7 +7,7 @@ use libtest_mimic::Failed;
 use tempfile::NamedTempFile;
 
 use crate::{
-    kubectl::{kubectl, namespace, until},
+    kubectl::{kubectl, namespace, pods, until},
     life::{ROUNDS, long, told},
     world::{HOME, World},
 };
@@ -130,11 +130,41 @@ impl Drop for Seen {
     }
 }
 
-/// A pod that is killed costs a restart of all, and without one left the experiment.
+/// A pod that is killed is replaced: the others never notice but by its absence, and all end with one model.
+pub fn peer_replaced(world: &World) -> Result<(), Failed> {
+    let cluster = &world.cluster;
+    namespace(cluster, "replaced")?;
+    let soon = "  restarts: 0\n  liveness: {heartbeatInterval: 1s, heartbeatTimeout: 5s}\n";
+    world.apply("replaced", "x", &long("x", soon))?;
+    world.rounds("replaced", "x", 2)?;
+    let others = "-n replaced get pods x-0-0 x-2-0 --output=jsonpath={.items[*].metadata.uid}";
+    let before = kubectl(cluster, others)?;
+    kubectl(cluster, "-n replaced delete pod x-1-0 --grace-period=0 --force")?;
+    pods(cluster, "replaced", "x-0-0 x-1-0-r1 x-2-0")?;
+    // It catches up: the operator hears of a round that it has finished.
+    told(world, "replaced", &["Replacing", "PeerBack"])?;
+    world.completed("replaced", "x")?;
+    if kubectl(cluster, others)? != before {
+        return Err("peers were made anew that had no part in it".into());
+    }
+    let complete = world.status("replaced", "x", "peers.complete")?;
+    let attempt = world.status("replaced", "x", "attempt")?;
+    if (complete.as_str(), attempt.as_str()) != ("3", "0") {
+        return Err(format!("{complete} peers completed attempt {attempt}").into());
+    }
+    told(world, "replaced", &["Started", "Complete"])?;
+    world.remove("replaced")
+}
+
+/// Where all peers are needed a pod that is killed costs a restart of all, and without one left the experiment.
 pub fn peer_killed(world: &World) -> Result<(), Failed> {
     let cluster = &world.cluster;
     namespace(cluster, "peer")?;
-    world.apply("peer", "x", &long("x", "  restarts: 1\n"))?;
+    world.apply(
+        "peer",
+        "x",
+        &long("x", "  restarts: 1\n  failurePolicy: {onPeerLoss: fail}\n"),
+    )?;
     let seen = Seen::follow(cluster, "peer", "x")?;
     world.rounds("peer", "x", 2)?;
     kubectl(cluster, "-n peer delete pod x-1-0 --grace-period=0 --force")?;
@@ -154,7 +184,11 @@ pub fn peer_killed(world: &World) -> Result<(), Failed> {
         &["PeerFailed", "Restarting", "RestartedFromScratch", "Complete"],
     )?;
 
-    world.apply("peer", "z", &long("z", "  restarts: 0\n"))?;
+    world.apply(
+        "peer",
+        "z",
+        &long("z", "  restarts: 0\n  failurePolicy: {onPeerLoss: fail}\n"),
+    )?;
     world.rounds("peer", "z", 2)?;
     kubectl(cluster, "-n peer delete pod z-1-0 --grace-period=0 --force")?;
     world.until("peer", "z", "phase", |phase| phase == "Failed")?;

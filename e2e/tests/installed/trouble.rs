@@ -52,13 +52,13 @@ pub fn all(world: &World) -> Result<(), Failed> {
     pods(cluster, "trouble", "")?;
     kubectl(cluster, "-n trouble delete flt/taken flt/wrong")?;
 
-    // The probe's image has no peer: it fails, its last words are told, and it is started again as often as allowed.
+    // The probe's image has no peer: it fails, its last words are told, and all are started again as often as allowed.
     create(
         cluster,
         &experiment(
             "trouble",
             "fails",
-            &json!({"restarts": 1, "kubernetes": {"image": PROBE}}),
+            &json!({"restarts": 1, "failurePolicy": {"onPeerLoss": "fail"}, "kubernetes": {"image": PROBE}}),
         ),
     )?;
     let said = condition(cluster, "trouble", "fails", "Failed", "PeerFailed")?;

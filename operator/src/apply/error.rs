@@ -130,7 +130,7 @@ fn advice(kind: &str, error: &kube::Error) -> String {
     let help = match classify(error) {
         QUOTA_EXCEEDED => match kind {
             "Pod" => {
-                "raise the namespace's ResourceQuota, or lower spec.kubernetes.resources; the operator retries, and keeps no pod until all fit"
+                "raise the namespace's ResourceQuota, or lower spec.kubernetes.resources; the operator retries, and an attempt begins only when all fit"
             }
             "PersistentVolumeClaim" => {
                 "raise the namespace's ResourceQuota, lower spec.kubernetes.storage, or delete unused claims; the operator retries, and keeps no new claim until all fit"

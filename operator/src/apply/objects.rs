@@ -16,12 +16,14 @@ use k8s_openapi::{
     api::{
         core::v1::{ConfigMap, PersistentVolumeClaim, Service},
         networking::v1::NetworkPolicy,
+        policy::v1::PodDisruptionBudget,
     },
     apimachinery::pkg::apis::meta::v1::ObjectMeta,
 };
 use kube::{
     Api, Client, Resource, ResourceExt,
     api::{DeleteParams, ListParams, Patch, PatchParams, PostParams, Preconditions},
+    core::PartialObjectMeta,
 };
 use serde::{Serialize, de::DeserializeOwned};
 
@@ -54,6 +56,15 @@ impl Ownership {
             Some(owner) if owner.kind == "FLTorrentExperiment" => Self::Former,
             _ => Self::Foreign,
         }
+    }
+}
+
+/// What changes when somebody changes an object of a kind: its version, and of a disruption budget, into whose status the cluster writes for
+/// each pod, the generation of its spec.
+pub fn version(kind: &str, metadata: &ObjectMeta) -> Option<String> {
+    match kind {
+        <PodDisruptionBudget as k8s_openapi::Resource>::KIND => metadata.generation.map(|number| number.to_string()),
+        _ => metadata.resource_version.clone(),
     }
 }
 
@@ -126,6 +137,7 @@ impl Place<'_> {
             config_map,
             service,
             network_policy,
+            disruption_budget,
             claims,
         } = objects;
         let mut mark = Mark {
@@ -135,6 +147,9 @@ impl Place<'_> {
         self.one(&config_map, &mut mark).await?;
         self.one(&service, &mut mark).await?;
         self.one(&network_policy, &mut mark).await?;
+        if let Some(budget) = &disruption_budget {
+            self.one(budget, &mut mark).await?;
+        }
         if let Err(error) = self.claims(&claims, made).await {
             if error.is_no_room() && !self.has_pods {
                 self.give_back(made).await;
@@ -144,6 +159,7 @@ impl Place<'_> {
         self.prune::<ConfigMap>(&mark).await?;
         self.prune::<Service>(&mark).await?;
         self.prune::<NetworkPolicy>(&mark).await?;
+        self.prune::<PodDisruptionBudget>(&mark).await?;
         Ok(mark)
     }
 
@@ -182,7 +198,7 @@ impl Place<'_> {
             .patch(&name, &params, &Patch::Apply(&object))
             .await
             .map_err(|error| ApplyError::api(Doing::Apply, K::KIND, &name, error))?;
-        let version = applied.resource_version().unwrap_or_default();
+        let version = version(K::KIND, applied.meta()).unwrap_or_default();
         mark.versions.insert((K::KIND, name), version);
         Ok(())
     }
@@ -273,20 +289,51 @@ impl Place<'_> {
             .await
             .map_err(|error| ApplyError::api(Doing::Read, K::KIND, self.experiment, error))?;
         for orphan in all {
-            let name = orphan.name_any();
-            let kept = mark.versions.contains_key(&(K::KIND, name.clone()));
-            if kept || Ownership::of(&orphan.metadata, self.uid) != Ownership::Ours {
-                continue;
+            let kept = mark.versions.contains_key(&(K::KIND, orphan.name_any()));
+            if !kept {
+                self.delete(&api, &orphan).await?;
             }
-            let params = DeleteParams::default().preconditions(Preconditions {
-                uid: orphan.metadata.uid.clone(),
-                resource_version: None,
-            });
-            match api.delete(&name, &params).await {
-                Ok(_) => tracing::info!(kind = K::KIND, name, "an orphan was deleted"),
-                Err(kube::Error::Api(status)) if status.is_not_found() => {}
-                Err(error) => return Err(ApplyError::api(Doing::Delete, K::KIND, &name, error)),
-            }
+        }
+        Ok(())
+    }
+
+    /// Deletes the object of a kind that has the experiment's name, if it is this experiment's.
+    pub(super) async fn retire<K>(&self, name: &str) -> Result<(), ApplyError>
+    where
+        K: Resource<Scope = NamespaceResourceScope, DynamicType = ()>
+            + k8s_openapi::Resource
+            + Clone
+            + Debug
+            + DeserializeOwned,
+    {
+        let api = self.api::<K>();
+        let there = api
+            .get_metadata_opt(name)
+            .await
+            .map_err(|error| ApplyError::api(Doing::Read, K::KIND, name, error))?;
+        match there {
+            Some(there) => self.delete(&api, &there).await,
+            None => Ok(()),
+        }
+    }
+
+    /// Deletes what is this experiment's and is not needed.
+    async fn delete<K>(&self, api: &Api<K>, orphan: &PartialObjectMeta<K>) -> Result<(), ApplyError>
+    where
+        K: Resource<DynamicType = ()> + k8s_openapi::Resource + Clone + Debug + DeserializeOwned,
+    {
+        if Ownership::of(&orphan.metadata, self.uid) != Ownership::Ours {
+            return Ok(());
+        }
+        let name = orphan.name_any();
+        let params = DeleteParams::default().preconditions(Preconditions {
+            uid: orphan.metadata.uid.clone(),
+            resource_version: None,
+        });
+        match api.delete(&name, &params).await {
+            Ok(_) => tracing::info!(kind = K::KIND, name, "an orphan was deleted"),
+            Err(kube::Error::Api(status)) if status.is_not_found() => {}
+            Err(error) => return Err(ApplyError::api(Doing::Delete, K::KIND, &name, error)),
         }
         Ok(())
     }
@@ -338,6 +385,7 @@ mod tests {
             config_map: named("x".into()),
             service: named("x".into()),
             network_policy: named("x".into()),
+            disruption_budget: None,
             claims: (0..claims).map(|i| named(format!("x-{i}"))).collect(),
         }
     }

@@ -10,14 +10,7 @@ use super::*;
 use crate::{life::Facts, seal, test_api};
 
 fn facts() -> Facts {
-    Facts {
-        suspend: false,
-        budget: 0,
-        peers: 0,
-        pods: Vec::new(),
-        checkpoint: None,
-        disagreement: None,
-    }
+    Facts::default()
 }
 
 fn desired() -> Desired {

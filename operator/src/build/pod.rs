@@ -13,7 +13,7 @@ pub use super::volumes::AUDIENCE;
 use super::{
     BuildError, METRICS_PORT, SWARM_PORT, Site,
     convert::same,
-    owned, security,
+    owned, security, tolerations,
     volumes::{self, MANIFEST, SCRATCH},
 };
 use crate::{names, validate::Validated};
@@ -25,14 +25,33 @@ pub const ENDS_NOW: i64 = 1;
 /// Longest time that a peer may take to tell its neighbours that it goes, in seconds.
 const GRACE_SECONDS: i64 = 15;
 
-/// The pod of a peer in an attempt that goes on after `resume` rounds; 0 is the start.
+/// Which process of which peer a pod is for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Process {
+    /// The peer's index in the plan.
+    pub index: u32,
+    /// The attempt.
+    pub attempt: u32,
+    /// The number of the pod among those of the peer in the attempt.
+    pub incarnation: u32,
+    /// Rounds of the checkpoint that the attempt resumes from; 0 is the start.
+    pub resume: u32,
+}
+
+/// The pod of a process.
 ///
 /// # Errors
 /// When a part of `spec.kubernetes` is not what a pod has.
-pub fn build(validated: &Validated, site: &Site, index: u32, attempt: u32, resume: u32) -> Result<Pod, BuildError> {
+pub fn build(validated: &Validated, site: &Site, process: Process) -> Result<Pod, BuildError> {
+    let Process {
+        index,
+        attempt,
+        incarnation,
+        ..
+    } = process;
     let spec = &validated.experiment.spec;
     let kubernetes = &spec.kubernetes;
-    let name = names::pod(&validated.name, index, attempt);
+    let name = names::pod(&validated.name, index, attempt, incarnation);
     let group = validated.group(index);
     let of_group = group.map(|group| group.kubernetes.clone());
     let of_group = of_group.unwrap_or_default();
@@ -42,6 +61,7 @@ pub fn build(validated: &Validated, site: &Site, index: u32, attempt: u32, resum
     let of_pod = [
         (names::INDEX, index.to_string()),
         (names::ATTEMPT, attempt.to_string()),
+        (names::INCARNATION, incarnation.to_string()),
         (names::GROUP, group.map_or_else(String::new, |group| group.name.clone())),
     ]
     .map(|(key, value)| (key.to_owned(), value));
@@ -63,14 +83,14 @@ pub fn build(validated: &Validated, site: &Site, index: u32, attempt: u32, resum
         command: None,
         args: Some(["peer", "--in-cluster", MANIFEST].map(str::to_owned).into()),
         working_dir: volumes::working_folder(kubernetes),
-        env: Some(environment(validated, site, kubernetes, index, attempt, resume)?),
+        env: Some(environment(validated, site, kubernetes, process)?),
         ports: Some(vec![
             port("swarm", SWARM_PORT, "UDP"),
             port("metrics", METRICS_PORT, "TCP"),
         ]),
         resources: Some(resources(validated, &given, index)?),
         readiness_probe: Some(ready()),
-        // No liveness probe: a peer that waits for its neighbours is alive, and a restart of one would be a failure of all.
+        // No liveness probe: a peer that waits for its neighbours is alive.
         security_context: Some(security::of_container()),
         termination_message_policy: Some("FallbackToLogsOnError".to_owned()),
         volume_mounts: Some(volumes.mounts),
@@ -92,7 +112,7 @@ pub fn build(validated: &Validated, site: &Site, index: u32, attempt: u32, resum
         service_account_name: kubernetes.service_account_name.clone(),
         subdomain: Some(validated.name.clone()),
         termination_grace_period_seconds: Some(GRACE_SECONDS),
-        tolerations: same("tolerations", &given.tolerations)?,
+        tolerations: tolerations::build(&validated.plan, &given.tolerations)?,
         volumes: Some(volumes.volumes),
         ..PodSpec::default()
     };
@@ -118,10 +138,14 @@ fn environment(
     validated: &Validated,
     site: &Site,
     kubernetes: &Kubernetes,
-    index: u32,
-    attempt: u32,
-    resume: u32,
+    process: Process,
 ) -> Result<Vec<EnvVar>, BuildError> {
+    let Process {
+        index,
+        attempt,
+        incarnation,
+        resume,
+    } = process;
     let variable = |(name, value): (&str, String)| EnvVar {
         name: name.to_owned(),
         value: Some(value),
@@ -133,6 +157,7 @@ fn environment(
         [
             ("FLTORRENT_INDEX", index.to_string()),
             ("FLTORRENT_ATTEMPT", attempt.to_string()),
+            ("FLTORRENT_INCARNATION", incarnation.to_string()),
             ("FLTORRENT_RUN", validated.run.to_string()),
             ("FLTORRENT_COORDINATOR", site.coordinator()),
             ("FLTORRENT_PEERS_DOMAIN", domain),

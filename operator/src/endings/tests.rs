@@ -81,9 +81,32 @@ fn a_failure_is_noticed_once() {
     let at = |second| Timestamp::from_second(second).unwrap();
     store.see(&pod(0, 0, &[]), at(5));
     store.see(&pod(0, 0, &[]), at(9));
-    assert_eq!(store.of("u").noticed(0, 0), Some(at(5)));
-    assert_eq!(store.of("u").noticed(0, 1), None);
-    assert_eq!(store.of("u").noticed(1, 0), None);
+    assert_eq!(store.of("u").noticed(0, 0, 0), Some(at(5)));
+    assert_eq!(store.of("u").noticed(0, 1, 0), None);
+    assert_eq!(store.of("u").noticed(1, 0, 0), None);
+}
+
+/// A peer was replaced: what its later pod came to counts, in whatever order that is seen.
+#[test]
+fn of_two_pods_of_a_peer_the_later_one_is_heard() {
+    let at = |second| Timestamp::from_second(second).unwrap();
+    let mut done = ending(&[8]);
+    done.state = EndState::Completed;
+    let status = json!({"phase": "Succeeded", "containerStatuses": [{"name": "trainer", "image": "", "imageID": "", "ready": false,
+        "restartCount": 0, "state": {"terminated": {"exitCode": 0, "message": done.to_message()}}}]});
+    let (first, second) = (pod(0, 0, &[4]), seal::tests::pod_of(0, 0, 1, &status));
+    for order in [[&first, &second], [&second, &first]] {
+        let store = store();
+        order
+            .iter()
+            .zip([5, 9])
+            .for_each(|(pod, second)| store.see(pod, at(second)));
+        let endings = store.of("u");
+        assert_eq!(endings.of_attempt(0).unwrap()[&0].checkpoints, [8]);
+        assert!(endings.noticed(0, 0, 1).is_some() && endings.noticed(0, 0, 0).is_none());
+        assert_eq!(endings.finished(0).into_keys().collect::<Vec<_>>(), [0]);
+        assert!(endings.finished(1).is_empty());
+    }
 }
 
 #[test]
@@ -129,18 +152,21 @@ fn models_that_differ_are_told_with_their_peers() {
 fn the_newest_common_checkpoint_is_gone_on_from() {
     let validated = validated(EVERY, CLAIM);
     let first = Ledger::default();
-    let of = |endings: Endings, ledger, done| endings.checkpoint(&validated, ledger, done);
+    let of = |endings: Endings, ledger: &Ledger, done| endings.checkpoint(&validated, ledger, done);
     let all = after(&[pod(0, 0, &[6, 4]), pod(1, 0, &[4, 2]), pod(2, 0, &[6, 4])]);
-    assert_eq!(of(all.clone(), first, 0), Some(4));
+    assert_eq!(of(all.clone(), &first, 0), Some(4));
     // What one of them could not say is left to the others, and to the reports.
-    assert_eq!(of(after(&[pod(0, 0, &[6, 4]), pod(1, 0, &[])]), first, 0), Some(6));
-    assert_eq!(of(Endings::default(), first, 5), Some(4));
-    assert_eq!(of(Endings::default(), first, 1), None);
-    assert_eq!(of(after(&[pod(0, 0, &[8, 6]), pod(1, 0, &[4, 2])]), first, 9), None);
+    assert_eq!(of(after(&[pod(0, 0, &[6, 4]), pod(1, 0, &[])]), &first, 0), Some(6));
+    assert_eq!(of(Endings::default(), &first, 5), Some(4));
+    assert_eq!(of(Endings::default(), &first, 1), None);
+    assert_eq!(of(after(&[pod(0, 0, &[8, 6]), pod(1, 0, &[4, 2])]), &first, 9), None);
     // Where an attempt began in vain, the next does not begin.
-    let began = Ledger { resume: 4, ..first };
-    assert_eq!(of(after(&[pod(0, 1, &[4, 2]), pod(1, 1, &[])]), began, 4), None);
-    assert_eq!(of(all, began, 4), Some(4));
+    let began = Ledger {
+        resume: 4,
+        ..first.clone()
+    };
+    assert_eq!(of(after(&[pod(0, 1, &[4, 2]), pod(1, 1, &[])]), &began, 4), None);
+    assert_eq!(of(all, &began, 4), Some(4));
 }
 
 /// An experiment was deleted, corrected and applied again under its name: its claims have checkpoints of before.
@@ -152,7 +178,7 @@ fn what_an_earlier_experiment_left_is_not_gone_on_from() {
         ending.rounds = rounds;
         after(&[ended(0, 0, &ending), ended(1, 0, &ending), ended(2, 0, &ending)])
     };
-    let of = |endings: Endings| endings.checkpoint(&validated, Ledger::default(), 0);
+    let of = |endings: Endings| endings.checkpoint(&validated, &Ledger::default(), 0);
     assert_eq!(of(left(0, &[6, 4])), None);
     assert_eq!(of(left(1, &[6, 4])), None);
     assert_eq!(of(left(4, &[6, 4])), Some(4));
@@ -161,7 +187,7 @@ fn what_an_earlier_experiment_left_is_not_gone_on_from() {
 #[test]
 fn only_what_outlives_a_pod_counts() {
     let seen = after(&[pod(0, 0, &[4]), pod(1, 0, &[4]), pod(2, 0, &[4])]);
-    let of = |validated: &Validated| seen.checkpoint(validated, Ledger::default(), 4);
+    let of = |validated: &Validated| seen.checkpoint(validated, &Ledger::default(), 4);
     assert_eq!(of(&validated("{type: none}", CLAIM)), None);
     assert_eq!(of(&validated(EVERY, "{type: emptyDir}")), None);
     assert_eq!(of(&validated(EVERY, CLAIM)), Some(4));

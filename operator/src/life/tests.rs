@@ -1,10 +1,11 @@
 mod failures;
+mod losses;
 mod world;
 
 use proptest::prelude::*;
 
 use super::*;
-use world::{PEERS, World, failure};
+use world::{MIN_PEERS, PEERS, World, failure};
 
 #[test]
 fn an_experiment_starts_runs_and_completes() {
@@ -33,7 +34,7 @@ fn suspended_it_has_no_pods_and_resumed_it_goes_on() {
         stage: Stage::Suspended,
         ..Ledger::default()
     };
-    assert_eq!((world.ledger, world.pods.len()), (rests, 0));
+    assert_eq!((&world.ledger, world.pods.len()), (&rests, 0));
     world.suspend = false;
     world.settle();
     assert_eq!((world.ledger.stage, world.ledger.attempt), (Stage::Running, 0));
@@ -44,16 +45,16 @@ fn suspended_it_has_no_pods_and_resumed_it_goes_on() {
         begun: true,
         ..rests
     };
-    assert_eq!((world.ledger, world.pods.len()), (again, 0));
+    assert_eq!((&world.ledger, world.pods.len()), (&again, 0));
     world.suspend = false;
     world.checkpoint = Some(5);
     world.settle();
     let expected = Ledger {
         stage: Stage::Running,
         attempt: 1,
-        restarts: 0,
         resume: 5,
         begun: true,
+        ..Ledger::default()
     };
     assert_eq!(world.ledger, expected);
 }
@@ -101,19 +102,21 @@ fn pods_that_are_not_all_there_are_given_back() {
         begun: true,
         ..Ledger::default()
     };
-    assert_eq!(give_back(world.ledger, &world.facts()), None);
+    assert_eq!(give_back(&world.ledger, &world.facts()), None);
     world.create(0);
-    let Some(Decision::Record { ledger, transition }) = give_back(world.ledger, &world.facts()) else {
+    let Some(Decision::Record { ledger, transition }) = give_back(&world.ledger, &world.facts()) else {
         panic!("it keeps a pod that helps nobody");
     };
     let next = Ledger {
         attempt: 1,
-        ..world.ledger
+        ..world.ledger.clone()
     };
-    assert_eq!((ledger, transition), (next, Transition::GaveBack));
+    assert_eq!((&ledger, transition), (&next, Transition::GaveBack));
     world.ledger = ledger;
-    let deleted = decide(world.ledger, &world.facts(), Timestamp::UNIX_EPOCH);
-    assert_eq!(deleted, Decision::delete(vec!["x-0-0".to_owned()]));
+    let Decision::Act { delete, create, .. } = decide(&world.ledger, &world.facts(), Timestamp::UNIX_EPOCH) else {
+        panic!("it goes on without deleting them");
+    };
+    assert_eq!((delete, create), (vec!["x-0-0".to_owned()], Vec::new()));
     world.settle();
     assert_eq!((world.ledger.stage, world.ledger.restarts), (Stage::Running, 0));
     assert_eq!((world.ledger.attempt, world.ledger.resume), (1, 3));
@@ -132,17 +135,17 @@ fn pods_that_are_not_all_there_are_given_back() {
         ledger: anew,
         transition,
     };
-    assert_eq!(give_back(world.ledger, &world.facts()), Some(expected));
+    assert_eq!(give_back(&world.ledger, &world.facts()), Some(expected));
     // Not one pod had room: nothing is there, and the manifest can be changed likewise.
     world.pods.clear();
-    let Some(Decision::Record { ledger, .. }) = give_back(world.ledger, &world.facts()) else {
+    let Some(Decision::Record { ledger, .. }) = give_back(&world.ledger, &world.facts()) else {
         panic!("it is fixed without a pod");
     };
     assert_eq!((ledger.attempt, ledger.begun), (1, false));
-    assert_eq!(give_back(ledger, &world.facts()), None);
+    assert_eq!(give_back(&ledger, &world.facts()), None);
     // All of them are there: none is given back, whoever is refused.
     world.ledger.stage = Stage::Running;
-    assert_eq!(give_back(world.ledger, &world.facts()), None);
+    assert_eq!(give_back(&world.ledger, &world.facts()), None);
 }
 
 /// A script with a failure and a pause, with the operator killed at two places; to the end.
@@ -156,7 +159,7 @@ fn run_through(kills: &[u32]) -> World {
             let limit = kills.next().unwrap_or(u32::MAX);
             let changed = world.reconcile(&seen, limit);
             if !changed && world.calls == before && limit == u32::MAX {
-                if world.pods.values().any(|pod| pod.leaving) {
+                if world.pods.values().any(PodFacts::is_leaving) {
                     world.collect();
                     continue;
                 }
@@ -186,8 +189,8 @@ fn killed_after_any_call_it_ends_the_same() {
             stage: Stage::Complete,
             attempt: 2,
             restarts: 1,
-            resume: 0,
-            begun: true
+            begun: true,
+            ..Ledger::default()
         }
     );
     assert!(whole.created.values().all(|&times| times == 1));
@@ -197,8 +200,8 @@ fn killed_after_any_call_it_ends_the_same() {
             for third in 0..6 {
                 let killed = run_through(&[first, second, third, 0, first]);
                 assert_eq!(
-                    (killed.ledger, &killed.pods, &killed.created, killed.calls),
-                    (whole.ledger, &whole.pods, &whole.created, whole.calls)
+                    (&killed.ledger, &killed.pods, &killed.created, killed.calls),
+                    (&whole.ledger, &whole.pods, &whole.created, whole.calls)
                 );
             }
         }
@@ -212,6 +215,9 @@ enum Happens {
     State(u32, u8),
     Vanish(u32),
     Unseal(u32),
+    Rounds(u32, u32),
+    Trains(bool),
+    Time(u64),
     Suspend(bool),
     Checkpoint(u32),
     NoRoom,
@@ -225,6 +231,9 @@ fn happens() -> impl Strategy<Value = Happens> {
         1 => (0..PEERS).prop_map(Happens::Vanish),
         1 => (0..PEERS).prop_map(Happens::Unseal),
         1 => any::<bool>().prop_map(Happens::Suspend),
+        1 => (0..PEERS, 0_u32..9).prop_map(|(index, rounds)| Happens::Rounds(index, rounds)),
+        1 => any::<bool>().prop_map(Happens::Trains),
+        1 => (0_u64..200).prop_map(Happens::Time),
         1 => (0_u32..9).prop_map(Happens::Checkpoint),
         1 => Just(Happens::NoRoom),
     ]
@@ -234,11 +243,15 @@ proptest! {
     /// Whatever happens in whatever order, seen late and with the operator killed at any call: never two pods of a peer, never more
     /// restarts than allowed, attempts only grow, and left alone it comes to rest with all pods or with none.
     #[test]
-    fn any_order_of_events_comes_to_rest(script in prop::collection::vec(happens(), 0..120), budget in 0_u32..4) {
-        let mut world = World::new(budget);
+    fn any_order_of_events_comes_to_rest(
+        script in prop::collection::vec(happens(), 0..120),
+        budget in 0_u32..4,
+        goes_on in any::<bool>(),
+    ) {
+        let mut world = World { goes_on, ..World::new(budget) };
         let mut past = vec![world.clone()];
         for event in script {
-            let before = world.ledger;
+            let before = world.ledger.clone();
             match event {
                 Happens::Reconcile { age, calls } => {
                     let seen = past[past.len().saturating_sub(age + 1)].clone();
@@ -257,10 +270,13 @@ proptest! {
                     let of_peer = |pod: &&mut PodFacts| pod.index == index;
                     world.pods.values_mut().filter(of_peer).for_each(|pod| pod.sealed = false);
                 }
+                Happens::Rounds(index, rounds) => drop(world.rounds.insert(index, rounds)),
+                Happens::Time(seconds) => world.now += Duration::from_secs(seconds),
+                Happens::Trains(trains) => world.trains = trains,
                 Happens::Suspend(suspend) => world.suspend = suspend,
                 Happens::Checkpoint(rounds) => world.checkpoint = Some(rounds),
                 Happens::NoRoom => {
-                    if let Some(Decision::Record { ledger, transition }) = give_back(world.ledger, &world.facts()) {
+                    if let Some(Decision::Record { ledger, transition }) = give_back(&world.ledger, &world.facts()) {
                         world.ledger = ledger;
                         world.transitions.push(transition);
                     }
@@ -268,14 +284,34 @@ proptest! {
             }
             prop_assert!(world.ledger.restarts <= budget);
             prop_assert!(world.ledger.attempt >= before.attempt);
+            let same = world.ledger.attempt == before.attempt;
+            for (index, peer) in &world.ledger.replaced {
+                prop_assert!(peer.used <= budget && peer.used <= peer.row && peer.row <= peer.incarnation);
+                prop_assert!(!same || peer.incarnation >= before.incarnation(*index));
+                prop_assert!(!same || peer.state == ReplacedState::Lost || !before.is_lost(*index));
+            }
+            prop_assert!(world.ledger.lost() <= PEERS - MIN_PEERS);
+            prop_assert!(goes_on || world.ledger.replaced.is_empty());
             prop_assert!(!before.is_end() || world.ledger == before);
             past.push(world.clone());
         }
-        world.settle();
+        for _ in 0..3 {
+            world.now += Duration::from_secs(3600);
+            world.settle();
+        }
         let live = world.pods.values().filter(|pod| !pod.state.has_ended()).count();
         match world.ledger.stage {
             Stage::Suspended => prop_assert!(world.suspend && world.pods.is_empty()),
-            Stage::Running => prop_assert_eq!(world.pods.len(), PEERS as usize),
+            Stage::Running => {
+                let facts = world.facts();
+                let current = current(&world.ledger, &facts);
+                let finished = world.finished_now();
+                let there = (0..PEERS).filter(|index| {
+                    current.contains_key(index) || world.ledger.is_lost(*index) || finished.contains(index)
+                });
+                prop_assert_eq!(there.count(), PEERS as usize);
+                prop_assert_eq!(live, current.values().filter(|pod| !pod.state.has_ended()).count());
+            }
             Stage::Complete => {}
             Stage::Failed => prop_assert_eq!(live, 0),
             Stage::Draining | Stage::Starting => prop_assert!(false, "it rests while {:?}", world.ledger.stage),

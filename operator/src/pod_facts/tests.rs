@@ -16,7 +16,10 @@ fn of(pod: &Pod) -> PodFacts {
 fn only_pods_of_the_experiment_are_looked_at() {
     let mut pod = pod(&json!({"phase": "Running"}));
     let found = of(&pod);
-    assert_eq!((found.index, found.attempt, found.leaving), (3, 1, false));
+    assert_eq!(
+        (found.index, found.attempt, found.incarnation, found.leaving),
+        (3, 1, 0, None)
+    );
     assert!(found.sealed);
     assert_eq!(found.state, PodState::Running { ready: false });
     assert_eq!(facts(&pod, "another", &seal::tests::root()), None);
@@ -156,7 +159,7 @@ fn what_others_may_fill_is_pruned() {
         map.iter().flat_map(BTreeMap::keys).cloned().collect()
     };
     assert_eq!(left(&pod.metadata.annotations), [names::SEAL]);
-    let labels = [names::ATTEMPT, names::EXPERIMENT, names::INDEX];
+    let labels = [names::ATTEMPT, names::EXPERIMENT, names::INCARNATION, names::INDEX];
     assert_eq!(left(&pod.metadata.labels), labels);
     assert_eq!(pod.metadata.owner_references.as_ref().unwrap().len(), 1);
     assert_eq!(pod.metadata.finalizers, None);
@@ -243,4 +246,126 @@ fn what_is_pruned_is_not_looked_at() {
         assert_eq!((of(&pod), worst([&pod])), (before, trouble));
         assert_eq!(pod.status.unwrap().pod_ip, None);
     }
+}
+
+/// What the cluster or a user takes away costs no restart, whatever its process said at last.
+#[test]
+fn who_is_taken_away_has_not_failed_by_itself() {
+    let code = |code: i32, reason: &str, message: &str| {
+        let state = json!({"terminated": {"exitCode": code, "reason": reason, "message": message}});
+        json!([{"name": "trainer", "image": "", "imageID": "", "ready": false, "restartCount": 0, "state": state}])
+    };
+    let failed = |status: &Value, leaves: bool| {
+        let mut pod = pod(status);
+        pod.metadata.deletion_timestamp =
+            leaves.then(|| k8s_openapi::apimachinery::pkg::apis::meta::v1::Time(jiff::Timestamp::UNIX_EPOCH));
+        prune(&mut pod);
+        match of(&pod).state {
+            PodState::Failed(failure) => failure,
+            other => panic!("{other:?}"),
+        }
+    };
+    let mut stopped = Ending::new(EndState::Stopped, "1");
+    stopped.error = Some("stopped by SIGTERM".into());
+    let stopped = stopped.to_message();
+    let target = json!([{"type": "DisruptionTarget", "status": "True", "reason": "PreemptionByScheduler", "message": "make room"}]);
+    for (status, leaves, disrupted) in [
+        (
+            json!({"phase": "Failed", "containerStatuses": code(1, "Error", "")}),
+            false,
+            false,
+        ),
+        (
+            json!({"phase": "Failed", "containerStatuses": code(1, "Error", "")}),
+            true,
+            false,
+        ),
+        (
+            json!({"phase": "Failed", "containerStatuses": code(137, "Error", "")}),
+            false,
+            false,
+        ),
+        (
+            json!({"phase": "Failed", "containerStatuses": code(137, "Error", "")}),
+            true,
+            true,
+        ),
+        (
+            json!({"phase": "Failed", "containerStatuses": code(137, "OOMKilled", "")}),
+            true,
+            false,
+        ),
+        (
+            json!({"phase": "Failed", "containerStatuses": code(130, "Error", &stopped)}),
+            true,
+            true,
+        ),
+        (
+            json!({"phase": "Failed", "containerStatuses": code(130, "Error", &stopped)}),
+            false,
+            false,
+        ),
+        (
+            json!({"phase": "Failed", "conditions": target.clone(), "containerStatuses": code(1, "Error", "")}),
+            false,
+            true,
+        ),
+        (
+            json!({"phase": "Failed", "reason": "Evicted", "message": "The node was low on resource: memory."}),
+            false,
+            true,
+        ),
+        (
+            json!({"phase": "Failed", "reason": "OutOfcpu", "message": "Node didn't have enough resource: cpu"}),
+            false,
+            true,
+        ),
+        // As the manifest says.
+        (
+            json!({"phase": "Failed", "containerStatuses": code(6, "Error", "")}),
+            false,
+            true,
+        ),
+        // It would fill its limit again.
+        (
+            json!({"phase": "Failed", "reason": "Evicted", "message": "Usage of EmptyDir volume \"tmp\" exceeds the limit \"1Mi\"."}),
+            false,
+            false,
+        ),
+    ] {
+        assert_eq!(failed(&status, leaves).disrupted, disrupted, "{status} {leaves}");
+    }
+    let mut evicted = pod(&json!({"phase": "Running", "conditions": target}));
+    prune(&mut evicted);
+    let told = of(&evicted).disruption.unwrap();
+    assert_eq!(
+        (told.reason.as_str(), told.message.as_str(), told.disrupted),
+        ("PreemptionByScheduler", "make room", true)
+    );
+    assert_eq!(of(&pod(&json!({"phase": "Running"}))).disruption, None);
+}
+
+#[test]
+fn who_has_left_or_comes_too_late_is_not_replaced() {
+    let failed = |code: i32, ending: Option<&Ending>| {
+        let message = ending.map(Ending::to_message);
+        let state = json!({"terminated": {"exitCode": code, "reason": "Error", "message": message}});
+        let trainer =
+            json!({"name": "trainer", "image": "", "imageID": "", "ready": false, "restartCount": 0, "state": state});
+        match of(&pod(&json!({"phase": "Failed", "containerStatuses": [trainer]}))).state {
+            PodState::Failed(failure) => failure.of_no_use,
+            other => panic!("{other:?}"),
+        }
+    };
+    let left = Ending::new(EndState::Left, "1");
+    let mut over = Ending::new(EndState::Failed, "1");
+    assert_eq!(
+        [1, 4, 5, 137].map(|code| failed(code, None)),
+        [false, true, true, false]
+    );
+    // A peer that crashes as the manifest says leaves its word before.
+    assert!(failed(137, Some(&left)));
+    assert!(!failed(1, Some(&over)));
+    over.is_final = true;
+    assert!(failed(5, Some(&over)));
 }

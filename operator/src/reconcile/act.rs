@@ -16,7 +16,7 @@ use tokio::sync::OwnedMutexGuard;
 use super::{Context, ReconcileError, Tools, Watched, record, seen::Seen};
 use crate::{
     apply::{Applied, ApplyError, Desired},
-    build::{self, Objects},
+    build::{self, Objects, pod::Process},
     event_notes,
     life::{Decision, Ledger, give_back},
     pod_facts::{self, Trouble},
@@ -50,7 +50,7 @@ pub(super) async fn prepare(
         return Ok(again);
     }
     let touched = context.is_touched(validated);
-    let applied = match apply(context, validated, ledger(prior), seen, desired).await {
+    let applied = match apply(context, validated, &ledger(prior), seen, desired).await {
         Ok(applied) => applied,
         Err(error) => return Err(refused(context, validated, prior, seen, error).await),
     };
@@ -106,13 +106,20 @@ impl Step {
 async fn apply(
     context: &Context,
     validated: &Validated,
-    ledger: Ledger,
+    ledger: &Ledger,
     seen: &Seen,
     desired: Desired,
 ) -> Result<Applied, ApplyError> {
-    let Ledger { attempt, resume, .. } = ledger;
     let site = &context.tools.site;
-    let make = |index| build::pod::build(validated, site, index, attempt, resume);
+    let make = |index| {
+        let process = Process {
+            index,
+            attempt: ledger.attempt,
+            incarnation: ledger.incarnation(index),
+            resume: ledger.resume,
+        };
+        build::pod::build(validated, site, process)
+    };
     context.applier.apply(desired, seen.facts.clone(), make).await
 }
 
@@ -120,7 +127,7 @@ async fn apply(
 fn objects(
     context: &Context,
     validated: &Validated,
-    ledger: Ledger,
+    ledger: &Ledger,
 ) -> Result<(Option<Objects>, Option<Duration>), ReconcileError> {
     if ledger.is_end() || context.stands(validated) {
         return Ok((None, None));
@@ -145,7 +152,7 @@ pub(super) async fn act(
     mut pods: Pods,
     again: Option<Duration>,
 ) -> Result<Action, ReconcileError> {
-    let ledger = ledger(prior);
+    let ledger = &ledger(prior);
     let rooms = &context.tools.rooms;
     let (objects, left_alone) = objects(context, validated, ledger)?;
     if left_alone.is_some() {
@@ -164,12 +171,16 @@ pub(super) async fn act(
         Ok(applied) => applied,
         Err(error) => return Err(refused(context, validated, prior, &seen, error).await),
     };
+    if ledger.is_end() {
+        context.retire(validated).await?;
+    }
     if held.is_some() || (ledger.stage != Stage::Starting && room.is_none()) {
         rooms.leave(&validated.uid);
     }
     drop(held);
     context.stood(validated, applied.mark(), touched, Instant::now());
     let trouble = trouble(context, validated, ledger, &seen).await;
+    context.leave(validated, ledger, &seen.facts);
     let figures: Figures = context.figures(validated, ledger, prior);
     let next = status::applied(
         prior,
@@ -185,7 +196,7 @@ pub(super) async fn act(
 }
 
 /// Logs what becomes of pods.
-fn told(desired: &Desired, ledger: Ledger) {
+fn told(desired: &Desired, ledger: &Ledger) {
     let Desired {
         delete, end, create, ..
     } = desired;
@@ -201,10 +212,12 @@ fn told(desired: &Desired, ledger: Ledger) {
 }
 
 /// Problems that keep the attempt's pods from running.
-async fn trouble(context: &Context, validated: &Validated, ledger: Ledger, seen: &Seen) -> Option<Trouble> {
+async fn trouble(context: &Context, validated: &Validated, ledger: &Ledger, seen: &Seen) -> Option<Trouble> {
     let current = seen.pods.iter().map(AsRef::as_ref).filter(|pod| {
-        pod_facts::facts(pod, &validated.uid, &context.tools.root)
-            .is_some_and(|facts| facts.sealed && facts.attempt == ledger.attempt)
+        pod_facts::facts(pod, &validated.uid, &context.tools.root).is_some_and(|facts| {
+            let place = (facts.attempt, facts.incarnation);
+            facts.sealed && place == (ledger.attempt, ledger.incarnation(facts.index))
+        })
     });
     let trouble = pod_facts::worst(current).filter(|_| !ledger.is_end());
     if let Some(trouble) = &trouble {
@@ -231,7 +244,7 @@ async fn refused(
     seen: &Seen,
     error: ApplyError,
 ) -> ReconcileError {
-    let ledger = ledger(prior);
+    let ledger = &ledger(prior);
     if let Some(spec) = event_notes::unapplied(&error, ledger) {
         context.publish_event(&validated.experiment, &spec).await;
     }
@@ -251,7 +264,7 @@ async fn no_room(
     validated: &Validated,
     prior: &ExperimentStatus,
     next: ExperimentStatus,
-    ledger: Ledger,
+    ledger: &Ledger,
     error: &ApplyError,
 ) -> Result<(), ReconcileError> {
     // Before its pods go, so that it is not woken by them.
@@ -260,7 +273,7 @@ async fn no_room(
     rooms.refused(&object, &validated.uid, &error.to_string(), Instant::now());
     let seen = Seen::fresh(context, validated, prior).await?;
     if let Some(Decision::Record { ledger, transition }) = give_back(ledger, &seen.facts) {
-        record::record(context, validated, &next, &seen, ledger, &transition).await?;
+        record::record(context, validated, &next, &seen, &ledger, &transition).await?;
         return Ok(());
     }
     context

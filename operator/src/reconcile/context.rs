@@ -1,7 +1,7 @@
 //! What all looks share, and what is remembered of each experiment while this replica leads.
 
 use std::{
-    collections::{HashMap, HashSet},
+    collections::{BTreeMap, HashMap, HashSet},
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, AtomicU64, Ordering},
@@ -30,11 +30,11 @@ use kube::{
 
 use super::Watched;
 use crate::{
-    apply::{Applier, Made, Mark},
+    apply::{Applier, ApplyError, Made, Mark},
     build::Site,
     endings::EndingStore,
     events::{EventPublisher, EventSpec},
-    life::Ledger,
+    life::{self, Facts, Ledger},
     metrics::Metrics,
     planner::Planner,
     room::Rooms,
@@ -93,6 +93,8 @@ pub(super) struct Remembered {
     published: HashSet<(&'static str, String)>,
     /// Claims that an apply which came to no end has made.
     claims: Arc<Made>,
+    /// What only an experiment that runs needs is deleted.
+    retired: bool,
 }
 
 /// A plan, or why there is none.
@@ -176,10 +178,10 @@ impl Context {
     pub fn introduce(&self, experiment: &Experiment) {
         let ledger = experiment.status.as_ref().map(status::ledger).unwrap_or_default();
         let uid = experiment.uid().unwrap_or_default();
-        self.attempt(&uid, experiment, ledger);
+        self.attempt(&uid, experiment, &ledger);
     }
 
-    fn attempt(&self, uid: &str, experiment: &Experiment, ledger: Ledger) {
+    fn attempt(&self, uid: &str, experiment: &Experiment, ledger: &Ledger) {
         let run = RunId::of_experiment(uid);
         match ledger.stage {
             Stage::Complete | Stage::Failed => self.over(run),
@@ -203,6 +205,7 @@ impl Context {
             Phase::Pending,
             Phase::Starting,
             Phase::Training,
+            Phase::Paused,
             Phase::Suspended,
             Phase::Complete,
             Phase::Failed,
@@ -289,6 +292,19 @@ impl Context {
         }
     }
 
+    /// Deletes what an experiment that is over needs no more, once while this replica leads.
+    pub(super) async fn retire(&self, validated: &Validated) -> Result<(), ApplyError> {
+        if self.all().get(&validated.uid).is_some_and(|one| one.retired) {
+            return Ok(());
+        }
+        let Validated {
+            namespace, name, uid, ..
+        } = validated;
+        self.applier.retire(namespace, name, uid).await?;
+        self.all().entry(uid.clone()).or_default().retired = true;
+        Ok(())
+    }
+
     /// An object of an experiment was seen in a version. Returns whether it is not as it was applied, so that it is to be applied again.
     /// Who names the experiment's UID in another namespace changes nothing.
     pub fn drifted(&self, uid: &str, namespace: &str, kind: &'static str, name: &str, version: Option<&str>) -> bool {
@@ -326,7 +342,7 @@ impl Context {
     }
 
     /// The newest figures of an attempt; `prior` has those that an operator before this one knew.
-    pub(super) fn figures(&self, validated: &Validated, ledger: Ledger, prior: &ExperimentStatus) -> Figures {
+    pub(super) fn figures(&self, validated: &Validated, ledger: &Ledger, prior: &ExperimentStatus) -> Figures {
         let ends = prior.round_ends.filter(|_| prior.attempt == ledger.attempt);
         let reports = self
             .hub
@@ -338,11 +354,28 @@ impl Context {
         let ended = endings
             .of_attempt(ledger.attempt)
             .and_then(|endings| Figures::of_endings(endings, peers, needed));
-        reported.unwrap_or_default().newer(ended)
+        let paused = self.hub.paused(validated.run, ledger.attempt);
+        let figures = reported.unwrap_or_default().newer(ended);
+        figures.with_pause(paused.map(|paused| paused.present))
+    }
+
+    /// No round waits for reports of peers that are not there.
+    pub(super) fn leave(&self, validated: &Validated, ledger: &Ledger, facts: &Facts) {
+        let absent = life::absent(ledger, facts);
+        self.hub.leave(validated.run, ledger.attempt, absent);
+    }
+
+    /// Rounds that peers have reported of an attempt, of those that were replaced in it.
+    pub(super) fn rounds(&self, validated: &Validated, ledger: &Ledger) -> BTreeMap<u32, u32> {
+        let reported = |index: &u32| {
+            let rounds = self.hub.rounds_done(validated.run, ledger.attempt, *index)?;
+            Some((*index, rounds))
+        };
+        ledger.replaced.keys().filter_map(reported).collect()
     }
 
     /// The experiment is in another attempt, of which alone reports count, or at its end.
-    pub(super) fn moved(&self, validated: &Validated, ledger: Ledger) {
+    pub(super) fn moved(&self, validated: &Validated, ledger: &Ledger) {
         self.attempt(&validated.uid, &validated.experiment, ledger);
     }
 
@@ -399,6 +432,7 @@ const fn phase_name(phase: Phase) -> &'static str {
         Phase::Pending => "Pending",
         Phase::Starting => "Starting",
         Phase::Training => "Training",
+        Phase::Paused => "Paused",
         Phase::Suspended => "Suspended",
         Phase::Complete => "Complete",
         Phase::Failed => "Failed",

@@ -25,16 +25,13 @@ pub(super) async fn record(
     validated: &Validated,
     prior: &ExperimentStatus,
     seen: &Seen,
-    ledger: Ledger,
+    ledger: &Ledger,
     transition: &Transition,
 ) -> Result<ExperimentStatus, ReconcileError> {
     // Told first: what is told twice is one event, what is forgotten is none.
-    let log = match transition {
-        Transition::Restarting { index, .. } | Transition::GaveUp { index, .. } => {
-            let attempt = status::ledger(prior).attempt;
-            last_lines(context, validated, seen, *index, attempt).await
-        }
-        _ => None,
+    let log = match event_notes::failure(transition) {
+        Some(index) => last_lines(context, validated, seen, &status::ledger(prior), index).await,
+        None => None,
     };
     for spec in event_notes::transition(transition, ledger, validated, log.as_deref()) {
         context.publish_event(&validated.experiment, &spec).await;
@@ -49,8 +46,11 @@ pub(super) async fn record(
     };
     context.write(&validated.experiment, &next, version.as_deref()).await?;
     context.moved(validated, ledger);
-    if matches!(transition, Transition::Restarting { .. }) {
-        context.tools.metrics.restarts.inc();
+    let metrics = &context.tools.metrics;
+    match transition {
+        Transition::Restarting { .. } => drop(metrics.restarts.inc()),
+        Transition::Replacing { losses } => drop(metrics.replacements.inc_by(losses.len() as u64)),
+        _ => {}
     }
     Ok(next)
 }
@@ -70,8 +70,14 @@ async fn unchanged(context: &Context, validated: &Validated) -> Result<String, R
         .ok_or(ReconcileError::Changed)
 }
 
-async fn last_lines(context: &Context, validated: &Validated, seen: &Seen, index: u32, attempt: u32) -> Option<String> {
-    let name = names::pod(&validated.name, index, attempt);
+async fn last_lines(
+    context: &Context,
+    validated: &Validated,
+    seen: &Seen,
+    before: &Ledger,
+    index: u32,
+) -> Option<String> {
+    let name = names::pod(&validated.name, index, before.attempt, before.incarnation(index));
     seen.facts.pods.iter().find(|pod| pod.name == name)?;
     let pods: Api<Pod> = Api::namespaced(context.client.clone(), &validated.namespace);
     let params = LogParams {

@@ -1,8 +1,8 @@
 //! What is known of an experiment's pods: from the watch, or asked anew.
 
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
-use fltorrent_crds::status::ExperimentStatus;
+use fltorrent_crds::status::{ConditionType, ExperimentStatus};
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::Pod;
 use kube::{Api, ResourceExt, api::ListParams};
@@ -14,6 +14,9 @@ use crate::{
     status::ledger,
     validate::Validated,
 };
+
+/// How much longer than a peer counts as present who has not ended is waited for, once enough others have: to evaluate and write the model.
+const LATE: Duration = Duration::from_secs(120);
 
 /// Observed state of an experiment's pods.
 pub(super) struct Seen {
@@ -59,15 +62,27 @@ impl Seen {
             .collect();
         for pod in &mut found {
             if let PodState::Failed(failure) = &mut pod.state {
-                failure.noticed = endings.noticed(pod.attempt, pod.index);
+                failure.noticed = endings.noticed(pod.attempt, pod.index, pod.incarnation);
             }
         }
-        let (spec, ledger) = (&validated.experiment.spec, ledger(prior));
+        let (spec, plan, ledger) = (&validated.experiment.spec, &validated.plan, &ledger(prior));
+        let finished = match plan.goes_on {
+            true => endings.finished(ledger.attempt),
+            false => BTreeMap::new(),
+        };
+        let are_enough = finished.len() >= plan.min_peers as usize;
+        let last = finished.values().max().filter(|_| are_enough);
         let facts = Facts {
             suspend: spec.suspend,
             budget: spec.restarts,
             peers: validated.peers(),
+            min_peers: plan.min_peers,
+            goes_on: plan.goes_on,
+            trains: prior.is(ConditionType::Training),
             pods: found,
+            rounds: context.rounds(validated, ledger),
+            late_from: last.and_then(|last| last.checked_add(plan.heartbeat_timeout + LATE).ok()),
+            finished: finished.into_keys().collect(),
             checkpoint: endings.checkpoint(validated, ledger, done),
             disagreement: endings.disagreement(ledger.attempt, validated.peers()),
         };

@@ -15,7 +15,7 @@ use fltorrent_coordinator::{
 };
 use fltorrent_crds::{Experiment, manifest, status::Stage};
 use hyper::{Method, StatusCode};
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, Time};
 use kube::{
     Client,
     core::DeserializeGuard,
@@ -428,4 +428,138 @@ async fn what_is_in_another_namespace_is_no_drift() {
     assert!(!drifted("elsewhere", Some("77")));
     assert!(!drifted("team", version.as_str()));
     assert!(drifted("team", Some("77")));
+}
+
+/// All pods of an experiment are made, run and are ready.
+async fn train(cluster: &Cluster, context: &Arc<Context>, name: &str) {
+    put(cluster, name);
+    for _ in 0..3 {
+        assert_eq!(reason(cluster.look(context, name).await), "");
+        cluster.names("pods").iter().for_each(|pod| becomes_ready(cluster, pod));
+    }
+    let status = cluster.get("fltorrentexperiments", name)["status"].clone();
+    assert_eq!(
+        (&status["stage"], &status["phase"]),
+        (&json!("Running"), &json!("Training"))
+    );
+}
+
+fn becomes_ready(cluster: &Cluster, pod: &str) {
+    cluster.change("pods", pod, |pod| {
+        pod["status"] = json!({"phase": "Running", "conditions": [{"type": "Ready", "status": "True"}]});
+    });
+}
+
+fn uids(cluster: &Cluster) -> Vec<(String, Value)> {
+    let uid = |name: String| {
+        let uid = cluster.get("pods", &name)["metadata"]["uid"].clone();
+        (name, uid)
+    };
+    cluster.names("pods").into_iter().map(uid).collect()
+}
+
+/// One pod goes: it is replaced under the next name, and nobody else notices.
+#[tokio::test]
+async fn a_pod_that_is_gone_is_replaced_alone() {
+    let cluster = Cluster::default();
+    let context = cluster.context().await;
+    train(&cluster, &context, "a").await;
+    let mut before = uids(&cluster);
+    before.remove(2);
+    cluster.remove("pods", "a-2-0");
+    assert_eq!(reason(cluster.look(&context, "a").await), "");
+    assert_eq!(cluster.names("pods"), ["a-0-0", "a-1-0", "a-2-0-r1", "a-3-0"]);
+    let pod = cluster.get("pods", "a-2-0-r1");
+    assert_eq!(pod["metadata"]["labels"]["fltorrent.io/incarnation"], "1");
+    assert_eq!(pod["spec"]["hostname"], "peer-2");
+    let mut after = uids(&cluster);
+    after.remove(2);
+    assert_eq!(after, before);
+    // Who it is and why is told while it is not back.
+    for _ in 0..2 {
+        assert_eq!(reason(cluster.look(&context, "a").await), "");
+    }
+    let told = |status: &Value| {
+        let all = status["conditions"].as_array().unwrap().iter();
+        let mut stalled = all.filter(|condition| condition["type"] == "Stalled");
+        let stalled = stalled.next().unwrap().clone();
+        (
+            stalled["status"].clone(),
+            stalled["message"].as_str().unwrap().to_owned(),
+        )
+    };
+    let status = cluster.get("fltorrentexperiments", "a")["status"].clone();
+    let (holds, said) = told(&status);
+    assert_eq!(
+        (holds, &status["phase"], &status["reason"]),
+        (json!("True"), &json!("Training"), &json!("PeerAbsent"))
+    );
+    assert!(
+        said.starts_with("peer 2 is absent since ") && said.contains("a-2-0-r1"),
+        "{said}"
+    );
+    assert_eq!((&status["attempt"], &status["restarts"]), (&json!(0), &json!(0)));
+    becomes_ready(&cluster, "a-2-0-r1");
+    assert_eq!(reason(cluster.look(&context, "a").await), "");
+    let status = cluster.get("fltorrentexperiments", "a")["status"].clone();
+    assert_eq!(told(&status), (json!("False"), "no peer is absent".to_owned()));
+}
+
+/// The namespace has no room for it: it waits, says so, and everybody else stays.
+#[tokio::test]
+async fn a_replacement_without_room_waits_alone() {
+    let cluster = Cluster::default();
+    let context = cluster.context().await;
+    train(&cluster, &context, "a").await;
+    cluster.quota("pods", 3);
+    cluster.remove("pods", "a-2-0");
+    assert_eq!(reason(cluster.look(&context, "a").await), "QuotaExceeded");
+    for _ in 0..3 {
+        assert_eq!(cluster.names("pods"), ["a-0-0", "a-1-0", "a-3-0"]);
+        assert_eq!(reason(cluster.look(&context, "a").await), "");
+    }
+    let status = cluster.get("fltorrentexperiments", "a")["status"].clone();
+    assert_eq!(
+        (&status["phase"], &status["reason"]),
+        (&json!("Training"), &json!("QuotaExceeded"))
+    );
+    cluster.quota("pods", 4);
+    context.tools.rooms.leave("of-a");
+    for _ in 0..2 {
+        assert_eq!(reason(cluster.look(&context, "a").await), "");
+    }
+    assert_eq!(cluster.names("pods"), ["a-0-0", "a-1-0", "a-2-0-r1", "a-3-0"]);
+}
+
+/// Drains are held off while an experiment runs, and no longer.
+#[tokio::test]
+async fn a_disruption_budget_goes_with_the_end() {
+    let cluster = Cluster::default();
+    let context = cluster.context().await;
+    train(&cluster, &context, "a").await;
+    let budget = cluster.get("poddisruptionbudgets", "a");
+    assert_eq!(budget["spec"]["minAvailable"], 3);
+    // What the cluster writes into its status is no drift.
+    let generation = |number: i64| {
+        let metadata = ObjectMeta {
+            generation: Some(number),
+            resource_version: Some("99".to_owned()),
+            ..ObjectMeta::default()
+        };
+        crate::apply::version("PodDisruptionBudget", &metadata)
+    };
+    let drifted = |number| {
+        let version = generation(number);
+        context.drifted("of-a", "team", "PodDisruptionBudget", "a", version.as_deref())
+    };
+    assert!(!drifted(1) && drifted(2));
+    for pod in cluster.names("pods") {
+        cluster.change("pods", &pod, |pod| pod["status"] = json!({"phase": "Succeeded"}));
+    }
+    for _ in 0..2 {
+        assert_eq!(reason(cluster.look(&context, "a").await), "");
+    }
+    let status = cluster.get("fltorrentexperiments", "a")["status"].clone();
+    assert_eq!(status["phase"], "Complete");
+    assert_eq!(cluster.names("poddisruptionbudgets"), Vec::<String>::new());
 }

@@ -19,6 +19,8 @@ pub struct Figures {
     model: Option<String>,
     ends: RoundEnds,
     missing: Option<(u32, Missing)>,
+    /// How many peers take part, where they say that they are too few.
+    pub(super) paused: Option<u32>,
 }
 
 impl Figures {
@@ -35,6 +37,16 @@ impl Figures {
             model: last.models_agree.then(|| last.model_hash.to_string()),
             ends: standing.ends,
             missing: standing.missing,
+            paused: None,
+        }
+    }
+
+    /// The same, and peers say that only so many take part, so that they are paused.
+    #[must_use]
+    pub fn with_pause(self, present: Option<u32>) -> Self {
+        Self {
+            paused: present,
+            ..self
         }
     }
 

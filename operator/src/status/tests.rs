@@ -1,3 +1,4 @@
+mod absent;
 mod figures;
 mod samples;
 
@@ -13,7 +14,7 @@ fn a_status_follows_an_experiment_to_its_end() {
     assert_eq!(first.phase, Some(Phase::Pending));
     assert_eq!(first.observed_generation, Some(7));
     assert_eq!(reason(&first, ConditionType::Accepted), "PlanMade");
-    let started = recorded(&first, &validated, running(), &Transition::Started, &none, at(1));
+    let started = recorded(&first, &validated, &running(), &Transition::Started, &none, at(1));
     let waits = step(&started, running(), &[PodState::Waiting, READY], &none, 2);
     assert_eq!(
         (waits.phase, waits.peers.as_ref().unwrap().text.as_str()),
@@ -46,7 +47,7 @@ fn a_status_follows_an_experiment_to_its_end() {
         stage: Stage::Complete,
         ..running()
     };
-    let complete = recorded(&blinks, &validated, over, &Transition::Completed, &reported(4), at(61));
+    let complete = recorded(&blinks, &validated, &over, &Transition::Completed, &reported(4), at(61));
     assert_eq!(complete.phase, Some(Phase::Complete));
     assert!(complete.is(ConditionType::Complete) && !complete.is(ConditionType::Training));
     assert_eq!(complete.peers.as_ref().unwrap().complete, 2);
@@ -74,7 +75,7 @@ fn times_are_those_of_the_first_start_and_the_end() {
     let first = recorded(
         &ExperimentStatus::default(),
         &validated,
-        starting,
+        &starting,
         &Transition::RestartedFromScratch,
         &Figures::default(),
         at(10),
@@ -82,7 +83,7 @@ fn times_are_those_of_the_first_start_and_the_end() {
     let again = recorded(
         &first,
         &validated,
-        starting,
+        &starting,
         &Transition::RestartedFromScratch,
         &Figures::default(),
         at(20),
@@ -96,9 +97,9 @@ fn times_are_those_of_the_first_start_and_the_end() {
     let failed = Ledger {
         stage: Stage::Failed,
         restarts: 3,
-        ..starting
+        ..starting.clone()
     };
-    let end = recorded(&again, &validated, failed, &transition, &Figures::default(), at(75));
+    let end = recorded(&again, &validated, &failed, &transition, &Figures::default(), at(75));
     assert_eq!((end.start_time.unwrap().0, end.end_time.unwrap().0), (at(10), at(75)));
     assert_eq!(end.duration_seconds, Some(65));
     assert_eq!(
@@ -135,7 +136,7 @@ fn what_is_refused_or_cannot_be_applied_says_so() {
     let corrected = recorded(
         &refused,
         &validated,
-        running(),
+        &running(),
         &Transition::Begins,
         &Figures::default(),
         at(1),
@@ -147,7 +148,7 @@ fn what_is_refused_or_cannot_be_applied_says_so() {
         name: "x".into(),
     };
     let facts = facts(&[]);
-    let taken = unapplied(&refused, &validated, Ledger::default(), &facts, &error, at(1));
+    let taken = unapplied(&refused, &validated, &Ledger::default(), &facts, &error, at(1));
     assert!(taken.is(ConditionType::Accepted));
     assert_eq!(reason(&taken, ConditionType::PeersReady), "NameTaken");
     assert_eq!(
@@ -167,8 +168,8 @@ fn what_is_refused_or_cannot_be_applied_says_so() {
         begun: true,
         ..Ledger::default()
     };
-    let before = step(&refused, ended, &[], &Figures::default(), 2);
-    let later = unapplied(&before, &validated, ended, &facts, &error, at(3));
+    let before = step(&refused, ended.clone(), &[], &Figures::default(), 2);
+    let later = unapplied(&before, &validated, &ended, &facts, &error, at(3));
     assert_eq!(later.last_error, None);
     // What has passed is not told any more.
     let goes_on = step(&taken, running(), &[], &Figures::default(), 2);
@@ -206,19 +207,19 @@ fn a_passed_trouble_is_not_told_of_what_is_complete() {
     let restarts = recorded(
         &ExperimentStatus::default(),
         &validated,
-        again,
+        &again,
         &transition,
         &none,
         at(0),
     );
     let stage = Stage::Running;
-    let trains = step(&restarts, Ledger { stage, ..again }, &[], &none, 1);
+    let trains = step(&restarts, again.in_stage(stage), &[], &none, 1);
     assert!(trains.last_error.unwrap().contains("OOMKilled"));
     let stage = Stage::Complete;
     let ends = recorded(
         &restarts,
         &validated,
-        Ledger { stage, ..again },
+        &again.in_stage(stage),
         &Transition::Completed,
         &reported(4),
         at(2),
@@ -245,13 +246,13 @@ fn who_waits_for_room_says_so_and_can_be_changed() {
     };
     let prior = ExperimentStatus::default();
     let facts = facts(&[PodState::Waiting]);
-    let refused = unapplied(&prior, &validated, starting, &facts, &error, at(0));
+    let refused = unapplied(&prior, &validated, &starting, &facts, &error, at(0));
     let back = Ledger {
         attempt: 1,
         ..Ledger::default()
     };
     let none = Figures::default();
-    let given = recorded(&refused, &validated, back, &Transition::GaveBack, &none, at(1));
+    let given = recorded(&refused, &validated, &back, &Transition::GaveBack, &none, at(1));
     for (status, started) in [(&refused, true), (&given, false)] {
         assert_eq!(status.phase, Some(Phase::Pending));
         assert_eq!(status.reason.as_deref(), Some("QuotaExceeded"));
@@ -260,18 +261,18 @@ fn who_waits_for_room_says_so_and_can_be_changed() {
     }
 }
 
-/// Before it is started again: its peers have failed, so it does not train.
+/// Where all peers are needed, before it is started again: its peers have failed, so it does not train.
 #[test]
 fn who_has_failed_does_not_train() {
-    let trains = step(
-        &ExperimentStatus::default(),
-        running(),
-        &[READY, READY],
-        &reported(1),
-        0,
-    );
+    let validated = of_peers(2, "failurePolicy: {onPeerLoss: fail}");
+    let step = |prior: &ExperimentStatus, states: &[PodState], second| {
+        let done = Applied::nothing(facts(states));
+        applied(prior, &validated, &running(), &done, None, &reported(1), at(second))
+    };
+    let trains = step(&ExperimentStatus::default(), &[READY, READY], 0);
+    assert_eq!(trains.phase, Some(Phase::Training));
     let failed = PodState::Failed(Failure::default());
-    let waits = step(&trains, running(), &[failed, READY], &reported(1), 1);
+    let waits = step(&trains, &[failed, READY], 1);
     assert_eq!(
         (waits.phase, waits.reason.as_deref()),
         (Some(Phase::Starting), Some("PeerFailed"))

@@ -1,9 +1,11 @@
 //! What is kept of a plan: neither who is whose neighbour nor which samples are whose, of which one manifest may name a million.
 
+use std::time::Duration;
+
 use fltorrent_crds::{
     Plan, Quantity, analysis,
     data::DataSource,
-    plan::{InitFromPlan, PeerPlan, TrainingPlan, Warning},
+    plan::{InitFromPlan, OnPeerLoss, PeerPlan, TrainingPlan, Warning},
 };
 
 /// A plan without what only peers need.
@@ -19,6 +21,14 @@ pub struct Outline {
     pub init_from: Option<InitFromPlan>,
     /// Warnings of the plan.
     pub warnings: Vec<Warning>,
+    /// True if the others go on without a peer that is lost.
+    pub goes_on: bool,
+    /// How many peers a round needs.
+    pub min_peers: u32,
+    /// Silence after which a peer counts as absent.
+    pub heartbeat_timeout: Duration,
+    /// How long peers wait for each other while they are too few.
+    pub pause_limit: Duration,
     hash: String,
     peers: u32,
     /// The memory that the first peer's pod asks for.
@@ -55,6 +65,10 @@ impl Outline {
             source: plan.data.source,
             init_from: plan.init_from,
             warnings: plan.warnings,
+            goes_on: plan.on_peer_loss == OnPeerLoss::Continue,
+            min_peers: plan.liveness.min_peers,
+            heartbeat_timeout: plan.liveness.heartbeat_timeout,
+            pause_limit: plan.liveness.pause_limit,
         }
     }
 

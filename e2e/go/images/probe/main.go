@@ -8,7 +8,8 @@
 //	probe read FILE          prints a file
 //	probe write FILE WORD…   writes the words into a new file
 //	probe peer ARGUMENT…     ends as a peer: leaves PROBE_ENDING as its termination message, with $VARIABLES replaced, prints PROBE_LOG
-//	                         lines, and exits with PROBE_EXIT; without these it does not know what a peer is
+//	                         lines, and exits with PROBE_EXIT; or serves HTTP at port PROBE_SERVE until it is told to end, by SIGTERM
+//	                         or by a request for /end/CODE; without these it does not know what a peer is
 package main
 
 import (
@@ -71,6 +72,22 @@ func run(words []string) error {
 
 // The words of an experiment's pods: what the operator makes of an end is tested without one that trains.
 func peer() error {
+	if port := os.Getenv("PROBE_SERVE"); port != "" {
+		http.HandleFunc("/end/", func(_ http.ResponseWriter, request *http.Request) {
+			code, err := strconv.Atoi(strings.TrimPrefix(request.URL.Path, "/end/"))
+			if err == nil {
+				os.Exit(code)
+			}
+		})
+		http.HandleFunc("/", func(http.ResponseWriter, *http.Request) {})
+		ended := make(chan os.Signal, 1)
+		signal.Notify(ended, syscall.SIGTERM)
+		go func() {
+			<-ended
+			os.Exit(143)
+		}()
+		return http.ListenAndServe(":"+port, nil)
+	}
 	code, err := strconv.Atoi(os.Getenv("PROBE_EXIT"))
 	if err != nil {
 		return errors.New("probe is no peer")

@@ -19,6 +19,7 @@ fn a_failure_restarts_all_within_the_budget() {
             restarts,
             resume: checkpoint.unwrap_or(0),
             begun: true,
+            ..Ledger::default()
         };
         assert_eq!(world.ledger, expected);
         assert_eq!(world.pods.len(), 4);
@@ -90,7 +91,7 @@ fn a_restart_waits_longer_each_time() {
     );
     let after = |seconds| {
         let now = Timestamp::from_second(seconds).unwrap();
-        decide(ledger, &world.facts(), now)
+        decide(&ledger, &world.facts(), now)
     };
     let again = |seconds| Decision::wait(Duration::from_secs(seconds));
     assert_eq!(after(0), again(8));
@@ -104,7 +105,10 @@ fn a_restart_waits_longer_each_time() {
             noticed: second.map(|second| Timestamp::from_second(second).unwrap()),
             ..Failure::default()
         });
-        move |seconds| decide(ledger, &facts, Timestamp::from_second(seconds).unwrap())
+        {
+            let ledger = ledger.clone();
+            move |seconds| decide(&ledger, &facts, Timestamp::from_second(seconds).unwrap())
+        }
     };
     assert_eq!(noticed(Some(0))(1), again(7));
     assert!(matches!(noticed(Some(0))(8), Decision::Record { .. }));
@@ -116,7 +120,7 @@ fn a_restart_waits_longer_each_time() {
         noticed: Some(at),
         ..Failure::default()
     });
-    assert_eq!(decide(ledger, &facts, at), again(8));
+    assert_eq!(decide(&ledger, &facts, at), again(8));
 }
 
 /// The kubelet of a peer that only heard of a conviction may tell first; a restart would be in vain.
@@ -133,7 +137,7 @@ fn who_is_blamed_may_say_why_before_anything_follows() {
         let mut world = World::new(budget);
         world.settle();
         world.set(0, &blames);
-        let after = |world: &World, second| decide(world.ledger, &world.facts(), at(second));
+        let after = |world: &World, second| decide(&world.ledger, &world.facts(), at(second));
         assert_eq!(after(&world, 0), wait(15));
         assert_eq!(after(&world, 14), wait(1));
         assert!(matches!(after(&world, 15), Decision::Record { .. }));
@@ -237,18 +241,20 @@ fn a_pod_that_is_not_sealed_is_nothing_but_in_the_way() {
         name: name.into(),
         index: 0,
         attempt,
+        incarnation: 0,
         sealed: false,
         state: failure(),
         lingers: false,
-        leaving: false,
+        leaving: None,
+        disruption: None,
     };
     // Of a later attempt, of this one, of no peer: none of them is believed, all of them go.
     for (name, attempt) in [("x-0-9", u32::MAX), ("other", 0)] {
         world.pods.insert(name.into(), forged(name, attempt));
     }
-    let before = world.ledger;
+    let before = world.ledger.clone();
     world.settle();
-    assert_eq!((world.ledger, world.pods.len()), (before, 4));
+    assert_eq!((&world.ledger, world.pods.len()), (&before, 4));
     // A peer whose pod was replaced by another is gone.
     world.pods.insert("x-0-0".into(), forged("x-0-0", 0));
     world.settle();
@@ -313,7 +319,7 @@ fn a_pod_that_somebody_deletes_is_a_failure() {
     world.pods.remove("x-3-0");
     world.settle();
     assert_eq!((world.ledger.attempt, world.ledger.restarts), (1, 1));
-    world.pods.get_mut("x-0-1").unwrap().leaving = true;
+    world.pods.get_mut("x-0-1").unwrap().leaving = Some(Timestamp::UNIX_EPOCH);
     let seen = world.clone();
     assert!(world.reconcile(&seen, u32::MAX));
     assert_eq!(world.ledger.stage, Stage::Failed);
@@ -321,7 +327,7 @@ fn a_pod_that_somebody_deletes_is_a_failure() {
     let mut world = World::new(0);
     world.settle();
     world.set(0, &PodState::Succeeded);
-    world.pods.get_mut("x-0-0").unwrap().leaving = true;
+    world.pods.get_mut("x-0-0").unwrap().leaving = Some(Timestamp::UNIX_EPOCH);
     let seen = world.clone();
     assert!(!world.reconcile(&seen, u32::MAX));
 }

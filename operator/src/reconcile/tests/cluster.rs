@@ -95,6 +95,9 @@ impl State {
         let metadata = &mut object["metadata"];
         metadata["namespace"] = json!("team");
         metadata["resourceVersion"] = json!(self.version.to_string());
+        if metadata["generation"].is_null() {
+            metadata["generation"] = json!(1);
+        }
         if metadata["uid"].is_null() {
             metadata["uid"] = json!(format!("uid-{}", self.version));
         }

@@ -10,7 +10,7 @@ use fltorrent_records::{
 };
 
 use super::{super::*, samples::*};
-use crate::life::PodState;
+use crate::life::{PodState, Replaced, ReplacedState};
 
 #[test]
 fn the_same_trouble_in_other_words_is_no_news() {
@@ -22,7 +22,7 @@ fn the_same_trouble_in_other_words_is_no_news() {
         };
         let done = Applied::nothing(facts(&[PodState::Waiting, PodState::Waiting]));
         let none = Figures::default();
-        applied(prior, &validated, running(), &done, Some(&trouble), &none, at(0))
+        applied(prior, &validated, &running(), &done, Some(&trouble), &none, at(0))
     };
     let first = status(&ExperimentStatus::default(), "ErrImagePull");
     assert_eq!(reason(&first, ConditionType::PeersReady), "ImageUnavailable");
@@ -72,8 +72,8 @@ fn what_has_failed_has_no_model() {
         (Transition::GaveUp { index: 1, failure }, "PeerFailed"),
         (Transition::ModelsDiffer { message }, "ModelsDiffer"),
     ] {
-        let end = recorded(&trains, &validated, failed, &transition, &figures, at(1));
-        let later = step(&end, failed, &[], &figures, 2);
+        let end = recorded(&trains, &validated, &failed, &transition, &figures, at(1));
+        let later = step(&end, failed.clone(), &[], &figures, 2);
         for status in [end, later] {
             assert_eq!(status.phase, Some(Phase::Failed));
             assert_eq!((reason(&status, ConditionType::Failed), &status.model), (why, &None));
@@ -83,7 +83,7 @@ fn what_has_failed_has_no_model() {
     let anew = recorded(
         &trains,
         &validated,
-        running(),
+        &running(),
         &Transition::RestartedFromScratch,
         &Figures::default(),
         at(1),
@@ -120,15 +120,31 @@ fn figures_never_go_back_within_an_attempt() {
     };
     let none = Figures::default();
     let transition = Transition::ResumedFromCheckpoint { rounds: 2 };
-    let begins = recorded(&trains, &example(), starting, &transition, &none, at(2));
+    let begins = recorded(&trains, &example(), &starting, &transition, &none, at(2));
     assert_eq!(begins.round.as_ref().unwrap().text, "2/4");
     // And what the last one had reached is no sign that it trains.
     let running = Ledger {
         stage: Stage::Running,
         ..starting
     };
-    let started = recorded(&begins, &example(), running, &Transition::Started, &none, at(3));
+    let started = recorded(&begins, &example(), &running, &Transition::Started, &none, at(3));
     assert_eq!(started.phase, Some(Phase::Starting));
+}
+
+fn replaced(number: u32) -> Replaced {
+    Replaced {
+        incarnation: number,
+        state: if number > 3 {
+            ReplacedState::Lost
+        } else {
+            ReplacedState::Replaced
+        },
+        used: number % 2,
+        row: number % 3,
+        round: number,
+        since: (number % 2 == 0).then(|| at(number.into())),
+        reason: "OOMKilled".into(),
+    }
 }
 
 #[test]
@@ -147,11 +163,12 @@ fn what_is_recorded_is_read_again() {
             restarts: number + 1,
             resume: number + 2,
             begun: number % 2 == 0,
+            replaced: [(number, replaced(number))].into(),
         };
         let status = recorded(
             &ExperimentStatus::default(),
             &example(),
-            written,
+            &written,
             &Transition::Started,
             &Figures::default(),
             at(0),
@@ -228,7 +245,7 @@ fn how_rounds_ended_is_counted_over_a_restart_of_the_operator_and_anew_in_each_a
     let anew = recorded(
         &later,
         &example(),
-        running(),
+        &running(),
         &Transition::RestartedFromScratch,
         &none,
         at(2),

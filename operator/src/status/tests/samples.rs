@@ -15,9 +15,16 @@ use crate::{
 };
 
 pub(super) fn example() -> Validated {
-    let text = "{apiVersion: fltorrent.io/v1alpha1, kind: FLTorrentExperiment, metadata: {name: x}, spec: {groups: [{name: p, count: 2}], \
-         topology: {type: mesh}, model: {type: mlp, mlp: {hidden: [8]}}, data: {type: digits}, training: {rounds: 4}}}";
-    let mut experiment = manifest::parse(text).unwrap();
+    of_peers(2, "seed: 1")
+}
+
+/// Of so many peers, with one more field.
+pub(super) fn of_peers(peers: u32, field: &str) -> Validated {
+    let text = format!(
+        "{{apiVersion: fltorrent.io/v1alpha1, kind: FLTorrentExperiment, metadata: {{name: x}}, spec: {{groups: [{{name: p, count: {peers}}}], \
+         topology: {{type: mesh}}, model: {{type: mlp, mlp: {{hidden: [8]}}}}, data: {{type: digits}}, training: {{rounds: 4}}, {field}}}}}"
+    );
+    let mut experiment = manifest::parse(&text).unwrap();
     experiment.metadata.namespace = Some("team".into());
     experiment.metadata.uid = Some("u".into());
     experiment.metadata.generation = Some(7);
@@ -34,17 +41,19 @@ pub(super) fn facts(states: &[PodState]) -> Facts {
         name: format!("x-{index}-0"),
         index: u32::try_from(index).unwrap(),
         attempt: 0,
+        incarnation: 0,
         sealed: true,
         state: state.clone(),
-        leaving: false,
+        leaving: None,
+        disruption: None,
     };
     Facts {
-        suspend: false,
         budget: 3,
-        peers: 2,
+        peers: u32::try_from(states.len()).unwrap(),
+        min_peers: 2,
+        goes_on: true,
         pods: states.iter().enumerate().map(pod).collect(),
-        checkpoint: None,
-        disagreement: None,
+        ..Facts::default()
     }
 }
 
@@ -105,7 +114,7 @@ pub(super) fn step(
     second: i64,
 ) -> ExperimentStatus {
     let done = Applied::nothing(facts(states));
-    applied(prior, &example(), ledger, &done, None, figures, at(second))
+    applied(prior, &example(), &ledger, &done, None, figures, at(second))
 }
 
 pub(super) fn reason(status: &ExperimentStatus, kind: ConditionType) -> &str {
