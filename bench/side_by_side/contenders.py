@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+import statistics
 import time
 import urllib.request
 from dataclasses import dataclass
@@ -10,10 +11,12 @@ from datetime import datetime
 from pathlib import Path
 
 from meter import Meter, end_descendants, spawn
-from workloads import CLIENTS, LEARNING_RATE, BATCH, SEED, Workload
+from workloads import BATCH, LEARNING_RATE, Task
 
 HERE = Path(__file__).parent
 LIMIT = 1800
+# Rounds whose mean accuracy is more than the luck of the last one.
+SETTLED = 5
 
 
 class Failed(Exception):
@@ -22,22 +25,28 @@ class Failed(Exception):
 
 @dataclass
 class Outcome:
-    """When rounds began and ended (seconds since 1970), and how good the model is on the test images."""
+    """When rounds began and ended (Unix seconds), and of each its model's test accuracy and whose update it lacks."""
 
     began: float
     ended: float
-    accuracy: float
+    scores: list[float]
+    missing: list[list[int]]
 
 
 @dataclass
 class Setting:
-    """What a contender may use."""
+    """What a contender may use. FLTorrent's manifest takes `spec` as it is."""
 
-    workload: Workload
-    data: Path
+    task: Task
     folder: Path
     python: Path
     fltorrent: Path
+    spec: str = ""
+
+    def task_file(self) -> Path:
+        path = self.folder / "task.json"
+        self.task.write(path)
+        return path
 
 
 def wait_for(process, log: Path) -> None:
@@ -53,42 +62,54 @@ def outcome_of(path: Path) -> Outcome:
 def plain(setting: Setting, log: Path) -> Outcome:
     """Plain PyTorch, one process."""
     result = setting.folder / "plain.json"
-    command = [str(setting.python), str(HERE / "plain.py"), setting.workload.name, str(setting.data), str(result)]
+    command = [str(setting.python), str(HERE / "plain.py"), str(setting.task_file()), str(result)]
     wait_for(spawn(command, log), log)
     return outcome_of(result)
 
 
-def fltorrent(setting: Setting, log: Path) -> Outcome:
-    """A process a peer on loopback, ring, mutual TLS; MTU as loopback allows in the large workload."""
-    workload, results = setting.workload, setting.folder / "fltorrent"
-    partition = (
-        "{type: dirichlet, dirichlet: {alpha: 0.3, minSamples: 100}}"
-        if workload.samples is None
-        else "{type: iid}"
-    )
-    manifest = setting.folder / "experiment.yaml"
-    manifest.write_text(
+def write_manifest(setting: Setting) -> Path:
+    """The task as FLTorrent's manifest; MTU as loopback allows."""
+    task, workload = setting.task, setting.task.workload
+    path = setting.folder / "experiment.yaml"
+    path.write_text(
         f"""apiVersion: fltorrent.io/v1alpha1
 kind: FLTorrentExperiment
 metadata: {{name: side-by-side-{workload.name}}}
 spec:
-  seed: {SEED}
-  groups: [{{name: peers, count: {CLIENTS}}}]
-  topology: {{type: ring}}
+  seed: {task.seed}
+  groups: [{{name: peers, count: {workload.clients}}}]
+  topology: {{type: {workload.topology}}}
   model: {{type: mlp, mlp: {{hidden: {list(workload.hidden)}}}}}
   data:
     type: idx
-    idx: {{path: {setting.data}}}
-    partition: {partition}
+    idx: {{path: {task.data}}}
+    partition: {{type: explicit, explicit: {{shards: {[[part] for part in task.shards]}}}}}
   training: {{rounds: {workload.rounds}, epochs: 1, batchSize: {BATCH}, learningRate: {LEARNING_RATE}}}
   transport: {{mtu: 6500}}
-"""
+{setting.spec}"""
     )
-    command = [str(setting.fltorrent), "run", str(manifest), "--out", str(results)]
+    return path
+
+
+def fltorrent(setting: Setting, log: Path) -> Outcome:
+    """A process a peer on loopback, mutual TLS."""
+    results = setting.folder / "fltorrent"
+    command = [str(setting.fltorrent), "run", str(write_manifest(setting)), "--out", str(results)]
     wait_for(spawn(command, log), log)
     summary = json.loads((results / "summary.json").read_text())
     started = datetime.fromisoformat(summary["started"]).timestamp()
-    return Outcome(started + summary["startupSeconds"], started + summary["wallSeconds"], summary["accuracy"])
+    began, ended = started + summary["startupSeconds"], started + summary["wallSeconds"]
+    return Outcome(began, ended, [each["accuracy"] for each in summary["rounds"]], missing_updates(setting, results))
+
+
+def missing_updates(setting: Setting, results: Path) -> list[list[int]]:
+    """Whose update each round lacks at any peer, as the peers have written down."""
+    missing: list[set[int]] = [set() for _ in range(setting.task.workload.rounds)]
+    for path in (results / "peers").glob("peer-*.jsonl"):
+        for line in map(json.loads, path.read_text().splitlines()):
+            if line["event"] == "roundEnd":
+                missing[line["round"]].update(line["missing"])
+    return [sorted(each) for each in missing]
 
 
 def flower_environment(setting: Setting) -> tuple[dict[str, str], Path]:
@@ -114,22 +135,26 @@ def flower_environment(setting: Setting) -> tuple[dict[str, str], Path]:
 def flower_run(setting: Setting, log: Path, environment, app: Path, extra: list[str]) -> Outcome:
     """Submits the app to the SuperLink and waits for what its server writes at the end."""
     result = setting.folder / "flower.json"
-    config = f'workload="{setting.workload.name}" data="{setting.data}" result="{result}"'
+    config = f'task="{setting.task_file()}" result="{result}"'
     command = ["flwr", "run", str(app), "here", "--run-config", config, "--stream", *extra]
-    spawn([str(setting.python.parent / "flwr"), *command[1:]], log, env=environment)
+    spawn([str(setting.python.parent / "flwr"), *command[1:]], log, env=environment, cwd=setting.folder)
     deadline = time.monotonic() + LIMIT
     while not result.exists() or not result.read_text():
         if time.monotonic() > deadline:
             raise Failed(f"not finished after {LIMIT} s, see {log}")
         time.sleep(0.05)
-    return outcome_of(result)
+    outcome = outcome_of(result)
+    if outcome.missing != setting.task.away:
+        raise Failed(f"clients other than those that were to be away gave no update, see {log}")
+    return outcome
 
 
 def superlink(setting: Setting, log: Path, environment, *extra: str) -> None:
     """Starts a SuperLink and waits until it answers."""
     program = str(setting.python.parent / "flower-superlink")
     options = ["--insecure", "--disable-runtime-dependency-installation", "--host", "127.0.0.1", "--port", "8000"]
-    spawn([program, *options, *extra], log, env=environment)
+    # What Ray's actors import from where they run goes before the app.
+    spawn([program, *options, *extra], log, env=environment, cwd=setting.folder)
     deadline = time.monotonic() + 120
     while True:
         try:
@@ -145,7 +170,7 @@ def flower_simulation(setting: Setting, log: Path) -> Outcome:
     """Flower's simulation: a SuperLink in simulation mode, Ray actors of one CPU each."""
     environment, app = flower_environment(setting)
     superlink(setting, log, environment, "--simulation")
-    federation = f"num-supernodes={CLIENTS} client-resources-num-cpus=1"
+    federation = f"num-supernodes={setting.task.workload.clients} client-resources-num-cpus=1"
     return flower_run(setting, log, environment, app, ["--federation-config", federation])
 
 
@@ -154,10 +179,11 @@ def flower_deployment(setting: Setting, log: Path) -> Outcome:
     environment, app = flower_environment(setting)
     superlink(setting, log, environment)
     program = str(setting.python.parent / "flower-supernode")
-    for client in range(CLIENTS):
-        node = f"partition-id={client} num-partitions={CLIENTS}"
+    clients = setting.task.workload.clients
+    for client in range(clients):
+        node = f"partition-id={client} num-partitions={clients}"
         options = ["--insecure", "--superlink", "127.0.0.1:8000", "--port", str(9200 + client), "--node-config", node]
-        spawn([program, *options], log, env=environment)
+        spawn([program, *options], log, env=environment, cwd=setting.folder)
     return flower_run(setting, log, environment, app, [])
 
 
@@ -178,7 +204,7 @@ def measure(name: str, setting: Setting) -> dict[str, float]:
     finally:
         meter.stop()
         end_descendants()
-    rounds = setting.workload.rounds
+    rounds = setting.task.workload.rounds
     spent = meter.at(outcome.ended, meter.cpu) - meter.at(outcome.began, meter.cpu)
     moved = meter.at(outcome.ended, meter.bytes) - meter.at(outcome.began, meter.bytes)
     return {
@@ -188,5 +214,8 @@ def measure(name: str, setting: Setting) -> dict[str, float]:
         "cpu_all": meter.cpu[-1],
         "bytes": moved / rounds,
         "memory": meter.peak,
-        "accuracy": outcome.accuracy,
+        "accuracy": outcome.scores[-1],
+        "settled": statistics.fmean(outcome.scores[-SETTLED:]),
+        "missing": sum(map(len, outcome.missing)),
+        "degraded": sum(map(bool, outcome.missing)),
     }
