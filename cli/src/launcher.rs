@@ -6,6 +6,7 @@
 mod alone;
 mod child;
 mod failure;
+mod joins;
 pub(crate) mod journal;
 mod limits;
 mod loss;
@@ -39,6 +40,7 @@ use tokio::{
 pub use child::Exit;
 use child::{ChildEvent, Order};
 pub use failure::PeerFailure;
+use joins::Joins;
 pub(crate) use journal::rounds_of;
 pub use journal::{Measured, RoundFigures};
 pub use limits::{TooFewFiles, have_least_open_files, raise_open_files};
@@ -141,6 +143,7 @@ pub struct Launcher {
     announcements: Vec<Option<Announcement>>,
     exits: Vec<Option<Exit>>,
     respawns: Respawns,
+    joins: Joins,
     /// Peers that ended before the run, in order.
     failures: Vec<(PeerFailure, PeerLoss)>,
     /// Events that came with others.
@@ -192,6 +195,7 @@ impl Launcher {
             announcements: vec![None; peers],
             exits: vec![None; peers],
             respawns: Respawns::new(peers),
+            joins: Joins::of(&setup.plan, setup.resume.unwrap_or(0)),
             failures: Vec::new(),
             waiting: VecDeque::new(),
             left_alone_at: None,
@@ -248,16 +252,23 @@ impl Launcher {
             if self.is_over || starts_again_at.is_none() && self.exits.iter().all(Option::is_some) {
                 return self.enough_came_to_the_end().map(|()| None);
             }
+            let joins_at = self.joins.next();
             let starting = !self.bindings.is_empty();
             let left_alone_at = self.left_alone_at.unwrap_or(self.deadline);
             let event = tokio::select! {
                 Some(event) = self.events.recv() => self.child_event(event)?,
-                Some(reported) = next_report(&mut self.reports) =>
-                    reported.summary.map(|summary| Event::Round(Box::new(summary))),
+                Some(reported) = next_report(&mut self.reports) => {
+                    self.finished_round(reported.report.round);
+                    reported.summary.map(|summary| Event::Round(Box::new(summary)))
+                }
                 _ = self.news.tick(), if starting => Some(Event::Starting { ready: self.ready() }),
                 () = sleep_until(self.deadline), if starting => return Err(self.too_slow()),
                 () = sleep_until(left_alone_at), if self.left_alone_at.is_some() => {
                     self.give_up_who_was_away();
+                    None
+                }
+                () = sleep_until(joins_at.unwrap_or(self.deadline)), if joins_at.is_some() => {
+                    self.join();
                     None
                 }
                 () = sleep_until(starts_again_at.unwrap_or(self.deadline)), if starts_again_at.is_some() => {
@@ -392,10 +403,7 @@ impl Launcher {
         let lines = announced.into_iter().map(|peer| self.line(&bindings, peer));
         let lines: Vec<Vec<u8>> = lines.collect::<Result<_, _>>()?;
         self.respawns.bindings = Some(bindings);
-        for (sender, line) in self.bindings.drain(..).zip(lines) {
-            // A peer that is gone already says so by its exit.
-            sender.send(line).ok();
-        }
+        self.tell_who_begins(lines);
         Ok(())
     }
 

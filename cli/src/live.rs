@@ -104,13 +104,15 @@ impl Live {
             .iter()
             .map(|peer| Tail::new(&results.of_peer(peer.index, "jsonl")))
             .collect();
+        let mut board = Board::new(description, &degrees, plan.liveness.min_peers, unix_seconds(started));
+        plan.late(0).for_each(|(peer, _)| board.begin_without(peer));
         let mut ticks = interval(TICK);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         Ok(Self {
             display: Display::Up(Screen::open()?),
             keys: EventStream::new(),
             ticks,
-            board: Board::new(description, &degrees, plan.liveness.min_peers, unix_seconds(started)),
+            board,
             topology: plan.peers.iter().map(|peer| peer.neighbours.clone()).collect(),
             tails,
             buffer: Vec::new(),

@@ -174,6 +174,20 @@ fn a_simulation_says_what_becomes_of_a_run_that_loses_peers() {
     ] {
         assert!(text.contains(part), "{part}: {text}");
     }
+    let more = "churn=[{event: restart, peers: [1], round: 5, for: 2s}, {event: join, peers: [4], round: 3}]";
+    let output = fltorrent(
+        folder.path(),
+        &[&arguments[..], &["--set", more, "--output", "json"]].concat(),
+    );
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    let figures: Value = serde_json::from_str(stdout(&output)).unwrap();
+    assert_eq!(figures["lost"], serde_json::json!([]));
+    let happened = figures["churn"].as_array().unwrap().iter();
+    let happened: Vec<_> = happened.map(|it| it["what"].as_str().unwrap()).collect();
+    assert_eq!(happened, ["join", "restart"]);
+    let missing = |round: usize| figures["eachRound"][round]["missing"].as_array().cloned();
+    assert_eq!(missing(0), Some(vec![4.into()]));
+    assert_eq!(missing(19), None);
     let output = fltorrent(folder.path(), &[&arguments[..], &["--cohort", "2"]].concat());
     assert!(stderr(&output).contains("--cohort: in a cohort nothing can happen to a peer alone"));
 }

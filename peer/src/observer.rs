@@ -5,13 +5,16 @@
 mod exchange;
 mod sampler;
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use fltorrent_coordinator::{
     client::Reporter,
     tls::{Credentials, HTTP_ALPN},
 };
-use fltorrent_crds::plan::{ChurnKind, CongestionControl};
+use fltorrent_crds::{
+    Interval,
+    plan::{ChurnKind, CongestionControl},
+};
 use fltorrent_records::{
     classes::Classes,
     exchange::{Cpu, Exchange, TransportFigures},
@@ -141,9 +144,15 @@ impl Observer {
     }
 
     /// Something happens to this peer, as the plan says.
-    pub(crate) fn churned(&mut self, event: ChurnKind, round: u32) -> Result<(), MetricsFileError> {
+    pub(crate) fn churned(
+        &mut self,
+        event: ChurnKind,
+        lasts: Option<Duration>,
+        round: u32,
+    ) -> Result<(), MetricsFileError> {
         tracing::warn!(round, event = event.name(), "churn");
-        self.outlets.file.note(Event::Churn(Churned { event, round }))
+        let lasts = lasts.map(Interval::from);
+        self.outlets.file.note(Event::Churn(Churned { event, round, lasts }))
     }
 
     /// This peer's update is ready.

@@ -227,9 +227,9 @@ impl<'a> Thread<'a> {
     /// Gives an update of a round, unless it takes part in that one without.
     fn give(&mut self, round: u32, began: Instant) -> Option<Result<(), WorkError>> {
         while let Some(wedge) = self.work.churn.next(round, began.elapsed()) {
-            let for_ever = wedge.lasts.is_none();
-            self.tell(Progress::Hangs { round, for_ever })?;
-            self.inbox.hang(wedge.lasts)?;
+            let lasts = wedge.lasts;
+            self.tell(Progress::Hangs { round, lasts })?;
+            self.inbox.hang(lasts)?;
         }
         if round < self.gives_from {
             return Some(Ok(()));

@@ -152,7 +152,7 @@ fn read<T: DeserializeOwned>(fields: Value) -> Result<T, LineError> {
 
 #[cfg(test)]
 mod tests {
-    use fltorrent_crds::experiment::ChurnKind;
+    use fltorrent_crds::{Interval, experiment::ChurnKind};
 
     use super::*;
     use crate::{report::sample, status::State, survival::Cause, verdict::Offence};
@@ -216,6 +216,7 @@ mod tests {
             Event::Churn(Churned {
                 event: ChurnKind::Wedge,
                 round: 1,
+                lasts: Some(Interval::from_secs(90)),
             }),
             Event::Repair(Repair {
                 round: 1,
@@ -281,7 +282,10 @@ mod tests {
             text(10),
             r#"{"event":"paused","time":1.5,"round":1,"present":3,"needed":5,"paused":false}"#
         );
-        assert_eq!(text(11), r#"{"event":"churn","time":1.5,"what":"wedge","round":1}"#);
+        assert_eq!(
+            text(11),
+            r#"{"event":"churn","time":1.5,"what":"wedge","round":1,"for":"1m30s"}"#
+        );
         assert_eq!(
             text(12),
             r#"{"event":"repair","time":1.5,"round":1,"lost":[0],"neighbours":[2,5]}"#

@@ -1,6 +1,9 @@
 //! What a peer sees of the loss of others: how a round ended, who is absent, and when too few are there.
 
-use fltorrent_crds::experiment::{ChurnKind, MAX_PEERS};
+use fltorrent_crds::{
+    Interval,
+    experiment::{ChurnKind, MAX_PEERS},
+};
 use serde::{Deserialize, Deserializer, Serialize, de};
 
 /// What ended a round.
@@ -78,6 +81,9 @@ pub struct Churned {
     pub event: ChurnKind,
     /// The round that this peer was in, from 0.
     pub round: u32,
+    /// How long it lasts, or how long the next process waits.
+    #[serde(rename = "for", default, skip_serializing_if = "Option::is_none")]
+    pub lasts: Option<Interval>,
 }
 
 /// A process takes the place of one that died: what comes after this line is its.

@@ -1,6 +1,9 @@
 //! What happens to a peer since somebody wants it so: which events there are, and which one is due.
 
-use std::{collections::VecDeque, time::Duration};
+use std::{
+    collections::{BTreeSet, VecDeque},
+    time::Duration,
+};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -19,7 +22,7 @@ pub enum ChurnKind {
     Crash,
     // Its process stands still.
     Pause,
-    // Its process dies without a word, and is started again.
+    // Its process dies without a word, and another one takes its place.
     Restart,
     // Its training stands still, and its process goes on.
     Wedge,
@@ -43,7 +46,7 @@ impl ChurnKind {
         matches!(self, Self::Leave | Self::Crash)
     }
 
-    /// Whether it may have a length.
+    /// Whether it may have a length. Of a round that the peer was not in, or a time at which it was not there, such an event is left out.
     pub const fn may_last(self) -> bool {
         matches!(self, Self::Pause | Self::Restart | Self::Wedge)
     }
@@ -68,37 +71,89 @@ pub struct ChurnPlan {
 pub enum At {
     /// With the beginning of a round, from 0.
     Round(u32),
-    /// So long after the peer's first training has begun; a join, after its start.
+    /// So long after the peer's first training has begun. A join: after the beginning of the run, with which the clock of that peer's events
+    /// begins.
     After(Duration),
+}
+
+/// What became of a peer before a process of it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Past {
+    /// How many processes there were.
+    pub processes: u32,
+    /// What has happened to them, and in which rounds, in order; none where nobody knows any more.
+    pub done: Option<Vec<(ChurnKind, u32)>>,
+    /// How long ago the first of them began to train.
+    pub trained_for: Duration,
+}
+
+impl Past {
+    /// Which of the peer's events are over, by their places in the list.
+    fn over(&self, events: &[ChurnPlan]) -> BTreeSet<usize> {
+        let Some(done) = &self.done else {
+            // As many restarts as there were processes, with everything before them.
+            return (0..self.last_restart(events).map_or(0, |at| at + 1)).collect();
+        };
+        let mut over = BTreeSet::new();
+        for &(event, round) in done {
+            let is_it = |due: &ChurnPlan| match due.at {
+                At::Round(at) => at == round || !event.may_last(),
+                At::After(_) => true,
+            };
+            let mut places = (0..).zip(events).filter(|(_, due)| due.event == event && is_it(due));
+            over.extend(places.find(|(at, _)| !over.contains(at)).map(|(at, _)| at));
+        }
+        over
+    }
+
+    /// What the clock of the peer's events shows when this process begins to train.
+    fn clock(&self, events: &[ChurnPlan]) -> Duration {
+        let joined = match events.first() {
+            Some(&ChurnPlan {
+                event: ChurnKind::Join,
+                at: At::After(time),
+                ..
+            }) => time,
+            _ => Duration::ZERO,
+        };
+        let restart = self.last_restart(events).filter(|_| self.done.is_none());
+        match restart.map(|at| events[at]) {
+            Some(ChurnPlan {
+                at: At::After(time),
+                lasts,
+                ..
+            }) => time + lasts.unwrap_or_default(),
+            _ => joined + self.trained_for,
+        }
+    }
+
+    fn last_restart(&self, events: &[ChurnPlan]) -> Option<usize> {
+        let restarts = (0..).zip(events).filter(|(_, due)| due.event == ChurnKind::Restart);
+        restarts.take(self.processes as usize).last().map(|(at, _)| at)
+    }
 }
 
 /// Events that are not over yet, in order.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Churn {
     events: VecDeque<ChurnPlan>,
-    /// Time that the peer had trained for before this process.
+    /// What the clock of the events shows when this process begins to train.
     before: Duration,
 }
 
 impl Churn {
-    /// What is left for the process of an incarnation whose run begins with a round: what the driver does, and what the training thread does.
-    ///
-    /// As many restarts as there were processes before are over, with everything before them.
+    /// What is left for a process whose run begins with a round: what the driver does, and what the training thread does.
     #[must_use]
-    pub fn of(events: &[ChurnPlan], incarnation: u32, first_round: u32) -> (Self, Self) {
-        let restarts = (0..).zip(events).filter(|(_, due)| due.event == ChurnKind::Restart);
-        let last = restarts.take(incarnation as usize).last();
-        let over = last.map_or(0, |(at, _): (usize, _)| at + 1);
-        let before = match last.map(|(_, due)| (due.at, due.lasts)) {
-            Some((At::After(time), lasts)) => time + lasts.unwrap_or_default(),
-            _ => Duration::ZERO,
+    pub fn of(events: &[ChurnPlan], past: &Past, first_round: u32) -> (Self, Self) {
+        let (over, before) = (past.over(events), past.clock(events));
+        let is_left = |due: &ChurnPlan| match (due.event, due.at) {
+            // A run that resumes has all its peers.
+            (ChurnKind::Join, _) => first_round == 0,
+            (_, At::Round(round)) => round >= first_round,
+            (event, At::After(time)) => time >= before || !event.may_last(),
         };
-        let is_left = |due: &&ChurnPlan| match due.at {
-            At::Round(round) => round >= first_round,
-            At::After(time) => time >= before || !due.event.may_last(),
-        };
-        let left = events[over..].iter().filter(is_left).copied();
-        let (training, driver) = left.partition(|due| due.event == ChurnKind::Wedge);
+        let left = (0..).zip(events).filter(|(at, due)| !over.contains(at) && is_left(due));
+        let (training, driver) = left.map(|(_, due)| *due).partition(|due| due.event == ChurnKind::Wedge);
         let churn = |events| Self { events, before };
         (churn(driver), churn(training))
     }
@@ -114,7 +169,7 @@ impl Churn {
                 At::Round(_) | At::After(_) => self.events.pop_front(),
             };
             let is_over = matches!(next.at, At::Round(at) if at < round);
-            if !(is_over && matches!(next.event, ChurnKind::Pause | ChurnKind::Wedge)) {
+            if !(is_over && next.event.may_last()) {
                 return Some(next);
             }
         }
@@ -163,7 +218,7 @@ mod tests {
             in_round(ChurnKind::Pause, 1),
             in_round(ChurnKind::Crash, 3),
         ];
-        let (mut driver, mut training) = Churn::of(&events, 0, 0);
+        let (mut driver, mut training) = Churn::of(&events, &Past::default(), 0);
         assert_eq!(driver.next(0, SECOND), None);
         assert_eq!(driver.next(1, SECOND), Some(events[1]));
         assert_eq!(driver.next(1, SECOND), None);
@@ -178,7 +233,7 @@ mod tests {
     #[test]
     fn who_was_away_in_a_round_does_not_stand_still_in_it_later() {
         let events = [2, 4, 5].map(|round| in_round(ChurnKind::Pause, round));
-        let (mut driver, _) = Churn::of(&events, 0, 0);
+        let (mut driver, _) = Churn::of(&events, &Past::default(), 0);
         assert_eq!(driver.next(5, SECOND), Some(events[2]));
         assert_eq!(driver.next(6, SECOND), None);
     }
@@ -186,7 +241,7 @@ mod tests {
     #[test]
     fn times_count_from_the_first_training() {
         let events = [after(ChurnKind::Pause, 10), after(ChurnKind::Leave, 12)];
-        let (mut driver, _) = Churn::of(&events, 0, 3);
+        let (mut driver, _) = Churn::of(&events, &Past::default(), 3);
         assert_eq!(driver.next(7, 9 * SECOND), None);
         assert_eq!(driver.due(), Some(10 * SECOND));
         assert_eq!(driver.next(7, 10 * SECOND), Some(events[0]));
@@ -203,11 +258,40 @@ mod tests {
             in_round(ChurnKind::Restart, 6),
             in_round(ChurnKind::Crash, 9),
         ];
-        let of = |incarnation| left(&Churn::of(&events, incarnation, 0).0);
+        let of = |done: &[(ChurnKind, u32)]| {
+            let past = Past {
+                processes: 1,
+                done: Some(done.to_vec()),
+                trained_for: 9 * SECOND,
+            };
+            left(&Churn::of(&events, &past, 0).0)
+        };
+        let (pause, restart) = ((ChurnKind::Pause, 1), (ChurnKind::Restart, 3));
+        assert_eq!(of(&[pause, restart]), events[2..]);
+        assert_eq!(of(&[pause, restart, (ChurnKind::Restart, 6)]), events[3..]);
+        // Somebody else has killed it.
+        assert_eq!(of(&[pause]), events[1..]);
+        // It was away in the rounds before.
+        assert_eq!(of(&[(ChurnKind::Restart, 6)]), [events[0], events[1], events[3]]);
+        assert_eq!(of(&[(ChurnKind::Restart, 4)]), events);
+    }
+
+    #[test]
+    fn where_nothing_is_known_each_process_stands_for_a_restart() {
+        let past = |processes| Past {
+            processes,
+            ..Past::default()
+        };
+        let events = [
+            in_round(ChurnKind::Pause, 1),
+            in_round(ChurnKind::Restart, 3),
+            in_round(ChurnKind::Restart, 6),
+            in_round(ChurnKind::Crash, 9),
+        ];
+        let of = |processes| left(&Churn::of(&events, &past(processes), 0).0);
         assert_eq!(of(0), events);
         assert_eq!(of(1), events[2..]);
         assert_eq!(of(2), events[3..]);
-        // Whoever else has killed it.
         assert_eq!(of(3), events[3..]);
         let timed = [
             after(ChurnKind::Restart, 10),
@@ -215,16 +299,66 @@ mod tests {
             after(ChurnKind::Pause, 20),
             after(ChurnKind::Crash, 21),
         ];
-        let (mut driver, _) = Churn::of(&timed, 1, 0);
+        let (mut driver, _) = Churn::of(&timed, &past(1), 0);
         assert_eq!(driver.due(), Some(5 * SECOND));
         assert_eq!(driver.next(4, 5 * SECOND), Some(timed[2]));
         assert_eq!(driver.next(4, 6 * SECOND), Some(timed[3]));
     }
 
     #[test]
+    fn the_clock_of_the_events_goes_on_across_processes() {
+        let events = [
+            after(ChurnKind::Join, 4),
+            after(ChurnKind::Wedge, 7),
+            after(ChurnKind::Restart, 10),
+            after(ChurnKind::Pause, 12),
+            after(ChurnKind::Wedge, 13),
+            after(ChurnKind::Pause, 20),
+            after(ChurnKind::Crash, 21),
+        ];
+        let (mut driver, training) = Churn::of(&events, &Past::default(), 0);
+        assert_eq!(
+            driver.next(2, Duration::ZERO),
+            Some(events[0]),
+            "its training begins with it"
+        );
+        assert_eq!((driver.due(), training.due()), (Some(6 * SECOND), Some(3 * SECOND)));
+        // It died ten seconds after the run had begun, and trains again five later.
+        let past = Past {
+            processes: 1,
+            done: Some(vec![
+                (ChurnKind::Join, 2),
+                (ChurnKind::Wedge, 3),
+                (ChurnKind::Restart, 5),
+            ]),
+            trained_for: 11 * SECOND,
+        };
+        let (driver, training) = Churn::of(&events, &past, 0);
+        assert_eq!((left(&driver), left(&training)), (events[5..].to_vec(), vec![]));
+        assert_eq!(driver.due(), Some(5 * SECOND));
+        // Nothing is done twice where the machine's clock was set back.
+        let past = Past {
+            trained_for: Duration::ZERO,
+            ..past
+        };
+        assert_eq!(left(&Churn::of(&events, &past, 0).0), [events[3], events[5], events[6]]);
+    }
+
+    #[test]
+    fn a_restart_of_a_round_that_the_peer_was_not_in_is_left_out() {
+        let events = [in_round(ChurnKind::Restart, 2), in_round(ChurnKind::Restart, 4)];
+        let (mut driver, _) = Churn::of(&events, &Past::default(), 0);
+        assert_eq!(driver.next(3, SECOND), None);
+        assert_eq!(driver.next(4, SECOND), Some(events[1]));
+    }
+
+    #[test]
     fn a_run_that_resumes_has_what_happened_before_behind_it() {
         let events = [in_round(ChurnKind::Pause, 1), in_round(ChurnKind::Crash, 3)];
-        assert_eq!(left(&Churn::of(&events, 0, 3).0), events[1..]);
-        assert_eq!(left(&Churn::of(&events, 0, 4).0), []);
+        assert_eq!(left(&Churn::of(&events, &Past::default(), 3).0), events[1..]);
+        assert_eq!(left(&Churn::of(&events, &Past::default(), 4).0), []);
+        let joins = [in_round(ChurnKind::Join, 3), in_round(ChurnKind::Pause, 5)];
+        assert_eq!(left(&Churn::of(&joins, &Past::default(), 0).0), joins);
+        assert_eq!(left(&Churn::of(&joins, &Past::default(), 2).0), joins[1..]);
     }
 }

@@ -78,6 +78,8 @@ pub struct Config {
     pub selection: ChunkSelection,
     /// Who is wired to whom: the neighbours of every peer; empty where it does not matter, since a loss ends the run.
     pub topology: Arc<[Vec<u32>]>,
+    /// Peers that join later, ascending: all begin without them.
+    pub late: Arc<[u32]>,
     /// How the neighbours of lost peers are wired.
     pub repair: Repair,
     /// Seed of what all peers choose alike.

@@ -11,7 +11,8 @@
 //!   [`crate::sending::held_for_sending`] bytes that are not acknowledged, as in the real peer;
 //! - every packet pays for its headers ([`TransportModel::overhead`]), acknowledgements ride on packets of the other
 //!   direction where there are any;
-//! - what happens to peers ([`PeerScenario::churn`]) happens: they leave, die and stand still, and connections end by silence and are made anew;
+//! - what happens to peers ([`PeerScenario::churn`]) happens: they leave, die, stand still, are started anew or later, and connections end by
+//!   silence and are made anew;
 //! - a peer trains for as long as the scenario says; hashing, signing and folding take no time.
 //!
 //! Pieces have no content here: no bytes are made, copied or hashed. Moving

@@ -134,7 +134,12 @@ impl Swarm {
         let current = new_round(&config, first, neighbours.len());
         let catches_up = matches!(config.beginning, Beginning::CatchUp(_));
         let mut swarm = Self {
-            view: View::new(config.me(), config.peers, Arc::clone(&config.topology)),
+            view: View::new(
+                config.me(),
+                config.peers,
+                Arc::clone(&config.topology),
+                Arc::clone(&config.late),
+            ),
             view_changed_at: now,
             round_began_at: now,
             last_news: now,

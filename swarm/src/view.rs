@@ -59,6 +59,8 @@ pub(crate) struct View {
     peers: u32,
     /// Neighbours of every peer; empty: all peers reach each other.
     topology: Arc<[Vec<u32>]>,
+    /// Peers that are not there before they have said something, ascending.
+    late: Arc<[u32]>,
     states: BTreeMap<u32, Known>,
     /// Peers that have contradicted themselves, with the second content.
     liars: BTreeMap<u32, Signed>,
@@ -71,12 +73,13 @@ pub(crate) struct View {
 }
 
 impl View {
-    /// Of peer `me`, with all links up.
-    pub(crate) fn new(me: u32, peers: u32, topology: Arc<[Vec<u32>]>) -> Self {
+    /// Of peer `me`, with all links up, but for those of peers that join later.
+    pub(crate) fn new(me: u32, peers: u32, topology: Arc<[Vec<u32>]>, late: Arc<[u32]>) -> Self {
         let mut view = Self {
             me,
             peers,
             topology,
+            late,
             states: BTreeMap::new(),
             liars: BTreeMap::new(),
             reached: Bitfield::new(peers),
@@ -87,6 +90,11 @@ impl View {
         };
         view.recompute();
         view
+    }
+
+    /// Whether a peer joins later, and has not done so yet.
+    pub(crate) fn is_awaited(&self, peer: u32) -> bool {
+        peer != self.me && self.late.binary_search(&peer).is_ok() && !self.states.contains_key(&peer)
     }
 
     /// Whether a peer catches up, as it says.
@@ -184,9 +192,9 @@ impl View {
             .any(|observer| self.states.get(&observer).is_some_and(says_so))
     }
 
-    /// Whether all links are up as far as anybody has said.
+    /// Whether all peers are there and all links are up, as far as anybody has said.
     pub(crate) fn is_quiet(&self) -> bool {
-        self.states.is_empty() && self.liars.is_empty()
+        self.late.is_empty() && self.states.is_empty() && self.liars.is_empty()
     }
 
     /// This peer's own list, as it was last signed.
@@ -282,7 +290,7 @@ impl View {
         self.finished = gone.filter(has_finished).count() as u32;
     }
 
-    /// Breadth first over links that are up. A liar is reached by nobody.
+    /// Breadth first over links that are up. A liar is reached by nobody, and neither is who has not joined yet.
     fn reach(&self) -> Bitfield {
         let mut reached = Bitfield::new(self.peers);
         if self.topology.is_empty() {
@@ -299,7 +307,8 @@ impl View {
             let is_mutual = |next: &u32| self.extra(*next).binary_search(&at).is_ok();
             let extra = self.extra(at).iter().filter(|next| is_mutual(next));
             for &next in self.neighbours(at).filter(|next| is_up(next)).chain(extra) {
-                if !self.liars.contains_key(&next) && reached.insert(next) {
+                let is_out = self.liars.contains_key(&next) || self.is_awaited(next);
+                if !is_out && reached.insert(next) {
                     border.push(next);
                 }
             }
@@ -342,7 +351,7 @@ mod tests {
 
     #[test]
     fn a_peer_is_out_when_its_last_link_is_down_and_back_with_the_first() {
-        let mut view = View::new(0, 6, ring(6));
+        let mut view = View::new(0, 6, ring(6), Arc::default());
         assert!(view.is_quiet());
         assert_eq!(says(&mut view, 2, 1, &[3]), Heard::News);
         assert_eq!(members(&view), [0, 1, 2, 3, 4, 5], "3 is reached by way of 4");
@@ -355,8 +364,29 @@ mod tests {
     }
 
     #[test]
+    fn whoever_joins_later_is_out_until_it_has_caught_up() {
+        let mut view = View::new(0, 6, ring(6), Arc::new([3, 4]));
+        assert!(!view.is_quiet());
+        assert_eq!(members(&view), [0, 1, 2, 5]);
+        // To itself it is there, and what is behind it is reached by way of it.
+        assert_eq!(members(&View::new(3, 6, ring(6), Arc::new([3, 4]))), [0, 1, 2, 3, 5]);
+        let mut tell = |sequence, joining, from| {
+            let state = LinkState {
+                sequence,
+                joining,
+                from,
+                ..LinkState::default()
+            };
+            view.hear(3, 0, state, signed(&format!("{sequence}")));
+            (members(&view), view.is_awaited(3), view.lost())
+        };
+        assert_eq!(tell(1, true, 0), (vec![0, 1, 2, 5], false, BTreeSet::from([3, 4])));
+        assert_eq!(tell(2, false, 0), (vec![0, 1, 2, 3, 5], false, BTreeSet::from([4])));
+    }
+
+    #[test]
     fn whoever_lies_about_others_cuts_its_own_links_only() {
-        let mut view = View::new(0, 6, ring(6));
+        let mut view = View::new(0, 6, ring(6), Arc::default());
         // 3 is no neighbour of 0 and 1: there is no such link.
         says(&mut view, 3, 1, &[0, 1, 2, 4, 5]);
         assert_eq!(members(&view), [0, 1, 2, 4, 5]);
@@ -376,7 +406,7 @@ mod tests {
     fn a_link_beside_the_topology_is_there_once_both_ends_say_so() {
         // The leaves of a star whose hub is gone.
         let topology: Arc<[Vec<u32>]> = vec![vec![1, 2, 3], vec![0], vec![0], vec![0]].into();
-        let mut view = View::new(1, 4, topology);
+        let mut view = View::new(1, 4, topology, Arc::default());
         has_extra(&mut view, 1, 1, &[0], &[2, 3]);
         has_extra(&mut view, 2, 1, &[0], &[]);
         assert_eq!(members(&view), [1], "one end alone says so");
@@ -394,7 +424,7 @@ mod tests {
 
     #[test]
     fn one_who_contradicts_itself_takes_part_no_more() {
-        let mut view = View::new(0, 4, ring(4));
+        let mut view = View::new(0, 4, ring(4), Arc::default());
         assert_eq!(says(&mut view, 2, 1, &[3]), Heard::News);
         assert_eq!(says(&mut view, 2, 1, &[1]), Heard::Lie);
         assert_eq!(members(&view), [0, 1, 3]);
@@ -404,7 +434,7 @@ mod tests {
 
     #[test]
     fn whoever_catches_up_takes_no_part_and_passes_on_what_others_say() {
-        let mut view = View::new(0, 4, ring(4));
+        let mut view = View::new(0, 4, ring(4), Arc::default());
         says(&mut view, 3, 1, &[0]);
         let state = LinkState {
             sequence: 1,
@@ -427,7 +457,7 @@ mod tests {
 
     #[test]
     fn what_a_later_process_says_counts_whatever_its_number() {
-        let mut view = View::new(0, 4, ring(4));
+        let mut view = View::new(0, 4, ring(4), Arc::default());
         assert_eq!(says(&mut view, 2, 9, &[1, 3]), Heard::News);
         assert_eq!(members(&view), [0, 1, 3]);
         let epoch = view.epoch_of(&view.members_of(0));
@@ -453,7 +483,7 @@ mod tests {
     fn a_split_leaves_each_side_its_own_members() {
         let lists: [(u32, &[u32]); 4] = [(0, &[5]), (5, &[0]), (2, &[3]), (3, &[2])];
         for (me, side) in [(1, [0, 1, 2]), (4, [3, 4, 5])] {
-            let mut view = View::new(me, 6, ring(6));
+            let mut view = View::new(me, 6, ring(6), Arc::default());
             for (observer, down) in lists {
                 says(&mut view, observer, 1, down);
             }
@@ -463,7 +493,7 @@ mod tests {
 
     #[test]
     fn whoever_has_finished_is_counted_and_not_waited_for() {
-        let mut view = View::new(0, 4, ring(4));
+        let mut view = View::new(0, 4, ring(4), Arc::default());
         for observer in [1, 3] {
             let state = LinkState {
                 sequence: 1,

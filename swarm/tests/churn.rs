@@ -36,21 +36,15 @@ struct Tally {
     excused: u64,
     degraded: u64,
     adopted: u64,
+    joined: u64,
     rewired: u64,
 }
 
-fn run(seed: u64, tally: &mut Tally) {
-    let mut draws = Draws(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1);
-    let peers = 4 + draws.below(7) as u32;
-    let topology = ["mesh", "ring", "chords", "tree", "star"][draws.below(5) as usize];
-    let repair = match seed % 4 {
-        1 => Repair::Ring,
-        3 => Repair::Reconnect,
-        _ => Repair::None,
-    };
-    let setup = Setup {
+fn setup(peers: u32, seed: u64, repair: Repair, late: &BTreeMap<u32, u64>) -> Setup {
+    Setup {
         peers,
         seed,
+        late: late.keys().copied().collect(),
         chunks: 3,
         elements: 12,
         rounds: 16,
@@ -63,7 +57,28 @@ fn run(seed: u64, tally: &mut Tally) {
             deadline: Deadline::Auto,
         }),
         ..Setup::default()
+    }
+}
+
+/// Starts those that join at a step of the schedule.
+fn join(network: &mut Network, late: &BTreeMap<u32, u64>, is_due: impl Fn(u64) -> bool, tally: &mut Tally) {
+    for (&node, _) in late.iter().filter(|(_, step)| is_due(**step)) {
+        network.join(node);
+        tally.joined += 1;
+    }
+}
+
+fn run(seed: u64, tally: &mut Tally) {
+    let mut draws = Draws(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1);
+    let peers = 4 + draws.below(7) as u32;
+    let topology = ["mesh", "ring", "chords", "tree", "star"][draws.below(5) as usize];
+    let repair = match seed % 4 {
+        1 => Repair::Ring,
+        3 => Repair::Reconnect,
+        _ => Repair::None,
     };
+    let late = late(peers, seed);
+    let setup = setup(peers, seed, repair, &late);
     let links = edges(topology, peers);
     let mut network = setup.network(topology);
     if seed.is_multiple_of(16) {
@@ -72,10 +87,15 @@ fn run(seed: u64, tally: &mut Tally) {
     let mut dead = Vec::new();
     let mut away: Vec<u32> = Vec::new();
     let mut restarts: Vec<u32> = Vec::new();
-    let what = format!("seed {seed}, {topology} of {peers}, repair {}", repair.name());
-    for _ in 0..3 + draws.below(12) {
+    let what = format!(
+        "seed {seed}, {topology} of {peers}, repair {}, late {late:?}",
+        repair.name()
+    );
+    let steps = 3 + draws.below(12);
+    for step in 0..steps {
         let next = network.now() + Duration::from_millis(draws.below(700));
         network.run_until(next);
+        join(&mut network, &late, |joins| joins == step, tally);
         let (a, b) = links[draws.below(links.len() as u64) as usize];
         let node = draws.below(u64::from(peers)) as u32;
         let of = |node: u32| links.iter().copied().filter(move |&(a, b)| a == node || b == node);
@@ -110,11 +130,24 @@ fn run(seed: u64, tally: &mut Tally) {
     for node in restarts {
         restart(&mut network, node, &mut draws);
     }
+    join(&mut network, &late, |joins| joins >= steps, tally);
     for (a, b) in links {
         network.mend(a, b);
     }
     let is_over = network.run(LONG);
     check(&setup, &network, &dead, &what, is_over, tally);
+}
+
+/// In every third schedule some peers join later, at these steps of it.
+fn late(peers: u32, seed: u64) -> BTreeMap<u32, u64> {
+    let mut draws = Draws(seed.wrapping_mul(0xd134_2543_de82_ef95) | 1);
+    let count = match seed % 3 {
+        2 => 1 + draws.below(u64::from(peers) / 2),
+        _ => 0,
+    };
+    (0..count)
+        .map(|_| (draws.below(u64::from(peers)) as u32, draws.below(16)))
+        .collect()
 }
 
 /// Starts a killed node anew; what it has signed is known from its disk, or not.

@@ -40,6 +40,11 @@ fn wired(topology: &str, repair: Repair, churn: &[(u32, ChurnPlan)], unit: Optio
     let peer = |me: u32| PeerScenario {
         config: fltorrent_swarm::Config {
             lost_after: 3 * SECOND,
+            late: churn
+                .iter()
+                .filter(|(_, due)| due.event == ChurnKind::Join)
+                .map(|(peer, _)| *peer)
+                .collect(),
             ..setup.config(me, &edges)
         },
         access: Access {
@@ -150,6 +155,62 @@ fn whoever_stood_still_takes_part_again() {
     assert_eq!(missing(&figures, ROUNDS - 1), [0; 0]);
     assert_eq!(figures[5].rounds.last().unwrap().round, ROUNDS - 1);
     assert!(figures[5].rounds.len() < ROUNDS as usize);
+}
+
+/// What has happened to a peer, and in which rounds.
+fn happened(figures: &[PeerFigures], peer: usize) -> Vec<(ChurnKind, u32)> {
+    let churn = figures[peer].churn.iter();
+    churn.map(|&(what, round, _)| (what, round)).collect()
+}
+
+#[test]
+fn whoever_is_started_anew_or_later_takes_part() {
+    let churn = [
+        (2, due(ChurnKind::Restart, 3, 0)),
+        (2, due(ChurnKind::Pause, 5, 1)),
+        (2, due(ChurnKind::Restart, 8, 0)),
+        (5, due(ChurnKind::Restart, 6, 12)),
+        (7, due(ChurnKind::Join, 3, 0)),
+    ];
+    for unit in [None, Some(10_000)] {
+        let figures = run(&churn, unit);
+        for (peer, it) in figures.iter().enumerate() {
+            assert_eq!(it.ended_early, None, "{unit:?}: {peer}");
+            assert_eq!(it.rounds.last().unwrap().round, ROUNDS - 1, "{unit:?}: {peer}");
+            assert_eq!(it.stats.corrupt, 0);
+        }
+        let restarted = [(ChurnKind::Restart, 3), (ChurnKind::Pause, 5), (ChurnKind::Restart, 8)];
+        assert_eq!(happened(&figures, 2), restarted, "{unit:?}");
+        assert_eq!(happened(&figures, 5), [(ChurnKind::Restart, 6)], "{unit:?}");
+        let [(ChurnKind::Join, 3 | 4)] = happened(&figures, 7)[..] else {
+            panic!("{unit:?}: {:?}", happened(&figures, 7));
+        };
+        assert!((0..3).all(|round| missing(&figures, round) == [7]), "{unit:?}");
+        assert!((5..6).all(|round| missing(&figures, round) == [0; 0]), "{unit:?}");
+        assert!(missing(&figures, 6).contains(&5), "{unit:?}");
+        assert_eq!(missing(&figures, ROUNDS - 1), [0; 0], "{unit:?}");
+    }
+}
+
+#[test]
+fn whoever_joins_at_a_time_does_so_and_its_clock_begins_with_the_run() {
+    let after = |event, seconds: u32| ChurnPlan {
+        event,
+        at: At::After(SECOND * seconds),
+        lasts: event.may_last().then_some(SECOND),
+    };
+    let churn = [(4, after(ChurnKind::Join, 6)), (4, after(ChurnKind::Pause, 20))];
+    let figures = run(&churn, None);
+    let times: Vec<u64> = figures[4].churn.iter().map(|(.., at)| at.as_secs()).collect();
+    // Its clock stands still until its training begins.
+    assert!(matches!(times[..], [6..=12, 20..=26]), "{times:?}");
+    assert_eq!(missing(&figures, 0), [4]);
+    assert_eq!(missing(&figures, ROUNDS - 1), [0; 0]);
+    // By then the others have finished.
+    let figures = run(&[(4, after(ChurnKind::Join, 3000))], None);
+    let (why, at) = figures[4].ended_early.clone().unwrap();
+    assert_eq!(why, "the others had finished before it was started");
+    assert!(at < 100 * SECOND && figures[4].rounds.is_empty());
 }
 
 #[test]

@@ -91,6 +91,63 @@ fn whoever_died_comes_back_with_another_process_and_takes_part_again() {
     }
 }
 
+/// Nodes join a run that has begun without them, once others are in a round.
+fn joined(topology: &str, late: &[u32], round: u32) -> (Setup, Network) {
+    let setup = Setup {
+        late: late.to_vec(),
+        ..setup(6, 8)
+    };
+    let mut network = setup.network(topology);
+    network.check_always();
+    let others = (0..6).filter(|node| !late.contains(node)).collect::<Vec<u32>>();
+    while others.iter().all(|&node| network.progress(node).0 < round) {
+        assert!(network.step(), "nobody comes to round {round}");
+    }
+    late.iter().for_each(|&node| network.join(node));
+    let what = format!("{topology}, {late:?} join in round {round}");
+    let is_over = network.run(LONG);
+    if !is_over {
+        for node in 0..6 {
+            println!("{node}: {:?} at {:?}", network.outcome(node), network.progress(node));
+        }
+    }
+    assert!(is_over, "{what}: wedged");
+    assert_survived(&setup, &network, &(0..6).collect::<Vec<u32>>(), &what);
+    (setup, network)
+}
+
+#[test]
+fn whoever_joins_later_counts_by_its_second_round() {
+    for topology in ["mesh", "ring", "chords"] {
+        for round in 0..6 {
+            for late in [&[0][..], &[3], &[1, 4], &[5]] {
+                let (_, network) = joined(topology, late, round);
+                let what = format!("{topology}, {late:?} join in round {round}");
+                let first = (0..6).find(|node| !late.contains(node)).unwrap();
+                for &node in late {
+                    let begins = network.ends(node)[0].round;
+                    assert!((round..=round + 2).contains(&begins), "{what}: {begins}");
+                    assert_eq!(network.incarnation(node), 0);
+                    for end in network.ends(first) {
+                        let is_missing = end.missing.contains(&node);
+                        assert!(end.round >= begins || is_missing, "{what}: round {}", end.round);
+                        assert!(end.round <= begins || !is_missing, "{what}: round {}", end.round);
+                    }
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn a_run_that_begins_with_too_few_waits_for_those_who_join() {
+    let (_, network) = joined("mesh", &[1, 2, 5], 0);
+    assert!((0..6).all(|node| network.ends(node).last().unwrap().missing.is_empty()));
+    let is_pause = |notice: &Notice| matches!(notice, Notice::Paused { .. });
+    let has_paused = |node: u32| network.notices(node).iter().any(is_pause);
+    assert!([0, 3, 4].into_iter().all(has_paused));
+}
+
 #[test]
 fn half_of_the_peers_die_at_once_and_the_run_goes_on_with_their_next_processes() {
     for at in 0..24 {

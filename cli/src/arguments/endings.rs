@@ -25,6 +25,10 @@ const NO_USE: Row = (
     "5",
     "the run is over or cannot go on, so that the launcher does not restart this peer",
 );
+const RESTARTS: Row = (
+    "6",
+    "the launcher is to start another process of this peer, as `churn` in the manifest says",
+);
 const INTERRUPTED: Row = ("130", "interrupted (Ctrl-C, SIGTERM or SIGHUP)");
 
 const LOG: Row = (
@@ -81,7 +85,16 @@ pub(super) const FIRST_STEPS: Ending = Ending {
         "fltorrent init && fltorrent plan experiment.yaml && fltorrent run experiment.yaml",
     ],
     note: "",
-    codes: &[COMPLETE, FAILED, WRONG, LAUNCHER_GONE, LEFT, NO_USE, INTERRUPTED],
+    codes: &[
+        COMPLETE,
+        FAILED,
+        WRONG,
+        LAUNCHER_GONE,
+        LEFT,
+        NO_USE,
+        RESTARTS,
+        INTERRUPTED,
+    ],
     variables: &[LOG, PROXY, AUTHORITIES, COLOUR, CACHE, CUDA],
 };
 
@@ -200,6 +213,15 @@ pub(super) const PEER: Ending = Ending {
         "fltorrent peer --in-cluster /etc/fltorrent",
     ],
     note: "",
-    codes: &[COMPLETE, FAILED, WRONG, LAUNCHER_GONE, LEFT, NO_USE, INTERRUPTED],
+    codes: &[
+        COMPLETE,
+        FAILED,
+        WRONG,
+        LAUNCHER_GONE,
+        LEFT,
+        NO_USE,
+        RESTARTS,
+        INTERRUPTED,
+    ],
     variables: &[LOG, PROXY, AUTHORITIES, CACHE, CUDA],
 };

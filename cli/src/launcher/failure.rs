@@ -9,7 +9,7 @@ use std::{
     process::ExitStatus,
 };
 
-use fltorrent_peer::process::LEFT;
+use fltorrent_peer::process::{LEFT, RESTARTS};
 use serde_json::Value;
 
 use super::{child::Exit, results::Results};
@@ -75,6 +75,7 @@ impl std::fmt::Display for PeerFailure {
 fn describe(status: ExitStatus) -> String {
     match (status.code(), status.signal()) {
         (Some(code), _) if code == i32::from(LEFT) => "left".to_owned(),
+        (Some(code), _) if code == i32::from(RESTARTS) => "died".to_owned(),
         (Some(code), _) => format!("failed with exit code {code}"),
         (None, Some(9)) => "was killed by signal 9 (SIGKILL: by a user, or out of memory)".to_owned(),
         (None, Some(signal)) => format!("was killed by signal {signal}"),

@@ -5,14 +5,14 @@ use std::{
     ops::Range,
 };
 
-use fltorrent_crds::{Plan, plan::ChurnKind};
+use fltorrent_crds::Plan;
 use fltorrent_records::{
     classes::{ClassFigures, Classes, by_class},
     file,
     line::{Converged, Event, InRound, Line},
     progress::{Progress, RoundSummary},
     report::RoundReport,
-    survival::{Cause, RoundEnd},
+    survival::{Cause, Churned, RoundEnd},
     verdict::Verdict,
 };
 use serde::Serialize;
@@ -85,18 +85,21 @@ impl Measured {
     pub fn read(results: &Results, plan: &Plan, lost: impl IntoIterator<Item = u32>) -> Self {
         let peers = u32::try_from(plan.peers.len()).unwrap_or(u32::MAX);
         let progress = Progress::new(peers, plan.training.rounds).with_least(plan.liveness.min_peers);
-        Sums::of(results, 0..peers, progress, lost).measured()
+        let late = plan.late(0).map(|(peer, _)| peer).collect();
+        Sums::of(results, 0..peers, late, progress, lost).measured()
     }
 
     /// As [`Measured::read`], but of one peer only, as if there were no others.
     pub fn of(results: &Results, index: u32, rounds: u32) -> Self {
-        Sums::of(results, index..index + 1, Progress::new(1, rounds), []).measured()
+        Sums::of(results, index..index + 1, BTreeSet::new(), Progress::new(1, rounds), []).measured()
     }
 }
 
 /// What the lines of metrics files add up to.
 struct Sums {
     progress: Progress,
+    /// Peers that joined when the run had begun.
+    late: BTreeSet<u32>,
     converged: Option<(u32, String)>,
     verdict: Option<Verdict>,
     /// By the round that a start or a resumption begins with: how many peers began, and when the last of them did.
@@ -114,9 +117,16 @@ struct Sums {
 }
 
 impl Sums {
-    fn of(results: &Results, indices: Range<u32>, progress: Progress, lost: impl IntoIterator<Item = u32>) -> Self {
+    fn of(
+        results: &Results,
+        indices: Range<u32>,
+        late: BTreeSet<u32>,
+        progress: Progress,
+        lost: impl IntoIterator<Item = u32>,
+    ) -> Self {
         let mut sums = Self {
             progress,
+            late,
             converged: None,
             verdict: None,
             began: BTreeMap::new(),
@@ -146,8 +156,8 @@ impl Sums {
             end.missing.iter().flat_map(of).collect::<Vec<_>>()
         };
         let mut gone: BTreeSet<(u32, u32)> = self.ends.values().flat_map(gone).collect();
-        // What a process had not reported by its end, the next one does not report.
-        for &peer in &self.restarted {
+        // What a process had not reported by its end, the next one does not report, nor anybody what was before it joined.
+        for &peer in self.restarted.union(&self.late) {
             let own = self.reported.range((peer, 0)..=(peer, u32::MAX));
             let last = own.last().map_or(0, |&(_, round)| round);
             gone.extend((0..last).map(|round| (peer, round)));
@@ -162,7 +172,7 @@ impl Sums {
 
     /// Adds the lines of a peer, which is that of this place here.
     fn add(&mut self, results: &Results, place: u32, index: u32) {
-        let (mut starts, mut own) = (true, None);
+        let (mut starts, mut own) = (!self.late.contains(&index), None);
         let mut newest = VecDeque::new();
         for Line { time, event } in lines(results, index) {
             match event {
@@ -216,9 +226,9 @@ impl Sums {
     }
 
     fn measured(mut self) -> Measured {
-        let peers = self.progress.peers();
+        let (peers, late) = (self.progress.peers(), self.late.len() as u32);
         let all_began = |round| match self.began.get(&round) {
-            Some(&(count, last)) if count == peers => Some(last),
+            Some(&(count, last)) if count == peers || round == 0 && count == peers - late => Some(last),
             _ => None,
         };
         let training_began = self.began.keys().next_back().and_then(|&round| all_began(round));
@@ -275,9 +285,9 @@ pub(crate) fn rounds_of(results: &Results, peer: u32, rounds: u32) -> u32 {
 }
 
 /// What the manifest had a peer's last process do to itself last.
-pub(super) fn last_churn(results: &Results, peer: u32) -> Option<ChurnKind> {
+pub(super) fn last_churn(results: &Results, peer: u32) -> Option<Churned> {
     lines(results, peer).fold(None, |last, line| match line.event {
-        Event::Churn(churned) => Some(churned.event),
+        Event::Churn(churned) => Some(churned),
         Event::Restarted(_) => None,
         _ => last,
     })
@@ -308,7 +318,7 @@ mod tests {
 
     /// The figures of two peers.
     fn read(results: &Results, rounds: u32) -> Measured {
-        Sums::of(results, 0..2, Progress::new(2, rounds), []).measured()
+        Sums::of(results, 0..2, BTreeSet::new(), Progress::new(2, rounds), []).measured()
     }
 
     #[test]
@@ -327,7 +337,16 @@ mod tests {
             }
             std::fs::write(results.of_peer(peer, "jsonl"), text).unwrap();
         }
-        let of = |least, lost| Sums::of(&results, 0..3, Progress::new(3, 5).with_least(least), lost).measured();
+        let of = |least, lost| {
+            Sums::of(
+                &results,
+                0..3,
+                BTreeSet::new(),
+                Progress::new(3, 5).with_least(least),
+                lost,
+            )
+            .measured()
+        };
         assert_eq!(of(3, vec![1]).rounds.len(), 1, "too few finished the other");
         // That it was away is told by the others.
         assert_eq!(
@@ -364,7 +383,7 @@ mod tests {
                 .collect();
             std::fs::write(results.of_peer(peer, "jsonl"), text).unwrap();
         }
-        let measured = Sums::of(&results, 0..3, Progress::new(3, 5).with_least(2), []).measured();
+        let measured = Sums::of(&results, 0..3, BTreeSet::new(), Progress::new(3, 5).with_least(2), []).measured();
         assert_eq!((measured.rounds.len(), measured.training_began), (4, Some(100.0)));
         assert_eq!(
             (&measured.rounds_by_peer[..], &measured.passed_over[..]),

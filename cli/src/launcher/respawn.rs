@@ -5,13 +5,13 @@
 
 mod processes;
 
-use std::{ffi::OsString, fmt, path::PathBuf};
+use std::{ffi::OsString, fmt, path::PathBuf, time::Duration};
 
 use fltorrent_crds::{
-    Announcement, Bindings,
+    Announcement, Bindings, Interval,
     plan::{ChurnKind, OnPeerLoss},
 };
-use fltorrent_peer::process::{LEFT, NO_USE};
+use fltorrent_peer::process::{LEFT, NO_USE, RESTARTS};
 use serde::Serialize;
 use tokio::time::Instant;
 
@@ -60,6 +60,12 @@ impl Exit {
         let status = self.status.as_ref();
         status.is_ok_and(|status| ![LEFT, NO_USE].map(|code| Some(code.into())).contains(&status.code()))
     }
+
+    /// Whether it made room for another one, as the manifest says.
+    fn makes_room(&self) -> bool {
+        let status = self.status.as_ref();
+        status.is_ok_and(|status| status.code() == Some(RESTARTS.into()))
+    }
 }
 
 impl Launcher {
@@ -68,14 +74,19 @@ impl Launcher {
         let (index, starts) = (exit.index, !self.bindings.is_empty());
         let fails = starts || self.setup.plan.on_peer_loss == OnPeerLoss::Fail;
         let failure = (!exit.succeeded() || starts).then(|| PeerFailure::of(&exit, &self.setup.results));
-        let may_be_repeated = exit.may_be_repeated();
+        let (may_be_repeated, makes_room) = (exit.may_be_repeated(), exit.makes_room());
         self.note_exit(exit);
         let event = match failure {
             Some(failure) if fails => return Err(LaunchError::Peer(failure)),
             Some(_) if self.is_given_up(index) => None,
+            Some(failure) if makes_room && self.finished() == 0 => {
+                self.restart_as_planned(failure);
+                None
+            }
             Some(failure) => self.restart_or_lose(failure, may_be_repeated),
             None => {
                 self.restart_nobody();
+                self.join_nobody();
                 None
             }
         };
@@ -87,7 +98,7 @@ impl Launcher {
     fn restart_or_lose(&mut self, mut failure: PeerFailure, may_be_repeated: bool) -> Option<Event> {
         let index = failure.index;
         let Setup { plan, results, .. } = &self.setup;
-        let churn = last_churn(results, index);
+        let churn = last_churn(results, index).map(|churned| churned.event);
         let is_of_use = may_be_repeated && self.finished() == 0 && !churn.is_some_and(ChurnKind::is_last);
         let (restarts, closed) = (plan.restarts, closed_by(results, index));
         let processes = self.respawns.of(index);
@@ -96,9 +107,7 @@ impl Launcher {
         }
         match processes.wait(closed, restarts).filter(|_| is_of_use) {
             Some(wait) => {
-                processes.next = Some((Instant::now() + wait, failure));
-                let finished = self.status.as_ref().map(|status| status.leave(index));
-                self.tell_rounds(finished.unwrap_or_default());
+                self.restart_in(wait, failure);
                 None
             }
             None => {
@@ -108,6 +117,23 @@ impl Launcher {
                 Some(self.lose(failure))
             }
         }
+    }
+
+    /// The manifest says that another process takes the peer's place, and after which time: that uses up no restart.
+    fn restart_as_planned(&mut self, failure: PeerFailure) {
+        let results = &self.setup.results;
+        let churn = last_churn(results, failure.index);
+        let wait = churn.and_then(|churned| churned.lasts).map(Interval::get);
+        let closed = closed_by(results, failure.index);
+        self.respawns.of(failure.index).plan(closed);
+        self.restart_in(wait.unwrap_or_default(), failure);
+    }
+
+    fn restart_in(&mut self, wait: Duration, failure: PeerFailure) {
+        let index = failure.index;
+        self.respawns.of(index).next = Some((Instant::now() + wait, failure));
+        let finished = self.status.as_ref().map(|status| status.leave(index));
+        self.tell_rounds(finished.unwrap_or_default());
     }
 
     fn restart_nobody(&mut self) {
@@ -167,6 +193,10 @@ impl Launcher {
 
     /// A process that takes the place of another one listens. It is told what that one was told, or nothing, which ends it.
     pub(super) fn announced_again(&mut self, index: u32, announcement: Result<Announcement, String>) {
+        let announcement = match announcement {
+            Ok(announcement) if self.joins.contains(index) => return self.announced_early(index, announcement),
+            announcement => announcement,
+        };
         let processes = self.respawns.of(index);
         let (line, incarnation) = (processes.line.take(), processes.incarnation);
         let answer = announcement.and_then(|announcement| self.answer_again(index, incarnation, &announcement));
@@ -178,7 +208,12 @@ impl Launcher {
         }
     }
 
-    fn answer_again(&self, index: u32, incarnation: u32, announcement: &Announcement) -> Result<Vec<u8>, String> {
+    pub(super) fn answer_again(
+        &self,
+        index: u32,
+        incarnation: u32,
+        announcement: &Announcement,
+    ) -> Result<Vec<u8>, String> {
         if announcement.index != index {
             return Err(format!("it says that it is peer {}", announcement.index));
         }
@@ -190,9 +225,14 @@ impl Launcher {
         self.line(&bindings, announcement).map_err(|error| crate::chain(&error))
     }
 
-    /// Whether a peer's process took the place of another one and has closed no round yet.
+    /// Whether a peer's process took the place of another one, or has joined, and has closed no round yet.
     pub(super) fn is_coming_back(&self, index: u32) -> bool {
+        let is_late = self
+            .setup
+            .plan
+            .late(self.setup.resume.unwrap_or(0))
+            .any(|(late, _)| late == index);
         self.respawns
-            .is_coming_back(index, || closed_by(&self.setup.results, index))
+            .is_coming_back(index, is_late, || closed_by(&self.setup.results, index))
     }
 }

@@ -96,6 +96,11 @@ impl Board {
         self.finished.extend(finished.into_iter().map(|summary| (now, summary)));
     }
 
+    /// A peer joins later: until it has finished a round, none waits for it.
+    pub(super) fn begin_without(&mut self, peer: u32) {
+        self.progress.leave(peer);
+    }
+
     /// Another process takes the place of a peer's that died.
     pub(super) fn restart(&mut self, peer: u32, now: f64) {
         if let Some(place) = self.peers.get_mut(peer as usize) {

@@ -124,6 +124,11 @@ fn command_lines_and_nodes_files_that_do_not_fit() {
             "authority in authority.yaml is not the one of keys",
         ),
         (
+            &["--set", "churn=[{event: restart, peers: [1], round: 2}]"],
+            2,
+            "churn: a restart needs a launcher, which peers that are started by hand do not have",
+        ),
+        (
             &["--index", "2"],
             2,
             "there is no peer 2: the plan has peers 0 to 1; correct --index",

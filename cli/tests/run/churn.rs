@@ -94,3 +94,102 @@ fn whoever_stands_still_for_ever_is_ended_when_the_others_have_finished() {
     let last = lines(folder.path(), 0, "roundEnd").pop().unwrap();
     assert!(last["missing"].as_array().unwrap().contains(&2.into()), "{last}");
 }
+
+/// What a peer has done to itself, with the rounds from 0.
+fn done(results: &Path, peer: u64) -> Vec<(String, u64)> {
+    let lines = lines(results, peer, "churn").into_iter();
+    lines
+        .map(|line| {
+            (
+                line["what"].as_str().unwrap().to_owned(),
+                line["round"].as_u64().unwrap(),
+            )
+        })
+        .collect()
+}
+
+/// Everybody has come to the end, with one model.
+fn assert_all_finished(results: &Path, rounds: u64) {
+    let summary = read_json(&results.join("summary.json"));
+    assert_eq!(summary["outcome"], "completed");
+    assert_eq!(lost(results), BTreeSet::new());
+    for peer in 0..8 {
+        let last = lines(results, peer, "round").pop().unwrap();
+        let model = (&last["round"], &last["modelHash"]);
+        assert_eq!(model, (&(rounds - 1).into(), &summary["modelHash"]), "peer {peer}");
+    }
+    let last = lines(results, 0, "roundEnd").pop().unwrap();
+    assert_eq!(last["missing"], Value::Array(Vec::new()));
+}
+
+#[test]
+fn whoever_is_restarted_comes_back_and_goes_on_with_what_is_left_of_its_events() {
+    let folder = tempfile::tempdir().unwrap();
+    let churn = "churn=[{event: restart, peers: [1], round: 4}, {event: restart, peers: [1], round: 40}, \
+                 {event: restart, peers: [2], round: 6, for: 2s}]";
+    // Nobody is restarted for another reason.
+    let sets = [churn, "training.rounds=60", "restarts=0"];
+    let output = run("churn.yaml", folder.path(), &sets).output().unwrap();
+    let (errors, results) = (stderr(&output), folder.path());
+    assert_eq!(output.status.code(), Some(0), "{errors}");
+    let restart = |round: u64| ("restart".to_owned(), round);
+    assert_eq!(done(results, 1), [restart(3), restart(39)], "{errors}");
+    assert_eq!(done(results, 2), [restart(5)], "{errors}");
+    assert_eq!(lines(results, 2, "churn")[0]["for"], "2s");
+    let said = "warning: peer 1 died: in round 4, as `churn` says, after 3 finished rounds: it is restarted";
+    assert!(errors.contains(said), "{errors}");
+    assert_all_finished(results, 60);
+    let summary = read_json(&results.join("summary.json"));
+    let restarts: Vec<&Value> = (0..8).map(|peer| &summary["peers"][peer]["restarts"]).collect();
+    assert_eq!(restarts[1..3], [&Value::from(2), &Value::from(1)], "{summary}");
+    // A process that is away for longer than silence takes misses rounds, and the others have them.
+    let ends = lines(results, 0, "roundEnd");
+    assert_eq!(ends.len(), 60);
+    let is_missing = |end: &Value| end["missing"].as_array().unwrap().contains(&2.into());
+    assert!(ends.iter().any(is_missing));
+}
+
+#[test]
+fn whoever_joins_later_is_missing_before_and_takes_part_from_then_on() {
+    for (churn, from) in [
+        ("churn=[{event: join, peers: [5], round: 6}]", 5),
+        ("churn=[{event: join, peers: [0, 5], after: 1s}]", 0),
+    ] {
+        let folder = tempfile::tempdir().unwrap();
+        let sets = [churn, "training.rounds=40"];
+        let output = run("churn.yaml", folder.path(), &sets).output().unwrap();
+        let (errors, results) = (stderr(&output), folder.path());
+        assert_eq!(output.status.code(), Some(0), "{errors}");
+        assert_all_finished(results, 40);
+        let [(what, _)] = &done(results, 5)[..] else {
+            panic!("{errors}");
+        };
+        assert_eq!(what, "join");
+        let began = lines(results, 5, "training")[0]["round"].as_u64().unwrap();
+        assert!(began >= from, "{began}");
+        let ends = lines(results, 1, "roundEnd");
+        assert_eq!(ends.len(), 40, "nobody waited for it");
+        for end in ends.iter().filter(|end| end["round"].as_u64().unwrap() < began) {
+            assert!(end["missing"].as_array().unwrap().contains(&5.into()), "{end}");
+        }
+    }
+}
+
+#[test]
+fn whoever_would_come_after_the_end_is_lost() {
+    let folder = tempfile::tempdir().unwrap();
+    let sets = [
+        "churn=[{event: join, peers: [5], after: 1h}, {event: restart, peers: [2], round: 4, for: 1h}]",
+        "training.rounds=10",
+    ];
+    let output = run("churn.yaml", folder.path(), &sets).output().unwrap();
+    let errors = stderr(&output);
+    assert_eq!(output.status.code(), Some(0), "{errors}");
+    assert_eq!(lost(folder.path()), BTreeSet::from([2, 5]), "{errors}");
+    for said in [
+        "warning: peer 2 died: in round 4, as `churn` says",
+        "warning: peer 5 had yet to join when the others finished",
+    ] {
+        assert!(errors.contains(said), "{errors}");
+    }
+}

@@ -22,7 +22,7 @@ use crate::Interval;
 #[serde(rename_all = "camelCase")]
 pub struct Churn {
     /// What happens. With join the peer is not there before. With leave it says goodbye and ends; with crash its process dies without a
-    /// word, and with restart it is started again after that. With pause its process stands still, and with wedge its training alone.
+    /// word, and with restart another one takes its place after that. With pause its process stands still, and with wedge its training alone.
     pub event: ChurnKind,
     /// Indices of the peers that it happens to.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -32,16 +32,17 @@ pub struct Churn {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 0.000_001, max = 1.0))]
     pub rate: Option<f64>,
-    /// The round with whose beginning it happens, from 1; of a join the first one that the peer takes part in.
+    /// The round with whose beginning it happens, from 1. Whoever joins is started when others begin that round, and takes part in it or in
+    /// the next one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1, max = 1_000_000))]
     pub round: Option<u32>,
-    /// The time from the beginning of the peer's first training, or for a join from its start; 1ms to 168h. All events of a peer have
-    /// rounds, or all have times.
+    /// The time from the beginning of the peer's first training, or where it joins from the beginning of the run; 1ms to 168h. All events of
+    /// a peer have rounds, or all have times.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub after: Option<Interval>,
-    /// How long a pause or a wedge lasts, and how long a restarted peer waits before it begins again; 1ms to 168h. Without it a pause or
-    /// a wedge lasts to the end of the run, and a restarted peer begins at once.
+    /// How long a pause or a wedge lasts, and how long a restarted peer is away before its next process begins; 1ms to 168h. Without it
+    /// a pause or a wedge lasts to the end of the run, and the next process begins at once.
     #[serde(default, rename = "for", skip_serializing_if = "Option::is_none")]
     pub lasts: Option<Interval>,
 }

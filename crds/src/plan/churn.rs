@@ -9,7 +9,7 @@ pub use fltorrent_swarm::churn::{At, ChurnPlan};
 use fltorrent_swarm::{OnPeerLoss, churn::ChurnKind};
 use rand_chacha::ChaCha8Rng;
 
-use super::PeerPlan;
+use super::{PeerPlan, Plan};
 use crate::{errors::MAX_ERRORS, experiment::Churn, findings::Findings, seeds};
 
 /// Events of all peers together.
@@ -41,6 +41,17 @@ impl PeerPlan {
     }
 }
 
+impl Plan {
+    /// Peers that join later, ascending, and when, in a run whose first round this is. One that resumes has all its peers.
+    pub fn late(&self, first_round: u32) -> impl Iterator<Item = (u32, At)> {
+        let joins = |peer: &PeerPlan| {
+            let first = peer.churn.first().filter(|due| due.event == ChurnKind::Join)?;
+            Some((peer.index, first.at))
+        };
+        self.peers.iter().filter_map(joins).filter(move |_| first_round == 0)
+    }
+}
+
 /// What is known of the run.
 pub(super) struct Run {
     pub(super) seed: u64,
@@ -63,6 +74,7 @@ pub(super) fn churn(churn: &[Churn], run: &Run, findings: &mut Findings) -> BTre
     }
     let mut all = listed(churn);
     check_together(&all, churn, findings);
+    check_beginning(&all, run, findings);
     let count = all.values().map(Vec::len).sum::<usize>();
     let fits = findings.errors.len() > before || count <= MOST && draw(churn, run, MOST - count, &mut all);
     if !fits {
@@ -141,6 +153,18 @@ fn check_together(all: &BTreeMap<u32, Vec<Due>>, churn: &[Churn], findings: &mut
                 "remove it, or let it happen earlier",
             );
         }
+    }
+}
+
+/// A run begins with somebody: whoever joins with a round waits for others who begin it.
+fn check_beginning(all: &BTreeMap<u32, Vec<Due>>, run: &Run, findings: &mut Findings) {
+    let joins = |events: &&Vec<Due>| events.first().is_some_and(|first| first.plan.event == ChurnKind::Join);
+    if all.values().filter(joins).count() == run.peers as usize {
+        findings.error(
+            "churn",
+            format!("all {} peers join later, so that nobody begins", run.peers),
+            "let at least one peer be there from the beginning",
+        );
     }
 }
 
@@ -330,6 +354,19 @@ mod tests {
         assert_eq!(back(0), [true, true, true]);
         assert_eq!(back(1), [true, false, true]);
         assert_eq!(back(2), [true, true, true]);
+    }
+
+    #[test]
+    fn whoever_joins_is_late_unless_the_run_resumes() {
+        let plan = plan(
+            "[{event: join, peers: [6, 2], round: 3}, {event: join, peers: [4], after: 5s}, \
+             {event: restart, peers: [2, 1], round: 5}]",
+            &[],
+        );
+        let late: Vec<(u32, At)> = plan.late(0).collect();
+        let after = At::After(Duration::from_secs(5));
+        assert_eq!(late, [(2, At::Round(2)), (4, after), (6, At::Round(2))]);
+        assert_eq!(plan.late(2).count(), 0);
     }
 
     #[test]

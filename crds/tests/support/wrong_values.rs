@@ -1510,6 +1510,21 @@ pub fn wrong_values() -> Vec<(&'static str, Value, &'static str)> {
             "churn[0]: peer 1 has gone by then (churn[1]); remove it, or let it happen earlier",
         ),
         (
+            "churn",
+            json!([{"event": "restart", "peers": [1], "round": 3}, {"event": "join", "peers": [1], "round": 4}]),
+            "churn[1]: peer 1 joins after its restart (churn[0]); a peer joins once, before anything else happens to it",
+        ),
+        (
+            "churn",
+            json!([{"event": "join", "peers": [1], "round": 3, "for": "2s"}]),
+            "churn[0].for: 2s, but a join has no length; remove it; pause, restart and wedge have one",
+        ),
+        (
+            "churn",
+            json!([{"event": "join", "peers": [0, 1, 2, 3, 4, 5, 6], "round": 2}, {"event": "join", "peers": [7], "after": "2s"}]),
+            "churn: all 8 peers join later, so that nobody begins; let at least one peer be there from the beginning",
+        ),
+        (
             "failurePolicy/onPeerlos",
             json!("fail"),
             "failurePolicy.onPeerlos: unknown field; did you mean `onPeerLoss`?",

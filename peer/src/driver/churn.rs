@@ -17,7 +17,7 @@ impl Driver {
         let round = self.hangs.map_or(round, |_| self.parts.swarm.round());
         let mut trained_for = self.now().saturating_sub(since);
         while let Some(due) = self.parts.churn.next(round, trained_for) {
-            self.observer.churned(due.event, round)?;
+            self.observer.churned(due.event, due.lasts, round)?;
             match due.event {
                 ChurnKind::Pause => {
                     self.parts.orders.stand_still(due.lasts.unwrap_or(Duration::MAX));
@@ -29,7 +29,7 @@ impl Driver {
                     }
                     churn::die(round)
                 }
-                ChurnKind::Restart => churn::die(round),
+                ChurnKind::Restart => churn::make_room(round),
                 ChurnKind::Leave => return Err(RunError::Left { round }),
                 // The training thread hangs, and a peer joins by being started.
                 ChurnKind::Wedge | ChurnKind::Join => {}

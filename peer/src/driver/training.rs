@@ -13,11 +13,11 @@ use crate::{
 impl Driver {
     pub(super) fn progressed(&mut self, progress: Progress) -> Result<(), RunError> {
         match progress {
-            Progress::Hangs { round, for_ever } => {
-                self.hangs = for_ever.then_some(round);
+            Progress::Hangs { round, lasts } => {
+                self.hangs = lasts.is_none().then_some(round);
                 let now = self.now();
                 self.trains.get_or_insert((now, round));
-                self.observer.churned(ChurnKind::Wedge, round)?;
+                self.observer.churned(ChurnKind::Wedge, lasts, round)?;
             }
             Progress::Training { round } => {
                 let since = self.trains.map_or_else(|| self.now(), |(since, _)| since);

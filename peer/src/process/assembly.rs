@@ -2,7 +2,7 @@
 
 use std::{
     sync::Arc,
-    time::{Duration, Instant},
+    time::{Duration, Instant, SystemTime},
 };
 
 use anyhow::Result;
@@ -12,7 +12,11 @@ use fltorrent_coordinator::{
     signature::SignatureVerifier,
     tls::{Credentials, HTTP_ALPN},
 };
-use fltorrent_swarm::{Beginning, Config, OnPeerLoss, Swarm, churn::Churn, message::Limits};
+use fltorrent_swarm::{
+    Beginning, Config, OnPeerLoss, Swarm,
+    churn::{Churn, Past},
+    message::Limits,
+};
 use tokio::sync::{mpsc, oneshot};
 
 use super::{Membership, Peer, Watch, config, prepare::Prepared};
@@ -20,15 +24,19 @@ use crate::{
     aggregate,
     buffers::Buffers,
     checkpoint,
+    churn::past,
     driver::{CertificateVerifier, Driver, Parts},
     last_model::LastModel,
     metrics::Metrics,
-    metrics_file::MetricsFile,
+    metrics_file::{MetricsFile, unix_seconds},
     observer::Outlets,
     orders, retries,
     signed_record::SignedRecord,
     store::ChunkStore,
-    transport::{self, Transport, socket::Socket},
+    transport::{
+        self, Transport,
+        socket::{self, Socket},
+    },
     worker::{self, Work},
 };
 
@@ -56,6 +64,12 @@ impl Assembly {
         let (signed, earlier) = SignedRecord::open(peer.signed_record(), run, attempt, incarnation)?;
         let buffers = Buffers::new(prepared.layout.longest());
         let (folder, budget) = (peer.places.scratch.clone(), plan.exchange.memory_budget);
+        let is_late = plan.late(prepared.start.round).any(|(late, _)| late == index);
+        // Whoever joins later has signed nothing.
+        let beginning = match incarnation == 0 && !is_late {
+            true => Beginning::Together,
+            false => Beginning::CatchUp(earlier),
+        };
         Ok(Self {
             last_model: LastModel::new(folder.clone()),
             store: ChunkStore::new(folder, budget, &buffers, index),
@@ -65,10 +79,7 @@ impl Assembly {
             prepared,
             buffers,
             signed,
-            beginning: match incarnation {
-                0 => Beginning::Together,
-                _ => Beginning::CatchUp(earlier),
-            },
+            beginning,
         })
     }
 
@@ -89,7 +100,11 @@ impl Assembly {
             None => (None, None, oneshot::channel().1, None),
         };
         let (index, first_round) = (self.peer.index, self.prepared.start.round);
-        let (churn, wedges) = Churn::of(&self.peer.plan.peers[index as usize].churn, 0, first_round);
+        let past = match self.peer.incarnation {
+            0 => Past::default(),
+            processes => past(&self.peer.metrics_file(), processes, unix_seconds(SystemTime::now())),
+        };
+        let (churn, wedges) = Churn::of(&self.peer.plan.peers[index as usize].churn, &past, first_round);
         let config = self.config(wait);
         let limits = config.limits();
         let (events_in, events) = mpsc::channel(EVENTS);
@@ -154,6 +169,10 @@ impl Assembly {
     ) -> Result<Transport> {
         let (plan, index) = (&self.peer.plan, self.peer.index);
         let own = &plan.peers[index as usize];
+        let late: Vec<u32> = plan.late(self.prepared.start.round).map(|(peer, _)| peer).collect();
+        if late.contains(&index) {
+            socket::drop_waiting(&socket);
+        }
         let socket = match &own.link {
             Some(link) => transport::shape(socket, link, plan.seed, index),
             None => socket,
@@ -167,6 +186,7 @@ impl Assembly {
             &self.buffers,
             &own.neighbours,
             &self.membership.addresses,
+            &late,
             is_open,
             limits,
             events,

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use fltorrent_coordinator::identity::RunId;
 use fltorrent_crds::{Plan, seeds};
-use fltorrent_swarm::{Beginning, ChunkLayout, Config, EarlyStop, Hello, StopRules};
+use fltorrent_swarm::{Beginning, ChunkLayout, Config, EarlierUpdates, EarlyStop, Hello, StopRules};
 use rand_core::Rng;
 
 use crate::worker::Start;
@@ -29,7 +29,7 @@ pub fn topology(plan: &Plan) -> Arc<[Vec<u32>]> {
     plan.peers.iter().map(|peer| peer.neighbours.clone()).collect()
 }
 
-/// For peer `index`, which is in the plan, whose [`topology`] is given. Neighbours that were never met are waited for as long as
+/// For the first process of peer `index`, which is in the plan, whose [`topology`] is given. Neighbours that were never met are waited for as long as
 /// others.
 pub fn swarm(
     plan: &Plan,
@@ -40,7 +40,13 @@ pub fn swarm(
     start: &Start,
 ) -> Config {
     let (exchange, liveness) = (&plan.exchange, &plan.liveness);
+    let late: Arc<[u32]> = plan.late(start.round).map(|(peer, _)| peer).collect();
     Config {
+        beginning: match late.contains(&index) {
+            true => Beginning::CatchUp(EarlierUpdates::Nothing),
+            false => Beginning::Together,
+        },
+        late,
         hello: Hello {
             run: *identity.run.as_bytes(),
             attempt: identity.attempt,
@@ -80,7 +86,6 @@ pub fn swarm(
         round_rules: exchange.round,
         lost_after: liveness.heartbeat_timeout,
         join_within: liveness.heartbeat_timeout,
-        beginning: Beginning::Together,
         seed: seeds::rng(plan.seed, "swarm", index, 0).next_u64(),
     }
 }
@@ -139,6 +144,8 @@ mod tests {
             ("topology.type", "star"),
             ("topology.repair", "ring"),
             ("topology.repair", "reconnect"),
+            ("churn", "[{event: join, peers: [5], round: 2}]"),
+            ("churn", "[{event: join, peers: [3], round: 2}]"),
         ]
         .into_iter()
         .chain(policies)

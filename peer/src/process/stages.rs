@@ -2,8 +2,7 @@
 
 use std::{future::Future, net::SocketAddr, sync::Arc};
 
-use anyhow::{Context, Result, bail};
-use fltorrent_crds::plan::ChurnKind;
+use anyhow::{Context, Result};
 use fltorrent_swarm::EvaluationCounts;
 use tokio::task::JoinSet;
 
@@ -56,10 +55,6 @@ impl Peer {
         let Self { index, plan, .. } = &self;
         backend::probe(plan.training.backend)?;
         plan.peers.get(*index as usize).context("the plan lacks this peer")?;
-        let mut events = plan.peers.iter().flat_map(|peer| &peer.churn);
-        if let Some(due) = events.find(|due| matches!(due.event, ChurnKind::Join | ChurnKind::Restart)) {
-            bail!("churn: {} is not there yet; remove it", due.event.name());
-        }
         let socket = match self.listen {
             Listen::At(address) => socket::bind(address)?,
             Listen::Port(port) => socket::bind_all(port)?,

@@ -66,7 +66,8 @@ pub struct Transport {
 
 impl Transport {
     /// Starts on a bound socket: accepts neighbours with higher indices and dials those with lower ones at
-    /// `addresses[index]`, again and again. A process that takes the place of another one dials all of them once. `link` is what the
+    /// `addresses[index]`, again and again. A process that takes the place of another one, or of a peer that joins `late`, dials all of
+    /// them once. `link` is what the
     /// socket's datagrams go through (see [`super::shape`]); the default one when nothing is known of it. Where it `is_open`, all
     /// members of the run may connect, and be dialled.
     ///
@@ -82,6 +83,7 @@ impl Transport {
         buffers: &Buffers,
         neighbours: &[u32],
         addresses: &[PeerAddress],
+        late: &[u32],
         is_open: bool,
         limits: Limits,
         events: mpsc::Sender<Event>,
@@ -103,6 +105,7 @@ impl Transport {
             attempt,
             accepted: Mutex::default(),
             neighbours: neighbours.to_vec(),
+            late: late.to_vec(),
             is_open,
             retries: liveness.retries,
             limits,
@@ -113,10 +116,8 @@ impl Transport {
         });
         let mut tasks = JoinSet::new();
         tasks.spawn(accept(endpoint.clone(), Arc::clone(&shared)));
-        for &neighbour in neighbours
-            .iter()
-            .filter(|&&neighbour| neighbour < me || incarnation > 0)
-        {
+        let is_new = shared.comes_later(me, incarnation);
+        for &neighbour in neighbours.iter().filter(|&&neighbour| neighbour < me || is_new) {
             if let Some(address) = addresses.get(neighbour as usize) {
                 let target = dial::Target {
                     peer: neighbour,
@@ -286,9 +287,10 @@ async fn receive(incoming: Incoming, place: Place, shared: Arc<Shared>) {
 
 async fn welcome(connection: Connection, place: Place, shared: &Shared) {
     let from = connection.remote_address();
-    // A process that takes the place of another one is not known to those who dialled that.
-    let is_dialler =
-        |peer: u32, incarnation: u32| peer > shared.me || incarnation > 0 || !shared.neighbours.contains(&peer);
+    // Those who dial it otherwise may not know yet that it is there.
+    let is_dialler = |peer: u32, incarnation: u32| {
+        peer > shared.me || shared.comes_later(peer, incarnation) || !shared.neighbours.contains(&peer)
+    };
     match shared.identify(&connection).and_then(|(peer, incarnation)| {
         is_dialler(peer, incarnation)
             .then_some(peer)

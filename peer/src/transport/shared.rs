@@ -27,6 +27,8 @@ pub(super) struct Shared {
     /// The last connection of each neighbour that has dialled this peer.
     pub(super) accepted: Mutex<BTreeMap<u32, Connection>>,
     pub(super) neighbours: Vec<u32>,
+    /// Peers that join later.
+    pub(super) late: Vec<u32>,
     /// Whether others than neighbours may connect: who is wired to whom changes with losses.
     pub(super) is_open: bool,
     /// When neighbours that cannot be reached are tried again.
@@ -42,6 +44,11 @@ pub(super) struct Shared {
 impl Shared {
     pub(super) fn client(&self) -> ClientConfig {
         self.client.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Whether a process begins when others run already: it takes the place of another one, or joins later.
+    pub(super) fn comes_later(&self, peer: u32, incarnation: u32) -> bool {
+        incarnation > 0 || self.late.contains(&peer)
     }
 
     pub(super) fn note_accepted(&self, peer: u32, connection: Connection) {

@@ -7,7 +7,7 @@ use std::{
     net::{Ipv6Addr, SocketAddr, UdpSocket},
     pin::Pin,
     sync::{Arc, Mutex, PoisonError},
-    task::{Context, Poll},
+    task::{Context, Poll, Waker},
     time::Instant,
 };
 
@@ -23,6 +23,9 @@ use load::Load;
 
 /// Bytes of datagrams that wait in the kernel: seven neighbours may send while this process waits for a CPU.
 const RECEIVE_BUFFER: usize = 4 * 1024 * 1024;
+
+/// Reads of datagrams that waited, at most: a full buffer of datagrams as short as they come.
+const MOST_WAITING: usize = 65_536;
 
 /// Why there is no socket.
 #[derive(Debug, Error)]
@@ -91,6 +94,18 @@ fn widen(socket: &UdpSocket, wanted: usize) -> Option<usize> {
     // Linux counts its own bookkeeping too, and tells twice what it grants (socket(7)).
     let granted = if cfg!(target_os = "linux") { told / 2 } else { told };
     (granted < wanted).then_some(granted)
+}
+
+/// Drops what has come so far: of whoever dialled while nobody listened, each try is over by now.
+pub(crate) fn drop_waiting(socket: &Socket) {
+    let mut context = Context::from_waker(Waker::noop());
+    let (mut buffer, mut meta) = ([0; u16::MAX as usize], [RecvMeta::default()]);
+    for _ in 0..MOST_WAITING {
+        let came = socket.poll_recv(&mut context, &mut [IoSliceMut::new(&mut buffer)], &mut meta);
+        if !matches!(came, Poll::Ready(Ok(_))) {
+            return;
+        }
+    }
 }
 
 /// A socket that promises no more datagrams at a time than the system puts together, which is 64 KiB of them, and hands over

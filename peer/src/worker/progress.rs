@@ -1,6 +1,6 @@
 //! What the training thread tells the driver.
 
-use std::sync::mpsc::SyncSender;
+use std::{sync::mpsc::SyncSender, time::Duration};
 
 use fltorrent_records::report::TrainFigures;
 use fltorrent_swarm::Signed;
@@ -15,8 +15,8 @@ pub enum Progress {
     Hangs {
         /// Before that of this round.
         round: u32,
-        /// Whether to the end of the run.
-        for_ever: bool,
+        /// How long; none: to the end of the run.
+        lasts: Option<Duration>,
     },
     /// Training of a round begins.
     Training {

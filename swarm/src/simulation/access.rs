@@ -8,6 +8,7 @@ mod flow;
 mod netem;
 mod packets;
 mod peer;
+mod start;
 mod units;
 mod window;
 
@@ -24,6 +25,7 @@ use self::{
     flow::{Control, Flow},
     netem::Netem,
     peer::{Own, Read},
+    start::Starts,
     window::{Cubic, Uplink, Window},
 };
 use super::{
@@ -32,6 +34,7 @@ use super::{
 };
 use crate::{
     Time,
+    churn::Past,
     message::{Message, PieceHeader},
     metainfo::{Metainfo, Signed},
     selection::mix,
@@ -56,6 +59,8 @@ pub(super) struct AccessLinks {
     order: Vec<u32>,
     /// What is needed to connect anew, where something happens to peers.
     again: Option<Again>,
+    /// What is needed to start processes later.
+    starts: Starts,
 }
 
 impl AccessLinks {
@@ -73,6 +78,7 @@ impl AccessLinks {
             failed: None,
             order: scenario.order,
             again: None,
+            starts: Starts::default(),
         });
         let read = Read::default();
         let delays: Vec<Duration> = scenario.peers.iter().map(|peer| peer.access.delay).collect();
@@ -86,7 +92,11 @@ impl AccessLinks {
             world.links.down.push(Bucket::new(down, transport.burst));
             let seed = mix(scenario.seed ^ mix(u64::from(me)));
             world.links.netem.push(Netem::new(&peer.access, seed));
-            for &neighbour in peer.config.neighbours.iter().filter(|&&other| other > me) {
+            let late = peer.config.late.clone();
+            let is_late = |peer: u32| late.binary_search(&peer).is_ok();
+            // Whoever joins later connects when it does.
+            let is_wired = |other: &&u32| **other > me && !is_late(me) && !is_late(**other);
+            for &neighbour in peer.config.neighbours.iter().filter(is_wired) {
                 let edge = world.links.flows.len() as u32 / 2;
                 for (from, to) in [(me, neighbour), (neighbour, me)] {
                     let degree = degrees[from as usize];
@@ -98,9 +108,15 @@ impl AccessLinks {
                 let there = delays[me as usize] + delays[neighbour as usize];
                 world.add(there * 2, AccessEvent::Connected { edge });
             }
-            let (swarm, own) = peer::new(peer.config, &read, &peer.churn);
-            world.join(swarm, peer.train, own);
+            let (swarm, own) = peer::new(peer.config, &read, &peer.churn, &Past::default(), Time::ZERO);
+            if is_late(me) {
+                world.seat(swarm, peer.train, own);
+                world.starts_later(me, &peer.churn);
+            } else {
+                world.join(swarm, peer.train, own);
+            }
         }
+        world.links.starts.read = read;
         for (peer, mut flows) in world.peers.iter_mut().zip(wires) {
             flows.sort_unstable();
             peer.own.flows = flows;
@@ -143,6 +159,11 @@ impl Links for AccessLinks {
 }
 
 impl World<AccessLinks> {
+    /// Whether nobody runs, and nobody will.
+    pub(super) fn is_over(&self) -> bool {
+        self.running() == 0 && !self.links.starts.will_be()
+    }
+
     /// The peers' measurements so far, in the order of their first indices.
     pub(super) fn figures(&self) -> Vec<PeerFigures> {
         let links = &self.links;
@@ -154,7 +175,7 @@ impl World<AccessLinks> {
                     sent: links.up[at as usize].passed,
                     received: links.down[at as usize].passed,
                     lost: lost.sum(),
-                    stats: *peer.swarm.stats(),
+                    stats: peer.own.figures.stats + *peer.swarm.stats(),
                     ..peer.own.figures.clone()
                 };
                 (links.name(at), figures)
@@ -196,6 +217,7 @@ impl World<AccessLinks> {
             AccessEvent::Probe { flow } => self.probe(flow),
             AccessEvent::Churn { peer } => self.churn(peer),
             AccessEvent::Wakes { peer } => self.wakes(peer),
+            AccessEvent::Starts { peer } => self.starts(peer),
             AccessEvent::Silent { edge } => self.silent(edge),
             AccessEvent::Connects { a, b } => self.connects(a, b),
         }
@@ -206,7 +228,7 @@ impl World<AccessLinks> {
         let now = self.now;
         let at = &mut self.peers[peer as usize];
         at.own.waiting.publish(now);
-        if peer < at.swarm.peers() {
+        if peer < at.swarm.peers() && at.swarm.gives() {
             let round = at.swarm.round();
             let update = at.own.update(round);
             // Skew is one round: nobody speaks of older ones any more.
@@ -282,10 +304,12 @@ impl World<AccessLinks> {
                 if let Some(end) = peer.swarm.round_end().filter(|_| !is_quiet) {
                     peer.own.ends(end);
                 }
+                self.join_with(round + 1);
                 self.go_on(at);
             }
             Action::Leave => {
                 self.stop(at);
+                self.starts_nobody();
                 let flows = self.peers[at as usize].own.flows.clone();
                 for (neighbour, _) in flows {
                     self.say(at, neighbour, Control::Closed(Departure::Finished), 1);

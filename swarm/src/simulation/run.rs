@@ -36,7 +36,7 @@ impl Simulation {
 
     /// Whether all peers have left.
     pub fn is_over(&self) -> bool {
-        self.world.running() == 0
+        self.world.is_over()
     }
 
     /// The peers' measurements so far, in the order of their first indices.

@@ -52,8 +52,8 @@ pub(super) struct Peer<P> {
     pub(super) is_running: bool,
     /// How long it trains in every round.
     train: Duration,
-    /// The round for which it trains; none while it waits for the round's end.
-    trains_for: Option<u32>,
+    /// The round for which it trains, and when it has; none while it waits for the round's end.
+    trains_for: Option<(u32, Time)>,
     /// The timer that is set, so that it is not set twice.
     timer: Option<Time>,
     /// It stands still until then.
@@ -85,22 +85,27 @@ impl<L: Links> World<L> {
 
     /// A peer at the start of its first round, which begins to train.
     pub(super) fn join(&mut self, swarm: Swarm, train: Duration, own: L::Peer) {
-        let peer = self.peers.len() as u32;
+        let peer = self.seat(swarm, train, own);
         self.running += 1;
+        self.peers[peer as usize].is_running = true;
+        self.train(peer);
+    }
+
+    /// A peer that does not run yet.
+    pub(super) fn seat(&mut self, swarm: Swarm, train: Duration, own: L::Peer) -> u32 {
         self.peers.push(Peer {
             swarm,
-            is_running: true,
+            is_running: false,
             train,
             trains_for: None,
             timer: None,
             asleep: None,
             own,
         });
-        self.train(peer);
+        self.peers.len() as u32 - 1
     }
 
-    /// Another process takes the place of a peer that was stopped.
-    #[cfg(feature = "test-utils")]
+    /// A process takes the place of a peer's that does not run: its next one, or the first one of a peer that joins later.
     pub(super) fn replace(&mut self, at: u32, swarm: Swarm, own: L::Peer) {
         let peer = &mut self.peers[at as usize];
         (peer.swarm, peer.own) = (swarm, own);
@@ -147,7 +152,11 @@ impl<L: Links> World<L> {
         self.steps += 1;
         match event {
             Event::Link(event) => L::happen(self, event),
+            // The process that did has ended.
+            Event::Trained { peer } if !self.trains_until(peer, time) => {}
             Event::Trained { peer } if let Some(until) = self.peers[peer as usize].asleep => {
+                let at = &mut self.peers[peer as usize];
+                at.trains_for = at.trains_for.map(|(round, _)| (round, until));
                 self.agenda.add(until, event);
             }
             Event::Timer { peer } if let Some(until) = self.peers[peer as usize].asleep => {
@@ -160,7 +169,8 @@ impl<L: Links> World<L> {
             Event::Trained { peer } if self.is_running(peer) => {
                 let at = &mut self.peers[peer as usize];
                 let trained = at.trains_for.take();
-                if trained == Some(at.swarm.round()) && !at.swarm.is_joining() {
+                let is_wanted = trained.is_some_and(|(round, _)| round == at.swarm.round());
+                if is_wanted && !at.swarm.is_joining() {
                     L::publish(self, peer);
                     self.act(peer);
                 } else {
@@ -201,6 +211,11 @@ impl<L: Links> World<L> {
         }
     }
 
+    fn trains_until(&self, at: u32, time: Time) -> bool {
+        let trains_for = self.peers[at as usize].trains_for;
+        trains_for.is_some_and(|(_, until)| until == time)
+    }
+
     /// After a closed round: the next one, unless it was the last.
     pub(super) fn go_on(&mut self, at: u32) {
         let peer = &mut self.peers[at as usize];
@@ -215,10 +230,12 @@ impl<L: Links> World<L> {
     pub(super) fn train(&mut self, at: u32) {
         let peer = &mut self.peers[at as usize];
         if peer.trains_for.is_none() && !peer.swarm.is_joining() {
-            peer.trains_for = Some(peer.swarm.round());
-            let trained = self.now + peer.train;
-            if let Some(longer) = L::trains(self, at) {
-                self.agenda.add(trained + longer, Event::Trained { peer: at });
+            let (round, trained) = (peer.swarm.round(), self.now + peer.train);
+            let longer = L::trains(self, at);
+            let trained = longer.map_or(Time::MAX, |longer| trained + longer);
+            self.peers[at as usize].trains_for = Some((round, trained));
+            if longer.is_some() {
+                self.agenda.add(trained, Event::Trained { peer: at });
             }
         }
     }

@@ -110,7 +110,7 @@ impl Swarm {
         let counted = self.neighbours.iter().filter(|neighbour| self.is_wired_to(neighbour));
         let rounds: Vec<u32> = counted.clone().filter_map(|neighbour| neighbour.ahead).collect();
         // Those that were not met yet may be where this peer is.
-        let all = counted.filter(|neighbour| !neighbour.is_away_again());
+        let all = counted.filter(|neighbour| self.may_be_there(neighbour));
         if 2 * rounds.len() > all.count() {
             self.rejoin_those_in(&rounds);
         }
@@ -132,6 +132,11 @@ impl Swarm {
         }
     }
 
+    /// Whether a neighbour may know how far the run is: one that was not met yet may, but not one that has yet to join.
+    fn may_be_there(&self, neighbour: &Neighbour) -> bool {
+        !neighbour.is_away_again() && !self.view.is_awaited(neighbour.peer)
+    }
+
     /// Others are in these rounds, one of whom at least does not lie.
     fn rejoin_those_in(&mut self, rounds: &[u32]) {
         let (Some(&first), Some(&last)) = (rounds.iter().min(), rounds.iter().max()) else {
@@ -148,7 +153,7 @@ impl Swarm {
             return;
         }
         // Those that were not met yet may have it.
-        let is_there = |neighbour: &Neighbour| self.is_wired_to(neighbour) && !neighbour.is_away_again();
+        let is_there = |neighbour: &Neighbour| self.is_wired_to(neighbour) && self.may_be_there(neighbour);
         let there = (0..self.neighbours.len()).filter(|&at| is_there(&self.neighbours[at]));
         let open: Vec<usize> = there.collect();
         let is_done = |&at: &usize| round.neighbour(at).says_done;

@@ -1,6 +1,6 @@
 //! A swarm's outputs.
 
-use std::{fmt, time::Duration};
+use std::{fmt, ops::Add, time::Duration};
 
 use data_encoding::HEXLOWER;
 use thiserror::Error;
@@ -354,4 +354,24 @@ pub struct Stats {
     pub violations: u64,
     /// Times that this peer choked a neighbour.
     pub chokes: u64,
+}
+
+/// Those of two processes of a peer.
+impl Add for Stats {
+    type Output = Self;
+
+    fn add(self, other: Self) -> Self {
+        Self {
+            payload_received: self.payload_received + other.payload_received,
+            uploads: self.uploads + other.uploads,
+            duplicate: self.duplicate + other.duplicate,
+            corrupt: self.corrupt + other.corrupt,
+            corrupt_bytes: self.corrupt_bytes + other.corrupt_bytes,
+            unrequested: self.unrequested + other.unrequested,
+            overdue: self.overdue + other.overdue,
+            refused: self.refused + other.refused,
+            violations: self.violations + other.violations,
+            chokes: self.chokes + other.chokes,
+        }
+    }
 }

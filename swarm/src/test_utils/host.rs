@@ -26,6 +26,8 @@ pub enum Outcome {
     Failed(Failure),
     /// It was killed by the script.
     Killed,
+    /// It has yet to join.
+    Absent,
 }
 
 /// A state machine's request to its connections; see [`Action`].

@@ -1,6 +1,6 @@
 //! Configurations, and origins' bytes, metainfos and signatures that anybody can compute.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
 
@@ -44,6 +44,7 @@ pub fn config(me: u32, peers: u32, neighbours: Vec<u32>, layout: ChunkLayout) ->
         choke_policy: ChokePolicyKind::default(),
         selection: ChunkSelection::default(),
         topology: Vec::new().into(),
+        late: Arc::default(),
         repair: Repair::None,
         common_seed: 1,
         on_peer_loss: OnPeerLoss::Fail,

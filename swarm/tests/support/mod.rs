@@ -106,6 +106,8 @@ pub(crate) struct Setup {
     pub(crate) goes_on: bool,
     pub(crate) rules: Option<RoundRules>,
     pub(crate) repair: Repair,
+    /// Peers that join later, ascending.
+    pub(crate) late: Vec<u32>,
 }
 
 impl Default for Setup {
@@ -129,6 +131,7 @@ impl Default for Setup {
             goes_on: false,
             rules: None,
             repair: Repair::None,
+            late: Vec::new(),
         }
     }
 }
@@ -151,6 +154,7 @@ impl Setup {
         if self.goes_on {
             config.on_peer_loss = OnPeerLoss::Continue;
             config.repair = self.repair;
+            config.late = self.late.clone().into();
             config.common_seed = self.seed;
             config.topology = (0..self.peers).map(|peer| neighbours_of(peer, edges)).collect();
         }

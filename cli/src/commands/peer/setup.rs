@@ -4,8 +4,9 @@ use std::{path::Path, time::SystemTime};
 
 use fltorrent_coordinator::identity::RunId;
 use fltorrent_crds::{
-    Bindings, Errors, manifest,
+    Bindings, Errors, Plan, manifest,
     nodes::{Node, Nodes},
+    plan::ChurnKind,
     utf8,
 };
 use fltorrent_peer::process::Listen;
@@ -90,6 +91,7 @@ pub(super) fn prepare(arguments: &PeerArguments, started: SystemTime, printer: &
             plan.peers.len() - 1
         )));
     }
+    starts_nobody(plan)?;
     let attempt = attempt(standalone.attempt, &nodes, path)?;
     let keys = keys::read(&standalone.keys, index, attempt)?;
     if let Some(authority) = &nodes.authority
@@ -132,6 +134,18 @@ pub(super) fn prepare(arguments: &PeerArguments, started: SystemTime, printer: &
         _lock: lock,
         arguments: arguments.clone(),
     })
+}
+
+/// Nobody is there who would start another process of a peer, or one when others are in some round.
+fn starts_nobody(plan: &Plan) -> Result<(), PeerError> {
+    let mut events = plan.peers.iter().flat_map(|peer| &peer.churn).map(|due| due.event);
+    match events.find(|event| matches!(event, ChurnKind::Join | ChurnKind::Restart)) {
+        Some(event) => Err(PeerError::Usage(format!(
+            "churn: a {} needs a launcher, which peers that are started by hand do not have; use `fltorrent run`, or remove it: --set churn=[]",
+            event.name()
+        ))),
+        None => Ok(()),
+    }
 }
 
 /// The run's attempt, by the command line or the nodes file.

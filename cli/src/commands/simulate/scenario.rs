@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use fltorrent_coordinator::identity::RunId;
 use fltorrent_crds::{
     BitRate, Plan,
-    plan::{ChurnKind, CongestionControl, LinkPlan, PeerPlan, RatePlan},
+    plan::{CongestionControl, LinkPlan, PeerPlan, RatePlan},
 };
 use fltorrent_peer::{
     process::config::{self, RunIdentity},
@@ -40,8 +40,6 @@ pub(super) enum ScenarioError {
         "the links have no rates, so the simulation would take no time; set --up or --down, such as --up 20Mbit, or network.default in the manifest"
     )]
     NoRates,
-    #[error("churn: a {} is not simulated yet; remove it, or write --set churn=[]", .0.name())]
-    Churn(ChurnKind),
     #[error("exchange.numChunks: the model cannot be split into {0} chunks")]
     Chunks(u32),
 }
@@ -70,10 +68,6 @@ impl From<&SimulateArguments> for LinkOptions {
 
 /// The same state machines as `fltorrent run` has, over the links asked for.
 pub(super) fn scenario(plan: &Plan, options: &LinkOptions) -> Result<Scenario, ScenarioError> {
-    let mut events = plan.peers.iter().flat_map(|peer| &peer.churn).map(|due| due.event);
-    if let Some(event) = events.find(|event| matches!(event, ChurnKind::Join | ChurnKind::Restart)) {
-        return Err(ScenarioError::Churn(event));
-    }
     let chunks = plan.exchange.num_chunks;
     let layout = ChunkLayout::new(plan.model.parameters, chunks).ok_or(ScenarioError::Chunks(chunks))?;
     let identity = RunIdentity {

@@ -31,6 +31,8 @@ pub(super) struct Processes {
     pub(super) in_a_row: u32,
     /// Rounds that were over when the last process had died.
     closed: u32,
+    /// The manifest says that there is a next one.
+    is_planned: bool,
     /// When the next one is to be started, and how the last one ended.
     pub(super) next: Option<(Instant, PeerFailure)>,
     /// Takes the answer to the announcement of the newest.
@@ -57,6 +59,16 @@ impl Respawns {
         self.peers.iter().map(|peer| peer.incarnation).collect()
     }
 
+    /// The number of a peer's newest process.
+    pub(in crate::launcher) fn incarnation_of(&self, index: u32) -> u32 {
+        self.peers[index as usize].incarnation
+    }
+
+    /// What takes the answer to the announcement of the newest.
+    pub(in crate::launcher) fn take_line(&mut self, index: u32) -> Option<oneshot::Sender<Vec<u8>>> {
+        self.peers[index as usize].line.take()
+    }
+
     pub(super) fn of(&mut self, index: u32) -> &mut Processes {
         &mut self.peers[index as usize]
     }
@@ -67,10 +79,10 @@ impl Respawns {
         waiting.map(|(_, failure)| failure).collect()
     }
 
-    /// Whether a peer's newest process is not the first, and has not closed a round yet: so many are over for the peer.
-    pub(super) fn is_coming_back(&self, index: u32, closed: impl FnOnce() -> u32) -> bool {
+    /// Whether a peer's newest process was not there from the beginning, and has not closed a round yet: so many are over for the peer.
+    pub(super) fn is_coming_back(&self, index: u32, is_late: bool, closed: impl FnOnce() -> u32) -> bool {
         let peer = &self.peers[index as usize];
-        peer.in_a_row > 0 && closed() <= peer.closed
+        (is_late || peer.incarnation > 0) && closed() <= peer.closed
     }
 }
 
@@ -78,16 +90,26 @@ impl Processes {
     /// How long to wait until another process takes the place of one that died when `closed` rounds were over for it; none: nobody does. A
     /// round that was closed since the last time gives it all restarts back.
     pub(super) fn wait(&mut self, closed: u32, restarts: u32) -> Option<Duration> {
-        if closed > self.closed {
-            (self.closed, self.in_a_row) = (closed, 0);
-        }
+        self.note_closed(closed);
         (self.in_a_row < restarts).then(|| WAITS.after(self.in_a_row))
     }
 
+    /// The next process is planned: it counts for no restart.
+    pub(super) fn plan(&mut self, closed: u32) {
+        self.note_closed(closed);
+        self.is_planned = true;
+    }
+
+    fn note_closed(&mut self, closed: u32) {
+        if closed > self.closed {
+            (self.closed, self.in_a_row) = (closed, 0);
+        }
+    }
+
     /// Another process is started.
-    pub(super) const fn count(&mut self) {
+    pub(super) fn count(&mut self) {
         self.incarnation += 1;
-        self.in_a_row += 1;
+        self.in_a_row += u32::from(!std::mem::take(&mut self.is_planned));
     }
 }
 
@@ -114,13 +136,31 @@ mod tests {
             assert_eq!(waits, wait.map(Duration::from_millis), "{closed}");
             if waits.is_some() {
                 processes.count();
-                assert!(respawns.is_coming_back(1, || closed));
-                assert!(!respawns.is_coming_back(1, || closed + 1));
+                assert!(respawns.is_coming_back(1, false, || closed));
+                assert!(!respawns.is_coming_back(1, false, || closed + 1));
             }
         }
         assert_eq!(respawns.counts(), [0, 6, 0]);
-        assert!(!respawns.is_coming_back(0, || 0), "its first process is there");
+        assert!(!respawns.is_coming_back(0, false, || 0), "its first process is there");
+        assert!(respawns.is_coming_back(0, true, || 0), "it joins");
         assert_eq!(respawns.of(2).wait(7, 0), None, "restarts: 0");
+    }
+
+    #[test]
+    fn what_is_planned_uses_up_no_restart() {
+        let mut processes = Processes::default();
+        for closed in [3, 3, 3] {
+            processes.plan(closed);
+            processes.count();
+        }
+        assert_eq!((processes.incarnation, processes.in_a_row), (3, 0));
+        // One that dies by itself does.
+        assert!(processes.wait(3, 1).is_some());
+        processes.count();
+        assert_eq!(processes.wait(3, 1), None);
+        processes.plan(4);
+        processes.count();
+        assert_eq!(processes.wait(4, 1), Some(WAITS.first));
     }
 
     #[test]

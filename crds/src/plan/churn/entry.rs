@@ -104,6 +104,13 @@ fn peers(path: &str, peers: &[u32], count: u32, findings: &mut Findings) {
 }
 
 fn round(path: &str, entry: &Churn, rounds: u32, findings: &mut Findings) {
+    if entry.event == ChurnKind::Join && rounds == 1 {
+        return findings.error(
+            &format!("{path}.event"),
+            "the run has one round, and whoever joins takes part from a later one on",
+            "remove the entry, or give training.rounds 2 or more",
+        );
+    }
     let Some(round) = entry.round else { return };
     let path = format!("{path}.round");
     if round > rounds {

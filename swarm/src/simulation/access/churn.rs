@@ -60,6 +60,7 @@ impl World<AccessLinks> {
             AccessEvent::Connected { edge } => return self.both_are_there(edge, *event),
             AccessEvent::Churn { .. }
             | AccessEvent::Wakes { .. }
+            | AccessEvent::Starts { .. }
             | AccessEvent::Silent { .. }
             | AccessEvent::Connects { .. } => None,
         };
@@ -107,6 +108,7 @@ impl World<AccessLinks> {
         let round = peer.swarm.round();
         let since = peer.own.trains.map_or(now, |(since, _)| since);
         peer.own.trains = Some((since, round));
+        peer.own.first_trained.get_or_insert(since);
         let mut longer = Some(Duration::ZERO);
         while let Some(wedge) = peer.own.wedges.next(round, now.saturating_sub(since)) {
             peer.own.figures.churn.push((wedge.event, round, now));
@@ -143,7 +145,12 @@ impl World<AccessLinks> {
                 self.stop(at);
                 self.falls_silent(at, None);
             }
-            (ChurnKind::Join | ChurnKind::Restart | ChurnKind::Wedge, _) => {}
+            (ChurnKind::Restart, lasts) => {
+                self.stop(at);
+                self.falls_silent(at, None);
+                self.starts_in(lasts.unwrap_or_default(), at);
+            }
+            (ChurnKind::Join | ChurnKind::Wedge, _) => self.add(now, AccessEvent::Churn { peer: at }),
         }
     }
 
@@ -199,7 +206,7 @@ impl World<AccessLinks> {
     }
 
     /// A peer notices that a connection is over, now or when it goes on.
-    fn loses(&mut self, at: u32, other: u32, why: &str) {
+    pub(super) fn loses(&mut self, at: u32, other: u32, why: &str) {
         let now = self.now;
         let peer = &mut self.peers[at as usize];
         if peer.asleep.is_some() {

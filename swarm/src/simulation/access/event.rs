@@ -29,6 +29,8 @@ pub(in crate::simulation) enum AccessEvent {
     Churn { peer: u32 },
     /// A peer that stood still goes on.
     Wakes { peer: u32 },
+    /// A process of a peer is started: its next one, or the first one of a peer that joins later.
+    Starts { peer: u32 },
     /// One end of a connection has been silent for too long.
     Silent { edge: u32 },
     /// Two peers connect anew.

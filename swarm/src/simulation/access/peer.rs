@@ -3,18 +3,19 @@
 use std::{
     collections::{BTreeMap, VecDeque},
     sync::{Arc, Mutex, PoisonError},
+    time::Duration,
 };
 
 use bytes::Bytes;
 
 use crate::{
     Time,
-    churn::{Churn, ChurnPlan},
-    config::Config,
+    churn::{Churn, ChurnKind, ChurnPlan, Past},
+    config::{Beginning, Config, EarlierUpdates},
     message::DecodeError,
     metainfo::{EvaluationCounts, KnownMetainfo, Metainfo, Signed, Signer, Verifier},
     simulation::figures::{PeerFigures, Waiting},
-    swarm::{EndCause, RoundEnd, Swarm},
+    swarm::{EndCause, RoundEnd, Stats, Swarm},
 };
 
 /// Bytes of a peer's certificate (DER, Ed25519) and of its signature.
@@ -31,11 +32,15 @@ pub(in crate::simulation) struct Own {
     pub(super) waiting: Waiting,
     pub(super) figures: PeerFigures,
     template: Metainfo,
-    /// What happens to it, and when its training hangs.
+    /// All that happens to it, with the configuration of its next process, where it has one.
+    events: Option<(Vec<ChurnPlan>, Box<Config>)>,
+    /// What is left of that, and when its training hangs.
     pub(super) churn: Churn,
     pub(super) wedges: Churn,
-    /// When it began to train, and the round that it trains for.
+    /// When this process began to train, and the round that it trains for.
     pub(super) trains: Option<(Time, u32)>,
+    /// When the first of its processes did.
+    pub(super) first_trained: Option<Time>,
     /// Neighbours whose connection went while it stood still.
     pub(super) broken: Vec<u32>,
     /// The models of the last rounds.
@@ -45,8 +50,8 @@ pub(in crate::simulation) struct Own {
 /// Rounds whose model a neighbour may want.
 const MODELS: usize = 2;
 
-/// A peer's state machine, whose pieces have no content.
-pub(super) fn new(config: Config, read: &Read, events: &[ChurnPlan]) -> (Swarm, Own) {
+/// A process of a peer: its state machine, whose pieces have no content.
+pub(super) fn new(config: Config, read: &Read, events: &[ChurnPlan], past: &Past, now: Time) -> (Swarm, Own) {
     let template = Metainfo {
         run: config.hello.run,
         attempt: config.hello.attempt,
@@ -59,16 +64,21 @@ pub(super) fn new(config: Config, read: &Read, events: &[ChurnPlan]) -> (Swarm, 
         folded: [0; 32],
         hashes: vec![[0; 32]; config.layout.chunks() as usize],
     };
-    let (churn, wedges) = Churn::of(events, 0, config.first_round());
-    let swarm = Swarm::new(config, Box::new(Trusting(Arc::clone(read))), Time::ZERO);
+    let (churn, wedges) = Churn::of(events, past, config.first_round());
+    let is_started = |due: &ChurnPlan| matches!(due.event, ChurnKind::Join | ChurnKind::Restart);
+    let starts = events.iter().any(is_started);
+    let own_events = starts.then(|| (events.to_vec(), Box::new(config.clone())));
+    let swarm = Swarm::new(config, Box::new(Trusting(Arc::clone(read))), now);
     let own = Own {
         flows: Vec::new(),
         waiting: Waiting::new(),
         figures: PeerFigures::default(),
         template,
+        events: own_events,
         churn,
         wedges,
         trains: None,
+        first_trained: None,
         broken: Vec::new(),
         models: VecDeque::new(),
     };
@@ -87,6 +97,41 @@ impl Own {
             Ok(at) => self.flows[at].1 = flow,
             Err(at) => self.flows.insert(at, (neighbour, flow)),
         }
+    }
+
+    /// The configuration of its next process, which knows what this one has signed; the first one of a peer that joins later has none before
+    /// it.
+    pub(super) fn next_config(&self, swarm: &Swarm) -> Option<Config> {
+        let (_, config) = self.events.as_ref()?;
+        let mut config = Config::clone(config);
+        config.beginning = Beginning::CatchUp(match (swarm.signed_round(), config.beginning) {
+            (Some(round), _) => EarlierUpdates::UpTo(round),
+            (None, Beginning::CatchUp(earlier)) => earlier,
+            (None, Beginning::Together) => EarlierUpdates::Nothing,
+        });
+        // Whoever has yet to join has had no process.
+        config.hello.incarnation += u32::from(!self.figures.churn.is_empty());
+        Some(config)
+    }
+
+    /// What happens to it, and what became of it before its next process.
+    pub(super) fn past(&self, now: Time, processes: u32) -> (Vec<ChurnPlan>, Past) {
+        let events = self.events.iter().flat_map(|(events, _)| events).copied();
+        let done = self.figures.churn.iter().map(|&(event, round, _)| (event, round));
+        let past = Past {
+            processes,
+            done: Some(done.collect()),
+            trained_for: self.first_trained.map_or(Duration::ZERO, |first| now - first),
+        };
+        (events.collect(), past)
+    }
+
+    /// Goes on after the process before.
+    pub(super) fn take_over(&mut self, before: &mut Self, stats: &Stats) {
+        self.flows = std::mem::take(&mut before.flows);
+        self.figures = std::mem::take(&mut before.figures);
+        self.figures.stats = self.figures.stats + *stats;
+        self.first_trained = before.first_trained;
     }
 
     /// It takes over the model of a round.

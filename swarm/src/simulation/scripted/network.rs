@@ -35,7 +35,7 @@ pub struct Network {
 }
 
 impl Network {
-    /// All nodes at the start of round 0; connections are made as soon as time passes.
+    /// All nodes at the start of round 0 but those that join later; connections are made as soon as time passes.
     pub fn new(config: NetworkConfig) -> Self {
         let mut world = World::new(ScriptedLinks {
             pipes: BTreeMap::new(),
@@ -58,8 +58,14 @@ impl Network {
                     world.add(Time::ZERO, ScriptedEvent::Connect { a, b });
                 }
             }
-            let (swarm, host) = Host::new(node, Time::ZERO);
-            world.join(swarm, train, host);
+            let is_late = node.late.binary_search(&me).is_ok();
+            let (swarm, mut host) = Host::new(node, Time::ZERO);
+            if is_late {
+                host.outcome = Outcome::Absent;
+                world.seat(swarm, train, host);
+            } else {
+                world.join(swarm, train, host);
+            }
         }
         for at in 0..world.peers.len() as u32 {
             world.set_timer(at);

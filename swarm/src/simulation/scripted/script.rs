@@ -66,6 +66,19 @@ impl Network {
         self.world.replace(node, swarm, host);
     }
 
+    /// Starts a node that joins later.
+    pub fn join(&mut self, node: u32) {
+        let now = self.now();
+        let config = Config {
+            beginning: Beginning::CatchUp(EarlierUpdates::Nothing),
+            ..self.world.peers[node as usize].own.config.clone()
+        };
+        let neighbours = config.neighbours.clone();
+        let (swarm, host) = Host::new(config, now);
+        self.world.replace(node, swarm, host);
+        neighbours.into_iter().for_each(|neighbour| self.mend(node, neighbour));
+    }
+
     /// Changes one direction of a link.
     pub fn set_profile(&mut self, from: u32, to: u32, profile: LinkProfile) {
         if let Some(pipe) = self.world.links.pipes.get_mut(&(from, to)) {
