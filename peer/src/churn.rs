@@ -9,10 +9,10 @@ use fltorrent_records::{
 use fltorrent_swarm::churn::Past;
 use rustix::process::{Signal, getpid, kill_process};
 
-use crate::process::RESTARTS;
-
 /// What a shell and a container runtime say of a process that SIGKILL has ended.
 const KILLED: i32 = 128 + 9;
+/// Exit code of a process that ends so that another one takes its place, as the manifest says: that uses up no restart.
+pub const RESTARTS: u8 = 6;
 
 /// Called with the round before a process dies for good, since whoever started it hears of it in no other way.
 pub type LastWord = Box<dyn Fn(u32) + Send>;

@@ -31,6 +31,7 @@ use thiserror::Error;
 
 use crate::{checkpoint::Resume, churn, driver::RunError, extend, memory};
 
+pub use crate::churn::RESTARTS;
 pub use filter::{FilterError, log_filter};
 pub use membership::Membership;
 pub use model_out::ModelOut;
@@ -65,8 +66,6 @@ pub const LAUNCHER_GONE: u8 = 3;
 pub const LEFT: u8 = 4;
 /// Exit code when the run is over or cannot go on, so that another process in this one's place would be of no use.
 pub const NO_USE: u8 = 5;
-/// Exit code of a process that ends so that another one takes its place, as the manifest says: that uses up no restart.
-pub const RESTARTS: u8 = 6;
 /// Where a launched peer listens: the launcher tells the others the port.
 const ANY_PORT: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
 
