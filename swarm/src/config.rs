@@ -98,6 +98,8 @@ pub struct Config {
     pub join_within: Duration,
     /// How it begins.
     pub beginning: Beginning,
+    /// Whether it has the model that the first round begins with. Who has not takes over that of the first round, once it has ended.
+    pub has_first_model: bool,
     /// Seed of the peer's own choices.
     pub seed: u64,
 }

@@ -181,7 +181,8 @@ impl Swarm {
             stats: Stats::default(),
         };
         if catches_up {
-            swarm.begin_to_join(first, true, 0);
+            let begins = swarm.config.has_first_model;
+            swarm.begin_to_join(first, begins, 0);
         }
         swarm.view.set_round(first);
         swarm

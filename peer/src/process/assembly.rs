@@ -156,6 +156,7 @@ impl Assembly {
         let wait = wait.filter(|_| self.beginning == Beginning::Together);
         config.join_within = wait.unwrap_or(config.join_within);
         config.beginning = self.beginning;
+        config.has_first_model = prepared.has_first_model;
         config.counts = Some(Arc::clone(&prepared.counts));
         config
     }

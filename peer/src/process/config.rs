@@ -86,6 +86,7 @@ pub fn swarm(
         round_rules: exchange.round,
         lost_after: liveness.heartbeat_timeout,
         join_within: liveness.heartbeat_timeout,
+        has_first_model: true,
         seed: seeds::rng(plan.seed, "swarm", index, 0).next_u64(),
     }
 }

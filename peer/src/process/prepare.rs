@@ -19,6 +19,8 @@ pub(super) struct Prepared {
     pub(super) start: Start,
     /// Whether that is a checkpoint.
     pub(super) resumes: bool,
+    /// False where that should be one and is not there.
+    pub(super) has_first_model: bool,
     pub(super) shard: Samples,
     pub(super) test_part: Samples,
     /// The counts that each peer of the run has to sign.
@@ -78,6 +80,7 @@ pub(super) fn prepare(
         trainer,
         start,
         resumes,
+        has_first_model: resumes || resume.is_none(),
         layout: ChunkLayout::new(plan.model.parameters, plan.exchange.num_chunks)
             .context("exchange.numChunks does not fit the model")?,
     })

@@ -221,6 +221,7 @@ impl Run {
             lost_after: self.lost_after,
             join_within: self.lost_after,
             beginning: Beginning::Together,
+            has_first_model: true,
             seed: u64::from(me) + 77,
         }
     }
