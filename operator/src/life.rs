@@ -17,6 +17,7 @@ mod losses;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
+    ops::ControlFlow::{self, Break, Continue},
     time::Duration,
 };
 
@@ -178,7 +179,7 @@ fn recovered(ledger: &Ledger, facts: &Facts) -> Option<Ledger> {
             peer.row = peer.row.max(1);
         }
     }
-    (next != *ledger).then(|| Ledger { begun: true, ..next })
+    (next != *ledger).then_some(Ledger { begun: true, ..next })
 }
 
 /// What follows when the namespace's quota has room for some pods of an attempt and not for all. Two experiments that each hold a half
@@ -300,8 +301,8 @@ fn go_on(ledger: &Ledger, facts: &Facts, now: Timestamp) -> Decision {
         return record(&ledger.in_attempt(attempt), Stage::Suspended, Transition::Suspended);
     }
     let again = match after_losses(ledger, facts, &pods, now) {
-        Ok(again) => again,
-        Err(decision) => return decision,
+        Continue(again) => again,
+        Break(decision) => return decision,
     };
     make(ledger, facts, &pods, recorded, again, now)
 }
@@ -323,13 +324,13 @@ fn after_losses(
     facts: &Facts,
     pods: &BTreeMap<u32, &PodFacts>,
     now: Timestamp,
-) -> Result<Option<Duration>, Decision> {
+) -> ControlFlow<Decision, Option<Duration>> {
     if facts.goes_on {
         return losses::decide(ledger, facts, pods, now);
     }
     match failed(ledger, facts, pods) {
-        Some(told) => Err(after_failure(ledger, facts.budget, told, true, now)),
-        None => Ok(None),
+        Some(told) => Break(after_failure(ledger, facts.budget, told, true, now)),
+        None => Continue(None),
     }
 }
 

@@ -1,7 +1,11 @@
 //! Peers that are lost while the others go on: each costs only itself. Its pod is replaced by one with the next incarnation, at once and
 //! without waiting for the one before, which the swarm shuts out; or the peer is lost for good.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{
+    collections::BTreeMap,
+    ops::ControlFlow::{self, Break, Continue},
+    time::Duration,
+};
 
 use fltorrent_crds::status::{ReplacedState, Stage};
 use jiff::Timestamp;
@@ -45,9 +49,9 @@ pub(super) fn decide(
     facts: &Facts,
     pods: &BTreeMap<u32, &PodFacts>,
     now: Timestamp,
-) -> Result<Option<Duration>, Decision> {
+) -> ControlFlow<Decision, Option<Duration>> {
     if let Some(back) = back(ledger, facts) {
-        return Err(back);
+        return Break(back);
     }
     let losses = losses(ledger, facts, pods, now);
     let gone: Vec<u32> = losses.iter().map(|loss| loss.index).collect();
@@ -64,19 +68,22 @@ pub(super) fn decide(
     let lost = ledger.lost() + u32::try_from(fates.lost.len()).unwrap_or(u32::MAX);
     let left = facts.peers.saturating_sub(lost);
     if is_alone || left < facts.min_peers {
-        return whole(ledger, facts, pods, losses, now).map_or(Ok(None), Err);
+        return whole(ledger, facts, pods, losses, now).map_or(Continue(None), Break);
     }
     if !fates.lost.is_empty() {
-        return Err(lose(ledger, fates.lost, now));
+        return Break(lose(ledger, fates.lost, now));
     }
     if !fates.replaced.is_empty() {
-        return Err(replace(ledger, facts, fates.replaced, now));
+        return Break(replace(ledger, facts, fates.replaced, now));
     }
     let late = facts
         .late_from
         .and_then(|from| Duration::try_from(from.duration_since(now)).ok());
     let again = [fates.rest, late.filter(|rest| !rest.is_zero())];
-    made(ledger, pods).map_or(Ok(again.into_iter().flatten().min()), Err)
+    match made(ledger, pods) {
+        Some(decision) => Break(decision),
+        None => Continue(again.into_iter().flatten().min()),
+    }
 }
 
 /// True once a peer has ended well: the run is over, and who is not there any more cannot catch up.

@@ -25,10 +25,8 @@ const ENDED: [i32; 2] = [137, 143];
 
 /// What the cluster says of a pod that it takes away.
 pub(super) fn told(pod: &Pod) -> Option<Failure> {
-    let conditions = pod.status.as_ref()?.conditions.iter().flatten();
-    let target = conditions
-        .filter(|condition| condition.type_ == TARGET && condition.status == "True")
-        .next_back()?;
+    let mut conditions = pod.status.as_ref()?.conditions.iter().flatten();
+    let target = conditions.rfind(|condition| condition.type_ == TARGET && condition.status == "True")?;
     Some(Failure {
         reason: target.reason.clone().unwrap_or_else(|| TARGET.to_owned()),
         message: target.message.clone().unwrap_or_default(),

@@ -257,8 +257,9 @@ fn who_is_taken_away_has_not_failed_by_itself() {
     };
     let failed = |status: &Value, leaves: bool| {
         let mut pod = pod(status);
-        pod.metadata.deletion_timestamp =
-            leaves.then(|| k8s_openapi::apimachinery::pkg::apis::meta::v1::Time(jiff::Timestamp::UNIX_EPOCH));
+        pod.metadata.deletion_timestamp = leaves.then_some(k8s_openapi::apimachinery::pkg::apis::meta::v1::Time(
+            jiff::Timestamp::UNIX_EPOCH,
+        ));
         prune(&mut pod);
         match of(&pod).state {
             PodState::Failed(failure) => failure,
@@ -269,69 +270,28 @@ fn who_is_taken_away_has_not_failed_by_itself() {
     stopped.error = Some("stopped by SIGTERM".into());
     let stopped = stopped.to_message();
     let target = json!([{"type": "DisruptionTarget", "status": "True", "reason": "PreemptionByScheduler", "message": "make room"}]);
+    let ended = |code_of: i32, reason: &str, message: &str| json!({"phase": "Failed", "containerStatuses": code(code_of, reason, message)});
+    let told = |reason: &str, message: &str| json!({"phase": "Failed", "reason": reason, "message": message});
+    let mut targeted = ended(1, "Error", "");
+    targeted["conditions"] = target.clone();
+    let out_of_memory = told("Evicted", "The node was low on resource: memory.");
+    let out_of_cpu = told("OutOfcpu", "Node didn't have enough resource: cpu");
+    let own_limit = told("Evicted", "Usage of EmptyDir volume \"tmp\" exceeds the limit \"1Mi\".");
     for (status, leaves, disrupted) in [
-        (
-            json!({"phase": "Failed", "containerStatuses": code(1, "Error", "")}),
-            false,
-            false,
-        ),
-        (
-            json!({"phase": "Failed", "containerStatuses": code(1, "Error", "")}),
-            true,
-            false,
-        ),
-        (
-            json!({"phase": "Failed", "containerStatuses": code(137, "Error", "")}),
-            false,
-            false,
-        ),
-        (
-            json!({"phase": "Failed", "containerStatuses": code(137, "Error", "")}),
-            true,
-            true,
-        ),
-        (
-            json!({"phase": "Failed", "containerStatuses": code(137, "OOMKilled", "")}),
-            true,
-            false,
-        ),
-        (
-            json!({"phase": "Failed", "containerStatuses": code(130, "Error", &stopped)}),
-            true,
-            true,
-        ),
-        (
-            json!({"phase": "Failed", "containerStatuses": code(130, "Error", &stopped)}),
-            false,
-            false,
-        ),
-        (
-            json!({"phase": "Failed", "conditions": target.clone(), "containerStatuses": code(1, "Error", "")}),
-            false,
-            true,
-        ),
-        (
-            json!({"phase": "Failed", "reason": "Evicted", "message": "The node was low on resource: memory."}),
-            false,
-            true,
-        ),
-        (
-            json!({"phase": "Failed", "reason": "OutOfcpu", "message": "Node didn't have enough resource: cpu"}),
-            false,
-            true,
-        ),
+        (ended(1, "Error", ""), false, false),
+        (ended(1, "Error", ""), true, false),
+        (ended(137, "Error", ""), false, false),
+        (ended(137, "Error", ""), true, true),
+        (ended(137, "OOMKilled", ""), true, false),
+        (ended(130, "Error", &stopped), true, true),
+        (ended(130, "Error", &stopped), false, false),
+        (targeted, false, true),
+        (out_of_memory, false, true),
+        (out_of_cpu, false, true),
         // As the manifest says.
-        (
-            json!({"phase": "Failed", "containerStatuses": code(6, "Error", "")}),
-            false,
-            true,
-        ),
+        (ended(6, "Error", ""), false, true),
         // It would fill its limit again.
-        (
-            json!({"phase": "Failed", "reason": "Evicted", "message": "Usage of EmptyDir volume \"tmp\" exceeds the limit \"1Mi\"."}),
-            false,
-            false,
-        ),
+        (own_limit, false, false),
     ] {
         assert_eq!(failed(&status, leaves).disrupted, disrupted, "{status} {leaves}");
     }

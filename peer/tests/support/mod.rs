@@ -351,9 +351,7 @@ impl Run {
             credentials: current.clone(),
             peer: (me, 0),
             incarnation: 0,
-            signed: SignedRecord::open(folder.join(format!("peer-{me}.signed")), self.id, 0, 0)
-                .unwrap()
-                .0,
+            signed: signed_record(folder, me, self.id),
             last_model: Some(last_model.clone()),
             begins: true,
             peers: self.peers,
@@ -436,4 +434,9 @@ pub(crate) fn samples(count: u32) -> Samples {
     };
     let labels = data::labels(&plan).unwrap();
     data::load(&plan, &labels, Split::Train, &(0..count).collect::<Vec<_>>()).unwrap()
+}
+
+fn signed_record(folder: &Path, me: u32, run: RunId) -> SignedRecord {
+    let path = folder.join(format!("peer-{me}.signed"));
+    SignedRecord::open(path, run, 0, 0).unwrap().0
 }

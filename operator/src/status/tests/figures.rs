@@ -142,7 +142,7 @@ fn replaced(number: u32) -> Replaced {
         used: number % 2,
         row: number % 3,
         round: number,
-        since: (number % 2 == 0).then(|| at(number.into())),
+        since: number.is_multiple_of(2).then(|| at(number.into())),
         reason: "OOMKilled".into(),
     }
 }
