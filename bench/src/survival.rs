@@ -82,10 +82,11 @@ pub(super) fn survival(arguments: &SurvivalArguments, printer: &mut Printer) -> 
         }
         let plan = &resolved.plan;
         printer.line(&format!(
-            "\n{}: {} peers, updates of {} MB, heartbeat timeout {:?}, turns: {}\n",
+            "\n{}: {} peers, updates of {} MB, heartbeats every {:?}, timeout {:?}, turns: {}\n",
             case.name(),
             plan.peers.len(),
             plan.model.bytes as f64 / MEGABYTE,
+            plan.liveness.heartbeat_interval,
             plan.liveness.heartbeat_timeout,
             arguments.repetitions
         ));

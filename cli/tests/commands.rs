@@ -181,7 +181,7 @@ fn a_simulation_says_what_becomes_of_a_run_that_loses_peers() {
     );
     assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
     let figures: Value = serde_json::from_str(stdout(&output)).unwrap();
-    assert_eq!(figures["lost"], serde_json::json!([]));
+    assert!(figures.get("lost").is_none(), "{figures}");
     let happened = figures["churn"].as_array().unwrap().iter();
     let happened: Vec<_> = happened.map(|it| it["what"].as_str().unwrap()).collect();
     assert_eq!(happened, ["join", "restart"]);

@@ -86,6 +86,8 @@ pub struct Swarm {
     takes_part_from: u32,
     gives_from: u32,
     returns: flapping::Returns,
+    /// As they were before the last model was taken over.
+    returns_before: flapping::Returns,
     /// This peer catches up with the others.
     joining: Option<Joining>,
     /// Origins that are more than a round ahead, and in which one, as they have signed.
@@ -155,6 +157,7 @@ impl Swarm {
             takes_part_from: 0,
             gives_from: 0,
             returns: flapping::Returns::default(),
+            returns_before: flapping::Returns::default(),
             origins_ahead: BTreeMap::new(),
             joining: None,
             adopted: None,

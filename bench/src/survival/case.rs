@@ -44,8 +44,8 @@ impl Case {
         let more: &[(&str, &str)] = match self {
             Self::Kill => &[soon[0], soon[1], ("restarts", "0")],
             Self::Restart => &[soon[0], soon[1], ("restarts", "3")],
-            // Heartbeats are those of a manifest that says nothing of them.
             Self::Quiet => &[
+                ("liveness", "{heartbeatInterval: 1s, heartbeatTimeout: 4s}"),
                 ("churn", "[{event: wedge, rate: 1, for: 10s}]"),
                 ("exchange", "{round: {deadline: none}}"),
             ],

@@ -45,7 +45,8 @@ impl Directory for Known {
         (run == RUN).then(|| RunFacts {
             peers: self.peers,
             rounds: self.rounds,
-            min_peers: self.peers / 2 + 1,
+            // As few as any manifest here says.
+            min_peers: self.peers.div_ceil(2),
             attempt: self.attempt.load(Ordering::Relaxed),
         })
     }

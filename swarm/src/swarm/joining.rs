@@ -53,6 +53,8 @@ impl Swarm {
             if let Some(offer) = self.offer.clone() {
                 self.refused.insert(hash_of(&offer));
             }
+            // It has not been back: a liar would keep it out for longer and longer.
+            self.returns = self.returns_before;
             self.actions.push_back(Action::Notice(Notice::WrongModel { round }));
             self.rejoin(self.current.number, 0);
             self.settle(now);

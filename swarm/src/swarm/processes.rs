@@ -29,6 +29,7 @@ impl Swarm {
     /// Takes part again from a round on, and gives updates later where it comes back again and again.
     pub(super) fn take_part_again_from(&mut self, round: u32) {
         self.take_part_from(round);
+        self.returns_before = self.returns;
         let flaps_until = round.saturating_add(self.returns.note(round));
         self.gives_from = self.gives_from.max(flaps_until);
     }
