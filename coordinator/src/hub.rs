@@ -6,7 +6,8 @@
 //! - `POST /v1/certificate`, without a client certificate: `Authorization: Bearer TOKEN`, a certificate request (PEM) as body. The answer
 //!   is the certificate (PEM). 401: the token is not believed; 403: it is, but not of a peer of this run; 410: a later process of the
 //!   peer has got one; 429: asked too often; 503: that cannot be said now. The last two have `Retry-After`.
-//! - `POST /v1/bt_complete`, with it: as at the [`intake`](crate::intake) of one run; 503 at a replica that does not lead.
+//! - `POST /v1/bt_complete`, with it: as at the [`intake`](crate::intake) of one run; 410: a later process of the peer has a certificate;
+//!   503 at a replica that does not lead.
 //! - `POST /v1/pause`, likewise: a peer takes part in no round, since too few peers do.
 //! - `GET /healthz`.
 //!

@@ -250,12 +250,12 @@ fn clear(ledger: &Ledger, facts: &Facts, now: Timestamp) -> Option<Decision> {
 }
 
 /// After the end what has ended stays, for its logs, and what goes on is ended: a pod in which its peer has ended, and a sidecar has not, by
-/// its deadline, so that its logs stay too.
+/// its deadline, so that its logs stay too. A peer that was seen to end well only after it was replaced has another pod, which is of no use.
 fn rest(ledger: &Ledger, facts: &Facts) -> Decision {
     let runs = |pod: &PodFacts| !pod.state.has_ended();
     Decision::Act {
         delete: names(facts, |pod| {
-            let is_over = ledger.stage == Stage::Failed || !pod.sealed;
+            let is_over = ledger.stage == Stage::Failed || !pod.sealed || facts.finished.contains(&pod.index);
             pod.attempt < ledger.attempt || (is_over && runs(pod)) || is_spare(ledger, pod)
         }),
         end: names(facts, |pod| pod.sealed && pod.attempt == ledger.attempt && pod.lingers),

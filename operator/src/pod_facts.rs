@@ -32,6 +32,7 @@ pub fn facts(pod: &Pod, experiment: &str, root: &RootSecret) -> Option<PodFacts>
         .map_or(PodState::Waiting, |status| state(status, is_told_to_end(pod)));
     if let PodState::Failed(failure) = &mut state {
         failure.disrupted = disruption::ended(pod, &failure.message);
+        failure.anew = disruption::begins_anew(pod);
     }
     Some(PodFacts {
         name: pod.name_any(),
@@ -231,6 +232,7 @@ fn failure(status: &PodStatus, told: bool) -> Failure {
         blames,
         permanent,
         disrupted: false,
+        anew: false,
         of_no_use,
     }
 }

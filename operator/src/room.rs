@@ -42,6 +42,8 @@ struct Waiting {
     message: String,
     refusals: u32,
     until: Instant,
+    /// True if it gives back what it has; else it waits with its pods, for room for more.
+    gives_back: bool,
 }
 
 impl Rooms {
@@ -63,8 +65,15 @@ impl Rooms {
         gate.try_lock_owned().map_or(Entry::Wait(TAKEN), Entry::Free)
     }
 
-    /// The experiment was refused; it is tried again after what is returned.
-    pub fn refused(&self, object: &ObjectRef<Watched>, uid: &str, message: &str, now: Instant) -> Duration {
+    /// The experiment was refused; it is tried again after what is returned. `gives_back`: none of its pods stays meanwhile.
+    pub fn refused(
+        &self,
+        object: &ObjectRef<Watched>,
+        uid: &str,
+        message: &str,
+        gives_back: bool,
+        now: Instant,
+    ) -> Duration {
         let mut waiting = lock(&self.waiting);
         let refusals = waiting.get(uid).map_or(0, |one| one.refusals);
         let wait = backoff::RECONCILE.after(refusals);
@@ -74,6 +83,7 @@ impl Rooms {
             message: message.to_owned(),
             refusals: refusals.saturating_add(1),
             until: now + wait,
+            gives_back,
         };
         waiting.insert(uid.to_owned(), one);
         wait
@@ -101,7 +111,8 @@ impl Rooms {
     }
 
     /// A pod was seen that takes no room any more, as it has ended or is `gone`: who waits in its namespace is to try again, and is
-    /// returned. What an experiment that waits itself gives back is nobody's room: others would be woken by it, and it by theirs.
+    /// returned. What an experiment that waits itself gives back is nobody's room: others would be woken by it, and it by theirs. One that
+    /// keeps its pods and waits for room for a replacement is woken by the pod which that one replaces.
     pub fn freed(&self, pod: &Pod, gone: bool, now: Instant) -> Vec<ObjectRef<Watched>> {
         let phase = pod.status.as_ref().and_then(|status| status.phase.as_deref());
         if !gone && !matches!(phase, Some("Succeeded" | "Failed")) {
@@ -109,7 +120,8 @@ impl Rooms {
         }
         let mut waiting = lock(&self.waiting);
         let owners = pod.owner_references();
-        if owners.iter().any(|owner| waiting.contains_key(&owner.uid)) {
+        let gives_back = |uid: &str| waiting.get(uid).is_some_and(|one| one.gives_back);
+        if owners.iter().any(|owner| gives_back(&owner.uid)) {
             return Vec::new();
         }
         let namespace = pod.namespace().unwrap_or_default();
@@ -177,7 +189,7 @@ mod tests {
     fn who_was_refused_waits_longer_each_time() {
         let (rooms, now) = (Rooms::default(), Instant::now());
         let waits: Vec<u64> = (0..9)
-            .map(|_| rooms.refused(&object("a"), "a", "no room", now).as_secs())
+            .map(|_| rooms.refused(&object("a"), "a", "no room", true, now).as_secs())
             .collect();
         assert_eq!(waits, [1, 2, 4, 8, 16, 32, 64, 120, 120]);
         let rest = Duration::from_secs(120);
@@ -189,10 +201,20 @@ mod tests {
     }
 
     #[test]
+    fn a_replacement_is_woken_by_the_pod_that_it_replaces() {
+        let (rooms, now) = (Rooms::default(), Instant::now());
+        for _ in 0..9 {
+            rooms.refused(&object("a"), "a", "no room", false, now);
+        }
+        let freed = rooms.freed(&pod("team", "a", "Running"), true, now);
+        assert_eq!((freed, rooms.rest("a", now)), (vec![object("a")], Some(SETTLES)));
+    }
+
+    #[test]
     fn a_pod_that_ends_wakes_who_waits_for_its_room() {
         let (rooms, now) = (Rooms::default(), Instant::now());
         for _ in 0..9 {
-            rooms.refused(&object("a"), "a", "no room", now);
+            rooms.refused(&object("a"), "a", "no room", true, now);
         }
         let rest = || rooms.rest("a", now).unwrap();
         for (pod, gone) in [
@@ -209,9 +231,9 @@ mod tests {
         let freed = rooms.freed(&pod("team", "b", "Pending"), true, now);
         assert_eq!((freed, rest()), (vec![object("a")], SETTLES));
         // And from there on the waits are short again.
-        assert_eq!(rooms.refused(&object("a"), "a", "no room", now), SETTLES);
+        assert_eq!(rooms.refused(&object("a"), "a", "no room", true, now), SETTLES);
         // Two that wait do not wake each other by what they give back.
-        rooms.refused(&object("b"), "b", "no room", now);
+        rooms.refused(&object("b"), "b", "no room", true, now);
         assert_eq!(rooms.freed(&pod("team", "b", "Failed"), true, now), []);
     }
 }

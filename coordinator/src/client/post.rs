@@ -67,7 +67,11 @@ impl PostError {
             Self::Encode(_) | Self::Request(_) => true,
             Self::Refused { status, .. } => matches!(
                 *status,
-                StatusCode::BAD_REQUEST | StatusCode::FORBIDDEN | StatusCode::CONFLICT | StatusCode::PAYLOAD_TOO_LARGE
+                StatusCode::BAD_REQUEST
+                    | StatusCode::FORBIDDEN
+                    | StatusCode::CONFLICT
+                    | StatusCode::GONE
+                    | StatusCode::PAYLOAD_TOO_LARGE
             ),
             Self::Connect(_) | Self::Handshake(_) | Self::Http(_) | Self::Timeout => false,
         }

@@ -148,7 +148,8 @@ impl Run {
 
     /// A peer says that it is paused.
     pub(super) fn paused(&self, pause: PauseReport, now: Instant) {
-        if pause.peer < self.facts.peers {
+        // What a round needs is known here.
+        if pause.peer < self.facts.peers && pause.needed <= self.facts.min_peers {
             lock(&self.pauses).note(pause, now);
         }
     }
@@ -171,8 +172,8 @@ impl Run {
         }
     }
 
-    /// Takes note that a process gets a certificate. Who asks after a later one has got its own has been replaced: its identity is what
-    /// that one has, and it gets none.
+    /// Takes note that a process gets a certificate or shows one. Who comes after a later one has got its own has been replaced: its
+    /// identity is what that one has, and neither does it get one nor do its reports count.
     pub(super) fn admit(&self, member: &Member) -> Result<(), Replaced> {
         let &Member {
             index,
@@ -312,6 +313,24 @@ mod tests {
         assert_eq!(done(later).0, Some(6));
         report(1, 7);
         assert_eq!(done(later), (Some(7), 7));
+    }
+
+    #[test]
+    fn a_pause_counts_only_with_a_peer_and_a_need_that_can_be() {
+        let run = runs().open(id(1), FACTS, |_| true).unwrap();
+        let now = Instant::now();
+        for (peer, needed, counts) in [(0, 3, false), (2, 2, false), (0, 2, true)] {
+            let pause = PauseReport {
+                peer,
+                attempt: 0,
+                round: 1,
+                present: 1,
+                needed,
+                seconds: 5,
+            };
+            run.paused(pause, now);
+            assert_eq!(run.pause(now).is_some(), counts, "{peer} {needed}");
+        }
     }
 
     #[test]

@@ -258,7 +258,7 @@ impl<D: Directory> Service<D> {
         Ok(healthy())
     }
 
-    /// Who reports, if this replica takes reports and those of this attempt count.
+    /// Who reports, if this replica takes reports and those of this process count.
     fn reporter(&self, run: &Run, client: Client) -> Result<Identity, Refusal> {
         let identity = client.identity.ok_or(Refusal::NoCertificate)?;
         let current = run.facts.attempt;
@@ -274,7 +274,21 @@ impl<D: Directory> Service<D> {
                 current,
             }),
             Role::Peer { attempt, .. } if attempt > current => Err(Refusal::Early { found: attempt }),
-            Role::Peer { .. } | Role::Coordinator => Ok(identity),
+            // What a process reports that was replaced would count as its successor's. That one's certificate may be another replica's:
+            // whoever shows it has it.
+            Role::Peer {
+                index,
+                attempt,
+                incarnation,
+            } => {
+                run.admit(&Member {
+                    index,
+                    attempt,
+                    incarnation,
+                })?;
+                Ok(identity)
+            }
+            Role::Coordinator => Ok(identity),
         }
     }
 }

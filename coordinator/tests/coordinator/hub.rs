@@ -403,6 +403,37 @@ async fn a_replica_that_does_not_lead_signs_but_takes_no_reports() {
     assert_eq!(operator.report(&three, &report(3, 0)).await.status, 200);
 }
 
+/// What it says would count as its successor's.
+#[tokio::test]
+async fn a_process_that_was_replaced_reports_no_more() {
+    let operator = Operator::start().await;
+    let three = operator.member().await;
+    assert_eq!(operator.report(&three, &report(3, 0)).await.status, 200);
+    let key = PeerKey::generate().unwrap();
+    let (status, certificate) = operator
+        .ask(RUN, "token-of-the-next", &key.request_pem().unwrap())
+        .await;
+    assert_eq!(status, 200, "{certificate}");
+    let next = operator.credentials(RUN, &certificate, key);
+    let answer = operator.report(&three, &report(3, 1)).await;
+    assert_eq!(answer.status, 410);
+    assert!(
+        answer.body.contains("incarnation 1 has a certificate"),
+        "{}",
+        answer.body
+    );
+    assert_eq!(operator.report(&next, &report(3, 1)).await.status, 200);
+    // Another replica has signed for the one after that.
+    let key = PeerKey::generate().unwrap();
+    let authority = operator.root.authority(RUN).unwrap();
+    let certificate = authority
+        .sign_peer(&key.request_pem().unwrap(), 3, 0, 2, SystemTime::now())
+        .unwrap();
+    let last = operator.credentials(RUN, &certificate, key);
+    assert_eq!(operator.report(&last, &report(3, 2)).await.status, 200);
+    assert_eq!(operator.report(&next, &report(3, 3)).await.status, 410);
+}
+
 #[tokio::test]
 async fn a_new_attempt_begins_anew() {
     let operator = Operator::start().await;

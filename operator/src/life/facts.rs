@@ -81,6 +81,8 @@ pub struct Failure {
     pub permanent: bool,
     /// True if the cluster or a user took the pod away: the peer had no part in it.
     pub disrupted: bool,
+    /// True if it ended so that it begins anew, as the manifest says.
+    pub anew: bool,
     /// True if another pod in its place would be of no use: it has left, as the manifest says, or the run is over.
     pub of_no_use: bool,
 }
@@ -102,7 +104,7 @@ pub struct Facts {
     pub trains: bool,
     /// Pods of all attempts.
     pub pods: Vec<PodFacts>,
-    /// Rounds that peers of this attempt have reported, of those that were replaced.
+    /// Rounds that peers of this attempt have reported, of those that were replaced or have no pod that goes on.
     pub rounds: BTreeMap<u32, u32>,
     /// Peers of this attempt that were seen to end well, whatever became of their pods; none where all pods are needed.
     pub finished: BTreeSet<u32>,

@@ -50,7 +50,7 @@ pub(super) fn decide(
     pods: &BTreeMap<u32, &PodFacts>,
     now: Timestamp,
 ) -> ControlFlow<Decision, Option<Duration>> {
-    if let Some(back) = back(ledger, facts) {
+    if let Some(back) = back(ledger, facts, pods) {
         return Break(back);
     }
     let losses = losses(ledger, facts, pods, now);
@@ -67,8 +67,9 @@ pub(super) fn decide(
     }
     let lost = ledger.lost() + u32::try_from(fates.lost.len()).unwrap_or(u32::MAX);
     let left = facts.peers.saturating_sub(lost);
-    if is_alone || left < facts.min_peers {
-        return whole(ledger, facts, pods, losses, now).map_or(Continue(None), Break);
+    let too_few = left < facts.min_peers;
+    if is_alone || too_few {
+        return whole(ledger, facts, pods, losses, too_few, now).map_or(Continue(None), Break);
     }
     if !fates.lost.is_empty() {
         return Break(lose(ledger, fates.lost, now));
@@ -92,10 +93,15 @@ fn has_ended(facts: &Facts, pods: &BTreeMap<u32, &PodFacts>) -> bool {
 }
 
 /// Peers that were absent and have finished a round since.
-fn back(ledger: &Ledger, facts: &Facts) -> Option<Decision> {
+fn back(ledger: &Ledger, facts: &Facts, pods: &BTreeMap<u32, &PodFacts>) -> Option<Decision> {
     let has_gone_on = |(index, peer): &(&u32, &Replaced)| {
         let rounds = facts.rounds.get(index).copied().unwrap_or(0);
-        peer.state == ReplacedState::Replaced && peer.row > 0 && rounds > peer.round
+        // What is reported may be of the process before it.
+        let takes_part = matches!(
+            pods.get(index).map(|pod| &pod.state),
+            Some(PodState::Running { ready: true } | PodState::Succeeded)
+        );
+        peer.state == ReplacedState::Replaced && peer.row > 0 && rounds > peer.round && takes_part
     };
     let peers: Vec<u32> = ledger
         .replaced
@@ -193,21 +199,25 @@ fn has_survivor(ledger: &Ledger, facts: &Facts, pods: &BTreeMap<u32, &PodFacts>,
         .any(|index| has_model(&index))
 }
 
-/// Too few are left, or nobody who has the model: all begin again. What nobody had a part in costs nothing.
+/// Too few are left, or nobody who has the model: all begin again. What nobody had a part in costs nothing. `too_few`: it is for want of
+/// those that were lost before, too.
 fn whole(
     ledger: &Ledger,
     facts: &Facts,
     pods: &BTreeMap<u32, &PodFacts>,
     losses: Vec<Loss>,
+    too_few: bool,
     now: Timestamp,
 ) -> Option<Decision> {
+    // Else the others had gone on without them.
     let before = pods.iter().filter_map(|(index, pod)| match &pod.state {
-        PodState::Failed(failure) if ledger.is_lost(*index) => Some((*index, failure.clone())),
+        PodState::Failed(failure) if too_few && ledger.is_lost(*index) => Some((*index, failure.clone())),
         _ => None,
     });
     let all = before.chain(losses.into_iter().map(|loss| (loss.index, loss.failure)));
     let (own, disrupted): (Vec<_>, Vec<_>) = all.partition(|(_, failure)| !failure.disrupted);
-    let costs = !own.is_empty();
+    // Where all begin anew since the manifest says so, the next attempt would come to the same.
+    let costs = !own.is_empty() || disrupted.iter().any(|(_, failure)| failure.anew);
     let told = first(own.into_iter()).or_else(|| first(disrupted.into_iter()))?;
     Some(after_failure(ledger, facts.budget, told, costs, now))
 }

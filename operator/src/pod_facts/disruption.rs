@@ -37,8 +37,7 @@ pub(super) fn told(pod: &Pod) -> Option<Failure> {
 
 /// Whether a pod that has failed, with these words, was taken away.
 pub(super) fn ended(pod: &Pod, said: &str) -> bool {
-    let begins_anew = terminated(pod).is_some_and(|ended| ended.exit_code == BEGINS_ANEW);
-    if begins_anew || told(pod).is_some() {
+    if begins_anew(pod) || told(pod).is_some() {
         return true;
     }
     let reason = pod.status.as_ref().and_then(|status| status.reason.as_deref());
@@ -46,6 +45,11 @@ pub(super) fn ended(pod: &Pod, said: &str) -> bool {
     let is_own = said.contains("exceed") && said.contains("limit");
     let by_kubelet = reason.is_some_and(|reason| BY_KUBELET.contains(&reason) || reason.starts_with("OutOf"));
     (by_kubelet && !is_own) || was_told_to_end(pod)
+}
+
+/// Whether a peer has ended so that it begins anew.
+pub(super) fn begins_anew(pod: &Pod) -> bool {
+    terminated(pod).is_some_and(|ended| ended.exit_code == BEGINS_ANEW)
 }
 
 /// A pod that is being deleted, and whose process ended since it was told to.

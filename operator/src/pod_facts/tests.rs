@@ -293,7 +293,9 @@ fn who_is_taken_away_has_not_failed_by_itself() {
         // It would fill its limit again.
         (own_limit, false, false),
     ] {
-        assert_eq!(failed(&status, leaves).disrupted, disrupted, "{status} {leaves}");
+        let failure = failed(&status, leaves);
+        assert_eq!(failure.disrupted, disrupted, "{status} {leaves}");
+        assert_eq!(failure.anew, status == ended(6, "Error", ""), "{status} {leaves}");
     }
     let mut evicted = pod(&json!({"phase": "Running", "conditions": target}));
     prune(&mut evicted);

@@ -270,7 +270,8 @@ async fn no_room(
     // Before its pods go, so that it is not woken by them.
     let object = ObjectRef::<Watched>::new(&validated.name).within(&validated.namespace);
     let rooms = &context.tools.rooms;
-    rooms.refused(&object, &validated.uid, &error.to_string(), Instant::now());
+    let gives_back = ledger.stage == Stage::Starting;
+    rooms.refused(&object, &validated.uid, &error.to_string(), gives_back, Instant::now());
     let seen = Seen::fresh(context, validated, prior).await?;
     if let Some(Decision::Record { ledger, transition }) = give_back(ledger, &seen.facts) {
         record::record(context, validated, &next, &seen, &ledger, &transition).await?;

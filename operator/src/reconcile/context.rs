@@ -34,7 +34,7 @@ use crate::{
     build::Site,
     endings::EndingStore,
     events::{EventPublisher, EventSpec},
-    life::{self, Facts, Ledger},
+    life::{self, Facts, Ledger, PodFacts},
     metrics::Metrics,
     planner::Planner,
     room::Rooms,
@@ -365,13 +365,20 @@ impl Context {
         self.hub.leave(validated.run, ledger.attempt, absent);
     }
 
-    /// Rounds that peers have reported of an attempt, of those that were replaced in it.
-    pub(super) fn rounds(&self, validated: &Validated, ledger: &Ledger) -> BTreeMap<u32, u32> {
+    /// Rounds that peers have reported of an attempt, of those that were replaced in it or have no pod that goes on: who is replaced is back
+    /// with a round more than it had then.
+    pub(super) fn rounds(&self, validated: &Validated, ledger: &Ledger, pods: &[PodFacts]) -> BTreeMap<u32, u32> {
+        let goes_on = |pod: &&PodFacts| {
+            pod.attempt == ledger.attempt && !pod.is_leaving() && !pod.state.has_ended() && pod.sealed
+        };
+        let stay: HashSet<u32> = pods.iter().filter(goes_on).map(|pod| pod.index).collect();
         let reported = |index: &u32| {
             let rounds = self.hub.rounds_done(validated.run, ledger.attempt, *index)?;
             Some((*index, rounds))
         };
-        ledger.replaced.keys().filter_map(reported).collect()
+        let is_asked_for = |index: &u32| ledger.replaced.contains_key(index) || !stay.contains(index);
+        let asked_for = (0..validated.peers()).filter(is_asked_for);
+        asked_for.filter_map(|index| reported(&index)).collect()
     }
 
     /// The experiment is in another attempt, of which alone reports count, or at its end.

@@ -72,6 +72,7 @@ impl Seen {
         };
         let are_enough = finished.len() >= plan.min_peers as usize;
         let last = finished.values().max().filter(|_| are_enough);
+        let rounds = context.rounds(validated, ledger, &found);
         let facts = Facts {
             suspend: spec.suspend,
             budget: spec.restarts,
@@ -80,7 +81,7 @@ impl Seen {
             goes_on: plan.goes_on,
             trains: prior.is(ConditionType::Training),
             pods: found,
-            rounds: context.rounds(validated, ledger),
+            rounds,
             late_from: last.and_then(|last| last.checked_add(plan.heartbeat_timeout + LATE).ok()),
             finished: finished.into_keys().collect(),
             checkpoint: endings.checkpoint(validated, ledger, done),

@@ -45,9 +45,15 @@ fn one_that_fails_is_replaced_and_the_others_stay() {
     assert_eq!(steps(&world), ["begins", "started", "replacing", "replaced"]);
     assert_eq!((world.ledger.attempt, world.ledger.restarts), (0, 0));
     assert!(world.created.values().all(|&times| times == 1));
+    // What is reported before it is ready is of the process before it.
+    world.rounds.insert(2, 1);
+    for state in [PodState::Waiting, PodState::Running { ready: false }] {
+        world.set(2, &state);
+        world.settle();
+        assert_eq!(steps(&world).last(), Some(&"replaced"));
+    }
     // A round gives it its budget back.
     world.set(2, &READY);
-    world.rounds.insert(2, 1);
     world.settle();
     assert_eq!(steps(&world).last(), Some(&"back"));
     world.set(2, &failure());
@@ -198,6 +204,60 @@ fn when_nobody_is_left_who_has_the_model_all_begin_again() {
     }
     world.settle();
     assert_eq!((world.ledger.attempt, world.ledger.replacements()), (0, 4));
+}
+
+/// All that begin anew in one round, as the manifest says, do so in each attempt.
+#[test]
+fn all_that_begin_anew_take_a_restart() {
+    let mut world = World::that_goes_on(1);
+    world.begin();
+    let anew = failed(|failure| (failure.disrupted, failure.anew) = (true, true));
+    // One alone costs nothing.
+    world.set(1, &anew);
+    world.settle();
+    let replaced = &world.ledger.replaced[&1];
+    assert_eq!((replaced.used, replaced.incarnation), (0, 1));
+    (0..PEERS).for_each(|index| world.set(index, &anew));
+    world.settle();
+    assert_eq!(
+        (world.ledger.stage, world.ledger.attempt, world.ledger.restarts),
+        (Stage::Running, 1, 1)
+    );
+    (0..PEERS).for_each(|index| world.set(index, &anew));
+    world.settle();
+    assert_eq!((world.ledger.stage, world.ledger.restarts), (Stage::Failed, 1));
+}
+
+#[test]
+fn who_was_lost_before_does_not_pay_for_what_others_suffer() {
+    let mut world = World::that_goes_on(0);
+    world.begin();
+    world.set(3, &failure());
+    world.settle();
+    assert!(world.ledger.is_lost(3) && world.pods.contains_key("x-3-0"));
+    world.pods.retain(|name, _| name == "x-3-0");
+    world.settle();
+    assert_eq!(
+        (world.ledger.stage, world.ledger.attempt, world.ledger.restarts),
+        (Stage::Running, 1, 0)
+    );
+}
+
+/// Its pod was gone before it was seen to have ended well.
+#[test]
+fn a_finished_peers_next_pod_does_not_outlive_the_run() {
+    let mut world = World::that_goes_on(0);
+    world.begin();
+    world.pods.remove("x-1-0");
+    world.settle();
+    world.set(1, &READY);
+    world.finished.insert((0, 1));
+    for index in [0, 2, 3] {
+        world.set(index, &PodState::Succeeded);
+    }
+    world.settle();
+    assert_eq!(world.ledger.stage, Stage::Complete);
+    assert_eq!(names(&world), ["x-0-0", "x-2-0", "x-3-0"]);
 }
 
 /// Before anything is trained, one that has not begun can begin it.
