@@ -89,11 +89,18 @@ impl Live {
         screen::is_there()
     }
 
-    /// Takes the terminal. Must be called within a tokio runtime that drives time. `started` is when the command began.
+    /// Takes the terminal. Must be called within a tokio runtime that drives time. `started` is when the command began, and `first_round` is
+    /// what the run begins with.
     ///
     /// # Errors
     /// When the terminal does not do what is asked; it is as it was then.
-    pub fn open(plan: &Plan, description: &Description, results: &Results, started: SystemTime) -> io::Result<Self> {
+    pub fn open(
+        plan: &Plan,
+        description: &Description,
+        results: &Results,
+        started: SystemTime,
+        first_round: u32,
+    ) -> io::Result<Self> {
         let degrees: Vec<u32> = plan
             .peers
             .iter()
@@ -105,7 +112,7 @@ impl Live {
             .map(|peer| Tail::new(&results.of_peer(peer.index, "jsonl")))
             .collect();
         let mut board = Board::new(description, &degrees, plan.liveness.min_peers, unix_seconds(started));
-        plan.late(0).for_each(|(peer, _)| board.begin_without(peer));
+        plan.late(first_round).for_each(|(peer, _)| board.begin_without(peer));
         let mut ticks = interval(TICK);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         Ok(Self {

@@ -46,6 +46,17 @@ fn one_wrong_value_is_one_error() {
 }
 
 #[test]
+fn nobody_joins_a_run_of_one_round() {
+    let sets = [
+        ("training.rounds", "1"),
+        ("churn", "[{event: join, peers: [1], after: 5s}]"),
+    ];
+    let expected = "churn[0].event: the run has one round, and whoever joins takes part from a later one on; remove the entry, or give \
+                    training.rounds 2 or more";
+    assert_eq!(errors_of(&base().to_string(), &sets), [expected]);
+}
+
+#[test]
 fn what_a_shell_would_expand_is_no_path() {
     let text = base().to_string();
     for (path, value, part) in [

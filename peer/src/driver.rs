@@ -96,8 +96,8 @@ pub struct Driver {
     hangs: Option<u32>,
     leaving: bool,
     parameters: Option<Vec<f32>>,
-    /// Of the peers whose updates the last round has the lowest.
-    first: u32,
+    /// Of the peers whose updates the last round has the lowest; none where it has none, or was not closed here.
+    first: Option<u32>,
 }
 
 /// What a peer has at its end.
@@ -105,8 +105,9 @@ pub struct Driver {
 pub struct Finished {
     /// The parameters in declared order; none where nobody wants them.
     pub parameters: Vec<f32>,
-    /// Of the peers whose updates are in the last round the lowest, the same at all of them.
-    pub first: u32,
+    /// Of the peers whose updates are in the last round the lowest, the same at all that closed it; none where it has none, or was not
+    /// closed here.
+    pub first: Option<u32>,
 }
 
 impl Driver {
@@ -126,7 +127,7 @@ impl Driver {
             hangs: None,
             leaving: false,
             parameters: None,
-            first: 0,
+            first: None,
         }
     }
 

@@ -107,13 +107,14 @@ impl Past {
     }
 
     /// What the clock of the peer's events shows when this process begins to train.
-    fn clock(&self, events: &[ChurnPlan]) -> Duration {
+    fn clock(&self, events: &[ChurnPlan], first_round: u32) -> Duration {
         let joined = match events.first() {
+            // In a run that resumes it is there from the beginning.
             Some(&ChurnPlan {
                 event: ChurnKind::Join,
                 at: At::After(time),
                 ..
-            }) => time,
+            }) if first_round == 0 => time,
             _ => Duration::ZERO,
         };
         let restart = self.last_restart(events).filter(|_| self.done.is_none());
@@ -145,7 +146,7 @@ impl Churn {
     /// What is left for a process whose run begins with a round: what the driver does, and what the training thread does.
     #[must_use]
     pub fn of(events: &[ChurnPlan], past: &Past, first_round: u32) -> (Self, Self) {
-        let (over, before) = (past.over(events), past.clock(events));
+        let (over, before) = (past.over(events), past.clock(events, first_round));
         let is_left = |due: &ChurnPlan| match (due.event, due.at) {
             // A run that resumes has all its peers.
             (ChurnKind::Join, _) => first_round == 0,
@@ -360,5 +361,17 @@ mod tests {
         let joins = [in_round(ChurnKind::Join, 3), in_round(ChurnKind::Pause, 5)];
         assert_eq!(left(&Churn::of(&joins, &Past::default(), 0).0), joins);
         assert_eq!(left(&Churn::of(&joins, &Past::default(), 2).0), joins[1..]);
+        // Nobody joins, so that the clock begins with the first training.
+        let timed = [
+            after(ChurnKind::Join, 30),
+            after(ChurnKind::Pause, 40),
+            after(ChurnKind::Crash, 50),
+        ];
+        let of = |first_round| Churn::of(&timed, &Past::default(), first_round).0;
+        assert_eq!(left(&of(2)), timed[1..]);
+        assert_eq!(of(2).due(), Some(40 * SECOND));
+        let mut begun = of(0);
+        assert_eq!(begun.next(3, Duration::ZERO), Some(timed[0]));
+        assert_eq!(begun.due(), Some(10 * SECOND));
     }
 }

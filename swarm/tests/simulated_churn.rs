@@ -214,6 +214,20 @@ fn whoever_joins_at_a_time_does_so_and_its_clock_begins_with_the_run() {
 }
 
 #[test]
+fn whoever_would_join_with_a_round_that_nobody_is_left_to_begin_is_lost() {
+    let crashes = (0..9).map(|peer| (peer, due(ChurnKind::Crash, 2, 0)));
+    let churn: Vec<(u32, ChurnPlan)> = crashes.chain([(9, due(ChurnKind::Join, 5, 0))]).collect();
+    let figures = run(&churn, None);
+    let (why, at) = figures[9].ended_early.clone().unwrap();
+    assert_eq!(why, "nobody was left to begin a round");
+    assert!(
+        figures[..9]
+            .iter()
+            .all(|peer| peer.ended_early.as_ref().unwrap().1 <= at)
+    );
+}
+
+#[test]
 fn a_star_without_its_hub_is_wired_anew() {
     let churn = [(0, due(ChurnKind::Crash, 3, 0))];
     let mut simulation = Simulation::new(wired("star", Repair::Ring, &churn, None));

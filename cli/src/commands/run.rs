@@ -307,7 +307,10 @@ async fn drive(
     done.run = Some(launcher.run());
     let mut live = request
         .live
-        .then(|| Live::open(&setup.plan, description, &setup.results, request.started))
+        .then(|| {
+            let first_round = setup.resume.unwrap_or(0);
+            Live::open(&setup.plan, description, &setup.results, request.started, first_round)
+        })
         .and_then(|opened| {
             opened
                 .inspect_err(|error| output::warning(&format!("no live view: {error}")))

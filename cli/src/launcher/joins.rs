@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use fltorrent_crds::{Announcement, Plan, plan::At};
 use tokio::{sync::oneshot, time::Instant};
 
-use super::{Launcher, PeerFailure};
+use super::{Exit, Launcher, PeerFailure};
 
 /// The peers that have yet to join.
 #[derive(Debug)]
@@ -111,8 +111,18 @@ impl Launcher {
         }
     }
 
-    /// Somebody has come to the end, so that no round begins any more in which others could take part.
-    pub(super) fn join_nobody(&mut self) {
+    /// Whoever joins waits for a round that others begin: where nobody is there who could, and nobody will be, it would wait for ever.
+    pub(super) fn join_nobody_alone(&mut self) {
+        let begins_none = |(index, exit): (u32, &Option<Exit>)| {
+            self.joins.contains(index) || exit.is_some() && !self.respawns.is_waiting(index)
+        };
+        if !self.joins.0.is_empty() && (0..).zip(&self.exits).all(begins_none) {
+            self.join_nobody("when nobody was left to begin a round");
+        }
+    }
+
+    /// No round begins any more in which others could take part, and `when` says since when.
+    pub(super) fn join_nobody(&mut self, when: &str) {
         for (index, waiting) in std::mem::take(&mut self.joins.0) {
             // It is told nothing, which ends it.
             drop(waiting.line);
@@ -121,7 +131,7 @@ impl Launcher {
             }
             let lost = self.lose(PeerFailure {
                 index,
-                reason: format!("peer {index} had yet to join when the others finished"),
+                reason: format!("peer {index} had yet to join {when}"),
                 last_lines: Vec::new(),
                 log: self.setup.results.of_peer(index, "log"),
             });

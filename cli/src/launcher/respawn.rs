@@ -86,10 +86,11 @@ impl Launcher {
             Some(failure) => self.restart_or_lose(failure, may_be_repeated),
             None => {
                 self.restart_nobody();
-                self.join_nobody();
+                self.join_nobody("when the others finished");
                 None
             }
         };
+        self.join_nobody_alone();
         self.note_who_is_left_alone();
         Ok(event)
     }
@@ -153,6 +154,8 @@ impl Launcher {
                 self.waiting.extend(event);
             }
         }
+        // One that cannot be started is lost without another exit.
+        self.join_nobody_alone();
     }
 
     fn restart(&mut self, failure: PeerFailure) -> Option<Event> {

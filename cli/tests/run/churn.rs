@@ -4,7 +4,7 @@ use std::{collections::BTreeSet, path::Path};
 
 use serde_json::Value;
 
-use crate::support::{lines, read_json, run, stderr};
+use crate::support::{Endless, Process, lines, read_json, run, stderr};
 
 /// What each peer has done to itself, and what it should have done.
 fn events(results: &Path) -> (Vec<Vec<Value>>, Vec<Vec<Value>>) {
@@ -192,4 +192,35 @@ fn whoever_would_come_after_the_end_is_lost() {
     ] {
         assert!(errors.contains(said), "{errors}");
     }
+}
+
+#[test]
+fn nobody_waits_to_join_when_everybody_who_began_is_gone() {
+    let mut run = Endless::with(&[
+        "groups[0].count=4",
+        "training.rounds=10",
+        "churn=[{event: crash, peers: [0, 1], round: 2}, {event: join, peers: [2, 3], round: 5}]",
+        "restarts=0",
+        // Whoever dies a moment later goes on to its round alone.
+        "liveness.minPeers=1",
+        "liveness.pauseLimit=1s",
+        "liveness.heartbeatInterval=100ms",
+        "liveness.heartbeatTimeout=1s",
+        "exchange.round.patience=200ms",
+    ]);
+    let peers: Vec<Process> = (0..4).map(|index| run.peer(index)).collect();
+    run.wait_for("lost");
+    let (output, folder) = run.end();
+    let errors = stderr(&output);
+    assert_eq!(output.status.code(), Some(1), "{errors}");
+    peers.iter().for_each(Process::assert_gone);
+    for said in [
+        "peer 2 had yet to join when nobody was left to begin a round",
+        "peer 3 had yet to join when nobody was left to begin a round",
+        "0 of 4 peers came to the end, and 1 are needed",
+    ] {
+        assert!(errors.contains(said), "{errors}");
+    }
+    assert_eq!(lost(folder.path()), BTreeSet::from([0, 1, 2, 3]), "{errors}");
+    assert_eq!(read_json(&folder.path().join("summary.json"))["outcome"], "failed");
 }

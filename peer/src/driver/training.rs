@@ -80,10 +80,8 @@ impl Driver {
             set: end.set.clone(),
         };
         let mut peers = (0..).zip(&closed.samples);
-        // A round of which nobody gives an update leaves the model what it was, and who has it the same.
-        self.first = peers
-            .find_map(|(peer, there)| there.map(|_| peer))
-            .unwrap_or(self.first);
+        // Who closed the rounds before may be another set, so that of a round without updates nobody is the first.
+        self.first = peers.find_map(|(peer, there)| there.map(|_| peer));
         self.parts.orders.give(Order::Fold(Completed {
             round,
             samples: closed.samples.clone(),
@@ -104,7 +102,9 @@ impl Driver {
         Ok(())
     }
 
-    pub(super) fn adopt(&self, adoption: Adoption) {
+    pub(super) fn adopt(&mut self, adoption: Adoption) {
+        // Whose updates are in that round the others know.
+        self.first = None;
         let hold = self.parts.store.hold(adoption.round);
         self.parts.orders.give(Order::Adopt { adoption, hold });
     }

@@ -100,10 +100,7 @@ impl Assembly {
             None => (None, None, oneshot::channel().1, None),
         };
         let (index, first_round) = (self.peer.index, self.prepared.start.round);
-        let past = match self.peer.incarnation {
-            0 => Past::default(),
-            processes => past(&self.peer.metrics_file(), processes, unix_seconds(SystemTime::now())),
-        };
+        let past = self.past(news.is_none());
         let (churn, wedges) = Churn::of(&self.peer.plan.peers[index as usize].churn, &past, first_round);
         let config = self.config(wait);
         let limits = config.limits();
@@ -139,6 +136,19 @@ impl Assembly {
         Ok((Driver::new(parts, outlets), move || {
             worker::run(work, &inbox, &progress_in);
         }))
+    }
+
+    /// What became of the peer's earlier processes.
+    fn past(&self, is_launched: bool) -> Past {
+        let mut past = match self.peer.incarnation {
+            0 => return Past::default(),
+            processes => past(&self.peer.metrics_file(), processes, unix_seconds(SystemTime::now())),
+        };
+        if is_launched {
+            // Its file is where the one before wrote it: without one, that has done nothing. A pod's may have gone with the pod.
+            past.done.get_or_insert_default();
+        }
+        past
     }
 
     fn config(&self, wait: Option<Duration>) -> Config {

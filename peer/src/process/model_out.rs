@@ -15,15 +15,16 @@ pub enum ModelOut {
     /// A file of this peer alone.
     Own(PathBuf),
     /// A file of the first peer of those whose updates are in the model, which all of them know alike: in a cluster no file is that of all.
+    /// Who does not know it writes the same into its own.
     OfFirst(PathBuf),
     /// One file of all peers of a launcher. Whoever ends first writes it, so that it is there whoever is lost.
     Shared(PathBuf),
 }
 
 impl ModelOut {
-    /// Whether a peer writes it that is the first of the last round, or is not.
-    pub(super) const fn is_for(&self, is_first: bool) -> bool {
-        is_first || !matches!(self, Self::OfFirst(_))
+    /// Whether a peer writes it, where the first of the last round is that one, or nobody knows who.
+    pub(super) fn is_for(&self, index: u32, first: Option<u32>) -> bool {
+        first.is_none_or(|first| first == index) || !matches!(self, Self::OfFirst(_))
     }
 
     pub(super) fn write(&self, model: &ModelPlan, parameters: &[f32]) -> Result<(), SaveError> {
@@ -75,8 +76,9 @@ mod tests {
         let own = ModelOut::Own(path.clone());
         own.write(&plan.model, &vec![1.5; parameters.len()]).unwrap();
         assert_ne!(fs::read(&path).unwrap(), first);
-        assert!([true, false].map(|is_first| own.is_for(is_first)) == [true; 2]);
+        let firsts = [Some(3), None, Some(0)];
+        assert_eq!(firsts.map(|first| own.is_for(3, first)), [true; 3]);
         let of_first = ModelOut::OfFirst(path);
-        assert!(of_first.is_for(true) && !of_first.is_for(false));
+        assert_eq!(firsts.map(|first| of_first.is_for(3, first)), [true, true, false]);
     }
 }

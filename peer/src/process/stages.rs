@@ -113,14 +113,15 @@ impl Ready {
             files.try_for_each(|file| file.write(&model, parameters))
         };
         let index = peer.index;
-        let own = |first: u32| {
-            let own = files.iter().filter(|file| file.is_for(first == index));
+        let own = |first: Option<u32>| {
+            let own = files.iter().filter(|file| file.is_for(index, first));
             own.cloned().collect::<Vec<_>>()
         };
         if prepared.start.is_over {
             let rounds = prepared.start.round;
             tracing::info!(rounds, "all rounds were finished before");
-            let files = own(0);
+            // All peers are here, and know it alike.
+            let files = own(Some(0));
             if files.is_empty() {
                 return Ok(());
             }

@@ -3,9 +3,10 @@
 mod load;
 
 use std::{
+    future::poll_fn,
     io::{self, IoSliceMut},
     net::{Ipv6Addr, SocketAddr, UdpSocket},
-    pin::Pin,
+    pin::{Pin, pin},
     sync::{Arc, Mutex, PoisonError},
     task::{Context, Poll, Waker},
     time::Instant,
@@ -98,14 +99,20 @@ fn widen(socket: &UdpSocket, wanted: usize) -> Option<usize> {
 
 /// Drops what has come so far: of whoever dialled while nobody listened, each try is over by now.
 pub(crate) fn drop_waiting(socket: &Socket) {
-    let mut context = Context::from_waker(Waker::noop());
     let (mut buffer, mut meta) = ([0; u16::MAX as usize], [RecvMeta::default()]);
-    for _ in 0..MOST_WAITING {
-        let came = socket.poll_recv(&mut context, &mut [IoSliceMut::new(&mut buffer)], &mut meta);
-        if !matches!(came, Poll::Ready(Ok(_))) {
-            return;
+    let reads = poll_fn(|context| {
+        for _ in 0..MOST_WAITING {
+            let came = socket.poll_recv(context, &mut [IoSliceMut::new(&mut buffer)], &mut meta);
+            if !matches!(came, Poll::Ready(Ok(_))) {
+                break;
+            }
         }
-    }
+        Poll::Ready(())
+    });
+    // Otherwise tokio would take 128 reads for enough, and say that no more is there.
+    let reads = pin!(tokio::task::coop::unconstrained(reads));
+    let done = reads.poll(&mut Context::from_waker(Waker::noop()));
+    debug_assert!(done.is_ready(), "it waits for nothing");
 }
 
 /// A socket that promises no more datagrams at a time than the system puts together, which is 64 KiB of them, and hands over
@@ -188,6 +195,30 @@ mod tests {
         // More than `net.core.rmem_max` is on any machine.
         let wanted = 1 << 30;
         assert!(widen(&socket, wanted).is_some_and(|granted| granted < wanted));
+    }
+
+    /// The length of the next datagram.
+    async fn read(socket: &Socket) -> usize {
+        let (mut buffer, mut meta) = ([0; u16::MAX as usize], [RecvMeta::default()]);
+        poll_fn(|context| socket.poll_recv(context, &mut [IoSliceMut::new(&mut buffer)], &mut meta))
+            .await
+            .unwrap();
+        meta[0].len
+    }
+
+    #[tokio::test]
+    async fn all_that_waits_is_dropped() {
+        let socket = bind((Ipv4Addr::LOCALHOST, 0).into()).unwrap();
+        let address = socket.local_addr().unwrap();
+        let sender = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        for _ in 0..300 {
+            sender.send_to(b"before", address).unwrap();
+        }
+        // The runtime has to have seen that there are some.
+        assert_eq!(read(&socket).await, "before".len());
+        drop_waiting(&socket);
+        sender.send_to(b"afterwards", address).unwrap();
+        assert_eq!(read(&socket).await, "afterwards".len());
     }
 
     #[tokio::test]

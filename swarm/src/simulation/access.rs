@@ -309,7 +309,7 @@ impl World<AccessLinks> {
             }
             Action::Leave => {
                 self.stop(at);
-                self.starts_nobody();
+                self.others_have_finished();
                 let flows = self.peers[at as usize].own.flows.clone();
                 for (neighbour, _) in flows {
                     self.say(at, neighbour, Control::Closed(Departure::Finished), 1);

@@ -54,6 +54,11 @@ impl Respawns {
         self.peers.iter().filter_map(|peer| Some(peer.next.as_ref()?.0)).min()
     }
 
+    /// Whether a peer's next process is still to be started.
+    pub(in crate::launcher) fn is_waiting(&self, index: u32) -> bool {
+        self.peers[index as usize].next.is_some()
+    }
+
     /// How many processes of each peer took the place of another one.
     pub(in crate::launcher) fn counts(&self) -> Vec<u32> {
         self.peers.iter().map(|peer| peer.incarnation).collect()
@@ -187,6 +192,7 @@ mod tests {
             respawns.of(index).next = Some((now + Duration::from_secs(seconds), failure));
         }
         assert_eq!(respawns.next(), Some(now + Duration::from_secs(3)));
+        assert_eq!([0, 1, 2].map(|index| respawns.is_waiting(index)), [true, false, true]);
         let given_up: Vec<u32> = respawns.give_up().iter().map(|failure| failure.index).collect();
         assert_eq!((given_up, respawns.next()), (vec![0, 2], None));
     }

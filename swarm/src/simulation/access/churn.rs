@@ -142,13 +142,14 @@ impl World<AccessLinks> {
             (ChurnKind::Leave, _) => self.ends(at, "it left", Departure::Broken("it has left".to_owned())),
             (ChurnKind::Crash | ChurnKind::Pause, _) => {
                 peer.own.figures.ended_early = Some((due.event.name().to_owned(), now));
-                self.stop(at);
+                self.stops(at);
                 self.falls_silent(at, None);
             }
             (ChurnKind::Restart, lasts) => {
-                self.stop(at);
                 self.falls_silent(at, None);
+                // Before the others would seem to wait for nobody.
                 self.starts_in(lasts.unwrap_or_default(), at);
+                self.stops(at);
             }
             (ChurnKind::Join | ChurnKind::Wedge, _) => self.add(now, AccessEvent::Churn { peer: at }),
         }
@@ -161,7 +162,7 @@ impl World<AccessLinks> {
 
     fn ends(&mut self, at: u32, why: &str, departure: Departure) {
         let now = self.now;
-        self.stop(at);
+        self.stops(at);
         let own = &mut self.peers[at as usize].own;
         own.figures.ended_early = Some((why.to_owned(), now));
         for (neighbour, _) in own.flows.clone() {

@@ -15,6 +15,9 @@ use crate::{
     simulation::world::World,
 };
 
+/// Why a process is not started that would have come later.
+const FINISHED: &str = "the others had finished before it was started";
+
 /// Who is still to be started.
 #[derive(Default)]
 pub(super) struct Starts {
@@ -23,7 +26,7 @@ pub(super) struct Starts {
     joins: BTreeMap<u32, u32>,
     /// Peers that are started at a time.
     timed: BTreeSet<u32>,
-    /// Somebody has come to the end: no round begins any more.
+    /// Somebody has come to the end, or nobody is left: no round begins any more.
     is_over: bool,
 }
 
@@ -50,7 +53,7 @@ impl World<AccessLinks> {
 
     pub(super) fn starts_in(&mut self, wait: Duration, at: u32) {
         if self.links.starts.is_over {
-            return self.comes_too_late(at);
+            return self.is_never_started(at, FINISHED);
         }
         self.links.starts.timed.insert(at);
         self.add(self.now + wait, AccessEvent::Starts { peer: at });
@@ -64,19 +67,31 @@ impl World<AccessLinks> {
         }
     }
 
+    /// A peer takes no part any more. Whoever joins with a round waits for others who begin it: where nobody is there, and nobody will be, it
+    /// is lost.
+    pub(super) fn stops(&mut self, at: u32) {
+        self.stop(at);
+        if self.is_over() {
+            self.starts_nobody("nobody was left to begin a round");
+        }
+    }
+
     /// Somebody has come to the end, so that no process is of use that is started from now on.
-    pub(super) fn starts_nobody(&mut self) {
+    pub(super) fn others_have_finished(&mut self) {
+        self.starts_nobody(FINISHED);
+    }
+
+    fn starts_nobody(&mut self, why: &str) {
         let starts = &mut self.links.starts;
         let joins = std::mem::take(&mut starts.joins).into_keys();
         starts.is_over = true;
         for at in joins.chain(std::mem::take(&mut starts.timed)) {
-            self.comes_too_late(at);
+            self.is_never_started(at, why);
         }
     }
 
-    fn comes_too_late(&mut self, at: u32) {
-        let why = "the others had finished before it was started".to_owned();
-        self.peers[at as usize].own.figures.ended_early = Some((why, self.now));
+    fn is_never_started(&mut self, at: u32, why: &str) {
+        self.peers[at as usize].own.figures.ended_early = Some((why.to_owned(), self.now));
     }
 
     /// A process of a peer begins: it catches up with the others.
