@@ -3,6 +3,7 @@
 //! The driver says what happens; nothing that it decides depends on what is measured. Time comes as an argument.
 
 mod exchange;
+mod record;
 mod sampler;
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
@@ -16,15 +17,14 @@ use fltorrent_crds::{
     plan::{ChurnKind, CongestionControl},
 };
 use fltorrent_records::{
-    classes::Classes,
     exchange::{Cpu, Exchange, TransportFigures},
     line::{Converged, Event, InRound},
     report::{EvaluationFigures, ModelHash, PauseReport, ReportedEnd, RoundReport, TrainFigures, WastedBytes},
     status::{State, Status},
-    survival::{Absence, Cause, Churned, Pause, Repair, RoundEnd},
+    survival::{Absence, Churned, Pause, Repair},
     verdict::Verdict,
 };
-use fltorrent_swarm::{EndCause, Notice, Stats, Swarm, Time};
+use fltorrent_swarm::{Notice, Stats, Swarm, Time};
 use tokio::sync::mpsc;
 
 use crate::{
@@ -36,6 +36,7 @@ use crate::{
     train::ClassCounts,
 };
 use exchange::ExchangeNotes;
+use record::{counted, record};
 use sampler::Sampler;
 
 /// Where figures go.
@@ -475,31 +476,5 @@ impl Observer {
                 );
             }
         }
-    }
-}
-
-/// As it is kept, with the peers that took part.
-fn record(end: &fltorrent_swarm::RoundEnd, present: u32) -> RoundEnd {
-    RoundEnd {
-        round: end.round,
-        cause: match end.cause {
-            EndCause::All => Cause::All,
-            EndCause::Quorum => Cause::Quorum,
-            EndCause::Deadline => Cause::Deadline,
-        },
-        missing: end.missing.clone(),
-        present,
-        certified_before: end.certified_before,
-    }
-}
-
-/// By class, for those that have samples here.
-fn counted(round: u32, classes: &[ClassCounts]) -> Classes {
-    let counts = (0..).zip(classes).filter(|(_, counts)| counts.total > 0);
-    Classes {
-        round,
-        counts: counts
-            .map(|(class, counts)| (class, counts.correct, counts.total))
-            .collect(),
     }
 }

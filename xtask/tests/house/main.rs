@@ -158,6 +158,7 @@ fn what_decides_reads_no_clock_and_opens_nothing() {
             "coordinator/src/client/pausing.rs",
             "coordinator/src/hub.rs",
             "coordinator/src/hub/pauses.rs",
+            "coordinator/src/hub/runs.rs",
             "coordinator/src/hub/service.rs",
             "coordinator/src/rate.rs",
             "coordinator/src/server.rs"
