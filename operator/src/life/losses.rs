@@ -136,8 +136,11 @@ fn losses(ledger: &Ledger, facts: &Facts, pods: &BTreeMap<u32, &PodFacts>, now: 
     let lost = (0..facts.peers).filter(is_counted).filter_map(|index| {
         let failure = match pods.get(&index).map(|pod| &pod.state) {
             Some(PodState::Failed(failure)) => failure.clone(),
-            Some(PodState::Waiting) if over => too_late("it was there"),
-            Some(PodState::Running { .. }) if is_late => too_late("it did, and it is not waited for any more"),
+            // The first processes of an attempt begin together: one that seems to wait has ended, and its kubelet has not said so yet.
+            Some(PodState::Waiting) if over && ledger.incarnation(index) > 0 => too_late("it was there"),
+            Some(PodState::Waiting | PodState::Running { .. }) if is_late => {
+                too_late("it did, and it is not waited for any more")
+            }
             None if ledger.is_due(index) && over => too_late("it was there"),
             None if ledger.is_due(index) => return None,
             _ => gone(ledger, facts, pods, index)?,
