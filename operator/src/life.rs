@@ -255,7 +255,9 @@ fn rest(ledger: &Ledger, facts: &Facts) -> Decision {
     let runs = |pod: &PodFacts| !pod.state.has_ended();
     Decision::Act {
         delete: names(facts, |pod| {
-            let is_over = ledger.stage == Stage::Failed || !pod.sealed || facts.finished.contains(&pod.index);
+            // Of a first pod the kubelet may not have said yet that it has ended.
+            let is_late = pod.incarnation > 0 && facts.finished.contains(&pod.index);
+            let is_over = ledger.stage == Stage::Failed || !pod.sealed || is_late;
             pod.attempt < ledger.attempt || (is_over && runs(pod)) || is_spare(ledger, pod)
         }),
         end: names(facts, |pod| pod.sealed && pod.attempt == ledger.attempt && pod.lingers),
