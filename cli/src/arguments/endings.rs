@@ -30,6 +30,17 @@ const RESTARTS: Row = (
     "the launcher is to start another process of this peer, as `churn` in the manifest says",
 );
 const INTERRUPTED: Row = ("130", "interrupted (Ctrl-C, SIGTERM or SIGHUP)");
+/// How a peer's process ends.
+const OF_A_PEER: &[Row] = &[
+    COMPLETE,
+    FAILED,
+    WRONG,
+    LAUNCHER_GONE,
+    LEFT,
+    NO_USE,
+    RESTARTS,
+    INTERRUPTED,
+];
 
 const LOG: Row = (
     "FLTORRENT_LOG",
@@ -85,16 +96,7 @@ pub(super) const FIRST_STEPS: Ending = Ending {
         "fltorrent init && fltorrent plan experiment.yaml && fltorrent run experiment.yaml",
     ],
     note: "",
-    codes: &[
-        COMPLETE,
-        FAILED,
-        WRONG,
-        LAUNCHER_GONE,
-        LEFT,
-        NO_USE,
-        RESTARTS,
-        INTERRUPTED,
-    ],
+    codes: OF_A_PEER,
     variables: &[LOG, PROXY, AUTHORITIES, COLOUR, CACHE, CUDA],
 };
 
@@ -213,15 +215,6 @@ pub(super) const PEER: Ending = Ending {
         "fltorrent peer --in-cluster /etc/fltorrent",
     ],
     note: "",
-    codes: &[
-        COMPLETE,
-        FAILED,
-        WRONG,
-        LAUNCHER_GONE,
-        LEFT,
-        NO_USE,
-        RESTARTS,
-        INTERRUPTED,
-    ],
+    codes: OF_A_PEER,
     variables: &[LOG, PROXY, AUTHORITIES, CACHE, CUDA],
 };

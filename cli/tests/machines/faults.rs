@@ -77,6 +77,7 @@ impl Training {
 
     /// Ends all of them, and compares their rounds with the oracle; gives how many rounds lack an update.
     fn end(self) -> usize {
+        let files: Vec<PathBuf> = (0..MACHINES).map(|peer| self.file(peer)).collect();
         let Self { network, peers } = self;
         peers.iter().for_each(Peer::interrupt);
         for peer in peers {
@@ -89,9 +90,6 @@ impl Training {
             .map(|(field, value)| (field.to_owned(), value.to_owned()))
             .collect();
         let plan = Resolved::read(Path::new(&quickstart()), &sets).unwrap().plan;
-        let files: Vec<PathBuf> = (0..MACHINES)
-            .map(|peer| network.results(peer).join(format!("peers/peer-{peer}.jsonl")))
-            .collect();
         compare_with_the_oracle(plan, &files)
     }
 }

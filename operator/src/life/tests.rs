@@ -152,22 +152,7 @@ fn pods_that_are_not_all_there_are_given_back() {
 fn run_through(kills: &[u32]) -> World {
     let mut world = World::new(1);
     let mut kills = kills.iter().copied();
-    let mut settle = |world: &mut World| {
-        for _ in 0..200 {
-            let seen = world.clone();
-            let before = world.calls;
-            let limit = kills.next().unwrap_or(u32::MAX);
-            let changed = world.reconcile(&seen, limit);
-            if !changed && world.calls == before && limit == u32::MAX {
-                if world.pods.values().any(PodFacts::is_leaving) {
-                    world.collect();
-                    continue;
-                }
-                return;
-            }
-        }
-        panic!("no rest");
-    };
+    let mut settle = |world: &mut World| world.settle_though_killed(&mut kills);
     settle(&mut world);
     world.set(2, &failure());
     settle(&mut world);

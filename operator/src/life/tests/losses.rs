@@ -416,22 +416,7 @@ fn where_all_are_needed_all_begin_again() {
 fn run_through(kills: &[u32]) -> World {
     let mut world = World::that_goes_on(1);
     let mut kills = kills.iter().copied();
-    let mut settle = |world: &mut World| {
-        for _ in 0..200 {
-            let seen = world.clone();
-            let before = world.calls;
-            let limit = kills.next().unwrap_or(u32::MAX);
-            let changed = world.reconcile(&seen, limit);
-            if !changed && world.calls == before && limit == u32::MAX {
-                if world.pods.values().any(PodFacts::is_leaving) {
-                    world.collect();
-                    continue;
-                }
-                return;
-            }
-        }
-        panic!("no rest");
-    };
+    let mut settle = |world: &mut World| world.settle_though_killed(&mut kills);
     settle(&mut world);
     (0..PEERS).for_each(|index| world.set(index, &READY));
     world.trains = true;

@@ -166,6 +166,24 @@ impl World {
         panic!("it does not come to rest: {self:?}");
     }
 
+    /// Until nothing changes, with the operator killed after as many calls as `kills` say, once for each.
+    pub(super) fn settle_though_killed(&mut self, kills: &mut impl Iterator<Item = u32>) {
+        for _ in 0..200 {
+            let seen = self.clone();
+            let before = self.calls;
+            let limit = kills.next().unwrap_or(u32::MAX);
+            let changed = self.reconcile(&seen, limit);
+            if !changed && self.calls == before && limit == u32::MAX {
+                if self.pods.values().any(PodFacts::is_leaving) {
+                    self.collect();
+                    continue;
+                }
+                return;
+            }
+        }
+        panic!("no rest");
+    }
+
     pub(super) fn set(&mut self, index: u32, state: &PodState) {
         for pod in self.pods.values_mut() {
             if pod.index == index && !pod.state.has_ended() && !pod.is_leaving() {
