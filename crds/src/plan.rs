@@ -204,6 +204,9 @@ pub struct LivenessPlan {
     pub min_peers: u32,
     /// How long a run with fewer waits for others before it fails.
     pub pause_limit: Duration,
+    /// How long the training of a peer may make no progress before nobody waits for its update.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub progress_lease: Deadline,
     /// When what failed is tried again.
     #[serde(default, skip_serializing_if = "is_default")]
     pub retries: RetryPlan,

@@ -765,6 +765,14 @@ fn cases() -> Vec<Case> {
             Changes,
         ),
         (
+            "liveness.progressLease",
+            "liveness/progressLease",
+            &[],
+            json!("auto"),
+            json!("1m"),
+            Changes,
+        ),
+        (
             "liveness.sendMaxRetries",
             "liveness/sendMaxRetries",
             &[],

@@ -92,6 +92,8 @@ pub struct Driver {
     unlike: BTreeSet<u32>,
     /// When this process began to train, and the round that it trains for.
     trains: Option<(Time, u32)>,
+    /// Steps that the training thread had done when that was last looked at.
+    beats: u64,
     /// The round from which on its training hangs to the end of the run.
     hangs: Option<u32>,
     leaving: bool,
@@ -124,6 +126,7 @@ impl Driver {
             wanted: None,
             unlike: BTreeSet::new(),
             trains: None,
+            beats: 0,
             hangs: None,
             leaving: false,
             parameters: None,
@@ -196,6 +199,7 @@ impl Driver {
 
     async fn drive(&mut self) -> Result<(), RunError> {
         loop {
+            self.feel_pulse();
             self.act()?;
             self.churn()?;
             self.observer.observe(self.now(), &self.parts.swarm)?;
@@ -230,6 +234,7 @@ impl Driver {
                 }
                 () = sleep_until(wake) => {
                     if timeout.is_some_and(|at| at <= Instant::now()) {
+                        self.feel_pulse();
                         let now = self.now();
                         self.parts.swarm.handle_timeout(now);
                     }

@@ -19,6 +19,7 @@ pub mod observer;
 pub mod orders;
 pub mod path;
 pub mod process;
+pub mod pulse;
 mod retries;
 pub mod shaper;
 pub mod signed_record;

@@ -21,7 +21,7 @@ use fltorrent_records::{
     line::{Converged, Event, InRound},
     report::{EvaluationFigures, ModelHash, PauseReport, ReportedEnd, RoundReport, TrainFigures, WastedBytes},
     status::{State, Status},
-    survival::{Absence, Churned, Pause, Repair},
+    survival::{Absence, Churned, Hang, Pause, Repair},
     verdict::Verdict,
 };
 use fltorrent_swarm::{Notice, Stats, Swarm, Time};
@@ -215,6 +215,16 @@ impl Observer {
                 round,
                 peer,
                 absent: false,
+            }),
+            Notice::Hangs { peer } => Event::Hang(Hang {
+                round,
+                peer,
+                hangs: true,
+            }),
+            Notice::Trains { peer } => Event::Hang(Hang {
+                round,
+                peer,
+                hangs: false,
             }),
             Notice::Paused { present, needed } => Event::Pause(Pause {
                 round,

@@ -10,7 +10,10 @@ use std::{
 
 use fltorrent_swarm::{Adoption, Bitfield, StopRecord};
 
-use crate::store::RoundHold;
+use crate::{pulse::Pulse, store::RoundHold};
+
+/// How long a step of a wait takes.
+const STEP: Duration = Duration::from_millis(100);
 
 /// What the thread has to do next.
 #[derive(Debug)]
@@ -66,6 +69,7 @@ struct Slot {
 struct Shared {
     slot: Mutex<Slot>,
     changed: Condvar,
+    pulse: Pulse,
 }
 
 impl Shared {
@@ -99,6 +103,12 @@ impl Orders {
         self.0.changed.notify_all();
     }
 
+    /// Steps that the thread has done.
+    #[must_use]
+    pub fn beats(&self) -> u64 {
+        self.0.pulse.beats()
+    }
+
     /// The process stands still for so long from now on: the thread makes up for it where it cannot be interrupted.
     pub fn stand_still(&self, lasts: Duration) {
         let mut slot = self.0.slot();
@@ -122,6 +132,12 @@ impl Inbox {
         slot.as_mut().map_or(None, |slot| slot.order.take())
     }
 
+    /// What the thread tells the driver its steps by.
+    #[must_use]
+    pub fn pulse(&self) -> &Pulse {
+        &self.0.pulse
+    }
+
     /// How long the process has stood still, with what is to come of the last time.
     #[must_use]
     pub fn stood_still(&self) -> Duration {
@@ -138,10 +154,17 @@ impl Inbox {
         (!slot.is_closed).then_some(())
     }
 
-    /// Waits until there is an order, or the driver has gone, but not longer than this.
+    /// Waits until there is an order, or the driver has gone, but not longer than this. To the driver it looks like steps that are done.
     pub fn wait(&self, longest: Duration) {
         let idle = |slot: &mut Slot| slot.order.is_none() && !slot.is_closed;
-        drop(self.0.changed.wait_timeout_while(self.0.slot(), longest, idle));
+        let (mut slot, mut left) = (self.0.slot(), longest);
+        while idle(&mut slot) && left > Duration::ZERO {
+            let step = left.min(STEP);
+            let waited = self.0.changed.wait_timeout_while(slot, step, idle);
+            (slot, _) = waited.unwrap_or_else(PoisonError::into_inner);
+            left -= step;
+            self.pulse().beat();
+        }
     }
 }
 

@@ -37,7 +37,7 @@ use fltorrent_crds::{
     plan::{ModelPlan, TrainingPlan},
 };
 
-use crate::data::Samples;
+use crate::{data::Samples, pulse::Pulse};
 
 /// One peer's model and how it learns.
 pub trait Trainer: Send {
@@ -87,6 +87,10 @@ pub trait Trainer: Send {
         }
         Ok(())
     }
+
+    /// Each step is told from now on: a batch that was trained on, or that was evaluated. A trainer that tells none seems to make no
+    /// progress meanwhile, by `liveness.progressLease`.
+    fn tell_steps(&mut self, _: Pulse) {}
 
     /// Trains on the shard for one round: `epochs` passes of SGD in batches, each pass in an order drawn from the
     /// seed, the peer and the round; the last batch of a pass takes what is left. Nothing of the optimiser outlives the

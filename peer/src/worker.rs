@@ -178,6 +178,7 @@ impl<'a> Thread<'a> {
     fn new(work: Work, inbox: &'a Inbox, progress: &'a mpsc::Sender<Progress>) -> Self {
         let mut work = work;
         let start = std::mem::take(&mut work.start);
+        work.trainer.tell_steps(inbox.pulse().clone());
         Self {
             work,
             round: start.round,
@@ -384,6 +385,7 @@ impl<'a> Thread<'a> {
             .take_first()
             .map_err(|source| WorkError::Train { round, source })?
         {
+            self.inbox.pulse().beat();
             cutter
                 .add(&values)
                 .map_err(|source| WorkError::Store { round, source })?;
@@ -450,6 +452,7 @@ impl<'a> Thread<'a> {
         let updates = Updates::new(store, layout, round, &completed.samples).only(completed.set.as_ref());
         self.base = set_model(trainer.as_mut(), aggregation.as_mut(), updates, round, last)?;
         self.aggregating = started.elapsed();
+        self.inbox.pulse().beat();
         Ok(())
     }
 

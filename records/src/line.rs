@@ -9,7 +9,7 @@ use crate::{
     exchange::Exchange,
     report::RoundReport,
     status::Status,
-    survival::{Absence, Churned, Pause, Repair, Restarted, RoundEnd},
+    survival::{Absence, Churned, Hang, Pause, Repair, Restarted, RoundEnd},
     verdict::Verdict,
 };
 
@@ -100,6 +100,8 @@ events! {
     RoundEnd(RoundEnd) = "roundEnd",
     /// A peer takes part no more, or again.
     Absence(Absence) = "absence",
+    /// The training of a peer makes no progress, or does again.
+    Hang(Hang) = "hang",
     /// Too few peers take part, or enough again.
     Pause(Pause) = "paused",
     /// Something happens to this peer, as the manifest says.
@@ -227,6 +229,11 @@ mod tests {
                 round: 1,
                 incarnation: 2,
             }),
+            Event::Hang(Hang {
+                round: 1,
+                peer: 2,
+                hangs: true,
+            }),
         ]
     }
 
@@ -294,6 +301,7 @@ mod tests {
             text(13),
             r#"{"event":"restarted","time":1.5,"round":1,"incarnation":2}"#
         );
+        assert_eq!(text(14), r#"{"event":"hang","time":1.5,"round":1,"peer":2,"hangs":true}"#);
         assert_eq!(
             text(2),
             "{\"event\":\"status\",\"time\":1.5,\"state\":\"exchanging\",\"round\":1,\"held\":3,\"total\":20,\"bytesSent\":4,\

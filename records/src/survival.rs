@@ -73,6 +73,17 @@ pub struct Absence {
     pub absent: bool,
 }
 
+/// The training of a peer that takes part makes no progress, or does again, as that peer says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Hang {
+    /// The round that this peer was in, from 0.
+    pub round: u32,
+    /// That peer.
+    pub peer: u32,
+    /// False when it trains again.
+    pub hangs: bool,
+}
+
 /// Something happens to this peer, as the manifest says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Churned {

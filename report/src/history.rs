@@ -90,6 +90,7 @@ impl History {
                 | Event::Converged(_)
                 | Event::Verdict(_)
                 | Event::Absence(_)
+                | Event::Hang(_)
                 | Event::Pause(_)
                 | Event::Churn(_)
                 | Event::Repair(_)

@@ -9,7 +9,7 @@ use crate::{
     message::{Hello, Limits},
     metainfo::OriginCounts,
     repair::Repair,
-    rules::{OnPeerLoss, RoundRules},
+    rules::{Deadline, OnPeerLoss, RoundRules},
     selection::ChunkSelection,
 };
 
@@ -92,6 +92,8 @@ pub struct Config {
     pub pause_limit: Duration,
     /// When a round may close that is not complete.
     pub round_rules: RoundRules,
+    /// How long this peer's training may make no progress before it says that nobody shall wait for its update.
+    pub progress_lease: Deadline,
     /// How long a neighbour that was met may be away before it counts as lost, where a loss ends the run.
     pub lost_after: Duration,
     /// How long a neighbour that was never met is waited for: it may be started later.

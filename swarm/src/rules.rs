@@ -16,16 +16,16 @@ pub enum OnPeerLoss {
     Fail,
 }
 
-/// How long a round waits for peers that take part but do not complete it.
+/// How long a round waits for peers that take part but do not complete it, or a peer for its own training.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum Deadline {
-    /// Its length follows from earlier rounds.
+    /// It follows from earlier rounds.
     #[default]
     Auto,
-    /// The round waits as long as they take part.
+    /// As long as it takes.
     None,
-    /// So long from the beginning of the round.
+    /// So long from the beginning of the round, or from the last sign of progress.
     After(Duration),
 }
 

@@ -15,6 +15,8 @@ mod getters;
 mod gossip;
 mod helping;
 mod joining;
+mod lease;
+mod lengths;
 mod links;
 mod moving;
 mod outputs;
@@ -27,12 +29,13 @@ mod uploads;
 use std::{
     collections::{BTreeMap, BTreeSet, VecDeque},
     sync::Arc,
-    time::Duration,
 };
 
 pub use outputs::{Action, Adoption, Departure, EndCause, Failure, Notice, RoundEnd, Stats, Violation, Wait};
 
 use joining::Joining;
+use lease::Lease;
+use lengths::Lengths;
 use repairs::Repairs;
 use settle::Follows;
 
@@ -65,9 +68,8 @@ pub struct Swarm {
     /// When a chunk of it was last added.
     last_news: Time,
     /// How long the last rounds took here.
-    lengths: VecDeque<Duration>,
-    /// How long one may take, once that is known.
-    longest_round: Option<Duration>,
+    lengths: Lengths,
+    lease: Lease,
     /// Who takes part.
     view: View,
     view_changed_at: Time,
@@ -145,8 +147,8 @@ impl Swarm {
             view_changed_at: now,
             round_began_at: now,
             last_news: now,
-            lengths: VecDeque::new(),
-            longest_round: None,
+            lengths: Lengths::default(),
+            lease: Lease::default(),
             laggards: BTreeSet::new(),
             repairs: Repairs::default(),
             paused_since: None,
@@ -231,6 +233,7 @@ impl Swarm {
         self.published_at = None;
         self.origins_ahead.clear();
         (self.round_began_at, self.last_news) = (now, now);
+        self.lease.begin(now);
         for neighbour in &mut self.neighbours {
             neighbour.ahead = None;
             neighbour.haves.clear();
@@ -268,6 +271,7 @@ impl Swarm {
             return self.publish_when_certified(now);
         }
         self.published_at = Some(now);
+        self.lease.end(now);
         self.signed_round = Some(known.parsed.round);
         self.adopt_metainfo(known, None);
         for index in 0..self.config.layout.chunks() {
@@ -357,6 +361,7 @@ impl Swarm {
     pub fn handle_timeout(&mut self, now: Time) {
         self.give_up_neighbours(now);
         self.drop_overdue(now);
+        self.look_at_lease(now);
         if self.choker.next <= now {
             self.choose_whom_to_serve(now);
         }
@@ -383,8 +388,9 @@ impl Swarm {
         let choke = self.someone_waits().then_some(self.choker.next);
         let absent = self.next_link_due();
         let vote = self.next_vote();
+        let lease = self.next_lease();
         let timers = lost.chain(haves).chain(penalties).chain(overdue).chain(choke);
-        timers.chain(absent).chain(vote).min()
+        timers.chain(absent).chain(vote).chain(lease).min()
     }
 
     fn greeted(&mut self, now: Time, at: usize, theirs: &Hello) -> Result<(), Violation> {

@@ -14,6 +14,9 @@ use bytes::Bytes;
 
 use crate::{bitfield::Bitfield, signed::Signed};
 
+/// The first round of which a peer gives an update that does not know when it will give one.
+pub(crate) const GIVES_NOTHING: u32 = u32::MAX;
+
 /// A peer's list of its links.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct LinkState {
@@ -116,6 +119,12 @@ impl View {
     /// Whether a peer has an update to give in a round, as it says.
     pub(crate) fn gives(&self, peer: u32, round: u32) -> bool {
         self.states.get(&peer).is_none_or(|known| known.state.gives <= round)
+    }
+
+    /// Whether a peer takes part and its training makes no progress, as it says.
+    pub(crate) fn hangs(&self, peer: u32) -> bool {
+        let says_so = |state: &LinkState| !state.joining && state.gives == GIVES_NOTHING;
+        self.states.get(&peer).is_some_and(|known| says_so(&known.state))
     }
 
     /// What proves to an earlier process of a peer that there is a later one.

@@ -148,6 +148,39 @@ fn whoever_is_left_comes_to_the_end_in_packets_and_in_units() {
 }
 
 #[test]
+fn nobody_waits_for_a_training_that_hangs() {
+    let churn = [
+        (8, due(ChurnKind::Wedge, 4, 20)),
+        (3, due(ChurnKind::Wedge, 9, 0)),
+    ];
+    for unit in [None, Some(10_000)] {
+        let mut scenario = scenario(&churn, unit);
+        for peer in &mut scenario.peers {
+            peer.config.round_rules.deadline = Deadline::None;
+            peer.config.progress_lease = Deadline::After(4 * SECOND);
+        }
+        let mut simulation = Simulation::new(scenario);
+        simulation.run(3600 * SECOND).unwrap();
+        let figures = simulation.figures();
+        assert!(figures[..3].iter().all(|peer| peer.ended_early.is_none()), "{unit:?}");
+        assert_eq!(missing(&figures, 3), [0; 0], "{unit:?}");
+        assert_eq!(missing(&figures, 4), [8], "{unit:?}");
+        assert_eq!(missing(&figures, 8), [0; 0], "{unit:?}");
+        assert_eq!(missing(&figures, 9), [3], "{unit:?}");
+        assert_eq!(missing(&figures, ROUNDS - 1), [3], "{unit:?}");
+        // The lease and patience pass once, not in each round.
+        let seconds = |round: usize| {
+            let rounds = &figures[0].rounds;
+            (rounds[round].completed - rounds[round - 1].completed).as_secs_f64()
+        };
+        for (hangs, next) in [(4, 5), (9, 10)] {
+            assert!((4.0..6.0).contains(&seconds(hangs)), "{unit:?}: {}", seconds(hangs));
+            assert!(seconds(next) < seconds(2) + 0.5, "{unit:?}: {}", seconds(next));
+        }
+    }
+}
+
+#[test]
 fn whoever_stood_still_takes_part_again() {
     let figures = run(&[(5, due(ChurnKind::Pause, 2, 15))], None);
     assert!(figures.iter().all(|peer| peer.ended_early.is_none()));

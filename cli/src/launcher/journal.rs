@@ -215,6 +215,7 @@ impl Sums {
                 | Event::Status(_)
                 | Event::Exchange(_)
                 | Event::Absence(_)
+                | Event::Hang(_)
                 | Event::Pause(_)
                 | Event::Churn(_)
                 | Event::Repair(_)

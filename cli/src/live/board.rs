@@ -142,6 +142,7 @@ impl Board {
             | Event::Verdict(_)
             | Event::RoundEnd(_)
             | Event::Absence(_)
+            | Event::Hang(_)
             | Event::Pause(_)
             | Event::Churn(_)
             | Event::Repair(_)

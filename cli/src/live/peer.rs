@@ -33,6 +33,8 @@ pub(super) enum Trouble {
     Failed,
     /// Its process died, and another one takes its place.
     Restarted,
+    /// Its training makes no progress, as it says.
+    Hangs,
     /// So many of its neighbours are connected, of those that should be.
     Alone(u32, u32),
     /// Nothing was heard for so many seconds, longer than its training takes.
@@ -47,6 +49,7 @@ impl std::fmt::Display for Trouble {
             Self::Lost => write!(f, "is lost"),
             Self::Failed => write!(f, "has failed"),
             Self::Restarted => write!(f, "was restarted and has finished no round since"),
+            Self::Hangs => write!(f, "makes no progress in its training"),
             Self::Alone(found, expected) => write!(f, "has {found} of {expected} neighbours"),
             Self::Silent(seconds) => write!(f, "has been silent for {seconds:.0} s"),
             Self::Faults(faults) => write!(f, "received {faults} corrupt pieces or invalid messages"),
@@ -63,6 +66,8 @@ pub(super) struct Peer {
     pub(super) is_lost: bool,
     /// Another process takes the place of one that died, and has finished no round yet.
     pub(super) is_restarted: bool,
+    /// Its training makes no progress.
+    hangs: bool,
     /// The last status of the process that died, with the bytes of all before it.
     before: Option<Status>,
     /// Its last status line; bytes are those of all its processes.
@@ -81,6 +86,7 @@ impl Peer {
             degree,
             is_lost: false,
             is_restarted: false,
+            hangs: false,
             before: None,
             status: None,
             report: None,
@@ -105,8 +111,11 @@ impl Peer {
             | Event::Churn(_)
             | Event::Repair(_)
             | Event::Other => {}
+            // What others say of themselves is in their files.
+            Event::Hang(hang) if hang.peer == self.index => self.hangs = hang.hangs,
+            Event::Hang(_) => {}
             Event::Restarted(_) => {
-                self.is_restarted = true;
+                (self.is_restarted, self.hangs) = (true, false);
                 self.before = self.status;
             }
             Event::Status(status) => {
@@ -175,6 +184,9 @@ impl Peer {
         if self.is_restarted {
             return Some(Trouble::Restarted);
         }
+        if self.hangs {
+            return Some(Trouble::Hangs);
+        }
         let status = self.status?;
         let (first, last) = self.heard?;
         let is_busy = match status.state {
@@ -195,7 +207,7 @@ impl Peer {
 
 #[cfg(test)]
 mod tests {
-    use fltorrent_records::survival::Restarted;
+    use fltorrent_records::survival::{Hang, Restarted};
 
     use super::*;
     use crate::live::samples::{report, status};
@@ -256,6 +268,25 @@ mod tests {
         assert_eq!((peer.accuracy(), peer.loss()), (None, None));
         peer.take(1.0, &Event::Round(Box::new(report(3, 0))));
         assert_eq!((peer.accuracy(), peer.loss()), (Some(0.9), Some(0.5)));
+    }
+
+    #[test]
+    fn a_peer_whose_training_hangs_is_told_of_until_it_goes_on() {
+        let mut peer = peer(&[]);
+        let me = peer.index;
+        let mut take = |of: u32, hangs: bool| {
+            let hang = Hang {
+                round: 3,
+                peer: of,
+                hangs,
+            };
+            peer.take(1.0, &Event::Hang(hang));
+            peer.trouble(1.0, None)
+        };
+        assert_eq!(take(me + 1, true), None, "another one");
+        assert_eq!(take(me, true), Some(Trouble::Hangs));
+        assert_eq!(take(me + 1, false), Some(Trouble::Hangs));
+        assert_eq!(take(me, false), None);
     }
 
     #[test]

@@ -95,6 +95,28 @@ fn whoever_stands_still_for_ever_is_ended_when_the_others_have_finished() {
     assert!(last["missing"].as_array().unwrap().contains(&2.into()), "{last}");
 }
 
+#[test]
+fn nobody_waits_for_a_training_that_hangs_longer_than_its_lease() {
+    let folder = tempfile::tempdir().unwrap();
+    let sets = [
+        "churn=[{event: wedge, peers: [2], round: 4, for: 3s}]",
+        "exchange.round.deadline=none",
+        "liveness.progressLease=1s",
+        "training.rounds=60",
+    ];
+    let output = run("churn.yaml", folder.path(), &sets).output().unwrap();
+    let (errors, results) = (stderr(&output), folder.path());
+    assert_eq!(output.status.code(), Some(0), "{errors}");
+    assert_all_finished(results, 60);
+    let missed = &lines(results, 0, "roundEnd")[3];
+    assert_eq!((&missed["cause"], &missed["missing"]), (&"quorum".into(), &vec![2].into()));
+    for peer in 0..8 {
+        let hangs = lines(results, peer, "hang").into_iter().filter(|line| line["peer"] == 2);
+        let hangs: Vec<Value> = hangs.map(|line| line["hangs"].clone()).collect();
+        assert_eq!(hangs, [true, false], "peer {peer}");
+    }
+}
+
 /// What a peer has done to itself, with the rounds from 0.
 fn done(results: &Path, peer: u64) -> Vec<(String, u64)> {
     let lines = lines(results, peer, "churn").into_iter();

@@ -4,7 +4,7 @@ use fltorrent_swarm::OnPeerLoss;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::{AutoInterval, Interval};
+use crate::{AutoInterval, Interval, TimeLimit};
 
 /// How peers notice that others are gone, and how many have to be left.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -21,6 +21,10 @@ pub struct Liveness {
     pub min_peers: Option<u32>,
     /// How long a run with fewer peers than minPeers waits for others before it fails, 100ms to 168h.
     pub pause_limit: Interval,
+    /// How long the training of a peer may make no progress, while updates of others are there, before the peer says that nobody shall
+    /// wait for its own; 100ms to 168h, or none. Each batch is progress. auto is the median of the longest times without any in
+    /// the last rounds and 8 median absolute deviations, at least 3 medians and 30s, and none before three rounds.
+    pub progress_lease: TimeLimit,
     /// Failures in a row after which a neighbour or the coordinator is tried every sendRetryMaxDelay; nothing is ever given up for them. Without
     /// it: the waits double until they are as long.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -44,6 +48,7 @@ impl Default for Liveness {
             heartbeat_timeout: AutoInterval::Given(Interval::from_secs(90)),
             min_peers: None,
             pause_limit: Interval::from_secs(600),
+            progress_lease: TimeLimit::Auto,
             send_max_retries: None,
             send_retry_base_delay: AutoInterval::Auto,
             send_retry_max_delay: AutoInterval::Auto,

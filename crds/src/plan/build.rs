@@ -70,7 +70,8 @@ impl Plan {
         let mut findings = Findings::default();
         let transport = settings::transport(&spec.transport);
         let every = u32::try_from(total(&spec.groups)).unwrap_or(u32::MAX);
-        let liveness = liveness::liveness(&spec.liveness, every, &mut findings);
+        let on_peer_loss = spec.failure_policy.on_peer_loss;
+        let liveness = liveness::liveness(&spec.liveness, every, on_peer_loss, &mut findings);
         let links = network::links(spec, &transport, &mut findings);
         let mut peers = peers(spec, &links, &mut findings);
         let count = peers.as_ref().map(|peers| peers.len() as u32);

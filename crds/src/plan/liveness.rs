@@ -22,7 +22,12 @@ const SHORTEST_WAIT: Duration = Duration::from_millis(1);
 pub(super) const WEEK: Duration = Duration::from_secs(7 * 24 * 3600);
 
 /// When one of so many peers counts as absent, and how many have to be left.
-pub(super) fn liveness(liveness: &Liveness, peers: u32, findings: &mut Findings) -> LivenessPlan {
+pub(super) fn liveness(
+    liveness: &Liveness,
+    peers: u32,
+    on_peer_loss: OnPeerLoss,
+    findings: &mut Findings,
+) -> LivenessPlan {
     let interval = liveness.heartbeat_interval.or(INTERVAL);
     let timeout = liveness.heartbeat_timeout.or(TIMEOUT);
     within("liveness.heartbeatInterval", interval, LEAST, HOUR, findings);
@@ -40,7 +45,31 @@ pub(super) fn liveness(liveness: &Liveness, peers: u32, findings: &mut Findings)
         heartbeat_timeout: timeout.get(),
         min_peers: min_peers(liveness, peers, findings),
         pause_limit: liveness.pause_limit.get(),
+        progress_lease: progress_lease(liveness.progress_lease, on_peer_loss, findings),
         retries: retries(liveness, findings),
+    }
+}
+
+fn progress_lease(lease: TimeLimit, on_peer_loss: OnPeerLoss, findings: &mut Findings) -> Deadline {
+    if let (TimeLimit::After(lease), OnPeerLoss::Fail) = (lease, on_peer_loss) {
+        findings.error(
+            "liveness.progressLease",
+            format!("{lease} never counts, since with failurePolicy.onPeerLoss: fail no update may be missing"),
+            "auto, or failurePolicy.onPeerLoss: continue",
+        );
+    }
+    time_limit("liveness.progressLease", lease, findings)
+}
+
+/// A time limit of a field, within what such a one may be.
+fn time_limit(field: &str, limit: TimeLimit, findings: &mut Findings) -> Deadline {
+    match limit {
+        TimeLimit::Auto => Deadline::Auto,
+        TimeLimit::None => Deadline::None,
+        TimeLimit::After(limit) => {
+            within(field, limit, LEAST, WEEK, findings);
+            Deadline::After(limit.get())
+        }
     }
 }
 
@@ -113,14 +142,7 @@ pub(super) fn round(round: &Round, peers: u32, on_peer_loss: OnPeerLoss, finding
     RoundRules {
         quorum,
         patience: round.patience.get(),
-        deadline: match round.deadline {
-            TimeLimit::Auto => Deadline::Auto,
-            TimeLimit::None => Deadline::None,
-            TimeLimit::After(limit) => {
-                within("exchange.round.deadline", limit, LEAST, WEEK, findings);
-                Deadline::After(limit.get())
-            }
-        },
+        deadline: time_limit("exchange.round.deadline", round.deadline, findings),
     }
 }
 
@@ -234,6 +256,7 @@ mod tests {
             ("exchange.round.quorum", "0.5"),
             ("exchange.round.deadline", "40s"),
             ("topology.repair", "ring"),
+            ("liveness.progressLease", "40s"),
         ] {
             let error = fail((path, value)).unwrap_err();
             assert!(error.starts_with(&format!("{path}: {value} ")), "{error}");
@@ -246,6 +269,10 @@ mod tests {
         assert_eq!(deadline("auto"), Deadline::Auto);
         assert_eq!(deadline("none"), Deadline::None);
         assert_eq!(deadline("1m30s"), Deadline::After(Duration::from_secs(90)));
+        let lease = |text| plan(&[("liveness.progressLease", text)]).liveness.progress_lease;
+        assert_eq!(plan(&[]).liveness.progress_lease, Deadline::Auto);
+        assert_eq!(lease("none"), Deadline::None);
+        assert_eq!(lease("2s"), Deadline::After(Duration::from_secs(2)));
     }
 
     #[test]

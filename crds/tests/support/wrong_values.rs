@@ -1241,12 +1241,12 @@ pub fn wrong_values() -> Vec<(&'static str, Value, &'static str)> {
         (
             "liveness",
             json!("auto"),
-            "liveness: `auto` is not a map; write a map of heartbeatInterval, heartbeatTimeout, minPeers, pauseLimit, sendMaxRetries, sendRetryBaseDelay, sendRetryJitter, sendRetryMaxDelay",
+            "liveness: `auto` is not a map; write a map of heartbeatInterval, heartbeatTimeout, minPeers, pauseLimit, progressLease, sendMaxRetries, sendRetryBaseDelay, sendRetryJitter, sendRetryMaxDelay",
         ),
         (
             "liveness/heartbeat",
             json!("5s"),
-            "liveness.heartbeat: unknown field; the fields here are heartbeatInterval, heartbeatTimeout, minPeers, pauseLimit, sendMaxRetries, sendRetryBaseDelay, sendRetryJitter, sendRetryMaxDelay",
+            "liveness.heartbeat: unknown field; the fields here are heartbeatInterval, heartbeatTimeout, minPeers, pauseLimit, progressLease, sendMaxRetries, sendRetryBaseDelay, sendRetryJitter, sendRetryMaxDelay",
         ),
         (
             "liveness/heartbeatInterval",
@@ -1342,6 +1342,21 @@ pub fn wrong_values() -> Vec<(&'static str, Value, &'static str)> {
             "liveness/pauseLimit",
             json!("0s"),
             "liveness.pauseLimit: 0s is out of range; 100ms to 168h will do",
+        ),
+        (
+            "liveness/progressLease",
+            json!(30),
+            "liveness.progressLease: 30 is not a text; write auto, none, or a duration such as 10s",
+        ),
+        (
+            "liveness/progressLease",
+            json!("long"),
+            "liveness.progressLease: `long` is not a duration; write auto, none, or a duration such as 10s",
+        ),
+        (
+            "liveness/progressLease",
+            json!("200h"),
+            "liveness.progressLease: 200h is out of range; 100ms to 168h will do",
         ),
         (
             "failurePolicy",

@@ -60,6 +60,15 @@ impl Driver {
         Ok(())
     }
 
+    /// Whether the training thread has done anything since the last time.
+    pub(super) fn feel_pulse(&mut self) {
+        let beats = self.parts.orders.beats();
+        if std::mem::replace(&mut self.beats, beats) != beats {
+            let now = self.now();
+            self.parts.swarm.progressed(now);
+        }
+    }
+
     /// A round is closed: the training thread aggregates, and the next one begins for the swarm.
     pub(super) fn closed(&mut self, round: u32) -> Result<(), RunError> {
         let swarm = &self.parts.swarm;

@@ -49,6 +49,10 @@ impl<N: Network> Trainer for Pooled<N> {
         self.inner.push(values)
     }
 
+    fn tell_steps(&mut self, pulse: Pulse) {
+        self.inner.tell_steps(pulse);
+    }
+
     fn train(&mut self, shard: &Samples, round: u32) -> Result<TrainReport, TrainError> {
         self.pool.install(|| self.inner.train(shard, round))
     }

@@ -15,7 +15,7 @@ use super::{
     layers::LearningBackend,
     network::{self, Network, Parameters},
 };
-use crate::data::Samples;
+use crate::{data::Samples, pulse::Pulse};
 
 /// SGD on a burn backend, whose state ends with the round.
 pub(super) struct Sgd<B: AutodiffBackend, N> {
@@ -27,6 +27,7 @@ pub(super) struct Sgd<B: AutodiffBackend, N> {
     parameters: Vec<Tensor<B::InnerBackend, 2>>,
     seed: u64,
     peer: u32,
+    pulse: Pulse,
 }
 
 impl<B: LearningBackend, N: Network> Sgd<B, N> {
@@ -40,6 +41,7 @@ impl<B: LearningBackend, N: Network> Sgd<B, N> {
             device: B::Device::default(),
             seed,
             peer,
+            pulse: Pulse::default(),
         }
     }
 
@@ -110,6 +112,7 @@ impl<B: LearningBackend, N: Network> Sgd<B, N> {
             })
             .unzip();
         self.parameters = optimiser.apply(values, steps);
+        self.pulse.beat();
         loss.inner()
     }
 }
@@ -157,6 +160,10 @@ impl<B: LearningBackend, N: Network> Trainer for Sgd<B, N> {
         Ok(())
     }
 
+    fn tell_steps(&mut self, pulse: Pulse) {
+        self.pulse = pulse;
+    }
+
     fn train(&mut self, shard: &Samples, round: u32) -> Result<TrainReport, TrainError> {
         self.check(shard)?;
         let mut rng = seeds::rng(self.seed, "train.shuffle", self.peer, round);
@@ -177,6 +184,7 @@ impl<B: LearningBackend, N: Network> Trainer for Sgd<B, N> {
                     .map_err(device_error)?
                     .first()
                     .unwrap_or(&f32::NAN);
+                self.pulse.beat();
                 loss_sum += f64::from(mean) * batch.len() as f64;
                 report.samples += batch.len() as u64;
                 report.steps += 1;
@@ -211,6 +219,7 @@ impl<B: LearningBackend, N: Network> Trainer for Sgd<B, N> {
                 .as_slice::<f32>()
                 .map_err(device_error)?
                 .chunks_exact(self.model.architecture.classes() as usize);
+            self.pulse.beat();
             let labels = batch.iter().flat_map(|&index| labels(samples, index));
             for (row, &label) in rows.zip(labels) {
                 let label = usize::from(label);

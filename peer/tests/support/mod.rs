@@ -218,6 +218,7 @@ impl Run {
                 patience: Duration::from_millis(300),
                 deadline: Deadline::Auto,
             },
+            progress_lease: Deadline::Auto,
             lost_after: self.lost_after,
             join_within: self.lost_after,
             beginning: Beginning::Together,

@@ -84,6 +84,7 @@ impl World {
                 patience: Duration::from_millis(300),
                 deadline: Deadline::After(Duration::from_secs(20)),
             },
+            progress_lease: Deadline::After(Duration::from_secs(10)),
             ..config(0, PEERS, neighbours, layout)
         };
         let (swarm, host) = Host::new(config, Time::ZERO);

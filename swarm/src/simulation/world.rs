@@ -39,6 +39,10 @@ pub(super) enum Event<E> {
     Trained {
         peer: u32,
     },
+    /// A peer's training goes on, which has hung.
+    Trains {
+        peer: u32,
+    },
     /// A state machine wants to know the time.
     Timer {
         peer: u32,
@@ -54,6 +58,8 @@ pub(super) struct Peer<P> {
     train: Duration,
     /// The round for which it trains, and when it has; none while it waits for the round's end.
     trains_for: Option<(u32, Time)>,
+    /// When it goes on with that: its training hangs before.
+    hangs_until: Time,
     /// The timer that is set, so that it is not set twice.
     timer: Option<Time>,
     /// It stands still until then.
@@ -98,6 +104,7 @@ impl<L: Links> World<L> {
             is_running: false,
             train,
             trains_for: None,
+            hangs_until: Time::ZERO,
             timer: None,
             asleep: None,
             own,
@@ -182,7 +189,18 @@ impl<L: Links> World<L> {
                 let at = &mut self.peers[peer as usize];
                 if at.is_running && at.timer == Some(time) {
                     at.timer = None;
+                    if at.trains_for.is_some() && at.hangs_until <= time {
+                        at.swarm.progressed(time);
+                    }
                     at.swarm.handle_timeout(time);
+                    self.act(peer);
+                }
+            }
+            Event::Trains { peer } => {
+                let at = &mut self.peers[peer as usize];
+                // Another one may hang by now, or a process that has taken its place.
+                if at.is_running && at.asleep.is_none() && at.trains_for.is_some() && at.hangs_until == time {
+                    at.swarm.progressed(time);
                     self.act(peer);
                 }
             }
@@ -233,7 +251,12 @@ impl<L: Links> World<L> {
             let (round, trained) = (peer.swarm.round(), self.now + peer.train);
             let longer = L::trains(self, at);
             let trained = longer.map_or(Time::MAX, |longer| trained + longer);
-            self.peers[at as usize].trains_for = Some((round, trained));
+            let hangs_until = longer.map_or(Time::MAX, |longer| self.now + longer);
+            let peer = &mut self.peers[at as usize];
+            (peer.trains_for, peer.hangs_until) = (Some((round, trained)), hangs_until);
+            if longer.is_some_and(|longer| longer > Duration::ZERO) {
+                self.agenda.add(hangs_until, Event::Trains { peer: at });
+            }
             if longer.is_some() {
                 self.agenda.add(trained, Event::Trained { peer: at });
             }

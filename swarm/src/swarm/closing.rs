@@ -1,7 +1,5 @@
 //! The end of a round: at once when every update is here, and else as the peers that take part agree by votes.
 
-use std::time::Duration;
-
 use super::{Action, EndCause, RoundEnd, Swarm};
 use crate::{
     Time,
@@ -11,18 +9,8 @@ use crate::{
     vote::{Cast, Vote},
 };
 
-/// Rounds after which a deadline follows from their lengths.
-const ROUNDS_KNOWN: usize = 3;
 /// Rounds whose last ballot is remembered.
 const BALLOTS: usize = 4;
-/// Lengths that are remembered.
-const LENGTHS: usize = 64;
-/// The deadline lies so many median absolute deviations past the median, and so many medians at least: a round that is cut without
-/// need costs what the others have trained.
-const DEVIATIONS: u32 = 8;
-const MEDIANS: u32 = 3;
-/// No deadline that follows from rounds is shorter.
-const SHORTEST_DEADLINE: Duration = Duration::from_secs(30);
 
 impl Swarm {
     /// The end of the round that was closed last.
@@ -75,7 +63,7 @@ impl Swarm {
         end.stop = self.stop_record();
         end.digest = RoundEnd::digest_of(&end.set_hash, &end.stop);
         self.note_laggards(&end);
-        self.learn_length(now.saturating_sub(self.round_began_at));
+        self.lengths.learn(now.saturating_sub(self.round_began_at));
         let round = end.round;
         self.end_before = self.round_end.replace(end);
         self.announce_end();
@@ -182,23 +170,9 @@ impl Swarm {
         let length = match self.config.round_rules.deadline {
             Deadline::None => None,
             Deadline::After(length) => Some(length),
-            Deadline::Auto => self.longest_round,
+            Deadline::Auto => self.lengths.longest(),
         };
         Some(self.round_began_at + length?)
-    }
-
-    /// How long a round may take, as it follows from the last ones.
-    fn learn_length(&mut self, length: Duration) {
-        self.lengths.push_back(length);
-        if self.lengths.len() > LENGTHS {
-            self.lengths.pop_front();
-        }
-        if self.lengths.len() >= ROUNDS_KNOWN {
-            let median = median(self.lengths.iter().copied());
-            let deviation = median_of_distances(&self.lengths, median);
-            let late = median + deviation * DEVIATIONS;
-            self.longest_round = Some(late.max(median * MEDIANS).max(SHORTEST_DEADLINE));
-        }
     }
 
     /// When [`Self::vote_when_due`] has to be called at the latest.
@@ -306,14 +280,4 @@ impl Swarm {
             self.close_when_done(now);
         }
     }
-}
-
-fn median(values: impl Iterator<Item = Duration>) -> Duration {
-    let mut sorted: Vec<Duration> = values.collect();
-    sorted.sort_unstable();
-    sorted.get(sorted.len() / 2).copied().unwrap_or_default()
-}
-
-fn median_of_distances<'a>(values: impl IntoIterator<Item = &'a Duration>, middle: Duration) -> Duration {
-    median(values.into_iter().map(|value| value.abs_diff(middle)))
 }

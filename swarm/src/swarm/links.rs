@@ -10,7 +10,7 @@ use crate::{
     rules::OnPeerLoss,
     signed::Signed,
     statement::{Speaker, Statement},
-    view::{Heard, LinkState},
+    view::{GIVES_NOTHING, Heard, LinkState},
     vote::Cast,
 };
 
@@ -119,7 +119,10 @@ impl Swarm {
             finished,
             joining: self.joining.is_some(),
             from: self.takes_part_from,
-            gives: self.joining.as_ref().map_or(self.gives_from, |_| u32::MAX),
+            gives: match self.joining.is_some() || self.training_hangs() {
+                true => GIVES_NOTHING,
+                false => self.gives_from,
+            },
         };
         if state == own {
             return;
@@ -155,13 +158,22 @@ impl Swarm {
     fn links_heard(&mut self, now: Time, of: &Speaker, state: LinkState, from: Option<usize>, signed: Signed) {
         let observer = of.peer;
         let before = self.view.members().clone();
-        let was_joining = self.view.is_joining(observer);
+        let (was_joining, hung) = (self.view.is_joining(observer), self.view.hangs(observer));
         match self.view.hear(observer, of.incarnation, state, signed.clone()) {
             Heard::Nothing => return,
             Heard::News => {}
             Heard::Lie => self
                 .actions
                 .push_back(Action::Notice(Notice::Contradiction { peer: observer })),
+        }
+        match (hung, self.view.hangs(observer)) {
+            (false, true) => self
+                .actions
+                .push_back(Action::Notice(Notice::Hangs { peer: observer })),
+            (true, false) => self
+                .actions
+                .push_back(Action::Notice(Notice::Trains { peer: observer })),
+            _ => {}
         }
         self.flood(from, &signed);
         if let Some(at) = self.find(observer) {

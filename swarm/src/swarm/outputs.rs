@@ -300,6 +300,10 @@ pub enum Notice {
     Rewired { lost: Vec<u32>, neighbours: Vec<u32> },
     #[error("peer {peer} is back")]
     Back { peer: u32 },
+    #[error("the training of peer {peer} makes no progress (liveness.progressLease): nobody waits for its update")]
+    Hangs { peer: u32 },
+    #[error("the training of peer {peer} makes progress again")]
+    Trains { peer: u32 },
     #[error("paused: {present} peers take part, {needed} are needed (liveness.minPeers)")]
     Paused { present: u32, needed: u32 },
     #[error("{present} peers take part again: the run goes on")]

@@ -55,6 +55,7 @@ pub fn config(me: u32, peers: u32, neighbours: Vec<u32>, layout: ChunkLayout) ->
             patience: Duration::from_secs(3),
             deadline: Deadline::None,
         },
+        progress_lease: Deadline::None,
         lost_after: Duration::from_secs(30),
         join_within: Duration::from_secs(30),
         beginning: Beginning::Together,

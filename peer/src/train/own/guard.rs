@@ -3,6 +3,7 @@
 use crate::{
     data::Samples,
     guard::{self, Panicked},
+    pulse::Pulse,
     train::{EvalCounts, TrainError, TrainReport, Trainer},
 };
 
@@ -43,6 +44,10 @@ impl Trainer for Guarded {
 
     fn push(&mut self, values: Vec<f32>) -> Result<(), TrainError> {
         self.inner.push(values)
+    }
+
+    fn tell_steps(&mut self, pulse: Pulse) {
+        self.inner.tell_steps(pulse);
     }
 
     fn train(&mut self, shard: &Samples, round: u32) -> Result<TrainReport, TrainError> {
