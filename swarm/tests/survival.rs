@@ -377,6 +377,50 @@ fn the_smaller_side_of_a_split_comes_back() {
     }
 }
 
+#[test]
+fn parts_that_train_on_apart_come_together_again() {
+    // Alike fast, so that both are in about the same round when they meet; one far ahead; and three parts.
+    let parts: [(&[u32], [u64; 3]); 4] = [
+        (&[4, 4], [500, 500, 0]),
+        (&[4, 4], [500, 1900, 0]),
+        (&[5, 3], [1900, 300, 0]),
+        (&[3, 3, 3], [900, 300, 500]),
+    ];
+    for (sizes, times) in parts {
+        let peers = sizes.iter().sum();
+        let setup = Setup {
+            min_peers: Some(3),
+            ..setup(peers, 30)
+        };
+        let ends = sizes.iter().scan(0, |end, size| {
+            *end += size;
+            Some(*end)
+        });
+        let ends: Vec<u32> = ends.collect();
+        let part = |node: u32| ends.iter().position(|&end| node < end).unwrap_or(0);
+        let links = edges("mesh", peers);
+        let mut network = setup.network_whose(&links, |node| Duration::from_millis(times[part(node)]));
+        run_until(&mut network, Duration::from_secs(3));
+        let cut: Vec<(u32, u32)> = links.into_iter().filter(|&(a, b)| part(a) != part(b)).collect();
+        for &(a, b) in &cut {
+            network.sever(a, b);
+        }
+        run_until(&mut network, Duration::from_secs(12));
+        for &(a, b) in &cut {
+            network.mend(a, b);
+        }
+        let what = format!("{sizes:?} {times:?}");
+        assert!(network.run(LONG), "{what}: wedged");
+        let last = |node: u32| (network.digests(node).last(), network.ends(node).last());
+        for node in 0..peers {
+            assert_eq!(network.outcome(node), &Outcome::Left, "{what}: peer {node}");
+            assert_eq!(last(node).0, last(0).0, "{what}: peer {node}");
+            assert_eq!(last(node).1.map(|end| end.digest), last(0).1.map(|end| end.digest), "{what}: peer {node}");
+        }
+        assert_eq!(last(0).1.map(|end| end.missing.clone()), Some(vec![]), "{what}");
+    }
+}
+
 /// A run over edges that no longer hold the survivors together once these have died, each at its time in milliseconds.
 fn survives_with(repair: Repair, topology: &str, peers: u32, deaths: &[(u32, u64)]) {
     let setup = Setup {

@@ -108,6 +108,8 @@ pub(crate) struct Setup {
     pub(crate) repair: Repair,
     /// Peers that join later, ascending.
     pub(crate) late: Vec<u32>,
+    /// Peers that have to take part; none: more than half.
+    pub(crate) min_peers: Option<u32>,
 }
 
 impl Default for Setup {
@@ -132,6 +134,7 @@ impl Default for Setup {
             rules: None,
             repair: Repair::None,
             late: Vec::new(),
+            min_peers: None,
         }
     }
 }
@@ -159,6 +162,7 @@ impl Setup {
             config.topology = (0..self.peers).map(|peer| neighbours_of(peer, edges)).collect();
         }
         config.round_rules = self.rules.unwrap_or(config.round_rules);
+        config.min_peers = self.min_peers.unwrap_or(config.min_peers);
         config
     }
 
