@@ -80,16 +80,18 @@ impl Return {
             restarted: started - killed,
             seconds: counted.0 - started,
             rounds_without: without.count() as f64,
-            models: fetched(report, plan) / plan.model.bytes as f64,
+            models: fetched(report, gives, plan) / plan.model.bytes as f64,
         })
     }
 }
 
-/// Payload beyond one copy of each chunk that others made in the round of a process's first report.
-fn fetched(report: &RoundReport, plan: &Plan) -> f64 {
+/// Payload beyond one copy of each chunk that others made in the round of a process's first report. Its own it has made itself, if it gives
+/// an update of that round already.
+fn fetched(report: &RoundReport, gives: u32, plan: &Plan) -> f64 {
     let update = plan.model.bytes as f64;
     let held = report.chunks_held as f64 / report.chunks_total.max(1) as f64 * plan.peers.len() as f64;
-    report.bytes_received as f64 - (held - 1.0) * update
+    let own = f64::from(u8::from(report.round >= gives));
+    report.bytes_received as f64 - (held - own) * update
 }
 
 fn ends(peers: &[Vec<Line>], victim: u32) -> Ends {
@@ -186,6 +188,10 @@ mod tests {
         let mut report = sample(1, 0, 4);
         (report.chunks_held, report.chunks_total) = (8, 8);
         report.bytes_received = plan.model.bytes * 4;
+        assert_eq!(fetched(&report, 4, &plan), plan.model.bytes as f64);
+        report.chunks_held = 6;
+        assert_eq!(fetched(&report, 5, &plan), plan.model.bytes as f64, "it gives no update of that round");
+        report.chunks_held = 8;
         let line = |time, event| Line { time, event };
         let own = vec![
             line(1.5, Event::Training(InRound { round: 1 })),

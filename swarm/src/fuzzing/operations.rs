@@ -153,6 +153,7 @@ impl World {
                 let asked = self.requests.get(&(peer, header.request));
                 assert!(verdict.is_none() || asked == Some(&header.chunk));
             }
+            9 if kind & 16 != 0 => self.swarm.progressed(self.now),
             9 => self.swarm.handle_unreachable(peer, "nobody is there".to_owned()),
             10 => self.tell_all(peer),
             _ => {
