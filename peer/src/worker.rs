@@ -441,7 +441,8 @@ impl<'a> Thread<'a> {
             ..
         } = &mut self.work;
         self.folded = completed.folded;
-        let last = last_model.as_ref();
+        // Whoever catches up in the last round goes on from the model before it.
+        let last = last_model.as_ref().filter(|_| !completed.is_last);
         // Everybody who takes part has just come back, and gives an update of a later round: the model stays what it is.
         if completed.samples.iter().all(Option::is_none) {
             if let Some(last) = last {

@@ -106,6 +106,8 @@ pub struct Swarm {
     offered: Option<State>,
     /// The round whose model was made for them last.
     made: Option<u32>,
+    /// The round whose model the driver keeps, so that it can be offered without the round's chunks.
+    kept_model: Option<u32>,
     /// Rounds below this are released.
     released: u32,
     early_stop: Option<EarlyStop>,
@@ -168,6 +170,7 @@ impl Swarm {
             offer: None,
             offered: None,
             made: None,
+            kept_model: None,
             early_stop: config.early_stop,
             convergence: None,
             config: Arc::new(config),

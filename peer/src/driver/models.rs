@@ -83,6 +83,10 @@ impl Driver {
 
     /// The training thread has made the model of a round.
     pub(super) fn model_is_there(&mut self, round: u32) {
+        if self.parts.last_model.of(round).is_some() {
+            let now = self.now();
+            self.parts.swarm.keeps_model(now, round);
+        }
         if self.wanted == Some(round) {
             self.make_model(round);
         }

@@ -66,7 +66,9 @@ impl Swarm {
         let over = self.previous.as_ref();
         // Whoever comes back in the last round goes on from the model of the one before it, and one who is wired to this peer next may
         // lack what all neighbours have.
-        if self.goes_on_without() && (self.is_last() || self.somebody_catches_up() || self.repairs()) {
+        let lacks_model = over.is_some_and(|previous| self.kept_model != Some(previous.number));
+        let may_be_wanted = self.is_last() && lacks_model || self.somebody_catches_up() || self.repairs();
+        if self.goes_on_without() && may_be_wanted {
             return;
         }
         if over.is_some_and(|previous| previous.all_neighbours_done()) {

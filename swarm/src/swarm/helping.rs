@@ -34,6 +34,12 @@ impl Swarm {
         true
     }
 
+    /// The driver keeps the model of a round until it has another one, which is never that of the last round.
+    pub fn keeps_model(&mut self, now: Time, round: u32) {
+        self.kept_model = Some(round);
+        self.settle(now);
+    }
+
     /// A neighbour catches up when this peer has no model left from which it could go on.
     pub(super) fn cannot_help(&self, at: usize) -> bool {
         let can_help = self.offer.is_some() || self.previous.is_some();

@@ -171,6 +171,7 @@ impl Host {
                     panic!("nobody says how round {round} ended");
                 };
                 self.finish(now, end);
+                swarm.keeps_model(now, round);
                 Wish::Complete { round }
             }
             Action::Begin { .. } => Wish::Adopt,
@@ -179,6 +180,7 @@ impl Host {
             }) => {
                 self.base = (model, folded);
                 self.adopted.push(round);
+                swarm.keeps_model(now, round);
                 Wish::Adopt
             }
             Action::MakeModel { round } => {
