@@ -3,7 +3,7 @@ use fltorrent_crds::plan::{ModelPlan, TrainingPlan};
 use rayon::{ThreadPool, ThreadPoolBuilder};
 
 use super::{BackendError, EvalCounts, TrainError, TrainReport, Trainer, network::Network, sgd::Sgd};
-use crate::data::Samples;
+use crate::{data::Samples, pulse::Pulse};
 
 /// A trainer on flex, whose kernels run on the rayon pool that they are called from.
 struct Pooled<N> {
