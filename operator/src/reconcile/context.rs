@@ -326,6 +326,25 @@ impl Context {
         !covered
     }
 
+    /// A claim of an experiment is gone, as its label says. Returns whether its objects were all there before, so that they are to be applied
+    /// again: a claim has no owner and no version that matters, and is made anew like any other object.
+    pub fn lost_claim(&self, namespace: &str, experiment: &str) -> bool {
+        let mut all = self.all();
+        let of = |one: &&mut Remembered| {
+            let mark = one.mark.as_ref().map(|(_, mark)| mark);
+            mark.is_some_and(|mark| mark.is_of(namespace, experiment))
+        };
+        let found = all.values_mut().find(of);
+        found.is_some_and(|one| one.mark.take().is_some())
+    }
+
+    /// Which claims are gone is not known: the next look at an experiment makes those that are missing.
+    pub fn lost_sight_of_claims(&self) {
+        for one in self.all().values_mut() {
+            one.mark = None;
+        }
+    }
+
     /// Counts a failure; returns how many there were before it.
     pub(super) fn failed(&self, key: &ObjectRef<Watched>) -> u32 {
         let uid = key.extra.uid.clone().unwrap_or_default();
