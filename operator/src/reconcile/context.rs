@@ -17,7 +17,7 @@ use fltorrent_coordinator::{
 use fltorrent_crds::{
     Experiment,
     experiment::MAX_PEERS,
-    status::{ExperimentStatus, Phase, Stage},
+    status::{ConditionType, ExperimentStatus, Phase, Stage},
 };
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::{ObjectReference, Pod};
@@ -470,7 +470,12 @@ fn known(experiment: &Experiment, attempt: u32) -> Known {
     let spec = &experiment.spec;
     let peers = spec.groups.iter().map(|group| group.count);
     let peers = peers.fold(0, u32::saturating_add).min(MAX_PEERS);
+    let status = experiment.status.as_ref().filter(|status| status.attempt == attempt);
+    let training = status.and_then(|status| status.condition(ConditionType::Training));
     Known {
+        began: training
+            .filter(|training| training.status == "True")
+            .map(|training| training.last_transition_time.0),
         namespace: experiment.namespace().unwrap_or_default(),
         name: experiment.name_any(),
         uid: experiment.uid().unwrap_or_default(),

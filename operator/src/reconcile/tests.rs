@@ -9,7 +9,7 @@ use std::{
 };
 
 use fltorrent_coordinator::{
-    hub::{Directory, Hub, Member, RunFacts, Settings, Unproven},
+    hub::{Directory, Hub, Member, RunFacts, RunSpan, Settings, Unproven},
     identity::RunId,
     secret::RootSecret,
 };
@@ -48,6 +48,10 @@ impl Directory for Nobody {
 
     async fn member(&self, _: RunId, _: &str) -> Result<Member, Unproven> {
         Err(Unproven::NotOurs("nobody asks".to_owned()))
+    }
+
+    fn span(&self, _: RunId) -> RunSpan {
+        RunSpan::default()
     }
 
     fn leads(&self) -> bool {
