@@ -1,7 +1,8 @@
-//! A peer's end of `bt_complete`, and of the question for a certificate ([`certificate`]). Whatever happens to the coordinator, the peer
+//! A peer's end of `bt_complete`, of the question for a certificate ([`certificate`]), and of the one how far the run is ([`course`]). Whatever happens to the coordinator, the peer
 //! trains on: reports wait here until they are acknowledged.
 
 pub mod certificate;
+pub mod course;
 mod outbox;
 mod pausing;
 mod post;

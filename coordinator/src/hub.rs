@@ -9,6 +9,7 @@
 //! - `POST /v1/bt_complete`, with it: as at the [`intake`](crate::intake) of one run; 410: a later process of the peer has a certificate;
 //!   503 at a replica that does not lead.
 //! - `POST /v1/pause`, likewise: a peer takes part in no round, since too few peers do.
+//! - `POST /v1/course`, likewise, with no body: how far the run is, for a peer that joins later.
 //! - `GET /healthz`.
 //!
 //! Whom a token belongs to, which runs there are and who leads is asked of a [`Directory`]. Every step of a connection has a time limit,
@@ -75,6 +76,15 @@ pub struct Member {
     pub incarnation: u32,
 }
 
+/// When a run began and whether it is over, which those who make and watch its peers know.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct RunSpan {
+    /// When the peers that begin the attempt were all there.
+    pub began: Option<SystemTime>,
+    /// True once a peer of the attempt has ended well.
+    pub is_over: bool,
+}
+
 /// Why a token brings no certificate.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[allow(missing_docs, reason = "each message says what it is")]
@@ -94,6 +104,9 @@ pub trait Directory: Send + Sync + 'static {
 
     /// Which peer of the run a token belongs to. At most [`MAX_QUESTIONS`] are asked at a time, each for [`STEP_TIMEOUT`].
     fn member(&self, run: RunId, token: &str) -> impl Future<Output = Result<Member, Unproven>> + Send;
+
+    /// When a run began and whether it is over. It must be answered from memory.
+    fn span(&self, run: RunId) -> RunSpan;
 
     /// True if this replica takes reports.
     fn leads(&self) -> bool;

@@ -14,7 +14,7 @@ use rcgen::{
 };
 use serde_json::json;
 
-use crate::layout::{API_PORT, API_SERVICE_ADDRESS, DOMAIN, Layout, NODE, NODE_ADDRESS};
+use crate::layout::{API_PORT, API_SERVICE_ADDRESS, DOMAIN, FIRST, Layout, NODE, NODE_ADDRESS, SECOND};
 
 /// Time that certificates are valid: as long as anyone would keep such a cluster.
 const VALIDITY: Duration = Duration::from_hours(365 * 24);
@@ -23,11 +23,12 @@ const VALIDITY: Duration = Duration::from_hours(365 * 24);
 const ADMINISTRATORS: &str = "system:masters";
 
 /// Who has a kubeconfig: file name, user, group.
-const CLIENTS: [(&str, &str, &str); 5] = [
+const CLIENTS: [(&str, &str, &str); 6] = [
     ("admin", "fltorrent-e2e-admin", ADMINISTRATORS),
     ("controller-manager", "system:kube-controller-manager", ""),
     ("scheduler", "system:kube-scheduler", ""),
-    ("kubelet", "system:node:flt-e2e", "system:nodes"),
+    (FIRST.kubelet, "system:node:flt-e2e", "system:nodes"),
+    (SECOND.kubelet, "system:node:flt-e2e-2", "system:nodes"),
     ("proxy", "system:kube-proxy", ""),
 ];
 
@@ -72,6 +73,7 @@ pub fn ensure(layout: &Layout) -> Result<(), CertsError> {
         ADMINISTRATORS,
         &[],
     )?;
+    // All kubelets have one address.
     let node = [NODE.to_owned(), NODE_ADDRESS.to_string()];
     cluster.sign("kubelet-serving", NODE, "", &node)?;
 

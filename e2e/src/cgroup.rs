@@ -1,4 +1,4 @@
-//! The control group under which all containers run: whatever is in it at the end is the cluster's.
+//! The control groups under which all containers run, one a node: whatever is in them at the end is the cluster's.
 
 use std::{
     fs, io,
@@ -7,7 +7,7 @@ use std::{
 
 use rustix::process::{Pid, Signal, kill_process};
 
-use crate::layout::CGROUP;
+use crate::layout::{NODES, Node};
 
 /// Settings that a new group of the hierarchy `cpuset` must have before a process can be in it.
 const CPUSET: [&str; 2] = ["cpuset.cpus", "cpuset.mems"];
@@ -22,17 +22,17 @@ pub enum CgroupError {
     File { path: PathBuf, source: io::Error },
 }
 
-/// Makes the group in every hierarchy, unless it is there.
+/// Makes the group of a node in every hierarchy, unless it is there.
 ///
 /// # Errors
 /// When there is no hierarchy or the kernel refuses.
-pub fn ensure() -> Result<(), CgroupError> {
+pub fn ensure(node: Node) -> Result<(), CgroupError> {
     let roots = hierarchies();
     if roots.is_empty() {
         return Err(CgroupError::None);
     }
     for root in roots {
-        let group = root.join(CGROUP);
+        let group = root.join(node.cgroup);
         if group.is_dir() {
             continue;
         }
@@ -48,17 +48,17 @@ pub fn ensure() -> Result<(), CgroupError> {
     Ok(())
 }
 
-/// The group in all hierarchies where it is.
+/// The groups in all hierarchies where they are.
 #[must_use]
 pub fn ours() -> Vec<PathBuf> {
     hierarchies()
         .into_iter()
-        .map(|root| root.join(CGROUP))
+        .flat_map(|root| NODES.map(|node| root.join(node.cgroup)))
         .filter(|group| group.is_dir())
         .collect()
 }
 
-/// Kills every process in the group and under it, and says how many there were.
+/// Kills every process in the groups and under them, and says how many there were.
 #[must_use]
 pub fn kill() -> usize {
     let mut found = 0;
@@ -75,7 +75,7 @@ pub fn kill() -> usize {
     found
 }
 
-/// Removes the group from every hierarchy. No process may be in it.
+/// Removes the groups from every hierarchy. No process may be in them.
 ///
 /// # Errors
 /// When the kernel keeps one.

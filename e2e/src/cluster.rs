@@ -21,7 +21,7 @@ use crate::{
     },
     dns::{self, DnsError},
     images::{self, ImageError},
-    layout::Layout,
+    layout::{FIRST, Layout, Node, SECOND},
     network::{self, NetworkError},
     packages::{self, PackagesError},
     process::Daemon,
@@ -163,7 +163,19 @@ impl Cluster {
     /// # Errors
     /// When containerd refuses it.
     pub fn import(&self, archive: &Path) -> Result<(), ImageError> {
-        images::import(self.context(), archive)
+        images::import(self.context(), FIRST, archive)
+    }
+
+    /// Starts the second node, or what of it does not run. It has the images of tests, and goes with the cluster.
+    ///
+    /// # Errors
+    /// When something does not start.
+    pub fn second(&self) -> Result<(), ClusterError> {
+        let lock = lock(&self.layout, &self.interrupt)?;
+        components::check_node(&self.layout, SECOND)?;
+        self.node(SECOND)?;
+        drop(lock);
+        Ok(())
     }
 
     fn context(&self) -> Context<'_> {
@@ -193,7 +205,6 @@ impl Cluster {
         }
         certs::ensure(layout)?;
         network::ensure(layout, &mut task)?;
-        cgroup::ensure()?;
         task.end();
 
         let context = self.context();
@@ -201,12 +212,19 @@ impl Cluster {
         apiserver::start(context)?;
         controller::start(context)?;
         scheduler::start(context)?;
-        containerd::start(context)?;
-        images::ensure(context)?;
         volumes::ensure(context)?;
-        kubelet::start(context)?;
+        self.node(FIRST)?;
         proxy::start(context)?;
         dns::ensure(context)?;
+        Ok(())
+    }
+
+    fn node(&self, node: Node) -> Result<(), ClusterError> {
+        let context = self.context();
+        cgroup::ensure(node)?;
+        containerd::start(context, node)?;
+        images::ensure(context, node)?;
+        kubelet::start(context, node)?;
         Ok(())
     }
 }

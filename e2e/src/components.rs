@@ -19,19 +19,19 @@ use std::{
 use crate::{
     binaries::Binaries,
     command::{self, CommandError},
-    layout::{API_PORT, CONTROLLER_PORT, ETCD_PEER_PORT, ETCD_PORT, KUBELET_PORT, Layout, SCHEDULER_PORT},
+    layout::{API_PORT, CONTROLLER_PORT, ETCD_PEER_PORT, ETCD_PORT, FIRST, Layout, Node, SCHEDULER_PORT},
     process::{Daemon, ProcessError},
     task::{Interrupt, Task},
 };
 
-/// The processes in the order of their start.
+/// The processes in the order of their start, without those of a second node.
 pub const NAMES: [&str; 7] = [
     etcd::NAME,
     apiserver::NAME,
     controller::NAME,
     scheduler::NAME,
-    containerd::NAME,
-    kubelet::NAME,
+    FIRST.containerd,
+    FIRST.kubelet,
     proxy::NAME,
 ];
 
@@ -40,7 +40,7 @@ const PORTS: [(u16, &str); 6] = [
     (ETCD_PORT, etcd::NAME),
     (ETCD_PEER_PORT, etcd::NAME),
     (API_PORT, apiserver::NAME),
-    (KUBELET_PORT, kubelet::NAME),
+    (FIRST.port, FIRST.kubelet),
     (CONTROLLER_PORT, controller::NAME),
     (SCHEDULER_PORT, scheduler::NAME),
 ];
@@ -124,13 +124,25 @@ impl Context<'_> {
 /// # Errors
 /// With the port, and who needs it.
 pub fn check_ports(layout: &Layout) -> Result<(), ComponentError> {
-    for (port, name) in PORTS {
-        let ours = Daemon::known(layout, name).pid().is_some();
-        if !ours && TcpListener::bind(SocketAddr::from(([0, 0, 0, 0], port))).is_err() {
-            return Err(ComponentError::Port { port, name });
-        }
+    PORTS
+        .into_iter()
+        .try_for_each(|(port, name)| check_port(layout, port, name))
+}
+
+/// As [`check_ports`], for a node that is not always there.
+///
+/// # Errors
+/// As there.
+pub fn check_node(layout: &Layout, node: Node) -> Result<(), ComponentError> {
+    check_port(layout, node.port, node.kubelet)
+}
+
+fn check_port(layout: &Layout, port: u16, name: &'static str) -> Result<(), ComponentError> {
+    let ours = Daemon::known(layout, name).pid().is_some();
+    match ours || TcpListener::bind(SocketAddr::from(([0, 0, 0, 0], port))).is_ok() {
+        true => Ok(()),
+        false => Err(ComponentError::Port { port, name }),
     }
-    Ok(())
 }
 
 fn write(path: &Path, text: &str) -> Result<(), ComponentError> {

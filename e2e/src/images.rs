@@ -14,6 +14,7 @@ use tar::{Builder, EntryType, Header};
 use crate::{
     command::{self, CommandError},
     components::{Context, containerd},
+    layout::Node,
     task::Task,
 };
 
@@ -41,13 +42,13 @@ pub enum ImageError {
     List(#[source] CommandError),
 }
 
-/// Makes and imports the images that the cluster and its tests need, unless containerd has them.
+/// Makes and imports the images that the cluster and its tests need, unless the node's containerd has them.
 ///
 /// # Errors
 /// When one cannot be made or is refused.
-pub fn ensure(context: Context<'_>) -> Result<(), ImageError> {
+pub fn ensure(context: Context<'_>, node: Node) -> Result<(), ImageError> {
     let mut task = Task::begin("importing images", context.interrupt);
-    let mut list = containerd::ctr(context);
+    let mut list = containerd::ctr(context, node);
     list.args(["images", "list", "--quiet"]);
     let there = command::run(&mut list, &mut task).map_err(ImageError::List)?;
     for (name, program) in IMAGES {
@@ -61,7 +62,7 @@ pub fn ensure(context: Context<'_>) -> Result<(), ImageError> {
             path: path.clone(),
             source,
         })?;
-        import(context, &path)?;
+        import(context, node, &path)?;
         // containerd has its content now.
         let _ = fs::remove_file(&path);
     }
@@ -69,13 +70,13 @@ pub fn ensure(context: Context<'_>) -> Result<(), ImageError> {
     Ok(())
 }
 
-/// Gives containerd the images of an archive, under the names that it says.
+/// Gives a node's containerd the images of an archive, under the names that it says.
 ///
 /// # Errors
 /// When containerd refuses it.
-pub fn import(context: Context<'_>, path: &Path) -> Result<(), ImageError> {
+pub fn import(context: Context<'_>, node: Node, path: &Path) -> Result<(), ImageError> {
     let mut task = Task::begin(format!("importing {}", path.display()), context.interrupt);
-    let mut import = containerd::ctr(context);
+    let mut import = containerd::ctr(context, node);
     import.args(["images", "import"]).arg(path);
     command::run(&mut import, &mut task).map_err(|source| ImageError::Import {
         path: path.to_owned(),

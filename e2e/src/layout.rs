@@ -6,13 +6,49 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// Name of the only node, and of its bridge.
+/// Name of the first node, and of the bridge.
 pub const NODE: &str = "flt-e2e";
+
+/// A node: a kubelet and a containerd with folders, sockets and a control group of their own, on the one bridge.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Node {
+    /// Name of the node.
+    pub name: &'static str,
+    /// Name of its kubelet's process, folder and kubeconfig.
+    pub kubelet: &'static str,
+    /// Port of its kubelet.
+    pub port: u16,
+    /// Name of its containerd's process, folders and sockets.
+    pub containerd: &'static str,
+    /// The cgroup under which all its containers run, in every hierarchy.
+    pub cgroup: &'static str,
+}
+
+/// The node that is always there.
+pub const FIRST: Node = Node {
+    name: NODE,
+    kubelet: "kubelet",
+    port: KUBELET_PORT,
+    containerd: "containerd",
+    cgroup: "fltorrent-e2e",
+};
+
+/// The node of tests in which a node is lost.
+pub const SECOND: Node = Node {
+    name: "flt-e2e-2",
+    kubelet: "kubelet-2",
+    port: 10251,
+    containerd: "containerd-2",
+    cgroup: "fltorrent-e2e-2",
+};
+
+/// All nodes that there may be.
+pub const NODES: [Node; 2] = [FIRST, SECOND];
 
 /// The bridge that pods hang on; at most 15 characters.
 pub const BRIDGE: &str = NODE;
 
-/// The bridge's own address: the node's, the API server's and the kubelet's.
+/// The bridge's own address: the nodes', the API server's and the kubelets'.
 pub const NODE_ADDRESS: Ipv4Addr = Ipv4Addr::new(10, 244, 0, 1);
 
 /// Addresses of pods, the bridge's among them.
@@ -30,16 +66,13 @@ pub const DNS_ADDRESS: Ipv4Addr = Ipv4Addr::new(10, 96, 0, 10);
 /// The cluster's domain.
 pub const DOMAIN: &str = "cluster.local";
 
-/// The cgroup under which all containers run, in every hierarchy.
-pub const CGROUP: &str = "fltorrent-e2e";
-
 /// Port of etcd for the API server.
 pub const ETCD_PORT: u16 = 2379;
 /// Port of etcd for other members, of which there are none.
 pub const ETCD_PEER_PORT: u16 = 2380;
 /// Port of the API server.
 pub const API_PORT: u16 = 6443;
-/// Port of the kubelet.
+/// Port of the first node's kubelet.
 pub const KUBELET_PORT: u16 = 10250;
 /// Port of the controller manager.
 pub const CONTROLLER_PORT: u16 = 10257;
@@ -127,9 +160,9 @@ impl Layout {
         self.state().join("before.json")
     }
 
-    /// containerd's socket.
+    /// The socket of a node's containerd.
     #[must_use]
-    pub fn containerd_socket(&self) -> PathBuf {
-        self.run().join("containerd.sock")
+    pub fn containerd_socket(&self, node: Node) -> PathBuf {
+        self.run().join(format!("{}.sock", node.containerd))
     }
 }

@@ -13,8 +13,8 @@ use rustix::{
 
 use crate::{
     cgroup::{self, CgroupError},
-    components::{NAMES, containerd},
-    layout::Layout,
+    components::NAMES,
+    layout::{Layout, NODES, SECOND},
     network::{self, NetworkError},
     process::{Daemon, ProcessError},
     snapshot::{self, Snapshot, SnapshotError},
@@ -56,11 +56,15 @@ pub fn remove(layout: &Layout) -> Result<(), TeardownError> {
         .ok()
         .and_then(|text| serde_json::from_slice(&text).ok());
     // First those that would start pods again; containerd goes once nothing is in pods any more.
-    for name in NAMES.into_iter().rev().filter(|name| *name != containerd::NAME) {
+    let last = NODES.map(|node| node.containerd);
+    let first = [SECOND.kubelet].into_iter().chain(NAMES.into_iter().rev());
+    for name in first.filter(|name| !last.contains(name)) {
         Daemon::known(layout, name).kill(&mut task)?;
     }
     end_pods(layout, &mut task)?;
-    Daemon::known(layout, containerd::NAME).kill(&mut task)?;
+    for name in last {
+        Daemon::known(layout, name).kill(&mut task)?;
+    }
     end_shims(layout, &mut task)?;
     for folder in [layout.state(), layout.run()] {
         unmount_below(folder)?;
@@ -115,10 +119,9 @@ fn end_shims(layout: &Layout, task: &mut Task) -> Result<(), TeardownError> {
     }
 }
 
-/// Processes that were told our containerd's socket.
+/// Processes that were told the socket of a containerd of ours.
 fn shims(layout: &Layout) -> Vec<i32> {
-    let socket = layout.containerd_socket();
-    let socket = socket.as_os_str().as_encoded_bytes();
+    let sockets = NODES.map(|node| layout.containerd_socket(node).into_os_string().into_encoded_bytes());
     let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
     entries
         .filter_map(|entry| {
@@ -127,7 +130,7 @@ fn shims(layout: &Layout) -> Vec<i32> {
             let mut words = command.split(|byte| *byte == 0);
             let program = Path::new(str::from_utf8(words.next()?).ok()?).file_name()?;
             let shim = program.to_str()?.starts_with("containerd-shim");
-            (shim && words.any(|word| word == socket)).then_some(pid)
+            (shim && words.any(|word| sockets.iter().any(|socket| word == socket))).then_some(pid)
         })
         .collect()
 }

@@ -72,7 +72,7 @@ const CHECKS: [(&str, Check); 25] = [
 ];
 
 /// Checks with operators, one after the other.
-const OPERATED: [(&str, Check); 9] = [
+const OPERATED: [(&str, Check); 11] = [
     ("an_experiment_lives_and_goes", operator::life),
     ("a_manifest_that_never_ran_is_corrected", room::corrected),
     ("two_experiments_share_a_quota", room::shared),
@@ -80,8 +80,14 @@ const OPERATED: [(&str, Check); 9] = [
     ("what_finds_no_room_at_all_can_be_changed", room::none),
     ("what_becomes_of_pods_is_seen", facts::ends),
     ("one_pod_is_replaced_and_the_others_stay", losses::replaced),
+    ("a_claim_that_is_lost_is_made_anew", losses::claim_lost),
     ("a_dear_manifest_stops_nobody", operator::dear),
     ("an_api_server_that_is_away_is_waited_for", operator::away),
+    // From here on there is a second node.
+    (
+        "a_peer_whose_kubelet_stops_is_replaced_elsewhere",
+        losses::kubelet_stopped,
+    ),
 ];
 
 fn main() -> ExitCode {

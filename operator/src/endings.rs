@@ -106,6 +106,13 @@ impl EndingStore {
         seen.get(experiment).cloned().unwrap_or_default()
     }
 
+    /// True once a peer has ended well in an attempt.
+    pub fn is_over(&self, experiment: &str, attempt: u32) -> bool {
+        let seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        let of_attempt = seen.get(experiment).filter(|endings| endings.attempt == attempt);
+        of_attempt.is_some_and(|endings| endings.noticed.values().any(|known| known.well))
+    }
+
     /// Forgets an experiment.
     pub fn forget(&self, experiment: &str) {
         let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);

@@ -1,9 +1,12 @@
 //! Whose token it is: TokenReview says which pod, the pod's seal that we made it, for which peer of which experiment.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
 
 use fltorrent_coordinator::{
-    hub::{Directory, Member, RunFacts, Unproven},
+    hub::{Directory, Member, RunFacts, RunSpan, Unproven},
     identity::RunId,
     secret::RootSecret,
 };
@@ -16,6 +19,7 @@ use tokio::sync::watch;
 
 use crate::{
     build::pod::AUDIENCE,
+    endings::EndingStore,
     metrics::Metrics,
     runs::{Known, Runs},
     seal,
@@ -32,6 +36,7 @@ pub struct Cluster {
     client: Client,
     root: RootSecret,
     runs: Arc<Runs>,
+    endings: Arc<EndingStore>,
     leads: watch::Receiver<bool>,
     metrics: Arc<Metrics>,
 }
@@ -42,6 +47,7 @@ impl Cluster {
         client: Client,
         root: RootSecret,
         runs: Arc<Runs>,
+        endings: Arc<EndingStore>,
         leads: watch::Receiver<bool>,
         metrics: Arc<Metrics>,
     ) -> Self {
@@ -49,6 +55,7 @@ impl Cluster {
             client,
             root,
             runs,
+            endings,
             leads,
             metrics,
         }
@@ -95,6 +102,16 @@ impl Directory for Cluster {
             Err(Unproven::Unavailable { .. }) => "Unavailable",
         });
         result
+    }
+
+    fn span(&self, run: RunId) -> RunSpan {
+        let Some(known) = self.runs.get(run) else {
+            return RunSpan::default();
+        };
+        RunSpan {
+            began: known.began.map(SystemTime::from),
+            is_over: self.endings.is_over(&known.uid, known.facts.attempt),
+        }
     }
 
     fn leads(&self) -> bool {

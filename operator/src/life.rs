@@ -25,7 +25,7 @@ pub use fltorrent_crds::status::Stage;
 use jiff::Timestamp;
 
 use attempt::{after_failure, failed};
-pub use facts::{Facts, Failure, PodFacts, PodState, absent, current};
+pub use facts::{Facts, Failure, PodFacts, PodState, absent, current, to_join};
 pub use ledger::{Ledger, Replaced, ReplacedState};
 pub use losses::Loss;
 

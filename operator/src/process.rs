@@ -138,6 +138,7 @@ async fn operate(
         client.clone(),
         tools.root.clone(),
         Arc::clone(&tools.runs),
+        Arc::clone(&tools.endings),
         led.clone(),
         Arc::clone(&metrics),
     );

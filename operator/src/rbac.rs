@@ -98,8 +98,8 @@ pub const RULES: [Rule; 14] = [
         group: "",
         resources: &["persistentvolumeclaims"],
         name: None,
-        verbs: &["get", "create", "delete"],
-        why: "create claims for checkpoints and results where an experiment requests them, and delete those just created when not all fit; others are never changed or deleted",
+        verbs: &["get", "list", "watch", "create", "delete"],
+        why: "create claims for checkpoints and results where an experiment requests them, again when one is gone, and delete those just created when not all fit; others are never changed or deleted",
     },
     Rule {
         place: Place::Experiments,

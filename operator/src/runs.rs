@@ -6,6 +6,7 @@ use std::{
 };
 
 use fltorrent_coordinator::{hub::RunFacts, identity::RunId};
+use jiff::Timestamp;
 
 /// A run.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -18,6 +19,8 @@ pub struct Known {
     pub uid: String,
     /// Facts that reports are checked against.
     pub facts: RunFacts,
+    /// When the peers that begin the attempt were all there.
+    pub began: Option<Timestamp>,
 }
 
 /// The runs that are known.
@@ -33,11 +36,13 @@ impl Runs {
         known.get(&run).cloned()
     }
 
-    /// Takes note of a run. Its attempt never goes back, since news of it may be old.
+    /// Takes note of a run. Its attempt never goes back, since news of it may be old, and one that has begun has not begun later.
     pub fn put(&self, run: RunId, mut news: Known) {
         let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
-        if let Some(earlier) = known.get(&run) {
-            news.facts.attempt = news.facts.attempt.max(earlier.facts.attempt);
+        if let Some(earlier) = known.get(&run).filter(|it| it.facts.attempt >= news.facts.attempt) {
+            let is_old = earlier.facts.attempt > news.facts.attempt;
+            news.began = earlier.began.or(news.began.filter(|_| !is_old));
+            news.facts.attempt = earlier.facts.attempt;
         }
         known.insert(run, news);
     }
@@ -63,7 +68,8 @@ mod tests {
     fn an_attempt_never_goes_back() {
         let runs = Runs::default();
         let run = RunId::of_experiment("u");
-        let known = |attempt| Known {
+        let known = |attempt, began: Option<i64>| Known {
+            began: began.map(|second| Timestamp::from_second(second).unwrap()),
             namespace: "a".into(),
             name: "x".into(),
             uid: "u".into(),
@@ -74,9 +80,19 @@ mod tests {
                 attempt,
             },
         };
-        for (said, kept) in [(0, 0), (2, 2), (1, 2), (3, 3)] {
-            runs.put(run, known(said));
-            assert_eq!(runs.get(run), Some(known(kept)));
+        for (said, kept) in [
+            ((0, None), (0, None)),
+            ((0, Some(5)), (0, Some(5))),
+            // It was not there for a moment.
+            ((0, Some(9)), (0, Some(5))),
+            ((2, None), (2, None)),
+            ((1, Some(7)), (2, None)),
+            ((2, Some(12)), (2, Some(12))),
+            ((2, None), (2, Some(12))),
+            ((3, None), (3, None)),
+        ] {
+            runs.put(run, known(said.0, said.1));
+            assert_eq!(runs.get(run), Some(known(kept.0, kept.1)));
         }
         runs.remove(run);
         assert_eq!(runs.get(run), None);

@@ -25,7 +25,6 @@ use crate::{
 use conditions::{MODELS_DIFFER, conditions};
 pub use figures::Figures;
 pub use record::ledger;
-use stalled::absent;
 use view::View;
 
 /// The experiment cannot be built. What runs goes on; nothing new is made. One that has not begun has failed: who waits for its end has
@@ -144,9 +143,8 @@ pub fn applied(
     let view = View {
         waits: leaving(applied.facts(), ledger),
         trouble,
-        absent: absent(ledger, applied.facts()),
         paused: figures.paused,
-        ..View::of(validated, counts)
+        ..View::of(validated, counts).looked_at(ledger, applied.facts())
     };
     conditions(&mut status, &validated.name, ledger, Some(&view), now);
     status
@@ -168,8 +166,7 @@ pub fn unapplied(
     let counts = seen(&mut status, validated, ledger, facts);
     let view = View {
         trouble: Some((error.reason(), &message)),
-        absent: absent(ledger, facts),
-        ..View::of(validated, counts)
+        ..View::of(validated, counts).looked_at(ledger, facts)
     };
     conditions(&mut status, &validated.name, ledger, Some(&view), now);
     if !ledger.is_end() {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use futures_util::{Stream, StreamExt};
 use k8s_openapi::api::{
-    core::v1::{ConfigMap, Pod, Service},
+    core::v1::{ConfigMap, PersistentVolumeClaim, Pod, Service},
     networking::v1::NetworkPolicy,
     policy::v1::PodDisruptionBudget,
 };
@@ -127,7 +127,50 @@ pub fn start(
     tasks.spawn(drifts::<ConfigMap>(scope, ours.clone(), context, metrics, triggers));
     tasks.spawn(drifts::<Service>(scope, ours.clone(), context, metrics, triggers));
     tasks.spawn(drifts::<NetworkPolicy>(scope, ours.clone(), context, metrics, triggers));
-    tasks.spawn(drifts::<PodDisruptionBudget>(scope, ours, context, metrics, triggers));
+    tasks.spawn(drifts::<PodDisruptionBudget>(
+        scope,
+        ours.clone(),
+        context,
+        metrics,
+        triggers,
+    ));
+    tasks.spawn(claims(scope, ours, context, metrics, triggers));
+}
+
+/// Follows the metadata of claims, and has those made anew that are gone: a pod that mounts one is there before it, and waits.
+fn claims(
+    scope: &Scope,
+    config: watcher::Config,
+    context: &Arc<Context>,
+    metrics: &Arc<Metrics>,
+    triggers: &Triggers,
+) -> impl Future<Output = ()> + Send + 'static {
+    let api: Api<PartialObjectMeta<PersistentVolumeClaim>> = scope.api();
+    let (context, triggers) = (Arc::clone(context), triggers.clone());
+    let stream = watcher(api, config).default_backoff();
+    let mut listed = false;
+    follow(
+        stream,
+        <PersistentVolumeClaim as k8s_openapi::Resource>::KIND,
+        Arc::clone(metrics),
+        move |event| match event {
+            Event::Delete(claim) => {
+                let experiment = claim.labels().get(names::EXPERIMENT);
+                let namespace = claim.namespace().unwrap_or_default();
+                if experiment.is_some_and(|name| context.lost_claim(&namespace, name)) {
+                    tracing::warn!(namespace, name = claim.name_any(), "a claim is gone");
+                    triggers.owner(claim);
+                }
+            }
+            // A watch that begins anew does not say what was deleted meanwhile.
+            Event::InitDone => {
+                if std::mem::replace(&mut listed, true) {
+                    context.lost_sight_of_claims();
+                }
+            }
+            Event::Apply(_) | Event::Init | Event::InitApply(_) => {}
+        },
+    )
 }
 
 /// Follows the metadata of a kind of object, and has what somebody changed or deleted applied again.

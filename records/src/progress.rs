@@ -383,6 +383,11 @@ impl Progress {
         self.by_peer.iter().map(|it| it.done).min().unwrap_or(0)
     }
 
+    /// Rounds that the peer which is furthest has done.
+    pub fn rounds_done_first(&self) -> u32 {
+        self.by_peer.iter().map(|it| it.done).max().unwrap_or(0)
+    }
+
     /// Peers that have reported all rounds.
     pub fn peers_finished(&self) -> usize {
         // Who has reported nothing has not finished: a run has one round at least.

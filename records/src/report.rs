@@ -3,6 +3,7 @@
 //! The wire form is JSON, one report or a list. Reports are resent until they are acknowledged, so the coordinator takes each
 //! (peer, attempt, round) once.
 
+mod course;
 mod end;
 mod pause;
 
@@ -11,6 +12,7 @@ use std::{fmt, str::FromStr};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 use crate::hex;
+pub use course::{COURSE_PATH, Course, Joining};
 pub use end::{Missing, NAMED, ReportedEnd};
 pub use pause::{MAX_PAUSE_BYTES, PAUSE_PATH, PauseReport};
 

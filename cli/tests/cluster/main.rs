@@ -330,6 +330,84 @@ async fn peers_that_go_as_the_manifest_says_say_so_and_the_others_have_the_model
     assert!(ends.degraded() >= 2, "{ends:?}");
 }
 
+/// All pods are there from the beginning. Who joins waits, and nobody waits for it; from its time on it takes part as anybody.
+#[tokio::test]
+async fn peers_that_join_later_wait_for_their_time() {
+    // Nobody is too fast for who joins at a time.
+    let churn = "churn=[{event: join, peers: [2], round: 3}, {event: join, peers: [3], after: 1h}]";
+    let sets = ["groups[0].count=4", ENDLESS, "liveness.minPeers=2", churn];
+    let experiment = Experiment::new(&[&sets[..], &QUICK].concat());
+    let mut operator = Operator::start(&experiment, Settings::default()).await;
+    let mut pods: Vec<Pod> = [2, 3, 0, 1].map(|index| experiment.start(index)).into();
+    for (pod, index) in pods.iter_mut().zip([2, 3]) {
+        pod.until("waiting to join, as `churn` says").await;
+        assert_eq!(experiment.get(index, "/healthz").await.0, 200);
+        assert_eq!(experiment.get(index, "/readyz").await.0, 503);
+    }
+    let line = pods[0].until("joining, as `churn` says").await;
+    let (_, rounds) = line.split_once("rounds=").unwrap();
+    assert!(rounds.trim().parse::<u32>().unwrap() >= 2, "{line}");
+    operator.reported_by(&[2], 3).await;
+    assert_eq!(experiment.get(2, "/readyz").await.0, 200);
+    assert_eq!(experiment.get(3, "/readyz").await.0, 503);
+    operator.began(Duration::from_secs(3600));
+    operator.reported_by(&[3], 4).await;
+    for peer in [2, 3] {
+        let path = experiment.state(peer).join(format!("output/peers/peer-{peer}.jsonl"));
+        let figures = fs::read_to_string(path).unwrap();
+        assert!(figures.contains(r#""what":"join""#), "{figures}");
+        let mut trained = figures.lines().filter(|line| line.contains(r#""event":"training""#));
+        let first: serde_json::Value = serde_json::from_str(trained.next().unwrap()).unwrap();
+        assert!(first["round"].as_u64().unwrap() >= 2, "{first}");
+    }
+    for pod in &pods {
+        pod.signal(Signal::TERM);
+    }
+    for pod in pods {
+        pod.end().await;
+    }
+}
+
+#[tokio::test]
+async fn who_would_join_after_the_end_ends_without_use_for_another_pod() {
+    let churn = "churn=[{event: join, peers: [2], after: 1h}]";
+    let sets = [THREE, "training.rounds=3", "liveness.minPeers=2", churn];
+    let experiment = Experiment::new(&[&sets[..], &QUICK].concat());
+    let operator = Operator::start(&experiment, Settings::default()).await;
+    let mut pods: Vec<Pod> = (0..3).map(|index| experiment.start(index)).collect();
+    let late = pods.remove(2);
+    for pod in pods {
+        let (code, log, ending) = pod.end().await;
+        assert_eq!((code, ending.state), (Some(0), EndState::Completed), "{log}");
+    }
+    let (code, log, ending) = late.end().await;
+    assert_eq!((code, ending.state), (Some(5), EndState::Failed), "{log}");
+    assert!(ending.is_of_no_use());
+    assert_eq!(ending.error.unwrap(), "peer 2 had yet to join when the others finished");
+    // Of a run that ended early only those tell who watch its pods; the next process of such a peer asks likewise.
+    operator.stop().await;
+    let operator = Operator::start(&experiment, Settings::default()).await;
+    let mut next = experiment.replace(2, 1);
+    next.until("waiting to join, as `churn` says").await;
+    operator.is_over();
+    let (code, log, _) = next.end().await;
+    assert_eq!(code, Some(5), "{log}");
+}
+
+#[tokio::test]
+async fn who_waits_to_join_can_be_stopped() {
+    let churn = "churn=[{event: join, peers: [2], after: 1h}]";
+    let experiment = Experiment::new(&[&[THREE, "liveness.minPeers=2", churn][..], &QUICK].concat());
+    let operator = Operator::start(&experiment, Settings::default()).await;
+    let mut pod = experiment.start(2);
+    pod.until("waiting to join, as `churn` says").await;
+    operator.stop().await;
+    pod.until("waiting to join; retrying").await;
+    pod.signal(Signal::TERM);
+    let (code, log, ending) = pod.end().await;
+    assert_eq!((code, ending.state), (Some(130), EndState::Stopped), "{log}");
+}
+
 #[tokio::test]
 async fn the_next_attempt_goes_on_from_a_checkpoint() {
     let sets = [THREE, "training.rounds=8", CHECKPOINTS];

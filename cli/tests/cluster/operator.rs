@@ -7,11 +7,11 @@ use std::{
         Arc, Mutex,
         atomic::{AtomicU32, Ordering},
     },
-    time::Duration,
+    time::{Duration, SystemTime},
 };
 
 use fltorrent_coordinator::{
-    hub::{Directory, Hub, Member, RunFacts, RunReported, Settings, Unproven},
+    hub::{Directory, Hub, Member, RunFacts, RunReported, RunSpan, Settings, Unproven},
     identity::RunId,
 };
 use fltorrent_records::progress::Progress;
@@ -36,6 +36,7 @@ struct Known {
     peers: u32,
     rounds: u32,
     attempt: AtomicU32,
+    span: Mutex<RunSpan>,
     /// Tokens believed, by index: each one is followed by a certificate.
     signed: Mutex<watch::Sender<BTreeMap<u32, u32>>>,
 }
@@ -75,6 +76,10 @@ impl Directory for Known {
         })
     }
 
+    fn span(&self, _: RunId) -> RunSpan {
+        *self.span.lock().unwrap()
+    }
+
     fn leads(&self) -> bool {
         true
     }
@@ -94,6 +99,7 @@ impl Operator {
             peers: experiment.peers,
             rounds: experiment.rounds,
             attempt: AtomicU32::new(0),
+            span: Mutex::default(),
             signed: Mutex::new(signed_in),
         });
         let (reports_in, reported) = mpsc::channel(1024);
@@ -138,6 +144,28 @@ impl Operator {
                 }
             }
         }
+    }
+
+    /// Waits until these peers have reported a round.
+    pub(crate) async fn reported_by(&mut self, peers: &[u32], round: u32) {
+        let is_there = |rounds: &BTreeMap<u32, Vec<u32>>, peer| {
+            let reported = rounds.get(peer).into_iter().flatten();
+            reported.into_iter().any(|&reported| reported >= round)
+        };
+        while !peers.iter().all(|peer| is_there(&self.rounds, peer)) {
+            let report = self.reported.recv().await.unwrap().reported.report;
+            self.rounds.entry(report.peer).or_default().push(report.round);
+        }
+    }
+
+    /// All who begin have been ready for so long.
+    pub(crate) fn began(&self, since: Duration) {
+        self.known.span.lock().unwrap().began = Some(SystemTime::now() - since);
+    }
+
+    /// A peer has ended well.
+    pub(crate) fn is_over(&self) {
+        self.known.span.lock().unwrap().is_over = true;
     }
 
     pub(crate) fn begin_attempt(&self, attempt: u32) {

@@ -27,7 +27,7 @@ pub enum ApplicantError {
     Authority(#[from] TlsError),
 }
 
-/// Why there is no certificate yet.
+/// Why there is no certificate, or no other answer, yet.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 #[allow(missing_docs, reason = "each message says what it is")]

@@ -8,12 +8,12 @@ use std::{
 
 use fltorrent_records::{
     progress::{Progress, RoundEnds, Standing, in_flight},
-    report::PauseReport,
+    report::{Course, PauseReport},
 };
 use rustls::ServerConfig;
 
 use super::{
-    Member, RunFacts,
+    Member, RunFacts, RunSpan,
     pauses::{Paused, Pauses},
 };
 use crate::{
@@ -159,6 +159,17 @@ impl Run {
         let progress = lock(&self.progress);
         let done = |peer| progress.rounds_done_by(peer);
         lock(&self.pauses).of_run(self.facts.peers, done, now)
+    }
+
+    /// How far the run is, as its peers report and as is known of their processes.
+    pub(super) fn course(&self, span: RunSpan, now: SystemTime) -> Course {
+        let rounds = lock(&self.progress).rounds_done_first();
+        let since = span.began.and_then(|began| now.duration_since(began).ok());
+        Course {
+            rounds,
+            seconds: since.map(|since| since.as_secs()),
+            is_over: span.is_over || rounds >= self.facts.rounds,
+        }
     }
 
     pub(super) fn rounds_done(&self, peer: u32) -> u32 {
@@ -313,6 +324,29 @@ mod tests {
         assert_eq!(done(later).0, Some(6));
         report(1, 7);
         assert_eq!(done(later), (Some(7), 7));
+    }
+
+    #[test]
+    fn whoever_joins_later_is_told_how_far_the_others_are() {
+        let run = runs().open(id(1), FACTS, |_| true).unwrap();
+        let began = SystemTime::now();
+        let course = |began, is_over, seconds| {
+            let now = SystemTime::now() + Duration::from_secs(seconds);
+            run.course(RunSpan { began, is_over }, now)
+        };
+        assert_eq!(course(None, false, 0), Course::default());
+        assert_eq!(course(Some(began), false, 90).seconds, Some(90));
+        // By a clock that is behind it has not begun.
+        assert_eq!(course(Some(began + Duration::from_secs(60)), false, 0).seconds, None);
+        lock(&run.progress).handle_report(&sample(1, 0, 1)).unwrap();
+        let found = course(None, false, 0);
+        assert_eq!((found.rounds, found.is_over), (2, false));
+        assert!(course(None, true, 0).is_over);
+        lock(&run.progress).handle_report(&sample(0, 0, 2)).unwrap();
+        assert_eq!(
+            (course(None, false, 0).rounds, course(None, false, 0).is_over),
+            (3, true)
+        );
     }
 
     #[test]

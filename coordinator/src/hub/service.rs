@@ -8,7 +8,7 @@ use std::{
 
 use bytes::Bytes;
 use fltorrent_records::report::{
-    MAX_BODY_BYTES, MAX_PAUSE_BYTES, PAUSE_PATH, PauseReport, REPORT_PATH, decode_reports,
+    COURSE_PATH, MAX_BODY_BYTES, MAX_PAUSE_BYTES, PAUSE_PATH, PauseReport, REPORT_PATH, decode_reports,
 };
 use http_body_util::Full;
 use hyper::{
@@ -46,7 +46,7 @@ pub const MAX_TOKEN_BYTES: usize = 8192;
 pub const MAX_QUESTIONS: usize = 32;
 
 /// The routes, for messages.
-const SERVED: &str = "POST /v1/certificate, POST /v1/bt_complete, POST /v1/pause and GET /healthz";
+const SERVED: &str = "POST /v1/certificate, POST /v1/bt_complete, POST /v1/pause, POST /v1/course and GET /healthz";
 
 /// Why a request is refused.
 #[derive(Debug, thiserror::Error)]
@@ -193,6 +193,12 @@ impl<D: Directory> Service<D> {
                 expect(&request, Method::POST)?;
                 self.pause(run, client, request).await
             }
+            COURSE_PATH => {
+                expect(&request, Method::POST)?;
+                self.reporter(run, client)?;
+                let span = self.directory.span(run.authority.run());
+                Ok(json(StatusCode::OK, &run.course(span, SystemTime::now())))
+            }
             path => Err(RequestError::no_path(path, SERVED).into()),
         }
     }
@@ -258,7 +264,7 @@ impl<D: Directory> Service<D> {
         Ok(healthy())
     }
 
-    /// Who reports, if this replica takes reports and those of this process count.
+    /// Who reports or asks, if this replica takes reports and those of this process count.
     fn reporter(&self, run: &Run, client: Client) -> Result<Identity, Refusal> {
         let identity = client.identity.ok_or(Refusal::NoCertificate)?;
         let current = run.facts.attempt;

@@ -12,10 +12,14 @@ use std::{
 use fltorrent_coordinator::{
     authority::MAX_REQUEST_BYTES,
     backoff::JitteredBackoff,
-    client::{MAX_BACKOFF, Reporter, certificate::Applicant},
+    client::{
+        MAX_BACKOFF, Reporter,
+        certificate::{Applicant, ApplyError},
+        course::Questioner,
+    },
     hub::{
-        Directory, Hub, MAX_CONNECTIONS, MAX_STRANGERS, MAX_TOKEN_BYTES, Member, Rate, RunFacts, RunReported, Settings,
-        Unproven,
+        Directory, Hub, MAX_CONNECTIONS, MAX_STRANGERS, MAX_TOKEN_BYTES, Member, Rate, RunFacts, RunReported, RunSpan,
+        Settings, Unproven,
     },
     identity::{Identity, RunId},
     key::PeerKey,
@@ -52,6 +56,7 @@ const WAIT: Duration = Duration::from_secs(7);
 struct Known {
     runs: Mutex<HashMap<RunId, RunFacts>>,
     leads: AtomicBool,
+    is_over: AtomicBool,
 }
 
 impl Directory for Known {
@@ -76,6 +81,13 @@ impl Directory for Known {
         }
     }
 
+    fn span(&self, _: RunId) -> RunSpan {
+        RunSpan {
+            began: Some(SystemTime::now() - HOUR),
+            is_over: self.is_over.load(Ordering::Relaxed),
+        }
+    }
+
     fn leads(&self) -> bool {
         self.leads.load(Ordering::Relaxed)
     }
@@ -97,6 +109,7 @@ impl Operator {
         let directory = Arc::new(Known {
             runs: Mutex::new([(RUN, FACTS), (OTHER_RUN, FACTS)].into()),
             leads: AtomicBool::new(true),
+            is_over: AtomicBool::new(false),
         });
         let root = RootSecret::from_bytes(&[1; 32]).unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -265,6 +278,41 @@ async fn a_reporter_shows_its_newest_certificate() {
     let reported = operator.reported.recv().await.unwrap();
     assert_eq!(reported.reported.report, report(3, 0));
     assert_eq!(reporter.close(HOUR).await, 0);
+}
+
+/// With its certificate a peer that joins later learns how far the others are, of the replica that leads.
+#[tokio::test]
+async fn whoever_joins_later_learns_how_far_the_run_is() {
+    let operator = Operator::start().await;
+    let three = operator.member().await;
+    let questioner = Questioner::new(&operator.hub.address().to_string(), RUN).unwrap();
+    let tls = three.client_config(&[HTTP_ALPN]).unwrap();
+    let course = questioner.ask(Arc::clone(&tls)).await.unwrap();
+    assert_eq!((course.rounds, course.is_over), (0, false));
+    assert!(course.seconds.unwrap() >= HOUR.as_secs());
+    operator.report(&three, &report(3, 1)).await;
+    assert_eq!(questioner.ask(Arc::clone(&tls)).await.unwrap().rounds, 2);
+    operator.directory.is_over.store(true, Ordering::Relaxed);
+    assert!(questioner.ask(Arc::clone(&tls)).await.unwrap().is_over);
+
+    let strange = questioner.ask(operator.anonymous(RUN)).await.unwrap_err();
+    assert!(matches!(strange, ApplyError::Refused { status: 403, .. }), "{strange}");
+    operator.directory.leads.store(false, Ordering::Relaxed);
+    let later = questioner.ask(Arc::clone(&tls)).await.unwrap_err();
+    assert!(
+        matches!(
+            later,
+            ApplyError::Later {
+                retry_after: Some(_),
+                ..
+            }
+        ),
+        "{later}"
+    );
+    operator.directory.leads.store(true, Ordering::Relaxed);
+    operator.ask(RUN, "token-of-the-next", &request()).await;
+    let replaced = questioner.ask(tls).await.unwrap_err();
+    assert!(matches!(replaced, ApplyError::Replaced { .. }), "{replaced}");
 }
 
 #[tokio::test]

@@ -3,7 +3,7 @@
 use std::{path::PathBuf, process::Command};
 
 use super::{ComponentError, Context, folder, said, write};
-use crate::{command, network, packages, task::Task};
+use crate::{command, layout::Node, network, packages, task::Task};
 
 /// Name of the program.
 pub const NAME: &str = "containerd";
@@ -15,18 +15,18 @@ pub const PAUSE: &str = "fltorrent.io/e2e/pause:v0";
 ///
 /// # Errors
 /// When it does not get ready.
-pub fn start(context: Context<'_>) -> Result<(), ComponentError> {
-    let state = context.layout.state().join(NAME);
+pub fn start(context: Context<'_>, node: Node) -> Result<(), ComponentError> {
+    let state = context.layout.state().join(node.containerd);
     folder(&state)?;
     let file = state.join("config.toml");
-    write(&file, &configuration(context))?;
+    write(&file, &configuration(context, node))?;
     let program = packages::program(NAME).unwrap_or_else(|| PathBuf::from(NAME));
     let arguments = vec![format!("--config={}", file.display())];
-    let daemon = context.daemon(NAME, program, arguments);
-    context.start(NAME, &daemon, || {
+    let daemon = context.daemon(node.containerd, program, arguments);
+    context.start(node.containerd, &daemon, || {
         let mut task = Task::part(context.interrupt);
         // The part that the kubelet talks to is the last to be there.
-        let plugins = command::run(ctr(context).args(["plugins", "list"]), &mut task);
+        let plugins = command::run(ctr(context, node).args(["plugins", "list"]), &mut task);
         let plugins = plugins.map_err(|error| said(&error))?;
         let ready = |line: &str| line.contains("io.containerd.grpc.v1") && line.contains(" cri ");
         match plugins.lines().find(|line| ready(line)) {
@@ -37,18 +37,19 @@ pub fn start(context: Context<'_>) -> Result<(), ComponentError> {
     })
 }
 
-/// A command of containerd's own client, in the namespace that the kubelet uses.
+/// A command of containerd's own client for a node, in the namespace that the kubelet uses.
 #[must_use]
-pub fn ctr(context: Context<'_>) -> Command {
+pub fn ctr(context: Context<'_>, node: Node) -> Command {
     let mut ctr = Command::new(packages::program("ctr").unwrap_or_else(|| PathBuf::from("ctr")));
     ctr.arg("--address")
-        .arg(context.layout.containerd_socket())
+        .arg(context.layout.containerd_socket(node))
         .arg("--namespace=k8s.io");
     ctr
 }
 
-fn configuration(context: Context<'_>) -> String {
+fn configuration(context: Context<'_>, node: Node) -> String {
     let layout = context.layout;
+    let state = layout.state().join(node.containerd);
     let plugins = packages::plugins().unwrap_or_else(|| "/opt/cni/bin".as_ref());
     format!(
         r#"version = 2
@@ -80,11 +81,11 @@ conf_dir = {network:?}
 [plugins."io.containerd.grpc.v1.cri".containerd.runtimes.runc]
 runtime_type = "io.containerd.runc.v2"
 "#,
-        root = layout.state().join("containerd/root"),
-        state = layout.run().join("containerd"),
-        socket = layout.containerd_socket(),
-        ttrpc = layout.run().join("containerd.ttrpc"),
-        opt = layout.state().join("containerd/opt"),
+        root = state.join("root"),
+        state = layout.run().join(node.containerd),
+        socket = layout.containerd_socket(node),
+        ttrpc = layout.run().join(format!("{}.ttrpc", node.containerd)),
+        opt = state.join("opt"),
         network = network::configuration(layout),
     )
 }

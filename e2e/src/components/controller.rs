@@ -27,6 +27,8 @@ pub fn start(context: Context<'_>) -> Result<(), ComponentError> {
         format!("--root-ca-file={}", context.pki("ca.crt")),
         format!("--cluster-signing-cert-file={}", context.pki("ca.crt")),
         format!("--cluster-signing-key-file={}", context.pki("ca.key")),
+        // A node that says nothing is given up sooner than after 50 s, so that tests need not wait.
+        "--node-monitor-grace-period=20s".to_owned(),
         // There is one only, and many pods at once must not wait for its client's limits.
         "--leader-elect=false".to_owned(),
         "--kube-api-qps=500".to_owned(),

@@ -1,11 +1,11 @@
-//! The kubelet: the only node.
+//! The kubelet: a node.
 
 use std::path::Path;
 
 use serde_json::{Value, json};
 
 use super::{ComponentError, Context, folder, said, write};
-use crate::layout::{CGROUP, DNS_ADDRESS, DOMAIN, KUBELET_PORT, NODE, NODE_ADDRESS};
+use crate::layout::{DNS_ADDRESS, DOMAIN, NODE_ADDRESS, Node};
 
 /// Name of the program.
 pub const NAME: &str = "kubelet";
@@ -14,26 +14,26 @@ pub const NAME: &str = "kubelet";
 ///
 /// # Errors
 /// When it does not get ready.
-pub fn start(context: Context<'_>) -> Result<(), ComponentError> {
-    let state = context.layout.state().join(NAME);
+pub fn start(context: Context<'_>, node: Node) -> Result<(), ComponentError> {
+    let state = context.layout.state().join(node.kubelet);
     folder(&state)?;
     // Pods must not look names up where this machine does: there is no way out of the cluster.
     write(&state.join("resolv.conf"), "")?;
     let file = state.join("config.json");
-    write(&file, &configuration(context, &state).to_string())?;
+    write(&file, &configuration(context, node, &state).to_string())?;
     let arguments = vec![
         format!("--config={}", file.display()),
-        format!("--kubeconfig={}", context.pki("kubelet.kubeconfig")),
+        format!("--kubeconfig={}", context.pki(&format!("{}.kubeconfig", node.kubelet))),
         format!("--cert-dir={}", state.join("pki").display()),
         format!("--root-dir={}", state.join("root").display()),
-        format!("--hostname-override={NODE}"),
+        format!("--hostname-override={}", node.name),
         format!("--node-ip={NODE_ADDRESS}"),
     ];
-    let daemon = context.daemon(NAME, context.binaries.program(NAME), arguments);
+    let daemon = context.daemon(node.kubelet, context.binaries.program(NAME), arguments);
     let condition = r#"jsonpath={.status.conditions[?(@.type=="Ready")]}"#;
-    context.start(NAME, &daemon, || {
-        let node = format!("node/{NODE}");
-        let answer = context.ask(&["get", &node, "--output", condition]);
+    let name = format!("node/{}", node.name);
+    context.start(node.kubelet, &daemon, || {
+        let answer = context.ask(&["get", &name, "--output", condition]);
         let answer = answer.map_err(|error| said(&error))?;
         if answer.contains(r#""status":"True""#) {
             Ok(())
@@ -43,13 +43,13 @@ pub fn start(context: Context<'_>) -> Result<(), ComponentError> {
     })
 }
 
-fn configuration(context: Context<'_>, state: &Path) -> Value {
-    let socket = context.layout.containerd_socket();
+fn configuration(context: Context<'_>, node: Node, state: &Path) -> Value {
+    let socket = context.layout.containerd_socket(node);
     json!({
         "apiVersion": "kubelet.config.k8s.io/v1beta1",
         "kind": "KubeletConfiguration",
         "address": NODE_ADDRESS,
-        "port": KUBELET_PORT,
+        "port": node.port,
         "readOnlyPort": 0,
         "healthzPort": 0,
         "tlsCertFile": context.pki("kubelet-serving.crt"),
@@ -62,7 +62,7 @@ fn configuration(context: Context<'_>, state: &Path) -> Value {
         "authorization": {"mode": "Webhook"},
         "containerRuntimeEndpoint": format!("unix://{}", socket.display()),
         "cgroupDriver": "cgroupfs",
-        "cgroupRoot": format!("/{CGROUP}"),
+        "cgroupRoot": format!("/{}", node.cgroup),
         "failCgroupV1": false,
         "failSwapOn": false,
         "clusterDNS": [DNS_ADDRESS],

@@ -72,6 +72,7 @@ pub fn version(kind: &str, metadata: &ObjectMeta) -> Option<String> {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Mark {
     namespace: String,
+    experiment: String,
     versions: BTreeMap<(&'static str, String), String>,
 }
 
@@ -79,6 +80,11 @@ impl Mark {
     /// True if its objects are in this namespace.
     pub fn is_in(&self, namespace: &str) -> bool {
         self.namespace == namespace
+    }
+
+    /// True if its objects are those of the experiment with this name.
+    pub fn is_of(&self, namespace: &str, experiment: &str) -> bool {
+        self.is_in(namespace) && self.experiment == experiment
     }
 
     /// True if an object is as it was applied.
@@ -142,6 +148,7 @@ impl Place<'_> {
         } = objects;
         let mut mark = Mark {
             namespace: self.namespace.to_owned(),
+            experiment: self.experiment.to_owned(),
             ..Mark::default()
         };
         self.one(&config_map, &mut mark).await?;

@@ -55,6 +55,7 @@ fn a_pod_is_a_peer_only_under_our_seal() {
             min_peers: 5,
             attempt: 1,
         },
+        began: None,
     };
     let claim = Claim {
         name: "x-3-1".into(),

@@ -100,7 +100,9 @@ pub struct Facts {
     pub min_peers: u32,
     /// True if the others go on without a peer that is lost.
     pub goes_on: bool,
-    /// True once all peers of the attempt were ready, or a round of it was finished.
+    /// Peers that join this attempt when the others have begun. Until then their pods wait.
+    pub joins: BTreeSet<u32>,
+    /// True once all peers that begin the attempt were ready, or a round of it was finished.
     pub trains: bool,
     /// Pods of all attempts.
     pub pods: Vec<PodFacts>,
@@ -128,8 +130,24 @@ pub fn current<'a>(ledger: &Ledger, facts: &'a Facts) -> BTreeMap<u32, &'a PodFa
     pods.map(|pod| (pod.index, pod)).collect()
 }
 
-/// Peers that were replaced and are not ready yet, and those that are lost.
-pub fn absent(ledger: &Ledger, facts: &Facts) -> Vec<u32> {
+/// Peers that have yet to join, as far as their pods and reports tell.
+pub fn to_join(ledger: &Ledger, facts: &Facts) -> BTreeSet<u32> {
+    let pods = current(ledger, facts);
+    let has_joined = |index: &u32| match pods.get(index).map(|pod| &pod.state) {
+        _ if facts.finished.contains(index) || facts.rounds.get(index).is_some_and(|rounds| *rounds > 0) => true,
+        Some(PodState::Running { ready }) => *ready,
+        Some(PodState::Succeeded | PodState::Failed(_)) => true,
+        Some(PodState::Waiting) | None => false,
+    };
+    let waiting = facts
+        .joins
+        .iter()
+        .filter(|index| !ledger.is_lost(**index) && !has_joined(index));
+    waiting.copied().collect()
+}
+
+/// Peers that were replaced and are not ready yet, those that are lost, and those that have yet to join.
+pub fn absent(ledger: &Ledger, facts: &Facts) -> BTreeSet<u32> {
     let pods = current(ledger, facts);
     let is_absent = |(index, peer): &(&u32, &Replaced)| {
         let is_back = match pods.get(index).map(|pod| &pod.state) {
@@ -140,5 +158,5 @@ pub fn absent(ledger: &Ledger, facts: &Facts) -> Vec<u32> {
         ledger.is_lost(**index) || !is_back
     };
     let all = ledger.replaced.iter().filter(is_absent);
-    all.map(|(index, _)| *index).collect()
+    all.map(|(index, _)| *index).chain(to_join(ledger, facts)).collect()
 }

@@ -184,10 +184,10 @@ fn fate(ledger: &Ledger, budget: u32, loss: &Loss, over: bool, now: Timestamp) -
 }
 
 /// True if a peer is left that has the run's model, from which the others can go on. Of those that were replaced that is known once they
-/// are ready. Before the attempt trains there is nothing to have, and who has not begun yet begins it.
+/// are ready, and so it is of those that join later. Before the attempt trains there is nothing to have, and who has not begun yet begins it.
 fn has_survivor(ledger: &Ledger, facts: &Facts, pods: &BTreeMap<u32, &PodFacts>, gone: &[u32]) -> bool {
     let has_model = |index: &u32| {
-        let is_first = ledger.row(*index) == 0;
+        let is_first = ledger.row(*index) == 0 && !facts.joins.contains(index);
         match pods.get(index).map(|pod| &pod.state) {
             _ if facts.finished.contains(index) => true,
             Some(PodState::Succeeded) => true,

@@ -17,7 +17,7 @@ use fltorrent_coordinator::{
 use fltorrent_crds::{
     Experiment,
     experiment::MAX_PEERS,
-    status::{ExperimentStatus, Phase, Stage},
+    status::{ConditionType, ExperimentStatus, Phase, Stage},
 };
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::{ObjectReference, Pod};
@@ -326,6 +326,25 @@ impl Context {
         !covered
     }
 
+    /// A claim of an experiment is gone, as its label says. Returns whether its objects were all there before, so that they are to be applied
+    /// again: a claim has no owner and no version that matters, and is made anew like any other object.
+    pub fn lost_claim(&self, namespace: &str, experiment: &str) -> bool {
+        let mut all = self.all();
+        let of = |one: &&mut Remembered| {
+            let mark = one.mark.as_ref().map(|(_, mark)| mark);
+            mark.is_some_and(|mark| mark.is_of(namespace, experiment))
+        };
+        let found = all.values_mut().find(of);
+        found.is_some_and(|one| one.mark.take().is_some())
+    }
+
+    /// Which claims are gone is not known: the next look at an experiment makes those that are missing.
+    pub fn lost_sight_of_claims(&self) {
+        for one in self.all().values_mut() {
+            one.mark = None;
+        }
+    }
+
     /// Counts a failure; returns how many there were before it.
     pub(super) fn failed(&self, key: &ObjectRef<Watched>) -> u32 {
         let uid = key.extra.uid.clone().unwrap_or_default();
@@ -451,7 +470,12 @@ fn known(experiment: &Experiment, attempt: u32) -> Known {
     let spec = &experiment.spec;
     let peers = spec.groups.iter().map(|group| group.count);
     let peers = peers.fold(0, u32::saturating_add).min(MAX_PEERS);
+    let status = experiment.status.as_ref().filter(|status| status.attempt == attempt);
+    let training = status.and_then(|status| status.condition(ConditionType::Training));
     Known {
+        began: training
+            .filter(|training| training.status == "True")
+            .map(|training| training.last_transition_time.0),
         namespace: experiment.namespace().unwrap_or_default(),
         name: experiment.name_any(),
         uid: experiment.uid().unwrap_or_default(),

@@ -1,6 +1,10 @@
 //! What is known of an experiment's pods: from the watch, or asked anew.
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+    time::Duration,
+};
 
 use fltorrent_crds::status::{ConditionType, ExperimentStatus};
 use jiff::Timestamp;
@@ -73,12 +77,17 @@ impl Seen {
         let are_enough = finished.len() >= plan.min_peers as usize;
         let last = finished.values().max().filter(|_| are_enough);
         let rounds = context.rounds(validated, ledger, &found);
+        let joins = match ledger.resume {
+            0 => plan.joins.clone(),
+            _ => BTreeSet::new(),
+        };
         let facts = Facts {
             suspend: spec.suspend,
             budget: spec.restarts,
             peers: validated.peers(),
             min_peers: plan.min_peers,
             goes_on: plan.goes_on,
+            joins,
             trains: prior.is(ConditionType::Training),
             pods: found,
             rounds,

@@ -9,7 +9,7 @@ use std::{
 };
 
 use fltorrent_coordinator::{
-    hub::{Directory, Hub, Member, RunFacts, Settings, Unproven},
+    hub::{Directory, Hub, Member, RunFacts, RunSpan, Settings, Unproven},
     identity::RunId,
     secret::RootSecret,
 };
@@ -48,6 +48,10 @@ impl Directory for Nobody {
 
     async fn member(&self, _: RunId, _: &str) -> Result<Member, Unproven> {
         Err(Unproven::NotOurs("nobody asks".to_owned()))
+    }
+
+    fn span(&self, _: RunId) -> RunSpan {
+        RunSpan::default()
     }
 
     fn leads(&self) -> bool {
@@ -450,12 +454,12 @@ fn becomes_ready(cluster: &Cluster, pod: &str) {
     });
 }
 
-fn uids(cluster: &Cluster) -> Vec<(String, Value)> {
+fn uids(cluster: &Cluster, resource: &str) -> Vec<(String, Value)> {
     let uid = |name: String| {
-        let uid = cluster.get("pods", &name)["metadata"]["uid"].clone();
+        let uid = cluster.get(resource, &name)["metadata"]["uid"].clone();
         (name, uid)
     };
-    cluster.names("pods").into_iter().map(uid).collect()
+    cluster.names(resource).into_iter().map(uid).collect()
 }
 
 /// One pod goes: it is replaced under the next name, and nobody else notices.
@@ -464,7 +468,7 @@ async fn a_pod_that_is_gone_is_replaced_alone() {
     let cluster = Cluster::default();
     let context = cluster.context().await;
     train(&cluster, &context, "a").await;
-    let mut before = uids(&cluster);
+    let mut before = uids(&cluster, "pods");
     before.remove(2);
     cluster.remove("pods", "a-2-0");
     assert_eq!(reason(cluster.look(&context, "a").await), "");
@@ -472,7 +476,7 @@ async fn a_pod_that_is_gone_is_replaced_alone() {
     let pod = cluster.get("pods", "a-2-0-r1");
     assert_eq!(pod["metadata"]["labels"]["fltorrent.io/incarnation"], "1");
     assert_eq!(pod["spec"]["hostname"], "peer-2");
-    let mut after = uids(&cluster);
+    let mut after = uids(&cluster, "pods");
     after.remove(2);
     assert_eq!(after, before);
     // Who it is and why is told while it is not back.
@@ -503,6 +507,43 @@ async fn a_pod_that_is_gone_is_replaced_alone() {
     assert_eq!(reason(cluster.look(&context, "a").await), "");
     let status = cluster.get("fltorrentexperiments", "a")["status"].clone();
     assert_eq!(told(&status), (json!("False"), "no peer is absent".to_owned()));
+}
+
+/// A claim goes with the pod that used it: the next pod gets a new one, and nobody else notices. What is deleted after the end stays away.
+#[tokio::test]
+async fn a_claim_that_is_gone_is_made_anew_alone() {
+    let cluster = Cluster::default();
+    let context = cluster.context().await;
+    train(&cluster, &context, "a").await;
+    let before = [uids(&cluster, "pods"), uids(&cluster, CLAIMS)];
+    // It is there while its pod is, and so it is when the next one is made.
+    cluster.change(CLAIMS, "a-checkpoints-2", |claim| {
+        claim["metadata"]["deletionTimestamp"] = json!("2026-01-02T03:04:05Z");
+    });
+    cluster.remove("pods", "a-2-0");
+    assert_eq!(reason(cluster.look(&context, "a").await), "");
+    assert_eq!(cluster.names("pods"), ["a-0-0", "a-1-0", "a-2-0-r1", "a-3-0"]);
+    cluster.remove(CLAIMS, "a-checkpoints-2");
+    // Somebody else's experiment of the name, and one of another name.
+    assert!(!context.lost_claim("other", "a") && !context.lost_claim("team", "b"));
+    assert!(context.lost_claim("team", "a"));
+    assert_eq!(reason(cluster.look(&context, "a").await), "");
+    for (resource, before) in ["pods", CLAIMS].into_iter().zip(before) {
+        let after = uids(&cluster, resource);
+        let changed: Vec<usize> = (0..4).filter(|index| after[*index] != before[*index]).collect();
+        assert_eq!((after.len(), changed), (4, vec![2]), "{resource}");
+    }
+
+    for pod in cluster.names("pods") {
+        cluster.change("pods", &pod, |pod| pod["status"] = json!({"phase": "Succeeded"}));
+    }
+    for _ in 0..2 {
+        assert_eq!(reason(cluster.look(&context, "a").await), "");
+    }
+    cluster.remove(CLAIMS, "a-checkpoints-1");
+    context.lost_sight_of_claims();
+    assert_eq!(reason(cluster.look(&context, "a").await), "");
+    assert_eq!(cluster.names(CLAIMS).len(), 3);
 }
 
 /// The namespace has no room for it: it waits, says so, and everybody else stays.

@@ -184,11 +184,14 @@ fn peers_ready<'a>(ledger: &Ledger, view: Option<&View<'a>>) -> (bool, &'a str, 
     }
     let there = ready + complete;
     let mut message = format!("{there} of {} peers are ready or complete", view.peers);
+    if view.to_join > 0 {
+        message.push_str(&format!("; yet to join: {}", view.to_join));
+    }
     if failed > 0 {
         message.push_str(&format!(", {failed} have failed"));
         return (false, "PeerFailed", message);
     }
-    if there >= view.peers {
+    if there + view.to_join >= view.peers {
         return (true, "AllReady", message);
     }
     (false, "WaitingForPeers", message)

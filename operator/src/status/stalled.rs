@@ -5,7 +5,7 @@ use jiff::Timestamp;
 
 use super::view::{Absent, View};
 use crate::{
-    life::{self, Facts, Ledger, ReplacedState},
+    life::{Ledger, ReplacedState},
     names,
 };
 
@@ -25,19 +25,6 @@ pub(super) fn is_nobody(ledger: &Ledger) -> bool {
         .all(|peer| peer.row == 0 && peer.state == ReplacedState::Replaced)
 }
 
-/// Peers that were replaced and are not back, and those that are lost.
-pub(super) fn absent(ledger: &Ledger, facts: &Facts) -> Vec<Absent> {
-    let all = life::absent(ledger, facts).into_iter();
-    let absent = all.filter_map(|index| {
-        Some(Absent {
-            index,
-            peer: ledger.replaced.get(&index)?.clone(),
-            attempt: ledger.attempt,
-        })
-    });
-    absent.collect()
-}
-
 /// Whether too few peers are there for a round, by their own word or by their pods.
 pub(super) fn paused(
     status: &ExperimentStatus,
@@ -48,7 +35,7 @@ pub(super) fn paused(
 ) -> Said {
     // One that is not ready for a moment is there.
     let absent = u32::try_from(view.absent.len()).unwrap_or(u32::MAX);
-    let present = view.peers.saturating_sub(absent);
+    let present = view.peers.saturating_sub(absent).saturating_sub(view.to_join);
     let there = view.paused.unwrap_or(present).min(present);
     if ledger.stage != Stage::Running || !view.goes_on || !trains || there >= view.min_peers {
         return (false, "NotPaused", "enough peers take part".to_owned());

@@ -2,7 +2,11 @@
 
 use std::time::Duration;
 
-use crate::{life::Replaced, pod_facts::Counts, validate::Validated};
+use crate::{
+    life::{self, Facts, Ledger, Replaced},
+    pod_facts::Counts,
+    validate::Validated,
+};
 
 /// Peers by state.
 #[derive(Debug)]
@@ -19,6 +23,8 @@ pub(super) struct View<'a> {
     pub(super) waits: usize,
     pub(super) trouble: Option<(&'a str, &'a str)>,
     pub(super) absent: Vec<Absent>,
+    /// Peers that have yet to join.
+    pub(super) to_join: u32,
 }
 
 /// A peer that was replaced and is not back, or that is lost.
@@ -43,6 +49,25 @@ impl View<'_> {
             waits: 0,
             trouble: None,
             absent: Vec::new(),
+            to_join: 0,
+        }
+    }
+
+    /// With those who are absent and those who have yet to join.
+    pub(super) fn looked_at(self, ledger: &Ledger, facts: &Facts) -> Self {
+        let to_join = life::to_join(ledger, facts);
+        let absent = life::absent(ledger, facts).into_iter().filter_map(|index| {
+            let peer = ledger.replaced.get(&index).filter(|_| !to_join.contains(&index))?;
+            Some(Absent {
+                index,
+                peer: peer.clone(),
+                attempt: ledger.attempt,
+            })
+        });
+        Self {
+            absent: absent.collect(),
+            to_join: u32::try_from(to_join.len()).unwrap_or(u32::MAX),
+            ..self
         }
     }
 }

@@ -1,6 +1,6 @@
 //! What is kept of a plan: neither who is whose neighbour nor which samples are whose, of which one manifest may name a million.
 
-use std::time::Duration;
+use std::{collections::BTreeSet, time::Duration};
 
 use fltorrent_crds::{
     Plan, Quantity, analysis,
@@ -25,6 +25,8 @@ pub struct Outline {
     pub goes_on: bool,
     /// How many peers a round needs.
     pub min_peers: u32,
+    /// Peers that join when the others have begun, in an attempt that begins from scratch.
+    pub joins: BTreeSet<u32>,
     /// Silence after which a peer counts as absent.
     pub heartbeat_timeout: Duration,
     /// How long peers wait for each other while they are too few.
@@ -56,6 +58,7 @@ impl Outline {
         }
         memory.shrink_to_fit();
         Self {
+            joins: plan.late(0).map(|(index, _)| index).collect(),
             hash: plan.hash_text(),
             peers: u32::try_from(plan.peers.len()).unwrap_or(u32::MAX),
             first_memory,

@@ -6,6 +6,7 @@
 
 mod folders;
 mod identity;
+mod joining;
 mod pod_log;
 mod settings;
 mod watching;
@@ -28,6 +29,7 @@ use tokio::{
 use crate::commands::{FAILED, INTERRUPTED, USAGE, run::Signals};
 use folders::{FolderError, furnish, usable};
 use identity::{Applying, IdentityError};
+use joining::JoinError;
 use pod_log::PodLog;
 use settings::Settings;
 use watching::Watching;
@@ -47,6 +49,8 @@ enum PodError {
     Folder(#[from] FolderError),
     #[error(transparent)]
     Identity(#[from] IdentityError),
+    #[error(transparent)]
+    Join(JoinError),
     #[error("the peer could not be set up")]
     System(#[from] std::io::Error),
     #[error("stopped by {0}")]
@@ -71,7 +75,19 @@ impl PodError {
             Self::Left(_) => (EndState::Left, LEFT),
             Self::Superseded(_) | Self::Identity(IdentityError::Replaced { .. }) => (EndState::Superseded, NO_USE),
             Self::Final(_) => (EndState::Failed, NO_USE),
-            Self::Folder(_) | Self::Identity(_) | Self::System(_) | Self::Failed(_) => (EndState::Failed, FAILED),
+            Self::Folder(_) | Self::Identity(_) | Self::Join(_) | Self::System(_) | Self::Failed(_) => {
+                (EndState::Failed, FAILED)
+            }
+        }
+    }
+}
+
+impl From<JoinError> for PodError {
+    fn from(error: JoinError) -> Self {
+        match error {
+            JoinError::Over(_) => Self::Final(error.to_string()),
+            JoinError::Replaced(_) => Self::Superseded(error.to_string()),
+            error => Self::Join(error),
         }
     }
 }
@@ -187,6 +203,13 @@ async fn drive(folder: &Path, ending: &mut Ending) -> Result<(), PodError> {
     // Ends with this function.
     let mut renewing = JoinSet::new();
     renewing.spawn(applying.renew(current_in));
+    let joined = async {
+        tokio::select! {
+            joined = joining::wait(&settings, ready.first_round, &current) => Ok::<_, PodError>(joined?),
+            Some(Ok(replaced)) = renewing.join_next() => Err(replaced.into()),
+        }
+    };
+    unless_stopped(&mut signals, joined).await??;
     let membership = Membership {
         run: settings.run,
         attempt: settings.attempt,

@@ -15,6 +15,7 @@ pub(super) struct World {
     pub(super) suspend: bool,
     pub(super) budget: u32,
     pub(super) goes_on: bool,
+    pub(super) joins: BTreeSet<u32>,
     pub(super) trains: bool,
     pub(super) rounds: BTreeMap<u32, u32>,
     /// Attempts and peers that were seen to end well.
@@ -52,6 +53,7 @@ impl World {
             peers: PEERS,
             min_peers: MIN_PEERS,
             goes_on: self.goes_on,
+            joins: self.joins.clone(),
             trains: self.trains,
             rounds: self.rounds.clone(),
             finished: self.finished_now(),

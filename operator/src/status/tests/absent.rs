@@ -60,6 +60,42 @@ fn who_is_absent_is_told_with_since_when_and_why() {
 }
 
 #[test]
+fn nobody_waits_for_a_peer_that_joins_later() {
+    let plan = of_peers(5, "churn: [{event: join, peers: [3], round: 3}]");
+    assert_eq!(plan.plan.joins, [3].into());
+    let look = |ledger: &Ledger, states: &[PodState]| {
+        let facts = Facts {
+            joins: plan.plan.joins.clone(),
+            ..facts(states)
+        };
+        let none = Figures::default();
+        let done = Applied::nothing(facts);
+        applied(&ExperimentStatus::default(), &plan, ledger, &done, None, &none, at(1))
+    };
+    let mut states = [READY, READY, READY, ABSENT, READY];
+    // Also when its pod was replaced meanwhile.
+    for ledger in [running(), replaced(3, ReplacedState::Replaced)] {
+        let status = look(&ledger, &states);
+        assert_eq!((status.phase, status.reason.as_deref()), (Some(Phase::Training), None));
+        let ready = status.condition(ConditionType::PeersReady).unwrap();
+        let said = "4 of 5 peers are ready or complete; yet to join: 1";
+        assert_eq!((ready.reason.as_str(), ready.message.as_str()), ("AllReady", said));
+        assert!(!stalled(&status).0);
+    }
+    states[1] = ABSENT;
+    let status = look(&running(), &states);
+    assert_eq!(reason(&status, ConditionType::PeersReady), "WaitingForPeers");
+    assert_eq!(status.phase, Some(Phase::Starting));
+    let all = look(&running(), &[READY, READY, READY, READY, READY]);
+    assert!(
+        !all.condition(ConditionType::PeersReady)
+            .unwrap()
+            .message
+            .contains("join")
+    );
+}
+
+#[test]
 fn too_few_are_a_pause() {
     let all = [READY, READY, READY, READY, READY];
     let trains = look(&ExperimentStatus::default(), &running(), &all, 0);
