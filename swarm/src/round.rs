@@ -3,6 +3,7 @@
 //! Invariant: a chunk is in exactly one state ([`ChunkState`]), and it is in `wanted` exactly when it is
 //! [`ChunkState::Missing`], its metainfo is known and at least one connected neighbour has it.
 
+mod arrivals;
 mod check;
 mod holders;
 mod ranks;
@@ -13,9 +14,11 @@ use std::{
     sync::Arc,
 };
 
+pub use self::arrivals::RoundPhase;
 pub(crate) use self::wanted::Cursor;
-use self::{holders::Holders, ranks::Ranks, wanted::Wanted};
+use self::{arrivals::Arrivals, holders::Holders, ranks::Ranks, wanted::Wanted};
 use crate::{
+    Time,
     bitfield::Bitfield,
     metainfo::KnownMetainfo,
     selection::{Missing, Order, Selection, mix},
@@ -72,6 +75,7 @@ pub(crate) struct Round {
     left: Vec<u32>,
     /// Origins whose update is held as a whole.
     whole: u32,
+    arrivals: Arrivals,
     /// The votes on its end.
     pub(crate) votes: Votes,
     /// What is folded of it, once that was agreed by votes.
@@ -120,6 +124,7 @@ impl Round {
             held: Bitfield::new(positions),
             left: vec![chunks; peers as usize],
             whole: 0,
+            arrivals: Arrivals::new(peers),
             votes: Votes::default(),
             agreed: None,
             closed: false,
@@ -157,6 +162,11 @@ impl Round {
     /// Origins whose whole update is held.
     pub(crate) fn whole(&self) -> u32 {
         self.whole
+    }
+
+    /// When updates came.
+    pub(crate) fn arrivals(&self) -> &Arrivals {
+        &self.arrivals
     }
 
     /// The chunks of an origin's update that are held.
@@ -267,7 +277,8 @@ impl Round {
     }
 
     /// True when chunks can be asked for since.
-    pub(crate) fn set_metainfo(&mut self, origin: u32, metainfo: Arc<KnownMetainfo>) -> bool {
+    pub(crate) fn set_metainfo(&mut self, now: Time, origin: u32, metainfo: Arc<KnownMetainfo>) -> bool {
+        self.arrivals.metainfo(now, origin);
         self.metainfos[origin as usize] = Some(metainfo);
         let entered = self.positions_of(origin).filter(|&position| self.enter(position));
         entered.count() > 0
@@ -395,13 +406,17 @@ impl Round {
     }
 
     /// The chunk is now held.
-    pub(crate) fn hold(&mut self, position: u32) {
+    pub(crate) fn hold(&mut self, now: Time, position: u32) {
         self.leave(position);
         self.in_flight.remove(&position);
         if self.held.insert(position) {
-            let left = &mut self.left[(position / self.chunks) as usize];
+            let origin = position / self.chunks;
+            let left = &mut self.left[origin as usize];
             *left -= 1;
-            self.whole += u32::from(*left == 0);
+            if *left == 0 {
+                self.whole += 1;
+                self.arrivals.whole(now, origin);
+            }
             for neighbour in self.holders.of(position) {
                 self.neighbours[neighbour].interesting -= 1;
             }

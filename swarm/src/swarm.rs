@@ -30,7 +30,9 @@ use std::{
     time::Duration,
 };
 
-pub use outputs::{Action, Adoption, Departure, EndCause, Failure, Notice, RoundEnd, Stats, Violation, Wait};
+pub use outputs::{
+    Action, Adoption, Bottleneck, Departure, EndCause, Failure, Notice, RoundEnd, Stats, Violation, Wait,
+};
 
 use joining::Joining;
 use repairs::Repairs;
@@ -269,7 +271,7 @@ impl Swarm {
         }
         self.published_at = Some(now);
         self.signed_round = Some(known.parsed.round);
-        self.adopt_metainfo(known, None);
+        self.adopt_metainfo(now, known, None);
         for index in 0..self.config.layout.chunks() {
             self.hold(now, me * self.config.layout.chunks() + index);
         }

@@ -5,8 +5,8 @@ mod support;
 use std::{collections::BTreeMap, time::Duration};
 
 use fltorrent_swarm::{
-    Action, Deadline, Departure, EarlierUpdates, EndCause, Failure, Notice, Repair, RoundEnd, RoundRules,
-    simulation::Network, test_utils::Outcome,
+    Action, Bottleneck, Deadline, Departure, EarlierUpdates, EndCause, Failure, Notice, Repair, RoundEnd, RoundPhase,
+    RoundRules, simulation::Network, test_utils::Outcome,
 };
 use support::{LONG, Setup, edges};
 
@@ -310,6 +310,28 @@ fn a_round_closes_with_a_quorum_without_the_slowest() {
         }
     }
     assert_eq!(missed[&0], [3]);
+}
+
+#[test]
+fn whoever_trains_for_longest_is_waited_for_by_all_but_itself() {
+    let setup = setup(5, 3);
+    for topology in ["mesh", "ring", "star"] {
+        let mut network = setup.network_whose(&edges(topology, 5), |node| match node {
+            3 => Duration::from_secs(5),
+            _ => Duration::from_millis(20),
+        });
+        assert!(network.run(LONG), "{topology}: wedged");
+        for node in 0..5 {
+            let expected = (node != 3).then_some(Bottleneck {
+                peer: 3,
+                phase: RoundPhase::Training,
+            });
+            assert_eq!(network.ends(node).len(), 3);
+            for end in network.ends(node) {
+                assert_eq!(end.bottleneck, expected, "{topology}: peer {node}, round {}", end.round);
+            }
+        }
+    }
 }
 
 #[test]

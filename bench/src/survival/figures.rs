@@ -141,6 +141,7 @@ mod tests {
             cause: Default::default(),
             present: 4,
             certified_before: None,
+            bottleneck: None,
         });
         Line { time, event }
     }

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeSet, path::Path};
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::support::{Endless, Process, lines, read_json, run, stderr};
 
@@ -93,6 +93,38 @@ fn whoever_stands_still_for_ever_is_ended_when_the_others_have_finished() {
     }
     let last = lines(folder.path(), 0, "roundEnd").pop().unwrap();
     assert!(last["missing"].as_array().unwrap().contains(&2.into()), "{last}");
+}
+
+#[test]
+fn a_peer_whose_training_hangs_is_the_bottleneck_of_that_round() {
+    let folder = tempfile::tempdir().unwrap();
+    let sets = [
+        "churn=[{event: wedge, peers: [2], round: 3, for: 3s}]",
+        "training.rounds=4",
+        "exchange.round.deadline=none",
+    ];
+    let output = run("churn.yaml", folder.path(), &sets).output().unwrap();
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    let results = folder.path();
+    for peer in 0..8 {
+        let ends = lines(results, peer, "roundEnd");
+        let waited_for = |end: &Value| end["bottleneck"]["peer"].as_u64();
+        match peer {
+            2 => assert_eq!(waited_for(&ends[2]), None, "{}", ends[2]),
+            _ => assert_eq!(ends[2]["bottleneck"], json!({"peer": 2, "phase": "training"})),
+        }
+        assert!(ends.iter().all(|end| waited_for(end) != Some(peer)));
+    }
+    let summary = read_json(&results.join("summary.json"));
+    assert_eq!(
+        summary["rounds"][2]["bottleneck"],
+        json!({"peer": 2, "phase": "training"})
+    );
+    let counts = summary["waitedFor"].as_array().unwrap();
+    let of_it = counts.iter().find(|count| count["peer"] == 2).unwrap();
+    assert!(of_it["training"].as_u64() >= Some(1), "{of_it}");
+    let page = std::fs::read_to_string(results.join("report.html")).unwrap();
+    assert!(page.contains("peer 2, training"));
 }
 
 /// What a peer has done to itself, with the rounds from 0.

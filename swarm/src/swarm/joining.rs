@@ -304,7 +304,8 @@ impl Swarm {
             self.actions.extend(older);
             self.next = None;
             self.current = self.round_of_a_model(best.round);
-            self.current.set_metainfo(0, Arc::new(self.metainfo_of(&best)));
+            self.current
+                .set_metainfo(self.latest, 0, Arc::new(self.metainfo_of(&best)));
         }
         let joining = self.joining.iter().flat_map(|joining| &joining.offers);
         let holders: Vec<usize> = joining

@@ -12,6 +12,7 @@ use crate::{
     equivocation::Equivocation,
     message::{DecodeError, HelloMismatch, Message},
     metainfo::{Miscount, Signed},
+    round::RoundPhase,
 };
 
 /// Something that the driver has to do, in the order in which it is polled.
@@ -145,6 +146,18 @@ pub struct RoundEnd {
     pub stop: StopRecord,
     /// Whether more than half of all peers have signed that they ended the round before alike; none in the first round.
     pub certified_before: Option<bool>,
+    /// Whom this peer waited for last; none where nobody's update in the model was complete here after its own. Others may say something
+    /// else.
+    pub bottleneck: Option<Bottleneck>,
+}
+
+/// The peer whose update, of those in the model of a round, was complete here last.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Bottleneck {
+    /// That peer.
+    pub peer: u32,
+    /// The phase that took more of the wait.
+    pub phase: RoundPhase,
 }
 
 /// How a connection ended.
