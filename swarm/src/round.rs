@@ -1,12 +1,14 @@
 //! One round as one peer sees it: which chunks it holds, which are on their way, who has what, and what to ask next.
 //!
 //! Invariant: a chunk is in exactly one state ([`ChunkState`]), and it is in `wanted` exactly when it is
-//! [`ChunkState::Missing`], its metainfo is known and at least one connected neighbour has it.
+//! [`ChunkState::Missing`], its metainfo is known, it is not looked for in the store of an earlier process, and at least one connected
+//! neighbour has it.
 
 mod arrivals;
 mod check;
 mod holders;
 mod ranks;
+mod recalls;
 mod wanted;
 
 use std::{
@@ -70,6 +72,8 @@ pub(crate) struct Round {
     metainfos: Vec<Option<Arc<KnownMetainfo>>>,
     /// Origins that have signed something else too.
     disputed: BTreeSet<u32>,
+    /// Origins whose chunks are looked for in the store of an earlier process, and the number of that.
+    recalls: BTreeMap<u32, u64>,
     held: Bitfield,
     /// Chunks of each origin that are not held.
     left: Vec<u32>,
@@ -121,6 +125,7 @@ impl Round {
             wanted: Wanted::new(positions, selection.levels(neighbours)),
             metainfos: vec![None; peers as usize],
             disputed: BTreeSet::new(),
+            recalls: BTreeMap::new(),
             held: Bitfield::new(positions),
             left: vec![chunks; peers as usize],
             whole: 0,
@@ -444,11 +449,16 @@ impl Round {
         self.selection.level(&Missing { holders })
     }
 
+    /// Whether chunks of an origin may be asked for.
+    fn may_ask_for(&self, origin: u32) -> bool {
+        self.metainfo(origin).is_some() && !self.recalls.contains_key(&origin)
+    }
+
     /// Puts a chunk into `wanted` when it belongs there and is not there.
     fn enter(&mut self, position: u32) -> bool {
         let level = self.level(position);
         let belongs = self.holders.count(position) > 0
-            && self.metainfo(position / self.chunks).is_some()
+            && self.may_ask_for(position / self.chunks)
             && self.state(position) == ChunkState::Missing;
         let is_new = belongs && self.wanted.insert(level, self.order.rank(position));
         if is_new {

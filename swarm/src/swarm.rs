@@ -20,6 +20,7 @@ mod moving;
 mod outputs;
 mod places;
 mod processes;
+mod recalls;
 mod repairs;
 mod settle;
 mod uploads;
@@ -31,7 +32,7 @@ use std::{
 };
 
 pub use outputs::{
-    Action, Adoption, Bottleneck, Departure, EndCause, Failure, Notice, RoundEnd, Stats, Violation, Wait,
+    Action, Adoption, Bottleneck, Departure, EndCause, Failure, Notice, Recall, RoundEnd, Stats, Violation, Wait,
 };
 
 use joining::Joining;
@@ -108,6 +109,8 @@ pub struct Swarm {
     made: Option<u32>,
     /// Rounds below this are released.
     released: u32,
+    /// The number of the last [`Recall`].
+    last_recall: u64,
     early_stop: Option<EarlyStop>,
     /// Why the current round is the last one although the plan has more.
     convergence: Option<Convergence>,
@@ -179,6 +182,7 @@ impl Swarm {
             choker,
             published_at: None,
             released: first,
+            last_recall: 0,
             ended: false,
             latest: now,
             settled_at: now,
@@ -241,6 +245,7 @@ impl Swarm {
         let before = self.view.members().clone();
         self.view.set_round(self.current.number);
         self.view_changed(now, &before);
+        self.recall_all();
         over
     }
 

@@ -79,6 +79,7 @@ fn restarted(topology: &str, victims: &[u32], at: u64, after: u64, is_known: boo
 
 #[test]
 fn whoever_died_comes_back_with_another_process_and_takes_part_again() {
+    let mut recalled = 0;
     for topology in ["mesh", "ring", "chords"] {
         for at in 0..20 {
             let network = restarted(topology, &[(at % 6) as u32], at * 29, 40, at % 4 != 3 || at > 9);
@@ -87,8 +88,10 @@ fn whoever_died_comes_back_with_another_process_and_takes_part_again() {
             let last = network.ends(0).last().unwrap();
             assert!(last.missing.is_empty(), "{what}: {last:?}");
             assert!(network.signed(node).contains(&5), "{what}");
+            recalled += network.stats(node).recalled;
         }
     }
+    assert!(recalled > 0, "what was kept was fetched again");
 }
 
 /// Nodes join a run that has begun without them, once others are in a round.

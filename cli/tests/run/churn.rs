@@ -182,6 +182,36 @@ fn whoever_is_restarted_comes_back_and_goes_on_with_what_is_left_of_its_events()
 }
 
 #[test]
+fn chunks_in_files_are_not_fetched_again_by_the_next_process() {
+    let folder = tempfile::tempdir().unwrap();
+    // All wait for peer 2, while peer 1 is restarted with the updates of the others.
+    let sets = [
+        "churn=[{event: wedge, peers: [2], round: 1, for: 10s}, {event: restart, peers: [1], after: 2s}]",
+        "training.rounds=6",
+        "exchange.memoryBudget=0",
+        "exchange.round.deadline=none",
+        "restarts=0",
+    ];
+    let output = run("churn.yaml", folder.path(), &sets).output().unwrap();
+    let (errors, results) = (stderr(&output), folder.path());
+    assert_eq!(output.status.code(), Some(0), "{errors}");
+    assert_all_finished(results, 6);
+    let log = std::fs::read_to_string(results.join("peers/peer-1.log")).unwrap();
+    let kept = log.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+    let kept = kept.filter(|line| line["message"] == "kept by an earlier process");
+    let kept: u64 = kept.map(|line| line["chunks"].as_u64().unwrap()).sum();
+    let rounds = lines(results, 1, "round");
+    let first = &rounds[0];
+    assert_eq!(first["round"], 0, "{first}");
+    let chunks = first["chunksTotal"].as_u64().unwrap();
+    assert_eq!(first["chunksHeld"], chunks);
+    assert_eq!(kept, chunks / 8 * 7, "all but the update of peer 2");
+    let received = |peer| lines(results, peer, "round")[0]["bytesReceived"].as_u64().unwrap();
+    // Peer 0 has received the updates of seven others in that round, and this process that of one.
+    assert_eq!(received(1) * 7, received(0));
+}
+
+#[test]
 fn whoever_joins_later_is_missing_before_and_takes_part_from_then_on() {
     for (churn, from) in [
         ("churn=[{event: join, peers: [5], round: 6}]", 5),

@@ -291,6 +291,10 @@ impl Swarm {
         for at in unaware {
             self.announce_to(at, Message::Metainfo(known.signed.clone()));
         }
+        // This process has its own update.
+        if from.is_some() && number == self.current.number {
+            self.recall(origin);
+        }
         if self.adopted.is_some() {
             self.publish_when_certified(now);
         }

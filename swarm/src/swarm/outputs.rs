@@ -53,6 +53,10 @@ pub enum Action {
         /// The request.
         request: u32,
     },
+    /// Look for an origin's chunks in what earlier processes have kept, and report each that has its hash
+    /// ([`crate::Swarm::handle_recalled`]), and the end of that ([`crate::Swarm::handle_recall_ended`]). Neighbours are asked for the others
+    /// then.
+    Recall(Recall),
     /// All chunks of a round are held.
     Complete {
         /// The round.
@@ -100,6 +104,19 @@ pub enum Action {
     Leave,
     /// The run cannot go on.
     Fail(Failure),
+}
+
+/// Chunks that earlier processes of this peer may have kept.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Recall {
+    /// The number under which it is answered.
+    pub id: u64,
+    /// The round.
+    pub round: u32,
+    /// Whose chunks; the first index after the peers' for a model.
+    pub origin: u32,
+    /// BLAKE3 of each, by index.
+    pub hashes: Vec<[u8; 32]>,
 }
 
 /// What ended a round.
@@ -349,6 +366,8 @@ pub enum Wait {
 pub struct Stats {
     /// Bytes of chunks received and kept.
     pub payload_received: u64,
+    /// Bytes of chunks that an earlier process had kept, and that were not fetched again.
+    pub recalled: u64,
     /// Chunks whose upload ended well.
     pub uploads: u64,
     /// Bytes of chunks that came although they were held already.
@@ -376,6 +395,7 @@ impl Add for Stats {
     fn add(self, other: Self) -> Self {
         Self {
             payload_received: self.payload_received + other.payload_received,
+            recalled: self.recalled + other.recalled,
             uploads: self.uploads + other.uploads,
             duplicate: self.duplicate + other.duplicate,
             corrupt: self.corrupt + other.corrupt,
