@@ -29,6 +29,7 @@ use fltorrent_coordinator::{
     tls::{Credentials, HTTP_ALPN, TlsError},
 };
 use fltorrent_crds::{Announcement, Bindings, Plan};
+use fltorrent_peer::kept;
 use fltorrent_records::progress::{Progress, RoundSummary};
 use thiserror::Error;
 use tokio::{
@@ -297,6 +298,7 @@ impl Launcher {
             self.order.send(Order::Kill).ok();
             self.all_gone().await;
         }
+        kept::remove_all(&self.setup.results.peers());
         self.close_status().await;
         let plan = &self.setup.plan;
         let lost: Vec<PeerLoss> = self.failures.into_iter().map(|(_, loss)| loss).collect();

@@ -18,6 +18,8 @@ const MAX_MESSAGE: usize = 4096;
 const MAX_REASON: usize = 64;
 /// Longest text about missing peers.
 const MAX_MISSING: usize = 128;
+/// Longest text about who was waited for.
+const MAX_BOTTLENECK: usize = 64;
 /// Longest text of the last error.
 const MAX_ERROR: usize = 1024;
 
@@ -53,6 +55,10 @@ pub struct ExperimentStatus {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = MAX_MISSING))]
     pub missing: Option<String>,
+    /// The last round in which most peers that waited did so for one peer, and for what, as `round 7: peer 3, training`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = MAX_BOTTLENECK))]
+    pub bottleneck: Option<String>,
     /// Test accuracy of the newest model, with four digits after the point.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 32))]

@@ -82,7 +82,7 @@ pub fn recorded(
             let total = validated.plan.training.rounds;
             status.round = Some(RoundCounts::new(ledger.resume.min(total), total));
             (status.accuracy, status.loss, status.model) = (None, None, None);
-            (status.round_ends, status.missing) = (None, None);
+            (status.round_ends, status.missing, status.bottleneck) = (None, None, None);
         }
         Transition::Begins | Transition::GaveBack => {
             let total = validated.plan.training.rounds;

@@ -4,6 +4,7 @@ mod churn;
 mod error;
 mod links;
 mod models;
+mod recalls;
 mod training;
 
 use std::{
@@ -24,6 +25,7 @@ use tokio::sync::{mpsc, oneshot};
 use crate::{
     CurrentCredentials,
     churn::LastWord,
+    kept::Kept,
     last_model::LastModel,
     news::News,
     observer::{Observer, Outlets},
@@ -35,6 +37,7 @@ use crate::{
 pub use error::RunError;
 pub use models::Rule;
 use models::{Closed, Made};
+use recalls::Recalls;
 
 /// Events taken before the swarm's actions are carried out: announcements of chunks that came together go together.
 const BATCH: usize = 32;
@@ -53,6 +56,8 @@ pub struct Parts {
     pub events: mpsc::Receiver<Event>,
     /// Where chunks are.
     pub store: ChunkStore,
+    /// What earlier processes of this peer have left.
+    pub kept: Kept,
     /// Reports of the training thread.
     pub progress: mpsc::Receiver<Progress>,
     /// What it has to do next.
@@ -86,6 +91,7 @@ pub struct Driver {
     last_closed: [Option<Closed>; 2],
     /// Models that were made once more.
     made: (mpsc::Sender<Made>, mpsc::Receiver<Made>),
+    recalls: Recalls,
     /// The round whose model somebody wants, which is not there yet.
     wanted: Option<u32>,
     /// Neighbours that mean another experiment.
@@ -114,9 +120,10 @@ pub struct Finished {
 
 impl Driver {
     /// Ready to run.
-    pub fn new(parts: Parts, outlets: Outlets) -> Self {
+    pub fn new(mut parts: Parts, outlets: Outlets) -> Self {
         let peers = parts.swarm.peers();
         Self {
+            recalls: Recalls::new(std::mem::take(&mut parts.kept)),
             observer: Observer::new(outlets, parts.peer, peers, parts.positions),
             parts,
             links: BTreeMap::new(),
@@ -148,6 +155,9 @@ impl Driver {
                 };
                 // The first error is the one that is told.
                 self.end_with(state).ok();
+                if !error.is_final() {
+                    self.parts.store.leave();
+                }
                 Err(error)
             }
         };
@@ -228,6 +238,7 @@ impl Driver {
                     None => return Err(RunError::WorkerGone),
                 },
                 Some(made) = self.made.1.recv() => self.offer(made),
+                Some(found) = self.recalls.next() => self.found(found)?,
                 Ok(()) = self.parts.credentials.changed() => self.renewed(),
                 Ok(by) = &mut self.parts.stop, if !self.parts.stop.is_terminated() => {
                     return Err(RunError::Stopped(by));
@@ -332,6 +343,7 @@ impl Driver {
                         link.abort_download(request);
                     }
                 }
+                Action::Recall(recall) => self.recall(recall),
                 Action::Complete { round } => self.closed(round)?,
                 Action::Begin { gives_from } => self.parts.orders.give(Order::Begin { gives_from }),
                 Action::Adopt(adoption) => self.adopt(adoption),

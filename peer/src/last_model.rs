@@ -1,10 +1,11 @@
 //! The model that the training thread made last, for neighbours that catch up.
 //!
 //! The chunks from which it was made may be released by then: who dies and comes back while too few take part finds nobody who
-//! could close another round. A large model waits in a file without a name, since memory is what many peers on one machine lack.
+//! could close another round. A large model waits in a file, since memory is what many peers on one machine lack. It has no name, unless the
+//! next process may want it ([`LastModel::kept`]).
 
 use std::{
-    fs::File,
+    fs::{self, File},
     io::{self, Write},
     ops::Range,
     os::unix::fs::FileExt,
@@ -12,7 +13,10 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use crate::train::little_endian;
+use crate::{
+    kept::{self, KeptNames},
+    train::little_endian,
+};
 
 /// Larger models are in a file, bytes.
 const LARGE: u64 = 4 << 20;
@@ -23,7 +27,7 @@ const ELEMENT: u64 = 4;
 pub enum Model {
     /// In memory.
     Memory(Arc<Vec<u8>>),
-    /// In a file without a name.
+    /// In a file.
     File(Arc<File>),
 }
 
@@ -74,6 +78,8 @@ impl Keeping {
 #[derive(Clone, Debug)]
 pub struct LastModel {
     folder: PathBuf,
+    /// The file's name, where it has one.
+    name: Option<PathBuf>,
     slot: Arc<Mutex<Option<(u32, Model)>>>,
 }
 
@@ -81,8 +87,20 @@ impl LastModel {
     /// An empty place; large models go into a file in this folder.
     #[must_use]
     pub fn new(folder: PathBuf) -> Self {
-        let slot = Arc::default();
-        Self { folder, slot }
+        Self {
+            folder,
+            name: None,
+            slot: Arc::default(),
+        }
+    }
+
+    /// The same, whose file has a name under which the next process finds it.
+    #[must_use]
+    pub fn kept(self, names: &KeptNames) -> Self {
+        Self {
+            name: Some(names.model()),
+            ..self
+        }
     }
 
     fn slot(&self) -> MutexGuard<'_, Option<(u32, Model)>> {
@@ -97,10 +115,17 @@ impl LastModel {
     pub fn begin(&self, parameters: u64) -> io::Result<Keeping> {
         self.clear();
         let is_large = parameters * ELEMENT > LARGE;
-        let file = is_large.then(|| tempfile::tempfile_in(&self.folder)).transpose()?;
+        let file = is_large.then(|| self.file()).transpose()?;
         let room = if is_large { 0 } else { parameters * ELEMENT };
         let values = Vec::with_capacity(room as usize);
         Ok(Keeping { values, file })
+    }
+
+    fn file(&self) -> io::Result<File> {
+        match &self.name {
+            Some(name) => kept::create(name),
+            None => tempfile::tempfile_in(&self.folder),
+        }
     }
 
     /// The model of a round is there.
@@ -122,6 +147,10 @@ impl LastModel {
     /// Forgets it.
     pub fn clear(&self) {
         *self.slot() = None;
+        if let Some(name) = &self.name {
+            // There may be none, and one that stays keeps the next one from being made, which is told.
+            fs::remove_file(name).ok();
+        }
     }
 
     /// The model of a round, if it is the last one.
@@ -135,7 +164,10 @@ impl LastModel {
 
 #[cfg(test)]
 mod tests {
+    use fltorrent_coordinator::identity::RunId;
+
     use super::*;
+    use crate::kept::Kept;
 
     #[test]
     fn only_the_last_model_is_there_in_memory_or_in_a_file_without_a_name() {
@@ -161,5 +193,34 @@ mod tests {
         assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
         last.clear();
         assert!(last.of(4).is_none());
+    }
+
+    #[test]
+    fn the_next_process_finds_a_large_model_and_no_small_one() {
+        let folder = tempfile::tempdir().unwrap();
+        let names = KeptNames {
+            folder: folder.path().to_owned(),
+            peer: 3,
+            run: RunId::from_bytes([7; 16]),
+            attempt: 0,
+            incarnation: 0,
+        };
+        let last = LastModel::new(folder.path().to_owned()).kept(&names);
+        for round in 0..2 {
+            let mut keeping = last.begin(LARGE).unwrap();
+            keeping.add(&[round as f32, 2.0]).unwrap();
+            last.keep(round, keeping);
+        }
+        assert_eq!(last.of(1).unwrap().bytes(0..1).unwrap(), 1.0_f32.to_le_bytes());
+        let next = KeptNames {
+            incarnation: 1,
+            ..names.clone()
+        };
+        assert!(Kept::take(&next).content().has_model);
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
+        drop(last.begin(LARGE).unwrap());
+        last.keep(2, last.begin(4).unwrap());
+        assert!(last.of(2).is_some());
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
     }
 }

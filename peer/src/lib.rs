@@ -10,6 +10,7 @@ pub mod data;
 pub mod driver;
 pub mod extend;
 mod guard;
+pub mod kept;
 pub mod last_model;
 pub mod memory;
 pub mod metrics;

@@ -294,6 +294,7 @@ mod tests {
             missing: missing.to_vec(),
             present: 3,
             certified_before,
+            bottleneck: None,
         };
         metrics.round_ended(&end(Cause::All, &[], Some(true)));
         metrics.round_ended(&end(Cause::Quorum, &[2], Some(false)));

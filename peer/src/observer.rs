@@ -17,6 +17,7 @@ use fltorrent_crds::{
     plan::{ChurnKind, CongestionControl},
 };
 use fltorrent_records::{
+    bottleneck::Bottleneck,
     exchange::{Cpu, Exchange, TransportFigures},
     line::{Converged, Event, InRound},
     report::{EvaluationFigures, ModelHash, PauseReport, ReportedEnd, RoundReport, TrainFigures, WastedBytes},
@@ -105,6 +106,7 @@ struct ClosedRound {
     /// Chunks that are folded.
     folded: u64,
     end: ReportedEnd,
+    bottleneck: Option<Bottleneck>,
     exchange_seconds: f64,
     bytes_received: u64,
     wasted: WastedBytes,
@@ -329,13 +331,12 @@ impl Observer {
         let since = |at| now.saturating_sub(at).as_secs_f64();
         let exchange_seconds = figures.published_at.take().map_or(0.0, since);
         let set = swarm.round_end().and_then(|end| end.set.as_ref());
+        let end = swarm.round_end().map(|end| record(end, 0));
         let closed = ClosedRound {
             samples: swarm.metainfo(self.peer.0).map_or(0, |own| own.samples),
             folded: set.map_or(self.positions, |set| set.count().into()),
-            end: swarm
-                .round_end()
-                .map(|end| (&record(end, 0)).into())
-                .unwrap_or_default(),
+            end: end.as_ref().map(ReportedEnd::from).unwrap_or_default(),
+            bottleneck: end.and_then(|end| end.bottleneck),
             exchange_seconds,
             bytes_received: stats.payload_received - before.payload_received,
             wasted: WastedBytes {
@@ -395,6 +396,7 @@ impl Observer {
             wasted: closed.wasted,
             peak_rss_bytes: metrics::peak_rss(),
             end: closed.end,
+            bottleneck: closed.bottleneck,
         }
     }
 

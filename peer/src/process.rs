@@ -93,7 +93,8 @@ pub fn main(options: Options) -> ExitCode {
 }
 
 fn run(options: &Options) -> Result<()> {
-    let bindings = lifeline::watch();
+    let folder = options.results.join("peers");
+    let bindings = lifeline::watch(folder.clone(), options.index);
     let text = std::fs::read_to_string(&options.manifest)
         .with_context(|| format!("{} cannot be read", options.manifest.display()))?;
     let (_, plan) = Plan::load_with(&text, &[], extend::installed()).map_err(|errors| anyhow!("{errors}"))?;
@@ -104,7 +105,6 @@ fn run(options: &Options) -> Result<()> {
             plan.peers.len() - 1
         );
     }
-    let folder = options.results.join("peers");
     std::fs::create_dir_all(&folder).with_context(|| format!("{} cannot be made", folder.display()))?;
     let log = folder.join(format!("peer-{}.log", options.index));
     log_to(&log, options.resume.is_some() || options.incarnation > 0)?;

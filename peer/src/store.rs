@@ -2,14 +2,14 @@
 //!
 //! A chunk stays in RAM while the budget lasts. The oldest ones of other origins go to the file first, since every neighbour
 //! asks for this peer's own and few for those that others have too. The files have no name, so that nothing is left behind
-//! however the process ends.
+//! however the process ends, unless somebody removes what the next process does not want ([`ChunkStore::kept`]).
 
 use std::{
     collections::{BTreeMap, HashMap, VecDeque, btree_map::Entry},
-    fs::File,
+    fs::{self, File},
     io,
     os::unix::fs::FileExt,
-    path::PathBuf,
+    path::{Path, PathBuf},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
@@ -17,7 +17,10 @@ use bytes::Bytes;
 use fltorrent_swarm::ChunkId;
 use thiserror::Error;
 
-use crate::buffers::Buffers;
+use crate::{
+    buffers::Buffers,
+    kept::{self, KeptNames, Slots},
+};
 
 /// Why a chunk cannot be kept or given back.
 #[derive(Debug, Error)]
@@ -64,6 +67,10 @@ struct Inner {
     /// Chunks by age, the oldest first: those of others, and this peer's own.
     oldest_first: [VecDeque<ChunkId>; 2],
     files: BTreeMap<u32, RoundFile>,
+    /// The names of the files, and where chunks are in them; none where the next process finds nothing.
+    names: Option<(KeptNames, Slots)>,
+    /// The next process wants what is there.
+    is_left: bool,
     /// How many hold each round.
     holds: BTreeMap<u32, usize>,
 }
@@ -83,7 +90,9 @@ enum Place {
 #[derive(Debug)]
 struct RoundFile {
     file: Arc<File>,
-    end: u64,
+    name: Option<PathBuf>,
+    /// Bytes of its chunks.
+    bytes: u64,
 }
 
 impl ChunkStore {
@@ -99,8 +108,27 @@ impl ChunkStore {
             own,
             oldest_first: [VecDeque::new(), VecDeque::new()],
             files: BTreeMap::new(),
+            names: None,
+            is_left: false,
             holds: BTreeMap::new(),
         })))
+    }
+
+    /// The same, whose files have names under which the next process finds its chunks.
+    #[must_use]
+    pub fn kept(self, names: KeptNames, slots: Slots) -> Self {
+        self.inner().names = Some((names, slots));
+        self
+    }
+
+    /// This process ends before the run: what is in files stays for the next one.
+    pub fn leave(&self) {
+        self.inner().is_left = true;
+    }
+
+    /// Buffers for chunks.
+    pub fn buffers(&self) -> Buffers {
+        self.inner().buffers.clone()
     }
 
     fn inner(&self) -> MutexGuard<'_, Inner> {
@@ -168,7 +196,21 @@ impl ChunkStore {
     /// Bytes in RAM and bytes in files.
     pub fn sizes(&self) -> (u64, u64) {
         let inner = self.inner();
-        (inner.used, inner.files.values().map(|file| file.end).sum())
+        (inner.used, inner.files.values().map(|file| file.bytes).sum())
+    }
+}
+
+impl RoundFile {
+    fn new(folder: &Path, name: Option<PathBuf>) -> io::Result<Self> {
+        let file = match &name {
+            Some(name) => kept::create(name)?,
+            None => tempfile::tempfile_in(folder)?,
+        };
+        Ok(Self {
+            file: Arc::new(file),
+            name,
+            bytes: 0,
+        })
     }
 }
 
@@ -217,33 +259,32 @@ impl Inner {
             folder: self.folder.clone(),
             source,
         };
-        if !self.files.contains_key(&chunk.round) {
-            let file = tempfile::tempfile_in(&self.folder).map_err(failed)?;
-            self.files.insert(
-                chunk.round,
-                RoundFile {
-                    file: Arc::new(file),
-                    end: 0,
-                },
-            );
-        }
-        let Some(file) = self.files.get_mut(&chunk.round) else {
-            return Ok(());
+        let file = match self.files.entry(chunk.round) {
+            Entry::Occupied(known) => known.into_mut(),
+            Entry::Vacant(new) => {
+                let name = self.names.as_ref().map(|(names, _)| names.round(chunk.round));
+                new.insert(RoundFile::new(&self.folder, name).map_err(failed)?)
+            }
         };
-        file.file.write_all_at(&data, file.end).map_err(failed)?;
+        let offset = self.names.as_ref().map_or(file.bytes, |(_, slots)| slots.offset(chunk));
+        file.file.write_all_at(&data, offset).map_err(failed)?;
         let place = Place::File {
-            offset: file.end,
+            offset,
             length: data.len(),
             checksum: crc32fast::hash(&data),
         };
-        file.end += data.len() as u64;
+        file.bytes += data.len() as u64;
         self.used -= data.len() as u64;
         self.places.insert(chunk, place);
         Ok(())
     }
 
     fn release(&mut self, round: u32) {
-        self.files.remove(&round);
+        let file = self.files.remove(&round);
+        if let Some(name) = file.and_then(|file| file.name).filter(|_| !self.is_left) {
+            // Whoever started the peer removes what is there after its end.
+            fs::remove_file(name).ok();
+        }
         for chunks in &mut self.oldest_first {
             chunks.retain(|chunk| chunk.round != round);
         }
@@ -261,7 +302,11 @@ impl Inner {
 
 #[cfg(test)]
 mod tests {
+    use fltorrent_coordinator::identity::RunId;
+    use fltorrent_swarm::{ChunkLayout, Recall};
+
     use super::*;
+    use crate::kept::Kept;
 
     fn chunk(round: u32, index: u32) -> ChunkId {
         ChunkId {
@@ -362,6 +407,56 @@ mod tests {
         }
         drop(second);
         assert_eq!(store.sizes(), (0, 0));
+    }
+
+    #[test]
+    fn the_next_process_finds_the_chunks_that_were_in_files() {
+        let folder = tempfile::tempdir().unwrap();
+        let layout = ChunkLayout::new(100, 4).unwrap();
+        let names = |incarnation| KeptNames {
+            folder: folder.path().to_owned(),
+            peer: 1,
+            run: RunId::from_bytes([7; 16]),
+            attempt: 0,
+            incarnation,
+        };
+        let value = |index: u32| Bytes::from((index as f32).to_le_bytes().repeat(25));
+        let fill = |store: &ChunkStore| {
+            let holds = [store.hold(0), store.hold(1)];
+            for round in 0..2 {
+                for index in 0..4 {
+                    store.put(chunk(round, index), value(index)).unwrap();
+                }
+            }
+            assert_eq!(store.sizes(), (200, 600));
+            assert_eq!(store.get(chunk(0, 1)).unwrap(), value(1));
+            holds
+        };
+        let count = || std::fs::read_dir(folder.path()).unwrap().count();
+        let store = |incarnation| store(folder.path(), 200).kept(names(incarnation), Slots::of(&layout));
+        // A round that is over leaves nothing.
+        let first = store(0);
+        let [over, lasts] = fill(&first);
+        drop(over);
+        assert_eq!(count(), 1);
+        // The process dies.
+        first.leave();
+        drop((lasts, first));
+        let next = Kept::take(&names(1));
+        assert_eq!((next.content().rounds, count()), ([1].into(), 0));
+        let recall = Recall {
+            id: 1,
+            round: 1,
+            origin: 0,
+            hashes: (0..4).map(|index| *blake3::hash(&value(index)).as_bytes()).collect(),
+        };
+        let found = next.search(recall, layout, 3, Buffers::new(100));
+        let found: Vec<(u32, Bytes)> = found.found().collect();
+        assert_eq!(found, [(0, value(0)), (1, value(1))], "those in memory went with it");
+        // One that comes to its end leaves nothing.
+        let last = store(1);
+        drop(fill(&last));
+        assert_eq!(count(), 0);
     }
 
     #[test]

@@ -4,6 +4,7 @@
 //! Peers write it; the launcher, the live view, pages, benchmarks and the operator read it. Nothing here reads a clock, and only
 //! [`file`](mod@file), [`text_file`] and [`draft`] open files.
 
+pub mod bottleneck;
 pub mod classes;
 pub mod draft;
 pub mod exchange;

@@ -157,7 +157,13 @@ mod tests {
     use fltorrent_crds::{Interval, experiment::ChurnKind};
 
     use super::*;
-    use crate::{report::sample, status::State, survival::Cause, verdict::Offence};
+    use crate::{
+        bottleneck::{Bottleneck, RoundPhase},
+        report::sample,
+        status::State,
+        survival::Cause,
+        verdict::Offence,
+    };
 
     fn events() -> [Event; 14] {
         [
@@ -203,6 +209,10 @@ mod tests {
                 missing: vec![2, 5],
                 present: 6,
                 certified_before: Some(true),
+                bottleneck: Some(Bottleneck {
+                    peer: 4,
+                    phase: RoundPhase::Training,
+                }),
             }),
             Event::Absence(Absence {
                 round: 1,
@@ -279,7 +289,7 @@ mod tests {
         );
         assert_eq!(
             text(8),
-            r#"{"event":"roundEnd","time":1.5,"round":1,"cause":"quorum","missing":[2,5],"present":6,"certifiedBefore":true}"#
+            r#"{"event":"roundEnd","time":1.5,"round":1,"cause":"quorum","missing":[2,5],"present":6,"certifiedBefore":true,"bottleneck":{"peer":4,"phase":"training"}}"#
         );
         assert_eq!(
             text(9),
@@ -301,7 +311,10 @@ mod tests {
             text(13),
             r#"{"event":"restarted","time":1.5,"round":1,"incarnation":2}"#
         );
-        assert_eq!(text(14), r#"{"event":"hang","time":1.5,"round":1,"peer":2,"hangs":true}"#);
+        assert_eq!(
+            text(14),
+            r#"{"event":"hang","time":1.5,"round":1,"peer":2,"hangs":true}"#
+        );
         assert_eq!(
             text(2),
             "{\"event\":\"status\",\"time\":1.5,\"state\":\"exchanging\",\"round\":1,\"held\":3,\"total\":20,\"bytesSent\":4,\
@@ -362,6 +375,14 @@ mod tests {
             (
                 r#"{"event":"roundEnd","time":1,"round":1,"cause":"all","missing":[10000],"present":4}"#.into(),
                 "missing: expected ascending peers below 10000",
+            ),
+            (
+                r#"{"event":"roundEnd","time":1,"round":1,"cause":"all","missing":[],"present":4,"bottleneck":{"peer":10000,"phase":"training"}}"#.into(),
+                "bottleneck.peer: expected a peer below 10000",
+            ),
+            (
+                r#"{"event":"roundEnd","time":1,"round":1,"cause":"all","missing":[],"present":4,"bottleneck":{"peer":1,"phase":"folding"}}"#.into(),
+                "bottleneck.phase: unknown variant `folding`",
             ),
             (
                 r#"{"event":"status","time":1,"state":"asleep"}"#.into(),

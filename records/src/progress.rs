@@ -11,6 +11,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 pub use fltorrent_crds::status::RoundEnds;
 
 use crate::{
+    bottleneck::Bottleneck,
     report::{Missing, ReportError, RoundReport},
     survival::Cause,
 };
@@ -65,6 +66,8 @@ pub struct Standing {
     pub ends: RoundEnds,
     /// The last round that lacks the updates of some peers, and of which.
     pub missing: Option<(u32, Missing)>,
+    /// The last round in which most of those who waited did so for one peer, and for which.
+    pub bottleneck: Option<(u32, Bottleneck)>,
 }
 
 /// The state of one run.
@@ -97,6 +100,7 @@ pub struct Progress {
     bytes_received: u64,
     ends: RoundEnds,
     missing: Option<(u32, Missing)>,
+    bottleneck: Option<(u32, Bottleneck)>,
 }
 
 #[derive(Clone, Debug, Default)]
@@ -139,6 +143,7 @@ impl Progress {
             bytes_received: 0,
             ends: RoundEnds::default(),
             missing: None,
+            bottleneck: None,
         }
     }
 
@@ -300,7 +305,9 @@ impl Progress {
     }
 
     fn note_end(&mut self, summary: &RoundSummary) {
-        let RoundSummary { round, end, .. } = summary;
+        let RoundSummary {
+            round, end, bottleneck, ..
+        } = summary;
         let is = |cause| u32::from(end.cause == cause);
         self.ends = self.ends.plus(RoundEnds {
             all: is(Cause::All),
@@ -311,6 +318,7 @@ impl Progress {
         if !end.missing.is_none() {
             self.missing = self.missing.max(Some((*round, end.missing)));
         }
+        self.bottleneck = self.bottleneck.max(bottleneck.map(|it| (*round, it)));
     }
 
     /// Drops what a peer has reported too long ago.
@@ -358,6 +366,7 @@ impl Progress {
             bytes_received: self.bytes_received,
             ends: self.ends,
             missing: self.missing,
+            bottleneck: self.bottleneck,
         }
     }
 
@@ -414,7 +423,10 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::report::{ReportedEnd, sample};
+    use crate::{
+        bottleneck::RoundPhase,
+        report::{ReportedEnd, sample},
+    };
 
     #[test]
     fn a_round_is_summed_up_when_all_have_reported() {
@@ -521,6 +533,33 @@ mod tests {
         assert_eq!(read.round_summary(0), None);
         read.pass_over(2, 0);
         assert_eq!(read.round_summary(0), live.round_summary(0));
+    }
+
+    #[test]
+    fn the_last_round_in_which_most_waited_for_one_peer_is_known() {
+        let mut progress = Progress::recent(3, 4, 2);
+        let mut report = |peer, round, waits_for: Option<u32>| {
+            let bottleneck = waits_for.map(|peer| Bottleneck {
+                peer,
+                phase: RoundPhase::Training,
+            });
+            let report = RoundReport {
+                bottleneck,
+                ..sample(peer, 0, round)
+            };
+            progress.handle_report(&report).unwrap();
+            progress.standing().bottleneck.map(|(round, it)| (round, it.peer))
+        };
+        report(0, 0, Some(2));
+        report(1, 0, Some(2));
+        assert_eq!(report(2, 0, None), Some((0, 2)));
+        // Each waited for another one.
+        report(0, 1, Some(1));
+        report(1, 1, Some(2));
+        assert_eq!(report(2, 1, Some(0)), Some((0, 2)));
+        report(1, 2, None);
+        report(2, 2, Some(1));
+        assert_eq!(report(0, 2, Some(1)), Some((2, 1)));
     }
 
     /// Four peers of which two are enough, known by what they say only.

@@ -11,7 +11,7 @@ use std::{fmt, str::FromStr};
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
-use crate::hex;
+use crate::{bottleneck::Bottleneck, hex};
 pub use course::{COURSE_PATH, Course, Joining};
 pub use end::{Missing, NAMED, ReportedEnd};
 pub use pause::{MAX_PAUSE_BYTES, PAUSE_PATH, PauseReport};
@@ -185,6 +185,9 @@ pub struct RoundReport {
     /// How the round ended, unless all updates are in its model.
     #[serde(default, skip_serializing_if = "ReportedEnd::is_usual")]
     pub end: ReportedEnd,
+    /// Whom the peer waited for last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bottleneck: Option<Bottleneck>,
 }
 
 impl RoundReport {
@@ -304,6 +307,7 @@ pub fn sample(peer: u32, attempt: u32, round: u32) -> RoundReport {
         },
         peak_rss_bytes: 1 << 27,
         end: ReportedEnd::default(),
+        bottleneck: None,
     }
 }
 
@@ -312,6 +316,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::bottleneck::RoundPhase;
 
     #[test]
     fn the_wire_form_is_pinned() {
@@ -366,6 +371,10 @@ mod tests {
                 missing: Missing::of(&(9990..9999).collect::<Vec<_>>()),
                 uncertified_before: true,
             },
+            bottleneck: Some(Bottleneck {
+                peer: 9999,
+                phase: RoundPhase::Exchange,
+            }),
             ..sample(0, 0, 0)
         };
         let body = serde_json::to_vec(&vec![longest; MAX_REPORTS]).unwrap();
@@ -385,6 +394,8 @@ mod tests {
         unknown["evaluation"]["accuracy"] = 1.0.into();
         let mut ended = good.clone();
         ended["end"] = serde_json::json!({"cause": "quorum", "missing": {"count": 3, "first": [1]}});
+        let mut waits = good.clone();
+        waits["bottleneck"] = serde_json::json!({"peer": 10_000, "phase": "training"});
         let mut missing = good.clone();
         missing.as_object_mut().unwrap().remove("samples");
         for (body, message) in [
@@ -397,6 +408,7 @@ mod tests {
             (format!("{good} x"), "trailing characters"),
             (unknown.to_string(), "evaluation.accuracy: unknown field `accuracy`"),
             (missing.to_string(), "missing field `samples`"),
+            (waits.to_string(), "bottleneck.peer: expected a peer below 10000"),
             (ended.to_string(), "end.missing: expected a count up to 10000"),
             (with("/round", (-1).into()), "round: invalid value: integer `-1`"),
             (with("/peer", 4_294_967_296_u64.into()), "peer: invalid value"),

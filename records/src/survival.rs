@@ -6,6 +6,8 @@ use fltorrent_crds::{
 };
 use serde::{Deserialize, Deserializer, Serialize, de};
 
+use crate::bottleneck::Bottleneck;
+
 /// What ended a round.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -26,7 +28,7 @@ impl Cause {
     }
 }
 
-/// How a round ended, the same at all peers that ended it.
+/// How a round ended: the same at all peers that ended it, but for who took part and was waited for as far as one of them knows.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct RoundEnd {
@@ -42,6 +44,9 @@ pub struct RoundEnd {
     /// Whether more than half of all peers have signed that they ended the round before alike; none where there is nothing to compare.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub certified_before: Option<bool>,
+    /// Whom this peer waited for last; none where its own update was the last one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bottleneck: Option<Bottleneck>,
 }
 
 impl RoundEnd {

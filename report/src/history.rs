@@ -80,7 +80,7 @@ impl History {
                     let [_, last] = std::mem::take(&mut history.classes);
                     history.classes = [last, Some(classes)];
                 }
-                Event::RoundEnd(end) if end.round < rounds && end.missing.last().is_none_or(|last| *last < peers) => {
+                Event::RoundEnd(end) if is_possible_end(&end, peers, rounds) => {
                     history.ends.insert(end.round, end);
                 }
                 Event::Round(_) | Event::Exchange(_) | Event::Classes(_) | Event::RoundEnd(_) => history.damaged += 1,
@@ -143,6 +143,13 @@ fn is_possible(exchange: &Exchange, peers: u32, rounds: u32) -> bool {
         && exchange.completion.is_sorted_by(|a, b| a.0 <= b.0)
         && exchange.flows.iter().all(|flow| flow.neighbour < peers)
         && exchange.origins.iter().all(|origin| origin.0 < peers)
+}
+
+/// The same of a round's end.
+fn is_possible_end(end: &RoundEnd, peers: u32, rounds: u32) -> bool {
+    let waited_for = end.bottleneck.map(|bottleneck| bottleneck.peer);
+    let mut named = end.missing.iter().copied().chain(waited_for);
+    end.round < rounds && named.all(|peer| peer < peers)
 }
 
 #[cfg(test)]

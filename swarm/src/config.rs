@@ -1,6 +1,6 @@
 //! The configuration of one peer's swarm; all of it follows from the plan and the bindings.
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use crate::{
     choke::ChokePolicyKind,
@@ -47,6 +47,15 @@ impl EarlierUpdates {
             Self::Unknown => from.saturating_add(AHEAD),
         }
     }
+}
+
+/// What earlier processes of a peer have kept. It is asked for by hash, so that nobody has to trust it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Kept {
+    /// Rounds of which there are chunks.
+    pub rounds: BTreeSet<u32>,
+    /// Whether there is a model of some round.
+    pub has_model: bool,
 }
 
 /// The configuration of one peer's swarm.
@@ -100,6 +109,8 @@ pub struct Config {
     pub join_within: Duration,
     /// How it begins.
     pub beginning: Beginning,
+    /// What its earlier processes have kept.
+    pub kept: Kept,
     /// Whether it has the model that the first round begins with. Who has not takes over that of the first round, once it has ended.
     pub has_first_model: bool,
     /// Seed of the peer's own choices.

@@ -46,7 +46,7 @@ mod wire;
 pub use bitfield::Bitfield;
 pub use choke::ChokePolicyKind;
 pub use chunk::{ChunkId, ChunkLayout};
-pub use config::{Beginning, Config, EarlierUpdates};
+pub use config::{Beginning, Config, EarlierUpdates, Kept};
 pub use early_stop::{Convergence, EarlyStop, StopRecord, StopRules};
 pub use equivocation::{Equivocation, EquivocationError};
 pub use message::{Hello, HelloMismatch, Message, PieceHeader};
@@ -55,9 +55,12 @@ pub use metainfo::{
     check_piece,
 };
 pub use repair::Repair;
+pub use round::RoundPhase;
 pub use rules::{Deadline, OnPeerLoss, RoundRules};
 pub use selection::ChunkSelection;
-pub use swarm::{Action, Adoption, Departure, EndCause, Failure, Notice, RoundEnd, Stats, Swarm, Violation, Wait};
+pub use swarm::{
+    Action, Adoption, Bottleneck, Departure, EndCause, Failure, Notice, Recall, RoundEnd, Stats, Swarm, Violation, Wait,
+};
 
 /// Time since any fixed moment, the same for all calls to one state machine.
 pub type Time = std::time::Duration;

@@ -1,11 +1,14 @@
 //! One round as one peer sees it: which chunks it holds, which are on their way, who has what, and what to ask next.
 //!
 //! Invariant: a chunk is in exactly one state ([`ChunkState`]), and it is in `wanted` exactly when it is
-//! [`ChunkState::Missing`], its metainfo is known and at least one connected neighbour has it.
+//! [`ChunkState::Missing`], its metainfo is known, it is not looked for in the store of an earlier process, and at least one connected
+//! neighbour has it.
 
+mod arrivals;
 mod check;
 mod holders;
 mod ranks;
+mod recalls;
 mod wanted;
 
 use std::{
@@ -13,9 +16,11 @@ use std::{
     sync::Arc,
 };
 
+pub use self::arrivals::RoundPhase;
 pub(crate) use self::wanted::Cursor;
-use self::{holders::Holders, ranks::Ranks, wanted::Wanted};
+use self::{arrivals::Arrivals, holders::Holders, ranks::Ranks, wanted::Wanted};
 use crate::{
+    Time,
     bitfield::Bitfield,
     metainfo::KnownMetainfo,
     selection::{Missing, Order, Selection, mix},
@@ -67,11 +72,14 @@ pub(crate) struct Round {
     metainfos: Vec<Option<Arc<KnownMetainfo>>>,
     /// Origins that have signed something else too.
     disputed: BTreeSet<u32>,
+    /// Origins whose chunks are looked for in the store of an earlier process, and the number of that.
+    recalls: BTreeMap<u32, u64>,
     held: Bitfield,
     /// Chunks of each origin that are not held.
     left: Vec<u32>,
     /// Origins whose update is held as a whole.
     whole: u32,
+    arrivals: Arrivals,
     /// The votes on its end.
     pub(crate) votes: Votes,
     /// What is folded of it, once that was agreed by votes.
@@ -117,9 +125,11 @@ impl Round {
             wanted: Wanted::new(positions, selection.levels(neighbours)),
             metainfos: vec![None; peers as usize],
             disputed: BTreeSet::new(),
+            recalls: BTreeMap::new(),
             held: Bitfield::new(positions),
             left: vec![chunks; peers as usize],
             whole: 0,
+            arrivals: Arrivals::new(peers),
             votes: Votes::default(),
             agreed: None,
             closed: false,
@@ -157,6 +167,11 @@ impl Round {
     /// Origins whose whole update is held.
     pub(crate) fn whole(&self) -> u32 {
         self.whole
+    }
+
+    /// When updates came.
+    pub(crate) fn arrivals(&self) -> &Arrivals {
+        &self.arrivals
     }
 
     /// The chunks of an origin's update that are held.
@@ -267,7 +282,8 @@ impl Round {
     }
 
     /// True when chunks can be asked for since.
-    pub(crate) fn set_metainfo(&mut self, origin: u32, metainfo: Arc<KnownMetainfo>) -> bool {
+    pub(crate) fn set_metainfo(&mut self, now: Time, origin: u32, metainfo: Arc<KnownMetainfo>) -> bool {
+        self.arrivals.metainfo(now, origin);
         self.metainfos[origin as usize] = Some(metainfo);
         let entered = self.positions_of(origin).filter(|&position| self.enter(position));
         entered.count() > 0
@@ -395,13 +411,17 @@ impl Round {
     }
 
     /// The chunk is now held.
-    pub(crate) fn hold(&mut self, position: u32) {
+    pub(crate) fn hold(&mut self, now: Time, position: u32) {
         self.leave(position);
         self.in_flight.remove(&position);
         if self.held.insert(position) {
-            let left = &mut self.left[(position / self.chunks) as usize];
+            let origin = position / self.chunks;
+            let left = &mut self.left[origin as usize];
             *left -= 1;
-            self.whole += u32::from(*left == 0);
+            if *left == 0 {
+                self.whole += 1;
+                self.arrivals.whole(now, origin);
+            }
             for neighbour in self.holders.of(position) {
                 self.neighbours[neighbour].interesting -= 1;
             }
@@ -429,11 +449,16 @@ impl Round {
         self.selection.level(&Missing { holders })
     }
 
+    /// Whether chunks of an origin may be asked for.
+    fn may_ask_for(&self, origin: u32) -> bool {
+        self.metainfo(origin).is_some() && !self.recalls.contains_key(&origin)
+    }
+
     /// Puts a chunk into `wanted` when it belongs there and is not there.
     fn enter(&mut self, position: u32) -> bool {
         let level = self.level(position);
         let belongs = self.holders.count(position) > 0
-            && self.metainfo(position / self.chunks).is_some()
+            && self.may_ask_for(position / self.chunks)
             && self.state(position) == ChunkState::Missing;
         let is_new = belongs && self.wanted.insert(level, self.order.rank(position));
         if is_new {

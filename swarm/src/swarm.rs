@@ -22,6 +22,7 @@ mod moving;
 mod outputs;
 mod places;
 mod processes;
+mod recalls;
 mod repairs;
 mod settle;
 mod uploads;
@@ -31,7 +32,9 @@ use std::{
     sync::Arc,
 };
 
-pub use outputs::{Action, Adoption, Departure, EndCause, Failure, Notice, RoundEnd, Stats, Violation, Wait};
+pub use outputs::{
+    Action, Adoption, Bottleneck, Departure, EndCause, Failure, Notice, Recall, RoundEnd, Stats, Violation, Wait,
+};
 
 use joining::Joining;
 use lease::Lease;
@@ -110,6 +113,8 @@ pub struct Swarm {
     kept_model: Option<u32>,
     /// Rounds below this are released.
     released: u32,
+    /// The number of the last [`Recall`].
+    last_recall: u64,
     early_stop: Option<EarlyStop>,
     /// Why the current round is the last one although the plan has more.
     convergence: Option<Convergence>,
@@ -182,6 +187,7 @@ impl Swarm {
             choker,
             published_at: None,
             released: first,
+            last_recall: 0,
             ended: false,
             latest: now,
             settled_at: now,
@@ -245,6 +251,7 @@ impl Swarm {
         let before = self.view.members().clone();
         self.view.set_round(self.current.number);
         self.view_changed(now, &before);
+        self.recall_all();
         over
     }
 
@@ -276,7 +283,7 @@ impl Swarm {
         self.published_at = Some(now);
         self.lease.end(now);
         self.signed_round = Some(known.parsed.round);
-        self.adopt_metainfo(known, None);
+        self.adopt_metainfo(now, known, None);
         for index in 0..self.config.layout.chunks() {
             self.hold(now, me * self.config.layout.chunks() + index);
         }

@@ -5,8 +5,8 @@ mod support;
 use std::{collections::BTreeMap, time::Duration};
 
 use fltorrent_swarm::{
-    Action, Deadline, Departure, EarlierUpdates, EndCause, Failure, Notice, Repair, RoundEnd, RoundRules,
-    simulation::Network, test_utils::Outcome,
+    Action, Bottleneck, Deadline, Departure, EarlierUpdates, EndCause, Failure, Notice, Repair, RoundEnd, RoundPhase,
+    RoundRules, simulation::Network, test_utils::Outcome,
 };
 use support::{LONG, Setup, edges};
 
@@ -79,6 +79,7 @@ fn restarted(topology: &str, victims: &[u32], at: u64, after: u64, is_known: boo
 
 #[test]
 fn whoever_died_comes_back_with_another_process_and_takes_part_again() {
+    let mut recalled = 0;
     for topology in ["mesh", "ring", "chords"] {
         for at in 0..20 {
             let network = restarted(topology, &[(at % 6) as u32], at * 29, 40, at % 4 != 3 || at > 9);
@@ -87,8 +88,10 @@ fn whoever_died_comes_back_with_another_process_and_takes_part_again() {
             let last = network.ends(0).last().unwrap();
             assert!(last.missing.is_empty(), "{what}: {last:?}");
             assert!(network.signed(node).contains(&5), "{what}");
+            recalled += network.stats(node).recalled;
         }
     }
+    assert!(recalled > 0, "what was kept was fetched again");
 }
 
 /// Nodes join a run that has begun without them, once others are in a round.
@@ -313,6 +316,28 @@ fn a_round_closes_with_a_quorum_without_the_slowest() {
 }
 
 #[test]
+fn whoever_trains_for_longest_is_waited_for_by_all_but_itself() {
+    let setup = setup(5, 3);
+    for topology in ["mesh", "ring", "star"] {
+        let mut network = setup.network_whose(&edges(topology, 5), |node| match node {
+            3 => Duration::from_secs(5),
+            _ => Duration::from_millis(20),
+        });
+        assert!(network.run(LONG), "{topology}: wedged");
+        for node in 0..5 {
+            let expected = (node != 3).then_some(Bottleneck {
+                peer: 3,
+                phase: RoundPhase::Training,
+            });
+            assert_eq!(network.ends(node).len(), 3);
+            for end in network.ends(node) {
+                assert_eq!(end.bottleneck, expected, "{topology}: peer {node}, round {}", end.round);
+            }
+        }
+    }
+}
+
+#[test]
 fn whoever_was_away_takes_over_a_model_and_takes_part_again() {
     for topology in ["mesh", "ring", "chords"] {
         for away in [1, 4] {
@@ -415,7 +440,11 @@ fn parts_that_train_on_apart_come_together_again() {
         for node in 0..peers {
             assert_eq!(network.outcome(node), &Outcome::Left, "{what}: peer {node}");
             assert_eq!(last(node).0, last(0).0, "{what}: peer {node}");
-            assert_eq!(last(node).1.map(|end| end.digest), last(0).1.map(|end| end.digest), "{what}: peer {node}");
+            assert_eq!(
+                last(node).1.map(|end| end.digest),
+                last(0).1.map(|end| end.digest),
+                "{what}: peer {node}"
+            );
         }
         assert_eq!(last(0).1.map(|end| end.missing.clone()), Some(vec![]), "{what}");
     }

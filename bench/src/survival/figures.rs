@@ -143,6 +143,7 @@ mod tests {
             cause: Default::default(),
             present: 4,
             certified_before: None,
+            bottleneck: None,
         });
         Line { time, event }
     }
@@ -190,7 +191,11 @@ mod tests {
         report.bytes_received = plan.model.bytes * 4;
         assert_eq!(fetched(&report, 4, &plan), plan.model.bytes as f64);
         report.chunks_held = 6;
-        assert_eq!(fetched(&report, 5, &plan), plan.model.bytes as f64, "it gives no update of that round");
+        assert_eq!(
+            fetched(&report, 5, &plan),
+            plan.model.bytes as f64,
+            "it gives no update of that round"
+        );
         report.chunks_held = 8;
         let line = |time, event| Line { time, event };
         let own = vec![

@@ -15,7 +15,7 @@ use std::{
 
 use fltorrent_coordinator::identity::RunId;
 use fltorrent_crds::plan::Warning;
-use fltorrent_peer::{checkpoint::Common, metrics_file::MetricsFileError, train::safetensors::LoadError};
+use fltorrent_peer::{checkpoint::Common, kept, metrics_file::MetricsFileError, train::safetensors::LoadError};
 use fltorrent_records::{file, report::ModelHash};
 use fltorrent_report::ReportError;
 use thiserror::Error;
@@ -253,6 +253,8 @@ fn begin(request: Request<'_>, results: &Results, checked: &Checked) -> Result<(
             file::trim(&path, rounds).map_err(|source| MetricsFileError { path, source })?;
         }
         results.drop_unconfirmed_model()?;
+        // Of processes that were killed together with their launcher.
+        kept::remove_all(&results.peers());
     }
     results.write_manifest(&request.resolved.yaml()?)?;
     results.write_json("plan.json", plan)?;

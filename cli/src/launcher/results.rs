@@ -12,6 +12,7 @@
 //! peers/peer-3.stderr what the process said before its end
 //! peers/unconfirmed.safetensors  a peer's model after the last round, where the run ended before it was known that all have the same
 //! peers/peer-3.rounds-8.checkpoint  the newest two, when the manifest asks for them
+//! peers/peer-3.*.kept  chunks and models beyond its memory, while it runs
 //! ```
 
 use std::{

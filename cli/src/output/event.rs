@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use fltorrent_crds::{FieldError, plan::Warning};
-use fltorrent_records::{classes::ClassFigures, progress::RoundSummary, report::ModelHash};
+use fltorrent_records::{bottleneck::WaitedFor, classes::ClassFigures, progress::RoundSummary, report::ModelHash};
 use serde::{Serialize, Serializer};
 
 use super::Description;
@@ -177,6 +177,9 @@ pub struct Summary {
     /// Finished rounds that lack the update of a peer, or a part of it.
     #[serde(skip_serializing_if = "is_zero")]
     pub degraded_rounds: usize,
+    /// For whom the peers waited last in a round, and in how many.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub waited_for: Vec<WaitedFor>,
     /// Finished rounds.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub rounds: Vec<RoundFigures>,

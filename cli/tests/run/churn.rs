@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeSet, path::Path};
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::support::{Endless, Process, lines, read_json, run, stderr};
 
@@ -109,12 +109,49 @@ fn nobody_waits_for_a_training_that_hangs_longer_than_its_lease() {
     assert_eq!(output.status.code(), Some(0), "{errors}");
     assert_all_finished(results, 60);
     let missed = &lines(results, 0, "roundEnd")[3];
-    assert_eq!((&missed["cause"], &missed["missing"]), (&"quorum".into(), &vec![2].into()));
+    assert_eq!(
+        (&missed["cause"], &missed["missing"]),
+        (&"quorum".into(), &vec![2].into())
+    );
     for peer in 0..8 {
-        let hangs = lines(results, peer, "hang").into_iter().filter(|line| line["peer"] == 2);
+        let hangs = lines(results, peer, "hang")
+            .into_iter()
+            .filter(|line| line["peer"] == 2);
         let hangs: Vec<Value> = hangs.map(|line| line["hangs"].clone()).collect();
         assert_eq!(hangs, [true, false], "peer {peer}");
     }
+}
+
+#[test]
+fn a_peer_whose_training_hangs_is_the_bottleneck_of_that_round() {
+    let folder = tempfile::tempdir().unwrap();
+    let sets = [
+        "churn=[{event: wedge, peers: [2], round: 3, for: 3s}]",
+        "training.rounds=4",
+        "exchange.round.deadline=none",
+    ];
+    let output = run("churn.yaml", folder.path(), &sets).output().unwrap();
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    let results = folder.path();
+    for peer in 0..8 {
+        let ends = lines(results, peer, "roundEnd");
+        let waited_for = |end: &Value| end["bottleneck"]["peer"].as_u64();
+        match peer {
+            2 => assert_eq!(waited_for(&ends[2]), None, "{}", ends[2]),
+            _ => assert_eq!(ends[2]["bottleneck"], json!({"peer": 2, "phase": "training"})),
+        }
+        assert!(ends.iter().all(|end| waited_for(end) != Some(peer)));
+    }
+    let summary = read_json(&results.join("summary.json"));
+    assert_eq!(
+        summary["rounds"][2]["bottleneck"],
+        json!({"peer": 2, "phase": "training"})
+    );
+    let counts = summary["waitedFor"].as_array().unwrap();
+    let of_it = counts.iter().find(|count| count["peer"] == 2).unwrap();
+    assert!(of_it["training"].as_u64() >= Some(1), "{of_it}");
+    let page = std::fs::read_to_string(results.join("report.html")).unwrap();
+    assert!(page.contains("peer 2, training"));
 }
 
 /// What a peer has done to itself, with the rounds from 0.
@@ -169,6 +206,36 @@ fn whoever_is_restarted_comes_back_and_goes_on_with_what_is_left_of_its_events()
     assert_eq!(ends.len(), 60);
     let is_missing = |end: &Value| end["missing"].as_array().unwrap().contains(&2.into());
     assert!(ends.iter().any(is_missing));
+}
+
+#[test]
+fn chunks_in_files_are_not_fetched_again_by_the_next_process() {
+    let folder = tempfile::tempdir().unwrap();
+    // All wait for peer 2, while peer 1 is restarted with the updates of the others.
+    let sets = [
+        "churn=[{event: wedge, peers: [2], round: 1, for: 10s}, {event: restart, peers: [1], after: 2s}]",
+        "training.rounds=6",
+        "exchange.memoryBudget=0",
+        "exchange.round.deadline=none",
+        "restarts=0",
+    ];
+    let output = run("churn.yaml", folder.path(), &sets).output().unwrap();
+    let (errors, results) = (stderr(&output), folder.path());
+    assert_eq!(output.status.code(), Some(0), "{errors}");
+    assert_all_finished(results, 6);
+    let log = std::fs::read_to_string(results.join("peers/peer-1.log")).unwrap();
+    let kept = log.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+    let kept = kept.filter(|line| line["message"] == "kept by an earlier process");
+    let kept: u64 = kept.map(|line| line["chunks"].as_u64().unwrap()).sum();
+    let rounds = lines(results, 1, "round");
+    let first = &rounds[0];
+    assert_eq!(first["round"], 0, "{first}");
+    let chunks = first["chunksTotal"].as_u64().unwrap();
+    assert_eq!(first["chunksHeld"], chunks);
+    assert_eq!(kept, chunks / 8 * 7, "all but the update of peer 2");
+    let received = |peer| lines(results, peer, "round")[0]["bytesReceived"].as_u64().unwrap();
+    // Peer 0 has received the updates of seven others in that round, and this process that of one.
+    assert_eq!(received(1) * 7, received(0));
 }
 
 #[test]

@@ -16,7 +16,7 @@ use crate::{
 
 const SHORT: [&str; 2] = ["groups[0].count=5", "training.rounds=3"];
 /// The plots of every run with more than one round.
-const PLOTS: [&str; 15] = [
+const PLOTS: [&str; 16] = [
     "accuracy-by-round",
     "loss-by-round",
     "accuracy-by-bytes",
@@ -32,6 +32,7 @@ const PLOTS: [&str; 15] = [
     "topology",
     "last-update",
     "last-complete",
+    "bottlenecks",
 ];
 
 fn short_run(folder: &Path, sets: &[&str]) {

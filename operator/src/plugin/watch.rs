@@ -60,6 +60,7 @@ fn line(status: &ExperimentStatus) -> String {
     let uncertified = (uncertified > 0).then(|| uncertified.to_string());
     add("uncertified", uncertified.as_deref());
     add("missing in", status.missing.as_deref());
+    add("waited for in", status.bottleneck.as_deref());
     add("accuracy", status.accuracy.as_deref());
     add("loss", status.loss.as_deref());
     let problem = [
@@ -133,9 +134,10 @@ mod tests {
             uncertified: 1,
         });
         status.missing = Some("round 4: peers 3, 5".into());
+        status.bottleneck = Some("round 4: peer 2, training".into());
         assert_eq!(
             line(&status),
-            "Training  peers 7/8  round 4/10  degraded 3  uncertified 1  missing in round 4: peers 3, 5  accuracy 0.9300"
+            "Training  peers 7/8  round 4/10  degraded 3  uncertified 1  missing in round 4: peers 3, 5  waited for in round 4: peer 2, training  accuracy 0.9300"
         );
         status.set(ConditionType::PeersReady, false, "Unschedulable", "no node", &now);
         assert!(line(&status).ends_with("  Unschedulable: no node"));

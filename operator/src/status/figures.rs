@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use fltorrent_coordinator::ending::{EndState, Ending};
 use fltorrent_crds::status::{Exchanged, ExperimentStatus, RoundCounts, RoundEnds, figure};
 use fltorrent_records::{
+    bottleneck::Bottleneck,
     progress::{Progress, Standing},
     report::Missing,
 };
@@ -19,6 +20,7 @@ pub struct Figures {
     model: Option<String>,
     ends: RoundEnds,
     missing: Option<(u32, Missing)>,
+    bottleneck: Option<(u32, Bottleneck)>,
     /// How many peers take part, where they say that they are too few.
     pub(super) paused: Option<u32>,
 }
@@ -37,6 +39,7 @@ impl Figures {
             model: last.models_agree.then(|| last.model_hash.to_string()),
             ends: standing.ends,
             missing: standing.missing,
+            bottleneck: standing.bottleneck,
             paused: None,
         }
     }
@@ -85,6 +88,7 @@ impl Figures {
             Some(other) if other.done > self.done => Self {
                 ends: self.ends.plus(other.ends),
                 missing: other.missing.or(self.missing),
+                bottleneck: other.bottleneck.or(self.bottleneck),
                 ..other
             },
             _ => self,
@@ -114,6 +118,9 @@ impl Figures {
         }
         if let Some((round, missing)) = &self.missing {
             status.missing = Some(told(*round, missing));
+        }
+        if let Some((round, Bottleneck { peer, phase })) = self.bottleneck {
+            status.bottleneck = Some(format!("round {}: peer {peer}, {}", u64::from(round) + 1, phase.name()));
         }
     }
 }

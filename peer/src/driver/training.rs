@@ -103,6 +103,7 @@ impl Driver {
             hold: self.parts.store.hold(round),
         }));
         self.last_closed[0] = self.last_closed[1].replace(closed);
+        self.recalls.forget(round);
         let now = self.now();
         let open = self.links.values().map(Link::figures);
         let congestion_control = self.parts.transport.congestion_control();
@@ -114,6 +115,7 @@ impl Driver {
     pub(super) fn adopt(&mut self, adoption: Adoption) {
         // Whose updates are in that round the others know.
         self.first = None;
+        self.recalls.forget(adoption.round);
         let hold = self.parts.store.hold(adoption.round);
         self.parts.orders.give(Order::Adopt { adoption, hold });
     }

@@ -1,15 +1,16 @@
 //! What the swarm and the trainer say, as a metrics file keeps it.
 
 use fltorrent_records::{
+    bottleneck::{Bottleneck, RoundPhase},
     classes::Classes,
     survival::{Cause, RoundEnd},
 };
-use fltorrent_swarm::EndCause;
+use fltorrent_swarm::{self as swarm, EndCause};
 
 use crate::train::ClassCounts;
 
 /// As it is kept, with the peers that took part.
-pub(super) fn record(end: &fltorrent_swarm::RoundEnd, present: u32) -> RoundEnd {
+pub(super) fn record(end: &swarm::RoundEnd, present: u32) -> RoundEnd {
     RoundEnd {
         round: end.round,
         cause: match end.cause {
@@ -20,6 +21,13 @@ pub(super) fn record(end: &fltorrent_swarm::RoundEnd, present: u32) -> RoundEnd 
         missing: end.missing.clone(),
         present,
         certified_before: end.certified_before,
+        bottleneck: end.bottleneck.map(|it| Bottleneck {
+            peer: it.peer,
+            phase: match it.phase {
+                swarm::RoundPhase::Training => RoundPhase::Training,
+                swarm::RoundPhase::Exchange => RoundPhase::Exchange,
+            },
+        }),
     }
 }
 

@@ -26,6 +26,7 @@ use crate::{
     checkpoint,
     churn::past,
     driver::{CertificateVerifier, Driver, Parts},
+    kept::{Kept, KeptNames, Slots},
     last_model::LastModel,
     metrics::Metrics,
     metrics_file::{MetricsFile, unix_seconds},
@@ -51,6 +52,7 @@ pub(super) struct Assembly {
     prepared: Prepared,
     buffers: Buffers,
     store: ChunkStore,
+    kept: Kept,
     signed: SignedRecord,
     beginning: Beginning,
     last_model: LastModel,
@@ -70,9 +72,26 @@ impl Assembly {
             true => Beginning::Together,
             false => Beginning::CatchUp(earlier),
         };
+        let mut last_model = LastModel::new(folder.clone());
+        let mut store = ChunkStore::new(folder.clone(), budget, &buffers, index);
+        let mut kept = Kept::default();
+        // Of the others nobody takes the place, or it does so on another machine.
+        if peer.is_launched() {
+            let names = KeptNames {
+                folder,
+                peer: index,
+                run,
+                attempt,
+                incarnation,
+            };
+            kept = Kept::take(&names);
+            last_model = last_model.kept(&names);
+            store = store.kept(names, Slots::of(&prepared.layout));
+        }
         Ok(Self {
-            last_model: LastModel::new(folder.clone()),
-            store: ChunkStore::new(folder, budget, &buffers, index),
+            last_model,
+            store,
+            kept,
             peer,
             membership,
             credentials,
@@ -122,6 +141,7 @@ impl Assembly {
             epoch: Instant::now(),
             events,
             store: self.store.clone(),
+            kept: std::mem::take(&mut self.kept),
             progress,
             orders,
             rule: Arc::new(move || aggregate::rule(&aggregation)),
@@ -166,6 +186,7 @@ impl Assembly {
         let wait = wait.filter(|_| self.beginning == Beginning::Together);
         config.join_within = wait.unwrap_or(config.join_within);
         config.beginning = self.beginning;
+        config.kept = self.kept.content();
         config.has_first_model = prepared.has_first_model;
         config.counts = Some(Arc::clone(&prepared.counts));
         config

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use fltorrent_coordinator::identity::RunId;
 use fltorrent_crds::{Plan, seeds};
-use fltorrent_swarm::{Beginning, ChunkLayout, Config, EarlierUpdates, EarlyStop, Hello, StopRules};
+use fltorrent_swarm::{Beginning, ChunkLayout, Config, EarlierUpdates, EarlyStop, Hello, Kept, StopRules};
 use rand_core::Rng;
 
 use crate::worker::Start;
@@ -87,6 +87,7 @@ pub fn swarm(
         progress_lease: liveness.progress_lease,
         lost_after: liveness.heartbeat_timeout,
         join_within: liveness.heartbeat_timeout,
+        kept: Kept::default(),
         has_first_model: true,
         seed: seeds::rng(plan.seed, "swarm", index, 0).next_u64(),
     }

@@ -1,12 +1,16 @@
 //! The pipe from the launcher: one line with the bindings, and then nothing until its end.
 
-use std::io::{BufRead, Read};
+use std::{
+    io::{BufRead, Read},
+    path::PathBuf,
+};
 
 use anyhow::{Context, Result, bail};
 use fltorrent_crds::Bindings;
 use tokio::sync::oneshot;
 
 use super::LAUNCHER_GONE;
+use crate::kept;
 
 /// Longest line of bindings: 10,000 addresses, three PEM texts.
 const LONGEST_LINE: u64 = 4 * 1024 * 1024;
@@ -24,8 +28,9 @@ impl Waiting {
     }
 }
 
-/// Watches standard input on a thread of its own, so that its end is noticed whatever the process is doing.
-pub(super) fn watch() -> Waiting {
+/// Watches standard input on a thread of its own, so that its end is noticed whatever the process is doing. Nothing is left in `scratch` for
+/// a next process of peer `index` then: nobody starts one.
+pub(super) fn watch(scratch: PathBuf, index: u32) -> Waiting {
     let (sender, receiver) = oneshot::channel();
     std::thread::spawn(move || {
         let mut input = std::io::stdin().lock();
@@ -40,6 +45,7 @@ pub(super) fn watch() -> Waiting {
             sender.send(line).ok();
             std::io::copy(&mut input, &mut std::io::sink()).ok();
         }
+        kept::remove_for_good(&scratch, index);
         std::process::exit(LAUNCHER_GONE.into());
     });
     Waiting(receiver)

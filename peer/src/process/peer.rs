@@ -54,6 +54,11 @@ pub enum Listen {
 }
 
 impl Peer {
+    /// Whether a launcher holds it, which starts another process in its place and removes what is left.
+    pub(super) const fn is_launched(&self) -> bool {
+        self.watch.is_none()
+    }
+
     pub(super) fn signed_record(&self) -> PathBuf {
         self.places.scratch.join(format!("peer-{}.signed", self.index))
     }

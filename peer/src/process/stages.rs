@@ -14,6 +14,7 @@ use super::{
 };
 use crate::{
     driver::Finished,
+    kept,
     metrics::{self, Metrics},
     train::backend,
     transport::socket,
@@ -113,6 +114,7 @@ impl Ready {
             files.try_for_each(|file| file.write(&model, parameters))
         };
         let index = peer.index;
+        let left = peer.is_launched().then(|| peer.places.scratch.clone());
         let own = |first: Option<u32>| {
             let own = files.iter().filter(|file| file.is_for(index, first));
             own.cloned().collect::<Vec<_>>()
@@ -134,7 +136,12 @@ impl Ready {
             let _span = span.entered();
             work();
         })?;
-        let Finished { parameters, first } = driver.run().await?;
+        let result = driver.run().await;
+        let goes_on = result.as_ref().is_err_and(|error| !error.is_final());
+        if let Some(folder) = left.filter(|_| !goes_on) {
+            kept::remove(&folder, index);
+        }
+        let Finished { parameters, first } = result?;
         // It has sent its last word already.
         thread.join().ok();
         Ok(save(&own(first), &parameters)?)

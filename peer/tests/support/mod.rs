@@ -40,8 +40,8 @@ use fltorrent_peer::{
     worker,
 };
 use fltorrent_swarm::{
-    Beginning, ChokePolicyKind, ChunkLayout, ChunkSelection, Config, Deadline, Hello, OnPeerLoss, OriginCounts, Repair,
-    RoundRules, Swarm, churn::Churn,
+    Beginning, ChokePolicyKind, ChunkLayout, ChunkSelection, Config, Deadline, Hello, Kept, OnPeerLoss, OriginCounts,
+    Repair, RoundRules, Swarm, churn::Churn,
 };
 use tokio::sync::mpsc;
 
@@ -222,6 +222,7 @@ impl Run {
             lost_after: self.lost_after,
             join_within: self.lost_after,
             beginning: Beginning::Together,
+            kept: Kept::default(),
             has_first_model: true,
             seed: u64::from(me) + 77,
         }
@@ -373,6 +374,7 @@ impl Run {
             transport,
             events,
             store,
+            kept: fltorrent_peer::kept::Kept::default(),
             progress,
             orders,
             rule: Arc::new(self.aggregation),

@@ -2,7 +2,10 @@
 
 use serde::Serialize;
 
-use crate::report::{ModelHash, ReportedEnd, RoundReport};
+use crate::{
+    bottleneck::Bottleneck,
+    report::{ModelHash, ReportedEnd, RoundReport},
+};
 
 /// Mean and largest value over the peers.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
@@ -54,6 +57,9 @@ pub struct RoundSummary {
     pub model_hash: ModelHash,
     /// True if all peers have that model.
     pub models_agree: bool,
+    /// Whom the peers waited for last, as more than half of those say who waited.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub bottleneck: Option<Bottleneck>,
     /// How it ended, as more than half of these peers say.
     #[serde(skip)]
     pub end: ReportedEnd,
@@ -104,6 +110,7 @@ impl RoundSummary {
             peak_rss_bytes: reports.clone().map(|report| report.peak_rss_bytes).max().unwrap_or(0),
             model_hash,
             models_agree: reports.clone().all(|report| report.model_hash == model_hash),
+            bottleneck: Bottleneck::of_round(reports.filter_map(|report| report.bottleneck)),
             end,
         })
     }

@@ -147,6 +147,7 @@ mod tests {
                 missing: missing.to_vec(),
                 present: 4,
                 certified_before: Some(!uncertified_before),
+                bottleneck: None,
             };
             let reported = ReportedEnd::from(&end);
             assert_eq!(serde_json::to_string(&reported).unwrap(), text);

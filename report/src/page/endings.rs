@@ -2,7 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use fltorrent_records::survival::Cause;
+use fltorrent_records::{
+    bottleneck::{Bottleneck, WaitedFor},
+    survival::Cause,
+};
 use maud::{Markup, html};
 
 use super::figure::{Table, absent, figure};
@@ -23,6 +26,8 @@ struct Ending {
     causes: BTreeMap<&'static str, usize>,
     /// Peers of whose update nothing is in the model.
     missing: Vec<u32>,
+    /// Whom each peer waited for last.
+    bottlenecks: Vec<Bottleneck>,
     /// Last peer to have its update ready, and seconds after the first.
     last_update: (u32, f64),
     /// Last peer to complete, and seconds after the last update was ready.
@@ -47,6 +52,7 @@ pub(super) fn section(run: &Run) -> Markup {
             "Round",
             "Ended with",
             "Without",
+            "Waited for",
             "Last update by",
             "After the first",
             "Last to complete",
@@ -60,6 +66,7 @@ pub(super) fn section(run: &Run) -> Markup {
                 (ending.round + 1).to_string(),
                 causes.join(", "),
                 named(&ending.missing),
+                Bottleneck::of_round(ending.bottlenecks.iter().copied()).map_or_else(|| "–".to_owned(), told),
                 format!("peer {}", ending.last_update.0),
                 duration(ending.last_update.1),
                 format!("peer {}", ending.last_complete.0),
@@ -81,6 +88,7 @@ pub(super) fn section(run: &Run) -> Markup {
         div class="grid" {
             (waited_for(&endings, "Last peer to finish training", "last-update", "rounds in which it finished training last", |ending| ending.last_update.0))
             (waited_for(&endings, "Last peer to complete the exchange", "last-complete", "rounds in which it was the last to hold all chunks", |ending| ending.last_complete.0))
+            (bottlenecks(&endings))
         }
         details class="wide" { summary { "Every round" } (table.draw("How each round ended")) }
     }
@@ -90,6 +98,7 @@ fn ending(run: &Run, round: u32) -> Option<Ending> {
     let mut causes: BTreeMap<&'static str, usize> = BTreeMap::new();
     // All peers that end a round end it alike.
     let mut missing = Vec::new();
+    let mut bottlenecks = Vec::new();
     let mut ready: Vec<(u32, f64)> = Vec::new();
     let mut complete: Vec<(u32, f64)> = Vec::new();
     for (&peer, history) in &run.peers {
@@ -102,6 +111,7 @@ fn ending(run: &Run, round: u32) -> Option<Ending> {
             .or_default() += 1;
         if let Some(end) = end {
             missing.clone_from(&end.missing);
+            bottlenecks.extend(end.bottleneck);
         }
         ready.push((peer, time - report.exchange_seconds));
         complete.push((peer, time));
@@ -113,6 +123,7 @@ fn ending(run: &Run, round: u32) -> Option<Ending> {
         round,
         causes,
         missing,
+        bottlenecks,
         last_update: (last_update.0, last_update.1 - first),
         last_complete: (last_complete.0, (last_complete.1 - last_update.1).max(0.0)),
     })
@@ -150,6 +161,54 @@ fn named(peers: &[u32]) -> String {
         (_, 0) => format!("peers {}", named.join(", ")),
         (_, more) => format!("peers {} and {more} more", named.join(", ")),
     }
+}
+
+fn told(bottleneck: Bottleneck) -> String {
+    format!("peer {}, {}", bottleneck.peer, bottleneck.phase.name())
+}
+
+/// Whom the peers waited for last, each in each round.
+fn bottlenecks(endings: &[Ending]) -> Markup {
+    const TITLE: &str = "Peer that others waited for last";
+    let counts = WaitedFor::count(endings.iter().flat_map(|ending| ending.bottlenecks.iter().copied()));
+    let Some(most) = counts.first() else {
+        return absent(TITLE, "no peer has written whom it waited for.");
+    };
+    let all: usize = counts.iter().map(WaitedFor::times).sum();
+    let description = format!(
+        "A peer's wait in a round ended {} of {all} times with the update of peer {}: {} times its training took more of the wait, {} times the exchange of its chunks.",
+        most.times(),
+        most.peer,
+        most.training,
+        most.exchange
+    );
+    let name = Name {
+        id: "bottlenecks",
+        title: TITLE,
+        description: &description,
+    };
+    let bar = |count: usize| (count as f64, count.to_string());
+    let plot = GroupedBars {
+        x: "times that a peer waited for it last",
+        y: "",
+        parts: &["training", "exchange"],
+        groups: counts
+            .iter()
+            .take(MOST_NAMED)
+            .map(|it| (format!("peer {}", it.peer), vec![bar(it.training), bar(it.exchange)]))
+            .collect(),
+    };
+    let table = Table::new(&["Peer", "Training", "Exchange"], counts.len(), |at| {
+        let WaitedFor {
+            peer,
+            training,
+            exchange,
+        } = counts[at];
+        [peer as usize, training, exchange]
+            .map(|count| count.to_string())
+            .to_vec()
+    });
+    figure(&name, &plot.draw(&name), &table)
 }
 
 fn waited_for(endings: &[Ending], title: &str, id: &str, x: &str, peer: impl Fn(&Ending) -> u32) -> Markup {

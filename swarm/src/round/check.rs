@@ -44,7 +44,8 @@ impl Round {
         let rank = self.order.rank(position);
         let wanted = self.wanted.contains(self.level(position), rank);
         let holders = self.holders.count(position);
-        if wanted != (state == ChunkState::Missing && known && holders > 0) {
+        let may_ask = self.may_ask_for(position / self.chunks);
+        if wanted != (state == ChunkState::Missing && may_ask && holders > 0) {
             return Err(format!("it is {state:?}, and wanted: {wanted}"));
         }
         if self.held.contains(position) && self.in_flight.contains_key(&position) {

@@ -295,6 +295,8 @@ impl World<AccessLinks> {
             }
             Action::Dial { peer } => self.connects_in(Duration::ZERO, at, peer),
             Action::Hangup { peer } => self.hangs_up(at, peer, "it is not needed any more"),
+            // Its processes leave nothing behind.
+            Action::Recall(recall) => self.peers[at as usize].swarm.handle_recall_ended(now, recall.id),
             Action::Release { .. } => {}
             Action::Complete { round } => {
                 let is_quiet = self.links.again.is_none();

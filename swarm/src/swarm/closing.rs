@@ -1,6 +1,6 @@
 //! The end of a round: at once when every update is here, and else as the peers that take part agree by votes.
 
-use super::{Action, EndCause, RoundEnd, Swarm};
+use super::{Action, Bottleneck, EndCause, RoundEnd, Swarm};
 use crate::{
     Time,
     early_stop::StopRecord,
@@ -58,7 +58,7 @@ impl Swarm {
         if let Some(failure) = self.models_differ() {
             return self.fail(failure);
         }
-        let mut end = self.end_of_round(cause);
+        let mut end = self.end_of_round(now, cause);
         self.decide(&end.missing);
         end.stop = self.stop_record();
         end.digest = RoundEnd::digest_of(&end.set_hash, &end.stop);
@@ -82,7 +82,7 @@ impl Swarm {
         }
     }
 
-    fn end_of_round(&self, cause: EndCause) -> RoundEnd {
+    fn end_of_round(&self, now: Time, cause: EndCause) -> RoundEnd {
         let round = &self.current;
         let chunks = self.config.layout.chunks();
         let set = round.agreed().filter(|set| !set.is_full());
@@ -105,6 +105,7 @@ impl Swarm {
         RoundEnd {
             round: round.number,
             cause,
+            bottleneck: self.bottleneck(now, &missing),
             missing,
             set: set.cloned(),
             // Follows when it is known whether the run ends.
@@ -113,6 +114,18 @@ impl Swarm {
             stop: StopRecord::default(),
             certified_before: self.certified_before(),
         }
+    }
+
+    /// Whom this peer waited for last, of those whose updates are folded; one that is folded in part was waited for to the end.
+    fn bottleneck(&self, now: Time, missing: &[u32]) -> Option<Bottleneck> {
+        let began = self.published_at.unwrap_or(self.round_began_at);
+        let folded = |origin: &u32| missing.binary_search(origin).is_err();
+        let origins = (0..self.config.peers).filter(folded);
+        let last = self.current.arrivals().last(now, self.config.me(), origins)?;
+        Some(Bottleneck {
+            peer: last.origin,
+            phase: last.phase_since(began),
+        })
     }
 
     /// Whether more than half of all peers have said that they folded the round before as this one did, and got the same model.

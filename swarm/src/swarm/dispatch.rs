@@ -50,7 +50,7 @@ impl Swarm {
             Message::Cancel { request } => self.got_cancel(at, request),
             Message::Withdraw { request } => self.got_withdrawal(at, request),
             Message::Reject { request } => self.got_reject(now, at, request)?,
-            Message::Metainfo(signed) => return self.got_metainfo(at, signed),
+            Message::Metainfo(signed) => return self.got_metainfo(now, at, signed),
             Message::Complete { round } => self.got_end(at, round, true)?,
             Message::Closed { round } => self.got_end(at, round, false)?,
             Message::Statement(signed) => self.got_statement(now, at, signed)?,

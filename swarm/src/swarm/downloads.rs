@@ -380,7 +380,7 @@ impl Swarm {
 
     /// The chunk is in the store: everybody may know.
     pub(super) fn hold(&mut self, now: Time, position: u32) {
-        self.current.hold(position);
+        self.current.hold(now, position);
         self.last_news = now;
         self.announce(now, position);
     }

@@ -164,7 +164,7 @@ impl Swarm {
         Ok(())
     }
 
-    pub(super) fn got_metainfo(&mut self, at: usize, signed: Signed) -> Result<Follows, Violation> {
+    pub(super) fn got_metainfo(&mut self, now: Time, at: usize, signed: Signed) -> Result<Follows, Violation> {
         let read = self.verifier.read(signed, self.config.layout.chunks())?;
         let (parsed, signed) = (&read.parsed, &read.signed);
         let (origin, number) = (parsed.origin, parsed.round);
@@ -208,7 +208,7 @@ impl Swarm {
             self.convict_of_miscount(at, what, &read);
             return Ok(Follows::Nothing);
         }
-        Ok(match self.adopt_metainfo(read, Some(at)) {
+        Ok(match self.adopt_metainfo(now, read, Some(at)) {
             true => Follows::OnlyRequests,
             false => Follows::Nothing,
         })
@@ -273,7 +273,7 @@ impl Swarm {
     }
 
     /// Keeps a metainfo that holds and floods it; true when chunks can be asked for since.
-    pub(super) fn adopt_metainfo(&mut self, known: Arc<KnownMetainfo>, from: Option<usize>) -> bool {
+    pub(super) fn adopt_metainfo(&mut self, now: Time, known: Arc<KnownMetainfo>, from: Option<usize>) -> bool {
         let (origin, number) = (known.parsed.origin, known.parsed.round);
         // Whoever has no room is told when it has, and whoever is behind when it has caught up.
         let open: Vec<usize> = (0..self.neighbours.len())
@@ -287,12 +287,16 @@ impl Swarm {
             .into_iter()
             .filter(|&at| Some(at) != from && round.mark_metainfo(at, origin))
             .collect();
-        let is_askable = round.set_metainfo(origin, Arc::clone(&known));
+        let is_askable = round.set_metainfo(now, origin, Arc::clone(&known));
         for at in unaware {
             self.announce_to(at, Message::Metainfo(known.signed.clone()));
         }
+        // This process has its own update.
+        if from.is_some() && number == self.current.number {
+            self.recall(origin);
+        }
         if self.adopted.is_some() {
-            self.publish_when_certified(self.latest);
+            self.publish_when_certified(now);
         }
         is_askable
     }

@@ -151,7 +151,8 @@ impl Swarm {
     pub(super) fn rejoin_when_stuck(&mut self) {
         let round = &self.current;
         let waits_for_votes = !round.votes.is_empty() && round.agreed().is_none();
-        if round.is_closed() || round.is_full() || waits_for_votes || round.in_flight() > 0 || self.joining.is_some() {
+        let waits_for_chunks = round.in_flight() > 0 || round.is_recalling();
+        if round.is_closed() || round.is_full() || waits_for_votes || waits_for_chunks || self.joining.is_some() {
             return;
         }
         // Those that were not met yet may have it.
@@ -304,7 +305,9 @@ impl Swarm {
             self.actions.extend(older);
             self.next = None;
             self.current = self.round_of_a_model(best.round);
-            self.current.set_metainfo(0, Arc::new(self.metainfo_of(&best)));
+            self.current
+                .set_metainfo(self.latest, 0, Arc::new(self.metainfo_of(&best)));
+            self.recall(0);
         }
         let joining = self.joining.iter().flat_map(|joining| &joining.offers);
         let holders: Vec<usize> = joining

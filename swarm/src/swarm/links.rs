@@ -167,9 +167,7 @@ impl Swarm {
                 .push_back(Action::Notice(Notice::Contradiction { peer: observer })),
         }
         match (hung, self.view.hangs(observer)) {
-            (false, true) => self
-                .actions
-                .push_back(Action::Notice(Notice::Hangs { peer: observer })),
+            (false, true) => self.actions.push_back(Action::Notice(Notice::Hangs { peer: observer })),
             (true, false) => self
                 .actions
                 .push_back(Action::Notice(Notice::Trains { peer: observer })),

@@ -12,6 +12,7 @@ use crate::{
     equivocation::Equivocation,
     message::{DecodeError, HelloMismatch, Message},
     metainfo::{Miscount, Signed},
+    round::RoundPhase,
 };
 
 /// Something that the driver has to do, in the order in which it is polled.
@@ -52,6 +53,10 @@ pub enum Action {
         /// The request.
         request: u32,
     },
+    /// Look for an origin's chunks in what earlier processes have kept, and report each that has its hash
+    /// ([`crate::Swarm::handle_recalled`]), and the end of that ([`crate::Swarm::handle_recall_ended`]). Neighbours are asked for the others
+    /// then.
+    Recall(Recall),
     /// All chunks of a round are held.
     Complete {
         /// The round.
@@ -101,6 +106,19 @@ pub enum Action {
     Fail(Failure),
 }
 
+/// Chunks that earlier processes of this peer may have kept.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Recall {
+    /// The number under which it is answered.
+    pub id: u64,
+    /// The round.
+    pub round: u32,
+    /// Whose chunks; the first index after the peers' for a model.
+    pub origin: u32,
+    /// BLAKE3 of each, by index.
+    pub hashes: Vec<[u8; 32]>,
+}
+
 /// What ended a round.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum EndCause {
@@ -145,6 +163,18 @@ pub struct RoundEnd {
     pub stop: StopRecord,
     /// Whether more than half of all peers have signed that they ended the round before alike; none in the first round.
     pub certified_before: Option<bool>,
+    /// Whom this peer waited for last; none where nobody's update in the model was complete here after its own. Others may say something
+    /// else.
+    pub bottleneck: Option<Bottleneck>,
+}
+
+/// The peer whose update, of those in the model of a round, was complete here last.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Bottleneck {
+    /// That peer.
+    pub peer: u32,
+    /// The phase that took more of the wait.
+    pub phase: RoundPhase,
 }
 
 /// How a connection ended.
@@ -340,6 +370,8 @@ pub enum Wait {
 pub struct Stats {
     /// Bytes of chunks received and kept.
     pub payload_received: u64,
+    /// Bytes of chunks that an earlier process had kept, and that were not fetched again.
+    pub recalled: u64,
     /// Chunks whose upload ended well.
     pub uploads: u64,
     /// Bytes of chunks that came although they were held already.
@@ -367,6 +399,7 @@ impl Add for Stats {
     fn add(self, other: Self) -> Self {
         Self {
             payload_received: self.payload_received + other.payload_received,
+            recalled: self.recalled + other.recalled,
             uploads: self.uploads + other.uploads,
             duplicate: self.duplicate + other.duplicate,
             corrupt: self.corrupt + other.corrupt,

@@ -9,10 +9,10 @@ use crate::{
     Time,
     bitfield::Bitfield,
     chunk::ChunkId,
-    config::Config,
+    config::{Config, Kept},
     message::{Message, PieceHeader},
     metainfo::{Metainfo, Signed, check_piece},
-    swarm::{Action, Adoption, Departure, Failure, Notice, RoundEnd, Swarm, Violation},
+    swarm::{Action, Adoption, Departure, Failure, Notice, Recall, RoundEnd, Swarm, Violation},
 };
 
 /// How a peer's run ended.
@@ -83,6 +83,8 @@ pub struct Host {
     /// What it goes on from: the model, and what was folded for it.
     base: ([u8; 32], [u8; 32]),
     store: BTreeMap<ChunkId, Bytes>,
+    /// What the process before had stored.
+    kept: BTreeMap<ChunkId, Bytes>,
 }
 
 impl Host {
@@ -102,8 +104,26 @@ impl Host {
             adopted: Vec::new(),
             base: ([0; 32], [0; 32]),
             store: BTreeMap::new(),
+            kept: BTreeMap::new(),
         };
         (swarm, host)
+    }
+
+    /// The next process of a peer, which finds what this one has stored, and its state machine.
+    pub fn next_process(&self, config: Config, now: Time) -> (Swarm, Self) {
+        let rounds = self.store.keys().map(|chunk| chunk.round).collect();
+        let (swarm, host) = Self::new(
+            Config {
+                kept: Kept {
+                    rounds,
+                    has_model: false,
+                },
+                ..config
+            },
+            now,
+        );
+        let kept = self.store.clone();
+        (swarm, Self { kept, ..host })
     }
 
     /// Whether its run is not over.
@@ -165,6 +185,10 @@ impl Host {
             Action::Upload { to, request, chunk } => self.piece(to, request, chunk),
             Action::AbortUpload { to, request } => Wish::AbortUpload { to, request },
             Action::AbortDownload { from, request } => Wish::AbortDownload { from, request },
+            Action::Recall(recall) => {
+                self.recall(now, swarm, &recall);
+                return None;
+            }
             Action::Complete { round } => {
                 let end = swarm.round_end().filter(|end| end.round == round).cloned();
                 let Some(end) = end else {
@@ -212,6 +236,25 @@ impl Host {
                 return None;
             }
         })
+    }
+
+    fn recall(&mut self, now: Time, swarm: &mut Swarm, recall: &Recall) {
+        for (index, hash) in (0..).zip(&recall.hashes) {
+            let chunk = ChunkId {
+                round: recall.round,
+                origin: recall.origin,
+                index,
+            };
+            let found = self.kept.get(&chunk).cloned();
+            let found = found.filter(|data| blake3::hash(data).as_bytes() == hash);
+            if let Some(data) = found
+                && swarm.handle_recalled(now, recall.id, index) == Some(chunk)
+            {
+                assert!(!self.has(&chunk), "{chunk:?} is stored twice");
+                self.keep(chunk, data);
+            }
+        }
+        swarm.handle_recall_ended(now, recall.id);
     }
 
     /// What stands for the model of a round, for those who catch up.

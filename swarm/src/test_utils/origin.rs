@@ -7,7 +7,7 @@ use bytes::Bytes;
 use crate::{
     choke::ChokePolicyKind,
     chunk::{ChunkId, ChunkLayout},
-    config::{Beginning, Config},
+    config::{Beginning, Config, Kept},
     message::Hello,
     metainfo::{EvaluationCounts, Metainfo, Signer, Verifier},
     repair::Repair,
@@ -59,6 +59,7 @@ pub fn config(me: u32, peers: u32, neighbours: Vec<u32>, layout: ChunkLayout) ->
         lost_after: Duration::from_secs(30),
         join_within: Duration::from_secs(30),
         beginning: Beginning::Together,
+        kept: Kept::default(),
         has_first_model: true,
         seed: 1,
     }

@@ -4,6 +4,7 @@ use std::time::SystemTime;
 
 use fltorrent_coordinator::identity::RunId;
 use fltorrent_crds::Plan;
+use fltorrent_records::bottleneck::WaitedFor;
 use jiff::Timestamp;
 
 use crate::{
@@ -118,6 +119,7 @@ pub(in crate::commands) fn of_metrics(
         loss: last.and_then(|last| last.loss),
         model_hash: last.map(|last| last.model_hash),
         peak_rss_bytes: measured.rounds.iter().map(|round| round.summary.peak_rss_bytes).max(),
+        waited_for: WaitedFor::count(measured.rounds.iter().filter_map(|round| round.summary.bottleneck)),
         degraded_rounds: measured.rounds.iter().filter(|round| round.is_degraded()).count(),
         rounds: measured.rounds.clone(),
         peers: Vec::new(),

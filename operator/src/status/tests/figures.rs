@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use fltorrent_crds::status::RoundEnds;
 use fltorrent_records::{
+    bottleneck::{Bottleneck, RoundPhase},
     progress::Progress,
     report::{Missing, ModelHash, ReportedEnd, RoundReport},
     survival::Cause,
@@ -221,7 +222,17 @@ fn how_rounds_ended_is_counted_over_a_restart_of_the_operator_and_anew_in_each_a
         progress.lose(1);
         for round in 0..2 {
             let report = report(0, round);
-            progress.handle_report(&RoundReport { end, ..report }).unwrap();
+            let waited_for = Bottleneck {
+                peer: 1,
+                phase: RoundPhase::Exchange,
+            };
+            let bottleneck = end.missing.is_none().then_some(waited_for);
+            let report = RoundReport {
+                end,
+                bottleneck,
+                ..report
+            };
+            progress.handle_report(&report).unwrap();
         }
         Figures::of_reports(&progress.standing())
     };
@@ -250,7 +261,7 @@ fn how_rounds_ended_is_counted_over_a_restart_of_the_operator_and_anew_in_each_a
         &none,
         at(2),
     );
-    assert_eq!((anew.round_ends, anew.missing), (None, None));
+    assert_eq!((anew.round_ends, anew.missing, anew.bottleneck), (None, None, None));
     let usual = step(
         &ExperimentStatus::default(),
         running(),
@@ -259,4 +270,5 @@ fn how_rounds_ended_is_counted_over_a_restart_of_the_operator_and_anew_in_each_a
         0,
     );
     assert_eq!((usual.round_ends.unwrap().all, usual.missing), (2, None));
+    assert_eq!(usual.bottleneck.as_deref(), Some("round 2: peer 1, exchange"));
 }

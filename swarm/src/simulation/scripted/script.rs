@@ -44,8 +44,8 @@ impl Network {
         }
     }
 
-    /// Starts a killed node anew as another process, which knows this of what the one before has signed. Its links are
-    /// [mended](Self::mend) apart from that.
+    /// Starts a killed node anew as another process, which knows this of what the one before has signed; where it knows, it finds what that one
+    /// had stored, too. Its links are [mended](Self::mend) apart from that.
     pub fn restart(&mut self, node: u32, earlier: EarlierUpdates) {
         let now = self.now();
         let peer = &self.world.peers[node as usize];
@@ -59,8 +59,11 @@ impl Network {
             beginning: Beginning::CatchUp(earlier),
             ..config
         };
-        let (swarm, mut host) = Host::new(config, now);
         let before = &peer.own;
+        let (swarm, mut host) = match earlier {
+            EarlierUpdates::Unknown => Host::new(config, now),
+            EarlierUpdates::Nothing | EarlierUpdates::UpTo(_) => before.next_process(config, now),
+        };
         host.earlier_ends = [&before.earlier_ends[..], &before.ends].concat();
         host.signed = before.signed.clone();
         self.world.replace(node, swarm, host);
