@@ -215,7 +215,7 @@ fn parts(update: usize, bytes: u64) -> impl Iterator<Item = (usize, usize)> {
 
 #[cfg(test)]
 mod tests {
-    use fltorrent_crds::plan::{CongestionControl, RetryPlan};
+    use fltorrent_crds::plan::{CongestionControl, Deadline, RetryPlan};
 
     use super::*;
 
@@ -237,6 +237,7 @@ mod tests {
             heartbeat_timeout: Duration::from_secs(20),
             min_peers: 2,
             pause_limit: Duration::from_secs(600),
+            progress_lease: Deadline::Auto,
             retries: RetryPlan::default(),
         };
         // Not a whole number of pieces.

@@ -41,7 +41,7 @@ impl Runs {
         let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
         if let Some(earlier) = known.get(&run).filter(|it| it.facts.attempt >= news.facts.attempt) {
             let is_old = earlier.facts.attempt > news.facts.attempt;
-            news.began = earlier.began.or(news.began.filter(|_| !is_old));
+            news.began = earlier.began.or_else(|| news.began.filter(|_| !is_old));
             news.facts.attempt = earlier.facts.attempt;
         }
         known.insert(run, news);

@@ -26,6 +26,7 @@ mod recalls;
 mod repairs;
 mod settle;
 mod uploads;
+mod window;
 
 use std::{
     collections::{BTreeMap, BTreeSet, VecDeque},
@@ -41,6 +42,7 @@ use lease::Lease;
 use lengths::Lengths;
 use repairs::Repairs;
 use settle::Follows;
+use window::new_round;
 
 use crate::{
     Time,
@@ -459,48 +461,10 @@ impl Swarm {
         self.rounds_mut().for_each(|round| round.forget_neighbour(at));
     }
 
-    /// The rounds that matter, as far as anything is known of them.
-    fn rounds_mut(&mut self) -> impl Iterator<Item = &mut Round> {
-        let rounds = [
-            self.previous.as_mut(),
-            Some(&mut self.current),
-            self.next.as_deref_mut(),
-        ];
-        rounds.into_iter().flatten()
-    }
-
     fn send(&mut self, at: usize, message: Message) {
         self.actions.push_back(Action::Send {
             to: self.neighbours[at].peer,
             message,
         });
     }
-
-    fn next_number(&self) -> u32 {
-        self.current.number + 1
-    }
-
-    /// The round that a neighbour speaks of; the next one begins with that.
-    fn round_mut(&mut self, number: u32) -> Option<&mut Round> {
-        if number == self.current.number && self.joining.is_some() {
-            return None;
-        }
-        if number == self.next_number() {
-            let new = || Box::new(new_round(&self.config, number, self.neighbours.len()));
-            return Some(self.next.get_or_insert_with(new));
-        }
-        let window = [self.previous.as_mut(), Some(&mut self.current)];
-        window.into_iter().flatten().find(|round| round.number == number)
-    }
-}
-
-fn new_round(config: &Config, number: u32, neighbours: usize) -> Round {
-    Round::new(
-        number,
-        config.peers,
-        config.layout.chunks(),
-        neighbours,
-        config.selection.rule(),
-        config.seed,
-    )
 }

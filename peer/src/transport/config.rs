@@ -107,7 +107,7 @@ pub(super) fn max_payload(plan: &TransportPlan) -> u16 {
 mod tests {
     use std::time::Instant;
 
-    use fltorrent_crds::plan::RetryPlan;
+    use fltorrent_crds::plan::{Deadline, RetryPlan};
 
     use super::*;
 
@@ -124,6 +124,7 @@ mod tests {
             heartbeat_timeout: Duration::from_secs(20),
             min_peers: 2,
             pause_limit: Duration::from_secs(600),
+            progress_lease: Deadline::Auto,
             retries: RetryPlan::default(),
         }
     }

@@ -162,6 +162,7 @@ impl Run {
             heartbeat_timeout: Duration::from_secs(2),
             min_peers: self.peers / 2 + 1,
             pause_limit: Duration::from_secs(600),
+            progress_lease: Deadline::Auto,
             retries: RetryPlan::default(),
         }
     }

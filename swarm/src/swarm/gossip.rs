@@ -60,12 +60,6 @@ impl Swarm {
         self.settle(now);
     }
 
-    /// The rounds that matter, as far as anything is known of them.
-    pub(super) fn window(&self) -> impl Iterator<Item = u32> + use<> {
-        let rounds = [self.previous.as_ref(), Some(&self.current), self.next.as_deref()];
-        rounds.map(|round| round.map(|it| it.number)).into_iter().flatten()
-    }
-
     /// Whether a neighbour is far enough to take what is said of a round: nobody takes anything of the next one before it has completed
     /// the one before this. An update of the next round that is true comes after that; a liar's may come sooner.
     fn may_hear(&self, at: usize, number: u32) -> bool {

@@ -31,7 +31,8 @@ impl Swarm {
     pub(super) fn recall(&mut self, origin: u32) {
         let (round, kept) = (self.current.number, &self.config.kept);
         let is_model = self.joining.is_some();
-        if !kept.rounds.contains(&round) && !(is_model && kept.has_model) {
+        let may_be_kept = kept.rounds.contains(&round) || is_model && kept.has_model;
+        if !may_be_kept {
             return;
         }
         let Some(known) = self.current.metainfo(origin) else {
