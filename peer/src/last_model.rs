@@ -190,7 +190,7 @@ mod tests {
             last.stays(4);
             assert!(last.of(4).is_some());
         }
-        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
         last.clear();
         assert!(last.of(4).is_none());
     }

@@ -321,7 +321,7 @@ mod tests {
     }
 
     /// Of peer 1.
-    fn store(folder: &std::path::Path, budget: u64) -> ChunkStore {
+    fn store(folder: &Path, budget: u64) -> ChunkStore {
         ChunkStore::new(folder.to_owned(), budget, &Buffers::new(100), 1)
     }
 
@@ -361,11 +361,7 @@ mod tests {
         for index in 0..10 {
             assert_eq!(store.get(chunk(0, index)).unwrap(), data(index));
         }
-        assert_eq!(
-            std::fs::read_dir(folder.path()).unwrap().count(),
-            0,
-            "the file has no name"
-        );
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0, "the file has no name");
     }
 
     #[test]
@@ -432,7 +428,7 @@ mod tests {
             assert_eq!(store.get(chunk(0, 1)).unwrap(), value(1));
             holds
         };
-        let count = || std::fs::read_dir(folder.path()).unwrap().count();
+        let count = || fs::read_dir(folder.path()).unwrap().count();
         let store = |incarnation| store(folder.path(), 200).kept(names(incarnation), Slots::of(&layout));
         // A round that is over leaves nothing.
         let first = store(0);

@@ -165,7 +165,7 @@ mod tests {
         verdict::Offence,
     };
 
-    fn events() -> [Event; 14] {
+    fn events() -> [Event; 15] {
         [
             Event::Training(InRound { round: 1 }),
             Event::Exchange(Box::new(Exchange {

@@ -81,11 +81,8 @@ fn a_pod_is_a_peer_only_under_our_seal() {
         change(&mut pod);
         Some(pod)
     };
-    let another = Known {
-        uid: "v".into(),
-        ..known.clone()
-    };
-    let error = member(&root, &another, &claim, Some(&ours)).unwrap_err();
+    let uid = "v".into();
+    let error = member(&root, &Known { uid, ..known.clone() }, &claim, Some(&ours)).unwrap_err();
     assert!(matches!(error, Unproven::NotOurs(_)), "{error}");
     for wrong in [
         None,

@@ -102,7 +102,9 @@ fn nobody_goes_on_from_a_peer_that_has_yet_to_join() {
         let absent = BTreeSet::from_iter(waits.then_some(3));
         assert_eq!(to_join(&world.ledger, &world.facts()), absent);
         assert_eq!(absent, super::super::absent(&world.ledger, &world.facts()));
-        ["x-0-0", "x-1-0", "x-2-0"].map(|pod| world.pods.remove(pod));
+        for pod in ["x-0-0", "x-1-0", "x-2-0"] {
+            world.pods.remove(pod);
+        }
         world.settle();
         assert_eq!(world.ledger.attempt, attempt);
     }
@@ -142,7 +144,7 @@ fn the_next_pod_of_a_peer_that_has_yet_to_join_waits_likewise() {
     // It has joined, and catches up again.
     world.rounds.insert(3, 4);
     assert!(to_join(&world.ledger, &world.facts()).is_empty());
-    assert_eq!(super::super::absent(&world.ledger, &world.facts()), [3].into());
+    assert_eq!(absent(&world.ledger, &world.facts()), [3].into());
 }
 
 #[test]

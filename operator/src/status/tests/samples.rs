@@ -83,6 +83,7 @@ pub(super) fn report(peer: u32, round: u32) -> RoundReport {
         wasted: WastedBytes::default(),
         peak_rss_bytes: 1,
         end: ReportedEnd::default(),
+        bottleneck: None,
     }
 }
 
