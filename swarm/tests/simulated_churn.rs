@@ -149,7 +149,7 @@ fn whoever_is_left_comes_to_the_end_in_packets_and_in_units() {
 
 #[test]
 fn nobody_waits_for_a_training_that_hangs() {
-    let churn = [(8, due(ChurnKind::Wedge, 4, 20)), (3, due(ChurnKind::Wedge, 9, 0))];
+    let churn = [(8, due(ChurnKind::Wedge, 4, 8)), (3, due(ChurnKind::Wedge, 9, 0))];
     for unit in [None, Some(10_000)] {
         let mut scenario = scenario(&churn, unit);
         for peer in &mut scenario.peers {

@@ -1,4 +1,5 @@
 mod failures;
+mod joins;
 mod losses;
 mod world;
 

@@ -125,10 +125,12 @@ impl Swarm {
     }
 
     /// An origin has signed an update of a round more than one ahead. Where more than a third of the peers have, one of them at least
-    /// does not lie, and nobody gets there unless most have closed the rounds before.
+    /// does not lie, and nobody gets there unless as many as are needed have closed the rounds before. Where fewer are needed, so few may
+    /// have gone on apart.
     pub(super) fn note_origin_ahead(&mut self, origin: u32, round: u32) {
         self.origins_ahead.insert(origin, round);
-        if 3 * self.origins_ahead.len() as u32 > self.config.peers {
+        let enough = self.config.min_peers.min(self.config.peers / 3 + 1);
+        if self.origins_ahead.len() as u32 >= enough {
             let rounds: Vec<u32> = self.origins_ahead.values().copied().collect();
             self.rejoin_those_in(&rounds);
         }
