@@ -1,15 +1,19 @@
 //! Faults of the network between machines that train: whoever is cut off is missed, and comes back by itself.
 
 use std::{
+    collections::BTreeMap,
     path::{Path, PathBuf},
     thread,
     time::{Duration, Instant},
 };
 
 use fltorrent_cli::manifest::Resolved;
+use rustix::process::{Signal, kill_process};
 
 use crate::{
+    clock::Clock,
     network::{Network, Peer, quickstart},
+    phase::{Phase, stop_in},
     recorded::{compare_with_the_oracle, lines_of, missing},
 };
 
@@ -28,14 +32,15 @@ const SETTINGS: [&str; 7] = [
 /// Machines that train until they are told to end.
 struct Training {
     network: Network,
-    peers: Vec<Peer>,
+    /// Those that are there.
+    peers: BTreeMap<u32, Peer>,
 }
 
 impl Training {
-    fn start(more: &[&str], before: impl FnOnce(&Network)) -> Self {
-        let network = Network::new(MACHINES, &[&SETTINGS[..], more].concat());
-        before(&network);
-        let peers = (0..MACHINES).map(|index| network.start(index, &[])).collect();
+    fn start(more: &[&str], before: impl FnOnce(&mut Network)) -> Self {
+        let mut network = Network::new(MACHINES, &[&SETTINGS[..], more].concat());
+        before(&mut network);
+        let peers = (0..MACHINES).map(|index| (index, network.start(index, &[]))).collect();
         let training = Self { network, peers };
         for peer in 0..MACHINES {
             training.wait_for_rounds(peer, 1);
@@ -72,15 +77,15 @@ impl Training {
     }
 
     fn assert_all_there(&self) {
-        assert!(self.peers.iter().all(Peer::is_there), "a peer has ended");
+        assert!(self.peers.values().all(Peer::is_there), "a peer has ended");
     }
 
     /// Ends all of them, and compares their rounds with the oracle; gives how many rounds lack an update.
     fn end(self) -> usize {
         let files: Vec<PathBuf> = (0..MACHINES).map(|peer| self.file(peer)).collect();
         let Self { network, peers } = self;
-        peers.iter().for_each(Peer::interrupt);
-        for peer in peers {
+        peers.values().for_each(Peer::interrupt);
+        for peer in peers.into_values() {
             let ended = peer.end();
             assert_eq!(ended.code, Some(130), "{ended:?}");
         }
@@ -177,4 +182,57 @@ fn lost_packets_and_long_ways_lose_nobody() {
         training.wait_for_rounds(peer, 4);
     }
     training.end();
+}
+
+#[test]
+fn a_machine_that_cannot_write_ends_with_the_reason_and_the_others_go_on() {
+    let mut training = Training::start(&["checkpoint={type: periodic}", "liveness.minPeers=2"], |_| {});
+    for (victim, script, said) in [
+        (
+            4,
+            "mount -o bind,ro $FOLDER $FOLDER",
+            "peer-4.signed cannot be written: Read-only file system",
+        ),
+        // Not even an empty file.
+        (
+            3,
+            "mount -t tmpfs -o nr_inodes=2 none $FOLDER; touch $FILE",
+            "peer-3.signed cannot be written: No space left on device",
+        ),
+        // Enough for the file of signed rounds, and too little for a checkpoint.
+        (
+            2,
+            "mount -t tmpfs -o size=8k none $FOLDER; touch $FILE",
+            "the checkpoint cannot be written: make room there",
+        ),
+    ] {
+        let file = training.file(victim);
+        let folder = file.parent().unwrap();
+        let places = format!("FOLDER={} FILE={}; ", folder.display(), file.display());
+        let peer = training.peers.remove(&victim).unwrap();
+        // Between writing a file and giving it its name nothing changes.
+        stop_in(peer.pid(), &file, Phase::Training);
+        peer.change_mounts(&(places + script));
+        kill_process(peer.pid(), Signal::CONT).unwrap();
+        peer.fail(1, said);
+        training.wait_for_rounds_without(0, &[victim]);
+    }
+    assert!(training.end() >= 3);
+}
+
+#[test]
+fn a_clock_that_jumps_costs_nothing_while_certificates_hold_and_ends_nobody() {
+    const HOUR: i64 = 60 * 60;
+    let folder = tempfile::tempdir().unwrap();
+    let clock = Clock::make(folder.path());
+    let training = Training::start(&[], |network| clock.give(network, 4));
+    clock.jump(24 * HOUR);
+    training.wait_for_rounds(4, 5);
+    assert!(lines_of(&training.file(0), "absence").is_empty());
+    // Before the keys were made: this machine believes nobody.
+    clock.jump(-HOUR);
+    training.wait_for_rounds_without(0, &[4]);
+    clock.jump(0);
+    training.wait_for_rounds(4, 2);
+    assert!(training.end() >= 3);
 }

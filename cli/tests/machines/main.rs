@@ -1,6 +1,7 @@
 //! Machines that share nothing but files, as network namespaces; needs root, iproute2 and nftables.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "these are tests")]
 
+mod clock;
 mod faults;
 #[path = "../../../bench/src/exchange/namespaces.rs"]
 mod namespaces;
@@ -8,6 +9,9 @@ mod network;
 #[expect(dead_code, reason = "only the models are compared here")]
 #[path = "../../../peer/tests/support/oracle.rs"]
 mod oracle_rounds;
+#[expect(dead_code, reason = "here faults come in one phase")]
+#[path = "../shared/phase.rs"]
+mod phase;
 #[path = "../shared/recorded.rs"]
 mod recorded;
 mod refused;

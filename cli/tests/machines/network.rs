@@ -50,6 +50,8 @@ pub(crate) struct Network {
     folder: tempfile::TempDir,
     /// Settings of the quickstart.
     sets: Vec<String>,
+    /// Variables of the environment of a machine's peer.
+    environment: Vec<(u32, &'static str, PathBuf)>,
 }
 
 impl Network {
@@ -69,6 +71,7 @@ impl Network {
             machines,
             folder: tempfile::tempdir().unwrap(),
             sets: own.into_iter().chain(sets.iter().map(ToString::to_string)).collect(),
+            environment: Vec::new(),
         };
         let switch = network.switch();
         ip(&format!("netns add {switch}"));
@@ -173,6 +176,11 @@ impl Network {
         ip(&format!("-n {} link set eth0 {what}", self.machine(index)));
     }
 
+    /// The peer of a machine gets a variable when it is started.
+    pub(crate) fn set_variable(&mut self, index: u32, name: &'static str, value: PathBuf) {
+        self.environment.push((index, name, value));
+    }
+
     /// The file `/etc/hosts` of a machine; the same file is changed when it is there.
     pub(crate) fn write_hosts(&self, index: u32, text: &str) {
         let folder = Path::new(namespaces::ETC).join(self.machine(index));
@@ -222,6 +230,12 @@ impl Network {
         let mut command = Command::new("ip");
         command
             .args(["netns", "exec", &self.machine(machine)])
+            .envs(
+                self.environment
+                    .iter()
+                    .filter(|it| it.0 == index)
+                    .map(|(_, name, value)| (name, value)),
+            )
             .arg(env!("CARGO_BIN_EXE_fltorrent"))
             .args(["peer", "--index", &index.to_string(), "--bindings"])
             .arg(self.path("nodes.yaml"))
@@ -310,9 +324,21 @@ impl Peer {
         !stat.rsplit(") ").next().unwrap().starts_with('Z')
     }
 
+    pub(crate) fn pid(&self) -> Pid {
+        Pid::from_raw(self.child.id().try_into().unwrap()).unwrap()
+    }
+
+    /// Runs a shell's script among its mounts, which nobody else sees.
+    pub(crate) fn change_mounts(&self, script: &str) {
+        let output = Command::new("nsenter")
+            .args(["--target", &self.child.id().to_string(), "--mount", "sh", "-ec", script])
+            .output()
+            .unwrap_or_else(|error| panic!("nsenter cannot be run: {error}; install util-linux"));
+        assert!(output.status.success(), "{output:?}");
+    }
+
     pub(crate) fn interrupt(&self) {
-        let pid = Pid::from_raw(self.child.id().try_into().unwrap()).unwrap();
-        kill_process(pid, Signal::INT).unwrap();
+        kill_process(self.pid(), Signal::INT).unwrap();
     }
 
     pub(crate) fn end(mut self) -> Ended {

@@ -1,231 +1,54 @@
-//! The fault matrix: what happens to a peer's process, in each phase of a round, on each kind of topology. Whatever it is, the run
-//! goes on, and each round's model is what a sequential oracle makes of the updates that the round is said to have.
+//! The fault matrix: what happens to a peer's process, in each phase of a round, on each kind of topology.
 
-use std::{
-    collections::BTreeMap,
-    fs,
-    path::{Path, PathBuf},
-};
+use std::{collections::BTreeMap, fs, net::UdpSocket, thread, time::Duration};
 
-use fltorrent_cli::manifest::Resolved;
-use rustix::process::{Resource, Rlimit, Signal, prlimit};
-use serde_json::Value;
+use rustix::process::Signal;
 
 use crate::{
-    recorded::{compare_with_the_oracle, missing},
-    support::{ENDLESS, Endless, Process, lines, read_json, run, stderr},
+    matrix::{Fault, Matrix, PEERS, SETTINGS, compared, lost},
+    phase::Phase,
+    recorded::lines_of,
+    support::{Endless, Process, lines, read_json, run, stderr},
 };
 
-const PEERS: u32 = 6;
-const SETTINGS: [&str; 10] = [
-    ENDLESS,
-    "groups[0].count=6",
-    // So that a round takes no shorter than a process needs to start, however busy the machine is.
-    "groups[0].computeSlowdown=5",
-    "liveness.heartbeatInterval=100ms",
-    "liveness.heartbeatTimeout=1s",
-    "exchange.round.patience=200ms",
-    "exchange.round.deadline=3s",
-    // An update is one chunk, of which a model has all or nothing.
-    "exchange.numChunks=1",
-    "checkpoint={type: periodic}",
-    "restarts=3",
-];
-
-/// Where in a round a peer is, by the last line of its metrics file.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Phase {
-    Training,
-    Exchange,
-    /// Between the end of the exchange and the new model.
-    Folding,
-    /// Between the new model and the next training.
-    Checkpoint,
-}
-
-impl Phase {
-    const ALL: [Self; 4] = [Self::Training, Self::Exchange, Self::Folding, Self::Checkpoint];
-
-    fn of(line: &Value) -> Option<Self> {
-        match (line["event"].as_str()?, line["state"].as_str()) {
-            ("training", _) | ("status", Some("training")) => Some(Self::Training),
-            ("status", Some("exchanging")) => Some(Self::Exchange),
-            ("roundEnd" | "exchange", _) | ("status", Some("aggregating")) => Some(Self::Folding),
-            ("round" | "classes", _) => Some(Self::Checkpoint),
-            _ => None,
-        }
-    }
-}
-
-/// What happens to the process.
-#[derive(Clone, Copy, Debug)]
-enum Fault {
-    /// SIGKILL, and the next process takes its place.
-    Kill,
-    /// SIGSTOP until the others have gone on without it, and SIGCONT.
-    Stop,
-    /// It opens no file any more.
-    Files,
-}
-
-/// A run on a topology to which the faults come, one after the other.
-struct Matrix {
-    run: Endless,
-    restarts: BTreeMap<u32, usize>,
-}
-
-impl Matrix {
-    fn on(topology: &str) -> Self {
-        let set = format!("topology={topology}");
-        let mut run = Endless::with(&[&SETTINGS[..], &[set.as_str()]].concat());
-        run.wait_for("round");
-        let restarts = BTreeMap::new();
-        Self { run, restarts }
-    }
-
-    /// The faults in all phases, each to another peer.
-    fn go_through(&mut self, faults: &[Fault]) {
-        let mut victims = (0..PEERS).cycle();
-        for fault in faults {
-            for (phase, victim) in Phase::ALL.into_iter().zip(&mut victims) {
-                self.hit(victim, phase, *fault);
-            }
-        }
-    }
-
-    fn hit(&mut self, victim: u32, phase: Phase, fault: Fault) {
-        let process = self.caught_in(victim, phase);
-        match fault {
-            Fault::Kill => process.signal(Signal::KILL),
-            Fault::Stop => {
-                self.wait_until_others_go_on(victim);
-                process.signal(Signal::CONT);
-                return self.wait_until_it_closes_a_round(victim);
-            }
-            Fault::Files => {
-                limit_files(&process);
-                process.signal(Signal::CONT);
-                return self.wait_until_it_closes_a_round(victim);
-            }
-        }
-        process.assert_gone();
-        let restarted = self.run.wait_for("restarted");
-        assert_eq!(restarted["peer"], victim, "{restarted}");
-        *self.restarts.entry(victim).or_default() += 1;
-        self.wait_until_it_closes_a_round(victim);
-    }
-
-    /// Stops a peer in a phase: it is looked at once it stands still, and let go where the phase has passed.
-    fn caught_in(&mut self, victim: u32, phase: Phase) -> Process {
-        let file = self.file(victim);
-        let is_in = || last_phase(&file) == Some(phase);
-        let process = self.run.peer(victim);
-        loop {
-            while !is_in() {
-                std::thread::yield_now();
-            }
-            process.stop();
-            if is_in() {
-                return process;
-            }
-            process.signal(Signal::CONT);
-        }
-    }
-
-    /// The others close three rounds without a peer.
-    fn wait_until_others_go_on(&self, victim: u32) {
-        let observer = u64::from((victim + 1) % PEERS);
-        let without = || {
-            let ends = lines(self.run.results(), observer, "roundEnd").into_iter();
-            ends.filter(|end| missing(end).contains(&victim)).count()
-        };
-        let before = without();
-        while without() < before + 3 {
-            std::thread::yield_now();
-        }
-    }
-
-    /// It has closed two rounds more, the second of which it began in what it is now.
-    fn wait_until_it_closes_a_round(&self, victim: u32) {
-        let rounds = || lines(self.run.results(), victim.into(), "round").len();
-        let before = rounds();
-        while rounds() < before + 2 {
-            std::thread::yield_now();
-        }
-    }
-
-    fn file(&self, peer: u32) -> PathBuf {
-        self.run.results().join(format!("peers/peer-{peer}.jsonl"))
-    }
-
-    /// Ends the run, and compares each round with the oracle; gives how many rounds lack an update.
-    fn end(self) -> usize {
-        let processes = self.run.peers();
-        self.run.signal(Signal::INT);
-        let restarts = self.restarts;
-        let (output, folder) = self.run.end();
-        let errors = stderr(&output);
-        assert_eq!(output.status.code(), Some(130), "{errors}");
-        processes.iter().for_each(Process::assert_gone);
-        let summary = read_json(&folder.path().join("summary.json"));
-        assert!(summary.get("lost").is_none(), "{summary}");
-        for (peer, times) in restarts {
-            // One that could open no file may have ended by itself.
-            let restarts = summary["peers"][peer as usize]["restarts"].as_u64();
-            assert!(restarts >= Some(times as u64), "peer {peer}: {restarts:?}");
-        }
-        compared(folder.path())
-    }
-}
-
-/// It can open none beside those that it has.
-fn limit_files(process: &Process) {
-    let none = Rlimit {
-        current: Some(0),
-        maximum: Some(0),
-    };
-    prlimit(Some(process.pid()), Resource::Nofile, none).unwrap();
-}
-
-fn last_phase(file: &Path) -> Option<Phase> {
-    let text = fs::read_to_string(file).ok()?;
-    let mut lines = text.lines().rev().filter_map(|line| serde_json::from_str(line).ok());
-    // What it sees of others says nothing of where it is.
-    lines.find_map(|line| Phase::of(&line))
-}
-
-fn compared(results: &Path) -> usize {
-    let plan = Resolved::read(&results.join("manifest.yaml"), &[]).unwrap().plan;
-    let files: Vec<PathBuf> = (0..PEERS)
-        .map(|peer| results.join(format!("peers/peer-{peer}.jsonl")))
-        .collect();
-    compare_with_the_oracle(plan, &files)
-}
+const STOP: Fault = Fault::Stop(3);
 
 fn goes_through(topology: &str, faults: &[Fault]) {
-    let mut matrix = Matrix::on(topology);
+    let mut matrix = Matrix::hit_at_its_start(topology);
     matrix.go_through(faults);
     assert!(matrix.end() > 0);
 }
 
 #[test]
 fn a_mesh_survives_each_fault_in_each_phase() {
-    goes_through("{type: mesh}", &[Fault::Kill, Fault::Stop, Fault::Files]);
+    goes_through("{type: mesh}", &[Fault::Kill, STOP, Fault::Torn, Fault::Files]);
 }
 
 #[test]
 fn a_ring_survives_each_fault_in_each_phase() {
-    goes_through("{type: ring}", &[Fault::Kill, Fault::Stop]);
+    goes_through("{type: ring}", &[Fault::Kill, STOP]);
 }
 
 #[test]
 fn a_star_survives_each_fault_of_hub_and_leaves_in_each_phase() {
-    goes_through("{type: star, repair: ring}", &[Fault::Kill, Fault::Stop]);
+    goes_through("{type: star, repair: ring}", &[Fault::Kill, STOP]);
 }
 
 #[test]
 fn a_tree_survives_each_fault_in_each_phase() {
-    goes_through("{type: tree, repair: reconnect}", &[Fault::Kill, Fault::Stop]);
+    goes_through("{type: tree, repair: reconnect}", &[Fault::Kill, STOP]);
+}
+
+#[test]
+fn a_ring_survives_that_all_neighbours_of_a_peer_are_killed_at_once() {
+    let mut matrix = Matrix::on("{type: ring}");
+    for phase in [Phase::Training, Phase::Exchange] {
+        // Those of peer 0.
+        let other = matrix.run.peer(PEERS - 1);
+        let caught = matrix.caught_in(1, phase);
+        matrix.kill(&[caught, other]);
+    }
+    matrix.end();
 }
 
 #[test]
@@ -234,38 +57,144 @@ fn a_run_survives_that_two_peers_are_killed_while_a_round_is_closed() {
     let (first, second) = (2, 5);
     matrix.caught_in(first, Phase::Training).signal(Signal::KILL);
     // The other one dies when it has seen the loss of the first, while votes go round.
-    let file = matrix.file(second);
+    let file = matrix.file(second, "jsonl");
     let process = matrix.run.peer(second);
     let has_seen = |line: &str| line.starts_with("{\"event\":\"absence\"") && line.contains("\"peer\":2");
     while !fs::read_to_string(&file).unwrap().lines().any(has_seen) {
-        std::thread::yield_now();
+        thread::yield_now();
     }
     process.signal(Signal::KILL);
-    for _ in 0..2 {
-        let restarted = matrix.run.wait_for("restarted");
-        *matrix
-            .restarts
-            .entry(restarted["peer"].as_u64().unwrap() as u32)
-            .or_default() += 1;
-    }
-    assert_eq!(matrix.restarts, BTreeMap::from([(first, 1), (second, 1)]));
+    matrix.wait_until_restarted(&[first, second]);
     for peer in [first, second] {
         matrix.wait_until_it_closes_a_round(peer);
     }
     matrix.end();
 }
 
+/// A long stop at a scale that a test can wait for: many times the time-out, and longer than its neighbours take to use up their tries.
+#[test]
+fn whoever_stands_still_past_all_time_outs_and_tries_comes_back() {
+    let tries = [
+        "liveness.sendMaxRetries=3",
+        "liveness.sendRetryBaseDelay=100ms",
+        "liveness.sendRetryMaxDelay=400ms",
+        "liveness.sendRetryJitter=100ms",
+    ];
+    let mut matrix = Matrix::with("{type: ring}", &tries);
+    matrix.hit(2, Phase::Exchange, Fault::Stop(30));
+    assert!(matrix.end() >= 30);
+}
+
+/// As 60 s are beside a `heartbeatTimeout` of 90 s.
+#[test]
+fn whoever_stands_still_for_less_than_the_time_out_is_waited_for() {
+    let patient = ["liveness.heartbeatTimeout=1m", "exchange.round.deadline=none"];
+    let mut matrix = Matrix::with("{type: mesh}", &patient);
+    let stopped = 3;
+    let process = matrix.caught_in(stopped, Phase::Training);
+    let waits = |peer| peer == stopped || Phase::last_of(&matrix.file(peer, "jsonl")) == Some(Phase::Exchange);
+    while !(0..PEERS).all(waits) {
+        thread::yield_now();
+    }
+    // What is tested is that they wait, for ten times their patience.
+    thread::sleep(Duration::from_secs(2));
+    assert!((0..PEERS).all(waits));
+    process.signal(Signal::CONT);
+    matrix.wait_until_it_closes_a_round(stopped);
+    assert_eq!(matrix.end(), 0);
+}
+
+#[test]
+fn a_peer_whose_port_somebody_has_taken_is_back_once_it_is_free() {
+    let mut matrix = Matrix::with("{type: mesh}", &["restarts=5"]);
+    let victim = 2;
+    let process = matrix.run.peer(victim);
+    matrix.kill(&[process]);
+    // The next process is told where the one before listened.
+    let process = matrix.run.peer(victim);
+    let address = process.argument("--listen=");
+    process.signal(Signal::KILL);
+    process.assert_gone();
+    let taken = UdpSocket::bind(&address).unwrap();
+    matrix.wait_until_restarted(&[victim]);
+    let restarted = matrix.run.wait_for("restarted");
+    let reason = restarted["reason"].as_str().unwrap();
+    let expected = format!("UDP {address} cannot be bound: is another process using that port?");
+    assert!(reason.contains(&expected), "{reason}");
+    drop(taken);
+    matrix.wait_until_it_closes_a_round(victim);
+    matrix.end();
+}
+
+/// Nobody needs the launcher, which takes the status, and starts the next process of who dies: it stands still for the whole run.
+#[test]
+fn a_run_goes_on_while_its_launcher_stands_still() {
+    const ROUNDS: usize = 20;
+    let rounds = format!("training.rounds={ROUNDS}");
+    let run = Endless::with(&[&SETTINGS[..], &[rounds.as_str()]].concat());
+    let file = |peer: u32| run.results().join(format!("peers/peer-{peer}.jsonl"));
+    while !(0..PEERS).all(|peer| file(peer).exists()) {
+        thread::yield_now();
+    }
+    run.signal(Signal::STOP);
+    let peers = run.peers();
+    let victim = 3;
+    while lines_of(&file(victim), "round").len() < 3 {
+        thread::yield_now();
+    }
+    peers[victim as usize].signal(Signal::KILL);
+    peers.iter().for_each(Process::assert_gone);
+    for peer in (0..PEERS).filter(|&peer| peer != victim) {
+        assert_eq!(lines_of(&file(peer), "round").len(), ROUNDS, "peer {peer}");
+    }
+    run.signal(Signal::CONT);
+    let (output, folder) = run.end();
+    let errors = stderr(&output);
+    assert_eq!(output.status.code(), Some(0), "{errors}");
+    let summary = read_json(&folder.path().join("summary.json"));
+    assert_eq!(summary["outcome"], "completed");
+    assert_eq!(lost(&summary), [u64::from(victim)], "{errors}");
+    assert_eq!(summary["rounds"].as_array().unwrap().len(), ROUNDS);
+    assert!(compared(folder.path()) > 0);
+}
+
+fn survives_hanging_trainings(sets: &[&str]) -> BTreeMap<u32, usize> {
+    let folder = tempfile::tempdir().unwrap();
+    let sets = [&SETTINGS[..], &["exchange.round.deadline=1s"], sets].concat();
+    let output = run("quickstart.yaml", folder.path(), &sets).output().unwrap();
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    assert!(compared(folder.path()) > 0);
+    let churned = |peer: u32| (peer, lines(folder.path(), peer.into(), "churn").len());
+    (0..PEERS).map(churned).filter(|(_, times)| *times > 0).collect()
+}
+
 #[test]
 fn hanging_trainings_and_killed_peers_leave_the_model_of_the_oracle() {
     let churn = "churn=[{event: wedge, rate: 0.1, for: 5s}, {event: pause, rate: 0.05, for: 2s}]";
-    let folder = tempfile::tempdir().unwrap();
-    let mut sets = SETTINGS.to_vec();
-    sets.extend([churn, "training.rounds=30", "exchange.round.deadline=1s"]);
-    let output = run("quickstart.yaml", folder.path(), &sets).output().unwrap();
-    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
-    let churned: usize = (0..PEERS.into())
-        .map(|peer| lines(folder.path(), peer, "churn").len())
-        .sum();
-    assert!(churned > 5, "{churned}");
-    compared(folder.path());
+    let churned = survives_hanging_trainings(&[churn, "training.rounds=30"]);
+    assert!(churned.values().sum::<usize>() > 5, "{churned:?}");
+}
+
+/// The hub or the root first, then two at once.
+fn survives_planned_hangs(topology: &str) {
+    let churn =
+        "churn=[{event: wedge, peers: [0], round: 3, for: 2s}, {event: wedge, peers: [1, 4], round: 8, for: 2s}]";
+    let topology = format!("topology={topology}");
+    let churned = survives_hanging_trainings(&[churn, "training.rounds=20", &topology]);
+    assert_eq!(churned, [(0, 1), (1, 1), (4, 1)].into());
+}
+
+#[test]
+fn hanging_trainings_hold_up_no_mesh() {
+    survives_planned_hangs("{type: mesh}");
+}
+
+#[test]
+fn hanging_trainings_of_hub_and_leaves_hold_up_no_star() {
+    survives_planned_hangs("{type: star, repair: ring}");
+}
+
+#[test]
+fn hanging_trainings_of_root_and_leaves_hold_up_no_tree() {
+    survives_planned_hangs("{type: tree, repair: reconnect}");
 }

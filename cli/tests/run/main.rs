@@ -9,11 +9,14 @@ mod examples;
 mod faults;
 mod fetch;
 mod live;
+mod matrix;
 mod network;
 mod oracle;
 #[path = "../../../peer/tests/support/oracle.rs"]
 mod oracle_rounds;
 mod peer;
+#[path = "../shared/phase.rs"]
+mod phase;
 #[path = "../shared/recorded.rs"]
 mod recorded;
 mod refused;

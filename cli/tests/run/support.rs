@@ -15,6 +15,8 @@ use rustix::{
 use serde_json::Value;
 use tempfile::TempDir;
 
+use crate::phase;
+
 /// Longest time that a process that must end may take, so that a test that fails does not hang.
 const PATIENCE: Timespec = Timespec { tv_sec: 60, tv_nsec: 0 };
 /// More rounds than any test waits for.
@@ -80,25 +82,23 @@ impl Process {
         self.pid
     }
 
+    /// What it was started with as an option.
+    pub(crate) fn argument(&self, option: &str) -> String {
+        let line = fs::read_to_string(format!("/proc/{}/cmdline", self.pid.as_raw_nonzero())).unwrap();
+        let mut arguments = line.split('\0');
+        arguments
+            .find_map(|argument| argument.strip_prefix(option))
+            .unwrap()
+            .to_owned()
+    }
+
     pub(crate) fn signal(&self, signal: Signal) {
         kill_process(self.pid, signal).unwrap();
     }
 
-    /// Stops it, and waits until each of its threads has stopped: the signal only asks for it.
+    /// Stops it, and waits until it stands still.
     pub(crate) fn stop(&self) {
-        self.signal(Signal::STOP);
-        let threads = format!("/proc/{}/task", self.pid.as_raw_nonzero());
-        let is_stopped = |stat: String| stat.rsplit(") ").next().unwrap().starts_with('T');
-        let all_stopped = || {
-            let mut threads = fs::read_dir(&threads).unwrap();
-            threads.all(|thread| {
-                let stat = fs::read_to_string(thread.unwrap().path().join("stat"));
-                stat.is_ok_and(is_stopped)
-            })
-        };
-        while !all_stopped() {
-            std::thread::yield_now();
-        }
+        phase::stop(self.pid);
     }
 
     /// Waits until it is gone.

@@ -127,6 +127,14 @@ fn a_star_survives_its_hub() {
 }
 
 #[test]
+fn a_ring_with_repair_survives_all_neighbours_of_a_peer() {
+    let folder = survives(&[1, 5], &["topology={type: ring, repair: ring}"]);
+    let repairs = lines(folder.path(), 0, "repair");
+    let last = repairs.last().unwrap();
+    assert_eq!(last["neighbours"].as_array().unwrap().len(), 2, "{last}");
+}
+
+#[test]
 fn a_peer_that_is_stopped_for_a_while_catches_up() {
     let run = started(&["training.rounds=100"]);
     let peers = run.peers();
@@ -170,11 +178,14 @@ fn nobody_waits_for_a_peer_that_is_away_when_the_others_finish() {
     assert_eq!(lines(folder.path(), 0, "round").len(), 20);
 }
 
-#[test]
-fn a_run_with_too_few_peers_pauses_and_ends_with_the_reason() {
-    let mut run = started(&[ENDLESS, "liveness.pauseLimit=1s", NO_RESTARTS]);
+/// Kills peers without whom too few are left, or too few that reach each other; `left` are connected in the largest piece.
+fn pauses_and_fails(victims: &[u64], topology: &str, left: u32) {
+    let topology = format!("topology={topology}");
+    let mut run = started(&[ENDLESS, "liveness.pauseLimit=1s", NO_RESTARTS, &topology]);
     let peers = run.peers();
-    peers[3..].iter().for_each(|peer| peer.signal(Signal::KILL));
+    for &victim in victims {
+        peers[victim as usize].signal(Signal::KILL);
+    }
     run.wait_for("lost");
     let (output, folder) = run.end();
     let errors = stderr(&output);
@@ -182,15 +193,13 @@ fn a_run_with_too_few_peers_pauses_and_ends_with_the_reason() {
     peers.iter().for_each(Process::assert_gone);
     let error = errors.split_once("error: ").unwrap().1;
     assert!(error.contains(" was killed by signal 9"), "{errors}");
-    assert!(
-        error.contains("3 of the peers take part for 1s, 4 are needed (liveness.minPeers)"),
-        "{errors}"
-    );
+    let reason = format!("{left} of the peers take part for 1s, 4 are needed (liveness.minPeers)");
+    assert!(error.contains(&reason), "{errors}");
     assert!(
         error.contains("0 of 6 peers came to the end, and 4 are needed"),
         "{errors}"
     );
-    for peer in 0..3 {
+    for peer in (0..PEERS).filter(|peer| !victims.contains(peer)) {
         let paused = lines(folder.path(), peer, "paused");
         let last = paused.last().unwrap();
         assert_eq!((&last["paused"], &last["needed"]), (&true.into(), &4.into()));
@@ -199,6 +208,22 @@ fn a_run_with_too_few_peers_pauses_and_ends_with_the_reason() {
     assert_eq!(summary["outcome"], "failed");
     assert!(summary["modelHash"].is_null(), "{summary}");
     assert!(!folder.path().join("model.safetensors").exists());
+}
+
+#[test]
+fn a_run_with_too_few_peers_pauses_and_ends_with_the_reason() {
+    pauses_and_fails(&[3, 4, 5], "{type: ring}", 3);
+}
+
+#[test]
+fn a_star_without_hub_and_repair_pauses_and_ends_with_the_reason() {
+    pauses_and_fails(&[0], "{type: star}", 1);
+}
+
+#[test]
+fn a_ring_in_two_pieces_without_repair_pauses_and_ends_with_the_reason() {
+    // The neighbours of peer 0.
+    pauses_and_fails(&[1, 5], "{type: ring}", 3);
 }
 
 #[test]

@@ -165,3 +165,18 @@ fn what_decides_reads_no_clock_and_opens_nothing() {
         ]
     );
 }
+
+/// It may jump. Certificates are compared with it, people are told it, a server may name a time to come back at, and what `churn` plans
+/// after a time goes on by it in the next process.
+#[test]
+fn peers_read_the_wall_clock_for_these_only() {
+    assert_eq!(
+        mentions("peer/src", "SystemTime::now"),
+        [
+            "peer/src/data/fetch/request.rs",
+            "peer/src/driver.rs",
+            "peer/src/metrics_file.rs",
+            "peer/src/process/assembly.rs"
+        ]
+    );
+}
