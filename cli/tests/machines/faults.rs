@@ -184,6 +184,33 @@ fn lost_packets_and_long_ways_lose_nobody() {
     training.end();
 }
 
+/// Who is dialled is dialled by name again; who dials keeps its connections, which QUIC moves.
+#[test]
+fn a_machine_with_another_address_is_found_again() {
+    let hosts = |network: &Network, address: &str| {
+        for index in 0..MACHINES {
+            network.write_hosts(index, &format!("{address} node0\n"));
+        }
+    };
+    let training = Training::start(&[], |network| {
+        network.write_nodes(&["node0", "10.77.0.11", "10.77.0.12", "10.77.0.13", "10.77.0.14"]);
+        hosts(network, "10.77.0.10");
+    });
+    let network = &training.network;
+    // The last one dials all others.
+    network.move_to(4, "10.77.0.14", "10.77.0.24");
+    training.wait_for_rounds(4, 5);
+    // All others dial the first one.
+    network.move_to(0, "10.77.0.10", "10.77.0.20");
+    training.wait_for_rounds_without(1, &[0]);
+    hosts(network, "10.77.0.20");
+    training.wait_for_rounds(0, 2);
+    // Two do not find this one at its address any more: it dials the two others, which is enough.
+    network.move_to(2, "10.77.0.12", "10.77.0.22");
+    training.wait_for_rounds(2, 5);
+    assert!(training.end() >= 3);
+}
+
 #[test]
 fn a_machine_that_cannot_write_ends_with_the_reason_and_the_others_go_on() {
     let mut training = Training::start(&["checkpoint={type: periodic}", "liveness.minPeers=2"], |_| {});

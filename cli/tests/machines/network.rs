@@ -176,6 +176,13 @@ impl Network {
         ip(&format!("-n {} link set eth0 {what}", self.machine(index)));
     }
 
+    /// Gives a machine another IPv4 address; the processes on it stay.
+    pub(crate) fn move_to(&self, index: u32, from: &str, to: &str) {
+        let machine = self.machine(index);
+        ip(&format!("-n {machine} addr del {from}/24 dev eth0"));
+        ip(&format!("-n {machine} addr add {to}/24 dev eth0"));
+    }
+
     /// The peer of a machine gets a variable when it is started.
     pub(crate) fn set_variable(&mut self, index: u32, name: &'static str, value: PathBuf) {
         self.environment.push((index, name, value));

@@ -1,10 +1,7 @@
 //! One connection: its control stream in both directions, its pieces, its end.
 
 use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering},
-    },
+    sync::atomic::{AtomicU64, Ordering},
     time::Duration,
 };
 
@@ -49,7 +46,6 @@ pub struct Link {
     generation: Generation,
     is_dialled: bool,
     connection: Connection,
-    gate: Arc<Gate>,
     control: Option<mpsc::UnboundedSender<Queued>>,
     /// Bounds what is in `control`.
     waiting: Waiting,
@@ -120,15 +116,8 @@ impl Link {
 
     /// Sends a piece on a stream of its own; [`LinkEvent::UploadEnded`] follows.
     pub fn upload(&self, header: PieceHeader, data: Bytes) {
-        self.connection.set_send_window(self.gate.held());
-        pieces::upload(
-            &self.uploads,
-            self.connection.clone(),
-            Arc::clone(&self.gate),
-            header,
-            data,
-            self.reporter(),
-        );
+        self.connection.set_send_window(Gate::attend(&self.connection).held());
+        pieces::upload(&self.uploads, self.connection.clone(), header, data, self.reporter());
     }
 
     /// Resets an upload's stream.
@@ -211,7 +200,8 @@ async fn start(
     (send, receive): (SendStream, RecvStream),
     shared: &Shared,
 ) {
-    let gate = Gate::attend(&connection);
+    // From its first byte on.
+    Gate::attend(&connection);
     static GENERATIONS: AtomicU64 = AtomicU64::new(0);
     let generation = GENERATIONS.fetch_add(1, Ordering::Relaxed);
     let (control, queue) = mpsc::unbounded_channel();
@@ -240,7 +230,6 @@ async fn start(
         generation,
         is_dialled,
         connection,
-        gate,
         control: Some(control),
         waiting,
         writer: Some(writer),

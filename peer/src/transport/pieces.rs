@@ -3,6 +3,7 @@
 use std::{
     collections::HashMap,
     sync::{Arc, Mutex, PoisonError},
+    time::Duration,
 };
 
 use bytes::Bytes;
@@ -11,6 +12,7 @@ use quinn::{Connection, RecvStream, SendStream, WriteError};
 use tokio::{
     sync::oneshot,
     task::{AbortHandle, JoinSet},
+    time::timeout,
 };
 
 use super::{LinkEvent, gate::Gate, shared::Reporter};
@@ -19,6 +21,8 @@ use crate::{buffers::Buffers, clock};
 /// Longer pieces are hashed on another thread than the driver's, so that messages do not wait for it. No chunk is longer unless the
 /// manifest says so: the driver hashes those of usual length about as fast as it hands them over.
 const LARGE: usize = 256 * 1024;
+/// How long a piece waits at a gate before it looks whether that is still the connection's.
+const PATH_CHECK: Duration = Duration::from_millis(500);
 
 /// The tasks that send or receive pieces, by request.
 #[derive(Clone, Debug, Default)]
@@ -54,14 +58,7 @@ impl Drop for UploadGuard {
     }
 }
 
-pub(super) fn upload(
-    running: &Running,
-    connection: Connection,
-    gate: Arc<Gate>,
-    header: PieceHeader,
-    data: Bytes,
-    reporter: Reporter,
-) {
+pub(super) fn upload(running: &Running, connection: Connection, header: PieceHeader, data: Bytes, reporter: Reporter) {
     let request = header.request;
     let guard = UploadGuard {
         request,
@@ -76,7 +73,7 @@ pub(super) fn upload(
             let Ok(mut stream) = connection.open_uni().await else {
                 return;
             };
-            let write = write(&mut stream, &gate, header.encode(), data);
+            let write = write(&mut stream, &connection, header.encode(), data);
             let written = tokio::select! {
                 written = write => written.is_ok(),
                 _ = connection.closed() => false,
@@ -89,10 +86,20 @@ pub(super) fn upload(
     });
 }
 
-/// Gives QUIC a piece as the gate lets it through.
-async fn write(stream: &mut SendStream, gate: &Gate, mut header: Bytes, mut data: Bytes) -> Result<(), WriteError> {
+/// Gives QUIC a piece as the gate lets it through. Where the neighbour's address changes, QUIC begins with another controller, and nothing
+/// opens the gate of the one before.
+async fn write(
+    stream: &mut SendStream,
+    connection: &Connection,
+    mut header: Bytes,
+    mut data: Bytes,
+) -> Result<(), WriteError> {
+    let mut gate = Gate::attend(connection);
     while !header.is_empty() || !data.is_empty() {
-        let room = gate.batch().await;
+        let Ok(room) = timeout(PATH_CHECK, gate.batch()).await else {
+            gate = Gate::attend(connection);
+            continue;
+        };
         let first = header.split_to(header.len().min(room));
         let second = data.split_to(data.len().min(room - first.len()));
         gate.give(first.len() + second.len());
