@@ -40,6 +40,25 @@ fn a_tree_survives_each_fault_in_each_phase() {
 }
 
 #[test]
+fn a_star_without_repair_pauses_without_its_hub_and_goes_on_with_it() {
+    const HUB: u32 = 0;
+    let mut matrix = Matrix::on("{type: star}");
+    for phase in Phase::ALL {
+        let hub = matrix.caught_in(HUB, phase);
+        let is_paused = |leaf| {
+            let pauses = lines_of(&matrix.file(leaf, "jsonl"), "paused");
+            pauses.last().is_some_and(|line| line["paused"] == true)
+        };
+        while !(1..PEERS).all(is_paused) {
+            thread::yield_now();
+        }
+        hub.signal(Signal::CONT);
+        matrix.wait_until_it_closes_a_round(HUB);
+    }
+    matrix.end();
+}
+
+#[test]
 fn a_ring_survives_that_all_neighbours_of_a_peer_are_killed_at_once() {
     let mut matrix = Matrix::on("{type: ring}");
     for phase in [Phase::Training, Phase::Exchange] {
