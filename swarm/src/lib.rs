@@ -17,6 +17,7 @@ mod choke;
 pub mod chunk;
 pub mod churn;
 mod config;
+mod cuts;
 mod early_stop;
 mod equivocation;
 #[cfg(feature = "test-utils")]

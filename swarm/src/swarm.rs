@@ -48,6 +48,7 @@ use crate::{
     Time,
     choke::Choker,
     config::{Beginning, Config},
+    cuts::has_cut_vertex,
     early_stop::{Convergence, EarlyStop},
     message::{Hello, Message, State},
     metainfo::{Signed, Verifier},
@@ -113,6 +114,8 @@ pub struct Swarm {
     made: Option<u32>,
     /// The round whose model the driver keeps, so that it can be offered without the round's chunks.
     kept_model: Option<u32>,
+    /// Whether the loss of one peer may separate others, of whom this peer knows nothing but by way of it.
+    may_fall_apart: bool,
     /// Rounds below this are released.
     released: u32,
     /// The number of the last [`Recall`].
@@ -145,6 +148,9 @@ impl Swarm {
         );
         let first = config.first_round();
         let current = new_round(&config, first, neighbours.len());
+        // Whoever is next to all others knows when all are done.
+        let is_next_to_all = config.neighbours.len() as u32 + 1 >= config.peers;
+        let may_fall_apart = !is_next_to_all && has_cut_vertex(&config.topology);
         let catches_up = matches!(config.beginning, Beginning::CatchUp(_));
         let mut swarm = Self {
             view: View::new(
@@ -178,6 +184,7 @@ impl Swarm {
             offered: None,
             made: None,
             kept_model: None,
+            may_fall_apart,
             early_stop: config.early_stop,
             convergence: None,
             config: Arc::new(config),

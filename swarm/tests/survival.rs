@@ -6,7 +6,9 @@ use std::{collections::BTreeMap, time::Duration};
 
 use fltorrent_swarm::{
     Action, Bottleneck, Deadline, Departure, EarlierUpdates, EndCause, Failure, Notice, Repair, RoundEnd, RoundPhase,
-    RoundRules, simulation::Network, test_utils::Outcome,
+    RoundRules,
+    simulation::{LinkProfile, Network},
+    test_utils::Outcome,
 };
 use support::{LONG, Setup, edges};
 
@@ -92,6 +94,46 @@ fn whoever_died_comes_back_with_another_process_and_takes_part_again() {
         }
     }
     assert!(recalled > 0, "what was kept was fetched again");
+}
+
+/// It dies when some of its neighbours have closed a round, and heard that it has, while others lack what it alone could pass on.
+#[test]
+fn whoever_holds_the_others_together_comes_back_with_nothing_and_they_go_on() {
+    for (topology, node, lack) in [("star", 0, &[3, 4, 5][..]), ("tree", 1, &[3, 4]), ("line", 2, &[3])] {
+        let setup = Setup {
+            chunks: 1,
+            ..setup(6, 5)
+        };
+        let train = Duration::from_millis(300);
+        let mut network = setup.network_whose(&edges(topology, 6), |_| train);
+        let has_ended = |network: &Network, node: u32, round: usize| network.ends(node).len() > round;
+        while !(0..6).all(|node| has_ended(&network, node, 0)) {
+            assert!(network.step());
+        }
+        let slow = LinkProfile {
+            rate: 400.0,
+            ..setup.link
+        };
+        lack.iter().for_each(|&other| network.set_profile(node, other, slow));
+        let fast: Vec<u32> = (0..6).filter(|other| !lack.contains(other) && *other <= 2).collect();
+        while !fast.iter().all(|&node| has_ended(&network, node, 1)) {
+            assert!(network.step());
+        }
+        let later = network.now() + Duration::from_millis(50);
+        run_until(&mut network, later);
+        assert!(lack.iter().all(|&node| !has_ended(&network, node, 1)), "{topology}");
+        network.kill(node);
+        network.forget(node);
+        lack.iter()
+            .for_each(|&other| network.set_profile(node, other, setup.link));
+        let later = network.now() + Duration::from_millis(40);
+        run_until(&mut network, later);
+        let last = network.signed(node).last().copied().unwrap();
+        network.restart(node, EarlierUpdates::UpTo(last));
+        edges(topology, 6).into_iter().for_each(|(a, b)| network.mend(a, b));
+        assert!(network.run(LONG), "{topology}: wedged");
+        assert_survived(&setup, &network, &(0..6).collect::<Vec<u32>>(), topology);
+    }
 }
 
 /// Nodes join a run that has begun without them, once others are in a round.

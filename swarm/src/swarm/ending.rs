@@ -64,10 +64,11 @@ impl Swarm {
     /// Releases the previous round once no neighbour needs it.
     pub(super) fn release(&mut self) {
         let over = self.previous.as_ref();
-        // Whoever comes back in the last round goes on from the model of the one before it, and one who is wired to this peer next may
-        // lack what all neighbours have.
+        // Whoever comes back in the last round goes on from the model of the one before it. One who is wired to this peer next may lack what
+        // all neighbours have, and so may the next process of a neighbour that others have everything from.
         let lacks_model = over.is_some_and(|previous| self.kept_model != Some(previous.number));
-        let may_be_wanted = self.is_last() && lacks_model || self.somebody_catches_up() || self.repairs();
+        let may_be_wanted =
+            self.is_last() && lacks_model || self.somebody_catches_up() || self.repairs() || self.may_fall_apart;
         if self.goes_on_without() && may_be_wanted {
             return;
         }

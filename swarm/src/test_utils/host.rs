@@ -168,6 +168,11 @@ impl Host {
         }
     }
 
+    /// Its next process finds no chunk.
+    pub(crate) fn forget(&mut self) {
+        self.store.clear();
+    }
+
     /// A piece has come in full, and its header got this hash: it is checked, and kept where the state machine says so.
     pub fn receive(&mut self, now: Time, swarm: &mut Swarm, from: u32, piece: (&PieceHeader, Bytes), hash: &[u8; 32]) {
         let (header, data) = piece;

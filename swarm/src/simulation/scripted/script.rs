@@ -69,6 +69,11 @@ impl Network {
         self.world.replace(node, swarm, host);
     }
 
+    /// What a killed node has stored is gone, as it is where all of it was in memory.
+    pub fn forget(&mut self, node: u32) {
+        self.world.peers[node as usize].own.forget();
+    }
+
     /// Starts a node that joins later.
     pub fn join(&mut self, node: u32) {
         let now = self.now();
