@@ -152,7 +152,7 @@ impl Swarm {
     /// Nobody will ever give what this peer still needs of the round: its neighbours are done with it.
     pub(super) fn rejoin_when_stuck(&mut self) {
         let round = &self.current;
-        let waits_for_votes = !round.votes.is_empty() && round.agreed().is_none();
+        let waits_for_votes = !round.votes.is_empty() && round.agreed().is_none() && !self.somebody_is_past_it();
         let waits_for_chunks = round.in_flight() > 0 || round.is_recalling();
         if round.is_closed() || round.is_full() || waits_for_votes || waits_for_chunks || self.joining.is_some() {
             return;
@@ -161,7 +161,8 @@ impl Swarm {
         let is_there = |neighbour: &Neighbour| self.is_wired_to(neighbour) && self.may_be_there(neighbour);
         let there = (0..self.neighbours.len()).filter(|&at| is_there(&self.neighbours[at]));
         let open: Vec<usize> = there.collect();
-        let is_done = |&at: &usize| round.neighbour(at).says_done;
+        // Who is further does not say so of this round any more.
+        let is_done = |&at: &usize| round.neighbour(at).says_done || self.neighbours[at].ahead.is_some();
         let is_stuck = match round.agreed() {
             // Who is done and does not have what was folded has taken a model over, and can give that.
             Some(_) => open.iter().any(is_done),
@@ -174,6 +175,14 @@ impl Swarm {
             // The model of the round before would lead to the same place.
             self.rejoin(over + 1, over);
         }
+    }
+
+    /// Whether somebody takes part who is in a round after the next one: it votes on this one no more, so that no view comes to an end.
+    fn somebody_is_past_it(&self) -> bool {
+        let takes_part = |peer: u32| self.view.members().contains(peer);
+        let mut neighbours = self.neighbours.iter().filter(|neighbour| neighbour.ahead.is_some());
+        neighbours.any(|neighbour| takes_part(neighbour.peer))
+            || self.origins_ahead.keys().any(|&origin| takes_part(origin))
     }
 
     /// Whether so many have signed updates of the next round that one of them at least does not lie.
