@@ -359,6 +359,7 @@ impl Launcher {
         let left = plan.peers.len() - self.failures.len() - 1;
         let loss = PeerLoss::of(&failure, results, plan.training.rounds, left, self.needed());
         let finished = self.status.as_ref().map(|status| status.lose(failure.index));
+        kept::remove(&results.peers(), failure.index);
         self.tell_rounds(finished.unwrap_or_default());
         self.failures.push((failure, loss.clone()));
         Event::Lost(Box::new(loss))

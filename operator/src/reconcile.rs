@@ -2,6 +2,7 @@
 //! one calls them in turn and is where the client is.
 
 mod act;
+mod claims;
 mod context;
 mod error;
 mod publish;

@@ -159,8 +159,8 @@ fn claims(
                 let namespace = claim.namespace().unwrap_or_default();
                 if experiment.is_some_and(|name| context.lost_claim(&namespace, name)) {
                     tracing::warn!(namespace, name = claim.name_any(), "a claim is gone");
-                    triggers.owner(claim);
                 }
+                triggers.owner(claim);
             }
             // A watch that begins anew does not say what was deleted meanwhile.
             Event::InitDone => {

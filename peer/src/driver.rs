@@ -155,7 +155,7 @@ impl Driver {
                 };
                 // The first error is the one that is told.
                 self.end_with(state).ok();
-                if !error.is_final() {
+                if error.leaves_files() {
                     self.parts.store.leave();
                 }
                 Err(error)

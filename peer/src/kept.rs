@@ -8,7 +8,7 @@ use std::{
     collections::BTreeMap,
     fs::{self, File},
     io,
-    os::unix::fs::FileExt,
+    os::unix::fs::{FileExt, OpenOptionsExt},
     path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError},
 };
@@ -16,7 +16,10 @@ use std::{
 use bytes::Bytes;
 use fltorrent_coordinator::identity::RunId;
 use fltorrent_swarm::{ChunkId, ChunkLayout, Recall, check_piece};
-use rustix::{fs::SeekFrom, io::Errno};
+use rustix::{
+    fs::{OFlags, SeekFrom},
+    io::Errno,
+};
 
 use crate::buffers::Buffers;
 
@@ -27,6 +30,8 @@ const MOST_ROUNDS: usize = 4;
 /// A slot begins with a page, so that holes between slots are holes of the file.
 const PAGE: u64 = 4096;
 const ELEMENT: u64 = 4;
+/// Single updates are nobody's business but the peer's.
+const MODE: u32 = 0o600;
 
 /// Held while a file is made, and from the moment on that none may be made any more.
 static MAKING: Mutex<()> = Mutex::new(());
@@ -243,7 +248,8 @@ pub fn remove_for_good(folder: &Path, peer: u32) {
 /// When it cannot be made, or is there.
 pub fn create(path: &Path) -> io::Result<File> {
     let _making = MAKING.lock().unwrap_or_else(PoisonError::into_inner);
-    File::options().read(true).write(true).create_new(true).open(path)
+    let mut options = File::options();
+    options.read(true).write(true).create_new(true).mode(MODE).open(path)
 }
 
 fn remove_those(folder: &Path, prefix: &str) {
@@ -264,10 +270,11 @@ fn files_of(folder: &Path, prefix: &str) -> Vec<PathBuf> {
     kept.map(|entry| entry.path()).collect()
 }
 
-/// A pipe of that name would be waited for.
+/// Neither a link is followed, nor a pipe of that name waited for.
 fn open(path: &Path) -> Option<File> {
-    let is_file = fs::symlink_metadata(path).ok()?.is_file();
-    is_file.then(|| File::open(path).ok()).flatten()
+    let flags = (OFlags::NOFOLLOW | OFlags::NONBLOCK).bits().cast_signed();
+    let file = File::options().read(true).custom_flags(flags).open(path).ok()?;
+    file.metadata().ok()?.is_file().then_some(file)
 }
 
 /// Whether something was written there: of many chunks that never were nothing is read.

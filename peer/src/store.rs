@@ -1,8 +1,8 @@
-//! The chunk store: an append-only file a round, with a RAM budget before it.
+//! The chunk store: a file a round, with a RAM budget before it.
 //!
 //! A chunk stays in RAM while the budget lasts. The oldest ones of other origins go to the file first, since every neighbour
 //! asks for this peer's own and few for those that others have too. The files have no name, so that nothing is left behind
-//! however the process ends, unless somebody removes what the next process does not want ([`ChunkStore::kept`]).
+//! however the process ends. They have names where the next process wants what is in them ([`ChunkStore::kept`]), and somebody removes what is left.
 
 use std::{
     collections::{BTreeMap, HashMap, VecDeque, btree_map::Entry},

@@ -318,7 +318,8 @@ impl Progress {
         if !end.missing.is_none() {
             self.missing = self.missing.max(Some((*round, end.missing)));
         }
-        self.bottleneck = self.bottleneck.max(bottleneck.map(|it| (*round, it)));
+        let named = bottleneck.filter(|it| it.peer < self.peers);
+        self.bottleneck = self.bottleneck.max(named.map(|it| (*round, it)));
     }
 
     /// Drops what a peer has reported too long ago.

@@ -107,6 +107,19 @@ fn a_process_that_stood_still_has_half_of_the_time_left() {
 }
 
 #[test]
+fn so_has_one_that_stood_still_when_half_of_it_had_passed() {
+    let mut solo = behind_another();
+    solo.pass(6 * SECOND);
+    solo.now += 100 * SECOND;
+    solo.swarm.handle_timeout(solo.now);
+    solo.drain();
+    solo.pass(4 * SECOND);
+    assert_eq!(said(&mut solo), (0, vec![]));
+    solo.pass(SECOND);
+    assert_eq!(said(&mut solo).1, [Notice::Hangs { peer: 0 }]);
+}
+
+#[test]
 fn where_no_update_may_be_missing_it_says_nothing() {
     let mut solo = behind_another();
     let config = Config {

@@ -49,13 +49,13 @@ pub(super) async fn prepare(
     if desired.objects.is_none() {
         return Ok(again);
     }
-    let touched = context.is_touched(validated);
+    let before = context.before(validated);
     let applied = match apply(context, validated, &ledger(prior), seen, desired).await {
         Ok(applied) => applied,
         Err(error) => return Err(refused(context, validated, prior, seen, error).await),
     };
     drop(held);
-    context.stood(validated, applied.mark(), touched, Instant::now());
+    context.stood(validated, applied.mark(), before, Instant::now());
     Ok(None)
 }
 
@@ -166,7 +166,7 @@ pub(super) async fn act(
     } = Step::of(context, validated, &seen, pods, objects);
     let again = [again, left_alone, room].into_iter().flatten().min();
     told(&desired, ledger);
-    let touched = context.is_touched(validated);
+    let before = context.before(validated);
     let applied = match apply(context, validated, ledger, &seen, desired).await {
         Ok(applied) => applied,
         Err(error) => return Err(refused(context, validated, prior, &seen, error).await),
@@ -178,7 +178,7 @@ pub(super) async fn act(
         rooms.leave(&validated.uid);
     }
     drop(held);
-    context.stood(validated, applied.mark(), touched, Instant::now());
+    context.stood(validated, applied.mark(), before, Instant::now());
     let trouble = trouble(context, validated, ledger, &seen).await;
     context.leave(validated, ledger, &seen.facts);
     let figures: Figures = context.figures(validated, ledger, prior);

@@ -28,7 +28,7 @@ use kube::{
     runtime::reflector::{ObjectRef, Store},
 };
 
-use super::Watched;
+use super::{Watched, claims::Before};
 use crate::{
     apply::{Applier, ApplyError, Made, Mark},
     build::Site,
@@ -75,6 +75,8 @@ pub struct Context {
     hub: Arc<Hub>,
     looks: AtomicU64,
     lists: AtomicBool,
+    /// Claims that were seen to be gone.
+    pub(super) claims_lost: AtomicU64,
     remembered: Mutex<HashMap<String, Remembered>>,
 }
 
@@ -83,16 +85,18 @@ pub struct Context {
 pub(super) struct Remembered {
     pub(super) throttle: Throttle,
     repairs: Repairs,
+    /// Claims are gone since its objects were applied.
+    pub(super) claims_gone: bool,
     failures: u32,
     /// The status as it was last written, and the version that the experiment has with it.
     pub(super) status: Option<(ExperimentStatus, String)>,
     /// Versions of its objects, and their generation.
-    mark: Option<(i64, Mark)>,
+    pub(super) mark: Option<(i64, Mark)>,
     /// Plan or error of a generation.
     plan: Option<(Option<i64>, Planned)>,
     published: HashSet<(&'static str, String)>,
     /// Claims that an apply which came to no end has made.
-    claims: Arc<Made>,
+    pub(super) claims: Arc<Made>,
     /// What only an experiment that runs needs is deleted.
     retired: bool,
 }
@@ -120,6 +124,7 @@ impl Context {
             hub,
             looks: AtomicU64::new(0),
             lists: AtomicBool::new(true),
+            claims_lost: AtomicU64::new(0),
             remembered: Mutex::default(),
         }
     }
@@ -249,9 +254,9 @@ impl Context {
 
     /// True if its objects stand as they were applied for this generation.
     pub(super) fn stands(&self, validated: &Validated) -> bool {
-        self.all()
-            .get(&validated.uid)
-            .and_then(|one| one.mark.as_ref())
+        let all = self.all();
+        let one = all.get(&validated.uid).filter(|one| !one.claims_gone);
+        one.and_then(|one| one.mark.as_ref())
             .is_some_and(|(generation, _)| *generation == validated.generation)
     }
 
@@ -278,16 +283,19 @@ impl Context {
         Arc::clone(&self.all().entry(validated.uid.clone()).or_default().claims)
     }
 
-    /// Takes note of how objects stand now; `touched` says how they stood before.
-    pub(super) fn stood(&self, validated: &Validated, mark: Option<&Mark>, touched: bool, now: Instant) {
+    /// Takes note of how objects stand now, and how they stood `before`.
+    pub(super) fn stood(&self, validated: &Validated, mark: Option<&Mark>, before: Before, now: Instant) {
+        // One that went meanwhile may have been counted as there.
+        let claims_gone = self.before(validated).claims_lost != before.claims_lost;
         let mut all = self.all();
         let one = all.entry(validated.uid.clone()).or_default();
         one.failures = 0;
         if let Some(mark) = mark {
-            if touched {
+            if before.touched {
                 one.repairs.applied(now);
             }
             one.claims = Arc::default();
+            one.claims_gone = claims_gone;
             one.mark = Some((validated.generation, mark.clone()));
         }
     }
@@ -324,25 +332,6 @@ impl Context {
             one.mark = None;
         }
         !covered
-    }
-
-    /// A claim of an experiment is gone, as its label says. Returns whether its objects were all there before, so that they are to be applied
-    /// again: a claim has no owner and no version that matters, and is made anew like any other object.
-    pub fn lost_claim(&self, namespace: &str, experiment: &str) -> bool {
-        let mut all = self.all();
-        let of = |one: &&mut Remembered| {
-            let mark = one.mark.as_ref().map(|(_, mark)| mark);
-            mark.is_some_and(|mark| mark.is_of(namespace, experiment))
-        };
-        let found = all.values_mut().find(of);
-        found.is_some_and(|one| one.mark.take().is_some())
-    }
-
-    /// Which claims are gone is not known: the next look at an experiment makes those that are missing.
-    pub fn lost_sight_of_claims(&self) {
-        for one in self.all().values_mut() {
-            one.mark = None;
-        }
     }
 
     /// Counts a failure; returns how many there were before it.

@@ -528,6 +528,10 @@ async fn a_claim_that_is_gone_is_made_anew_alone() {
     assert!(!context.lost_claim("other", "a") && !context.lost_claim("team", "b"));
     assert!(context.lost_claim("team", "a"));
     assert_eq!(reason(cluster.look(&context, "a").await), "");
+    // It is made anew whatever else has changed, and that is nobody's doing.
+    cluster.remove(CLAIMS, "a-checkpoints-2");
+    assert!(context.lost_claim("team", "a"));
+    assert_eq!(reason(cluster.look(&context, "a").await), "");
     for (resource, before) in ["pods", CLAIMS].into_iter().zip(before) {
         let after = uids(&cluster, resource);
         let changed: Vec<usize> = (0..4).filter(|index| after[*index] != before[*index]).collect();

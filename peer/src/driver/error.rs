@@ -67,6 +67,15 @@ impl RunError {
         }
     }
 
+    /// Whether the next process finds what this one has in files. Where no more could be written it would want their room.
+    pub(crate) const fn leaves_files(&self) -> bool {
+        let is_full = matches!(
+            self,
+            Self::Store(_) | Self::Work(WorkError::Store { .. } | WorkError::Keep { .. })
+        );
+        !is_full && !self.is_final()
+    }
+
     /// Whether another process has taken the place of this one.
     pub const fn is_superseded(&self) -> bool {
         matches!(

@@ -56,7 +56,10 @@ impl Recalls {
 
 impl Driver {
     pub(super) fn recall(&mut self, recall: Recall) {
-        self.recalls.waiting.push_back(recall);
+        // Of another round, or of the same origin before, nobody takes an answer any more.
+        let waiting = &mut self.recalls.waiting;
+        waiting.retain(|it| it.round == recall.round && it.origin != recall.origin);
+        waiting.push_back(recall);
         self.search_next();
     }
 

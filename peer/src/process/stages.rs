@@ -137,8 +137,8 @@ impl Ready {
             work();
         })?;
         let result = driver.run().await;
-        let goes_on = result.as_ref().is_err_and(|error| !error.is_final());
-        if let Some(folder) = left.filter(|_| !goes_on) {
+        let leaves = result.as_ref().is_err_and(|error| error.leaves_files());
+        if let Some(folder) = left.filter(|_| !leaves) {
             kept::remove(&folder, index);
         }
         let Finished { parameters, first } = result?;

@@ -141,7 +141,7 @@ impl Swarm {
         !neighbour.is_away_again() && !self.view.is_awaited(neighbour.peer)
     }
 
-    /// Others are in these rounds, one of whom at least does not lie.
+    /// Others are in these rounds, as many as count.
     fn rejoin_those_in(&mut self, rounds: &[u32]) {
         let (Some(&first), Some(&last)) = (rounds.iter().min(), rounds.iter().max()) else {
             return;
@@ -251,6 +251,7 @@ impl Swarm {
         self.take_part_from(first);
         self.current = new_round(&self.config, first, self.neighbours.len());
         (self.round_began_at, self.last_news) = (now, now);
+        self.lease.begin(now);
         let gives_from = self.gives_from;
         self.actions.push_back(Action::Begin { gives_from });
     }

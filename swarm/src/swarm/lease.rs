@@ -6,12 +6,15 @@ use std::time::Duration;
 use super::{Swarm, lengths::Lengths};
 use crate::{Time, rules::Deadline};
 
+/// A timer that comes later than this part of a lease was looked at by nobody: the process stood still.
+const LATE: u32 = 4;
+
 /// The lease.
 #[derive(Debug, Default)]
 pub(super) struct Lease {
     /// The last sign of progress, or the beginning of the round.
     renewed: Time,
-    /// When half of it had passed. A process that stood still as a whole finds half of it left when it goes on.
+    /// When half of it had passed, or the process went on that had stood still as a whole: half of it is left then.
     doubted: Option<Time>,
     is_over: bool,
     /// The longest time between two signs in this round, and in the ones before.
@@ -75,10 +78,12 @@ impl Swarm {
 
     /// Gives up on this peer's training once the lease is over. Where nobody else has come further nobody waits, and it goes on.
     pub(super) fn look_at_lease(&mut self, now: Time) {
-        if self.next_lease().is_none_or(|due| due > now) {
+        let Some(due) = self.next_lease().filter(|due| *due <= now) else {
             return;
-        }
-        self.lease.is_over = self.lease.doubted.is_some() && self.current.whole() > 0;
+        };
+        let late = self.lease_length().map_or(Duration::ZERO, |length| length / LATE);
+        let stood_still = now - due >= late;
+        self.lease.is_over = self.lease.doubted.is_some() && !stood_still && self.current.whole() > 0;
         self.lease.doubted = Some(now);
     }
 }

@@ -168,7 +168,7 @@ impl Swarm {
         }
         match (hung, self.view.hangs(observer)) {
             (false, true) => self.actions.push_back(Action::Notice(Notice::Hangs { peer: observer })),
-            (true, false) => self
+            (true, false) if !self.view.is_joining(observer) => self
                 .actions
                 .push_back(Action::Notice(Notice::Trains { peer: observer })),
             _ => {}

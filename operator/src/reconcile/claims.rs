@@ -1,0 +1,47 @@
+//! Claims that are gone: they have no owner and no version that matters, and are made anew like any other object.
+
+use std::sync::{Arc, atomic::Ordering};
+
+use super::context::{Context, Remembered};
+use crate::validate::Validated;
+
+/// How the objects of an experiment stand before they are applied.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Before {
+    /// True if they are not as this replica has applied them, so that applying them is a repair.
+    pub(super) touched: bool,
+    /// Claims that were seen to be gone until then, of all experiments.
+    pub(super) claims_lost: u64,
+}
+
+impl Context {
+    pub(super) fn before(&self, validated: &Validated) -> Before {
+        Before {
+            touched: self.is_touched(validated),
+            claims_lost: self.claims_lost.load(Ordering::SeqCst),
+        }
+    }
+
+    /// A claim of an experiment is gone, as its label says. Returns whether its objects were all there before. Where they are being applied, they
+    /// are once more.
+    pub fn lost_claim(&self, namespace: &str, experiment: &str) -> bool {
+        self.claims_lost.fetch_add(1, Ordering::SeqCst);
+        let mut all = self.all();
+        let of = |one: &&mut Remembered| {
+            let mark = one.mark.as_ref().map(|(_, mark)| mark);
+            mark.is_some_and(|mark| mark.is_of(namespace, experiment))
+        };
+        all.values_mut().find(of).map(forget_claims).is_some()
+    }
+
+    /// Which claims are gone is not known: the next look at an experiment makes those that are missing.
+    pub fn lost_sight_of_claims(&self) {
+        self.claims_lost.fetch_add(1, Ordering::SeqCst);
+        self.all().values_mut().for_each(forget_claims);
+    }
+}
+
+fn forget_claims(of: &mut Remembered) {
+    of.claims_gone = true;
+    of.claims = Arc::default();
+}
