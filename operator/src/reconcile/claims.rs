@@ -3,25 +3,8 @@
 use std::sync::{Arc, atomic::Ordering};
 
 use super::context::{Context, Remembered};
-use crate::validate::Validated;
-
-/// How the objects of an experiment stand before they are applied.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Before {
-    /// True if they are not as this replica has applied them, so that applying them is a repair.
-    pub(super) touched: bool,
-    /// Claims that were seen to be gone until then, of all experiments.
-    pub(super) claims_lost: u64,
-}
 
 impl Context {
-    pub(super) fn before(&self, validated: &Validated) -> Before {
-        Before {
-            touched: self.is_touched(validated),
-            claims_lost: self.claims_lost.load(Ordering::SeqCst),
-        }
-    }
-
     /// A claim of an experiment is gone, as its label says. Returns whether its objects were all there before. Where they are being applied, they
     /// are once more.
     pub fn lost_claim(&self, namespace: &str, experiment: &str) -> bool {

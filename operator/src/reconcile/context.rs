@@ -28,7 +28,7 @@ use kube::{
     runtime::reflector::{ObjectRef, Store},
 };
 
-use super::{Watched, claims::Before};
+use super::Watched;
 use crate::{
     apply::{Applier, ApplyError, Made, Mark},
     build::Site,
@@ -99,6 +99,15 @@ pub(super) struct Remembered {
     pub(super) claims: Arc<Made>,
     /// What only an experiment that runs needs is deleted.
     retired: bool,
+}
+
+/// How the objects of an experiment stand before they are applied.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Before {
+    /// True if they are not as this replica has applied them, so that applying them is a repair.
+    pub(super) touched: bool,
+    /// Claims that were seen to be gone until then, of all experiments.
+    pub(super) claims_lost: u64,
 }
 
 /// A plan, or why there is none.
@@ -265,6 +274,13 @@ impl Context {
         let all = self.all();
         let one = all.get(&validated.uid);
         one.is_none_or(|one| one.mark.is_none())
+    }
+
+    pub(super) fn before(&self, validated: &Validated) -> Before {
+        Before {
+            touched: self.is_touched(validated),
+            claims_lost: self.claims_lost.load(Ordering::SeqCst),
+        }
     }
 
     /// Whether its objects may be applied now: what somebody else changes again and again is not applied in a hot loop. A new generation
