@@ -5,7 +5,9 @@
 //! machine: after a restart of the machine it counts for nothing, so that it need not be flushed to the disk in every round.
 
 use std::{
-    fs, io,
+    fs::{self, File},
+    io,
+    os::unix::fs::FileExt,
     path::{Path, PathBuf},
 };
 
@@ -127,14 +129,21 @@ impl SignedRecord {
         fs::remove_file(&self.path).ok();
     }
 
-    /// A new file takes the place of the old one, so that no reader meets half of it.
+    /// Written over in its place: to give a new file the name of the old one takes some file systems ten milliseconds, in every round. Who
+    /// meets half of it sees that by its hash.
     fn write(&self) -> Result<(), RecordError> {
         let path = || self.path.clone();
-        let text = serde_json::to_vec(&self.content).map_err(|source| RecordError::Json { path: path(), source })?;
-        let next = self.path.with_extension("signed.next");
-        fs::write(&next, text)
-            .and_then(|()| fs::rename(&next, &self.path))
-            .map_err(|source| RecordError::Write { path: path(), source })
+        let json = serde_json::to_string(&self.content).map_err(|source| RecordError::Json { path: path(), source })?;
+        let text = format!("{json}\n{}\n", blake3::hash(json.as_bytes()));
+        let written = match File::options().write(true).open(&self.path) {
+            Ok(file) => file.write_all_at(text.as_bytes(), 0),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                let next = self.path.with_extension("signed.next");
+                fs::write(&next, text).and_then(|()| fs::rename(&next, &self.path))
+            }
+            Err(error) => Err(error),
+        };
+        written.map_err(|source| RecordError::Write { path: path(), source })
     }
 }
 
@@ -151,8 +160,12 @@ fn remove(path: &Path) -> Result<(), RecordError> {
 /// What is there, if it can be read: anything else counts as lost.
 fn read(path: &Path) -> Option<Content> {
     let is_short = fs::metadata(path).ok()?.len() <= LONGEST;
-    let text = is_short.then(|| fs::read(path).ok()).flatten()?;
-    serde_json::from_slice(&text).ok()
+    let text = is_short.then(|| fs::read_to_string(path).ok()).flatten()?;
+    // What comes after them is left of a longer record.
+    let mut lines = text.lines();
+    let (json, hash) = (lines.next()?, lines.next()?);
+    let is_whole = blake3::hash(json.as_bytes()).to_hex().as_str() == hash;
+    is_whole.then(|| serde_json::from_str(json).ok()).flatten()
 }
 
 fn boot_id() -> Option<String> {
@@ -185,6 +198,12 @@ mod tests {
             first.note(5),
             Err(RecordError::Superseded { own: 0, latest: 1 })
         ));
+        second.note(7).unwrap();
+        assert_eq!(open(&path, 0, 2, "a").1, EarlierUpdates::UpTo(7));
+        // A shorter record takes the place of a longer one.
+        second.content.round = Some(1_000_000);
+        second.write().unwrap();
+        second.content.round = Some(6);
         second.note(7).unwrap();
         assert_eq!(open(&path, 0, 2, "a").1, EarlierUpdates::UpTo(7));
         // A process that signs nothing hands on what it found.
@@ -224,6 +243,12 @@ mod tests {
             assert_eq!(open(&path, 0, 2, "a").1, EarlierUpdates::Unknown);
         }
         fs::write(&path, "{torn").unwrap();
+        assert_eq!(open(&path, 0, 1, "a").1, EarlierUpdates::Unknown);
+        // Half of it is of another round.
+        let (mut record, _) = open(&path, 0, 0, "a");
+        record.note(19).unwrap();
+        let text = fs::read_to_string(&path).unwrap();
+        fs::write(&path, text.replacen("19", "10", 1)).unwrap();
         assert_eq!(open(&path, 0, 1, "a").1, EarlierUpdates::Unknown);
         let known = SignedRecord::open_at(path, RUN, 0, 1, None).unwrap().1;
         assert_eq!(
