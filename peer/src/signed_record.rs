@@ -135,15 +135,10 @@ impl SignedRecord {
         let path = || self.path.clone();
         let json = serde_json::to_string(&self.content).map_err(|source| RecordError::Json { path: path(), source })?;
         let text = format!("{json}\n{}\n", blake3::hash(json.as_bytes()));
-        let written = match File::options().write(true).open(&self.path) {
-            Ok(file) => file.write_all_at(text.as_bytes(), 0),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                let next = self.path.with_extension("signed.next");
-                fs::write(&next, text).and_then(|()| fs::rename(&next, &self.path))
-            }
-            Err(error) => Err(error),
-        };
-        written.map_err(|source| RecordError::Write { path: path(), source })
+        let mut options = File::options();
+        let file = options.write(true).create(true).truncate(false).open(&self.path);
+        file.and_then(|file| file.write_all_at(text.as_bytes(), 0))
+            .map_err(|source| RecordError::Write { path: path(), source })
     }
 }
 

@@ -209,7 +209,6 @@ impl Matrix {
         for checkpoint in checkpoints.collect::<Vec<_>>() {
             halve(&checkpoint);
         }
-        fs::write(self.file(victim, "signed.next"), "{").unwrap();
         fs::write(folder.join(format!(".peer-{victim}.checkpoint")), "FLTCKPT").unwrap();
         let metrics = self.file(victim, "jsonl");
         let text = fs::read(&metrics).unwrap();

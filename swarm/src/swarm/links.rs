@@ -166,13 +166,12 @@ impl Swarm {
                 .actions
                 .push_back(Action::Notice(Notice::Contradiction { peer: observer })),
         }
-        match (hung, self.view.hangs(observer)) {
-            (false, true) => self.actions.push_back(Action::Notice(Notice::Hangs { peer: observer })),
-            (true, false) if !self.view.is_joining(observer) => self
-                .actions
-                .push_back(Action::Notice(Notice::Trains { peer: observer })),
-            _ => {}
-        }
+        let notice = match (hung, self.view.hangs(observer)) {
+            (false, true) => Some(Notice::Hangs { peer: observer }),
+            (true, false) if !self.view.is_joining(observer) => Some(Notice::Trains { peer: observer }),
+            _ => None,
+        };
+        self.actions.extend(notice.map(Action::Notice));
         self.flood(from, &signed);
         if let Some(at) = self.find(observer) {
             self.catches_up(now, at, was_joining);

@@ -7,14 +7,20 @@ use super::{
     world::{READY, World},
 };
 
+/// All are ready but peer 3, which joins later.
+fn without_the_last(budget: u32) -> World {
+    let mut world = World::that_goes_on(budget);
+    world.joins = [3].into();
+    world.settle();
+    (0..3).for_each(|index| world.set(index, &READY));
+    world
+}
+
 /// Whoever waits to join has no model: the others cannot go on from it, and all begin again.
 #[test]
 fn nobody_goes_on_from_a_peer_that_has_yet_to_join() {
     for (waits, attempt) in [(true, 1), (false, 0)] {
-        let mut world = World::that_goes_on(1);
-        world.joins = [3].into();
-        world.settle();
-        (0..3).for_each(|index| world.set(index, &READY));
+        let mut world = without_the_last(1);
         let late = PodState::Running { ready: !waits };
         world.set(3, &late);
         world.trains = true;
@@ -33,10 +39,7 @@ fn nobody_goes_on_from_a_peer_that_has_yet_to_join() {
 /// The others have finished before its time came: it says so when it ends, and is lost.
 #[test]
 fn who_never_joins_is_lost_and_the_others_complete() {
-    let mut world = World::that_goes_on(1);
-    world.joins = [3].into();
-    world.settle();
-    (0..3).for_each(|index| world.set(index, &READY));
+    let mut world = without_the_last(1);
     world.set(3, &PodState::Running { ready: false });
     world.trains = true;
     (0..3).for_each(|index| world.set(index, &PodState::Succeeded));
@@ -57,10 +60,7 @@ fn who_never_joins_is_lost_and_the_others_complete() {
 /// Evicted while it waits: its next pod waits likewise.
 #[test]
 fn the_next_pod_of_a_peer_that_has_yet_to_join_waits_likewise() {
-    let mut world = World::that_goes_on(0);
-    world.joins = [3].into();
-    world.settle();
-    (0..3).for_each(|index| world.set(index, &READY));
+    let mut world = without_the_last(0);
     world.trains = true;
     world.pods.remove("x-3-0");
     world.settle();
