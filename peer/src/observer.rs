@@ -208,7 +208,7 @@ impl Observer {
     pub(crate) fn noticed(&mut self, notice: &Notice, swarm: &Swarm) -> Result<(), MetricsFileError> {
         let round = swarm.round();
         let event = match *notice {
-            Notice::Absent { peer } => Event::Absence(Absence {
+            Notice::Absent { peer, .. } => Event::Absence(Absence {
                 round,
                 peer,
                 absent: true,

@@ -60,7 +60,8 @@ pub use round::RoundPhase;
 pub use rules::{Deadline, OnPeerLoss, RoundRules};
 pub use selection::ChunkSelection;
 pub use swarm::{
-    Action, Adoption, Bottleneck, Departure, EndCause, Failure, Notice, Recall, RoundEnd, Stats, Swarm, Violation, Wait,
+    Action, Adoption, Bottleneck, Departure, EndCause, Failure, Notice, Owed, Recall, RoundEnd, Stats, Swarm,
+    Violation, Wait,
 };
 
 /// Time since any fixed moment, the same for all calls to one state machine.

@@ -36,4 +36,4 @@ pub use figures::{PeerFigures, RoundFigures};
 pub use run::Simulation;
 pub use scenario::{Access, Lane, PeerScenario, Scenario, SimulationError, TransportModel};
 #[cfg(feature = "test-utils")]
-pub use scripted::{LinkProfile, Network, NetworkConfig};
+pub use scripted::{LinkProfile, Network, NetworkConfig, VoteLie};

@@ -11,7 +11,7 @@ use crate::{
 };
 
 /// Version of a statement's form.
-const VERSION: u8 = 2;
+const VERSION: u8 = 3;
 const LINKS: u8 = 0;
 const VOTE: u8 = 1;
 /// Bytes before a statement's content.
@@ -37,7 +37,7 @@ pub(crate) enum Statement {
 pub(crate) fn longest(limits: &Limits) -> usize {
     let (peers, chunks) = (limits.peers as usize, limits.chunks as usize);
     let members = peers.div_ceil(8);
-    let links = 4 + 1 + 4 + 4 + 3 * (4 + 5 * peers);
+    let links = 4 + 1 + 4 + 4 + 4 * (4 + 5 * peers);
     let vote = 4 + 4 + 4 + 2 + members + 4 + peers * (4 + chunks.div_ceil(8));
     PREFIX + links.max(vote)
 }
@@ -61,7 +61,7 @@ impl Statement {
                 out.u8(u8::from(links.joining));
                 out.u32(links.from);
                 out.u32(links.gives);
-                for peers in [&links.down, &links.extra, &links.finished] {
+                for peers in [&links.down, &links.extra, &links.finished, &links.suspects] {
                     out.u32(peers.len() as u32);
                     out.ascending(peers);
                 }
@@ -112,6 +112,7 @@ impl Statement {
                 down: peers(&mut input, limits)?,
                 extra: peers(&mut input, limits)?,
                 finished: peers(&mut input, limits)?,
+                suspects: peers(&mut input, limits)?,
             }),
             VOTE => Self::Vote(vote(&mut input, limits)?),
             found => return Err(DecodeError::StatementKind { found }),
@@ -197,6 +198,7 @@ mod tests {
                 down: vec![0, 3],
                 extra: vec![2],
                 finished: vec![1],
+                suspects: vec![2, 3],
             }),
             Statement::Vote(Vote {
                 round: 2,

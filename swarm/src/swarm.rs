@@ -25,6 +25,7 @@ mod processes;
 mod recalls;
 mod repairs;
 mod settle;
+mod suspicion;
 mod uploads;
 mod window;
 
@@ -42,6 +43,8 @@ use lease::Lease;
 use lengths::Lengths;
 use repairs::Repairs;
 use settle::Follows;
+pub use suspicion::Owed;
+use suspicion::Suspicions;
 use window::new_round;
 
 use crate::{
@@ -93,6 +96,7 @@ pub struct Swarm {
     /// The round from which on this peer takes part, and the first one of which it gives an update.
     takes_part_from: u32,
     gives_from: u32,
+    suspicions: Suspicions,
     returns: flapping::Returns,
     /// As they were before the last model was taken over.
     returns_before: flapping::Returns,
@@ -173,6 +177,7 @@ impl Swarm {
             last_ballots: BTreeMap::new(),
             takes_part_from: 0,
             gives_from: 0,
+            suspicions: Suspicions::default(),
             returns: flapping::Returns::default(),
             returns_before: flapping::Returns::default(),
             origins_ahead: BTreeMap::new(),
@@ -408,8 +413,9 @@ impl Swarm {
         let absent = self.next_link_due();
         let vote = self.next_vote();
         let lease = self.next_lease();
+        let suspicion = self.next_suspicion();
         let timers = lost.chain(haves).chain(penalties).chain(overdue).chain(choke);
-        timers.chain(absent).chain(vote).chain(lease).min()
+        timers.chain(absent).chain(vote).chain(lease).chain(suspicion).min()
     }
 
     fn greeted(&mut self, now: Time, at: usize, theirs: &Hello) -> Result<(), Violation> {

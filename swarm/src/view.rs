@@ -2,7 +2,7 @@
 //!
 //! Every peer floods a signed list of its links that are down, and the newest list of each counts, as in link-state routing
 //! (OSPF, [RFC 2328](https://www.rfc-editor.org/rfc/rfc2328)). A link is up unless one of its ends says that it is down, so
-//! that whoever lies can cut links of its own only. A link beside the topology's is up where both ends list it. Nothing is sent while
+//! that whoever lies can cut links of its own only. Whom more than half of the others suspect takes no part, whatever its links. A link beside the topology's is up where both ends list it. Nothing is sent while
 //! all links are up.
 
 use std::{
@@ -28,6 +28,8 @@ pub(crate) struct LinkState {
     pub(crate) extra: Vec<u32>,
     /// Neighbours that have left since their run was over, ascending.
     pub(crate) finished: Vec<u32>,
+    /// Peers that owe the observer what keeps a round from its end, ascending.
+    pub(crate) suspects: Vec<u32>,
     /// The observer catches up with the others, and takes no part meanwhile.
     pub(crate) joining: bool,
     /// The round from which on it takes part.
@@ -144,17 +146,39 @@ impl View {
         self.members = self.members_of(round);
     }
 
-    /// The peers that take part in a round.
+    /// The peers that take part in a round: those that are reached and have joined, but for those whom more than half of the others suspect.
+    /// To itself a peer takes part.
     pub(crate) fn members_of(&self, round: u32) -> Bitfield {
         let takes_part = |peer: &u32| {
             let known = self.states.get(peer).map(|known| &known.state);
             known.is_none_or(|state| !state.joining && state.from <= round)
         };
-        let mut members = Bitfield::new(self.peers);
-        for peer in self.reached.iter().filter(takes_part) {
-            members.insert(peer);
+        let there = self.set_of(self.reached.iter().filter(takes_part));
+        match self.suspected_by_most(&there) {
+            suspected if suspected.is_empty() => there,
+            suspected => self.set_of(there.iter().filter(|peer| !suspected.contains(peer))),
         }
-        members
+    }
+
+    fn set_of(&self, peers: impl Iterator<Item = u32>) -> Bitfield {
+        let mut set = Bitfield::new(self.peers);
+        for peer in peers {
+            set.insert(peer);
+        }
+        set
+    }
+
+    fn suspected_by_most(&self, members: &Bitfield) -> BTreeSet<u32> {
+        let observers = self.states.iter().filter(|(observer, _)| members.contains(**observer));
+        let mut suspicions = BTreeMap::<u32, u32>::new();
+        for (&observer, known) in observers {
+            for &suspect in known.state.suspects.iter().filter(|suspect| **suspect != observer) {
+                *suspicions.entry(suspect).or_default() += 1;
+            }
+        }
+        let is_out = |&(suspect, by): &(u32, u32)| suspect != self.me && 2 * by + 1 > members.count();
+        let suspected = suspicions.into_iter().filter(is_out);
+        suspected.map(|(suspect, _)| suspect).collect()
     }
 
     /// The peers that take part in the round that this peer is in.
@@ -429,6 +453,71 @@ mod tests {
         // Whom somebody was to be wired to and does not reach is lost as well.
         has_extra(&mut view, 2, 3, &[0, 3], &[1]);
         assert_eq!(view.lost(), BTreeSet::from([0, 3]));
+    }
+
+    fn suspects(view: &mut View, observer: u32, sequence: u32, suspects: &[u32]) {
+        let state = LinkState {
+            sequence,
+            suspects: suspects.to_vec(),
+            ..LinkState::default()
+        };
+        view.hear(
+            observer,
+            0,
+            state,
+            signed(&format!("{observer} {sequence} {suspects:?}")),
+        );
+    }
+
+    #[test]
+    fn whom_more_than_half_of_the_others_suspect_is_out() {
+        let mut view = View::new(0, 6, ring(6), Arc::default());
+        let everybody = [0, 1, 2, 3, 4, 5];
+        for observer in [1, 2] {
+            suspects(&mut view, observer, 1, &[3]);
+            assert_eq!(members(&view), everybody, "{observer}");
+        }
+        // Nobody has two voices, and what one says of itself is no suspicion.
+        suspects(&mut view, 2, 2, &[2, 3]);
+        suspects(&mut view, 3, 1, &[3]);
+        assert_eq!(members(&view), everybody);
+        suspects(&mut view, 5, 1, &[3]);
+        assert_eq!(members(&view), [0, 1, 2, 4, 5]);
+        assert!(view.reaches(4) && view.carries(3), "its links are up");
+        suspects(&mut view, 2, 3, &[]);
+        assert_eq!(members(&view), everybody);
+    }
+
+    #[test]
+    fn those_who_lie_about_others_and_are_a_third_exclude_nobody() {
+        let mut view = View::new(0, 6, ring(6), Arc::default());
+        for observer in [4, 5] {
+            suspects(&mut view, observer, 1, &[0, 1, 2, 3]);
+        }
+        assert_eq!(members(&view), [0, 1, 2, 3, 4, 5]);
+        // To itself one takes part, whoever says what.
+        for observer in 1..6 {
+            suspects(&mut view, observer, 2, &[0]);
+        }
+        assert_eq!(members(&view), [0, 1, 2, 3, 4, 5]);
+    }
+
+    #[test]
+    fn suspicions_of_those_who_take_no_part_count_for_nothing() {
+        let mut view = View::new(0, 6, ring(6), Arc::default());
+        for observer in [1, 2, 5] {
+            suspects(&mut view, observer, 1, &[3]);
+        }
+        assert_eq!(members(&view), [0, 1, 2, 4, 5]);
+        let state = LinkState {
+            sequence: 2,
+            joining: true,
+            suspects: vec![3],
+            ..LinkState::default()
+        };
+        view.hear(5, 0, state, signed("5 joins"));
+        // Two of four others.
+        assert_eq!(members(&view), [0, 1, 2, 3, 4]);
     }
 
     #[test]

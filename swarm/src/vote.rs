@@ -30,6 +30,11 @@ pub(crate) struct Vote {
 }
 
 impl Vote {
+    /// Whether the voter holds a chunk of an origin.
+    pub(crate) fn holds(&self, origin: u32, index: u32) -> bool {
+        self.held(origin).is_none_or(|held| held.contains(index))
+    }
+
     /// The chunks of an origin that the voter holds; none: all of them.
     fn held(&self, origin: u32) -> Option<&Bitfield> {
         let at = self.lacks.binary_search_by_key(&origin, |(of, _)| *of).ok()?;
@@ -181,7 +186,7 @@ impl Votes {
 /// The chunks that one of the voters holds at least.
 fn union(votes: &[&Vote], chunks: u32) -> Bitfield {
     collect(votes, chunks, |votes, origin, index| {
-        votes.iter().any(|vote| holds(vote, origin, index))
+        votes.iter().any(|vote| vote.holds(origin, index))
     })
 }
 
@@ -193,7 +198,7 @@ fn set(votes: &[&Vote], chunks: u32) -> Bitfield {
     }
     if votes.iter().any(|vote| vote.cuts) {
         let common = collect(votes, chunks, |votes, origin, index| {
-            votes.iter().all(|vote| holds(vote, origin, index))
+            votes.iter().all(|vote| vote.holds(origin, index))
         });
         let peers = common.len() / chunks;
         let is_covered = |index: u32| (0..peers).any(|origin| common.contains(origin * chunks + index));
@@ -213,10 +218,6 @@ fn set(votes: &[&Vote], chunks: u32) -> Bitfield {
         }
     }
     whole
-}
-
-fn holds(vote: &Vote, origin: u32, index: u32) -> bool {
-    vote.held(origin).is_none_or(|held| held.contains(index))
 }
 
 /// Origins that everybody holds are passed over as a whole.

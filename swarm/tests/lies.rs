@@ -1003,13 +1003,13 @@ fn catches_up(peer: u32, incarnation: u32, signer: u32) -> Message {
     let numbers = |numbers: &[u32]| -> Vec<u8> { numbers.iter().flat_map(|it| it.to_be_bytes()).collect() };
     let body = [
         // Version and kind.
-        vec![2, 0],
+        vec![3, 0],
         vec![7; 16],
         // Attempt, peer, incarnation, sequence.
         numbers(&[0, peer, incarnation, 1]),
         vec![1],
-        // Takes part from, gives from, and three empty lists.
-        numbers(&[0, u32::MAX, 0, 0, 0]),
+        // Takes part from, gives from, and four empty lists.
+        numbers(&[0, u32::MAX, 0, 0, 0, 0]),
     ];
     Message::Statement(KeyedVerifier { me: signer }.sign(body.concat().into()).unwrap())
 }

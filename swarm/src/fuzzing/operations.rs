@@ -323,6 +323,7 @@ impl World {
                 down: of(mask, PEERS).iter().collect(),
                 extra: of(mask >> 2, PEERS).iter().collect(),
                 finished: of(mask >> 4, PEERS).iter().collect(),
+                suspects: of(mask >> 6, PEERS).iter().collect(),
             }),
             _ => {
                 let held = of(bytes.next()?, CHUNKS);

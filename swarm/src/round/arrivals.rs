@@ -43,6 +43,11 @@ impl Arrivals {
         self.whole[origin as usize] = Some(now);
     }
 
+    /// When the last update was here that came as a whole.
+    pub(crate) fn last_whole(&self) -> Option<Time> {
+        self.whole.iter().flatten().max().copied()
+    }
+
     /// Of these origins the one whose update was here last; one that is not here as a whole is waited for until `now`. None where that is
     /// `me`, also together with others.
     pub(crate) fn last(&self, now: Time, me: u32, origins: impl Iterator<Item = u32>) -> Option<Last> {
@@ -122,6 +127,7 @@ mod tests {
             arrivals.metainfo(at(seconds), origin);
             arrivals.whole(at(seconds), origin);
         }
+        assert_eq!(arrivals.last_whole(), Some(at(7)));
         let found = arrivals.last(at(9), 0, [0, 1].into_iter());
         assert_eq!(found.map(|it| it.origin), Some(1));
     }

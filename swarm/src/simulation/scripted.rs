@@ -1,10 +1,12 @@
 //! Scripted links: lossless and ordered, each with a rate and a delay of its own, over which real bytes travel; a script breaks,
 //! slows, silences and damages them. For tests.
 
+mod liars;
 mod network;
 mod pipes;
 mod script;
 
+pub use liars::VoteLie;
 pub use network::{Network, NetworkConfig};
 pub use pipes::LinkProfile;
 
@@ -35,6 +37,8 @@ pub(super) struct ScriptedLinks {
     connections: u64,
     /// Pieces that were withdrawn on their way: from, to, connection and request.
     aborted: BTreeSet<(u32, u32, u64, u32)>,
+    /// Nodes that do not vote as they should.
+    liars: BTreeMap<u32, VoteLie>,
     /// Each peer's invariants are checked whenever it has acted.
     checked: bool,
 }
@@ -94,7 +98,17 @@ impl Links for ScriptedLinks {
         let now = world.now;
         let peer = &mut world.peers[at as usize];
         match peer.own.obey(now, &mut peer.swarm, action) {
-            Some(Wish::Send { to, message }) => world.send(at, to, message),
+            Some(Wish::Send { to, message }) => {
+                let lie = world.links.liars.get(&at).copied();
+                let config = &world.peers[at as usize].own.config;
+                let said = match lie {
+                    Some(lie) => lie.of(config, message),
+                    None => Some(message),
+                };
+                if let Some(message) = said {
+                    world.send(at, to, message);
+                }
+            }
             Some(Wish::Upload { to, header, data }) => world.upload(at, to, header, data),
             Some(Wish::AbortUpload { to, request }) => {
                 if let Some(connection) = world.connection(at, to) {

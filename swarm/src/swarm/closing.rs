@@ -50,6 +50,7 @@ impl Swarm {
 
     fn close(&mut self, now: Time, cause: EndCause) {
         self.current.close();
+        self.suspicions.speak(now);
         self.withdraw_all();
         self.update_interest();
         if let Some(published) = self.published_at {
@@ -63,7 +64,10 @@ impl Swarm {
         end.stop = self.stop_record();
         end.digest = RoundEnd::digest_of(&end.set_hash, &end.stop);
         self.note_laggards(&end);
-        self.lengths.learn(now.saturating_sub(self.round_began_at));
+        // What was waited for in vain makes no later round wait longer.
+        if let Some(last) = self.current.arrivals().last_whole() {
+            self.lengths.learn(last.saturating_sub(self.round_began_at));
+        }
         let round = end.round;
         self.end_before = self.round_end.replace(end);
         self.announce_end();
@@ -130,13 +134,18 @@ impl Swarm {
 
     /// Whether more than half of all peers have said that they folded the round before as this one did, and got the same model.
     fn certified_before(&self) -> Option<bool> {
-        let own = &self.current.metainfo(self.config.me())?.parsed;
-        if own.round == self.config.first_round() {
+        let round = &self.current;
+        if round.number == self.config.first_round() {
             return None;
         }
-        let alike = self.current.metainfos().filter(|known| {
+        // What an earlier process of this peer has folded and signed may be something else.
+        let own = round.metainfo(self.config.me()).map(|known| &known.parsed);
+        let own = own.filter(|own| own.incarnation == self.config.hello.incarnation);
+        let before = self.round_end.as_ref().filter(|end| end.round + 1 == round.number);
+        let folded = own.map(|own| own.folded).or_else(|| before.map(|end| end.digest))?;
+        let alike = round.metainfos().filter(|known| {
             let theirs = &known.parsed;
-            (theirs.folded, theirs.base) == (own.folded, own.base)
+            theirs.folded == folded && own.is_none_or(|own| own.base == theirs.base)
         });
         Some(2 * alike.count() as u32 > self.config.peers)
     }
@@ -179,7 +188,7 @@ impl Swarm {
     }
 
     /// When the current round has taken too long.
-    fn deadline(&self) -> Option<Time> {
+    pub(super) fn deadline(&self) -> Option<Time> {
         let length = match self.config.round_rules.deadline {
             Deadline::None => None,
             Deadline::After(length) => Some(length),
@@ -276,6 +285,7 @@ impl Swarm {
         if let Some(round) = self.round_mut(number)
             && round.votes.add(me, incarnation, vote, signed.clone()) == Cast::News
         {
+            self.suspicions.speak(now);
             self.flood(None, &signed);
             self.agree(now, number);
         }
@@ -289,6 +299,9 @@ impl Swarm {
             return;
         }
         if let Some(set) = self.current.votes.decided(chunks, least) {
+            if self.current.agreed() != Some(&set) {
+                self.suspicions.speak(now);
+            }
             self.current.agree(set);
             self.close_when_done(now);
         }

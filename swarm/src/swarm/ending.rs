@@ -100,6 +100,11 @@ impl Swarm {
     /// When a neighbour that is of no use is given up.
     pub(super) fn give_up_at(&self, at: usize) -> Option<Time> {
         let goes_on = self.goes_on_without();
+        if goes_on && self.has_finished() && self.neighbours[at].is_open() {
+            // It asks for nothing, and does not say that it needs nothing.
+            let asked = self.neighbours[at].last_request_at;
+            return Some(asked.max(self.suspicions.spoken_at()) + self.config.pause_limit);
+        }
         let patience = if self.has_finished() && (goes_on || self.current.neighbour(at).done) {
             LINGER.min(self.config.lost_after)
         } else if goes_on {

@@ -152,9 +152,13 @@ impl Swarm {
     /// Nobody will ever give what this peer still needs of the round: its neighbours are done with it.
     pub(super) fn rejoin_when_stuck(&mut self) {
         let round = &self.current;
-        let waits_for_votes = !round.votes.is_empty() && round.agreed().is_none() && !self.somebody_is_past_it();
+        let voters = self.view.members_of(round.number).count() + self.finished();
+        let may_be_decided = voters >= self.config.min_peers && !self.somebody_is_past_it();
+        let waits_for_votes = !round.votes.is_empty() && round.agreed().is_none() && may_be_decided;
         let waits_for_chunks = round.in_flight() > 0 || round.is_recalling();
-        if round.is_closed() || round.is_full() || waits_for_votes || waits_for_chunks || self.joining.is_some() {
+        // Whoever has everything and has voted is bound by votes that may never come.
+        let has_all = round.is_full() && round.votes.last_of(self.config.me()).is_none();
+        if round.is_closed() || has_all || waits_for_votes || waits_for_chunks || self.joining.is_some() {
             return;
         }
         // Those that were not met yet may have it.
@@ -163,11 +167,12 @@ impl Swarm {
         let open: Vec<usize> = there.collect();
         // Who is further does not say so of this round any more.
         let is_done = |&at: &usize| round.neighbour(at).says_done || self.neighbours[at].ahead.is_some();
+        // Who is done and does not have what was folded has taken a model over, and can give that. Others may say so without having it.
+        let has_joined_since = |at: &&usize| self.view.takes_part_from(self.neighbours[**at].peer) > round.number;
         let is_stuck = match round.agreed() {
-            // Who is done and does not have what was folded has taken a model over, and can give that.
-            Some(_) => open.iter().any(is_done),
-            None if self.is_over_for_others() => open.iter().any(is_done),
-            None => !open.is_empty() && open.iter().all(is_done),
+            _ if self.is_over_for_others() => open.iter().any(is_done),
+            Some(_) if open.iter().filter(has_joined_since).any(is_done) => true,
+            _ => !open.is_empty() && open.iter().all(is_done),
         };
         let is_stuck = is_stuck && open.iter().all(|&at| !round.is_interesting(at));
         if is_stuck {
@@ -221,6 +226,7 @@ impl Swarm {
         }
         (self.released, self.next) = (round, None);
         self.origins_ahead.clear();
+        self.suspicions.forget();
         (self.published_at, self.unpublished, self.adopted) = (None, None, None);
         self.begin_to_join(round, false, least);
         let behind = Notice::Behind { round, theirs };
@@ -437,7 +443,9 @@ impl Swarm {
         let metainfos = self.current.metainfos().map(|known| &known.parsed);
         let (alike, unlike): (Vec<&Metainfo>, Vec<&Metainfo>) =
             metainfos.partition(|it| (it.folded, it.base) == (adopted.folded, adopted.model));
-        if others == 0 || 2 * alike.len() > others {
+        // Where all have spoken, and half of them against the other half, nobody will know better.
+        let is_even = 2 * alike.len() == others && 2 * unlike.len() == others;
+        if others == 0 || 2 * alike.len() > others || is_even {
             // Its own update shows that the model had the hash that the others have signed.
             if let Some(signed) = self.unpublished.take() {
                 self.adopted = None;

@@ -49,6 +49,7 @@ impl Swarm {
             return;
         }
         self.rejoin_when_stuck();
+        self.suspect(now);
         self.tell_links(now);
         self.repair(now);
         self.pause_or_go_on(now);
@@ -117,6 +118,7 @@ impl Swarm {
             down,
             extra,
             finished,
+            suspects: self.suspects(),
             joining: self.joining.is_some(),
             from: self.takes_part_from,
             gives: match self.joining.is_some() || self.training_hangs() {
@@ -185,7 +187,10 @@ impl Swarm {
             return;
         }
         let absent = before.iter().filter(|&peer| !members.contains(peer));
-        let absent = absent.map(|peer| Notice::Absent { peer });
+        let absent = absent.map(|peer| Notice::Absent {
+            peer,
+            is_reached: self.view.reaches(peer),
+        });
         let back = members.iter().filter(|&peer| !before.contains(peer));
         let notices: Vec<Notice> = absent.chain(back.map(|peer| Notice::Back { peer })).collect();
         self.actions.extend(notices.into_iter().map(Action::Notice));

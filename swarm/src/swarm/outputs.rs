@@ -5,6 +5,7 @@ use std::{fmt, ops::Add, time::Duration};
 use data_encoding::HEXLOWER;
 use thiserror::Error;
 
+use super::Owed;
 use crate::{
     bitfield::Bitfield,
     chunk::ChunkId,
@@ -316,8 +317,11 @@ pub enum Notice {
     Overdue { from: u32, chunk: ChunkId },
     #[error("peer {peer} was not heard of again after this peer had finished")]
     NoGoodbye { peer: u32 },
-    #[error("peer {peer} is absent: nobody who takes part has a link to it")]
-    Absent { peer: u32 },
+    #[error("peer {peer} is absent: {}", match is_reached {
+        true => "it catches up, or the others suspect it",
+        false => "nobody who takes part has a link to it",
+    })]
+    Absent { peer: u32, is_reached: bool },
     #[error(
         "the others are in round {theirs} while this peer is in round {round}: it asks for the model that they go on from"
     )]
@@ -334,6 +338,8 @@ pub enum Notice {
     Hangs { peer: u32 },
     #[error("the training of peer {peer} makes progress again")]
     Trains { peer: u32 },
+    #[error("peer {peer} takes part, and {owed} of round {round}: it counts as absent until it is in step again")]
+    Suspected { peer: u32, owed: Owed, round: u32 },
     #[error("paused: {present} peers take part, {needed} are needed (liveness.minPeers)")]
     Paused { present: u32, needed: u32 },
     #[error("{present} peers take part again: the run goes on")]

@@ -44,6 +44,7 @@ impl Network {
             reconnect: config.reconnect,
             connections: 0,
             aborted: BTreeSet::new(),
+            liars: BTreeMap::new(),
             checked: false,
         });
         for (node, train) in config.nodes.into_iter().zip(config.train_times) {
