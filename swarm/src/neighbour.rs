@@ -68,6 +68,8 @@ pub(crate) struct Neighbour {
     pub(crate) unfit: bool,
     /// It is rounds behind, and has not said yet that it catches up.
     pub(crate) behind: bool,
+    /// It could not take what this peer said of its round: it was in the one before the last, or further back.
+    pub(crate) missed: bool,
     /// The last round that it spoke of, where that is more than one ahead of this peer's.
     pub(crate) ahead: Option<u32>,
 
@@ -134,6 +136,7 @@ impl Neighbour {
             catches_up: false,
             unfit: false,
             behind: false,
+            missed: false,
             ahead: None,
             choked: true,
             interested: false,

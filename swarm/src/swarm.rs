@@ -430,6 +430,7 @@ impl Swarm {
         self.neighbours[at].unfit = false;
         self.neighbours[at].state = NeighbourState::Open;
         self.neighbours[at].waiting_since = now;
+        self.neighbours[at].missed = theirs.round.saturating_add(1) < self.current.number;
         if self.goes_on_without() {
             let (round, ours) = (theirs.round, self.current.number);
             let joins = theirs.catches_up || self.view.is_joining(peer);

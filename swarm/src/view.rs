@@ -74,6 +74,8 @@ pub(crate) struct View {
     round: u32,
     members: Bitfield,
     finished: u32,
+    /// Whether anybody suspects anybody.
+    has_suspects: bool,
     changes: u64,
 }
 
@@ -91,6 +93,7 @@ impl View {
             round: 0,
             members: Bitfield::new(peers),
             finished: 0,
+            has_suspects: false,
             changes: 0,
         };
         view.recompute();
@@ -149,15 +152,29 @@ impl View {
     /// The peers that take part in a round: those that are reached and have joined, but for those whom more than half of the others suspect.
     /// To itself a peer takes part.
     pub(crate) fn members_of(&self, round: u32) -> Bitfield {
+        let there = self.there_in(round);
+        match self.suspected_by_most(&there) {
+            suspected if suspected.is_empty() => there,
+            suspected => self.set_of(
+                there
+                    .iter()
+                    .filter(|peer| *peer == self.me || !suspected.contains(peer)),
+            ),
+        }
+    }
+
+    /// The peers that are reached and have joined.
+    fn there_in(&self, round: u32) -> Bitfield {
         let takes_part = |peer: &u32| {
             let known = self.states.get(peer).map(|known| &known.state);
             known.is_none_or(|state| !state.joining && state.from <= round)
         };
-        let there = self.set_of(self.reached.iter().filter(takes_part));
-        match self.suspected_by_most(&there) {
-            suspected if suspected.is_empty() => there,
-            suspected => self.set_of(there.iter().filter(|peer| !suspected.contains(peer))),
-        }
+        self.set_of(self.reached.iter().filter(takes_part))
+    }
+
+    /// Whether so many of the others suspect this peer in a round that their view lacks it.
+    pub(crate) fn is_suspected(&self, round: u32) -> bool {
+        self.has_suspects && self.suspected_by_most(&self.there_in(round)).contains(&self.me)
     }
 
     fn set_of(&self, peers: impl Iterator<Item = u32>) -> Bitfield {
@@ -169,6 +186,9 @@ impl View {
     }
 
     fn suspected_by_most(&self, members: &Bitfield) -> BTreeSet<u32> {
+        if !self.has_suspects {
+            return BTreeSet::new();
+        }
         let observers = self.states.iter().filter(|(observer, _)| members.contains(**observer));
         let mut suspicions = BTreeMap::<u32, u32>::new();
         for (&observer, known) in observers {
@@ -176,7 +196,7 @@ impl View {
                 *suspicions.entry(suspect).or_default() += 1;
             }
         }
-        let is_out = |&(suspect, by): &(u32, u32)| suspect != self.me && 2 * by + 1 > members.count();
+        let is_out = |&(_, by): &(u32, u32)| 2 * by + 1 > members.count();
         let suspected = suspicions.into_iter().filter(is_out);
         suspected.map(|(suspect, _)| suspect).collect()
     }
@@ -307,6 +327,7 @@ impl View {
     fn recompute(&mut self) {
         self.changes += 1;
         self.reached = self.reach();
+        self.has_suspects = self.states.values().any(|known| !known.state.suspects.is_empty());
         self.members = self.members_of(self.round);
         let has_finished = |&peer: &u32| {
             let neighbours = self.neighbours(peer).chain(self.extra(peer));
@@ -495,11 +516,13 @@ mod tests {
             suspects(&mut view, observer, 1, &[0, 1, 2, 3]);
         }
         assert_eq!(members(&view), [0, 1, 2, 3, 4, 5]);
-        // To itself one takes part, whoever says what.
+        assert!(!view.is_suspected(0));
+        // To itself one takes part, and it knows what the others say.
         for observer in 1..6 {
             suspects(&mut view, observer, 2, &[0]);
         }
         assert_eq!(members(&view), [0, 1, 2, 3, 4, 5]);
+        assert!(view.is_suspected(0));
     }
 
     #[test]

@@ -6,11 +6,11 @@ mod support;
 use std::time::Duration;
 
 use fltorrent_swarm::{
-    Deadline, Failure, Notice, Owed, RoundRules,
-    simulation::{Network, VoteLie},
+    Deadline, EarlierUpdates, Failure, Notice, Owed, RoundRules,
+    simulation::{LinkProfile, Network, VoteLie},
     test_utils::Outcome,
 };
-use support::{LONG, Setup};
+use support::{LONG, Setup, edges};
 
 const DEADLINE: Duration = Duration::from_secs(40);
 
@@ -153,6 +153,58 @@ fn without_a_deadline_a_vote_is_waited_for_as_long_as_one_that_is_missing() {
     assert_eq!(suspected(&network, 0), []);
     assert!(network.run(LONG), "wedged");
     assert_survived(&setup, &network, &[2, 4], "no deadline");
+}
+
+/// Peer 2 gets nothing for longer than the others wait for its vote. Then it gets everything, while they train on: as soon as it has enough to
+/// vote on, it could complete the view that they have given up.
+#[test]
+fn whoever_is_suspected_since_it_is_slow_ends_the_round_as_the_others_have() {
+    let setup = setup(6, 6);
+    let train = 2 * DEADLINE;
+    let rules = setup.rules.map(|rules| RoundRules {
+        deadline: Deadline::After(2 * train),
+        ..rules
+    });
+    let setup = Setup { rules, ..setup };
+    let mut network = setup.network_whose(&edges("mesh", 6), |_| train);
+    while network.ends(4).is_empty() {
+        assert!(network.step());
+    }
+    network.kill(4);
+    let set_rate = |network: &mut Network, rate| {
+        let profile = LinkProfile { rate, ..setup.link };
+        for other in [0, 1, 3, 5] {
+            network.set_profile(other, 2, profile);
+        }
+    };
+    set_rate(&mut network, 20.0);
+    while network.ends(0).len() < 2 {
+        assert!(network.step());
+    }
+    assert_eq!(suspected(&network, 0), [(2, Owed::Vote, 1)]);
+    assert_eq!(network.ends(2).len(), 1, "it lacks something yet");
+    set_rate(&mut network, setup.link.rate / 50.0);
+    assert!(network.run(LONG), "wedged");
+    assert_survived(&setup, &network, &[4], "slow");
+    assert_eq!(suspected(&network, 2), [], "it is no judge");
+}
+
+#[test]
+fn the_next_process_owes_nothing() {
+    // Three are needed, and without the liar two are left.
+    let setup = setup(4, 4);
+    let mut network = with_a_liar(&setup, "mesh", 2, VoteLie::Silence, 3);
+    while suspected(&network, 0).is_empty() || suspected(&network, 1).is_empty() {
+        assert!(network.step());
+    }
+    network.kill(2);
+    network.be_honest(2);
+    let last = network.signed(2).last().copied().unwrap();
+    network.restart(2, EarlierUpdates::UpTo(last));
+    [0, 1].iter().for_each(|&other| network.mend(other, 2));
+    assert!(network.run(LONG), "wedged");
+    assert_survived(&setup, &network, &[2, 3], "restarted");
+    assert_eq!(network.outcome(2), &Outcome::Left);
 }
 
 #[test]

@@ -61,7 +61,7 @@ pub struct Round {
     /// How long nothing new has to have come, 1ms to 1h, before a round closes without absent peers or with its quorum.
     pub patience: Interval,
     /// How long a round may last before it closes with the chunks that are there, 100ms to 168h: auto goes by the rounds before,
-    /// none waits for all that are there.
+    /// none waits for all that are there, for a vote that is overdue as long as pauseLimit says.
     pub deadline: TimeLimit,
 }
 

@@ -65,9 +65,9 @@ impl Swarm {
         end.digest = RoundEnd::digest_of(&end.set_hash, &end.stop);
         self.note_laggards(&end);
         // What was waited for in vain makes no later round wait longer.
-        if let Some(last) = self.current.arrivals().last_whole() {
-            self.lengths.learn(last.saturating_sub(self.round_began_at));
-        }
+        let in_vain = self.suspicions.began_in(self.current.number);
+        let last = self.current.arrivals().last_whole().filter(|_| in_vain).unwrap_or(now);
+        self.lengths.learn(last.saturating_sub(self.round_began_at));
         let round = end.round;
         self.end_before = self.round_end.replace(end);
         self.announce_end();
@@ -194,7 +194,12 @@ impl Swarm {
             Deadline::After(length) => Some(length),
             Deadline::Auto => self.lengths.longest(),
         };
-        Some(self.round_began_at + length?)
+        // Before anything is known of rounds, one in which somebody was missing waits as long as a pause may last while nothing comes.
+        let is_unknown = self.config.round_rules.deadline == Deadline::Auto && !self.current.votes.is_empty();
+        match length {
+            Some(length) => Some(self.round_began_at + length),
+            None => is_unknown.then(|| self.last_news.max(self.view_changed_at) + self.config.pause_limit),
+        }
     }
 
     /// When [`Self::vote_when_due`] has to be called at the latest.
@@ -209,7 +214,7 @@ impl Swarm {
     }
 
     /// When this peer votes on a round as things are, and whether it cuts; none while it has nothing to say, or has said it.
-    fn vote_due(&self, number: u32) -> Option<(Time, bool)> {
+    pub(super) fn vote_due(&self, number: u32) -> Option<(Time, bool)> {
         let rounds = [self.previous.as_ref(), Some(&self.current)];
         let round = rounds.into_iter().flatten().find(|round| round.number == number)?;
         let members = &self.view.members_of(number);
@@ -222,6 +227,10 @@ impl Swarm {
         if round.is_closed() {
             // Votes that closed it here have gone to everybody already.
             return (is_spoken_of && round.agreed().is_none()).then_some((Time::ZERO, false));
+        }
+        // Those who suspect this peer have agreed without it: its vote in the view before would overturn that.
+        if round.agreed().is_some() && self.view.is_suspected(number) {
+            return None;
         }
         if round.is_full() {
             return Some((Time::ZERO, false));

@@ -26,6 +26,9 @@ impl Swarm {
         if message.of_a_round().is_some_and(is_in_step) {
             self.neighbours[at].behind = false;
         }
+        if let Some(round) = message.of_a_round() {
+            self.tell_what_it_missed(at, round);
+        }
         if self.joining.is_some() && (message.of_a_round().is_some() || matches!(message, Message::Metainfo(_))) {
             // All of it is told once more when this peer has caught up.
             return Ok(Follows::Nothing);

@@ -103,7 +103,11 @@ impl Swarm {
         if goes_on && self.has_finished() && self.neighbours[at].is_open() {
             // It asks for nothing, and does not say that it needs nothing.
             let asked = self.neighbours[at].last_request_at;
-            return Some(asked.max(self.suspicions.spoken_at()) + self.config.pause_limit);
+            let since = asked
+                .max(self.suspicions.spoken_at())
+                .max(self.deadline().unwrap_or_default());
+            // It may wait for somebody whom others have yet to suspect.
+            return Some(since + self.config.lost_after + 2 * self.config.pause_limit);
         }
         let patience = if self.has_finished() && (goes_on || self.current.neighbour(at).done) {
             LINGER.min(self.config.lost_after)

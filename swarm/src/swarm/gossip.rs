@@ -41,6 +41,16 @@ impl Swarm {
         }
     }
 
+    /// A neighbour speaks of a round. Who is more than a round behind can take nothing of this peer's round, and is told once more when it can.
+    pub(super) fn tell_what_it_missed(&mut self, at: usize, round: u32) {
+        if round.saturating_add(1) < self.current.number {
+            self.neighbours[at].missed = true;
+        } else if std::mem::take(&mut self.neighbours[at].missed) && self.joining.is_none() {
+            self.rounds_mut().for_each(|round| round.forget_told(at));
+            self.tell_everything(at);
+        }
+    }
+
     /// The transport has taken everything that was handed over for a neighbour before [`Action::Fence`].
     pub fn handle_drained(&mut self, now: Time, peer: u32) {
         let Some(at) = self.find(peer) else { return };

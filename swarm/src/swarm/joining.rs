@@ -153,11 +153,15 @@ impl Swarm {
     pub(super) fn rejoin_when_stuck(&mut self) {
         let round = &self.current;
         let voters = self.view.members_of(round.number).count() + self.finished();
-        let may_be_decided = voters >= self.config.min_peers && !self.somebody_is_past_it();
+        let has_voted = round.votes.last_of(self.config.me()).is_some();
+        // A view that this peer is in comes to no end without its vote.
+        let votes = has_voted || self.vote_due(round.number).is_some();
+        let may_be_decided = votes && voters >= self.config.min_peers && !self.somebody_is_past_it();
         let waits_for_votes = !round.votes.is_empty() && round.agreed().is_none() && may_be_decided;
         let waits_for_chunks = round.in_flight() > 0 || round.is_recalling();
-        // Whoever has everything and has voted is bound by votes that may never come.
-        let has_all = round.is_full() && round.votes.last_of(self.config.me()).is_none();
+        // Whoever has everything and has voted is bound by votes, which cannot come where too few may vote.
+        let is_bound = has_voted && voters < self.config.min_peers;
+        let has_all = round.is_full() && !is_bound;
         if round.is_closed() || has_all || waits_for_votes || waits_for_chunks || self.joining.is_some() {
             return;
         }
@@ -444,7 +448,8 @@ impl Swarm {
         let (alike, unlike): (Vec<&Metainfo>, Vec<&Metainfo>) =
             metainfos.partition(|it| (it.folded, it.base) == (adopted.folded, adopted.model));
         // Where all have spoken, and half of them against the other half, nobody will know better.
-        let is_even = 2 * alike.len() == others && 2 * unlike.len() == others;
+        let half = |said: &[&Metainfo]| 2 * said.iter().filter(|it| was_there(&it.origin)).count() == others;
+        let is_even = half(&alike) && half(&unlike);
         if others == 0 || 2 * alike.len() > others || is_even {
             // Its own update shows that the model had the hash that the others have signed.
             if let Some(signed) = self.unpublished.take() {

@@ -162,7 +162,8 @@ pub struct RoundEnd {
     pub set_hash: [u8; 32],
     /// The record of early stop after the round.
     pub stop: StopRecord,
-    /// Whether more than half of all peers have signed that they ended the round before alike; none in the first round.
+    /// Whether more than half of all peers have signed that they ended the round before as this one did; none in the first round, and where
+    /// this peer has taken a model over since.
     pub certified_before: Option<bool>,
     /// Whom this peer waited for last; none where nobody's update in the model was complete here after its own. Others may say something
     /// else.

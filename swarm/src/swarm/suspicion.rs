@@ -31,7 +31,7 @@ impl fmt::Display for Owed {
 #[derive(Debug, Default)]
 pub(super) struct Suspicions {
     of: BTreeMap<u32, Suspicion>,
-    /// When this peer has voted last, or the votes have agreed, or the round was closed.
+    /// When this peer last voted, or the votes last agreed, or the last round was closed.
     spoken_at: Time,
 }
 
@@ -39,6 +39,8 @@ pub(super) struct Suspicions {
 struct Suspicion {
     /// It is suspected since this round.
     since: Option<u32>,
+    /// That process of it. Another one owes nothing.
+    incarnation: u32,
     /// It is not trusted before this one.
     until: u32,
     /// Whoever is trusted again and owes something again stays out for longer.
@@ -58,6 +60,11 @@ impl Suspicions {
     /// Whoever was away itself is no judge.
     pub(super) fn forget(&mut self) {
         self.of.values_mut().for_each(|suspicion| suspicion.since = None);
+    }
+
+    /// Whether somebody was waited for in vain in a round.
+    pub(super) fn began_in(&self, round: u32) -> bool {
+        self.of.values().any(|suspicion| suspicion.since == Some(round))
     }
 
     fn active(&self) -> impl Iterator<Item = (u32, u32, &Suspicion)> {
@@ -83,20 +90,20 @@ impl Swarm {
             let Some(due) = self.owed_until(owed).filter(|due| *due <= now) else {
                 continue;
             };
-            let members: Vec<u32> = self.view.members().iter().collect();
-            for peer in members {
+            for (peer, round) in self.owing(owed) {
                 let is_waited_for = now < due + self.config.pause_limit && !self.can_do_without(peer);
-                if self.owes(peer, owed) && !is_waited_for {
-                    self.suspect_of(peer, owed);
+                if !is_waited_for && !self.is_suspected(peer) {
+                    self.suspect_of(peer, owed, round);
                 }
             }
         }
     }
 
-    fn suspect_of(&mut self, peer: u32, owed: Owed) {
-        let (round, next) = (self.current.number, self.next_number());
+    fn suspect_of(&mut self, peer: u32, owed: Owed, round: u32) {
+        let (current, next) = (self.current.number, self.next_number());
         let suspicion = self.suspicions.of.entry(peer).or_default();
-        suspicion.since = Some(round);
+        suspicion.since = Some(current);
+        suspicion.incarnation = self.view.incarnation_of(peer);
         suspicion.until = next.saturating_add(suspicion.returns.note(next));
         let notice = Notice::Suspected { peer, owed, round };
         self.actions.push_back(Action::Notice(notice));
@@ -111,78 +118,81 @@ impl Swarm {
     }
 
     /// How long something is waited for, where this peer is one that waits: a while past the deadline, and where there is none as long as
-    /// for peers that are missing.
+    /// for peers that are missing. Whoever is suspected itself sees another view than the others, and is no judge.
     fn owed_until(&self, owed: Owed) -> Option<Time> {
+        let (round, spoken_at) = (&self.current, self.suspicions.spoken_at);
+        let is_agreed = round.agreed().is_some() && !round.is_closed();
+        let is_awaited = match owed {
+            Owed::Vote => self.voted_on().next().is_some(),
+            Owed::Chunks => is_agreed,
+        };
         let is_no_judge = self.joining.is_some() || self.paused_since.is_some() || !self.goes_on_without();
-        if is_no_judge {
+        if !is_awaited || is_no_judge || self.view.is_suspected(round.number) {
             return None;
         }
-        let since = match owed {
-            Owed::Vote => {
-                self.voted_on().next()?;
-                self.view_changed_at
-            }
-            Owed::Chunks => {
-                let round = &self.current;
-                round.agreed().filter(|_| !round.is_closed())?;
-                self.last_news
-            }
-        };
-        let since = since.max(self.suspicions.spoken_at);
-        Some(match self.deadline() {
-            Some(deadline) => since.max(deadline) + self.config.lost_after,
+        // Whoever has come back has to have its time; where somebody comes and goes without an end, that must not put it off for ever.
+        let seen_at = self.view_changed_at.min(spoken_at + self.config.pause_limit);
+        let since = spoken_at.max(seen_at);
+        // While chunks come, those who give them may have closed the round, and vote no more.
+        let since = if is_agreed { since.max(self.last_news) } else { since };
+        let since = match self.deadline() {
+            Some(deadline) => since.max(deadline),
             None => since + self.config.pause_limit,
-        })
+        };
+        Some(since + self.config.lost_after)
     }
 
     /// Rounds on which this peer has voted and others may have to. One that is closed here need not be so elsewhere.
     fn voted_on(&self) -> impl Iterator<Item = &Round> {
         let rounds = self.previous.iter().chain([&self.current]);
         let is_open = |round: &&Round| round.agreed().is_none() || !round.is_closed();
-        let me = self.config.me();
-        rounds.filter(move |round| !round.votes.is_empty() && is_open(round) && self.has_voted(round, me))
-    }
-
-    /// Whether a peer has voted in the view that this peer sees.
-    fn has_voted(&self, round: &Round, peer: u32) -> bool {
-        let members = &self.view.members_of(round.number);
-        round.votes.has_voted(peer, members, self.view.epoch_of(members))
-    }
-
-    fn owes(&self, peer: u32, owed: Owed) -> bool {
-        if peer == self.config.me() || self.is_suspected(peer) {
-            return false;
-        }
-        match owed {
-            Owed::Vote => self.voted_on().any(|round| self.owes_vote(peer, round)),
-            Owed::Chunks => self.claims_what_is_lacking(peer),
-        }
-    }
-
-    fn owes_vote(&self, peer: u32, round: &Round) -> bool {
-        if !self.view.members_of(round.number).contains(peer) || self.has_voted(round, peer) {
-            return false;
-        }
-        if !round.is_closed() {
-            return true;
-        }
-        // Whoever has closed the round after it votes on this one no more, and neither does who has closed it by votes.
-        let next = self.next.as_ref().and_then(|next| next.metainfo(peer));
-        let says_so = |at| self.current.neighbour(at).says_done;
-        let is_further = next.is_some() || self.find(peer).is_some_and(says_so);
-        let least = self.config.min_peers.saturating_sub(self.finished()).max(1);
-        !is_further && round.votes.decided(self.config.layout.chunks(), least).is_none()
-    }
-
-    /// Whether a peer has voted to hold something that is to be folded and that this peer lacks.
-    fn claims_what_is_lacking(&self, peer: u32) -> bool {
-        let round = &self.current;
-        let (Some(agreed), Some(vote)) = (round.agreed(), round.votes.last_of(peer)) else {
-            return false;
+        let has_voted = |round: &&Round| {
+            let members = &self.view.members_of(round.number);
+            let epoch = self.view.epoch_of(members);
+            round.votes.has_voted(self.config.me(), members, epoch)
         };
-        let chunks = self.config.layout.chunks();
-        let mut lacking = agreed.iter().filter(|&position| !round.held().contains(position));
-        lacking.any(|position| vote.holds(position / chunks, position % chunks))
+        rounds.filter(move |round| !round.votes.is_empty() && is_open(round) && has_voted(round))
+    }
+
+    /// Members that owe something, and the round of which.
+    fn owing(&self, owed: Owed) -> Vec<(u32, u32)> {
+        match owed {
+            Owed::Vote => self.voted_on().flat_map(|round| self.owing_votes(round)).collect(),
+            Owed::Chunks => self.claiming_what_is_lacking(),
+        }
+    }
+
+    fn owing_votes(&self, round: &Round) -> Vec<(u32, u32)> {
+        let least = self.config.min_peers.saturating_sub(self.finished()).max(1);
+        // Whoever has closed it by votes votes on it no more.
+        if round.is_closed() && round.votes.decided(self.config.layout.chunks(), least).is_some() {
+            return Vec::new();
+        }
+        // Neither does who has closed the round after it.
+        let next = self.next.as_ref();
+        let says_so = |at| self.current.neighbour(at).says_done;
+        let has_next = |peer| next.is_some_and(|next| next.metainfo(peer).is_some());
+        let is_further = |peer| round.is_closed() && (has_next(peer) || self.find(peer).is_some_and(says_so));
+        let members = self.view.members_of(round.number);
+        let epoch = self.view.epoch_of(&members);
+        let silent = members
+            .iter()
+            .filter(|&peer| !round.votes.has_voted(peer, &members, epoch) && !is_further(peer));
+        silent.map(|peer| (peer, round.number)).collect()
+    }
+
+    /// Members that have voted to hold something that is to be folded and that this peer lacks.
+    fn claiming_what_is_lacking(&self) -> Vec<(u32, u32)> {
+        let (round, chunks) = (&self.current, self.config.layout.chunks());
+        let agreed = round.agreed().into_iter().flat_map(|agreed| agreed.iter());
+        let lacking: Vec<u32> = agreed.filter(|&position| !round.held().contains(position)).collect();
+        let claims = |&peer: &u32| {
+            let vote = round.votes.last_of(peer);
+            let mut lacking = lacking.iter().map(|position| (position / chunks, position % chunks));
+            vote.is_some_and(|vote| lacking.any(|(origin, index)| vote.holds(origin, index)))
+        };
+        let others = self.view.members().iter().filter(|&peer| peer != self.config.me());
+        others.filter(claims).map(|peer| (peer, round.number)).collect()
     }
 
     /// Whether enough are left without a peer. With fewer no round ends in any case, and it may yet do what it owes: they give it as much
@@ -193,20 +203,25 @@ impl Swarm {
         left.count() as u32 + self.finished() >= self.config.min_peers
     }
 
-    /// Trusts those again who have shown in a later round that they are in step, or who catch up; at once where too few take part.
+    /// Trusts those again who have shown in a later round that they are in step or catch up, sooner where too few take part, and whoever
+    /// has begun anew.
     fn trust_again(&mut self) {
         if self.joining.is_some() || self.suspicions.of.is_empty() {
             return;
         }
         let (round, is_paused) = (&self.current, self.paused_since.is_some());
-        let is_in_step = |peer: u32| {
+        let previous = self.previous.as_ref();
+        let is_in_step = |peer: u32, until: u32| {
             let speaks = |at| round.count(at) > 0 || round.neighbour(at).says_done;
-            let has_spoken = round.metainfo(peer).is_some() || round.votes.last_of(peer).is_some();
+            let has_voted = |round: &Round| round.number >= until && round.votes.last_of(peer).is_some();
+            let has_spoken = round.metainfo(peer).is_some() || has_voted(round) || previous.is_some_and(has_voted);
             has_spoken || self.find(peer).is_some_and(speaks) || self.view.is_joining(peer)
         };
         let may_be_trusted = |since: u32, until: u32| round.number >= until || is_paused && round.number > since;
-        let active = self.suspicions.active();
-        let trusted = active.filter(|&(peer, since, it)| may_be_trusted(since, it.until) && is_in_step(peer));
+        let trusted = self.suspicions.active().filter(|&(peer, since, it)| {
+            let is_another = self.view.incarnation_of(peer) > it.incarnation;
+            is_another || may_be_trusted(since, it.until) && is_in_step(peer, since + 1)
+        });
         let trusted: Vec<u32> = trusted.map(|(peer, ..)| peer).collect();
         for peer in trusted {
             self.suspicions.of.entry(peer).or_default().since = None;

@@ -50,4 +50,9 @@ impl Network {
     pub fn lie(&mut self, node: u32, lie: VoteLie) {
         self.world.links.liars.insert(node, lie);
     }
+
+    /// It does so no more.
+    pub fn be_honest(&mut self, node: u32) {
+        self.world.links.liars.remove(&node);
+    }
 }
