@@ -54,6 +54,23 @@ pub fn yaml() -> Result<String, DefinitionError> {
     Ok(format!("{HEAD}{}", serde_saphyr::to_string(&definition())?))
 }
 
+/// [`spec_schema`] as `crds/schema/spec.json` has it.
+static WRITTEN: &str = include_str!("../schema/spec.json");
+
+/// The schema of the manifest's `spec`, as it was written down: every peer reads one manifest, and making the schema of the types takes
+/// 50 times as long as reading it.
+pub(crate) fn written_schema() -> JSONSchemaProps {
+    serde_json::from_str(WRITTEN).unwrap_or_else(|_| spec_schema())
+}
+
+/// The schema of the manifest's `spec` as the JSON text of `crds/schema/spec.json`.
+///
+/// # Errors
+/// When the serialiser fails.
+pub fn spec_json() -> Result<String, serde_json::Error> {
+    Ok(serde_json::to_string(&spec_schema())? + "\n")
+}
+
 /// The schema of the manifest's `spec`.
 pub(crate) fn spec_schema() -> JSONSchemaProps {
     as_read()

@@ -20,7 +20,7 @@ pub(crate) use check::{check as check_value, sample, texts};
 pub use document::MAX_BYTES;
 pub(crate) use document::yaml;
 
-static SPEC_SCHEMA: LazyLock<JSONSchemaProps> = LazyLock::new(definition::spec_schema);
+static SPEC_SCHEMA: LazyLock<JSONSchemaProps> = LazyLock::new(definition::written_schema);
 
 /// Reads a manifest of at most [`MAX_BYTES`] bytes.
 ///

@@ -12,6 +12,7 @@ mod support;
 use std::fs;
 
 use fltorrent_crds::{Plan, definition};
+use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::JSONSchemaProps;
 use kube_core::cel::Validator;
 use serde_json::{Value, json};
 
@@ -32,6 +33,19 @@ fn the_file_is_what_the_types_say() {
     }
     let file = fs::read_to_string(path).unwrap();
     assert!(file == generated, "out of date: cargo xtask update");
+}
+
+#[test]
+fn the_file_that_is_read_is_what_the_types_say() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/schema/spec.json");
+    let generated = definition::spec_json().unwrap();
+    if std::env::var_os("UPDATE").is_some() {
+        fs::write(path, &generated).unwrap();
+    }
+    let file = fs::read_to_string(path).unwrap();
+    assert!(file == generated, "out of date: cargo xtask update");
+    // What programs have of it is what is in the file.
+    serde_json::from_str::<JSONSchemaProps>(&file).unwrap();
 }
 
 #[test]

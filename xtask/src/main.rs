@@ -24,7 +24,8 @@ cargo xtask sbom|notices            print what is linked into the programs: a bi
 ";
 
 /// Tests that compare generated files, or write them where `UPDATE` is set; each may read what those before it wrote.
-const COMPARISONS: [&[&str]; 3] = [
+const COMPARISONS: [&[&str]; 4] = [
+    &["--test", "definition", "the_file"],
     &["--test", "definition", "--test", "fields_page"],
     &["--test", "golden"],
     &["--test", "chart_files"],

@@ -1,4 +1,5 @@
-//! Prints the YAML of the custom resource definition; with `fields`, the page about every field of it.
+//! Prints the YAML of the custom resource definition; with `schema`, what the reader of manifests uses of it; with `fields`, the
+//! page about every field.
 
 use std::{error::Error, fs, path::Path, process::ExitCode};
 
@@ -12,8 +13,12 @@ fn main() -> ExitCode {
     let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
     let text = match words.as_slice() {
         [] => definition::yaml().map_err(Into::into),
+        ["schema"] => definition::spec_json().map_err(Into::into),
         ["fields"] => fields(),
-        _ => Err("say nothing for the definition, or `fields` for the page about its fields".into()),
+        _ => Err(
+            "say nothing for the definition, `schema` for the reader's, or `fields` for the page about its fields"
+                .into(),
+        ),
     };
     match text {
         Ok(text) => {

@@ -19,7 +19,8 @@ pub struct Liveness {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1, max = 10_000))]
     pub min_peers: Option<u32>,
-    /// How long a run with fewer peers than minPeers waits for others before it fails, 100ms to 168h. Without a deadline a vote is waited for as long.
+    /// How long a run with fewer peers than minPeers waits for others before it fails, 100ms to 168h. Without a
+    /// deadline a vote is waited for as long.
     pub pause_limit: Interval,
     /// How long the training of a peer may make no progress, while updates of others are there, before the peer says that nobody shall
     /// wait for its own; 100ms to 168h, or none. Each batch is progress. auto is the median of the longest times without any in
