@@ -3,6 +3,7 @@
 use super::{Action, Bottleneck, EndCause, RoundEnd, Swarm};
 use crate::{
     Time,
+    bitfield::Bitfield,
     early_stop::StopRecord,
     rules::Deadline,
     statement::Statement,
@@ -194,8 +195,8 @@ impl Swarm {
             Deadline::After(length) => Some(length),
             Deadline::Auto => self.lengths.longest(),
         };
-        // Before anything is known of rounds, one in which somebody was missing waits as long as a pause may last while nothing comes.
-        let is_unknown = self.config.round_rules.deadline == Deadline::Auto && !self.current.votes.is_empty();
+        // Before anything is known of rounds, one waits as long as a pause may last while nothing comes, once anybody was missing.
+        let is_unknown = self.config.round_rules.deadline == Deadline::Auto && !self.view.is_quiet();
         match length {
             Some(length) => Some(self.round_began_at + length),
             None => is_unknown.then(|| self.last_news.max(self.view_changed_at) + self.config.pause_limit),
@@ -275,18 +276,24 @@ impl Swarm {
         while self.last_ballots.len() > BALLOTS {
             self.last_ballots.pop_first();
         }
+        // What is released nobody can have from here, so that nobody shall wait for it.
+        let (chunks, is_released) = (self.config.layout.chunks(), number < self.released);
         let Some(round) = self.round_mut(number) else {
             return;
         };
-        let lacking = (0..peers).filter(|&origin| !round.has_whole(origin));
+        let lacking = (0..peers).filter(|&origin| is_released || !round.has_whole(origin));
+        let held_of = |origin| match is_released {
+            true => Bitfield::new(chunks),
+            false => round.held_of(origin),
+        };
         let vote = Vote {
             round: number,
             ballot,
             epoch,
             cuts,
-            is_closed: round.is_closed(),
+            is_closed: round.is_closed() && !is_released,
             members,
-            lacks: lacking.map(|origin| (origin, round.held_of(origin))).collect(),
+            lacks: lacking.map(|origin| (origin, held_of(origin))).collect(),
         };
         let Some(signed) = self.sign(&Statement::Vote(vote.clone())) else {
             return;
