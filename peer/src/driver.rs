@@ -2,6 +2,7 @@
 
 mod churn;
 mod error;
+mod hanging;
 mod links;
 mod models;
 mod recalls;
@@ -102,7 +103,11 @@ pub struct Driver {
     beats: u64,
     /// The round from which on its training hangs to the end of the run.
     hangs: Option<u32>,
+    /// The round before whose training it hangs, for a time or to the end of the run.
+    wedged: Option<u32>,
     leaving: bool,
+    /// When the others had finished.
+    left_at: Option<Time>,
     parameters: Option<Vec<f32>>,
     /// Of the peers whose updates the last round has the lowest; none where it has none, or was not closed here.
     first: Option<u32>,
@@ -135,7 +140,9 @@ impl Driver {
             trains: None,
             beats: 0,
             hangs: None,
+            wedged: None,
             leaving: false,
+            left_at: None,
             parameters: None,
             first: None,
         }
@@ -164,7 +171,7 @@ impl Driver {
         let me = self.parts.peer.0;
         match result {
             // Of either the neighbours need nothing more.
-            Ok(()) | Err(RunError::Hung { .. }) => {
+            Ok(()) | Err(RunError::Hung { .. } | RunError::NoProgress { .. }) => {
                 for link in std::mem::take(&mut self.links).into_values() {
                     link.finish().await;
                 }
@@ -216,13 +223,12 @@ impl Driver {
             if self.leaving && self.parameters.is_some() {
                 return Ok(());
             }
-            if let (true, Some(round)) = (self.leaving, self.hangs) {
-                return Err(RunError::Hung { round });
-            }
+            self.has_hung_for_too_long()?;
             let timeout = self.parts.swarm.poll_timeout();
             let timeout = timeout.map(|at| self.parts.epoch + at);
             let due = self.observer.due().map(|at| self.parts.epoch + at);
-            let wake = [timeout, due, self.churn_due()].into_iter().flatten().min();
+            let hung = self.hung_until().map(|at| self.parts.epoch + at);
+            let wake = [timeout, due, self.churn_due(), hung].into_iter().flatten().min();
             tokio::select! {
                 event = self.parts.events.recv() => {
                     if let Some(event) = event {

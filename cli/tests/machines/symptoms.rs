@@ -145,11 +145,11 @@ fn a_neighbour_that_never_comes_and_one_that_goes_away() {
     let network = two(&["liveness.pauseLimit=1s"]);
     let mut alone = network.start(0, &["--wait", "1s"]);
     alone.until(documented(
-        "paused: 1 peers take part, 2 are needed (liveness.minPeers)",
+        "paused: 1 peer takes part, 2 are needed (liveness.minPeers)",
     ));
     alone.fail(
         1,
-        documented("of the peers take part for 1s, 2 are needed (liveness.minPeers)"),
+        documented("1 peer has taken part for 1s, 2 are needed (liveness.minPeers)"),
     );
 
     let network = two(&[

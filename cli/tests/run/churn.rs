@@ -122,6 +122,27 @@ fn nobody_waits_for_a_training_that_hangs_longer_than_its_lease() {
     }
 }
 
+/// The hang outlasts the run.
+#[test]
+fn nobody_waits_at_the_end_for_a_training_that_hangs() {
+    let folder = tempfile::tempdir().unwrap();
+    let sets = [
+        "churn=[{event: wedge, peers: [2], round: 4, for: 1h}]",
+        "liveness.progressLease=500ms",
+        "liveness.heartbeatTimeout=2s",
+        "liveness.heartbeatInterval=500ms",
+    ];
+    let output = run("churn.yaml", folder.path(), &sets).output().unwrap();
+    let errors = stderr(&output);
+    assert_eq!(output.status.code(), Some(0), "{errors}");
+    assert!(
+        errors.contains("its training hung in round 4, as `churn` says, until the others had finished"),
+        "{errors}"
+    );
+    let lost = read_json(&folder.path().join("summary.json"))["lost"].clone();
+    assert_eq!(lost[0]["peer"], 2, "{lost}");
+}
+
 #[test]
 fn a_peer_whose_training_hangs_is_the_bottleneck_of_that_round() {
     let folder = tempfile::tempdir().unwrap();

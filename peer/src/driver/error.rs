@@ -28,6 +28,8 @@ pub enum RunError {
     Left { round: u32 },
     #[error("its training hung {}, until the others had finished", crate::churn::reason(*.round))]
     Hung { round: u32 },
+    #[error("its training made no progress in round {}, until the others had finished (liveness.progressLease)", .round + 1)]
+    NoProgress { round: u32 },
     #[error("stopped by {0}; its neighbours were notified")]
     Stopped(&'static str),
     #[error("the training thread ended without a result; see the log for a panic")]
@@ -63,6 +65,7 @@ impl RunError {
             | Self::NoEnd { .. }
             | Self::NoMetainfo { .. }
             | Self::Hung { .. }
+            | Self::NoProgress { .. }
             | Self::WorkerGone => false,
         }
     }

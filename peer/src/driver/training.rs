@@ -12,8 +12,10 @@ use crate::{
 
 impl Driver {
     pub(super) fn progressed(&mut self, progress: Progress) -> Result<(), RunError> {
+        self.wedged = None;
         match progress {
             Progress::Hangs { round, lasts } => {
+                self.wedged = Some(round);
                 self.hangs = lasts.is_none().then_some(round);
                 let now = self.now();
                 self.trains.get_or_insert((now, round));

@@ -1,5 +1,7 @@
 //! What a swarm knows, for its driver and for those who watch it.
 
+use std::time::Duration;
+
 use super::{Stats, Swarm, Wait};
 use crate::{
     bitfield::Bitfield,
@@ -12,6 +14,11 @@ impl Swarm {
     /// The last round of which it has signed an update.
     pub fn signed_round(&self) -> Option<u32> {
         self.signed_round
+    }
+
+    /// Silence after which a neighbour is lost.
+    pub fn lost_after(&self) -> Duration {
+        self.config.lost_after
     }
 
     /// Peers of the plan.

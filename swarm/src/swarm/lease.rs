@@ -53,7 +53,7 @@ impl Swarm {
     }
 
     /// Whether this peer has said that its training makes no progress.
-    pub(super) fn training_hangs(&self) -> bool {
+    pub fn training_hangs(&self) -> bool {
         self.lease.is_over
     }
 

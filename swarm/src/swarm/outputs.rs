@@ -238,7 +238,7 @@ pub enum Violation {
 pub enum Failure {
     #[error("peer {peer} is lost: not reachable for {after:?} ({why})")]
     Lost { peer: u32, after: Duration, why: String },
-    #[error("{present} of the peers take part for {after:?}, {needed} are needed (liveness.minPeers)")]
+    #[error("{} for {after:?}, {} (liveness.minPeers)", have_taken_part(*present), needed_are(*needed))]
     TooFew { present: u32, needed: u32, after: Duration },
     #[error("the others have finished the run without this peer, which is in round {round}")]
     LeftBehind { round: u32 },
@@ -341,23 +341,57 @@ pub enum Notice {
     Trains { peer: u32 },
     #[error("peer {peer} takes part, and {owed} of round {round}: it counts as absent until it is in step again")]
     Suspected { peer: u32, owed: Owed, round: u32 },
-    #[error("paused: {present} peers take part, {needed} are needed (liveness.minPeers)")]
+    #[error("{}", paused(*present, *needed))]
     Paused { present: u32, needed: u32 },
-    #[error("{present} peers take part again: the run goes on")]
+    #[error("{} again: the run goes on", take_part(*present))]
     Resumed { present: u32, needed: u32 },
     #[error("peer {peer} has signed two contents of one statement: it takes part no more")]
     Contradiction { peer: u32 },
 }
 
 fn rewired(lost: &[u32], neighbours: &[u32]) -> String {
-    let listed = |peers: &[u32]| peers.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+    let listed = |peers: &[u32]| {
+        let list = peers.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+        format!("{} {list}", if peers.len() == 1 { "peer" } else { "peers" })
+    };
+    let are = if lost.len() == 1 { "is" } else { "are" };
     match neighbours {
         [] => "wired as the topology says, and to nobody else".to_owned(),
         _ => format!(
-            "wired to {} as well while {} are lost",
+            "wired to {} as well while {} {are} lost",
             listed(neighbours),
             listed(lost)
         ),
+    }
+}
+
+fn take_part(peers: u32) -> String {
+    match peers {
+        1 => "1 peer takes part".to_owned(),
+        _ => format!("{peers} peers take part"),
+    }
+}
+
+fn have_taken_part(peers: u32) -> String {
+    match peers {
+        1 => "1 peer has taken part".to_owned(),
+        _ => format!("{peers} peers have taken part"),
+    }
+}
+
+fn needed_are(peers: u32) -> String {
+    format!("{peers} {} needed", if peers == 1 { "is" } else { "are" })
+}
+
+/// Whoever catches up closes no round, however many take part.
+fn paused(present: u32, needed: u32) -> String {
+    match present < needed {
+        true => format!(
+            "paused: {}, {} (liveness.minPeers)",
+            take_part(present),
+            needed_are(needed)
+        ),
+        false => "paused: this peer catches up with the others".to_owned(),
     }
 }
 
