@@ -35,7 +35,7 @@ use std::{
 };
 
 pub use outputs::{
-    Action, Adoption, Bottleneck, Departure, EndCause, Failure, Notice, Recall, RoundEnd, Stats, Violation, Wait,
+    Action, Adoption, Bottleneck, Departure, EndCause, Failure, Notice, Owed, Recall, RoundEnd, Stats, Violation, Wait,
 };
 
 use joining::Joining;
@@ -43,7 +43,6 @@ use lease::Lease;
 use lengths::Lengths;
 use repairs::Repairs;
 use settle::Follows;
-pub use suspicion::Owed;
 use suspicion::Suspicions;
 use window::new_round;
 

@@ -5,7 +5,6 @@ use std::{fmt, ops::Add, time::Duration};
 use data_encoding::HEXLOWER;
 use thiserror::Error;
 
-use super::Owed;
 use crate::{
     bitfield::Bitfield,
     chunk::ChunkId,
@@ -306,6 +305,24 @@ fn digits(metainfos: &[Signed]) -> String {
 /// The digits of a hash by which people know it.
 fn short(hash: &[u8; 32]) -> String {
     HEXLOWER.encode(&hash[..6])
+}
+
+/// What a peer owes the others, without which a round cannot end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Owed {
+    /// Its word on the end of a round.
+    Vote,
+    /// Chunks of which it has said in its vote that it holds them.
+    Chunks,
+}
+
+impl fmt::Display for Owed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Vote => "has not voted on the end",
+            Self::Chunks => "gives nobody what it has voted to hold",
+        })
+    }
 }
 
 /// Something that a person may want to know.

@@ -4,28 +4,10 @@
 //! Whoever waits for that says so in its link state. Whom more than half of the others suspect is in no view, so that a view without it
 //! votes; fewer may lie, or wait for something that only they lack.
 
-use std::{collections::BTreeMap, fmt};
+use std::collections::BTreeMap;
 
-use super::{Action, Notice, Swarm, flapping::Returns};
+use super::{Action, Notice, Owed, Swarm, flapping::Returns};
 use crate::{Time, round::Round};
-
-/// What is owed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Owed {
-    /// Its word on the end of a round.
-    Vote,
-    /// Chunks of which it has said in its vote that it holds them.
-    Chunks,
-}
-
-impl fmt::Display for Owed {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Vote => "has not voted on the end",
-            Self::Chunks => "gives nobody what it has voted to hold",
-        })
-    }
-}
 
 /// Whom this peer suspects, or has suspected.
 #[derive(Debug, Default)]
