@@ -42,7 +42,7 @@ pub use child::Exit;
 use child::{ChildEvent, Order};
 pub use failure::PeerFailure;
 use joins::Joins;
-pub(crate) use journal::rounds_of;
+pub(crate) use journal::{accounted_for, rounds_of};
 pub use journal::{Measured, RoundFigures};
 pub use limits::{TooFewFiles, have_least_open_files, raise_open_files};
 pub use loss::{PeerLoss, TooFewLeft};

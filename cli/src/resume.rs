@@ -14,7 +14,7 @@ use serde_json::Value;
 use thiserror::Error;
 
 use crate::{
-    launcher::{Results, ResultsError, rounds_of},
+    launcher::{Results, ResultsError, accounted_for},
     manifest::{self, ManifestError, Resolved},
     shell,
 };
@@ -70,12 +70,16 @@ impl Resumption {
             format!("{error}; the run resumes after round {rounds}")
         });
         let expected = self.common.rounds;
-        let metrics = (0..self.resolved.plan.peers.len() as u32).filter_map(|peer| {
+        let known = accounted_for(&self.results, &self.resolved.plan, expected);
+        let metrics = (0..).zip(known).filter_map(|(peer, known)| {
             let path = self.results.of_peer(peer, "jsonl");
-            let what = match rounds_of(&self.results, peer, expected) {
+            let what = match known {
                 _ if !path.is_file() => "is missing: restore it".to_owned(),
                 found if found < expected => {
-                    format!("has {found} of the {expected} finished rounds: restore the complete file")
+                    format!(
+                        "lacks {} of the {expected} finished rounds: restore the complete file",
+                        expected - found
+                    )
                 }
                 _ => return None,
             };

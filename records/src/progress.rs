@@ -83,6 +83,10 @@ pub struct Progress {
     away: BTreeSet<u32>,
     /// Peers and rounds that they passed over.
     passed_over: BTreeSet<(u32, u32)>,
+    /// By round, how many of these have the model that it led to.
+    taken_over: BTreeMap<u32, usize>,
+    /// Peers that are known to end before the run, but have reported rounds.
+    ends_early: BTreeSet<u32>,
     /// Whether a peer that has reported a round will report none before it.
     in_order: bool,
     /// Whether a peer is not waited for that the others say they went on without.
@@ -132,6 +136,8 @@ impl Progress {
             lost: BTreeSet::new(),
             away: BTreeSet::new(),
             passed_over: BTreeSet::new(),
+            taken_over: BTreeMap::new(),
+            ends_early: BTreeSet::new(),
             in_order: false,
             by_ends: false,
             least: peers as usize,
@@ -154,6 +160,15 @@ impl Progress {
         Self { least, ..self }
     }
 
+    /// As it is, but these peers are known to end before the run: their models count for less than those of as many others.
+    #[must_use]
+    pub fn with_early_ends(self, peers: BTreeSet<u32>) -> Self {
+        Self {
+            ends_early: peers,
+            ..self
+        }
+    }
+
     /// As it is, but peers report their rounds in order: one that was away and has reported a later round passed this one over.
     #[must_use]
     pub fn in_order(self) -> Self {
@@ -171,6 +186,26 @@ impl Progress {
     pub fn pass_over(&mut self, peer: u32, round: u32) {
         self.passed_over.insert((peer, round));
         self.finish(round);
+    }
+
+    /// As [`pass_over`](Self::pass_over), but the peer has taken over the model of this round or a later one: it counts as one that has
+    /// finished the round, though it has no figures of it.
+    pub fn take_over(&mut self, peer: u32, round: u32) {
+        if self.passed_over.insert((peer, round)) {
+            *self.taken_over.entry(round).or_default() += 1;
+        }
+        self.finish(round);
+    }
+
+    /// Whether as many peers as are needed have finished a round, whose figures may be lost with those that have reported it.
+    pub fn enough_finished(&self, round: u32) -> bool {
+        let reports = self.unfinished.get(&round).map_or(0, |it| it.reports().len());
+        self.finished.contains_key(&round) || self.have_it(round, reports) >= self.least
+    }
+
+    /// Peers that have finished a round, so many of which have reported it.
+    fn have_it(&self, round: u32, reports: usize) -> usize {
+        reports + self.taken_over.get(&round).copied().unwrap_or(0)
     }
 
     /// A peer is not waited for any more: what it has not reported will not come. Gives the rounds that are finished by that, in order.
@@ -272,10 +307,13 @@ impl Progress {
             !is_over && !reports.contains_key(&peer)
         };
         let is_whole = reports.len() == self.peers as usize;
-        if !is_whole && (reports.len() < self.least || (0..).zip(&self.by_peer).any(is_waited_for)) {
+        if !is_whole && (self.have_it(round, reports.len()) < self.least || (0..).zip(&self.by_peer).any(is_waited_for))
+        {
             return;
         }
-        let summary = RoundSummary::of(round, unfinished.end(), reports.values());
+        let summary = RoundSummary::of(round, unfinished.end(), reports.values(), |peer| {
+            !self.lost.contains(&peer) && !self.ends_early.contains(&peer)
+        });
         if let Some(summary) = summary {
             self.note_end(&summary);
             self.finished.insert(round, summary);
@@ -534,6 +572,49 @@ mod tests {
         assert_eq!(read.round_summary(0), None);
         read.pass_over(2, 0);
         assert_eq!(read.round_summary(0), live.round_summary(0));
+    }
+
+    #[test]
+    fn whoever_has_taken_over_a_model_is_one_of_those_that_a_round_needs() {
+        let mut progress = Progress::new(4, 2).with_least(3);
+        for peer in [0, 3] {
+            progress.handle_report(&sample(peer, 0, 0)).unwrap();
+        }
+        progress.take_over(1, 0);
+        progress.take_over(1, 0);
+        assert_eq!((progress.round_summary(0), progress.enough_finished(0)), (None, true));
+        progress.pass_over(2, 0);
+        assert_eq!(progress.round_summary(0).unwrap().peers, 2);
+        // Of the other one all figures are lost.
+        for peer in 0..3 {
+            assert!(!progress.enough_finished(1));
+            progress.take_over(peer, 1);
+        }
+        assert_eq!((progress.round_summary(1), progress.enough_finished(1)), (None, true));
+    }
+
+    #[test]
+    fn the_model_of_most_peers_counts_and_of_as_many_that_of_those_who_are_left() {
+        let model = |peer, hash| RoundReport {
+            model_hash: crate::report::ModelHash::from_bytes([hash; 32]),
+            ..sample(peer, 0, 0)
+        };
+        let summed = |hashes: &[u8], early_ends: &[u32]| {
+            let mut progress =
+                Progress::new(hashes.len() as u32, 1).with_early_ends(early_ends.iter().copied().collect());
+            for (peer, &hash) in (0..).zip(hashes) {
+                progress.handle_report(&model(peer, hash)).unwrap();
+            }
+            let summary = *progress.round_summary(0).unwrap();
+            (summary.model_hash == model(0, 2).model_hash, summary.models_agree)
+        };
+        assert_eq!(summed(&[1, 2, 2, 2], &[]), (true, false));
+        assert_eq!(summed(&[1, 2, 2, 2], &[0]), (true, true));
+        assert_eq!(summed(&[1, 2], &[0]), (true, true));
+        assert_eq!(summed(&[1, 2], &[]), (false, false));
+        // The only one that is left has another model than most had.
+        assert_eq!(summed(&[1, 2, 2], &[1, 2]), (true, false));
+        assert_eq!(summed(&[2, 2], &[0, 1]), (true, true));
     }
 
     #[test]

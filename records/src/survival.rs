@@ -1,5 +1,7 @@
 //! What a peer sees of the loss of others: how a round ended, who is absent, and when too few are there.
 
+mod said;
+
 use fltorrent_crds::{
     Interval,
     experiment::{ChurnKind, MAX_PEERS},
@@ -7,6 +9,8 @@ use fltorrent_crds::{
 use serde::{Deserialize, Deserializer, Serialize, de};
 
 use crate::bottleneck::Bottleneck;
+pub use said::EndsSaid;
+pub(crate) use said::Holders;
 
 /// What ended a round.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -28,7 +32,8 @@ impl Cause {
     }
 }
 
-/// How a round ended: the same at all peers that ended it, but for who took part and was waited for as far as one of them knows.
+/// How a round ended, as one peer says. Others say the same, but for who took part and was waited for as far as they know, unless they were
+/// cut off from each other: see [`EndsSaid`].
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct RoundEnd {

@@ -98,7 +98,7 @@ impl Run {
         for lost in told.clone() {
             notes.push(format!("The run went on without peer {}: {}.", lost.peer, lost.reason));
         }
-        let lost = told.map(|lost| lost.peer).chain(missing_at_the_end(&peers)).collect();
+        let lost: BTreeSet<u32> = told.map(|lost| lost.peer).chain(missing_at_the_end(&peers)).collect();
         if folders.len() > 1 {
             notes.push("Times come from the clocks of several machines.".to_owned());
         }
@@ -108,9 +108,9 @@ impl Run {
                 .find_map(|folder| folder.plan_hash)
                 .unwrap_or_else(|| plan.hash()),
             ending,
-            lost,
             histogram: folders.iter().find_map(|folder| folder.histogram.clone()),
-            rounds: rounds(&peers),
+            rounds: rounds(&peers, &lost),
+            lost,
             folders: folders.into_iter().map(|folder| folder.path).collect(),
             manifest,
             subject,
@@ -241,7 +241,7 @@ fn is_same(first: &Path, second: &Path) -> Result<bool, ReportError> {
     Ok(super::read::text(first)? == super::read::text(second)?)
 }
 
-fn rounds(peers: &BTreeMap<u32, History>) -> Vec<Finished> {
+fn rounds(peers: &BTreeMap<u32, History>, lost: &BTreeSet<u32>) -> Vec<Finished> {
     let began = peers.values().filter_map(|peer| peer.began);
     let began = began.fold(f64::INFINITY, f64::min);
     let mut by_round: BTreeMap<u32, Vec<&(f64, RoundReport)>> = BTreeMap::new();
@@ -252,7 +252,8 @@ fn rounds(peers: &BTreeMap<u32, History>) -> Vec<Finished> {
     let mut finished = Vec::with_capacity(by_round.len());
     for (number, reports) in by_round {
         let of_peers = reports.iter().map(|(_, report)| report);
-        let Some(summary) = RoundSummary::of(number, ReportedEnd::default(), of_peers) else {
+        let Some(summary) = RoundSummary::of(number, ReportedEnd::default(), of_peers, |peer| !lost.contains(&peer))
+        else {
             continue;
         };
         bytes = bytes.saturating_add(summary.bytes_received);

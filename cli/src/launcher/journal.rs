@@ -1,8 +1,10 @@
 //! What the peers measured, read back from their metrics files: complete even when reports did not arrive.
 
+mod catching_up;
+
 use std::{
     collections::{BTreeMap, BTreeSet, VecDeque},
-    ops::Range,
+    ops::{Not, Range},
 };
 
 use fltorrent_crds::Plan;
@@ -12,12 +14,13 @@ use fltorrent_records::{
     line::{Converged, Event, InRound, Line},
     progress::{Progress, RoundSummary},
     report::RoundReport,
-    survival::{Cause, Churned, RoundEnd},
+    survival::{Cause, Churned, EndsSaid, RoundEnd},
     verdict::Verdict,
 };
 use serde::Serialize;
 
 use super::results::Results;
+use catching_up::CatchingUp;
 
 /// Evaluations by class that are kept of a peer.
 const KEPT: usize = 2;
@@ -29,12 +32,15 @@ pub struct RoundFigures {
     /// Over all peers that reported it.
     #[serde(flatten)]
     pub summary: RoundSummary,
-    /// What ended it.
+    /// What ended it, as most peers say.
     #[serde(skip_serializing_if = "Cause::is_all")]
     pub cause: Cause,
     /// Peers of whose update nothing is in the model.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub missing: Vec<u32>,
+    /// Most peers that ended it say that no more than half of all have signed that they ended the round before alike.
+    #[serde(skip_serializing_if = "Not::not")]
+    pub uncertified_before: bool,
     /// From the end of the round before, or the beginning of the first training since the run was started or resumed, to the end of this one on the last
     /// peer, in seconds.
     pub wall_seconds: Option<f64>,
@@ -59,8 +65,10 @@ pub struct Measured {
     pub rounds: Vec<RoundFigures>,
     /// Finished rounds of each peer.
     pub rounds_by_peer: Vec<u32>,
-    /// Rounds of each peer in which it was away.
+    /// Rounds of each peer that it has no figures of, since it was away.
     pub passed_over: Vec<u32>,
+    /// Processes of each peer that took the place of one that had died, of earlier parts of the run too.
+    pub restarts: Vec<u32>,
     /// The round that ended the run early, and why.
     pub converged: Option<(u32, String)>,
     /// Why no model of the run counts, when a peer has seen that since the run was last started or resumed.
@@ -83,10 +91,7 @@ impl Measured {
     /// Reads the metrics files of all peers; a file or line that cannot be read counts as not there. A round counts without the peers
     /// that are `lost` when as many as the plan needs have finished it.
     pub fn read(results: &Results, plan: &Plan, lost: impl IntoIterator<Item = u32>) -> Self {
-        let peers = u32::try_from(plan.peers.len()).unwrap_or(u32::MAX);
-        let progress = Progress::new(peers, plan.training.rounds).with_least(plan.liveness.min_peers);
-        let late = plan.late(0).map(|(peer, _)| peer).collect();
-        Sums::of(results, 0..peers, late, progress, lost).measured()
+        Sums::of_all(results, plan, lost).measured()
     }
 
     /// As [`Measured::read`], but of one peer only, as if there were no others.
@@ -107,16 +112,27 @@ struct Sums {
     spans: BTreeMap<u32, Span>,
     /// Peers are at most one round apart, so that the last one of all is one of these.
     classes: Vec<Classes>,
-    /// All that end a round end it alike.
-    ends: BTreeMap<u32, RoundEnd>,
+    ends: BTreeMap<u32, EndsSaid>,
+    /// Peers that ended before the run.
+    lost: BTreeSet<u32>,
     /// Peers and rounds that they reported.
     reported: BTreeSet<(u32, u32)>,
-    /// Peers of which a process died and another one took its place.
-    restarted: BTreeSet<u32>,
-    passed_over: Vec<u32>,
+    /// Peers of which a process died and another one took its place, and how often.
+    restarted: BTreeMap<u32, u32>,
+    /// Peers that took over a model of the others, and the last round of which they did.
+    taken_over: BTreeMap<u32, u32>,
+    /// Peers and rounds that they have no figures of, since they were away.
+    passed_over: BTreeSet<(u32, u32)>,
 }
 
 impl Sums {
+    fn of_all(results: &Results, plan: &Plan, lost: impl IntoIterator<Item = u32>) -> Self {
+        let peers = u32::try_from(plan.peers.len()).unwrap_or(u32::MAX);
+        let progress = Progress::new(peers, plan.training.rounds).with_least(plan.liveness.min_peers);
+        let late = plan.late(0).map(|(peer, _)| peer).collect();
+        Self::of(results, 0..peers, late, progress, lost)
+    }
+
     fn of(
         results: &Results,
         indices: Range<u32>,
@@ -124,8 +140,9 @@ impl Sums {
         progress: Progress,
         lost: impl IntoIterator<Item = u32>,
     ) -> Self {
+        let lost: BTreeSet<u32> = lost.into_iter().collect();
         let mut sums = Self {
-            progress,
+            progress: progress.with_early_ends(lost.clone()),
             late,
             converged: None,
             verdict: None,
@@ -133,47 +150,71 @@ impl Sums {
             spans: BTreeMap::new(),
             classes: Vec::new(),
             ends: BTreeMap::new(),
+            lost,
             reported: BTreeSet::new(),
-            restarted: BTreeSet::new(),
-            passed_over: Vec::new(),
+            restarted: BTreeMap::new(),
+            taken_over: BTreeMap::new(),
+            passed_over: BTreeSet::new(),
         };
         for (place, index) in (0..).zip(indices) {
             sums.add(results, place, index);
         }
         sums.pass_over();
-        for peer in lost {
-            sums.progress.lose(peer);
+        for peer in &sums.lost {
+            sums.progress.lose(*peer);
         }
         sums
     }
 
-    /// Takes note of rounds of which a peer has no figures since it was away: it may have gone after its update was there.
+    /// Takes note of rounds of which a peer has no figures since it was away.
     fn pass_over(&mut self) {
-        self.passed_over = vec![0; self.progress.peers() as usize];
-        let gone = |end: &RoundEnd| {
-            let rounds = end.round.saturating_sub(1)..=end.round;
-            let of = |&peer: &u32| rounds.clone().map(move |round| (peer, round));
-            end.missing.iter().flat_map(of).collect::<Vec<_>>()
-        };
-        let mut gone: BTreeSet<(u32, u32)> = self.ends.values().flat_map(gone).collect();
+        let (of_itself, of_others) = (self.away_by_own_words(), self.away_by_others_words());
+        for &(peer, round) in of_itself.difference(&self.reported) {
+            self.progress.take_over(peer, round);
+        }
+        // It has told of the round all the same, where it is by mistake that others miss it.
+        for &(peer, round) in of_others.difference(&self.reported) {
+            self.progress.pass_over(peer, round);
+        }
+        // Whose figures are lost has not been away: it needs others that have finished the round.
+        let is_over = |&(_, round): &(u32, u32)| self.progress.enough_finished(round);
+        let of_itself = of_itself.into_iter().filter(is_over);
+        let away: BTreeSet<(u32, u32)> = of_itself.chain(of_others).collect();
+        self.passed_over = away.difference(&self.reported).copied().collect();
+    }
+
+    /// Rounds that a peer has gone on from a later model of, by its own file.
+    fn away_by_own_words(&self) -> BTreeSet<(u32, u32)> {
+        let last_round = self.progress.rounds().saturating_sub(1);
+        let until = |peer: u32, last: u32| (0..=last.min(last_round)).map(move |round| (peer, round));
+        let caught_up = self.taken_over.iter().flat_map(|(&peer, &model)| until(peer, model));
         // What a process had not reported by its end, the next one does not report, nor anybody what was before it joined.
-        for &peer in self.restarted.union(&self.late) {
+        let next_processes = self.restarted.keys().chain(&self.late).filter_map(|&peer| {
             let own = self.reported.range((peer, 0)..=(peer, u32::MAX));
-            let last = own.last().map_or(0, |&(_, round)| round);
-            gone.extend((0..last).map(|round| (peer, round)));
-        }
-        for &(peer, round) in gone.difference(&self.reported) {
-            if let Some(count) = self.passed_over.get_mut(peer as usize) {
-                *count += 1;
-                self.progress.pass_over(peer, round);
-            }
-        }
+            own.last().map(|&(_, round)| until(peer, round))
+        });
+        caught_up.chain(next_processes.flatten()).collect()
+    }
+
+    /// Rounds in which a peer was missing. It may have gone in the one before, after its update was there.
+    fn away_by_others_words(&self) -> BTreeSet<(u32, u32)> {
+        let peers = self.progress.peers();
+        let missing = self.ends.iter().flat_map(|(&round, said)| {
+            let (_, missing) = said.of_most();
+            let rounds = round.saturating_sub(1)..=round;
+            missing
+                .iter()
+                .flat_map(move |&peer| rounds.clone().map(move |round| (peer, round)))
+        });
+        missing.filter(|&(peer, _)| peer < peers).collect()
     }
 
     /// Adds the lines of a peer, which is that of this place here.
     fn add(&mut self, results: &Results, place: u32, index: u32) {
         let (mut starts, mut own) = (!self.late.contains(&index), None);
-        let mut newest = VecDeque::new();
+        let (mut newest, mut catching_up) = (VecDeque::new(), CatchingUp::default());
+        // A round that was made again ended as it did then.
+        let mut ends: BTreeMap<u32, RoundEnd> = BTreeMap::new();
         for Line { time, event } in lines(results, index) {
             match event {
                 Event::Training(InRound { round }) if starts => {
@@ -189,9 +230,12 @@ impl Sums {
                         newest.pop_front();
                     }
                 }
-                Event::Resumed(_) => (starts, own) = (true, None),
+                Event::Resumed(_) => {
+                    (starts, own) = (true, None);
+                    catching_up.resume();
+                }
                 Event::Restarted(_) => {
-                    self.restarted.insert(place);
+                    *self.restarted.entry(place).or_default() += 1;
                     starts = false;
                 }
                 Event::Verdict(found) => own = Some(found),
@@ -208,9 +252,8 @@ impl Sums {
                         span.test_samples = span.test_samples.saturating_add(report.evaluation.total);
                     }
                 }
-                Event::RoundEnd(end) => {
-                    self.ends.entry(end.round).or_insert(end);
-                }
+                Event::RoundEnd(end) => drop(ends.insert(end.round, end)),
+                Event::Absence(absence) if absence.peer == index => catching_up.note(&absence),
                 Event::Round(_)
                 | Event::Status(_)
                 | Event::Exchange(_)
@@ -222,6 +265,14 @@ impl Sums {
                 | Event::Other => {}
             }
         }
+        for (round, end) in ends {
+            self.ends
+                .entry(round)
+                .or_default()
+                .add(&end, !self.lost.contains(&place));
+        }
+        let taken_over = catching_up.model_of().map(|model| (place, model));
+        self.taken_over.extend(taken_over);
         self.classes.extend(newest);
         self.verdict = self.verdict.or(own);
     }
@@ -241,12 +292,13 @@ impl Sums {
                 let span = self.spans.get(&summary.round).copied().unwrap_or_default();
                 let wall = all_began(summary.round).or(before).map(|before| span.end - before);
                 before = Some(span.end);
-                let end = self.ends.remove(&summary.round);
-                let (cause, missing) = end.map(|end| (end.cause, end.missing)).unwrap_or_default();
+                let said = self.ends.remove(&summary.round).unwrap_or_default();
+                let (cause, missing) = said.of_most();
                 RoundFigures {
                     summary: *summary,
                     cause,
-                    missing,
+                    missing: missing.to_vec(),
+                    uncertified_before: said.is_uncertified_before(),
                     wall_seconds: wall,
                     beyond_training_seconds: wall.map(|wall| wall - span.longest_training),
                 }
@@ -254,6 +306,8 @@ impl Sums {
             .collect();
         let last = self.progress.summaries().last().map(|summary| summary.round);
         let rounds_of = |peer| self.progress.rounds_reported(peer).unwrap_or(0);
+        let passed_over = |peer| self.passed_over.range((peer, 0)..=(peer, u32::MAX)).count() as u32;
+        let restarts = |peer| self.restarted.get(&peer).copied().unwrap_or(0);
         Measured {
             training_began,
             converged: self.converged,
@@ -263,7 +317,8 @@ impl Sums {
                 .map_or(0, |span| span.test_samples),
             classes: last.map_or_else(Vec::new, |round| by_class(round, &self.classes)),
             rounds,
-            passed_over: self.passed_over,
+            passed_over: (0..peers).map(passed_over).collect(),
+            restarts: (0..peers).map(restarts).collect(),
             rounds_by_peer: (0..peers).map(rounds_of).collect(),
         }
     }
@@ -273,6 +328,16 @@ impl Sums {
 fn lines(results: &Results, peer: u32) -> impl Iterator<Item = Line> {
     let lines = file::lines(&results.of_peer(peer, "jsonl"));
     lines.into_iter().flatten().flatten()
+}
+
+/// Of how many of the first `rounds` rounds each peer has figures, or was away.
+pub(crate) fn accounted_for(results: &Results, plan: &Plan, rounds: u32) -> Vec<u32> {
+    let sums = Sums::of_all(results, plan, []);
+    let known = |peer| {
+        let all = (peer, 0)..(peer, rounds);
+        (sums.reported.range(all.clone()).count() + sums.passed_over.range(all).count()) as u32
+    };
+    (0..sums.progress.peers()).map(known).collect()
 }
 
 /// How many of the first `rounds` rounds a peer's metrics file has the figures of. One that cannot be read has none.
@@ -368,6 +433,128 @@ mod tests {
         );
     }
 
+    /// Of `peers`, `least` of which are enough.
+    fn sums(results: &Results, peers: u32, least: u32, lost: &[u32]) -> Sums {
+        let progress = Progress::new(peers, 5).with_least(least);
+        Sums::of(results, 0..peers, BTreeSet::new(), progress, lost.iter().copied())
+    }
+
+    fn ended(round: u32, cause: &str, missing: &str, certified_before: bool) -> String {
+        format!(
+            "{{\"event\":\"roundEnd\",\"time\":9,\"round\":{round},\"cause\":\"{cause}\",\"missing\":[{missing}],\"present\":2,\
+             \"certifiedBefore\":{certified_before}}}\n"
+        )
+    }
+
+    /// What a peer writes that was behind in a round and took over the model of another one.
+    fn caught_up(peer: u32, behind: u32, model: u32) -> String {
+        let line = |round, absent| {
+            format!("{{\"event\":\"absence\",\"time\":9,\"round\":{round},\"peer\":{peer},\"absent\":{absent}}}\n")
+        };
+        line(behind, true) + &line(behind, true) + &line(model, false) + &line(model + 1, false)
+    }
+
+    /// Files of peers with all figures of three rounds but those in `gaps`, which a peer had to catch up with.
+    fn with_gaps(results: &Results, peers: u32, gaps: &[(u32, u32)]) {
+        for peer in 0..peers {
+            let mut text = String::new();
+            for number in 0..3 {
+                text += &match gaps.contains(&(peer, number)) {
+                    true => caught_up(peer, number, number),
+                    false => ended(number, "all", "", true) + &round(peer, number, 103.0, 2.0, 7),
+                };
+            }
+            std::fs::write(results.of_peer(peer, "jsonl"), text).unwrap();
+        }
+    }
+
+    #[test]
+    fn a_peer_that_was_cut_off_as_it_closed_a_round_says_so_itself_and_nobody_else_does() {
+        let folder = tempfile::tempdir().unwrap();
+        let results = Results::at(folder.path()).unwrap();
+        with_gaps(&results, 3, &[(1, 1)]);
+        let measured = sums(&results, 3, 2, &[]).measured();
+        assert_eq!(
+            (&measured.rounds_by_peer[..], &measured.passed_over[..]),
+            (&[3, 2, 3][..], &[0, 1, 0][..])
+        );
+        let peers: Vec<_> = measured.rounds.iter().map(|round| round.summary.peers).collect();
+        assert_eq!(peers, [3, 2, 3]);
+    }
+
+    #[test]
+    fn whoever_took_over_the_model_of_a_round_is_one_of_those_who_have_finished_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let results = Results::at(folder.path()).unwrap();
+        with_gaps(&results, 4, &[(1, 1), (2, 1)]);
+        let passed_over = |least| {
+            let measured = sums(&results, 4, least, &[]).measured();
+            (measured.rounds.len(), measured.passed_over)
+        };
+        assert_eq!(passed_over(3), (3, vec![0, 1, 1, 0]));
+        // Of another one the figures are lost.
+        std::fs::write(results.of_peer(3, "jsonl"), "").unwrap();
+        assert_eq!(passed_over(4), (0, vec![0, 0, 0, 0]));
+    }
+
+    #[test]
+    fn a_file_that_tells_of_rounds_which_the_run_does_not_have_takes_no_time() {
+        let folder = tempfile::tempdir().unwrap();
+        let results = Results::at(folder.path()).unwrap();
+        std::fs::write(results.of_peer(0, "jsonl"), caught_up(0, 1, u32::MAX - 1)).unwrap();
+        assert_eq!(sums(&results, 2, 1, &[]).measured().passed_over, [5, 0]);
+    }
+
+    #[test]
+    fn most_peers_say_how_a_round_ended_and_not_the_one_that_died() {
+        let folder = tempfile::tempdir().unwrap();
+        let results = Results::at(folder.path()).unwrap();
+        for peer in 0..4 {
+            let text = match peer {
+                0 => ended(0, "all", "", true) + &round(peer, 0, 103.0, 2.0, 7),
+                _ => {
+                    let cause = if peer == 1 { "quorum" } else { "deadline" };
+                    ended(0, cause, "2,3", true)
+                        + &round(peer, 0, 103.0, 2.0, 8)
+                        + &ended(1, "quorum", "0", peer == 3)
+                        + &round(peer, 1, 103.0, 2.0, 9)
+                }
+            };
+            std::fs::write(results.of_peer(peer, "jsonl"), text).unwrap();
+        }
+        let rounds = sums(&results, 4, 3, &[0]).measured().rounds;
+        let first = &rounds[0];
+        assert_eq!((first.cause, &first.missing[..]), (Cause::Deadline, &[2, 3][..]));
+        assert_eq!(first.summary.model_hash.to_string(), "08".repeat(32));
+        assert!(first.summary.models_agree, "those who are left have one model");
+        let is_told: Vec<_> = rounds
+            .iter()
+            .map(|round| (round.is_degraded(), round.uncertified_before))
+            .collect();
+        assert_eq!(is_told, [(true, false), (true, true)]);
+        // While it is there, it counts as the others do.
+        assert!(!sums(&results, 4, 3, &[]).measured().rounds[0].summary.models_agree);
+    }
+
+    #[test]
+    fn what_a_peer_was_away_for_is_not_missing_in_its_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let results = Results::at(&folder.path().join("run")).unwrap();
+        let sets = [
+            ("groups[0].count", "3"),
+            ("topology", "{type: mesh}"),
+            ("liveness.minPeers", "2"),
+        ];
+        let sets = sets.map(|(path, value)| (path.to_owned(), value.to_owned()));
+        let manifest = include_str!("../../../examples/quickstart.yaml");
+        let plan = crate::manifest::Resolved::from_text(manifest, &sets).unwrap().plan;
+        with_gaps(&results, 3, &[(1, 1)]);
+        assert_eq!(accounted_for(&results, &plan, 3), [3, 3, 3]);
+        assert_eq!(accounted_for(&results, &plan, 2), [2, 2, 2]);
+        std::fs::write(results.of_peer(2, "jsonl"), round(2, 0, 103.0, 2.0, 7)).unwrap();
+        assert_eq!(accounted_for(&results, &plan, 3), [3, 3, 1]);
+    }
+
     #[test]
     fn a_peer_that_was_restarted_has_gaps_and_a_run_that_is_whole() {
         let folder = tempfile::tempdir().unwrap();
@@ -390,7 +577,7 @@ mod tests {
             (&measured.rounds_by_peer[..], &measured.passed_over[..]),
             (&[4, 2, 4][..], &[0, 2, 0][..])
         );
-        assert_eq!(closed_by(&results, 1), 0);
+        assert_eq!((closed_by(&results, 1), &measured.restarts[..]), (0, &[0, 2, 0][..]));
     }
 
     #[test]

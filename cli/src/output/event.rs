@@ -177,6 +177,9 @@ pub struct Summary {
     /// Finished rounds that lack the update of a peer, or a part of it.
     #[serde(skip_serializing_if = "is_zero")]
     pub degraded_rounds: usize,
+    /// Rounds of which no more than half of all peers have signed that they ended them alike, as far as finished rounds after them tell.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub uncertified_rounds: usize,
     /// For whom the peers waited last in a round, and in how many.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub waited_for: Vec<WaitedFor>,

@@ -256,7 +256,7 @@ fn gone_metrics_are_told_of_before_and_after() {
         (None, "peer-1.jsonl is missing: restore it", 3),
         (
             Some(&metrics[..end]),
-            "peer-1.jsonl has 1 of the 3 finished rounds: restore",
+            "peer-1.jsonl lacks 2 of the 3 finished rounds: restore",
             2,
         ),
     ] {

@@ -5,6 +5,7 @@ use serde::Serialize;
 use crate::{
     bottleneck::Bottleneck,
     report::{ModelHash, ReportedEnd, RoundReport},
+    survival::Holders,
 };
 
 /// Mean and largest value over the peers.
@@ -53,9 +54,9 @@ pub struct RoundSummary {
     pub evaluate_seconds: Spread,
     /// The largest resident set of any peer.
     pub peak_rss_bytes: u64,
-    /// The model of the peer with the lowest index.
+    /// The model of most peers; of as many, that of most peers that are left, and then of the lowest index.
     pub model_hash: ModelHash,
-    /// True if all peers have that model.
+    /// True if all peers that are left have that model.
     pub models_agree: bool,
     /// Whom the peers waited for last, as more than half of those say who waited.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -66,14 +67,15 @@ pub struct RoundSummary {
 }
 
 impl RoundSummary {
-    /// Sums reports in their order, which is that of the peers so that the figures do not depend on the order of arrival. None of
-    /// no report.
+    /// Sums reports in their order, which is that of the peers so that the figures do not depend on the order of arrival. Who is not left has
+    /// ended before the run. None of no report.
     pub fn of<'a>(
         round: u32,
         end: ReportedEnd,
         reports: impl Iterator<Item = &'a RoundReport> + Clone,
+        is_left: impl Fn(u32) -> bool,
     ) -> Option<Self> {
-        let model_hash = reports.clone().next()?.model_hash;
+        let models = Models::of(reports.clone(), is_left)?;
         let peers = reports.clone().count();
         let sum = |count: fn(&RoundReport) -> u64| {
             let counts = reports.clone().map(count);
@@ -108,11 +110,40 @@ impl RoundSummary {
             aggregate_seconds: spread(|report| report.aggregate_seconds),
             evaluate_seconds: spread(|report| report.evaluation.seconds),
             peak_rss_bytes: reports.clone().map(|report| report.peak_rss_bytes).max().unwrap_or(0),
-            model_hash,
-            models_agree: reports.clone().all(|report| report.model_hash == model_hash),
+            model_hash: models.hash,
+            models_agree: models.agree,
             bottleneck: Bottleneck::of_round(reports.filter_map(|report| report.bottleneck)),
             end,
         })
+    }
+}
+
+/// The model of a round.
+struct Models {
+    hash: ModelHash,
+    agree: bool,
+}
+
+impl Models {
+    fn of<'a>(reports: impl Iterator<Item = &'a RoundReport> + Clone, is_left: impl Fn(u32) -> bool) -> Option<Self> {
+        // Hardly ever more than one.
+        let mut holders: Vec<(ModelHash, Holders)> = Vec::new();
+        for report in reports {
+            let known = holders.iter().position(|(hash, _)| *hash == report.model_hash);
+            let at = known.unwrap_or_else(|| {
+                holders.push((report.model_hash, Holders::default()));
+                holders.len() - 1
+            });
+            holders[at].1.add(is_left(report.peer));
+        }
+        let most = holders.iter().map(|(_, holders)| *holders).max()?;
+        let (hash, _) = *holders.iter().find(|(_, holders)| *holders == most)?;
+        let left = holders.iter().filter(|(_, holders)| holders.left > 0);
+        let agree = match left.clone().next() {
+            Some((first, _)) => *first == hash && left.count() == 1,
+            None => holders.len() == 1,
+        };
+        Some(Self { hash, agree })
     }
 }
 

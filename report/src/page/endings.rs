@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use fltorrent_records::{
     bottleneck::{Bottleneck, WaitedFor},
-    survival::Cause,
+    survival::{Cause, EndsSaid},
 };
 use maud::{Markup, html};
 
@@ -24,14 +24,21 @@ const MOST_MISSING: usize = 8;
 struct Ending {
     round: u32,
     causes: BTreeMap<&'static str, usize>,
-    /// Peers of whose update nothing is in the model.
-    missing: Vec<u32>,
+    /// What the peers say of its end.
+    said: EndsSaid,
     /// Whom each peer waited for last.
     bottlenecks: Vec<Bottleneck>,
     /// Last peer to have its update ready, and seconds after the first.
     last_update: (u32, f64),
     /// Last peer to complete, and seconds after the last update was ready.
     last_complete: (u32, f64),
+}
+
+impl Ending {
+    /// Peers of whose update nothing is in the model.
+    fn missing(&self) -> &[u32] {
+        self.said.of_most().1
+    }
 }
 
 pub(super) fn section(run: &Run) -> Markup {
@@ -65,7 +72,7 @@ pub(super) fn section(run: &Run) -> Markup {
             vec![
                 (ending.round + 1).to_string(),
                 causes.join(", "),
-                named(&ending.missing),
+                named(ending.missing()),
                 Bottleneck::of_round(ending.bottlenecks.iter().copied()).map_or_else(|| "–".to_owned(), told),
                 format!("peer {}", ending.last_update.0),
                 duration(ending.last_update.1),
@@ -83,6 +90,7 @@ pub(super) fn section(run: &Run) -> Markup {
                 "A round of a peer ended " (count) " times with " strong { (cause) } ". "
             }
             @if let Some(degraded) = degraded(&endings) { (degraded) " " }
+            @if let Some(uncertified) = uncertified(&endings) { (uncertified) " " }
             "On average " (duration(waited / endings.len() as f64)) " passed between the first and the last update of a round, and " (duration(swapped / endings.len() as f64)) " from then until every peer that reported held all chunks that are in the model."
         }
         div class="grid" {
@@ -96,8 +104,7 @@ pub(super) fn section(run: &Run) -> Markup {
 
 fn ending(run: &Run, round: u32) -> Option<Ending> {
     let mut causes: BTreeMap<&'static str, usize> = BTreeMap::new();
-    // All peers that end a round end it alike.
-    let mut missing = Vec::new();
+    let mut said = EndsSaid::default();
     let mut bottlenecks = Vec::new();
     let mut ready: Vec<(u32, f64)> = Vec::new();
     let mut complete: Vec<(u32, f64)> = Vec::new();
@@ -110,7 +117,7 @@ fn ending(run: &Run, round: u32) -> Option<Ending> {
             .entry(words(end.map_or(Cause::All, |end| end.cause)))
             .or_default() += 1;
         if let Some(end) = end {
-            missing.clone_from(&end.missing);
+            said.add(end, !run.lost.contains(&peer));
             bottlenecks.extend(end.bottleneck);
         }
         ready.push((peer, time - report.exchange_seconds));
@@ -122,7 +129,7 @@ fn ending(run: &Run, round: u32) -> Option<Ending> {
     Some(Ending {
         round,
         causes,
-        missing,
+        said,
         bottlenecks,
         last_update: (last_update.0, last_update.1 - first),
         last_complete: (last_complete.0, (last_complete.1 - last_update.1).max(0.0)),
@@ -141,15 +148,33 @@ const fn words(cause: Cause) -> &'static str {
 fn degraded(endings: &[Ending]) -> Option<String> {
     let lacking: Vec<u32> = endings
         .iter()
-        .filter(|it| !it.missing.is_empty())
+        .filter(|it| !it.missing().is_empty())
         .map(|it| it.round)
         .collect();
-    let peers: BTreeSet<u32> = endings.iter().flat_map(|it| it.missing.iter().copied()).collect();
+    let peers: BTreeSet<u32> = endings.iter().flat_map(|it| it.missing().iter().copied()).collect();
     let first = lacking.first()?;
     let peers = named(&peers.into_iter().collect::<Vec<u32>>());
     let (count, all, first) = (lacking.len(), endings.len(), first + 1);
     Some(format!(
         "In {count} of {all} rounds, the first of them round {first}, updates are missing: of {peers}."
+    ))
+}
+
+/// A sentence on the rounds whose end too few have signed.
+fn uncertified(endings: &[Ending]) -> Option<String> {
+    let told_by: Vec<u32> = endings
+        .iter()
+        .filter(|it| it.said.is_uncertified_before())
+        .map(|it| it.round)
+        .collect();
+    // What a peer says when it closes a round is of the one before, which counts from 1 here.
+    let first = told_by.first()?;
+    let rounds = match told_by.len() {
+        1 => "1 round is".to_owned(),
+        count => format!("{count} rounds are"),
+    };
+    Some(format!(
+        "{rounds} uncertified, as far as the rounds after them tell, from round {first} on: no more than half of all peers signed that they ended such a round alike."
     ))
 }
 
@@ -249,4 +274,54 @@ fn waited_for(endings: &[Ending], title: &str, id: &str, x: &str, peer: impl Fn(
         vec![counts[at].0.to_string(), counts[at].1.to_string()]
     });
     figure(&name, &plot.draw(&name), &table)
+}
+
+#[cfg(test)]
+mod tests {
+    use fltorrent_records::survival::RoundEnd;
+
+    use super::*;
+
+    /// A round of which each peer says who was missing, and whether the round before is certified.
+    fn ending(round: u32, ends: &[(&[u32], bool)]) -> Ending {
+        let mut said = EndsSaid::default();
+        for &(missing, certified_before) in ends {
+            let end = RoundEnd {
+                round,
+                cause: Cause::Deadline,
+                missing: missing.to_vec(),
+                present: 3,
+                certified_before: Some(certified_before),
+                bottleneck: None,
+            };
+            said.add(&end, true);
+        }
+        Ending {
+            round,
+            causes: BTreeMap::new(),
+            said,
+            bottlenecks: Vec::new(),
+            last_update: (0, 0.0),
+            last_complete: (0, 0.0),
+        }
+    }
+
+    #[test]
+    fn uncertified_rounds_are_counted_and_the_first_is_named() {
+        let certified = || ending(1, &[(&[], true), (&[], true), (&[], false)]);
+        let told = |round| ending(round, &[(&[], false), (&[], true), (&[], false)]);
+        assert_eq!(uncertified(&[certified()]), None);
+        let one = uncertified(&[certified(), told(2)]).unwrap();
+        assert!(one.starts_with("1 round is uncertified"), "{one}");
+        let text = uncertified(&[certified(), told(2), told(4)]).unwrap();
+        assert!(text.starts_with("2 rounds are uncertified"), "{text}");
+        // Of the round that ended before the third one, from 1.
+        assert!(text.contains("from round 2 on"), "{text}");
+    }
+
+    #[test]
+    fn the_last_peer_does_not_say_alone_who_was_missing() {
+        let text = degraded(&[ending(2, &[(&[1, 4], true), (&[1, 4], true), (&[], true)])]).unwrap();
+        assert!(text.ends_with("updates are missing: of peers 1, 4."), "{text}");
+    }
 }

@@ -74,7 +74,12 @@ pub(super) fn summary(setup: &Setup, run: Option<RunId>, ended: &Ended, times: T
             Some(Err(error)) => error.clone(),
             None => "not started".to_owned(),
         },
-        restarts: ended.restarts.get(index as usize).copied().unwrap_or(0),
+        // The launcher knows of this part of the run only, and the file of no process that has died before its first line.
+        restarts: [&ended.restarts, &measured.restarts]
+            .iter()
+            .filter_map(|counts| counts.get(index as usize).copied())
+            .max()
+            .unwrap_or(0),
     });
     Summary {
         resumed_after: setup.resume,
@@ -120,6 +125,7 @@ pub(in crate::commands) fn of_metrics(
         model_hash: last.map(|last| last.model_hash),
         peak_rss_bytes: measured.rounds.iter().map(|round| round.summary.peak_rss_bytes).max(),
         waited_for: WaitedFor::count(measured.rounds.iter().filter_map(|round| round.summary.bottleneck)),
+        uncertified_rounds: measured.rounds.iter().filter(|round| round.uncertified_before).count(),
         degraded_rounds: measured.rounds.iter().filter(|round| round.is_degraded()).count(),
         rounds: measured.rounds.clone(),
         peers: Vec::new(),
