@@ -32,6 +32,7 @@ use crate::{
     resume::{self, ResultError, ResumeError},
 };
 use conclude::conclude;
+pub use result::WhyModelsDiffer;
 pub use signals::Signals;
 pub(super) use signals::watch;
 use summary::Times;
@@ -73,8 +74,12 @@ pub enum RunError {
     },
     #[error("the run is complete, but the disk is too full for its report; free space, then run `fltorrent report`")]
     NoReport(#[source] ReportError),
-    #[error("after round {round} the peers had different models, so none of them is the result: a peer sent different updates to different neighbours, or a machine computes differently; compare modelHash in {}", folder.display())]
-    ModelsDiffer { round: u32, folder: PathBuf },
+    #[error("after round {} the peers had different models, so none of them is the result: {why}; compare modelHash in {}", round + 1, folder.display())]
+    ModelsDiffer {
+        round: u32,
+        why: WhyModelsDiffer,
+        folder: PathBuf,
+    },
     #[error(transparent)]
     Result(#[from] ResultError),
     #[error("{}: the final model is missing; see the logs of the peers", path.display())]

@@ -1,12 +1,52 @@
 //! What of a run that has ended is its model, and whether it may go on.
 
-use fltorrent_crds::plan::OnPeerLoss;
+use std::fmt;
+
+use fltorrent_crds::{Plan, plan::OnPeerLoss};
 
 use super::RunError;
 use crate::{
-    launcher::{Ended, Measured, RoundFigures, Setup, rounds_of},
+    launcher::{Ended, Measured, RoundFigures, Setup},
     output, resume,
 };
+
+/// Why peers came to the end with different models, as far as the plan tells.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum WhyModelsDiffer {
+    /// Too few peers are enough: parts that have lost each other both go on.
+    Apart {
+        /// Peers that a part needs.
+        least: u32,
+        /// Peers of the run.
+        peers: usize,
+    },
+    /// Parts of less than half of the peers do not go on.
+    Fault,
+}
+
+impl WhyModelsDiffer {
+    fn of(plan: &Plan) -> Self {
+        let (least, peers) = (plan.liveness.min_peers, plan.peers.len());
+        match plan.on_peer_loss == OnPeerLoss::Continue && 2 * least as usize <= peers {
+            true => Self::Apart { least, peers },
+            false => Self::Fault,
+        }
+    }
+}
+
+impl fmt::Display for WhyModelsDiffer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Apart { least, peers } => write!(
+                f,
+                "liveness.minPeers is {least} of {peers}, so parts of the peers that lose each other train on apart, and these had not met again by the end; with more than half of the peers as minPeers only one part trains on"
+            ),
+            Self::Fault => {
+                f.write_str("a peer sent different updates to different neighbours, or a machine computes differently")
+            }
+        }
+    }
+}
 
 /// Whether the run has come to its end with one model, which is the result then.
 pub(super) fn check(setup: &Setup, ended: &Ended) -> Result<(), RunError> {
@@ -14,7 +54,8 @@ pub(super) fn check(setup: &Setup, ended: &Ended) -> Result<(), RunError> {
     let results = &setup.results;
     if let Some(round) = differing(setup, measured) {
         let folder = results.peers();
-        return Err(RunError::ModelsDiffer { round, folder });
+        let why = WhyModelsDiffer::of(&setup.plan);
+        return Err(RunError::ModelsDiffer { round, why, folder });
     }
     // As many peers as the run needs have ended well, even where their figures are not whole.
     results.confirm_model()?;
@@ -22,10 +63,13 @@ pub(super) fn check(setup: &Setup, ended: &Ended) -> Result<(), RunError> {
         Some((round, _)) => round + 1,
         None => setup.plan.training.rounds,
     };
-    let short = (0..).zip(&measured.rounds_by_peer).find(|(peer, found)| {
-        let passed_over = measured.passed_over.get(*peer as usize);
-        let is_lost = ended.lost.iter().any(|loss| loss.peer == *peer);
-        !is_lost && **found + passed_over.copied().unwrap_or(0) < expected
+    let known = |peer: u32| {
+        let of = |counts: &[u32]| counts.get(peer as usize).copied().unwrap_or(0);
+        of(&measured.rounds_by_peer) + of(&measured.passed_over)
+    };
+    let short = (0..).zip(&measured.rounds_by_peer).find(|&(peer, _)| {
+        let is_lost = ended.lost.iter().any(|loss| loss.peer == peer);
+        !is_lost && known(peer) < expected
     });
     let final_model = short.and_then(|_| resume::final_model(results, &setup.plan));
     if let (Some((peer, &found)), None) = (short, final_model) {
@@ -43,7 +87,7 @@ pub(super) fn check(setup: &Setup, ended: &Ended) -> Result<(), RunError> {
     match (short, final_model) {
         (Some((peer, _)), Some(hash)) => Err(RunError::FiguresLost {
             peer,
-            lost: expected - rounds_of(results, peer, expected),
+            lost: expected.saturating_sub(known(peer)),
             hash,
             model: path,
         }),
@@ -186,6 +230,23 @@ mod tests {
             // That of an earlier part of the run was a result.
             let model = fs::read_to_string(setup.results.model()).unwrap();
             assert_eq!(model, "of an earlier part");
+        }
+    }
+
+    #[test]
+    fn models_that_differ_are_no_sign_of_a_fault_where_parts_may_train_on_apart() {
+        for (least, word) in [
+            (1, "liveness.minPeers is 1 of 2"),
+            (2, "a machine computes differently"),
+        ] {
+            let folder = tempfile::tempdir().unwrap();
+            let mut setup = ended(&folder.path().join("run"));
+            setup.plan.liveness.min_peers = least;
+            let measured = measured(&setup, ["22", "33"], "");
+            let error = check(&setup, &ended_with(measured)).unwrap_err().to_string();
+            // Rounds count from 1 wherever they are shown.
+            assert!(error.starts_with("after round 2 the peers had"), "{error}");
+            assert!(error.contains(word), "{error}");
         }
     }
 
