@@ -9,6 +9,7 @@ mod failure;
 mod joins;
 pub(crate) mod journal;
 mod limits;
+mod lines;
 mod loss;
 mod respawn;
 mod results;
@@ -45,6 +46,7 @@ use joins::Joins;
 pub(crate) use journal::{accounted_for, rounds_of};
 pub use journal::{Measured, RoundFigures};
 pub use limits::{TooFewFiles, have_least_open_files, raise_open_files};
+use lines::RoundLines;
 pub use loss::{PeerLoss, TooFewLeft};
 pub use respawn::PeerRestart;
 use respawn::Respawns;
@@ -127,7 +129,7 @@ pub enum Event {
     },
     /// All peers have their bindings.
     Started,
-    /// All peers that are left have reported a round.
+    /// Everybody who is there has reported a round and those before it. Each comes once, in order.
     Round(Box<RoundSummary>),
     /// A peer's process has died, and another one takes its place.
     Restarted(Box<PeerRestart>),
@@ -147,6 +149,8 @@ pub struct Launcher {
     joins: Joins,
     /// Peers that ended before the run, in order.
     failures: Vec<(PeerFailure, PeerLoss)>,
+    /// Rounds that have yet to be told.
+    lines: RoundLines,
     /// Events that came with others.
     waiting: VecDeque<Event>,
     /// When the run goes without peers that were away as the others finished.
@@ -198,6 +202,7 @@ impl Launcher {
             respawns: Respawns::new(peers),
             joins: Joins::of(&setup.plan, setup.resume.unwrap_or(0)),
             failures: Vec::new(),
+            lines: RoundLines::new(peers, setup.plan.liveness.min_peers, setup.resume.unwrap_or(0)),
             waiting: VecDeque::new(),
             left_alone_at: None,
             is_over: false,
@@ -259,8 +264,8 @@ impl Launcher {
             let event = tokio::select! {
                 Some(event) = self.events.recv() => self.child_event(event)?,
                 Some(reported) = next_report(&mut self.reports) => {
-                    self.finished_round(reported.report.round);
-                    reported.summary.map(|summary| Event::Round(Box::new(summary)))
+                    self.reported(reported.report);
+                    None
                 }
                 _ = self.news.tick(), if starting => Some(Event::Starting { ready: self.ready() }),
                 () = sleep_until(self.deadline), if starting => return Err(self.too_slow()),
@@ -358,16 +363,10 @@ impl Launcher {
         let Setup { plan, results, .. } = &self.setup;
         let left = plan.peers.len() - self.failures.len() - 1;
         let loss = PeerLoss::of(&failure, results, plan.training.rounds, left, self.needed());
-        let finished = self.status.as_ref().map(|status| status.lose(failure.index));
         kept::remove(&results.peers(), failure.index);
-        self.tell_rounds(finished.unwrap_or_default());
+        self.wait_no_more_for(failure.index);
         self.failures.push((failure, loss.clone()));
         Event::Lost(Box::new(loss))
-    }
-
-    fn tell_rounds(&mut self, finished: Vec<RoundSummary>) {
-        let rounds = finished.into_iter().map(Box::new);
-        self.waiting.extend(rounds.map(Event::Round));
     }
 
     fn needed(&self) -> usize {
@@ -436,7 +435,6 @@ impl Launcher {
         let plan = &self.setup.plan;
         let peers = u32::try_from(plan.peers.len()).unwrap_or(u32::MAX);
         let progress = Progress::recent(peers, plan.training.rounds, ROUNDS_IN_FLIGHT);
-        let progress = progress.with_least(plan.liveness.min_peers).in_order();
         let (reports_in, reports) = mpsc::channel(REPORTS);
         let status = Intake::start(listener, tls, self.run(), progress, reports_in).map_err(LaunchError::Status)?;
         let address = status.address();

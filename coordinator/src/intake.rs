@@ -9,11 +9,11 @@ mod service;
 use std::{
     io,
     net::SocketAddr,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
 
-use fltorrent_records::progress::{Progress, RoundSummary};
+use fltorrent_records::progress::Progress;
 use hyper::service::service_fn;
 use hyper_util::server::graceful::Watcher;
 use rustls::ServerConfig;
@@ -91,16 +91,6 @@ impl Intake {
         snapshot(&self.progress)
     }
 
-    /// A peer's reports are not waited for any more. Gives the rounds that are finished by that.
-    pub fn lose(&self, peer: u32) -> Vec<RoundSummary> {
-        locked(&self.progress).lose(peer)
-    }
-
-    /// A peer's reports are not waited for until one comes. Gives the rounds that are finished by that.
-    pub fn leave(&self, peer: u32) -> Vec<RoundSummary> {
-        locked(&self.progress).leave(peer)
-    }
-
     /// Closes the listener, lets requests that are under way end within `grace`, and gives the run's progress for a later intake to go on
     /// with.
     pub async fn stop(self, grace: Duration) -> Progress {
@@ -118,11 +108,7 @@ impl Intake {
 }
 
 fn snapshot(progress: &Mutex<Progress>) -> Progress {
-    locked(progress).clone()
-}
-
-fn locked(progress: &Mutex<Progress>) -> MutexGuard<'_, Progress> {
-    progress.lock().unwrap_or_else(PoisonError::into_inner)
+    progress.lock().unwrap_or_else(PoisonError::into_inner).clone()
 }
 
 async fn connection(stream: TcpStream, place: Place, tls: TlsAcceptor, service: Arc<Service>, watcher: Watcher) {

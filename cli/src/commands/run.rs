@@ -192,7 +192,10 @@ pub fn report(failure: &RunFailure, printer: &mut Printer) -> ExitCode {
             "{text}\n  {}results so far are in {}{}",
             match error {
                 RunError::FiguresLost { .. } => String::new(),
-                _ => format!("{} of its rounds were finished; ", summary.rounds.len()),
+                _ => match summary.rounds.len() {
+                    1 => "1 of its rounds was finished; ".to_owned(),
+                    rounds => format!("{rounds} of its rounds were finished; "),
+                },
             },
             summary.results,
             match &summary.resume {
@@ -282,7 +285,8 @@ struct Done {
     run: Option<RunId>,
     ended: Ended,
     result: Result<(), RunError>,
-    rounds_printed: usize,
+    /// The first round that has not been printed.
+    next_printed: u32,
 }
 
 /// Drives a run until all its processes are gone.
@@ -302,7 +306,7 @@ async fn drive(
             measured: Measured::default(),
         },
         result: Ok(()),
-        rounds_printed: setup.resume.unwrap_or(0) as usize,
+        next_printed: setup.resume.unwrap_or(0),
     };
     let mut launcher = match Launcher::start(setup.clone()) {
         Ok(launcher) => launcher,
@@ -368,7 +372,7 @@ fn tell(event: &launcher::Event, setup: &Setup, live: &mut Option<Live>, done: &
         },
         launcher::Event::Started => {}
         launcher::Event::Round(summary) => {
-            done.rounds_printed += 1;
+            done.next_printed = summary.round + 1;
             printer.print(&Event::Round {
                 rounds: setup.plan.training.rounds,
                 peers,

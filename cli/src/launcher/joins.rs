@@ -76,7 +76,7 @@ impl Launcher {
             if let Some(waiting) = self.joins.0.get_mut(&index) {
                 waiting.line = Some(line);
                 // Nothing is finished yet that its absence could sum up.
-                self.status.as_ref().map(|status| status.leave(index));
+                self.lines.leave(index);
             } else {
                 // A peer that is gone already says so by its exit.
                 line.send(answer).ok();

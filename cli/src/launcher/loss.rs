@@ -5,6 +5,7 @@ use std::{fmt, path::PathBuf};
 use serde::Serialize;
 
 use super::{PeerFailure, Results, rounds_of};
+use crate::output::{are, counted};
 
 /// Failures that are told where too few peers are left.
 const TOLD: usize = 4;
@@ -44,19 +45,24 @@ impl PeerLoss {
 
     /// In a few words, without what the others do.
     pub fn short(&self) -> String {
-        format!("{}, after {} finished rounds", self.reason, self.rounds)
+        let rounds = counted(self.rounds as usize, "finished round");
+        format!("{}, after {rounds}", self.reason)
     }
 }
 
 impl fmt::Display for PeerLoss {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (left, needed, log) = (self.left, self.needed, self.log.display());
-        write!(f, "{}: ", self.short())?;
-        match left >= needed {
-            true => write!(f, "the run goes on with the {left} peers that are left")?,
-            false => write!(f, "{left} peers are left, and {needed} are needed (liveness.minPeers)")?,
-        }
-        write!(f, "; its log: {log}")
+        let (left, needed) = (self.left, self.needed);
+        // Whether the run goes on is more than this tells: they may have lost each other, or be at their end.
+        write!(
+            f,
+            "{}: {} {} left, and {needed} {} needed (liveness.minPeers); its log: {}",
+            self.short(),
+            counted(left, "peer"),
+            are(left),
+            are(needed),
+            self.log.display()
+        )
     }
 }
 
@@ -89,7 +95,8 @@ impl fmt::Display for TooFewLeft {
         } = self;
         write!(
             f,
-            "\n  {ended} of {peers} peers came to the end, and {needed} are needed (liveness.minPeers)"
+            "\n  {ended} of {peers} peers came to the end, and {needed} {} needed (liveness.minPeers)",
+            are(*needed)
         )
     }
 }
@@ -108,15 +115,20 @@ mod tests {
     }
 
     #[test]
-    fn a_loss_says_whether_the_others_go_on() {
+    fn a_loss_says_how_many_are_left_and_needed() {
         let folder = tempfile::tempdir().unwrap();
         let results = Results::at(folder.path()).unwrap();
-        let said = |left| PeerLoss::of(&failure(3), &results, 9, left, 5).to_string();
+        let said = |left, needed| PeerLoss::of(&failure(3), &results, 9, left, needed).to_string();
         assert_eq!(
-            said(7),
-            "peer 3 failed, after 0 finished rounds: the run goes on with the 7 peers that are left; its log: peer-3.log"
+            said(7, 5),
+            "peer 3 failed, after 0 finished rounds: 7 peers are left, and 5 are needed (liveness.minPeers); its log: peer-3.log"
         );
-        assert!(said(4).contains("4 peers are left, and 5 are needed (liveness.minPeers)"));
+        assert!(said(1, 1).contains(": 1 peer is left, and 1 is needed (liveness.minPeers)"));
+        let loss = PeerLoss {
+            rounds: 1,
+            ..PeerLoss::of(&failure(3), &results, 9, 7, 5)
+        };
+        assert_eq!(loss.short(), "peer 3 failed, after 1 finished round");
     }
 
     #[test]

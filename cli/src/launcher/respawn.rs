@@ -20,6 +20,7 @@ use super::{
     journal::{closed_by, last_churn},
     peer_arguments, rounds_of,
 };
+use crate::output::counted;
 pub(super) use processes::Respawns;
 
 /// A process that takes the place of one that died.
@@ -46,10 +47,14 @@ impl fmt::Display for PeerRestart {
         let Self {
             reason, rounds, left, ..
         } = self;
+        let (rounds, left) = (
+            counted(*rounds as usize, "finished round"),
+            counted(*left as usize, "restart"),
+        );
         let log = self.log.display();
         write!(
             f,
-            "{reason}, after {rounds} finished rounds: it is restarted, with {left} restarts left until it closes a round; its log: {log}"
+            "{reason}, after {rounds}: it is restarted, with {left} left until it closes a round; its log: {log}"
         )
     }
 }
@@ -133,8 +138,7 @@ impl Launcher {
     fn restart_in(&mut self, wait: Duration, failure: PeerFailure) {
         let index = failure.index;
         self.respawns.of(index).next = Some((Instant::now() + wait, failure));
-        let finished = self.status.as_ref().map(|status| status.leave(index));
-        self.tell_rounds(finished.unwrap_or_default());
+        self.wait_not_for(index);
     }
 
     fn restart_nobody(&mut self) {

@@ -24,13 +24,13 @@ pub enum Event<'a> {
     Started(Started<'a>),
     /// A peer's process has died, and another one takes its place.
     Restarted(&'a PeerRestart),
-    /// A peer has ended before the run; the others go on.
+    /// A peer has ended before the run.
     Lost(&'a PeerLoss),
-    /// All peers that are left have finished a round.
+    /// Everybody who is there has reported a round and those before it.
     Round {
         /// Rounds of the run.
         rounds: u32,
-        /// Peers of the run; the figures say how many of them have finished it.
+        /// Peers of the run; the figures say how many of them have reported it.
         #[serde(skip)]
         peers: usize,
         /// The round's figures.

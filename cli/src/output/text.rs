@@ -97,11 +97,13 @@ fn finished(summary: &Summary) -> String {
     let (peers, rounds) = (summary.peers.len(), summary.degraded_rounds);
     let holders = match summary.lost.len() {
         0 => format!("all {peers} peers"),
+        lost if peers - lost == 1 => "the peer that is left".to_owned(),
         lost => format!("the {} peers that are left", peers - lost),
     };
     let lost = summary.lost.iter().map(|loss| format!("\nlost      {}", loss.short()));
     let degraded = match rounds {
         0 => String::new(),
+        1 => "\ndegraded  1 round, which lacks updates of some peers".to_owned(),
         _ => format!("\ndegraded  {rounds} rounds, which lack updates of some peers"),
     };
     format!(

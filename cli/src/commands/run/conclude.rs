@@ -16,7 +16,8 @@ use crate::{
 /// Writes what a run leaves, and prints that it is complete or gives why it is not.
 pub(super) fn conclude(setup: &Setup, done: Done, times: Times, printer: &mut Printer) -> Result<Summary, RunFailure> {
     // Figures that did not come through the status endpoint come from the peers' files.
-    for round in done.ended.measured.rounds.iter().skip(done.rounds_printed) {
+    let rounds = done.ended.measured.rounds.iter();
+    for round in rounds.filter(|round| round.summary.round >= done.next_printed) {
         printer.print(&Event::Round {
             rounds: setup.plan.training.rounds,
             peers: setup.plan.peers.len(),

@@ -40,7 +40,7 @@ pub(super) fn finish(
     let done = Done {
         run: None,
         result: Ok(()),
-        rounds_printed: measured.rounds.len(),
+        next_printed: common.rounds,
         ended: Ended {
             exits: vec![None; peers],
             restarts: Vec::new(),
