@@ -50,6 +50,9 @@ pub(crate) struct Figures {
     pub(crate) exchange_seconds: f64,
     pub(crate) peak_rss_bytes: Option<u64>,
     pub(crate) model_hash: Option<ModelHash>,
+    /// Whether the peers had different models after the last round.
+    #[serde(skip)]
+    pub(crate) models_differ: bool,
 }
 
 /// A field that is not the same in all runs.
@@ -140,6 +143,7 @@ impl Figures {
             exchange_seconds: sum(|round| round.summary.exchange_seconds.mean),
             peak_rss_bytes: run.rounds.iter().map(|round| round.summary.peak_rss_bytes).max(),
             model_hash: run.result().map(|last| last.summary.model_hash),
+            models_differ: run.rounds.last().is_some_and(|last| !last.summary.models_agree),
         }
     }
 }

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use fltorrent_records::report::ModelHash;
+
 use super::{
     compare::{Comparison, Figures},
     units::{bytes, duration, percent},
@@ -46,16 +48,22 @@ pub(crate) fn outcomes(comparison: &Comparison) -> Vec<Row> {
         row("training", &|run| duration(run.train_seconds)),
         row("exchange", &|run| duration(run.exchange_seconds)),
         row("peak memory of a peer", &|run| or_dash(run.peak_rss_bytes.map(bytes))),
-        row("model", &|run| match &run.model_hash {
-            Some(hash) => format!("{hash:.12}"),
-            None => "differs".to_owned(),
-        }),
+        row("model", &|run| model(run.model_hash.as_ref(), run.models_differ)),
     ]);
     rows.push(Row {
         name: "same model".to_owned(),
         cells: vec![if comparison.same_model { "yes" } else { "no" }.to_owned()],
     });
     rows
+}
+
+/// The model of a run; one that failed has none, whether or not its peers had the same to the end.
+fn model(hash: Option<&ModelHash>, differ: bool) -> String {
+    match hash {
+        Some(hash) => format!("{hash:.12}"),
+        None if differ => "differs".to_owned(),
+        None => "none".to_owned(),
+    }
 }
 
 /// The differences between the manifests.
@@ -127,6 +135,13 @@ fn aligned(rows: &[Row]) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_run_that_failed_has_no_model_and_only_different_ones_differ() {
+        let hash = ModelHash::from_bytes([7; 32]);
+        let said = [(Some(&hash), false), (None, true), (None, false)].map(|(hash, differ)| model(hash, differ));
+        assert_eq!(said, ["070707070707", "differs", "none"]);
+    }
 
     #[test]
     fn columns_are_aligned_and_long_values_cut() {

@@ -3,6 +3,7 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use fltorrent_crds::{
+    Plan,
     analysis::{self, Rates},
     plan::CongestionControl,
 };
@@ -17,7 +18,7 @@ use serde::Serialize;
 
 use crate::{
     manifest::Resolved,
-    output::{Description, describe},
+    output::{Description, are, describe},
 };
 
 /// The results of a simulation.
@@ -160,6 +161,8 @@ impl Simulated {
         let sum = |what: fn(&PeerFigures) -> u64| figures.iter().map(what).sum();
         let least = bound.seconds * rounds.len() as f64;
         let notes = notes(resolved, scenario, longest.unwrap_or_default());
+        let lost = lost(&figures);
+        let failure = failure(plan, lost.len());
         Self {
             event: "simulation",
             description: describe(&resolved.experiment, plan, None),
@@ -178,9 +181,9 @@ impl Simulated {
             events: simulation.steps(),
             bottleneck: bottleneck(&peers),
             churn: churn(&figures),
-            lost: lost(&figures),
+            lost,
             peers,
-            notes: notes.into_iter().chain(bound.note()).collect(),
+            notes: failure.into_iter().chain(notes).chain(bound.note()).collect(),
             bound,
         }
     }
@@ -271,6 +274,18 @@ fn lost(figures: &[PeerFigures]) -> Vec<Lost> {
         Some(Lost { peer, why, seconds })
     });
     ended.collect()
+}
+
+/// Why a run that loses so many peers fails; none where it does not.
+fn failure(plan: &Plan, lost: usize) -> Option<String> {
+    let (peers, needed) = (plan.peers.len(), plan.liveness.min_peers as usize);
+    let left = peers.saturating_sub(lost);
+    (left < needed).then(|| {
+        format!(
+            "this run fails: {left} of {peers} peers come to the end, and {needed} {} needed (liveness.minPeers)",
+            are(needed)
+        )
+    })
 }
 
 fn peer(index: u32, figures: &PeerFigures, scenario: &Scenario, exchange: f64) -> Peer {
@@ -396,6 +411,18 @@ spec:
             "{text}"
         );
         assert!(it.over_bound.unwrap() < 1.5, "{text}");
+    }
+
+    #[test]
+    fn it_is_said_that_a_run_fails_whose_peers_are_lost() {
+        let edges = BTreeSet::from([(0, 1), (1, 2), (2, 0)]);
+        let notes = |lost: &str| {
+            let more = format!("  churn: [{{event: crash, peers: [{lost}], round: 1}}]\n");
+            simulated(&edges, &[(10, 10); 3], &more).notes
+        };
+        let said = "this run fails: 0 of 3 peers come to the end, and 2 are needed (liveness.minPeers)";
+        assert!(notes("0, 1").iter().any(|note| note == said));
+        assert!(!notes("0").iter().any(|note| note.contains("fails")));
     }
 
     #[test]

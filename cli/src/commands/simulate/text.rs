@@ -1,7 +1,7 @@
 //! A simulation in words.
 
 use super::summary::{Round, Simulated};
-use crate::output::{bytes, description_text};
+use crate::output::{bytes, counted, description_text};
 
 /// Rounds that are shown one by one.
 const SHOWN: usize = 40;
@@ -92,7 +92,7 @@ fn totals(simulated: &Simulated) -> Vec<String> {
         ),
     ];
     if !simulated.churn.is_empty() {
-        lines.push(format!("  churn       {} events", simulated.churn.len()));
+        lines.push(format!("  churn       {}", counted(simulated.churn.len(), "event")));
     }
     let lost = simulated.lost.iter().take(SHOWN);
     lines.extend(lost.map(|lost| {

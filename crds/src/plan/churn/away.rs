@@ -19,7 +19,9 @@ pub(super) fn warn(plans: &BTreeMap<u32, Vec<ChurnPlan>>, run: &Run, findings: &
         let mut changes: BTreeMap<At, Change> = BTreeMap::new();
         let mut away = BTreeSet::new();
         for (&peer, events) in plans {
-            for due in events.iter().filter(|due| is_round(&due.at) == rounds) {
+            // Whoever hangs is there all the same.
+            let events_here = events.iter().filter(|due| is_round(&due.at) == rounds);
+            for due in events_here.filter(|due| due.event != ChurnKind::Wedge) {
                 if due.event == ChurnKind::Join {
                     away.insert(peer);
                     changes.entry(due.at).or_default().back.insert(peer);
@@ -56,7 +58,7 @@ pub(super) fn warn(plans: &BTreeMap<u32, Vec<ChurnPlan>>, run: &Run, findings: &
             findings.warn(
                 "churn",
                 format!(
-                    "{when} {count} of {} peers are away, and liveness.minPeers are {}: the run pauses",
+                    "{when}, {count} of {} peers are away, and liveness.minPeers is {}: the run pauses",
                     run.peers, run.min_peers
                 ),
             );
@@ -98,11 +100,11 @@ mod tests {
             ("[{event: crash, peers: [0, 1, 2], round: 4}]", None),
             (
                 "[{event: crash, peers: [0, 1, 2, 3], round: 4}]",
-                Some("in round 4 4 of 8"),
+                Some("in round 4, 4 of 8"),
             ),
             (
                 "[{event: crash, peers: [0, 1], round: 2}, {event: pause, peers: [2, 3], round: 5, for: 1s}]",
-                Some("in round 5 4 of 8"),
+                Some("in round 5, 4 of 8"),
             ),
             // Whoever pauses in one round is back in the next.
             (
@@ -111,18 +113,19 @@ mod tests {
             ),
             (
                 "[{event: pause, peers: [0, 1], after: 2s, for: 2s}, {event: restart, peers: [2, 3], after: 3s, for: 2s}]",
-                Some("after 3s 4 of 8"),
+                Some("after 3s, 4 of 8"),
             ),
             (
-                "[{event: pause, peers: [0, 1], after: 2s, for: 1s}, {event: wedge, peers: [2, 3], after: 3s}]",
+                "[{event: pause, peers: [0, 1], after: 2s, for: 1s}, {event: pause, peers: [2, 3], after: 3s}]",
                 None,
             ),
+            ("[{event: wedge, peers: [0, 1, 2, 3], round: 3}]", None),
         ] {
             let found = warnings(churn);
             match warned {
                 None => assert_eq!(found, [""; 0], "{churn}"),
                 Some(said) => {
-                    let end = "peers are away, and liveness.minPeers are 5: the run pauses";
+                    let end = "peers are away, and liveness.minPeers is 5: the run pauses";
                     assert_eq!(found, [format!("churn: {said} {end}")], "{churn}");
                 }
             }
