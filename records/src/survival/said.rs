@@ -92,7 +92,10 @@ mod tests {
         }
     }
 
-    fn said(ends: &[(Cause, &[u32], bool)]) -> EndsSaid {
+    /// Cause, who was missing, and whether who says so is left.
+    type Said = (Cause, &'static [u32], bool);
+
+    fn said(ends: &[Said]) -> EndsSaid {
         let mut said = EndsSaid::default();
         for &(cause, missing, is_left) in ends {
             said.add(&end(cause, missing, None), is_left);
@@ -102,9 +105,9 @@ mod tests {
 
     #[test]
     fn a_single_peer_that_was_cut_off_does_not_say_how_a_round_ended() {
-        let others: (Cause, &[u32], bool) = (Cause::Deadline, &[2, 3, 4], true);
-        let quorum: (Cause, &[u32], bool) = (Cause::Quorum, &[2, 3, 4], true);
-        let hub: (Cause, &[u32], bool) = (Cause::All, &[], false);
+        let others: Said = (Cause::Deadline, &[2, 3, 4], true);
+        let quorum: Said = (Cause::Quorum, &[2, 3, 4], true);
+        let hub: Said = (Cause::All, &[], false);
         let ends = said(&[hub, others, others, quorum, others]);
         assert_eq!(ends.of_most(), (Cause::Deadline, &[2, 3, 4][..]));
         assert_eq!(EndsSaid::default().of_most(), (Cause::All, &[][..]));
@@ -112,17 +115,17 @@ mod tests {
 
     #[test]
     fn ends_with_the_same_model_count_together() {
-        let (deadline, quorum): ((Cause, &[u32], bool), (Cause, &[u32], bool)) =
-            ((Cause::Deadline, &[0], true), (Cause::Quorum, &[0], true));
-        let all: (Cause, &[u32], bool) = (Cause::All, &[], true);
+        let deadline: Said = (Cause::Deadline, &[0], true);
+        let quorum: Said = (Cause::Quorum, &[0], true);
+        let all: Said = (Cause::All, &[], true);
         let ends = said(&[all, all, all, deadline, quorum, quorum, deadline]);
         assert_eq!(ends.of_most(), (Cause::Deadline, &[0][..]));
     }
 
     #[test]
     fn of_as_many_those_count_that_are_left() {
-        let (gone, left): ((Cause, &[u32], bool), (Cause, &[u32], bool)) =
-            ((Cause::All, &[], false), (Cause::Deadline, &[0], true));
+        let gone: Said = (Cause::All, &[], false);
+        let left: Said = (Cause::Deadline, &[0], true);
         for ends in [[gone, left], [left, gone]] {
             assert_eq!(said(&ends).of_most(), (Cause::Deadline, &[0][..]));
         }
