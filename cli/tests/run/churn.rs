@@ -327,7 +327,7 @@ fn nobody_waits_to_join_when_everybody_who_began_is_gone() {
     for said in [
         "peer 2 had yet to join when nobody was left to begin a round",
         "peer 3 had yet to join when nobody was left to begin a round",
-        "0 of 4 peers came to the end, and 1 are needed",
+        "0 of 4 peers came to the end, and 1 is needed",
     ] {
         assert!(errors.contains(said), "{errors}");
     }

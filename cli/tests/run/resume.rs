@@ -283,7 +283,7 @@ fn gone_metrics_are_told_of_before_and_after() {
         };
         ends(&["training.rounds=5"], warning);
         // What is lost stays lost.
-        ends(&[], "peer-1.jsonl has ");
+        ends(&[], "peer-1.jsonl lacks ");
     }
 }
 

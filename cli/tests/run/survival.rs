@@ -193,7 +193,11 @@ fn pauses_and_fails(victims: &[u64], topology: &str, left: u32) {
     peers.iter().for_each(Process::assert_gone);
     let error = errors.split_once("error: ").unwrap().1;
     assert!(error.contains(" was killed by signal 9"), "{errors}");
-    let reason = format!("{left} peers have taken part for 1s, 4 are needed (liveness.minPeers)");
+    let took_part = match left {
+        1 => "1 peer has taken part".to_owned(),
+        _ => format!("{left} peers have taken part"),
+    };
+    let reason = format!("{took_part} for 1s, 4 are needed (liveness.minPeers)");
     assert!(error.contains(&reason), "{errors}");
     assert!(
         error.contains("0 of 6 peers came to the end, and 4 are needed"),
