@@ -2,6 +2,7 @@
 
 pub mod arguments;
 pub mod commands;
+mod counts;
 pub mod histogram;
 pub mod keys;
 pub mod launcher;

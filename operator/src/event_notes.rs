@@ -81,8 +81,10 @@ fn of_losses(
     let (reason, note) = match is_lost {
         true => {
             let least = validated.plan.min_peers;
+            let peers = if left == 1 { "peer is" } else { "peers are" };
+            let are = if least == 1 { "is" } else { "are" };
             let note = format!(
-                "{} is not replaced any more; {left} peers are left, {least} are needed{why}",
+                "{} is not replaced any more; {left} {peers} left, {least} {are} needed{why}",
                 named(all)
             );
             ("PeerLost", note)
@@ -387,7 +389,7 @@ mod tests {
                 ("PeerFailed", failed),
                 (
                     "PeerLost",
-                    "peer 0 is not replaced any more; 1 peers are left, 2 are needed"
+                    "peer 0 is not replaced any more; 1 peer is left, 2 are needed"
                 ),
             ]
         );

@@ -5,7 +5,7 @@ use std::{fmt, path::PathBuf};
 use serde::Serialize;
 
 use super::{PeerFailure, Results, rounds_of};
-use crate::output::{are, counted};
+use crate::counts::{are, counted};
 
 /// Failures that are told where too few peers are left.
 const TOLD: usize = 4;

@@ -20,7 +20,7 @@ use super::{
     journal::{closed_by, last_churn},
     peer_arguments, rounds_of,
 };
-use crate::output::counted;
+use crate::counts::counted;
 pub(super) use processes::Respawns;
 
 /// A process that takes the place of one that died.

@@ -17,8 +17,9 @@ use fltorrent_swarm::{
 use serde::Serialize;
 
 use crate::{
+    counts::are,
     manifest::Resolved,
-    output::{Description, are, describe},
+    output::{Description, describe},
 };
 
 /// The results of a simulation.

@@ -1,7 +1,10 @@
 //! A simulation in words.
 
 use super::summary::{Round, Simulated};
-use crate::output::{bytes, counted, description_text};
+use crate::{
+    counts::counted,
+    output::{bytes, description_text},
+};
 
 /// Rounds that are shown one by one.
 const SHOWN: usize = 40;
