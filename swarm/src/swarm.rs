@@ -25,6 +25,7 @@ mod processes;
 mod recalls;
 mod repairs;
 mod settle;
+mod stalled;
 mod suspicion;
 mod uploads;
 mod window;
@@ -413,8 +414,15 @@ impl Swarm {
         let vote = self.next_vote();
         let lease = self.next_lease();
         let suspicion = self.next_suspicion();
+        let stall = self.next_stall();
         let timers = lost.chain(haves).chain(penalties).chain(overdue).chain(choke);
-        timers.chain(absent).chain(vote).chain(lease).chain(suspicion).min()
+        timers
+            .chain(absent)
+            .chain(vote)
+            .chain(lease)
+            .chain(suspicion)
+            .chain(stall)
+            .min()
     }
 
     fn greeted(&mut self, now: Time, at: usize, theirs: &Hello) -> Result<(), Violation> {

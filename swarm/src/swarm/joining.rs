@@ -142,7 +142,7 @@ impl Swarm {
     }
 
     /// Others are in these rounds, as many as count.
-    fn rejoin_those_in(&mut self, rounds: &[u32]) {
+    pub(super) fn rejoin_those_in(&mut self, rounds: &[u32]) {
         let (Some(&first), Some(&last)) = (rounds.iter().min(), rounds.iter().max()) else {
             return;
         };

@@ -49,6 +49,7 @@ impl Swarm {
             return;
         }
         self.rejoin_when_stuck();
+        self.rejoin_when_stalled(now);
         self.suspect(now);
         self.tell_links(now);
         self.repair(now);
