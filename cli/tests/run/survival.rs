@@ -198,7 +198,8 @@ fn pauses_and_fails(victims: &[u64], topology: &str, left: u32) {
         _ => format!("{left} peers have taken part"),
     };
     let reason = format!("{took_part} for 1s, 4 are needed (liveness.minPeers)");
-    assert!(error.contains(&reason), "{errors}");
+    // Whoever fails later may have seen others fail before.
+    assert!(errors.contains(&reason), "{errors}");
     assert!(
         error.contains("0 of 6 peers came to the end, and 4 are needed"),
         "{errors}"
