@@ -7,10 +7,10 @@ use super::{Driver, RunError};
 impl Driver {
     /// Whether nobody waits any more for a training that hangs. One that may go on has as long as a silent neighbour.
     pub(super) fn has_hung_for_too_long(&mut self) -> Result<(), RunError> {
-        let now = self.now();
         if !self.leaving {
             return Ok(());
         }
+        let now = self.now();
         self.left_at.get_or_insert(now);
         if let Some(round) = self.hangs {
             return Err(RunError::Hung { round });

@@ -137,7 +137,7 @@ impl Swarm {
     }
 
     /// Whether a neighbour may know how far the run is: one that was not met yet may, but not one that has yet to join.
-    fn may_be_there(&self, neighbour: &Neighbour) -> bool {
+    pub(super) fn may_be_there(&self, neighbour: &Neighbour) -> bool {
         !neighbour.is_away_again() && !self.view.is_awaited(neighbour.peer)
     }
 
@@ -147,57 +147,6 @@ impl Swarm {
             return;
         };
         self.rejoin(last, first.saturating_sub(1));
-    }
-
-    /// Nobody will ever give what this peer still needs of the round: its neighbours are done with it.
-    pub(super) fn rejoin_when_stuck(&mut self) {
-        let round = &self.current;
-        let voters = self.view.members_of(round.number).count() + self.finished();
-        let has_voted = round.votes.last_of(self.config.me()).is_some();
-        // A view that this peer is in comes to no end without its vote.
-        let votes = has_voted || self.vote_due(round.number).is_some();
-        let may_be_decided = votes && voters >= self.config.min_peers && !self.somebody_is_past_it();
-        let waits_for_votes = !round.votes.is_empty() && round.agreed().is_none() && may_be_decided;
-        let waits_for_chunks = round.in_flight() > 0 || round.is_recalling();
-        // Whoever has everything and has voted is bound by votes, which cannot come where too few may vote.
-        let is_bound = has_voted && voters < self.config.min_peers;
-        let has_all = round.is_full() && !is_bound;
-        if round.is_closed() || has_all || waits_for_votes || waits_for_chunks || self.joining.is_some() {
-            return;
-        }
-        // Those that were not met yet may have it.
-        let is_there = |neighbour: &Neighbour| self.is_wired_to(neighbour) && self.may_be_there(neighbour);
-        let there = (0..self.neighbours.len()).filter(|&at| is_there(&self.neighbours[at]));
-        let open: Vec<usize> = there.collect();
-        // Who is further does not say so of this round any more.
-        let is_done = |&at: &usize| round.neighbour(at).says_done || self.neighbours[at].ahead.is_some();
-        // Who is done and does not have what was folded has taken a model over, and can give that. Others may say so without having it.
-        let has_joined_since = |at: &&usize| self.view.takes_part_from(self.neighbours[**at].peer) > round.number;
-        let is_stuck = match round.agreed() {
-            _ if self.is_over_for_others() => open.iter().any(is_done),
-            Some(_) if open.iter().filter(has_joined_since).any(is_done) => true,
-            _ => !open.is_empty() && open.iter().all(is_done),
-        };
-        let is_stuck = is_stuck && open.iter().all(|&at| !round.is_interesting(at));
-        if is_stuck {
-            let over = round.number;
-            // The model of the round before would lead to the same place.
-            self.rejoin(over + 1, over);
-        }
-    }
-
-    /// Whether somebody takes part who is in a round after the next one: it votes on this one no more, so that no view comes to an end.
-    fn somebody_is_past_it(&self) -> bool {
-        let takes_part = |peer: u32| self.view.members().contains(peer);
-        let mut neighbours = self.neighbours.iter().filter(|neighbour| neighbour.ahead.is_some());
-        neighbours.any(|neighbour| takes_part(neighbour.peer))
-            || self.origins_ahead.keys().any(|&origin| takes_part(origin))
-    }
-
-    /// Whether so many have signed updates of the next round that one of them at least does not lie.
-    fn is_over_for_others(&self) -> bool {
-        let next = self.next.as_ref().map_or(0, |next| next.metainfos().count());
-        3 * next as u32 > self.config.peers
     }
 
     /// Leaves the round that this peer is in, to go on from the model that the others have in round `theirs`: that of round `least` or a

@@ -6,7 +6,7 @@ use crate::{
     bitfield::Bitfield,
     message::Message,
     metainfo::Signer,
-    neighbour::NeighbourState,
+    neighbour::{Neighbour, NeighbourState},
     rules::OnPeerLoss,
     signed::Signed,
     statement::{Speaker, Statement},
@@ -94,7 +94,19 @@ impl Swarm {
         is_gone || neighbour.behind || neighbour.unfit
     }
 
+    /// Whether there is nothing to say: nobody has said anything yet, and all links that there should be are up.
+    fn is_as_planned(&self) -> bool {
+        let takes_part =
+            self.joining.is_none() && !self.training_hangs() && (self.takes_part_from, self.gives_from) == (0, 0);
+        let is_up =
+            |neighbour: &Neighbour| neighbour.is_open() && !neighbour.is_extra && !neighbour.behind && !neighbour.unfit;
+        self.view.is_quiet() && takes_part && self.suspicions.is_empty() && self.neighbours.iter().all(is_up)
+    }
+
     pub(super) fn tell_links(&mut self, now: Time) {
+        if self.is_as_planned() {
+            return;
+        }
         let of = |keep: &dyn Fn(usize) -> bool| {
             let kept = (0..self.neighbours.len()).filter(|&at| keep(at));
             let mut peers: Vec<u32> = kept.map(|at| self.neighbours[at].peer).collect();

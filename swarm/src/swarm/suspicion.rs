@@ -39,6 +39,11 @@ impl Suspicions {
         self.spoken_at
     }
 
+    /// Whether nobody was ever suspected.
+    pub(super) fn is_empty(&self) -> bool {
+        self.of.is_empty()
+    }
+
     /// Whoever was away itself is no judge.
     pub(super) fn forget(&mut self) {
         self.of.values_mut().for_each(|suspicion| suspicion.since = None);
@@ -68,6 +73,9 @@ impl Swarm {
     /// Suspects those from whom something is overdue, and trusts those who are in step again.
     pub(super) fn suspect(&mut self, now: Time) {
         self.trust_again();
+        if !self.is_spoken_of() {
+            return;
+        }
         for owed in [Owed::Vote, Owed::Chunks] {
             let Some(due) = self.owed_until(owed).filter(|due| *due <= now) else {
                 continue;
@@ -91,8 +99,17 @@ impl Swarm {
         self.actions.push_back(Action::Notice(notice));
     }
 
+    /// In most rounds nobody votes, and nobody owes anything.
+    fn is_spoken_of(&self) -> bool {
+        let mut rounds = self.previous.iter().chain([&self.current]);
+        rounds.any(|round| !round.votes.is_empty())
+    }
+
     /// When [`Self::suspect`] has to be called at the latest.
     pub(super) fn next_suspicion(&self) -> Option<Time> {
+        if !self.is_spoken_of() {
+            return None;
+        }
         let due = [Owed::Vote, Owed::Chunks].map(|owed| self.owed_until(owed));
         let due = due.into_iter().flatten();
         let due = due.flat_map(|due| [due, due + self.config.pause_limit]);
