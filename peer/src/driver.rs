@@ -36,6 +36,7 @@ use crate::{
     worker::{Progress, sign},
 };
 pub use error::RunError;
+use hanging::Hang;
 pub use models::Rule;
 use models::{Closed, Made};
 use recalls::Recalls;
@@ -101,10 +102,8 @@ pub struct Driver {
     trains: Option<(Time, u32)>,
     /// Steps that the training thread had done when that was last looked at.
     beats: u64,
-    /// The round from which on its training hangs to the end of the run.
-    hangs: Option<u32>,
-    /// The round before whose training it hangs, for a time or to the end of the run.
-    wedged: Option<u32>,
+    /// Its training hangs, as the plan says.
+    hangs: Option<Hang>,
     leaving: bool,
     /// When the others had finished.
     left_at: Option<Time>,
@@ -140,7 +139,6 @@ impl Driver {
             trains: None,
             beats: 0,
             hangs: None,
-            wedged: None,
             leaving: false,
             left_at: None,
             parameters: None,

@@ -2,8 +2,8 @@
 //!
 //! Every peer floods a signed list of its links that are down, and the newest list of each counts, as in link-state routing
 //! (OSPF, [RFC 2328](https://www.rfc-editor.org/rfc/rfc2328)). A link is up unless one of its ends says that it is down, so
-//! that whoever lies can cut links of its own only. Whom more than half of the others suspect takes no part, whatever its links. A link beside the topology's is up where both ends list it. Nothing is sent while
-//! all links are up.
+//! that whoever lies can cut links of its own only. Whom more than half of the others suspect takes no part, whatever its links.
+//! A link beside the topology's is up where both ends list it. Nothing is sent while all links are up.
 
 use std::{
     collections::{BTreeMap, BTreeSet},

@@ -299,6 +299,10 @@ fn check(
     }
 }
 
+fn lie_of(seed: u64) -> VoteLie {
+    [VoteLie::Silence, VoteLie::HoldsAll][seed as usize % 2]
+}
+
 fn number(name: &str) -> Option<u64> {
     std::env::var(name).ok().and_then(|count| count.parse().ok())
 }
@@ -329,8 +333,7 @@ fn schedules_that_went_wrong_once() {
         run(seed, None, &mut Tally::default());
     }
     for seed in [98, 242, 3376, 12_788] {
-        let lie = [VoteLie::Silence, VoteLie::HoldsAll][seed as usize % 2];
-        run(seed, Some(lie), &mut Tally::default());
+        run(seed, Some(lie_of(seed)), &mut Tally::default());
     }
 }
 
@@ -340,8 +343,7 @@ fn one_that_does_not_vote_or_claims_what_it_does_not_hold_keeps_nobody_from_the_
     let schedules = number("FLTORRENT_CHURN").unwrap_or(SCHEDULES) / 4;
     let mut tally = Tally::default();
     for seed in number("FLTORRENT_CHURN_FROM").unwrap_or(0) / 4..schedules {
-        let lie = [VoteLie::Silence, VoteLie::HoldsAll][seed as usize % 2];
-        run(seed, Some(lie), &mut tally);
+        run(seed, Some(lie_of(seed)), &mut tally);
     }
     println!("{tally:?}");
     assert!(tally.suspected > 0);

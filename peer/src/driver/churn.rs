@@ -14,7 +14,12 @@ impl Driver {
             return Ok(());
         };
         // Who hangs is taken along by the others.
-        let round = self.hangs.map_or(round, |_| self.parts.swarm.round());
+        let hangs_for_good = self.hangs.is_some_and(|hang| hang.for_good);
+        let round = if hangs_for_good {
+            self.parts.swarm.round()
+        } else {
+            round
+        };
         let mut trained_for = self.now().saturating_sub(since);
         while let Some(due) = self.parts.churn.next(round, trained_for) {
             self.observer.churned(due.event, due.lasts, round)?;

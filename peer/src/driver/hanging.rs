@@ -4,6 +4,15 @@ use fltorrent_swarm::Time;
 
 use super::{Driver, RunError};
 
+/// A training that hangs, as the plan says.
+#[derive(Clone, Copy)]
+pub(super) struct Hang {
+    /// Before that of this round.
+    pub(super) round: u32,
+    /// To the end of the run.
+    pub(super) for_good: bool,
+}
+
 impl Driver {
     /// Whether nobody waits any more for a training that hangs. One that may go on has as long as a silent neighbour.
     pub(super) fn has_hung_for_too_long(&mut self) -> Result<(), RunError> {
@@ -12,15 +21,11 @@ impl Driver {
         }
         let now = self.now();
         self.left_at.get_or_insert(now);
-        if let Some(round) = self.hangs {
-            return Err(RunError::Hung { round });
-        }
-        match self.hung_until() {
-            Some(due) if due <= now => Err(match self.wedged {
-                Some(round) => RunError::Hung { round },
-                None => RunError::NoProgress {
-                    round: self.trains.map_or(0, |(_, round)| round),
-                },
+        let is_over = self.hung_until().is_some_and(|due| due <= now);
+        match self.hangs {
+            Some(Hang { round, for_good }) if for_good || is_over => Err(RunError::Hung { round }),
+            None if is_over => Err(RunError::NoProgress {
+                round: self.trains.map_or(0, |(_, round)| round),
             }),
             _ => Ok(()),
         }
@@ -28,7 +33,7 @@ impl Driver {
 
     /// When [`Self::has_hung_for_too_long`] looks again.
     pub(super) fn hung_until(&self) -> Option<Time> {
-        let hangs = self.wedged.is_some() || self.parts.swarm.training_hangs();
+        let hangs = self.hangs.is_some() || self.parts.swarm.training_hangs();
         let left_at = self.left_at.filter(|_| hangs && self.parameters.is_none())?;
         Some(left_at + self.parts.swarm.lost_after())
     }

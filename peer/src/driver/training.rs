@@ -3,7 +3,7 @@
 use fltorrent_crds::plan::ChurnKind;
 use fltorrent_swarm::Adoption;
 
-use super::{Driver, RunError, models::Closed};
+use super::{Driver, RunError, hanging::Hang, models::Closed};
 use crate::{
     orders::{Completed, Order},
     transport::Link,
@@ -12,11 +12,11 @@ use crate::{
 
 impl Driver {
     pub(super) fn progressed(&mut self, progress: Progress) -> Result<(), RunError> {
-        self.wedged = None;
+        self.hangs = None;
         match progress {
             Progress::Hangs { round, lasts } => {
-                self.wedged = Some(round);
-                self.hangs = lasts.is_none().then_some(round);
+                let for_good = lasts.is_none();
+                self.hangs = Some(Hang { round, for_good });
                 let now = self.now();
                 self.trains.get_or_insert((now, round));
                 self.observer.churned(ChurnKind::Wedge, lasts, round)?;

@@ -5,6 +5,7 @@ use crate::{
     Time,
     bitfield::Bitfield,
     early_stop::StopRecord,
+    round::Round,
     rules::Deadline,
     statement::Statement,
     vote::{Cast, Vote},
@@ -307,14 +308,18 @@ impl Swarm {
         }
     }
 
+    /// What the votes that are here say of a round's end.
+    pub(super) fn decided(&self, round: &Round) -> Option<Bitfield> {
+        let least = self.config.min_peers.saturating_sub(self.finished()).max(1);
+        round.votes.decided(self.config.layout.chunks(), least)
+    }
+
     /// What the votes on a round give, where all of a view have voted.
     pub(super) fn agree(&mut self, now: Time, number: u32) {
-        let chunks = self.config.layout.chunks();
-        let least = self.config.min_peers.saturating_sub(self.finished()).max(1);
         if number != self.current.number || self.current.is_closed() || self.joining.is_some() {
             return;
         }
-        if let Some(set) = self.current.votes.decided(chunks, least) {
+        if let Some(set) = self.decided(&self.current) {
             if self.current.agreed() != Some(&set) {
                 self.suspicions.speak(now);
             }

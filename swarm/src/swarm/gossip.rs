@@ -46,9 +46,14 @@ impl Swarm {
         if round.saturating_add(1) < self.current.number {
             self.neighbours[at].missed = true;
         } else if std::mem::take(&mut self.neighbours[at].missed) && self.joining.is_none() {
-            self.rounds_mut().for_each(|round| round.forget_told(at));
-            self.tell_everything(at);
+            self.tell_everything_again(at);
         }
+    }
+
+    /// A neighbour has lost what it was told, or could not take it.
+    pub(super) fn tell_everything_again(&mut self, at: usize) {
+        self.rounds_mut().for_each(|round| round.forget_told(at));
+        self.tell_everything(at);
     }
 
     /// The transport has taken everything that was handed over for a neighbour before [`Action::Fence`].

@@ -82,8 +82,7 @@ impl Swarm {
             self.neighbours[at].catches_up = false;
             self.others_are_in(now, self.view.takes_part_from(peer));
         } else if was_joining && self.neighbours[at].is_open() {
-            self.rounds_mut().for_each(|round| round.forget_told(at));
-            self.tell_everything(at);
+            self.tell_everything_again(at);
         }
     }
 

@@ -51,7 +51,12 @@ impl Swarm {
 
     fn enough_may_vote(&self) -> bool {
         let members = self.view.members_of(self.current.number);
-        members.count() + self.finished() >= self.config.min_peers
+        self.are_enough(members.count())
+    }
+
+    /// Whether so many peers, with those that have finished, are as many as a round needs.
+    pub(super) fn are_enough(&self, peers: u32) -> bool {
+        peers + self.finished() >= self.config.min_peers
     }
 
     /// Whether somebody takes part who is in a round after the next one: it votes on this one no more, so that no view comes to an end.

@@ -73,9 +73,6 @@ impl Swarm {
     /// Suspects those from whom something is overdue, and trusts those who are in step again.
     pub(super) fn suspect(&mut self, now: Time) {
         self.trust_again();
-        if !self.is_spoken_of() {
-            return;
-        }
         for owed in [Owed::Vote, Owed::Chunks] {
             let Some(due) = self.owed_until(owed).filter(|due| *due <= now) else {
                 continue;
@@ -107,9 +104,6 @@ impl Swarm {
 
     /// When [`Self::suspect`] has to be called at the latest.
     pub(super) fn next_suspicion(&self) -> Option<Time> {
-        if !self.is_spoken_of() {
-            return None;
-        }
         let due = [Owed::Vote, Owed::Chunks].map(|owed| self.owed_until(owed));
         let due = due.into_iter().flatten();
         let due = due.flat_map(|due| [due, due + self.config.pause_limit]);
@@ -119,6 +113,9 @@ impl Swarm {
     /// How long something is waited for, where this peer is one that waits: a while past the deadline, and where there is none as long as
     /// for peers that are missing. Whoever is suspected itself sees another view than the others, and is no judge.
     fn owed_until(&self, owed: Owed) -> Option<Time> {
+        if !self.is_spoken_of() {
+            return None;
+        }
         let (round, spoken_at) = (&self.current, self.suspicions.spoken_at);
         let is_agreed = round.agreed().is_some() && !round.is_closed();
         let is_awaited = match owed {
@@ -162,9 +159,8 @@ impl Swarm {
     }
 
     fn owing_votes(&self, round: &Round) -> Vec<(u32, u32)> {
-        let least = self.config.min_peers.saturating_sub(self.finished()).max(1);
         // Whoever has closed it by votes votes on it no more.
-        if round.is_closed() && round.votes.decided(self.config.layout.chunks(), least).is_some() {
+        if round.is_closed() && self.decided(round).is_some() {
             return Vec::new();
         }
         // Neither does who has closed the round after it.
@@ -199,7 +195,7 @@ impl Swarm {
     fn can_do_without(&self, peer: u32) -> bool {
         let members = self.view.members().iter();
         let left = members.filter(|&other| other != peer && !self.is_suspected(other));
-        left.count() as u32 + self.finished() >= self.config.min_peers
+        self.are_enough(left.count() as u32)
     }
 
     /// Trusts those again who have shown in a later round that they are in step or catch up, sooner where too few take part, and whoever
