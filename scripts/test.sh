@@ -61,7 +61,8 @@ cargo clippy --quiet --workspace --all-targets --features fltorrent-cli/cuda --l
 cargo clippy --quiet --workspace --test real_cluster --test installed --features fltorrent-cli/cuda --locked -- -D warnings
 
 step "tests"
-cargo test --quiet --workspace --locked
+# All that fails is named in one run.
+cargo test --quiet --workspace --locked --no-fail-fast
 
 step "the rest of Kubernetes, etcd, CoreDNS and Helm"
 finish
