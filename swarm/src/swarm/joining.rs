@@ -181,6 +181,8 @@ impl Swarm {
         self.suspicions.forget();
         (self.published_at, self.unpublished, self.adopted) = (None, None, None);
         self.begin_to_join(round, false, least);
+        // Nobody has anything of that model yet.
+        self.update_interest();
         let behind = Notice::Behind { round, theirs };
         self.actions.push_back(Action::Notice(behind));
     }
