@@ -24,6 +24,14 @@ fn events(results: &Path) -> (Vec<Vec<Value>>, Vec<Vec<Value>>) {
     (done.collect(), planned)
 }
 
+/// Runs the churn example to a good end; what it printed beside its results.
+fn succeed(results: &Path, sets: &[&str]) -> String {
+    let output = run("churn.yaml", results, sets).output().unwrap();
+    let errors = stderr(&output);
+    assert_eq!(output.status.code(), Some(0), "{errors}");
+    errors
+}
+
 fn lost(results: &Path) -> BTreeSet<u64> {
     let summary = read_json(&results.join("summary.json"));
     let lost = summary["lost"].as_array().into_iter().flatten();
@@ -35,9 +43,7 @@ fn what_the_manifest_says_happens_to_each_peer_in_each_run() {
     let mut all = Vec::new();
     for _ in 0..2 {
         let folder = tempfile::tempdir().unwrap();
-        let output = run("churn.yaml", folder.path(), &[]).output().unwrap();
-        let errors = stderr(&output);
-        assert_eq!(output.status.code(), Some(0), "{errors}");
+        let errors = succeed(folder.path(), &[]);
         for said in [
             "warning: peer 6 left: in round 6, as `churn` says",
             "warning: peer 3 was killed by signal 9 (SIGKILL: by a user, or out of memory): in round 8, as `churn` says",
@@ -75,9 +81,7 @@ fn whoever_stands_still_for_ever_is_ended_when_the_others_have_finished() {
         "churn=[{event: pause, peers: [1], after: 100ms}, {event: wedge, peers: [2], round: 4}]",
         "training.rounds=10",
     ];
-    let output = run("churn.yaml", folder.path(), &sets).output().unwrap();
-    let errors = stderr(&output);
-    assert_eq!(output.status.code(), Some(0), "{errors}");
+    let errors = succeed(folder.path(), &sets);
     assert_eq!(lost(folder.path()), BTreeSet::from([1, 2]), "{errors}");
     for (peer, what, why) in [
         (1, "pause", "was away when the others finished"),
@@ -104,9 +108,8 @@ fn nobody_waits_for_a_training_that_hangs_longer_than_its_lease() {
         "liveness.progressLease=1s",
         "training.rounds=60",
     ];
-    let output = run("churn.yaml", folder.path(), &sets).output().unwrap();
-    let (errors, results) = (stderr(&output), folder.path());
-    assert_eq!(output.status.code(), Some(0), "{errors}");
+    let results = folder.path();
+    succeed(results, &sets);
     assert_all_finished(results, 60);
     let missed = &lines(results, 0, "roundEnd")[3];
     assert_eq!(
@@ -132,9 +135,7 @@ fn nobody_waits_at_the_end_for_a_training_that_hangs() {
         "liveness.heartbeatTimeout=2s",
         "liveness.heartbeatInterval=500ms",
     ];
-    let output = run("churn.yaml", folder.path(), &sets).output().unwrap();
-    let errors = stderr(&output);
-    assert_eq!(output.status.code(), Some(0), "{errors}");
+    let errors = succeed(folder.path(), &sets);
     assert!(
         errors.contains("its training hung in round 4, as `churn` says, until the others had finished"),
         "{errors}"
@@ -151,8 +152,7 @@ fn a_peer_whose_training_hangs_is_the_bottleneck_of_that_round() {
         "training.rounds=4",
         "exchange.round.deadline=none",
     ];
-    let output = run("churn.yaml", folder.path(), &sets).output().unwrap();
-    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    succeed(folder.path(), &sets);
     let results = folder.path();
     for peer in 0..8 {
         let ends = lines(results, peer, "roundEnd");
@@ -209,9 +209,8 @@ fn whoever_is_restarted_comes_back_and_goes_on_with_what_is_left_of_its_events()
                  {event: restart, peers: [2], round: 6, for: 2s}]";
     // Nobody is restarted for another reason.
     let sets = [churn, "training.rounds=60", "restarts=0"];
-    let output = run("churn.yaml", folder.path(), &sets).output().unwrap();
-    let (errors, results) = (stderr(&output), folder.path());
-    assert_eq!(output.status.code(), Some(0), "{errors}");
+    let results = folder.path();
+    let errors = succeed(results, &sets);
     let restart = |round: u64| ("restart".to_owned(), round);
     assert_eq!(done(results, 1), [restart(3), restart(39)], "{errors}");
     assert_eq!(done(results, 2), [restart(5)], "{errors}");
@@ -240,9 +239,8 @@ fn chunks_in_files_are_not_fetched_again_by_the_next_process() {
         "exchange.round.deadline=none",
         "restarts=0",
     ];
-    let output = run("churn.yaml", folder.path(), &sets).output().unwrap();
-    let (errors, results) = (stderr(&output), folder.path());
-    assert_eq!(output.status.code(), Some(0), "{errors}");
+    let results = folder.path();
+    succeed(results, &sets);
     assert_all_finished(results, 6);
     let log = std::fs::read_to_string(results.join("peers/peer-1.log")).unwrap();
     let kept = log.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
@@ -267,9 +265,8 @@ fn whoever_joins_later_is_missing_before_and_takes_part_from_then_on() {
     ] {
         let folder = tempfile::tempdir().unwrap();
         let sets = [churn, "training.rounds=40"];
-        let output = run("churn.yaml", folder.path(), &sets).output().unwrap();
-        let (errors, results) = (stderr(&output), folder.path());
-        assert_eq!(output.status.code(), Some(0), "{errors}");
+        let results = folder.path();
+        let errors = succeed(results, &sets);
         assert_all_finished(results, 40);
         let [(what, _)] = &done(results, 5)[..] else {
             panic!("{errors}");
@@ -292,9 +289,7 @@ fn whoever_would_come_after_the_end_is_lost() {
         "churn=[{event: join, peers: [5], after: 1h}, {event: restart, peers: [2], round: 4, for: 1h}]",
         "training.rounds=10",
     ];
-    let output = run("churn.yaml", folder.path(), &sets).output().unwrap();
-    let errors = stderr(&output);
-    assert_eq!(output.status.code(), Some(0), "{errors}");
+    let errors = succeed(folder.path(), &sets);
     assert_eq!(lost(folder.path()), BTreeSet::from([2, 5]), "{errors}");
     for said in [
         "warning: peer 2 died: in round 4, as `churn` says",
