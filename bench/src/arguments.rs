@@ -4,7 +4,9 @@ use std::{fmt, path::PathBuf};
 
 use clap::{Args, Parser, Subcommand, ValueEnum, builder::PossibleValuesParser};
 use fltorrent_cli::arguments::{path, setting, whole_number};
-use fltorrent_crds::{BitRate, ByteSize};
+use fltorrent_crds::{BitRate, ByteSize, experiment::MAX_SEED};
+
+use crate::exchange;
 
 const EXAMPLES: &str = "Examples:
   fltorrent-bench quickstart --runs 10
@@ -113,10 +115,13 @@ pub(crate) struct CongestionArguments {
 #[derive(Clone, Debug, Args)]
 pub(crate) struct ExchangeArguments {
     /// Only this case; may be given several times
-    #[arg(long, value_name = "NAME", value_parser = PossibleValuesParser::new(["mesh", "ring", "star", "tree", "unequal", "regular", "mesh-far", "ring-far", "mesh-lossy", "ring-lossy"]))]
+    #[arg(long, value_name = "NAME", value_parser = PossibleValuesParser::new(exchange::names()))]
     pub(crate) case: Vec<String>,
-    /// So many machines instead of those of the case; may be given several times, and has no target
-    #[arg(long, value_name = "N", value_parser = whole_number::<u32>(3, 100))]
+    /// A case of 6 to 24 peers whose edges and uplinks follow from this seed, with those of --case alone; may be given several times
+    #[arg(long, value_name = "SEED", value_parser = whole_number::<u64>(0, MAX_SEED))]
+    pub(crate) random: Vec<u64>,
+    /// So many machines instead of those of the case, where it can have others; may be given several times, and has no target
+    #[arg(long, value_name = "N", conflicts_with = "random", value_parser = whole_number::<u32>(3, 100))]
     pub(crate) peers: Vec<u32>,
     /// Only this contender; may be given several times
     #[arg(long, value_enum)]
@@ -124,6 +129,9 @@ pub(crate) struct ExchangeArguments {
     /// Size of an update, such as 100k or 25M; without it that of the case, and only then there is a target
     #[arg(long, value_name = "BYTES")]
     pub(crate) update: Option<ByteSize>,
+    /// Milliseconds that a full queue of a link holds; without it 50, but at least twenty packets, and only then there is a target
+    #[arg(long, value_name = "MS", value_parser = whole_number::<u32>(1, 10_000))]
+    pub(crate) queue: Option<u32>,
     /// Rounds of ours; connections are made in the first one
     #[arg(long, default_value_t = 4, value_parser = whole_number::<u32>(1, 1000))]
     pub(crate) rounds: u32,

@@ -2,15 +2,17 @@
 //! the least time that is possible.
 
 mod case;
+mod cases;
 mod lab;
 mod libtorrent;
 mod meter;
 mod namespaces;
 mod outcome;
 mod plain;
+mod random;
 mod swarm;
 
-use std::{fmt::Write, io, process::ExitCode};
+use std::{fmt::Write, io, iter, process::ExitCode};
 
 use fltorrent_cli::{
     commands::{FAILED, INTERRUPTED, run::Signals},
@@ -19,15 +21,18 @@ use fltorrent_cli::{
     output::{self, Printer},
 };
 use fltorrent_crds::Plan;
-use fltorrent_optimum::LeastTime;
 use thiserror::Error;
 
 use self::{
-    case::{CASES, Case},
+    case::Case,
+    cases::CASES,
     lab::{Lab, LabError},
     outcome::Outcome,
 };
-use super::folder::Folder;
+use super::{
+    folder::Folder,
+    table::{Row, spread, table},
+};
 use crate::arguments::{Contender, ExchangeArguments};
 
 /// Why a contender has no figures.
@@ -41,6 +46,8 @@ enum Failed {
     Keys(#[from] KeysError),
     #[error("a file or process could not be made or read")]
     Files(#[source] io::Error),
+    #[error("case {name} is wired by hand and has one size; those that --peers can change: {others}")]
+    OneSize { name: &'static str, others: String },
     #[error("peer {index} failed: {errors}")]
     Peer { index: u32, errors: String },
     #[error("libtorrent could not make its torrents: {errors}")]
@@ -50,6 +57,9 @@ enum Failed {
     #[error("a TCP connection failed")]
     Plain(#[source] io::Error),
 }
+
+/// The most that random cases may take of the least possible time: the median of them, and the worst one.
+const RANDOM: (f64, f64) = (1.12, 1.3);
 
 /// One case, ready to be run by every contender.
 struct Contest<'a> {
@@ -62,6 +72,20 @@ impl Contest<'_> {
     fn plan(&self) -> &Plan {
         &self.resolved.plan
     }
+}
+
+/// What is known in the end.
+#[derive(Default)]
+struct Report {
+    /// A line for each case.
+    bounds: Vec<String>,
+    /// Time ÷ bound of random cases.
+    random: Vec<(Contender, f64)>,
+}
+
+/// The names of the cases on the command line.
+pub(super) fn names() -> impl Iterator<Item = &'static str> {
+    CASES.iter().map(|case| case.name)
 }
 
 /// Measures what the command line asks for; Ctrl-C leaves nothing behind.
@@ -87,45 +111,74 @@ pub(super) fn exchange(arguments: &ExchangeArguments, printer: &mut Printer) -> 
 }
 
 async fn measure(arguments: &ExchangeArguments, printer: &mut Printer) -> Result<(), Failed> {
+    // All of them, so that what cannot be is told before anything is measured.
+    let mut cases = Vec::new();
+    for case in wanted(arguments)? {
+        let resolved = case.resolve(arguments.rounds, &arguments.set)?;
+        cases.push((case, resolved));
+    }
     let contenders = contenders(arguments, printer).await;
     printer.line("");
     printer.line(HEAD);
-    let mut bounds = vec!["\nThe least time of a round:".to_owned()];
-    for case in CASES {
-        if !arguments.case.is_empty() && !arguments.case.iter().any(|name| name == case.name) {
-            continue;
-        }
-        let sized = |machines: Option<u32>| {
-            let case = machines.map_or(*case, |machines| case.with_machines(machines));
-            arguments.update.map_or(case, |update| case.with_update(update.get()))
-        };
-        let cases: Vec<Case> = match arguments.peers.as_slice() {
-            [] => vec![sized(None)],
-            peers => peers.iter().map(|&peers| sized(Some(peers))).collect(),
-        };
-        for case in &cases {
-            let bound = contests(case, &contenders, arguments, printer).await?;
-            bounds.push(format!(
-                "- {}: {:.3} s, {} ({})",
-                case.describe(),
-                bound.seconds,
-                bound.limit,
-                bound.kind()
-            ));
+    let mut report = Report::default();
+    for (case, resolved) in &cases {
+        contests(case, resolved, &contenders, arguments, printer, &mut report).await?;
+    }
+    printer.line(&format!("\nThe least time of a round:\n{}", report.bounds.join("\n")));
+    let has_target = arguments.update.is_none() && arguments.queue.is_none();
+    for contender in contenders {
+        if let Some(text) = of_random(&report.random, contender, has_target) {
+            printer.line(&text);
         }
     }
-    printer.line(&bounds.join("\n"));
     Ok(())
 }
 
-/// One case, a row for each contender; gives the least time of a round.
+/// The cases that the command line asks for.
+fn wanted(arguments: &ExchangeArguments) -> Result<Vec<Case>, Failed> {
+    let is_all = arguments.case.is_empty() && arguments.random.is_empty();
+    let mut cases = Vec::new();
+    for definition in CASES {
+        if !is_all && !arguments.case.iter().any(|name| name == definition.name) {
+            continue;
+        }
+        if arguments.peers.is_empty() {
+            cases.push(definition.case());
+        }
+        for &machines in &arguments.peers {
+            match definition.with_machines(machines) {
+                Some(case) => cases.push(case),
+                // Nobody asked for it by its name.
+                None if is_all => {}
+                None => {
+                    let others = CASES.iter().filter(|other| other.can_grow());
+                    return Err(Failed::OneSize {
+                        name: definition.name,
+                        others: others.map(|other| other.name).collect::<Vec<_>>().join(", "),
+                    });
+                }
+            }
+        }
+    }
+    cases.extend(arguments.random.iter().map(|&seed| random::case(seed)));
+    if let Some(update) = arguments.update {
+        cases = cases.into_iter().map(|case| case.with_update(update.get())).collect();
+    }
+    if let Some(queue) = arguments.queue {
+        cases = cases.into_iter().map(|case| case.with_queue(queue)).collect();
+    }
+    Ok(cases)
+}
+
+/// One case, a row for each contender.
 async fn contests(
     case: &Case,
+    resolved: &Resolved,
     contenders: &[Contender],
     arguments: &ExchangeArguments,
     printer: &mut Printer,
-) -> Result<LeastTime, Failed> {
-    let resolved = case.resolve(arguments.rounds, &arguments.set)?;
+    report: &mut Report,
+) -> Result<(), Failed> {
     let bound = case.bound(&resolved.plan);
     let mut text = String::new();
     for &contender in contenders {
@@ -137,7 +190,7 @@ async fn contests(
             continue;
         }
         output::progress(&format!("{}: {contender}", case.name));
-        let outcome = contest(arguments, case, &resolved, contender).await?;
+        let outcome = contest(arguments, case, resolved, contender).await?;
         let target = case.target.filter(|_| contender == Contender::Fltorrent);
         // Writing into a string cannot fail.
         write!(
@@ -146,9 +199,42 @@ async fn contests(
             row(&case.describe(), contender, &outcome, bound.seconds, target)
         )
         .ok();
+        if let Some(seconds) = outcome.seconds.filter(|_| case.is_random) {
+            report.random.push((contender, seconds / bound.seconds));
+        }
     }
     printer.line(text.trim_end());
-    Ok(bound)
+    report.bounds.push(format!(
+        "- {}: {:.3} s, {} ({})",
+        case.describe(),
+        bound.seconds,
+        bound.limit,
+        bound.kind()
+    ));
+    Ok(())
+}
+
+/// What a contender took of the least time in random cases; none if it has run none.
+fn of_random(ratios: &[(Contender, f64)], contender: Contender, has_target: bool) -> Option<String> {
+    let of_it = || {
+        ratios
+            .iter()
+            .filter(|(whose, _)| *whose == contender)
+            .map(|(_, ratio)| *ratio)
+    };
+    let worst = of_it().reduce(f64::max)?;
+    let [mut all, mut last] = [
+        Row::new("÷ bound", spread(of_it())),
+        Row::new("÷ bound, worst", spread(iter::once(worst))),
+    ];
+    if has_target && contender == Contender::Fltorrent {
+        (all, last) = (all.at_most(RANDOM.0), last.at_most(RANDOM.1));
+    }
+    let cases = of_it().count();
+    Some(format!(
+        "\n{contender}, random cases: {cases}\n\n{}",
+        table(&[all, last])
+    ))
 }
 
 /// Those that are wanted and there.
@@ -186,8 +272,8 @@ async fn contest(
         // The server is one more machine with a link like the first one's.
         links.extend(links.first().copied());
     }
-    let lab = Lab::new(&links)?;
-    let name = format!("{}-{}-{contender}", case.name, case.machines);
+    let lab = Lab::new(&links, case.kernel_queue())?;
+    let name = format!("{}-{}-{contender}", case.name, case.machines());
     let keep = arguments.keep.as_ref();
     let folder = Folder::new(keep.map(|keep| keep.join(name))).map_err(Failed::Files)?;
     std::fs::create_dir_all(folder.path()).map_err(Failed::Files)?;
@@ -229,4 +315,73 @@ fn row(case: &str, contender: Contender, outcome: &Outcome, bound: f64, target: 
         figure(outcome.memory.map(|bytes| bytes as f64 / 1e6), 0),
         outcome.slowest.as_deref().unwrap_or("–"),
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+    use crate::arguments::{Arguments, Benchmark};
+
+    fn chosen(line: &str) -> Result<Vec<Case>, Failed> {
+        let words = ["fltorrent-bench", "exchange"]
+            .into_iter()
+            .chain(line.split_whitespace());
+        match Arguments::try_parse_from(words).unwrap().what {
+            Benchmark::Exchange(arguments) => wanted(&arguments),
+            _ => unreachable!(),
+        }
+    }
+
+    fn named(line: &str) -> Vec<String> {
+        chosen(line).unwrap().into_iter().map(|case| case.name).collect()
+    }
+
+    #[test]
+    fn all_cases_are_measured_or_those_that_are_named_or_drawn() {
+        assert_eq!(named(""), names().collect::<Vec<_>>());
+        assert_eq!(named("--case petersen --case ring"), ["ring", "petersen"]);
+        assert_eq!(named("--random 3 --random 1"), ["random-3", "random-1"]);
+        assert_eq!(named("--random 3 --case star"), ["star", "random-3"]);
+    }
+
+    #[test]
+    fn what_is_changed_has_no_target() {
+        for line in ["--update 1k", "--queue 20", "--peers 5"] {
+            assert!(chosen(line).unwrap().iter().all(|case| case.target.is_none()), "{line}");
+        }
+        assert!(chosen("").unwrap().iter().all(|case| case.target.is_some()));
+    }
+
+    #[test]
+    fn a_case_of_one_size_is_left_out_of_other_sizes_and_refused_by_its_name() {
+        let grown = named("--peers 5 --peers 7");
+        assert!(grown.contains(&"mesh-slow".to_owned()) && !grown.contains(&"barbell".to_owned()));
+        let error = chosen("--peers 12 --case ring --case barbell").unwrap_err().to_string();
+        assert!(error.starts_with("case barbell is wired by hand"), "{error}");
+        assert!(
+            error.contains("mesh, ring, star") && !error.contains("petersen"),
+            "{error}"
+        );
+    }
+
+    #[test]
+    fn random_cases_are_summed_up_for_each_contender() {
+        let ratios = [(1.0, 1.4), (1.1, 1.5), (1.2, 1.6)]
+            .map(|(ours, theirs)| [(Contender::Fltorrent, ours), (Contender::Libtorrent, theirs)])
+            .concat();
+        assert_eq!(
+            of_random(&ratios, Contender::Fltorrent, true).unwrap(),
+            "\nfltorrent, random cases: 3\n\n\
+             | figure | median | least | most | target |\n\
+             |---|---:|---:|---:|---|\n\
+             | ÷ bound | 1.100 | 1.000 | 1.200 | ≤ 1.12: met |\n\
+             | ÷ bound, worst | 1.200 | 1.200 | 1.200 | ≤ 1.3: met |"
+        );
+        for (contender, has_target) in [(Contender::Fltorrent, false), (Contender::Libtorrent, true)] {
+            assert!(!of_random(&ratios, contender, has_target).unwrap().contains('≤'));
+        }
+        assert_eq!(of_random(&ratios, Contender::Direct, true), None);
+    }
 }

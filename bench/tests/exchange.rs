@@ -114,13 +114,34 @@ fn wrong_arguments_are_refused_before_anything_is_made() {
         (["--rounds", "0"], "expected a whole number from 1 to 1000"),
         (["--contender", "flower"], "possible values: fltorrent"),
         (["--peers", "2"], "expected a whole number from 3 to 100"),
+        (["--queue", "0"], "expected a whole number from 1 to 10000"),
+        (["--queue", "50ms"], "expected a whole number from 1 to 10000"),
+        (["--random", "-1"], "unexpected argument"),
+        (
+            ["--random", "one"],
+            "expected a whole number from 0 to 9007199254740991",
+        ),
     ] {
         let output = bench().arg("exchange").args(arguments).output().unwrap();
         let errors = String::from_utf8(output.stderr).unwrap();
         assert_eq!(output.status.code(), Some(2), "{errors}");
         assert!(errors.contains(expected), "{errors}");
     }
-    let output = bench().args(["exchange", "--update", "1001"]).output().unwrap();
-    let errors = String::from_utf8(output.stderr).unwrap();
-    assert!(!output.status.success() && errors.contains("multiple of 4"), "{errors}");
+    for (arguments, expected) in [
+        (vec!["--update", "1001"], "multiple of 4"),
+        (vec!["--random", "1", "--peers", "8"], "cannot be used with"),
+        (
+            vec!["--case", "petersen", "--peers", "8"],
+            "case petersen is wired by hand and has one size",
+        ),
+        (vec!["--case", "ring-far", "--queue", "1"], "less than one packet"),
+    ] {
+        let output = bench().arg("exchange").args(arguments).output().unwrap();
+        let errors = String::from_utf8(output.stderr).unwrap();
+        assert!(!output.status.success() && errors.contains(expected), "{errors}");
+        assert!(
+            output.stdout.iter().filter(|byte| **byte == b'|').count() == 0,
+            "no table is begun"
+        );
+    }
 }

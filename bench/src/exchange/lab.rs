@@ -1,7 +1,7 @@
 //! Machines as network namespaces on one switch, each behind a link of a given rate. Needs root and iproute2.
 //!
 //! Machine i has the address 10.77.a.b with 250·a + b = i + 1. Its uplink is shaped where its own port sends, its downlink
-//! where the switch sends to it, each by a token bucket (tc-tbf(8)) with a queue of 50 ms.
+//! where the switch sends to it, each by a token bucket (tc-tbf(8)).
 
 use std::{
     fs::File,
@@ -14,7 +14,6 @@ use std::{
     thread,
 };
 
-use fltorrent_crds::BitRate;
 use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 use serde::Deserialize;
 use thiserror::Error;
@@ -24,9 +23,9 @@ use super::namespaces;
 const PREFIX: &str = "bench-fltorrent-";
 /// The port of a machine.
 const PORT: &str = "eth0";
-/// Seconds that a link's queue holds, as a home router's does.
-const QUEUE: f64 = 0.05;
-/// The least that a queue holds: twenty packets.
+/// Milliseconds that a link's queue holds where nothing else is asked for, as a home router's does.
+const QUEUE: u32 = 50;
+/// The least that a queue holds then: twenty packets.
 const LEAST_QUEUE: f64 = 20.0 * 1514.0;
 /// Bytes that a token bucket lets through at once: ten packets, what QUIC hands over in one piece.
 const BURST: f64 = 10.0 * 1514.0;
@@ -54,11 +53,21 @@ pub(super) enum LabError {
     },
 }
 
-/// Rates of a machine's link.
-#[derive(Clone, Copy, Debug, PartialEq)]
+/// Rates of a machine's link, bits a second.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Link {
-    pub(super) up: BitRate,
-    pub(super) down: BitRate,
+    pub(super) up: u64,
+    pub(super) down: u64,
+}
+
+impl Link {
+    pub(super) fn megabits(up: u32, down: u32) -> Self {
+        let rate = |megabits| u64::from(megabits) * 1_000_000;
+        Self {
+            up: rate(up),
+            down: rate(down),
+        }
+    }
 }
 
 /// Traffic that a token bucket has let through, with Ethernet's headers.
@@ -78,7 +87,8 @@ pub(super) struct Lab {
 }
 
 impl Lab {
-    pub(super) fn new(links: &[Link]) -> Result<Self, LabError> {
+    /// Machines with such links, whose queues hold so many milliseconds.
+    pub(super) fn new(links: &[Link], queue: Option<u32>) -> Result<Self, LabError> {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         if !rustix::process::geteuid().is_root() {
             return Err(LabError::NotRoot);
@@ -94,12 +104,12 @@ impl Lab {
         ip(&format!("-n {switch} link add switch type bridge"))?;
         ip(&format!("-n {switch} link set switch up"))?;
         for (index, link) in (0..).zip(links) {
-            lab.add(index, *link)?;
+            lab.add(index, *link, queue)?;
         }
         Ok(lab)
     }
 
-    fn add(&self, index: u32, link: Link) -> Result<(), LabError> {
+    fn add(&self, index: u32, link: Link, queue: Option<u32>) -> Result<(), LabError> {
         let (switch, machine, address) = (self.switch(), self.machine(index), address(index));
         ip(&format!("netns add {machine}"))?;
         ip(&format!("-n {machine} link set lo up"))?;
@@ -109,8 +119,8 @@ impl Lab {
         ip(&format!("-n {switch} link set port-{index} master switch up"))?;
         ip(&format!("-n {machine} addr add {address}/16 dev {PORT}"))?;
         ip(&format!("-n {machine} link set {PORT} up"))?;
-        shape(&machine, PORT, link.up)?;
-        shape(&switch, &format!("port-{index}"), link.down)
+        shape(&machine, PORT, link.up, queue)?;
+        shape(&switch, &format!("port-{index}"), link.down, queue)
     }
 
     fn switch(&self) -> String {
@@ -165,17 +175,19 @@ impl Drop for Lab {
     }
 }
 
-fn shape(namespace: &str, port: &str, rate: BitRate) -> Result<(), LabError> {
-    let bytes = rate.bytes();
-    let limit = (bytes * QUEUE).max(LEAST_QUEUE) + BURST;
+fn shape(namespace: &str, port: &str, rate: u64, queue: Option<u32>) -> Result<(), LabError> {
+    let limit = limit(rate, queue);
     run(
         "tc",
-        &format!(
-            "-n {namespace} qdisc add dev {port} root tbf rate {:.0}bit burst {BURST:.0} limit {limit:.0}",
-            bytes * 8.0
-        ),
+        &format!("-n {namespace} qdisc add dev {port} root tbf rate {rate}bit burst {BURST:.0} limit {limit:.0}"),
     )?;
     Ok(())
+}
+
+/// Bytes that a link holds: its queue, and what goes at once.
+fn limit(rate: u64, queue: Option<u32>) -> f64 {
+    let held = |milliseconds: u32| rate as f64 / 8.0 * f64::from(milliseconds) / 1000.0;
+    BURST + queue.map_or_else(|| held(QUEUE).max(LEAST_QUEUE), held)
 }
 
 fn counter(namespace: &str, port: &str) -> Result<Counter, LabError> {
@@ -220,6 +232,15 @@ mod tests {
             let address = address(index);
             assert!(seen.insert(address) && address != Ipv4Addr::new(10, 77, 0, 0));
         }
+    }
+
+    #[test]
+    fn a_queue_holds_what_is_asked_for_and_without_that_twenty_packets_at_least() {
+        let packets = |rate, queue| (limit(rate, queue) - BURST) / 1514.0;
+        assert!((packets(10_000_000, None) * 1514.0 - 62_500.0).abs() < 1e-6);
+        assert!((packets(2_000_000, None) - 20.0).abs() < 1e-6);
+        assert!((packets(2_000_000, Some(50)) * 1514.0 - 12_500.0).abs() < 1e-6);
+        assert!((packets(10_000_000, Some(200)) * 1514.0 - 250_000.0).abs() < 1e-6);
     }
 
     #[test]

@@ -35,7 +35,7 @@ pub(super) async fn run(contest: &Contest<'_>, folder: &Path, python: &Path) -> 
     let peers = plan.peers.len() as u32;
     let script = folder.join("peer.py");
     fs::write(&script, SCRIPT).map_err(Failed::Files)?;
-    let make = json!({"folder": folder, "peers": peers, "size": contest.case.update()});
+    let make = json!({"folder": folder, "peers": peers, "size": contest.case.update});
     let made = Command::new(python)
         .arg(&script)
         .arg(make.to_string())

@@ -52,7 +52,7 @@ pub(super) async fn direct(contest: &Contest<'_>) -> Result<Outcome, Failed> {
     let began = Instant::now();
     let mut tasks = JoinSet::new();
     for (index, streams) in (0..peers).zip(streams) {
-        let own: Arc<[u8]> = vec![index as u8; contest.case.update() as usize].into();
+        let own: Arc<[u8]> = vec![index as u8; contest.case.update as usize].into();
         tasks.spawn(push(index, peers, own, streams, Arc::clone(&children)));
     }
     finish(tasks, began).await
@@ -154,7 +154,7 @@ async fn receive_all(
 pub(super) async fn server(contest: &Contest<'_>) -> Result<Outcome, Failed> {
     let peers = contest.plan().peers.len() as u32;
     let edges: Vec<(u32, u32)> = (0..peers).map(|peer| (peer, peers)).collect();
-    let length = contest.case.update() as usize;
+    let length = contest.case.update as usize;
     let (mut clients, mut served) = (Vec::new(), Vec::new());
     for (_, (ours, theirs)) in connect(contest.lab, &edges).await? {
         clients.push(ours);
