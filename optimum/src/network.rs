@@ -40,6 +40,16 @@ impl Network {
         }
     }
 
+    /// What each peer's uplink carries, at most what its neighbours receive together.
+    pub(super) fn uplinks(&self) -> Vec<f64> {
+        let mut received = vec![0.0; self.peers];
+        for &(from, to) in &self.links {
+            received[from] += self.down[to];
+        }
+        let limits = self.up.iter().zip(received);
+        limits.map(|(up, received)| up.unwrap_or(received)).collect()
+    }
+
     /// The links that lead into a set of peers.
     pub(super) fn into(&self, set: &[bool]) -> impl Iterator<Item = usize> {
         let links = self.links.iter().enumerate();

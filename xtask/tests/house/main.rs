@@ -66,7 +66,7 @@ fn dependencies_point_one_way() {
         ("coordinator", &["records"]),
         ("operator", &["coordinator", "crds", "records"]),
         ("peer", &["coordinator", "crds", "records", "swarm"]),
-        ("optimum", &["crds"]),
+        ("optimum", &["crds", "swarm"]),
         ("report", &["crds", "records"]),
         (
             "cli",

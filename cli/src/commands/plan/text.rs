@@ -97,6 +97,7 @@ fn bound(link: &LinkBound) -> String {
             let count = links.uplinks.len() + links.downlinks.len();
             format!("{count} links together")
         }
+        Limit::Trees(_) => "several uplinks".to_owned(),
     };
     format!("{} at {rates} ({limit})", seconds(link.bound.seconds))
 }
