@@ -1,7 +1,7 @@
 //! A fixed number of bits, most significant bit of a byte first as in BEP 3.
 
 /// A set of chunk positions `0..len`.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Bitfield {
     bytes: Vec<u8>,
     len: u32,
@@ -75,6 +75,16 @@ impl Bitfield {
         self.bytes[(position / 8) as usize] |= 0x80 >> (position % 8);
         self.count += 1;
         true
+    }
+
+    /// Unsets `position`; true when it was set.
+    pub fn remove(&mut self, position: u32) -> bool {
+        let was = self.contains(position);
+        if was {
+            self.bytes[(position / 8) as usize] &= !(0x80 >> (position % 8));
+            self.count -= 1;
+        }
+        was
     }
 
     /// The set positions, ascending.

@@ -37,6 +37,7 @@ pub mod sending;
 mod signed;
 pub mod simulation;
 mod statement;
+mod suppliers;
 mod swarm;
 #[cfg(feature = "test-utils")]
 pub mod test_utils;
@@ -59,9 +60,10 @@ pub use repair::Repair;
 pub use round::RoundPhase;
 pub use rules::{Deadline, OnPeerLoss, RoundRules};
 pub use selection::ChunkSelection;
+pub use suppliers::{Forest, Graph, Trees};
 pub use swarm::{
-    Action, Adoption, Bottleneck, Departure, EndCause, Failure, Notice, Owed, Recall, RoundEnd, Stats, Swarm,
-    Violation, Wait,
+    Action, Adoption, Bottleneck, Departure, EndCause, Failure, Notice, Owed, Precedence, Recall, RoundEnd, Stats,
+    Swarm, Violation, Wait,
 };
 
 /// Time since any fixed moment, the same for all calls to one state machine.

@@ -1,0 +1,82 @@
+//! The trees of a run, for whoever takes part.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use super::{Graph, Trees};
+
+/// Bytes on the wire for a byte of pieces that is sent, with all headers.
+const SENT: f64 = 1.054;
+/// Bytes that a peer sends for a byte of pieces that it receives: acknowledgements, requests, announcements.
+const RECEIVED: f64 = 0.03;
+/// Share of an uplink that pieces have in any case.
+const LEAST: f64 = 0.25;
+/// Views whose trees are remembered: that of now, and the one before for those who hear of a loss later.
+const REMEMBERED: usize = 2;
+
+/// The trees of those who take part, found once for all that share it.
+#[derive(Debug)]
+pub struct Forest {
+    wiring: Arc<[Vec<u32>]>,
+    uplinks: Vec<f64>,
+    chunks: u32,
+    /// The newest last.
+    known: Mutex<Vec<Known>>,
+}
+
+#[derive(Debug)]
+struct Known {
+    members: Vec<u32>,
+    /// None where they do not hang together.
+    trees: Option<Arc<Trees>>,
+}
+
+impl Forest {
+    /// `wiring` has the neighbours of each peer, `rates` that of its uplink, headers included, in any unit, where it is known; others count as much as the
+    /// fastest one. Updates have so many chunks.
+    pub fn new(wiring: Arc<[Vec<u32>]>, rates: &[Option<f64>], chunks: u32) -> Self {
+        Self {
+            uplinks: for_pieces(&wiring, rates),
+            wiring,
+            chunks,
+            known: Mutex::default(),
+        }
+    }
+
+    /// The trees of these members, ascending; none where they do not hang together.
+    pub(crate) fn trees(&self, members: &[u32]) -> Option<Arc<Trees>> {
+        // What is remembered follows from its key alone: whoever panicked with it left it whole.
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = known.iter().find(|known| known.members == members) {
+            return known.trees.clone();
+        }
+        let graph = Graph::new(&self.wiring, &self.uplinks, members);
+        let trees = graph.and_then(|graph| Trees::new(graph, self.chunks)).map(Arc::new);
+        if known.len() == REMEMBERED {
+            known.remove(0);
+        }
+        known.push(Known {
+            members: members.to_vec(),
+            trees: trees.clone(),
+        });
+        trees
+    }
+
+    /// Hops from a peer to each other one by way of these members, into `hops`.
+    pub(crate) fn hops(&self, members: &[u32], from: u32, hops: &mut Vec<u32>) {
+        match Graph::new(&self.wiring, &self.uplinks, members) {
+            Some(graph) => graph.hops(from, hops),
+            None => hops.clear(),
+        }
+    }
+}
+
+/// What each uplink carries of pieces: a slow one is busy with acknowledgements of what comes to it fast.
+fn for_pieces(wiring: &[Vec<u32>], rates: &[Option<f64>]) -> Vec<f64> {
+    let fastest = rates.iter().flatten().copied().reduce(f64::max).unwrap_or(1.0);
+    let rates: Vec<f64> = rates.iter().map(|rate| rate.unwrap_or(fastest)).collect();
+    let others = wiring.len().saturating_sub(1) as f64;
+    // In an exchange that takes no longer than it has to.
+    let received = Trees::bound(wiring, &rates).map_or(0.0, |least| others / least);
+    let of = |rate: &f64| (rate / SENT - RECEIVED * received).max(rate * LEAST);
+    rates.iter().map(of).collect()
+}
