@@ -162,6 +162,7 @@ fn run(case: &Case, seed: u64) {
                     ..Access::default()
                 },
                 is_rate_aware: case.way.is_some(),
+                is_paced: false,
                 train: Duration::ZERO,
 
                 churn: Vec::new(),

@@ -75,6 +75,7 @@ fn run(peers: u32, chunks: u32, unit: Option<u32>, cohort: u32) {
                 ..Access::default()
             },
             is_rate_aware: false,
+            is_paced: false,
             train: Duration::ZERO,
 
             churn: Vec::new(),

@@ -11,6 +11,7 @@ use crate::{
     repair::Repair,
     rules::{Deadline, OnPeerLoss, RoundRules},
     selection::ChunkSelection,
+    suppliers::Forest,
 };
 
 /// How a peer begins.
@@ -89,6 +90,8 @@ pub struct Config {
     pub topology: Arc<[Vec<u32>]>,
     /// Peers that join later, ascending: all begin without them.
     pub late: Arc<[u32]>,
+    /// The trees that say who supplies whom, for a selection that has suppliers; none: whoever has a chunk is asked for it.
+    pub forest: Option<Arc<Forest>>,
     /// How the neighbours of lost peers are wired.
     pub repair: Repair,
     /// Seed of what all peers choose alike.

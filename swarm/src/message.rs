@@ -64,6 +64,25 @@ pub enum Message {
         /// The chunk.
         chunk: ChunkId,
     },
+    /// Standing requests: the sender wants these chunks from the receiver as soon as it has them, without asking again.
+    Want {
+        /// Round of the chunks.
+        round: u32,
+        /// As in [`Message::Have`].
+        positions: Vec<u32>,
+    },
+    /// What has not begun of these standing requests is not wanted any more.
+    Unwant {
+        /// Round of the chunks.
+        round: u32,
+        /// As in [`Message::Have`].
+        positions: Vec<u32>,
+    },
+    /// The sender has nothing to send that was asked of it.
+    Idle {
+        /// The round of which it has chunks.
+        round: u32,
+    },
     /// The request is no longer wanted.
     Cancel {
         /// Its id.

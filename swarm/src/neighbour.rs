@@ -5,8 +5,8 @@ use std::{collections::VecDeque, time::Duration};
 use crate::{
     Time,
     chunk::ChunkId,
-    rate::{DeliveryRate, RollingRate},
-    requests::Requests,
+    rate::{DeliveryRate, Mark, RollingRate},
+    requests::{Requests, is_standing},
 };
 
 /// Bytes that are asked for before a neighbour's rate is known.
@@ -79,6 +79,12 @@ pub(crate) struct Neighbour {
     pub(crate) chokes_seen: u32,
     pub(crate) requests_sent: u32,
     pub(crate) outstanding: Requests,
+    /// Pieces that have begun to come in answer to standing requests.
+    pub(crate) arriving: Requests,
+    /// When the last piece came.
+    pub(crate) came_at: Option<Mark>,
+    /// The same, or when it was first asked for something that it was to supply.
+    pub(crate) supplied_at: Time,
     /// No request times out before this; it may be that of one which has been answered.
     pub(crate) timeout_from: Option<Time>,
     pub(crate) delivery: DeliveryRate,
@@ -100,6 +106,14 @@ pub(crate) struct Neighbour {
     pub(crate) last_started: u32,
     pub(crate) queue: VecDeque<(u32, ChunkId)>,
     pub(crate) active: Vec<u32>,
+    /// When it is told of metainfos that it still seems to lack.
+    pub(crate) metainfos_due: Option<Time>,
+    /// Pieces that were sent in answer to standing requests.
+    pub(crate) standing_sent: u32,
+    /// It was told that this peer has nothing to send, and nothing was sent to it since.
+    pub(crate) is_told_idle: bool,
+    /// It said that it has nothing to send.
+    pub(crate) is_idle: bool,
     /// Since when it has waited for a slot.
     pub(crate) waiting_since: Time,
     /// When it last asked for something.
@@ -143,6 +157,9 @@ impl Neighbour {
             chokes_seen: 0,
             requests_sent: 0,
             outstanding: Requests::default(),
+            arriving: Requests::default(),
+            came_at: None,
+            supplied_at: now,
             timeout_from: None,
             delivery: DeliveryRate::default(),
             received: RollingRate::new(RANKING_SPAN),
@@ -158,6 +175,10 @@ impl Neighbour {
             last_started: 0,
             queue: VecDeque::new(),
             active: Vec::new(),
+            metainfos_due: None,
+            standing_sent: 0,
+            is_told_idle: false,
+            is_idle: false,
             waiting_since: now,
             last_request_at: now,
             unserved_since: None,
@@ -214,6 +235,14 @@ impl Neighbour {
         self.strikes = old.strikes;
         self.at_fault_since = old.at_fault_since;
         self.response = old.response;
+    }
+
+    /// The requests among which one of this number is.
+    pub(crate) fn requests_mut(&mut self, request: u32) -> &mut Requests {
+        match is_standing(request) {
+            true => &mut self.arriving,
+            false => &mut self.outstanding,
+        }
     }
 
     /// Whether it got its slot so recently that its first request may still be on its way.

@@ -3,6 +3,19 @@
 use crate::rate::Mark;
 use std::time::Duration;
 
+/// Pieces that answer standing requests have numbers from here on, which the uploader gives.
+const STANDING: u32 = 1 << 31;
+
+/// Whether a piece answers a standing request.
+pub(crate) fn is_standing(request: u32) -> bool {
+    request >= STANDING
+}
+
+/// The number of the uploader's next piece of that kind.
+pub(crate) fn standing_number(count: u32) -> u32 {
+    STANDING | count
+}
+
 /// A request that waits for its piece.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Outstanding {
@@ -58,6 +71,13 @@ impl Requests {
         self.inner.push((id, request));
     }
 
+    /// Adds one that may have overtaken others.
+    pub(crate) fn insert(&mut self, id: u32, request: Outstanding) {
+        let at = self.inner.partition_point(|(other, _)| *other < id);
+        self.bytes += u64::from(request.bytes);
+        self.inner.insert(at, (id, request));
+    }
+
     pub(crate) fn remove(&mut self, id: u32) -> Option<Outstanding> {
         let at = self.find(id)?;
         let (_, gone) = self.inner.remove(at);
@@ -103,5 +123,8 @@ mod tests {
         assert_eq!((ids, requests.bytes()), (vec![1, 5, 9], 150));
         assert_eq!((requests.len(), requests.is_empty()), (3, false));
         assert_eq!(requests.values().last().map(|last| last.position), Some(9));
+        requests.insert(7, request(7));
+        let ids: Vec<u32> = requests.iter().map(|(id, _)| id).collect();
+        assert_eq!((ids, requests.bytes()), (vec![1, 5, 7, 9], 220));
     }
 }

@@ -9,6 +9,7 @@ mod check;
 mod holders;
 mod ranks;
 mod recalls;
+mod standing;
 mod wanted;
 
 use std::{
@@ -18,7 +19,7 @@ use std::{
 
 pub use self::arrivals::RoundPhase;
 pub(crate) use self::wanted::Cursor;
-use self::{arrivals::Arrivals, holders::Holders, ranks::Ranks, wanted::Wanted};
+use self::{arrivals::Arrivals, holders::Holders, ranks::Ranks, standing::Standing, wanted::Wanted};
 use crate::{
     Time,
     bitfield::Bitfield,
@@ -89,6 +90,7 @@ pub(crate) struct Round {
     /// The neighbour that a chunk was asked of, and a second one.
     in_flight: BTreeMap<u32, (u16, Option<u16>)>,
     neighbours: Vec<NeighbourView>,
+    standing: Standing,
 }
 
 impl NeighbourView {
@@ -135,6 +137,7 @@ impl Round {
             closed: false,
             in_flight: BTreeMap::new(),
             neighbours: vec![NeighbourView::new(positions, peers); neighbours],
+            standing: Standing::default(),
         }
     }
 
@@ -143,6 +146,7 @@ impl Round {
         let peers = self.metainfos.len() as u32;
         self.neighbours.push(NeighbourView::new(self.held.len(), peers));
         self.holders.grow(self.held.len(), self.neighbours.len());
+        self.standing.grow(self.neighbours.len());
         self.wanted.grow(self.selection.levels(self.neighbours.len()));
     }
 
@@ -151,7 +155,7 @@ impl Round {
     }
 
     pub(crate) fn in_flight(&self) -> u32 {
-        self.in_flight.len() as u32
+        self.in_flight.len() as u32 + self.standing.count()
     }
 
     /// Whether every chunk is held.
@@ -232,9 +236,10 @@ impl Round {
         if self.held.contains(position) {
             return ChunkState::Held;
         }
-        match self.in_flight.get(&position) {
-            Some(&(first, second)) => ChunkState::InFlight { first, second },
-            None => ChunkState::Missing,
+        match (self.in_flight.get(&position), self.standing.asked_of(position)) {
+            (Some(&(first, second)), _) => ChunkState::InFlight { first, second },
+            (None, Some(first)) => ChunkState::InFlight { first, second: None },
+            (None, None) => ChunkState::Missing,
         }
     }
 
@@ -348,6 +353,7 @@ impl Round {
 
     /// A neighbour went away: what it had is no longer available, and what it knew will be told again.
     pub(crate) fn forget_neighbour(&mut self, neighbour: usize) {
+        self.forget_standing(neighbour);
         let none = Ranks::new(self.held.len());
         let had = std::mem::replace(&mut self.neighbours[neighbour].has, none);
         for rank in had.iter() {
@@ -382,6 +388,7 @@ impl Round {
     /// A request to `neighbour` came to nothing.
     pub(crate) fn give_up(&mut self, position: u32, neighbour: usize) {
         let Some(asked) = self.in_flight.get_mut(&position) else {
+            self.give_up_standing(position, neighbour);
             return;
         };
         let neighbour = neighbour as u16;
@@ -414,6 +421,7 @@ impl Round {
     pub(crate) fn hold(&mut self, now: Time, position: u32) {
         self.leave(position);
         self.in_flight.remove(&position);
+        self.standing.end(position);
         if self.held.insert(position) {
             let origin = position / self.chunks;
             let left = &mut self.left[origin as usize];
@@ -456,6 +464,9 @@ impl Round {
 
     /// Puts a chunk into `wanted` when it belongs there and is not there.
     fn enter(&mut self, position: u32) -> bool {
+        if self.stand(position) {
+            return false;
+        }
         let level = self.level(position);
         let belongs = self.holders.count(position) > 0
             && self.may_ask_for(position / self.chunks)

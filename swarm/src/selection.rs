@@ -4,6 +4,7 @@ mod order;
 mod random;
 mod rarest_first;
 mod sequential;
+mod supplier;
 
 use std::fmt::Debug;
 
@@ -17,6 +18,7 @@ choices! {
         RarestFirst = "rarestFirst" in rarest_first,
         Random = "random" in random,
         Sequential = "sequential" in sequential,
+        Supplier = "supplier" in supplier,
     }
 }
 
@@ -31,6 +33,18 @@ pub(crate) trait Selection: Debug + Send + Sync {
 
     /// The level of a chunk; the lowest is asked for first.
     fn level(&self, chunk: &Missing) -> usize;
+
+    /// Whether chunks are asked of suppliers before they have them ([`crate::Forest`]).
+    fn has_suppliers(&self) -> bool {
+        false
+    }
+}
+
+impl ChunkSelection {
+    /// Whether chunks are asked of suppliers before they have them, by the trees of [`crate::Config::forest`].
+    pub fn has_suppliers(self) -> bool {
+        self.rule().has_suppliers()
+    }
 }
 
 /// A missing chunk, as far as it is known.

@@ -1,9 +1,11 @@
 //! How much the transport holds and sends for one neighbour: for the real peer's connections and the simulator's alike.
 
 mod bound;
+mod pacer;
 mod rate_aware;
 
 pub use bound::WindowBound;
+pub use pacer::Pacer;
 pub use rate_aware::{DeclaredLink, RateAware};
 
 /// Least that a connection holds for sending, bytes.

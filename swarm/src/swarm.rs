@@ -18,15 +18,19 @@ mod joining;
 mod lease;
 mod lengths;
 mod links;
+mod metainfos;
 mod moving;
 mod outputs;
 mod places;
 mod processes;
 mod recalls;
 mod repairs;
+mod serving;
 mod settle;
 mod stalled;
+mod standing;
 mod suspicion;
+mod timers;
 mod uploads;
 mod window;
 
@@ -39,9 +43,12 @@ pub use outputs::{
     Action, Adoption, Bottleneck, Departure, EndCause, Failure, Notice, Owed, Recall, RoundEnd, Stats, Violation, Wait,
 };
 
+pub use serving::Precedence;
+
 use joining::Joining;
 use lease::Lease;
 use lengths::Lengths;
+use metainfos::Hearers;
 use repairs::Repairs;
 use settle::Follows;
 use suspicion::Suspicions;
@@ -57,6 +64,7 @@ use crate::{
     metainfo::{Signed, Verifier},
     neighbour::{Neighbour, NeighbourState},
     round::Round,
+    suppliers::Suppliers,
     view::View,
 };
 
@@ -128,6 +136,8 @@ pub struct Swarm {
     /// Why the current round is the last one although the plan has more.
     convergence: Option<Convergence>,
     ended: bool,
+    /// Who supplies what, as in the last round that followed trees.
+    suppliers: Option<Arc<Suppliers>>,
     /// Time of the last input, and of the last one whose consequences were all looked at.
     latest: Time,
     settled_at: Time,
@@ -203,6 +213,7 @@ impl Swarm {
             released: first,
             last_recall: 0,
             ended: false,
+            suppliers: None,
             latest: now,
             settled_at: now,
             actions: VecDeque::new(),
@@ -213,6 +224,7 @@ impl Swarm {
             swarm.begin_to_join(first, begins, 0);
         }
         swarm.view.set_round(first);
+        swarm.follow_trees();
         swarm
     }
 
@@ -240,7 +252,7 @@ impl Swarm {
         // All neighbours are far enough for what some may have been too far behind to hear.
         for at in 0..self.neighbours.len() {
             if self.neighbours[at].is_open() {
-                self.tell_metainfos(at, self.current.number);
+                self.tell_metainfos(at, self.current.number, Hearers::Further);
             }
         }
         let number = self.current.number;
@@ -265,6 +277,7 @@ impl Swarm {
         let before = self.view.members().clone();
         self.view.set_round(self.current.number);
         self.view_changed(now, &before);
+        self.follow_trees();
         self.recall_all();
         over
     }
@@ -299,7 +312,7 @@ impl Swarm {
         self.signed_round = Some(known.parsed.round);
         self.adopt_metainfo(now, known, None);
         for index in 0..self.config.layout.chunks() {
-            self.hold(now, me * self.config.layout.chunks() + index);
+            self.hold(now, me * self.config.layout.chunks() + index, None);
         }
         self.close_when_done(now);
         self.settle(now);
@@ -381,48 +394,9 @@ impl Swarm {
         self.settle(now);
     }
 
-    /// The time of [`Self::poll_timeout`] has come.
-    pub fn handle_timeout(&mut self, now: Time) {
-        self.give_up_neighbours(now);
-        self.drop_overdue(now);
-        self.look_at_lease(now);
-        if self.choker.next <= now {
-            self.choose_whom_to_serve(now);
-        }
-        self.settle(now);
-    }
-
     /// The driver's next task; call until `None` after every input.
     pub fn poll_action(&mut self) -> Option<Action> {
         self.actions.pop_front()
-    }
-
-    /// When [`Self::handle_timeout`] wants to be called: a time after the last input, which may have passed since.
-    pub fn poll_timeout(&self) -> Option<Time> {
-        if self.ended {
-            return None;
-        }
-        let neighbours = self.neighbours.iter();
-        let lost = (0..self.neighbours.len()).filter_map(|at| self.give_up_at(at));
-        let haves = neighbours.clone().filter_map(|neighbour| neighbour.haves_due);
-        let penalties = neighbours
-            .map(|neighbour| neighbour.not_before)
-            .filter(|&at| at > self.latest);
-        let overdue = self.next_overdue();
-        let choke = self.someone_waits().then_some(self.choker.next);
-        let absent = self.next_link_due();
-        let vote = self.next_vote();
-        let lease = self.next_lease();
-        let suspicion = self.next_suspicion();
-        let stall = self.next_stall();
-        let timers = lost.chain(haves).chain(penalties).chain(overdue).chain(choke);
-        timers
-            .chain(absent)
-            .chain(vote)
-            .chain(lease)
-            .chain(suspicion)
-            .chain(stall)
-            .min()
     }
 
     fn greeted(&mut self, now: Time, at: usize, theirs: &Hello) -> Result<(), Violation> {
@@ -450,6 +424,7 @@ impl Swarm {
             }
         }
         self.tell_everything(at);
+        self.current.open_to(at);
         Ok(())
     }
 

@@ -109,6 +109,13 @@ impl Writer {
         }
     }
 
+    /// A message's id, a number, and ascending numbers to its end.
+    pub(crate) fn list(&mut self, id: u8, first: u32, numbers: &[u32]) {
+        self.u8(id);
+        self.u32(first);
+        self.ascending(numbers);
+    }
+
     pub(crate) fn bytes(&mut self, value: &[u8]) {
         self.0.put_slice(value);
     }

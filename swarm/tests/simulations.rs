@@ -108,6 +108,7 @@ impl Case {
                 loss: self.loss,
             },
             is_rate_aware: self.is_rate_aware,
+            is_paced: false,
             train: Duration::ZERO,
             churn: Vec::new(),
         };

@@ -1,12 +1,15 @@
 //! One swarm among three neighbours that say and do anything, in any order.
 
+mod standing;
+
 use std::{
     collections::{BTreeMap, BTreeSet},
+    sync::Arc,
     time::Duration,
 };
 
 use crate::{
-    Bitfield, Time,
+    Bitfield, Forest, Time,
     chunk::{ChunkId, ChunkLayout},
     config::Config,
     message::{Hello, Message, PieceHeader},
@@ -28,8 +31,10 @@ const MOST_ACTIONS: usize = 400;
 
 /// Each operation takes a few bytes; the end of the bytes ends the run.
 pub fn swarm_ops(data: &[u8]) {
-    for goes_on in [false, true] {
-        operate(World::new(goes_on), data);
+    for has_suppliers in [false, true] {
+        for goes_on in [false, true] {
+            operate(World::new(goes_on, has_suppliers), data);
+        }
     }
 }
 
@@ -40,6 +45,14 @@ fn operate(mut world: World, data: &[u8]) {
         if world.over {
             return;
         }
+    }
+}
+
+fn chunk_at(round: u32, position: u32) -> ChunkId {
+    ChunkId {
+        round,
+        origin: position / CHUNKS,
+        index: position % CHUNKS,
     }
 }
 
@@ -55,13 +68,16 @@ struct World {
     now: Time,
     /// Requests that the swarm has sent on connections that still exist.
     requests: BTreeMap<(u32, u32), ChunkId>,
+    /// Chunks that it asks for by standing requests, and pieces that have answered some.
+    wants: BTreeSet<(u32, ChunkId)>,
+    pushed: u32,
     uploads: BTreeSet<(u32, u32)>,
     completed: Option<u32>,
     over: bool,
 }
 
 impl World {
-    fn new(goes_on: bool) -> Self {
+    fn new(goes_on: bool, has_suppliers: bool) -> Self {
         #[expect(clippy::expect_used, reason = "constants")]
         let layout = ChunkLayout::new(7, CHUNKS).expect("seven elements make three chunks");
         // Where the run goes on, one of the others is no neighbour and comes all the same.
@@ -69,7 +85,14 @@ impl World {
             true => of_ring(0).to_vec(),
             false => (1..PEERS).collect(),
         };
+        let topology: Arc<[Vec<u32>]> = (0..PEERS).map(|of| of_ring(of).to_vec()).collect();
+        let whole: Arc<[Vec<u32>]> = (0..PEERS)
+            .map(|of| (0..PEERS).filter(|&peer| peer != of).collect())
+            .collect();
+        let wiring = if goes_on { &topology } else { &whole };
+        let forest = || Arc::new(Forest::new(Arc::clone(wiring), &[None; PEERS as usize], CHUNKS));
         let config = Config {
+            forest: has_suppliers.then(forest),
             rounds: ROUNDS,
             upload_slots: 2,
             on_peer_loss: if goes_on {
@@ -77,7 +100,7 @@ impl World {
             } else {
                 OnPeerLoss::Fail
             },
-            topology: (0..PEERS).map(|of| of_ring(of).to_vec()).collect(),
+            topology,
             repair: Repair::Reconnect,
             round_rules: RoundRules {
                 quorum: 2,
@@ -93,6 +116,8 @@ impl World {
             host,
             now: Time::ZERO,
             requests: BTreeMap::new(),
+            wants: BTreeSet::new(),
+            pushed: 0,
             uploads: BTreeSet::new(),
             completed: None,
             over: false,
@@ -156,6 +181,7 @@ impl World {
             9 if kind & 16 != 0 => self.swarm.progressed(self.now),
             9 => self.swarm.handle_unreachable(peer, "nobody is there".to_owned()),
             10 => self.tell_all(peer),
+            11 if self.host.config.forest.is_some() => self.stand(peer, bytes)?,
             _ => {
                 let message = self.message(bytes)?;
                 self.swarm.handle_message(self.now, peer, message);
@@ -356,6 +382,7 @@ impl World {
     fn forget(&mut self, peer: u32) {
         self.requests.retain(|&(to, _), _| to != peer);
         self.uploads.retain(|&(to, _)| to != peer);
+        self.wants.retain(|&(of, _)| of != peer);
     }
 
     /// Does what the swarm wants and checks what it promises.
@@ -382,6 +409,24 @@ impl World {
             } => {
                 assert!(!self.host.has(&chunk), "it holds {chunk:?}");
                 self.requests.insert((to, request), chunk);
+            }
+            Wish::Send {
+                to,
+                message: Message::Want { round, positions },
+            } => {
+                for position in positions {
+                    let chunk = chunk_at(round, position);
+                    assert!(!self.host.has(&chunk), "it holds {chunk:?}");
+                    self.wants.insert((to, chunk));
+                }
+            }
+            Wish::Send {
+                to,
+                message: Message::Unwant { round, positions },
+            } => {
+                for position in positions {
+                    self.wants.remove(&(to, chunk_at(round, position)));
+                }
             }
             Wish::Upload { to, header, .. } => {
                 self.uploads.insert((to, header.request));

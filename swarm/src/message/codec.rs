@@ -32,7 +32,10 @@ const WITHDRAW: u8 = 35;
 const CLOSED: u8 = 36;
 const STATEMENT: u8 = 37;
 const STATE: u8 = 38;
-const IDS: [u8; 16] = [
+const WANT: u8 = 39;
+const UNWANT: u8 = 40;
+const IDLE: u8 = 41;
+const IDS: [u8; 19] = [
     CHOKE,
     UNCHOKE,
     INTERESTED,
@@ -49,6 +52,9 @@ const IDS: [u8; 16] = [
     CLOSED,
     STATEMENT,
     STATE,
+    WANT,
+    UNWANT,
+    IDLE,
 ];
 
 /// Bytes of a number in its longest form.
@@ -81,10 +87,10 @@ impl Limits {
             CHOKE => 4 + LONGEST_NUMBER * MAX_QUEUED,
             UNCHOKE | INTERESTED | NOT_INTERESTED => 0,
             // A number takes no more bytes than positions that it passes over.
-            HAVE => 4 + (LONGEST_NUMBER * self.bitfield()).min(self.positions() as usize),
+            HAVE | WANT | UNWANT => 4 + (LONGEST_NUMBER * self.bitfield()).min(self.positions() as usize),
             BITFIELD => 4 + self.bitfield(),
             REQUEST => 5 * 4,
-            CANCEL | REJECT | COMPLETE | WITHDRAW | CLOSED => 4,
+            CANCEL | REJECT | COMPLETE | WITHDRAW | CLOSED | IDLE => 4,
             HELLO => LONGEST_HELLO,
             METAINFO => 12 + self.metainfo_body() + MAX_CERTIFICATE + MAX_SIGNATURE,
             STATE => STATE_PREFIX + 32 * self.chunks as usize,
@@ -100,19 +106,13 @@ impl Message {
     pub fn encode(&self) -> Bytes {
         let mut out = Writer::new();
         match self {
-            Self::Choke { last_started, skipped } => {
-                out.u8(CHOKE);
-                out.u32(*last_started);
-                out.ascending(skipped);
-            }
+            Self::Choke { last_started, skipped } => out.list(CHOKE, *last_started, skipped),
             Self::Unchoke => out.u8(UNCHOKE),
             Self::Interested => out.u8(INTERESTED),
             Self::NotInterested => out.u8(NOT_INTERESTED),
-            Self::Have { round, positions } => {
-                out.u8(HAVE);
-                out.u32(*round);
-                out.ascending(positions);
-            }
+            Self::Have { round, positions } => out.list(HAVE, *round, positions),
+            Self::Want { round, positions } => out.list(WANT, *round, positions),
+            Self::Unwant { round, positions } => out.list(UNWANT, *round, positions),
             Self::Bitfield { round, held } => {
                 out.u8(BITFIELD);
                 out.u32(*round);
@@ -158,6 +158,10 @@ impl Message {
                 out.u8(STATEMENT);
                 out.signed(signed);
             }
+            Self::Idle { round } => {
+                out.u8(IDLE);
+                out.u32(*round);
+            }
             Self::Complete { round } => {
                 out.u8(COMPLETE);
                 out.u32(*round);
@@ -174,7 +178,7 @@ impl Message {
     pub fn length(&self) -> u32 {
         const HEAD: u32 = 4 + 1;
         match self {
-            Self::Have { positions, .. } => {
+            Self::Have { positions, .. } | Self::Want { positions, .. } | Self::Unwant { positions, .. } => {
                 let mut next = 0;
                 let bytes = positions.iter().map(|&position| {
                     let delta = position - next;
@@ -215,7 +219,18 @@ impl Message {
             UNCHOKE => Self::Unchoke,
             INTERESTED => Self::Interested,
             NOT_INTERESTED => Self::NotInterested,
-            HAVE => decode_have(&mut input, limits)?,
+            HAVE => {
+                let (round, positions) = decode_positions(&mut input, limits)?;
+                Self::Have { round, positions }
+            }
+            WANT => {
+                let (round, positions) = decode_positions(&mut input, limits)?;
+                Self::Want { round, positions }
+            }
+            UNWANT => {
+                let (round, positions) = decode_positions(&mut input, limits)?;
+                Self::Unwant { round, positions }
+            }
             BITFIELD => {
                 let round = input.u32()?;
                 let positions = limits.positions();
@@ -235,6 +250,7 @@ impl Message {
             STATEMENT => Self::Statement(decode_signed(&mut input, statement::longest(limits))?),
             STATE => Self::State(decode_state(&mut input, limits)?),
             CLOSED => Self::Closed { round: input.u32()? },
+            IDLE => Self::Idle { round: input.u32()? },
             COMPLETE => Self::Complete { round: input.u32()? },
             id => return Err(DecodeError::UnknownId(id)),
         };
@@ -269,10 +285,10 @@ fn decode_signed(input: &mut Reader<'_>, longest: usize) -> Result<Signed, Decod
     })
 }
 
-fn decode_have(input: &mut Reader<'_>, limits: &Limits) -> Result<Message, DecodeError> {
+fn decode_positions(input: &mut Reader<'_>, limits: &Limits) -> Result<(u32, Vec<u32>), DecodeError> {
     let round = input.u32()?;
     let positions = ascending(input, limits.positions(), limits.bitfield(), DecodeError::Positions)?;
-    Ok(Message::Have { round, positions })
+    Ok((round, positions))
 }
 
 /// Numbers below `limit`, `most` of them, to the end of the frame.

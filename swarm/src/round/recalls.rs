@@ -8,6 +8,7 @@ impl Round {
         for position in self.positions_of(origin) {
             self.leave(position);
         }
+        self.unask(origin);
         self.recalls.insert(origin, recall);
     }
 

@@ -41,6 +41,8 @@ const MORE: f64 = 0.1;
 const LEAST: f64 = 0.1;
 /// Highest ceiling, in windows with the whole link.
 const MOST: f64 = 2.0;
+/// Packets of a window beside what the link carries in a round trip, where connections share it by rule: as many as are acknowledged together, and one.
+const PACED_PACKETS: f64 = super::ACKNOWLEDGED_TOGETHER as f64 + 1.0;
 /// The time that a least round trip is remembered for, in halves: routes change.
 const MEMORY: Duration = Duration::from_secs(30);
 
@@ -53,6 +55,8 @@ pub struct DeclaredLink {
     headroom: Duration,
     /// Connections that have anything in flight.
     active: u32,
+    /// Its connections share it by rule, so that none has to leave anything to the others.
+    is_paced: bool,
     /// Bytes that waited at the link at that time.
     backlog: f64,
     at: Time,
@@ -65,9 +69,16 @@ impl DeclaredLink {
             rate,
             headroom: Duration::try_from_secs_f64(queue / rate / 2.0).unwrap_or(Duration::MAX),
             active: 0,
+            is_paced: false,
             backlog: 0.0,
             at: Time::ZERO,
         }
+    }
+
+    /// The same where a [`super::Pacer`] says who sends when: what is in flight bounds a connection for its receiver's sake alone.
+    #[must_use]
+    pub fn paced(self) -> Self {
+        Self { is_paced: true, ..self }
     }
 
     /// Lets the link carry what it can until now, and adds what is sent.
@@ -177,6 +188,10 @@ impl RateAware {
     /// Bytes that may be in flight.
     pub fn window(&self, link: &DeclaredLink) -> u64 {
         let full = self.full(link);
+        if link.is_paced {
+            let full = link.rate * self.least_rtt().as_secs_f64() + PACED_PACKETS * self.mtu as f64;
+            return ((self.ceiling.min(1.0) * full) as u64).max(self.floor());
+        }
         let more = self.in_flight as f64 + link.room();
         let window = (self.share(link) * full).max(more).min(self.ceiling * full);
         (window as u64).max(self.floor())

@@ -6,17 +6,14 @@ mod churn;
 mod event;
 mod flow;
 mod netem;
+mod paced;
 mod packets;
 mod peer;
 mod start;
 mod units;
 mod window;
 
-use std::{
-    collections::BTreeMap,
-    sync::{Arc, Mutex},
-    time::Duration,
-};
+use std::{collections::BTreeMap, time::Duration};
 
 use self::{
     bucket::Bucket,
@@ -24,6 +21,7 @@ use self::{
     event::AccessEvent,
     flow::{Control, Flow},
     netem::Netem,
+    paced::PacedUplink,
     peer::{Own, Read},
     start::Starts,
     window::{Cubic, Uplink, Window},
@@ -45,6 +43,8 @@ use crate::{
 /// The links between the peers.
 pub(super) struct AccessLinks {
     up: Vec<Bucket>,
+    /// Where a peer's connections share its uplink by rule.
+    paced: Vec<Option<PacedUplink>>,
     down: Vec<Bucket>,
     netem: Vec<Netem>,
     /// Flow 2e is the one from the lower to the higher end of edge e, flow 2e + 1 the way back.
@@ -69,6 +69,7 @@ impl AccessLinks {
         let transport = scenario.transport;
         let mut world = World::new(Self {
             up: Vec::new(),
+            paced: Vec::new(),
             down: Vec::new(),
             netem: Vec::new(),
             flows: Vec::new(),
@@ -89,6 +90,11 @@ impl AccessLinks {
         for (me, peer) in (0..).zip(scenario.peers) {
             let Access { up, down, .. } = peer.access;
             world.links.up.push(Bucket::new(up, transport.burst));
+            let rate = up.filter(|_| peer.is_paced && transport.unit.is_none());
+            world
+                .links
+                .paced
+                .push(rate.map(|lane| PacedUplink::new(lane, &transport)));
             world.links.down.push(Bucket::new(down, transport.burst));
             let seed = mix(scenario.seed ^ mix(u64::from(me)));
             world.links.netem.push(Netem::new(&peer.access, seed));
@@ -215,6 +221,7 @@ impl World<AccessLinks> {
                 }
             }
             AccessEvent::Probe { flow } => self.probe(flow),
+            AccessEvent::Paced { peer } => self.goes_on(peer),
             AccessEvent::Churn { peer } => self.churn(peer),
             AccessEvent::Wakes { peer } => self.wakes(peer),
             AccessEvent::Starts { peer } => self.starts(peer),
@@ -274,7 +281,8 @@ impl World<AccessLinks> {
                         self.pump(flow);
                     }
                 }
-                self.links.flows[flow as usize].offer(request, length, unit);
+                let is_paced = self.links.paced[at as usize].is_some();
+                self.links.flows[flow as usize].offer(request, length, unit, is_paced);
                 self.take_uploads(flow);
             }
             // Its messages are on their way already.
@@ -372,14 +380,14 @@ impl World<AccessLinks> {
 /// The uplink's state that a peer's connections share, where they go by its rate.
 fn uplink(peer: &PeerScenario) -> Option<Uplink> {
     let lane = peer.access.up.filter(|_| peer.is_rate_aware)?;
-    Some(Arc::new(Mutex::new(DeclaredLink::new(lane.rate, lane.queue))))
+    Some(Uplink::new(DeclaredLink::new(lane.rate, lane.queue), peer.is_paced))
 }
 
 fn window(transport: &TransportModel, neighbours: usize, uplink: Option<&Uplink>) -> Window {
     match uplink {
         Some(uplink) => Window::RateAware {
             controller: RateAware::new(Time::ZERO, transport.payload.into()),
-            uplink: Arc::clone(uplink),
+            uplink: uplink.clone(),
             headers: transport.overhead,
         },
         None => {

@@ -17,6 +17,8 @@ pub enum CohortError {
     Churn,
     #[error("cohorts of {size} leave fewer than two of {peers} peers with an update; take smaller ones")]
     Size { size: u32, peers: u32 },
+    #[error("a cohort's update has no supplier; simulate another exchange.chunkSelection")]
+    Suppliers,
 }
 
 impl Scenario {
@@ -34,6 +36,9 @@ impl Scenario {
         }
         if self.peers.iter().any(|peer| !peer.churn.is_empty()) {
             return Err(CohortError::Churn);
+        }
+        if self.peers.iter().any(|peer| peer.config.forest.is_some()) {
+            return Err(CohortError::Suppliers);
         }
         if cohorts < 2 {
             return Err(CohortError::Size { size, peers });

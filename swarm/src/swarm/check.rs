@@ -30,6 +30,9 @@ impl Swarm {
             let ChunkState::InFlight { first, second } = self.current.state(position) else {
                 continue;
             };
+            if self.current.standing_at(position) == Some(usize::from(first)) {
+                continue;
+            }
             for at in [Some(first), second].into_iter().flatten() {
                 let requests = self.neighbours[usize::from(at)].outstanding.values();
                 if requests.filter(|request| request.position == position).count() != 1 {
@@ -72,6 +75,8 @@ impl Swarm {
             !matches!(self.current.state(request.position), ChunkState::InFlight { first, second }
                 if usize::from(first) == at || second.map(usize::from) == Some(at))
         });
+        let mut arriving = neighbour.arriving.values();
+        let is_stray = arriving.any(|piece| self.current.standing_at(piece.position) != Some(at));
         let lied_to = requests.clone().find(|request| !self.current.has(at, request.position));
         let broken = [
             (
@@ -79,6 +84,7 @@ impl Swarm {
                 "bytes on their way were counted wrongly",
             ),
             (astray.is_some(), "a request's chunk is not in flight there"),
+            (is_stray, "a piece is read that nobody is asked for"),
             (lied_to.is_some(), "it was asked for what it has not"),
             (
                 !neighbour.is_open() && !neighbour.outstanding.is_empty(),

@@ -42,15 +42,19 @@ impl Swarm {
 
     /// Slots that are used: an unchoked neighbour that wants nothing uses none.
     pub(super) fn served(&self) -> usize {
-        let uses = |neighbour: &&Neighbour| neighbour.is_open() && neighbour.peer_interested && !neighbour.choking;
-        self.neighbours.iter().filter(uses).count()
+        let uses = |at: &usize| {
+            let neighbour = &self.neighbours[*at];
+            neighbour.is_open() && neighbour.peer_interested && !neighbour.choking && !self.waits_for_later(*at)
+        };
+        (0..self.neighbours.len()).filter(uses).count()
     }
 
     /// Whether an interested neighbour has no slot.
     pub(super) fn someone_waits(&self) -> bool {
-        self.neighbours
-            .iter()
-            .any(|neighbour| neighbour.is_open() && neighbour.peer_interested && neighbour.choking)
+        (0..self.neighbours.len()).any(|at| {
+            let neighbour = &self.neighbours[at];
+            neighbour.is_open() && neighbour.peer_interested && neighbour.choking && !self.waits_for_later(at)
+        })
     }
 
     pub(super) fn got_interest(&mut self, now: Time, at: usize, interested: bool) {
@@ -74,7 +78,7 @@ impl Swarm {
         self.neighbours
             .iter()
             .enumerate()
-            .filter(|(_, neighbour)| interested(neighbour))
+            .filter(|&(at, neighbour)| interested(neighbour) && !self.waits_for_later(at))
             .map(|(at, neighbour)| Candidate {
                 neighbour: at,
                 unchoked: !neighbour.choking,
@@ -84,6 +88,7 @@ impl Swarm {
                 idle: !neighbour.choking
                     && !neighbour.is_settling(now)
                     && neighbour.queue.is_empty()
+                    && !self.may_push(at)
                     && neighbour.active.is_empty()
                     && now >= neighbour.last_request_at + patience,
                 waiting_since: neighbour.waiting_since,
@@ -96,7 +101,7 @@ impl Swarm {
         self.send(at, Message::Unchoke);
     }
 
-    fn choke(&mut self, now: Time, at: usize) {
+    pub(super) fn choke(&mut self, now: Time, at: usize) {
         self.stats.chokes += 1;
         let neighbour = &mut self.neighbours[at];
         neighbour.choking = true;

@@ -85,6 +85,7 @@ impl Swarm {
                     self.current.give_up(outstanding.position, at);
                 }
             }
+            self.withdraw_all_standing(at);
         }
     }
 

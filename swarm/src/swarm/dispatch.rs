@@ -50,6 +50,15 @@ impl Swarm {
                 self.got_request(now, at, request, chokes, chunk)?;
                 return Ok(Follows::Uploads);
             }
+            Message::Want { round, positions } => {
+                self.got_wants(at, round, &positions)?;
+                return Ok(Follows::Uploads);
+            }
+            Message::Unwant { round, positions } => self.got_unwants(now, at, round, &positions)?,
+            Message::Idle { round } => {
+                self.got_idle(at, round)?;
+                return Ok(Follows::Nothing);
+            }
             Message::Cancel { request } => self.got_cancel(at, request),
             Message::Withdraw { request } => self.got_withdrawal(at, request),
             Message::Reject { request } => self.got_reject(now, at, request)?,

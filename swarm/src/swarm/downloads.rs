@@ -9,7 +9,7 @@ use crate::{
     message::{Message, PieceHeader},
     metainfo::PieceFault,
     neighbour::Neighbour,
-    requests::Outstanding,
+    requests::{Outstanding, is_standing},
     round::{ChunkState, Cursor},
 };
 
@@ -25,7 +25,7 @@ const UNKNOWN: Duration = Duration::from_millis(500);
 const TIMEOUT: u32 = 8;
 const TIMEOUT_AT_LEAST: Duration = Duration::from_secs(2);
 /// The time doubles so often at most.
-const MOST_DOUBLINGS: u32 = 16;
+pub(super) const MOST_DOUBLINGS: u32 = 16;
 
 impl Outstanding {
     /// When a second holder may be asked.
@@ -47,9 +47,15 @@ impl Outstanding {
     }
 
     fn patience(&self, lost_after: Duration) -> Duration {
-        self.expected
-            .map_or(lost_after, |expected| expected * TIMEOUT + TIMEOUT_AT_LEAST)
+        patience(self.expected, lost_after)
     }
+}
+
+/// How long a neighbour may take for a chunk that should take so long.
+pub(super) fn patience(expected: Option<Duration>, lost_after: Duration) -> Duration {
+    expected.map_or(lost_after, |expected| {
+        expected.saturating_mul(TIMEOUT) + TIMEOUT_AT_LEAST
+    })
 }
 
 impl Swarm {
@@ -58,6 +64,9 @@ impl Swarm {
     pub fn handle_piece_header(&mut self, peer: u32, header: &PieceHeader) -> Option<[u8; 32]> {
         let at = self.find(peer)?;
         let request = header.request;
+        if is_standing(request) {
+            return self.standing_header(at, header);
+        }
         let expected = self.neighbours[at].outstanding.get(request).and_then(|outstanding| {
             let chunk = self.chunk_at(self.current.number, outstanding.position);
             let known = self
@@ -97,14 +106,20 @@ impl Swarm {
         checked: Result<(), PieceFault>,
     ) -> Option<ChunkId> {
         let at = self.find(peer)?;
-        let Some(outstanding) = self.neighbours[at].outstanding.remove(header.request) else {
+        let is_standing = is_standing(header.request);
+        let Some(outstanding) = self.neighbours[at].requests_mut(header.request).remove(header.request) else {
             // It was cancelled while it came.
             self.stats.duplicate += u64::from(header.length);
             self.settle(now);
             return None;
         };
         let neighbour = &mut self.neighbours[at];
-        neighbour.delivery.on_delivery(now, outstanding.mark, outstanding.bytes);
+        // Several that were sent before may come at once, and say nothing of a rate.
+        if !is_standing || now > outstanding.mark.at() {
+            neighbour.delivery.on_delivery(now, outstanding.mark, outstanding.bytes);
+        }
+        neighbour.came_at = Some(neighbour.delivery.mark(now));
+        neighbour.supplied_at = now;
         neighbour.received.add(now, outstanding.bytes);
         let chunk = self.chunk_at(self.current.number, outstanding.position);
         match checked {
@@ -130,7 +145,7 @@ impl Swarm {
     /// A piece's stream ended before its time.
     pub fn handle_piece_failed(&mut self, now: Time, peer: u32, request: u32) {
         let Some(at) = self.find(peer) else { return };
-        if let Some(outstanding) = self.neighbours[at].outstanding.remove(request) {
+        if let Some(outstanding) = self.neighbours[at].requests_mut(request).remove(request) {
             self.current.give_up(outstanding.position, at);
             self.neighbours[at].penalise(now);
         }
@@ -141,7 +156,7 @@ impl Swarm {
         self.stats.payload_received += u64::from(bytes);
         self.neighbours[at].keep(u64::from(bytes));
         self.withdraw_second(position, at);
-        self.hold(now, position);
+        self.hold(now, position, Some(at));
         self.close_when_done(now);
     }
 
@@ -236,7 +251,7 @@ impl Swarm {
     }
 
     /// Bytes a second that the fastest neighbour delivers: what one is taken to do that has delivered nothing yet.
-    fn best_rate(&self) -> f64 {
+    pub(super) fn best_rate(&self) -> f64 {
         let rates = self.neighbours.iter().filter_map(|neighbour| neighbour.delivery.rate());
         rates.fold(1.0, f64::max)
     }
@@ -343,7 +358,7 @@ impl Swarm {
         }
     }
 
-    fn has_other(&self, at: usize, position: u32) -> bool {
+    pub(super) fn has_other(&self, at: usize, position: u32) -> bool {
         (0..self.neighbours.len()).any(|other| other != at && self.current.has(other, position))
     }
 
@@ -378,9 +393,11 @@ impl Swarm {
             .min()
     }
 
-    /// The chunk is in the store: everybody may know.
-    pub(super) fn hold(&mut self, now: Time, position: u32) {
+    /// The chunk is in the store, from a neighbour or from elsewhere: everybody may know.
+    pub(super) fn hold(&mut self, now: Time, position: u32, came_from: Option<usize>) {
+        self.withdraw_standing(position, came_from);
         self.current.hold(now, position);
+        self.current.make_all_due(position);
         self.last_news = now;
         self.announce(now, position);
     }

@@ -1,8 +1,8 @@
 //! Announcements: metainfos, haves, completion, interest.
 
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
-use super::{Action, Failure, Swarm, Violation, settle::Follows};
+use super::{Action, Failure, Swarm, Violation, metainfos::Hearers, settle::Follows};
 use crate::{
     Time,
     equivocation::Equivocation,
@@ -29,7 +29,7 @@ impl Swarm {
                 self.send(at, Message::Closed { round: number });
                 continue;
             }
-            self.tell_metainfos(at, number);
+            self.tell_metainfos(at, number, Hearers::All);
             for message in self
                 .round_mut(number)
                 .map(|round| state_of(round))
@@ -66,7 +66,7 @@ impl Swarm {
         neighbour.fenced = false;
         neighbour.handed_over = 0;
         for number in self.window() {
-            self.tell_metainfos(at, number);
+            self.tell_metainfos(at, number, Hearers::Further);
         }
         let neighbour = &mut self.neighbours[at];
         if !neighbour.fenced && !neighbour.haves.is_empty() {
@@ -77,45 +77,15 @@ impl Swarm {
 
     /// Whether a neighbour is far enough to take what is said of a round: nobody takes anything of the next one before it has completed
     /// the one before this. An update of the next round that is true comes after that; a liar's may come sooner.
-    fn may_hear(&self, at: usize, number: u32) -> bool {
+    pub(super) fn may_hear(&self, at: usize, number: u32) -> bool {
         let Some(previous) = &self.previous else {
             return true;
         };
         number <= self.current.number || previous.neighbour(at).done || self.current.neighbour(at).done
     }
 
-    /// Tells a neighbour of metainfos that it may not know, as many as may be handed over now. The others stay marked as unknown
-    /// to it, and follow when the transport has room.
-    pub(super) fn tell_metainfos(&mut self, at: usize, number: u32) {
-        let mut room = AHEAD.saturating_sub(self.neighbours[at].handed_over);
-        if self.neighbours[at].fenced || !self.may_hear(at, number) {
-            return;
-        }
-        let Some(round) = self.round_mut(number) else {
-            return;
-        };
-        let untold: Vec<(u32, Message)> = round
-            .untold(at)
-            .map(|known| {
-                let message = Message::Metainfo(known.signed.clone());
-                (known.parsed.origin, message)
-            })
-            .take_while(|(_, message)| {
-                let has_room = room > 0;
-                room = room.saturating_sub(message.length().into());
-                has_room
-            })
-            .collect();
-        for (origin, message) in untold {
-            if let Some(round) = self.round_mut(number) {
-                round.mark_metainfo(at, origin);
-            }
-            self.announce_to(at, message);
-        }
-    }
-
     /// Sends what there may be much of.
-    fn announce_to(&mut self, at: usize, message: Message) {
+    pub(super) fn announce_to(&mut self, at: usize, message: Message) {
         let neighbour = &mut self.neighbours[at];
         neighbour.handed_over += u64::from(message.length());
         let to = neighbour.peer;
@@ -135,11 +105,14 @@ impl Swarm {
     ) -> Result<(), Violation> {
         self.check_round(round)?;
         self.check_incomplete(at, round)?;
+        let chunks = self.config.layout.chunks();
         let Some(round) = self.round_mut(round) else {
             return Ok(());
         };
         for position in positions {
             round.add_have(at, position);
+            // Nobody has a chunk of which it does not know the hash.
+            round.mark_metainfo(at, position / chunks);
         }
         Ok(())
     }
@@ -167,8 +140,11 @@ impl Swarm {
             (Some(round), false) => round.add_closed(at),
             (None, _) => {}
         }
+        if let Some(round) = self.round_mut(round) {
+            round.drop_wants(at);
+        }
         if self.next.is_some() {
-            self.tell_metainfos(at, self.next_number());
+            self.tell_metainfos(at, self.next_number(), Hearers::Further);
         }
         Ok(())
     }
@@ -281,56 +257,33 @@ impl Swarm {
         }
     }
 
-    /// Keeps a metainfo that holds and floods it; true when chunks can be asked for since.
-    pub(super) fn adopt_metainfo(&mut self, now: Time, known: Arc<KnownMetainfo>, from: Option<usize>) -> bool {
-        let (origin, number) = (known.parsed.origin, known.parsed.round);
-        // Whoever has no room is told when it has, and whoever is behind when it has caught up.
-        let open: Vec<usize> = (0..self.neighbours.len())
-            .filter(|&at| self.neighbours[at].is_open() && !self.neighbours[at].fenced)
-            .filter(|&at| self.may_hear(at, number))
-            .collect();
-        let Some(round) = self.round_mut(number) else {
-            return false;
-        };
-        let unaware: Vec<usize> = open
-            .into_iter()
-            .filter(|&at| Some(at) != from && round.mark_metainfo(at, origin))
-            .collect();
-        let is_askable = round.set_metainfo(now, origin, Arc::clone(&known));
-        for at in unaware {
-            self.announce_to(at, Message::Metainfo(known.signed.clone()));
-        }
-        // This process has its own update.
-        if from.is_some() && number == self.current.number {
-            self.recall(origin);
-        }
-        if self.adopted.is_some() {
-            self.publish_when_certified(now);
-        }
-        is_askable
-    }
-
     /// Remembers to tell every neighbour that lacks the chunk.
     pub(super) fn announce(&mut self, now: Time, position: u32) {
         // Nobody asks this peer for a model that it does not have as a whole.
         if self.joining.is_some() {
             return;
         }
-        for (at, neighbour) in self.neighbours.iter_mut().enumerate() {
-            if !neighbour.is_open() || self.current.has(at, position) {
-                continue;
-            }
-            neighbour.haves.push(position);
-            if neighbour.haves_due.is_none() && !neighbour.fenced {
-                let known = self.current.ahead_of(at) as usize - neighbour.haves.len();
-                let pause = match neighbour.active.is_empty() {
-                    _ if known >= PLENTY => COALESCE_PLENTY,
-                    false => COALESCE,
-                    true => Duration::ZERO,
-                };
-                let due = neighbour.haves_sent_at.map_or(now, |sent| sent + pause);
-                neighbour.haves_due = Some(due.max(now));
-            }
+        for at in 0..self.neighbours.len() {
+            self.announce_chunk_to(now, at, position);
+        }
+    }
+
+    /// Remembers to tell a neighbour, where it lacks the chunk and has not asked for it: what it asked for comes without a word.
+    pub(super) fn announce_chunk_to(&mut self, now: Time, at: usize, position: u32) {
+        let neighbour = &mut self.neighbours[at];
+        if !neighbour.is_open() || self.current.has(at, position) || self.current.is_wanted_by(at, position) {
+            return;
+        }
+        neighbour.haves.push(position);
+        if neighbour.haves_due.is_none() && !neighbour.fenced {
+            let known = (self.current.ahead_of(at) as usize).saturating_sub(neighbour.haves.len());
+            let pause = match neighbour.active.is_empty() {
+                _ if known >= PLENTY => COALESCE_PLENTY,
+                false => COALESCE,
+                true => Duration::ZERO,
+            };
+            let due = neighbour.haves_sent_at.map_or(now, |sent| sent + pause);
+            neighbour.haves_due = Some(due.max(now));
         }
     }
 
@@ -388,7 +341,7 @@ impl Swarm {
 
     /// Whether a neighbour has something that this peer still needs.
     pub(super) fn is_interesting(&self, at: usize) -> bool {
-        !self.current.is_closed() && self.current.is_interesting(at)
+        !self.current.is_closed() && (self.current.is_interesting(at) || self.current.count_asked_of(at) > 0)
     }
 
     pub(super) fn update_interest_in(&mut self, at: usize) {

@@ -14,7 +14,7 @@ impl Swarm {
         }
         let chunk = self.chunk_at(self.current.number, position);
         self.stats.recalled += u64::from(self.config.layout.bytes(index));
-        self.hold(now, position);
+        self.hold(now, position, None);
         self.close_when_done(now);
         self.settle(now);
         Some(chunk)

@@ -21,10 +21,13 @@ impl Swarm {
         if self.ended {
             return;
         }
+        self.tell_wants(now);
         self.update_interest();
         self.ask(now);
         self.fill_slots(now);
         self.start_uploads();
+        self.tell_idle();
+        self.flush_metainfos(now);
         self.flush_haves(now);
         self.release();
         self.go_on_without_others(now);
@@ -38,6 +41,7 @@ impl Swarm {
             return;
         }
         self.update_interest_in(at);
+        self.ask_idle(at);
         let neighbour = &self.neighbours[at];
         let is_idle = neighbour.outstanding.is_empty();
         let may_ask = neighbour.may_ask(now) && neighbour.has_room(self.config.layout.longest(), 0);
@@ -52,6 +56,8 @@ impl Swarm {
     pub(super) fn settle_metainfo(&mut self, now: Time) {
         self.latest = now;
         if !self.ended {
+            self.tell_wants(now);
+            self.update_interest();
             self.ask(now);
         }
     }
@@ -60,7 +66,9 @@ impl Swarm {
     pub(super) fn settle_uploads(&mut self, now: Time) {
         self.latest = now;
         if !self.ended {
+            self.fill_slots(now);
             self.start_uploads();
+            self.tell_idle();
         }
     }
 }

@@ -6,6 +6,7 @@ use crate::{
     chunk::ChunkId,
     message::Message,
     neighbour::{MAX_ACTIVE, MAX_QUEUED},
+    requests::is_standing,
 };
 
 impl Swarm {
@@ -40,7 +41,7 @@ impl Swarm {
         }
         let held = self.offers(chunk) || chunk.round >= self.released && self.holds(chunk);
         let neighbour = &mut self.neighbours[at];
-        if request <= neighbour.last_requested {
+        if request <= neighbour.last_requested || is_standing(request) {
             return Err(Violation::RequestOrder {
                 found: request,
                 last: neighbour.last_requested,
@@ -85,17 +86,26 @@ impl Swarm {
     /// Starts what the transport has room for, the most deprived neighbour first.
     pub(super) fn start_uploads(&mut self) {
         let mut order: Vec<usize> = (0..self.neighbours.len())
-            .filter(|&at| !self.neighbours[at].queue.is_empty())
+            .filter(|&at| !self.neighbours[at].queue.is_empty() || self.may_push(at))
             .collect();
         order.sort_by_key(|&at| self.current.count(at));
         for at in order {
+            // It waited for what this peer had not, and others have the slots now.
+            if !self.neighbours[at].choking
+                && self.served() > self.choker.slots()
+                && self.neighbours[at].active.is_empty()
+            {
+                self.choke(self.latest, at);
+            }
             while self.neighbours[at].active.len() < MAX_ACTIVE {
-                let Some((request, chunk)) = self.next_queued(at) else {
+                let Some((request, chunk)) = self.next_pushed(at).or_else(|| self.next_queued(at)) else {
                     break;
                 };
                 let neighbour = &mut self.neighbours[at];
                 neighbour.active.push(request);
-                neighbour.last_started = neighbour.last_started.max(request);
+                if !is_standing(request) {
+                    neighbour.last_started = neighbour.last_started.max(request);
+                }
                 let to = neighbour.peer;
                 if chunk.round == self.current.number {
                     let position = self.position(chunk);

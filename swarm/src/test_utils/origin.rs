@@ -45,6 +45,7 @@ pub fn config(me: u32, peers: u32, neighbours: Vec<u32>, layout: ChunkLayout) ->
         selection: ChunkSelection::default(),
         topology: Vec::new().into(),
         late: Arc::default(),
+        forest: None,
         repair: Repair::None,
         common_seed: 1,
         on_peer_loss: OnPeerLoss::Fail,

@@ -7,10 +7,10 @@
 
 pub(crate) mod interaction;
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use fltorrent_swarm::{
-    ChokePolicyKind, ChunkLayout, ChunkSelection, Config, EarlyStop, OnPeerLoss, Repair, RoundRules, Time,
+    ChokePolicyKind, ChunkLayout, ChunkSelection, Config, EarlyStop, Forest, OnPeerLoss, Repair, RoundRules, Time,
     simulation::{LinkProfile, Network, NetworkConfig},
     test_utils::{Outcome, Solo, config},
 };
@@ -143,7 +143,10 @@ impl Setup {
     pub(crate) fn config(&self, me: u32, edges: &[(u32, u32)]) -> Config {
         let neighbours = neighbours_of(me, edges);
         let layout = ChunkLayout::new(self.elements, self.chunks).unwrap();
+        let wiring = || (0..self.peers).map(|peer| neighbours_of(peer, edges)).collect();
+        let forest = || Arc::new(Forest::new(wiring(), &vec![None; self.peers as usize], self.chunks));
         let mut config = Config {
+            forest: self.selection.has_suppliers().then(forest),
             rounds: self.rounds,
             early_stop: self.early_stop,
             upload_slots: self.slots,

@@ -58,7 +58,8 @@ impl World<AccessLinks> {
                 return !self.links.flows[flow as usize].is_gone;
             }
             AccessEvent::Connected { edge } => return self.both_are_there(edge, *event),
-            AccessEvent::Churn { .. }
+            AccessEvent::Paced { .. }
+            | AccessEvent::Churn { .. }
             | AccessEvent::Wakes { .. }
             | AccessEvent::Starts { .. }
             | AccessEvent::Silent { .. }

@@ -25,6 +25,8 @@ pub(in crate::simulation) enum AccessEvent {
     AckDue { flow: u32 },
     /// Nothing was acknowledged for suspiciously long.
     Probe { flow: u32 },
+    /// A peer's uplink has room for more.
+    Paced { peer: u32 },
     /// Something may be due that happens to a peer.
     Churn { peer: u32 },
     /// A peer that stood still goes on.

@@ -174,12 +174,16 @@ impl Flow {
     }
 
     /// A piece is offered to the transport, which takes it when it has room.
-    pub(super) fn offer(&mut self, request: u32, length: u32, unit: Option<u32>) {
+    pub(super) fn offer(&mut self, request: u32, length: u32, unit: Option<u32>, is_paced: bool) {
         let window = match unit {
             Some(unit) => u64::from(self.units.window) * u64::from(unit),
             None => self.window.bytes(),
         };
-        self.holds = held_for_sending(window);
+        self.holds = match is_paced {
+            // Whatever waits for its turn can still be given to another neighbour.
+            true => window,
+            false => held_for_sending(window),
+        };
         self.offered += u64::from(piece_bytes(length));
         self.untaken.push_back((request, self.offered));
     }
@@ -208,6 +212,17 @@ impl Flow {
 
     fn has_data(&self) -> bool {
         !self.again.is_empty() || self.control.has_data() || self.pieces.has_data()
+    }
+
+    /// Whether it has something to send for which its window has room; and if so, whether that is no piece, which does not wait for its turn.
+    pub(super) fn ready(&self, room: u32) -> Option<bool> {
+        let is_ready = self.has_data() && u64::from(self.in_flight + room) <= self.window.bytes();
+        is_ready.then(|| !self.again.is_empty() || self.control.has_data())
+    }
+
+    /// The piece of which something is sent next.
+    pub(super) fn next_piece(&self) -> Option<&PieceHeader> {
+        self.pieces.next()
     }
 
     /// Whether packets are on their way.

@@ -21,10 +21,14 @@ impl World<AccessLinks> {
 
     /// Sends what a connection has and its window allows.
     pub(super) fn pump(&mut self, flow: u32) {
+        let from = self.links.flows[flow as usize].from;
+        if self.links.paced[from as usize].is_some() {
+            return self.pump_peer(from);
+        }
         while self.send_packet(flow, false) {}
     }
 
-    fn send_packet(&mut self, flow: u32, is_probe: bool) -> bool {
+    pub(super) fn send_packet(&mut self, flow: u32, is_probe: bool) -> bool {
         let now = self.now;
         let at = flow as usize;
         if self.links.flows[at].is_gone {
@@ -58,6 +62,9 @@ impl World<AccessLinks> {
 
     fn transmit(&mut self, flow: u32, packet: u64, bytes: u32, acks: u64) {
         let from = self.links.flows[flow as usize].from as usize;
+        if let Some(uplink) = &mut self.links.paced[from] {
+            uplink.pacer.on_sent(self.now, bytes.into());
+        }
         let Some(passed) = self.links.up[from].pass(self.now, bytes) else {
             return;
         };

@@ -67,10 +67,29 @@ impl RoundTrip {
 }
 
 /// The uplink's state that all connections of a peer share, where the peer goes by its rate.
-pub(super) type Uplink = Arc<Mutex<DeclaredLink>>;
+#[derive(Clone, Debug)]
+pub(super) struct Uplink {
+    link: Arc<Mutex<DeclaredLink>>,
+    /// Packets that are acknowledged together.
+    together: u32,
+}
+
+impl Uplink {
+    /// Connections that share it by rule need no acknowledgement of every second packet to go on.
+    pub(super) fn new(link: DeclaredLink, is_paced: bool) -> Self {
+        let (link, together) = match is_paced {
+            true => (link.paced(), ACKNOWLEDGED_TOGETHER),
+            false => (link, 2),
+        };
+        Self {
+            link: Arc::new(Mutex::new(link)),
+            together,
+        }
+    }
+}
 
 fn lock(uplink: &Uplink) -> MutexGuard<'_, DeclaredLink> {
-    uplink.lock().unwrap_or_else(PoisonError::into_inner)
+    uplink.link.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// The congestion window of a connection.
@@ -96,10 +115,10 @@ impl Window {
     }
 
     /// Packets that are acknowledged together: as the real peer asks for, or every second one.
-    pub(super) const fn acknowledged_together(&self) -> u32 {
+    pub(super) fn acknowledged_together(&self) -> u32 {
         match self {
             Self::Cubic(_) => ACKNOWLEDGED_TOGETHER,
-            Self::RateAware { .. } => 2,
+            Self::RateAware { uplink, .. } => uplink.together,
         }
     }
 

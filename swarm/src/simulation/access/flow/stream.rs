@@ -43,6 +43,11 @@ impl<T> Stream<T> {
         self.sending < self.items.len()
     }
 
+    /// The item of which something is sent next.
+    pub(super) fn next(&self) -> Option<&T> {
+        self.items.get(self.sending)?.what.as_ref()
+    }
+
     /// At most `room` bytes of the next item: its number and how many.
     pub(super) fn send(&mut self, room: u32) -> Option<(u64, u32)> {
         let item = self.items.get_mut(self.sending)?;

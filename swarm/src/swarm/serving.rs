@@ -1,0 +1,141 @@
+//! Standing requests of neighbours: what they ask of this peer before it has it, and what goes first.
+
+use std::cmp::Reverse;
+
+use super::{Swarm, Violation};
+use crate::{Time, chunk::ChunkId, message::Message, requests::standing_number, round::Round};
+
+/// What of a peer's uploads goes first: the greater one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Precedence {
+    /// A neighbour that is a round behind holds everybody up.
+    pub round: Reverse<u32>,
+    /// Whether it is a chunk of this peer's own update that at least half of all peers get by way of the neighbour: nobody can pass on what has not
+    /// left its origin.
+    pub is_first: bool,
+    /// Chunks that the neighbour asks for beside this one.
+    pub left: u32,
+    /// Among equals each peer begins with another neighbour, so that not all send to the same one.
+    pub turn: u32,
+}
+
+impl Swarm {
+    pub(super) fn got_wants(&mut self, at: usize, round: u32, positions: &[u32]) -> Result<(), Violation> {
+        self.check_round(round)?;
+        if round < self.released {
+            return Ok(());
+        }
+        let chunks = self.config.layout.chunks();
+        if let Some(of) = self.round_mut(round).filter(|of| !of.neighbour(at).done) {
+            for &position in positions {
+                of.want(at, position);
+                of.mark_metainfo(at, position / chunks);
+            }
+        }
+        Ok(())
+    }
+
+    pub(super) fn got_unwants(&mut self, now: Time, at: usize, round: u32, positions: &[u32]) -> Result<(), Violation> {
+        self.check_round(round)?;
+        let mut dropped = Vec::new();
+        if let Some(of) = self.round_mut(round) {
+            dropped.extend(positions.iter().copied().filter(|&position| of.unwant(at, position)));
+        }
+        // It was not told of these.
+        if round == self.current.number && !self.current.is_closed() {
+            for position in dropped {
+                if self.current.held().contains(position) {
+                    self.announce_chunk_to(now, at, position);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether a neighbour shall get something that it asked for before this peer had it.
+    pub(super) fn may_push(&self, at: usize) -> bool {
+        let neighbour = &self.neighbours[at];
+        neighbour.is_open() && !neighbour.choking && self.is_something_due(at)
+    }
+
+    fn is_something_due(&self, at: usize) -> bool {
+        let is_due = |round: &Round| round.is_due(at);
+        is_due(&self.current) || self.previous.as_ref().is_some_and(is_due)
+    }
+
+    /// Whether a neighbour only waits for what this peer has not yet: it needs no slot before that.
+    pub(super) fn waits_for_later(&self, at: usize) -> bool {
+        let neighbour = &self.neighbours[at];
+        self.current.count_wanted_by(at) > 0
+            && neighbour.queue.is_empty()
+            && neighbour.active.is_empty()
+            && !self.is_something_due(at)
+    }
+
+    /// Takes the most urgent chunk of those; an older round goes first.
+    pub(super) fn next_pushed(&mut self, at: usize) -> Option<(u32, ChunkId)> {
+        if !self.may_push(at) {
+            return None;
+        }
+        let previous = self.previous.as_mut();
+        let older = previous.and_then(|round| Some((round.number, round.take_due(at)?)));
+        let (round, position) = match older {
+            Some(older) => older,
+            None => (self.current.number, self.current.take_due(at)?),
+        };
+        let neighbour = &mut self.neighbours[at];
+        let request = standing_number(neighbour.standing_sent);
+        neighbour.standing_sent = neighbour.standing_sent.wrapping_add(1);
+        Some((request, self.chunk_at(round, position)))
+    }
+
+    /// Tells neighbours to which it has nothing to send that this peer could send them something, once after each time that it had: where its uplink is
+    /// idle, and not where only one neighbour has had all that it asked for.
+    pub(super) fn tell_idle(&mut self) {
+        if self.current.suppliers().is_none() {
+            return;
+        }
+        let mut is_idle = true;
+        for at in 0..self.neighbours.len() {
+            let neighbour = &self.neighbours[at];
+            if !neighbour.active.is_empty() || !neighbour.queue.is_empty() || self.may_push(at) {
+                self.neighbours[at].is_told_idle = false;
+                is_idle = false;
+            }
+        }
+        if !is_idle {
+            return;
+        }
+        let round = self.current.number;
+        for at in 0..self.neighbours.len() {
+            let neighbour = &self.neighbours[at];
+            let may_hear = neighbour.is_open() && !neighbour.is_told_idle && !neighbour.choking;
+            if may_hear && !self.current.neighbour(at).done && self.current.has_more_for(at) {
+                self.neighbours[at].is_told_idle = true;
+                self.send(at, Message::Idle { round });
+            }
+        }
+    }
+
+    /// What goes first of this peer's uploads, where all go over one uplink.
+    pub fn precedence(&self, to: u32, chunk: ChunkId) -> Precedence {
+        let peers = self.config.peers.max(1);
+        let me = self.config.me();
+        let at = self.find(to);
+        let behind = at.filter(|_| chunk.round == self.current.number && chunk.origin == me);
+        let behind = behind.map_or(0, |at| self.current.behind(self.position(chunk), at));
+        Precedence {
+            round: Reverse(chunk.round),
+            is_first: 2 * behind >= peers,
+            left: self.left_for(to),
+            turn: peers - (to + peers - me) % peers,
+        }
+    }
+
+    /// Chunks that a neighbour asks for and that have not begun to go there.
+    pub fn left_for(&self, to: u32) -> u32 {
+        self.find(to).map_or(0, |at| {
+            self.current.count_wanted_by(at) + self.neighbours[at].queue.len() as u32
+        })
+    }
+}

@@ -1,0 +1,283 @@
+//! Standing requests of this peer: what it asks of its suppliers before they have it, and what becomes of that.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use super::{
+    Action, Swarm, Violation,
+    downloads::{MOST_DOUBLINGS, patience},
+};
+use crate::{
+    Time,
+    message::{Message, PieceHeader},
+    requests::Outstanding,
+    suppliers::Suppliers,
+};
+
+/// Chunks that move to an idle neighbour at once.
+const MOVED_AT_ONCE: usize = 2;
+/// What waits elsewhere has to take so many times as long there: it may be on its way.
+const WORTH: f64 = 3.0;
+/// Seconds that words for that take on their way: what is there sooner stays.
+const WORDS: f64 = 0.1;
+
+impl Swarm {
+    /// The round that has just begun here follows the trees of those who take part.
+    pub(super) fn follow_trees(&mut self) {
+        let Some(suppliers) = self.suppliers_of_now() else {
+            return;
+        };
+        self.suppliers = Some(Arc::clone(&suppliers));
+        self.current.follow(suppliers);
+        for at in 0..self.neighbours.len() {
+            if self.neighbours[at].is_open() {
+                self.current.open_to(at);
+            }
+        }
+    }
+
+    /// Those of the last round where they are the same. None where the manifest wants none, and while this peer catches up.
+    fn suppliers_of_now(&self) -> Option<Arc<Suppliers>> {
+        let forest = self.config.forest.as_ref().filter(|_| self.joining.is_none())?;
+        let members: Vec<u32> = self.view.members().iter().collect();
+        let neighbours: Vec<u32> = self.neighbours.iter().map(|neighbour| neighbour.peer).collect();
+        let known = self.suppliers.as_ref();
+        if let Some(known) = known.filter(|it| it.are_of(&members, &neighbours)) {
+            return Some(Arc::clone(known));
+        }
+        Suppliers::new(forest, &members, self.config.me(), neighbours).map(Arc::new)
+    }
+
+    /// Tells suppliers what is asked of them.
+    pub(super) fn tell_wants(&mut self, now: Time) {
+        let round = self.current.number;
+        for (at, positions) in self.current.take_unsaid() {
+            if self.current.count_asked_of(at) == positions.len() as u32 {
+                self.neighbours[at].supplied_at = now;
+            }
+            for part in positions.chunks(self.longest_list()) {
+                let positions = part.to_vec();
+                self.send(at, Message::Want { round, positions });
+            }
+        }
+    }
+
+    /// Positions that one message may name.
+    fn longest_list(&self) -> usize {
+        self.config.limits().positions().div_ceil(8) as usize
+    }
+
+    /// A piece that answers a standing request has begun to come.
+    pub(super) fn standing_header(&mut self, at: usize, header: &PieceHeader) -> Option<[u8; 32]> {
+        let PieceHeader { request, chunk, length } = *header;
+        if self.suppliers.is_none() {
+            // This peer asks nobody so.
+            return self.refuse_piece(at, request);
+        }
+        let in_range = chunk.origin < self.config.peers && chunk.index < self.config.layout.chunks();
+        let neighbour = &self.neighbours[at];
+        // Each piece has a stream of its own, and one may overtake another.
+        let is_new = neighbour.arriving.get(request).is_none();
+        let is_current = chunk.round == self.current.number && self.joining.is_none();
+        let position = (in_range && is_current && is_new && neighbour.is_open()).then(|| self.position(chunk));
+        let asked = position.and_then(|position| Some((position, self.current.standing_at(position)?)));
+        let asked = asked.filter(|&(position, _)| !self.is_arriving(position));
+        let known = self.current.metainfo(chunk.origin);
+        let hash = known.and_then(|known| known.parsed.hashes.get(chunk.index as usize).copied());
+        let (Some((position, of)), Some(hash)) = (asked, hash) else {
+            // It crossed a word that it is not wanted any more.
+            self.stats.unrequested += 1;
+            return None;
+        };
+        let bytes = self.config.layout.bytes(chunk.index);
+        if length != bytes {
+            return self.refuse_piece(at, request);
+        }
+        if of != at {
+            // It was moved, and this piece had begun before.
+            self.current.move_to(position, at);
+            self.update_interest_in(at);
+            self.tell_unwanted(of, &[position]);
+            self.update_interest_in(of);
+        }
+        self.current.add_have(at, position);
+        let neighbour = &mut self.neighbours[at];
+        let fresh = neighbour.delivery.mark(self.latest);
+        let piece = Outstanding {
+            position,
+            bytes,
+            mark: neighbour.came_at.unwrap_or(fresh),
+            expected: None,
+            begun: true,
+            withdrawn_for: None,
+        };
+        neighbour.arriving.insert(request, piece);
+        Some(hash)
+    }
+
+    fn refuse_piece(&mut self, at: usize, request: u32) -> Option<[u8; 32]> {
+        self.stats.unrequested += 1;
+        self.violated(self.latest, at, Violation::Piece { request });
+        self.settle(self.latest);
+        None
+    }
+
+    /// Whether the piece that answers a standing request has begun to come.
+    fn is_arriving(&self, position: u32) -> bool {
+        let mut arriving = self.neighbours.iter().flat_map(|neighbour| neighbour.arriving.values());
+        arriving.any(|piece| piece.position == position)
+    }
+
+    fn tell_unwanted(&mut self, at: usize, positions: &[u32]) {
+        let round = self.current.number;
+        for part in positions.chunks(self.longest_list()) {
+            let positions = part.to_vec();
+            self.send(at, Message::Unwant { round, positions });
+        }
+    }
+
+    /// A chunk has come in another way than from the neighbour that it is asked of.
+    pub(super) fn withdraw_standing(&mut self, position: u32, came_from: Option<usize>) {
+        let Some(at) = self.current.standing_at(position).filter(|&at| Some(at) != came_from) else {
+            return;
+        };
+        self.abort_arriving(at, position);
+        // It hears that when it hears of anything.
+        if self.neighbours[at].is_open() {
+            self.tell_unwanted(at, &[position]);
+        }
+    }
+
+    /// Nothing that is asked of a neighbour so is needed any more: it hears that the round is over here.
+    pub(super) fn withdraw_all_standing(&mut self, at: usize) {
+        let arriving: Vec<u32> = self.neighbours[at]
+            .arriving
+            .values()
+            .map(|piece| piece.position)
+            .collect();
+        for position in arriving {
+            self.abort_arriving(at, position);
+        }
+        self.current.give_up_all_standing(at);
+    }
+
+    /// Does not read on what comes of a chunk.
+    fn abort_arriving(&mut self, at: usize, position: u32) {
+        let arriving = &mut self.neighbours[at].arriving;
+        let found = arriving.iter().find(|(_, piece)| piece.position == position);
+        if let Some(request) = found.map(|(request, _)| request) {
+            arriving.remove(request);
+            let from = self.neighbours[at].peer;
+            self.actions.push_back(Action::AbortDownload { from, request });
+        }
+    }
+
+    /// A neighbour has nothing to send.
+    pub(super) fn got_idle(&mut self, to: usize, round: u32) -> Result<(), Violation> {
+        self.check_round(round)?;
+        if round == self.current.number && self.joining.is_none() {
+            self.neighbours[to].is_idle = true;
+            self.ask_idle(to);
+        }
+        Ok(())
+    }
+
+    /// Asks a neighbour that has nothing to send for what others would send later.
+    pub(super) fn ask_idle(&mut self, to: usize) {
+        let neighbour = &self.neighbours[to];
+        let may_ask = neighbour.is_open() && !neighbour.choked && neighbour.strikes == 0;
+        if !neighbour.is_idle || !may_ask || self.current.is_closed() {
+            return;
+        }
+        let round = self.current.number;
+        for moved in 1..=MOVED_AT_ONCE {
+            let Some((from, position)) = self.worth_asking_of(to, moved) else {
+                break;
+            };
+            // It says so again when it has sent these.
+            self.neighbours[to].is_idle = false;
+            self.current.move_to(position, to);
+            self.update_interest_in(to);
+            self.tell_unwanted(from, &[position]);
+            self.update_interest_in(from);
+            let positions = vec![position];
+            self.send(to, Message::Want { round, positions });
+        }
+    }
+
+    /// Of what `to` has, what the neighbour with the longest backlog would send last, where `to` would send it and so many others much sooner.
+    fn worth_asking_of(&self, to: usize, others: usize) -> Option<(usize, u32)> {
+        let mut waiting: BTreeMap<usize, Vec<u32>> = BTreeMap::new();
+        for (from, position) in self.current.movable(to) {
+            let mut arriving = self.neighbours[from].arriving.values();
+            if arriving.all(|piece| piece.position != position) {
+                waiting.entry(from).or_default().push(position);
+            }
+        }
+        let fallback = self.best_rate();
+        let chunk = f64::from(self.config.layout.longest());
+        let rest = |from: usize, count: usize| count as f64 * chunk / self.neighbours[from].rate(fallback);
+        let longest = waiting
+            .into_iter()
+            .map(|(from, positions)| (rest(from, positions.len()), from, positions));
+        let (takes, from, positions) = longest.max_by(|a, b| a.0.total_cmp(&b.0))?;
+        // It has its uplink to itself for a while.
+        let rate = self.neighbours[to].delivery.rate().unwrap_or(fallback);
+        if takes < WORTH * others as f64 * chunk / rate + WORDS {
+            return None;
+        }
+        // It sends those first that more peers wait for behind this one.
+        let last = positions
+            .into_iter()
+            .max_by_key(|&position| (self.current.behind(position, from), position));
+        Some((from, last?))
+    }
+
+    /// Gives up suppliers that give nothing for too long, as far as others have what is asked of them.
+    pub(super) fn drop_late_suppliers(&mut self, now: Time) {
+        for at in 0..self.neighbours.len() {
+            if self.supplier_late_at(at).is_none_or(|late| late > now) {
+                continue;
+            }
+            // Those that nobody else has are waited for as long again.
+            self.neighbours[at].supplied_at = now;
+            let asked = self.current.asked_of(at);
+            let elsewhere: Vec<u32> = asked.filter(|&position| self.has_other(at, position)).collect();
+            if elsewhere.is_empty() {
+                continue;
+            }
+            for &position in &elsewhere {
+                self.abort_arriving(at, position);
+                self.current.give_up_standing(position, at);
+            }
+            self.stats.overdue += elsewhere.len() as u64;
+            self.neighbours[at].penalise(now);
+            self.tell_unwanted(at, &elsewhere);
+        }
+    }
+
+    /// When a neighbour of which chunks are asked has given nothing for too long.
+    fn supplier_late_at(&self, at: usize) -> Option<Time> {
+        let neighbour = &self.neighbours[at];
+        let waits = !self.current.is_closed() && self.current.count_asked_of(at) > 0;
+        let expected = neighbour.expected(self.config.layout.longest());
+        // Where somebody was lost in this round trees lead over a peer that is not there. Where nobody was, a supplier may itself wait for what it is
+        // to pass on, as long as it has waited before.
+        let patience = match self.view_changed_at > self.round_began_at {
+            true => patience(expected, self.config.lost_after),
+            false => self
+                .config
+                .lost_after
+                .max(neighbour.supplied_at.saturating_sub(self.round_began_at)),
+        };
+        let patience = patience.saturating_mul(1 << neighbour.strikes.min(MOST_DOUBLINGS));
+        (waits && neighbour.is_open()).then_some(neighbour.supplied_at + patience)
+    }
+
+    /// When [`Self::drop_late_suppliers`] has to be called at the latest.
+    pub(super) fn next_late_supplier(&self) -> Option<Time> {
+        self.current.suppliers()?;
+        (0..self.neighbours.len())
+            .filter_map(|at| self.supplier_late_at(at))
+            .min()
+    }
+}
