@@ -19,6 +19,7 @@ mod probe;
 mod shaped;
 mod shared;
 pub mod socket;
+mod uplink;
 mod waiting;
 
 pub use config::{

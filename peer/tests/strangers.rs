@@ -69,6 +69,7 @@ fn target_of(liveness: &LivenessPlan) -> Target {
         &addresses,
         &[],
         false,
+        false,
         run.config(2).limits(),
         events_in,
     )
@@ -346,6 +347,7 @@ async fn a_server_that_is_not_the_peer_is_not_believed() {
             neighbours,
             &[address.into(), address.into()],
             &[],
+            false,
             false,
             limits,
             events,

@@ -43,10 +43,18 @@ impl Driver {
                     .is_some_and(|link| link.generation() == generation);
                 if is_current {
                     self.happened(peer, event)?;
+                    self.weigh(peer);
                 }
             }
         }
         Ok(())
+    }
+
+    /// What a neighbour still asks for says how urgent its pieces are.
+    fn weigh(&self, peer: u32) {
+        if let Some(link) = self.links.get(&peer) {
+            link.set_left(self.parts.swarm.left_for(peer));
+        }
     }
 
     fn connected(&mut self, link: Link) {
@@ -146,6 +154,7 @@ impl Driver {
                 length: data.len() as u32,
             },
             data,
+            self.parts.swarm.precedence(to, chunk),
         );
         Ok(())
     }

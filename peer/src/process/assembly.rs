@@ -181,7 +181,7 @@ impl Assembly {
             data: prepared.label_hash,
         };
         let (layout, start) = (prepared.layout, &prepared.start);
-        let mut config = config::swarm(plan, config::topology(plan), self.peer.index, &run, layout, start);
+        let mut config = config::swarm(plan, &config::Wiring::of(plan), self.peer.index, &run, layout, start);
         // Where another process was before, the others have been there.
         let wait = wait.filter(|_| self.beginning == Beginning::Together);
         config.join_within = wait.unwrap_or(config.join_within);
@@ -220,6 +220,7 @@ impl Assembly {
             &self.membership.addresses,
             &late,
             is_open,
+            plan.exchange.chunk_selection.has_suppliers(),
             limits,
             events,
         )?)

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use fltorrent_coordinator::identity::RunId;
-use fltorrent_crds::{Plan, seeds};
-use fltorrent_swarm::{Beginning, ChunkLayout, Config, EarlierUpdates, EarlyStop, Hello, Kept, StopRules};
+use fltorrent_crds::{Plan, plan::PeerPlan, seeds};
+use fltorrent_swarm::{Beginning, ChunkLayout, Config, EarlierUpdates, EarlyStop, Forest, Hello, Kept, StopRules};
 use rand_core::Rng;
 
 use crate::worker::Start;
@@ -24,16 +24,34 @@ pub struct RunIdentity {
     pub data: [u8; 32],
 }
 
-/// Who is wired to whom, for the configurations of all peers.
-pub fn topology(plan: &Plan) -> Arc<[Vec<u32>]> {
-    plan.peers.iter().map(|peer| peer.neighbours.clone()).collect()
+/// What the configurations of all peers have in common and takes a while to find.
+#[derive(Clone, Debug)]
+pub struct Wiring {
+    topology: Arc<[Vec<u32>]>,
+    forest: Option<Arc<Forest>>,
 }
 
-/// For the first process of peer `index`, which is in the plan, whose [`topology`] is given. Neighbours that were never met are waited for as long as
+impl Wiring {
+    /// Who is wired to whom, and who supplies whom.
+    pub fn of(plan: &Plan) -> Self {
+        let topology: Arc<[Vec<u32>]> = plan.peers.iter().map(|peer| peer.neighbours.clone()).collect();
+        let rate = |peer: &PeerPlan| peer.link.and_then(|link| link.up).map(|up| up.bytes());
+        let forest = || {
+            let rates: Vec<Option<f64>> = plan.peers.iter().map(rate).collect();
+            Arc::new(Forest::new(Arc::clone(&topology), &rates, plan.exchange.num_chunks))
+        };
+        Self {
+            forest: plan.exchange.chunk_selection.has_suppliers().then(forest),
+            topology,
+        }
+    }
+}
+
+/// For the first process of peer `index`, which is in the plan, whose [`Wiring`] is given. Neighbours that were never met are waited for as long as
 /// others.
 pub fn swarm(
     plan: &Plan,
-    topology: Arc<[Vec<u32>]>,
+    wiring: &Wiring,
     index: u32,
     identity: &RunIdentity,
     layout: ChunkLayout,
@@ -77,7 +95,8 @@ pub fn swarm(
         optimistic_interval: exchange.optimistic_unchoke_interval,
         choke_policy: exchange.choke_policy,
         selection: exchange.chunk_selection,
-        topology,
+        topology: Arc::clone(&wiring.topology),
+        forest: wiring.forest.clone(),
         repair: plan.repair,
         common_seed: seeds::rng(plan.seed, "repair", 0, 0).next_u64(),
         on_peer_loss: plan.on_peer_loss,
@@ -116,7 +135,7 @@ mod tests {
             plan: [0; 32],
             data: [2; 32],
         };
-        let config = swarm(&plan, topology(&plan), 3, &identity, layout, &start);
+        let config = swarm(&plan, &Wiring::of(&plan), 3, &identity, layout, &start);
         format!("{config:?}")
     }
 

@@ -36,18 +36,22 @@ const INITIAL_RTT: Duration = Duration::from_millis(100);
 /// knows the rate needs the pacer earlier: without it, bursts overflow queues behind 50 ms one way.
 const METERED: u64 = 192 * 1024;
 const DECLARED_METERED: u64 = 40 * 1024;
+/// Where connections share the uplink by rule, that does what the pacer would do.
+const SHARED_METERED: u64 = u64::MAX;
 /// How long a neighbour may wait with an acknowledgement; a round trip at most is what quinn asks for.
 const MAX_ACK_DELAY: Duration = Duration::from_millis(60);
 /// The least that one connection may have in its receive buffers.
 const LEAST_RECEIVE_WINDOW: u32 = 4 * 1024 * 1024;
 
-/// Settings of all connections over a link, of a peer with so many neighbours; `chunk` is the longest chunk in bytes.
+/// Settings of all connections over a link, of a peer with so many neighbours; `chunk` is the longest chunk in bytes, and `up` what connections share by rule
+/// ([`super::uplink`]).
 pub(super) fn transport(
     plan: &TransportPlan,
     liveness: &LivenessPlan,
     link: &LinkPlan,
     neighbours: usize,
     chunk: u32,
+    up: Option<RatePlan>,
 ) -> Arc<TransportConfig> {
     let mut config = TransportConfig::default();
     let mut discovery = MtuDiscoveryConfig::default();
@@ -67,8 +71,8 @@ pub(super) fn transport(
         .datagram_receive_buffer_size(None)
         .initial_rtt(INITIAL_RTT + link.delay * 2)
         .mtu_discovery_config(Some(discovery))
-        .congestion_controller_factory(controllers(plan, link, neighbours));
-    if declared(plan, link).is_none() {
+        .congestion_controller_factory(controllers(plan, link, neighbours, up.is_some()));
+    if up.is_some() || declared(plan, link).is_none() {
         let mut acknowledgements = AckFrequencyConfig::default();
         // The one that comes after so many is acknowledged at once.
         acknowledgements
@@ -85,12 +89,23 @@ fn declared(plan: &TransportPlan, link: &LinkPlan) -> Option<RatePlan> {
     link.up.filter(|_| is_rate_aware)
 }
 
+/// The uplink, where its rate is declared and congestion control goes by it, for connections that share it by rule.
+pub(super) fn shared_uplink(plan: &TransportPlan, link: &LinkPlan, is_shared: bool) -> Option<RatePlan> {
+    declared(plan, link).filter(|_| is_shared)
+}
+
 /// The factory of the connections' congestion controllers.
-fn controllers(plan: &TransportPlan, link: &LinkPlan, neighbours: usize) -> Arc<dyn ControllerFactory + Send + Sync> {
+fn controllers(
+    plan: &TransportPlan,
+    link: &LinkPlan,
+    neighbours: usize,
+    is_shared: bool,
+) -> Arc<dyn ControllerFactory + Send + Sync> {
     let first = first_window(neighbours);
     let least = least_bound(neighbours);
     Arc::new(match (declared(plan, link), plan.congestion_control) {
-        (Some(up), _) => GatedConfig::new(Arc::new(RateAwareConfig::new(up)), DECLARED_METERED),
+        (Some(up), _) if is_shared => GatedConfig::new(Arc::new(RateAwareConfig::new(up, true)), SHARED_METERED),
+        (Some(up), _) => GatedConfig::new(Arc::new(RateAwareConfig::new(up, false)), DECLARED_METERED),
         (None, CongestionControl::NewReno) => {
             GatedConfig::new(Arc::new(BoundedConfig::new_reno(first, least)), METERED)
         }
@@ -132,7 +147,7 @@ mod tests {
     #[test]
     fn every_field_of_the_plan_reaches_quinn() {
         let shown = |plan: &TransportPlan, liveness: &LivenessPlan| {
-            format!("{:?}", transport(plan, liveness, &LinkPlan::default(), 2, 1000))
+            format!("{:?}", transport(plan, liveness, &LinkPlan::default(), 2, 1000, None))
         };
         let changes: [fn(&mut TransportPlan, &mut LivenessPlan); 3] = [
             |_, liveness| liveness.heartbeat_interval = Duration::from_secs(7),
@@ -172,7 +187,7 @@ mod tests {
                 ..plan()
             };
             let now = Instant::now();
-            let mut it = controllers(&plan, &link, 2).build(now, 1452);
+            let mut it = controllers(&plan, &link, 2, false).build(now, 1452);
             let before = it.window() as f64;
             let after = now + Duration::from_millis(10);
             it.on_congestion_event(after, after, false, 1452);
@@ -185,7 +200,7 @@ mod tests {
     fn a_neighbour_may_send_four_pieces_ahead() {
         let shown = format!(
             "{:?}",
-            transport(&plan(), &liveness(), &LinkPlan::default(), 2, 50_000_000)
+            transport(&plan(), &liveness(), &LinkPlan::default(), 2, 50_000_000, None)
         );
         assert!(shown.contains("receive_window: 200000000"), "{shown}");
     }

@@ -38,9 +38,10 @@ impl Shared {
 }
 
 impl RateAwareConfig {
-    pub(super) fn new(up: RatePlan) -> Self {
+    pub(super) fn new(up: RatePlan, is_shared: bool) -> Self {
+        let link = DeclaredLink::new(up.bytes(), up.queue as f64);
         Self(Arc::new(Shared {
-            link: Mutex::new(DeclaredLink::new(up.bytes(), up.queue as f64)),
+            link: Mutex::new(if is_shared { link.paced() } else { link }),
             began: Instant::now(),
         }))
     }
@@ -123,10 +124,13 @@ mod tests {
     #[test]
     fn connections_of_one_link_share_it_until_they_end() {
         // 20 Mbit/s with a queue of 100 ms.
-        let config = Arc::new(RateAwareConfig::new(RatePlan {
-            rate: 20_000_000,
-            queue: 250_000,
-        }));
+        let config = Arc::new(RateAwareConfig::new(
+            RatePlan {
+                rate: 20_000_000,
+                queue: 250_000,
+            },
+            false,
+        ));
         let now = Instant::now();
         let build = || Arc::clone(&config).build(now, 1452);
         let (mut one, mut other) = (build(), build());

@@ -1,12 +1,15 @@
 //! One connection: its control stream in both directions, its pieces, its end.
 
 use std::{
-    sync::atomic::{AtomicU64, Ordering},
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
     time::Duration,
 };
 
 use bytes::Bytes;
-use fltorrent_swarm::{Departure, Message, PieceHeader, message::FrameDecoder};
+use fltorrent_swarm::{Departure, Message, PieceHeader, Precedence, message::FrameDecoder};
 use quinn::{Connection, ConnectionError, RecvStream, SendStream, VarInt};
 use tokio::{
     sync::{mpsc, oneshot},
@@ -24,6 +27,7 @@ use super::{
     gate::Gate,
     pieces,
     shared::{Reporter, Shared},
+    uplink::Uplink,
     waiting::Waiting,
 };
 
@@ -50,6 +54,8 @@ pub struct Link {
     /// Bounds what is in `control`.
     waiting: Waiting,
     writer: Option<tokio::task::JoinHandle<()>>,
+    /// Where connections share it by rule.
+    uplink: Option<Arc<Uplink>>,
     uploads: pieces::Running,
     downloads: pieces::Running,
     events: mpsc::Sender<Event>,
@@ -115,9 +121,18 @@ impl Link {
     }
 
     /// Sends a piece on a stream of its own; [`LinkEvent::UploadEnded`] follows.
-    pub fn upload(&self, header: PieceHeader, data: Bytes) {
+    pub fn upload(&self, header: PieceHeader, data: Bytes, precedence: Precedence) {
         self.connection.set_send_window(Gate::attend(&self.connection).held());
-        pieces::upload(&self.uploads, self.connection.clone(), header, data, self.reporter());
+        let turns = self.uplink.clone().map(|uplink| pieces::Turns { uplink, precedence });
+        let connection = self.connection.clone();
+        pieces::upload(&self.uploads, connection, header, data, turns, self.reporter());
+    }
+
+    /// The neighbour asks for so many chunks beside those that are being sent.
+    pub fn set_left(&self, left: u32) {
+        if let Some(uplink) = &self.uplink {
+            uplink.set_left(self.peer, left);
+        }
     }
 
     /// Resets an upload's stream.
@@ -233,6 +248,7 @@ async fn start(
         control: Some(control),
         waiting,
         writer: Some(writer),
+        uplink: shared.uplink.clone(),
         uploads: pieces::Running::default(),
         downloads,
         events: shared.events.clone(),

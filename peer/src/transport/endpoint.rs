@@ -35,6 +35,7 @@ use super::{
     explain::{explain, is_ending},
     shared::{HANDSHAKE, Shared},
     socket::{self, Socket},
+    uplink::Uplink,
 };
 
 /// Why there is no transport.
@@ -69,7 +70,7 @@ impl Transport {
     /// `addresses[index]`, again and again. A process that takes the place of another one, or of a peer that joins `late`, dials all of
     /// them once. `link` is what the
     /// socket's datagrams go through (see [`super::shape`]); the default one when nothing is known of it. Where it `is_open`, all
-    /// members of the run may connect, and be dialled.
+    /// members of the run may connect, and be dialled. Where it `shares_uplink`, what takes precedence goes first over a link of a declared rate.
     ///
     /// # Errors
     /// When the credentials or the socket cannot be used.
@@ -85,11 +86,15 @@ impl Transport {
         addresses: &[PeerAddress],
         late: &[u32],
         is_open: bool,
+        shares_uplink: bool,
         limits: Limits,
         events: mpsc::Sender<Event>,
     ) -> Result<Self, TransportError> {
-        let transport = config::transport(plan, liveness, link, neighbours.len(), buffers.longest());
-        let socket = socket::bounded(socket, config::max_payload(plan));
+        let up = config::shared_uplink(plan, link, shares_uplink);
+        let transport = config::transport(plan, liveness, link, neighbours.len(), buffers.longest(), up);
+        let mut tasks = JoinSet::new();
+        let uplink = up.map(|up| Uplink::start(up, &mut tasks));
+        let socket = socket::bounded(socket, config::max_payload(plan), uplink.clone());
         let endpoint = open(socket, credentials, plan, Arc::clone(&transport))?;
         let identity = credentials.identity();
         let Role::Peer {
@@ -112,9 +117,9 @@ impl Transport {
             events,
             buffers: buffers.clone(),
             door: Door::new(neighbours.len()),
+            uplink,
             client: Mutex::new(client(credentials, Arc::clone(&transport))?),
         });
-        let mut tasks = JoinSet::new();
         tasks.spawn(accept(endpoint.clone(), Arc::clone(&shared)));
         let is_new = shared.comes_later(me, incarnation);
         for &neighbour in neighbours.iter().filter(|&&neighbour| neighbour < me || is_new) {
@@ -214,7 +219,7 @@ pub fn bare(
     piece: u32,
     window: u32,
 ) -> Result<Endpoint, TransportError> {
-    let mut transport = config::transport(plan, liveness, &LinkPlan::default(), 1, piece);
+    let mut transport = config::transport(plan, liveness, &LinkPlan::default(), 1, piece, None);
     if let Some(settings) = Arc::get_mut(&mut transport) {
         settings.stream_receive_window(window.into());
     }

@@ -9,7 +9,7 @@ use std::{
     any::Any,
     fmt,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use fltorrent_swarm::sending::held_for_sending;
@@ -29,6 +29,8 @@ const HEADERS: u64 = 52;
 const BATCHES: u64 = 16;
 const LEAST_BATCH: u64 = 2;
 const LARGEST_BATCH: u64 = 8;
+/// What QUIC was given and has not sent after so long, with nothing on its way, it has dropped: a stream was reset.
+const DROPPED: Duration = Duration::from_millis(200);
 
 /// A connection's window, as far as it is known.
 #[derive(Debug)]
@@ -39,8 +41,9 @@ struct State {
     /// Bytes of a full packet.
     packet: u64,
     in_flight: u64,
-    /// Bytes that QUIC was given and has not sent.
+    /// Bytes that QUIC was given and has not sent, and when it was last given any.
     unsent: u64,
+    given_at: Instant,
     /// When there was last no room.
     full_at: Option<Instant>,
     /// Whether pieces wait here: without that quinn has to count itself.
@@ -94,6 +97,7 @@ impl Gate {
                 packet: mtu.into(),
                 in_flight: 0,
                 unsent: 0,
+                given_at: Instant::now(),
                 full_at: None,
                 is_attended: false,
             }),
@@ -106,11 +110,20 @@ impl Gate {
         loop {
             let mut opened = std::pin::pin!(self.opened.notified());
             opened.as_mut().enable();
-            if let Some(bytes) = self.state().batch() {
+            if let Some(bytes) = self.batch_at(Instant::now()) {
                 return bytes;
             }
             opened.await;
         }
+    }
+
+    fn batch_at(&self, now: Instant) -> Option<usize> {
+        let mut state = self.state();
+        // No acknowledgement will come that says so.
+        if state.in_flight == 0 && now.saturating_duration_since(state.given_at) > DROPPED {
+            state.unsent = 0;
+        }
+        state.batch()
     }
 
     /// So many bytes are given to QUIC.
@@ -118,6 +131,7 @@ impl Gate {
         let mut state = self.state();
         if state.is_metered() {
             state.unsent += bytes as u64;
+            state.given_at = Instant::now();
         }
     }
 
@@ -248,7 +262,7 @@ impl Controller for Gated {
 
 #[cfg(test)]
 mod tests {
-    use std::{task::Poll, time::Duration};
+    use std::task::Poll;
 
     use quinn::congestion::CubicConfig;
 
@@ -317,6 +331,16 @@ mod tests {
         controller.on_sent(now, 100, 0);
         controller.on_end_acks(now, 0, true, None);
         assert!(gate.state().batch().is_some());
+    }
+
+    #[test]
+    fn what_was_dropped_with_nothing_on_its_way_is_forgotten() {
+        let (_, gate) = gated(20 * 1452);
+        gate.state().is_attended = true;
+        gate.give(40 * 1452);
+        let now = Instant::now();
+        assert_eq!(gate.batch_at(now), None);
+        assert!(gate.batch_at(now + 2 * DROPPED).is_some());
     }
 
     #[test]

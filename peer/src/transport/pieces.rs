@@ -7,7 +7,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use fltorrent_swarm::{PieceFault, PieceHeader, check_piece};
+use fltorrent_swarm::{PieceFault, PieceHeader, Precedence, check_piece};
 use quinn::{Connection, RecvStream, SendStream, WriteError};
 use tokio::{
     sync::oneshot,
@@ -15,7 +15,7 @@ use tokio::{
     time::timeout,
 };
 
-use super::{LinkEvent, gate::Gate, shared::Reporter};
+use super::{LinkEvent, gate::Gate, shared::Reporter, uplink::Uplink};
 use crate::{buffers::Buffers, clock};
 
 /// Longer pieces are hashed on another thread than the driver's, so that messages do not wait for it. No chunk is longer unless the
@@ -58,7 +58,21 @@ impl Drop for UploadGuard {
     }
 }
 
-pub(super) fn upload(running: &Running, connection: Connection, header: PieceHeader, data: Bytes, reporter: Reporter) {
+/// A piece's turns at an uplink that connections share by rule.
+pub(super) struct Turns {
+    pub(super) uplink: Arc<Uplink>,
+    pub(super) precedence: Precedence,
+}
+
+pub(super) fn upload(
+    running: &Running,
+    connection: Connection,
+    header: PieceHeader,
+    data: Bytes,
+    turns: Option<Turns>,
+    reporter: Reporter,
+) {
+    let to = reporter.peer;
     let request = header.request;
     let guard = UploadGuard {
         request,
@@ -73,7 +87,7 @@ pub(super) fn upload(running: &Running, connection: Connection, header: PieceHea
             let Ok(mut stream) = connection.open_uni().await else {
                 return;
             };
-            let write = write(&mut stream, &connection, header.encode(), data);
+            let write = write(&mut stream, &connection, (header.encode(), data), to, turns);
             let written = tokio::select! {
                 written = write => written.is_ok(),
                 _ = connection.closed() => false,
@@ -91,14 +105,19 @@ pub(super) fn upload(running: &Running, connection: Connection, header: PieceHea
 async fn write(
     stream: &mut SendStream,
     connection: &Connection,
-    mut header: Bytes,
-    mut data: Bytes,
+    (mut header, mut data): (Bytes, Bytes),
+    to: u32,
+    turns: Option<Turns>,
 ) -> Result<(), WriteError> {
     let mut gate = Gate::attend(connection);
     while !header.is_empty() || !data.is_empty() {
         let Ok(room) = timeout(PATH_CHECK, gate.batch()).await else {
             gate = Gate::attend(connection);
             continue;
+        };
+        let room = match &turns {
+            Some(Turns { uplink, precedence }) => room.min(uplink.turn(to, *precedence).await),
+            None => room,
         };
         let first = header.split_to(header.len().min(room));
         let second = data.split_to(data.len().min(room - first.len()));

@@ -3,7 +3,7 @@
 use std::{
     collections::BTreeMap,
     net::SocketAddr,
-    sync::{Mutex, PoisonError},
+    sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
 
@@ -14,7 +14,7 @@ use quinn::{ClientConfig, Connection};
 use rustls_pki_types::CertificateDer;
 use tokio::sync::mpsc;
 
-use super::{Event, Generation, LinkEvent, door::Door, error::LinkError};
+use super::{Event, Generation, LinkEvent, door::Door, error::LinkError, uplink::Uplink};
 use crate::buffers::Buffers;
 
 /// How long a handshake may take, whoever has begun it.
@@ -37,6 +37,8 @@ pub(super) struct Shared {
     pub(super) events: mpsc::Sender<Event>,
     pub(super) buffers: Buffers,
     pub(super) door: Door,
+    /// Where connections share the uplink by rule.
+    pub(super) uplink: Option<Arc<Uplink>>,
     /// The configuration of new connections.
     pub(super) client: Mutex<ClientConfig>,
 }

@@ -22,6 +22,8 @@ use thiserror::Error;
 
 use load::Load;
 
+use super::uplink::Uplink;
+
 /// Bytes of datagrams that wait in the kernel: seven neighbours may send while this process waits for a CPU.
 const RECEIVE_BUFFER: usize = 4 * 1024 * 1024;
 
@@ -119,11 +121,12 @@ pub(crate) fn drop_waiting(socket: &Socket) {
 /// several at a time only where much is sent.
 ///
 /// quinn keeps room for 32 times as many of the largest size as the socket promises: 13 MB at an MTU of 6,500, where 2 do.
-pub(super) fn bounded(socket: Socket, largest: u16) -> Socket {
+pub(super) fn bounded(socket: Socket, largest: u16, uplink: Option<Arc<Uplink>>) -> Socket {
     let together = usize::from(u16::MAX).div_ceil(usize::from(largest).max(1));
     Arc::new(Bounded {
         segments: socket.max_receive_segments().min(together),
         socket,
+        uplink,
         load: Mutex::new(Load::begin(Instant::now())),
     })
 }
@@ -132,6 +135,8 @@ pub(super) fn bounded(socket: Socket, largest: u16) -> Socket {
 struct Bounded {
     socket: Socket,
     segments: usize,
+    /// Where all that is sent counts.
+    uplink: Option<Arc<Uplink>>,
     load: Mutex<Load>,
 }
 
@@ -149,6 +154,13 @@ impl AsyncUdpSocket for Bounded {
     fn try_send(&self, transmit: &Transmit<'_>) -> io::Result<()> {
         self.socket.try_send(transmit)?;
         self.load(|load| load.add(Instant::now(), transmit.contents.len()));
+        if let Some(uplink) = &self.uplink {
+            let segment = transmit.segment_size.unwrap_or(transmit.contents.len()).max(1);
+            transmit
+                .contents
+                .chunks(segment)
+                .for_each(|datagram| uplink.on_sent(datagram.len()));
+        }
         Ok(())
     }
 
@@ -226,7 +238,7 @@ mod tests {
         let socket = bind((Ipv4Addr::LOCALHOST, 0).into()).unwrap();
         let promised = socket.max_receive_segments();
         for largest in [1472, 6500, u16::MAX] {
-            let segments = bounded(Arc::clone(&socket), largest).max_receive_segments();
+            let segments = bounded(Arc::clone(&socket), largest, None).max_receive_segments();
             let room = segments * usize::from(largest);
             assert!(segments == promised || room >= 65_535, "{largest}: {room}");
             assert!(segments == 1 || room < 65_535 + usize::from(largest));

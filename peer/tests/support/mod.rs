@@ -207,6 +207,7 @@ impl Run {
             optimistic_interval: Duration::from_secs(30),
             choke_policy: ChokePolicyKind::default(),
             selection: ChunkSelection::RarestFirst,
+            forest: None,
             topology: (0..self.peers).map(|peer| self.neighbours(peer)).collect(),
             late: Arc::default(),
             repair: Repair::None,
@@ -332,11 +333,13 @@ impl Run {
             &addresses.iter().map(|&address| address.into()).collect::<Vec<_>>(),
             &[],
             false,
+            false,
             config.limits(),
             events_in,
         )
         .unwrap();
         let verifier = SignatureVerifier::new(self.authority.certificate_pem(), self.id, self.peers as usize).unwrap();
+        let verifier = CertificateVerifier::new(verifier, 0, current.clone());
         let store = ChunkStore::new(folder.to_owned(), self.budget, &buffers, me);
         let (progress_in, progress) = mpsc::channel(4);
         let (orders, inbox) = orders::orders();
@@ -366,11 +369,7 @@ impl Run {
         let parts = Parts {
             churn: Churn::default(),
             positions: u64::from(config.limits().positions()),
-            swarm: Swarm::new(
-                config,
-                Box::new(CertificateVerifier::new(verifier, 0, current.clone())),
-                Duration::ZERO,
-            ),
+            swarm: Swarm::new(config, Box::new(verifier), Duration::ZERO),
             epoch: Instant::now(),
             transport,
             events,

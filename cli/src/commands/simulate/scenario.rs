@@ -1,6 +1,6 @@
 //! From a plan to what is simulated.
 
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
 use fltorrent_coordinator::identity::RunId;
 use fltorrent_crds::{
@@ -8,7 +8,7 @@ use fltorrent_crds::{
     plan::{CongestionControl, LinkPlan, PeerPlan, RatePlan},
 };
 use fltorrent_peer::{
-    process::config::{self, RunIdentity},
+    process::config::{self, RunIdentity, Wiring},
     worker::Start,
 };
 use fltorrent_swarm::{
@@ -77,18 +77,12 @@ pub(super) fn scenario(plan: &Plan, options: &LinkOptions) -> Result<Scenario, S
         plan: plan.hash(),
         data: [0; 32],
     };
-    let topology = config::topology(plan);
+    let wiring = Wiring::of(plan);
     let peer = |peer: &PeerPlan| PeerScenario {
-        config: config::swarm(
-            plan,
-            Arc::clone(&topology),
-            peer.index,
-            &identity,
-            layout,
-            &Start::default(),
-        ),
+        config: config::swarm(plan, &wiring, peer.index, &identity, layout, &Start::default()),
         access: access(peer.link.unwrap_or_default(), options),
         is_rate_aware: is_rate_aware(plan, peer.link.unwrap_or_default()),
+        is_paced: plan.exchange.chunk_selection.has_suppliers(),
         train: options.train.mul_f64(peer.compute_slowdown),
         churn: peer.churn.clone(),
     };
