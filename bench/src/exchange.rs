@@ -1,6 +1,7 @@
 //! `fltorrent-bench exchange`: n updates to n peers over given edges and real, shaped links, beside what else there is, and
 //! the least time that is possible.
 
+mod arguments;
 mod case;
 mod cases;
 mod lab;
@@ -23,7 +24,9 @@ use fltorrent_cli::{
 use fltorrent_crds::Plan;
 use thiserror::Error;
 
+pub(super) use self::arguments::ExchangeArguments;
 use self::{
+    arguments::Contender,
     case::Case,
     cases::CASES,
     lab::{Lab, LabError},
@@ -33,7 +36,6 @@ use super::{
     folder::Folder,
     table::{Row, spread, table},
 };
-use crate::arguments::{Contender, ExchangeArguments};
 
 /// Why a contender has no figures.
 #[derive(Debug, Error)]
@@ -81,11 +83,6 @@ struct Report {
     bounds: Vec<String>,
     /// Time ÷ bound of random cases.
     random: Vec<(Contender, f64)>,
-}
-
-/// The names of the cases on the command line.
-pub(super) fn names() -> impl Iterator<Item = &'static str> {
-    CASES.iter().map(|case| case.name)
 }
 
 /// Measures what the command line asks for; Ctrl-C leaves nothing behind.
@@ -322,16 +319,16 @@ mod tests {
     use clap::Parser;
 
     use super::*;
-    use crate::arguments::{Arguments, Benchmark};
+
+    #[derive(Parser)]
+    struct Line {
+        #[command(flatten)]
+        exchange: ExchangeArguments,
+    }
 
     fn chosen(line: &str) -> Result<Vec<Case>, Failed> {
-        let words = ["fltorrent-bench", "exchange"]
-            .into_iter()
-            .chain(line.split_whitespace());
-        match Arguments::try_parse_from(words).unwrap().what {
-            Benchmark::Exchange(arguments) => wanted(&arguments),
-            _ => unreachable!(),
-        }
+        let words = ["exchange"].into_iter().chain(line.split_whitespace());
+        wanted(&Line::try_parse_from(words).unwrap().exchange)
     }
 
     fn named(line: &str) -> Vec<String> {
@@ -340,7 +337,7 @@ mod tests {
 
     #[test]
     fn all_cases_are_measured_or_those_that_are_named_or_drawn() {
-        assert_eq!(named(""), names().collect::<Vec<_>>());
+        assert_eq!(named(""), cases::names().collect::<Vec<_>>());
         assert_eq!(named("--case petersen --case ring"), ["ring", "petersen"]);
         assert_eq!(named("--random 3 --random 1"), ["random-3", "random-1"]);
         assert_eq!(named("--random 3 --case star"), ["star", "random-3"]);

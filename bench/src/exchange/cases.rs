@@ -265,6 +265,11 @@ fn all_different(machines: u32) -> Vec<Link> {
         .collect()
 }
 
+/// The names of the cases on the command line.
+pub(super) fn names() -> impl Iterator<Item = &'static str> {
+    CASES.iter().map(|case| case.name)
+}
+
 #[cfg(test)]
 mod tests {
     use fltorrent_crds::analysis;
