@@ -102,7 +102,11 @@ const WRONG_INTEREST: &[u8] = &[
     72, 183, 176, 244, 179, 247, 105, 124, 88, 229, 147,
 ];
 
+/// A neighbour waited after this while a slot was free: its standing requests were forgotten with the round.
+const IDLE_SLOT: &[u8] = &[49, 80, 0, 203, 49, 0, 1, 204, 82, 145, 204, 173, 146, 0];
+
 #[test]
 fn operations_that_went_wrong_once() {
     fuzzing::swarm_ops(WRONG_INTEREST);
+    fuzzing::swarm_ops(IDLE_SLOT);
 }

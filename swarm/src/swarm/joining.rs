@@ -181,8 +181,9 @@ impl Swarm {
         self.suspicions.forget();
         (self.published_at, self.unpublished, self.adopted) = (None, None, None);
         self.begin_to_join(round, false, least);
-        // Nobody has anything of that model yet.
+        // Nobody has anything of that model yet, and what neighbours asked for of the round is forgotten.
         self.update_interest();
+        self.fill_slots(self.latest);
         let behind = Notice::Behind { round, theirs };
         self.actions.push_back(Action::Notice(behind));
     }
