@@ -2,7 +2,10 @@
 
 mod serving;
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use self::serving::Served;
 use super::{ChunkState, Round};
@@ -18,6 +21,8 @@ pub(super) struct Standing {
     asked: Bitfield,
     /// Those of them that are asked of another neighbour than their supplier.
     moved: BTreeMap<u32, u16>,
+    /// Neighbours of which a chunk was asked before it moved, and the chunk: its piece may have begun.
+    left: BTreeSet<(u16, u32)>,
     /// Those of which the supplier does not know yet.
     unsaid: Vec<(usize, u32)>,
     /// By neighbour: whether it can be asked, and how many chunks are asked of it.
@@ -142,7 +147,14 @@ impl Round {
             self.standing.counts[from] -= 1;
             self.standing.counts[to] += 1;
             self.standing.moved.insert(position, to as u16);
+            self.standing.left.insert((from as u16, position));
         }
+    }
+
+    /// Whether a piece may come of a neighbour that answers a standing request, for a chunk that is asked of some neighbour so.
+    pub(crate) fn may_come(&self, position: u32, neighbour: usize) -> bool {
+        let is_asked = self.standing_at(position) == Some(neighbour);
+        is_asked || self.standing.left.contains(&(neighbour as u16, position))
     }
 
     /// What suppliers have to be asked for now: neighbours, and ascending positions.

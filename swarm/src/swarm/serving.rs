@@ -22,6 +22,7 @@ pub struct Precedence {
 impl Swarm {
     pub(super) fn got_wants(&mut self, at: usize, round: u32, positions: &[u32]) -> Result<(), Violation> {
         self.check_round(round)?;
+        self.check_incomplete(at, round)?;
         if round < self.released {
             return Ok(());
         }

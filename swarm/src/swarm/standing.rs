@@ -80,7 +80,7 @@ impl Swarm {
         let is_current = chunk.round == self.current.number && self.joining.is_none();
         let position = (in_range && is_current && is_new && neighbour.is_open()).then(|| self.position(chunk));
         let asked = position.and_then(|position| Some((position, self.current.standing_at(position)?)));
-        let asked = asked.filter(|&(position, _)| !self.is_arriving(position));
+        let asked = asked.filter(|&(position, _)| self.current.may_come(position, at) && !self.is_arriving(position));
         let known = self.current.metainfo(chunk.origin);
         let hash = known.and_then(|known| known.parsed.hashes.get(chunk.index as usize).copied());
         let (Some((position, of)), Some(hash)) = (asked, hash) else {
