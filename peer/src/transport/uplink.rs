@@ -212,11 +212,13 @@ mod tests {
         let untils: Vec<_> = waiting.iter().map(|&(to, it)| wait(&uplink, to, it)).collect();
         // Its neighbour has asked for more since.
         uplink.set_left(5, 7);
+        let mut state = uplink.state();
         let mut order = Vec::new();
-        while let Some(at) = uplink.state().first() {
-            order.push(uplink.state().waiters.remove(at).to);
+        while let Some(at) = state.first() {
+            order.push(state.waiters.remove(at).to);
         }
         assert_eq!(order, [3, 4, 1, 5, 2]);
+        drop(state);
         let equal = [
             wait(&uplink, 7, precedence(1, false, 5)),
             wait(&uplink, 8, precedence(1, false, 5)),
