@@ -87,12 +87,10 @@ fn further(forest: &Forest, members: &[u32], me: u32, neighbours: &[u32]) -> Vec
     let of = |&neighbour: &u32| {
         forest.hops(members, neighbour, &mut theirs);
         let mut further = Bitfield::new(mine.len() as u32);
-        for origin in (0..)
-            .zip(mine.iter().zip(&theirs))
-            .filter(|(_, (mine, theirs))| mine < theirs)
-            .map(|(origin, _)| origin)
-        {
-            further.insert(origin);
+        for (origin, (mine, theirs)) in (0..).zip(mine.iter().zip(&theirs)) {
+            if mine < theirs {
+                further.insert(origin);
+            }
         }
         further
     };

@@ -208,8 +208,7 @@ impl Swarm {
     fn worth_asking_of(&self, to: usize, others: usize) -> Option<(usize, u32)> {
         let mut waiting: BTreeMap<usize, Vec<u32>> = BTreeMap::new();
         for (from, position) in self.current.movable(to) {
-            let mut arriving = self.neighbours[from].arriving.values();
-            if arriving.all(|piece| piece.position != position) {
+            if !self.is_arriving(position) {
                 waiting.entry(from).or_default().push(position);
             }
         }
