@@ -4,8 +4,9 @@ use super::{Action, Swarm};
 use crate::{Time, choke::Candidate, message::Message, neighbour::Neighbour};
 
 impl Swarm {
-    /// A slot that is free is filled at once.
+    /// A slot that is free is filled at once; where there are too few, the last ones lose theirs.
     pub(super) fn fill_slots(&mut self, now: Time) {
+        self.take_back_slots(now);
         let mut used = self.served();
         // Most inputs leave every slot as it is.
         if used >= self.choker.slots() || !self.someone_waits() {
@@ -27,6 +28,22 @@ impl Swarm {
         }
     }
 
+    /// A neighbour that waited for what this peer had not used no slot. Where it uses one now, because it is to get something or asks for nothing any more,
+    /// others may have all of them.
+    fn take_back_slots(&mut self, now: Time) {
+        while self.served() > self.choker.slots() {
+            let has_begun = |at: &usize| !self.neighbours[*at].active.is_empty();
+            let idle = (0..self.neighbours.len()).filter(|at| self.uses_a_slot(*at) && !has_begun(at));
+            let last = idle.max_by_key(|&at| {
+                let neighbour = &self.neighbours[at];
+                let asks = !neighbour.queue.is_empty() || neighbour.is_settling(now);
+                (!asks, self.current.count(at), at)
+            });
+            let Some(last) = last else { return };
+            self.choke(now, last);
+        }
+    }
+
     /// Chooses anew among all interested neighbours.
     pub(super) fn choose_whom_to_serve(&mut self, now: Time) {
         let candidates = self.candidates(now);
@@ -42,11 +59,12 @@ impl Swarm {
 
     /// Slots that are used: an unchoked neighbour that wants nothing uses none.
     pub(super) fn served(&self) -> usize {
-        let uses = |at: &usize| {
-            let neighbour = &self.neighbours[*at];
-            neighbour.is_open() && neighbour.peer_interested && !neighbour.choking && !self.waits_for_later(*at)
-        };
-        (0..self.neighbours.len()).filter(uses).count()
+        (0..self.neighbours.len()).filter(|&at| self.uses_a_slot(at)).count()
+    }
+
+    fn uses_a_slot(&self, at: usize) -> bool {
+        let neighbour = &self.neighbours[at];
+        neighbour.is_open() && neighbour.peer_interested && !neighbour.choking && !self.waits_for_later(at)
     }
 
     /// Whether an interested neighbour has no slot.

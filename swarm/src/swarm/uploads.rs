@@ -90,13 +90,6 @@ impl Swarm {
             .collect();
         order.sort_by_key(|&at| self.current.count(at));
         for at in order {
-            // It waited for what this peer had not, and others have the slots now.
-            if !self.neighbours[at].choking
-                && self.served() > self.choker.slots()
-                && self.neighbours[at].active.is_empty()
-            {
-                self.choke(self.latest, at);
-            }
             while self.neighbours[at].active.len() < MAX_ACTIVE {
                 let Some((request, chunk)) = self.next_pushed(at).or_else(|| self.next_queued(at)) else {
                     break;
