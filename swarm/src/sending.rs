@@ -1,12 +1,14 @@
 //! How much the transport holds and sends for one neighbour: for the real peer's connections and the simulator's alike.
 
 mod bound;
-mod pacer;
+mod observed;
 mod rate_aware;
+mod uplink;
 
 pub use bound::WindowBound;
-pub use pacer::Pacer;
-pub use rate_aware::{DeclaredLink, RateAware};
+pub use observed::HostQueue;
+pub use rate_aware::RateAware;
+pub use uplink::Uplink;
 
 /// Least that a connection holds for sending, bytes.
 const LEAST_HELD: u64 = 16 * 1024;

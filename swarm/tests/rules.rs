@@ -380,13 +380,26 @@ fn whoever_waited_for_what_was_not_there_has_no_right_to_a_slot_that_others_fill
     assert!(bench.sent(1).contains(&Message::Unchoke));
     bench.hear(2, Message::Interested);
     assert!(bench.sent(2).contains(&Message::Unchoke), "the first one only waits");
-    let chunk = ChunkId { round, origin: 0, index: 0 };
+    let chunk = ChunkId {
+        round,
+        origin: 0,
+        index: 0,
+    };
     let (request, chokes) = (1, 0);
     bench.hear(2, Message::Request { request, chokes, chunk });
     let positions = vec![6];
     bench.hear(1, Message::Unwant { round, positions });
-    let chokes = |peer| bench.sent(peer).iter().any(|message| matches!(message, Message::Choke { .. }));
-    assert_eq!((chokes(1), chokes(2)), (true, false), "the second one is sent something");
+    let chokes = |peer| {
+        bench
+            .sent(peer)
+            .iter()
+            .any(|message| matches!(message, Message::Choke { .. }))
+    };
+    assert_eq!(
+        (chokes(1), chokes(2)),
+        (true, false),
+        "the second one is sent something"
+    );
     assert_eq!(bench.swarm.check(), Ok(()));
 }
 

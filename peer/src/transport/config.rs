@@ -3,12 +3,16 @@
 use std::{sync::Arc, time::Duration};
 
 use fltorrent_crds::plan::{CongestionControl, LinkPlan, LivenessPlan, RatePlan, TransportPlan};
-use fltorrent_swarm::sending::{ACKNOWLEDGED_TOGETHER, first_window, held_for_sending, least_bound};
+use fltorrent_swarm::sending::{ACKNOWLEDGED_TOGETHER, Uplink, first_window, held_for_sending, least_bound};
 use quinn::{
     AckFrequencyConfig, IdleTimeout, MtuDiscoveryConfig, TransportConfig, VarInt, congestion::ControllerFactory,
 };
 
-use super::{bounded::BoundedConfig, congestion::RateAwareConfig, gate::GatedConfig};
+use super::{
+    bounded::BoundedConfig,
+    congestion::{FRAME_HEADERS, RateAwareConfig, SharedUplink},
+    gate::GatedConfig,
+};
 
 /// The application protocol between peers.
 pub(super) const ALPN: &[u8] = b"fltorrent/1";
@@ -43,15 +47,15 @@ const MAX_ACK_DELAY: Duration = Duration::from_millis(60);
 /// The least that one connection may have in its receive buffers.
 const LEAST_RECEIVE_WINDOW: u32 = 4 * 1024 * 1024;
 
-/// Settings of all connections over a link, of a peer with so many neighbours; `chunk` is the longest chunk in bytes, and `up` what connections share by rule
-/// ([`super::uplink`]).
+/// Settings of all connections over a link, of a peer with so many neighbours; `chunk` is the longest chunk in bytes, and `uplink` what connections share by
+/// turns ([`super::uplink`]).
 pub(super) fn transport(
     plan: &TransportPlan,
     liveness: &LivenessPlan,
     link: &LinkPlan,
     neighbours: usize,
     chunk: u32,
-    up: Option<RatePlan>,
+    uplink: Option<&Arc<SharedUplink>>,
 ) -> Arc<TransportConfig> {
     let mut config = TransportConfig::default();
     let mut discovery = MtuDiscoveryConfig::default();
@@ -71,8 +75,8 @@ pub(super) fn transport(
         .datagram_receive_buffer_size(None)
         .initial_rtt(INITIAL_RTT + link.delay * 2)
         .mtu_discovery_config(Some(discovery))
-        .congestion_controller_factory(controllers(plan, link, neighbours, up.is_some()));
-    if up.is_some() || declared(plan, link).is_none() {
+        .congestion_controller_factory(controllers(plan, link, neighbours, uplink));
+    if uplink.is_some() || declared(plan, link).is_none() {
         let mut acknowledgements = AckFrequencyConfig::default();
         // The one that comes after so many is acknowledged at once.
         acknowledgements
@@ -89,9 +93,13 @@ fn declared(plan: &TransportPlan, link: &LinkPlan) -> Option<RatePlan> {
     link.up.filter(|_| is_rate_aware)
 }
 
-/// The uplink, where its rate is declared and congestion control goes by it, for connections that share it by rule.
-pub(super) fn shared_uplink(plan: &TransportPlan, link: &LinkPlan, is_shared: bool) -> Option<RatePlan> {
-    declared(plan, link).filter(|_| is_shared)
+/// The uplink that connections share by turns: of the declared rate where congestion control goes by it, else as the host's queue shows it.
+pub(super) fn shared_uplink(plan: &TransportPlan, link: &LinkPlan) -> Arc<SharedUplink> {
+    let packet = u32::from(plan.mtu);
+    SharedUplink::new(match declared(plan, link) {
+        Some(up) => SharedUplink::declared(up).by_turns(packet),
+        None => Uplink::observed(packet, FRAME_HEADERS),
+    })
 }
 
 /// The factory of the connections' congestion controllers.
@@ -99,17 +107,22 @@ fn controllers(
     plan: &TransportPlan,
     link: &LinkPlan,
     neighbours: usize,
-    is_shared: bool,
+    uplink: Option<&Arc<SharedUplink>>,
 ) -> Arc<dyn ControllerFactory + Send + Sync> {
-    let first = first_window(neighbours);
-    let least = least_bound(neighbours);
-    Arc::new(match (declared(plan, link), plan.congestion_control) {
-        (Some(up), _) if is_shared => GatedConfig::new(Arc::new(RateAwareConfig::new(up, true)), SHARED_METERED),
-        (Some(up), _) => GatedConfig::new(Arc::new(RateAwareConfig::new(up, false)), DECLARED_METERED),
-        (None, CongestionControl::NewReno) => {
-            GatedConfig::new(Arc::new(BoundedConfig::new_reno(first, least)), METERED)
+    let (first, least) = (first_window(neighbours), least_bound(neighbours));
+    let search = Arc::new(match plan.congestion_control {
+        CongestionControl::NewReno => BoundedConfig::new_reno(first, least),
+        _ => BoundedConfig::cubic(first, least),
+    });
+    let aware = |uplink, search| Arc::new(RateAwareConfig::new(uplink, search));
+    Arc::new(match (declared(plan, link), uplink) {
+        (Some(_), Some(uplink)) => GatedConfig::new(aware(Arc::clone(uplink), None), SHARED_METERED),
+        (Some(up), None) => {
+            let uplink = SharedUplink::new(SharedUplink::declared(up));
+            GatedConfig::new(aware(uplink, None), DECLARED_METERED)
         }
-        (None, _) => GatedConfig::new(Arc::new(BoundedConfig::cubic(first, least)), METERED),
+        (None, Some(uplink)) => GatedConfig::new(aware(Arc::clone(uplink), Some(search)), METERED),
+        (None, None) => GatedConfig::new(search, METERED),
     })
 }
 
@@ -187,7 +200,7 @@ mod tests {
                 ..plan()
             };
             let now = Instant::now();
-            let mut it = controllers(&plan, &link, 2, false).build(now, 1452);
+            let mut it = controllers(&plan, &link, 2, None).build(now, 1452);
             let before = it.window() as f64;
             let after = now + Duration::from_millis(10);
             it.on_congestion_event(after, after, false, 1452);

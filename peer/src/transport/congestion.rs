@@ -1,4 +1,4 @@
-//! [`RateAware`] as quinn's congestion controller: for a link whose rate the manifest declares.
+//! [`RateAware`] as quinn's congestion controller: for an uplink of a declared rate, or of one that the host's queue shows.
 
 use std::{
     any::Any,
@@ -9,27 +9,43 @@ use std::{
 use fltorrent_crds::plan::RatePlan;
 use fltorrent_swarm::{
     Time,
-    sending::{DeclaredLink, RateAware},
+    sending::{RateAware, Uplink},
 };
 use quinn::congestion::{Controller, ControllerFactory};
 use quinn_proto::RttEstimator;
 
-/// Bytes of IP's and UDP's headers.
-const HEADERS: u64 = 28;
+use super::bounded::BoundedConfig;
 
-/// Makes controllers that share one link.
-#[derive(Debug)]
-pub(super) struct RateAwareConfig(Arc<Shared>);
+/// Bytes of IP's and UDP's headers, and of Ethernet's, which count in a host's queue.
+pub(super) const HEADERS: u32 = 28;
+pub(super) const FRAME_HEADERS: u32 = HEADERS + 14;
 
+/// The uplink as all connections of this process see it.
 #[derive(Debug)]
-struct Shared {
-    link: Mutex<DeclaredLink>,
+pub(super) struct SharedUplink {
+    uplink: Mutex<Uplink>,
     began: Instant,
 }
 
-impl Shared {
-    fn link(&self) -> MutexGuard<'_, DeclaredLink> {
-        self.link.lock().unwrap_or_else(PoisonError::into_inner)
+impl SharedUplink {
+    pub(super) fn new(uplink: Uplink) -> Arc<Self> {
+        Arc::new(Self {
+            uplink: Mutex::new(uplink),
+            began: Instant::now(),
+        })
+    }
+
+    /// One of a declared rate, whose connections share it by windows.
+    pub(super) fn declared(up: RatePlan) -> Uplink {
+        Uplink::new(up.bytes(), up.queue as f64, HEADERS)
+    }
+
+    pub(super) fn lock(&self) -> MutexGuard<'_, Uplink> {
+        self.uplink.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn now(&self) -> Time {
+        self.began.elapsed()
     }
 
     fn time(&self, now: Instant) -> Time {
@@ -37,72 +53,96 @@ impl Shared {
     }
 }
 
+/// Makes controllers that share one uplink.
+#[derive(Debug)]
+pub(super) struct RateAwareConfig {
+    uplink: Arc<SharedUplink>,
+    /// Makes what searches for a window by losses, where no rate is declared.
+    search: Option<Arc<BoundedConfig>>,
+}
+
 impl RateAwareConfig {
-    pub(super) fn new(up: RatePlan, is_shared: bool) -> Self {
-        let link = DeclaredLink::new(up.bytes(), up.queue as f64);
-        Self(Arc::new(Shared {
-            link: Mutex::new(if is_shared { link.paced() } else { link }),
-            began: Instant::now(),
-        }))
+    pub(super) fn new(uplink: Arc<SharedUplink>, search: Option<Arc<BoundedConfig>>) -> Self {
+        Self { uplink, search }
     }
 }
 
 impl ControllerFactory for RateAwareConfig {
     fn build(self: Arc<Self>, now: Instant, current_mtu: u16) -> Box<dyn Controller> {
-        let shared = Arc::clone(&self.0);
-        let controller = RateAware::new(shared.time(now), current_mtu.into());
-        Box::new(Connection { shared, controller })
+        Box::new(Connection {
+            controller: RateAware::new(self.uplink.time(now), current_mtu.into()),
+            search: self.search.clone().map(|search| search.build(now, current_mtu)),
+            uplink: Arc::clone(&self.uplink),
+        })
     }
 }
 
 /// The controller of one connection.
-#[derive(Debug)]
 struct Connection {
-    shared: Arc<Shared>,
+    uplink: Arc<SharedUplink>,
     controller: RateAware,
+    search: Option<Box<dyn Controller>>,
 }
 
 impl Drop for Connection {
     fn drop(&mut self) {
-        self.controller.set_in_flight(&mut self.shared.link(), 0);
+        self.controller.set_in_flight(&mut self.uplink.lock(), 0);
     }
 }
 
 impl Controller for Connection {
-    fn on_sent(&mut self, now: Instant, bytes: u64, _: u64) {
-        let now = self.shared.time(now);
-        self.controller.on_sent(&mut self.shared.link(), now, bytes, HEADERS);
+    fn on_sent(&mut self, now: Instant, bytes: u64, last_packet_number: u64) {
+        if let Some(search) = &mut self.search {
+            search.on_sent(now, bytes, last_packet_number);
+        }
+        let now = self.uplink.time(now);
+        self.controller.on_sent(&mut self.uplink.lock(), now, bytes);
     }
 
-    fn on_ack(&mut self, now: Instant, sent: Instant, bytes: u64, _: bool, rtt: &RttEstimator) {
+    fn on_ack(&mut self, now: Instant, sent: Instant, bytes: u64, app_limited: bool, rtt: &RttEstimator) {
+        if let Some(search) = &mut self.search {
+            search.on_ack(now, sent, bytes, app_limited, rtt);
+        }
         let took = now.saturating_duration_since(sent);
-        let now = self.shared.time(now);
+        let now = self.uplink.time(now);
         self.controller
-            .on_ack(&mut self.shared.link(), now, bytes, took, rtt.get());
+            .on_ack(&mut self.uplink.lock(), now, bytes, took, rtt.get());
     }
 
-    fn on_end_acks(&mut self, _: Instant, in_flight: u64, _: bool, _: Option<u64>) {
-        self.controller.set_in_flight(&mut self.shared.link(), in_flight);
+    fn on_end_acks(&mut self, now: Instant, in_flight: u64, app_limited: bool, largest_packet_num_acked: Option<u64>) {
+        if let Some(search) = &mut self.search {
+            search.on_end_acks(now, in_flight, app_limited, largest_packet_num_acked);
+        }
+        self.controller.set_in_flight(&mut self.uplink.lock(), in_flight);
     }
 
-    fn on_congestion_event(&mut self, now: Instant, _: Instant, is_persistent_congestion: bool, lost_bytes: u64) {
-        let now = self.shared.time(now);
-        let link = &mut self.shared.link();
-        self.controller.on_loss(link, now, lost_bytes, is_persistent_congestion);
+    fn on_congestion_event(&mut self, now: Instant, sent: Instant, is_persistent_congestion: bool, lost_bytes: u64) {
+        if let Some(search) = &mut self.search {
+            search.on_congestion_event(now, sent, is_persistent_congestion, lost_bytes);
+        }
+        let now = self.uplink.time(now);
+        let uplink = &mut self.uplink.lock();
+        self.controller
+            .on_loss(uplink, now, lost_bytes, is_persistent_congestion);
     }
 
     fn on_mtu_update(&mut self, new_mtu: u16) {
+        if let Some(search) = &mut self.search {
+            search.on_mtu_update(new_mtu);
+        }
         self.controller.set_mtu(new_mtu.into());
     }
 
     fn window(&self) -> u64 {
-        self.controller.window(&self.shared.link())
+        let found = self.search.as_ref().map_or(u64::MAX, |search| search.window());
+        self.controller.window(&self.uplink.lock()).min(found)
     }
 
     fn clone_box(&self) -> Box<dyn Controller> {
         Box::new(Self {
-            shared: Arc::clone(&self.shared),
+            uplink: Arc::clone(&self.uplink),
             controller: self.controller.on_new_path(),
+            search: self.search.as_ref().map(|search| search.clone_box()),
         })
     }
 
@@ -124,13 +164,11 @@ mod tests {
     #[test]
     fn connections_of_one_link_share_it_until_they_end() {
         // 20 Mbit/s with a queue of 100 ms.
-        let config = Arc::new(RateAwareConfig::new(
-            RatePlan {
-                rate: 20_000_000,
-                queue: 250_000,
-            },
-            false,
-        ));
+        let uplink = SharedUplink::declared(RatePlan {
+            rate: 20_000_000,
+            queue: 250_000,
+        });
+        let config = Arc::new(RateAwareConfig::new(SharedUplink::new(uplink), None));
         let now = Instant::now();
         let build = || Arc::clone(&config).build(now, 1452);
         let (mut one, mut other) = (build(), build());

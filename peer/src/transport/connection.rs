@@ -226,6 +226,9 @@ async fn start(
         generation,
         events: shared.events.clone(),
     };
+    if let Some(uplink) = &shared.uplink {
+        uplink.leads_to(connection.remote_address());
+    }
     let downloads = pieces::Running::default();
     // Nothing is read before the driver knows the link: its first event must be the connection.
     let (known, until_known) = tokio::sync::watch::channel(());

@@ -70,7 +70,7 @@ impl Transport {
     /// `addresses[index]`, again and again. A process that takes the place of another one, or of a peer that joins `late`, dials all of
     /// them once. `link` is what the
     /// socket's datagrams go through (see [`super::shape`]); the default one when nothing is known of it. Where it `is_open`, all
-    /// members of the run may connect, and be dialled. Where it `shares_uplink`, what takes precedence goes first over a link of a declared rate.
+    /// members of the run may connect, and be dialled. Where it `shares_uplink`, what takes precedence goes first.
     ///
     /// # Errors
     /// When the credentials or the socket cannot be used.
@@ -90,10 +90,17 @@ impl Transport {
         limits: Limits,
         events: mpsc::Sender<Event>,
     ) -> Result<Self, TransportError> {
-        let up = config::shared_uplink(plan, link, shares_uplink);
-        let transport = config::transport(plan, liveness, link, neighbours.len(), buffers.longest(), up);
+        let shared = shares_uplink.then(|| config::shared_uplink(plan, link));
+        let transport = config::transport(
+            plan,
+            liveness,
+            link,
+            neighbours.len(),
+            buffers.longest(),
+            shared.as_ref(),
+        );
         let mut tasks = JoinSet::new();
-        let uplink = up.map(|up| Uplink::start(up, &mut tasks));
+        let uplink = shared.map(|link| Uplink::start(link, &mut tasks));
         let socket = socket::bounded(socket, config::max_payload(plan), uplink.clone());
         let endpoint = open(socket, credentials, plan, Arc::clone(&transport))?;
         let identity = credentials.identity();

@@ -115,8 +115,9 @@ async fn write(
             gate = Gate::attend(connection);
             continue;
         };
+        let room = room.min(header.len() + data.len());
         let room = match &turns {
-            Some(Turns { uplink, precedence }) => room.min(uplink.turn(to, *precedence).await),
+            Some(Turns { uplink, precedence }) => uplink.turn(to, *precedence, room).await,
             None => room,
         };
         let first = header.split_to(header.len().min(room));

@@ -1,28 +1,34 @@
-//! The uplink of this process, shared among its connections by rule: what takes precedence is given to QUIC first, and no faster than the link carries it.
-//! Messages, acknowledgements and what was lost do not wait here.
+//! The uplink of this process, shared among its connections by turns: what takes precedence is given to QUIC first, and no faster than the link carries it, as
+//! the manifest declares or the host's queue shows. Messages, acknowledgements and what was lost do not wait here.
 
 use std::{
     collections::BTreeMap,
+    fmt, io,
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::{Duration, Instant},
+    time::Duration,
 };
 
-use fltorrent_crds::plan::RatePlan;
-use fltorrent_swarm::{Precedence, sending::Pacer};
+use fltorrent_swarm::Precedence;
 use tokio::{
     sync::{Notify, oneshot},
     task::JoinSet,
     time::sleep,
 };
 
-/// Bytes of IP's and UDP's headers.
-const HEADERS: f64 = 28.0;
+use super::{
+    congestion::{FRAME_HEADERS, HEADERS, SharedUplink},
+    host_queue,
+};
+
 /// Bytes of a full packet beside those of a stream: QUIC's header and tag, the stream frame's header, IP's and UDP's.
-const AROUND: f64 = 34.0 + HEADERS;
+const AROUND: f64 = 34.0 + HEADERS as f64;
 /// Bytes of streams in a full packet.
 const PAYLOAD: usize = 1400;
 /// Packets that get a turn together at least.
 const TOGETHER: usize = 2;
+/// The same of a link of which nothing is known yet.
+const UNKNOWN: usize = 8;
 /// Timers fire at full milliseconds: so much has to be on its way between two of them.
 const TICK: f64 = 0.001;
 
@@ -30,16 +36,34 @@ const TICK: f64 = 0.001;
 #[derive(Debug)]
 struct Waiter {
     to: u32,
+    /// Bytes that it would give to QUIC.
+    bytes: usize,
     precedence: Precedence,
     turn: oneshot::Sender<()>,
 }
 
+/// Where the host's queue is looked at.
+enum Look {
+    /// No connection has said by which interface it leaves.
+    Later,
+    At(host_queue::Look),
+    /// The rate is declared, or the host has no queue.
+    Nowhere,
+}
+
+impl fmt::Debug for Look {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Later => "Later",
+            Self::At(_) => "At",
+            Self::Nowhere => "Nowhere",
+        })
+    }
+}
+
 #[derive(Debug)]
 struct State {
-    pacer: Pacer,
-    began: Instant,
-    /// Bytes that were given to QUIC and counted, and have not been seen at the socket.
-    given: f64,
+    look: Look,
     /// In the order in which they came.
     waiters: Vec<Waiter>,
     /// By neighbour: chunks that it asks for beside those that wait here.
@@ -70,41 +94,92 @@ enum Turn {
 /// The uplink that all connections of this process send over.
 #[derive(Debug)]
 pub(super) struct Uplink {
+    link: Arc<SharedUplink>,
+    /// Where both are locked, this one is first.
     state: Mutex<State>,
     wanted: Notify,
-    /// Bytes of a piece that get a turn together.
-    batch: usize,
+    /// Whether nobody declares its rate.
+    is_observed: bool,
+    /// Bytes of a datagram's headers, as far as they count.
+    headers: u32,
 }
 
 impl Uplink {
     /// Gives turns in a task of these.
-    pub(super) fn start(up: RatePlan, tasks: &mut JoinSet<()>) -> Arc<Self> {
-        let packets = (up.bytes() * TICK / PAYLOAD as f64) as usize;
-        let batch = packets.max(TOGETHER) * PAYLOAD;
-        let uplink = Arc::new(Self {
-            state: Mutex::new(State {
-                pacer: Pacer::new(up.bytes(), wire(PAYLOAD)),
-                began: Instant::now(),
-                given: 0.0,
-                waiters: Vec::new(),
-                left: BTreeMap::new(),
-            }),
-            wanted: Notify::new(),
-            batch,
-        });
+    pub(super) fn start(link: Arc<SharedUplink>, tasks: &mut JoinSet<()>) -> Arc<Self> {
+        let uplink = Arc::new(Self::new(link));
         let giving = Arc::clone(&uplink);
         tasks.spawn(async move { giving.give_turns().await });
         uplink
     }
 
-    /// Waits until so many bytes of a piece may be given to QUIC.
-    pub(super) async fn turn(&self, to: u32, precedence: Precedence) -> usize {
+    fn new(link: Arc<SharedUplink>) -> Self {
+        let is_observed = link.lock().is_observed();
+        let (look, headers) = match is_observed {
+            true => (Look::Later, FRAME_HEADERS),
+            false => (Look::Nowhere, HEADERS),
+        };
+        Self {
+            link,
+            state: Mutex::new(State {
+                look,
+                waiters: Vec::new(),
+                left: BTreeMap::new(),
+            }),
+            wanted: Notify::new(),
+            is_observed,
+            headers,
+        }
+    }
+
+    /// A connection goes there. All leave by one interface, unless a host has several.
+    pub(super) fn leads_to(&self, remote: SocketAddr) {
+        let state = &mut self.state();
+        if !matches!(state.look, Look::Later) {
+            return;
+        }
+        let (look, error) = match from(remote).and_then(host_queue::look) {
+            Ok(look) => (Look::At(look), None),
+            Err(error) => (Look::Nowhere, Some(error)),
+        };
+        state.look = look;
+        tracing::info!(
+            is_seen = error.is_none(),
+            reason = error.as_ref().map(tracing::field::display),
+            "the uplink's rate is not declared: the host's queue may show it"
+        );
+    }
+
+    /// Waits until so many bytes of a piece, or fewer, may be given to QUIC: how many.
+    pub(super) async fn turn(&self, to: u32, precedence: Precedence, bytes: usize) -> usize {
+        if self.is_boundless() {
+            return bytes;
+        }
+        let bytes = bytes.min(self.batch());
         let (turn, until) = oneshot::channel();
-        self.state().waiters.push(Waiter { to, precedence, turn });
+        let waiter = Waiter {
+            to,
+            bytes,
+            precedence,
+            turn,
+        };
+        self.state().waiters.push(waiter);
         self.wanted.notify_one();
         // Nobody gives turns any more when the transport ends, and the connection with it.
         until.await.ok();
-        self.batch
+        bytes
+    }
+
+    /// Whether nothing is known of the link, nor ever will be.
+    fn is_boundless(&self) -> bool {
+        self.is_observed && !matches!(self.state().look, Look::At(_))
+    }
+
+    /// Bytes of a piece that get a turn together.
+    fn batch(&self) -> usize {
+        let packets = |rate: f64| ((rate * TICK / PAYLOAD as f64) as usize).max(TOGETHER);
+        let rate = self.link.lock().rate();
+        rate.map_or(UNKNOWN, packets) * PAYLOAD
     }
 
     /// A neighbour asks for so many chunks beside those that wait here.
@@ -114,12 +189,8 @@ impl Uplink {
 
     /// The socket has sent a datagram.
     pub(super) fn on_sent(&self, bytes: usize) {
-        let mut state = self.state();
-        let now = state.began.elapsed();
-        let bytes = bytes as f64 + HEADERS;
-        let unknown = (bytes - state.given).max(0.0);
-        state.given = (state.given - bytes).max(0.0);
-        state.pacer.on_sent(now, unknown);
+        let bytes = bytes as f64 + f64::from(self.headers);
+        self.link.lock().on_datagram(self.link.now(), bytes);
     }
 
     async fn give_turns(&self) {
@@ -141,15 +212,22 @@ impl Uplink {
         let Some(first) = state.first() else {
             return Turn::Nobody;
         };
-        let now = state.began.elapsed();
-        if let Some(pause) = state.pacer.wait(now) {
+        let mut link = self.link.lock();
+        let now = self.link.now();
+        if link.must_look(now)
+            && let Look::At(look) = &mut state.look
+        {
+            match look() {
+                Some(queue) => link.observe(now, queue),
+                None => state.look = Look::Nowhere,
+            }
+        }
+        if let Some(pause) = link.wait(now) {
             return Turn::Busy(pause);
         }
         let waiter = state.waiters.remove(first);
         if waiter.turn.send(()).is_ok() {
-            let bytes = wire(self.batch);
-            state.pacer.on_sent(now, bytes);
-            state.given += bytes;
+            link.give(now, wire(waiter.bytes));
         }
         Turn::Given
     }
@@ -157,6 +235,19 @@ impl Uplink {
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// The address that what is sent there leaves from. Nothing is sent.
+fn from(remote: SocketAddr) -> io::Result<IpAddr> {
+    // Sockets of both families tell IPv4 addresses as IPv6's.
+    let remote = SocketAddr::new(remote.ip().to_canonical(), remote.port());
+    let any: IpAddr = match remote {
+        SocketAddr::V4(_) => Ipv4Addr::UNSPECIFIED.into(),
+        SocketAddr::V6(_) => Ipv6Addr::UNSPECIFIED.into(),
+    };
+    let socket = UdpSocket::bind((any, 0))?;
+    socket.connect(remote)?;
+    Ok(socket.local_addr()?.ip())
 }
 
 /// Bytes on the wire of so many bytes of a piece.
@@ -167,6 +258,8 @@ fn wire(bytes: usize) -> f64 {
 #[cfg(test)]
 mod tests {
     use std::cmp::Reverse;
+
+    use fltorrent_crds::plan::RatePlan;
 
     use super::*;
 
@@ -180,22 +273,24 @@ mod tests {
     }
 
     fn uplink() -> Uplink {
-        Uplink {
-            state: Mutex::new(State {
-                pacer: Pacer::new(1_250_000.0, wire(PAYLOAD)),
-                began: Instant::now(),
-                given: 0.0,
-                waiters: Vec::new(),
-                left: BTreeMap::new(),
-            }),
-            wanted: Notify::new(),
-            batch: TOGETHER * PAYLOAD,
-        }
+        let up = RatePlan {
+            rate: 10_000_000,
+            queue: 62_500,
+        };
+        let link = SharedUplink::declared(up).by_turns(PAYLOAD as u32);
+        Uplink::new(SharedUplink::new(link))
     }
 
     fn wait(uplink: &Uplink, to: u32, precedence: Precedence) -> oneshot::Receiver<()> {
         let (turn, until) = oneshot::channel();
-        uplink.state().waiters.push(Waiter { to, precedence, turn });
+        let bytes = TOGETHER * PAYLOAD;
+        let waiter = Waiter {
+            to,
+            bytes,
+            precedence,
+            turn,
+        };
+        uplink.state().waiters.push(waiter);
         until
     }
 
@@ -228,7 +323,15 @@ mod tests {
     }
 
     #[test]
-    fn a_busy_link_gives_no_turn_and_what_was_given_counts_once() {
+    fn what_goes_to_this_host_leaves_from_it() {
+        for address in ["127.0.0.1:9", "[::ffff:127.0.0.1]:9"] {
+            let found = from(address.parse().unwrap()).unwrap();
+            assert_eq!(found, IpAddr::V4(Ipv4Addr::LOCALHOST));
+        }
+    }
+
+    #[test]
+    fn a_busy_link_gives_no_turn() {
         let uplink = uplink();
         let mut turns = 0;
         let mut until = wait(&uplink, 1, precedence(0, false, 0));
@@ -238,12 +341,6 @@ mod tests {
             until = wait(&uplink, 1, precedence(0, false, 0));
         }
         assert!((2..6).contains(&turns), "{turns}");
-        let given = uplink.state().given;
-        assert!((given - f64::from(turns) * wire(uplink.batch)).abs() < 1.0);
-        // What the socket sends of that was counted before.
-        while uplink.state().given > 0.0 {
-            uplink.on_sent(1400);
-        }
         drop(until);
         assert!(
             matches!(uplink.give_turn(), Turn::Nobody),

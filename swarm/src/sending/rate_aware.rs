@@ -21,14 +21,13 @@
 
 use std::{collections::VecDeque, time::Duration};
 
+use super::uplink::Uplink;
 use crate::Time;
 
 /// Round trip that is assumed before one was measured.
 const FIRST_RTT: Duration = Duration::from_millis(50);
 /// Packets that a connection may have in flight in any case: fewer cannot tell a loss by the packets after it.
 const LEAST_PACKETS: u64 = 4;
-/// Share of the headroom up to which a connection may exceed its share of the link.
-const ROOM: f64 = 0.25;
 /// A round trip is too long when it is so many headrooms longer than the least.
 const LONGER: u32 = 2;
 /// Share of lost bytes from which a connection gives way.
@@ -41,66 +40,19 @@ const MORE: f64 = 0.1;
 const LEAST: f64 = 0.1;
 /// Highest ceiling, in windows with the whole link.
 const MOST: f64 = 2.0;
-/// Packets of a window beside what the link carries in a round trip, where connections share it by rule: as many as are acknowledged together, and one.
-const PACED_PACKETS: f64 = super::ACKNOWLEDGED_TOGETHER as f64 + 1.0;
+/// Packets of a window beside what the link carries in a round trip, where connections share it by turns: as many as are acknowledged together, twice, since
+/// the word of the first ones is on its way while the others are sent, and two.
+const PACED_PACKETS: f64 = 2.0 * super::ACKNOWLEDGED_TOGETHER as f64 + 2.0;
 /// The time that a least round trip is remembered for, in halves: routes change.
 const MEMORY: Duration = Duration::from_secs(30);
-
-/// A link of a declared rate, as all connections that send over it see it.
-#[derive(Debug)]
-pub struct DeclaredLink {
-    /// Bytes a second.
-    rate: f64,
-    /// A window's surplus over a round trip: half the time that the queue holds.
-    headroom: Duration,
-    /// Connections that have anything in flight.
-    active: u32,
-    /// Its connections share it by rule, so that none has to leave anything to the others.
-    is_paced: bool,
-    /// Bytes that waited at the link at that time.
-    backlog: f64,
-    at: Time,
-}
-
-impl DeclaredLink {
-    /// `rate` in bytes a second, above zero; `queue` in bytes.
-    pub fn new(rate: f64, queue: f64) -> Self {
-        Self {
-            rate,
-            headroom: Duration::try_from_secs_f64(queue / rate / 2.0).unwrap_or(Duration::MAX),
-            active: 0,
-            is_paced: false,
-            backlog: 0.0,
-            at: Time::ZERO,
-        }
-    }
-
-    /// The same where a [`super::Pacer`] says who sends when: what is in flight bounds a connection for its receiver's sake alone.
-    #[must_use]
-    pub fn paced(self) -> Self {
-        Self { is_paced: true, ..self }
-    }
-
-    /// Lets the link carry what it can until now, and adds what is sent.
-    fn add(&mut self, now: Time, bytes: f64) {
-        let carried = now.saturating_sub(self.at).as_secs_f64() * self.rate;
-        self.backlog = (self.backlog - carried).max(0.0) + bytes;
-        self.at = self.at.max(now);
-    }
-
-    /// Bytes that connections may send beyond their shares.
-    fn room(&self) -> f64 {
-        (ROOM * self.rate * self.headroom.as_secs_f64() - self.backlog).max(0.0)
-    }
-}
 
 /// The controller of one connection.
 #[derive(Debug)]
 pub struct RateAware {
     mtu: u64,
     in_flight: u64,
-    /// Whether it has been counted among those that have anything in flight.
-    is_active: bool,
+    /// Of that, what the link knows of.
+    told: u64,
     /// The least round trips of this and of the last half of the memory.
     least: VecDeque<(Time, Duration)>,
     smoothed: Duration,
@@ -121,7 +73,7 @@ impl RateAware {
         Self {
             mtu,
             in_flight: 0,
-            is_active: false,
+            told: 0,
             least: VecDeque::new(),
             smoothed: FIRST_RTT,
             ceiling: MOST,
@@ -148,18 +100,18 @@ impl RateAware {
         self.mtu = mtu;
     }
 
-    /// So many bytes of packets were sent, `headers` of IP and UDP not counted in.
-    pub fn on_sent(&mut self, link: &mut DeclaredLink, now: Time, bytes: u64, headers: u64) {
-        link.add(now, (bytes + headers) as f64);
+    /// So many bytes of packets were sent, headers of IP and UDP not counted in.
+    pub fn on_sent(&mut self, link: &mut Uplink, now: Time, bytes: u64) {
+        link.sent_by_one(now, bytes);
         self.in_flight += bytes;
         self.peak = self.peak.max(self.in_flight);
         self.tell(link);
     }
 
     /// So many bytes have been acknowledged, `rtt` after they were sent; `smoothed` is the mean of round trips.
-    pub fn on_ack(&mut self, link: &mut DeclaredLink, now: Time, bytes: u64, rtt: Duration, smoothed: Duration) {
-        link.add(now, 0.0);
+    pub fn on_ack(&mut self, link: &mut Uplink, now: Time, bytes: u64, rtt: Duration, smoothed: Duration) {
         self.learn(now, rtt);
+        link.carry(now);
         self.shortest = Some(self.shortest.map_or(rtt, |shortest| shortest.min(rtt)));
         self.smoothed = smoothed;
         self.acked += bytes;
@@ -169,7 +121,7 @@ impl RateAware {
     }
 
     /// So many bytes have not come; `is_persistent` when nothing has for long (RFC 9002, 7.6).
-    pub fn on_loss(&mut self, link: &mut DeclaredLink, now: Time, bytes: u64, is_persistent: bool) {
+    pub fn on_loss(&mut self, link: &mut Uplink, now: Time, bytes: u64, is_persistent: bool) {
         self.in_flight = self.in_flight.saturating_sub(bytes);
         self.lost += bytes;
         if is_persistent {
@@ -180,21 +132,26 @@ impl RateAware {
     }
 
     /// Bytes in flight, as the transport counts them.
-    pub fn set_in_flight(&mut self, link: &mut DeclaredLink, bytes: u64) {
+    pub fn set_in_flight(&mut self, link: &mut Uplink, bytes: u64) {
         self.in_flight = bytes;
         self.tell(link);
     }
 
     /// Bytes that may be in flight.
-    pub fn window(&self, link: &DeclaredLink) -> u64 {
-        let full = self.full(link);
-        if link.is_paced {
-            let full = link.rate * self.least_rtt().as_secs_f64() + PACED_PACKETS * self.mtu as f64;
-            return ((self.ceiling.min(1.0) * full) as u64).max(self.floor());
+    pub fn window(&self, link: &Uplink) -> u64 {
+        if link.is_by_turns() {
+            return ((self.ceiling.min(1.0) * self.turns(link)) as u64).max(self.floor());
         }
+        let full = self.full(link);
         let more = self.in_flight as f64 + link.room();
         let window = (self.share(link) * full).max(more).min(self.ceiling * full);
         (window as u64).max(self.floor())
+    }
+
+    /// The window where the link says who sends when, bytes.
+    fn turns(&self, link: &Uplink) -> f64 {
+        let carried = |rate: f64| rate * self.least_rtt().as_secs_f64() + PACED_PACKETS * self.mtu as f64;
+        link.rate().map_or(f64::MAX, carried)
     }
 
     fn least_rtt(&self) -> Duration {
@@ -215,29 +172,25 @@ impl RateAware {
     }
 
     /// The window with the whole link and without congestion, bytes.
-    fn full(&self, link: &DeclaredLink) -> f64 {
-        let span = self.least_rtt().saturating_add(link.headroom);
-        (link.rate * span.as_secs_f64()).max(self.floor() as f64)
+    fn full(&self, link: &Uplink) -> f64 {
+        let span = self.least_rtt().saturating_add(link.headroom());
+        let carried = link.rate().unwrap_or(0.0) * span.as_secs_f64();
+        carried.max(self.floor() as f64)
     }
 
     fn floor(&self) -> u64 {
         LEAST_PACKETS * self.mtu
     }
 
-    /// Tells the other connections whether this one uses the link.
-    fn tell(&mut self, link: &mut DeclaredLink) {
-        let is_active = self.in_flight > 0;
-        match (std::mem::replace(&mut self.is_active, is_active), is_active) {
-            (false, true) => link.active += 1,
-            (true, false) => link.active -= 1,
-            _ => {}
-        }
+    /// Tells the other connections how much of the link this one uses.
+    fn tell(&mut self, link: &mut Uplink) {
+        let before = std::mem::replace(&mut self.told, self.in_flight);
+        link.set_in_flight(before, self.in_flight);
     }
 
     /// An equal share of the link, of those that have anything in flight.
-    fn share(&self, link: &DeclaredLink) -> f64 {
-        let others = link.active - u32::from(self.is_active);
-        1.0 / (f64::from(others) + 1.0)
+    fn share(&self, link: &Uplink) -> f64 {
+        1.0 / (f64::from(link.others(self.told > 0)) + 1.0)
     }
 
     fn begin(&mut self, now: Time) {
@@ -246,14 +199,14 @@ impl RateAware {
     }
 
     /// Once in a round trip, decides whether the way is congested.
-    fn assess(&mut self, link: &DeclaredLink, now: Time) {
+    fn assess(&mut self, link: &Uplink, now: Time) {
         if now.saturating_sub(self.epoch) < self.smoothed {
             return;
         }
         let all = self.acked + self.lost;
         // A loss among a few packets says nothing about a share.
         let is_lossy = self.lost > 4 * self.mtu && self.lost as f64 > MANY_LOST * all as f64;
-        let long = self.least_rtt() + link.headroom * LONGER;
+        let long = self.least_rtt() + link.headroom() * LONGER;
         let is_long = self.shortest.is_some_and(|shortest| shortest > long);
         let used = self.peak as f64 / self.full(link);
         self.ceiling = if is_lossy {
@@ -276,13 +229,13 @@ mod tests {
     const MTU: u64 = 1452;
 
     /// 20 Mbit/s with a queue of 100 ms.
-    fn link() -> DeclaredLink {
-        DeclaredLink::new(2_500_000.0, 250_000.0)
+    fn link() -> Uplink {
+        Uplink::new(2_500_000.0, 250_000.0, 0)
     }
 
     /// A connection whose packets take `rtt`; now is some round trips after its start.
-    fn settled(link: &mut DeclaredLink, rtt: Duration) -> (RateAware, Time) {
-        let mut now = link.at + rtt;
+    fn settled(link: &mut Uplink, rtt: Duration) -> (RateAware, Time) {
+        let mut now = link.now() + rtt;
         let mut it = RateAware::new(now, MTU);
         for _ in 0..4 {
             now = pass(&mut it, link, now, (10, 0), rtt);
@@ -291,15 +244,9 @@ mod tests {
     }
 
     /// A round trip in which so many packets come through, and so many are lost.
-    fn pass(
-        it: &mut RateAware,
-        link: &mut DeclaredLink,
-        sent: Time,
-        (packets, lost): (u64, u64),
-        rtt: Duration,
-    ) -> Time {
+    fn pass(it: &mut RateAware, link: &mut Uplink, sent: Time, (packets, lost): (u64, u64), rtt: Duration) -> Time {
         let now = sent + rtt;
-        it.on_sent(link, sent, (packets + lost) * MTU, 0);
+        it.on_sent(link, sent, (packets + lost) * MTU);
         if lost > 0 {
             it.on_loss(link, now, lost * MTU, false);
         }
@@ -349,12 +296,12 @@ mod tests {
         let (mut it, mut now) = settled(&mut link, 50 * MS);
         let (mut other, since) = settled(&mut link, 50 * MS);
         let whole = other.window(&link);
-        other.on_sent(&mut link, since, 1, 0);
+        other.on_sent(&mut link, since, 1);
         // All that is in flight is this connection's.
         for _ in 0..10 {
             now = pass(&mut it, &mut link, now, (150, 0), 151 * MS);
         }
-        it.on_sent(&mut link, now, whole, 0);
+        it.on_sent(&mut link, now, whole);
         let window = it.window(&link);
         assert!(window.abs_diff(whole / 2) <= 1, "{window}");
     }
@@ -377,10 +324,10 @@ mod tests {
         // One after the other fills its window.
         for (it, now) in &mut all {
             let window = it.window(&link);
-            it.on_sent(&mut link, *now, window, 0);
+            it.on_sent(&mut link, *now, window);
         }
         // What is in flight may go on, nobody gets more, and everybody at least an equal share.
-        assert_eq!(link.active, 4);
+        assert_eq!(link.others(false), 4);
         for (it, _) in &all {
             let window = it.window(&link);
             assert!(window + 1 >= whole / 4, "{window}");
@@ -390,7 +337,7 @@ mod tests {
         for (it, _) in &mut all {
             it.set_in_flight(&mut link, 0);
         }
-        assert_eq!(link.active, 0);
+        assert_eq!(link.others(false), 0);
     }
 
     #[test]
@@ -398,7 +345,7 @@ mod tests {
         let mut link = link();
         let (mut it, mut now) = settled(&mut link, 100 * MS);
         let whole = it.window(&link);
-        it.on_sent(&mut link, now, whole, 0);
+        it.on_sent(&mut link, now, whole);
         assert!(it.window(&link) <= it.in_flight, "the link is full");
         // All of it has left, and nothing has come back.
         now += 200 * MS;
@@ -406,7 +353,7 @@ mod tests {
         let room = 2_500 * 50 / 4;
         assert!(it.window(&link).abs_diff(it.in_flight + room) <= 1);
         for _ in 0..20 {
-            it.on_sent(&mut link, now, room, 0);
+            it.on_sent(&mut link, now, room);
             now += 200 * MS;
             it.on_ack(&mut link, now, 1, 100 * MS, 100 * MS);
         }

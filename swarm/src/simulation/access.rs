@@ -36,7 +36,7 @@ use crate::{
     message::{Message, PieceHeader},
     metainfo::{Metainfo, Signed},
     selection::mix,
-    sending::{DeclaredLink, RateAware},
+    sending::{self, RateAware},
     swarm::{Action, Departure},
 };
 
@@ -84,17 +84,16 @@ impl AccessLinks {
         let read = Read::default();
         let delays: Vec<Duration> = scenario.peers.iter().map(|peer| peer.access.delay).collect();
         let degrees: Vec<usize> = scenario.peers.iter().map(|peer| peer.config.neighbours.len()).collect();
-        let uplinks: Vec<Option<Uplink>> = scenario.peers.iter().map(uplink).collect();
+        let uplinks: Vec<Option<Uplink>> = scenario.peers.iter().map(|peer| uplink(peer, &transport)).collect();
         world.links.again = Again::of(&scenario.peers, &degrees, &uplinks);
         let mut wires: Vec<Vec<(u32, u32)>> = vec![Vec::new(); delays.len()];
         for (me, peer) in (0..).zip(scenario.peers) {
             let Access { up, down, .. } = peer.access;
             world.links.up.push(Bucket::new(up, transport.burst));
-            let rate = up.filter(|_| peer.is_paced && transport.unit.is_none());
-            world
-                .links
-                .paced
-                .push(rate.map(|lane| PacedUplink::new(lane, &transport)));
+            let uplink = uplinks[me as usize]
+                .clone()
+                .filter(|_| peer.is_paced && transport.unit.is_none());
+            world.links.paced.push(uplink.map(PacedUplink::new));
             world.links.down.push(Bucket::new(down, transport.burst));
             let seed = mix(scenario.seed ^ mix(u64::from(me)));
             world.links.netem.push(Netem::new(&peer.access, seed));
@@ -378,21 +377,30 @@ impl World<AccessLinks> {
 }
 
 /// The uplink's state that a peer's connections share, where they go by its rate.
-fn uplink(peer: &PeerScenario) -> Option<Uplink> {
-    let lane = peer.access.up.filter(|_| peer.is_rate_aware)?;
-    Some(Uplink::new(DeclaredLink::new(lane.rate, lane.queue), peer.is_paced))
+fn uplink(peer: &PeerScenario, transport: &TransportModel) -> Option<Uplink> {
+    let (packet, headers) = (transport.payload, transport.overhead);
+    let declared = peer.access.up.filter(|_| peer.is_rate_aware);
+    let declared = declared.map(|lane| sending::Uplink::new(lane.rate, lane.queue, headers));
+    match peer.is_paced {
+        // Units share a link by themselves.
+        true if transport.unit.is_none() => {
+            let declared = declared.map(|it| it.by_turns(packet));
+            declared.or_else(|| Some(sending::Uplink::observed(packet, headers)))
+        }
+        _ => declared,
+    }
+    .map(Uplink::new)
 }
 
 fn window(transport: &TransportModel, neighbours: usize, uplink: Option<&Uplink>) -> Window {
+    let packet = transport.payload + transport.overhead;
+    let cubic = || Cubic::new(neighbours, packet);
     match uplink {
         Some(uplink) => Window::RateAware {
             controller: RateAware::new(Time::ZERO, transport.payload.into()),
+            search: uplink.lock().is_observed().then(cubic),
             uplink: uplink.clone(),
-            headers: transport.overhead,
         },
-        None => {
-            let packet = transport.payload + transport.overhead;
-            Window::Cubic(Cubic::new(neighbours, packet))
-        }
+        None => Window::Cubic(cubic()),
     }
 }

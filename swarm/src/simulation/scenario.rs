@@ -49,7 +49,7 @@ pub struct PeerScenario {
     pub access: Access,
     /// Whether its connections go by the uplink's rate ([`crate::sending::RateAware`]) instead of searching for it by losses.
     pub is_rate_aware: bool,
-    /// Whether its connections share the uplink's rate by rule ([`crate::sending::Pacer`]); it has to have one.
+    /// Whether its connections share the uplink by turns ([`crate::sending::Uplink`]), at a measured rate where they do not go by the link's.
     pub is_paced: bool,
     /// How long it trains in every round.
     pub train: Duration,

@@ -78,11 +78,13 @@ pub(super) fn scenario(plan: &Plan, options: &LinkOptions) -> Result<Scenario, S
         data: [0; 32],
     };
     let wiring = Wiring::of(plan);
+    let is_rate_aware = |peer: &PeerPlan| is_rate_aware(plan, peer.link.unwrap_or_default());
     let peer = |peer: &PeerPlan| PeerScenario {
         config: config::swarm(plan, &wiring, peer.index, &identity, layout, &Start::default()),
         access: access(peer.link.unwrap_or_default(), options),
-        is_rate_aware: is_rate_aware(plan, peer.link.unwrap_or_default()),
-        is_paced: plan.exchange.chunk_selection.has_suppliers(),
+        is_rate_aware: is_rate_aware(peer),
+        // A host's queue does not show what a process emulates.
+        is_paced: plan.exchange.chunk_selection.has_suppliers() && is_rate_aware(peer),
         train: options.train.mul_f64(peer.compute_slowdown),
         churn: peer.churn.clone(),
     };

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::{Time, simulation::Lane};
+use crate::{Time, sending::HostQueue, simulation::Lane};
 
 /// A rate, what may pass at once after a pause, and what may wait.
 ///
@@ -43,6 +43,15 @@ impl Bucket {
             return 0.0;
         }
         time.as_secs_f64() / self.pace
+    }
+
+    /// What waits, and what has left.
+    pub(super) fn queue(&self, now: Time) -> HostQueue {
+        let waits = self.bytes_in(self.free_at.saturating_sub(now)) as u64;
+        HostQueue {
+            waits,
+            left: self.passed.saturating_sub(waits),
+        }
     }
 
     /// When so many bytes have passed that wait however long the queue is.

@@ -1,29 +1,19 @@
 //! A peer that shares its uplink among its connections by rule: what takes precedence goes first, and no faster than the uplink carries.
 
-use super::{AccessEvent, AccessLinks};
-use crate::{
-    sending::Pacer,
-    simulation::{
-        scenario::{Lane, TransportModel},
-        world::World,
-    },
-};
+use super::{AccessEvent, AccessLinks, window::Uplink};
+use crate::simulation::world::World;
 
 /// The uplink of such a peer.
 #[derive(Debug)]
 pub(super) struct PacedUplink {
-    pub(super) pacer: Pacer,
+    pub(super) uplink: Uplink,
     /// An event will look at it again.
     is_due: bool,
 }
 
 impl PacedUplink {
-    pub(super) fn new(lane: Lane, transport: &TransportModel) -> Self {
-        let packet = transport.payload + transport.overhead;
-        Self {
-            pacer: Pacer::new(lane.rate, packet.into()),
-            is_due: false,
-        }
+    pub(super) fn new(uplink: Uplink) -> Self {
+        Self { uplink, is_due: false }
     }
 }
 
@@ -45,7 +35,14 @@ impl World<AccessLinks> {
             let Some(uplink) = &mut self.links.paced[peer as usize] else {
                 return;
             };
-            if let Some(pause) = uplink.pacer.wait(self.now).filter(|_| is_piece) {
+            let pause = {
+                let mut link = uplink.uplink.lock();
+                if link.must_look(self.now) {
+                    link.observe(self.now, self.links.up[peer as usize].queue(self.now));
+                }
+                link.wait(self.now).filter(|_| is_piece)
+            };
+            if let Some(pause) = pause {
                 if !std::mem::replace(&mut uplink.is_due, true) {
                     self.add(self.now + pause, AccessEvent::Paced { peer });
                 }

@@ -62,8 +62,8 @@ impl World<AccessLinks> {
 
     fn transmit(&mut self, flow: u32, packet: u64, bytes: u32, acks: u64) {
         let from = self.links.flows[flow as usize].from as usize;
-        if let Some(uplink) = &mut self.links.paced[from] {
-            uplink.pacer.on_sent(self.now, bytes.into());
+        if let Some(paced) = &self.links.paced[from] {
+            paced.uplink.lock().on_datagram(self.now, bytes.into());
         }
         let Some(passed) = self.links.up[from].pass(self.now, bytes) else {
             return;

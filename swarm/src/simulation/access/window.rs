@@ -8,7 +8,7 @@ use std::{
 
 use crate::{
     Time,
-    sending::{ACKNOWLEDGED_TOGETHER, DeclaredLink, RateAware, WindowBound, first_window, least_bound},
+    sending::{self, ACKNOWLEDGED_TOGETHER, RateAware, WindowBound, first_window, least_bound},
 };
 
 const BETA: f64 = 0.7;
@@ -69,27 +69,23 @@ impl RoundTrip {
 /// The uplink's state that all connections of a peer share, where the peer goes by its rate.
 #[derive(Clone, Debug)]
 pub(super) struct Uplink {
-    link: Arc<Mutex<DeclaredLink>>,
+    link: Arc<Mutex<sending::Uplink>>,
     /// Packets that are acknowledged together.
     together: u32,
 }
 
 impl Uplink {
-    /// Connections that share it by rule need no acknowledgement of every second packet to go on.
-    pub(super) fn new(link: DeclaredLink, is_paced: bool) -> Self {
-        let (link, together) = match is_paced {
-            true => (link.paced(), ACKNOWLEDGED_TOGETHER),
-            false => (link, 2),
-        };
+    /// Connections that share it by turns need no acknowledgement of every second packet to go on.
+    pub(super) fn new(link: sending::Uplink) -> Self {
         Self {
+            together: if link.is_by_turns() { ACKNOWLEDGED_TOGETHER } else { 2 },
             link: Arc::new(Mutex::new(link)),
-            together,
         }
     }
-}
 
-fn lock(uplink: &Uplink) -> MutexGuard<'_, DeclaredLink> {
-    uplink.link.lock().unwrap_or_else(PoisonError::into_inner)
+    pub(super) fn lock(&self) -> MutexGuard<'_, sending::Uplink> {
+        self.link.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 /// The congestion window of a connection.
@@ -97,11 +93,11 @@ fn lock(uplink: &Uplink) -> MutexGuard<'_, DeclaredLink> {
 pub(super) enum Window {
     /// Found by losses.
     Cubic(Cubic),
-    /// From the uplink's declared rate; `headers` in bytes a packet.
+    /// From the uplink's rate, and within what a search finds where nobody declares it.
     RateAware {
         controller: RateAware,
+        search: Option<Cubic>,
         uplink: Uplink,
-        headers: u32,
     },
 }
 
@@ -110,7 +106,14 @@ impl Window {
     pub(super) fn bytes(&self) -> u64 {
         match self {
             Self::Cubic(cubic) => cubic.window(),
-            Self::RateAware { controller, uplink, .. } => controller.window(&lock(uplink)),
+            Self::RateAware {
+                controller,
+                search,
+                uplink,
+            } => {
+                let found = search.as_ref().map_or(u64::MAX, Cubic::window);
+                controller.window(&uplink.lock()).min(found)
+            }
         }
     }
 
@@ -123,13 +126,8 @@ impl Window {
     }
 
     pub(super) fn on_sent(&mut self, now: Time, bytes: u32) {
-        if let Self::RateAware {
-            controller,
-            uplink,
-            headers,
-        } = self
-        {
-            controller.on_sent(&mut lock(uplink), now, bytes.into(), (*headers).into());
+        if let Self::RateAware { controller, uplink, .. } = self {
+            controller.on_sent(&mut uplink.lock(), now, bytes.into());
         }
     }
 
@@ -137,9 +135,16 @@ impl Window {
     pub(super) fn on_ack(&mut self, now: Time, sent: Time, bytes: u32, rtt: Duration, is_busy: bool) {
         match self {
             Self::Cubic(cubic) => cubic.on_ack(now, sent, bytes, rtt, is_busy),
-            Self::RateAware { controller, uplink, .. } => {
+            Self::RateAware {
+                controller,
+                search,
+                uplink,
+            } => {
+                if let Some(search) = search {
+                    search.on_ack(now, sent, bytes, rtt, is_busy);
+                }
                 let took = now.saturating_sub(sent);
-                controller.on_ack(&mut lock(uplink), now, bytes.into(), took, rtt);
+                controller.on_ack(&mut uplink.lock(), now, bytes.into(), took, rtt);
             }
         }
     }
@@ -148,8 +153,15 @@ impl Window {
     pub(super) fn on_loss(&mut self, now: Time, sent: Time, bytes: u32) {
         match self {
             Self::Cubic(cubic) => cubic.on_loss(now, sent),
-            Self::RateAware { controller, uplink, .. } => {
-                controller.on_loss(&mut lock(uplink), now, bytes.into(), false)
+            Self::RateAware {
+                controller,
+                search,
+                uplink,
+            } => {
+                if let Some(search) = search {
+                    search.on_loss(now, sent);
+                }
+                controller.on_loss(&mut uplink.lock(), now, bytes.into(), false);
             }
         }
     }
@@ -157,7 +169,7 @@ impl Window {
     /// Bytes on their way after losses and acknowledgements.
     pub(super) fn set_in_flight(&mut self, bytes: u32) {
         if let Self::RateAware { controller, uplink, .. } = self {
-            controller.set_in_flight(&mut lock(uplink), bytes.into());
+            controller.set_in_flight(&mut uplink.lock(), bytes.into());
         }
     }
 }
