@@ -404,6 +404,27 @@ fn whoever_waited_for_what_was_not_there_has_no_right_to_a_slot_that_others_fill
 }
 
 #[test]
+fn own_chunks_that_nobody_was_sent_take_precedence() {
+    let mut bench = bench(3);
+    bench.publish();
+    let own = |index| ChunkId {
+        round: 0,
+        origin: 0,
+        index,
+    };
+    let (request, chokes) = (1, 0);
+    for peer in [1, 2] {
+        bench.hear(peer, Message::Interested);
+        let chunk = own(0);
+        bench.hear(peer, Message::Request { request, chokes, chunk });
+        assert_eq!(bench.swarm.precedence(peer, chunk).is_first, peer == 1);
+    }
+    assert!(bench.swarm.precedence(2, own(1)).is_first);
+    let of_another = ChunkId { origin: 1, ..own(0) };
+    assert!(!bench.swarm.precedence(2, of_another).is_first);
+}
+
+#[test]
 fn the_most_deprived_is_served_first_once_complete() {
     let mut bench = Solo::of(Config {
         upload_slots: 1,

@@ -21,10 +21,10 @@ const LEFT: f64 = 0.5;
 const PRESSED: f64 = 4.0;
 /// Where pieces had to pause and nothing waits, the link carries more than is known: so much for each look that shows that.
 const MORE: f64 = 1.005;
-/// Bytes that are sent between two looks before anything is known of the rate: twice as many each time that little waits, up to a most.
+/// Bytes that are sent between two looks before anything is known of the rate: twice as many each time that nothing is left waiting, up to a most.
 const FIRST: f64 = 16.0 * 1024.0;
 const MOST: f64 = 64.0 * 1024.0 * 1024.0;
-/// How often is looked once it is known.
+/// How often the queue is looked at once the rate is known.
 const LOOKS: Duration = Duration::from_millis(5);
 /// After so long without an observation nothing is known of what happened meanwhile.
 const FORGOTTEN: Duration = Duration::from_millis(500);
@@ -43,10 +43,10 @@ pub struct HostQueue {
 pub(super) struct Observed {
     packet: f64,
     last: Option<(Time, HostQueue)>,
+    /// Bytes that this process has sent since.
+    sent: f64,
     /// Bytes that may be sent until the next look, while nothing is known.
     budget: f64,
-    /// Bytes that this process sent since.
-    sent: f64,
     /// With something waiting at both ends: time, and bytes that left.
     busy: Duration,
     left: f64,
@@ -55,7 +55,7 @@ pub(super) struct Observed {
     others: f64,
     /// Bytes a second, once known.
     carried: Option<f64>,
-    /// Others' share of what came in, and bytes of theirs that wait.
+    /// Others' share of what came in, and bytes of theirs that wait, on average.
     share: f64,
     theirs: f64,
 }

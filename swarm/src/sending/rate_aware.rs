@@ -51,8 +51,8 @@ const MEMORY: Duration = Duration::from_secs(30);
 pub struct RateAware {
     mtu: u64,
     in_flight: u64,
-    /// Of that, what the link knows of.
-    told: u64,
+    /// Whether it has been counted among those that have anything in flight.
+    is_active: bool,
     /// The least round trips of this and of the last half of the memory.
     least: VecDeque<(Time, Duration)>,
     smoothed: Duration,
@@ -73,7 +73,7 @@ impl RateAware {
         Self {
             mtu,
             in_flight: 0,
-            told: 0,
+            is_active: false,
             least: VecDeque::new(),
             smoothed: FIRST_RTT,
             ceiling: MOST,
@@ -182,15 +182,15 @@ impl RateAware {
         LEAST_PACKETS * self.mtu
     }
 
-    /// Tells the other connections how much of the link this one uses.
+    /// Tells the other connections whether this one uses the link.
     fn tell(&mut self, link: &mut Uplink) {
-        let before = std::mem::replace(&mut self.told, self.in_flight);
-        link.set_in_flight(before, self.in_flight);
+        let is_active = self.in_flight > 0;
+        link.set_active(std::mem::replace(&mut self.is_active, is_active), is_active);
     }
 
     /// An equal share of the link, of those that have anything in flight.
     fn share(&self, link: &Uplink) -> f64 {
-        1.0 / (f64::from(link.others(self.told > 0)) + 1.0)
+        1.0 / (f64::from(link.others(self.is_active)) + 1.0)
     }
 
     fn begin(&mut self, now: Time) {

@@ -45,8 +45,7 @@ pub struct Uplink {
     /// Bytes of a full packet with all headers, and of those that the transport does not count.
     packet: f64,
     headers: f64,
-    /// Bytes in flight, and connections that have any.
-    in_flight: u64,
+    /// Connections that have anything in flight.
     active: u32,
     /// Bytes that waited at the link at that time.
     backlog: f64,
@@ -95,7 +94,6 @@ impl Uplink {
             headroom,
             packet: packet + f64::from(headers),
             headers: headers.into(),
-            in_flight: 0,
             active: 0,
             backlog: 0.0,
             at: Time::ZERO,
@@ -128,15 +126,14 @@ impl Uplink {
         !matches!(self.sharing, Sharing::Windows)
     }
 
-    /// Connections with anything in flight beside one of which is known whether it has.
+    /// Connections that have anything in flight, beside one of which it is known whether it has.
     pub(super) fn others(&self, is_active: bool) -> u32 {
         self.active - u32::from(is_active)
     }
 
-    /// A connection has so many bytes in flight in place of so many.
-    pub(super) fn set_in_flight(&mut self, before: u64, now: u64) {
-        self.in_flight = self.in_flight + now - before;
-        self.active = self.active + u32::from(now > 0) - u32::from(before > 0);
+    /// Whether a connection has anything in flight, and whether it had.
+    pub(super) fn set_active(&mut self, had: bool, has: bool) {
+        self.active = self.active + u32::from(has) - u32::from(had);
     }
 
     /// Bytes that connections may send beyond their shares.

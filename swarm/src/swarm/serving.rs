@@ -10,8 +10,8 @@ use crate::{Time, chunk::ChunkId, message::Message, requests::standing_number, r
 pub struct Precedence {
     /// A neighbour that is a round behind holds everybody up.
     pub round: Reverse<u32>,
-    /// Whether it is a chunk of this peer's own update that at least half of all peers get by way of the neighbour: nobody can pass on what has not
-    /// left its origin.
+    /// Whether it is a chunk of this peer's own update that nobody else has been sent, or that at least half of all peers get by way of the neighbour:
+    /// nobody can pass on what has not left its origin.
     pub is_first: bool,
     /// Chunks that the neighbour asks for beside this one.
     pub left: u32,
@@ -123,11 +123,14 @@ impl Swarm {
         let peers = self.config.peers.max(1);
         let me = self.config.me();
         let at = self.find(to);
-        let behind = at.filter(|_| chunk.round == self.current.number && chunk.origin == me);
-        let behind = behind.map_or(0, |at| self.current.behind(self.position(chunk), at));
+        let own = at.filter(|_| chunk.round == self.current.number && chunk.origin == me);
+        let is_first = own.is_some_and(|at| {
+            let position = self.position(chunk);
+            2 * self.current.behind(position, at) >= peers || self.current.copies(position) <= 1
+        });
         Precedence {
             round: Reverse(chunk.round),
-            is_first: 2 * behind >= peers,
+            is_first,
             left: self.left_for(to),
             turn: peers - (to + peers - me) % peers,
         }
