@@ -219,7 +219,10 @@ impl Uplink {
         {
             match look() {
                 Some(queue) => link.observe(now, queue),
-                None => state.look = Look::Nowhere,
+                None => {
+                    state.look = Look::Nowhere;
+                    link.lose_sight();
+                }
             }
         }
         if let Some(pause) = link.wait(now) {

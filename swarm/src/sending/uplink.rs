@@ -186,6 +186,14 @@ impl Uplink {
         }
     }
 
+    /// The host's queue cannot be seen any more: what was known of it holds no longer.
+    pub fn lose_sight(&mut self) {
+        if let Sharing::Observed(observed) = &mut self.sharing {
+            **observed = Observed::new(self.packet);
+            (self.rate, self.backlog) = (f64::INFINITY, 0.0);
+        }
+    }
+
     /// How long what is not urgent has to wait; none where it may go.
     pub fn wait(&mut self, now: Time) -> Option<Duration> {
         self.carry(now);
@@ -340,6 +348,15 @@ mod tests {
     #[test]
     fn what_nobody_looks_at_bounds_nothing() {
         let mut uplink = Uplink::observed(1458, 42);
+        uplink.observe(
+            Time::ZERO,
+            HostQueue {
+                waits: 1 << 20,
+                left: 0,
+            },
+        );
+        assert!(uplink.wait(Time::ZERO).is_some(), "enough waits already");
+        uplink.lose_sight();
         for _ in 0..1000 {
             assert_eq!(uplink.wait(Time::ZERO), None);
             uplink.give(Time::ZERO, PACKET);
