@@ -14,10 +14,6 @@ mod endpoint;
 mod error;
 mod explain;
 mod gate;
-#[cfg(target_os = "linux")]
-mod host_queue;
-#[cfg(not(target_os = "linux"))]
-#[path = "transport/no_host_queue.rs"]
 mod host_queue;
 mod pieces;
 mod probe;

@@ -44,16 +44,19 @@ struct Waiter {
 
 /// Where the host's queue is looked at.
 enum Look {
+    /// The rate is declared.
+    Needless,
     /// No connection has said by which interface it leaves.
     Later,
     At(host_queue::Look),
-    /// The rate is declared, or the host has no queue.
+    /// The host has no queue that can be seen.
     Nowhere,
 }
 
 impl fmt::Debug for Look {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
+            Self::Needless => "Needless",
             Self::Later => "Later",
             Self::At(_) => "At",
             Self::Nowhere => "Nowhere",
@@ -98,8 +101,6 @@ pub(super) struct Uplink {
     /// Where both are locked, this one is first.
     state: Mutex<State>,
     wanted: Notify,
-    /// Whether nobody declares its rate.
-    is_observed: bool,
     /// Bytes of a datagram's headers, as far as they count.
     headers: u32,
 }
@@ -114,10 +115,9 @@ impl Uplink {
     }
 
     fn new(link: Arc<SharedUplink>) -> Self {
-        let is_observed = link.lock().is_observed();
-        let (look, headers) = match is_observed {
+        let (look, headers) = match link.lock().is_observed() {
             true => (Look::Later, FRAME_HEADERS),
-            false => (Look::Nowhere, HEADERS),
+            false => (Look::Needless, HEADERS),
         };
         Self {
             link,
@@ -127,7 +127,6 @@ impl Uplink {
                 left: BTreeMap::new(),
             }),
             wanted: Notify::new(),
-            is_observed,
             headers,
         }
     }
@@ -156,23 +155,28 @@ impl Uplink {
             return bytes;
         }
         let bytes = bytes.min(self.batch());
-        let (turn, until) = oneshot::channel();
-        let waiter = Waiter {
-            to,
-            bytes,
-            precedence,
-            turn,
-        };
-        self.state().waiters.push(waiter);
+        let until = self.line_up(to, precedence, bytes);
         self.wanted.notify_one();
         // Nobody gives turns any more when the transport ends, and the connection with it.
         until.await.ok();
         bytes
     }
 
-    /// Whether nothing is known of the link, nor ever will be.
+    /// Waits behind the others; what is returned says when the turn has come.
+    fn line_up(&self, to: u32, precedence: Precedence, bytes: usize) -> oneshot::Receiver<()> {
+        let (turn, until) = oneshot::channel();
+        self.state().waiters.push(Waiter {
+            to,
+            bytes,
+            precedence,
+            turn,
+        });
+        until
+    }
+
+    /// Whether nothing says what the link carries.
     fn is_boundless(&self) -> bool {
-        self.is_observed && !matches!(self.state().look, Look::At(_))
+        matches!(self.state().look, Look::Later | Look::Nowhere)
     }
 
     /// Bytes of a piece that get a turn together.
@@ -285,16 +289,7 @@ mod tests {
     }
 
     fn wait(uplink: &Uplink, to: u32, precedence: Precedence) -> oneshot::Receiver<()> {
-        let (turn, until) = oneshot::channel();
-        let bytes = TOGETHER * PAYLOAD;
-        let waiter = Waiter {
-            to,
-            bytes,
-            precedence,
-            turn,
-        };
-        uplink.state().waiters.push(waiter);
-        until
+        uplink.line_up(to, precedence, TOGETHER * PAYLOAD)
     }
 
     #[test]

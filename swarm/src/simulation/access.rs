@@ -394,13 +394,10 @@ fn uplink(peer: &PeerScenario, transport: &TransportModel) -> Option<Uplink> {
 
 fn window(transport: &TransportModel, neighbours: usize, uplink: Option<&Uplink>) -> Window {
     let packet = transport.payload + transport.overhead;
-    let cubic = || Cubic::new(neighbours, packet);
-    match uplink {
-        Some(uplink) => Window::RateAware {
-            controller: RateAware::new(Time::ZERO, transport.payload.into()),
-            search: uplink.lock().is_observed().then(cubic),
-            uplink: uplink.clone(),
-        },
-        None => Window::Cubic(cubic()),
+    let is_declared = uplink.is_some_and(|uplink| !uplink.lock().is_observed());
+    let aware = |uplink: &Uplink| (RateAware::new(Time::ZERO, transport.payload.into()), uplink.clone());
+    Window {
+        search: (!is_declared).then(|| Cubic::new(neighbours, packet)),
+        aware: uplink.map(aware),
     }
 }

@@ -6,8 +6,10 @@ use crate::{Time, choke::Candidate, message::Message, neighbour::Neighbour};
 impl Swarm {
     /// A slot that is free is filled at once; where there are too few, the last ones lose theirs.
     pub(super) fn fill_slots(&mut self, now: Time) {
-        self.take_back_slots(now);
         let mut used = self.served();
+        if used > self.choker.slots() {
+            return self.take_back_slots(now);
+        }
         // Most inputs leave every slot as it is.
         if used >= self.choker.slots() || !self.someone_waits() {
             return;

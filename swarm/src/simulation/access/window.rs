@@ -88,88 +88,60 @@ impl Uplink {
     }
 }
 
-/// The congestion window of a connection.
+/// The congestion window of a connection: the least of those that it has.
 #[derive(Debug)]
-pub(super) enum Window {
-    /// Found by losses.
-    Cubic(Cubic),
-    /// From the uplink's rate, and within what a search finds where nobody declares it.
-    RateAware {
-        controller: RateAware,
-        search: Option<Cubic>,
-        uplink: Uplink,
-    },
+pub(super) struct Window {
+    /// Found by losses, where nobody declares the uplink's rate.
+    pub(super) search: Option<Cubic>,
+    /// From the uplink's rate.
+    pub(super) aware: Option<(RateAware, Uplink)>,
 }
 
 impl Window {
     /// Bytes that may be on their way.
     pub(super) fn bytes(&self) -> u64 {
-        match self {
-            Self::Cubic(cubic) => cubic.window(),
-            Self::RateAware {
-                controller,
-                search,
-                uplink,
-            } => {
-                let found = search.as_ref().map_or(u64::MAX, Cubic::window);
-                controller.window(&uplink.lock()).min(found)
-            }
-        }
+        let found = self.search.as_ref().map(Cubic::window);
+        let carried = self.aware.as_ref().map(|(aware, uplink)| aware.window(&uplink.lock()));
+        found.into_iter().chain(carried).min().unwrap_or(u64::MAX)
     }
 
     /// Packets that are acknowledged together: as the real peer asks for, or every second one.
     pub(super) fn acknowledged_together(&self) -> u32 {
-        match self {
-            Self::Cubic(_) => ACKNOWLEDGED_TOGETHER,
-            Self::RateAware { uplink, .. } => uplink.together,
-        }
+        let aware = self.aware.as_ref();
+        aware.map_or(ACKNOWLEDGED_TOGETHER, |(_, uplink)| uplink.together)
     }
 
     pub(super) fn on_sent(&mut self, now: Time, bytes: u32) {
-        if let Self::RateAware { controller, uplink, .. } = self {
-            controller.on_sent(&mut uplink.lock(), now, bytes.into());
+        if let Some((aware, uplink)) = &mut self.aware {
+            aware.on_sent(&mut uplink.lock(), now, bytes.into());
         }
     }
 
     /// `bytes` that were sent at `sent` are acknowledged; `is_busy` unless the window waited for something to send.
     pub(super) fn on_ack(&mut self, now: Time, sent: Time, bytes: u32, rtt: Duration, is_busy: bool) {
-        match self {
-            Self::Cubic(cubic) => cubic.on_ack(now, sent, bytes, rtt, is_busy),
-            Self::RateAware {
-                controller,
-                search,
-                uplink,
-            } => {
-                if let Some(search) = search {
-                    search.on_ack(now, sent, bytes, rtt, is_busy);
-                }
-                let took = now.saturating_sub(sent);
-                controller.on_ack(&mut uplink.lock(), now, bytes.into(), took, rtt);
-            }
+        if let Some(search) = &mut self.search {
+            search.on_ack(now, sent, bytes, rtt, is_busy);
+        }
+        if let Some((aware, uplink)) = &mut self.aware {
+            let took = now.saturating_sub(sent);
+            aware.on_ack(&mut uplink.lock(), now, bytes.into(), took, rtt);
         }
     }
 
     /// A packet that was sent at `sent` was lost.
     pub(super) fn on_loss(&mut self, now: Time, sent: Time, bytes: u32) {
-        match self {
-            Self::Cubic(cubic) => cubic.on_loss(now, sent),
-            Self::RateAware {
-                controller,
-                search,
-                uplink,
-            } => {
-                if let Some(search) = search {
-                    search.on_loss(now, sent);
-                }
-                controller.on_loss(&mut uplink.lock(), now, bytes.into(), false);
-            }
+        if let Some(search) = &mut self.search {
+            search.on_loss(now, sent);
+        }
+        if let Some((aware, uplink)) = &mut self.aware {
+            aware.on_loss(&mut uplink.lock(), now, bytes.into(), false);
         }
     }
 
     /// Bytes on their way after losses and acknowledgements.
     pub(super) fn set_in_flight(&mut self, bytes: u32) {
-        if let Self::RateAware { controller, uplink, .. } = self {
-            controller.set_in_flight(&mut uplink.lock(), bytes.into());
+        if let Some((aware, uplink)) = &mut self.aware {
+            aware.set_in_flight(&mut uplink.lock(), bytes.into());
         }
     }
 }
