@@ -20,7 +20,9 @@ use fltorrent_coordinator::{
     signature::{SignatureError, SignatureVerifier},
 };
 use fltorrent_records::status::State;
-use fltorrent_swarm::{Action, HelloMismatch, Signed, Signer, Swarm, Time, Verifier, Violation, churn::Churn};
+use fltorrent_swarm::{
+    Action, HelloMismatch, Signed, Signer, Swarm, Time, UplinkRate, Verifier, Violation, churn::Churn,
+};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::{
@@ -91,6 +93,8 @@ pub struct Driver {
     held: BTreeMap<u32, RoundHold>,
     /// The last two rounds that were closed.
     last_closed: [Option<Closed>; 2],
+    /// What the uplink was measured to carry.
+    uplink: UplinkRate,
     /// Models that were made once more.
     made: (mpsc::Sender<Made>, mpsc::Receiver<Made>),
     recalls: Recalls,
@@ -133,6 +137,7 @@ impl Driver {
             links: BTreeMap::new(),
             held: BTreeMap::new(),
             last_closed: [None, None],
+            uplink: UplinkRate::default(),
             made: mpsc::channel(2),
             wanted: None,
             unlike: BTreeSet::new(),

@@ -60,7 +60,7 @@ pub use repair::Repair;
 pub use round::RoundPhase;
 pub use rules::{Deadline, OnPeerLoss, RoundRules};
 pub use selection::ChunkSelection;
-pub use suppliers::{Forest, Graph, Trees};
+pub use suppliers::{Forest, Graph, Trees, UplinkRate};
 pub use swarm::{
     Action, Adoption, Bottleneck, Departure, EndCause, Failure, Notice, Owed, Precedence, Recall, RoundEnd, Stats,
     Swarm, Violation, Wait,

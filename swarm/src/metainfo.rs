@@ -8,12 +8,15 @@ use bytes::Bytes;
 use thiserror::Error;
 
 pub use crate::signed::Signed;
-use crate::wire::{DecodeError, Reader, Writer};
+use crate::{
+    suppliers::UplinkRate,
+    wire::{DecodeError, Reader, Writer},
+};
 
 /// Version of the metainfo's form.
-const VERSION: u8 = 3;
+const VERSION: u8 = 4;
 /// Bytes of a metainfo before its hashes.
-pub(crate) const METAINFO_PREFIX: usize = 125;
+pub(crate) const METAINFO_PREFIX: usize = 126;
 
 /// Counts of an evaluation on a part of the test split; sums over peers give the whole.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -43,6 +46,8 @@ pub struct Metainfo {
     pub samples: u64,
     /// How the model that the origin last aggregated did on its part of the test split.
     pub evaluation: EvaluationCounts,
+    /// What its uplink was measured to carry.
+    pub uplink: UplinkRate,
     /// BLAKE3 of the model that training started from.
     pub base: [u8; 32],
     /// What was folded of the round before ([`crate::RoundEnd::digest`]); zero in a run's first round.
@@ -65,6 +70,7 @@ impl Metainfo {
         out.u32(self.evaluation.correct);
         out.u32(self.evaluation.total);
         out.u64(self.evaluation.loss_sum.to_bits());
+        out.u8(self.uplink.step());
         out.bytes(&self.base);
         out.bytes(&self.folded);
         out.u32(self.hashes.len() as u32);
@@ -105,6 +111,7 @@ impl Metainfo {
         if samples == 0 {
             return Err(DecodeError::NoSamples);
         }
+        let uplink = UplinkRate::from_step(input.u8()?);
         let (base, folded) = (input.array()?, input.array()?);
         let found = input.u32()?;
         if found != chunks {
@@ -129,6 +136,7 @@ impl Metainfo {
             incarnation,
             samples,
             evaluation,
+            uplink,
             base,
             folded,
             hashes,

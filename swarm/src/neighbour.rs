@@ -83,6 +83,8 @@ pub(crate) struct Neighbour {
     pub(crate) arriving: Requests,
     /// When the last piece came.
     pub(crate) came_at: Option<Mark>,
+    /// Chunks that it could send beside its last piece that answered a standing request.
+    pub(crate) backlog: u32,
     /// The same, or when it was first asked for something that it was to supply.
     pub(crate) supplied_at: Time,
     /// No request times out before this; it may be that of one which has been answered.
@@ -114,6 +116,8 @@ pub(crate) struct Neighbour {
     pub(crate) is_told_idle: bool,
     /// It said that it has nothing to send.
     pub(crate) is_idle: bool,
+    /// When it announced something last; none once all that it has was asked of it that was worth it.
+    pub(crate) offers_since: Option<Time>,
     /// Since when it has waited for a slot.
     pub(crate) waiting_since: Time,
     /// When it last asked for something.
@@ -159,6 +163,7 @@ impl Neighbour {
             outstanding: Requests::default(),
             arriving: Requests::default(),
             came_at: None,
+            backlog: 0,
             supplied_at: now,
             timeout_from: None,
             delivery: DeliveryRate::default(),
@@ -179,6 +184,7 @@ impl Neighbour {
             standing_sent: 0,
             is_told_idle: false,
             is_idle: false,
+            offers_since: None,
             waiting_since: now,
             last_request_at: now,
             unserved_since: None,

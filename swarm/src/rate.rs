@@ -19,6 +19,8 @@ pub(crate) struct DeliveryRate {
     /// The best of the samples.
     best: f64,
     typical: Option<f64>,
+    /// Seconds a byte from a piece's beginning to its end, lately on average.
+    pace: Option<f64>,
     latency: Option<Duration>,
 }
 
@@ -63,6 +65,17 @@ impl DeliveryRate {
     /// Bytes a second, lately on average; none before the first.
     pub(crate) fn typical(&self) -> Option<f64> {
         self.typical
+    }
+
+    /// A piece took so long from its beginning to its end.
+    pub(crate) fn on_piece(&mut self, took: Duration, bytes: u32) {
+        let pace = took.as_secs_f64() / f64::from(bytes.max(1));
+        self.pace = Some(self.pace.map_or(pace, |known| known + (pace - known) * GAIN));
+    }
+
+    /// Seconds that so many bytes take once they come; none before the first piece.
+    pub(crate) fn seconds(&self, bytes: f64) -> Option<f64> {
+        self.pace.map(|pace| pace * bytes)
     }
 
     /// Shortest time from asking to having.

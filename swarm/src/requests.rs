@@ -1,19 +1,27 @@
 //! Outstanding requests to one neighbour.
 
-use crate::rate::Mark;
+use crate::{Time, rate::Mark};
 use std::time::Duration;
 
 /// Pieces that answer standing requests have numbers from here on, which the uploader gives.
 const STANDING: u32 = 1 << 31;
+/// Of these the lower ones.
+const BACKLOG_BITS: u32 = 16;
+const MOST_BACKLOG: u32 = (1 << BACKLOG_BITS) - 1;
 
 /// Whether a piece answers a standing request.
 pub(crate) fn is_standing(request: u32) -> bool {
     request >= STANDING
 }
 
-/// The number of the uploader's next piece of that kind.
-pub(crate) fn standing_number(count: u32) -> u32 {
-    STANDING | count
+/// The number of the uploader's next piece of that kind: how many it has sent, and beside it how many more it could send to the same neighbour.
+pub(crate) fn standing_number(count: u32, backlog: u32) -> u32 {
+    STANDING | (count << BACKLOG_BITS) & (STANDING - 1) | backlog.min(MOST_BACKLOG)
+}
+
+/// How many more chunks the uploader of a piece of that kind could send.
+pub(crate) fn backlog_of(request: u32) -> u32 {
+    request & MOST_BACKLOG
 }
 
 /// A request that waits for its piece.
@@ -24,8 +32,8 @@ pub(crate) struct Outstanding {
     pub(crate) mark: Mark,
     /// How long it should take at the neighbour's rate; none while that is unknown.
     pub(crate) expected: Option<Duration>,
-    /// Its piece has begun to come.
-    pub(crate) begun: bool,
+    /// When its piece began to come.
+    pub(crate) begun: Option<Time>,
     /// It was withdrawn for another neighbour, and the answer is on its way.
     pub(crate) withdrawn_for: Option<usize>,
 }
@@ -107,7 +115,7 @@ mod tests {
             bytes: 10 * position,
             mark,
             expected: None,
-            begun: false,
+            begun: None,
             withdrawn_for: None,
         };
         let mut requests = Requests::default();
@@ -117,8 +125,8 @@ mod tests {
         assert_eq!(requests.bytes(), 170);
         assert_eq!(requests.remove(2).map(|gone| gone.position), Some(2));
         assert!(requests.remove(2).is_none() && requests.get(3).is_none());
-        requests.get_mut(5).unwrap().begun = true;
-        assert!(requests.get(5).unwrap().begun);
+        requests.get_mut(5).unwrap().begun = Some(Time::ZERO);
+        assert!(requests.get(5).unwrap().begun.is_some());
         let ids: Vec<u32> = requests.iter().map(|(id, _)| id).collect();
         assert_eq!((ids, requests.bytes()), (vec![1, 5, 9], 150));
         assert_eq!((requests.len(), requests.is_empty()), (3, false));

@@ -8,6 +8,7 @@
 mod bound;
 mod forest;
 mod graph;
+mod measured;
 mod rooted;
 mod search;
 mod trees;
@@ -16,6 +17,7 @@ use std::sync::Arc;
 
 pub use forest::Forest;
 pub use graph::Graph;
+pub use measured::UplinkRate;
 pub use trees::Trees;
 
 use crate::bitfield::Bitfield;
@@ -27,6 +29,7 @@ const NOBODY: u16 = u16::MAX;
 #[derive(Debug)]
 pub(crate) struct Suppliers {
     trees: Arc<Trees>,
+    uplinks: Arc<[UplinkRate]>,
     me: u32,
     neighbours: Vec<u32>,
     /// By position, the neighbour that supplies it.
@@ -36,10 +39,15 @@ pub(crate) struct Suppliers {
 }
 
 impl Suppliers {
-    /// Those of peer `me`, whose neighbours these are, while these members take part; none where the members do not hang together, or it is not among
-    /// them.
-    pub(crate) fn new(forest: &Forest, members: &[u32], me: u32, neighbours: Vec<u32>) -> Option<Self> {
-        let trees = forest.trees(members).filter(|trees| trees.has(me))?;
+    /// Those of peer `me`, whose neighbours these are, while these members take part, with what their uplinks were measured to carry; none where the members
+    /// do not hang together, or it is not among them.
+    pub(crate) fn new(
+        forest: &Forest,
+        (members, uplinks): (&[u32], Arc<[UplinkRate]>),
+        me: u32,
+        neighbours: Vec<u32>,
+    ) -> Option<Self> {
+        let trees = forest.trees(members, &uplinks).filter(|trees| trees.has(me))?;
         let positions = trees.peers() * trees.chunks();
         let supplier = |position| {
             let peer = trees.supplier(me, &neighbours, position);
@@ -50,6 +58,7 @@ impl Suppliers {
         let further = further(forest, members, me, &neighbours);
         Some(Self {
             trees,
+            uplinks,
             me,
             neighbours,
             of,
@@ -57,9 +66,24 @@ impl Suppliers {
         })
     }
 
-    /// Whether they are those of these members and neighbours.
-    pub(crate) fn are_of(&self, members: &[u32], neighbours: &[u32]) -> bool {
-        self.neighbours == neighbours && self.trees.are_of(members)
+    /// Whether they are those of these members, uplinks and neighbours.
+    pub(crate) fn are_of(&self, members: &[u32], uplinks: &[UplinkRate], neighbours: &[u32]) -> bool {
+        self.neighbours == neighbours && *self.uplinks == *uplinks && self.trees.are_of(members)
+    }
+
+    /// The peer whose suppliers they are.
+    pub(crate) const fn me(&self) -> u32 {
+        self.me
+    }
+
+    /// Peers that take part.
+    pub(crate) fn members(&self) -> u32 {
+        self.trees.members()
+    }
+
+    /// Whether a peer takes part.
+    pub(crate) fn has(&self, peer: u32) -> bool {
+        self.trees.has(peer)
     }
 
     /// The neighbour that supplies a chunk.

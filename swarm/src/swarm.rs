@@ -14,6 +14,7 @@ mod flapping;
 mod getters;
 mod gossip;
 mod helping;
+mod idle;
 mod joining;
 mod lease;
 mod lengths;
@@ -64,7 +65,7 @@ use crate::{
     metainfo::{Signed, Verifier},
     neighbour::{Neighbour, NeighbourState},
     round::Round,
-    suppliers::Suppliers,
+    suppliers::{Suppliers, UplinkRate},
     view::View,
 };
 
@@ -138,6 +139,8 @@ pub struct Swarm {
     ended: bool,
     /// Who supplies what, as in the last round that followed trees.
     suppliers: Option<Arc<Suppliers>>,
+    /// By peer, what its uplink was measured to carry, as trees reckon with it.
+    uplinks: Arc<[UplinkRate]>,
     /// Time of the last input, and of the last one whose consequences were all looked at.
     latest: Time,
     settled_at: Time,
@@ -202,6 +205,7 @@ impl Swarm {
             may_fall_apart,
             early_stop: config.early_stop,
             convergence: None,
+            uplinks: standing::unmeasured(&config),
             config: Arc::new(config),
             verifier,
             neighbours,
@@ -273,6 +277,7 @@ impl Swarm {
             neighbour.ahead = None;
             neighbour.haves.clear();
             neighbour.haves_due = None;
+            (neighbour.backlog, neighbour.is_idle, neighbour.offers_since) = (0, false, None);
         }
         let before = self.view.members().clone();
         self.view.set_round(self.current.number);

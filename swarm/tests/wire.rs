@@ -3,7 +3,7 @@
 
 use bytes::Bytes;
 use fltorrent_swarm::{
-    Bitfield, ChunkId, EvaluationCounts, Hello, Message, Metainfo, PieceHeader, Signed, fuzzing,
+    Bitfield, ChunkId, EvaluationCounts, Hello, Message, Metainfo, PieceHeader, Signed, UplinkRate, fuzzing,
     message::{DecodeError, FrameDecoder, Limits},
 };
 
@@ -37,16 +37,17 @@ fn metainfo() -> Metainfo {
             total: 10,
             loss_sum: 1.5,
         },
+        uplink: UplinkRate::default().measured(Some(1e6)),
         base: [0x22; 32],
         folded: [0x66; 32],
         hashes: vec![[0x33; 32], [0x44; 32], [0x55; 32]],
     }
 }
 
-/// Version, run, attempt, round, origin, incarnation, samples, correct, total, loss sum, base, count, hashes.
+/// Version, run, attempt, round, origin, incarnation, samples, correct, total, loss sum, uplink, base, folded, count, hashes.
 const METAINFO: &str = "
-    03 11111111111111111111111111111111 00000001 00000002 00000001 00000005 000000000000012c
-    00000009 0000000a 3ff8000000000000
+    04 11111111111111111111111111111111 00000001 00000002 00000001 00000005 000000000000012c
+    00000009 0000000a 3ff8000000000000 49
     2222222222222222222222222222222222222222222222222222222222222222
     6666666666666666666666666666666666666666666666666666666666666666
     00000003
@@ -128,7 +129,7 @@ fn vectors() -> Vec<(Message, Vec<u8>)> {
         (Message::Closed { round: 2 }, "00000005 24 00000002"),
     ];
     let mut vectors: Vec<_> = table.into_iter().map(|(message, text)| (message, hex(text))).collect();
-    let metainfo = format!("000000ef 21 000000dd {METAINFO} 00000002 cafe 00000003 516070");
+    let metainfo = format!("000000f0 21 000000de {METAINFO} 00000002 cafe 00000003 516070");
     vectors.push((Message::Metainfo(signed), hex(&metainfo)));
     let statement = Signed {
         body: Bytes::from_static(&[0x01, 0x00]),

@@ -73,6 +73,7 @@ impl Driver {
 
     /// A round is closed: the training thread aggregates, and the next one begins for the swarm.
     pub(super) fn closed(&mut self, round: u32) -> Result<(), RunError> {
+        self.uplink = self.uplink.measured(self.parts.transport.measured_uplink());
         let swarm = &self.parts.swarm;
         let end = swarm.round_end().filter(|end| end.round == round);
         let end = end.ok_or(RunError::NoEnd { round })?;
@@ -100,6 +101,7 @@ impl Driver {
             folded: end.digest,
             is_last: swarm.is_last(),
             converged: swarm.convergence().is_some(),
+            uplink: self.uplink,
             stop: swarm.stop_record(),
             gives_from: swarm.gives_from(),
             hold: self.parts.store.hold(round),

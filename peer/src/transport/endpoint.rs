@@ -204,6 +204,11 @@ impl Transport {
         self.control
     }
 
+    /// Bytes a second that the uplink was measured to carry, where connections share one whose rate nobody declares.
+    pub fn measured_uplink(&self) -> Option<f64> {
+        self.shared.uplink.as_ref().and_then(|uplink| uplink.measured())
+    }
+
     /// Closes every connection with a code and a reason, and waits until the other sides know or `grace` is over.
     pub async fn close(mut self, code: u32, reason: &str, grace: Duration) {
         self.tasks.abort_all();

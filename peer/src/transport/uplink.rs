@@ -186,6 +186,11 @@ impl Uplink {
         rate.map_or(UNKNOWN, packets) * PAYLOAD
     }
 
+    /// Bytes a second that it was measured to carry, where nobody declares that.
+    pub(super) fn measured(&self) -> Option<f64> {
+        self.link.lock().measured()
+    }
+
     /// A neighbour asks for so many chunks beside those that wait here.
     pub(super) fn set_left(&self, to: u32, left: u32) {
         self.state().left.insert(to, left);

@@ -73,6 +73,40 @@ impl Round {
         self.standing.grow(self.neighbours.len());
     }
 
+    /// The same within a round: what was asked of others moves, but for what is arriving and what has moved before. Gives what is not asked of neighbours any
+    /// more: neighbours, and ascending positions.
+    pub(crate) fn change_suppliers(
+        &mut self,
+        suppliers: Arc<Suppliers>,
+        arriving: &BTreeSet<u32>,
+    ) -> BTreeMap<usize, Vec<u32>> {
+        let asked = self.standing.asked.iter();
+        let before: Vec<(u32, usize)> = asked.filter_map(|at| Some((at, self.standing_at(at)?))).collect();
+        self.standing.suppliers = Some(Arc::clone(&suppliers));
+        let mut taken_back: BTreeMap<usize, Vec<u32>> = BTreeMap::new();
+        for (position, from) in before {
+            if self.standing.moved.contains_key(&position) || suppliers.supplier(position) == Some(from) {
+                continue;
+            }
+            self.standing.moved.insert(position, from as u16);
+            let to = suppliers.supplier(position).filter(|&to| self.standing.can_serve[to]);
+            if let Some(to) = to.filter(|_| !arriving.contains(&position)) {
+                self.move_to(position, to);
+                self.standing.unsaid.push((to, position));
+                taken_back.entry(from).or_default().push(position);
+            }
+        }
+        for position in 0..self.held.len() {
+            let supplier = suppliers.supplier(position);
+            let is_open = supplier.is_some_and(|at| self.standing.can_serve[at]);
+            if is_open && self.leave(position) {
+                self.enter(position);
+            }
+        }
+        self.rank_due();
+        taken_back
+    }
+
     /// Who supplies what, where chunks are asked of suppliers.
     pub(crate) fn suppliers(&self) -> Option<&Suppliers> {
         self.standing.suppliers.as_deref()
@@ -92,6 +126,11 @@ impl Round {
                 self.enter(position);
             }
         }
+    }
+
+    /// Whether any chunk was asked of a supplier and has not come.
+    pub(crate) fn asks(&self) -> bool {
+        self.standing.count() > 0
     }
 
     /// Chunks that are asked of a neighbour.

@@ -108,6 +108,11 @@ impl Uplink {
         self.rate.is_finite().then_some(self.rate)
     }
 
+    /// Bytes a second that it was measured to carry for this process, where nobody declares that.
+    pub fn measured(&self) -> Option<f64> {
+        self.rate().filter(|_| self.is_observed())
+    }
+
     #[cfg(test)]
     pub(super) fn now(&self) -> Time {
         self.at

@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use super::{Graph, Trees};
+use super::{Graph, Trees, UplinkRate};
 
 /// Bytes on the wire for a byte of pieces that is sent, with all headers.
 const SENT: f64 = 1.054;
@@ -17,7 +17,8 @@ const REMEMBERED: usize = 2;
 #[derive(Debug)]
 pub struct Forest {
     wiring: Arc<[Vec<u32>]>,
-    uplinks: Vec<f64>,
+    /// As declared, bytes a second.
+    rates: Vec<Option<f64>>,
     chunks: u32,
     /// The newest last.
     known: Mutex<Vec<Known>>,
@@ -26,36 +27,43 @@ pub struct Forest {
 #[derive(Debug)]
 struct Known {
     members: Vec<u32>,
+    uplinks: Vec<UplinkRate>,
     /// None where they do not hang together.
     trees: Option<Arc<Trees>>,
 }
 
 impl Forest {
-    /// `wiring` has the neighbours of each peer, `rates` that of its uplink, headers included, in any unit, where it is known; others count as much as the
-    /// fastest one. Updates have so many chunks.
+    /// `wiring` has the neighbours of each peer, `rates` that of its uplink, headers included, bytes a second, where it is declared. Updates have so many
+    /// chunks.
     pub fn new(wiring: Arc<[Vec<u32>]>, rates: &[Option<f64>], chunks: u32) -> Self {
         Self {
-            uplinks: for_pieces(&wiring, rates),
+            rates: rates.to_vec(),
             wiring,
             chunks,
             known: Mutex::default(),
         }
     }
 
-    /// The trees of these members, ascending; none where they do not hang together.
-    pub(crate) fn trees(&self, members: &[u32]) -> Option<Arc<Trees>> {
+    /// The trees of these members, ascending, by what each peer's uplink was measured to carry, else by its declared rate; whoever has neither counts as
+    /// much as the fastest one. None where the members do not hang together.
+    pub(crate) fn trees(&self, members: &[u32], uplinks: &[UplinkRate]) -> Option<Arc<Trees>> {
         // What is remembered follows from its key alone: whoever panicked with it left it whole.
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(known) = known.iter().find(|known| known.members == members) {
+        let is_of = |known: &&Known| known.members == members && known.uplinks == uplinks;
+        if let Some(known) = known.iter().find(is_of) {
             return known.trees.clone();
         }
-        let graph = Graph::new(&self.wiring, &self.uplinks, members);
+        let declared = self.rates.iter().zip(uplinks);
+        let rates: Vec<Option<f64>> = declared.map(|(rate, measured)| measured.bytes().or(*rate)).collect();
+        let rates = for_pieces(&self.wiring, &rates);
+        let graph = Graph::new(&self.wiring, &rates, members);
         let trees = graph.and_then(|graph| Trees::new(graph, self.chunks)).map(Arc::new);
         if known.len() == REMEMBERED {
             known.remove(0);
         }
         known.push(Known {
             members: members.to_vec(),
+            uplinks: uplinks.to_vec(),
             trees: trees.clone(),
         });
         trees
@@ -63,7 +71,8 @@ impl Forest {
 
     /// Hops from a peer to each other one by way of these members, into `hops`.
     pub(crate) fn hops(&self, members: &[u32], from: u32, hops: &mut Vec<u32>) {
-        match Graph::new(&self.wiring, &self.uplinks, members) {
+        let alike = vec![1.0; self.wiring.len()];
+        match Graph::new(&self.wiring, &alike, members) {
             Some(graph) => graph.hops(from, hops),
             None => hops.clear(),
         }

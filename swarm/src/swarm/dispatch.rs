@@ -56,7 +56,7 @@ impl Swarm {
             }
             Message::Unwant { round, positions } => self.got_unwants(now, at, round, &positions)?,
             Message::Idle { round } => {
-                self.got_idle(at, round)?;
+                self.got_idle(now, at, round)?;
                 return Ok(Follows::Nothing);
             }
             Message::Cancel { request } => self.got_cancel(at, request),

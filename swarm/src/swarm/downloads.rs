@@ -79,7 +79,7 @@ impl Swarm {
         let is_over = !neighbour.is_open() || (1..=neighbour.requests_sent).contains(&request);
         let violation = match (expected, neighbour.outstanding.get_mut(request)) {
             (Some((chunk, length, hash)), Some(outstanding)) if (chunk, length) == (header.chunk, header.length) => {
-                if !std::mem::replace(&mut outstanding.begun, true) {
+                if outstanding.begun.replace(self.latest).is_none() {
                     return Some(hash);
                 }
                 // Each one that is read has a buffer.
@@ -115,8 +115,13 @@ impl Swarm {
         };
         let neighbour = &mut self.neighbours[at];
         // Several that were sent before may come at once, and say nothing of a rate.
-        if !is_standing || now > outstanding.mark.at() {
+        if !is_standing || neighbour.came_at.is_some() && now > outstanding.mark.at() {
             neighbour.delivery.on_delivery(now, outstanding.mark, outstanding.bytes);
+        }
+        if is_standing && let Some(before) = neighbour.came_at {
+            neighbour
+                .delivery
+                .on_piece(now.saturating_sub(before.at()), outstanding.bytes);
         }
         neighbour.came_at = Some(neighbour.delivery.mark(now));
         neighbour.supplied_at = now;
@@ -157,6 +162,7 @@ impl Swarm {
         self.neighbours[at].keep(u64::from(bytes));
         self.withdraw_second(position, at);
         self.hold(now, position, Some(at));
+        self.ask_all_idle(now);
         self.close_when_done(now);
     }
 
@@ -309,7 +315,7 @@ impl Swarm {
             bytes,
             mark: neighbour.delivery.mark(now),
             expected: neighbour.expected(bytes),
-            begun: false,
+            begun: None,
             withdrawn_for: None,
         };
         let timeout = outstanding.earliest_timeout(self.config.lost_after);

@@ -20,6 +20,7 @@ use crate::{
     neighbour::{Neighbour, NeighbourState},
     round::Round,
     signed::Signed,
+    suppliers::UplinkRate,
 };
 
 /// Votes that a peer passes on while it catches up, at most.
@@ -330,6 +331,7 @@ impl Swarm {
                 incarnation: 0,
                 samples: 0,
                 evaluation: EvaluationCounts::default(),
+                uplink: UplinkRate::default(),
                 base: state.model,
                 folded: state.set_hash,
                 hashes: state.hashes.clone(),

@@ -3,7 +3,7 @@
 use std::cmp::Reverse;
 
 use super::{Swarm, Violation};
-use crate::{Time, chunk::ChunkId, message::Message, requests::standing_number, round::Round};
+use crate::{Time, chunk::ChunkId, requests::standing_number, round::Round};
 
 /// What of a peer's uploads goes first: the greater one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -84,38 +84,11 @@ impl Swarm {
             Some(older) => older,
             None => (self.current.number, self.current.take_due(at)?),
         };
+        let backlog = self.round_mut(round).map_or(0, |round| round.count_due(at));
         let neighbour = &mut self.neighbours[at];
-        let request = standing_number(neighbour.standing_sent);
+        let request = standing_number(neighbour.standing_sent, backlog);
         neighbour.standing_sent = neighbour.standing_sent.wrapping_add(1);
         Some((request, self.chunk_at(round, position)))
-    }
-
-    /// Tells neighbours to which it has nothing to send that this peer could send them something, once after each time that it had: where its uplink is
-    /// idle, and not where only one neighbour has had all that it asked for.
-    pub(super) fn tell_idle(&mut self) {
-        if self.current.suppliers().is_none() {
-            return;
-        }
-        let mut is_idle = true;
-        for at in 0..self.neighbours.len() {
-            let neighbour = &self.neighbours[at];
-            if !neighbour.active.is_empty() || !neighbour.queue.is_empty() || self.may_push(at) {
-                self.neighbours[at].is_told_idle = false;
-                is_idle = false;
-            }
-        }
-        if !is_idle {
-            return;
-        }
-        let round = self.current.number;
-        for at in 0..self.neighbours.len() {
-            let neighbour = &self.neighbours[at];
-            let may_hear = neighbour.is_open() && !neighbour.is_told_idle && !neighbour.choking;
-            if may_hear && !self.current.neighbour(at).done && self.current.has_more_for(at) {
-                self.neighbours[at].is_told_idle = true;
-                self.send(at, Message::Idle { round });
-            }
-        }
     }
 
     /// What goes first of this peer's uploads, where all go over one uplink.

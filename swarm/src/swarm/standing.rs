@@ -1,6 +1,6 @@
 //! Standing requests of this peer: what it asks of its suppliers before they have it, and what becomes of that.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{collections::BTreeSet, sync::Arc};
 
 use super::{
     Action, Swarm, Violation,
@@ -8,22 +8,23 @@ use super::{
 };
 use crate::{
     Time,
+    config::Config,
     message::{Message, PieceHeader},
-    requests::Outstanding,
-    suppliers::Suppliers,
+    requests::{Outstanding, backlog_of},
+    suppliers::{Suppliers, UplinkRate},
 };
 
-/// Chunks that move to an idle neighbour at once.
-const MOVED_AT_ONCE: usize = 2;
-/// What waits elsewhere has to take so many times as long there: it may be on its way.
-const WORTH: f64 = 3.0;
-/// Seconds that words for that take on their way: what is there sooner stays.
-const WORDS: f64 = 0.1;
+/// What trees reckon with before anything was measured.
+pub(super) fn unmeasured(config: &Config) -> Arc<[UplinkRate]> {
+    let peers = config.forest.as_ref().map_or(0, |_| config.peers);
+    vec![UplinkRate::default(); peers as usize].into()
+}
 
 impl Swarm {
     /// The round that has just begun here follows the trees of those who take part.
     pub(super) fn follow_trees(&mut self) {
-        let Some(suppliers) = self.suppliers_of_now() else {
+        let members: Vec<u32> = self.view.members().iter().collect();
+        let Some(suppliers) = self.suppliers_of(&members) else {
             return;
         };
         self.suppliers = Some(Arc::clone(&suppliers));
@@ -35,16 +36,57 @@ impl Swarm {
         }
     }
 
-    /// Those of the last round where they are the same. None where the manifest wants none, and while this peer catches up.
-    fn suppliers_of_now(&self) -> Option<Arc<Suppliers>> {
+    /// Once all who take part have told what their uplinks carry, trees follow that, within the round. Everybody learns that soon after the last one has said it.
+    pub(super) fn follow_uplinks(&mut self) {
+        let Some(suppliers) = self.suppliers.clone().filter(|_| self.current.suppliers().is_some()) else {
+            return;
+        };
+        if self.current.count_metainfos() < suppliers.members() {
+            return;
+        }
+        let members: Vec<u32> = (0..self.config.peers).filter(|&peer| suppliers.has(peer)).collect();
+        let told = |&member: &u32| self.current.metainfo(member).map(|it| (member, it.parsed.uplink));
+        let Some(told) = members.iter().map(told).collect::<Option<Vec<_>>>() else {
+            return;
+        };
+        let mut uplinks = self.uplinks.to_vec();
+        for (member, uplink) in told {
+            uplinks[member as usize] = uplink;
+        }
+        if *uplinks == *self.uplinks {
+            return;
+        }
+        self.uplinks = uplinks.into();
+        let Some(suppliers) = self.suppliers_of(&members) else {
+            return;
+        };
+        self.suppliers = Some(Arc::clone(&suppliers));
+        let arriving = self.arriving();
+        let taken_back = self.current.change_suppliers(suppliers, &arriving);
+        for (at, positions) in taken_back {
+            self.tell_unwanted(at, &positions);
+        }
+        for at in 0..self.neighbours.len() {
+            self.update_interest_in(at);
+        }
+    }
+
+    /// Those of these members; those of the last round where they are the same. None where the manifest wants none, and while this peer catches up.
+    fn suppliers_of(&self, members: &[u32]) -> Option<Arc<Suppliers>> {
         let forest = self.config.forest.as_ref().filter(|_| self.joining.is_none())?;
-        let members: Vec<u32> = self.view.members().iter().collect();
         let neighbours: Vec<u32> = self.neighbours.iter().map(|neighbour| neighbour.peer).collect();
         let known = self.suppliers.as_ref();
-        if let Some(known) = known.filter(|it| it.are_of(&members, &neighbours)) {
+        if let Some(known) = known.filter(|it| it.are_of(members, &self.uplinks, &neighbours)) {
             return Some(Arc::clone(known));
         }
-        Suppliers::new(forest, &members, self.config.me(), neighbours).map(Arc::new)
+        let uplinks = Arc::clone(&self.uplinks);
+        Suppliers::new(forest, (members, uplinks), self.config.me(), neighbours).map(Arc::new)
+    }
+
+    /// Chunks whose piece has begun to come as the answer to a standing request.
+    fn arriving(&self) -> BTreeSet<u32> {
+        let arriving = self.neighbours.iter().flat_map(|neighbour| neighbour.arriving.values());
+        arriving.map(|piece| piece.position).collect()
     }
 
     /// Tells suppliers what is asked of them.
@@ -74,6 +116,9 @@ impl Swarm {
             return self.refuse_piece(at, request);
         }
         let in_range = chunk.origin < self.config.peers && chunk.index < self.config.layout.chunks();
+        if chunk.round == self.current.number {
+            self.neighbours[at].backlog = backlog_of(request);
+        }
         let neighbour = &self.neighbours[at];
         // Each piece has a stream of its own, and one may overtake another.
         let is_new = neighbour.arriving.get(request).is_none();
@@ -107,7 +152,7 @@ impl Swarm {
             bytes,
             mark: neighbour.came_at.unwrap_or(fresh),
             expected: None,
-            begun: true,
+            begun: Some(self.latest),
             withdrawn_for: None,
         };
         neighbour.arriving.insert(request, piece);
@@ -122,12 +167,12 @@ impl Swarm {
     }
 
     /// Whether the piece that answers a standing request has begun to come.
-    fn is_arriving(&self, position: u32) -> bool {
+    pub(super) fn is_arriving(&self, position: u32) -> bool {
         let mut arriving = self.neighbours.iter().flat_map(|neighbour| neighbour.arriving.values());
         arriving.any(|piece| piece.position == position)
     }
 
-    fn tell_unwanted(&mut self, at: usize, positions: &[u32]) {
+    pub(super) fn tell_unwanted(&mut self, at: usize, positions: &[u32]) {
         let round = self.current.number;
         for part in positions.chunks(self.longest_list()) {
             let positions = part.to_vec();
@@ -169,66 +214,6 @@ impl Swarm {
             let from = self.neighbours[at].peer;
             self.actions.push_back(Action::AbortDownload { from, request });
         }
-    }
-
-    /// A neighbour has nothing to send.
-    pub(super) fn got_idle(&mut self, to: usize, round: u32) -> Result<(), Violation> {
-        self.check_round(round)?;
-        if round == self.current.number && self.joining.is_none() {
-            self.neighbours[to].is_idle = true;
-            self.ask_idle(to);
-        }
-        Ok(())
-    }
-
-    /// Asks a neighbour that has nothing to send for what others would send later.
-    pub(super) fn ask_idle(&mut self, to: usize) {
-        let neighbour = &self.neighbours[to];
-        let may_ask = neighbour.is_open() && !neighbour.choked && neighbour.strikes == 0;
-        if !neighbour.is_idle || !may_ask || self.current.is_closed() {
-            return;
-        }
-        let round = self.current.number;
-        for moved in 1..=MOVED_AT_ONCE {
-            let Some((from, position)) = self.worth_asking_of(to, moved) else {
-                break;
-            };
-            // It says so again when it has sent these.
-            self.neighbours[to].is_idle = false;
-            self.current.move_to(position, to);
-            self.update_interest_in(to);
-            self.tell_unwanted(from, &[position]);
-            self.update_interest_in(from);
-            let positions = vec![position];
-            self.send(to, Message::Want { round, positions });
-        }
-    }
-
-    /// Of what `to` has, what the neighbour with the longest backlog would send last, where `to` would send it and so many others much sooner.
-    fn worth_asking_of(&self, to: usize, others: usize) -> Option<(usize, u32)> {
-        let mut waiting: BTreeMap<usize, Vec<u32>> = BTreeMap::new();
-        for (from, position) in self.current.movable(to) {
-            if !self.is_arriving(position) {
-                waiting.entry(from).or_default().push(position);
-            }
-        }
-        let fallback = self.best_rate();
-        let chunk = f64::from(self.config.layout.longest());
-        let rest = |from: usize, count: usize| count as f64 * chunk / self.neighbours[from].rate(fallback);
-        let longest = waiting
-            .into_iter()
-            .map(|(from, positions)| (rest(from, positions.len()), from, positions));
-        let (takes, from, positions) = longest.max_by(|a, b| a.0.total_cmp(&b.0))?;
-        // It has its uplink to itself for a while.
-        let rate = self.neighbours[to].delivery.rate().unwrap_or(fallback);
-        if takes < WORTH * others as f64 * chunk / rate + WORDS {
-            return None;
-        }
-        // It sends those first that more peers wait for behind this one.
-        let last = positions
-            .into_iter()
-            .max_by_key(|&position| (self.current.behind(position, from), position));
-        Some((from, last?))
     }
 
     /// Gives up suppliers that give nothing for too long, as far as others have what is asked of them.

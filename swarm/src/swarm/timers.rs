@@ -9,6 +9,7 @@ impl Swarm {
         self.give_up_neighbours(now);
         self.drop_overdue(now);
         self.drop_late_suppliers(now);
+        self.ask_all_idle(now);
         self.look_at_lease(now);
         if self.choker.next <= now {
             self.choose_whom_to_serve(now);
@@ -33,7 +34,7 @@ impl Swarm {
         let penalties = neighbours
             .map(|neighbour| neighbour.not_before)
             .filter(|&at| at > self.latest);
-        let overdue = [self.next_overdue(), self.next_late_supplier()]
+        let overdue = [self.next_overdue(), self.next_late_supplier(), self.next_ask_idle()]
             .into_iter()
             .flatten()
             .min();

@@ -15,6 +15,7 @@ use crate::{
     selection::ChunkSelection,
     selection::mix,
     signed::Signed,
+    suppliers::UplinkRate,
 };
 
 /// A peer's configuration: a run of one round, four slots, and the defaults of manifests.
@@ -86,6 +87,7 @@ pub fn origin_metainfo(config: &Config, round: u32, origin: u32) -> Metainfo {
         incarnation: config.hello.incarnation,
         samples: u64::from(origin) + 1,
         evaluation: learning_curve(round),
+        uplink: UplinkRate::default(),
         base: [0; 32],
         folded: [0; 32],
         hashes: (0..config.layout.chunks())

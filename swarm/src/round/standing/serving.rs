@@ -5,13 +5,17 @@ use std::{cmp::Reverse, collections::BTreeSet};
 use super::Round;
 use crate::bitfield::Bitfield;
 
+/// Peers that get a chunk by way of the neighbour, and the chunk.
+type Due = (Reverse<u32>, u32);
+
 /// What a neighbour asks of this peer.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Served {
     /// Empty without an allocation until it asks for something.
     wants: Bitfield,
-    /// What of that this peer has: the greatest part of the swarm behind the neighbour first.
-    due: BTreeSet<(Reverse<u32>, u32)>,
+    /// What of that this peer has, others' updates and its own: the greatest part of the swarm behind the neighbour first.
+    due: BTreeSet<Due>,
+    own: BTreeSet<Due>,
 }
 
 impl Round {
@@ -36,6 +40,7 @@ impl Round {
             return false;
         };
         served.due.remove(&(urgency, position));
+        served.own.remove(&(urgency, position));
         served.wants.remove(position)
     }
 
@@ -69,21 +74,49 @@ impl Round {
 
     fn make_due(&mut self, neighbour: usize, position: u32) {
         let urgency = Reverse(self.behind(position, neighbour));
-        self.standing.served[neighbour].due.insert((urgency, position));
+        let is_own = self.suppliers().is_some_and(|it| it.me() == position / self.chunks);
+        let served = &mut self.standing.served[neighbour];
+        match is_own {
+            true => served.own.insert((urgency, position)),
+            false => served.due.insert((urgency, position)),
+        };
+    }
+
+    /// Trees have changed, and with them what goes first.
+    pub(super) fn rank_due(&mut self) {
+        for neighbour in 0..self.standing.served.len() {
+            let served = &mut self.standing.served[neighbour];
+            let due = std::mem::take(&mut served.due);
+            let own = std::mem::take(&mut served.own);
+            for (_, position) in due.into_iter().chain(own) {
+                self.make_due(neighbour, position);
+            }
+        }
     }
 
     /// Whether this peer has something that a neighbour has asked for so.
     pub(crate) fn is_due(&self, neighbour: usize) -> bool {
-        let served = self.standing.served.get(neighbour);
-        served.is_some_and(|served| !served.due.is_empty())
+        self.count_due(neighbour) > 0
     }
 
-    /// What of that goes first; the neighbour does not ask for it any more.
+    /// How much of what a neighbour has asked for so this peer has.
+    pub(crate) fn count_due(&self, neighbour: usize) -> u32 {
+        let served = self.standing.served.get(neighbour);
+        served.map_or(0, |served| (served.due.len() + served.own.len()) as u32)
+    }
+
+    /// What of that goes first: what nobody else was sent of this peer's own update, since nobody can pass on what has not left its origin. The neighbour
+    /// does not ask for it any more.
     pub(crate) fn take_due(&mut self, neighbour: usize) -> Option<u32> {
+        let served = self.standing.served.get(neighbour)?;
+        let is_unsent = |&&(_, position): &&Due| self.copies(position) == 0;
+        let unsent = served.own.iter().find(is_unsent);
+        let next = *unsent.or_else(|| served.own.first().into_iter().chain(served.due.first()).min())?;
         let served = self.standing.served.get_mut(neighbour)?;
-        let (_, position) = served.due.pop_first()?;
-        served.wants.remove(position);
-        Some(position)
+        served.due.remove(&next);
+        served.own.remove(&next);
+        served.wants.remove(next.1);
+        Some(next.1)
     }
 
     /// Whether this peer holds a chunk that a neighbour neither has nor was sent.
