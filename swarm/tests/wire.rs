@@ -347,7 +347,7 @@ fn each_message_has_a_longest_frame_of_its_own() {
         (8, 5),
         (16, 5),
         (32, 1025),
-        (33, 1 + 12 + 125 + 32_000_000 + 4096 + 256),
+        (33, 1 + 12 + 126 + 32_000_000 + 4096 + 256),
         (34, 5),
         (35, 5),
         (36, 5),
@@ -397,14 +397,14 @@ fn lengths_inside_a_metainfo_are_bounded() {
         ("21 7fffffff", "Length"),
         ("21 00000000 00001001", "Length"),
         ("21 00000000 00000000 00000101", "Length"),
-        ("21 000000dd 01", "Truncated"),
+        ("21 000000de 01", "Truncated"),
     ] {
         let error = Message::decode(&hex(text), &LIMITS).unwrap_err();
         assert!(format!("{error:?}").starts_with(found), "{text}: {error:?}");
     }
     let mut huge = hex(METAINFO);
-    huge.truncate(125);
-    huge[121..125].copy_from_slice(&u32::MAX.to_be_bytes());
+    huge.truncate(126);
+    huge[122..126].copy_from_slice(&u32::MAX.to_be_bytes());
     assert_eq!(
         Metainfo::decode(&huge, 3),
         Err(DecodeError::ChunkCount {
@@ -413,7 +413,7 @@ fn lengths_inside_a_metainfo_are_bounded() {
         })
     );
     // A plan with as many chunks as the metainfo claims takes no memory for hashes that are not there.
-    assert_eq!(Metainfo::decode(&huge, u32::MAX), Err(DecodeError::Truncated(125)));
+    assert_eq!(Metainfo::decode(&huge, u32::MAX), Err(DecodeError::Truncated(126)));
 }
 
 #[test]

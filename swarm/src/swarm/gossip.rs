@@ -315,6 +315,8 @@ impl Swarm {
             let mut positions: Vec<u32> = std::mem::take(&mut neighbour.haves);
             positions.retain(|&position| !self.current.has(at, position));
             positions.sort_unstable();
+            // What was taken back twice is announced once.
+            positions.dedup();
             if positions.is_empty() {
                 continue;
             }
