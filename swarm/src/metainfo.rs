@@ -16,7 +16,7 @@ use crate::{
 /// Version of the metainfo's form.
 const VERSION: u8 = 4;
 /// Bytes of a metainfo before its hashes.
-pub(crate) const METAINFO_PREFIX: usize = 126;
+pub(crate) const METAINFO_PREFIX: usize = 127;
 
 /// Counts of an evaluation on a part of the test split; sums over peers give the whole.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -70,7 +70,7 @@ impl Metainfo {
         out.u32(self.evaluation.correct);
         out.u32(self.evaluation.total);
         out.u64(self.evaluation.loss_sum.to_bits());
-        out.u8(self.uplink.step());
+        out.u16(self.uplink.step());
         out.bytes(&self.base);
         out.bytes(&self.folded);
         out.u32(self.hashes.len() as u32);
@@ -111,7 +111,7 @@ impl Metainfo {
         if samples == 0 {
             return Err(DecodeError::NoSamples);
         }
-        let uplink = UplinkRate::from_step(input.u8()?);
+        let uplink = UplinkRate::from_step(input.u16()?);
         let (base, folded) = (input.array()?, input.array()?);
         let found = input.u32()?;
         if found != chunks {

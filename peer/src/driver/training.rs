@@ -73,7 +73,7 @@ impl Driver {
 
     /// A round is closed: the training thread aggregates, and the next one begins for the swarm.
     pub(super) fn closed(&mut self, round: u32) -> Result<(), RunError> {
-        self.uplink = self.uplink.measured(self.parts.transport.measured_uplink());
+        self.measure_uplink();
         let swarm = &self.parts.swarm;
         let end = swarm.round_end().filter(|end| end.round == round);
         let end = end.ok_or(RunError::NoEnd { round })?;
@@ -114,6 +114,15 @@ impl Driver {
         self.observer.completed(now, round, swarm, open, congestion_control)?;
         self.parts.swarm.begin_round(now);
         Ok(())
+    }
+
+    /// What the uplink carries, for the next update's metainfo.
+    fn measure_uplink(&mut self) {
+        let measured = self.uplink.measured(self.parts.transport.measured_uplink());
+        if measured != self.uplink {
+            self.uplink = measured;
+            tracing::info!(bytes_per_second = measured.bytes(), "the uplink was measured");
+        }
     }
 
     pub(super) fn adopt(&mut self, adoption: Adoption) {

@@ -69,7 +69,7 @@ struct State {
     look: Look,
     /// In the order in which they came.
     waiters: Vec<Waiter>,
-    /// By neighbour: chunks that it asks for beside those that wait here.
+    /// By neighbour: how much of what it asks for is left ([`Precedence::left`]).
     left: BTreeMap<u32, u32>,
 }
 
@@ -191,7 +191,7 @@ impl Uplink {
         self.link.lock().measured()
     }
 
-    /// A neighbour asks for so many chunks beside those that wait here.
+    /// So much of what a neighbour asks for is left ([`Precedence::left`]).
     pub(super) fn set_left(&self, to: u32, left: u32) {
         self.state().left.insert(to, left);
     }

@@ -19,8 +19,10 @@ const OTHERS: f64 = 0.1;
 const LEFT: f64 = 0.5;
 /// Packets of theirs that wait, on average, where they want more than they have.
 const PRESSED: f64 = 4.0;
-/// Where pieces had to pause and nothing waits, the link carries more than is known: so much for each look that shows that.
-const MORE: f64 = 1.005;
+/// Where pieces had to pause, nothing waits, and nearly all has left that the link is known to carry, it carries more: so much for each interval that
+/// shows that.
+const MORE: f64 = 1.03;
+const NEARLY: f64 = 0.97;
 /// Bytes that are sent between two looks before anything is known of the rate: twice as many each time that nothing is left waiting, up to a most.
 const FIRST: f64 = 16.0 * 1024.0;
 const MOST: f64 = 64.0 * 1024.0 * 1024.0;
@@ -50,6 +52,9 @@ pub(super) struct Observed {
     /// With something waiting at both ends: time, and bytes that left.
     busy: Duration,
     left: f64,
+    /// The same with nothing waiting at the end although pieces had to pause.
+    paced: Duration,
+    paced_left: f64,
     /// Bytes that came in, and those of others.
     came: f64,
     others: f64,
@@ -70,6 +75,8 @@ impl Observed {
             sent: 0.0,
             busy: Duration::ZERO,
             left: 0.0,
+            paced: Duration::ZERO,
+            paced_left: 0.0,
             came: 0.0,
             others: 0.0,
             carried: None,
@@ -137,7 +144,16 @@ impl Observed {
             self.left += left as f64;
         }
         if has_paused && queue.waits < least {
-            self.carried = self.carried.map(|carried| carried * MORE);
+            self.paced += passed;
+            self.paced_left += left as f64;
+        }
+        if self.paced >= INTERVAL && self.paced_left >= PACKETS * self.packet {
+            let rate = self.paced_left / self.paced.as_secs_f64();
+            self.carried = self.carried.map(|carried| match rate >= NEARLY * carried {
+                true => carried * MORE,
+                false => carried,
+            });
+            (self.paced, self.paced_left) = (Duration::ZERO, 0.0);
         }
         if self.came >= 2.0 * PACKETS * self.packet {
             self.share += WEIGHT * (self.others / self.came - self.share);
@@ -204,6 +220,20 @@ mod tests {
             it.observe(now, HostQueue { waits: 0, left }, 0.0, true);
         }
         assert!(it.rate().unwrap() > 2e6);
+    }
+
+    #[test]
+    fn what_pauses_for_another_reason_proves_nothing() {
+        let mut it = Observed::new(PACKET);
+        let (mut now, mut left) = look(&mut it, (Time::ZERO, 0), 1000 * MS, (1250, 5000), 1.0);
+        // Something else holds back what was given its turn.
+        for _ in 0..1000 {
+            now += 5 * MS;
+            left += 3000;
+            it.on_sent(3000.0);
+            it.observe(now, HostQueue { waits: 0, left }, 0.0, true);
+        }
+        is_near(it.rate(), 1.25e6);
     }
 
     #[test]

@@ -5,6 +5,9 @@ use std::cmp::Reverse;
 use super::{Swarm, Violation};
 use crate::{Time, chunk::ChunkId, requests::standing_number, round::Round};
 
+/// A share of all that a neighbour asks for is counted in so many parts.
+const WHOLE: u32 = 1024;
+
 /// What of a peer's uploads goes first: the greater one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Precedence {
@@ -13,7 +16,8 @@ pub struct Precedence {
     /// Whether it is a chunk of this peer's own update that nobody else has been sent, or that at least half of all peers get by way of the neighbour:
     /// nobody can pass on what has not left its origin.
     pub is_first: bool,
-    /// Chunks that the neighbour asks for beside this one.
+    /// How much of what the neighbour asks for has not begun to go there, in parts of 1024: where all have the same share left, nobody runs out of what it
+    /// is to pass on.
     pub left: u32,
     /// Among equals each peer begins with another neighbour, so that not all send to the same one.
     pub turn: u32,
@@ -109,10 +113,15 @@ impl Swarm {
         }
     }
 
-    /// Chunks that a neighbour asks for and that have not begun to go there.
+    /// How much of what a neighbour asks for has not begun to go there, in parts of 1024.
     pub fn left_for(&self, to: u32) -> u32 {
-        self.find(to).map_or(0, |at| {
-            self.current.count_wanted_by(at) + self.neighbours[at].queue.len() as u32
-        })
+        let Some(at) = self.find(to) else {
+            return 0;
+        };
+        let is_behind = |round: &&Round| round.count_wanted_by(at) > 0;
+        let round = self.previous.as_ref().filter(is_behind).unwrap_or(&self.current);
+        let left = round.count_wanted_by(at) + self.neighbours[at].queue.len() as u32;
+        let all = left + round.count_sent_to(at);
+        (u64::from(left) * u64::from(WHOLE) / u64::from(all.max(1))) as u32
     }
 }

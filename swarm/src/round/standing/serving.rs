@@ -105,18 +105,29 @@ impl Round {
         served.map_or(0, |served| (served.due.len() + served.own.len()) as u32)
     }
 
-    /// What of that goes first: what nobody else was sent of this peer's own update, since nobody can pass on what has not left its origin. The neighbour
-    /// does not ask for it any more.
+    /// What of that goes first: what nobody else was sent of this peer's own update, since nobody can pass on what has not left its origin; of the rest of that,
+    /// what the fewest have. The neighbour does not ask for it any more.
     pub(crate) fn take_due(&mut self, neighbour: usize) -> Option<u32> {
         let served = self.standing.served.get(neighbour)?;
-        let is_unsent = |&&(_, position): &&Due| self.copies(position) == 0;
-        let unsent = served.own.iter().find(is_unsent);
-        let next = *unsent.or_else(|| served.own.first().into_iter().chain(served.due.first()).min())?;
+        let own = served.own.iter().map(|&due| (self.copies(due.1), due)).min();
+        let next = match own {
+            Some((0, unsent)) => unsent,
+            own => own
+                .map(|(_, due)| due)
+                .into_iter()
+                .chain(served.due.first().copied())
+                .min()?,
+        };
         let served = self.standing.served.get_mut(neighbour)?;
         served.due.remove(&next);
         served.own.remove(&next);
         served.wants.remove(next.1);
         Some(next.1)
+    }
+
+    /// Chunks that were sent to a neighbour, or have begun to go there.
+    pub(crate) fn count_sent_to(&self, neighbour: usize) -> u32 {
+        self.neighbours[neighbour].sent.count()
     }
 
     /// Whether this peer holds a chunk that a neighbour neither has nor was sent.

@@ -1,0 +1,199 @@
+//! Whom a peer asks for what before it is there, and when that changes within a round.
+#![allow(clippy::unwrap_used, reason = "helpers of tests")]
+
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
+
+use fltorrent_swarm::{
+    ChunkId, ChunkLayout, Config, Forest, Message, UplinkRate,
+    test_utils::{Solo, config, origin_metainfo, sign},
+};
+
+const PEERS: u32 = 4;
+const CHUNKS: u32 = 12;
+const CHUNK: u64 = 64 * 1024;
+const SECOND: Duration = Duration::from_secs(1);
+const FAST: f64 = 1e6;
+
+/// Peer 0 of a mesh, in which everybody asks suppliers, with no metainfo but its own.
+fn bench(uplink: Option<f64>) -> Solo {
+    let wiring: Arc<[Vec<u32>]> = (0..PEERS)
+        .map(|me| (0..PEERS).filter(|&peer| peer != me).collect())
+        .collect();
+    let layout = ChunkLayout::new(u64::from(CHUNKS) * CHUNK / 4, CHUNKS).unwrap();
+    let mut bench = Solo::of(Config {
+        forest: Some(Arc::new(Forest::new(
+            Arc::clone(&wiring),
+            &[None; PEERS as usize],
+            CHUNKS,
+        ))),
+        ..config(0, PEERS, wiring[0].clone(), layout)
+    })
+    .connected();
+    bench.publish_as(signed(&bench, 0, uplink));
+    bench
+}
+
+fn signed(bench: &Solo, origin: u32, uplink: Option<f64>) -> fltorrent_swarm::Signed {
+    let mut metainfo = origin_metainfo(&bench.config, 0, origin);
+    metainfo.uplink = UplinkRate::default().measured(uplink);
+    sign(origin, &metainfo)
+}
+
+/// All others' metainfos, from themselves.
+fn hear_all(bench: &mut Solo, uplinks: [Option<f64>; 3]) {
+    for (peer, uplink) in (1..).zip(uplinks) {
+        let metainfo = signed(bench, peer, uplink);
+        bench.hear(peer, Message::Metainfo(metainfo));
+    }
+}
+
+/// Positions that a neighbour has been asked for, and which of them not any more.
+fn wanted(bench: &Solo, peer: u32) -> BTreeSet<u32> {
+    let mut all = BTreeSet::new();
+    for message in bench.sent(peer) {
+        match message {
+            Message::Want { positions, .. } => all.extend(positions),
+            Message::Unwant { positions, .. } => positions.iter().for_each(|position| {
+                all.remove(position);
+            }),
+            _ => {}
+        }
+    }
+    all
+}
+
+fn is_of(origin: u32) -> impl Fn(&u32) -> bool {
+    move |position| position / CHUNKS == origin
+}
+
+fn chunk(position: u32) -> ChunkId {
+    ChunkId {
+        round: 0,
+        origin: position / CHUNKS,
+        index: position % CHUNKS,
+    }
+}
+
+/// A neighbour gives a chunk that was asked of it, its piece of that number, and could give so many more.
+fn give(bench: &mut Solo, peer: u32, position: u32, (number, backlog): (u32, u32)) {
+    bench.answer(peer, (1 << 31 | number << 16 | backlog, chunk(position)));
+}
+
+#[test]
+fn each_chunk_is_asked_of_one_neighbour() {
+    let mut bench = bench(None);
+    hear_all(&mut bench, [None; 3]);
+    let all: Vec<u32> = (1..PEERS).flat_map(|peer| wanted(&bench, peer)).collect();
+    let different: BTreeSet<u32> = all.iter().copied().collect();
+    assert_eq!(all.len(), different.len());
+    assert_eq!(different, (CHUNKS..PEERS * CHUNKS).collect());
+    assert_eq!(bench.swarm.check(), Ok(()));
+}
+
+#[test]
+fn trees_follow_what_all_have_measured() {
+    let mut bench = bench(Some(FAST));
+    hear_all(&mut bench, [Some(FAST / 50.0), Some(FAST), None]);
+    let of_slow = wanted(&bench, 1);
+    assert!(of_slow.iter().any(is_of(1)), "nobody else has its own update");
+    let relayed = of_slow.iter().filter(|position| !is_of(1)(position)).count();
+    assert_eq!(relayed, 0, "{of_slow:?}");
+    // It was asked for others' chunks before all had told what their uplinks carry.
+    let taken_back = bench
+        .sent(1)
+        .into_iter()
+        .filter(|it| matches!(it, Message::Unwant { .. }));
+    assert!(taken_back.count() > 0);
+    let all: BTreeSet<u32> = (1..PEERS).flat_map(|peer| wanted(&bench, peer)).collect();
+    assert_eq!(all, (CHUNKS..PEERS * CHUNKS).collect());
+    assert_eq!(bench.swarm.check(), Ok(()));
+}
+
+/// Neighbour 1 gives a chunk a second and could give so many more, neighbour 2 has all that is asked of that and nothing to do; what was asked of each
+/// before, in all.
+fn busy_and_idle(backlog: u32) -> (Solo, BTreeSet<u32>, usize) {
+    let mut bench = bench(None);
+    hear_all(&mut bench, [None; 3]);
+    let of_busy = wanted(&bench, 1);
+    let of_idle = wanted(&bench, 2).len();
+    for peer in 1..PEERS {
+        bench.hear(peer, Message::Unchoke);
+    }
+    let mut positions = of_busy.iter().copied();
+    for number in 0..3 {
+        bench.pass(SECOND);
+        give(&mut bench, 1, positions.next().unwrap(), (number, backlog));
+    }
+    let positions: Vec<u32> = positions.collect();
+    let left = positions.iter().copied().collect();
+    bench.hear(2, Message::Have { round: 0, positions });
+    bench.hear(2, Message::Idle { round: 0 });
+    (bench, left, of_idle)
+}
+
+#[test]
+fn an_idle_neighbour_is_asked_for_what_waits_for_a_busy_one() {
+    let (bench, left, of_idle) = busy_and_idle(6);
+    let moved: BTreeSet<u32> = wanted(&bench, 2).intersection(&left).copied().collect();
+    assert_eq!((moved.len(), wanted(&bench, 2).len()), (2, of_idle + 2));
+    assert!(wanted(&bench, 1).is_disjoint(&moved), "it is taken back there");
+    assert_eq!(bench.swarm.check(), Ok(()));
+}
+
+#[test]
+fn what_a_supplier_does_not_have_itself_moves_when_it_has_taken_long() {
+    let (mut bench, left, of_idle) = busy_and_idle(0);
+    assert_eq!(wanted(&bench, 2).len(), of_idle, "it may come at any moment");
+    bench.pass(5 * SECOND);
+    let moved = wanted(&bench, 2).intersection(&left).count();
+    assert_eq!(moved, 2);
+    assert_eq!(bench.swarm.check(), Ok(()));
+}
+
+#[test]
+fn whoever_has_gone_on_is_asked_for_what_is_late() {
+    let (mut bench, left, _) = busy_and_idle(0);
+    bench.hear(3, Message::Complete { round: 0 });
+    let before = wanted(&bench, 3);
+    bench.pass(5 * SECOND);
+    let moved: BTreeSet<u32> = wanted(&bench, 3).intersection(&left).copied().collect();
+    // What it supplies itself comes first.
+    assert_eq!(moved.len(), if before.is_empty() { 2 } else { 0 });
+    for (number, position) in (0..).zip(before) {
+        give(&mut bench, 3, position, (number, 0));
+    }
+    let moved = wanted(&bench, 3).intersection(&left).count();
+    assert_eq!(moved, 2);
+    assert_eq!(bench.swarm.check(), Ok(()));
+}
+
+#[test]
+fn what_is_taken_back_twice_is_announced_once() {
+    let mut bench = bench(None);
+    let round = 0;
+    bench.hear(2, Message::Interested);
+    let positions = vec![1];
+    bench.hear(2, Message::Want { round, positions });
+    assert_eq!(bench.uploads(2).len(), 1, "announcements are gathered while it is sent");
+    bench.pass(SECOND);
+    bench.forget_sent();
+    for _ in 0..2 {
+        let positions = vec![0];
+        bench.hear(2, Message::Want { round, positions });
+        let positions = vec![0];
+        bench.hear(2, Message::Unwant { round, positions });
+    }
+    bench.pass(SECOND);
+    let announced: Vec<Vec<u32>> = bench
+        .sent(2)
+        .into_iter()
+        .filter_map(|message| match message {
+            Message::Have { positions, .. } => Some(positions),
+            _ => None,
+        })
+        .collect();
+    assert!(announced.concat().contains(&0));
+    for positions in announced {
+        assert!(positions.is_sorted_by(|a, b| a < b), "{positions:?}");
+    }
+}
