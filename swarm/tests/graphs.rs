@@ -140,7 +140,7 @@ fn most_of_those_whose_rates_nobody_declares_do_so_too() {
     let (median, worst) = ratios(25, false);
     assert!(median <= 1.12, "median {median:.3}");
     // Slow peers pass on as much as others until idle ones take that over.
-    assert!(worst.0 <= 1.8, "{worst:?}");
+    assert!(worst.0 <= 1.35, "{worst:?}");
 }
 
 #[test]

@@ -17,7 +17,7 @@ pub enum CohortError {
     Churn,
     #[error("cohorts of {size} leave fewer than two of {peers} peers with an update; take smaller ones")]
     Size { size: u32, peers: u32 },
-    #[error("a cohort's update has no supplier; simulate another exchange.chunkSelection")]
+    #[error("a cohort's update has no supplier; add --set exchange.chunkSelection=rarestFirst")]
     Suppliers,
 }
 
