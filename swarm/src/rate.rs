@@ -19,7 +19,7 @@ pub(crate) struct DeliveryRate {
     /// The best of the samples.
     best: f64,
     typical: Option<f64>,
-    /// Seconds a byte from a piece's beginning to its end, lately on average.
+    /// Seconds a byte from the end of one piece to that of the next, lately on average.
     pace: Option<f64>,
     latency: Option<Duration>,
 }
@@ -67,13 +67,13 @@ impl DeliveryRate {
         self.typical
     }
 
-    /// A piece took so long from its beginning to its end.
-    pub(crate) fn on_piece(&mut self, took: Duration, bytes: u32) {
-        let pace = took.as_secs_f64() / f64::from(bytes.max(1));
+    /// A piece came that nobody had to ask for, so long after the one before.
+    pub(crate) fn on_standing(&mut self, since: Duration, bytes: u32) {
+        let pace = since.as_secs_f64() / f64::from(bytes.max(1));
         self.pace = Some(self.pace.map_or(pace, |known| known + (pace - known) * GAIN));
     }
 
-    /// Seconds that so many bytes take once they come; none before the first piece.
+    /// Seconds that so many bytes take at the pace of those pieces; none before the second one.
     pub(crate) fn seconds(&self, bytes: f64) -> Option<f64> {
         self.pace.map(|pace| pace * bytes)
     }

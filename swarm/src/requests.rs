@@ -1,6 +1,6 @@
 //! Outstanding requests to one neighbour.
 
-use crate::{Time, rate::Mark};
+use crate::rate::Mark;
 use std::time::Duration;
 
 /// Pieces that answer standing requests have numbers from here on, which the uploader gives.
@@ -32,8 +32,8 @@ pub(crate) struct Outstanding {
     pub(crate) mark: Mark,
     /// How long it should take at the neighbour's rate; none while that is unknown.
     pub(crate) expected: Option<Duration>,
-    /// When its piece began to come.
-    pub(crate) begun: Option<Time>,
+    /// Its piece has begun to come.
+    pub(crate) begun: bool,
     /// It was withdrawn for another neighbour, and the answer is on its way.
     pub(crate) withdrawn_for: Option<usize>,
 }
@@ -115,7 +115,7 @@ mod tests {
             bytes: 10 * position,
             mark,
             expected: None,
-            begun: None,
+            begun: false,
             withdrawn_for: None,
         };
         let mut requests = Requests::default();
@@ -125,8 +125,8 @@ mod tests {
         assert_eq!(requests.bytes(), 170);
         assert_eq!(requests.remove(2).map(|gone| gone.position), Some(2));
         assert!(requests.remove(2).is_none() && requests.get(3).is_none());
-        requests.get_mut(5).unwrap().begun = Some(Time::ZERO);
-        assert!(requests.get(5).unwrap().begun.is_some());
+        requests.get_mut(5).unwrap().begun = true;
+        assert!(requests.get(5).unwrap().begun);
         let ids: Vec<u32> = requests.iter().map(|(id, _)| id).collect();
         assert_eq!((ids, requests.bytes()), (vec![1, 5, 9], 150));
         assert_eq!((requests.len(), requests.is_empty()), (3, false));

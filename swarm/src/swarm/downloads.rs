@@ -79,7 +79,7 @@ impl Swarm {
         let is_over = !neighbour.is_open() || (1..=neighbour.requests_sent).contains(&request);
         let violation = match (expected, neighbour.outstanding.get_mut(request)) {
             (Some((chunk, length, hash)), Some(outstanding)) if (chunk, length) == (header.chunk, header.length) => {
-                if outstanding.begun.replace(self.latest).is_none() {
+                if !std::mem::replace(&mut outstanding.begun, true) {
                     return Some(hash);
                 }
                 // Each one that is read has a buffer.
@@ -121,7 +121,7 @@ impl Swarm {
         if is_standing && let Some(before) = neighbour.came_at {
             neighbour
                 .delivery
-                .on_piece(now.saturating_sub(before.at()), outstanding.bytes);
+                .on_standing(now.saturating_sub(before.at()), outstanding.bytes);
         }
         neighbour.came_at = Some(neighbour.delivery.mark(now));
         neighbour.supplied_at = now;
@@ -315,7 +315,7 @@ impl Swarm {
             bytes,
             mark: neighbour.delivery.mark(now),
             expected: neighbour.expected(bytes),
-            begun: None,
+            begun: false,
             withdrawn_for: None,
         };
         let timeout = outstanding.earliest_timeout(self.config.lost_after);

@@ -71,7 +71,7 @@ impl Swarm {
             .filter(|(_, _, left)| is_worth(takes, *left))
             .filter_map(|(from, neighbour, left)| {
                 let newest = neighbour.outstanding.iter().rev().find(|(_, request)| {
-                    request.begun.is_none()
+                    !request.begun
                         && request.withdrawn_for.is_none()
                         && self.is_asked_once(request.position)
                         && self.current.has(to, request.position)

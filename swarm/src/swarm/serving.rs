@@ -6,7 +6,7 @@ use super::{Swarm, Violation};
 use crate::{Time, chunk::ChunkId, requests::standing_number, round::Round};
 
 /// A share of all that a neighbour asks for is counted in so many parts.
-const WHOLE: u32 = 1024;
+const WHOLE: u32 = 32;
 
 /// What of a peer's uploads goes first: the greater one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -16,7 +16,7 @@ pub struct Precedence {
     /// Whether it is a chunk of this peer's own update that nobody else has been sent, or that at least half of all peers get by way of the neighbour:
     /// nobody can pass on what has not left its origin.
     pub is_first: bool,
-    /// How much of what the neighbour asks for has not begun to go there, in parts of 1024: where all have the same share left, nobody runs out of what it
+    /// How much of what the neighbour asks for has not begun to go there, in parts of 32: where all have the same share left, nobody runs out of what it
     /// is to pass on.
     pub left: u32,
     /// Among equals each peer begins with another neighbour, so that not all send to the same one.
@@ -113,7 +113,7 @@ impl Swarm {
         }
     }
 
-    /// How much of what a neighbour asks for has not begun to go there, in parts of 1024.
+    /// How much of what a neighbour asks for has not begun to go there, in parts of 32.
     pub fn left_for(&self, to: u32) -> u32 {
         let Some(at) = self.find(to) else {
             return 0;

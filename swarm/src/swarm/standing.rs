@@ -152,7 +152,7 @@ impl Swarm {
             bytes,
             mark: neighbour.came_at.unwrap_or(fresh),
             expected: None,
-            begun: Some(self.latest),
+            begun: true,
             withdrawn_for: None,
         };
         neighbour.arriving.insert(request, piece);
