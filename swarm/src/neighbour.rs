@@ -1,6 +1,9 @@
 //! One neighbour: what flows in both directions between it and this peer.
 
-use std::{collections::VecDeque, time::Duration};
+use std::{
+    collections::{BTreeSet, VecDeque},
+    time::Duration,
+};
 
 use crate::{
     Time,
@@ -85,7 +88,7 @@ pub(crate) struct Neighbour {
     pub(crate) came_at: Option<Mark>,
     /// Chunks that it could send beside its last piece that answered a standing request.
     pub(crate) backlog: u32,
-    /// The same, or when it was first asked for something that it was to supply.
+    /// When its last piece came, or when it was first asked for something that it was to supply.
     pub(crate) supplied_at: Time,
     /// No request times out before this; it may be that of one which has been answered.
     pub(crate) timeout_from: Option<Time>,
@@ -130,7 +133,7 @@ pub(crate) struct Neighbour {
     crossed: bool,
 
     // Announcements of the current round that were not sent yet.
-    pub(crate) haves: Vec<u32>,
+    pub(crate) haves: BTreeSet<u32>,
     pub(crate) haves_due: Option<Time>,
     pub(crate) haves_sent_at: Option<Time>,
 
@@ -190,7 +193,7 @@ impl Neighbour {
             unserved_since: None,
             response: None,
             crossed: false,
-            haves: Vec::new(),
+            haves: BTreeSet::new(),
             haves_due: None,
             haves_sent_at: None,
             handed_over: 0,

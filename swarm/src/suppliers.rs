@@ -76,11 +76,6 @@ impl Suppliers {
         self.me
     }
 
-    /// Peers that take part.
-    pub(crate) fn members(&self) -> u32 {
-        self.trees.members()
-    }
-
     /// Whether a peer takes part.
     pub(crate) fn has(&self, peer: u32) -> bool {
         self.trees.has(peer)

@@ -277,7 +277,8 @@ impl Swarm {
             neighbour.ahead = None;
             neighbour.haves.clear();
             neighbour.haves_due = None;
-            (neighbour.backlog, neighbour.is_idle, neighbour.offers_since) = (0, false, None);
+            (neighbour.backlog, neighbour.came_at, neighbour.offers_since) = (0, None, None);
+            (neighbour.is_idle, neighbour.is_told_idle) = (false, false);
         }
         let before = self.view.members().clone();
         self.view.set_round(self.current.number);

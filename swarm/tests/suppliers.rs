@@ -151,6 +151,33 @@ fn what_a_supplier_does_not_have_itself_moves_when_it_has_taken_long() {
 }
 
 #[test]
+fn of_two_idle_neighbours_one_is_asked() {
+    let (mut bench, left, _) = busy_and_idle(0);
+    let positions: Vec<u32> = left.iter().copied().collect();
+    bench.hear(3, Message::Have { round: 0, positions });
+    bench.hear(3, Message::Idle { round: 0 });
+    bench.pass(5 * SECOND);
+    let of = |bench: &Solo, peer| -> BTreeSet<u32> { wanted(bench, peer).intersection(&left).copied().collect() };
+    let (second, third) = (of(&bench, 2), of(&bench, 3));
+    assert!(second.len() == 2 && third.len() == 2, "{second:?} {third:?}");
+    // What one gives is not taken from it by the other.
+    for peer in 1..PEERS {
+        let positions = vec![];
+        bench.hear(peer, Message::Have { round: 0, positions });
+    }
+    assert_eq!((of(&bench, 2), of(&bench, 3)), (second, third));
+}
+
+#[test]
+fn whoever_is_asked_for_what_moved_has_its_time() {
+    let (mut bench, left, _) = busy_and_idle(20);
+    let moved: BTreeSet<u32> = wanted(&bench, 2).intersection(&left).copied().collect();
+    bench.pass(10 * SECOND);
+    assert!(wanted(&bench, 2).is_superset(&moved));
+    assert_eq!(bench.swarm.stats().overdue, 0);
+}
+
+#[test]
 fn whoever_has_gone_on_is_asked_for_what_is_late() {
     let (mut bench, ..) = busy_and_idle(0);
     bench.hear(3, Message::Complete { round: 0 });

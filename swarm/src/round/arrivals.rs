@@ -1,6 +1,5 @@
 //! When the updates of a round came, and which of them was waited for.
 
-use super::Round;
 use crate::Time;
 
 /// Where the time went that an update was waited for.
@@ -16,8 +15,6 @@ pub enum RoundPhase {
 #[derive(Debug)]
 pub(crate) struct Arrivals {
     metainfos: Vec<Option<Time>>,
-    /// How many are here.
-    known: u32,
     whole: Vec<Option<Time>>,
 }
 
@@ -34,15 +31,12 @@ impl Arrivals {
         let never = vec![None; peers as usize];
         Self {
             metainfos: never.clone(),
-            known: 0,
             whole: never,
         }
     }
 
     pub(super) fn metainfo(&mut self, now: Time, origin: u32) {
-        let at = &mut self.metainfos[origin as usize];
-        self.known += u32::from(at.is_none());
-        at.get_or_insert(now);
+        self.metainfos[origin as usize].get_or_insert(now);
     }
 
     pub(super) fn whole(&mut self, now: Time, origin: u32) {
@@ -68,13 +62,6 @@ impl Arrivals {
         });
         let last = arrived.max_by_key(|it| (it.whole, it.origin == me, it.metainfo))?;
         (last.origin != me).then_some(last)
-    }
-}
-
-impl Round {
-    /// Origins whose metainfo is here.
-    pub(crate) fn count_metainfos(&self) -> u32 {
-        self.arrivals.known
     }
 }
 

@@ -82,7 +82,7 @@ impl Round {
     ) -> BTreeMap<usize, Vec<u32>> {
         let asked = self.standing.asked.iter();
         let before: Vec<(u32, usize)> = asked.filter_map(|at| Some((at, self.standing_at(at)?))).collect();
-        self.standing.suppliers = Some(Arc::clone(&suppliers));
+        let last = self.standing.suppliers.replace(Arc::clone(&suppliers));
         let mut taken_back: BTreeMap<usize, Vec<u32>> = BTreeMap::new();
         for (position, from) in before {
             if self.standing.moved.contains_key(&position) || suppliers.supplier(position) == Some(from) {
@@ -92,6 +92,7 @@ impl Round {
             let to = suppliers.supplier(position).filter(|&to| self.standing.can_serve[to]);
             if let Some(to) = to.filter(|_| !arriving.contains(&position)) {
                 self.move_to(position, to);
+                self.standing.moved.remove(&position);
                 self.standing.unsaid.push((to, position));
                 taken_back.entry(from).or_default().push(position);
             }
@@ -99,8 +100,8 @@ impl Round {
         for position in 0..self.held.len() {
             let supplier = suppliers.supplier(position);
             let is_open = supplier.is_some_and(|at| self.standing.can_serve[at]);
-            if is_open && self.leave(position) {
-                self.enter(position);
+            if is_open && last.as_ref().is_none_or(|it| it.supplier(position) != supplier) {
+                self.ask_anew(position);
             }
         }
         self.rank_due();
@@ -121,10 +122,15 @@ impl Round {
         self.standing.can_serve[neighbour] = true;
         let supplied = (0..self.held.len()).filter(|&position| suppliers.supplier(position) == Some(neighbour));
         for position in supplied {
-            self.standing.released.remove(position);
-            if self.leave(position) || self.state(position) == ChunkState::Missing {
-                self.enter(position);
-            }
+            self.ask_anew(position);
+        }
+    }
+
+    /// A chunk that is missing has a supplier that can be asked.
+    fn ask_anew(&mut self, position: u32) {
+        self.standing.released.remove(position);
+        if self.leave(position) || self.state(position) == ChunkState::Missing {
+            self.enter(position);
         }
     }
 
@@ -188,6 +194,11 @@ impl Round {
             self.standing.moved.insert(position, to as u16);
             self.standing.left.insert((from as u16, position));
         }
+    }
+
+    /// Whether a chunk is asked of another neighbour than its supplier.
+    pub(crate) fn has_moved(&self, position: u32) -> bool {
+        self.standing.moved.contains_key(&position)
     }
 
     /// Whether a piece may come of a neighbour that answers a standing request, for a chunk that is asked of some neighbour so.

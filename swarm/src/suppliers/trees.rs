@@ -66,11 +66,6 @@ impl Trees {
         self.peers
     }
 
-    /// Peers that take part.
-    pub(crate) fn members(&self) -> u32 {
-        self.members
-    }
-
     /// Chunks of an update.
     pub(crate) fn chunks(&self) -> u32 {
         self.chunks

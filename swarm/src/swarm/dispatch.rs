@@ -40,10 +40,12 @@ impl Swarm {
             Message::NotInterested => self.got_interest(now, at, false),
             Message::Have { round, positions } => {
                 self.got_haves(at, round, positions.into_iter())?;
+                self.got_offers(now, at, round);
                 return Ok(Follows::Requests);
             }
             Message::Bitfield { round, held } => {
                 self.got_haves(at, round, held.iter())?;
+                self.got_offers(now, at, round);
                 return Ok(Follows::Requests);
             }
             Message::Request { request, chokes, chunk } => {
@@ -63,8 +65,8 @@ impl Swarm {
             Message::Withdraw { request } => self.got_withdrawal(at, request),
             Message::Reject { request } => self.got_reject(now, at, request)?,
             Message::Metainfo(signed) => return self.got_metainfo(now, at, signed),
-            Message::Complete { round } => self.got_end(at, round, true)?,
-            Message::Closed { round } => self.got_end(at, round, false)?,
+            Message::Complete { round } => self.got_end(now, at, round, true)?,
+            Message::Closed { round } => self.got_end(now, at, round, false)?,
             Message::Statement(signed) => self.got_statement(now, at, signed)?,
             Message::State(state) => self.got_state(at, state),
             // `dispatch` takes them before.

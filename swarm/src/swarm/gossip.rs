@@ -133,8 +133,9 @@ impl Swarm {
     }
 
     /// The neighbour needs nothing more of a round: it has everything, or what it has said.
-    pub(super) fn got_end(&mut self, at: usize, round: u32, has_everything: bool) -> Result<(), Violation> {
+    pub(super) fn got_end(&mut self, now: Time, at: usize, round: u32, has_everything: bool) -> Result<(), Violation> {
         self.check_round(round)?;
+        self.got_offers(now, at, round);
         match (self.round_mut(round), has_everything) {
             (Some(round), true) => round.add_complete(at),
             (Some(round), false) => round.add_closed(at),
@@ -274,7 +275,7 @@ impl Swarm {
         if !neighbour.is_open() || self.current.has(at, position) || self.current.is_wanted_by(at, position) {
             return;
         }
-        neighbour.haves.push(position);
+        neighbour.haves.insert(position);
         if neighbour.haves_due.is_none() && !neighbour.fenced {
             let known = (self.current.ahead_of(at) as usize).saturating_sub(neighbour.haves.len());
             let pause = match neighbour.active.is_empty() {
@@ -312,11 +313,8 @@ impl Swarm {
                 continue;
             }
             neighbour.haves_sent_at = Some(now);
-            let mut positions: Vec<u32> = std::mem::take(&mut neighbour.haves);
-            positions.retain(|&position| !self.current.has(at, position));
-            positions.sort_unstable();
-            // What was taken back twice is announced once.
-            positions.dedup();
+            let positions = std::mem::take(&mut neighbour.haves).into_iter();
+            let positions: Vec<u32> = positions.filter(|&position| !self.current.has(at, position)).collect();
             if positions.is_empty() {
                 continue;
             }

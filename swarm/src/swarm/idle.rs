@@ -52,11 +52,10 @@ impl Swarm {
         Ok(())
     }
 
-    /// A neighbour has announced something.
-    pub(super) fn got_offers(&mut self, now: Time, to: usize) {
-        if self.current.suppliers().is_some() && !self.current.is_closed() {
+    /// A neighbour has announced something of a round.
+    pub(super) fn got_offers(&mut self, now: Time, to: usize, round: u32) {
+        if round == self.current.number && self.current.suppliers().is_some() {
             self.neighbours[to].offers_since = Some(now);
-            self.ask_idle(now, to);
         }
     }
 
@@ -68,7 +67,7 @@ impl Swarm {
     }
 
     /// Asks a neighbour that has nothing to send for what others would send later.
-    fn ask_idle(&mut self, now: Time, to: usize) {
+    pub(super) fn ask_idle(&mut self, now: Time, to: usize) {
         if !self.may_ask_idle(to) {
             return;
         }
@@ -79,6 +78,9 @@ impl Swarm {
             };
             // It says so again when it has sent these.
             self.neighbours[to].is_idle = false;
+            if self.current.count_asked_of(to) == 0 {
+                self.neighbours[to].supplied_at = now;
+            }
             let backlog = &mut self.neighbours[from].backlog;
             *backlog = backlog.saturating_sub(1);
             self.current.move_to(position, to);
@@ -132,7 +134,8 @@ impl Swarm {
         // What a neighbour does not have itself does not wait for its uplink.
         let rest = |from: usize| {
             let neighbour = &self.neighbours[from];
-            let bytes = f64::from(neighbour.backlog) * chunk;
+            let backlog = neighbour.backlog.min(self.current.count_asked_of(from));
+            let bytes = f64::from(backlog) * chunk;
             neighbour.delivery.seconds(bytes).unwrap_or(bytes / fallback)
         };
         let busy: Vec<f64> = (0..self.neighbours.len()).map(rest).collect();
@@ -140,9 +143,10 @@ impl Swarm {
         if !is_quiet && busy.iter().all(|&takes| takes < worth) {
             return None;
         }
-        let is_late = |from: usize| is_quiet || busy[from] >= worth;
+        // What has moved is on its way: another one that is quiet does not take it back.
+        let is_late = |from: usize, position| busy[from] >= worth || is_quiet && !self.current.has_moved(position);
         let movable = self.current.movable(to);
-        let late = movable.filter(|&(from, position)| is_late(from) && !self.is_arriving(position));
+        let late = movable.filter(|&(from, position)| is_late(from, position) && !self.is_arriving(position));
         // It sends those first that more peers wait for behind it.
         late.max_by(|&(a, first), &(b, second)| {
             let last = |from, position| (self.current.behind(position, from), position);

@@ -41,7 +41,7 @@ impl Swarm {
             return;
         }
         self.update_interest_in(at);
-        self.got_offers(now, at);
+        self.ask_idle(now, at);
         let neighbour = &self.neighbours[at];
         let is_idle = neighbour.outstanding.is_empty();
         let may_ask = neighbour.may_ask(now) && neighbour.has_room(self.config.layout.longest(), 0);

@@ -24,6 +24,12 @@ impl Swarm {
     /// The round that has just begun here follows the trees of those who take part.
     pub(super) fn follow_trees(&mut self) {
         let members: Vec<u32> = self.view.members().iter().collect();
+        // Who has come since has not heard what those told that are gone.
+        let known = |(peer, &uplink): (u32, &UplinkRate)| match self.view.members().contains(peer) {
+            true => uplink,
+            false => UplinkRate::default(),
+        };
+        self.uplinks = (0..).zip(self.uplinks.iter()).map(known).collect();
         let Some(suppliers) = self.suppliers_of(&members) else {
             return;
         };
@@ -41,17 +47,18 @@ impl Swarm {
         let Some(suppliers) = self.suppliers.clone().filter(|_| self.current.suppliers().is_some()) else {
             return;
         };
-        if self.current.count_metainfos() < suppliers.members() {
+        let members = (0..self.config.peers).filter(|&peer| suppliers.has(peer));
+        // Whoever gives nothing in this round tells nothing, and counts as one whose uplink nobody has measured.
+        let round = self.current.number;
+        let is_waited_for = |peer| self.current.metainfo(peer).is_none() && self.view.gives(peer, round);
+        if members.clone().any(is_waited_for) {
             return;
         }
-        let members: Vec<u32> = (0..self.config.peers).filter(|&peer| suppliers.has(peer)).collect();
-        let told = |&member: &u32| self.current.metainfo(member).map(|it| (member, it.parsed.uplink));
-        let Some(told) = members.iter().map(told).collect::<Option<Vec<_>>>() else {
-            return;
-        };
-        let mut uplinks = self.uplinks.to_vec();
-        for (member, uplink) in told {
-            uplinks[member as usize] = uplink;
+        let members: Vec<u32> = members.collect();
+        let mut uplinks = vec![UplinkRate::default(); self.uplinks.len()];
+        for &member in &members {
+            let told = self.current.metainfo(member).map(|it| it.parsed.uplink);
+            uplinks[member as usize] = told.unwrap_or_default();
         }
         if *uplinks == *self.uplinks {
             return;

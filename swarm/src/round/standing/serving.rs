@@ -5,6 +5,9 @@ use std::{cmp::Reverse, collections::BTreeSet};
 use super::Round;
 use crate::bitfield::Bitfield;
 
+/// Chunks of this peer's own update of which the one is chosen that the fewest have.
+const LOOKED_AT: usize = 64;
+
 /// Peers that get a chunk by way of the neighbour, and the chunk.
 type Due = (Reverse<u32>, u32);
 
@@ -109,7 +112,12 @@ impl Round {
     /// what the fewest have. The neighbour does not ask for it any more.
     pub(crate) fn take_due(&mut self, neighbour: usize) -> Option<u32> {
         let served = self.standing.served.get(neighbour)?;
-        let own = served.own.iter().map(|&due| (self.copies(due.1), due)).min();
+        let own = served
+            .own
+            .iter()
+            .take(LOOKED_AT)
+            .map(|&due| (self.copies(due.1), due))
+            .min();
         let next = match own {
             Some((0, unsent)) => unsent,
             own => own
