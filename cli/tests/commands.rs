@@ -243,7 +243,10 @@ fn a_simulation_shows_what_a_run_would_and_a_seed_gives_the_same_one() {
     assert!(figures["cohort"].is_null() && figures["exact"].is_null());
     for (wrong, why) in [
         (vec!["--exact-too"], "--cohort"),
-        (vec!["--cohort", "4"], "--set exchange.chunkSelection=rarestFirst"),
+        (
+            vec!["--cohort", "4", "--set", "exchange.chunkSelection=supplier"],
+            "--set exchange.chunkSelection=rarestFirst",
+        ),
         (vec!["--cohort", "1"], "expected a whole number from 2 to"),
         (
             [&rarest[..], &["--cohort", "8"]].concat(),

@@ -26,6 +26,7 @@ fn bench(uplink: Option<f64>) -> Solo {
             &[None; PEERS as usize],
             CHUNKS,
         ))),
+        rounds: 2,
         ..config(0, PEERS, wiring[0].clone(), layout)
     })
     .connected();
@@ -189,6 +190,39 @@ fn whoever_has_gone_on_is_asked_for_what_is_late() {
     }
     assert_eq!(wanted(&bench, 3).len(), before.len() + 2);
     assert_eq!(bench.swarm.check(), Ok(()));
+}
+
+#[test]
+fn whoever_is_a_round_behind_is_told_of_the_metainfo_that_it_lacks() {
+    let mut bench = bench(None);
+    hear_all(&mut bench, [None; 3]);
+    let told = |bench: &Solo, peer| {
+        let sent = bench.sent(peer).into_iter();
+        sent.filter(|it| matches!(it, Message::Metainfo(_))).count()
+    };
+    let before = told(&bench, 2);
+    // This peer completes the round and goes on before it tells those of it that should have it from elsewhere.
+    for peer in [1, 3] {
+        bench.hear(peer, Message::Complete { round: 0 });
+    }
+    let positions = (2 * CHUNKS..3 * CHUNKS).collect();
+    bench.hear(2, Message::Have { round: 0, positions });
+    for peer in 1..PEERS {
+        bench.hear(peer, Message::Unchoke);
+        for (number, position) in (0..).zip(wanted(&bench, peer)) {
+            give(&mut bench, peer, position, (number, 0));
+        }
+    }
+    bench.swarm.begin_round(bench.now);
+    bench.drain();
+    assert_eq!((bench.swarm.round(), told(&bench, 2)), (1, before));
+    bench.pass(SECOND);
+    assert_eq!(
+        told(&bench, 2),
+        before + 2,
+        "those of the origins that are as far from it as from this peer"
+    );
+    assert_eq!(told(&bench, 1), 1, "it has completed the round");
 }
 
 #[test]

@@ -108,8 +108,12 @@ impl Swarm {
         for at in 0..self.neighbours.len() {
             if self.neighbours[at].metainfos_due.is_some_and(|due| due <= now) {
                 self.neighbours[at].metainfos_due = None;
-                for number in [self.current.number, self.next_number()] {
-                    self.tell_metainfos(at, number, Hearers::All);
+                // Whoever is a round behind may wait for nothing else.
+                for number in self.window() {
+                    let round = self.round_mut(number);
+                    if round.is_some_and(|round| !round.neighbour(at).done) {
+                        self.tell_metainfos(at, number, Hearers::All);
+                    }
                 }
             }
         }
