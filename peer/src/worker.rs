@@ -18,7 +18,7 @@ use std::{
 
 use bytes::Bytes;
 use fltorrent_coordinator::key::KeyError;
-use fltorrent_records::report::{EvaluationFigures, ModelHash, TrainFigures};
+use fltorrent_records::report::{ModelHash, TrainFigures};
 use fltorrent_swarm::{
     Adoption, ChunkLayout, EvaluationCounts, Metainfo, Signed, StopRecord, UplinkRate, churn::Churn,
 };
@@ -472,7 +472,7 @@ impl<'a> Thread<'a> {
             round,
             model: ModelHash::from_bytes(self.base),
             seconds: self.aggregating.as_secs_f64(),
-            evaluation: figures(&self.evaluation, started.elapsed()),
+            evaluation: progress::figures(&self.evaluation, started.elapsed()),
             classes,
         };
         Ok(Progress::Aggregated { aggregated, noted })
@@ -488,14 +488,5 @@ impl<'a> Thread<'a> {
             loss_sum: counts.loss_sum,
         };
         Ok((in_all, counts.classes))
-    }
-}
-
-fn figures(counts: &EvaluationCounts, elapsed: Duration) -> EvaluationFigures {
-    EvaluationFigures {
-        correct: counts.correct.into(),
-        total: counts.total.into(),
-        loss_sum: Some(counts.loss_sum).filter(|sum| sum.is_finite()),
-        seconds: elapsed.as_secs_f64(),
     }
 }

@@ -2,8 +2,8 @@
 
 use std::{sync::mpsc::SyncSender, time::Duration};
 
-use fltorrent_records::report::TrainFigures;
-use fltorrent_swarm::Signed;
+use fltorrent_records::report::{EvaluationFigures, TrainFigures};
+use fltorrent_swarm::{EvaluationCounts, Signed};
 
 use super::WorkError;
 use crate::observer::Aggregated;
@@ -56,4 +56,14 @@ pub enum Progress {
     },
     /// The thread ended early.
     Failed(WorkError),
+}
+
+/// An evaluation as it is reported.
+pub(super) fn figures(counts: &EvaluationCounts, elapsed: Duration) -> EvaluationFigures {
+    EvaluationFigures {
+        correct: counts.correct.into(),
+        total: counts.total.into(),
+        loss_sum: Some(counts.loss_sum).filter(|sum| sum.is_finite()),
+        seconds: elapsed.as_secs_f64(),
+    }
 }
