@@ -40,6 +40,29 @@ pub struct HostQueue {
     pub left: u64,
 }
 
+/// What has left the queue in the looks that count for it.
+#[derive(Debug, Default)]
+struct Left {
+    time: Duration,
+    bytes: f64,
+}
+
+impl Left {
+    fn add(&mut self, time: Duration, bytes: u64) {
+        self.time += time;
+        self.bytes += bytes as f64;
+    }
+
+    /// Bytes a second, once it was long enough and enough; it begins anew then.
+    fn take_rate(&mut self, packet: f64) -> Option<f64> {
+        let is_enough = self.time >= INTERVAL && self.bytes >= PACKETS * packet;
+        is_enough.then(|| {
+            let Self { time, bytes } = std::mem::take(self);
+            bytes / time.as_secs_f64()
+        })
+    }
+}
+
 /// What was seen of a host's queue.
 #[derive(Debug)]
 pub(super) struct Observed {
@@ -49,12 +72,10 @@ pub(super) struct Observed {
     sent: f64,
     /// Bytes that may be sent until the next look, while nothing is known.
     budget: f64,
-    /// With something waiting at both ends: time, and bytes that left.
-    busy: Duration,
-    left: f64,
-    /// The same with nothing waiting at the end although pieces had to pause.
-    paced: Duration,
-    paced_left: f64,
+    /// With something waiting at both ends.
+    busy: Left,
+    /// With nothing waiting at the end although pieces had to pause.
+    paced: Left,
     /// Bytes that came in, and those of others.
     came: f64,
     others: f64,
@@ -73,10 +94,8 @@ impl Observed {
             last: None,
             budget: FIRST,
             sent: 0.0,
-            busy: Duration::ZERO,
-            left: 0.0,
-            paced: Duration::ZERO,
-            paced_left: 0.0,
+            busy: Left::default(),
+            paced: Left::default(),
             came: 0.0,
             others: 0.0,
             carried: None,
@@ -140,30 +159,24 @@ impl Observed {
         self.came += came;
         self.others += (came - sent).max(0.0);
         if before.waits >= least && queue.waits >= least {
-            self.busy += passed;
-            self.left += left as f64;
+            self.busy.add(passed, left);
         }
         if has_paused && queue.waits < least {
-            self.paced += passed;
-            self.paced_left += left as f64;
+            self.paced.add(passed, left);
         }
-        if self.paced >= INTERVAL && self.paced_left >= PACKETS * self.packet {
-            let rate = self.paced_left / self.paced.as_secs_f64();
+        if let Some(rate) = self.paced.take_rate(self.packet) {
             self.carried = self.carried.map(|carried| match rate >= NEARLY * carried {
                 true => carried * MORE,
                 false => carried,
             });
-            (self.paced, self.paced_left) = (Duration::ZERO, 0.0);
         }
         if self.came >= 2.0 * PACKETS * self.packet {
             self.share += WEIGHT * (self.others / self.came - self.share);
             (self.came, self.others) = (0.0, 0.0);
         }
-        if self.busy >= INTERVAL && self.left >= PACKETS * self.packet {
-            let rate = self.left / self.busy.as_secs_f64();
+        if let Some(rate) = self.busy.take_rate(self.packet) {
             let known = self.carried.unwrap_or(rate);
             self.carried = Some(known + WEIGHT * (rate - known));
-            (self.busy, self.left) = (Duration::ZERO, 0.0);
         }
     }
 }
@@ -212,27 +225,17 @@ mod tests {
     #[test]
     fn a_link_that_leaves_nothing_waiting_carries_more_than_was_known() {
         let mut it = Observed::new(PACKET);
-        let (mut now, mut left) = look(&mut it, (Time::ZERO, 0), 1000 * MS, (1250, 5000), 1.0);
-        for _ in 0..200 {
-            now += 5 * MS;
-            left += 12_500;
-            it.on_sent(12_500.0);
-            it.observe(now, HostQueue { waits: 0, left }, 0.0, true);
-        }
+        let busy = look(&mut it, (Time::ZERO, 0), 1000 * MS, (1250, 5000), 1.0);
+        look(&mut it, busy, 1000 * MS, (2500, 0), 1.0);
         assert!(it.rate().unwrap() > 2e6);
     }
 
     #[test]
     fn what_pauses_for_another_reason_proves_nothing() {
         let mut it = Observed::new(PACKET);
-        let (mut now, mut left) = look(&mut it, (Time::ZERO, 0), 1000 * MS, (1250, 5000), 1.0);
+        let busy = look(&mut it, (Time::ZERO, 0), 1000 * MS, (1250, 5000), 1.0);
         // Something else holds back what was given its turn.
-        for _ in 0..1000 {
-            now += 5 * MS;
-            left += 3000;
-            it.on_sent(3000.0);
-            it.observe(now, HostQueue { waits: 0, left }, 0.0, true);
-        }
+        look(&mut it, busy, 5000 * MS, (600, 0), 1.0);
         is_near(it.rate(), 1.25e6);
     }
 

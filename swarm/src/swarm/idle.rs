@@ -46,13 +46,13 @@ impl Swarm {
         self.check_round(round)?;
         if round == self.current.number && self.joining.is_none() {
             self.neighbours[to].is_idle = true;
-            self.neighbours[to].offers_since = Some(now);
+            self.got_offers(now, to, round);
             self.ask_idle(now, to);
         }
         Ok(())
     }
 
-    /// A neighbour has announced something of a round.
+    /// A neighbour has announced or offered something of a round.
     pub(super) fn got_offers(&mut self, now: Time, to: usize, round: u32) {
         if round == self.current.number && self.current.suppliers().is_some() {
             self.neighbours[to].offers_since = Some(now);
@@ -96,11 +96,14 @@ impl Swarm {
     }
 
     fn may_ask_idle(&self, to: usize) -> bool {
+        if !self.current.asks() || self.current.is_closed() {
+            return false;
+        }
         let neighbour = &self.neighbours[to];
         // One that has gone on to the next round gives what others lack of this one before anything else.
         let has_gone_on = || self.current.neighbour(to).done && self.current.count_asked_of(to) == 0;
         let may_ask = neighbour.is_open() && !neighbour.choked && neighbour.strikes == 0;
-        may_ask && (neighbour.is_idle || has_gone_on()) && self.current.asks() && !self.current.is_closed()
+        may_ask && (neighbour.is_idle || has_gone_on())
     }
 
     /// Seconds that a chunk has to take elsewhere, to be asked of a neighbour together with so many others.

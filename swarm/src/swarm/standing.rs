@@ -1,6 +1,6 @@
 //! Standing requests of this peer: what it asks of its suppliers before they have it, and what becomes of that.
 
-use std::{collections::BTreeSet, sync::Arc};
+use std::sync::Arc;
 
 use super::{
     Action, Swarm, Violation,
@@ -23,6 +23,9 @@ pub(super) fn unmeasured(config: &Config) -> Arc<[UplinkRate]> {
 impl Swarm {
     /// The round that has just begun here follows the trees of those who take part.
     pub(super) fn follow_trees(&mut self) {
+        if self.config.forest.is_none() {
+            return;
+        }
         let members: Vec<u32> = self.view.members().iter().collect();
         // Who has come since has not heard what those told that are gone.
         let known = |(peer, &uplink): (u32, &UplinkRate)| match self.view.members().contains(peer) {
@@ -68,14 +71,12 @@ impl Swarm {
             return;
         };
         self.suppliers = Some(Arc::clone(&suppliers));
-        let arriving = self.arriving();
+        let arriving = self.arriving().collect();
         let taken_back = self.current.change_suppliers(suppliers, &arriving);
         for (at, positions) in taken_back {
             self.tell_unwanted(at, &positions);
         }
-        for at in 0..self.neighbours.len() {
-            self.update_interest_in(at);
-        }
+        self.update_interest();
     }
 
     /// Those of these members; those of the last round where they are the same. None where the manifest wants none, and while this peer catches up.
@@ -91,9 +92,9 @@ impl Swarm {
     }
 
     /// Chunks whose piece has begun to come as the answer to a standing request.
-    fn arriving(&self) -> BTreeSet<u32> {
+    fn arriving(&self) -> impl Iterator<Item = u32> + '_ {
         let arriving = self.neighbours.iter().flat_map(|neighbour| neighbour.arriving.values());
-        arriving.map(|piece| piece.position).collect()
+        arriving.map(|piece| piece.position)
     }
 
     /// Tells suppliers what is asked of them.
@@ -175,8 +176,7 @@ impl Swarm {
 
     /// Whether the piece that answers a standing request has begun to come.
     pub(super) fn is_arriving(&self, position: u32) -> bool {
-        let mut arriving = self.neighbours.iter().flat_map(|neighbour| neighbour.arriving.values());
-        arriving.any(|piece| piece.position == position)
+        self.arriving().any(|arriving| arriving == position)
     }
 
     pub(super) fn tell_unwanted(&mut self, at: usize, positions: &[u32]) {
