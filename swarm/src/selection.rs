@@ -15,10 +15,10 @@ use crate::choices::choices;
 choices! {
     /// Which missing chunk is asked for first.
     pub enum ChunkSelection of &'static dyn Selection {
+        Supplier = "supplier" in supplier,
         RarestFirst = "rarestFirst" in rarest_first,
         Random = "random" in random,
         Sequential = "sequential" in sequential,
-        Supplier = "supplier" in supplier,
     }
 }
 

@@ -939,7 +939,7 @@ pub fn wrong_values() -> Vec<(&'static str, Value, &'static str)> {
         (
             "exchange/chunkSelection",
             json!("rarest"),
-            "exchange.chunkSelection: `rarest` is not known; allowed: rarestFirst, random, sequential, supplier",
+            "exchange.chunkSelection: `rarest` is not known; allowed: supplier, rarestFirst, random, sequential",
         ),
         (
             "exchange/numChunks",
