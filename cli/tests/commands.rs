@@ -245,7 +245,10 @@ fn a_simulation_shows_what_a_run_would_and_a_seed_gives_the_same_one() {
         (vec!["--exact-too"], "--cohort"),
         (vec!["--cohort", "4"], "--set exchange.chunkSelection=rarestFirst"),
         (vec!["--cohort", "1"], "expected a whole number from 2 to"),
-        (vec!["--cohort", "8"], "cohorts of 8 leave fewer than two of 8 peers"),
+        (
+            [&rarest[..], &["--cohort", "8"]].concat(),
+            "cohorts of 8 leave fewer than two of 8 peers",
+        ),
     ] {
         let refused = fltorrent(
             folder.path(),
