@@ -20,9 +20,7 @@ use fltorrent_coordinator::{
     signature::{SignatureError, SignatureVerifier},
 };
 use fltorrent_records::status::State;
-use fltorrent_swarm::{
-    Action, HelloMismatch, Signed, Signer, Swarm, Time, UplinkRate, Verifier, Violation, churn::Churn,
-};
+use fltorrent_swarm::{Action, HelloMismatch, Signed, Signer, Swarm, Time, Verifier, Violation, churn::Churn};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::{
@@ -93,8 +91,8 @@ pub struct Driver {
     held: BTreeMap<u32, RoundHold>,
     /// The last two rounds that were closed.
     last_closed: [Option<Closed>; 2],
-    /// What the uplink was measured to carry.
-    uplink: UplinkRate,
+    /// When it was last looked at what the uplink carries.
+    measured_at: Time,
     /// Models that were made once more.
     made: (mpsc::Sender<Made>, mpsc::Receiver<Made>),
     recalls: Recalls,
@@ -137,7 +135,7 @@ impl Driver {
             links: BTreeMap::new(),
             held: BTreeMap::new(),
             last_closed: [None, None],
-            uplink: UplinkRate::default(),
+            measured_at: Time::ZERO,
             made: mpsc::channel(2),
             wanted: None,
             unlike: BTreeSet::new(),
@@ -220,6 +218,7 @@ impl Driver {
     async fn drive(&mut self) -> Result<(), RunError> {
         loop {
             self.feel_pulse();
+            self.measure_uplink();
             self.act()?;
             self.churn()?;
             self.observer.observe(self.now(), &self.parts.swarm)?;

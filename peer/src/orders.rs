@@ -8,7 +8,7 @@ use std::{
     time::Duration,
 };
 
-use fltorrent_swarm::{Adoption, Bitfield, StopRecord, UplinkRate};
+use fltorrent_swarm::{Adoption, Bitfield, StopRecord};
 
 use crate::{pulse::Pulse, store::RoundHold};
 
@@ -49,8 +49,6 @@ pub struct Completed {
     pub is_last: bool,
     /// Whether it is the last one by a rule of early stop.
     pub converged: bool,
-    /// What this peer's uplink was measured to carry, as the next update's metainfo names it.
-    pub uplink: UplinkRate,
     /// The record of early stop's rules.
     pub stop: StopRecord,
     /// This peer trains for no round before this one.

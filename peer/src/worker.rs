@@ -19,9 +19,7 @@ use std::{
 use bytes::Bytes;
 use fltorrent_coordinator::key::KeyError;
 use fltorrent_records::report::{ModelHash, TrainFigures};
-use fltorrent_swarm::{
-    Adoption, ChunkLayout, EvaluationCounts, Metainfo, Signed, StopRecord, UplinkRate, churn::Churn,
-};
+use fltorrent_swarm::{Adoption, ChunkLayout, EvaluationCounts, Metainfo, Signed, StopRecord, churn::Churn};
 use thiserror::Error;
 use tokio::sync::mpsc;
 
@@ -172,7 +170,6 @@ struct Thread<'a> {
     /// How long the last aggregation took.
     aggregating: Duration,
     evaluation: EvaluationCounts,
-    uplink: UplinkRate,
     inbox: &'a Inbox,
     progress: &'a mpsc::Sender<Progress>,
 }
@@ -190,7 +187,6 @@ impl<'a> Thread<'a> {
             folded: [0; 32],
             aggregating: Duration::ZERO,
             evaluation: start.evaluation,
-            uplink: UplinkRate::default(),
             inbox,
             progress,
         }
@@ -281,7 +277,6 @@ impl<'a> Thread<'a> {
     fn fold(&mut self, completed: Completed) -> Option<Result<bool, WorkError>> {
         let round = completed.round;
         (self.round, self.gives_from) = (round, completed.gives_from);
-        self.uplink = completed.uplink;
         let checkpoints = self.work.checkpoints.as_ref();
         let is_due = checkpoints.is_some_and(|(writer, _)| writer.is_due(round + 1, completed.is_last));
         let (noted, is_noted) = sync_channel(1);
@@ -357,7 +352,6 @@ impl<'a> Thread<'a> {
             incarnation: self.work.incarnation,
             samples: self.work.shard.len() as u64,
             evaluation: self.evaluation,
-            uplink: self.uplink,
             base: self.base,
             folded: self.folded,
             hashes,

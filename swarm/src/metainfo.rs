@@ -8,15 +8,12 @@ use bytes::Bytes;
 use thiserror::Error;
 
 pub use crate::signed::Signed;
-use crate::{
-    suppliers::UplinkRate,
-    wire::{DecodeError, Reader, Writer},
-};
+use crate::wire::{DecodeError, Reader, Writer};
 
 /// Version of the metainfo's form.
-const VERSION: u8 = 4;
+const VERSION: u8 = 3;
 /// Bytes of a metainfo before its hashes.
-pub(crate) const METAINFO_PREFIX: usize = 127;
+pub(crate) const METAINFO_PREFIX: usize = 125;
 
 /// Counts of an evaluation on a part of the test split; sums over peers give the whole.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -46,8 +43,6 @@ pub struct Metainfo {
     pub samples: u64,
     /// How the model that the origin last aggregated did on its part of the test split.
     pub evaluation: EvaluationCounts,
-    /// What its uplink was measured to carry.
-    pub uplink: UplinkRate,
     /// BLAKE3 of the model that training started from.
     pub base: [u8; 32],
     /// What was folded of the round before ([`crate::RoundEnd::digest`]); zero in a run's first round.
@@ -70,7 +65,6 @@ impl Metainfo {
         out.u32(self.evaluation.correct);
         out.u32(self.evaluation.total);
         out.u64(self.evaluation.loss_sum.to_bits());
-        out.u16(self.uplink.step());
         out.bytes(&self.base);
         out.bytes(&self.folded);
         out.u32(self.hashes.len() as u32);
@@ -111,7 +105,6 @@ impl Metainfo {
         if samples == 0 {
             return Err(DecodeError::NoSamples);
         }
-        let uplink = UplinkRate::from_step(input.u16()?);
         let (base, folded) = (input.array()?, input.array()?);
         let found = input.u32()?;
         if found != chunks {
@@ -136,7 +129,6 @@ impl Metainfo {
             incarnation,
             samples,
             evaluation,
-            uplink,
             base,
             folded,
             hashes,

@@ -1,19 +1,21 @@
-//! Statements: what a peer signs about its links and about the end of a round. They are flooded, and relayed as they are.
+//! Statements: what a peer signs about its links, its uplink and the end of a round. They are flooded, and relayed as they are.
 
 use bytes::Bytes;
 
 use crate::{
     bitfield::Bitfield,
     limits::Limits,
+    suppliers::UplinkRate,
     view::LinkState,
     vote::Vote,
     wire::{DecodeError, Reader, Writer},
 };
 
 /// Version of a statement's form.
-const VERSION: u8 = 3;
+const VERSION: u8 = 4;
 const LINKS: u8 = 0;
 const VOTE: u8 = 1;
+const UPLINK: u8 = 2;
 /// Bytes before a statement's content.
 const PREFIX: usize = 1 + 1 + 16 + 4 + 4 + 4;
 
@@ -26,11 +28,20 @@ pub(crate) struct Speaker {
     pub(crate) incarnation: u32,
 }
 
+/// What a peer's uplink carries, as it has measured.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct MeasuredUplink {
+    /// The round in which it says so, at most once.
+    pub(crate) round: u32,
+    pub(crate) rate: UplinkRate,
+}
+
 /// The content of a statement.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Statement {
     Links(LinkState),
     Vote(Vote),
+    Uplink(MeasuredUplink),
 }
 
 /// Longest body of a statement, in bytes.
@@ -50,6 +61,7 @@ impl Statement {
         out.u8(match self {
             Self::Links(_) => LINKS,
             Self::Vote(_) => VOTE,
+            Self::Uplink(_) => UPLINK,
         });
         out.bytes(&speaker.run);
         out.u32(speaker.attempt);
@@ -78,6 +90,10 @@ impl Statement {
                     out.u32(*origin);
                     out.bytes(held.as_bytes());
                 }
+            }
+            Self::Uplink(uplink) => {
+                out.u32(uplink.round);
+                out.u16(uplink.rate.step());
             }
         }
         out.finish()
@@ -115,6 +131,10 @@ impl Statement {
                 suspects: peers(&mut input, limits)?,
             }),
             VOTE => Self::Vote(vote(&mut input, limits)?),
+            UPLINK => Self::Uplink(MeasuredUplink {
+                round: input.u32()?,
+                rate: UplinkRate::from_step(input.u16()?),
+            }),
             found => return Err(DecodeError::StatementKind { found }),
         };
         input.end()?;

@@ -32,6 +32,7 @@ mod stalled;
 mod standing;
 mod suspicion;
 mod timers;
+mod uplinks;
 mod uploads;
 mod window;
 
@@ -53,6 +54,7 @@ use metainfos::Hearers;
 use repairs::Repairs;
 use settle::Follows;
 use suspicion::Suspicions;
+use uplinks::Uplinks;
 use window::new_round;
 
 use crate::{
@@ -65,7 +67,7 @@ use crate::{
     metainfo::{Signed, Verifier},
     neighbour::{Neighbour, NeighbourState},
     round::Round,
-    suppliers::{Suppliers, UplinkRate},
+    suppliers::Suppliers,
     view::View,
 };
 
@@ -139,8 +141,7 @@ pub struct Swarm {
     ended: bool,
     /// Who supplies what, as in the last round that followed trees.
     suppliers: Option<Arc<Suppliers>>,
-    /// By peer, what its uplink was measured to carry, as trees reckon with it.
-    uplinks: Arc<[UplinkRate]>,
+    uplinks: Uplinks,
     /// Time of the last input, and of the last one whose consequences were all looked at.
     latest: Time,
     settled_at: Time,
@@ -205,7 +206,7 @@ impl Swarm {
             may_fall_apart,
             early_stop: config.early_stop,
             convergence: None,
-            uplinks: standing::unmeasured(&config),
+            uplinks: Uplinks::new(config.forest.as_ref().map_or(0, |_| config.peers)),
             config: Arc::new(config),
             verifier,
             neighbours,

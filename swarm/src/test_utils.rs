@@ -6,5 +6,5 @@ mod solo;
 
 pub use host::{Host, Outcome, Wish};
 pub(crate) use origin::sign_as;
-pub use origin::{KeyedVerifier, config, origin_data, origin_metainfo, sign};
+pub use origin::{KeyedVerifier, config, origin_data, origin_metainfo, sign, uplink_statement};
 pub use solo::Solo;

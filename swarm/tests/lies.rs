@@ -1003,7 +1003,7 @@ fn catches_up(peer: u32, incarnation: u32, signer: u32) -> Message {
     let numbers = |numbers: &[u32]| -> Vec<u8> { numbers.iter().flat_map(|it| it.to_be_bytes()).collect() };
     let body = [
         // Version and kind.
-        vec![3, 0],
+        vec![4, 0],
         vec![7; 16],
         // Attempt, peer, incarnation, sequence.
         numbers(&[0, peer, incarnation, 1]),

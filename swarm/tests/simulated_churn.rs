@@ -162,9 +162,9 @@ fn whoever_is_left_comes_to_the_end_in_packets_and_in_units() {
             let rounds = &figures[0].rounds;
             (rounds[round].completed - rounds[round - 1].completed).as_secs_f64()
         };
-        // Some still lack chunks of round 3 when the one dies that gives them.
+        // Some still lack chunks of round 3 when the one dies that gives them, and it may have been silent since before they completed round 2.
         let silence = seconds(3) + seconds(4);
-        assert!((5.0..8.5).contains(&silence), "{unit:?}: {silence}");
+        assert!((4.9..8.5).contains(&silence), "{unit:?}: {silence}");
         // Suppliers behind a peer that has gone are waited for a little.
         let soon = if selection.has_suppliers() { 5.0 } else { 3.5 };
         assert!(seconds(5) < soon, "{unit:?}: {}", seconds(5));
@@ -201,7 +201,7 @@ fn nobody_waits_for_a_training_that_hangs() {
         };
         for (hangs, next) in [(4, 5), (9, 10)] {
             // The lease begins when it last made progress, before the first peer has closed the round before.
-            assert!((3.9..6.0).contains(&seconds(hangs)), "{unit:?}: {}", seconds(hangs));
+            assert!((4.0..6.0).contains(&seconds(hangs)), "{unit:?}: {}", seconds(hangs));
             assert!(seconds(next) < seconds(2) + 0.5, "{unit:?}: {}", seconds(next));
         }
     }

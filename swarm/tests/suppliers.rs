@@ -4,8 +4,8 @@
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use fltorrent_swarm::{
-    ChunkId, ChunkLayout, Config, Forest, Message, UplinkRate,
-    test_utils::{Solo, config, origin_metainfo, sign},
+    ChunkId, ChunkLayout, Config, Forest, Message,
+    test_utils::{Solo, config, uplink_statement},
 };
 
 const PEERS: u32 = 4;
@@ -15,7 +15,7 @@ const SECOND: Duration = Duration::from_secs(1);
 const FAST: f64 = 1e6;
 
 /// Peer 0 of a mesh, in which everybody asks suppliers, with no metainfo but its own.
-fn bench(uplink: Option<f64>) -> Solo {
+fn bench() -> Solo {
     let wiring: Arc<[Vec<u32>]> = (0..PEERS)
         .map(|me| (0..PEERS).filter(|&peer| peer != me).collect())
         .collect();
@@ -30,22 +30,27 @@ fn bench(uplink: Option<f64>) -> Solo {
         ..config(0, PEERS, wiring[0].clone(), layout)
     })
     .connected();
-    bench.publish_as(signed(&bench, 0, uplink));
+    bench.publish();
     bench
 }
 
-fn signed(bench: &Solo, origin: u32, uplink: Option<f64>) -> fltorrent_swarm::Signed {
-    let mut metainfo = origin_metainfo(&bench.config, 0, origin);
-    metainfo.uplink = UplinkRate::default().measured(uplink);
-    sign(origin, &metainfo)
+/// All others' metainfos, from themselves.
+fn hear_all(bench: &mut Solo) {
+    for peer in 1..PEERS {
+        bench.hear_metainfo(peer, peer);
+    }
 }
 
-/// All others' metainfos, from themselves.
-fn hear_all(bench: &mut Solo, uplinks: [Option<f64>; 3]) {
-    for (peer, uplink) in (1..).zip(uplinks) {
-        let metainfo = signed(bench, peer, uplink);
-        bench.hear(peer, Message::Metainfo(metainfo));
-    }
+/// A peer says in a round what its uplink carries, and a neighbour passes it on.
+fn hear_uplink(bench: &mut Solo, from: u32, (round, peer): (u32, u32), rate: f64) {
+    let signed = uplink_statement(&bench.config, (round, peer), rate);
+    bench.hear(from, Message::Statement(signed));
+}
+
+/// Statements that a neighbour was told.
+fn statements(bench: &Solo, peer: u32) -> usize {
+    let sent = bench.sent(peer).into_iter();
+    sent.filter(|it| matches!(it, Message::Statement(_))).count()
 }
 
 /// Positions that a neighbour has been asked for, and which of them not any more.
@@ -82,8 +87,8 @@ fn give(bench: &mut Solo, peer: u32, position: u32, (number, backlog): (u32, u32
 
 #[test]
 fn each_chunk_is_asked_of_one_neighbour() {
-    let mut bench = bench(None);
-    hear_all(&mut bench, [None; 3]);
+    let mut bench = bench();
+    hear_all(&mut bench);
     let all: Vec<u32> = (1..PEERS).flat_map(|peer| wanted(&bench, peer)).collect();
     let different: BTreeSet<u32> = all.iter().copied().collect();
     assert_eq!(all.len(), different.len());
@@ -91,30 +96,81 @@ fn each_chunk_is_asked_of_one_neighbour() {
     assert_eq!(bench.swarm.check(), Ok(()));
 }
 
+/// Chunks of others' that a neighbour is to pass on.
+fn relayed(bench: &Solo, peer: u32) -> usize {
+    wanted(bench, peer)
+        .iter()
+        .filter(|position| !is_of(peer)(position))
+        .count()
+}
+
 #[test]
-fn trees_follow_what_all_have_measured() {
-    let mut bench = bench(Some(FAST));
-    hear_all(&mut bench, [Some(FAST / 50.0), Some(FAST), None]);
-    let of_slow = wanted(&bench, 1);
-    assert!(of_slow.iter().any(is_of(1)), "nobody else has its own update");
-    let relayed = of_slow.iter().filter(|position| !is_of(1)(position)).count();
-    assert_eq!(relayed, 0, "{of_slow:?}");
-    // It was asked for others' chunks before all had told what their uplinks carry.
-    let taken_back = bench
-        .sent(1)
-        .into_iter()
-        .filter(|it| matches!(it, Message::Unwant { .. }));
-    assert!(taken_back.count() > 0);
+fn trees_follow_what_was_measured_within_the_round() {
+    let mut bench = bench();
+    hear_all(&mut bench);
+    assert!(relayed(&bench, 1) > 0, "all count as equal");
+    bench.swarm.measured_uplink(bench.now, FAST);
+    bench.drain();
+    hear_uplink(&mut bench, 1, (0, 1), FAST / 50.0);
+    hear_uplink(&mut bench, 3, (0, 2), FAST);
+    assert!(relayed(&bench, 1) > 0, "others may say something, too");
+    bench.pass(SECOND);
+    assert_eq!(relayed(&bench, 1), 0, "{:?}", wanted(&bench, 1));
+    assert!(wanted(&bench, 1).iter().any(is_of(1)), "nobody else has its own update");
+    let is_taken_back = |it: &Message| matches!(it, Message::Unwant { .. });
+    assert!(bench.sent(1).iter().any(is_taken_back));
     let all: BTreeSet<u32> = (1..PEERS).flat_map(|peer| wanted(&bench, peer)).collect();
     assert_eq!(all, (CHUNKS..PEERS * CHUNKS).collect());
     assert_eq!(bench.swarm.check(), Ok(()));
 }
 
+#[test]
+fn an_uplink_is_told_once_a_round_and_where_it_is_another_one() {
+    let mut bench = bench();
+    hear_all(&mut bench);
+    let mut tell = |rate| {
+        let told = bench.swarm.measured_uplink(bench.now, rate).is_some();
+        bench.drain();
+        (
+            told,
+            (1..PEERS).map(|peer| statements(&bench, peer)).collect::<Vec<_>>(),
+        )
+    };
+    assert_eq!(tell(FAST), (true, vec![1; 3]));
+    assert_eq!(tell(FAST * 1.05), (false, vec![1; 3]), "it is near");
+    assert_eq!(tell(FAST * 2.0), (false, vec![1; 3]), "it was told in this round");
+    // Whoever is next to the one that says it has it from there.
+    hear_uplink(&mut bench, 1, (0, 1), FAST);
+    assert_eq!(statements(&bench, 2), 1);
+    // What comes from two rounds ahead, or a second time in a round, counts for nothing.
+    hear_uplink(&mut bench, 1, (2, 1), FAST / 50.0);
+    hear_uplink(&mut bench, 1, (0, 1), FAST / 50.0);
+    bench.pass(SECOND);
+    assert!(relayed(&bench, 1) > 0);
+    // The next round is near enough.
+    hear_uplink(&mut bench, 1, (1, 1), FAST / 50.0);
+    bench.pass(SECOND);
+    assert_eq!(relayed(&bench, 1), 0);
+    assert_eq!(bench.swarm.check(), Ok(()));
+}
+
+#[test]
+fn a_neighbour_that_comes_back_is_told_of_all_uplinks() {
+    let mut bench = bench();
+    hear_all(&mut bench);
+    for peer in 1..PEERS {
+        hear_uplink(&mut bench, peer, (0, peer), FAST);
+    }
+    bench.forget_sent();
+    bench.connect(2);
+    assert_eq!(statements(&bench, 2), 3);
+}
+
 /// Neighbour 1 gives a chunk a second and could give so many more, neighbour 2 has all that is asked of that and nothing to do; what was asked of each
 /// before, in all.
 fn busy_and_idle(backlog: u32) -> (Solo, BTreeSet<u32>, usize) {
-    let mut bench = bench(None);
-    hear_all(&mut bench, [None; 3]);
+    let mut bench = bench();
+    hear_all(&mut bench);
     let of_busy = wanted(&bench, 1);
     let of_idle = wanted(&bench, 2).len();
     for peer in 1..PEERS {
@@ -194,8 +250,8 @@ fn whoever_has_gone_on_is_asked_for_what_is_late() {
 
 #[test]
 fn whoever_is_a_round_behind_is_told_of_the_metainfo_that_it_lacks() {
-    let mut bench = bench(None);
-    hear_all(&mut bench, [None; 3]);
+    let mut bench = bench();
+    hear_all(&mut bench);
     let told = |bench: &Solo, peer| {
         let sent = bench.sent(peer).into_iter();
         sent.filter(|it| matches!(it, Message::Metainfo(_))).count()
@@ -227,7 +283,7 @@ fn whoever_is_a_round_behind_is_told_of_the_metainfo_that_it_lacks() {
 
 #[test]
 fn what_is_taken_back_twice_is_announced_once() {
-    let mut bench = bench(None);
+    let mut bench = bench();
     let round = 0;
     bench.hear(2, Message::Interested);
     let positions = vec![1];

@@ -3,7 +3,7 @@
 
 use bytes::Bytes;
 use fltorrent_swarm::{
-    Bitfield, ChunkId, EvaluationCounts, Hello, Message, Metainfo, PieceHeader, Signed, UplinkRate, fuzzing,
+    Bitfield, ChunkId, EvaluationCounts, Hello, Message, Metainfo, PieceHeader, Signed, fuzzing,
     message::{DecodeError, FrameDecoder, Limits},
 };
 
@@ -37,17 +37,16 @@ fn metainfo() -> Metainfo {
             total: 10,
             loss_sum: 1.5,
         },
-        uplink: UplinkRate::default().measured(Some(1e6)),
         base: [0x22; 32],
         folded: [0x66; 32],
         hashes: vec![[0x33; 32], [0x44; 32], [0x55; 32]],
     }
 }
 
-/// Version, run, attempt, round, origin, incarnation, samples, correct, total, loss sum, uplink, base, folded, count, hashes.
+/// Version, run, attempt, round, origin, incarnation, samples, correct, total, loss sum, base, folded, count, hashes.
 const METAINFO: &str = "
-    04 11111111111111111111111111111111 00000001 00000002 00000001 00000005 000000000000012c
-    00000009 0000000a 3ff8000000000000 02b7
+    03 11111111111111111111111111111111 00000001 00000002 00000001 00000005 000000000000012c
+    00000009 0000000a 3ff8000000000000
     2222222222222222222222222222222222222222222222222222222222222222
     6666666666666666666666666666666666666666666666666666666666666666
     00000003
@@ -129,7 +128,7 @@ fn vectors() -> Vec<(Message, Vec<u8>)> {
         (Message::Closed { round: 2 }, "00000005 24 00000002"),
     ];
     let mut vectors: Vec<_> = table.into_iter().map(|(message, text)| (message, hex(text))).collect();
-    let metainfo = format!("000000f1 21 000000df {METAINFO} 00000002 cafe 00000003 516070");
+    let metainfo = format!("000000ef 21 000000dd {METAINFO} 00000002 cafe 00000003 516070");
     vectors.push((Message::Metainfo(signed), hex(&metainfo)));
     let statement = Signed {
         body: Bytes::from_static(&[0x01, 0x00]),
@@ -347,7 +346,7 @@ fn each_message_has_a_longest_frame_of_its_own() {
         (8, 5),
         (16, 5),
         (32, 1025),
-        (33, 1 + 12 + 127 + 32_000_000 + 4096 + 256),
+        (33, 1 + 12 + 125 + 32_000_000 + 4096 + 256),
         (34, 5),
         (35, 5),
         (36, 5),
@@ -397,14 +396,14 @@ fn lengths_inside_a_metainfo_are_bounded() {
         ("21 7fffffff", "Length"),
         ("21 00000000 00001001", "Length"),
         ("21 00000000 00000000 00000101", "Length"),
-        ("21 000000df 01", "Truncated"),
+        ("21 000000dd 01", "Truncated"),
     ] {
         let error = Message::decode(&hex(text), &LIMITS).unwrap_err();
         assert!(format!("{error:?}").starts_with(found), "{text}: {error:?}");
     }
     let mut huge = hex(METAINFO);
-    huge.truncate(127);
-    huge[123..127].copy_from_slice(&u32::MAX.to_be_bytes());
+    huge.truncate(125);
+    huge[121..125].copy_from_slice(&u32::MAX.to_be_bytes());
     assert_eq!(
         Metainfo::decode(&huge, 3),
         Err(DecodeError::ChunkCount {
@@ -413,7 +412,7 @@ fn lengths_inside_a_metainfo_are_bounded() {
         })
     );
     // A plan with as many chunks as the metainfo claims takes no memory for hashes that are not there.
-    assert_eq!(Metainfo::decode(&huge, u32::MAX), Err(DecodeError::Truncated(127)));
+    assert_eq!(Metainfo::decode(&huge, u32::MAX), Err(DecodeError::Truncated(125)));
 }
 
 #[test]

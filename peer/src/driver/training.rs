@@ -1,5 +1,7 @@
 //! Reports of the training thread, handed to the swarm, and the rounds that the thread waits for.
 
+use std::time::Duration;
+
 use fltorrent_crds::plan::ChurnKind;
 use fltorrent_swarm::Adoption;
 
@@ -9,6 +11,9 @@ use crate::{
     transport::Link,
     worker::Progress,
 };
+
+/// How often it is looked at what the uplink carries.
+const MEASURED: Duration = Duration::from_millis(100);
 
 impl Driver {
     pub(super) fn progressed(&mut self, progress: Progress) -> Result<(), RunError> {
@@ -73,7 +78,6 @@ impl Driver {
 
     /// A round is closed: the training thread aggregates, and the next one begins for the swarm.
     pub(super) fn closed(&mut self, round: u32) -> Result<(), RunError> {
-        self.measure_uplink();
         let swarm = &self.parts.swarm;
         let end = swarm.round_end().filter(|end| end.round == round);
         let end = end.ok_or(RunError::NoEnd { round })?;
@@ -101,7 +105,6 @@ impl Driver {
             folded: end.digest,
             is_last: swarm.is_last(),
             converged: swarm.convergence().is_some(),
-            uplink: self.uplink,
             stop: swarm.stop_record(),
             gives_from: swarm.gives_from(),
             hold: self.parts.store.hold(round),
@@ -116,12 +119,17 @@ impl Driver {
         Ok(())
     }
 
-    /// What the uplink carries, for the next update's metainfo.
-    fn measure_uplink(&mut self) {
-        let measured = self.uplink.measured(self.parts.transport.measured_uplink());
-        if measured != self.uplink {
-            self.uplink = measured;
-            tracing::info!(bytes_per_second = measured.bytes(), "the uplink was measured");
+    /// The others hear what the uplink carries, where that is another rate than they know.
+    pub(super) fn measure_uplink(&mut self) {
+        let now = self.now();
+        if now < self.measured_at + MEASURED {
+            return;
+        }
+        self.measured_at = now;
+        let rate = self.parts.transport.measured_uplink();
+        let told = rate.and_then(|rate| self.parts.swarm.measured_uplink(now, rate));
+        if let Some(told) = told {
+            tracing::info!(bytes_per_second = told.bytes(), "the uplink was measured");
         }
     }
 

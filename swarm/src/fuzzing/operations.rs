@@ -16,7 +16,8 @@ use crate::{
     repair::Repair,
     rules::{Deadline, OnPeerLoss, RoundRules},
     signed::Signed,
-    statement::{Speaker, Statement},
+    statement::{MeasuredUplink, Speaker, Statement},
+    suppliers::UplinkRate,
     swarm::{Action, Departure, Swarm},
     test_utils::{Host, Wish, config, origin_data, origin_metainfo, sign, sign_as},
     view::LinkState,
@@ -179,6 +180,10 @@ impl World {
                 assert!(verdict.is_none() || asked == Some(&header.chunk));
             }
             9 if kind & 16 != 0 => self.swarm.progressed(self.now),
+            9 if kind & 32 != 0 => {
+                let rate = 1e5 * f64::from(bytes.next()?);
+                self.swarm.measured_uplink(self.now, rate);
+            }
             9 => self.swarm.handle_unreachable(peer, "nobody is there".to_owned()),
             10 => self.tell_all(peer),
             11 if self.host.config.forest.is_some() => self.stand(peer, bytes)?,
@@ -330,7 +335,7 @@ impl World {
         })
     }
 
-    /// What a peer says of its links, or of a round's end; sometimes signed by another one.
+    /// What a peer says of its links, its uplink, or a round's end; sometimes signed by another one.
     fn statement(&self, bytes: &mut impl Iterator<Item = u8>, round: u32) -> Option<Signed> {
         let (who, mask, small) = (bytes.next()?, bytes.next()?, u32::from(bytes.next()?) % 4);
         let of = |bits: u8, len: u32| {
@@ -350,6 +355,10 @@ impl World {
                 extra: of(mask >> 2, PEERS).iter().collect(),
                 finished: of(mask >> 4, PEERS).iter().collect(),
                 suspects: of(mask >> 6, PEERS).iter().collect(),
+            }),
+            _ if mask == 0xff => Statement::Uplink(MeasuredUplink {
+                round,
+                rate: UplinkRate::default().measured(1e5 * f64::from(1 + small)),
             }),
             _ => {
                 let held = of(bytes.next()?, CHUNKS);

@@ -13,6 +13,8 @@ const INTERVAL: Duration = Duration::from_millis(40);
 const PACKETS: f64 = 24.0;
 /// The weight of the newest interval.
 const WEIGHT: f64 = 0.3;
+/// Intervals after which a rate is told to others: the first may have a burst in it.
+const SURE: u32 = 3;
 /// Others' share of what came in from which they count.
 const OTHERS: f64 = 0.1;
 /// The share of the link that they leave at least.
@@ -79,8 +81,9 @@ pub(super) struct Observed {
     /// Bytes that came in, and those of others.
     came: f64,
     others: f64,
-    /// Bytes a second, once known.
+    /// Bytes a second, once known, and how many times that was found.
     carried: Option<f64>,
+    found: u32,
     /// Others' share of what came in, and bytes of theirs that wait, on average.
     share: f64,
     theirs: f64,
@@ -99,6 +102,7 @@ impl Observed {
             came: 0.0,
             others: 0.0,
             carried: None,
+            found: 0,
             share: 0.0,
             theirs: 0.0,
         }
@@ -112,6 +116,11 @@ impl Observed {
             false => self.share.min(1.0 - LEFT),
         };
         self.carried.map(|carried| carried * (1.0 - others))
+    }
+
+    /// Whether the rate was found often enough to tell others of it.
+    pub(super) fn is_sure(&self) -> bool {
+        self.found >= SURE
     }
 
     /// Whether all that waits is this process's.
@@ -177,6 +186,7 @@ impl Observed {
         if let Some(rate) = self.busy.take_rate(self.packet) {
             let known = self.carried.unwrap_or(rate);
             self.carried = Some(known + WEIGHT * (rate - known));
+            self.found = self.found.saturating_add(1);
         }
     }
 }

@@ -110,7 +110,10 @@ impl Uplink {
 
     /// Bytes a second that it was measured to carry for this process, where nobody declares that.
     pub fn measured(&self) -> Option<f64> {
-        self.rate().filter(|_| self.is_observed())
+        match &self.sharing {
+            Sharing::Observed(observed) if observed.is_sure() => self.rate(),
+            _ => None,
+        }
     }
 
     #[cfg(test)]

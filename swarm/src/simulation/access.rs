@@ -232,13 +232,11 @@ impl World<AccessLinks> {
     /// A peer's update is ready. In cohorts most peers have none of their own.
     fn publish(&mut self, peer: u32) {
         let now = self.now;
-        let paced = self.links.paced[peer as usize].as_ref();
-        let uplink = paced.and_then(|paced| paced.uplink.lock().measured());
         let at = &mut self.peers[peer as usize];
         at.own.waiting.publish(now);
         if peer < at.swarm.peers() && at.swarm.gives() {
             let round = at.swarm.round();
-            let update = at.own.update(round, uplink);
+            let update = at.own.update(round);
             // Skew is one round: nobody speaks of older ones any more.
             self.links.signed = self.links.signed.split_off(&round.saturating_sub(2));
             let signed = self.links.signed.entry(round).or_default();

@@ -1,4 +1,4 @@
-//! What an uplink was measured to carry, as its peer's metainfo tells it.
+//! What an uplink was measured to carry, as its peer tells it.
 
 /// The rate of step 1, bytes a second, and of each further step as a multiple of the one before.
 const FIRST: f64 = 1000.0;
@@ -13,7 +13,7 @@ const KEPT: f64 = 0.1;
 pub struct UplinkRate(u16);
 
 impl UplinkRate {
-    /// As it stands in a metainfo; 0 where nobody has measured it.
+    /// As it stands in a statement; 0 where nobody has measured it.
     pub(crate) const fn from_step(step: u16) -> Self {
         Self(step)
     }
@@ -29,10 +29,7 @@ impl UplinkRate {
 
     /// What is told after one more measurement, bytes a second.
     #[must_use]
-    pub fn measured(self, rate: Option<f64>) -> Self {
-        let Some(rate) = rate else {
-            return self;
-        };
+    pub fn measured(self, rate: f64) -> Self {
         let is_near = self.bytes().is_some_and(|known| (rate / known - 1.0).abs() <= KEPT);
         if is_near {
             return self;
@@ -50,23 +47,22 @@ mod tests {
     fn steps_are_as_near_as_they_can_be() {
         assert_eq!(UplinkRate::default().bytes(), None);
         for rate in [1e3, 125e3, 1.25e6, 125e6, 12.5e9] {
-            let found = UplinkRate::default().measured(Some(rate)).bytes().unwrap();
+            let found = UplinkRate::default().measured(rate).bytes().unwrap();
             assert!((found / rate - 1.0).abs() < 0.0051, "{rate}: {found}");
         }
         for (rate, expected) in [(0.0, 1), (1.0, 1), (f64::INFINITY, MOST)] {
-            assert_eq!(UplinkRate::default().measured(Some(rate)).step(), expected);
+            assert_eq!(UplinkRate::default().measured(rate).step(), expected);
         }
     }
 
     #[test]
     fn a_step_is_kept_for_as_long_as_the_rate_is_near() {
-        let known = UplinkRate::default().measured(Some(1e6));
-        assert_eq!(known.measured(None), known);
+        let known = UplinkRate::default().measured(1e6);
         for near in [0.92e6, 1.08e6] {
-            assert_eq!(known.measured(Some(near)), known);
+            assert_eq!(known.measured(near), known);
         }
         for far in [0.85e6, 1.15e6] {
-            assert_ne!(known.measured(Some(far)), known);
+            assert_ne!(known.measured(far), known);
         }
     }
 }

@@ -20,7 +20,6 @@ use crate::{
     neighbour::{Neighbour, NeighbourState},
     round::Round,
     signed::Signed,
-    suppliers::UplinkRate,
 };
 
 /// Votes that a peer passes on while it catches up, at most.
@@ -331,7 +330,6 @@ impl Swarm {
                 incarnation: 0,
                 samples: 0,
                 evaluation: EvaluationCounts::default(),
-                uplink: UplinkRate::default(),
                 base: state.model,
                 folded: state.set_hash,
                 hashes: state.hashes.clone(),

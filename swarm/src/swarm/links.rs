@@ -150,7 +150,7 @@ impl Swarm {
         }
     }
 
-    fn speaker(&self) -> Speaker {
+    pub(super) fn speaker(&self) -> Speaker {
         let hello = &self.config.hello;
         Speaker {
             run: hello.run,
@@ -233,7 +233,12 @@ impl Swarm {
 
     /// Everything that was said, for a neighbour that may not know it.
     pub(super) fn tell_statements(&mut self, at: usize) {
-        let mut known: Vec<Signed> = self.view.statements().cloned().collect();
+        let mut known: Vec<Signed> = self
+            .view
+            .statements()
+            .chain(self.uplinks.statements())
+            .cloned()
+            .collect();
         for number in self.window() {
             if let Some(round) = self.round_mut(number) {
                 known.extend(round.votes.statements().cloned());
@@ -245,8 +250,12 @@ impl Swarm {
     }
 
     pub(super) fn flood(&mut self, from: Option<usize>, signed: &Signed) {
+        self.flood_to(from, signed, |_| true);
+    }
+
+    pub(super) fn flood_to(&mut self, from: Option<usize>, signed: &Signed, is_told: impl Fn(usize) -> bool) {
         for at in 0..self.neighbours.len() {
-            if Some(at) != from && self.neighbours[at].is_open() {
+            if Some(at) != from && self.neighbours[at].is_open() && is_told(at) {
                 self.send(at, Message::Statement(signed.clone()));
             }
         }
@@ -271,10 +280,16 @@ impl Swarm {
             Statement::Vote(vote) => self
                 .round_mut(vote.round)
                 .is_none_or(|round| round.votes.knows(of, &signed.body)),
+            // All is told once more when this peer has caught up, and nobody who takes part is further ahead.
+            Statement::Uplink(uplink) => {
+                let is_ahead = self.joining.is_some() || uplink.round > self.next_number();
+                is_ahead || self.uplinks.knows(of, incarnation, uplink.round)
+            }
         };
-        // What this process says comes from itself only, and where a loss ends the run nobody says anything.
+        // What this process says comes from itself only, and where a loss ends the run nobody says anything of links.
         let own = self.config.hello.incarnation;
-        if is_known || !self.goes_on_without() || of == self.config.me() && incarnation == own {
+        let is_of_use = self.goes_on_without() || matches!(statement, Statement::Uplink(_));
+        if is_known || !is_of_use || of == self.config.me() && incarnation == own {
             return Ok(());
         }
         let signer = Signer { peer: of, incarnation };
@@ -288,6 +303,7 @@ impl Swarm {
         }
         match statement {
             Statement::Links(state) => self.links_heard(now, &speaker, state, Some(at), signed),
+            Statement::Uplink(uplink) => self.uplink_heard(now, &speaker, uplink, Some(at), signed),
             Statement::Vote(_) if self.joining.is_some() => self.relay(at, &signed),
             Statement::Vote(vote) => {
                 let number = vote.round;

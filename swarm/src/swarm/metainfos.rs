@@ -90,9 +90,6 @@ impl Swarm {
         if from.is_some() && number == self.current.number {
             self.recall(origin);
         }
-        if number == self.current.number {
-            self.follow_uplinks();
-        }
         if self.adopted.is_some() {
             self.publish_when_certified(now);
         }

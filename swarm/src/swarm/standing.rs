@@ -8,17 +8,10 @@ use super::{
 };
 use crate::{
     Time,
-    config::Config,
     message::{Message, PieceHeader},
     requests::{Outstanding, backlog_of},
-    suppliers::{Suppliers, UplinkRate},
+    suppliers::Suppliers,
 };
-
-/// What trees reckon with before anything was measured.
-pub(super) fn unmeasured(config: &Config) -> Arc<[UplinkRate]> {
-    let peers = config.forest.as_ref().map_or(0, |_| config.peers);
-    vec![UplinkRate::default(); peers as usize].into()
-}
 
 impl Swarm {
     /// The round that has just begun here follows the trees of those who take part.
@@ -27,12 +20,7 @@ impl Swarm {
             return;
         }
         let members: Vec<u32> = self.view.members().iter().collect();
-        // Who has come since has not heard what those told that are gone.
-        let known = |(peer, &uplink): (u32, &UplinkRate)| match self.view.members().contains(peer) {
-            true => uplink,
-            false => UplinkRate::default(),
-        };
-        self.uplinks = (0..).zip(self.uplinks.iter()).map(known).collect();
+        self.begin_with_uplinks();
         let Some(suppliers) = self.suppliers_of(&members) else {
             return;
         };
@@ -45,54 +33,20 @@ impl Swarm {
         }
     }
 
-    /// Once all who take part have told what their uplinks carry, trees follow that, within the round. Everybody learns that soon after the last one has said it.
-    pub(super) fn follow_uplinks(&mut self) {
-        let Some(suppliers) = self.suppliers.clone().filter(|_| self.current.suppliers().is_some()) else {
-            return;
-        };
-        let members = (0..self.config.peers).filter(|&peer| suppliers.has(peer));
-        // Whoever gives nothing in this round tells nothing, and counts as one whose uplink nobody has measured.
-        let round = self.current.number;
-        let is_waited_for = |peer| self.current.metainfo(peer).is_none() && self.view.gives(peer, round);
-        if members.clone().any(is_waited_for) {
-            return;
-        }
-        let members: Vec<u32> = members.collect();
-        let mut uplinks = vec![UplinkRate::default(); self.uplinks.len()];
-        for &member in &members {
-            let told = self.current.metainfo(member).map(|it| it.parsed.uplink);
-            uplinks[member as usize] = told.unwrap_or_default();
-        }
-        if *uplinks == *self.uplinks {
-            return;
-        }
-        self.uplinks = uplinks.into();
-        let Some(suppliers) = self.suppliers_of(&members) else {
-            return;
-        };
-        self.suppliers = Some(Arc::clone(&suppliers));
-        let arriving = self.arriving().collect();
-        let taken_back = self.current.change_suppliers(suppliers, &arriving);
-        for (at, positions) in taken_back {
-            self.tell_unwanted(at, &positions);
-        }
-        self.update_interest();
-    }
-
     /// Those of these members; those of the last round where they are the same. None where the manifest wants none, and while this peer catches up.
-    fn suppliers_of(&self, members: &[u32]) -> Option<Arc<Suppliers>> {
+    pub(super) fn suppliers_of(&self, members: &[u32]) -> Option<Arc<Suppliers>> {
         let forest = self.config.forest.as_ref().filter(|_| self.joining.is_none())?;
         let neighbours: Vec<u32> = self.neighbours.iter().map(|neighbour| neighbour.peer).collect();
         let known = self.suppliers.as_ref();
-        if let Some(known) = known.filter(|it| it.are_of(members, &self.uplinks, &neighbours)) {
+        if let Some(known) = known.filter(|it| it.are_of(members, self.uplinks.rates(), &neighbours)) {
             return Some(Arc::clone(known));
         }
-        let uplinks = Arc::clone(&self.uplinks);
+        let uplinks = Arc::clone(self.uplinks.rates());
         Suppliers::new(forest, (members, uplinks), self.config.me(), neighbours).map(Arc::new)
     }
 
     /// Chunks whose piece has begun to come as the answer to a standing request.
-    fn arriving(&self) -> impl Iterator<Item = u32> + '_ {
+    pub(super) fn arriving(&self) -> impl Iterator<Item = u32> + '_ {
         let arriving = self.neighbours.iter().flat_map(|neighbour| neighbour.arriving.values());
         arriving.map(|piece| piece.position)
     }

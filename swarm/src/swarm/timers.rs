@@ -9,6 +9,7 @@ impl Swarm {
         self.give_up_neighbours(now);
         self.drop_overdue(now);
         self.drop_late_suppliers(now);
+        self.follow_uplinks(now);
         self.ask_all_idle(now);
         self.look_at_lease(now);
         if self.choker.next <= now {
@@ -34,10 +35,8 @@ impl Swarm {
         let penalties = neighbours
             .map(|neighbour| neighbour.not_before)
             .filter(|&at| at > self.latest);
-        let overdue = [self.next_overdue(), self.next_late_supplier(), self.next_ask_idle()]
-            .into_iter()
-            .flatten()
-            .min();
+        let overdue = [self.next_overdue(), self.next_late_supplier(), self.next_ask_idle()];
+        let overdue = overdue.into_iter().chain([self.next_follow_uplinks()]).flatten().min();
         let choke = self.someone_waits().then_some(self.choker.next);
         let absent = self.next_link_due();
         let vote = self.next_vote();

@@ -15,6 +15,7 @@ use crate::{
     selection::ChunkSelection,
     selection::mix,
     signed::Signed,
+    statement::{MeasuredUplink, Speaker, Statement},
     suppliers::UplinkRate,
 };
 
@@ -87,7 +88,6 @@ pub fn origin_metainfo(config: &Config, round: u32, origin: u32) -> Metainfo {
         incarnation: config.hello.incarnation,
         samples: u64::from(origin) + 1,
         evaluation: learning_curve(round),
-        uplink: UplinkRate::default().measured(Some(1e5 * f64::from(1 + (round + origin) % 3))),
         base: [0; 32],
         folded: [0; 32],
         hashes: (0..config.layout.chunks())
@@ -111,6 +111,18 @@ fn learning_curve(round: u32) -> EvaluationCounts {
 /// A metainfo as `origin` signs it in virtual time.
 pub fn sign(origin: u32, metainfo: &Metainfo) -> Signed {
     sign_as(origin, metainfo.encode())
+}
+
+/// What a peer says of its uplink in a round, bytes a second.
+pub fn uplink_statement(config: &Config, (round, peer): (u32, u32), rate: f64) -> Signed {
+    let speaker = Speaker {
+        run: config.hello.run,
+        attempt: config.hello.attempt,
+        peer,
+        incarnation: config.hello.incarnation,
+    };
+    let rate = UplinkRate::default().measured(rate);
+    sign_as(peer, Statement::Uplink(MeasuredUplink { round, rate }).encode(&speaker))
 }
 
 /// What `origin` says, signed in virtual time.

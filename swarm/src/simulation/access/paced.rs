@@ -1,7 +1,12 @@
 //! A peer that shares its uplink among its connections by rule: what takes precedence goes first, and no faster than the uplink carries.
 
+use std::time::Duration;
+
 use super::{AccessEvent, AccessLinks, window::Uplink};
-use crate::simulation::world::World;
+use crate::{Time, simulation::world::World};
+
+/// How often a peer looks at what its uplink carries, as the driver of a real one.
+const MEASURED: Duration = Duration::from_millis(100);
 
 /// The uplink of such a peer.
 #[derive(Debug)]
@@ -9,11 +14,17 @@ pub(super) struct PacedUplink {
     pub(super) uplink: Uplink,
     /// An event will look at it again.
     is_due: bool,
+    /// When it was looked at what it carries.
+    measured_at: Time,
 }
 
 impl PacedUplink {
     pub(super) fn new(uplink: Uplink) -> Self {
-        Self { uplink, is_due: false }
+        Self {
+            uplink,
+            is_due: false,
+            measured_at: Time::ZERO,
+        }
     }
 }
 
@@ -27,6 +38,23 @@ impl World<AccessLinks> {
             uplink.is_due = false;
         }
         self.pump_peer(peer);
+        self.measure(peer);
+    }
+
+    /// The peer sees what its uplink carries, where nobody declares that.
+    fn measure(&mut self, peer: u32) {
+        let Some(paced) = &mut self.links.paced[peer as usize] else {
+            return;
+        };
+        if self.now < paced.measured_at + MEASURED {
+            return;
+        }
+        paced.measured_at = self.now;
+        let rate = paced.uplink.lock().measured();
+        let swarm = &mut self.peers[peer as usize].swarm;
+        if rate.and_then(|rate| swarm.measured_uplink(self.now, rate)).is_some() {
+            self.act(peer);
+        }
     }
 
     /// Sends what goes first of all that a peer's connections have, as fast as its uplink carries it.

@@ -15,7 +15,6 @@ use crate::{
     message::DecodeError,
     metainfo::{EvaluationCounts, KnownMetainfo, Metainfo, Signed, Signer, Verifier},
     simulation::figures::{PeerFigures, Waiting},
-    suppliers::UplinkRate,
     swarm::{EndCause, RoundEnd, Stats, Swarm},
 };
 
@@ -61,7 +60,6 @@ pub(super) fn new(config: Config, read: &Read, events: &[ChurnPlan], past: &Past
         incarnation: config.hello.incarnation,
         samples: 1,
         evaluation: EvaluationCounts::default(),
-        uplink: UplinkRate::default(),
         base: [0; 32],
         folded: [0; 32],
         hashes: vec![[0; 32]; config.layout.chunks() as usize],
@@ -160,10 +158,9 @@ impl Own {
         }
     }
 
-    /// Its metainfo of a round, with what its uplink was measured to carry, bytes a second.
-    pub(super) fn update(&mut self, round: u32, uplink: Option<f64>) -> Signed {
+    /// Its metainfo of a round.
+    pub(super) fn update(&mut self, round: u32) -> Signed {
         self.template.round = round;
-        self.template.uplink = self.template.uplink.measured(uplink);
         signed(self.template.encode())
     }
 }
