@@ -81,9 +81,11 @@ pub(super) struct Observed {
     /// Bytes that came in, and those of others.
     came: f64,
     others: f64,
-    /// Bytes a second, once known, and how many times that was found.
+    /// Bytes a second, once known.
     carried: Option<f64>,
-    found: u32,
+    /// The same of what was seen alone, with nothing added where the link seems to carry more, and how many times it was.
+    seen: f64,
+    times: u32,
     /// Others' share of what came in, and bytes of theirs that wait, on average.
     share: f64,
     theirs: f64,
@@ -102,7 +104,8 @@ impl Observed {
             came: 0.0,
             others: 0.0,
             carried: None,
-            found: 0,
+            seen: 0.0,
+            times: 0,
             share: 0.0,
             theirs: 0.0,
         }
@@ -110,17 +113,20 @@ impl Observed {
 
     /// Bytes a second that this process may send, once the link has been seen busy.
     pub(super) fn rate(&self) -> Option<f64> {
-        let others = match self.is_alone() {
-            true => 0.0,
-            false if self.theirs > PRESSED * self.packet => 1.0 - LEFT,
-            false => self.share.min(1.0 - LEFT),
-        };
-        self.carried.map(|carried| carried * (1.0 - others))
+        self.carried.map(|carried| carried * self.own_share())
     }
 
-    /// Whether the rate was found often enough to tell others of it.
-    pub(super) fn is_sure(&self) -> bool {
-        self.found >= SURE
+    /// The same as others may hear it, once that was seen often enough.
+    pub(super) fn measured(&self) -> Option<f64> {
+        (self.times >= SURE).then(|| self.seen * self.own_share())
+    }
+
+    fn own_share(&self) -> f64 {
+        match self.is_alone() {
+            true => 1.0,
+            false if self.theirs > PRESSED * self.packet => LEFT,
+            false => 1.0 - self.share.min(1.0 - LEFT),
+        }
     }
 
     /// Whether all that waits is this process's.
@@ -186,7 +192,9 @@ impl Observed {
         if let Some(rate) = self.busy.take_rate(self.packet) {
             let known = self.carried.unwrap_or(rate);
             self.carried = Some(known + WEIGHT * (rate - known));
-            self.found = self.found.saturating_add(1);
+            let seen = if self.times == 0 { rate } else { self.seen };
+            self.seen = seen + WEIGHT * (rate - seen);
+            self.times = self.times.saturating_add(1);
         }
     }
 }

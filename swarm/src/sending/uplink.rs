@@ -111,8 +111,8 @@ impl Uplink {
     /// Bytes a second that it was measured to carry for this process, where nobody declares that.
     pub fn measured(&self) -> Option<f64> {
         match &self.sharing {
-            Sharing::Observed(observed) if observed.is_sure() => self.rate(),
-            _ => None,
+            Sharing::Observed(observed) => observed.measured(),
+            Sharing::Windows | Sharing::Turns => None,
         }
     }
 

@@ -17,6 +17,8 @@ const COALESCE: Duration = Duration::from_millis(10);
 /// To one that knows of plenty which it lacks and could ask for here they are not urgent.
 const COALESCE_PLENTY: Duration = Duration::from_millis(40);
 const PLENTY: usize = 64;
+/// Where chunks come from suppliers, announcements matter to those only whose supplier is late.
+const COALESCE_SUPPLIED: Duration = Duration::from_millis(200);
 
 impl Swarm {
     /// A neighbour has just been greeted: everything that it may not know.
@@ -279,6 +281,7 @@ impl Swarm {
         if neighbour.haves_due.is_none() && !neighbour.fenced {
             let known = (self.current.ahead_of(at) as usize).saturating_sub(neighbour.haves.len());
             let pause = match neighbour.active.is_empty() {
+                _ if self.current.suppliers().is_some() => COALESCE_SUPPLIED,
                 _ if known >= PLENTY => COALESCE_PLENTY,
                 false => COALESCE,
                 true => Duration::ZERO,

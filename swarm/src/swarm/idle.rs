@@ -36,6 +36,10 @@ impl Swarm {
             let may_hear = neighbour.is_open() && !neighbour.is_told_idle && !neighbour.choking;
             if may_hear && !self.current.neighbour(at).done && self.current.has_more_for(at) {
                 self.neighbours[at].is_told_idle = true;
+                // What it has to offer is told with that.
+                if let Some(due) = &mut self.neighbours[at].haves_due {
+                    *due = self.latest;
+                }
                 self.send(at, Message::Idle { round });
             }
         }
