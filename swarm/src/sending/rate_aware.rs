@@ -43,6 +43,8 @@ const MOST: f64 = 2.0;
 /// Packets of a window beside what the link carries in a round trip, where connections share it by turns: as many as are acknowledged together, twice, since
 /// the word of the first ones is on its way while the others are sent, and two.
 const PACED_PACKETS: f64 = 2.0 * super::ACKNOWLEDGED_TOGETHER as f64 + 2.0;
+/// The most of an equal share where round trips are long, in such windows.
+const MOST_TURNS: f64 = 1.5;
 /// The time that a least round trip is remembered for, in halves: routes change.
 const MEMORY: Duration = Duration::from_secs(30);
 
@@ -140,7 +142,8 @@ impl RateAware {
     /// Bytes that may be in flight.
     pub fn window(&self, link: &Uplink) -> u64 {
         if link.is_by_turns() {
-            return ((self.ceiling.min(1.0) * self.turns(link)) as u64).max(self.floor());
+            let turns = self.turns(link);
+            return (self.ceiling.min(1.0) * turns).max(self.equal_turns(link, turns)) as u64;
         }
         let full = self.full(link);
         let more = self.in_flight as f64 + link.room();
@@ -152,6 +155,16 @@ impl RateAware {
     fn turns(&self, link: &Uplink) -> f64 {
         let carried = |rate: f64| rate * self.least_rtt().as_secs_f64() + PACED_PACKETS * self.mtu as f64;
         link.rate().map_or(f64::MAX, carried)
+    }
+
+    /// What is left to a connection there in any case, bytes: an equal share of what the link carries in a round trip as it is now. Round trips are long
+    /// where acknowledgements wait for what others send to this host, too, and sending less shortens none of those. One that has the link to itself could
+    /// fill any queue with that.
+    fn equal_turns(&self, link: &Uplink, turns: f64) -> f64 {
+        let share = self.share(link);
+        let carried = link.rate().unwrap_or(0.0) * self.smoothed.as_secs_f64();
+        let most = if share < 1.0 { MOST_TURNS * turns } else { turns };
+        (share * carried + self.floor() as f64).min(most)
     }
 
     fn least_rtt(&self) -> Duration {
@@ -304,6 +317,37 @@ mod tests {
         it.on_sent(&mut link, now, whole);
         let window = it.window(&link);
         assert!(window.abs_diff(whole / 2) <= 1, "{window}");
+    }
+
+    #[test]
+    fn a_share_of_turns_grows_with_the_round_trip_unless_it_is_all() {
+        let mut link = link().by_turns(MTU as u32);
+        let (mut it, mut now) = settled(&mut link, MS);
+        let turns = 2_500_000.0 * 0.001 + PACED_PACKETS * MTU as f64;
+        assert_eq!(it.window(&link), turns as u64);
+        // Three others have the link as well, and all round trips take far longer than the least.
+        link.set_active(false, true);
+        link.set_active(false, true);
+        link.set_active(false, true);
+        for (rtt, expected) in [
+            (40 * MS, 2_500_000.0 * 0.04 / 4.0 + 4.0 * MTU as f64),
+            (400 * MS, MOST_TURNS * turns),
+        ] {
+            for _ in 0..40 {
+                now = pass(&mut it, &mut link, now, (10, 0), rtt);
+            }
+            let window = it.window(&link);
+            assert!(
+                window as f64 >= expected.min(MOST_TURNS * turns) - 1.0,
+                "{window} {expected}"
+            );
+            assert!(window as f64 <= MOST_TURNS * turns, "{window} {expected}");
+        }
+        // Alone it has no more than without that.
+        for _ in 0..3 {
+            link.set_active(true, false);
+        }
+        assert_eq!(it.window(&link), turns as u64);
     }
 
     #[test]
