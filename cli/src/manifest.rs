@@ -202,7 +202,7 @@ mod tests {
                 let again = Resolved::from_text(&yaml, &[]).unwrap();
                 assert_eq!(again.plan, resolved.plan);
                 assert_eq!(again.yaml().unwrap(), yaml);
-                for default in ["numChunks", "uploadSlots: 8", "heartbeatInterval: 30s"] {
+                for default in ["numChunks", "uploadSlots: 32", "heartbeatInterval: 30s"] {
                     assert!(yaml.contains(default), "{yaml} has no {default}");
                 }
             }

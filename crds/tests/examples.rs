@@ -39,5 +39,5 @@ fn the_plan_of_the_quickstart_is_pinned() {
     let golden: Plan = serde_json::from_str(include_str!("golden/quickstart.json")).unwrap();
     assert_eq!(plan, golden, "{}", serde_json::to_string_pretty(&plan).unwrap());
     let hash: String = plan.hash().iter().map(|byte| format!("{byte:02x}")).collect();
-    assert_eq!(hash, "d42fd38c5611fd08bd919579ff34b806830b14e536e4ec9e007432085a262345");
+    assert_eq!(hash, "580f72c665a620225de27c02f3776c801673b74cd73d9f7eb62d3340c6b53c53");
 }

@@ -129,7 +129,7 @@ fn config(case: &Case, me: u32, seed: u64) -> Config {
     let layout = ChunkLayout::new(case.update / 4, chunks).expect("a layout");
     Config {
         rounds: ROUNDS,
-        upload_slots: 8,
+        upload_slots: 32,
         seed: seed.wrapping_mul(1_000_003) + u64::from(me),
         ..test_utils::config(me, peers, neighbours, layout)
     }

@@ -64,7 +64,7 @@ fn run(peers: u32, chunks: u32, unit: Option<u32>, cohort: u32) {
         neighbours.sort_unstable();
         PeerScenario {
             config: Config {
-                upload_slots: 8,
+                upload_slots: 32,
                 seed: u64::from(me) * 1_000_003,
                 ..config(me, peers, neighbours, layout)
             },

@@ -79,7 +79,7 @@ impl Case {
         let peer = |me: u32| PeerScenario {
             config: Config {
                 rounds: ROUNDS,
-                upload_slots: 8,
+                upload_slots: 32,
                 forest: Some(Arc::clone(&forest)),
                 ..config(me, self.peers(), self.wiring[me as usize].clone(), layout)
             },

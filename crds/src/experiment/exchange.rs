@@ -38,7 +38,7 @@ pub struct Exchange {
 impl Default for Exchange {
     fn default() -> Self {
         Self {
-            upload_slots: 8,
+            upload_slots: 32,
             unchoke_interval: Interval::from_secs(10),
             optimistic_unchoke_interval: Interval::from_secs(30),
             choke_policy: ChokePolicyKind::default(),

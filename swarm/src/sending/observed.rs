@@ -13,8 +13,9 @@ const INTERVAL: Duration = Duration::from_millis(40);
 const PACKETS: f64 = 24.0;
 /// The weight of the newest interval.
 const WEIGHT: f64 = 0.3;
-/// Intervals after which a rate is told to others: the first may have a burst in it.
-const SURE: u32 = 3;
+/// Intervals after which a rate is told to others, and the least weight of one more: a token bucket lets packets go in bursts.
+const SURE: u32 = 6;
+const LEAST_WEIGHT: f64 = 0.1;
 /// Others' share of what came in from which they count.
 const OTHERS: f64 = 0.1;
 /// The share of the link that they leave at least.
@@ -192,9 +193,8 @@ impl Observed {
         if let Some(rate) = self.busy.take_rate(self.packet) {
             let known = self.carried.unwrap_or(rate);
             self.carried = Some(known + WEIGHT * (rate - known));
-            let seen = if self.times == 0 { rate } else { self.seen };
-            self.seen = seen + WEIGHT * (rate - seen);
             self.times = self.times.saturating_add(1);
+            self.seen += (1.0 / f64::from(self.times)).max(LEAST_WEIGHT) * (rate - self.seen);
         }
     }
 }

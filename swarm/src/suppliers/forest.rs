@@ -10,6 +10,8 @@ const SENT: f64 = 1.054;
 const RECEIVED: f64 = 0.03;
 /// Share of an uplink that pieces have in any case.
 const LEAST: f64 = 0.25;
+/// Share of the fastest uplink from which a measured one counts as equal.
+const ALIKE: f64 = 0.88;
 /// Views whose trees are remembered: that of now, and the one before for those who hear of a loss later.
 const REMEMBERED: usize = 2;
 
@@ -53,9 +55,7 @@ impl Forest {
         if let Some(known) = known.iter().find(is_of) {
             return known.trees.clone();
         }
-        let declared = self.rates.iter().zip(uplinks);
-        let rates: Vec<Option<f64>> = declared.map(|(rate, measured)| measured.bytes().or(*rate)).collect();
-        let rates = for_pieces(&self.wiring, &rates);
+        let rates = for_pieces(&self.wiring, &self.reckoned(uplinks));
         let graph = Graph::new(&self.wiring, &rates, members);
         let trees = graph.and_then(|graph| Trees::new(graph, self.chunks)).map(Arc::new);
         if known.len() == REMEMBERED {
@@ -67,6 +67,19 @@ impl Forest {
             trees: trees.clone(),
         });
         trees
+    }
+
+    /// What trees take each uplink for, as far as anything is known of it: those that were measured to be nearly as fast as the fastest one count as equal,
+    /// so that equal links keep their trees when they have been measured.
+    fn reckoned(&self, uplinks: &[UplinkRate]) -> Vec<Option<f64>> {
+        let known = self.rates.iter().zip(uplinks);
+        let known = known.map(|(declared, measured)| (measured.bytes(), *declared));
+        let fastest = known.clone().filter_map(|(measured, declared)| measured.or(declared));
+        let fastest = fastest.fold(0.0, f64::max);
+        let alike = |rate: f64| if rate >= ALIKE * fastest { fastest } else { rate };
+        known
+            .map(|(measured, declared)| measured.map(alike).or(declared))
+            .collect()
     }
 
     /// Hops from a peer to each other one by way of these members, into `hops`.
@@ -88,4 +101,28 @@ fn for_pieces(wiring: &[Vec<u32>], rates: &[Option<f64>]) -> Vec<f64> {
     let received = Trees::bound(wiring, &rates).map_or(0.0, |least| others / least);
     let of = |rate: &f64| (rate / SENT - RECEIVED * received).max(rate * LEAST);
     rates.iter().map(of).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_measured_to_be_nearly_as_fast_counts_as_equal() {
+        let wiring: Arc<[Vec<u32>]> = vec![vec![]; 4].into();
+        let forest = Forest::new(wiring, &[None, Some(9e5), Some(1e6), None], 1);
+        let measured = |rate: f64| UplinkRate::default().measured(rate);
+        let unknown = UplinkRate::default();
+        let fastest = measured(2e6).bytes();
+        let uplinks = [measured(1.9e6), unknown, measured(2e6), unknown];
+        assert_eq!(forest.reckoned(&uplinks), [fastest, Some(9e5), fastest, None]);
+        let slow = measured(1.5e6);
+        let uplinks = [slow, unknown, measured(2e6), unknown];
+        assert_eq!(forest.reckoned(&uplinks), [slow.bytes(), Some(9e5), fastest, None]);
+        assert_eq!(
+            forest.reckoned(&[unknown; 4]),
+            [None, Some(9e5), Some(1e6), None],
+            "what is declared is exact"
+        );
+    }
 }

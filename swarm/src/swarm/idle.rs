@@ -33,7 +33,7 @@ impl Swarm {
         let round = self.current.number;
         for at in 0..self.neighbours.len() {
             let neighbour = &self.neighbours[at];
-            let may_hear = neighbour.is_open() && !neighbour.is_told_idle && !neighbour.choking;
+            let may_hear = neighbour.is_open() && !neighbour.is_told_idle;
             if may_hear && !self.current.neighbour(at).done && self.current.has_more_for(at) {
                 self.neighbours[at].is_told_idle = true;
                 // What it has to offer is told with that.
@@ -106,7 +106,7 @@ impl Swarm {
         let neighbour = &self.neighbours[to];
         // One that has gone on to the next round gives what others lack of this one before anything else.
         let has_gone_on = || self.current.neighbour(to).done && self.current.count_asked_of(to) == 0;
-        let may_ask = neighbour.is_open() && !neighbour.choked && neighbour.strikes == 0;
+        let may_ask = neighbour.is_open() && neighbour.strikes == 0;
         may_ask && (neighbour.is_idle || has_gone_on())
     }
 

@@ -57,10 +57,9 @@ impl Swarm {
         Ok(())
     }
 
-    /// Whether a neighbour shall get something that it asked for before this peer had it.
+    /// Whether a neighbour shall get something that it asked for before this peer had it, choked or not.
     pub(super) fn may_push(&self, at: usize) -> bool {
-        let neighbour = &self.neighbours[at];
-        neighbour.is_open() && !neighbour.choking && self.is_something_due(at)
+        self.neighbours[at].is_open() && self.is_something_due(at)
     }
 
     fn is_something_due(&self, at: usize) -> bool {

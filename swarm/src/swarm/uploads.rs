@@ -5,7 +5,7 @@ use crate::{
     Time,
     chunk::ChunkId,
     message::Message,
-    neighbour::{MAX_ACTIVE, MAX_QUEUED},
+    neighbour::{MAX_ACTIVE, MAX_QUEUED, Neighbour},
     requests::is_standing,
 };
 
@@ -83,30 +83,40 @@ impl Swarm {
         }
     }
 
-    /// Starts what the transport has room for, the most deprived neighbour first.
+    /// Starts what the transport has room for, the most deprived neighbour first. Whoever has a slot gets what it requests. Standing requests need none:
+    /// after each piece it is another one's turn, and no more neighbours than there are slots are sent something at once.
     pub(super) fn start_uploads(&mut self) {
         let mut order: Vec<usize> = (0..self.neighbours.len())
+            .filter(|&at| self.neighbours[at].active.len() < MAX_ACTIVE)
             .filter(|&at| !self.neighbours[at].queue.is_empty() || self.may_push(at))
             .collect();
         order.sort_by_key(|&at| self.current.count(at));
+        let is_served = |it: &&Neighbour| !it.active.is_empty();
+        let mut served = self.neighbours.iter().filter(is_served).count();
         for at in order {
-            while self.neighbours[at].active.len() < MAX_ACTIVE {
-                let Some((request, chunk)) = self.next_pushed(at).or_else(|| self.next_queued(at)) else {
-                    break;
-                };
-                let neighbour = &mut self.neighbours[at];
-                neighbour.active.push(request);
-                if !is_standing(request) {
-                    neighbour.last_started = neighbour.last_started.max(request);
-                }
-                let to = neighbour.peer;
-                if chunk.round == self.current.number {
-                    let position = self.position(chunk);
-                    self.current.mark_sent(at, position);
-                }
-                self.actions.push_back(Action::Upload { to, request, chunk });
+            if served < self.choker.slots() || !self.neighbours[at].queue.is_empty() {
+                self.start_upload(at);
+                served += 1;
             }
         }
+    }
+
+    /// Starts the next one to a neighbour, where there is one.
+    fn start_upload(&mut self, at: usize) {
+        let Some((request, chunk)) = self.next_pushed(at).or_else(|| self.next_queued(at)) else {
+            return;
+        };
+        let neighbour = &mut self.neighbours[at];
+        neighbour.active.push(request);
+        if !is_standing(request) {
+            neighbour.last_started = neighbour.last_started.max(request);
+        }
+        let to = neighbour.peer;
+        if chunk.round == self.current.number {
+            let position = self.position(chunk);
+            self.current.mark_sent(at, position);
+        }
+        self.actions.push_back(Action::Upload { to, request, chunk });
     }
 
     /// Takes the request of a neighbour whose chunk the fewest others have or are being sent: first copies go before

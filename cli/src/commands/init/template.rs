@@ -1,6 +1,7 @@
 //! The manifest's text, with comments.
 
 use fltorrent_crds::{
+    experiment::Exchange,
     family::{self, Family, Sketch, Variant},
     model::Network,
 };
@@ -40,7 +41,7 @@ pub(super) fn manifest(choices: &Choices, name: &str) -> String {
          # The exchange of chunks; what is left out follows from the model's size.\n  \
          exchange:\n    \
          # Neighbours that a peer serves at the same time.\n    \
-         uploadSlots: 8\n    \
+         uploadSlots: {}\n    \
          # {}.\n    \
          chokePolicy: {}\n    \
          # {}.\n    \
@@ -48,6 +49,7 @@ pub(super) fn manifest(choices: &Choices, name: &str) -> String {
         variant(choices.topology, &choices.sketch(), 4),
         family::yaml(&choices.model, 4).unwrap_or_default(),
         data(choices),
+        Exchange::default().upload_slots,
         policies.join(", "),
         ChokePolicyKind::default().name(),
         names.join(", "),
