@@ -4,10 +4,10 @@
 //! round's time; a chunk travels in so many units (1 without it), 0: in packets; so many peers' updates travel as one.
 #![allow(clippy::expect_used, reason = "an example on fixed input")]
 
-use std::{collections::BTreeSet, time::Duration};
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use fltorrent_swarm::{
-    ChunkLayout, Config,
+    ChunkLayout, Config, Forest,
     simulation::{Access, Lane, PeerScenario, Scenario, Simulation, TransportModel},
     test_utils::config,
 };
@@ -60,26 +60,30 @@ fn run(peers: u32, chunks: u32, unit: Option<u32>, cohort: u32) {
     let layout = ChunkLayout::new(ELEMENTS, chunks).expect("a layout");
     let lane = Lane::new(RATE, Duration::from_millis(50));
     let began = cpu_seconds();
-    let peer = |(me, mut neighbours): (u32, Vec<u32>)| {
-        neighbours.sort_unstable();
-        PeerScenario {
-            config: Config {
-                upload_slots: 32,
-                seed: u64::from(me) * 1_000_003,
-                ..config(me, peers, neighbours, layout)
-            },
-            access: Access {
-                up: Some(lane),
-                down: Some(lane),
-                delay: Duration::from_millis(5),
-                ..Access::default()
-            },
-            is_rate_aware: false,
-            is_paced: false,
-            train: Duration::ZERO,
+    neighbours.iter_mut().for_each(|of| of.sort_unstable());
+    // A cohort's update has no supplier.
+    let forest = (cohort == 1).then(|| {
+        let unknown = vec![None; peers as usize];
+        Arc::new(Forest::new(neighbours.clone().into(), &unknown, chunks))
+    });
+    let peer = |(me, neighbours): (u32, Vec<u32>)| PeerScenario {
+        config: Config {
+            upload_slots: 32,
+            seed: u64::from(me) * 1_000_003,
+            forest: forest.clone(),
+            ..config(me, peers, neighbours, layout)
+        },
+        access: Access {
+            up: Some(lane),
+            down: Some(lane),
+            delay: Duration::from_millis(5),
+            ..Access::default()
+        },
+        is_rate_aware: false,
+        is_paced: false,
+        train: Duration::ZERO,
 
-            churn: Vec::new(),
-        }
+        churn: Vec::new(),
     };
     let scenario = Scenario {
         peers: (0..).zip(neighbours).map(peer).collect(),

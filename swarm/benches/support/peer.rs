@@ -60,7 +60,6 @@ pub(crate) fn metainfo(round: u32, origin: u32) -> Signed {
         incarnation: 0,
         samples: 100,
         evaluation: Default::default(),
-        uplink: Default::default(),
         base: [0; 32],
         folded: [0; 32],
         hashes: vec![*blake3::hash(&CHUNK).as_bytes(); CHUNKS as usize],
