@@ -109,6 +109,8 @@ pub(crate) struct Neighbour {
     pub(crate) chokes_sent: u32,
     pub(crate) last_requested: u32,
     pub(crate) last_started: u32,
+    /// When a piece that answers a standing request last began to go there.
+    pub(crate) pushed_at: Time,
     pub(crate) queue: VecDeque<(u32, ChunkId)>,
     pub(crate) active: Vec<u32>,
     /// When it is told of metainfos that it still seems to lack.
@@ -181,6 +183,7 @@ impl Neighbour {
             chokes_sent: 0,
             last_requested: 0,
             last_started: 0,
+            pushed_at: Time::ZERO,
             queue: VecDeque::new(),
             active: Vec::new(),
             metainfos_due: None,

@@ -208,7 +208,7 @@ mod tests {
         bits
     }
 
-    fn statements() -> [Statement; 2] {
+    fn statements() -> [Statement; 3] {
         [
             Statement::Links(LinkState {
                 sequence: 9,
@@ -228,6 +228,10 @@ mod tests {
                 is_closed: false,
                 members: set(5, &[0, 1, 4]),
                 lacks: vec![(2, set(3, &[])), (3, set(3, &[1]))],
+            }),
+            Statement::Uplink(MeasuredUplink {
+                round: 4,
+                rate: UplinkRate::default().measured(1e6),
             }),
         ]
     }
@@ -254,7 +258,7 @@ mod tests {
             let fewer = Limits { peers: 3, chunks: 3 };
             assert!(Statement::decode(&body, &fewer).is_err());
         }
-        let [_, Statement::Vote(vote)] = statements() else {
+        let [_, Statement::Vote(vote), _] = statements() else {
             panic!("the second one is a vote");
         };
         for lacks in [

@@ -256,6 +256,11 @@ impl View {
         own.map(|known| known.state.clone()).unwrap_or_default()
     }
 
+    /// Whether a peer has contradicted itself.
+    pub(crate) fn is_liar(&self, peer: u32) -> bool {
+        self.liars.contains_key(&peer)
+    }
+
     /// Whether a link state is exactly one that is known, so that its signature need not be checked.
     pub(crate) fn knows(&self, observer: u32, body: &Bytes) -> bool {
         let of = |signed: &Signed| signed.body == *body;

@@ -4,7 +4,7 @@
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use fltorrent_swarm::{
-    ChunkId, ChunkLayout, Config, Forest, Message,
+    Action, ChunkId, ChunkLayout, Config, Departure, Forest, Message, Notice, OnPeerLoss,
     test_utils::{Solo, config, uplink_statement},
 };
 
@@ -16,6 +16,11 @@ const FAST: f64 = 1e6;
 
 /// Peer 0 of a mesh, in which everybody asks suppliers, with no metainfo but its own.
 fn bench() -> Solo {
+    bench_with(4, OnPeerLoss::Fail)
+}
+
+/// The same with so many upload slots.
+fn bench_with(upload_slots: u32, on_peer_loss: OnPeerLoss) -> Solo {
     let wiring: Arc<[Vec<u32>]> = (0..PEERS)
         .map(|me| (0..PEERS).filter(|&peer| peer != me).collect())
         .collect();
@@ -27,6 +32,8 @@ fn bench() -> Solo {
             CHUNKS,
         ))),
         rounds: 2,
+        upload_slots,
+        on_peer_loss,
         ..config(0, PEERS, wiring[0].clone(), layout)
     })
     .connected();
@@ -142,9 +149,8 @@ fn an_uplink_is_told_once_a_round_and_where_it_is_another_one() {
     // Whoever is next to the one that says it has it from there.
     hear_uplink(&mut bench, 1, (0, 1), FAST);
     assert_eq!(statements(&bench, 2), 1);
-    // What comes from two rounds ahead, or a second time in a round, counts for nothing.
+    // What comes from two rounds ahead counts for nothing.
     hear_uplink(&mut bench, 1, (2, 1), FAST / 50.0);
-    hear_uplink(&mut bench, 1, (0, 1), FAST / 50.0);
     bench.pass(SECOND);
     assert!(relayed(&bench, 1) > 0);
     // The next round is near enough.
@@ -152,6 +158,68 @@ fn an_uplink_is_told_once_a_round_and_where_it_is_another_one() {
     bench.pass(SECOND);
     assert_eq!(relayed(&bench, 1), 0);
     assert_eq!(bench.swarm.check(), Ok(()));
+}
+
+#[test]
+fn whoever_says_two_things_in_a_round_takes_part_no_more() {
+    let mut bench = bench();
+    hear_all(&mut bench);
+    hear_uplink(&mut bench, 1, (0, 1), FAST);
+    hear_uplink(&mut bench, 2, (0, 1), FAST / 50.0);
+    assert!(bench.notices().contains(&Notice::Contradiction { peer: 1 }));
+    let told = statements(&bench, 3);
+    hear_uplink(&mut bench, 2, (0, 1), FAST / 10.0);
+    assert_eq!(statements(&bench, 3), told, "it is known by then");
+}
+
+#[test]
+fn when_a_link_has_gone_all_uplinks_are_told_once_more() {
+    let mut bench = bench_with(4, OnPeerLoss::Continue);
+    hear_all(&mut bench);
+    hear_uplink(&mut bench, 1, (0, 1), FAST);
+    hear_uplink(&mut bench, 2, (0, 2), FAST);
+    assert_eq!(statements(&bench, 3), 0, "it has them from who says them");
+    let broken = Departure::Broken("cut".to_owned());
+    bench.swarm.handle_disconnected(bench.now, 1, broken);
+    bench.drain();
+    assert_eq!(statements(&bench, 3), 3, "this peer's link state, and both");
+}
+
+#[test]
+fn a_choked_neighbour_gets_what_it_wants_and_no_more_than_there_are_slots_at_once() {
+    let mut bench = bench_with(2, OnPeerLoss::Fail);
+    hear_all(&mut bench);
+    for peer in 1..PEERS {
+        let positions = (0..CHUNKS).collect();
+        bench.hear(peer, Message::Want { round: 0, positions });
+    }
+    let started = |bench: &Solo| -> Vec<usize> { (1..PEERS).map(|peer| bench.uploads(peer).len()).collect() };
+    assert_eq!(started(&bench).iter().sum::<usize>(), 2, "two slots");
+    // After each piece it is another one's turn.
+    let mut ended = BTreeSet::new();
+    for _ in 0..9 {
+        let started = bench.actions.iter().filter_map(|action| match action {
+            Action::Upload { to, request, .. } => Some((*to, *request)),
+            _ => None,
+        });
+        let active: Vec<_> = started.filter(|it| !ended.contains(it)).collect();
+        assert_eq!(active.len(), 2);
+        ended.insert(active[0]);
+        bench
+            .swarm
+            .handle_upload_ended(bench.now, active[0].0, active[0].1, true);
+        bench.drain();
+    }
+    assert!(
+        started(&bench).iter().all(|&pieces| pieces >= 3),
+        "{:?}",
+        started(&bench)
+    );
+    // Whoever takes nothing for long keeps nobody from being served.
+    bench.pass(60 * SECOND);
+    bench.hear(3, Message::Interested);
+    let active = started(&bench).iter().sum::<usize>() - ended.len();
+    assert_eq!(active, 3);
 }
 
 #[test]

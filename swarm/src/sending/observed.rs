@@ -84,7 +84,7 @@ pub(super) struct Observed {
     others: f64,
     /// Bytes a second, once known.
     carried: Option<f64>,
-    /// The same of what was seen alone, with nothing added where the link seems to carry more, and how many times it was.
+    /// The mean of what was seen, with nothing added where the link seems to carry more, and how many times it was.
     seen: f64,
     times: u32,
     /// Others' share of what came in, and bytes of theirs that wait, on average.

@@ -143,7 +143,8 @@ impl RateAware {
     pub fn window(&self, link: &Uplink) -> u64 {
         if link.is_by_turns() {
             let turns = self.turns(link);
-            return (self.ceiling.min(1.0) * turns).max(self.equal_turns(link, turns)) as u64;
+            let least = self.equal_turns(link, turns).max(self.floor() as f64);
+            return (self.ceiling.min(1.0) * turns).max(least) as u64;
         }
         let full = self.full(link);
         let more = self.in_flight as f64 + link.room();
@@ -157,14 +158,16 @@ impl RateAware {
         link.rate().map_or(f64::MAX, carried)
     }
 
-    /// What is left to a connection there in any case, bytes: an equal share of what the link carries in a round trip as it is now. Round trips are long
+    /// What is left to a connection there however long round trips are, bytes: an equal share of what the link carries in one as it is now. They are long
     /// where acknowledgements wait for what others send to this host, too, and sending less shortens none of those. One that has the link to itself could
-    /// fill any queue with that.
+    /// fill any queue with that. Losses leave less.
     fn equal_turns(&self, link: &Uplink, turns: f64) -> f64 {
         let share = self.share(link);
         let carried = link.rate().unwrap_or(0.0) * self.smoothed.as_secs_f64();
         let most = if share < 1.0 { MOST_TURNS * turns } else { turns };
-        (share * carried + self.floor() as f64).min(most)
+        // Long round trips alone never bring the ceiling below a share.
+        let left = (self.ceiling / share).min(1.0);
+        left * (share * carried + self.floor() as f64).min(most)
     }
 
     fn least_rtt(&self) -> Duration {
@@ -347,7 +350,13 @@ mod tests {
         for _ in 0..3 {
             link.set_active(true, false);
         }
+        now = pass(&mut it, &mut link, now, (10, 0), 400 * MS);
         assert_eq!(it.window(&link), turns as u64);
+        // Losses leave less, whatever round trips are.
+        for _ in 0..10 {
+            now = pass(&mut it, &mut link, now, (10, 10), 400 * MS);
+        }
+        assert!(it.window(&link) < turns as u64 / 2, "{}", it.window(&link));
     }
 
     #[test]

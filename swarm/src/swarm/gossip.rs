@@ -281,7 +281,7 @@ impl Swarm {
         if neighbour.haves_due.is_none() && !neighbour.fenced {
             let known = (self.current.ahead_of(at) as usize).saturating_sub(neighbour.haves.len());
             let pause = match neighbour.active.is_empty() {
-                _ if self.current.suppliers().is_some() => COALESCE_SUPPLIED,
+                _ if self.current.count_wanted_by(at) > 0 && !neighbour.is_told_idle => COALESCE_SUPPLIED,
                 _ if known >= PLENTY => COALESCE_PLENTY,
                 false => COALESCE,
                 true => Duration::ZERO,

@@ -1,6 +1,6 @@
 //! Who takes part: what this peer says of its links, what it hears of others', and the pause while too few are there.
 
-use super::{Action, Failure, Notice, Swarm, Violation};
+use super::{Action, Failure, Notice, Swarm, Violation, uplinks::Known};
 use crate::{
     Time,
     bitfield::Bitfield,
@@ -173,6 +173,7 @@ impl Swarm {
     fn links_heard(&mut self, now: Time, of: &Speaker, state: LinkState, from: Option<usize>, signed: Signed) {
         let observer = of.peer;
         let before = self.view.members().clone();
+        let was_quiet = self.view.is_quiet();
         let (was_joining, hung) = (self.view.is_joining(observer), self.view.hangs(observer));
         match self.view.hear(observer, of.incarnation, state, signed.clone()) {
             Heard::Nothing => return,
@@ -188,6 +189,9 @@ impl Swarm {
         };
         self.actions.extend(notice.map(Action::Notice));
         self.flood(from, &signed);
+        if was_quiet {
+            self.tell_uplinks_again();
+        }
         if let Some(at) = self.find(observer) {
             self.catches_up(now, at, was_joining);
         }
@@ -261,6 +265,16 @@ impl Swarm {
         }
     }
 
+    /// A peer has signed something else where it had signed one thing: it takes part no more.
+    fn contradicted(&mut self, now: Time, from: usize, liar: u32, second: &Signed) {
+        let before = self.view.members().clone();
+        self.actions
+            .push_back(Action::Notice(Notice::Contradiction { peer: liar }));
+        self.view.convict(liar, second.clone());
+        self.flood(Some(from), second);
+        self.view_changed(now, &before);
+    }
+
     pub(super) fn got_statement(&mut self, now: Time, at: usize, signed: Signed) -> Result<(), Violation> {
         let (speaker, statement) = Statement::decode(&signed.body, &self.config.limits())?;
         let (of, incarnation) = (speaker.peer, speaker.incarnation);
@@ -283,7 +297,8 @@ impl Swarm {
             // All is told once more when this peer has caught up, and nobody who takes part is further ahead.
             Statement::Uplink(uplink) => {
                 let is_ahead = self.joining.is_some() || uplink.round > self.next_number();
-                is_ahead || self.uplinks.knows(of, incarnation, uplink.round)
+                let known = self.uplinks.known(of, incarnation, uplink.round, &signed);
+                is_ahead || self.config.forest.is_none() || self.view.is_liar(of) || known == Known::Yes
             }
         };
         // What this process says comes from itself only, and where a loss ends the run nobody says anything of links.
@@ -303,7 +318,10 @@ impl Swarm {
         }
         match statement {
             Statement::Links(state) => self.links_heard(now, &speaker, state, Some(at), signed),
-            Statement::Uplink(uplink) => self.uplink_heard(now, &speaker, uplink, Some(at), signed),
+            Statement::Uplink(uplink) => match self.uplinks.known(of, incarnation, uplink.round, &signed) {
+                Known::Otherwise => self.contradicted(now, at, of, &signed),
+                Known::Yes | Known::No => self.uplink_heard(now, &speaker, uplink, Some(at), signed),
+            },
             Statement::Vote(_) if self.joining.is_some() => self.relay(at, &signed),
             Statement::Vote(vote) => {
                 let number = vote.round;
@@ -313,14 +331,7 @@ impl Swarm {
                 match round.votes.add(of, incarnation, vote, signed.clone()) {
                     Cast::Nothing => return Ok(()),
                     Cast::News => self.flood(Some(at), &signed),
-                    Cast::Lie => {
-                        let before = self.view.members().clone();
-                        self.actions
-                            .push_back(Action::Notice(Notice::Contradiction { peer: of }));
-                        self.view.convict(of, signed.clone());
-                        self.flood(Some(at), &signed);
-                        self.view_changed(now, &before);
-                    }
+                    Cast::Lie => self.contradicted(now, at, of, &signed),
                 }
                 self.agree(now, number);
             }

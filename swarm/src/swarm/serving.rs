@@ -96,8 +96,7 @@ impl Swarm {
 
     /// What goes first of this peer's uploads, where all go over one uplink.
     pub fn precedence(&self, to: u32, chunk: ChunkId) -> Precedence {
-        let peers = self.config.peers.max(1);
-        let me = self.config.me();
+        let (peers, me) = (self.config.peers, self.config.me());
         let at = self.find(to);
         let own = at.filter(|_| chunk.round == self.current.number && chunk.origin == me);
         let is_first = own.is_some_and(|at| {
@@ -108,8 +107,14 @@ impl Swarm {
             round: Reverse(chunk.round),
             is_first,
             left: self.left_for(to),
-            turn: peers - (to + peers - me) % peers,
+            turn: self.turn_of(to),
         }
+    }
+
+    /// Among equal neighbours the greatest goes first.
+    pub(super) fn turn_of(&self, peer: u32) -> u32 {
+        let peers = self.config.peers.max(1);
+        peers - (peer + peers - self.config.me()) % peers
     }
 
     /// How much of what a neighbour asks for has not begun to go there, in parts of 32.

@@ -37,11 +37,11 @@ impl Swarm {
     pub(super) fn suppliers_of(&self, members: &[u32]) -> Option<Arc<Suppliers>> {
         let forest = self.config.forest.as_ref().filter(|_| self.joining.is_none())?;
         let neighbours: Vec<u32> = self.neighbours.iter().map(|neighbour| neighbour.peer).collect();
+        let uplinks = self.uplinks.of(members);
         let known = self.suppliers.as_ref();
-        if let Some(known) = known.filter(|it| it.are_of(members, self.uplinks.rates(), &neighbours)) {
+        if let Some(known) = known.filter(|it| it.are_of(members, &uplinks, &neighbours)) {
             return Some(Arc::clone(known));
         }
-        let uplinks = Arc::clone(self.uplinks.rates());
         Suppliers::new(forest, (members, uplinks), self.config.me(), neighbours).map(Arc::new)
     }
 

@@ -17,6 +17,8 @@ use crate::{
 /// take a while to find.
 const GATHERED: Duration = Duration::from_millis(200);
 const GATHERED_EACH: Duration = Duration::from_millis(5);
+/// Each time that they follow in a round, others have to wait twice as long; more often they do not.
+const MOST_FOLLOWED: u32 = 4;
 
 /// What a peer has said last.
 #[derive(Debug)]
@@ -30,24 +32,45 @@ struct Said {
 #[derive(Debug)]
 pub(super) struct Uplinks {
     /// By peer; empty where nobody follows trees.
-    rates: Arc<[UplinkRate]>,
+    rates: Vec<UplinkRate>,
     said: BTreeMap<u32, Said>,
     /// When trees follow what was said.
     follow_at: Option<Time>,
+    /// How often they have in this round.
+    followed: u32,
+}
+
+/// What is known already of what somebody says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Known {
+    /// Nothing, or something older.
+    No,
+    /// That, or something newer.
+    Yes,
+    /// Something else of the same round: it lies.
+    Otherwise,
 }
 
 impl Uplinks {
     /// Of so many peers, of which nobody has measured anything.
     pub(super) fn new(peers: u32) -> Self {
         Self {
-            rates: vec![UplinkRate::default(); peers as usize].into(),
+            rates: vec![UplinkRate::default(); peers as usize],
             said: BTreeMap::new(),
             follow_at: None,
+            followed: 0,
         }
     }
 
-    pub(super) const fn rates(&self) -> &Arc<[UplinkRate]> {
-        &self.rates
+    /// Those of these peers. What others have said, who may not have said it to everybody, counts for nothing.
+    pub(super) fn of(&self, members: &[u32]) -> Arc<[UplinkRate]> {
+        let mut rates = vec![UplinkRate::default(); self.rates.len()];
+        for &member in members {
+            if let Some(rate) = rates.get_mut(member as usize) {
+                *rate = self.rates[member as usize];
+            }
+        }
+        rates.into()
     }
 
     /// All that was said, for a neighbour that may not know it.
@@ -56,9 +79,20 @@ impl Uplinks {
     }
 
     /// Whether a process of a peer has said something in this round or in a later one.
-    pub(super) fn knows(&self, peer: u32, incarnation: u32, round: u32) -> bool {
+    fn knows(&self, peer: u32, incarnation: u32, round: u32) -> bool {
         let said = self.said.get(&peer);
         said.is_some_and(|said| (said.incarnation, said.round) >= (incarnation, round))
+    }
+
+    /// What is known of a statement of a round.
+    pub(super) fn known(&self, peer: u32, incarnation: u32, round: u32, signed: &Signed) -> Known {
+        match self.said.get(&peer) {
+            Some(said) if (said.incarnation, said.round) == (incarnation, round) && said.signed.body != signed.body => {
+                Known::Otherwise
+            }
+            _ if self.knows(peer, incarnation, round) => Known::Yes,
+            _ => Known::No,
+        }
     }
 }
 
@@ -87,13 +121,11 @@ impl Swarm {
         signed: Signed,
     ) {
         let MeasuredUplink { round, rate } = measured;
-        let mut rates = self.uplinks.rates.to_vec();
-        let Some(known) = rates.get_mut(of.peer as usize) else {
+        let Some(known) = self.uplinks.rates.get_mut(of.peer as usize) else {
             return;
         };
-        if std::mem::replace(known, rate) != rate {
-            self.uplinks.rates = rates.into();
-            let gathered = GATHERED + GATHERED_EACH * self.config.peers;
+        if std::mem::replace(known, rate) != rate && self.uplinks.followed < MOST_FOLLOWED {
+            let gathered = (GATHERED + GATHERED_EACH * self.config.peers) * (1 << self.uplinks.followed);
             self.uplinks.follow_at.get_or_insert(now + gathered);
         }
         self.pass_on_uplink(of.peer, from, &signed);
@@ -120,7 +152,15 @@ impl Swarm {
 
     /// A round begins here with what is known now.
     pub(super) fn begin_with_uplinks(&mut self) {
-        self.uplinks.follow_at = None;
+        (self.uplinks.follow_at, self.uplinks.followed) = (None, 0);
+    }
+
+    /// A link has gone by which somebody may have been told: everybody is told all once more.
+    pub(super) fn tell_uplinks_again(&mut self) {
+        let said: Vec<Signed> = self.uplinks.statements().cloned().collect();
+        for signed in &said {
+            self.flood(None, signed);
+        }
     }
 
     /// Trees follow within the round what was said of uplinks.
@@ -129,6 +169,7 @@ impl Swarm {
             return;
         }
         self.uplinks.follow_at = None;
+        self.uplinks.followed += 1;
         let followed = self.suppliers.clone().filter(|_| self.current.suppliers().is_some());
         let Some(followed) = followed.filter(|_| !self.current.is_closed()) else {
             return;

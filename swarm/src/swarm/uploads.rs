@@ -1,5 +1,7 @@
 //! Requests of neighbours, and the order in which they are answered.
 
+use std::cmp::Reverse;
+
 use super::{Action, Swarm, Violation};
 use crate::{
     Time,
@@ -83,31 +85,39 @@ impl Swarm {
         }
     }
 
-    /// Starts what the transport has room for, the most deprived neighbour first. Whoever has a slot gets what it requests. Standing requests need none:
-    /// after each piece it is another one's turn, and no more neighbours than there are slots are sent something at once.
+    /// Starts what the transport has room for. Whoever has a slot gets what it requests. Standing requests need none: after each piece it is the turn of
+    /// the neighbour that lacks the greatest share of what it asks for, and no more of them than there are slots are sent something at once.
     pub(super) fn start_uploads(&mut self) {
         let mut order: Vec<usize> = (0..self.neighbours.len())
             .filter(|&at| self.neighbours[at].active.len() < MAX_ACTIVE)
             .filter(|&at| !self.neighbours[at].queue.is_empty() || self.may_push(at))
             .collect();
-        order.sort_by_key(|&at| self.current.count(at));
-        let is_served = |it: &&Neighbour| !it.active.is_empty();
-        let mut served = self.neighbours.iter().filter(is_served).count();
+        order.sort_by_cached_key(|&at| {
+            let peer = self.neighbours[at].peer;
+            (Reverse(self.left_for(peer)), Reverse(self.turn_of(peer)))
+        });
+        let is_pushed_to = |it: &&Neighbour| self.latest < it.pushed_at.saturating_add(self.config.unchoke_interval);
+        let is_pushed = |it: &&Neighbour| it.active.iter().any(|&request| is_standing(request));
+        let mut pushed = self.neighbours.iter().filter(is_pushed).filter(is_pushed_to).count();
         for at in order {
-            if served < self.choker.slots() || !self.neighbours[at].queue.is_empty() {
-                self.start_upload(at);
-                served += 1;
+            let next = match pushed < self.choker.slots() {
+                true => self.next_pushed(at).or_else(|| self.next_queued(at)),
+                false => self.next_queued(at),
+            };
+            if let Some((request, chunk)) = next {
+                pushed += usize::from(is_standing(request));
+                self.start_upload(at, request, chunk);
             }
         }
     }
 
-    /// Starts the next one to a neighbour, where there is one.
-    fn start_upload(&mut self, at: usize) {
-        let Some((request, chunk)) = self.next_pushed(at).or_else(|| self.next_queued(at)) else {
-            return;
-        };
+    fn start_upload(&mut self, at: usize, request: u32, chunk: ChunkId) {
         let neighbour = &mut self.neighbours[at];
         neighbour.active.push(request);
+        if is_standing(request) {
+            // Whoever takes nothing of it for long keeps nobody else from being served.
+            neighbour.pushed_at = self.latest;
+        }
         if !is_standing(request) {
             neighbour.last_started = neighbour.last_started.max(request);
         }

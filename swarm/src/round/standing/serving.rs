@@ -8,6 +8,10 @@ use crate::bitfield::Bitfield;
 /// Chunks of this peer's own update of which the one is chosen that the fewest have.
 const LOOKED_AT: usize = 64;
 
+/// Chunks that a neighbour may ask for again after they were sent there: so many, or this part of all.
+const MOST_REPEATED: u32 = 8;
+const REPEATED: u32 = 4;
+
 /// Peers that get a chunk by way of the neighbour, and the chunk.
 type Due = (Reverse<u32>, u32);
 
@@ -19,6 +23,8 @@ pub(super) struct Served {
     /// What of that this peer has, others' updates and its own: the greatest part of the swarm behind the neighbour first.
     due: BTreeSet<Due>,
     own: BTreeSet<Due>,
+    /// Times that it asked for what was sent there.
+    repeated: u32,
 }
 
 impl Round {
@@ -29,6 +35,13 @@ impl Round {
         let served = &mut self.standing.served[neighbour];
         if served.wants.len() != positions {
             served.wants = Bitfield::new(positions);
+        }
+        // A piece was wrong or was aborted; whoever asks for more so costs others their turns.
+        if self.neighbours[neighbour].sent.contains(position) {
+            served.repeated += 1;
+            if served.repeated > MOST_REPEATED.max(positions / REPEATED) {
+                return;
+            }
         }
         served.wants.insert(position);
         if self.held.contains(position) {
