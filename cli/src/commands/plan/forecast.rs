@@ -3,6 +3,7 @@
 use fltorrent_crds::{
     BitRate, Plan,
     analysis::{self, Memory, Rates, Wiring},
+    experiment::Exchange,
     plan::{ChurnPlan, CongestionControl, LinkPlan, Warning},
 };
 use fltorrent_optimum::{self as optimum, LeastTime};
@@ -211,7 +212,8 @@ impl<'a> Forecast<'a> {
 fn notes(plan: &Plan, wiring: &Wiring, memory_of_all: u64) -> Vec<String> {
     let mut notes = Vec::new();
     let slots = plan.exchange.upload_slots;
-    if wiring.peers > 1 && slots >= wiring.most_neighbours {
+    let is_said = slots != Exchange::default().upload_slots;
+    if wiring.peers > 1 && is_said && slots >= wiring.most_neighbours {
         notes.push(format!(
             "no peer is ever choked: {slots} upload slots for at most {} neighbours; a lower exchange.uploadSlots makes \
              the choker choose",
