@@ -8,7 +8,7 @@ mod uplink;
 pub use bound::WindowBound;
 pub use observed::HostQueue;
 pub use rate_aware::RateAware;
-pub use uplink::Uplink;
+pub use uplink::{MEASURED, Uplink};
 
 /// Least that a connection holds for sending, bytes.
 const LEAST_HELD: u64 = 16 * 1024;

@@ -1,9 +1,7 @@
 //! Reports of the training thread, handed to the swarm, and the rounds that the thread waits for.
 
-use std::time::Duration;
-
 use fltorrent_crds::plan::ChurnKind;
-use fltorrent_swarm::Adoption;
+use fltorrent_swarm::{Adoption, sending::MEASURED};
 
 use super::{Driver, RunError, hanging::Hang, models::Closed};
 use crate::{
@@ -11,9 +9,6 @@ use crate::{
     transport::Link,
     worker::Progress,
 };
-
-/// How often it is looked at what the uplink carries.
-const MEASURED: Duration = Duration::from_millis(100);
 
 impl Driver {
     pub(super) fn progressed(&mut self, progress: Progress) -> Result<(), RunError> {

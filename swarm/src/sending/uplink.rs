@@ -16,6 +16,8 @@ const PACKETS: f64 = 2.0;
 const AGAIN: f64 = 0.5;
 /// Share of the headroom up to which a connection may exceed its share of the link.
 const ROOM: f64 = 0.25;
+/// How often it is looked at what an uplink carries, so that others hear of it.
+pub const MEASURED: Duration = Duration::from_millis(100);
 /// How long pieces wait for less in the host's queue before anything is known of its rate.
 const PAUSE: Duration = Duration::from_millis(2);
 /// What was given a turn so long ago and was not sent was dropped: a stream was reset.

@@ -35,15 +35,23 @@ impl Swarm {
         let penalties = neighbours
             .map(|neighbour| neighbour.not_before)
             .filter(|&at| at > self.latest);
-        let overdue = [self.next_overdue(), self.next_late_supplier(), self.next_ask_idle()];
-        let overdue = overdue.into_iter().chain([self.next_follow_uplinks()]).flatten().min();
+        let exchange = [
+            self.next_overdue(),
+            self.next_late_supplier(),
+            self.next_ask_idle(),
+            self.next_follow_uplinks(),
+        ];
         let choke = self.someone_waits().then_some(self.choker.next);
         let absent = self.next_link_due();
         let vote = self.next_vote();
         let lease = self.next_lease();
         let suspicion = self.next_suspicion();
         let stall = self.next_stall();
-        let timers = lost.chain(haves).chain(penalties).chain(overdue).chain(choke);
+        let timers = lost
+            .chain(haves)
+            .chain(penalties)
+            .chain(exchange.into_iter().flatten())
+            .chain(choke);
         timers
             .chain(absent)
             .chain(vote)

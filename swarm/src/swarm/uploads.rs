@@ -92,13 +92,20 @@ impl Swarm {
             .filter(|&at| self.neighbours[at].active.len() < MAX_ACTIVE)
             .filter(|&at| !self.neighbours[at].queue.is_empty() || self.may_push(at))
             .collect();
+        // Most inputs leave nothing to start.
+        if order.is_empty() {
+            return;
+        }
         order.sort_by_cached_key(|&at| {
             let peer = self.neighbours[at].peer;
             (Reverse(self.left_for(peer)), Reverse(self.turn_of(peer)))
         });
-        let is_pushed_to = |it: &&Neighbour| self.latest < it.pushed_at.saturating_add(self.config.unchoke_interval);
-        let is_pushed = |it: &&Neighbour| it.active.iter().any(|&request| is_standing(request));
-        let mut pushed = self.neighbours.iter().filter(is_pushed).filter(is_pushed_to).count();
+        // Whoever takes nothing of its piece for long keeps nobody else from being served.
+        let takes_a_turn = |it: &&Neighbour| {
+            let is_standing = it.active.iter().any(|&request| is_standing(request));
+            is_standing && self.latest < it.pushed_at.saturating_add(self.config.unchoke_interval)
+        };
+        let mut pushed = self.neighbours.iter().filter(takes_a_turn).count();
         for at in order {
             let next = match pushed < self.choker.slots() {
                 true => self.next_pushed(at).or_else(|| self.next_queued(at)),
@@ -115,7 +122,6 @@ impl Swarm {
         let neighbour = &mut self.neighbours[at];
         neighbour.active.push(request);
         if is_standing(request) {
-            // Whoever takes nothing of it for long keeps nobody else from being served.
             neighbour.pushed_at = self.latest;
         }
         if !is_standing(request) {

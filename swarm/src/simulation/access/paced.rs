@@ -1,12 +1,7 @@
 //! A peer that shares its uplink among its connections by rule: what takes precedence goes first, and no faster than the uplink carries.
 
-use std::time::Duration;
-
 use super::{AccessEvent, AccessLinks, window::Uplink};
-use crate::{Time, simulation::world::World};
-
-/// How often a peer looks at what its uplink carries, as the driver of a real one.
-const MEASURED: Duration = Duration::from_millis(100);
+use crate::{Time, sending::MEASURED, simulation::world::World};
 
 /// The uplink of such a peer.
 #[derive(Debug)]
