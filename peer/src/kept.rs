@@ -237,9 +237,9 @@ pub fn remove_all(folder: &Path) {
 }
 
 /// The same, and this process makes no such file any more: whoever tries waits until the process ends, which has to be soon.
-pub fn remove_for_good(folder: &Path, peer: u32) {
+pub fn remove_all_for_good(folder: &Path) {
     std::mem::forget(MAKING.lock().unwrap_or_else(PoisonError::into_inner));
-    remove(folder, peer);
+    remove_all(folder);
 }
 
 /// A new file of this name that can be read as well.

@@ -94,7 +94,7 @@ pub fn main(options: Options) -> ExitCode {
 
 fn run(options: &Options) -> Result<()> {
     let folder = options.results.join("peers");
-    let bindings = lifeline::watch(folder.clone(), options.index);
+    let bindings = lifeline::watch(folder.clone());
     let text = std::fs::read_to_string(&options.manifest)
         .with_context(|| format!("{} cannot be read", options.manifest.display()))?;
     let (_, plan) = Plan::load_with(&text, &[], extend::installed()).map_err(|errors| anyhow!("{errors}"))?;

@@ -29,8 +29,8 @@ impl Waiting {
 }
 
 /// Watches standard input on a thread of its own, so that its end is noticed whatever the process is doing. Nothing is left in `scratch` for
-/// a next process of peer `index` then: nobody starts one.
-pub(super) fn watch(scratch: PathBuf, index: u32) -> Waiting {
+/// next processes then: nobody starts one. That holds for all peers, as one that is waiting for its next process has none to remove its files.
+pub(super) fn watch(scratch: PathBuf) -> Waiting {
     let (sender, receiver) = oneshot::channel();
     std::thread::spawn(move || {
         let mut input = std::io::stdin().lock();
@@ -45,7 +45,7 @@ pub(super) fn watch(scratch: PathBuf, index: u32) -> Waiting {
             sender.send(line).ok();
             std::io::copy(&mut input, &mut std::io::sink()).ok();
         }
-        kept::remove_for_good(&scratch, index);
+        kept::remove_all_for_good(&scratch);
         std::process::exit(LAUNCHER_GONE.into());
     });
     Waiting(receiver)
