@@ -94,7 +94,10 @@ fn chunks_in_files_go_with_the_run_however_it_ends() {
     for signal in [Signal::INT, Signal::KILL] {
         let mut run = Endless::with(&[ENDLESS, PEERS, "exchange.memoryBudget=0"]);
         run.wait_for("round");
-        while !left_behind(run.results()).iter().any(|name| name.starts_with("peer-1.")) {
+        while !left_behind(run.results())
+            .iter()
+            .any(|name| name.starts_with("peer-1."))
+        {
             std::thread::yield_now();
         }
         // One that is killed leaves its own for the next process, which is not there yet when the line is printed.
