@@ -1,9 +1,6 @@
 //! One neighbour: what flows in both directions between it and this peer.
 
-use std::{
-    collections::{BTreeSet, VecDeque},
-    time::Duration,
-};
+use std::{collections::VecDeque, time::Duration};
 
 use crate::{
     Time,
@@ -134,8 +131,8 @@ pub(crate) struct Neighbour {
     /// A request came too late for a slot since the last unchoke.
     crossed: bool,
 
-    // Announcements of the current round that were not sent yet.
-    pub(crate) haves: BTreeSet<u32>,
+    // Announcements of the current round that were not sent yet, ascending.
+    pub(crate) haves: Vec<u32>,
     pub(crate) haves_due: Option<Time>,
     pub(crate) haves_sent_at: Option<Time>,
 
@@ -196,7 +193,7 @@ impl Neighbour {
             unserved_since: None,
             response: None,
             crossed: false,
-            haves: BTreeSet::new(),
+            haves: Vec::new(),
             haves_due: None,
             haves_sent_at: None,
             handed_over: 0,

@@ -173,7 +173,8 @@ fn a_star_takes_as_long_as_its_centre_needs_to_send_every_update_to_everybody_el
         };
         let least = f64::from((peers - 1).pow(2)) * 1e6 / (10.0 * MEGABIT);
         let ratio = case.seconds(1) / least;
-        assert!((1.054..1.09).contains(&ratio), "{peers}: {ratio}");
+        // Headers alone take 1.05.
+        assert!((1.05..1.09).contains(&ratio), "{peers}: {ratio}");
     }
 }
 

@@ -15,11 +15,12 @@ use fltorrent_crds::{
     PeerAddress,
     plan::{CongestionControl, LinkPlan, LivenessPlan, TransportPlan},
 };
-use fltorrent_swarm::message::Limits;
+use fltorrent_swarm::{message::Limits, sending::CONNECTION_ID};
 use quinn::{
     ClientConfig, Connection, Endpoint, EndpointConfig, Incoming, ServerConfig, TokioRuntime, TransportConfig, VarInt,
     crypto::rustls::{NoInitialCipherSuite, QuicClientConfig, QuicServerConfig},
 };
+use quinn_proto::RandomConnectionIdGenerator;
 use thiserror::Error;
 use tokio::{
     sync::{mpsc, oneshot},
@@ -250,6 +251,7 @@ fn open(
     let mut settings = EndpointConfig::default();
     // `max_payload` is at least QUIC's least of 1200.
     settings.max_udp_payload_size(config::max_payload(plan)).ok();
+    settings.cid_generator(|| Box::new(RandomConnectionIdGenerator::new(CONNECTION_ID as usize)));
     let mut endpoint = Endpoint::new_with_abstract_socket(settings, Some(server), socket, Arc::new(TokioRuntime))?;
     endpoint.set_default_client_config(client);
     Ok(endpoint)

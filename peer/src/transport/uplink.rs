@@ -9,7 +9,7 @@ use std::{
     time::Duration,
 };
 
-use fltorrent_swarm::Precedence;
+use fltorrent_swarm::{Precedence, sending::QUIC_HEADERS};
 use tokio::{
     sync::{Notify, oneshot},
     task::JoinSet,
@@ -21,8 +21,8 @@ use super::{
     host_queue,
 };
 
-/// Bytes of a full packet beside those of a stream: QUIC's header and tag, the stream frame's header, IP's and UDP's.
-const AROUND: f64 = 34.0 + HEADERS as f64;
+/// Bytes of a full packet beside those of a stream: QUIC's, IP's and UDP's.
+const AROUND: f64 = (QUIC_HEADERS + HEADERS) as f64;
 /// Bytes of streams in a full packet.
 const PAYLOAD: usize = 1400;
 /// Packets that get a turn together at least.

@@ -4,7 +4,12 @@ use std::time::Duration;
 
 use thiserror::Error;
 
-use crate::{Time, churn::ChurnPlan, config::Config};
+use crate::{
+    Time,
+    churn::ChurnPlan,
+    config::Config,
+    sending::{QUIC_ACKNOWLEDGEMENT, QUIC_HEADERS},
+};
 
 /// One direction of a peer's link.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -57,6 +62,9 @@ pub struct PeerScenario {
     pub churn: Vec<ChurnPlan>,
 }
 
+/// Bytes of the longest datagram, as manifests have them by default.
+const DATAGRAM: u32 = 1452;
+
 /// How the transport behaves; the defaults are those of the real peer.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct TransportModel {
@@ -76,9 +84,9 @@ pub struct TransportModel {
 impl Default for TransportModel {
     fn default() -> Self {
         Self {
-            payload: 1418,
-            overhead: 34 + 28 + 14,
-            acknowledgement: 40 + 28 + 14,
+            payload: DATAGRAM - QUIC_HEADERS,
+            overhead: QUIC_HEADERS + 28 + 14,
+            acknowledgement: QUIC_ACKNOWLEDGEMENT + 28 + 14,
             unit: None,
             burst: 15_140.0,
         }

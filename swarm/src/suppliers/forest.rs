@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use super::{Graph, Trees, UplinkRate};
 
 /// Bytes on the wire for a byte of pieces that is sent, with all headers.
-const SENT: f64 = 1.054;
+const SENT: f64 = 1.051;
 /// Bytes that a peer sends for a byte of pieces that it receives: acknowledgements, requests, announcements.
 const RECEIVED: f64 = 0.03;
 /// Share of an uplink that pieces have in any case.

@@ -67,6 +67,10 @@ impl Parts {
         peer
     }
 
+    pub(super) fn are_apart(&mut self, a: u32, b: u32) -> bool {
+        self.top(a) != self.top(b)
+    }
+
     /// True where they were apart.
     pub(super) fn join(&mut self, a: u32, b: u32) -> bool {
         let (a, b) = (self.top(a), self.top(b));

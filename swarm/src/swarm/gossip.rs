@@ -277,7 +277,9 @@ impl Swarm {
         if !neighbour.is_open() || self.current.has(at, position) || self.current.is_wanted_by(at, position) {
             return;
         }
-        neighbour.haves.insert(position);
+        if let Err(place) = neighbour.haves.binary_search(&position) {
+            neighbour.haves.insert(place, position);
+        }
         if neighbour.haves_due.is_none() && !neighbour.fenced {
             let known = (self.current.ahead_of(at) as usize).saturating_sub(neighbour.haves.len());
             let pause = match neighbour.active.is_empty() {

@@ -13,6 +13,9 @@ const WORTH: f64 = 1.5;
 impl Swarm {
     /// Withdraws requests for neighbours that have room and nothing else to give.
     pub(super) fn move_requests(&mut self, now: Time) {
+        if self.neighbours.iter().all(|neighbour| neighbour.outstanding.is_empty()) {
+            return;
+        }
         for to in 0..self.neighbours.len() {
             self.move_requests_to(now, to);
         }

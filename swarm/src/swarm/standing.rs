@@ -204,18 +204,20 @@ impl Swarm {
     fn supplier_late_at(&self, at: usize) -> Option<Time> {
         let neighbour = &self.neighbours[at];
         let waits = !self.current.is_closed() && self.current.count_asked_of(at) > 0;
-        let expected = neighbour.expected(self.config.layout.longest());
+        if !waits || !neighbour.is_open() {
+            return None;
+        }
         // Where somebody was lost in this round trees lead over a peer that is not there. Where nobody was, a supplier may itself wait for what it is
         // to pass on, as long as it has waited before.
         let patience = match self.view_changed_at > self.round_began_at {
-            true => patience(expected, self.config.lost_after),
+            true => patience(neighbour.expected(self.config.layout.longest()), self.config.lost_after),
             false => self
                 .config
                 .lost_after
                 .max(neighbour.supplied_at.saturating_sub(self.round_began_at)),
         };
         let patience = patience.saturating_mul(1 << neighbour.strikes.min(MOST_DOUBLINGS));
-        (waits && neighbour.is_open()).then_some(neighbour.supplied_at + patience)
+        Some(neighbour.supplied_at + patience)
     }
 
     /// When [`Self::drop_late_suppliers`] has to be called at the latest.

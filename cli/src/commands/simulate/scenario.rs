@@ -13,6 +13,7 @@ use fltorrent_peer::{
 };
 use fltorrent_swarm::{
     ChunkLayout,
+    sending::{QUIC_ACKNOWLEDGEMENT, QUIC_HEADERS},
     simulation::{Access, Lane, PeerScenario, Scenario, TransportModel},
 };
 use thiserror::Error;
@@ -24,9 +25,9 @@ const QUEUE: Duration = Duration::from_millis(50);
 /// Bytes that such a queue holds at least: twenty packets.
 const LEAST_QUEUED: f64 = 20.0 * 1500.0;
 /// Headers that count at a link of the manifest: QUIC's, UDP's and IP's.
-const OVERHEAD: u32 = 34 + 28;
+const OVERHEAD: u32 = QUIC_HEADERS + 28;
 /// A packet that only acknowledges, with them.
-const ACKNOWLEDGEMENT: u32 = 40 + 28;
+const ACKNOWLEDGEMENT: u32 = QUIC_ACKNOWLEDGEMENT + 28;
 /// Bytes that pass an emulated link at once after a pause: one packet.
 const BURST: f64 = 1480.0;
 
