@@ -4,6 +4,7 @@
 mod arguments;
 mod case;
 mod cases;
+mod foreign;
 mod lab;
 mod libtorrent;
 mod meter;
@@ -29,7 +30,7 @@ use self::{
     arguments::Contender,
     case::Case,
     cases::CASES,
-    lab::{Lab, LabError},
+    lab::{Lab, LabError, Link},
     outcome::Outcome,
 };
 use super::{
@@ -63,11 +64,16 @@ enum Failed {
 /// The most that random cases may take of the least possible time: the median of them, and the worst one.
 const RANDOM: (f64, f64) = (1.12, 1.3);
 
+/// The least share of an uplink that a TCP flow has to have beside ours.
+const FOREIGN: f64 = 0.4;
+
 /// One case, ready to be run by every contender.
 struct Contest<'a> {
     case: &'a Case,
     resolved: &'a Resolved,
     lab: &'a Lab,
+    /// The first machine's link, where somebody else's flow shares it; it ends at a machine after all peers.
+    foreign: Option<Link>,
 }
 
 impl Contest<'_> {
@@ -81,6 +87,8 @@ impl Contest<'_> {
 struct Report {
     /// A line for each case.
     bounds: Vec<String>,
+    /// Shares of the first uplink that somebody else's flow had.
+    foreign: Vec<f64>,
     /// Time ÷ bound of random cases.
     random: Vec<(Contender, f64)>,
 }
@@ -122,7 +130,12 @@ async fn measure(arguments: &ExchangeArguments, printer: &mut Printer) -> Result
         contests(case, resolved, &contenders, arguments, printer, &mut report).await?;
     }
     printer.line(&format!("\nThe least time of a round:\n{}", report.bounds.join("\n")));
-    let has_target = arguments.update.is_none() && arguments.queue.is_none();
+    if !report.foreign.is_empty() {
+        let shares = spread(report.foreign.iter().copied());
+        let row = Row::new("share of the first uplink that a TCP flow had", shares).at_least(FOREIGN);
+        printer.line(&format!("\n{}", table(&[row])));
+    }
+    let has_target = arguments.update.is_none() && arguments.queue.is_none() && !arguments.foreign;
     for contender in contenders {
         if let Some(text) = of_random(&report.random, contender, has_target) {
             printer.line(&text);
@@ -164,6 +177,9 @@ fn wanted(arguments: &ExchangeArguments) -> Result<Vec<Case>, Failed> {
     if let Some(queue) = arguments.queue {
         cases = cases.into_iter().map(|case| case.with_queue(queue)).collect();
     }
+    if arguments.foreign {
+        cases = cases.into_iter().map(Case::without_target).collect();
+    }
     Ok(cases)
 }
 
@@ -196,6 +212,7 @@ async fn contests(
             row(&case.describe(), contender, &outcome, bound.seconds, target)
         )
         .ok();
+        report.foreign.extend(outcome.foreign);
         if let Some(seconds) = outcome.seconds.filter(|_| case.is_random) {
             report.random.push((contender, seconds / bound.seconds));
         }
@@ -265,9 +282,11 @@ async fn contest(
     contender: Contender,
 ) -> Result<Outcome, Failed> {
     let mut links = case.kernel_links();
-    if contender == Contender::Server {
-        // The server is one more machine with a link like the first one's.
-        links.extend(links.first().copied());
+    let first = links.first().copied();
+    let foreign = first.filter(|_| arguments.foreign && contender == Contender::Fltorrent && !case.is_emulated());
+    if contender == Contender::Server || foreign.is_some() {
+        // The server, or where a foreign flow ends, is one more machine with a link like the first one's.
+        links.extend(first);
     }
     let lab = Lab::new(&links, case.kernel_queue())?;
     let name = format!("{}-{}-{contender}", case.name, case.machines());
@@ -278,6 +297,7 @@ async fn contest(
         case,
         resolved,
         lab: &lab,
+        foreign,
     };
     match contender {
         Contender::Fltorrent => swarm::run(&contest, folder.path()).await,
@@ -345,7 +365,7 @@ mod tests {
 
     #[test]
     fn what_is_changed_has_no_target() {
-        for line in ["--update 1k", "--queue 20", "--peers 5"] {
+        for line in ["--update 1k", "--queue 20", "--peers 5", "--foreign"] {
             assert!(chosen(line).unwrap().iter().all(|case| case.target.is_none()), "{line}");
         }
         assert!(chosen("").unwrap().iter().all(|case| case.target.is_some()));

@@ -87,6 +87,26 @@ fn a_case_grows_with_the_number_of_peers() {
 }
 
 #[test]
+fn a_tcp_flow_of_somebody_elses_shares_the_first_uplink() {
+    let output = bench()
+        .args(["exchange", "--case", "ring", "--rounds", "1"])
+        .args(["--update", "500k", "--foreign", "--contender", "fltorrent"])
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{output:?}");
+    let table = String::from_utf8(output.stdout).unwrap();
+    let cells = row(&table, "fltorrent");
+    assert_eq!(
+        (&*cells[5], &*cells[6]),
+        ("", "–"),
+        "neither a target nor the flow's bytes:\n{table}"
+    );
+    let share = table.lines().find(|line| line.contains("that a TCP flow had")).unwrap();
+    let share: f64 = share.split('|').nth(2).unwrap().trim().parse().unwrap();
+    assert!(share > 0.05 && share < 1.0, "{table}");
+}
+
+#[test]
 fn an_interrupted_exchange_leaves_nothing() {
     let mut child = bench()
         .args(["exchange", "--case", "ring"])

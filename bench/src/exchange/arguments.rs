@@ -29,6 +29,9 @@ pub(crate) struct ExchangeArguments {
     /// Milliseconds that a full queue of a link holds; without it 50, but at least twenty packets, and only then there is a target
     #[arg(long, value_name = "MS", value_parser = whole_number::<u32>(1, 10_000))]
     pub(crate) queue: Option<u32>,
+    /// A TCP flow of somebody else's leaves the first machine beside ours; its share of that uplink is printed
+    #[arg(long)]
+    pub(crate) foreign: bool,
     /// Rounds of ours; connections are made in the first one
     #[arg(long, default_value_t = 4, value_parser = whole_number::<u32>(1, 1000))]
     pub(crate) rounds: u32,

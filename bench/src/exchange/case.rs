@@ -57,6 +57,11 @@ impl Case {
         }
     }
 
+    /// The same beside something for which no target is set.
+    pub(super) fn without_target(self) -> Self {
+        Self { target: None, ..self }
+    }
+
     /// The same with queues of another length, for which no target is set.
     pub(super) fn with_queue(self, milliseconds: u32) -> Self {
         Self {

@@ -15,6 +15,8 @@ pub(super) struct Outcome {
     pub(super) cpu: Option<f64>,
     /// Most bytes in memory of one peer.
     pub(super) memory: Option<u64>,
+    /// Share of the first uplink that somebody else's flow had meanwhile.
+    pub(super) foreign: Option<f64>,
     /// Who was last, and what it waited for.
     pub(super) slowest: Option<String>,
 }

@@ -220,7 +220,7 @@ async fn finish(mut tasks: JoinSet<io::Result<Instant>>, began: Instant) -> Resu
 type Ends = (TcpStream, TcpStream);
 
 /// Connects machines pairwise; the second of each pair listens.
-async fn connect(lab: &Lab, edges: &[(u32, u32)]) -> Result<Vec<((u32, u32), Ends)>, Failed> {
+pub(super) async fn connect(lab: &Lab, edges: &[(u32, u32)]) -> Result<Vec<((u32, u32), Ends)>, Failed> {
     let mut listeners: BTreeMap<u32, TcpListener> = BTreeMap::new();
     let mut connected = Vec::new();
     for &(from, to) in edges {

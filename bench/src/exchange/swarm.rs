@@ -13,7 +13,7 @@ use fltorrent_records::{
     line::{Event, Line},
 };
 
-use super::{Contest, Failed, lab::address, meter::Meter, outcome::Outcome};
+use super::{Contest, Failed, foreign::Foreign, lab::address, meter::Meter, outcome::Outcome};
 
 const PORT: u16 = 8888;
 const ATTEMPTS: u32 = 1;
@@ -55,6 +55,10 @@ pub(super) async fn run(contest: &Contest<'_>, folder: &Path) -> Result<Outcome,
             .stderr(Stdio::piped());
         children.push(command.spawn().map_err(Failed::Files)?);
     }
+    let foreign = match contest.foreign {
+        Some(link) => Some(Foreign::begin(contest.lab, link, peers).await?),
+        None => None,
+    };
     let before = contest.lab.sent()?;
     let mut meter = Meter::of(&children);
     let all = async {
@@ -77,7 +81,13 @@ pub(super) async fn run(contest: &Contest<'_>, folder: &Path) -> Result<Outcome,
     let figures: Vec<Figures> = (0..peers)
         .map(|index| read(&results(folder, index), index))
         .collect::<Result<_, _>>()?;
-    Ok(conclude(contest, &figures, wire, &meter))
+    let (mut outcome, (began, ended)) = conclude(contest, &figures, wire, &meter);
+    outcome.foreign = foreign.map(|flow| flow.share(began, ended));
+    if outcome.foreign.is_some() {
+        // What the flow sent is not ours.
+        outcome.wire = None;
+    }
+    Ok(outcome)
 }
 
 fn prepare(contest: &Contest<'_>, folder: &Path, peers: u32) -> Result<(), Failed> {
@@ -126,7 +136,7 @@ fn read(folder: &Path, index: u32) -> Result<Figures, Failed> {
     Ok(figures)
 }
 
-fn conclude(contest: &Contest<'_>, figures: &[Figures], wire: u64, meter: &Meter) -> Outcome {
+fn conclude(contest: &Contest<'_>, figures: &[Figures], wire: u64, meter: &Meter) -> (Outcome, (f64, f64)) {
     let rounds = figures.iter().map(|peer| peer.rounds.len()).min().unwrap_or(0);
     let last = |time: fn(&Round) -> f64, round: usize| {
         let times = figures.iter().filter_map(|peer| peer.rounds.get(round));
@@ -144,15 +154,17 @@ fn conclude(contest: &Contest<'_>, figures: &[Figures], wire: u64, meter: &Meter
         .map(|round| round.exchange.transport.control_bytes)
         .sum();
     let duplicates: u64 = figures.iter().map(|peer| peer.duplicates).sum();
-    Outcome {
+    let outcome = Outcome {
         seconds: (rounds > 0).then(|| (ended - began) / rounds as f64),
         wire: Some(wire as f64 / whole),
         control: Some(control as f64 / whole),
         duplicates: Some(duplicates as f64 / whole),
         cpu: Some(meter.cpu(began, ended) / (whole / 1e9)),
         memory: figures.iter().map(|peer| peer.memory).max(),
+        foreign: None,
         slowest: slowest(figures, rounds),
-    }
+    };
+    (outcome, (began, ended))
 }
 
 /// Who was last in the last round, and what it waited for.

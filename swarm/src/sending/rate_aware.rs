@@ -43,8 +43,11 @@ const MOST: f64 = 2.0;
 /// Packets of a window beside what the link carries in a round trip, where connections share it by turns: as many as are acknowledged together, twice, since
 /// the word of the first ones is on its way while the others are sent, and two.
 const PACED_PACKETS: f64 = 2.0 * super::ACKNOWLEDGED_TOGETHER as f64 + 2.0;
-/// The most of an equal share where round trips are long, in such windows.
-const MOST_TURNS: f64 = 1.5;
+/// The most of a share where round trips are long, in such windows.
+const MOST_TURNS: f64 = 2.0;
+/// Of what nobody used lately each connection may take so many times as much: whoever has something to send has it soon, and whoever takes too much is not
+/// there for long.
+const OF_IDLE: f64 = 4.0;
 /// The time that a least round trip is remembered for, in halves: routes change.
 const MEMORY: Duration = Duration::from_secs(30);
 
@@ -158,15 +161,16 @@ impl RateAware {
         link.rate().map_or(f64::MAX, carried)
     }
 
-    /// What is left to a connection there however long round trips are, bytes: an equal share of what the link carries in one as it is now. They are long
-    /// where acknowledgements wait for what others send to this host, too, and sending less shortens none of those. One that has the link to itself could
-    /// fill any queue with that. Losses leave less.
+    /// What is left to a connection there however long round trips are, bytes: an equal share of what the link carries in one as it is now, and what others
+    /// leave of it. They are long where acknowledgements wait for what others send to this host, too, and sending less shortens none of those. One that has the
+    /// link to itself could fill any queue with that. Losses leave less.
     fn equal_turns(&self, link: &Uplink, turns: f64) -> f64 {
         let share = self.share(link);
         let carried = link.rate().unwrap_or(0.0) * self.smoothed.as_secs_f64();
         let most = if share < 1.0 { MOST_TURNS * turns } else { turns };
         // Long round trips alone never bring the ceiling below a share.
         let left = (self.ceiling / share).min(1.0);
+        let share = (share + OF_IDLE * link.idle()).min(1.0);
         left * (share * carried + self.floor() as f64).min(most)
     }
 
@@ -357,6 +361,26 @@ mod tests {
             now = pass(&mut it, &mut link, now, (10, 10), 400 * MS);
         }
         assert!(it.window(&link) < turns as u64 / 2, "{}", it.window(&link));
+    }
+
+    #[test]
+    fn what_the_others_leave_of_a_link_is_taken() {
+        let mut link = link().by_turns(MTU as u32);
+        let (mut it, mut now) = settled(&mut link, MS);
+        for _ in 0..3 {
+            link.set_active(false, true);
+        }
+        let (rtt, carried) = (40 * MS, 2_500_000.0 * 0.04);
+        let equal = carried / 4.0 + LEAST_PACKETS as f64 * MTU as f64;
+        let most = MOST_TURNS * (2_500_000.0 * 0.001 + PACED_PACKETS * MTU as f64);
+        for (used, expected) in [(1.0, equal), (0.5, most), (1.0, equal)] {
+            for _ in 0..40 {
+                link.give(now, used * carried);
+                now = pass(&mut it, &mut link, now, (10, 0), rtt);
+            }
+            let window = it.window(&link) as f64;
+            assert!((window - expected).abs() < 2.0, "{used}: {window} {expected}");
+        }
     }
 
     #[test]

@@ -18,6 +18,8 @@ const AGAIN: f64 = 0.5;
 const ROOM: f64 = 0.25;
 /// How often it is looked at what an uplink carries, so that others hear of it.
 pub const MEASURED: Duration = Duration::from_millis(100);
+/// The while of which a share was idle.
+const IDLE_MEMORY: Duration = Duration::from_millis(100);
 /// How long pieces wait for less in the host's queue before anything is known of its rate.
 const PAUSE: Duration = Duration::from_millis(2);
 /// What was given a turn so long ago and was not sent was dropped: a stream was reset.
@@ -49,6 +51,8 @@ pub struct Uplink {
     headers: f64,
     /// Connections that have anything in flight.
     active: u32,
+    /// Share of the last while for which it had nothing to carry.
+    idle: f64,
     /// Bytes that waited at the link at that time.
     backlog: f64,
     at: Time,
@@ -97,6 +101,7 @@ impl Uplink {
             packet: packet + f64::from(headers),
             headers: headers.into(),
             active: 0,
+            idle: 0.0,
             backlog: 0.0,
             at: Time::ZERO,
             given: 0.0,
@@ -144,6 +149,11 @@ impl Uplink {
     /// Whether a connection has anything in flight, and whether it had.
     pub(super) fn set_active(&mut self, had: bool, has: bool) {
         self.active = self.active + u32::from(has) - u32::from(had);
+    }
+
+    /// Share of the last while for which it had nothing to carry.
+    pub(super) fn idle(&self) -> f64 {
+        self.idle
     }
 
     /// Bytes that connections may send beyond their shares.
@@ -221,13 +231,15 @@ impl Uplink {
 
     /// Lets the link carry what it can until now.
     pub(super) fn carry(&mut self, now: Time) {
-        let passed = now.saturating_sub(self.at);
+        let passed = now.saturating_sub(self.at).as_secs_f64();
         self.at = self.at.max(now);
         if now.saturating_sub(self.given_at) > DROPPED {
             self.given = 0.0;
         }
-        if self.rate.is_finite() {
-            self.backlog = (self.backlog - passed.as_secs_f64() * self.rate).max(0.0);
+        if self.rate.is_finite() && passed > 0.0 {
+            let idle = (1.0 - self.backlog / (self.rate * passed)).max(0.0);
+            self.idle += (idle - self.idle) * (passed / IDLE_MEMORY.as_secs_f64()).min(1.0);
+            self.backlog = (self.backlog - passed * self.rate).max(0.0);
         }
     }
 }
