@@ -47,7 +47,9 @@ const PACED_PACKETS: f64 = 2.0 * super::ACKNOWLEDGED_TOGETHER as f64 + 2.0;
 const MOST_TURNS: f64 = 2.0;
 /// Of what nobody used lately each connection may take so many times as much: whoever has something to send has it soon, and whoever takes too much is not
 /// there for long.
-const OF_IDLE: f64 = 4.0;
+const OF_IDLE: f64 = 6.0;
+/// What may be idle because timers are late.
+const UNUSED: f64 = 0.1;
 /// The time that a least round trip is remembered for, in halves: routes change.
 const MEMORY: Duration = Duration::from_secs(30);
 
@@ -170,7 +172,7 @@ impl RateAware {
         let most = if share < 1.0 { MOST_TURNS * turns } else { turns };
         // Long round trips alone never bring the ceiling below a share.
         let left = (self.ceiling / share).min(1.0);
-        let share = (share + OF_IDLE * link.idle()).min(1.0);
+        let share = (share + OF_IDLE * (link.idle() - UNUSED).max(0.0)).min(1.0);
         left * (share * carried + self.floor() as f64).min(most)
     }
 
