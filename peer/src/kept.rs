@@ -2,7 +2,7 @@
 //!
 //! Nothing in them is trusted: a chunk counts when its BLAKE3 is the one that was signed. They are not flushed to the disk, so that they
 //! survive the process and not always the machine. The next process opens them and takes their names away at once; whoever started the
-//! peer removes what is left.
+//! peers removes what is left, and where that has gone, any of them does.
 
 use std::{
     collections::BTreeMap,

@@ -15,7 +15,8 @@ pub use uplink::{MEASURED, Uplink};
 pub const QUIC_HEADERS: u32 = 26 + CONNECTION_ID;
 /// The same of a packet that acknowledges and has nothing else.
 pub const QUIC_ACKNOWLEDGEMENT: u32 = 32 + CONNECTION_ID;
-/// Bytes of the number by which a packet names its connection. Four keep apart what 10,000 neighbours have, and quinn's own eight would cost 0.3 % of an uplink.
+/// Bytes of the number by which a packet names its connection. Four keep apart what 10,000 neighbours have. Quinn's own eight would cost 0.3 % of an
+/// uplink.
 pub const CONNECTION_ID: u32 = 4;
 
 /// Least that a connection holds for sending, bytes.

@@ -100,7 +100,7 @@ fn chunks_in_files_go_with_the_run_however_it_ends() {
         {
             std::thread::yield_now();
         }
-        // One that is killed leaves its own for the next process, which is not there yet when the line is printed.
+        // One that is killed leaves its own for the next process, whose arguments may not show yet when the line is printed.
         run.peers()[1].signal(Signal::KILL);
         run.wait_for("restarted");
         let peers = run.peers();
