@@ -170,13 +170,7 @@ fn run(case: &Case, seed: u64) {
             .collect(),
         transport: match case.way {
             None => TransportModel::default(),
-            // Rates count whole IP packets, and what passes at once after a pause is a packet.
-            Some(_) => TransportModel {
-                overhead: 34 + 28,
-                acknowledgement: 40 + 28,
-                burst: 1480.0,
-                ..TransportModel::default()
-            },
+            Some(_) => TransportModel::emulated(),
         },
         seed,
         order: Vec::new(),

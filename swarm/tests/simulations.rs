@@ -71,12 +71,7 @@ impl Case {
             delay: Duration::from_millis(milliseconds),
             loss,
             is_rate_aware: true,
-            transport: TransportModel {
-                overhead: 34 + 28,
-                acknowledgement: 40 + 28,
-                burst: 1480.0,
-                ..TransportModel::default()
-            },
+            transport: TransportModel::emulated(),
             ..self
         }
     }

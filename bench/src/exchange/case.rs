@@ -52,8 +52,7 @@ impl Case {
     pub(super) fn with_update(self, update: u64) -> Self {
         Self {
             update,
-            target: None,
-            ..self
+            ..self.without_target()
         }
     }
 
@@ -66,8 +65,7 @@ impl Case {
     pub(super) fn with_queue(self, milliseconds: u32) -> Self {
         Self {
             queue: Some(milliseconds),
-            target: None,
-            ..self
+            ..self.without_target()
         }
     }
 

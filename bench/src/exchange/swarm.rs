@@ -81,13 +81,7 @@ pub(super) async fn run(contest: &Contest<'_>, folder: &Path) -> Result<Outcome,
     let figures: Vec<Figures> = (0..peers)
         .map(|index| read(&results(folder, index), index))
         .collect::<Result<_, _>>()?;
-    let (mut outcome, (began, ended)) = conclude(contest, &figures, wire, &meter);
-    outcome.foreign = foreign.map(|flow| flow.share(began, ended));
-    if outcome.foreign.is_some() {
-        // What the flow sent is not ours.
-        outcome.wire = None;
-    }
-    Ok(outcome)
+    Ok(conclude(contest, &figures, wire, &meter, foreign.as_ref()))
 }
 
 fn prepare(contest: &Contest<'_>, folder: &Path, peers: u32) -> Result<(), Failed> {
@@ -136,7 +130,13 @@ fn read(folder: &Path, index: u32) -> Result<Figures, Failed> {
     Ok(figures)
 }
 
-fn conclude(contest: &Contest<'_>, figures: &[Figures], wire: u64, meter: &Meter) -> (Outcome, (f64, f64)) {
+fn conclude(
+    contest: &Contest<'_>,
+    figures: &[Figures],
+    wire: u64,
+    meter: &Meter,
+    foreign: Option<&Foreign>,
+) -> Outcome {
     let rounds = figures.iter().map(|peer| peer.rounds.len()).min().unwrap_or(0);
     let last = |time: fn(&Round) -> f64, round: usize| {
         let times = figures.iter().filter_map(|peer| peer.rounds.get(round));
@@ -154,17 +154,17 @@ fn conclude(contest: &Contest<'_>, figures: &[Figures], wire: u64, meter: &Meter
         .map(|round| round.exchange.transport.control_bytes)
         .sum();
     let duplicates: u64 = figures.iter().map(|peer| peer.duplicates).sum();
-    let outcome = Outcome {
+    Outcome {
         seconds: (rounds > 0).then(|| (ended - began) / rounds as f64),
-        wire: Some(wire as f64 / whole),
+        // What a foreign flow sent is not ours.
+        wire: foreign.is_none().then_some(wire as f64 / whole),
         control: Some(control as f64 / whole),
         duplicates: Some(duplicates as f64 / whole),
         cpu: Some(meter.cpu(began, ended) / (whole / 1e9)),
         memory: figures.iter().map(|peer| peer.memory).max(),
-        foreign: None,
+        foreign: foreign.map(|flow| flow.share(began, ended)),
         slowest: slowest(figures, rounds),
-    };
-    (outcome, (began, ended))
+    }
 }
 
 /// Who was last in the last round, and what it waited for.

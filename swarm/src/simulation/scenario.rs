@@ -94,6 +94,16 @@ impl Default for TransportModel {
 }
 
 impl TransportModel {
+    /// The same over links that peers emulate: rates count whole IP packets, as the manifest's do, and one packet passes at once after a pause.
+    pub fn emulated() -> Self {
+        Self {
+            overhead: QUIC_HEADERS + 28,
+            acknowledgement: QUIC_ACKNOWLEDGEMENT + 28,
+            burst: f64::from(DATAGRAM + 28),
+            ..Self::default()
+        }
+    }
+
     /// Bytes on the wire of so many bytes of a stream: packets with their headers, and the ones that are lost and sent again.
     pub(super) fn wire(&self, bytes: u32, loss: f64) -> u32 {
         let headers = f64::from(self.overhead) / f64::from(self.payload);

@@ -159,27 +159,58 @@ pub(super) fn cheapest(graph: &Graph<'_>, edges: &[(u32, u32)], mut priced: Vec<
     let wanted = graph.members().len() - 1;
     let mut parts = Parts::new(graph.peers());
     let mut tree = Vec::with_capacity(wanted);
-    let mut rest = &mut priced[..];
-    while tree.len() < wanted && !rest.is_empty() {
-        let cheap = rest.len().min(2 * wanted);
-        if cheap < rest.len() {
-            rest.select_nth_unstable_by(cheap, order);
+    while tree.len() < wanted && !priced.is_empty() {
+        let cheap = priced.len().min(2 * wanted);
+        if cheap < priced.len() {
+            priced.select_nth_unstable_by(cheap, order);
         }
-        let (first, later) = rest.split_at_mut(cheap);
-        first.sort_unstable_by(order);
-        tree.extend(first.iter().map(|it| it.2).filter(|&edge| {
+        let mut later = priced.split_off(cheap);
+        priced.sort_unstable_by(order);
+        tree.extend(priced.iter().map(|it| it.2).filter(|&edge| {
             let (a, b) = edges[edge as usize];
             parts.join(a, b)
         }));
-        let mut apart = 0;
-        for at in 0..later.len() {
-            let (a, b) = edges[later[at].2 as usize];
-            if parts.are_apart(a, b) {
-                later.swap(apart, at);
-                apart += 1;
-            }
-        }
-        rest = &mut later[..apart];
+        later.retain(|it| {
+            let (a, b) = edges[it.2 as usize];
+            parts.are_apart(a, b)
+        });
+        priced = later;
     }
     tree
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Kruskal's algorithm without a filter.
+    fn sorted(peers: usize, edges: &[(u32, u32)], mut priced: Vec<Priced>) -> Vec<u32> {
+        priced.sort_by(|a, b| a.0.total_cmp(&b.0).then((a.1, a.2).cmp(&(b.1, b.2))));
+        let mut parts = Parts::new(peers);
+        let tree = priced.into_iter().map(|it| it.2);
+        tree.filter(|&edge| parts.join(edges[edge as usize].0, edges[edge as usize].1))
+            .collect()
+    }
+
+    #[test]
+    fn the_cheapest_tree_is_that_of_all_edges_in_order() {
+        // Wired by a hash, from graphs in parts to complete ones; few prices, so that many are equal.
+        for (peers, sparse) in (2..24_u32).flat_map(|peers| [(peers, 1), (peers, 2), (peers, 5)]) {
+            let hash = |a: u32, b: u32| mix(u64::from(a) << 16 | u64::from(b) << 4 | sparse);
+            let is_wired = |&(a, b): &(u32, u32)| hash(a, b).is_multiple_of(sparse);
+            let pairs = (0..peers).flat_map(|a| (a + 1..peers).map(move |b| (a, b)));
+            let edges: Vec<(u32, u32)> = pairs.filter(is_wired).collect();
+            let mut wiring = vec![Vec::new(); peers as usize];
+            for &(a, b) in &edges {
+                wiring[a as usize].push(b);
+                wiring[b as usize].push(a);
+            }
+            let (uplinks, members) = (vec![1.0; peers as usize], (0..peers).collect::<Vec<_>>());
+            let graph = Graph::new(&wiring, &uplinks, &members).unwrap();
+            let price = |(edge, &(a, b)): (u32, &(u32, u32))| ((hash(b, a) % 4) as f64, hash(a, b) % 2, edge);
+            let priced: Vec<Priced> = (0..).zip(&edges).map(price).collect();
+            let expected = sorted(peers as usize, &edges, priced.clone());
+            assert_eq!(cheapest(&graph, &edges, priced), expected, "{peers} {sparse}");
+        }
+    }
 }

@@ -13,7 +13,6 @@ use fltorrent_peer::{
 };
 use fltorrent_swarm::{
     ChunkLayout,
-    sending::{QUIC_ACKNOWLEDGEMENT, QUIC_HEADERS},
     simulation::{Access, Lane, PeerScenario, Scenario, TransportModel},
 };
 use thiserror::Error;
@@ -24,13 +23,6 @@ use crate::arguments::{Detail, SimulateArguments};
 const QUEUE: Duration = Duration::from_millis(50);
 /// Bytes that such a queue holds at least: twenty packets.
 const LEAST_QUEUED: f64 = 20.0 * 1500.0;
-/// Headers that count at a link of the manifest: QUIC's, UDP's and IP's.
-const OVERHEAD: u32 = QUIC_HEADERS + 28;
-/// A packet that only acknowledges, with them.
-const ACKNOWLEDGEMENT: u32 = QUIC_ACKNOWLEDGEMENT + 28;
-/// Bytes that pass an emulated link at once after a pause: one packet.
-const BURST: f64 = 1480.0;
-
 /// Packets of a run that are simulated one by one unless it is asked for: minutes.
 const MOST_PACKETS: f64 = 5e7;
 
@@ -97,11 +89,8 @@ pub(super) fn scenario(plan: &Plan, options: &LinkOptions) -> Result<Scenario, S
     Ok(Scenario {
         peers,
         transport: TransportModel {
-            overhead: OVERHEAD,
-            acknowledgement: ACKNOWLEDGEMENT,
-            burst: BURST,
             unit: (detail(plan, options) == Detail::Chunks).then(|| layout.longest()),
-            ..TransportModel::default()
+            ..TransportModel::emulated()
         },
         seed: plan.seed,
         order: Vec::new(),
